@@ -1,0 +1,263 @@
+"""The dataset folder: parquet shards of kept rows, rejections with reasons, and a manifest that is written last.
+
+A folder is finished when `synthgen.json` exists. Real, synthetic, translated and sample data have the same shape and
+differ in `origin` only. Neighbours: `generate` and `real` write folders, `filters` read and write them, `evaluator`
+reads them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from synthgen.errors import UserError
+from synthgen.formats import Format, format_from_manifest
+from synthgen.formats.base import Features, Row, string
+
+MANIFEST_NAME = "synthgen.json"
+ROWS_PER_SHARD = 100_000
+ROWS_PER_GROUP = 10_000
+
+Origin = Literal["real", "synthetic", "translated", "sample"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A row that was not kept: a short reason, the stage that dropped it, its evidence, and the row as JSON."""
+
+    id: str
+    reason: str
+    stage: str
+    evidence: str
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Every fact of a finished dataset folder; `schemas/manifest.schema.json` documents each key."""
+
+    task: str
+    format: str
+    columns: tuple[str, ...]
+    labels: tuple[str, ...]
+    origin: Origin
+    language: str
+    licence: str
+    n: int
+    asked: int
+    kept: int
+    failed: int
+    rejected: dict[str, int]
+    label_counts: dict[str, int]
+    seed: int
+    files: dict[str, str]
+    attempts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("ok", "bad", "http", "timeout"), 0))
+    model: dict[str, Any] | None = None
+    engine: str | None = None
+    prompt_hash: str | None = None
+    filters_hash: str | None = None
+    sampling: dict[str, Any] = field(default_factory=dict)
+    parents: tuple[dict[str, Any], ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    statistics: dict[str, Any] = field(default_factory=dict)
+    command: str = ""
+    schema_version: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse counts that do not add up: a lost or doubled row is a bug, never a rounding."""
+        accounted = self.kept + sum(self.rejected.values()) + self.failed
+        if self.asked != accounted:
+            raise ValueError(f"asked {self.asked} is not kept + rejected + failed = {accounted}")
+        if sum(self.label_counts.values()) not in (0, self.kept):
+            raise ValueError(f"label counts {self.label_counts} do not add up to kept {self.kept}")
+
+    @property
+    def content_hash(self) -> str:
+        """Hash of the kept rows' files: equal for equal data, whatever the folder is called."""
+        data = {name: digest for name, digest in self.files.items() if name.startswith("data/")}
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """Return the manifest as the text of `synthgen.json`."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, *, where: str) -> Manifest:
+        """Return the manifest of a JSON text; unknown or missing keys are named in one UserError."""
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{where} is not JSON: {error}") from None
+        known = {item.name for item in fields(cls)}
+        if not isinstance(values, dict) or set(values) - known:
+            extra = sorted(set(values) - known) if isinstance(values, dict) else type(values).__name__
+            raise UserError(f"{where} has unknown keys {extra}; known: {', '.join(sorted(known))}")
+        for key in ("columns", "labels", "parents"):
+            values[key] = tuple(values.get(key, ()))
+        try:
+            return cls(**values)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{where} is not a dataset manifest: {error}") from None
+
+
+def scale_counts(counts: Mapping[str, int], n: int) -> dict[str, int]:
+    """Return `counts` scaled to sum to exactly `n` by largest remainder; ties go to the earlier name.
+
+    >>> scale_counts({"entailment": 130_899, "neutral": 130_900, "contradiction": 130_903}, 200)
+    {'entailment': 66, 'neutral': 67, 'contradiction': 67}
+    """
+    total = sum(counts.values())
+    if total <= 0:
+        raise ValueError(f"counts must be positive, got {dict(counts)}")
+    floors = {name: n * count // total for name, count in counts.items()}
+    by_remainder = sorted(counts, key=lambda name: -(n * counts[name] % total))
+    for name in by_remainder[: n - sum(floors.values())]:
+        floors[name] += 1
+    return floors
+
+
+def is_finished(folder: Path) -> bool:
+    """Say whether the folder holds a finished dataset."""
+    return (folder / MANIFEST_NAME).is_file()
+
+
+def read_manifest(folder: Path | str) -> Manifest:
+    """Return the manifest of a finished folder; UserError when there is none or it cannot be read."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"no dataset folder at {folder}")
+    if not is_finished(folder):
+        raise UserError(f"{folder} is not a finished dataset folder: it has no {MANIFEST_NAME}")
+    path = folder / MANIFEST_NAME
+    return Manifest.from_json(path.read_text(encoding="utf-8"), where=str(path))
+
+
+def dataset_format(manifest: Manifest) -> Format:
+    """Return the format object that reads and writes this dataset's rows."""
+    return format_from_manifest(manifest.format, manifest.columns, manifest.labels)
+
+
+def shard_paths(folder: Path) -> list[Path]:
+    """Return the folder's data shards in order."""
+    return sorted((folder / "data").glob("train-*.parquet"))
+
+
+def read_rows(folder: Path | str) -> Iterator[Row]:
+    """Yield the kept rows in order, one shard in memory at a time; UserError names a shard that cannot be read."""
+    for path in shard_paths(Path(folder)):
+        try:
+            with pq.ParquetFile(path) as shard:
+                for batch in shard.iter_batches(ROWS_PER_GROUP):
+                    yield from batch.to_pylist()
+        except (pa.ArrowInvalid, OSError) as error:
+            raise UserError(f"cannot read {path}: {error}") from None
+
+
+def read_rejected(folder: Path | str) -> Iterator[Rejection]:
+    """Yield the rejections of a finished folder in order."""
+    for path in sorted((Path(folder) / "rejected").glob("*.parquet")):
+        for row in pq.read_table(path).to_pylist():
+            yield Rejection(row["id"], row["reason"], row["stage"], row["evidence"], json.loads(row["row"]))
+
+
+def row_features(format_: Format, *, translated: bool = False) -> Features:
+    """Return the features of a stored row: the real set's columns, then `id`, `language`, and `translated_from`."""
+    features = {"id": string(), **format_.features()} if "id" in format_.columns else {**format_.features()}
+    features |= {"id": string(), "language": string()}
+    return features | ({"translated_from": string()} if translated else {})
+
+
+def write_rows(folder: Path, rows: Iterable[Row], features: Features) -> dict[str, str]:
+    """Write rows as parquet shards under `folder/data` and return {relative path: sha256}.
+
+    Shards hold 100,000 rows; the number of shards is part of their names, so they are renamed when it is known.
+    """
+    schema = arrow_schema(features)
+    data = folder / "data"
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True)
+    iterator = iter(rows)
+    drafts: list[Path] = []
+    while True:
+        first = list(islice(iterator, ROWS_PER_GROUP))
+        if not first and drafts:
+            break
+        drafts.append(data / f"draft-{len(drafts):05d}")
+        with pq.ParquetWriter(drafts[-1], schema, compression="zstd") as writer:
+            writer.write_table(pa.Table.from_pylist(first, schema=schema))
+            for _ in range(ROWS_PER_SHARD // ROWS_PER_GROUP - 1):
+                batch = list(islice(iterator, ROWS_PER_GROUP))
+                if not batch:
+                    break
+                writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+        if len(first) < ROWS_PER_GROUP:
+            break
+    final = [draft.rename(data / f"train-{i:05d}-of-{len(drafts):05d}.parquet") for i, draft in enumerate(drafts)]
+    return {str(path.relative_to(folder)): file_sha256(path) for path in final}
+
+
+def write_rejected(folder: Path, rejections: Iterable[Rejection]) -> dict[str, str]:
+    """Write rejections as `rejected/rejected-00000.parquet` and return {relative path: sha256}."""
+    target = folder / "rejected"
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    path = target / "rejected-00000.parquet"
+    names = ("id", "reason", "stage", "evidence", "row")
+    schema = pa.schema([(name, pa.string()) for name in names])
+    iterator = iter(rejections)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        while batch := list(islice(iterator, ROWS_PER_GROUP)):
+            rows = [{**asdict(item), "row": json.dumps(item.row, ensure_ascii=False)} for item in batch]
+            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+    return {str(path.relative_to(folder)): file_sha256(path)}
+
+
+def finish(folder: Path, manifest: Manifest) -> Manifest:
+    """Write the manifest, which makes the folder finished; the write is atomic."""
+    write_atomically(folder / MANIFEST_NAME, manifest.to_json())
+    return manifest
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees either nothing or all of it, also after a crash."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def arrow_schema(features: Features) -> pa.Schema:
+    """Return the Arrow schema of Hugging Face features, with the metadata `datasets` reads ClassLabel names from."""
+    columns = [(name, _arrow_type(feature)) for name, feature in features.items()]
+    info = json.dumps({"info": {"features": features}})
+    return pa.schema(columns, metadata={"huggingface": info})
+
+
+def _arrow_type(feature: Any) -> pa.DataType:  # noqa: ANN401 - a feature tree is nested dicts
+    if feature.get("_type") == "Value":
+        return pa.type_for_alias(feature["dtype"])
+    if feature.get("_type") == "ClassLabel":
+        return pa.int64()
+    if feature.get("_type") == "List":
+        return pa.list_(_arrow_type(feature["feature"]))
+    return pa.struct([(name, _arrow_type(inner)) for name, inner in feature.items()])

@@ -1,0 +1,36 @@
+"""What goes wrong and how it is said: two exceptions with an exit code, and the sentence for an unknown name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """The user's input is wrong. The message is one line: the value, where it stood, what is allowed. Exit code 2."""
+
+    exit_code = 2
+
+
+class IncompleteError(RuntimeError):
+    """The work could not be completed. The message says what is kept and how to go on. Exit code 3."""
+
+    exit_code = 3
+
+
+def unknown(kind: str, value: str, known: Iterable[str], *, where: str = "") -> UserError:
+    """Return the error for a name that is not one of `known`, with the nearest match first.
+
+    >>> print(unknown("task", "mnly", ["mnli", "qqp"]))
+    unknown task 'mnly'; did you mean 'mnli'? known: mnli, qqp
+    """
+    names = list(known)
+    near = difflib.get_close_matches(value, names, n=1, cutoff=0.5)
+    place = f" in {where}" if where else ""
+    hint = f"; did you mean '{near[0]}'?" if near else ";"
+    return UserError(f"unknown {kind} '{value}'{place}{hint} known: {', '.join(names)}")
+
+
+def missing_package(package: str, extra: str, purpose: str) -> UserError:
+    """Return the error for an optional package that is not installed, with its install line."""
+    return UserError(f"{purpose} needs the package '{package}': pip install 'synthgen-evaluator[{extra}]'")

@@ -1,0 +1,23 @@
+"""The formats an intermediate task can have; a dataset's manifest names its format, columns and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from synthgen.errors import unknown
+from synthgen.formats.base import Format, ParseError
+from synthgen.formats.pair import PairFormat
+
+FORMATS: dict[str, Callable[[Sequence[str], Sequence[str]], Format]] = {
+    "pair": lambda columns, labels: PairFormat((columns[0], columns[1]), tuple(labels)),
+}
+
+
+def format_from_manifest(name: str, columns: Sequence[str], labels: Sequence[str]) -> Format:
+    """Return the format object for a format name, the real set's column names and the label names."""
+    if name not in FORMATS:
+        raise unknown("format", name, FORMATS)
+    return FORMATS[name](columns, labels)
+
+
+__all__ = ["FORMATS", "Format", "ParseError", "format_from_manifest"]

@@ -1,0 +1,84 @@
+"""What all formats share: feature declarations in the Hugging Face vocabulary, text cleaning, the Format protocol."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+Row = dict[str, Any]
+Features = dict[str, Any]
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff]")
+_SPACES = re.compile(r"\s+")
+
+
+class ParseError(ValueError):
+    """A reply that does not hold an example; the message is the short rejection reason."""
+
+
+class Format(Protocol):
+    """The shape of an example: its columns and types, how replies become rows, what makes a row well-formed."""
+
+    @property
+    def name(self) -> str:
+        """pair, choice, span or tags."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Column names of the real set, in order."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in ClassLabel order; the quota cells of generation and stratified sampling."""
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """Columns that hold running text."""
+
+    def features(self) -> Features:
+        """Return the Hugging Face features of a row."""
+
+    def cell(self, row: Mapping[str, Any]) -> str:
+        """Return the quota cell of a row."""
+
+    def assemble(self, texts: Mapping[str, str], cell: str) -> Row:
+        """Return the row made of generated texts, or raise ParseError."""
+
+    def check(self, row: Mapping[str, Any]) -> str | None:
+        """Return why a row breaks the format, None when it is well-formed."""
+
+
+def string() -> Features:
+    """Return the feature of a text column."""
+    return {"dtype": "string", "_type": "Value"}
+
+
+def integer(bits: int = 32) -> Features:
+    """Return the feature of an integer column."""
+    return {"dtype": f"int{bits}", "_type": "Value"}
+
+
+def class_label(names: Sequence[str]) -> Features:
+    """Return the feature of a label column with its names in order."""
+    return {"names": list(names), "_type": "ClassLabel"}
+
+
+def listed(feature: Features) -> Features:
+    """Return the feature of a list of `feature`."""
+    return {"feature": feature, "_type": "List"}
+
+
+def clean_text(text: str) -> str:
+    """Return the text NFC-normalised, without control characters, runs of white space as one space.
+
+    Raises ParseError when nothing is left.
+
+    >>> clean_text("  A  line\\x00 of\\ntext ")
+    'A line of text'
+    """
+    cleaned = _SPACES.sub(" ", _CONTROL.sub("", unicodedata.normalize("NFC", text))).strip()
+    if not cleaned:
+        raise ParseError("empty text")
+    return cleaned

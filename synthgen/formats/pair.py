@@ -1,0 +1,93 @@
+"""Two texts and a class label: natural language inference and paraphrase tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from synthgen.formats.base import Features, ParseError, Row, class_label, clean_text, string
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One example, e.g. `Pair("A man sleeps.", "A person rests.", label=0)`; `label` indexes `PairFormat.labels`."""
+
+    text_a: str
+    text_b: str
+    label: int
+
+
+@dataclass(frozen=True, slots=True)
+class PairFormat:
+    """How a pair task names its two texts and its labels on disk.
+
+    `fields` are the column names of the two texts, `labels` the class names in ClassLabel order.
+
+    >>> nli = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
+    >>> nli.to_row(Pair("It rains.", "It is wet.", 0))
+    {'premise': 'It rains.', 'hypothesis': 'It is wet.', 'label': 0}
+    """
+
+    fields: tuple[str, str]
+    labels: tuple[str, ...]
+    name: str = "pair"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Column names of the real set, in order."""
+        return (*self.fields, "label")
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """Columns that hold running text: what is translated, filtered and counted."""
+        return self.fields
+
+    @property
+    def varying_column(self) -> str:
+        """The text that differs among examples which share their first text."""
+        return self.fields[1]
+
+    def features(self) -> Features:
+        """Return the Hugging Face features of a row, label as ClassLabel."""
+        return {self.fields[0]: string(), self.fields[1]: string(), "label": class_label(self.labels)}
+
+    def to_row(self, record: Pair) -> Row:
+        """Return the row that the real set would have for this record."""
+        return {self.fields[0]: record.text_a, self.fields[1]: record.text_b, "label": record.label}
+
+    def from_row(self, row: Mapping[str, Any]) -> Pair:
+        """Return the record of a row; a missing column raises KeyError with its name."""
+        return Pair(row[self.fields[0]], row[self.fields[1]], int(row["label"]))
+
+    def cell(self, row: Mapping[str, Any]) -> str:
+        """Return the name of the quota cell a row belongs to: its label."""
+        return self.labels[int(row["label"])]
+
+    def reply_schema(self, field: str) -> dict[str, Any]:
+        """Return the flat JSON schema of a structured reply that carries one text."""
+        return {
+            "type": "object",
+            "properties": {field: {"type": "string", "minLength": 1}},
+            "required": [field],
+            "additionalProperties": False,
+        }
+
+    def assemble(self, texts: Mapping[str, str], cell: str) -> Row:
+        """Return the row made of the two generated texts and the label they were written for; ParseError if empty."""
+        text_a, text_b = (clean_text(texts[field]) for field in self.fields)
+        return self.to_row(Pair(text_a, text_b, self.labels.index(cell)))
+
+    def check(self, row: Mapping[str, Any]) -> str | None:
+        """Return why a row breaks the format, None when it is well-formed."""
+        for field in self.fields:
+            if not isinstance(row.get(field), str) or not row[field].strip():
+                return f"empty {field}"
+        if not 0 <= int(row["label"]) < len(self.labels):
+            return "label out of range"
+        if row[self.fields[0]].casefold() == row[self.fields[1]].casefold():
+            return "both texts equal"
+        return None
+
+
+__all__ = ["Pair", "PairFormat", "ParseError"]

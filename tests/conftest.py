@@ -1,0 +1,24 @@
+"""Where tests find real data, models and a browser, and why they skip without them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--data-root", default=None, help="folder of the real XTREME-R files")
+
+
+@pytest.fixture(scope="session")
+def data_root(request: pytest.FixtureRequest) -> Path:
+    """The folder of the real files: --data-root, else SYNTHGEN_DATA, else ../shared/data."""
+    named = request.config.getoption("--data-root") or os.environ.get("SYNTHGEN_DATA")
+    root = Path(named) if named else CHECKOUT.parent / "shared" / "data"
+    if not root.is_dir():
+        pytest.skip(f"no real data at {root}: give --data-root or SYNTHGEN_DATA")
+    return root
