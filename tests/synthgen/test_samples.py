@@ -1,0 +1,43 @@
+"""The shipped MNLI sample: balanced, distinct, small, and disjoint from the evaluator's samples."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SAMPLE = CHECKOUT / "synthgen" / "samples" / "mnli.jsonl"
+EVALUATOR_SAMPLES = CHECKOUT / "evaluator" / "samples"
+
+
+def read_pairs() -> list[dict[str, str | int]]:
+    return [json.loads(line) for line in SAMPLE.read_text(encoding="utf-8").splitlines()]
+
+
+def test_the_sample_has_twenty_pairs_a_label_in_mnli_columns() -> None:
+    pairs = read_pairs()
+    assert all(list(pair) == ["premise", "hypothesis", "label"] for pair in pairs)
+    assert Counter(pair["label"] for pair in pairs) == {0: 20, 1: 20, 2: 20}
+
+
+def test_no_pair_is_repeated_and_each_premise_carries_each_label_once() -> None:
+    pairs = read_pairs()
+    assert len({(pair["premise"], pair["hypothesis"]) for pair in pairs}) == 60
+    assert len({(pair["premise"], pair["label"]) for pair in pairs}) == 60
+    assert len({pair["premise"] for pair in pairs}) == 20
+
+
+def test_label_order_leaves_no_pattern_of_three() -> None:
+    labels = [pair["label"] for pair in read_pairs()]
+    orders = {tuple(labels[start : start + 3]) for start in range(0, 60, 3)}
+    assert len(orders) == 6
+
+
+def test_no_text_of_the_sample_is_in_the_evaluators_samples() -> None:
+    held = "\n".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("xnli", "mnli", "tatoeba")
+        for path in (EVALUATOR_SAMPLES / folder).iterdir()
+    )
+    assert not [text for pair in read_pairs() for text in (pair["premise"], pair["hypothesis"]) if str(text) in held]
