@@ -1,0 +1,135 @@
+"""A question about a passage, answered by a piece of that passage or not at all: extractive question answering."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from synthgen.formats.base import Features, ParseError, Row, clean_text, integer, listed, string
+from synthgen.formats.reply import text_object
+
+ANSWERABLE, UNANSWERABLE = "answerable", "unanswerable"
+COLUMNS = ("id", "title", "context", "question", "answers")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One example; the answer is `context[start : start + len(answer)]`, `start` is None when there is none.
+
+    >>> Span("The cat sat on the mat.", "Where did it sit?", "on the mat", 12).end
+    22
+    """
+
+    context: str
+    question: str
+    answer: str = ""
+    start: int | None = None
+    title: str = ""
+
+    @property
+    def end(self) -> int | None:
+        """Character offset just after the answer."""
+        return None if self.start is None else self.start + len(self.answer)
+
+
+@dataclass(frozen=True, slots=True)
+class SpanFormat:
+    """SQuAD's columns; `labels` are the quota cells, `("answerable",)` for v1.1 and both for v2.0.
+
+    Offsets count Unicode code points of the stored context, as in SQuAD's own files.
+
+    >>> squad = SpanFormat(("answerable", "unanswerable"))
+    >>> squad.to_row(Span("Tea is hot.", "What is hot?", "Tea", 0))["answers"]
+    {'text': ['Tea'], 'answer_start': [0]}
+    >>> squad.to_row(Span("Tea is hot.", "What is cold?"))["answers"]
+    {'text': [], 'answer_start': []}
+    """
+
+    labels: tuple[str, ...]
+    columns: tuple[str, ...] = COLUMNS
+    name: str = "span"
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """Columns that hold running text: what is filtered and counted. See `translatable` for the answers."""
+        return ("context", "question")
+
+    def features(self) -> Features:
+        """Return the Hugging Face features of a row; `answers` holds two lists of equal length."""
+        answers = {"text": listed(string()), "answer_start": listed(integer())}
+        return {column: string() for column in COLUMNS[:-1]} | {"answers": answers}
+
+    def to_row(self, record: Span) -> Row:
+        """Return the row that the real set would have for this record; its `id` is left to the writer."""
+        found = record.start is not None
+        answers = {"text": [record.answer] if found else [], "answer_start": [record.start] if found else []}
+        texts = {"title": record.title, "context": record.context, "question": record.question}
+        return {"id": "", **texts, "answers": answers}
+
+    def from_row(self, row: Mapping[str, Any]) -> Span:
+        """Return the record of a row, with the first of its answers; a missing column raises KeyError with its name."""
+        answers = row["answers"]
+        answer, start = (answers["text"][0], answers["answer_start"][0]) if answers["text"] else ("", None)
+        return Span(row["context"], row["question"], answer, start, row["title"])
+
+    def cell(self, row: Mapping[str, Any]) -> str:
+        """Return the name of the quota cell a row belongs to: whether its question has an answer."""
+        return ANSWERABLE if row["answers"]["text"] else UNANSWERABLE
+
+    def reply_schema(self, *texts: str) -> dict[str, Any]:
+        """Return the flat JSON schema of a structured reply that carries these of context, question and answer."""
+        return text_object(*texts)
+
+    def assemble(self, texts: Mapping[str, str], cell: str) -> Row:
+        """Return the row made of a context, a question and, in the cell `answerable`, the answer; ParseError if not.
+
+        The answer is located in the context as it is; `answer_start` in `texts`, where given, says which of several
+        occurrences is meant. Cleaning the context would move the offsets, so an unclean context is cleaned first and
+        the offset then has to point into the clean text.
+        """
+        context, question = clean_text(texts.get("context", "")), clean_text(texts.get("question", ""))
+        record = Span(context, question, title=texts.get("title", ""))
+        if cell == ANSWERABLE:
+            answer = clean_text(texts.get("answer", ""))
+            start = locate(context, answer, texts.get("answer_start"))
+            record = Span(context, question, answer, start, record.title)
+        return self.to_row(record)
+
+    def check(self, row: Mapping[str, Any]) -> str | None:
+        """Return why a row breaks the format, None when it is well-formed."""
+        for field in self.text_columns:
+            if not isinstance(row.get(field), str) or not row[field].strip():
+                return f"empty {field}"
+        if self.cell(row) not in self.labels:
+            return "no answer"
+        texts, starts = row["answers"]["text"], row["answers"]["answer_start"]
+        if len(texts) != len(starts):
+            return "answers and offsets differ in number"
+        pairs = zip(texts, starts, strict=True)
+        if not all(start >= 0 and text and row["context"][start : start + len(text)] == text for text, start in pairs):
+            return "answer is not at its offset"
+        return None
+
+    def translatable(self, row: Mapping[str, Any]) -> dict[str, str]:
+        """Return the texts a translation replaces, by path; the offsets must be found again in the new context."""
+        answers = {f"answers.text.{index}": text for index, text in enumerate(row["answers"]["text"])}
+        return {"context": row["context"], "question": row["question"], **answers}
+
+
+def locate(context: str, answer: str, start: str | None = None) -> int:
+    """Return the character offset of an answer; ParseError when it is absent, or repeated with no `start` to choose.
+
+    >>> locate("Rome, not rome", "rome")
+    10
+    """
+    if start is not None:
+        if not start.isdecimal() or context[int(start) : int(start) + len(answer)] != answer:
+            raise ParseError("answer is not at its offset")
+        return int(start)
+    first = context.find(answer)
+    if first < 0:
+        raise ParseError("answer not in context")
+    if context.find(answer, first + 1) >= 0:
+        raise ParseError("answer occurs more than once")
+    return first

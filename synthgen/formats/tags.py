@@ -1,0 +1,89 @@
+"""Sentences with one tag a token: part of speech, named entities, supertags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from synthgen.formats.base import Features, ParseError, Row, class_label, listed, string
+from synthgen.formats.reply import text_object
+
+SENTENCE = "sentence"
+"""The one quota cell of a tagging task: every sentence counts alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """One example, e.g. `Tagged(("Dogs", "bark"), (7, 15))`; tags index `TagsFormat.labels`."""
+
+    tokens: tuple[str, ...]
+    tags: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TagsFormat:
+    """How a tagging task names its two columns, and its tag set in ClassLabel order.
+
+    >>> upos = TagsFormat(("tokens", "tags"), ("NOUN", "VERB"))
+    >>> upos.assemble({"tokens": "Dogs bark", "tags": "NOUN VERB"}, "sentence")
+    {'tokens': ['Dogs', 'bark'], 'tags': [0, 1]}
+    """
+
+    columns: tuple[str, str]
+    labels: tuple[str, ...]
+    name: str = "tags"
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """Columns that hold running text as one string: none, the tokens are a list. See `sentence`."""
+        return ()
+
+    def features(self) -> Features:
+        """Return the Hugging Face features of a row, tags as a list of ClassLabel."""
+        return {self.columns[0]: listed(string()), self.columns[1]: listed(class_label(self.labels))}
+
+    def to_row(self, record: Tagged) -> Row:
+        """Return the row that the real set would have for this record."""
+        return {self.columns[0]: list(record.tokens), self.columns[1]: list(record.tags)}
+
+    def from_row(self, row: Mapping[str, Any]) -> Tagged:
+        """Return the record of a row; a missing column raises KeyError with its name."""
+        return Tagged(tuple(row[self.columns[0]]), tuple(row[self.columns[1]]))
+
+    def sentence(self, row: Mapping[str, Any]) -> str:
+        """Return the tokens of a row joined by spaces."""
+        return " ".join(row[self.columns[0]])
+
+    def cell(self, row: Mapping[str, Any]) -> str:
+        """Return the quota cell, the same for every row: tags are not drawn, a sentence has what it has."""
+        return SENTENCE
+
+    def reply_schema(self, *texts: str) -> dict[str, Any]:
+        """Return the flat JSON schema of a structured reply that carries sentences as plain text; no engine tags."""
+        return text_object(*texts)
+
+    def assemble(self, texts: Mapping[str, str], cell: str) -> Row:
+        """Return the row made of space-separated tokens and the tag names a teacher gave them; ParseError if not."""
+        tokens, names = texts.get("tokens", "").split(), texts.get("tags", "").split()
+        if unknown := [name for name in names if name not in self.labels]:
+            raise ParseError(f"unknown tag {unknown[0]}")
+        row = self.to_row(Tagged(tuple(tokens), tuple(self.labels.index(name) for name in names)))
+        if reason := self.check(row):
+            raise ParseError(reason)
+        return row
+
+    def check(self, row: Mapping[str, Any]) -> str | None:
+        """Return why a row breaks the format, None when it is well-formed."""
+        tokens, tags = row[self.columns[0]], row[self.columns[1]]
+        if not tokens:
+            return "no tokens"
+        if len(tokens) != len(tags):
+            return "tokens and tags differ in number"
+        if not all(isinstance(token, str) and token.strip() for token in tokens):
+            return "empty token"
+        return None if all(0 <= tag < len(self.labels) for tag in tags) else "tag out of range"
+
+    def translatable(self, row: Mapping[str, Any]) -> dict[str, str]:
+        """Return no text: tags are of these tokens, and a translation has others."""
+        return {}
