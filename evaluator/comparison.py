@@ -1,0 +1,613 @@
+"""From result rows to the verdict: estimand, every pair of arms, curves, exchange rates, and every problem met.
+
+The estimand is fixed by the rows alone and hashed: the macro mean over targets of the mean over non-English languages,
+where a target with several metrics (QA: EM and F1) counts their mean (XTREME-R evaluate.py). Nothing is averaged over a
+hole: a scope with a missing cell, a failed run, mixed data revisions or unequal items has no difference, and a reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from evaluator import resampling
+from evaluator.languages import ENGLISH, LANGUAGES
+from evaluator.results import Cell, ResultRow, Results, Run
+from evaluator.scaling import Curve, ExchangeRate, exchange_rate, fit_curve
+from evaluator.significance import (
+    Estimate,
+    Floats,
+    Group,
+    Scores,
+    at_least,
+    holm,
+    item_covariance,
+    sign_flip_floor,
+    sign_flip_p,
+)
+from synthgen.console import package_version
+
+Verdict = Literal["a", "b", "equivalent", "unresolved"]
+Kind = Literal["all", "target", "family", "script", "language", "gap"]
+
+SECONDARY_METRICS = frozenset({"token_accuracy"})  # reported, never part of a target's score when it has another metric
+ALPHA = 0.05
+MIN_FLIP_PAIRS = 6  # below six pairs a sign-flip test cannot reach 0.05
+CURVE_POINTS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something the reader must know: what kind, and one sentence with the value, the place and the way out."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A weighted sum of cells: everything, a target, a family, a script, a language, or a transfer gap."""
+
+    kind: Kind
+    name: str
+    cells: Mapping[Cell, float]
+
+    @property
+    def key(self) -> str:
+        """The name in comparison.json: `all`, or `kind:name`."""
+        return self.kind if self.kind == "all" else f"{self.kind}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Arm `a` minus arm `b` in a scope, both at `size`, or each at its own full size (`size` is "full")."""
+
+    a: str
+    b: str
+    size: int | Literal["full"]
+    size_a: int
+    size_b: int
+    scope: str
+    estimate: Estimate
+    margin: float
+    reason: str | None = None  # why no verdict is given, whatever the numbers say
+    p_floor: float | None = None
+    p_permutation: float | None = None
+    p_holm: float | None = None
+    languages: Mapping[str, int] | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a difference with a standard error."""
+        return self.estimate.known
+
+    @property
+    def verdict(self) -> Verdict:
+        """Equivalent when both one-sided tests pass; else the better arm when the interval excludes zero."""
+        if not self.known or self.reason is not None:
+            return "unresolved"
+        if self.estimate.p_equivalence(self.margin) <= ALPHA:
+            return "equivalent"
+        if self.estimate.p <= ALPHA:
+            return "a" if self.estimate.value > 0 else "b"
+        return "unresolved"
+
+    def document(self) -> dict[str, Any]:
+        """Return the object of comparison.json."""
+        e, known = self.estimate, self.known
+        return {
+            "a": self.a,
+            "b": self.b,
+            "size": self.size,
+            "size_a": self.size_a,
+            "size_b": self.size_b,
+            "scope": self.scope,
+            "difference": _number(e.value),
+            "ci95": [_number(end) for end in e.interval()] if known else None,
+            "se": _number(e.se) if known else None,
+            "df": _number(min(e.df, 1e6)) if known else None,
+            "p": _number(e.p, 6) if known else None,
+            "p_holm": _number(self.p_holm, 6),
+            "p_permutation": _number(self.p_permutation, 6),
+            "p_floor": _number(self.p_floor, 6),
+            "p_equivalence": _number(e.p_equivalence(self.margin), 6) if known else None,
+            "mde80": _number(e.mde80) if known else None,
+            "margin": self.margin,
+            "verdict": self.verdict,
+            "seeds": e.seeds,
+            "paired": e.paired,
+            "items_resampled": e.items_resampled,
+            "languages": dict(self.languages) if self.languages else None,
+            "reason": self.reason,
+        }
+
+
+def _number(value: float | None, digits: int = 4) -> float | None:
+    return None if value is None or not np.isfinite(value) else round(float(value), digits)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The mean of an arm at a size in a scope, with its interval and the score of every seed."""
+
+    arm: str
+    size: int
+    scope: str
+    estimate: Estimate
+    by_seed: tuple[float, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Return the object of comparison.json."""
+        known = self.estimate.known
+        return {
+            "arm": self.arm,
+            "size": self.size,
+            "scope": self.scope,
+            "mean": _number(self.estimate.value),
+            "ci95": [_number(end) for end in self.estimate.interval()] if known else None,
+            "by_seed": [_number(value) for value in self.by_seed],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FittedCurve:
+    """A curve in a scope with its band: (n, score, low, high) along its limits."""
+
+    scope: str
+    curve: Curve
+    band: tuple[tuple[float, float, float | None, float | None], ...]
+
+    def document(self) -> dict[str, Any]:
+        """Return the object of comparison.json."""
+        first, last = self.curve.sizes[0], self.curve.sizes[-1]
+        return {
+            "arm": self.curve.arm,
+            "scope": self.scope,
+            "form": self.curve.form,
+            "parameters": [_number(value, 6) for value in self.curve.theta],
+            "aicc": {form: _number(value, 3) for form, value in self.curve.aicc.items()},
+            "sizes": list(self.curve.sizes),
+            "band": [
+                {
+                    "n": round(n, 1),
+                    "value": _number(value),
+                    "ci95": None if low is None else [_number(low), _number(high)],
+                    "extrapolated": not first <= n <= last,
+                }
+                for n, value, low, high in self.band
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything the report says, and nothing it does not: `document()` is comparison.json."""
+
+    estimand: Mapping[str, Any]
+    signature: str
+    margin: float
+    sample: bool
+    arms: tuple[str, ...]
+    pairs: tuple[Pair, ...]
+    points: tuple[Point, ...]
+    curves: tuple[FittedCurve, ...]
+    exchange_rates: tuple[ExchangeRate, ...]
+    problems: tuple[Problem, ...]
+    cells: tuple[Mapping[str, Any], ...] = field(repr=False)
+    gaps: tuple[Point, ...] = ()
+
+    def headline(self) -> list[Pair]:
+        """Return the pairs over all targets: each common size, then each arm's full size."""
+        return [pair for pair in self.pairs if pair.scope == "all"]
+
+    @cached_property
+    def by_scope(self) -> dict[str, list[Pair]]:
+        """The pairs of each scope."""
+        scopes: dict[str, list[Pair]] = {}
+        for pair in self.pairs:
+            scopes.setdefault(pair.scope, []).append(pair)
+        return scopes
+
+    def document(self) -> dict[str, Any]:
+        """Return the content of comparison.json."""
+        return {
+            "estimand": dict(self.estimand),
+            "signature": self.signature,
+            "sample": self.sample,
+            "margin": self.margin,
+            "arms": list(self.arms),
+            "pairs": [pair.document() for pair in self.pairs],
+            "points": [point.document() for point in self.points],
+            "gaps": [point.document() for point in self.gaps],
+            "curves": [curve.document() for curve in self.curves],
+            "exchange_rates": [_exchange_document(rate) for rate in self.exchange_rates],
+            "cells": [dict(cell) for cell in self.cells],
+            "problems": [{"kind": problem.kind, "message": problem.message} for problem in self.problems],
+        }
+
+
+def _exchange_document(rate: ExchangeRate) -> dict[str, Any]:
+    return {
+        "arm": rate.arm,
+        "reference": rate.reference,
+        "k": rate.k,
+        "equals": _number(rate.equals, 1),
+        "ci95": [_number(rate.low, 1), _number(rate.high, 1)],
+        "rate": _number(rate.rate),
+        "reached": rate.equals is not None,
+        "limits": [round(limit, 1) for limit in rate.limits],
+    }
+
+
+# --- the table ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows as an array per cell over runs, NaN where a score is missing, with the faults that forbid an aggregate."""
+
+    runs: tuple[Run, ...]
+    cells: tuple[Cell, ...]
+    values: Mapping[Cell, Floats]
+    faults: Mapping[Cell, str]
+    problems: tuple[Problem, ...]
+
+    @classmethod
+    def of(cls, rows: Sequence[ResultRow]) -> Table:
+        """Arrange rows and look for everything that would make an average a lie."""
+        runs = tuple(sorted({row.run for row in rows}))
+        cells = tuple(sorted({row.cell for row in rows}))
+        place = {run: index for index, run in enumerate(runs)}
+        values = {cell: np.full(len(runs), np.nan) for cell in cells}
+        for row in rows:
+            if row.value is not None:
+                values[row.cell][place[row.run]] = row.value
+        faults = dict(_mixed_cells(rows))
+        problems = [*_failed(rows), *_missing(rows, runs, cells), *_seed_problems(runs), *_short(rows)]
+        problems += [Problem("mixed cells", f"{message}; its aggregates are refused") for message in faults.values()]
+        return cls(runs, cells, values, faults, (*problems, *_degenerate(runs, values)))
+
+    @cached_property
+    def groups(self) -> dict[Group, list[int]]:
+        """The runs that differ by seed alone."""
+        groups: dict[Group, list[int]] = {}
+        for index, run in enumerate(self.runs):
+            groups.setdefault((run.arm, run.size), []).append(index)
+        return groups
+
+
+def _mixed_cells(rows: Iterable[ResultRow]) -> Iterator[tuple[Cell, str]]:
+    kinds: dict[Cell, dict[str, set[object]]] = {}
+    for row in rows:
+        known = kinds.setdefault(row.cell, {"data revisions": set(), "splits": set(), "numbers of items": set()})
+        for name, value in zip(known, (row.data_revision, row.split, row.n), strict=True):
+            known[name].add(value)
+    for cell, known in kinds.items():
+        for name, seen in known.items():
+            if len(seen) > 1:
+                yield cell, f"{cell} mixes {name} {', '.join(sorted(map(str, seen)))}"
+
+
+def _failed(rows: Iterable[ResultRow]) -> Iterator[Problem]:
+    failed: dict[Run, list[Cell]] = {}
+    for row in rows:
+        if row.value is None:
+            failed.setdefault(row.run, []).append(row.cell)
+    for run, cells in failed.items():
+        yield Problem(
+            "failed run", f"{run} has no score (null or NaN) on {_some(cells)}; rerun it, or leave its seed out"
+        )
+
+
+def _missing(rows: Sequence[ResultRow], runs: Sequence[Run], cells: Sequence[Cell]) -> Iterator[Problem]:
+    have: dict[Run, set[Cell]] = {run: set() for run in runs}
+    for row in rows:
+        have[row.run].add(row.cell)
+    for run in runs:
+        if lost := [cell for cell in cells if cell not in have[run]]:
+            yield Problem(
+                "missing cell", f"{run} was not scored on {_some(lost)}; the aggregates that need it are refused"
+            )
+
+
+def _some(items: Sequence[object]) -> str:
+    more = f" and {len(items) - 3} more" if len(items) > 3 else ""
+    return ", ".join(map(str, items[:3])) + more
+
+
+def _seed_problems(runs: Sequence[Run]) -> Iterator[Problem]:
+    seeds: dict[Group, list[int]] = {}
+    for run in runs:
+        seeds.setdefault((run.arm, run.size), []).append(run.seed)
+    single = [f"{arm}@{size}" for (arm, size), own in seeds.items() if len(own) == 1]
+    if single:
+        message = (
+            f"one seed for {_some(single)}: how much training noise moves its score is unknown; run 5 (3 at least)"
+        )
+        yield Problem("one seed", message)
+    common = Counter(map(tuple, seeds.values())).most_common(1)[0][0]
+    for (arm, size), own in seeds.items():
+        if tuple(own) != common and len(own) > 1:
+            yield Problem("unequal seeds", f"{arm}@{size} has seeds {own}, others {list(common)}; compared as unpaired")
+    if len({size for _, size in seeds if size > 0}) < 2:
+        yield Problem("one size", "one size of intermediate data: no scaling curve and no exchange rate; give --sizes")
+
+
+def _short(rows: Iterable[ResultRow]) -> Iterator[Problem]:
+    short = {(row.arm, row.size, row.arm_n) for row in rows if row.arm_n < row.size}
+    for arm, size, n in sorted(short):
+        yield Problem("short arm", f"{arm}@{size} was trained on {n} rows, fewer than asked for")
+
+
+def _degenerate(runs: Sequence[Run], values: Mapping[Cell, Floats]) -> Iterator[Problem]:
+    """Report runs that scored the same in every language of a target: they predict one class (they are kept)."""
+    by_target: dict[tuple[str, str], list[Floats]] = {}
+    for cell, scores in values.items():
+        by_target.setdefault((cell.target, cell.metric), []).append(scores)
+    for (target, _), scores_by_language in by_target.items():
+        stacked = np.stack(scores_by_language)
+        if len(stacked) < 3:
+            continue
+        for index in np.flatnonzero(np.ptp(stacked, axis=0) == 0):
+            message = (
+                f"{runs[index]} scores {stacked[0, index]:.2f} on {target} in every language: it may have collapsed"
+            )
+            yield Problem("degenerate run", f"{message}; kept in every average")
+
+
+# --- scopes ---------------------------------------------------------------------------------------------------------
+
+
+def primary_cells(cells: Iterable[Cell]) -> dict[tuple[str, str], list[Cell]]:
+    """Return the cells that make the score of each (target, language): its metrics less the secondary ones."""
+    groups: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.target, cell.language), []).append(cell)
+    return {key: [c for c in own if c.metric not in SECONDARY_METRICS] or own for key, own in groups.items()}
+
+
+def make_scopes(cells: Iterable[Cell]) -> list[Scope]:
+    """Return every scope of the estimand, the whole first."""
+    scored = primary_cells(cells)
+    foreign = [key for key in scored if key[1] != ENGLISH]
+    targets = sorted({target for target, _ in foreign})
+    scopes = [Scope("all", "all", _macro(scored, foreign))] if foreign else []
+    scopes += [Scope("target", name, _macro(scored, [k for k in foreign if k[0] == name])) for name in targets]
+    facts: list[tuple[Kind, Any]] = [("family", lambda code: LANGUAGES[code].family)]
+    facts += [("script", lambda code: LANGUAGES[code].script)]
+    for kind, of in facts:
+        for name in sorted({of(code) for _, code in foreign}):
+            scopes.append(Scope(kind, name, _macro(scored, [key for key in foreign if of(key[1]) == name])))
+    for code in sorted({code for _, code in scored}):
+        scopes.append(Scope("language", code, _macro(scored, [key for key in scored if key[1] == code])))
+    return scopes + [_gap(scored, target) for target in targets if (target, ENGLISH) in scored]
+
+
+def _macro(scored: Mapping[tuple[str, str], list[Cell]], keys: Sequence[tuple[str, str]]) -> dict[Cell, float]:
+    languages = Counter(target for target, _ in keys)
+    return {cell: 1 / (len(languages) * languages[key[0]] * len(scored[key])) for key in keys for cell in scored[key]}
+
+
+def _gap(scored: Mapping[tuple[str, str], list[Cell]], target: str) -> Scope:
+    """The transfer gap: English minus the mean of the other languages (Hu et al. 2020, XTREME, section 5)."""
+    others = _macro(scored, [key for key in scored if key[0] == target and key[1] != ENGLISH])
+    english = _macro(scored, [(target, ENGLISH)])
+    return Scope("gap", target, {**english, **{cell: -weight for cell, weight in others.items()}})
+
+
+# --- comparing ------------------------------------------------------------------------------------------------------
+
+
+def compare_results(results: Results, *, margin: float = 0.5, preferred: Sequence[str] = ()) -> Comparison:
+    """Compare every pair of arms in every scope. `preferred` orders arms for display; `none` comes first."""
+    table = Table.of(results.rows)
+    scopes = make_scopes(table.cells)
+    drawn = resampling.scope_draws(results, table.runs, table.values, {scope.key: scope.cells for scope in scopes})
+    faults = {**table.faults, **drawn.faults}
+    arms = _ordered({run.arm for run in table.runs}, table.groups, preferred)
+    scores = {scope.key: _scores(table, scope, drawn) for scope in scopes}
+    refused = {scope.key: _refusal(scope, faults, results) for scope in scopes}
+    pairs = [
+        pair for scope in scopes if scope.kind != "gap" for pair in _pairs(arms, scope.key, scores, refused, margin)
+    ]
+    points = [point for scope in scopes if scope.kind != "gap" for point in _points(arms, scope.key, scores)]
+    curves = [c for scope in scopes if scope.kind in ("all", "target") for c in _curves(arms, scope.key, scores)]
+    estimand = _estimand(table.cells)
+    problems = [
+        *table.problems,
+        *(Problem("unequal items", text) for text in drawn.faults.values()),
+        *_item_problems(drawn),
+    ]
+    return Comparison(
+        estimand=estimand,
+        signature=_signature(results, estimand, table),
+        margin=margin,
+        sample=any(row.is_sample for row in results.rows),
+        arms=tuple(arms),
+        pairs=tuple(_with_holm(pairs)),
+        points=tuple(points),
+        curves=tuple(curves),
+        exchange_rates=tuple(_exchange_rates(curves, scores, refused)),
+        problems=tuple(problems),
+        cells=tuple(_cell_documents(table)),
+        gaps=tuple(p for scope in scopes if scope.kind == "gap" for p in _points(arms, scope.key, scores)),
+    )
+
+
+def _ordered(arms: Iterable[str], groups: Mapping[Group, object], preferred: Sequence[str]) -> list[str]:
+    untrained = {arm for arm, size in groups if size == 0}
+    rank = {arm: index for index, arm in enumerate(preferred)}
+    return sorted(arms, key=lambda arm: (arm not in untrained, rank.get(arm, len(rank)), arm))
+
+
+def _scores(table: Table, scope: Scope, drawn: resampling.ScopeDraws) -> Scores:
+    per_run = sum(weight * table.values[cell] for cell, weight in scope.cells.items())
+    values = {group: np.asarray(per_run)[index] for group, index in table.groups.items()}
+    seeds = {group: tuple(table.runs[i].seed for i in index) for group, index in table.groups.items()}
+    if scope.key not in drawn.draws:
+        return Scores(values, seeds)
+    draws = np.nan_to_num(drawn.draws[scope.key].astype(np.float64))
+    owners = [(run.arm, run.size) for run in table.runs]
+    covariance = item_covariance(draws, list(values), owners, [run.seed for run in table.runs])
+    return Scores(values, seeds, covariance, drawn.items[scope.key])
+
+
+def _refusal(scope: Scope, faults: Mapping[Cell, str], results: Results) -> str | None:
+    if any(row.is_sample for row in results.rows):
+        return "sample data supports no verdict"
+    return next((faults[cell] for cell in scope.cells if cell in faults), None)
+
+
+def _matched(arms: Sequence[str], groups: Iterable[Group]) -> Iterator[tuple[Group, Group, int | Literal["full"]]]:
+    """Yield every pair of arms at each common size, and at their own full sizes where those differ."""
+    sizes: dict[str, list[int]] = {}
+    for arm, size in groups:
+        sizes.setdefault(arm, []).append(size)
+    for b, a in itertools.combinations(arms, 2):
+        own_a, own_b = sorted(sizes[a]), sorted(sizes[b])
+        if own_b == [0] or own_a == [0]:  # an arm without intermediate data is shown at every size
+            yield from (((a, n), (b, m), max(n, m)) for n in own_a for m in own_b)
+            continue
+        yield from (((a, n), (b, n), n) for n in own_a if n in own_b)
+        if own_a[-1] != own_b[-1]:
+            yield (a, own_a[-1]), (b, own_b[-1]), "full"
+
+
+def _pairs(
+    arms: Sequence[str], key: str, scores: Mapping[str, Scores], refused: Mapping[str, str | None], margin: float
+) -> Iterator[Pair]:
+    own = scores[key]
+    for a, b, size in _matched(arms, own.values):
+        estimate = own.contrast({a: 1.0, b: -1.0})
+        flips = _sign_flips(own, a, b) if estimate.known and estimate.paired else (None, None)
+        reason = refused[key] or _unknown_reason(own, estimate, a, b)
+        shown = estimate if refused[key] is None or "sample" in refused[key] else replace(estimate, value=float("nan"))
+        yield Pair(a[0], b[0], size, a[1], b[1], key, shown, margin, reason, *flips)
+
+
+def _unknown_reason(scores: Scores, estimate: Estimate, a: Group, b: Group) -> str | None:
+    if not np.isfinite(estimate.value):
+        holes = [f"{arm}@{size}" for arm, size in (a, b) if not np.isfinite(scores.values[arm, size]).all()]
+        return f"missing or failed scores of {' and '.join(holes)}"
+    return None if estimate.known else "one seed: the noise of training is unknown"
+
+
+def _sign_flips(scores: Scores, a: Group, b: Group) -> tuple[float | None, float | None]:
+    difference = scores.values[a] - scores.values[b]
+    n = len(difference)
+    p = sign_flip_p(difference, np.random.default_rng(0)) if n >= MIN_FLIP_PAIRS else None
+    return sign_flip_floor(n), p
+
+
+def _with_holm(pairs: Sequence[Pair]) -> Iterator[Pair]:
+    """Adjust language p-values within each comparison, and count "better in at least k of m" for its whole."""
+    families: dict[tuple[str, str, int, int], list[Pair]] = {}
+    for pair in pairs:
+        if pair.scope.startswith("language:") and pair.scope != f"language:{ENGLISH}" and pair.known:
+            families.setdefault((pair.a, pair.b, pair.size_a, pair.size_b), []).append(pair)
+    adjusted: dict[tuple[str, str, int, int, str], float] = {}
+    for key, own in families.items():
+        for pair, p in zip(own, holm([pair.estimate.p for pair in own]), strict=True):
+            adjusted[*key, pair.scope] = p
+    for pair in pairs:
+        key = (pair.a, pair.b, pair.size_a, pair.size_b)
+        if pair.scope == "all" and pair.known and key in families:
+            yield replace(pair, languages=_count(families[key]))
+        else:
+            yield replace(pair, p_holm=adjusted.get((*key, pair.scope)))
+
+
+def _count(languages: Sequence[Pair]) -> dict[str, int]:
+    above = [pair.estimate.p_above() for pair in languages]
+    return {"a_better": at_least(above), "b_better": at_least([1 - p for p in above]), "of": len(languages)}
+
+
+def _points(arms: Sequence[str], key: str, scores: Mapping[str, Scores]) -> Iterator[Point]:
+    own = scores[key]
+    for group in sorted(own.values, key=lambda group: (arms.index(group[0]), group[1])):
+        yield Point(*group, key, own.contrast({group: 1.0}), tuple(map(float, own.values[group])))
+
+
+def _curves(arms: Sequence[str], key: str, scores: Mapping[str, Scores]) -> Iterator[FittedCurve]:
+    own = scores[key]
+    for arm in arms:
+        points = {n: v for (name, n), v in own.values.items() if name == arm and n > 0 and np.isfinite(v).all()}
+        if len(points) < 2:
+            continue
+        curve = fit_curve(arm, points)
+        grid = np.unique(np.concatenate([np.geomspace(*curve.limits, CURVE_POINTS), np.array(curve.sizes, float)]))
+        band = []
+        for n in np.clip(grid, *curve.limits):
+            estimate = curve.estimate(own, float(n))
+            low, high = estimate.interval() if estimate.known else (None, None)
+            band.append((float(n), estimate.value, low, high))
+        yield FittedCurve(key, curve, tuple(band))
+
+
+def _exchange_rates(
+    curves: Sequence[FittedCurve], scores: Mapping[str, Scores], refused: Mapping[str, str | None]
+) -> Iterator[ExchangeRate]:
+    whole = [fitted.curve for fitted in curves if fitted.scope == "all" and refused["all"] is None]
+    for reference, curve in itertools.permutations(whole, 2):
+        yield from (exchange_rate(scores["all"], curve, reference, k) for k in reference.sizes)
+
+
+def _item_problems(drawn: resampling.ScopeDraws) -> Iterator[Problem]:
+    missing = sorted(drawn.without_items - set(drawn.faults))
+    if missing:
+        message = f"no item scores for {_some(missing)}: intervals that use them cover seeds alone, on these test items"
+        yield Problem("seeds alone", message)
+
+
+def _estimand(cells: Sequence[Cell]) -> dict[str, Any]:
+    scored = primary_cells(cells)
+    targets: dict[str, dict[str, list[str]]] = {}
+    for (target, code), own in scored.items():
+        if code != ENGLISH:
+            entry = targets.setdefault(target, {"languages": [], "metrics": sorted({cell.metric for cell in own})})
+            entry["languages"].append(code)
+    text = "macro mean over targets of the mean over non-English languages, at each size"
+    content = {"text": text, "targets": targets}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return {**content, "hash": digest[:16]}
+
+
+def _signature(results: Results, estimand: Mapping[str, Any], table: Table) -> str:
+    seeds = sorted({run.seed for run in table.runs})
+    revisions = sorted({f"{row.target}={row.data_revision}" for row in results.rows})
+    digest = hashlib.sha256("\n".join(revisions).encode()).hexdigest()[:12]
+    splits = "+".join(sorted({row.split for row in results.rows}))
+    parts = {
+        "estimand": estimand["hash"],
+        "targets": len(estimand["targets"]),
+        "split": splits,
+        "seeds": "+".join(map(str, seeds)),
+        "data": digest,
+        "draws": resampling.DRAWS,
+        "version": package_version(),
+    }
+    return "|".join(f"{name}:{value}" for name, value in parts.items())
+
+
+def _cell_documents(table: Table) -> Iterator[dict[str, Any]]:
+    for cell in table.cells:
+        for (arm, size), index in table.groups.items():
+            values = table.values[cell][index]
+            sd = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+            yield {
+                "arm": arm,
+                "size": size,
+                **cell._asdict(),
+                "mean": _number(float(np.mean(values))),
+                "sd": _number(sd),
+                "seeds": len(values),
+                "failed": int(np.isnan(values).sum()),
+            }

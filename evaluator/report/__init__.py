@@ -1,0 +1,97 @@
+"""Results in, report out: one HTML page, `comparison.json` and `results.md`, and the same summary for the terminal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from evaluator.comparison import Comparison, Pair, compare_results
+from evaluator.report import words
+from evaluator.report.markdown import results_section
+from evaluator.report.page import render_page
+from evaluator.results import Results, read_results
+from synthgen.errors import UserError
+
+__all__ = ["report", "terminal_summary"]
+
+_STYLE = {"a": "green", "b": "red", "equivalent": "cyan", "unresolved": "yellow"}
+
+
+def report(source: Path, *, out: Path, margin: float = 0.5, note: str | None = None) -> Comparison:
+    """Write the report of a results.jsonl or a store folder to `out`, with comparison.json and results.md beside it.
+
+    `margin` is the difference, in points, below which two arms count as equivalent. An `arms.json` or `plan.json` beside
+    the results is shown where present.
+    """
+    if not 0 < margin <= 100:
+        raise UserError(
+            f"--margin {margin:g}: the equivalence margin is in points, above 0 and at most 100; default 0.5"
+        )
+    results = read_results(source)
+    arms, plan = (_sidecar(results, name) for name in ("arms.json", "plan.json"))
+    comparison = compare_results(results, margin=margin, preferred=_real_first(arms))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    document = json.dumps(comparison.document(), ensure_ascii=False, allow_nan=False, indent=1)
+    (out.parent / "comparison.json").write_text(document + "\n", encoding="utf-8")
+    (out.parent / "results.md").write_text(results_section(comparison, note), encoding="utf-8")
+    out.write_text(render_page(comparison, arms=arms, plan=plan, note=note), encoding="utf-8")
+    return comparison
+
+
+def _sidecar(results: Results, name: str) -> dict[str, Any]:
+    path = results.source.with_name(name)
+    if not path.is_file():
+        return {}
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path.name} line {error.lineno}: not JSON ({error.msg})") from error
+    if not isinstance(document, dict):
+        raise UserError(f"{path.name}: expected a JSON object, got {type(document).__name__}")
+    return document
+
+
+def _real_first(arms: dict[str, Any]) -> list[str]:
+    """Return the arms in the order of display: real data before anything made from it."""
+    return sorted(arms, key=lambda arm: str((arms[arm] or {}).get("origin", "")) != "real")
+
+
+def terminal_summary(comparison: Comparison) -> RenderableType:
+    """Return the verdict for a terminal: sentences, the table over all targets, exchange rates, problems."""
+    parts: list[RenderableType] = []
+    if comparison.sample:
+        parts += [Text(words.SAMPLE, style="bold yellow"), Text()]
+    parts += [_bullet(words.sentence(pair), _STYLE[pair.verdict]) for pair in words.lead_pairs(comparison)[:6]]
+    parts += [_bullet(words.exchange_sentence(rate), "blue") for rate in words.lead_rates(comparison)[:6]]
+    parts += [Text(), _table(comparison)]
+    parts += [Text(line, style="yellow") for line in words.problem_lines(comparison.problems, limit=8)]
+    return Group(*parts, Text(comparison.signature, style="dim"))
+
+
+def _bullet(text: str, style: str) -> Text:
+    return Text.assemble(("● ", style), text)
+
+
+def _table(comparison: Comparison) -> Table:
+    table = Table(title="all targets, non-English languages; points", title_justify="left")
+    for name in ("a", "b", "size", "a − b", "95 % interval", "p", "detectable", "verdict"):
+        table.add_column(name, justify="right" if name in ("size", "a − b", "p", "detectable") else "left")
+    for pair in words.lead_pairs(comparison):
+        table.add_row(*_cells(pair))
+    return table
+
+
+def _cells(pair: Pair) -> list[Text]:
+    size = "full" if pair.size == "full" else f"{pair.size:,}"
+    if not pair.known:
+        return [Text(text) for text in (pair.a, pair.b, size, "", "", "", "", pair.reason or "not resolved")]
+    e = pair.estimate
+    verdict = {"a": f"{pair.a} better", "b": f"{pair.b} better"}.get(pair.verdict, words.VERDICT_LABEL[pair.verdict])
+    numbers = (words.signed(e.value), words.interval_text(*e.interval()), f"{e.p:.3f}", f"{e.mde80:.2f}")
+    texts = [Text(text) for text in (pair.a, pair.b, size, *numbers)]
+    return [*texts, Text(verdict, style=_STYLE[pair.verdict])]

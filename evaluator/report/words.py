@@ -1,0 +1,118 @@
+"""The verdict in words: the sentences that the page, the terminal and the Markdown section share. Plain text only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from evaluator.comparison import Comparison, Pair, Problem
+from evaluator.scaling import ExchangeRate
+
+MINUS = "\N{MINUS SIGN}"
+VERDICT_LABEL = {"a": "better", "b": "worse", "equivalent": "equivalent", "unresolved": "not resolved"}
+SAMPLE = "SAMPLE: these scores come from the small test samples that ship with the package. They show that the chain works; they say nothing about the data, so no verdict is given."
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """Return a signed number with a real minus.
+
+    >>> signed(-1.234)
+    '−1.23'
+    """
+    return f"{value:+.{digits}f}".replace("-", MINUS)
+
+
+def count(value: float) -> str:
+    """Return a number of examples, three significant digits above a thousand.
+
+    >>> count(48123.4), count(640.2)
+    ('48,100', '640')
+    """
+    if value >= 1000:
+        step = 10 ** (len(str(int(value))) - 3)
+        value = round(value / step) * step
+    return f"{value:,.0f}"
+
+
+def p_text(p: float) -> str:
+    """Return a p-value as papers print it.
+
+    >>> p_text(0.00004), p_text(0.0312)
+    ('p < 0.001', 'p = 0.031')
+    """
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def interval_text(low: float, high: float) -> str:
+    """Return the ends of an interval."""
+    return f"{signed(low)} to {signed(high)}"
+
+
+def size_text(pair: Pair) -> str:
+    """Return at which size two arms are compared."""
+    if pair.size == "full":
+        return f"at full size ({pair.size_a:,} and {pair.size_b:,} examples)"
+    return f"at {pair.size:,} examples"
+
+
+def sentence(pair: Pair) -> str:
+    """Return what a pair of arms came to, in one sentence with its numbers."""
+    if not pair.known:
+        return f"{pair.a} and {pair.b} cannot be compared {size_text(pair)}: {pair.reason}."
+    low, high = pair.estimate.interval()
+    numbers = f"{signed(pair.estimate.value)} points, 95 % interval {interval_text(low, high)}"
+    if pair.reason is not None:
+        return f"{pair.a} against {pair.b} {size_text(pair)}: {numbers}; no verdict, {pair.reason}."
+    if pair.verdict == "equivalent":
+        p = p_text(pair.estimate.p_equivalence(pair.margin))
+        return f"{pair.a} is as good as {pair.b} {size_text(pair)}, within ±{pair.margin:g} points ({numbers}; {p})."
+    if pair.verdict == "unresolved":
+        power = f"a true difference below {pair.estimate.mde80:.2f} points would usually go unseen in this design"
+        return f"{pair.a} and {pair.b} cannot be told apart {size_text(pair)} ({numbers}); {power}."
+    word = "beats" if pair.verdict == "a" else "falls short of"
+    return f"{pair.a} {word} {pair.b} {size_text(pair)} ({numbers}, {p_text(pair.estimate.p)}{_languages(pair)})."
+
+
+def _languages(pair: Pair) -> str:
+    if not pair.languages:
+        return ""
+    side = "a_better" if pair.verdict == "a" else "b_better"
+    word = "better" if pair.verdict == "a" else "worse"
+    return f"; {word} in at least {pair.languages[side]} of {pair.languages['of']} languages"
+
+
+def exchange_sentence(rate: ExchangeRate) -> str:
+    """Return the exchange rate in one sentence."""
+    goal = f"{rate.k:,} {rate.reference} examples"
+    if rate.equals is None:
+        least = f"; at least {count(rate.low)} would be needed" if rate.low is not None else ""
+        return f"{rate.arm} does not reach {goal} within {count(rate.limits[1])} examples{least}."
+    low = "fewer than " + count(rate.limits[0]) if rate.low is None else count(rate.low)
+    high = "more than " + count(rate.limits[1]) if rate.high is None else count(rate.high)
+    return f"{count(rate.equals)} {rate.arm} examples equal {goal} (95 % interval {low} to {high})."
+
+
+def lead_pairs(comparison: Comparison) -> list[Pair]:
+    """Return the pairs a reader asks about first: two trained arms, full size and largest common size before smaller."""
+
+    def rank(pair: Pair) -> tuple[bool, bool, int]:
+        return 0 in (pair.size_a, pair.size_b), pair.size != "full", -max(pair.size_a, pair.size_b)
+
+    return sorted(comparison.headline(), key=rank)
+
+
+def lead_rates(comparison: Comparison) -> list[ExchangeRate]:
+    """Return the exchange rate of every ordered pair at the largest size of its reference."""
+    largest: dict[tuple[str, str], ExchangeRate] = {}
+    for rate in comparison.exchange_rates:
+        key = (rate.arm, rate.reference)
+        if key not in largest or rate.k > largest[key].k:
+            largest[key] = rate
+    return list(largest.values())
+
+
+def problem_lines(problems: Iterable[Problem], *, limit: int | None = None) -> list[str]:
+    """Return one line per problem, and how many were left out beyond `limit`."""
+    lines = [f"{problem.kind}: {problem.message}" for problem in problems]
+    if limit is not None and len(lines) > limit:
+        return [*lines[:limit], f"and {len(lines) - limit} more, all in comparison.json"]
+    return lines
