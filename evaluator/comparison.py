@@ -42,6 +42,7 @@ SECONDARY_METRICS = frozenset({"token_accuracy"})  # reported, never part of a t
 ALPHA = 0.05
 MIN_FLIP_PAIRS = 6  # below six pairs a sign-flip test cannot reach 0.05
 CURVE_POINTS = 48
+NO_VERDICT = "sample data supports no verdict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ class FittedCurve:
 
     scope: str
     curve: Curve
-    band: tuple[tuple[float, float, float | None, float | None], ...]
+    band: tuple[tuple[float, float, float, float], ...]
 
     def document(self) -> dict[str, Any]:
         """Return the object of comparison.json."""
@@ -179,7 +180,7 @@ class FittedCurve:
                 {
                     "n": round(n, 1),
                     "value": _number(value),
-                    "ci95": None if low is None else [_number(low), _number(high)],
+                    "ci95": [_number(low), _number(high)] if np.isfinite(low) else None,
                     "extrapolated": not first <= n <= last,
                 }
                 for n, value, low, high in self.band
@@ -462,7 +463,7 @@ def _scores(table: Table, scope: Scope, drawn: resampling.ScopeDraws) -> Scores:
 
 def _refusal(scope: Scope, faults: Mapping[Cell, str], results: Results) -> str | None:
     if any(row.is_sample for row in results.rows):
-        return "sample data supports no verdict"
+        return NO_VERDICT
     return next((faults[cell] for cell in scope.cells if cell in faults), None)
 
 
@@ -489,7 +490,7 @@ def _pairs(
         estimate = own.contrast({a: 1.0, b: -1.0})
         flips = _sign_flips(own, a, b) if estimate.known and estimate.paired else (None, None)
         reason = refused[key] or _unknown_reason(own, estimate, a, b)
-        shown = estimate if refused[key] is None or "sample" in refused[key] else replace(estimate, value=float("nan"))
+        shown = estimate if refused[key] in (None, NO_VERDICT) else replace(estimate, value=float("nan"))
         yield Pair(a[0], b[0], size, a[1], b[1], key, shown, margin, reason, *flips)
 
 
@@ -543,13 +544,10 @@ def _curves(arms: Sequence[str], key: str, scores: Mapping[str, Scores]) -> Iter
         if len(points) < 2:
             continue
         curve = fit_curve(arm, points)
-        grid = np.unique(np.concatenate([np.geomspace(*curve.limits, CURVE_POINTS), np.array(curve.sizes, float)]))
-        band = []
-        for n in np.clip(grid, *curve.limits):
-            estimate = curve.estimate(own, float(n))
-            low, high = estimate.interval() if estimate.known else (None, None)
-            band.append((float(n), estimate.value, low, high))
-        yield FittedCurve(key, curve, tuple(band))
+        grid = np.concatenate([np.geomspace(*curve.limits, CURVE_POINTS), np.array(curve.sizes, float)])
+        grid = np.unique(np.clip(grid, *curve.limits))
+        rows = zip(grid, curve.values(grid), curve.band(own, grid), strict=True)
+        yield FittedCurve(key, curve, tuple((float(n), float(v), float(b[0]), float(b[1])) for n, v, b in rows))
 
 
 def _exchange_rates(

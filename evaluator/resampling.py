@@ -1,8 +1,8 @@
 """From cells to scopes: what resampling the test items says about every aggregate, in one pass over the scores.
 
 A scope is a weighted sum of cells (target, language, metric). Items are drawn once per group of languages that share
-item ids, so the translations of one sentence enter and leave a draw together, in every arm and seed. The draws of a cell
-are one matrix product; only their sums per scope are kept.
+item ids, so the translations of one sentence enter and leave a draw together, in every arm and seed. The draws of a
+cell are one matrix product; only their sums per scope are kept.
 """
 
 from __future__ import annotations

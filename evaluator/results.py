@@ -8,8 +8,8 @@
     STORE/items/<target>.<language>.<metric>.parquet  one row per run: arm, size, seed, item_scores: list<float32>
 
 Item scores are 0-1 per example. A corpus metric (tag F1, BUCC) has three numbers per example, (tp, predicted, gold); in
-Parquet they lie flat, example by example, and the schema metadata says `width=3`. An item of a parallel test set has the
-same id in every language. Ids of unrelated sets may repeat across languages: resampling them jointly does no harm.
+Parquet they lie flat, example by example, and the schema metadata says `width=3`. An item of a parallel test set has
+the same id in every language. Ids of unrelated sets may repeat across languages: resampling them jointly does no harm.
 """
 
 from __future__ import annotations

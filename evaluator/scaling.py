@@ -2,8 +2,8 @@
 
 Two forms, chosen by AICc: log-linear, s = a + b log2 n, and a power law in the error, 100 - s = c + a n^-b. Both are
 fitted to every seed point. Around its fit each form is linear in the scores, so a point on a curve, and the distance
-between two curves, is a contrast of runs: its uncertainty is that of `significance`, seeds and test items included, and
-runs that share seeds or items stay correlated. The interval of an exchange rate holds every size at which the two curves
+between two curves, is a contrast of runs: its uncertainty is that of `significance`, seeds and test items included, and runs
+that share seeds or items stay correlated. The interval of an exchange rate holds every size at which the two curves
 cannot be told apart (Fieller 1954): it stays honest where a curve is flat, and it may be open.
 """
 
@@ -17,23 +17,24 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from evaluator.significance import Estimate, Floats, Group, Scores
+from evaluator.significance import Floats, Group, Scores
 from synthgen.errors import UserError, missing_package
 
 Form = Literal["log-linear", "power"]
 MAX_EXTRAPOLATION = 4.0  # no statement beyond four times the largest size, or below a quarter of the smallest
 GRID_PER_DOUBLING = 64
+RATE_BOUNDS = (0.01, 4.0)  # of the power law; outside it the form is a line in log n, or a step
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A fitted curve of one arm: `theta` are the parameters of `form`, `aicc` that of every form that could be fitted."""
+    """A fitted curve of one arm: `theta` are the parameters of `form`, `aicc` holds every form that could be fitted."""
 
     arm: str
     sizes: tuple[int, ...]
     form: Form
     theta: tuple[float, ...]
-    aicc: Mapping[str, float]
+    aicc: Mapping[Form, float]
     weights_to_theta: Floats  # (parameters, sizes): d theta / d (mean score at a size)
 
     @property
@@ -41,26 +42,33 @@ class Curve:
         """Smallest and largest number of examples this curve may speak about."""
         return self.sizes[0] / MAX_EXTRAPOLATION, self.sizes[-1] * MAX_EXTRAPOLATION
 
+    def values(self, n: Floats) -> Floats:
+        """Return the score at each number of examples; UserError beyond the limits."""
+        low, high = self.limits
+        if n.min() < low or n.max() > high:
+            beyond = n.min() if n.min() < low else n.max()
+            raise UserError(
+                f"{self.arm}: {beyond:g} examples; allowed: {low:g} to {high:g}, four times what was measured"
+            )
+        return _predict(self.form, np.asarray(self.theta), n)
+
     def value(self, n: float) -> float:
         """Return the score at n examples; UserError beyond the limits."""
-        low, high = self.limits
-        if not low <= n <= high:
-            raise UserError(f"{self.arm}: {n:g} examples is outside {low:g} to {high:g}, four times what was measured")
-        return float(_predict(self.form, np.asarray(self.theta), np.array([float(n)]))[0])
+        return float(self.values(np.array([float(n)]))[0])
 
-    def contrast(self, n: float, sign: float = 1.0) -> dict[Group, float]:
-        """Return the weights of mean scores whose weighted sum moves like the curve at n."""
-        gradient = _jacobian(self.form, np.asarray(self.theta), np.array([float(n)]))[0]
-        weights = sign * gradient @ self.weights_to_theta
-        return {(self.arm, size): float(weight) for size, weight in zip(self.sizes, weights, strict=True)}
+    def weights(self, n: Floats, groups: Sequence[Group]) -> Floats:
+        """Return, per n, the weights of mean scores whose weighted sum moves like the curve; (n, groups)."""
+        own = _jacobian(self.form, np.asarray(self.theta), n) @ self.weights_to_theta
+        weights = np.zeros((len(n), len(groups)))
+        for column, size in enumerate(self.sizes):
+            weights[:, groups.index((self.arm, size))] = own[:, column]
+        return weights
 
-    def estimate(self, scores: Scores, n: float) -> Estimate:
-        """Return the curve at n with its uncertainty."""
-        return _shifted(scores.contrast(self.contrast(n)), self.value(n))
-
-
-def _shifted(estimate: Estimate, value: float) -> Estimate:
-    return Estimate(value, estimate.se, estimate.df, estimate.seeds, estimate.paired, estimate.items_resampled)
+    def band(self, scores: Scores, n: Floats) -> Floats:
+        """Return the lower and upper end of the pointwise 95 % band at each n, (n, 2); NaN with one seed."""
+        spread = scores.spread(self.weights(n, scores.groups))
+        half = spread.critical() * spread.se
+        return np.stack([self.values(n) - half, self.values(n) + half], axis=1)
 
 
 def _predict(form: Form, theta: Floats, n: Floats) -> Floats:
@@ -102,21 +110,33 @@ def _fit_log_linear(n: Floats, y: Floats) -> Floats:
 
 
 def _fit_power(n: Floats, y: Floats) -> Floats | None:
-    """Least squares with the floor inside [0, largest error]; None where the fit ends on a bound or fails."""
-    error = 100.0 - y
-    start = n.min()
-    scaled = np.log(n / start)
+    """Least squares with the floor inside [0, largest error]; None where the best rate lies on a bound.
 
-    def residual(theta: Floats) -> Floats:
-        return np.asarray(theta[0] + theta[1] * np.exp(-theta[2] * scaled) - error)
-
-    first = [max(error.min() * 0.8, 0.0), max(np.ptp(error), 1e-3), 0.5]
-    bounds = ([0.0, 1e-9, 1e-3], [max(error.max(), 1e-6), 1e3, 5.0])
-    fit = _optimize().least_squares(residual, np.clip(first, *bounds), bounds=bounds, x_scale=[10.0, 1.0, 0.5])
-    if not fit.success or np.any(fit.active_mask != 0):
+    For a given rate the form is linear in floor and height, so the search is over the rate alone.
+    """
+    error, scaled = 100.0 - y, n / n.min()
+    rates = np.geomspace(*RATE_BOUNDS, 25)
+    losses = [_at_rate(rate, scaled, error)[0] for rate in rates]
+    best = int(np.argmin(losses))
+    if best in (0, len(rates) - 1):
         return None
-    floor, height, rate = fit.x
-    return np.array([floor, height * start**rate, rate])
+    bracket = (float(rates[best - 1]), float(rates[best + 1]))
+    found = _optimize().minimize_scalar(lambda rate: _at_rate(rate, scaled, error)[0], bounds=bracket, method="bounded")
+    rate = float(found.x)
+    _, floor, height = _at_rate(rate, scaled, error)
+    return np.array([floor, height * n.min() ** rate, rate]) if height > 0 else None
+
+
+def _at_rate(rate: float, scaled: Floats, error: Floats) -> tuple[float, float, float]:
+    """Return the squared error, floor and height of the best power law with this rate."""
+    decay = scaled**-rate
+    centred = decay - decay.mean()
+    height = float(centred @ error / max(float(centred @ centred), 1e-300))
+    floor = float(error.mean() - height * decay.mean())
+    if not 0 <= floor <= error.max():
+        floor = float(np.clip(floor, 0.0, error.max()))
+        height = float(decay @ (error - floor) / (decay @ decay))
+    return float(np.sum((error - floor - height * decay) ** 2)), floor, height
 
 
 def _optimize() -> Any:  # noqa: ANN401 - scipy ships no types
@@ -166,27 +186,25 @@ class ExchangeRate:
 def exchange_rate(scores: Scores, curve: Curve, reference: Curve, k: int) -> ExchangeRate:
     """Return how many examples on `curve` reach what `reference` reaches with k, with a 95 % interval."""
     low, high = curve.limits
-    grid = np.geomspace(low, high, max(2, round(GRID_PER_DOUBLING * math.log2(high / low))))
-    grid = np.clip(grid, low, high)
-    goal, goal_weights = reference.value(k), reference.contrast(k, -1.0)
-    gaps = _predict(curve.form, np.asarray(curve.theta), grid) - goal
-    inside = np.array([_holds_zero(scores, curve, goal_weights, n, gap) for n, gap in zip(grid, gaps, strict=True)])
-    ends = np.flatnonzero(inside)
-    ends_at = (None, None) if not ends.size else (float(grid[ends[0]]), float(grid[ends[-1]]))
-    if ends.size:
-        ends_at = (None if ends[0] == 0 else ends_at[0], None if ends[-1] == len(grid) - 1 else ends_at[1])
-    return ExchangeRate(curve.arm, reference.arm, k, _crossing(grid, gaps), *ends_at, (low, high))
+    grid = np.clip(np.geomspace(low, high, max(2, round(GRID_PER_DOUBLING * math.log2(high / low)))), low, high)
+    gaps = curve.values(grid) - reference.value(k)
+    weights = curve.weights(grid, scores.groups) - reference.weights(np.array([float(k)]), scores.groups)
+    spread = scores.spread(weights)
+    inside = np.flatnonzero(np.abs(gaps) <= spread.critical() * spread.se)
+    equals = _crossing(grid, gaps)
+    if not np.isfinite(spread.se).all():
+        ends: tuple[float | None, float | None] = (None, None)
+    elif inside.size:
+        ends = (_end(grid, inside[0], 0), _end(grid, inside[-1], len(grid) - 1))
+    elif gaps.min() < 0 < gaps.max():  # the interval is narrower than a step of the grid
+        ends = (equals, equals)
+    else:
+        ends = (high, None) if gaps[0] < 0 else (None, low)
+    return ExchangeRate(curve.arm, reference.arm, k, equals, *ends, (low, high))
 
 
-def _holds_zero(scores: Scores, curve: Curve, goal: Mapping[Group, float], n: float, gap: float) -> bool:
-    weights = curve.contrast(n)
-    for group, weight in goal.items():
-        weights[group] = weights.get(group, 0.0) + weight
-    estimate = _shifted(scores.contrast(weights), gap)
-    if not estimate.known:
-        return True
-    low, high = estimate.interval()
-    return low <= 0 <= high
+def _end(grid: Floats, index: int, bound: int) -> float | None:
+    return None if index == bound else float(grid[index])
 
 
 def _crossing(grid: Floats, gaps: Floats) -> float | None:

@@ -8,8 +8,8 @@ intervals are far too narrow, so the interval here is its small-sample form: the
 
 with a t quantile. The first term is unbiased for any n; the second leaves out the noise that is private to one seed and
 one item, which the first already holds (the plain multi-bootstrap counts it three times; Owen 2007, pigeonhole
-bootstrap). Where a sweep has further contrasts of the same kind, the seed variance is moderated towards their pool, as in
-Smyth 2004 (limma), which is what makes three seeds usable.
+bootstrap). Where a sweep has further contrasts of the same kind, the seed variance is moderated towards their pool
+(Smyth 2004, limma), which makes three seeds usable.
 
 `comparison` calls this file per scope; `scaling` uses the same contrasts for points on curves.
 """
@@ -32,7 +32,9 @@ Group = tuple[str, int]  # an arm at a size: the runs that differ by seed alone
 
 CONFIDENCE = 0.95
 POWER = 0.80
-MAX_BORROWED_DF = 4.0  # never lean on the rest of the sweep for more than four degrees of freedom
+MAX_BORROWED_DF = (
+    2.0  # the rest of a sweep counts as two more seeds at most: enough for three, harmless where noise differs
+)
 EXACT_FLIPS = 12  # enumerate all 2^n sign flips up to this n
 SAMPLED_FLIPS = 20_000
 
@@ -67,9 +69,10 @@ def metric_draws(scores: npt.NDArray[np.float32], counts: npt.NDArray[np.float32
     array([[66.67]])
     """
     if scores.ndim == 2:
-        return 100.0 * (scores @ counts).astype(np.float64) / np.maximum(counts.sum(axis=0), 1.0)
+        total = (scores @ counts).astype(np.float64)
+        return np.asarray(100.0 * total / np.maximum(counts.sum(axis=0), 1.0))
     tp, predicted, gold = ((scores[:, :, part] @ counts).astype(np.float64) for part in range(3))
-    return 200.0 * tp / np.maximum(predicted + gold, 1e-12)
+    return np.asarray(200.0 * tp / np.maximum(predicted + gold, 1e-12))
 
 
 def multibootstrap(
@@ -135,7 +138,18 @@ class Estimate:
         return float(special.nctdtrinc(df, 1 - POWER, critical)) * self.se
 
 
-UNKNOWN = float("nan")
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Standard errors and degrees of freedom of several contrasts, arrays of shape (contrasts,)."""
+
+    se: Floats
+    df: Floats
+    seeds: int
+    paired: bool
+
+    def critical(self, confidence: float = CONFIDENCE) -> Floats:
+        """Return the t quantile of each interval."""
+        return np.asarray(_special().stdtrit(self.df, 0.5 + confidence / 2))
 
 
 @dataclass(frozen=True)
@@ -153,8 +167,14 @@ class Scores:
     n_items: int = 0
 
     @cached_property
-    def _place(self) -> dict[Group, int]:
-        return {group: index for index, group in enumerate(self.values)}
+    def groups(self) -> list[Group]:
+        """Every arm at every size, in the order of weight vectors."""
+        return list(self.values)
+
+    @cached_property
+    def means(self) -> Floats:
+        """Mean over seeds of every group, NaN where a score is missing; (groups,)."""
+        return np.array([np.mean(self.values[group]) for group in self.groups])
 
     @cached_property
     def _pool(self) -> _Pool:
@@ -162,57 +182,71 @@ class Scores:
 
     def contrast(self, weights: Mapping[Group, float]) -> Estimate:
         """Return the estimate of sum(weight * mean over seeds): one arm's mean, a difference, a point on a curve."""
-        groups = [group for group, weight in weights.items() if weight != 0]
-        value = sum(weights[group] * float(np.mean(self.values[group])) for group in groups)
-        counts = {len(self.values[group]) for group in groups}
-        paired = len({self.seeds[group] for group in groups}) == 1
-        seeds = min(counts, default=0)
-        if seeds < 2 or not np.isfinite(value):
-            return Estimate(value, UNKNOWN, UNKNOWN, seeds, paired, self.item_covariance is not None)
-        variance, df = self._seed_variance(groups, weights) if paired else self._welch_variance(groups, weights)
-        return self._estimate(value, variance, df, seeds, paired, weights)
+        vector = np.array([weights.get(group, 0.0) for group in self.groups])
+        spread = self.spread(vector[None, :])
+        value = float(np.sum(vector[vector != 0] * self.means[vector != 0]))
+        with_items = self.item_covariance is not None
+        return Estimate(value, float(spread.se[0]), float(spread.df[0]), spread.seeds, spread.paired, with_items)
 
-    def _estimate(
-        self, value: float, variance: float, df: float, seeds: int, paired: bool, weights: Mapping[Group, float]
-    ) -> Estimate:
-        if self.item_covariance is None:
-            return Estimate(value, float(np.sqrt(variance)), df, seeds, paired, items_resampled=False)
-        vector = np.zeros(len(self.values))
-        for group, weight in weights.items():
-            vector[self._place[group]] = weight
-        item_variance = max(float(vector @ self.item_covariance @ vector), 0.0)
-        total = variance + item_variance
-        spread = variance**2 / df + item_variance**2 / max(self.n_items - 1, 1)  # Satterthwaite 1946
-        return Estimate(value, float(np.sqrt(total)), total**2 / spread if spread > 0 else df, seeds, paired)
+    def spread(self, weights: Floats) -> Spread:
+        """Return the uncertainty of contrasts, `weights` (contrasts, groups); NaN with one seed or a missing score."""
+        used = [
+            group for group, any_weight in zip(self.groups, np.any(weights != 0, axis=0), strict=True) if any_weight
+        ]
+        seeds = min((len(self.values[group]) for group in used), default=0)
+        paired = len({self.seeds[group] for group in used}) == 1
+        if seeds < 2 or not all(np.isfinite(self.values[group]).all() for group in used):
+            unknown = np.full(len(weights), np.nan)
+            return Spread(unknown, unknown, seeds, paired)
+        variance, df = self._paired_variance(weights) if paired else self._welch_variance(weights)
+        if self.item_covariance is not None:
+            covariance = np.where(np.isfinite(self.item_covariance), self.item_covariance, 0.0)
+            item_variance = np.maximum(np.sum((weights @ covariance) * weights, axis=1), 0.0)
+            variance, df = _satterthwaite(np.stack([variance, item_variance]), np.stack([df, df * 0 + self._item_df]))
+        return Spread(np.sqrt(variance), df, seeds, paired)
 
-    def _seed_variance(self, groups: Sequence[Group], weights: Mapping[Group, float]) -> tuple[float, float]:
+    @property
+    def _item_df(self) -> int:
+        return max(self.n_items - 1, 1)
+
+    def _paired_variance(self, weights: Floats) -> tuple[Floats, Floats]:
         """Arms share seeds: the variance of the mean of per-seed contrasts, moderated by the rest of the sweep."""
-        per_seed = sum(weights[group] * self.values[group] for group in groups)
-        n = len(self.values[groups[0]])
-        own, own_df = float(np.var(per_seed, ddof=1)), n - 1
-        pooled, pooled_df = self._pool.variance(weights), self._pool.borrowed_df(n)
+        used = np.any(weights != 0, axis=0)
+        by_seed = np.stack(
+            [self.values[group] for group, any_weight in zip(self.groups, used, strict=True) if any_weight]
+        )
+        n = by_seed.shape[1]
+        own, own_df = np.var(weights[:, used] @ by_seed, axis=1, ddof=1), n - 1
+        pooled, pooled_df = self._pool.variance(weights, self.groups), self._pool.borrowed_df(n)
         variance = (own_df * own + pooled_df * pooled) / (own_df + pooled_df)
-        return variance / n, own_df + pooled_df
+        return variance / n, np.full(len(weights), own_df + pooled_df)
 
-    def _welch_variance(self, groups: Sequence[Group], weights: Mapping[Group, float]) -> tuple[float, float]:
+    def _welch_variance(self, weights: Floats) -> tuple[Floats, Floats]:
         """Arms with other seeds are independent: Welch's sum of variances with Satterthwaite's degrees of freedom."""
-        parts = np.array([weights[g] ** 2 * np.var(self.values[g], ddof=1) / len(self.values[g]) for g in groups])
-        dfs = np.array([len(self.values[g]) - 1 for g in groups])
-        total = float(parts.sum())
-        return total, total**2 / float((parts**2 / dfs).sum()) if total > 0 else float(dfs.min())
+        used = np.flatnonzero(np.any(weights != 0, axis=0))
+        samples = [self.values[self.groups[index]] for index in used]
+        parts = np.stack([weights[:, i] ** 2 * np.var(v, ddof=1) / len(v) for i, v in zip(used, samples, strict=True)])
+        dfs = np.array([[len(sample) - 1.0] for sample in samples])
+        return _satterthwaite(parts, dfs)
+
+
+def _satterthwaite(parts: Floats, dfs: Floats) -> tuple[Floats, Floats]:
+    """Return the sum of independent variances and its degrees of freedom (Satterthwaite 1946), over the first axis."""
+    total = parts.sum(axis=0)
+    spread = (parts**2 / dfs).sum(axis=0)
+    return total, np.divide(total**2, spread, out=np.full_like(total, float(dfs.min())), where=spread > 0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
-    """What the whole sweep says about seed noise: one variance, and covariances of runs that share a seed.
+    """What the whole sweep says about seed noise: one variance of a run, and covariances of runs that share a seed.
 
-    `same_size` is the mean covariance of two arms at one size, `other_size` of runs at different sizes. `df` counts the
-    independent contrasts beyond the one under test, times seeds less one, shrunk by their own correlation.
+    Those are means over two arms at one size, over one arm at two sizes, and over runs that differ in both. `contrasts`
+    counts the independent differences between arms, `correlation` is how far a seed repeats a difference across sizes.
     """
 
     variance_of_run: float
-    same_size: float
-    other_size: float
+    covariances: tuple[float, float, float]
     contrasts: int
     correlation: float
 
@@ -221,25 +255,29 @@ class _Pool:
         """Pool the groups that share the most common set of seeds and were trained on intermediate data."""
         shared = _largest_shared(scores)
         if len(shared) < 2:
-            return cls(0.0, 0.0, 0.0, 0, 0.0)
-        covariance = np.cov(np.stack([scores.values[group] for group in shared]), ddof=1)
-        size = np.array([group[1] for group in shared])
-        same = (size[:, None] == size[None, :]) & ~np.eye(len(shared), dtype=bool)
-        other = size[:, None] != size[None, :]
-        mean = [float(covariance[mask].mean()) if mask.any() else 0.0 for mask in (same, other)]
-        n_sizes = len(set(size.tolist()))
-        return cls(float(np.diag(covariance).mean()), *mean, len(shared) - n_sizes, _repeat(covariance, shared))
+            return cls(0.0, (0.0, 0.0, 0.0), 0, 0.0)
+        covariance = np.asarray(np.cov(np.stack([scores.values[group] for group in shared])), dtype=np.float64)
+        one, two, three = (float(covariance[mask].mean()) if mask.any() else 0.0 for mask in _relations(shared))
+        contrasts = len(shared) - len({size for _, size in shared})
+        return cls(float(np.diag(covariance).mean()), (one, two, three), contrasts, _repeat(covariance, shared))
 
-    def variance(self, weights: Mapping[Group, float]) -> float:
-        """Return the pooled per-seed variance of a contrast."""
-        total = sum(weight**2 * self.variance_of_run for weight in weights.values())
-        for (first, a), (second, b) in itertools.permutations(weights.items(), 2):
-            total += a * b * (self.same_size if first[1] == second[1] else self.other_size)
-        return max(total, 0.0)
+    def variance(self, weights: Floats, groups: Sequence[Group]) -> Floats:
+        """Return the pooled per-seed variance of contrasts (contrasts, groups), shape (contrasts,)."""
+        matrix = np.eye(len(groups)) * self.variance_of_run
+        for mask, covariance in zip(_relations(groups), self.covariances, strict=True):
+            matrix += mask * covariance
+        return np.asarray(np.maximum(np.sum((weights @ matrix) * weights, axis=1), 0.0))
 
     def borrowed_df(self, n_seeds: int) -> float:
         """Return how many degrees of freedom a contrast may borrow."""
         return min(MAX_BORROWED_DF, max(self.contrasts - 1, 0) * (n_seeds - 1)) * (1 - self.correlation**2)
+
+
+def _relations(groups: Sequence[Group]) -> tuple[npt.NDArray[np.bool_], ...]:
+    """Return which pairs of groups share a size, an arm, or neither; each (groups, groups), the diagonal in none."""
+    sizes, arms = np.array([size for _, size in groups]), np.array([arm for arm, _ in groups])
+    same_size, same_arm = sizes[:, None] == sizes[None, :], arms[:, None] == arms[None, :]
+    return same_size & ~same_arm, same_arm & ~same_size, ~same_size & ~same_arm
 
 
 def _largest_shared(scores: Scores) -> list[Group]:
@@ -319,7 +357,7 @@ def sign_flip_floor(pairs: int) -> float:
     >>> sign_flip_floor(5)
     0.0625
     """
-    return 2.0 / 2**pairs
+    return float(2.0 / 2**pairs)
 
 
 def sign_flip_p(differences: npt.ArrayLike, rng: np.random.Generator) -> float:

@@ -25,8 +25,8 @@ _STYLE = {"a": "green", "b": "red", "equivalent": "cyan", "unresolved": "yellow"
 def report(source: Path, *, out: Path, margin: float = 0.5, note: str | None = None) -> Comparison:
     """Write the report of a results.jsonl or a store folder to `out`, with comparison.json and results.md beside it.
 
-    `margin` is the difference, in points, below which two arms count as equivalent. An `arms.json` or `plan.json` beside
-    the results is shown where present.
+    `margin` is the difference, in points, below which two arms count as equivalent. An `arms.json` or `plan.json`
+    beside the results is shown where present.
     """
     if not 0 < margin <= 100:
         raise UserError(

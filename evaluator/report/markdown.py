@@ -1,4 +1,4 @@
-"""The results section: the verdict, tables and methods of a comparison as Markdown, ready for a README or a paper draft."""
+"""The results section: the verdict and tables of a comparison as Markdown, ready for a README or a paper draft."""
 
 from __future__ import annotations
 

@@ -9,7 +9,10 @@ from evaluator.scaling import ExchangeRate
 
 MINUS = "\N{MINUS SIGN}"
 VERDICT_LABEL = {"a": "better", "b": "worse", "equivalent": "equivalent", "unresolved": "not resolved"}
-SAMPLE = "SAMPLE: these scores come from the small test samples that ship with the package. They show that the chain works; they say nothing about the data, so no verdict is given."
+SAMPLE = (
+    "SAMPLE: these scores come from the small test samples that ship with the package. They show that the chain works; "
+    "they say nothing about the data, so no verdict is given."
+)
 
 
 def signed(value: float, digits: int = 2) -> str:
@@ -92,7 +95,7 @@ def exchange_sentence(rate: ExchangeRate) -> str:
 
 
 def lead_pairs(comparison: Comparison) -> list[Pair]:
-    """Return the pairs a reader asks about first: two trained arms, full size and largest common size before smaller."""
+    """Return the pairs a reader asks about first: two trained arms, full size and large sizes first."""
 
     def rank(pair: Pair) -> tuple[bool, bool, int]:
         return 0 in (pair.size_a, pair.size_b), pair.size != "full", -max(pair.size_a, pair.size_b)

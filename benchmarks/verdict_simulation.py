@@ -1,0 +1,290 @@
+"""Do the intervals, tests and exchange rates of a report cover what they say? Simulated sweeps whose truth is known.
+
+    python benchmarks/verdict_simulation.py                 # the whole grid, 2,000 worlds a row (about 12 minutes)
+    python benchmarks/verdict_simulation.py --worlds 300    # a look
+
+A world is a sweep of two arms at four sizes with n seeds, scored on the same items in L parallel languages:
+
+    score = curve(arm, size) + seed(run) + seed(run, language) + item(arm) + item(arm, language) + noise
+
+Seeds and items of the two arms correlate by `corr`. `seed/item` is the ratio of the two standard deviations in the mean
+of one run. The estimates come from the code of the package: item draws, seed variances, curve fits, intervals. The oracle
+knows every variance, so its interval is +-1.96 true standard errors; `width` is ours over its, on average.
+
+Columns: coverage of the 95 % interval of a difference; its width; type-I error at 5 %; how often a true difference of
+exactly the margin is called equivalent; coverage and width of the exchange rate (in doublings, open ends cut at the limits
+of extrapolation). `--single` adds sweeps of one size, where nothing can be borrowed: with three paired seeds and no item
+noise no valid 95 % interval is narrower than 1.94 oracles, which is why a sweep helps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluator.scaling import exchange_rate, fit_curve
+from evaluator.significance import (
+    Estimate,
+    Floats,
+    Group,
+    Scores,
+    at_least,
+    item_covariance,
+    metric_draws,
+    resample_counts,
+    sign_flip_p,
+)
+
+ARMS = ("real", "synthetic")
+SIZES = (1_000, 4_000, 16_000, 64_000)
+N_ITEMS = 100
+DRAWS = 400
+ITEM_SD = 0.3  # points, in the mean of a run
+GAIN = 1.0  # points per doubling of the data
+BEHIND = 1.0  # points by which the synthetic curve lies below the real one: it needs twice the data
+K = 4_000
+MARGIN = 0.5
+CORRELATED_LANGUAGES = 0.5  # sd of the part of an effect that is private to a language, against the shared part
+
+
+@dataclass(frozen=True)
+class World:
+    """One row of the grid."""
+
+    seeds: int
+    languages: int
+    ratio: float
+    corr: float
+    sizes: tuple[int, ...] = SIZES
+    uneven: float = 1.0  # seed sd at the smallest size, against the largest
+    repeat: float = 0.0  # share of a seed's variance that it repeats at every size
+
+    @property
+    def groups(self) -> list[Group]:
+        return [(arm, size) for size in self.sizes for arm in ARMS]
+
+    @property
+    def seed_sd(self) -> Floats:
+        """Per size, sd of the shared seed effect in points."""
+        return self.ratio * ITEM_SD * np.geomspace(self.uneven, 1.0, len(self.sizes))
+
+    def truth(self) -> Floats:
+        """True scores, (groups,)."""
+        return np.array([60 + GAIN * np.log2(size / 1000) - BEHIND * (arm == "synthetic") for arm, size in self.groups])
+
+    def covariance(self) -> Floats:
+        """True covariance of the groups' means over seeds and languages, (groups, groups)."""
+        private = 1 + CORRELATED_LANGUAGES**2 / self.languages
+        arm = np.array([[1.0, self.corr], [self.corr, 1.0]])
+        across = np.full((len(self.sizes),) * 2, self.repeat) + (1 - self.repeat) * np.eye(len(self.sizes))
+        seed = np.kron(across * np.outer(self.seed_sd, self.seed_sd), arm) * private / self.seeds
+        item = np.kron(np.ones((len(self.sizes),) * 2), arm) * ITEM_SD**2 * private
+        noise = np.eye(len(self.groups)) * ITEM_SD**2 / (self.languages * self.seeds)
+        return np.asarray(seed + item + noise)
+
+
+def pair_of_arms(rng: np.random.Generator, corr: float, shape: tuple[int, ...], axis: int) -> Floats:
+    """Standard normal values whose two entries along `axis` correlate by `corr`."""
+    common_shape = tuple(1 if place == axis else size for place, size in enumerate(shape))
+    return np.asarray(
+        np.sqrt(corr) * rng.standard_normal(common_shape) + np.sqrt(1 - corr) * rng.standard_normal(shape)
+    )
+
+
+def simulate(world: World, rng: np.random.Generator) -> Floats:
+    """Return the mean over languages of every run on every item, (sizes, arms, seeds, items).
+
+    A mean over languages of independent normal effects is one normal effect with the variance over L, drawn as such.
+    """
+    private = CORRELATED_LANGUAGES / np.sqrt(world.languages)
+    n_sizes, n = len(world.sizes), world.seeds
+    seed = np.sqrt(1 - world.repeat) * pair_of_arms(rng, world.corr, (n_sizes, 2, n), 1)
+    seed = seed + np.sqrt(world.repeat) * pair_of_arms(rng, world.corr, (1, 2, n), 1)
+    seed = seed + private * pair_of_arms(rng, world.corr, (n_sizes, 2, n), 1)
+    seed = seed * world.seed_sd[:, None, None]
+    item = pair_of_arms(rng, world.corr, (2, N_ITEMS), 0) + private * pair_of_arms(rng, world.corr, (2, N_ITEMS), 0)
+    noise = rng.standard_normal((n_sizes, 2, n, N_ITEMS)) / np.sqrt(world.languages)
+    scale = ITEM_SD * np.sqrt(N_ITEMS)
+    truth = world.truth().reshape(n_sizes, 2, 1, 1)
+    return np.asarray(truth + seed[..., None] + scale * (item[None, :, None, :] + noise))
+
+
+def scores_of(world: World, run_items: Floats, counts: npt.NDArray[np.float32]) -> Scores:
+    """Return what the report would know: values of runs, and their covariance over item draws."""
+    flat = run_items.reshape(-1, N_ITEMS)
+    draws = metric_draws((flat / 100).astype(np.float32), counts)
+    groups, n = world.groups, world.seeds
+    owners = [group for group in groups for _ in range(n)]
+    covariance = item_covariance(draws, groups, owners, list(range(n)) * len(groups))
+    means = flat.mean(axis=1).reshape(len(groups), n)
+    values = dict(zip(groups, means, strict=True))
+    return Scores(values, dict.fromkeys(groups, tuple(range(n))), covariance, N_ITEMS)
+
+
+def shifted(estimate: Estimate, by: float) -> Estimate:
+    return replace(estimate, value=estimate.value + by)
+
+
+def oracle_exchange(world: World, scores: Scores, grid: Floats) -> tuple[float, float]:
+    """Interval of the exchange rate, in log2 examples, for one who knows the form and every variance."""
+    design = np.stack([np.ones(len(SIZES)), np.log2(SIZES)], axis=1)
+    step = np.linalg.pinv(design)
+    at = np.stack([np.ones_like(grid), np.log2(grid)], axis=1) @ step
+    goal = (np.array([1.0, np.log2(K)]) @ step)[None, :]
+    weights = np.zeros((len(grid), len(scores.groups)))
+    weights[:, 1::2], weights[:, 0::2] = at, -goal
+    gap = weights @ scores.means
+    se = np.sqrt(np.einsum("qg,gh,qh->q", weights, world.covariance(), weights))
+    inside = np.flatnonzero(np.abs(gap) <= 1.96 * se)
+    if not inside.size:
+        return float("nan"), float("nan")
+    return float(np.log2(grid[inside[0]])), float(np.log2(grid[inside[-1]]))
+
+
+def exchange(world: World, scores: Scores) -> tuple[float, float, float]:
+    """Return whether the true exchange rate is covered, our width and the oracle's, in doublings."""
+    curves = {arm: fit_curve(arm, {n: scores.values[arm, n] for n in world.sizes}) for arm in ARMS}
+    rate = exchange_rate(scores, curves["synthetic"], curves["real"], K)
+    low, high = (rate.low or rate.limits[0]), (rate.high or rate.limits[1])
+    truth = K * 2 ** (BEHIND / GAIN)
+    grid = np.geomspace(*rate.limits, 641)
+    oracle = oracle_exchange(world, scores, grid)
+    return float(low <= truth <= high), float(np.log2(high / low)), oracle[1] - oracle[0]
+
+
+def run_world(job: tuple[World, int, int]) -> tuple[World, dict[str, float]]:
+    """Simulate one row of the grid."""
+    world, worlds, seed = job
+    rng = np.random.default_rng([seed, world.seeds, world.languages, int(world.ratio * 100), int(world.corr * 10)])
+    a, b = (ARMS[1], world.sizes[0]), (ARMS[0], world.sizes[0])
+    weights = np.array([float(group == a) - float(group == b) for group in world.groups])
+    oracle_width = 2 * 1.96 * float(np.sqrt(weights @ world.covariance() @ weights))
+    tally: dict[str, list[float]] = {}
+    for index in range(worlds):
+        if index % 20 == 0:
+            counts = resample_counts(N_ITEMS, DRAWS, rng)
+        scores = scores_of(world, simulate(world, rng), counts)
+        null = shifted(scores.contrast({a: 1.0, b: -1.0}), BEHIND)  # the truth is now zero
+        low, high = null.interval()
+        row = {"cover": float(low <= 0 <= high), "width": (high - low) / oracle_width, "type1": float(null.p <= 0.05)}
+        row["equiv"] = float(shifted(null, MARGIN).p_equivalence(MARGIN) <= 0.05)
+        if len(world.sizes) > 1:
+            row["xcover"], ours, theirs = exchange(world, scores)
+            row["xours"], row["xoracle"] = ours, theirs
+        for name, value in row.items():
+            tally.setdefault(name, []).append(value)
+    return world, {name: float(np.nanmean(values)) for name, values in tally.items()}
+
+
+def run_languages(job: tuple[int, int, float, int]) -> tuple[str, dict[str, float]]:
+    """Draw every language by itself under no difference: errors of Holm, of "at least k of m", and of the sign flips."""
+    n, languages, ratio, worlds = job
+    rng = np.random.default_rng([n, languages, int(ratio * 100)])
+    scale, private = ITEM_SD * np.sqrt(N_ITEMS), CORRELATED_LANGUAGES
+    groups: list[Group] = [("real", 1000), ("synthetic", 1000)]
+    owners = [group for group in groups for _ in range(n)]
+    errors = {"cover": 0.0, "holm": 0.0, "k_of_m": 0.0, "flips": 0.0}
+    for _ in range(worlds):
+        seed = rng.standard_normal((2, n, 1)) + private * rng.standard_normal((2, n, languages))
+        item = rng.standard_normal((2, 1, 1, N_ITEMS)) + private * rng.standard_normal((2, 1, languages, N_ITEMS))
+        noise = rng.standard_normal((2, n, languages, N_ITEMS))
+        runs = ratio * ITEM_SD * seed[..., None] + scale * (item + noise)
+        counts = resample_counts(N_ITEMS, DRAWS, rng)
+        draws = metric_draws(runs.reshape(-1, N_ITEMS).astype(np.float32) / 100, counts).reshape(2 * n, languages, -1)
+        values = runs.mean(axis=3)
+        estimates = []
+        for own, drawn in [(values.mean(axis=2), draws.mean(axis=1))] + [
+            (values[:, :, language], draws[:, language]) for language in range(languages)
+        ]:
+            covariance = item_covariance(drawn, groups, owners, [*range(n), *range(n)])
+            by_group = dict(zip(groups, own, strict=True))
+            scores = Scores(by_group, dict.fromkeys(groups, tuple(range(n))), covariance, N_ITEMS)
+            estimates.append(scores.contrast({groups[1]: 1.0, groups[0]: -1.0}))
+        low, high = estimates[0].interval()
+        errors["cover"] += low <= 0 <= high
+        errors["holm"] += min(e.p for e in estimates[1:]) * languages <= 0.05
+        errors["k_of_m"] += at_least([e.p_above() for e in estimates[1:]]) > 0
+        only_seeds = ratio * ITEM_SD * seed.mean(axis=2)
+        errors["flips"] += n >= 6 and sign_flip_p(only_seeds[1] - only_seeds[0], rng) <= 0.05
+    return f"| {n} | {languages} | {ratio} |", {name: value / worlds for name, value in errors.items()}
+
+
+def grid(args: argparse.Namespace) -> list[World]:
+    settings = itertools.product((3, 5, 10), (2, 10, 40), (0.25, 1.0, 4.0), (0.0, 0.5))
+    worlds = [World(*setting) for setting in settings]
+    if args.single:
+        worlds += [World(n, 10, ratio, 0.5, SIZES[:1]) for n in (3, 5, 10) for ratio in (0.25, 1.0, 4.0)]
+    if args.stress:
+        worlds += [World(n, 10, 4.0, 0.5, uneven=2.0) for n in (3, 5, 10)]
+        worlds += [World(n, 10, 4.0, 0.5, repeat=0.5) for n in (3, 5, 10)]
+    return worlds
+
+
+def verdict(world: World, row: dict[str, float]) -> list[str]:
+    """Return which bars a row misses."""
+    widest = 1.6 if world.seeds == 3 else 1.3
+    misses = [f"cover {row['cover']:.3f}"] if row["cover"] < 0.93 else []
+    misses += [f"width {row['width']:.2f}"] if row["width"] > widest else []
+    misses += [f"type1 {row['type1']:.3f}"] if row["type1"] > 0.06 else []
+    misses += [f"equiv {row['equiv']:.3f}"] if row["equiv"] > 0.06 else []
+    if "xcover" in row:
+        misses += [f"xcover {row['xcover']:.3f}"] if row["xcover"] < 0.93 else []
+        misses += [f"xwidth {row['xours'] / row['xoracle']:.2f}"] if row["xours"] / row["xoracle"] > widest else []
+    return misses
+
+
+def line(world: World, row: dict[str, float]) -> str:
+    kind = f"{len(world.sizes)} sizes" if len(world.sizes) > 1 else "one size"
+    kind += f", uneven x{world.uneven:g}" * (world.uneven != 1) + f", repeats {world.repeat:g}" * (world.repeat != 0)
+    exchange_cells = f"{row['xcover']:.3f} | {row['xours'] / row['xoracle']:.2f}" if "xcover" in row else " | "
+    return (
+        f"| {world.seeds} | {world.languages} | {world.ratio:g} | {world.corr:g} | {kind} | {row['cover']:.3f} | "
+        f"{row['width']:.2f} | {row['type1']:.3f} | {row['equiv']:.3f} | {exchange_cells} | {', '.join(verdict(world, row))} |"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Coverage, error rates and widths of a report on simulated sweeps.")
+    parser.add_argument("--worlds", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=8)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--single", action="store_true", help="add sweeps of one size")
+    parser.add_argument(
+        "--stress", action="store_true", help="add uneven seed noise and seeds that repeat across sizes"
+    )
+    parser.add_argument("--languages", action="store_true", help="add per-language error rates (Holm, k of m)")
+    args = parser.parse_args()
+    started, missed = time.monotonic(), 0
+    print(
+        "| seeds | languages | seed/item | corr | sweep | cover | width | type I | equivalence wrong | exchange cover | width | misses |"
+    )
+    print("|--:|--:|--:|--:|---|--:|--:|--:|--:|--:|--:|---|")
+    with ProcessPoolExecutor(args.processes) as pool:
+        for world, row in pool.map(run_world, [(world, args.worlds, args.seed) for world in grid(args)]):
+            missed += bool(verdict(world, row))
+            print(line(world, row), flush=True)
+        if args.languages:
+            print(
+                "\n| seeds | languages | seed/item | cover of the mean | Holm error | k of m error | sign flips error |"
+            )
+            print("|--:|--:|--:|--:|--:|--:|--:|")
+            jobs = [(n, m, ratio, args.worlds) for n, m, ratio in itertools.product((3, 5, 10), (2, 10), (0.25, 1.0))]
+            for start, errors in pool.map(run_languages, jobs):
+                print(start, " | ".join(f"{value:.3f}" for value in errors.values()), "|", flush=True)
+    print(f"\n{args.worlds} worlds a row, {missed} rows miss a bar, {time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
