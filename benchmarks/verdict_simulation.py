@@ -53,7 +53,6 @@ N_ITEMS = 100
 DRAWS = 400
 ITEM_SD = 0.3  # points, in the mean of a run
 GAIN = 1.0  # points per doubling of the data
-BEHIND = 1.0  # points by which the synthetic curve lies below the real one: it needs twice the data
 K = 4_000
 MARGIN = 0.5
 CORRELATED_LANGUAGES = 0.5  # sd of the part of an effect that is private to a language, against the shared part
@@ -70,6 +69,7 @@ class World:
     sizes: tuple[int, ...] = SIZES
     uneven: float = 1.0  # seed sd at the smallest size, against the largest
     repeat: float = 0.0  # share of a seed's variance that it repeats at every size
+    power: bool = False  # the truth is a power law, not a line in log n
 
     @property
     def groups(self) -> list[Group]:
@@ -82,7 +82,11 @@ class World:
 
     def truth(self) -> Floats:
         """True scores, (groups,)."""
-        return np.array([60 + GAIN * np.log2(size / 1000) - BEHIND * (arm == "synthetic") for arm, size in self.groups])
+        return np.array([self.curve(size / (1 + (arm == "synthetic"))) for arm, size in self.groups])
+
+    def curve(self, size: float) -> float:
+        """The real arm's true score; the synthetic arm needs twice the data for the same."""
+        return 75 - 15 * (size / 1000) ** -0.15 if self.power else 60 + GAIN * float(np.log2(size / 1000))
 
     def covariance(self) -> Floats:
         """True covariance of the groups' means over seeds and languages, (groups, groups)."""
@@ -158,7 +162,7 @@ def exchange(world: World, scores: Scores) -> tuple[float, float, float]:
     curves = {arm: fit_curve(arm, {n: scores.values[arm, n] for n in world.sizes}) for arm in ARMS}
     rate = exchange_rate(scores, curves["synthetic"], curves["real"], K)
     low, high = (rate.low or rate.limits[0]), (rate.high or rate.limits[1])
-    truth = K * 2 ** (BEHIND / GAIN)
+    truth = 2 * K
     grid = np.geomspace(*rate.limits, 641)
     oracle = oracle_exchange(world, scores, grid)
     return float(low <= truth <= high), float(np.log2(high / low)), oracle[1] - oracle[0]
@@ -171,12 +175,13 @@ def run_world(job: tuple[World, int, int]) -> tuple[World, dict[str, float]]:
     a, b = (ARMS[1], world.sizes[0]), (ARMS[0], world.sizes[0])
     weights = np.array([float(group == a) - float(group == b) for group in world.groups])
     oracle_width = 2 * 1.96 * float(np.sqrt(weights @ world.covariance() @ weights))
+    behind = -float(weights @ world.truth())
     tally: dict[str, list[float]] = {}
     for index in range(worlds):
         if index % 20 == 0:
             counts = resample_counts(N_ITEMS, DRAWS, rng)
         scores = scores_of(world, simulate(world, rng), counts)
-        null = shifted(scores.contrast({a: 1.0, b: -1.0}), BEHIND)  # the truth is now zero
+        null = shifted(scores.contrast({a: 1.0, b: -1.0}), behind)  # the truth is now zero
         low, high = null.interval()
         row = {"cover": float(low <= 0 <= high), "width": (high - low) / oracle_width, "type1": float(null.p <= 0.05)}
         row["equiv"] = float(shifted(null, MARGIN).p_equivalence(MARGIN) <= 0.05)
@@ -229,6 +234,7 @@ def grid(args: argparse.Namespace) -> list[World]:
     if args.stress:
         worlds += [World(n, 10, 4.0, 0.5, uneven=2.0) for n in (3, 5, 10)]
         worlds += [World(n, 10, 4.0, 0.5, repeat=0.5) for n in (3, 5, 10)]
+        worlds += [World(n, 10, ratio, 0.5, power=True) for n in (3, 5, 10) for ratio in (0.25, 4.0)]
     return worlds
 
 
@@ -248,6 +254,7 @@ def verdict(world: World, row: dict[str, float]) -> list[str]:
 def line(world: World, row: dict[str, float]) -> str:
     kind = f"{len(world.sizes)} sizes" if len(world.sizes) > 1 else "one size"
     kind += f", uneven x{world.uneven:g}" * (world.uneven != 1) + f", repeats {world.repeat:g}" * (world.repeat != 0)
+    kind += ", power law" * world.power
     exchange_cells = f"{row['xcover']:.3f} | {row['xours'] / row['xoracle']:.2f}" if "xcover" in row else " | "
     return (
         f"| {world.seeds} | {world.languages} | {world.ratio:g} | {world.corr:g} | {kind} | {row['cover']:.3f} | "

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -23,12 +23,16 @@ from synthgen.errors import UserError, missing_package
 Form = Literal["log-linear", "power"]
 MAX_EXTRAPOLATION = 4.0  # no statement beyond four times the largest size, or below a quarter of the smallest
 GRID_PER_DOUBLING = 64
+RIVAL_AICC = 4.0  # beyond it a form has considerably less support (Burnham & Anderson 2002, section 2.6)
 RATE_BOUNDS = (0.01, 4.0)  # of the power law; outside it the form is a line in log n, or a step
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A fitted curve of one arm: `theta` are the parameters of `form`, `aicc` holds every form that could be fitted."""
+    """A fitted curve of one arm: `theta` are the parameters of `form`, `aicc` holds every form that could be fitted.
+
+    `rivals` are fits of other forms that the data do not rule out; bands and intervals cover them too.
+    """
 
     arm: str
     sizes: tuple[int, ...]
@@ -36,6 +40,12 @@ class Curve:
     theta: tuple[float, ...]
     aicc: Mapping[Form, float]
     weights_to_theta: Floats  # (parameters, sizes): d theta / d (mean score at a size)
+    rivals: tuple[Curve, ...] = ()
+
+    @property
+    def plausible(self) -> tuple[Curve, ...]:
+        """The curve and its rivals."""
+        return self, *self.rivals
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -65,10 +75,13 @@ class Curve:
         return weights
 
     def band(self, scores: Scores, n: Floats) -> Floats:
-        """Return the lower and upper end of the pointwise 95 % band at each n, (n, 2); NaN with one seed."""
-        spread = scores.spread(self.weights(n, scores.groups))
-        half = spread.critical() * spread.se
-        return np.stack([self.values(n) - half, self.values(n) + half], axis=1)
+        """Return the ends of the pointwise 95 % band over all plausible forms at each n, (n, 2); NaN with one seed."""
+        ends = []
+        for curve in self.plausible:
+            spread = scores.spread(curve.weights(n, scores.groups))
+            half = spread.critical() * spread.se
+            ends.append(np.stack([curve.values(n) - half, curve.values(n) + half]))
+        return np.stack([np.min(ends, axis=0)[0], np.max(ends, axis=0)[1]], axis=1)
 
 
 def _predict(form: Form, theta: Floats, n: Floats) -> Floats:
@@ -87,7 +100,7 @@ def _jacobian(form: Form, theta: Floats, n: Floats) -> Floats:
 
 
 def fit_curve(arm: str, points: Mapping[int, npt.ArrayLike]) -> Curve:
-    """Fit both forms to the scores of every seed, {size: (seeds,)}, and keep the one with the lower AICc.
+    """Fit both forms to the scores of every seed, {size: (seeds,)}; the lower AICc wins, the other may stay a rival.
 
     Two sizes allow the log-linear form alone.
     """
@@ -100,8 +113,12 @@ def fit_curve(arm: str, points: Mapping[int, npt.ArrayLike]) -> Curve:
     if len(sizes) >= 3 and len(y) > 4 and (power := _fit_power(n, y)) is not None:
         fits["power"] = power
     aicc = {form: _aicc(y - _predict(form, theta, n), len(theta)) for form, theta in fits.items()}
-    form: Form = min(fits, key=lambda name: aicc[name])
-    return Curve(arm, sizes, form, tuple(map(float, fits[form])), aicc, _sensitivity(form, fits[form], n, sizes))
+    best, *others = [
+        Curve(arm, sizes, form, tuple(map(float, fits[form])), aicc, _sensitivity(form, fits[form], n, sizes))
+        for form in sorted(fits, key=lambda name: aicc[name])
+    ]
+    rivals = [curve for curve in others if aicc[curve.form] - aicc[best.form] <= RIVAL_AICC]
+    return replace(best, rivals=tuple(rivals))
 
 
 def _fit_log_linear(n: Floats, y: Floats) -> Floats:
@@ -187,20 +204,27 @@ def exchange_rate(scores: Scores, curve: Curve, reference: Curve, k: int) -> Exc
     """Return how many examples on `curve` reach what `reference` reaches with k, with a 95 % interval."""
     low, high = curve.limits
     grid = np.clip(np.geomspace(low, high, max(2, round(GRID_PER_DOUBLING * math.log2(high / low)))), low, high)
-    gaps = curve.values(grid) - reference.value(k)
-    weights = curve.weights(grid, scores.groups) - reference.weights(np.array([float(k)]), scores.groups)
-    spread = scores.spread(weights)
-    inside = np.flatnonzero(np.abs(gaps) <= spread.critical() * spread.se)
-    equals = _crossing(grid, gaps)
-    if not np.isfinite(spread.se).all():
-        ends: tuple[float | None, float | None] = (None, None)
-    elif inside.size:
-        ends = (_end(grid, inside[0], 0), _end(grid, inside[-1], len(grid) - 1))
-    elif gaps.min() < 0 < gaps.max():  # the interval is narrower than a step of the grid
+    pairs = [_reached(scores, own, other, k, grid) for own in curve.plausible for other in reference.plausible]
+    equals = _crossing(grid, pairs[0][0])
+    inside = np.flatnonzero(np.any([holds for _, holds in pairs], axis=0))
+    if inside.size:
+        ends = (_end(grid, int(inside[0]), 0), _end(grid, int(inside[-1]), len(grid) - 1))
+    elif equals is not None and equals > low:  # the interval is narrower than a step of the grid
         ends = (equals, equals)
     else:
-        ends = (high, None) if gaps[0] < 0 else (None, low)
+        ends = (high, None) if equals is None else (None, low)
     return ExchangeRate(curve.arm, reference.arm, k, equals, *ends, (low, high))
+
+
+def _reached(
+    scores: Scores, curve: Curve, reference: Curve, k: int, grid: Floats
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Return how far the curve is above the goal at each size, and where that may be zero (everywhere with one seed)."""
+    gaps = curve.values(grid) - reference.value(k)
+    goal = reference.weights(np.array([float(k)]), scores.groups)
+    spread = scores.spread(curve.weights(grid, scores.groups) - goal)
+    half = np.where(np.isfinite(spread.se), spread.critical() * spread.se, np.inf)
+    return gaps, np.abs(gaps) <= half
 
 
 def _end(grid: Floats, index: int, bound: int) -> float | None:

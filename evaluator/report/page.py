@@ -1,18 +1,341 @@
-"""The page: a comparison as one HTML file that needs nothing else."""
+"""The page: a comparison as one HTML file that needs nothing else, with its charts, tables and methods.
+
+Everything that comes from data passes through Jinja's autoescape or `html.escape`; the embedded JSON has no `<`. Links to
+data cards are relative paths or https, never another scheme.
+"""
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 
-from evaluator.comparison import Comparison
-from evaluator.report import words
+from evaluator.comparison import Comparison, Pair, Point
+from evaluator.languages import ENGLISH, LANGUAGES
+from evaluator.report import charts, methods, words
+
+GROUPS = {"target": "Targets", "family": "Families", "script": "Scripts", "language": "Languages"}
+
+
+@dataclass(frozen=True, slots=True)
+class ForestRow:
+    """One line of the forest plot: a name, its pair, and where the interval lies, in percent of the width."""
+
+    name: str
+    pair: Pair
+    place: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """The differences of two arms at one size in every scope, on one axis from -`limit` to `limit` points."""
+
+    lead: Pair
+    limit: float
+    groups: Mapping[str, Sequence[ForestRow]]
+
+
+@dataclass(frozen=True, slots=True)
+class HeatRow:
+    """One language at one size: the score of every arm, their difference, and how far the leading arm is below English."""
+
+    code: str
+    name: str
+    family: str
+    script: str
+    scores: Sequence[float | None]
+    shades: Sequence[int]
+    pair: Pair | None
+    gap: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """The language x arm table of one size."""
+
+    size: int
+    arms: Sequence[str]
+    lead: Pair | None
+    rows: Sequence[HeatRow]
+
+
+@dataclass(frozen=True, slots=True)
+class DataCard:
+    """What is known of an arm's data: origin, model, the funnel from asked to kept, other facts, a link to its card."""
+
+    arm: str
+    index: int
+    link: str | None
+    kept: int
+    rejected: Mapping[str, int]
+    failed: int
+    facts: Mapping[str, str]
+
+    @property
+    def asked(self) -> int:
+        """Example slots that were asked for: kept + rejected + failed."""
+        return self.kept + sum(self.rejected.values()) + self.failed
+
+    def share(self, part: int) -> float:
+        """Return a part of what was asked in percent."""
+        return round(100 * part / self.asked, 2) if self.asked else 0.0
 
 
 def render_page(comparison: Comparison, *, arms: dict[str, Any], plan: dict[str, Any], note: str | None) -> str:
     """Return the HTML of a comparison."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("evaluator.report").joinpath("template.html").read_text(encoding="utf-8"))
-    return template.render(comparison=comparison, words=words, arms=arms, plan=plan, note=note)
+    environment.filters |= {"signed": words.signed, "count": words.count, "size": _size}
+    folder = files("evaluator.report")
+    source, style, script = (
+        folder.joinpath(name).read_text(encoding="utf-8") for name in ("template.html", "style.css", "script.js")
+    )
+    return environment.from_string(source).render(
+        comparison=comparison,
+        words=words,
+        methods=methods,
+        charts=charts,
+        style=Markup(style),
+        script=Markup(script),
+        data=Markup(embedded_json(comparison.document())),
+        pairs=words.lead_pairs(comparison),
+        rates=words.lead_rates(comparison),
+        forests=_forests(comparison),
+        heats=_heats(comparison),
+        cards=[_data_card(comparison, arm, arms[arm]) for arm in comparison.arms if isinstance(arms.get(arm), dict)],
+        plan=_plan_rows(plan),
+        tables=_tables(comparison),
+        note=note,
+    )
+
+
+def embedded_json(document: object) -> str:
+    """Return JSON that cannot leave a script element.
+
+    >>> print(embedded_json("</script>"))
+    "\\u003c/script>"
+    """
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _size(size: int | str) -> str:
+    return "full size" if size == "full" else f"{size:,}"
+
+
+# --- forest ---------------------------------------------------------------------------------------------------------
+
+
+def _forests(comparison: Comparison) -> list[Forest]:
+    forests = []
+    for lead in words.lead_pairs(comparison):
+        own = [
+            p for p in comparison.pairs if (p.a, p.b, p.size_a, p.size_b) == (lead.a, lead.b, lead.size_a, lead.size_b)
+        ]
+        limit = _limit(own)
+        groups: dict[str, list[ForestRow]] = {"All targets": [ForestRow("all targets", lead, _place(lead, limit))]}
+        for kind, title in GROUPS.items():
+            rows = [_forest_row(pair, kind, limit) for pair in own if pair.scope.startswith(f"{kind}:")]
+            if rows:
+                groups[title] = rows
+        forests.append(Forest(lead, limit, groups))
+    return forests
+
+
+def _limit(pairs: Iterable[Pair]) -> float:
+    """Return a round half-width that holds every difference and most of every interval."""
+    reach = [0.5]
+    for pair in pairs:
+        if pair.known:
+            reach.append(max(abs(pair.estimate.value) * 1.3, min(max(map(abs, pair.estimate.interval())), 40)))
+    return charts.ticks(0, max(reach) * 1.15, 4)[-1] or 1.0
+
+
+def _forest_row(pair: Pair, kind: str, limit: float) -> ForestRow:
+    name = pair.scope.partition(":")[2]
+    return ForestRow(f"{LANGUAGES[name].name} ({name})" if kind == "language" else name, pair, _place(pair, limit))
+
+
+def _place(pair: Pair, limit: float) -> dict[str, float]:
+    if not pair.known:
+        return {}
+    low, high = pair.estimate.interval()
+    ends = {"low": low, "high": high, "at": pair.estimate.value}
+    return {name: round(min(max(50 + 50 * value / limit, 0.0), 100.0), 2) for name, value in ends.items()}
+
+
+# --- heat map -------------------------------------------------------------------------------------------------------
+
+
+def _heats(comparison: Comparison) -> list[Heat]:
+    sizes = sorted({point.size for point in comparison.points if point.size > 0}, reverse=True)
+    return [_heat(comparison, size) for size in sizes]
+
+
+def _heat(comparison: Comparison, size: int) -> Heat:
+    by_key = {(p.arm, p.size, p.scope): p for p in comparison.points}
+    at = {arm: size if (arm, size, "all") in by_key else 0 for arm in comparison.arms}
+    arms = [arm for arm in comparison.arms if (arm, at[arm], "all") in by_key]
+    lead = next((p for p in words.lead_pairs(comparison) if p.size == size), None)
+    codes = [s.removeprefix("language:") for s in comparison.by_scope if s.startswith("language:")]
+    gaps = _language_gaps(comparison, lead.a if lead else arms[-1], at[lead.a] if lead else at[arms[-1]])
+    rows = []
+    for code in codes:
+        points = [by_key.get((arm, at[arm], f"language:{code}")) for arm in arms]
+        pair = next((p for p in comparison.by_scope[f"language:{code}"] if lead and _same(p, lead)), None)
+        facts = LANGUAGES[code]
+        scores = [_value(point) for point in points]
+        rows.append(
+            HeatRow(code, facts.name, facts.family, facts.script, scores, _shades(scores), pair, gaps.get(code))
+        )
+    return Heat(size, arms, lead, rows)
+
+
+def _same(first: Pair, second: Pair) -> bool:
+    return (first.a, first.b, first.size) == (second.a, second.b, second.size)
+
+
+def _value(point: Point | None) -> float | None:
+    return None if point is None or math.isnan(point.estimate.value) else point.estimate.value
+
+
+def _shades(scores: Sequence[float | None]) -> list[int]:
+    """Return how strongly each score is tinted, 0-60: the score itself, so that languages compare down a column."""
+    return [0 if score is None else round(0.6 * score) for score in scores]
+
+
+def _language_gaps(comparison: Comparison, arm: str, size: int) -> dict[str, float]:
+    """Return how far each language is below English, over the targets that have both, for one arm."""
+    means: dict[tuple[str, str], list[float]] = {}
+    for cell in comparison.cells:
+        if cell["arm"] == arm and cell["size"] == size and cell["mean"] is not None:
+            means.setdefault((cell["target"], cell["language"]), []).append(cell["mean"])
+    gaps: dict[str, list[float]] = {}
+    for (target, code), values in means.items():
+        if code != ENGLISH and len(means.get((target, ENGLISH), [])) == len(values):
+            gaps.setdefault(code, []).append((sum(means[target, ENGLISH]) - sum(values)) / len(values))
+    return {code: sum(values) / len(values) for code, values in gaps.items()}
+
+
+# --- data and plan --------------------------------------------------------------------------------------------------
+
+
+def _data_card(comparison: Comparison, arm: str, entry: dict[str, Any]) -> DataCard:
+    shown = {"dataset_card", "kept", "rejected", "failed"}
+    facts = {
+        key.replace("_", " "): _fact(value) for key, value in entry.items() if key not in shown and value is not None
+    }
+    rejected = entry.get("rejected") or {}
+    rejected = rejected if isinstance(rejected, dict) else {"rejected": rejected}
+    counts = {str(reason): int(number) for reason, number in sorted(rejected.items(), key=lambda item: -int(item[1]))}
+    link, kept, failed = (
+        _safe_link(entry.get("dataset_card")),
+        int(entry.get("kept") or 0),
+        int(entry.get("failed") or 0),
+    )
+    return DataCard(arm, comparison.arms.index(arm), link, kept, counts, failed, facts)
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_fact(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(_fact(item) for item in value)
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _safe_link(link: object) -> str | None:
+    """Return a link to follow: a relative path or https; anything else is not linked."""
+    if not isinstance(link, str) or not link:
+        return None
+    return link if link.startswith("https://") or (":" not in link and not link.startswith(("/", "\\"))) else None
+
+
+def _plan_rows(plan: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return (what, planned, real) lines of a plan; facts that are neither stand in the first column."""
+    planned, real = plan.get("planned"), plan.get("real")
+    if isinstance(planned, dict) or isinstance(real, dict):
+        first, second = planned or {}, real or {}
+        rows = [(key, first.get(key), second.get(key)) for key in dict.fromkeys([*first, *second])]
+        rows += [(key, value, None) for key, value in plan.items() if key not in ("planned", "real")]
+    else:
+        rows = [(key, value, None) for key, value in plan.items()]
+    return [(key.replace("_", " "), *("" if v is None else _fact(v) for v in values)) for key, *values in rows]
+
+
+# --- tables ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FullTable:
+    """A table to read and to download."""
+
+    name: str
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    text_columns: int
+
+
+def _tables(comparison: Comparison) -> list[FullTable]:
+    return [_scores_table(comparison), _pairs_table(comparison), _cells_table(comparison)]
+
+
+def _scores_table(comparison: Comparison) -> FullTable:
+    scopes = [s for s in dict.fromkeys(p.scope for p in comparison.points) if s == "all" or s.startswith("target:")]
+    by_key = {(p.arm, p.size, p.scope): p for p in comparison.points}
+    rows = []
+    for arm, size in dict.fromkeys((p.arm, p.size) for p in comparison.points):
+        points = [by_key.get((arm, size, scope)) for scope in scopes]
+        rows.append([arm, f"{size}", *(_with_half_width(point) for point in points)])
+    title = "Scores of every arm (mean over seeds and non-English languages ± half the 95 % interval)"
+    return FullTable("scores", title, ["arm", "size", *(s.removeprefix("target:") for s in scopes)], rows, 1)
+
+
+def _with_half_width(point: Point | None) -> str:
+    if point is None or math.isnan(point.estimate.value):
+        return "missing"
+    if not point.estimate.known:
+        return f"{point.estimate.value:.2f}"
+    low, high = point.estimate.interval()
+    return f"{point.estimate.value:.2f} ± {(high - low) / 2:.2f}"
+
+
+def _pairs_table(comparison: Comparison) -> FullTable:
+    header = "a,b,scope,size,a - b,low,high,p,Holm p,permutation p,its floor,equivalence p,detectable,seeds,verdict"
+    rows = []
+    for pair in comparison.pairs:
+        d = pair.document()
+        low, high = d["ci95"] or (None, None)
+        numbers = [
+            d["difference"],
+            low,
+            high,
+            d["p"],
+            d["p_holm"],
+            d["p_permutation"],
+            d["p_floor"],
+            d["p_equivalence"],
+        ]
+        texts = ["" if value is None else f"{value:.4g}" for value in [*numbers, d["mde80"], d["seeds"]]]
+        rows.append([pair.a, pair.b, pair.scope, str(pair.size), *texts, d["verdict"]])
+    return FullTable("differences", "Every difference, in every scope", header.split(","), rows, 3)
+
+
+def _cells_table(comparison: Comparison) -> FullTable:
+    groups = list(dict.fromkeys((cell["arm"], cell["size"]) for cell in comparison.cells))
+    by_cell: dict[tuple[str, str, str], dict[tuple[str, int], str]] = {}
+    for cell in comparison.cells:
+        key = (cell["target"], cell["language"], cell["metric"])
+        text = "missing" if cell["mean"] is None else f"{cell['mean']:.2f}"
+        by_cell.setdefault(key, {})[cell["arm"], cell["size"]] = text
+    rows = [[*key, *(values.get(group, "missing") for group in groups)] for key, values in by_cell.items()]
+    header = ["target", "language", "metric", *(f"{arm} {size}" for arm, size in groups)]
+    return FullTable("cells", "Every cell: mean over seeds per target, language and metric", header, rows, 3)

@@ -75,6 +75,19 @@ def sentence(pair: Pair) -> str:
     return f"{pair.a} {word} {pair.b} {size_text(pair)} ({numbers}, {p_text(pair.estimate.p)}{_languages(pair)})."
 
 
+def headline(pair: Pair) -> str:
+    """Return the verdict on a pair in as few words as are true."""
+    if not pair.known:
+        return f"{pair.a} and {pair.b} cannot be compared {size_text(pair)}."
+    gap = f"{abs(pair.estimate.value):.1f} points"
+    if pair.verdict == "equivalent":
+        return f"{pair.a} is as good as {pair.b} {size_text(pair)}, within {pair.margin:g} points."
+    if pair.verdict == "unresolved":
+        return f"{pair.a} and {pair.b} cannot be told apart {size_text(pair)}."
+    word = "beats" if pair.verdict == "a" else "falls short of"
+    return f"{pair.a} {word} {pair.b} by {gap} {size_text(pair)}."
+
+
 def _languages(pair: Pair) -> str:
     if not pair.languages:
         return ""
