@@ -1,0 +1,180 @@
+"""Training rows from the Hugging Face hub: Parquet files at a resolved revision, read row by row.
+
+A branch is resolved to a commit once and remembered in a lock file in the user cache, with the files of the split, so
+that the same command gives the same rows tomorrow, and needs no network then.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from synthgen.dataset import write_atomically
+from synthgen.errors import IncompleteError, UserError, missing_package
+from synthgen.formats import Format
+from synthgen.formats.base import Row
+from synthgen.packs import cache_root
+from synthgen.real.items import UNLABELLED, Item, require
+from synthgen.real.sources import HubSplit, Source
+
+LOCK_NAME = "hub.lock.json"
+BATCH_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One Parquet file of a split: where it lies now, its name in the repository, and the commit it is of."""
+
+    path: Path
+    name: str
+    revision: str
+
+
+def fetch_split(split: HubSplit, source: Source) -> list[Fetched]:
+    """Return the split's files, downloaded where the hub's cache lacks them.
+
+    Raises IncompleteError, with the ways out, when the hub does not answer or has no such split.
+    """
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError:
+        raise missing_package("huggingface_hub", "hub", f"--from hub for {source.name}") from None
+    with _said_plainly(split, source):
+        revision, names = _locked(split) or _resolve(split)
+        fetched = [
+            Fetched(
+                Path(hf_hub_download(split.repo, name, repo_type="dataset", revision=revision, endpoint=_endpoint())),
+                name,
+                revision,
+            )
+            for name in names
+        ]
+    _lock(split, revision, names)
+    return fetched
+
+
+def split_files(names: list[str], split: HubSplit) -> list[str]:
+    """Return the Parquet files of a split, in shard order, in any of the layouts the hub uses.
+
+    >>> layout = ["mnli/train-00000-of-00001.parquet", "qqp/train-00000-of-00001.parquet", "mnli/test-0.parquet"]
+    >>> split_files(layout, HubSplit("nyu-mll/glue", "mnli"))
+    ['mnli/train-00000-of-00001.parquet']
+    >>> split_files(["default/train/0000.parquet"], HubSplit("allenai/cosmos_qa", "default"))
+    ['default/train/0000.parquet']
+    """
+    of_split = re.compile(rf"(.*/)?{re.escape(split.split)}([-./].*)?\.parquet")
+    found = sorted(name for name in names if of_split.fullmatch(name))
+    of_config = [name for name in found if split.config in name.split("/")[:-1]]
+    # A repository with one configuration keeps its files in data/ or at the top.
+    return of_config or [name for name in found if name.split("/")[0] == "data" or "/" not in name]
+
+
+def read_hub_parquet(path: Path, format_: Format) -> Iterator[Item]:
+    """Yield the rows of a hub Parquet file in the format's columns, class labels mapped by their names."""
+    with pq.ParquetFile(path) as file:
+        present = file.schema_arrow.names
+        require(dict.fromkeys(present), format_.columns, str(path))
+        columns = [name for name in present if name in format_.columns or name == "id"]
+        names = _class_names(file.schema_arrow.metadata or {})
+        to_ours = {column: _label_map(names[column], format_, str(path)) for column in columns if column in names}
+        for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+            for row in batch.to_pylist():
+                yield _item(row, to_ours, format_)
+
+
+def _item(row: Row, to_ours: dict[str, dict[int, int]], format_: Format) -> Item:
+    for column, mapping in to_ours.items():
+        value = row[column]
+        row[column] = [mapping[tag] for tag in value] if isinstance(value, list) else mapping.get(value, -1)
+    corpus_id = row["id"] if "id" in format_.columns else row.pop("id", None)
+    return Item(row, id=corpus_id, fault=None if _is_labelled(row, format_) else UNLABELLED)
+
+
+def _is_labelled(row: Row, format_: Format) -> bool:
+    """Say whether a row has one of the format's labels; hidden test labels are -1 or empty."""
+    if format_.name in ("span", "tags"):
+        return True
+    value = row[format_.columns[-1]]
+    return 0 <= value < len(format_.labels) if isinstance(value, int) else value in format_.labels
+
+
+def _label_map(hub_names: list[str], format_: Format, where: str) -> dict[int, int]:
+    """Return {hub's class number: ours}; orders may differ, names may not."""
+    if set(hub_names) != set(format_.labels):
+        raise UserError(f"{where} has the labels {', '.join(hub_names)}; expected {', '.join(format_.labels)}")
+    return {number: format_.labels.index(name) for number, name in enumerate(hub_names)}
+
+
+def _class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
+    """Return {column: class names} of the columns that `datasets` stored as ClassLabel or as lists of it."""
+    info = json.loads(metadata.get(b"huggingface", b"{}")).get("info") or {}
+    found = {}
+    for column, feature in (info.get("features") or {}).items():
+        inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
+        if isinstance(inner, dict) and inner.get("_type") == "ClassLabel":
+            found[column] = list(inner["names"])
+    return found
+
+
+def _resolve(split: HubSplit) -> tuple[str, list[str]]:
+    """Ask the hub for the branch's commit and its files; IncompleteError when the split is not among them."""
+    from huggingface_hub import HfApi
+
+    info = HfApi(endpoint=_endpoint()).dataset_info(split.repo, revision=split.branch)
+    names = [sibling.rfilename for sibling in info.siblings or []]
+    files = split_files(names, split)
+    if not files:
+        parquet = [name for name in names if name.endswith(".parquet")]
+        raise IncompleteError(
+            f"{split.repo} has no Parquet files for {split.config}/{split.split}; "
+            f"it has {', '.join(parquet[:8]) or 'none'}"
+        )
+    return str(info.sha), files
+
+
+def _endpoint() -> str | None:
+    return os.environ.get("HF_ENDPOINT") or None
+
+
+def _lock_key(split: HubSplit) -> str:
+    return f"{split.repo}@{split.branch}:{split.config}/{split.split}"
+
+
+def _read_lock() -> dict[str, Any]:
+    path = cache_root() / LOCK_NAME
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def _locked(split: HubSplit) -> tuple[str, list[str]] | None:
+    entry = _read_lock().get(_lock_key(split))
+    return (entry["revision"], entry["files"]) if entry else None
+
+
+def _lock(split: HubSplit, revision: str, files: list[str]) -> None:
+    """Remember what a branch was resolved to; written after the files have arrived."""
+    entries = _read_lock() | {_lock_key(split): {"revision": revision, "files": files}}
+    cache_root().mkdir(parents=True, exist_ok=True)
+    write_atomically(cache_root() / LOCK_NAME, json.dumps(entries, indent=2, sort_keys=True) + "\n")
+
+
+@contextmanager
+def _said_plainly(split: HubSplit, source: Source) -> Iterator[None]:
+    """Turn any failure to reach the hub into an IncompleteError that says how to go on."""
+    import httpx
+
+    try:
+        yield
+    except (OSError, httpx.HTTPError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise IncompleteError(
+            f"cannot fetch {split.repo} ({split.config}/{split.split}) from the hub: {reason}. Nothing was written. "
+            f"Run the command again when the hub answers, or give --from PATH with {source.official}"
+        ) from None
