@@ -1,22 +1,19 @@
 """Human corpora → dataset folders: `synthgen import`.
 
 Rows come from files as released (readers in `pairs`, `spans`, `choices`, `tagged`) or from the hub (`hub`); `sources`
-is the table of what there is, `files` finds them, `parts` makes them one stream. A real row is kept as released, also
-where our own checks would refuse a generated one: how many of those there are is in the manifest
-(`statistics.check`). Rejected is only what nothing can be trained on: rows without a label, malformed lines, answers
-that are not at their offsets, and rows that an earlier file of the corpus has too.
+is the table of what there is, `files` finds them, `parts` makes them one stream, `draw` chooses n of it. A real row is
+kept as released, also where our own checks would refuse a generated one: how many of those there are is in the
+manifest (`statistics.check`). Rejected is only what nothing can be trained on: rows without a label, malformed lines,
+answers that are not at their offsets, and rows that an earlier file of the corpus has too.
 """
 
 from __future__ import annotations
 
-import hashlib
-import heapq
 import shutil
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,41 +21,21 @@ import pyarrow as pa
 
 from synthgen.dataset import (
     Manifest,
-    Rejection,
     finish,
     is_finished,
     read_manifest,
     row_features,
-    scale_counts,
     write_rejected,
     write_rows,
 )
 from synthgen.errors import UserError
 from synthgen.formats.base import Row
+from synthgen.real.draw import Survey, draw, quotas, survey_corpus
 from synthgen.real.files import is_sample
-from synthgen.real.items import Item
 from synthgen.real.parts import Corpus, open_corpus
 from synthgen.real.sources import SOURCES
-from synthgen.task import load_task, prompts_folder
 
 SAMPLE_LICENCE = "CC0-1.0"
-STAGE = "import"
-TOLERATED = ("both texts equal", "two options equal", "empty ")
-"""Beginnings of the check reasons that released corpora give cause for, and that we keep."""
-
-
-@dataclass(slots=True)
-class Survey:
-    """What a first reading finds: the usable rows of each quota cell as (draw key, row number), and all that is odd."""
-
-    cells: defaultdict[str, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
-    rejected: list[Rejection] = field(default_factory=list)
-    check: Counter[str] = field(default_factory=Counter)
-    notes: Counter[str] = field(default_factory=Counter)
-
-    def counts(self) -> dict[str, int]:
-        """Return the number of usable rows in each cell."""
-        return {cell: len(rows) for cell, rows in self.cells.items()}
 
 
 def import_task(task: str, *, source: str | Path, out: Path, n: int | None = None, seed: int = 0) -> Manifest:
@@ -86,51 +63,6 @@ def import_task(task: str, *, source: str | Path, out: Path, n: int | None = Non
     chosen = None if n is None else draw(survey, quotas(task, survey.counts(), n))
     facts = asked_for | {"seed": seed, "command": _command(task, source, n, seed)}
     return _write(out, corpus, survey, chosen, facts, started)
-
-
-def survey_corpus(corpus: Corpus, seed: int) -> Survey:
-    """Read the corpus once and return where its usable rows are; rows that cannot be kept are rejections."""
-    survey = Survey()
-    for number, item in enumerate(corpus.items()):
-        if item.note:
-            survey.notes[item.note] += 1
-        reason = item.fault or corpus.format.check(item.row)
-        if item.fault or (reason and not reason.startswith(TOLERATED)):
-            survey.rejected.append(Rejection(str(item.id), str(reason), STAGE, "", item.row))
-            continue
-        if reason:
-            survey.check[reason] += 1
-        survey.cells[corpus.format.cell(item.row)].append((_draw_key(seed, item), number))
-    return survey
-
-
-def quotas(task: str, available: dict[str, int], n: int) -> dict[str, int]:
-    """Return how many rows each cell gives to a set of n: the real set's proportions, else those of the rows at hand.
-
-    Raises UserError, with what is short and the largest n that would do, when a cell has too few rows.
-    """
-    is_known = (prompts_folder() / f"{task}.md").is_file()
-    real = load_task(task).label_counts if is_known else {}
-    proportions = real if set(available) <= set(real) else dict(sorted(available.items()))
-    wanted = scale_counts(proportions, n)
-    short = {cell: count for cell, count in wanted.items() if count > available.get(cell, 0)}
-    if short:
-        total = sum(proportions.values())
-        most = min(available.get(cell, 0) * total // count for cell, count in proportions.items() if count)
-        lacking = ", ".join(f"{cell} {available.get(cell, 0)} of {count}" for cell, count in short.items())
-        raise UserError(f"--n {n} needs more rows than there are: {lacking}; allowed is at most {most}")
-    return wanted
-
-
-def draw(survey: Survey, wanted: dict[str, int]) -> frozenset[int]:
-    """Return the numbers of the rows drawn: in each cell those with the smallest keys."""
-    drawn = (heapq.nsmallest(count, survey.cells[cell]) for cell, count in wanted.items() if count)
-    return frozenset(number for rows in drawn for _, number in rows)
-
-
-def _draw_key(seed: int, item: Item) -> int:
-    """Return a number that depends on the seed and the row's id alone, so that draws nest and survive re-ordering."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}:{item.id}".encode(), digest_size=8).digest(), "big")
 
 
 def _kept_rows(corpus: Corpus, survey: Survey, chosen: frozenset[int] | None) -> Iterator[Row]:

@@ -25,10 +25,11 @@ _LANGUAGE = re.compile(r"[-.]([a-z]{2})$|^([a-z]{2})_[a-z]+-ud-")
 
 @dataclass(frozen=True, slots=True)
 class CorpusFile:
-    """One file to read: its corpus, its reader, the split its name states, the language of its rows."""
+    """One file to read: its corpus, its name inside the corpus's folder, its reader, the split and language stated."""
 
     source: Source
     path: Path
+    name: str
     reader: Reader
     split: str
     language: str
@@ -44,7 +45,7 @@ def find_files(sources: tuple[Source, ...], path: Path) -> list[CorpusFile]:
         if len(sources) > 1:
             names = ", ".join(source.name for source in sources)
             raise UserError(f"{path} is one file, and the task pools {names}: give the folder that holds all of them")
-        return [_corpus_file(sources[0], path)]
+        return [_corpus_file(sources[0], path, path.parent)]
     if not path.is_dir():
         raise UserError(f"no file or folder at {path}")
     found = [_best_split(source, path) for source in sources]
@@ -98,7 +99,7 @@ def _best_split(source: Source, path: Path) -> list[CorpusFile]:
     """Return the files of a corpus's best split in the first of its folders that has some, else in the path itself."""
     for folder in (*(path / name for name in source.folders), path):
         files = [
-            _corpus_file(source, file)
+            _corpus_file(source, file, folder)
             for pattern in source.files
             for file in sorted(folder.glob(pattern))
             if _reads(source, file)
@@ -122,11 +123,12 @@ def _reads(source: Source, file: Path) -> bool:
     return file.is_file() and file.suffix in source.readers and file.name != CCG_TAG_FILE
 
 
-def _corpus_file(source: Source, path: Path) -> CorpusFile:
+def _corpus_file(source: Source, path: Path, folder: Path) -> CorpusFile:
     if path.suffix not in source.readers:
         known = ", ".join(source.readers)
         raise UserError(f"cannot read {path} for {source.name}: the suffix is '{path.suffix}', allowed {known}")
-    return CorpusFile(source, path, source.readers[path.suffix], split_of(path.name), language_of(path.name))
+    name = path.relative_to(folder).as_posix()
+    return CorpusFile(source, path, name, source.readers[path.suffix], split_of(path.name), language_of(path.name))
 
 
 def _patterns(sources: list[Source]) -> str:

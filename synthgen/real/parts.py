@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -45,28 +45,31 @@ class Corpus:
         Ids are the corpus's own where it has them, else `<file>-<number>`; a repeated one gets a suffix. A row that
         an earlier file of the same corpus has too carries that as its fault.
         """
-        seen_ids: Counter[str] = Counter()
-        for part, earlier in zip(self.parts, self._earlier_parts(), strict=True):
-            known = {key for other in earlier for key in self._keys(other)}
+        taken: set[str] = set()
+        for part in self.parts:
+            known = {key for other in self._earlier(part) for key in self._keys(other)}
             for number, item in enumerate(part.reader(part.path, self.format)):
-                name = item.id or f"{part.id_prefix}-{number:07d}"
-                seen_ids[name] += 1
-                row_id = name if seen_ids[name] == 1 else f"{name}-{seen_ids[name]}"
+                row_id = _free_id(item.id or f"{part.id_prefix}-{number:07d}", taken)
+                taken.add(row_id)
                 repeated = bool(known) and not item.fault and row_key(item.row, self.format) in known
-                fault = "in an earlier file" if repeated else item.fault
                 row = {**item.row, "id": row_id, "language": part.language}
-                yield Item(row, row_id, fault, item.note)
+                yield Item(row, row_id, "in an earlier file" if repeated else item.fault, item.note)
 
-    def _earlier_parts(self) -> list[list[Part]]:
-        """Return for each part the parts before it that are other forms or extracts of the same corpus."""
-        local = [part for part in self.parts if "hub" not in part.parent]
-        return [
-            [other for other in local[: local.index(part)] if other.source is part.source] if part in local else []
-            for part in self.parts
-        ]
+    def _earlier(self, part: Part) -> list[Part]:
+        """Return the parts before this one in the same folder: other extracts of the corpus, which may overlap it."""
+        if "hub" in part.parent:
+            return []
+        siblings = [other for other in self.parts if other.path.parent == part.path.parent]
+        return siblings[: siblings.index(part)]
 
     def _keys(self, part: Part) -> Iterator[bytes]:
         return (row_key(item.row, self.format) for item in part.reader(part.path, self.format) if not item.fault)
+
+
+def _free_id(name: str, taken: set[str]) -> str:
+    """Return the name, or the first of name-2, name-3, … that is free."""
+    candidates = chain([name], (f"{name}-{number}" for number in count(2)))
+    return next(candidate for candidate in candidates if candidate not in taken)
 
 
 def row_key(row: Row, format_: Format) -> bytes:
@@ -86,8 +89,9 @@ def open_corpus(task: str, source: str | Path) -> Corpus:
 
 
 def _local_part(file: CorpusFile) -> Part:
-    parent = {"file": file.path.name, "sha256": file_sha256(file.path), "split": file.split, "corpus": file.source.name}
-    return Part(file.source, file.path, file.reader, file.language, f"{file.source.name}-{file.path.stem}", parent)
+    parent = {"file": file.name, "sha256": file_sha256(file.path), "split": file.split, "corpus": file.source.name}
+    stem = Path(file.name).with_suffix("").as_posix().replace("/", "-")
+    return Part(file.source, file.path, file.reader, file.language, f"{file.source.name}-{stem}", parent)
 
 
 def _hub_corpus(task: str, sources: tuple[Source, ...]) -> Corpus:
