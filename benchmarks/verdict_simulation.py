@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import numpy.typing as npt
 
-from evaluator.scaling import exchange_rate, fit_curve
+from evaluator.scaling import exchange_rate, fit_curves
 from evaluator.significance import (
     Estimate,
     Floats,
@@ -159,7 +159,7 @@ def oracle_exchange(world: World, scores: Scores, grid: Floats) -> tuple[float, 
 
 def exchange(world: World, scores: Scores) -> tuple[float, float, float]:
     """Return whether the true exchange rate is covered, our width and the oracle's, in doublings."""
-    curves = {arm: fit_curve(arm, {n: scores.values[arm, n] for n in world.sizes}) for arm in ARMS}
+    curves = fit_curves({arm: {n: scores.values[arm, n] for n in world.sizes} for arm in ARMS})
     rate = exchange_rate(scores, curves["synthetic"], curves["real"], K)
     low, high = (rate.low or rate.limits[0]), (rate.high or rate.limits[1])
     truth = 2 * K

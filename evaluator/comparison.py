@@ -21,7 +21,7 @@ import numpy as np
 from evaluator import resampling
 from evaluator.languages import ENGLISH, LANGUAGES
 from evaluator.results import Cell, ResultRow, Results, Run
-from evaluator.scaling import Curve, ExchangeRate, exchange_rate, fit_curve
+from evaluator.scaling import Curve, ExchangeRate, exchange_rate, fit_curves
 from evaluator.significance import (
     Estimate,
     Floats,
@@ -33,7 +33,7 @@ from evaluator.significance import (
     sign_flip_floor,
     sign_flip_p,
 )
-from synthgen.console import package_version
+from synthgen import __version__
 
 Verdict = Literal["a", "b", "equivalent", "unresolved"]
 Kind = Literal["all", "target", "family", "script", "language", "gap"]
@@ -539,11 +539,11 @@ def _points(arms: Sequence[str], key: str, scores: Mapping[str, Scores]) -> Iter
 
 def _curves(arms: Sequence[str], key: str, scores: Mapping[str, Scores]) -> Iterator[FittedCurve]:
     own = scores[key]
-    for arm in arms:
-        points = {n: v for (name, n), v in own.values.items() if name == arm and n > 0 and np.isfinite(v).all()}
-        if len(points) < 2:
-            continue
-        curve = fit_curve(arm, points)
+    points: dict[str, dict[int, Floats]] = {arm: {} for arm in arms}
+    for (arm, size), values in own.values.items():
+        if size > 0 and np.isfinite(values).all():
+            points[arm][size] = values
+    for curve in fit_curves({arm: sizes for arm, sizes in points.items() if len(sizes) > 1}).values():
         grid = np.concatenate([np.geomspace(*curve.limits, CURVE_POINTS), np.array(curve.sizes, float)])
         grid = np.unique(np.clip(grid, *curve.limits))
         rows = zip(grid, curve.values(grid), curve.band(own, grid), strict=True)
@@ -590,7 +590,7 @@ def _signature(results: Results, estimand: Mapping[str, Any], table: Table) -> s
         "seeds": "+".join(map(str, seeds)),
         "data": digest,
         "draws": resampling.DRAWS,
-        "version": package_version(),
+        "version": __version__,
     }
     return "|".join(f"{name}:{value}" for name, value in parts.items())
 

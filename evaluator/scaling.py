@@ -23,7 +23,7 @@ from synthgen.errors import UserError, missing_package
 Form = Literal["log-linear", "power"]
 MAX_EXTRAPOLATION = 4.0  # no statement beyond four times the largest size, or below a quarter of the smallest
 GRID_PER_DOUBLING = 64
-RIVAL_AICC = 4.0  # beyond it a form has considerably less support (Burnham & Anderson 2002, section 2.6)
+RIVAL_AICC = 2.0  # within it a form has substantial support (Burnham & Anderson 2002, section 2.6)
 RATE_BOUNDS = (0.01, 4.0)  # of the power law; outside it the form is a line in log n, or a step
 
 
@@ -99,31 +99,62 @@ def _jacobian(form: Form, theta: Floats, n: Floats) -> Floats:
     return np.stack([-np.ones_like(n), -decay, height * decay * np.log(n)], axis=1)
 
 
-def fit_curve(arm: str, points: Mapping[int, npt.ArrayLike]) -> Curve:
-    """Fit both forms to the scores of every seed, {size: (seeds,)}; the lower AICc wins, the other may stay a rival.
+def fit_curves(arms: Mapping[str, Mapping[int, Floats]]) -> dict[str, Curve]:
+    """Fit the curves of several arms, each {size: (seeds,)} scores of every seed, all of one form.
 
-    Two sizes allow the log-linear form alone.
+    One form for all arms, by the AICc of their joint fit, because choosing arm by arm mostly follows noise. A form within
+    `RIVAL_AICC` of the best stays a rival. The power law needs three sizes of every arm.
     """
-    sizes = tuple(sorted(points))
-    if len(sizes) < 2:
-        raise UserError(f"{arm}: a curve needs at least two sizes, got {len(sizes)}")
-    n = np.concatenate([np.full(len(np.atleast_1d(points[size])), float(size)) for size in sizes])
-    y = np.concatenate([np.asarray(points[size], dtype=np.float64).reshape(-1) for size in sizes])
-    fits: dict[Form, Floats] = {"log-linear": _fit_log_linear(n, y)}
-    if len(sizes) >= 3 and len(y) > 4 and (power := _fit_power(n, y)) is not None:
-        fits["power"] = power
-    aicc = {form: _aicc(y - _predict(form, theta, n), len(theta)) for form, theta in fits.items()}
-    best, *others = [
-        Curve(arm, sizes, form, tuple(map(float, fits[form])), aicc, _sensitivity(form, fits[form], n, sizes))
-        for form in sorted(fits, key=lambda name: aicc[name])
-    ]
-    rivals = [curve for curve in others if aicc[curve.form] - aicc[best.form] <= RIVAL_AICC]
-    return replace(best, rivals=tuple(rivals))
+    data = {arm: _Points.of(arm, points) for arm, points in arms.items()}
+    fits: dict[Form, dict[str, Floats]] = {"log-linear": {arm: own.fit_log_linear() for arm, own in data.items()}}
+    if all(len(own.sizes) >= 3 for own in data.values()):
+        power = {arm: own.fit_power() for arm, own in data.items()}
+        if all(theta is not None for theta in power.values()):
+            fits["power"] = {arm: theta for arm, theta in power.items() if theta is not None}
+    aicc = {form: _joint_aicc(form, thetas, data) for form, thetas in fits.items()}
+    forms = sorted((form for form in fits if aicc[form] - min(aicc.values()) <= RIVAL_AICC), key=lambda form: aicc[form])
+    curves = {arm: [own.curve(arm, form, fits[form][arm], aicc) for form in forms] for arm, own in data.items()}
+    return {arm: replace(best, rivals=tuple(rivals)) for arm, (best, *rivals) in curves.items()}
 
 
-def _fit_log_linear(n: Floats, y: Floats) -> Floats:
-    design = np.stack([np.ones_like(n), np.log2(n)], axis=1)
-    return np.asarray(np.linalg.lstsq(design, y, rcond=None)[0])
+@dataclass(frozen=True, slots=True)
+class _Points:
+    """The scores of one arm, `y` at `n` examples, both (runs,)."""
+
+    sizes: tuple[int, ...]
+    n: Floats
+    y: Floats
+
+    @classmethod
+    def of(cls, arm: str, points: Mapping[int, Floats]) -> _Points:
+        sizes = tuple(sorted(points))
+        if len(sizes) < 2:
+            raise UserError(f"{arm}: a curve needs at least two sizes, got {len(sizes)}")
+        n = np.concatenate([np.full(len(points[size]), float(size)) for size in sizes])
+        return cls(sizes, n, np.concatenate([points[size] for size in sizes]))
+
+    def fit_log_linear(self) -> Floats:
+        design = np.stack([np.ones_like(self.n), np.log2(self.n)], axis=1)
+        return np.asarray(np.linalg.lstsq(design, self.y, rcond=None)[0])
+
+    def fit_power(self) -> Floats | None:
+        return _fit_power(self.n, self.y)
+
+    def curve(self, arm: str, form: Form, theta: Floats, aicc: Mapping[Form, float]) -> Curve:
+        """Return the fit with d theta / d (mean score at a size), by the Gauss-Newton step."""
+        step = np.linalg.pinv(_jacobian(form, theta, self.n))
+        weights = np.stack([step[:, self.n == size].sum(axis=1) for size in self.sizes], axis=1)
+        return Curve(arm, self.sizes, form, tuple(map(float, theta)), aicc, weights)
+
+
+def _joint_aicc(form: Form, thetas: Mapping[str, Floats], data: Mapping[str, _Points]) -> float:
+    """Corrected Akaike criterion (Hurvich & Tsai 1989) of all arms together; their common variance is a parameter too."""
+    residual = np.concatenate([own.y - _predict(form, thetas[arm], own.n) for arm, own in data.items()])
+    count, k = len(residual), sum(len(theta) for theta in thetas.values()) + 1
+    if count - k - 1 <= 0:
+        return math.inf if form == "power" else 0.0
+    variance = max(float(np.mean(residual**2)), 1e-12)
+    return count * math.log(variance) + 2 * k + 2 * k * (k + 1) / (count - k - 1)
 
 
 def _fit_power(n: Floats, y: Floats) -> Floats | None:
@@ -164,21 +195,6 @@ def _optimize() -> Any:  # noqa: ANN401 - scipy ships no types
     return optimize
 
 
-def _aicc(residual: Floats, parameters: int) -> float:
-    """Corrected Akaike criterion (Hurvich & Tsai 1989); the variance is a parameter too."""
-    count, k = len(residual), parameters + 1
-    if count - k - 1 <= 0:
-        return math.inf if parameters > 2 else 0.0
-    variance = max(float(np.mean(residual**2)), 1e-12)
-    return count * math.log(variance) + 2 * k + 2 * k * (k + 1) / (count - k - 1)
-
-
-def _sensitivity(form: Form, theta: Floats, n: Floats, sizes: Sequence[int]) -> Floats:
-    """Return d theta / d (mean score at a size), (parameters, sizes), by the Gauss-Newton step."""
-    step = np.linalg.pinv(_jacobian(form, theta, n))
-    return np.stack([step[:, n == size].sum(axis=1) for size in sizes], axis=1)
-
-
 @dataclass(frozen=True, slots=True)
 class ExchangeRate:
     """How many examples of `arm` equal `k` of `reference`: None where the curve does not get there within `limits`.
@@ -204,7 +220,9 @@ def exchange_rate(scores: Scores, curve: Curve, reference: Curve, k: int) -> Exc
     """Return how many examples on `curve` reach what `reference` reaches with k, with a 95 % interval."""
     low, high = curve.limits
     grid = np.clip(np.geomspace(low, high, max(2, round(GRID_PER_DOUBLING * math.log2(high / low)))), low, high)
-    pairs = [_reached(scores, own, other, k, grid) for own in curve.plausible for other in reference.plausible]
+    both = [(own, other) for own in curve.plausible for other in reference.plausible]
+    alike = [(own, other) for own, other in both if own.form == other.form]
+    pairs = [_reached(scores, own, other, k, grid) for own, other in alike or both]
     equals = _crossing(grid, pairs[0][0])
     inside = np.flatnonzero(np.any([holds for _, holds in pairs], axis=0))
     if inside.size:
@@ -219,7 +237,7 @@ def exchange_rate(scores: Scores, curve: Curve, reference: Curve, k: int) -> Exc
 def _reached(
     scores: Scores, curve: Curve, reference: Curve, k: int, grid: Floats
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Return how far the curve is above the goal at each size, and where that may be zero (everywhere with one seed)."""
+    """Return how far the curve lies above the goal at each size, and where that may be zero (everywhere with one seed)."""
     gaps = curve.values(grid) - reference.value(k)
     goal = reference.weights(np.array([float(k)]), scores.groups)
     spread = scores.spread(curve.weights(grid, scores.groups) - goal)

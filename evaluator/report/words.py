@@ -93,7 +93,8 @@ def _languages(pair: Pair) -> str:
         return ""
     side = "a_better" if pair.verdict == "a" else "b_better"
     word = "better" if pair.verdict == "a" else "worse"
-    return f"; {word} in at least {pair.languages[side]} of {pair.languages['of']} languages"
+    least, of = pair.languages[side], pair.languages["of"]
+    return f"; {word} in at least {least} of {of} languages" if least else ""
 
 
 def exchange_sentence(rate: ExchangeRate) -> str:
