@@ -59,11 +59,23 @@ def quotas(task: str, available: dict[str, int], n: int) -> dict[str, int]:
     wanted = scale_counts(proportions, n)
     short = {cell: count for cell, count in wanted.items() if count > available.get(cell, 0)}
     if short:
-        total = sum(proportions.values())
-        most = min(available.get(cell, 0) * total // count for cell, count in proportions.items() if count)
         lacking = ", ".join(f"{cell} {available.get(cell, 0)} of {count}" for cell, count in short.items())
+        most = _largest_draw(proportions, available)
         raise UserError(f"--n {n} needs more rows than there are: {lacking}; allowed is at most {most}")
     return wanted
+
+
+def _largest_draw(proportions: dict[str, int], available: dict[str, int]) -> int:
+    """Return the largest n whose quotas the available rows can fill."""
+    total = sum(proportions.values())
+    limits = (available.get(cell, 0) * total // count for cell, count in proportions.items() if count)
+    # Rounding may take one row less from a cell than its share.
+    candidates = range(min(limits) + len(proportions), 0, -1)
+    return next((n for n in candidates if _fits(scale_counts(proportions, n), available)), 0)
+
+
+def _fits(wanted: dict[str, int], available: dict[str, int]) -> bool:
+    return all(count <= available.get(cell, 0) for cell, count in wanted.items())
 
 
 def draw(survey: Survey, wanted: dict[str, int]) -> frozenset[int]:

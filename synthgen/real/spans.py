@@ -72,8 +72,9 @@ def occurrences(context: str, answer: str) -> list[int]:
 def place_answer(context: str, question: str, answer: str, starts: list[int]) -> tuple[int, str]:
     """Return the occurrence whose surroundings share most words with the question, and how sure that is.
 
-    >>> place_answer("Ann met Bo in May. Cy left in May.", "When did Cy leave?", "May", [14, 30])
-    (30, 'answer position by question')
+    >>> context = "Ann met Bo in May, years before their two families came to know of each other. Cy left in May."
+    >>> place_answer(context, "When did Cy leave?", "May", occurrences(context, "May"))
+    (90, 'answer position by question')
     """
     if len(starts) == 1:
         return starts[0], "answer position unique"
