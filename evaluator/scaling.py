@@ -2,9 +2,9 @@
 
 Two forms, chosen by AICc: log-linear, s = a + b log2 n, and a power law in the error, 100 - s = c + a n^-b. Both are
 fitted to every seed point. Around its fit each form is linear in the scores, so a point on a curve, and the distance
-between two curves, is a contrast of runs: its uncertainty is that of `significance`, seeds and test items included, and runs
-that share seeds or items stay correlated. The interval of an exchange rate holds every size at which the two curves
-cannot be told apart (Fieller 1954): it stays honest where a curve is flat, and it may be open.
+between two curves, is a contrast of runs: its uncertainty is that of `significance`, seeds and test items included,
+and runs that share seeds or items stay correlated. The interval of an exchange rate holds every size at which the two
+curves cannot be told apart (Fieller 1954): it stays honest where a curve is flat, and it may be open.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def _jacobian(form: Form, theta: Floats, n: Floats) -> Floats:
 def fit_curves(arms: Mapping[str, Mapping[int, Floats]]) -> dict[str, Curve]:
     """Fit the curves of several arms, each {size: (seeds,)} scores of every seed, all of one form.
 
-    One form for all arms, by the AICc of their joint fit, because choosing arm by arm mostly follows noise. A form within
-    `RIVAL_AICC` of the best stays a rival. The power law needs three sizes of every arm.
+    One form for all arms, by the AICc of their joint fit, because choosing arm by arm mostly follows noise. A form
+    within `RIVAL_AICC` of the best stays a rival. The power law needs three sizes of every arm.
     """
     data = {arm: _Points.of(arm, points) for arm, points in arms.items()}
     fits: dict[Form, dict[str, Floats]] = {"log-linear": {arm: own.fit_log_linear() for arm, own in data.items()}}
@@ -112,7 +112,9 @@ def fit_curves(arms: Mapping[str, Mapping[int, Floats]]) -> dict[str, Curve]:
         if all(theta is not None for theta in power.values()):
             fits["power"] = {arm: theta for arm, theta in power.items() if theta is not None}
     aicc = {form: _joint_aicc(form, thetas, data) for form, thetas in fits.items()}
-    forms = sorted((form for form in fits if aicc[form] - min(aicc.values()) <= RIVAL_AICC), key=lambda form: aicc[form])
+    forms = sorted(
+        (form for form in fits if aicc[form] - min(aicc.values()) <= RIVAL_AICC), key=lambda form: aicc[form]
+    )
     curves = {arm: [own.curve(arm, form, fits[form][arm], aicc) for form in forms] for arm, own in data.items()}
     return {arm: replace(best, rivals=tuple(rivals)) for arm, (best, *rivals) in curves.items()}
 
@@ -148,7 +150,7 @@ class _Points:
 
 
 def _joint_aicc(form: Form, thetas: Mapping[str, Floats], data: Mapping[str, _Points]) -> float:
-    """Corrected Akaike criterion (Hurvich & Tsai 1989) of all arms together; their common variance is a parameter too."""
+    """Corrected Akaike criterion (Hurvich & Tsai 1989) of all arms together; their variance is a parameter too."""
     residual = np.concatenate([own.y - _predict(form, thetas[arm], own.n) for arm, own in data.items()])
     count, k = len(residual), sum(len(theta) for theta in thetas.values()) + 1
     if count - k - 1 <= 0:
@@ -237,7 +239,7 @@ def exchange_rate(scores: Scores, curve: Curve, reference: Curve, k: int) -> Exc
 def _reached(
     scores: Scores, curve: Curve, reference: Curve, k: int, grid: Floats
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Return how far the curve lies above the goal at each size, and where that may be zero (everywhere with one seed)."""
+    """Return how far the curve lies above the goal at each size, and where that may be zero (one seed: everywhere)."""
     gaps = curve.values(grid) - reference.value(k)
     goal = reference.weights(np.array([float(k)]), scores.groups)
     spread = scores.spread(curve.weights(grid, scores.groups) - goal)

@@ -346,7 +346,7 @@ def at_least(p_one_sided: Sequence[float], alpha: float = 0.05) -> int:
     Valid for dependent languages; it is the number of languages whose partial conjunction p-values stay below alpha.
 
     >>> at_least([0.001, 0.02, 0.8, 0.004])
-    2
+    3
     """
     return sum(p <= alpha for p in holm(p_one_sided))
 

@@ -49,7 +49,7 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Return round numbers that cover a range.
 
     >>> ticks(61.2, 68.9)
-    [62.0, 64.0, 66.0, 68.0]
+    [62, 64, 66, 68]
     """
     if not high > low:
         return [low]
@@ -64,7 +64,7 @@ def marker(shape: str, x: float, y: float, r: float = 4.5) -> str:
     """Return one marker."""
     if shape == "circle":
         return f'<circle cx="{x}" cy="{y}" r="{r}"/>'
-    corners = {
+    corners: list[tuple[float, float]] = {
         "square": [(-1, -1), (1, -1), (1, 1), (-1, 1)],
         "diamond": [(0, -1.4), (1.4, 0), (0, 1.4), (-1.4, 0)],
         "triangle": [(0, -1.3), (1.2, 1), (-1.2, 1)],
@@ -106,7 +106,8 @@ def curve_chart(comparison: Comparison, scope: str, *, width: int, height: int, 
         f'width="{width - frame.left - frame.right}" height="{height - frame.top - frame.bottom}"/></clipPath>'
     )
     label = escape(f"Score against number of intermediate examples, {scope.removeprefix('target:')}")
-    data = f'data-scope="{escape(scope)}" data-x="{frame.left},{width - frame.right},{frame.x_range[0]},{frame.x_range[1]}"'
+    scale = f"{frame.left},{width - frame.right},{frame.x_range[0]},{frame.x_range[1]}"
+    data = f'data-scope="{escape(scope)}" data-x="{scale}"'
     return Markup(
         f'<svg class="chart" viewBox="0 0 {width} {height}" role="group" aria-label="{label}" {data}>'
         f"<defs>{clip}</defs>{''.join(parts)}</svg>"

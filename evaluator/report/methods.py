@@ -17,31 +17,32 @@ def paragraphs(comparison: Comparison) -> list[str]:
     scope = "seeds and test items" if items else "seeds alone, since item scores were not stored for every cell"
     return [
         f"The estimand is the {comparison.estimand['text']} (hash {comparison.estimand['hash']}), fixed by the list of "
-        f"targets before scores were seen: {listed}. A target with several metrics counts their mean. Averages are never "
-        "taken over missing cells, failed runs, mixed data revisions or different test items.",
+        f"targets before scores were seen: {listed}. A target with several metrics counts their mean. Averages are "
+        "never taken over missing cells, failed runs, mixed data revisions or different test items.",
         f"Uncertainty covers {scope}, by the multi-bootstrap (Sellam et al., 2022) in a small-sample form: the variance "
-        f"of a difference is the unbiased variance between seeds plus the covariance, over {DRAWS:,} resamples of the test "
-        "items, between different seeds, with t intervals (Satterthwaite, 1946). Items that are translations of each other "
-        "are resampled jointly across languages; corpus metrics are recomputed in every resample. Arms that share seeds "
-        "are paired. The variance between seeds is moderated by that of the other contrasts of the sweep, for at most two "
-        "degrees of freedom (after Smyth, 2004).",
-        f"Equivalence is tested by two one-sided tests (Schuirmann, 1987) against a margin of ±{comparison.margin:g} "
-        "points and takes precedence over a difference smaller than the margin. The detectable difference is the smallest "
-        'true difference found with 80 % power at the 5 % level. Languages are corrected by Holm (1979), and "better in at '
-        'least k of m languages" is the partial conjunction count of Dror et al. (2017) in its form for dependent tests. '
-        "With six or more paired seeds a sign-flip permutation p-value is given with the smallest value it can reach; it "
-        "speaks of these test items only.",
-        "Scaling curves are log-linear or a power law in the error, fitted to every seed and chosen by AICc; the other form "
-        "widens bands and intervals while it is within 2 AICc. Nothing is extrapolated beyond four times what was measured. "
-        "The exchange rate is the number of examples at which two curves meet; its interval holds every number at which "
-        "they cannot be told apart (Fieller, 1954).",
+        f"of a difference is the unbiased variance between seeds plus the covariance, over {DRAWS:,} resamples of the "
+        "test items, between different seeds, with t intervals (Satterthwaite, 1946). Items that are translations of "
+        "each other are resampled jointly across languages; corpus metrics are recomputed in every resample. Arms that "
+        "share seeds are paired. The variance between seeds is moderated by that of the other contrasts of the sweep, "
+        "for at most two degrees of freedom (after Smyth, 2004).",
+        "Equivalence is tested by two one-sided tests (Schuirmann, 1987) against a margin of "
+        f"±{comparison.margin:g} points and takes precedence over a difference smaller than the margin. The detectable "
+        "difference is the smallest true difference found with 80 % power at the 5 % level. Languages are corrected by "
+        'Holm (1979), and "better in at least k of m languages" is the partial conjunction count of Dror et al. (2017) '
+        "in its form for dependent tests. With six or more paired seeds a sign-flip permutation p-value is given with "
+        "the smallest value it can reach; it speaks of these test items only.",
+        "Scaling curves are log-linear or a power law in the error, fitted to every seed; one form serves all arms, "
+        "chosen by AICc, and the other widens bands and intervals while it is within 2 AICc. Nothing is extrapolated "
+        "beyond four times what was measured. The exchange rate is the number of examples at which two curves meet; "
+        "its interval holds every number at which they cannot be told apart (Fieller, 1954).",
     ]
 
 
 BIBTEX = r"""@inproceedings{sellam2022multiberts,
   title = {The {MultiBERTs}: {BERT} Reproductions for Robustness Analysis},
-  author = {Sellam, Thibault and Yadlowsky, Steve and Tenney, Ian and Wei, Jason and Saphra, Naomi and D'Amour, Alexander
-            and Linzen, Tal and Bastings, Jasmijn and Turc, Iulia and Eisenstein, Jacob and Das, Dipanjan and Pavlick, Ellie},
+  author = {Sellam, Thibault and Yadlowsky, Steve and Tenney, Ian and Wei, Jason and Saphra, Naomi and
+            D'Amour, Alexander and Linzen, Tal and Bastings, Jasmijn and Turc, Iulia and
+            Eisenstein, Jacob and Das, Dipanjan and Pavlick, Ellie},
   booktitle = {International Conference on Learning Representations}, year = {2022}, note = {arXiv:2106.16163}
 }
 @inproceedings{ruder2021xtremer,
@@ -52,8 +53,8 @@ BIBTEX = r"""@inproceedings{sellam2022multiberts,
 }
 @inproceedings{phang2020english,
   title = {{English} Intermediate-Task Training Improves Zero-Shot Cross-Lingual Transfer Too},
-  author = {Phang, Jason and Calixto, Iacer and Htut, Phu Mon and Pruksachatkun, Yada and Liu, Haokun and Vania, Clara and
-            Kann, Katharina and Bowman, Samuel R.},
+  author = {Phang, Jason and Calixto, Iacer and Htut, Phu Mon and Pruksachatkun, Yada and Liu, Haokun and
+            Vania, Clara and Kann, Katharina and Bowman, Samuel R.},
   booktitle = {Proceedings of AACL-IJCNLP}, year = {2020}, note = {arXiv:2005.13013}
 }
 @article{dror2017replicability,
@@ -67,8 +68,10 @@ BIBTEX = r"""@inproceedings{sellam2022multiberts,
 }
 @article{schuirmann1987comparison,
   title = {A Comparison of the Two One-Sided Tests Procedure and the Power Approach for Assessing the Equivalence of
-           Average Bioavailability}, author = {Schuirmann, Donald J.},
-  journal = {Journal of Pharmacokinetics and Biopharmaceutics}, volume = {15}, number = {6}, pages = {657--680}, year = {1987}
+           Average Bioavailability},
+  author = {Schuirmann, Donald J.},
+  journal = {Journal of Pharmacokinetics and Biopharmaceutics}, volume = {15}, number = {6},
+  pages = {657--680}, year = {1987}
 }
 @article{smyth2004linear,
   title = {Linear Models and Empirical {Bayes} Methods for Assessing Differential Expression in Microarray Experiments},
@@ -77,7 +80,8 @@ BIBTEX = r"""@inproceedings{sellam2022multiberts,
 }
 @article{fieller1954problems,
   title = {Some Problems in Interval Estimation}, author = {Fieller, E. C.},
-  journal = {Journal of the Royal Statistical Society: Series B}, volume = {16}, number = {2}, pages = {175--185}, year = {1954}
+  journal = {Journal of the Royal Statistical Society: Series B}, volume = {16}, number = {2},
+  pages = {175--185}, year = {1954}
 }
 @article{satterthwaite1946approximate,
   title = {An Approximate Distribution of Estimates of Variance Components}, author = {Satterthwaite, F. E.},

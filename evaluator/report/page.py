@@ -1,7 +1,7 @@
 """The page: a comparison as one HTML file that needs nothing else, with its charts, tables and methods.
 
-Everything that comes from data passes through Jinja's autoescape or `html.escape`; the embedded JSON has no `<`. Links to
-data cards are relative paths or https, never another scheme.
+Everything that comes from data passes through Jinja's autoescape or `html.escape`; the embedded JSON has no `<`. Links
+to data cards are relative paths or https, never another scheme.
 """
 
 from __future__ import annotations
@@ -43,14 +43,13 @@ class Forest:
 
 @dataclass(frozen=True, slots=True)
 class HeatRow:
-    """One language at one size: the score of every arm, their difference, and how far the leading arm is below English."""
+    """One language at one size: the score of every arm, their difference, and how far one arm is below English."""
 
     code: str
     name: str
     family: str
     script: str
     scores: Sequence[float | None]
-    shades: Sequence[int]
     pair: Pair | None
     gap: float | None
 
@@ -63,6 +62,13 @@ class Heat:
     arms: Sequence[str]
     lead: Pair | None
     rows: Sequence[HeatRow]
+
+    def shade(self, score: float | None) -> int:
+        """Return how strongly a score is tinted in percent: 5 for the lowest of the table, 55 for the highest."""
+        known = [own for row in self.rows for own in row.scores if own is not None]
+        if score is None or max(known) == min(known):
+            return 0
+        return round(5 + 50 * (score - min(known)) / (max(known) - min(known)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +121,10 @@ def render_page(comparison: Comparison, *, arms: dict[str, Any], plan: dict[str,
 
 
 def embedded_json(document: object) -> str:
-    """Return JSON that cannot leave a script element.
+    r"""Return JSON that cannot leave a script element.
 
     >>> print(embedded_json("</script>"))
-    "\\u003c/script>"
+    "\u003c/script>"
     """
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
@@ -190,9 +196,7 @@ def _heat(comparison: Comparison, size: int) -> Heat:
         pair = next((p for p in comparison.by_scope[f"language:{code}"] if lead and _same(p, lead)), None)
         facts = LANGUAGES[code]
         scores = [_value(point) for point in points]
-        rows.append(
-            HeatRow(code, facts.name, facts.family, facts.script, scores, _shades(scores), pair, gaps.get(code))
-        )
+        rows.append(HeatRow(code, facts.name, facts.family, facts.script, scores, pair, gaps.get(code)))
     return Heat(size, arms, lead, rows)
 
 
@@ -202,11 +206,6 @@ def _same(first: Pair, second: Pair) -> bool:
 
 def _value(point: Point | None) -> float | None:
     return None if point is None or math.isnan(point.estimate.value) else point.estimate.value
-
-
-def _shades(scores: Sequence[float | None]) -> list[int]:
-    """Return how strongly each score is tinted, 0-60: the score itself, so that languages compare down a column."""
-    return [0 if score is None else round(0.6 * score) for score in scores]
 
 
 def _language_gaps(comparison: Comparison, arm: str, size: int) -> dict[str, float]:

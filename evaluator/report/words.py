@@ -118,11 +118,12 @@ def lead_pairs(comparison: Comparison) -> list[Pair]:
 
 
 def lead_rates(comparison: Comparison) -> list[ExchangeRate]:
-    """Return the exchange rate of every ordered pair at the largest size of its reference."""
+    """Return what later arms cost in terms of earlier ones (real data comes first), at the largest size of those."""
+    rank = {arm: index for index, arm in enumerate(comparison.arms)}
     largest: dict[tuple[str, str], ExchangeRate] = {}
     for rate in comparison.exchange_rates:
         key = (rate.arm, rate.reference)
-        if key not in largest or rate.k > largest[key].k:
+        if rank[rate.reference] < rank[rate.arm] and (key not in largest or rate.k > largest[key].k):
             largest[key] = rate
     return list(largest.values())
 
