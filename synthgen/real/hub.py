@@ -168,11 +168,13 @@ def _lock(split: HubSplit, revision: str, files: list[str]) -> None:
 @contextmanager
 def _said_plainly(split: HubSplit, source: Source) -> Iterator[None]:
     """Turn any failure to reach the hub into an IncompleteError that says how to go on."""
-    import httpx
+    from huggingface_hub.errors import HfHubHTTPError
 
     try:
         yield
-    except (OSError, httpx.HTTPError) as error:
+    # The hub's own error derives from that of its HTTP library, which is requests, httpx or httpx2 by version, and
+    # whose connection errors come through as they are.
+    except (OSError, *HfHubHTTPError.__bases__) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise IncompleteError(
             f"cannot fetch {split.repo} ({split.config}/{split.split}) from the hub: {reason}. Nothing was written. "

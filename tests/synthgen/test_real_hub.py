@@ -1,0 +1,257 @@
+"""Fetching from the hub, against a loopback server that answers as the hub does: resolve once, lock, download, read."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from synthgen.dataset import arrow_schema, read_rows
+from synthgen.errors import IncompleteError, UserError
+from synthgen.formats.base import class_label, integer, string
+from synthgen.real import import_task
+from synthgen.real.hub import split_files
+from synthgen.real.sources import HELLASWAG, SOURCES, SQUAD_V2, UDPOS, HubSplit
+
+pytest.importorskip("huggingface_hub")
+
+
+class Hub(ThreadingHTTPServer):
+    """A hub of datasets held in memory: {repo: {file name: bytes}}, one commit each, and the requests it got."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.repos: dict[str, dict[str, bytes]] = {}
+        self.requests: list[str] = []
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def commit(self, repo: str) -> str:
+        return hashlib.sha1(json.dumps(sorted(self.repos[repo])).encode() + repo.encode()).hexdigest()
+
+
+class Answer(BaseHTTPRequestHandler):
+    server: Hub
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        self.server.requests.append(f"{self.command} {path}")
+        if path.startswith("/api/datasets/"):
+            repo = "/".join(path.split("/")[3:5])
+            return self.info(repo) if repo in self.server.repos else self.missing("RepoNotFound")
+        _, _, owner, name, _, revision, *rest = path.split("/")
+        files = self.server.repos.get(f"{owner}/{name}", {})
+        content = files.get("/".join(rest))
+        if content is None or revision != self.server.commit(f"{owner}/{name}"):
+            return self.missing("EntryNotFound")
+        return self.send(content, {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": revision})
+
+    def info(self, repo: str) -> None:
+        siblings = [{"rfilename": name} for name in self.server.repos[repo]]
+        facts = {"id": repo, "sha": self.server.commit(repo), "siblings": siblings, "tags": [], "private": False}
+        self.send(json.dumps(facts).encode(), {"Content-Type": "application/json"})
+
+    def missing(self, code: str) -> None:
+        self.send(b"", {"X-Error-Code": code}, status=404)
+
+    def send(self, content: bytes, headers: dict[str, str], status: int = 200) -> None:
+        self.send_response(status)
+        for name, value in (headers | {"Content-Length": str(len(content))}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    server = Hub()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
+    use_empty_caches(tmp_path, monkeypatch)
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def use_empty_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+
+
+def parquet(rows: list[dict], features: dict) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema=arrow_schema(features)), buffer)
+    return buffer.getvalue()
+
+
+def nli_features(order: tuple[str, ...]) -> dict:
+    return {"premise": string(), "hypothesis": string(), "label": class_label(order), "idx": integer()}
+
+
+def nli_rows(labels: list[int]) -> list[dict]:
+    return [
+        {"premise": f"Premise {i}.", "hypothesis": f"Hypothesis {i}.", "label": label, "idx": i}
+        for i, label in enumerate(labels)
+    ]
+
+
+def put_mnli(hub: Hub, labels: list[int], order: tuple[str, ...] = ("entailment", "neutral", "contradiction")) -> None:
+    content = parquet(nli_rows(labels), nli_features(order))
+    hub.repos["nyu-mll/glue"] = {
+        "README.md": b"",
+        "mnli/train-00000-of-00001.parquet": content,
+        "mnli/validation_matched-00000-of-00001.parquet": b"not asked for",
+        "qqp/train-00000-of-00001.parquet": b"not asked for",
+    }
+
+
+def test_rows_come_with_the_resolved_revision_and_hashes(hub: Hub, tmp_path: Path) -> None:
+    put_mnli(hub, [0, 1, 2, -1])
+    manifest = import_task("mnli", source="hub", out=tmp_path / "mnli")
+    assert (manifest.origin, manifest.kept, manifest.rejected) == ("real", 3, {"unlabelled": 1})
+    (parent,) = manifest.parents
+    content = hub.repos["nyu-mll/glue"]["mnli/train-00000-of-00001.parquet"]
+    assert parent == {
+        "hub": "nyu-mll/glue",
+        "revision": hub.commit("nyu-mll/glue"),
+        "file": "mnli/train-00000-of-00001.parquet",
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "split": "train",
+        "corpus": "mnli",
+    }
+    rows = list(read_rows(tmp_path / "mnli"))
+    assert [row["label"] for row in rows] == [0, 1, 2]
+    assert rows[0]["id"] == "mnli-train-00000-0000000"
+    assert "idx" not in rows[0]
+    assert not [request for request in hub.requests if "validation" in request or "qqp" in request]
+
+
+def test_labels_are_mapped_by_name_when_the_orders_differ(hub: Hub, tmp_path: Path) -> None:
+    put_mnli(hub, [0, 1, 2], order=("contradiction", "entailment", "neutral"))
+    import_task("mnli", source="hub", out=tmp_path / "mnli")
+    assert [row["label"] for row in read_rows(tmp_path / "mnli")] == [2, 0, 1]
+
+
+def test_labels_with_other_names_are_refused(hub: Hub, tmp_path: Path) -> None:
+    put_mnli(hub, [0], order=("yes", "maybe", "no"))
+    with pytest.raises(UserError, match="has the labels yes, maybe, no; expected entailment, neutral, contradiction"):
+        import_task("mnli", source="hub", out=tmp_path / "mnli")
+
+
+def test_a_second_import_uses_the_locked_revision_and_no_network(hub: Hub, tmp_path: Path) -> None:
+    put_mnli(hub, [0, 1, 2])
+    first = import_task("mnli", source="hub", out=tmp_path / "a")
+    put_mnli(hub, [0])
+    hub.repos["nyu-mll/glue"]["new-file"] = b"the branch has moved"
+    hub.requests.clear()
+    again = import_task("mnli", source="hub", out=tmp_path / "b")
+    assert (again.parents, again.files) == (first.parents, first.files)
+    assert hub.requests == []
+    (entry,) = json.loads((tmp_path / "cache" / "hub.lock.json").read_text()).values()
+    assert entry == {"revision": first.parents[0]["revision"], "files": ["mnli/train-00000-of-00001.parquet"]}
+
+
+def test_pooled_tasks_fetch_every_corpus_and_shard(hub: Hub, tmp_path: Path) -> None:
+    put_mnli(hub, [0, 1, 2])
+    content = parquet(nli_rows([1, 1]), nli_features(("entailment", "neutral", "contradiction")))
+    hub.repos["stanfordnlp/snli"] = {f"plain_text/train-0000{i}-of-00002.parquet": content for i in (0, 1)}
+    hub.repos["facebook/anli"] = {f"plain_text/train_r{i}-00000-of-00001.parquet": content for i in (1, 2, 3)}
+    manifest = import_task("anli_plus", source="hub", out=tmp_path / "anli_plus")
+    assert manifest.label_counts == {"entailment": 1, "neutral": 11, "contradiction": 1}
+    assert [parent["split"] for parent in manifest.parents] == ["train"] * 3 + ["train_r1", "train_r2", "train_r3"]
+    assert "CC BY-NC 4.0" in manifest.licence
+    assert len({row["id"] for row in read_rows(tmp_path / "anli_plus")}) == 13
+
+
+def test_spans_choices_and_tags_are_read_as_the_hub_stores_them(hub: Hub, tmp_path: Path) -> None:
+    span = {"id": "a", "title": "T", "context": "Tea is hot.", "question": "?"}
+    answers = [{"text": ["Tea"], "answer_start": [0]}, {"text": [], "answer_start": []}]
+    spans = [span | {"answers": answer, "id": f"q{i}"} for i, answer in enumerate(answers)]
+    swag = {"ctx_a": "A.", "ctx_b": "b", "ctx": "A. b", "endings": list("wxyz"), "label": "2"}
+    tags = {"tokens": ["Dogs", "bark"], "pos_tags": [7, 15]}
+    hub.repos = {
+        "rajpurkar/squad_v2": {"squad_v2/train-00000-of-00001.parquet": parquet(spans, SQUAD_V2.format.features())},
+        "Rowan/hellaswag": {
+            "data/train-00000-of-00001.parquet": parquet([swag, swag | {"label": ""}], HELLASWAG.format.features())
+        },
+        "google/xtreme": {
+            "udpos.English/train-00000-of-00001.parquet": parquet([tags], UDPOS.format.features()),
+            "udpos.German/train-00000-of-00001.parquet": b"not asked for",
+        },
+    }
+    manifest = import_task("squad_v2", source="hub", out=tmp_path / "squad")
+    assert manifest.label_counts == {"answerable": 1, "unanswerable": 1}
+    assert [row["id"] for row in read_rows(tmp_path / "squad")] == ["q0", "q1"]
+    manifest = import_task("hellaswag", source="hub", out=tmp_path / "swag")
+    assert (manifest.label_counts, manifest.rejected) == ({"2": 1}, {"unlabelled": 1})
+    import_task("udpos", source="hub", out=tmp_path / "udpos")
+    (row,) = read_rows(tmp_path / "udpos")
+    assert row["pos_tags"] == [7, 15]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["c/train-00001-of-00002.parquet", "c/train-00000-of-00002.parquet"], [1, 0]),
+        (["c/train/0000.parquet", "c/test/0000.parquet"], [0]),
+        (["data/train-00000-of-00001.parquet", "data/test-00000-of-00001.parquet"], [0]),
+        (["train.parquet", "validation.parquet"], [0]),
+        (["other/train-00000-of-00001.parquet"], []),
+        (["c/train_r1-00000-of-00001.parquet", "c/pretrain-0.parquet"], []),
+    ],
+)
+def test_the_files_of_a_split_are_found_in_every_layout(names: list[str], expected: list[int]) -> None:
+    assert split_files(names, HubSplit("owner/name", "c")) == [names[index] for index in expected]
+
+
+def test_a_repository_without_the_split_lists_what_it_has(hub: Hub, tmp_path: Path) -> None:
+    hub.repos["nyu-mll/glue"] = {"cola/train-00000-of-00001.parquet": b""}
+    with pytest.raises(IncompleteError, match=r"no Parquet files for mnli/train; it has cola/train-00000"):
+        import_task("mnli", source="hub", out=tmp_path / "mnli")
+
+
+def test_an_unknown_repository_ends_incomplete_with_the_way_out(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(IncompleteError, match=r"cannot fetch tau/commonsense_qa .*--from PATH with train_rand_split"):
+        import_task("commonsenseqa", source="hub", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_network_ends_incomplete_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{unused.getsockname()[1]}")
+        use_empty_caches(tmp_path, monkeypatch)
+        with pytest.raises(IncompleteError, match=r"Nothing was written\. Run .* or give --from PATH"):
+            import_task("mnli", source="hub", out=tmp_path / "mnli")
+    assert not (tmp_path / "mnli").exists()
+
+
+def test_ccg_is_never_fetched(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"ccg is not on the hub \(LDC2005T13.*your own copy of CCGbank"):
+        import_task("ccg", source="hub", out=tmp_path / "ccg")
+
+
+def test_every_other_task_has_a_hub_address() -> None:
+    assert all(source.hub for task, sources in SOURCES.items() for source in sources if task != "ccg")
