@@ -1,1 +1,47 @@
-"""evaluator: what intermediate-task data does to zero-shot cross-lingual transfer on XTREME-R."""
+"""evaluator: what intermediate-task data does to zero-shot cross-lingual transfer on XTREME-R.
+
+Every command is a function of this module, imported when first used: `evaluator.compare([...], targets=["xnli"])`.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evaluator.catalogue import targets as targets
+    from evaluator.data import data_check as data_check
+    from evaluator.experiment import compare as compare
+    from evaluator.report import report as report
+    from evaluator.scoring import score as score
+    from evaluator.training import train as train
+
+DEFAULT_MODEL = "FacebookAI/xlm-roberta-base"
+
+_COMMANDS = {
+    "compare": "evaluator.experiment",
+    "data_check": "evaluator.data",
+    "report": "evaluator.report",
+    "score": "evaluator.scoring",
+    "targets": "evaluator.catalogue",
+    "train": "evaluator.training",
+}
+
+__all__ = ["DEFAULT_MODEL", *_COMMANDS]  # noqa: PLE0604
+
+
+class _Package(ModuleType):
+    """This package, whose commands stay functions although `targets` and `report` are subpackages too.
+
+    Importing a subpackage binds its name here; the command of that name must win, whatever was imported first.
+    """
+
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - a command or a module attribute
+        if name in _COMMANDS:
+            return getattr(import_module(_COMMANDS[name]), name)
+        return super().__getattribute__(name)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,191 @@
+"""The `evaluator` command: each subcommand parses, calls one public function and prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+import evaluator
+from synthgen.console import new_app, print_json, run, stdout
+
+app = new_app("evaluator", "What intermediate-task data does to zero-shot cross-lingual transfer on XTREME-R.")
+data_app = typer.Typer(help="The official files: what is there, and fetching them.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+Json = Annotated[bool, typer.Option("--json", help="Print machine-readable output on stdout.")]
+DataRoot = Annotated[Path | None, typer.Option(help="Folder of the official files; default $SYNTHGEN_DATA, else ../shared/data.")]
+Targets = Annotated[str, typer.Option(help="Targets, comma-separated; `all` is XTREME-R's ten, `xtreme9` the older nine.")]
+Languages = Annotated[str, typer.Option(help="BCP-47 codes, comma-separated; default: all of each target.")]
+Model = Annotated[str, typer.Option(help="Encoder: hub id, local folder or pack:NAME.")]
+Recipe = Annotated[str, typer.Option(help="xtreme, phang2020, small, or a TOML file.")]
+Cap = Annotated[int | None, typer.Option(min=1)]
+
+
+def main() -> None:
+    """Run the command line."""
+    run(app)
+
+
+def names(text: str) -> list[str]:
+    """Return the names of a comma-separated list."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+@app.command()
+def targets(as_json: Json = False) -> None:
+    """List the test tasks, their languages, metrics and English training source.
+
+    Example: `evaluator targets --json`
+    """
+    found = evaluator.targets()
+    if as_json:
+        return print_json(found)
+    table = Table(box=None, pad_edge=False)
+    for column in ("target", "languages", "metrics", "trained on", "licence"):
+        table.add_column(column)
+    for target in found:
+        languages = f"{len(target['languages'])}: {' '.join(target['languages'])}"
+        table.add_row(target["name"], languages, " ".join(target["metrics"]), target["train_source"], target["licence"])
+    stdout.print(table)
+    return None
+
+
+@data_app.command("check")
+def data_check(data_root: DataRoot = None, targets: Targets = "", as_json: Json = False) -> None:
+    """Print what the data root holds: rows, hash and labels per target, language and split.
+
+    Example: `evaluator data check --data-root DIR --targets xnli,udpos`
+    """
+    rows = evaluator.data_check(data_root=data_root, targets=names(targets))
+    if as_json:
+        return print_json(rows)
+    table = Table(box=None, pad_edge=False)
+    for column in ("target", "language", "split", "rows", "hash", "labelled"):
+        table.add_column(column, justify="right" if column == "rows" else "left")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    stdout.print(table)
+    return None
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 - a JSON value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+@app.command()
+def train(
+    dataset: Annotated[Path, typer.Argument(help="A finished dataset folder.")],
+    out: Annotated[Path, typer.Option(help="Where the checkpoint folder goes; refused when it exists.")],
+    model: Model = evaluator.DEFAULT_MODEL,
+    recipe: Recipe = "xtreme",
+    seed: int = 0,
+    as_json: Json = False,
+) -> None:
+    """Train the encoder on a dataset folder and write a plain checkpoint: weights, tokenizer, labels, manifest.
+
+    Example: `evaluator train runs/mnli-n200-s0 --out runs/mnli-model --model pack:multilingual-e5-small --recipe small`
+    """
+    manifest = evaluator.train(dataset, out=out, model=model, recipe=recipe, seed=seed)
+    if as_json:
+        return print_json(manifest)
+    training = manifest["results"]["training"]
+    stdout.print(f"{out}: {training['steps']} steps, {training['examples']} examples, loss {training['final_loss']:.3f}")
+    return None
+
+
+@app.command()
+def compare(
+    arms: Annotated[list[str], typer.Argument(help="name=DATASET[:N][+DATASET…], name=none or name=model:REF")],
+    targets: Targets = "",
+    languages: Languages = "",
+    split: Annotated[str, typer.Option(help="test or dev")] = "test",
+    sizes: Annotated[str, typer.Option(help="full, or numbers of intermediate rows, comma-separated")] = "full",
+    seeds: Annotated[int, typer.Option(help="Runs per arm and size; a seed redraws rows, order and initialisation.")] = 5,
+    match: Annotated[str, typer.Option(help="epochs, or updates: every arm gets the updates of the largest")] = "epochs",
+    model: Model = evaluator.DEFAULT_MODEL,
+    recipe: Recipe = "xtreme",
+    select: Annotated[str, typer.Option(help="last; never a target language's dev set")] = "last",
+    data_root: DataRoot = None,
+    store: Annotated[Path, typer.Option(help="Where finished runs are kept and found again.")] = Path("runs/store"),
+    out: Annotated[Path, typer.Option(help="The HTML page; its tables go beside it.")] = Path("runs/compare/report.html"),
+    max_train_examples: Cap = None,
+    max_eval_examples: Cap = None,
+    margin: Annotated[float, typer.Option(help="Points within which arms count as equivalent.")] = 0.5,
+    keep_weights: Annotated[bool, typer.Option(help="Keep the weights of target models, not only predictions.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train and score every arm on every target, and say how sure the differences are. The same command again resumes.
+
+    Example: `evaluator compare none=none real=runs/real synthetic=runs/synthetic --targets xnli,udpos --seeds 3`
+    """
+    comparison = evaluator.compare(
+        arms,
+        targets=names(targets),
+        languages=names(languages),
+        split=split,
+        sizes=names(sizes),
+        seeds=seeds,
+        match=match,
+        model=model,
+        recipe=recipe,
+        select=select,
+        data_root=data_root,
+        store=store,
+        out=out,
+        max_train_examples=max_train_examples,
+        max_eval_examples=max_eval_examples,
+        margin=margin,
+        keep_weights=keep_weights,
+    )
+    _show(comparison, out, as_json)
+
+
+@app.command()
+def score(
+    target: str,
+    language: Annotated[str, typer.Option(help="BCP-47 code")],
+    predictions: Annotated[Path, typer.Option(help="The prediction file; design.md §5 has the formats.")],
+    data_root: DataRoot = None,
+    split: str = "test",
+    as_json: Json = False,
+) -> None:
+    """Print the metrics of a prediction file, in percent, and how many items lack a prediction.
+
+    Example: `evaluator score udpos --language es --predictions tags.txt --data-root DIR`
+    """
+    found = evaluator.score(target, language=language, predictions=predictions, data_root=data_root, split=split)
+    if as_json:
+        return print_json(found)
+    metrics = "  ".join(f"{name} {value:.2f}" for name, value in found["metrics"].items())
+    counts = f"n {found['n']}, missing {found['missing']}, extra {found['extra']}"
+    stdout.print(f"{found['target']} {found['language']} {found['split']}  {metrics}  ({counts})")
+    return None
+
+
+@app.command()
+def report(
+    source: Annotated[Path, typer.Argument(help="A results.jsonl or a store folder.")],
+    out: Annotated[Path, typer.Option(help="The HTML page; comparison.json goes beside it.")],
+    margin: Annotated[float, typer.Option(help="Points within which arms count as equivalent.")] = 0.5,
+    as_json: Json = False,
+) -> None:
+    """Compare the arms of finished results: intervals, verdicts, curves.
+
+    Example: `evaluator report runs/store --out report.html`
+    """
+    _show(evaluator.report(source, out=out, margin=margin), out, as_json)
+
+
+def _show(comparison: Any, out: Path, as_json: bool) -> None:  # noqa: ANN401 - Comparison, imported only when made
+    from evaluator.report import terminal_summary
+
+    if as_json:
+        return print_json(comparison.document())
+    stdout.print(terminal_summary(comparison))
+    stdout.print(f"report: {out}")
+    return None

@@ -1,0 +1,60 @@
+"""Exact vocabulary compaction: train only the embedding rows that occur, and put them back.
+
+A row that never occurs gets a zero gradient, so AdamW's moments stay zero and its only change is the decoupled weight
+decay, a product of (1 - learning rate x decay) over the steps, known in closed form (`reference/evaluation.md` §3.3).
+Training the occurring rows alone therefore gives the same model, without gradient, moments and update traffic for the
+quarter million others. The loss and the other weights never see the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from evaluator.features import Features, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class CompactVocabulary:
+    """The rows in use and the full table they came from, kept on the CPU.
+
+    Shapes: `rows` (used,) ids in the full vocabulary, ascending; `table` (vocabulary, width).
+    """
+
+    rows: IntArray
+    table: torch.Tensor
+
+    def remap(self, features: Features) -> Features:
+        """Return the features with ids that count within the compact table."""
+        ids = np.searchsorted(self.rows, features.ids).astype(np.int32)
+        return Features(ids, features.starts, features.targets, features.target_starts, features.owners, features.group)
+
+
+def compact(model: PreTrainedModel, ids: Sequence[IntArray]) -> CompactVocabulary:
+    """Replace the model's embedding table by the rows that occur in `ids`; undo with `restore`.
+
+    Ids up to the padding id are always kept, so that padding keeps its id: RoBERTa derives positions from it.
+    """
+    embedding = model.get_input_embeddings()
+    padding = embedding.padding_idx if embedding.padding_idx is not None else 0
+    rows = np.unique(np.concatenate([np.arange(padding + 1), *(np.unique(array) for array in ids)]))
+    table = embedding.weight.detach()
+    small = nn.Embedding.from_pretrained(
+        table[torch.from_numpy(rows)].clone(), freeze=False, padding_idx=embedding.padding_idx
+    )
+    model.set_input_embeddings(small.to(table.device))
+    return CompactVocabulary(rows, table.cpu())
+
+
+def restore(model: PreTrainedModel, vocabulary: CompactVocabulary, decay: float) -> None:
+    """Put the trained rows back into the full table; the rows that never occurred are multiplied by `decay`."""
+    trained = model.get_input_embeddings()
+    table = vocabulary.table.clone() if decay == 1.0 else vocabulary.table * decay
+    table[torch.from_numpy(vocabulary.rows)] = trained.weight.detach().cpu()
+    full = nn.Embedding.from_pretrained(table, freeze=False, padding_idx=trained.padding_idx)
+    model.set_input_embeddings(full.to(trained.weight.device))

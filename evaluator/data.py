@@ -1,0 +1,74 @@
+"""The data root: where it is, what it holds, and what is missing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from evaluator.targets import load_all, select
+from evaluator.targets.base import DataRoot, Target, revision
+from synthgen.errors import UserError
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def default_root(given: Path | str | None) -> DataRoot:
+    """Return the named data root, else $SYNTHGEN_DATA, else ../shared/data beside the checkout if it is there."""
+    named = given or os.environ.get("SYNTHGEN_DATA")
+    path = Path(named) if named else SHARED
+    if not path.is_dir():
+        raise UserError(f"no data root at {path}: give --data-root DIR or SYNTHGEN_DATA, or run `evaluator data fetch`")
+    return DataRoot(path)
+
+
+def data_check(*, data_root: Path | str | None = None, targets: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return what the data root holds: {target, language, split, rows, hash, labelled} per file set that is there."""
+    root = default_root(data_root)
+    chosen = select(targets) if targets else load_all()
+    return [row for target in chosen for row in _check(target, root)]
+
+
+def _check(target: Target, root: DataRoot) -> list[dict[str, Any]]:
+    rows = []
+    if target.train and all(root.has(source) for source in target.train_sources):
+        items = target.train(root)
+        rows.append(_row(target, "en", "train", len(items), revision(items.files), labelled=True))
+    for split, sources in target.sources.items():
+        for language in target.languages:
+            code = target.file_code(language)
+            if not root.has(sources[0], code):
+                continue
+            try:
+                items = target.load(root, language, split)
+            except UserError:
+                rows.append(_row(target, language, split, 0, revision([root.find(sources[0], code)]), labelled=False))
+                continue
+            rows.append(_row(target, language, split, len(items), revision(items.files), labelled=True))
+    return rows
+
+
+def _row(target: Target, language: str, split: str, rows: int, digest: str, *, labelled: bool) -> dict[str, Any]:
+    return {
+        "target": target.name, "language": language, "split": split, "rows": rows, "hash": digest, "labelled": labelled
+    }  # fmt: skip
+
+
+def missing_files(target: Target, root: DataRoot, languages: Sequence[str], split: str) -> list[str]:
+    """Return what a run over these languages lacks, one sentence per place it comes from."""
+    lacking: dict[str, list[str]] = {}
+    wanted = [(source, target.file_code(language)) for language in languages for source in target.split_sources(split)]
+    wanted += [(source, "en") for source in target.train_sources]
+    for source, code in wanted:
+        if not root.has(source, code):
+            name = " or ".join(path.format(language=code) for path in source.paths)
+            names = lacking.setdefault(source.origin, [])
+            if name not in names:
+                names.append(name)
+    return [f"{target.name} lacks {_listed(names)}, which come from {origin}" for origin, names in lacking.items()]
+
+
+def _listed(names: Sequence[str], limit: int = 4) -> str:
+    shown = ", ".join(names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more files"

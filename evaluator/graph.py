@@ -1,0 +1,268 @@
+"""The run graph of an experiment: which models must exist for its cells, each exactly once.
+
+    intermediate(model, rows, stage, seed) -> target(encoder, training rows, stage, seed) -> predictions(language)
+                                                                                          -> scores(language)
+
+Nodes are identified by content, so what two arms, sizes or experiments share is one node: the `none` arm is trained once
+for all sizes, a retrieval target is encoded once per encoder, an intermediate model serves all targets. Nothing here
+imports torch. Neighbours: `experiment` builds the graph, `work` carries out its jobs, `cost` prices them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from evaluator.arms import FULL, Arm
+from evaluator.hardware import Hardware
+from evaluator.recipe import INTERMEDIATE, Recipe, Stage
+from evaluator.store import Node
+from evaluator.targets.base import DataRoot, Target, revision
+from synthgen.packs import ResolvedModel
+
+CODE_VERSION = 1
+"""Goes up when the same inputs would train or predict something else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """Everything that an experiment's results depend on, and nothing else."""
+
+    arms: tuple[Arm, ...]
+    sizes: tuple[int, ...]
+    seeds: tuple[int, ...]
+    targets: tuple[Target, ...]
+    languages: dict[str, tuple[str, ...]]
+    split: str
+    model: ResolvedModel
+    arm_models: dict[str, ResolvedModel] = field(default_factory=dict)
+    recipe: Recipe
+    match: str = "epochs"
+    select: str = "last"
+    data_root: DataRoot
+    max_train_examples: int | None = None
+    max_eval_examples: int | None = None
+    hardware: Hardware
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """How many rows of a dataset folder a run draws."""
+
+    folder: Path
+    content_hash: str
+    total: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """An encoder to start from: a model folder on disk, or an intermediate node."""
+
+    identity: str
+    path: Path | None = None
+    node: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IntermediateJob:
+    """Train one intermediate model."""
+
+    node: Node
+    base: Encoder
+    parts: tuple[Rows, ...]
+    stage: Stage
+    recipe: Recipe
+    seed: int
+    steps: int | None
+    licence: str
+    hardware: Hardware
+
+    @property
+    def label(self) -> str:
+        """What the progress display calls it."""
+        return f"intermediate {sum(part.rows for part in self.parts)} rows seed {self.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetJob:
+    """Train one target model, or take the encoder as it is, and predict every language in one pass."""
+
+    node: Node
+    encoder: Encoder
+    target: str
+    stage: Stage | None
+    recipe: Recipe
+    seed: int
+    data_root: Path
+    split: str
+    max_train_examples: int | None
+    max_eval_examples: int | None
+    predictions: dict[str, Node]
+    hardware: Hardware
+
+    @property
+    def label(self) -> str:
+        """What the progress display calls it."""
+        return f"{self.target} seed {self.seed}" if self.stage else f"{self.target} encoder"
+
+
+Job = IntermediateJob | TargetJob
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One (arm, size, seed, target, language): its predictions and its scores."""
+
+    arm: Arm
+    size: int
+    arm_n: int
+    seed: int
+    target: Target
+    language: str
+    predictions: Node
+    scores: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Jobs in an order that respects their dependencies, and the cells of the result table."""
+
+    jobs: tuple[Job, ...]
+    cells: tuple[Cell, ...]
+
+
+@cache
+def file_revision(*paths: Path) -> str:
+    """Return the hash of some data files, computed once per process."""
+    return revision(paths)
+
+
+def data_revision(target: Target, root: DataRoot, language: str, split: str) -> str:
+    """Return which test data a language is scored on."""
+    code = target.file_code(language)
+    return file_revision(*(root.find(source, code) for source in target.split_sources(split)))
+
+
+def build(experiment: Experiment) -> Graph:
+    """Return the graph; every dataset must be large enough for every size."""
+    jobs: dict[str, Job] = {}
+    cells: list[Cell] = []
+    for arm, size, seed in _runs(experiment):
+        encoder = _encoder(experiment, arm, size, seed, jobs)
+        for target in experiment.targets:
+            job = _target_job(experiment, encoder, target, seed)
+            jobs.setdefault(job.node.key, job)
+            rows = sum(arm.draws(size))
+            asked = rows if size == FULL else size
+            for language, node in job.predictions.items():
+                scores = Node("scores", {"predictions": node.key, "code": CODE_VERSION})
+                asked_size = asked if arm.parts else 0
+                cells.append(Cell(arm, asked_size, rows, seed, target, language, node, scores))
+    return Graph(tuple(jobs.values()), tuple(cells))
+
+
+def _runs(experiment: Experiment) -> Iterator[tuple[Arm, int, int]]:
+    for arm in experiment.arms:
+        for size in experiment.sizes if arm.parts else (FULL,):
+            for seed in experiment.seeds:
+                yield arm, size, seed
+
+
+def _encoder(experiment: Experiment, arm: Arm, size: int, seed: int, jobs: dict[str, Job]) -> Encoder:
+    model = experiment.arm_models.get(arm.name, experiment.model)
+    base = Encoder(identity(model), path=model.path)
+    if not arm.parts:
+        return base
+    stage = experiment.recipe.stage(INTERMEDIATE)
+    parts = tuple(
+        Rows(part.folder.resolve(), part.manifest.content_hash, part.manifest.kept, rows)
+        for part, rows in zip(arm.parts, arm.draws(size), strict=True)
+        if rows
+    )
+    steps = _matched_steps(experiment, stage)
+    node = Node(
+        "intermediate",
+        {
+            "code": CODE_VERSION,
+            "model": base.identity,
+            "parts": [[part.content_hash, part.total, part.rows] for part in parts],
+            "stage": stage_inputs(stage, experiment.recipe),
+            "steps": steps,
+            "seed": seed,
+            **experiment.hardware.to_json(),
+        },
+    )
+    job = IntermediateJob(
+        node, base, parts, stage, experiment.recipe, seed, steps, model.licence, experiment.hardware
+    )
+    jobs.setdefault(node.key, job)
+    return Encoder(node.key, node=node)
+
+
+def _matched_steps(experiment: Experiment, stage: Stage) -> int | None:
+    """Return the updates every intermediate model gets with `--match updates`: those of the largest at its epochs."""
+    if experiment.match != "updates":
+        return None
+    largest = max(sum(arm.draws(size)) for arm in experiment.arms if arm.parts for size in experiment.sizes)
+    return -(-largest // stage.examples_per_step) * stage.epochs
+
+
+def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: int) -> TargetJob:
+    root, recipe = experiment.data_root, experiment.recipe
+    stage = recipe.stage(target.name) if target.train else None
+    common: dict[str, Any] = {"code": CODE_VERSION, "encoder": encoder.identity, **experiment.hardware.to_json()}
+    if stage is None:
+        node = Node("encoder", {**common, "depth": recipe.retrieval_depth, "length": recipe.retrieval_max_length})
+    else:
+        training = file_revision(*(root.find(source) for source in target.train_sources))
+        trained = {
+            "target": target.name,
+            "data": training,
+            "max_train_examples": experiment.max_train_examples,
+            "stage": stage_inputs(stage, recipe),
+            "seed": seed,
+            "select": experiment.select,
+        }
+        node = Node("target", {**common, **trained})
+    predictions = {
+        language: _predictions(experiment, node, target, language) for language in experiment.languages[target.name]
+    }
+    return TargetJob(
+        node, encoder, target.name, stage, recipe, seed, root.path, experiment.split,
+        experiment.max_train_examples, experiment.max_eval_examples, predictions, experiment.hardware,
+    )  # fmt: skip
+
+
+def _predictions(experiment: Experiment, model: Node, target: Target, language: str) -> Node:
+    inputs = {
+        "model": model.key,
+        "target": target.name,
+        "language": language,
+        "split": experiment.split,
+        "data": data_revision(target, experiment.data_root, language, experiment.split),
+        "max_eval_examples": experiment.max_eval_examples,
+    }
+    if target.shares_pool:
+        inputs["pool"] = [
+            data_revision(target, experiment.data_root, other, experiment.split)
+            for other in experiment.languages[target.name]
+        ]
+    return Node("predictions", inputs)
+
+
+def identity(model: ResolvedModel) -> str:
+    """Return what names a model's weights in keys: its revision, or a hash of the files of a bare local folder."""
+    if model.revision != "local":
+        return f"{model.ref}@{model.revision}" if not Path(model.ref).is_dir() else model.revision
+    weights = sorted([*model.path.glob("*.safetensors"), *model.path.glob("*.json")])
+    return file_revision(*weights)
+
+
+def stage_inputs(stage: Stage, recipe: Recipe) -> dict[str, Any]:
+    """Return the part of a recipe that one run depends on."""
+    return {**asdict(stage), "tokens_per_batch": recipe.tokens_per_batch}
+

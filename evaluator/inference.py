@@ -1,0 +1,43 @@
+"""Predictions of one model for several sets of records in one length-sorted pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from evaluator.batching import inference_batches
+from evaluator.features import Features, merge
+from evaluator.heads.base import Head, Output, collate
+from evaluator.trainer import autocast
+
+
+@torch.inference_mode()
+def run(model: PreTrainedModel, head: Head, features: Features, tokens_per_batch: int) -> list[Output]:
+    """Return the head's outputs in the order of the features."""
+    model.eval()
+    outputs: list[Output | None] = [None] * len(features)
+    for chosen in inference_batches(features.lengths, tokens_per_batch, features.group):
+        batch = collate(features, chosen, model.config.pad_token_id, model.device)
+        with autocast(model.device):
+            results = head.outputs(model, batch)
+        for index, result in zip(chosen, results, strict=True):
+            outputs[int(index)] = result
+    return [output for output in outputs if output is not None]
+
+
+def predict(
+    model: PreTrainedModel,
+    head: Head,
+    sets: Sequence[tuple[Sequence[Any], Features]],
+    tokens_per_batch: int,
+) -> list[list[Any]]:
+    """Return one list of predictions per set of records, all computed in one pass sorted by length."""
+    outputs = run(model, head, merge([features for _, features in sets]), tokens_per_batch)
+    predictions, first = [], 0
+    for records, features in sets:
+        predictions.append(head.decode(records, features, outputs[first : first + len(features)]))
+        first += len(features)
+    return predictions

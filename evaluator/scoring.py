@@ -1,0 +1,104 @@
+"""Scores from stored predictions, without torch: scoring is separate from predicting, so a metric can be mended alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from evaluator.arms import draw
+from evaluator.graph import Cell, data_revision
+from evaluator.results import SAMPLE_PREFIX
+from evaluator.store import Json, Store
+from evaluator.targets import find
+from evaluator.targets.base import DataRoot, Scored, Split, Target
+from synthgen.errors import UserError
+
+SAMPLES = Path(__file__).parent / "samples"
+
+
+def evaluation_split(target: Target, root: DataRoot, language: str, split: str, cap: int | None) -> Split:
+    """Return the test items of a language, at most `cap` of them.
+
+    The same positions are drawn in every language of equal size, so parallel sets stay parallel, and for every seed.
+    """
+    items = target.load(root, language, split)
+    if cap and cap < len(items):
+        return target.cap(items, draw(len(items), cap, seed=0).tolist())
+    return items
+
+
+def read_predictions(path: Path, split: Split) -> list[Any]:
+    """Return the stored predictions of a split's items in their order."""
+    table = pq.read_table(path)
+    if tuple(table["item_id"].to_pylist()) != split.ids:
+        raise UserError(f"{path} was predicted for other items than {split.files[0]} holds; delete it to predict again")
+    return [json.loads(text) for text in table["prediction"].to_pylist()]
+
+
+def score_cell(cell: Cell, split: Split, revision: str, store: Store) -> None:
+    """Score one cell's predictions and keep percentages and item scores as a node."""
+    if store.is_finished(cell.scores):
+        return
+    predictions = read_predictions(store.folder(cell.predictions) / "predictions.parquet", split)
+    scored = cell.target.score(split, predictions)
+    with store.writing(cell.scores) as (draft, results):
+        results |= {"metrics": scored.metrics, "n": len(split), "data_revision": revision}
+        items = {"ids": list(split.ids), "scores": scored.items}
+        (draft / "items.json").write_text(json.dumps(items, ensure_ascii=False), encoding="utf-8")
+
+
+def read_items(cell: Cell, store: Store) -> Json:
+    """Return {"ids": [...], "scores": {metric: [...]}} of a scored cell."""
+    items: Json = json.loads((store.folder(cell.scores) / "items.json").read_text(encoding="utf-8"))
+    return items
+
+
+def shown_revision(target: Target, root: DataRoot, language: str, split: str) -> str:
+    """Return the data revision as results show it; the package's own samples say so."""
+    found = data_revision(target, root, language, split)
+    return f"{SAMPLE_PREFIX}{found}" if root.path.resolve() == SAMPLES.resolve() else found
+
+
+def score(
+    target: str, *, language: str, predictions: Path | str, data_root: Path | str | None = None, split: str = "test"
+) -> dict[str, Any]:
+    """Return the metrics of a prediction file: {target, language, split, n, missing, extra, metrics}, in percent.
+
+    Predictions without an item, and items without a prediction, are counted. Raises UserError for predictions that are
+    given by position and do not match the items, and for unknown labels.
+    """
+    from evaluator.data import default_root
+
+    found, root, path = find(target), default_root(data_root), Path(predictions)
+    items = found.load(root, language, split)
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise UserError(f"no prediction file at {path}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8: {error}") from None
+    given = found.parse(text, items)
+    missing, extra = [i for i in items.ids if i not in given], [i for i in given if i not in set(items.ids)]
+    scored = _score_given(found, items, given, missing, extra, path)
+    return {
+        "target": found.name,
+        "language": language,
+        "split": split,
+        "n": len(items),
+        "missing": len(missing),
+        "extra": len(extra),
+        "metrics": scored.metrics,
+    }
+
+
+def _score_given(
+    target: Target, items: Split, given: dict[str, Any], missing: list[str], extra: list[str], path: Path
+) -> Scored:
+    if (missing or extra) and not target.scores_missing:
+        counted = f"{len(given)} predictions for {len(items)} items"
+        which = f"missing: {', '.join(missing[:3]) or 'none'}; extra: {', '.join(extra[:3]) or 'none'}"
+        raise UserError(f"{path} has {counted} of {items.files[0]} ({which}); give one per item, in order")
+    return target.score(items, [given.get(item) for item in items.ids])

@@ -1,0 +1,122 @@
+"""The content-addressed store: a node is a folder named by the hash of everything that determines it.
+
+    STORE/<kind>/<key>/synthgen.json     written last; the node is finished when it exists
+    STORE/<kind>/.<key>.draft            a node being written; swept away when it is started again
+
+Kinds are `intermediate` (a checkpoint folder), `target` (what its training did; weights only when asked for),
+`predictions` and `scores`. Killing a process at any moment leaves finished nodes and drafts, nothing in between.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from synthgen.dataset import MANIFEST_NAME, write_atomically
+from synthgen.errors import UserError
+
+STORE_VERSION = 1
+"""Goes up when the meaning of a node changes; stores of another version are refused."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A result identified by what it is made from. `inputs` are JSON values; parents appear in them by key."""
+
+    kind: str
+    inputs: Json
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Compute the key."""
+        document = json.dumps([STORE_VERSION, self.kind, self.inputs], sort_keys=True, ensure_ascii=False)
+        object.__setattr__(self, "key", hashlib.sha256(document.encode()).hexdigest()[:24])
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A folder of nodes."""
+
+    root: Path
+
+    @classmethod
+    def open(cls, root: Path, models: Mapping[str, str]) -> Store:
+        """Return the store at `root`, made when missing; `models` maps references to revisions.
+
+        Raises UserError for a store of another version, or one that knows a model by another revision: its name would
+        stand for two models in one table.
+        """
+        path = root / "store.json"
+        here = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"version": STORE_VERSION, "models": {}}
+        if here.get("version") != STORE_VERSION:
+            raise UserError(f"{root} is a store of version {here.get('version')}, this is {STORE_VERSION}; use another --store")
+        for ref, revision in models.items():
+            known = here["models"].get(ref, revision)
+            if known != revision:
+                raise UserError(
+                    f"{root} holds runs of {ref} at revision {known}; it is now {revision}: use another --store"
+                )
+        root.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps({**here, "models": {**here["models"], **models}}, indent=2) + "\n")
+        return cls(root)
+
+    def folder(self, node: Node) -> Path:
+        """Return where a node is, or will be."""
+        return self.root / node.kind / node.key
+
+    def manifest(self, node: Node) -> Json | None:
+        """Return the manifest of a finished node, else None."""
+        path = self.folder(node) / MANIFEST_NAME
+        try:
+            manifest: Json = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return manifest
+
+    def is_finished(self, node: Node) -> bool:
+        """Say whether a node is there."""
+        return (self.folder(node) / MANIFEST_NAME).is_file()
+
+    def results(self, node: Node) -> Json:
+        """Return what a finished node recorded."""
+        manifest = self.manifest(node)
+        if manifest is None:
+            raise RuntimeError(f"node {node.kind}/{node.key} is not finished")
+        results: Json = manifest["results"]
+        return results
+
+    @contextmanager
+    def writing(self, node: Node) -> Iterator[tuple[Path, Json]]:
+        """Yield a draft folder and the results to fill in; on success they become the finished node, atomically."""
+        final = self.folder(node)
+        draft = final.with_name(f".{node.key}.draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        results: Json = {}
+        yield draft, results
+        manifest = {"kind": node.kind, "key": node.key, "inputs": node.inputs, "results": results}
+        _sync(draft)
+        write_atomically(draft / MANIFEST_NAME, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+        shutil.rmtree(final, ignore_errors=True)
+        draft.rename(final)
+
+
+def _sync(folder: Path) -> None:
+    """Force the files to disk, so that a manifest never outlives what it vouches for."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            descriptor = os.open(path, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)

@@ -1,0 +1,40 @@
+"""The targets: one file each, in the order in which tables print them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+
+from evaluator.targets.base import Target
+from synthgen.errors import unknown
+
+NAMES = ("xnli", "udpos", "tatoeba")
+
+ALL = "all"
+XTREME9 = "xtreme9"
+
+
+def find(name: str) -> Target:
+    """Return a target by name; UserError with the nearest name."""
+    if name not in NAMES:
+        raise unknown("target", name, [*NAMES, ALL, XTREME9])
+    target: Target = import_module(f"evaluator.targets.{name}").TARGET
+    return target
+
+
+def load_all() -> tuple[Target, ...]:
+    """Return every target in order."""
+    return tuple(find(name) for name in NAMES)
+
+
+def select(names: Sequence[str]) -> tuple[Target, ...]:
+    """Return targets by name, in table order and once each; `all` is XTREME-R's ten, `xtreme9` the older nine."""
+    chosen: set[str] = set()
+    for name in names:
+        if name == ALL:
+            chosen |= {target.name for target in load_all() if target.in_xtreme_r}
+        elif name == XTREME9:
+            chosen |= {target.name for target in load_all() if target.in_xtreme9}
+        else:
+            chosen.add(find(name).name)
+    return tuple(find(name) for name in NAMES if name in chosen)

@@ -1,0 +1,63 @@
+"""Readers of prediction files, one per shape of `evaluator score`; each returns {item id: prediction}."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from evaluator.targets.base import Split
+from synthgen.errors import UserError
+
+Parser = Callable[[str, Split], dict[str, Any]]
+
+
+def label_lines(labels: tuple[str, ...]) -> Parser:
+    """Return a reader of one label per line; UserError for a label that the target does not have."""
+
+    def parse(text: str, split: Split) -> dict[str, Any]:
+        lines = _lines(text)
+        for number, line in enumerate(lines, start=1):
+            if line not in labels:
+                raise UserError(f"prediction line {number} is '{line}'; known labels: {', '.join(labels)}")
+        return by_position(lines, split)
+
+    return parse
+
+
+def tag_lines(labels: tuple[str, ...]) -> Parser:
+    """Return a reader of one tag per line with a blank line between sentences."""
+
+    def parse(text: str, split: Split) -> dict[str, Any]:
+        sentences: list[tuple[str, ...]] = []
+        tags: list[str] = []
+        for number, line in enumerate([*_lines(text), ""], start=1):
+            if line:
+                if line not in labels:
+                    raise UserError(f"prediction line {number} is '{line}'; known tags: {', '.join(labels)}")
+                tags.append(line)
+            elif tags:
+                sentences.append(tuple(tags))
+                tags = []
+        return by_position(sentences, split)
+
+    return parse
+
+
+def number_lines(text: str, split: Split) -> dict[str, Any]:
+    """Read one 0-based line number per line."""
+    lines = _lines(text)
+    for number, line in enumerate(lines, start=1):
+        if not line.isdecimal():
+            raise UserError(f"prediction line {number} is '{line}'; expected a 0-based line number")
+    return by_position([int(line) for line in lines], split)
+
+
+def by_position(values: list[Any], split: Split) -> dict[str, Any]:
+    """Return predictions given by position under the ids of the split; surplus ones get ids beyond it."""
+    ids = [*split.ids, *(f"line {number + 1}" for number in range(len(split), len(values)))]
+    return dict(zip(ids, values, strict=False))
+
+
+def _lines(text: str) -> list[str]:
+    lines = text.split("\n")
+    return [line.strip() for line in (lines[:-1] if not lines[-1] else lines)]

@@ -1,0 +1,210 @@
+"""The one training loop, for both stages.
+
+Length-bucketed steps of the recipe's size, cut into batches within a token budget; bf16 autocast where the hardware
+has it; fused AdamW; linear warm-up and decay; compacted vocabulary. The last checkpoint is the result.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from evaluator.batching import count_steps, split_step, training_steps
+from evaluator.compact import compact, restore
+from evaluator.features import Features, IntArray
+from evaluator.heads.base import Head, collate
+from evaluator.recipe import Stage
+from synthgen.errors import IncompleteError
+
+OnStep = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingLog:
+    """What a run did. `padding` is the share of computed positions that held no token; losses are means over a step."""
+
+    steps: int
+    examples: int
+    tokens: int
+    padding: float
+    seconds: float
+    losses: tuple[float, ...]
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Real tokens, padding not counted."""
+        return self.tokens / self.seconds if self.seconds else 0.0
+
+    @property
+    def final_loss(self) -> float:
+        """Mean loss of the last tenth of the steps."""
+        tail = self.losses[-max(1, len(self.losses) // 10) :]
+        return sum(tail) / len(tail) if tail else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One head on the encoder and its data. Models of several tasks share the encoder module."""
+
+    model: PreTrainedModel
+    head: Head
+    features: Features
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How to train, apart from data and head: the stage, the seed, the number of steps if not the stage's epochs."""
+
+    stage: Stage
+    seed: int
+    tokens_per_batch: int = 4096
+    steps: int | None = None
+    compact: bool = True
+
+    def steps_for(self, examples: int) -> int:
+        """Return the number of optimizer steps on this many examples."""
+        return self.steps or count_steps(examples, self.stage.examples_per_step, self.stage.epochs)
+
+
+def fit(tasks: Sequence[Task], training: Training, on_step: OnStep | None = None) -> TrainingLog:
+    """Train the models in place and return what was done.
+
+    Several tasks take turns, each as often as its share of all examples (proportional sampling); a step has one task.
+    Raises IncompleteError when the loss stops being a number: a diverged run is reported, never re-run silently.
+    """
+    started = time.monotonic()
+    stage, encoder = training.stage, tasks[0].model
+    vocabulary = compact(encoder, [task.features.ids for task in tasks]) if training.compact else None
+    if vocabulary:
+        tasks = [replace(task, features=vocabulary.remap(task.features)) for task in tasks]
+    schedule = _schedule(tasks, training)
+    loop = _Loop(tasks, training)
+    torch.manual_seed(training.seed)
+    for task in tasks:
+        task.model.train()
+    losses, decay = [], 1.0
+    for number, (task, indices) in enumerate(schedule):
+        rate = learning_rate(stage, number, len(schedule))
+        losses.append(loop.step(task, indices, rate, place=f"step {number + 1} of {len(schedule)}"))
+        decay *= 1.0 - rate * stage.weight_decay
+        if on_step:
+            on_step(number + 1, len(schedule))
+    if vocabulary:
+        restore(encoder, vocabulary, decay)
+    for task in tasks:
+        task.model.eval()
+    return loop.log(losses, time.monotonic() - started)
+
+
+def _schedule(tasks: Sequence[Task], training: Training) -> list[tuple[Task, IntArray]]:
+    """Return all steps of a run in order."""
+    generator = np.random.default_rng(training.seed)
+    examples = sum(len(task.features) for task in tasks)
+    steps = []
+    for task in tasks:
+        own = training.steps_for(len(task.features))
+        if training.steps:
+            own = max(1, round(training.steps * len(task.features) / examples))
+        lengths = task.features.lengths
+        steps += [(task, step) for step in training_steps(lengths, training.stage.examples_per_step, own, generator)]
+    return steps if len(tasks) == 1 else [steps[i] for i in generator.permutation(len(steps))]
+
+
+def learning_rate(stage: Stage, step: int, steps: int) -> float:
+    """Return the learning rate of a step: linear from 0 over the warm-up, then linear to 0 (HF's linear schedule).
+
+    >>> [round(learning_rate(Stage(1.0, 1, warmup=0.5), step, 4), 2) for step in range(4)]
+    [0.0, 0.5, 1.0, 0.5]
+    """
+    warmup = stage.warmup_steps or math.ceil(stage.warmup * steps)
+    if step < warmup:
+        return stage.learning_rate * step / warmup
+    return stage.learning_rate * max(0.0, (steps - step) / max(1, steps - warmup))
+
+
+def autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Return bf16 autocast on a GPU that has bf16 units, else nothing: the CPUs tried were four times slower with it."""
+    if device.type == "cuda" and torch.cuda.is_bf16_supported():
+        return torch.autocast("cuda", dtype=torch.bfloat16)
+    return nullcontext()
+
+
+class _Loop:
+    """The optimizer over all tasks and what it has seen, one step at a time."""
+
+    def __init__(self, tasks: Sequence[Task], training: Training) -> None:
+        self.training = training
+        self.parameters = {id(p): p for task in tasks for p in task.model.parameters()}.values()
+        self.optimizer = adamw([task.model for task in tasks], training.stage)
+        self.budget = training.tokens_per_batch
+        self.lengths = {id(task.features): task.features.lengths for task in tasks}
+        self.examples = self.tokens = self.positions = 0
+
+    def step(self, task: Task, indices: IntArray, rate: float, *, place: str) -> float:
+        """Do one optimizer step and return its mean loss; on too little memory, again with half the batch."""
+        lengths = self.lengths[id(task.features)]
+        while True:
+            try:
+                loss = self._gradients(task, indices, lengths)
+                break
+            except torch.OutOfMemoryError:
+                if self.budget <= int(lengths[indices].max()) or not task.head.splits_steps:
+                    raise
+                self.budget //= 2
+                torch.cuda.empty_cache()
+        if not math.isfinite(loss):
+            raise IncompleteError(
+                f"training diverged: the loss is {loss} at {place} (learning rate "
+                f"{self.training.stage.learning_rate:g}, seed {self.training.seed}); finished runs are kept; lower the "
+                "learning rate in a recipe file or leave this seed out"
+            )
+        torch.nn.utils.clip_grad_norm_(self.parameters, self.training.stage.max_gradient_norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        return loss
+
+    def _gradients(self, task: Task, indices: IntArray, lengths: IntArray) -> float:
+        """Leave the gradient of the step's mean loss in the parameters and return that loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        device, padding_id = task.model.device, task.model.config.pad_token_id
+        total = task.head.count(np.concatenate([task.features.target(int(index)) for index in indices]))
+        batches = [indices]
+        if task.head.splits_steps:
+            batches = split_step(indices, lengths, self.budget, task.features.group)
+        loss, seen = 0.0, []
+        for chosen in batches:
+            batch = collate(task.features, chosen, padding_id, device)
+            with autocast(device):
+                part = task.head.loss(task.model, batch) / total
+            part.backward()  # type: ignore[no-untyped-call]
+            loss += float(part.detach())
+            seen.append((len(chosen), batch.real_tokens, batch.ids.numel()))
+        examples, tokens, positions = (sum(column) for column in zip(*seen, strict=True))
+        self.examples, self.tokens, self.positions = (
+            self.examples + examples,
+            self.tokens + tokens,
+            self.positions + positions,
+        )
+        return loss
+
+    def log(self, losses: Sequence[float], seconds: float) -> TrainingLog:
+        """Return the record of the run."""
+        padding = 1 - self.tokens / self.positions if self.positions else 0.0
+        return TrainingLog(len(losses), self.examples, self.tokens, padding, seconds, tuple(losses))
+
+
+def adamw(models: Sequence[PreTrainedModel], stage: Stage) -> torch.optim.AdamW:
+    """Return fused AdamW; biases and layer norms are not decayed, as in the reference scripts and HF's Trainer."""
+    named = {id(p): (name, p) for model in models for name, p in model.named_parameters()}.values()
+    plain = [p for name, p in named if name.endswith("bias") or "LayerNorm" in name]
+    decayed = [p for name, p in named if not (name.endswith("bias") or "LayerNorm" in name)]
+    groups = [{"params": decayed, "weight_decay": stage.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=stage.learning_rate, eps=stage.adam_epsilon, fused=True)

@@ -1,0 +1,73 @@
+"""`evaluator train`: one dataset folder in, one plain checkpoint folder out."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from evaluator.graph import CODE_VERSION, Encoder, IntermediateJob, Rows, identity, stage_inputs
+from evaluator.hardware import detect
+from evaluator.recipe import INTERMEDIATE, load_recipe
+from evaluator.store import Node, Store
+from synthgen.console import progress
+from synthgen.dataset import MANIFEST_NAME, read_manifest
+from synthgen.errors import UserError
+from synthgen.packs import resolve
+
+DEFAULT_MODEL = "FacebookAI/xlm-roberta-base"
+
+
+def train(
+    dataset: Path | str, *, out: Path | str, model: str = DEFAULT_MODEL, recipe: str = "xtreme", seed: int = 0
+) -> dict[str, Any]:
+    """Train an encoder on a dataset folder and return the manifest of the checkpoint folder written to `out`.
+
+    The folder is plain `save_pretrained`: safetensors, tokenizer, `id2label` in the config, and `synthgen.json`. A folder
+    that holds the same training is left as it is; UserError for one that holds something else.
+    """
+    folder, target, resolved, chosen = Path(dataset), Path(out), resolve(model), load_recipe(recipe)
+    manifest, stage, hardware = read_manifest(folder), chosen.stage(INTERMEDIATE), detect()
+    base = Encoder(identity(resolved), path=resolved.path)
+    rows = Rows(folder.resolve(), manifest.content_hash, manifest.kept, manifest.kept)
+    node = Node(
+        "checkpoint",
+        {
+            "code": CODE_VERSION,
+            "model": base.identity,
+            "parts": [[rows.content_hash, rows.total, rows.rows]],
+            "stage": stage_inputs(stage, chosen),
+            "seed": seed,
+            **hardware.to_json(),
+        },
+    )
+    if target.exists():
+        return _existing(target, node)
+    job = IntermediateJob(node, base, (rows,), stage, chosen, seed, None, resolved.licence, hardware)
+    store = Store(target.parent / f".{target.name}.training")
+    _run(job, store)
+    store.folder(node).rename(target)
+    shutil.rmtree(store.root)
+    return _existing(target, node)
+
+
+def _run(job: IntermediateJob, store: Store) -> None:
+    from evaluator.work import train_intermediate
+
+    with progress() as bar:
+        task = bar.add_task("training", total=None, note="")
+        train_intermediate(job, store, lambda text: bar.update(task, note=text))
+
+
+def _existing(folder: Path, node: Node) -> dict[str, Any]:
+    """Return the manifest of a checkpoint made by the same training; UserError for anything else."""
+    import json
+
+    path = folder / MANIFEST_NAME
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if found.get("key") == node.key:
+        return found
+    ours, theirs = node.inputs, found.get("inputs", {})
+    differing = [name for name in ours if theirs.get(name) != ours[name]]
+    what = f"another training (differs in {', '.join(differing)})" if theirs else "something else"
+    raise UserError(f"--out {folder} holds {what}; give another folder or remove it")
