@@ -1,1 +1,33 @@
-"""synthgen: task-formatted synthetic training data, matched in size to the real sets."""
+"""synthgen: task-formatted synthetic training data, matched in size to the real sets.
+
+Every command is a function of the same name: `synthgen.make("mnli", n=200, model="pack:smollm2-135m-instruct")`.
+Functions load what they need when they are first used, so that importing the package is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+try:
+    __version__ = version("synthgen-evaluator")
+except PackageNotFoundError:
+    __version__ = "0+source"
+
+_COMMANDS = {
+    "make": "synthgen.generate",
+    "import_task": "synthgen.real",
+    "card": "synthgen.datacard",
+    "why": "synthgen.story",
+    "tasks": "synthgen.task",
+    "pull": "synthgen.packs",
+}
+
+__all__ = ["__version__", *sorted(_COMMANDS)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - each command has its own type
+    if name not in _COMMANDS:
+        raise AttributeError(f"module 'synthgen' has no attribute '{name}'")
+    return getattr(import_module(_COMMANDS[name]), name)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -23,18 +23,13 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from synthgen import __version__
 from synthgen.errors import IncompleteError, UserError
 
 stdout = Console(soft_wrap=True)
 stderr = Console(stderr=True, soft_wrap=True)
 
-
-def package_version() -> str:
-    """Return the installed version of this distribution, `0+source` for a bare checkout."""
-    try:
-        return version("synthgen-evaluator")
-    except PackageNotFoundError:
-        return "0+source"
+SECONDS_BETWEEN_LINES = 20.0
 
 
 def new_app(name: str, summary: str) -> typer.Typer:
@@ -48,7 +43,7 @@ def new_app(name: str, summary: str) -> typer.Typer:
         show_version: bool = typer.Option(False, "--version", is_eager=True, help="Print the version and stop."),
     ) -> None:
         if show_version:
-            raise typer.Exit(_print(f"{name} {package_version()}"))
+            raise typer.Exit(_print(f"{name} {__version__}"))
 
     app.info.invoke_without_command = True
     return app
@@ -60,16 +55,14 @@ def _print(text: str) -> int:
 
 
 def run(app: typer.Typer) -> NoReturn:
-    """Run a command group: exit 0 done, 2 wrong input, 3 incomplete; a bug keeps its traceback."""
-    signal.signal(signal.SIGTERM, _terminated)
+    """Run a command group: exit 0 done, 2 wrong input, 3 incomplete, 130 interrupted; a bug keeps its traceback."""
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, _interrupted)
     try:
         app()
     except (UserError, IncompleteError) as error:
         stderr.print(f"[bold red]error:[/] {_plain(error)}", highlight=False)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        stderr.print("stopped; the same command continues where it was", highlight=False)
-        sys.exit(130)
     sys.exit(0)
 
 
@@ -77,8 +70,10 @@ def _plain(error: Exception) -> str:
     return str(error).replace("[", r"\[")
 
 
-def _terminated(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _interrupted(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """End with exit code 130; what is open is closed on the way out, so the state stays resumable."""
+    stderr.print("stopped; the same command continues where it was", highlight=False)
+    raise SystemExit(130)
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
@@ -88,7 +83,7 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Yield a progress display on stderr that shows count, elapsed and remaining time."""
+    """Yield a progress display on stderr: a live bar on a terminal, a line every 20 s in a log."""
     columns = (
         SpinnerColumn(),
         TextColumn("[progress.description]{task.description}"),
@@ -98,5 +93,20 @@ def progress() -> Iterator[Progress]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=stderr, transient=False) as bar:
-        yield bar
+    with Progress(*columns, console=stderr, disable=not stderr.is_terminal) as bar:
+        done = threading.Event()
+        if not stderr.is_terminal:
+            threading.Thread(target=_print_lines, args=(bar, done), daemon=True).start()
+        try:
+            yield bar
+        finally:
+            done.set()
+
+
+def _print_lines(bar: Progress, done: threading.Event) -> None:
+    """Print where each unfinished task is, until `done` is set."""
+    while not done.wait(SECONDS_BETWEEN_LINES):
+        for task in bar.tasks:
+            if not task.finished:
+                count = f"{task.completed:.0f}/{task.total or 0:.0f}"
+                stderr.print(f"{task.description}: {count} {task.fields.get('note', '')}", markup=False, highlight=False)

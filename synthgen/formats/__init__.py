@@ -6,10 +6,16 @@ from collections.abc import Callable, Sequence
 
 from synthgen.errors import unknown
 from synthgen.formats.base import Format, ParseError
+from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
+from synthgen.formats.span import SpanFormat
+from synthgen.formats.tags import TagsFormat
 
 FORMATS: dict[str, Callable[[Sequence[str], Sequence[str]], Format]] = {
     "pair": lambda columns, labels: PairFormat((columns[0], columns[1]), tuple(labels)),
+    "choice": lambda columns, labels: ChoiceFormat(tuple(columns), tuple(labels)),
+    "span": lambda _columns, labels: SpanFormat(tuple(labels)),
+    "tags": lambda columns, labels: TagsFormat((columns[0], columns[1]), tuple(labels)),
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from synthgen.formats.base import Features, ParseError, Row, class_label, clean_text, string
+from synthgen.formats.base import Features, Row, class_label, clean_text, string
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,9 @@ class PairFormat:
         """Return the name of the quota cell a row belongs to: its label."""
         return self.labels[int(row["label"])]
 
-    def reply_schema(self, field: str) -> dict[str, Any]:
-        """Return the flat JSON schema of a structured reply that carries one text."""
-        return {
-            "type": "object",
-            "properties": {field: {"type": "string", "minLength": 1}},
-            "required": [field],
-            "additionalProperties": False,
-        }
+    def translatable(self, row: Mapping[str, Any]) -> dict[str, str]:
+        """Return the texts a translation replaces, by column."""
+        return {field: row[field] for field in self.fields}
 
     def assemble(self, texts: Mapping[str, str], cell: str) -> Row:
         """Return the row made of the two generated texts and the label they were written for; ParseError if empty."""
@@ -89,5 +84,3 @@ class PairFormat:
             return "both texts equal"
         return None
 
-
-__all__ = ["Pair", "PairFormat", "ParseError"]

@@ -28,12 +28,14 @@ from synthgen.dataset import (
     write_rejected,
     write_rows,
 )
+from synthgen.datacard import write_card
 from synthgen.errors import UserError
 from synthgen.formats.base import Row
 from synthgen.real.draw import Survey, draw, quotas, survey_corpus
 from synthgen.real.files import is_sample
 from synthgen.real.parts import Corpus, open_corpus
 from synthgen.real.sources import SOURCES
+from synthgen.statistics import describe
 
 SAMPLE_LICENCE = "CC0-1.0"
 
@@ -87,7 +89,10 @@ def _write(
     try:
         files = write_rows(draft, counted(), row_features(corpus.format))
         files |= write_rejected(draft, survey.rejected)
-        manifest = finish(draft, _manifest(corpus, survey, counts, facts | {"files": files}, started))
+        texts = describe(corpus.format, _kept_rows(corpus, survey, chosen))
+        manifest = _manifest(corpus, survey, counts, facts | {"files": files}, started, texts)
+        write_card(draft, manifest, None)
+        finish(draft, manifest)
         draft.chmod(0o755)
         if out.exists():
             out.rmdir()
@@ -97,7 +102,14 @@ def _write(
     return manifest
 
 
-def _manifest(corpus: Corpus, survey: Survey, counts: Counter[str], facts: dict[str, Any], started: float) -> Manifest:
+def _manifest(
+    corpus: Corpus,
+    survey: Survey,
+    counts: Counter[str],
+    facts: dict[str, Any],
+    started: float,
+    texts: dict[str, Any],
+) -> Manifest:
     languages = {part.language for part in corpus.parts}
     kept = counts.total()
     order = [*corpus.format.labels, *counts]
@@ -115,7 +127,12 @@ def _manifest(corpus: Corpus, survey: Survey, counts: Counter[str], facts: dict[
         label_counts={cell: counts[cell] for cell in dict.fromkeys(order) if cell in counts},
         versions={"pyarrow": pa.__version__},
         seconds=round(time.monotonic() - started, 1),
-        statistics={"available": survey.counts(), "check": dict(survey.check), "notes": dict(survey.notes)},
+        statistics={
+            **texts,
+            "available": survey.counts(),
+            "check": dict(survey.check),
+            "notes": dict(survey.notes),
+        },
     )
 
 

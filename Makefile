@@ -1,0 +1,31 @@
+# make demo [DATA=DIR]   the main job on a small scale, end to end
+# make test              all tests;  make check: lint and types;  make golden: refresh golden files
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DATA ?=
+
+.PHONY: demo test fast check golden install
+.DEFAULT_GOAL := install
+
+install: $(VENV)/installed.json
+
+$(VENV)/installed.json: pyproject.toml .ci/constraints.txt .ci/install
+	@PYTHON=$(PYTHON) bash .ci/install $(VENV)
+
+demo: install
+	@$(BIN)/python -m evaluator.demo $(if $(DATA),--data-root $(DATA)) --install-facts $(VENV)/installed.json
+
+# The fast tests first: they say most of what is wrong in three minutes. Real data and real models follow.
+test: fast
+	$(BIN)/pytest -m "(realdata or model or browser or vllm) and not gpu and not network"
+
+fast: install
+	$(BIN)/pytest -m "not realdata and not model and not browser and not vllm and not gpu and not network"
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+golden: install
+	$(BIN)/pytest --update-golden tests/contract

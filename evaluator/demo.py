@@ -1,0 +1,119 @@
+"""`make demo`: the main job on a small scale, as the commands a user would type, each shown and timed.
+
+generate 200 MNLI examples → import a real arm of the same size → compare none, real and synthetic on three targets.
+With no data root the official files come from the hub; where no hub answers, from the samples in this package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from synthgen.console import stderr, stdout
+from synthgen.dataset import read_manifest
+from synthgen.errors import IncompleteError
+
+ROWS = 200
+FOLDER = Path("runs/demo")
+TARGETS = ("xnli", "udpos", "tatoeba")
+SAMPLES = Path(__file__).parent / "samples"
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A command that was run, and how long it took."""
+
+    command: str
+    seconds: float
+
+
+class Demo:
+    """Runs the steps in order; every step is a command that resumes or returns at once when it is finished."""
+
+    def __init__(self, data_root: Path | None, folder: Path) -> None:
+        """Write everything below `folder`."""
+        self.data_root, self.folder = data_root, folder
+        self.timed: list[Timed] = []
+
+    def run(self) -> None:
+        """Run all steps; raises CalledProcessError when one of them fails."""
+        self.command("synthgen", "packs", "pull")
+        synthetic, real = self.folder / "synthetic", self.folder / "real"
+        self.command(
+            *("synthgen", "make", "--task", "mnli", "--n", str(ROWS), "--model", "pack:smollm2-135m-instruct"),
+            *("--out", str(synthetic)),
+        )
+        data_root, source = self.sources()
+        self.command("synthgen", "import", "mnli", "--from", str(source), "--n", str(ROWS), "--out", str(real))
+        rows = min(ROWS, read_manifest(real).n)
+        sized = "" if rows == ROWS else f":{rows}"
+        self.command(
+            *("evaluator", "compare", "none=none", f"real={real}{sized}", f"synthetic={synthetic}{sized}"),
+            *("--targets", ",".join(TARGETS), "--languages", "en,de,es,hi,sw,tr,zh", "--data-root", str(data_root)),
+            *("--model", "pack:multilingual-e5-small", "--recipe", "small", "--seeds", "2"),
+            *("--max-train-examples", "400", "--max-eval-examples", "200"),
+            *("--store", str(self.folder / "store"), "--out", str(self.folder / "report.html")),
+        )
+
+    def sources(self) -> tuple[Path, str | Path]:
+        """Return the data root and where the real MNLI rows come from: the user's files, the hub, or the samples."""
+        if self.data_root is not None:
+            return self.data_root, self.data_root
+        fetched = self.folder / "data"
+        try:
+            self.command("evaluator", "data", "fetch", "--data-root", str(fetched), "--targets", ",".join(TARGETS))
+        except subprocess.CalledProcessError as error:
+            if error.returncode != IncompleteError.exit_code:
+                raise
+            stderr.print("no hub answers: the demo uses the samples of this package, from which nothing can be concluded")
+            return SAMPLES, SAMPLES
+        return fetched, "hub"
+
+    def command(self, *words: str) -> None:
+        """Show, run and time one command."""
+        shown = shlex.join(words)
+        stdout.print(f"\n[bold]$ {shown}[/]", highlight=False)
+        begin = time.monotonic()
+        program = Path(sys.executable).with_name(words[0])
+        subprocess.run([str(program), *words[1:]], check=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+        self.timed.append(Timed(shown, round(time.monotonic() - begin, 1)))
+
+
+def main() -> int:
+    """Run the demo, write `timing.json`, and say where the report is."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--data-root", type=Path, help="real XTREME-R files; default: the hub, else samples")
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument("--install-facts", type=Path, help="JSON that the installation wrote")
+    arguments = parser.parse_args()
+    demo = Demo(arguments.data_root, arguments.folder)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    begin = time.monotonic()
+    try:
+        demo.run()
+    except subprocess.CalledProcessError as error:
+        stderr.print(f"the demo stopped; what is finished is kept in {arguments.folder}, and `make demo` goes on from there")
+        return int(error.returncode)
+    seconds = round(time.monotonic() - begin, 1)
+    installed = json.loads(arguments.install_facts.read_text()) if arguments.install_facts else {}
+    _write_timing(arguments.folder / "timing.json", seconds, demo.timed, installed)
+    stdout.print(f"\n[bold]done in {seconds:.0f} s[/]; open {arguments.folder / 'report.html'}", highlight=False)
+    return 0
+
+
+def _write_timing(path: Path, seconds: float, timed: list[Timed], installed: dict[str, object]) -> None:
+    """Write the seconds of this run; those of the run that did the work stay as `first`."""
+    facts = {**installed, "cores": os.cpu_count(), "seconds": seconds, "steps": [asdict(step) for step in timed]}
+    first = json.loads(path.read_text()).get("first") if path.is_file() else None
+    path.write_text(json.dumps({**facts, "first": first or facts}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

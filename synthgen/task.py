@@ -1,0 +1,208 @@
+"""An intermediate task: one file in `prompts/`, a strict TOML header and one Jinja template per generation step.
+
+The header says what the data look like (format, columns, labels, real size) and what varies from item to item
+(attributes, example sentences); the sections say how each text is asked for. Templates run in Jinja's sandbox and
+refuse undefined variables. Neighbours: `generate` renders requests from a Task, `real` and `card` read its facts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from synthgen.errors import UserError, unknown
+from synthgen.formats import FORMATS, Format, format_from_manifest
+
+_HEADER = re.compile(r"\A\+\+\+\n(?P<header>.*?)\n\+\+\+\n(?P<body>.*)\Z", re.DOTALL)
+_SECTION = re.compile(r"^## (\w+)\n", re.MULTILINE)
+_REQUIRED = {"title", "format", "columns", "language", "real_size", "label_counts", "licence", "source"}
+_OPTIONAL = {"definitions", "attributes", "shots", "steps", "hub"}
+_STEP_KEYS = {"max_tokens": int, "temperature": float, "top_k": int, "stop": list}
+
+_jinja = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False, autoescape=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request of an item's chain: the field it writes, its template, how it is sampled."""
+
+    field: str
+    template: str
+    max_tokens: int = 64
+    temperature: float = 1.0
+    top_k: int = 50
+    stop: tuple[str, ...] = ("\n",)
+
+    def render(self, variables: Mapping[str, Any]) -> str:
+        """Return the prompt; a variable the template needs and `variables` lacks raises UndefinedError."""
+        return _jinja.from_string(self.template).render(variables).strip()
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """The sampling parameters as a manifest records them."""
+        return {"max_tokens": self.max_tokens, "temperature": self.temperature, "top_k": self.top_k, "stop": list(self.stop)}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task as its prompt file defines it; `label_counts` are the real training set's."""
+
+    name: str
+    title: str
+    format: Format
+    language: str
+    real_size: int
+    label_counts: dict[str, int]
+    licence: str
+    source: str
+    definitions: dict[str, str]
+    attributes: dict[str, tuple[str, ...]]
+    shots: dict[str, tuple[dict[str, str], ...]]
+    steps: tuple[Step, ...]
+    prompt_hash: str
+    hub: dict[str, Any] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what `synthgen tasks --json` prints."""
+        return {
+            "name": self.name,
+            "format": self.format.name,
+            "columns": list(self.format.columns),
+            "real_size": self.real_size,
+            "label_counts": self.label_counts,
+            "licence": self.licence,
+            "source": self.source,
+        }
+
+
+def prompts_folder() -> Path:
+    """Return the folder of prompt files: beside the package in a checkout, inside it in an installed wheel."""
+    inside = Path(__file__).parent / "prompts"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "prompts"
+
+
+def task_names() -> list[str]:
+    """Return the names of all tasks, largest real set first."""
+    return [task.name for task in sorted(map(load_task, _file_names()), key=lambda task: -task.real_size)]
+
+
+def tasks() -> list[dict[str, Any]]:
+    """Return the facts of all tasks, largest real set first."""
+    return [load_task(name).facts() for name in task_names()]
+
+
+def _file_names() -> list[str]:
+    return [path.stem for path in sorted(prompts_folder().glob("*.md")) if path.stem != "README"]
+
+
+def find_task(name: str) -> Task:
+    """Return the task of that name; UserError with the nearest name."""
+    if name not in _file_names():
+        raise unknown("task", name, _file_names())
+    return load_task(name)
+
+
+@cache
+def load_task(name: str) -> Task:
+    """Return the task of a prompt file; all faults of the file are named in one UserError."""
+    path = prompts_folder() / f"{name}.md"
+    return parse_task(name, path.read_text(encoding="utf-8"), where=f"prompts/{name}.md")
+
+
+def parse_task(name: str, text: str, *, where: str) -> Task:
+    """Return the task that a prompt file's text defines; UserError lists every fault with its line."""
+    match = _HEADER.match(text)
+    if match is None:
+        raise UserError(f"{where}:1: no header; a prompt file starts with +++, TOML, +++")
+    try:
+        header = tomllib.loads(match["header"])
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{where}: the header is not TOML: {error}") from None
+    sections = _sections(match["body"])
+    faults = [*_header_faults(header), *_step_faults(header, sections)]
+    if faults:
+        located = [f"{where}:{_line_of(text, token)}: {message}" for token, message in faults]
+        raise UserError("; ".join(located))
+    return _build(name, header, sections, hashlib.sha256(text.encode()).hexdigest())
+
+
+def _build(name: str, header: dict[str, Any], sections: dict[str, str], prompt_hash: str) -> Task:
+    labels = tuple(header["label_counts"])
+    steps = tuple(
+        Step(field_name, sections[field_name], **{**options, "stop": tuple(options.get("stop", ("\n",)))})
+        for field_name, options in header.get("steps", {}).items()
+    )
+    return Task(
+        name=name,
+        title=header["title"],
+        format=format_from_manifest(header["format"], header["columns"], labels),
+        language=header["language"],
+        real_size=header["real_size"],
+        label_counts=dict(header["label_counts"]),
+        licence=header["licence"],
+        source=header["source"],
+        definitions=dict(header.get("definitions", {})),
+        attributes={key: tuple(values) for key, values in header.get("attributes", {}).items()},
+        shots={label: tuple(items) for label, items in header.get("shots", {}).items()},
+        steps=steps,
+        prompt_hash=prompt_hash,
+        hub=dict(header.get("hub", {})),
+    )
+
+
+def _sections(body: str) -> dict[str, str]:
+    parts = _SECTION.split(body)
+    return {parts[i]: parts[i + 1].strip() for i in range(1, len(parts), 2)}
+
+
+Fault = tuple[str, str]
+
+
+def _header_faults(header: dict[str, Any]) -> list[Fault]:
+    """Return (token to find the line by, message) for every fault of the header itself."""
+    known = _REQUIRED | _OPTIONAL
+    faults: list[Fault] = [(key, str(unknown("key", key, sorted(known)))) for key in header if key not in known]
+    faults += [("+++", f"missing key '{key}'") for key in sorted(_REQUIRED - set(header))]
+    if header.get("format", "pair") not in FORMATS:
+        faults.append(("format", str(unknown("format", str(header["format"]), FORMATS))))
+    labels = header.get("label_counts", {})
+    if labels and sum(labels.values()) != header.get("real_size"):
+        faults.append(("label_counts", f"label counts sum to {sum(labels.values())}, real_size is {header.get('real_size')}"))
+    for table in ("definitions", "shots"):
+        faults += [(label, str(unknown("label", label, labels))) for label in header.get(table, {}) if label not in labels]
+    return faults
+
+
+def _step_faults(header: dict[str, Any], sections: dict[str, str]) -> list[Fault]:
+    """Return the faults of the generation steps: options, sections, templates and their variables."""
+    steps: dict[str, Any] = header.get("steps", {})
+    faults: list[Fault] = [(f"## {name}", f"section '{name}' has no [steps.{name}]") for name in sections if name not in steps]
+    available = {"label", "definition", "shots", "shot_premises", "language", "passage", *header.get("attributes", {})}
+    for name, options in steps.items():
+        anchor = f"[steps.{name}]"
+        faults += [(anchor, str(unknown("key", key, _STEP_KEYS))) for key in options if key not in _STEP_KEYS]
+        if name not in sections:
+            faults.append((anchor, f"step '{name}' has no section '## {name}'"))
+            continue
+        try:
+            used = meta.find_undeclared_variables(_jinja.parse(sections[name]))
+        except TemplateError as error:
+            faults.append((f"## {name}", f"template of '{name}': {error.message}"))
+            continue
+        faults += [(f"## {name}", f"step '{name}': " + str(unknown("variable", v, sorted(available)))) for v in sorted(used - available)]
+        available.add(name)
+    return faults
+
+
+def _line_of(text: str, token: str) -> int:
+    position = text.find(token)
+    return text.count("\n", 0, max(position, 0)) + 1

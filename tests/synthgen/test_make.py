@@ -1,0 +1,190 @@
+"""`synthgen make` with the scripted engine: the promises about counts, resumption and bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synthgen.dataset import Manifest, read_manifest, read_rejected, read_rows, scale_counts
+from synthgen.engines import Request
+from synthgen.engines.scripted import ScriptedEngine
+from synthgen.errors import IncompleteError, UserError
+from synthgen.generate import make
+from tests.synthgen.scripts import mostly, sentence
+
+
+@pytest.fixture
+def tiny_model(tmp_path: Path) -> str:
+    """A model folder that no engine loads: the scripted engine needs only its name."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    return str(folder)
+
+
+def run(model: str, out: Path, answer=sentence, *, n: int = 50, **options) -> Manifest:
+    engine = ScriptedEngine(answer)
+    return make("mnli", n=n, model=model, engine="scripted", out=out, decoding="plain", started_engine=engine, **options)
+
+
+def test_make_keeps_exactly_n_with_the_real_label_proportions(tiny_model: str, tmp_path: Path) -> None:
+    manifest = run(tiny_model, tmp_path / "out", n=200)
+    rows = list(read_rows(tmp_path / "out"))
+    assert len(rows) == manifest.n == manifest.kept == 200
+    assert manifest.label_counts == {"entailment": 66, "neutral": 67, "contradiction": 67}
+    assert Counter(row["label"] for row in rows) == {0: 66, 1: 67, 2: 67}
+    assert len({row["id"] for row in rows}) == 200
+    assert manifest.asked == manifest.kept + sum(manifest.rejected.values()) + manifest.failed
+
+
+def test_duplicates_are_rejected_with_the_id_of_the_kept_row(tiny_model: str, tmp_path: Path) -> None:
+    manifest = run(tiny_model, tmp_path / "out", mostly(0.4, "A MAN sleeps on the bench."), n=40)
+    rejections = [item for item in read_rejected(tmp_path / "out") if item.reason == "exact duplicate"]
+    kept = {row["id"] for row in read_rows(tmp_path / "out")}
+    assert manifest.rejected["format"] + manifest.rejected.get("exact duplicate", 0) > 0
+    assert all(item.evidence in kept for item in rejections)
+    texts = [(row["premise"].casefold(), row["hypothesis"].casefold()) for row in read_rows(tmp_path / "out")]
+    assert len(set(texts)) == len(texts)
+
+
+def test_empty_replies_are_rejections_and_server_errors_are_retried(tiny_model: str, tmp_path: Path) -> None:
+    empty = run(tiny_model, tmp_path / "empty", mostly(0.3, "  \x00 "), n=30)
+    assert empty.kept == 30
+    assert empty.attempts["bad"] == empty.rejected["empty text"] > 0
+
+    calls: Counter[tuple[int, int]] = Counter()
+
+    def fails_once(request: Request) -> str | Exception:
+        calls[request.tag] += 1
+        return ConnectionError("503") if calls[request.tag] == 1 and request.nonce % 3 == 0 else sentence(request)
+
+    retried = run(tiny_model, tmp_path / "retried", fails_once, n=30)
+    assert retried.kept == 30
+    assert retried.failed == 0
+    assert retried.attempts["http"] > 0
+
+
+def test_a_server_that_never_answers_leaves_failed_slots_and_a_resumable_folder(tiny_model: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(IncompleteError, match=r"0 of .* commonest rejections: none.*larger --max-requests goes on"):
+        run(tiny_model, out, lambda request: TimeoutError("no answer"), n=9, max_requests=60)
+    assert run(tiny_model, out, n=9).kept == 9
+
+
+def test_the_budget_error_names_the_short_label_and_the_commonest_reason(tiny_model: str, tmp_path: Path) -> None:
+    def contradictions_fail(request: Request) -> str:
+        return "No." if "definitely false" in request.prompt else sentence(request)
+
+    with pytest.raises(IncompleteError, match=r"'contradiction' has 0 of 10 .* too short"):
+        run(tiny_model, tmp_path / "out", contradictions_fail, n=30, max_requests=200)
+
+
+def test_the_same_call_on_a_finished_folder_asks_nothing(tiny_model: str, tmp_path: Path) -> None:
+    first = run(tiny_model, tmp_path / "out")
+    engine = ScriptedEngine(sentence)
+    second = make(
+        "mnli", n=50, model=tiny_model, engine="scripted", out=tmp_path / "out", decoding="plain", started_engine=engine
+    )
+    assert second == first
+    assert engine.requests == 0
+
+
+def test_another_run_in_the_same_folder_is_refused_with_the_difference(tiny_model: str, tmp_path: Path) -> None:
+    run(tiny_model, tmp_path / "out", n=10)
+    with pytest.raises(UserError, match="holds another run: n is 10 there, 12 here, seed is 0 there, 1 here"):
+        run(tiny_model, tmp_path / "out", n=12, seed=1)
+
+
+@pytest.mark.parametrize(("n", "message"), [(0, "less than 1"), (-3, "less than 1"), ("many", "not a number")])
+def test_an_impossible_n_is_refused(tiny_model: str, tmp_path: Path, n: object, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        run(tiny_model, tmp_path / "out", n=n)  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
+
+
+def test_n_beyond_the_request_budget_is_refused_before_anything_starts(tiny_model: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--max-requests 30 cannot make 50 rows"):
+        run(tiny_model, tmp_path / "out", max_requests=30)
+
+
+def test_unknown_names_get_the_nearest_one(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="unknown task 'mnil'; did you mean 'mnli'"):
+        make("mnil", n=3, out=tmp_path / "out")
+    with pytest.raises(UserError, match="unknown pack 'smollm2-135m'; did you mean 'smollm2-135m-instruct'"):
+        make("mnli", n=3, model="pack:smollm2-135m", out=tmp_path / "out")
+    with pytest.raises(UserError, match="no model at 'nowhere'"):
+        make("mnli", n=3, model="nowhere", out=tmp_path / "out")
+
+
+_KILLED = """
+import os, sys
+from pathlib import Path
+from synthgen.engines.scripted import ScriptedEngine
+from synthgen.generate import make
+from tests.synthgen.scripts import sentence
+left = int(sys.argv[3])
+def answer(request):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), 9)
+    return sentence(request)
+make("mnli", n=300, model=sys.argv[1], engine="scripted", out=Path(sys.argv[2]), decoding="plain",
+     started_engine=ScriptedEngine(answer))
+"""
+
+
+def test_a_run_killed_twice_resumes_with_nothing_lost_and_nothing_doubled(tiny_model: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    asked = 0
+    for after in (150, 310):
+        command = [sys.executable, "-c", _KILLED, tiny_model, str(out), str(after)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+        assert done.returncode == -9, done.stderr
+        assert not (out / "synthgen.json").exists()
+        asked += after
+    engine = ScriptedEngine(sentence)
+    manifest = make("mnli", n=300, model=tiny_model, engine="scripted", out=out, decoding="plain", started_engine=engine)
+    ids = [row["id"] for row in read_rows(out)]
+    assert len(ids) == len(set(ids)) == manifest.kept == 300
+    lost = asked + engine.requests - sum(manifest.attempts.values())
+    assert 0 <= lost <= 2 * (2 * 64 + 64), "a kill loses at most the requests since the last commit"
+
+
+def test_a_resumed_run_ends_with_the_rows_of_an_uninterrupted_one(tiny_model: str, tmp_path: Path) -> None:
+    whole = run(tiny_model, tmp_path / "whole", n=60)
+    with pytest.raises(IncompleteError):
+        run(tiny_model, tmp_path / "parts", n=60, max_requests=121, answer=mostly(0.5, RuntimeError("down")))
+    parts = run(tiny_model, tmp_path / "parts", n=60)
+    assert parts.label_counts == whole.label_counts
+    assert read_manifest(tmp_path / "parts").kept == 60
+
+
+def test_nothing_of_the_machine_is_in_the_manifest(tiny_model: str, tmp_path: Path) -> None:
+    os.environ["SYNTHGEN_SECRET_FOR_TEST"] = "hunter2-hunter2"
+    run(tiny_model, tmp_path / "out", n=5)
+    text = (tmp_path / "out" / "synthgen.json").read_text() + (tmp_path / "out" / "README.md").read_text()
+    assert "hunter2-hunter2" not in text
+    assert json.loads((tmp_path / "out" / "synthgen.json").read_text())["origin"] == "synthetic"
+
+
+@given(
+    st.dictionaries(st.text(min_size=1, max_size=5), st.integers(0, 10**6), min_size=1, max_size=6).filter(
+        lambda counts: sum(counts.values()) > 0
+    ),
+    st.integers(0, 10**5),
+)
+@settings(deadline=None)
+def test_scaled_counts_sum_to_n_and_are_within_one_of_proportional(counts: dict[str, int], n: int) -> None:
+    scaled = scale_counts(counts, n)
+    total = sum(counts.values())
+    assert sum(scaled.values()) == n
+    assert all(abs(scaled[name] - n * counts[name] / total) < 1 for name in counts)
