@@ -272,7 +272,13 @@ class Table:
             if row.value is not None:
                 values[row.cell][place[row.run]] = row.value
         faults = dict(_mixed_cells(rows))
-        problems = [*_failed(rows), *_missing(rows, runs, cells), *_seed_problems(runs), *_short(rows)]
+        problems = [
+            *_failed(rows),
+            *_missing(rows, runs, cells),
+            *_seed_problems(runs),
+            *_short(rows),
+            *_no_transfer(cells),
+        ]
         problems += [Problem("mixed cells", f"{message}; its aggregates are refused") for message in faults.values()]
         return cls(runs, cells, values, faults, (*problems, *_degenerate(runs, values)))
 
@@ -340,6 +346,13 @@ def _seed_problems(runs: Sequence[Run]) -> Iterator[Problem]:
             yield Problem("unequal seeds", f"{arm}@{size} has seeds {own}, others {list(common)}; compared as unpaired")
     if len({size for _, size in seeds if size > 0}) < 2:
         yield Problem("one size", "one size of intermediate data: no scaling curve and no exchange rate; give --sizes")
+
+
+def _no_transfer(cells: Iterable[Cell]) -> Iterator[Problem]:
+    if all(cell.language == ENGLISH for cell in cells):
+        yield Problem(
+            "no transfer", "no language but English was scored: there is no transfer to measure; see --languages"
+        )
 
 
 def _short(rows: Iterable[ResultRow]) -> Iterator[Problem]:
@@ -543,7 +556,8 @@ def _curves(arms: Sequence[str], key: str, scores: Mapping[str, Scores]) -> Iter
     for (arm, size), values in own.values.items():
         if size > 0 and np.isfinite(values).all():
             points[arm][size] = values
-    for curve in fit_curves({arm: sizes for arm, sizes in points.items() if len(sizes) > 1}).values():
+    enough = {arm: sizes for arm, sizes in points.items() if len(sizes) > 1}
+    for curve in fit_curves(enough).values() if enough else ():
         grid = np.concatenate([np.geomspace(*curve.limits, CURVE_POINTS), np.array(curve.sizes, float)])
         grid = np.unique(np.clip(grid, *curve.limits))
         rows = zip(grid, curve.values(grid), curve.band(own, grid), strict=True)

@@ -16,6 +16,13 @@ from markupsafe import Markup
 from evaluator.comparison import Comparison, FittedCurve, Point
 from evaluator.report.words import count
 
+_CORNERS: dict[str, list[tuple[float, float]]] = {
+    "square": [(-1, -1), (1, -1), (1, 1), (-1, 1)],
+    "diamond": [(0, -1.4), (1.4, 0), (0, 1.4), (-1.4, 0)],
+    "triangle": [(0, -1.3), (1.2, 1), (-1.2, 1)],
+    "down": [(0, 1.3), (1.2, -1), (-1.2, -1)],
+    "cross": [(-1.2, -0.4), (-0.4, -0.4), (-0.4, -1.2), (0.4, -1.2), (0.4, -0.4), (1.2, -0.4)],
+}
 SHAPES = ("circle", "square", "diamond", "triangle", "cross", "down")
 
 
@@ -64,13 +71,7 @@ def marker(shape: str, x: float, y: float, r: float = 4.5) -> str:
     """Return one marker."""
     if shape == "circle":
         return f'<circle cx="{x}" cy="{y}" r="{r}"/>'
-    corners: list[tuple[float, float]] = {
-        "square": [(-1, -1), (1, -1), (1, 1), (-1, 1)],
-        "diamond": [(0, -1.4), (1.4, 0), (0, 1.4), (-1.4, 0)],
-        "triangle": [(0, -1.3), (1.2, 1), (-1.2, 1)],
-        "down": [(0, 1.3), (1.2, -1), (-1.2, -1)],
-        "cross": [(-1.2, -0.4), (-0.4, -0.4), (-0.4, -1.2), (0.4, -1.2), (0.4, -0.4), (1.2, -0.4)],
-    }[shape]
+    corners = _CORNERS[shape]
     if shape == "cross":
         corners = corners + [(-a, -b) for a, b in corners]
     path = " ".join(f"{x + r * a:.1f},{y + r * b:.1f}" for a, b in corners)

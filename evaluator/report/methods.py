@@ -14,14 +14,14 @@ def paragraphs(comparison: Comparison) -> list[str]:
         for name, entry in targets.items()
     )
     items = all(pair.estimate.items_resampled for pair in comparison.headline())
-    scope = "seeds and test items" if items else "seeds alone, since item scores were not stored for every cell"
+    scope = "seeds and test items" if items else "seeds alone (item scores were not stored for every cell)"
     return [
         f"The estimand is the {comparison.estimand['text']} (hash {comparison.estimand['hash']}), fixed by the list of "
         f"targets before scores were seen: {listed}. A target with several metrics counts their mean. Averages are "
         "never taken over missing cells, failed runs, mixed data revisions or different test items.",
-        f"Uncertainty covers {scope}, by the multi-bootstrap (Sellam et al., 2022) in a small-sample form: the variance "
-        f"of a difference is the unbiased variance between seeds plus the covariance, over {DRAWS:,} resamples of the "
-        "test items, between different seeds, with t intervals (Satterthwaite, 1946). Items that are translations of "
+        f"Uncertainty covers {scope}, by the multi-bootstrap (Sellam et al., 2022) in a small-sample form: the "
+        f"variance of a difference is the unbiased variance between seeds plus the covariance, over {DRAWS:,} resamples "
+        "of the test items, between different seeds, with t intervals (Satterthwaite, 1946). Items that are translations of "
         "each other are resampled jointly across languages; corpus metrics are recomputed in every resample. Arms that "
         "share seeds are paired. The variance between seeds is moderated by that of the other contrasts of the sweep, "
         "for at most two degrees of freedom (after Smyth, 2004).",

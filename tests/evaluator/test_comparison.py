@@ -1,0 +1,247 @@
+"""The verdict: what is averaged, what is refused, and what every kind of broken input comes to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from evaluator.comparison import Comparison, Pair, compare_results, make_scopes
+from evaluator.results import Cell, ResultRow, Run, read_results, write_item_ids, write_item_scores, write_results
+
+Rows = Callable[..., list[ResultRow]]
+Maker = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def comparison(experiment_rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    path = tmp_path_factory.mktemp("whole") / "results.jsonl"
+    write_results(path, experiment_rows())
+    return compare_results(read_results(path))
+
+
+def whole(comparison: Comparison, a: str, b: str, size: int | str) -> Pair:
+    return next(p for p in comparison.headline() if (p.a, p.b, p.size) == (a, b, size))
+
+
+def compare(path: Path) -> Comparison:
+    return compare_results(read_results(path))
+
+
+def problems(comparison: Comparison) -> dict[str, str]:
+    return {problem.kind: problem.message for problem in comparison.problems}
+
+
+def test_the_document_fits_the_published_schema(comparison: Comparison) -> None:
+    schema = json.loads(files("synthgen.schemas").joinpath("comparison.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(comparison.document(), allow_nan=False)))
+
+
+def test_the_estimand_is_the_mean_over_targets_of_the_mean_over_languages_without_english(
+    comparison: Comparison, experiment_rows: Rows
+) -> None:
+    by_target: dict[str, list[float]] = {}
+    for row in experiment_rows():
+        if (row.arm, row.size, row.language == "en") == ("real", 1_000, False):
+            by_target.setdefault(row.target, []).append(row.value or 0.0)
+    expected = np.mean([np.mean(values) for values in by_target.values()])
+    point = next(p for p in comparison.points if (p.arm, p.size, p.scope) == ("real", 1_000, "all"))
+    assert point.estimate.value == pytest.approx(expected)
+
+
+def test_a_target_with_two_metrics_counts_their_mean_and_leaves_out_secondary_ones() -> None:
+    cells = [
+        Cell("xquad", "de", "em"),
+        Cell("xquad", "de", "f1"),
+        Cell("udpos", "de", "f1"),
+        Cell("udpos", "de", "token_accuracy"),
+    ]
+    everything = make_scopes(cells)[0]
+    assert everything.cells == {cells[0]: 0.25, cells[1]: 0.25, cells[2]: 0.5}
+
+
+def test_a_family_counts_targets_equally_however_many_languages_they_have() -> None:
+    cells = [
+        Cell("xnli", "de", "accuracy"),
+        Cell("udpos", "de", "f1"),
+        Cell("udpos", "nl", "f1"),
+        Cell("udpos", "zh", "f1"),
+    ]
+    germanic = next(scope for scope in make_scopes(cells) if scope.key == "family:IE: Germanic")
+    assert germanic.cells == {cells[0]: 0.5, cells[1]: 0.25, cells[2]: 0.25}
+
+
+def test_every_pair_is_compared_at_every_common_size(comparison: Comparison) -> None:
+    seen = {(pair.a, pair.b, pair.size) for pair in comparison.headline()}
+    arms = [("real", "none"), ("synthetic", "none"), ("synthetic", "real")]
+    assert seen == {(a, b, size) for a, b in arms for size in (1_000, 4_000, 16_000)}
+
+
+def test_arms_of_other_sizes_are_compared_at_their_own_full_size_and_labelled_so(
+    results_file: Maker, experiment_rows: Rows
+) -> None:
+    rows = [row for row in experiment_rows() if (row.arm, row.size) != ("real", 16_000)]
+    pair = whole(compare(results_file(rows)), "synthetic", "real", "full")
+    assert (pair.size_a, pair.size_b) == (16_000, 4_000)
+
+
+def test_an_arm_without_intermediate_data_is_shown_at_every_size(comparison: Comparison) -> None:
+    pairs = [whole(comparison, "real", "none", size) for size in (1_000, 16_000)]
+    assert [pair.size_b for pair in pairs] == [0, 0]
+
+
+def test_languages_are_corrected_by_holm_and_counted(comparison: Comparison) -> None:
+    pair = whole(comparison, "real", "none", 16_000)
+    own = [
+        p
+        for p in comparison.pairs
+        if p.scope.startswith("language:") and (p.a, p.b, p.size) == ("real", "none", 16_000)
+    ]
+    assert {p.scope for p in own if p.p_holm is not None} == {"language:de", "language:sw", "language:zh"}
+    assert all(p.p_holm >= p.estimate.p for p in own if p.p_holm is not None)
+    assert pair.languages is not None
+    assert pair.languages["of"] == 3
+
+
+def test_the_same_results_give_the_same_bytes(results_file: Maker) -> None:
+    path = results_file(seeds=3)
+    first, second = (json.dumps(compare(path).document()) for _ in range(2))
+    assert first == second
+
+
+def test_a_store_gives_the_verdict_of_inline_items(tmp_path: Path, experiment_rows: Rows) -> None:
+    rows = experiment_rows(seeds=3)
+    write_results(tmp_path / "inline.jsonl", rows)
+    write_results(tmp_path / "store" / "results.jsonl", [replace(row, item_ids=None, item_scores=None) for row in rows])
+    cells: dict[Cell, dict[Run, object]] = {}
+    for row in rows:
+        cells.setdefault(row.cell, {})[row.run] = row.item_scores
+        write_item_ids(tmp_path / "store", row.target, row.language, row.item_ids or ())
+    for cell, scores in cells.items():
+        write_item_scores(tmp_path / "store", cell, scores)  # type: ignore[arg-type]
+    inline, stored = compare(tmp_path / "inline.jsonl"), compare(tmp_path / "store")
+    assert json.dumps(inline.document()) == json.dumps(stored.document())
+
+
+# --- broken input ---------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_cell_refuses_the_aggregates_that_need_it_and_no_other(
+    results_file: Maker, experiment_rows: Rows
+) -> None:
+    rows = [r for r in experiment_rows() if (r.run, r.cell) != (Run("real", 4_000, 2), Cell("xnli", "de", "accuracy"))]
+    found = compare(results_file(rows))
+    pair = whole(found, "synthetic", "real", 4_000)
+    assert (pair.verdict, pair.document()["difference"]) == ("unresolved", None)
+    assert pair.reason == "missing or failed scores of real@4000"
+    assert whole(found, "synthetic", "real", 1_000).known
+    udpos = next(p for p in found.by_scope["target:udpos"] if (p.a, p.b, p.size) == ("synthetic", "real", 4_000))
+    assert udpos.known
+    assert "real@4000 seed 2 was not scored on xnli/de/accuracy" in problems(found)["missing cell"]
+
+
+def test_a_failed_run_is_reported_and_never_averaged_away(results_file: Maker, experiment_rows: Rows) -> None:
+    rows = [
+        replace(r, value=None, item_ids=None, item_scores=None) if r.run == Run("real", 1_000, 0) else r
+        for r in experiment_rows()
+    ]
+    found = compare(results_file(rows))
+    assert whole(found, "real", "none", 1_000).reason == "missing or failed scores of real@1000"
+    assert whole(found, "synthetic", "none", 1_000).known
+    assert "real@1000 seed 0 has no score (null or NaN)" in problems(found)["failed run"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "word"),
+    [("data_revision", "rev2", "data revisions rev1, rev2"), ("split", "dev", "splits dev, test")],
+)
+def test_mixed_data_refuse_every_aggregate_that_holds_them(
+    results_file: Maker, experiment_rows: Rows, field: str, value: str, word: str
+) -> None:
+    rows = [
+        replace(r, **{field: value}) if (r.arm, r.cell) == ("real", Cell("xnli", "de", "accuracy")) else r
+        for r in experiment_rows()
+    ]
+    found = compare(results_file(rows))
+    assert all(not pair.known for pair in found.headline())
+    assert f"xnli/de/accuracy mixes {word}" in problems(found)["mixed cells"]
+    assert all(pair.known for pair in found.by_scope["target:udpos"])
+
+
+def test_runs_scored_on_different_items_are_not_compared(results_file: Maker, experiment_rows: Rows) -> None:
+    rows = [
+        replace(r, item_ids=tuple(f"other-{item}" for item in r.item_ids or ()))
+        if (r.arm, r.target) == ("real", "xnli")
+        else r
+        for r in experiment_rows(seeds=2)
+    ]
+    found = compare(results_file(rows))
+    assert not whole(found, "synthetic", "real", 1_000).known
+    assert "was scored on other items" in problems(found)["unequal items"]
+
+
+def test_scores_that_disagree_with_their_items_are_not_trusted(results_file: Maker, experiment_rows: Rows) -> None:
+    rows = [
+        replace(r, value=(r.value or 0) / 2) if r.run == Run("real", 1_000, 0) else r for r in experiment_rows(seeds=2)
+    ]
+    assert "its item scores give" in problems(compare(results_file(rows)))["unequal items"]
+
+
+def test_one_seed_gives_a_difference_and_no_verdict(results_file: Maker) -> None:
+    found = compare(results_file(seeds=1))
+    pair = whole(found, "synthetic", "real", 1_000)
+    assert (pair.verdict, pair.reason) == ("unresolved", "one seed: the noise of training is unknown")
+    assert pair.document()["difference"] is not None
+    assert pair.document()["ci95"] is None
+    assert "run 5 (3 at least)" in problems(found)["one seed"]
+
+
+def test_one_size_has_no_curve_and_says_so(results_file: Maker) -> None:
+    found = compare(results_file(sizes=(1_000,)))
+    assert (found.curves, found.exchange_rates) == ((), ())
+    assert "no scaling curve and no exchange rate" in problems(found)["one size"]
+
+
+def test_without_item_scores_the_interval_covers_seeds_alone_and_says_so(results_file: Maker) -> None:
+    found = compare(results_file(with_items=False))
+    assert not whole(found, "synthetic", "real", 1_000).estimate.items_resampled
+    assert "intervals that use them cover seeds alone" in problems(found)["seeds alone"]
+
+
+def test_other_seeds_make_the_comparison_unpaired(results_file: Maker, experiment_rows: Rows) -> None:
+    rows = [replace(r, seed=r.seed + 10) if r.arm == "synthetic" else r for r in experiment_rows()]
+    found = compare(results_file(rows))
+    assert not whole(found, "synthetic", "real", 1_000).estimate.paired
+    assert whole(found, "real", "none", 1_000).estimate.paired
+    assert "compared as unpaired" in problems(found)["unequal seeds"]
+
+
+def test_a_collapsed_run_is_reported_and_kept(results_file: Maker, experiment_rows: Rows) -> None:
+    rows = [
+        replace(r, value=33.3, item_ids=None, item_scores=None)
+        if (r.run, r.target) == (Run("real", 1_000, 3), "xnli")
+        else r
+        for r in experiment_rows(with_items=False)
+    ]
+    found = compare(results_file(rows))
+    assert "real@1000 seed 3 scores 33.30 on xnli in every language" in problems(found)["degenerate run"]
+    assert whole(found, "synthetic", "real", 1_000).known
+
+
+def test_sample_data_support_no_verdict(results_file: Maker) -> None:
+    found = compare(results_file(revision="sample:abc"))
+    assert found.sample
+    assert {pair.verdict for pair in found.pairs} == {"unresolved"}
+    assert {pair.reason for pair in found.headline()} == {"sample data supports no verdict"}
+
+
+def test_english_alone_has_no_aggregate(results_file: Maker) -> None:
+    found = compare(results_file(languages=("en",)))
+    assert found.headline() == []
+    assert "no language but English" in problems(found)["no transfer"]

@@ -1,0 +1,193 @@
+"""The statistics against outside authorities: scipy, statsmodels, and the published multi-bootstrap."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
+from statsmodels.stats.weightstats import ttost_paired
+
+from evaluator.significance import (
+    Scores,
+    at_least,
+    holm,
+    item_covariance,
+    metric_draws,
+    multibootstrap,
+    resample_counts,
+    sign_flip_floor,
+    sign_flip_p,
+)
+
+A, B = ("synthetic", 100), ("real", 100)
+DIFFERENCE = {A: 1.0, B: -1.0}
+
+
+def two_arms(a: list[float], b: list[float], seeds_b: tuple[int, ...] | None = None) -> Scores:
+    seeds = {A: tuple(range(len(a))), B: seeds_b or tuple(range(len(b)))}
+    return Scores({A: np.array(a), B: np.array(b)}, seeds)
+
+
+SAMPLES = ([61.2, 60.4, 62.9, 61.7, 60.9], [60.1, 60.3, 61.0, 61.5, 59.8])
+
+
+def test_arms_that_share_seeds_give_the_paired_t_interval_of_scipy() -> None:
+    estimate = two_arms(*SAMPLES).contrast(DIFFERENCE)
+    expected = stats.ttest_rel(*SAMPLES)
+    interval = expected.confidence_interval(0.95)
+    assert estimate.interval() == pytest.approx((interval.low, interval.high), abs=1e-9)
+    assert estimate.p == pytest.approx(expected.pvalue, abs=1e-9)
+    assert estimate.paired
+
+
+def test_arms_with_other_seeds_give_the_welch_interval_of_scipy() -> None:
+    a, b = SAMPLES[0], [*SAMPLES[1], 58.8, 61.1]
+    estimate = two_arms(a, b, seeds_b=(10, 11, 12, 13, 14, 15, 16)).contrast(DIFFERENCE)
+    expected = stats.ttest_ind(a, b, equal_var=False)
+    interval = expected.confidence_interval(0.95)
+    assert estimate.interval() == pytest.approx((interval.low, interval.high), abs=1e-9)
+    assert estimate.p == pytest.approx(expected.pvalue, abs=1e-9)
+    assert not estimate.paired
+
+
+def test_equivalence_is_the_paired_tost_of_statsmodels() -> None:
+    estimate = two_arms(*SAMPLES).contrast(DIFFERENCE)
+    expected, _, _ = ttost_paired(np.array(SAMPLES[0]), np.array(SAMPLES[1]), -1.5, 1.5)
+    assert estimate.p_equivalence(1.5) == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_detectable_difference_has_eighty_percent_power_by_statsmodels() -> None:
+    estimate = two_arms(*SAMPLES).contrast(DIFFERENCE)
+    effect = estimate.mde80 / (estimate.se * np.sqrt(5))
+    assert TTestPower().power(effect, nobs=5, alpha=0.05) == pytest.approx(0.8, abs=1e-3)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=60))
+def test_holm_agrees_with_statsmodels(p_values: list[float]) -> None:
+    np.testing.assert_allclose(holm(p_values), multipletests(p_values, method="holm")[1], atol=1e-12)
+
+
+@given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=40))
+def test_at_least_k_is_the_largest_k_whose_partial_conjunction_p_stays_below_alpha(p_values: list[float]) -> None:
+    ordered, m = sorted(p_values), len(p_values)
+    conjunction = np.maximum.accumulate([(m - k) * p for k, p in enumerate(ordered)])  # Dror et al. 2017, eq. 3
+    assert at_least(p_values) == int(np.sum(conjunction <= 0.05))
+
+
+@given(npst.arrays(np.float64, st.integers(2, 9), elements=st.floats(-5, 5).map(lambda x: round(x, 3))))
+def test_sign_flips_agree_with_the_exact_permutation_test_of_scipy(differences: np.ndarray) -> None:
+    expected = stats.permutation_test(
+        (differences,),
+        np.mean,
+        permutation_type="samples",
+        alternative="two-sided",
+        n_resamples=np.inf,
+        vectorized=True,
+    )
+    null = np.abs(expected.null_distribution)
+    two_sided = np.mean(null >= abs(expected.statistic) * (1 - 1e-12))  # scipy doubles the smaller tail
+    assert sign_flip_p(differences, np.random.default_rng(0)) == pytest.approx(two_sided, abs=1e-9)
+
+
+def test_no_sign_flip_p_lies_below_its_floor() -> None:
+    for n in range(2, 11):
+        assert sign_flip_p(np.ones(n), np.random.default_rng(0)) == pytest.approx(sign_flip_floor(n))
+
+
+def test_many_pairs_are_flipped_at_random_and_stay_near_the_exact_value() -> None:
+    differences = np.random.default_rng(3).normal(0.4, 1.0, size=20)
+    expected = stats.ttest_1samp(differences, 0).pvalue
+    assert sign_flip_p(differences, np.random.default_rng(0)) == pytest.approx(expected, abs=0.02)
+
+
+# google-research/language, language/multiberts/multibootstrap.py at c040a31: `multibootstrap(info, p, ones, score, nboot=300,
+# rng=RandomState(11))` on the predictions below, score = percent right; mean and sd (ddof 1) of its draws.
+PUBLISHED = {
+    True: ([59.73666667, 66.25166667], [4.7647664, 5.27512277], 6.515, 7.628318675789442),
+    False: ([60.0, 65.83166667], [4.39329072, 5.18576298], 5.831666666666667, 7.092142990395046),
+}
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_the_multi_bootstrap_gives_the_means_and_standard_errors_of_the_published_code(paired: bool) -> None:
+    n_seeds, n_items, n_draws = 5, 40, 300
+    rng = np.random.RandomState(5)
+    chance = np.repeat([[0.6], [0.7]], n_seeds, axis=0)
+    right = (rng.rand(2 * n_seeds, n_items) < chance).astype(np.float32)
+    stream = np.random.RandomState(11)  # the published code draws seeds, then seeds of the other arm, then items
+    seeds, other_seeds, counts = [], [], []
+    for _ in range(n_draws):
+        seeds.append(stream.choice(n_seeds, n_seeds))
+        other_seeds.append(seeds[-1] if paired else stream.choice(n_seeds, n_seeds))
+        counts.append(np.bincount(stream.choice(n_items, n_items), minlength=n_items))
+    draws = metric_draws(right, np.array(counts, dtype=np.float32).T)
+    pairs = multibootstrap(draws[:n_seeds], draws[n_seeds:], np.array(seeds), np.array(other_seeds))
+    difference = pairs[:, 1] - pairs[:, 0]
+    means, deviations, mean, deviation = PUBLISHED[paired]
+    np.testing.assert_allclose(pairs.mean(axis=0), means, atol=1e-6)
+    np.testing.assert_allclose(pairs.std(axis=0, ddof=1), deviations, atol=1e-6)
+    assert difference.mean() == pytest.approx(mean, abs=1e-6)
+    assert difference.std(ddof=1) == pytest.approx(deviation, abs=1e-6)
+
+
+@given(st.integers(1, 50), st.integers(1, 20), st.integers(0, 2**32 - 1))
+def test_every_draw_has_as_many_items_as_the_test_set(n_items: int, n_draws: int, seed: int) -> None:
+    counts = resample_counts(n_items, n_draws, np.random.default_rng(seed))
+    assert counts.shape == (n_items, n_draws)
+    np.testing.assert_array_equal(counts.sum(axis=0), n_items)
+
+
+def test_a_corpus_metric_is_recomputed_from_resampled_counts_not_averaged() -> None:
+    triples = np.array([[[1, 1, 1], [0, 3, 1]]], dtype=np.float32)  # F1 of the items: 1 and 0; of both: 2/6
+    draws = metric_draws(triples, np.array([[1, 2, 0], [1, 0, 2]], dtype=np.float32))
+    np.testing.assert_allclose(draws, [[100 * 2 / 6, 100.0, 0.0]])
+
+
+def test_item_noise_that_seeds_share_is_counted_and_noise_of_their_own_is_not_counted_twice() -> None:
+    rng = np.random.default_rng(1)
+    n, m = 4, 3000
+    shared, own = rng.normal(size=(2, 1, m)), rng.normal(size=(2, n, m))
+    items = np.concatenate([(shared + own)[0], (shared + own)[1]])
+    draws = (items @ resample_counts(m, 1000, rng)) / m
+    covariance = item_covariance(draws, [A, B], [A] * n + [B] * n, list(range(n)) * 2)
+    variance = np.array([1, -1]) @ covariance @ np.array([1, -1])
+    assert variance == pytest.approx(2 / m, rel=0.15)  # the shared part alone; with noise of its own 4 / m
+
+
+def test_noise_of_the_test_items_widens_the_interval() -> None:
+    alone = two_arms(*SAMPLES)
+    with_items = Scores(alone.values, alone.seeds, np.diag([0.2, 0.2]), n_items=500)
+    seeds_only = alone.contrast(DIFFERENCE).se
+    assert with_items.contrast(DIFFERENCE).se == pytest.approx(np.sqrt(seeds_only**2 + 0.4))
+
+
+@pytest.mark.parametrize(("shift", "df"), [(0, 4.0), (2, 6.0)])
+def test_a_sweep_lends_two_degrees_of_freedom_unless_seeds_repeat_themselves_at_every_size(
+    shift: int, df: float
+) -> None:
+    alone = two_arms(*SAMPLES)
+    more = {(arm, size): np.roll(v, shift * size) for size in (1, 2) for (arm, _), v in alone.values.items()}
+    sweep = Scores({**alone.values, **more}, dict.fromkeys([A, B, *more], (0, 1, 2, 3, 4)))
+    assert sweep.contrast(DIFFERENCE).df == pytest.approx(df, abs=0.7)
+
+
+def test_one_seed_or_a_missing_score_leaves_the_uncertainty_unknown() -> None:
+    single = two_arms([61.0], [60.0]).contrast(DIFFERENCE)
+    assert single.value == 1.0
+    assert not single.known
+    assert not two_arms([61.0, np.nan], [60.0, 61.0]).contrast(DIFFERENCE).known
+
+
+@given(st.floats(-3, 3), st.floats(0.05, 2), st.integers(3, 10))
+def test_the_p_value_is_below_five_percent_exactly_when_the_interval_excludes_zero(
+    mean: float, sd: float, n: int
+) -> None:
+    noise = np.random.default_rng(n).normal(0, sd, n)
+    estimate = two_arms(list(mean + noise), [0.0] * n).contrast(DIFFERENCE)
+    low, high = estimate.interval()
+    assert (estimate.p < 0.05) == (low > 0 or high < 0)
