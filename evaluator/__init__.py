@@ -29,11 +29,11 @@ _COMMANDS = {
     "train": "evaluator.training",
 }
 
-__all__ = ["DEFAULT_MODEL", *_COMMANDS]  # noqa: PLE0604
+__all__ = ["DEFAULT_MODEL", *_COMMANDS]
 
 
 class _Package(ModuleType):
-    """This package, whose commands stay functions although `targets` and `report` are subpackages too.
+    """The package itself, whose commands stay functions although `targets` and `report` are subpackages too.
 
     Importing a subpackage binds its name here; the command of that name must win, whatever was imported first.
     """

@@ -1,8 +1,8 @@
 """Arms: the sources of intermediate data under comparison, and which rows each size and seed draws.
 
-    name=PART[+PART...]   PART = DATASET[:N], a dataset folder, N of its rows
-    name=none             target training only
-    name=model:REF        a ready intermediate encoder
+- `name=PART[+PART...]`, PART = `DATASET[:N]`: a dataset folder, N of its rows
+- `name=none`: target training only
+- `name=model:REF`: a ready intermediate encoder
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Which examples go together: steps of a fixed number of examples with little padding, batches within a token budget.
 
-A step has the recipe's number of examples, so results stay comparable with the reference scripts, but its examples are
-neighbours in length. How a step is cut into batches changes speed and memory only: the loss is normalised over the step.
+A step has the recipe's number of examples, so results stay comparable with the reference scripts, but its examples
+are neighbours in length. How a step is cut into batches changes speed and memory only: the loss is normalised over
+the step.
 Sources: shuffled batches after bucketing, `reference/evaluation.md` §3.3; HF `LengthGroupedSampler` for the pools.
 """
 

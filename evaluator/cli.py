@@ -16,8 +16,10 @@ data_app = typer.Typer(help="The official files: what is there, and fetching the
 app.add_typer(data_app, name="data")
 
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable output on stdout.")]
-DataRoot = Annotated[Path | None, typer.Option(help="Folder of the official files; default $SYNTHGEN_DATA, else ../shared/data.")]
-Targets = Annotated[str, typer.Option(help="Targets, comma-separated; `all` is XTREME-R's ten, `xtreme9` the older nine.")]
+DataRoot = Annotated[
+    Path | None, typer.Option(help="Folder of the official files; default $SYNTHGEN_DATA, else ../shared/data.")
+]
+Targets = Annotated[str, typer.Option(help="Comma-separated; `all` is XTREME-R's ten, `xtreme9` the older nine.")]
 Languages = Annotated[str, typer.Option(help="BCP-47 codes, comma-separated; default: all of each target.")]
 Model = Annotated[str, typer.Option(help="Encoder: hub id, local folder or pack:NAME.")]
 Recipe = Annotated[str, typer.Option(help="xtreme, phang2020, small, or a TOML file.")]
@@ -94,7 +96,9 @@ def train(
     if as_json:
         return print_json(manifest)
     training = manifest["results"]["training"]
-    stdout.print(f"{out}: {training['steps']} steps, {training['examples']} examples, loss {training['final_loss']:.3f}")
+    stdout.print(
+        f"{out}: {training['steps']} steps, {training['examples']} examples, loss {training['final_loss']:.3f}"
+    )
     return None
 
 
@@ -105,18 +109,26 @@ def compare(
     languages: Languages = "",
     split: Annotated[str, typer.Option(help="test or dev")] = "test",
     sizes: Annotated[str, typer.Option(help="full, or numbers of intermediate rows, comma-separated")] = "full",
-    seeds: Annotated[int, typer.Option(help="Runs per arm and size; a seed redraws rows, order and initialisation.")] = 5,
-    match: Annotated[str, typer.Option(help="epochs, or updates: every arm gets the updates of the largest")] = "epochs",
+    seeds: Annotated[
+        int, typer.Option(help="Runs per arm and size; a seed redraws rows, order and initialisation.")
+    ] = 5,
+    match: Annotated[
+        str, typer.Option(help="epochs, or updates: every arm gets the updates of the largest")
+    ] = "epochs",
     model: Model = evaluator.DEFAULT_MODEL,
     recipe: Recipe = "xtreme",
     select: Annotated[str, typer.Option(help="last; never a target language's dev set")] = "last",
     data_root: DataRoot = None,
     store: Annotated[Path, typer.Option(help="Where finished runs are kept and found again.")] = Path("runs/store"),
-    out: Annotated[Path, typer.Option(help="The HTML page; its tables go beside it.")] = Path("runs/compare/report.html"),
+    out: Annotated[Path, typer.Option(help="The HTML page; its tables go beside it.")] = Path(
+        "runs/compare/report.html"
+    ),
     max_train_examples: Cap = None,
     max_eval_examples: Cap = None,
     margin: Annotated[float, typer.Option(help="Points within which arms count as equivalent.")] = 0.5,
-    keep_weights: Annotated[bool, typer.Option(help="Keep the weights of target models, not only predictions.")] = False,
+    keep_weights: Annotated[
+        bool, typer.Option(help="Keep the weights of target models, not only predictions.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train and score every arm on every target, and say how sure the differences are. The same command again resumes.

@@ -44,10 +44,7 @@ def compact(model: PreTrainedModel, ids: Sequence[IntArray]) -> CompactVocabular
     padding = embedding.padding_idx if embedding.padding_idx is not None else 0
     rows = np.unique(np.concatenate([np.arange(padding + 1), *(np.unique(array) for array in ids)]))
     table = embedding.weight.detach()
-    small = nn.Embedding.from_pretrained(
-        table[torch.from_numpy(rows)].clone(), freeze=False, padding_idx=embedding.padding_idx
-    )
-    model.set_input_embeddings(small.to(table.device))
+    model.set_input_embeddings(_embedding(table[torch.from_numpy(rows)], embedding.padding_idx))
     return CompactVocabulary(rows, table.cpu())
 
 
@@ -56,5 +53,9 @@ def restore(model: PreTrainedModel, vocabulary: CompactVocabulary, decay: float)
     trained = model.get_input_embeddings()
     table = vocabulary.table.clone() if decay == 1.0 else vocabulary.table * decay
     table[torch.from_numpy(vocabulary.rows)] = trained.weight.detach().cpu()
-    full = nn.Embedding.from_pretrained(table, freeze=False, padding_idx=trained.padding_idx)
-    model.set_input_embeddings(full.to(trained.weight.device))
+    model.set_input_embeddings(_embedding(table.to(trained.weight.device), trained.padding_idx))
+
+
+def _embedding(weight: torch.Tensor, padding: int | None) -> nn.Embedding:
+    rows, width = weight.shape
+    return nn.Embedding(rows, width, padding_idx=padding, _weight=weight)

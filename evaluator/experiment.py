@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from evaluator.recipe import load_recipe
 from evaluator.results import Cell as ResultCell
 from evaluator.results import ResultRow, Run, write_item_ids, write_item_scores, write_results
 from evaluator.runner import run_jobs
-from evaluator.scoring import evaluation_split, read_items, score_cell, shown_revision
+from evaluator.scoring import evaluation_splits, read_items, score_cell, shown_revision
 from evaluator.store import Store
 from evaluator.targets import find
 from evaluator.targets import select as targets_by_name
@@ -96,10 +95,12 @@ def define(
     max_eval_examples: int | None,
 ) -> Experiment:
     """Return the experiment that the arguments describe; UserError for the first that is wrong."""
-    for kind, value, allowed in (("match", match, MATCHES), ("selection", select, SELECTIONS), ("split", split, SPLITS)):
+    choices = {"match": (match, MATCHES), "select": (select, SELECTIONS), "split": (split, SPLITS)}
+    for name, (value, allowed) in choices.items():
         if value not in allowed:
-            raise unknown(kind, value, allowed)
-    for name, number in (("seeds", seeds), ("max-train-examples", max_train_examples), ("max-eval-examples", max_eval_examples)):
+            raise unknown(f"--{name}", value, allowed)
+    numbers = {"seeds": seeds, "max-train-examples": max_train_examples, "max-eval-examples": max_eval_examples}
+    for name, number in numbers.items():
         if number is not None and number < 1:
             raise UserError(f"--{name} {number}: allowed are whole numbers from 1")
     parsed, chosen, root = parse_arms(arms), select_targets(targets), default_root(data_root)
@@ -166,16 +167,19 @@ def open_store(experiment: Experiment, root: Path) -> Store:
 
 
 def score_all(experiment: Experiment, graph: Graph, store: Store) -> None:
-    """Score every cell that lacks scores; a split is read once for all arms and seeds."""
+    """Score every cell that lacks scores; the test items of a target are read once for all arms and seeds."""
     unscored = [cell for cell in graph.cells if not store.is_finished(cell.scores)]
-    by_split = sorted(unscored, key=lambda cell: (cell.target.name, cell.language))
-    for (_, language), cells in groupby(by_split, key=lambda cell: (cell.target.name, cell.language)):
-        group = list(cells)
-        target = group[0].target
-        split = evaluation_split(target, experiment.data_root, language, experiment.split, experiment.max_eval_examples)
-        shown = shown_revision(target, experiment.data_root, language, experiment.split)
-        for cell in group:
-            score_cell(cell, split, shown, store)
+    for target in experiment.targets:
+        cells = [cell for cell in unscored if cell.target.name == target.name]
+        if not cells:
+            continue
+        languages = experiment.languages[target.name]
+        root, split = experiment.data_root, experiment.split
+        splits = evaluation_splits(target, root, languages, split, experiment.max_eval_examples)
+        by_language = {items.language: items for items in splits}
+        for cell in cells:
+            shown = shown_revision(target, root, cell.language, split)
+            score_cell(cell, by_language[cell.language], shown, store)
 
 
 def write_tables(experiment: Experiment, graph: Graph, store: Store, folder: Path) -> None:

@@ -75,8 +75,8 @@ class Features:
     def load(cls, folder: Path) -> Features:
         """Return the features of a folder, memory-mapped."""
         names = [item.name for item in fields(cls) if item.name != "group"]
-        arrays = [np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names]
-        return cls(*arrays, group=int(np.load(folder / "group.npy", allow_pickle=False)))
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names}
+        return cls(**arrays, group=int(np.load(folder / "group.npy", allow_pickle=False)))
 
 
 def pack(features: Iterable[Feature], *, group: int = 1) -> Features:
@@ -132,7 +132,8 @@ def _boundaries(arrays: Sequence[IntArray]) -> IntArray:
 
 
 def _join(starts: Sequence[IntArray]) -> IntArray:
-    joined, last = [np.zeros(1, dtype=np.int64)], 0
+    joined: list[IntArray] = [np.zeros(1, dtype=np.int64)]
+    last = 0
     for part in starts:
         joined.append(part[1:] + last)
         last += int(part[-1])

@@ -3,9 +3,9 @@
     intermediate(model, rows, stage, seed) -> target(encoder, training rows, stage, seed) -> predictions(language)
                                                                                           -> scores(language)
 
-Nodes are identified by content, so what two arms, sizes or experiments share is one node: the `none` arm is trained once
-for all sizes, a retrieval target is encoded once per encoder, an intermediate model serves all targets. Nothing here
-imports torch. Neighbours: `experiment` builds the graph, `work` carries out its jobs, `cost` prices them.
+Nodes are identified by content, so what two arms, sizes or experiments share is one node: the `none` arm is trained
+once for all sizes, a retrieval target is encoded once per encoder, an intermediate model serves all targets. Nothing
+here imports torch. Neighbours: `experiment` builds the graph, `work` carries out its jobs, `cost` prices them.
 """
 
 from __future__ import annotations
@@ -196,9 +196,7 @@ def _encoder(experiment: Experiment, arm: Arm, size: int, seed: int, jobs: dict[
             **experiment.hardware.to_json(),
         },
     )
-    job = IntermediateJob(
-        node, base, parts, stage, experiment.recipe, seed, steps, model.licence, experiment.hardware
-    )
+    job = IntermediateJob(node, base, parts, stage, experiment.recipe, seed, steps, model.licence, experiment.hardware)
     jobs.setdefault(node.key, job)
     return Encoder(node.key, node=node)
 
@@ -224,6 +222,7 @@ def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: 
             "data": training,
             "max_train_examples": experiment.max_train_examples,
             "stage": stage_inputs(stage, recipe),
+            "pretrain": stage_inputs(recipe.stage(f"{target.name}-pretrain"), recipe) if target.pretrain else None,
             "seed": seed,
             "select": experiment.select,
         }
@@ -238,7 +237,7 @@ def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: 
 
 
 def _predictions(experiment: Experiment, model: Node, target: Target, language: str) -> Node:
-    inputs = {
+    inputs: dict[str, Any] = {
         "model": model.key,
         "target": target.name,
         "language": language,
@@ -246,7 +245,7 @@ def _predictions(experiment: Experiment, model: Node, target: Target, language: 
         "data": data_revision(target, experiment.data_root, language, experiment.split),
         "max_eval_examples": experiment.max_eval_examples,
     }
-    if target.shares_pool:
+    if target.join:
         inputs["pool"] = [
             data_revision(target, experiment.data_root, other, experiment.split)
             for other in experiment.languages[target.name]
@@ -265,4 +264,3 @@ def identity(model: ResolvedModel) -> str:
 def stage_inputs(stage: Stage, recipe: Recipe) -> dict[str, Any]:
     """Return the part of a recipe that one run depends on."""
     return {**asdict(stage), "tokens_per_batch": recipe.tokens_per_batch}
-

@@ -37,15 +37,16 @@ class Stage:
     def __post_init__(self) -> None:
         """Refuse values that cannot train."""
         if self.learning_rate <= 0 or self.epochs < 1 or self.examples_per_step < 1 or self.max_length < 8:
-            raise UserError(f"a stage needs learning_rate > 0, epochs >= 1, examples_per_step >= 1, max_length >= 8: {self}")
+            allowed = "learning_rate > 0, epochs >= 1, examples_per_step >= 1, max_length >= 8"
+            raise UserError(f"a stage needs {allowed}; got {self}")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """The stages of an experiment by name: `intermediate`, each target, and `default` for targets not named.
 
-    `retrieval_depth` is the share of the layers whose output is averaged for retrieval; `tokens_per_batch` bounds memory
-    and does not change results beyond rounding.
+    `retrieval_depth` is the share of the layers whose output is averaged for retrieval; `tokens_per_batch` bounds
+    memory and does not change results beyond rounding.
     """
 
     name: str
@@ -95,6 +96,7 @@ PHANG2020 = Recipe(
         "tydiqa": _PHANG_QA,
         # Targets that the paper did not have: the XTREME-R scripts' shape with the paper's learning rate.
         "xcopa": replace(_PHANG, epochs=5),
+        "xcopa-pretrain": replace(_PHANG, epochs=5),
         "lareqa": replace(_PHANG, epochs=3, examples_per_step=16, query_length=96, max_length=256),
         "mewslix": replace(_PHANG, max_length=64),
     },
@@ -114,6 +116,7 @@ XTREME = Recipe(
         "xnli": Stage(3e-5, epochs=5),
         "pawsx": Stage(3e-5, epochs=5),
         "xcopa": Stage(3e-5, epochs=5),
+        "xcopa-pretrain": Stage(3e-5, epochs=5),
         "udpos": Stage(2e-5, epochs=10),
         "panx": Stage(2e-5, epochs=10),
         "xquad": _XTREME_QA,

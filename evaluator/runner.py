@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
+
+from rich.progress import Progress, TaskID
 
 from evaluator.graph import IntermediateJob, Job
 from evaluator.store import Store
@@ -40,12 +43,12 @@ def run_jobs(jobs: Sequence[Job], store: Store, *, keep_weights: bool = False) -
         for job in todo:
             started = time.monotonic()
             bar.update(sweep, note=job.label)
-            carry_out(
-                job,
-                store,
-                lambda text, label=job.label: bar.update(sweep, note=f"{label}: {text}"),
-                keep_weights=keep_weights,
-            )
+            note = partial(_note, bar, sweep, job.label)
+            carry_out(job, store, note, keep_weights=keep_weights)
             bar.advance(sweep)
             stderr.print(f"done  {job.label}  {time.monotonic() - started:.0f} s  {job.node.key}", highlight=False)
         bar.update(sweep, note="")
+
+
+def _note(bar: Progress, sweep: TaskID, label: str, text: str) -> None:
+    bar.update(sweep, note=f"{label}: {text}")

@@ -1,8 +1,9 @@
-"""Scores from stored predictions, without torch: scoring is separate from predicting, so a metric can be mended alone."""
+"""Scores from stored predictions, without torch: scoring stands apart, so that a metric can be mended alone."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,21 @@ from synthgen.errors import UserError
 SAMPLES = Path(__file__).parent / "samples"
 
 
-def evaluation_split(target: Target, root: DataRoot, language: str, split: str, cap: int | None) -> Split:
-    """Return the test items of a language, at most `cap` of them.
+def evaluation_splits(
+    target: Target, root: DataRoot, languages: Sequence[str], split: str, cap: int | None
+) -> list[Split]:
+    """Return the test items of each language, at most `cap` of them.
 
     The same positions are drawn in every language of equal size, so parallel sets stay parallel, and for every seed.
     """
-    items = target.load(root, language, split)
-    if cap and cap < len(items):
-        return target.cap(items, draw(len(items), cap, seed=0).tolist())
-    return items
+    loaded = [target.load(root, language, split) for language in languages]
+    items = [target.cap(s, draw(len(s), cap, seed=0).tolist()) if cap and cap < len(s) else s for s in loaded]
+    return target.join(items) if target.join else items
+
+
+def capped(items: Split, cap: int | None, seed: int) -> Split:
+    """Return training items, at most `cap` of them, drawn by the seed."""
+    return items.take(draw(len(items), cap, seed).tolist()) if cap and cap < len(items) else items
 
 
 def read_predictions(path: Path, split: Split) -> list[Any]:

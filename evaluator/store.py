@@ -59,9 +59,14 @@ class Store:
         stand for two models in one table.
         """
         path = root / "store.json"
-        here = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"version": STORE_VERSION, "models": {}}
+        here: Json = {"version": STORE_VERSION, "models": {}}
+        if path.is_file():
+            here = json.loads(path.read_text(encoding="utf-8"))
         if here.get("version") != STORE_VERSION:
-            raise UserError(f"{root} is a store of version {here.get('version')}, this is {STORE_VERSION}; use another --store")
+            found = here.get("version")
+            raise UserError(
+                f"{root} is a store of version {found}, this is version {STORE_VERSION}; use another --store"
+            )
         for ref, revision in models.items():
             known = here["models"].get(ref, revision)
             if known != revision:

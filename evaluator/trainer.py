@@ -130,7 +130,7 @@ def learning_rate(stage: Stage, step: int, steps: int) -> float:
 
 
 def autocast(device: torch.device) -> AbstractContextManager[object]:
-    """Return bf16 autocast on a GPU that has bf16 units, else nothing: the CPUs tried were four times slower with it."""
+    """Return bf16 autocast on a GPU that has bf16 units, else nothing: CPUs without them were four times slower."""
     if device.type == "cuda" and torch.cuda.is_bf16_supported():
         return torch.autocast("cuda", dtype=torch.bfloat16)
     return nullcontext()
@@ -175,7 +175,7 @@ class _Loop:
         """Leave the gradient of the step's mean loss in the parameters and return that loss."""
         self.optimizer.zero_grad(set_to_none=True)
         device, padding_id = task.model.device, task.model.config.pad_token_id
-        total = task.head.count(np.concatenate([task.features.target(int(index)) for index in indices]))
+        total = task.head.count([task.features.target(int(index)) for index in indices])
         batches = [indices]
         if task.head.splits_steps:
             batches = split_step(indices, lengths, self.budget, task.features.group)

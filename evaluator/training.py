@@ -23,8 +23,8 @@ def train(
 ) -> dict[str, Any]:
     """Train an encoder on a dataset folder and return the manifest of the checkpoint folder written to `out`.
 
-    The folder is plain `save_pretrained`: safetensors, tokenizer, `id2label` in the config, and `synthgen.json`. A folder
-    that holds the same training is left as it is; UserError for one that holds something else.
+    The folder is plain `save_pretrained`: safetensors, tokenizer, `id2label` in the config, and `synthgen.json`. A
+    folder that holds the same training is left as it is; UserError for one that holds something else.
     """
     folder, target, resolved, chosen = Path(dataset), Path(out), resolve(model), load_recipe(recipe)
     manifest, stage, hardware = read_manifest(folder), chosen.stage(INTERMEDIATE), detect()

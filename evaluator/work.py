@@ -29,11 +29,11 @@ from evaluator.hardware import Hardware
 from evaluator.heads.base import Head
 from evaluator.heads.registry import head_for
 from evaluator.recipe import Recipe, Stage
-from evaluator.scoring import evaluation_split
+from evaluator.scoring import capped, evaluation_splits
 from evaluator.store import Json, Store
 from evaluator.targets import find
 from evaluator.targets.base import DataRoot, Split, Target
-from evaluator.trainer import Task, Training, TrainingLog, fit
+from evaluator.trainer import OnStep, Task, Training, TrainingLog, fit
 from synthgen.dataset import dataset_format, read_manifest, read_rows
 from synthgen.errors import UserError
 
@@ -47,7 +47,7 @@ def prepare(hardware: Hardware) -> torch.device:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     torch.set_num_threads(hardware.threads)
     if hardware.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("this machine has a GPU but torch cannot use it; install a CUDA build, or set SYNTHGEN_DEVICE=cpu")
+        raise UserError("torch cannot use this machine's GPU; install its CUDA build, or set SYNTHGEN_DEVICE=cpu")
     torch.use_deterministic_algorithms(True, warn_only=True)
     return torch.device(hardware.device)
 
@@ -102,45 +102,51 @@ def _records(part: Rows, seed: int) -> list[Any]:
     return [format_.from_row(row) for i, row in enumerate(read_rows(part.folder)) if i in chosen]
 
 
-def run_target(job: TargetJob, store: Store, on_progress: OnProgress | None = None, *, keep_weights: bool = False) -> None:
+def run_target(
+    job: TargetJob, store: Store, on_progress: OnProgress | None = None, *, keep_weights: bool = False
+) -> None:
     """Train a target model if it has a stage, and predict every language that lacks predictions in one pass."""
     missing = {language: node for language, node in job.predictions.items() if not store.is_finished(node)}
     if not missing:
         return
-    device, target = prepare(job.hardware), find(job.target)
-    base = checkpoint(job.encoder, store)
+    device, target, base = prepare(job.hardware), find(job.target), checkpoint(job.encoder, store)
     tokenizer = load_tokenizer(base)
     head = head_for(target.head, target.labels, job.recipe)
     model = head.build(base, job.seed).to(device)
     if job.stage:
         with store.writing(job.node) as (draft, results):
-            log = _train_target(job, target, head, model, tokenizer, _reporter(on_progress))
-            results |= {"training": summary(log)}
+            results |= train_target(job, job.stage, model, tokenizer, _reporter(on_progress))
             if keep_weights:
                 save(model, tokenizer, draft)
     if on_progress:
         on_progress("predicting")
-    root = DataRoot(job.data_root)
-    splits = [evaluation_split(target, root, language, job.split, job.max_eval_examples) for language in missing]
-    stage = job.stage or Stage(1.0, 1)
-    predictions = predict(target, head, model, tokenizer, splits, stage, job.recipe)
+    languages = tuple(job.predictions if target.join else missing)
+    splits = evaluation_splits(target, DataRoot(job.data_root), languages, job.split, job.max_eval_examples)
+    predictions = predict(target, head, model, tokenizer, splits, job.stage or Stage(1.0, 1), job.recipe)
     for split, predicted in zip(splits, predictions, strict=True):
-        with store.writing(missing[split.language]) as (draft, results):
-            write_predictions(draft / "predictions.parquet", split.ids, predicted)
-            results |= {"n": len(split)}
+        if split.language in missing:
+            with store.writing(missing[split.language]) as (draft, results):
+                write_predictions(draft / "predictions.parquet", split.ids, predicted)
+                results |= {"n": len(split)}
 
 
-def _train_target(
-    job: TargetJob, target: Target, head: Head, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, on_step: Any
-) -> TrainingLog:
-    if target.train is None or job.stage is None:
-        raise RuntimeError(f"target {target.name} has no training")
-    data = target.train(DataRoot(job.data_root))
-    if job.max_train_examples and job.max_train_examples < len(data):
-        data = data.take(draw(len(data), job.max_train_examples, job.seed).tolist())
-    features = head.encode(data.records, tokenizer, job.stage)
-    training = Training(job.stage, job.seed, job.recipe.tokens_per_batch)
-    return fit([Task(model, head, features)], training, on_step)
+def train_target(
+    job: TargetJob, stage: Stage, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, on_step: OnStep | None
+) -> Json:
+    """Train a target model in place, through the stage before it if the target has one, and return what was done."""
+    target, root, done = find(job.target), DataRoot(job.data_root), Json()
+    stages = [("training", target.train, target.labels, stage)]
+    if target.pretrain:
+        before = job.recipe.stage(f"{target.name}-pretrain")
+        stages.insert(0, ("pretraining", target.pretrain, target.pretrain_labels, before))
+    for name, read, labels, own in stages:
+        if read is None:
+            raise RuntimeError(f"target {target.name} has no training")
+        head = head_for(target.head, labels, job.recipe)
+        records = capped(read(root), job.max_train_examples, job.seed).records
+        task = Task(model, head, head.encode(records, tokenizer, own))
+        done[name] = summary(fit([task], Training(own, job.seed, job.recipe.tokens_per_batch), on_step))
+    return done
 
 
 def predict(
@@ -201,7 +207,7 @@ def write_predictions(path: Path, ids: Sequence[str], predictions: Sequence[Any]
     pq.write_table(pa.table({"item_id": pa.array(ids, pa.string()), "prediction": pa.array(texts, pa.string())}), path)
 
 
-def _reporter(on_progress: OnProgress | None) -> Callable[[int, int], None] | None:
+def _reporter(on_progress: OnProgress | None) -> OnStep | None:
     if on_progress is None:
         return None
     return lambda step, steps: on_progress(f"step {step}/{steps}")

@@ -62,8 +62,8 @@ class Head(Protocol):
     def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         """Return the loss summed over what `count` counts, a scalar."""
 
-    def count(self, targets: IntArray) -> int:
-        """Return what the summed loss of a step is divided by, given all its target values."""
+    def count(self, targets: Sequence[IntArray]) -> int:
+        """Return what the summed loss of a step is divided by, given the target of each of its features."""
 
     def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
         """Return the outputs of each example of the batch that `decode` needs, on the CPU."""

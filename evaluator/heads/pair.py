@@ -51,7 +51,7 @@ class PairHead:
         logits = model(input_ids=batch.ids, attention_mask=batch.mask).logits
         return functional.cross_entropy(logits.float(), batch.targets[:, 0], reduction="sum")
 
-    def count(self, targets: IntArray) -> int:
+    def count(self, targets: Sequence[IntArray]) -> int:
         """Return the number of examples."""
         return len(targets)
 

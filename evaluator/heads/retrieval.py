@@ -48,7 +48,7 @@ class RetrievalHead:
         """Refuse: this head is never trained."""
         raise RuntimeError("the retrieval head has no loss")
 
-    def count(self, targets: IntArray) -> int:
+    def count(self, targets: Sequence[IntArray]) -> int:
         """Refuse: this head is never trained."""
         raise RuntimeError("the retrieval head has no loss")
 

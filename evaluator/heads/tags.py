@@ -51,9 +51,9 @@ class TagsHead:
             logits.float().flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORED, reduction="sum"
         )
 
-    def count(self, targets: IntArray) -> int:
+    def count(self, targets: Sequence[IntArray]) -> int:
         """Return the number of tokens."""
-        return int((targets != IGNORED).sum())
+        return sum(int((target != IGNORED).sum()) for target in targets)
 
     def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
         """Return the likeliest label of each sub-word, (sub-words,) per feature."""
@@ -61,9 +61,7 @@ class TagsHead:
         best = logits.argmax(dim=-1).to(torch.int32).cpu().numpy()
         return [row[:length] for row, length in zip(best, batch.mask.sum(dim=1).tolist(), strict=True)]
 
-    def decode(
-        self, records: Sequence[Tagged], features: Features, outputs: Sequence[Output]
-    ) -> list[tuple[str, ...]]:
+    def decode(self, records: Sequence[Tagged], features: Features, outputs: Sequence[Output]) -> list[tuple[str, ...]]:
         """Return the tags of each sentence, its pieces re-joined."""
         tags: list[list[str]] = [[] for _ in records]
         for i, output in enumerate(outputs):
@@ -84,9 +82,7 @@ def _subwords(tokens: set[str], tokenizer: PreTrainedTokenizerBase) -> dict[str,
     return {token: ids or [tokenizer.unk_token_id] for token, ids in zip(ordered, encoded, strict=True)}
 
 
-def _split(
-    record: Tagged, pieces: dict[str, list[int]], room: int
-) -> Iterator[tuple[list[int], list[int]]]:
+def _split(record: Tagged, pieces: dict[str, list[int]], room: int) -> Iterator[tuple[list[int], list[int]]]:
     """Yield pieces of a sentence of at most `room` sub-words; a single token longer than that is shortened."""
     ids: list[int] = []
     target: list[int] = []
@@ -99,5 +95,3 @@ def _split(
         target.extend([tag] + [IGNORED] * (len(subwords) - 1))
     if ids:
         yield ids, target
-
-

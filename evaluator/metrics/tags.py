@@ -29,7 +29,8 @@ def score_tags(split: Split, predictions: Sequence[Tags]) -> Scored:
         shares.append(hits / len(gold))
         right, total = right + hits, total + len(gold)
     counts = chunk_counts(split.gold, predictions)
-    metrics = {"f1": 100 * f1(*(sum(column) for column in zip(*counts, strict=True))), "token_accuracy": 100 * right / total}
+    totals = (sum(column) for column in zip(*counts, strict=True))
+    metrics = {"f1": 100 * f1(*totals), "token_accuracy": 100 * right / total}
     return Scored(metrics, {"f1": counts, "token_accuracy": shares})
 
 
@@ -59,7 +60,8 @@ def _flat(sentences: Sequence[Tags]) -> list[str]:
 def chunks(tags: Tags) -> Iterator[Chunk]:
     """Yield (type, first, last) of each chunk exactly as seqeval 1.2.2 `get_entities` finds them.
 
-    The first letter is the prefix and the rest the type, also for UPOS tags: SCONJ and SYM start with S and never merge.
+    The first letter is the prefix and the rest the type, also for UPOS tags: SCONJ and SYM start with S and never
+    merge.
     The tag X has the empty type that "O" has too, so an X before an "O" is no chunk, and one after it keeps the start
     of an earlier chunk; both are kept as they are, or published numbers could not be met.
 
@@ -72,8 +74,10 @@ def chunks(tags: Tags) -> Iterator[Chunk]:
         is_other = before_type != type_
         if before in "ES" or (before in "BI" and prefix in "BSO") or (before not in "O." and is_other):
             yield before_type, first, i - 1
-        if prefix in "BS" or (prefix in "EI" and before in "ESO" and before + prefix != "SS") or (
-            prefix not in "O." and is_other
+        if (
+            prefix in "BS"
+            or (prefix in "EI" and before in "ESO" and before + prefix != "SS")
+            or (prefix not in "O." and is_other)
         ):
             first = i
         before, before_type = prefix, type_

@@ -8,7 +8,11 @@ from importlib import import_module
 from evaluator.targets.base import Target
 from synthgen.errors import unknown
 
-NAMES = ("xnli", "udpos", "tatoeba")
+NAMES = (
+    *("xnli", "xcopa", "udpos", "panx", "xquad", "mlqa", "tydiqa", "tatoeba", "mewslix", "lareqa"),
+    *("pawsx", "bucc2018"),
+)
+"""XTREME-R's ten in the paper's order, then the two that only the older XTREME has."""
 
 ALL = "all"
 XTREME9 = "xtreme9"

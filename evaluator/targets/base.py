@@ -92,10 +92,10 @@ class Target:
     `head` names the module in `evaluator.heads`; `labels` are its classes in model order. `sources` maps a split to its
     files; `read(root, language, split)` reads them. `train` reads the English training items, None when the target is
     scored with the intermediate encoder. `metrics` has the main metric first. `score(split, predictions)` takes one
-    prediction per item. `parse` reads a prediction file of `evaluator score` into {id: prediction}. Retrieval targets have
-    `rank(split, query vectors, pool vectors)`; `shares_pool` says that the pool is that of all languages together. `cap`
-    makes a smaller test set; `file_code` is the language's name in file names; `scores_missing` says that an item
-    without a prediction counts 0.
+    prediction per item. `parse` reads a prediction file of `evaluator score` into {id: prediction}. Retrieval targets
+    have `rank(split, query vectors, pool vectors)`; `join` gives the splits of all languages one pool. `pretrain` reads
+    the items of a stage before the training proper, with its own labels. `cap` makes a smaller test set; `file_code` is
+    the language's name in file names; `scores_missing` says that an item without a prediction counts 0.
     """
 
     name: str
@@ -118,7 +118,9 @@ class Target:
     rank: Callable[[Split, Any, Any], list[Any]] | None = None
     cap: Callable[[Split, Sequence[int]], Split] = Split.take
     file_code: Callable[[str], str] = str
-    shares_pool: bool = False
+    join: Callable[[Sequence[Split]], list[Split]] | None = None
+    pretrain: Callable[[DataRoot], Split] | None = None
+    pretrain_labels: tuple[str, ...] = ()
     scores_missing: bool = False
     in_xtreme9: bool = True
     in_xtreme_r: bool = True
@@ -160,3 +162,12 @@ def revision(paths: Sequence[Path]) -> str:
     for path in paths:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
+
+
+def codes(*lines: str) -> tuple[str, ...]:
+    """Return language codes written with spaces between them.
+
+    >>> codes("de en", "zh")
+    ('de', 'en', 'zh')
+    """
+    return tuple(" ".join(lines).split())

@@ -1,4 +1,4 @@
-"""Readers of the official file formats. Lines end at \\n only: texts hold U+2028, U+0085 and control characters."""
+r"""Readers of the official file formats. Lines end at \\n only: texts hold U+2028, U+0085 and control characters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from synthgen.errors import UserError
 
 
 def read_lines(path: Path) -> list[str]:
-    """Return the lines of a UTF-8 file, cut at \\n, a \\r before it dropped; no last empty line.
+    r"""Return the lines of a UTF-8 file, cut at \\n, a \\r before it dropped; no last empty line.
 
     `str.splitlines` would also cut at the separators inside PAN-X and MNLI texts.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -61,3 +62,38 @@ def by_position(values: list[Any], split: Split) -> dict[str, Any]:
 def _lines(text: str) -> list[str]:
     lines = text.split("\n")
     return [line.strip() for line in (lines[:-1] if not lines[-1] else lines)]
+
+
+def index_lines(choices: int) -> Parser:
+    """Return a reader of one 0-based choice per line."""
+
+    def parse(text: str, split: Split) -> dict[str, Any]:
+        lines = _lines(text)
+        for number, line in enumerate(lines, start=1):
+            if not line.isdecimal() or int(line) >= choices:
+                raise UserError(f"prediction line {number} is '{line}'; known: 0 to {choices - 1}")
+        return by_position([int(line) for line in lines], split)
+
+    return parse
+
+
+def json_by_id(text: str, split: Split) -> dict[str, Any]:
+    """Read a JSON object {item id: prediction}."""
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"the prediction file is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise UserError(f"the prediction file holds a JSON {type(found).__name__}; expected an object of item ids")
+    return {str(item): prediction for item, prediction in found.items()}
+
+
+def pair_lines(text: str, split: Split) -> dict[str, Any]:
+    """Read `id TAB id` per line into {source id: [target ids]}."""
+    found: dict[str, Any] = {}
+    for number, line in enumerate(_lines(text), start=1):
+        source, tab, target = line.partition("\t")
+        if not tab:
+            raise UserError(f"prediction line {number} is '{line}'; expected id TAB id")
+        found.setdefault(source, []).append(target)
+    return found

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from evaluator.metrics.tags import score_tags
-from evaluator.targets.base import DataRoot, Source, Split, Target
+from evaluator.targets.base import DataRoot, Source, Split, Target, codes
 from evaluator.targets.predictions import tag_lines
 from evaluator.targets.tagged import read_sentences
 
-LABELS = tuple("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split())
+LABELS = (
+    *("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ"),
+    *("SYM", "VERB", "X"),
+)
 
-_UD = "Universal Dependencies 2.5 (2.7 for lt pl uk wo ro) converted by XTREME's download_data.sh, or `evaluator data fetch`"
+_UD = "Universal Dependencies 2.5 (2.7 for lt pl uk wo ro) as converted by XTREME's download_data.sh, or the hub"
 _TEST = Source(("udpos/test-{language}.tsv",), _UD)
 _DEV = Source(("udpos/dev-{language}.tsv",), _UD)
 _TRAIN = Source(("udpos/train-en.tsv",), _UD)
@@ -29,9 +32,9 @@ TARGET = Target(
     name="udpos",
     title="UD-POS",
     head="tags",
-    languages=tuple(
-        "af ar bg de el en es et eu fa fi fr he hi hu id it ja kk ko lt mr nl pl pt ro ru ta te th tl tr uk ur vi wo yo "
-        "zh".split()
+    languages=codes(
+        "af ar bg de el en es et eu fa fi fr he hi hu id it ja kk ko lt mr nl pl pt ro ru ta te th tl tr uk ur vi",
+        "wo yo zh",
     ),
     labels=LABELS,
     metrics=("f1", "token_accuracy"),

@@ -16,13 +16,13 @@ LABELS = ("entailment", "neutral", "contradiction")
 RAW_LABELS = {"contradictory": "contradiction"}
 """XNLI-MT spells one label in another way (XT utils_preprocess.py, xnli_preprocess)."""
 
-_XNLI = "XNLI 1.0 (https://dl.fbaipublicfiles.com/XNLI/XNLI-1.0.zip), split by language as XTREME's download_data.sh does"
+_XNLI = "XNLI 1.0 (https://dl.fbaipublicfiles.com/XNLI/XNLI-1.0.zip), one file per language as XTREME makes them"
 _PAIRS = Source(("xnli/test-{language}.tsv",), _XNLI)
 _GOLD = Source(("xnli/test.labels.txt",), f"the label column of the test file of {_XNLI}, one label per line")
 _DEV = Source(("xnli/dev-{language}.tsv",), _XNLI)
 _TRAIN = Source(
     ("xnli/train-en.tsv", "mnli/train_9k.json", "mnli/train_sample.json"),
-    "MultiNLI (multinli.train.en.tsv of https://dl.fbaipublicfiles.com/XNLI/XNLI-MT-1.0.zip), or `evaluator data fetch`",
+    "MultiNLI (multinli.train.en.tsv of https://dl.fbaipublicfiles.com/XNLI/XNLI-MT-1.0.zip), or the hub",
 )
 
 
@@ -34,7 +34,7 @@ def read(root: DataRoot, language: str, split: str) -> Split:
     path, labels = root.find(_PAIRS, language), root.find(_GOLD)
     pairs, gold = read_tsv(path, 2), read_lines(labels)
     if len(pairs) != len(gold):
-        raise UserError(f"{path} has {len(pairs)} rows and {labels} {len(gold)}; line i of one belongs to line i of the other")
+        raise UserError(f"{path} has {len(pairs)} rows and {labels} {len(gold)}; line i belongs to line i")
     return _split(language, [[*pair, label] for pair, label in zip(pairs, gold, strict=True)], (path, labels))
 
 

@@ -1,0 +1,47 @@
+"""TyDiQA-GoldP: questions written in 9 languages; the published numbers are of the dev files, which stand as test."""
+
+from __future__ import annotations
+
+from evaluator.metrics.answers import score_squad
+from evaluator.targets.base import DataRoot, Source, Split, Target, codes
+from evaluator.targets.predictions import json_by_id
+from evaluator.targets.squad import read_questions
+
+_ORIGIN = "TyDiQA-GoldP v1.1 (https://github.com/google-research-datasets/tydiqa) split by language, or the hub"
+_TEST = Source(
+    ("tydiqa/dev/tydiqa.goldp.{language}.dev.json", "tydiqa/tydiqa-goldp-v1.1-dev/tydiqa.{language}.dev.json"), _ORIGIN
+)
+_TRAIN = Source(
+    ("tydiqa/train/tydiqa.goldp.en.train.json", "tydiqa/tydiqa-goldp-v1.1-train/tydiqa.en.train.json"), _ORIGIN
+)
+
+
+def read(root: DataRoot, language: str, split: str) -> Split:
+    """Return the questions of a language."""
+    return read_questions(root.find(_TEST, language), language)
+
+
+def train(root: DataRoot) -> Split:
+    """Return the English training questions."""
+    return read_questions(root.find(_TRAIN), "en")
+
+
+TARGET = Target(
+    name="tydiqa",
+    title="TyDiQA-GoldP",
+    head="span",
+    languages=codes("ar bn en fi id ko ru sw te"),
+    metrics=("f1", "em"),
+    train_source="TyDiQA-GoldP, 3,696 English questions",
+    hub="google-research-datasets/tydiqa secondary_task",
+    licence="Apache-2.0",
+    citation="Clark et al., TyDi QA, TACL 2020",
+    is_parallel=False,
+    sources={"test": (_TEST,)},
+    train_sources=(_TRAIN,),
+    read=read,
+    train=train,
+    score=score_squad,
+    parse=json_by_id,
+    scores_missing=True,
+)
