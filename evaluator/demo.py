@@ -72,7 +72,9 @@ class Demo:
         except subprocess.CalledProcessError as error:
             if error.returncode != IncompleteError.exit_code:
                 raise
-            stderr.print("no hub answers: the demo uses the samples of this package, from which nothing can be concluded")
+            stderr.print(
+                "no hub answers: the demo uses the samples of this package, from which nothing can be concluded"
+            )
             return SAMPLES, SAMPLES
         return fetched, "hub"
 
@@ -99,7 +101,9 @@ def main() -> int:
     try:
         demo.run()
     except subprocess.CalledProcessError as error:
-        stderr.print(f"the demo stopped; what is finished is kept in {arguments.folder}, and `make demo` goes on from there")
+        stderr.print(
+            f"the demo stopped; what is finished is kept in {arguments.folder}, and `make demo` goes on from there"
+        )
         return int(error.returncode)
     seconds = round(time.monotonic() - begin, 1)
     installed = json.loads(arguments.install_facts.read_text()) if arguments.install_facts else {}

@@ -24,7 +24,7 @@ _COMMANDS = {
     "pull": "synthgen.packs",
 }
 
-__all__ = ["__version__", *sorted(_COMMANDS)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_COMMANDS)]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - each command has its own type

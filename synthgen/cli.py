@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from synthgen import console
+from synthgen.errors import unknown
 
 app = console.new_app("synthgen", "Task-formatted synthetic training data, matched in size to the real sets.")
 
@@ -40,7 +41,9 @@ def tasks(as_json: Json = False) -> None:
 def make(
     task: Annotated[str, typer.Option(help="A task of `synthgen tasks`.")],
     n: Annotated[str, typer.Option(help="Rows to keep: a number, 'real' (the real set's size) or '10x'.")] = "real",
-    model: Annotated[str | None, typer.Option(help="pack:NAME, a model folder, or a hub id owner/name[@revision].")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="pack:NAME, a model folder, or a hub id owner/name[@revision].")
+    ] = None,
     engine: Annotated[str, typer.Option(help="vllm")] = "vllm",
     out: Annotated[Path | None, typer.Option(help="Dataset folder [default: runs/TASK-nN-sSEED].")] = None,
     seed: Seed = 0,
@@ -68,7 +71,9 @@ def make(
 
 @app.command(name="import")
 def import_task(
-    task: Annotated[str, typer.Argument(help="A task of `synthgen tasks`, or snli, anli, socialiqa, copa, udpos, panx.")],
+    task: Annotated[
+        str, typer.Argument(help="A task of `synthgen tasks`, or snli, anli, socialiqa, copa, udpos, panx.")
+    ],
     source: Annotated[str, typer.Option("--from", help="'hub', or a file or folder of the official files.")],
     out: Annotated[Path, typer.Option(help="Dataset folder to write.")],
     n: Annotated[int | None, typer.Option(help="Keep this many rows, stratified by label.")] = None,
@@ -101,7 +106,9 @@ def why(folder: Folder, row_id: Annotated[str, typer.Argument(metavar="ID")], as
     for name in ("stage", "evidence", "row"):
         console.stdout.print(f"  {name}: {story[name]}", markup=False, highlight=False)
     for reply in story["replies"]:
-        console.stdout.print(f"  step {reply['step']} ({reply['outcome']}): {reply['text']!r}", markup=False, highlight=False)
+        console.stdout.print(
+            f"  step {reply['step']} ({reply['outcome']}): {reply['text']!r}", markup=False, highlight=False
+        )
 
 
 @app.command()
@@ -128,10 +135,13 @@ def packs(
     from synthgen import packs as library
 
     if action not in (None, "pull"):
-        raise library.unknown("action", str(action), ["pull"])
+        raise unknown("action", str(action), ["pull"])
     if action == "pull":
         pulled = {each: str(library.pull(each)) for each in ([name] if name else library.PACKS)}
-        console.print_json(pulled) if as_json else [console.stdout.print(f"{k}: {v}", highlight=False) for k, v in pulled.items()]
+        if as_json:
+            console.print_json(pulled)
+        else:
+            console.stdout.print("\n".join(f"{pack}: {folder}" for pack, folder in pulled.items()), highlight=False)
         return
     facts = [pack.facts() for pack in library.PACKS.values()]
     if as_json:
@@ -139,7 +149,8 @@ def packs(
         return
     table = Table("pack", "kind", "licence", "what it is", "in the cache", box=None)
     for fact in facts:
-        table.add_row(fact["name"], fact["kind"], fact["licence"], fact["derived"], "yes" if fact["cached"] else "no")
+        shown = (str(fact[key]) for key in ("name", "kind", "licence", "derived"))
+        table.add_row(*shown, "yes" if fact["cached"] else "no")
     console.stdout.print(table)
 
 
@@ -153,8 +164,8 @@ def _print_manifest(manifest: Any, folder: Path, as_json: bool) -> None:  # noqa
     labels = ", ".join(f"{label} {count}" for label, count in manifest.label_counts.items())
     console.stdout.print(
         f"[bold]{folder}[/]: {manifest.kept} {manifest.origin} {manifest.task} examples ({labels})\n"
-        f"asked {manifest.asked} = kept {manifest.kept} + rejected {sum(manifest.rejected.values())} + failed {manifest.failed}"
-        f"; rejected: {rejected}",
+        f"asked {manifest.asked} = kept {manifest.kept} + rejected {sum(manifest.rejected.values())} "
+        f"+ failed {manifest.failed}; rejected: {rejected}",
         highlight=False,
     )
 

@@ -1,4 +1,4 @@
-"""The shell that both command sets share: results to stdout, progress to stderr, errors as one line with an exit code."""
+"""The shell both command sets share: results to stdout, progress to stderr, errors as one line with an exit code."""
 
 from __future__ import annotations
 
@@ -109,4 +109,6 @@ def _print_lines(bar: Progress, done: threading.Event) -> None:
         for task in bar.tasks:
             if not task.finished:
                 count = f"{task.completed:.0f}/{task.total or 0:.0f}"
-                stderr.print(f"{task.description}: {count} {task.fields.get('note', '')}", markup=False, highlight=False)
+                stderr.print(
+                    f"{task.description}: {count} {task.fields.get('note', '')}", markup=False, highlight=False
+                )

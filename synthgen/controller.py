@@ -59,7 +59,14 @@ class Controller:
     """Opens slots for short cells only, judges finished ones, and writes everything to the ledger."""
 
     def __init__(
-        self, task: Task, quotas: dict[str, int], *, seed: int, filters: Sequence[Filter], ledger: Ledger, structured: bool
+        self,
+        task: Task,
+        quotas: dict[str, int],
+        *,
+        seed: int,
+        filters: Sequence[Filter],
+        ledger: Ledger,
+        structured: bool,
     ) -> None:
         """Start with nothing kept; `resume` brings the state of an earlier process."""
         self.task, self.filters, self.ledger, self.seed = task, filters, ledger, seed

@@ -18,14 +18,25 @@ from synthgen.task import Task, find_task
 
 CARD_NAME = "README.md"
 _TEMPLATE = Path(__file__).with_name("card_template.md")
-_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"))
+_SIZES = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+)
 _TASK_CATEGORIES = {
     "pair": "text-classification",
     "choice": "multiple-choice",
     "span": "question-answering",
     "tags": "token-classification",
 }
-_CREATORS = {"synthetic": "machine-generated", "translated": "machine-generated", "real": "other", "sample": "expert-generated"}
+_CREATORS = {
+    "synthetic": "machine-generated",
+    "translated": "machine-generated",
+    "real": "other",
+    "sample": "expert-generated",
+}
 
 
 def card(folder: Path) -> Path:

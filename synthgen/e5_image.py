@@ -85,7 +85,7 @@ def _directory_offset(image: memoryview) -> int:
     pieces, *_special, blob = struct.unpack_from("<5iQ", image, offset)
     offset += 28 + 4 * (pieces + 1) + 4 * pieces + blob
     _entries, size = struct.unpack_from("<iI", image, offset)
-    return offset + 8 + size
+    return int(offset + 8 + size)
 
 
 def _dequantise(data: memoryview, elements: int) -> FloatArray:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from synthgen import __version__, console
-from synthgen.datacard import write_card
 from synthgen.controller import Controller
+from synthgen.datacard import write_card
 from synthgen.dataset import (
     Manifest,
     Rejection,
@@ -115,7 +115,13 @@ def default_folder(task: str, n: int | str, seed: int) -> Path:
 
 
 def preview(
-    task: str, *, model: str = DEFAULT_MODEL, engine: str = "vllm", seed: int = 0, decoding: str | None = None, count: int = 5
+    task: str,
+    *,
+    model: str = DEFAULT_MODEL,
+    engine: str = "vllm",
+    seed: int = 0,
+    decoding: str | None = None,
+    count: int = 5,
 ) -> list[dict[str, Any]]:
     """Return prompts, replies, parsed row and verdict of `count` items; nothing is written to disk."""
     found = find_task(task)
@@ -184,9 +190,7 @@ def _refuse_foreign_folder(out: Path) -> None:
 def _generate(run: Run, ledger: Ledger, out: Path, budget: int, started: Engine | None) -> Manifest:
     quotas = scale_counts(run.task.label_counts, run.n)
     filters = default_filters(run.task.format)
-    controller = Controller(
-        run.task, quotas, seed=run.seed, filters=filters, ledger=ledger, structured=run.structured
-    )
+    controller = Controller(run.task, quotas, seed=run.seed, filters=filters, ledger=ledger, structured=run.structured)
     controller.resume(key=lambda request: request.key(run.model.ref, run.model.revision))
     started_at, versions = time.monotonic(), {}
     if not controller.is_full:
@@ -244,9 +248,7 @@ def _why_incomplete(controller: Controller, out: Path, budget: int) -> str:
     )
 
 
-def _write_folder(
-    run: Run, controller: Controller, out: Path, *, seconds: float, versions: dict[str, str]
-) -> Manifest:
+def _write_folder(run: Run, controller: Controller, out: Path, *, seconds: float, versions: dict[str, str]) -> Manifest:
     ledger, format_ = controller.ledger, run.task.format
     files = write_rows(out, _kept_rows(controller), row_features(format_))
     files |= write_rejected(out, _rejections(controller))
@@ -269,7 +271,12 @@ def _write_folder(
         seed=run.seed,
         files=files,
         attempts={name: controller.attempts[name] for name in ("ok", "bad", "http", "timeout")},
-        model={"ref": run.model.ref, "revision": run.model.revision, "licence": run.model.licence, "note": run.model.note},
+        model={
+            "ref": run.model.ref,
+            "revision": run.model.revision,
+            "licence": run.model.licence,
+            "note": run.model.note,
+        },
         engine=run.engine,
         prompt_hash=run.task.prompt_hash,
         filters_hash=filters_hash(),

@@ -138,8 +138,10 @@ class Ledger:
     def verdicts(self, verdict: str | None = None) -> Iterator[StoredVerdict]:
         """Yield verdicts by slot, all or of one kind."""
         where, values = ("", ()) if verdict is None else ("WHERE verdict = ?", (verdict,))
-        for *head, row in self._db.execute(f"SELECT * FROM verdicts {where} ORDER BY slot", values):
-            yield StoredVerdict(*head, row=json.loads(row))
+        for slot, kind, reason, stage, evidence, row in self._db.execute(
+            f"SELECT slot, verdict, reason, stage, evidence, row FROM verdicts {where} ORDER BY slot", values
+        ):
+            yield StoredVerdict(slot, kind, reason, stage, evidence, json.loads(row))
 
     def attempts(self) -> Counter[str]:
         """Return how many replies had each outcome."""

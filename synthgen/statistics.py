@@ -32,7 +32,8 @@ def describe(format_: Format, rows: Iterable[Row]) -> dict[str, Any]:
     except UserError as error:
         facts["xlmr_tokens"] = f"not done: {error}"
     facts["distinct_share"] = {
-        column: round(len({str(row[column]).casefold() for row in sample}) / len(sample), 4) for column in format_.text_columns
+        column: round(len({str(row[column]).casefold() for row in sample}) / len(sample), 4)
+        for column in format_.text_columns
     }
     facts["self_bleu"] = {column: self_bleu([str(row[column]) for row in sample]) for column in format_.text_columns}
     if len(format_.text_columns) == 2:
@@ -76,7 +77,7 @@ def _summary(values: list[int]) -> dict[str, float]:
 
 
 def self_bleu(texts: list[str], *, seed: int = 0) -> dict[str, Any]:
-    """Return the mean BLEU (0-100) of sampled texts against the other sampled ones: 100 means all alike (Zhu et al. 2018).
+    """Return the mean BLEU (0-100) of sampled texts against the others: 100 means all alike (Zhu et al. 2018).
 
     At most 100 texts are drawn, so values are comparable between sets only at equal sample size, which is returned.
     """

@@ -41,5 +41,13 @@ def _without_ledger(folder: Path, row_id: str) -> dict[str, Any]:
             return {"verdict": "rejected", **asdict(rejection), "replies": []}
     for row in read_rows(folder):
         if row["id"] == row_id:
-            return {"id": row_id, "verdict": "kept", "reason": "", "stage": "", "evidence": "", "row": row, "replies": []}
+            return {
+                "id": row_id,
+                "verdict": "kept",
+                "reason": "",
+                "stage": "",
+                "evidence": "",
+                "row": row,
+                "replies": [],
+            }
     raise UserError(f"no example '{row_id}' in {folder}")

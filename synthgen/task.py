@@ -49,7 +49,12 @@ class Step:
     @property
     def sampling(self) -> dict[str, Any]:
         """The sampling parameters as a manifest records them."""
-        return {"max_tokens": self.max_tokens, "temperature": self.temperature, "top_k": self.top_k, "stop": list(self.stop)}
+        return {
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "top_k": self.top_k,
+            "stop": list(self.stop),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,16 +181,22 @@ def _header_faults(header: dict[str, Any]) -> list[Fault]:
         faults.append(("format", str(unknown("format", str(header["format"]), FORMATS))))
     labels = header.get("label_counts", {})
     if labels and sum(labels.values()) != header.get("real_size"):
-        faults.append(("label_counts", f"label counts sum to {sum(labels.values())}, real_size is {header.get('real_size')}"))
+        faults.append(
+            ("label_counts", f"label counts sum to {sum(labels.values())}, real_size is {header.get('real_size')}")
+        )
     for table in ("definitions", "shots"):
-        faults += [(label, str(unknown("label", label, labels))) for label in header.get(table, {}) if label not in labels]
+        faults += [
+            (label, str(unknown("label", label, labels))) for label in header.get(table, {}) if label not in labels
+        ]
     return faults
 
 
 def _step_faults(header: dict[str, Any], sections: dict[str, str]) -> list[Fault]:
     """Return the faults of the generation steps: options, sections, templates and their variables."""
     steps: dict[str, Any] = header.get("steps", {})
-    faults: list[Fault] = [(f"## {name}", f"section '{name}' has no [steps.{name}]") for name in sections if name not in steps]
+    faults: list[Fault] = [
+        (f"## {name}", f"section '{name}' has no [steps.{name}]") for name in sections if name not in steps
+    ]
     available = {"label", "definition", "shots", "shot_premises", "language", "passage", *header.get("attributes", {})}
     for name, options in steps.items():
         anchor = f"[steps.{name}]"
@@ -198,7 +209,10 @@ def _step_faults(header: dict[str, Any], sections: dict[str, str]) -> list[Fault
         except TemplateError as error:
             faults.append((f"## {name}", f"template of '{name}': {error.message}"))
             continue
-        faults += [(f"## {name}", f"step '{name}': " + str(unknown("variable", v, sorted(available)))) for v in sorted(used - available)]
+        faults += [
+            (f"## {name}", f"step '{name}': " + str(unknown("variable", v, sorted(available))))
+            for v in sorted(used - available)
+        ]
         available.add(name)
     return faults
 

@@ -134,7 +134,7 @@ def preloads() -> list[str]:
     """Return the libraries that make vLLM's CPU worker faster, where they are installed: Intel's OpenMP, tcmalloc."""
     openmp = Path(sys.prefix) / "lib" / "libiomp5.so"
     tcmalloc = ctypes.util.find_library("tcmalloc_minimal")
-    return [str(openmp)] * openmp.is_file() + [tcmalloc] * bool(tcmalloc)
+    return [name for name in (str(openmp) if openmp.is_file() else None, tcmalloc) if name]
 
 
 def log_path() -> Path:
@@ -184,5 +184,3 @@ def _reply(tag: tuple[int, int], output: Any) -> Reply:  # noqa: ANN401 - vLLM's
         prompt_tokens=len(output.prompt_token_ids or ()),
         output_tokens=len(completion.token_ids),
     )
-
-

@@ -31,4 +31,13 @@ def filters_hash() -> str:
     return hashlib.sha256("\n".join(sources).encode()).hexdigest()
 
 
-__all__ = ["ORDER", "ExactDuplicates", "Filter", "NearDuplicates", "Shape", "Verdict", "default_filters", "filters_hash"]
+__all__ = [
+    "ORDER",
+    "ExactDuplicates",
+    "Filter",
+    "NearDuplicates",
+    "Shape",
+    "Verdict",
+    "default_filters",
+    "filters_hash",
+]

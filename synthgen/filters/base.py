@@ -7,6 +7,7 @@ from typing import Protocol
 
 from synthgen.formats.base import Row
 
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Why a row was dropped, and what shows it: the matching row, the score, the words."""

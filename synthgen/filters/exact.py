@@ -11,10 +11,10 @@ from synthgen.formats.base import Row
 
 
 def normalised(row: Row, columns: tuple[str, ...]) -> str:
-    """Return the row's texts as one comparable string, fields kept apart.
+    r"""Return the row's texts as one comparable string, fields kept apart.
 
     >>> normalised({"a": "It  RAINS.", "b": "Wet"}, ("a", "b"))
-    'it rains.\\x1fwet'
+    'it rains.\x1fwet'
     """
     texts = (" ".join(unicodedata.normalize("NFKC", str(row[column])).casefold().split()) for column in columns)
     return "\x1f".join(texts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rapidfuzz import fuzz
 from rensa import RMinHash, RMinHashLSH
@@ -30,7 +31,7 @@ def shingles(text: str) -> list[str]:
     ['a', 'b', 'c', 'a b', 'b c']
     """
     words = text.split()
-    return words + [f"{a} {b}" for a, b in zip(words, words[1:], strict=False)]
+    return words + [f"{a} {b}" for a, b in pairwise(words)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,12 @@ MAX_REPEATED_SHARE = 0.34
 MAX_REPEATED_WORDS = 3  # three of one word are ordinary in a short sentence
 
 _RESIDUE = re.compile(
-    r"\b(premise|hypothesis|sentence [ab12])\s*:|\bfrom an? [a-z ]+, about\b|<\|im_|\[[a-z ]+\]|_{3,}|\{\{", re.IGNORECASE
+    r"\b(premise|hypothesis|sentence [ab12])\s*:|\bfrom an? [a-z ]+, about\b|<\|im_|\[[a-z ]+\]|_{3,}|\{\{",
+    re.IGNORECASE,
 )
-_REFUSAL = re.compile(r"\bas an ai\b|\bi(?:'m| am) sorry, but\b|\bi can(?:no|')t (?:help|assist)\b|\blanguage model\b", re.IGNORECASE)
+_REFUSAL = re.compile(
+    r"\bas an ai\b|\bi(?:'m| am) sorry, but\b|\bi can(?:no|')t (?:help|assist)\b|\blanguage model\b", re.IGNORECASE
+)
 
 
 class Shape:

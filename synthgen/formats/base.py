@@ -71,11 +71,11 @@ def listed(feature: Features) -> Features:
 
 
 def clean_text(text: str) -> str:
-    """Return the text NFC-normalised, without control characters, runs of white space as one space.
+    r"""Return the text NFC-normalised, without control characters, runs of white space as one space.
 
     Raises ParseError when nothing is left.
 
-    >>> clean_text("  A  line\\x00 of\\ntext ")
+    >>> clean_text("  A  line\x00 of\ntext ")
     'A line of text'
     """
     cleaned = _SPACES.sub(" ", _CONTROL.sub("", unicodedata.normalize("NFC", text))).strip()

@@ -83,4 +83,3 @@ class PairFormat:
         if row[self.fields[0]].casefold() == row[self.fields[1]].casefold():
             return "both texts equal"
         return None
-

@@ -19,6 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from synthgen.datacard import write_card
 from synthgen.dataset import (
     Manifest,
     finish,
@@ -28,7 +29,6 @@ from synthgen.dataset import (
     write_rejected,
     write_rows,
 )
-from synthgen.datacard import write_card
 from synthgen.errors import UserError
 from synthgen.formats.base import Row
 from synthgen.real.draw import Survey, draw, quotas, survey_corpus

@@ -1,4 +1,4 @@
-"""The JSON Schemas of everything that is written for other programs: manifests, results, comparisons, `--json` outputs."""
+"""The JSON Schemas of what is written for other programs: manifests, results, comparisons, `--json` outputs."""
 
 from __future__ import annotations
 

@@ -32,7 +32,9 @@ def tiny_model(tmp_path: Path) -> str:
 
 def run(model: str, out: Path, answer=sentence, *, n: int = 50, **options) -> Manifest:
     engine = ScriptedEngine(answer)
-    return make("mnli", n=n, model=model, engine="scripted", out=out, decoding="plain", started_engine=engine, **options)
+    return make(
+        "mnli", n=n, model=model, engine="scripted", out=out, decoding="plain", started_engine=engine, **options
+    )
 
 
 def test_make_keeps_exactly_n_with_the_real_label_proportions(tiny_model: str, tmp_path: Path) -> None:
@@ -72,7 +74,9 @@ def test_empty_replies_are_rejections_and_server_errors_are_retried(tiny_model: 
     assert retried.attempts["http"] > 0
 
 
-def test_a_server_that_never_answers_leaves_failed_slots_and_a_resumable_folder(tiny_model: str, tmp_path: Path) -> None:
+def test_a_server_that_never_answers_leaves_failed_slots_and_a_resumable_folder(
+    tiny_model: str, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     with pytest.raises(IncompleteError, match=r"0 of .* commonest rejections: none.*larger --max-requests goes on"):
         run(tiny_model, out, lambda request: TimeoutError("no answer"), n=9, max_requests=60)
@@ -152,7 +156,9 @@ def test_a_run_killed_twice_resumes_with_nothing_lost_and_nothing_doubled(tiny_m
         assert not (out / "synthgen.json").exists()
         asked += after
     engine = ScriptedEngine(sentence)
-    manifest = make("mnli", n=300, model=tiny_model, engine="scripted", out=out, decoding="plain", started_engine=engine)
+    manifest = make(
+        "mnli", n=300, model=tiny_model, engine="scripted", out=out, decoding="plain", started_engine=engine
+    )
     ids = [row["id"] for row in read_rows(out)]
     assert len(ids) == len(set(ids)) == manifest.kept == 300
     lost = asked + engine.requests - sum(manifest.attempts.values())

@@ -1,0 +1,106 @@
+"""What every engine promises, run against the scripted engine and the real vLLM with the bundled generator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from synthgen.dataset import read_rows
+from synthgen.engines import Engine, Request, Sampling, open_engine
+from synthgen.engines.scripted import ScriptedEngine
+from synthgen.errors import UserError
+from synthgen.generate import make
+from synthgen.packs import ResolvedModel, resolve
+from synthgen.schemas import faults
+from tests.synthgen.scripts import sentence
+
+GENERATOR = "pack:smollm2-135m-instruct"
+SAMPLING = Sampling(max_tokens=12, temperature=0.8, top_k=20, stop=("\n",))
+
+
+@pytest.fixture(scope="module", params=["scripted", pytest.param("vllm", marks=pytest.mark.vllm)])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    if request.param == "scripted":
+        opened: Engine = ScriptedEngine(sentence)
+    else:
+        pytest.importorskip("vllm")
+        opened = open_engine("vllm", resolve(GENERATOR), seed=0)
+    yield opened
+    opened.close()
+
+
+def requests(count: int) -> Iterator[Request]:
+    for number in range(count):
+        yield Request((number, 0), f"One sentence about topic {number}:", SAMPLING, nonce=number)
+
+
+def test_every_request_gets_exactly_one_reply(engine: Engine) -> None:
+    source = requests(150)
+    replies = list(engine.run(lambda: next(source, None)))
+    assert sorted(reply.tag for reply in replies) == [(number, 0) for number in range(150)]
+    assert all(reply.outcome == "ok" for reply in replies)
+    assert sum(reply.output_tokens for reply in replies) > 150
+
+
+def test_a_reply_can_ask_for_the_next_request(engine: Engine) -> None:
+    waiting = [Request((0, 0), "Once upon a time", SAMPLING)]
+    steps = []
+    for reply in engine.run(lambda: waiting.pop() if waiting else None):
+        steps.append(reply.tag[1])
+        if len(steps) < 3:
+            waiting.append(Request((0, len(steps)), f"Then {reply.text}", SAMPLING))
+    assert steps == [0, 1, 2]
+
+
+def test_no_request_is_no_reply(engine: Engine) -> None:
+    assert list(engine.run(lambda: None)) == []
+
+
+@pytest.mark.vllm
+def test_vllm_answers_an_over_long_prompt_as_a_failed_reply_and_goes_on(engine: Engine) -> None:
+    if engine.name != "vllm":
+        pytest.skip("the scripted engine has no context length")
+    waiting = [Request((1, 0), "A short one:", SAMPLING), Request((0, 0), "word " * 5000, SAMPLING)]
+    replies = {reply.tag[0]: reply.outcome for reply in engine.run(lambda: waiting.pop() if waiting else None)}
+    assert replies == {0: "http", 1: "ok"}
+
+
+@pytest.mark.vllm
+def test_vllm_keeps_to_a_json_schema(engine: Engine) -> None:
+    if engine.name != "vllm":
+        pytest.skip("the scripted engine has no grammar")
+    import json
+
+    from synthgen.formats.reply import text_object
+
+    sampling = Sampling(max_tokens=60, temperature=0.5, top_k=20, stop=(), schema=json.dumps(text_object("premise")))
+    waiting = [Request((0, 0), 'A sentence as JSON, like {"premise": "It rains."}:\n', sampling)]
+    (reply,) = engine.run(lambda: waiting.pop() if waiting else None)
+    assert reply.text.lstrip().startswith('{"premise"') or reply.text.lstrip().startswith("{")
+
+
+def test_make_runs_on_the_engine_and_keeps_exactly_n(engine: Engine, tmp_path: Path) -> None:
+    model = GENERATOR if engine.name == "vllm" else _model_folder(tmp_path)
+    manifest = make(
+        "mnli", n=12, model=model, engine=engine.name, out=tmp_path / "out", decoding="plain", started_engine=engine
+    )
+    rows = list(read_rows(tmp_path / "out"))
+    assert len(rows) == 12
+    assert manifest.label_counts == {"entailment": 4, "neutral": 4, "contradiction": 4}
+    import json
+
+    assert faults(json.loads(manifest.to_json()), "manifest") == []
+
+
+def test_an_unknown_engine_gets_the_nearest_name(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="unknown engine 'vlm'; did you mean 'vllm'"):
+        open_engine("vlm", ResolvedModel(tmp_path, "x", "1", "mit"), seed=0)
+
+
+def _model_folder(parent: Path) -> str:
+    folder = parent / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    return str(folder)
