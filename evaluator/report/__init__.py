@@ -57,8 +57,8 @@ def _sidecar(results: Results, name: str) -> dict[str, Any]:
 
 
 def _real_first(arms: dict[str, Any]) -> list[str]:
-    """Return the arms in the order of display: real data before anything made from it."""
-    return sorted(arms, key=lambda arm: str((arms[arm] or {}).get("origin", "")) != "real")
+    """Return the arms to show first: real data, before anything that is measured against it."""
+    return [arm for arm, entry in arms.items() if isinstance(entry, dict) and entry.get("origin") == "real"]
 
 
 def terminal_summary(comparison: Comparison) -> RenderableType:

@@ -97,10 +97,11 @@ def curve_chart(comparison: Comparison, scope: str, *, width: int, height: int, 
     limits = [limit for fitted in curves for limit in fitted.curve.limits] or [sizes[0] / 2, sizes[-1] * 2]
     frame = Frame(width, height, (math.log2(min(limits)), math.log2(max(limits))), _y_range(points, curves))
     parts = [_axes(frame, sizes, max(limits)), f'<g clip-path="url(#clip-{_slug(scope)}-{width})">']
-    for index, arm in enumerate(comparison.arms):
-        own = [point for point in points if point.arm == arm]
-        fitted = next((curve for curve in curves if curve.curve.arm == arm), None)
-        parts.append(_arm_group(frame, index, arm, own, fitted, focusable))
+    place = {arm: index for index, arm in enumerate(comparison.arms)}
+    parts += [_arm_group(place[fitted.curve.arm], fitted.curve.arm, _fit(frame, fitted)) for fitted in curves]
+    for point in points:  # marks above every band
+        mark = _mark(frame, place[point.arm], point, focusable) if point.size else _baseline(frame, point)
+        parts.append(_arm_group(place[point.arm], point.arm, mark))
     parts.append("</g>")
     clip = (
         f'<clipPath id="clip-{_slug(scope)}-{width}"><rect x="{frame.left}" y="{frame.top}" '
@@ -160,15 +161,8 @@ def _short(size: float) -> str:
     return f"{size / 1e3:.3g}k" if size >= 1e3 else f"{size:.3g}"
 
 
-def _arm_group(
-    frame: Frame, index: int, arm: str, points: Sequence[Point], fitted: FittedCurve | None, focusable: bool
-) -> str:
-    parts = [f'<g class="arm arm-{index % 7}" data-arm="{escape(arm)}">']
-    if fitted is not None:
-        parts.append(_fit(frame, fitted))
-    for point in points:
-        parts.append(_baseline(frame, point) if point.size == 0 else _mark(frame, index, point, focusable))
-    return "".join([*parts, "</g>"])
+def _arm_group(index: int, arm: str, content: str) -> str:
+    return f'<g class="arm arm-{index % 7}" data-arm="{escape(arm)}">{content}</g>'
 
 
 def _fit(frame: Frame, fitted: FittedCurve) -> str:

@@ -1,75 +1,102 @@
-"""Small experiments with made-up scores, for the tests of results, comparisons and reports."""
+"""A tiny random XLM-R and datasets of our own, so that the whole chain runs in seconds without a network."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from evaluator.results import ResultRow, write_results
+from synthgen.dataset import Manifest, finish, row_features, write_rows
+from synthgen.formats import format_from_manifest
 
-LANGUAGES = ("en", "de", "sw", "zh")
-GAIN = {"none": 0.0, "real": 1.0, "synthetic": 0.7, "translated": 0.8}
+LABELS = ("entailment", "neutral", "contradiction")
+WORDS = "the a cat dog sat ran on in under mat house tree red blue big small and not is was it they we you very".split()
 
 
-def make_rows(
-    *,
-    arms: Sequence[str] = ("none", "real", "synthetic"),
-    sizes: Sequence[int] = (1_000, 4_000, 16_000),
-    seeds: int = 5,
-    targets: Sequence[str] = ("xnli", "udpos"),
-    languages: Sequence[str] = LANGUAGES,
-    revision: str = "rev1",
-    items: int = 40,
-    with_items: bool = True,
-) -> list[ResultRow]:
-    """Return the rows of an experiment; `udpos` is scored by tag F1 with counts per item, the rest by accuracy."""
-    rows = []
-    rng = np.random.default_rng(7)
-    for target, language in itertools.product(targets, languages):
-        ease = rng.normal(size=items)
-        for arm in arms:
-            for size, seed in itertools.product([0] if arm == "none" else sizes, range(seeds)):
-                level = 0.6 + GAIN.get(arm, 0.5) * (np.log2(size / 250) if size else 0) * 0.2
-                right = (rng.normal(size=items) + ease + level > 0).astype(int)
-                counts = np.stack([right * 2, np.full(items, 2), np.full(items, 2)], axis=1)
-                scores = tuple(map(tuple, counts.tolist())) if target == "udpos" else tuple(right.tolist())
-                rows.append(
-                    ResultRow(
-                        arm=arm,
-                        size=size,
-                        arm_n=size,
-                        seed=seed,
-                        target=target,
-                        language=language,
-                        split="test",
-                        metric="f1" if target == "udpos" else "accuracy",
-                        value=100 * float(right.mean()),
-                        n=items,
-                        data_revision=revision,
-                        item_ids=tuple(map(str, range(items))) if with_items else None,
-                        item_scores=scores if with_items else None,
-                    )
-                )
-    return rows
+def sentence(number: int) -> str:
+    """A sentence of 3 to 9 words that depends only on the number."""
+    return " ".join(WORDS[(number * 7 + place * (number % 5 + 1)) % len(WORDS)] for place in range(3 + number % 7))
 
 
 @pytest.fixture(scope="session")
-def experiment_rows() -> Callable[..., list[ResultRow]]:
-    """Return the maker of rows."""
-    return make_rows
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An XLM-R of 2 layers x 16 with random weights and a word-level tokenizer, as a save_pretrained folder."""
+    torch = pytest.importorskip("torch")
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
+
+    folder = tmp_path_factory.mktemp("tiny")
+    letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
+    entries = ["<s>", "<pad>", "</s>", "<unk>", *WORDS, *[f"unused{i}" for i in range(40)], *letters]
+    vocabulary = {token: i for i, token in enumerate(dict.fromkeys(entries))}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="<pad>",
+        cls_token="<s>", sep_token="</s>",
+    )  # fmt: skip
+    fast.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = XLMRobertaConfig(
+        vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=130, type_vocab_size=1, pad_token_id=1, bos_token_id=0, eos_token_id=2,
+    )  # fmt: skip
+    XLMRobertaModel(config).save_pretrained(folder)
+    return folder
+
+
+def write_pairs(folder: Path, rows: int, *, first: int = 0, origin: str = "real") -> Path:
+    """Write a finished NLI dataset folder of sentences of our own."""
+    format_ = format_from_manifest("pair", ("premise", "hypothesis", "label"), LABELS)
+    records = [
+        {"premise": sentence(i), "hypothesis": sentence(i + 3), "label": i % 3, "id": f"r{i}", "language": "en"}
+        for i in range(first, first + rows)
+    ]
+    folder.mkdir(parents=True)
+    files = write_rows(folder, records, row_features(format_))
+    counts = {label: sum(row["label"] == i for row in records) for i, label in enumerate(LABELS)}
+    manifest = Manifest(
+        task="mnli", format="pair", columns=("premise", "hypothesis", "label"), labels=LABELS, origin=origin,
+        language="en", licence="CC0-1.0", n=rows, asked=rows, kept=rows, failed=0, rejected={}, label_counts=counts,
+        seed=0, files=files,
+    )  # fmt: skip
+    finish(folder, manifest)
+    return folder
 
 
 @pytest.fixture
-def results_file(tmp_path: Path) -> Callable[..., Path]:
-    """Return a maker of results.jsonl files, from the keywords of `make_rows` or from given rows."""
+def datasets(tmp_path: Path) -> dict[str, Path]:
+    """Two dataset folders: `real` of 24 rows, `synthetic` of 24 others."""
+    return {
+        "real": write_pairs(tmp_path / "real", 24),
+        "synthetic": write_pairs(tmp_path / "synthetic", 24, first=100, origin="synthetic"),
+    }
 
-    def write(rows: Sequence[ResultRow] | None = None, **settings: object) -> Path:
-        path = tmp_path / "results.jsonl"
-        write_results(path, make_rows(**settings) if rows is None else rows)  # type: ignore[arg-type]
-        return path
 
-    return write
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The samples that ship with the package, a small data root."""
+    return Path(__file__).resolve().parents[2] / "evaluator" / "samples"
+
+
+TINY_RECIPE = """
+base = "small"
+[stages.intermediate]
+epochs = 1
+examples_per_step = 8
+[stages.xnli]
+epochs = 1
+[stages.udpos]
+epochs = 1
+"""
+
+
+@pytest.fixture
+def tiny_recipe(tmp_path: Path) -> str:
+    """A recipe file with a few steps per stage."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY_RECIPE, encoding="utf-8")
+    return str(path)

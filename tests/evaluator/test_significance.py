@@ -105,8 +105,8 @@ def test_many_pairs_are_flipped_at_random_and_stay_near_the_exact_value() -> Non
     assert sign_flip_p(differences, np.random.default_rng(0)) == pytest.approx(expected, abs=0.02)
 
 
-# google-research/language, language/multiberts/multibootstrap.py at c040a31: `multibootstrap(info, p, ones, score, nboot=300,
-# rng=RandomState(11))` on the predictions below, score = percent right; mean and sd (ddof 1) of its draws.
+# google-research/language, language/multiberts/multibootstrap.py at c040a31: `multibootstrap(info, p, ones, score,
+# nboot=300, rng=RandomState(11))` on the predictions below, score = percent right; mean and sd (ddof 1) of its draws.
 PUBLISHED = {
     True: ([59.73666667, 66.25166667], [4.7647664, 5.27512277], 6.515, 7.628318675789442),
     False: ([60.0, 65.83166667], [4.39329072, 5.18576298], 5.831666666666667, 7.092142990395046),
