@@ -74,7 +74,7 @@ def import_task(
     task: Annotated[
         str, typer.Argument(help="A task of `synthgen tasks`, or snli, anli, socialiqa, copa, udpos, panx.")
     ],
-    source: Annotated[str, typer.Option("--from", help="'hub', or a file or folder of the official files.")],
+    source: Annotated[str, typer.Option("--from", help="'hub', 'sample', or a file or folder of the official files.")],
     out: Annotated[Path, typer.Option(help="Dataset folder to write.")],
     n: Annotated[int | None, typer.Option(help="Keep this many rows, stratified by label.")] = None,
     seed: Seed = 0,
@@ -86,7 +86,7 @@ def import_task(
     """
     from synthgen.real import import_task as run_import
 
-    where = source if source == "hub" else Path(source)
+    where = source if source in ("hub", "sample") else Path(source)
     _print_manifest(run_import(task, source=where, out=out, n=n, seed=seed), out, as_json)
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from synthgen.dataset import read_rejected, read_rows
+from synthgen.dataset import read_manifest, read_rejected, read_rows
 from synthgen.errors import UserError
 from synthgen.ledger import Ledger
 
@@ -36,6 +36,7 @@ def why(folder: Path, row_id: str) -> dict[str, Any]:
 
 def _without_ledger(folder: Path, row_id: str) -> dict[str, Any]:
     """Return what the published files of a folder say of a row."""
+    read_manifest(folder)
     for rejection in read_rejected(folder):
         if rejection.id == row_id:
             return {"verdict": "rejected", **asdict(rejection), "replies": []}

@@ -1,0 +1,77 @@
+"""The `synthgen` command as a user meets it: listings, one-line errors, exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from synthgen import __version__
+from synthgen.schemas import faults
+
+SYNTHGEN = Path(sys.executable).with_name("synthgen")
+
+
+def synthgen(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(SYNTHGEN), *words], capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def test_tasks_as_json_is_valid_by_its_schema_and_stdout_holds_nothing_else() -> None:
+    done = synthgen("tasks", "--json")
+    assert done.returncode == 0
+    assert faults(json.loads(done.stdout), "tasks") == []
+
+
+def test_the_version_is_the_installed_one() -> None:
+    assert synthgen("--version").stdout.strip() == f"synthgen {__version__}"
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("make", "--task", "mnly"), "unknown task 'mnly'; did you mean 'mnli'?"),
+        (("make", "--task", "mnli", "--n", "0"), "--n 0 is less than 1"),
+        (("make", "--task", "mnli", "--n", "5", "--max-requests", "3"), "--max-requests 3 cannot make 5 rows"),
+        (("make", "--task", "mnli", "--n", "5", "--model", "pack:smolm2"), "unknown pack 'smolm2'"),
+        (("make", "--task", "mnli", "--n", "5", "--decoding", "xml"), "--decoding 'xml' is neither 'plain' nor 'json'"),
+        (("why", "nowhere", "mnli-s0-0000001"), "no dataset folder at nowhere"),
+        (("card", "nowhere"), "no dataset folder at nowhere"),
+        (("packs", "push"), "unknown action 'push'"),
+        (("import", "mnli", "--from", "nowhere", "--out", "x"), "nowhere"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(words: tuple[str, ...], line: str, tmp_path: Path) -> None:
+    done = synthgen(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert line in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    for command in ("tasks", "make", "import", "why", "card", "packs"):
+        done = synthgen(command, "--help")
+        assert done.returncode == 0
+        assert "Example: synthgen" in " ".join(done.stdout.split())
+
+
+def test_import_then_card_then_why_on_the_shipped_sample(tmp_path: Path) -> None:
+    out = tmp_path / "sample"
+    made = synthgen("import", "mnli", "--from", "sample", "--out", str(out), "--json")
+    assert made.returncode == 0, made.stderr
+    manifest = json.loads(made.stdout)
+    assert (manifest["origin"], manifest["kept"]) == ("sample", 60)
+    card = (out / "README.md").read_text()
+    assert synthgen("card", str(out)).returncode == 0
+    assert (out / "README.md").read_text() == card
+    story = json.loads(synthgen("why", str(out), _first_id(out), "--json").stdout)
+    assert story["verdict"] == "kept"
+
+
+def _first_id(folder: Path) -> str:
+    from synthgen.dataset import read_rows
+
+    return str(next(read_rows(folder))["id"])
