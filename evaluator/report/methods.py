@@ -27,9 +27,9 @@ def paragraphs(comparison: Comparison) -> list[str]:
         "that of the other contrasts of the sweep, for at most two degrees of freedom (after Smyth, 2004).",
         "Equivalence is tested by two one-sided tests (Schuirmann, 1987) against a margin of "
         f"±{comparison.margin:g} points and takes precedence over a difference smaller than the margin. The "
-        "detectable difference is the smallest true difference found with 80 % power at the 5 % level. Languages are corrected by "
-        'Holm (1979), and "better in at least k of m languages" is the partial conjunction count of Dror et al. (2017) '
-        "in its form for dependent tests. With six or more paired seeds a sign-flip permutation p-value is given with "
+        "detectable difference is the smallest true difference found with 80 % power at the 5 % level. Languages are "
+        'corrected by Holm (1979), and "better in at least k of m languages" is the partial conjunction count of Dror et al. '
+        "(2017) in its form for dependent tests. With six or more paired seeds a sign-flip permutation p-value is given with "
         "the smallest value it can reach; it speaks of these test items only.",
         "Scaling curves are log-linear or a power law in the error, fitted to every seed; one form serves all arms, "
         "chosen by AICc, and the other widens bands and intervals while it is within 2 AICc. Nothing is extrapolated "

@@ -15,6 +15,9 @@ import pytest
 from evaluator.comparison import Comparison, Pair, compare_results, make_scopes
 from evaluator.results import Cell, ResultRow, Run, read_results, write_item_ids, write_item_scores, write_results
 
+from . import experiments
+
+experiment_rows, results_file = experiments.experiment_rows, experiments.results_file
 Rows = Callable[..., list[ResultRow]]
 Maker = Callable[..., Path]
 

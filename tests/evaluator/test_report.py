@@ -27,6 +27,9 @@ from evaluator.report.page import embedded_json
 from evaluator.results import ResultRow
 from synthgen.errors import UserError
 
+from . import experiments
+
+experiment_rows, results_file = experiments.experiment_rows, experiments.results_file
 Rows = Callable[..., list[ResultRow]]
 Maker = Callable[..., Path]
 NASTY = "<img src=x onerror=alert(1)>\"'&|</script>"

@@ -28,6 +28,8 @@ from evaluator.results import (
 )
 from synthgen.errors import UserError
 
+from . import experiments
+
 ROW = {
     "arm": "real",
     "size": 100,
@@ -41,6 +43,7 @@ ROW = {
     "n": 3,
     "data_revision": "rev1",
 }
+experiment_rows, results_file = experiments.experiment_rows, experiments.results_file
 Maker = Callable[..., Path]
 
 
