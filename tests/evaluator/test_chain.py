@@ -1,0 +1,182 @@
+"""The whole chain on a tiny model: compare, resume, and what adding a seed or an arm costs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import evaluator
+from evaluator import runner
+from evaluator.graph import IntermediateJob
+from synthgen.errors import UserError
+
+pytest.importorskip("torch")
+
+
+@pytest.fixture
+def arguments(tiny_model: Path, tiny_recipe: str, samples: Path, tmp_path: Path) -> dict[str, Any]:
+    return {
+        "targets": ["xnli", "udpos", "tatoeba"],
+        "languages": ["en", "es", "tr"],
+        "seeds": 2,
+        "model": str(tiny_model),
+        "recipe": tiny_recipe,
+        "data_root": samples,
+        "store": tmp_path / "store",
+        "out": tmp_path / "out" / "report.html",
+        "max_train_examples": 16,
+        "max_eval_examples": 10,
+    }
+
+
+def arms(datasets: dict[str, Path]) -> list[str]:
+    return ["none=none", *(f"{name}={folder}" for name, folder in datasets.items())]
+
+
+@pytest.fixture
+def carried_out(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The labels of the jobs that a command really runs."""
+    from evaluator import work
+
+    seen: list[str] = []
+    real = work.carry_out
+
+    def recording(job: Any, *args: Any, **kwargs: Any) -> None:
+        seen.append(job.label)
+        real(job, *args, **kwargs)
+
+    monkeypatch.setattr(work, "carry_out", recording)
+    return seen
+
+
+def test_every_cell_is_scored_and_each_model_is_trained_once(
+    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
+) -> None:
+    evaluator.compare(arms(datasets), **arguments)
+    rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
+    cells = {(row["arm"], row["seed"], row["target"], row["language"], row["metric"]) for row in rows}
+    per_run = 3 + 3 * 2 + 2  # xnli accuracy, udpos two metrics, tatoeba without English
+    assert len(rows) == len(cells) == 3 * 2 * per_run
+    assert sum(label.startswith("intermediate") for label in carried_out) == 4
+    assert sum(label.startswith("tatoeba") for label in carried_out) == 5  # none once for both seeds
+    assert all(row["data_revision"].startswith("sample:") for row in rows)
+
+
+def test_a_second_run_changes_no_byte_and_does_nothing(
+    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
+) -> None:
+    evaluator.compare(arms(datasets), **arguments)
+    before = (tmp_path / "out" / "results.jsonl").read_bytes()
+    carried_out.clear()
+    evaluator.compare(arms(datasets), **arguments)
+    assert carried_out == []
+    assert (tmp_path / "out" / "results.jsonl").read_bytes() == before
+
+
+def test_another_store_gives_identical_scores(
+    arguments: dict[str, Any], datasets: dict[str, Path], tmp_path: Path
+) -> None:
+    evaluator.compare(arms(datasets), **arguments)
+    before = (tmp_path / "out" / "results.jsonl").read_bytes()
+    evaluator.compare(arms(datasets), **{**arguments, "store": tmp_path / "store2"})
+    assert (tmp_path / "out" / "results.jsonl").read_bytes() == before
+
+
+def test_adding_a_seed_runs_only_that_seed(
+    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str]
+) -> None:
+    evaluator.compare(arms(datasets), **{**arguments, "seeds": 1})
+    carried_out.clear()
+    evaluator.compare(arms(datasets), **arguments)
+    assert all("seed 1" in label or label == "tatoeba encoder" for label in carried_out)
+    assert len(carried_out) == 2 + 3 * 2 + 2  # intermediates, trained targets, tatoeba of the two new encoders
+
+
+def test_what_a_crash_left_is_finished_and_nothing_is_done_twice(
+    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
+) -> None:
+    evaluator.compare(arms(datasets), **arguments)
+    before = (tmp_path / "out" / "results.jsonl").read_bytes()
+    some = sorted((tmp_path / "store" / "predictions").iterdir())[0]
+    (some / "synthgen.json").unlink()
+    (some.parent / f".{some.name}.draft").mkdir()
+    shutil.rmtree(tmp_path / "store" / "scores")
+    carried_out.clear()
+    evaluator.compare(arms(datasets), **arguments)
+    assert len(carried_out) == 1
+    assert (tmp_path / "out" / "results.jsonl").read_bytes() == before
+
+
+def test_sizes_are_nested_and_none_is_trained_once_for_all_of_them(
+    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
+) -> None:
+    evaluator.compare(arms(datasets), **{**arguments, "sizes": ["8", "16"], "seeds": 1, "targets": ["xnli"]})
+    assert sum(label.startswith("intermediate 8 ") for label in carried_out) == 2
+    assert sum(label.startswith("xnli") for label in carried_out) == 2 * 2 + 1
+    rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
+    assert {(row["arm"], row["size"]) for row in rows} == {
+        ("none", 0), ("real", 8), ("real", 16), ("synthetic", 8), ("synthetic", 16)
+    }  # fmt: skip
+
+
+def test_a_size_beyond_an_arm_is_named(arguments: dict[str, Any], datasets: dict[str, Path]) -> None:
+    with pytest.raises(UserError, match=r"arm 'real' cannot give size 99: .*real \(24 rows\); allowed: up to 24"):
+        evaluator.compare(arms(datasets), **{**arguments, "sizes": [99]})
+
+
+def test_several_parts_train_one_encoder(
+    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str]
+) -> None:
+    both = f"both={datasets['real']}:12+{datasets['synthetic']}"
+    evaluator.compare(["none=none", both], **{**arguments, "seeds": 1, "targets": ["xnli"]})
+    assert carried_out[0] == "intermediate 36 rows seed 0"
+
+
+def test_a_finished_experiment_is_reported_without_torch(arguments: dict[str, Any], datasets: dict[str, Path]) -> None:
+    evaluator.compare(arms(datasets), **arguments)
+    call = f"evaluator.compare({arms(datasets)!r}, **arguments)"
+    plain = {name: str(value) if isinstance(value, Path) else value for name, value in arguments.items()}
+    code = f"import evaluator, sys; arguments={plain!r}; {call}; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=Path(__file__).parents[2])
+
+
+def test_missing_files_are_named_with_their_origin(arguments: dict[str, Any], datasets: dict[str, Path]) -> None:
+    with pytest.raises(UserError, match=r"udpos lacks udpos/test-vi\.tsv, which come from Universal Dependencies"):
+        evaluator.compare(arms(datasets), **{**arguments, "targets": ["udpos"], "languages": ["vi"]})
+
+
+def test_a_language_outside_the_targets_gets_the_nearest(arguments: dict[str, Any], datasets: dict[str, Path]) -> None:
+    with pytest.raises(UserError, match="unknown language 'xx' in targets xnli; known: ar, bg"):
+        evaluator.compare(arms(datasets), **{**arguments, "targets": ["xnli"], "languages": ["en", "xx"]})
+
+
+def test_pending_skips_intermediates_that_nothing_needs(arguments: dict[str, Any], datasets: dict[str, Path]) -> None:
+    from evaluator.experiment import define, open_store
+    from evaluator.graph import build
+
+    evaluator.compare(arms(datasets), **arguments)
+    chosen = {name: value for name, value in arguments.items() if name not in ("store", "out")}
+    experiment = define(arms(datasets), split="test", sizes=["full"], match="epochs", select="last", **chosen)
+    store, graph = open_store(experiment, arguments["store"]), build(experiment)
+    shutil.rmtree(store.root / "intermediate")
+    assert any(isinstance(job, IntermediateJob) for job in graph.jobs)
+    assert runner.pending(graph.jobs, store) == []
+
+
+def test_train_writes_a_plain_checkpoint_folder(tiny_model: Path, datasets: dict[str, Path], tmp_path: Path) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    out = tmp_path / "checkpoint"
+    manifest = evaluator.train(datasets["real"], out=out, model=str(tiny_model), recipe="small")
+    model = AutoModelForSequenceClassification.from_pretrained(out)
+    assert model.config.id2label == {0: "entailment", 1: "neutral", 2: "contradiction"}
+    assert {path.suffix for path in out.iterdir()} <= {".json", ".safetensors"}
+    assert evaluator.train(datasets["real"], out=out, model=str(tiny_model), recipe="small") == manifest
+    with pytest.raises(UserError, match=r"holds another training \(differs in seed\)"):
+        evaluator.train(datasets["real"], out=out, model=str(tiny_model), recipe="small", seed=1)
