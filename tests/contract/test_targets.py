@@ -1,0 +1,90 @@
+"""Every target keeps the contract: a new file in `evaluator/targets` is tested by existing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from evaluator.languages import language
+from evaluator.targets import NAMES, base, find, load_all, select
+from evaluator.targets.base import Target
+from synthgen.errors import UserError
+
+TARGETS = load_all()
+HELPERS = {"__init__", "base", "files", "predictions", "squad", "tagged"}
+
+
+@pytest.fixture(params=TARGETS, ids=lambda target: target.name)
+def target(request: pytest.FixtureRequest) -> Target:
+    return request.param
+
+
+def test_the_list_names_every_file_of_the_folder() -> None:
+    folder = Path(base.__file__).parent
+    files = {path.stem for path in folder.glob("*.py")} - HELPERS
+    assert files == set(NAMES)
+
+
+def test_the_name_is_the_file_name(target: Target) -> None:
+    assert find(target.name) is target
+
+
+def test_a_target_says_where_everything_comes_from(target: Target) -> None:
+    for text in (target.title, target.train_source, target.hub, target.licence, target.citation):
+        assert text
+    for sources in target.sources.values():
+        assert all(source.origin and source.paths for source in sources)
+    assert (target.train is None) == (not target.train_sources)
+
+
+def test_languages_are_of_the_fifty_and_sorted(target: Target) -> None:
+    assert list(target.languages) == sorted(set(target.languages))
+    for code in target.languages:
+        language(code)
+
+
+def test_a_language_outside_the_target_is_refused(target: Target) -> None:
+    with pytest.raises(UserError, match=f"unknown language 'xx' in target {target.name}"):
+        target.check_language("xx")
+
+
+def test_the_name_stands_in_one_file_of_the_package(target: Target) -> None:
+    """All that is particular to a target sits in its file; recipes alone name targets beside it."""
+    root = Path(__file__).resolve().parents[2] / "evaluator"
+    allowed = {"recipe.py", "demo.py", f"{target.name}.py", "cli.py"}
+    naming = {
+        path.name
+        for path in root.rglob("*.py")
+        if f'"{target.name}"' in path.read_text(encoding="utf-8") and path.name not in allowed
+    }
+    assert naming <= {"__init__.py"}
+
+
+def test_language_lists_have_the_published_sizes() -> None:
+    sizes = {target.name: len(target.languages) for target in TARGETS}
+    assert [sizes[name] for name in ("xnli", "xcopa", "udpos", "panx", "xquad", "mlqa", "tydiqa")] == [
+        15, 11, 38, 48, 12, 7, 9
+    ]  # fmt: skip
+    assert [sizes[name] for name in ("tatoeba", "mewslix", "lareqa")] == [41, 11, 11]
+    assert len({code for target in select(["all"]) for code in target.languages}) == 50
+
+
+def test_all_is_ten_targets_and_xtreme9_the_older_nine() -> None:
+    assert len(select(["all"])) == 10
+    assert [target.name for target in select(["xtreme9"])] == [
+        "xnli", "udpos", "panx", "xquad", "mlqa", "tydiqa", "tatoeba", "pawsx", "bucc2018"
+    ]  # fmt: skip
+
+
+def test_an_unknown_target_gets_the_nearest_name() -> None:
+    with pytest.raises(UserError, match="unknown target 'xnil'; did you mean 'xnli'?"):
+        find("xnil")
+
+
+def test_targets_json_has_the_contracted_keys() -> None:
+    import evaluator
+
+    for row in json.loads(json.dumps(evaluator.targets())):
+        assert list(row) == ["name", "languages", "metrics", "train_source", "licence"]
