@@ -29,7 +29,7 @@ from evaluator.significance import (
     Scores,
     at_least,
     holm,
-    item_covariance,
+    item_noise,
     sign_flip_floor,
     sign_flip_p,
 )
@@ -434,7 +434,7 @@ def compare_results(results: Results, *, margin: float = 0.5, preferred: Sequenc
     ]
     points = [point for scope in scopes if scope.kind != "gap" for point in _points(arms, scope.key, scores)]
     curves = [c for scope in scopes if scope.kind in ("all", "target") for c in _curves(arms, scope.key, scores)]
-    estimand = _estimand(table.cells)
+    estimand = estimand_of(table.cells)
     problems = [
         *table.problems,
         *(Problem("unequal items", text) for text in drawn.faults.values()),
@@ -470,8 +470,8 @@ def _scores(table: Table, scope: Scope, drawn: resampling.ScopeDraws) -> Scores:
         return Scores(values, seeds)
     draws = np.nan_to_num(drawn.draws[scope.key].astype(np.float64))
     owners = [(run.arm, run.size) for run in table.runs]
-    covariance = item_covariance(draws, list(values), owners, [run.seed for run in table.runs])
-    return Scores(values, seeds, covariance, drawn.items[scope.key])
+    run_seeds = [run.seed for run in table.runs]
+    return Scores(values, seeds, item_noise(draws, list(values), owners, run_seeds, drawn.items[scope.key]))
 
 
 def _refusal(scope: Scope, faults: Mapping[Cell, str], results: Results) -> str | None:
@@ -579,7 +579,8 @@ def _item_problems(drawn: resampling.ScopeDraws) -> Iterator[Problem]:
         yield Problem("seeds alone", message)
 
 
-def _estimand(cells: Sequence[Cell]) -> dict[str, Any]:
+def estimand_of(cells: Iterable[Cell]) -> dict[str, Any]:
+    """Return what will be estimated and its hash, from the cells alone, so that it can be fixed before running."""
     scored = primary_cells(cells)
     targets: dict[str, dict[str, list[str]]] = {}
     for (target, code), own in scored.items():

@@ -6,10 +6,10 @@ intervals are far too narrow, so the interval here is its small-sample form: the
 
     (variance between seeds) / n  +  (covariance, over resampled test items, between different seeds)
 
-with a t quantile. The first term is unbiased for any n; the second leaves out the noise that is private to one seed and
-one item, which the first already holds (the plain multi-bootstrap counts it three times; Owen 2007, pigeonhole
-bootstrap). Where a sweep has further contrasts of the same kind, the seed variance is moderated towards their pool
-(Smyth 2004, limma), which makes three seeds usable.
+with a t quantile, and never less than resampling the items alone gives. The first term is unbiased for any n; the
+second leaves out the noise that is private to one seed and one item, which the first already holds (the plain
+multi-bootstrap counts it three times; Owen 2007, pigeonhole bootstrap). Where a sweep has further contrasts of the same
+kind, the seed variance is moderated towards their pool (Smyth 2004, limma), which makes three seeds usable.
 
 `comparison` calls this file per scope; `scaling` uses the same contrasts for points on curves.
 """
@@ -152,19 +152,29 @@ class Spread:
         return np.asarray(_special().stdtrit(self.df, 0.5 + confidence / 2))
 
 
+@dataclass(frozen=True, slots=True)
+class ItemNoise:
+    """Bootstrap covariances over test items between groups, both (groups, groups), and how many items were resampled.
+
+    `across_seeds` is the mean over pairs of runs of different seeds: runs of one seed share more, but that is already
+    in the variance between seeds. `of_means` is the covariance of the means over seeds. With one seed the first is NaN.
+    """
+
+    across_seeds: Floats
+    of_means: Floats
+    n_items: int
+
+
 @dataclass(frozen=True)
 class Scores:
     """The scores of one scope: a value per run, and what resampling the test items says of them.
 
-    `values[group]` is (seeds,) in the order of `seeds[group]`. `item_covariance` is (groups, groups), the bootstrap
-    covariance over test items between runs of different seeds, None where items were not stored; `n_items` counts
-    the items that were resampled. Groups are in the order of `values`.
+    `values[group]` is (seeds,) in the order of `seeds[group]`. `items` is None where item scores were not stored.
     """
 
     values: Mapping[Group, Floats]
     seeds: Mapping[Group, tuple[int, ...]]
-    item_covariance: Floats | None = None
-    n_items: int = 0
+    items: ItemNoise | None = None
 
     @cached_property
     def groups(self) -> list[Group]:
@@ -185,7 +195,7 @@ class Scores:
         vector = np.array([weights.get(group, 0.0) for group in self.groups])
         spread = self.spread(vector[None, :])
         value = float(np.sum(vector[vector != 0] * self.means[vector != 0]))
-        with_items = self.item_covariance is not None
+        with_items = self.items is not None
         return Estimate(value, float(spread.se[0]), float(spread.df[0]), spread.seeds, spread.paired, with_items)
 
     def spread(self, weights: Floats) -> Spread:
@@ -199,15 +209,12 @@ class Scores:
             unknown = np.full(len(weights), np.nan)
             return Spread(unknown, unknown, seeds, paired)
         variance, df = self._paired_variance(weights) if paired else self._welch_variance(weights)
-        if self.item_covariance is not None:
-            covariance = np.where(np.isfinite(self.item_covariance), self.item_covariance, 0.0)
-            item_variance = np.maximum(np.sum((weights @ covariance) * weights, axis=1), 0.0)
-            variance, df = _satterthwaite(np.stack([variance, item_variance]), np.stack([df, df * 0 + self._item_df]))
+        if self.items is not None:
+            item_variance = _quadratic(weights, self.items.across_seeds)
+            item_df = np.full_like(df, max(self.items.n_items - 1, 1))
+            variance, df = _satterthwaite(np.stack([variance, item_variance]), np.stack([df, item_df]))
+            variance = np.maximum(variance, _quadratic(weights, self.items.of_means))
         return Spread(np.sqrt(variance), df, seeds, paired)
-
-    @property
-    def _item_df(self) -> int:
-        return max(self.n_items - 1, 1)
 
     def _paired_variance(self, weights: Floats) -> tuple[Floats, Floats]:
         """Arms share seeds: the variance of the mean of per-seed contrasts, moderated by the rest of the sweep."""
@@ -228,6 +235,12 @@ class Scores:
         parts = np.stack([weights[:, i] ** 2 * np.var(v, ddof=1) / len(v) for i, v in zip(used, samples, strict=True)])
         dfs = np.array([[len(sample) - 1.0] for sample in samples])
         return _satterthwaite(parts, dfs)
+
+
+def _quadratic(weights: Floats, covariance: Floats) -> Floats:
+    """Return the variance of each contrast, (contrasts,), at least zero; unknown entries count as zero."""
+    known = np.where(np.isfinite(covariance), covariance, 0.0)
+    return np.asarray(np.maximum(np.sum((weights @ known) * weights, axis=1), 0.0))
 
 
 def _satterthwaite(parts: Floats, dfs: Floats) -> tuple[Floats, Floats]:
@@ -266,7 +279,7 @@ class _Pool:
         matrix = np.eye(len(groups)) * self.variance_of_run
         for mask, covariance in zip(_relations(groups), self.covariances, strict=True):
             matrix += mask * covariance
-        return np.asarray(np.maximum(np.sum((weights @ matrix) * weights, axis=1), 0.0))
+        return _quadratic(weights, matrix)
 
     def borrowed_df(self, n_seeds: int) -> float:
         """Return how many degrees of freedom a contrast may borrow."""
@@ -306,21 +319,24 @@ def _repeat(covariance: Floats, groups: Sequence[Group]) -> float:
     return float(np.clip(np.mean(between) / np.mean(within), 0.0, 1.0))
 
 
-def item_covariance(
-    draws: Floats, groups: Sequence[Group], run_groups: Sequence[Group], run_seeds: Sequence[int]
-) -> Floats:
-    """Return the (groups, groups) covariance over item draws between runs of different seeds.
-
-    `draws` is (runs, draws). Runs of the same seed are left out: what they share beyond other seeds is already part of
-    the variance between seeds. With one seed everywhere the result is NaN.
-    """
-    gram = np.cov(draws)
+def item_noise(
+    draws: Floats, groups: Sequence[Group], run_groups: Sequence[Group], run_seeds: Sequence[int], n_items: int
+) -> ItemNoise:
+    """Return what resampling the items, `draws` (runs, draws), says of the groups that the runs belong to."""
+    gram = np.atleast_2d(np.cov(draws))
     seeds = np.asarray(run_seeds)
     differ = (seeds[:, None] != seeds[None, :]).astype(np.float64)
     member = np.array([[group == own for group in groups] for own in run_groups], dtype=np.float64)
-    pairs = member.T @ differ @ member
-    total = member.T @ (np.atleast_2d(gram) * differ) @ member
-    return np.asarray(np.divide(total, pairs, out=np.full_like(total, np.nan), where=pairs > 0))
+    across, every = (
+        np.divide(
+            member.T @ (gram * mask) @ member,
+            pairs := member.T @ mask @ member,
+            out=np.full((len(groups), len(groups)), np.nan),
+            where=pairs > 0,
+        )
+        for mask in (differ, np.ones_like(differ))
+    )
+    return ItemNoise(across, every, n_items)
 
 
 # --- tests on top of estimates --------------------------------------------------------------------------------------

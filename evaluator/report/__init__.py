@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from evaluator.comparison import Comparison, Pair, compare_results
+from evaluator.comparison import Comparison, Pair, Problem, compare_results
 from evaluator.report import words
 from evaluator.report.markdown import results_section
 from evaluator.report.page import render_page
@@ -26,7 +27,7 @@ def report(source: Path, *, out: Path, margin: float = 0.5, note: str | None = N
     """Write the report of a results.jsonl or a store folder to `out`, with comparison.json and results.md beside it.
 
     `margin` is the difference, in points, below which two arms count as equivalent. An `arms.json` or `plan.json`
-    beside the results is shown where present.
+    beside the results is shown where present; a plan's `estimand_hash` must be that of the results.
     """
     if not 0 < margin <= 100:
         raise UserError(
@@ -34,7 +35,7 @@ def report(source: Path, *, out: Path, margin: float = 0.5, note: str | None = N
         )
     results = read_results(source)
     arms, plan = (_sidecar(results, name) for name in ("arms.json", "plan.json"))
-    comparison = compare_results(results, margin=margin, preferred=_real_first(arms))
+    comparison = _checked(compare_results(results, margin=margin, preferred=_real_first(arms)), plan)
     out.parent.mkdir(parents=True, exist_ok=True)
     document = json.dumps(comparison.document(), ensure_ascii=False, allow_nan=False, indent=1)
     (out.parent / "comparison.json").write_text(document + "\n", encoding="utf-8")
@@ -54,6 +55,15 @@ def _sidecar(results: Results, name: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise UserError(f"{path.name}: expected a JSON object, got {type(document).__name__}")
     return document
+
+
+def _checked(comparison: Comparison, plan: dict[str, Any]) -> Comparison:
+    """Return the comparison, with a problem when the plan had fixed another estimand."""
+    planned, found = plan.get("estimand_hash"), comparison.estimand["hash"]
+    if planned in (None, found):
+        return comparison
+    message = f"the plan fixed {planned}, these results give {found}: targets, languages or metrics differ"
+    return replace(comparison, problems=(Problem("other estimand", message), *comparison.problems))
 
 
 def _real_first(arms: dict[str, Any]) -> list[str]:

@@ -23,6 +23,7 @@ _CORNERS: dict[str, list[tuple[float, float]]] = {
     "down": [(0, 1.3), (1.2, -1), (-1.2, -1)],
     "cross": [(-1.2, -0.4), (-0.4, -0.4), (-0.4, -1.2), (0.4, -1.2), (0.4, -0.4), (1.2, -0.4)],
 }
+DODGE = 6  # between the marks of two arms at one size, so that none hides another
 SHAPES = ("circle", "square", "diamond", "triangle", "cross", "down")
 
 
@@ -96,11 +97,13 @@ def curve_chart(comparison: Comparison, scope: str, *, width: int, height: int, 
         return Markup("")
     limits = [limit for fitted in curves for limit in fitted.curve.limits] or [sizes[0] / 2, sizes[-1] * 2]
     frame = Frame(width, height, (math.log2(min(limits)), math.log2(max(limits))), _y_range(points, curves))
-    parts = [_axes(frame, sizes, max(limits)), f'<g clip-path="url(#clip-{_slug(scope)}-{width})">']
+    shown = [*sizes, max(limits)] if curves else sizes
+    parts = [_axes(frame, shown), f'<g clip-path="url(#clip-{_slug(scope)}-{width})">']
     place = {arm: index for index, arm in enumerate(comparison.arms)}
     parts += [_arm_group(place[fitted.curve.arm], fitted.curve.arm, _fit(frame, fitted)) for fitted in curves]
     for point in points:  # marks above every band
-        mark = _mark(frame, place[point.arm], point, focusable) if point.size else _baseline(frame, point)
+        dodge = DODGE * (place[point.arm] - (len(place) - 1) / 2)
+        mark = _mark(frame, place[point.arm], point, dodge, focusable) if point.size else _baseline(frame, point)
         parts.append(_arm_group(place[point.arm], point.arm, mark))
     parts.append("</g>")
     clip = (
@@ -130,7 +133,7 @@ def _y_range(points: Sequence[Point], curves: Sequence[FittedCurve]) -> tuple[fl
     return low - pad, high + pad
 
 
-def _axes(frame: Frame, sizes: Sequence[int], last: float) -> str:
+def _axes(frame: Frame, sizes: Sequence[float]) -> str:
     bottom, right = frame.height - frame.bottom, frame.width - frame.right
     parts = []
     for value in ticks(*frame.y_range):
@@ -138,7 +141,7 @@ def _axes(frame: Frame, sizes: Sequence[int], last: float) -> str:
         parts.append(f'<line class="grid" x1="{frame.left}" x2="{right}" y1="{y}" y2="{y}"/>')
         parts.append(f'<text class="tick" x="{frame.left - 6}" y="{y + 4}" text-anchor="end">{value:g}</text>')
     shown, at_x = [], -1e9
-    for size in [*sizes, last]:
+    for size in sizes:
         x = frame.x(math.log2(size))
         if x - at_x > 46:
             shown.append((x, size))
@@ -198,8 +201,9 @@ def _baseline(frame: Frame, point: Point) -> str:
     return "".join(parts)
 
 
-def _mark(frame: Frame, index: int, point: Point, focusable: bool) -> str:
-    x, y = frame.x(math.log2(point.size)), frame.y(point.estimate.value)
+def _mark(frame: Frame, index: int, point: Point, dodge: float, focusable: bool) -> str:
+    x = round(frame.x(math.log2(point.size)) + dodge, 1)
+    y = frame.y(point.estimate.value)
     parts = [f'<circle class="seed" cx="{x}" cy="{frame.y(v)}" r="1.8"/>' for v in point.by_seed if v == v]
     if point.estimate.known:
         low, high = (frame.y(end) for end in point.estimate.interval())

@@ -16,21 +16,22 @@ def paragraphs(comparison: Comparison) -> list[str]:
     items = all(pair.estimate.items_resampled for pair in comparison.headline())
     scope = "seeds and test items" if items else "seeds alone (item scores were not stored for every cell)"
     return [
-        f"The estimand is the {comparison.estimand['text']} (hash {comparison.estimand['hash']}), fixed by the list of "
-        f"targets before scores were seen: {listed}. A target with several metrics counts their mean. Averages are "
+        f"The estimand is the {comparison.estimand['text']} (hash {comparison.estimand['hash']}), given by the "
+        f"list of targets and languages alone: {listed}. A target with several metrics counts their mean. Averages are "
         "never taken over missing cells, failed runs, mixed data revisions or different test items.",
         f"Uncertainty covers {scope}, by the multi-bootstrap (Sellam et al., 2022) in a small-sample form: the "
         "variance of a difference is the unbiased variance between seeds plus the covariance, over "
         f"{DRAWS:,} resamples of the test items, between different seeds, with t intervals (Satterthwaite, 1946). "
-        "Items that are translations of each other are resampled jointly across languages; corpus metrics are "
-        "recomputed in every resample. Arms that share seeds are paired. The variance between seeds is moderated by "
-        "that of the other contrasts of the sweep, for at most two degrees of freedom (after Smyth, 2004).",
+        "It is never smaller than the variance over the items alone. Items that are translations of each other are "
+        "resampled jointly across languages; corpus metrics are recomputed in every resample. Arms that share seeds "
+        "are paired. The variance between seeds is moderated by that of the other contrasts of the sweep, for at most "
+        "two degrees of freedom (after Smyth, 2004).",
         "Equivalence is tested by two one-sided tests (Schuirmann, 1987) against a margin of "
         f"±{comparison.margin:g} points and takes precedence over a difference smaller than the margin. The "
         "detectable difference is the smallest true difference found with 80 % power at the 5 % level. Languages are "
-        'corrected by Holm (1979), and "better in at least k of m languages" is the partial conjunction count of Dror et al. '
-        "(2017) in its form for dependent tests. With six or more paired seeds a sign-flip permutation p-value is given with "
-        "the smallest value it can reach; it speaks of these test items only.",
+        'corrected by Holm (1979), and "better in at least k of m languages" is the partial conjunction count of '
+        "Dror et al. (2017) in its form for dependent tests. With six or more paired seeds a sign-flip permutation "
+        "p-value is given with the smallest value it can reach; it speaks of these test items only.",
         "Scaling curves are log-linear or a power law in the error, fitted to every seed; one form serves all arms, "
         "chosen by AICc, and the other widens bands and intervals while it is within 2 AICc. Nothing is extrapolated "
         "beyond four times what was measured. The exchange rate is the number of examples at which two curves meet; "

@@ -157,6 +157,16 @@ def test_the_funnel_and_the_cost_are_shown_when_they_are_known(results_file: Mak
     assert re.search(r"runs</th><td>5</td><td>6</td>", page)
 
 
+def test_results_of_another_estimand_than_planned_are_a_problem(results_file: Maker, tmp_path: Path) -> None:
+    source = results_file(seeds=2)
+    planned = report(source, out=tmp_path / "report.html").estimand["hash"]
+    source.with_name("plan.json").write_text(json.dumps({"estimand_hash": planned}), encoding="utf-8")
+    assert report(source, out=tmp_path / "report.html").problems == ()
+    source.with_name("plan.json").write_text(json.dumps({"estimand_hash": "abc"}), encoding="utf-8")
+    found = report(source, out=tmp_path / "report.html").problems[0]
+    assert found.message.startswith(f"the plan fixed abc, these results give {planned}")
+
+
 def test_a_broken_side_file_is_named(results_file: Maker, tmp_path: Path) -> None:
     source = results_file(seeds=1)
     source.with_name("arms.json").write_text("{", encoding="utf-8")

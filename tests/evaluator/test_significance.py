@@ -13,10 +13,11 @@ from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import ttost_paired
 
 from evaluator.significance import (
+    ItemNoise,
     Scores,
     at_least,
     holm,
-    item_covariance,
+    item_noise,
     metric_draws,
     multibootstrap,
     resample_counts,
@@ -154,16 +155,24 @@ def test_item_noise_that_seeds_share_is_counted_and_noise_of_their_own_is_not_co
     shared, own = rng.normal(size=(2, 1, m)), rng.normal(size=(2, n, m))
     items = np.concatenate([(shared + own)[0], (shared + own)[1]])
     draws = (items @ resample_counts(m, 1000, rng)) / m
-    covariance = item_covariance(draws, [A, B], [A] * n + [B] * n, list(range(n)) * 2)
-    variance = np.array([1, -1]) @ covariance @ np.array([1, -1])
-    assert variance == pytest.approx(2 / m, rel=0.15)  # the shared part alone; with noise of its own 4 / m
+    noise = item_noise(draws, [A, B], [A] * n + [B] * n, list(range(n)) * 2, m)
+    weights = np.array([1, -1])
+    assert weights @ noise.across_seeds @ weights == pytest.approx(2 / m, rel=0.15)  # what the seeds share
+    assert weights @ noise.of_means @ weights == pytest.approx(2 / m + 2 / (n * m), rel=0.15)
 
 
 def test_noise_of_the_test_items_widens_the_interval() -> None:
     alone = two_arms(*SAMPLES)
-    with_items = Scores(alone.values, alone.seeds, np.diag([0.2, 0.2]), n_items=500)
+    with_items = Scores(alone.values, alone.seeds, ItemNoise(np.diag([0.2, 0.2]), np.diag([0.25, 0.25]), 500))
     seeds_only = alone.contrast(DIFFERENCE).se
     assert with_items.contrast(DIFFERENCE).se == pytest.approx(np.sqrt(seeds_only**2 + 0.4))
+
+
+def test_seeds_that_agree_by_luck_do_not_make_the_interval_narrower_than_the_items_alone() -> None:
+    lucky = two_arms([61.0, 62.0, 63.0], [60.0, 61.0, 62.0])
+    with_items = Scores(lucky.values, lucky.seeds, ItemNoise(np.zeros((2, 2)), np.diag([0.3, 0.3]), 500))
+    assert lucky.contrast(DIFFERENCE).se == 0
+    assert with_items.contrast(DIFFERENCE).se == pytest.approx(np.sqrt(0.6))
 
 
 @pytest.mark.parametrize(("shift", "df"), [(0, 4.0), (2, 6.0)])
