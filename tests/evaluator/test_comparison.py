@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
@@ -11,6 +13,8 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evaluator.comparison import Comparison, Pair, compare_results, make_scopes
 from evaluator.results import Cell, ResultRow, Run, read_results, write_item_ids, write_item_scores, write_results
@@ -175,6 +179,29 @@ def test_mixed_data_refuse_every_aggregate_that_holds_them(
     assert all(not pair.known for pair in found.headline())
     assert f"xnli/de/accuracy mixes {word}" in problems(found)["mixed cells"]
     assert all(pair.known for pair in found.by_scope["target:udpos"])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sets(st.integers(0, 167), max_size=160), st.sets(st.integers(0, 167), max_size=3))
+def test_whatever_is_missing_or_failed_a_number_never_stands_for_a_hole(lost: set[int], failed: set[int]) -> None:
+    rows = experiments.make_rows(seeds=3, sizes=(1_000, 4_000, 16_000), items=8, languages=("en", "de", "sw", "zh"))
+    assert len(rows) == 168
+    blank = {"value": None, "item_ids": None, "item_scores": None}
+    kept = [replace(row, **(blank if i in failed else {})) for i, row in enumerate(rows) if i not in lost]
+    with tempfile.TemporaryDirectory() as folder:
+        write_results(Path(folder) / "results.jsonl", kept)
+        found = compare(Path(folder) / "results.jsonl")
+    json.dumps(found.document(), allow_nan=False)
+    whole_groups = Counter((row.arm, row.size) for row in kept if row.value is not None and row.language != "en")
+    cells = {row.cell for row in kept if row.language != "en"}
+    for pair in found.headline():
+        runs = [sum(1 for row in {r.run for r in kept} if row[:2] == group) for group in pair_groups(pair)]
+        complete = all(whole_groups[g] == n * len(cells) for g, n in zip(pair_groups(pair), runs, strict=True))
+        assert np.isfinite(pair.estimate.value) == complete
+
+
+def pair_groups(pair: Pair) -> tuple[tuple[str, int], tuple[str, int]]:
+    return (pair.a, pair.size_a), (pair.b, pair.size_b)
 
 
 def test_runs_scored_on_different_items_are_not_compared(results_file: Maker, experiment_rows: Rows) -> None:
