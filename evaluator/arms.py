@@ -72,6 +72,7 @@ class Arm:
             "tasks": list(dict.fromkeys(manifest.task for manifest in manifests)),
             "model": self.model or (models[0].get("ref") if models else None),
             "kept": sum(manifest.kept for manifest in manifests),
+            "failed": sum(manifest.failed for manifest in manifests),
             "rejected": dict(sorted(rejected.items())),
             "rows": self.rows,
         }

@@ -16,7 +16,10 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from evaluator.features import Features, IntArray
+from evaluator.features import IntArray
+
+IDS_AT_ONCE = 1_000_000
+"""Ids looked at together, so that memory-mapped data of any size stay on disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,9 @@ class CompactVocabulary:
     rows: IntArray
     table: torch.Tensor
 
-    def remap(self, features: Features) -> Features:
-        """Return the features with ids that count within the compact table."""
-        ids = np.searchsorted(self.rows, features.ids).astype(np.int32)
-        return Features(ids, features.starts, features.targets, features.target_starts, features.owners, features.group)
+    def remap(self, ids: IntArray) -> IntArray:
+        """Return token ids as positions in the compact table."""
+        return np.searchsorted(self.rows, ids)
 
 
 def compact(model: PreTrainedModel, ids: Sequence[IntArray]) -> CompactVocabulary:
@@ -42,7 +44,12 @@ def compact(model: PreTrainedModel, ids: Sequence[IntArray]) -> CompactVocabular
     """
     embedding = model.get_input_embeddings()
     padding = embedding.padding_idx if embedding.padding_idx is not None else 0
-    rows = np.unique(np.concatenate([np.arange(padding + 1), *(np.unique(array) for array in ids)]))
+    used = np.zeros(embedding.num_embeddings, dtype=bool)
+    used[: padding + 1] = True
+    for array in ids:
+        for first in range(0, len(array), IDS_AT_ONCE):
+            used[array[first : first + IDS_AT_ONCE]] = True
+    rows = np.flatnonzero(used)
     table = embedding.weight.detach()
     model.set_input_embeddings(_embedding(table[torch.from_numpy(rows)], embedding.padding_idx))
     return CompactVocabulary(rows, table.cpu())

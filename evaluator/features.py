@@ -7,8 +7,9 @@ million examples cost no more memory than the pages in use. Neighbours: `heads` 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -65,18 +66,65 @@ class Features:
         """Return the target values of one feature."""
         return self.targets[self.target_starts[feature] : self.target_starts[feature + 1]]
 
-    def save(self, folder: Path) -> None:
-        """Write the arrays to `folder`, one .npy file each."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for item in fields(self):
-            np.save(folder / f"{item.name}.npy", np.asarray(getattr(self, item.name)), allow_pickle=False)
+    @property
+    def tokens(self) -> int:
+        """Number of token ids."""
+        return len(self.ids)
 
     @classmethod
     def load(cls, folder: Path) -> Features:
-        """Return the features of a folder, memory-mapped."""
-        names = [item.name for item in fields(cls) if item.name != "group"]
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names}
-        return cls(**arrays, group=int(np.load(folder / "group.npy", allow_pickle=False)))
+        """Return the features that a `FeatureWriter` left in a folder, memory-mapped."""
+        group = int(json.loads((folder / "features.json").read_text(encoding="utf-8"))["group"])
+        return cls(**{name: _mapped(folder / f"{name}.bin", kind) for name, kind in _FILES.items()}, group=group)
+
+
+_FILES: dict[str, type[np.integer]] = {
+    "ids": np.int32,
+    "starts": np.int64,
+    "targets": np.int32,
+    "target_starts": np.int64,
+    "owners": np.int64,
+}
+
+
+def _mapped(path: Path, kind: type[np.integer]) -> IntArray:
+    if not path.stat().st_size:
+        return np.zeros(0, dtype=kind)
+    return np.memmap(path, dtype=kind, mode="r")
+
+
+class FeatureWriter:
+    """Appends features to a folder as they are made, so that a set of any size needs the memory of one part."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start with no features; `folder` is made."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.group, self.examples = folder, 1, 0
+        self.ends = {"starts": 0, "target_starts": 0}
+        for name, kind in _FILES.items():
+            (folder / f"{name}.bin").write_bytes(np.zeros(1, kind).tobytes() if name in self.ends else b"")
+
+    def append(self, part: Features, examples: int) -> None:
+        """Add the features of the next `examples` examples."""
+        self.group = part.group
+        shifted = {
+            "ids": part.ids,
+            "targets": part.targets,
+            "owners": part.owners + self.examples,
+            "starts": part.starts[1:] + self.ends["starts"],
+            "target_starts": part.target_starts[1:] + self.ends["target_starts"],
+        }
+        for name, values in shifted.items():
+            with (self.folder / f"{name}.bin").open("ab") as file:
+                file.write(np.ascontiguousarray(values, dtype=_FILES[name]).tobytes())
+        self.ends["starts"] += len(part.ids)
+        self.ends["target_starts"] += len(part.targets)
+        self.examples += examples
+
+    def close(self) -> Features:
+        """Return what was written, memory-mapped."""
+        (self.folder / "features.json").write_text(json.dumps({"group": self.group}) + "\n", encoding="utf-8")
+        return Features.load(self.folder)
 
 
 def pack(features: Iterable[Feature], *, group: int = 1) -> Features:

@@ -60,9 +60,10 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """An encoder to start from: a model folder on disk, or an intermediate node."""
+    """An encoder to start from: a model folder on disk, or an intermediate node; `tokenizer` is the base model's."""
 
     identity: str
+    tokenizer: str
     path: Path | None = None
     node: Node | None = None
 
@@ -93,6 +94,7 @@ class TargetJob:
 
     node: Node
     encoder: Encoder
+    tokenizer: str
     target: str
     stage: Stage | None
     recipe: Recipe
@@ -174,7 +176,7 @@ def _runs(experiment: Experiment) -> Iterator[tuple[Arm, int, int]]:
 
 def _encoder(experiment: Experiment, arm: Arm, size: int, seed: int, jobs: dict[str, Job]) -> Encoder:
     model = experiment.arm_models.get(arm.name, experiment.model)
-    base = Encoder(identity(model), path=model.path)
+    base = Encoder(identity(model), identity(model), path=model.path)
     if not arm.parts:
         return base
     stage = experiment.recipe.stage(INTERMEDIATE)
@@ -198,7 +200,7 @@ def _encoder(experiment: Experiment, arm: Arm, size: int, seed: int, jobs: dict[
     )
     job = IntermediateJob(node, base, parts, stage, experiment.recipe, seed, steps, model.licence, experiment.hardware)
     jobs.setdefault(node.key, job)
-    return Encoder(node.key, node=node)
+    return Encoder(node.key, base.tokenizer, node=node)
 
 
 def _matched_steps(experiment: Experiment, stage: Stage) -> int | None:
@@ -231,7 +233,7 @@ def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: 
         language: _predictions(experiment, node, target, language) for language in experiment.languages[target.name]
     }
     return TargetJob(
-        node, encoder, target.name, stage, recipe, seed, root.path, experiment.split,
+        node, encoder, encoder.tokenizer, target.name, stage, recipe, seed, root.path, experiment.split,
         experiment.max_train_examples, experiment.max_eval_examples, predictions, experiment.hardware,
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from evaluator.batching import count_steps, split_step, training_steps
 from evaluator.compact import compact, restore
 from evaluator.features import Features, IntArray
-from evaluator.heads.base import Head, collate
+from evaluator.heads.base import Head, Remap, collate
 from evaluator.recipe import Stage
 from synthgen.errors import IncompleteError
 
@@ -82,10 +82,8 @@ def fit(tasks: Sequence[Task], training: Training, on_step: OnStep | None = None
     started = time.monotonic()
     stage, encoder = training.stage, tasks[0].model
     vocabulary = compact(encoder, [task.features.ids for task in tasks]) if training.compact else None
-    if vocabulary:
-        tasks = [replace(task, features=vocabulary.remap(task.features)) for task in tasks]
     schedule = _schedule(tasks, training)
-    loop = _Loop(tasks, training)
+    loop = _Loop(tasks, training, vocabulary.remap if vocabulary else None)
     torch.manual_seed(training.seed)
     for task in tasks:
         task.model.train()
@@ -139,8 +137,8 @@ def autocast(device: torch.device) -> AbstractContextManager[object]:
 class _Loop:
     """The optimizer over all tasks and what it has seen, one step at a time."""
 
-    def __init__(self, tasks: Sequence[Task], training: Training) -> None:
-        self.training = training
+    def __init__(self, tasks: Sequence[Task], training: Training, remap: Remap | None) -> None:
+        self.training, self.remap = training, remap
         self.parameters = {id(p): p for task in tasks for p in task.model.parameters()}.values()
         self.optimizer = adamw([task.model for task in tasks], training.stage)
         self.budget = training.tokens_per_batch
@@ -181,7 +179,7 @@ class _Loop:
             batches = split_step(indices, lengths, self.budget, task.features.group)
         loss, seen = 0.0, []
         for chosen in batches:
-            batch = collate(task.features, chosen, padding_id, device)
+            batch = collate(task.features, chosen, padding_id, device, self.remap)
             with autocast(device):
                 part = task.head.loss(task.model, batch) / total
             part.backward()  # type: ignore[no-untyped-call]

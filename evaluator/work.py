@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,15 @@ import transformers
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator import inference
-from evaluator.arms import draw
-from evaluator.features import Features
-from evaluator.graph import Encoder, IntermediateJob, Job, Rows, TargetJob
+from evaluator.graph import Encoder, IntermediateJob, Job, TargetJob
 from evaluator.hardware import Hardware
-from evaluator.heads.base import Head
 from evaluator.heads.registry import head_for
-from evaluator.recipe import Recipe, Stage
-from evaluator.scoring import capped, evaluation_splits
+from evaluator.scoring import evaluation_splits
 from evaluator.store import Json, Store
 from evaluator.targets import find
-from evaluator.targets.base import DataRoot, Split, Target
+from evaluator.targets.base import DataRoot, Split
+from evaluator.tokens import evaluation_features, intermediate_features, training_features
 from evaluator.trainer import OnStep, Task, Training, TrainingLog, fit
-from synthgen.dataset import dataset_format, read_manifest, read_rows
 from synthgen.errors import UserError
 
 OnProgress = Callable[[str], None]
@@ -61,45 +57,24 @@ def carry_out(job: Job, store: Store, on_progress: OnProgress | None = None, *, 
 
 
 def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgress | None = None) -> None:
-    """Train an intermediate model on its drawn rows and keep it as a plain checkpoint folder."""
+    """Train an intermediate model on its drawn rows and keep it as a plain checkpoint folder.
+
+    One head per label set on one encoder; the checkpoint has the first head.
+    """
     if store.is_finished(job.node):
         return
-    with store.writing(job.node) as (draft, results):
-        log = train_on_datasets(job, checkpoint(job.base, store), draft, on_progress)
-        results |= {"training": summary(log), "licence": job.licence}
-
-
-def train_on_datasets(job: IntermediateJob, base: Path, out: Path, on_progress: OnProgress | None) -> TrainingLog:
-    """Train the encoder at `base` on the job's parts, one head per label set, and save the first head's model."""
-    device = prepare(job.hardware)
+    device, base = prepare(job.hardware), checkpoint(job.base, store)
     tokenizer = load_tokenizer(base)
-    tasks = _tasks(job, base, tokenizer, device)
-    training = Training(job.stage, job.seed, job.recipe.tokens_per_batch, job.steps)
-    log = fit(tasks, training, _reporter(on_progress))
-    save(tasks[0].model, tokenizer, out)
-    return log
-
-
-def _tasks(job: IntermediateJob, base: Path, tokenizer: PreTrainedTokenizerBase, device: torch.device) -> list[Task]:
-    """Return one task per label set; its parts' rows are pooled, as the base paper's authors advise for ANLI+."""
-    pooled: dict[tuple[str, tuple[str, ...]], list[Any]] = {}
-    for part in job.parts:
-        format_ = dataset_format(read_manifest(part.folder))
-        pooled.setdefault((format_.name, format_.labels), []).extend(_records(part, job.seed))
     tasks: list[Task] = []
-    for (name, labels), records in pooled.items():
-        head = head_for(name, labels, job.recipe)
+    for head, features in intermediate_features(job, tokenizer, store):
         model = head.build(base, job.seed + len(tasks)).to(device)
         if tasks:
             setattr(model, model.base_model_prefix, tasks[0].model.base_model)
-        tasks.append(Task(model, head, head.encode(records, tokenizer, job.stage)))
-    return tasks
-
-
-def _records(part: Rows, seed: int) -> list[Any]:
-    format_: Any = dataset_format(read_manifest(part.folder))
-    chosen = set(draw(part.total, part.rows, seed).tolist())
-    return [format_.from_row(row) for i, row in enumerate(read_rows(part.folder)) if i in chosen]
+        tasks.append(Task(model, head, features))
+    with store.writing(job.node) as (draft, results):
+        log = fit(tasks, Training(job.stage, job.seed, job.recipe.tokens_per_batch, job.steps), _reporter(on_progress))
+        save(tasks[0].model, tokenizer, draft)
+        results |= {"training": summary(log), "licence": job.licence}
 
 
 def run_target(
@@ -111,65 +86,49 @@ def run_target(
         return
     device, target, base = prepare(job.hardware), find(job.target), checkpoint(job.encoder, store)
     tokenizer = load_tokenizer(base)
-    head = head_for(target.head, target.labels, job.recipe)
-    model = head.build(base, job.seed).to(device)
+    model = head_for(target.head, target.labels, job.recipe).build(base, job.seed).to(device)
     if job.stage:
         with store.writing(job.node) as (draft, results):
-            results |= train_target(job, job.stage, model, tokenizer, _reporter(on_progress))
+            for name, stage, head, features in training_features(job, tokenizer, store):
+                training = Training(stage, job.seed, job.recipe.tokens_per_batch)
+                results[name] = summary(fit([Task(model, head, features)], training, _reporter(on_progress)))
             if keep_weights:
                 save(model, tokenizer, draft)
     if on_progress:
         on_progress("predicting")
     languages = tuple(job.predictions if target.join else missing)
     splits = evaluation_splits(target, DataRoot(job.data_root), languages, job.split, job.max_eval_examples)
-    predictions = predict(target, head, model, tokenizer, splits, job.stage or Stage(1.0, 1), job.recipe)
+    started = time.monotonic()
+    predictions, tokens = predict(job, model, tokenizer, splits, store)
+    share = (time.monotonic() - started) / len(splits)
     for split, predicted in zip(splits, predictions, strict=True):
         if split.language in missing:
             with store.writing(missing[split.language]) as (draft, results):
                 write_predictions(draft / "predictions.parquet", split.ids, predicted)
-                results |= {"n": len(split)}
-
-
-def train_target(
-    job: TargetJob, stage: Stage, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, on_step: OnStep | None
-) -> Json:
-    """Train a target model in place, through the stage before it if the target has one, and return what was done."""
-    target, root, done = find(job.target), DataRoot(job.data_root), Json()
-    stages = [("training", target.train, target.labels, stage)]
-    if target.pretrain:
-        before = job.recipe.stage(f"{target.name}-pretrain")
-        stages.insert(0, ("pretraining", target.pretrain, target.pretrain_labels, before))
-    for name, read, labels, own in stages:
-        if read is None:
-            raise RuntimeError(f"target {target.name} has no training")
-        head = head_for(target.head, labels, job.recipe)
-        records = capped(read(root), job.max_train_examples, job.seed).records
-        task = Task(model, head, head.encode(records, tokenizer, own))
-        done[name] = summary(fit([task], Training(own, job.seed, job.recipe.tokens_per_batch), on_step))
-    return done
+                results |= {"n": len(split), "tokens": tokens // len(splits), "seconds": share}
 
 
 def predict(
-    target: Target,
-    head: Head,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    splits: Sequence[Split],
-    stage: Stage,
-    recipe: Recipe,
-) -> list[list[Any]]:
-    """Return one list of predictions per split, computed in one length-sorted pass over all languages."""
+    job: TargetJob, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, splits: Sequence[Split], store: Store
+) -> tuple[list[list[Any]], int]:
+    """Return one list of predictions per split and the tokens computed, in one length-sorted pass over all languages.
 
-    def encoded(records: Sequence[Any]) -> tuple[Sequence[Any], Features]:
-        return records, head.encode(records, tokenizer, stage)
-
-    if target.rank is None:
-        sets = [encoded(split.records) for split in splits]
-        return inference.predict(model, head, sets, recipe.tokens_per_batch)
-    sets = list(chain.from_iterable((encoded(split.records), encoded(split.pool)) for split in splits))
-    vectors = [np.stack(found) for found in inference.predict(model, head, sets, recipe.tokens_per_batch)]
-    pairs = zip(splits, vectors[::2], vectors[1::2], strict=True)
-    return [target.rank(split, queries, pool) for split, queries, pool in pairs]
+    A pool that all languages share stands in every split but is encoded once.
+    """
+    target = find(job.target)
+    head = head_for(target.head, target.labels, job.recipe)
+    texts = [split.records for split in splits]
+    if target.rank:
+        texts += [split.pool for split in (splits[:1] if target.join else splits)]
+    sets = [(records, evaluation_features(job, records, head, tokenizer, store)) for records in texts]
+    found = inference.predict(model, head, sets, job.recipe.tokens_per_batch)
+    tokens = sum(features.tokens for _, features in sets)
+    if not target.rank:
+        return found, tokens
+    vectors = [np.stack(rows) for rows in found]
+    queries, pools = vectors[: len(splits)], vectors[len(splits) :]
+    pools = pools * len(splits) if target.join else pools
+    return [target.rank(split, q, p) for split, q, p in zip(splits, queries, pools, strict=True)], tokens
 
 
 def checkpoint(encoder: Encoder, store: Store) -> Path:

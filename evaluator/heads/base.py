@@ -6,7 +6,7 @@ Models are transformers' own classes. Neighbours: `features` and `batching` befo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from evaluator.recipe import Stage
 
 FloatArray = npt.NDArray[np.float32]
 Output = npt.NDArray[Any]
+Remap = Callable[[IntArray], IntArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,14 @@ class Head(Protocol):
         """Return one prediction per record; `outputs` stand in the order of the features."""
 
 
-def collate(features: Features, indices: IntArray, padding_id: int, device: torch.device) -> Batch:
-    """Return the chosen features as padded tensors."""
+def collate(
+    features: Features, indices: IntArray, padding_id: int, device: torch.device, remap: Remap | None = None
+) -> Batch:
+    """Return the chosen features as padded tensors; `remap` turns vocabulary ids into those of a compact table."""
     numbers = (np.asarray(indices)[:, None] * features.group + np.arange(features.group)).ravel()
     rows = [features.sequence(int(number)) for number in numbers]
     ids = _padded(rows, padding_id)
+    ids = remap(ids) if remap else ids
     lengths = np.array([len(row) for row in rows])
     mask = (np.arange(ids.shape[1]) < lengths[:, None]).astype(np.int64)
     targets = _padded([features.target(int(index)) for index in indices], IGNORED)
