@@ -83,8 +83,8 @@ def test_xcopa_takes_cause_or_effect_from_the_english_row(data_root: Path) -> No
 @pytest.mark.realdata
 def test_parallel_sets_have_the_same_ids_and_labels_in_every_language(data_root: Path) -> None:
     root = DataRoot(data_root)
-    for name, codes in (("xnli", "en sw zh"), ("xcopa", "et th zh"), ("xquad", "en hi zh")):
-        splits = [find(name).load(root, code, "test") for code in codes.split()]
+    for name, languages in (("xnli", "en sw zh"), ("xcopa", "et th zh"), ("xquad", "en hi zh")):
+        splits = [find(name).load(root, code, "test") for code in languages.split()]
         assert len({split.ids for split in splits}) == 1
         if name != "xquad":
             assert len({split.gold for split in splits}) == 1
