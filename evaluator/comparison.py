@@ -1,16 +1,14 @@
 """From result rows to the verdict: estimand, every pair of arms, curves, exchange rates, and every problem met.
 
-The estimand is fixed by the rows alone and hashed: the macro mean over targets of the mean over non-English languages,
-where a target with several metrics (QA: EM and F1) counts their mean (XTREME-R evaluate.py). Nothing is averaged over a
-hole: a scope with a missing cell, a failed run, mixed data revisions or unequal items has no difference, and a reason.
+`scopes` says what is averaged, `table` what must not be, `resampling` and `significance` how sure it is, `scaling` what
+size is worth. Nothing is averaged over a hole: a scope with a missing cell, a failed run, mixed data revisions or
+unequal items has no difference, and a reason.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
-import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,9 +17,10 @@ from typing import Any, Literal
 import numpy as np
 
 from evaluator import resampling
-from evaluator.languages import ENGLISH, LANGUAGES
-from evaluator.results import Cell, ResultRow, Results, Run
+from evaluator.languages import ENGLISH
+from evaluator.results import Cell, Results
 from evaluator.scaling import Curve, ExchangeRate, exchange_rate, fit_curves
+from evaluator.scopes import Scope, estimand_of, make_scopes
 from evaluator.significance import (
     Estimate,
     Floats,
@@ -33,38 +32,15 @@ from evaluator.significance import (
     sign_flip_floor,
     sign_flip_p,
 )
+from evaluator.table import Problem, Table, some_of
 from synthgen import __version__
 
 Verdict = Literal["a", "b", "equivalent", "unresolved"]
-Kind = Literal["all", "target", "family", "script", "language", "gap"]
 
-SECONDARY_METRICS = frozenset({"token_accuracy"})  # reported, never part of a target's score when it has another metric
 ALPHA = 0.05
 MIN_FLIP_PAIRS = 6  # below six pairs a sign-flip test cannot reach 0.05
 CURVE_POINTS = 48
 NO_VERDICT = "sample data supports no verdict"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something the reader must know: what kind, and one sentence with the value, the place and the way out."""
-
-    kind: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """A weighted sum of cells: everything, a target, a family, a script, a language, or a transfer gap."""
-
-    kind: Kind
-    name: str
-    cells: Mapping[Cell, float]
-
-    @property
-    def key(self) -> str:
-        """The name in comparison.json: `all`, or `kind:name`."""
-        return self.kind if self.kind == "all" else f"{self.kind}:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,175 +224,6 @@ def _exchange_document(rate: ExchangeRate) -> dict[str, Any]:
     }
 
 
-# --- the table ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows as an array per cell over runs, NaN where a score is missing, with the faults that forbid an aggregate."""
-
-    runs: tuple[Run, ...]
-    cells: tuple[Cell, ...]
-    values: Mapping[Cell, Floats]
-    faults: Mapping[Cell, str]
-    problems: tuple[Problem, ...]
-
-    @classmethod
-    def of(cls, rows: Sequence[ResultRow]) -> Table:
-        """Arrange rows and look for everything that would make an average a lie."""
-        runs = tuple(sorted({row.run for row in rows}))
-        cells = tuple(sorted({row.cell for row in rows}))
-        place = {run: index for index, run in enumerate(runs)}
-        values = {cell: np.full(len(runs), np.nan) for cell in cells}
-        for row in rows:
-            if row.value is not None:
-                values[row.cell][place[row.run]] = row.value
-        faults = dict(_mixed_cells(rows))
-        problems = [
-            *_failed(rows),
-            *_missing(rows, runs, cells),
-            *_seed_problems(runs),
-            *_short(rows),
-            *_no_transfer(cells),
-        ]
-        problems += [Problem("mixed cells", f"{message}; its aggregates are refused") for message in faults.values()]
-        return cls(runs, cells, values, faults, (*problems, *_degenerate(runs, values)))
-
-    @cached_property
-    def groups(self) -> dict[Group, list[int]]:
-        """The runs that differ by seed alone."""
-        groups: dict[Group, list[int]] = {}
-        for index, run in enumerate(self.runs):
-            groups.setdefault((run.arm, run.size), []).append(index)
-        return groups
-
-
-def _mixed_cells(rows: Iterable[ResultRow]) -> Iterator[tuple[Cell, str]]:
-    kinds: dict[Cell, dict[str, set[object]]] = {}
-    for row in rows:
-        known = kinds.setdefault(row.cell, {"data revisions": set(), "splits": set(), "numbers of items": set()})
-        for name, value in zip(known, (row.data_revision, row.split, row.n), strict=True):
-            known[name].add(value)
-    for cell, known in kinds.items():
-        for name, seen in known.items():
-            if len(seen) > 1:
-                yield cell, f"{cell} mixes {name} {', '.join(sorted(map(str, seen)))}"
-
-
-def _failed(rows: Iterable[ResultRow]) -> Iterator[Problem]:
-    failed: dict[Run, list[Cell]] = {}
-    for row in rows:
-        if row.value is None:
-            failed.setdefault(row.run, []).append(row.cell)
-    for run, cells in failed.items():
-        yield Problem(
-            "failed run", f"{run} has no score (null or NaN) on {_some(cells)}; rerun it, or leave its seed out"
-        )
-
-
-def _missing(rows: Sequence[ResultRow], runs: Sequence[Run], cells: Sequence[Cell]) -> Iterator[Problem]:
-    have: dict[Run, set[Cell]] = {run: set() for run in runs}
-    for row in rows:
-        have[row.run].add(row.cell)
-    for run in runs:
-        if lost := [cell for cell in cells if cell not in have[run]]:
-            yield Problem(
-                "missing cell", f"{run} was not scored on {_some(lost)}; the aggregates that need it are refused"
-            )
-
-
-def _some(items: Sequence[object]) -> str:
-    more = f" and {len(items) - 3} more" if len(items) > 3 else ""
-    return ", ".join(map(str, items[:3])) + more
-
-
-def _seed_problems(runs: Sequence[Run]) -> Iterator[Problem]:
-    seeds: dict[Group, list[int]] = {}
-    for run in runs:
-        seeds.setdefault((run.arm, run.size), []).append(run.seed)
-    single = [f"{arm}@{size}" for (arm, size), own in seeds.items() if len(own) == 1]
-    if single:
-        message = (
-            f"one seed for {_some(single)}: how much training noise moves its score is unknown; run 5 (3 at least)"
-        )
-        yield Problem("one seed", message)
-    common = Counter(map(tuple, seeds.values())).most_common(1)[0][0]
-    for (arm, size), own in seeds.items():
-        if tuple(own) != common and len(own) > 1:
-            yield Problem("unequal seeds", f"{arm}@{size} has seeds {own}, others {list(common)}; compared as unpaired")
-    if len({size for _, size in seeds if size > 0}) < 2:
-        yield Problem("one size", "one size of intermediate data: no scaling curve and no exchange rate; give --sizes")
-
-
-def _no_transfer(cells: Iterable[Cell]) -> Iterator[Problem]:
-    if all(cell.language == ENGLISH for cell in cells):
-        yield Problem(
-            "no transfer", "no language but English was scored: there is no transfer to measure; see --languages"
-        )
-
-
-def _short(rows: Iterable[ResultRow]) -> Iterator[Problem]:
-    short = {(row.arm, row.size, row.arm_n) for row in rows if row.arm_n < row.size}
-    for arm, size, n in sorted(short):
-        yield Problem("short arm", f"{arm}@{size} was trained on {n} rows, fewer than asked for")
-
-
-def _degenerate(runs: Sequence[Run], values: Mapping[Cell, Floats]) -> Iterator[Problem]:
-    """Report runs that scored the same in every language of a target: they predict one class (they are kept)."""
-    by_target: dict[tuple[str, str], list[Floats]] = {}
-    for cell, scores in values.items():
-        by_target.setdefault((cell.target, cell.metric), []).append(scores)
-    for (target, _), scores_by_language in by_target.items():
-        stacked = np.stack(scores_by_language)
-        if len(stacked) < 3:
-            continue
-        for index in np.flatnonzero(np.ptp(stacked, axis=0) == 0):
-            message = (
-                f"{runs[index]} scores {stacked[0, index]:.2f} on {target} in every language: it may have collapsed"
-            )
-            yield Problem("degenerate run", f"{message}; kept in every average")
-
-
-# --- scopes ---------------------------------------------------------------------------------------------------------
-
-
-def primary_cells(cells: Iterable[Cell]) -> dict[tuple[str, str], list[Cell]]:
-    """Return the cells that make the score of each (target, language): its metrics less the secondary ones."""
-    groups: dict[tuple[str, str], list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault((cell.target, cell.language), []).append(cell)
-    return {key: [c for c in own if c.metric not in SECONDARY_METRICS] or own for key, own in groups.items()}
-
-
-def make_scopes(cells: Iterable[Cell]) -> list[Scope]:
-    """Return every scope of the estimand, the whole first."""
-    scored = primary_cells(cells)
-    foreign = [key for key in scored if key[1] != ENGLISH]
-    targets = sorted({target for target, _ in foreign})
-    scopes = [Scope("all", "all", _macro(scored, foreign))] if foreign else []
-    scopes += [Scope("target", name, _macro(scored, [k for k in foreign if k[0] == name])) for name in targets]
-    facts: list[tuple[Kind, Any]] = [("family", lambda code: LANGUAGES[code].family)]
-    facts += [("script", lambda code: LANGUAGES[code].script)]
-    for kind, of in facts:
-        for name in sorted({of(code) for _, code in foreign}):
-            scopes.append(Scope(kind, name, _macro(scored, [key for key in foreign if of(key[1]) == name])))
-    for code in sorted({code for _, code in scored}):
-        scopes.append(Scope("language", code, _macro(scored, [key for key in scored if key[1] == code])))
-    return scopes + [_gap(scored, target) for target in targets if (target, ENGLISH) in scored]
-
-
-def _macro(scored: Mapping[tuple[str, str], list[Cell]], keys: Sequence[tuple[str, str]]) -> dict[Cell, float]:
-    languages = Counter(target for target, _ in keys)
-    return {cell: 1 / (len(languages) * languages[key[0]] * len(scored[key])) for key in keys for cell in scored[key]}
-
-
-def _gap(scored: Mapping[tuple[str, str], list[Cell]], target: str) -> Scope:
-    """The transfer gap: English minus the mean of the other languages (Hu et al. 2020, XTREME, section 5)."""
-    others = _macro(scored, [key for key in scored if key[0] == target and key[1] != ENGLISH])
-    english = _macro(scored, [(target, ENGLISH)])
-    return Scope("gap", target, {**english, **{cell: -weight for cell, weight in others.items()}})
-
-
 # --- comparing ------------------------------------------------------------------------------------------------------
 
 
@@ -575,22 +382,10 @@ def _exchange_rates(
 def _item_problems(drawn: resampling.ScopeDraws) -> Iterator[Problem]:
     missing = sorted(drawn.without_items - set(drawn.faults))
     if missing:
-        message = f"no item scores for {_some(missing)}: intervals that use them cover seeds alone, on these test items"
+        message = (
+            f"no item scores for {some_of(missing)}: intervals that use them cover seeds alone, on these test items"
+        )
         yield Problem("seeds alone", message)
-
-
-def estimand_of(cells: Iterable[Cell]) -> dict[str, Any]:
-    """Return what will be estimated and its hash, from the cells alone, so that it can be fixed before running."""
-    scored = primary_cells(cells)
-    targets: dict[str, dict[str, list[str]]] = {}
-    for (target, code), own in scored.items():
-        if code != ENGLISH:
-            entry = targets.setdefault(target, {"languages": [], "metrics": sorted({cell.metric for cell in own})})
-            entry["languages"].append(code)
-    text = "macro mean over targets of the mean over non-English languages, at each size"
-    content = {"text": text, "targets": targets}
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return {**content, "hash": digest[:16]}
 
 
 def _signature(results: Results, estimand: Mapping[str, Any], table: Table) -> str:

@@ -11,11 +11,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from evaluator.comparison import Comparison, Pair, Problem, compare_results
+from evaluator.comparison import Comparison, Pair, compare_results
 from evaluator.report import words
 from evaluator.report.markdown import results_section
 from evaluator.report.page import render_page
 from evaluator.results import Results, read_results
+from evaluator.table import Problem
 from synthgen.errors import UserError
 
 __all__ = ["report", "terminal_summary"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from evaluator.comparison import Comparison, Pair, Problem
+from evaluator.comparison import Comparison, Pair
 from evaluator.scaling import ExchangeRate
+from evaluator.table import Problem
 
 MINUS = "\N{MINUS SIGN}"
 VERDICT_LABEL = {"a": "better", "b": "worse", "equivalent": "equivalent", "unresolved": "not resolved"}

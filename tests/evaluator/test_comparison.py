@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluator.comparison import Comparison, Pair, compare_results, make_scopes
+from evaluator.comparison import Comparison, Pair, compare_results
 from evaluator.results import Cell, ResultRow, Run, read_results, write_item_ids, write_item_scores, write_results
+from evaluator.scopes import make_scopes
 
 from . import experiments
 
