@@ -20,6 +20,7 @@ from evaluator.comparison import Comparison, Pair, Point
 from evaluator.languages import ENGLISH, LANGUAGES
 from evaluator.report import charts, methods, words
 
+EMPTY: tuple[object, ...] = (None, "", [], {})
 GROUPS = {"target": "Targets", "family": "Families", "script": "Scripts", "language": "Languages"}
 
 
@@ -227,7 +228,7 @@ def _language_gaps(comparison: Comparison, arm: str, size: int) -> dict[str, flo
 def _data_card(comparison: Comparison, arm: str, entry: dict[str, Any]) -> DataCard:
     shown = {"dataset_card", "kept", "rejected", "failed"}
     facts = {
-        key.replace("_", " "): _fact(value) for key, value in entry.items() if key not in shown and value is not None
+        key.replace("_", " "): _fact(value) for key, value in entry.items() if key not in shown and value not in EMPTY
     }
     rejected = entry.get("rejected") or {}
     rejected = rejected if isinstance(rejected, dict) else {"rejected": rejected}

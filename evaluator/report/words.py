@@ -55,7 +55,7 @@ def size_text(pair: Pair) -> str:
     """Return at which size two arms are compared."""
     if pair.size == "full":
         return f"at full size ({pair.size_a:,} and {pair.size_b:,} examples)"
-    return f"at {pair.size:,} examples"
+    return f"at {pair.size:,} examples" if pair.size else "as they are"
 
 
 def sentence(pair: Pair) -> str:

@@ -167,6 +167,14 @@ def test_results_of_another_estimand_than_planned_are_a_problem(results_file: Ma
     assert found.message.startswith(f"the plan fixed abc, these results give {planned}")
 
 
+def test_two_arms_without_sizes_still_make_a_report(results_file: Maker, experiment_rows: Rows, tmp_path: Path) -> None:
+    rows = [row for row in experiment_rows(sizes=(1_000,)) if row.arm != "synthetic"]
+    rows = [replace(row, size=0, arm_n=0) if row.arm == "real" else row for row in rows]
+    comparison = report(results_file(rows), out=tmp_path / "report.html")
+    assert "as they are" in words.sentence(comparison.headline()[0])
+    assert '<svg class="chart" viewBox' in (tmp_path / "report.html").read_text(encoding="utf-8")  # the transfer gap
+
+
 def test_a_broken_side_file_is_named(results_file: Maker, tmp_path: Path) -> None:
     source = results_file(seeds=1)
     source.with_name("arms.json").write_text("{", encoding="utf-8")
