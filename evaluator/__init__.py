@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evaluator.catalogue import targets as targets
+    from evaluator.cost import plan as plan
     from evaluator.data import data_check as data_check
     from evaluator.experiment import compare as compare
     from evaluator.report import report as report
@@ -23,6 +24,7 @@ DEFAULT_MODEL = "FacebookAI/xlm-roberta-base"
 _COMMANDS = {
     "compare": "evaluator.experiment",
     "data_check": "evaluator.data",
+    "plan": "evaluator.cost",
     "report": "evaluator.report",
     "score": "evaluator.scoring",
     "targets": "evaluator.catalogue",

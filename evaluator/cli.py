@@ -23,7 +23,14 @@ Targets = Annotated[str, typer.Option(help="Comma-separated; `all` is XTREME-R's
 Languages = Annotated[str, typer.Option(help="BCP-47 codes, comma-separated; default: all of each target.")]
 Model = Annotated[str, typer.Option(help="Encoder: hub id, local folder or pack:NAME.")]
 Recipe = Annotated[str, typer.Option(help="xtreme, phang2020, small, or a TOML file.")]
-Cap = Annotated[int | None, typer.Option(min=1)]
+Cap = Annotated[int | None, typer.Option(help="Fewer examples per target, drawn by seed, for quick looks.")]
+Arms = Annotated[list[str], typer.Argument(help="name=DATASET[:N][+DATASET…], name=none or name=model:REF")]
+SplitName = Annotated[str, typer.Option(help="test or dev")]
+Sizes = Annotated[str, typer.Option(help="full, or numbers of intermediate rows, comma-separated")]
+Seeds = Annotated[int, typer.Option(help="Runs per arm and size; a seed redraws rows, order, initialisation.")]
+Match = Annotated[str, typer.Option(help="epochs, or updates: every arm gets the updates of the largest")]
+Select = Annotated[str, typer.Option(help="last; never a target language's dev set")]
+StoreFolder = Annotated[Path, typer.Option(help="Where finished runs are kept and found again.")]
 
 
 def main() -> None:
@@ -104,22 +111,18 @@ def train(
 
 @app.command()
 def compare(
-    arms: Annotated[list[str], typer.Argument(help="name=DATASET[:N][+DATASET…], name=none or name=model:REF")],
+    arms: Arms,
     targets: Targets = "",
     languages: Languages = "",
-    split: Annotated[str, typer.Option(help="test or dev")] = "test",
-    sizes: Annotated[str, typer.Option(help="full, or numbers of intermediate rows, comma-separated")] = "full",
-    seeds: Annotated[
-        int, typer.Option(help="Runs per arm and size; a seed redraws rows, order and initialisation.")
-    ] = 5,
-    match: Annotated[
-        str, typer.Option(help="epochs, or updates: every arm gets the updates of the largest")
-    ] = "epochs",
+    split: SplitName = "test",
+    sizes: Sizes = "full",
+    seeds: Seeds = 5,
+    match: Match = "epochs",
     model: Model = evaluator.DEFAULT_MODEL,
     recipe: Recipe = "xtreme",
-    select: Annotated[str, typer.Option(help="last; never a target language's dev set")] = "last",
+    select: Select = "last",
     data_root: DataRoot = None,
-    store: Annotated[Path, typer.Option(help="Where finished runs are kept and found again.")] = Path("runs/store"),
+    store: StoreFolder = Path("runs/store"),
     out: Annotated[Path, typer.Option(help="The HTML page; its tables go beside it.")] = Path(
         "runs/compare/report.html"
     ),
@@ -155,6 +158,59 @@ def compare(
         keep_weights=keep_weights,
     )
     _show(comparison, out, as_json)
+
+
+@app.command()
+def plan(
+    arms: Arms,
+    targets: Targets = "",
+    languages: Languages = "",
+    split: SplitName = "test",
+    sizes: Sizes = "full",
+    seeds: Seeds = 5,
+    match: Match = "epochs",
+    model: Model = evaluator.DEFAULT_MODEL,
+    recipe: Recipe = "xtreme",
+    select: Select = "last",
+    data_root: DataRoot = None,
+    store: StoreFolder = Path("runs/store"),
+    max_train_examples: Cap = None,
+    max_eval_examples: Cap = None,
+    as_json: Json = False,
+) -> None:
+    """Print what `compare` with the same arguments would run, and its cost: exact counts, estimated time.
+
+    Example: `evaluator plan none=none real=runs/real --targets all --seeds 5`
+    """
+    found = evaluator.plan(
+        arms,
+        targets=names(targets),
+        languages=names(languages),
+        split=split,
+        sizes=names(sizes),
+        seeds=seeds,
+        match=match,
+        model=model,
+        recipe=recipe,
+        select=select,
+        data_root=data_root,
+        store=store,
+        max_train_examples=max_train_examples,
+        max_eval_examples=max_eval_examples,
+    )
+    if as_json:
+        return print_json(found)
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "steps", "training tokens", "inference tokens"):
+        table.add_column(column, justify="left" if column == "run" else "right")
+    for job in found["jobs"]:
+        numbers = (job["steps"], job["training_tokens"], job["inference_tokens"])
+        table.add_row(job["label"], *(f"{number:,}" for number in numbers))
+    stdout.print(table)
+    for name, value in found.items():
+        if not isinstance(value, list):
+            stdout.print(f"{name}: {_cell(value)}", highlight=False)
+    return None
 
 
 @app.command()

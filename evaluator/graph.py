@@ -60,10 +60,11 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """An encoder to start from: a model folder on disk, or an intermediate node; `tokenizer` is the base model's."""
+    """An encoder to start from: a model folder on disk, or an intermediate node. The tokenizer is the base model's."""
 
     identity: str
     tokenizer: str
+    tokenizer_folder: Path
     path: Path | None = None
     node: Node | None = None
 
@@ -94,7 +95,6 @@ class TargetJob:
 
     node: Node
     encoder: Encoder
-    tokenizer: str
     target: str
     stage: Stage | None
     recipe: Recipe
@@ -176,7 +176,7 @@ def _runs(experiment: Experiment) -> Iterator[tuple[Arm, int, int]]:
 
 def _encoder(experiment: Experiment, arm: Arm, size: int, seed: int, jobs: dict[str, Job]) -> Encoder:
     model = experiment.arm_models.get(arm.name, experiment.model)
-    base = Encoder(identity(model), identity(model), path=model.path)
+    base = Encoder(identity(model), identity(model), model.path, path=model.path)
     if not arm.parts:
         return base
     stage = experiment.recipe.stage(INTERMEDIATE)
@@ -200,7 +200,7 @@ def _encoder(experiment: Experiment, arm: Arm, size: int, seed: int, jobs: dict[
     )
     job = IntermediateJob(node, base, parts, stage, experiment.recipe, seed, steps, model.licence, experiment.hardware)
     jobs.setdefault(node.key, job)
-    return Encoder(node.key, base.tokenizer, node=node)
+    return Encoder(node.key, base.tokenizer, base.tokenizer_folder, node=node)
 
 
 def _matched_steps(experiment: Experiment, stage: Stage) -> int | None:
@@ -233,7 +233,7 @@ def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: 
         language: _predictions(experiment, node, target, language) for language in experiment.languages[target.name]
     }
     return TargetJob(
-        node, encoder, encoder.tokenizer, target.name, stage, recipe, seed, root.path, experiment.split,
+        node, encoder, target.name, stage, recipe, seed, root.path, experiment.split,
         experiment.max_train_examples, experiment.max_eval_examples, predictions, experiment.hardware,
     )  # fmt: skip
 

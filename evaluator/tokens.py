@@ -64,7 +64,7 @@ def intermediate_features(
     for (name, labels), parts in pooled.items():
         head = head_for(name, labels, job.recipe)
         drawn = [[p.content_hash, p.total, p.rows, job.seed if p.rows < p.total else None] for p in parts]
-        inputs = {"tokenizer": job.base.identity, "data": drawn}
+        inputs = {"tokenizer": job.base.tokenizer, "data": drawn}
         records = (record for part in parts for record in _records(part, job.seed))
         found.append((head, cached(store, inputs, records, head, tokenizer, job.stage)))
     return found
@@ -92,7 +92,7 @@ def training_features(
     for name, read, labels, stage in stages:
         head = head_for(target.head, labels, job.recipe)
         items = capped(read(root), job.max_train_examples, job.seed)
-        inputs = {"tokenizer": job.tokenizer, "data": digest(items.records)}
+        inputs = {"tokenizer": job.encoder.tokenizer, "data": digest(items.records)}
         found.append((name, stage, head, cached(store, inputs, items.records, head, tokenizer, stage)))
     return found
 
@@ -101,7 +101,7 @@ def evaluation_features(
     job: TargetJob, records: Sequence[Any], head: Head, tokenizer: PreTrainedTokenizerBase, store: Store
 ) -> Features:
     """Return the features of test items, or of a pool."""
-    inputs = {"tokenizer": job.tokenizer, "data": digest(records)}
+    inputs = {"tokenizer": job.encoder.tokenizer, "data": digest(records)}
     return cached(store, inputs, records, head, tokenizer, job.stage or Stage(1.0, 1))
 
 

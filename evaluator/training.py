@@ -28,7 +28,7 @@ def train(
     """
     folder, target, resolved, chosen = Path(dataset), Path(out), resolve(model), load_recipe(recipe)
     manifest, stage, hardware = read_manifest(folder), chosen.stage(INTERMEDIATE), detect()
-    base = Encoder(identity(resolved), identity(resolved), path=resolved.path)
+    base = Encoder(identity(resolved), identity(resolved), resolved.path, path=resolved.path)
     rows = Rows(folder.resolve(), manifest.content_hash, manifest.kept, manifest.kept)
     node = Node(
         "checkpoint",

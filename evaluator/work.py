@@ -24,6 +24,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from evaluator import inference
 from evaluator.graph import Encoder, IntermediateJob, Job, TargetJob
 from evaluator.hardware import Hardware
+from evaluator.heads.base import Head
 from evaluator.heads.registry import head_for
 from evaluator.scoring import evaluation_splits
 from evaluator.store import Json, Store
@@ -67,7 +68,7 @@ def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgre
     tokenizer = load_tokenizer(base)
     tasks: list[Task] = []
     for head, features in intermediate_features(job, tokenizer, store):
-        model = head.build(base, job.seed + len(tasks)).to(device)
+        model = build(head, base, tokenizer, job.seed + len(tasks)).to(device)
         if tasks:
             setattr(model, model.base_model_prefix, tasks[0].model.base_model)
         tasks.append(Task(model, head, features))
@@ -86,7 +87,7 @@ def run_target(
         return
     device, target, base = prepare(job.hardware), find(job.target), checkpoint(job.encoder, store)
     tokenizer = load_tokenizer(base)
-    model = head_for(target.head, target.labels, job.recipe).build(base, job.seed).to(device)
+    model = build(head_for(target.head, target.labels, job.recipe), base, tokenizer, job.seed).to(device)
     if job.stage:
         with store.writing(job.node) as (draft, results):
             for name, stage, head, features in training_features(job, tokenizer, store):
@@ -144,6 +145,17 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Return the tokenizer of a checkpoint folder."""
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     return tokenizer
+
+
+def build(head: Head, folder: Path, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
+    """Return the head's model; UserError for a checkpoint with another vocabulary than its tokenizer's."""
+    model = head.build(folder, seed)
+    rows = model.get_input_embeddings().num_embeddings
+    if len(tokenizer) > rows:
+        raise UserError(
+            f"{folder}: the tokenizer knows {len(tokenizer)} pieces and the model {rows}; they do not match"
+        )
+    return model
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

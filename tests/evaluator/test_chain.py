@@ -157,7 +157,7 @@ def test_a_language_outside_the_targets_gets_the_nearest(arguments: dict[str, An
 
 
 def test_pending_skips_intermediates_that_nothing_needs(arguments: dict[str, Any], datasets: dict[str, Path]) -> None:
-    from evaluator.experiment import define, open_store
+    from evaluator.definition import define, open_store
     from evaluator.graph import build
 
     evaluator.compare(arms(datasets), **arguments)

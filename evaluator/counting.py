@@ -1,0 +1,65 @@
+"""The exact counts of a job, by tokenising its data, and the speed of this machine, by training a few steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from evaluator.cost import stage_cost
+from evaluator.features import Feature, pack
+from evaluator.graph import IntermediateJob, Job, TargetJob
+from evaluator.hardware import Hardware
+from evaluator.heads.pair import PairHead
+from evaluator.heads.registry import head_for
+from evaluator.recipe import Stage
+from evaluator.scoring import evaluation_splits
+from evaluator.store import Store
+from evaluator.targets import find
+from evaluator.targets.base import DataRoot
+from evaluator.tokens import evaluation_features, intermediate_features, training_features
+from evaluator.trainer import Task, Training, fit
+from evaluator.work import load_tokenizer, prepare
+
+CALIBRATION_STEPS, CALIBRATION_LENGTH = 4, 40
+"""Enough for a factor of 1.5; the first step, which warms caches up, is not counted."""
+
+
+def count_job(job: Job, store: Store) -> tuple[int, int, int]:
+    """Return (steps, training tokens, inference tokens) of a job."""
+    if isinstance(job, IntermediateJob):
+        tokenizer = load_tokenizer(job.base.tokenizer_folder)
+        found = intermediate_features(job, tokenizer, store)
+        rows = sum(len(features) for _, features in found)
+        own = [round(job.steps * len(f) / rows) if job.steps else None for _, f in found]
+        pairs = [stage_cost(len(f), f.tokens, job.stage, steps) for (_, f), steps in zip(found, own, strict=True)]
+        return sum(steps for steps, _ in pairs), sum(tokens for _, tokens in pairs), 0
+    return _count_target(job, store)
+
+
+def _count_target(job: TargetJob, store: Store) -> tuple[int, int, int]:
+    target, tokenizer = find(job.target), load_tokenizer(job.encoder.tokenizer_folder)
+    stages = training_features(job, tokenizer, store)
+    pairs = [stage_cost(len(features), features.tokens, stage, None) for _, stage, _, features in stages]
+    languages = [lang for lang, node in job.predictions.items() if target.join or not store.is_finished(node)]
+    splits = evaluation_splits(target, DataRoot(job.data_root), languages, job.split, job.max_eval_examples)
+    texts = [split.records for split in splits]
+    if target.rank:
+        texts += [split.pool for split in (splits[:1] if target.join else splits)]
+    head = head_for(target.head, target.labels, job.recipe)
+    tokens = sum(evaluation_features(job, records, head, tokenizer, store).tokens for records in texts)
+    return sum(steps for steps, _ in pairs), sum(tokens for _, tokens in pairs), tokens
+
+
+def calibrate(model: Path, hardware: Hardware) -> float:
+    """Return real tokens a second of a few training steps on random tokens."""
+    device, head = prepare(hardware), PairHead(("0", "1"))
+    generator = np.random.default_rng(0)
+    stage = Stage(1e-6, 1, examples_per_step=16)
+    encoder = head.build(model, 0).to(device)
+    known = min(1000, encoder.config.vocab_size)
+    rows = generator.integers(4, known, size=(stage.examples_per_step * CALIBRATION_STEPS, CALIBRATION_LENGTH))
+    features = pack(Feature((row,), (0,), i) for i, row in enumerate(rows))
+    fit([Task(encoder, head, features)], Training(stage, 0, steps=1))
+    log = fit([Task(encoder, head, features)], Training(stage, 0, steps=CALIBRATION_STEPS))
+    return log.tokens_per_second

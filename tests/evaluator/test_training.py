@@ -1,0 +1,231 @@
+"""Batching, vocabulary compaction and the loop: what they promise, on a tiny model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evaluator.batching import inference_batches, split_step, training_steps
+from evaluator.features import Feature, Features, FeatureWriter, merge, pack
+from evaluator.recipe import SMALL, XTREME, Stage, load_recipe
+from synthgen.errors import IncompleteError, UserError
+
+torch = pytest.importorskip("torch")
+
+from evaluator.heads.pair import PairHead  # noqa: E402 - needs torch
+from evaluator.heads.span import SpanHead, best_span  # noqa: E402
+from evaluator.heads.tags import TagsHead  # noqa: E402
+from evaluator.trainer import Task, Training, TrainingLog, fit  # noqa: E402
+from evaluator.work import load_tokenizer  # noqa: E402
+from synthgen.formats.span import Span  # noqa: E402
+from synthgen.formats.tags import Tagged  # noqa: E402
+
+LENGTHS = st.lists(st.integers(3, 120), min_size=1, max_size=300).map(np.array)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@given(LENGTHS, st.integers(1, 40), st.integers(0, 5))
+def test_an_epoch_covers_every_example_once_and_order_depends_on_the_seed_alone(
+    lengths: np.ndarray, size: int, seed: int
+) -> None:
+    steps = math.ceil(len(lengths) / size)
+    once, again = (list(training_steps(lengths, size, steps, np.random.default_rng(seed))) for _ in range(2))
+    assert sorted(np.concatenate(once)) == list(range(len(lengths)))
+    assert all((a == b).all() for a, b in zip(once, again, strict=True))
+    assert all(len(step) <= size for step in once)
+
+
+@given(LENGTHS, st.integers(64, 4096))
+def test_splitting_a_step_keeps_its_examples_and_the_budget(lengths: np.ndarray, budget: int) -> None:
+    batches = split_step(np.arange(len(lengths)), lengths, budget)
+    assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
+    assert all(len(b) == 1 or len(b) * lengths[b].max() <= budget for b in batches)
+
+
+@given(LENGTHS, st.integers(64, 4096))
+def test_inference_batches_cover_everything_longest_first(lengths: np.ndarray, budget: int) -> None:
+    order = np.concatenate(list(inference_batches(lengths, budget)))
+    assert sorted(order) == list(range(len(lengths)))
+    assert (np.diff(lengths[order]) <= 0).all()
+
+
+def test_padding_is_below_five_percent_on_lengths_like_mnli() -> None:
+    draw = np.random.default_rng(0)
+    lengths = np.clip(draw.lognormal(3.6, 0.45, 5000).astype(int), 8, 128)
+    real = padded = 0
+    for step in training_steps(lengths, 32, 157, draw):
+        for batch in split_step(step, lengths, 4096):
+            real += lengths[batch].sum()
+            padded += len(batch) * lengths[batch].max()
+    assert 1 - real / padded < 0.05
+
+
+def pairs(model: Path, count: int, *, seed: int = 0) -> Features:
+    draw = np.random.default_rng(seed)
+    rows = [draw.integers(4, 30, size=draw.integers(4, 20)) for _ in range(count)]
+    return pack(Feature(([0, *row, 2],), (int(row.sum()) % 3,), i) for i, row in enumerate(rows))
+
+
+def trained(
+    model: Path, *, compact: bool, decay: float, steps: int = 50
+) -> tuple[TrainingLog, dict[str, torch.Tensor]]:
+    head = PairHead(("a", "b", "c"))
+    network = head.build(model, 1)
+    for module in network.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    stage = Stage(1e-3, 1, examples_per_step=8, weight_decay=decay, warmup=0.1)
+    log = fit([Task(network, head, pairs(model, 64))], Training(stage, 3, steps=steps, compact=compact))
+    return log, network.state_dict()
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_compaction_equals_plain_training(tiny_model: Path, decay: float) -> None:
+    plain, full = trained(tiny_model, compact=False, decay=decay)
+    compacted, small = trained(tiny_model, compact=True, decay=decay)
+    assert compacted.losses == pytest.approx(plain.losses, abs=1e-5)
+    assert full.keys() == small.keys()
+    for name, weight in full.items():
+        assert torch.allclose(small[name], weight, atol=1e-5), name
+
+
+def test_rows_that_never_occur_change_by_weight_decay_alone(tiny_model: Path) -> None:
+    head = PairHead(("a", "b", "c"))
+    before = head.build(tiny_model, 1).get_input_embeddings().weight.detach().clone()
+    _, after = trained(tiny_model, compact=True, decay=0.0, steps=5)
+    table = after["roberta.embeddings.word_embeddings.weight"]
+    assert torch.equal(table[40:], before[40:])
+    assert not torch.equal(table[4:30], before[4:30])
+
+
+def test_the_same_run_twice_gives_the_same_weights(tiny_model: Path) -> None:
+    def run() -> dict[str, torch.Tensor]:
+        head = PairHead(("a", "b", "c"))
+        network = head.build(tiny_model, 1)
+        fit([Task(network, head, pairs(tiny_model, 40))], Training(Stage(1e-3, 1, examples_per_step=8), 3))
+        return network.state_dict()
+
+    first, second = run(), run()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_diverged_run_stops_with_a_verdict(tiny_model: Path) -> None:
+    head = PairHead(("a", "b", "c"))
+    network = head.build(tiny_model, 1)
+    network.classifier.out_proj.weight.data.fill_(float("nan"))
+    with pytest.raises(
+        IncompleteError, match=r"training diverged: the loss is nan at step 1 of 5 \(learning rate 0.001"
+    ):
+        fit([Task(network, head, pairs(tiny_model, 40))], Training(Stage(1e-3, 1, examples_per_step=8), 3))
+
+
+def test_positions_start_at_two_with_any_padding(tiny_model: Path) -> None:
+    head = PairHead(("a", "b", "c"))
+    network = head.build(tiny_model, 1).eval()
+    alone = network(input_ids=torch.tensor([[0, 5, 6, 2]]), attention_mask=torch.ones(1, 4, dtype=torch.long)).logits
+    padded = network(
+        input_ids=torch.tensor([[0, 5, 6, 2, 1, 1]]), attention_mask=torch.tensor([[1, 1, 1, 1, 0, 0]])
+    ).logits
+    assert torch.allclose(alone, padded, atol=1e-6)
+    explicit = network(
+        input_ids=torch.tensor([[0, 5, 6, 2]]), attention_mask=torch.ones(1, 4, dtype=torch.long),
+        position_ids=torch.tensor([[2, 3, 4, 5]]),
+    ).logits  # fmt: skip
+    assert torch.allclose(alone, explicit, atol=1e-6)
+
+
+def test_a_fresh_head_forgets_the_checkpoints_and_depends_on_the_seed(tiny_model: Path, tmp_path: Path) -> None:
+    head = PairHead(("a", "b", "c"))
+    head.build(tiny_model, 1).save_pretrained(tmp_path)
+    same, other = head.build(tmp_path, 1), head.build(tmp_path, 2)
+    assert torch.equal(same.classifier.dense.weight, head.build(tiny_model, 1).classifier.dense.weight)
+    assert not torch.equal(same.classifier.dense.weight, other.classifier.dense.weight)
+
+
+def test_long_sentences_are_split_and_rejoined(tiny_model: Path) -> None:
+    tokenizer, head = load_tokenizer(tiny_model), TagsHead(("A", "B"))
+    sentence = Tagged(tuple(["cat", "dog", "sat", "ran"] * 10), tuple([0, 1] * 20))
+    features = head.encode([sentence], tokenizer, Stage(1.0, 1, max_length=12))
+    assert len(features) == 4
+    assert features.lengths.max() <= 12
+    labels = [np.where(features.target(i) == -100, 0, features.target(i)) for i in range(len(features))]
+    assert head.decode([sentence], features, labels) == [tuple("AB" * 20)]
+
+
+def test_every_window_that_holds_the_answer_decodes_to_it(tiny_model: Path) -> None:
+    tokenizer, head = load_tokenizer(tiny_model), SpanHead()
+    context = " ".join(["the cat sat on the mat in the house"] * 6) + " red tree under dog"
+    record = Span(context, "we ran ?", "red tree", context.index("red tree"))
+    features = head.encode([record], tokenizer, Stage(1.0, 1, max_length=32, stride=8))
+    outputs = []
+    for i in range(len(features)):
+        logits = np.zeros((int(features.lengths[i]), 2), dtype=np.float32)
+        start, end = features.target(i)[:2]
+        if start:
+            logits[start, 0] = logits[end, 1] = 9
+        outputs.append(logits)
+    assert len(features) > 2
+    assert head.decode([record], features, outputs) == ["red tree"]
+
+
+def test_spans_outside_the_context_or_too_long_are_not_chosen() -> None:
+    logits = np.zeros((50, 2), dtype=np.float32)
+    logits[0] = 99
+    logits[2, 0] = logits[49, 1] = 9
+    characters = np.full((50, 2), -100)
+    characters[2:] = np.arange(96).reshape(48, 2)
+    found = best_span(logits, characters)
+    assert found is not None
+    assert found[0] <= 9
+
+
+def test_features_written_in_parts_read_back_as_one(tmp_path: Path) -> None:
+    part = pack([Feature(([0, 9, 2], [0, number, 2, 2]), (number,), number) for number in range(3)], group=2)
+    writer = FeatureWriter(tmp_path)
+    writer.append(part, 3)
+    writer.append(part, 3)
+    read = writer.close()
+    assert (read.group, len(read)) == (2, 6)
+    assert read.owners.tolist() == [0, 1, 2, 3, 4, 5]
+    assert read.sequence(9).tolist() == [0, 1, 2, 2]
+    assert read.target(5).tolist() == [2]
+
+
+def test_merged_features_keep_their_order() -> None:
+    merged = merge([pack([Feature(([0, 2],), (1,), 0)]), pack([Feature(([0, 5, 2],), (2,), 0)])])
+    assert merged.owners.tolist() == [0, 1]
+    assert merged.target(1).tolist() == [2]
+
+
+def test_the_retrieval_layer_is_fourteen_of_twenty_four_and_in_proportion() -> None:
+    assert (SMALL.retrieval_layer(24), SMALL.retrieval_layer(12)) == (14, 7)
+
+
+def test_a_recipe_file_changes_a_base_and_refuses_unknown_keys(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('base = "xtreme"\n[stages.xnli]\nepochs = 1\n', encoding="utf-8")
+    assert load_recipe(str(path)).stage("xnli").epochs == 1
+    assert load_recipe(str(path)).stage("udpos") == XTREME.stage("udpos")
+    path.write_text("[stages.xnli]\nlearnin_rate = 1\n", encoding="utf-8")
+    with pytest.raises(
+        UserError, match="unknown key 'learnin_rate' in .stages.xnli. of .*; did you mean 'learning_rate'?"
+    ):
+        load_recipe(str(path))
+
+
+def test_an_unknown_recipe_gets_the_nearest_name() -> None:
+    with pytest.raises(UserError, match="unknown recipe 'extreme'; did you mean 'xtreme'?"):
+        load_recipe("extreme")
