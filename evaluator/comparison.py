@@ -18,7 +18,7 @@ import numpy as np
 
 from evaluator import resampling
 from evaluator.languages import ENGLISH
-from evaluator.results import Cell, Results
+from evaluator.results import Results
 from evaluator.scaling import Curve, ExchangeRate, exchange_rate, fit_curves
 from evaluator.scopes import Scope, estimand_of, make_scopes
 from evaluator.significance import (
@@ -234,12 +234,13 @@ def compare_results(results: Results, *, margin: float = 0.5, preferred: Sequenc
     drawn = resampling.scope_draws(results, table.runs, table.values, {scope.key: scope.cells for scope in scopes})
     faults = {**table.faults, **drawn.faults}
     arms = _ordered({run.arm for run in table.runs}, table.groups, preferred)
-    scores = {scope.key: _scores(table, scope, drawn) for scope in scopes}
-    refused = {scope.key: _refusal(scope, faults, results) for scope in scopes}
-    pairs = [
-        pair for scope in scopes if scope.kind != "gap" for pair in _pairs(arms, scope.key, scores, refused, margin)
-    ]
-    points = [point for scope in scopes if scope.kind != "gap" for point in _points(arms, scope.key, scores)]
+    refused = {scope.key: next((faults[cell] for cell in scope.cells if cell in faults), None) for scope in scopes}
+    scores = {scope.key: _scores(table, scope, drawn, refused[scope.key]) for scope in scopes}
+    sample = any(row.is_sample for row in results.rows)
+    reasons = {key: fault or (NO_VERDICT if sample else None) for key, fault in refused.items()}
+    levels = [scope for scope in scopes if scope.kind != "gap"]
+    pairs = [pair for scope in levels for pair in _pairs(arms, scope.key, scores, reasons, margin)]
+    points = [point for scope in levels for point in _points(arms, scope.key, scores)]
     curves = [c for scope in scopes if scope.kind in ("all", "target") for c in _curves(arms, scope.key, scores)]
     estimand = estimand_of(table.cells)
     problems = [
@@ -251,12 +252,12 @@ def compare_results(results: Results, *, margin: float = 0.5, preferred: Sequenc
         estimand=estimand,
         signature=_signature(results, estimand, table),
         margin=margin,
-        sample=any(row.is_sample for row in results.rows),
+        sample=sample,
         arms=tuple(arms),
         pairs=tuple(_with_holm(pairs)),
         points=tuple(points),
         curves=tuple(curves),
-        exchange_rates=tuple(_exchange_rates(curves, scores, refused)),
+        exchange_rates=tuple(_exchange_rates(curves, scores)) if not sample else (),
         problems=tuple(problems),
         cells=tuple(_cell_documents(table)),
         gaps=tuple(p for scope in scopes if scope.kind == "gap" for p in _points(arms, scope.key, scores)),
@@ -269,8 +270,10 @@ def _ordered(arms: Iterable[str], groups: Mapping[Group, object], preferred: Seq
     return sorted(arms, key=lambda arm: (arm not in untrained, rank.get(arm, len(rank)), arm))
 
 
-def _scores(table: Table, scope: Scope, drawn: resampling.ScopeDraws) -> Scores:
-    per_run = sum(weight * table.values[cell] for cell, weight in scope.cells.items())
+def _scores(table: Table, scope: Scope, drawn: resampling.ScopeDraws, fault: str | None) -> Scores:
+    """Return the scores of a scope; all of them missing where a fault forbids to average its cells."""
+    hole = np.nan if fault else 0.0
+    per_run = hole + sum(weight * table.values[cell] for cell, weight in scope.cells.items())
     values = {group: np.asarray(per_run)[index] for group, index in table.groups.items()}
     seeds = {group: tuple(table.runs[i].seed for i in index) for group, index in table.groups.items()}
     if scope.key not in drawn.draws:
@@ -279,12 +282,6 @@ def _scores(table: Table, scope: Scope, drawn: resampling.ScopeDraws) -> Scores:
     owners = [(run.arm, run.size) for run in table.runs]
     run_seeds = [run.seed for run in table.runs]
     return Scores(values, seeds, item_noise(draws, list(values), owners, run_seeds, drawn.items[scope.key]))
-
-
-def _refusal(scope: Scope, faults: Mapping[Cell, str], results: Results) -> str | None:
-    if any(row.is_sample for row in results.rows):
-        return NO_VERDICT
-    return next((faults[cell] for cell in scope.cells if cell in faults), None)
 
 
 def _matched(arms: Sequence[str], groups: Iterable[Group]) -> Iterator[tuple[Group, Group, int | Literal["full"]]]:
@@ -303,15 +300,14 @@ def _matched(arms: Sequence[str], groups: Iterable[Group]) -> Iterator[tuple[Gro
 
 
 def _pairs(
-    arms: Sequence[str], key: str, scores: Mapping[str, Scores], refused: Mapping[str, str | None], margin: float
+    arms: Sequence[str], key: str, scores: Mapping[str, Scores], reasons: Mapping[str, str | None], margin: float
 ) -> Iterator[Pair]:
     own = scores[key]
     for a, b, size in _matched(arms, own.values):
         estimate = own.contrast({a: 1.0, b: -1.0})
         flips = _sign_flips(own, a, b) if estimate.known and estimate.paired else (None, None)
-        reason = refused[key] or _unknown_reason(own, estimate, a, b)
-        shown = estimate if refused[key] in (None, NO_VERDICT) else replace(estimate, value=float("nan"))
-        yield Pair(a[0], b[0], size, a[1], b[1], key, shown, margin, reason, *flips)
+        reason = reasons[key] or _unknown_reason(own, estimate, a, b)
+        yield Pair(a[0], b[0], size, a[1], b[1], key, estimate, margin, reason, *flips)
 
 
 def _unknown_reason(scores: Scores, estimate: Estimate, a: Group, b: Group) -> str | None:
@@ -371,10 +367,8 @@ def _curves(arms: Sequence[str], key: str, scores: Mapping[str, Scores]) -> Iter
         yield FittedCurve(key, curve, tuple((float(n), float(v), float(b[0]), float(b[1])) for n, v, b in rows))
 
 
-def _exchange_rates(
-    curves: Sequence[FittedCurve], scores: Mapping[str, Scores], refused: Mapping[str, str | None]
-) -> Iterator[ExchangeRate]:
-    whole = [fitted.curve for fitted in curves if fitted.scope == "all" and refused["all"] is None]
+def _exchange_rates(curves: Sequence[FittedCurve], scores: Mapping[str, Scores]) -> Iterator[ExchangeRate]:
+    whole = [fitted.curve for fitted in curves if fitted.scope == "all"]
     for reference, curve in itertools.permutations(whole, 2):
         yield from (exchange_rate(scores["all"], curve, reference, k) for k in reference.sizes)
 

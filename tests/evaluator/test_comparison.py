@@ -178,6 +178,8 @@ def test_mixed_data_refuse_every_aggregate_that_holds_them(
     ]
     found = compare(results_file(rows))
     assert all(not pair.known for pair in found.headline())
+    assert all(np.isnan(point.estimate.value) for point in found.points if point.scope in ("all", "target:xnli"))
+    assert {curve.scope for curve in found.curves} == {"target:udpos"}
     assert f"xnli/de/accuracy mixes {word}" in problems(found)["mixed cells"]
     assert all(pair.known for pair in found.by_scope["target:udpos"])
 
