@@ -9,13 +9,17 @@ from __future__ import annotations
 import random
 import statistics as stats
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.packs import find_pack
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 TOKENIZER_PACK = "multilingual-e5-small"
 SELF_BLEU_ROWS = 100
@@ -43,16 +47,21 @@ def describe(format_: Format, rows: Iterable[Row]) -> dict[str, Any]:
 
 def token_counts(format_: Format, rows: list[Row]) -> dict[str, list[int]]:
     """Return, for each text column, each row's length in XLM-R pieces without special tokens."""
-    try:
-        from tokenizers import Tokenizer
-    except ImportError:
-        raise UserError("the package 'tokenizers' is not installed") from None
-    tokenizer = Tokenizer.from_file(str(xlmr_tokenizer()))
+    tokenizer = _tokenizer(xlmr_tokenizer())
     counts = {}
     for column in format_.text_columns:
         encoded = tokenizer.encode_batch([str(row[column]) for row in rows], add_special_tokens=False)
         counts[column] = [len(item.ids) for item in encoded]
     return counts
+
+
+@cache
+def _tokenizer(path: Path) -> Tokenizer:
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        raise UserError("the package 'tokenizers' is not installed") from None
+    return Tokenizer.from_file(str(path))
 
 
 def xlmr_tokenizer() -> Path:

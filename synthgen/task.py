@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, meta
+from jinja2 import StrictUndefined, Template, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from synthgen.errors import UserError, unknown
@@ -29,6 +29,11 @@ _OPTIONAL = {"definitions", "attributes", "shots", "steps", "hub"}
 _STEP_KEYS = {"max_tokens": int, "temperature": float, "top_k": int, "stop": list}
 
 _jinja = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False, autoescape=False)
+
+
+@cache
+def _compiled(template: str) -> Template:
+    return _jinja.from_string(template)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class Step:
 
     def render(self, variables: Mapping[str, Any]) -> str:
         """Return the prompt; a variable the template needs and `variables` lacks raises UndefinedError."""
-        return _jinja.from_string(self.template).render(variables).strip()
+        return _compiled(self.template).render(variables).strip()
 
     @property
     def sampling(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes.util
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,13 +22,13 @@ from synthgen.errors import UserError, missing_package
 from synthgen.packs import ResolvedModel, cache_root
 
 MAX_MODEL_LEN = 2048
-SEQUENCES_ON_CPU = 64
+SEQUENCES_ON_CPU = 32
 SEQUENCES_ON_GPU = 256
 KV_CACHE_GIB_ON_CPU = 2
 
 
 class VllmEngine:
-    """One vLLM engine for one model. Keeps twice its batch size queued, so that the scheduler never waits for us."""
+    """One vLLM engine for one model. Keeps half a batch queued, so that the scheduler never waits for us."""
 
     name = "vllm"
 
@@ -62,7 +63,7 @@ class VllmEngine:
         tags: dict[str, tuple[int, int]] = {}
         serial = 0
         while True:
-            while len(tags) < 2 * self.batch_size and (request := next_request()) is not None:
+            while len(tags) < self.batch_size + self.batch_size // 2 and (request := next_request()) is not None:
                 serial += 1
                 try:
                     core.add_request(str(serial), {"prompt": request.prompt}, self._sampling_params(request))
@@ -114,7 +115,10 @@ def engine_arguments(model: ResolvedModel, *, seed: int, on_gpu: bool, batch_siz
         "disable_log_stats": True,
         "enable_prefix_caching": True,
     }
-    return common if on_gpu else {**common, "dtype": "float32"}
+    if on_gpu:
+        return common
+    # Without a C++ compiler vLLM cannot compile the model for the CPU and runs it five times slower (LOG.md).
+    return {**common, "dtype": "float32", "enforce_eager": shutil.which("g++") is None}
 
 
 def prepare_environment(*, on_gpu: bool) -> None:

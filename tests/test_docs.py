@@ -1,0 +1,41 @@
+"""The documentation says what the code does: the tree, the commands, the paths."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.tree import CHECKOUT, with_tree
+
+README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_tree_in_the_readme_is_that_of_the_checkout() -> None:
+    assert with_tree(README) == README, "run python -m tests.tree"
+
+
+def test_every_command_is_in_the_readme() -> None:
+    for package in ("synthgen", "evaluator"):
+        source = (CHECKOUT / package / "cli.py").read_text(encoding="utf-8")
+        names = re.findall(r'@app\.command\((?:name="(\w+)")?\)\ndef (\w+)', source)
+        assert names
+        for given, function in names:
+            assert re.search(rf"{package} {given or function}\b", README), f"{package} {given or function}"
+
+
+def test_every_file_of_a_tracked_text_kind_names_no_path_of_a_machine() -> None:
+    forbidden = re.compile(r"/work/|/root/|/home/\w+/|\.library\b")
+    for path in _tracked_text():
+        assert not forbidden.search(path.read_text(encoding="utf-8")), path
+
+
+def test_pictures_the_readme_shows_exist() -> None:
+    for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README):
+        assert (CHECKOUT / target).is_file(), target
+
+
+def _tracked_text() -> list[Path]:
+    kinds = {".py", ".md", ".toml", ".json", ".cff", ".html", ".js", ".css"}
+    folders = ("synthgen", "evaluator", "prompts", "benchmarks", "data_cards")
+    files = [path for folder in folders for path in (CHECKOUT / folder).rglob("*") if path.suffix in kinds]
+    return [*files, CHECKOUT / "README.md", CHECKOUT / "LOG.md", CHECKOUT / "CHANGELOG.md", CHECKOUT / "CONTRIBUTING.md"]
