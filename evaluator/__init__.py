@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from evaluator.cost import plan as plan
     from evaluator.data import data_check as data_check
     from evaluator.experiment import compare as compare
+    from evaluator.fetch import data_fetch as data_fetch
     from evaluator.report import report as report
     from evaluator.scoring import score as score
     from evaluator.training import train as train
@@ -24,6 +25,7 @@ DEFAULT_MODEL = "FacebookAI/xlm-roberta-base"
 _COMMANDS = {
     "compare": "evaluator.experiment",
     "data_check": "evaluator.data",
+    "data_fetch": "evaluator.fetch",
     "plan": "evaluator.cost",
     "report": "evaluator.report",
     "score": "evaluator.scoring",

@@ -80,6 +80,24 @@ def data_check(data_root: DataRoot = None, targets: Targets = "", as_json: Json 
     return None
 
 
+@data_app.command("fetch")
+def data_fetch(
+    data_root: Annotated[Path, typer.Option(help="Where the files go.")],
+    targets: Targets = "",
+    languages: Languages = "",
+    as_json: Json = False,
+) -> None:
+    """Fetch the official files from the hub into the layout of a data root; the same command goes on where it stopped.
+
+    Example: `evaluator data fetch --data-root data --targets xnli,udpos,tatoeba`
+    """
+    files = evaluator.data_fetch(data_root=data_root, targets=names(targets), languages=names(languages))
+    if as_json:
+        return print_json(files)
+    stdout.print(f"{len(files)} files in {data_root}")
+    return None
+
+
 def _cell(value: Any) -> str:  # noqa: ANN401 - a JSON value
     if isinstance(value, bool):
         return "yes" if value else "no"

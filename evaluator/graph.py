@@ -23,7 +23,7 @@ from evaluator.store import Node
 from evaluator.targets.base import DataRoot, Target, revision
 from synthgen.packs import ResolvedModel
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Goes up when the same inputs would train or predict something else."""
 
 

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgre
     if store.is_finished(job.node):
         return
     device, base = prepare(job.hardware), checkpoint(job.base, store)
-    tokenizer = load_tokenizer(base)
+    tokenizer = load_tokenizer(job.base.tokenizer_folder)
     tasks: list[Task] = []
     for head, features in intermediate_features(job, tokenizer, store):
         model = build(head, base, tokenizer, job.seed + len(tasks)).to(device)
@@ -86,7 +87,7 @@ def run_target(
     if not missing:
         return
     device, target, base = prepare(job.hardware), find(job.target), checkpoint(job.encoder, store)
-    tokenizer = load_tokenizer(base)
+    tokenizer = load_tokenizer(job.encoder.tokenizer_folder)
     model = build(head_for(target.head, target.labels, job.recipe), base, tokenizer, job.seed).to(device)
     if job.stage:
         with store.writing(job.node) as (draft, results):
@@ -141,8 +142,9 @@ def checkpoint(encoder: Encoder, store: Store) -> Path:
     return encoder.path
 
 
+@cache
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Return the tokenizer of a checkpoint folder."""
+    """Return the tokenizer of a checkpoint folder, read once per process: a quarter million pieces take a second."""
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     return tokenizer
 

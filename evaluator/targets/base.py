@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluator.targets.writers import HubFile
 from synthgen.errors import UserError, unknown
 
 
@@ -96,6 +97,7 @@ class Target:
     have `rank(split, query vectors, pool vectors)`; `join` gives the splits of all languages one pool. `pretrain` reads
     the items of a stage before the training proper, with its own labels. `cap` makes a smaller test set; `file_code` is
     the language's name in file names; `scores_missing` says that an item without a prediction counts 0.
+    `hub_files` make the files from the hub; none means that they must be obtained by hand.
     """
 
     name: str
@@ -122,6 +124,7 @@ class Target:
     pretrain: Callable[[DataRoot], Split] | None = None
     pretrain_labels: tuple[str, ...] = ()
     scores_missing: bool = False
+    hub_files: tuple[HubFile, ...] = ()
     in_xtreme9: bool = True
     in_xtreme_r: bool = True
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from evaluator.metrics.answers import score_mlqa
-from evaluator.targets import squad
+from evaluator.targets import squad, writers
 from evaluator.targets.base import DataRoot, Source, Split, Target, codes
 from evaluator.targets.predictions import json_by_id
+from evaluator.targets.writers import HubFile
 
 _ORIGIN = "MLQA v1 (https://dl.fbaipublicfiles.com/MLQA/MLQA_V1.zip), or the hub"
 _TEST = Source(("mlqa/test/test-context-{language}-question-{language}.json",), _ORIGIN)
@@ -35,4 +36,9 @@ TARGET = Target(
     score=score_mlqa,
     parse=json_by_id,
     scores_missing=True,
+    hub_files=(
+        HubFile(_TEST.paths[0], "google/xtreme", "MLQA.{language}.{language}", "test", writers.squad),
+        HubFile(_DEV.paths[0], "google/xtreme", "MLQA.{language}.{language}", "validation", writers.squad),
+        squad.TRAIN_FROM_HUB,
+    ),
 )

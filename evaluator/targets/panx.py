@@ -6,6 +6,7 @@ from evaluator.metrics.tags import score_tags
 from evaluator.targets.base import DataRoot, Source, Split, Target, codes
 from evaluator.targets.predictions import tag_lines
 from evaluator.targets.tagged import read_sentences
+from evaluator.targets.writers import HubFile, tagged
 
 LABELS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 
@@ -26,6 +27,8 @@ def train(root: DataRoot) -> Split:
     return read_sentences(root.find(_TRAIN), "en", LABELS, token_prefix="en:")
 
 
+_HUB = "unimelb-nlp/wikiann"
+
 TARGET = Target(
     name="panx",
     title="WikiANN-NER",
@@ -37,7 +40,7 @@ TARGET = Target(
     labels=LABELS,
     metrics=("f1", "token_accuracy"),
     train_source="WikiANN, 20,000 English sentences",
-    hub="unimelb-nlp/wikiann",
+    hub=_HUB,
     licence="CC BY-SA (text), ODC-BY (annotation)",
     citation="Pan et al., Cross-lingual Name Tagging and Linking for 282 Languages, ACL 2017; Rahimi et al., ACL 2019",
     is_parallel=False,
@@ -47,4 +50,9 @@ TARGET = Target(
     train=train,
     score=score_tags,
     parse=tag_lines(LABELS),
+    hub_files=(
+        HubFile("panx/test-{language}.tsv", _HUB, "{language}", "test", tagged("tokens", "ner_tags", LABELS)),
+        HubFile("panx/dev-{language}.tsv", _HUB, "{language}", "validation", tagged("tokens", "ner_tags", LABELS)),
+        HubFile("panx/train-en.tsv", _HUB, "en", "train", tagged("tokens", "ner_tags", LABELS), language="en"),
+    ),
 )

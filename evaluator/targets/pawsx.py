@@ -8,6 +8,7 @@ from evaluator.metrics.classification import accuracy
 from evaluator.targets.base import DataRoot, Source, Split, Target, codes
 from evaluator.targets.files import label_index, read_tsv
 from evaluator.targets.predictions import label_lines
+from evaluator.targets.writers import HubFile, tsv
 from synthgen.formats.pair import Pair
 
 LABELS = ("0", "1")
@@ -41,6 +42,8 @@ def _split(language: str, rows: list[list[str]], path: Path) -> Split:
     return Split(language, ids, records, tuple(row[2] for row in rows), (path,))
 
 
+_HUB = "google-research-datasets/paws-x"
+
 TARGET = Target(
     name="pawsx",
     title="PAWS-X",
@@ -49,7 +52,7 @@ TARGET = Target(
     labels=LABELS,
     metrics=("accuracy",),
     train_source="PAWS, 49,401 English pairs",
-    hub="google-research-datasets/paws-x",
+    hub=_HUB,
     licence="free use, acknowledgement of Google LLC appreciated",
     citation="Yang et al., PAWS-X, EMNLP 2019",
     # Rows of different languages are not aligned by number.
@@ -61,4 +64,15 @@ TARGET = Target(
     score=accuracy,
     parse=label_lines(LABELS),
     in_xtreme_r=False,
+    hub_files=(
+        HubFile(
+            "pawsx/test-{language}.labelled.tsv",
+            _HUB,
+            "{language}",
+            "test",
+            tsv("id", "sentence1", "sentence2", "label"),
+        ),
+        HubFile("pawsx/dev-{language}.tsv", _HUB, "{language}", "validation", tsv("sentence1", "sentence2", "label")),
+        HubFile("pawsx/train-en.tsv", _HUB, "en", "train", tsv("sentence1", "sentence2", "label"), language="en"),
+    ),
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from evaluator.targets.base import DataRoot, Source, Split
 from evaluator.targets.files import read_json
+from evaluator.targets.writers import HubFile, squad
 from synthgen.errors import UserError
 from synthgen.formats.span import Span
 
@@ -15,6 +16,9 @@ TRAIN = Source(
     ("squad/train-v1.1.json", "squad/squad_sample.json"),
     "SQuAD v1.1 (https://rajpurkar.github.io/SQuAD-explorer/dataset/train-v1.1.json), or the hub",
 )
+
+
+TRAIN_FROM_HUB = HubFile("squad/train-v1.1.json", "rajpurkar/squad", "plain_text", "train", squad, language="en")
 
 
 def read_questions(path: Path, language: str) -> Split:

@@ -11,6 +11,7 @@ from evaluator.metrics.retrieval import Vectors, nearest
 from evaluator.targets.base import DataRoot, Source, Split, Target
 from evaluator.targets.files import read_lines
 from evaluator.targets.predictions import number_lines
+from evaluator.targets.writers import HubFile, tsv
 from synthgen.errors import UserError
 
 ISO_639_3 = {
@@ -72,4 +73,8 @@ TARGET = Target(
     rank=rank,
     cap=cap,
     file_code=ISO_639_3.__getitem__,
+    hub_files=(
+        HubFile(_FOREIGN.paths[0], "mteb/tatoeba-bitext-mining", "{language}-eng", "test", tsv("sentence1")),
+        HubFile(_ENGLISH.paths[0], "mteb/tatoeba-bitext-mining", "{language}-eng", "test", tsv("sentence2")),
+    ),
 )

@@ -6,6 +6,7 @@ from evaluator.metrics.answers import score_squad
 from evaluator.targets.base import DataRoot, Source, Split, Target, codes
 from evaluator.targets.predictions import json_by_id
 from evaluator.targets.squad import read_questions
+from evaluator.targets.writers import HubFile, squad_of
 
 _ORIGIN = "TyDiQA-GoldP v1.1 (https://github.com/google-research-datasets/tydiqa) split by language, or the hub"
 _TEST = Source(
@@ -26,6 +27,13 @@ def train(root: DataRoot) -> Split:
     return read_questions(root.find(_TRAIN), "en")
 
 
+_HUB = "google-research-datasets/tydiqa"
+# Question ids start with the language's name.
+_NAMES = {
+    "ar": "arabic", "bn": "bengali", "en": "english", "fi": "finnish", "id": "indonesian", "ko": "korean",
+    "ru": "russian", "sw": "swahili", "te": "telugu",
+}  # fmt: skip
+
 TARGET = Target(
     name="tydiqa",
     title="TyDiQA-GoldP",
@@ -44,4 +52,11 @@ TARGET = Target(
     score=score_squad,
     parse=json_by_id,
     scores_missing=True,
+    hub_files=(
+        *(
+            HubFile(_TEST.paths[0].format(language=code), _HUB, "secondary_task", "validation", squad_of(name), code)
+            for code, name in _NAMES.items()
+        ),
+        HubFile(_TRAIN.paths[0], _HUB, "secondary_task", "train", squad_of("english"), "en"),
+    ),
 )

@@ -6,6 +6,7 @@ from evaluator.metrics.tags import score_tags
 from evaluator.targets.base import DataRoot, Source, Split, Target, codes
 from evaluator.targets.predictions import tag_lines
 from evaluator.targets.tagged import read_sentences
+from evaluator.targets.writers import HubFile, tagged
 
 LABELS = (
     *("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ"),
@@ -28,6 +29,8 @@ def train(root: DataRoot) -> Split:
     return read_sentences(root.find(_TRAIN), "en", LABELS)
 
 
+_TAGGED = tagged("tokens", "pos_tags", LABELS)
+
 TARGET = Target(
     name="udpos",
     title="UD-POS",
@@ -49,4 +52,9 @@ TARGET = Target(
     train=train,
     score=score_tags,
     parse=tag_lines(LABELS),
+    hub_files=(
+        HubFile("udpos/test-{language}.tsv", "google/xtreme", "udpos.{name}", "test", _TAGGED),
+        HubFile("udpos/dev-en.tsv", "google/xtreme", "udpos.English", "validation", _TAGGED, language="en"),
+        HubFile("udpos/train-en.tsv", "google/xtreme", "udpos.English", "train", _TAGGED, language="en"),
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from evaluator.metrics.classification import accuracy
 from evaluator.targets.base import DataRoot, Source, Split, Target, codes
 from evaluator.targets.files import read_jsonl
 from evaluator.targets.predictions import index_lines
+from evaluator.targets.writers import HubFile, jsonl
 from synthgen.errors import UserError
 from synthgen.formats.choice import Choice
 
@@ -64,6 +65,13 @@ def _split(language: str, rows: Sequence[dict[str, Any]], path: Path) -> Split:
     return Split(language, ids, records, tuple(int(row["label"]) for row in rows), (path,))
 
 
+def _siqa_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a hub row in the shape of the data root: options in order, the answer as text; labels are "1" to "3"."""
+    options = [row[f"answer{letter}"] for letter in "ABC"]
+    answer = options[int(row["label"]) - 1]
+    return {"context": row["context"], "question": row["question"], "options": options, "answer": answer}
+
+
 TARGET = Target(
     name="xcopa",
     title="XCOPA",
@@ -85,4 +93,10 @@ TARGET = Target(
     score=accuracy,
     parse=index_lines(2),
     in_xtreme9=False,
+    hub_files=(
+        HubFile("xcopa/{language}/test.{language}.jsonl", "cambridgeltl/xcopa", "{language}", "test", jsonl()),
+        HubFile("xcopa/{language}/val.{language}.jsonl", "cambridgeltl/xcopa", "{language}", "validation", jsonl()),
+        HubFile("xcopa/en/train.en.jsonl", "aps/super_glue", "copa", "train", jsonl(), language="en"),
+        HubFile("socialiqa/train.jsonl", "lighteval/siqa", "", "train", jsonl(_siqa_row), language="en"),
+    ),
 )

@@ -9,6 +9,7 @@ from evaluator.metrics.classification import accuracy
 from evaluator.targets.base import DataRoot, Source, Split, Target
 from evaluator.targets.files import label_index, read_json, read_lines, read_tsv
 from evaluator.targets.predictions import label_lines
+from evaluator.targets.writers import HubFile, tsv
 from synthgen.errors import UserError
 from synthgen.formats.pair import Pair
 
@@ -57,6 +58,8 @@ def _split(language: str, rows: Iterable[Sequence[str]], files: tuple[Path, ...]
     return Split(language, ids, tuple(records), tuple(gold), files)
 
 
+_LABELLED = tsv("premise", "hypothesis", "label", names=LABELS)
+
 TARGET = Target(
     name="xnli",
     title="XNLI",
@@ -75,4 +78,10 @@ TARGET = Target(
     train=train,
     score=accuracy,
     parse=label_lines(LABELS),
+    hub_files=(
+        HubFile("xnli/test-{language}.tsv", "facebook/xnli", "{language}", "test", tsv("premise", "hypothesis")),
+        HubFile("xnli/test.labels.txt", "facebook/xnli", "en", "test", tsv("label", names=LABELS), language="en"),
+        HubFile("xnli/dev-{language}.tsv", "facebook/xnli", "{language}", "validation", _LABELLED),
+        HubFile("xnli/train-en.tsv", "facebook/xnli", "en", "train", _LABELLED, language="en"),
+    ),
 )

@@ -1,0 +1,139 @@
+"""`evaluator data fetch`: official files from the hub's parquet copies, into the layout that everything else reads.
+
+A file is complete when it stands in `fetched.json`, with its SHA-256, repository and revision; a second fetch goes on
+where the first stopped. Revisions are resolved once per repository and locked in that file.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluator.languages import language
+from evaluator.targets import load_all, select
+from evaluator.targets.base import Target
+from evaluator.targets.writers import HubFile
+from synthgen.console import progress
+from synthgen.dataset import file_sha256, write_atomically
+from synthgen.errors import IncompleteError, missing_package
+
+LOCK = "fetched.json"
+ATTEMPTS, WAIT_S = 3, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file to be and what it is made of."""
+
+    path: str
+    file: HubFile
+    config: str
+
+
+def data_fetch(
+    *, data_root: Path | str, targets: Sequence[str] = (), languages: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Fetch the official files of some targets and return {path, sha256, repository, revision} of every file there.
+
+    Raises IncompleteError when the hub does not answer, or for targets whose files it does not have; what was fetched
+    is kept.
+    """
+    root = Path(data_root)
+    chosen = select(targets) if targets else load_all()
+    root.mkdir(parents=True, exist_ok=True)
+    lock = _read_lock(root)
+    wanted = [item for target in chosen for item in _wanted(target, languages)]
+    with progress() as bar:
+        task = bar.add_task("files", total=len(wanted), note="")
+        for item in wanted:
+            bar.update(task, note=item.path)
+            _fetch(item, root, lock)
+            bar.advance(task)
+    manual = [f"{t.name}: {s[0].origin}" for t in chosen if not t.hub_files for s in t.sources.values()]
+    if manual:
+        where = "; ".join(dict.fromkeys(manual))
+        raise IncompleteError(f"not on the hub in a form that can be fetched: {where}; the other files are in {root}")
+    return [{"path": path, **facts} for path, facts in sorted(lock["files"].items())]
+
+
+def _wanted(target: Target, languages: Sequence[str]) -> list[Wanted]:
+    found: dict[str, Wanted] = {}
+    for file in target.hub_files:
+        codes = [file.language] if file.language else [c for c in target.languages if not languages or c in languages]
+        for code in codes:
+            names = {"language": target.file_code(code), "name": language(code).name}
+            path = file.path.format(**names)
+            found.setdefault(path, Wanted(path, file, file.config.format(**names)))
+    return list(found.values())
+
+
+def _fetch(item: Wanted, root: Path, lock: dict[str, Any]) -> None:
+    path, file = root / item.path, item.file
+    known = lock["files"].get(item.path)
+    if known and path.is_file() and file_sha256(path) == known["sha256"]:
+        return
+    attempts = ATTEMPTS if lock["files"] else 1  # a hub that never answered is not asked again
+    rows = _attempts(lambda: list(_load(file, item.config, lock)), item, root, attempts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, file.write(rows))
+    lock["files"][item.path] = {
+        "sha256": file_sha256(path),
+        "repository": file.repository,
+        "config": item.config,
+        "revision": lock["revisions"].get(file.repository),
+    }
+    write_atomically(root / LOCK, json.dumps(lock, indent=1, sort_keys=True) + "\n")
+
+
+def _attempts(
+    load: Callable[[], list[Mapping[str, Any]]], item: Wanted, root: Path, attempts: int
+) -> list[Mapping[str, Any]]:
+    """Return the rows, trying again when the network fails."""
+    reason = ""
+    for attempt in range(attempts):
+        try:
+            return load()
+        except _network_errors() as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            time.sleep(WAIT_S * attempt if attempt + 1 < attempts else 0)
+    raise IncompleteError(
+        f"could not fetch {item.path} from {item.file.repository} ({reason}); what was fetched is kept in {root}, and "
+        "the same command goes on from there"
+    )
+
+
+def _network_errors() -> tuple[type[BaseException], ...]:
+    """Return what the hub's client raises without a network or for data that are not there.
+
+    Its own error derives from that of its HTTP library, which is requests, httpx or httpx2 by version.
+    """
+    try:
+        from huggingface_hub.errors import HfHubHTTPError
+    except ImportError:
+        return (OSError, ValueError)
+    return (OSError, ValueError, *HfHubHTTPError.__bases__)
+
+
+def _load(file: HubFile, config: str, lock: dict[str, Any]) -> Iterable[Mapping[str, Any]]:
+    try:
+        import datasets
+        from huggingface_hub import HfApi
+    except ImportError:
+        raise missing_package("datasets", "hub", "fetching from the hub") from None
+    revisions = lock["revisions"]
+    if file.repository not in revisions:
+        revisions[file.repository] = HfApi().dataset_info(file.repository).sha
+    rows: Iterable[Mapping[str, Any]] = datasets.load_dataset(
+        file.repository, config or None, split=file.split, revision=revisions[file.repository]
+    )
+    return rows
+
+
+def _read_lock(root: Path) -> dict[str, Any]:
+    path = root / LOCK
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {"files": found.get("files", {}), "revisions": found.get("revisions", {})}

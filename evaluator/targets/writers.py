@@ -1,0 +1,78 @@
+"""Hub rows back to the official file formats, so that one reader serves both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Rows = Iterable[Mapping[str, Any]]
+Writer = Callable[[Rows], str]
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """One official file made of one hub split.
+
+    `path` and `config` may contain `{language}` (as in file names) and `{name}` (the language in English). `language`
+    limits the file to one language. The revision is resolved at the first fetch and locked.
+    """
+
+    path: str
+    repository: str
+    config: str
+    split: str
+    write: Writer
+    language: str | None = None
+
+
+def tsv(*columns: str, names: tuple[str, ...] = ()) -> Writer:
+    r"""Return a writer of these columns, tab-separated; a column of numbers becomes `names` where they are given.
+
+    >>> tsv("a", "label", names=("no", "yes"))([{"a": "x", "label": 1}])
+    'x\tyes\n'
+    """
+
+    def write(rows: Rows) -> str:
+        return "".join("\t".join(_text(row[column], names) for column in columns) + "\n" for row in rows)
+
+    return write
+
+
+def _text(value: Any, names: tuple[str, ...]) -> str:  # noqa: ANN401 - a cell
+    if isinstance(value, int) and names:
+        return names[value]
+    return " ".join(str(value).replace("\t", " ").split("\n"))
+
+
+def tagged(tokens: str, tags: str, labels: tuple[str, ...]) -> Writer:
+    """Return a writer of token TAB tag with a blank line after each sentence; `labels` in the hub's order."""
+
+    def write(rows: Rows) -> str:
+        sentences = (zip(row[tokens], row[tags], strict=True) for row in rows)
+        return "".join("".join(f"{_text(t, ())}\t{_text(g, labels)}\n" for t, g in pairs) + "\n" for pairs in sentences)
+
+    return write
+
+
+def squad(rows: Rows) -> str:
+    """Write SQuAD v1.1 JSON, questions of one context together."""
+    paragraphs: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        answers = zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True)
+        found = [{"text": text, "answer_start": int(start)} for text, start in answers]
+        question = {"id": row["id"], "question": row["question"], "answers": found}
+        paragraphs.setdefault(row["context"], []).append(question)
+    blocks = [{"context": context, "qas": questions} for context, questions in paragraphs.items()]
+    return json.dumps({"version": "1.1", "data": [{"title": "", "paragraphs": blocks}]}, ensure_ascii=False) + "\n"
+
+
+def squad_of(prefix: str) -> Writer:
+    """Return a writer of the questions whose id starts with `prefix` (TyDiQA keeps all languages in one split)."""
+    return lambda rows: squad(row for row in rows if str(row["id"]).startswith(prefix))
+
+
+def jsonl(change: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda row: row) -> Writer:
+    """Return a writer of one JSON object a line, each row changed first."""
+    return lambda rows: "".join(json.dumps(dict(change(row)), ensure_ascii=False) + "\n" for row in rows)
