@@ -117,6 +117,10 @@ def _seed_problems(runs: Sequence[Run]) -> Iterator[Problem]:
             f"one seed for {some_of(single)}: how much training noise moves its score is unknown; run 5 (3 at least)"
         )
         yield Problem("one seed", message)
+    if any(len(own) == 2 for own in seeds.values()):
+        yield Problem(
+            "few seeds", "two seeds leave intervals about five times as wide as the noise; run 5 (3 at least)"
+        )
     common = Counter(map(tuple, seeds.values())).most_common(1)[0][0]
     for (arm, size), own in seeds.items():
         if tuple(own) != common and len(own) > 1:

@@ -235,6 +235,10 @@ def test_one_seed_gives_a_difference_and_no_verdict(results_file: Maker) -> None
     assert "run 5 (3 at least)" in problems(found)["one seed"]
 
 
+def test_two_seeds_are_called_few(results_file: Maker) -> None:
+    assert "run 5 (3 at least)" in problems(compare(results_file(seeds=2)))["few seeds"]
+
+
 def test_one_size_has_no_curve_and_says_so(results_file: Maker) -> None:
     found = compare(results_file(sizes=(1_000,)))
     assert (found.curves, found.exchange_rates) == ((), ())

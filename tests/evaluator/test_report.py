@@ -158,7 +158,7 @@ def test_the_funnel_and_the_cost_are_shown_when_they_are_known(results_file: Mak
 
 
 def test_results_of_another_estimand_than_planned_are_a_problem(results_file: Maker, tmp_path: Path) -> None:
-    source = results_file(seeds=2)
+    source = results_file(seeds=3)
     planned = report(source, out=tmp_path / "report.html").estimand["hash"]
     source.with_name("plan.json").write_text(json.dumps({"estimand_hash": planned}), encoding="utf-8")
     assert report(source, out=tmp_path / "report.html").problems == ()
