@@ -13,7 +13,7 @@ from evaluator.targets.base import Target
 from synthgen.errors import UserError
 
 TARGETS = load_all()
-HELPERS = {"__init__", "base", "files", "predictions", "squad", "tagged"}
+HELPERS = {"__init__", "base", "files", "predictions", "squad", "tagged", "writers"}
 
 
 @pytest.fixture(params=TARGETS, ids=lambda target: target.name)
