@@ -21,7 +21,7 @@ def paragraphs(comparison: Comparison) -> list[str]:
         "never taken over missing cells, failed runs, mixed data revisions or different test items.",
         f"Uncertainty covers {scope}, by the multi-bootstrap (Sellam et al., 2022) in a small-sample form: the "
         "variance of a difference is the unbiased variance between seeds plus the covariance, over "
-        f"{DRAWS:,} resamples of the test items, between different seeds, with t intervals (Satterthwaite, 1946). "
+        f"{DRAWS:,} resamples of the test items, between different seeds, with t intervals (Cochran & Cox, 1950). "
         "It is never smaller than the variance over the items alone. Items that are translations of each other are "
         "resampled jointly across languages; corpus metrics are recomputed in every resample. Arms that share seeds "
         "are paired. The variance between seeds is moderated by that of the other contrasts of the sweep, for at most "
@@ -84,7 +84,7 @@ BIBTEX = r"""@inproceedings{sellam2022multiberts,
   journal = {Journal of the Royal Statistical Society: Series B}, volume = {16}, number = {2},
   pages = {175--185}, year = {1954}
 }
-@article{satterthwaite1946approximate,
-  title = {An Approximate Distribution of Estimates of Variance Components}, author = {Satterthwaite, F. E.},
-  journal = {Biometrics Bulletin}, volume = {2}, number = {6}, pages = {110--114}, year = {1946}
+@book{cochran1950experimental,
+  title = {Experimental Designs}, author = {Cochran, William G. and Cox, Gertrude M.},
+  publisher = {Wiley}, year = {1950}
 }"""

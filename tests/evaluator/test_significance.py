@@ -168,6 +168,18 @@ def test_noise_of_the_test_items_widens_the_interval() -> None:
     assert with_items.contrast(DIFFERENCE).se == pytest.approx(np.sqrt(seeds_only**2 + 0.4))
 
 
+def test_the_degrees_of_freedom_lie_between_those_of_seeds_and_of_items() -> None:
+    alone = two_arms(*SAMPLES)
+    for item_variance in (1e-9, 0.05, 10.0):
+        noise = ItemNoise(np.eye(2) * item_variance, np.zeros((2, 2)), 500)
+        estimate = Scores(alone.values, alone.seeds, noise).contrast(DIFFERENCE)
+        share = alone.contrast(DIFFERENCE).se ** 2 / estimate.se**2
+        weighted = share * stats.t.ppf(0.975, 4) + (1 - share) * stats.t.ppf(0.975, 499)
+        low, high = estimate.interval()
+        assert (high - low) / 2 == pytest.approx(weighted * estimate.se, rel=1e-6)
+        assert 4 <= estimate.df <= 499
+
+
 def test_seeds_that_agree_by_luck_do_not_make_the_interval_narrower_than_the_items_alone() -> None:
     lucky = two_arms([61.0, 62.0, 63.0], [60.0, 61.0, 62.0])
     with_items = Scores(lucky.values, lucky.seeds, ItemNoise(np.zeros((2, 2)), np.diag([0.3, 0.3]), 500))
