@@ -145,6 +145,7 @@ def checkpoint(encoder: Encoder, store: Store) -> Path:
 @cache
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Return the tokenizer of a checkpoint folder, read once per process: a quarter million pieces take a second."""
+    transformers.logging.set_verbosity_error()
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     return tokenizer
 
