@@ -23,7 +23,7 @@ from synthgen.errors import UserError, missing_package
 Form = Literal["log-linear", "power"]
 MAX_EXTRAPOLATION = 4.0  # no statement beyond four times the largest size, or below a quarter of the smallest
 GRID_PER_DOUBLING = 64
-RIVAL_AICC = 2.0  # within it a form has substantial support (Burnham & Anderson 2002, section 2.6)
+RIVAL_AICC = 1.0  # a form this close explains the seeds as well (support begins to fade at 2: Burnham & Anderson 2002)
 RATE_BOUNDS = (0.01, 4.0)  # of the power law; outside it the form is a line in log n, or a step
 
 

@@ -33,7 +33,7 @@ def paragraphs(comparison: Comparison) -> list[str]:
         "Dror et al. (2017) in its form for dependent tests. With six or more paired seeds a sign-flip permutation "
         "p-value is given with the smallest value it can reach; it speaks of these test items only.",
         "Scaling curves are log-linear or a power law in the error, fitted to every seed; one form serves all arms, "
-        "chosen by AICc, and the other widens bands and intervals while it is within 2 AICc. Nothing is extrapolated "
+        "chosen by AICc, and the other widens bands and intervals while it is within 1 AICc. Nothing is extrapolated "
         "beyond four times what was measured. The exchange rate is the number of examples at which two curves meet; "
         "its interval holds every number at which they cannot be told apart (Fieller, 1954).",
     ]
