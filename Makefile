@@ -1,11 +1,11 @@
 # make demo [DATA=DIR]   the main job on a small scale, end to end
-# make test              all tests;  make check: lint and types;  make golden: refresh golden files
+# make test              all tests;  make check: lint and types
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?=
 
-.PHONY: demo test fast check golden install
+.PHONY: demo test fast check install
 .DEFAULT_GOAL := install
 
 install: $(VENV)/installed.json
@@ -26,6 +26,3 @@ fast: install
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-
-golden: install
-	$(BIN)/pytest --update-golden tests/contract

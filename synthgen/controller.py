@@ -135,10 +135,6 @@ class Controller:
         if self.is_full:
             self._close_open_slots()
 
-    def request_of(self, reply: Reply) -> Request:
-        """Return the request that a reply answers."""
-        return self._request(self._slots[reply.tag[0]])
-
     def _open_slot(self) -> Slot | None:
         cell, tally = max(self.tallies.items(), key=lambda item: item[1].shortage)
         if tally.shortage <= 0:

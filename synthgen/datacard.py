@@ -1,6 +1,6 @@
 """The card of a dataset folder: Hugging Face front matter, a summary, and every fact with the step it came from.
 
-A card is a view of the manifest and of nothing else, so that it can be made again and compared. A step that was not
+A card is a view of the manifest and the prompts it names, so it can be made again and compared. A step that was not
 done is stated as such.
 """
 
@@ -14,7 +14,7 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from synthgen.dataset import Manifest, read_manifest, write_atomically
-from synthgen.task import Task, find_task
+from synthgen.task import find_task
 
 CARD_NAME = "README.md"
 _TEMPLATE = Path(__file__).with_name("card_template.md")
@@ -41,19 +41,19 @@ _CREATORS = {
 
 def card(folder: Path) -> Path:
     """Write the card of a finished folder anew from its manifest and return its path."""
-    manifest = read_manifest(folder)
-    return write_card(folder, manifest, find_task(manifest.task))
+    return write_card(folder, read_manifest(folder))
 
 
-def write_card(folder: Path, manifest: Manifest, task: Task | None) -> Path:
+def write_card(folder: Path, manifest: Manifest) -> Path:
     """Write `README.md` from the manifest and, for a generated set, the task's prompts; return its path."""
     path = folder / CARD_NAME
-    write_atomically(path, render_card(manifest, task))
+    write_atomically(path, render_card(manifest))
     return path
 
 
-def render_card(manifest: Manifest, task: Task | None) -> str:
-    """Return the text of the card."""
+def render_card(manifest: Manifest) -> str:
+    """Return the text of the card; only a generated set's task has a prompt file to quote."""
+    task = find_task(manifest.task) if manifest.origin == "synthetic" else None
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["cell"] = _table_cell
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))

@@ -28,7 +28,7 @@ from synthgen.dataset import (
     write_rejected,
     write_rows,
 )
-from synthgen.engines import Engine, Request, open_engine
+from synthgen.engines import Engine, Request, check_engine, open_engine
 from synthgen.errors import IncompleteError, UserError
 from synthgen.filters import default_filters, filters_hash
 from synthgen.formats.base import Row
@@ -89,6 +89,8 @@ def make(
     found = find_task(task)
     wanted = resolve_n(n, found)
     structured = _structured(decoding, model)
+    if started_engine is None:
+        check_engine(engine)
     budget = max_requests if max_requests is not None else REQUESTS_PER_ROW * wanted * len(found.steps)
     if budget < wanted * len(found.steps):
         raise UserError(
@@ -127,9 +129,7 @@ def preview(
     found = find_task(task)
     run = Run(found, count, resolve(model), engine, seed, _structured(decoding, model))
     ledger = Ledger(Path(":memory:"))
-    filters = default_filters(found.format)
-    quotas = scale_counts(found.label_counts, count)
-    controller = Controller(found, quotas, seed=seed, filters=filters, ledger=ledger, structured=run.structured)
+    controller = _controller(run, ledger)
     served = _start_engine(run)
     prompts: dict[int, list[str]] = {}
 
@@ -188,9 +188,7 @@ def _refuse_foreign_folder(out: Path) -> None:
 
 
 def _generate(run: Run, ledger: Ledger, out: Path, budget: int, started: Engine | None) -> Manifest:
-    quotas = scale_counts(run.task.label_counts, run.n)
-    filters = default_filters(run.task.format)
-    controller = Controller(run.task, quotas, seed=run.seed, filters=filters, ledger=ledger, structured=run.structured)
+    controller = _controller(run, ledger)
     controller.resume(key=lambda request: request.key(run.model.ref, run.model.revision))
     started_at, versions = time.monotonic(), {}
     if not controller.is_full:
@@ -205,6 +203,12 @@ def _generate(run: Run, ledger: Ledger, out: Path, budget: int, started: Engine 
     if not controller.is_full:
         raise IncompleteError(_why_incomplete(controller, out, budget))
     return _write_folder(run, controller, out, seconds=time.monotonic() - started_at, versions=versions)
+
+
+def _controller(run: Run, ledger: Ledger) -> Controller:
+    quotas = scale_counts(run.task.label_counts, run.n)
+    filters = default_filters(run.task.format)
+    return Controller(run.task, quotas, seed=run.seed, filters=filters, ledger=ledger, structured=run.structured)
 
 
 def _start_engine(run: Run) -> Engine:
@@ -287,7 +291,7 @@ def _write_folder(run: Run, controller: Controller, out: Path, *, seconds: float
         statistics=describe(format_, _kept_rows(controller)) | {"acceptance": _acceptance(controller)},
         command=" ".join(["synthgen", *map(shlex.quote, sys.argv[1:])]) if Path(sys.argv[0]).name == "synthgen" else "",
     )
-    write_card(out, manifest, run.task)
+    write_card(out, manifest)
     return finish(out, manifest)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,10 +141,6 @@ class Ledger:
             f"SELECT slot, verdict, reason, stage, evidence, row FROM verdicts {where} ORDER BY slot", values
         ):
             yield StoredVerdict(slot, kind, reason, stage, evidence, json.loads(row))
-
-    def attempts(self) -> Counter[str]:
-        """Return how many replies had each outcome."""
-        return Counter(dict(self._db.execute("SELECT outcome, COUNT(*) FROM replies GROUP BY outcome")))
 
     def token_totals(self) -> dict[str, int]:
         """Return the prompt and output tokens of all replies."""

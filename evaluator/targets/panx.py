@@ -28,6 +28,7 @@ def train(root: DataRoot) -> Split:
 
 
 _HUB = "unimelb-nlp/wikiann"
+_TAGGED = tagged("tokens", "ner_tags", LABELS)
 
 TARGET = Target(
     name="panx",
@@ -51,8 +52,8 @@ TARGET = Target(
     score=score_tags,
     parse=tag_lines(LABELS),
     hub_files=(
-        HubFile("panx/test-{language}.tsv", _HUB, "{language}", "test", tagged("tokens", "ner_tags", LABELS)),
-        HubFile("panx/dev-{language}.tsv", _HUB, "{language}", "validation", tagged("tokens", "ner_tags", LABELS)),
-        HubFile("panx/train-en.tsv", _HUB, "en", "train", tagged("tokens", "ner_tags", LABELS), language="en"),
+        HubFile("panx/test-{language}.tsv", _HUB, "{language}", "test", _TAGGED),
+        HubFile("panx/dev-{language}.tsv", _HUB, "{language}", "validation", _TAGGED),
+        HubFile("panx/train-en.tsv", _HUB, "en", "train", _TAGGED, language="en"),
     ),
 )

@@ -1,4 +1,4 @@
-"""Engines turn requests into replies: vLLM in process, any OpenAI-compatible endpoint, or a scripted queue.
+"""Engines turn requests into replies: vLLM in process, or a scripted one for tests and benchmarks.
 
 An engine asks its caller for the next request whenever it has room and yields replies as they finish, so that the
 caller decides at the last moment what is worth asking for.
@@ -10,12 +10,13 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from synthgen.errors import unknown
 from synthgen.packs import ResolvedModel
 
-ENGINES = ("vllm", "endpoint", "scripted")
+ENGINES = ("vllm",)
+"""Engines that are started by name; a scripted one needs its answers and is handed over started."""
 
 Outcome = Literal["ok", "http", "timeout"]
 
@@ -67,7 +68,7 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """vllm, endpoint or scripted."""
+        """The engine's name: vllm or scripted."""
 
     @property
     def versions(self) -> dict[str, str]:
@@ -84,14 +85,15 @@ class Engine(Protocol):
         """Free the engine's processes and memory; calling it twice is fine."""
 
 
-def open_engine(name: str, model: ResolvedModel, *, seed: int, options: dict[str, Any] | None = None) -> Engine:
+def check_engine(name: str) -> None:
+    """Raise UserError with the nearest name when no engine of that name can be started."""
+    if name not in ENGINES:
+        raise unknown("engine", name, ENGINES)
+
+
+def open_engine(name: str, model: ResolvedModel, *, seed: int) -> Engine:
     """Return a started engine; UserError for an unknown name or a model it cannot serve."""
-    if name == "vllm":
-        from synthgen.engines.vllm import VllmEngine
+    check_engine(name)
+    from synthgen.engines.vllm import VllmEngine
 
-        return VllmEngine(model, seed=seed)
-    if name == "scripted":
-        from synthgen.engines.scripted import ScriptedEngine
-
-        return ScriptedEngine(**(options or {}))
-    raise unknown("engine", name, ENGINES)
+    return VllmEngine(model, seed=seed)

@@ -51,7 +51,6 @@ class VllmEngine:
         except (*self._refusals, RuntimeError, OSError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"vLLM cannot serve {model.ref}: {reason}; its log is {log}") from None
-        self.max_model_len = int(self.llm.llm_engine.model_config.max_model_len)
         self._params: dict[Sampling, Any] = {}
 
     @property

@@ -91,7 +91,7 @@ def _write(
         files |= write_rejected(draft, survey.rejected)
         texts = describe(corpus.format, _kept_rows(corpus, survey, chosen))
         manifest = _manifest(corpus, survey, counts, facts | {"files": files}, started, texts)
-        write_card(draft, manifest, None)
+        write_card(draft, manifest)
         finish(draft, manifest)
         draft.chmod(0o755)
         if out.exists():

@@ -37,6 +37,8 @@ def test_the_version_is_the_installed_one() -> None:
         (("make", "--task", "mnli", "--n", "5", "--max-requests", "3"), "--max-requests 3 cannot make 5 rows"),
         (("make", "--task", "mnli", "--n", "5", "--model", "pack:smolm2"), "unknown pack 'smolm2'"),
         (("make", "--task", "mnli", "--n", "5", "--decoding", "xml"), "--decoding 'xml' is neither 'plain' nor 'json'"),
+        (("make", "--task", "mnli", "--n", "5", "--engine", "endpoint"), "unknown engine 'endpoint'; known: vllm"),
+        (("make", "--task", "mnli", "--n", "5", "--engine", "scripted"), "unknown engine 'scripted'; known: vllm"),
         (("why", "nowhere", "mnli-s0-0000001"), "no dataset folder at nowhere"),
         (("card", "nowhere"), "no dataset folder at nowhere"),
         (("packs", "push"), "unknown action 'push'"),
@@ -69,6 +71,22 @@ def test_import_then_card_then_why_on_the_shipped_sample(tmp_path: Path) -> None
     assert (out / "README.md").read_text() == card
     story = json.loads(synthgen("why", str(out), _first_id(out), "--json").stdout)
     assert story["verdict"] == "kept"
+
+
+def test_a_wrong_engine_leaves_no_folder_that_would_refuse_the_right_one(tmp_path: Path) -> None:
+    assert (
+        synthgen("make", "--task", "mnli", "--n", "5", "--engine", "vlm", "--out", "out", cwd=tmp_path).returncode == 2
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_set_without_a_prompt_file_gets_its_card_anew(tmp_path: Path) -> None:
+    row = '{"premise": "It rained all day.", "hypothesis": "The day was wet.", "label": "entailment"}\n'
+    (tmp_path / "snli.jsonl").write_text(row)
+    assert synthgen("import", "snli", "--from", "snli.jsonl", "--out", "out", cwd=tmp_path).returncode == 0
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert synthgen("card", "out", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "out" / "README.md").read_text() == card
 
 
 def _first_id(folder: Path) -> str:
