@@ -13,7 +13,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from synthgen.formats import Format, format_from_manifest
 from synthgen.formats.base import Features, Row, string
 
 MANIFEST_NAME = "synthgen.json"
+FINGERPRINTS_NAME = "fingerprints.parquet"
 ROWS_PER_SHARD = 100_000
 ROWS_PER_GROUP = 10_000
 
@@ -182,30 +183,59 @@ def row_features(format_: Format, *, translated: bool = False) -> Features:
 def write_rows(folder: Path, rows: Iterable[Row], features: Features) -> dict[str, str]:
     """Write rows as parquet shards under `folder/data` and return {relative path: sha256}.
 
-    Shards hold 100,000 rows; the number of shards is part of their names, so they are renamed when it is known.
+    Shards hold 100,000 rows; the number of shards is part of their names, so they are renamed when it is known. Beside
+    them goes `fingerprints.parquet`, which lets `card --verify` name a row that was changed later.
     """
     schema = arrow_schema(features)
     data = folder / "data"
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True)
-    iterator = iter(rows)
+    batches = _tables(rows, schema)
     drafts: list[Path] = []
-    while True:
-        first = list(islice(iterator, ROWS_PER_GROUP))
-        if not first and drafts:
-            break
-        drafts.append(data / f"draft-{len(drafts):05d}")
-        with pq.ParquetWriter(drafts[-1], schema, compression="zstd") as writer:
-            writer.write_table(pa.Table.from_pylist(first, schema=schema))
-            for _ in range(ROWS_PER_SHARD // ROWS_PER_GROUP - 1):
-                batch = list(islice(iterator, ROWS_PER_GROUP))
-                if not batch:
-                    break
-                writer.write_table(pa.Table.from_pylist(batch, schema=schema))
-        if len(first) < ROWS_PER_GROUP:
-            break
+    with pq.ParquetWriter(folder / FINGERPRINTS_NAME, _FINGERPRINTS, compression="zstd") as fingerprints:
+        while shard := list(islice(batches, 1)):
+            drafts.append(data / f"draft-{len(drafts):05d}")
+            with pq.ParquetWriter(drafts[-1], schema, compression="zstd") as writer:
+                for table in chain(shard, islice(batches, ROWS_PER_SHARD // ROWS_PER_GROUP - 1)):
+                    writer.write_table(table)
+                    fingerprints.write_table(fingerprint_table(table.to_pylist()))
     final = [draft.rename(data / f"train-{i:05d}-of-{len(drafts):05d}.parquet") for i, draft in enumerate(drafts)]
-    return {str(path.relative_to(folder)): file_sha256(path) for path in final}
+    return {str(path.relative_to(folder)): file_sha256(path) for path in (*final, folder / FINGERPRINTS_NAME)}
+
+
+def _tables(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Yield the rows as tables of 10,000; one empty table for no rows, so that every set has a shard."""
+    iterator = iter(rows)
+    batch = list(islice(iterator, ROWS_PER_GROUP))
+    yield pa.Table.from_pylist(batch, schema=schema)
+    while batch := list(islice(iterator, ROWS_PER_GROUP)):
+        yield pa.Table.from_pylist(batch, schema=schema)
+
+
+_FINGERPRINTS = pa.schema([("id", pa.string()), ("fingerprint", pa.uint64())])
+
+
+def fingerprint_table(rows: Iterable[Row]) -> pa.Table:
+    """Return id and fingerprint of each row."""
+    pairs = [{"id": row["id"], "fingerprint": fingerprint(row)} for row in rows]
+    return pa.Table.from_pylist(pairs, schema=_FINGERPRINTS)
+
+
+def fingerprint(row: Row) -> int:
+    """Return 64 bits that change when any value of the row does: BLAKE2b of its JSON, keys sorted."""
+    text = json.dumps(row, sort_keys=True, ensure_ascii=False)
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
+def read_fingerprints(folder: Path) -> Iterator[tuple[str, int]]:
+    """Yield (id, fingerprint) of every row as it was written; UserError when the file cannot be read."""
+    path = folder / FINGERPRINTS_NAME
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(ROWS_PER_GROUP):
+                yield from zip(batch.column("id").to_pylist(), batch.column("fingerprint").to_pylist(), strict=True)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"cannot read {path}: {error}") from None
 
 
 def write_rejected(folder: Path, rejections: Iterable[Rejection]) -> dict[str, str]:
