@@ -73,6 +73,7 @@ class Manifest:
     tokens: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     statistics: dict[str, Any] = field(default_factory=dict)
+    checks: dict[str, Any] = field(default_factory=dict)
     command: str = ""
     schema_version: int = 1
 
