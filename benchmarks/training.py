@@ -2,7 +2,8 @@
 
 Both trainers run the same pairs or questions with the same examples per step, interleaved; medians of `--repeats` runs
 of `--steps` steps. Models are the encoder pack (`pack`) and an XLM-R-base-sized one of random weights (`base`).
-Ratios count, not absolute numbers: other work on the machine moves both.
+Ratios count, not absolute numbers: other work on the machine moves both. The loss is that of the trained model on
+`HELD_OUT` examples of its own; repeats differ in the seed, so their spread is the noise.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ Records = Sequence[object]
 
 RATIO_BARS = {"pack": 3.0, "base": 1.5}
 MEMORY_BAR = 0.6
+HELD_OUT = 48
+STEP = {"pair": 32, "span": 8}
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Run:
 
     tokens_per_second: float
     padding: float
-    final_loss: float
+    loss: float
     peak_bytes: int
 
 
@@ -60,40 +63,54 @@ def examples(kind: str, data_root: Path, count: int) -> Records:
     return read(DataRoot(data_root)).records[:count]
 
 
-def ours(model: Path, kind: str, records: Records, steps: int, *, compact: bool = True) -> Run:
-    """Train with our loop."""
+def prepared(model: Path, kind: str, records: Records, seed: int) -> tuple[Any, Any, Any, Any, Any]:
+    """Return (stage, head, training features, held-out features, network), the same for both trainers."""
     from evaluator.hardware import detect
     from evaluator.heads.registry import head_for
     from evaluator.recipe import SMALL, Stage
-    from evaluator.trainer import Task, Training, fit
     from evaluator.work import load_tokenizer, prepare
 
     device = prepare(detect())
-    stage = Stage(5e-5, 1, examples_per_step=8 if kind == "span" else 32, max_length=384 if kind == "span" else 128)
+    stage = Stage(5e-5, 1, examples_per_step=STEP[kind], max_length=384 if kind == "span" else 128)
     head = head_for(kind, ("entailment", "neutral", "contradiction"), SMALL)
-    features = head.encode(records, load_tokenizer(model), stage)
-    network = head.build(model, 0).to(device)
-    log = fit([Task(network, head, features)], Training(stage, 0, steps=steps, compact=compact))
-    return Run(log.tokens_per_second, log.padding, log.final_loss, peak())
+    tokenizer = load_tokenizer(model)
+    training, held_out = (head.encode(part, tokenizer, stage) for part in (records[HELD_OUT:], records[:HELD_OUT]))
+    return stage, head, training, held_out, head.build(model, seed).to(device)
 
 
-def trainer(model: Path, kind: str, records: Records, steps: int) -> Run:
+def held_out_loss(network: Any, head: Any, features: Any) -> float:  # noqa: ANN401 - a transformers model
+    """Return the mean loss of a trained model on examples that it has not seen."""
+    import torch
+
+    from evaluator.batching import inference_batches
+    from evaluator.heads.base import collate
+
+    network.eval()
+    total = 0.0
+    with torch.inference_mode():
+        for chosen in inference_batches(features.lengths, 4096):
+            total += float(head.loss(network, collate(features, chosen, 1, network.device)))
+    return total / head.count([features.target(i) for i in range(len(features))])
+
+
+def ours(model: Path, kind: str, records: Records, steps: int, seed: int, *, compact: bool = True) -> Run:
+    """Train with our loop."""
+    from evaluator.trainer import Task, Training, fit
+
+    stage, head, features, held_out, network = prepared(model, kind, records, seed)
+    log = fit([Task(network, head, features)], Training(stage, seed, steps=steps, compact=compact))
+    memory = peak()
+    return Run(log.tokens_per_second, log.padding, held_out_loss(network, head, held_out), memory)
+
+
+def trainer(model: Path, kind: str, records: Records, steps: int, seed: int) -> Run:
     """Train with transformers' Trainer and its defaults: dynamic padding, random batches, as many examples a step."""
     import torch
     from transformers import Trainer, TrainingArguments
 
-    from evaluator.hardware import detect
     from evaluator.heads.base import collate
-    from evaluator.heads.registry import head_for
-    from evaluator.recipe import SMALL, Stage
-    from evaluator.work import load_tokenizer, prepare
 
-    prepare(detect())
-    size = 8 if kind == "span" else 32
-    stage = Stage(5e-5, 1, max_length=384 if kind == "span" else 128)
-    head = head_for(kind, ("entailment", "neutral", "contradiction"), SMALL)
-    features = head.encode(records, load_tokenizer(model), stage)
-    network = head.build(model, 0)
+    stage, head, features, held_out, network = prepared(model, kind, records, seed)
     seen = {"tokens": 0, "positions": 0}
 
     def collator(indices: list[Any]) -> dict[str, torch.Tensor]:
@@ -108,15 +125,18 @@ def trainer(model: Path, kind: str, records: Records, steps: int) -> Run:
 
     with tempfile.TemporaryDirectory() as scratch:
         arguments = TrainingArguments(
-            scratch, per_device_train_batch_size=size, max_steps=steps, learning_rate=5e-5, report_to=[],
-            save_strategy="no", logging_strategy="no", disable_tqdm=True, remove_unused_columns=False, seed=0,
+            scratch, per_device_train_batch_size=stage.examples_per_step, max_steps=steps, learning_rate=5e-5,
+            report_to=[], save_strategy="no", logging_strategy="no", disable_tqdm=True, remove_unused_columns=False,
+            seed=seed,
         )  # fmt: skip
         dataset = [{"index": index} for index in range(len(features))]
         engine = Trainer(model=network, args=arguments, train_dataset=dataset, data_collator=collator)
         started = time.monotonic()
-        loss = engine.train().training_loss
+        engine.train()
         seconds = time.monotonic() - started
-    return Run(seen["tokens"] / seconds, 1 - seen["tokens"] / seen["positions"], loss, peak())
+    memory = peak()
+    loss = held_out_loss(network, head, held_out)
+    return Run(seen["tokens"] / seconds, 1 - seen["tokens"] / seen["positions"], loss, memory)
 
 
 def peak() -> int:
@@ -130,26 +150,33 @@ def apart(function: Callable[..., Run], *arguments: object, **options: object) -
         return pool.apply(function, arguments, options)
 
 
-def compare(name: str, model: Path, kind: str, data_root: Path, repeats: int, steps: int) -> dict[str, Any]:
+def compare(name: str, model: Path, kind: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return medians of interleaved runs of both trainers, and of ours without compaction."""
-    records = examples(kind, data_root, 32 * steps if kind == "pair" else 8 * steps)
-    runs: dict[str, list[Run]] = {"ours": [], "plain": [], "trainer": []}
-    for _ in range(repeats):
-        runs["ours"].append(apart(ours, model, kind, records, steps))
-        runs["trainer"].append(apart(trainer, model, kind, records, steps))
-        runs["plain"].append(apart(ours, model, kind, records, steps, compact=False))
-    median = {who: statistics.median(run.tokens_per_second for run in found) for who, found in runs.items()}
+    steps = arguments.steps
+    records = examples(kind, arguments.data_root, STEP[kind] * steps + HELD_OUT)
+    runs: dict[str, list[Run]] = {"ours": [], "trainer": []} | ({} if arguments.no_plain else {"plain": []})
+    for seed in range(arguments.repeats):
+        for who, found in runs.items():
+            function = trainer if who == "trainer" else ours
+            options = {"compact": False} if who == "plain" else {}
+            found.append(apart(function, model, kind, records, steps, seed, **options))
+    speed = {who: [run.tokens_per_second for run in found] for who, found in runs.items()}
+    ratios = {who: [a / b for a, b in zip(speed["ours"], of, strict=True)] for who, of in speed.items()}
     memory = {who: max(run.peak_bytes for run in found) for who, found in runs.items()}
+    losses = {who: [run.loss for run in found] for who, found in runs.items()}
     return {
         "model": name,
         "data": kind,
-        "tokens_per_second": {who: round(value, 1) for who, value in median.items()},
-        "ratio_to_trainer": round(median["ours"] / median["trainer"], 2),
+        "steps": steps,
+        "tokens_per_second": {who: round(statistics.median(values), 1) for who, values in speed.items()},
+        "ratio": {who: round(statistics.median(values), 2) for who, values in ratios.items() if who != "ours"},
+        "ratios": {who: [round(value, 2) for value in values] for who, values in ratios.items() if who != "ours"},
         "bar": RATIO_BARS[name],
-        "padding": {who: round(found[0].padding, 3) for who, found in runs.items()},
-        "final_loss": {who: round(found[0].final_loss, 3) for who, found in runs.items()},
+        "padding": {who: round(statistics.median(run.padding for run in found), 3) for who, found in runs.items()},
+        "held_out_loss": {who: [round(value, 4) for value in values] for who, values in losses.items()},
+        "loss_difference": [round(a - b, 4) for a, b in zip(losses["ours"], losses["trainer"], strict=True)],
         "peak_memory_gb": {who: round(value / 1e9, 2) for who, value in memory.items()},
-        "memory_ratio_to_plain": round(memory["ours"] / memory["plain"], 2),
+        "memory_ratio": {who: round(memory["ours"] / value, 2) for who, value in memory.items() if who != "ours"},
     }
 
 
@@ -163,14 +190,14 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, default=Path("../shared/data"))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--no-plain", action="store_true", help="leave out our loop without compaction")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         encoder = resolve("pack:multilingual-e5-small").path
         for name in arguments.models.split(","):
             model = encoder if name == "pack" else base_sized(Path(scratch) / "base", encoder)
             for kind in arguments.data.split(","):
-                found = compare(name, model, kind, arguments.data_root, arguments.repeats, arguments.steps)
-                print(json.dumps(found), flush=True)
+                print(json.dumps(compare(name, model, kind, arguments)), flush=True)
 
 
 if __name__ == "__main__":

@@ -56,9 +56,13 @@ def compact(model: PreTrainedModel, ids: Sequence[IntArray]) -> CompactVocabular
 
 
 def restore(model: PreTrainedModel, vocabulary: CompactVocabulary, decay: float) -> None:
-    """Put the trained rows back into the full table; the rows that never occurred are multiplied by `decay`."""
-    trained = model.get_input_embeddings()
-    table = vocabulary.table.clone() if decay == 1.0 else vocabulary.table * decay
+    """Put the trained rows back into the full table; the rows that never occurred are multiplied by `decay`.
+
+    The table is changed in place: a copy of it would be the largest thing in memory.
+    """
+    trained, table = model.get_input_embeddings(), vocabulary.table
+    if decay != 1.0:
+        table.mul_(decay)
     table[torch.from_numpy(vocabulary.rows)] = trained.weight.detach().cpu()
     model.set_input_embeddings(_embedding(table.to(trained.weight.device), trained.padding_idx))
 

@@ -23,7 +23,7 @@ from evaluator.store import Node
 from evaluator.targets.base import DataRoot, Target, revision
 from synthgen.packs import ResolvedModel
 
-CODE_VERSION = 2
+CODE_VERSION = 3
 """Goes up when the same inputs would train or predict something else."""
 
 

@@ -62,11 +62,16 @@ def test_inference_batches_cover_everything_longest_first(lengths: np.ndarray, b
     assert (np.diff(lengths[order]) <= 0).all()
 
 
-def test_padding_is_below_five_percent_on_lengths_like_mnli() -> None:
+@pytest.mark.parametrize(
+    ("examples", "size", "center"), [(5000, 32, 3.6), (150, 16, 3.6), (150, 16, 2.9), (96, 32, 2.9)]
+)
+def test_padding_is_below_five_percent_on_lengths_like_mnli_and_on_small_sets_of_short_ones(
+    examples: int, size: int, center: float
+) -> None:
     draw = np.random.default_rng(0)
-    lengths = np.clip(draw.lognormal(3.6, 0.45, 5000).astype(int), 8, 128)
+    lengths = np.clip(draw.lognormal(center, 0.45, examples).astype(int), 5, 128)
     real = padded = 0
-    for step in training_steps(lengths, 32, 157, draw):
+    for step in training_steps(lengths, size, math.ceil(examples / size), draw):
         for batch in split_step(step, lengths, 4096):
             real += lengths[batch].sum()
             padded += len(batch) * lengths[batch].max()
