@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from synthgen import console
-from synthgen.errors import unknown
+from synthgen.errors import UserError, unknown
 
 app = console.new_app("synthgen", "Task-formatted synthetic training data, matched in size to the real sets.")
 
@@ -112,14 +112,42 @@ def why(folder: Folder, row_id: Annotated[str, typer.Argument(metavar="ID")], as
 
 
 @app.command()
-def card(folder: Folder) -> None:
-    """Write the card of a finished folder anew from its manifest.
+def card(
+    folder: Folder,
+    check: Annotated[bool, typer.Option("--check", help="Say what the card fails to disclose; write nothing.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Recompute every number from the shards; write nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write the card of a finished folder anew, or check or verify the one that is there.
 
-    Example: synthgen card runs/mnli
+    Exit code 2 when --check or --verify finds a fault. Example: synthgen card runs/mnli --verify
     """
-    from synthgen.datacard import card as make_card
+    from synthgen import datacard
+    from synthgen.verify import verify as run_verification
 
-    console.stdout.print(str(make_card(folder)), highlight=False)
+    if verify:
+        report = run_verification(folder).to_json()
+    elif check:
+        report = {"faults": datacard.check(folder)}
+    else:
+        report = {"card": str(datacard.card(folder)), "faults": []}
+    if as_json:
+        console.print_json(report)
+    else:
+        _print_card_report(report)
+    if report["faults"]:
+        raise typer.Exit(UserError.exit_code)
+
+
+def _print_card_report(report: dict[str, Any]) -> None:
+    console.print_lines(report["faults"])
+    if "card" in report:
+        console.print_lines([report["card"]])
+    elif not report["faults"]:
+        done = f"{len(report['recomputed'])} figures and files recomputed" if "recomputed" in report else "disclosed"
+        console.print_lines([f"no fault: {done}", *(f"not recomputed: {x}" for x in report.get("not_recomputed", ()))])
 
 
 @app.command()

@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
@@ -52,6 +52,12 @@ def new_app(name: str, summary: str) -> typer.Typer:
 def _print(text: str) -> int:
     stdout.print(text, highlight=False)
     return 0
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Write lines to stdout as they are: data never becomes markup."""
+    for line in lines:
+        stdout.print(line, markup=False, highlight=False)
 
 
 def run(app: typer.Typer) -> NoReturn:

@@ -1,42 +1,29 @@
-"""The card of a dataset folder: Hugging Face front matter, a summary, and every fact with the step it came from.
+"""The card of a dataset folder, and its Croissant file: both are views of the manifest, made again to be compared.
 
-A card is a view of the manifest and the prompts it names, so it can be made again and compared. A step that was not
-done is stated as such.
+`card` writes them anew, `check` says what a card fails to disclose, and `verify` (in `verify.py`) recomputes every
+number from the shards. Neighbours: `disclosures` answers, `front_matter` is for the hub, `figures` draws.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Any
 
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from synthgen.dataset import Manifest, read_manifest, write_atomically
-from synthgen.task import find_task
+from synthgen.croissant import CROISSANT_NAME, render_croissant
+from synthgen.dataset import MANIFEST_NAME, Manifest, read_manifest, write_atomically
+from synthgen.disclosures import NOT_DONE, disclose
+from synthgen.errors import UserError
+from synthgen.front_matter import REQUIRED, front_matter, read_front_matter, title
+from synthgen.licences import forbidden, parts_of
+from synthgen.schemas import faults
 
 CARD_NAME = "README.md"
 _TEMPLATE = Path(__file__).with_name("card_template.md")
-_SIZES = (
-    (1_000, "n<1K"),
-    (10_000, "1K<n<10K"),
-    (100_000, "10K<n<100K"),
-    (1_000_000, "100K<n<1M"),
-    (10_000_000, "1M<n<10M"),
-)
-_TASK_CATEGORIES = {
-    "pair": "text-classification",
-    "choice": "multiple-choice",
-    "span": "question-answering",
-    "tags": "token-classification",
-}
-_CREATORS = {
-    "synthetic": "machine-generated",
-    "translated": "machine-generated",
-    "real": "other",
-    "sample": "expert-generated",
-}
+_SECTION = re.compile(r"^## \d+\. ([^\n]+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
 def card(folder: Path) -> Path:
@@ -45,48 +32,68 @@ def card(folder: Path) -> Path:
 
 
 def write_card(folder: Path, manifest: Manifest) -> Path:
-    """Write `README.md` from the manifest and, for a generated set, the task's prompts; return its path."""
-    path = folder / CARD_NAME
-    write_atomically(path, render_card(manifest))
-    return path
+    """Write `README.md` and `croissant.json` from the manifest; return the card's path.
+
+    Raises UserError when a part of the set forbids the licence the manifest claims.
+    """
+    if objections := forbidden(manifest.licence, parts_of(manifest.model, manifest.parents)):
+        raise UserError("; ".join(objections))
+    for name, text in views(manifest).items():
+        write_atomically(folder / name, text)
+    return folder / CARD_NAME
+
+
+def views(manifest: Manifest) -> dict[str, str]:
+    """Return every file of the folder that is a view of the manifest, by name."""
+    return {CARD_NAME: render_card(manifest), CROISSANT_NAME: render_croissant(manifest, title(manifest))}
 
 
 def render_card(manifest: Manifest) -> str:
-    """Return the text of the card; only a generated set's task has a prompt file to quote."""
-    task = find_task(manifest.task) if manifest.origin == "synthetic" else None
+    """Return the text of the card."""
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["cell"] = _table_cell
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(m=manifest, task=task, title=_title(manifest), front=_front_matter(manifest)).rstrip() + "\n"
+    answers = disclose(manifest)
+    text = template.render(m=manifest, answers=answers, title=title(manifest), front=front_matter(manifest))
+    return text.rstrip() + "\n"
 
 
-def _front_matter(manifest: Manifest) -> str:
-    """Return the YAML between the dashes; JSON values are YAML, which keeps quoting out of our hands."""
-    creators = [_CREATORS[manifest.origin]]
-    values: dict[str, Any] = {
-        "pretty_name": _title(manifest),
-        "language": [manifest.language],
-        **_licence_fields(manifest.licence),
-        "annotations_creators": creators,
-        "language_creators": creators,
-        "multilinguality": ["translation" if manifest.origin == "translated" else "monolingual"],
-        "size_categories": [next((name for size, name in _SIZES if manifest.n < size), "n>10M")],
-        "source_datasets": ["original"],
-        "task_categories": [_TASK_CATEGORIES[manifest.format]],
-        "tags": ["synthgen", manifest.origin, manifest.task],
-        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*.parquet"}]}],
-    }
-    return "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
+def check(folder: Path) -> list[str]:
+    """Return what the card of a folder fails to disclose, one line each; empty when every disclosure is there."""
+    manifest = read_manifest(folder)
+    path = folder / CARD_NAME
+    found = [f"{MANIFEST_NAME}: {fault}" for fault in faults(json.loads(manifest.to_json()), "manifest")]
+    found += forbidden(manifest.licence, parts_of(manifest.model, manifest.parents))
+    if not (folder / CROISSANT_NAME).is_file():
+        found.append(f"{CROISSANT_NAME} is missing; synthgen card {folder.name} writes it")
+    if not path.is_file():
+        return [*found, f"{CARD_NAME} is missing; synthgen card {folder.name} writes it"]
+    return found + card_faults(
+        path.read_text(encoding="utf-8"), disclosed=[a.title for a in disclose(manifest).values()]
+    )
 
 
-def _licence_fields(licence: str) -> dict[str, str]:
-    """Return the front matter of a licence: its SPDX-like id, or `other` with its terms as the name."""
-    is_id = licence == licence.casefold() and " " not in licence
-    return {"license": licence} if is_id else {"license": "other", "license_name": licence}
+def card_faults(text: str, *, disclosed: list[str]) -> list[str]:
+    """Return the faults of a card's text: front matter without a value, a disclosure that is missing, an empty cell."""
+    try:
+        front = read_front_matter(text, where=CARD_NAME)
+    except UserError as error:
+        return [str(error)]
+    found = [f"{CARD_NAME}: the front matter has no '{key}'" for key in REQUIRED if not front.get(key)]
+    sections = dict(_SECTION.findall(text))
+    for name in disclosed:
+        body = sections.get(name, "").strip()
+        if name not in sections:
+            found.append(f"{CARD_NAME}: the section '{name}' is missing")
+        elif not body or body == NOT_DONE.strip():
+            found.append(f"{CARD_NAME}: the section '{name}' is empty; say 'not done: reason'")
+        found += [f"{CARD_NAME}: an empty field in '{name}': {row}" for row in _empty_rows(body)]
+    return found
 
 
-def _title(manifest: Manifest) -> str:
-    return f"{manifest.task}, {manifest.origin}, {manifest.n:,} examples ({manifest.language})"
+def _empty_rows(section: str) -> list[str]:
+    rows = [line for line in section.split("\n") if line.startswith("| ") and not set(line) <= set("| -")]
+    return [row for row in rows if re.search(r"\|\s*(None|nan|undefined)?\s*\|$", row)]
 
 
 def _table_cell(value: object) -> str:

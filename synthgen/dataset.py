@@ -66,12 +66,14 @@ class Manifest:
     model: dict[str, Any] | None = None
     engine: str | None = None
     prompt_hash: str | None = None
+    prompt_text: str = ""
     filters_hash: str | None = None
     sampling: dict[str, Any] = field(default_factory=dict)
     parents: tuple[dict[str, Any], ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    hardware: dict[str, Any] = field(default_factory=dict)
     statistics: dict[str, Any] = field(default_factory=dict)
     checks: dict[str, Any] = field(default_factory=dict)
     command: str = ""

@@ -6,8 +6,6 @@ far the run is, and writes the folder when every cell is full.
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +32,7 @@ from synthgen.filters import default_filters, filters_hash
 from synthgen.formats.base import Row
 from synthgen.ledger import Ledger
 from synthgen.packs import PREFIX, ResolvedModel, resolve
+from synthgen.provenance import command_line, hardware, public_name
 from synthgen.statistics import describe
 from synthgen.task import Task, find_task
 
@@ -276,20 +275,22 @@ def _write_folder(run: Run, controller: Controller, out: Path, *, seconds: float
         files=files,
         attempts={name: controller.attempts[name] for name in ("ok", "bad", "http", "timeout")},
         model={
-            "ref": run.model.ref,
+            "ref": public_name(run.model.ref),
             "revision": run.model.revision,
             "licence": run.model.licence,
             "note": run.model.note,
         },
         engine=run.engine,
         prompt_hash=run.task.prompt_hash,
+        prompt_text=run.task.prompt_text,
         filters_hash=filters_hash(),
         sampling={step.field: step.sampling for step in run.task.steps} | {"decoding": run.settings()["decoding"]},
         versions={"synthgen-evaluator": __version__, **versions},
         tokens=ledger.token_totals(),
         seconds=round(seconds, 1),
         statistics=describe(format_, _kept_rows(controller)) | {"acceptance": _acceptance(controller)},
-        command=" ".join(["synthgen", *map(shlex.quote, sys.argv[1:])]) if Path(sys.argv[0]).name == "synthgen" else "",
+        hardware=hardware(),
+        command=command_line(),
     )
     write_card(out, manifest)
     return finish(out, manifest)

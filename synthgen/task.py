@@ -78,8 +78,13 @@ class Task:
     attributes: dict[str, tuple[str, ...]]
     shots: dict[str, tuple[dict[str, str], ...]]
     steps: tuple[Step, ...]
-    prompt_hash: str
+    prompt_text: str
     hub: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def prompt_hash(self) -> str:
+        """SHA-256 of the prompt file."""
+        return hashlib.sha256(self.prompt_text.encode()).hexdigest()
 
     def facts(self) -> dict[str, Any]:
         """Return what `synthgen tasks --json` prints."""
@@ -142,10 +147,10 @@ def parse_task(name: str, text: str, *, where: str) -> Task:
     if faults:
         located = [f"{where}:{_line_of(text, token)}: {message}" for token, message in faults]
         raise UserError("; ".join(located))
-    return _build(name, header, sections, hashlib.sha256(text.encode()).hexdigest())
+    return _build(name, header, sections, text)
 
 
-def _build(name: str, header: dict[str, Any], sections: dict[str, str], prompt_hash: str) -> Task:
+def _build(name: str, header: dict[str, Any], sections: dict[str, str], prompt_text: str) -> Task:
     labels = tuple(header["label_counts"])
     steps = tuple(
         Step(field_name, sections[field_name], **{**options, "stop": tuple(options.get("stop", ("\n",)))})
@@ -164,7 +169,7 @@ def _build(name: str, header: dict[str, Any], sections: dict[str, str], prompt_h
         attributes={key: tuple(values) for key, values in header.get("attributes", {}).items()},
         shots={label: tuple(items) for label, items in header.get("shots", {}).items()},
         steps=steps,
-        prompt_hash=prompt_hash,
+        prompt_text=prompt_text,
         hub=dict(header.get("hub", {})),
     )
 

@@ -1,0 +1,226 @@
+"""What a card must disclose: fifteen answers, each taken from the manifest, or the reason why there is none.
+
+The list follows the hub's dataset-card template, Datasheets for Datasets (Gebru et al. 2021) and what papers with
+synthetic data leave out most often: generator revision, seed, prompts, and fidelity beside the real set. One function
+answers one disclosure; the card, the Croissant file and `card --check` are all views of these answers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from synthgen.dataset import Manifest
+
+NOT_DONE = "not done: "
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One disclosure's answer: its title, one plain sentence or more, and the facts behind it as (name, value)."""
+
+    title: str
+    summary: str
+    facts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_done(self) -> bool:
+        """Say whether the step was done; otherwise the summary is the reason."""
+        return not self.summary.startswith(NOT_DONE)
+
+
+def disclose(manifest: Manifest) -> dict[str, Answer]:
+    """Return every disclosure's answer by key, in the order of the card."""
+    return {key: Answer(title, *answer(manifest)) for key, (title, answer) in DISCLOSURES.items()}
+
+
+Found = tuple[str, tuple[tuple[str, str], ...]]
+
+
+def _found(summary: str, facts: Facts | None = None) -> Found:
+    return summary, tuple(flatten(facts or {}))
+
+
+def _not_done(reason: str) -> Found:
+    return NOT_DONE + reason, ()
+
+
+def flatten(facts: Facts, prefix: str = "") -> list[tuple[str, str]]:
+    """Return nested facts as rows of a table; a mapping of plain numbers stays one row.
+
+    >>> flatten({"length": {"mean": 8.1, "max": 19}, "rows": 200})
+    [('length', 'mean 8.1; max 19'), ('rows', '200')]
+    """
+    rows: list[tuple[str, str]] = []
+    for key, value in facts.items():
+        name = f"{prefix}{key}".replace("_", " ")
+        if isinstance(value, Mapping) and any(isinstance(inner, Mapping) for inner in value.values()):
+            rows += flatten(value, f"{name}, ")
+        else:
+            rows.append((name, shown(value)))
+    return rows
+
+
+def shown(value: object) -> str:
+    """Return a value as a table cell shows it.
+
+    >>> shown({"a": 1, "b": [1, 2]}), shown(0.25), shown(""), shown([])
+    ('a 1; b 1, 2', '0.25', 'none', 'none')
+    """
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key} {shown(inner)}" for key, inner in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(shown, value)) or "none"
+    if isinstance(value, str) and value != value.strip():
+        return json.dumps(value)
+    return str(value) if value not in ("", None) else "none"
+
+
+def _generator(m: Manifest) -> Found:
+    if m.origin in ("real", "sample"):
+        return _not_done("no model wrote these rows")
+    if m.model is None:
+        return _not_done("the manifest names no model")
+    facts = {"revision": m.model["revision"], "licence of the weights": m.model["licence"], "engine": m.engine}
+    facts |= {name: value for name, value in m.model.items() if name not in ("ref", "revision", "licence")}
+    facts["versions"] = m.versions
+    verb = "translated" if m.origin == "translated" else "written"
+    return _found(f"The rows were {verb} by {m.model['ref']}.", facts)
+
+
+def _prompts(m: Manifest) -> Found:
+    if m.origin != "synthetic":
+        return _not_done("no prompt was used")
+    text = "The prompt file stands whole at the end of this card." if m.prompt_text else "The prompt file is not here."
+    shots = [parent for parent in m.parents if parent.get("role") == "shots"]
+    text += " Real examples were shown to the generator." if shots else " Its examples were written for this project."
+    return _found(text, {"SHA-256 of the prompt file": m.prompt_hash} | ({"examples shown": shots} if shots else {}))
+
+
+def _sampling(m: Manifest) -> Found:
+    if m.origin != "synthetic":
+        return _found(f"Which rows were drawn is decided by seed {m.seed}.", {"draw": m.sampling, "seed": m.seed})
+    text = (
+        f"Labels and attributes are drawn from seed {m.seed} and the number of the slot. Replies are not reproducible "
+        "token by token, since no batch-invariant mode was used; the ledger of the run holds every one of them."
+    )
+    return _found(text, m.sampling)
+
+
+def _labels(m: Manifest) -> Found:
+    source = {
+        "synthetic": "Labels are those the text was asked to have, decided before it was written",
+        "translated": "Labels are those of the source rows",
+        "real": "Labels are those of the source",
+        "sample": "Labels were given by the authors of the samples",
+    }[m.origin]
+    verified = m.checks.get("verification")
+    if verified is None:
+        return _found(f"{source}; no verifier looked at them.", {"labels": m.label_counts or "none"})
+    return _found(f"{source}, and a verifier looked at each.", {"labels": m.label_counts, **_facts(verified)})
+
+
+def _funnel(m: Manifest) -> Found:
+    facts: dict[str, Any] = {"asked": m.asked}
+    facts |= {f"rejected: {reason}": count for reason, count in m.rejected.items()}
+    facts |= {"failed": m.failed, "kept": m.kept}
+    if m.origin == "synthetic":
+        facts |= {"requests by outcome": m.attempts, "acceptance by label": m.statistics.get("acceptance", "none")}
+    text = "asked = kept + rejected + failed. Rejected rows are not published; their reasons and counts are."
+    return _found(text, facts)
+
+
+def _deduplication(m: Manifest) -> Found:
+    if "deduplication" in m.checks:
+        return _found("Exact and near duplicates were removed.", _facts(m.checks["deduplication"]))
+    if m.filters_hash is None:
+        return _not_done("the set is kept as its source has it")
+    return _found("The filters named by this hash removed duplicates.", {"SHA-256 of the filters": m.filters_hash})
+
+
+def _contamination(m: Manifest) -> Found:
+    return _checked(m, "contamination", "Rows were compared with these evaluation sets.", "no evaluation set was given")
+
+
+def _language(m: Manifest) -> Found:
+    return _checked(m, "language", "The language of every row was identified.", "no language identification was run")
+
+
+def _translation(m: Manifest) -> Found:
+    if m.origin != "translated":
+        return _not_done("nothing was translated")
+    return _checked(m, "translation", "Whole items were translated by machine.", "no quality was measured")
+
+
+def _personal(m: Manifest) -> Found:
+    missing = "no scan for personal data or toxicity was run"
+    return _checked(m, "personal_data", "Rows were scanned for personal data; toxicity was not scanned.", missing)
+
+
+def _statistics(m: Manifest) -> Found:
+    facts = {name: value for name, value in m.statistics.items() if name != "acceptance"}
+    beside = {name: m.checks[name] for name in ("artefacts", "shape", "diversity") if name in m.checks}
+    text = "Counted over the rows of this set" + (
+        ", beside the real set's." if beside else "; the real set's figures are not beside them: no real set was given."
+    )
+    return _found(text, facts | beside)
+
+
+def _judged(m: Manifest) -> Found:
+    return _checked(m, "judged", "A person judged a blind sample.", "no person or judge read a sample")
+
+
+def _use(m: Manifest) -> Found:
+    text = "Training data for research on intermediate-task transfer. Not for evaluation, and not as a source of facts."
+    if m.origin == "sample":
+        text = "A small sample for trying the software. No claim can be based on it."
+    failures = {
+        "synthetic": "labels that the text does not bear out, near-paraphrases, invented facts, English-centred topics",
+        "translated": "translationese, mistranslations that change a label, lost idioms",
+        "real": "those its own documentation names",
+        "sample": "too small for any figure",
+    }[m.origin]
+    note = m.model.get("note") if m.model else None
+    return _found(text, {"known failures": failures} | ({"about the model": note} if note else {}))
+
+
+def _cost(m: Manifest) -> Found:
+    text = f"{m.seconds:g} seconds on {shown(m.hardware)}; energy was not measured."
+    return _found(text, {"tokens": m.tokens or "none", "seconds": m.seconds, "hardware": m.hardware or "not recorded"})
+
+
+def _rerun(m: Manifest) -> Found:
+    if not m.command:
+        return _not_done("the set was made by a call from Python; the settings above are its arguments")
+    return _found("The command that made the set:", {"command": f"`{m.command}`"})
+
+
+def _checked(m: Manifest, name: str, done: str, missing: str) -> Found:
+    return _found(done, _facts(m.checks[name])) if name in m.checks else _not_done(missing)
+
+
+def _facts(value: object) -> Facts:
+    return value if isinstance(value, Mapping) else {"result": value}
+
+
+DISCLOSURES: dict[str, tuple[str, Callable[[Manifest], Found]]] = {
+    "generator": ("Generator", _generator),
+    "prompts": ("Prompts", _prompts),
+    "sampling": ("Sampling", _sampling),
+    "labels": ("Labels", _labels),
+    "funnel": ("Funnel", _funnel),
+    "deduplication": ("Duplicates", _deduplication),
+    "contamination": ("Contamination", _contamination),
+    "language": ("Language identification", _language),
+    "translation": ("Translation", _translation),
+    "personal": ("Personal data", _personal),
+    "statistics": ("Statistics", _statistics),
+    "judged": ("Blind sample", _judged),
+    "use": ("Intended use and known failures", _use),
+    "cost": ("Cost", _cost),
+    "rerun": ("How to make it again", _rerun),
+}
+"""Key → (title, what answers it), in the order of the card."""

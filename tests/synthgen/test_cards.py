@@ -1,0 +1,193 @@
+"""Cards: every disclosure is there, and a folder that was touched after it was written is caught and named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from synthgen import datacard
+from synthgen.datacard import card_faults, check
+from synthgen.dataset import MANIFEST_NAME, Manifest, read_manifest
+from synthgen.disclosures import DISCLOSURES, disclose
+from synthgen.errors import UserError
+from synthgen.front_matter import read_front_matter
+from synthgen.real import import_task
+from synthgen.verify import verify
+from tests.synthgen.test_make import run as make_scripted
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished generated set of sixty rows."""
+    folder = tmp_path_factory.mktemp("cards")
+    model = folder / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    make_scripted(str(model), folder / "set", n=60)
+    return folder / "set"
+
+
+@pytest.fixture
+def folder(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished set, to be touched."""
+    return Path(shutil.copytree(finished, tmp_path / "set"))
+
+
+def shard(folder: Path) -> Path:
+    return next((folder / "data").glob("*.parquet"))
+
+
+def change_a_cell(folder: Path) -> None:
+    table = pq.read_table(shard(folder))
+    texts = table.column("hypothesis").to_pylist()
+    texts[7] = texts[7] + "!"
+    column = table.schema.get_field_index("hypothesis")
+    pq.write_table(table.set_column(column, table.schema.field(column), pa.array(texts)), shard(folder))
+
+
+def delete_a_row(folder: Path) -> None:
+    table = pq.read_table(shard(folder))
+    pq.write_table(pa.concat_tables([table.slice(0, 7), table.slice(8)]), shard(folder))
+
+
+def repeat_a_row(folder: Path) -> None:
+    table = pq.read_table(shard(folder))
+    pq.write_table(pa.concat_tables([table, table.slice(7, 1)]), shard(folder))
+
+
+def edit_the_card(folder: Path) -> None:
+    path = folder / "README.md"
+    path.write_text(path.read_text().replace("| kept | 60 |", "| kept | 61 |"))
+
+
+def edit_the_croissant(folder: Path) -> None:
+    path = folder / "croissant.json"
+    path.write_text(path.read_text().replace("60 examples", "600 examples"))
+
+
+def swap_the_rejections(folder: Path) -> None:
+    shutil.copy(shard(folder), next((folder / "rejected").glob("*.parquet")))
+
+
+def rename_the_licence(folder: Path) -> None:
+    edit_manifest(folder, licence="mit")
+
+
+def raise_a_count(folder: Path) -> None:
+    manifest = read_manifest(folder)
+    edit_manifest(folder, rejected={**manifest.rejected, "format": manifest.rejected.get("format", 0) + 1}, asked=None)
+
+
+def change_a_statistic(folder: Path) -> None:
+    statistics = {**read_manifest(folder).statistics, "distinct_share": {"premise": 0.5, "hypothesis": 1.0}}
+    edit_manifest(folder, statistics=statistics)
+
+
+def add_a_file(folder: Path) -> None:
+    (folder / "data" / "notes.txt").write_text("mine")
+
+
+def edit_manifest(folder: Path, **changes: object) -> None:
+    """Change manifest keys the way a careful forger would: counts still add up, card and Croissant follow."""
+    path = folder / MANIFEST_NAME
+    values = json.loads(path.read_text()) | changes
+    values["asked"] = values["kept"] + sum(values["rejected"].values()) + values["failed"]
+    path.write_text(json.dumps(values))
+    for name, text in datacard.views(read_manifest(folder)).items():
+        (folder / name).write_text(text)
+
+
+MUTATIONS: list[tuple[Callable[[Path], None], str]] = [
+    (change_a_cell, "row mnli-s0-0000007 was changed"),
+    (delete_a_row, "row mnli-s0-0000007 was removed"),
+    (delete_a_row, "kept is '60', the rows give '59'"),
+    (repeat_a_row, "the id mnli-s0-0000007 occurs 2 times"),
+    (edit_the_card, "README.md says '| kept | 61 |'; synthgen.json gives '| kept | 60 |'"),
+    (edit_the_croissant, 'croissant.json says \'"description": "600 examples",\''),
+    (swap_the_rejections, "rejected/rejected-00000.parquet is not the file that was written"),
+    (rename_the_licence, "forbids the licence mit"),
+    (raise_a_count, "rejected is "),
+    (change_a_statistic, "statistics, distinct_share is "),
+    (add_a_file, "data/notes.txt is in the folder but not in synthgen.json"),
+]
+
+
+def test_an_untouched_folder_has_no_fault(finished: Path) -> None:
+    assert check(finished) == []
+    report = verify(finished)
+    assert report.faults == ()
+    assert {"kept", "label_counts", "README.md", "croissant.json", "tokens"} <= set(report.recomputed)
+
+
+@pytest.mark.parametrize(("mutate", "named"), MUTATIONS, ids=lambda value: getattr(value, "__name__", "named"))
+def test_verification_names_what_was_touched(folder: Path, mutate: Callable[[Path], None], named: str) -> None:
+    mutate(folder)
+    faults = verify(folder).faults
+    assert any(named in fault for fault in faults), faults
+
+
+def test_every_disclosure_has_an_answer_or_a_reason(finished: Path) -> None:
+    answers = disclose(read_manifest(finished))
+    assert len(answers) == len(DISCLOSURES) == 15
+    for answer in answers.values():
+        assert len(answer.summary) > 20, answer
+        assert all(name and value for name, value in answer.facts), answer
+
+
+@pytest.mark.parametrize("title", [title for title, _ in DISCLOSURES.values()])
+def test_a_card_without_a_disclosure_is_refused(folder: Path, title: str) -> None:
+    path = folder / "README.md"
+    path.write_text(path.read_text().replace(f". {title}\n", ". Something else\n"))
+    assert check(folder) == [f"README.md: the section '{title}' is missing"]
+
+
+def test_an_empty_field_is_an_error(finished: Path) -> None:
+    text = (finished / "README.md").read_text()
+    assert card_faults(text.replace("| failed | 0 |", "| failed |  |"), disclosed=["Funnel"]) == [
+        "README.md: an empty field in 'Funnel': | failed |  |"
+    ]
+
+
+def test_a_front_matter_without_a_licence_is_an_error(finished: Path) -> None:
+    lines = [line for line in (finished / "README.md").read_text().split("\n") if not line.startswith("license")]
+    assert "README.md: the front matter has no 'license'" in card_faults("\n".join(lines), disclosed=[])
+
+
+def test_a_card_refuses_a_licence_that_its_generator_forbids(folder: Path) -> None:
+    manifest = read_manifest(folder)
+    model = {**(manifest.model or {}), "ref": "facebook/nllb", "licence": "cc-by-nc-4.0"}
+    values = json.loads(manifest.to_json()) | {"model": model, "licence": "apache-2.0"}
+    with pytest.raises(UserError, match=r"model facebook/nllb \(cc-by-nc-4\.0\) forbids the licence apache-2\.0"):
+        datacard.write_card(folder, Manifest.from_json(json.dumps(values), where="test"))
+
+
+def test_the_front_matter_is_what_the_hub_library_and_datasets_read(finished: Path) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    datasets = pytest.importorskip("datasets")
+    card = hub.DatasetCard.load(str(finished / "README.md"))
+    values = read_front_matter((finished / "README.md").read_text(), where="README.md")
+    assert card.data.to_dict()["task_ids"] == ["natural-language-inference"]
+    loaded = datasets.load_dataset(str(finished), split="train")
+    assert datasets.Features._from_yaml_list(values["dataset_info"]["features"]) == loaded.features
+    assert values["dataset_info"]["splits"] == [{"name": "train", "num_examples": loaded.num_rows}]
+
+
+def test_the_croissant_file_is_valid_and_reads_the_rows(finished: Path) -> None:
+    mlcroissant = pytest.importorskip("mlcroissant")
+    dataset = mlcroissant.Dataset(str(finished / "croissant.json"))
+    assert not dataset.metadata.ctx.issues.errors
+    first = next(iter(dataset.records("train")))
+    assert first["train/id"].decode() == "mnli-s0-0000000"
+
+
+@pytest.mark.parametrize("task", ["mnli"])
+def test_a_real_set_passes_too(task: str, tmp_path: Path) -> None:
+    import_task(task, source="sample", out=tmp_path / "real")
+    assert check(tmp_path / "real") == []
+    assert verify(tmp_path / "real").faults == ()
