@@ -19,6 +19,8 @@ _COMMANDS = {
     "make": "synthgen.generate",
     "import_task": "synthgen.real",
     "card": "synthgen.datacard",
+    "publish": "synthgen.publish",
+    "verify": "synthgen.verify",
     "why": "synthgen.story",
     "tasks": "synthgen.task",
     "pull": "synthgen.packs",

@@ -151,6 +151,28 @@ def _print_card_report(report: dict[str, Any]) -> None:
 
 
 @app.command()
+def publish(
+    folder: Folder,
+    to: Annotated[str, typer.Option(help="owner/name on the hub, or a folder: ./path, /path, ~/path.")],
+    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show exactly what would be sent; send nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Publish a finished set: card, manifest, Croissant, shards; never the ledger or the rejected rows.
+
+    Examples: synthgen publish runs/mnli --to owner/mnli-synthetic --dry-run; synthgen publish runs/mnli --to ./public
+    """
+    from synthgen.publish import publish as run_publication
+
+    published = run_publication(folder, to=to, private=private, dry_run=dry_run)
+    if as_json:
+        console.print_json(published.to_json())
+        return
+    console.print_lines(f"{size:>12,} bytes  {name}" for name, size in published.files.items())
+    console.print_lines([*(f"step: {step}" for step in published.steps), f"{published.to}: {published.status}"])
+
+
+@app.command()
 def packs(
     action: Annotated[str | None, typer.Argument(help="'pull' to fetch and convert.")] = None,
     name: Annotated[str | None, typer.Argument(help="One pack [default: all].")] = None,

@@ -51,7 +51,7 @@ def fetch_split(split: HubSplit, source: Source) -> list[Fetched]:
         revision, names = _locked(split) or _resolve(split)
         fetched = [
             Fetched(
-                Path(hf_hub_download(split.repo, name, repo_type="dataset", revision=revision, endpoint=_endpoint())),
+                Path(hf_hub_download(split.repo, name, repo_type="dataset", revision=revision, endpoint=endpoint())),
                 name,
                 revision,
             )
@@ -128,7 +128,7 @@ def _resolve(split: HubSplit) -> tuple[str, list[str]]:
     """Ask the hub for the branch's commit and its files; IncompleteError when the split is not among them."""
     from huggingface_hub import HfApi
 
-    info = HfApi(endpoint=_endpoint()).dataset_info(split.repo, revision=split.branch)
+    info = HfApi(endpoint=endpoint()).dataset_info(split.repo, revision=split.branch)
     names = [sibling.rfilename for sibling in info.siblings or []]
     files = split_files(names, split)
     if not files:
@@ -140,7 +140,8 @@ def _resolve(split: HubSplit) -> tuple[str, list[str]]:
     return str(info.sha), files
 
 
-def _endpoint() -> str | None:
+def endpoint() -> str | None:
+    """Return the hub to talk to when the environment names another than the usual one."""
     return os.environ.get("HF_ENDPOINT") or None
 
 
