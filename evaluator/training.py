@@ -8,6 +8,7 @@ from typing import Any
 
 from evaluator.graph import CODE_VERSION, Encoder, IntermediateJob, Rows, identity, stage_inputs
 from evaluator.hardware import detect
+from evaluator.modelcard import CARD_NAME, model_card
 from evaluator.recipe import INTERMEDIATE, load_recipe
 from evaluator.store import Node, Store
 from synthgen.console import progress
@@ -23,8 +24,8 @@ def train(
 ) -> dict[str, Any]:
     """Train an encoder on a dataset folder and return the manifest of the checkpoint folder written to `out`.
 
-    The folder is plain `save_pretrained`: safetensors, tokenizer, `id2label` in the config, and `synthgen.json`. A
-    folder that holds the same training is left as it is; UserError for one that holds something else.
+    The folder is plain `save_pretrained`: safetensors, tokenizer, `id2label` in the config, with a card and
+    `synthgen.json`. A folder that holds the same training is left as it is; another is refused with UserError.
     """
     folder, target, resolved, chosen = Path(dataset), Path(out), resolve(model), load_recipe(recipe)
     manifest, stage, hardware = read_manifest(folder), chosen.stage(INTERMEDIATE), detect()
@@ -46,6 +47,10 @@ def train(
     job = IntermediateJob(node, base, (rows,), stage, chosen, seed, None, resolved.licence, hardware)
     store = Store(target.parent / f".{target.name}.training")
     _run(job, store)
+    card = model_card(
+        manifest, resolved, recipe=chosen, stage=stage, seed=seed, training=store.results(node)["training"]
+    )
+    (store.folder(node) / CARD_NAME).write_text(card, encoding="utf-8")
     store.folder(node).rename(target)
     shutil.rmtree(store.root)
     return _existing(target, node)

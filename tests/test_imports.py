@@ -12,6 +12,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SHARED = ("synthgen.errors", "synthgen.console", "synthgen.formats", "synthgen.dataset", "synthgen.packs")
+SHARED += ("synthgen.licences", "synthgen.provenance")  # what a card may say of parts and of the machine
 HEAVY = ("torch", "transformers", "vllm", "scipy", "datasets")
 
 

@@ -1,4 +1,4 @@
-"""Results in, report out: one HTML page, `comparison.json` and `results.md`, and the same summary for the terminal."""
+"""Results in, report out: an HTML page, `comparison.json`, a results section, a card, a summary for the terminal."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from evaluator.comparison import Comparison, Pair, compare_results
 from evaluator.report import words
+from evaluator.report.card import results_card
 from evaluator.report.markdown import results_section
 from evaluator.report.page import render_page
 from evaluator.results import Results, read_results
@@ -25,10 +26,11 @@ _STYLE = {"a": "green", "b": "red", "equivalent": "cyan", "unresolved": "yellow"
 
 
 def report(source: Path, *, out: Path, margin: float = 0.5, note: str | None = None) -> Comparison:
-    """Write the report of a results.jsonl or a store folder to `out`, with comparison.json and results.md beside it.
+    """Write the report of a results.jsonl or a store folder to `out`, and three files beside it.
 
-    `margin` is the difference, in points, below which two arms count as equivalent. An `arms.json` or `plan.json`
-    beside the results is shown where present; a plan's `estimand_hash` must be that of the results.
+    They are comparison.json, results.md (a section for a paper) and results_card.md. `margin` is the difference, in
+    points, below which two arms count as equivalent. An `arms.json` or `plan.json` beside the results is shown where
+    present; a plan's `estimand_hash` must be that of the results.
     """
     if not 0 < margin <= 100:
         raise UserError(
@@ -41,6 +43,7 @@ def report(source: Path, *, out: Path, margin: float = 0.5, note: str | None = N
     document = json.dumps(comparison.document(), ensure_ascii=False, allow_nan=False, indent=1)
     (out.parent / "comparison.json").write_text(document + "\n", encoding="utf-8")
     (out.parent / "results.md").write_text(results_section(comparison, note), encoding="utf-8")
+    (out.parent / "results_card.md").write_text(results_card(comparison, arms, plan, note), encoding="utf-8")
     out.write_text(render_page(comparison, arms=arms, plan=plan, note=note), encoding="utf-8")
     return comparison
 

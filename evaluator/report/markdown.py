@@ -12,25 +12,25 @@ def results_section(comparison: Comparison, note: str | None = None) -> str:
     if comparison.sample:
         lines += [f"> **{words.SAMPLE}**", ""]
     if note:
-        lines += [_escape(note), ""]
-    lines += [f"- {_escape(words.sentence(pair))}" for pair in words.lead_pairs(comparison)]
-    lines += [f"- {_escape(words.exchange_sentence(rate))}" for rate in words.lead_rates(comparison)]
+        lines += [escape(note), ""]
+    lines += [f"- {escape(words.sentence(pair))}" for pair in words.lead_pairs(comparison)]
+    lines += [f"- {escape(words.exchange_sentence(rate))}" for rate in words.lead_rates(comparison)]
     lines += ["", *_scores(comparison), "", *_differences(comparison), ""]
     if comparison.problems:
-        lines += ["### Problems", "", *(f"- {_escape(line)}" for line in words.problem_lines(comparison.problems)), ""]
+        lines += ["### Problems", "", *(f"- {escape(line)}" for line in words.problem_lines(comparison.problems)), ""]
     lines += [f"Estimand: {comparison.estimand['text']}.", "", f"`{comparison.signature}`", ""]
     return "\n".join(lines)
 
 
 def _scores(comparison: Comparison) -> list[str]:
     targets = [scope for scope in dict.fromkeys(point.scope for point in comparison.points) if _is_column(scope)]
-    lines = ["| arm | size | " + " | ".join(_escape(scope.removeprefix("target:")) for scope in targets) + " |"]
+    lines = ["| arm | size | " + " | ".join(escape(scope.removeprefix("target:")) for scope in targets) + " |"]
     lines += ["|---|--:|" + "--:|" * len(targets)]
     means = {(p.arm, p.size, p.scope): p.estimate.value for p in comparison.points}
     for arm, size in dict.fromkeys((point.arm, point.size) for point in comparison.points):
         values = (means.get((arm, size, scope), float("nan")) for scope in targets)
         shown = " | ".join("missing" if value != value else f"{value:.2f}" for value in values)
-        lines.append(f"| {_escape(arm)} | {size:,} | {shown} |")
+        lines.append(f"| {escape(arm)} | {size:,} | {shown} |")
     return lines
 
 
@@ -45,16 +45,16 @@ def _differences(comparison: Comparison) -> list[str]:
 
 def _row(pair: Pair) -> str:
     size = "full" if pair.size == "full" else f"{pair.size:,}"
-    start = f"| {_escape(pair.a)} | {_escape(pair.b)} | {size} |"
+    start = f"| {escape(pair.a)} | {escape(pair.b)} | {size} |"
     if not pair.known:
-        return f"{start} | | | | | {_escape(pair.reason or 'not resolved')} |"
+        return f"{start} | | | | | {escape(pair.reason or 'not resolved')} |"
     e = pair.estimate
     numbers = f"{words.signed(e.value)} | {words.interval_text(*e.interval())} | {e.p:.3f} | "
     numbers += f"{e.p_equivalence(pair.margin):.3f} | {e.mde80:.2f}"
     return f"{start} {numbers} | {pair.verdict} |"
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """Keep data from becoming markup: Markdown's own characters and HTML."""
     for character in "\\`*_[]|<>":
         text = text.replace(character, f"\\{character}")

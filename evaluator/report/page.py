@@ -115,7 +115,7 @@ def render_page(comparison: Comparison, *, arms: dict[str, Any], plan: dict[str,
         forests=_forests(comparison),
         heats=_heats(comparison),
         cards=[_data_card(comparison, arm, arms[arm]) for arm in comparison.arms if isinstance(arms.get(arm), dict)],
-        plan=_plan_rows(plan),
+        plan=plan_rows(plan),
         tables=_tables(comparison),
         note=note,
     )
@@ -234,7 +234,7 @@ def _data_card(comparison: Comparison, arm: str, entry: dict[str, Any]) -> DataC
     rejected = rejected if isinstance(rejected, dict) else {"rejected": rejected}
     counts = {str(reason): int(number) for reason, number in sorted(rejected.items(), key=lambda item: -int(item[1]))}
     link, kept, failed = (
-        _safe_link(entry.get("dataset_card")),
+        safe_link(entry.get("dataset_card")),
         int(entry.get("kept") or 0),
         int(entry.get("failed") or 0),
     )
@@ -251,14 +251,14 @@ def _fact(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def _safe_link(link: object) -> str | None:
+def safe_link(link: object) -> str | None:
     """Return a link to follow: a relative path or https; anything else is not linked."""
     if not isinstance(link, str) or not link:
         return None
     return link if link.startswith("https://") or (":" not in link and not link.startswith(("/", "\\"))) else None
 
 
-def _plan_rows(plan: dict[str, Any]) -> list[tuple[str, str, str]]:
+def plan_rows(plan: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return (what, planned, real) lines of a plan; facts that are neither stand in the first column."""
     planned, real = plan.get("planned"), plan.get("real")
     if isinstance(planned, dict) or isinstance(real, dict):

@@ -14,6 +14,7 @@ import pytest
 import evaluator
 from evaluator import runner
 from evaluator.graph import IntermediateJob
+from synthgen.dataset import read_manifest
 from synthgen.errors import UserError
 
 pytest.importorskip("torch")
@@ -176,7 +177,11 @@ def test_train_writes_a_plain_checkpoint_folder(tiny_model: Path, datasets: dict
     manifest = evaluator.train(datasets["real"], out=out, model=str(tiny_model), recipe="small")
     model = AutoModelForSequenceClassification.from_pretrained(out)
     assert model.config.id2label == {0: "entailment", 1: "neutral", 2: "contradiction"}
-    assert {path.suffix for path in out.iterdir()} <= {".json", ".safetensors"}
+    assert {path.suffix for path in out.iterdir()} <= {".json", ".safetensors", ".md"}
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert f"| hash of the data | `{read_manifest(datasets['real']).content_hash}` |" in card
+    assert "| seed | 0 |" in card
+    assert str(tiny_model) not in card
     assert evaluator.train(datasets["real"], out=out, model=str(tiny_model), recipe="small") == manifest
     with pytest.raises(UserError, match=r"holds another training \(differs in seed\)"):
         evaluator.train(datasets["real"], out=out, model=str(tiny_model), recipe="small", seed=1)

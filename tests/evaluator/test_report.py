@@ -41,10 +41,31 @@ def text_of(comparison: Comparison) -> str:
     return console.export_text()
 
 
-def test_a_report_is_three_files(results_file: Maker, tmp_path: Path) -> None:
+def test_a_report_is_four_files(results_file: Maker, tmp_path: Path) -> None:
     comparison = report(results_file(seeds=3), out=tmp_path / "out" / "report.html")
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"report.html", "comparison.json", "results.md"}
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"report.html", "comparison.json", "results.md", "results_card.md"}
     assert json.loads((tmp_path / "out" / "comparison.json").read_text(encoding="utf-8")) == comparison.document()
+
+
+def test_the_results_card_has_the_signature_the_verdicts_and_a_line_for_every_arm(
+    results_file: Maker, tmp_path: Path
+) -> None:
+    source = results_file(seeds=3)
+    facts = {
+        "origin": "synthetic",
+        "tasks": ["mnli"],
+        "kept": 1000,
+        "model": "owner/model",
+        "dataset_card": "../x/README.md",
+    }
+    source.with_name("arms.json").write_text(json.dumps({"synthetic": facts}))
+    comparison = report(source, out=tmp_path / "out" / "report.html")
+    card = (tmp_path / "out" / "results_card.md").read_text(encoding="utf-8")
+    assert f"signature: {json.dumps(comparison.signature)}" in card
+    assert "1,000 rows of mnli, written by a language model by `owner/model`, [card](../x/README.md)" in card
+    assert (tmp_path / "out" / "results.md").read_text(encoding="utf-8") in card
+    assert all(f"- **{arm}**" in card for arm in comparison.arms)
 
 
 def test_the_same_results_give_the_same_page(results_file: Maker, tmp_path: Path) -> None:
