@@ -31,6 +31,9 @@ from evaluator.languages import language
 from synthgen.errors import UserError, unknown
 
 SAMPLE_PREFIX = "sample:"
+TRIPLE = 3  # numbers per example of a corpus metric: tp, predicted, gold
+MIXED_WIDTH = "some runs have one score per item and some three; a cell has one kind"
+ITEM_SCORES = "item_scores hold other things than numbers from 0 to 1, or triples of counts [tp, predicted, gold]"
 
 Floats = npt.NDArray[np.float64]
 
@@ -127,8 +130,37 @@ def _value_faults(document: dict[str, Any]) -> Iterable[str]:
     ids, scores = document.get("item_ids"), document.get("item_scores")
     if (ids is None) != (scores is None):
         yield "item_ids and item_scores come together; one of them is missing"
-    elif ids is not None and scores is not None and not len(ids) == len(scores) == document["n"]:
-        yield f"{len(ids)} item_ids, {len(scores)} item_scores and n {document['n']} differ"
+    elif ids is not None:
+        yield from _item_faults(ids, scores, document["n"])
+
+
+def _item_faults(ids: object, scores: object, n: object) -> Iterable[str]:
+    if not isinstance(ids, list) or not isinstance(scores, list):
+        yield "item_ids and item_scores are lists, one entry per example"
+    elif not len(ids) == len(scores) == n:
+        yield f"{len(ids)} item_ids, {len(scores)} item_scores and n {n} differ"
+    elif not all(isinstance(item, str) for item in ids) or len(set(ids)) < len(ids):
+        yield "item_ids repeat, or are not all text; allowed: one text per example, each once"
+    elif not _are_scores(scores):
+        yield ITEM_SCORES
+
+
+def _are_scores(scores: list[Any]) -> bool:
+    try:
+        array = np.asarray(scores)
+    except ValueError:  # lists of unequal lengths
+        return False
+    counts = array.ndim == 2
+    shaped = array.ndim == 1 or (counts and array.shape[1] == TRIPLE)
+    return array.dtype.kind in "biuf" and shaped and _in_range(array, counts=counts)
+
+
+def _in_range(scores: npt.NDArray[Any], *, counts: bool) -> bool:
+    """Say whether item scores are numbers from 0, and to 1 unless they are counts; NaN is not."""
+    if not scores.size:
+        return True
+    low, high = scores.min(), scores.max()  # NaN where any is NaN
+    return bool(low >= 0 and (np.isfinite(high) if counts else high <= 1 + 1e-6))
 
 
 def _frozen(value: Any) -> Any:  # noqa: ANN401 - any JSON value
@@ -191,6 +223,8 @@ def _inline_items(cell: Cell, rows: Sequence[ResultRow]) -> ItemScores:
             )
         values = np.asarray(row.item_scores, dtype=np.float32)
         scores.append(values if own == ids else values[np.argsort([place[item] for item in own])])
+    if len({array.shape for array in scores}) > 1:
+        raise UserError(f"{cell}: {MIXED_WIDTH}")
     return ItemScores(cell, tuple(row.run for row in rows), tuple(ids), np.stack(scores))
 
 
@@ -201,7 +235,7 @@ def read_results(source: Path) -> Results:
         raise UserError(f"no results at {source}; expected a results.jsonl or a store folder that holds one")
     rows: list[ResultRow] = []
     first_line: dict[tuple[Run, Cell], int] = {}
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
@@ -218,11 +252,13 @@ def read_results(source: Path) -> Results:
     return Results(tuple(rows), path, source if source.is_dir() else None)
 
 
-def _load(line: str, *, where: str) -> object:
+def _load(line: bytes, *, where: str) -> object:
     try:
-        return json.loads(line, parse_constant=lambda _: None)
+        return json.loads(line.decode("utf-8"), parse_constant=lambda _: None)
     except json.JSONDecodeError as error:
         raise UserError(f"{where}: not JSON ({error.msg} at column {error.colno})") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{where}: not JSON in UTF-8 ({error})") from error
 
 
 def write_results(path: Path, rows: Iterable[ResultRow]) -> None:
@@ -253,9 +289,9 @@ def write_item_ids(store: Path, target: str, language_code: str, ids: Sequence[s
 def write_item_scores(store: Path, cell: Cell, scores: dict[Run, npt.ArrayLike]) -> None:
     """Store the per-example scores of a cell: per run (items,) in 0-1 or (items, 3) counts, in the order of the ids."""
     arrays = {run: np.asarray(scores[run], dtype=np.float32) for run in sorted(scores)}
-    width = {3 if array.ndim == 2 else 1 for array in arrays.values()}
+    width = {TRIPLE if array.ndim == 2 else 1 for array in arrays.values()}
     if len(width) != 1:
-        raise UserError(f"{cell}: some runs have one score per item and some three; a cell has one kind")
+        raise UserError(f"{cell}: {MIXED_WIDTH}")
     runs = list(arrays)
     table = pa.table(
         {
@@ -275,12 +311,22 @@ def read_item_ids(store: Path, cell: Cell) -> tuple[str, ...]:
     path = store / "items" / f"{cell.target}.{cell.language}.ids.parquet"
     if not path.is_file():
         raise UserError(f"{cell}: item scores without ids; expected {path.name} in the store")
-    return tuple(pq.read_table(path)["item_id"].to_pylist())
+    return tuple(_read_parquet(path, "item_id")["item_id"].to_pylist())
+
+
+def _read_parquet(path: Path, *columns: str) -> pa.Table:
+    """Read columns of a Parquet file; UserError for a file that is not one, or has others."""
+    try:
+        return pq.read_table(path, columns=list(columns))
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path.name} in the store cannot be read: {reason}; score the runs again") from error
 
 
 def read_items(store: Path, cell: Cell) -> ItemScores:
     """Read the per-example scores of a cell from a store; UserError when a run's scores do not match the ids."""
-    table = pq.read_table(store / "items" / f"{'.'.join(cell)}.parquet")
+    path = store / "items" / f"{'.'.join(cell)}.parquet"
+    table = _read_parquet(path, "arm", "size", "seed", "item_scores")
     ids = read_item_ids(store, cell)
     columns = (table[name].to_pylist() for name in ("arm", "size", "seed"))
     runs = tuple(Run(*values) for values in zip(*columns, strict=True))
@@ -291,5 +337,8 @@ def read_items(store: Path, cell: Cell) -> ItemScores:
         raise UserError(
             f"{cell}: {runs[wrong[0]]} has {len(lists[int(wrong[0])]) // width} item scores for {len(ids)} ids"
         )
+    flat = lists.flatten().to_numpy(zero_copy_only=False)
+    if not _in_range(flat, counts=width == TRIPLE):
+        raise UserError(f"{cell}: {path.name}: {ITEM_SCORES}")
     shape = (len(runs), len(ids)) if width == 1 else (len(runs), len(ids), width)
-    return ItemScores(cell, runs, ids, lists.flatten().to_numpy(zero_copy_only=False).reshape(shape))
+    return ItemScores(cell, runs, ids, flat.reshape(shape))

@@ -175,6 +175,53 @@ def test_inline_items_in_another_order_are_aligned_by_id(results_file: Maker) ->
     np.testing.assert_array_equal(items.scores, [[1, 0, 0], [1, 0, 0]])
 
 
+@pytest.mark.parametrize(
+    "scores",
+    [
+        (1, 0, None),
+        (1, 0, 7),
+        (1, 0, -1),
+        (1, 0, "1"),
+        (1, 0, (1, 1, 1)),
+        ((1, 1), (1, 1), (1, 1)),
+        ((1, 1, 1), (1, 1, None), (1, 1, 1)),
+        ({}, {}, {}),
+    ],
+)
+def test_item_scores_that_are_no_scores_are_refused_with_their_line(tmp_path: Path, scores: tuple[object, ...]) -> None:
+    row = {**ROW, "item_ids": ["a", "b", "c"], "item_scores": scores}
+    (tmp_path / "results.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    with pytest.raises(UserError, match=r"results\.jsonl line 1: item_scores hold other things than numbers"):
+        read_results(tmp_path)
+
+
+@pytest.mark.parametrize("ids", [["a", "a", "b"], ["a", "b", 3], ["a", "b", ["c"]]])
+def test_item_ids_are_texts_and_each_stands_once(tmp_path: Path, ids: list[object]) -> None:
+    row = {**ROW, "item_ids": ids, "item_scores": [1, 0, 0]}
+    (tmp_path / "results.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    with pytest.raises(UserError, match="item_ids repeat, or are not all text"):
+        read_results(tmp_path)
+
+
+def test_a_file_that_is_not_text_and_a_store_that_is_not_parquet_are_named(tmp_path: Path) -> None:
+    (tmp_path / "results.jsonl").write_bytes(b"\xff\xfe{}")
+    with pytest.raises(UserError, match=r"results\.jsonl line 1: not JSON in UTF-8"):
+        read_results(tmp_path)
+    cell = Cell("xnli", "de", "accuracy")
+    write_item_ids(tmp_path, "xnli", "de", ["a"])
+    (tmp_path / "items" / "xnli.de.accuracy.parquet").write_bytes(b"junk")
+    with pytest.raises(UserError, match=r"xnli\.de\.accuracy\.parquet in the store cannot be read"):
+        read_items(tmp_path, cell)
+
+
+def test_item_scores_of_a_store_that_are_no_scores_are_refused(tmp_path: Path) -> None:
+    cell = Cell("xnli", "de", "accuracy")
+    write_item_ids(tmp_path, "xnli", "de", ["a", "b"])
+    write_item_scores(tmp_path, cell, {Run("real", 10, 0): [1, float("nan")]})
+    with pytest.raises(UserError, match="item_scores hold other things than numbers"):
+        read_items(tmp_path, cell)
+
+
 def test_runs_scored_on_other_items_are_refused(results_file: Maker) -> None:
     first = ResultRow(**{**ROW, "item_ids": ("a", "b", "c"), "item_scores": (1, 0, 0)})  # type: ignore[arg-type]
     second = replace(first, seed=1, item_ids=("c", "a", "x"))
