@@ -10,105 +10,23 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from evaluator import resampling
-from evaluator.languages import ENGLISH
+from evaluator.pairs import Pair, pairs_of, rounded, with_holm
 from evaluator.results import Results
 from evaluator.scaling import Curve, ExchangeRate, exchange_rate, fit_curves
 from evaluator.scopes import Scope, estimand_of, make_scopes
-from evaluator.significance import (
-    Estimate,
-    Floats,
-    Group,
-    Scores,
-    at_least,
-    holm,
-    item_noise,
-    sign_flip_floor,
-    sign_flip_p,
-)
+from evaluator.significance import Estimate, Floats, Group, Scores, item_noise
 from evaluator.table import Problem, Table, some_of
 from synthgen import __version__
 
-Verdict = Literal["a", "b", "equivalent", "unresolved"]
-
-ALPHA = 0.05
-MIN_FLIP_PAIRS = 6  # below six pairs a sign-flip test cannot reach 0.05
 CURVE_POINTS = 48
 NO_VERDICT = "sample data supports no verdict"
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Arm `a` minus arm `b` in a scope, both at `size`, or each at its own full size (`size` is "full")."""
-
-    a: str
-    b: str
-    size: int | Literal["full"]
-    size_a: int
-    size_b: int
-    scope: str
-    estimate: Estimate
-    margin: float
-    reason: str | None = None  # why no verdict is given, whatever the numbers say
-    p_floor: float | None = None
-    p_permutation: float | None = None
-    p_holm: float | None = None
-    languages: Mapping[str, int] | None = None
-
-    @property
-    def known(self) -> bool:
-        """Whether there is a difference with a standard error."""
-        return self.estimate.known
-
-    @property
-    def verdict(self) -> Verdict:
-        """Equivalent when both one-sided tests pass; else the better arm when the interval excludes zero."""
-        if not self.known or self.reason is not None:
-            return "unresolved"
-        if self.estimate.p_equivalence(self.margin) <= ALPHA:
-            return "equivalent"
-        if self.estimate.p <= ALPHA:
-            return "a" if self.estimate.value > 0 else "b"
-        return "unresolved"
-
-    def document(self) -> dict[str, Any]:
-        """Return the object of comparison.json."""
-        e, known = self.estimate, self.known
-        return {
-            "a": self.a,
-            "b": self.b,
-            "size": self.size,
-            "size_a": self.size_a,
-            "size_b": self.size_b,
-            "scope": self.scope,
-            "difference": _number(e.value),
-            "ci95": [_number(end) for end in e.interval()] if known else None,
-            "se": _number(e.se) if known else None,
-            "df": _number(min(e.df, 1e6)) if known else None,
-            "p": _number(e.p, 6) if known else None,
-            "p_holm": _number(self.p_holm, 6),
-            "p_permutation": _number(self.p_permutation, 6),
-            "p_floor": _number(self.p_floor, 6),
-            "p_equivalence": _number(e.p_equivalence(self.margin), 6) if known else None,
-            "mde80": _number(e.mde80) if known else None,
-            "margin": self.margin,
-            "verdict": self.verdict,
-            "seeds": e.seeds,
-            "paired": e.paired,
-            "items_resampled": e.items_resampled,
-            "languages": dict(self.languages) if self.languages else None,
-            "reason": self.reason,
-        }
-
-
-def _number(value: float | None, digits: int = 4) -> float | None:
-    return None if value is None or not np.isfinite(value) else round(float(value), digits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +46,9 @@ class Point:
             "arm": self.arm,
             "size": self.size,
             "scope": self.scope,
-            "mean": _number(self.estimate.value),
-            "ci95": [_number(end) for end in self.estimate.interval()] if known else None,
-            "by_seed": [_number(value) for value in self.by_seed],
+            "mean": rounded(self.estimate.value),
+            "ci95": [rounded(end) for end in self.estimate.interval()] if known else None,
+            "by_seed": [rounded(value) for value in self.by_seed],
         }
 
 
@@ -149,14 +67,14 @@ class FittedCurve:
             "arm": self.curve.arm,
             "scope": self.scope,
             "form": self.curve.form,
-            "parameters": [_number(value, 6) for value in self.curve.theta],
-            "aicc": {form: _number(value, 3) for form, value in self.curve.aicc.items()},
+            "parameters": [rounded(value, 6) for value in self.curve.theta],
+            "aicc": {form: rounded(value, 3) for form, value in self.curve.aicc.items()},
             "sizes": list(self.curve.sizes),
             "band": [
                 {
                     "n": round(n, 1),
-                    "value": _number(value),
-                    "ci95": [_number(low), _number(high)] if np.isfinite(low) else None,
+                    "value": rounded(value),
+                    "ci95": [rounded(low), rounded(high)] if np.isfinite(low) else None,
                     "extrapolated": not first <= n <= last,
                 }
                 for n, value, low, high in self.band
@@ -216,9 +134,9 @@ def _exchange_document(rate: ExchangeRate) -> dict[str, Any]:
         "arm": rate.arm,
         "reference": rate.reference,
         "k": rate.k,
-        "equals": _number(rate.equals, 1),
-        "ci95": [_number(rate.low, 1), _number(rate.high, 1)],
-        "rate": _number(rate.rate),
+        "equals": rounded(rate.equals, 1),
+        "ci95": [rounded(rate.low, 1), rounded(rate.high, 1)],
+        "rate": rounded(rate.rate),
         "reached": rate.equals is not None,
         "limits": [round(limit, 1) for limit in rate.limits],
     }
@@ -239,7 +157,11 @@ def compare_results(results: Results, *, margin: float = 0.5, preferred: Sequenc
     sample = any(row.is_sample for row in results.rows)
     reasons = {key: fault or (NO_VERDICT if sample else None) for key, fault in refused.items()}
     levels = [scope for scope in scopes if scope.kind != "gap"]
-    pairs = [pair for scope in levels for pair in _pairs(arms, scope.key, scores, reasons, margin)]
+    pairs = [
+        pair
+        for scope in levels
+        for pair in pairs_of(scope.key, scores[scope.key], arms, margin=margin, fault=reasons[scope.key])
+    ]
     points = [point for scope in levels for point in _points(arms, scope.key, scores)]
     curves = [c for scope in scopes if scope.kind in ("all", "target") for c in _curves(arms, scope.key, scores)]
     estimand = estimand_of(table.cells)
@@ -254,7 +176,7 @@ def compare_results(results: Results, *, margin: float = 0.5, preferred: Sequenc
         margin=margin,
         sample=sample,
         arms=tuple(arms),
-        pairs=tuple(_with_holm(pairs)),
+        pairs=tuple(with_holm(pairs)),
         points=tuple(points),
         curves=tuple(curves),
         exchange_rates=tuple(_exchange_rates(curves, scores)) if not sample else (),
@@ -281,70 +203,8 @@ def _scores(table: Table, scope: Scope, drawn: resampling.ScopeDraws, fault: str
     draws = np.nan_to_num(drawn.draws[scope.key].astype(np.float64))
     owners = [(run.arm, run.size) for run in table.runs]
     run_seeds = [run.seed for run in table.runs]
-    return Scores(values, seeds, item_noise(draws, list(values), owners, run_seeds, drawn.items[scope.key]))
-
-
-def _matched(arms: Sequence[str], groups: Iterable[Group]) -> Iterator[tuple[Group, Group, int | Literal["full"]]]:
-    """Yield every pair of arms at each common size, and at their own full sizes where those differ."""
-    sizes: dict[str, list[int]] = {}
-    for arm, size in groups:
-        sizes.setdefault(arm, []).append(size)
-    for b, a in itertools.combinations(arms, 2):
-        own_a, own_b = sorted(sizes[a]), sorted(sizes[b])
-        if own_b == [0] or own_a == [0]:  # an arm without intermediate data is shown at every size
-            yield from (((a, n), (b, m), max(n, m)) for n in own_a for m in own_b)
-            continue
-        yield from (((a, n), (b, n), n) for n in own_a if n in own_b)
-        if own_a[-1] != own_b[-1]:
-            yield (a, own_a[-1]), (b, own_b[-1]), "full"
-
-
-def _pairs(
-    arms: Sequence[str], key: str, scores: Mapping[str, Scores], reasons: Mapping[str, str | None], margin: float
-) -> Iterator[Pair]:
-    own = scores[key]
-    for a, b, size in _matched(arms, own.values):
-        estimate = own.contrast({a: 1.0, b: -1.0})
-        flips = _sign_flips(own, a, b) if estimate.known and estimate.paired else (None, None)
-        reason = reasons[key] or _unknown_reason(own, estimate, a, b)
-        yield Pair(a[0], b[0], size, a[1], b[1], key, estimate, margin, reason, *flips)
-
-
-def _unknown_reason(scores: Scores, estimate: Estimate, a: Group, b: Group) -> str | None:
-    if not np.isfinite(estimate.value):
-        holes = [f"{arm}@{size}" for arm, size in (a, b) if not np.isfinite(scores.values[arm, size]).all()]
-        return f"missing or failed scores of {' and '.join(holes)}"
-    return None if estimate.known else "one seed: the noise of training is unknown"
-
-
-def _sign_flips(scores: Scores, a: Group, b: Group) -> tuple[float | None, float | None]:
-    difference = scores.values[a] - scores.values[b]
-    n = len(difference)
-    p = sign_flip_p(difference, np.random.default_rng(0)) if n >= MIN_FLIP_PAIRS else None
-    return sign_flip_floor(n), p
-
-
-def _with_holm(pairs: Sequence[Pair]) -> Iterator[Pair]:
-    """Adjust language p-values within each comparison, and count "better in at least k of m" for its whole."""
-    families: dict[tuple[str, str, int, int], list[Pair]] = {}
-    for pair in pairs:
-        if pair.scope.startswith("language:") and pair.scope != f"language:{ENGLISH}" and pair.known:
-            families.setdefault((pair.a, pair.b, pair.size_a, pair.size_b), []).append(pair)
-    adjusted: dict[tuple[str, str, int, int, str], float] = {}
-    for key, own in families.items():
-        for pair, p in zip(own, holm([pair.estimate.p for pair in own]), strict=True):
-            adjusted[*key, pair.scope] = p
-    for pair in pairs:
-        key = (pair.a, pair.b, pair.size_a, pair.size_b)
-        if pair.scope == "all" and pair.known and key in families:
-            yield replace(pair, languages=_count(families[key]))
-        else:
-            yield replace(pair, p_holm=adjusted.get((*key, pair.scope)))
-
-
-def _count(languages: Sequence[Pair]) -> dict[str, int]:
-    above = [pair.estimate.p_above() for pair in languages]
-    return {"a_better": at_least(above), "b_better": at_least([1 - p for p in above]), "of": len(languages)}
+    noise = item_noise(draws, list(values), owners, run_seeds, drawn.items[scope.key])
+    return Scores(values, seeds, noise, {group: drawn.draws[scope.key][index] for group, index in table.groups.items()})
 
 
 def _points(arms: Sequence[str], key: str, scores: Mapping[str, Scores]) -> Iterator[Point]:
@@ -389,6 +249,7 @@ def _signature(results: Results, estimand: Mapping[str, Any], table: Table) -> s
     splits = "+".join(sorted({row.split for row in results.rows}))
     parts = {
         "estimand": estimand["hash"],
+        "metrics": "+".join(sorted({metric for entry in estimand["targets"].values() for metric in entry["metrics"]})),
         "targets": len(estimand["targets"]),
         "split": splits,
         "seeds": "+".join(map(str, seeds)),
@@ -408,8 +269,8 @@ def _cell_documents(table: Table) -> Iterator[dict[str, Any]]:
                 "arm": arm,
                 "size": size,
                 **cell._asdict(),
-                "mean": _number(float(np.mean(values))),
-                "sd": _number(sd),
+                "mean": rounded(float(np.mean(values))),
+                "sd": rounded(sd),
                 "seeds": len(values),
                 "failed": int(np.isnan(values).sum()),
             }

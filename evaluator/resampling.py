@@ -1,12 +1,13 @@
 """From cells to scopes: what resampling the test items says about every aggregate, in one pass over the scores.
 
 A scope is a weighted sum of cells (target, language, metric). Items are drawn once per group of languages that share
-item ids, so the translations of one sentence enter and leave a draw together, in every arm and seed. The draws of a
-cell are one matrix product; only their sums per scope are kept.
+item ids, so the translations of one sentence enter and leave a draw together, in every arm and seed; targets are drawn
+independently. The draws of a cell are one matrix product; only their sums per scope are kept.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -85,7 +86,7 @@ def _cells_with_counts(
     for number, component in enumerate(_components(ids)):
         union = tuple(dict.fromkeys(item for cell in component for item in ids[cell]))
         place = {item: index for index, item in enumerate(union)}
-        rng = np.random.default_rng([_SEED, number, len(union)])
+        rng = np.random.default_rng([_SEED, zlib.crc32(component[0].target.encode()), number, len(union)])
         counts = resample_counts(len(union), DRAWS, rng)
         for first, cell in enumerate(component):
             same = ids[cell] == union

@@ -18,6 +18,9 @@ from evaluator.languages import ENGLISH
 from evaluator.results import Cell, ResultRow, Run
 from evaluator.significance import Floats, Group
 
+MIN_SIBLINGS = 3
+FAR_POINTS, FAR_SPREADS = 10.0, 5.0  # how far below its siblings a run is called collapsed
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -143,16 +146,28 @@ def _short(rows: Iterable[ResultRow]) -> Iterator[Problem]:
 
 
 def _degenerate(runs: Sequence[Run], values: Mapping[Cell, Floats]) -> Iterator[Problem]:
-    """Report runs that scored the same in every language of a target: they predict one class (they are kept)."""
+    """Report runs that look collapsed: one score in every language (one class), or far below the other seeds."""
     by_target: dict[tuple[str, str], list[Floats]] = {}
     for cell, scores in values.items():
         by_target.setdefault((cell.target, cell.metric), []).append(scores)
+    siblings: dict[Group, list[int]] = {}
+    for index, run in enumerate(runs):
+        siblings.setdefault((run.arm, run.size), []).append(index)
     for (target, _), scores_by_language in by_target.items():
         stacked = np.stack(scores_by_language)
-        if len(stacked) < 3:
-            continue
-        for index in np.flatnonzero(np.ptp(stacked, axis=0) == 0):
-            message = (
-                f"{runs[index]} scores {stacked[0, index]:.2f} on {target} in every language: it may have collapsed"
-            )
-            yield Problem("degenerate run", f"{message}; kept in every average")
+        constant = np.flatnonzero(np.ptp(stacked, axis=0) == 0) if len(stacked) >= 3 else ()
+        sayings = {runs[i]: f"{stacked[0, i]:.2f} on {target} in every language" for i in constant}
+        for group in siblings.values():
+            for i, saying in _far_below(group, stacked.mean(axis=0)):
+                sayings.setdefault(runs[i], f"{saying} on {target}")
+        for run, saying in sayings.items():
+            message = f"{run} scores {saying}: it may have collapsed; kept in every average"
+            yield Problem("degenerate run", message)
+
+
+def _far_below(group: Sequence[int], means: Floats) -> Iterator[tuple[int, str]]:
+    """Yield the runs whose mean lies ten points, and five times the spread of the other seeds, below all of those."""
+    for index in group if len(group) >= MIN_SIBLINGS else ():
+        others = np.array([means[i] for i in group if i != index])
+        if others.min() - means[index] > max(FAR_POINTS, FAR_SPREADS * np.ptp(others)):
+            yield index, f"{means[index]:.2f}, the other seeds {others.min():.2f} to {others.max():.2f},"

@@ -11,7 +11,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from evaluator.comparison import Comparison, Pair, compare_results
+from evaluator.comparison import Comparison, compare_results
+from evaluator.pairs import Pair
 from evaluator.report import words
 from evaluator.report.card import results_card
 from evaluator.report.markdown import results_section
@@ -101,7 +102,7 @@ def _table(comparison: Comparison) -> Table:
 
 
 def _cells(pair: Pair) -> list[Text]:
-    size = "full" if pair.size == "full" else f"{pair.size:,}"
+    size = words.size_label(pair)
     if not pair.known:
         return [Text(text) for text in (pair.a, pair.b, size, "", "", "", "", pair.reason or "not resolved")]
     e = pair.estimate

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from evaluator.comparison import Comparison, Pair
+from evaluator.comparison import Comparison
+from evaluator.pairs import Pair
 from evaluator.report import words
 
 
@@ -44,8 +45,7 @@ def _differences(comparison: Comparison) -> list[str]:
 
 
 def _row(pair: Pair) -> str:
-    size = "full" if pair.size == "full" else f"{pair.size:,}"
-    start = f"| {escape(pair.a)} | {escape(pair.b)} | {size} |"
+    start = f"| {escape(pair.a)} | {escape(pair.b)} | {words.size_label(pair)} |"
     if not pair.known:
         return f"{start} | | | | | {escape(pair.reason or 'not resolved')} |"
     e = pair.estimate

@@ -16,8 +16,9 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from evaluator.comparison import Comparison, Pair, Point
+from evaluator.comparison import Comparison, Point
 from evaluator.languages import ENGLISH, LANGUAGES
+from evaluator.pairs import Pair
 from evaluator.report import charts, methods, words
 
 EMPTY: tuple[object, ...] = (None, "", [], {})
@@ -141,9 +142,7 @@ def _size(size: int | str) -> str:
 def _forests(comparison: Comparison) -> list[Forest]:
     forests = []
     for lead in words.lead_pairs(comparison):
-        own = [
-            p for p in comparison.pairs if (p.a, p.b, p.size_a, p.size_b) == (lead.a, lead.b, lead.size_a, lead.size_b)
-        ]
+        own = [pair for pair in comparison.pairs if _same(pair, lead)]
         limit = _limit(own)
         groups: dict[str, list[ForestRow]] = {"All targets": [ForestRow("all targets", lead, _place(lead, limit))]}
         for kind, title in GROUPS.items():
@@ -188,7 +187,7 @@ def _heat(comparison: Comparison, size: int) -> Heat:
     by_key = {(p.arm, p.size, p.scope): p for p in comparison.points}
     at = {arm: size if (arm, size, "all") in by_key else 0 for arm in comparison.arms}
     arms = [arm for arm in comparison.arms if (arm, at[arm], "all") in by_key]
-    lead = next((p for p in words.lead_pairs(comparison) if p.size == size), None)
+    lead = next((p for p in sorted(comparison.headline(), key=_untrained) if p.size == size), None)
     codes = [s.removeprefix("language:") for s in comparison.by_scope if s.startswith("language:")]
     gaps = _language_gaps(comparison, lead.a if lead else arms[-1], at[lead.a] if lead else at[arms[-1]])
     rows = []
@@ -203,6 +202,10 @@ def _heat(comparison: Comparison, size: int) -> Heat:
 
 def _same(first: Pair, second: Pair) -> bool:
     return (first.a, first.b, first.size) == (second.a, second.b, second.size)
+
+
+def _untrained(pair: Pair) -> bool:
+    return 0 in (pair.size_a, pair.size_b)
 
 
 def _value(point: Point | None) -> float | None:
@@ -230,15 +233,17 @@ def _data_card(comparison: Comparison, arm: str, entry: dict[str, Any]) -> DataC
     facts = {
         key.replace("_", " "): _fact(value) for key, value in entry.items() if key not in shown and value not in EMPTY
     }
-    rejected = entry.get("rejected") or {}
-    rejected = rejected if isinstance(rejected, dict) else {"rejected": rejected}
-    counts = {str(reason): int(number) for reason, number in sorted(rejected.items(), key=lambda item: -int(item[1]))}
-    link, kept, failed = (
-        safe_link(entry.get("dataset_card")),
-        int(entry.get("kept") or 0),
-        int(entry.get("failed") or 0),
-    )
-    return DataCard(arm, comparison.arms.index(arm), link, kept, counts, failed, facts)
+    rejected = entry.get("rejected")
+    given = rejected.items() if isinstance(rejected, dict) else [("rejected", rejected)]
+    counts = {str(reason): _whole(number) for reason, number in given if _whole(number)}
+    by_count = dict(sorted(counts.items(), key=lambda item: -item[1]))
+    link, kept, failed = safe_link(entry.get("dataset_card")), _whole(entry.get("kept")), _whole(entry.get("failed"))
+    return DataCard(arm, comparison.arms.index(arm), link, kept, by_count, failed, facts)
+
+
+def _whole(value: object) -> int:
+    """Return a count from a side file, 0 for anything that is not one."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
 def _fact(value: object) -> str:
@@ -309,22 +314,17 @@ def _with_half_width(point: Point | None) -> str:
 
 
 def _pairs_table(comparison: Comparison) -> FullTable:
-    header = "a,b,scope,size,a - b,low,high,p,Holm p,permutation p,its floor,equivalence p,detectable,seeds,verdict"
+    header = (
+        "a,b,scope,size,a - b,low,high,multi-bootstrap s.e.,p,Holm p,permutation p,its floor,equivalence p,detectable,"
+        "seeds,verdict"
+    )
     rows = []
     for pair in comparison.pairs:
         d = pair.document()
         low, high = d["ci95"] or (None, None)
-        numbers = [
-            d["difference"],
-            low,
-            high,
-            d["p"],
-            d["p_holm"],
-            d["p_permutation"],
-            d["p_floor"],
-            d["p_equivalence"],
-        ]
-        texts = ["" if value is None else f"{value:.4g}" for value in [*numbers, d["mde80"], d["seeds"]]]
+        names = ["multibootstrap_se", "p", "p_holm", "p_permutation", "p_floor", "p_equivalence", "mde80", "seeds"]
+        numbers = [d["difference"], low, high, *(d[name] for name in names)]
+        texts = ["" if value is None else f"{value:.4g}" for value in numbers]
         rows.append([pair.a, pair.b, pair.scope, str(pair.size), *texts, d["verdict"]])
     return FullTable("differences", "Every difference, in every scope", header.split(","), rows, 3)
 

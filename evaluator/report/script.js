@@ -118,11 +118,14 @@
   const texMarks = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "±": "$\\pm$", "−": "$-$" };
   const texCell = (text) => text.replace(/[\\~^±−]|[&%$#_{}]/g, (mark) => texMarks[mark] ?? `\\${mark}`);
   const formats = {
-    csv: (table) => ["text/csv", lines(table).map((row) => row.map(csvCell).join(",")).join("\r\n") + "\r\n"],
+    csv: (table) => {
+      const signed = lines(table).map((row, at) => [...row, at ? report.signature : "signature"]);
+      return ["text/csv", signed.map((row) => row.map(csvCell).join(",")).join("\r\n") + "\r\n"];
+    },
     tex: (table) => {
       const [head, ...rows] = lines(table).map((row) => `${row.map(texCell).join(" & ")} \\\\`);
       const columns = [...table.rows[0].cells].map((cell) => (cell.classList.contains("t") ? "l" : "r")).join("");
-      return ["application/x-tex", [`\\begin{tabular}{${columns}}`, "\\toprule", head, "\\midrule", ...rows, "\\bottomrule", "\\end{tabular}", ""].join("\n")];
+      return ["application/x-tex", [`% ${report.signature}`, `\\begin{tabular}{${columns}}`, "\\toprule", head, "\\midrule", ...rows, "\\bottomrule", "\\end{tabular}", ""].join("\n")];
     },
   };
   for (const button of all("button[data-save]")) {

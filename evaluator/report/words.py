@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from evaluator.comparison import Comparison, Pair
+from evaluator.comparison import Comparison
+from evaluator.pairs import Pair
 from evaluator.scaling import ExchangeRate
 from evaluator.table import Problem
 
@@ -53,9 +54,24 @@ def interval_text(low: float, high: float) -> str:
 
 def size_text(pair: Pair) -> str:
     """Return at which size two arms are compared."""
-    if pair.size == "full":
+    if pair.size != "full":
+        return f"at {pair.size:,} examples" if pair.size else "as they are"
+    if unlike_sizes(pair):
         return f"at full size ({pair.size_a:,} and {pair.size_b:,} examples)"
-    return f"at {pair.size:,} examples" if pair.size else "as they are"
+    largest = max(pair.size_a, pair.size_b)
+    return f"at full size ({largest:,} examples)" if largest else "as they are"
+
+
+def size_label(pair: Pair) -> str:
+    """Return the size as a table has it."""
+    if pair.size != "full":
+        return f"{pair.size:,}"
+    return "full" if unlike_sizes(pair) else f"{max(pair.size_a, pair.size_b):,} (full)"
+
+
+def unlike_sizes(pair: Pair) -> bool:
+    """Say whether two arms with intermediate data were compared at different sizes."""
+    return 0 not in (pair.size_a, pair.size_b) and pair.size_a != pair.size_b
 
 
 def sentence(pair: Pair) -> str:
@@ -73,7 +89,8 @@ def sentence(pair: Pair) -> str:
         power = f"a true difference below {pair.estimate.mde80:.2f} points would usually go unseen in this design"
         return f"{pair.a} and {pair.b} cannot be told apart {size_text(pair)} ({numbers}); {power}."
     word = "beats" if pair.verdict == "a" else "falls short of"
-    return f"{pair.a} {word} {pair.b} {size_text(pair)} ({numbers}, {p_text(pair.estimate.p)}{_languages(pair)})."
+    tests = p_text(pair.estimate.p) + _permutation(pair)
+    return f"{pair.a} {word} {pair.b} {size_text(pair)} ({numbers}, {tests}{_languages(pair)})."
 
 
 def headline(pair: Pair) -> str:
@@ -87,6 +104,12 @@ def headline(pair: Pair) -> str:
         return f"{pair.a} and {pair.b} cannot be told apart {size_text(pair)}."
     word = "beats" if pair.verdict == "a" else "falls short of"
     return f"{pair.a} {word} {pair.b} by {gap} {size_text(pair)}."
+
+
+def _permutation(pair: Pair) -> str:
+    if pair.p_permutation is None or pair.p_floor is None:
+        return ""
+    return f"; permutation over seeds {p_text(pair.p_permutation)}, its floor {pair.p_floor:.2g}"
 
 
 def _languages(pair: Pair) -> str:
@@ -104,18 +127,27 @@ def exchange_sentence(rate: ExchangeRate) -> str:
     if rate.equals is None:
         least = f"; at least {count(rate.low)} would be needed" if rate.low is not None else ""
         return f"{rate.arm} does not reach {goal} within {count(rate.limits[1])} examples{least}."
+    if rate.low is None and rate.high is None:
+        span = f"{count(rate.limits[0])} to {count(rate.limits[1])}"
+        return f"How many {rate.arm} examples equal {goal} stays open: anything from {span}, and beyond, fits the data."
     low = "fewer than " + count(rate.limits[0]) if rate.low is None else count(rate.low)
     high = "more than " + count(rate.limits[1]) if rate.high is None else count(rate.high)
-    return f"{count(rate.equals)} {rate.arm} examples equal {goal} (95 % interval {low} to {high})."
+    number = f"{count(rate.equals)} {rate.arm} examples" + (" or fewer" if rate.equals <= rate.limits[0] else "")
+    return f"{number} equal {goal} (95 % interval {low} to {high})."
 
 
 def lead_pairs(comparison: Comparison) -> list[Pair]:
-    """Return the pairs a reader asks about first: two trained arms, full size and large sizes first."""
+    """Return the pairs a reader asks about first: two trained arms, full size and large sizes first.
+
+    What is the same at a common size and at full size stands once, as full size.
+    """
+    full = {(p.a, p.b, p.size_a, p.size_b) for p in comparison.headline() if p.size == "full"}
 
     def rank(pair: Pair) -> tuple[bool, bool, int]:
         return 0 in (pair.size_a, pair.size_b), pair.size != "full", -max(pair.size_a, pair.size_b)
 
-    return sorted(comparison.headline(), key=rank)
+    once = [p for p in comparison.headline() if p.size == "full" or (p.a, p.b, p.size_a, p.size_b) not in full]
+    return sorted(once, key=rank)
 
 
 def lead_rates(comparison: Comparison) -> list[ExchangeRate]:

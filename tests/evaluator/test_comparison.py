@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluator.comparison import Comparison, Pair, compare_results
+from evaluator.comparison import Comparison, compare_results
+from evaluator.pairs import Pair
 from evaluator.results import Cell, ResultRow, Run, read_results, write_item_ids, write_item_scores, write_results
 from evaluator.scopes import make_scopes
 
@@ -85,10 +86,32 @@ def test_a_family_counts_targets_equally_however_many_languages_they_have() -> N
     assert germanic.cells == {cells[0]: 0.5, cells[1]: 0.25, cells[2]: 0.25}
 
 
-def test_every_pair_is_compared_at_every_common_size(comparison: Comparison) -> None:
+def test_every_pair_is_compared_at_every_common_size_and_at_full_size(comparison: Comparison) -> None:
     seen = {(pair.a, pair.b, pair.size) for pair in comparison.headline()}
     arms = [("real", "none"), ("synthetic", "none"), ("synthetic", "real")]
-    assert seen == {(a, b, size) for a, b in arms for size in (1_000, 4_000, 16_000)}
+    assert seen == {(a, b, size) for a, b in arms for size in (1_000, 4_000, 16_000, "full")}
+    for a, b in arms:
+        full, largest = whole(comparison, a, b, "full"), whole(comparison, a, b, 16_000)
+        assert replace(full, size=16_000) == largest
+
+
+def test_the_published_multi_bootstrap_stands_beside_and_agrees_where_test_items_make_the_noise(
+    comparison: Comparison,
+) -> None:
+    pair = whole(comparison, "synthetic", "real", "full")
+    assert pair.multibootstrap_se is not None
+    assert 0.5 < pair.multibootstrap_se / pair.estimate.se < 2
+
+
+def test_targets_are_resampled_independently(results_file: Maker, experiment_rows: Rows) -> None:
+    rows = [replace(r, target="xquad", data_revision="rev1") for r in experiment_rows(targets=("xnli",), seeds=2)]
+    both = compare(results_file([*rows, *(replace(r, target="xnli") for r in rows)]))
+    one, other, mean = (
+        next(p.estimate for p in both.points if (p.arm, p.size, p.scope) == ("none", 0, scope))
+        for scope in ("target:xnli", "target:xquad", "all")
+    )
+    assert one.value == other.value == mean.value
+    assert one.se != other.se  # the same scores under other draws
 
 
 def test_arms_of_other_sizes_are_compared_at_their_own_full_size_and_labelled_so(
@@ -269,6 +292,19 @@ def test_a_collapsed_run_is_reported_and_kept(results_file: Maker, experiment_ro
     found = compare(results_file(rows))
     assert "real@1000 seed 3 scores 33.30 on xnli in every language" in problems(found)["degenerate run"]
     assert whole(found, "synthetic", "real", 1_000).known
+
+
+def test_a_run_far_below_the_other_seeds_is_reported_and_kept(results_file: Maker, experiment_rows: Rows) -> None:
+    lost = Run("real", 16_000, 3)
+    rows = [
+        replace(r, value=max((r.value or 0) / 2 - i % 3, 0)) if (r.run, r.target) == (lost, "xnli") else r
+        for i, r in enumerate(experiment_rows(with_items=False))
+    ]
+    assert "degenerate run" not in problems(compare(results_file(with_items=False)))
+    found = compare(results_file(rows))
+    assert "real@16000 seed 3 scores " in problems(found)["degenerate run"]
+    assert "the other seeds " in problems(found)["degenerate run"]
+    assert whole(found, "synthetic", "real", "full").known
 
 
 def test_sample_data_support_no_verdict(results_file: Maker) -> None:

@@ -26,6 +26,7 @@ from evaluator.comparison import Comparison
 from evaluator.report import report, terminal_summary, words
 from evaluator.report.page import embedded_json
 from evaluator.results import ResultRow
+from evaluator.scaling import ExchangeRate
 from synthgen.errors import UserError
 
 from . import experiments
@@ -177,6 +178,52 @@ def test_the_funnel_and_the_cost_are_shown_when_they_are_known(results_file: Mak
     assert "60 kept of 100 asked (60.0 %); 10 failed" in page
     assert 'href="../s/README.md"' in page
     assert re.search(r"runs</th><td>5</td><td>6</td>", page)
+
+
+def rate(equals: float | None, low: float | None, high: float | None) -> ExchangeRate:
+    return ExchangeRate("synthetic", "real", 4_000, equals, low, high, (250.0, 64_000.0))
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (
+            rate(8_000, 6_000, 11_000),
+            "8,000 synthetic examples equal 4,000 real examples (95 % interval 6,000 to 11,000).",
+        ),
+        (
+            rate(8_000, 6_000, None),
+            "8,000 synthetic examples equal 4,000 real examples (95 % interval 6,000 to more than 64,000).",
+        ),
+        (
+            rate(250, None, 900),
+            "250 synthetic examples or fewer equal 4,000 real examples (95 % interval fewer than 250 to 900).",
+        ),
+        (
+            rate(8_000, None, None),
+            "How many synthetic examples equal 4,000 real examples stays open: "
+            "anything from 250 to 64,000, and beyond, fits the data.",
+        ),
+        (
+            rate(None, 64_000, None),
+            "synthetic does not reach 4,000 real examples within 64,000 examples; at least 64,000 would be needed.",
+        ),
+    ],
+)
+def test_an_exchange_rate_claims_no_more_than_was_measured(found: ExchangeRate, sentence: str) -> None:
+    assert words.exchange_sentence(found) == sentence
+
+
+@pytest.mark.parametrize("value", [None, "many", -3, 2.5, [1], {"a": 1}, True])
+def test_side_files_with_other_things_than_counts_still_make_a_page(
+    results_file: Maker, tmp_path: Path, value: object
+) -> None:
+    source = results_file(seeds=2, sizes=(1_000,), items=8)
+    card = {"origin": value, "kept": value, "rejected": value, "failed": value, "dataset_card": value}
+    source.with_name("arms.json").write_text(json.dumps({"real": card, "none": value}), encoding="utf-8")
+    source.with_name("plan.json").write_text(json.dumps({"planned": value, "real": value}), encoding="utf-8")
+    report(source, out=tmp_path / "report.html")
+    assert "The data of each arm" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_results_of_another_estimand_than_planned_are_a_problem(results_file: Maker, tmp_path: Path) -> None:
@@ -392,9 +439,11 @@ def test_tables_download_as_csv_latex_and_json(browser: Browser, page: Path) -> 
         if all(path.is_file() for path in wanted):
             break
         time.sleep(0.05)
-    assert wanted[0].read_bytes().startswith(b"arm,size,all,udpos,xnli\r\nnone,0,")
+    signature = json.loads(wanted[2].read_bytes())["signature"]
+    assert wanted[0].read_bytes().startswith(b"arm,size,all,udpos,xnli,signature\r\nnone,0,")
+    assert all(line.endswith(signature) for line in wanted[0].read_text(encoding="utf-8").splitlines()[1:])
     latex = wanted[1].read_text(encoding="utf-8")
-    assert latex.startswith("\\begin{tabular}{lrrrr}\n\\toprule\narm & size & all & udpos & xnli \\\\\n\\midrule\n")
+    assert latex.startswith(f"% {signature}\n\\begin{{tabular}}{{lrrrr}}\n\\toprule\narm & size & all & udpos & xnli")
     assert "$\\pm$" in latex
     assert json.loads(wanted[2].read_bytes()) == json.loads(page.with_name("comparison.json").read_bytes())
 
