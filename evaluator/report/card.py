@@ -9,7 +9,7 @@ from typing import Any
 from evaluator.comparison import Comparison
 from evaluator.report.markdown import escape, results_section
 from evaluator.report.methods import paragraphs
-from evaluator.report.page import plan_rows, safe_link
+from evaluator.report.page import plan_rows, safe_link, whole
 
 _ORIGIN = {
     "real": "real data",
@@ -66,12 +66,13 @@ def _arms(comparison: Comparison, arms: Mapping[str, Any]) -> list[str]:
 
 
 def _arm(facts: Mapping[str, Any]) -> str:
-    origin, kept = facts.get("origin"), facts.get("kept")
+    origin, kept = facts.get("origin"), whole(facts.get("kept"))
     encoder = f"encoder `{facts.get('encoder', 'not recorded')}` at `{facts.get('encoder_revision', 'not recorded')}`"
     if not kept:
         return f"no intermediate data here; {encoder}"
     told = ", ".join(_ORIGIN.get(name, name) for name in str(origin).split("+"))
-    tasks = " and ".join(map(str, facts.get("tasks") or ["an unnamed task"]))
+    named = facts.get("tasks")
+    tasks = " and ".join(map(str, named)) if isinstance(named, list) and named else "an unnamed task"
     model = f" by `{facts['model']}`" if facts.get("model") else ""
     link = safe_link(facts.get("dataset_card"))
     card = f", [card]({link})" if link else ""

@@ -235,13 +235,13 @@ def _data_card(comparison: Comparison, arm: str, entry: dict[str, Any]) -> DataC
     }
     rejected = entry.get("rejected")
     given = rejected.items() if isinstance(rejected, dict) else [("rejected", rejected)]
-    counts = {str(reason): _whole(number) for reason, number in given if _whole(number)}
+    counts = {str(reason): whole(number) for reason, number in given if whole(number)}
     by_count = dict(sorted(counts.items(), key=lambda item: -item[1]))
-    link, kept, failed = safe_link(entry.get("dataset_card")), _whole(entry.get("kept")), _whole(entry.get("failed"))
+    link, kept, failed = safe_link(entry.get("dataset_card")), whole(entry.get("kept")), whole(entry.get("failed"))
     return DataCard(arm, comparison.arms.index(arm), link, kept, by_count, failed, facts)
 
 
-def _whole(value: object) -> int:
+def whole(value: object) -> int:
     """Return a count from a side file, 0 for anything that is not one."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 

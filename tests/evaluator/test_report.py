@@ -219,7 +219,7 @@ def test_side_files_with_other_things_than_counts_still_make_a_page(
     results_file: Maker, tmp_path: Path, value: object
 ) -> None:
     source = results_file(seeds=2, sizes=(1_000,), items=8)
-    card = {"origin": value, "kept": value, "rejected": value, "failed": value, "dataset_card": value}
+    card = {"origin": value, "kept": value, "rejected": value, "failed": value, "tasks": value, "dataset_card": value}
     source.with_name("arms.json").write_text(json.dumps({"real": card, "none": value}), encoding="utf-8")
     source.with_name("plan.json").write_text(json.dumps({"planned": value, "real": value}), encoding="utf-8")
     report(source, out=tmp_path / "report.html")
