@@ -29,6 +29,7 @@ Verdict = Literal["a", "b", "equivalent", "unresolved"]
 Size = int | Literal["full"]
 
 ALPHA = 0.05
+LEAST_SE = 1e-9  # points; below it runs are copies of each other, or have collapsed
 MIN_FLIP_PAIRS = 6  # below six pairs a sign-flip test cannot reach 0.05
 
 
@@ -141,7 +142,9 @@ def _unknown_reason(scores: Scores, estimate: Estimate, a: Group, b: Group) -> s
     if not np.isfinite(estimate.value):
         holes = [f"{arm}@{size}" for arm, size in (a, b) if not np.isfinite(scores.values[arm, size]).all()]
         return f"missing or failed scores of {' and '.join(holes)}"
-    return None if estimate.known else "one seed: the noise of training is unknown"
+    if not estimate.known:
+        return "one seed: the noise of training is unknown"
+    return "no seed differs from another: noise cannot be estimated" if estimate.se < LEAST_SE else None
 
 
 def _sign_flips(scores: Scores, a: Group, b: Group) -> tuple[float | None, float | None]:

@@ -56,7 +56,7 @@ class Table:
             *_missing(rows, runs, cells),
             *_seed_problems(runs),
             *_short(rows),
-            *_no_transfer(cells),
+            *_nothing_to_compare(runs, cells),
         ]
         problems += [Problem("mixed cells", f"{message}; its aggregates are refused") for message in faults.values()]
         return cls(runs, cells, values, faults, (*problems, *_degenerate(runs, values)))
@@ -132,7 +132,10 @@ def _seed_problems(runs: Sequence[Run]) -> Iterator[Problem]:
         yield Problem("one size", "one size of intermediate data: no scaling curve and no exchange rate; give --sizes")
 
 
-def _no_transfer(cells: Iterable[Cell]) -> Iterator[Problem]:
+def _nothing_to_compare(runs: Iterable[Run], cells: Iterable[Cell]) -> Iterator[Problem]:
+    arms = {run.arm for run in runs}
+    if len(arms) == 1:
+        yield Problem("one arm", f"{arms.pop()} is the only arm: there is nothing to compare it with; give two or more")
     if all(cell.language == ENGLISH for cell in cells):
         yield Problem(
             "no transfer", "no language but English was scored: there is no transfer to measure; see --languages"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from evaluator.comparison import Comparison
@@ -76,8 +77,11 @@ def unlike_sizes(pair: Pair) -> bool:
 
 def sentence(pair: Pair) -> str:
     """Return what a pair of arms came to, in one sentence with its numbers."""
-    if not pair.known:
+    if not math.isfinite(pair.estimate.value):
         return f"{pair.a} and {pair.b} cannot be compared {size_text(pair)}: {pair.reason}."
+    if not pair.known:
+        value = f"{signed(pair.estimate.value)} points"
+        return f"{pair.a} against {pair.b} {size_text(pair)}: {value}, no interval and no verdict; {pair.reason}."
     low, high = pair.estimate.interval()
     numbers = f"{signed(pair.estimate.value)} points, 95 % interval {interval_text(low, high)}"
     if pair.reason is not None:
@@ -95,8 +99,8 @@ def sentence(pair: Pair) -> str:
 
 def headline(pair: Pair) -> str:
     """Return the verdict on a pair in as few words as are true."""
-    if not pair.known:
-        return f"{pair.a} and {pair.b} cannot be compared {size_text(pair)}."
+    if not pair.known or pair.reason is not None:
+        return f"No verdict on {pair.a} and {pair.b} {size_text(pair)}."
     gap = f"{abs(pair.estimate.value):.1f} points"
     if pair.verdict == "equivalent":
         return f"{pair.a} is as good as {pair.b} {size_text(pair)}, within {pair.margin:g} points."

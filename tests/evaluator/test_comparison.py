@@ -294,6 +294,18 @@ def test_a_collapsed_run_is_reported_and_kept(results_file: Maker, experiment_ro
     assert whole(found, "synthetic", "real", 1_000).known
 
 
+def test_runs_that_never_differ_are_no_evidence_of_equivalence(results_file: Maker, experiment_rows: Rows) -> None:
+    rows = [replace(r, value=50.0) for r in experiment_rows(with_items=False, seeds=3)]
+    pair = whole(compare(results_file(rows)), "synthetic", "real", "full")
+    assert (pair.verdict, pair.reason) == ("unresolved", "no seed differs from another: noise cannot be estimated")
+
+
+def test_one_arm_has_nothing_to_be_compared_with(results_file: Maker) -> None:
+    found = compare(results_file(arms=("real",)))
+    assert found.pairs == ()
+    assert problems(found)["one arm"] == "real is the only arm: there is nothing to compare it with; give two or more"
+
+
 def test_a_run_far_below_the_other_seeds_is_reported_and_kept(results_file: Maker, experiment_rows: Rows) -> None:
     lost = Run("real", 16_000, 3)
     rows = [

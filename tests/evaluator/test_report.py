@@ -101,6 +101,17 @@ def test_an_unresolved_pair_says_what_could_have_been_seen(results_file: Maker, 
     )
 
 
+def test_one_seed_shows_its_difference_and_why_there_is_no_verdict(results_file: Maker, tmp_path: Path) -> None:
+    comparison = report(results_file(seeds=1), out=tmp_path / "report.html")
+    pair = words.lead_pairs(comparison)[0]
+    value = words.signed(pair.estimate.value)
+    assert words.sentence(pair) == (
+        f"synthetic against real at full size (16,000 examples): {value} points, no interval and no verdict; "
+        "one seed: the noise of training is unknown."
+    )
+    assert words.headline(pair) == "No verdict on synthetic and real at full size (16,000 examples)."
+
+
 def test_a_wide_margin_makes_arms_equivalent_in_words(results_file: Maker, tmp_path: Path) -> None:
     comparison = report(results_file(), out=tmp_path / "report.html", margin=60)
     assert {pair.verdict for pair in comparison.headline()} == {"equivalent"}
