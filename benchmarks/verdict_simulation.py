@@ -17,7 +17,8 @@ limits of extrapolation; the oracle also knows that the curves are lines, so its
 
 `--single` adds sweeps of one size, where nothing can be borrowed: with three paired seeds and no item noise the t
 interval, and so any interval of 95 % that assumes no more, is 1.94 oracles wide. `--stress` adds seed noise that falls
-with size, seeds that repeat at every size, and power laws. `--languages` draws every language by itself.
+with size, seeds that repeat at every size, and power laws. `--languages` draws every language by itself. `--reports N`
+draws right and wrong answers of N whole sweeps (three targets, two kinds of metric) and puts them through a report.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -38,6 +39,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import numpy.typing as npt
 
+from evaluator.comparison import compare_results
+from evaluator.results import Cell, ItemScores, ResultRow, Results, Run
 from evaluator.scaling import exchange_rate, fit_curves
 from evaluator.significance import (
     Estimate,
@@ -60,6 +63,8 @@ GAIN = 1.0  # points per doubling of the data
 K = 4_000
 AGAIN = 8  # a rate of 5 % is above 6 % in 2 % of rows of 2,000 worlds by chance; not in 16,000
 MARGIN = 4.0  # true standard errors: wide enough that the test passes often inside it
+WHOLE_DRIFT = 0.05  # sd of a run's shift in `--reports`, against 1 of an answer: a point or two
+WHOLE_LANGUAGES = ("de", "sw", "zh", "hi", "tr")
 CORRELATED_LANGUAGES = 0.5  # sd of the part of an effect that is private to a language, against the shared part
 
 
@@ -231,6 +236,70 @@ def run_languages(job: tuple[int, int, float, int]) -> tuple[str, dict[str, floa
     return f"| {n} | {languages} | {ratio} |", {name: value / worlds for name, value in errors.items()}
 
 
+@dataclass(frozen=True)
+class Sweep(Results):
+    """Results whose item scores are in memory."""
+
+    scores: dict[Cell, ItemScores] = field(default_factory=dict)
+
+    def item_ids(self, cell: Cell) -> tuple[str, ...] | None:
+        return self.scores[cell].ids
+
+    def items(self, cell: Cell) -> ItemScores | None:
+        return self.scores[cell]
+
+
+def draw_sweep(n: int, ratio: float, rng: np.random.Generator) -> Sweep:
+    """Return a whole sweep of right and wrong answers in which both arms are drawn alike: no difference is true.
+
+    Three targets with five languages each: parallel accuracy, tag F1 from counts, accuracy with items of its own.
+    """
+    runs = [Run(arm, size, seed) for arm in ARMS for size in SIZES for seed in range(n)]
+    gain = np.array([0.1 * np.log2(run.size / 1000) for run in runs])
+    drift = ratio * WHOLE_DRIFT * rng.standard_normal(len(runs))
+    scores, rows = {}, []
+    for target, parallel in (("xnli", True), ("udpos", False), ("tatoeba", False)):
+        shared = rng.standard_normal(N_ITEMS)
+        for code in WHOLE_LANGUAGES:
+            ease = shared if parallel else rng.standard_normal(N_ITEMS)
+            own = drift + 0.5 * ratio * WHOLE_DRIFT * rng.standard_normal(len(runs))
+            latent = ease + (gain + own)[:, None] + rng.standard_normal((len(runs), N_ITEMS))
+            right = (latent > -0.5).astype(np.float32)
+            tags = np.full_like(right, 4) + np.arange(N_ITEMS) % 3  # sentences of different lengths
+            counts = np.stack([right * tags, tags, tags], axis=2)
+            cell = Cell(target, code, "f1" if target == "udpos" else "accuracy")
+            ids = tuple(str(i) if parallel else f"{code}-{i}" for i in range(N_ITEMS))
+            scores[cell] = ItemScores(cell, tuple(runs), ids, counts if target == "udpos" else right)
+            every = np.ones((N_ITEMS, 1), dtype=np.float32)
+            values = metric_draws(scores[cell].scores, every)[:, 0]
+            common = {"split": "test", "n": N_ITEMS, "data_revision": "simulated", **cell._asdict()}
+            rows += [
+                ResultRow(**run._asdict(), arm_n=run.size, value=float(value), **common)
+                for run, value in zip(runs, values, strict=True)
+            ]
+    return Sweep(tuple(rows), Path("simulated"), scores=scores)
+
+
+def run_report(job: tuple[int, float, int]) -> tuple[str, dict[str, float]]:
+    """Put whole sweeps without a difference through `compare_results`: how often is one claimed?"""
+    n, ratio, worlds = job
+    rng = np.random.default_rng([n, int(ratio * 100), 3])
+    tally: dict[str, list[float]] = {"cover": [], "target": [], "holm": [], "k_of_m": [], "mde": []}
+    for _ in range(worlds):
+        found = compare_results(draw_sweep(n, ratio, rng))
+        at = [pair for pair in found.pairs if pair.size == SIZES[0]]
+        whole = next(pair for pair in at if pair.scope == "all")
+        low, high = whole.estimate.interval()
+        tally["cover"].append(low <= 0 <= high)
+        targets = [pair.estimate.interval() for pair in at if pair.scope.startswith("target:")]
+        tally["target"].append(float(np.mean([low <= 0 <= high for low, high in targets])))
+        tally["holm"].append(any(pair.p_holm is not None and pair.p_holm <= 0.05 for pair in at))
+        better = whole.languages or {"a_better": 0}
+        tally["k_of_m"].append(better["a_better"] > 0)
+        tally["mde"].append(whole.estimate.mde80)
+    return f"| {n} | {ratio:g} |", {name: float(np.mean(values)) for name, values in tally.items()}
+
+
 def grid(only: str | None) -> list[World]:
     """Return the rows of the grid, or the one that `only` names."""
     settings = itertools.product((3, 5, 10), (2, 10, 40), (0.25, 1.0, 4.0), (0.0, 0.5))
@@ -290,6 +359,15 @@ def show_languages(pool: Executor, worlds: int) -> None:
         print(start, " | ".join(f"{value:.3f}" for value in errors.values()), "|", flush=True)
 
 
+def show_reports(pool: Executor, worlds: int) -> None:
+    print("\nWhole sweeps of right and wrong answers, through `compare_results`, no true difference\n")
+    print("| seeds | seed/item | cover | cover per target | Holm error | k of m error | detectable, points |")
+    print("|--:|--:|--:|--:|--:|--:|--:|")
+    jobs = [(n, ratio, worlds) for n, ratio in itertools.product((3, 5), (0.25, 4.0))]
+    for start, errors in pool.map(run_report, jobs):
+        print(start, " | ".join(f"{value:.3f}" for value in errors.values()), "|", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Coverage, error rates and widths of a report on simulated sweeps.")
     parser.add_argument("--worlds", type=int, default=2000)
@@ -299,10 +377,13 @@ def main() -> None:
     parser.add_argument("--single", action="store_true", help="add sweeps of one size")
     parser.add_argument("--stress", action="store_true", help="add sweeps that break the assumptions")
     parser.add_argument("--languages", action="store_true", help="add per-language error rates (Holm, k of m)")
+    parser.add_argument("--reports", type=int, metavar="WORLDS", help="add sweeps through the whole of a report")
+    parser.add_argument("--no-grid", action="store_true", help="leave the grid out")
     args = parser.parse_args()
     started = time.monotonic()
     with ProcessPoolExecutor(args.processes) as pool:
-        missing = show("The grid", pool.map(run_world, [(w, args.worlds, args.seed) for w in grid(args.only)]))
+        rows = [] if args.no_grid else grid(args.only)
+        missing = show("The grid", pool.map(run_world, [(w, args.worlds, args.seed) for w in rows]))
         if missing:
             title = f"Rows that miss a bar, with {AGAIN} times the worlds and another seed"
             missing = show(title, pool.map(run_world, [(w, AGAIN * args.worlds, args.seed + 1) for w in missing]))
@@ -313,6 +394,8 @@ def main() -> None:
             show("Broken assumptions", pool.map(run_world, [(w, args.worlds, args.seed) for w in STRESS]))
         if args.languages:
             show_languages(pool, args.worlds)
+        if args.reports:
+            show_reports(pool, args.reports)
 
 
 if __name__ == "__main__":
