@@ -31,6 +31,10 @@ Seeds = Annotated[int, typer.Option(help="Runs per arm and size; a seed redraws 
 Match = Annotated[str, typer.Option(help="epochs, or updates: every arm gets the updates of the largest")]
 Select = Annotated[str, typer.Option(help="last; never a target language's dev set")]
 StoreFolder = Annotated[Path, typer.Option(help="Where finished runs are kept and found again.")]
+Ray = Annotated[
+    str | None, typer.Option(help="Run on Ray: auto (the cluster here, else this machine), local, or HOST:PORT.")
+]
+Workers = Annotated[int, typer.Option(help="Runs at once per GPU, or on the cores of each machine.")]
 
 
 def main() -> None:
@@ -150,6 +154,8 @@ def compare(
     keep_weights: Annotated[
         bool, typer.Option(help="Keep the weights of target models, not only predictions.")
     ] = False,
+    ray: Ray = None,
+    workers: Workers = 1,
     as_json: Json = False,
 ) -> None:
     """Train and score every arm on every target, and say how sure the differences are. The same command again resumes.
@@ -174,6 +180,8 @@ def compare(
         max_eval_examples=max_eval_examples,
         margin=margin,
         keep_weights=keep_weights,
+        ray=ray,
+        workers=workers,
     )
     _show(comparison, out, as_json)
 

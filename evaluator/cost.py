@@ -15,10 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluator.batching import count_steps
 from evaluator.definition import DEFAULT_MODEL, define, open_store
 from evaluator.graph import Experiment, Graph, IntermediateJob, Job, build
-from evaluator.recipe import Stage
 from evaluator.runner import pending
 from evaluator.store import Json, Store
 from synthgen.console import stderr
@@ -37,6 +35,7 @@ UNMEASURED_SECONDS_PER_RUN = 4.0
 class JobCost:
     """One job of a plan; tokens are real ones, in training counted once per epoch."""
 
+    key: str
     label: str
     kind: str
     steps: int
@@ -114,14 +113,7 @@ def _costs(jobs: Sequence[Job], store: Store) -> list[JobCost]:
         return []
     from evaluator.counting import count_job
 
-    return [JobCost(job.label, job.node.kind, *count_job(job, store)) for job in jobs]
-
-
-def stage_cost(features: int, tokens: int, stage: Stage, steps: int | None) -> tuple[int, int]:
-    """Return (steps, tokens) of a training run; with a fixed number of steps, tokens in proportion to its epochs."""
-    per_epoch = count_steps(features, stage.examples_per_step, 1)
-    total = steps or per_epoch * stage.epochs
-    return total, round(tokens * total / per_epoch) if per_epoch else 0
+    return [JobCost(job.node.key, job.label, job.node.kind, *count_job(job, store)) for job in jobs]
 
 
 def measured_speed(store: Store) -> tuple[float, str] | None:
@@ -171,9 +163,9 @@ def write_plan(plan: Plan, graph: Graph, store: Store, folder: Path) -> None:
     """Write plan.json to `folder` and the store: what was planned and what it took. With nothing to do it stays."""
     if not plan.jobs:
         return
-    labels = {job.label for job in plan.jobs}
+    keys = {job.key for job in plan.jobs}
     planned = {key: value for key, value in plan.document().items() if not isinstance(value, list)}
-    real = {"seconds": round(sum(_seconds(job, store) for job in graph.jobs if job.label in labels), 1)}
+    real = {"seconds": round(sum(_seconds(job, store) for job in graph.jobs if job.node.key in keys), 1)}
     text = json.dumps({"planned": planned, "real": real}, indent=2) + "\n"
     for place in (folder, store.root):
         write_atomically(place / "plan.json", text)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from evaluator.cost import stage_cost
-from evaluator.features import Feature, pack
+from evaluator.batching import count_steps
+from evaluator.features import Feature, Features, pack
 from evaluator.graph import IntermediateJob, Job, TargetJob
 from evaluator.hardware import Hardware
 from evaluator.heads.pair import PairHead
@@ -18,7 +19,7 @@ from evaluator.store import Store
 from evaluator.targets import find
 from evaluator.targets.base import DataRoot
 from evaluator.tokens import evaluation_features, intermediate_features, training_features
-from evaluator.trainer import Task, Training, fit
+from evaluator.trainer import Task, Training, fit, schedule
 from evaluator.work import load_tokenizer, prepare
 
 CALIBRATION_STEPS, CALIBRATION_LENGTH = 4, 40
@@ -28,19 +29,26 @@ CALIBRATION_STEPS, CALIBRATION_LENGTH = 4, 40
 def count_job(job: Job, store: Store) -> tuple[int, int, int]:
     """Return (steps, training tokens, inference tokens) of a job."""
     if isinstance(job, IntermediateJob):
-        tokenizer = load_tokenizer(job.base.tokenizer_folder)
-        found = intermediate_features(job, tokenizer, store)
-        rows = sum(len(features) for _, features in found)
-        own = [round(job.steps * len(f) / rows) if job.steps else None for _, f in found]
-        pairs = [stage_cost(len(f), f.tokens, job.stage, steps) for (_, f), steps in zip(found, own, strict=True)]
-        return sum(steps for steps, _ in pairs), sum(tokens for _, tokens in pairs), 0
+        sets = [f for _, f in intermediate_features(job, load_tokenizer(job.base.tokenizer_folder), store)]
+        training = Training(job.stage, job.seed, job.recipe.tokens_per_batch, job.steps)
+        return *_count_training(sets, training), 0
     return _count_target(job, store)
+
+
+def _count_training(sets: Sequence[Features], training: Training) -> tuple[int, int]:
+    """Return (steps, tokens) of a run. Whole epochs need no schedule; the part of one depends on its order."""
+    if training.steps is None:
+        epochs, size = training.stage.epochs, training.stage.examples_per_step
+        return sum(count_steps(len(f), size, epochs) for f in sets), sum(f.tokens for f in sets) * epochs
+    steps = schedule(sets, training)
+    tokens = [np.diff(features.starts).reshape(-1, features.group).sum(axis=1) for features in sets]
+    return len(steps), sum(int(tokens[which][chosen].sum()) for which, chosen in steps)
 
 
 def _count_target(job: TargetJob, store: Store) -> tuple[int, int, int]:
     target, tokenizer = find(job.target), load_tokenizer(job.encoder.tokenizer_folder)
     stages = training_features(job, tokenizer, store)
-    pairs = [stage_cost(len(features), features.tokens, stage, None) for _, stage, _, features in stages]
+    pairs = [_count_training([features], Training(stage, job.seed)) for _, stage, _, features in stages]
     languages = [lang for lang, node in job.predictions.items() if target.join or not store.is_finished(node)]
     splits = evaluation_splits(target, DataRoot(job.data_root), languages, job.split, job.max_eval_examples)
     texts = [split.records for split in splits]

@@ -12,6 +12,7 @@ from evaluator.graph import build
 from evaluator.report import report
 from evaluator.runner import run_jobs
 from evaluator.tables import score_all, write_tables
+from synthgen.errors import UserError
 
 
 def compare(
@@ -33,11 +34,14 @@ def compare(
     max_eval_examples: int | None = None,
     margin: float = 0.5,
     keep_weights: bool = False,
+    ray: str | None = None,
+    workers: int = 1,
 ) -> Comparison:
     """Run every missing part of an experiment and return the comparison; the report and its files stand at `out`.
 
     `arms` are `name=PART[+PART...]`, `name=none` or `name=model:REF`; the README explains the other arguments, which
-    are those of the command line. The same call again does nothing twice.
+    are those of the command line. The same call again does nothing twice. `ray` is an address or `auto`; `workers` runs
+    share one GPU, or one machine's cores.
     """
     experiment = define(
         arms,
@@ -54,11 +58,14 @@ def compare(
         max_train_examples=max_train_examples,
         max_eval_examples=max_eval_examples,
     )
+    if workers < 1:
+        raise UserError(f"--workers {workers}: allowed are whole numbers from 1")
     graph, opened, page = build(experiment), open_store(experiment, Path(store)), Path(out)
     planned = plan_graph(experiment, graph, opened)
     if planned.jobs:
         announce(planned, opened.root)
-    run_jobs(graph.jobs, opened, keep_weights=keep_weights)
+    work = {job.key: job.work for job in planned.jobs}
+    run_jobs(graph.jobs, opened, keep_weights=keep_weights, ray=ray, workers=workers, work=work)
     score_all(experiment, graph, opened)
     write_tables(experiment, graph, opened, page.parent)
     write_plan(planned, graph, opened, page.parent)

@@ -20,7 +20,9 @@ from evaluator.arms import FULL, Arm
 from evaluator.hardware import Hardware
 from evaluator.recipe import INTERMEDIATE, Recipe, Stage
 from evaluator.store import Node
+from evaluator.targets import find
 from evaluator.targets.base import DataRoot, Target, revision
+from synthgen.errors import UserError
 from synthgen.packs import ResolvedModel
 
 CODE_VERSION = 3
@@ -50,7 +52,7 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """How many rows of a dataset folder a run draws."""
+    """How many rows a run draws of a dataset folder, of a text corpus, or of a target's own training set."""
 
     folder: Path
     content_hash: str
@@ -71,7 +73,7 @@ class Encoder:
 
 @dataclass(frozen=True, slots=True)
 class IntermediateJob:
-    """Train one intermediate model."""
+    """Train one intermediate model: on dataset folders, on corpora, or on the training set of the target `own`."""
 
     node: Node
     base: Encoder
@@ -82,11 +84,20 @@ class IntermediateJob:
     steps: int | None
     licence: str
     hardware: Hardware
+    corpora: tuple[Rows, ...] = ()
+    own: str | None = None
+    arm: str = ""
 
     @property
     def label(self) -> str:
-        """What the progress display calls it."""
-        return f"intermediate {sum(part.rows for part in self.parts)} rows seed {self.seed}"
+        """What the progress display calls it, by the first arm that needs it."""
+        rows = sum(part.rows for part in self.parts or self.corpora)
+        name = f"{self.arm}, {self.own}," if self.own else self.arm
+        return (
+            f"intermediate {name} {rows} rows seed {self.seed}"
+            if name
+            else f"intermediate {rows} rows seed {self.seed}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,60 +165,114 @@ def build(experiment: Experiment) -> Graph:
     jobs: dict[str, Job] = {}
     cells: list[Cell] = []
     for arm, size, seed in _runs(experiment):
-        encoder = _encoder(experiment, arm, size, seed, jobs)
         for target in experiment.targets:
-            job = _target_job(experiment, encoder, target, seed)
+            found = _intermediate(experiment, arm, size, seed, target)
+            if found:
+                jobs.setdefault(found.node.key, found)
+            job = _target_job(experiment, _encoder(experiment, arm, found), target, seed)
             jobs.setdefault(job.node.key, job)
-            rows = sum(arm.draws(size))
-            asked = rows if size == FULL else size
+            rows = sum(part.rows for part in found.parts or found.corpora) if found else 0
+            asked = 0 if not arm.is_trained else rows if size == FULL else size
             for language, node in job.predictions.items():
                 scores = Node("scores", {"predictions": node.key, "code": CODE_VERSION})
-                asked_size = asked if arm.parts else 0
-                cells.append(Cell(arm, asked_size, rows, seed, target, language, node, scores))
+                cells.append(Cell(arm, asked, rows, seed, target, language, node, scores))
     return Graph(tuple(jobs.values()), tuple(cells))
 
 
 def _runs(experiment: Experiment) -> Iterator[tuple[Arm, int, int]]:
     for arm in experiment.arms:
-        for size in experiment.sizes if arm.parts else (FULL,):
+        for size in experiment.sizes if arm.is_trained else (FULL,):
             for seed in experiment.seeds:
                 yield arm, size, seed
 
 
-def _encoder(experiment: Experiment, arm: Arm, size: int, seed: int, jobs: dict[str, Job]) -> Encoder:
-    model = experiment.arm_models.get(arm.name, experiment.model)
+def _base(experiment: Experiment, arm: Arm) -> ResolvedModel:
+    return experiment.arm_models.get(arm.name, experiment.model)
+
+
+def _encoder(experiment: Experiment, arm: Arm, trained: IntermediateJob | None) -> Encoder:
+    """Return what a target starts from: the intermediate model, or the arm's model as it is."""
+    model = _base(experiment, arm)
+    if trained is None:
+        return Encoder(identity(model), identity(model), model.path, path=model.path)
+    return Encoder(trained.node.key, trained.base.tokenizer, trained.base.tokenizer_folder, node=trained.node)
+
+
+def _intermediate(experiment: Experiment, arm: Arm, size: int, seed: int, target: Target) -> IntermediateJob | None:
+    """Return the job that trains the arm's model for a target, the same for all targets unless the arm is `own`."""
+    parts, corpora = _drawn(experiment, arm, size, target)
+    if not parts and not corpora:
+        return None
+    stage, recipe, hardware = experiment.recipe.stage(INTERMEDIATE), experiment.recipe, experiment.hardware
+    model, steps = _base(experiment, arm), _matched_steps(experiment, experiment.recipe.stage(INTERMEDIATE))
     base = Encoder(identity(model), identity(model), model.path, path=model.path)
-    if not arm.parts:
-        return base
-    stage = experiment.recipe.stage(INTERMEDIATE)
+    inputs: dict[str, Any] = {
+        "code": CODE_VERSION,
+        "model": base.identity,
+        "parts": [[part.content_hash, part.total, part.rows] for part in parts],
+        "stage": stage_inputs(stage, recipe),
+        "steps": steps,
+        "seed": seed,
+        **hardware.to_json(),
+    }
+    if corpora:
+        inputs["corpora"] = [[part.content_hash, part.total, part.rows] for part in corpora]
+    if arm.own:
+        inputs["own"] = target.name
+    node, own = Node("intermediate", inputs), target.name if arm.own else None
+    return IntermediateJob(
+        node, base, parts, stage, recipe, seed, steps, model.licence, hardware, corpora, own, arm.name
+    )
+
+
+def _drawn(experiment: Experiment, arm: Arm, size: int, target: Target) -> tuple[tuple[Rows, ...], tuple[Rows, ...]]:
+    """Return the rows of datasets and the lines of corpora that an arm trains on at a size."""
+    if arm.own:
+        return _own_rows(experiment, size, target), ()
     parts = tuple(
         Rows(part.folder.resolve(), part.manifest.content_hash, part.manifest.kept, rows)
         for part, rows in zip(arm.parts, arm.draws(size), strict=True)
         if rows
     )
-    steps = _matched_steps(experiment, stage)
-    node = Node(
-        "intermediate",
-        {
-            "code": CODE_VERSION,
-            "model": base.identity,
-            "parts": [[part.content_hash, part.total, part.rows] for part in parts],
-            "stage": stage_inputs(stage, experiment.recipe),
-            "steps": steps,
-            "seed": seed,
-            **experiment.hardware.to_json(),
-        },
+    corpora = tuple(
+        Rows(corpus.path.resolve(), corpus.content_hash, corpus.total, lines)
+        for corpus, lines in zip(arm.corpora, arm.lines(size), strict=True)
+        if lines
     )
-    job = IntermediateJob(node, base, parts, stage, experiment.recipe, seed, steps, model.licence, experiment.hardware)
-    jobs.setdefault(node.key, job)
-    return Encoder(node.key, base.tokenizer, base.tokenizer_folder, node=node)
+    return parts, corpora
+
+
+def _own_rows(experiment: Experiment, size: int, target: Target) -> tuple[Rows, ...]:
+    """Return the draw from a target's own training set; none for a target that is not trained."""
+    if target.train is None:
+        return ()
+    root = experiment.data_root
+    files = tuple(root.find(source) for source in target.train_sources)
+    total = _training_size(target.name, root)
+    rows = total if size == FULL else size
+    if rows > total:
+        raise UserError(f"the training set of {target.name} cannot give size {size}; allowed: up to {total}")
+    return (Rows(root.path.resolve(), file_revision(*files), total, rows),)
+
+
+@cache
+def _training_size(target: str, root: DataRoot) -> int:
+    """Return how many English training items a target has; reading them takes seconds, so once per process."""
+    read = find(target).train
+    return len(read(root)) if read else 0
 
 
 def _matched_steps(experiment: Experiment, stage: Stage) -> int | None:
     """Return the updates every intermediate model gets with `--match updates`: those of the largest at its epochs."""
     if experiment.match != "updates":
         return None
-    largest = max(sum(arm.draws(size)) for arm in experiment.arms if arm.parts for size in experiment.sizes)
+    sizes = [
+        sum(part.rows for drawn in _drawn(experiment, arm, size, target) for part in drawn)
+        for arm in experiment.arms
+        for size in experiment.sizes
+        for target in (experiment.targets if arm.own else experiment.targets[:1])
+    ]
+    largest = max(sizes)
     return -(-largest // stage.examples_per_step) * stage.epochs
 
 

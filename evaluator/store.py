@@ -1,10 +1,13 @@
 """The content-addressed store: a node is a folder named by the hash of everything that determines it.
 
-    STORE/<kind>/<key>/synthgen.json     written last; the node is finished when it exists
-    STORE/<kind>/.<key>.draft            a node being written; swept away when it is started again
+    STORE/<kind>/<key>/synthgen.json           written last; the node is finished when it exists
+    STORE/<kind>/.<key>.<process>.draft        a node being written; swept away when its process is gone
+    STORE/logs/<kind>-<key>.log                what a run did and when, a line each; a second attempt is appended
 
 Kinds are `intermediate` (a checkpoint folder), `target` (what its training did; weights only when asked for),
-`predictions` and `scores`. Killing a process at any moment leaves finished nodes and drafts, nothing in between.
+`predictions` and `scores`. Killing a process at any moment leaves finished nodes and drafts, nothing in between. Any
+number of processes, on any number of machines that see the folder, may write to a store at once: the first to finish a
+node is believed.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ import hashlib
 import json
 import os
 import shutil
+import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -106,7 +111,8 @@ class Store:
     def writing(self, node: Node) -> Iterator[tuple[Path, Json]]:
         """Yield a draft folder and the results to fill in; on success they become the finished node, atomically."""
         final = self.folder(node)
-        draft = final.with_name(f".{node.key}.draft")
+        _sweep(final)
+        draft = final.with_name(f".{node.key}.{_process()}.draft")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         results: Json = {}
@@ -114,8 +120,39 @@ class Store:
         manifest = {"kind": node.kind, "key": node.key, "inputs": node.inputs, "results": results}
         _sync(draft)
         write_atomically(draft / MANIFEST_NAME, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
-        shutil.rmtree(final, ignore_errors=True)
-        draft.rename(final)
+        if not self.is_finished(node):
+            shutil.rmtree(final, ignore_errors=True)
+        try:
+            draft.rename(final)
+        except OSError:
+            if not self.is_finished(node):
+                raise
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def log(self, node: Node, text: str) -> None:
+        """Append a line, with the time, to the log of the run that makes a node."""
+        path = self.root / "logs" / f"{node.kind}-{node.key}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')}  {text}\n")
+
+
+def _process() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+DRAFT_DAYS = 7
+"""After this a draft of another machine is taken to be abandoned."""
+
+
+def _sweep(final: Path) -> None:
+    """Remove the drafts of a node whose process is gone; another machine's are left for a week."""
+    for draft in final.parent.glob(f".{final.name}.*.draft"):
+        host, _, process = draft.name.removesuffix(".draft").split(".", 2)[2].rpartition("-")
+        here = host == socket.gethostname()
+        abandoned = time.time() - draft.stat().st_mtime > DRAFT_DAYS * 86_400
+        if abandoned or (here and not Path(f"/proc/{process}").exists()):
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from evaluator.arms import draw
+from evaluator.arms import draw, read_lines, text_files
 from evaluator.features import Features, FeatureWriter
 from evaluator.graph import CODE_VERSION, IntermediateJob, Rows, TargetJob
 from evaluator.heads.base import Head
@@ -55,7 +55,12 @@ def _parts(records: Iterable[Any]) -> Iterator[Sequence[Any]]:
 def intermediate_features(
     job: IntermediateJob, tokenizer: PreTrainedTokenizerBase, store: Store
 ) -> list[tuple[Head, Features]]:
-    """Return one set of features per label set; its parts' rows are pooled, as Phang's authors advise for ANLI+."""
+    """Return one set of features per label set, and one of all corpora, which comes last.
+
+    The rows of parts with the same labels are pooled, as Phang's authors advise for ANLI+.
+    """
+    if job.own:
+        return [_own_features(job, tokenizer, store)]
     pooled: dict[tuple[str, tuple[str, ...]], list[Rows]] = {}
     for part in job.parts:
         format_ = dataset_format(read_manifest(part.folder))
@@ -67,15 +72,49 @@ def intermediate_features(
         inputs = {"tokenizer": job.base.tokenizer, "data": drawn}
         records = (record for part in parts for record in _records(part, job.seed))
         found.append((head, cached(store, inputs, records, head, tokenizer, job.stage)))
+    if job.corpora:
+        found.append(_corpus_features(job, tokenizer, store))
     return found
+
+
+def _corpus_features(job: IntermediateJob, tokenizer: PreTrainedTokenizerBase, store: Store) -> tuple[Head, Features]:
+    from evaluator.heads.mlm import MaskedHead
+
+    head = MaskedHead.of(tokenizer)
+    drawn = [[c.content_hash, c.total, c.rows, job.seed if c.rows < c.total else None] for c in job.corpora]
+    inputs = {"tokenizer": job.base.tokenizer, "corpora": drawn}
+    lines = (line for part in job.corpora for line in _taken(part, read_lines(text_files(part.folder)), job.seed))
+    return head, cached(store, inputs, lines, head, tokenizer, job.stage)
+
+
+def _own_features(job: IntermediateJob, tokenizer: PreTrainedTokenizerBase, store: Store) -> tuple[Head, Features]:
+    """Return the draw from the target's own training set; another seed draws and orders it anew than the target's."""
+    target, (rows,) = find(job.own or ""), job.parts
+    items = target.train(DataRoot(rows.folder)) if target.train else None
+    if items is None:
+        raise RuntimeError(f"target {job.own} has no training set")
+    head = head_for(target.head, target.labels, job.recipe)
+    chosen = capped(items, rows.rows, job.seed).records
+    inputs = {"tokenizer": job.base.tokenizer, "data": digest(chosen)}
+    return head, cached(store, inputs, chosen, head, tokenizer, job.stage)
 
 
 def _records(part: Rows, seed: int) -> Iterator[Any]:
     format_: Any = dataset_format(read_manifest(part.folder))
-    chosen = set(draw(part.total, part.rows, seed).tolist()) if part.rows < part.total else None
-    for number, row in enumerate(read_rows(part.folder)):
-        if chosen is None or number in chosen:
-            yield format_.from_row(row)
+    return (format_.from_row(row) for row in _taken(part, read_rows(part.folder), seed))
+
+
+def _taken(part: Rows, rows: Iterable[Any], seed: int) -> Iterator[Any]:
+    """Yield the rows that a seed draws, without reading ahead."""
+    if part.rows == part.total:
+        yield from rows
+        return
+    chosen = iter(draw(part.total, part.rows, seed).tolist())
+    wanted = next(chosen, None)
+    for number, row in enumerate(rows):
+        if number == wanted:
+            yield row
+            wanted = next(chosen, None)
 
 
 def training_features(

@@ -23,7 +23,8 @@ from evaluator.heads.base import Head, Remap, collate
 from evaluator.recipe import Stage
 from synthgen.errors import IncompleteError
 
-OnStep = Callable[[int, int], None]
+OnStep = Callable[[int, int, float], None]
+"""Told after each step: its number from 1, the number of steps, its loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +83,18 @@ def fit(tasks: Sequence[Task], training: Training, on_step: OnStep | None = None
     started = time.monotonic()
     stage, encoder = training.stage, tasks[0].model
     vocabulary = compact(encoder, [task.features.ids for task in tasks]) if training.compact else None
-    schedule = _schedule(tasks, training)
+    steps = schedule([task.features for task in tasks], training)
     loop = _Loop(tasks, training, vocabulary.remap if vocabulary else None)
     torch.manual_seed(training.seed)
     for task in tasks:
         task.model.train()
     losses, decay = [], 1.0
-    for number, (task, indices) in enumerate(schedule):
-        rate = learning_rate(stage, number, len(schedule))
-        losses.append(loop.step(task, indices, rate, place=f"step {number + 1} of {len(schedule)}"))
+    for number, (which, indices) in enumerate(steps):
+        rate = learning_rate(stage, number, len(steps))
+        losses.append(loop.step(tasks[which], indices, rate, place=f"step {number + 1} of {len(steps)}"))
         decay *= 1.0 - rate * stage.weight_decay
         if on_step:
-            on_step(number + 1, len(schedule))
+            on_step(number + 1, len(steps), losses[-1])
     loop.close()
     if vocabulary:
         restore(encoder, vocabulary, decay)
@@ -102,18 +103,18 @@ def fit(tasks: Sequence[Task], training: Training, on_step: OnStep | None = None
     return loop.log(losses, time.monotonic() - started)
 
 
-def _schedule(tasks: Sequence[Task], training: Training) -> list[tuple[Task, IntArray]]:
-    """Return all steps of a run in order."""
+def schedule(sets: Sequence[Features], training: Training) -> list[tuple[int, IntArray]]:
+    """Return all steps of a run in order: the number of the set of features, and which of them."""
     generator = np.random.default_rng(training.seed)
-    examples = sum(len(task.features) for task in tasks)
+    examples = sum(len(features) for features in sets)
     steps = []
-    for task in tasks:
-        own = training.steps_for(len(task.features))
+    for number, features in enumerate(sets):
+        own = training.steps_for(len(features))
         if training.steps:
-            own = max(1, round(training.steps * len(task.features) / examples))
-        lengths = task.features.lengths
-        steps += [(task, step) for step in training_steps(lengths, training.stage.examples_per_step, own, generator)]
-    return steps if len(tasks) == 1 else [steps[i] for i in generator.permutation(len(steps))]
+            own = max(1, round(training.steps * len(features) / examples))
+        found = training_steps(features.lengths, training.stage.examples_per_step, own, generator)
+        steps += [(number, step) for step in found]
+    return steps if len(sets) == 1 else [steps[i] for i in generator.permutation(len(steps))]
 
 
 def learning_rate(stage: Stage, step: int, steps: int) -> float:

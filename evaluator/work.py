@@ -72,9 +72,11 @@ def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgre
         model = build(head, base, tokenizer, job.seed + len(tasks)).to(device)
         if tasks:
             setattr(model, model.base_model_prefix, tasks[0].model.base_model)
+            model.tie_weights()
         tasks.append(Task(model, head, features))
     with store.writing(job.node) as (draft, results):
-        log = fit(tasks, Training(job.stage, job.seed, job.recipe.tokens_per_batch, job.steps), _reporter(on_progress))
+        training = Training(job.stage, job.seed, job.recipe.tokens_per_batch, job.steps, compact=not job.corpora)
+        log = fit(tasks, training, _reporter(on_progress))
         save(tasks[0].model, tokenizer, draft)
         results |= {"training": summary(log), "licence": job.licence}
 
@@ -184,4 +186,4 @@ def write_predictions(path: Path, ids: Sequence[str], predictions: Sequence[Any]
 def _reporter(on_progress: OnProgress | None) -> OnStep | None:
     if on_progress is None:
         return None
-    return lambda step, steps: on_progress(f"step {step}/{steps}")
+    return lambda step, steps, loss: on_progress(f"step {step}/{steps} loss {loss:.3f}")

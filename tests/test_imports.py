@@ -13,7 +13,8 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[1]
 SHARED = ("synthgen.errors", "synthgen.console", "synthgen.formats", "synthgen.dataset", "synthgen.packs")
 SHARED += ("synthgen.licences", "synthgen.provenance")  # what a card may say of parts and of the machine
-HEAVY = ("torch", "transformers", "vllm", "scipy", "datasets")
+SHARED += ("synthgen.cluster",)  # both commands join a Ray cluster in the same way
+HEAVY = ("ray", "torch", "transformers", "vllm", "scipy", "datasets")
 
 
 def imported(path: Path) -> Iterator[str]:

@@ -36,7 +36,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="<pad>",
-        cls_token="<s>", sep_token="</s>",
+        cls_token="<s>", sep_token="</s>", mask_token="unused0",
     )  # fmt: skip
     fast.save_pretrained(folder)
     torch.manual_seed(0)

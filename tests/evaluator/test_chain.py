@@ -118,7 +118,7 @@ def test_sizes_are_nested_and_none_is_trained_once_for_all_of_them(
     arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
 ) -> None:
     evaluator.compare(arms(datasets), **{**arguments, "sizes": ["8", "16"], "seeds": 1, "targets": ["xnli"]})
-    assert sum(label.startswith("intermediate 8 ") for label in carried_out) == 2
+    assert sum(" 8 rows " in label for label in carried_out) == 2
     assert sum(label.startswith("xnli") for label in carried_out) == 2 * 2 + 1
     rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
     assert {(row["arm"], row["size"]) for row in rows} == {
@@ -136,7 +136,59 @@ def test_several_parts_train_one_encoder(
 ) -> None:
     both = f"both={datasets['real']}:12+{datasets['synthetic']}"
     evaluator.compare(["none=none", both], **{**arguments, "seeds": 1, "targets": ["xnli"]})
-    assert carried_out[0] == "intermediate 36 rows seed 0"
+    assert carried_out[0] == "intermediate both 36 rows seed 0"
+
+
+def test_masked_language_modelling_is_mixed_in_and_does_not_count_in_sizes(
+    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
+) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for language in ("de", "es"):
+        (corpus / f"{language}.txt").write_text("the cat sat on the mat\n\na dog ran\n" * 8, encoding="utf-8")
+    mixed = f"mixed={datasets['real']}+mlm:{corpus}:24"
+    evaluator.compare(["none=none", mixed], **{**arguments, "sizes": [8, 16], "seeds": 1, "targets": ["xnli"]})
+    assert [label for label in carried_out if "mixed" in label] == [
+        "intermediate mixed 8 rows seed 0", "intermediate mixed 16 rows seed 0"
+    ]  # fmt: skip
+    manifests = [json.loads(path.read_text()) for path in (tmp_path / "store" / "intermediate").glob("*/synthgen.json")]
+    assert sorted(m["results"]["training"]["examples"] for m in manifests) == [16, 32]
+
+
+def test_a_targets_own_training_set_is_a_control_arm(
+    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
+) -> None:
+    evaluator.compare(["none=none", "control=own"], **{**arguments, "sizes": [8], "seeds": 1})
+    assert [label for label in carried_out if "control" in label] == [
+        "intermediate control, xnli, 8 rows seed 0", "intermediate control, udpos, 8 rows seed 0"
+    ]  # fmt: skip
+    rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
+    assert {row["arm_n"] for row in rows if row["arm"] == "control" and row["target"] != "tatoeba"} == {8}
+
+
+def test_a_ready_model_takes_the_place_of_the_base(
+    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "checkpoint"
+    evaluator.train(datasets["real"], out=out, model=arguments["model"], recipe=arguments["recipe"])
+    evaluator.compare(["none=none", f"ready=model:{out}"], **{**arguments, "seeds": 1, "targets": ["xnli"]})
+    assert carried_out == ["xnli seed 0", "xnli seed 0"]
+    arms = json.loads((tmp_path / "out" / "arms.json").read_text())
+    assert arms["ready"]["encoder"] == str(out)
+
+
+def test_with_updates_matched_every_arm_takes_the_steps_of_the_largest_and_the_plan_is_exact(
+    arguments: dict[str, Any], datasets: dict[str, Path], tmp_path: Path
+) -> None:
+    asked = {**arguments, "sizes": [8, 20], "seeds": 1, "targets": ["xnli"], "match": "updates"}
+    plain = {name: value for name, value in asked.items() if name != "out"}
+    planned = {job["key"]: job for job in evaluator.plan(arms(datasets), **plain)["jobs"]}
+    evaluator.compare(arms(datasets), **asked)
+    for path in (tmp_path / "store" / "intermediate").glob("*/synthgen.json"):
+        manifest = json.loads(path.read_text())
+        training, job = manifest["results"]["training"], planned[manifest["key"]]
+        assert training["steps"] == job["steps"] == 3
+        assert training["tokens"] == job["training_tokens"]
 
 
 def test_a_finished_experiment_is_reported_without_torch(arguments: dict[str, Any], datasets: dict[str, Path]) -> None:

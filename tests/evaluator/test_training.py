@@ -18,6 +18,8 @@ from synthgen.errors import IncompleteError, UserError
 
 torch = pytest.importorskip("torch")
 
+from evaluator.heads.base import Batch  # noqa: E402
+from evaluator.heads.mlm import hide  # noqa: E402
 from evaluator.heads.pair import PairHead  # noqa: E402 - needs torch
 from evaluator.heads.span import SpanHead, best_span  # noqa: E402
 from evaluator.heads.tags import TagsHead  # noqa: E402
@@ -158,6 +160,22 @@ def test_a_fresh_head_forgets_the_checkpoints_and_depends_on_the_seed(tiny_model
     same, other = head.build(tmp_path, 1), head.build(tmp_path, 2)
     assert torch.equal(same.classifier.dense.weight, head.build(tiny_model, 1).classifier.dense.weight)
     assert not torch.equal(same.classifier.dense.weight, other.classifier.dense.weight)
+
+
+def test_masking_hides_an_exact_number_of_inner_tokens_and_differs_each_time() -> None:
+    ids = torch.arange(10, 34).reshape(2, 12)
+    ids[1, 8:] = 1
+    mask = (ids != 1).long()
+    batch = Batch(ids, mask, torch.tensor([[4], [2]]))
+    torch.manual_seed(0)
+    shown, hidden = hide(batch, mask_id=3, vocabulary=5)
+    again = hide(batch, mask_id=3, vocabulary=5)[1]
+    assert hidden.sum(1).tolist() == [4, 2]
+    assert not hidden[:, 0].any()
+    assert not hidden[0, 11]
+    assert not hidden[1, 7:].any()
+    assert torch.equal(shown[~hidden], ids[~hidden])
+    assert not torch.equal(hidden, again)
 
 
 def test_long_sentences_are_split_and_rejoined(tiny_model: Path) -> None:

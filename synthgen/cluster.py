@@ -1,0 +1,84 @@
+"""Joining a Ray cluster, or starting Ray on this machine: the one place for `make --ray` and `compare --ray`.
+
+Only Ray Core is used: tasks and actors. Nothing here schedules anything.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from synthgen.errors import UserError, missing_package
+
+AUTO = "auto"
+LOCAL = "local"
+SECONDS_TO_ANSWER = 5.0
+
+
+@contextmanager
+def joined(address: str) -> Iterator[Any]:
+    """Yield the `ray` module, connected; what was started or joined here is left again at the end.
+
+    `auto` is the cluster of $RAY_ADDRESS or the one running on this machine, and where there is none, Ray is started
+    here; `local` always starts one; anything else is HOST:PORT or ray://HOST:PORT. A session that the caller has joined
+    already is used as it is. Raises UserError for an address that does not answer.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise missing_package("ray", "ray", "--ray") from None
+    if ray.is_initialized():
+        yield ray
+        return
+    _connect(ray, address)
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _connect(ray: Any, address: str) -> None:  # noqa: ANN401 - a module that may be missing
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
+    named = os.environ.get("RAY_ADDRESS", "") if address == AUTO else address
+    if named in ("", AUTO):
+        try:
+            ray.init(address=AUTO, **options)
+        except ConnectionError:
+            ray.init(address=LOCAL, include_dashboard=False, **options)
+        return
+    if named == LOCAL:
+        ray.init(address=LOCAL, include_dashboard=False, **options)
+        return
+    _check_answer(named)
+    try:
+        ray.init(address=named, **options)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise UserError(f"--ray {named}: {_first_line(error)}; {_ALLOWED}") from None
+
+
+_ALLOWED = "allowed are auto, local, HOST:PORT as `ray start --head` printed it, or ray://HOST:PORT"
+
+
+def _check_answer(address: str) -> None:
+    """Raise UserError unless something listens there: Ray itself would try for minutes and print pages."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        raise UserError(f"--ray {address}: not an address; {_ALLOWED}")
+    try:
+        socket.create_connection((host, int(port)), timeout=SECONDS_TO_ANSWER).close()
+    except OSError as error:
+        raise UserError(
+            f"--ray {address}: no Ray cluster answers there ({error.strerror or error}); {_ALLOWED}"
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def largest_node(ray: Any, resource: str) -> float:  # noqa: ANN401 - a module that may be missing
+    """Return the largest amount of a resource (CPU, GPU) that one living node has."""
+    return max((node["Resources"].get(resource, 0.0) for node in ray.nodes() if node["Alive"]), default=0.0)
