@@ -24,12 +24,17 @@ Languages = Annotated[str, typer.Option(help="BCP-47 codes, comma-separated; def
 Model = Annotated[str, typer.Option(help="Encoder: hub id, local folder or pack:NAME.")]
 Recipe = Annotated[str, typer.Option(help="xtreme, phang2020, small, or a TOML file.")]
 Cap = Annotated[int | None, typer.Option(help="Fewer examples per target, drawn by seed, for quick looks.")]
-Arms = Annotated[list[str], typer.Argument(help="name=DATASET[:N][+DATASET…], name=none or name=model:REF")]
+Arms = Annotated[
+    list[str], typer.Argument(help="name=DATASET[:N][+DATASET…][+mlm:CORPUS], name=none, name=own, name=model:REF")
+]
 SplitName = Annotated[str, typer.Option(help="test or dev")]
 Sizes = Annotated[str, typer.Option(help="full, or numbers of intermediate rows, comma-separated")]
 Seeds = Annotated[int, typer.Option(help="Runs per arm and size; a seed redraws rows, order, initialisation.")]
 Match = Annotated[str, typer.Option(help="epochs, or updates: every arm gets the updates of the largest")]
-Select = Annotated[str, typer.Option(help="last; never a target language's dev set")]
+Select = Annotated[str, typer.Option(help="last, or en-dev: best on English dev items; never another language's")]
+Preset = Annotated[
+    str | None, typer.Option(help="phang2020 or synthetic-vs-real: all its arms, made from the datasets named.")
+]
 StoreFolder = Annotated[Path, typer.Option(help="Where finished runs are kept and found again.")]
 Ray = Annotated[
     str | None, typer.Option(help="Run on Ray: auto (the cluster here, else this machine), local, or HOST:PORT.")
@@ -143,6 +148,7 @@ def compare(
     model: Model = evaluator.DEFAULT_MODEL,
     recipe: Recipe = "xtreme",
     select: Select = "last",
+    preset: Preset = None,
     data_root: DataRoot = None,
     store: StoreFolder = Path("runs/store"),
     out: Annotated[Path, typer.Option(help="The HTML page; its tables go beside it.")] = Path(
@@ -173,6 +179,7 @@ def compare(
         model=model,
         recipe=recipe,
         select=select,
+        preset=preset,
         data_root=data_root,
         store=store,
         out=out,
@@ -198,6 +205,7 @@ def plan(
     model: Model = evaluator.DEFAULT_MODEL,
     recipe: Recipe = "xtreme",
     select: Select = "last",
+    preset: Preset = None,
     data_root: DataRoot = None,
     store: StoreFolder = Path("runs/store"),
     max_train_examples: Cap = None,
@@ -219,6 +227,7 @@ def plan(
         model=model,
         recipe=recipe,
         select=select,
+        preset=preset,
         data_root=data_root,
         store=store,
         max_train_examples=max_train_examples,

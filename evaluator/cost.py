@@ -191,6 +191,7 @@ def plan(
     model: str = DEFAULT_MODEL,
     recipe: str = "xtreme",
     select: str = "last",
+    preset: str | None = None,
     data_root: Path | str | None = None,
     store: Path | str = "runs/store",
     max_train_examples: int | None = None,
@@ -211,5 +212,6 @@ def plan(
         data_root=data_root,
         max_train_examples=max_train_examples,
         max_eval_examples=max_eval_examples,
+        preset=preset,
     )
     return plan_graph(experiment, build(experiment), open_store(experiment, Path(store))).document()

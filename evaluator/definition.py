@@ -9,7 +9,9 @@ from evaluator.arms import FULL, parse_arms
 from evaluator.data import default_root, missing_files
 from evaluator.graph import Experiment
 from evaluator.hardware import detect
+from evaluator.presets import expand
 from evaluator.recipe import load_recipe
+from evaluator.selection import EN_DEV
 from evaluator.store import Store
 from evaluator.targets import find
 from evaluator.targets import select as targets_by_name
@@ -19,7 +21,7 @@ from synthgen.packs import resolve
 
 DEFAULT_MODEL = "FacebookAI/xlm-roberta-base"
 MATCHES = ("epochs", "updates")
-SELECTIONS = ("last",)
+SELECTIONS = ("last", EN_DEV)
 SPLITS = ("test", "dev")
 
 
@@ -38,6 +40,7 @@ def define(
     data_root: Path | str | None,
     max_train_examples: int | None,
     max_eval_examples: int | None,
+    preset: str | None = None,
 ) -> Experiment:
     """Return the experiment that the arguments describe; UserError for the first that is wrong."""
     choices = {"match": (match, MATCHES), "select": (select, SELECTIONS), "split": (split, SPLITS)}
@@ -48,7 +51,13 @@ def define(
     for name, number in numbers.items():
         if number is not None and number < 1:
             raise UserError(f"--{name} {number}: allowed are whole numbers from 1")
-    parsed, chosen, root = parse_arms(arms), select_targets(targets), default_root(data_root)
+    parsed, counts = parse_arms(arms), tuple(parse_size(size) for size in sizes)
+    if preset:
+        parsed, counts = expand(preset, parsed, counts)
+    chosen, root = select_targets(targets), default_root(data_root)
+    ranked = [target.name for target in chosen if target.train and target.rank]
+    if select == EN_DEV and ranked:
+        raise UserError(f"--select en-dev: {', '.join(ranked)} rank a pool and have no English items to choose by")
     by_target = {target.name: target_languages(target, languages) for target in chosen}
     _check_languages(languages, by_target)
     lacking = [line for t in chosen for line in missing_files(t, root, by_target[t.name], split)]
@@ -56,7 +65,7 @@ def define(
         raise UserError(f"the data root {root.path} is not complete: {'; '.join(lacking)}; or restrict --languages")
     return Experiment(
         arms=parsed,
-        sizes=tuple(parse_size(size) for size in sizes),
+        sizes=counts,
         seeds=tuple(range(seeds)),
         targets=chosen,
         languages=by_target,

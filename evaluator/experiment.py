@@ -27,6 +27,7 @@ def compare(
     model: str = DEFAULT_MODEL,
     recipe: str = "xtreme",
     select: str = "last",
+    preset: str | None = None,
     data_root: Path | str | None = None,
     store: Path | str = "runs/store",
     out: Path | str = "runs/compare/report.html",
@@ -57,6 +58,7 @@ def compare(
         data_root=data_root,
         max_train_examples=max_train_examples,
         max_eval_examples=max_eval_examples,
+        preset=preset,
     )
     if workers < 1:
         raise UserError(f"--workers {workers}: allowed are whole numbers from 1")

@@ -19,6 +19,7 @@ from typing import Any
 from evaluator.arms import FULL, Arm
 from evaluator.hardware import Hardware
 from evaluator.recipe import INTERMEDIATE, Recipe, Stage
+from evaluator.selection import EN_DEV, has_dev_file
 from evaluator.store import Node
 from evaluator.targets import find
 from evaluator.targets.base import DataRoot, Target, revision
@@ -116,6 +117,7 @@ class TargetJob:
     max_eval_examples: int | None
     predictions: dict[str, Node]
     hardware: Hardware
+    select: str = "last"
 
     @property
     def label(self) -> str:
@@ -291,7 +293,7 @@ def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: 
             "stage": stage_inputs(stage, recipe),
             "pretrain": stage_inputs(recipe.stage(f"{target.name}-pretrain"), recipe) if target.pretrain else None,
             "seed": seed,
-            "select": experiment.select,
+            "select": _selection(experiment, target),
         }
         node = Node("target", {**common, **trained})
     predictions = {
@@ -300,7 +302,17 @@ def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: 
     return TargetJob(
         node, encoder, target.name, stage, recipe, seed, root.path, experiment.split,
         experiment.max_train_examples, experiment.max_eval_examples, predictions, experiment.hardware,
+        experiment.select,
     )  # fmt: skip
+
+
+def _selection(experiment: Experiment, target: Target) -> Any:  # noqa: ANN401 - a JSON value
+    """Return what chooses the checkpoint of a target: the last, or how often and on which items it is judged."""
+    if experiment.select != EN_DEV:
+        return experiment.select
+    root = experiment.data_root
+    dev = data_revision(target, root, "en", "dev") if has_dev_file(target, root) else "held out of training"
+    return {**experiment.recipe.selection, "dev": dev}
 
 
 def _predictions(experiment: Experiment, model: Node, target: Target, language: str) -> Node:

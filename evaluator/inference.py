@@ -10,17 +10,19 @@ from transformers import PreTrainedModel
 
 from evaluator.batching import inference_batches
 from evaluator.features import Features, merge
-from evaluator.heads.base import Head, Output, collate
+from evaluator.heads.base import Head, Output, Remap, collate
 from evaluator.trainer import autocast
 
 
 @torch.inference_mode()
-def run(model: PreTrainedModel, head: Head, features: Features, tokens_per_batch: int) -> list[Output]:
-    """Return the head's outputs in the order of the features."""
+def run(
+    model: PreTrainedModel, head: Head, features: Features, tokens_per_batch: int, remap: Remap | None = None
+) -> list[Output]:
+    """Return the head's outputs in the order of the features; `remap` is that of a compacted model."""
     model.eval()
     outputs: list[Output | None] = [None] * len(features)
     for chosen in inference_batches(features.lengths, tokens_per_batch, features.group):
-        batch = collate(features, chosen, model.config.pad_token_id, model.device)
+        batch = collate(features, chosen, model.config.pad_token_id, model.device, remap)
         with autocast(model.device):
             results = head.outputs(model, batch)
         for index, result in zip(chosen, results, strict=True):

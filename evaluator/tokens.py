@@ -20,6 +20,7 @@ from evaluator.heads.base import Head
 from evaluator.heads.registry import head_for
 from evaluator.recipe import Stage
 from evaluator.scoring import capped
+from evaluator.selection import EN_DEV, EnglishDev, dev_items, training_items
 from evaluator.store import Node, Store
 from evaluator.targets import find
 from evaluator.targets.base import DataRoot
@@ -130,10 +131,24 @@ def training_features(
         stages.insert(0, ("pretraining", target.pretrain, target.pretrain_labels, before))
     for name, read, labels, stage in stages:
         head = head_for(target.head, labels, job.recipe)
-        items = capped(read(root), job.max_train_examples, job.seed)
+        held_out = job.select == EN_DEV and name == "training"
+        whole = training_items(target, root, job.recipe.selection["examples"]) if held_out else read(root)
+        items = capped(whole, job.max_train_examples, job.seed)
         inputs = {"tokenizer": job.encoder.tokenizer, "data": digest(items.records)}
         found.append((name, stage, head, cached(store, inputs, items.records, head, tokenizer, stage)))
     return found
+
+
+def english_dev(job: TargetJob, tokenizer: PreTrainedTokenizerBase, store: Store) -> EnglishDev | None:
+    """Return what chooses a target's checkpoint, None where that is the last one."""
+    if job.select != EN_DEV:
+        return None
+    target, chosen = find(job.target), job.recipe.selection
+    items = dev_items(target, DataRoot(job.data_root), chosen["examples"])
+    head = head_for(target.head, target.labels, job.recipe)
+    features = evaluation_features(job, items.records, head, tokenizer, store)
+    every, patience = chosen["every_steps"], chosen["patience"]
+    return EnglishDev(target, items, head, features, every, patience, job.recipe.tokens_per_batch)
 
 
 def evaluation_features(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -59,6 +60,25 @@ class Task:
     features: Features
 
 
+class Judge(Protocol):
+    """Scores the model every so many steps, so that the best one is kept; training ends after `patience` worse ones."""
+
+    @property
+    def features(self) -> Features:
+        """What it reads: its tokens must stay in the vocabulary."""
+
+    @property
+    def every(self) -> int:
+        """Steps between two scores."""
+
+    @property
+    def patience(self) -> int:
+        """Scores without a better one before training ends."""
+
+    def score(self, model: PreTrainedModel, remap: Remap | None) -> float:
+        """Return how good the model is; more is better."""
+
+
 @dataclass(frozen=True, slots=True)
 class Training:
     """How to train, apart from data and head: the stage, the seed, the number of steps if not the stage's epochs."""
@@ -74,17 +94,21 @@ class Training:
         return self.steps or count_steps(examples, self.stage.examples_per_step, self.stage.epochs)
 
 
-def fit(tasks: Sequence[Task], training: Training, on_step: OnStep | None = None) -> TrainingLog:
-    """Train the models in place and return what was done.
+def fit(
+    tasks: Sequence[Task], training: Training, on_step: OnStep | None = None, judge: Judge | None = None
+) -> TrainingLog:
+    """Train the models in place and return what was done; the last checkpoint stays, or the one a judge likes best.
 
     Several tasks take turns, each as often as its share of all examples (proportional sampling); a step has one task.
     Raises IncompleteError when the loss stops being a number: a diverged run is reported, never re-run silently.
     """
     started = time.monotonic()
     stage, encoder = training.stage, tasks[0].model
-    vocabulary = compact(encoder, [task.features.ids for task in tasks]) if training.compact else None
+    read = [task.features.ids for task in tasks] + ([judge.features.ids] if judge else [])
+    vocabulary = compact(encoder, read) if training.compact else None
+    remap = vocabulary.remap if vocabulary else None
     steps = schedule([task.features for task in tasks], training)
-    loop = _Loop(tasks, training, vocabulary.remap if vocabulary else None)
+    loop, keeper = _Loop(tasks, training, remap), _Keeper(encoder, judge, remap) if judge else None
     torch.manual_seed(training.seed)
     for task in tasks:
         task.model.train()
@@ -95,12 +119,42 @@ def fit(tasks: Sequence[Task], training: Training, on_step: OnStep | None = None
         decay *= 1.0 - rate * stage.weight_decay
         if on_step:
             on_step(number + 1, len(steps), losses[-1])
+        if keeper and keeper.is_over(number + 1, len(steps), decay):
+            break
     loop.close()
+    decay = keeper.recall() if keeper else decay
     if vocabulary:
         restore(encoder, vocabulary, decay)
     for task in tasks:
         task.model.eval()
     return loop.log(losses, time.monotonic() - started)
+
+
+class _Keeper:
+    """The best model so far by a judge's score, kept on the CPU."""
+
+    def __init__(self, model: PreTrainedModel, judge: Judge, remap: Remap | None) -> None:
+        self.model, self.judge, self.remap = model, judge, remap
+        self.best, self.worse, self.decay = -math.inf, 0, 1.0
+        self.weights: dict[str, torch.Tensor] = {}
+
+    def is_over(self, step: int, steps: int, decay: float) -> bool:
+        """Score the model if it is time, and say whether it has not become better for too long."""
+        if step % self.judge.every and step != steps:
+            return False
+        score = self.judge.score(self.model, self.remap)
+        self.model.train()
+        if score > self.best:
+            self.best, self.worse, self.decay = score, 0, decay
+            self.weights = {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
+            return False
+        self.worse += 1
+        return self.worse >= self.judge.patience
+
+    def recall(self) -> float:
+        """Put the best weights back and return the decay that unused rows had at that time."""
+        self.model.load_state_dict(self.weights)
+        return self.decay
 
 
 def schedule(sets: Sequence[Features], training: Training) -> list[tuple[int, IntArray]]:

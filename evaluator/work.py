@@ -31,7 +31,7 @@ from evaluator.scoring import evaluation_splits
 from evaluator.store import Json, Store
 from evaluator.targets import find
 from evaluator.targets.base import DataRoot, Split
-from evaluator.tokens import evaluation_features, intermediate_features, training_features
+from evaluator.tokens import english_dev, evaluation_features, intermediate_features, training_features
 from evaluator.trainer import OnStep, Task, Training, TrainingLog, fit
 from synthgen.errors import UserError
 
@@ -95,7 +95,8 @@ def run_target(
         with store.writing(job.node) as (draft, results):
             for name, stage, head, features in training_features(job, tokenizer, store):
                 training = Training(stage, job.seed, job.recipe.tokens_per_batch)
-                results[name] = summary(fit([Task(model, head, features)], training, _reporter(on_progress)))
+                judge = english_dev(job, tokenizer, store) if name == "training" else None
+                results[name] = summary(fit([Task(model, head, features)], training, _reporter(on_progress), judge))
             if keep_weights:
                 save(model, tokenizer, draft)
     if on_progress:

@@ -16,6 +16,7 @@ from evaluator import runner
 from evaluator.graph import IntermediateJob
 from synthgen.dataset import read_manifest
 from synthgen.errors import UserError
+from tests.evaluator.conftest import write_pairs
 
 pytest.importorskip("torch")
 
@@ -126,6 +127,44 @@ def test_sizes_are_nested_and_none_is_trained_once_for_all_of_them(
     }  # fmt: skip
 
 
+def labels(plan: dict[str, Any]) -> set[str]:
+    return {job["label"] for job in plan["jobs"] if job["kind"] == "intermediate"}
+
+
+def asked_for(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {**{name: value for name, value in arguments.items() if name != "out"}, "seeds": 1, "targets": ["xnli"]}
+
+
+def test_real_and_synthetic_data_expand_to_all_sizes_and_ten_times_the_data(
+    arguments: dict[str, Any], datasets: dict[str, Path], tmp_path: Path
+) -> None:
+    large = write_pairs(tmp_path / "large", 200, first=300, origin="synthetic")
+    given = [f"real={datasets['real']}:16", f"synthetic={large}"]
+    found = evaluator.plan(given, **asked_for(arguments), preset="synthetic-vs-real")
+    assert [arm["name"] for arm in found["arms"]] == ["none", "real", "synthetic", "synthetic-10x"]
+    sizes = {"real": (1, 4, 16), "synthetic": (1, 4, 16), "synthetic-10x": (10, 40, 160)}
+    assert labels(found) == {f"intermediate {a} {n} rows seed 0" for a, found in sizes.items() for n in found}
+    with pytest.raises(UserError, match=r"arm 'synthetic-10x' cannot give 10 times size 24.*allowed: up to 20"):
+        evaluator.plan([f"real={datasets['real']}", given[1]], **asked_for(arguments), preset="synthetic-vs-real")
+
+
+def test_the_preset_of_the_base_paper_runs_every_arm(
+    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
+) -> None:
+    corpus = tmp_path / "text.txt"
+    corpus.write_text("the cat sat on the mat\n" * 8, encoding="utf-8")
+    given = [f"mnli={datasets['real']}", f"anli_plus={datasets['synthetic']}", f"mlm=mlm:{corpus}"]
+    asked = {**arguments, "seeds": 1, "targets": ["xnli"], "preset": "phang2020"}
+    evaluator.compare([*given, f"mnli.translated={datasets['synthetic']}:12"], **asked)
+    rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
+    assert {row["arm"] for row in rows} == {
+        *("none", "mnli", "anli_plus", "multi", "mnli+mlm", "anli_plus+mlm", "multi+mlm"),
+        "mnli.translated",
+    }
+    with pytest.raises(UserError, match=r"unknown dataset name 'mnly' in preset phang2020; did you mean 'mnli'"):
+        evaluator.compare([f"mnly={datasets['real']}"], **asked)
+
+
 def test_a_size_beyond_an_arm_is_named(arguments: dict[str, Any], datasets: dict[str, Path]) -> None:
     with pytest.raises(UserError, match=r"arm 'real' cannot give size 99: .*real \(24 rows\); allowed: up to 24"):
         evaluator.compare(arms(datasets), **{**arguments, "sizes": [99]})
@@ -153,6 +192,22 @@ def test_masked_language_modelling_is_mixed_in_and_does_not_count_in_sizes(
     ]  # fmt: skip
     manifests = [json.loads(path.read_text()) for path in (tmp_path / "store" / "intermediate").glob("*/synthgen.json")]
     assert sorted(m["results"]["training"]["examples"] for m in manifests) == [16, 32]
+
+
+def test_the_best_model_on_english_items_is_another_node_than_the_last(
+    arguments: dict[str, Any], carried_out: list[str], samples: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(samples, tmp_path / "root")
+    (root / "udpos" / "dev-en.tsv").unlink()  # so that items are held out of training
+    asked = {**arguments, "seeds": 1, "targets": ["xnli", "udpos"], "data_root": root}
+    evaluator.compare(["none=none"], **asked, select="en-dev")
+    evaluator.compare(["none=none"], **asked)
+    assert sorted(carried_out) == ["udpos seed 0"] * 2 + ["xnli seed 0"] * 2
+
+
+def test_targets_that_rank_a_pool_have_nothing_to_choose_by(arguments: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="--select en-dev: lareqa rank a pool and have no English items"):
+        evaluator.compare(["none=none"], **{**arguments, "targets": ["lareqa"]}, select="en-dev")
 
 
 def test_a_targets_own_training_set_is_a_control_arm(

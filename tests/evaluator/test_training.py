@@ -129,6 +129,46 @@ def test_the_same_run_twice_gives_the_same_weights(tiny_model: Path) -> None:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+class Liking:
+    """A judge that likes the model after `step` steps best, and looks at every step."""
+
+    every = 1
+
+    def __init__(self, features: Features, step: int, patience: int) -> None:
+        self.features, self.step, self.patience, self.looks = features, step, patience, 0
+
+    def score(self, model: torch.nn.Module, remap: object) -> float:
+        model.eval()
+        self.looks += 1
+        return -abs(self.looks - self.step)
+
+
+@pytest.mark.parametrize("compact", [True, False])
+def test_a_judge_keeps_the_model_it_likes_best_and_ends_training(tiny_model: Path, compact: bool) -> None:
+    head, features = PairHead(("a", "b", "c")), pairs(tiny_model, 64)
+    stage = Stage(1e-3, 1, examples_per_step=8, weight_decay=0.1)
+
+    def run(judge: Liking | None) -> tuple[TrainingLog, dict[str, torch.Tensor]]:
+        network = head.build(tiny_model, 1)
+        weights: dict[str, torch.Tensor] = {}
+
+        def copy(step: int, steps: int, loss: float) -> None:
+            if step == 3:
+                weights.update({name: value.clone() for name, value in network.state_dict().items()})
+
+        log = fit([Task(network, head, features)], Training(stage, 3, compact=compact), copy, judge)
+        return log, weights if judge is None else network.state_dict()
+
+    judged, kept = run(Liking(pairs(tiny_model, 8, seed=9), step=3, patience=2))
+    _, third = run(None)
+    assert judged.steps == 5
+    name = "classifier.dense.weight"
+    assert torch.equal(kept[name], third[name])
+    assert kept["roberta.embeddings.word_embeddings.weight"].shape[0] == head.build(tiny_model, 1).config.vocab_size
+    if not compact:
+        assert all(torch.equal(kept[name], third[name]) for name in kept)
+
+
 def test_a_diverged_run_stops_with_a_verdict(tiny_model: Path) -> None:
     head = PairHead(("a", "b", "c"))
     network = head.build(tiny_model, 1)
