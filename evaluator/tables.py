@@ -8,6 +8,7 @@ from typing import Any
 
 from evaluator.arms import Arm
 from evaluator.graph import Cell, Experiment, Graph
+from evaluator.quality import card_link, data_facts
 from evaluator.results import Cell as ResultCell
 from evaluator.results import ResultRow, Run, write_item_ids, write_item_scores, write_results
 from evaluator.scoring import evaluation_splits, read_items, score_cell, shown_revision
@@ -34,11 +35,11 @@ def score_all(experiment: Experiment, graph: Graph, store: Store) -> None:
 def write_tables(experiment: Experiment, graph: Graph, store: Store, folder: Path) -> None:
     """Write results.jsonl and arms.json to `folder` and to the store, and the item scores to the store."""
     rows = [row for cell in graph.cells for row in result_rows(cell, experiment.split, store)]
-    arms = json.dumps({arm.name: _arm_facts(experiment, arm) for arm in experiment.arms}, ensure_ascii=False, indent=2)
     folder.mkdir(parents=True, exist_ok=True)
     for place in (folder, store.root):
         write_results(place / "results.jsonl", rows)
-        write_atomically(place / "arms.json", arms + "\n")
+        arms = {arm.name: _arm_facts(experiment, arm, place) for arm in experiment.arms}
+        write_atomically(place / "arms.json", json.dumps(arms, ensure_ascii=False, indent=2) + "\n")
     _write_items(graph, store)
 
 
@@ -79,6 +80,10 @@ def _write_items(graph: Graph, store: Store) -> None:
         write_item_scores(store.root, key, by_run)
 
 
-def _arm_facts(experiment: Experiment, arm: Arm) -> dict[str, Any]:
+def _arm_facts(experiment: Experiment, arm: Arm, place: Path) -> dict[str, Any]:
+    """Return what arms.json in the folder `place` says of an arm; links to data cards are relative to that folder."""
     encoder = experiment.arm_models.get(arm.name, experiment.model)
-    return {**arm.facts(), "encoder": encoder.ref, "encoder_revision": encoder.revision, "encoder_note": encoder.note}
+    facts = {**arm.facts(), "encoder": encoder.ref, "encoder_revision": encoder.revision, "encoder_note": encoder.note}
+    links = [link for part in arm.parts if (link := card_link(part.folder, place))]
+    data = {part.folder.name: data_facts(part.manifest) for part in arm.parts}
+    return {**facts, "data": data, "dataset_card": links}

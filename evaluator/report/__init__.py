@@ -17,7 +17,8 @@ from evaluator.report import words
 from evaluator.report.card import results_card
 from evaluator.report.markdown import results_section
 from evaluator.report.page import render_page
-from evaluator.results import Results, read_results
+from evaluator.report.sidefiles import read_arms, read_side_file
+from evaluator.results import read_results
 from evaluator.table import Problem
 from synthgen.errors import UserError
 
@@ -38,7 +39,7 @@ def report(source: Path, *, out: Path, margin: float = 0.5, note: str | None = N
             f"--margin {margin:g}: the equivalence margin is in points, above 0 and at most 100; default 0.5"
         )
     results = read_results(source)
-    arms, plan = (_sidecar(results, name) for name in ("arms.json", "plan.json"))
+    arms, plan = read_arms(results.source, out.parent), read_side_file(results.source, "plan.json")
     comparison = _checked(compare_results(results, margin=margin, preferred=_real_first(arms)), plan)
     out.parent.mkdir(parents=True, exist_ok=True)
     document = json.dumps(comparison.document(), ensure_ascii=False, allow_nan=False, indent=1)
@@ -47,19 +48,6 @@ def report(source: Path, *, out: Path, margin: float = 0.5, note: str | None = N
     (out.parent / "results_card.md").write_text(results_card(comparison, arms, plan, note), encoding="utf-8")
     out.write_text(render_page(comparison, arms=arms, plan=plan, note=note), encoding="utf-8")
     return comparison
-
-
-def _sidecar(results: Results, name: str) -> dict[str, Any]:
-    path = results.source.with_name(name)
-    if not path.is_file():
-        return {}
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path.name} line {error.lineno}: not JSON ({error.msg})") from error
-    if not isinstance(document, dict):
-        raise UserError(f"{path.name}: expected a JSON object, got {type(document).__name__}")
-    return document
 
 
 def _checked(comparison: Comparison, plan: dict[str, Any]) -> Comparison:

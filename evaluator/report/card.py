@@ -9,7 +9,7 @@ from typing import Any
 from evaluator.comparison import Comparison
 from evaluator.report.markdown import escape, results_section
 from evaluator.report.methods import paragraphs
-from evaluator.report.page import plan_rows, safe_link, whole
+from evaluator.report.sidefiles import plan_rows, safe_links, whole
 
 _ORIGIN = {
     "real": "real data",
@@ -74,8 +74,7 @@ def _arm(facts: Mapping[str, Any]) -> str:
     named = facts.get("tasks")
     tasks = " and ".join(map(str, named)) if isinstance(named, list) and named else "an unnamed task"
     model = f" by `{facts['model']}`" if facts.get("model") else ""
-    link = safe_link(facts.get("dataset_card"))
-    card = f", [card]({link})" if link else ""
+    card = "".join(f", [card]({link})" for link in safe_links(facts.get("dataset_card")))
     return f"{kept:,} rows of {tasks}, {told}{model}{card}; {encoder}"
 
 

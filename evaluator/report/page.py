@@ -1,7 +1,6 @@
 """The page: a comparison as one HTML file that needs nothing else, with its charts, tables and methods.
 
-Everything that comes from data passes through Jinja's autoescape or `html.escape`; the embedded JSON has no `<`. Links
-to data cards are relative paths or https, never another scheme.
+Everything that comes from data passes through Jinja's autoescape or `html.escape`; the embedded JSON has no `<`.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from evaluator.comparison import Comparison, Point
 from evaluator.languages import ENGLISH, LANGUAGES
 from evaluator.pairs import Pair
 from evaluator.report import charts, methods, words
+from evaluator.report.sidefiles import data_cards, plan_rows
 
-EMPTY: tuple[object, ...] = (None, "", [], {})
 GROUPS = {"target": "Targets", "family": "Families", "script": "Scripts", "language": "Languages"}
 
 
@@ -73,28 +72,6 @@ class Heat:
         return round(5 + 50 * (score - min(known)) / (max(known) - min(known)))
 
 
-@dataclass(frozen=True, slots=True)
-class DataCard:
-    """What is known of an arm's data: origin, model, the funnel from asked to kept, other facts, a link to its card."""
-
-    arm: str
-    index: int
-    link: str | None
-    kept: int
-    rejected: Mapping[str, int]
-    failed: int
-    facts: Mapping[str, str]
-
-    @property
-    def asked(self) -> int:
-        """Example slots that were asked for: kept + rejected + failed."""
-        return self.kept + sum(self.rejected.values()) + self.failed
-
-    def share(self, part: int) -> float:
-        """Return a part of what was asked in percent."""
-        return round(100 * part / self.asked, 2) if self.asked else 0.0
-
-
 def render_page(comparison: Comparison, *, arms: dict[str, Any], plan: dict[str, Any], note: str | None) -> str:
     """Return the HTML of a comparison."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -115,7 +92,7 @@ def render_page(comparison: Comparison, *, arms: dict[str, Any], plan: dict[str,
         rates=words.lead_rates(comparison),
         forests=_forests(comparison),
         heats=_heats(comparison),
-        cards=[_data_card(comparison, arm, arms[arm]) for arm in comparison.arms if isinstance(arms.get(arm), dict)],
+        cards=data_cards(comparison.arms, arms),
         plan=plan_rows(plan),
         tables=_tables(comparison),
         note=note,
@@ -223,56 +200,6 @@ def _language_gaps(comparison: Comparison, arm: str, size: int) -> dict[str, flo
         if code != ENGLISH and len(means.get((target, ENGLISH), [])) == len(values):
             gaps.setdefault(code, []).append((sum(means[target, ENGLISH]) - sum(values)) / len(values))
     return {code: sum(values) / len(values) for code, values in gaps.items()}
-
-
-# --- data and plan --------------------------------------------------------------------------------------------------
-
-
-def _data_card(comparison: Comparison, arm: str, entry: dict[str, Any]) -> DataCard:
-    shown = {"dataset_card", "kept", "rejected", "failed"}
-    facts = {
-        key.replace("_", " "): _fact(value) for key, value in entry.items() if key not in shown and value not in EMPTY
-    }
-    rejected = entry.get("rejected")
-    given = rejected.items() if isinstance(rejected, dict) else [("rejected", rejected)]
-    counts = {str(reason): whole(number) for reason, number in given if whole(number)}
-    by_count = dict(sorted(counts.items(), key=lambda item: -item[1]))
-    link, kept, failed = safe_link(entry.get("dataset_card")), whole(entry.get("kept")), whole(entry.get("failed"))
-    return DataCard(arm, comparison.arms.index(arm), link, kept, by_count, failed, facts)
-
-
-def whole(value: object) -> int:
-    """Return a count from a side file, 0 for anything that is not one."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
-
-
-def _fact(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {_fact(item)}" for key, item in value.items())
-    if isinstance(value, list):
-        return ", ".join(_fact(item) for item in value)
-    if isinstance(value, float):
-        return f"{value:,.4g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
-def safe_link(link: object) -> str | None:
-    """Return a link to follow: a relative path or https; anything else is not linked."""
-    if not isinstance(link, str) or not link:
-        return None
-    return link if link.startswith("https://") or (":" not in link and not link.startswith(("/", "\\"))) else None
-
-
-def plan_rows(plan: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Return (what, planned, real) lines of a plan; facts that are neither stand in the first column."""
-    planned, real = plan.get("planned"), plan.get("real")
-    if isinstance(planned, dict) or isinstance(real, dict):
-        first, second = planned or {}, real or {}
-        rows = [(key, first.get(key), second.get(key)) for key in dict.fromkeys([*first, *second])]
-        rows += [(key, value, None) for key, value in plan.items() if key not in ("planned", "real")]
-    else:
-        rows = [(key, value, None) for key, value in plan.items()]
-    return [(key.replace("_", " "), *("" if v is None else _fact(v) for v in values)) for key, *values in rows]
 
 
 # --- tables ---------------------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def test_the_results_card_has_the_signature_the_verdicts_and_a_line_for_every_ar
     comparison = report(source, out=tmp_path / "out" / "report.html")
     card = (tmp_path / "out" / "results_card.md").read_text(encoding="utf-8")
     assert f"signature: {json.dumps(comparison.signature)}" in card
-    assert "1,000 rows of mnli, written by a language model by `owner/model`, [card](../x/README.md)" in card
+    assert "1,000 rows of mnli, written by a language model by `owner/model`, [card](../../x/README.md)" in card
     assert (tmp_path / "out" / "results.md").read_text(encoding="utf-8") in card
     assert all(f"- **{arm}**" in card for arm in comparison.arms)
 
@@ -189,6 +189,17 @@ def test_the_funnel_and_the_cost_are_shown_when_they_are_known(results_file: Mak
     assert "60 kept of 100 asked (60.0 %); 10 failed" in page
     assert 'href="../s/README.md"' in page
     assert re.search(r"runs</th><td>5</td><td>6</td>", page)
+
+
+def test_links_to_data_cards_lead_from_wherever_the_page_is(results_file: Maker, tmp_path: Path) -> None:
+    source = results_file(seeds=2, sizes=(1_000,), items=8)
+    links = ["../s/README.md", "https://example.org/card", "/etc/passwd", "file:///etc/passwd"]
+    card = {"dataset_card": links, "data": {"s": {"median_tokens": {"premise": 18}}}}
+    source.with_name("arms.json").write_text(json.dumps({"synthetic": card}), encoding="utf-8")
+    report(source, out=tmp_path / "pages" / "one" / "report.html")
+    page = (tmp_path / "pages" / "one" / "report.html").read_text(encoding="utf-8")
+    assert re.findall(r'href="([^#"]+)"', page) == ["../../../s/README.md", "https://example.org/card"]
+    assert "<dt>median tokens</dt><dd>premise: 18</dd>" in page
 
 
 def rate(equals: float | None, low: float | None, high: float | None) -> ExchangeRate:

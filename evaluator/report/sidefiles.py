@@ -1,0 +1,143 @@
+"""arms.json and plan.json, the files beside results: what they say of each arm's data and of the cost.
+
+They may come from anywhere, so odd values are left out rather than shown or followed. Links to data cards are relative
+paths or https, never another scheme.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from synthgen.errors import UserError
+
+EMPTY: tuple[object, ...] = (None, "", [], {})
+SHOWN_APART = frozenset({"dataset_card", "kept", "rejected", "failed", "data"})
+
+
+def read_side_file(results: Path, name: str) -> dict[str, Any]:
+    """Return the JSON object in the file called `name` beside a results file, empty where there is none."""
+    path = results.with_name(name)
+    if not path.is_file():
+        return {}
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path.name}: not UTF-8 ({error})") from error
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path.name} line {error.lineno}: not JSON ({error.msg})") from error
+    if not isinstance(document, dict):
+        raise UserError(f"{path.name}: expected a JSON object, got {type(document).__name__}")
+    return document
+
+
+def read_arms(results: Path, page_folder: Path) -> dict[str, Any]:
+    """Return arms.json beside a results file, with its links as they are followed from the folder of the page."""
+    start = page_folder.resolve()
+    arms = read_side_file(results, "arms.json")
+    for entry in arms.values():
+        if isinstance(entry, dict):
+            links = safe_links(entry.get("dataset_card"))
+            entry["dataset_card"] = [_moved(link, results.parent.resolve(), start) for link in links]
+    return arms
+
+
+def _moved(link: str, source: Path, start: Path) -> str:
+    return Path(os.path.relpath(source / link, start)).as_posix() if _is_relative(link) else link
+
+
+@dataclass(frozen=True, slots=True)
+class DataCard:
+    """What is known of an arm's data: origin, model, the funnel from asked to kept, other facts, links to its cards.
+
+    `parts` has the facts of each dataset that the arm is made of, by name.
+    """
+
+    arm: str
+    index: int
+    links: Sequence[str]
+    kept: int
+    rejected: Mapping[str, int]
+    failed: int
+    facts: Mapping[str, str]
+    parts: Mapping[str, Mapping[str, str]]
+
+    @property
+    def asked(self) -> int:
+        """Example slots that were asked for: kept + rejected + failed."""
+        return self.kept + sum(self.rejected.values()) + self.failed
+
+    def share(self, part: int) -> float:
+        """Return a part of what was asked in percent."""
+        return round(100 * part / self.asked, 2) if self.asked else 0.0
+
+
+def data_cards(names: Sequence[str], arms: Mapping[str, Any]) -> list[DataCard]:
+    """Return what the page shows of each arm that arms.json describes, in the order of `names`."""
+    described = [(index, arm, arms.get(arm)) for index, arm in enumerate(names)]
+    return [_data_card(index, arm, entry) for index, arm, entry in described if isinstance(entry, dict)]
+
+
+def _data_card(index: int, arm: str, entry: Mapping[str, Any]) -> DataCard:
+    rejected = entry.get("rejected")
+    given = rejected.items() if isinstance(rejected, dict) else [("rejected", rejected)]
+    counts = {str(reason): whole(number) for reason, number in given if whole(number)}
+    return DataCard(
+        arm=arm,
+        index=index,
+        links=safe_links(entry.get("dataset_card")),
+        kept=whole(entry.get("kept")),
+        rejected=dict(sorted(counts.items(), key=lambda item: -item[1])),
+        failed=whole(entry.get("failed")),
+        facts=_facts({name: value for name, value in entry.items() if name not in SHOWN_APART}),
+        parts={name: _facts(found) for name, found in _mapping(entry.get("data")).items() if isinstance(found, dict)},
+    )
+
+
+def _facts(entry: Mapping[str, Any]) -> dict[str, str]:
+    return {name.replace("_", " "): _fact(value) for name, value in entry.items() if value not in EMPTY}
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def whole(value: object) -> int:
+    """Return a count from a side file, 0 for anything that is not one."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_fact(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(_fact(item) for item in value)
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def safe_links(links: object) -> list[str]:
+    """Return the links to follow, of one or a list: relative paths and https; anything else is not linked."""
+    given = links if isinstance(links, list) else [links]
+    return [link for link in given if isinstance(link, str) and (_is_relative(link) or link.startswith("https://"))]
+
+
+def _is_relative(link: str) -> bool:
+    return bool(link) and ":" not in link and not link.startswith(("/", "\\"))
+
+
+def plan_rows(plan: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return (what, planned, real) lines of a plan; facts that are neither stand in the first column."""
+    planned, real = plan.get("planned"), plan.get("real")
+    if isinstance(planned, dict) or isinstance(real, dict):
+        first, second = planned or {}, real or {}
+        rows = [(key, first.get(key), second.get(key)) for key in dict.fromkeys([*first, *second])]
+        rows += [(key, value, None) for key, value in plan.items() if key not in ("planned", "real")]
+    else:
+        rows = [(key, value, None) for key, value in plan.items()]
+    return [(key.replace("_", " "), *("" if v is None else _fact(v) for v in values)) for key, *values in rows]
