@@ -17,6 +17,7 @@ from synthgen.croissant import CROISSANT_NAME, render_croissant
 from synthgen.dataset import MANIFEST_NAME, Manifest, read_manifest, write_atomically
 from synthgen.disclosures import NOT_DONE, disclose
 from synthgen.errors import UserError
+from synthgen.figures import figures
 from synthgen.front_matter import REQUIRED, front_matter, read_front_matter, title
 from synthgen.licences import forbidden, parts_of
 from synthgen.schemas import faults
@@ -39,13 +40,15 @@ def write_card(folder: Path, manifest: Manifest) -> Path:
     if objections := forbidden(manifest.licence, parts_of(manifest.model, manifest.parents)):
         raise UserError("; ".join(objections))
     for name, text in views(manifest).items():
+        (folder / name).parent.mkdir(exist_ok=True)
         write_atomically(folder / name, text)
     return folder / CARD_NAME
 
 
 def views(manifest: Manifest) -> dict[str, str]:
     """Return every file of the folder that is a view of the manifest, by name."""
-    return {CARD_NAME: render_card(manifest), CROISSANT_NAME: render_croissant(manifest, title(manifest))}
+    drawn = {f"figures/{name}.svg": svg for name, svg in figures(manifest).items()}
+    return {CARD_NAME: render_card(manifest), CROISSANT_NAME: render_croissant(manifest, title(manifest)), **drawn}
 
 
 def render_card(manifest: Manifest) -> str:
@@ -53,8 +56,8 @@ def render_card(manifest: Manifest) -> str:
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["cell"] = _table_cell
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    answers = disclose(manifest)
-    text = template.render(m=manifest, answers=answers, title=title(manifest), front=front_matter(manifest))
+    shown = {"answers": disclose(manifest), "figures": list(figures(manifest))}
+    text = template.render(m=manifest, title=title(manifest), front=front_matter(manifest), **shown)
     return text.rstrip() + "\n"
 
 

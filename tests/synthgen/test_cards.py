@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +17,7 @@ from synthgen.datacard import card_faults, check
 from synthgen.dataset import MANIFEST_NAME, Manifest, read_manifest
 from synthgen.disclosures import DISCLOSURES, disclose
 from synthgen.errors import UserError
+from synthgen.figures import bars, figures
 from synthgen.front_matter import read_front_matter
 from synthgen.real import import_task
 from synthgen.verify import verify
@@ -191,3 +193,17 @@ def test_a_real_set_passes_too(task: str, tmp_path: Path) -> None:
     import_task(task, source="sample", out=tmp_path / "real")
     assert check(tmp_path / "real") == []
     assert verify(tmp_path / "real").faults == ()
+
+
+def test_every_figure_is_a_picture_that_says_its_numbers_in_words(finished: Path) -> None:
+    manifest = read_manifest(finished)
+    for name, svg in figures(manifest).items():
+        root = ElementTree.fromstring(svg)
+        assert root.get("role") == "img", name
+        assert (finished / "figures" / f"{name}.svg").read_text() == svg
+    assert f"kept {manifest.kept}" in ElementTree.fromstring(figures(manifest)["funnel"]).get("aria-label", "")
+
+
+def test_a_label_in_a_figure_never_becomes_markup() -> None:
+    svg = bars("t", [("<script>alert(1)</script>&\"'", 3, "k")])
+    assert not ElementTree.fromstring(svg).findall(".//{*}script")

@@ -23,7 +23,8 @@ from tests.synthgen.test_real_hub import Answer, Hub, use_empty_caches
 
 pytest.importorskip("huggingface_hub")
 
-SENT = ["README.md", "croissant.json", "data/train-00000-of-00001.parquet", "fingerprints.parquet", "synthgen.json"]
+SENT = ["README.md", "croissant.json", "data/train-00000-of-00001.parquet", "figures/funnel.svg", "figures/labels.svg"]
+SENT += ["figures/lengths.svg", "fingerprints.parquet", "synthgen.json"]
 
 
 class WritableHub(Hub):

@@ -1,0 +1,92 @@
+"""Figures of a set as SVG pictures: the funnel, the labels, the lengths. The card and `inspect` show the same ones.
+
+A figure is a function of the manifest, so it can be made again and compared byte for byte. Every mark carries its
+number as text; colours are those of Okabe and Ito, and follow the reader's dark mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from synthgen.dataset import Manifest
+
+WIDTH = 720
+_LEFT, _ROW, _RIGHT = 210, 26, 90
+_STYLE = """<style>
+text { font: 13px system-ui, sans-serif; fill: #16191f } .n { font-variant-numeric: tabular-nums } .s { fill: #4d5563 }
+.k { fill: #0072b2 } .r { fill: #d55e00 } .g { fill: #009e73 } .l { stroke: #4d5563; stroke-width: 1.5 }
+@media (prefers-color-scheme: dark) { text { fill: #eceff4 } .s { fill: #b3bbc8 } .l { stroke: #b3bbc8 }
+.k { fill: #56b4e9 } .r { fill: #ff8a3d } .g { fill: #3ecf9f } }
+</style>"""
+
+
+def figures(manifest: Manifest) -> dict[str, str]:
+    """Return every figure the manifest has numbers for, as {name: SVG}."""
+    lengths = manifest.statistics.get("xlmr_tokens")
+    found = {"funnel": funnel(manifest)}
+    if 1 < len(manifest.label_counts) <= 40:
+        found["labels"] = bars("Kept rows by label", [(k, v, "k") for k, v in manifest.label_counts.items()])
+    if isinstance(lengths, Mapping):
+        found["lengths"] = spans("Length in XLM-R pieces: middle 90 %, middle half, median", lengths)
+    return found
+
+
+def funnel(manifest: Manifest) -> str:
+    """Return the way from asked to kept, one bar for each reason."""
+    reasons = sorted(manifest.rejected.items(), key=lambda item: -item[1])
+    rows = [("asked", manifest.asked, "s"), *((f"– {reason}", count, "r") for reason, count in reasons)]
+    rows += [("– failed", manifest.failed, "r")] if manifest.failed else []
+    return bars("From asked to kept", [*rows, ("kept", manifest.kept, "g")])
+
+
+def bars(title: str, rows: Sequence[tuple[str, int, str]]) -> str:
+    """Return horizontal bars of (name, count, colour class), each with its count.
+
+    >>> bars("t", [("a", 2, "k")]).count("<rect")
+    1
+    """
+    most = max((count for _, count, _ in rows), default=0) or 1
+    marks = []
+    for number, (name, count, kind) in enumerate(rows):
+        y = 34 + _ROW * number
+        width = round((WIDTH - _LEFT - _RIGHT) * count / most, 1)
+        marks.append(_name(name, y))
+        marks.append(f'<rect class="{kind}" x="{_LEFT}" y="{y}" width="{width}" height="18" rx="2"/>')
+        marks.append(f'<text class="n" x="{_LEFT + width + 6:.1f}" y="{y + 14}">{count:,}</text>')
+    summary = ", ".join(f"{name} {count:,}" for name, count, _ in rows)
+    return _picture(title, summary, marks, len(rows))
+
+
+def spans(title: str, columns: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return one box a column: a line over the middle 90 %, a box over the middle half, a mark at the median."""
+    most = max((float(values["p95"]) for values in columns.values()), default=0.0) or 1.0
+    scale = (WIDTH - _LEFT - _RIGHT) / most
+    marks = []
+    for number, (name, values) in enumerate(columns.items()):
+        y = 34 + _ROW * number
+        low, first, middle, third, high = (
+            round(_LEFT + scale * float(values[key]), 1) for key in ("p05", "p25", "median", "p75", "p95")
+        )
+        marks.append(_name(name, y))
+        marks.append(f'<line class="l" x1="{low}" y1="{y + 9}" x2="{high}" y2="{y + 9}"/>')
+        marks.append(f'<rect class="k" x="{first}" y="{y}" width="{max(third - first, 1):.1f}" height="18" rx="2"/>')
+        marks.append(f'<line class="l" x1="{middle}" y1="{y - 2}" x2="{middle}" y2="{y + 20}"/>')
+        marks.append(f'<text class="n" x="{high + 6:.1f}" y="{y + 14}">median {values["median"]:g}</text>')
+    summary = ", ".join(f"{name} median {values['median']:g}" for name, values in columns.items())
+    return _picture(title, summary, marks, len(columns))
+
+
+def _name(name: str, y: int) -> str:
+    shown = name if len(name) <= 28 else name[:27] + "…"
+    return f'<text x="{_LEFT - 8}" y="{y + 14}" text-anchor="end">{escape(shown)}</text>'
+
+
+def _picture(title: str, summary: str, marks: Sequence[str], rows: int) -> str:
+    """Return the marks under their title; `summary` says in words what the picture shows."""
+    height = 40 + _ROW * rows
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" '
+    head += f'aria-label="{escape(f"{title}: {summary}", quote=True)}">'
+    heading = f'<text x="{_LEFT}" y="18" font-weight="600">{escape(title)}</text>'
+    return "\n".join([head, _STYLE, heading, *marks, "</svg>"]) + "\n"
