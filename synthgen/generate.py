@@ -206,7 +206,7 @@ def _generate(run: Run, ledger: Ledger, out: Path, budget: int, started: Engine 
 
 def _controller(run: Run, ledger: Ledger) -> Controller:
     quotas = scale_counts(run.task.label_counts, run.n)
-    filters = default_filters(run.task.format)
+    filters = default_filters(run.task.format, run.task.language, run.task.prompt_text)
     return Controller(run.task, quotas, seed=run.seed, filters=filters, ledger=ledger, structured=run.structured)
 
 

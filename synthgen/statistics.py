@@ -47,12 +47,13 @@ def describe(format_: Format, rows: Iterable[Row]) -> dict[str, Any]:
 
 def token_counts(format_: Format, rows: list[Row]) -> dict[str, list[int]]:
     """Return, for each text column, each row's length in XLM-R pieces without special tokens."""
-    tokenizer = _tokenizer(xlmr_tokenizer())
-    counts = {}
-    for column in format_.text_columns:
-        encoded = tokenizer.encode_batch([str(row[column]) for row in rows], add_special_tokens=False)
-        counts[column] = [len(item.ids) for item in encoded]
-    return counts
+    return {column: count_tokens([str(row[column]) for row in rows]) for column in format_.text_columns}
+
+
+def count_tokens(texts: list[str]) -> list[int]:
+    """Return the length of each text in XLM-R pieces without special tokens; UserError without the tokenizer."""
+    encoded = _tokenizer(xlmr_tokenizer()).encode_batch(texts, add_special_tokens=False)
+    return [len(item.ids) for item in encoded]
 
 
 @cache

@@ -9,20 +9,29 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
-from collections.abc import Callable
 
 from synthgen.filters.base import Filter, Verdict
 from synthgen.filters.exact import ExactDuplicates
+from synthgen.filters.language import Language
 from synthgen.filters.near import NearDuplicates
+from synthgen.filters.personal import PersonalData
+from synthgen.filters.residue import Residue
 from synthgen.filters.shape import Shape
 from synthgen.formats import Format
 
-ORDER: tuple[Callable[[Format], Filter], ...] = (Shape, ExactDuplicates, NearDuplicates)
+ORDER = (Shape, Residue, Language, ExactDuplicates, NearDuplicates)
+"""What `make` runs where nothing else is asked for."""
 
 
-def default_filters(format_: Format) -> tuple[Filter, ...]:
-    """Return fresh filters for one set, in order."""
-    return tuple(make(format_) for make in ORDER)
+def default_filters(format_: Format, language: str = "en", prompt: str = "") -> tuple[Filter, ...]:
+    """Return fresh filters for one set in `language`, in order; `prompt` is the prompt file's text."""
+    return (
+        Shape(format_),
+        Residue(format_, prompt),
+        Language(format_, language),
+        ExactDuplicates(format_),
+        NearDuplicates(format_),
+    )
 
 
 def filters_hash() -> str:
@@ -35,7 +44,10 @@ __all__ = [
     "ORDER",
     "ExactDuplicates",
     "Filter",
+    "Language",
     "NearDuplicates",
+    "PersonalData",
+    "Residue",
     "Shape",
     "Verdict",
     "default_filters",

@@ -1,0 +1,133 @@
+"""Personal data: addresses, numbers and keys that belong to somebody, found by pattern and confirmed by checksum.
+
+E-mail addresses, phone numbers, IBANs (ISO 13616: mod 97 = 1), payment cards (ISO/IEC 7812: Luhn), IP addresses
+(RFC 791, RFC 4291), and the keys of well-known services, whose prefixes their makers document. Addresses that are
+reserved for documentation (RFC 2606, RFC 5737, 555-01xx numbers) belong to nobody and are kept.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from synthgen.filters.base import Verdict
+from synthgen.formats import Format
+from synthgen.formats.base import Row
+from synthgen.formats.texts import row_texts
+
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}(?![\w-])")
+_PHONE = re.compile(
+    r"(?<![\w.,/:$€£#=-])(?:\+\d{1,3}[ .-]?(?:\(0?\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){2,4}"  # +49 30 901820
+    r"|1[ .-]?[2-9]\d{2}[ .-]\d{3}[ .-]\d{4}|\(?[2-9]\d{2}\)?[ .-]\d{3}[ .-]\d{4}"  # North America
+    r"|0\d{2,4}[ /-]\d{3,4}[ -]?\d{3,4})(?![\w-]|[.,:/]\d)"  # national numbers with a trunk zero
+)
+_IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
+_CARD = re.compile(r"(?<![\w.,-])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\w-]|[.,]\d)")
+_IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\d)")
+_IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
+_KEY = re.compile(
+    r"(?<!\w)(?:(?:AKIA|ASIA)[0-9A-Z]{16}"  # Amazon
+    r"|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,}|glpat-[\w-]{20,}"
+    r"|sk-(?:proj-|ant-|live-)?[A-Za-z0-9_-]{20,}|[sr]k_(?:live|test)_[A-Za-z0-9]{20,}|hf_[A-Za-z0-9]{30,}"
+    r"|xox[abposr]-[A-Za-z0-9-]{10,}|AIza[\w-]{35}|SG\.[\w-]{16,}\.[\w-]{16,}|npm_[A-Za-z0-9]{36}"
+    r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,})(?!\w)"  # JSON web tokens
+    r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"
+)
+_DOCUMENTATION = (re.compile(r"@(?:[\w-]+\.)*example(?:\.(?:com|org|net))?$|\.(?:test|invalid|example)$"),)
+_DOCUMENTATION_NETS = tuple(
+    map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"))
+)
+
+
+def _is_email(found: str) -> bool:
+    return not any(pattern.search(found.casefold()) for pattern in _DOCUMENTATION)
+
+
+def _is_phone(found: str) -> bool:
+    digits = re.sub(r"\D", "", found)
+    return 8 <= len(digits) <= 15 and "55501" not in digits[-7:-2]
+
+
+def is_iban(found: str) -> bool:
+    """Say whether the check digits of an IBAN are right (ISO 13616).
+
+    >>> is_iban("GB29 NWBK 6016 1331 9268 19"), is_iban("GB28 NWBK 6016 1331 9268 19")
+    (True, False)
+    """
+    plain = found.replace(" ", "")
+    moved = plain[4:] + plain[:4]
+    return 15 <= len(plain) <= 34 and int("".join(str(int(letter, 36)) for letter in moved)) % 97 == 1
+
+
+def is_card(found: str) -> bool:
+    """Say whether a number of 13-19 digits is a payment card's by Luhn's formula.
+
+    >>> is_card("4111 1111 1111 1111"), is_card("4111 1111 1111 1112")
+    (True, False)
+    """
+    digits = [int(digit) for digit in found if digit.isdecimal()]
+    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
+    return 13 <= len(digits) <= 19 and len(set(digits)) > 1 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def _is_address(found: str) -> bool:
+    try:
+        address = ipaddress.ip_address(found)
+    except ValueError:
+        return False
+    reserved = address.is_loopback or address.is_unspecified or address.is_multicast
+    return not reserved and not any(address in net for net in _DOCUMENTATION_NETS if net.version == address.version)
+
+
+KINDS: dict[str, tuple[re.Pattern[str], Callable[[str], bool]]] = {
+    "key": (_KEY, lambda _found: True),
+    "email": (_EMAIL, _is_email),
+    "iban": (_IBAN, is_iban),
+    "card": (_CARD, is_card),
+    "ip": (_IPV4, _is_address),
+    "ip6": (_IPV6, lambda found: found.count(":") > 2 and _is_address(found)),
+    "phone": (_PHONE, _is_phone),
+}
+"""What is looked for, in order: the pattern, and what confirms it."""
+
+
+class PersonalData:
+    """Drops rows that hold personal data; `facts` counts them by kind. The evidence shows the kind, not the value."""
+
+    name = "personal"
+
+    def __init__(self, format_: Format) -> None:
+        """Judge all texts of a row."""
+        self._format = format_
+        self.counts: Counter[str] = Counter()
+
+    def judge(self, row_id: str, row: Row) -> Verdict | None:
+        """Return a verdict naming the first kind of personal data found and the text it stands in."""
+        for path, text in row_texts(self._format, row).items():
+            if found := personal_data(text):
+                self.counts[found[0]] += 1
+                return Verdict("personal data", f"{path}: {found[0]}")
+        return None
+
+    def remember(self, row_id: str, row: Row) -> None:
+        """Nothing to note: every row is judged alone."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the manifest says of this check."""
+        return {"looked_for": list(KINDS), "found": dict(sorted(self.counts.items()))}
+
+
+def personal_data(text: str) -> tuple[str, str] | None:
+    """Return the kind and the value of the first personal datum of a text.
+
+    >>> personal_data("Write to ann.lee@posteo.de today"), personal_data("Call 1999 people in 2004")
+    (('email', 'ann.lee@posteo.de'), None)
+    """
+    for kind, (pattern, confirms) in KINDS.items():
+        for match in pattern.finditer(text):
+            if confirms(match[0]):
+                return kind, match[0]
+    return None

@@ -1,0 +1,150 @@
+"""Filters that judge a row alone: shape, residue, language, personal data."""
+
+from __future__ import annotations
+
+import pytest
+
+from synthgen.filters.language import Language, known_languages
+from synthgen.filters.personal import PersonalData, personal_data
+from synthgen.filters.residue import Residue, residue
+from synthgen.filters.shape import Shape, ShapeLimits
+from synthgen.formats.choice import ChoiceFormat
+from synthgen.formats.pair import PairFormat
+from synthgen.formats.span import SpanFormat
+from synthgen.formats.tags import TagsFormat
+
+NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
+SWAG = ChoiceFormat(("ctx_a", "ctx_b", "ctx", "endings", "label"), ("0", "1"))
+GOOD = {"premise": "The two brothers ran the old mill together.", "hypothesis": "The mill was old.", "label": 0}
+
+
+def reason(verdict: object) -> str | None:
+    return None if verdict is None else verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Mill.", "too short"),
+        ("no no no no no no no", "repetition"),
+        ("it was so and it was so and it was so and it was so and", "repetition"),
+        ("A bell\x07 rang in the hall.", "control characters"),
+        ("word " * 1200, "too long"),
+        ("The two brothers ran the old mill together.", "format"),
+        ("A man and a woman and a dog ran.", None),
+    ],
+)
+def test_shape_names_what_is_wrong_with_a_text(text: str, expected: str | None) -> None:
+    assert reason(Shape(NLI).judge("1", GOOD | {"hypothesis": text})) == expected
+
+
+def test_a_text_many_times_longer_than_the_other_is_dropped_only_beyond_the_limit() -> None:
+    row = GOOD | {"hypothesis": " ".join(f"w{i}" for i in range(60))}
+    assert Shape(NLI).judge("1", row) is None
+    assert reason(Shape(NLI, ShapeLimits(max_length_ratio=2)).judge("1", row)) == "length ratio"
+
+
+def test_options_are_judged_too_but_may_be_one_word() -> None:
+    row = {
+        "ctx_a": "It rained all day.",
+        "ctx_b": "She",
+        "ctx": "",
+        "endings": ["left.", "as an AI I cannot"],
+        "label": "0",
+    }
+    assert Shape(SWAG).judge("1", row) is None
+    found = Residue(SWAG).judge("1", row)
+    assert found is not None
+    assert found.evidence.startswith("endings.1")
+
+
+def test_an_answer_may_be_one_word() -> None:
+    row = {"id": "", "title": "", "context": "Tea is hot.", "question": "What is hot?"}
+    assert (
+        Shape(SpanFormat(("answerable",))).judge("1", row | {"answers": {"text": ["Tea"], "answer_start": [0]}}) is None
+    )
+
+
+def test_a_sentence_of_the_prompt_that_comes_back_is_leakage() -> None:
+    prompt = "Sentence A: The match was called off because of the heavy rain on Friday.\nSentence B:"
+    copied = GOOD | {"premise": "The match was called off because of the heavy rain, they say."}
+    assert reason(Residue(NLI, prompt).judge("1", copied)) == "prompt leakage"
+    assert Residue(NLI, prompt).judge("1", GOOD) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'm sorry, but I can't stay for dinner.",
+        "How can I improve my programming skills?",
+        "Solve \\frac{x}{2}^{a} for {x}.",
+        "i'm sorry i don't know the answer to that question",
+        "He studied artificial intelligence as an undergraduate.",
+        "They sell certain answers: yes and no.",
+    ],
+)
+def test_what_people_write_is_no_residue(text: str) -> None:
+    assert residue(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("IBAN GB29 NWBK 6016 1331 9268 19.", "iban"),  # the registry's example for the United Kingdom
+        ("Pay with 4111 1111 1111 1111.", "card"),  # the card networks' test number
+        ("Ping 81.2.69.142 first.", "ip"),
+        ("Ping 2a00:1450:4001:82f::200e first.", "ip6"),
+        ("Call +44 20 7946 0018 now.", "phone"),
+        ("Mail lee@posteo.de.", "email"),
+    ],
+)
+def test_personal_data_is_found_and_its_value_stays_out_of_the_evidence(text: str, kind: str) -> None:
+    assert personal_data(text) is not None
+    judge = PersonalData(NLI)
+    found = judge.judge("1", GOOD | {"hypothesis": text})
+    assert found is not None
+    assert found.evidence == f"hypothesis: {kind}"
+    assert judge.facts()["found"] == {kind: 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "IBAN GB28 NWBK 6016 1331 9268 19.",
+        "The number 4111 1111 1111 1112 is prime.",
+        "In 1914-1918 and 1939-1945 it was 12,345,678.90 dollars.",
+        "Version 1.2.3.4.5 came in 10:30:45.",
+        "Write to info@example.com or 192.0.2.7.",
+        "He scored 100-200-300 points in 2019/2020.",
+    ],
+)
+def test_numbers_that_belong_to_nobody_are_kept(text: str) -> None:
+    assert personal_data(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "dropped"),
+    [
+        ("Der Hund schläft heute auf dem alten Sofa.", "en", True),
+        ("The dog sleeps on the old sofa today.", "en", False),
+        ("The dog sleeps on the old sofa today.", "de", True),
+        ("今天天气很好我们去公园玩吧", "en", True),
+        ("今天天气很好我们去公园玩吧", "zh", False),
+        ("Casa bella", "en", False),
+        ("Dogs of no known language sleep here.", "wo", False),
+    ],
+)
+def test_a_text_in_another_language_is_dropped_when_it_is_long_enough(text: str, language: str, dropped: bool) -> None:
+    judge = Language(TagsFormat(("tokens", "tags"), ("X",)), language)
+    assert (judge.judge("1", {"tokens": text.split(), "tags": []}) is not None) == dropped
+
+
+def test_a_rows_own_language_is_what_is_expected() -> None:
+    row = {"premise": "Der Hund schläft heute auf dem Sofa.", "hypothesis": "Ein Tier schläft jetzt auf einem Möbel."}
+    assert Language(NLI, "en").judge("1", row | {"language": "de"}) is None
+
+
+def test_the_models_know_every_language_of_xtreme_r_but_wolof() -> None:
+    from evaluator.languages import LANGUAGES
+
+    assert set(LANGUAGES) - known_languages() == {"wo"}
