@@ -31,10 +31,11 @@ NO_VERDICT = "sample data supports no verdict"
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The mean of an arm at a size in a scope, with its interval and the score of every seed."""
+    """The mean of an arm at a size, trained on `n` examples, in a scope, with its interval and every seed's score."""
 
     arm: str
     size: int
+    n: int
     scope: str
     estimate: Estimate
     by_seed: tuple[float, ...]
@@ -45,6 +46,7 @@ class Point:
         return {
             "arm": self.arm,
             "size": self.size,
+            "n": self.n,
             "scope": self.scope,
             "mean": rounded(self.estimate.value),
             "ci95": [rounded(end) for end in self.estimate.interval()] if known else None,
@@ -62,7 +64,7 @@ class FittedCurve:
 
     def document(self) -> dict[str, Any]:
         """Return the object of comparison.json."""
-        first, last = self.curve.sizes[0], self.curve.sizes[-1]
+        first, last = self.curve.trained[0], self.curve.trained[-1]
         return {
             "arm": self.curve.arm,
             "scope": self.scope,
@@ -70,6 +72,7 @@ class FittedCurve:
             "parameters": [rounded(value, 6) for value in self.curve.theta],
             "aicc": {form: rounded(value, 3) for form, value in self.curve.aicc.items()},
             "sizes": list(self.curve.sizes),
+            "trained": list(self.curve.trained),
             "band": [
                 {
                     "n": round(n, 1),
@@ -199,18 +202,20 @@ def _scores(table: Table, scope: Scope, drawn: resampling.ScopeDraws, fault: str
     values = {group: np.asarray(per_run)[index] for group, index in table.groups.items()}
     seeds = {group: tuple(table.runs[i].seed for i in index) for group, index in table.groups.items()}
     if scope.key not in drawn.draws:
-        return Scores(values, seeds)
+        return Scores(values, seeds, trained=table.trained)
     draws = np.nan_to_num(drawn.draws[scope.key].astype(np.float64))
     owners = [(run.arm, run.size) for run in table.runs]
     run_seeds = [run.seed for run in table.runs]
     noise = item_noise(draws, list(values), owners, run_seeds, drawn.items[scope.key])
-    return Scores(values, seeds, noise, {group: drawn.draws[scope.key][index] for group, index in table.groups.items()})
+    by_group = {group: drawn.draws[scope.key][index] for group, index in table.groups.items()}
+    return Scores(values, seeds, noise, by_group, table.trained)
 
 
 def _points(arms: Sequence[str], key: str, scores: Mapping[str, Scores]) -> Iterator[Point]:
     own = scores[key]
     for group in sorted(own.values, key=lambda group: (arms.index(group[0]), group[1])):
-        yield Point(*group, key, own.contrast({group: 1.0}), tuple(map(float, own.values[group])))
+        by_seed = tuple(map(float, own.values[group]))
+        yield Point(*group, own.examples(group), key, own.contrast({group: 1.0}), by_seed)
 
 
 def _curves(arms: Sequence[str], key: str, scores: Mapping[str, Scores]) -> Iterator[FittedCurve]:
@@ -220,8 +225,8 @@ def _curves(arms: Sequence[str], key: str, scores: Mapping[str, Scores]) -> Iter
         if size > 0 and np.isfinite(values).all():
             points[arm][size] = values
     enough = {arm: sizes for arm, sizes in points.items() if len(sizes) > 1}
-    for curve in fit_curves(enough).values() if enough else ():
-        grid = np.concatenate([np.geomspace(*curve.limits, CURVE_POINTS), np.array(curve.sizes, float)])
+    for curve in fit_curves(enough, own.trained).values() if enough else ():
+        grid = np.concatenate([np.geomspace(*curve.limits, CURVE_POINTS), np.array(curve.trained, float)])
         grid = np.unique(np.clip(grid, *curve.limits))
         rows = zip(grid, curve.values(grid), curve.band(own, grid), strict=True)
         yield FittedCurve(key, curve, tuple((float(n), float(v), float(b[0]), float(b[1])) for n, v, b in rows))
@@ -230,7 +235,7 @@ def _curves(arms: Sequence[str], key: str, scores: Mapping[str, Scores]) -> Iter
 def _exchange_rates(curves: Sequence[FittedCurve], scores: Mapping[str, Scores]) -> Iterator[ExchangeRate]:
     whole = [fitted.curve for fitted in curves if fitted.scope == "all"]
     for reference, curve in itertools.permutations(whole, 2):
-        yield from (exchange_rate(scores["all"], curve, reference, k) for k in reference.sizes)
+        yield from (exchange_rate(scores["all"], curve, reference, k) for k in reference.trained)
 
 
 def _item_problems(drawn: resampling.ScopeDraws) -> Iterator[Problem]:

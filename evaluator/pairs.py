@@ -42,7 +42,8 @@ def rounded(value: float | None, digits: int = 4) -> float | None:
 class Pair:
     """Arm `a` minus arm `b` in a scope, both at `size`, or each at its own full size (`size` is "full").
 
-    `multibootstrap` is what the published algorithm gives for the same difference: its standard error, a cross-check.
+    `n_a` and `n_b` are the examples they were trained on: ten times the size for an arm that stands for ten times.
+    `multibootstrap_se` is what the published algorithm gives as standard error of the same difference.
     """
 
     a: str
@@ -50,6 +51,8 @@ class Pair:
     size: Size
     size_a: int
     size_b: int
+    n_a: int
+    n_b: int
     scope: str
     estimate: Estimate
     margin: float
@@ -85,6 +88,8 @@ class Pair:
             "size": self.size,
             "size_a": self.size_a,
             "size_b": self.size_b,
+            "n_a": self.n_a,
+            "n_b": self.n_b,
             "scope": self.scope,
             "difference": rounded(e.value),
             "ci95": [rounded(end) for end in e.interval()] if known else None,
@@ -114,7 +119,8 @@ def pairs_of(key: str, scores: Scores, arms: Sequence[str], *, margin: float, fa
         flips = _sign_flips(scores, a, b) if estimate.known and estimate.paired else (None, None)
         reason = fault or _unknown_reason(scores, estimate, a, b)
         se = _published_se(scores, estimate, a, b)
-        yield Pair(a[0], b[0], size, a[1], b[1], key, estimate, margin, reason, *flips, multibootstrap_se=se)
+        trained = scores.examples(a), scores.examples(b)
+        yield Pair(a[0], b[0], size, a[1], b[1], *trained, key, estimate, margin, reason, *flips, multibootstrap_se=se)
 
 
 def _published_se(scores: Scores, estimate: Estimate, a: Group, b: Group) -> float | None:

@@ -31,6 +31,7 @@ RATE_BOUNDS = (0.01, 4.0)  # of the power law; outside it the form is a line in 
 class Curve:
     """A fitted curve of one arm: `theta` are the parameters of `form`, `aicc` holds every form that could be fitted.
 
+    `trained` are the numbers of examples at `sizes`, the same unless an arm takes more than is asked for (ten times).
     `rivals` are fits of other forms that the data do not rule out; bands and intervals cover them too.
     """
 
@@ -40,6 +41,7 @@ class Curve:
     theta: tuple[float, ...]
     aicc: Mapping[Form, float]
     weights_to_theta: Floats  # (parameters, sizes): d theta / d (mean score at a size)
+    trained: tuple[int, ...]
     rivals: tuple[Curve, ...] = ()
 
     @property
@@ -50,7 +52,7 @@ class Curve:
     @property
     def limits(self) -> tuple[float, float]:
         """Smallest and largest number of examples this curve may speak about."""
-        return self.sizes[0] / MAX_EXTRAPOLATION, self.sizes[-1] * MAX_EXTRAPOLATION
+        return self.trained[0] / MAX_EXTRAPOLATION, self.trained[-1] * MAX_EXTRAPOLATION
 
     def values(self, n: Floats) -> Floats:
         """Return the score at each number of examples; UserError beyond the limits."""
@@ -99,13 +101,16 @@ def _jacobian(form: Form, theta: Floats, n: Floats) -> Floats:
     return np.stack([-np.ones_like(n), -decay, height * decay * np.log(n)], axis=1)
 
 
-def fit_curves(arms: Mapping[str, Mapping[int, Floats]]) -> dict[str, Curve]:
+def fit_curves(
+    arms: Mapping[str, Mapping[int, Floats]], trained: Mapping[Group, int] | None = None
+) -> dict[str, Curve]:
     """Fit the curves of several arms, each {size: (seeds,)} scores of every seed, all of one form.
 
+    `trained` says how many examples an arm was trained on at a size, where that is not the size.
     One form for all arms, by the AICc of their joint fit, because choosing arm by arm mostly follows noise. A form
     within `RIVAL_AICC` of the best stays a rival. The power law needs three sizes of every arm.
     """
-    data = {arm: _Points.of(arm, points) for arm, points in arms.items()}
+    data = {arm: _Points.of(arm, points, trained or {}) for arm, points in arms.items()}
     fits: dict[Form, dict[str, Floats]] = {"log-linear": {arm: own.fit_log_linear() for arm, own in data.items()}}
     if all(len(own.sizes) >= 3 for own in data.values()):
         power = {arm: own.fit_power() for arm, own in data.items()}
@@ -124,16 +129,20 @@ class _Points:
     """The scores of one arm, `y` at `n` examples, both (runs,)."""
 
     sizes: tuple[int, ...]
+    trained: tuple[int, ...]
     n: Floats
     y: Floats
 
     @classmethod
-    def of(cls, arm: str, points: Mapping[int, Floats]) -> _Points:
+    def of(cls, arm: str, points: Mapping[int, Floats], trained: Mapping[Group, int]) -> _Points:
         sizes = tuple(sorted(points))
         if len(sizes) < 2:
             raise UserError(f"{arm}: a curve needs at least two sizes, got {len(sizes)}")
-        n = np.concatenate([np.full(len(points[size]), float(size)) for size in sizes])
-        return cls(sizes, n, np.concatenate([points[size] for size in sizes]))
+        counts = tuple(trained.get((arm, size)) or size for size in sizes)
+        if len(set(counts)) < len(sizes):  # the data ran out: nothing was learned from asking for more
+            counts = sizes
+        n = np.concatenate([np.full(len(points[s]), float(count)) for s, count in zip(sizes, counts, strict=True)])
+        return cls(sizes, counts, n, np.concatenate([points[size] for size in sizes]))
 
     def fit_log_linear(self) -> Floats:
         design = np.stack([np.ones_like(self.n), np.log2(self.n)], axis=1)
@@ -145,8 +154,8 @@ class _Points:
     def curve(self, arm: str, form: Form, theta: Floats, aicc: Mapping[Form, float]) -> Curve:
         """Return the fit with d theta / d (mean score at a size), by the Gauss-Newton step."""
         step = np.linalg.pinv(_jacobian(form, theta, self.n))
-        weights = np.stack([step[:, self.n == size].sum(axis=1) for size in self.sizes], axis=1)
-        return Curve(arm, self.sizes, form, tuple(map(float, theta)), aicc, weights)
+        weights = np.stack([step[:, self.n == count].sum(axis=1) for count in self.trained], axis=1)
+        return Curve(arm, self.sizes, form, tuple(map(float, theta)), aicc, weights, self.trained)
 
 
 def _joint_aicc(form: Form, thetas: Mapping[str, Floats], data: Mapping[str, _Points]) -> float:

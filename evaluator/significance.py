@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -182,13 +182,19 @@ class Scores:
     """The scores of one scope: a value per run, and what resampling the test items says of them.
 
     `values[group]` is (seeds,) in the order of `seeds[group]`, `draws[group]` (seeds, draws) over resampled items.
-    `items` and `draws` are None where item scores were not stored.
+    `items` and `draws` are None where item scores were not stored. `trained` is how many examples a group was trained
+    on, where that is not its size.
     """
 
     values: Mapping[Group, Floats]
     seeds: Mapping[Group, tuple[int, ...]]
     items: ItemNoise | None = None
     draws: Mapping[Group, npt.NDArray[np.float32]] | None = None
+    trained: Mapping[Group, int] = field(default_factory=dict)
+
+    def examples(self, group: Group) -> int:
+        """Return how many intermediate examples the runs of a group were trained on."""
+        return self.trained.get(group) or group[1]
 
     @cached_property
     def groups(self) -> list[Group]:

@@ -32,11 +32,15 @@ class Problem:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows as an array per cell over runs, NaN where a score is missing, with the faults that forbid an aggregate."""
+    """Rows as an array per cell over runs, NaN where a score is missing, with the faults that forbid an aggregate.
+
+    `trained` is how many intermediate examples an arm was trained on at a size.
+    """
 
     runs: tuple[Run, ...]
     cells: tuple[Cell, ...]
     values: Mapping[Cell, Floats]
+    trained: Mapping[Group, int]
     faults: Mapping[Cell, str]
     problems: tuple[Problem, ...]
 
@@ -59,7 +63,10 @@ class Table:
             *_nothing_to_compare(runs, cells),
         ]
         problems += [Problem("mixed cells", f"{message}; its aggregates are refused") for message in faults.values()]
-        return cls(runs, cells, values, faults, (*problems, *_degenerate(runs, values)))
+        trained: dict[Group, int] = {}
+        for row in rows:  # a target that trains nothing has no rows of its own
+            trained[row.arm, row.size] = max(row.arm_n, trained.get((row.arm, row.size), 0))
+        return cls(runs, cells, values, trained, faults, (*problems, *_degenerate(runs, values)))
 
     @cached_property
     def groups(self) -> dict[Group, list[int]]:

@@ -92,7 +92,7 @@ def curve_chart(comparison: Comparison, scope: str, *, width: int, height: int, 
         point for point in comparison.points if point.scope == scope and point.estimate.value == point.estimate.value
     ]
     curves = [curve for curve in comparison.curves if curve.scope == scope]
-    sizes = sorted({point.size for point in points if point.size > 0})
+    sizes = sorted({point.n for point in points if point.size > 0})
     if not points or not sizes:
         return Markup("")
     limits = [limit for fitted in curves for limit in fitted.curve.limits] or [sizes[0] / 2, sizes[-1] * 2]
@@ -175,7 +175,7 @@ def _fit(frame: Frame, fitted: FittedCurve) -> str:
         upper = " ".join(f"{x},{frame.y(high)}" for x, _, _, high, _ in places)
         lower = " ".join(f"{x},{frame.y(low)}" for x, _, low, _, _ in reversed(places))
         parts.append(f'<polygon class="band" points="{upper} {lower}"/>')
-    first, last = fitted.curve.sizes[0], fitted.curve.sizes[-1]
+    first, last = fitted.curve.trained[0], fitted.curve.trained[-1]
     pieces = {
         "fit beyond": [(x, value) for x, value, _, _, n in places if n <= first],
         "fit": [(x, value) for x, value, _, _, n in places if first <= n <= last],
@@ -202,7 +202,7 @@ def _baseline(frame: Frame, point: Point) -> str:
 
 
 def _mark(frame: Frame, index: int, point: Point, dodge: float, focusable: bool) -> str:
-    x = round(frame.x(math.log2(point.size)) + dodge, 1)
+    x = round(frame.x(math.log2(point.n)) + dodge, 1)
     y = frame.y(point.estimate.value)
     parts = [f'<circle class="seed" cx="{x}" cy="{frame.y(v)}" r="1.8"/>' for v in point.by_seed if v == v]
     if point.estimate.known:
@@ -220,9 +220,7 @@ def describe(point: Point) -> str:
     if point.estimate.known:
         low, high = point.estimate.interval()
         interval = f", 95 % interval {low:.2f} to {high:.2f}"
-    return (
-        f"{point.arm}, {count(point.size)} examples: {point.estimate.value:.2f}{interval}, {len(point.by_seed)} seeds"
-    )
+    return f"{point.arm}, {count(point.n)} examples: {point.estimate.value:.2f}{interval}, {len(point.by_seed)} seeds"
 
 
 def gap_chart(comparison: Comparison, *, width: int) -> Markup:

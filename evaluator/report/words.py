@@ -55,24 +55,30 @@ def interval_text(low: float, high: float) -> str:
 
 def size_text(pair: Pair) -> str:
     """Return at which size two arms are compared."""
-    if pair.size != "full":
+    sizes, counts = _trained(pair)
+    if pair.size == "full":
+        return f"at full size ({' and '.join(counts)} examples)" if counts else "as they are"
+    if sizes == counts:
         return f"at {pair.size:,} examples" if pair.size else "as they are"
-    if unlike_sizes(pair):
-        return f"at full size ({pair.size_a:,} and {pair.size_b:,} examples)"
-    largest = max(pair.size_a, pair.size_b)
-    return f"at full size ({largest:,} examples)" if largest else "as they are"
+    return f"at size {pair.size:,} (trained on {' and '.join(counts)} examples)"
 
 
 def size_label(pair: Pair) -> str:
     """Return the size as a table has it."""
-    if pair.size != "full":
-        return f"{pair.size:,}"
-    return "full" if unlike_sizes(pair) else f"{max(pair.size_a, pair.size_b):,} (full)"
+    sizes, counts = _trained(pair)
+    if pair.size == "full":
+        return f"{counts[0]} (full)" if len(counts) == 1 else "full"
+    return f"{pair.size:,}" if sizes == counts else f"{pair.size:,} ({' and '.join(counts)})"
 
 
-def unlike_sizes(pair: Pair) -> bool:
-    """Say whether two arms with intermediate data were compared at different sizes."""
-    return 0 not in (pair.size_a, pair.size_b) and pair.size_a != pair.size_b
+def _trained(pair: Pair) -> tuple[list[str], list[str]]:
+    """Return the sizes asked for and the examples trained on, of the arms that have any, each number once."""
+    arms = [(size, n) for size, n in ((pair.size_a, pair.n_a), (pair.size_b, pair.n_b)) if size]
+    return _once(size for size, _ in arms), _once(n for _, n in arms)
+
+
+def _once(numbers: Iterable[int]) -> list[str]:
+    return list(dict.fromkeys(f"{number:,}" for number in numbers))
 
 
 def sentence(pair: Pair) -> str:

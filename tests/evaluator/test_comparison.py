@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from evaluator.comparison import Comparison, compare_results
 from evaluator.pairs import Pair
+from evaluator.report import words
 from evaluator.results import Cell, ResultRow, Run, read_results, write_item_ids, write_item_scores, write_results
 from evaluator.scopes import make_scopes
 
@@ -120,6 +121,24 @@ def test_arms_of_other_sizes_are_compared_at_their_own_full_size_and_labelled_so
     rows = [row for row in experiment_rows() if (row.arm, row.size) != ("real", 16_000)]
     pair = whole(compare(results_file(rows)), "synthetic", "real", "full")
     assert (pair.size_a, pair.size_b) == (16_000, 4_000)
+
+
+def test_an_arm_of_ten_times_is_compared_at_the_size_asked_for_and_drawn_at_what_it_was_trained_on(
+    results_file: Maker, experiment_rows: Rows
+) -> None:
+    rows = [replace(r, arm_n=10 * r.size) if r.arm == "synthetic" else r for r in experiment_rows(seeds=3)]
+    tenfold, plain = compare(results_file(rows)), compare(results_file(experiment_rows(seeds=3)))
+    pair = whole(tenfold, "synthetic", "real", 1_000)
+    assert (pair.n_a, pair.n_b) == (10_000, 1_000)
+    assert pair.estimate == whole(plain, "synthetic", "real", 1_000).estimate
+    assert words.size_text(pair) == "at size 1,000 (trained on 10,000 and 1,000 examples)"
+    curve = next(c.curve for c in tenfold.curves if (c.scope, c.curve.arm) == ("all", "synthetic"))
+    assert curve.limits == (2_500, 640_000)
+    rates = [
+        next(r for r in found.exchange_rates if (r.arm, r.reference, r.k) == ("synthetic", "real", 1_000))
+        for found in (tenfold, plain)
+    ]
+    assert rates[0].equals == pytest.approx(10 * (rates[1].equals or 0), rel=0.05)
 
 
 def test_an_arm_without_intermediate_data_is_shown_at_every_size(comparison: Comparison) -> None:
