@@ -17,6 +17,7 @@ _LEFT, _ROW, _RIGHT = 210, 26, 90
 _STYLE = """<style>
 text { font: 13px system-ui, sans-serif; fill: #16191f } .n { font-variant-numeric: tabular-nums } .s { fill: #4d5563 }
 .k { fill: #0072b2 } .r { fill: #d55e00 } .g { fill: #009e73 } .l { stroke: #4d5563; stroke-width: 1.5 }
+.m { stroke: #ffffff; stroke-width: 2.5 }
 @media (prefers-color-scheme: dark) { text { fill: #eceff4 } .s { fill: #b3bbc8 } .l { stroke: #b3bbc8 }
 .k { fill: #56b4e9 } .r { fill: #ff8a3d } .g { fill: #3ecf9f } }
 </style>"""
@@ -72,7 +73,7 @@ def spans(title: str, columns: Mapping[str, Mapping[str, Any]]) -> str:
         marks.append(_name(name, y))
         marks.append(f'<line class="l" x1="{low}" y1="{y + 9}" x2="{high}" y2="{y + 9}"/>')
         marks.append(f'<rect class="k" x="{first}" y="{y}" width="{max(third - first, 1):.1f}" height="18" rx="2"/>')
-        marks.append(f'<line class="l" x1="{middle}" y1="{y - 2}" x2="{middle}" y2="{y + 20}"/>')
+        marks.append(f'<line class="m" x1="{middle}" y1="{y}" x2="{middle}" y2="{y + 18}"/>')
         marks.append(f'<text class="n" x="{high + 6:.1f}" y="{y + 14}">median {values["median"]:g}</text>')
     summary = ", ".join(f"{name} median {values['median']:g}" for name, values in columns.items())
     return _picture(title, summary, marks, len(columns))

@@ -207,3 +207,34 @@ def test_every_figure_is_a_picture_that_says_its_numbers_in_words(finished: Path
 def test_a_label_in_a_figure_never_becomes_markup() -> None:
     svg = bars("t", [("<script>alert(1)</script>&\"'", 3, "k")])
     assert not ElementTree.fromstring(svg).findall(".//{*}script")
+
+
+# One of each format, and the two shapes of multiple choice.
+REAL_FILES = {
+    "mnli": "mnli/train_9k.json",
+    "squad_v2": "squad/squad_sample.json",
+    "hellaswag": "hellaswag/val_1-3000.txt",
+    "commonsenseqa": "commonsenseqa/dev_rand_split_1-600.jsonl",
+    "udpos": "udpos/dev-en.tsv",
+}
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("task", REAL_FILES)
+def test_the_cards_of_real_files_pass_check_verification_hub_datasets_and_croissant(
+    task: str, data_root: Path, tmp_path: Path
+) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    datasets = pytest.importorskip("datasets")
+    mlcroissant = pytest.importorskip("mlcroissant")
+    folder = tmp_path / task
+    manifest = import_task(task, source=data_root / REAL_FILES[task], out=folder, n=40)
+    assert check(folder) == []
+    assert verify(folder).faults == ()
+    assert hub.DatasetCard.load(str(folder / "README.md")).data.to_dict()["language"] == [manifest.language]
+    loaded = datasets.load_dataset(str(folder), split="train")
+    front = read_front_matter((folder / "README.md").read_text(), where="README.md")
+    assert datasets.Features._from_yaml_list(front["dataset_info"]["features"]) == loaded.features
+    described = mlcroissant.Dataset(str(folder / "croissant.json"))
+    assert not described.metadata.ctx.issues.errors
+    assert len(list(described.records("train"))) == 40
