@@ -9,6 +9,7 @@ from typing import Any
 
 from evaluator.targets import load_all, select
 from evaluator.targets.base import DataRoot, Target, revision
+from evaluator.targets.files import UnlabelledError
 from synthgen.errors import UserError
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -24,7 +25,10 @@ def default_root(given: Path | str | None) -> DataRoot:
 
 
 def data_check(*, data_root: Path | str | None = None, targets: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Return what the data root holds: {target, language, split, rows, hash, labelled} per file set that is there."""
+    """Return what the data root holds: {target, language, split, rows, hash, labelled} per file set that is there.
+
+    Files without labels are counted too. Raises UserError for a file that is not in its official format.
+    """
     root = default_root(data_root)
     chosen = select(targets) if targets else load_all()
     return [row for target in chosen for row in _check(target, root)]
@@ -42,8 +46,9 @@ def _check(target: Target, root: DataRoot) -> list[dict[str, Any]]:
                 continue
             try:
                 items = target.load(root, language, split)
-            except UserError:
-                rows.append(_row(target, language, split, 0, revision([root.find(sources[0], code)]), labelled=False))
+            except UnlabelledError as error:
+                digest = revision([root.find(sources[0], code)])
+                rows.append(_row(target, language, split, error.rows, digest, labelled=False))
                 continue
             rows.append(_row(target, language, split, len(items), revision(items.files), labelled=True))
     return rows
@@ -61,12 +66,39 @@ def missing_files(target: Target, root: DataRoot, languages: Sequence[str], spli
     wanted = [(source, target.file_code(language)) for language in languages for source in target.split_sources(split)]
     wanted += [(source, "en") for source in target.train_sources]
     for source, code in wanted:
-        if not root.has(source, code):
+        if not root.has(source, code) and code not in source.not_for:
             name = " or ".join(path.format(language=code) for path in source.paths)
             names = lacking.setdefault(source.origin, [])
             if name not in names:
                 names.append(name)
     return [f"{target.name} lacks {_listed(names)}, which come from {origin}" for origin, names in lacking.items()]
+
+
+def trains_on(target: Target, root: DataRoot, split: str, language: str) -> Path | None:
+    """Return the training file that holds a split's items of a language, or their translations; None if none does.
+
+    Some roots have only the development file of a target to train on.
+    """
+    sources = target.sources.get(split, ())
+    if not sources or not all(root.has(source) for source in target.train_sources):
+        return None
+    trained = {root.find(source) for source in target.train_sources}
+    same = {language, "en"} if target.is_parallel or target.is_translated else {language}
+    codes = [target.file_code(code) for code in same if code in target.languages]
+    scored = {root.find(sources[0], code) for code in codes if root.has(sources[0], code)}
+    return next(iter(sorted(trained & scored)), None)
+
+
+def trained_on(target: Target, root: DataRoot, languages: Sequence[str], split: str) -> list[str]:
+    """Return why some languages of a split cannot be scored: their items train the target. One sentence a language."""
+    faults = []
+    for language in languages:
+        source = target.split_sources(split)[0]
+        if language in source.not_for:
+            faults.append(f"{target.name} has no {split} items for {language}: {source.origin}")
+        elif path := trains_on(target, root, split, language):
+            faults.append(f"{target.name} {language} {split} would be scored on what {path} trains")
+    return faults
 
 
 def _listed(names: Sequence[str], limit: int = 4) -> str:

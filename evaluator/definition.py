@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluator.arms import FULL, parse_arms
-from evaluator.data import default_root, missing_files
+from evaluator.data import default_root, missing_files, trained_on
 from evaluator.graph import Experiment
 from evaluator.hardware import detect
 from evaluator.presets import expand
 from evaluator.recipe import load_recipe
 from evaluator.selection import EN_DEV
 from evaluator.store import Store
+from evaluator.table import some_of
 from evaluator.targets import find
 from evaluator.targets import select as targets_by_name
-from evaluator.targets.base import Target
+from evaluator.targets.base import DataRoot, Target
 from synthgen.errors import UserError, unknown
 from synthgen.packs import resolve
 
@@ -60,9 +61,7 @@ def define(
         raise UserError(f"--select en-dev: {', '.join(ranked)} rank a pool and have no English items to choose by")
     by_target = {target.name: target_languages(target, languages) for target in chosen}
     _check_languages(languages, by_target)
-    lacking = [line for t in chosen for line in missing_files(t, root, by_target[t.name], split)]
-    if lacking:
-        raise UserError(f"the data root {root.path} is not complete: {'; '.join(lacking)}; or restrict --languages")
+    _check_files(chosen, root, by_target, split)
     return Experiment(
         arms=parsed,
         sizes=counts,
@@ -103,6 +102,15 @@ def _check_languages(asked: Sequence[str], by_target: dict[str, tuple[str, ...]]
     for name, languages in by_target.items():
         if not languages:
             raise UserError(f"target {name} has none of the languages {', '.join(asked)}; known: {', '.join(known)}")
+
+
+def _check_files(targets: Sequence[Target], root: DataRoot, by_target: dict[str, tuple[str, ...]], split: str) -> None:
+    lacking = [line for t in targets for line in missing_files(t, root, by_target[t.name], split)]
+    if lacking:
+        raise UserError(f"the data root {root.path} is not complete: {'; '.join(lacking)}; or restrict --languages")
+    leaks = [line for t in targets for line in trained_on(t, root, by_target[t.name], split)]
+    if leaks:
+        raise UserError(f"{some_of(leaks)}; give another --split, or restrict --targets or --languages")
 
 
 def parse_size(text: str | int) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evaluator.arms import draw
+from evaluator.data import trains_on
 from evaluator.targets.base import DataRoot, Split, Target
 
 if TYPE_CHECKING:
@@ -23,9 +24,10 @@ EN_DEV = "en-dev"
 
 
 def has_dev_file(target: Target, root: DataRoot) -> bool:
-    """Say whether the target has an English development file in this data root."""
+    """Say whether the target has an English development file in this data root that it does not train on."""
     sources = target.sources.get("dev", ())
-    return "en" in target.languages and bool(sources) and root.has(sources[0], target.file_code("en"))
+    there = "en" in target.languages and bool(sources) and root.has(sources[0], target.file_code("en"))
+    return there and trains_on(target, root, "dev", "en") is None
 
 
 def dev_items(target: Target, root: DataRoot, examples: int) -> Split:

@@ -7,6 +7,7 @@ turn records into predictions.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,12 @@ from synthgen.errors import UserError, unknown
 class Source:
     """One file of a target, or alternatives in order of preference, and where it comes from.
 
-    `paths` are relative to the data root and may contain `{language}`.
+    `paths` are relative to the data root and may contain `{language}`; `not_for` names languages without such a file.
     """
 
     paths: tuple[str, ...]
     origin: str
+    not_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class DataRoot:
     def find(self, source: Source, language: str = "en") -> Path:
         """Return the first of the alternatives that exists; UserError says which files, and where they come from."""
         names = [path.format(language=language) for path in source.paths]
+        if language in source.not_for:
+            raise UserError(f"there is no {names[0]} to score: {source.origin}")
         for name in names:
             if (self.path / name).is_file():
                 return self.path / name
@@ -43,7 +47,8 @@ class DataRoot:
 
     def has(self, source: Source, language: str = "en") -> bool:
         """Say whether one of the alternatives is there."""
-        return any((self.path / path.format(language=language)).is_file() for path in source.paths)
+        there = (self.path / path.format(language=language) for path in source.paths)
+        return language not in source.not_for and any(path.is_file() for path in there)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +68,13 @@ class Split:
     pool_ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse lists that do not line up."""
+        """Refuse lists that do not line up, and ids that name two items."""
         if not len(self.ids) == len(self.records) == len(self.gold):
             names = ", ".join(str(path) for path in self.files)
             raise UserError(f"{len(self.ids)} ids, {len(self.records)} items and {len(self.gold)} labels in {names}")
+        if len(set(self.ids)) < len(self.ids):
+            [(name, count)] = Counter(self.ids).most_common(1)
+            raise UserError(f"the id {name} names {count} items in {', '.join(map(str, self.files))}")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -97,7 +105,8 @@ class Target:
     have `rank(split, query vectors, pool vectors)`; `join` gives the splits of all languages one pool. `pretrain` reads
     the items of a stage before the training proper, with its own labels. `cap` makes a smaller test set; `file_code` is
     the language's name in file names; `scores_missing` says that an item without a prediction counts 0.
-    `hub_files` make the files from the hub; none means that they must be obtained by hand.
+    `hub_files` make the files from the hub; none means that they must be obtained by hand. `is_parallel` says that the
+    languages hold the same items under the same ids, `is_translated` that they hold the same items in another order.
     """
 
     name: str
@@ -111,6 +120,7 @@ class Target:
     licence: str
     citation: str
     is_parallel: bool
+    is_translated: bool = False
     sources: Mapping[str, tuple[Source, ...]]
     train_sources: tuple[Source, ...] = ()
     read: Callable[[DataRoot, str, str], Split]

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from synthgen.errors import UserError
+
+
+class UnlabelledError(UserError):
+    """An official file that is in order but has no labels, as test files are often released: never scored silently."""
+
+    def __init__(self, path: Path, rows: int, reason: str) -> None:
+        """Keep the number of items, for the table of `evaluator data check`."""
+        super().__init__(f"{path} is not labelled: {reason}")
+        self.rows = rows
 
 
 def read_lines(path: Path) -> list[str]:
@@ -56,11 +66,12 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - any JSON value
 def read_tagged(path: Path) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Yield (tokens, tags) of a file with token TAB tag and a blank line between sentences.
 
-    Raises UserError for a line without a tag: an unlabelled file is never scored.
+    Raises UnlabelledError for a file without any tag, UserError for a single line without one.
     """
     tokens: list[str] = []
     tags: list[str] = []
-    for number, line in enumerate([*read_lines(path), ""], start=1):
+    lines = [*read_lines(path), ""]
+    for number, line in enumerate(lines, start=1):
         if not line.strip(" \t"):
             if tokens:
                 yield tuple(tokens), tuple(tags)
@@ -68,9 +79,17 @@ def read_tagged(path: Path) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]
             continue
         token, tab, tag = line.rpartition("\t")
         if not tab or not tag:
-            raise UserError(f"{path} line {number} has no tag: the file is not labelled, or not token TAB tag")
+            raise _without_tag(path, lines, number)
         tokens.append(token)
         tags.append(tag)
+
+
+def _without_tag(path: Path, lines: list[str], number: int) -> UserError:
+    if any("\t" in line.rstrip("\t") for line in lines):
+        return UserError(f"{path} line {number} has no tag; expected token TAB tag")
+    blank = [not line.strip(" \t") for line in lines]
+    sentences = sum(end and not begin for begin, end in pairwise(blank))
+    return UnlabelledError(path, sentences, "no line has a tag")
 
 
 def label_index(label: str, labels: tuple[str, ...], *, where: str) -> int:

@@ -57,6 +57,7 @@ TARGET = Target(
     citation="Yang et al., PAWS-X, EMNLP 2019",
     # Rows of different languages are not aligned by number.
     is_parallel=False,
+    is_translated=True,
     sources={"test": (_TEST,), "dev": (_DEV,)},
     train_sources=(_TRAIN,),
     read=read,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from evaluator.targets.base import DataRoot, Source, Split
-from evaluator.targets.files import read_json
+from evaluator.targets.files import UnlabelledError, read_json
 from evaluator.targets.writers import HubFile, squad
 from synthgen.errors import UserError
 from synthgen.formats.span import Span
@@ -22,17 +23,25 @@ TRAIN_FROM_HUB = HubFile("squad/train-v1.1.json", "rajpurkar/squad", "plain_text
 
 
 def read_questions(path: Path, language: str) -> Split:
-    """Return the questions of a file with all their gold answers; the record has the first answer."""
-    ids, records, gold = [], [], []
-    for paragraph in paragraphs(path):
-        for question in paragraph["qas"]:
-            answers = question["answers"]
-            if not answers:
-                raise UserError(f"{path}: question {question['id']} has no answer: the file is not labelled")
-            first = answers[0]
-            ids.append(str(question["id"]))
-            records.append(Span(paragraph["context"], question["question"], first["text"], first["answer_start"]))
-            gold.append(tuple(answer["text"] for answer in answers))
+    """Return the questions of a file with all their gold answers; the record has the first answer.
+
+    Copies of TyDiQA's dev files are around in which every answer is "" at 0 (as XTREME hides its test labels): such a
+    file is not labelled. Every question of these targets has an answer, so one without is an error. Copies of its train
+    files number their questions anew in every article; a repeated id gets its occurrence behind it.
+    """
+    asked = [(paragraph["context"], question) for paragraph in paragraphs(path) for question in paragraph["qas"]]
+    empty = [question["id"] for _, question in asked if not any(answer["text"] for answer in question["answers"])]
+    if empty and len(empty) == len(asked):
+        raise UnlabelledError(path, len(asked), "no question has an answer")
+    if empty:
+        raise UserError(f"{path}: question {empty[0]} and {len(empty) - 1} others have no answer")
+    ids, records, gold, seen = [], [], [], Counter[str]()
+    for context, question in asked:
+        first, name = question["answers"][0], str(question["id"])
+        seen[name] += 1
+        ids.append(name if seen[name] == 1 else f"{name}.{seen[name]}")
+        records.append(Span(context, question["question"], first["text"], first["answer_start"]))
+        gold.append(tuple(answer["text"] for answer in question["answers"]))
     return Split(language, tuple(ids), tuple(records), tuple(gold), (path,))
 
 

@@ -1,4 +1,7 @@
-"""TyDiQA-GoldP: questions written in 9 languages; the published numbers are of the dev files, which stand as test."""
+"""TyDiQA-GoldP: questions written in 9 languages; the published numbers are of the dev files, which stand as test.
+
+The train files of the other languages stand as `dev`: zero-shot transfer never trains on them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,14 @@ _ORIGIN = "TyDiQA-GoldP v1.1 (https://github.com/google-research-datasets/tydiqa
 _TEST = Source(
     ("tydiqa/dev/tydiqa.goldp.{language}.dev.json", "tydiqa/tydiqa-goldp-v1.1-dev/tydiqa.{language}.dev.json"), _ORIGIN
 )
+_DEV = Source(
+    (
+        "tydiqa/train/tydiqa.goldp.{language}.train.json",
+        "tydiqa/tydiqa-goldp-v1.1-train/tydiqa.{language}.train.json",
+    ),
+    f"{_ORIGIN}; the English train file is trained on",
+    not_for=("en",),
+)
 _TRAIN = Source(
     ("tydiqa/train/tydiqa.goldp.en.train.json", "tydiqa/tydiqa-goldp-v1.1-train/tydiqa.en.train.json"), _ORIGIN
 )
@@ -19,7 +30,7 @@ _TRAIN = Source(
 
 def read(root: DataRoot, language: str, split: str) -> Split:
     """Return the questions of a language."""
-    return read_questions(root.find(_TEST, language), language)
+    return read_questions(root.find(TARGET.split_sources(split)[0], language), language)
 
 
 def train(root: DataRoot) -> Split:
@@ -45,7 +56,7 @@ TARGET = Target(
     licence="Apache-2.0",
     citation="Clark et al., TyDi QA, TACL 2020",
     is_parallel=False,
-    sources={"test": (_TEST,)},
+    sources={"test": (_TEST,), "dev": (_DEV,)},
     train_sources=(_TRAIN,),
     read=read,
     train=train,

@@ -8,10 +8,9 @@ from typing import Any
 
 from evaluator.metrics.classification import accuracy
 from evaluator.targets.base import DataRoot, Source, Split, Target, codes
-from evaluator.targets.files import read_jsonl
+from evaluator.targets.files import UnlabelledError, read_jsonl
 from evaluator.targets.predictions import index_lines
 from evaluator.targets.writers import HubFile, jsonl
-from synthgen.errors import UserError
 from synthgen.formats.choice import Choice
 
 _XCOPA = "https://github.com/cambridgeltl/xcopa, or the hub"
@@ -53,9 +52,7 @@ def pretrain(root: DataRoot) -> Split:
 
 def _split(language: str, rows: Sequence[dict[str, Any]], path: Path) -> Split:
     if len(rows) > 1 and len({row["label"] for row in rows}) == 1:
-        raise UserError(
-            f"{path} has the label {rows[0]['label']} in every row: a placeholder, the file is not labelled"
-        )
+        raise UnlabelledError(path, len(rows), f"every row has the placeholder {rows[0]['label']}")
     # XT run_xcopa.py, line 305: the premise and its question are one text, each choice the other.
     records = tuple(
         Choice(row["premise"], f"What was the {row['question']}?", (row["choice1"], row["choice2"]), int(row["label"]))

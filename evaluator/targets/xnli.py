@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evaluator.metrics.classification import accuracy
 from evaluator.targets.base import DataRoot, Source, Split, Target
-from evaluator.targets.files import label_index, read_json, read_lines, read_tsv
+from evaluator.targets.files import UnlabelledError, label_index, read_json, read_lines, read_tsv
 from evaluator.targets.predictions import label_lines
 from evaluator.targets.writers import HubFile, tsv
 from synthgen.errors import UserError
@@ -32,8 +32,12 @@ def read(root: DataRoot, language: str, split: str) -> Split:
     if split == "dev":
         path = root.find(_DEV, language)
         return _split(language, read_tsv(path, 3), (path,))
-    path, labels = root.find(_PAIRS, language), root.find(_GOLD)
-    pairs, gold = read_tsv(path, 2), read_lines(labels)
+    path = root.find(_PAIRS, language)
+    pairs = read_tsv(path, 2)
+    if not root.has(_GOLD):
+        raise UnlabelledError(path, len(pairs), f"there is no {_GOLD.paths[0]} in the data root")
+    labels = root.find(_GOLD)
+    gold = read_lines(labels)
     if len(pairs) != len(gold):
         raise UserError(f"{path} has {len(pairs)} rows and {labels} {len(gold)}; line i belongs to line i")
     return _split(language, [[*pair, label] for pair, label in zip(pairs, gold, strict=True)], (path, labels))

@@ -47,6 +47,15 @@ def test_lareqa_scores_as_the_reference_does_over_the_pool_of_all_languages(data
 
 
 @pytest.mark.realdata
+@pytest.mark.parametrize("key", [key for key in GOLDEN if key.startswith("official-")])
+def test_answers_score_as_the_official_scripts_of_squad_and_mlqa_do(data_root: Path, key: str) -> None:
+    name, split_name, code = key.removeprefix("official-").split("/")
+    target = find(name)
+    split = target.load(DataRoot(data_root), code, split_name)
+    matches(target.score(split, noisy(target, split)).metrics, GOLDEN[key])
+
+
+@pytest.mark.realdata
 @pytest.mark.parametrize("code", ["ar", "hi", "vi", "zh"])
 def test_mlqa_normalises_every_language_as_the_reference_does(data_root: Path, code: str) -> None:
     xquad = find("xquad")

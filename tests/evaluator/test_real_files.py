@@ -9,7 +9,7 @@ import pytest
 import evaluator
 from evaluator.targets import find
 from evaluator.targets.base import DataRoot, Split, codes
-from evaluator.targets.files import read_lines, read_tagged, read_tsv
+from evaluator.targets.files import UnlabelledError, read_lines, read_tagged, read_tsv
 from synthgen.errors import UserError
 
 TATOEBA = dict.fromkeys(
@@ -28,7 +28,7 @@ COUNTS: dict[tuple[str, str], dict[str, int]] = {
     ("udpos", "dev"): {"en": 3974},
     ("xquad", "test"): dict.fromkeys(["en", "ar", "de", "es", "hi", "vi", "zh"], 1190),
     ("mlqa", "dev"): {"en": 1148, "de": 512, "es": 500},
-    ("tydiqa", "test"): {"en": 440, "fi": 782, "id": 565, "ko": 276, "sw": 499},
+    ("tydiqa", "dev"): {"sw": 2755},
     ("xcopa", "test"): dict.fromkeys(["et", "id", "sw", "ta", "th", "zh"], 500),
     ("xcopa", "dev"): dict.fromkeys(["et", "id", "sw", "ta", "th", "zh"], 100),
     ("tatoeba", "test"): TATOEBA,
@@ -38,6 +38,10 @@ COUNTS: dict[tuple[str, str], dict[str, int]] = {
     ("bucc2018", "dev"): {"zh": 8624},
 }  # fmt: skip
 TRAINING = {"xnli": 8999, "udpos": 21_787, "panx": 20_000, "xquad": 3718, "tydiqa": 3696, "xcopa": 400, "lareqa": 3718}
+UNLABELLED = {
+    **{("tydiqa", code): rows for code, rows in {"en": 440, "fi": 782, "id": 565, "ko": 276, "sw": 499}.items()},
+    ("panx", "sw"): 1000,
+}
 CELLS = [(*key, code, rows) for key, by_language in COUNTS.items() for code, rows in by_language.items()]
 
 
@@ -56,11 +60,44 @@ def test_a_training_file_has_the_rows_of_its_readme(data_root: Path, name: str, 
 
 
 @pytest.mark.realdata
-def test_an_unlabelled_test_file_is_refused_and_listed_as_such(data_root: Path) -> None:
-    with pytest.raises(UserError, match=r"test-sw\.tsv line 1 has no tag: the file is not labelled"):
-        find("panx").load(DataRoot(data_root), "sw", "test")
-    rows = evaluator.data_check(data_root=data_root, targets=["panx"])
-    assert [row["labelled"] for row in rows if row["split"] == "test"] == [False]
+@pytest.mark.parametrize(("name", "code", "rows"), [(*key, rows) for key, rows in UNLABELLED.items()])
+def test_an_unlabelled_file_is_counted_and_refused(data_root: Path, name: str, code: str, rows: int) -> None:
+    with pytest.raises(UnlabelledError, match="is not labelled: no (line has a tag|question has an answer)") as raised:
+        find(name).load(DataRoot(data_root), code, "test")
+    assert raised.value.rows == rows
+
+
+@pytest.mark.realdata
+def test_the_check_lists_unlabelled_files_with_their_rows(data_root: Path) -> None:
+    rows = evaluator.data_check(data_root=data_root, targets=["tydiqa"])
+    found = {("tydiqa", row["language"]): row["rows"] for row in rows if not row["labelled"]}
+    assert found == {key: rows for key, rows in UNLABELLED.items() if key[0] == "tydiqa"}
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(("name", "code"), [("pawsx", "en"), ("pawsx", "zh"), ("tydiqa", "en")])
+def test_what_is_trained_on_is_never_scored(data_root: Path, tmp_path: Path, name: str, code: str) -> None:
+    """The root has no PAWS-X training file but the English dev file, whose translations the other dev files are."""
+    with pytest.raises(UserError, match=f"{name} (has no dev items for en|{code} dev would be scored on what)"):
+        evaluator.compare(
+            ["none=none"], targets=[name], languages=[code], split="dev", data_root=data_root, model=str(tmp_path)
+        )
+
+
+def test_test_files_without_their_label_file_are_counted_as_unlabelled(tmp_path: Path) -> None:
+    path = tmp_path / "xnli" / "test-en.tsv"
+    path.parent.mkdir()
+    path.write_text("a\tb\nc\td\n", encoding="utf-8")
+    assert [(row["rows"], row["labelled"]) for row in evaluator.data_check(data_root=tmp_path, targets=["xnli"])] == [
+        (2, False)
+    ]
+
+
+def test_one_line_without_a_tag_is_an_error_not_an_unlabelled_file(tmp_path: Path) -> None:
+    path = tmp_path / "tags.tsv"
+    path.write_text("a\tNOUN\nb\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"tags\.tsv line 2 has no tag; expected token TAB tag"):
+        list(read_tagged(path))
 
 
 @pytest.mark.realdata
@@ -69,7 +106,7 @@ def test_copa_placeholder_labels_are_refused(data_root: Path, tmp_path: Path) ->
     copy = tmp_path / "xcopa" / "et" / "test.et.jsonl"
     copy.parent.mkdir(parents=True)
     copy.write_bytes(placeholder.read_bytes())
-    with pytest.raises(UserError, match="has the label 0 in every row: a placeholder"):
+    with pytest.raises(UnlabelledError, match="every row has the placeholder 0"):
         find("xcopa").load(DataRoot(tmp_path), "et", "test")
 
 
