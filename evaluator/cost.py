@@ -15,12 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluator.definition import DEFAULT_MODEL, define, open_store
+from evaluator.definition import DEFAULT_MODEL, define, estimand, open_store
 from evaluator.graph import Experiment, Graph, IntermediateJob, Job, build
 from evaluator.runner import pending
 from evaluator.store import Json, Store
 from synthgen.console import stderr
-from synthgen.dataset import write_atomically
 from synthgen.errors import IncompleteError
 from synthgen.packs import ResolvedModel
 
@@ -159,26 +158,6 @@ def announce(plan: Plan, root: Path) -> None:
         )
 
 
-def write_plan(plan: Plan, graph: Graph, store: Store, folder: Path) -> None:
-    """Write plan.json to `folder` and the store: what was planned and what it took. With nothing to do it stays."""
-    if not plan.jobs:
-        return
-    keys = {job.key for job in plan.jobs}
-    planned = {key: value for key, value in plan.document().items() if not isinstance(value, list)}
-    real = {"seconds": round(sum(_seconds(job, store) for job in graph.jobs if job.node.key in keys), 1)}
-    text = json.dumps({"planned": planned, "real": real}, indent=2) + "\n"
-    for place in (folder, store.root):
-        write_atomically(place / "plan.json", text)
-
-
-def _seconds(job: Job, store: Store) -> float:
-    """Return the measured time of a job's training and predictions."""
-    nodes = [job.node, *([] if isinstance(job, IntermediateJob) else job.predictions.values())]
-    found = [store.results(node) for node in nodes if store.is_finished(node)]
-    runs = [results.get(name, {}) for results in found for name in ("training", "pretraining")]
-    return sum(float(run.get("seconds", 0.0)) for run in [*runs, *found])
-
-
 def plan(
     arms: Sequence[str],
     *,
@@ -214,4 +193,5 @@ def plan(
         max_eval_examples=max_eval_examples,
         preset=preset,
     )
-    return plan_graph(experiment, build(experiment), open_store(experiment, Path(store))).document()
+    found = plan_graph(experiment, build(experiment), open_store(experiment, Path(store)))
+    return {"estimand_hash": estimand(experiment)["hash"], **found.document()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from evaluator.arms import FULL, parse_arms
 from evaluator.data import default_root, missing_files, trained_on
@@ -11,6 +12,8 @@ from evaluator.graph import Experiment
 from evaluator.hardware import detect
 from evaluator.presets import expand
 from evaluator.recipe import load_recipe
+from evaluator.results import Cell
+from evaluator.scopes import estimand_of
 from evaluator.selection import EN_DEV
 from evaluator.store import Store
 from evaluator.table import some_of
@@ -78,6 +81,16 @@ def define(
         max_train_examples=max_train_examples,
         max_eval_examples=max_eval_examples,
         hardware=detect(),
+    )
+
+
+def estimand(experiment: Experiment) -> dict[str, Any]:
+    """Return what the experiment will estimate, with its hash, known from targets, languages and metrics alone."""
+    return estimand_of(
+        Cell(target.name, language, metric)
+        for target in experiment.targets
+        for language in experiment.languages[target.name]
+        for metric in target.metrics
     )
 
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluator.comparison import Comparison
-from evaluator.cost import announce, plan_graph, write_plan
+from evaluator.cost import announce, plan_graph
 from evaluator.definition import DEFAULT_MODEL, define, open_store
 from evaluator.graph import build
+from evaluator.record import add_cost, fix_plan
 from evaluator.report import report
 from evaluator.runner import run_jobs
 from evaluator.tables import score_all, write_tables
@@ -66,9 +67,11 @@ def compare(
     planned = plan_graph(experiment, graph, opened)
     if planned.jobs:
         announce(planned, opened.root)
+    folders = (page.parent, opened.root)
+    fixed = fix_plan(planned, experiment, folders)
     work = {job.key: job.work for job in planned.jobs}
     run_jobs(graph.jobs, opened, keep_weights=keep_weights, ray=ray, workers=workers, work=work)
     score_all(experiment, graph, opened)
     write_tables(experiment, graph, opened, page.parent)
-    write_plan(planned, graph, opened, page.parent)
+    add_cost(fixed, graph, opened, folders)
     return report(opened.root, out=page, margin=margin)

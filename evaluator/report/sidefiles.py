@@ -137,7 +137,7 @@ def plan_rows(plan: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     if isinstance(planned, dict) or isinstance(real, dict):
         first, second = planned or {}, real or {}
         rows = [(key, first.get(key), second.get(key)) for key in dict.fromkeys([*first, *second])]
-        rows += [(key, value, None) for key, value in plan.items() if key not in ("planned", "real")]
+        rows += [(key, value, None) for key, value in plan.items() if key not in ("planned", "real", "jobs")]
     else:
         rows = [(key, value, None) for key, value in plan.items()]
     return [(key.replace("_", " "), *("" if v is None else _fact(v) for v in values)) for key, *values in rows]

@@ -74,11 +74,42 @@ def test_a_second_run_changes_no_byte_and_does_nothing(
     arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
 ) -> None:
     evaluator.compare(arms(datasets), **arguments)
-    before = (tmp_path / "out" / "results.jsonl").read_bytes()
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     carried_out.clear()
     evaluator.compare(arms(datasets), **arguments)
     assert carried_out == []
-    assert (tmp_path / "out" / "results.jsonl").read_bytes() == before
+    assert set(before) >= {"results.jsonl", "report.html", "comparison.json", "arms.json", "plan.json"}
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_the_estimand_and_the_plan_are_on_disk_before_the_first_run_and_stay_when_it_is_interrupted(
+    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
+) -> None:
+    from evaluator import work
+
+    chosen = {**arguments, "targets": ["udpos"], "seeds": 1}
+    finished, record = work.carry_out, tmp_path / "out" / "plan.json"
+    seen: list[dict[str, Any]] = []
+
+    def stopping(job: Any, *args: Any, **kwargs: Any) -> None:
+        seen.append(json.loads(record.read_text()))
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        finished(job, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(work, "carry_out", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            evaluator.compare(arms(datasets), **chosen)
+    comparison = evaluator.compare(arms(datasets), **chosen)
+    plan = json.loads(record.read_text())
+    assert seen[0] == {name: value for name, value in plan.items() if name != "real"}
+    assert plan["estimand_hash"] == comparison.estimand["hash"]
+    for what in ("runs", "steps", "training_tokens"):
+        assert plan["real"][what] == plan["planned"][what] > 0
+    assert plan["real"]["inference_tokens"] == pytest.approx(plan["planned"]["inference_tokens"], rel=0.02)
+    assert plan["real"]["seconds"] > 0
+    assert "Data card of" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 def test_another_store_gives_identical_scores(
