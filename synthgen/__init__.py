@@ -18,6 +18,7 @@ except PackageNotFoundError:
 _COMMANDS = {
     "make": "synthgen.generate",
     "import_task": "synthgen.real",
+    "filter": "synthgen.filtering",
     "card": "synthgen.datacard",
     "publish": "synthgen.publish",
     "verify": "synthgen.verify",

@@ -15,6 +15,11 @@ app = console.new_app("synthgen", "Task-formatted synthetic training data, match
 
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON on stdout.")]
 Folder = Annotated[Path, typer.Argument(help="A dataset folder.")]
+Filters = Annotated[Path | None, typer.Option(help="TOML file: which filters, with which settings.")]
+Against = Annotated[
+    list[Path] | None, typer.Option(help="Evaluation set to keep out: a dataset folder or a data root. Repeatable.")
+]
+Verifier = Annotated[Path | None, typer.Option(help="Checkpoint of `evaluator train` that relabels the rows.")]
 Seed = Annotated[int, typer.Option(help="Seed of attributes, sampling and subsets.")]
 
 
@@ -48,6 +53,9 @@ def make(
     out: Annotated[Path | None, typer.Option(help="Dataset folder [default: runs/TASK-nN-sSEED].")] = None,
     seed: Seed = 0,
     decoding: Annotated[str | None, typer.Option(help="plain completion or json schema [default: by model].")] = None,
+    filters: Filters = None,
+    against: Against = None,
+    verifier: Verifier = None,
     preview: Annotated[int, typer.Option(help="Show this many items and write nothing.")] = 0,
     max_requests: Annotated[int | None, typer.Option(help="Request budget [default: 25 a row and step].")] = None,
     as_json: Json = False,
@@ -64,7 +72,17 @@ def make(
         _print_preview(shown, as_json)
         return
     manifest = generate.make(
-        task, n=n, model=model, engine=engine, out=out, seed=seed, decoding=decoding, max_requests=max_requests
+        task,
+        n=n,
+        model=model,
+        engine=engine,
+        out=out,
+        seed=seed,
+        decoding=decoding,
+        filters=filters,
+        against=against or [],
+        verifier=verifier,
+        max_requests=max_requests,
     )
     _print_manifest(manifest, out or generate.default_folder(task, n, seed), as_json)
 
@@ -88,6 +106,28 @@ def import_task(
 
     where = source if source in ("hub", "sample") else Path(source)
     _print_manifest(run_import(task, source=where, out=out, n=n, seed=seed), out, as_json)
+
+
+@app.command(name="filter")
+def filter_set(
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="New dataset folder to write.")],
+    filters: Filters = None,
+    against: Against = None,
+    verifier: Verifier = None,
+    origin: Annotated[
+        str | None, typer.Option(help="real, synthetic, translated or sample, for a folder without synthgen.json.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Keep the rows of any set, ours or somebody's parquet files, that pass the filters; write them to a new folder.
+
+    Example: synthgen filter runs/mnli --out runs/mnli-clean --against ../shared/data
+    """
+    from synthgen.filtering import filter as run_filters
+
+    manifest = run_filters(folder, out=out, filters=filters, against=against or [], verifier=verifier, origin=origin)
+    _print_manifest(manifest, out, as_json)
 
 
 @app.command()

@@ -11,7 +11,9 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from itertools import chain, islice
 from pathlib import Path
@@ -183,17 +185,42 @@ def row_features(format_: Format, *, translated: bool = False) -> Features:
     return features | ({"translated_from": string()} if translated else {})
 
 
+@contextmanager
+def drafted(out: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `out` that takes its place when the block ends well and is removed when it does not.
+
+    UserError when `out` is there and holds something.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} exists and is not a dataset folder; give another --out")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
+    try:
+        yield draft
+        draft.chmod(0o755)
+        if out.exists():
+            out.rmdir()
+        draft.rename(out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
 def write_rows(folder: Path, rows: Iterable[Row], features: Features) -> dict[str, str]:
-    """Write rows as parquet shards under `folder/data` and return {relative path: sha256}.
+    """Write rows as parquet shards under `folder/data` and return {relative path: sha256}."""
+    schema = arrow_schema(features)
+    return write_tables(folder, _tables(rows, schema), schema)
+
+
+def write_tables(folder: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> dict[str, str]:
+    """Write tables of 10,000 rows as parquet shards under `folder/data` and return {relative path: sha256}.
 
     Shards hold 100,000 rows; the number of shards is part of their names, so they are renamed when it is known. Beside
     them goes `fingerprints.parquet`, which lets `card --verify` name a row that was changed later.
     """
-    schema = arrow_schema(features)
     data = folder / "data"
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True)
-    batches = _tables(rows, schema)
+    batches = iter(tables)
     drafts: list[Path] = []
     with pq.ParquetWriter(folder / FINGERPRINTS_NAME, _FINGERPRINTS, compression="zstd") as fingerprints:
         while shard := list(islice(batches, 1)):

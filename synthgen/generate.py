@@ -7,7 +7,7 @@ far the run is, and writes the folder when every cell is full.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ from synthgen.dataset import (
 )
 from synthgen.engines import Engine, Request, check_engine, open_engine
 from synthgen.errors import IncompleteError, UserError
-from synthgen.filters import default_filters, filters_hash
+from synthgen.filters import Subject
+from synthgen.filters.plan import Plan, read_plan
 from synthgen.formats.base import Row
 from synthgen.ledger import Ledger
 from synthgen.packs import PREFIX, ResolvedModel, resolve
@@ -51,6 +52,8 @@ class Run:
     engine: str
     seed: int
     structured: bool
+    plan: Plan
+    subject: Subject
 
     def settings(self) -> dict[str, Any]:
         """Return what the ledger compares before it resumes."""
@@ -75,6 +78,9 @@ def make(
     out: Path | None = None,
     seed: int = 0,
     decoding: str | None = None,
+    filters: Path | None = None,
+    against: Sequence[Path] = (),
+    verifier: Path | None = None,
     max_requests: int | None = None,
     started_engine: Engine | None = None,
 ) -> Manifest:
@@ -82,8 +88,10 @@ def make(
 
     `n` is a number, `real` (the size of the real training set) or `10x`. The same call again resumes an interrupted
     run and returns a finished one at once. `started_engine` serves instead of a new engine, for notebooks that make
-    several sets with one. Raises UserError for wrong input or a folder that holds another run, IncompleteError when
-    the request budget ends before every label has its quota; what was generated stays in the ledger.
+    several sets with one. `filters` is a TOML file (see `synthgen.filters.plan`), `against` are evaluation sets to keep
+    out, `verifier` is a checkpoint that relabels; changing them judges the stored replies anew. Raises UserError for
+    wrong input or a folder that holds another run, IncompleteError when the request budget ends before every label has
+    its quota; what was generated stays in the ledger.
     """
     found = find_task(task)
     wanted = resolve_n(n, found)
@@ -97,14 +105,16 @@ def make(
             f"at least {wanted * len(found.steps)}"
         )
     out = out or default_folder(task, wanted, seed)
-    run = Run(found, wanted, resolve(model), engine, seed, structured)
+    plan = read_plan(filters, against=bool(against), verifier=verifier is not None)
+    subject = Subject(found.format, found.language, found.prompt_text, tuple(against), verifier)
+    run = Run(found, wanted, resolve(model), engine, seed, structured, plan, subject)
     out.mkdir(parents=True, exist_ok=True)
     _refuse_foreign_folder(out)
     ledger = Ledger(out / "ledger.sqlite")
     try:
         ledger.claim(run.settings(), where=out)
-        if is_finished(out):
-            return read_manifest(out)
+        if is_finished(out) and (made := read_manifest(out)).checks.get("filters") == plan.record(subject):
+            return made
         return _generate(run, ledger, out, budget, started_engine)
     finally:
         ledger.close()
@@ -126,7 +136,8 @@ def preview(
 ) -> list[dict[str, Any]]:
     """Return prompts, replies, parsed row and verdict of `count` items; nothing is written to disk."""
     found = find_task(task)
-    run = Run(found, count, resolve(model), engine, seed, _structured(decoding, model))
+    subject = Subject(found.format, found.language, found.prompt_text)
+    run = Run(found, count, resolve(model), engine, seed, _structured(decoding, model), read_plan(), subject)
     ledger = Ledger(Path(":memory:"))
     controller = _controller(run, ledger)
     served = _start_engine(run)
@@ -206,7 +217,7 @@ def _generate(run: Run, ledger: Ledger, out: Path, budget: int, started: Engine 
 
 def _controller(run: Run, ledger: Ledger) -> Controller:
     quotas = scale_counts(run.task.label_counts, run.n)
-    filters = default_filters(run.task.format, run.task.language, run.task.prompt_text)
+    filters = run.plan.build(run.subject)
     return Controller(run.task, quotas, seed=run.seed, filters=filters, ledger=ledger, structured=run.structured)
 
 
@@ -283,7 +294,8 @@ def _write_folder(run: Run, controller: Controller, out: Path, *, seconds: float
         engine=run.engine,
         prompt_hash=run.task.prompt_hash,
         prompt_text=run.task.prompt_text,
-        filters_hash=filters_hash(),
+        filters_hash=run.plan.hash(),
+        checks=run.plan.checks(run.subject, controller.filters),
         sampling={step.field: step.sampling for step in run.task.steps} | {"decoding": run.settings()["decoding"]},
         versions={"synthgen-evaluator": __version__, **versions},
         tokens=ledger.token_totals(),

@@ -1,55 +1,37 @@
 """Filters keep a row or drop it with a short reason. The order of the tuple is the order they run in.
 
-A filter sees rows one at a time; `judge` says whether a row may be kept given those kept before, `remember` is called
-once for each row that was kept. Filters never change a row.
+`synthgen make` asks them about one row at a time: `judge` says whether it may be kept given those kept before,
+`remember` is called once for each that was kept. `synthgen filter` gives them whole sets. Filters never change a row.
+To add one: a file here that cites its source, and an entry in ORDER.
 """
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import sys
-
-from synthgen.filters.base import Filter, Verdict
+from synthgen.filters.base import Filter, Kind, Subject, Verdict
+from synthgen.filters.edits import Clean
 from synthgen.filters.exact import ExactDuplicates
-from synthgen.filters.language import Language
+from synthgen.filters.language import Language, LanguageSettings
 from synthgen.filters.near import NearDuplicates
 from synthgen.filters.personal import PersonalData
 from synthgen.filters.residue import Residue
-from synthgen.filters.shape import Shape
-from synthgen.formats import Format
+from synthgen.filters.shape import Shape, ShapeLimits
+from synthgen.filters.wellformed import WellFormed
 
-ORDER = (Shape, Residue, Language, ExactDuplicates, NearDuplicates)
-"""What `make` runs where nothing else is asked for."""
+ORDER: tuple[Kind, ...] = (
+    Kind("format", lambda subject, _: WellFormed(subject), runs="always"),
+    Kind("shape", lambda subject, limits: Shape(subject.format, limits), ShapeLimits),
+    Kind("residue", lambda subject, _: Residue(subject.format, subject.prompt)),
+    Kind(
+        "language",
+        lambda subject, settings: Language(subject.format, subject.language, settings),
+        LanguageSettings,
+        check="language",
+    ),
+    Kind("personal", lambda subject, _: PersonalData(subject.format), runs="named", check="personal_data"),
+    Kind("exact", lambda subject, _: ExactDuplicates(subject.format), check="deduplication"),
+    Kind("near", lambda subject, _: NearDuplicates(subject.format), check="deduplication"),
+)
 
+EDITS = {Clean.name: Clean}
 
-def default_filters(format_: Format, language: str = "en", prompt: str = "") -> tuple[Filter, ...]:
-    """Return fresh filters for one set in `language`, in order; `prompt` is the prompt file's text."""
-    return (
-        Shape(format_),
-        Residue(format_, prompt),
-        Language(format_, language),
-        ExactDuplicates(format_),
-        NearDuplicates(format_),
-    )
-
-
-def filters_hash() -> str:
-    """Return the version of the filters: a hash of their source, so that a changed filter is a changed version."""
-    sources = [inspect.getsource(sys.modules[make.__module__]) for make in ORDER]
-    return hashlib.sha256("\n".join(sources).encode()).hexdigest()
-
-
-__all__ = [
-    "ORDER",
-    "ExactDuplicates",
-    "Filter",
-    "Language",
-    "NearDuplicates",
-    "PersonalData",
-    "Residue",
-    "Shape",
-    "Verdict",
-    "default_filters",
-    "filters_hash",
-]
+__all__ = ["EDITS", "ORDER", "Filter", "Kind", "Subject", "Verdict"]

@@ -1,11 +1,16 @@
-"""What a filter is, and the verdict it gives."""
+"""What a filter is and the verdict it gives; what an edit is; what both may know of the set.
+
+A filter keeps a row or drops it with a short reason and never changes it; an edit changes rows and is counted apart.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
-from synthgen.formats.base import Row
+from synthgen.formats.base import Format, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,15 +21,82 @@ class Verdict:
     evidence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The set that filters judge: the prompt it was made with, and what it may be compared with."""
+
+    format: Format
+    language: str = "en"
+    prompt: str = ""
+    against: tuple[Path, ...] = ()
+    verifier: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoSettings:
+    """The settings of a filter that has none."""
+
+
 class Filter(Protocol):
     """One reason to drop rows."""
 
     @property
     def name(self) -> str:
-        """The stage's name in manifests and rejections."""
+        """The stage's name in manifests, rejections and configuration files."""
 
     def judge(self, row_id: str, row: Row) -> Verdict | None:
         """Return why the row must go, None when it may stay."""
 
+    def judge_many(self, rows: Sequence[tuple[str, Row]]) -> list[Verdict | None]:
+        """Return the verdicts of several rows, each as if the others were not there."""
+
     def remember(self, row_id: str, row: Row) -> None:
         """Take note of a row that was kept."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the manifest says of this check: settings, counts, scores. Empty for nothing."""
+
+
+class BaseFilter:
+    """What most filters have in common; one that judges every row alone has only `judge` and `name` left to write."""
+
+    def judge(self, row_id: str, row: Row) -> Verdict | None:
+        """Return why the row must go."""
+        raise NotImplementedError
+
+    def judge_many(self, rows: Sequence[tuple[str, Row]]) -> list[Verdict | None]:
+        """Return one verdict after the other; a filter with a model judges them in one batch instead."""
+        return [self.judge(row_id, row) for row_id, row in rows]
+
+    def remember(self, row_id: str, row: Row) -> None:
+        """Take note of nothing."""
+
+    def facts(self) -> dict[str, Any]:
+        """Nothing to say beyond the count of rejections."""
+        return {}
+
+
+class Edit(Protocol):
+    """One change of rows, e.g. control characters removed."""
+
+    @property
+    def name(self) -> str:
+        """The edit's name in manifests and configuration files."""
+
+    def apply(self, row: Row) -> Row:
+        """Return the changed row, or the very same object when there is nothing to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """An entry of the ordered tuple of filters: how one is made, and when it runs.
+
+    `runs`: in every set (`always`), by default, when an evaluation set (`against`) or a `verifier` is given, or only
+    when a configuration file names it. `check` is the key of its facts in the manifest's `checks`.
+    """
+
+    name: str
+    make: Callable[[Subject, Any], Filter]
+    settings: type = NoSettings
+    runs: Literal["always", "default", "against", "verifier", "named"] = "default"
+    check: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 
-from synthgen.filters.base import Verdict
+from synthgen.filters.base import BaseFilter, Verdict
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 
@@ -20,7 +20,7 @@ def normalised(row: Row, columns: tuple[str, ...]) -> str:
     return "\x1f".join(texts)
 
 
-class ExactDuplicates:
+class ExactDuplicates(BaseFilter):
     """Drops a row whose texts equal those of a kept row; 16 bytes of hash and the row's id are held for each."""
 
     name = "exact"

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from synthgen.filters.base import Verdict
+from synthgen.filters.base import BaseFilter, Verdict
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -46,7 +46,7 @@ class LanguageSettings:
     confirm_below: float = CONFIRM_BELOW
 
 
-class Language:
+class Language(BaseFilter):
     """Drops a row one of whose texts is in another language than the set's.
 
     Texts of less than five words are judged together, as one. `facts` says how many rows were long enough at all.
@@ -71,9 +71,6 @@ class Language:
             if found := foreign(text, language, self._settings):
                 return Verdict("language", f"{path}: {found}")
         return None
-
-    def remember(self, row_id: str, row: Row) -> None:
-        """Nothing to note: every row is judged alone."""
 
     def facts(self) -> dict[str, Any]:
         """Return what the manifest says of this check."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from rapidfuzz import fuzz
 from rensa import RMinHash, RMinHashLSH
 
-from synthgen.filters.base import Verdict
+from synthgen.filters.base import BaseFilter, Verdict
 from synthgen.filters.exact import normalised
 from synthgen.formats import Format
 from synthgen.formats.base import Row
@@ -43,7 +44,7 @@ class _Kept:
     cell: str
 
 
-class NearDuplicates:
+class NearDuplicates(BaseFilter):
     """Drops a row nearly equal to a kept row with the same label.
 
     Equal first texts (one premise, one passage) are compared by the rest alone, and a near match with another label is
@@ -77,6 +78,10 @@ class NearDuplicates:
         new = self._view(row_id, row)
         self._lsh.insert(len(self._kept), _sketch(new.text))
         self._kept.append(new)
+
+    def facts(self) -> dict[str, Any]:
+        """Return how many near matches with another label were kept."""
+        return {"contrasts_kept": self.contrasts}
 
     def _view(self, row_id: str, row: Row) -> _Kept:
         text = normalised(row, self._format.text_columns)

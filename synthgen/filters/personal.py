@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from synthgen.filters.base import Verdict
+from synthgen.filters.base import BaseFilter, Verdict
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -94,7 +94,7 @@ KINDS: dict[str, tuple[re.Pattern[str], Callable[[str], bool]]] = {
 """What is looked for, in order: the pattern, and what confirms it."""
 
 
-class PersonalData:
+class PersonalData(BaseFilter):
     """Drops rows that hold personal data; `facts` counts them by kind. The evidence shows the kind, not the value."""
 
     name = "personal"
@@ -111,9 +111,6 @@ class PersonalData:
                 self.counts[found[0]] += 1
                 return Verdict("personal data", f"{path}: {found[0]}")
         return None
-
-    def remember(self, row_id: str, row: Row) -> None:
-        """Nothing to note: every row is judged alone."""
 
     def facts(self) -> dict[str, Any]:
         """Return what the manifest says of this check."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from synthgen.filters.base import Verdict
+from synthgen.filters.base import BaseFilter, Verdict
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -78,7 +78,7 @@ _RULES = (
 )
 
 
-class Residue:
+class Residue(BaseFilter):
     """Drops rows in which a model refuses, remains of a template stand, or the prompt's own sentences come back."""
 
     name = "residue"
@@ -96,9 +96,6 @@ class Residue:
             if copied := next((run for run in _runs(text) if run in self._prompt), None):
                 return Verdict("prompt leakage", f"{path}: {copied}")
         return None
-
-    def remember(self, row_id: str, row: Row) -> None:
-        """Nothing to note: every row is judged alone."""
 
 
 def residue(text: str) -> tuple[str, str] | None:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from synthgen.filters.base import Verdict
+from synthgen.filters.base import BaseFilter, Verdict
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -37,7 +37,7 @@ class ShapeLimits:
     max_repeated_phrases: int = 3
 
 
-class Shape:
+class Shape(BaseFilter):
     """Drops rows that break the format, are too short or long, hold control characters, or repeat themselves."""
 
     name = "shape"
@@ -57,9 +57,6 @@ class Shape:
             if verdict := _judge_text(path, text, least, self._limits):
                 return verdict
         return self._judge_lengths(texts)
-
-    def remember(self, row_id: str, row: Row) -> None:
-        """Nothing to note: every row is judged alone."""
 
     def _judge_lengths(self, texts: Mapping[str, str]) -> Verdict | None:
         limits, lengths = self._limits, [len(text) for text in texts.values()]

@@ -9,8 +9,6 @@ answers that are not at their offsets, and rows that an earlier file of the corp
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -22,6 +20,7 @@ import pyarrow as pa
 from synthgen.datacard import write_card
 from synthgen.dataset import (
     Manifest,
+    drafted,
     finish,
     is_finished,
     read_manifest,
@@ -56,8 +55,6 @@ def import_task(task: str, *, source: str | Path, out: Path, n: int | None = Non
     asked_for = _identity(task, corpus, n, seed)
     if is_finished(out):
         return _same_or_refused(out, asked_for)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} exists and is not a dataset folder; give another --out")
     survey = survey_corpus(corpus, seed)
     if not survey.cells:
         reasons = Counter(rejection.reason for rejection in survey.rejected)
@@ -84,21 +81,13 @@ def _write(
             counts[corpus.format.cell(row)] += 1
             yield row
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
-    try:
+    with drafted(out) as draft:
         files = write_rows(draft, counted(), row_features(corpus.format))
         files |= write_rejected(draft, survey.rejected)
         texts = describe(corpus.format, _kept_rows(corpus, survey, chosen))
         manifest = _manifest(corpus, survey, counts, facts | {"files": files}, started, texts)
         write_card(draft, manifest)
         finish(draft, manifest)
-        draft.chmod(0o755)
-        if out.exists():
-            out.rmdir()
-        draft.rename(out)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return manifest
 
 

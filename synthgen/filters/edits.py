@@ -1,0 +1,37 @@
+"""Edits change rows before they are filtered. Off unless a configuration file names them: `edits = ["clean"]`."""
+
+from __future__ import annotations
+
+from synthgen.formats.base import Format, ParseError, Row, clean_text
+
+
+class Clean:
+    """Texts in NFC, without control characters, runs of white space as one space. Texts with offsets stay as they are.
+
+    >>> from synthgen.formats.pair import PairFormat
+    >>> clean = Clean(PairFormat(("question1", "question2"), ("no", "yes")))
+    >>> clean.apply({"question1": "Is it  so?", "question2": "Why?", "label": 0})
+    {'question1': 'Is it so?', 'question2': 'Why?', 'label': 0}
+    """
+
+    name = "clean"
+
+    def __init__(self, format_: Format) -> None:
+        """Clean the format's text columns."""
+        self._columns = () if format_.name == "span" else format_.text_columns
+
+    def apply(self, row: Row) -> Row:
+        """Return the cleaned row; a text of which nothing would be left is not touched, filters will see it."""
+        changed = {}
+        for column in self._columns:
+            text = row.get(column)
+            if isinstance(text, str) and (cleaned := _cleaned(text)) != text:
+                changed[column] = cleaned
+        return {**row, **changed} if changed else row
+
+
+def _cleaned(text: str) -> str:
+    try:
+        return clean_text(text)
+    except ParseError:
+        return text

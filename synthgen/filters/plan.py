@@ -1,0 +1,131 @@
+"""The plan of a filter run: which filters and edits, with which settings. A TOML file says it, the manifest records it.
+
+    edits = ["clean"]
+    [exact]
+    [near]
+    jaccard = 0.8
+
+A table names a filter to run, its keys are settings; filters without a table do not run. The order is always that of
+`synthgen.filters.ORDER`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from synthgen.errors import UserError, unknown
+from synthgen.filters import EDITS, ORDER
+from synthgen.filters.base import Edit, Filter, Kind, Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Filters in order, each with its settings, and the names of edits. `build` makes them for one set."""
+
+    stages: tuple[tuple[Kind, Any], ...]
+    edits: tuple[str, ...] = ()
+
+    def build(self, subject: Subject) -> tuple[Filter, ...]:
+        """Return fresh filters for a set, in order."""
+        return tuple(kind.make(subject, settings) for kind, settings in self.stages)
+
+    def build_edits(self, subject: Subject) -> tuple[Edit, ...]:
+        """Return fresh edits for a set."""
+        return tuple(EDITS[name](subject.format) for name in self.edits)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what a manifest records: every filter with every setting, and the edits."""
+        return {"edits": list(self.edits)} | {kind.name: asdict(settings) for kind, settings in self.stages}
+
+    def hash(self) -> str:
+        """Return the version of the plan: a hash of the settings and of the filters' source."""
+        sources = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
+        return hashlib.sha256("\n".join([json.dumps(self.settings()), *sources]).encode()).hexdigest()
+
+    def record(self, subject: Subject) -> dict[str, Any]:
+        """Return the settings, and what the set was compared with, as JSON values without folders."""
+        given: dict[str, Any] = {"against": [path.name for path in subject.against]} if subject.against else {}
+        given |= {"verifier": subject.verifier.name} if subject.verifier else {}
+        record: dict[str, Any] = json.loads(json.dumps(self.settings() | given))
+        return record
+
+    def checks(self, subject: Subject, filters: Sequence[Filter]) -> dict[str, Any]:
+        """Return the filters' facts by their key in the manifest's `checks`, and the plan under `filters`."""
+        checks: dict[str, Any] = {"filters": self.record(subject)}
+        for (kind, _), filter_ in zip(self.stages, filters, strict=True):
+            if facts := filter_.facts():
+                checks.setdefault(kind.check or kind.name, {}).update(facts)
+        return checks
+
+
+def read_plan(path: Path | None = None, *, against: bool = False, verifier: bool = False) -> Plan:
+    """Return the plan of a TOML file, or the default one; UserError names a wrong key or value and its place.
+
+    `against` and `verifier` say whether an evaluation set or a verifier is given: the filters that need one run then.
+    """
+    named: dict[str, Any] = {}
+    edits: list[str] = []
+    if path is not None:
+        named = _read_toml(path)
+        edits = named.pop("edits", [])
+        _refuse_unknown(named, edits, where=str(path))
+    given = {"always": True, "default": path is None, "against": against, "verifier": verifier, "named": False}
+    stages = [
+        (kind, _settings(kind, named.get(kind.name, {}), where=f"[{kind.name}] of {path}"))
+        for kind in ORDER
+        if given[kind.runs] or kind.name in named
+    ]
+    for kind, _ in stages:
+        if kind.runs in ("against", "verifier") and not given[kind.runs]:
+            raise UserError(f"[{kind.name}] of {path} needs --{kind.runs}")
+    return Plan(tuple(stages), tuple(edits))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not TOML: {error}") from None
+
+
+def _refuse_unknown(named: Mapping[str, Any], edits: object, *, where: str) -> None:
+    known = [kind.name for kind in ORDER]
+    for name, table in named.items():
+        if name not in known:
+            raise unknown("filter", name, known, where=where)
+        if not isinstance(table, dict):
+            raise UserError(f"'{name}' in {where} is {table!r}; a filter is a table: [{name}]")
+    if not isinstance(edits, list) or not all(isinstance(edit, str) for edit in edits):
+        raise UserError(f"edits in {where} is {edits!r}; allowed is a list of names: {', '.join(EDITS)}")
+    for edit in edits:
+        if edit not in EDITS:
+            raise unknown("edit", edit, EDITS, where=where)
+
+
+def _settings(kind: Kind, table: Mapping[str, Any], *, where: str) -> Any:  # noqa: ANN401 - each filter has its own
+    """Return the settings object of a filter's table; each value must have the type of its default."""
+    defaults = {item.name: getattr(kind.settings(), item.name) for item in fields(kind.settings)}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in defaults:
+            raise unknown("key", key, defaults, where=where) if defaults else UserError(f"{where} has no keys")
+        wanted = type(defaults[key])
+        if wanted is float and type(value) is int:
+            value = float(value)
+        if wanted is tuple and type(value) is list:
+            value = tuple(value)
+        if type(value) is not wanted:
+            raise UserError(f"{key} = {table[key]!r} in {where} is not a {wanted.__name__}, e.g. {defaults[key]!r}")
+        values[key] = value
+    try:
+        return kind.settings(**values)
+    except ValueError as error:
+        raise UserError(f"{error} in {where}") from None

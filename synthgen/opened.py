@@ -1,0 +1,157 @@
+"""A folder of rows opened for reading: one of ours, or somebody's parquet files, as tables of one schema.
+
+Of a folder without a manifest the format is found by its columns. Label names become indices, ids are given where
+there are none, further columns are left out. Nothing of the folder is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from synthgen.dataset import (
+    ROWS_PER_GROUP,
+    Manifest,
+    Origin,
+    arrow_schema,
+    dataset_format,
+    is_finished,
+    read_manifest,
+    row_features,
+    shard_paths,
+)
+from synthgen.errors import UserError, unknown
+from synthgen.formats import Format
+from synthgen.formats.base import Features
+from synthgen.licences import UNKNOWN
+from synthgen.real.sources import SOURCES
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSet:
+    """A set's rows and what is known of them; `manifest` is None for a folder that is not one of ours."""
+
+    name: str
+    task: str
+    format: Format
+    language: str
+    licence: str
+    origin: str
+    paths: tuple[Path, ...]
+    features: Features
+    rows: int
+    manifest: Manifest | None = None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of every table."""
+        return arrow_schema(self.features)
+
+    def tables(self, rows: int = ROWS_PER_GROUP) -> Iterator[pa.Table]:
+        """Yield the rows in order, so many at a time; UserError names a file that cannot be read and why."""
+        number = 0
+        for path in self.paths:
+            try:
+                with pq.ParquetFile(path) as file:
+                    for batch in file.iter_batches(rows):
+                        yield self._table(pa.Table.from_batches([batch]), number, path)
+                        number += batch.num_rows
+            except (pa.ArrowException, OSError) as error:
+                raise UserError(f"cannot read {path}: {error}") from None
+
+    def _table(self, found: pa.Table, first: int, path: Path) -> pa.Table:
+        columns = []
+        for field in self.schema:
+            if field.name in found.column_names:
+                columns.append(self._column(found[field.name], field, path))
+            elif field.name == "id":
+                columns.append(pa.array([f"{self.name}-{first + i:09d}" for i in range(found.num_rows)]))
+            elif field.name == "language":
+                columns.append(pa.array([self.language] * found.num_rows))
+            else:
+                raise UserError(f"{path} has no column '{field.name}'; it has {', '.join(found.column_names)}")
+        return pa.Table.from_arrays(columns, schema=self.schema)
+
+    def _column(self, values: pa.ChunkedArray, field: pa.Field, path: Path) -> pa.ChunkedArray:
+        """Return a column in the schema's type; names of labels become their indices, an unknown one -1."""
+        if pa.types.is_integer(field.type) and pa.types.is_string(values.type):
+            indices = pc.index_in(values, value_set=pa.array(self.format.labels))
+            return pc.if_else(pc.is_valid(values), pc.fill_null(indices, -1), None).cast(field.type)
+        try:
+            return values.cast(field.type)
+        except pa.ArrowInvalid as error:
+            raise UserError(f"{path}: column '{field.name}' is {values.type}, expected {field.type}: {error}") from None
+        except pa.ArrowNotImplementedError:
+            raise UserError(f"{path}: column '{field.name}' is {values.type}, expected {field.type}") from None
+
+
+def open_set(folder: Path, *, origin: str | None = None) -> OpenedSet:
+    """Return a folder's rows. `origin` must be given for a folder that is not one of ours.
+
+    Raises UserError when there is no folder, no readable parquet file, no row, or when the columns fit no format.
+    """
+    if origin is not None and origin not in get_args(Origin):
+        raise unknown("origin", origin, get_args(Origin))
+    if not folder.is_dir():
+        raise UserError(f"no dataset folder at {folder}")
+    if is_finished(folder):
+        return _own(folder)
+    paths = sorted(path for path in folder.rglob("*.parquet") if "rejected" not in path.relative_to(folder).parts)
+    if not paths:
+        raise UserError(f"{folder} has no synthgen.json and no parquet files")
+    columns = _columns(paths)
+    task, format_ = _format_of(columns, folder)
+    if origin is None:
+        raise UserError(
+            f"{folder} has no synthgen.json to say where its rows come from: give --origin real, "
+            "synthetic, translated or sample"
+        )
+    features = row_features(format_, translated="translated_from" in columns)
+    name = folder.resolve().name
+    return OpenedSet(name, task, format_, "en", UNKNOWN, origin, tuple(paths), features, _count(paths, folder))
+
+
+def _own(folder: Path) -> OpenedSet:
+    manifest = read_manifest(folder)
+    format_, paths = dataset_format(manifest), tuple(shard_paths(folder))
+    if not paths:
+        raise UserError(f"{folder} has a manifest and no data/train-*.parquet")
+    features = row_features(format_, translated="translated_from" in _columns(paths))
+    facts = (manifest.task, format_, manifest.language, manifest.licence, manifest.origin)
+    return OpenedSet(folder.resolve().name, *facts, paths, features, _count(paths, folder), manifest)
+
+
+def _columns(paths: Sequence[Path]) -> list[str]:
+    """Return the column names of the files; UserError when one cannot be read or they differ."""
+    found: list[str] = []
+    for path in paths:
+        try:
+            names = pq.read_schema(path).names
+        except (pa.ArrowException, OSError) as error:
+            raise UserError(f"cannot read {path}: {error}") from None
+        if found and set(names) != set(found):
+            raise UserError(f"{path} has the columns {', '.join(names)}; {paths[0].name} has {', '.join(found)}")
+        found = names
+    return found
+
+
+def _count(paths: Sequence[Path], folder: Path) -> int:
+    rows = int(sum(pq.read_metadata(path).num_rows for path in paths))
+    if not rows:
+        raise UserError(f"{folder} has no rows")
+    return rows
+
+
+def _format_of(columns: Sequence[str], folder: Path) -> tuple[str, Format]:
+    """Return the first task whose columns are all there."""
+    for task, sources in SOURCES.items():
+        if set(sources[0].format.columns) - {"id"} <= set(columns):
+            return task, sources[0].format
+    known = "; ".join(f"{task}: {', '.join(sources[0].format.columns)}" for task, sources in SOURCES.items())
+    raise UserError(f"{folder} has the columns {', '.join(columns)}, which fit no task ({known})")

@@ -1,0 +1,137 @@
+"""`synthgen filter`: any set in, a new folder out, every row accounted for; wrong input is one line."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from synthgen.dataset import read_manifest, read_rejected, read_rows
+from synthgen.errors import UserError
+from synthgen.filtering import filter as run_filters
+from synthgen.filters.plan import read_plan
+from synthgen.schemas import faults
+from synthgen.verify import verify
+
+WORDS = "the old man slowly walked his brown dog across a quiet street before noon while rain fell".split()  # noqa: SIM905
+
+
+def sentence(draw: random.Random, words: int = 12) -> str:
+    return " ".join(f"{draw.choice(WORDS)}{draw.randrange(50)}" for _ in range(words)) + "."
+
+
+def rows_of(count: int, seed: int = 0) -> list[dict[str, object]]:
+    draw = random.Random(seed)
+    return [{"premise": sentence(draw), "hypothesis": sentence(draw, 8), "label": i % 3} for i in range(count)]
+
+
+def folder_of(path: Path, rows: list[dict[str, object]]) -> Path:
+    """Somebody's folder: one parquet file, no manifest."""
+    path.mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(rows), path / "part.parquet")
+    return path
+
+
+def test_a_foreign_folder_becomes_a_verified_set_and_every_row_is_accounted_for(tmp_path: Path) -> None:
+    rows = rows_of(60)
+    rows += [dict(rows[0]), {**rows[1], "premise": str(rows[1]["premise"]).upper()}, {**rows[2], "premise": None}]
+    manifest = run_filters(folder_of(tmp_path / "in", rows), out=tmp_path / "out", origin="real")
+    assert manifest.asked == 63 == manifest.kept + sum(manifest.rejected.values())
+    assert manifest.rejected == {"exact duplicate": 2, "format": 1}
+    kept, rejected = list(read_rows(tmp_path / "out")), list(read_rejected(tmp_path / "out"))
+    assert len({row["id"] for row in kept} | {item.id for item in rejected}) == 63
+    assert {item.evidence for item in rejected if item.stage == "exact"} <= {row["id"] for row in kept}
+    assert faults(json.loads((tmp_path / "out" / "synthgen.json").read_text()), "manifest") == []
+    assert verify(tmp_path / "out").faults == ()
+
+
+def test_the_same_call_again_returns_the_finished_folder_and_another_is_refused(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", rows_of(20))
+    first = run_filters(source, out=tmp_path / "out", origin="real")
+    assert run_filters(source, out=tmp_path / "out", origin="real") == read_manifest(tmp_path / "out") == first
+    (tmp_path / "f.toml").write_text("[exact]")
+    with pytest.raises(UserError, match="holds another set"):
+        run_filters(source, out=tmp_path / "out", origin="real", filters=tmp_path / "f.toml")
+
+
+def test_our_own_folder_keeps_its_history(tmp_path: Path) -> None:
+    run_filters(folder_of(tmp_path / "in", rows_of(20)), out=tmp_path / "a", origin="synthetic")
+    second = run_filters(tmp_path / "a", out=tmp_path / "b")
+    assert second.kept == 20
+    assert second.origin == "synthetic"
+    assert [parent["name"] for parent in second.parents] == ["in", "a"]
+
+
+def test_label_names_are_read_as_indices(tmp_path: Path) -> None:
+    rows = [{**row, "label": ("entailment", "neutral", "contradiction")[i % 3]} for i, row in enumerate(rows_of(9))]
+    manifest = run_filters(folder_of(tmp_path / "in", rows), out=tmp_path / "out", origin="real")
+    assert Counter(row["label"] for row in read_rows(tmp_path / "out")) == {0: 3, 1: 3, 2: 3}
+    assert manifest.label_counts == {"entailment": 3, "neutral": 3, "contradiction": 3}
+
+
+def test_edits_are_counted_apart_from_filters(tmp_path: Path) -> None:
+    rows = rows_of(10)
+    rows[3]["premise"] = str(rows[3]["premise"]).replace(" ", "\x07  ")
+    (tmp_path / "f.toml").write_text('edits = ["clean"]\n[exact]\n')
+    manifest = run_filters(
+        folder_of(tmp_path / "in", rows), out=tmp_path / "out", origin="real", filters=tmp_path / "f.toml"
+    )
+    assert manifest.rejected == {}
+    assert manifest.checks["edits"] == {"clean": 1}
+    assert "\x07" not in "".join(row["premise"] for row in read_rows(tmp_path / "out"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[nere]", "unknown filter 'nere' in .*f.toml; did you mean 'near'"),
+        ("[exact]\nfast = true", r"\[exact\] of .*f.toml has no keys"),
+        ("near = 1", "'near' in .* is 1; a filter is a table"),
+        ('edits = ["cleen"]', "unknown edit 'cleen' in .*; did you mean 'clean'"),
+        ("edits = 3", "edits in .* is 3; allowed is a list"),
+        ("[near", "f.toml is not TOML"),
+    ],
+)
+def test_a_configuration_with_unknown_keys_is_refused_before_anything_starts(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "f.toml").write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_plan(tmp_path / "f.toml")
+
+
+def test_bad_folders_are_one_clear_line_and_leave_nothing_behind(tmp_path: Path) -> None:
+    def refused(name: str, message: str, origin: str | None = "real") -> None:
+        with pytest.raises(UserError, match=message):
+            run_filters(tmp_path / name, out=tmp_path / "out", origin=origin)
+        assert not (tmp_path / "out").exists()
+        assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+    rows = rows_of(5)
+    refused("nowhere", "no dataset folder at")
+    (tmp_path / "void").mkdir()
+    refused("void", "no synthgen.json and no parquet files")
+    folder_of(tmp_path / "columns", [{"text": "a", "score": 1}])
+    refused("columns", "has the columns text, score, which fit no task")
+    folder_of(tmp_path / "types", [{**row, "label": 0.5} for row in rows])
+    refused("types", "column 'label' is double, expected int64")
+    folder_of(tmp_path / "plain", rows)
+    refused("plain", "say where its rows come from: give --origin", None)
+    refused("plain", "unknown origin 'reel'; did you mean 'real'", "reel")
+    folder_of(tmp_path / "empty", rows)
+    pq.write_table(pq.read_table(tmp_path / "empty" / "part.parquet").slice(0, 0), tmp_path / "empty" / "part.parquet")
+    refused("empty", "has no rows")
+    folder_of(tmp_path / "hopeless", [{**row, "premise": None} for row in rows])
+    refused("hopeless", r"no row of .* would be kept: format \(5\)|column 'premise' is null")
+    broken = folder_of(tmp_path / "corrupt", rows_of(500)) / "part.parquet"
+    data = bytearray(broken.read_bytes())
+    data[40:400] = bytes(360)
+    broken.write_bytes(data)
+    refused("corrupt", "cannot read .*part.parquet")
+    broken.write_bytes(b"PAR1 not really")
+    refused("corrupt", "cannot read .*part.parquet")
