@@ -1,37 +1,23 @@
 """The controller of a run: which slot is worth opening next, and what each reply means, until exactly n are kept.
 
-A slot is one example being made: it has a quota cell (its label), attributes drawn from the seed, and a chain of
-requests, one per step of the task. The controller is a fold over slots and replies: feeding it the ledger's replies
+What a slot asks for is in `slots`. The controller is a fold over slots and replies: feeding it the ledger's replies
 again gives the same state, which is how a run resumes and how verdicts are remade without a model.
 """
 
 from __future__ import annotations
 
-import json
-import random
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from synthgen.engines import Reply, Request, Sampling
-from synthgen.filters.base import Filter, Verdict
-from synthgen.formats.base import ParseError, Row, clean_text
-from synthgen.formats.reply import text_object
+from synthgen.engines import Reply, Request
+from synthgen.filters.base import Filter
+from synthgen.formats.base import ParseError, Row
 from synthgen.ledger import Ledger, StoredReply, StoredVerdict
+from synthgen.slots import Ending, Script, Slot, Stems
 from synthgen.task import Task
 
 MAX_TRIES = 4
-
-
-@dataclass(slots=True)
-class Slot:
-    """An example in the making."""
-
-    number: int
-    cell: str
-    texts: dict[str, str] = field(default_factory=dict)
-    step: int = 0
-    tries: int = 0
 
 
 @dataclass(slots=True)
@@ -70,7 +56,7 @@ class Controller:
     ) -> None:
         """Start with nothing kept; `resume` brings the state of an earlier process."""
         self.task, self.filters, self.ledger, self.seed = task, filters, ledger, seed
-        self.structured = structured
+        self.script, self._stems = Script(task, seed=seed, structured=structured), Stems(task)
         self.tallies = {cell: Tally(quota) for cell, quota in quotas.items()}
         self.reasons: Counter[str] = Counter()
         self.attempts: Counter[str] = Counter()
@@ -97,17 +83,15 @@ class Controller:
         """
         self.ledger.forget_verdicts()
         for number, cell in self.ledger.slots().items():
-            self._slots[number] = Slot(number, cell)
-            self.tallies[cell].open += 1
-            self._opened = number + 1
+            self._stems.join(self._new_slot(number, cell))
         for stored in list(self.ledger.replies()):
             slot = self._slots.get(stored.slot)
-            if slot is None or slot.step != stored.step or key(self._request(slot)) != stored.request_key:
+            if slot is None or slot.step != stored.step or key(self.script.request(slot)) != stored.request_key:
                 continue
             self.requests += 1
             tokens = {"prompt_tokens": stored.prompt_tokens, "output_tokens": stored.output_tokens}
             self._advance(slot, Reply((stored.slot, stored.step), stored.outcome, stored.text, stored.error, **tokens))  # type: ignore[arg-type]
-        self._ready = deque(self._slots.values())
+        self._ready = deque(slot for slot in self._slots.values() if not self._stems.waits(slot))
         if self.is_full:
             self._close_open_slots()
 
@@ -115,12 +99,29 @@ class Controller:
         """Return the request that is worth most now: the next step of an open slot, else a slot of a short cell."""
         if self.is_full:
             return None
-        if not self._ready and (slot := self._open_slot()) is not None:
-            self._ready.append(slot)
-        if not self._ready:
-            return None
+        while self._ready:
+            slot = self._ready.popleft()
+            if slot.number not in self._slots:
+                continue
+            if self._is_surplus(slot):
+                self._end(slot, Ending("rejected", "quota", "quota", f"{slot.cell} is full"), dict(slot.texts))
+                continue
+            return self._ask(slot)
+        while (opened := self._open_slot()) is not None:
+            if isinstance(state := self._stems.join(opened), Ending):
+                self._end(opened, state, {})
+            elif state:
+                return self._ask(opened)
+        return None
+
+    def _ask(self, slot: Slot) -> Request:
         self.requests += 1
-        return self._request(self._ready.popleft())
+        return self.script.request(slot)
+
+    def _is_surplus(self, slot: Slot) -> bool:
+        """Say whether a slot's cell is full, so that its row would be dropped, and nobody waits for its stem."""
+        tally = self.tallies[slot.cell]
+        return tally.kept == tally.quota and not self._stems.awaited(slot)
 
     def take(self, reply: Reply, request_key: str) -> None:
         """Record a reply and act on it."""
@@ -139,30 +140,14 @@ class Controller:
         cell, tally = max(self.tallies.items(), key=lambda item: item[1].shortage)
         if tally.shortage <= 0:
             return None
-        slot = Slot(self._opened, cell)
-        self._opened += 1
-        self._slots[slot.number] = slot
-        tally.open += 1
-        self.ledger.add_slot(slot.number, cell)
+        self.ledger.add_slot(self._opened, cell)
+        return self._new_slot(self._opened, cell)
+
+    def _new_slot(self, number: int, cell: str) -> Slot:
+        slot = self._slots[number] = self.script.open(number, cell)
+        self._opened = number + 1
+        self.tallies[cell].open += 1
         return slot
-
-    def _request(self, slot: Slot) -> Request:
-        step = self.task.steps[slot.step]
-        schema = json.dumps(text_object(step.field)) if self.structured else None
-        sampling = Sampling(step.max_tokens, step.temperature, step.top_k, () if schema else step.stop, schema)
-        return Request((slot.number, slot.step), step.render(self.variables(slot)), sampling, nonce=slot.number)
-
-    def variables(self, slot: Slot) -> dict[str, object]:
-        """Return what a template may use for this slot: drawn attributes, label, its definition and examples, texts."""
-        draw = random.Random(f"{self.task.name}/{self.seed}/{slot.number}")
-        attributes = {name: draw.choice(values) for name, values in self.task.attributes.items()}
-        label = {
-            "label": slot.cell,
-            "definition": self.task.definitions.get(slot.cell, slot.cell),
-            "shots": self.task.shots.get(slot.cell, ()),
-            "language": self.task.language,
-        }
-        return {**attributes, **label, **slot.texts}
 
     def _advance(self, slot: Slot, reply: Reply) -> bool:
         """Move a slot on by one reply; True when it has another request to make."""
@@ -171,61 +156,70 @@ class Controller:
             slot.tries += 1
             if slot.tries < MAX_TRIES:
                 return True
-            self._end(slot, "failed", Verdict(reply.outcome, reply.error), stage="request", row={})
+            self._spoil(slot, Ending("failed", reply.outcome, "request", reply.error))
             return False
-        step = self.task.steps[slot.step]
         try:
-            slot.texts[step.field] = clean_text(self._text(reply.text, step.field))
+            self.script.read(slot, reply.text)
         except ParseError as error:
             self.attempts["bad"] += 1
-            self._end(slot, "rejected", Verdict(str(error), reply.text), stage="parse", row=dict(slot.texts))
+            self._spoil(slot, Ending("rejected", str(error), "parse", reply.text))
             return False
         self.attempts["ok"] += 1
-        slot.step += 1
         slot.tries = 0
-        if slot.step < len(self.task.steps):
+        self._ready.extend(self._stems.written(slot))
+        if not self.script.is_written(slot):
             return True
         self._judge(slot)
         return False
 
-    def _text(self, reply: str, field_name: str) -> str:
-        if not self.structured:
-            return reply
-        try:
-            return str(json.loads(reply)[field_name])
-        except (json.JSONDecodeError, KeyError, TypeError):
-            raise ParseError("unreadable JSON") from None
+    def _spoil(self, slot: Slot, ending: Ending) -> None:
+        """End a slot whose texts will not be complete, and with it those that wait for the stem it was writing."""
+        released = self._stems.spoilt(slot, ending)
+        self._end(slot, ending, dict(slot.texts))
+        for waiter in released:
+            self._end(waiter, ending, {})
 
     def _judge(self, slot: Slot) -> None:
-        row = self.task.format.assemble(slot.texts, slot.cell)
+        try:
+            row = self.script.row(slot)
+        except ParseError as error:
+            self._end(slot, Ending("rejected", str(error), "parse", ""), dict(slot.texts))
+            return
         row_id = self.row_id(slot.number)
         for filter_ in self.filters:
             if (verdict := filter_.judge(row_id, row)) is not None:
-                self._end(slot, "rejected", verdict, stage=filter_.name, row=row)
+                self._end(slot, Ending("rejected", verdict.reason, filter_.name, verdict.evidence), row)
                 return
         tally = self.tallies[slot.cell]
         if tally.kept == tally.quota:
-            self._end(slot, "rejected", Verdict("quota", f"{slot.cell} is full"), stage="quota", row=row)
+            self._end(slot, Ending("rejected", "quota", "quota", f"{slot.cell} is full"), row)
             return
         for filter_ in self.filters:
             filter_.remember(row_id, row)
-        self._end(slot, "kept", Verdict("", ""), stage="", row=row)
+        self._end(slot, Ending("kept", "", "", ""), row)
 
     def row_id(self, number: int) -> str:
         """Return the id of a slot's row: task, seed and slot number."""
         return f"{self.task.name}-s{self.seed}-{number:07d}"
 
-    def _end(self, slot: Slot, verdict: str, why: Verdict, *, stage: str, row: Row) -> None:
+    def _end(self, slot: Slot, ending: Ending, row: Row) -> None:
         tally = self.tallies[slot.cell]
         tally.open -= 1
-        setattr(tally, verdict, getattr(tally, verdict) + 1)
-        if verdict == "rejected":
-            self.reasons[why.reason] += 1
-        self.ledger.add_verdict(StoredVerdict(slot.number, verdict, why.reason, stage, why.evidence, row))
+        setattr(tally, ending.verdict, getattr(tally, ending.verdict) + 1)
+        if ending.verdict == "rejected":
+            self.reasons[ending.reason] += 1
+        verdict = StoredVerdict(slot.number, ending.verdict, ending.reason, ending.stage, ending.evidence, row)
+        self.ledger.add_verdict(verdict)
         del self._slots[slot.number]
+        self._stems.leave(slot, still_opening=self._will_join(slot.stem))
+
+    def _will_join(self, stem: int) -> bool:
+        """Say whether a slot of a cell that is not full may still be opened for a stem."""
+        short = (cell for cell, tally in self.tallies.items() if tally.kept < tally.quota)
+        return any(self.script.next_stem(cell) <= stem for cell in short)
 
     def _close_open_slots(self) -> None:
         """End every slot that is still open once all quotas are full: surplus, rejected as such."""
         for slot in list(self._slots.values()):
-            self._end(slot, "rejected", Verdict("quota", "all cells are full"), stage="quota", row=dict(slot.texts))
+            self._end(slot, Ending("rejected", "quota", "quota", "all cells are full"), dict(slot.texts))
         self._ready.clear()

@@ -296,7 +296,7 @@ def _write_folder(run: Run, controller: Controller, out: Path, *, seconds: float
         prompt_text=run.task.prompt_text,
         filters_hash=run.plan.hash(),
         checks=run.plan.checks(run.subject, controller.filters),
-        sampling={step.field: step.sampling for step in run.task.steps} | {"decoding": run.settings()["decoding"]},
+        sampling={step.name: step.sampling for step in run.task.steps} | {"decoding": run.settings()["decoding"]},
         versions={"synthgen-evaluator": __version__, **versions},
         tokens=ledger.token_totals(),
         seconds=round(seconds, 1),

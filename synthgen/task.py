@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, meta
@@ -25,8 +26,8 @@ from synthgen.formats import FORMATS, Format, format_from_manifest
 _HEADER = re.compile(r"\A\+\+\+\n(?P<header>.*?)\n\+\+\+\n(?P<body>.*)\Z", re.DOTALL)
 _SECTION = re.compile(r"^## (\w+)\n", re.MULTILINE)
 _REQUIRED = {"title", "format", "columns", "language", "real_size", "label_counts", "licence", "source"}
-_OPTIONAL = {"definitions", "attributes", "shots", "steps", "hub"}
-_STEP_KEYS = {"max_tokens": int, "temperature": float, "top_k": int, "stop": list}
+_OPTIONAL = {"definitions", "attributes", "shots", "steps", "per_stem", "hub"}
+_STEP_KEYS = {"max_tokens": int, "temperature": float, "top_k": int, "stop": list, "fields": dict, "labels": list}
 
 _jinja = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False, autoescape=False)
 
@@ -38,10 +39,16 @@ def _compiled(template: str) -> Template:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request of an item's chain: the field it writes, its template, how it is sampled."""
+    """One request of an item's chain: its template, the texts it asks for, how it is sampled.
 
-    field: str
+    `fields` maps each text to the marker its line begins with in a plain reply; a step of one text has none. With
+    `labels` only slots of those labels take the step.
+    """
+
+    name: str
     template: str
+    fields: dict[str, str]
+    labels: tuple[str, ...] = ()
     max_tokens: int = 64
     temperature: float = 1.0
     top_k: int = 50
@@ -63,8 +70,25 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Attribute:
+    """A table of values of which each item draws one, evenly or by weight."""
+
+    values: tuple[str, ...]
+    weights: tuple[float, ...] | None = None
+
+    def draw(self, random: Random) -> str:
+        """Return one of the values."""
+        if self.weights is None:
+            return random.choice(self.values)
+        return random.choices(self.values, self.weights)[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
-    """A task as its prompt file defines it; `label_counts` are the real training set's."""
+    """A task as its prompt file defines it; `label_counts` are the real training set's.
+
+    `per_stem` says how many slots of each label share one first text (a premise, a passage); empty when none do.
+    """
 
     name: str
     title: str
@@ -75,16 +99,21 @@ class Task:
     licence: str
     source: str
     definitions: dict[str, str]
-    attributes: dict[str, tuple[str, ...]]
+    attributes: dict[str, Attribute]
     shots: dict[str, tuple[dict[str, str], ...]]
     steps: tuple[Step, ...]
     prompt_text: str
+    per_stem: dict[str, int] = field(default_factory=dict)
     hub: dict[str, Any] = field(default_factory=dict)
 
     @property
     def prompt_hash(self) -> str:
         """SHA-256 of the prompt file."""
         return hashlib.sha256(self.prompt_text.encode()).hexdigest()
+
+    def steps_of(self, label: str) -> tuple[Step, ...]:
+        """Return the steps that an item of this label takes, in order."""
+        return tuple(step for step in self.steps if not step.labels or label in step.labels)
 
     def facts(self) -> dict[str, Any]:
         """Return what `synthgen tasks --json` prints."""
@@ -153,8 +182,7 @@ def parse_task(name: str, text: str, *, where: str) -> Task:
 def _build(name: str, header: dict[str, Any], sections: dict[str, str], prompt_text: str) -> Task:
     labels = tuple(header["label_counts"])
     steps = tuple(
-        Step(field_name, sections[field_name], **{**options, "stop": tuple(options.get("stop", ("\n",)))})
-        for field_name, options in header.get("steps", {}).items()
+        _step(step_name, sections[step_name], options) for step_name, options in header.get("steps", {}).items()
     )
     return Task(
         name=name,
@@ -166,12 +194,26 @@ def _build(name: str, header: dict[str, Any], sections: dict[str, str], prompt_t
         licence=header["licence"],
         source=header["source"],
         definitions=dict(header.get("definitions", {})),
-        attributes={key: tuple(values) for key, values in header.get("attributes", {}).items()},
+        attributes={key: _attribute(values) for key, values in header.get("attributes", {}).items()},
         shots={label: tuple(items) for label, items in header.get("shots", {}).items()},
         steps=steps,
         prompt_text=prompt_text,
+        per_stem=dict(header.get("per_stem", {})),
         hub=dict(header.get("hub", {})),
     )
+
+
+def _step(name: str, template: str, options: dict[str, Any]) -> Step:
+    fields = options.get("fields", {name: ""})
+    stop = options.get("stop", ("\n",) if len(fields) == 1 else ("\n\n",))
+    lists = {"labels": tuple(options.get("labels", ())), "stop": tuple(stop)}
+    return Step(name, template, **{**options, **lists, "fields": fields})
+
+
+def _attribute(table: list[str] | dict[str, float]) -> Attribute:
+    if isinstance(table, dict):
+        return Attribute(tuple(table), tuple(table.values()))
+    return Attribute(tuple(table))
 
 
 def _sections(body: str) -> dict[str, str]:
@@ -194,9 +236,12 @@ def _header_faults(header: dict[str, Any]) -> list[Fault]:
         faults.append(
             ("label_counts", f"label counts sum to {sum(labels.values())}, real_size is {header.get('real_size')}")
         )
-    for table in ("definitions", "shots"):
+    for table in ("definitions", "shots", "per_stem"):
+        known_labels = {*labels, "any"} if table == "shots" else labels
         faults += [
-            (label, str(unknown("label", label, labels))) for label in header.get(table, {}) if label not in labels
+            (label, str(unknown("label", label, labels)))
+            for label in header.get(table, {})
+            if label not in known_labels
         ]
     return faults
 
@@ -223,7 +268,7 @@ def _step_faults(header: dict[str, Any], sections: dict[str, str]) -> list[Fault
             (f"## {name}", f"step '{name}': " + str(unknown("variable", v, sorted(available))))
             for v in sorted(used - available)
         ]
-        available.add(name)
+        available |= set(options.get("fields", {name}))
     return faults
 
 

@@ -1,0 +1,212 @@
+"""What a slot asks for: the chain of requests that makes one example, and the row its replies add up to.
+
+A slot is one example in the making: a quota cell (its label, decided before any text), a stem, and the texts written
+so far. A stem is what slots have in common: attributes drawn from the seed and, for tasks that say so, a first text (a
+premise, a passage) that is written once and serves one slot of each label, so that it carries no label signal.
+Everything here follows from the task, the seed and the order in which slots are opened; the `controller` decides when
+to open one, the `engines` answer.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from synthgen.engines import Request, Sampling
+from synthgen.formats.base import ParseError, Row, clean_text
+from synthgen.formats.reply import text_object
+from synthgen.task import Step, Task
+
+
+@dataclass(slots=True)
+class Slot:
+    """An example in the making; `step` counts the requests of its chain that are answered."""
+
+    number: int
+    cell: str
+    stem: int
+    texts: dict[str, str] = field(default_factory=dict)
+    step: int = 0
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a slot ends: `kept`, `rejected` or `failed`, the reason, the stage, what shows it."""
+
+    verdict: str
+    reason: str
+    stage: str
+    evidence: str
+
+
+class Script:
+    """The requests of a task's slots, and what the replies to them mean."""
+
+    def __init__(self, task: Task, *, seed: int, structured: bool) -> None:
+        """Ask for flat JSON objects if `structured`, else for plain completions."""
+        self.task, self.seed, self.structured = task, seed, structured
+        self._opened: Counter[str] = Counter()
+
+    def open(self, number: int, cell: str) -> Slot:
+        """Return a new slot: with shared stems the cell's next place in a stem, else a stem of its own."""
+        stem = self.next_stem(cell) if self.task.per_stem else number
+        self._opened[cell] += 1
+        return Slot(number, cell, stem)
+
+    def next_stem(self, cell: str) -> int:
+        """Return the shared stem that the cell's next slot will join."""
+        return self._opened[cell] // self.task.per_stem.get(cell, 1)
+
+    def steps(self, slot: Slot) -> tuple[Step, ...]:
+        """Return the steps of the slot's cell, in order."""
+        return self.task.steps_of(slot.cell)
+
+    def is_written(self, slot: Slot) -> bool:
+        """Say whether every text of the slot is there."""
+        return slot.step == len(self.steps(slot))
+
+    def request(self, slot: Slot) -> Request:
+        """Return the request for the slot's next step."""
+        step = self.steps(slot)[slot.step]
+        schema = json.dumps(text_object(*step.fields)) if self.structured else None
+        sampling = Sampling(step.max_tokens, step.temperature, step.top_k, () if schema else step.stop, schema)
+        return Request((slot.number, slot.step), step.render(self.variables(slot)), sampling, nonce=slot.number)
+
+    def read(self, slot: Slot, reply: str) -> None:
+        """Add the texts of a reply to the slot and move it on; ParseError with the reason when they are not there."""
+        step = self.steps(slot)[slot.step]
+        texts = _json_texts(reply, step) if self.structured else _plain_texts(reply, step)
+        slot.texts |= {name: clean_text(text) for name, text in texts.items()}
+        slot.step += 1
+
+    def row(self, slot: Slot) -> Row:
+        """Return the row of a written slot; ParseError with the reason when its texts make none."""
+        drawn = self._attributes(slot.stem)
+        return self.task.format.assemble({**drawn, **slot.texts}, slot.cell)
+
+    def variables(self, slot: Slot) -> dict[str, object]:
+        """Return what a template may use: the stem's attributes, the label, its definition and examples, the texts."""
+        label = {
+            "label": slot.cell,
+            "definition": self.task.definitions.get(slot.cell, slot.cell),
+            "shots": self.task.shots.get(slot.cell) or self.task.shots.get("any", ()),
+            "language": self.task.language,
+        }
+        return {**self._attributes(slot.stem), **label, **slot.texts}
+
+    def _attributes(self, stem: int) -> dict[str, str]:
+        draw = random.Random(f"{self.task.name}/{self.seed}/{stem}")
+        return {name: attribute.draw(draw) for name, attribute in self.task.attributes.items()}
+
+
+@dataclass(slots=True)
+class _Stem:
+    """A stem whose first text is shared: who writes it, what came of it, who waits for it, how many still use it."""
+
+    writer: int
+    texts: dict[str, str] | None = None
+    fault: Ending | None = None
+    waiting: list[Slot] = field(default_factory=list)
+    users: int = 0
+
+
+class Stems:
+    """The first texts that slots share. The first slot opened for a stem writes it, the others wait for it."""
+
+    def __init__(self, task: Task) -> None:
+        """Share nothing when the task shares no stem."""
+        self._shared = bool(task.per_stem)
+        self._stems: dict[int, _Stem] = {}
+
+    def join(self, slot: Slot) -> bool | Ending:
+        """Return whether the slot can go on now; it waits if not, and ends at once if its stem came to nothing."""
+        if not self._shared:
+            return True
+        stem = self._stems.setdefault(slot.stem, _Stem(slot.number))
+        stem.users += 1
+        if stem.fault is not None:
+            return stem.fault
+        if stem.texts is not None:
+            _begin(slot, stem.texts)
+        elif stem.writer != slot.number:
+            stem.waiting.append(slot)
+            return False
+        return True
+
+    def waits(self, slot: Slot) -> bool:
+        """Say whether the slot waits for another to write its stem."""
+        stem = self._stems.get(slot.stem)
+        return stem is not None and stem.texts is None and stem.writer != slot.number
+
+    def written(self, slot: Slot) -> list[Slot]:
+        """Note that a slot has been moved on; if it wrote its stem, return the slots that waited for it."""
+        stem = self._written_by(slot)
+        if stem is None or slot.step != 1:
+            return []
+        stem.texts, released, stem.waiting = dict(slot.texts), stem.waiting, []
+        for waiter in released:
+            _begin(waiter, stem.texts)
+        return released
+
+    def spoilt(self, slot: Slot, ending: Ending) -> list[Slot]:
+        """Note that a slot ends before its texts are complete; if its stem ends with it, return who waited for it."""
+        stem = self._written_by(slot)
+        if stem is None or stem.texts is not None:
+            return []
+        stem.fault, released, stem.waiting = ending, stem.waiting, []
+        return released
+
+    def awaited(self, slot: Slot) -> bool:
+        """Say whether others wait for what this slot is about to write."""
+        stem = self._written_by(slot)
+        return stem is not None and bool(stem.waiting)
+
+    def leave(self, slot: Slot, *, still_opening: bool) -> None:
+        """Note that a slot ended; a stem that no slot uses and none will join is forgotten."""
+        if (stem := self._stems.get(slot.stem)) is not None:
+            stem.users -= 1
+            if stem.users <= 0 and not still_opening:
+                del self._stems[slot.stem]
+
+    def _written_by(self, slot: Slot) -> _Stem | None:
+        stem = self._stems.get(slot.stem)
+        return stem if stem is not None and stem.writer == slot.number else None
+
+
+def _begin(slot: Slot, texts: dict[str, str]) -> None:
+    slot.texts |= texts
+    slot.step = 1
+
+
+def _json_texts(reply: str, step: Step) -> dict[str, str]:
+    """Return the texts of a reply that is one flat JSON object."""
+    try:
+        values: Any = json.loads(reply)
+    except json.JSONDecodeError:
+        raise ParseError("unreadable JSON") from None
+    if not isinstance(values, dict) or not all(isinstance(values.get(name), str) for name in step.fields):
+        raise ParseError("unreadable JSON")
+    return {name: values[name] for name in step.fields}
+
+
+def _plain_texts(reply: str, step: Step) -> dict[str, str]:
+    """Return the texts of a plain completion: one, or one a line with its marker (the prompt ends with the first).
+
+    A line that does not begin with the marker of the next text is a ParseError; lines after the last are ignored.
+    """
+    if len(step.fields) == 1:
+        return dict.fromkeys(step.fields, reply)
+    lines = [line.strip() for line in reply.strip().split("\n") if line.strip()]
+    texts: dict[str, str] = {}
+    for number, (name, marker) in enumerate(step.fields.items()):
+        if number >= len(lines):
+            raise ParseError(f"no {name}")
+        start = f"{marker}:"
+        if number and not lines[number].startswith(start):
+            raise ParseError(f"no {name}")
+        texts[name] = lines[number].removeprefix(start)
+    return texts
