@@ -22,7 +22,7 @@ DataRoot = Annotated[
 Targets = Annotated[str, typer.Option(help="Comma-separated; `all` is XTREME-R's ten, `xtreme9` the older nine.")]
 Languages = Annotated[str, typer.Option(help="BCP-47 codes, comma-separated; default: all of each target.")]
 Model = Annotated[str, typer.Option(help="Encoder: hub id, local folder or pack:NAME.")]
-Recipe = Annotated[str, typer.Option(help="xtreme, phang2020, small, or a TOML file.")]
+Recipe = Annotated[str, typer.Option(help="xtreme (-large or -base by the encoder), phang2020, small, or a TOML file.")]
 Cap = Annotated[int | None, typer.Option(help="Fewer examples per target, drawn by seed, for quick looks.")]
 Arms = Annotated[
     list[str], typer.Argument(help="name=DATASET[:N][+DATASET…][+mlm:CORPUS], name=none, name=own, name=model:REF")

@@ -11,7 +11,7 @@ from evaluator.data import default_root, missing_files, trained_on
 from evaluator.graph import Experiment
 from evaluator.hardware import detect
 from evaluator.presets import expand
-from evaluator.recipe import load_recipe
+from evaluator.recipe import encoder_width, load_recipe
 from evaluator.results import Cell
 from evaluator.scopes import estimand_of
 from evaluator.selection import EN_DEV
@@ -65,6 +65,7 @@ def define(
     by_target = {target.name: target_languages(target, languages) for target in chosen}
     _check_languages(languages, by_target)
     _check_files(chosen, root, by_target, split)
+    encoder = resolve(model)
     return Experiment(
         arms=parsed,
         sizes=counts,
@@ -72,9 +73,9 @@ def define(
         targets=chosen,
         languages=by_target,
         split=split,
-        model=resolve(model),
+        model=encoder,
         arm_models={arm.name: resolve(arm.model) for arm in parsed if arm.model},
-        recipe=load_recipe(recipe),
+        recipe=load_recipe(recipe, encoder_width(encoder.path)),
         match=match,
         select=select,
         data_root=root,

@@ -26,7 +26,7 @@ from evaluator.targets.base import DataRoot, Target, revision
 from synthgen.errors import UserError
 from synthgen.packs import ResolvedModel
 
-CODE_VERSION = 3
+CODE_VERSION = 4
 """Goes up when the same inputs would train or predict something else."""
 
 

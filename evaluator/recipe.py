@@ -1,12 +1,14 @@
 """Every hyper-parameter, frozen, with where it comes from. A recipe is data: nothing here trains.
 
-`xtreme` follows the reference scripts, `phang2020` the base paper's replication code, `small` is ours, for 12-layer
-encoders of width 384 and small budgets. A file in TOML can give another one.
+`xtreme` follows the reference scripts, which differ by the model's size: `xtreme-large` for encoders as wide as XLM-R
+Large, `xtreme-base` for smaller ones. `phang2020` follows the base paper's replication code, whose values are the same
+for every size. `small` is ours, for 12-layer encoders of width 384 and small budgets. A file in TOML can give another.
 Sources: XT = google-research/xtreme `scripts/`, JI = nyu-mll/jiant `guides/` and `scripts/benchmarks/xtreme/`.
 """
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -16,11 +18,16 @@ from typing import Any
 from synthgen.errors import UserError, unknown
 
 INTERMEDIATE = "intermediate"
+LARGE_WIDTH = 1024
+"""Hidden size from which an encoder counts as large (XLM-R Large)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One fine-tuning run. Lengths are in sub-words, `warmup` is a share of the steps, `warmup_steps` a number."""
+    """One fine-tuning run. Lengths are in sub-words, `warmup` is a share of the steps, `warmup_steps` a number.
+
+    `stride` is the distance between the beginnings of a context's windows (the reference's doc_stride).
+    """
 
     learning_rate: float
     epochs: int
@@ -84,7 +91,7 @@ _PHANG_TAGS = replace(_PHANG, epochs=10)
 
 PHANG2020 = Recipe(
     name="phang2020",
-    source="nyu-mll/jiant scripts/benchmarks/xtreme/subscripts/{c,d,e}_*.sh, xtreme_runconfig_writer.py",
+    source="nyu-mll/jiant scripts/benchmarks/xtreme/subscripts/{c,d,e}_*.sh, xtreme_runconfig_writer.py; any size",
     stages={
         INTERMEDIATE: replace(_PHANG, epochs=3),
         "xnli": _PHANG,
@@ -104,17 +111,18 @@ PHANG2020 = Recipe(
     selection={"every_steps": 1000, "examples": 500, "patience": 30},
 )
 
-# XT scripts/train_*.sh and run_*.sh for xlm-roberta-large.
+# XT scripts/train_*.sh: for xlm-roberta-large, per-GPU batch x accumulation 2 x 16 (QA 4 x 8, LAReQA 4 x 4, Mewsli-X
+# 8 x 4). The dual encoders' softmax runs over one GPU's batch there and over the whole step here.
 _XTREME_QA = Stage(3e-5, epochs=3, max_length=384, warmup_steps=500, weight_decay=1e-4)
 
-XTREME = Recipe(
-    name="xtreme",
-    source="google-research/xtreme scripts/*.sh for xlm-roberta-large",
+XTREME_LARGE = Recipe(
+    name="xtreme-large",
+    source="google-research/xtreme scripts/train_*.sh, the branch of xlm-roberta-large",
     stages={
         # The scripts have no intermediate stage; this is the stage of XNLI, the recipe's sentence-pair task.
         INTERMEDIATE: Stage(3e-5, epochs=3),
         "xnli": Stage(3e-5, epochs=5),
-        "pawsx": Stage(3e-5, epochs=5),
+        "pawsx": Stage(2e-5, epochs=5),
         "xcopa": Stage(3e-5, epochs=5),
         "xcopa-pretrain": Stage(3e-5, epochs=5),
         "udpos": Stage(2e-5, epochs=10),
@@ -128,6 +136,23 @@ XTREME = Recipe(
     selection={"every_steps": 1000, "examples": 500, "patience": 30},
 )
 
+# The scripts' branch of all other models: train_xnli.sh and train_xcopa.sh at 2e-5, the others alike.
+# train_lareqa.sh and train_mewslix.sh know no xlm-roberta-base; Mewsli-X takes those
+# of the other base-sized model, mBERT (64 x 4).
+_XTREME_BASE = replace(XTREME_LARGE.stages["xnli"], learning_rate=2e-5)
+
+XTREME_BASE = replace(
+    XTREME_LARGE,
+    name="xtreme-base",
+    source="google-research/xtreme scripts/train_*.sh, the branch of models other than xlm-roberta-large",
+    stages={
+        **XTREME_LARGE.stages,
+        INTERMEDIATE: replace(_XTREME_BASE, epochs=3),
+        **dict.fromkeys(("xnli", "xcopa", "xcopa-pretrain"), _XTREME_BASE),
+        "mewslix": Stage(2e-5, epochs=2, examples_per_step=256, max_length=64),
+    },
+)
+
 # Ours, measured with pack:multilingual-e5-small on two cores; LOG.md has the runs.
 SMALL = Recipe(
     name="small",
@@ -137,39 +162,56 @@ SMALL = Recipe(
         "default": Stage(5e-5, epochs=2, examples_per_step=16, warmup=0.1),
         "udpos": Stage(3e-4, epochs=3, examples_per_step=16, warmup=0.1),
         "panx": Stage(3e-4, epochs=3, examples_per_step=16, warmup=0.1),
-        "xquad": Stage(1e-4, epochs=2, examples_per_step=16, max_length=256, stride=64, warmup=0.1),
-        "mlqa": Stage(1e-4, epochs=2, examples_per_step=16, max_length=256, stride=64, warmup=0.1),
-        "tydiqa": Stage(1e-4, epochs=2, examples_per_step=16, max_length=256, stride=64, warmup=0.1),
+        "xquad": Stage(1e-4, epochs=2, examples_per_step=16, max_length=256, warmup=0.1),
+        "mlqa": Stage(1e-4, epochs=2, examples_per_step=16, max_length=256, warmup=0.1),
+        "tydiqa": Stage(1e-4, epochs=2, examples_per_step=16, max_length=256, warmup=0.1),
         "lareqa": Stage(5e-5, epochs=2, examples_per_step=16, query_length=48, max_length=128, warmup=0.1),
         "mewslix": Stage(5e-5, epochs=2, examples_per_step=16, max_length=64, warmup=0.1),
     },
     selection={"every_steps": 50, "examples": 500, "patience": 5},
 )
 
-RECIPES = {recipe.name: recipe for recipe in (XTREME, PHANG2020, SMALL)}
+RECIPES = {recipe.name: recipe for recipe in (XTREME_LARGE, XTREME_BASE, PHANG2020, SMALL)}
+BY_SIZE = "xtreme"
+"""The name of two recipes, of which the encoder's width chooses one."""
 
 
-def load_recipe(ref: str) -> Recipe:
-    """Return a recipe by name or from a TOML file with `base = NAME`, values, and a `[stages.NAME]` table each."""
-    if ref in RECIPES:
-        return RECIPES[ref]
+def load_recipe(ref: str, width: int) -> Recipe:
+    """Return a recipe by name, for an encoder of this width.
+
+    A TOML file holds `base = NAME`, values, and a `[stages.NAME]` table each.
+    """
+    if ref == BY_SIZE or ref in RECIPES:
+        return _named(ref, width)
     path = Path(ref)
     if path.suffix != ".toml":
-        raise unknown("recipe", ref, [*RECIPES, "FILE.toml"])
+        raise unknown("recipe", ref, [BY_SIZE, *RECIPES, "FILE.toml"])
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read the recipe {ref}: {error.strerror}") from None
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{ref} is not TOML: {error}") from None
-    return _recipe_from_values(values, where=ref)
+    return _recipe_from_values(values, width, where=ref)
 
 
-def _recipe_from_values(values: dict[str, Any], *, where: str) -> Recipe:
-    name = str(values.pop("base", XTREME.name))
-    if name not in RECIPES:
-        raise unknown("base recipe", name, RECIPES, where=where)
-    base = RECIPES[name]
+def encoder_width(checkpoint: Path) -> int:
+    """Return the hidden size of a checkpoint folder's encoder."""
+    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
+    return int(config["hidden_size"])
+
+
+def _named(name: str, width: int) -> Recipe:
+    if name == BY_SIZE:
+        return XTREME_LARGE if width >= LARGE_WIDTH else XTREME_BASE
+    return RECIPES[name]
+
+
+def _recipe_from_values(values: dict[str, Any], width: int, *, where: str) -> Recipe:
+    name = str(values.pop("base", BY_SIZE))
+    if name != BY_SIZE and name not in RECIPES:
+        raise unknown("base recipe", name, [BY_SIZE, *RECIPES], where=where)
+    base = _named(name, width)
     stages = dict(base.stages)
     for name, changes in values.pop("stages", {}).items():
         known = [item.name for item in fields(Stage)]

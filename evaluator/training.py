@@ -9,7 +9,7 @@ from typing import Any
 from evaluator.graph import CODE_VERSION, Encoder, IntermediateJob, Rows, identity, stage_inputs
 from evaluator.hardware import detect
 from evaluator.modelcard import CARD_NAME, model_card
-from evaluator.recipe import INTERMEDIATE, load_recipe
+from evaluator.recipe import INTERMEDIATE, encoder_width, load_recipe
 from evaluator.store import Node, Store
 from synthgen.console import progress
 from synthgen.dataset import MANIFEST_NAME, read_manifest
@@ -27,7 +27,8 @@ def train(
     The folder is plain `save_pretrained`: safetensors, tokenizer, `id2label` in the config, with a card and
     `synthgen.json`. A folder that holds the same training is left as it is; another is refused with UserError.
     """
-    folder, target, resolved, chosen = Path(dataset), Path(out), resolve(model), load_recipe(recipe)
+    folder, target, resolved = Path(dataset), Path(out), resolve(model)
+    chosen = load_recipe(recipe, encoder_width(resolved.path))
     manifest, stage, hardware = read_manifest(folder), chosen.stage(INTERMEDIATE), detect()
     base = Encoder(identity(resolved), identity(resolved), resolved.path, path=resolved.path)
     rows = Rows(folder.resolve(), manifest.content_hash, manifest.kept, manifest.kept)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import functional
 from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrainedTokenizerBase
@@ -28,7 +29,8 @@ class SpanHead:
     """Start and end logits per token; predictions are answer texts, "" for none.
 
     A feature's target is the answer's first and last token (the first token, <s>, when the window does not hold it),
-    then for every token its [start, end) characters in the context, -100 outside the context.
+    then for every token its [start, end) characters in the context and whether this window gives it the most context
+    on both sides, -100 outside the context. An answer starts only where it does (XT processors/squad.py).
     """
 
     labels: tuple[str, ...] = ()
@@ -41,7 +43,7 @@ class SpanHead:
         return fresh_head(load(AutoModelForQuestionAnswering, checkpoint, num_labels=2), seed)
 
     def encode(self, records: Sequence[Span], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
-        """Return one feature per window of a context; windows overlap by `stage.stride` tokens."""
+        """Return one feature per window of a context; each begins `stage.stride` tokens after the one before."""
         return pack(feature for i, record in enumerate(records) for feature in _windows(i, record, tokenizer, stage))
 
     def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
@@ -66,9 +68,9 @@ class SpanHead:
         best: list[tuple[float, str]] = [(-np.inf, "") for _ in records]
         null = np.full(len(records), np.inf)
         for i, logits in enumerate(outputs):
-            owner, characters = int(features.owners[i]), features.target(i)[2:].reshape(-1, 2)
+            owner, places = int(features.owners[i]), features.target(i)[2:].reshape(-1, 3)
             null[owner] = min(null[owner], float(logits[0].sum()))
-            found = best_span(logits, characters)
+            found = best_span(logits, places)
             if found and found[0] > best[owner][0]:
                 score, start, end = found
                 best[owner] = (score, records[owner].context[start:end].strip())
@@ -84,15 +86,39 @@ def _windows(number: int, record: Span, tokenizer: PreTrainedTokenizerBase, stag
     special = [tokenizer.bos_token_id], [tokenizer.eos_token_id]
     prefix = [*special[0], *question["input_ids"], *special[1], *special[1]]
     room = max(1, stage.max_length - len(prefix) - 1)
-    step = max(1, room - stage.stride)
     ids, offsets = context["input_ids"], _trimmed(record.context, context["offset_mapping"])
-    for first in range(0, max(1, len(ids)), step):
-        chunk, characters = ids[first : first + room], offsets[first : first + room]
-        outside = [IGNORED, IGNORED]
-        flat = [*outside * len(prefix), *(c for pair in characters for c in pair), *outside]
-        yield Feature(([*prefix, *chunk, *special[1]],), [*_answer(record, characters, len(prefix)), *flat], number)
-        if first + room >= len(ids):
-            return
+    spans = window_spans(len(ids), room, min(stage.stride, room))
+    for (first, last), central in zip(spans, central_tokens(spans), strict=True):
+        characters, outside = offsets[first:last], [IGNORED] * 3
+        inside = (value for pair, flag in zip(characters, central, strict=True) for value in (*pair, int(flag)))
+        flat = [*outside * len(prefix), *inside, *outside]
+        answer = _answer(record, characters, len(prefix))
+        yield Feature(([*prefix, *ids[first:last], *special[1]],), [*answer, *flat], number)
+
+
+def window_spans(tokens: int, room: int, stride: int) -> list[tuple[int, int]]:
+    """Return the [first, last) tokens of the windows of a context; the reference's `doc_stride` is between beginnings.
+
+    >>> window_spans(10, 5, 3)
+    [(0, 5), (3, 8), (6, 10)]
+    """
+    count = 1 + max(0, -(-(tokens - room) // stride))
+    return [(i * stride, min(i * stride + room, tokens)) for i in range(count)]
+
+
+def central_tokens(spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[np.bool_]]:
+    """Return for each window which of its tokens have their most context there, the first window of equals.
+
+    Context is the smaller distance to the window's ends, plus 0.01 of its length (XT _new_check_is_max_context).
+    """
+    best = np.full(spans[-1][1], -1.0)
+    owner = np.zeros(len(best), dtype=np.int64)
+    for number, (first, last) in enumerate(spans):
+        place = np.arange(last - first)
+        score = np.minimum(place, place[::-1]) + 0.01 * len(place)
+        owner[first:last][score > best[first:last]] = number
+        best[first:last] = np.maximum(best[first:last], score)
+    return [owner[first:last] == number for number, (first, last) in enumerate(spans)]
 
 
 def _trimmed(text: str, offsets: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -109,19 +135,19 @@ def _answer(record: Span, characters: Sequence[tuple[int, int]], shift: int) -> 
     return (inside[0] + shift, inside[-1] + shift) if inside else (0, 0)
 
 
-def best_span(logits: FloatArray, characters: IntArray) -> tuple[float, int, int] | None:
+def best_span(logits: FloatArray, places: IntArray) -> tuple[float, int, int] | None:
     """Return (score, start, end) in characters of the best span in the context, of at most 30 tokens.
 
-    Shapes: `logits` (tokens, 2), `characters` (tokens, 2). Start and end come from the 20 best each (XT run_squad.py,
-    compute_predictions_logits).
+    Shapes: `logits` (tokens, 2), `places` (tokens, 3): characters and whether a span may start there. Start and end
+    come from the 20 best each (XT run_squad.py, compute_predictions_logits).
     """
     starts, ends = (np.argsort(-logits[:, side], kind="stable")[:BEST] for side in (0, 1))
     first, last = np.meshgrid(starts, ends, indexing="ij")
-    in_context = (characters[first, 0] != IGNORED) & (characters[last, 0] != IGNORED)
+    in_context = (places[first, 2] == 1) & (places[last, 0] != IGNORED)
     allowed = in_context & (first <= last) & (last - first < MAX_ANSWER_LENGTH)
     if not allowed.any():
         return None
     scores: Any = np.where(allowed, logits[first, 0] + logits[last, 1], -np.inf)
     row, column = np.unravel_index(int(np.argmax(scores)), scores.shape)
     score = float(scores[row, column])
-    return score, int(characters[first[row, column], 0]), int(characters[last[row, column], 1])
+    return score, int(places[first[row, column], 0]), int(places[last[row, column], 1])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from evaluator.batching import inference_batches, split_step, training_steps
 from evaluator.features import Feature, Features, FeatureWriter, merge, pack
-from evaluator.recipe import SMALL, XTREME, Stage, load_recipe
+from evaluator.recipe import SMALL, XTREME_BASE, Stage, load_recipe
 from synthgen.errors import IncompleteError, UserError
 
 torch = pytest.importorskip("torch")
@@ -21,7 +21,7 @@ torch = pytest.importorskip("torch")
 from evaluator.heads.base import Batch  # noqa: E402
 from evaluator.heads.mlm import hide  # noqa: E402
 from evaluator.heads.pair import PairHead  # noqa: E402 - needs torch
-from evaluator.heads.span import SpanHead, best_span  # noqa: E402
+from evaluator.heads.span import SpanHead, best_span, central_tokens, window_spans  # noqa: E402
 from evaluator.heads.tags import TagsHead  # noqa: E402
 from evaluator.trainer import Task, Training, TrainingLog, fit  # noqa: E402
 from evaluator.work import load_tokenizer  # noqa: E402
@@ -248,11 +248,34 @@ def test_spans_outside_the_context_or_too_long_are_not_chosen() -> None:
     logits = np.zeros((50, 2), dtype=np.float32)
     logits[0] = 99
     logits[2, 0] = logits[49, 1] = 9
-    characters = np.full((50, 2), -100)
-    characters[2:] = np.arange(96).reshape(48, 2)
-    found = best_span(logits, characters)
+    places = np.full((50, 3), -100)
+    places[2:, :2], places[2:, 2] = np.arange(96).reshape(48, 2), 1
+    found = best_span(logits, places)
     assert found is not None
     assert found[0] <= 9
+
+
+@given(st.integers(1, 400), st.integers(1, 60), st.integers(1, 60))
+def test_windows_cover_a_context_and_every_token_is_central_in_one(tokens: int, room: int, stride: int) -> None:
+    spans = window_spans(tokens, room, min(stride, room))
+    central = central_tokens(spans)
+    owned = [first + place for (first, _), flags in zip(spans, central, strict=True) for place in np.flatnonzero(flags)]
+    assert sorted(owned) == list(range(tokens))
+    assert all(last - first <= room for first, last in spans)
+
+
+def test_a_span_starts_only_in_the_window_that_sees_most_of_its_context() -> None:
+    spans = window_spans(12, 8, 4)
+    assert [np.flatnonzero(flags).tolist() for flags in central_tokens(spans)] == [
+        [0, 1, 2, 3, 4, 5],
+        [2, 3, 4, 5, 6, 7],
+    ]
+    logits = np.zeros((8, 2), dtype=np.float32)
+    logits[6, 0] = logits[7, 1] = 9
+    places = np.stack([np.arange(8), np.arange(1, 9), central_tokens(spans)[0]], axis=1)
+    found = best_span(logits, places)
+    assert found is not None
+    assert found[:2] != (18.0, 6)
 
 
 def test_features_written_in_parts_read_back_as_one(tmp_path: Path) -> None:
@@ -280,15 +303,23 @@ def test_the_retrieval_layer_is_fourteen_of_twenty_four_and_in_proportion() -> N
 def test_a_recipe_file_changes_a_base_and_refuses_unknown_keys(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('base = "xtreme"\n[stages.xnli]\nepochs = 1\n', encoding="utf-8")
-    assert load_recipe(str(path)).stage("xnli").epochs == 1
-    assert load_recipe(str(path)).stage("udpos") == XTREME.stage("udpos")
+    assert load_recipe(str(path), 384).stage("xnli").epochs == 1
+    assert load_recipe(str(path), 384).stage("udpos") == XTREME_BASE.stage("udpos")
     path.write_text("[stages.xnli]\nlearnin_rate = 1\n", encoding="utf-8")
     with pytest.raises(
         UserError, match="unknown key 'learnin_rate' in .stages.xnli. of .*; did you mean 'learning_rate'?"
     ):
-        load_recipe(str(path))
+        load_recipe(str(path), 384)
 
 
 def test_an_unknown_recipe_gets_the_nearest_name() -> None:
     with pytest.raises(UserError, match="unknown recipe 'extreme'; did you mean 'xtreme'?"):
         load_recipe("extreme")
+
+
+@pytest.mark.parametrize(("width", "rates"), [(1024, (3e-5, 3e-5, 2e-5, 3e-5)), (768, (2e-5, 2e-5, 2e-5, 3e-5))])
+def test_the_reference_recipe_goes_by_the_size_of_the_encoder(width: int, rates: tuple[float, ...]) -> None:
+    recipe = load_recipe("xtreme", width)
+    stages = [recipe.stage(name) for name in ("xnli", "xcopa", "pawsx", "xquad")]
+    assert tuple(stage.learning_rate for stage in stages) == rates
+    assert load_recipe("phang2020", width) is load_recipe("phang2020", 1)
