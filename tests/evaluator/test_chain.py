@@ -109,7 +109,7 @@ def test_the_estimand_and_the_plan_are_on_disk_before_the_first_run_and_stay_whe
         assert plan["real"][what] == plan["planned"][what] > 0
     assert plan["real"]["inference_tokens"] == pytest.approx(plan["planned"]["inference_tokens"], rel=0.02)
     assert plan["real"]["seconds"] > 0
-    assert "Data card of" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "licence" in json.loads((tmp_path / "out" / "arms.json").read_text())["real"]["data"]["real"]
 
 
 def test_another_store_gives_identical_scores(
