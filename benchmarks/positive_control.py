@@ -21,7 +21,7 @@ from synthgen.dataset import dataset_format, finish, is_finished, read_manifest,
 from synthgen.formats.base import Row
 
 LANGUAGES = ("en", "es", "hi", "tr", "zh")
-RECIPE = 'base = "small"\n[stages.intermediate]\nlearning_rate = 3e-4\nepochs = 2\n'
+RECIPE = 'base = "small"\n[stages.intermediate]\nlearning_rate = 3e-4\nepochs = 1\n'
 """The recipe's rate for tags: its intermediate stage is one for sentence pairs."""
 
 
@@ -67,7 +67,7 @@ def main() -> None:
         store=folder / "store",
         out=folder / "report.html",
         max_train_examples=200,
-        max_eval_examples=200,
+        max_eval_examples=100,
     )
     for pair in comparison.document()["pairs"]:
         print(json.dumps(pair))

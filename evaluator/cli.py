@@ -210,6 +210,8 @@ def plan(
     store: StoreFolder = Path("runs/store"),
     max_train_examples: Cap = None,
     max_eval_examples: Cap = None,
+    ray: Ray = None,
+    workers: Workers = 1,
     as_json: Json = False,
 ) -> None:
     """Print what `compare` with the same arguments would run, and its cost: exact counts, estimated time.
@@ -232,6 +234,8 @@ def plan(
         store=store,
         max_train_examples=max_train_examples,
         max_eval_examples=max_eval_examples,
+        ray=ray,
+        workers=workers,
     )
     if as_json:
         return print_json(found)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evaluator.graph import Job
+from evaluator.hardware import Hardware
 from evaluator.runner import parent, run_logged
 from evaluator.store import Store
 from evaluator.sweep import Sweep
@@ -56,6 +57,14 @@ def run_on_ray(
             for reference in references.values():
                 ray.cancel(reference, force=True)
             raise
+
+
+def devices(address: str | None, hardware: Hardware) -> int:
+    """Return how many GPUs, or machines where runs use CPUs, a cluster has."""
+    with joined(address or LOCAL) as ray:
+        if hardware.device == "cuda":
+            return max(1, int(ray.cluster_resources().get("GPU", 1)))
+        return sum(node["Alive"] for node in ray.nodes())
 
 
 def _here(ray: Any) -> Any:  # noqa: ANN401 - a module that may be missing

@@ -17,6 +17,7 @@ from typing import Any
 
 from evaluator.definition import DEFAULT_MODEL, define, estimand, open_store
 from evaluator.graph import Experiment, Graph, IntermediateJob, Job, build
+from evaluator.hardware import Hardware
 from evaluator.runner import pending
 from evaluator.store import Json, Store
 from synthgen.console import stderr
@@ -26,8 +27,17 @@ from synthgen.packs import ResolvedModel
 FORWARD_SHARE = 1 / 3
 """A forward pass costs a third of a training step: the backward pass is two forwards' worth of products."""
 
-UNMEASURED_SECONDS_PER_RUN = 4.0
-"""Loading a model, tokenising and saving, on the machine where the token speeds were measured."""
+ACTIVATION_BYTES = 80
+"""Kept for the backward pass per token, layer and unit of width: some twenty float32 values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Real training tokens a second, what a run takes besides (loading, tokenising, saving), and where this is from."""
+
+    tokens_per_second: float
+    seconds_per_run: float
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +59,23 @@ class JobCost:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The cost of what is missing. Times are estimates; counts are exact."""
+    """The cost of what is missing. Times and bytes are estimates; counts are exact. `devices` work side by side."""
 
     jobs: tuple[JobCost, ...]
     finished_runs: int
-    tokens_per_second: float
-    speed_source: str
+    speed: Speed
     flops_per_token: float
     disk_bytes: int
+    memory_bytes: int
     device: str
+    devices: int
     arms: tuple[Json, ...]
 
     @property
     def seconds(self) -> float:
-        """Estimated time on one device."""
-        return sum(job.work for job in self.jobs) / self.tokens_per_second + UNMEASURED_SECONDS_PER_RUN * len(self.jobs)
+        """Estimated time of one device."""
+        work = sum(job.work for job in self.jobs)
+        return work / self.speed.tokens_per_second + self.speed.seconds_per_run * len(self.jobs)
 
     def document(self) -> Json:
         """Return the plan as JSON values."""
@@ -74,37 +86,97 @@ class Plan:
             "training_tokens": sum(job.training_tokens for job in self.jobs),
             "inference_tokens": sum(job.inference_tokens for job in self.jobs),
             "flops": self.flops_per_token * sum(job.work for job in self.jobs),
-            "seconds": round(self.seconds, 1),
+            "seconds": round(self.seconds / self.devices, 1),
             "device_hours": round(self.seconds / 3600, 3),
             "disk_bytes": self.disk_bytes,
+            "memory_bytes": self.memory_bytes,
         }
-        speed = {"tokens_per_second": round(self.tokens_per_second, 1), "speed_source": self.speed_source}
+        speed = {
+            "tokens_per_second": round(self.speed.tokens_per_second, 1),
+            "seconds_per_run": round(self.speed.seconds_per_run, 1),
+            "speed_source": self.speed.source,
+        }
         return {
             **totals,
             **speed,
             "device": self.device,
+            "devices": self.devices,
             "arms": list(self.arms),
             "jobs": [asdict(j) for j in self.jobs],
         }
 
 
-def plan_graph(experiment: Experiment, graph: Graph, store: Store) -> Plan:
-    """Return the cost of a graph's missing jobs."""
+def plan_graph(experiment: Experiment, graph: Graph, store: Store, *, workers: int = 1, ray: str | None = None) -> Plan:
+    """Return the cost of a graph's missing jobs; IncompleteError when disk or memory cannot hold them."""
     todo = pending(graph.jobs, store)
-    jobs = tuple(_costs(todo, store))
-    speed, source = measured_speed(store) or ((_calibrated(experiment), "calibration") if todo else (1.0, "none"))
     size = sum(path.stat().st_size for path in experiment.model.path.glob("*.safetensors"))
-    largest = size * (sum(isinstance(job, IntermediateJob) for job in todo) + 1)
+    checkpoints = sum(isinstance(job, IntermediateJob) for job in todo) + 1
+    disk = size * checkpoints if todo else 0
+    memory = memory_bytes(experiment.model, experiment.recipe.tokens_per_batch, todo) * workers if todo else 0
+    _check_room(disk, memory if ray is None else 0, experiment.hardware, store.root)
+    jobs = tuple(_costs(todo, store))
     return Plan(
         jobs=jobs,
         finished_runs=len(graph.jobs) - len(todo),
-        tokens_per_second=speed,
-        speed_source=source,
+        speed=measured_speed(store) or (_calibrated(experiment) if todo else Speed(1.0, 0.0, "none")),
         flops_per_token=flops_per_token(experiment.model),
-        disk_bytes=largest if todo else 0,
+        disk_bytes=disk,
+        memory_bytes=memory,
         device=f"{experiment.hardware.device}, {experiment.hardware.threads} threads",
+        devices=_devices(ray, workers, experiment.hardware),
         arms=tuple({"name": arm.name, **arm.facts()} for arm in experiment.arms),
     )
+
+
+def _devices(ray: str | None, workers: int, hardware: Hardware) -> int:
+    if ray is None and (workers == 1 or hardware.device == "cpu"):
+        return 1
+    from evaluator.cluster import devices
+
+    return devices(ray, hardware)
+
+
+def memory_bytes(model: ResolvedModel, tokens_per_batch: int, jobs: Sequence[Job]) -> int:
+    """Return about the most memory that one of these runs takes: weights, gradients and moments, activations.
+
+    With a compacted vocabulary the embeddings are weights alone; masked language modelling trains them too.
+    """
+    config = _config(model)
+    layers, width = config["num_hidden_layers"], config["hidden_size"]
+    inner = layers * (4 * width * width + 2 * width * config["intermediate_size"])
+    table = config["vocab_size"] * width
+    whole = any(isinstance(job, IntermediateJob) and job.corpora for job in jobs)
+    weights: int = 16 * inner + (16 if whole else 4) * table
+    return weights + tokens_per_batch * int(layers * width) * ACTIVATION_BYTES
+
+
+def _check_room(disk: int, memory: int, hardware: Hardware, root: Path) -> None:
+    """Raise IncompleteError before anything has begun, rather than when half of it is done."""
+    free = shutil.disk_usage(root).free
+    if disk > free:
+        raise IncompleteError(
+            f"the plan writes about {disk / 1e9:.1f} GB and {root} has {free / 1e9:.1f} GB free; "
+            "nothing was started: make room, give another --store, or fewer seeds and sizes"
+        )
+    available = available_memory() if hardware.device == "cpu" else None
+    if available is not None and memory > available:
+        raise IncompleteError(
+            f"runs take about {memory / 1e9:.1f} GB of memory at once and {available / 1e9:.1f} GB are free; "
+            "nothing was started: fewer --workers, a smaller --model, or a recipe with fewer tokens_per_batch"
+        )
+
+
+def available_memory() -> int | None:
+    """Return the bytes that this machine, or this process's cgroup, can still give; None where nobody says."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    found = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    if limit.is_file() and used.is_file() and (most := limit.read_text().strip()).isdecimal():
+        found = min(found, int(most) - int(used.read_text()))
+    return found
 
 
 def _costs(jobs: Sequence[Job], store: Store) -> list[JobCost]:
@@ -115,18 +187,22 @@ def _costs(jobs: Sequence[Job], store: Store) -> list[JobCost]:
     return [JobCost(job.node.key, job.label, job.node.kind, *count_job(job, store)) for job in jobs]
 
 
-def measured_speed(store: Store) -> tuple[float, str] | None:
-    """Return the median training speed of finished runs in real tokens a second, None where there are none."""
-    speeds = []
+def measured_speed(store: Store) -> Speed | None:
+    """Return the median speed of finished runs, None where there are none; a run's log has what it took in all."""
+    speeds, apart = [], []
     for kind in ("target", "intermediate"):
         for path in sorted((store.root / kind).glob("*/synthgen.json")):
-            training = json.loads(path.read_text(encoding="utf-8"))["results"]["training"]
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            training = manifest["results"]["training"]
             if training["seconds"]:
                 speeds.append(training["tokens"] / training["seconds"])
-    return (statistics.median(speeds), f"{len(speeds)} finished runs") if speeds else None
+                apart.append(manifest["results"].get("seconds_apart", 0.0))
+    if not speeds:
+        return None
+    return Speed(statistics.median(speeds), statistics.median(apart), f"{len(speeds)} finished runs")
 
 
-def _calibrated(experiment: Experiment) -> float:
+def _calibrated(experiment: Experiment) -> Speed:
     from evaluator.counting import calibrate
 
     return calibrate(experiment.model.path, experiment.hardware)
@@ -134,28 +210,28 @@ def _calibrated(experiment: Experiment) -> float:
 
 def flops_per_token(model: ResolvedModel) -> float:
     """Return training FLOPs per real token, 6 N + 12 L d s with N weights outside the embeddings and s = 40."""
-    config = json.loads((model.path / "config.json").read_text(encoding="utf-8"))
+    config = _config(model)
     layers, width, inner = (config[key] for key in ("num_hidden_layers", "hidden_size", "intermediate_size"))
     weights = layers * (4 * width * width + 2 * width * inner)
     return float(6 * weights + 12 * layers * width * 40)
 
 
-def announce(plan: Plan, root: Path) -> None:
-    """Print the plan in one line; IncompleteError when its checkpoints do not fit on the disk of the store."""
+def _config(model: ResolvedModel) -> Json:
+    config: Json = json.loads((model.path / "config.json").read_text(encoding="utf-8"))
+    return config
+
+
+def announce(plan: Plan) -> None:
+    """Print the plan in one line."""
     totals = plan.document()
     tokens = totals["training_tokens"] + totals["inference_tokens"]
     stderr.print(
         f"plan: {totals['runs']} runs, {plan.finished_runs} finished before, {totals['steps']:,} steps, "
-        f"{tokens:,} tokens, about {plan.seconds / 60:.0f} min at {plan.tokens_per_second:.0f} tokens/s, "
-        f"from {plan.speed_source}",
+        f"{tokens:,} tokens, about {totals['seconds'] / 60:.0f} min at {totals['tokens_per_second']:.0f} tokens/s and "
+        f"{totals['seconds_per_run']:.0f} s a run on {plan.devices} x {plan.device}, from {plan.speed.source}; "
+        f"{plan.disk_bytes / 1e9:.1f} GB disk, {plan.memory_bytes / 1e9:.1f} GB memory",
         highlight=False,
     )
-    free = shutil.disk_usage(root).free
-    if plan.disk_bytes > free:
-        raise IncompleteError(
-            f"the plan writes about {plan.disk_bytes / 1e9:.1f} GB and {root} has {free / 1e9:.1f} GB free; "
-            "nothing was started: make room, give another --store, or fewer seeds and sizes"
-        )
 
 
 def plan(
@@ -175,6 +251,8 @@ def plan(
     store: Path | str = "runs/store",
     max_train_examples: int | None = None,
     max_eval_examples: int | None = None,
+    ray: str | None = None,
+    workers: int = 1,
 ) -> dict[str, Any]:
     """Return what `compare` with the same arguments would run and its cost; nothing is trained."""
     experiment = define(
@@ -193,5 +271,6 @@ def plan(
         max_eval_examples=max_eval_examples,
         preset=preset,
     )
-    found = plan_graph(experiment, build(experiment), open_store(experiment, Path(store)))
+    opened = open_store(experiment, Path(store))
+    found = plan_graph(experiment, build(experiment), opened, workers=workers, ray=ray)
     return {"estimand_hash": estimand(experiment)["hash"], **found.document()}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from evaluator.batching import count_steps
+from evaluator.cost import Speed
 from evaluator.features import Feature, Features, pack
 from evaluator.graph import IntermediateJob, Job, TargetJob
 from evaluator.hardware import Hardware
@@ -22,7 +25,7 @@ from evaluator.tokens import evaluation_features, intermediate_features, trainin
 from evaluator.trainer import Task, Training, fit, schedule
 from evaluator.work import load_tokenizer, prepare
 
-CALIBRATION_STEPS, CALIBRATION_LENGTH = 4, 40
+CALIBRATION_STEPS, CALIBRATION_LENGTH = 6, 40
 """Enough for a factor of 1.5; the first step, which warms caches up, is not counted."""
 
 
@@ -59,15 +62,23 @@ def _count_target(job: TargetJob, store: Store) -> tuple[int, int, int]:
     return sum(steps for steps, _ in pairs), sum(tokens for _, tokens in pairs), tokens
 
 
-def calibrate(model: Path, hardware: Hardware) -> float:
-    """Return real tokens a second of a few training steps on random tokens."""
+def calibrate(model: Path, hardware: Hardware) -> Speed:
+    """Return how fast a few training steps on random tokens were here, and what a run takes apart from its steps."""
     device, head = prepare(hardware), PairHead(("0", "1"))
     generator = np.random.default_rng(0)
     stage = Stage(1e-6, 1, examples_per_step=16)
+    started = time.monotonic()
     encoder = head.build(model, 0).to(device)
     known = min(1000, encoder.config.vocab_size)
     rows = generator.integers(4, known, size=(stage.examples_per_step * CALIBRATION_STEPS, CALIBRATION_LENGTH))
     features = pack(Feature((row,), (0,), i) for i, row in enumerate(rows))
-    fit([Task(encoder, head, features)], Training(stage, 0, steps=1))
-    log = fit([Task(encoder, head, features)], Training(stage, 0, steps=CALIBRATION_STEPS))
-    return log.tokens_per_second
+    ends: list[float] = []
+    fit(
+        [Task(encoder, head, features)],
+        Training(stage, 0, steps=CALIBRATION_STEPS),
+        lambda step, steps, loss: ends.append(time.monotonic()),
+    )
+    # A median of steps, since another process may take one of them; the first warms caches up.
+    step = statistics.median(np.diff(ends))
+    apart = time.monotonic() - started - step * CALIBRATION_STEPS
+    return Speed(stage.examples_per_step * CALIBRATION_LENGTH / step, max(0.0, apart), "calibration")

@@ -64,9 +64,9 @@ def compare(
     if workers < 1:
         raise UserError(f"--workers {workers}: allowed are whole numbers from 1")
     graph, opened, page = build(experiment), open_store(experiment, Path(store)), Path(out)
-    planned = plan_graph(experiment, graph, opened)
+    planned = plan_graph(experiment, graph, opened, workers=workers, ray=ray)
     if planned.jobs:
-        announce(planned, opened.root)
+        announce(planned)
     folders = (page.parent, opened.root)
     fixed = fix_plan(planned, experiment, folders)
     work = {job.key: job.work for job in planned.jobs}

@@ -65,6 +65,7 @@ def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgre
     """
     if store.is_finished(job.node):
         return
+    started = time.monotonic()
     device, base = prepare(job.hardware), checkpoint(job.base, store)
     tokenizer = load_tokenizer(job.base.tokenizer_folder)
     tasks: list[Task] = []
@@ -78,7 +79,8 @@ def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgre
         training = Training(job.stage, job.seed, job.recipe.tokens_per_batch, job.steps, compact=not job.corpora)
         log = fit(tasks, training, _reporter(on_progress))
         save(tasks[0].model, tokenizer, draft)
-        results |= {"training": summary(log), "licence": job.licence}
+        apart = time.monotonic() - started - log.seconds
+        results |= {"training": summary(log), "licence": job.licence, "seconds_apart": apart}
 
 
 def run_target(
@@ -88,6 +90,7 @@ def run_target(
     missing = {language: node for language, node in job.predictions.items() if not store.is_finished(node)}
     if not missing:
         return
+    started = time.monotonic()
     device, target, base = prepare(job.hardware), find(job.target), checkpoint(job.encoder, store)
     tokenizer = load_tokenizer(job.encoder.tokenizer_folder)
     model = build(head_for(target.head, target.labels, job.recipe), base, tokenizer, job.seed).to(device)
@@ -99,6 +102,8 @@ def run_target(
                 results[name] = summary(fit([Task(model, head, features)], training, _reporter(on_progress), judge))
             if keep_weights:
                 save(model, tokenizer, draft)
+            trained = sum(log["seconds"] for log in results.values())
+            results["seconds_apart"] = time.monotonic() - started - trained
     if on_progress:
         on_progress("predicting")
     languages = tuple(job.predictions if target.join else missing)

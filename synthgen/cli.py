@@ -58,6 +58,9 @@ def make(
     verifier: Verifier = None,
     preview: Annotated[int, typer.Option(help="Show this many items and write nothing.")] = 0,
     max_requests: Annotated[int | None, typer.Option(help="Request budget [default: 25 a row and step].")] = None,
+    ray: Annotated[
+        str | None, typer.Option(help="One engine per GPU of a Ray cluster: auto (here, if none runs) or HOST:PORT.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Generate exactly N kept examples of a task. The same command again resumes.
@@ -83,6 +86,7 @@ def make(
         against=against or [],
         verifier=verifier,
         max_requests=max_requests,
+        ray=ray,
     )
     _print_manifest(manifest, out or generate.default_folder(task, n, seed), as_json)
 

@@ -82,16 +82,18 @@ def make(
     against: Sequence[Path] = (),
     verifier: Path | None = None,
     max_requests: int | None = None,
+    ray: str | None = None,
     started_engine: Engine | None = None,
 ) -> Manifest:
     """Generate exactly `n` kept rows of `task` and return the manifest of the folder they are in.
 
     `n` is a number, `real` (the size of the real training set) or `10x`. The same call again resumes an interrupted
-    run and returns a finished one at once. `started_engine` serves instead of a new engine, for notebooks that make
-    several sets with one. `filters` is a TOML file (see `synthgen.filters.plan`), `against` are evaluation sets to keep
-    out, `verifier` is a checkpoint that relabels; changing them judges the stored replies anew. Raises UserError for
-    wrong input or a folder that holds another run, IncompleteError when the request budget ends before every label has
-    its quota; what was generated stays in the ledger.
+    run and returns a finished one at once. `ray`, an address or `auto`, puts one engine on each GPU of a cluster; the
+    ledger stays here. `started_engine` serves instead of a new engine, for notebooks that make several sets with one.
+    `filters` is a TOML file (see `synthgen.filters.plan`), `against` are evaluation sets to keep out, `verifier` is a
+    checkpoint that relabels; changing them judges the stored replies anew. Raises UserError for wrong input or a folder
+    that holds another run, IncompleteError when the request budget ends before every label has its quota; what was
+    generated stays in the ledger.
     """
     found = find_task(task)
     wanted = resolve_n(n, found)
@@ -115,7 +117,7 @@ def make(
         ledger.claim(run.settings(), where=out)
         if is_finished(out) and (made := read_manifest(out)).checks.get("filters") == plan.record(subject):
             return made
-        return _generate(run, ledger, out, budget, started_engine)
+        return _generate(run, ledger, out, budget, started_engine, ray)
     finally:
         ledger.close()
 
@@ -197,12 +199,12 @@ def _refuse_foreign_folder(out: Path) -> None:
         raise UserError(f"{out} holds a finished {manifest.origin} {manifest.task} set; give another --out")
 
 
-def _generate(run: Run, ledger: Ledger, out: Path, budget: int, started: Engine | None) -> Manifest:
+def _generate(run: Run, ledger: Ledger, out: Path, budget: int, started: Engine | None, ray: str | None) -> Manifest:
     controller = _controller(run, ledger)
     controller.resume(key=lambda request: request.key(run.model.ref, run.model.revision))
     started_at, versions = time.monotonic(), {}
     if not controller.is_full:
-        engine = started or _start_engine(run)
+        engine = started or _start_engine(run, ray)
         try:
             versions = engine.versions
             _serve(run, controller, engine, budget)
@@ -221,9 +223,9 @@ def _controller(run: Run, ledger: Ledger) -> Controller:
     return Controller(run.task, quotas, seed=run.seed, filters=filters, ledger=ledger, structured=run.structured)
 
 
-def _start_engine(run: Run) -> Engine:
+def _start_engine(run: Run, ray: str | None = None) -> Engine:
     console.stderr.print(f"model {run.model.ref} ({run.model.licence}), engine {run.engine}: starting", highlight=False)
-    return open_engine(run.engine, run.model, seed=run.seed)
+    return open_engine(run.engine, run.model, seed=run.seed, ray=ray)
 
 
 def _serve(run: Run, controller: Controller, engine: Engine, budget: int) -> None:

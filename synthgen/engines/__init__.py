@@ -10,10 +10,11 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Literal, Protocol
 
 from synthgen.errors import unknown
-from synthgen.packs import ResolvedModel
+from synthgen.packs import ResolvedModel, resolve
 
 ENGINES = ("vllm",)
 """Engines that are started by name; a scripted one needs its answers and is handed over started."""
@@ -91,9 +92,25 @@ def check_engine(name: str) -> None:
         raise unknown("engine", name, ENGINES)
 
 
-def open_engine(name: str, model: ResolvedModel, *, seed: int) -> Engine:
-    """Return a started engine; UserError for an unknown name or a model it cannot serve."""
+def open_engine(name: str, model: ResolvedModel, *, seed: int, ray: str | None = None) -> Engine:
+    """Return a started engine; UserError for an unknown name or a model it cannot serve.
+
+    With `ray`, an address or `auto`, it stands for one engine per GPU of that cluster.
+    """
     check_engine(name)
+    if ray is not None:
+        from synthgen.engines.ray import RayEngine
+
+        return RayEngine(partial(_open_there, name, model.ref, seed), address=ray)
     from synthgen.engines.vllm import VllmEngine
 
     return VllmEngine(model, seed=seed)
+
+
+def _open_there(name: str, ref: str, seed: int, number: int) -> Engine:
+    """Start an engine on the machine that this runs on, which finds the model in its own cache or fetches it."""
+    return open_engine(name, resolve(ref), seed=seed + SEED_STRIDE * number)
+
+
+SEED_STRIDE = 1_000_003
+"""Between the seeds of two engines of one run: equal seeds would give equal replies to equal prompts."""

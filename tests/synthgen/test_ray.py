@@ -1,0 +1,63 @@
+"""Generation over engines in Ray actors: exactly n rows, also when one is lost."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from synthgen.dataset import read_rows
+from synthgen.engines.scripted import ScriptedEngine
+from synthgen.errors import UserError
+from synthgen.generate import make
+from tests.synthgen.scripts import mostly, sentence
+
+pytest.importorskip("ray")
+
+from synthgen.engines.ray import RayEngine
+
+pytestmark = pytest.mark.ray
+
+
+def honest(number: int) -> ScriptedEngine:
+    return ScriptedEngine(mostly(0.1, ""), batch_size=8)
+
+
+def mortal(number: int) -> ScriptedEngine:
+    """The first engine ends its process after forty requests, as a lost machine would."""
+    engine = ScriptedEngine(sentence, batch_size=8)
+
+    def answer(request):
+        if number == 0 and engine.requests > 40:
+            os._exit(1)
+        return sentence(request)
+
+    engine._answer = answer
+    return engine
+
+
+@pytest.mark.parametrize("start", [honest, mortal])
+def test_two_actors_make_exactly_n_rows(start, tmp_path: Path) -> None:
+    model = tmp_path / "model"  # no engine loads it: the scripted one needs only its name
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    with closing(RayEngine(start, address="local", engines=2)) as engine:
+        assert (engine.name, set(engine.versions)) == ("scripted", {"scripted", "ray"})
+        manifest = make(
+            "mnli", n=60, model=str(model), engine="scripted", out=tmp_path / "out", decoding="plain",
+            started_engine=engine,
+        )  # fmt: skip
+    assert manifest.kept == len(list(read_rows(tmp_path / "out"))) == 60
+    assert manifest.asked == manifest.kept + sum(manifest.rejected.values()) + manifest.failed
+    assert manifest.label_counts == {"entailment": 20, "neutral": 20, "contradiction": 20}
+
+
+def refusing(number: int) -> ScriptedEngine:
+    raise UserError("this machine has no such model")
+
+
+def test_what_an_engine_refuses_is_said_as_it_would_be_here() -> None:
+    with pytest.raises(UserError, match="this machine has no such model"):
+        RayEngine(refusing, address="local", engines=1)
