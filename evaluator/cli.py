@@ -35,7 +35,7 @@ Select = Annotated[str, typer.Option(help="last, or en-dev: best on English dev 
 Preset = Annotated[
     str | None, typer.Option(help="phang2020 or synthetic-vs-real: all its arms, made from the datasets named.")
 ]
-StoreFolder = Annotated[Path, typer.Option(help="Where finished runs are kept and found again.")]
+StoreFolder = Annotated[str, typer.Option(help="Where finished runs are kept and found again: a folder, or s3://…")]
 Ray = Annotated[
     str | None, typer.Option(help="Run on Ray: auto (the cluster here, else this machine), local, or HOST:PORT.")
 ]
@@ -150,7 +150,7 @@ def compare(
     select: Select = "last",
     preset: Preset = None,
     data_root: DataRoot = None,
-    store: StoreFolder = Path("runs/store"),
+    store: StoreFolder = "runs/store",
     out: Annotated[Path, typer.Option(help="The HTML page; its tables go beside it.")] = Path(
         "runs/compare/report.html"
     ),
@@ -207,7 +207,7 @@ def plan(
     select: Select = "last",
     preset: Preset = None,
     data_root: DataRoot = None,
-    store: StoreFolder = Path("runs/store"),
+    store: StoreFolder = "runs/store",
     max_train_examples: Cap = None,
     max_eval_examples: Cap = None,
     ray: Ray = None,

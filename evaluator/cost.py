@@ -271,6 +271,6 @@ def plan(
         max_eval_examples=max_eval_examples,
         preset=preset,
     )
-    opened = open_store(experiment, Path(store))
+    opened = open_store(experiment, store)
     found = plan_graph(experiment, build(experiment), opened, workers=workers, ray=ray)
     return {"estimand_hash": estimand(experiment)["hash"], **found.document()}

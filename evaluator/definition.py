@@ -136,7 +136,7 @@ def parse_size(text: str | int) -> int:
     return int(text)
 
 
-def open_store(experiment: Experiment, root: Path) -> Store:
+def open_store(experiment: Experiment, place: Path | str) -> Store:
     """Return the store, made or checked."""
     models = [experiment.model, *experiment.arm_models.values()]
-    return Store.open(root, {model.ref: model.revision for model in models})
+    return Store.open(place, {model.ref: model.revision for model in models})

@@ -63,7 +63,7 @@ def compare(
     )
     if workers < 1:
         raise UserError(f"--workers {workers}: allowed are whole numbers from 1")
-    graph, opened, page = build(experiment), open_store(experiment, Path(store)), Path(out)
+    graph, opened, page = build(experiment), open_store(experiment, store), Path(out)
     planned = plan_graph(experiment, graph, opened, workers=workers, ray=ray)
     if planned.jobs:
         announce(planned)

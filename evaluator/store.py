@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evaluator.mirror import Mirror, is_address, local_folder
 from synthgen.dataset import MANIFEST_NAME, write_atomically
 from synthgen.errors import UserError
 
@@ -52,38 +53,50 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A folder of nodes."""
+    """A folder of nodes; with a mirror, this machine's copy of some of the nodes at an address."""
 
     root: Path
+    mirror: Mirror | None = None
 
     @classmethod
-    def open(cls, root: Path, models: Mapping[str, str]) -> Store:
-        """Return the store at `root`, made when missing; `models` maps references to revisions.
+    def open(cls, place: Path | str, models: Mapping[str, str]) -> Store:
+        """Return the store at a folder or an fsspec address, made when missing; `models` maps references to revisions.
 
         Raises UserError for a store of another version, or one that knows a model by another revision: its name would
         stand for two models in one table.
         """
+        mirror = Mirror(str(place)) if is_address(str(place)) else None
+        root = local_folder(str(place)) if mirror else Path(place)
         path = root / "store.json"
         here: Json = {"version": STORE_VERSION, "models": {}}
-        if path.is_file():
-            here = json.loads(path.read_text(encoding="utf-8"))
+        text = mirror.read(path.name) if mirror else path.read_text(encoding="utf-8") if path.is_file() else None
+        if text is not None:
+            here = json.loads(text)
         if here.get("version") != STORE_VERSION:
             found = here.get("version")
             raise UserError(
-                f"{root} is a store of version {found}, this is version {STORE_VERSION}; use another --store"
+                f"{place} is a store of version {found}, this is version {STORE_VERSION}; use another --store"
             )
         for ref, revision in models.items():
             known = here["models"].get(ref, revision)
             if known != revision:
                 raise UserError(
-                    f"{root} holds runs of {ref} at revision {known}; it is now {revision}: use another --store"
+                    f"{place} holds runs of {ref} at revision {known}; it is now {revision}: use another --store"
                 )
         root.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps({**here, "models": {**here["models"], **models}}, indent=2) + "\n")
-        return cls(root)
+        if mirror:
+            mirror.write(path)
+        return cls(root, mirror)
 
     def folder(self, node: Node) -> Path:
-        """Return where a node is, or will be."""
+        """Return where a node is, or will be; one that is only at the mirror is fetched."""
+        path = self._place(node)
+        if self.mirror and not (path / MANIFEST_NAME).is_file() and self.mirror.has(node.kind, node.key):
+            self.mirror.fetch(node.kind, node.key, path)
+        return path
+
+    def _place(self, node: Node) -> Path:
         return self.root / node.kind / node.key
 
     def manifest(self, node: Node) -> Json | None:
@@ -97,7 +110,9 @@ class Store:
 
     def is_finished(self, node: Node) -> bool:
         """Say whether a node is there."""
-        return (self.folder(node) / MANIFEST_NAME).is_file()
+        if (self._place(node) / MANIFEST_NAME).is_file():
+            return True
+        return self.mirror is not None and self.mirror.has(node.kind, node.key)
 
     def results(self, node: Node) -> Json:
         """Return what a finished node recorded."""
@@ -110,7 +125,7 @@ class Store:
     @contextmanager
     def writing(self, node: Node) -> Iterator[tuple[Path, Json]]:
         """Yield a draft folder and the results to fill in; on success they become the finished node, atomically."""
-        final = self.folder(node)
+        final = self._place(node)
         _sweep(final)
         draft = final.with_name(f".{node.key}.{_process()}.draft")
         shutil.rmtree(draft, ignore_errors=True)
@@ -120,14 +135,16 @@ class Store:
         manifest = {"kind": node.kind, "key": node.key, "inputs": node.inputs, "results": results}
         _sync(draft)
         write_atomically(draft / MANIFEST_NAME, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
-        if not self.is_finished(node):
+        if not (final / MANIFEST_NAME).is_file():
             shutil.rmtree(final, ignore_errors=True)
         try:
             draft.rename(final)
         except OSError:
-            if not self.is_finished(node):
+            if not (final / MANIFEST_NAME).is_file():
                 raise
             shutil.rmtree(draft, ignore_errors=True)
+        if self.mirror:
+            self.mirror.put(node.kind, node.key, final)
 
     def log(self, node: Node, text: str) -> None:
         """Append a line, with the time, to the log of the run that makes a node."""

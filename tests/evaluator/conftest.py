@@ -21,11 +21,16 @@ def sentence(number: int) -> str:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An XLM-R of 2 layers x 16 with random weights and a word-level tokenizer, as a save_pretrained folder."""
-    torch = pytest.importorskip("torch")
+    pytest.importorskip("torch")
+    return write_tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+def write_tiny_model(folder: Path) -> Path:
+    """Write the tiny model to a folder."""
+    import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
 
-    folder = tmp_path_factory.mktemp("tiny")
     letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
     entries = ["<s>", "<pad>", "</s>", "<unk>", *WORDS, *[f"unused{i}" for i in range(40)], *letters]
     vocabulary = {token: i for i, token in enumerate(dict.fromkeys(entries))}
