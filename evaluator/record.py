@@ -66,7 +66,7 @@ def _spent(job: Job, store: Store) -> dict[str, float]:
         "training_tokens": sum(log["tokens"] for log in logs),
         "inference_tokens": sum(results["tokens"] for results in found),
         "training_seconds": training_seconds,
-        "seconds": training_seconds + sum(results["seconds"] for results in found),
+        "seconds": training_seconds + own.get("seconds_apart", 0.0) + sum(results["seconds"] for results in found),
     }
 
 
