@@ -174,7 +174,7 @@ def build(experiment: Experiment) -> Graph:
             job = _target_job(experiment, _encoder(experiment, arm, found), target, seed)
             jobs.setdefault(job.node.key, job)
             rows = sum(part.rows for part in found.parts or found.corpora) if found else 0
-            asked = 0 if not arm.is_trained else rows if size == FULL else size
+            asked = _asked(experiment, arm, size)
             for language, node in job.predictions.items():
                 scores = Node("scores", {"predictions": node.key, "code": CODE_VERSION})
                 cells.append(Cell(arm, asked, rows, seed, target, language, node, scores))
@@ -186,6 +186,24 @@ def _runs(experiment: Experiment) -> Iterator[tuple[Arm, int, int]]:
         for size in experiment.sizes if arm.is_trained else (FULL,):
             for seed in experiment.seeds:
                 yield arm, size, seed
+
+
+def _asked(experiment: Experiment, arm: Arm, size: int) -> int:
+    """Return the size that a run of an arm stands for in results, the same for every target.
+
+    At full size the arm `own` stands for the largest training set, though most targets have a smaller one or none.
+    """
+    if not arm.is_trained:
+        return 0
+    if size != FULL:
+        return size
+    drawn = (_drawn(experiment, arm, FULL, target) for target in _differing(experiment, arm))
+    return max(sum(rows.rows for rows in parts or corpora) for parts, corpora in drawn)
+
+
+def _differing(experiment: Experiment, arm: Arm) -> tuple[Target, ...]:
+    """Return the targets for which an arm draws other rows: all of them for `own`, else one that stands for all."""
+    return experiment.targets if arm.own else experiment.targets[:1]
 
 
 def _base(experiment: Experiment, arm: Arm) -> ResolvedModel:
@@ -272,7 +290,7 @@ def _matched_steps(experiment: Experiment, stage: Stage) -> int | None:
         sum(part.rows for drawn in _drawn(experiment, arm, size, target) for part in drawn)
         for arm in experiment.arms
         for size in experiment.sizes
-        for target in (experiment.targets if arm.own else experiment.targets[:1])
+        for target in _differing(experiment, arm)
     ]
     largest = max(sizes)
     return -(-largest // stage.examples_per_step) * stage.epochs

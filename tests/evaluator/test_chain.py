@@ -252,6 +252,17 @@ def test_a_targets_own_training_set_is_a_control_arm(
     assert {row["arm_n"] for row in rows if row["arm"] == "control" and row["target"] != "tatoeba"} == {8}
 
 
+def test_at_full_size_the_control_arm_is_one_run_for_all_targets(arguments: dict[str, Any]) -> None:
+    from evaluator.definition import define
+    from evaluator.graph import build
+
+    chosen = {name: value for name, value in arguments.items() if name not in ("store", "out")}
+    experiment = define(["control=own"], split="test", sizes=["full"], match="epochs", select="last", **chosen)
+    cells = [cell for cell in build(experiment).cells if cell.seed == 0]
+    assert len({cell.size for cell in cells}) == 1
+    assert {cell.target.name: cell.arm_n for cell in cells}["tatoeba"] == 0 < cells[0].arm_n <= cells[0].size
+
+
 def test_a_ready_model_takes_the_place_of_the_base(
     arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
 ) -> None:
