@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 import evaluator
-from synthgen.console import new_app, print_json, run, stdout
+from synthgen.console import new_app, print_json, run, stderr, stdout
 
 app = new_app("evaluator", "What intermediate-task data does to zero-shot cross-lingual transfer on XTREME-R.")
 data_app = typer.Typer(help="The official files: what is there, and fetching them.", no_args_is_help=True)
@@ -269,8 +269,12 @@ def score(
     if as_json:
         return print_json(found)
     metrics = "  ".join(f"{name} {value:.2f}" for name, value in found["metrics"].items())
-    counts = f"n {found['n']}, missing {found['missing']}, extra {found['extra']}"
+    counts = f"n {found['n']}, missing {found['missing']}, extra {found['extra']}, gold {found['gold'][0]}"
     stdout.print(f"{found['target']} {found['language']} {found['split']}  {metrics}  ({counts})")
+    for what in ("missing", "extra"):
+        if named := found[f"{what}_ids"]:
+            more = f" and {found[what] - len(named)} more" if found[what] > len(named) else ""
+            stderr.print(f"{what}: {', '.join(named)}{more}", highlight=False)
     return None
 
 

@@ -18,6 +18,8 @@ from evaluator.targets.base import DataRoot, Scored, Split, Target
 from synthgen.errors import UserError
 
 SAMPLES = Path(__file__).parent / "samples"
+NAMED = 10
+"""How many missing or extra predictions are named."""
 
 
 def evaluation_splits(
@@ -72,23 +74,19 @@ def shown_revision(target: Target, root: DataRoot, language: str, split: str) ->
 def score(
     target: str, *, language: str, predictions: Path | str, data_root: Path | str | None = None, split: str = "test"
 ) -> dict[str, Any]:
-    """Return the metrics of a prediction file: {target, language, split, n, missing, extra, metrics}, in percent.
+    """Return {target, language, split, n, missing, extra, missing_ids, extra_ids, gold, metrics} of a prediction file.
 
-    Predictions without an item, and items without a prediction, are counted. Raises UserError for predictions that are
-    given by position and do not match the items, and for unknown labels.
+    Metrics are percentages. Items without a prediction and predictions without an item are counted, the first ten of
+    each named; an item that no answer is right for may lack one. `gold` names the files in the data root. Raises
+    UserError for predictions by position that do not match the items, and for what the target cannot predict.
     """
     from evaluator.data import default_root
 
     found, root, path = find(target), default_root(data_root), Path(predictions)
-    items = found.load(root, language, split)
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        raise UserError(f"no prediction file at {path}") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8: {error}") from None
-    given = found.parse(text, items)
-    missing, extra = [i for i in items.ids if i not in given], [i for i in given if i not in set(items.ids)]
+    items = _items(found, root, language, split)
+    given = found.parse(_text(path), items)
+    missing = [i for i, gold in zip(items.ids, items.gold, strict=True) if i not in given and gold != ()]
+    extra = sorted(given.keys() - set(items.ids))
     scored = _score_given(found, items, given, missing, extra, path)
     return {
         "target": found.name,
@@ -97,8 +95,33 @@ def score(
         "n": len(items),
         "missing": len(missing),
         "extra": len(extra),
+        "missing_ids": missing[:NAMED],
+        "extra_ids": extra[:NAMED],
+        "gold": [file.relative_to(root.path).as_posix() for file in items.files],
         "metrics": scored.metrics,
     }
+
+
+def _items(target: Target, root: DataRoot, language: str, split: str) -> Split:
+    """Return the items of a language; a pool that languages share is that of all languages that are there."""
+    items = target.load(root, language, split)
+    if not target.join:
+        return items
+    source = target.split_sources(split)[0]
+    there = [code for code in target.languages if root.has(source, target.file_code(code))]
+    joined = target.join([items if code == language else target.load(root, code, split) for code in there])
+    return joined[there.index(language)]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise UserError(f"no prediction file at {path}") from None
+    except OSError as error:
+        raise UserError(f"cannot read the prediction file {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8: {error}") from None
 
 
 def _score_given(

@@ -11,7 +11,7 @@ import numpy as np
 from evaluator.metrics.retrieval import Vectors, nearest, score_ranking
 from evaluator.targets import squad
 from evaluator.targets.base import DataRoot, Source, Split, Target, codes
-from evaluator.targets.predictions import json_by_id
+from evaluator.targets.predictions import rankings_by_id
 
 _ORIGIN = "https://github.com/google-research-datasets/lareqa, folder xquad-r, or the hub"
 _TEST = Source(("lareqa/xquad-r/{language}.json",), _ORIGIN)
@@ -112,7 +112,7 @@ TARGET = Target(
     read=read,
     train=train,
     score=score_ranking,
-    parse=json_by_id,
+    parse=rankings_by_id,
     rank=rank,
     join=join,
     in_xtreme9=False,

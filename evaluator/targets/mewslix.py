@@ -9,18 +9,25 @@ from typing import Any
 from evaluator.metrics.retrieval import Vectors, nearest, score_ranking
 from evaluator.targets.base import DataRoot, Source, Split, Target, codes
 from evaluator.targets.files import read_json, read_jsonl
-from evaluator.targets.predictions import json_by_id
+from evaluator.targets.predictions import rankings_by_id
 from synthgen.errors import UserError
 
 _ORIGIN = (
     "Mewsli-X (https://github.com/google-research/google-research/blob/master/dense_representations_for_entity_retrieval/"
     "mel/mewsli-x.md), whose article texts must be rebuilt from WikiNews dumps"
 )
-_MENTIONS = Source(("mewslix/wikinews_mentions-test-{language}.jsonl",), _ORIGIN)
+_MENTIONS = Source(
+    (
+        "mewslix/wikinews_mentions-test-{language}.jsonl",
+        "mewslix/labels/test-{language}.json",
+        "labels/mewslix/test-{language}.json",
+        "xtreme_mock/labels/mewslix/test-{language}.json",
+    ),
+    _ORIGIN,
+)
 _DEV_MENTIONS = Source(("mewslix/wikinews_mentions-dev-{language}.jsonl",), _ORIGIN)
 _ENTITIES = Source(("mewslix/candidate_set_entities.jsonl",), _ORIGIN)
 _TRAIN = Source(("mewslix/wikipedia_pairs-train.jsonl",), _ORIGIN)
-_GOLD = "mewslix/labels/test-{language}.json"
 
 _BRACES = re.compile(r"\{(.*?)\}")
 
@@ -28,14 +35,15 @@ _BRACES = re.compile(r"\{(.*?)\}")
 def read(root: DataRoot, language: str, split: str) -> Split:
     """Return the mentions of a language with their entity, the pool being the entity descriptions.
 
-    A root that only has gold files {mention id: [entity id]} can be scored, not predicted: it has no texts.
+    A root that only has gold files {mention id: [entity id]}, as XTREME's submissions are scored with and its mock data
+    are, can be scored, not predicted: it has no texts.
     """
     mentions, entities = TARGET.split_sources(split)
-    gold_file = root.path / _GOLD.format(language=language)
-    if not root.has(mentions, language) and gold_file.is_file():
-        gold = read_json(gold_file)
-        return Split(language, tuple(gold), ("",) * len(gold), tuple(tuple(ids) for ids in gold.values()), (gold_file,))
-    path, pool = root.find(mentions, language), root.find(entities)
+    path = root.find(mentions, language)
+    if path.suffix == ".json":
+        gold = read_json(path)
+        return Split(language, tuple(gold), ("",) * len(gold), tuple(tuple(ids) for ids in gold.values()), (path,))
+    pool = root.find(entities)
     found = [(context, mention) for row in read_jsonl(path) for context, mention in _mentions(row)]
     descriptions = read_jsonl(pool)
     return Split(
@@ -114,7 +122,7 @@ TARGET = Target(
     read=read,
     train=train,
     score=score_ranking,
-    parse=json_by_id,
+    parse=rankings_by_id,
     rank=rank,
     in_xtreme9=False,
     scores_missing=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from evaluator.metrics.answers import score_mlqa
 from evaluator.targets import squad, writers
 from evaluator.targets.base import DataRoot, Source, Split, Target, codes
-from evaluator.targets.predictions import json_by_id
+from evaluator.targets.predictions import answers_by_id
 from evaluator.targets.writers import HubFile
 
 _ORIGIN = "MLQA v1 (https://dl.fbaipublicfiles.com/MLQA/MLQA_V1.zip), or the hub"
@@ -34,7 +34,7 @@ TARGET = Target(
     read=read,
     train=squad.train,
     score=score_mlqa,
-    parse=json_by_id,
+    parse=answers_by_id,
     scores_missing=True,
     hub_files=(
         HubFile(_TEST.paths[0], "google/xtreme", "MLQA.{language}.{language}", "test", writers.squad),

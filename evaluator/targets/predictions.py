@@ -45,11 +45,15 @@ def tag_lines(labels: tuple[str, ...]) -> Parser:
 
 
 def number_lines(text: str, split: Split) -> dict[str, Any]:
-    """Read one 0-based line number per line."""
+    """Read one 0-based line number of the pool's file per line."""
+    return _numbers(text, split, len(split.pool))
+
+
+def _numbers(text: str, split: Split, count: int) -> dict[str, Any]:
     lines = _lines(text)
     for number, line in enumerate(lines, start=1):
-        if not line.isdecimal():
-            raise UserError(f"prediction line {number} is '{line}'; expected a 0-based line number")
+        if not line.isdecimal() or int(line) >= count:
+            raise UserError(f"prediction line {number} is '{line}'; known: 0 to {count - 1}")
     return by_position([int(line) for line in lines], split)
 
 
@@ -66,34 +70,50 @@ def _lines(text: str) -> list[str]:
 
 def index_lines(choices: int) -> Parser:
     """Return a reader of one 0-based choice per line."""
-
-    def parse(text: str, split: Split) -> dict[str, Any]:
-        lines = _lines(text)
-        for number, line in enumerate(lines, start=1):
-            if not line.isdecimal() or int(line) >= choices:
-                raise UserError(f"prediction line {number} is '{line}'; known: 0 to {choices - 1}")
-        return by_position([int(line) for line in lines], split)
-
-    return parse
+    return lambda text, split: _numbers(text, split, choices)
 
 
-def json_by_id(text: str, split: Split) -> dict[str, Any]:
-    """Read a JSON object {item id: prediction}."""
+def answers_by_id(text: str, split: Split) -> dict[str, Any]:
+    """Read a JSON object {item id: answer text}."""
+    found = _json_object(text)
+    for item, answer in found.items():
+        if not isinstance(answer, str):
+            raise UserError(f"the prediction of {item} is {json.dumps(answer)[:60]}; expected a text")
+    return found
+
+
+def rankings_by_id(text: str, split: Split) -> dict[str, Any]:
+    """Read a JSON object {query id: [candidate id, ...]}, best first."""
+    found = _json_object(text)
+    for item, ranked in found.items():
+        if not isinstance(ranked, list) or not all(isinstance(name, str) for name in ranked):
+            raise UserError(
+                f"the prediction of {item} is {json.dumps(ranked)[:60]}; expected a list of ids, best first"
+            )
+    return found
+
+
+def _json_object(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:
         raise UserError(f"the prediction file is not JSON: {error}") from None
     if not isinstance(found, dict):
         raise UserError(f"the prediction file holds a JSON {type(found).__name__}; expected an object of item ids")
-    return {str(item): prediction for item, prediction in found.items()}
+    return found
 
 
 def pair_lines(text: str, split: Split) -> dict[str, Any]:
-    """Read `id TAB id` per line into {source id: [target ids]}."""
+    """Read `id TAB id` per line into {source id: [target ids]}; both must be of the two corpora."""
     found: dict[str, Any] = {}
+    sources, targets = set(split.ids), set(split.pool_ids)
     for number, line in enumerate(_lines(text), start=1):
         source, tab, target = line.partition("\t")
         if not tab:
             raise UserError(f"prediction line {number} is '{line}'; expected id TAB id")
+        if source not in sources or target not in targets:
+            raise UserError(
+                f"prediction line {number} pairs {source} with {target}; one is not in {split.files[0]} / .en"
+            )
         found.setdefault(source, []).append(target)
     return found

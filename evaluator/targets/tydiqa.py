@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from evaluator.metrics.answers import score_squad
 from evaluator.targets.base import DataRoot, Source, Split, Target, codes
-from evaluator.targets.predictions import json_by_id
+from evaluator.targets.predictions import answers_by_id
 from evaluator.targets.squad import read_questions
 from evaluator.targets.writers import HubFile, squad_of
 
@@ -61,7 +61,7 @@ TARGET = Target(
     read=read,
     train=train,
     score=score_squad,
-    parse=json_by_id,
+    parse=answers_by_id,
     scores_missing=True,
     hub_files=(
         *(

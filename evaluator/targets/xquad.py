@@ -5,7 +5,7 @@ from __future__ import annotations
 from evaluator.metrics.answers import score_squad
 from evaluator.targets import squad, writers
 from evaluator.targets.base import DataRoot, Source, Split, Target, codes
-from evaluator.targets.predictions import json_by_id
+from evaluator.targets.predictions import answers_by_id
 from evaluator.targets.writers import HubFile
 
 _TEST = Source(("xquad/xquad.{language}.json",), "https://github.com/google-deepmind/xquad, or the hub")
@@ -32,7 +32,7 @@ TARGET = Target(
     read=read,
     train=squad.train,
     score=score_squad,
-    parse=json_by_id,
+    parse=answers_by_id,
     scores_missing=True,
     hub_files=(
         HubFile("xquad/xquad.{language}.json", "google/xquad", "xquad.{language}", "validation", writers.squad),
