@@ -37,6 +37,7 @@ def disclose(manifest: Manifest) -> dict[str, Answer]:
     return {key: Answer(title, *answer(manifest)) for key, (title, answer) in DISCLOSURES.items()}
 
 
+_DUPLICATES = ("exact", "near", "semantic")
 Found = tuple[str, tuple[tuple[str, str], ...]]
 
 
@@ -127,6 +128,8 @@ def _funnel(m: Manifest) -> Found:
     facts: dict[str, Any] = {"asked": m.asked}
     facts |= {f"rejected: {reason}": count for reason, count in m.rejected.items()}
     facts |= {"failed": m.failed, "kept": m.kept}
+    if "filters" in m.checks:
+        facts |= {f"filter {name}": value or "no settings" for name, value in m.checks["filters"].items()}
     if m.origin == "synthetic":
         facts |= {"requests by outcome": m.attempts, "acceptance by label": m.statistics.get("acceptance", "none")}
     text = "asked = kept + rejected + failed. Rejected rows are not published; their reasons and counts are."
@@ -134,11 +137,16 @@ def _funnel(m: Manifest) -> Found:
 
 
 def _deduplication(m: Manifest) -> Found:
-    if "deduplication" in m.checks:
-        return _found("Exact and near duplicates were removed.", _facts(m.checks["deduplication"]))
-    if m.filters_hash is None:
+    settings = {name: value for name, value in m.checks.get("filters", {}).items() if name in _DUPLICATES}
+    if not settings:
         return _not_done("the set is kept as its source has it")
-    return _found("The filters named by this hash removed duplicates.", {"SHA-256 of the filters": m.filters_hash})
+    facts: dict[str, Any] = {f"settings of {name}": value or "none" for name, value in settings.items()}
+    measured = _facts(m.checks.get("deduplication", {}))
+    removed = " and ".join(f"{name} duplicates" for name in settings)
+    return _found(
+        f"Removed: {removed}. Recall on planted edits is in the project's log.",
+        {**facts, **measured, "SHA-256 of the filters": m.filters_hash},
+    )
 
 
 def _contamination(m: Manifest) -> Found:
