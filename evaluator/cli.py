@@ -239,6 +239,14 @@ def plan(
     )
     if as_json:
         return print_json(found)
+    arms_table = Table(box=None, pad_edge=False)
+    for column in ("arm", "rows", "data"):
+        arms_table.add_column(column, justify="right" if column == "rows" else "left")
+    for arm in found["arms"]:
+        data = " + ".join(arm["tasks"]) or arm["model"] or "target training only"
+        arms_table.add_row(arm["name"], _cell(arm["rows"]), f"{arm['origin'] or ''} {data}".strip())
+    stdout.print(arms_table)
+    stdout.print()
     table = Table(box=None, pad_edge=False)
     for column in ("run", "steps", "training tokens", "inference tokens"):
         table.add_column(column, justify="left" if column == "run" else "right")

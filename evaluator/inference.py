@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import PreTrainedModel
 
 from evaluator.batching import inference_batches
-from evaluator.features import Features, merge
+from evaluator.features import Features, IntArray, merge
 from evaluator.heads.base import Head, Output, Remap, collate
 from evaluator.trainer import autocast
 
@@ -22,12 +23,25 @@ def run(
     model.eval()
     outputs: list[Output | None] = [None] * len(features)
     for chosen in inference_batches(features.lengths, tokens_per_batch, features.group):
-        batch = collate(features, chosen, model.config.pad_token_id, model.device, remap)
-        with autocast(model.device):
-            results = head.outputs(model, batch)
-        for index, result in zip(chosen, results, strict=True):
+        for index, result in zip(chosen, _outputs(model, head, features, chosen, remap), strict=True):
             outputs[int(index)] = result
     return [output for output in outputs if output is not None]
+
+
+def _outputs(
+    model: PreTrainedModel, head: Head, features: Features, chosen: IntArray, remap: Remap | None
+) -> list[Output]:
+    """Return the outputs of a batch; where memory is too small, of its halves."""
+    try:
+        batch = collate(features, chosen, model.config.pad_token_id, model.device, remap)
+        with autocast(model.device):
+            return head.outputs(model, batch)
+    except torch.OutOfMemoryError:
+        if len(chosen) == 1:
+            raise
+    torch.cuda.empty_cache()
+    halves = np.array_split(chosen, 2)
+    return [output for half in halves for output in _outputs(model, head, features, half, remap)]
 
 
 def predict(

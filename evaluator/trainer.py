@@ -209,8 +209,13 @@ class _Loop:
                 loss = self._gradients(task, indices, lengths)
                 break
             except torch.OutOfMemoryError:
-                if self.budget <= int(lengths[indices].max()) or not task.head.splits_steps:
-                    raise
+                longest = int(lengths[indices].max()) * task.features.group
+                if self.budget <= longest or not task.head.splits_steps:
+                    least = "one example" if task.head.splits_steps else "one step, which this task cannot split,"
+                    raise IncompleteError(
+                        f"{least} of {longest} tokens does not fit in the memory of {task.model.device} at {place}; "
+                        "finished runs are kept; take a smaller --model, or a recipe with a smaller max_length"
+                    ) from None
                 self.budget //= 2
                 torch.cuda.empty_cache()
         if not math.isfinite(loss):

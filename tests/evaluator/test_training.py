@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from synthgen.errors import IncompleteError, UserError
 
 torch = pytest.importorskip("torch")
 
+from evaluator import inference  # noqa: E402
 from evaluator.heads.base import Batch  # noqa: E402
 from evaluator.heads.mlm import hide  # noqa: E402
 from evaluator.heads.pair import PairHead  # noqa: E402 - needs torch
@@ -109,6 +111,32 @@ def test_compaction_equals_plain_training(tiny_model: Path, decay: float) -> Non
         assert torch.allclose(small[name], weight, atol=1e-5), name
 
 
+@pytest.mark.model
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_compaction_equals_plain_training_on_the_encoder_pack(decay: float, samples: Path) -> None:
+    from evaluator.targets import find
+    from evaluator.targets.base import DataRoot
+    from synthgen.packs import resolve
+
+    model, head = resolve("pack:multilingual-e5-small").path, PairHead(("a", "b", "c"))
+    read = find("xnli").train
+    assert read is not None
+    records = sorted(read(DataRoot(samples)).records, key=lambda record: len(record.text_a + record.text_b))[:16]
+    stage = Stage(5e-5, 1, examples_per_step=2, max_length=24, weight_decay=decay, warmup=0.1)
+    features = head.encode(records, load_tokenizer(model), stage)
+    found = []
+    for compact in (False, True):
+        network = head.build(model, 1)
+        for module in network.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        log = fit([Task(network, head, features)], Training(stage, 3, steps=50, compact=compact))
+        found.append((log.losses, network.state_dict()))
+    (plain, full), (compacted, small) = found
+    assert compacted == pytest.approx(plain, abs=1e-5)
+    assert all(torch.allclose(small[name], weight, atol=1e-5) for name, weight in full.items())
+
+
 def test_rows_that_never_occur_change_by_weight_decay_alone(tiny_model: Path) -> None:
     head = PairHead(("a", "b", "c"))
     before = head.build(tiny_model, 1).get_input_embeddings().weight.detach().clone()
@@ -127,6 +155,47 @@ def test_the_same_run_twice_gives_the_same_weights(tiny_model: Path) -> None:
 
     first, second = run(), run()
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@dataclasses.dataclass(frozen=True)
+class CrampedHead(PairHead):
+    """A head on a device where no more than three examples of a step fit at once."""
+
+    def loss(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        if len(batch.ids) > 3:
+            raise torch.OutOfMemoryError
+        return super().loss(model, batch)
+
+    def outputs(self, model: torch.nn.Module, batch: Batch) -> list[np.ndarray]:
+        if len(batch.ids) > 3:
+            raise torch.OutOfMemoryError
+        return super().outputs(model, batch)
+
+
+def test_too_little_memory_cuts_steps_finer_and_changes_nothing_else(tiny_model: Path) -> None:
+    features, stage = pairs(tiny_model, 48), Stage(1e-3, 1, examples_per_step=16)
+    found = []
+    for head in (PairHead(("a", "b", "c")), CrampedHead(("a", "b", "c"))):
+        network = head.build(tiny_model, 1)
+        for module in network.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        log = fit([Task(network, head, features)], Training(stage, 3))
+        found.append((log, np.stack(inference.run(network, head, features, 4096))))
+    (roomy, expected), (cramped, outputs) = found
+    assert (cramped.steps, cramped.examples) == (roomy.steps, roomy.examples) == (3, 48)
+    assert cramped.losses == pytest.approx(roomy.losses, abs=1e-5)
+    assert np.allclose(outputs, expected, atol=1e-5)
+
+
+def test_an_example_that_does_not_fit_is_said_in_a_line(tiny_model: Path) -> None:
+    class Head(CrampedHead):
+        def loss(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+            raise torch.OutOfMemoryError
+
+    head = Head(("a", "b", "c"))
+    with pytest.raises(IncompleteError, match=r"one example of \d+ tokens does not fit in the memory of cpu at step 1"):
+        fit([Task(head.build(tiny_model, 1), head, pairs(tiny_model, 8))], Training(Stage(1e-3, 1), 3))
 
 
 class Liking:
@@ -314,7 +383,7 @@ def test_a_recipe_file_changes_a_base_and_refuses_unknown_keys(tmp_path: Path) -
 
 def test_an_unknown_recipe_gets_the_nearest_name() -> None:
     with pytest.raises(UserError, match="unknown recipe 'extreme'; did you mean 'xtreme'?"):
-        load_recipe("extreme")
+        load_recipe("extreme", 384)
 
 
 @pytest.mark.parametrize(("width", "rates"), [(1024, (3e-5, 3e-5, 2e-5, 3e-5)), (768, (2e-5, 2e-5, 2e-5, 3e-5))])
