@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from synthgen.errors import UserError, missing_package
+from synthgen.errors import IncompleteError, UserError, missing_package
 
 AUTO = "auto"
 LOCAL = "local"
@@ -47,16 +47,26 @@ def _connect(ray: Any, address: str) -> None:  # noqa: ANN401 - a module that ma
         try:
             ray.init(address=AUTO, **options)
         except ConnectionError:
-            ray.init(address=LOCAL, include_dashboard=False, **options)
+            _start_here(ray, options)
         return
     if named == LOCAL:
-        ray.init(address=LOCAL, include_dashboard=False, **options)
+        _start_here(ray, options)
         return
     _check_answer(named)
     try:
         ray.init(address=named, **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise UserError(f"--ray {named}: {_first_line(error)}; {_ALLOWED}") from None
+
+
+def _start_here(ray: Any, options: dict[str, Any]) -> None:  # noqa: ANN401 - a module that may be missing
+    try:
+        ray.init(address=LOCAL, include_dashboard=False, **options)
+    except Exception as error:  # Ray raises a bare one when its processes are not up in time
+        raise IncompleteError(
+            f"Ray could not be started on this machine: {_first_line(error)}; nothing was run; the same command tries "
+            "again, without --ray and --workers it runs in this process"
+        ) from error
 
 
 _ALLOWED = "allowed are auto, local, HOST:PORT as `ray start --head` printed it, or ray://HOST:PORT"

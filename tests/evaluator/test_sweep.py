@@ -15,7 +15,7 @@ import pytest
 
 import evaluator
 from synthgen.cluster import joined
-from synthgen.errors import UserError
+from synthgen.errors import IncompleteError, UserError
 from tests.evaluator.conftest import TINY_RECIPE, write_pairs
 
 pytest.importorskip("torch")
@@ -122,4 +122,16 @@ def test_a_lost_machine_costs_nothing_but_time(sweep: Sweep, tmp_path: Path) -> 
 def test_a_cluster_that_does_not_answer_is_one_line(address: str, message: str) -> None:
     pytest.importorskip("ray")
     with pytest.raises(UserError, match=message), joined(address):
+        pass
+
+
+def test_ray_that_does_not_start_here_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+
+    def overloaded(**options: object) -> None:
+        raise Exception("The current node timed out during startup.\nPages of it.")
+
+    monkeypatch.setattr(ray, "init", overloaded)
+    message = r"Ray could not be started on this machine: The current node timed out during startup\.; nothing was run"
+    with pytest.raises(IncompleteError, match=message), joined("local"):
         pass
