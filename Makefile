@@ -18,10 +18,10 @@ demo: install
 
 # The fast tests first: they say most of what is wrong in three minutes. Real data and real models follow.
 test: fast
-	$(BIN)/pytest -m "(realdata or model or browser or vllm or install) and not gpu and not network"
+	$(BIN)/pytest -m "(realdata or model or browser or vllm or install or ray) and not gpu and not network"
 
 fast: install
-	$(BIN)/pytest -m "not realdata and not model and not browser and not vllm and not install and not gpu and not network"
+	$(BIN)/pytest -m "not realdata and not model and not browser and not vllm and not install and not ray and not gpu and not network"
 
 check: install
 	$(BIN)/ruff check .
