@@ -10,22 +10,17 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-import pyarrow as pa
-
-from synthgen import __version__, console
+from synthgen import __version__
 from synthgen.datacard import write_card
 from synthgen.dataset import (
-    ROWS_PER_GROUP,
     Manifest,
     Origin,
-    Rejection,
     drafted,
     file_sha256,
     finish,
@@ -36,35 +31,12 @@ from synthgen.dataset import (
     write_tables,
 )
 from synthgen.errors import UserError
-from synthgen.filters.base import Edit, Filter, Subject, Verdict
-from synthgen.filters.plan import Plan, read_plan
-from synthgen.formats.base import Row
+from synthgen.filters.base import Subject
+from synthgen.filters.plan import read_plan
 from synthgen.opened import OpenedSet, open_set
 from synthgen.provenance import command_line, hardware
+from synthgen.sifting import Sieve, sift
 from synthgen.statistics import describe
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One filter run: the set, the plan, the filters made for it."""
-
-    opened: OpenedSet
-    plan: Plan
-    subject: Subject
-    filters: tuple[Filter, ...]
-    edits: tuple[Edit, ...]
-
-
-@dataclass(slots=True)
-class Dropped:
-    """The rows to leave out, by number: the stage that dropped each and its verdict; and the edits that were made."""
-
-    rows: dict[int, tuple[str, Verdict]] = field(default_factory=dict)
-    edited: Counter[str] = field(default_factory=Counter)
-
-    def reasons(self) -> dict[str, int]:
-        """Return how many rows were dropped for each reason, most frequent first."""
-        return dict(Counter(verdict.reason for _, verdict in self.rows.values()).most_common())
 
 
 def filter(
@@ -91,13 +63,15 @@ def filter(
     parent = _parent(opened)
     if is_finished(out):
         return _same_or_refused(out, plan.record(subject), parent)
-    run = Run(opened, plan, subject, plan.build(subject), plan.build_edits(subject))
+    made = plan.build(subject)
     with drafted(out) as draft:
-        dropped = _judge(run)
-        if len(dropped.rows) == opened.rows:
-            reasons = ", ".join(f"{reason} ({count})" for reason, count in list(dropped.reasons().items())[:3])
+        sieve = sift(opened, made, plan.build_edits(subject))
+        if not sieve.stays.any():
+            reasons = ", ".join(f"{reason} ({count})" for reason, count in list(sieve.reasons().items())[:3])
             raise UserError(f"no row of {folder} would be kept: {reasons}; nothing is written")
-        return _write(draft, run, dropped, parent, started)
+        checks = plan.checks(subject, made) | ({"edits": dict(sieve.edited)} if plan.edits else {})
+        facts = {"filters_hash": plan.hash(), "checks": checks}
+        return _write(draft, sieve, facts, parent, started)
 
 
 def _parent(opened: OpenedSet) -> dict[str, Any]:
@@ -118,99 +92,30 @@ def _same_or_refused(out: Path, record: dict[str, Any], parent: dict[str, Any]) 
     raise UserError(f"{out} holds another set: filtered from other rows, or with other settings; give another --out")
 
 
-def _judge(run: Run) -> Dropped:
-    """Give every row to every filter, in order; a row that is dropped is not seen by later filters."""
-    dropped = Dropped()
-    with console.progress() as bar:
-        shown = bar.add_task(f"filter {run.opened.name}", total=run.opened.rows, note="")
-        for number, row in enumerate(_rows(run, dropped.edited)):
-            if (verdict := _first_verdict(run.filters, row)) is not None:
-                dropped.rows[number] = verdict
-            if number % 1000 == 0:
-                bar.update(shown, completed=number, note=f"{len(dropped.rows)} dropped")
-    return dropped
-
-
-def _first_verdict(filters: Sequence[Filter], row: Row) -> tuple[str, Verdict] | None:
-    for filter_ in filters:
-        if (verdict := filter_.judge(row["id"], row)) is not None:
-            return filter_.name, verdict
-    for filter_ in filters:
-        filter_.remember(row["id"], row)
-    return None
-
-
-def _rows(run: Run, edited: Counter[str]) -> Iterator[Row]:
-    for table in _edited(run, edited):
-        yield from table.to_pylist()
-
-
-def _edited(run: Run, edited: Counter[str]) -> Iterator[pa.Table]:
-    """Yield the set's tables with the plan's edits made, counting changed rows by edit."""
-    for table in run.opened.tables():
-        if run.edits:
-            rows = table.to_pylist()
-            for edit in run.edits:
-                changed = [edit.apply(row) for row in rows]
-                edited[edit.name] += sum(new is not old for new, old in zip(changed, rows, strict=True))
-                rows = changed
-            table = pa.Table.from_pylist(rows, schema=table.schema)
-        yield table
-
-
-def _kept(run: Run, dropped: Dropped, labels: Counter[str]) -> Iterator[pa.Table]:
-    """Yield the rows that stay as tables of 10,000, counting labels."""
-    waiting: list[pa.Table] = []
-    first = 0
-    for table in _edited(run, Counter()):
-        mask = np.array([number not in dropped.rows for number in range(first, first + table.num_rows)])
-        first += table.num_rows
-        kept = table.filter(mask)
-        labels.update(map(run.opened.format.cell, kept.to_pylist()))
-        waiting.append(kept)
-        whole = pa.concat_tables(waiting)
-        while whole.num_rows >= ROWS_PER_GROUP:
-            yield whole.slice(0, ROWS_PER_GROUP)
-            whole = whole.slice(ROWS_PER_GROUP)
-        waiting = [whole]
-    yield pa.concat_tables(waiting)
-
-
-def _rejections(run: Run, dropped: Dropped) -> Iterator[Rejection]:
-    for number, row in enumerate(_rows(run, Counter())):
-        if number in dropped.rows:
-            stage, verdict = dropped.rows[number]
-            yield Rejection(row["id"], verdict.reason, stage, verdict.evidence, row)
-
-
-def _write(draft: Path, run: Run, dropped: Dropped, parent: dict[str, Any], started: float) -> Manifest:
+def _write(draft: Path, sieve: Sieve, facts: dict[str, Any], parent: dict[str, Any], started: float) -> Manifest:
     labels: Counter[str] = Counter()
-    files = write_tables(draft, _kept(run, dropped, labels), run.opened.schema)
-    files |= write_rejected(draft, _rejections(run, dropped))
-    earlier = run.opened.manifest or _foreign(run.opened)
-    checks = run.plan.checks(run.subject, run.filters)
-    if run.edits:
-        checks["edits"] = {edit.name: dropped.edited[edit.name] for edit in run.edits}
+    opened = sieve.opened
+    files = write_tables(draft, sieve.kept(labels), opened.schema)
+    files |= write_rejected(draft, sieve.rejections())
+    earlier = opened.manifest or _foreign(opened)
     manifest = replace(
         earlier,
         n=labels.total(),
-        asked=run.opened.rows,
+        asked=opened.rows,
         kept=labels.total(),
         failed=0,
-        rejected=dropped.reasons(),
-        label_counts={
-            cell: labels[cell] for cell in dict.fromkeys([*run.opened.format.labels, *labels]) if labels[cell]
-        },
+        rejected=sieve.reasons(),
+        label_counts={cell: labels[cell] for cell in dict.fromkeys([*opened.format.labels, *labels]) if labels[cell]},
         files=files,
         attempts=dict.fromkeys(earlier.attempts, 0),
-        filters_hash=run.plan.hash(),
+        filters_hash=facts["filters_hash"],
         parents=(*earlier.parents, parent),
         versions=earlier.versions | {"synthgen-evaluator": __version__},
         tokens={},
         seconds=round(time.monotonic() - started, 1),
         hardware=hardware(),
-        statistics=describe(run.opened.format, read_rows(draft)),
-        checks=earlier.checks | checks,
+        statistics=describe(opened.format, read_rows(draft)),
+        checks=earlier.checks | facts["checks"],
         command=command_line(),
     )
     write_card(draft, manifest)

@@ -8,6 +8,7 @@ To add one: a file here that cites its source, and an entry in ORDER.
 from __future__ import annotations
 
 from synthgen.filters.base import Filter, Kind, Subject, Verdict
+from synthgen.filters.comparison import NearSettings
 from synthgen.filters.edits import Clean
 from synthgen.filters.exact import ExactDuplicates
 from synthgen.filters.language import Language, LanguageSettings
@@ -29,7 +30,9 @@ ORDER: tuple[Kind, ...] = (
     ),
     Kind("personal", lambda subject, _: PersonalData(subject.format), runs="named", check="personal_data"),
     Kind("exact", lambda subject, _: ExactDuplicates(subject.format), check="deduplication"),
-    Kind("near", lambda subject, _: NearDuplicates(subject.format), check="deduplication"),
+    Kind(
+        "near", lambda subject, settings: NearDuplicates(subject.format, settings), NearSettings, check="deduplication"
+    ),
 )
 
 EDITS = {Clean.name: Clean}

@@ -5,10 +5,13 @@ A filter keeps a row or drops it with a short reason and never changes it; an ed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
 
 from synthgen.formats.base import Format, Row
 
@@ -55,6 +58,31 @@ class Filter(Protocol):
 
     def facts(self) -> dict[str, Any]:
         """Return what the manifest says of this check: settings, counts, scores. Empty for nothing."""
+
+
+class SetRows(Protocol):
+    """The rows of a set that earlier filters left, readable again and again; a row's number is its place in the set."""
+
+    @property
+    def total(self) -> int:
+        """One more than the largest number."""
+
+    def numbers(self) -> npt.NDArray[np.int64]:
+        """Return the numbers of all rows, ascending."""
+
+    def batches(self) -> Iterator[tuple[npt.NDArray[np.int64], list[Row]]]:
+        """Yield all rows, some thousands at a time, with their numbers."""
+
+    def pick(self, numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, Row]]:
+        """Yield the rows with these numbers, which are ascending."""
+
+
+@runtime_checkable
+class SetFilter(Filter, Protocol):
+    """A filter that compares rows with one another, and can do it for a whole set, whatever its order."""
+
+    def judge_set(self, rows: SetRows) -> Iterator[tuple[int, Verdict]]:
+        """Yield number and verdict of each row to drop, once each; which rows stay must not depend on their order."""
 
 
 class BaseFilter:

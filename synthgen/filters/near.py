@@ -1,107 +1,101 @@
-"""Near duplicates: MinHash candidates, each verified by exact Jaccard similarity or edit similarity.
+"""Near duplicates: candidates by MinHash bands, each verified and explained.
 
-Sketches are Broder's MinHash (1997) in rensa's R-MinHash variant over words and word bigrams; the bands are chosen for
-short texts, where a one-word edit leaves a Jaccard similarity of 0.7-0.85 and web-scale defaults find almost none.
+The bands are chosen for short texts, where one word replaced leaves a Jaccard similarity of 0.57-0.85 and web-scale
+defaults find almost none; LOG.md has the measured recall. A near match with another label is the contrast a set should
+have: both rows stay, and the second is counted.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterator
 from typing import Any
 
-from rapidfuzz import fuzz
-from rensa import RMinHash, RMinHashLSH
-
-from synthgen.filters.base import BaseFilter, Verdict
-from synthgen.filters.exact import normalised
+from synthgen.filters.base import BaseFilter, SetRows, Verdict
+from synthgen.filters.comparison import Entry, NearSettings, row_likeness
+from synthgen.filters.index import Blob, HashIndex
+from synthgen.filters.pairs import Spool
+from synthgen.filters.sketch import band_keys
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 
-PERMUTATIONS = 128
-BANDS = 32  # of 4 rows: recall 1 - (1 - s^4)^32 is 1.00 at s = 0.7 and 0.87 at s = 0.5
-JACCARD = 0.7
-EDIT_SIMILARITY = 90.0  # rapidfuzz ratio, 0-100: catches edits inside words, which word shingles miss
-
-
-def shingles(text: str) -> list[str]:
-    """Return the words and word bigrams of a text.
-
-    >>> shingles("a b c")
-    ['a', 'b', 'c', 'a b', 'b c']
-    """
-    words = text.split()
-    return words + [f"{a} {b}" for a, b in pairwise(words)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    row_id: str
-    text: str
-    first: str
-    rest: str
-    cell: str
+REASON = "near duplicate"
 
 
 class NearDuplicates(BaseFilter):
-    """Drops a row nearly equal to a kept row with the same label.
-
-    Equal first texts (one premise, one passage) are compared by the rest alone, and a near match with another label is
-    the contrast a set should have: both are kept, and `contrasts` counts the second.
-    """
+    """Drops a row nearly equal to a kept row with the same label."""
 
     name = "near"
 
-    def __init__(self, format_: Format) -> None:
-        """Compare the format's text columns."""
-        self._format = format_
-        self._lsh = RMinHashLSH(JACCARD, PERMUTATIONS, BANDS)
-        self._kept: list[_Kept] = []
+    def __init__(self, format_: Format, settings: NearSettings | None = None) -> None:
+        """Compare all texts of a row."""
+        self._format, self._settings = format_, settings or NearSettings()
+        self._index, self._kept = HashIndex(), Blob()
+        self._judged: tuple[str, Entry, Any] | None = None
         self.contrasts = 0
 
     def judge(self, row_id: str, row: Row) -> Verdict | None:
         """Return a verdict with the nearest kept row, how near it is, and by which measure."""
-        new = self._view(row_id, row)
-        for index in sorted(self._lsh.query(_sketch(new.text))):
-            old = self._kept[index]
-            measure, score = _similarity(new, old)
-            if measure and old.cell != new.cell:
-                self.contrasts += 1
-            elif measure:
-                evidence = {"row": old.row_id, "measure": measure, "score": round(score, 3), "text": old.text}
-                return Verdict("near duplicate", json.dumps(evidence, ensure_ascii=False).replace("\\u001f", " | "))
+        new, keys = self._entry(row_id, row)
+        contrasts = 0
+        for number in self._index.find(keys):
+            old = Entry.unpack(self._kept[number])
+            found = row_likeness(new, old, self._settings)
+            if found and new.agrees(old):
+                return Verdict(REASON, evidence(old, *found))
+            contrasts += found is not None
+        self.contrasts += bool(contrasts)
         return None
 
     def remember(self, row_id: str, row: Row) -> None:
         """Index the row."""
-        new = self._view(row_id, row)
-        self._lsh.insert(len(self._kept), _sketch(new.text))
-        self._kept.append(new)
+        new, keys = self._entry(row_id, row)
+        self._index.add(keys, len(self._kept))
+        self._kept.append(new.pack())
+
+    def judge_set(self, rows: SetRows) -> Iterator[tuple[int, Verdict]]:
+        """Yield number and verdict of the rows to drop: rows by `rank`, each that is like one kept before it.
+
+        Which rows stay depends on what the rows say alone, not on their order. Memory holds some 60 bytes a row.
+        """
+        with Spool(self._format) as spool:
+            for numbers, batch in rows.batches():
+                spool.add(numbers, batch)
+            spool.close()
+            yield from self._drop(spool)
 
     def facts(self) -> dict[str, Any]:
-        """Return how many near matches with another label were kept."""
-        return {"contrasts_kept": self.contrasts}
+        """Return how many rows were kept beside a near match with another label."""
+        return {"near_matches_with_another_label_kept": self.contrasts}
 
-    def _view(self, row_id: str, row: Row) -> _Kept:
-        text = normalised(row, self._format.text_columns)
-        first, _, rest = text.partition("\x1f")
-        return _Kept(row_id, text, first, rest, self._format.cell(row))
+    def _drop(self, spool: Spool) -> Iterator[tuple[int, Verdict]]:
+        """Yield the drops among the spooled rows; compare again without them where not all pairs could be compared."""
+        gone: set[int] = set()
+        while True:
+            before, contrasts = len(gone), set()
+            for first, second in spool.candidates(gone):
+                if first in gone or second in gone:
+                    continue
+                old, new = spool[first], spool[second]
+                found = row_likeness(new, old, self._settings)
+                if found and new.agrees(old):
+                    gone.add(second)
+                    yield spool.number(second), Verdict(REASON, evidence(old, *found))
+                elif found:
+                    contrasts.add(second)
+            if len(gone) == before or not spool.is_cut:
+                break
+        self.contrasts += len(contrasts - gone)
+
+    def _entry(self, row_id: str, row: Row) -> tuple[Entry, Any]:
+        """Return a row's entry and keys; `remember` follows `judge` on the same row, so the last are kept."""
+        if self._judged is None or self._judged[0] != row_id:
+            entry = Entry.of(self._format, row_id, row)
+            self._judged = (row_id, entry, band_keys([[text] for text in entry.texts])[0])
+        return self._judged[1], self._judged[2]
 
 
-def _similarity(new: _Kept, old: _Kept) -> tuple[str, float]:
-    """Return the measure by which two rows are near duplicates and its value, or an empty name."""
-    shared_first = bool(new.rest) and new.first == old.first
-    a, b = (new.rest, old.rest) if shared_first else (new.text, old.text)
-    left, right = set(shingles(a)), set(shingles(b))
-    jaccard = len(left & right) / len(left | right) if left | right else 1.0
-    if jaccard >= JACCARD:
-        return "jaccard", jaccard
-    edit = fuzz.ratio(a, b, score_cutoff=EDIT_SIMILARITY)
-    return ("edit", edit) if edit >= EDIT_SIMILARITY else ("", 0.0)
-
-
-def _sketch(text: str) -> RMinHash:
-    sketch = RMinHash(PERMUTATIONS, 42)
-    sketch.update(shingles(text))
-    return sketch
+def evidence(old: Entry, measure: str, score: float) -> str:
+    """Return what shows that a row is a near duplicate: that row's id, the measure, its value, that row's words."""
+    found = {"row": old.row_id, "measure": measure, "score": score, "text": " | ".join(old.texts)}
+    return json.dumps(found, ensure_ascii=False)

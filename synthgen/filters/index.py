@@ -1,0 +1,94 @@
+"""Rows kept in memory without an object a row: a flat hash table of row numbers, and the rows' bytes end to end."""
+
+from __future__ import annotations
+
+from array import array
+
+import numpy as np
+import numpy.typing as npt
+
+_SMALLEST = 1 << 12
+_MOST_FULL = 0.75
+_WINDOW = np.arange(8)
+_TAG, _ROW = np.uint64(0xFFFFFFFF00000000), np.uint64(0xFFFFFFFF)
+
+
+class HashIndex:
+    """Row numbers by 64-bit keys, several rows a key: 8 bytes a place, linear probing, at most three quarters full.
+
+    The upper half of a key decides its place and is stored beside the row number; `find` may return a row of another
+    key with the same upper half (one in 4 billion), which the caller's comparison discards.
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._count = 0
+        self._allocate(_SMALLEST)
+
+    def __len__(self) -> int:
+        """Return the number of keys added."""
+        return self._count
+
+    def find(self, keys: npt.NDArray[np.uint64]) -> list[int]:
+        """Return the numbers of the rows that were added under any of the keys, ascending."""
+        tags, places = keys & _TAG, (keys >> self._shift).astype(np.int64)
+        found: set[int] = set()
+        while len(tags):
+            slots = self._table[(places[:, None] + _WINDOW) & (self._size - 1)]
+            hits = slots[((slots & _TAG) == tags[:, None]) & (slots != 0)]
+            found.update((hits & _ROW).tolist())
+            goes_on = slots.all(axis=1)
+            tags, places = tags[goes_on], places[goes_on] + len(_WINDOW)
+        return sorted(number - 1 for number in found)
+
+    def add(self, keys: npt.NDArray[np.uint64], row: int) -> None:
+        """Add a row under each of the keys."""
+        if self._count + len(keys) > _MOST_FULL * self._size:
+            self._grow()
+        shift = int(self._shift)
+        for key in keys.tolist():
+            self._put(key >> shift, (key >> 32 << 32) | (row + 1))
+        self._count += len(keys)
+
+    def _put(self, place: int, entry: int) -> None:
+        """Write an entry to the first free place from its own on."""
+        while self._view[place]:
+            place = (place + 1) & (self._size - 1)
+        self._view[place] = entry
+
+    def _allocate(self, size: int) -> None:
+        self._size, self._shift = size, np.uint64(64 - size.bit_length() + 1)
+        self._table = np.zeros(size, dtype=np.uint64)
+        self._view = memoryview(self._table.data)
+
+    def _grow(self) -> None:
+        """Move everything to a table of twice the size, in order; what runs over the end goes to the start."""
+        entries = np.sort(self._table[self._table != 0])
+        self._allocate(2 * self._size)
+        numbers = np.arange(len(entries))
+        places = np.maximum.accumulate((entries >> self._shift).astype(np.int64) - numbers) + numbers
+        fits = places < self._size
+        self._table[places[fits]] = entries[fits]
+        for entry in entries[~fits].tolist():
+            self._put(0, entry)
+
+
+class Blob:
+    """Byte strings by number, end to end in one buffer."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._bytes, self._ends = bytearray(), array("Q", [0])
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._ends) - 1
+
+    def append(self, item: bytes) -> None:
+        """Add a byte string; its number is the length before."""
+        self._bytes += item
+        self._ends.append(len(self._bytes))
+
+    def __getitem__(self, number: int) -> bytes:
+        """Return a byte string by number."""
+        return bytes(self._bytes[self._ends[number] : self._ends[number + 1]])

@@ -1,0 +1,144 @@
+"""A set through filters: which rows go, at which stage, for what reason. `filtering` writes the result.
+
+Filters that judge rows alone share one pass; those that compare rows with one another see the set as a whole, as the
+filters before left it. Memory holds the verdicts of dropped rows, one bit a row, and what a filter itself holds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from synthgen import console
+from synthgen.dataset import ROWS_PER_GROUP, Rejection
+from synthgen.filters.base import Edit, Filter, SetFilter, Verdict
+from synthgen.formats.base import Row
+from synthgen.opened import OpenedSet
+
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Sieve:
+    """A set's rows, the edits made to them, and which of them go; `edited` counts changed rows by edit."""
+
+    opened: OpenedSet
+    edits: tuple[Edit, ...]
+    stays: npt.NDArray[np.bool_]
+    edited: dict[str, int]
+    dropped: dict[int, tuple[str, Verdict]]
+
+    @property
+    def total(self) -> int:
+        """Number of rows, those that go included."""
+        return len(self.stays)
+
+    def reasons(self) -> dict[str, int]:
+        """Return how many rows go for each reason, most frequent first."""
+        return dict(Counter(verdict.reason for _, verdict in self.dropped.values()).most_common())
+
+    def drop(self, number: int, stage: str, verdict: Verdict) -> None:
+        """Let a row go."""
+        self.stays[number] = False
+        self.dropped[number] = (stage, verdict)
+
+    def numbers(self) -> Numbers:
+        """Return the numbers of the rows that stay."""
+        return np.flatnonzero(self.stays)
+
+    def tables(self) -> Iterator[tuple[int, pa.Table]]:
+        """Yield all rows as edited tables, each with the number of its first row; the edits are counted anew."""
+        self.edited = {edit.name: 0 for edit in self.edits}
+        first = 0
+        for table in self.opened.tables():
+            yield first, self._edit(table) if self.edits else table
+            first += table.num_rows
+
+    def batches(self) -> Iterator[tuple[Numbers, list[Row]]]:
+        """Yield the rows that stay with their numbers."""
+        for first, table in self.tables():
+            stays = self.stays[first : first + table.num_rows]
+            if stays.any():
+                yield np.flatnonzero(stays) + first, table.filter(stays).to_pylist()
+
+    def pick(self, numbers: Numbers) -> Iterator[tuple[int, Row]]:
+        """Yield the rows with these ascending numbers."""
+        for first, table in self.tables():
+            here = numbers[np.searchsorted(numbers, first) : np.searchsorted(numbers, first + table.num_rows)]
+            if len(here):
+                yield from zip(here.tolist(), table.take(here - first).to_pylist(), strict=True)
+
+    def kept(self, labels: Counter[str]) -> Iterator[pa.Table]:
+        """Yield the rows that stay as tables of 10,000, counting their labels."""
+        waiting = self.opened.schema.empty_table()
+        for first, table in self.tables():
+            staying = table.filter(self.stays[first : first + table.num_rows])
+            labels.update(map(self.opened.format.cell, staying.drop_columns(list(self._long())).to_pylist()))
+            waiting = pa.concat_tables([waiting, staying])
+            while waiting.num_rows >= ROWS_PER_GROUP:
+                yield waiting.slice(0, ROWS_PER_GROUP)
+                waiting = waiting.slice(ROWS_PER_GROUP)
+        yield waiting
+
+    def rejections(self) -> Iterator[Rejection]:
+        """Yield the rows that go, in order."""
+        for number, row in self.pick(np.flatnonzero(~self.stays)):
+            stage, verdict = self.dropped[number]
+            yield Rejection(row["id"], verdict.reason, stage, verdict.evidence, row)
+
+    def _long(self) -> tuple[str, ...]:
+        """Columns that say nothing of the label."""
+        return self.opened.format.text_columns
+
+    def _edit(self, table: pa.Table) -> pa.Table:
+        rows = table.to_pylist()
+        for edit in self.edits:
+            changed = [edit.apply(row) for row in rows]
+            self.edited[edit.name] += sum(new is not old for new, old in zip(changed, rows, strict=True))
+            rows = changed
+        return pa.Table.from_pylist(rows, schema=table.schema)
+
+
+def sift(opened: OpenedSet, filters: Sequence[Filter], edits: tuple[Edit, ...]) -> Sieve:
+    """Return the set with the rows that go: each dropped by the first filter that objects, later ones do not see it."""
+    sieve = Sieve(opened, edits, np.ones(opened.rows, dtype=np.bool_), {}, {})
+    with console.progress() as bar:
+        for compares, group in groupby(filters, key=lambda each: isinstance(each, SetFilter)):
+            together = list(group)
+            if compares:
+                for filter_ in together:
+                    shown = bar.add_task(f"compare rows: {filter_.name}", total=None, note="")
+                    _compare(sieve, filter_)
+                    bar.update(shown, total=1, completed=1, note=f"{len(sieve.dropped)} dropped")
+            else:
+                names = ", ".join(filter_.name for filter_ in together)
+                shown = bar.add_task(f"filter: {names}", total=opened.rows, note="")
+                for done in _judge(sieve, together):
+                    bar.update(shown, completed=done, note=f"{len(sieve.dropped)} dropped")
+    return sieve
+
+
+def _compare(sieve: Sieve, filter_: Any) -> None:  # noqa: ANN401 - a SetFilter
+    verdicts = list(filter_.judge_set(sieve)) if sieve.stays.any() else []
+    for number, verdict in verdicts:
+        sieve.drop(number, filter_.name, verdict)
+
+
+def _judge(sieve: Sieve, filters: Sequence[Filter]) -> Iterator[int]:
+    """Give each batch to one filter after the other; yield how far the set is."""
+    for numbers, rows in sieve.batches():
+        left = list(zip(numbers.tolist(), rows, strict=True))
+        for filter_ in filters:
+            verdicts = filter_.judge_many([(row["id"], row) for _, row in left])
+            for (number, _), verdict in zip(left, verdicts, strict=True):
+                if verdict is not None:
+                    sieve.drop(number, filter_.name, verdict)
+            left = [each for each, verdict in zip(left, verdicts, strict=True) if verdict is None]
+        yield int(numbers[-1]) + 1
