@@ -1,6 +1,7 @@
 """Do the intervals, tests and exchange rates of a report cover what they say? Simulated sweeps whose truth is known.
 
     python benchmarks/verdict_simulation.py                   # the whole grid, 2,000 worlds a row (about 10 minutes)
+    python benchmarks/verdict_simulation.py --seeds 3         # a third of it
     python benchmarks/verdict_simulation.py --worlds 300      # a look
 
 A world is a sweep of two arms at four sizes with n seeds, scored on the same items in L parallel languages:
@@ -28,7 +29,7 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -300,9 +301,9 @@ def run_report(job: tuple[int, float, int]) -> tuple[str, dict[str, float]]:
     return f"| {n} | {ratio:g} |", {name: float(np.mean(values)) for name, values in tally.items()}
 
 
-def grid(only: str | None) -> list[World]:
-    """Return the rows of the grid, or the one that `only` names."""
-    settings = itertools.product((3, 5, 10), (2, 10, 40), (0.25, 1.0, 4.0), (0.0, 0.5))
+def grid(only: str | None, seeds: Sequence[int]) -> list[World]:
+    """Return the rows of the grid with these numbers of seeds, or the one that `only` names."""
+    settings = itertools.product(seeds, (2, 10, 40), (0.25, 1.0, 4.0), (0.0, 0.5))
     wanted = None if only is None else tuple(float(part) for part in only.split(","))
     return [World(*setting) for setting in settings if wanted in (None, setting)]
 
@@ -374,6 +375,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=8)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--only", metavar="SEEDS,LANGUAGES,RATIO,CORR", help="one row, e.g. 5,2,0.25,0.5")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[3, 5, 10], help="part of the grid; rows do not change")
     parser.add_argument("--single", action="store_true", help="add sweeps of one size")
     parser.add_argument("--stress", action="store_true", help="add sweeps that break the assumptions")
     parser.add_argument("--languages", action="store_true", help="add per-language error rates (Holm, k of m)")
@@ -382,7 +384,7 @@ def main() -> None:
     args = parser.parse_args()
     started = time.monotonic()
     with ProcessPoolExecutor(args.processes) as pool:
-        rows = [] if args.no_grid else grid(args.only)
+        rows = [] if args.no_grid else grid(args.only, args.seeds)
         missing = show("The grid", pool.map(run_world, [(w, args.worlds, args.seed) for w in rows]))
         if missing:
             title = f"Rows that miss a bar, with {AGAIN} times the worlds and another seed"

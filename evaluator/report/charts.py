@@ -14,7 +14,7 @@ from html import escape
 from markupsafe import Markup
 
 from evaluator.comparison import Comparison, FittedCurve, Point
-from evaluator.report.words import count
+from evaluator.report.words import MINUS, count
 
 _CORNERS: dict[str, list[tuple[float, float]]] = {
     "square": [(-1, -1), (1, -1), (1, 1), (-1, 1)],
@@ -139,7 +139,7 @@ def _axes(frame: Frame, sizes: Sequence[float]) -> str:
     for value in ticks(*frame.y_range):
         y = frame.y(value)
         parts.append(f'<line class="grid" x1="{frame.left}" x2="{right}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text class="tick" x="{frame.left - 6}" y="{y + 4}" text-anchor="end">{value:g}</text>')
+        parts.append(f'<text class="tick" x="{frame.left - 6}" y="{y + 4}" text-anchor="end">{_plain(value)}</text>')
     shown, at_x = [], -1e9
     for size in sizes:
         x = frame.x(math.log2(size))
@@ -155,6 +155,10 @@ def _axes(frame: Frame, sizes: Sequence[float]) -> str:
         f'<text class="axis" x="{middle}" y="{frame.height - 6}" text-anchor="middle">intermediate examples</text>'
     )
     return "".join(parts)
+
+
+def _plain(value: float) -> str:
+    return f"{value:g}".replace("-", MINUS)
 
 
 def _short(size: float) -> str:
@@ -264,7 +268,7 @@ def _gap_axis(frame: Frame) -> str:
         x = frame.x(value)
         name = "zero" if value == 0 else "grid"
         parts.append(f'<line class="{name}" x1="{x}" x2="{x}" y1="4" y2="{bottom}"/>')
-        parts.append(f'<text class="tick" x="{x}" y="{bottom + 16}" text-anchor="middle">{value:g}</text>')
+        parts.append(f'<text class="tick" x="{x}" y="{bottom + 16}" text-anchor="middle">{_plain(value)}</text>')
     middle = (frame.left + frame.width - frame.right) / 2
     text = "points below English"
     parts.append(f'<text class="axis" x="{middle}" y="{frame.height - 6}" text-anchor="middle">{text}</text>')

@@ -292,8 +292,14 @@ class Browser:
         arguments += [f"--disable-{name}" for name in quiet]
         options = {"binary": chromium, "args": arguments}
         logs = {"browser": "ALL", "performance": "ALL"}
+        patient = {"script": 600_000, "pageLoad": 600_000}  # milliseconds; axe takes a minute on a busy machine
         capabilities = {
-            "alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": logs}
+            "alwaysMatch": {
+                "browserName": "chrome",
+                "timeouts": patient,
+                "goog:chromeOptions": options,
+                "goog:loggingPrefs": logs,
+            }
         }
         self._wait()
         session = self._call("POST", "/session", {"capabilities": capabilities})
@@ -313,7 +319,7 @@ class Browser:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.root + path, data, {"Content-Type": "application/json"}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=120) as answer:
+            with urllib.request.urlopen(request, timeout=600) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             raise AssertionError(error.read().decode()) from error
@@ -478,9 +484,21 @@ def test_nothing_is_wider_than_the_screen(browser: Browser, page: Path, width: i
 
 
 @pytest.mark.browser
-def test_the_page_prints(browser: Browser, page: Path) -> None:
-    browser.open(page)
-    assert len(browser.cdp("Page.printToPDF", printBackground=True)["data"]) > 10_000
+def test_the_page_prints_in_the_light_colours_whatever_the_screen_has(browser: Browser, page: Path) -> None:
+    colours = """return ['--page', '--text', '--arm-1'].map(
+        name => getComputedStyle(document.documentElement).getPropertyValue(name).trim())"""
+    seen = []
+    for media, scheme in (("screen", "light"), ("screen", "dark"), ("print", "dark")):
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        browser.cdp("Emulation.setEmulatedMedia", media=media, features=features)
+        browser.open(page)
+        seen.append(browser.run(colours))
+    pdf = browser.cdp("Page.printToPDF", printBackground=True)["data"]
+    browser.cdp("Emulation.setEmulatedMedia", media="", features=[])
+    light, dark, paper = seen
+    assert len(pdf) > 10_000
+    assert light[2] == paper[2] != dark[2]
+    assert paper[:2] == ["#fff", "#000"]
 
 
 @pytest.mark.browser
