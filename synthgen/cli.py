@@ -56,6 +56,11 @@ def make(
     filters: Filters = None,
     against: Against = None,
     verifier: Verifier = None,
+    shots: Annotated[Path | None, typer.Option(help="Dataset folder to draw the few-shot examples from.")] = None,
+    passages: Annotated[
+        Path | None, typer.Option(help="Premises or passages: a text file, one a line, or a dataset folder.")
+    ] = None,
+    teacher: Annotated[Path | None, typer.Option(help="Checkpoint that tags the sentences of ccg.")] = None,
     preview: Annotated[int, typer.Option(help="Show this many items and write nothing.")] = 0,
     max_requests: Annotated[int | None, typer.Option(help="Request budget [default: 25 a row and step].")] = None,
     ray: Annotated[
@@ -71,7 +76,17 @@ def make(
 
     model = model or generate.DEFAULT_MODEL
     if preview:
-        shown = generate.preview(task, model=model, engine=engine, seed=seed, decoding=decoding, count=preview)
+        shown = generate.preview(
+            task,
+            model=model,
+            engine=engine,
+            seed=seed,
+            decoding=decoding,
+            shots=shots,
+            passages=passages,
+            teacher=teacher,
+            count=preview,
+        )
         _print_preview(shown, as_json)
         return
     manifest = generate.make(
@@ -85,6 +100,9 @@ def make(
         filters=filters,
         against=against or [],
         verifier=verifier,
+        shots=shots,
+        passages=passages,
+        teacher=teacher,
         max_requests=max_requests,
         ray=ray,
     )

@@ -52,11 +52,11 @@ class Controller:
         seed: int,
         filters: Sequence[Filter],
         ledger: Ledger,
-        structured: bool,
+        script: Script,
     ) -> None:
         """Start with nothing kept; `resume` brings the state of an earlier process."""
         self.task, self.filters, self.ledger, self.seed = task, filters, ledger, seed
-        self.script, self._stems = Script(task, seed=seed, structured=structured), Stems(task)
+        self.script, self._stems = script, Stems(shared=script.shares_stems)
         self.tallies = {cell: Tally(quota) for cell, quota in quotas.items()}
         self.reasons: Counter[str] = Counter()
         self.attempts: Counter[str] = Counter()

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from synthgen import __version__, console
+from synthgen.context_length import check_context_length
 from synthgen.controller import Controller
 from synthgen.datacard import write_card
 from synthgen.dataset import (
@@ -31,11 +32,16 @@ from synthgen.errors import IncompleteError, UserError
 from synthgen.filters import Subject
 from synthgen.filters.plan import Plan, read_plan
 from synthgen.formats.base import Row
+from synthgen.formats.tags import TagsFormat
+from synthgen.grounding import read_grounding
 from synthgen.ledger import Ledger
+from synthgen.licences import Part, derive
 from synthgen.packs import PREFIX, ResolvedModel, resolve
 from synthgen.provenance import command_line, hardware, public_name
+from synthgen.slots import Script
 from synthgen.statistics import describe
 from synthgen.task import Task, find_task
+from synthgen.teacher import Teacher
 
 DEFAULT_MODEL = "Qwen/Qwen3-4B-Instruct-2507"
 REQUESTS_PER_ROW = 25
@@ -51,7 +57,7 @@ class Run:
     model: ResolvedModel
     engine: str
     seed: int
-    structured: bool
+    script: Script
     plan: Plan
     subject: Subject
 
@@ -64,8 +70,9 @@ class Run:
             "revision": self.model.revision,
             "engine": self.engine,
             "seed": self.seed,
-            "decoding": "json" if self.structured else "plain",
+            "decoding": "json" if self.script.structured else "plain",
             "prompt_hash": self.task.prompt_hash,
+            **self.script.grounding.settings(),
         }
 
 
@@ -81,6 +88,9 @@ def make(
     filters: Path | None = None,
     against: Sequence[Path] = (),
     verifier: Path | None = None,
+    shots: Path | None = None,
+    passages: Path | None = None,
+    teacher: Path | None = None,
     max_requests: int | None = None,
     ray: str | None = None,
     started_engine: Engine | None = None,
@@ -95,9 +105,11 @@ def make(
     that holds another run, IncompleteError when the request budget ends before every label has its quota; what was
     generated stays in the ledger.
     """
-    found = find_task(task)
+    script = open_script(
+        task, seed=seed, structured=_structured(decoding, model), shots=shots, passages=passages, teacher=teacher
+    )
+    found = script.task
     wanted = resolve_n(n, found)
-    structured = _structured(decoding, model)
     if started_engine is None:
         check_engine(engine)
     budget = max_requests if max_requests is not None else REQUESTS_PER_ROW * wanted * len(found.steps)
@@ -109,7 +121,7 @@ def make(
     out = out or default_folder(task, wanted, seed)
     plan = read_plan(filters, against=bool(against), verifier=verifier is not None)
     subject = Subject(found.format, found.language, found.prompt_text, tuple(against), verifier)
-    run = Run(found, wanted, resolve(model), engine, seed, structured, plan, subject)
+    run = Run(found, wanted, resolve(model), engine, seed, script, plan, subject)
     out.mkdir(parents=True, exist_ok=True)
     _refuse_foreign_folder(out)
     ledger = Ledger(out / "ledger.sqlite")
@@ -134,14 +146,22 @@ def preview(
     engine: str = "vllm",
     seed: int = 0,
     decoding: str | None = None,
+    shots: Path | None = None,
+    passages: Path | None = None,
+    teacher: Path | None = None,
     count: int = 5,
 ) -> list[dict[str, Any]]:
     """Return prompts, replies, parsed row and verdict of `count` items; nothing is written to disk."""
-    found = find_task(task)
+    script = open_script(
+        task, seed=seed, structured=_structured(decoding, model), shots=shots, passages=passages, teacher=teacher
+    )
+    found = script.task
     subject = Subject(found.format, found.language, found.prompt_text)
-    run = Run(found, count, resolve(model), engine, seed, _structured(decoding, model), read_plan(), subject)
+    run = Run(found, count, resolve(model), engine, seed, script, read_plan(), subject)
     ledger = Ledger(Path(":memory:"))
     controller = _controller(run, ledger)
+    if engine == "vllm":
+        check_context_length(script, run.model.path)
     served = _start_engine(run)
     prompts: dict[int, list[str]] = {}
 
@@ -160,13 +180,39 @@ def preview(
         {
             "id": controller.row_id(item.slot),
             "label": ledger.slots()[item.slot],
-            "prompts": prompts[item.slot],
+            "prompts": prompts.get(item.slot, []),
             "replies": [reply.text for reply in ledger.replies(item.slot)],
             "row": item.row,
             "verdict": f"{item.verdict} {item.reason} {item.evidence}".strip(),
         }
         for item in ledger.verdicts()
     ]
+
+
+def open_script(
+    task: str,
+    *,
+    seed: int,
+    structured: bool,
+    shots: Path | None = None,
+    passages: Path | None = None,
+    teacher: Path | None = None,
+) -> Script:
+    """Return what the slots of a task ask for, with the real text and the teacher it is given.
+
+    A teacher brings its tag set, which becomes that of the task. Raises UserError where one is missing or of no use.
+    """
+    found = find_task(task)
+    if (teacher is not None) != isinstance(found.format, TagsFormat):
+        needs = "needs --teacher CKPT, a token classifier made by evaluator train" if teacher is None else "has no use"
+        raise UserError(f"{task} {needs}" + ("" if teacher is None else f" for --teacher {teacher}: it is not tagged"))
+    grounding = read_grounding(found, shots=shots, passages=passages, seed=seed)
+    if teacher is None or not isinstance(found.format, TagsFormat):
+        return Script(found, seed=seed, structured=structured, grounding=grounding)
+    tagger = Teacher(teacher)
+    found = replace(found, format=TagsFormat(found.format.columns, tagger.labels))
+    grounding = replace(grounding, parents=(*grounding.parents, tagger.parent()))
+    return Script(found, seed=seed, structured=structured, grounding=grounding, teacher=tagger)
 
 
 def resolve_n(n: int | str, task: Task) -> int:
@@ -204,6 +250,8 @@ def _generate(run: Run, ledger: Ledger, out: Path, budget: int, started: Engine 
     controller.resume(key=lambda request: request.key(run.model.ref, run.model.revision))
     started_at, versions = time.monotonic(), {}
     if not controller.is_full:
+        if run.engine == "vllm":
+            check_context_length(run.script, run.model.path)
         engine = started or _start_engine(run, ray)
         try:
             versions = engine.versions
@@ -220,7 +268,7 @@ def _generate(run: Run, ledger: Ledger, out: Path, budget: int, started: Engine 
 def _controller(run: Run, ledger: Ledger) -> Controller:
     quotas = scale_counts(run.task.label_counts, run.n)
     filters = run.plan.build(run.subject)
-    return Controller(run.task, quotas, seed=run.seed, filters=filters, ledger=ledger, structured=run.structured)
+    return Controller(run.task, quotas, seed=run.seed, filters=filters, ledger=ledger, script=run.script)
 
 
 def _start_engine(run: Run, ray: str | None = None) -> Engine:
@@ -277,7 +325,8 @@ def _write_folder(run: Run, controller: Controller, out: Path, *, seconds: float
         labels=format_.labels,
         origin="synthetic",
         language=run.task.language,
-        licence=run.model.licence,
+        licence=derive(_parts(run)),
+        parents=run.script.grounding.parents,
         n=run.n,
         asked=sum(counts.values()),
         kept=counts["kept"],
@@ -308,6 +357,15 @@ def _write_folder(run: Run, controller: Controller, out: Path, *, seconds: float
     )
     write_card(out, manifest)
     return finish(out, manifest)
+
+
+def _parts(run: Run) -> list[Part]:
+    """Return what the rows are made from: the generator and the real text and teacher it was given."""
+    given = (
+        Part(parent["role"], str(parent.get("task", parent.get("file"))), parent["licence"])
+        for parent in run.script.grounding.parents
+    )
+    return [Part("generator", run.model.ref, run.model.licence), *given]
 
 
 def _acceptance(controller: Controller) -> dict[str, float]:

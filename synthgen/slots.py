@@ -18,7 +18,10 @@ from typing import Any
 from synthgen.engines import Request, Sampling
 from synthgen.formats.base import ParseError, Row, clean_text
 from synthgen.formats.reply import text_object
+from synthgen.formats.tags import SENTENCE
+from synthgen.grounding import Grounding
 from synthgen.task import Step, Task
+from synthgen.teacher import Teacher
 
 
 @dataclass(slots=True)
@@ -46,16 +49,37 @@ class Ending:
 class Script:
     """The requests of a task's slots, and what the replies to them mean."""
 
-    def __init__(self, task: Task, *, seed: int, structured: bool) -> None:
-        """Ask for flat JSON objects if `structured`, else for plain completions."""
+    def __init__(
+        self,
+        task: Task,
+        *,
+        seed: int,
+        structured: bool,
+        grounding: Grounding | None = None,
+        teacher: Teacher | None = None,
+    ) -> None:
+        """Ask for flat JSON objects if `structured`, else for plain completions; `teacher` tags what is written."""
         self.task, self.seed, self.structured = task, seed, structured
+        self.grounding, self._teacher = grounding or Grounding(), teacher
         self._opened: Counter[str] = Counter()
 
     def open(self, number: int, cell: str) -> Slot:
         """Return a new slot: with shared stems the cell's next place in a stem, else a stem of its own."""
         stem = self.next_stem(cell) if self.task.per_stem else number
         self._opened[cell] += 1
-        return Slot(number, cell, stem)
+        slot = Slot(number, cell, stem)
+        if self.grounding.passages:
+            _begin(slot, {self.task.stem: self.grounding.passage(stem)})
+        return slot
+
+    def imagined(self, cell: str, step: int, texts: dict[str, str]) -> Slot:
+        """Return a slot that is no example: where an example of the cell would be with these texts."""
+        return Slot(0, cell, 0, dict(texts), step)
+
+    @property
+    def shares_stems(self) -> bool:
+        """Whether slots wait for a first text that another writes; a passage is there from the start."""
+        return bool(self.task.per_stem) and not self.grounding.passages
 
     def next_stem(self, cell: str) -> int:
         """Return the shared stem that the cell's next slot will join."""
@@ -74,26 +98,36 @@ class Script:
         step = self.steps(slot)[slot.step]
         schema = json.dumps(text_object(*step.fields)) if self.structured else None
         sampling = Sampling(step.max_tokens, step.temperature, step.top_k, () if schema else step.stop, schema)
-        return Request((slot.number, slot.step), step.render(self.variables(slot)), sampling, nonce=slot.number)
+        prompt = step.render(self.variables(slot))
+        if self.structured:
+            prompt += "\n\nAnswer with JSON: " + json.dumps(dict.fromkeys(step.fields, "…"), ensure_ascii=False)
+        return Request((slot.number, slot.step), prompt, sampling, nonce=slot.number)
 
     def read(self, slot: Slot, reply: str) -> None:
         """Add the texts of a reply to the slot and move it on; ParseError with the reason when they are not there."""
         step = self.steps(slot)[slot.step]
         texts = _json_texts(reply, step) if self.structured else _plain_texts(reply, step)
-        slot.texts |= {name: clean_text(text) for name, text in texts.items()}
+        cleaned = {name: clean_text(text) for name, text in texts.items()}
+        self.task.conditions.check_texts(cleaned)
+        slot.texts |= cleaned
         slot.step += 1
 
     def row(self, slot: Slot) -> Row:
         """Return the row of a written slot; ParseError with the reason when its texts make none."""
-        drawn = self._attributes(slot.stem)
-        return self.task.format.assemble({**drawn, **slot.texts}, slot.cell)
+        texts = self._teacher.texts(slot.texts[SENTENCE]) if self._teacher is not None else slot.texts
+        row = self.task.format.assemble({**self._attributes(slot.stem), **texts}, slot.cell)
+        self.task.conditions.check_row(self.task.format, row)
+        return row
 
     def variables(self, slot: Slot) -> dict[str, object]:
         """Return what a template may use: the stem's attributes, the label, its definition and examples, the texts."""
+        shots = {**self.task.shots, **self.grounding.shots}
         label = {
             "label": slot.cell,
             "definition": self.task.definitions.get(slot.cell, slot.cell),
-            "shots": self.task.shots.get(slot.cell) or self.task.shots.get("any", ()),
+            "definitions": self.task.definitions,
+            "shots": shots.get(slot.cell) or shots.get("any", ()),
+            "real_stems": [row for rows in self.grounding.shots.values() for row in rows],
             "language": self.task.language,
         }
         return {**self._attributes(slot.stem), **label, **slot.texts}
@@ -117,9 +151,9 @@ class _Stem:
 class Stems:
     """The first texts that slots share. The first slot opened for a stem writes it, the others wait for it."""
 
-    def __init__(self, task: Task) -> None:
-        """Share nothing when the task shares no stem."""
-        self._shared = bool(task.per_stem)
+    def __init__(self, *, shared: bool) -> None:
+        """Let every slot write its own when they are not shared."""
+        self._shared = shared
         self._stems: dict[int, _Stem] = {}
 
     def join(self, slot: Slot) -> bool | Ending:

@@ -99,14 +99,19 @@ def self_bleu(texts: list[str], *, seed: int = 0) -> dict[str, Any]:
 
 def word_overlap(rows: list[Row], first: str, second: str, *, seed: int = 0) -> dict[str, float]:
     """Return the mean share of the second text's words that occur in the first, and in a shuffled row's first."""
-    firsts = [_words(row[first]) for row in rows]
-    seconds = [_words(row[second]) for row in rows]
+    firsts = [words(row[first]) for row in rows]
+    seconds = [words(row[second]) for row in rows]
     shuffled = list(firsts)
     random.Random(seed).shuffle(shuffled)
     return {"paired": round(_mean_share(firsts, seconds), 4), "shuffled": round(_mean_share(shuffled, seconds), 4)}
 
 
-def _words(text: str) -> set[str]:
+def words(text: str) -> set[str]:
+    """Return the words of a text without case and punctuation.
+
+    >>> sorted(words("Tea, or not tea?"))
+    ['not', 'or', 'tea']
+    """
     return {word.strip(".,;:!?\"'()").casefold() for word in text.split()} - {""}
 
 

@@ -20,13 +20,15 @@ from typing import Any
 from jinja2 import StrictUndefined, Template, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from synthgen.conditions import Conditions, condition_faults
 from synthgen.errors import UserError, unknown
 from synthgen.formats import FORMATS, Format, format_from_manifest
 
 _HEADER = re.compile(r"\A\+\+\+\n(?P<header>.*?)\n\+\+\+\n(?P<body>.*)\Z", re.DOTALL)
 _SECTION = re.compile(r"^## (\w+)\n", re.MULTILINE)
 _REQUIRED = {"title", "format", "columns", "language", "real_size", "label_counts", "licence", "source"}
-_OPTIONAL = {"definitions", "attributes", "shots", "steps", "per_stem", "hub"}
+_OPTIONAL = {"definitions", "attributes", "shots", "steps", "stem", "per_stem", "conditions", "hub"}
+_VARIABLES = {"label", "definition", "definitions", "shots", "real_stems", "language"}
 _STEP_KEYS = {"max_tokens": int, "temperature": float, "top_k": int, "stop": list, "fields": dict, "labels": list}
 
 _jinja = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False, autoescape=False)
@@ -87,7 +89,8 @@ class Attribute:
 class Task:
     """A task as its prompt file defines it; `label_counts` are the real training set's.
 
-    `per_stem` says how many slots of each label share one first text (a premise, a passage); empty when none do.
+    `stem` is the first text, where real text may stand instead (a premise, a passage), else empty; `per_stem` says how
+    many slots of each label share one, empty when none do.
     """
 
     name: str
@@ -103,7 +106,9 @@ class Task:
     shots: dict[str, tuple[dict[str, str], ...]]
     steps: tuple[Step, ...]
     prompt_text: str
+    stem: str = ""
     per_stem: dict[str, int] = field(default_factory=dict)
+    conditions: Conditions = field(default_factory=Conditions)
     hub: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -187,7 +192,8 @@ def _build(name: str, header: dict[str, Any], sections: dict[str, str], prompt_t
     return Task(
         name=name,
         title=header["title"],
-        format=format_from_manifest(header["format"], header["columns"], labels),
+        # A teacher brings its tag set; the quota cell of a tagging task is no tag.
+        format=format_from_manifest(header["format"], header["columns"], () if header["format"] == "tags" else labels),
         language=header["language"],
         real_size=header["real_size"],
         label_counts=dict(header["label_counts"]),
@@ -198,7 +204,9 @@ def _build(name: str, header: dict[str, Any], sections: dict[str, str], prompt_t
         shots={label: tuple(items) for label, items in header.get("shots", {}).items()},
         steps=steps,
         prompt_text=prompt_text,
+        stem=header.get("stem", ""),
         per_stem=dict(header.get("per_stem", {})),
+        conditions=Conditions(**header.get("conditions", {})),
         hub=dict(header.get("hub", {})),
     )
 
@@ -236,13 +244,15 @@ def _header_faults(header: dict[str, Any]) -> list[Fault]:
         faults.append(
             ("label_counts", f"label counts sum to {sum(labels.values())}, real_size is {header.get('real_size')}")
         )
+    extra = {"shots": {"any"}, "definitions": {"right", "wrong"} if header.get("format") == "choice" else set()}
     for table in ("definitions", "shots", "per_stem"):
-        known_labels = {*labels, "any"} if table == "shots" else labels
+        allowed = [*labels, *extra.get(table, ())]
         faults += [
-            (label, str(unknown("label", label, labels)))
-            for label in header.get(table, {})
-            if label not in known_labels
+            (label, str(unknown("label", label, allowed))) for label in header.get(table, {}) if label not in allowed
         ]
+    faults += condition_faults(header.get("conditions", {}))
+    if (stem := header.get("stem")) and stem != next(iter(header.get("steps", {})), ""):
+        faults.append(("stem", f"stem '{stem}' is not the first step: {', '.join(header.get('steps', {})) or 'none'}"))
     return faults
 
 
@@ -252,10 +262,20 @@ def _step_faults(header: dict[str, Any], sections: dict[str, str]) -> list[Fault
     faults: list[Fault] = [
         (f"## {name}", f"section '{name}' has no [steps.{name}]") for name in sections if name not in steps
     ]
-    available = {"label", "definition", "shots", "shot_premises", "language", "passage", *header.get("attributes", {})}
+    available = _VARIABLES | set(header.get("attributes", {}))
     for name, options in steps.items():
         anchor = f"[steps.{name}]"
         faults += [(anchor, str(unknown("key", key, _STEP_KEYS))) for key in options if key not in _STEP_KEYS]
+        faults += [
+            (anchor, f"step '{name}': {key} is {options[key]!r}; expected {kind.__name__}")
+            for key, kind in _STEP_KEYS.items()
+            if key in options and not isinstance(options[key], (int, float) if kind is float else kind)
+        ]
+        faults += [
+            (anchor, f"step '{name}': " + str(unknown("label", label, header.get("label_counts", {}))))
+            for label in options.get("labels", ())
+            if label not in header.get("label_counts", {})
+        ]
         if name not in sections:
             faults.append((anchor, f"step '{name}' has no section '## {name}'"))
             continue

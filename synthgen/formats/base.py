@@ -46,6 +46,9 @@ class Format(Protocol):
     def assemble(self, texts: Mapping[str, str], cell: str) -> Row:
         """Return the row made of generated texts, or raise ParseError."""
 
+    def texts_of(self, row: Mapping[str, Any]) -> dict[str, str]:
+        """Return the texts that `assemble` would make the row of: an example as a prompt shows it."""
+
     def check(self, row: Mapping[str, Any]) -> str | None:
         """Return why a row breaks the format, None when it is well-formed."""
 

@@ -131,6 +131,13 @@ class ChoiceFormat:
             raise ParseError(reason)
         return row
 
+    def texts_of(self, row: Mapping[str, Any]) -> dict[str, str]:
+        """Return the `generated_texts` of a row: the right option as `answer`, the others as distractors in order."""
+        options = list(self.options(row))
+        answer = options.pop(self.labels.index(self.cell(row)))
+        before = {name: row[name] for name in self.generated_texts if name in row}
+        return before | {ANSWER: answer} | {f"distractor{i}": text for i, text in enumerate(options, start=1)}
+
     def check(self, row: Mapping[str, Any]) -> str | None:
         """Return why a row breaks the format, None when it is well-formed."""
         options = self.options(row)

@@ -73,6 +73,10 @@ class PairFormat:
         text_a, text_b = (clean_text(texts[field]) for field in self.fields)
         return self.to_row(Pair(text_a, text_b, self.labels.index(cell)))
 
+    def texts_of(self, row: Mapping[str, Any]) -> dict[str, str]:
+        """Return the two texts by column."""
+        return self.translatable(row)
+
     def check(self, row: Mapping[str, Any]) -> str | None:
         """Return why a row breaks the format, None when it is well-formed."""
         for field in self.fields:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +12,8 @@ from synthgen.formats.base import Features, ParseError, Row, clean_text, integer
 from synthgen.formats.reply import text_object
 
 ANSWERABLE, UNANSWERABLE = "answerable", "unanswerable"
+_JOINER = "\u200d"
+_MODIFIERS = {chr(code) for code in range(0x1F3FB, 0x1F400)}  # emoji skin tones
 COLUMNS = ("id", "title", "context", "question", "answers")
 
 
@@ -96,6 +100,11 @@ class SpanFormat:
             record = Span(context, question, answer, start, record.title)
         return self.to_row(record)
 
+    def texts_of(self, row: Mapping[str, Any]) -> dict[str, str]:
+        """Return title, context, question and, where there is one, the answer."""
+        texts = {name: row[name] for name in ("title", "context", "question")}
+        return texts | ({"answer": row["answers"]["text"][0]} if row["answers"]["text"] else {})
+
     def check(self, row: Mapping[str, Any]) -> str | None:
         """Return why a row breaks the format, None when it is well-formed."""
         for field in self.text_columns:
@@ -118,7 +127,8 @@ class SpanFormat:
 
 
 def locate(context: str, answer: str, start: str | None = None) -> int:
-    """Return the character offset of an answer; ParseError when it is absent, or repeated with no `start` to choose.
+    """Return the character offset of an answer; ParseError when it is absent, part of a word, or repeated with no
+    `start` to choose.
 
     >>> locate("Rome, not rome", "rome")
     10
@@ -127,9 +137,29 @@ def locate(context: str, answer: str, start: str | None = None) -> int:
         if not start.isdecimal() or context[int(start) : int(start) + len(answer)] != answer:
             raise ParseError("answer is not at its offset")
         return int(start)
-    first = context.find(answer)
-    if first < 0:
+    starts = [match.start() for match in re.finditer(f"(?={re.escape(answer)})", context)]
+    if not starts:
         raise ParseError("answer not in context")
-    if context.find(answer, first + 1) >= 0:
+    whole = [start for start in starts if is_whole(context, start, start + len(answer))]
+    if not whole:
+        raise ParseError("answer cuts a word")
+    if len(whole) > 1:
         raise ParseError("answer occurs more than once")
-    return first
+    return whole[0]
+
+
+def is_whole(context: str, start: int, end: int) -> bool:
+    """Say whether no word, letter with its marks, or joined emoji runs across the borders of `context[start:end]`.
+
+    >>> is_whole("An antique", 0, 2), is_whole("An antique", 3, 6)
+    (True, False)
+    """
+    return not (_runs_on(context, start) or _runs_on(context, end))
+
+
+def _runs_on(context: str, border: int) -> bool:
+    if not 0 < border < len(context):
+        return False
+    before, after = context[border - 1], context[border]
+    joins = unicodedata.category(after) in ("Mn", "Me", "Mc") or _JOINER in (before, after) or after in _MODIFIERS
+    return joins or (before.isalnum() and after.isalnum())

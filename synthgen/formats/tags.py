@@ -73,6 +73,10 @@ class TagsFormat:
             raise ParseError(reason)
         return row
 
+    def texts_of(self, row: Mapping[str, Any]) -> dict[str, str]:
+        """Return the sentence; its tags are the teacher's to give."""
+        return {SENTENCE: self.sentence(row)}
+
     def check(self, row: Mapping[str, Any]) -> str | None:
         """Return why a row breaks the format, None when it is well-formed."""
         tokens, tags = row[self.columns[0]], row[self.columns[1]]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import UserError
-from synthgen.formats.span import Span, SpanFormat
+from synthgen.formats.span import Span, SpanFormat, is_whole
 from synthgen.real.items import Item, read_json, require
 
 NEIGHBOURHOOD = 60
@@ -66,7 +66,7 @@ def occurrences(context: str, answer: str) -> list[int]:
     if not answer:
         raise UserError("an answer is empty")
     starts = [match.start() for match in re.finditer(f"(?={re.escape(answer)})", context)]
-    return [start for start in starts if _is_whole(context, start, start + len(answer))] or starts
+    return [start for start in starts if is_whole(context, start, start + len(answer))] or starts
 
 
 def place_answer(context: str, question: str, answer: str, starts: list[int]) -> tuple[int, str]:
@@ -91,10 +91,3 @@ def place_answer(context: str, question: str, answer: str, starts: list[int]) ->
 
 def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.casefold()))
-
-
-def _is_whole(context: str, start: int, end: int) -> bool:
-    """Say whether no word runs across the borders of `context[start:end]`."""
-    cuts_before = context[start - 1 : start].isalnum() and context[start].isalnum()
-    cuts_after = context[end : end + 1].isalnum() and context[end - 1].isalnum()
-    return not (cuts_before or cuts_after)

@@ -173,7 +173,7 @@ make("mnli", n=300, model=sys.argv[1], engine="scripted", out=Path(sys.argv[2]),
 def test_a_run_killed_twice_resumes_with_nothing_lost_and_nothing_doubled(tiny_model: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     asked = 0
-    for after in (150, 310):
+    for after in (100, 180):
         command = [sys.executable, "-c", _KILLED, tiny_model, str(out), str(after)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
         assert done.returncode == -9, done.stderr

@@ -60,7 +60,14 @@ def test_an_unanswerable_question_has_empty_lists() -> None:
     ("given_texts", "reason"),
     [
         ({"context": "Tea is hot.", "question": "?", "answer": "coffee"}, "answer not in context"),
-        ({"context": "aaa", "question": "?", "answer": "aa"}, "answer occurs more than once"),
+        ({"context": "aa, aa", "question": "?", "answer": "aa"}, "answer occurs more than once"),
+        ({"context": "An antique", "question": "?", "answer": "ant"}, "answer cuts a word"),
+        ({"context": "Cafe\u0323s close", "question": "?", "answer": "Cafe"}, "answer not in context"),
+        ({"context": "A \U0001f44d\U0001f3fd here", "question": "?", "answer": "\U0001f44d"}, "answer cuts a word"),
+        (
+            {"context": "\U0001f469\u200d\U0001f52c works", "question": "?", "answer": "\U0001f469"},
+            "answer cuts a word",
+        ),
         ({"context": "Tea, tea", "question": "?", "answer": "tea", "answer_start": "0"}, "answer is not at its offset"),
         ({"context": "Tea", "question": "?", "answer": "Tea", "answer_start": "-3"}, "answer is not at its offset"),
         ({"context": "Tea", "question": " ", "answer": "Tea"}, "empty text"),
