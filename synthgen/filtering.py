@@ -7,12 +7,10 @@ fails in the middle.
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +20,6 @@ from synthgen.dataset import (
     Manifest,
     Origin,
     drafted,
-    file_sha256,
     finish,
     is_finished,
     read_manifest,
@@ -76,13 +73,8 @@ def filter(
 
 def _parent(opened: OpenedSet) -> dict[str, Any]:
     """Return what the manifest says of the input: its contents and what its licence asks."""
-    content = opened.manifest.content_hash if opened.manifest else _content_hash(opened.paths)
     facts = {"role": "filtered", "name": opened.name, "task": opened.task, "origin": opened.origin}
-    return facts | {"licence": opened.licence, "rows": opened.rows, "content_hash": content}
-
-
-def _content_hash(paths: Sequence[Path]) -> str:
-    return sha256(json.dumps([file_sha256(path) for path in paths]).encode()).hexdigest()
+    return facts | {"licence": opened.licence, "rows": opened.rows, "content_hash": opened.content_hash}
 
 
 def _same_or_refused(out: Path, record: dict[str, Any], parent: dict[str, Any]) -> Manifest:

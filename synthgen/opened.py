@@ -6,6 +6,8 @@ there are none, further columns are left out. Nothing of the folder is changed.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from synthgen.dataset import (
     Origin,
     arrow_schema,
     dataset_format,
+    file_sha256,
     is_finished,
     read_manifest,
     row_features,
@@ -52,6 +55,13 @@ class OpenedSet:
     def schema(self) -> pa.Schema:
         """The schema of every table."""
         return arrow_schema(self.features)
+
+    @property
+    def content_hash(self) -> str:
+        """Hash of the files: equal for equal data, whatever the folder is called."""
+        if self.manifest:
+            return self.manifest.content_hash
+        return hashlib.sha256(json.dumps([file_sha256(path) for path in self.paths]).encode()).hexdigest()
 
     def tables(self, rows: int = ROWS_PER_GROUP) -> Iterator[pa.Table]:
         """Yield the rows in order, so many at a time; UserError names a file that cannot be read and why."""

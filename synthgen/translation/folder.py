@@ -1,0 +1,154 @@
+"""The verdict on every translated row, and the dataset folder of those that stay."""
+
+from __future__ import annotations
+
+import json
+import statistics as stats
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from synthgen import __version__
+from synthgen.datacard import write_card
+from synthgen.dataset import Manifest, Rejection, finish, row_features, write_rejected, write_rows
+from synthgen.formats.base import Row
+from synthgen.ledger import Ledger, StoredVerdict
+from synthgen.licences import Part, derive
+from synthgen.provenance import command_line, hardware, public_name
+from synthgen.statistics import describe
+from synthgen.translation import run
+from synthgen.translation.quality import Scores, fault, round_trip, score, summary
+from synthgen.translation.rows import translatable, with_texts
+
+if TYPE_CHECKING:
+    from synthgen.translation.run import Job
+
+
+def write(job: Job, ledger: Ledger, *, seconds: float) -> Manifest:
+    """Judge every row from the ledger, write rows, rejections, card and manifest, and return the manifest."""
+    checks = _judge(job, ledger)
+    features = row_features(job.opened.format, translated=True)
+    files = write_rows(job.out, _kept(ledger), features) | write_rejected(job.out, _rejections(ledger))
+    verdicts = Counter(item.verdict for item in ledger.verdicts())
+    reasons = Counter(item.reason for item in ledger.verdicts("rejected"))
+    cells = Counter(job.opened.format.cell(row) for row in _kept(ledger))
+    backend, parent = job.backend, job.parent()
+    earlier = job.opened.manifest
+    parts = [Part("translated", parent["name"], parent["licence"]), Part("translator", backend.ref, backend.licence)]
+    manifest = Manifest(
+        task=job.opened.task,
+        format=job.opened.format.name,
+        columns=job.opened.format.columns,
+        labels=job.opened.format.labels,
+        origin="translated",
+        language=job.target,
+        licence=derive(parts),
+        n=verdicts["kept"],
+        asked=job.opened.rows,
+        kept=verdicts["kept"],
+        failed=verdicts["failed"],
+        rejected=dict(reasons.most_common()),
+        label_counts={cell: cells[cell] for cell in dict.fromkeys([*job.opened.format.labels, *cells]) if cells[cell]},
+        seed=earlier.seed if earlier else 0,
+        files=files,
+        attempts=_attempts(ledger),
+        model={
+            "ref": public_name(backend.ref),
+            "revision": backend.revision,
+            "licence": backend.licence,
+            "note": backend.note,
+        },
+        engine=backend.name,
+        sampling=dict(backend.settings),
+        parents=(*(earlier.parents if earlier else ()), parent),
+        versions={"synthgen-evaluator": __version__, **backend.versions},
+        tokens=ledger.token_totals(),
+        seconds=round(seconds, 1),
+        hardware=hardware(),
+        statistics=describe(job.opened.format, _kept(ledger)) if verdicts["kept"] else {},
+        checks={"translation": checks},
+        command=command_line(),
+    )
+    write_card(job.out, manifest)
+    return finish(job.out, manifest)
+
+
+def _judge(job: Job, ledger: Ledger) -> dict[str, Any]:
+    """Make the verdicts anew and return what the manifest says of the translation."""
+    scores = {number: _scored(job, ledger, number, row) for number, row in _rows(job)}
+    found = [each for each in scores.values() if each]
+    median = stats.median(each.length_ratio for each in found) if found else 1.0
+    ledger.forget_verdicts()
+    for number, row in _rows(job):
+        ledger.add_verdict(_verdict(job, ledger, (number, row), scores[number], median))
+    ledger.commit()
+    limits = job.options.thresholds
+    thresholds = {name: getattr(limits, name) for name in ("most_copied", "shortest", "longest")}
+    kept = sum(1 for _ in ledger.verdicts("kept"))
+    facts = {"from": job.source, "to": job.target, "translated": len(found), "of": len(scores)}
+    facts |= {"survival": round(kept / len(scores), 4), "before_filtering": summary(found), "thresholds": thresholds}
+    return facts | {"round_trip": _round_trip(job, ledger)}
+
+
+def _scored(job: Job, ledger: Ledger, number: int, row: Row) -> Scores | None:
+    texts = {path: each.text for path, each in run.read_translation(ledger, number).items()}
+    return score(translatable(job.opened.format, row), texts, job.target) if texts else None
+
+
+def _verdict(
+    job: Job, ledger: Ledger, numbered: tuple[int, Row], scores: Scores | None, median: float
+) -> StoredVerdict:
+    number, row = numbered
+    if scores is None:
+        reply = run.last_reply(ledger, number, run.TEXTS)
+        reason, evidence = json.loads(reply.error) if reply and reply.error else ("no reply", "")
+        failed = reply is None or reply.outcome != "ok"
+        return StoredVerdict(number, "failed" if failed else "rejected", reason, "translation", evidence, row)
+    texts = {path: each.text for path, each in run.read_translation(ledger, number).items()}
+    new = with_texts(row, texts) | {"language": job.target, "translated_from": row["id"]}
+    if wrong := fault(scores, median, job.options.thresholds):
+        return StoredVerdict(number, "rejected", wrong[0], "translation quality", wrong[1], new)
+    # A fault that the source has too is the source's: real rows are kept as they were released.
+    if (broken := job.opened.format.check(new)) and not job.opened.format.check(row):
+        return StoredVerdict(number, "rejected", broken, "format", "the source row is well-formed", new)
+    return StoredVerdict(number, "kept", "", "", "", new)
+
+
+def _round_trip(job: Job, ledger: Ledger) -> dict[str, Any] | str:
+    returned = {
+        reply.slot: {path: each["text"] for path, each in json.loads(reply.text).items()}
+        for reply in ledger.replies()
+        if reply.step == run.RETURNED and reply.text
+    }
+    if not returned:
+        return f"not done: {job.backend.ref} was not asked to translate {job.target} to {job.source}, or cannot"
+    pairs = [
+        (text, returned[number].get(path, ""))
+        for number, row in _rows(job)
+        if number in returned
+        for path, text in translatable(job.opened.format, row).items()
+    ]
+    return {"rows": len(returned)} | round_trip(*map(list, zip(*pairs, strict=True)))
+
+
+def _rows(job: Job) -> Iterator[tuple[int, Row]]:
+    number = 0
+    for table in job.opened.tables():
+        for row in table.to_pylist():
+            yield number, row
+            number += 1
+
+
+def _kept(ledger: Ledger) -> Iterator[Row]:
+    return (item.row for item in ledger.verdicts("kept"))
+
+
+def _rejections(ledger: Ledger) -> Iterator[Rejection]:
+    for item in ledger.verdicts("rejected"):
+        yield Rejection(item.row["id"], item.reason, item.stage, item.evidence, item.row)
+
+
+def _attempts(ledger: Ledger) -> dict[str, int]:
+    replies = ledger.replies()
+    outcomes = Counter("bad" if each.outcome == "ok" and not each.text else each.outcome for each in replies)
+    return {name: outcomes[name] for name in ("ok", "bad", "http", "timeout")}

