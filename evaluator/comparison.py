@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from evaluator import resampling
+from evaluator.aggregate import Aggregate, Choice, aggregates, best_sources
 from evaluator.pairs import Pair, pairs_of, rounded, with_holm
 from evaluator.results import Results
 from evaluator.scaling import Curve, ExchangeRate, exchange_rate, fit_curves
@@ -101,6 +102,8 @@ class Comparison:
     problems: tuple[Problem, ...]
     cells: tuple[Mapping[str, Any], ...] = field(repr=False)
     gaps: tuple[Point, ...] = ()
+    aggregates: tuple[Aggregate, ...] = ()
+    best_sources: tuple[Choice, ...] = ()
 
     def headline(self) -> list[Pair]:
         """Return the pairs over all targets: each common size, then each arm's full size."""
@@ -125,6 +128,8 @@ class Comparison:
             "pairs": [pair.document() for pair in self.pairs],
             "points": [point.document() for point in self.points],
             "gaps": [point.document() for point in self.gaps],
+            "aggregates": [aggregate.document() for aggregate in self.aggregates],
+            "best_sources": [{**asdict(c), "value": rounded(c.value)} for c in self.best_sources],
             "curves": [curve.document() for curve in self.curves],
             "exchange_rates": [_exchange_document(rate) for rate in self.exchange_rates],
             "cells": [dict(cell) for cell in self.cells],
@@ -186,6 +191,8 @@ def compare_results(results: Results, *, margin: float = 0.5, preferred: Sequenc
         problems=tuple(problems),
         cells=tuple(_cell_documents(table)),
         gaps=tuple(p for scope in scopes if scope.kind == "gap" for p in _points(arms, scope.key, scores)),
+        aggregates=tuple(aggregates(table)),
+        best_sources=tuple(best_sources(table)),
     )
 
 

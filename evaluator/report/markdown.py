@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from evaluator.comparison import Comparison
 from evaluator.pairs import Pair
-from evaluator.report import words
+from evaluator.report import averages, words
 
 
 def results_section(comparison: Comparison, note: str | None = None) -> str:
@@ -16,7 +18,7 @@ def results_section(comparison: Comparison, note: str | None = None) -> str:
         lines += [escape(note), ""]
     lines += [f"- {escape(words.sentence(pair))}" for pair in words.lead_pairs(comparison)]
     lines += [f"- {escape(words.exchange_sentence(rate))}" for rate in words.lead_rates(comparison)]
-    lines += ["", *_scores(comparison), "", *_differences(comparison), ""]
+    lines += ["", *_scores(comparison), "", *_differences(comparison), "", *_averages(comparison)]
     if comparison.problems:
         lines += ["### Problems", "", *(f"- {escape(line)}" for line in words.problem_lines(comparison.problems)), ""]
     lines += [f"Estimand: {comparison.estimand['text']}.", "", f"`{comparison.signature}`", ""]
@@ -33,6 +35,20 @@ def _scores(comparison: Comparison) -> list[str]:
         shown = " | ".join("missing" if value != value else f"{value:.2f}" for value in values)
         lines.append(f"| {escape(arm)} | {size:,} | {shown} |")
     return lines
+
+
+def _averages(comparison: Comparison) -> list[str]:
+    lines = []
+    if rows := averages.average_rows(comparison):
+        lines += [f"### {averages.AVERAGES}", "", *_table(averages.AVERAGES_HEADER, rows), ""]
+    if rows := averages.best_rows(comparison):
+        lines += [f"### {averages.BEST}", "", *_table(averages.BEST_HEADER, rows), ""]
+    return lines
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    shown = [header, ["---"] * len(header), *([escape(cell) for cell in row] for row in rows)]
+    return [f"| {' | '.join(row)} |" for row in shown]
 
 
 def _is_column(scope: str) -> bool:

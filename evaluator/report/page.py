@@ -18,7 +18,7 @@ from markupsafe import Markup
 from evaluator.comparison import Comparison, Point
 from evaluator.languages import ENGLISH, LANGUAGES
 from evaluator.pairs import Pair
-from evaluator.report import charts, methods, words
+from evaluator.report import averages, charts, methods, words
 from evaluator.report.sidefiles import data_cards, plan_rows
 
 GROUPS = {"target": "Targets", "family": "Families", "script": "Scripts", "language": "Languages"}
@@ -217,7 +217,11 @@ class FullTable:
 
 
 def _tables(comparison: Comparison) -> list[FullTable]:
-    return [_scores_table(comparison), _pairs_table(comparison), _cells_table(comparison)]
+    published, best = averages.average_rows(comparison), averages.best_rows(comparison)
+    found = [_scores_table(comparison), _pairs_table(comparison), _cells_table(comparison)]
+    found.append(FullTable("averages", averages.AVERAGES, averages.AVERAGES_HEADER, published, 3))
+    found.append(FullTable("best_sources", averages.BEST, averages.BEST_HEADER, best, 1))
+    return [table for table in found if table.rows]
 
 
 def _scores_table(comparison: Comparison) -> FullTable:

@@ -106,7 +106,8 @@ class Target:
     the items of a stage before the training proper, with its own labels. `cap` makes a smaller test set; `file_code` is
     the language's name in file names; `scores_missing` says that an item without a prediction counts 0.
     `hub_files` make the files from the hub; none means that they must be obtained by hand. `is_parallel` says that the
-    languages hold the same items under the same ids, `is_translated` that they hold the same items in another order.
+    languages hold the same items under the same ids, `is_translated` that they hold the same items in another order;
+    `new_in_xtreme_r` are the languages that the older XTREME did not have.
     """
 
     name: str
@@ -135,6 +136,7 @@ class Target:
     pretrain_labels: tuple[str, ...] = ()
     scores_missing: bool = False
     hub_files: tuple[HubFile, ...] = ()
+    new_in_xtreme_r: tuple[str, ...] = ()
     in_xtreme9: bool = True
     in_xtreme_r: bool = True
 

@@ -51,6 +51,7 @@ TARGET = Target(
     train=train,
     score=score_tags,
     parse=tag_lines(LABELS),
+    new_in_xtreme_r=codes("az gu lt pa pl qu ro uk"),
     hub_files=(
         HubFile("panx/test-{language}.tsv", _HUB, "{language}", "test", _TAGGED),
         HubFile("panx/dev-{language}.tsv", _HUB, "{language}", "validation", _TAGGED),

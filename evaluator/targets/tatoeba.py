@@ -8,7 +8,7 @@ import numpy as np
 
 from evaluator.metrics.classification import accuracy
 from evaluator.metrics.retrieval import Vectors, nearest
-from evaluator.targets.base import DataRoot, Source, Split, Target
+from evaluator.targets.base import DataRoot, Source, Split, Target, codes
 from evaluator.targets.files import read_lines
 from evaluator.targets.predictions import number_lines
 from evaluator.targets.writers import HubFile, tsv
@@ -70,6 +70,7 @@ TARGET = Target(
     read=read,
     score=accuracy,
     parse=number_lines,
+    new_in_xtreme_r=codes("az lt pl ro uk"),
     rank=rank,
     cap=cap,
     file_code=ISO_639_3.__getitem__,

@@ -52,6 +52,7 @@ TARGET = Target(
     train=train,
     score=score_tags,
     parse=tag_lines(LABELS),
+    new_in_xtreme_r=codes("lt pl ro uk wo"),
     hub_files=(
         HubFile("udpos/test-{language}.tsv", "google/xtreme", "udpos.{name}", "test", _TAGGED),
         HubFile("udpos/dev-en.tsv", "google/xtreme", "udpos.English", "validation", _TAGGED, language="en"),

@@ -33,6 +33,7 @@ TARGET = Target(
     train=squad.train,
     score=score_squad,
     parse=answers_by_id,
+    new_in_xtreme_r=("ro",),
     scores_missing=True,
     hub_files=(
         HubFile("xquad/xquad.{language}.json", "google/xquad", "xquad.{language}", "validation", writers.squad),
