@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pyarrow.parquet as pq
 
 from evaluator.languages import language
 from evaluator.targets import load_all, select
@@ -20,6 +22,7 @@ from evaluator.targets.writers import HubFile
 from synthgen.console import progress
 from synthgen.dataset import file_sha256, write_atomically
 from synthgen.errors import IncompleteError, missing_package
+from synthgen.hub import class_names, endpoint, parquet_files
 
 LOCK = "fetched.json"
 ATTEMPTS, WAIT_S = 3, 2.0
@@ -118,19 +121,43 @@ def _network_errors() -> tuple[type[BaseException], ...]:
     return (OSError, ValueError, *HfHubHTTPError.__bases__)
 
 
-def _load(file: HubFile, config: str, lock: dict[str, Any]) -> Iterable[Mapping[str, Any]]:
+def _load(file: HubFile, config: str, lock: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows of a hub split at the locked revision, class numbers replaced by the names that the file gives.
+
+    Hubs order labels as they like: mapped by number, one order's "neutral" is another's "entailment".
+    """
     try:
-        import datasets
-        from huggingface_hub import HfApi
+        from huggingface_hub import HfApi, hf_hub_download
     except ImportError:
-        raise missing_package("datasets", "hub", "fetching from the hub") from None
-    revisions = lock["revisions"]
-    if file.repository not in revisions:
-        revisions[file.repository] = HfApi().dataset_info(file.repository).sha
-    rows: Iterable[Mapping[str, Any]] = datasets.load_dataset(
-        file.repository, config or None, split=file.split, revision=revisions[file.repository]
-    )
-    return rows
+        raise missing_package("huggingface_hub", "hub", "fetching from the hub") from None
+    repository, revisions = file.repository, lock["revisions"]
+    revisions[repository], listed = _listing(HfApi(endpoint=endpoint()), repository, revisions.get(repository))
+    names = parquet_files(listed, config, file.split)
+    if not names:
+        raise ValueError(f"it has no Parquet files for {config or 'the only configuration'}/{file.split}")
+    for name in names:
+        yield from _rows(
+            hf_hub_download(repository, name, repo_type="dataset", revision=revisions[repository], endpoint=endpoint())
+        )
+
+
+def _listing(api: Any, repository: str, revision: str | None) -> tuple[str, list[str]]:  # noqa: ANN401 - an HfApi
+    info = api.dataset_info(repository, revision=revision)
+    return str(info.sha), [sibling.rfilename for sibling in info.siblings or []]
+
+
+def _rows(path: str) -> Iterator[Mapping[str, Any]]:
+    with pq.ParquetFile(path) as table:
+        names = class_names(table.schema_arrow.metadata)
+        for batch in table.iter_batches():
+            for row in batch.to_pylist():
+                yield row | {column: _named(row[column], of) for column, of in names.items()}
+
+
+def _named(value: Any, names: Sequence[str]) -> Any:  # noqa: ANN401 - a class number, or a list of them
+    if isinstance(value, list):
+        return [_named(item, names) for item in value]
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
 
 
 def _read_lock(root: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[1]
 SHARED = ("synthgen.errors", "synthgen.console", "synthgen.formats", "synthgen.dataset", "synthgen.packs")
 SHARED += ("synthgen.licences", "synthgen.provenance")  # what a card may say of parts and of the machine
+SHARED += ("synthgen.hub",)  # where Parquet files lie in a repository
 SHARED += ("synthgen.cluster",)  # both commands join a Ray cluster in the same way
 HEAVY = ("ray", "torch", "transformers", "vllm", "scipy", "datasets")
 

@@ -62,6 +62,12 @@ def _split(language: str, rows: Sequence[dict[str, Any]], path: Path) -> Split:
     return Split(language, ids, records, tuple(int(row["label"]) for row in rows), (path,))
 
 
+def _copa_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a hub row with its label as a number; the hub names the classes after the columns."""
+    names = ("choice1", "choice2")
+    return {**row, "label": names.index(row["label"]) if row["label"] in names else row["label"]}
+
+
 def _siqa_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a hub row in the shape of the data root: options in order, the answer as text; labels are "1" to "3"."""
     options = [row[f"answer{letter}"] for letter in "ABC"]
@@ -93,7 +99,7 @@ TARGET = Target(
     hub_files=(
         HubFile("xcopa/{language}/test.{language}.jsonl", "cambridgeltl/xcopa", "{language}", "test", jsonl()),
         HubFile("xcopa/{language}/val.{language}.jsonl", "cambridgeltl/xcopa", "{language}", "validation", jsonl()),
-        HubFile("xcopa/en/train.en.jsonl", "aps/super_glue", "copa", "train", jsonl(), language="en"),
+        HubFile("xcopa/en/train.en.jsonl", "aps/super_glue", "copa", "train", jsonl(_copa_row), language="en"),
         HubFile("socialiqa/train.jsonl", "lighteval/siqa", "", "train", jsonl(_siqa_row), language="en"),
     ),
 )

@@ -7,8 +7,6 @@ that the same command gives the same rows tomorrow, and needs no network then.
 from __future__ import annotations
 
 import json
-import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from synthgen.dataset import write_atomically
 from synthgen.errors import IncompleteError, UserError, missing_package
 from synthgen.formats import Format
 from synthgen.formats.base import Row
+from synthgen.hub import class_names, endpoint, parquet_files
 from synthgen.packs import cache_root
 from synthgen.real.items import UNLABELLED, Item, require
 from synthgen.real.sources import HubSplit, Source
@@ -62,19 +61,8 @@ def fetch_split(split: HubSplit, source: Source) -> list[Fetched]:
 
 
 def split_files(names: list[str], split: HubSplit) -> list[str]:
-    """Return the Parquet files of a split, in shard order, in any of the layouts the hub uses.
-
-    >>> layout = ["mnli/train-00000-of-00001.parquet", "qqp/train-00000-of-00001.parquet", "mnli/test-0.parquet"]
-    >>> split_files(layout, HubSplit("nyu-mll/glue", "mnli"))
-    ['mnli/train-00000-of-00001.parquet']
-    >>> split_files(["default/train/0000.parquet"], HubSplit("allenai/cosmos_qa", "default"))
-    ['default/train/0000.parquet']
-    """
-    of_split = re.compile(rf"(.*/)?{re.escape(split.split)}([-./].*)?\.parquet")
-    found = sorted(name for name in names if of_split.fullmatch(name))
-    of_config = [name for name in found if split.config in name.split("/")[:-1]]
-    # A repository with one configuration keeps its files in data/ or at the top.
-    return of_config or [name for name in found if name.split("/")[0] == "data" or "/" not in name]
+    """Return the Parquet files of a split, in shard order."""
+    return parquet_files(names, split.config, split.split)
 
 
 def read_hub_parquet(path: Path, format_: Format) -> Iterator[Item]:
@@ -83,7 +71,7 @@ def read_hub_parquet(path: Path, format_: Format) -> Iterator[Item]:
         present = file.schema_arrow.names
         require(dict.fromkeys(present), format_.columns, str(path))
         columns = [name for name in present if name in format_.columns or name == "id"]
-        names = _class_names(file.schema_arrow.metadata or {})
+        names = class_names(file.schema_arrow.metadata)
         to_ours = {column: _label_map(names[column], format_, str(path)) for column in columns if column in names}
         for batch in file.iter_batches(BATCH_ROWS, columns=columns):
             for row in batch.to_pylist():
@@ -113,17 +101,6 @@ def _label_map(hub_names: list[str], format_: Format, where: str) -> dict[int, i
     return {number: format_.labels.index(name) for number, name in enumerate(hub_names)}
 
 
-def _class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
-    """Return {column: class names} of the columns that `datasets` stored as ClassLabel or as lists of it."""
-    info = json.loads(metadata.get(b"huggingface", b"{}")).get("info") or {}
-    found = {}
-    for column, feature in (info.get("features") or {}).items():
-        inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
-        if isinstance(inner, dict) and inner.get("_type") == "ClassLabel":
-            found[column] = list(inner["names"])
-    return found
-
-
 def _resolve(split: HubSplit) -> tuple[str, list[str]]:
     """Ask the hub for the branch's commit and its files; IncompleteError when the split is not among them."""
     from huggingface_hub import HfApi
@@ -138,11 +115,6 @@ def _resolve(split: HubSplit) -> tuple[str, list[str]]:
             f"it has {', '.join(parquet[:8]) or 'none'}"
         )
     return str(info.sha), files
-
-
-def endpoint() -> str | None:
-    """Return the hub to talk to when the environment names another than the usual one."""
-    return os.environ.get("HF_ENDPOINT") or None
 
 
 def _lock_key(split: HubSplit) -> str:
