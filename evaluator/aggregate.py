@@ -82,7 +82,7 @@ def aggregates(table: Table) -> list[Aggregate]:
 
 def _mean_cell(table: Table, cells: Sequence[Any]) -> Floats:
     hole = np.nan if any(cell in table.faults for cell in cells) else 0.0
-    mean: Floats = hole + sum(table.values[cell] for cell in cells) / len(cells)
+    mean: Floats = hole + np.mean([table.values[cell] for cell in cells], axis=0)
     return mean
 
 
