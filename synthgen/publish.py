@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from synthgen.datacard import CARD_NAME, views
 from synthgen.dataset import MANIFEST_NAME, Manifest, read_manifest
 from synthgen.errors import IncompleteError, UserError, missing_package
+from synthgen.hub import endpoint
 from synthgen.leaks import leaks, needles
-from synthgen.real.hub import endpoint
 from synthgen.verify import verify
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from synthgen.errors import IncompleteError, UserError
 from synthgen.leaks import leaks, needles
 from synthgen.publish import publish, published_files
 from synthgen.verify import verify
+from tests.hub import Answer, Hub, use_empty_caches
 from tests.synthgen.test_cards import finished  # noqa: F401 - a fixture
-from tests.synthgen.test_real_hub import Answer, Hub, use_empty_caches
 
 pytest.importorskip("huggingface_hub")
 
