@@ -1,0 +1,221 @@
+"""Artefact radar: can labels be guessed from a part of the row that should not give them away?
+
+A classifier sees the hypothesis alone, the question alone, the endings alone (Gururangan et al. 2018; Poliak et al.
+2018); longest-choice takes the longest option; words are ranked by how firmly they point to one label. The same is
+done for a real set of the same size: sets written by language models are solvable at 86-96 % from the hypothesis alone,
+human SNLI at 63-69 % (Proebsting and Poliak 2024). A set is suspicious when it exceeds the real one by a margin.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from synthgen.formats import Format
+from synthgen.formats.base import Row
+from synthgen.formats.choice import ChoiceFormat
+from synthgen.shortcuts import Floats, Ints, cross_validated, featurise, tokens
+
+MAX_ROWS = 10_000
+MARGIN = 5.0
+"""Points by which a baseline may exceed the real set's before the set is called suspicious."""
+SHOWN_WORDS = 20
+MIN_SHARE = 0.002
+GIVE_AWAY = 0.9
+"""A word gives a label away when at least this share of its rows has the label, by the lower end of the interval."""
+
+Views = Mapping[str, Callable[[Row], Sequence[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """How often a part of the row gives the label: percent right, 95 % interval, what guessing gives."""
+
+    accuracy: float
+    ci95: tuple[float, float]
+    majority: float
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word or pair of words and the label it points to: rows, share of them with the label, bits of PMI."""
+
+    text: str
+    label: str
+    rows: int
+    share: float
+    pmi: float
+
+
+def radar(format_: Format, rows: Sequence[Row], real: Sequence[Row] = (), *, margin: float = MARGIN) -> dict[str, Any]:
+    """Return the manifest's facts: baselines, words, the same for `real`, and the verdict.
+
+    At most 10,000 rows of each are drawn, equally many of both. The verdict is `suspicious` when a baseline exceeds
+    the real set's by more than `margin` points beyond chance, `like the real set`, or `no real set to compare with`.
+    """
+    size = min(len(rows), MAX_ROWS, len(real) or MAX_ROWS)
+    own = _draw(rows, size)
+    facts: dict[str, Any] = {"rows": size, "margin": margin, **_figures(format_, own)}
+    if not real:
+        return facts | {"verdict": "no real set to compare with"}
+    beside = _figures(format_, _draw(real, size))
+    excess = {name: exceeds(facts["baselines"][name], beside["baselines"][name]) for name in facts["baselines"]}
+    new = [word for word in facts["give_aways"] if word not in {item["text"] for item in beside["words"]}]
+    suspicious = [name for name, points in excess.items() if points > margin]
+    verdict = f"suspicious: {', '.join(suspicious)}" if suspicious else "like the real set"
+    return facts | {"real": beside, "excess": excess, "new_give_aways": new, "verdict": verdict}
+
+
+def exceeds(own: Mapping[str, Any], real: Mapping[str, Any]) -> float:
+    """Return by how many points a baseline is certainly above the real set's: the lower end of the difference.
+
+    >>> exceeds({"accuracy": 80.0, "ci95": (77.0, 83.0)}, {"accuracy": 60.0, "ci95": (56.0, 64.0)})
+    15.0
+    """
+    half = math.hypot(own["accuracy"] - own["ci95"][0], real["ci95"][1] - real["accuracy"])
+    return float(round(own["accuracy"] - real["accuracy"] - half, 2))
+
+
+def _figures(format_: Format, rows: Sequence[Row]) -> dict[str, Any]:
+    words = give_away_words(format_, rows)
+    certain = [word.text for word in words if _wilson(word.share, word.rows)[0] >= GIVE_AWAY]
+    shown = [asdict(word) for word in words[:SHOWN_WORDS]]
+    return {
+        "baselines": {name: asdict(found) for name, found in baselines(format_, rows).items()},
+        "words": shown,
+        "give_aways": certain,
+    }
+
+
+def views(format_: Format) -> Views:
+    """Return the parts of a row that should not give its label away, by name; each is one text or one an option."""
+    if isinstance(format_, ChoiceFormat):
+        return {"ending-only": format_.options}
+    return {f"{column}-only": _column(column) for column in reversed(format_.text_columns)}
+
+
+def _column(name: str) -> Callable[[Row], Sequence[str]]:
+    return lambda row: (str(row[name]),)
+
+
+def baselines(format_: Format, rows: Sequence[Row]) -> dict[str, Baseline]:
+    """Return the accuracy of every one-sided classifier in five-fold cross-validation, and of the longest choice."""
+    cells = [format_.cell(row) for row in rows]
+    labels = [label for label in format_.labels if label in set(cells)]
+    if len(labels) < 2 or len(rows) < 10 * len(labels):
+        return {}
+    truth = np.array([labels.index(cell) for cell in cells])
+    majority = Counter(cells).most_common(1)[0][1] / len(rows)
+    found = {
+        name: _baseline(guesses(format_, rows, view).argmax(axis=1) == truth, majority)
+        for name, view in views(format_).items()
+    }
+    if isinstance(format_, ChoiceFormat):
+        longest = np.array([int(np.argmax([len(option) for option in format_.options(row)])) for row in rows])
+        found["longest-choice"] = _baseline(longest == truth, majority)
+    return found
+
+
+def guesses(format_: Format, rows: Sequence[Row], view: Callable[[Row], Sequence[str]]) -> Floats:
+    """Return the probability of each label (those that occur, in order) from one view, out of fold: (rows, labels)."""
+    cells = [format_.cell(row) for row in rows]
+    labels = [label for label in format_.labels if label in set(cells)]
+    truth: Ints = np.array([labels.index(cell) for cell in cells])
+    texts = [view(row) for row in rows]
+    return cross_validated(featurise([t for ts in texts for t in ts], len(texts[0])), truth, len(labels))
+
+
+def _baseline(right: Any, majority: float) -> Baseline:  # noqa: ANN401 - a boolean array
+    share = float(np.mean(right))
+    low, high = _wilson(share, len(right))
+    percent = [round(100 * value, 2) for value in (share, low, high, majority)]
+    return Baseline(percent[0], (percent[1], percent[2]), percent[3], len(right))
+
+
+def _wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share.
+
+    >>> [round(end, 3) for end in _wilson(0.5, 100)]
+    [0.404, 0.596]
+    """
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return middle - half, middle + half
+
+
+def give_away_words(format_: Format, rows: Sequence[Row]) -> list[Word]:
+    """Return the words and pairs of words that point most firmly to one label, firmest first.
+
+    For choices the label is whether the option is the right one. Only words of at least 0.2 % of the rows count (and
+    20): a word of three rows points somewhere by chance.
+    """
+    totals: Counter[str] = Counter()
+    counts: dict[str, Counter[str]] = {}
+    for text, label in _labelled(format_, rows):
+        totals[label] += 1
+        words = tokens(text)
+        for word in {*words, *(f"{a} {b}" for a, b in pairwise(words))}:
+            counts.setdefault(word, Counter())[label] += 1
+    least = max(20, MIN_SHARE * totals.total())
+    found = [_word(word, by, totals) for word, by in counts.items() if by.total() >= least]
+    return sorted(
+        found, key=lambda word: (-_wilson(word.share, word.rows)[0] + totals[word.label] / totals.total(), word.text)
+    )
+
+
+def _labelled(format_: Format, rows: Sequence[Row]) -> list[tuple[str, str]]:
+    if isinstance(format_, ChoiceFormat):
+        return [
+            (option, "right" if place == format_.labels.index(format_.cell(row)) else "wrong")
+            for row in rows
+            for place, option in enumerate(format_.options(row))
+        ]
+    last = format_.text_columns[-1:]
+    return [(str(row[column]), format_.cell(row)) for row in rows for column in last]
+
+
+def _word(text: str, by: Counter[str], totals: Counter[str]) -> Word:
+    label = max(by, key=lambda name: by[name] / totals[name])
+    share = by[label] / by.total()
+    pmi = math.log2(share * totals.total() / totals[label])
+    return Word(text, label, by.total(), round(share, 4), round(pmi, 3))
+
+
+def _draw(rows: Sequence[Row], size: int) -> list[Row]:
+    return random.Random(0).sample(list(rows), size) if size < len(rows) else list(rows)
+
+
+def rebalanced(format_: Format, rows: Sequence[Row], target: float) -> list[int]:
+    """Return the numbers of the rows to drop so that no one-sided classifier exceeds `target` percent.
+
+    As AFLite (Le Bras et al. 2020): the rows that a classifier gets right with most confidence go, equally many of
+    each label, a tenth of the rest at a time, and it is trained again. Empty when nothing has to go.
+    """
+    kept = list(range(len(rows)))
+    while len(kept) > len(rows) // 4:
+        left = [rows[number] for number in kept]
+        worst = max(baselines(format_, left).items(), key=lambda item: item[1].accuracy, default=None)
+        if worst is None or worst[1].accuracy <= target or worst[0] not in views(format_):
+            break
+        gone = _easiest(format_, left, views(format_)[worst[0]], len(left) // 10)
+        kept = [number for place, number in enumerate(kept) if place not in gone]
+    return sorted(set(range(len(rows))) - set(kept))
+
+
+def _easiest(format_: Format, rows: Sequence[Row], view: Callable[[Row], Sequence[str]], count: int) -> set[int]:
+    cells = [format_.cell(row) for row in rows]
+    labels = [label for label in format_.labels if label in set(cells)]
+    found = guesses(format_, rows, view)
+    gone: set[int] = set()
+    for place, label in enumerate(labels):
+        own = [number for number, cell in enumerate(cells) if cell == label]
+        gone |= set(sorted(own, key=lambda number: -found[number, place])[: max(1, count // len(labels))])
+    return gone
