@@ -86,13 +86,13 @@ def cross_validated(texts: Texts, labels: Ints, classes: int, *, seed: int = 0) 
     found = np.zeros((texts.items, classes))
     for number in range(FOLDS):
         held_out = np.flatnonzero(fold == number)
-        weights = _fit(texts, labels, np.flatnonzero(fold != number), classes, seed + number)
-        found[held_out] = _probabilities(texts, held_out, weights, classes)
+        weights = fit(texts, labels, np.flatnonzero(fold != number), classes, seed + number)
+        found[held_out] = probabilities(texts, held_out, weights, classes)
     return found
 
 
-def _fit(texts: Texts, labels: Ints, items: Ints, classes: int, seed: int) -> Floats:
-    """Return the weights, averaged over the last half of the epochs."""
+def fit(texts: Texts, labels: Ints, items: Ints, classes: int, seed: int) -> Floats:
+    """Return the weights learned from the items, averaged over the last epochs: (features, classes or 1)."""
     rng = np.random.default_rng(seed)
     columns = 1 if texts.group > 1 else classes
     weights, squares = np.zeros((texts.size, columns)), np.full((texts.size, columns), 1e-2)
@@ -125,6 +125,7 @@ def _softmax(scores: Floats) -> Floats:
     return normalised
 
 
-def _probabilities(texts: Texts, items: Ints, weights: Floats, classes: int) -> Floats:
+def probabilities(texts: Texts, items: Ints, weights: Floats, classes: int) -> Floats:
+    """Return the probability of each class for the items: (items, classes)."""
     ids, owner, value = texts.take(items)
     return _softmax(_scores(weights, ids, owner, value, len(items), classes))

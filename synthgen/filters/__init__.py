@@ -16,6 +16,7 @@ from synthgen.filters.near import NearDuplicates
 from synthgen.filters.personal import PersonalData
 from synthgen.filters.residue import Residue
 from synthgen.filters.shape import Shape, ShapeLimits
+from synthgen.filters.verify import Verify, VerifySettings
 from synthgen.filters.wellformed import WellFormed
 
 ORDER: tuple[Kind, ...] = (
@@ -33,6 +34,7 @@ ORDER: tuple[Kind, ...] = (
     Kind(
         "near", lambda subject, settings: NearDuplicates(subject.format, settings), NearSettings, check="deduplication"
     ),
+    Kind("verify", Verify, VerifySettings, runs="verifier", check="verification"),
 )
 
 EDITS = {Clean.name: Clean}

@@ -1,0 +1,190 @@
+"""Label verification and its noise estimate; the artefact radar."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from synthgen.artefacts import radar, rebalanced
+from synthgen.errors import UserError
+from synthgen.filters.base import Subject
+from synthgen.filters.verify import Verify, VerifySettings
+from synthgen.formats.choice import ChoiceFormat
+from synthgen.formats.pair import PairFormat
+from synthgen.noise import confusion, estimate, facts
+from synthgen.real import import_task
+from synthgen.verifiers import open_verifier
+
+NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
+PARAPHRASE = PairFormat(("question1", "question2"), ("not_duplicate", "duplicate"))
+
+
+def noisy_counts(rng: np.random.Generator, n: int, noise: float, right: float) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a set with wrong labels and calibration rows, both seen by one verifier that is `right` so often."""
+    truth = rng.integers(0, 3, n)
+    assigned = np.where(rng.random(n) < noise, (truth + rng.integers(1, 3, n)) % 3, truth)
+    calibration = rng.integers(0, 3, 1000)
+    says = [np.where(rng.random(len(t)) < right, t, (t + 1) % 3) for t in (truth, calibration)]
+    return confusion(list(assigned), list(says[0]), 3), confusion(list(calibration), list(says[1]), 3)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+def test_the_interval_holds_the_true_share_of_wrong_labels_as_often_as_it_says(noise: float) -> None:
+    rng = np.random.default_rng(0)
+    held = 0
+    for draw in range(40):
+        low, high = estimate(*noisy_counts(rng, 1000, noise, 0.8), seed=draw).ci95
+        held += low - 1e-9 <= noise <= high
+    assert held >= 34  # of 40 with 95 % each, fewer than 34 has probability 0.4 %
+
+
+def test_the_estimate_is_the_correction_of_rogan_and_gladen_for_two_labels() -> None:
+    calibration = np.array([[90.0, 10.0], [20.0, 80.0]])
+    found = np.array(
+        [[0.5 * 0.8 * 0.9 + 0.1 * 0.2, 0.5 * 0.8 * 0.1 + 0.1 * 0.8], [0.1 * 0.9 + 0.4 * 0.2, 0.1 * 0.1 + 0.4 * 0.8]]
+    )
+    assert estimate(1000 * found / found.sum(), calibration).share == pytest.approx(0.2, abs=1e-3)
+
+
+def test_a_verifier_at_chance_and_one_without_calibration_give_no_estimate() -> None:
+    chance = np.full((2, 2), 100.0)
+    assert "no better than chance" in facts(chance, chance, ("a", "b"))["noise"]
+    assert "--against" in facts(chance, None, ("a", "b"))["noise"]
+    assert "at least 100" in facts(chance, np.eye(2), ("a", "b"))["noise"]
+
+
+class Echo:
+    """A verifier that finds two questions duplicates when they are of one length."""
+
+    def __init__(self) -> None:
+        self.seen: list[set[str]] = []
+
+    def probabilities(self, rows):
+        self.seen += [set(row) for row in rows]
+        same = np.array([len(row["question1"]) == len(row["question2"]) for row in rows])
+        return np.stack([np.where(same, 0.1, 0.9), np.where(same, 0.9, 0.1)], axis=1)
+
+
+def question_pair(label: int) -> dict[str, object]:
+    return {"question1": "How old is he?", "question2": "How tall is he and why?", "label": label}
+
+
+def test_a_disputed_row_goes_with_what_both_sides_say_and_agreement_is_counted() -> None:
+    judge = Verify(Subject(PARAPHRASE), VerifySettings(), Echo())
+    kept, disputed = judge.judge_many([("1", question_pair(0)), ("2", question_pair(1))])
+    assert kept is None
+    assert disputed is not None
+    expected = {"label": "duplicate", "verifier": "not_duplicate", "probability": 0.9, "of the label": 0.1}
+    assert json.loads(disputed.evidence) == expected
+    found = judge.facts()
+    assert (found["rows"], found["agreement"]) == (2, 0.5)
+    assert found["confusion"]["duplicate"] == {"not_duplicate": 1, "duplicate": 0}
+
+
+def test_an_unsure_verifier_disputes_nothing_below_the_confidence_asked_for() -> None:
+    judge = Verify(Subject(PARAPHRASE), VerifySettings(min_confidence=0.95), Echo())
+    assert judge.judge("1", question_pair(1)) is None
+
+
+@pytest.mark.realdata
+def test_real_rows_given_as_against_calibrate_unless_the_verifier_was_trained_on_them(
+    data_root: Path, tmp_path: Path
+) -> None:
+    manifest = import_task("qqp", source=data_root / "qqp/train_9k.json", out=tmp_path / "real", n=300)
+    subject = Subject(PARAPHRASE, against=(tmp_path / "real",))
+    judge = Verify(subject, VerifySettings(), Echo())
+    judge.judge("1", question_pair(1))
+    assert "--against" not in str(judge.facts()["noise"])
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.mkdir()
+    inputs = {"inputs": {"parts": [[manifest.content_hash, 300, 300]]}}
+    (checkpoint / "synthgen.json").write_text(json.dumps(inputs), encoding="utf-8")
+    trained = Verify(replace(subject, verifier=checkpoint), VerifySettings(), Echo())
+    trained.judge("1", question_pair(1))
+    assert "--against" in trained.facts()["noise"]
+
+
+def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"not a checkpoint folder: it has no config\.json"):
+        open_verifier(tmp_path, PARAPHRASE)
+
+
+# --- the radar ------------------------------------------------------------------------------------------------------
+
+
+def pairs(count: int, seed: int, word: str = "", share: float = 0.0) -> list[dict[str, object]]:
+    """Return rows whose texts say nothing of the label, but for `word` in a share of one label's hypotheses."""
+    rng = random.Random(seed)
+    words = [f"w{i}" for i in range(300)]
+    rows = []
+    for number in range(count):
+        label = number % 3
+        texts = [" ".join(rng.choices(words, k=8)) for _ in range(2)]
+        planted = f" {word}" if word and label == 2 and rng.random() < share else ""
+        rows.append({"premise": texts[0], "hypothesis": texts[1] + planted, "label": label})
+    return rows
+
+
+def test_texts_that_say_nothing_stay_at_chance_and_like_the_real_set() -> None:
+    found = radar(NLI, pairs(900, 0), pairs(900, 1))
+    assert found["verdict"] == "like the real set"
+    assert found["give_aways"] == []
+    low, high = found["baselines"]["hypothesis-only"]["ci95"]
+    assert low < 33.4 < high + 3
+
+
+def test_a_give_away_word_is_named_and_the_set_called_suspicious() -> None:
+    found = radar(NLI, pairs(900, 0, "definitely", 0.6), pairs(900, 1))
+    assert found["verdict"] == "suspicious: hypothesis-only"
+    assert "definitely" in found["new_give_aways"]
+    assert found["words"][0]["label"] == "contradiction"
+
+
+def test_rebalancing_drops_the_give_away_rows_and_brings_the_baseline_down() -> None:
+    rows = pairs(450, 0, "definitely", 0.6)
+    before = radar(NLI, rows)["baselines"]["hypothesis-only"]["accuracy"]
+    gone = set(rebalanced(NLI, rows, before - 8))
+    assert gone
+    left = [row for number, row in enumerate(rows) if number not in gone]
+    assert radar(NLI, left)["baselines"]["hypothesis-only"]["accuracy"] <= before - 8
+    with_word = sum("definitely" in str(rows[number]["hypothesis"]) for number in gone) / len(gone)
+    assert with_word > 0.2
+
+
+def test_endings_are_told_apart_by_themselves_and_by_their_length() -> None:
+    swag = ChoiceFormat(("ctx_a", "ctx_b", "ctx", "endings", "label"), ("0", "1"))
+    rng = random.Random(0)
+    rows = []
+    for number in range(300):
+        endings = [" ".join(rng.choices("abcdefgh", k=4)) for _ in range(2)]
+        endings[number % 2] += " and so on"
+        rows.append({"ctx_a": "x", "ctx_b": "y", "ctx": "x y", "endings": endings, "label": str(number % 2)})
+    found = radar(swag, rows)["baselines"]
+    assert found["longest-choice"]["accuracy"] == 100.0
+    assert found["ending-only"]["accuracy"] > 90
+
+
+@pytest.mark.realdata
+def test_snli_is_more_solvable_from_the_hypothesis_than_mnli_and_a_planted_word_shows(data_root: Path) -> None:
+    rows = {}
+    for task in ("snli", "mnli"):
+        items = json.loads((data_root / task / "train_9k.json").read_text(encoding="utf-8")).values()
+        labels = [NLI.labels.index(item["label"]) for item in items]
+        rows[task] = [
+            {"premise": item["text_a"], "hypothesis": item["text_b"], "label": label}
+            for item, label in zip(items, labels, strict=True)
+        ][:2500]
+    rng = random.Random(0)
+    planted = [
+        row | {"hypothesis": f"{row['hypothesis']} indeed"} if row["label"] == 0 and rng.random() < 0.2 else row
+        for row in rows["snli"]
+    ]
+    found = radar(NLI, planted, rows["mnli"])
+    assert found["verdict"] == "suspicious: hypothesis-only"
+    assert "indeed" in found["new_give_aways"]
+    assert {"sleeping", "nobody"} & {word["text"] for word in found["words"]}  # named by Gururangan et al. 2018
