@@ -23,6 +23,7 @@ _COMMANDS = {
     "card": "synthgen.datacard",
     "publish": "synthgen.publish",
     "verify": "synthgen.verify",
+    "inspect": "synthgen.inspection",
     "why": "synthgen.story",
     "tasks": "synthgen.task",
     "pull": "synthgen.packs",

@@ -86,7 +86,7 @@ def exceeds(own: Mapping[str, Any], real: Mapping[str, Any]) -> float:
 
 def _figures(format_: Format, rows: Sequence[Row]) -> dict[str, Any]:
     words = give_away_words(format_, rows)
-    certain = [word.text for word in words if _wilson(word.share, word.rows)[0] >= GIVE_AWAY]
+    certain = [word.text for word in words if wilson(word.share, word.rows)[0] >= GIVE_AWAY]
     shown = [asdict(word) for word in words[:SHOWN_WORDS]]
     return {
         "baselines": {name: asdict(found) for name, found in baselines(format_, rows).items()},
@@ -135,15 +135,15 @@ def guesses(format_: Format, rows: Sequence[Row], view: Callable[[Row], Sequence
 
 def _baseline(right: Any, majority: float) -> Baseline:  # noqa: ANN401 - a boolean array
     share = float(np.mean(right))
-    low, high = _wilson(share, len(right))
+    low, high = wilson(share, len(right))
     percent = [round(100 * value, 2) for value in (share, low, high, majority)]
     return Baseline(percent[0], (percent[1], percent[2]), percent[3], len(right))
 
 
-def _wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
+def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
     """Return Wilson's 95 % interval of a share.
 
-    >>> [round(end, 3) for end in _wilson(0.5, 100)]
+    >>> [round(end, 3) for end in wilson(0.5, 100)]
     [0.404, 0.596]
     """
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
@@ -167,7 +167,7 @@ def give_away_words(format_: Format, rows: Sequence[Row]) -> list[Word]:
     least = max(20, MIN_SHARE * totals.total())
     found = [_word(word, by, totals) for word, by in counts.items() if by.total() >= least]
     return sorted(
-        found, key=lambda word: (-_wilson(word.share, word.rows)[0] + totals[word.label] / totals.total(), word.text)
+        found, key=lambda word: (-wilson(word.share, word.rows)[0] + totals[word.label] / totals.total(), word.text)
     )
 
 

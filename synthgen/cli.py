@@ -152,6 +152,35 @@ def filter_set(
     _print_manifest(manifest, out, as_json)
 
 
+@app.command(name="inspect")
+def inspect_set(
+    folder: Folder,
+    against: Annotated[Path | None, typer.Option(help="A dataset folder of real rows to compare with.")] = None,
+    sample: Annotated[int | None, typer.Option(help="Write so many rows without labels to --csv.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Where the blind sample goes.")] = None,
+    judged: Annotated[Path | None, typer.Option(help="A blind sample with its column 'judged' filled in.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the funnel, lengths, labels, artefacts, diversity and nearest pairs of a set; write them to inspect.html.
+
+    Example: synthgen inspect runs/mnli --against runs/mnli-real
+    """
+    from synthgen.disclosures import flatten
+    from synthgen.inspection import PAGE_NAME, inspect
+
+    manifest = inspect(folder, against=against, sample=sample, csv=csv, judged=judged)
+    if csv is not None:
+        console.stdout.print(f"{sample} rows without labels in {csv}; fill in 'judged', then --judged {csv}")
+        return
+    _print_manifest(manifest, folder, as_json)
+    if as_json:
+        return
+    for name in ("artefacts", "shape", "diversity", "judged"):
+        for key, value in flatten(manifest.checks.get(name, {})):
+            console.stdout.print(f"  {name}, {key}: {value}", markup=False, highlight=False)
+    console.stdout.print(f"page: {folder / PAGE_NAME}", highlight=False)
+
+
 @app.command()
 def translate(
     folder: Folder,

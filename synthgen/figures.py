@@ -29,6 +29,8 @@ def figures(manifest: Manifest) -> dict[str, str]:
     found = {"funnel": funnel(manifest)}
     if 1 < len(manifest.label_counts) <= 40:
         found["labels"] = bars("Kept rows by label", [(k, v, "k") for k, v in manifest.label_counts.items()])
+    if artefacts := manifest.checks.get("artefacts", {}).get("baselines"):
+        found["artefacts"] = artefact_bars(artefacts, manifest.checks["artefacts"].get("real", {}).get("baselines", {}))
     if isinstance(lengths, Mapping):
         found["lengths"] = spans("Length in XLM-R pieces: middle 90 %, middle half, median", lengths)
     return found
@@ -40,6 +42,17 @@ def funnel(manifest: Manifest) -> str:
     rows = [("asked", manifest.asked, "s"), *((f"– {reason}", count, "r") for reason, count in reasons)]
     rows += [("– failed", manifest.failed, "r")] if manifest.failed else []
     return bars("From asked to kept", [*rows, ("kept", manifest.kept, "g")])
+
+
+def artefact_bars(own: Mapping[str, Any], real: Mapping[str, Any]) -> str:
+    """Return how often each part of a row alone gives its label, the real set's and guessing beside it."""
+    rows = []
+    for name, found in own.items():
+        rows.append((name, round(found["accuracy"]), "k"))
+        if name in real:
+            rows.append(("– the real set", round(real[name]["accuracy"]), "g"))
+        rows.append(("– guessing", round(found["majority"]), "s"))
+    return bars("Labels guessed from one part of the row, percent", rows)
 
 
 def bars(title: str, rows: Sequence[tuple[str, int, str]]) -> str:

@@ -38,7 +38,7 @@ from synthgen.ledger import Ledger
 from synthgen.statistics import describe
 
 FAULTS_SHOWN = 5
-_WRITTEN_HERE = {MANIFEST_NAME, "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"}
+_WRITTEN_HERE = {MANIFEST_NAME, "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "inspect.html"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,114 @@
+"""`synthgen inspect`: what is in a set, in the terminal and as one page: funnel, labels, lengths, artefacts, doubles.
+
+The page shows the card's figures. What is measured here (artefacts, shape, diversity, a person's judgement) goes to
+the manifest's `checks`, and the card is made anew from it. Neighbours: `artefacts` and `likeness` measure, `judging`
+draws the blind sample and reads it back.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from rapidfuzz import fuzz, process
+
+from synthgen.artefacts import radar
+from synthgen.datacard import write_card
+from synthgen.dataset import Manifest, dataset_format, finish, read_manifest, read_rows, write_atomically
+from synthgen.disclosures import flatten
+from synthgen.errors import UserError
+from synthgen.figures import figures
+from synthgen.formats import Format
+from synthgen.formats.base import Row
+from synthgen.formats.texts import row_texts
+from synthgen.judging import read_judged, write_sample
+from synthgen.likeness import beside, shape_distances
+
+PAGE_NAME = "inspect.html"
+MAX_ROWS = 100_000
+COMPARED_ROWS = 1_000
+SHOWN_PAIRS = 5
+_TEMPLATE = Path(__file__).with_name("inspect_template.html")
+
+
+def inspect(
+    folder: Path,
+    *,
+    against: Path | None = None,
+    sample: int | None = None,
+    csv: Path | None = None,
+    judged: Path | None = None,
+) -> Manifest:
+    """Measure a finished folder, write `inspect.html` and the checks into it, and return its manifest.
+
+    `against` is a dataset folder of real rows of the same format. With `sample` and `csv` a blind sample is written
+    and nothing else; `judged` is such a file filled in. Raises UserError for a folder or a file that does not fit.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    format_ = dataset_format(manifest)
+    if (sample is None) != (csv is None):
+        raise UserError("a blind sample needs both --sample N and --csv FILE")
+    rows = list(islice(read_rows(folder), MAX_ROWS))
+    if sample is not None and csv is not None:
+        write_sample(format_, rows, csv, count=sample, seed=manifest.seed)
+        return manifest
+    checks = measure(format_, rows, _real_rows(manifest, against))
+    if judged is not None:
+        checks["judged"] = read_judged(format_, rows, judged)
+    manifest = replace(manifest, checks=manifest.checks | checks)
+    write_card(folder, manifest)
+    write_atomically(folder / PAGE_NAME, render(manifest, nearest(format_, rows)))
+    return finish(folder, manifest)
+
+
+def measure(format_: Format, rows: Sequence[Row], real: Sequence[Row] = ()) -> dict[str, Any]:
+    """Return the checks `artefacts`, `diversity` and, where there are real rows, `shape`."""
+    checks: dict[str, Any] = {"artefacts": radar(format_, rows, real), "diversity": dict(beside(format_, rows, real))}
+    return checks | ({"shape": shape_distances(format_, rows, real)} if real else {})
+
+
+def _real_rows(manifest: Manifest, against: Path | None) -> list[Row]:
+    if against is None:
+        return []
+    real = read_manifest(against)
+    if (real.format, real.columns, real.labels) != (manifest.format, manifest.columns, manifest.labels):
+        raise UserError(
+            f"--against {against} is a {real.task} set ({real.format}: {', '.join(real.columns)}); the set has "
+            f"{manifest.format}: {', '.join(manifest.columns)}"
+        )
+    return list(islice(read_rows(against), MAX_ROWS))
+
+
+def nearest(format_: Format, rows: Sequence[Row], *, seed: int = 0) -> list[dict[str, Any]]:
+    """Return the five most alike pairs of at most 1,000 rows: ids, texts, edit similarity 0-100."""
+    drawn = random.Random(seed).sample(list(rows), min(COMPARED_ROWS, len(rows)))
+    texts = [" | ".join(row_texts(format_, row).values()) for row in drawn]
+    scores = np.triu(process.cdist(texts, texts, scorer=fuzz.ratio, dtype=np.float32), k=1)
+    best = np.argsort(scores, axis=None)[::-1][:SHOWN_PAIRS]
+    places = [divmod(int(place), len(texts)) for place in best]
+    return [
+        {
+            "similarity": round(float(scores[a, b]), 1),
+            "ids": [drawn[a]["id"], drawn[b]["id"]],
+            "texts": [texts[a], texts[b]],
+        }
+        for a, b in places
+        if a != b and scores[a, b] > 0
+    ]
+
+
+def render(manifest: Manifest, pairs: Sequence[dict[str, Any]]) -> str:
+    """Return the page: self-contained, everything from data escaped."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
+    pictures = {name: Markup(svg) for name, svg in figures(manifest).items()}
+    tables = {name: flatten(facts) for name, facts in manifest.checks.items() if isinstance(facts, dict)}
+    return template.render(m=manifest, pictures=pictures, tables=tables, pairs=pairs)

@@ -1,0 +1,92 @@
+"""`synthgen inspect`: measures, page, blind sample and its way back."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from synthgen.dataset import read_manifest, read_rows
+from synthgen.errors import UserError
+from synthgen.inspection import PAGE_NAME, inspect, nearest
+from synthgen.likeness import compression_ratio, distance, self_repetition
+from synthgen.real import import_task
+
+
+@pytest.fixture(scope="module")
+def sample_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inspect") / "mnli"
+    import_task("mnli", source="sample", out=folder)
+    return folder
+
+
+def judge(path: Path, answer: dict[str, str]) -> None:
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *lines = csv.reader(file)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *([*line[:-1], answer.get(line[0], "")] for line in lines)])
+
+
+def test_the_page_shows_the_cards_figures_and_escapes_what_rows_say(sample_set: Path) -> None:
+    manifest = inspect(sample_set, against=sample_set)
+    page = (sample_set / PAGE_NAME).read_text(encoding="utf-8")
+    assert (sample_set / "figures" / "funnel.svg").read_text(encoding="utf-8") in page
+    assert "<script" not in page
+    assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert {"artefacts", "shape", "diversity"} <= set(read_manifest(sample_set).checks)
+    assert all(found["distance"] == 0 for found in manifest.checks["shape"]["features"].values())
+
+
+def test_a_blind_sample_has_no_label_and_its_answers_come_back_as_agreement(sample_set: Path, tmp_path: Path) -> None:
+    path = tmp_path / "blind.csv"
+    inspect(sample_set, sample=6, csv=path)
+    text = path.read_text(encoding="utf-8")
+    assert text.count("entailment") == 1  # in the header, which says what may be answered
+    labels = ("entailment", "neutral", "contradiction")
+    truth = {row["id"]: labels[row["label"]] for row in read_rows(sample_set)}
+    with path.open(encoding="utf-8", newline="") as file:
+        ids = [line[0] for line in csv.reader(file)][1:]
+    wrong = {ids[0]: labels[(labels.index(truth[ids[0]]) + 1) % 3]}
+    judge(path, {row_id: truth[row_id] for row_id in ids[:5]} | wrong)
+    found = inspect(sample_set, judged=path).checks["judged"]
+    assert (found["rows"], found["not_judged"], found["agreement"]) == (5, 1, 0.8)
+    assert found["ci95"][0] < 0.8 < found["ci95"][1]
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [("entailmet", "unknown label 'entailmet' .*did you mean 'entailment'"), ("", "has no judged row")],
+)
+def test_answers_that_cannot_be_are_named_with_their_place(
+    sample_set: Path, tmp_path: Path, answers: str, message: str
+) -> None:
+    path = tmp_path / "blind.csv"
+    inspect(sample_set, sample=2, csv=path)
+    with path.open(encoding="utf-8", newline="") as file:
+        ids = [line[0] for line in csv.reader(file)][1:]
+    judge(path, dict.fromkeys(ids, answers))
+    with pytest.raises(UserError, match=message):
+        inspect(sample_set, judged=path)
+
+
+def test_a_set_of_another_task_cannot_stand_beside(sample_set: Path, tmp_path: Path) -> None:
+    import_task("udpos", source="sample", out=tmp_path / "udpos")
+    with pytest.raises(UserError, match="is a udpos set"):
+        inspect(sample_set, against=tmp_path / "udpos")
+
+
+def test_the_nearest_pair_comes_first(sample_set: Path) -> None:
+    rows = list(read_rows(sample_set))
+    from synthgen.dataset import dataset_format
+
+    twin = rows[0] | {"id": "twin", "hypothesis": rows[0]["hypothesis"] + "!"}
+    found = nearest(dataset_format(read_manifest(sample_set)), [*rows, twin])
+    assert set(found[0]["ids"]) == {rows[0]["id"], "twin"}
+
+
+def test_measures_of_sameness_know_the_extremes() -> None:
+    assert distance(["a"] * 3, ["b"] * 3) == 1.0
+    assert distance([1, 2, 3], [1, 2, 3]) == 0.0
+    assert self_repetition([list("abcd"), list("xabcd"), list("efgh")]) == pytest.approx(0.6667)
+    assert compression_ratio(["the same text"] * 100) > 10
