@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import shutil
 import statistics
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,11 +115,13 @@ def plan_graph(experiment: Experiment, graph: Graph, store: Store, *, workers: i
     disk = size * checkpoints if todo else 0
     memory = memory_bytes(experiment.model, experiment.recipe.tokens_per_batch, todo) * workers if todo else 0
     _check_room(disk, memory if ray is None else 0, experiment.hardware, store.root)
+    began = time.monotonic()
     jobs = tuple(_costs(todo, store))
+    reading = (time.monotonic() - began) / max(1, len(jobs))
     return Plan(
         jobs=jobs,
         finished_runs=len(graph.jobs) - len(todo),
-        speed=measured_speed(store) or (_calibrated(experiment) if todo else Speed(1.0, 0.0, "none")),
+        speed=measured_speed(store) or (_calibrated(experiment, reading) if todo else Speed(1.0, 0.0, "none")),
         flops_per_token=flops_per_token(experiment.model),
         disk_bytes=disk,
         memory_bytes=memory,
@@ -202,10 +205,12 @@ def measured_speed(store: Store) -> Speed | None:
     return Speed(statistics.median(speeds), statistics.median(apart), f"{len(speeds)} finished runs")
 
 
-def _calibrated(experiment: Experiment) -> Speed:
+def _calibrated(experiment: Experiment, reading: float) -> Speed:
+    """Return the speed of a short training here; a run also reads again what was read to count its tokens."""
     from evaluator.counting import calibrate
 
-    return calibrate(experiment.model.path, experiment.hardware)
+    found = calibrate(experiment.model.path, experiment.hardware)
+    return replace(found, seconds_per_run=found.seconds_per_run + reading)
 
 
 def flops_per_token(model: ResolvedModel) -> float:

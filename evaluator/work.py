@@ -106,16 +106,17 @@ def run_target(
             results["seconds_apart"] = time.monotonic() - started - trained
     if on_progress:
         on_progress("predicting")
+    started = time.monotonic()
     languages = tuple(job.predictions if target.join else missing)
     splits = evaluation_splits(target, DataRoot(job.data_root), languages, job.split, job.max_eval_examples)
-    started = time.monotonic()
     predictions, tokens = predict(job, model, tokenizer, splits, store)
     share = (time.monotonic() - started) / len(splits)
-    for split, predicted in zip(splits, predictions, strict=True):
+    for number, (split, predicted) in enumerate(zip(splits, predictions, strict=True)):
         if split.language in missing:
             with store.writing(missing[split.language]) as (draft, results):
                 write_predictions(draft / "predictions.parquet", split.ids, predicted)
-                results |= {"n": len(split), "tokens": tokens // len(splits), "seconds": share}
+                own = tokens * (number + 1) // len(splits) - tokens * number // len(splits)  # sums to tokens
+                results |= {"n": len(split), "tokens": own, "seconds": share}
 
 
 def predict(
