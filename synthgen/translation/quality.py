@@ -1,8 +1,7 @@
 """How good a translation looks without a reference: language, length, what was left untranslated, the round trip.
 
 Each item gets scores; a threshold on each rejects the worst. The scores of all items, before any is rejected, go to the
-manifest as a histogram, so that a threshold can be judged. A learned estimator (MetricX, COMET) has requirements of its
-own and runs in a process of its own: `pairs` are the lines it reads, `--scores` the file it writes (see README).
+manifest as a histogram, so that a threshold can be judged.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ def copied(source: Mapping[str, str], target: Mapping[str, str]) -> float:
     """Return the share of a translation's lower-case words that its source has too: names and numbers do not count.
 
     >>> copied({"a": "The big dog saw Rome"}, {"a": "O big cachorro viu Rome"})
-    0.25
+    0.3333
     """
     theirs = {word for text in source.values() for word in _words(text)}
     ours = [word for text in target.values() for word in _words(text)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synthgen.errors import UserError
@@ -43,3 +43,17 @@ def with_texts(row: Mapping[str, Any], texts: Mapping[str, str]) -> Row:
     if "ctx" in new and "ctx_a" in new:
         new["ctx"] = f"{new['ctx_a']} {new['ctx_b']}".strip()
     return new
+
+
+def with_answers(row: Mapping[str, Any], texts: Mapping[str, str], answers: Sequence[Mapping[str, Any]]) -> Row:
+    """Return a copy of a row with new passage and question, and the answers that were found in the passage.
+
+    >>> row = {"context": "It is in Rome.", "question": "Where?", "answers": {"text": ["Rome"], "answer_start": [9]}}
+    >>> new = {"context": "É em Roma.", "question": "Onde?", "answers.text.0": "Roma"}
+    >>> with_answers(row, new, [{"text": "Roma", "start": 5}])["answers"]
+    {'text': ['Roma'], 'answer_start': [5]}
+    """
+    kept = {path: text for path, text in texts.items() if not path.startswith("answers.")}
+    places = dict.fromkeys((each["text"], each["start"]) for each in answers if "text" in each)
+    found = {"text": [text for text, _ in places], "answer_start": [start for _, start in places]}
+    return with_texts(row, kept) | {"answers": found}

@@ -18,23 +18,30 @@ from synthgen import console
 from synthgen.dataset import Manifest, is_finished, read_manifest
 from synthgen.errors import IncompleteError, UserError
 from synthgen.formats.base import Row
+from synthgen.formats.span import SpanFormat
 from synthgen.ledger import Ledger, StoredReply
 from synthgen.opened import OpenedSet
 from synthgen.translation import folder
+from synthgen.translation.alignment import Aligner
 from synthgen.translation.base import Backend, Outcome, Piece, Translation, Untranslated
 from synthgen.translation.quality import Thresholds
+from synthgen.translation.recovery import Recovery
 from synthgen.translation.rows import translatable
 
 ROWS_SORTED_TOGETHER = 4096
-TEXTS, RETURNED = 0, 9
-"""Steps of a row in the ledger: its translation, and its texts translated back."""
+TEXTS, ANSWERS, RETURNED = 0, 1, 9
+"""Steps of a row in the ledger: its translation, its answers found again, and its texts translated back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What can be chosen besides languages and model; `round_trip` is the number of rows translated back."""
+    """What can be chosen besides languages and model.
+
+    `round_trip` is the number of rows translated back, `aligner` an encoder that helps to find answers again.
+    """
 
     round_trip: int = 200
+    aligner: str | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
 
 
@@ -47,6 +54,7 @@ class Job:
     target: str
     out: Path
     options: Options
+    aligner: Aligner | None = None
 
     @property
     def source(self) -> str:
@@ -63,6 +71,8 @@ class Job:
         """Return what determines the translations; the ledger compares it before it goes on."""
         backend = self.backend
         model = {"mt": backend.ref, "revision": backend.revision, "backend": backend.name, "how": backend.settings}
+        if self.aligner:
+            model["aligner"] = f"{self.aligner.ref} {self.aligner.revision}"
         return model | {"source": self.opened.content_hash, "from": self.source, "to": self.target}
 
 
@@ -129,7 +139,24 @@ def _translate_batch(job: Job, ledger: Ledger, batch: Sequence[tuple[int, Row]])
     for index, (number, _) in enumerate(batch):
         outcome = outcomes.get(index, Untranslated("nothing to translate"))
         ledger.add_reply(_stored(job, number, TEXTS, texts[index], outcome))
+    _find_answers(job, ledger, batch, {index: (texts[index], outcome) for index, outcome in outcomes.items()})
     ledger.commit()
+
+
+def _find_answers(
+    job: Job, ledger: Ledger, batch: Sequence[tuple[int, Row]], done: dict[int, tuple[dict[str, str], Outcome]]
+) -> None:
+    """Find the answers of translated passages again and keep what came of it beside the translation."""
+    if not isinstance(job.opened.format, SpanFormat):
+        return
+    rows = [
+        (batch[index], dict(zip(texts, outcome, strict=True)))
+        for index, (texts, outcome) in done.items()
+        if not isinstance(outcome, Untranslated) and batch[index][1]["answers"]["text"]
+    ]
+    found = Recovery(job.backend, job.aligner).recover([(row, new) for (_, row), new in rows], job.source, job.target)
+    for ((number, _), _), answers in zip(rows, found, strict=True):
+        ledger.add_reply(StoredReply(number, ANSWERS, "", "ok", json.dumps(answers, ensure_ascii=False), "", 0, 0))
 
 
 def _translate_back(job: Job, ledger: Ledger) -> None:
@@ -172,6 +199,12 @@ def read_translation(ledger: Ledger, slot: int, step: int = TEXTS) -> dict[str, 
         path: Translation(each["text"], tuple(Piece((a, b), (c, d)) for a, b, c, d in each["pieces"]))
         for path, each in (json.loads(reply.text) if reply and reply.text else {}).items()
     }
+
+
+def read_answers(ledger: Ledger, slot: int) -> list[dict[str, Any]]:
+    """Return what came of a row's answers, one record each; empty for a row without answers."""
+    reply = last_reply(ledger, slot, ANSWERS)
+    return list(json.loads(reply.text)) if reply else []
 
 
 def last_reply(ledger: Ledger, slot: int, step: int) -> StoredReply | None:

@@ -34,7 +34,7 @@ def pieces(text: str, length: Callable[[str], int], most: int) -> list[Span]:
     """Return the sentences of a text, those longer than `most` cut again at clauses or spaces.
 
     >>> [span for span in pieces("one two three, four", lambda part: len(part.split()), 3)]
-    [(0, 14), (15, 19)]
+    [(0, 7), (8, 19)]
     """
     return [part for span in sentences(text) for part in _cut(text, span, length, most)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -15,13 +16,20 @@ from hypothesis import strategies as st
 
 import synthgen
 from synthgen.dataset import Manifest, finish, read_rejected, read_rows, row_features, write_rows
+from synthgen.engines import Request
+from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import UserError
 from synthgen.formats import format_from_manifest
 from synthgen.ledger import Ledger
+from synthgen.packs import ResolvedModel
 from synthgen.schemas import faults
 from synthgen.translation import Options, translate
+from synthgen.translation.base import Untranslated
 from synthgen.translation.documents import Documents
+from synthgen.translation.llm import LlmTranslator
 from synthgen.translation.sentences import pieces
+from synthgen.translation.seq2seq import Seq2Seq
+from synthgen.translation.spans import search
 from tests.synthgen.translators import Backwards, backwards
 
 NLI = ("entailment", "neutral", "contradiction")
@@ -122,7 +130,7 @@ def test_options_keep_their_order_and_the_context_is_rebuilt(tmp_path: Path) -> 
     folder = write_set(tmp_path / "en", "choice", columns, ("0", "1"), [row])
     translate(folder, to="xx", out=tmp_path / "xx", backend=Backwards())
     (found,) = read_rows(tmp_path / "xx")
-    assert (found["endings"], found["label"], found["ctx"]) == (["ba", "dc"], "1", "tI .deniar")
+    assert (found["endings"], found["label"], found["ctx"]) == (["ba", "dc"], "1", "tI deniar.")
     assert found["ctx_b"] == ""
 
 
@@ -167,6 +175,155 @@ def test_pieces_cover_a_text_but_for_white_space(text: str, most: int) -> None:
     spans = pieces(text, len, most)
     assert "".join("".join(text[slice(*span)] for span in spans).split()) == "".join(text.split())
     assert all(len(text[slice(*span)]) <= most for span in spans)
+
+
+CONTEXT = "Ann lives in Rome. Bob, who likes [[brackets]], lives in Rome too. Eve left Oslo in May."
+
+
+def questions(folder: Path) -> Path:
+    second = CONTEXT.index("Rome", 20)
+    rows = [
+        {"id": "a", "question": "Where is Bob?", "answers": {"text": ["Rome"], "answer_start": [second]}},
+        {"id": "b", "question": "Who left?", "answers": {"text": ["Eve"], "answer_start": [CONTEXT.index("Eve")]}},
+        {"id": "c", "question": "Who stayed?", "answers": {"text": [], "answer_start": []}},
+    ]
+    rows = [{"title": "t", "context": CONTEXT, **row} for row in rows]
+    return write_set(folder, "span", (), ("answerable", "unanswerable"), rows)
+
+
+def test_answers_stand_at_their_offsets_and_the_right_one_of_two_equal_words_is_meant(tmp_path: Path) -> None:
+    (manifest,) = translate(questions(tmp_path / "en"), to="xx", out=tmp_path / "xx", backend=Backwards(most=40))
+    rows = {row["id"]: row for row in read_rows(tmp_path / "xx")}
+    for row in rows.values():
+        for text, start in zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True):
+            assert row["context"][start : start + len(text)] == text
+    assert rows["a"]["answers"] == {"text": ["emoR"], "answer_start": [CONTEXT.index("Rome", 20)]}
+    assert rows["b"]["answers"]["text"] == ["evE"]
+    assert rows["c"]["answers"] == {"text": [], "answer_start": []}
+    assert manifest.checks["translation"]["answers"]["believed_because"] == {"markers + search": 2}
+
+
+def test_an_answer_that_no_two_ways_agree_on_is_rejected_with_what_each_way_says(tmp_path: Path) -> None:
+    class NoMarkers(Backwards):
+        """Loses all brackets, and never gives a text back."""
+
+        def check(self, source: str, target: str) -> None:
+            if source != "en":
+                raise UserError("one way only")
+
+        def translate_texts(self, texts, source, target):
+            return [re.sub(r"[\[\]()]", "", text) for text in super().translate_texts(texts, source, target)]
+
+    (manifest,) = translate(questions(tmp_path / "en"), to="xx", out=tmp_path / "xx", backend=NoMarkers())
+    assert manifest.rejected == {"answer uncertain": 2}
+    assert '"search"' in next(read_rejected(tmp_path / "xx")).evidence
+    assert manifest.label_counts == {"unanswerable": 1}
+
+
+@given(st.text(alphabet="ab .,é", min_size=1, max_size=40), st.text(alphabet="ab é", min_size=1, max_size=8))
+def test_what_a_search_finds_is_inside_and_has_no_punctuation_at_its_ends(text: str, answer: str) -> None:
+    found = search(text, (0, len(text)), answer, share=0.5)
+    if found is not None:
+        assert 0 <= found[0] < found[1] <= len(text)
+        assert text[slice(*found)] == text[slice(*found)].strip(" .,")
+
+
+def llm(tmp_path: Path, answer) -> LlmTranslator:
+    model = ResolvedModel(tmp_path, "test:llm", "1", "apache-2.0")
+    return LlmTranslator(model, ScriptedEngine(answer))
+
+
+def reply_backwards(request: Request) -> str:
+    texts = json.loads(request.prompt.split("\n\n")[1])
+    return json.dumps({name: backwards(text) for name, text in texts.items()})
+
+
+def test_an_llm_gets_whole_items_with_a_schema_and_its_replies_become_rows(english: Path, tmp_path: Path) -> None:
+    asked: list[Request] = []
+    backend = llm(tmp_path, lambda request: asked.append(request) or reply_backwards(request))
+    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, options=Options(round_trip=0))
+    assert (manifest.kept, len(asked)) == (10, 10)
+    assert json.loads(asked[0].sampling.schema)["required"] == ["text0", "text1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"text0": "eht tac', "truncated"),
+        ("I'm sorry, but I can't assist with that request.", "not JSON"),
+        ('{"text0": "I\'m sorry, but I can\'t assist with that request.", "text1": "on"}', "refusal"),
+        ('{"text0": "eno"}', "other keys"),
+        ('{"text0": "eno", "text1": " "}', "empty translation"),
+    ],
+)
+def test_refusals_and_truncations_of_an_llm_are_rejections(
+    english: Path, tmp_path: Path, text: str, reason: str
+) -> None:
+    backend = llm(tmp_path, lambda request: text if "mat 3" in request.prompt else reply_backwards(request))
+    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, options=Options(round_trip=0))
+    assert (manifest.kept, manifest.rejected) == (9, {reason: 1})
+    assert manifest.attempts["bad"] == 1
+
+
+def test_a_timeout_of_an_llm_is_a_failure_and_asked_again(english: Path, tmp_path: Path) -> None:
+    backend = llm(tmp_path, lambda request: TimeoutError() if "mat 3" in request.prompt else reply_backwards(request))
+    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, options=Options(round_trip=0))
+    assert (manifest.kept, manifest.failed) == (9, 1)
+
+
+@pytest.fixture(scope="module")
+def marian(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A randomly initialised Marian model with a tokenizer of single letters, as a save_pretrained folder."""
+    torch = pytest.importorskip("torch")
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import MarianConfig, MarianMTModel, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("marian")
+    letters = ["</s>", "<unk>", *map(chr, range(ord("!"), ord("~") + 1)), "▁", "<pad>"]
+    tokenizer = Tokenizer(models.WordLevel({letter: i for i, letter in enumerate(letters)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Metaspace(), pre_tokenizers.Split("", behavior="isolated")]
+    )
+    tokenizer.decoder = decoders.Metaspace()
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="</s>", unk_token="<unk>", pad_token="<pad>"
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = MarianConfig(
+        vocab_size=len(letters), d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, max_position_embeddings=64,
+        pad_token_id=len(letters) - 1, decoder_start_token_id=len(letters) - 1, eos_token_id=0, forced_eos_token_id=0,
+    )  # fmt: skip
+    MarianMTModel(config).save_pretrained(folder)
+    return folder
+
+
+def test_a_translation_that_fills_all_its_room_was_cut_off_and_is_no_row(marian: Path) -> None:
+    model = Seq2Seq(ResolvedModel(marian, str(marian), "local", "cc-by-4.0"))
+    assert model.translate([("Random weights never end a sentence.",)], "en", "de") == [
+        Untranslated("no whole translation")
+    ]
+
+
+def test_long_texts_are_cut_to_the_length_of_a_model_folder(marian: Path) -> None:
+    asked: list[str] = []
+
+    class Recorded(Seq2Seq):
+        def translate_texts(self, texts, source, target):
+            asked.extend(texts)
+            return super().translate_texts(texts, source, target)
+
+    model = Recorded(ResolvedModel(marian, str(marian), "local", "cc-by-4.0"))
+    model.translate([("A long sentence that goes on, and on, and on. " * 2, "Short.")], "en", "de")
+    assert model.most == 32
+    assert all(model.length(text) <= 32 for text in asked)
+    assert asked[-1] == "Short."
+
+
+def test_a_folder_without_a_translation_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(UserError, match="is no translation model"):
+        Seq2Seq(ResolvedModel(tmp_path, "local", "local", "unknown"))
 
 
 @pytest.mark.skipif(shutil.which("apertium") is None, reason="Apertium is not installed: apt install apertium-eng-spa")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Sequence
 
@@ -12,8 +13,8 @@ from synthgen.translation.documents import Documents
 
 
 def backwards(text: str) -> str:
-    """Write each word backwards: `"one two"` gives `"eno owt"`; twice gives the text again."""
-    return " ".join(word[::-1] for word in text.split(" "))
+    """Write each word backwards: `"one, two"` gives `"eno, owt"`; twice gives the text again."""
+    return re.sub(r"\w+", lambda word: word[0][::-1], text)
 
 
 class Backwards:

@@ -1,0 +1,126 @@
+"""The answers of translated passages: every way tried on a batch of rows, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from synthgen.errors import UserError
+from synthgen.formats.base import Row
+from synthgen.translation.alignment import Aligner
+from synthgen.translation.base import Backend, Translation, Untranslated
+from synthgen.translation.spans import (
+    Found,
+    Span,
+    aligned,
+    believed,
+    from_markers,
+    marked,
+    region,
+    returns,
+    search,
+)
+
+
+@dataclass(slots=True)
+class Answer:
+    """One answer on its way into the translation: where it was, which stretch it must be in, what each way says."""
+
+    source: str
+    passage: Translation
+    span: Span
+    alone: str
+    candidates: dict[str, Span] = field(default_factory=dict)
+    found: Found | None = None
+
+    @property
+    def text(self) -> str:
+        """The source's answer."""
+        return self.source[slice(*self.span)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the ledger keeps."""
+        facts: dict[str, Any] = {"candidates": {way: list(span) for way, span in self.candidates.items()}}
+        if self.found is None:
+            return facts | {"reason": "answer not found" if not self.candidates else "answer uncertain"}
+        start, end = self.found.span
+        return facts | {"text": self.passage.text[start:end], "start": start, "ways": list(self.found.ways)}
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Recovers the answers of rows; `aligner` adds the third way."""
+
+    backend: Backend
+    aligner: Aligner | None = None
+
+    def recover(
+        self, rows: Sequence[tuple[Row, dict[str, Translation]]], source: str, target: str
+    ) -> list[list[dict[str, Any]]]:
+        """Return for each row one record an answer: text and start, or the reason; and every way's stretch."""
+        answers = [_answers(row, texts) for row, texts in rows]
+        flat = [each for row in answers for each in row]
+        self._by_markers(flat, source, target)
+        for each in flat:
+            _by_search(each)
+        self._by_alignment(flat)
+        for each in flat:
+            each.found = believed(each.candidates)
+        self._by_round_trip([each for each in flat if each.found is None and each.candidates], source, target)
+        return [[each.to_json() for each in row] for row in answers]
+
+    def _by_markers(self, answers: Sequence[Answer], source: str, target: str) -> None:
+        asked = []
+        for each in answers:
+            if (found := marked(each.source, region(each.passage, each.span)[0], each.span)) is not None:
+                asked.append((each, *found))
+        outcomes = self.backend.translate([(text,) for _, text, _ in asked], source, target) if asked else []
+        for (each, _, markers), outcome in zip(asked, outcomes, strict=True):
+            if not isinstance(outcome, Untranslated):
+                stretch = region(each.passage, each.span)[1]
+                _keep(each, "markers", from_markers(each.passage.text, stretch, outcome[0].text, markers))
+
+    def _by_alignment(self, answers: Sequence[Answer]) -> None:
+        if self.aligner is None:
+            return
+        regions = [region(each.passage, each.span) for each in answers]
+        pairs = [
+            (each.source[slice(*old)], (each.span[0] - old[0], each.span[1] - old[0]), each.passage.text[slice(*new)])
+            for each, (old, new) in zip(answers, regions, strict=True)
+        ]
+        for each, (_, new), places in zip(answers, regions, self.aligner.align(pairs), strict=True):
+            _keep(each, "alignment", aligned(each.passage.text, new, places))
+
+    def _by_round_trip(self, answers: Sequence[Answer], source: str, target: str) -> None:
+        """Believe a stretch that no other way confirms when its translation back is the source's answer."""
+        try:
+            self.backend.check(target, source)
+        except UserError:
+            return
+        asked = [(each, way, span) for each in answers for way, span in each.candidates.items()]
+        texts = [(each.passage.text[slice(*span)],) for each, _, span in asked]
+        outcomes = self.backend.translate(texts, target, source) if texts else []
+        for (each, way, span), outcome in zip(asked, outcomes, strict=True):
+            if each.found is None and not isinstance(outcome, Untranslated) and returns(each.text, outcome[0].text):
+                each.found = Found(span, (way, "round trip"))
+
+
+def _answers(row: Row, texts: dict[str, Translation]) -> list[Answer]:
+    pairs = zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True)
+    return [
+        Answer(row["context"], texts["context"], (start, start + len(text)), texts[f"answers.text.{number}"].text)
+        for number, (text, start) in enumerate(pairs)
+    ]
+
+
+def _by_search(answer: Answer) -> None:
+    """Look for the answer translated by itself; of several places the one about as far into the stretch as before."""
+    (start, end), new = region(answer.passage, answer.span)
+    share = (answer.span[0] - start) / max(1, end - start)
+    _keep(answer, "search", search(answer.passage.text, new, answer.alone, share=share))
+
+
+def _keep(answer: Answer, way: str, span: Span | None) -> None:
+    if span is not None:
+        answer.candidates[way] = span
