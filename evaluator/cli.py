@@ -35,6 +35,9 @@ Select = Annotated[str, typer.Option(help="last, or en-dev: best on English dev 
 Preset = Annotated[
     str | None, typer.Option(help="phang2020 or synthetic-vs-real: all its arms, made from the datasets named.")
 ]
+KeepHeads = Annotated[
+    bool, typer.Option(help="Go on with the intermediate head where a target has its format and labels; else dropped.")
+]
 StoreFolder = Annotated[str, typer.Option(help="Where finished runs are kept and found again: a folder, or s3://…")]
 Ray = Annotated[
     str | None, typer.Option(help="Run on Ray: auto (the cluster here, else this machine), local, or HOST:PORT.")
@@ -148,6 +151,7 @@ def compare(
     model: Model = evaluator.DEFAULT_MODEL,
     recipe: Recipe = "xtreme",
     select: Select = "last",
+    keep_heads: KeepHeads = False,
     preset: Preset = None,
     data_root: DataRoot = None,
     store: StoreFolder = "runs/store",
@@ -179,6 +183,7 @@ def compare(
         model=model,
         recipe=recipe,
         select=select,
+        keep_heads=keep_heads,
         preset=preset,
         data_root=data_root,
         store=store,
@@ -205,6 +210,7 @@ def plan(
     model: Model = evaluator.DEFAULT_MODEL,
     recipe: Recipe = "xtreme",
     select: Select = "last",
+    keep_heads: KeepHeads = False,
     preset: Preset = None,
     data_root: DataRoot = None,
     store: StoreFolder = "runs/store",
@@ -229,6 +235,7 @@ def plan(
         model=model,
         recipe=recipe,
         select=select,
+        keep_heads=keep_heads,
         preset=preset,
         data_root=data_root,
         store=store,

@@ -45,6 +45,7 @@ def define(
     max_train_examples: int | None,
     max_eval_examples: int | None,
     preset: str | None = None,
+    keep_heads: bool = False,
 ) -> Experiment:
     """Return the experiment that the arguments describe; UserError for the first that is wrong."""
     choices = {"match": (match, MATCHES), "select": (select, SELECTIONS), "split": (split, SPLITS)}
@@ -78,6 +79,7 @@ def define(
         recipe=load_recipe(recipe, encoder_width(encoder.path)),
         match=match,
         select=select,
+        keep_heads=keep_heads,
         data_root=root,
         max_train_examples=max_train_examples,
         max_eval_examples=max_eval_examples,

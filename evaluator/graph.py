@@ -23,6 +23,7 @@ from evaluator.selection import EN_DEV, has_dev_file
 from evaluator.store import Node
 from evaluator.targets import find
 from evaluator.targets.base import DataRoot, Target, revision
+from synthgen.dataset import dataset_format
 from synthgen.errors import UserError
 from synthgen.packs import ResolvedModel
 
@@ -45,6 +46,7 @@ class Experiment:
     recipe: Recipe
     match: str = "epochs"
     select: str = "last"
+    keep_heads: bool = False
     data_root: DataRoot
     max_train_examples: int | None = None
     max_eval_examples: int | None = None
@@ -63,13 +65,17 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """An encoder to start from: a model folder on disk, or an intermediate node. The tokenizer is the base model's."""
+    """An encoder to start from: a model folder on disk, or an intermediate node. The tokenizer is the base model's.
+
+    `head` is the format and the labels of the head that an intermediate model has beside it.
+    """
 
     identity: str
     tokenizer: str
     tokenizer_folder: Path
     path: Path | None = None
     node: Node | None = None
+    head: tuple[str, tuple[str, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,7 @@ class TargetJob:
     predictions: dict[str, Node]
     hardware: Hardware
     select: str = "last"
+    keep_head: bool = False
 
     @property
     def label(self) -> str:
@@ -215,7 +222,30 @@ def _encoder(experiment: Experiment, arm: Arm, trained: IntermediateJob | None) 
     model = _base(experiment, arm)
     if trained is None:
         return Encoder(identity(model), identity(model), model.path, path=model.path)
-    return Encoder(trained.node.key, trained.base.tokenizer, trained.base.tokenizer_folder, node=trained.node)
+    head = _first_head(arm, trained) if experiment.keep_heads else None
+    return Encoder(
+        trained.node.key, trained.base.tokenizer, trained.base.tokenizer_folder, node=trained.node, head=head
+    )
+
+
+def _first_head(arm: Arm, trained: IntermediateJob) -> tuple[str, tuple[str, ...]] | None:
+    """Return the format and labels of the head that an intermediate checkpoint has: that of its first dataset."""
+    for part in arm.parts:
+        if trained.parts and part.folder.resolve() == trained.parts[0].folder:
+            format_ = dataset_format(part.manifest)
+            return format_.name, tuple(format_.labels)
+    return None
+
+
+def _keeps_head(encoder: Encoder, target: Target) -> bool:
+    """Say whether a target goes on with the intermediate head: the same format and, where classes have names, labels.
+
+    Choices have one score whatever their number and spans have a start and an end, so their labels do not matter.
+    """
+    if encoder.head is None or target.train is None:
+        return False
+    name, labels = encoder.head
+    return name == target.head and (name in ("choice", "span") or labels == target.labels)
 
 
 def _intermediate(experiment: Experiment, arm: Arm, size: int, seed: int, target: Target) -> IntermediateJob | None:
@@ -299,6 +329,7 @@ def _matched_steps(experiment: Experiment, stage: Stage) -> int | None:
 def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: int) -> TargetJob:
     root, recipe = experiment.data_root, experiment.recipe
     stage = recipe.stage(target.name) if target.train else None
+    keeps = _keeps_head(encoder, target)
     common: dict[str, Any] = {"code": CODE_VERSION, "encoder": encoder.identity, **experiment.hardware.to_json()}
     if stage is None:
         node = Node("encoder", {**common, "depth": recipe.retrieval_depth, "length": recipe.retrieval_max_length})
@@ -313,6 +344,8 @@ def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: 
             "seed": seed,
             "select": _selection(experiment, target),
         }
+        if keeps:
+            trained["head"] = "kept"
         node = Node("target", {**common, **trained})
     predictions = {
         language: _predictions(experiment, node, target, language) for language in experiment.languages[target.name]
@@ -320,7 +353,7 @@ def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: 
     return TargetJob(
         node, encoder, target.name, stage, recipe, seed, root.path, experiment.split,
         experiment.max_train_examples, experiment.max_eval_examples, predictions, experiment.hardware,
-        experiment.select,
+        experiment.select, keeps,
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from evaluator import inference
 from evaluator.graph import Encoder, IntermediateJob, Job, TargetJob
 from evaluator.hardware import Hardware
-from evaluator.heads.base import Head
+from evaluator.heads.base import Head, keep_head
 from evaluator.heads.registry import head_for
 from evaluator.scoring import evaluation_splits
 from evaluator.store import Json, Store
@@ -93,7 +93,8 @@ def run_target(
     started = time.monotonic()
     device, target, base = prepare(job.hardware), find(job.target), checkpoint(job.encoder, store)
     tokenizer = load_tokenizer(job.encoder.tokenizer_folder)
-    model = build(head_for(target.head, target.labels, job.recipe), base, tokenizer, job.seed).to(device)
+    model = build(head_for(target.head, target.labels, job.recipe), base, tokenizer, job.seed)
+    model = (keep_head(model, base) if job.keep_head else model).to(device)
     if job.stage:
         with store.writing(job.node) as (draft, results):
             for name, stage, head, features in training_features(job, tokenizer, store):

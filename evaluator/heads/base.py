@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -110,6 +111,18 @@ def fresh_head(model: PreTrainedModel, seed: int) -> PreTrainedModel:
                 module.weight.data.copy_(weight)
                 if module.bias is not None:
                     module.bias.data.zero_()
+    return model
+
+
+def keep_head(model: PreTrainedModel, checkpoint: Path) -> PreTrainedModel:
+    """Put a checkpoint's own head, trained on the same task, in the place of the fresh one; a pooler is part of it."""
+    own = {
+        name for name in model.state_dict() if not name.startswith(f"{model.base_model_prefix}.") or ".pooler." in name
+    }
+    saved = {
+        name: value for path in sorted(checkpoint.glob("*.safetensors")) for name, value in load_file(path).items()
+    }
+    model.load_state_dict({name: saved[name] for name in own}, strict=False)
     return model
 
 

@@ -1,0 +1,58 @@
+"""Intermediate heads: dropped, as in the paper, or kept for the same task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import evaluator
+from evaluator.definition import define
+from evaluator.graph import IntermediateJob, TargetJob, build
+from tests.evaluator.conftest import LABELS
+
+torch = pytest.importorskip("torch")
+
+from evaluator.heads.base import keep_head  # noqa: E402 - needs torch
+from evaluator.heads.pair import PairHead  # noqa: E402
+
+
+def jobs(datasets: dict[str, Path], model: Path, samples: Path, **options: Any) -> dict[str, TargetJob]:
+    experiment = define(
+        [f"real={datasets['real']}"], targets=["xnli", "udpos"], languages=["en"], split="test", sizes=["full"],
+        seeds=1, match="epochs", model=str(model), recipe="small", select="last", data_root=samples,
+        max_train_examples=None, max_eval_examples=None, **options,
+    )  # fmt: skip
+    return {job.target: job for job in build(experiment).jobs if not isinstance(job, IntermediateJob)}
+
+
+def test_only_the_same_task_keeps_its_head_and_only_when_asked(
+    datasets: dict[str, Path], tiny_model: Path, samples: Path
+) -> None:
+    dropped, kept = (jobs(datasets, tiny_model, samples, keep_heads=keep) for keep in (False, True))
+    assert (kept["xnli"].keep_head, kept["udpos"].keep_head) == (True, False)
+    assert not any(job.keep_head for job in dropped.values())
+    assert kept["xnli"].node.key != dropped["xnli"].node.key
+    assert kept["udpos"].node.key == dropped["udpos"].node.key
+
+
+def test_a_kept_head_is_the_checkpoints_own(tiny_model: Path, tmp_path: Path) -> None:
+    head = PairHead(LABELS)
+    trained = head.build(tiny_model, 1)
+    trained.save_pretrained(tmp_path)
+    fresh = head.build(tmp_path, 2)
+    assert not torch.equal(fresh.classifier.dense.weight, trained.classifier.dense.weight)
+    for name, weight in keep_head(fresh, tmp_path).state_dict().items():
+        assert torch.equal(weight, trained.state_dict()[name]), name
+
+
+def test_a_sweep_with_kept_heads_runs_to_its_report(
+    datasets: dict[str, Path], tiny_model: Path, samples: Path, tmp_path: Path
+) -> None:
+    evaluator.compare(
+        [f"real={datasets['real']}"], targets=["xnli"], languages=["en", "de"], seeds=1, model=str(tiny_model),
+        recipe="small", data_root=samples, store=tmp_path / "store", out=tmp_path / "report.html",
+        max_train_examples=8, max_eval_examples=8, keep_heads=True,
+    )  # fmt: skip
+    assert (tmp_path / "report.html").is_file()
