@@ -28,8 +28,8 @@ from synthgen.dataset import (
     write_tables,
 )
 from synthgen.errors import UserError
-from synthgen.filters.base import Subject
-from synthgen.filters.plan import read_plan
+from synthgen.filters.base import Filter, Subject
+from synthgen.filters.plan import read_plan, write_reports
 from synthgen.opened import OpenedSet, open_set
 from synthgen.provenance import command_line, hardware
 from synthgen.sifting import Sieve, sift
@@ -68,7 +68,7 @@ def filter(
             raise UserError(f"no row of {folder} would be kept: {reasons}; nothing is written")
         checks = plan.checks(subject, made) | ({"edits": dict(sieve.edited)} if plan.edits else {})
         facts = {"filters_hash": plan.hash(), "checks": checks}
-        return _write(draft, sieve, facts, parent, started)
+        return _write(draft, sieve, made, facts, parent, started)
 
 
 def _parent(opened: OpenedSet) -> dict[str, Any]:
@@ -84,11 +84,13 @@ def _same_or_refused(out: Path, record: dict[str, Any], parent: dict[str, Any]) 
     raise UserError(f"{out} holds another set: filtered from other rows, or with other settings; give another --out")
 
 
-def _write(draft: Path, sieve: Sieve, facts: dict[str, Any], parent: dict[str, Any], started: float) -> Manifest:
+def _write(
+    draft: Path, sieve: Sieve, made: Sequence[Filter], facts: dict[str, Any], parent: dict[str, Any], started: float
+) -> Manifest:
     labels: Counter[str] = Counter()
     opened = sieve.opened
     files = write_tables(draft, sieve.kept(labels), opened.schema)
-    files |= write_rejected(draft, sieve.rejections())
+    files |= write_rejected(draft, sieve.rejections()) | write_reports(draft, made)
     earlier = opened.manifest or _foreign(opened)
     manifest = replace(
         earlier,

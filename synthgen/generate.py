@@ -30,7 +30,7 @@ from synthgen.dataset import (
 from synthgen.engines import Engine, Request, check_engine, open_engine
 from synthgen.errors import IncompleteError, UserError
 from synthgen.filters import Subject
-from synthgen.filters.plan import Plan, read_plan
+from synthgen.filters.plan import Plan, read_plan, write_reports
 from synthgen.formats.base import Row
 from synthgen.formats.tags import TagsFormat
 from synthgen.grounding import read_grounding
@@ -315,7 +315,7 @@ def _why_incomplete(controller: Controller, out: Path, budget: int) -> str:
 def _write_folder(run: Run, controller: Controller, out: Path, *, seconds: float, versions: dict[str, str]) -> Manifest:
     ledger, format_ = controller.ledger, run.task.format
     files = write_rows(out, _kept_rows(controller), row_features(format_))
-    files |= write_rejected(out, _rejections(controller))
+    files |= write_rejected(out, _rejections(controller)) | write_reports(out, controller.filters)
     tallies = controller.tallies
     counts = {name: sum(getattr(tally, name) for tally in tallies.values()) for name in ("kept", "rejected", "failed")}
     manifest = Manifest(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from synthgen.filters.base import Filter, Kind, Subject, Verdict
 from synthgen.filters.comparison import NearSettings
+from synthgen.filters.contamination import Contamination, ContaminationSettings
 from synthgen.filters.edits import Clean
 from synthgen.filters.exact import ExactDuplicates
 from synthgen.filters.language import Language, LanguageSettings
@@ -33,6 +34,13 @@ ORDER: tuple[Kind, ...] = (
     Kind("exact", lambda subject, _: ExactDuplicates(subject.format), check="deduplication"),
     Kind(
         "near", lambda subject, settings: NearDuplicates(subject.format, settings), NearSettings, check="deduplication"
+    ),
+    Kind(
+        "contamination",
+        lambda subject, settings: Contamination(subject.format, subject.against, settings),
+        ContaminationSettings,
+        runs="against",
+        check="contamination",
     ),
     Kind("verify", Verify, VerifySettings, runs="verifier", check="verification"),
 )

@@ -59,6 +59,9 @@ class Filter(Protocol):
     def facts(self) -> dict[str, Any]:
         """Return what the manifest says of this check: settings, counts, scores. Empty for nothing."""
 
+    def files(self) -> dict[str, Any]:
+        """Return reports to write beside the manifest, name to JSON value."""
+
 
 class SetRows(Protocol):
     """The rows of a set that earlier filters left, readable again and again; a row's number is its place in the set."""
@@ -101,6 +104,10 @@ class BaseFilter:
 
     def facts(self) -> dict[str, Any]:
         """Nothing to say beyond the count of rejections."""
+        return {}
+
+    def files(self) -> dict[str, Any]:
+        """No report."""
         return {}
 
 

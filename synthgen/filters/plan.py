@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from synthgen.dataset import file_sha256, write_atomically
 from synthgen.errors import UserError, unknown
 from synthgen.filters import EDITS, ORDER
 from synthgen.filters.base import Edit, Filter, Kind, Subject
@@ -62,6 +63,14 @@ class Plan:
             if facts := filter_.facts():
                 checks.setdefault(kind.check or kind.name, {}).update(facts)
         return checks
+
+
+def write_reports(folder: Path, filters: Sequence[Filter]) -> dict[str, str]:
+    """Write the filters' reports as JSON files and return {name: sha256}."""
+    reports = {name: value for filter_ in filters for name, value in filter_.files().items()}
+    for name, value in reports.items():
+        write_atomically(folder / name, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    return {name: file_sha256(folder / name) for name in reports}
 
 
 def read_plan(path: Path | None = None, *, against: bool = False, verifier: bool = False) -> Plan:

@@ -68,17 +68,16 @@ def words(text: str) -> str:
 
 def band_keys(texts: Sequence[Sequence[str]]) -> Keys:
     """Return the keys (rows, BANDS) of rows given as columns of `words`: `texts[field][row]`."""
-    total = np.zeros((BANDS, len(texts[0])), dtype=np.uint64)
-    for number, column in enumerate(texts):
-        sketches = _minhashes(*_shingles(column)).reshape(BANDS, ROWS_PER_BAND, -1).astype(np.uint64)
-        key = sketches[:, 0]
-        for place in range(1, ROWS_PER_BAND):
-            key = _mixed(key * np.uint64(0xD6E8FEB86659FD93) + sketches[:, place])
-        total += _mixed(key + np.uint64(number))
-    return np.ascontiguousarray(_mixed(total ^ _BAND[:, None]).T)
+    sketches = _minhashes(*_shingles([text for column in texts for text in column])).astype(np.uint64)
+    sketches = sketches.reshape(BANDS, ROWS_PER_BAND, len(texts), -1)
+    keys = sketches[:, 0]
+    for place in range(1, ROWS_PER_BAND):
+        keys = mixed(keys * np.uint64(0xD6E8FEB86659FD93) + sketches[:, place])
+    of_row = mixed(keys + np.arange(len(texts), dtype=np.uint64)[:, None]).sum(axis=1)
+    return np.ascontiguousarray(mixed(of_row ^ _BAND[:, None]).T)
 
 
-def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """Return well-spread 64-bit values (the finaliser of SplitMix64, Steele et al. 2014)."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -90,17 +89,23 @@ def _shingles(texts: Sequence[str]) -> tuple[_Hashes, npt.NDArray[np.int64]]:
 
     Every word has two places: its own hash and that of the bigram it begins; the last word of a text has its own twice.
     """
+    alone, is_last = word_hashes(texts)
+    following = np.where(is_last, alone, mixed(alone * np.uint64(3) + np.roll(alone, -1)))
+    hashes = np.empty(2 * len(alone), dtype=np.uint32)
+    hashes[0::2], hashes[1::2] = alone >> np.uint64(32), following >> np.uint64(32)
+    return hashes, np.concatenate(([0], 2 * (np.flatnonzero(is_last) + 1)))
+
+
+def word_hashes(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.bool_]]:
+    """Return the hash of every word of texts given as `words`, text after text, and whether it is its text's last.
+
+    An empty text has one word, the empty one.
+    """
     data = np.frombuffer(("\n".join(texts) + "\n").encode("utf-8", "surrogatepass"), dtype=np.uint8)
     ends = np.flatnonzero((data == 32) | (data == 10))
     starts = np.concatenate(([0], ends[:-1] + 1))
     place = np.arange(len(data)) - np.repeat(starts, ends - starts + 1)
-    alone = _mixed(np.add.reduceat(_BYTES[data] * _POWERS[place & 511], starts))
-    is_last = data[ends] == 10
-    following = np.where(is_last, alone, _mixed(alone * np.uint64(3) + np.roll(alone, -1)))
-    hashes = np.empty(2 * len(alone), dtype=np.uint32)
-    hashes[0::2], hashes[1::2] = alone >> np.uint64(32), following >> np.uint64(32)
-    offsets = np.concatenate(([0], 2 * (np.flatnonzero(is_last) + 1)))
-    return hashes, offsets
+    return mixed(np.add.reduceat(_BYTES[data] * _POWERS[place & 511], starts)), data[ends] == 10
 
 
 def _minhashes(hashes: _Hashes, offsets: npt.NDArray[np.int64]) -> _Hashes:

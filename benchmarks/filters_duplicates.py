@@ -1,0 +1,325 @@
+"""Duplicates: recall and precision on planted edits of real pairs, speed beside peers, memory and growth.
+
+    python benchmarks/filters_duplicates.py ../shared/data --recall
+    python benchmarks/filters_duplicates.py ../shared/data --speed 1000000 --peers PYTHON
+    python benchmarks/filters_duplicates.py ../shared/data --growth 1000000,10000000
+    python benchmarks/filters_duplicates.py ../shared/data --contamination
+
+Rows of any number are made from the 33,000 real MNLI and SNLI pairs at hand by recombination: each text is the first
+half of one real text and the second half of another of the same field, both drawn at random, so that lengths and words
+are those of real pairs and texts hardly repeat; one row in twenty is an exact copy of an earlier one, one in twenty a
+copy with one word replaced. Peers run in an interpreter of their own (datasketch, semhash, rensa and pyarrow in it), on
+the same parquet file, each with the shingles and the threshold of ours. Times are CPU seconds of one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from synthgen.dataset import write_tables
+from synthgen.filters.base import Subject
+from synthgen.filters.contamination import Contamination
+from synthgen.filters.near import NearDuplicates
+from synthgen.filters.plan import read_plan
+from synthgen.formats.base import Row
+from synthgen.formats.pair import PairFormat
+from synthgen.opened import open_set
+from synthgen.sifting import sift
+
+NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
+FILES = {
+    "snli": ("snli/train_9k.json", "snli/dev.jsonl"),
+    "mnli": ("mnli/train_9k.json", "mnli/dev_matched_1-5000.jsonl"),
+}
+LABELS = {name: number for number, name in enumerate(NLI.labels)}
+BASE_ROWS = 4_000
+BANDS_OF_WORDS = ((6, 10), (11, 20), (21, 60))
+
+
+def real_rows(data: Path, names: tuple[str, ...] = ("snli", "mnli")) -> list[Row]:
+    rows: list[Row] = []
+    for file in (data / each for name in names for each in FILES[name]):
+        text = file.read_text(encoding="utf-8")
+        found = json.loads(text).values() if file.suffix == ".json" else map(json.loads, filter(None, text.split("\n")))
+        for item in found:
+            label = item["label"]
+            row = {
+                "premise": item.get("premise", item.get("text_a")),
+                "hypothesis": item.get("hypothesis", item.get("text_b")),
+            }
+            rows.append(
+                {"id": f"r{len(rows)}", **row, "label": LABELS.get(label, label if isinstance(label, int) else 0)}
+            )
+    return rows
+
+
+# Recall and precision
+
+
+def edits(draw: random.Random, vocabulary: list[str]) -> dict[str, Callable[[str], str]]:
+    def words_changed(change: Callable[[list[str]], None]) -> Callable[[str], str]:
+        def edit(text: str) -> str:
+            words = text.split()
+            change(words)
+            return " ".join(words)
+
+        return edit
+
+    def replace(words: list[str]) -> None:
+        words[draw.randrange(len(words))] = draw.choice(vocabulary)
+
+    def delete(words: list[str]) -> None:
+        del words[draw.randrange(len(words))]
+
+    def insert(words: list[str]) -> None:
+        words.insert(draw.randrange(len(words) + 1), draw.choice(vocabulary))
+
+    def swap(words: list[str]) -> None:
+        at = draw.randrange(len(words) - 1)
+        words[at], words[at + 1] = words[at + 1], words[at]
+
+    def swap_any(words: list[str]) -> None:
+        one, two = draw.sample(range(len(words)), 2)
+        words[one], words[two] = words[two], words[one]
+
+    named = {"replace": replace, "delete": delete, "insert": insert, "swap neighbours": swap, "swap any two": swap_any}
+    changed = {name: words_changed(change) for name, change in named.items()}
+    return changed | {
+        "casing": lambda text: "".join(draw.choice((str.upper, str.lower))(letter) for letter in text),
+        "punctuation": lambda text: "".join(draw.choice((" ", ", ", " - ")) if c == " " else c for c in text),
+    }
+
+
+def recall(data: Path, per_cell: int = 200) -> None:
+    """Plant edited copies among real rows and count those that are dropped, by corpus, field, length, edit."""
+    print(f"{'corpus':6} {'field':10} {'words':6} {'edit':16} planted found recall")
+    for corpus in ("mnli", "snli"):
+        draw = random.Random(corpus)
+        rows = draw.sample(real_rows(data, (corpus,)), BASE_ROWS)
+        vocabulary = [word for row in rows for word in row["premise"].split()]
+        judge = NearDuplicates(NLI)
+        base = [row for row in rows if judge.judge(row["id"], row) is None and judge.remember(row["id"], row) is None]
+        lost = [row for row in rows if row["id"] not in {each["id"] for each in base}]
+        print(f"{corpus}: {len(rows)} real rows, of which {len(lost)} are themselves near duplicates of others")
+        for field in NLI.fields:
+            for low, high in BANDS_OF_WORDS:
+                fitting = [row for row in base if low <= len(row[field].split()) <= high]
+                if len(fitting) < 50:
+                    continue
+                for name, edit in edits(draw, vocabulary).items():
+                    chosen = draw.sample(fitting, min(per_cell, len(fitting)))
+                    hits = sum(
+                        judge.judge("new", {**row, "id": "new", field: edit(row[field])}) is not None
+                        for row in map(dict, chosen)
+                        if reset(judge)
+                    )
+                    place = f"{corpus:6} {field:10} {low}-{high:<4} {name:16}"
+                    print(f"{place} {len(chosen):7} {hits:5} {hits / len(chosen):.3f}", flush=True)
+        unrelated = [
+            {**draw.choice(base), "hypothesis": draw.choice(base)["hypothesis"], "label": row["label"]}
+            for row in base[:5000]
+        ]
+        wrong = sum(judge.judge("new", row) is not None for row in unrelated if reset(judge))
+        print(f"{corpus}: {len(unrelated)} unrelated rows (a real premise, another's hypothesis): {wrong} dropped")
+
+
+def reset(judge: NearDuplicates) -> bool:
+    """Forget the last judged row: every planted row has the same id."""
+    judge._judged = None
+    return True
+
+
+# Speed
+
+
+def recombined(data: Path, count: int, seed: int = 0) -> Iterator[pa.Table]:
+    """Yield tables of recombined rows."""
+    draw, rows = random.Random(seed), real_rows(data)
+    halves = {field: [halved(row[field]) for row in rows] for field in NLI.fields}
+    vocabulary = [word for row in rows for word in row["premise"].split()]
+    made = 0
+    while made < count:
+        batch: list[Row] = []
+        while len(batch) < 50_000 and made < count:
+            kind = draw.random()
+            if kind < 0.1 and batch:
+                row = dict(draw.choice(batch))
+                if kind < 0.05:
+                    words = row["hypothesis"].split()
+                    words[draw.randrange(len(words))] = draw.choice(vocabulary)
+                    row["hypothesis"] = " ".join(words)
+            else:
+                texts = {f: draw.choice(halves[f])[0] + " " + draw.choice(halves[f])[1] for f in NLI.fields}
+                row = {**texts, "label": draw.randrange(3)}
+            batch.append({"id": f"n{made:09d}", "language": "en", **row})
+            made += 1
+        yield pa.Table.from_pylist(batch)
+
+
+def halved(text: str) -> tuple[str, str]:
+    words = text.split()
+    return " ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :])
+
+
+def write_parquet(data: Path, count: int, folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    path, writer = folder / "rows.parquet", None
+    for table in recombined(data, count):
+        writer = writer or pq.ParquetWriter(path, table.schema)
+        writer.write_table(table)
+    if writer:
+        writer.close()
+    return folder
+
+
+OURS = """
+import json, resource, sys, time
+from pathlib import Path
+from benchmarks.filters_duplicates import duplicates_only
+print(json.dumps(duplicates_only(Path(sys.argv[1]), Path(sys.argv[2]))))
+"""
+
+
+def duplicates_only(folder: Path, out: Path) -> dict[str, Any]:
+    """Run exact and near over a folder of parquet and write what stays, as `synthgen filter` does."""
+    plan = out.parent / "plan.toml"
+    plan.write_text("[exact]\n[near]\n")
+    began = time.process_time()
+    opened = open_set(folder, origin="real")
+    sieve = sift(opened, read_plan(plan).build(Subject(opened.format)), ())
+    out.mkdir()
+    from collections import Counter
+
+    write_tables(out, sieve.kept(Counter()), opened.schema)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    return {
+        "seconds": time.process_time() - began,
+        "kept": int(sieve.stays.sum()),
+        "peak_gib": round(peak, 2),
+        **sieve.reasons(),
+    }
+
+
+def run_ours(folder: Path) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as place:
+        done = subprocess.run(
+            [sys.executable, "-c", OURS, str(folder), f"{place}/out"], capture_output=True, text=True, check=True
+        )
+    return dict(json.loads(done.stdout))
+
+
+PEERS = Path(__file__).with_name("filters_peers.py")
+
+
+def speed(data: Path, count: int, peers: str, names: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = write_parquet(data, count, Path(place) / "in")
+        ours = run_ours(folder)
+        print(f"ours, parquet to parquet: {count / ours['seconds']:,.0f} rows/s", ours, flush=True)
+        for name in names:
+            done = subprocess.run(
+                [peers, str(PEERS), name, str(folder / "rows.parquet")], capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                print(f"{name}: failed: {done.stderr.strip().splitlines()[-1:]}", flush=True)
+                continue
+            found = json.loads(done.stdout)
+            print(
+                f"{name}: {count / found['seconds']:,.0f} rows/s, ours is {found['seconds'] / ours['seconds']:.2f} x",
+                found,
+                flush=True,
+            )
+
+
+def growth(data: Path, sizes: list[int]) -> None:
+    for count in sizes:
+        with tempfile.TemporaryDirectory() as place:
+            ours = run_ours(write_parquet(data, count, Path(place) / "in"))
+            print(
+                f"{count:,} rows: {ours['seconds'] / count * 1e6:.1f} us a row, peak {ours['peak_gib']} GiB",
+                ours,
+                flush=True,
+            )
+
+
+# Decontamination
+
+
+def contamination(data: Path, count: int, planted: int = 500) -> None:
+    """Plant test rows in clean ones and count what is found and what is lost."""
+    draw = random.Random(3)
+    tests = [line.split("\t") for line in (data / "xnli/test-en.tsv").read_text(encoding="utf-8").split("\n") if line]
+    clean = real_rows(data, ("mnli",))[:8999]
+    clean += [{**row, "id": f"s{row['id']}"} for row in real_rows(data, ("snli",))[:8999]]
+    _, *lines = (data / "mnli/train_20k_tokenized.tsv").read_text(encoding="utf-8").split("\n")
+    clean += [
+        {"id": f"t{i}", "premise": a, "hypothesis": b, "label": 0}
+        for i, (a, b) in enumerate(line.split("\t")[:2] for line in lines if line)
+    ]
+    draw.shuffle(clean)
+    clean = clean[:count]
+    began = time.process_time()
+    judge = Contamination(
+        NLI,
+        [
+            data / name
+            for name in ("xnli", "xcopa", "xquad", "mlqa", "tatoeba", "udpos", "pawsx", "snli", "mnli", "anli")
+        ],
+    )
+    print(f"{len(judge._items):,} items of {len(judge._sets)} sets read in {time.process_time() - began:.0f} s CPU")
+    ways = {
+        "verbatim": lambda text: text,
+        "small edit": edits(draw, [word for row in clean for word in row["premise"].split()])["replace"],
+        "truncated": lambda text: " ".join(text.split()[: max(4, round(0.6 * len(text.split())))]),
+    }
+    for name, way in ways.items():
+        rows = [{"premise": way(a), "hypothesis": way(b), "label": 0} for a, b in draw.sample(tests, planted)]
+        found = sum(verdict is not None for verdict in judge.judge_many([(str(i), row) for i, row in enumerate(rows)]))
+        print(f"{name}: {found} of {len(rows)} planted test rows found ({found / len(rows):.3f})", flush=True)
+    began = time.process_time()
+    verdicts = judge.judge_many([(row["id"], row) for row in clean])
+    lost = [verdict for verdict in verdicts if verdict]
+    seconds = time.process_time() - began
+    print(
+        f"clean: {len(lost)} of {len(clean)} dropped ({len(lost) / len(clean):.4%}), {len(clean) / seconds:,.0f} rows/s"
+    )
+    for verdict in lost[:12]:
+        print("   ", verdict.evidence)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--recall", action="store_true")
+    parser.add_argument("--contamination", action="store_true")
+    parser.add_argument("--rows", type=int, default=50_000, help="clean rows for --contamination")
+    parser.add_argument("--speed", type=int)
+    parser.add_argument("--peers", default=sys.executable)
+    parser.add_argument("--names", default="rensa,rensa_matrix,semhash,datasketch")
+    parser.add_argument("--growth", type=lambda text: [int(each) for each in text.split(",")])
+    given = parser.parse_args()
+    if given.recall:
+        recall(given.data)
+    if given.contamination:
+        contamination(given.data, given.rows)
+    if given.speed:
+        speed(given.data, given.speed, given.peers, given.names.split(","))
+    if given.growth:
+        growth(given.data, given.growth)
+
+
+if __name__ == "__main__":
+    main()

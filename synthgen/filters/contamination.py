@@ -1,0 +1,189 @@
+"""Decontamination: rows that repeat an item of an evaluation set, as a whole or in part, in any language of theirs.
+
+Candidates share word trigrams with an item. A long text is a hit when it holds a run of 13 words of the item's (the
+n-gram of GPT-3's report, Brown et al. 2020, appendix C), when most of its trigrams are the item's, so that truncated
+copies are found, or when it is a near duplicate; short texts only when all texts of the row are hits on one item, as a
+stock sentence proves nothing. Translations and paraphrases are not found this way (Yang et al. 2023, 2311.04850).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from synthgen.filters.base import BaseFilter, Verdict
+from synthgen.filters.comparison import NearSettings, compared_texts, likeness
+from synthgen.filters.held_out import HeldOut, item_hash, read_held_out
+from synthgen.filters.sketch import mixed, word_hashes, words
+from synthgen.formats import Format
+from synthgen.formats.base import Row
+
+REPORT_NAME = "contamination.json"
+_CANDIDATES = 8
+_COMMON = 200
+"""A trigram that more items have ("one of the") points to none of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContaminationSettings:
+    """When a text repeats an item's: a run of words or a share of trigrams; `long_from` words are a long text."""
+
+    run: int = 13
+    share: float = 0.6
+    long_from: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuse values that would match everything."""
+        if self.run < 3 or self.long_from < 3 or not 0 < self.share <= 1:
+            raise ValueError("run and long_from are at least 3, share is above 0 and at most 1")
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    texts: tuple[str, ...]
+    set_number: int
+    code: str
+
+
+class Contamination(BaseFilter):
+    """Drops rows that repeat items of the sets it was given. The evidence names the set and the item's hash."""
+
+    name = "contamination"
+
+    def __init__(self, format_: Format, against: Sequence[Path], settings: ContaminationSettings | None = None) -> None:
+        """Read the evaluation sets."""
+        self._format, self._settings = format_, settings or ContaminationSettings()
+        self._sets = list(chain.from_iterable(map(read_held_out, against)))
+        self._items = list(_items(self._sets))
+        self._keys, self._owners = _index([item.texts for item in self._items])
+        self._hits: dict[int, Counter[str]] = defaultdict(Counter)
+        self._below: Counter[int] = Counter()
+
+    def judge(self, row_id: str, row: Row) -> Verdict | None:
+        """Return a verdict naming the evaluation set, the item's hash and what they share."""
+        return self.judge_many([(row_id, row)])[0]
+
+    def judge_many(self, rows: Sequence[tuple[str, Row]]) -> list[Verdict | None]:
+        """Return the verdicts of several rows."""
+        texts = [tuple(map(words, compared_texts(self._format, row))) for _, row in rows]
+        candidates = self._candidates(texts)
+        return [
+            self._verdict(own, candidates[number]) if number in candidates else None for number, own in enumerate(texts)
+        ]
+
+    def facts(self) -> dict[str, Any]:
+        """Return the counts by set; `contamination.json` has the hashes of the items."""
+        removed = sum(hits.total() for hits in self._hits.values())
+        return {
+            "method": "shared word trigrams, then runs, containment and near duplicates; no translations",
+            "settings": asdict(self._settings),
+            "sets": len(self._sets),
+            "items": len(self._items),
+            "rows_removed": removed,
+            "rows_with_hits_below_the_threshold": self._below.total(),
+            "sets_hit": {self._sets[number].name: hits.total() for number, hits in sorted(self._hits.items())},
+        }
+
+    def files(self) -> dict[str, Any]:
+        """Return the report: every set checked with its revision, and hashes of the items hit; no text."""
+        sets = [
+            {
+                "name": each.name,
+                "revision": each.revision,
+                "items": len(each.items),
+                "rows_removed": self._hits[number].total(),
+                "rows_below_the_threshold": self._below[number],
+                "items_hit": dict(sorted(self._hits[number].items())),
+            }
+            for number, each in enumerate(self._sets)
+        ]
+        return {REPORT_NAME: {key: value for key, value in self.facts().items() if key != "sets"} | {"sets": sets}}
+
+    def _candidates(self, texts: Sequence[tuple[str, ...]]) -> dict[int, list[int]]:
+        """Return, for each row that shares trigrams with items, the items it shares most with."""
+        grams, rows = _trigrams(texts)
+        first = np.searchsorted(self._keys, grams, side="left")
+        last = np.searchsorted(self._keys, grams, side="right")
+        known = np.flatnonzero((last > first) & (last - first <= _COMMON))
+        shared: dict[int, Counter[int]] = defaultdict(Counter)
+        for at in known.tolist():
+            shared[int(rows[at])].update(self._owners[first[at] : last[at]].tolist())
+        return {row: [item for item, _ in counts.most_common(_CANDIDATES)] for row, counts in shared.items()}
+
+    def _verdict(self, own: tuple[str, ...], candidates: Iterable[int]) -> Verdict | None:
+        below: set[int] = set()
+        for number in candidates:
+            item = self._items[number]
+            found, is_hit = self._compare(own, item.texts)
+            if is_hit:
+                self._hits[item.set_number][item.code] += 1
+                return Verdict("contamination", f"{self._sets[item.set_number].name} item {item.code}: {found}")
+            if found:
+                below.add(item.set_number)
+        self._below.update(below)
+        return None
+
+    def _compare(self, own: tuple[str, ...], held_out: tuple[str, ...]) -> tuple[str, bool]:
+        """Return what a row and an item share, and whether it is enough."""
+        found = []
+        for text in own:
+            matches = (self._match(text, other) for other in held_out)
+            best = next((match for match in matches if match), None)
+            if best and best[1]:
+                return best[0], True
+            found.append(best[0] if best else "")
+        return next(filter(None, found), ""), all(found)
+
+    def _match(self, text: str, other: str) -> tuple[str, bool] | None:
+        """Return what two texts share and whether it counts alone, None when it is not enough for either."""
+        left, right = text.split(), other.split()
+        is_long = min(len(left), len(right)) >= self._settings.long_from
+        one, two = set(zip(left, left[1:], left[2:], strict=False)), set(zip(right, right[1:], right[2:], strict=False))
+        smaller = min(len(one), len(two))
+        share = len(one & two) / smaller if smaller else float(text == other)
+        if share >= self._settings.share:
+            return f"{share:.0%} of the trigrams of {min(len(left), len(right))} words", is_long
+        if min(len(left), len(right)) >= self._settings.run and _longest_run(left, right, self._settings.run):
+            return f"a run of {self._settings.run} words", True
+        if near := likeness(text, other, NearSettings()):
+            return f"{near[0]} {near[1]}", is_long
+        return None
+
+
+def _longest_run(left: list[str], right: list[str], length: int) -> bool:
+    """Say whether two lists of words share a run of that length."""
+    runs = {tuple(left[at : at + length]) for at in range(len(left) - length + 1)}
+    return any(tuple(right[at : at + length]) in runs for at in range(len(right) - length + 1))
+
+
+def _items(sets: Sequence[HeldOut]) -> Iterable[_Item]:
+    for number, each in enumerate(sets):
+        for texts in each.items:
+            yield _Item(tuple(map(words, texts)), number, item_hash(texts))
+
+
+def _index(items: Sequence[tuple[str, ...]]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """Return the trigrams of all items, sorted, and the item that each is of."""
+    grams, owners = _trigrams(items)
+    order = np.argsort(grams, kind="stable")
+    return grams[order], owners[order]
+
+
+def _trigrams(texts: Sequence[tuple[str, ...]]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """Return the hashes of all word trigrams inside the texts of rows or items, and the number of the row of each."""
+    flat = [text for own in texts for text in own]
+    if not flat:
+        return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64)
+    owner = np.repeat(np.arange(len(texts)), [len(own) for own in texts])
+    hashes, is_last = word_hashes(flat)
+    text_of_word = np.concatenate(([0], np.cumsum(is_last)[:-1]))
+    inside = ~(is_last[:-2] | is_last[1:-1])
+    grams = mixed(mixed(hashes[:-2] * np.uint64(3) + hashes[1:-1]) * np.uint64(5) + hashes[2:])
+    return grams[inside], owner[text_of_word[:-2][inside]]

@@ -1,0 +1,103 @@
+"""Decontamination: copies, edits and cuts of evaluation items are found, stock sentences are not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from synthgen.errors import UserError
+from synthgen.filtering import filter as run_filters
+from synthgen.filters.contamination import Contamination
+from synthgen.filters.held_out import read_held_out
+from synthgen.filters.plan import read_plan
+from synthgen.formats.pair import PairFormat
+from tests.synthgen.test_filtering import folder_of, rows_of
+
+NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
+PREMISE = "The ferry to the northern islands had been cancelled again because of the storm that nobody had expected."
+HYPOTHESIS = "The ferry did not run that day."
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A data root in XTREME's layout, written for this test."""
+    for folder in ("xnli", "xquad", "udpos", "tatoeba"):
+        (tmp_path / "root" / folder).mkdir(parents=True)
+    root = tmp_path / "root"
+    (root / "xnli" / "test-en.tsv").write_text(f"{PREMISE}\t{HYPOTHESIS}\nIt rained.\tYes, it is true.\n")
+    (root / "xnli" / "train-en.tsv").write_text("A training sentence that must never count.\tIt may be repeated.\n")
+    passage = " ".join(f"word{number}" for number in range(200))
+    question = {"question": "Which word comes after the seventh?", "id": "1"}
+    squad = {"data": [{"paragraphs": [{"context": passage, "qas": [question]}]}]}
+    (root / "xquad" / "xquad.en.json").write_text(json.dumps(squad))
+    (root / "udpos" / "test-zh.tsv").write_text("我们\tPRON\n明天\tNOUN\n去\tVERB\n动物园\tNOUN\n\n")
+    (root / "tatoeba" / "tatoeba.deu-eng.deu").write_text(
+        "Die Fähre fährt heute wegen des Sturms leider gar nicht mehr.\n"
+    )
+    return root
+
+
+def found(root: Path, premise: str, hypothesis: str) -> str:
+    verdict = Contamination(NLI, [root]).judge("a", {"premise": premise, "hypothesis": hypothesis, "label": 0})
+    return verdict.evidence if verdict else ""
+
+
+def test_every_kind_of_file_is_read_but_training_files(root: Path) -> None:
+    sets = {each.name: each.items for each in read_held_out(root)}
+    assert {name: len(items) for name, items in sets.items()} == {
+        "tatoeba/tatoeba.deu-eng.deu": 1,
+        "udpos/test-zh.tsv": 1,
+        "xnli/test-en.tsv": 2,
+        "xquad/xquad.en.json": 1,
+    }
+    assert sets["udpos/test-zh.tsv"] == (("我们 明天 去 动物园",),)
+
+
+@pytest.mark.parametrize(
+    ("premise", "hypothesis", "where"),
+    [
+        (PREMISE, HYPOTHESIS, "xnli/test-en.tsv"),
+        (PREMISE.upper().replace(".", "!"), "Nothing was running.", "xnli/test-en.tsv"),
+        (PREMISE.replace("storm", "gale"), "Nothing was running.", "xnli/test-en.tsv"),
+        (" ".join(PREMISE.split()[:12]), "Nothing was running.", "xnli/test-en.tsv"),
+        ("He read: " + " ".join(f"word{number}" for number in range(80, 95)), "He read.", "xquad/xquad.en.json"),
+        ("Die Fähre fährt heute wegen des Sturms leider gar nicht.", "Es stürmt.", "tatoeba/tatoeba.deu-eng.deu"),
+        ("The ferry is white.", HYPOTHESIS, ""),
+        ("The sun shone.", "The man said that yes, it is true.", ""),
+        ("A training sentence that must never count.", "It may be repeated.", ""),
+    ],
+)
+def test_a_repeated_item_is_found_and_a_stock_sentence_is_not(
+    root: Path, premise: str, hypothesis: str, where: str
+) -> None:
+    evidence = found(root, premise, hypothesis)
+    assert evidence.startswith(where) if where else evidence == ""
+
+
+def test_the_report_names_sets_and_revisions_and_holds_no_test_text(root: Path, tmp_path: Path) -> None:
+    rows = [*rows_of(20), {"premise": PREMISE, "hypothesis": "It was calm.", "label": 2}]
+    manifest = run_filters(folder_of(tmp_path / "in", rows), out=tmp_path / "out", origin="real", against=[root])
+    assert manifest.rejected == {"contamination": 1}
+    assert "contamination.json" in manifest.files
+    assert manifest.checks["contamination"]["sets_hit"] == {"xnli/test-en.tsv": 1}
+    text = (tmp_path / "out" / "contamination.json").read_text()
+    report = {each["name"]: each for each in json.loads(text)["sets"]}
+    assert report["xnli/test-en.tsv"]["rows_removed"] == 1
+    assert len(report["xnli/test-en.tsv"]["revision"]) == 64
+    assert "ferry" not in text
+    assert str(tmp_path) not in text
+
+
+def test_what_cannot_be_read_is_one_line(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--against .*nowhere: no such file"):
+        read_held_out(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="no evaluation items"):
+        read_held_out(root / "xnli" / "train-en.tsv")
+    (root / "xquad" / "dev.json").write_text("{")
+    with pytest.raises(UserError, match=r"cannot read .*dev.json"):
+        read_held_out(root)
+    (tmp_path / "f.toml").write_text("[contamination]")
+    with pytest.raises(UserError, match=r"\[contamination\] of .* needs --against"):
+        read_plan(tmp_path / "f.toml")
