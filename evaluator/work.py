@@ -25,7 +25,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from evaluator import inference
 from evaluator.graph import Encoder, IntermediateJob, Job, TargetJob
 from evaluator.hardware import Hardware
-from evaluator.heads.base import Head, keep_head
+from evaluator.heads.base import Head, keep_head, share_encoder
 from evaluator.heads.registry import head_for
 from evaluator.scoring import evaluation_splits
 from evaluator.store import Json, Store
@@ -72,7 +72,7 @@ def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgre
     for head, features in intermediate_features(job, tokenizer, store):
         model = build(head, base, tokenizer, job.seed + len(tasks)).to(device)
         if tasks:
-            setattr(model, model.base_model_prefix, tasks[0].model.base_model)
+            share_encoder(tasks[0].model, model)
             model.tie_weights()
         tasks.append(Task(model, head, features))
     with store.writing(job.node) as (draft, results):

@@ -126,6 +126,13 @@ def keep_head(model: PreTrainedModel, checkpoint: Path) -> PreTrainedModel:
     return model
 
 
+def share_encoder(first: PreTrainedModel, other: PreTrainedModel) -> None:
+    """Make two heads train one encoder. A pooler is part of a head: choices have one, sequence pairs have none."""
+    for name, module in first.base_model.named_children():
+        if name != "pooler":
+            setattr(other.base_model, name, module)
+
+
 def load(model_class: Any, checkpoint: Path, **config: Any) -> PreTrainedModel:  # noqa: ANN401 - an Auto class
     """Return a model of one of transformers' Auto classes from a local folder, weights from safetensors only."""
     model: PreTrainedModel = model_class.from_pretrained(

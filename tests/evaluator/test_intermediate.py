@@ -1,4 +1,4 @@
-"""Intermediate heads: dropped, as in the paper, or kept for the same task."""
+"""Intermediate heads: several on one encoder, dropped afterwards, as in the paper, or kept for the same task."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ from tests.evaluator.conftest import LABELS
 
 torch = pytest.importorskip("torch")
 
-from evaluator.heads.base import keep_head  # noqa: E402 - needs torch
+from evaluator.heads.base import keep_head, share_encoder  # noqa: E402 - needs torch
+from evaluator.heads.choice import ChoiceHead  # noqa: E402
 from evaluator.heads.pair import PairHead  # noqa: E402
+from evaluator.recipe import Stage  # noqa: E402
+from evaluator.trainer import Task, Training, fit  # noqa: E402
+from evaluator.work import load_tokenizer  # noqa: E402
+from synthgen.formats.choice import Choice  # noqa: E402
+from synthgen.formats.pair import Pair  # noqa: E402
 
 
 def jobs(datasets: dict[str, Path], model: Path, samples: Path, **options: Any) -> dict[str, TargetJob]:
@@ -56,3 +62,19 @@ def test_a_sweep_with_kept_heads_runs_to_its_report(
         max_train_examples=8, max_eval_examples=8, keep_heads=True,
     )  # fmt: skip
     assert (tmp_path / "report.html").is_file()
+
+
+def test_pairs_and_choices_train_one_encoder_though_only_choices_have_a_pooler(tiny_model: Path) -> None:
+    tokenizer, stage = load_tokenizer(tiny_model), Stage(1e-2, 1, examples_per_step=4)
+    records = {
+        PairHead(LABELS): [Pair("the cat", "a dog", i % 3) for i in range(8)],
+        ChoiceHead(("0", "1")): [Choice("the cat", "sat ?", ("on mat", "in tree"), i % 2) for i in range(8)],
+    }
+    tasks = [Task(h.build(tiny_model, 1), h, h.encode(own, tokenizer, stage)) for h, own in records.items()]
+    share_encoder(tasks[0].model, tasks[1].model)
+    before = tasks[1].model.base_model.pooler.dense.weight.detach().clone()
+    log = fit(tasks, Training(stage, seed=0))
+    assert (log.steps, log.examples) == (4, 16)
+    assert not torch.equal(tasks[1].model.base_model.pooler.dense.weight, before)
+    weights = [task.model.base_model.get_input_embeddings().weight for task in tasks]
+    assert weights[0] is weights[1]
