@@ -127,6 +127,37 @@ def test_spans_choices_and_tags_are_read_as_the_hub_stores_them(hub: Hub, tmp_pa
     assert row["pos_tags"] == [7, 15]
 
 
+HUB_ROWS = {
+    "qqp": {"question1": "Is tea hot?", "question2": "Is hot tea?", "label": 1},
+    "squad_v1": {
+        "id": "q",
+        "title": "T",
+        "context": "Tea is hot.",
+        "question": "What is hot?",
+        "answers": {"text": ["Tea"], "answer_start": [0]},
+    },
+    "cosmosqa": {"context": "It rained.", "question": "Why?", **{f"answer{i}": str(i) for i in range(4)}, "label": 2},
+    "commonsenseqa": {
+        "question": "Where?",
+        "question_concept": "tea",
+        "choices": {"label": list("ABCDE"), "text": list("vwxyz")},
+        "answerKey": "D",
+    },
+}
+
+
+@pytest.mark.parametrize("task", HUB_ROWS)
+def test_a_row_of_the_hub_is_a_row_of_the_folder(hub: Hub, tmp_path: Path, task: str) -> None:
+    (source,), row = SOURCES[task], HUB_ROWS[task]
+    (split,) = source.hub
+    content = parquet([row], source.format.features())
+    hub.repos[split.repo] = {f"{split.config}/train/0000.parquet": content, f"{split.config}/test/0000.parquet": b""}
+    manifest = import_task(task, source="hub", out=tmp_path / task)
+    (kept,) = read_rows(tmp_path / task)
+    assert {name: kept[name] for name in row} == row
+    assert sum(manifest.label_counts.values()) == 1
+
+
 @pytest.mark.parametrize(
     ("names", "expected"),
     [

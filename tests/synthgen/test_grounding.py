@@ -1,0 +1,112 @@
+"""Real examples, real passages and a teacher: what a run may be given, and what its manifest says of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from synthgen.context_length import check_context_length
+from synthgen.dataset import read_rows
+from synthgen.engines import Request
+from synthgen.engines.scripted import ScriptedEngine
+from synthgen.errors import UserError
+from synthgen.generate import make, open_script
+from synthgen.grounding import read_grounding
+from synthgen.real import import_task
+from synthgen.task import load_task
+from synthgen.teacher import Teacher
+from tests.synthgen.scripts import sentence
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Path:
+    import_task("mnli", source="sample", out=tmp_path / "real")
+    return tmp_path / "real"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    return str(tmp_path / "model")
+
+
+def run(model: str, out: Path, **options):
+    seen: list[Request] = []
+
+    def answer(request: Request) -> str:
+        seen.append(request)
+        return sentence(request)
+
+    engine = ScriptedEngine(answer)
+    return seen, make(
+        "mnli", n=9, model=model, engine="scripted", out=out, decoding="plain", started_engine=engine, **options
+    )
+
+
+def test_the_rows_shown_are_fixed_for_a_label_and_named_in_the_manifest(real: Path, model: str, tmp_path: Path) -> None:
+    seen, manifest = run(model, tmp_path / "out", shots=real)
+    (parent,) = manifest.parents
+    rows = {row["id"]: row for row in read_rows(real)}
+    assert (parent["role"], len(parent["rows"]), parent["licence"]) == ("shots", 12, "CC0-1.0")
+    hypotheses = [request.prompt for request in seen if "Sentence B is" in request.prompt]
+    shown = [rows[row_id] for row_id in parent["rows"] if rows[row_id]["label"] == 2]
+    of_label = [prompt for prompt in hypotheses if "definitely false" in prompt]
+    assert of_label
+    assert all(row["hypothesis"] in prompt for prompt in of_label for row in shown)
+    assert manifest.licence == "unknown" or "unknown" in manifest.licence
+
+
+def test_premises_from_a_set_are_used_as_they_are_and_not_asked_for(real: Path, model: str, tmp_path: Path) -> None:
+    seen, manifest = run(model, tmp_path / "out", passages=real)
+    premises = {row["premise"] for row in read_rows(real)}
+    assert {row["premise"] for row in read_rows(tmp_path / "out")} <= premises
+    assert all("Sentence B is" in request.prompt for request in seen)
+    assert manifest.parents[0]["passages"] == len(premises)
+
+
+def test_premises_may_come_one_a_line_and_are_part_of_the_settings(model: str, tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_text("It rained all day in the north.\n\nThe shop is shut on Mondays.\n")
+    run(model, tmp_path / "out", passages=tmp_path / "lines.txt")
+    assert len({row["premise"] for row in read_rows(tmp_path / "out")}) == 2
+    (tmp_path / "lines.txt").write_text("Another line of text.\n")
+    with pytest.raises(UserError, match="holds another run"):
+        run(model, tmp_path / "out", passages=tmp_path / "lines.txt")
+
+
+def test_what_cannot_serve_is_refused_with_the_reason(real: Path, tmp_path: Path) -> None:
+    for task, options, message in [
+        (
+            "qqp",
+            {"shots": real, "passages": None},
+            "is a mnli set with the columns premise, hypothesis, label; qqp needs",
+        ),
+        ("hellaswag", {"shots": None, "passages": real}, "--passages is not for hellaswag"),
+        ("mnli", {"shots": None, "passages": tmp_path / "none"}, "neither a file nor a dataset folder"),
+        ("squad_v1", {"shots": None, "passages": real}, "has no text of 25 words or more"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            read_grounding(load_task(task), **options, seed=0)
+
+
+def test_a_model_that_reads_too_little_is_refused_before_the_first_request(tmp_path: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    vocabulary = tokenizers.Tokenizer(tokenizers.models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    vocabulary.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    vocabulary.save(str(tmp_path / "tokenizer.json"))
+    script = open_script("squad_v1", seed=0, structured=False)
+    (tmp_path / "config.json").write_text('{"max_position_embeddings": 4096}')
+    check_context_length(script, tmp_path)
+    (tmp_path / "config.json").write_text('{"max_position_embeddings": 128}')
+    with pytest.raises(UserError, match=r"step 'context' and its reply can take \d+ tokens, the model reads 128"):
+        check_context_length(script, tmp_path)
+
+
+def test_a_folder_that_is_no_tagger_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    with pytest.raises(UserError, match="is not a checkpoint folder"):
+        Teacher(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "xlm-roberta", "architectures": ["XLMRobertaModel"]}')
+    with pytest.raises(UserError, match="is no token classifier but XLMRobertaModel"):
+        Teacher(tmp_path)
