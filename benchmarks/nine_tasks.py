@@ -2,7 +2,7 @@
 
     python benchmarks/nine_tasks.py --data-root ../shared/data --out runs/nine [--rows 60] [--tasks qqp ccg]
 
-A teacher for ccg is trained first, on 600 English UD sentences (`evaluator train`, the `small` recipe): universal
+A teacher for ccg is trained first, on 600 English UD sentences (`evaluator train`): universal
 parts of speech stand in for supertags, whose corpus is licensed. One engine serves all tasks. Sets that are finished
 are not made again. `--sample K` prints K rows of each.
 """
@@ -25,6 +25,14 @@ from synthgen.task import load_task, task_names
 
 GENERATOR, ENCODER = "pack:smollm2-135m-instruct", "pack:multilingual-e5-small"
 TEACHER_SENTENCES = 600
+TEACHER_RECIPE = """base = "small"
+[stages.intermediate]
+learning_rate = 3e-4
+epochs = 3
+examples_per_step = 16
+warmup = 0.1
+"""
+"""The `small` recipe's intermediate stage is for sentence pairs; these are its values for udpos."""
 
 
 def teacher(out: Path, data_root: Path) -> Path:
@@ -33,7 +41,9 @@ def teacher(out: Path, data_root: Path) -> Path:
     if not (folder / "config.json").is_file():
         sentences = out / "udpos"
         import_task("udpos", source=data_root, out=sentences, n=TEACHER_SENTENCES)
-        train(sentences, out=folder, model=ENCODER, recipe="small")
+        recipe = out / "teacher.toml"
+        recipe.write_text(TEACHER_RECIPE, encoding="utf-8")
+        train(sentences, out=folder, model=ENCODER, recipe=str(recipe))
     return folder
 
 

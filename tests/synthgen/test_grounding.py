@@ -103,6 +103,7 @@ def test_a_model_that_reads_too_little_is_refused_before_the_first_request(tmp_p
         check_context_length(script, tmp_path)
 
 
+@pytest.mark.model
 def test_a_folder_that_is_no_tagger_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
     with pytest.raises(UserError, match="is not a checkpoint folder"):
