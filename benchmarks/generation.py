@@ -49,6 +49,9 @@ class Recorder:
             self.output_tokens += reply.output_tokens
             yield reply
 
+    def check(self, request: Request) -> None:
+        self.engine.check(request)
+
     def close(self) -> None:
         self.engine.close()
 

@@ -47,9 +47,14 @@ def make(
     task: Annotated[str, typer.Option(help="A task of `synthgen tasks`.")],
     n: Annotated[str, typer.Option(help="Rows to keep: a number, 'real' (the real set's size) or '10x'.")] = "real",
     model: Annotated[
-        str | None, typer.Option(help="pack:NAME, a model folder, or a hub id owner/name[@revision].")
+        str | None,
+        typer.Option(
+            help="pack:NAME, a model folder, a hub id owner/name[@revision]; an endpoint's http://HOST/v1[#NAME]."
+        ),
     ] = None,
-    engine: Annotated[str, typer.Option(help="vllm")] = "vllm",
+    engine: Annotated[
+        str, typer.Option(help="vllm (here), endpoint (any OpenAI-compatible server), scripted (a file of replies).")
+    ] = "vllm",
     out: Annotated[Path | None, typer.Option(help="Dataset folder [default: runs/TASK-nN-sSEED].")] = None,
     seed: Seed = 0,
     decoding: Annotated[str | None, typer.Option(help="plain completion or json schema [default: by model].")] = None,
@@ -63,6 +68,7 @@ def make(
     teacher: Annotated[Path | None, typer.Option(help="Checkpoint that tags the sentences of ccg.")] = None,
     preview: Annotated[int, typer.Option(help="Show this many items and write nothing.")] = 0,
     max_requests: Annotated[int | None, typer.Option(help="Request budget [default: 25 a row and step].")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds an endpoint may take for a reply.")] = 300.0,
     ray: Annotated[
         str | None, typer.Option(help="One engine per GPU of a Ray cluster: auto (here, if none runs) or HOST:PORT.")
     ] = None,
@@ -71,6 +77,8 @@ def make(
     """Generate exactly N kept examples of a task. The same command again resumes.
 
     Example: synthgen make --task mnli --n 200 --model pack:smollm2-135m-instruct --out runs/mnli
+
+    Example: synthgen make --task mnli --engine endpoint --model http://localhost:8000/v1 --preview 5
     """
     from synthgen import generate
 
@@ -78,6 +86,7 @@ def make(
     if preview:
         shown = generate.preview(
             task,
+            n=n,
             model=model,
             engine=engine,
             seed=seed,
@@ -86,6 +95,7 @@ def make(
             passages=passages,
             teacher=teacher,
             count=preview,
+            timeout=timeout,
         )
         _print_preview(shown, as_json)
         return
@@ -104,6 +114,7 @@ def make(
         passages=passages,
         teacher=teacher,
         max_requests=max_requests,
+        timeout=timeout,
         ray=ray,
     )
     _print_manifest(manifest, out or generate.default_folder(task, n, seed), as_json)

@@ -6,9 +6,10 @@ again gives the same state, which is how a run resumes and how verdicts are rema
 
 from __future__ import annotations
 
+import random
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from synthgen.engines import Reply, Request
 from synthgen.filters.base import Filter
@@ -18,6 +19,13 @@ from synthgen.slots import Ending, Script, Slot, Stems
 from synthgen.task import Task
 
 MAX_TRIES = 4
+FIRST_DELAY = 0.5
+LONGEST_DELAY = 30.0
+"""Seconds before a failed request is sent again: about 0.5, 1, 2 ..., half as much to half as much again."""
+MIN_FAILED = 20
+MAX_FAILED_SHARE = 0.1
+"""More failed slots than 20, and than a tenth of all that ended, stop the run."""
+SURPLUS = Ending("rejected", "quota", "quota", "the label has its quota")
 
 
 @dataclass(slots=True)
@@ -41,6 +49,36 @@ class Tally:
         return self.quota - self.kept - self.open * self.acceptance
 
 
+class Ready:
+    """Slots with a request to make, in runs of one template (step and label), for prefix caches."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._by_template: dict[tuple[int, str], deque[Slot]] = {}
+
+    def append(self, slot: Slot) -> None:
+        """Add a slot."""
+        self._by_template.setdefault((slot.step, slot.cell), deque()).append(slot)
+
+    def extend(self, slots: Iterable[Slot]) -> None:
+        """Add several slots."""
+        for slot in slots:
+            self.append(slot)
+
+    def next(self) -> Slot | None:
+        """Take a slot of the template that has waited longest until none of it is left; None when there are none."""
+        for template, slots in self._by_template.items():
+            slot = slots.popleft()
+            if not slots:
+                del self._by_template[template]
+            return slot
+        return None
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._by_template.clear()
+
+
 class Controller:
     """Opens slots for short cells only, judges finished ones, and writes everything to the ledger."""
 
@@ -62,8 +100,9 @@ class Controller:
         self.attempts: Counter[str] = Counter()
         self.requests = 0
         self._slots: dict[int, Slot] = {}
-        self._ready: deque[Slot] = deque()
+        self._ready = Ready()
         self._opened = 0
+        self._before = (0, 0)
 
     @property
     def kept(self) -> int:
@@ -75,6 +114,18 @@ class Controller:
         """Say whether every cell has its quota."""
         return all(tally.kept == tally.quota for tally in self.tallies.values())
 
+    @property
+    def requests_failing(self) -> bool:
+        """Say whether so many slots have failed since the run was started that going on would waste the budget."""
+        failed, ended = (now - before for now, before in zip(self._endings(), self._before, strict=True))
+        return failed > max(MIN_FAILED, MAX_FAILED_SHARE * ended)
+
+    def _endings(self) -> tuple[int, int]:
+        """Return how many slots have failed, and how many have ended in any way."""
+        tallies = self.tallies.values()
+        failed = sum(tally.failed for tally in tallies)
+        return failed, failed + sum(tally.kept + tally.rejected for tally in tallies)
+
     def resume(self, *, key: Callable[[Request], str]) -> None:
         """Rebuild the state from the ledger, judging every stored reply anew; unanswered requests become ready.
 
@@ -82,29 +133,40 @@ class Controller:
         make is not used: its slot is asked again.
         """
         self.ledger.forget_verdicts()
-        for number, cell in self.ledger.slots().items():
-            self._stems.join(self._new_slot(number, cell))
-        for stored in list(self.ledger.replies()):
+        unopened = self.ledger.slots()
+        for stored in self.ledger.replies():
+            self._reopen(unopened, until=stored.slot)
+            self._ready.clear()
+            reply = Reply((stored.slot, stored.step), stored.outcome, stored.text, stored.error)  # type: ignore[arg-type]
             slot = self._slots.get(stored.slot)
-            if slot is None or slot.step != stored.step or key(self.script.request(slot)) != stored.request_key:
-                continue
-            self.requests += 1
-            tokens = {"prompt_tokens": stored.prompt_tokens, "output_tokens": stored.output_tokens}
-            self._advance(slot, Reply((stored.slot, stored.step), stored.outcome, stored.text, stored.error, **tokens))  # type: ignore[arg-type]
-        self._ready = deque(slot for slot in self._slots.values() if not self._stems.waits(slot))
+            if slot is not None and slot.step == stored.step and key(self.script.request(slot)) == stored.request_key:
+                self.requests += 1
+                self._advance(slot, reply)
+            else:
+                self._count(reply, bad=False)
+        self._reopen(unopened, until=None)
+        self._ready.clear()
+        self._ready.extend(slot for slot in self._slots.values() if not self._stems.waits(slot))
+        self._before = self._endings()
         if self.is_full:
-            self._close_open_slots()
+            self.close_open_slots()
+
+    def _reopen(self, unopened: Iterator[tuple[int, str]], *, until: int | None) -> None:
+        """Open the ledger's slots up to a number, all when None, so that only those in use are held in memory."""
+        while (until is None or self._opened <= until) and (stored := next(unopened, None)) is not None:
+            slot = self._new_slot(*stored)
+            if isinstance(fault := self._stems.join(slot), Ending):
+                self._end(slot, fault, {})
 
     def next_request(self) -> Request | None:
         """Return the request that is worth most now: the next step of an open slot, else a slot of a short cell."""
         if self.is_full:
             return None
-        while self._ready:
-            slot = self._ready.popleft()
+        while (slot := self._ready.next()) is not None:
             if slot.number not in self._slots:
                 continue
             if self._is_surplus(slot):
-                self._end(slot, Ending("rejected", "quota", "quota", f"{slot.cell} is full"), dict(slot.texts))
+                self._end(slot, SURPLUS, dict(slot.texts))
                 continue
             return self._ask(slot)
         while (opened := self._open_slot()) is not None:
@@ -116,25 +178,32 @@ class Controller:
 
     def _ask(self, slot: Slot) -> Request:
         self.requests += 1
-        return self.script.request(slot)
+        request = self.script.request(slot)
+        if slot.tries:
+            delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (slot.tries - 1))
+            return replace(request, delay=delay * random.uniform(0.5, 1.5))
+        return request
 
     def _is_surplus(self, slot: Slot) -> bool:
         """Say whether a slot's cell is full, so that its row would be dropped, and nobody waits for its stem."""
         tally = self.tallies[slot.cell]
         return tally.kept == tally.quota and not self._stems.awaited(slot)
 
-    def take(self, reply: Reply, request_key: str) -> None:
-        """Record a reply and act on it."""
+    def take(self, reply: Reply, request: Request, key: str) -> None:
+        """Record the reply to a request, whose content address is `key`, and act on it."""
         number, step = reply.tag
-        tokens = (reply.prompt_tokens, reply.output_tokens)
-        self.ledger.add_reply(StoredReply(number, step, request_key, reply.outcome, reply.text, reply.error, *tokens))
         slot = self._slots.get(number)
+        prompt = "" if slot is not None and slot.tries else request.prompt
+        tokens = (reply.prompt_tokens, reply.output_tokens)
+        self.ledger.add_reply(StoredReply(number, step, key, reply.outcome, reply.text, reply.error, *tokens, prompt))
         if slot is None:
-            return
-        if self._advance(slot, reply):
-            self._ready.append(slot)
-        if self.is_full:
-            self._close_open_slots()
+            self._count(reply, bad=False)
+        elif self._advance(slot, reply):
+            if self.is_full:
+                self._end(slot, SURPLUS, dict(slot.texts))
+            else:
+                self._ready.append(slot)
+        self.ledger.commit_when_due()
 
     def _open_slot(self) -> Slot | None:
         cell, tally = max(self.tallies.items(), key=lambda item: item[1].shortage)
@@ -151,8 +220,12 @@ class Controller:
 
     def _advance(self, slot: Slot, reply: Reply) -> bool:
         """Move a slot on by one reply; True when it has another request to make."""
+        if reply.outcome == "busy":
+            self._count(reply, bad=False)
+            self.requests -= 1
+            return True
         if reply.outcome != "ok":
-            self.attempts[reply.outcome] += 1
+            self._count(reply, bad=False)
             slot.tries += 1
             if slot.tries < MAX_TRIES:
                 return True
@@ -161,16 +234,20 @@ class Controller:
         try:
             self.script.read(slot, reply.text)
         except ParseError as error:
-            self.attempts["bad"] += 1
+            self._count(reply, bad=True)
             self._spoil(slot, Ending("rejected", str(error), "parse", reply.text))
             return False
-        self.attempts["ok"] += 1
+        self._count(reply, bad=False)
         slot.tries = 0
         self._ready.extend(self._stems.written(slot))
         if not self.script.is_written(slot):
             return True
         self._judge(slot)
         return False
+
+    def _count(self, reply: Reply, *, bad: bool) -> None:
+        """Count an attempt as what it came to: ok, bad, http (busy among them) or timeout."""
+        self.attempts["bad" if bad else "http" if reply.outcome == "busy" else reply.outcome] += 1
 
     def _spoil(self, slot: Slot, ending: Ending) -> None:
         """End a slot whose texts will not be complete, and with it those that wait for the stem it was writing."""
@@ -192,7 +269,7 @@ class Controller:
                 return
         tally = self.tallies[slot.cell]
         if tally.kept == tally.quota:
-            self._end(slot, Ending("rejected", "quota", "quota", f"{slot.cell} is full"), row)
+            self._end(slot, SURPLUS, row)
             return
         for filter_ in self.filters:
             filter_.remember(row_id, row)
@@ -218,8 +295,8 @@ class Controller:
         short = (cell for cell, tally in self.tallies.items() if tally.kept < tally.quota)
         return any(self.script.next_stem(cell) <= stem for cell in short)
 
-    def _close_open_slots(self) -> None:
+    def close_open_slots(self) -> None:
         """End every slot that is still open once all quotas are full: surplus, rejected as such."""
         for slot in list(self._slots.values()):
-            self._end(slot, Ending("rejected", "quota", "quota", "all cells are full"), dict(slot.texts))
+            self._end(slot, SURPLUS, dict(slot.texts))
         self._ready.clear()

@@ -7,8 +7,10 @@ far the run is, and writes the folder when every cell is full.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +29,18 @@ from synthgen.dataset import (
     write_rejected,
     write_rows,
 )
-from synthgen.engines import Engine, Request, check_engine, open_engine
+from synthgen.engines import DEFAULT_TIMEOUT, Engine, Request, check_engine, open_engine, resolve_model
 from synthgen.errors import IncompleteError, UserError
 from synthgen.filters import Subject
 from synthgen.filters.plan import Plan, read_plan, write_reports
 from synthgen.formats.base import Row
 from synthgen.formats.tags import TagsFormat
 from synthgen.grounding import read_grounding
-from synthgen.ledger import Ledger
+from synthgen.ledger import Ledger, StoredVerdict
 from synthgen.licences import Part, derive
 from synthgen.packs import PREFIX, ResolvedModel, resolve
 from synthgen.provenance import command_line, hardware, public_name
+from synthgen.serving import Spent, check_requests, serve
 from synthgen.slots import Script
 from synthgen.statistics import describe
 from synthgen.task import Task, find_task
@@ -92,18 +95,19 @@ def make(
     passages: Path | None = None,
     teacher: Path | None = None,
     max_requests: int | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
     ray: str | None = None,
     started_engine: Engine | None = None,
 ) -> Manifest:
     """Generate exactly `n` kept rows of `task` and return the manifest of the folder they are in.
 
     `n` is a number, `real` (the size of the real training set) or `10x`. The same call again resumes an interrupted
-    run and returns a finished one at once. `ray`, an address or `auto`, puts one engine on each GPU of a cluster; the
-    ledger stays here. `started_engine` serves instead of a new engine, for notebooks that make several sets with one.
-    `filters` is a TOML file (see `synthgen.filters.plan`), `against` are evaluation sets to keep out, `verifier` is a
-    checkpoint that relabels; changing them judges the stored replies anew. Raises UserError for wrong input or a folder
-    that holds another run, IncompleteError when the request budget ends before every label has its quota; what was
-    generated stays in the ledger.
+    run and returns a finished one at once. `timeout` is how long an endpoint may take for a reply, in seconds; `ray`,
+    an address or `auto`, puts one engine on each GPU of a cluster; `started_engine` serves instead of a new engine, for
+    notebooks that make several sets with one. `filters` is a TOML file (see `synthgen.filters.plan`), `against` are
+    evaluation sets to keep out, `verifier` is a checkpoint that relabels; changing them judges the stored replies anew.
+    Raises UserError for wrong input or a folder that holds another run, IncompleteError when the request budget ends
+    before every label has its quota or the server is gone; what was generated stays in the ledger.
     """
     script = open_script(
         task, seed=seed, structured=_structured(decoding, model), shots=shots, passages=passages, teacher=teacher
@@ -121,15 +125,16 @@ def make(
     out = out or default_folder(task, wanted, seed)
     plan = read_plan(filters, against=bool(against), verifier=verifier is not None)
     subject = Subject(found.format, found.language, found.prompt_text, tuple(against), verifier)
-    run = Run(found, wanted, resolve(model), engine, seed, script, plan, subject)
+    resolved = resolve(model) if started_engine is not None else resolve_model(engine, model, timeout=timeout)
+    run = Run(found, wanted, resolved, engine, seed, script, plan, subject)
     out.mkdir(parents=True, exist_ok=True)
     _refuse_foreign_folder(out)
     ledger = Ledger(out / "ledger.sqlite")
     try:
-        ledger.claim(run.settings(), where=out)
+        ledger.claim(run.settings(), where=out, prompt_text=found.prompt_text)
         if is_finished(out) and (made := read_manifest(out)).checks.get("filters") == plan.record(subject):
             return made
-        return _generate(run, ledger, out, budget, started_engine, ray)
+        return _generate(run, ledger, out, budget, started_engine or partial(_start_engine, run, timeout, ray))
     finally:
         ledger.close()
 
@@ -142,6 +147,7 @@ def default_folder(task: str, n: int | str, seed: int) -> Path:
 def preview(
     task: str,
     *,
+    n: int | str = "real",
     model: str = DEFAULT_MODEL,
     engine: str = "vllm",
     seed: int = 0,
@@ -150,43 +156,52 @@ def preview(
     passages: Path | None = None,
     teacher: Path | None = None,
     count: int = 5,
+    timeout: float = DEFAULT_TIMEOUT,
 ) -> list[dict[str, Any]]:
-    """Return prompts, replies, parsed row and verdict of `count` items; nothing is written to disk."""
+    """Return prompts, replies, parsed row and verdict of `count` items; nothing is written to disk.
+
+    On stderr: what all `n` rows will take at the cost of these.
+    """
     script = open_script(
         task, seed=seed, structured=_structured(decoding, model), shots=shots, passages=passages, teacher=teacher
     )
     found = script.task
     subject = Subject(found.format, found.language, found.prompt_text)
-    run = Run(found, count, resolve(model), engine, seed, script, read_plan(), subject)
+    resolved = resolve_model(engine, model, timeout=timeout)
+    run = Run(found, count, resolved, engine, seed, script, read_plan(), subject)
     ledger = Ledger(Path(":memory:"))
     controller = _controller(run, ledger)
     if engine == "vllm":
         check_context_length(script, run.model.path)
-    served = _start_engine(run)
-    prompts: dict[int, list[str]] = {}
+    in_flight: dict[tuple[int, int], Request] = {}
 
     def next_request() -> Request | None:
         request = controller.next_request() if controller.requests < count * len(found.steps) else None
         if request is not None:
-            prompts.setdefault(request.tag[0], []).append(request.prompt)
+            in_flight[request.tag] = request
         return request
 
-    try:
+    with closing(_start_engine(run, timeout, None)) as served:
+        check_requests(controller, served)
+        spent = Spent()
         for reply in served.run(next_request):
-            controller.take(reply, "")
-    finally:
-        served.close()
-    return [
-        {
-            "id": controller.row_id(item.slot),
-            "label": ledger.slots()[item.slot],
-            "prompts": prompts.get(item.slot, []),
-            "replies": [reply.text for reply in ledger.replies(item.slot)],
-            "row": item.row,
-            "verdict": f"{item.verdict} {item.reason} {item.evidence}".strip(),
-        }
-        for item in ledger.verdicts()
-    ]
+            controller.take(reply, in_flight.pop(reply.tag), "")
+            spent.add(reply)
+    spent.kept = controller.kept
+    console.stderr.print(f"{spent.projected(resolve_n(n, found))}, at {count} rows at a time", highlight=False)
+    return [_shown(controller, item) for item in ledger.verdicts()]
+
+
+def _shown(controller: Controller, item: StoredVerdict) -> dict[str, Any]:
+    replies = list(controller.ledger.replies(item.slot))
+    return {
+        "id": controller.row_id(item.slot),
+        "label": controller.ledger.cell(item.slot),
+        "prompts": [reply.prompt for reply in replies if reply.prompt],
+        "replies": [reply.text or reply.error for reply in replies],
+        "row": item.row,
+        "verdict": f"{item.verdict} {item.reason} {item.evidence}".strip(),
+    }
 
 
 def open_script(
@@ -245,24 +260,29 @@ def _refuse_foreign_folder(out: Path) -> None:
         raise UserError(f"{out} holds a finished {manifest.origin} {manifest.task} set; give another --out")
 
 
-def _generate(run: Run, ledger: Ledger, out: Path, budget: int, started: Engine | None, ray: str | None) -> Manifest:
+def _generate(run: Run, ledger: Ledger, out: Path, budget: int, engine: Engine | StartEngine) -> Manifest:
     controller = _controller(run, ledger)
-    controller.resume(key=lambda request: request.key(run.model.ref, run.model.revision))
-    started_at, versions = time.monotonic(), {}
-    if not controller.is_full:
-        if run.engine == "vllm":
-            check_context_length(run.script, run.model.path)
-        engine = started or _start_engine(run, ray)
-        try:
-            versions = engine.versions
-            _serve(run, controller, engine, budget)
-        finally:
-            if started is None:
-                engine.close()
-    ledger.commit()
+    try:
+        controller.resume(key=lambda request: request.key(run.model.ref, run.model.revision))
+        started_at, versions = time.monotonic(), {}
+        if not controller.is_full:
+            if run.engine == "vllm":
+                check_context_length(run.script, run.model.path)
+            with closing(engine()) if callable(engine) else nullcontext(engine) as served:
+                versions = served.versions
+                check_requests(controller, served)
+                serve(controller, served, run.model, budget=budget, rows=run.n)
+        ledger.commit()
+    except IncompleteError as error:
+        raise IncompleteError(
+            f"{error}. {controller.kept} of {run.n} rows are kept in {out}/ledger.sqlite; the same command goes on"
+        ) from None
     if not controller.is_full:
         raise IncompleteError(_why_incomplete(controller, out, budget))
     return _write_folder(run, controller, out, seconds=time.monotonic() - started_at, versions=versions)
+
+
+StartEngine = Callable[[], Engine]
 
 
 def _controller(run: Run, ledger: Ledger) -> Controller:
@@ -271,35 +291,9 @@ def _controller(run: Run, ledger: Ledger) -> Controller:
     return Controller(run.task, quotas, seed=run.seed, filters=filters, ledger=ledger, script=run.script)
 
 
-def _start_engine(run: Run, ray: str | None = None) -> Engine:
+def _start_engine(run: Run, timeout: float, ray: str | None) -> Engine:
     console.stderr.print(f"model {run.model.ref} ({run.model.licence}), engine {run.engine}: starting", highlight=False)
-    return open_engine(run.engine, run.model, seed=run.seed, ray=ray)
-
-
-def _serve(run: Run, controller: Controller, engine: Engine, budget: int) -> None:
-    """Feed the engine from the controller until the quotas are full or the request budget is spent."""
-    in_flight: dict[tuple[int, int], str] = {}
-
-    def next_request() -> Request | None:
-        if controller.requests >= budget:
-            return None
-        request = controller.next_request()
-        if request is not None:
-            in_flight[request.tag] = request.key(run.model.ref, run.model.revision)
-        return request
-
-    tokens, began = 0, time.monotonic()
-    with console.progress() as bar:
-        shown = bar.add_task(f"make {run.task.name}", total=run.n, completed=controller.kept, note="")
-        for reply in engine.run(next_request):
-            controller.take(reply, in_flight.pop(reply.tag))
-            tokens += reply.output_tokens
-            bar.update(shown, completed=controller.kept, note=_note(controller, tokens / (time.monotonic() - began)))
-
-
-def _note(controller: Controller, tokens_per_second: float) -> str:
-    accepted = " ".join(f"{cell} {tally.acceptance:.0%}" for cell, tally in controller.tallies.items())
-    return f"{tokens_per_second:.0f} tokens/s, accepted: {accepted}"
+    return open_engine(run.engine, run.model, seed=run.seed, timeout=timeout, ray=ray)
 
 
 def _why_incomplete(controller: Controller, out: Path, budget: int) -> str:

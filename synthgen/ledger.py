@@ -1,13 +1,17 @@
 """The ledger of a run: every slot, reply and verdict, in one SQLite file that survives `kill -9`.
 
-Replies are what the money was spent on and are never changed. Verdicts follow from replies by parsing and filtering
-and can be remade at any time without a model call. At most the replies since the last commit are lost by a crash.
+Replies are what the money was spent on and are never changed. Each is stored under the key of its request (model,
+revision, sampling, schema, prompt), so that it is used only for the very same request. Verdicts follow from replies by
+parsing and filtering; the versions of parser and filters that gave them are stored beside them, and they can be remade
+at any time without a model call. At most the replies since the last commit are lost by a crash.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
+import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +20,9 @@ from typing import Any
 from synthgen.errors import UserError
 
 REPLIES_PER_COMMIT = 64
+SECONDS_PER_COMMIT = 2.0
+"""A slow model's replies are worth more than a commit: none waits longer than this for the next one to come."""
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -23,7 +30,7 @@ CREATE TABLE IF NOT EXISTS slots (slot INTEGER PRIMARY KEY, cell TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS replies (
     seq INTEGER PRIMARY KEY, slot INTEGER NOT NULL, step INTEGER NOT NULL, request_key TEXT NOT NULL,
     outcome TEXT NOT NULL, text TEXT NOT NULL, error TEXT NOT NULL, prompt_tokens INTEGER NOT NULL,
-    output_tokens INTEGER NOT NULL);
+    output_tokens INTEGER NOT NULL, prompt BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS verdicts (
     slot INTEGER PRIMARY KEY, verdict TEXT NOT NULL, reason TEXT NOT NULL, stage TEXT NOT NULL,
     evidence TEXT NOT NULL, row TEXT NOT NULL);
@@ -33,7 +40,10 @@ CREATE INDEX IF NOT EXISTS replies_by_slot ON replies (slot);
 
 @dataclass(frozen=True, slots=True)
 class StoredReply:
-    """A reply as it came: which slot and step it answers, and the content address of its request."""
+    """A reply as it came: which slot and step it answers, the content address of its request, and the prompt.
+
+    The prompt is stored compressed, as what it adds to the prompt file: a retried request has it once, empty after.
+    """
 
     slot: int
     step: int
@@ -43,6 +53,7 @@ class StoredReply:
     error: str
     prompt_tokens: int
     output_tokens: int
+    prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +74,49 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         """Open or create the file; UserError when it is not a ledger."""
         self._db = sqlite3.connect(path, isolation_level=None)
-        self._pending = 0
+        self._pending, self._committed_at = 0, time.monotonic()
+        self._prompts = b""
         try:
+            self._refuse_other_versions(path)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
             raise UserError(f"{path} is not a ledger: {error}") from None
+        found = self._db.execute("SELECT value FROM run WHERE key = ?", (_PROMPTS,)).fetchone()
+        self._prompts = found[0].encode() if found else b""
         self._db.execute("BEGIN")
 
-    def claim(self, settings: dict[str, Any], *, where: Path) -> None:
+    def _refuse_other_versions(self, path: Path) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        tables = self._db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+        if tables and version != SCHEMA_VERSION:
+            raise UserError(
+                f"{path} is of another version of synthgen ({version}, here {SCHEMA_VERSION}); give another --out"
+            )
+        self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+    def claim(self, settings: dict[str, Any], *, where: Path, prompt_text: str = "") -> None:
         """Record the run's settings, or check that the ledger is of a run with the same ones.
 
-        Raises UserError naming each setting that differs.
+        `prompt_text` is the prompt file, against which prompts are compressed. Raises UserError naming each setting
+        that differs.
         """
         stored = dict(self._db.execute("SELECT key, value FROM run"))
         wanted = {key: json.dumps(value, sort_keys=True, ensure_ascii=False) for key, value in settings.items()}
         if not stored:
-            self._db.executemany("INSERT INTO run VALUES (?, ?)", sorted(wanted.items()))
+            self._prompts = prompt_text.encode()
+            self._db.executemany("INSERT INTO run VALUES (?, ?)", sorted({**wanted, _PROMPTS: prompt_text}.items()))
             self.commit()
             return
         differing = [key for key in wanted if stored.get(key) != wanted[key]]
         if differing:
             changes = ", ".join(f"{key} is {stored.get(key)} there, {wanted[key]} here" for key in differing)
             raise UserError(f"{where} holds another run: {changes}; give another --out, or the same settings to resume")
+
+    def judged_by(self, versions: dict[str, str]) -> None:
+        """Record the versions of parser and filters whose verdicts these are."""
+        self._db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", sorted(versions.items()))
 
     def add_slot(self, slot: int, cell: str) -> None:
         """Record that a slot was opened for a cell."""
@@ -96,53 +126,86 @@ class Ledger:
         """Record a reply."""
         values = (reply.slot, reply.step, reply.request_key, reply.outcome, reply.text, reply.error)
         tokens = (reply.prompt_tokens, reply.output_tokens)
-        self._db.execute("INSERT INTO replies VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", values + tokens)
+        row = (*values, *tokens, self._compressed(reply.prompt))
+        self._db.execute("INSERT INTO replies VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._pending += 1
 
     def add_verdict(self, verdict: StoredVerdict) -> None:
-        """Record the end of a slot; commits every 64 slots."""
+        """Record the end of a slot."""
         row = json.dumps(verdict.row, ensure_ascii=False)
         values = (verdict.slot, verdict.verdict, verdict.reason, verdict.stage, verdict.evidence, row)
         self._db.execute("INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?)", values)
-        self._pending += 1
-        if self._pending >= REPLIES_PER_COMMIT:
+
+    def commit_when_due(self) -> None:
+        """Commit after 64 replies, or two seconds; called between replies, so that a reply's verdict goes with it."""
+        if self._pending >= REPLIES_PER_COMMIT or time.monotonic() - self._committed_at > SECONDS_PER_COMMIT:
             self.commit()
 
     def commit(self) -> None:
         """Make everything recorded so far durable."""
         self._db.execute("COMMIT")
         self._db.execute("BEGIN")
-        self._pending = 0
+        self._pending, self._committed_at = 0, time.monotonic()
 
     def close(self) -> None:
-        """Commit and close."""
-        self._db.execute("COMMIT")
+        """Commit and close; when that fails (a full disk), what was committed before stands."""
+        try:
+            if self._db.in_transaction:
+                self._db.execute("COMMIT")
+        except sqlite3.OperationalError:
+            self._db.rollback()
         self._db.close()
 
     def forget_verdicts(self) -> None:
         """Drop all verdicts, so that the replies can be judged anew."""
         self._db.execute("DELETE FROM verdicts")
 
-    def slots(self) -> dict[int, str]:
-        """Return slot -> cell for every slot opened."""
-        return dict(self._db.execute("SELECT slot, cell FROM slots ORDER BY slot"))
+    def slots(self) -> Iterator[tuple[int, str]]:
+        """Yield slot and cell of every slot opened, in order."""
+        yield from self._db.execute("SELECT slot, cell FROM slots ORDER BY slot")
+
+    def cell(self, slot: int) -> str:
+        """Return the cell of one slot."""
+        return str(self._db.execute("SELECT cell FROM slots WHERE slot = ?", (slot,)).fetchone()[0])
 
     def replies(self, slot: int | None = None) -> Iterator[StoredReply]:
-        """Yield replies in the order they came, of one slot or of all."""
+        """Yield replies in the order they came: of one slot with their prompts, or of all without."""
         where, values = ("", ()) if slot is None else ("WHERE slot = ?", (slot,))
-        columns = "slot, step, request_key, outcome, text, error, prompt_tokens, output_tokens"
-        cursor = self._db.execute(f"SELECT {columns} FROM replies {where} ORDER BY seq", values)
-        for values in cursor:
-            yield StoredReply(*values)
+        prompt = "prompt" if slot is not None else "x''"
+        columns = f"slot, step, request_key, outcome, text, error, prompt_tokens, output_tokens, {prompt}"
+        for stored in self._db.execute(f"SELECT {columns} FROM replies {where} ORDER BY seq", values):
+            yield StoredReply(*(*stored[:-1], self._expanded(stored[-1])))
+
+    def verdict(self, slot: int) -> StoredVerdict | None:
+        """Return the verdict of one slot, None while it is open."""
+        return next(self._verdicts("WHERE slot = ?", (slot,)), None)
 
     def verdicts(self, verdict: str | None = None) -> Iterator[StoredVerdict]:
         """Yield verdicts by slot, all or of one kind."""
-        where, values = ("", ()) if verdict is None else ("WHERE verdict = ?", (verdict,))
-        for slot, kind, reason, stage, evidence, row in self._db.execute(
-            f"SELECT slot, verdict, reason, stage, evidence, row FROM verdicts {where} ORDER BY slot", values
-        ):
-            yield StoredVerdict(slot, kind, reason, stage, evidence, json.loads(row))
+        return self._verdicts("", ()) if verdict is None else self._verdicts("WHERE verdict = ?", (verdict,))
+
+    def _verdicts(self, where: str, values: tuple[Any, ...]) -> Iterator[StoredVerdict]:
+        columns = "slot, verdict, reason, stage, evidence, row"
+        for stored in self._db.execute(f"SELECT {columns} FROM verdicts {where} ORDER BY slot", values):
+            yield StoredVerdict(*(*stored[:-1], json.loads(stored[-1])))
 
     def token_totals(self) -> dict[str, int]:
         """Return the prompt and output tokens of all replies."""
         prompt, output = self._db.execute("SELECT TOTAL(prompt_tokens), TOTAL(output_tokens) FROM replies").fetchone()
         return {"prompt": int(prompt), "output": int(output)}
+
+    def _compressed(self, prompt: str) -> bytes:
+        if not prompt:
+            return b""
+        packer = zlib.compressobj(1, zlib.DEFLATED, -15, zdict=self._prompts[-_WINDOW:])
+        return packer.compress(prompt.encode("utf-8", "surrogatepass")) + packer.flush()
+
+    def _expanded(self, packed: bytes) -> str:
+        if not packed:
+            return ""
+        unpacker = zlib.decompressobj(-15, zdict=self._prompts[-_WINDOW:])
+        return unpacker.decompress(packed).decode("utf-8", "surrogatepass")
+
+
+_PROMPTS = "prompt_text"
+_WINDOW = 32_768  # what DEFLATE looks back

@@ -64,13 +64,14 @@ class Pack:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
-    """A model folder on disk and what a manifest says about it."""
+    """A model folder on disk, or the address of a server that has one, and what a manifest says about it."""
 
     path: Path
     ref: str
     revision: str
     licence: str
     note: str = ""
+    url: str = ""
 
 
 def resolve(ref: str) -> ResolvedModel:

@@ -12,7 +12,11 @@ from synthgen.ledger import Ledger
 
 
 def why(folder: Path, row_id: str) -> dict[str, Any]:
-    """Return {id, verdict, reason, stage, evidence, row, replies} of a kept or rejected row; UserError if unknown."""
+    """Return {id, verdict, reason, stage, evidence, row, replies} of a kept or rejected row; UserError if unknown.
+
+    Each of `replies` has the step, the request's key and prompt (empty for a retry of the one before), the outcome,
+    the text or the error, and the tokens.
+    """
     folder = Path(folder)
     path = folder / "ledger.sqlite"
     if not path.is_file():
@@ -24,7 +28,7 @@ def why(folder: Path, row_id: str) -> dict[str, Any]:
         raise UserError(f"'{row_id}' is not an id of {folder}; ids end in a slot number, as in mnli-s0-0000042")
     ledger = Ledger(path)
     try:
-        verdict = next((item for item in ledger.verdicts() if item.slot == int(suffix)), None)
+        verdict = ledger.verdict(int(suffix))
         if verdict is None:
             raise UserError(f"no example '{row_id}' in {folder}")
         return {

@@ -1,4 +1,4 @@
-"""Engines turn requests into replies: vLLM in process, or a scripted one for tests and benchmarks.
+"""Engines turn requests into replies: vLLM in process, any OpenAI-compatible endpoint, or a script for tests.
 
 An engine asks its caller for the next request whenever it has room and yields replies as they finish, so that the
 caller decides at the last moment what is worth asking for.
@@ -6,84 +6,18 @@ caller decides at the last moment what is worth asking for.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Literal, Protocol
 
-from synthgen.errors import unknown
+from synthgen.engines.base import Engine, NextRequest, Outcome, Reply, Request, Sampling
+from synthgen.engines.scripted import ScriptedEngine, read_replies, resolve_replies
+from synthgen.errors import UserError, unknown
 from synthgen.packs import ResolvedModel, resolve
 
-ENGINES = ("vllm",)
-"""Engines that are started by name; a scripted one needs its answers and is handed over started."""
+ENGINES = ("vllm", "endpoint", "scripted")
+DEFAULT_TIMEOUT = 300.0
+"""Seconds an endpoint may take for one reply. Long, because a busy local server may need minutes for its queue."""
 
-Outcome = Literal["ok", "http", "timeout"]
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How one reply is sampled. `schema` constrains it to JSON; a plain completion has none."""
-
-    max_tokens: int
-    temperature: float
-    top_k: int
-    stop: tuple[str, ...]
-    schema: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One prompt. `tag` is the caller's own; `nonce` makes equal prompts different requests."""
-
-    tag: tuple[int, int]
-    prompt: str
-    sampling: Sampling
-    nonce: int = 0
-
-    def key(self, model: str, revision: str) -> str:
-        """Return the content address of this request to this model; equal requests have equal replies stored once."""
-        content = {"model": model, "revision": revision, "prompt": self.prompt, "nonce": self.nonce}
-        text = json.dumps(content | asdict(self.sampling), sort_keys=True, ensure_ascii=False)
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What came back for a request: the text, or how it failed; token counts as the engine reports them."""
-
-    tag: tuple[int, int]
-    outcome: Outcome
-    text: str = ""
-    error: str = ""
-    prompt_tokens: int = 0
-    output_tokens: int = 0
-
-
-NextRequest = Callable[[], Request | None]
-
-
-class Engine(Protocol):
-    """A server of requests for one model."""
-
-    @property
-    def name(self) -> str:
-        """The engine's name: vllm or scripted."""
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """Package versions that determine the replies."""
-
-    def run(self, next_request: NextRequest) -> Iterator[Reply]:
-        """Yield replies as they finish, in any order.
-
-        `next_request` is called whenever there is room; None means nothing now. The iterator ends when there is
-        nothing now and nothing in flight.
-        """
-
-    def close(self) -> None:
-        """Free the engine's processes and memory; calling it twice is fine."""
+__all__ = ["Engine", "NextRequest", "Outcome", "Reply", "Request", "Sampling"]
 
 
 def check_engine(name: str) -> None:
@@ -92,12 +26,35 @@ def check_engine(name: str) -> None:
         raise unknown("engine", name, ENGINES)
 
 
-def open_engine(name: str, model: ResolvedModel, *, seed: int, ray: str | None = None) -> Engine:
+def resolve_model(engine: str, ref: str, *, timeout: float) -> ResolvedModel:
+    """Return the model that a reference means to an engine: a folder, what a server serves, or a file of replies."""
+    check_engine(engine)
+    if engine == "endpoint":
+        from synthgen.engines.endpoint import resolve_endpoint
+
+        return resolve_endpoint(ref, timeout=timeout)
+    if ref.startswith(("http://", "https://")):
+        raise UserError(f"--model {ref} is an endpoint; add --engine endpoint")
+    return resolve_replies(ref) if engine == "scripted" else resolve(ref)
+
+
+def open_engine(
+    name: str, model: ResolvedModel, *, seed: int, timeout: float = DEFAULT_TIMEOUT, ray: str | None = None
+) -> Engine:
     """Return a started engine; UserError for an unknown name or a model it cannot serve.
 
-    With `ray`, an address or `auto`, it stands for one engine per GPU of that cluster.
+    `timeout` is how long an endpoint may take for a reply, in seconds. With `ray`, an address or `auto`, it stands for
+    one vLLM engine per GPU of that cluster.
     """
     check_engine(name)
+    if ray is not None and name != "vllm":
+        raise UserError(f"--ray puts vLLM engines on a cluster; --engine {name} runs here, leave one of the two out")
+    if name == "endpoint":
+        from synthgen.engines.endpoint import EndpointEngine
+
+        return EndpointEngine(model, timeout=timeout)
+    if name == "scripted":
+        return ScriptedEngine(read_replies(model.path))
     if ray is not None:
         from synthgen.engines.ray import RayEngine
 

