@@ -1,9 +1,9 @@
 """Decontamination: rows that repeat an item of an evaluation set, as a whole or in part, in any language of theirs.
 
 Candidates share word trigrams with an item. A long text is a hit when it holds a run of 13 words of the item's (the
-n-gram of GPT-3's report, Brown et al. 2020, appendix C), when most of its trigrams are the item's, so that truncated
-copies are found, or when it is a near duplicate; short texts only when all texts of the row are hits on one item, as a
-stock sentence proves nothing. Translations and paraphrases are not found this way (Yang et al. 2023, 2311.04850).
+n-gram of GPT-3's report, Brown et al. 2020, appendix C), when most of its trigrams are the item's, as in a truncated
+copy, or when it is a near duplicate. Short texts are one only when every text of the row is a hit on another text of an
+item: a stock sentence proves nothing. Translations and paraphrases are not found so (Yang et al. 2023, 2311.04850).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from synthgen.formats.base import Row
 
 REPORT_NAME = "contamination.json"
 _CANDIDATES = 8
+_FEWEST_WORDS = 6
 _COMMON = 200
 """A trigram that more items have ("one of the") points to none of them."""
 
@@ -36,7 +37,7 @@ class ContaminationSettings:
     """When a text repeats an item's: a run of words or a share of trigrams; `long_from` words are a long text."""
 
     run: int = 13
-    share: float = 0.6
+    share: float = 0.8
     long_from: int = 10
 
     def __post_init__(self) -> None:
@@ -132,14 +133,16 @@ class Contamination(BaseFilter):
 
     def _compare(self, own: tuple[str, ...], held_out: tuple[str, ...]) -> tuple[str, bool]:
         """Return what a row and an item share, and whether it is enough."""
-        found = []
+        found: dict[str, str] = {}
         for text in own:
-            matches = (self._match(text, other) for other in held_out)
-            best = next((match for match in matches if match), None)
+            matches = ((other, self._match(text, other)) for other in held_out if other not in found)
+            other, best = next(((other, match) for other, match in matches if match), ("", None))
             if best and best[1]:
                 return best[0], True
-            found.append(best[0] if best else "")
-        return next(filter(None, found), ""), all(found)
+            if best:
+                found[other] = best[0]
+        enough = len(found) == len(own) and sum(len(text.split()) for text in own) >= _FEWEST_WORDS
+        return next(iter(found.values()), ""), enough
 
     def _match(self, text: str, other: str) -> tuple[str, bool] | None:
         """Return what two texts share and whether it counts alone, None when it is not enough for either."""
