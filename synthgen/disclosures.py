@@ -154,6 +154,8 @@ def _contamination(m: Manifest) -> Found:
 
 
 def _language(m: Manifest) -> Found:
+    if "language" not in m.checks and "translation" in m.checks:
+        return _found("The language of every translation was identified; the pass rate stands under Translation.")
     return _checked(m, "language", "The language of every row was identified.", "no language identification was run")
 
 

@@ -36,8 +36,6 @@ from synthgen.real.parts import Corpus, open_corpus
 from synthgen.real.sources import SOURCES
 from synthgen.statistics import describe
 
-SAMPLE_LICENCE = "CC0-1.0"
-
 
 def import_task(task: str, *, source: str | Path, out: Path, n: int | None = None, seed: int = 0) -> Manifest:
     """Write the real rows of a task as a dataset folder and return its manifest.
@@ -128,13 +126,13 @@ def _manifest(
 def _identity(task: str, corpus: Corpus, n: int | None, seed: int) -> dict[str, Any]:
     """Return the manifest keys that say which import this is; two with equal ones have equal rows."""
     from_sample = all(is_sample(part.path) for part in corpus.parts)
-    licences = dict.fromkeys(part.source.licence for part in corpus.parts)
+    licences = dict.fromkeys(part.licence for part in corpus.parts)
     return {
         "task": task,
         "origin": "sample" if from_sample else "real",
-        "licence": SAMPLE_LICENCE if from_sample else "; ".join(licences),
+        "licence": "; ".join(licences),
         "sampling": {"n": n, "seed": seed},
-        "parents": tuple(part.parent for part in corpus.parts),
+        "parents": tuple(part.manifest_entry() for part in corpus.parts),
     }
 
 

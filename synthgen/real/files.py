@@ -63,6 +63,9 @@ def files_format(files: list[CorpusFile]) -> Format:
     return files[0].source.format
 
 
+SAMPLE_LICENCE = "CC0-1.0"
+
+
 def is_sample(path: Path) -> bool:
     """Say whether a file is one of the samples that ship with the packages."""
     return any(path.resolve().is_relative_to(folder) for folder in (_PACKAGE / "samples", _EVALUATOR_SAMPLES))

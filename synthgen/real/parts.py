@@ -14,7 +14,7 @@ from synthgen.dataset import file_sha256
 from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Row
-from synthgen.real.files import CorpusFile, files_format, find_files, sample_file
+from synthgen.real.files import SAMPLE_LICENCE, CorpusFile, files_format, find_files, is_sample, sample_file
 from synthgen.real.hub import Fetched, fetch_split, read_hub_parquet
 from synthgen.real.items import Item, Reader
 from synthgen.real.sources import HubSplit, Source, find_sources
@@ -30,6 +30,15 @@ class Part:
     language: str
     id_prefix: str
     parent: dict[str, Any]
+
+    @property
+    def licence(self) -> str:
+        """The licence of the file's rows: the corpus's, or that of the samples that ship with the packages."""
+        return SAMPLE_LICENCE if is_sample(self.path) else self.source.licence
+
+    def manifest_entry(self) -> dict[str, Any]:
+        """Return the part as one of a manifest's parents."""
+        return {**self.parent, "role": "source", "licence": self.licence}
 
 
 @dataclass(frozen=True, slots=True)

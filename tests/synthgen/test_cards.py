@@ -77,6 +77,13 @@ def swap_the_rejections(folder: Path) -> None:
     shutil.copy(shard(folder), next((folder / "rejected").glob("*.parquet")))
 
 
+def test_a_real_set_may_not_carry_another_licence_than_its_source(tmp_path: Path) -> None:
+    import_task("mnli", source="sample", out=tmp_path / "real")
+    parents = [{**parent, "licence": "CC BY-NC 4.0"} for parent in read_manifest(tmp_path / "real").parents]
+    edit_manifest(tmp_path / "real", parents=parents)
+    assert any("forbids the licence CC0-1.0" in fault for fault in verify(tmp_path / "real").faults)
+
+
 def rename_the_licence(folder: Path) -> None:
     edit_manifest(folder, licence="mit")
 

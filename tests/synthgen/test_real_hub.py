@@ -56,6 +56,8 @@ def test_rows_come_with_the_resolved_revision_and_hashes(hub: Hub, tmp_path: Pat
         "sha256": hashlib.sha256(content).hexdigest(),
         "split": "train",
         "corpus": "mnli",
+        "role": "source",
+        "licence": manifest.licence,
     }
     rows = list(read_rows(tmp_path / "mnli"))
     assert [row["label"] for row in rows] == [0, 1, 2]

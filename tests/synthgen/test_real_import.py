@@ -41,9 +41,8 @@ def test_all_rows_are_kept_and_unlabelled_ones_counted(corpus: Path, tmp_path: P
     assert manifest.rejected == {"unlabelled": 30}
     assert manifest.label_counts == dict.fromkeys(LABELS, 100)
     assert (manifest.origin, manifest.language, manifest.task) == ("real", "en", "mnli")
-    assert manifest.parents == (
-        {"file": corpus.name, "sha256": file_sha256(corpus), "split": "train", "corpus": "mnli"},
-    )
+    read = {"file": corpus.name, "sha256": file_sha256(corpus), "split": "train", "corpus": "mnli"}
+    assert manifest.parents == ({**read, "role": "source", "licence": manifest.licence},)
     assert read_manifest(tmp_path / "real") == manifest
     rows = list(read_rows(tmp_path / "real"))
     assert list(rows[0]) == ["premise", "hypothesis", "label", "id", "language"]
