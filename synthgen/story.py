@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from synthgen.dataset import read_manifest, read_rejected, read_rows
+from synthgen.dataset import is_finished, read_manifest, read_rejected, read_rows
 from synthgen.errors import UserError
 from synthgen.ledger import Ledger
 
@@ -21,7 +21,7 @@ def why(folder: Path, row_id: str) -> dict[str, Any]:
     path = folder / "ledger.sqlite"
     if not path.is_file():
         return _without_ledger(folder, row_id)
-    if read_manifest(folder).origin == "translated":
+    if is_finished(folder) and read_manifest(folder).origin == "translated":
         return _without_ledger(folder, row_id)
     suffix = row_id.rpartition("-")[2]
     if not suffix.isdigit():

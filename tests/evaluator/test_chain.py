@@ -16,7 +16,9 @@ from evaluator import runner
 from evaluator.graph import IntermediateJob
 from synthgen.dataset import read_manifest
 from synthgen.errors import UserError
+from synthgen.translation import translate
 from tests.evaluator.conftest import write_pairs
+from tests.synthgen.translators import Backwards
 
 pytest.importorskip("torch")
 
@@ -68,6 +70,17 @@ def test_every_cell_is_scored_and_each_model_is_trained_once(
     assert sum(label.startswith("intermediate") for label in carried_out) == 4
     assert sum(label.startswith("tatoeba") for label in carried_out) == 5  # none once for both seeds
     assert all(row["data_revision"].startswith("sample:") for row in rows)
+
+
+def test_a_translated_folder_is_an_arm_like_any_other(
+    arguments: dict[str, Any], datasets: dict[str, Path], tmp_path: Path
+) -> None:
+    translate(datasets["real"], to="xx", out=tmp_path / "xx", backend=Backwards())
+    arguments |= {"targets": ["xnli"], "languages": ["en", "es"], "seeds": 1}
+    evaluator.compare([f"real={datasets['real']}", f"translated={tmp_path / 'xx'}"], **arguments)
+    rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
+    assert {row["arm"] for row in rows} == {"real", "translated"}
+    assert len({(row["arm_n"], row["n"]) for row in rows}) == 1
 
 
 def test_a_second_run_changes_no_byte_and_does_nothing(
