@@ -156,7 +156,8 @@ def _place(pair: Pair, limit: float) -> dict[str, float]:
 
 
 def _heats(comparison: Comparison) -> list[Heat]:
-    sizes = sorted({point.size for point in comparison.points if point.size > 0}, reverse=True)
+    # Scores in English alone have no mean over other languages, and so nothing to show against it.
+    sizes = sorted({p.size for p in comparison.points if p.size > 0 and p.scope == "all"}, reverse=True)
     return [_heat(comparison, size) for size in sizes]
 
 

@@ -70,6 +70,12 @@ def test_the_results_card_has_the_signature_the_verdicts_and_a_line_for_every_ar
     assert all(f"- **{arm}**" in card for arm in comparison.arms)
 
 
+def test_scores_in_english_alone_make_a_page_without_a_verdict(results_file: Maker, tmp_path: Path) -> None:
+    comparison = report(results_file(seeds=2, languages=("en",)), out=tmp_path / "report.html")
+    assert (tmp_path / "report.html").is_file()
+    assert not [pair for pair in comparison.headline() if pair.known]
+
+
 def test_the_same_results_give_the_same_page(results_file: Maker, tmp_path: Path) -> None:
     source = results_file(seeds=2)
     pages = []
