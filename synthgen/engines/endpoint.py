@@ -159,7 +159,7 @@ class EndpointEngine:
                     task.add_done_callback(self._ended)
                 if not tasks and not self._done:
                     return
-                self._run(self._some_reply())
+                self._run(self._some_reply(tasks))
                 while self._done:
                     yield self._done.popleft()
         finally:
@@ -197,12 +197,18 @@ class EndpointEngine:
                 task.cancel()
         self._reaper = self._loop.call_later(min(1.0, self._timeout / 10), self._reap)
 
-    async def _some_reply(self) -> None:
-        """Return when there is a reply; raise what ended a request without one."""
+    async def _some_reply(self, tasks: set[asyncio.Task[None]]) -> None:
+        """Return when there is a reply or no request is open any more; raise what ended a request without one.
+
+        A request may have ended in the last turn of the loop, before it stopped: its callbacks then run first here, and
+        nobody would wake us again.
+        """
         while not self._done:
             if self._fault is not None:
                 fault, self._fault = self._fault, None
                 raise fault
+            if not tasks:
+                return
             self._wake.clear()
             await self._wake.wait()
 
