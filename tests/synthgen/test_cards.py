@@ -219,7 +219,7 @@ def test_a_label_in_a_figure_never_becomes_markup() -> None:
 # One of each format, and the two shapes of multiple choice.
 REAL_FILES = {
     "mnli": "mnli/train_9k.json",
-    "squad_v2": "squad/squad_sample.json",
+    "squad_v1": "squad/squad_sample.json",
     "hellaswag": "hellaswag/val_1-3000.txt",
     "commonsenseqa": "commonsenseqa/dev_rand_split_1-600.jsonl",
     "udpos": "udpos/dev-en.tsv",
