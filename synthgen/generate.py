@@ -6,6 +6,7 @@ far the run is, and writes the folder when every cell is full.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, nullcontext
@@ -273,10 +274,10 @@ def _generate(run: Run, ledger: Ledger, out: Path, budget: int, engine: Engine |
                 check_requests(controller, served)
                 serve(controller, served, run.model, budget=budget, rows=run.n)
         ledger.commit()
-    except IncompleteError as error:
-        raise IncompleteError(
-            f"{error}. {controller.kept} of {run.n} rows are kept in {out}/ledger.sqlite; the same command goes on"
-        ) from None
+    except (IncompleteError, sqlite3.OperationalError) as error:
+        kept = f"{controller.kept} of {run.n} rows are kept in {out}/ledger.sqlite; the same command goes on"
+        full = "the ledger cannot be written, make room on its disk: " if not isinstance(error, IncompleteError) else ""
+        raise IncompleteError(f"{full}{error}. {kept}") from None
     if not controller.is_full:
         raise IncompleteError(_why_incomplete(controller, out, budget))
     return _write_folder(run, controller, out, seconds=time.monotonic() - started_at, versions=versions)

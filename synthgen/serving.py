@@ -6,7 +6,6 @@ rows: what the whole run will take. Neighbours: `controller` decides what to ask
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from dataclasses import dataclass, field
 
@@ -61,8 +60,7 @@ def check_requests(controller: Controller, engine: Engine) -> None:
 def serve(controller: Controller, engine: Engine, model: ResolvedModel, *, budget: int, rows: int) -> None:
     """Feed the engine from the controller until the quotas are full or the request budget is spent.
 
-    Raises IncompleteError when the server is gone, too many requests fail, or the disk is full; what was committed to
-    the ledger stands.
+    Raises IncompleteError when the server is gone or too many requests fail.
     """
     in_flight: dict[tuple[int, int], Request] = {}
 
@@ -89,10 +87,7 @@ def serve(controller: Controller, engine: Engine, model: ResolvedModel, *, budge
 
 
 def _take(controller: Controller, reply: Reply, request: Request, model: ResolvedModel) -> None:
-    try:
-        controller.take(reply, request, request.key(model.ref, model.revision))
-    except sqlite3.OperationalError as error:
-        raise IncompleteError(f"the ledger cannot be written ({error}): make room on its disk") from None
+    controller.take(reply, request, request.key(model.ref, model.revision))
     if controller.requests_failing:
         failed = sum(tally.failed for tally in controller.tallies.values())
         raise IncompleteError(f"too many requests fail: {failed} slots failed, the last with: {reply.error}")

@@ -23,7 +23,7 @@ from typing import Any
 from aiohttp import web
 
 MODEL = "mock-7b"
-_WORDS = """
+WORDS = """
     river museum garden council winter doctor bridge station lawyer window market teacher harbour village letter
     painter factory kitchen soldier island farmer library engine singer mountain doorway judge blanket captain
     orchard tunnel baker valley clerk meadow student ladder pilot castle tailor basket forest hotel nurse
@@ -120,7 +120,7 @@ class MockEndpoint:
         return json.dumps({name: self._sentence() for name in schema["required"]})
 
     def _sentence(self) -> str:
-        return "The " + " ".join(self._draw.choices(_WORDS, k=9)) + "."
+        return "The " + " ".join(self._draw.choices(WORDS, k=9)) + "."
 
 
 @contextmanager
