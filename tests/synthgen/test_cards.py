@@ -176,13 +176,13 @@ def test_a_card_refuses_a_licence_that_its_generator_forbids(folder: Path) -> No
         datacard.write_card(folder, Manifest.from_json(json.dumps(values), where="test"))
 
 
-def test_the_front_matter_is_what_the_hub_library_and_datasets_read(finished: Path) -> None:
+def test_the_front_matter_is_what_the_hub_library_and_datasets_read(finished: Path, tmp_path: Path) -> None:
     hub = pytest.importorskip("huggingface_hub")
     datasets = pytest.importorskip("datasets")
     card = hub.DatasetCard.load(str(finished / "README.md"))
     values = read_front_matter((finished / "README.md").read_text(), where="README.md")
     assert card.data.to_dict()["task_ids"] == ["natural-language-inference"]
-    loaded = datasets.load_dataset(str(finished), split="train")
+    loaded = datasets.load_dataset(str(finished), split="train", cache_dir=str(tmp_path / "cache"))
     assert datasets.Features._from_yaml_list(values["dataset_info"]["features"]) == loaded.features
     assert values["dataset_info"]["splits"] == [{"name": "train", "num_examples": loaded.num_rows}]
 
@@ -239,7 +239,7 @@ def test_the_cards_of_real_files_pass_check_verification_hub_datasets_and_croiss
     assert check(folder) == []
     assert verify(folder).faults == ()
     assert hub.DatasetCard.load(str(folder / "README.md")).data.to_dict()["language"] == [manifest.language]
-    loaded = datasets.load_dataset(str(folder), split="train")
+    loaded = datasets.load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache"))
     front = read_front_matter((folder / "README.md").read_text(), where="README.md")
     assert datasets.Features._from_yaml_list(front["dataset_info"]["features"]) == loaded.features
     described = mlcroissant.Dataset(str(folder / "croissant.json"))

@@ -102,6 +102,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WritableHub
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.endpoint)  # read once, when first imported
     monkeypatch.setenv("HF_TOKEN", "hf_of_a_test_and_nothing_else")
     use_empty_caches(tmp_path, monkeypatch)
     yield server
@@ -190,7 +191,7 @@ def test_a_folder_gets_the_same_rows_and_verifies(folder: Path, tmp_path: Path) 
     assert sorted(p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()) == SENT
     assert list(read_rows(target)) == list(read_rows(folder))
     assert verify(target).faults == ()
-    loaded = datasets.load_dataset(str(target), split="train")
+    loaded = datasets.load_dataset(str(target), split="train", cache_dir=str(tmp_path / "cache"))
     assert loaded.to_list() == list(read_rows(folder))
     assert loaded.features["label"].names == ["entailment", "neutral", "contradiction"]
     assert publish(folder, to=str(target)).status == "already published"
