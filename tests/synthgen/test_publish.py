@@ -102,7 +102,10 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WritableHub
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.endpoint)  # read once, when first imported
+    # Both are read once, when the library is first imported.
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.endpoint)
+    template = server.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setenv("HF_TOKEN", "hf_of_a_test_and_nothing_else")
     use_empty_caches(tmp_path, monkeypatch)
     yield server
