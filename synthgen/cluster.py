@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from synthgen.errors import IncompleteError, UserError, missing_package
+from synthgen.errors import IncompleteError, UserError, first_line, missing_package
 
 AUTO = "auto"
 LOCAL = "local"
@@ -56,7 +56,7 @@ def _connect(ray: Any, address: str) -> None:  # noqa: ANN401 - a module that ma
     try:
         ray.init(address=named, **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise UserError(f"--ray {named}: {_first_line(error)}; {_ALLOWED}") from None
+        raise UserError(f"--ray {named}: {first_line(error)}; {_ALLOWED}") from None
 
 
 def _start_here(ray: Any, options: dict[str, Any]) -> None:  # noqa: ANN401 - a module that may be missing
@@ -64,7 +64,7 @@ def _start_here(ray: Any, options: dict[str, Any]) -> None:  # noqa: ANN401 - a 
         ray.init(address=LOCAL, include_dashboard=False, **options)
     except Exception as error:  # Ray raises a bare one when its processes are not up in time
         raise IncompleteError(
-            f"Ray could not be started on this machine: {_first_line(error)}; nothing was run; the same command tries "
+            f"Ray could not be started on this machine: {first_line(error)}; nothing was run; the same command tries "
             "again, without --ray and --workers it runs in this process"
         ) from error
 
@@ -83,10 +83,6 @@ def _check_answer(address: str) -> None:
         raise UserError(
             f"--ray {address}: no Ray cluster answers there ({error.strerror or error}); {_ALLOWED}"
         ) from None
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def largest_node(ray: Any, resource: str) -> float:  # noqa: ANN401 - a module that may be missing

@@ -34,3 +34,12 @@ def unknown(kind: str, value: str, known: Iterable[str], *, where: str = "") -> 
 def missing_package(package: str, extra: str, purpose: str) -> UserError:
     """Return the error for an optional package that is not installed, with its install line."""
     return UserError(f"{purpose} needs the package '{package}': pip install 'synthgen-evaluator[{extra}]'")
+
+
+def first_line(error: BaseException) -> str:
+    r"""Return what an error says in one line: its first, or the name of its class where it says nothing.
+
+    >>> first_line(OSError("no answer\nand a page of details")), first_line(TimeoutError())
+    ('no answer', 'TimeoutError')
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -114,10 +114,6 @@ class Ledger:
             changes = ", ".join(f"{key} is {stored.get(key)} there, {wanted[key]} here" for key in differing)
             raise UserError(f"{where} holds another run: {changes}; give another --out, or the same settings to resume")
 
-    def judged_by(self, versions: dict[str, str]) -> None:
-        """Record the versions of parser and filters whose verdicts these are."""
-        self._db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", sorted(versions.items()))
-
     def add_slot(self, slot: int, cell: str) -> None:
         """Record that a slot was opened for a cell."""
         self._db.execute("INSERT INTO slots VALUES (?, ?)", (slot, cell))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthgen.datacard import CARD_NAME, views
 from synthgen.dataset import MANIFEST_NAME, Manifest, read_manifest
-from synthgen.errors import IncompleteError, UserError, missing_package
+from synthgen.errors import IncompleteError, UserError, first_line, missing_package
 from synthgen.hub import endpoint
 from synthgen.leaks import leaks, needles
 from synthgen.verify import verify
@@ -163,12 +163,12 @@ def _said_plainly(repo: str) -> Iterator[None]:
     except (UserError, IncompleteError):
         raise
     except HFValidationError as error:
-        raise UserError(f"--to '{repo}' is no valid repository name: {_first_line(error)}") from None
+        raise UserError(f"--to '{repo}' is no valid repository name: {first_line(error)}") from None
     except LocalTokenNotFoundError:
         raise UserError(_LOGIN) from None
     except (OSError, *HfHubHTTPError.__bases__) as error:
         code = getattr(getattr(error, "response", None), "status_code", None)
-        raise _by_code(code, repo, _first_line(error)) from None
+        raise _by_code(code, repo, first_line(error)) from None
 
 
 _LOGIN = "the hub does not know you: run `hf auth login`, or set HF_TOKEN to a token with write access"
@@ -192,7 +192,3 @@ def _by_code(code: int | None, repo: str, reason: str) -> UserError | Incomplete
     if code == 429:
         return IncompleteError(f"the hub asks to wait (too many requests); {again} later")
     return IncompleteError(f"cannot publish to {repo}: {reason}; {again} when the hub answers")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from synthgen.dataset import write_atomically
-from synthgen.errors import IncompleteError, UserError, missing_package
+from synthgen.errors import IncompleteError, UserError, first_line, missing_package
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.hub import class_names, endpoint, parquet_files
@@ -148,7 +148,7 @@ def _said_plainly(split: HubSplit, source: Source) -> Iterator[None]:
     # The hub's own error derives from that of its HTTP library, which is requests, httpx or httpx2 by version, and
     # whose connection errors come through as they are.
     except (OSError, *HfHubHTTPError.__bases__) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise IncompleteError(
             f"cannot fetch {split.repo} ({split.config}/{split.split}) from the hub: {reason}. Nothing was written. "
             f"Run the command again when the hub answers, or give --from PATH with {source.official}"
