@@ -111,7 +111,7 @@
     link.href = URL.createObjectURL(new Blob([text], { type }));
     link.download = name;
     link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    setTimeout(() => URL.revokeObjectURL(link.href), 40_000); // a busy browser may start reading late
   };
   const lines = (table) => [...table.rows].map((row) => [...row.cells].map((cell) => cell.textContent.trim()));
   const csvCell = (text) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

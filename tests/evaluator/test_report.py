@@ -466,13 +466,13 @@ def test_another_pair_and_another_size_can_be_chosen(browser: Browser, page: Pat
 @pytest.mark.browser
 def test_tables_download_as_csv_latex_and_json(browser: Browser, page: Path) -> None:
     browser.open(page)
-    for selector in ("[data-save=scores][data-as=csv]", "[data-save=scores][data-as=tex]", "[data-save=json]"):
-        browser.run("document.querySelector(arguments[0]).click()", selector)
+    selectors = ("[data-save=scores][data-as=csv]", "[data-save=scores][data-as=tex]", "[data-save=json]")
     wanted = [page.parent / "downloads" / name for name in ("scores.csv", "scores.tex", "comparison.json")]
-    for _ in range(100):
-        if all(path.is_file() for path in wanted):
-            break
-        time.sleep(0.05)
+    for selector, path in zip(selectors, wanted, strict=True):
+        browser.run("document.querySelector(arguments[0]).click()", selector)
+        deadline = time.monotonic() + 60
+        while not path.is_file() and time.monotonic() < deadline:
+            time.sleep(0.05)
     signature = json.loads(wanted[2].read_bytes())["signature"]
     assert wanted[0].read_bytes().startswith(b"arm,size,all,udpos,xnli,signature\r\nnone,0,")
     assert all(line.endswith(signature) for line in wanted[0].read_text(encoding="utf-8").splitlines()[1:])
