@@ -36,10 +36,10 @@ Views = Mapping[str, Callable[[Row], Sequence[str]]]
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """How often a part of the row gives the label: percent right, 95 % interval, what guessing gives."""
+    """How often a part of the row gives the label: percent right, 95 % interval [low, high], what guessing gives."""
 
     accuracy: float
-    ci95: tuple[float, float]
+    ci95: list[float]
     majority: float
     rows: int
 
@@ -137,7 +137,7 @@ def _baseline(right: Any, majority: float) -> Baseline:  # noqa: ANN401 - a bool
     share = float(np.mean(right))
     low, high = wilson(share, len(right))
     percent = [round(100 * value, 2) for value in (share, low, high, majority)]
-    return Baseline(percent[0], (percent[1], percent[2]), percent[3], len(right))
+    return Baseline(percent[0], percent[1:3], percent[3], len(right))
 
 
 def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:

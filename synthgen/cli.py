@@ -20,6 +20,9 @@ Against = Annotated[
     list[Path] | None, typer.Option(help="Evaluation set to keep out: a dataset folder or a data root. Repeatable.")
 ]
 Verifier = Annotated[Path | None, typer.Option(help="Checkpoint of `evaluator train` that relabels the rows.")]
+Like = Annotated[
+    Path | None, typer.Option(help="Dataset folder of real rows to compare artefacts, shape and diversity with.")
+]
 Seed = Annotated[int, typer.Option(help="Seed of attributes, sampling and subsets.")]
 
 
@@ -61,6 +64,7 @@ def make(
     filters: Filters = None,
     against: Against = None,
     verifier: Verifier = None,
+    like: Like = None,
     shots: Annotated[Path | None, typer.Option(help="Dataset folder to draw the few-shot examples from.")] = None,
     passages: Annotated[
         Path | None, typer.Option(help="Premises or passages: a text file, one a line, or a dataset folder.")
@@ -110,6 +114,7 @@ def make(
         filters=filters,
         against=against or [],
         verifier=verifier,
+        like=like,
         shots=shots,
         passages=passages,
         teacher=teacher,
@@ -148,6 +153,7 @@ def filter_set(
     filters: Filters = None,
     against: Against = None,
     verifier: Verifier = None,
+    like: Like = None,
     origin: Annotated[
         str | None, typer.Option(help="real, synthetic, translated or sample, for a folder without synthgen.json.")
     ] = None,
@@ -159,14 +165,16 @@ def filter_set(
     """
     from synthgen.filtering import filter as run_filters
 
-    manifest = run_filters(folder, out=out, filters=filters, against=against or [], verifier=verifier, origin=origin)
+    manifest = run_filters(
+        folder, out=out, filters=filters, against=against or [], verifier=verifier, like=like, origin=origin
+    )
     _print_manifest(manifest, out, as_json)
 
 
 @app.command(name="inspect")
 def inspect_set(
     folder: Folder,
-    against: Annotated[Path | None, typer.Option(help="A dataset folder of real rows to compare with.")] = None,
+    like: Like = None,
     sample: Annotated[int | None, typer.Option(help="Write so many rows without labels to --csv.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Where the blind sample goes.")] = None,
     judged: Annotated[Path | None, typer.Option(help="A blind sample with its column 'judged' filled in.")] = None,
@@ -174,12 +182,12 @@ def inspect_set(
 ) -> None:
     """Show the funnel, lengths, labels, artefacts, diversity and nearest pairs of a set; write them to inspect.html.
 
-    Example: synthgen inspect runs/mnli --against runs/mnli-real
+    Example: synthgen inspect runs/mnli --like runs/mnli-real
     """
     from synthgen.disclosures import flatten
     from synthgen.inspection import PAGE_NAME, inspect
 
-    manifest = inspect(folder, against=against, sample=sample, csv=csv, judged=judged)
+    manifest = inspect(folder, like=like, sample=sample, csv=csv, judged=judged)
     if csv is not None:
         console.stdout.print(f"{sample} rows without labels in {csv}; fill in 'judged', then --judged {csv}")
         return
@@ -187,8 +195,8 @@ def inspect_set(
     if as_json:
         return
     for name in ("artefacts", "shape", "diversity", "judged"):
-        for key, value in flatten(manifest.checks.get(name, {})):
-            console.stdout.print(f"  {name}, {key}: {value}", markup=False, highlight=False)
+        for key, value in flatten({name: manifest.checks[name]} if name in manifest.checks else {}):
+            console.stdout.print(f"  {key}: {value}", markup=False, highlight=False)
     console.stdout.print(f"page: {folder / PAGE_NAME}", highlight=False)
 
 

@@ -19,6 +19,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -169,6 +170,24 @@ def read_rows(folder: Path | str) -> Iterator[Row]:
                     yield from batch.to_pylist()
         except (pa.ArrowInvalid, OSError) as error:
             raise UserError(f"cannot read {path}: {error}") from None
+
+
+def sample_rows(folder: Path | str, count: int, *, seed: int = 0) -> list[Row]:
+    """Return `count` kept rows drawn at random, in their order; all rows when there are not more."""
+    paths = shard_paths(Path(folder))
+    total = sum(pq.read_metadata(path).num_rows for path in paths)
+    if total <= count:
+        return list(read_rows(folder))
+    wanted = np.sort(np.random.default_rng(seed).choice(total, count, replace=False))
+    found: list[Row] = []
+    first = 0
+    for path in paths:
+        with pq.ParquetFile(path) as shard:
+            for batch in shard.iter_batches(ROWS_PER_GROUP):
+                here = wanted[np.searchsorted(wanted, first) : np.searchsorted(wanted, first + batch.num_rows)]
+                found += batch.take(pa.array(here - first)).to_pylist()
+                first += batch.num_rows
+    return found
 
 
 def read_rejected(folder: Path | str) -> Iterator[Rejection]:

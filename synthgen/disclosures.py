@@ -173,9 +173,11 @@ def _personal(m: Manifest) -> Found:
 def _statistics(m: Manifest) -> Found:
     facts = {name: value for name, value in m.statistics.items() if name != "acceptance"}
     beside = {name: m.checks[name] for name in ("artefacts", "shape", "diversity") if name in m.checks}
-    text = "Counted over the rows of this set" + (
-        ", beside the real set's." if beside else "; the real set's figures are not beside them: no real set was given."
-    )
+    found = m.checks.get("artefacts", {})
+    if "real" not in found:
+        text = "Counted over the rows of this set; the real set's figures are not beside them: no real set was given."
+    else:
+        text = f"Counted over the rows of this set, beside the real set's. Artefacts: {found['verdict']}."
     return _found(text, facts | beside)
 
 

@@ -30,6 +30,7 @@ from synthgen.dataset import (
 from synthgen.errors import UserError
 from synthgen.filters.base import Filter, Subject
 from synthgen.filters.plan import read_plan, write_reports
+from synthgen.likeness import check_like, measure, warn_of_artefacts
 from synthgen.opened import OpenedSet, open_set
 from synthgen.provenance import command_line, hardware
 from synthgen.sifting import Sieve, sift
@@ -43,21 +44,23 @@ def filter(
     filters: Path | None = None,
     against: Sequence[Path] = (),
     verifier: Path | None = None,
+    like: Path | None = None,
     origin: str | None = None,
 ) -> Manifest:
     """Write the rows of `folder` that pass all filters to the new folder `out` and return its manifest.
 
     `filters` is a TOML file (see `synthgen.filters.plan`), `against` are evaluation sets to keep out, `verifier` is a
-    checkpoint that relabels. `origin` says what the rows of a folder without a manifest are. The same call again
-    returns the finished folder. Raises UserError for a folder or a configuration that cannot be used, for an `out`
-    that holds something else, and when no row would be kept.
+    checkpoint that relabels, `like` is a real set that the kept rows are compared with. `origin` says what the rows of
+    a folder without a manifest are. The same call again returns the finished folder. Raises UserError for a folder or
+    a configuration that cannot be used, for an `out` that holds something else, and when no row would be kept.
     """
     started = time.monotonic()
     plan = read_plan(filters, against=bool(against), verifier=verifier is not None)
     opened = open_set(folder, origin=origin)
     prompt = opened.manifest.prompt_text if opened.manifest else ""
-    subject = Subject(opened.format, opened.language, prompt, tuple(against), verifier)
+    subject = Subject(opened.format, opened.language, prompt, tuple(against), verifier, like)
     parent = _parent(opened)
+    check_like(like, opened.format)
     if is_finished(out):
         return _same_or_refused(out, plan.record(subject), parent)
     made = plan.build(subject)
@@ -68,7 +71,9 @@ def filter(
             raise UserError(f"no row of {folder} would be kept: {reasons}; nothing is written")
         checks = plan.checks(subject, made) | ({"edits": dict(sieve.edited)} if plan.edits else {})
         facts = {"filters_hash": plan.hash(), "checks": checks}
-        return _write(draft, sieve, made, facts, parent, started)
+        manifest = _write(draft, sieve, made, facts | {"like": like}, parent, started)
+    warn_of_artefacts(manifest.checks["artefacts"])
+    return manifest
 
 
 def _parent(opened: OpenedSet) -> dict[str, Any]:
@@ -109,7 +114,7 @@ def _write(
         seconds=round(time.monotonic() - started, 1),
         hardware=hardware(),
         statistics=describe(opened.format, read_rows(draft)),
-        checks=earlier.checks | facts["checks"],
+        checks=earlier.checks | facts["checks"] | measure(draft, opened.format, facts["like"]),
         command=command_line(),
     )
     write_card(draft, manifest)

@@ -39,6 +39,7 @@ from synthgen.formats.tags import TagsFormat
 from synthgen.grounding import read_grounding
 from synthgen.ledger import Ledger, StoredVerdict
 from synthgen.licences import Part, derive
+from synthgen.likeness import check_like, measure, warn_of_artefacts
 from synthgen.packs import PREFIX, ResolvedModel, resolve
 from synthgen.provenance import command_line, hardware, public_name
 from synthgen.serving import Spent, check_requests, serve
@@ -92,6 +93,7 @@ def make(
     filters: Path | None = None,
     against: Sequence[Path] = (),
     verifier: Path | None = None,
+    like: Path | None = None,
     shots: Path | None = None,
     passages: Path | None = None,
     teacher: Path | None = None,
@@ -106,7 +108,8 @@ def make(
     run and returns a finished one at once. `timeout` is how long an endpoint may take for a reply, in seconds; `ray`,
     an address or `auto`, puts one engine on each GPU of a cluster; `started_engine` serves instead of a new engine, for
     notebooks that make several sets with one. `filters` is a TOML file (see `synthgen.filters.plan`), `against` are
-    evaluation sets to keep out, `verifier` is a checkpoint that relabels; changing them judges the stored replies anew.
+    evaluation sets to keep out, `verifier` is a checkpoint that relabels, `like` a real set that the rows are compared
+    with; changing them judges the stored replies anew.
     Raises UserError for wrong input or a folder that holds another run, IncompleteError when the request budget ends
     before every label has its quota or the server is gone; what was generated stays in the ledger.
     """
@@ -125,7 +128,8 @@ def make(
         )
     out = out or default_folder(task, wanted, seed)
     plan = read_plan(filters, against=bool(against), verifier=verifier is not None)
-    subject = Subject(found.format, found.language, found.prompt_text, tuple(against), verifier)
+    subject = Subject(found.format, found.language, found.prompt_text, tuple(against), verifier, like)
+    check_like(like, found.format)
     resolved = resolve(model) if started_engine is not None else resolve_model(engine, model, timeout=timeout)
     run = Run(found, wanted, resolved, engine, seed, script, plan, subject)
     out.mkdir(parents=True, exist_ok=True)
@@ -341,7 +345,7 @@ def _write_folder(run: Run, controller: Controller, out: Path, *, seconds: float
         prompt_hash=run.task.prompt_hash,
         prompt_text=run.task.prompt_text,
         filters_hash=run.plan.hash(),
-        checks=run.plan.checks(run.subject, controller.filters),
+        checks=run.plan.checks(run.subject, controller.filters) | measure(out, format_, run.subject.like),
         sampling={step.name: step.sampling for step in run.task.steps} | {"decoding": run.settings()["decoding"]},
         versions={"synthgen-evaluator": __version__, **versions},
         tokens=ledger.token_totals(),
@@ -351,6 +355,7 @@ def _write_folder(run: Run, controller: Controller, out: Path, *, seconds: float
         command=command_line(),
     )
     write_card(out, manifest)
+    warn_of_artefacts(manifest.checks["artefacts"])
     return finish(out, manifest)
 
 

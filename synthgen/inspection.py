@@ -1,7 +1,7 @@
 """`synthgen inspect`: what is in a set, in the terminal and as one page: funnel, labels, lengths, artefacts, doubles.
 
 The page shows the card's figures. What is measured here (artefacts, shape, diversity, a person's judgement) goes to
-the manifest's `checks`, and the card is made anew from it. Neighbours: `artefacts` and `likeness` measure, `judging`
+the manifest's `checks`, and the card is made anew from it. Neighbours: `likeness` measures, `judging`
 draws the blind sample and reads it back.
 """
 
@@ -19,7 +19,6 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from rapidfuzz import fuzz, process
 
-from synthgen.artefacts import radar
 from synthgen.datacard import write_card
 from synthgen.dataset import Manifest, dataset_format, finish, read_manifest, read_rows, write_atomically
 from synthgen.disclosures import flatten
@@ -29,7 +28,7 @@ from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
 from synthgen.judging import read_judged, write_sample
-from synthgen.likeness import beside, shape_distances
+from synthgen.likeness import measure
 
 PAGE_NAME = "inspect.html"
 MAX_ROWS = 100_000
@@ -41,14 +40,14 @@ _TEMPLATE = Path(__file__).with_name("inspect_template.html")
 def inspect(
     folder: Path,
     *,
-    against: Path | None = None,
+    like: Path | None = None,
     sample: int | None = None,
     csv: Path | None = None,
     judged: Path | None = None,
 ) -> Manifest:
     """Measure a finished folder, write `inspect.html` and the checks into it, and return its manifest.
 
-    `against` is a dataset folder of real rows of the same format. With `sample` and `csv` a blind sample is written
+    `like` is a dataset folder of real rows of the same format. With `sample` and `csv` a blind sample is written
     and nothing else; `judged` is such a file filled in. Raises UserError for a folder or a file that does not fit.
     """
     folder = Path(folder)
@@ -60,31 +59,13 @@ def inspect(
     if sample is not None and csv is not None:
         write_sample(format_, rows, csv, count=sample, seed=manifest.seed)
         return manifest
-    checks = measure(format_, rows, _real_rows(manifest, against))
+    checks = measure(folder, format_, like)
     if judged is not None:
         checks["judged"] = read_judged(format_, rows, judged)
     manifest = replace(manifest, checks=manifest.checks | checks)
     write_card(folder, manifest)
     write_atomically(folder / PAGE_NAME, render(manifest, nearest(format_, rows)))
     return finish(folder, manifest)
-
-
-def measure(format_: Format, rows: Sequence[Row], real: Sequence[Row] = ()) -> dict[str, Any]:
-    """Return the checks `artefacts`, `diversity` and, where there are real rows, `shape`."""
-    checks: dict[str, Any] = {"artefacts": radar(format_, rows, real), "diversity": dict(beside(format_, rows, real))}
-    return checks | ({"shape": shape_distances(format_, rows, real)} if real else {})
-
-
-def _real_rows(manifest: Manifest, against: Path | None) -> list[Row]:
-    if against is None:
-        return []
-    real = read_manifest(against)
-    if (real.format, real.columns, real.labels) != (manifest.format, manifest.columns, manifest.labels):
-        raise UserError(
-            f"--against {against} is a {real.task} set ({real.format}: {', '.join(real.columns)}); the set has "
-            f"{manifest.format}: {', '.join(manifest.columns)}"
-        )
-    return list(islice(read_rows(against), MAX_ROWS))
 
 
 def nearest(format_: Format, rows: Sequence[Row], *, seed: int = 0) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Is a set like the real one? Lengths, overlap, labels and question types side by side, and how varied texts are.
+"""Is a set like the real one? What gives labels away, lengths, overlap, question types, and how varied texts are.
 
 A distance lies between 0 and 1: for counts the largest gap between two distributions (Kolmogorov-Smirnov), for names
 the share of rows that would have to change (total variation). `floor` is the same distance between two halves of the
@@ -13,21 +13,69 @@ import statistics as stats
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from synthgen import artefacts, console
+from synthgen.dataset import dataset_format, read_manifest, sample_rows
+from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
 from synthgen.shortcuts import tokens
-from synthgen.statistics import self_bleu
+from synthgen.statistics import ngrams, self_bleu
 
 MAX_ROWS = 2_000
 REPEATED_WORDS = 4
 NGRAMS = (1, 2, 3)
 QUESTION_WORDS = ("what", "who", "whom", "whose", "which", "when", "where", "why", "how")
+
+
+def measure(folder: Path, format_: Format, like: Path | None = None) -> dict[str, Any]:
+    """Return the checks `artefacts`, `shape` and `diversity` of the rows in a folder, beside those of a real set.
+
+    Without a real set, the figures of at most 2,000 rows and that nothing was compared. Raises UserError when `like`
+    is a set of another format.
+    """
+    check_like(like, format_)
+    if like is None:
+        rows = sample_rows(folder, MAX_ROWS)
+        found = {"artefacts": artefacts.radar(format_, rows), "diversity": diversity(format_, rows)}
+        return found | {"shape": "not done: no real set was given to compare with (--like DATASET)"}
+    rows, real = (sample_rows(each, artefacts.MAX_ROWS) for each in (folder, like))
+    manifest = read_manifest(like)
+    compared = {"task": manifest.task, "origin": manifest.origin, "content_hash": manifest.content_hash}
+    return {
+        "artefacts": artefacts.radar(format_, rows, real) | {"compared_with": compared},
+        "shape": shape_distances(format_, rows, real),
+        "diversity": diversity_beside(format_, rows, real),
+    }
+
+
+def warn_of_artefacts(facts: Mapping[str, Any]) -> None:
+    """Say on stderr that labels can be guessed from a part of the row more often than in the real set."""
+    if not facts["verdict"].startswith("suspicious"):
+        return
+    for name, points in facts["excess"].items():
+        if points > facts["margin"]:
+            own, real = (found["baselines"][name]["accuracy"] for found in (facts, facts["real"]))
+            told = f"{name} gives {own:.1f} % of the labels, {real:.1f} % in the real set at {facts['rows']} rows each"
+            console.stderr.print(f"[bold red]ARTEFACTS:[/] {told}; models will learn this and not the task")
+
+
+def check_like(like: Path | None, format_: Format) -> None:
+    """Raise UserError when a set of this format cannot be compared with the real set."""
+    if like is None:
+        return
+    real = dataset_format(manifest := read_manifest(like))
+    if (real.name, real.columns, real.labels) != (format_.name, format_.columns, format_.labels):
+        raise UserError(
+            f"--like {like} is a {manifest.task} set ({real.name}: {', '.join(real.columns)}); the set has "
+            f"{format_.name}: {', '.join(format_.columns)}"
+        )
 
 
 def shape_distances(format_: Format, rows: Sequence[Row], real: Sequence[Row], *, seed: int = 0) -> dict[str, Any]:
@@ -126,19 +174,15 @@ def distinct(words: Sequence[Sequence[str]], n: int) -> float:
     >>> distinct([["a", "b", "a", "b"]], 2)
     0.6667
     """
-    grams = [gram for row in words for gram in _ngrams(row, n)]
+    grams = [gram for row in words for gram in ngrams(row, n)]
     return round(len(set(grams)) / len(grams), 4) if grams else 0.0
 
 
 def self_repetition(words: Sequence[Sequence[str]]) -> float:
     """Return the share of rows with a run of four words that another row has too."""
-    owners = Counter(gram for row in words for gram in set(_ngrams(row, REPEATED_WORDS)))
-    repeated = sum(any(owners[gram] > 1 for gram in _ngrams(row, REPEATED_WORDS)) for row in words)
+    owners = Counter(gram for row in words for gram in set(ngrams(row, REPEATED_WORDS)))
+    repeated = sum(any(owners[gram] > 1 for gram in ngrams(row, REPEATED_WORDS)) for row in words)
     return round(repeated / len(words), 4) if words else 0.0
-
-
-def _ngrams(words: Sequence[str], n: int) -> list[tuple[str, ...]]:
-    return list(zip(*(words[start:] for start in range(n)), strict=False))
 
 
 def equally_many(rows: Sequence[Row], real: Sequence[Row], seed: int = 0) -> tuple[list[Row], list[Row]]:
@@ -147,9 +191,7 @@ def equally_many(rows: Sequence[Row], real: Sequence[Row], seed: int = 0) -> tup
     return random.Random(seed).sample(list(rows), size), random.Random(seed).sample(list(real), size)
 
 
-def beside(format_: Format, rows: Sequence[Row], real: Sequence[Row]) -> Mapping[str, Any]:
-    """Return the diversity of a set, and the real set's at the same number of rows where there is one."""
-    if not real:
-        return diversity(format_, rows)
+def diversity_beside(format_: Format, rows: Sequence[Row], real: Sequence[Row]) -> dict[str, Any]:
+    """Return the diversity of a set, and the real set's at the same number of rows."""
     drawn, theirs = equally_many(rows, real)
     return {**diversity(format_, drawn), "real": diversity(format_, theirs)}

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 import statistics as stats
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,8 +94,38 @@ def self_bleu(texts: list[str], *, seed: int = 0) -> dict[str, Any]:
     if len(drawn) < 2:
         return {"rows": len(drawn), "value": "not done: fewer than two rows"}
     bleu = BLEU(effective_order=True)
-    scores = [bleu.sentence_score(text, drawn[:i] + drawn[i + 1 :]).score for i, text in enumerate(drawn)]
+    bleu.sentence_score(drawn[0], drawn[1:])  # a signature names the number of references, known after a score
+    scores = _leave_one_out(bleu, [bleu.tokenizer(text.rstrip()).split() for text in drawn])
     return {"value": round(stats.fmean(scores), 2), "rows": len(drawn), "signature": str(bleu.get_signature())}
+
+
+def _leave_one_out(bleu: Any, texts: list[list[str]]) -> list[float]:  # noqa: ANN401 - untyped package
+    """Return each text's sentence BLEU against all others, as `bleu.sentence_score` gives it, without its n² work.
+
+    Of every n-gram the two largest counts are kept, so that each text can be taken out of the references.
+    """
+    grams = [Counter(gram for n in range(bleu.max_ngram_order) for gram in ngrams(text, n + 1)) for text in texts]
+    most: dict[tuple[str, ...], list[int]] = {}
+    for counts in grams:
+        for gram, count in counts.items():
+            most[gram] = sorted((*most.get(gram, (0, 0)), count), reverse=True)[:2]
+    scores = []
+    for number, (text, counts) in enumerate(zip(texts, grams, strict=True)):
+        correct, total = [0] * bleu.max_ngram_order, [0] * bleu.max_ngram_order
+        for gram, count in counts.items():
+            best, second = most[gram]
+            total[len(gram) - 1] += count
+            correct[len(gram) - 1] += min(count, second if count == best else best)
+        lengths = (len(other) for place, other in enumerate(texts) if place != number)
+        closest = min(lengths, key=lambda length: (abs(length - len(text)), length))
+        options = {"smooth_method": bleu.smooth_method, "effective_order": bleu.effective_order}
+        scores.append(bleu.compute_bleu(correct, total, len(text), closest, **options).score)
+    return scores
+
+
+def ngrams(words: Sequence[str], n: int) -> list[tuple[str, ...]]:
+    """Return the runs of `n` words, in order."""
+    return list(zip(*(words[start:] for start in range(n)), strict=False))
 
 
 def word_overlap(rows: list[Row], first: str, second: str, *, seed: int = 0) -> dict[str, float]:

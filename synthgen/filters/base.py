@@ -26,13 +26,17 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The set that filters judge: the prompt it was made with, and what it may be compared with."""
+    """The set that filters judge: the prompt it was made with, and what it may be compared with.
+
+    `against` are evaluation sets to keep out, `like` is the real set whose rows it should resemble.
+    """
 
     format: Format
     language: str = "en"
     prompt: str = ""
     against: tuple[Path, ...] = ()
     verifier: Path | None = None
+    like: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class Plan:
         """Return the settings, and what the set was compared with, as JSON values without folders."""
         given: dict[str, Any] = {"against": [path.name for path in subject.against]} if subject.against else {}
         given |= {"verifier": subject.verifier.name} if subject.verifier else {}
+        given |= {"like": subject.like.name} if subject.like else {}
         record: dict[str, Any] = json.loads(json.dumps(self.settings() | given))
         return record
 

@@ -135,3 +135,29 @@ def test_bad_folders_are_one_clear_line_and_leave_nothing_behind(tmp_path: Path)
     refused("corrupt", "cannot read .*part.parquet")
     broken.write_bytes(b"PAR1 not really")
     refused("corrupt", "cannot read .*part.parquet")
+
+
+def give_away(path: Path, word: str) -> Path:
+    rows = rows_of(300)
+    for row in rows:
+        row["hypothesis"] = f"{row['hypothesis']} {word if row['label'] == 2 else ''}".strip()
+    return folder_of(path, rows)
+
+
+def test_what_is_kept_is_compared_with_a_real_set_and_a_give_away_is_said_aloud(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_filters(folder_of(tmp_path / "in", rows_of(300, seed=1)), out=tmp_path / "real", origin="real")
+    alone = run_filters(give_away(tmp_path / "set", "indeed"), out=tmp_path / "a", origin="synthetic").checks
+    assert alone["shape"].startswith("not done: no real set was given")
+    assert alone["artefacts"]["verdict"] == "no real set to compare with"
+    assert "ARTEFACTS" not in capsys.readouterr().err
+    beside = run_filters(tmp_path / "set", out=tmp_path / "b", origin="synthetic", like=tmp_path / "real").checks
+    assert beside["artefacts"]["verdict"] == "suspicious: hypothesis-only"
+    assert beside["artefacts"]["new_give_aways"][0] == "indeed"
+    assert set(beside["diversity"]["real"]) < set(beside["diversity"])
+    assert beside["shape"]["features"]["label"]["distance"] == 0
+    said = capsys.readouterr().err
+    assert "ARTEFACTS: hypothesis-only gives" in said
+    assert "Artefacts: suspicious: hypothesis-only" in (tmp_path / "b" / "README.md").read_text(encoding="utf-8")
+    assert verify(tmp_path / "b").faults == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import random
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from synthgen.errors import UserError
 from synthgen.inspection import PAGE_NAME, inspect, nearest
 from synthgen.likeness import compression_ratio, distance, self_repetition
 from synthgen.real import import_task
+from synthgen.statistics import self_bleu
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def judge(path: Path, answer: dict[str, str]) -> None:
 
 
 def test_the_page_shows_the_cards_figures_and_escapes_what_rows_say(sample_set: Path) -> None:
-    manifest = inspect(sample_set, against=sample_set)
+    manifest = inspect(sample_set, like=sample_set)
     page = (sample_set / PAGE_NAME).read_text(encoding="utf-8")
     assert (sample_set / "figures" / "funnel.svg").read_text(encoding="utf-8") in page
     assert "<script" not in page
@@ -73,7 +75,7 @@ def test_answers_that_cannot_be_are_named_with_their_place(
 def test_a_set_of_another_task_cannot_stand_beside(sample_set: Path, tmp_path: Path) -> None:
     import_task("udpos", source="sample", out=tmp_path / "udpos")
     with pytest.raises(UserError, match="is a udpos set"):
-        inspect(sample_set, against=tmp_path / "udpos")
+        inspect(sample_set, like=tmp_path / "udpos")
 
 
 def test_the_nearest_pair_comes_first(sample_set: Path) -> None:
@@ -90,3 +92,14 @@ def test_measures_of_sameness_know_the_extremes() -> None:
     assert distance([1, 2, 3], [1, 2, 3]) == 0.0
     assert self_repetition([list("abcd"), list("xabcd"), list("efgh")]) == pytest.approx(0.6667)
     assert compression_ratio(["the same text"] * 100) > 10
+
+
+def test_self_bleu_is_the_mean_sentence_bleu_of_sacrebleu_against_all_other_texts() -> None:
+    from sacrebleu.metrics import BLEU
+
+    rng = random.Random(0)
+    words = ["a", "b", "c", "d,", "e.", "f's"]
+    texts = [" ".join(rng.choices(words, k=rng.randint(1, 12))) for _ in range(30)] + ["a b"] * 2
+    bleu = BLEU(effective_order=True)
+    scores = [bleu.sentence_score(text, texts[:i] + texts[i + 1 :]).score for i, text in enumerate(texts)]
+    assert self_bleu(texts)["value"] == round(sum(scores) / len(scores), 2)
