@@ -65,7 +65,7 @@ def answers(folder: Path, human: Path, language: str, seed: int = 0) -> None:
     scores: dict[str, list[float]] = {}
     numbered = {row["id"]: row for row in read_rows(folder)}
     numbered |= {each.id: each.row for each in read_rejected(folder)}
-    ledger = Ledger(folder / "ledger.sqlite")
+    ledger = Ledger(folder / "ledger.sqlite", read_only=True)
     kept = Counter()
     for verdict in ledger.verdicts():
         row_id, passage = verdict.row["id"], read_translation(ledger, verdict.slot)["context"].text

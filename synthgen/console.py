@@ -24,7 +24,7 @@ from rich.progress import (
 )
 
 from synthgen import __version__
-from synthgen.errors import IncompleteError, UserError
+from synthgen.errors import IncompleteError, UserError, is_disk_full
 
 stdout = Console(soft_wrap=True)
 stderr = Console(stderr=True, soft_wrap=True)
@@ -69,6 +69,11 @@ def run(app: typer.Typer) -> NoReturn:
     except (UserError, IncompleteError) as error:
         stderr.print(f"[bold red]error:[/] {_plain(error)}", highlight=False)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        stderr.print(f"[bold red]error:[/] {_plain(error)}: make room on the disk; the same command goes on")
+        sys.exit(IncompleteError.exit_code)
     sys.exit(0)
 
 

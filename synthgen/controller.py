@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from synthgen.engines import Reply, Request
@@ -25,6 +25,8 @@ LONGEST_DELAY = 30.0
 MIN_FAILED = 20
 MAX_FAILED_SHARE = 0.1
 """More failed slots than 20, and than a tenth of all that ended, stop the run."""
+IMAGINED = 4
+"""How many kept slots a cell's estimate starts from, so that the first rejection does not double what is asked."""
 SURPLUS = Ending("rejected", "quota", "quota", "the label has its quota")
 
 
@@ -39,14 +41,24 @@ class Tally:
     failed: int = 0
 
     @property
+    def ended(self) -> int:
+        """Slots that ended in any way."""
+        return self.kept + self.rejected + self.failed
+
+    @property
     def acceptance(self) -> float:
-        """Share of finished slots that were kept, starting from one half on two imagined slots."""
-        return (self.kept + 1) / (self.kept + self.rejected + self.failed + 2)
+        """Share of ended slots that were kept, surplus rows counted as not; 0 when none has ended."""
+        return self.kept / self.ended if self.ended else 0.0
 
     @property
     def shortage(self) -> float:
-        """Rows still missing once the open slots end as slots of this cell have ended so far."""
-        return self.quota - self.kept - self.open * self.acceptance
+        """Rows still missing once the open slots end as slots of this cell have ended so far.
+
+        The share kept starts from a few imagined slots, all kept: exactly as many slots are opened as rows are wanted,
+        until rejections show that more are needed.
+        """
+        expected = (self.kept + IMAGINED) / (self.ended + IMAGINED)
+        return self.quota - self.kept - self.open * expected
 
 
 class Ready:
@@ -123,16 +135,15 @@ class Controller:
     def _endings(self) -> tuple[int, int]:
         """Return how many slots have failed, and how many have ended in any way."""
         tallies = self.tallies.values()
-        failed = sum(tally.failed for tally in tallies)
-        return failed, failed + sum(tally.kept + tally.rejected for tally in tallies)
+        return sum(tally.failed for tally in tallies), sum(tally.ended for tally in tallies)
 
-    def resume(self, *, key: Callable[[Request], str]) -> None:
+    def resume(self, *, key: Callable[[Request], str], versions: Mapping[str, str]) -> None:
         """Rebuild the state from the ledger, judging every stored reply anew; unanswered requests become ready.
 
-        `key` gives a request's content address. A stored reply whose request is no longer the one the task would
-        make is not used: its slot is asked again.
+        `versions` of the parser and the filters are recorded. `key` gives a request's content address. A stored reply
+        whose request is no longer the one the task would make is not used: its slot is asked again.
         """
-        self.ledger.forget_verdicts()
+        self.ledger.judge_anew(versions)
         unopened = self.ledger.slots()
         for stored in self.ledger.replies():
             self._reopen(unopened, until=stored.slot)
@@ -143,7 +154,7 @@ class Controller:
                 self.requests += 1
                 self._advance(slot, reply)
             else:
-                self._count(reply, bad=False)
+                self._count_unused(reply)
         self._reopen(unopened, until=None)
         self._ready.clear()
         self._ready.extend(slot for slot in self._slots.values() if not self._stems.waits(slot))
@@ -197,7 +208,7 @@ class Controller:
         tokens = (reply.prompt_tokens, reply.output_tokens)
         self.ledger.add_reply(StoredReply(number, step, key, reply.outcome, reply.text, reply.error, *tokens, prompt))
         if slot is None:
-            self._count(reply, bad=False)
+            self._count_unused(reply)
         elif self._advance(slot, reply):
             if self.is_full:
                 self._end(slot, SURPLUS, dict(slot.texts))
@@ -248,6 +259,14 @@ class Controller:
     def _count(self, reply: Reply, *, bad: bool) -> None:
         """Count an attempt as what it came to: ok, bad, http (busy among them) or timeout."""
         self.attempts["bad" if bad else "http" if reply.outcome == "busy" else reply.outcome] += 1
+
+    def _count_unused(self, reply: Reply) -> None:
+        """Count an attempt whose reply has no use, because its slot is gone, as what it would have come to."""
+        number, step = reply.tag
+        self._count(
+            reply,
+            bad=reply.outcome == "ok" and not self.script.can_read(self.ledger.cell(number), step, reply.text),
+        )
 
     def _spoil(self, slot: Slot, ending: Ending) -> None:
         """End a slot whose texts will not be complete, and with it those that wait for the stem it was writing."""

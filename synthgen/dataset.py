@@ -70,6 +70,7 @@ class Manifest:
     engine: str | None = None
     prompt_hash: str | None = None
     prompt_text: str = ""
+    parser_hash: str | None = None
     filters_hash: str | None = None
     sampling: dict[str, Any] = field(default_factory=dict)
     parents: tuple[dict[str, Any], ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -34,6 +35,11 @@ def unknown(kind: str, value: str, known: Iterable[str], *, where: str = "") -> 
 def missing_package(package: str, extra: str, purpose: str) -> UserError:
     """Return the error for an optional package that is not installed, with its install line."""
     return UserError(f"{purpose} needs the package '{package}': pip install 'synthgen-evaluator[{extra}]'")
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Say whether a file could not be written because its disk, its owner's quota or its size has no room left."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def first_line(error: BaseException) -> str:

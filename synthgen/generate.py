@@ -37,13 +37,13 @@ from synthgen.filters.plan import Plan, read_plan, write_reports
 from synthgen.formats.base import Row
 from synthgen.formats.tags import TagsFormat
 from synthgen.grounding import read_grounding
-from synthgen.ledger import Ledger, StoredVerdict
+from synthgen.ledger import Ledger, StoredVerdict, unwritable
 from synthgen.licences import Part, derive
 from synthgen.likeness import check_like, measure, warn_of_artefacts
 from synthgen.packs import PREFIX, ResolvedModel, resolve
 from synthgen.provenance import command_line, hardware, public_name
 from synthgen.serving import Spent, check_requests, serve
-from synthgen.slots import Script
+from synthgen.slots import Script, parser_version
 from synthgen.statistics import describe
 from synthgen.task import Task, find_task
 from synthgen.teacher import Teacher
@@ -79,6 +79,10 @@ class Run:
             "prompt_hash": self.task.prompt_hash,
             **self.script.grounding.settings(),
         }
+
+    def versions(self) -> dict[str, str]:
+        """Return what verdicts follow from beside the replies: the versions of the parser and of the filters."""
+        return {"parser": parser_version(), "filters": self.plan.hash()}
 
 
 def make(
@@ -137,11 +141,23 @@ def make(
     ledger = Ledger(out / "ledger.sqlite")
     try:
         ledger.claim(run.settings(), where=out, prompt_text=found.prompt_text)
-        if is_finished(out) and (made := read_manifest(out)).checks.get("filters") == plan.record(subject):
+        if is_finished(out) and _is_current(run, ledger, made := read_manifest(out)):
             return made
         return _generate(run, ledger, out, budget, started_engine or partial(_start_engine, run, timeout, ray))
     finally:
         ledger.close()
+
+
+def _is_current(run: Run, ledger: Ledger, made: Manifest) -> bool:
+    """Say whether a finished set is what its replies come to today; if not, they are parsed and filtered anew."""
+    if made.checks.get("filters") != run.plan.record(run.subject):
+        return False
+    before, now = ledger.judged_by(), run.versions()
+    changed = [name for name in before if before[name] != now[name]]
+    if changed:
+        told = f"the {' and the '.join(changed)} changed since this set was made: the stored replies are judged anew"
+        console.stderr.print(told, highlight=False)
+    return not changed
 
 
 def default_folder(task: str, n: int | str, seed: int) -> Path:
@@ -268,7 +284,7 @@ def _refuse_foreign_folder(out: Path) -> None:
 def _generate(run: Run, ledger: Ledger, out: Path, budget: int, engine: Engine | StartEngine) -> Manifest:
     controller = _controller(run, ledger)
     try:
-        controller.resume(key=lambda request: request.key(run.model.ref, run.model.revision))
+        controller.resume(key=lambda request: request.key(run.model.ref, run.model.revision), versions=run.versions())
         started_at, versions = time.monotonic(), {}
         if not controller.is_full:
             if run.engine == "vllm":
@@ -278,13 +294,14 @@ def _generate(run: Run, ledger: Ledger, out: Path, budget: int, engine: Engine |
                 check_requests(controller, served)
                 serve(controller, served, run.model, budget=budget, rows=run.n)
         ledger.commit()
-    except (IncompleteError, sqlite3.OperationalError) as error:
+        if controller.is_full:
+            return _write_folder(run, controller, out, seconds=time.monotonic() - started_at, versions=versions)
+    except (IncompleteError, sqlite3.OperationalError, OSError) as error:
+        if (fault := unwritable(error)) is None:
+            raise
         kept = f"{controller.kept} of {run.n} rows are kept in {out}/ledger.sqlite; the same command goes on"
-        full = "the ledger cannot be written, make room on its disk: " if not isinstance(error, IncompleteError) else ""
-        raise IncompleteError(f"{full}{error}. {kept}") from None
-    if not controller.is_full:
-        raise IncompleteError(_why_incomplete(controller, out, budget))
-    return _write_folder(run, controller, out, seconds=time.monotonic() - started_at, versions=versions)
+        raise IncompleteError(f"{fault}. {kept}") from None
+    raise IncompleteError(_why_incomplete(controller, out, budget))
 
 
 StartEngine = Callable[[], Engine]
@@ -344,6 +361,7 @@ def _write_folder(run: Run, controller: Controller, out: Path, *, seconds: float
         engine=run.engine,
         prompt_hash=run.task.prompt_hash,
         prompt_text=run.task.prompt_text,
+        parser_hash=parser_version(),
         filters_hash=run.plan.hash(),
         checks=run.plan.checks(run.subject, controller.filters) | measure(out, format_, run.subject.like),
         sampling={step.name: step.sampling for step in run.task.steps} | {"decoding": run.settings()["decoding"]},
@@ -370,11 +388,7 @@ def _parts(run: Run) -> list[Part]:
 
 def _acceptance(controller: Controller) -> dict[str, float]:
     """Return each label's share of kept among kept, rejected and failed, surplus rows included."""
-    return {
-        cell: round(tally.kept / (tally.kept + tally.rejected + tally.failed), 4)
-        for cell, tally in controller.tallies.items()
-        if tally.kept
-    }
+    return {cell: round(tally.acceptance, 4) for cell, tally in controller.tallies.items() if tally.kept}
 
 
 def _kept_rows(controller: Controller) -> Iterator[Row]:

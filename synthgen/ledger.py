@@ -4,6 +4,9 @@ Replies are what the money was spent on and are never changed. Each is stored un
 revision, sampling, schema, prompt), so that it is used only for the very same request. Verdicts follow from replies by
 parsing and filtering; the versions of parser and filters that gave them are stored beside them, and they can be remade
 at any time without a model call. At most the replies since the last commit are lost by a crash.
+
+One process writes a ledger at a time: it holds SQLite's write lock from opening to closing, which a killed process
+gives up. Others can read meanwhile.
 """
 
 from __future__ import annotations
@@ -12,30 +15,31 @@ import json
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthgen.errors import UserError
+from synthgen.errors import IncompleteError, UserError, first_line, is_disk_full
 
 REPLIES_PER_COMMIT = 64
 SECONDS_PER_COMMIT = 2.0
 """A slow model's replies are worth more than a commit: none waits longer than this for the next one to come."""
 SCHEMA_VERSION = 2
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS slots (slot INTEGER PRIMARY KEY, cell TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS replies (
-    seq INTEGER PRIMARY KEY, slot INTEGER NOT NULL, step INTEGER NOT NULL, request_key TEXT NOT NULL,
-    outcome TEXT NOT NULL, text TEXT NOT NULL, error TEXT NOT NULL, prompt_tokens INTEGER NOT NULL,
-    output_tokens INTEGER NOT NULL, prompt BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS verdicts (
-    slot INTEGER PRIMARY KEY, verdict TEXT NOT NULL, reason TEXT NOT NULL, stage TEXT NOT NULL,
-    evidence TEXT NOT NULL, row TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS replies_by_slot ON replies (slot);
-"""
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS slots (slot INTEGER PRIMARY KEY, cell TEXT NOT NULL)",
+    """CREATE TABLE IF NOT EXISTS replies (
+        seq INTEGER PRIMARY KEY, slot INTEGER NOT NULL, step INTEGER NOT NULL, request_key TEXT NOT NULL,
+        outcome TEXT NOT NULL, text TEXT NOT NULL, error TEXT NOT NULL, prompt_tokens INTEGER NOT NULL,
+        output_tokens INTEGER NOT NULL, prompt BLOB NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS verdicts (
+        slot INTEGER PRIMARY KEY, verdict TEXT NOT NULL, reason TEXT NOT NULL, stage TEXT NOT NULL,
+        evidence TEXT NOT NULL, row TEXT NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS replies_by_slot ON replies (slot)",
+    f"PRAGMA user_version={SCHEMA_VERSION}",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +75,27 @@ class StoredVerdict:
 class Ledger:
     """An open ledger. Writes are batched; `commit` makes them durable."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the file; UserError when it is not a ledger."""
-        self._db = sqlite3.connect(path, isolation_level=None)
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open or create the file; UserError if it is no ledger, IncompleteError if another process is writing it."""
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=0.0)
         self._pending, self._committed_at = 0, time.monotonic()
         self._prompts = b""
         try:
             self._refuse_other_versions(path)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
+            if read_only:
+                self._db.execute("PRAGMA query_only=ON")
+            else:
+                self._prepare()
+            found = self._db.execute("SELECT value FROM run WHERE key = ?", (_PROMPTS,)).fetchone()
         except sqlite3.DatabaseError as error:
+            self._db.close()
+            if (fault := unwritable(error)) is not None:
+                raise IncompleteError(f"{path}: {fault}") from None
             raise UserError(f"{path} is not a ledger: {error}") from None
-        found = self._db.execute("SELECT value FROM run WHERE key = ?", (_PROMPTS,)).fetchone()
+        except UserError:
+            self._db.close()
+            raise
         self._prompts = found[0].encode() if found else b""
-        self._db.execute("BEGIN")
 
     def _refuse_other_versions(self, path: Path) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
@@ -94,7 +104,15 @@ class Ledger:
             raise UserError(
                 f"{path} is of another version of synthgen ({version}, here {SCHEMA_VERSION}); give another --out"
             )
-        self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+    def _prepare(self) -> None:
+        """Take the write lock and make the tables that are not there."""
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.execute("BEGIN IMMEDIATE")
+        for statement in _SCHEMA:
+            self._db.execute(statement)
+        self.commit()
 
     def claim(self, settings: dict[str, Any], *, where: Path, prompt_text: str = "") -> None:
         """Record the run's settings, or check that the ledger is of a run with the same ones.
@@ -140,7 +158,7 @@ class Ledger:
     def commit(self) -> None:
         """Make everything recorded so far durable."""
         self._db.execute("COMMIT")
-        self._db.execute("BEGIN")
+        self._db.execute("BEGIN IMMEDIATE")
         self._pending, self._committed_at = 0, time.monotonic()
 
     def close(self) -> None:
@@ -152,9 +170,16 @@ class Ledger:
             self._db.rollback()
         self._db.close()
 
-    def forget_verdicts(self) -> None:
-        """Drop all verdicts, so that the replies can be judged anew."""
+    def judge_anew(self, versions: Mapping[str, str]) -> None:
+        """Drop all verdicts: the replies will be judged anew by a parser and filters of these versions."""
         self._db.execute("DELETE FROM verdicts")
+        values = [(f"version: {name}", version) for name, version in versions.items()]
+        self._db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", values)
+
+    def judged_by(self) -> dict[str, str]:
+        """Return the versions of the parser and the filters that gave the verdicts; empty before the first."""
+        stored = self._db.execute("SELECT key, value FROM run WHERE key LIKE 'version: %'")
+        return {key.removeprefix("version: "): value for key, value in stored}
 
     def slots(self) -> Iterator[tuple[int, str]]:
         """Yield slot and cell of every slot opened, in order."""
@@ -205,3 +230,19 @@ class Ledger:
 
 _PROMPTS = "prompt_text"
 _WINDOW = 32_768  # what DEFLATE looks back
+
+
+def unwritable(error: Exception) -> str | None:
+    """Return what keeps a run's folder from being written and what to do about it; None for any other error."""
+    if isinstance(error, IncompleteError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{first_line(error)}: make room on the disk" if is_disk_full(error) else None
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return "another process is writing this folder; give the same command again when it has ended"
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        return f"the ledger cannot be written, make room on its disk: {error}"
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return f"the ledger cannot be written, allow it or give another --out: {error}"
+    return None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ def command_line(arguments: Sequence[str] | None = None) -> str:
     if Path(program).name != "synthgen":
         return ""
     return " ".join(["synthgen", *(shlex.quote(_without_folders(each)) for each in rest)])
+
+
+def source_hash(paths: Iterable[Path], *, settings: str = "") -> str:
+    """Return the SHA-256 of source files and the settings they run with: the version of what they do."""
+    sources = [path.read_text(encoding="utf-8") for path in sorted(paths)]
+    return hashlib.sha256("\n".join([settings, *sources]).encode()).hexdigest()
 
 
 def public_name(ref: str) -> str:

@@ -13,6 +13,8 @@ import json
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from synthgen.engines import Request, Sampling
@@ -20,8 +22,13 @@ from synthgen.formats.base import ParseError, Row, clean_text
 from synthgen.formats.reply import text_object
 from synthgen.formats.tags import SENTENCE
 from synthgen.grounding import Grounding
+from synthgen.provenance import source_hash
+from synthgen.sentences import whole_sentences
 from synthgen.task import Step, Task
 from synthgen.teacher import Teacher
+
+PASSAGE = "context"
+"""The text that may be longer than a reply: what `max_tokens` cuts off in the middle of a sentence is left out."""
 
 
 @dataclass(slots=True)
@@ -108,9 +115,19 @@ class Script:
         step = self.steps(slot)[slot.step]
         texts = _json_texts(reply, step) if self.structured else _plain_texts(reply, step)
         cleaned = {name: clean_text(text) for name, text in texts.items()}
+        if PASSAGE in cleaned:
+            cleaned[PASSAGE] = whole_sentences(cleaned[PASSAGE])
         self.task.conditions.check_texts(cleaned)
         slot.texts |= cleaned
         slot.step += 1
+
+    def can_read(self, cell: str, step: int, reply: str) -> bool:
+        """Say whether a reply to this step of a slot of the cell holds the texts that it should."""
+        try:
+            self.read(self.imagined(cell, step, {}), reply)
+        except ParseError:
+            return False
+        return True
 
     def row(self, slot: Slot) -> Row:
         """Return the row of a written slot; ParseError with the reason when its texts make none."""
@@ -214,6 +231,14 @@ class Stems:
 def _begin(slot: Slot, texts: dict[str, str]) -> None:
     slot.texts |= texts
     slot.step = 1
+
+
+@cache
+def parser_version() -> str:
+    """Return the hash of everything between a reply and a row: the parser, the formats, the conditions of a task."""
+    package = Path(__file__).parent
+    parts = ("slots.py", "sentences.py", "conditions.py", "teacher.py", "statistics.py")
+    return source_hash([*(package / name for name in parts), *(package / "formats").glob("*.py")])
 
 
 def _json_texts(reply: str, step: Step) -> dict[str, str]:

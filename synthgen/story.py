@@ -26,7 +26,7 @@ def why(folder: Path, row_id: str) -> dict[str, Any]:
     suffix = row_id.rpartition("-")[2]
     if not suffix.isdigit():
         raise UserError(f"'{row_id}' is not an id of {folder}; ids end in a slot number, as in mnli-s0-0000042")
-    ledger = Ledger(path)
+    ledger = Ledger(path, read_only=True)
     try:
         verdict = ledger.verdict(int(suffix))
         if verdict is None:

@@ -198,7 +198,7 @@ def _verify_ledger(folder: Path, manifest: Manifest, findings: _Findings) -> Non
     if not path.is_file():
         findings.skipped += ["tokens: the ledger is not here"] if manifest.tokens else []
     elif manifest.tokens:
-        ledger = Ledger(path)
+        ledger = Ledger(path, read_only=True)
         findings.compare("tokens", manifest.tokens, ledger.token_totals())
         ledger.close()
 

@@ -11,7 +11,6 @@ A table names a filter to run, its keys are settings; filters without a table do
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from synthgen.dataset import file_sha256, write_atomically
 from synthgen.errors import UserError, unknown
 from synthgen.filters import EDITS, ORDER
 from synthgen.filters.base import Edit, Filter, Kind, Subject
+from synthgen.provenance import source_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,7 @@ class Plan:
 
     def hash(self) -> str:
         """Return the version of the plan: a hash of the settings and of the filters' source."""
-        sources = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
-        return hashlib.sha256("\n".join([json.dumps(self.settings()), *sources]).encode()).hexdigest()
+        return source_hash(Path(__file__).parent.glob("*.py"), settings=json.dumps(self.settings()))
 
     def record(self, subject: Subject) -> dict[str, Any]:
         """Return the settings, and what the set was compared with, as JSON values without folders."""

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from synthgen.sentences import Span, pieces
 from synthgen.translation.base import Item, Outcome, Piece, Translation, Untranslated
-from synthgen.translation.sentences import Span, pieces
 
 
 class TextModel(Protocol):

@@ -78,7 +78,7 @@ def _judge(job: Job, ledger: Ledger) -> dict[str, Any]:
     scores = {number: _scored(job, ledger, number, row) for number, row in _rows(job)}
     found = [each for each in scores.values() if each]
     median = stats.median(each.length_ratio for each in found) if found else 1.0
-    ledger.forget_verdicts()
+    ledger.judge_anew({})
     for number, row in _rows(job):
         ledger.add_verdict(_verdict(job, ledger, (number, row), scores[number], median))
     ledger.commit()

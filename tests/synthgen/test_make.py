@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -13,11 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from synthgen import generate
 from synthgen.dataset import Manifest, read_manifest, read_rejected, read_rows, scale_counts
 from synthgen.engines import Request
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import IncompleteError, UserError
+from synthgen.formats.base import ParseError
 from synthgen.generate import make
+from synthgen.ledger import Ledger
+from synthgen.slots import Script, Slot, parser_version
+from synthgen.story import why
 from tests.synthgen.scripts import mostly, sentence
 
 
@@ -81,7 +88,7 @@ def test_a_premise_gets_one_hypothesis_of_each_label_and_is_asked_for_once(tiny_
         labels_of.setdefault(row["premise"], []).append(row["label"])
     assert all(len(set(labels)) == len(labels) for labels in labels_of.values())
     assert sum(len(labels) == 3 for labels in labels_of.values()) > len(labels_of) / 2
-    assert manifest.attempts["ok"] < 4 / 3 * manifest.asked, "one premise for three slots, not one for each"
+    assert manifest.attempts["ok"] <= 4 / 3 * manifest.asked, "one premise for three slots, not one for each"
 
 
 def test_full_labels_are_no_longer_asked_for(tiny_model: str, tmp_path: Path) -> None:
@@ -95,7 +102,7 @@ def test_full_labels_are_no_longer_asked_for(tiny_model: str, tmp_path: Path) ->
         return "No." if label == "definitely false" and request.nonce % 4 else sentence(request)
 
     assert run(tiny_model, tmp_path / "out", few_contradictions, n=600).kept == 600
-    assert asked["definitely false"] > 2 * asked["possibly"] > 400
+    assert asked["definitely false"] > 2 * asked["possibly"] >= 400
 
 
 def test_a_server_that_never_answers_leaves_failed_slots_and_a_resumable_folder(
@@ -103,7 +110,7 @@ def test_a_server_that_never_answers_leaves_failed_slots_and_a_resumable_folder(
 ) -> None:
     out = tmp_path / "out"
     with pytest.raises(IncompleteError, match=r"0 of .* commonest rejections: none.*larger --max-requests goes on"):
-        run(tiny_model, out, lambda request: TimeoutError("no answer"), n=9, max_requests=60)
+        run(tiny_model, out, lambda request: TimeoutError("no answer"), n=9, max_requests=27)
     assert run(tiny_model, out, n=9).kept == 9
 
 
@@ -196,6 +203,106 @@ def test_a_resumed_run_ends_with_the_rows_of_an_uninterrupted_one(tiny_model: st
     parts = run(tiny_model, tmp_path / "parts", n=60)
     assert parts.label_counts == whole.label_counts
     assert read_manifest(tmp_path / "parts").kept == 60
+
+
+def test_stored_replies_are_parsed_and_filtered_anew_without_a_model_when_their_version_changes(
+    tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = run(tiny_model, tmp_path / "out", n=20)
+    assert first.parser_hash == parser_version()
+    monkeypatch.setattr(generate, "parser_version", lambda: "0" * 64)
+    engine = ScriptedEngine(lambda request: pytest.fail("the model was asked"))
+    again = make("mnli", n=20, model=tiny_model, engine="scripted", out=tmp_path / "out", decoding="plain",
+                 started_engine=engine)  # fmt: skip
+    assert "the parser changed since this set was made" in capsys.readouterr().err
+    assert (again.parser_hash, again.content_hash) == ("0" * 64, first.content_hash)
+    assert again.attempts == first.attempts
+    assert sqlite3.connect(tmp_path / "out" / "ledger.sqlite").execute(
+        "SELECT value FROM run WHERE key = 'version: parser'"
+    ).fetchone() == ("0" * 64,)
+
+
+def test_a_parser_that_reads_less_than_the_one_before_asks_for_what_is_now_missing(
+    tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(tiny_model, tmp_path / "out", n=20)
+    dropped = next(iter(read_rows(tmp_path / "out")))["hypothesis"]
+    read = Script.read
+
+    def reads_less(self: Script, slot: Slot, reply: str) -> None:
+        if reply == dropped:
+            raise ParseError("not that one")
+        read(self, slot, reply)
+
+    monkeypatch.setattr(Script, "read", reads_less)
+    monkeypatch.setattr(generate, "parser_version", lambda: "1" * 64)
+    again = run(tiny_model, tmp_path / "out", n=20)
+    assert again.kept == 20
+    assert again.rejected["not that one"] == again.attempts["bad"] == 1
+    assert sum(first.attempts.values()) < sum(again.attempts.values()) < sum(first.attempts.values()) + 10
+
+
+def test_a_second_process_in_the_same_folder_is_told_that_another_is_writing_it(
+    tiny_model: str, tmp_path: Path
+) -> None:
+    out, told = tmp_path / "out", []
+
+    def answer(request: Request) -> str:
+        if not told:
+            with pytest.raises(IncompleteError, match="another process is writing this folder") as refused:
+                run(tiny_model, out, n=20)
+            told.append(refused.value)
+            with pytest.raises(UserError, match="no example"):
+                why(out, "mnli-s0-0000000")
+        return sentence(request)
+
+    assert run(tiny_model, out, answer, n=20).kept == 20
+    assert told
+
+
+def test_a_full_disk_while_the_set_is_written_leaves_the_ledger_and_the_same_command_goes_on(
+    tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(generate, "write_rows", full)
+        with pytest.raises(IncompleteError, match=r"No space left on device: make room .* 20 of 20 rows are kept"):
+            run(tiny_model, tmp_path / "out", n=20)
+    assert not (tmp_path / "out" / "synthgen.json").exists()
+    assert run(tiny_model, tmp_path / "out", lambda request: pytest.fail("asked"), n=20).kept == 20
+
+
+def test_no_more_slots_are_opened_than_rows_are_wanted_when_none_is_rejected(tiny_model: str, tmp_path: Path) -> None:
+    assert run(tiny_model, tmp_path / "out", n=30).asked == 30
+
+
+def test_malformed_replies_are_still_counted_as_bad_when_their_slots_are_gone(
+    tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def empty_hypotheses(request: Request) -> str:
+        return " \x00 " if request.tag[1] == 1 and request.nonce % 3 else sentence(request)
+
+    with pytest.raises(IncompleteError):
+        run(tiny_model, tmp_path / "out", empty_hypotheses, n=30, max_requests=60)
+    ledger = Ledger(tmp_path / "out" / "ledger.sqlite", read_only=True)
+    replies = list(ledger.replies())
+    ledger.close()
+    premises = {reply.text for reply in replies if reply.step == 0}
+    malformed = sum(not reply.text.strip(" \x00") for reply in replies)
+    assert premises
+    assert malformed
+    read = Script.read
+
+    def reads_no_old_premise(self: Script, slot: Slot, reply: str) -> None:
+        if reply in premises:
+            raise ParseError("not that one")
+        read(self, slot, reply)
+
+    monkeypatch.setattr(Script, "read", reads_no_old_premise)
+    manifest = run(tiny_model, tmp_path / "out", n=30)
+    assert manifest.attempts["bad"] == len(premises) + malformed
 
 
 def test_nothing_of_the_machine_is_in_the_manifest(tiny_model: str, tmp_path: Path) -> None:

@@ -23,11 +23,11 @@ from synthgen.formats import format_from_manifest
 from synthgen.ledger import Ledger
 from synthgen.packs import ResolvedModel
 from synthgen.schemas import faults
+from synthgen.sentences import pieces
 from synthgen.translation import Options, translate
 from synthgen.translation.base import Untranslated
 from synthgen.translation.documents import Documents
 from synthgen.translation.llm import LlmTranslator
-from synthgen.translation.sentences import pieces
 from synthgen.translation.seq2seq import Seq2Seq
 from synthgen.translation.spans import search
 from tests.synthgen.translators import Backwards, backwards

@@ -1,5 +1,6 @@
-"""Cutting a text into pieces that a translation model can take: at sentence ends, then at clauses, never silently.
+"""Where the sentences of a text end, and cutting a text into pieces that a translation model can take.
 
+A sentence that is too long for the model is cut at clauses, never silently.
 The offsets of the pieces cover the text but for white space between them, so a translation can be put together again
 and every part of it traced to its source.
 """
@@ -10,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 
 _END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s+[\"'“‘(\[¿¡]*[^\W_a-z])|[。！？।።]+[」』”’）]*|\n+")
+_ENDED = re.compile(r"[.!?…。！？।።]+[\"'”’)\]」』）]*\s*$")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\[\"'“])(?:Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|No|vs|etc|e\.g|i\.e|cf|Fig|Gen|Col|Lt|Sgt|Gov|Sen|Rep|Rev|Hon|Mt|Ft|"
     r"approx|c|ca|[A-Z]|(?:[A-Z]\.)+[A-Z])\.$"
@@ -28,6 +30,20 @@ def sentences(text: str) -> list[Span]:
     """
     cuts = [match.end() for match in _END.finditer(text) if not _ABBREVIATION.search(text[: match.end()][-12:])]
     return [span for span in map(_trimmed(text), _between(cuts, len(text))) if span[0] < span[1]]
+
+
+def whole_sentences(text: str) -> str:
+    """Return a text without the unfinished sentence that a limit on its length has left at its end.
+
+    A text of one unfinished sentence is returned as it is: nothing would be left of it.
+
+    >>> whole_sentences("The mill is old. It was built by Mr. Low"), whole_sentences("The mill is")
+    ('The mill is old.', 'The mill is')
+    """
+    found = sentences(text)
+    if len(found) < 2 or _ENDED.search(text):
+        return text
+    return text[: found[-2][1]]
 
 
 def pieces(text: str, length: Callable[[str], int], most: int) -> list[Span]:
