@@ -28,6 +28,7 @@ MARGIN = 5.0
 """Points by which a baseline may exceed the real set's before the set is called suspicious."""
 SHOWN_WORDS = 20
 MIN_SHARE = 0.002
+LONGEST = "longest-choice"
 GIVE_AWAY = 0.9
 """A word gives a label away when at least this share of its rows has the label, by the lower end of the interval."""
 
@@ -109,28 +110,34 @@ def _column(name: str) -> Callable[[Row], Sequence[str]]:
 def baselines(format_: Format, rows: Sequence[Row]) -> dict[str, Baseline]:
     """Return the accuracy of every one-sided classifier in five-fold cross-validation, and of the longest choice."""
     cells = [format_.cell(row) for row in rows]
-    labels = [label for label in format_.labels if label in set(cells)]
+    labels = occurring(format_, cells)
     if len(labels) < 2 or len(rows) < 10 * len(labels):
         return {}
     truth = np.array([labels.index(cell) for cell in cells])
     majority = Counter(cells).most_common(1)[0][1] / len(rows)
-    found = {
-        name: _baseline(guesses(format_, rows, view).argmax(axis=1) == truth, majority)
-        for name, view in views(format_).items()
-    }
+    found = guesses(format_, rows)
+    return {name: _baseline(guess.argmax(axis=1) == truth, majority) for name, guess in found.items()}
+
+
+def guesses(format_: Format, rows: Sequence[Row]) -> dict[str, Floats]:
+    """Return what each baseline makes of each label (those that occur, in order), out of fold: (rows, labels)."""
+    cells = [format_.cell(row) for row in rows]
+    labels = occurring(format_, cells)
+    truth: Ints = np.array([labels.index(cell) for cell in cells])
+    found = {}
+    for name, view in views(format_).items():
+        texts = [view(row) for row in rows]
+        features = featurise([text for parts in texts for text in parts], len(texts[0]))
+        found[name] = cross_validated(features, truth, len(labels))
     if isinstance(format_, ChoiceFormat):
-        longest = np.array([int(np.argmax([len(option) for option in format_.options(row)])) for row in rows])
-        found["longest-choice"] = _baseline(longest == truth, majority)
+        lengths = np.array([[len(option) for option in format_.options(row)] for row in rows])
+        found[LONGEST] = lengths / lengths.sum(axis=1, keepdims=True)
     return found
 
 
-def guesses(format_: Format, rows: Sequence[Row], view: Callable[[Row], Sequence[str]]) -> Floats:
-    """Return the probability of each label (those that occur, in order) from one view, out of fold: (rows, labels)."""
-    cells = [format_.cell(row) for row in rows]
-    labels = [label for label in format_.labels if label in set(cells)]
-    truth: Ints = np.array([labels.index(cell) for cell in cells])
-    texts = [view(row) for row in rows]
-    return cross_validated(featurise([t for ts in texts for t in ts], len(texts[0])), truth, len(labels))
+def occurring(format_: Format, cells: Sequence[str]) -> list[str]:
+    """Return the labels that occur among cells, in the format's order."""
+    return [label for label in format_.labels if label in set(cells)]
 
 
 def _baseline(right: Any, majority: float) -> Baseline:  # noqa: ANN401 - a boolean array
@@ -191,31 +198,3 @@ def _word(text: str, by: Counter[str], totals: Counter[str]) -> Word:
 
 def _draw(rows: Sequence[Row], size: int) -> list[Row]:
     return random.Random(0).sample(list(rows), size) if size < len(rows) else list(rows)
-
-
-def rebalanced(format_: Format, rows: Sequence[Row], target: float) -> list[int]:
-    """Return the numbers of the rows to drop so that no one-sided classifier exceeds `target` percent.
-
-    As AFLite (Le Bras et al. 2020): the rows that a classifier gets right with most confidence go, equally many of
-    each label, a tenth of the rest at a time, and it is trained again. Empty when nothing has to go.
-    """
-    kept = list(range(len(rows)))
-    while len(kept) > len(rows) // 4:
-        left = [rows[number] for number in kept]
-        worst = max(baselines(format_, left).items(), key=lambda item: item[1].accuracy, default=None)
-        if worst is None or worst[1].accuracy <= target or worst[0] not in views(format_):
-            break
-        gone = _easiest(format_, left, views(format_)[worst[0]], len(left) // 10)
-        kept = [number for place, number in enumerate(kept) if place not in gone]
-    return sorted(set(range(len(rows))) - set(kept))
-
-
-def _easiest(format_: Format, rows: Sequence[Row], view: Callable[[Row], Sequence[str]], count: int) -> set[int]:
-    cells = [format_.cell(row) for row in rows]
-    labels = [label for label in format_.labels if label in set(cells)]
-    found = guesses(format_, rows, view)
-    gone: set[int] = set()
-    for place, label in enumerate(labels):
-        own = [number for number, cell in enumerate(cells) if cell == label]
-        gone |= set(sorted(own, key=lambda number: -found[number, place])[: max(1, count // len(labels))])
-    return gone

@@ -55,7 +55,7 @@ def filter(
     a configuration that cannot be used, for an `out` that holds something else, and when no row would be kept.
     """
     started = time.monotonic()
-    plan = read_plan(filters, against=bool(against), verifier=verifier is not None)
+    plan = read_plan(filters, against=bool(against), verifier=verifier is not None, like=like is not None)
     opened = open_set(folder, origin=origin)
     prompt = opened.manifest.prompt_text if opened.manifest else ""
     subject = Subject(opened.format, opened.language, prompt, tuple(against), verifier, like)

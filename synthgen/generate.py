@@ -131,7 +131,7 @@ def make(
             f"at least {wanted * len(found.steps)}"
         )
     out = out or default_folder(task, wanted, seed)
-    plan = read_plan(filters, against=bool(against), verifier=verifier is not None)
+    plan = read_plan(filters, against=bool(against), verifier=verifier is not None, like=like is not None)
     subject = Subject(found.format, found.language, found.prompt_text, tuple(against), verifier, like)
     check_like(like, found.format)
     resolved = resolve(model) if started_engine is not None else resolve_model(engine, model, timeout=timeout)

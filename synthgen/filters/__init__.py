@@ -15,6 +15,7 @@ from synthgen.filters.exact import ExactDuplicates
 from synthgen.filters.language import Language, LanguageSettings
 from synthgen.filters.near import NearDuplicates
 from synthgen.filters.personal import PersonalData
+from synthgen.filters.rebalance import Rebalance, RebalanceSettings
 from synthgen.filters.residue import Residue
 from synthgen.filters.shape import Shape, ShapeLimits
 from synthgen.filters.verify import Verify, VerifySettings
@@ -40,9 +41,11 @@ ORDER: tuple[Kind, ...] = (
         lambda subject, settings: Contamination(subject.format, subject.against, settings),
         ContaminationSettings,
         runs="against",
+        needs="against",
         check="contamination",
     ),
-    Kind("verify", Verify, VerifySettings, runs="verifier", check="verification"),
+    Kind("verify", Verify, VerifySettings, runs="verifier", needs="verifier", check="verification"),
+    Kind("rebalance", Rebalance, RebalanceSettings, runs="named", needs="like"),
 )
 
 EDITS = {Clean.name: Clean}

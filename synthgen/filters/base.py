@@ -131,7 +131,8 @@ class Kind:
     """An entry of the ordered tuple of filters: how one is made, and when it runs.
 
     `runs`: in every set (`always`), by default, when an evaluation set (`against`) or a `verifier` is given, or only
-    when a configuration file names it. `check` is the key of its facts in the manifest's `checks`.
+    when a configuration file names it. `needs` is what has to be given then, `check` the key of its facts in the
+    manifest's `checks`.
     """
 
     name: str
@@ -139,3 +140,4 @@ class Kind:
     settings: type = NoSettings
     runs: Literal["always", "default", "against", "verifier", "named"] = "default"
     check: str = ""
+    needs: Literal["", "against", "verifier", "like"] = ""

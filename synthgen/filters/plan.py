@@ -73,10 +73,10 @@ def write_reports(folder: Path, filters: Sequence[Filter]) -> dict[str, str]:
     return {name: file_sha256(folder / name) for name in reports}
 
 
-def read_plan(path: Path | None = None, *, against: bool = False, verifier: bool = False) -> Plan:
+def read_plan(path: Path | None = None, *, against: bool = False, verifier: bool = False, like: bool = False) -> Plan:
     """Return the plan of a TOML file, or the default one; UserError names a wrong key or value and its place.
 
-    `against` and `verifier` say whether an evaluation set or a verifier is given: the filters that need one run then.
+    `against`, `verifier` and `like` say whether an evaluation set, a verifier or a real set is given.
     """
     named: dict[str, Any] = {}
     edits: list[str] = []
@@ -84,15 +84,16 @@ def read_plan(path: Path | None = None, *, against: bool = False, verifier: bool
         named = _read_toml(path)
         edits = named.pop("edits", [])
         _refuse_unknown(named, edits, where=str(path))
-    given = {"always": True, "default": path is None, "against": against, "verifier": verifier, "named": False}
+    given = {"": True, "against": against, "verifier": verifier, "like": like}
+    runs = given | {"always": True, "default": path is None, "named": False}
     stages = [
         (kind, _settings(kind, named.get(kind.name, {}), where=f"[{kind.name}] of {path}"))
         for kind in ORDER
-        if given[kind.runs] or kind.name in named
+        if runs[kind.runs] or kind.name in named
     ]
     for kind, _ in stages:
-        if kind.runs in ("against", "verifier") and not given[kind.runs]:
-            raise UserError(f"[{kind.name}] of {path} needs --{kind.runs}")
+        if not given[kind.needs]:
+            raise UserError(f"[{kind.name}] of {path} needs --{kind.needs}")
     return Plan(tuple(stages), tuple(edits))
 
 

@@ -154,10 +154,25 @@ def test_what_is_kept_is_compared_with_a_real_set_and_a_give_away_is_said_aloud(
     assert "ARTEFACTS" not in capsys.readouterr().err
     beside = run_filters(tmp_path / "set", out=tmp_path / "b", origin="synthetic", like=tmp_path / "real").checks
     assert beside["artefacts"]["verdict"] == "suspicious: hypothesis-only"
-    assert beside["artefacts"]["new_give_aways"][0] == "indeed"
+    assert "indeed" in beside["artefacts"]["new_give_aways"]
     assert set(beside["diversity"]["real"]) < set(beside["diversity"])
     assert beside["shape"]["features"]["label"]["distance"] == 0
     said = capsys.readouterr().err
     assert "ARTEFACTS: hypothesis-only gives" in said
     assert "Artefacts: suspicious: hypothesis-only" in (tmp_path / "b" / "README.md").read_text(encoding="utf-8")
     assert verify(tmp_path / "b").faults == ()
+
+
+def test_rebalancing_drops_what_gives_labels_away_and_nothing_from_a_set_like_the_real_one(tmp_path: Path) -> None:
+    run_filters(folder_of(tmp_path / "in", rows_of(300, seed=1)), out=tmp_path / "real", origin="real")
+    (tmp_path / "f.toml").write_text("[rebalance]\nmargin = 6.0")
+    options = {"filters": tmp_path / "f.toml", "like": tmp_path / "real"}
+    made = run_filters(give_away(tmp_path / "set", "indeed"), out=tmp_path / "a", origin="synthetic", **options)
+    assert made.rejected["label given away"] > 50
+    aimed = made.checks["rebalance"]["accuracy at most"]["hypothesis-only"]
+    assert made.checks["artefacts"]["baselines"]["hypothesis-only"]["accuracy"] <= aimed + 3
+    given = next(item for item in read_rejected(tmp_path / "a") if item.stage == "rebalance")
+    assert given.evidence.startswith("hypothesis-only gives '")
+    assert "rebalance" not in run_filters(tmp_path / "real", out=tmp_path / "b", **options).rejected
+    with pytest.raises(UserError, match=r"\[rebalance\] of .* needs --like"):
+        run_filters(tmp_path / "set", out=tmp_path / "c", origin="synthetic", filters=tmp_path / "f.toml")

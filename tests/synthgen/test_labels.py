@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthgen.artefacts import radar, rebalanced
+from synthgen.artefacts import radar
 from synthgen.errors import UserError
 from synthgen.filters.base import Subject
+from synthgen.filters.rebalance import give_aways
 from synthgen.filters.verify import Verify, VerifySettings
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
@@ -148,8 +149,9 @@ def test_a_give_away_word_is_named_and_the_set_called_suspicious() -> None:
 def test_rebalancing_drops_the_give_away_rows_and_brings_the_baseline_down() -> None:
     rows = pairs(450, 0, "definitely", 0.6)
     before = radar(NLI, rows)["baselines"]["hypothesis-only"]["accuracy"]
-    gone = set(rebalanced(NLI, rows, before - 8))
+    gone = give_aways(NLI, rows, {"hypothesis-only": before - 8})
     assert gone
+    assert any(found.evidence.startswith("hypothesis-only gives 'contradiction' at 0.9") for found in gone.values())
     left = [row for number, row in enumerate(rows) if number not in gone]
     assert radar(NLI, left)["baselines"]["hypothesis-only"]["accuracy"] <= before - 8
     with_word = sum("definitely" in str(rows[number]["hypothesis"]) for number in gone) / len(gone)

@@ -1,0 +1,119 @@
+"""Adversarial rebalancing: rows go whose labels a part of the row gives away, until the set is like the real one.
+
+As AFLite (Le Bras et al. 2020, Adversarial Filters of Dataset Biases): the rows that a one-sided classifier gets right
+with most confidence go, equally many of each label, and it is trained again on the rest. It sees the set as a whole;
+`synthgen make` asks it when every label has its quota, and fills up what it drops.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from synthgen.artefacts import MARGIN, MAX_ROWS, baselines, guesses, occurring
+from synthgen.dataset import sample_rows
+from synthgen.filters.base import BaseFilter, SetRows, Subject, Verdict
+from synthgen.formats import Format
+from synthgen.formats.base import Row
+from synthgen.shortcuts import Floats
+
+SHARE_AT_ONCE = 0.1
+LEAST_LEFT = 0.25
+"""A round drops at most a tenth of the rows; it ends at a quarter of them, however easy those are."""
+
+
+@dataclass(frozen=True, slots=True)
+class RebalanceSettings:
+    """A baseline may exceed the real set's at the same number of rows by so many points."""
+
+    margin: float = MARGIN
+
+
+class Rebalance(BaseFilter):
+    """Drops the rows that make a one-sided classifier better than it is on the real set."""
+
+    name = "rebalance"
+
+    def __init__(self, subject: Subject, settings: RebalanceSettings) -> None:
+        """Read the real set."""
+        assert subject.like is not None, "the plan runs this filter only with a real set"
+        self._format, self._settings = subject.format, settings
+        self._real = sample_rows(subject.like, MAX_ROWS)
+        self._targets: dict[str, float] = {}
+        self._dropped = 0
+
+    def judge(self, row_id: str, row: Row) -> Verdict | None:
+        """Let a row alone stay: what gives labels away is seen in a whole set only."""
+        return None
+
+    def judge_set(self, rows: SetRows) -> Iterator[tuple[int, Verdict]]:
+        """Yield number and verdict of each row to drop."""
+        numbers, found = [], []
+        for batch, several in rows.batches():
+            numbers += batch.tolist()
+            found += several
+        for place, verdict in self.judge_rows(found).items():
+            yield numbers[place], verdict
+
+    def judge_rows(self, rows: Sequence[Row]) -> dict[int, Verdict]:
+        """Return the verdicts of the rows to drop by their places; parts of the real set's size are judged apart."""
+        order = random.Random(0).sample(range(len(rows)), len(rows))
+        parts = max(1, round(len(rows) / len(self._real)))
+        gone: dict[int, Verdict] = {}
+        for part in (order[number::parts] for number in range(parts)):
+            real = baselines(self._format, self._real[: len(part)])
+            self._targets = {name: round(found.accuracy + self._settings.margin, 2) for name, found in real.items()}
+            for place, verdict in give_aways(self._format, [rows[i] for i in part], self._targets).items():
+                gone[part[place]] = verdict
+        self._dropped += len(gone)
+        return gone
+
+    def facts(self) -> dict[str, Any]:
+        """Return how many rows went and what was aimed at."""
+        return {"dropped": self._dropped, "accuracy at most": self._targets}
+
+
+def give_aways(format_: Format, rows: Sequence[Row], targets: Mapping[str, float]) -> dict[int, Verdict]:
+    """Return the verdicts, by place, of the rows to drop so that no baseline exceeds its target in percent."""
+    gone: dict[int, Verdict] = {}
+    kept = list(range(len(rows)))
+    while len(kept) > LEAST_LEFT * len(rows):
+        left = [rows[place] for place in kept]
+        found = guesses(format_, left)
+        excess = {name: 100 * _right(format_, left, found[name]) - target for name, target in targets.items()}
+        worst = max(excess, key=lambda name: excess[name], default="")
+        if not worst or excess[worst] <= 0:
+            break
+        # Without k rows that were guessed right, (a n - k) / (n - k) are: equal to the target for this k.
+        needed = math.ceil(len(left) * excess[worst] / (100 - targets[worst]))
+        count = min(needed, math.ceil(SHARE_AT_ONCE * len(left)))
+        for place, sure in _easiest(format_, left, found[worst], count).items():
+            evidence = f"{worst} gives '{format_.cell(left[place])}' at {sure:.2f}"
+            gone[kept[place]] = Verdict("label given away", evidence)
+        kept = [place for place in kept if place not in gone]
+    return gone
+
+
+def _right(format_: Format, rows: Sequence[Row], found: Floats) -> float:
+    """Return the share of rows whose label is the likeliest of those that occur."""
+    cells = [format_.cell(row) for row in rows]
+    labels = occurring(format_, cells)
+    return float(np.mean([labels[best] == cell for best, cell in zip(found.argmax(axis=1), cells, strict=True)]))
+
+
+def _easiest(format_: Format, rows: Sequence[Row], found: Floats, count: int) -> dict[int, float]:
+    """Return the places of rows guessed right with most confidence, equally many of each label, and how sure."""
+    cells = [format_.cell(row) for row in rows]
+    labels = occurring(format_, cells)
+    best = found.argmax(axis=1)
+    easiest: dict[int, float] = {}
+    for column, label in enumerate(labels):
+        right = [i for i in np.flatnonzero(best == column).tolist() if cells[i] == label]
+        right.sort(key=lambda i: -found[i, column])
+        easiest |= {i: float(found[i, column]) for i in right[: math.ceil(count / len(labels))]}
+    return easiest
