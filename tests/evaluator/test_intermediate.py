@@ -1,13 +1,15 @@
-"""Intermediate heads: several on one encoder, dropped afterwards, as in the paper, or kept for the same task."""
+"""Intermediate training in every format, of several datasets at once, and heads that are dropped or kept."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import evaluator
+import synthgen
 from evaluator.definition import define
 from evaluator.graph import IntermediateJob, TargetJob, build
 from tests.evaluator.conftest import LABELS
@@ -22,6 +24,54 @@ from evaluator.trainer import Task, Training, fit  # noqa: E402
 from evaluator.work import load_tokenizer  # noqa: E402
 from synthgen.formats.choice import Choice  # noqa: E402
 from synthgen.formats.pair import Pair  # noqa: E402
+
+SOURCES = {
+    "mnli": "mnli/train_9k.json",
+    "snli": "snli/train_9k.json",
+    "qqp": "qqp/train_9k.json",
+    "commonsenseqa": "commonsenseqa/train_rand_split.jsonl",
+    "hellaswag": "hellaswag/val_1-3000.txt",
+    "squad_v1": "squad/squad_sample.json",
+    "udpos": "udpos/train-en.tsv",
+}
+
+
+@pytest.fixture(scope="module")
+def real_sets(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Forty real rows of each corpus, as dataset folders."""
+    folder = tmp_path_factory.mktemp("sets")
+    for task, path in SOURCES.items():
+        synthgen.import_task(task, source=str(data_root / path), out=folder / task, n=40)
+    return {task: folder / task for task in SOURCES}
+
+
+@pytest.mark.realdata
+def test_every_format_and_several_sets_at_once_train_on_real_rows(
+    real_sets: dict[str, Path], data_root: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    """The pool of MNLI and SNLI has one head; in the last arm four formats and five label sets share an encoder."""
+    alone = [f"{task}={real_sets[task]}" for task in ("mnli", "commonsenseqa", "squad_v1", "udpos")]
+    pooled = [f"nli={real_sets['mnli']}+{real_sets['snli']}", "all=" + "+".join(map(str, real_sets.values()))]
+    evaluator.compare(
+        [*alone, *pooled],
+        targets=["tatoeba"],
+        languages=["de"],
+        seeds=1,
+        model=str(tiny_model),
+        recipe="small",
+        data_root=data_root,
+        store=tmp_path / "store",
+        out=tmp_path / "report.html",
+        max_eval_examples=20,
+    )
+    rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {row["arm"]: row["arm_n"] for row in rows} == {
+        **dict.fromkeys(("mnli", "commonsenseqa", "squad_v1", "udpos"), 40), "nli": 80, "all": 280
+    }  # fmt: skip
+    manifests = [json.loads(p.read_text()) for p in (tmp_path / "store" / "intermediate").glob("*/synthgen.json")]
+    trained = sorted(found["results"]["training"]["examples"] for found in manifests)
+    assert trained[-1] >= 280 * 2  # the sample's contexts of two windows count twice
+    assert all(found["results"]["training"]["final_loss"] < 10 for found in manifests)
 
 
 def jobs(datasets: dict[str, Path], model: Path, samples: Path, **options: Any) -> dict[str, TargetJob]:
