@@ -21,6 +21,7 @@ import numpy as np
 from evaluator.features import IntArray
 from synthgen.dataset import Manifest, file_sha256, read_manifest, scale_counts
 from synthgen.errors import UserError
+from synthgen.provenance import public_name
 
 FULL = 0
 """The size that stands for all rows of an arm."""
@@ -117,7 +118,7 @@ class Arm:
         return {
             "origin": "+".join(dict.fromkeys(manifest.origin for manifest in manifests)) or None,
             "tasks": self._tasks(),
-            "model": self.model or (models[0].get("ref") if models else None),
+            "model": public_name(self.model) if self.model else models[0].get("ref") if models else None,
             "kept": sum(manifest.kept for manifest in manifests),
             "failed": sum(manifest.failed for manifest in manifests),
             "rejected": dict(sorted(rejected.items())),

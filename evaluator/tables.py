@@ -14,6 +14,7 @@ from evaluator.results import ResultRow, Run, write_item_ids, write_item_scores,
 from evaluator.scoring import evaluation_splits, read_items, score_cell, shown_revision
 from evaluator.store import Store
 from synthgen.dataset import write_atomically
+from synthgen.provenance import public_name
 
 
 def score_all(experiment: Experiment, graph: Graph, store: Store) -> None:
@@ -83,7 +84,8 @@ def _write_items(graph: Graph, store: Store) -> None:
 def _arm_facts(experiment: Experiment, arm: Arm, place: Path) -> dict[str, Any]:
     """Return what arms.json in the folder `place` says of an arm; links to data cards are relative to that folder."""
     encoder = experiment.arm_models.get(arm.name, experiment.model)
-    facts = {**arm.facts(), "encoder": encoder.ref, "encoder_revision": encoder.revision, "encoder_note": encoder.note}
+    shown = public_name(encoder.ref)
+    facts = {**arm.facts(), "encoder": shown, "encoder_revision": encoder.revision, "encoder_note": encoder.note}
     links = [link for part in arm.parts if (link := card_link(part.folder, place))]
     data = {part.folder.name: data_facts(part.manifest) for part in arm.parts}
     return {**facts, "data": data, "dataset_card": links}

@@ -284,7 +284,7 @@ def test_a_ready_model_takes_the_place_of_the_base(
     evaluator.compare(["none=none", f"ready=model:{out}"], **{**arguments, "seeds": 1, "targets": ["xnli"]})
     assert carried_out == ["xnli seed 0", "xnli seed 0"]
     arms = json.loads((tmp_path / "out" / "arms.json").read_text())
-    assert arms["ready"]["encoder"] == str(out)
+    assert (arms["ready"]["encoder"], arms["ready"]["model"]) == ("checkpoint", "checkpoint"), "never a local path"
 
 
 def test_with_updates_matched_every_arm_takes_the_steps_of_the_largest_and_the_plan_is_exact(
