@@ -23,10 +23,11 @@ from synthgen import shortcuts
 from synthgen.dataset import dataset_format, finish, is_finished, read_manifest, read_rows, row_features, write_rows
 from synthgen.formats import Format
 from synthgen.formats.base import Row
-from synthgen.noise import Floats, confusion, estimate
+from synthgen.noise import confusion, estimate
+from synthgen.readers import Reader, Said
 from synthgen.real import import_task
 from synthgen.shortcuts import featurise, tokens
-from synthgen.verifiers import Verifier, open_verifier
+from synthgen.verifiers import open_verifier
 
 NOISE = 0.2
 
@@ -70,12 +71,13 @@ class Lexical:
     def __init__(self, rows: list[Row], format_: Format) -> None:
         self._format, self._rows = format_, rows
 
-    def probabilities(self, rows: list[Row]) -> Floats:
+    def read(self, rows: list[Row]) -> list[Said | None]:
         texts = featurise([self._compared(row) for row in [*self._rows, *rows]])
         labels = np.array([self._format.labels.index(self._format.cell(row)) for row in self._rows])
         known, asked = np.arange(len(self._rows)), np.arange(len(self._rows), texts.items)
         weights = shortcuts.fit(texts, labels, known, len(self._format.labels), seed=0)
-        return shortcuts.probabilities(texts, asked, weights, len(self._format.labels))
+        shares = shortcuts.probabilities(texts, asked, weights, len(self._format.labels))
+        return [Said(self._format.labels[best]) for best in shares.argmax(axis=1)]
 
     def _compared(self, row: Row) -> str:
         first, second = (set(tokens(row[column])) for column in self._format.text_columns)
@@ -83,13 +85,14 @@ class Lexical:
         return " ".join([f"share{share}", *(f"only{word}" for word in sorted(first ^ second))])
 
 
-def draws(verifier: Verifier, rows: dict[str, list[Row]], format_: Format) -> None:
+def draws(reader: Reader, rows: dict[str, list[Row]], format_: Format) -> None:
     """Flip 20 % of the labels ten times, predict once, print what is estimated and how flagged rows are enriched."""
     classes = len(format_.labels)
     truth = {
         name: [format_.labels.index(format_.cell(row)) for row in rows[name]] for name in ("flipped", "calibration")
     }
-    predicted = {name: verifier.probabilities(rows[name]).argmax(axis=1) for name in truth}
+    said = {name: [each.text if each else "" for each in reader.read(rows[name])] for name in truth}
+    predicted = {name: np.array([format_.labels.index(each) for each in said[name]]) for name in truth}
     calibration = confusion(truth["calibration"], list(predicted["calibration"]), classes)
     right = np.trace(calibration) / calibration.sum()
     print(f"verifier right on {len(rows['calibration'])} calibration rows: {right:.3f}")

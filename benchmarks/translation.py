@@ -21,8 +21,9 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from evaluator.metrics.answers import mlqa_normalise, token_f1
+from evaluator.metrics.answers import mlqa_normalise
 from synthgen.dataset import read_rejected, read_rows
+from synthgen.formats.answers import token_f1
 from synthgen.ledger import Ledger
 from synthgen.packs import resolve
 from synthgen.real import import_task

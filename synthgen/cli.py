@@ -20,6 +20,10 @@ Against = Annotated[
     list[Path] | None, typer.Option(help="Evaluation set to keep out: a dataset folder or a data root. Repeatable.")
 ]
 Verifier = Annotated[Path | None, typer.Option(help="Checkpoint of `evaluator train` that relabels the rows.")]
+Judge = Annotated[
+    str | None,
+    typer.Option(help="Model that labels the rows blindly: as --model, or an endpoint's http://HOST/v1[#NAME]."),
+]
 Like = Annotated[
     Path | None, typer.Option(help="Dataset folder of real rows to compare artefacts, shape and diversity with.")
 ]
@@ -64,6 +68,7 @@ def make(
     filters: Filters = None,
     against: Against = None,
     verifier: Verifier = None,
+    judge: Judge = None,
     like: Like = None,
     shots: Annotated[Path | None, typer.Option(help="Dataset folder to draw the few-shot examples from.")] = None,
     passages: Annotated[
@@ -114,6 +119,7 @@ def make(
         filters=filters,
         against=against or [],
         verifier=verifier,
+        judge=judge,
         like=like,
         shots=shots,
         passages=passages,
@@ -153,6 +159,7 @@ def filter_set(
     filters: Filters = None,
     against: Against = None,
     verifier: Verifier = None,
+    judge: Judge = None,
     like: Like = None,
     origin: Annotated[
         str | None, typer.Option(help="real, synthetic, translated or sample, for a folder without synthgen.json.")
@@ -166,7 +173,14 @@ def filter_set(
     from synthgen.filtering import filter as run_filters
 
     manifest = run_filters(
-        folder, out=out, filters=filters, against=against or [], verifier=verifier, like=like, origin=origin
+        folder,
+        out=out,
+        filters=filters,
+        against=against or [],
+        verifier=verifier,
+        judge=judge,
+        like=like,
+        origin=origin,
     )
     _print_manifest(manifest, out, as_json)
 

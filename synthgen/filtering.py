@@ -29,12 +29,17 @@ from synthgen.dataset import (
 )
 from synthgen.errors import UserError
 from synthgen.filters.base import Filter, Subject
-from synthgen.filters.plan import read_plan, write_reports
+from synthgen.filters.plan import closing_all, read_plan, write_reports
+from synthgen.filters.verify import readers_of
+from synthgen.judges import Judging
+from synthgen.licences import Part, derive, parts_of
 from synthgen.likeness import check_like, measure, warn_of_artefacts
 from synthgen.opened import OpenedSet, open_set
+from synthgen.packs import cache_root
 from synthgen.provenance import command_line, hardware
 from synthgen.sifting import Sieve, sift
 from synthgen.statistics import describe
+from synthgen.task import definitions
 
 
 def filter(
@@ -44,27 +49,30 @@ def filter(
     filters: Path | None = None,
     against: Sequence[Path] = (),
     verifier: Path | None = None,
+    judge: str | None = None,
     like: Path | None = None,
     origin: str | None = None,
 ) -> Manifest:
     """Write the rows of `folder` that pass all filters to the new folder `out` and return its manifest.
 
     `filters` is a TOML file (see `synthgen.filters.plan`), `against` are evaluation sets to keep out, `verifier` is a
-    checkpoint that relabels, `like` is a real set that the kept rows are compared with. `origin` says what the rows of
-    a folder without a manifest are. The same call again returns the finished folder. Raises UserError for a folder or
-    a configuration that cannot be used, for an `out` that holds something else, and when no row would be kept.
+    checkpoint and `judge` a model that read the rows again (see `synthgen.judges.open_judge`), `like` is a real set
+    that the kept rows are compared with. `origin` says what the rows of a folder without a manifest are. The same call
+    again returns the finished folder. Raises UserError for a folder or a configuration that cannot be used, for an
+    `out` that holds something else, and when no row would be kept.
     """
     started = time.monotonic()
-    plan = read_plan(filters, against=bool(against), verifier=verifier is not None, like=like is not None)
     opened = open_set(folder, origin=origin)
     prompt = opened.manifest.prompt_text if opened.manifest else ""
-    subject = Subject(opened.format, opened.language, prompt, tuple(against), verifier, like)
+    judging = Judging(judge or "", definitions(opened.task), cache_root() / "judged" / opened.content_hash[:16])
+    subject = Subject(opened.format, opened.language, prompt, tuple(against), verifier, like, judging)
+    plan = read_plan(filters, subject)
     parent = _parent(opened)
     check_like(like, opened.format)
     if is_finished(out):
         return _same_or_refused(out, plan.record(subject), parent)
     made = plan.build(subject)
-    with drafted(out) as draft:
+    with drafted(out) as draft, closing_all(made):
         sieve = sift(opened, made, plan.build_edits(subject))
         if not sieve.stays.any():
             reasons = ", ".join(f"{reason} ({count})" for reason, count in list(sieve.reasons().items())[:3])
@@ -97,8 +105,11 @@ def _write(
     files = write_tables(draft, sieve.kept(labels), opened.schema)
     files |= write_rejected(draft, sieve.rejections()) | write_reports(draft, made)
     earlier = opened.manifest or _foreign(opened)
+    readers = readers_of(facts["checks"])
+    parts = [Part("filtered", opened.name, earlier.licence), *parts_of(None, readers)]
     manifest = replace(
         earlier,
+        licence=derive(parts),
         n=labels.total(),
         asked=opened.rows,
         kept=labels.total(),
@@ -108,7 +119,7 @@ def _write(
         files=files,
         attempts=dict.fromkeys(earlier.attempts, 0),
         filters_hash=facts["filters_hash"],
-        parents=(*earlier.parents, parent),
+        parents=(*earlier.parents, parent, *readers),
         versions=earlier.versions | {"synthgen-evaluator": __version__},
         tokens={},
         seconds=round(time.monotonic() - started, 1),

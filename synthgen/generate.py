@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,13 @@ from synthgen.engines import DEFAULT_TIMEOUT, Engine, Request, check_engine, ope
 from synthgen.errors import IncompleteError, UserError
 from synthgen.filters import Subject
 from synthgen.filters.plan import Plan, read_plan, write_reports
+from synthgen.filters.verify import readers_of
 from synthgen.formats.base import Row
 from synthgen.formats.tags import TagsFormat
 from synthgen.grounding import read_grounding
+from synthgen.judges import Judging, StartEngine
 from synthgen.ledger import Ledger, StoredVerdict, unwritable
-from synthgen.licences import Part, derive
+from synthgen.licences import Part, derive, parts_of
 from synthgen.likeness import check_like, measure, warn_of_artefacts
 from synthgen.packs import PREFIX, ResolvedModel, resolve
 from synthgen.provenance import command_line, hardware, public_name
@@ -97,6 +99,7 @@ def make(
     filters: Path | None = None,
     against: Sequence[Path] = (),
     verifier: Path | None = None,
+    judge: str | None = None,
     like: Path | None = None,
     shots: Path | None = None,
     passages: Path | None = None,
@@ -112,7 +115,8 @@ def make(
     run and returns a finished one at once. `timeout` is how long an endpoint may take for a reply, in seconds; `ray`,
     an address or `auto`, puts one engine on each GPU of a cluster; `started_engine` serves instead of a new engine, for
     notebooks that make several sets with one. `filters` is a TOML file (see `synthgen.filters.plan`), `against` are
-    evaluation sets to keep out, `verifier` is a checkpoint that relabels, `like` a real set that the rows are compared
+    evaluation sets to keep out, `verifier` is a checkpoint and `judge` a model that read the rows again (see
+    `synthgen.judges.open_judge`; the model that writes may judge too), `like` a real set that the rows are compared
     with; changing them judges the stored replies anew.
     Raises UserError for wrong input or a folder that holds another run, IncompleteError when the request budget ends
     before every label has its quota or the server is gone; what was generated stays in the ledger.
@@ -131,9 +135,13 @@ def make(
             f"at least {wanted * len(found.steps)}"
         )
     out = out or default_folder(task, wanted, seed)
-    plan = read_plan(filters, against=bool(against), verifier=verifier is not None, like=like is not None)
-    subject = Subject(found.format, found.language, found.prompt_text, tuple(against), verifier, like)
+    subject = Subject(
+        found.format, found.language, found.prompt_text, tuple(against), verifier, like, Judging(judge or "")
+    )
+    plan = read_plan(filters, subject)
     check_like(like, found.format)
+    if ray and judge and not judge.startswith(("http://", "https://")):
+        raise UserError(f"--judge {judge} would need engines beside those of --ray; give an endpoint, http://HOST/v1")
     resolved = resolve(model) if started_engine is not None else resolve_model(engine, model, timeout=timeout)
     run = Run(found, wanted, resolved, engine, seed, script, plan, subject)
     out.mkdir(parents=True, exist_ok=True)
@@ -143,7 +151,10 @@ def make(
         ledger.claim(run.settings(), where=out, prompt_text=found.prompt_text)
         if is_finished(out) and _is_current(run, ledger, made := read_manifest(out)):
             return made
-        return _generate(run, ledger, out, budget, started_engine or partial(_start_engine, run, timeout, ray))
+        with _opened_once(started_engine or partial(_start_engine, run, timeout, ray)) as start:
+            judging = Judging(judge or "", found.definitions, ledger, (resolved, start), timeout)
+            run = replace(run, subject=replace(subject, judging=judging))
+            return _generate(run, ledger, out, budget, start)
     finally:
         ledger.close()
 
@@ -281,7 +292,7 @@ def _refuse_foreign_folder(out: Path) -> None:
         raise UserError(f"{out} holds a finished {manifest.origin} {manifest.task} set; give another --out")
 
 
-def _generate(run: Run, ledger: Ledger, out: Path, budget: int, engine: Engine | StartEngine) -> Manifest:
+def _generate(run: Run, ledger: Ledger, out: Path, budget: int, start: StartEngine) -> Manifest:
     controller = _controller(run, ledger)
     try:
         controller.resume(key=lambda request: request.key(run.model.ref, run.model.revision), versions=run.versions())
@@ -289,10 +300,10 @@ def _generate(run: Run, ledger: Ledger, out: Path, budget: int, engine: Engine |
         if not controller.is_full:
             if run.engine == "vllm":
                 check_context_length(run.script, run.model.path)
-            with closing(engine()) if callable(engine) else nullcontext(engine) as served:
-                versions = served.versions
-                check_requests(controller, served)
-                serve(controller, served, run.model, budget=budget, rows=run.n)
+            served = start()
+            versions = served.versions
+            check_requests(controller, served)
+            serve(controller, served, run.model, budget=budget, rows=run.n)
         ledger.commit()
         if controller.is_full:
             return _write_folder(run, controller, out, seconds=time.monotonic() - started_at, versions=versions)
@@ -301,10 +312,17 @@ def _generate(run: Run, ledger: Ledger, out: Path, budget: int, engine: Engine |
             raise
         kept = f"{controller.kept} of {run.n} rows are kept in {out}/ledger.sqlite; the same command goes on"
         raise IncompleteError(f"{fault}. {kept}") from None
+    finally:
+        for filter_ in controller.filters:
+            filter_.close()
     raise IncompleteError(_why_incomplete(controller, out, budget))
 
 
-StartEngine = Callable[[], Engine]
+@contextmanager
+def _opened_once(engine: Engine | StartEngine) -> Iterator[StartEngine]:
+    """Yield what gives the engine, started by the first who asks and stopped at the end; a running one runs on."""
+    with ExitStack() as stack:
+        yield cache(lambda: stack.enter_context(closing(engine())) if callable(engine) else engine)
 
 
 def _controller(run: Run, ledger: Ledger) -> Controller:
@@ -332,6 +350,8 @@ def _write_folder(run: Run, controller: Controller, out: Path, *, seconds: float
     ledger, format_ = controller.ledger, run.task.format
     files = write_rows(out, _kept_rows(controller), row_features(format_))
     files |= write_rejected(out, _rejections(controller)) | write_reports(out, controller.filters)
+    checks = run.plan.checks(run.subject, controller.filters)
+    parents = (*run.script.grounding.parents, *readers_of(checks))
     tallies = controller.tallies
     counts = {name: sum(getattr(tally, name) for tally in tallies.values()) for name in ("kept", "rejected", "failed")}
     manifest = Manifest(
@@ -341,8 +361,8 @@ def _write_folder(run: Run, controller: Controller, out: Path, *, seconds: float
         labels=format_.labels,
         origin="synthetic",
         language=run.task.language,
-        licence=derive(_parts(run)),
-        parents=run.script.grounding.parents,
+        licence=derive([Part("generator", run.model.ref, run.model.licence), *parts_of(None, parents)]),
+        parents=parents,
         n=run.n,
         asked=sum(counts.values()),
         kept=counts["kept"],
@@ -363,7 +383,7 @@ def _write_folder(run: Run, controller: Controller, out: Path, *, seconds: float
         prompt_text=run.task.prompt_text,
         parser_hash=parser_version(),
         filters_hash=run.plan.hash(),
-        checks=run.plan.checks(run.subject, controller.filters) | measure(out, format_, run.subject.like),
+        checks=checks | measure(out, format_, run.subject.like),
         sampling={step.name: step.sampling for step in run.task.steps} | {"decoding": run.settings()["decoding"]},
         versions={"synthgen-evaluator": __version__, **versions},
         tokens=ledger.token_totals(),
@@ -375,15 +395,6 @@ def _write_folder(run: Run, controller: Controller, out: Path, *, seconds: float
     write_card(out, manifest)
     warn_of_artefacts(manifest.checks["artefacts"])
     return finish(out, manifest)
-
-
-def _parts(run: Run) -> list[Part]:
-    """Return what the rows are made from: the generator and the real text and teacher it was given."""
-    given = (
-        Part(parent["role"], str(parent.get("task", parent.get("file"))), parent["licence"])
-        for parent in run.script.grounding.parents
-    )
-    return [Part("generator", run.model.ref, run.model.licence), *given]
 
 
 def _acceptance(controller: Controller) -> dict[str, float]:

@@ -37,6 +37,9 @@ _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS verdicts (
         slot INTEGER PRIMARY KEY, verdict TEXT NOT NULL, reason TEXT NOT NULL, stage TEXT NOT NULL,
         evidence TEXT NOT NULL, row TEXT NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS judged (
+        request_key TEXT PRIMARY KEY, text TEXT NOT NULL, prompt_tokens INTEGER NOT NULL,
+        output_tokens INTEGER NOT NULL) WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS replies_by_slot ON replies (slot)",
     f"PRAGMA user_version={SCHEMA_VERSION}",
 )
@@ -196,6 +199,19 @@ class Ledger:
         columns = f"slot, step, request_key, outcome, text, error, prompt_tokens, output_tokens, {prompt}"
         for stored in self._db.execute(f"SELECT {columns} FROM replies {where} ORDER BY seq", values):
             yield StoredReply(*(*stored[:-1], self._expanded(stored[-1])))
+
+    def judged(self, request_key: str) -> tuple[str, int, int] | None:
+        """Return a judge's stored reply, its text and its prompt and output tokens; None when it was never asked."""
+        found = self._db.execute(
+            "SELECT text, prompt_tokens, output_tokens FROM judged WHERE request_key = ?", (request_key,)
+        ).fetchone()
+        return None if found is None else (str(found[0]), int(found[1]), int(found[2]))
+
+    def add_judged(self, request_key: str, text: str, prompt_tokens: int, output_tokens: int) -> None:
+        """Record a judge's reply under its request: about the same texts the same judge is never asked again."""
+        values = (request_key, text, prompt_tokens, output_tokens)
+        self._db.execute("INSERT OR IGNORE INTO judged VALUES (?, ?, ?, ?)", values)
+        self._pending += 1
 
     def verdict(self, slot: int) -> StoredVerdict | None:
         """Return the verdict of one slot, None while it is open."""

@@ -80,22 +80,23 @@ def _part(share: float) -> float:
     return round(float(min(max(share, 0.0), 1.0)), 4)
 
 
-def facts(found: Floats, calibration: Floats | None, labels: Sequence[str]) -> dict[str, Any]:
-    """Return what the manifest says: agreement, the confusion matrix by label, the noise or why there is none."""
-    rows = int(found.sum())
-    said: dict[str, Any] = {
-        "rows": rows,
-        "agreement": round(float(np.trace(found)) / rows, 4) if rows else None,
-        "confusion": {
-            label: dict(zip(labels, map(int, counts), strict=True)) for label, counts in zip(labels, found, strict=True)
-        },
-    }
-    if calibration is None:
-        return said | {"noise": "not estimated: no real rows that the verifier was not trained on (--against DATASET)"}
-    try:
-        noise = estimate(found, calibration)
-    except ValueError as error:
-        return said | {"noise": f"not estimated: {error}"}
-    right = round(float(np.trace(calibration) / calibration.sum()), 4)
+def estimate_from_agreement(agreed: int, rows: int, calibration: tuple[int, int], *, seed: int = 0) -> Noise:
+    """Return the share of wrong rows where a reader agrees with `agreed`; `calibration` is (agreed, right rows).
+
+    For answers, which are no classes: a reader is taken never to repeat a wrong answer, so the share that it agrees
+    with is its agreement with right rows times the share of those. ValueError as `estimate`.
+    """
+    known, of = calibration
+    if of < MIN_CALIBRATION or not known:
+        raise ValueError(f"{of} calibration rows, {known} of them agreed with; at least {MIN_CALIBRATION} and one")
+    rng = np.random.default_rng(seed)
+    right = (rng.binomial(of, (known + 0.5) / (of + 1), DRAWS) + 0.5) / (of + 1)
+    found = rng.binomial(rows, agreed / rows, DRAWS) / rows
+    low, high = np.quantile(1 - found / right, (0.025, 0.975))
+    return Noise(_part(1 - agreed / rows / (known / of)), (_part(low), _part(high)), rows, of)
+
+
+def noise_facts(noise: Noise, verifier_accuracy: float) -> dict[str, Any]:
+    """Return what the manifest says of an estimate."""
     interval = {"share": noise.share, "ci95": list(noise.ci95), "calibration_rows": noise.calibration_rows}
-    return said | {"noise": interval | {"verifier_accuracy": right}}
+    return interval | {"verifier_accuracy": round(verifier_accuracy, 4)}

@@ -43,9 +43,11 @@ def source_hash(paths: Iterable[Path], *, settings: str = "") -> str:
 def public_name(ref: str) -> str:
     """Return a model reference as others may read it: hub ids and packs as they are, a local folder by its own name.
 
-    >>> public_name("/data/ann/models/tiny"), public_name("owner/name@main"), public_name("pack:tiny")
-    ('tiny', 'owner/name@main', 'pack:tiny')
+    >>> public_name("/data/ann/models/tiny"), public_name("owner/name@main"), public_name("http://10.0.0.7:8000/v1#big")
+    ('tiny', 'owner/name@main', 'http://HOST/v1#big')
     """
+    if ref.startswith(("http://", "https://")):
+        return f"http://HOST/v1{ref[ref.find('#') :] if '#' in ref else ''}"
     return Path(ref).name if ref.startswith(("/", "~", "./", "../")) else ref
 
 
@@ -54,5 +56,5 @@ def _without_folders(argument: str) -> str:
     if not option.startswith("-"):
         option, equals, value = "", "", argument
     if value.startswith(("http://", "https://")):
-        return f"{option}{equals}http://HOST/v1{value[value.find('#') :] if '#' in value else ''}"
+        return f"{option}{equals}{public_name(value)}"
     return f"{option}{equals}{Path(value).name if value.startswith(('/', '~')) else value}"

@@ -160,6 +160,15 @@ def find_task(name: str) -> Task:
     return load_task(name)
 
 
+def definitions(task: str) -> dict[str, str]:
+    """Return what the labels of a task mean in words; nothing for a source that has no prompt file.
+
+    >>> definitions("mnli")["neutral"]
+    'possibly true, but not settled by the first sentence'
+    """
+    return load_task(task).definitions if task in _file_names() else {}
+
+
 @cache
 def load_task(name: str) -> Task:
     """Return the task of a prompt file; all faults of the file are named in one UserError."""

@@ -1,7 +1,7 @@
-"""Checkpoints that label rows blindly: folders made by `evaluator train`, loaded with transformers' Auto classes.
+"""Checkpoints as second readers: folders made by `evaluator train`, loaded with transformers' Auto classes.
 
-A verifier sees the texts of a row and never its label. Only local folders with safetensors are loaded, no code of
-theirs is run.
+Sentence pairs and choices are labelled again, questions about a passage answered again. Only local folders with
+safetensors are loaded, no code of theirs is run.
 """
 
 from __future__ import annotations
@@ -9,55 +9,48 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from synthgen.dataset import MANIFEST_NAME
+from synthgen.dataset import MANIFEST_NAME, file_sha256
 from synthgen.errors import UserError, missing_package
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
+from synthgen.formats.span import UNANSWERABLE, SpanFormat
+from synthgen.formats.windows import best_answer, windows
+from synthgen.licences import UNKNOWN
+from synthgen.readers import Said
 
 MAX_LENGTH = 256
 BATCH = 32
+SPAN_MAX_LENGTH, SPAN_STRIDE = 384, 128
+"""As in the reference's evaluation of question answering (XT run_squad.py)."""
 
 Floats = npt.NDArray[np.float64]
 
 
-class Verifier(Protocol):
-    """Something that gives each label of a format a probability."""
-
-    def probabilities(self, rows: Sequence[Row]) -> Floats:
-        """Return (rows, labels), in the order of the format's labels; rows sum to 1."""
-
-
-def open_verifier(checkpoint: Path, format_: Format) -> Verifier:
-    """Return the verifier of a checkpoint folder; UserError when it cannot judge rows of this format."""
+def open_verifier(checkpoint: Path, format_: Format) -> _Checkpoint:
+    """Return the reader that a checkpoint folder is; UserError when it cannot judge rows of this format."""
     if not (checkpoint / "config.json").is_file():
         raise UserError(f"--verifier {checkpoint} is not a checkpoint folder: it has no config.json")
     if isinstance(format_, PairFormat):
         return _PairVerifier(checkpoint, format_)
     if isinstance(format_, ChoiceFormat):
         return _ChoiceVerifier(checkpoint, format_)
-    raise UserError(f"--verifier {checkpoint}: labels of a {format_.name} set cannot be verified; only pair and choice")
-
-
-def trained_on(checkpoint: Path) -> frozenset[str]:
-    """Return the content hashes of the sets that a checkpoint was trained on, as its manifest has them."""
-    path = checkpoint / MANIFEST_NAME
-    if not path.is_file():
-        return frozenset()
-    inputs = json.loads(path.read_text(encoding="utf-8")).get("inputs", {})
-    return frozenset(str(part[0]) for part in inputs.get("parts", ()))
+    if isinstance(format_, SpanFormat):
+        return _SpanVerifier(checkpoint, format_)
+    raise UserError(f"--verifier {checkpoint}: a {format_.name} set cannot be verified; only pair, choice, span")
 
 
 class _Checkpoint:
-    """A tokenizer and a model that gives logits for texts."""
+    """A tokenizer and a model, whose outputs a subclass turns into what it says of rows."""
 
     def __init__(self, checkpoint: Path, auto_class: str) -> None:
+        self._folder = checkpoint
         try:
             import transformers
         except ImportError:
@@ -67,29 +60,68 @@ class _Checkpoint:
         loader = getattr(transformers, auto_class)
         self.model = loader.from_pretrained(checkpoint, use_safetensors=True, **options).eval()
 
-    def logits(self, first: Sequence[str], second: Sequence[str]) -> Floats:
-        """Return the logits of every text pair in order, sorted by length inside so that padding stays small."""
+    def read(self, rows: Sequence[Row]) -> list[Said | None]:
+        """Return what the model says of each row."""
+        raise NotImplementedError
+
+    def facts(self) -> dict[str, Any]:
+        """Return the checkpoint's name, the hash of its weights and its licence."""
+        digest = file_sha256(next(iter(sorted(self._folder.glob("*.safetensors"))), self._folder / "config.json"))
+        licence = str(self._manifest().get("licence", UNKNOWN))
+        return {"name": self._folder.name, "revision": digest, "licence": licence}
+
+    def trained_on(self) -> frozenset[str]:
+        """Return the content hashes of the sets that the checkpoint was trained on, as its manifest has them."""
+        inputs = self._manifest().get("inputs", {})
+        return frozenset(str(part[0]) for part in inputs.get("parts", ()))
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def _manifest(self) -> dict[str, Any]:
+        path = self._folder / MANIFEST_NAME
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+    def _run(self, sequences: Sequence[Sequence[int]]) -> list[Any]:
+        """Return the model's output for every sequence of ids, (tokens or classes, ...) each, in their order."""
         import torch
 
-        found: list[Floats] = [np.zeros(0)] * len(first)
-        order = sorted(range(len(first)), key=lambda i: len(first[i]) + len(second[i]))
+        found: list[Any] = [None] * len(sequences)
+        order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
         for start in range(0, len(order), BATCH):
             chosen = order[start : start + BATCH]
-            texts = [[source[i] for i in chosen] for source in (first, second)]
-            batch = self.tokenizer(
-                *texts, truncation="longest_first", max_length=MAX_LENGTH, padding=True, return_tensors="pt"
-            )
+            batch = self.tokenizer.pad({"input_ids": [list(sequences[i]) for i in chosen]}, return_tensors="pt")
             with torch.inference_mode():
-                output = self._forward(batch)
-            for i, values in zip(chosen, output.float().numpy(), strict=True):
+                output = self._forward(batch).float().numpy()
+            for i, values in zip(chosen, output, strict=True):
                 found[i] = values
-        return np.stack(found).astype(np.float64)
+        return found
 
     def _forward(self, batch: Any) -> Any:  # noqa: ANN401 - tensors
         return self.model(**batch).logits
 
 
-class _PairVerifier(_Checkpoint):
+class _Labeller(_Checkpoint):
+    """A checkpoint that gives each label a probability."""
+
+    _labels: tuple[str, ...]
+
+    def probabilities(self, rows: Sequence[Row]) -> Floats:
+        """Return (rows, labels), in the order of the format's labels; rows sum to 1."""
+        raise NotImplementedError
+
+    def read(self, rows: Sequence[Row]) -> list[Said | None]:
+        shares = (dict(zip(self._labels, map(float, row), strict=True)) for row in self.probabilities(rows))
+        return [Said(max(row, key=lambda label: row[label]), row) for row in shares]
+
+    def _logits(self, first: Sequence[str], second: Sequence[str]) -> Floats:
+        """Return the logits of every text pair, in order."""
+        options = {"truncation": "longest_first", "max_length": MAX_LENGTH}
+        found = self._run(self.tokenizer(list(first), list(second), **options)["input_ids"])
+        return np.stack(found).astype(np.float64)
+
+
+class _PairVerifier(_Labeller):
     def __init__(self, checkpoint: Path, format_: PairFormat) -> None:
         super().__init__(checkpoint, "AutoModelForSequenceClassification")
         names = [self.model.config.id2label[i] for i in range(self.model.config.num_labels)]
@@ -97,26 +129,55 @@ class _PairVerifier(_Checkpoint):
             raise UserError(
                 f"--verifier {checkpoint} has the labels {', '.join(names)}; the set has {', '.join(format_.labels)}"
             )
-        self._format, self._columns = format_, [names.index(label) for label in format_.labels]
+        self._fields = format_.fields
+        self._labels, self._columns = format_.labels, [names.index(label) for label in format_.labels]
 
     def probabilities(self, rows: Sequence[Row]) -> Floats:
-        first, second = ([str(row[field]) for row in rows] for field in self._format.fields)
-        return _softmax(self.logits(first, second)[:, self._columns])
+        first, second = ([str(row[field]) for row in rows] for field in self._fields)
+        return _softmax(self._logits(first, second)[:, self._columns])
 
 
-class _ChoiceVerifier(_Checkpoint):
+class _ChoiceVerifier(_Labeller):
     def __init__(self, checkpoint: Path, format_: ChoiceFormat) -> None:
         super().__init__(checkpoint, "AutoModelForMultipleChoice")
-        self._format = format_
+        self._format, self._labels = format_, format_.labels
 
     def probabilities(self, rows: Sequence[Row]) -> Floats:
         records = [self._format.from_row(row) for row in rows]
         first = [f"{record.context} {record.question}".strip() for record in records for _ in record.options]
         second = [option for record in records for option in record.options]
-        return _softmax(self.logits(first, second).reshape(len(rows), -1))
+        return _softmax(self._logits(first, second).reshape(len(rows), -1))
 
     def _forward(self, batch: Any) -> Any:  # noqa: ANN401 - tensors
         return self.model(**{name: values.unsqueeze(1) for name, values in batch.items()}).logits
+
+
+class _SpanVerifier(_Checkpoint):
+    """A checkpoint that answers questions: "" where the passage does not say, if the set has such questions."""
+
+    def __init__(self, checkpoint: Path, format_: SpanFormat) -> None:
+        super().__init__(checkpoint, "AutoModelForQuestionAnswering")
+        self._format = format_
+
+    def read(self, rows: Sequence[Row]) -> list[Said | None]:
+        options = {"max_length": SPAN_MAX_LENGTH, "stride": SPAN_STRIDE}
+        found = [list(windows(row["question"], row["context"], self.tokenizer, **options)) for row in rows]
+        logits = iter(self._run([window.ids for several in found for window in several]))
+        answers = (
+            best_answer(
+                row["context"],
+                [(next(logits)[: len(window.ids)], window.places) for window in several],
+                may_be_none=UNANSWERABLE in self._format.labels,
+            )
+            for row, several in zip(rows, found, strict=True)
+        )
+        return [Said(answer) for answer in answers]
+
+    def _forward(self, batch: Any) -> Any:  # noqa: ANN401 - tensors
+        import torch
+
+        output = self.model(**batch)
+        return torch.stack([output.start_logits, output.end_logits], dim=-1)
 
 
 def _softmax(logits: Floats) -> Floats:

@@ -6,18 +6,15 @@ import re
 import string
 import sys
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
 
 from evaluator.metrics.classification import same_length
 from evaluator.targets.base import Scored, Split
 from synthgen.errors import unknown
+from synthgen.formats.answers import squad_normalise, token_f1
 
 Normaliser = Callable[[str], str]
-
-_ENGLISH_ARTICLES = re.compile(r"\b(a|an|the)\b")
-_ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 MLQA_ARTICLES = {
     "en": re.compile(r"\b(a|an|the)\b"),
@@ -59,28 +56,6 @@ def _score(split: Split, predictions: Sequence[str | None], normalise: Normalise
         overlap.append(0.0 if guess is None else max(token_f1(guess.split(), gold.split()) for gold in golds))
     n = len(split)
     return Scored({"f1": 100 * sum(overlap) / n, "em": 100 * sum(exact) / n}, {"f1": overlap, "em": exact})
-
-
-def token_f1(prediction: Sequence[str], gold: Sequence[str]) -> float:
-    """Return the F1 of two bags of tokens; 0 when they share none, also when both are empty.
-
-    >>> round(token_f1(["the", "cat"], ["cat"]), 3)
-    0.667
-    """
-    same = sum((Counter(prediction) & Counter(gold)).values())
-    if not same:
-        return 0.0
-    precision, recall = same / len(prediction), same / len(gold)
-    return 2 * precision * recall / (precision + recall)
-
-
-def squad_normalise(text: str) -> str:
-    """Return the text lower-cased, without ASCII punctuation and English articles, white space as single spaces.
-
-    >>> squad_normalise("The U.S. team")
-    'us team'
-    """
-    return " ".join(_ENGLISH_ARTICLES.sub(" ", text.lower().translate(_ASCII_PUNCTUATION)).split())
 
 
 def mlqa_normalise(text: str, language: str) -> str:

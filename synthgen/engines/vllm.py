@@ -53,6 +53,8 @@ class VllmEngine:
             raise UserError(f"vLLM cannot serve {model.ref}: {reason}; its log is {log}") from None
         self._params: dict[Sampling, Any] = {}
         self._ref = model.ref
+        self._serial = 0
+        self._finished: dict[str, Any] = {}
 
     @property
     def versions(self) -> dict[str, str]:
@@ -68,24 +70,27 @@ class VllmEngine:
             raise UserError(f"{self._ref} cannot serve this task: {str(error).splitlines()[0]}") from None
 
     def run(self, next_request: NextRequest) -> Iterator[Reply]:
-        """Yield replies as vLLM finishes them; an over-long prompt is a failed reply, never the end of the run."""
+        """Yield replies as vLLM finishes them; an over-long prompt is a failed reply, never the end of the run.
+
+        A second run may go on inside a first one, between two of its replies: each gets its own.
+        """
         core = self.llm.llm_engine
         tags: dict[str, tuple[int, int]] = {}
-        serial = 0
         while True:
             while len(tags) < self.batch_size + self.batch_size // 2 and (request := next_request()) is not None:
-                serial += 1
+                self._serial += 1
                 try:
-                    core.add_request(str(serial), self._prompt(request), self._sampling_params(request))
+                    core.add_request(str(self._serial), self._prompt(request), self._sampling_params(request))
                 except self._refusals as error:
                     yield Reply(request.tag, "http", error=str(error).splitlines()[0])
                     continue
-                tags[str(serial)] = request.tag
+                tags[str(self._serial)] = request.tag
             if not tags:
                 return
-            for output in core.step():
-                if output.finished:
-                    yield _reply(tags.pop(output.request_id), output)
+            if tags.keys().isdisjoint(self._finished):
+                self._finished |= {output.request_id: output for output in core.step() if output.finished}
+            for name in [name for name in self._finished if name in tags]:
+                yield _reply(tags.pop(name), self._finished.pop(name))
 
     def close(self) -> None:
         """Stop vLLM's engine process."""

@@ -18,7 +18,7 @@ from synthgen.filters.personal import PersonalData
 from synthgen.filters.rebalance import Rebalance, RebalanceSettings
 from synthgen.filters.residue import Residue
 from synthgen.filters.shape import Shape, ShapeLimits
-from synthgen.filters.verify import Verify, VerifySettings
+from synthgen.filters.verify import JudgeSettings, VerifySettings, by_checkpoint, by_judge
 from synthgen.filters.wellformed import WellFormed
 
 ORDER: tuple[Kind, ...] = (
@@ -44,7 +44,8 @@ ORDER: tuple[Kind, ...] = (
         needs="against",
         check="contamination",
     ),
-    Kind("verify", Verify, VerifySettings, runs="verifier", needs="verifier", check="verification"),
+    Kind("verify", by_checkpoint, VerifySettings, runs="verifier", needs="verifier", check="verification"),
+    Kind("judge", by_judge, JudgeSettings, runs="judge", check="verification"),
     Kind("rebalance", Rebalance, RebalanceSettings, runs="named", needs="like"),
 )
 

@@ -6,7 +6,7 @@ A filter keeps a row or drops it with a short reason and never changes it; an ed
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synthgen.formats.base import Format, Row
+from synthgen.judges import Judging
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Verdict:
 class Subject:
     """The set that filters judge: the prompt it was made with, and what it may be compared with.
 
-    `against` are evaluation sets to keep out, `like` is the real set whose rows it should resemble.
+    `against` are evaluation sets to keep out, `like` is the real set whose rows it should resemble; a checkpoint
+    (`verifier`) and an engine (`judging`) may read its rows again.
     """
 
     format: Format
@@ -37,6 +39,7 @@ class Subject:
     against: tuple[Path, ...] = ()
     verifier: Path | None = None
     like: Path | None = None
+    judging: Judging = field(default_factory=Judging)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,9 @@ class Filter(Protocol):
 
     def files(self) -> dict[str, Any]:
         """Return reports to write beside the manifest, name to JSON value."""
+
+    def close(self) -> None:
+        """Free what the filter holds, e.g. an engine."""
 
 
 class SetRows(Protocol):
@@ -114,6 +120,9 @@ class BaseFilter:
         """No report."""
         return {}
 
+    def close(self) -> None:
+        """Nothing to free."""
+
 
 class Edit(Protocol):
     """One change of rows, e.g. control characters removed."""
@@ -130,14 +139,14 @@ class Edit(Protocol):
 class Kind:
     """An entry of the ordered tuple of filters: how one is made, and when it runs.
 
-    `runs`: in every set (`always`), by default, when an evaluation set (`against`) or a `verifier` is given, or only
-    when a configuration file names it. `needs` is what has to be given then, `check` the key of its facts in the
-    manifest's `checks`.
+    `runs`: in every set (`always`), by default, when an evaluation set (`against`), a `verifier` or a `judge` is given,
+    or only when a configuration file names it. `needs` is what has to be given then, `check` the key of its facts
+    in the manifest's `checks`.
     """
 
     name: str
     make: Callable[[Subject, Any], Filter]
     settings: type = NoSettings
-    runs: Literal["always", "default", "against", "verifier", "named"] = "default"
+    runs: Literal["always", "default", "against", "verifier", "judge", "named"] = "default"
     check: str = ""
     needs: Literal["", "against", "verifier", "like"] = ""

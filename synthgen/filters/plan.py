@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from synthgen.dataset import file_sha256, write_atomically
 from synthgen.errors import UserError, unknown
 from synthgen.filters import EDITS, ORDER
 from synthgen.filters.base import Edit, Filter, Kind, Subject
-from synthgen.provenance import source_hash
+from synthgen.provenance import public_name, source_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Plan:
         given |= {"verifier": subject.verifier.name} if subject.verifier else {}
         given |= {"like": subject.like.name} if subject.like else {}
         record: dict[str, Any] = json.loads(json.dumps(self.settings() | given))
+        if "judge" in record:
+            record["judge"]["model"] = public_name(record["judge"]["model"] or subject.judging.model)
         return record
 
     def checks(self, subject: Subject, filters: Sequence[Filter]) -> dict[str, Any]:
@@ -65,6 +68,15 @@ class Plan:
         return checks
 
 
+@contextmanager
+def closing_all(filters: Sequence[Filter]) -> Iterator[None]:
+    """Close the filters when the block ends, in whatever way."""
+    with ExitStack() as stack:
+        for filter_ in filters:
+            stack.callback(filter_.close)
+        yield
+
+
 def write_reports(folder: Path, filters: Sequence[Filter]) -> dict[str, str]:
     """Write the filters' reports as JSON files and return {name: sha256}."""
     reports = {name: value for filter_ in filters for name, value in filter_.files().items()}
@@ -73,10 +85,10 @@ def write_reports(folder: Path, filters: Sequence[Filter]) -> dict[str, str]:
     return {name: file_sha256(folder / name) for name in reports}
 
 
-def read_plan(path: Path | None = None, *, against: bool = False, verifier: bool = False, like: bool = False) -> Plan:
+def read_plan(path: Path | None = None, subject: Subject | None = None) -> Plan:
     """Return the plan of a TOML file, or the default one; UserError names a wrong key or value and its place.
 
-    `against`, `verifier` and `like` say whether an evaluation set, a verifier or a real set is given.
+    What the subject is given (evaluation sets, a verifier, a judge) lets the filters run that need it.
     """
     named: dict[str, Any] = {}
     edits: list[str] = []
@@ -84,7 +96,10 @@ def read_plan(path: Path | None = None, *, against: bool = False, verifier: bool
         named = _read_toml(path)
         edits = named.pop("edits", [])
         _refuse_unknown(named, edits, where=str(path))
-    given = {"": True, "against": against, "verifier": verifier, "like": like}
+    given = {"": True, **dict.fromkeys(("against", "verifier", "judge", "like"), False)}
+    if subject is not None:
+        given |= {"against": bool(subject.against), "verifier": subject.verifier is not None}
+        given |= {"judge": bool(subject.judging.model), "like": subject.like is not None}
     runs = given | {"always": True, "default": path is None, "named": False}
     stages = [
         (kind, _settings(kind, named.get(kind.name, {}), where=f"[{kind.name}] of {path}"))

@@ -1,96 +1,128 @@
-"""Label verification: a row stays when a model that never saw its label gives it the same one.
+"""Label verification: a row stays when a second reader, who never saw its label or answer, says the same of it.
 
-Disputed rows are kept in `rejected/` with what the verifier said: many are hard, not wrong. How many labels are wrong
-is estimated in `synthgen.noise` from the real rows given with --against that the verifier was not trained on.
+Two readers may stand one after the other, a checkpoint and an engine as judge: a row stays when both agree. Disputed
+rows are kept in `rejected/` with what the reader said: many are hard, not wrong. How many labels are wrong is estimated
+from real rows given with --against that the reader was not trained on.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from synthgen.agreement import Agreement, evidence
 from synthgen.dataset import is_finished, read_manifest, read_rows
 from synthgen.filters.base import BaseFilter, Subject, Verdict
 from synthgen.formats.base import Row
-from synthgen.noise import Floats, confusion, facts
-from synthgen.verifiers import Verifier, open_verifier, trained_on
+from synthgen.formats.span import SpanFormat
+from synthgen.judges import open_judge
+from synthgen.readers import Reader, Said
+from synthgen.verifiers import open_verifier
 
 
 @dataclass(frozen=True, slots=True)
 class VerifySettings:
-    """A row is disputed when the verifier gives another label at least this probability."""
+    """A label is disputed when the checkpoint gives another one at least this probability; an answer, below this F1."""
 
     min_confidence: float = 0.0
+    min_f1: float = 0.5
     calibration_rows: int = 2_000
 
     def __post_init__(self) -> None:
-        """Refuse what is no probability."""
-        if not 0 <= self.min_confidence <= 1:
-            raise ValueError(f"min_confidence is {self.min_confidence}; allowed is 0 to 1")
+        """Refuse what is no probability and no F1."""
+        for name, value in (("min_confidence", self.min_confidence), ("min_f1", self.min_f1)):
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} is {value}; allowed is 0 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSettings:
+    """Which model judges (else that of --judge), the F1 below which an answer is disputed, rows to calibrate with."""
+
+    model: str = ""
+    min_f1: float = 0.5
+    calibration_rows: int = 500
+
+    def __post_init__(self) -> None:
+        """Refuse what is no F1."""
+        if not 0 <= self.min_f1 <= 1:
+            raise ValueError(f"min_f1 is {self.min_f1}; allowed is 0 to 1")
 
 
 class Verify(BaseFilter):
-    """Drops rows whose label a checkpoint does not give them; counts agreement by label."""
+    """Drops rows of which a reader says something else; counts agreement by label."""
 
-    name = "verify"
-
-    def __init__(self, subject: Subject, settings: VerifySettings, verifier: Verifier | None = None) -> None:
-        """Open the subject's checkpoint, unless a verifier is handed over open."""
-        self._format, self._subject, self._settings = subject.format, subject, settings
-        if verifier is None:
-            assert subject.verifier is not None, "the plan runs this filter only with a verifier"
-            verifier = open_verifier(subject.verifier, subject.format)
-        self._verifier = verifier
-        self._counts = np.zeros((len(self._format.labels), len(self._format.labels)))
+    def __init__(self, name: str, subject: Subject, settings: VerifySettings | JudgeSettings, reader: Reader) -> None:
+        """Compare rows with what `reader` says of them."""
+        self.name, self._subject, self._settings, self._reader = name, subject, settings, reader
+        self._agreement = Agreement(subject.format, settings.min_f1)
 
     def judge(self, row_id: str, row: Row) -> Verdict | None:
-        """Return a verdict with the label the verifier gives and its probability."""
+        """Return a verdict with what the reader says."""
         return self.judge_many([(row_id, row)])[0]
 
     def judge_many(self, rows: Sequence[tuple[str, Row]]) -> list[Verdict | None]:
-        """Return the verdicts of several rows, relabelled in batches."""
-        labels = self._labels([row for _, row in rows])
-        found = self._verifier.probabilities([row for _, row in rows])
-        self._counts += confusion(labels, list(found.argmax(axis=1)), len(self._format.labels))
-        return [self._verdict(label, shares) for label, shares in zip(labels, found, strict=True)]
+        """Return the verdicts of several rows, read in batches."""
+        said = self._reader.read([row for _, row in rows])
+        return [self._verdict(row, each) for (_, row), each in zip(rows, said, strict=True)]
 
     def facts(self) -> dict[str, Any]:
-        """Return agreement, confusion and the noise estimate."""
-        calibration = self._calibration()
-        name = {"verifier": self._subject.verifier.name} if self._subject.verifier else {}
-        return name | facts(self._counts, calibration, self._format.labels)
+        """Return who read, agreement, confusion and the noise estimate, under the filter's own name."""
+        return {self.name: self._reader.facts() | self._agreement.facts(self._calibration())}
 
-    def _labels(self, rows: Sequence[Row]) -> list[int]:
-        return [self._format.labels.index(self._format.cell(row)) for row in rows]
+    def close(self) -> None:
+        """Stop the reader."""
+        self._reader.close()
 
-    def _verdict(self, label: int, shares: Floats) -> Verdict | None:
-        best = int(shares.argmax())
-        if best == label or shares[best] < self._settings.min_confidence:
+    def _verdict(self, row: Row, said: Said | None) -> Verdict | None:
+        found = self._agreement.add(row, said)
+        if found is None:
             return None
-        names = self._format.labels
-        evidence = {"label": names[label], "verifier": names[best], "probability": round(float(shares[best]), 3)}
-        return Verdict("disputed label", json.dumps(evidence | {"of the label": round(float(shares[label]), 3)}))
+        if said is None:
+            return Verdict("not judged", evidence(found))
+        sure = said.shares.get(said.text, 1.0)
+        if isinstance(self._settings, VerifySettings) and sure < self._settings.min_confidence:
+            return None
+        reason = "disputed answer" if isinstance(self._subject.format, SpanFormat) else "disputed label"
+        return Verdict(reason, evidence(found))
 
-    def _calibration(self) -> Floats | None:
-        """Return the verifier's confusion counts on real rows that it was not trained on, None when there are none."""
+    def _calibration(self) -> Agreement | None:
+        """Return the reader's agreement with real rows that it was not trained on, None when there are none."""
         for folder in self._subject.against:
             if not self._calibrates(folder):
                 continue
             rows = list(islice(read_rows(folder), self._settings.calibration_rows))
-            found = self._verifier.probabilities(rows).argmax(axis=1)
-            return confusion(self._labels(rows), list(found), len(self._format.labels))
+            found = Agreement(self._subject.format, self._settings.min_f1)
+            for row, said in zip(rows, self._reader.read(rows), strict=True):
+                found.add(row, said)
+            return found
         return None
 
     def _calibrates(self, folder: Path) -> bool:
         if not is_finished(folder):
             return False
-        manifest = read_manifest(folder)
-        seen = trained_on(self._subject.verifier) if self._subject.verifier else frozenset()
-        same = (manifest.format, manifest.columns) == (self._format.name, self._format.columns)
-        return same and manifest.origin == "real" and manifest.content_hash not in seen
+        manifest, format_ = read_manifest(folder), self._subject.format
+        same = (manifest.format, manifest.columns) == (format_.name, format_.columns)
+        return same and manifest.origin == "real" and manifest.content_hash not in self._reader.trained_on()
+
+
+def readers_of(checks: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Return a manifest's parents for the readers that a set's checks name: what chose its rows has a licence too."""
+    roles = {"verify": "verifier", "judge": "judge"}
+    facts = checks.get("verification", {})
+    keys = ("name", "revision", "licence")
+    return tuple({"role": roles[each], **{key: facts[each][key] for key in keys}} for each in roles if each in facts)
+
+
+def by_checkpoint(subject: Subject, settings: VerifySettings) -> Verify:
+    """Return the filter that reads with the subject's checkpoint."""
+    assert subject.verifier is not None, "the plan runs this filter only with a verifier"
+    return Verify("verify", subject, settings, open_verifier(subject.verifier, subject.format))
+
+
+def by_judge(subject: Subject, settings: JudgeSettings) -> Verify:
+    """Return the filter that asks an engine."""
+    return Verify("judge", subject, settings, open_judge(subject.format, subject.judging, settings.model))

@@ -23,12 +23,13 @@ from evaluator import inference  # noqa: E402
 from evaluator.heads.base import Batch  # noqa: E402
 from evaluator.heads.mlm import hide  # noqa: E402
 from evaluator.heads.pair import PairHead  # noqa: E402 - needs torch
-from evaluator.heads.span import SpanHead, best_span, central_tokens, window_spans  # noqa: E402
+from evaluator.heads.span import SpanHead  # noqa: E402
 from evaluator.heads.tags import TagsHead  # noqa: E402
 from evaluator.trainer import Task, Training, TrainingLog, fit  # noqa: E402
 from evaluator.work import load_tokenizer  # noqa: E402
 from synthgen.formats.span import Span  # noqa: E402
 from synthgen.formats.tags import Tagged  # noqa: E402
+from synthgen.formats.windows import best_span, central_tokens, window_spans  # noqa: E402
 
 LENGTHS = st.lists(st.integers(3, 120), min_size=1, max_size=300).map(np.array)
 

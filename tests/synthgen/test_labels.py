@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from synthgen.agreement import Agreement
 from synthgen.artefacts import radar
 from synthgen.errors import UserError
 from synthgen.filters.base import Subject
 from synthgen.filters.rebalance import give_aways
 from synthgen.filters.verify import Verify, VerifySettings
+from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
-from synthgen.noise import confusion, estimate, facts
+from synthgen.formats.span import SpanFormat
+from synthgen.noise import confusion, estimate, estimate_from_agreement
+from synthgen.readers import Said
 from synthgen.real import import_task
 from synthgen.verifiers import open_verifier
 
@@ -53,22 +57,36 @@ def test_the_estimate_is_the_correction_of_rogan_and_gladen_for_two_labels() -> 
 
 
 def test_a_verifier_at_chance_and_one_without_calibration_give_no_estimate() -> None:
-    chance = np.full((2, 2), 100.0)
-    assert "no better than chance" in facts(chance, chance, ("a", "b"))["noise"]
-    assert "--against" in facts(chance, None, ("a", "b"))["noise"]
-    assert "at least 100" in facts(chance, np.eye(2), ("a", "b"))["noise"]
+    def counted(rows: int) -> Agreement:
+        found = Agreement(PARAPHRASE)
+        for number in range(rows):
+            found.add(question_pair(number % 2), Said(PARAPHRASE.labels[number // 2 % 2]))
+        return found
+
+    assert "no better than chance" in counted(200).facts(counted(200))["noise"]
+    assert "--against" in counted(200).facts(None)["noise"]
+    assert "at least 100" in counted(200).facts(counted(4))["noise"]
 
 
 class Echo:
-    """A verifier that finds two questions duplicates when they are of one length."""
+    """A reader that finds two questions duplicates when they are of one length."""
 
-    def __init__(self) -> None:
-        self.seen: list[set[str]] = []
+    def __init__(self, *trained_on: str) -> None:
+        self._trained_on = frozenset(trained_on)
 
-    def probabilities(self, rows):
-        self.seen += [set(row) for row in rows]
-        same = np.array([len(row["question1"]) == len(row["question2"]) for row in rows])
-        return np.stack([np.where(same, 0.1, 0.9), np.where(same, 0.9, 0.1)], axis=1)
+    def read(self, rows: Sequence[Row]) -> list[Said | None]:
+        same = [len(row["question1"]) == len(row["question2"]) for row in rows]
+        labels = [PARAPHRASE.labels[each] for each in same]
+        return [Said(label, {"not_duplicate": 0.1, "duplicate": 0.1} | {label: 0.9}) for label in labels]
+
+    def facts(self) -> dict[str, object]:
+        return {"name": "echo"}
+
+    def trained_on(self) -> frozenset[str]:
+        return self._trained_on
+
+    def close(self) -> None:
+        pass
 
 
 def question_pair(label: int) -> dict[str, object]:
@@ -76,19 +94,19 @@ def question_pair(label: int) -> dict[str, object]:
 
 
 def test_a_disputed_row_goes_with_what_both_sides_say_and_agreement_is_counted() -> None:
-    judge = Verify(Subject(PARAPHRASE), VerifySettings(), Echo())
+    judge = Verify("verify", Subject(PARAPHRASE), VerifySettings(), Echo())
     kept, disputed = judge.judge_many([("1", question_pair(0)), ("2", question_pair(1))])
     assert kept is None
     assert disputed is not None
-    expected = {"label": "duplicate", "verifier": "not_duplicate", "probability": 0.9, "of the label": 0.1}
+    expected = {"label": "duplicate", "said": "not_duplicate", "probability": 0.9, "of the label": 0.1}
     assert json.loads(disputed.evidence) == expected
-    found = judge.facts()
+    found = judge.facts()["verify"]
     assert (found["rows"], found["agreement"]) == (2, 0.5)
     assert found["confusion"]["duplicate"] == {"not_duplicate": 1, "duplicate": 0}
 
 
 def test_an_unsure_verifier_disputes_nothing_below_the_confidence_asked_for() -> None:
-    judge = Verify(Subject(PARAPHRASE), VerifySettings(min_confidence=0.95), Echo())
+    judge = Verify("verify", Subject(PARAPHRASE), VerifySettings(min_confidence=0.95), Echo())
     assert judge.judge("1", question_pair(1)) is None
 
 
@@ -98,21 +116,50 @@ def test_real_rows_given_as_against_calibrate_unless_the_verifier_was_trained_on
 ) -> None:
     manifest = import_task("qqp", source=data_root / "qqp/train_9k.json", out=tmp_path / "real", n=300)
     subject = Subject(PARAPHRASE, against=(tmp_path / "real",))
-    judge = Verify(subject, VerifySettings(), Echo())
+    judge = Verify("verify", subject, VerifySettings(), Echo())
     judge.judge("1", question_pair(1))
-    assert "--against" not in str(judge.facts()["noise"])
-    checkpoint = tmp_path / "checkpoint"
-    checkpoint.mkdir()
-    inputs = {"inputs": {"parts": [[manifest.content_hash, 300, 300]]}}
-    (checkpoint / "synthgen.json").write_text(json.dumps(inputs), encoding="utf-8")
-    trained = Verify(replace(subject, verifier=checkpoint), VerifySettings(), Echo())
+    assert "--against" not in str(judge.facts()["verify"]["noise"])
+    trained = Verify("verify", subject, VerifySettings(), Echo(manifest.content_hash))
     trained.judge("1", question_pair(1))
-    assert "--against" in trained.facts()["noise"]
+    assert "--against" in trained.facts()["verify"]["noise"]
 
 
 def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"not a checkpoint folder: it has no config\.json"):
         open_verifier(tmp_path, PARAPHRASE)
+
+
+# --- answers -------------------------------------------------------------------------------------------------------
+
+
+def question(answer: str = "") -> Row:
+    answers = {"text": [answer] if answer else [], "answer_start": [0] if answer else []}
+    return {"id": "1", "title": "", "context": "The old port of Bergen.", "question": "Which port?", "answers": answers}
+
+
+def test_an_answer_comes_back_when_its_f1_reaches_the_threshold_and_none_when_there_is_none() -> None:
+    found = Agreement(SpanFormat(("answerable", "unanswerable")), min_f1=0.6)
+    assert found.add(question("old port of Bergen"), Said("the old port")) is None  # F1 2 * 1 * 0.5 / 1.5
+    assert found.add(question("old port of Bergen"), Said("Bergen")) == {
+        "answers": ["old port of Bergen"],
+        "said": "Bergen",
+        "f1": 0.4,
+    }
+    assert found.add(question(), Said("")) is None
+    assert found.add(question(), Said("Bergen")) == {"answers": [], "said": "Bergen", "f1": 0.0}
+    facts = found.facts(None)
+    assert (facts["rows"], facts["agreement"], facts["em"]) == (4, 0.5, 25.0)
+    assert facts["confusion"]["unanswerable"] == {"answerable": 1, "unanswerable": 1}
+
+
+def test_the_share_of_wrong_answers_follows_from_agreement_with_right_ones() -> None:
+    rng = np.random.default_rng(0)
+    held = 0
+    for draw in range(40):
+        agreed, known = rng.binomial(1000, 0.8 * 0.7), rng.binomial(500, 0.7)
+        noise = estimate_from_agreement(int(agreed), 1000, (int(known), 500), seed=draw)
+        held += noise.ci95[0] <= 0.2 <= noise.ci95[1]
+    assert held >= 34
 
 
 # --- the radar ------------------------------------------------------------------------------------------------------
