@@ -7,12 +7,14 @@ again gives the same state, which is how a run resumes and how verdicts are rema
 from __future__ import annotations
 
 import random
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
+from synthgen.cells import Ready, Tally
 from synthgen.engines import Reply, Request
 from synthgen.filters.base import Filter
+from synthgen.filters.screen import Screen
 from synthgen.formats.base import ParseError, Row
 from synthgen.ledger import Ledger, StoredReply, StoredVerdict
 from synthgen.slots import Ending, Script, Slot, Stems
@@ -25,70 +27,9 @@ LONGEST_DELAY = 30.0
 MIN_FAILED = 20
 MAX_FAILED_SHARE = 0.1
 """More failed slots than 20, and than a tenth of all that ended, stop the run."""
-IMAGINED = 4
-"""How many kept slots a cell's estimate starts from, so that the first rejection does not double what is asked."""
+JUDGED_AT_ONCE = 512
+"""How many slots are judged together when a run is resumed."""
 SURPLUS = Ending("rejected", "quota", "quota", "the label has its quota")
-
-
-@dataclass(slots=True)
-class Tally:
-    """Counts of one quota cell: how many are wanted, in flight, and how their slots ended."""
-
-    quota: int
-    open: int = 0
-    kept: int = 0
-    rejected: int = 0
-    failed: int = 0
-
-    @property
-    def ended(self) -> int:
-        """Slots that ended in any way."""
-        return self.kept + self.rejected + self.failed
-
-    @property
-    def acceptance(self) -> float:
-        """Share of ended slots that were kept, surplus rows counted as not; 0 when none has ended."""
-        return self.kept / self.ended if self.ended else 0.0
-
-    @property
-    def shortage(self) -> float:
-        """Rows still missing once the open slots end as slots of this cell have ended so far.
-
-        The share kept starts from a few imagined slots, all kept: exactly as many slots are opened as rows are wanted,
-        until rejections show that more are needed.
-        """
-        expected = (self.kept + IMAGINED) / (self.ended + IMAGINED)
-        return self.quota - self.kept - self.open * expected
-
-
-class Ready:
-    """Slots with a request to make, in runs of one template (step and label), for prefix caches."""
-
-    def __init__(self) -> None:
-        """Start with none."""
-        self._by_template: dict[tuple[int, str], deque[Slot]] = {}
-
-    def append(self, slot: Slot) -> None:
-        """Add a slot."""
-        self._by_template.setdefault((slot.step, slot.cell), deque()).append(slot)
-
-    def extend(self, slots: Iterable[Slot]) -> None:
-        """Add several slots."""
-        for slot in slots:
-            self.append(slot)
-
-    def next(self) -> Slot | None:
-        """Take a slot of the template that has waited longest until none of it is left; None when there are none."""
-        for template, slots in self._by_template.items():
-            slot = slots.popleft()
-            if not slots:
-                del self._by_template[template]
-            return slot
-        return None
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._by_template.clear()
 
 
 class Controller:
@@ -105,14 +46,15 @@ class Controller:
         script: Script,
     ) -> None:
         """Start with nothing kept; `resume` brings the state of an earlier process."""
-        self.task, self.filters, self.ledger, self.seed = task, filters, ledger, seed
+        self.task, self.ledger, self.seed = task, ledger, seed
+        self.filters, self._screen = filters, Screen(filters)
         self.script, self._stems = script, Stems(shared=script.shares_stems)
         self.tallies = {cell: Tally(quota) for cell, quota in quotas.items()}
         self.reasons: Counter[str] = Counter()
         self.attempts: Counter[str] = Counter()
         self.requests = 0
         self._slots: dict[int, Slot] = {}
-        self._ready = Ready()
+        self._ready, self._written = Ready(), list[Slot]()
         self._opened = 0
         self._before = (0, 0)
 
@@ -124,7 +66,7 @@ class Controller:
     @property
     def is_full(self) -> bool:
         """Say whether every cell has its quota."""
-        return all(tally.kept == tally.quota for tally in self.tallies.values())
+        return all(tally.is_full for tally in self.tallies.values())
 
     @property
     def requests_failing(self) -> bool:
@@ -155,7 +97,10 @@ class Controller:
                 self._advance(slot, reply)
             else:
                 self._count_unused(reply)
+            if len(self._written) >= JUDGED_AT_ONCE:
+                self.judge_written()
         self._reopen(unopened, until=None)
+        self.judge_written()
         self._ready.clear()
         self._ready.extend(slot for slot in self._slots.values() if not self._stems.waits(slot))
         self._before = self._endings()
@@ -171,6 +116,7 @@ class Controller:
 
     def next_request(self) -> Request | None:
         """Return the request that is worth most now: the next step of an open slot, else a slot of a short cell."""
+        self.judge_written()
         if self.is_full:
             return None
         while (slot := self._ready.next()) is not None:
@@ -197,11 +143,13 @@ class Controller:
 
     def _is_surplus(self, slot: Slot) -> bool:
         """Say whether a slot's cell is full, so that its row would be dropped, and nobody waits for its stem."""
-        tally = self.tallies[slot.cell]
-        return tally.kept == tally.quota and not self._stems.awaited(slot)
+        return self.tallies[slot.cell].is_full and not self._stems.awaited(slot)
 
     def take(self, reply: Reply, request: Request, key: str) -> None:
-        """Record the reply to a request, whose content address is `key`, and act on it."""
+        """Record the reply to a request, whose content address is `key`, and act on it.
+
+        A slot that it completes is judged by `judge_written`, or before the next request, with all others until then.
+        """
         number, step = reply.tag
         slot = self._slots.get(number)
         prompt = "" if slot is not None and slot.tries else request.prompt
@@ -253,7 +201,7 @@ class Controller:
         self._ready.extend(self._stems.written(slot))
         if not self.script.is_written(slot):
             return True
-        self._judge(slot)
+        self._written.append(slot)
         return False
 
     def _count(self, reply: Reply, *, bad: bool) -> None:
@@ -275,24 +223,27 @@ class Controller:
         for waiter in released:
             self._end(waiter, ending, {})
 
-    def _judge(self, slot: Slot) -> None:
-        try:
-            row = self.script.row(slot)
-        except ParseError as error:
-            self._end(slot, Ending("rejected", str(error), "parse", ""), dict(slot.texts))
+    def judge_written(self) -> None:
+        """Judge the slots whose texts are complete, in the order in which they became so."""
+        if not self._written:
             return
-        row_id = self.row_id(slot.number)
-        for filter_ in self.filters:
-            if (verdict := filter_.judge(row_id, row)) is not None:
-                self._end(slot, Ending("rejected", verdict.reason, filter_.name, verdict.evidence), row)
-                return
-        tally = self.tallies[slot.cell]
-        if tally.kept == tally.quota:
-            self._end(slot, SURPLUS, row)
-            return
-        for filter_ in self.filters:
-            filter_.remember(row_id, row)
-        self._end(slot, Ending("kept", "", "", ""), row)
+        written, self._written = self._written, []
+        rows: list[tuple[Slot, tuple[str, Row]]] = []
+        for slot in written:
+            try:
+                rows.append((slot, (self.row_id(slot.number), self.script.row(slot))))
+            except ParseError as error:
+                self._end(slot, Ending("rejected", str(error), "parse", ""), dict(slot.texts))
+        judged = self._screen.judged([row for _, row in rows])
+        for (slot, (row_id, row)), objection in zip(rows, judged, strict=True):
+            if objection is not None:
+                stage, verdict = objection
+                self._end(slot, Ending("rejected", verdict.reason, stage, verdict.evidence), row)
+            elif self.tallies[slot.cell].is_full:
+                self._end(slot, SURPLUS, row)
+            else:
+                self._screen.remember(row_id, row)
+                self._end(slot, Ending("kept", "", "", ""), row)
 
     def row_id(self, number: int) -> str:
         """Return the id of a slot's row: task, seed and slot number."""
@@ -311,7 +262,7 @@ class Controller:
 
     def _will_join(self, stem: int) -> bool:
         """Say whether a slot of a cell that is not full may still be opened for a stem."""
-        short = (cell for cell, tally in self.tallies.items() if tally.kept < tally.quota)
+        short = (cell for cell, tally in self.tallies.items() if not tally.is_full)
         return any(self.script.next_stem(cell) <= stem for cell in short)
 
     def close_open_slots(self) -> None:

@@ -219,6 +219,7 @@ def preview(
         for reply in served.run(next_request):
             controller.take(reply, in_flight.pop(reply.tag), "")
             spent.add(reply)
+    controller.judge_written()
     spent.kept = controller.kept
     console.stderr.print(f"{spent.projected(resolve_n(n, found))}, at {count} rows at a time", highlight=False)
     return [_shown(controller, item) for item in ledger.verdicts()]

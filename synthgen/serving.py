@@ -81,6 +81,7 @@ def serve(controller: Controller, engine: Engine, model: ResolvedModel, *, budge
                 bar.update(shown, completed=controller.kept, note=_note(controller, spent))
                 if last < ROWS_BEFORE_PROJECTION <= spent.kept and controller.kept < rows:
                     console.stderr.print(spent.projected(rows - before), highlight=False)
+        controller.judge_written()
         bar.update(shown, completed=controller.kept)
     if controller.is_full:
         controller.close_open_slots()

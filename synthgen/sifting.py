@@ -19,6 +19,7 @@ import pyarrow as pa
 from synthgen import console
 from synthgen.dataset import ROWS_PER_GROUP, Rejection
 from synthgen.filters.base import Edit, Filter, SetFilter, Verdict
+from synthgen.filters.screen import objections
 from synthgen.formats.base import Row
 from synthgen.opened import OpenedSet
 
@@ -134,11 +135,6 @@ def _compare(sieve: Sieve, filter_: Any) -> None:  # noqa: ANN401 - a SetFilter
 def _judge(sieve: Sieve, filters: Sequence[Filter]) -> Iterator[int]:
     """Give each batch to one filter after the other; yield how far the set is."""
     for numbers, rows in sieve.batches():
-        left = list(zip(numbers.tolist(), rows, strict=True))
-        for filter_ in filters:
-            verdicts = filter_.judge_many([(row["id"], row) for _, row in left])
-            for (number, _), verdict in zip(left, verdicts, strict=True):
-                if verdict is not None:
-                    sieve.drop(number, filter_.name, verdict)
-            left = [each for each, verdict in zip(left, verdicts, strict=True) if verdict is None]
+        for place, objection in objections(filters, [(row["id"], row) for row in rows]).items():
+            sieve.drop(int(numbers[place]), *objection)
         yield int(numbers[-1]) + 1

@@ -13,7 +13,7 @@ import json
 import random
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from synthgen.sentences import whole_sentences
 from synthgen.task import Step, Task
 from synthgen.teacher import Teacher
 
+STEMS_HELD = 4096
+"""How many stems' attributes are kept: each is drawn for several steps and slots, which come close together."""
 PASSAGE = "context"
 """The text that may be longer than a reply: what `max_tokens` cuts off in the middle of a sentence is left out."""
 
@@ -69,6 +71,7 @@ class Script:
         self.task, self.seed, self.structured = task, seed, structured
         self.grounding, self._teacher = grounding or Grounding(), teacher
         self._opened: Counter[str] = Counter()
+        self._attributes = lru_cache(STEMS_HELD)(self._draw_attributes)
 
     def open(self, number: int, cell: str) -> Slot:
         """Return a new slot: with shared stems the cell's next place in a stem, else a stem of its own."""
@@ -149,7 +152,7 @@ class Script:
         }
         return {**self._attributes(slot.stem), **label, **slot.texts}
 
-    def _attributes(self, stem: int) -> dict[str, str]:
+    def _draw_attributes(self, stem: int) -> dict[str, str]:
         draw = random.Random(f"{self.task.name}/{self.seed}/{stem}")
         return {name: attribute.draw(draw) for name, attribute in self.task.attributes.items()}
 

@@ -16,6 +16,9 @@ import numpy.typing as npt
 from synthgen.formats.base import Format, Row
 from synthgen.judges import Judging
 
+TEXTS_HELD = 1024
+"""How many texts a filter remembers what it found in: rows that share a text, as a premise, come close together."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -59,6 +62,9 @@ class Filter(Protocol):
 
     def judge_many(self, rows: Sequence[tuple[str, Row]]) -> list[Verdict | None]:
         """Return the verdicts of several rows, each as if the others were not there."""
+
+    def prepare(self, rows: Sequence[tuple[str, Row]]) -> None:
+        """Work out for several rows at once what `judge` will need of each; they are judged one by one next."""
 
     def remember(self, row_id: str, row: Row) -> None:
         """Take note of a row that was kept."""
@@ -108,6 +114,9 @@ class BaseFilter:
     def judge_many(self, rows: Sequence[tuple[str, Row]]) -> list[Verdict | None]:
         """Return one verdict after the other; a filter with a model judges them in one batch instead."""
         return [self.judge(row_id, row) for row_id, row in rows]
+
+    def prepare(self, rows: Sequence[tuple[str, Row]]) -> None:
+        """Nothing is cheaper for several rows at once."""
 
     def remember(self, row_id: str, row: Row) -> None:
         """Take note of nothing."""

@@ -46,10 +46,12 @@ class ExactDuplicates(BaseFilter):
         """Compare all texts of a row."""
         self._format = format_
         self._index, self._kept = HashIndex(), Blob()
+        self._judged = ("", b"")
 
     def judge(self, row_id: str, row: Row) -> Verdict | None:
         """Return a verdict naming the kept row with the same texts."""
         key = digest(self._format, row)
+        self._judged = (row_id, key)
         for number in self._index.find(np.frombuffer(key[:8], dtype=np.uint64)):
             kept = self._kept[number]
             if kept[:16] == key:
@@ -58,7 +60,7 @@ class ExactDuplicates(BaseFilter):
 
     def remember(self, row_id: str, row: Row) -> None:
         """Hold the row's hash and id."""
-        key = digest(self._format, row)
+        key = self._judged[1] if self._judged[0] == row_id else digest(self._format, row)
         self._index.add(np.frombuffer(key[:8], dtype=np.uint64), len(self._kept))
         self._kept.append(key + row_id.encode())
 

@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 _SMALLEST = 1 << 12
 _MOST_FULL = 0.75
-_WINDOW = np.arange(8)
-_TAG, _ROW = np.uint64(0xFFFFFFFF00000000), np.uint64(0xFFFFFFFF)
 
 
 class HashIndex:
@@ -31,15 +29,16 @@ class HashIndex:
 
     def find(self, keys: npt.NDArray[np.uint64]) -> list[int]:
         """Return the numbers of the rows that were added under any of the keys, ascending."""
-        tags, places = keys & _TAG, (keys >> self._shift).astype(np.int64)
+        view, shift, last = self._view, int(self._shift), self._size - 1
         found: set[int] = set()
-        while len(tags):
-            slots = self._table[(places[:, None] + _WINDOW) & (self._size - 1)]
-            hits = slots[((slots & _TAG) == tags[:, None]) & (slots != 0)]
-            found.update((hits & _ROW).tolist())
-            goes_on = slots.all(axis=1)
-            tags, places = tags[goes_on], places[goes_on] + len(_WINDOW)
-        return sorted(number - 1 for number in found)
+        # For the two dozen keys of a row, a plain loop takes less than numpy's calls do.
+        for key in keys.tolist():
+            place, tag = key >> shift, key >> 32
+            while entry := view[place]:
+                if entry >> 32 == tag:
+                    found.add((entry & 0xFFFFFFFF) - 1)
+                place = (place + 1) & last
+        return sorted(found)
 
     def add(self, keys: npt.NDArray[np.uint64], row: int) -> None:
         """Add a row under each of the keys."""

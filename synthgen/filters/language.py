@@ -8,13 +8,15 @@ is asked only about texts that the first doubts, so that it costs little. Both w
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
-from synthgen.filters.base import BaseFilter, Verdict
+from synthgen.filters.base import TEXTS_HELD, BaseFilter, Verdict
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -28,6 +30,7 @@ CONFIRM_BELOW = 0.1
 SAME = {"en": ("en", "pcm"), "ar": ("ar", "arz"), "zh": ("zh", "wuu", "yue"), "ms": ("ms", "id"), "id": ("id", "ms")}
 """Codes a model may give a language: varieties, creoles with its words, and Malay beside Indonesian."""
 
+_ASCII_WORD = re.compile(r"[^\sA-Za-z]*[A-Za-z]\S*")
 _SPACELESS = (
     (0x0E00, 0x0EFF),  # Thai, Lao
     (0x1000, 0x109F),  # Burmese
@@ -95,6 +98,8 @@ def judged_texts(texts: dict[str, str], min_words: int) -> dict[str, str]:
 
 def words(text: str) -> float:
     """Return the number of words that have letters; a letter of a script without spaces counts as half a word."""
+    if text.isascii():
+        return float(len(_ASCII_WORD.findall(text)))
     count = 0.0
     for word in text.split():
         spaceless = sum(any(first <= ord(letter) <= last for first, last in _SPACELESS) for letter in word)
@@ -102,6 +107,7 @@ def words(text: str) -> float:
     return count
 
 
+@lru_cache(TEXTS_HELD)
 def foreign(text: str, language: str, settings: LanguageSettings | None = None) -> str:
     """Return what language a text seems to be when both models say it is not in `language`, else an empty string.
 
@@ -111,6 +117,8 @@ def foreign(text: str, language: str, settings: LanguageSettings | None = None) 
     limits = settings or LanguageSettings()
     plain = " ".join(word for word in text.split() if any(map(str.isalpha, word))).lower()
     names = SAME.get(language, (language,))
+    if language in first_languages() and _is_surely(plain, names, limits.doubt_below):
+        return ""
     first = _first(plain)
     own = sum(first.get(name, 0.0) for name in names)
     if language in first_languages() and own >= limits.doubt_below:
@@ -122,6 +130,7 @@ def foreign(text: str, language: str, settings: LanguageSettings | None = None) 
     return f"{max(first, key=lambda name: first[name])}, {language} has {own:.2f} and {confirmed:.2f}"
 
 
+@cache
 def known_languages() -> frozenset[str]:
     """Return the languages that at least one of the models knows."""
     return first_languages() | second_languages()
@@ -137,6 +146,14 @@ def first_languages() -> frozenset[str]:
 def second_languages() -> frozenset[str]:
     """Return the languages of py3langid's model."""
     return frozenset(_second("a"))
+
+
+def _is_surely(text: str, names: Collection[str], share: float) -> bool:
+    """Say whether the first model gives one of these names alone the share: most texts, at little cost."""
+    # What the public `predict` does, without its arrays: the line end is fastText's own end of a text.
+    return any(
+        name.removeprefix("__label__") in names for _, name in _fasttext().f.predict(text + "\n", 1, share, "strict")
+    )
 
 
 def _first(text: str, *, count: int = 5) -> dict[str, float]:

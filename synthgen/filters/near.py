@@ -8,7 +8,7 @@ have: both rows stay, and the second is counted.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from synthgen.filters.base import BaseFilter, SetRows, Verdict
@@ -31,8 +31,14 @@ class NearDuplicates(BaseFilter):
         """Compare all texts of a row."""
         self._format, self._settings = format_, settings or NearSettings()
         self._index, self._kept = HashIndex(), Blob()
-        self._judged: tuple[str, Entry, Any] | None = None
+        self._prepared: dict[str, tuple[Entry, Any]] = {}
         self.contrasts = 0
+
+    def prepare(self, rows: Sequence[tuple[str, Row]]) -> None:
+        """Sketch several rows at once; `remember` needs a row's sketch after `judge`."""
+        entries = [Entry.of(self._format, row_id, row) for row_id, row in rows]
+        keys = band_keys(list(zip(*(entry.texts for entry in entries), strict=True)))
+        self._prepared = {entry.row_id: (entry, own) for entry, own in zip(entries, keys, strict=True)}
 
     def judge(self, row_id: str, row: Row) -> Verdict | None:
         """Return a verdict with the nearest kept row, how near it is, and by which measure."""
@@ -88,11 +94,10 @@ class NearDuplicates(BaseFilter):
         self.contrasts += len(contrasts - gone)
 
     def _entry(self, row_id: str, row: Row) -> tuple[Entry, Any]:
-        """Return a row's entry and keys; `remember` follows `judge` on the same row, so the last are kept."""
-        if self._judged is None or self._judged[0] != row_id:
-            entry = Entry.of(self._format, row_id, row)
-            self._judged = (row_id, entry, band_keys([[text] for text in entry.texts])[0])
-        return self._judged[1], self._judged[2]
+        """Return a row's entry and keys."""
+        if row_id not in self._prepared:
+            self.prepare([(row_id, row)])
+        return self._prepared[row_id]
 
 
 def evidence(old: Entry, measure: str, score: float) -> str:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
-from synthgen.filters.base import BaseFilter, Verdict
+from synthgen.filters.base import TEXTS_HELD, BaseFilter, Verdict
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -61,7 +62,7 @@ _TEMPLATES = (
     r"<(?:insert|your)\b[^>]*>",
     r"\blorem ipsum\b|_{4,}|\bTODO\b:|```|\"(?:premise|hypothesis|question|label|answer)\" *:",
 )
-_ASIDE = {"’": "'", "‘": "'", "“": '"', "”": '"'}
+_ASIDE = str.maketrans("’‘“”", "''\"\"")
 PROMPT_WORDS = 8
 """A row that shares this many words in a row with the prompt has copied from it."""
 
@@ -87,15 +88,18 @@ class Residue(BaseFilter):
         """Judge all texts of a row; `prompt` is the text of the task's prompt file, where it is known."""
         self._format = format_
         self._prompt = frozenset(_runs(prompt))
+        self._fault = lru_cache(TEXTS_HELD)(self._find_fault)
 
     def judge(self, row_id: str, row: Row) -> Verdict | None:
         """Return the first rule that a text breaks, with the words that show it."""
         for path, text in row_texts(self._format, row).items():
-            if found := residue(text):
+            if found := self._fault(text):
                 return Verdict(found[0], f"{path}: {found[1]}")
-            if copied := next((run for run in _runs(text) if run in self._prompt), None):
-                return Verdict("prompt leakage", f"{path}: {copied}")
         return None
+
+    def _find_fault(self, text: str) -> tuple[str, str] | None:
+        copied = next((run for run in _runs(text) if run in self._prompt), None)
+        return residue(text) or (("prompt leakage", copied) if copied else None)
 
 
 def residue(text: str) -> tuple[str, str] | None:
@@ -106,7 +110,7 @@ def residue(text: str) -> tuple[str, str] | None:
     >>> residue("Hypothesis: the man sleeps.")[0], residue("I'm sorry, but I can't stay for dinner.")
     ('template residue', None)
     """
-    plain = "".join(_ASIDE.get(letter, letter) for letter in text.strip())
+    plain = text.strip().translate(_ASIDE)
     for rule in _RULES:
         if found := rule.pattern.search(plain):
             return rule.reason, found[0].strip()

@@ -7,17 +7,20 @@ those that real rows keep: benchmarks/filters_planted.py counts how many of 20,0
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
-from synthgen.filters.base import BaseFilter, Verdict
+from synthgen.filters.base import TEXTS_HELD, BaseFilter, Verdict
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
 
 PHRASE_WORDS = 3
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Unicode's category Cc but for tab and line ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,10 @@ class Shape(BaseFilter):
         return None
 
 
+@lru_cache(TEXTS_HELD)
 def _judge_text(path: str, text: str, min_words: int, limits: ShapeLimits) -> Verdict | None:
     words = text.split()
-    if any(unicodedata.category(letter) == "Cc" and letter not in "\t\n\r" for letter in text):
+    if _CONTROL.search(text):
         return Verdict("control characters", path)
     if len(words) < min_words:
         return Verdict("too short", f"{path}: {len(words)} words")
