@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from synthgen import console
 from synthgen.errors import UserError, unknown
@@ -198,8 +199,7 @@ def inspect_set(
 
     Example: synthgen inspect runs/mnli --like runs/mnli-real
     """
-    from synthgen.disclosures import flatten
-    from synthgen.inspection import PAGE_NAME, inspect
+    from synthgen.inspection import PAGE_NAME, inspect, sheets
 
     manifest = inspect(folder, like=like, sample=sample, csv=csv, judged=judged)
     if csv is not None:
@@ -208,9 +208,17 @@ def inspect_set(
     _print_manifest(manifest, folder, as_json)
     if as_json:
         return
-    for name in ("artefacts", "shape", "diversity", "judged"):
-        for key, value in flatten({name: manifest.checks[name]} if name in manifest.checks else {}):
-            console.stdout.print(f"  {key}: {value}", markup=False, highlight=False)
+    for sheet in sheets(folder):
+        table = Table(title=Text(sheet.title), caption=Text(sheet.note), title_justify="left", caption_justify="left")
+        table.box, table.show_header = None, any(sheet.columns)
+        for number, column in enumerate(sheet.columns):
+            number_or_name = sheet.is_number(number) or number == 0
+            table.add_column(
+                Text(column), justify="right" if sheet.is_number(number) else "left", no_wrap=number_or_name
+            )
+        for row in sheet.rows:
+            table.add_row(*map(Text, row))
+        console.stdout.print("", table)
     console.stdout.print(f"page: {folder / PAGE_NAME}", highlight=False)
 
 

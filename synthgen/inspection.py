@@ -21,7 +21,6 @@ from rapidfuzz import fuzz, process
 
 from synthgen.datacard import write_card
 from synthgen.dataset import Manifest, dataset_format, finish, read_manifest, read_rows, write_atomically
-from synthgen.disclosures import flatten
 from synthgen.errors import UserError
 from synthgen.figures import figures
 from synthgen.formats import Format
@@ -29,6 +28,7 @@ from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
 from synthgen.judging import read_judged, write_sample
 from synthgen.likeness import measure
+from synthgen.sheets import Sheet, counts, findings, nearest_pairs
 
 PAGE_NAME = "inspect.html"
 MAX_ROWS = 100_000
@@ -86,10 +86,16 @@ def nearest(format_: Format, rows: Sequence[Row], *, seed: int = 0) -> list[dict
     ]
 
 
+def sheets(folder: Path) -> list[Sheet]:
+    """Return everything that the page shows as tables, for a terminal."""
+    manifest = read_manifest(folder)
+    pairs = nearest(dataset_format(manifest), list(islice(read_rows(folder), MAX_ROWS)))
+    return [*counts(manifest), *findings(manifest), nearest_pairs(pairs)]
+
+
 def render(manifest: Manifest, pairs: Sequence[dict[str, Any]]) -> str:
     """Return the page: self-contained, everything from data escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    pictures = {name: Markup(svg) for name, svg in figures(manifest).items()}
-    tables = {name: flatten(facts) for name, facts in manifest.checks.items() if isinstance(facts, dict)}
-    return template.render(m=manifest, pictures=pictures, tables=tables, pairs=pairs)
+    pictures = [Markup(svg) for svg in figures(manifest).values()]
+    return template.render(m=manifest, pictures=pictures, sheets=[*findings(manifest), nearest_pairs(pairs)])

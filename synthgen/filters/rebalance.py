@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,8 +45,7 @@ class Rebalance(BaseFilter):
         assert subject.like is not None, "the plan runs this filter only with a real set"
         self._format, self._settings = subject.format, settings
         self._real = sample_rows(subject.like, MAX_ROWS)
-        self._targets: dict[str, float] = {}
-        self._dropped = 0
+        self._gains: dict[str, float] = {}
 
     def judge(self, row_id: str, row: Row) -> Verdict | None:
         """Let a row alone stay: what gives labels away is seen in a whole set only."""
@@ -67,30 +67,35 @@ class Rebalance(BaseFilter):
         gone: dict[int, Verdict] = {}
         for part in (order[number::parts] for number in range(parts)):
             real = baselines(self._format, self._real[: len(part)])
-            self._targets = {name: round(found.accuracy + self._settings.margin, 2) for name, found in real.items()}
-            for place, verdict in give_aways(self._format, [rows[i] for i in part], self._targets).items():
+            margin = self._settings.margin
+            self._gains = {name: round(found.accuracy - found.majority + margin, 2) for name, found in real.items()}
+            for place, verdict in give_aways(self._format, [rows[i] for i in part], self._gains).items():
                 gone[part[place]] = verdict
-        self._dropped += len(gone)
         return gone
 
     def facts(self) -> dict[str, Any]:
-        """Return how many rows went and what was aimed at."""
-        return {"dropped": self._dropped, "accuracy at most": self._targets}
+        """Return what was aimed at: points over guessing, by baseline."""
+        return {"gain at most": self._gains}
 
 
-def give_aways(format_: Format, rows: Sequence[Row], targets: Mapping[str, float]) -> dict[int, Verdict]:
-    """Return the verdicts, by place, of the rows to drop so that no baseline exceeds its target in percent."""
+def give_aways(format_: Format, rows: Sequence[Row], gains: Mapping[str, float]) -> dict[int, Verdict]:
+    """Return the verdicts, by place, of the rows to drop so that no baseline gains more over guessing.
+
+    `gains` are points over always saying the commonest label, by baseline.
+    """
     gone: dict[int, Verdict] = {}
     kept = list(range(len(rows)))
     while len(kept) > LEAST_LEFT * len(rows):
         left = [rows[place] for place in kept]
         found = guesses(format_, left)
-        excess = {name: 100 * _right(format_, left, found[name]) - target for name, target in targets.items()}
+        cells = Counter(map(format_.cell, left))
+        majority = 100 * cells.most_common(1)[0][1] / len(left)
+        excess = {name: 100 * _right(format_, left, found[name]) - majority - gain for name, gain in gains.items()}
         worst = max(excess, key=lambda name: excess[name], default="")
         if not worst or excess[worst] <= 0:
             break
         # Without k rows that were guessed right, (a n - k) / (n - k) are: equal to the target for this k.
-        needed = math.ceil(len(left) * excess[worst] / (100 - targets[worst]))
+        needed = math.ceil(len(left) * excess[worst] / max(1.0, 100 - majority - gains[worst]))
         count = min(needed, math.ceil(SHARE_AT_ONCE * len(left)))
         for place, sure in _easiest(format_, left, found[worst], count).items():
             evidence = f"{worst} gives '{format_.cell(left[place])}' at {sure:.2f}"

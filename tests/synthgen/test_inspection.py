@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from synthgen.cli import app
 from synthgen.dataset import read_manifest, read_rows
 from synthgen.errors import UserError
-from synthgen.inspection import PAGE_NAME, inspect, nearest
+from synthgen.inspection import PAGE_NAME, inspect, nearest, sheets
 from synthgen.likeness import compression_ratio, distance, self_repetition
 from synthgen.real import import_task
+from synthgen.sheets import Sheet
 from synthgen.statistics import self_bleu
 
 
@@ -33,6 +35,7 @@ def judge(path: Path, answer: dict[str, str]) -> None:
 def test_the_page_shows_the_cards_figures_and_escapes_what_rows_say(sample_set: Path) -> None:
     manifest = inspect(sample_set, like=sample_set)
     page = (sample_set / PAGE_NAME).read_text(encoding="utf-8")
+    assert "Artefacts: like the real set" in page
     assert (sample_set / "figures" / "funnel.svg").read_text(encoding="utf-8") in page
     assert "<script" not in page
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
@@ -103,3 +106,19 @@ def test_self_bleu_is_the_mean_sentence_bleu_of_sacrebleu_against_all_other_text
     bleu = BLEU(effective_order=True)
     scores = [bleu.sentence_score(text, texts[:i] + texts[i + 1 :]).score for i, text in enumerate(texts)]
     assert self_bleu(texts)["value"] == round(sum(scores) / len(scores), 2)
+
+
+def test_the_terminal_shows_the_tables_of_the_page(sample_set: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inspect(sample_set, like=sample_set)
+    app(["inspect", str(sample_set), "--like", str(sample_set)], standalone_mode=False)
+    told = capsys.readouterr().out
+    for sheet in sheets(sample_set):
+        assert sheet.title in told
+        assert all(len(row) == len(sheet.columns) for row in sheet.rows)
+    assert "hypothesis-only" in told
+    assert "Nearest pairs" in (sample_set / PAGE_NAME).read_text(encoding="utf-8")
+
+
+def test_numbers_stand_on_the_right_and_what_was_not_measured_is_a_dash() -> None:
+    sheet = Sheet("t", ("", "a", "b"), (("x", "1,000", "53.6 (49.1 to 58.0)"), ("y", "–", "+0.1")))
+    assert [sheet.is_number(column) for column in range(3)] == [False, True, True]
