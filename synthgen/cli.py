@@ -90,11 +90,12 @@ def make(
 
     Example: synthgen make --task mnli --engine endpoint --model http://localhost:8000/v1 --preview 5
     """
-    from synthgen import generate
+    from synthgen import generate, runs
+    from synthgen.previewing import preview as show
 
-    model = model or generate.DEFAULT_MODEL
+    model = model or runs.DEFAULT_MODEL
     if preview:
-        shown = generate.preview(
+        shown = show(
             task,
             n=n,
             model=model,
@@ -129,7 +130,7 @@ def make(
         timeout=timeout,
         ray=ray,
     )
-    _print_manifest(manifest, out or generate.default_folder(task, n, seed), as_json)
+    _print_manifest(manifest, out or runs.default_folder(task, n, seed), as_json)
 
 
 @app.command(name="import")

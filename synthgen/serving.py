@@ -7,6 +7,7 @@ rows: what the whole run will take. Neighbours: `controller` decides what to ask
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from synthgen import console
@@ -57,11 +58,8 @@ def check_requests(controller: Controller, engine: Engine) -> None:
             texts |= dict.fromkeys(step.fields, PLACEHOLDER)
 
 
-def serve(controller: Controller, engine: Engine, model: ResolvedModel, *, budget: int, rows: int) -> None:
-    """Feed the engine from the controller until the quotas are full or the request budget is spent.
-
-    Raises IncompleteError when the server is gone or too many requests fail.
-    """
+def answered(controller: Controller, engine: Engine, *, budget: int) -> Iterator[tuple[Reply, Request]]:
+    """Feed the engine from the controller until its request budget is spent; yield replies with their requests."""
     in_flight: dict[tuple[int, int], Request] = {}
 
     def next_request() -> Request | None:
@@ -70,11 +68,20 @@ def serve(controller: Controller, engine: Engine, model: ResolvedModel, *, budge
             in_flight[request.tag] = request
         return request
 
+    for reply in engine.run(next_request):
+        yield reply, in_flight.pop(reply.tag)
+
+
+def serve(controller: Controller, engine: Engine, model: ResolvedModel, *, budget: int, rows: int) -> None:
+    """Feed the engine from the controller until the quotas are full or the request budget is spent.
+
+    Raises IncompleteError when the server is gone or too many requests fail.
+    """
     before, spent, shown_at = controller.kept, Spent(), 0.0
     with console.progress() as bar:
         shown = bar.add_task(f"make {controller.task.name}", total=rows, completed=before, note="")
-        for reply in engine.run(next_request):
-            _take(controller, reply, in_flight.pop(reply.tag), model)
+        for reply, request in answered(controller, engine, budget=budget):
+            _take(controller, reply, request, model)
             spent.add(reply)
             if (now := time.monotonic()) - shown_at > SECONDS_BETWEEN_UPDATES:
                 shown_at, last, spent.kept = now, spent.kept, controller.kept - before

@@ -13,8 +13,9 @@ from synthgen.dataset import Manifest, dataset_format, read_rows, scale_counts
 from synthgen.engines import Request
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.formats.choice import ChoiceFormat
-from synthgen.generate import make, open_script
+from synthgen.generate import make
 from synthgen.real.sources import SOURCES
+from synthgen.runs import open_script
 from synthgen.slots import Script, Slot
 from synthgen.task import load_task, task_names
 

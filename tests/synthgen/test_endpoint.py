@@ -19,7 +19,8 @@ from synthgen.dataset import Manifest, read_manifest, read_rows
 from synthgen.engines import Reply, Request, Sampling, open_engine
 from synthgen.engines.endpoint import EndpointEngine, Limit, resolve_endpoint
 from synthgen.errors import IncompleteError, UserError
-from synthgen.generate import make, preview
+from synthgen.generate import make
+from synthgen.previewing import preview
 from synthgen.story import why
 from tests.mock_endpoint import Faults, MockEndpoint, serving
 

@@ -11,9 +11,10 @@ from synthgen.dataset import read_rows
 from synthgen.engines import Request
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import UserError
-from synthgen.generate import make, open_script
+from synthgen.generate import make
 from synthgen.grounding import read_grounding
 from synthgen.real import import_task
+from synthgen.runs import open_script
 from synthgen.task import load_task
 from synthgen.teacher import Teacher
 from tests.synthgen.scripts import sentence

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgen import generate
+from synthgen import made, runs
 from synthgen.dataset import Manifest, read_manifest, read_rejected, read_rows, scale_counts
 from synthgen.engines import Request
 from synthgen.engines.scripted import ScriptedEngine
@@ -210,7 +210,7 @@ def test_stored_replies_are_parsed_and_filtered_anew_without_a_model_when_their_
 ) -> None:
     first = run(tiny_model, tmp_path / "out", n=20)
     assert first.parser_hash == parser_version()
-    monkeypatch.setattr(generate, "parser_version", lambda: "0" * 64)
+    monkeypatch.setattr(runs, "parser_version", lambda: "0" * 64)
     engine = ScriptedEngine(lambda request: pytest.fail("the model was asked"))
     again = make("mnli", n=20, model=tiny_model, engine="scripted", out=tmp_path / "out", decoding="plain",
                  started_engine=engine)  # fmt: skip
@@ -235,7 +235,7 @@ def test_a_parser_that_reads_less_than_the_one_before_asks_for_what_is_now_missi
         read(self, slot, reply)
 
     monkeypatch.setattr(Script, "read", reads_less)
-    monkeypatch.setattr(generate, "parser_version", lambda: "1" * 64)
+    monkeypatch.setattr(runs, "parser_version", lambda: "1" * 64)
     again = run(tiny_model, tmp_path / "out", n=20)
     assert again.kept == 20
     assert again.rejected["not that one"] == again.attempts["bad"] == 1
@@ -267,7 +267,7 @@ def test_a_full_disk_while_the_set_is_written_leaves_the_ledger_and_the_same_com
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(generate, "write_rows", full)
+        patch.setattr(made, "write_rows", full)
         with pytest.raises(IncompleteError, match=r"No space left on device: make room .* 20 of 20 rows are kept"):
             run(tiny_model, tmp_path / "out", n=20)
     assert not (tmp_path / "out" / "synthgen.json").exists()

@@ -1,0 +1,125 @@
+"""What a run of `synthgen make` is: its settings, what its slots ask for, its controller and its engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from synthgen import console
+from synthgen.controller import Controller
+from synthgen.dataset import scale_counts
+from synthgen.engines import Engine, open_engine
+from synthgen.errors import UserError
+from synthgen.filters import Subject
+from synthgen.filters.plan import Plan
+from synthgen.formats.tags import TagsFormat
+from synthgen.grounding import read_grounding
+from synthgen.ledger import Ledger
+from synthgen.packs import PREFIX, ResolvedModel
+from synthgen.slots import Script, parser_version
+from synthgen.task import Task, find_task
+from synthgen.teacher import Teacher
+
+DEFAULT_MODEL = "Qwen/Qwen3-4B-Instruct-2507"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The settings of one run that determine its rows; another value of any of them is another run."""
+
+    task: Task
+    n: int
+    model: ResolvedModel
+    engine: str
+    seed: int
+    script: Script
+    plan: Plan
+    subject: Subject
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the ledger compares before it resumes."""
+        return {
+            "task": self.task.name,
+            "n": self.n,
+            "model": self.model.ref,
+            "revision": self.model.revision,
+            "engine": self.engine,
+            "seed": self.seed,
+            "decoding": "json" if self.script.structured else "plain",
+            "prompt_hash": self.task.prompt_hash,
+            **self.script.grounding.settings(),
+        }
+
+    def versions(self) -> dict[str, str]:
+        """Return what verdicts follow from beside the replies: the versions of the parser and of the filters."""
+        return {"parser": parser_version(), "filters": self.plan.hash()}
+
+
+def open_script(
+    task: str,
+    *,
+    seed: int,
+    structured: bool,
+    shots: Path | None = None,
+    passages: Path | None = None,
+    teacher: Path | None = None,
+) -> Script:
+    """Return what the slots of a task ask for, with the real text and the teacher it is given.
+
+    A teacher brings its tag set, which becomes that of the task. Raises UserError where one is missing or of no use.
+    """
+    found = find_task(task)
+    if (teacher is not None) != isinstance(found.format, TagsFormat):
+        needs = "needs --teacher CKPT, a token classifier made by evaluator train" if teacher is None else "has no use"
+        raise UserError(f"{task} {needs}" + ("" if teacher is None else f" for --teacher {teacher}: it is not tagged"))
+    grounding = read_grounding(found, shots=shots, passages=passages, seed=seed)
+    if teacher is None or not isinstance(found.format, TagsFormat):
+        return Script(found, seed=seed, structured=structured, grounding=grounding)
+    tagger = Teacher(teacher)
+    found = replace(found, format=TagsFormat(found.format.columns, tagger.labels))
+    grounding = replace(grounding, parents=(*grounding.parents, tagger.parent()))
+    return Script(found, seed=seed, structured=structured, grounding=grounding, teacher=tagger)
+
+
+def resolve_n(n: int | str, task: Task) -> int:
+    """Return the number of rows that `--n` asks for.
+
+    >>> resolve_n("10x", find_task("mnli"))
+    3927020
+    """
+    if n in ("real", "10x"):
+        return task.real_size * (10 if n == "10x" else 1)
+    try:
+        number = int(n)
+    except ValueError:
+        raise UserError(f"--n '{n}' is not a number; give a whole number, 'real' or '10x'") from None
+    if number < 1:
+        raise UserError(f"--n {number} is less than 1; give a whole number, 'real' or '10x'")
+    return number
+
+
+def is_structured(decoding: str | None, model: str) -> bool:
+    """Say whether replies are to be JSON objects, by what was asked for or else by the model; UserError if neither."""
+    if decoding not in (None, "plain", "json"):
+        raise UserError(f"--decoding '{decoding}' is neither 'plain' nor 'json'")
+    # Measured (LOG.md): the bundled 135M model keeps more rows per second from plain few-shot completion.
+    return decoding == "json" or (decoding is None and not model.startswith(PREFIX))
+
+
+def default_folder(task: str, n: int | str, seed: int) -> Path:
+    """Return where a set goes when no folder is named."""
+    return Path("runs") / f"{task}-n{resolve_n(n, find_task(task))}-s{seed}"
+
+
+def open_controller(run: Run, ledger: Ledger) -> Controller:
+    """Return a controller with nothing kept, and with fresh filters."""
+    quotas = scale_counts(run.task.label_counts, run.n)
+    filters = run.plan.build(run.subject)
+    return Controller(run.task, quotas, seed=run.seed, filters=filters, ledger=ledger, script=run.script)
+
+
+def start_engine(run: Run, timeout: float, ray: str | None) -> Engine:
+    """Say which model it is, its licence first of all, and return the engine started."""
+    console.stderr.print(f"model {run.model.ref} ({run.model.licence}), engine {run.engine}: starting", highlight=False)
+    return open_engine(run.engine, run.model, seed=run.seed, timeout=timeout, ray=ray)
