@@ -276,6 +276,17 @@ def test_at_full_size_the_control_arm_is_one_run_for_all_targets(arguments: dict
     assert {cell.target.name: cell.arm_n for cell in cells}["tatoeba"] == 0 < cells[0].arm_n <= cells[0].size
 
 
+def test_a_checkpoint_with_another_vocabulary_than_its_tokenizers_is_refused(
+    arguments: dict[str, Any], datasets: dict[str, Path], tmp_path: Path
+) -> None:
+    torn = Path(shutil.copytree(arguments["model"], tmp_path / "torn"))
+    values = json.loads((torn / "tokenizer.json").read_text(encoding="utf-8"))
+    values["model"]["vocab"] |= {f"piece{i}": len(values["model"]["vocab"]) + i for i in range(50)}
+    (torn / "tokenizer.json").write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(UserError, match=r"torn: the tokenizer knows \d+ pieces and the model \d+; they do not match"):
+        evaluator.train(datasets["real"], out=tmp_path / "out", model=str(torn), recipe=arguments["recipe"])
+
+
 def test_a_ready_model_takes_the_place_of_the_base(
     arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
 ) -> None:
