@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from synthgen import console
+from synthgen import console, printing
 from synthgen.errors import UserError, unknown
 
 app = console.new_app("synthgen", "Task-formatted synthetic training data, matched in size to the real sets.")
@@ -39,15 +37,7 @@ def tasks(as_json: Json = False) -> None:
     """
     from synthgen.task import tasks as all_tasks
 
-    facts = all_tasks()
-    if as_json:
-        console.print_json(facts)
-        return
-    table = Table("task", "format", "real size", "labels", "source", box=None)
-    for fact in facts:
-        labels = ", ".join(f"{name} {count:,}" for name, count in fact["label_counts"].items())
-        table.add_row(fact["name"], fact["format"], f"{fact['real_size']:,}", labels, fact["source"])
-    console.stdout.print(table)
+    printing.print_tasks(all_tasks(), as_json)
 
 
 @app.command()
@@ -108,7 +98,7 @@ def make(
             count=preview,
             timeout=timeout,
         )
-        _print_preview(shown, as_json)
+        printing.print_preview(shown, as_json)
         return
     manifest = generate.make(
         task,
@@ -130,7 +120,7 @@ def make(
         timeout=timeout,
         ray=ray,
     )
-    _print_manifest(manifest, out or runs.default_folder(task, n, seed), as_json)
+    printing.print_manifest(manifest, out or runs.default_folder(task, n, seed), as_json)
 
 
 @app.command(name="import")
@@ -151,7 +141,7 @@ def import_task(
     from synthgen.real import import_task as run_import
 
     where = source if source in ("hub", "sample") else Path(source)
-    _print_manifest(run_import(task, source=where, out=out, n=n, seed=seed), out, as_json)
+    printing.print_manifest(run_import(task, source=where, out=out, n=n, seed=seed), out, as_json)
 
 
 @app.command(name="filter")
@@ -184,7 +174,7 @@ def filter_set(
         like=like,
         origin=origin,
     )
-    _print_manifest(manifest, out, as_json)
+    printing.print_manifest(manifest, out, as_json)
 
 
 @app.command(name="inspect")
@@ -206,20 +196,10 @@ def inspect_set(
     if csv is not None:
         console.stdout.print(f"{sample} rows without labels in {csv}; fill in 'judged', then --judged {csv}")
         return
-    _print_manifest(manifest, folder, as_json)
+    printing.print_manifest(manifest, folder, as_json)
     if as_json:
         return
-    for sheet in sheets(folder):
-        table = Table(title=Text(sheet.title), caption=Text(sheet.note), title_justify="left", caption_justify="left")
-        table.box, table.show_header = None, any(sheet.columns)
-        for number, column in enumerate(sheet.columns):
-            number_or_name = sheet.is_number(number) or number == 0
-            table.add_column(
-                Text(column), justify="right" if sheet.is_number(number) else "left", no_wrap=number_or_name
-            )
-        for row in sheet.rows:
-            table.add_row(*map(Text, row))
-        console.stdout.print("", table)
+    printing.print_sheets(sheets(folder))
     console.stdout.print(f"page: {folder / PAGE_NAME}", highlight=False)
 
 
@@ -256,7 +236,7 @@ def translate(
         console.print_json([asdict(manifest) for manifest in made])
         return
     for manifest in made:
-        _print_manifest(manifest, out if len(made) == 1 else out / manifest.language, as_json)
+        printing.print_manifest(manifest, out if len(made) == 1 else out / manifest.language, as_json)
 
 
 @app.command()
@@ -268,16 +248,7 @@ def why(folder: Folder, row_id: Annotated[str, typer.Argument(metavar="ID")], as
     from synthgen.story import why as tell
 
     story = tell(folder, row_id)
-    if as_json:
-        console.print_json(story)
-        return
-    console.stdout.print(f"[bold]{story['id']}[/]: {story['verdict']} {story['reason']}", highlight=False)
-    for name in ("stage", "evidence", "row"):
-        console.stdout.print(f"  {name}: {story[name]}", markup=False, highlight=False)
-    for reply in story["replies"]:
-        console.stdout.print(
-            f"  step {reply['step']} ({reply['outcome']}): {reply['text']!r}", markup=False, highlight=False
-        )
+    printing.print_story(story, as_json)
 
 
 @app.command()
@@ -302,21 +273,9 @@ def card(
         report = {"faults": datacard.check(folder)}
     else:
         report = {"card": str(datacard.card(folder)), "faults": []}
-    if as_json:
-        console.print_json(report)
-    else:
-        _print_card_report(report)
+    printing.print_card_report(report, as_json)
     if report["faults"]:
         raise typer.Exit(UserError.exit_code)
-
-
-def _print_card_report(report: dict[str, Any]) -> None:
-    console.print_lines(report["faults"])
-    if "card" in report:
-        console.print_lines([report["card"]])
-    elif not report["faults"]:
-        done = f"{len(report['recomputed'])} figures and files recomputed" if "recomputed" in report else "disclosed"
-        console.print_lines([f"no fault: {done}", *(f"not recomputed: {x}" for x in report.get("not_recomputed", ()))])
 
 
 @app.command()
@@ -334,11 +293,7 @@ def publish(
     from synthgen.publish import publish as run_publication
 
     published = run_publication(folder, to=to, private=private, dry_run=dry_run)
-    if as_json:
-        console.print_json(published.to_json())
-        return
-    console.print_lines(f"{size:>12,} bytes  {name}" for name, size in published.files.items())
-    console.print_lines([*(f"step: {step}" for step in published.steps), f"{published.to}: {published.status}"])
+    printing.print_published(published, as_json)
 
 
 @app.command()
@@ -362,42 +317,7 @@ def packs(
         else:
             console.stdout.print("\n".join(f"{pack}: {folder}" for pack, folder in pulled.items()), highlight=False)
         return
-    facts = [pack.facts() for pack in library.PACKS.values()]
-    if as_json:
-        console.print_json(facts)
-        return
-    table = Table("pack", "kind", "licence", "what it is", "in the cache", box=None)
-    for fact in facts:
-        shown = (str(fact[key]) for key in ("name", "kind", "licence", "derived"))
-        table.add_row(*shown, "yes" if fact["cached"] else "no")
-    console.stdout.print(table)
-
-
-def _print_manifest(manifest: Any, folder: Path, as_json: bool) -> None:  # noqa: ANN401 - imported lazily
-    from dataclasses import asdict
-
-    if as_json:
-        console.print_json(asdict(manifest))
-        return
-    rejected = ", ".join(f"{reason} {count}" for reason, count in manifest.rejected.items()) or "none"
-    labels = ", ".join(f"{label} {count}" for label, count in manifest.label_counts.items())
-    console.stdout.print(
-        f"[bold]{folder}[/]: {manifest.kept} {manifest.origin} {manifest.task} examples ({labels})\n"
-        f"asked {manifest.asked} = kept {manifest.kept} + rejected {sum(manifest.rejected.values())} "
-        f"+ failed {manifest.failed}; rejected: {rejected}",
-        highlight=False,
-    )
-
-
-def _print_preview(shown: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        console.print_json(shown)
-        return
-    for item in shown:
-        console.stdout.rule(f"{item['id']} ({item['label']})")
-        for request, reply in zip(item["prompts"], item["replies"], strict=True):
-            console.stdout.print(f"{request}\n[→] {reply!r}\n", markup=False, highlight=False)
-        console.stdout.print(f"row: {item['row']}\nverdict: {item['verdict']}", markup=False, highlight=False)
+    printing.print_packs([pack.facts() for pack in library.PACKS.values()], as_json)
 
 
 def main() -> None:
