@@ -33,7 +33,7 @@ from unittest.mock import patch
 import aiohttp
 
 from synthgen import generate, made
-from synthgen.engines.endpoint import MAX_LIMIT
+from synthgen.engines.limit import MAX_LIMIT
 from synthgen.likeness import measure
 from tests.mock_endpoint import WORDS
 

@@ -30,7 +30,7 @@ def resolve_model(engine: str, ref: str, *, timeout: float) -> ResolvedModel:
     """Return the model that a reference means to an engine: a folder, what a server serves, or a file of replies."""
     check_engine(engine)
     if engine == "endpoint":
-        from synthgen.engines.endpoint import resolve_endpoint
+        from synthgen.engines.address import resolve_endpoint
 
         return resolve_endpoint(ref, timeout=timeout)
     if ref.startswith(("http://", "https://")):

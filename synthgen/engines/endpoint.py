@@ -13,106 +13,33 @@ so that it goes nowhere else.
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import time
 from collections import deque
 from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synthgen.engines.base import NextRequest, Reply, Request, Sampling
-from synthgen.errors import IncompleteError, UserError, missing_package
+from synthgen.engines.base import NextRequest, Reply, Request
+from synthgen.engines.completions import (
+    KEYS,
+    LONGEST_PAUSE,
+    api_key,
+    body,
+    completion,
+    error_message,
+    load_aiohttp,
+    open_session,
+    pause_seconds,
+)
+from synthgen.engines.limit import Limit
+from synthgen.errors import IncompleteError, UserError
 from synthgen.packs import ResolvedModel
 
 if TYPE_CHECKING:
     import aiohttp
 
-SCHEMES = ("http://", "https://")
-FIRST_LIMIT = 32
-MAX_LIMIT = 256
-LONGEST_PAUSE = 30.0
 TIMEOUTS_IN_A_ROW = 8
 """Fewer say nothing of the server: the last requests of a run may all be slow ones."""
-_KEYS = ("SYNTHGEN_API_KEY", "OPENAI_API_KEY")
-
-
-@dataclass(slots=True)
-class Limit:
-    """How many requests may be in flight: doubles a round until the server is busy, then grows by one a round.
-
-    >>> limit = Limit()
-    >>> limit.good(); limit.now
-    33
-    >>> limit.busy(sent=1.0, now=2.0); limit.busy(sent=1.5, now=2.1); limit.now
-    16
-    """
-
-    _size: float = FIRST_LIMIT
-    _steady: bool = False
-    _cut_at: float = 0.0
-
-    @property
-    def now(self) -> int:
-        """Requests that may be in flight."""
-        return int(self._size)
-
-    def good(self) -> None:
-        """Grow after a reply."""
-        self._size = min(MAX_LIMIT, self._size + (1 / self._size if self._steady else 1))
-
-    def busy(self, *, sent: float, now: float) -> None:
-        """Halve, once for all requests that were sent before the last cut."""
-        if sent >= self._cut_at:
-            self._size, self._steady, self._cut_at = max(1.0, self._size / 2), True, now
-
-    def late(self) -> None:
-        """Take a tenth off after a timeout: one costs little, a wave of them says that the server is swamped."""
-        self._size = max(1.0, self._size * 0.9)
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a server is and which of its models is meant; without a name its only one."""
-
-    url: str
-    name: str
-
-
-def parse_address(ref: str) -> Address:
-    """Return the parts of `http://host:port/v1[#NAME]`; UserError for another shape, or one with a password in it.
-
-    >>> parse_address("http://localhost:8000/v1/#tiny")
-    Address(url='http://localhost:8000/v1', name='tiny')
-    """
-    url, _, name = ref.partition("#")
-    host = url.partition("://")[2].partition("/")[0]
-    if not url.startswith(SCHEMES) or not host:
-        raise UserError(f"--model '{ref}' is no endpoint; give http://host:port/v1 or http://host:port/v1#NAME")
-    if "@" in host or "?" in url:
-        raise UserError(f"the address of an endpoint holds no password or query; put the key into {_KEYS[0]}")
-    return Address(url.rstrip("/"), name)
-
-
-def resolve_endpoint(ref: str, *, timeout: float) -> ResolvedModel:
-    """Return the model that a server serves: its name stands for it everywhere, the host nowhere.
-
-    Raises UserError when the server has several models and none is named, or has no such model, IncompleteError when
-    it does not answer.
-    """
-    address = parse_address(ref)
-    names = asyncio.run(_model_names(address.url, timeout))
-    if address.name and (names is None or address.name in names):
-        name = address.name
-    elif names is not None and len(names) == 1 and not address.name:
-        name = names[0]
-    else:
-        asked = f"no model '{address.name}'" if address.name else "more than one model, or does not list them"
-        known = ", ".join(f"{address.url}#{each}" for each in names or ["NAME"])
-        raise UserError(f"{address.url} has {asked}; give one of: {known}")
-    return ResolvedModel(Path(), name, "", "that of the model served", "served by an endpoint", address.url)
 
 
 class EndpointEngine:
@@ -122,9 +49,9 @@ class EndpointEngine:
 
     def __init__(self, model: ResolvedModel, *, timeout: float) -> None:
         """Ask `model.url`; a request without a reply after `timeout` seconds counts as timed out."""
-        self._aiohttp = _aiohttp()
+        self._aiohttp = load_aiohttp()
         self._url, self._model, self._timeout = model.url, model.ref, timeout
-        self._key = _key()
+        self._key = api_key()
         self._loop = asyncio.new_event_loop()
         self._session: aiohttp.ClientSession | None = None
         self._done: deque[Reply] = deque()
@@ -135,7 +62,6 @@ class EndpointEngine:
         self._timeouts = 0
         self._wake = asyncio.Event()
         self._fault: BaseException | None = None
-        self._shared: dict[Sampling, str] = {}
 
     @property
     def versions(self) -> dict[str, str]:
@@ -272,10 +198,10 @@ class EndpointEngine:
             raise IncompleteError(f"{self._url} {what} and has not answered for {self._timeout:g} s")
 
     async def _post(self, request: Request) -> Reply:
-        path, body = self._body(request)
+        path, data = body(self._model, request)
         session = self._open_session()
         try:
-            async with session.post(self._url + path, data=body, allow_redirects=False) as response:
+            async with session.post(self._url + path, data=data, allow_redirects=False) as response:
                 text = await response.text()
                 return self._read(request, response.status, text, response.headers.get("Retry-After", ""))
         except (self._aiohttp.ClientConnectorError, self._aiohttp.ServerDisconnectedError):
@@ -286,124 +212,22 @@ class EndpointEngine:
     def _read(self, request: Request, status: int, text: str, retry_after: str) -> Reply:
         """Return the reply that an HTTP response is; UserError when no request can ever succeed."""
         if status == 200:
-            return _completion(request, text)
-        message = self._without_key(f"HTTP {status}: {_error_message(text)}")
+            return completion(request, self._without_key(text))
+        message = self._without_key(f"HTTP {status}: {error_message(text)}")
         if status in (401, 403):
-            raise UserError(f"{self._url} refuses the key, set {_KEYS[0]}: {message}")
+            raise UserError(f"{self._url} refuses the key, set {KEYS[0]}: {message}")
         if status == 404:
             raise UserError(f"{self._url} does not serve {self._model}: {message}")
         if status in (429, 503):
-            self._resume_at = max(self._resume_at, time.monotonic() + _seconds(retry_after))
+            self._resume_at = max(self._resume_at, time.monotonic() + pause_seconds(retry_after))
             return Reply(request.tag, "busy", error=message)
         return Reply(request.tag, "http", error=message)
 
-    def _body(self, request: Request) -> tuple[str, str]:
-        """Return the path and JSON body of a request; what all requests of a kind share is encoded once."""
-        sampling = request.sampling
-        if sampling not in self._shared:
-            shared: dict[str, Any] = {
-                "model": self._model,
-                "max_tokens": sampling.max_tokens,
-                "temperature": sampling.temperature,
-                "top_k": sampling.top_k,
-            }
-            if sampling.stop:
-                shared["stop"] = list(sampling.stop)
-            if sampling.schema:
-                schema = {"name": "reply", "strict": True, "schema": json.loads(sampling.schema)}
-                shared["response_format"] = {"type": "json_schema", "json_schema": schema}
-            self._shared[sampling] = json.dumps(shared)[:-1]
-        prompt = json.dumps(request.prompt)
-        if sampling.schema:
-            message = f'{{"role": "user", "content": {prompt}}}'
-            return "/chat/completions", f'{self._shared[sampling]}, "messages": [{message}]}}'
-        return "/completions", f'{self._shared[sampling]}, "prompt": {prompt}}}'
-
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = _session(None, self._key)
+            self._session = open_session(None, self._key)
         return self._session
 
     def _without_key(self, text: str) -> str:
         """Return an error as it may be stored: some servers repeat the key they refuse."""
         return text.replace(self._key, "***") if self._key else text
-
-
-def _session(timeout: float | None, key: str) -> aiohttp.ClientSession:
-    client = _aiohttp()
-    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-    session: aiohttp.ClientSession = client.ClientSession(
-        connector=client.TCPConnector(limit=0),
-        timeout=client.ClientTimeout(total=timeout, sock_connect=10.0),
-        headers=headers,
-    )
-    return session
-
-
-async def _model_names(url: str, timeout: float) -> list[str] | None:
-    """Return the ids in `/models`, None when the server has no such list; IncompleteError when it cannot be reached."""
-    aiohttp = _aiohttp()
-    try:
-        async with (
-            _session(min(timeout, 30.0), _key()) as session,
-            session.get(f"{url}/models", allow_redirects=False) as response,
-        ):
-            if response.status in (401, 403):
-                raise UserError(f"{url} refuses the key (HTTP {response.status}); set {_KEYS[0]}")
-            listed = json.loads(await response.text())
-            return [str(item["id"]) for item in listed["data"]]
-    except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, UserError):
-            raise
-        return None
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise IncompleteError(
-            f"the endpoint {url} cannot be reached ({type(error).__name__}); nothing was asked. "
-            "Start the server, then give the same command again"
-        ) from None
-
-
-def _completion(request: Request, text: str) -> Reply:
-    """Return the reply in a (chat) completion's JSON; a body of another shape is a server error."""
-    try:
-        body = json.loads(text)
-        choice, usage = body["choices"][0], body.get("usage") or {}
-        content = choice["message"]["content"] if "message" in choice else choice["text"]
-        tokens = {f"{kind}_tokens": int(usage.get(f"{name}_tokens") or 0) for kind, name in _TOKENS}
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        return Reply(request.tag, "http", error=f"the reply is no completion: {text[:200]}")
-    return Reply(request.tag, "ok", str(content or ""), "", **tokens)
-
-
-_TOKENS = (("prompt", "prompt"), ("output", "completion"))
-
-
-def _error_message(text: str) -> str:
-    """Return what an error body says, at most 300 characters of one line."""
-    try:
-        body = json.loads(text)
-        error = body.get("error", body) if isinstance(body, dict) else body
-        text = str(error.get("message", error)) if isinstance(error, dict) else str(error)
-    except ValueError:
-        pass
-    return " ".join(text.split())[:300]
-
-
-def _seconds(retry_after: str) -> float:
-    """Return the pause of a Retry-After header in seconds; half a second when it gives none (a date counts as none)."""
-    try:
-        return min(LONGEST_PAUSE, max(0.0, float(retry_after)))
-    except ValueError:
-        return 0.5
-
-
-def _key() -> str:
-    return next((os.environ[name] for name in _KEYS if os.environ.get(name)), "")
-
-
-def _aiohttp() -> Any:  # noqa: ANN401 - the module, imported when it is needed
-    try:
-        import aiohttp
-    except ImportError:
-        raise missing_package("aiohttp", "endpoint", "--engine endpoint") from None
-    return aiohttp

@@ -10,7 +10,7 @@ import pytest
 
 from synthgen.dataset import read_rows
 from synthgen.engines import Engine, Request, Sampling, open_engine
-from synthgen.engines.endpoint import resolve_endpoint
+from synthgen.engines.address import resolve_endpoint
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import UserError
 from synthgen.generate import make

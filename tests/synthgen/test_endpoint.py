@@ -17,7 +17,9 @@ import pytest
 
 from synthgen.dataset import Manifest, read_manifest, read_rows
 from synthgen.engines import Reply, Request, Sampling, open_engine
-from synthgen.engines.endpoint import EndpointEngine, Limit, resolve_endpoint
+from synthgen.engines.address import resolve_endpoint
+from synthgen.engines.endpoint import EndpointEngine
+from synthgen.engines.limit import Limit
 from synthgen.errors import IncompleteError, UserError
 from synthgen.generate import make
 from synthgen.previewing import preview
