@@ -119,7 +119,7 @@ def _print_lines(bar: Progress, done: threading.Event) -> None:
     while not done.wait(SECONDS_BETWEEN_LINES):
         for task in bar.tasks:
             if not task.finished:
-                count = f"{task.completed:.0f}/{task.total or 0:.0f}"
+                count = "" if task.total is None else f"{task.completed:.0f}/{task.total:.0f} "
                 stderr.print(
-                    f"{task.description}: {count} {task.fields.get('note', '')}", markup=False, highlight=False
+                    f"{task.description}: {count}{task.fields.get('note', '')}", markup=False, highlight=False
                 )
