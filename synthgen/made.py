@@ -25,6 +25,8 @@ def write_folder(run: Run, controller: Controller, out: Path, *, seconds: float,
     files = write_rows(out, _kept_rows(controller), row_features(format_))
     files |= write_rejected(out, _rejections(controller)) | write_reports(out, controller.filters)
     checks = run.plan.checks(run.subject, controller.filters)
+    for filter_ in controller.filters:  # what they hold of a large set is more than all that follows needs
+        filter_.close()
     parents = (*run.script.grounding.parents, *readers_of(checks))
     tallies = controller.tallies
     counts = {name: sum(getattr(tally, name) for tally in tallies.values()) for name in ("kept", "rejected", "failed")}

@@ -64,6 +64,10 @@ class ExactDuplicates(BaseFilter):
         self._index.add(np.frombuffer(key[:8], dtype=np.uint64), len(self._kept))
         self._kept.append(key + row_id.encode())
 
+    def close(self) -> None:
+        """Forget the rows that were kept."""
+        self._index, self._kept = HashIndex(), Blob()
+
     def judge_set(self, rows: SetRows) -> Iterator[tuple[int, Verdict]]:
         """Yield number and verdict of every row but one of each group of duplicates; the one of least `rank` stays."""
         digests = np.empty((rows.total, 2), dtype=np.uint64)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 _SMALLEST = 1 << 12
 _MOST_FULL = 0.75
+_MOVED_AT_ONCE = 1 << 16
 
 
 class HashIndex:
@@ -62,14 +63,20 @@ class HashIndex:
 
     def _grow(self) -> None:
         """Move everything to a table of twice the size, in order; what runs over the end goes to the start."""
-        entries = np.sort(self._table[self._table != 0])
+        entries = self._table[self._table != 0]
+        entries.sort()
         self._allocate(2 * self._size)
-        numbers = np.arange(len(entries))
-        places = np.maximum.accumulate((entries >> self._shift).astype(np.int64) - numbers) + numbers
-        fits = places < self._size
-        self._table[places[fits]] = entries[fits]
-        for entry in entries[~fits].tolist():
-            self._put(0, entry)
+        free = 0
+        for start in range(0, len(entries), _MOVED_AT_ONCE):
+            moved = entries[start : start + _MOVED_AT_ONCE]
+            wanted, numbers = (moved >> self._shift).astype(np.int64), np.arange(len(moved))
+            wanted[0] = max(wanted[0], free)
+            places = np.maximum.accumulate(wanted - numbers) + numbers
+            free = int(places[-1]) + 1
+            fits = places < self._size
+            self._table[places[fits]] = moved[fits]
+            for entry in moved[~fits].tolist():
+                self._put(0, entry)
 
 
 class Blob:

@@ -70,6 +70,10 @@ class NearDuplicates(BaseFilter):
             spool.close()
             yield from self._drop(spool)
 
+    def close(self) -> None:
+        """Forget the rows that were kept."""
+        self._index, self._kept, self._prepared = HashIndex(), Blob(), {}
+
     def facts(self) -> dict[str, Any]:
         """Return how many rows were kept beside a near match with another label."""
         return {"near_matches_with_another_label_kept": self.contrasts}
