@@ -4,6 +4,7 @@
     python benchmarks/controller.py endpoint --n 20000 --faults   with 20 % malformed, 5 % HTTP 500, 1 % timeouts
     python benchmarks/controller.py scale --n 10000               scripted engine: rows/s and peak memory
     python benchmarks/controller.py scale --n 1000000
+    python benchmarks/controller.py refilter --n 100000           the same run with other filters: no model call
 
 Each prints one JSON line; an `endpoint` run ends with an AssertionError when a count is wrong.
 """
@@ -57,20 +58,37 @@ def endpoint(n: int, faulty: bool, kills: int) -> None:
         print(json.dumps({**facts, "failed": manifest.failed, "seconds": round(time.perf_counter() - began)}))
 
 
+def sentence(request: Request) -> str:
+    """Answer with a sentence that is the same for the same request."""
+    draw = random.Random(request.nonce * 2 + request.tag[1])
+    return "The " + " ".join(draw.choices(WORDS, k=9)) + "."
+
+
+def refilter(n: int) -> None:
+    """Make a set with the scripted engine, then judge its replies by other filters, and count the calls of both."""
+    with tempfile.TemporaryDirectory() as folder:
+        model, other = Path(folder) / "model", Path(folder) / "filters.toml"
+        model.mkdir()
+        (model / "config.json").write_text("{}")
+        other.write_text("[residue]\n[shape]\nmin_words = 3\n[exact]\n")
+        engine = ScriptedEngine(sentence)
+        settings = {"model": str(model), "engine": "scripted", "decoding": "plain", "started_engine": engine}
+        for filters in (None, other):
+            asked, began = engine.requests, time.perf_counter()
+            made = make("mnli", n=n, out=Path(folder) / "set", filters=filters, **settings)  # type: ignore[arg-type]
+            facts = {"n": n, "filters": "default" if filters is None else "others", "calls": engine.requests - asked}
+            print(json.dumps({**facts, "kept": made.kept, "seconds": round(time.perf_counter() - began, 1)}), flush=True)
+
+
 def scale(n: int, filters: Path | None) -> None:
     """Make a set with the scripted engine and print rows a second and this process's peak memory."""
-
-    def answer(request: Request) -> str:
-        draw = random.Random(request.nonce * 2 + request.tag[1])
-        return "The " + " ".join(draw.choices(WORDS, k=9)) + "."
-
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
         model.mkdir()
         (model / "config.json").write_text("{}")
         began = time.perf_counter()
         settings = {"model": str(model), "engine": "scripted", "decoding": "plain", "filters": filters}
-        made = make("mnli", n=n, out=Path(folder) / "set", started_engine=ScriptedEngine(answer), **settings)  # type: ignore[arg-type]
+        made = make("mnli", n=n, out=Path(folder) / "set", started_engine=ScriptedEngine(sentence), **settings)  # type: ignore[arg-type]
         seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     facts = {"n": n, "rows_per_second": round(n / seconds, 1), "peak_gib": round(peak, 3)}
@@ -79,7 +97,7 @@ def scale(n: int, filters: Path | None) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["endpoint", "scale"])
+    parser.add_argument("what", choices=["endpoint", "scale", "refilter"])
     parser.add_argument("--n", type=int, default=20_000)
     parser.add_argument("--kills", type=int, default=2)
     parser.add_argument("--faults", action="store_true")
@@ -87,6 +105,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.what == "scale":
         scale(arguments.n, arguments.filters)
+    elif arguments.what == "refilter":
+        refilter(arguments.n)
     else:
         endpoint(arguments.n, arguments.faults, arguments.kills)
 

@@ -29,6 +29,7 @@ MAX_FAILED_SHARE = 0.1
 """More failed slots than 20, and than a tenth of all that ended, stop the run."""
 JUDGED_AT_ONCE = 512
 """How many slots are judged together when a run is resumed."""
+KEPT = Ending("kept", "", "", "")
 SURPLUS = Ending("rejected", "quota", "quota", "the label has its quota")
 
 
@@ -48,6 +49,9 @@ class Controller:
         """Start with nothing kept; `resume` brings the state of an earlier process."""
         self.task, self.ledger, self.seed = task, ledger, seed
         self.filters, self._screen = filters, Screen(filters)
+        self._at_once = max((filter_.rows_at_once for filter_ in filters), default=1)
+        self._reconsidering = [filter_ for filter_ in filters if filter_.reconsiders]
+        self._reconsidered: dict[int, Ending] = {}
         self.script, self._stems = script, Stems(shared=script.shares_stems)
         self.tallies = {cell: Tally(quota) for cell, quota in quotas.items()}
         self.reasons: Counter[str] = Counter()
@@ -86,6 +90,7 @@ class Controller:
         whose request is no longer the one the task would make is not used: its slot is asked again.
         """
         self.ledger.judge_anew(versions)
+        self._reconsidered = {slot: Ending("rejected", *said) for slot, said in self.ledger.taken_back()}
         unopened = self.ledger.slots()
         for stored in self.ledger.replies():
             self._reopen(unopened, until=stored.slot)
@@ -116,7 +121,14 @@ class Controller:
 
     def next_request(self) -> Request | None:
         """Return the request that is worth most now: the next step of an open slot, else a slot of a short cell."""
-        self.judge_written()
+        if len(self._written) >= self._at_once:
+            self.judge_written()
+        if (request := self._next_request()) is None and self._written:
+            self.judge_written()
+            request = self._next_request()
+        return request
+
+    def _next_request(self) -> Request | None:
         if self.is_full:
             return None
         while (slot := self._ready.next()) is not None:
@@ -243,7 +255,31 @@ class Controller:
                 self._end(slot, SURPLUS, row)
             else:
                 self._screen.remember(row_id, row)
-                self._end(slot, Ending("kept", "", "", ""), row)
+                self._end(slot, self._reconsidered.get(slot.number, KEPT), row)
+
+    def settle(self) -> bool:
+        """Say whether the set is done: every cell has its quota, and no filter takes a row back that it now sees so.
+
+        Filters that see a set as a whole are asked when it is complete; a row that one of them drops is rejected, and
+        its cell is short again.
+        """
+        if not self.is_full:
+            return False
+        for filter_ in self._reconsidering:
+            kept = list(self.ledger.verdicts("kept"))
+            gone = filter_.reconsider([item.row for item in kept])
+            for place, verdict in gone.items():
+                self._take_back(kept[place].slot, Ending("rejected", verdict.reason, filter_.name, verdict.evidence))
+            if gone:
+                self.ledger.commit()
+                return False
+        return True
+
+    def _take_back(self, number: int, ending: Ending) -> None:
+        tally = self.tallies[self.ledger.cell(number)]
+        tally.kept, tally.rejected = tally.kept - 1, tally.rejected + 1
+        self.reasons[ending.reason] += 1
+        self.ledger.take_back(number, ending.reason, ending.stage, ending.evidence)
 
     def row_id(self, number: int) -> str:
         """Return the id of a slot's row: task, seed and slot number."""
@@ -262,7 +298,8 @@ class Controller:
 
     def _will_join(self, stem: int) -> bool:
         """Say whether a slot of a cell that is not full may still be opened for a stem."""
-        short = (cell for cell, tally in self.tallies.items() if not tally.is_full)
+        may_reopen = bool(self._reconsidering)
+        short = (cell for cell, tally in self.tallies.items() if may_reopen or not tally.is_full)
         return any(self.script.next_stem(cell) <= stem for cell in short)
 
     def close_open_slots(self) -> None:

@@ -137,9 +137,12 @@ def _generate(run: Run, ledger: Ledger, out: Path, budget: int, start: StartEngi
     controller = open_controller(run, ledger)
     try:
         controller.resume(key=lambda request: request.key(run.model.ref, run.model.revision), versions=run.versions())
-        started_at, versions = time.monotonic(), {}
-        if not controller.is_full:
-            if run.engine == "vllm":
+        started_at = time.monotonic()
+        versions: dict[str, str] = {}
+        asked = -1
+        while not controller.settle() and asked < controller.requests < budget:
+            asked = controller.requests
+            if run.engine == "vllm" and not versions:
                 check_context_length(run.script, run.model.path)
             served = start()
             versions = served.versions

@@ -40,6 +40,8 @@ _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS judged (
         request_key TEXT PRIMARY KEY, text TEXT NOT NULL, prompt_tokens INTEGER NOT NULL,
         output_tokens INTEGER NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS taken_back (
+        slot INTEGER PRIMARY KEY, reason TEXT NOT NULL, stage TEXT NOT NULL, evidence TEXT NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS replies_by_slot ON replies (slot)",
     f"PRAGMA user_version={SCHEMA_VERSION}",
 )
@@ -176,8 +178,22 @@ class Ledger:
     def judge_anew(self, versions: Mapping[str, str]) -> None:
         """Drop all verdicts: the replies will be judged anew by a parser and filters of these versions."""
         self._db.execute("DELETE FROM verdicts")
+        if self.judged_by() != dict(versions):
+            self._db.execute("DELETE FROM taken_back")
         values = [(f"version: {name}", version) for name, version in versions.items()]
         self._db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", values)
+
+    def take_back(self, slot: int, reason: str, stage: str, evidence: str) -> None:
+        """Turn a kept slot into a rejected one because of the set it is in, which no later judging of it alone sees."""
+        said = (reason, stage, evidence)
+        self._db.execute("INSERT INTO taken_back VALUES (?, ?, ?, ?)", (slot, *said))
+        change = "UPDATE verdicts SET verdict = 'rejected', reason = ?, stage = ?, evidence = ? WHERE slot = ?"
+        self._db.execute(change, (*said, slot))
+
+    def taken_back(self) -> Iterator[tuple[int, tuple[str, str, str]]]:
+        """Yield slot and reason, stage and evidence of every row taken back by the present filters."""
+        for slot, *said in self._db.execute("SELECT slot, reason, stage, evidence FROM taken_back"):
+            yield slot, (said[0], said[1], said[2])
 
     def judged_by(self) -> dict[str, str]:
         """Return the versions of the parser and the filters that gave the verdicts; empty before the first."""

@@ -69,6 +69,17 @@ class Filter(Protocol):
     def remember(self, row_id: str, row: Row) -> None:
         """Take note of a row that was kept."""
 
+    @property
+    def reconsiders(self) -> bool:
+        """Whether a complete set must be shown to `reconsider`."""
+
+    def reconsider(self, rows: Sequence[Row]) -> dict[int, Verdict]:
+        """Return which of all kept rows must go after all, by place, now that they are seen together."""
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows are worth waiting for, because judging several together costs less."""
+
     def facts(self) -> dict[str, Any]:
         """Return what the manifest says of this check: settings, counts, scores. Empty for nothing."""
 
@@ -115,8 +126,15 @@ class BaseFilter:
         """Return one verdict after the other; a filter with a model judges them in one batch instead."""
         return [self.judge(row_id, row) for row_id, row in rows]
 
+    reconsiders = False
+    rows_at_once = 1
+
     def prepare(self, rows: Sequence[tuple[str, Row]]) -> None:
         """Nothing is cheaper for several rows at once."""
+
+    def reconsider(self, rows: Sequence[Row]) -> dict[int, Verdict]:
+        """What was kept stays, whatever the others are."""
+        return {}
 
     def remember(self, row_id: str, row: Row) -> None:
         """Take note of nothing."""

@@ -39,6 +39,7 @@ class Rebalance(BaseFilter):
     """Drops the rows that make a one-sided classifier better than it is on the real set."""
 
     name = "rebalance"
+    reconsiders = True
 
     def __init__(self, subject: Subject, settings: RebalanceSettings) -> None:
         """Read the real set."""
@@ -57,10 +58,10 @@ class Rebalance(BaseFilter):
         for batch, several in rows.batches():
             numbers += batch.tolist()
             found += several
-        for place, verdict in self.judge_rows(found).items():
+        for place, verdict in self.reconsider(found).items():
             yield numbers[place], verdict
 
-    def judge_rows(self, rows: Sequence[Row]) -> dict[int, Verdict]:
+    def reconsider(self, rows: Sequence[Row]) -> dict[int, Verdict]:
         """Return the verdicts of the rows to drop by their places; parts of the real set's size are judged apart."""
         order = random.Random(0).sample(range(len(rows)), len(rows))
         parts = max(1, round(len(rows) / len(self._real)))

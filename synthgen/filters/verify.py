@@ -59,10 +59,20 @@ class Verify(BaseFilter):
         """Compare rows with what `reader` says of them."""
         self.name, self._subject, self._settings, self._reader = name, subject, settings, reader
         self._agreement = Agreement(subject.format, settings.min_f1)
+        self._prepared: dict[str, Said | None] = {}
+
+    rows_at_once = 64
 
     def judge(self, row_id: str, row: Row) -> Verdict | None:
         """Return a verdict with what the reader says."""
+        if row_id in self._prepared:
+            return self._verdict(row, self._prepared.pop(row_id))
         return self.judge_many([(row_id, row)])[0]
+
+    def prepare(self, rows: Sequence[tuple[str, Row]]) -> None:
+        """Let the reader read several rows together."""
+        ids = (row_id for row_id, _ in rows)
+        self._prepared = dict(zip(ids, self._reader.read([row for _, row in rows]), strict=True))
 
     def judge_many(self, rows: Sequence[tuple[str, Row]]) -> list[Verdict | None]:
         """Return the verdicts of several rows, read in batches."""

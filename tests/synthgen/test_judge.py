@@ -142,7 +142,9 @@ def test_filter_keeps_what_the_judge_agrees_with_and_asks_nothing_when_filtered_
     assert read_manifest(tmp_path / "b").checks["filters"]["judge"]["model"] == "judge.jsonl"
 
 
-def test_the_model_that_writes_may_judge_and_is_not_asked_again_when_filters_change(tmp_path: Path) -> None:
+def test_the_model_that_writes_may_judge_and_is_not_asked_again_when_filters_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text("{}")
     ref = str(tmp_path / "model")
@@ -153,6 +155,9 @@ def test_the_model_that_writes_may_judge_and_is_not_asked_again_when_filters_cha
         return json.dumps({"label": NLI.labels[len(request.prompt) % 3]})
 
     engine = ScriptedEngine(answer)
+    batches: list[int] = []
+    read = EngineJudge.read
+    monkeypatch.setattr(EngineJudge, "read", lambda judge, rows: batches.append(len(rows)) or read(judge, rows))
     options = {"n": 20, "model": ref, "decoding": "plain", "out": tmp_path / "out", "started_engine": engine}
     made = make("mnli", engine="scripted", judge=ref, **options)
     assert made.kept == 20
@@ -161,6 +166,7 @@ def test_the_model_that_writes_may_judge_and_is_not_asked_again_when_filters_cha
     assert {"role": "judge", "name": "model", "revision": "local", "licence": "unknown"} in made.parents
     assert verify(tmp_path / "out").faults == ()
     asked = engine.requests
+    assert max(batches) > 8  # rows wait for each other, so that the judge is not asked one by one
     (tmp_path / "f.toml").write_text("[judge]")
     again = make("mnli", engine="scripted", judge=ref, filters=tmp_path / "f.toml", **options)
     assert engine.requests == asked

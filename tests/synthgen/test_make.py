@@ -325,3 +325,35 @@ def test_scaled_counts_sum_to_n_and_are_within_one_of_proportional(counts: dict[
     total = sum(counts.values())
     assert sum(scaled.values()) == n
     assert all(abs(scaled[name] - n * counts[name] / total) < 1 for name in counts)
+
+
+def test_what_rebalancing_takes_back_is_made_anew_and_a_repeated_run_asks_nothing(
+    tiny_model: str, tmp_path: Path
+) -> None:
+    def answer(request: Request) -> str:
+        contradicts = request.tag[1] == 1 and "definitely false" in request.prompt
+        return f"{sentence(request)[:-1]} never." if contradicts and request.nonce % 2 else sentence(request)
+
+    run(tiny_model, tmp_path / "real", n=150)
+    (tmp_path / "f.toml").write_text("[exact]\n[rebalance]\nmargin = 8.0")
+    options = {"n": 150, "filters": tmp_path / "f.toml", "like": tmp_path / "real", "seed": 1}
+    engine = ScriptedEngine(answer)
+    made = make(
+        "mnli", model=tiny_model, engine="scripted", out=tmp_path / "out", decoding="plain", started_engine=engine,
+        **options,
+    )  # fmt: skip
+    assert made.label_counts == {"entailment": 50, "neutral": 50, "contradiction": 50}
+    assert made.rejected["label given away"] > 0
+    assert made.asked == made.kept + sum(made.rejected.values())
+    taken = [item for item in read_rejected(tmp_path / "out") if item.stage == "rebalance"]
+    assert any(str(item.row["hypothesis"]).endswith("never.") for item in taken)
+    found = made.checks["artefacts"]["baselines"]["hypothesis-only"]
+    assert found["accuracy"] - found["majority"] <= made.checks["rebalance"]["gain at most"]["hypothesis-only"] + 2
+    asked = engine.requests
+    (tmp_path / "out" / "synthgen.json").unlink()
+    again = make(
+        "mnli", model=tiny_model, engine="scripted", out=tmp_path / "out", decoding="plain", started_engine=engine,
+        **options,
+    )  # fmt: skip
+    assert engine.requests == asked
+    assert again.kept == 150
