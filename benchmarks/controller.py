@@ -77,7 +77,9 @@ def refilter(n: int) -> None:
             asked, began = engine.requests, time.perf_counter()
             made = make("mnli", n=n, out=Path(folder) / "set", filters=filters, **settings)  # type: ignore[arg-type]
             facts = {"n": n, "filters": "default" if filters is None else "others", "calls": engine.requests - asked}
-            print(json.dumps({**facts, "kept": made.kept, "seconds": round(time.perf_counter() - began, 1)}), flush=True)
+            print(
+                json.dumps({**facts, "kept": made.kept, "seconds": round(time.perf_counter() - began, 1)}), flush=True
+            )
 
 
 def scale(n: int, filters: Path | None) -> None:
