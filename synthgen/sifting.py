@@ -7,7 +7,7 @@ filters before left it. Memory holds the verdicts of dropped rows, one bit a row
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from synthgen import console
 from synthgen.dataset import ROWS_PER_GROUP, Rejection
-from synthgen.filters.base import Edit, Filter, SetFilter, Verdict
+from synthgen.filters.base import Edit, Filter, Found, SetFilter, Verdict
 from synthgen.filters.screen import objections
 from synthgen.formats.base import Row
 from synthgen.opened import OpenedSet
@@ -64,10 +64,13 @@ class Sieve:
 
     def batches(self) -> Iterator[tuple[Numbers, list[Row]]]:
         """Yield the rows that stay with their numbers."""
-        for first, table in self.tables():
-            stays = self.stays[first : first + table.num_rows]
-            if stays.any():
-                yield np.flatnonzero(stays) + first, table.filter(stays).to_pylist()
+        for numbers, table in self._staying():
+            yield numbers, table.to_pylist()
+
+    def mapped(self, function: Callable[[pa.Table], Found]) -> Iterator[tuple[Numbers, Found]]:
+        """Yield what the function returns for the rows that stay, table by table, with their numbers."""
+        for numbers, table in self._staying():
+            yield numbers, function(table)
 
     def pick(self, numbers: Numbers) -> Iterator[tuple[int, Row]]:
         """Yield the rows with these ascending numbers."""
@@ -81,7 +84,7 @@ class Sieve:
         waiting = self.opened.schema.empty_table()
         for first, table in self.tables():
             staying = table.filter(self.stays[first : first + table.num_rows])
-            labels.update(map(self.opened.format.cell, staying.drop_columns(list(self._long())).to_pylist()))
+            labels.update(map(self.opened.format.cell, staying.select(self._short()).to_pylist()))
             waiting = pa.concat_tables([waiting, staying])
             while waiting.num_rows >= ROWS_PER_GROUP:
                 yield waiting.slice(0, ROWS_PER_GROUP)
@@ -94,9 +97,16 @@ class Sieve:
             stage, verdict = self.dropped[number]
             yield Rejection(row["id"], verdict.reason, stage, verdict.evidence, row)
 
-    def _long(self) -> tuple[str, ...]:
-        """Columns that say nothing of the label."""
-        return self.opened.format.text_columns
+    def _staying(self) -> Iterator[tuple[Numbers, pa.Table]]:
+        for first, table in self.tables():
+            stays = self.stays[first : first + table.num_rows]
+            if stays.any():
+                yield np.flatnonzero(stays) + first, table if stays.all() else table.filter(stays)
+
+    def _short(self) -> list[str]:
+        """Return the columns that may say something of the label."""
+        format_ = self.opened.format
+        return [column for column in format_.columns if column not in format_.text_columns]
 
     def _edit(self, table: pa.Table) -> pa.Table:
         rows = table.to_pylist()

@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from synthgen.formats.base import Format, Row
 from synthgen.judges import Judging
 
 TEXTS_HELD = 1024
 """How many texts a filter remembers what it found in: rows that share a text, as a premise, come close together."""
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,12 @@ class SetRows(Protocol):
 
     def batches(self) -> Iterator[tuple[npt.NDArray[np.int64], list[Row]]]:
         """Yield all rows, some thousands at a time, with their numbers."""
+
+    def mapped(self, function: Callable[[pa.Table], Found]) -> Iterator[tuple[npt.NDArray[np.int64], Found]]:
+        """Yield what the function returns for each table of rows, in order, with the rows' numbers.
+
+        The tables may be given to other processes: the function must be one that can be sent there.
+        """
 
     def pick(self, numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, Row]]:
         """Yield the rows with these numbers, which are ascending."""

@@ -6,15 +6,19 @@ of one premise or passage are compared by the rest alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA
 
-from synthgen.filters.sketch import words
+from synthgen.filters.wording import words
 from synthgen.formats.base import Format
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.span import SpanFormat
@@ -28,7 +32,7 @@ class NearSettings:
     """How alike two texts must be: by any one of the measures.
 
     `jaccard` of word and bigram sets, `edit` similarity of the characters (0-100, finds changes inside words), or, in
-    texts of at least `one_word_from` words, all words but one in place (0 for never).
+    texts of which the longer has at least `one_word_from` words, all words but one in place (0 for never).
     """
 
     jaccard: float = 0.7
@@ -59,6 +63,29 @@ def compared_texts(format_: Format, row: Mapping[str, Any]) -> tuple[str, ...]:
         stems = [row[column] for column in format_.text_columns if column not in format_.option_columns]
         return (*stems, "\n".join(format_.options(row)))
     return tuple(row[column] for column in format_.text_columns)
+
+
+def columns_of_texts(format_: Format, table: pa.Table) -> list[list[str]]:
+    """Return the `compared_texts` of a table's rows as columns, `[field][row]`."""
+    if isinstance(format_, TagsFormat | ChoiceFormat):
+        return [
+            list(column) for column in zip(*(compared_texts(format_, row) for row in table.to_pylist()), strict=True)
+        ]
+    return [table[column].to_pylist() for column in format_.text_columns]
+
+
+def ranks(table: pa.Table) -> npt.NDArray[np.uint64]:
+    """Return a hash of what each row says, its id apart: of several duplicates the least stays, wherever it stood."""
+    columns = [_cells(table[name]) for name in sorted(table.column_names) if name != "id"]
+    contents = ("\x1f".join(row).encode("utf-8", "surrogatepass") for row in zip(*columns, strict=True))
+    joined = b"".join([hashlib.blake2b(content, digest_size=8).digest() for content in contents])
+    return np.frombuffer(joined, dtype=">u8").astype(np.uint64)
+
+
+def _cells(column: pa.ChunkedArray) -> Iterable[str]:
+    """Return a column's values as texts."""
+    values = column.to_pylist()
+    return values if pa.types.is_string(column.type) and not column.null_count else map(repr, values)
 
 
 def answers(format_: Format, row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -129,13 +156,24 @@ def likeness(a: str, b: str, settings: NearSettings) -> tuple[str, float] | None
     if jaccard >= settings.jaccard:
         return "jaccard", round(jaccard, 3)
     longest = max(len(left), len(right))
-    if settings.one_word_from and min(len(left), len(right)) >= settings.one_word_from:
+    if settings.one_word_from and longest >= settings.one_word_from:
         if sorted(left) == sorted(right):
             return "same words", round(jaccard, 3)
-        if OSA.distance(left, right, score_cutoff=1) <= 1:
+        if OSA.distance(left, right, score_cutoff=1) <= 1 or _is_one_for_two(left, right):
             return "one word", round(1 - 1 / longest, 3)
     edit = fuzz.ratio(a, b, score_cutoff=settings.edit)
     return ("edit", round(edit / 100, 3)) if edit >= settings.edit else None
+
+
+def _is_one_for_two(left: list[str], right: list[str]) -> bool:
+    """Say whether one word stands for two in the same place: a written word like "it's" or "well-known" is two here."""
+    shorter, longer = sorted((left, right), key=len)
+    if len(longer) != len(shorter) + 1:
+        return False
+    at = next(
+        (place for place, (one, two) in enumerate(zip(shorter, longer, strict=False)) if one != two), len(shorter)
+    )
+    return shorter[at + 1 :] == longer[at + 2 :]
 
 
 def _jaccard(left: list[str], right: list[str]) -> float:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from synthgen.filters.base import BaseFilter, Verdict
 from synthgen.filters.comparison import NearSettings, compared_texts, likeness
 from synthgen.filters.held_out import HeldOut, item_hash, read_held_out
-from synthgen.filters.sketch import mixed, word_hashes, words
+from synthgen.filters.wording import mixed, word_hashes, words
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 
@@ -185,8 +185,10 @@ def _trigrams(texts: Sequence[tuple[str, ...]]) -> tuple[npt.NDArray[np.uint64],
     if not flat:
         return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64)
     owner = np.repeat(np.arange(len(texts)), [len(own) for own in texts])
-    hashes, is_last = word_hashes(flat)
-    text_of_word = np.concatenate(([0], np.cumsum(is_last)[:-1]))
+    hashes, ends = word_hashes(flat)
+    is_last = np.zeros(len(hashes), dtype=np.bool_)
+    is_last[ends - 1] = True
+    text_of_word = np.repeat(np.arange(len(flat)), np.diff(ends, prepend=0))
     inside = ~(is_last[:-2] | is_last[1:-1])
     grams = mixed(mixed(hashes[:-2] * np.uint64(3) + hashes[1:-1]) * np.uint64(5) + hashes[2:])
     return grams[inside], owner[text_of_word[:-2][inside]]

@@ -29,11 +29,11 @@ class HashIndex:
         return self._count
 
     def find(self, keys: npt.NDArray[np.uint64]) -> list[int]:
-        """Return the numbers of the rows that were added under any of the keys, ascending."""
+        """Return the numbers of the rows that were added under any of the keys, ascending; 0 is no key."""
         view, shift, last = self._view, int(self._shift), self._size - 1
         found: set[int] = set()
         # For the two dozen keys of a row, a plain loop takes less than numpy's calls do.
-        for key in keys.tolist():
+        for key in keys[keys != 0].tolist():
             place, tag = key >> shift, key >> 32
             while entry := view[place]:
                 if entry >> 32 == tag:
@@ -42,7 +42,8 @@ class HashIndex:
         return sorted(found)
 
     def add(self, keys: npt.NDArray[np.uint64], row: int) -> None:
-        """Add a row under each of the keys."""
+        """Add a row under each of the keys; 0 is none."""
+        keys = keys[keys != 0]
         if self._count + len(keys) > _MOST_FULL * self._size:
             self._grow()
         shift = int(self._shift)

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
 from synthgen.filters.base import BaseFilter, SetRows, Verdict
-from synthgen.filters.comparison import Entry, NearSettings, row_likeness
+from synthgen.filters.comparison import Entry, NearSettings, columns_of_texts, ranks, row_likeness
 from synthgen.filters.index import Blob, HashIndex
-from synthgen.filters.pairs import Spool
-from synthgen.filters.sketch import band_keys
+from synthgen.filters.pairs import KeySpool, Pairs
+from synthgen.filters.sketch import row_keys
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 
@@ -37,7 +42,7 @@ class NearDuplicates(BaseFilter):
     def prepare(self, rows: Sequence[tuple[str, Row]]) -> None:
         """Sketch several rows at once; `remember` needs a row's sketch after `judge`."""
         entries = [Entry.of(self._format, row_id, row) for row_id, row in rows]
-        keys = band_keys(list(zip(*(entry.texts for entry in entries), strict=True)))
+        keys = row_keys(list(zip(*(entry.texts for entry in entries), strict=True)))
         self._prepared = {entry.row_id: (entry, own) for entry, own in zip(entries, keys, strict=True)}
 
     def judge(self, row_id: str, row: Row) -> Verdict | None:
@@ -60,15 +65,16 @@ class NearDuplicates(BaseFilter):
         self._kept.append(new.pack())
 
     def judge_set(self, rows: SetRows) -> Iterator[tuple[int, Verdict]]:
-        """Yield number and verdict of the rows to drop: rows by `rank`, each that is like one kept before it.
+        """Yield number and verdict of the rows to drop: rows by `ranks`, each that is like one kept before it.
 
-        Which rows stay depends on what the rows say alone, not on their order. Memory holds some 60 bytes a row.
+        Which rows stay depends on what the rows say alone, not on their order. Memory holds some 60 bytes a row, and
+        the texts of rows that share a key with another.
         """
-        with Spool(self._format) as spool:
-            for numbers, batch in rows.batches():
-                spool.add(numbers, batch)
+        with KeySpool() as spool:
+            for numbers, (ranks_, keys) in rows.mapped(partial(_sketched, self._format)):
+                spool.add(numbers, ranks_, keys)
             spool.close()
-            yield from self._drop(spool)
+            yield from self._drop(rows, spool)
 
     def close(self) -> None:
         """Forget the rows that were kept."""
@@ -78,22 +84,24 @@ class NearDuplicates(BaseFilter):
         """Return how many rows were kept beside a near match with another label."""
         return {"near_matches_with_another_label_kept": self.contrasts}
 
-    def _drop(self, spool: Spool) -> Iterator[tuple[int, Verdict]]:
+    def _drop(self, rows: SetRows, spool: KeySpool) -> Iterator[tuple[int, Verdict]]:
         """Yield the drops among the spooled rows; compare again without them where not all pairs could be compared."""
         gone: set[int] = set()
         while True:
             before, contrasts = len(gone), set()
-            for first, second in spool.candidates(gone):
+            pairs = spool.pairs(gone)
+            entries = _Entries(self._format, rows, spool.numbers, pairs)
+            for first, second in pairs:
                 if first in gone or second in gone:
                     continue
-                old, new = spool[first], spool[second]
+                old, new = entries[first], entries[second]
                 found = row_likeness(new, old, self._settings)
                 if found and new.agrees(old):
                     gone.add(second)
-                    yield spool.number(second), Verdict(REASON, evidence(old, *found))
+                    yield int(spool.numbers[second]), Verdict(REASON, evidence(old, *found))
                 elif found:
                     contrasts.add(second)
-            if len(gone) == before or not spool.is_cut:
+            if len(gone) == before or not pairs.is_cut:
                 break
         self.contrasts += len(contrasts - gone)
 
@@ -108,3 +116,24 @@ def evidence(old: Entry, measure: str, score: float) -> str:
     """Return what shows that a row is a near duplicate: that row's id, the measure, its value, that row's words."""
     found = {"row": old.row_id, "measure": measure, "score": score, "text": " | ".join(old.texts)}
     return json.dumps(found, ensure_ascii=False)
+
+
+class _Entries:
+    """The entries of the rows of some pairs, by rank."""
+
+    def __init__(self, format_: Format, rows: SetRows, numbers: npt.NDArray[np.int64], pairs: Pairs) -> None:
+        """Read the rows."""
+        members = pairs.members()
+        members = members[np.argsort(numbers[members])]
+        self._kept, self._place = Blob(), {rank: place for place, rank in enumerate(members.tolist())}
+        for _, row in rows.pick(numbers[members]):
+            self._kept.append(Entry.of(format_, row["id"], row).pack())
+
+    def __getitem__(self, rank: int) -> Entry:
+        """Return the entry of a row."""
+        return Entry.unpack(self._kept[self._place[rank]])
+
+
+def _sketched(format_: Format, table: pa.Table) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """Return the ranks and the keys of a table's rows."""
+    return ranks(table), row_keys(columns_of_texts(format_, table))

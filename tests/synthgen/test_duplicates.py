@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +18,8 @@ from synthgen.filters.comparison import compared_texts
 from synthgen.filters.exact import ExactDuplicates
 from synthgen.filters.index import Blob, HashIndex
 from synthgen.filters.near import NearDuplicates
-from synthgen.filters.sketch import band_keys, words
+from synthgen.filters.sketch import row_keys
+from synthgen.filters.wording import words
 from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
@@ -40,6 +43,9 @@ class InMemory:
         for first in range(0, self.total, self._step):
             batch = self.rows[first : first + self._step]
             yield np.arange(first, first + len(batch)), batch
+
+    def mapped(self, function: Callable[[pa.Table], Any]) -> Iterator[tuple[np.ndarray, Any]]:
+        yield from ((numbers, function(pa.Table.from_pylist(batch))) for numbers, batch in self.batches())
 
     def pick(self, numbers: np.ndarray) -> Iterator[tuple[int, Row]]:
         yield from ((int(number), self.rows[number]) for number in numbers)
@@ -128,6 +134,8 @@ def test_a_near_match_with_another_label_stays_and_is_counted() -> None:
         (HYPOTHESIS.replace("very ", ""), True),
         (HYPOTHESIS.replace("cold day", "day cold"), True),
         (HYPOTHESIS.replace("outside", "outsied"), True),
+        (HYPOTHESIS.replace("outside", "half-frozen"), True),
+        (HYPOTHESIS.replace("outside", "freezing and wet"), False),
         ("Nobody is wearing a coat at the lake", False),
         ("The children are inside on a very hot night", False),
     ],
@@ -209,11 +217,13 @@ def test_a_blob_gives_back_what_was_put_in() -> None:
 
 
 def test_keys_are_the_same_for_one_row_and_for_many_and_in_every_process() -> None:
-    column = [words(f"{HYPOTHESIS} {i}") for i in range(50)]
-    together = band_keys([column])
-    assert (together == np.concatenate([band_keys([[text]]) for text in column])).all()
-    assert band_keys([["a b"]])[0, 0] == FIRST_KEY
+    columns = [[f"{HYPOTHESIS} {i}" for i in range(50)], [f"{i} {PREMISE}" for i in range(50)]]
+    for texts in (columns[:1], columns):
+        together = row_keys(texts)
+        assert (together == np.concatenate([row_keys([[text] for text in row]) for row in zip(*texts)])).all()  # noqa: B905
+    assert (together == row_keys([[words(text) for text in column] for column in columns])).all()
+    assert row_keys([["a b"]])[0, 0] == FIRST_KEY
 
 
-FIRST_KEY = 9516778454608813073
+FIRST_KEY = 11911377845842959675
 """Written down once: keys on disk and in other processes must not depend on where they are computed."""
