@@ -138,7 +138,7 @@ def recall(data: Path, per_cell: int = 200) -> None:
 
 def reset(judge: NearDuplicates) -> bool:
     """Forget the last judged row: every planted row has the same id."""
-    judge._judged = None
+    judge._prepared = {}
     return True
 
 
