@@ -1,0 +1,69 @@
+"""Checkpoints as second readers say what the evaluator predicts with the same weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+import torch
+
+from evaluator import inference
+from evaluator.heads.base import Head
+from evaluator.heads.choice import ChoiceHead
+from evaluator.heads.pair import PairHead
+from evaluator.heads.span import SpanHead
+from evaluator.recipe import Stage
+from evaluator.work import load_tokenizer, save
+from synthgen.formats import Format
+from synthgen.formats.choice import Choice, ChoiceFormat
+from synthgen.formats.pair import Pair, PairFormat
+from synthgen.formats.span import Span, SpanFormat
+from synthgen.verifiers import SPAN_MAX_LENGTH, SPAN_STRIDE, open_verifier
+from tests.evaluator.conftest import sentence
+
+LABELS = ("entailment", "neutral", "contradiction")
+
+
+def records(name: str) -> list[Pair | Choice | Span]:
+    if name == "pair":
+        return [Pair(sentence(i), sentence(3 * i + 1), i % 3) for i in range(40)]
+    if name == "choice":
+        return [Choice(sentence(i), "", tuple(sentence(7 * i + k) for k in range(4)), i % 4) for i in range(40)]
+    contexts = [" ".join(sentence(i + k) for k in range(10 if i % 4 else 120)) for i in range(24)]
+    return [Span(context, sentence(i), context[:3], 0) for i, context in enumerate(contexts)]
+
+
+FORMATS: dict[str, tuple[Format, Head]] = {
+    "pair": (PairFormat(("premise", "hypothesis"), LABELS), PairHead(LABELS)),
+    "choice": (
+        ChoiceFormat(("ctx_a", "ctx_b", "ctx", "endings", "label"), tuple("0123")),
+        ChoiceHead(tuple("0123")),
+    ),
+    "span": (SpanFormat(("answerable",)), SpanHead(("answerable",))),
+    "span with none": (
+        SpanFormat(("answerable", "unanswerable")),
+        SpanHead(("answerable", "unanswerable")),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_reader_says_what_the_evaluator_predicts(name: str, tiny_model: Path, tmp_path: Path) -> None:
+    format_, head = FORMATS[name]
+    found = records(name.split(" ")[0])
+    tokenizer, model = load_tokenizer(tiny_model), head.build(tiny_model, seed=0)
+    with torch.no_grad():  # a fresh head says nearly the same of all
+        for parameter in model.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
+    save(model, tokenizer, tmp_path)
+    stage = Stage(1.0, 1, max_length=SPAN_MAX_LENGTH if "span" in name else 256, stride=SPAN_STRIDE)
+    features = head.encode(found, tokenizer, stage)
+    (predicted,) = inference.predict(model, head, [(found, features)], 4096)
+    said = open_verifier(tmp_path, format_).read([format_.to_row(record) for record in found])
+    expected = [format_.labels[place] for place in predicted] if name == "choice" else predicted
+    assert [each.text for each in said if each] == expected
+    assert len(set(expected)) > 1
