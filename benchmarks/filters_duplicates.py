@@ -296,7 +296,7 @@ def contamination(data: Path, count: int, planted: int = 500) -> None:
     print(
         f"clean: {len(lost)} of {len(clean)} dropped ({len(lost) / len(clean):.4%}), {len(clean) / seconds:,.0f} rows/s"
     )
-    for verdict in lost[:12]:
+    for verdict in lost[:40]:
         print("   ", verdict.evidence)
 
 

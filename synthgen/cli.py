@@ -156,6 +156,9 @@ def filter_set(
     origin: Annotated[
         str | None, typer.Option(help="real, synthetic, translated or sample, for a folder without synthgen.json.")
     ] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Compare rows in so many processes (every core); no result depends on it.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Keep the rows of any set, ours or somebody's parquet files, that pass the filters; write them to a new folder.
@@ -163,6 +166,7 @@ def filter_set(
     Example: synthgen filter runs/mnli --out runs/mnli-clean --against ../shared/data
     """
     from synthgen.filtering import filter as run_filters
+    from synthgen.parallel import usable_cores
 
     manifest = run_filters(
         folder,
@@ -173,6 +177,7 @@ def filter_set(
         judge=judge,
         like=like,
         origin=origin,
+        processes=usable_cores() if processes is None else processes,
     )
     printing.print_manifest(manifest, out, as_json)
 

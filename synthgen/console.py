@@ -120,6 +120,4 @@ def _print_lines(bar: Progress, done: threading.Event) -> None:
         for task in bar.tasks:
             if not task.finished:
                 count = "" if task.total is None else f"{task.completed:.0f}/{task.total:.0f} "
-                stderr.print(
-                    f"{task.description}: {count}{task.fields.get('note', '')}", markup=False, highlight=False
-                )
+                stderr.print(f"{task.description}: {count}{task.fields.get('note', '')}", markup=False, highlight=False)

@@ -52,16 +52,20 @@ def filter(
     judge: str | None = None,
     like: Path | None = None,
     origin: str | None = None,
+    processes: int = 1,
 ) -> Manifest:
     """Write the rows of `folder` that pass all filters to the new folder `out` and return its manifest.
 
     `filters` is a TOML file (see `synthgen.filters.plan`), `against` are evaluation sets to keep out, `verifier` is a
     checkpoint and `judge` a model that read the rows again (see `synthgen.judges.open_judge`), `like` is a real set
     that the kept rows are compared with. `origin` says what the rows of a folder without a manifest are. The same call
-    again returns the finished folder. Raises UserError for a folder or a configuration that cannot be used, for an
-    `out` that holds something else, and when no row would be kept.
+    again returns the finished folder. Rows are compared in so many `processes`, which changes no result; a script that
+    asks for more than one needs `if __name__ == "__main__":`. Raises UserError for a folder or a configuration that
+    cannot be used, for an `out` that holds something else, and when no row would be kept.
     """
     started = time.monotonic()
+    if processes < 1:
+        raise UserError(f"processes = {processes} is less than 1")
     opened = open_set(folder, origin=origin)
     prompt = opened.manifest.prompt_text if opened.manifest else ""
     judging = Judging(judge or "", definitions(opened.task), cache_root() / "judged" / opened.content_hash[:16])
@@ -73,7 +77,7 @@ def filter(
         return _same_or_refused(out, plan.record(subject), parent)
     made = plan.build(subject)
     with drafted(out) as draft, closing_all(made):
-        sieve = sift(opened, made, plan.build_edits(subject))
+        sieve = sift(opened, made, plan.build_edits(subject), processes)
         if not sieve.stays.any():
             reasons = ", ".join(f"{reason} ({count})" for reason, count in list(sieve.reasons().items())[:3])
             raise UserError(f"no row of {folder} would be kept: {reasons}; nothing is written")

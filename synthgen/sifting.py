@@ -6,9 +6,9 @@ filters before left it. Memory holds the verdicts of dropped rows, one bit a row
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -22,8 +22,11 @@ from synthgen.filters.base import Edit, Filter, Found, SetFilter, Verdict
 from synthgen.filters.screen import objections
 from synthgen.formats.base import Row
 from synthgen.opened import OpenedSet
+from synthgen.parallel import Workers
 
 Numbers = npt.NDArray[np.int64]
+
+_WORTH_PROCESSES = 100_000
 
 
 @dataclass(slots=True)
@@ -35,6 +38,7 @@ class Sieve:
     stays: npt.NDArray[np.bool_]
     edited: dict[str, int]
     dropped: dict[int, tuple[str, Verdict]]
+    workers: Workers = field(default_factory=Workers)
 
     @property
     def total(self) -> int:
@@ -69,8 +73,15 @@ class Sieve:
 
     def mapped(self, function: Callable[[pa.Table], Found]) -> Iterator[tuple[Numbers, Found]]:
         """Yield what the function returns for the rows that stay, table by table, with their numbers."""
-        for numbers, table in self._staying():
-            yield numbers, function(table)
+        read: deque[Numbers] = deque()
+
+        def tables() -> Iterator[pa.Table]:
+            for numbers, table in self._staying():
+                read.append(numbers)
+                yield table
+
+        for found in self.workers.map(function, tables()):
+            yield read.popleft(), found
 
     def pick(self, numbers: Numbers) -> Iterator[tuple[int, Row]]:
         """Yield the rows with these ascending numbers."""
@@ -117,10 +128,14 @@ class Sieve:
         return pa.Table.from_pylist(rows, schema=table.schema)
 
 
-def sift(opened: OpenedSet, filters: Sequence[Filter], edits: tuple[Edit, ...]) -> Sieve:
-    """Return the set with the rows that go: each dropped by the first filter that objects, later ones do not see it."""
-    sieve = Sieve(opened, edits, np.ones(opened.rows, dtype=np.bool_), {}, {})
-    with console.progress() as bar:
+def sift(opened: OpenedSet, filters: Sequence[Filter], edits: tuple[Edit, ...], processes: int = 1) -> Sieve:
+    """Return the set with the rows that go: each dropped by the first filter that objects, later ones do not see it.
+
+    Filters that compare rows read them in so many `processes`; a small set is not worth starting any.
+    """
+    workers = Workers(processes if opened.rows >= _WORTH_PROCESSES else 1)
+    sieve = Sieve(opened, edits, np.ones(opened.rows, dtype=np.bool_), {}, {}, workers)
+    with workers, console.progress() as bar:
         for compares, group in groupby(filters, key=lambda each: isinstance(each, SetFilter)):
             together = list(group)
             if compares:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from synthgen import sifting
 from synthgen.dataset import read_manifest, read_rejected, read_rows
 from synthgen.errors import UserError
 from synthgen.filtering import filter as run_filters
@@ -57,6 +58,24 @@ def test_the_same_call_again_returns_the_finished_folder_and_another_is_refused(
     (tmp_path / "f.toml").write_text("[exact]")
     with pytest.raises(UserError, match="holds another set"):
         run_filters(source, out=tmp_path / "out", origin="real", filters=tmp_path / "f.toml")
+
+
+def test_the_result_does_not_depend_on_the_number_of_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sifting, "_WORTH_PROCESSES", 1)
+    rows = rows_of(60)
+    rows += [{**row, "premise": f"{row['premise']} indeed"} for row in rows[::2]] + rows[:10]
+    source = folder_of(tmp_path / "in", rows)
+    (tmp_path / "f.toml").write_text("[exact]\n[near]\n")
+    made = [
+        run_filters(
+            source, out=tmp_path / f"{processes}", origin="real", filters=tmp_path / "f.toml", processes=processes
+        )
+        for processes in (1, 2)
+    ]
+    assert made[0].content_hash == made[1].content_hash
+    assert made[0].rejected == made[1].rejected == {"near duplicate": 30, "exact duplicate": 10}
+    with pytest.raises(UserError, match="processes = 0 is less than 1"):
+        run_filters(source, out=tmp_path / "0", origin="real", processes=0)
 
 
 def test_our_own_folder_keeps_its_history(tmp_path: Path) -> None:
