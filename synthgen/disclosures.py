@@ -121,7 +121,14 @@ def _labels(m: Manifest) -> Found:
     verified = m.checks.get("verification")
     if verified is None:
         return _found(f"{source}; no verifier looked at them.", {"labels": m.label_counts or "none"})
-    return _found(f"{source}, and a verifier looked at each.", {"labels": m.label_counts, **_facts(verified)})
+    agreed = {"verify": "a checkpoint", "judge": "a language model"}
+    told = [
+        f"{agreed[name]} read them again blindly and said the same of {100 * (found['agreement'] or 0):.1f} %"
+        for name, found in _facts(verified).items()
+        if name in agreed
+    ]
+    text = f"{source}. Rows that a second reader disputes are not kept: {', then '.join(told) or 'see below'}."
+    return _found(text, {"labels": m.label_counts, **_facts(verified)})
 
 
 def _funnel(m: Manifest) -> Found:

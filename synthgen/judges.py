@@ -46,13 +46,13 @@ StartEngine = Callable[[], Engine]
 class Judging:
     """How an engine is asked about rows: which model, what the labels mean, where its replies are kept.
 
-    `replies` is an open ledger, or the folder of one of the judge's own. `shared` is a model that the run serves
-    already and what gives its engine: a judge with the same model uses it.
+    `replies` is an open ledger, the folder of one of the judge's own, or nothing that lasts. `shared` is a model that
+    the run serves already and what gives its engine: a judge with the same model uses it.
     """
 
     model: str = ""
     definitions: Mapping[str, str] = field(default_factory=dict)
-    replies: Ledger | Path = Path()
+    replies: Ledger | Path | None = None
     shared: tuple[ResolvedModel, StartEngine] | None = None
     timeout: float = DEFAULT_TIMEOUT
 
@@ -101,7 +101,8 @@ class EngineJudge:
     def facts(self) -> dict[str, Any]:
         """Return the model, how it was asked, and the tokens of the replies that were used."""
         model = {"name": public_name(self._model.ref), "revision": self._model.revision, "licence": self._model.licence}
-        return model | {"prompt": PROMPTS[self._format.name], "temperature": 0, "tokens": dict(self._tokens)}
+        prompt = PROMPTS[self._format.name].replace("{{", "{").replace("}}", "}")
+        return model | {"prompt": prompt, "temperature": 0, "tokens": dict(self._tokens)}
 
     def trained_on(self) -> frozenset[str]:
         """Return nothing: what a language model has seen is not known."""
@@ -114,9 +115,11 @@ class EngineJudge:
         if self._ledger is not self._judging.replies:
             self._ledger.close()
 
-    def _open_ledger(self, replies: Ledger | Path) -> Ledger:
+    def _open_ledger(self, replies: Ledger | Path | None) -> Ledger:
         if isinstance(replies, Ledger):
             return replies
+        if replies is None:
+            return Ledger(Path(":memory:"))
         replies.mkdir(parents=True, exist_ok=True)
         model = blake2b(f"{self._model.ref}\n{self._model.revision}".encode(), digest_size=8)
         return Ledger(replies / f"{model.hexdigest()}.sqlite")

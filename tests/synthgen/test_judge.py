@@ -127,6 +127,8 @@ def test_filter_keeps_what_the_judge_agrees_with_and_asks_nothing_when_filtered_
     assert found["confusion"]["entailment"] == {"entailment": 0, "neutral": 20, "contradiction": 0}
     disputed = next(iter(read_rejected(tmp_path / "a")))
     assert (disputed.stage, json.loads(disputed.evidence)) == ("judge", {"label": "entailment", "said": "neutral"})
+    card = (tmp_path / "a" / "README.md").read_text(encoding="utf-8")
+    assert "a language model read them again blindly and said the same of 33.3 %" in card
     assert verify(tmp_path / "a").faults == ()
     assert str(tmp_path) not in (tmp_path / "a" / "synthgen.json").read_text()
 
