@@ -95,6 +95,10 @@ def make(
             shots=shots,
             passages=passages,
             teacher=teacher,
+            filters=filters,
+            against=against or [],
+            verifier=verifier,
+            judge=judge,
             count=preview,
             timeout=timeout,
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from synthgen.formats import Format
 from synthgen.formats.base import ParseError, Row
@@ -55,15 +54,3 @@ def overlap(first: str, second: str) -> float:
     """
     wanted = words(second)
     return len(wanted & words(first)) / len(wanted) if wanted else 0.0
-
-
-def condition_faults(table: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return (key, message) for each entry of a `[conditions]` table that is not one."""
-    types = {"min_words": dict, "max_words": dict, "min_word_overlap": dict, "max_option_ratio": float}
-    faults = [(key, f"unknown condition '{key}'; known: {', '.join(types)}") for key in table if key not in types]
-    faults += [
-        (key, f"condition '{key}' is {value!r}; expected {'a table' if types[key] is dict else 'a number'}")
-        for key, value in table.items()
-        if key in types and not isinstance(value, (int, float) if types[key] is float else dict)
-    ]
-    return faults

@@ -16,7 +16,7 @@ from synthgen.engines import Reply, Request
 from synthgen.filters.base import Filter
 from synthgen.filters.screen import Screen
 from synthgen.formats.base import ParseError, Row
-from synthgen.ledger import Ledger, StoredReply, StoredVerdict
+from synthgen.ledger import Ledger, StoredReply, StoredVerdict, storable
 from synthgen.slots import Ending, Script, Slot, Stems
 from synthgen.task import Task
 
@@ -162,6 +162,7 @@ class Controller:
 
         A slot that it completes is judged by `judge_written`, or before the next request, with all others until then.
         """
+        reply = replace(reply, text=storable(reply.text), error=storable(reply.error))
         number, step = reply.tag
         slot = self._slots.get(number)
         prompt = "" if slot is not None and slot.tries else request.prompt

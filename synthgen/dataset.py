@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synthgen.errors import UserError
+from synthgen.errors import UserError, is_disk_full
 from synthgen.formats import Format, format_from_manifest
 from synthgen.formats.base import Features, Row, string
 
@@ -206,6 +206,16 @@ def row_features(format_: Format, *, translated: bool = False) -> Features:
     return features | ({"translated_from": string()} if translated else {})
 
 
+def make_folder(out: Path) -> None:
+    """Make a folder that a run writes to, unless it is there; UserError when it cannot be made."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        raise UserError(f"--out {out} cannot be a folder: {error.strerror}; give another --out") from None
+
+
 @contextmanager
 def drafted(out: Path) -> Iterator[Path]:
     """Yield an empty folder beside `out` that takes its place when the block ends well and is removed when it does not.
@@ -214,7 +224,7 @@ def drafted(out: Path) -> Iterator[Path]:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists and is not a dataset folder; give another --out")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     draft = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
     try:
         yield draft

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from synthgen import console
 from synthgen.context_length import check_context_length
 from synthgen.controller import Controller
-from synthgen.dataset import Manifest, is_finished, read_manifest
+from synthgen.dataset import Manifest, is_finished, make_folder, read_manifest
 from synthgen.engines import DEFAULT_TIMEOUT, Engine, check_engine, resolve_model
 from synthgen.errors import IncompleteError, UserError
 from synthgen.filters import Subject
@@ -34,6 +33,7 @@ from synthgen.runs import (
     is_structured,
     open_controller,
     open_script,
+    opened_once,
     resolve_n,
     start_engine,
 )
@@ -100,14 +100,14 @@ def make(
         raise UserError(f"--judge {judge} would need engines beside those of --ray; give an endpoint, http://HOST/v1")
     resolved = resolve(model) if started_engine is not None else resolve_model(engine, model, timeout=timeout)
     run = Run(found, wanted, resolved, engine, seed, script, plan, subject)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     _refuse_foreign_folder(out)
     ledger = Ledger(out / "ledger.sqlite")
     try:
         ledger.claim(run.settings(), where=out, prompt_text=found.prompt_text)
         if is_finished(out) and _is_current(run, ledger, made := read_manifest(out)):
             return made
-        with _opened_once(started_engine or partial(start_engine, run, timeout, ray)) as start:
+        with opened_once(started_engine or partial(start_engine, run, timeout, ray)) as start:
             judging = Judging(judge or "", found.definitions, ledger, (resolved, start), timeout)
             run = replace(run, subject=replace(subject, judging=judging))
             return _generate(run, ledger, out, budget, start)
@@ -160,13 +160,6 @@ def _generate(run: Run, ledger: Ledger, out: Path, budget: int, start: StartEngi
         for filter_ in controller.filters:
             filter_.close()
     raise IncompleteError(_why_incomplete(controller, out, budget))
-
-
-@contextmanager
-def _opened_once(engine: Engine | StartEngine) -> Iterator[StartEngine]:
-    """Yield what gives the engine, started by the first who asks and stopped at the end; a running one runs on."""
-    with ExitStack() as stack:
-        yield cache(lambda: stack.enter_context(closing(engine())) if callable(engine) else engine)
 
 
 def _why_incomplete(controller: Controller, out: Path, budget: int) -> str:

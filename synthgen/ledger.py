@@ -82,7 +82,10 @@ class Ledger:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open or create the file; UserError if it is no ledger, IncompleteError if another process is writing it."""
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=0.0)
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=0.0)
+        except sqlite3.OperationalError as error:
+            raise UserError(f"{path} cannot be opened: {error}; give another --out") from None
         self._pending, self._committed_at = 0, time.monotonic()
         self._prompts = b""
         try:
@@ -262,6 +265,11 @@ class Ledger:
 
 _PROMPTS = "prompt_text"
 _WINDOW = 32_768  # what DEFLATE looks back
+
+
+def storable(text: str) -> str:
+    """Return a reply as it can be written: half a character, which a server may send, as the sign for a broken one."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def unwritable(error: Exception) -> str | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +13,21 @@ from synthgen import console
 from synthgen.context_length import check_context_length
 from synthgen.controller import Controller
 from synthgen.engines import DEFAULT_TIMEOUT, resolve_model
+from synthgen.errors import UserError
 from synthgen.filters import Subject
 from synthgen.filters.plan import read_plan
+from synthgen.judges import Judging
 from synthgen.ledger import Ledger, StoredVerdict
-from synthgen.runs import DEFAULT_MODEL, Run, is_structured, open_controller, open_script, resolve_n, start_engine
+from synthgen.runs import (
+    DEFAULT_MODEL,
+    Run,
+    is_structured,
+    open_controller,
+    open_script,
+    opened_once,
+    resolve_n,
+    start_engine,
+)
 from synthgen.serving import Spent, answered, check_requests
 
 
@@ -28,6 +42,10 @@ def preview(
     shots: Path | None = None,
     passages: Path | None = None,
     teacher: Path | None = None,
+    filters: Path | None = None,
+    against: Sequence[Path] = (),
+    verifier: Path | None = None,
+    judge: str | None = None,
     count: int = 5,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> list[dict[str, Any]]:
@@ -35,24 +53,32 @@ def preview(
 
     On stderr: what all `n` rows will take at the cost of these.
     """
+    if count < 1:
+        raise UserError(f"--preview {count} is less than one item")
     script = open_script(
         task, seed=seed, structured=is_structured(decoding, model), shots=shots, passages=passages, teacher=teacher
     )
     found = script.task
-    subject = Subject(found.format, found.language, found.prompt_text)
+    subject = Subject(
+        found.format, found.language, found.prompt_text, tuple(against), verifier, judging=Judging(judge or "")
+    )
+    plan = read_plan(filters, subject)
     resolved = resolve_model(engine, model, timeout=timeout)
-    run = Run(found, count, resolved, engine, seed, script, read_plan(), subject)
-    ledger = Ledger(Path(":memory:"))
-    controller = open_controller(run, ledger)
+    run = Run(found, count, resolved, engine, seed, script, plan, subject)
     if engine == "vllm":
         check_context_length(script, run.model.path)
-    with closing(start_engine(run, timeout, None)) as served:
-        check_requests(controller, served)
+    ledger = Ledger(Path(":memory:"))
+    with opened_once(partial(start_engine, run, timeout, None)) as start, ExitStack() as stack:
+        judging = Judging(judge or "", found.definitions, ledger, (resolved, start), timeout)
+        controller = open_controller(replace(run, subject=replace(subject, judging=judging)), ledger)
+        for filter_ in controller.filters:
+            stack.callback(filter_.close)
+        check_requests(controller, served := start())
         spent = Spent()
         for reply, request in answered(controller, served, budget=count * len(found.steps)):
             controller.take(reply, request, "")
             spent.add(reply)
-    controller.judge_written()
+        controller.judge_written()
     spent.kept = controller.kept
     console.stderr.print(f"{spent.projected(resolve_n(n, found))}, at {count} rows at a time", highlight=False)
     return [_shown(controller, item) for item in ledger.verdicts()]

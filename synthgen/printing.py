@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
@@ -79,12 +80,12 @@ def print_story(story: Mapping[str, Any], as_json: bool) -> None:
         return
     title = escape(f"{story['verdict']} {story['reason']}")
     console.stdout.print(f"[bold]{escape(story['id'])}[/]: {title}", highlight=False)
-    for name in ("stage", "evidence", "row"):
-        console.stdout.print(f"  {name}: {story[name]}", markup=False, highlight=False)
+    console.print_lines(f"  {name}: {story[name]}" for name in ("stage", "evidence", "row"))
     for reply in story["replies"]:
-        console.stdout.print(
-            f"  step {reply['step']} ({reply['outcome']}): {reply['text']!r}", markup=False, highlight=False
-        )
+        if reply["prompt"]:
+            console.print_lines([f"  step {reply['step']} asked:", indent(reply["prompt"], "    | ")])
+        said = repr(reply["text"]) if reply["text"] else reply["error"]
+        console.print_lines([f"  step {reply['step']} ({reply['outcome']}): {said}"])
 
 
 def print_card_report(report: Mapping[str, Any], as_json: bool) -> None:

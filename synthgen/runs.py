@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from synthgen.filters import Subject
 from synthgen.filters.plan import Plan
 from synthgen.formats.tags import TagsFormat
 from synthgen.grounding import read_grounding
+from synthgen.judges import StartEngine
 from synthgen.ledger import Ledger
 from synthgen.packs import PREFIX, ResolvedModel
 from synthgen.slots import Script, parser_version
@@ -123,3 +127,10 @@ def start_engine(run: Run, timeout: float, ray: str | None) -> Engine:
     """Say which model it is, its licence first of all, and return the engine started."""
     console.stderr.print(f"model {run.model.ref} ({run.model.licence}), engine {run.engine}: starting", highlight=False)
     return open_engine(run.engine, run.model, seed=run.seed, timeout=timeout, ray=ray)
+
+
+@contextmanager
+def opened_once(engine: Engine | StartEngine) -> Iterator[StartEngine]:
+    """Yield what gives the engine, started by the first who asks and stopped at the end; a running one runs on."""
+    with ExitStack() as stack:
+        yield cache(lambda: stack.enter_context(closing(engine())) if callable(engine) else engine)

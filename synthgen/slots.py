@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -27,6 +28,8 @@ from synthgen.sentences import whole_sentences
 from synthgen.task import Step, Task
 from synthgen.teacher import Teacher
 
+_UNREADABLE = re.compile("[\ud800-\udfff\ufffd]")
+"""Half a character, which no file can hold, or the sign that stands where one was."""
 STEMS_HELD = 4096
 """How many stems' attributes are kept: each is drawn for several steps and slots, which come close together."""
 PASSAGE = "context"
@@ -118,6 +121,8 @@ class Script:
         step = self.steps(slot)[slot.step]
         texts = _json_texts(reply, step) if self.structured else _plain_texts(reply, step)
         cleaned = {name: clean_text(text) for name, text in texts.items()}
+        if any(_UNREADABLE.search(text) for text in cleaned.values()):
+            raise ParseError("unreadable characters")
         if PASSAGE in cleaned:
             cleaned[PASSAGE] = whole_sentences(cleaned[PASSAGE])
         self.task.conditions.check_texts(cleaned)

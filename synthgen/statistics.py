@@ -134,8 +134,7 @@ def ngrams(words: Sequence[str], n: int) -> list[tuple[str, ...]]:
 
 def word_overlap(rows: list[Row], first: str, second: str, *, seed: int = 0) -> dict[str, float]:
     """Return the mean share of the second text's words that occur in the first, and in a shuffled row's first."""
-    firsts = [words(row[first]) for row in rows]
-    seconds = [words(row[second]) for row in rows]
+    firsts, seconds = [row[first] for row in rows], [row[second] for row in rows]
     shuffled = list(firsts)
     random.Random(seed).shuffle(shuffled)
     return {"paired": round(_mean_share(firsts, seconds), 4), "shuffled": round(_mean_share(shuffled, seconds), 4)}
@@ -150,6 +149,8 @@ def words(text: str) -> set[str]:
     return {word.strip(".,;:!?\"'()").casefold() for word in text.split()} - {""}
 
 
-def _mean_share(firsts: list[set[str]], seconds: list[set[str]]) -> float:
-    shares = [len(a & b) / len(b) for a, b in zip(firsts, seconds, strict=True) if b]
+def _mean_share(firsts: Iterable[str], seconds: Iterable[str]) -> float:
+    # One pair at a time: the words of a hundred thousand texts, held as sets, take more memory than all else.
+    pairs = ((words(a), words(b)) for a, b in zip(firsts, seconds, strict=True))
+    shares = [len(a & b) / len(b) for a, b in pairs if b]
     return stats.fmean(shares) if shares else 0.0

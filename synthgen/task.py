@@ -17,20 +17,16 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, meta
+from jinja2 import StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from synthgen.conditions import Conditions, condition_faults
+from synthgen.conditions import Conditions
 from synthgen.errors import UserError, unknown
-from synthgen.formats import FORMATS, Format, format_from_manifest
+from synthgen.formats import Format, format_from_manifest
+from synthgen.task_faults import faults
 
 _HEADER = re.compile(r"\A\+\+\+\n(?P<header>.*?)\n\+\+\+\n(?P<body>.*)\Z", re.DOTALL)
 _SECTION = re.compile(r"^## (\w+)\n", re.MULTILINE)
-_REQUIRED = {"title", "format", "columns", "language", "real_size", "label_counts", "licence", "source"}
-_OPTIONAL = {"definitions", "attributes", "shots", "steps", "stem", "per_stem", "conditions", "hub"}
-_VARIABLES = {"label", "definition", "definitions", "shots", "real_stems", "language"}
-_STEP_KEYS = {"max_tokens": int, "temperature": float, "top_k": int, "stop": list, "fields": dict, "labels": list}
-
 _jinja = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False, autoescape=False)
 
 
@@ -186,9 +182,8 @@ def parse_task(name: str, text: str, *, where: str) -> Task:
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{where}: the header is not TOML: {error}") from None
     sections = _sections(match["body"])
-    faults = [*_header_faults(header), *_step_faults(header, sections)]
-    if faults:
-        located = [f"{where}:{_line_of(text, token)}: {message}" for token, message in faults]
+    if found := faults(header, sections, _jinja):
+        located = [f"{where}:{_line_of(text, token)}: {message}" for token, message in found]
         raise UserError("; ".join(located))
     return _build(name, header, sections, text)
 
@@ -236,69 +231,6 @@ def _attribute(table: list[str] | dict[str, float]) -> Attribute:
 def _sections(body: str) -> dict[str, str]:
     parts = _SECTION.split(body)
     return {parts[i]: parts[i + 1].strip() for i in range(1, len(parts), 2)}
-
-
-Fault = tuple[str, str]
-
-
-def _header_faults(header: dict[str, Any]) -> list[Fault]:
-    """Return (token to find the line by, message) for every fault of the header itself."""
-    known = _REQUIRED | _OPTIONAL
-    faults: list[Fault] = [(key, str(unknown("key", key, sorted(known)))) for key in header if key not in known]
-    faults += [("+++", f"missing key '{key}'") for key in sorted(_REQUIRED - set(header))]
-    if header.get("format", "pair") not in FORMATS:
-        faults.append(("format", str(unknown("format", str(header["format"]), FORMATS))))
-    labels = header.get("label_counts", {})
-    if labels and sum(labels.values()) != header.get("real_size"):
-        faults.append(
-            ("label_counts", f"label counts sum to {sum(labels.values())}, real_size is {header.get('real_size')}")
-        )
-    extra = {"shots": {"any"}, "definitions": {"right", "wrong"} if header.get("format") == "choice" else set()}
-    for table in ("definitions", "shots", "per_stem"):
-        allowed = [*labels, *extra.get(table, ())]
-        faults += [
-            (label, str(unknown("label", label, allowed))) for label in header.get(table, {}) if label not in allowed
-        ]
-    faults += condition_faults(header.get("conditions", {}))
-    if (stem := header.get("stem")) and stem != next(iter(header.get("steps", {})), ""):
-        faults.append(("stem", f"stem '{stem}' is not the first step: {', '.join(header.get('steps', {})) or 'none'}"))
-    return faults
-
-
-def _step_faults(header: dict[str, Any], sections: dict[str, str]) -> list[Fault]:
-    """Return the faults of the generation steps: options, sections, templates and their variables."""
-    steps: dict[str, Any] = header.get("steps", {})
-    faults: list[Fault] = [
-        (f"## {name}", f"section '{name}' has no [steps.{name}]") for name in sections if name not in steps
-    ]
-    available = _VARIABLES | set(header.get("attributes", {}))
-    for name, options in steps.items():
-        anchor = f"[steps.{name}]"
-        faults += [(anchor, str(unknown("key", key, _STEP_KEYS))) for key in options if key not in _STEP_KEYS]
-        faults += [
-            (anchor, f"step '{name}': {key} is {options[key]!r}; expected {kind.__name__}")
-            for key, kind in _STEP_KEYS.items()
-            if key in options and not isinstance(options[key], (int, float) if kind is float else kind)
-        ]
-        faults += [
-            (anchor, f"step '{name}': " + str(unknown("label", label, header.get("label_counts", {}))))
-            for label in options.get("labels", ())
-            if label not in header.get("label_counts", {})
-        ]
-        if name not in sections:
-            faults.append((anchor, f"step '{name}' has no section '## {name}'"))
-            continue
-        try:
-            used = meta.find_undeclared_variables(_jinja.parse(sections[name]))
-        except TemplateError as error:
-            faults.append((f"## {name}", f"template of '{name}': {error.message}"))
-            continue
-        faults += [
-            (f"## {name}", f"step '{name}': " + str(unknown("variable", v, sorted(available))))
-            for v in sorted(used - available)
-        ]
-        available |= set(options.get("fields", {name}))
-    return faults
 
 
 def _line_of(text: str, token: str) -> int:

@@ -29,6 +29,8 @@ def check_engine(name: str) -> None:
 def resolve_model(engine: str, ref: str, *, timeout: float) -> ResolvedModel:
     """Return the model that a reference means to an engine: a folder, what a server serves, or a file of replies."""
     check_engine(engine)
+    if timeout <= 0:
+        raise UserError(f"--timeout {timeout:g} is no time to wait; give seconds above 0")
     if engine == "endpoint":
         from synthgen.engines.address import resolve_endpoint
 

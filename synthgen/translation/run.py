@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen import console
-from synthgen.dataset import Manifest, is_finished, read_manifest
+from synthgen.dataset import Manifest, is_finished, make_folder, read_manifest
 from synthgen.errors import IncompleteError, UserError
 from synthgen.formats.base import Row
 from synthgen.formats.span import SpanFormat
@@ -91,7 +91,7 @@ def check_job(job: Job) -> None:
 def run_job(job: Job) -> Manifest:
     """Translate what is not yet translated, judge every row, write the folder and return its manifest."""
     started = time.monotonic()
-    job.out.mkdir(parents=True, exist_ok=True)
+    make_folder(job.out)
     ledger = Ledger(job.out / "ledger.sqlite")
     try:
         ledger.claim(job.settings(), where=job.out)

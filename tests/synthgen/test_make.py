@@ -305,6 +305,20 @@ def test_malformed_replies_are_still_counted_as_bad_when_their_slots_are_gone(
     assert manifest.attempts["bad"] == len(premises) + malformed
 
 
+def test_half_characters_in_a_reply_are_a_rejection_and_the_end_of_nothing(tiny_model: str, tmp_path: Path) -> None:
+    manifest = run(tiny_model, tmp_path / "out", mostly(0.3, "A map \ud83d of the old town and the river."), n=20)
+    assert manifest.kept == 20
+    assert 0 < manifest.attempts["bad"] <= manifest.rejected["unreadable characters"]
+    assert run(tiny_model, tmp_path / "out", n=20) == manifest
+
+
+@pytest.mark.parametrize("out", ["file", "file/below"])
+def test_a_folder_that_cannot_be_one_is_said_so(tiny_model: str, tmp_path: Path, out: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"--out .*file.* cannot be a folder"):
+        run(tiny_model, tmp_path / out, n=5)
+
+
 def test_nothing_of_the_machine_is_in_the_manifest(tiny_model: str, tmp_path: Path) -> None:
     os.environ["SYNTHGEN_SECRET_FOR_TEST"] = "hunter2-hunter2"
     run(tiny_model, tmp_path / "out", n=5)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+
 import pytest
 
 from synthgen.errors import UserError
@@ -77,7 +80,7 @@ def test_all_faults_are_named_at_once_with_their_lines() -> None:
         (('format = "pair"', 'format = "pairs"'), "unknown format 'pairs'; did you mean 'pair'?"),
         (("no = 2\n[per_stem]", "no = 3\n[per_stem]"), "label counts sum to 4, real_size is 3"),
         (("max_tokens = 20", "max_token = 20"), "unknown key 'max_token'; did you mean 'max_tokens'?"),
-        (("max_tokens = 20", 'max_tokens = "20"'), "step 'premise': max_tokens is '20'; expected int"),
+        (("max_tokens = 20", 'max_tokens = "20"'), "step 'premise': max_tokens is '20'; expected int from 1"),
         (('labels = ["yes", "no"]', 'labels = ["yess"]'), "step 'hypothesis': unknown label 'yess'; did you mean"),
         (("max_words =", "most_words ="), "unknown condition 'most_words'"),
         (('stem = "premise"', 'stem = "hypothesis"'), "stem 'hypothesis' is not the first step"),
@@ -91,3 +94,31 @@ def test_a_fault_is_named_with_what_is_allowed(change: tuple[str, str], said: st
 
 def test_a_later_text_is_no_variable_of_an_earlier_step() -> None:
     assert "unknown variable 'hypothesis'" in faults(("{{ genre }}", "{{ hypothesis }}"))
+
+
+ODD = ("5", "true", '["x", 1]', '{ a = ["b"] }', "nan")
+
+
+def test_a_value_of_any_other_kind_is_named_and_never_a_traceback() -> None:
+    for number, line in enumerate(GOOD.split("\n")):
+        key = re.match(r"\w+(?= = )", line)
+        for value in ODD if key else ():
+            lines = GOOD.split("\n")
+            lines[number] = f"{key[0]} = {value}"
+            with suppress(UserError):
+                parse_task("a", "\n".join(lines), where="prompts/a.md")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (('columns = ["premise", "hypothesis", "label"]', "columns = 5"), "columns is 5; expected list of text"),
+        (("real_size = 3", 'real_size = "3"'), "real_size is '3'; expected int from 1"),
+        (("yes = 1", 'yes = "1"'), "label_counts is {'yes': '1', 'no': 2}; expected table of int"),
+        (('genre = ["a letter", "a story"]', "genre = true"), "expected table of text lists or weights"),
+        (("max_words = { hypothesis = 20 }", "max_words = 20"), "condition max_words is 20; expected table of int"),
+        (('labels = ["yes", "no"]', "labels = 1"), "step 'hypothesis': labels is 1; expected list of text"),
+    ],
+)
+def test_an_entry_of_the_wrong_type_is_named_with_what_it_should_be(change: tuple[str, str], said: str) -> None:
+    assert said in faults(change)
