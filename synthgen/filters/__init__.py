@@ -17,6 +17,7 @@ from synthgen.filters.near import NearDuplicates
 from synthgen.filters.personal import PersonalData
 from synthgen.filters.rebalance import Rebalance, RebalanceSettings
 from synthgen.filters.residue import Residue
+from synthgen.filters.semantic import SemanticDuplicates, SemanticSettings
 from synthgen.filters.shape import Shape, ShapeLimits
 from synthgen.filters.verify import JudgeSettings, VerifySettings, by_checkpoint, by_judge
 from synthgen.filters.wellformed import WellFormed
@@ -35,6 +36,13 @@ ORDER: tuple[Kind, ...] = (
     Kind("exact", lambda subject, _: ExactDuplicates(subject.format), check="deduplication"),
     Kind(
         "near", lambda subject, settings: NearDuplicates(subject.format, settings), NearSettings, check="deduplication"
+    ),
+    Kind(
+        "semantic",
+        lambda subject, settings: SemanticDuplicates(subject.format, settings),
+        SemanticSettings,
+        runs="named",
+        check="deduplication",
     ),
     Kind(
         "contamination",
