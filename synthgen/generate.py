@@ -105,7 +105,7 @@ def make(
     ledger = Ledger(out / "ledger.sqlite")
     try:
         ledger.claim(run.settings(), where=out, prompt_text=found.prompt_text)
-        if is_finished(out) and _is_current(run, ledger, made := read_manifest(out)):
+        if is_finished(out) and _is_current(run, made := read_manifest(out)):
             return made
         with opened_once(started_engine or partial(start_engine, run, timeout, ray)) as start:
             judging = Judging(judge or "", found.definitions, ledger, (resolved, start), timeout)
@@ -115,12 +115,15 @@ def make(
         ledger.close()
 
 
-def _is_current(run: Run, ledger: Ledger, made: Manifest) -> bool:
-    """Say whether a finished set is what its replies come to today; if not, they are parsed and filtered anew."""
+def _is_current(run: Run, made: Manifest) -> bool:
+    """Say whether a finished set is what its replies come to today; if not, they are parsed and filtered anew.
+
+    A set of a version that did not record its parser is left as it is.
+    """
     if made.checks.get("filters") != run.plan.record(run.subject):
         return False
-    before, now = ledger.judged_by(), run.versions()
-    changed = [name for name in before if before[name] != now[name]]
+    before, now = {"parser": made.parser_hash, "filters": made.filters_hash}, run.versions()
+    changed = [name for name in now if made.parser_hash is not None and before[name] != now[name]]
     if changed:
         told = f"the {' and the '.join(changed)} changed since this set was made: the stored replies are judged anew"
         console.stderr.print(told, highlight=False)

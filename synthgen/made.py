@@ -8,7 +8,7 @@ from pathlib import Path
 from synthgen import __version__
 from synthgen.controller import Controller
 from synthgen.datacard import write_card
-from synthgen.dataset import Manifest, Rejection, finish, row_features, write_rejected, write_rows
+from synthgen.dataset import MANIFEST_NAME, Manifest, Rejection, finish, row_features, write_rejected, write_rows
 from synthgen.filters.plan import write_reports
 from synthgen.filters.verify import readers_of
 from synthgen.formats.base import Row
@@ -22,6 +22,7 @@ from synthgen.statistics import describe
 def write_folder(run: Run, controller: Controller, out: Path, *, seconds: float, versions: dict[str, str]) -> Manifest:
     """Write the folder and return its manifest, which is written last; `versions` are those of the engine."""
     ledger, format_ = controller.ledger, run.task.format
+    (out / MANIFEST_NAME).unlink(missing_ok=True)  # a set made anew is not finished while its rows are half written
     files = write_rows(out, _kept_rows(controller), row_features(format_))
     files |= write_rejected(out, _rejections(controller)) | write_reports(out, controller.filters)
     checks = run.plan.checks(run.subject, controller.filters)

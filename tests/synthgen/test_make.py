@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -272,6 +273,19 @@ def test_a_full_disk_while_the_set_is_written_leaves_the_ledger_and_the_same_com
             run(tiny_model, tmp_path / "out", n=20)
     assert not (tmp_path / "out" / "synthgen.json").exists()
     assert run(tiny_model, tmp_path / "out", lambda request: pytest.fail("asked"), n=20).kept == 20
+
+
+def test_a_set_that_was_made_anew_and_cut_off_is_not_taken_for_finished(
+    tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(tiny_model, tmp_path / "out", n=20)
+    monkeypatch.setattr(runs, "parser_version", lambda: "0" * 64)
+    with monkeypatch.context() as patch:
+        patch.setattr(made, "write_rejected", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            run(tiny_model, tmp_path / "out", n=20)
+    assert not (tmp_path / "out" / "synthgen.json").exists()
+    assert run(tiny_model, tmp_path / "out", lambda _: pytest.fail("asked"), n=20).content_hash == first.content_hash
 
 
 def test_no_more_slots_are_opened_than_rows_are_wanted_when_none_is_rejected(tiny_model: str, tmp_path: Path) -> None:
