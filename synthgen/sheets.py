@@ -40,7 +40,7 @@ def counts(manifest: Manifest) -> Iterator[Sheet]:
         rows = ((label, f"{n:,}") for label, n in manifest.label_counts.items())
         yield Sheet("Labels", ("label", "rows"), tuple(rows))
     lengths = manifest.statistics.get("xlmr_tokens")
-    if isinstance(lengths, Mapping):
+    if isinstance(lengths, Mapping) and lengths:
         keys = ("p05", "p25", "median", "p75", "p95", "max")
         rows = ((name, *(f"{values[key]:g}" for key in keys)) for name, values in lengths.items())
         yield Sheet("Length in XLM-R pieces", ("text", *keys), tuple(rows))
@@ -49,7 +49,7 @@ def counts(manifest: Manifest) -> Iterator[Sheet]:
 def findings(manifest: Manifest) -> Iterator[Sheet]:
     """Yield what the checks found, the laid-out ones first."""
     checks = manifest.checks
-    if isinstance(found := checks.get("artefacts"), Mapping):
+    if isinstance(found := checks.get("artefacts"), Mapping) and found["baselines"]:
         yield from _artefacts(found)
     if "shape" in checks:
         yield _shape(checks["shape"])
@@ -95,7 +95,7 @@ def _shape(found: Mapping[str, Any] | str) -> Sheet:
     title = "Shape beside the real set"
     columns = ("feature", "this set", "real set", "distance", "between halves of the real set")
     if isinstance(found, str):
-        return Sheet(title, columns, (), found)
+        return Sheet(title, (), (), found)
     rows = (
         (name, shown(each["set"]), shown(each["real"]), f"{each['distance']:.3f}", f"{each['floor']:.3f}")
         for name, each in found["features"].items()
