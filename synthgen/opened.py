@@ -1,7 +1,7 @@
 """A folder of rows opened for reading: one of ours, or somebody's parquet files, as tables of one schema.
 
 Of a folder without a manifest the format is found by its columns. Label names become indices, ids are given where
-there are none, further columns are left out. Nothing of the folder is changed.
+there are none or null, further columns are left out. Nothing of the folder is changed.
 """
 
 from __future__ import annotations
@@ -78,15 +78,20 @@ class OpenedSet:
     def _table(self, found: pa.Table, first: int, path: Path) -> pa.Table:
         columns = []
         for field in self.schema:
-            if field.name in found.column_names:
-                columns.append(self._column(found[field.name], field, path))
-            elif field.name == "id":
-                columns.append(pa.array([f"{self.name}-{first + i:09d}" for i in range(found.num_rows)]))
-            elif field.name == "language":
-                columns.append(pa.array([self.language] * found.num_rows))
-            else:
+            values = self._column(found[field.name], field, path) if field.name in found.column_names else None
+            if field.name in ("id", "language") and (values is None or values.null_count):
+                given = self._given(field.name, first, found.num_rows)
+                values = given if values is None else pc.coalesce(values, given)
+            if values is None:
                 raise UserError(f"{path} has no column '{field.name}'; it has {', '.join(found.column_names)}")
+            columns.append(values)
         return pa.Table.from_arrays(columns, schema=self.schema)
+
+    def _given(self, name: str, first: int, rows: int) -> pa.Array:
+        """Return the ids, or the languages, of rows that have none of their own."""
+        if name == "language":
+            return pa.array([self.language] * rows)
+        return pa.array([f"{self.name}-{number:09d}" for number in range(first, first + rows)])
 
     def _column(self, values: pa.ChunkedArray, field: pa.Field, path: Path) -> pa.ChunkedArray:
         """Return a column in the schema's type; names of labels become their indices, an unknown one -1."""

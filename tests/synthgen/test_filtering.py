@@ -93,6 +93,15 @@ def test_label_names_are_read_as_indices(tmp_path: Path) -> None:
     assert manifest.label_counts == {"entailment": 3, "neutral": 3, "contradiction": 3}
 
 
+def test_rows_without_an_id_or_a_language_are_given_theirs(tmp_path: Path) -> None:
+    rows = [{**row, "id": None if i % 3 else f"own-{i}", "language": None} for i, row in enumerate(rows_of(9))]
+    manifest = run_filters(folder_of(tmp_path / "in", rows), out=tmp_path / "out", origin="real")
+    assert manifest.kept == 9
+    kept = list(read_rows(tmp_path / "out"))
+    assert [row["id"] for row in kept][:4] == ["own-0", "in-000000001", "in-000000002", "own-3"]
+    assert {row["language"] for row in kept} == {"en"}
+
+
 def test_edits_are_counted_apart_from_filters(tmp_path: Path) -> None:
     rows = rows_of(10)
     rows[3]["premise"] = str(rows[3]["premise"]).replace(" ", "\x07  ")
