@@ -4,6 +4,7 @@
     python benchmarks/filters_duplicates.py ../shared/data --speed 1000000 --peers PYTHON
     python benchmarks/filters_duplicates.py ../shared/data --growth 1000000,10000000
     python benchmarks/filters_duplicates.py ../shared/data --contamination
+    python benchmarks/filters_duplicates.py ../shared/data --translations 5010
 
 Rows of any number are made from the 33,000 real MNLI and SNLI pairs at hand by recombination: each text is the first
 half of one real text and the second half of another of the same field, both drawn at random, so that lengths and words
@@ -31,7 +32,7 @@ import pyarrow.parquet as pq
 
 from synthgen.dataset import write_tables
 from synthgen.filters.base import Subject
-from synthgen.filters.contamination import Contamination
+from synthgen.filters.contamination import Contamination, ContaminationSettings
 from synthgen.filters.near import NearDuplicates
 from synthgen.filters.plan import read_plan
 from synthgen.formats.base import Row
@@ -302,12 +303,40 @@ def contamination(data: Path, count: int, planted: int = 500) -> None:
         print("   ", verdict.evidence)
 
 
+def translations(data: Path, items: int, planted: int = 200, clean: int = 400) -> None:
+    """Plant English XNLI test rows, held out in four other languages only, and count what the encoder finds."""
+    draw = random.Random(5)
+    chosen = sorted(draw.sample(range(5010), items))
+
+    def rows_of(language: str) -> list[list[str]]:
+        text = (data / f"xnli/test-{language}.tsv").read_text(encoding="utf-8")
+        lines = [line.split("\t")[:2] for line in text.split("\n") if line]
+        return [lines[number] for number in chosen]
+
+    real = [(row["id"], row) for row in draw.sample(real_rows(data, ("mnli",))[:8999], clean)]
+    english = [(str(i), {"premise": a, "hypothesis": b, "label": 0}) for i, (a, b) in enumerate(rows_of("en"))]
+    english = draw.sample(english, planted)
+    with tempfile.TemporaryDirectory() as place:
+        for language in ("de", "es", "sw", "zh"):
+            path = Path(place) / language / f"test-{language}.tsv"
+            path.parent.mkdir()
+            path.write_text("".join("\t".join(row) + "\n" for row in rows_of(language)), encoding="utf-8")
+            judge = Contamination(NLI, [path], ContaminationSettings(encoder="pack:multilingual-e5-small"))
+            found, lost = (sum(each is not None for each in judge.judge_many(rows)) for rows in (english, real))
+            print(
+                f"{language}, {items} items: {found} of {planted} found ({found / planted:.3f}), "
+                f"{lost} of {clean} clean rows dropped",
+                flush=True,
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--recall", action="store_true")
     parser.add_argument("--contamination", action="store_true")
     parser.add_argument("--rows", type=int, default=50_000, help="clean rows for --contamination")
+    parser.add_argument("--translations", type=int, metavar="ITEMS", help="items a language, e.g. 5010")
     parser.add_argument("--speed", type=int)
     parser.add_argument("--peers", default=sys.executable)
     parser.add_argument("--names", default="rensa,rensa_matrix,semhash,datasketch")
@@ -317,6 +346,8 @@ def main() -> None:
         recall(given.data)
     if given.contamination:
         contamination(given.data, given.rows)
+    if given.translations:
+        translations(given.data, given.translations)
     if given.speed:
         speed(given.data, given.speed, given.peers, given.names.split(","))
     if given.growth:

@@ -3,13 +3,14 @@
 Candidates share word trigrams with an item. A long text is a hit when it holds a run of 13 words of the item's (the
 n-gram of GPT-3's report, Brown et al. 2020, appendix C), when most of its trigrams are the item's, as in a truncated
 copy, or when it is a near duplicate. Short texts are one only when every text of the row is a hit on another text of an
-item: a stock sentence proves nothing. Translations and paraphrases are not found so (Yang et al. 2023, 2311.04850).
+item: a stock sentence proves nothing. Translations and paraphrases are not found so (Yang et al. 2023, 2311.04850):
+an encoder, when one is named, looks for the item that means the same.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from synthgen.filters.base import BaseFilter, Verdict
 from synthgen.filters.comparison import NearSettings, compared_texts, likeness
 from synthgen.filters.held_out import HeldOut, item_hash, read_held_out
+from synthgen.filters.meaning import PREFIX, Neighbours, SentenceEncoder
 from synthgen.filters.wording import mixed, word_hashes, words
 from synthgen.formats import Format
 from synthgen.formats.base import Row
@@ -28,26 +30,37 @@ from synthgen.formats.base import Row
 REPORT_NAME = "contamination.json"
 _CANDIDATES = 8
 _FEWEST_WORDS = 6
+_NEARLY = 0.05
 _COMMON = 200
 """A trigram that more items have ("one of the") points to none of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContaminationSettings:
-    """When a text repeats an item's: a run of words or a share of trigrams; `long_from` words are a long text."""
+    """When a text repeats an item's: a run of words or a share of trigrams; `long_from` words are a long text.
+
+    With an `encoder` (`pack:multilingual-e5-small`, a folder, a hub id) rows of one `similarity` with an item go too,
+    translations and paraphrases among them: a cosine of all their texts, as `meaning.Neighbours` takes it.
+    """
 
     run: int = 13
     share: float = 0.8
     long_from: int = 10
+    encoder: str = ""
+    prefix: str = PREFIX
+    similarity: float = 0.5
 
     def __post_init__(self) -> None:
         """Refuse values that would match everything."""
         if self.run < 3 or self.long_from < 3 or not 0 < self.share <= 1:
             raise ValueError("run and long_from are at least 3, share is above 0 and at most 1")
+        if not 0 < self.similarity <= 1:
+            raise ValueError(f"similarity = {self.similarity} is not above 0 and at most 1")
 
 
 @dataclass(frozen=True, slots=True)
 class _Item:
+    raw: tuple[str, ...]
     texts: tuple[str, ...]
     set_number: int
     code: str
@@ -66,6 +79,9 @@ class Contamination(BaseFilter):
         self._keys, self._owners = _index([item.texts for item in self._items])
         self._hits: dict[int, Counter[str]] = defaultdict(Counter)
         self._below: Counter[int] = Counter()
+        self._neighbours: Neighbours | None = None
+        self._encoder_facts: dict[str, str] = {}
+        self._by_meaning = 0
 
     def judge(self, row_id: str, row: Row) -> Verdict | None:
         """Return a verdict naming the evaluation set, the item's hash and what they share."""
@@ -75,22 +91,30 @@ class Contamination(BaseFilter):
         """Return the verdicts of several rows."""
         texts = [tuple(map(words, compared_texts(self._format, row))) for _, row in rows]
         candidates = self._candidates(texts)
-        return [
+        verdicts = [
             self._verdict(own, candidates[number]) if number in candidates else None for number, own in enumerate(texts)
         ]
+        if self._settings.encoder and (left := [number for number, found in enumerate(verdicts) if found is None]):
+            for number, found in zip(left, self._same_meaning([rows[number][1] for number in left]), strict=True):
+                verdicts[number] = found
+        return verdicts
 
     def facts(self) -> dict[str, Any]:
         """Return the counts by set; `contamination.json` has the hashes of the items."""
         removed = sum(hits.total() for hits in self._hits.values())
         return {
-            "method": "shared word trigrams, then runs, containment and near duplicates; no translations",
+            "method": f"shared word trigrams, then runs, containment and near duplicates; {self._translations()}",
             "settings": asdict(self._settings),
             "sets": len(self._sets),
             "items": len(self._items),
             "rows_removed": removed,
+            **({"rows_removed_by_meaning": self._by_meaning} | self._encoder_facts if self._encoder_facts else {}),
             "rows_with_hits_below_the_threshold": self._below.total(),
             "sets_hit": {self._sets[number].name: hits.total() for number, hits in sorted(self._hits.items())},
         }
+
+    def _translations(self) -> str:
+        return "then the nearest item by a sentence encoder" if self._settings.encoder else "no translations"
 
     def files(self) -> dict[str, Any]:
         """Return the report: every set checked with its revision, and hashes of the items hit; no text."""
@@ -106,6 +130,26 @@ class Contamination(BaseFilter):
             for number, each in enumerate(self._sets)
         ]
         return {REPORT_NAME: {key: value for key, value in self.facts().items() if key != "sets"} | {"sets": sets}}
+
+    def _same_meaning(self, rows: Sequence[Row]) -> Iterator[Verdict | None]:
+        """Yield a verdict for each row that says what an item says; the items are embedded when the first rows come."""
+        if self._neighbours is None:
+            encoder = SentenceEncoder(self._settings.encoder, self._settings.prefix)
+            self._encoder_facts = encoder.facts
+            self._neighbours = Neighbours(
+                encoder, [" ".join(item.raw) for item in self._items], [item.set_number for item in self._items]
+            )
+        numbers, scores = self._neighbours.nearest([" ".join(compared_texts(self._format, row)) for row in rows])
+        for number, score in zip(numbers.tolist(), scores.tolist(), strict=True):
+            item = self._items[number]
+            if score < self._settings.similarity:
+                self._below[item.set_number] += score >= self._settings.similarity - _NEARLY
+                yield None
+                continue
+            self._hits[item.set_number][item.code] += 1
+            self._by_meaning += 1
+            name = self._sets[item.set_number].name
+            yield Verdict("contamination", f"{name} item {item.code}: the same meaning, cosine {score:.3f}")
 
     def _candidates(self, texts: Sequence[tuple[str, ...]]) -> dict[int, list[int]]:
         """Return, for each row that shares trigrams with items, the items it shares most with."""
@@ -169,7 +213,7 @@ def _longest_run(left: list[str], right: list[str], length: int) -> bool:
 def _items(sets: Sequence[HeldOut]) -> Iterable[_Item]:
     for number, each in enumerate(sets):
         for texts in each.items:
-            yield _Item(tuple(map(words, texts)), number, item_hash(texts))
+            yield _Item(texts, tuple(map(words, texts)), number, item_hash(texts))
 
 
 def _index(items: Sequence[tuple[str, ...]]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:

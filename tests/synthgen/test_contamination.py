@@ -9,7 +9,7 @@ import pytest
 
 from synthgen.errors import UserError
 from synthgen.filtering import filter as run_filters
-from synthgen.filters.contamination import Contamination
+from synthgen.filters.contamination import Contamination, ContaminationSettings
 from synthgen.filters.held_out import read_held_out
 from synthgen.filters.plan import read_plan
 from synthgen.formats.pair import PairFormat
@@ -88,6 +88,34 @@ def test_the_report_names_sets_and_revisions_and_holds_no_test_text(root: Path, 
     assert len(report["xnli/test-en.tsv"]["revision"]) == 64
     assert "ferry" not in text
     assert str(tmp_path) not in text
+
+
+@pytest.mark.model
+def test_a_translation_is_found_by_an_encoder_when_one_is_named_and_another_sentence_is_not(tmp_path: Path) -> None:
+    german = {
+        "Die Fähre zu den nördlichen Inseln fiel wegen des Sturms aus.\tDas Schiff fuhr an diesem Tag nicht.": 1,
+        "Der Bäcker öffnet seinen Laden jeden Morgen um fünf Uhr.\tDas Brot ist am Nachmittag ausverkauft.": 0,
+        "Die Regierung senkte im Mai die Steuern auf Benzin.\tAutofahrer zahlen weniger.": 0,
+    }
+    (tmp_path / "test-de.tsv").write_text("\n".join(german) + "\n", encoding="utf-8")
+    settings = ContaminationSettings(encoder="pack:multilingual-e5-small")
+    judge = Contamination(NLI, [tmp_path / "test-de.tsv"], settings)
+    ferry = {"premise": "The ferry to the northern islands was cancelled because of the storm.", "label": 0}
+    rows = [
+        ("a", ferry | {"hypothesis": "The ship did not sail on that day."}),
+        (
+            "b",
+            {"premise": "My sister plays the violin in a large orchestra.", "hypothesis": "She is tall.", "label": 1},
+        ),
+    ]
+    first, second = judge.judge_many(rows)
+    assert first is not None
+    assert "the same meaning, cosine" in first.evidence
+    assert second is None
+    facts = judge.facts()
+    assert facts["rows_removed_by_meaning"] == 1
+    assert facts["encoder"] == "pack:multilingual-e5-small"
+    assert Contamination(NLI, [tmp_path / "test-de.tsv"]).judge(*rows[0]) is None
 
 
 def test_what_cannot_be_read_is_one_line(root: Path, tmp_path: Path) -> None:
