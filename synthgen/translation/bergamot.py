@@ -8,7 +8,6 @@ sequence and frees the interpreter while it computes, so a thread per core keeps
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from synthgen.errors import UserError, unknown
 from synthgen.packs import ResolvedModel
 from synthgen.translation.base import Item, Outcome
 from synthgen.translation.documents import Documents
+from synthgen.translation.machine import Machine
 
 MODELS = {("en", "pt"): "enpt-1693087644", ("pt", "en"): "pten-1693087646"}
 MOST_CHARACTERS = 400
@@ -34,11 +34,11 @@ class Bergamot:
     most = MOST_CHARACTERS
     note = "a distilled model of 17 MB (Bergamot tiny); Brazilian spelling is not guaranteed"
 
-    def __init__(self, model: ResolvedModel, *, separator: str = " | ") -> None:
+    def __init__(self, model: ResolvedModel, machine: Machine | None = None, *, separator: str = " | ") -> None:
         """Use the pack at `model.path`."""
         self.ref, self.revision, self.licence = model.ref, model.revision, model.licence
         self.separator = separator
-        self._folder = model.path
+        self._folder, self._machine = model.path, machine or Machine()
         self._directions: dict[tuple[str, str], Any] = {}
         self._documents = Documents(self)
 
@@ -81,7 +81,7 @@ class Bergamot:
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+        return ThreadPoolExecutor(self._machine.cores)
 
     def _direction(self, source: str, target: str) -> Any:  # noqa: ANN401 - a native class
         if (source, target) not in self._directions:

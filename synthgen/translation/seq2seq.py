@@ -1,36 +1,25 @@
 """Translation models of the hub: OPUS-MT (Marian), NLLB-200 and M2M-100, MADLAD-400, through transformers.
 
-several times as fast on a CPU. How a model is told the target language differs by family: `LANGUAGE_CODES` of its
-tokenizer (NLLB `deu_Latn`, M2M `de`), a first token `<2de>` (MADLAD, and the `>>deu<<` of multilingual OPUS-MT), or not
-at all (OPUS-MT of one pair, whose name says which).
+CTranslate2 (see `ct2`) runs the same models several times as fast.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from synthgen.errors import UserError, missing_package, unknown
+from synthgen.errors import UserError, first_line, missing_package
 from synthgen.packs import ResolvedModel
 from synthgen.translation.base import Item, Outcome
 from synthgen.translation.documents import Documents
+from synthgen.translation.machine import Machine
+from synthgen.translation.tongues import Tongues
 
 TOKENS_A_BATCH = 4096
 LONGEST = 256
 """Source tokens of one piece: translation models see few longer ones in training, whatever their positions allow."""
-NLLB = {
-    "ar": "arb_Arab", "bg": "bul_Cyrl", "bn": "ben_Beng", "ca": "cat_Latn", "de": "deu_Latn", "el": "ell_Grek",
-    "en": "eng_Latn", "es": "spa_Latn", "et": "est_Latn", "eu": "eus_Latn", "fa": "pes_Arab", "fi": "fin_Latn",
-    "fr": "fra_Latn", "he": "heb_Hebr", "hi": "hin_Deva", "ht": "hat_Latn", "hu": "hun_Latn", "id": "ind_Latn",
-    "it": "ita_Latn", "ja": "jpn_Jpan", "ka": "kat_Geor", "ko": "kor_Hang", "mr": "mar_Deva", "nl": "nld_Latn",
-    "pl": "pol_Latn", "pt": "por_Latn", "qu": "quy_Latn", "ro": "ron_Latn", "ru": "rus_Cyrl", "sw": "swh_Latn",
-    "ta": "tam_Taml", "te": "tel_Telu", "th": "tha_Thai", "tr": "tur_Latn", "uk": "ukr_Cyrl", "ur": "urd_Arab",
-    "vi": "vie_Latn", "wo": "wol_Latn", "yo": "yor_Latn", "zh": "zho_Hans",
-}  # fmt: skip
-"""FLORES-200 codes of XTREME-R's languages and a few more (NLLB Team 2022, table of languages)."""
 
 
 class Seq2Seq:
@@ -40,27 +29,26 @@ class Seq2Seq:
     items_at_once = 256
     separator = ""
 
-    def __init__(self, model: ResolvedModel) -> None:
+    def __init__(self, model: ResolvedModel, machine: Machine | None = None) -> None:
         """Load tokenizer and model; UserError when the folder holds no translation model."""
         try:
             import torch
-            from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+            from transformers import AutoModelForSeq2SeqLM
         except ImportError:
             raise missing_package("transformers", "train", f"--mt {model.ref}") from None
+        machine = machine or Machine()
+        device = machine.choose(torch.cuda.device_count())
+        if machine.threads:
+            torch.set_num_threads(machine.threads)
         self.ref, self.revision, self.licence, self.note = model.ref, model.revision, model.licence, model.note
         try:
-            self._model: Any = AutoModelForSeq2SeqLM.from_pretrained(model.path).eval()
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(model.path)
+            self._model: Any = AutoModelForSeq2SeqLM.from_pretrained(model.path).eval().to(device)
         except (ValueError, OSError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(f"--mt {model.ref} is no translation model that transformers can load: {reason}") from None
-        if torch.cuda.is_available():
-            self._model = self._model.to("cuda")
+            raise _no_model(model, error) from None
+        self._tokenizer: Any = load_tokenizer(model)
         self._positions = getattr(self._model.config, "max_position_embeddings", None) or 4 * LONGEST
         self.most = min(LONGEST, self._positions // 2)
-        self._name = (
-            json.loads((model.path / "config.json").read_text(encoding="utf-8")).get("_name_or_path") or model.ref
-        )
+        self._tongues = Tongues(self._tokenizer, model_name(model), model.ref)
         self._documents = Documents(self)
 
     @property
@@ -75,12 +63,7 @@ class Seq2Seq:
 
     def check(self, source: str, target: str) -> None:
         """Raise UserError with the languages there are when the pair cannot be translated."""
-        for kind, language in (("source", source), ("target", target)):
-            known = self._languages()
-            if known and language not in known:
-                raise unknown(f"{kind} language", language, known, where=self.ref)
-        if (pair := _pair(self._name)) and (source, target) != pair:
-            raise UserError(f"{self.ref} translates {pair[0]} to {pair[1]}, not {source} to {target}")
+        self._tongues.check(source, target)
 
     def length(self, text: str) -> int:
         """Return the number of source tokens, special ones included."""
@@ -95,8 +78,10 @@ class Seq2Seq:
         import torch
 
         found: list[str] = []
-        prefix, forced = self._direction(source, target)
-        for batch in _batches([prefix + text for text in texts], self.length):
+        start = self._tongues.start(source, target)
+        first = self._tokenizer.convert_tokens_to_ids(start.first) if start.first else None
+        forced = {} if first is None else {"forced_bos_token_id": first}
+        for batch in _batches([start.prefix + text for text in texts], self.length):
             inputs = self._tokenizer(batch, return_tensors="pt", padding=True).to(self._model.device)
             room = min(2 * inputs.input_ids.shape[1] + 16, self._positions - 1)
             with torch.inference_mode():
@@ -110,36 +95,27 @@ class Seq2Seq:
     def close(self) -> None:
         """Nothing outlives the object."""
 
-    def _languages(self) -> list[str]:
-        codes = getattr(self._tokenizer, "lang_code_to_id", None) or {}
-        return sorted(codes) or ([name for name in NLLB if self._is_nllb()] if self._is_nllb() else [])
 
-    def _is_nllb(self) -> bool:
-        return self._tokenizer.convert_tokens_to_ids("eng_Latn") not in (None, self._tokenizer.unk_token_id)
-
-    def _direction(self, source: str, target: str) -> tuple[str, dict[str, int]]:
-        """Return what to write before each text, and generation's arguments, for a pair of languages."""
-        known = self._tokenizer.convert_tokens_to_ids
-        if self._is_nllb():
-            self._tokenizer.src_lang = NLLB[source]
-            return "", {"forced_bos_token_id": known(NLLB[target])}
-        if hasattr(self._tokenizer, "get_lang_id"):
-            self._tokenizer.src_lang = source
-            return "", {"forced_bos_token_id": self._tokenizer.get_lang_id(target)}
-        for token in (f"<2{target}>", f">>{target}<<"):
-            if known(token) not in (None, self._tokenizer.unk_token_id):
-                return f"{token} ", {}
-        return "", {}
+def load_tokenizer(model: ResolvedModel) -> Any:  # noqa: ANN401 - a class of transformers
+    """Return the tokenizer that lies in the model's folder; UserError when there is none."""
+    try:
+        from transformers import AutoTokenizer
+    except ImportError:
+        raise missing_package("transformers", "train", f"--mt {model.ref}") from None
+    try:
+        return AutoTokenizer.from_pretrained(model.path)
+    except (ValueError, OSError) as error:
+        raise _no_model(model, error) from None
 
 
-def _pair(name: str) -> tuple[str, str] | None:
-    """Return the languages that an OPUS-MT model's name says, None for other names.
+def model_name(model: ResolvedModel) -> str:
+    """Return the name that a model's configuration has for it, else what the user called it."""
+    config = json.loads((model.path / "config.json").read_text(encoding="utf-8"))
+    return str(config.get("_name_or_path") or model.ref)
 
-    >>> _pair("Helsinki-NLP/opus-mt-en-de"), _pair("google/madlad400-3b-mt")
-    (('en', 'de'), None)
-    """
-    match = re.search(r"opus-mt-(?:tc-\w+-)?([a-z]{2})-([a-z]{2})$", name)
-    return (match[1], match[2]) if match else None
+
+def _no_model(model: ResolvedModel, error: Exception) -> UserError:
+    return UserError(f"--mt {model.ref} is no translation model that transformers can load: {first_line(error)}")
 
 
 def _batches(texts: Sequence[str], length: Any) -> Iterator[list[str]]:  # noqa: ANN401 - a method

@@ -1,0 +1,189 @@
+"""CTranslate2 as a translator: what transformers' greedy search writes, from the same weights, converted here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from synthgen.errors import UserError
+from synthgen.packs import ResolvedModel
+from synthgen.translation.backends import open_backend
+from synthgen.translation.ct2 import CTranslate2
+from synthgen.translation.machine import Machine
+from synthgen.translation.seq2seq import Seq2Seq
+from synthgen.translation.tongues import Start, Tongues
+
+pytest.importorskip("ctranslate2")
+pytest.importorskip("torch")
+
+SENTENCES = [
+    "The cat sat on the mat.",
+    "A river runs through the old town.",
+    "Nobody knows where the letters went.",
+    "She opened the window and heard the sea.",
+    "Two trains left the station at noon.",
+    "It rained.",
+]
+TOKENS = 30
+LAYERS = {
+    "d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "max_position_embeddings": 128,
+    "init_std": 0.6,
+}  # fmt: skip
+"""Weights far from zero, so that the likeliest word is clear and differs from text to text."""
+
+
+def pieces(folder: Path, size: int = 70) -> list[str]:
+    """Train a sentencepiece model on the sentences into `source.spm` and return its pieces."""
+    import sentencepiece
+
+    folder.mkdir(parents=True, exist_ok=True)
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(SENTENCES * 20), model_prefix=str(folder / "source"), vocab_size=size,
+        hard_vocab_limit=False, unk_id=0, bos_id=-1, eos_id=-1, pad_id=-1, minloglevel=2,
+    )  # fmt: skip
+    (folder / "source.model").rename(folder / "source.spm")
+    model = sentencepiece.SentencePieceProcessor(model_file=str(folder / "source.spm"))
+    return [model.id_to_piece(i) for i in range(1, len(model))]
+
+
+@pytest.fixture(scope="module")
+def marian(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An OPUS-MT model in all but its training."""
+    import torch
+    from transformers import MarianConfig, MarianMTModel, MarianTokenizer
+
+    folder = tmp_path_factory.mktemp("opus")
+    vocabulary = ["</s>", "<unk>", *pieces(folder), "<pad>"]
+    (folder / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(vocabulary)}))
+    spm = str(folder / "source.spm")
+    MarianTokenizer(spm, spm, str(folder / "vocab.json"), source_lang="en", target_lang="de").save_pretrained(folder)
+    torch.manual_seed(3)
+    pad = len(vocabulary) - 1
+    config = MarianConfig(
+        vocab_size=len(vocabulary), pad_token_id=pad, decoder_start_token_id=pad, eos_token_id=0, forced_eos_token_id=0,
+        num_beams=1, bad_words_ids=[[pad]], **LAYERS,
+    )  # fmt: skip
+    MarianMTModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path_factory.getbasetemp() / "ct2-cache"))
+
+
+def resolved(folder: Path) -> ResolvedModel:
+    return ResolvedModel(folder, str(folder), "local", "cc-by-4.0")
+
+
+def greedy(folder: Path, first: str) -> list[str]:
+    """The first tokens that transformers writes for each sentence, asked alone, after `first` where that is given."""
+    import torch
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
+    forced = {"forced_bos_token_id": tokenizer.convert_tokens_to_ids(first)} if first else {}
+    texts = []
+    for sentence in SENTENCES:
+        inputs = tokenizer(sentence, return_tensors="pt")
+        with torch.inference_mode():
+            (made,) = model.generate(**inputs, **forced, num_beams=1, do_sample=False, max_new_tokens=TOKENS + 5)
+        texts.append(tokenizer.decode(made[1 : TOKENS + 1], skip_special_tokens=True))
+    return texts
+
+
+@pytest.mark.parametrize("first", ["", "he"])
+def test_translations_are_those_of_transformers(marian: Path, first: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`first` is what NLLB and M2M-100 start with: the token for the language."""
+    backend = open_backend(f"ct2:{marian}", Machine(threads=1))
+    assert isinstance(backend, CTranslate2)
+    assert not first or first in backend._tokenizer.get_vocab()
+
+    def decoded(self: CTranslate2, tokens: list[str]) -> str:
+        ids = self._tokenizer.convert_tokens_to_ids(tokens[:TOKENS])
+        return self._tokenizer.decode(ids, skip_special_tokens=True)
+
+    # Random weights seldom end a sentence; what they write until the room is full is compared all the same.
+    monkeypatch.setattr(CTranslate2, "_text", decoded)
+    monkeypatch.setattr("synthgen.translation.ct2.room", lambda asked: TOKENS + 5)
+    monkeypatch.setattr(Tongues, "start", lambda self, source, target: Start(first=first))
+    expected = greedy(marian, first)
+    assert len(set(expected)) == len(SENTENCES)
+    assert backend.translate_texts(SENTENCES, "en", "de") == expected
+
+
+def test_a_translation_that_fills_all_its_room_is_no_row(marian: Path) -> None:
+    both = [kind(resolved(marian), Machine(device="cpu", threads=1)) for kind in (CTranslate2, Seq2Seq)]
+    cut = [[bool(text) for text in each.translate_texts(SENTENCES, "en", "de")] for each in both]
+    assert cut[0] == cut[1]
+    assert not all(cut[0])
+
+
+def test_a_model_is_converted_once_and_a_converted_folder_is_used_as_it_is(marian: Path, tmp_path: Path) -> None:
+    from synthgen.translation import ct2
+
+    first = ct2.convert(resolved(marian))
+    written = (first / "model.bin").stat().st_mtime_ns
+    assert ct2.convert(resolved(marian)) == first
+    assert (first / "model.bin").stat().st_mtime_ns == written
+    for file in [*first.iterdir(), *(marian / name for name in ("source.spm", "target.spm", "vocab.json"))]:
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "tokenizer_config.json").write_bytes((marian / "tokenizer_config.json").read_bytes())
+    assert isinstance(open_backend(str(tmp_path)), CTranslate2)
+
+
+class Vocabulary:
+    """A tokenizer as far as languages go."""
+
+    unk_token_id, src_lang = 0, ""
+
+    def __init__(self, *tokens: str) -> None:
+        self._tokens = tokens
+
+    def get_vocab(self) -> dict[str, int]:
+        return {token: number for number, token in enumerate(self._tokens, start=1)}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "start"),
+    [
+        (("eng_Latn", "deu_Latn"), Start(first="deu_Latn")),
+        (("<2en>", "<2de>"), Start(prefix="<2de> ")),
+        ((">>deu<<", ">>fra<<"), Start(prefix=">>deu<< ")),
+        (("a", "b"), Start()),
+    ],
+)
+def test_each_family_is_told_the_language_its_own_way(tokens: tuple[str, ...], start: Start) -> None:
+    tongues = Tongues(Vocabulary(*tokens), "owner/model", "owner/model")
+    tongues.check("en", "de")
+    assert tongues.start("en", "de") == start
+    if start != Start():
+        with pytest.raises(UserError, match="unknown target language 'xx' in owner/model.*known: de, "):
+            tongues.check("en", "xx")
+
+
+def test_an_opus_model_of_one_pair_refuses_another() -> None:
+    with pytest.raises(UserError, match="translates en to de, not en to fr"):
+        Tongues(Vocabulary(), "Helsinki-NLP/opus-mt-en-de", "mine").check("en", "fr")
+
+
+@pytest.mark.parametrize(
+    ("machine", "message"),
+    [
+        ({"device": "tpu"}, "unknown --device 'tpu'; .*known: auto, cpu, cuda"),
+        ({"threads": -1}, "--threads is -1"),
+        ({"compute": "int3"}, "unknown --compute 'int3' in CTranslate2 on cpu.*int8"),
+    ],
+)
+def test_a_machine_that_there_is_not_is_refused(marian: Path, machine: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        CTranslate2(resolved(marian), Machine(**machine))
+
+
+def test_without_the_package_the_install_line_is_said(marian: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "ctranslate2", None)
+    with pytest.raises(UserError, match=r"pip install 'synthgen-evaluator\[ct2\]'"):
+        CTranslate2(resolved(marian))
