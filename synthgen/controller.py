@@ -17,7 +17,7 @@ from synthgen.filters.base import Filter
 from synthgen.filters.screen import Screen
 from synthgen.formats.base import ParseError, Row
 from synthgen.ledger import Ledger, StoredReply, StoredVerdict, storable
-from synthgen.slots import Ending, Script, Slot, Stems
+from synthgen.slots import Ending, Script, Slot, Stems, slot_id
 from synthgen.task import Task
 
 MAX_TRIES = 4
@@ -284,7 +284,7 @@ class Controller:
 
     def row_id(self, number: int) -> str:
         """Return the id of a slot's row: task, seed and slot number."""
-        return f"{self.task.name}-s{self.seed}-{number:07d}"
+        return slot_id(self.task.name, self.seed, number)
 
     def _end(self, slot: Slot, ending: Ending, row: Row) -> None:
         tally = self.tallies[slot.cell]

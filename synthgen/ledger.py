@@ -140,6 +140,11 @@ class Ledger:
             changes = ", ".join(f"{key} is {stored.get(key)} there, {wanted[key]} here" for key in differing)
             raise UserError(f"{where} holds another run: {changes}; give another --out, or the same settings to resume")
 
+    def settings(self) -> dict[str, Any]:
+        """Return the settings that the run was claimed with."""
+        stored = self._db.execute("SELECT key, value FROM run WHERE key NOT LIKE 'version: %'")
+        return {key: json.loads(value) for key, value in stored if key != _PROMPTS}
+
     def add_slot(self, slot: int, cell: str) -> None:
         """Record that a slot was opened for a cell."""
         self._db.execute("INSERT INTO slots VALUES (?, ?)", (slot, cell))

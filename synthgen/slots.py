@@ -48,6 +48,15 @@ class Slot:
     tries: int = 0
 
 
+def slot_id(task: str, seed: int, number: int) -> str:
+    """Return the id of a slot's row.
+
+    >>> slot_id("mnli", 0, 42)
+    'mnli-s0-0000042'
+    """
+    return f"{task}-s{seed}-{number:07d}"
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a slot ends: `kept`, `rejected` or `failed`, the reason, the stage, what shows it."""

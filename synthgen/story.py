@@ -9,6 +9,10 @@ from typing import Any
 from synthgen.dataset import is_finished, read_manifest, read_rejected, read_rows
 from synthgen.errors import UserError
 from synthgen.ledger import Ledger
+from synthgen.slots import slot_id
+
+LONGEST_NUMBER = 18
+"""Digits of a slot number that SQLite can hold."""
 
 
 def why(folder: Path, row_id: str) -> dict[str, Any]:
@@ -24,17 +28,18 @@ def why(folder: Path, row_id: str) -> dict[str, Any]:
     if is_finished(folder) and read_manifest(folder).origin == "translated":
         return _without_ledger(folder, row_id)
     suffix = row_id.rpartition("-")[2]
-    if not suffix.isdigit():
+    if not suffix.isdecimal() or len(suffix) > LONGEST_NUMBER:
         raise UserError(f"'{row_id}' is not an id of {folder}; ids end in a slot number, as in mnli-s0-0000042")
     ledger = Ledger(path, read_only=True)
     try:
-        verdict = ledger.verdict(int(suffix))
+        settings, slot = ledger.settings(), int(suffix)
+        verdict = ledger.verdict(slot) if row_id == slot_id(settings["task"], settings["seed"], slot) else None
         if verdict is None:
             raise UserError(f"no example '{row_id}' in {folder}")
         return {
             "id": row_id,
             **{name: value for name, value in asdict(verdict).items() if name != "slot"},
-            "replies": [asdict(reply) for reply in ledger.replies(int(suffix))],
+            "replies": [asdict(reply) for reply in ledger.replies(slot)],
         }
     finally:
         ledger.close()

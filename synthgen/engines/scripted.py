@@ -84,11 +84,11 @@ def resolve_replies(ref: str) -> ResolvedModel:
 
 def read_replies(path: Path) -> Callable[[Request], Line]:
     """Return an answer function over a file of replies; UserError with the line that is not one."""
-    lines = [
-        _line(text, where=f"{path}:{number}")
-        for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-        if text.strip()
-    ]
+    try:
+        written = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no file of replies: {error}") from None
+    lines = [_line(text, where=f"{path}:{number}") for number, text in enumerate(written, 1) if text.strip()]
     if not lines:
         raise UserError(f'{path} has no replies; give one JSON object a line, such as {{"text": "It rains."}}')
     asked = iter(range(2**62))
@@ -100,6 +100,8 @@ def _line(text: str, *, where: str) -> Line:
         line = Line(**json.loads(text))
     except (ValueError, TypeError):
         raise UserError(f"{where}: {text[:80]!r} is no reply; allowed keys: text, error, seconds") from None
+    if not isinstance(line.text, str) or type(line.seconds) not in (int, float) or not 0 <= line.seconds < 1e6:
+        raise UserError(f"{where}: {text[:80]!r} is no reply; text is a text, seconds a number")
     if line.error and line.error not in _FAULTS:
         raise UserError(f"{where}: error '{line.error}' is none of {', '.join(_FAULTS)}")
     return line

@@ -288,6 +288,13 @@ def test_a_set_that_was_made_anew_and_cut_off_is_not_taken_for_finished(
     assert run(tiny_model, tmp_path / "out", lambda _: pytest.fail("asked"), n=20).content_hash == first.content_hash
 
 
+@pytest.mark.parametrize("row_id", ["mnli", "qqp-s0-0000001", "mnli-s1-0000001", "mnli-s0-1", f"mnli-s0-{10**30}"])
+def test_why_tells_no_story_of_an_id_that_is_of_another_set(tiny_model: str, tmp_path: Path, row_id: str) -> None:
+    run(tiny_model, tmp_path / "out", n=5)
+    with pytest.raises(UserError, match="no example|not an id"):
+        why(tmp_path / "out", row_id)
+
+
 def test_no_more_slots_are_opened_than_rows_are_wanted_when_none_is_rejected(tiny_model: str, tmp_path: Path) -> None:
     assert run(tiny_model, tmp_path / "out", n=30).asked == 30
 
