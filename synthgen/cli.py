@@ -225,6 +225,12 @@ def translate(
         str | None, typer.Option(help="Encoder for word alignment, to find more answers: pack:multilingual-e5-small.")
     ] = None,
     round_trip: Annotated[int, typer.Option(help="Rows to translate back, for chrF and BLEU.")] = 200,
+    qe: Annotated[
+        str | None, typer.Option(help="Command that scores JSON lines {id, source, translation} as {id, score}.")
+    ] = None,
+    qe_least: Annotated[float | None, typer.Option(help="Reject rows with a text that scores less.")] = None,
+    qe_most: Annotated[float | None, typer.Option(help="Reject rows with a text that scores more.")] = None,
+    qe_silence: Annotated[float, typer.Option(help="Seconds without a score before --qe counts as hung.")] = 600.0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 for every core.")] = 0,
     compute: Annotated[str, typer.Option(help="Number type of a CTranslate2 model, such as int8.")] = "default",
@@ -243,7 +249,8 @@ def translate(
     from synthgen import translation
     from synthgen.translation.backends import DEFAULT_MT
 
-    options = translation.Options(round_trip=round_trip, aligner=aligner)
+    estimator = translation.Estimator(qe, qe_least, qe_most, qe_silence) if qe is not None else None
+    options = translation.Options(round_trip=round_trip, aligner=aligner, estimator=estimator)
     machine = translation.Machine(device, threads, compute)
     made = translation.translate(
         folder, to=to, out=out, mt=mt or DEFAULT_MT, options=options, origin=origin, machine=machine

@@ -17,6 +17,7 @@ from synthgen.opened import open_set
 from synthgen.translation.alignment import Aligner
 from synthgen.translation.backends import DEFAULT_MT, open_backend
 from synthgen.translation.base import Backend
+from synthgen.translation.estimator import Estimator
 from synthgen.translation.machine import Machine
 from synthgen.translation.run import Job, Options, check_job, run_job
 
@@ -60,4 +61,4 @@ def translate(
             served.close()
 
 
-__all__ = ["Machine", "Options", "translate"]
+__all__ = ["Estimator", "Machine", "Options", "translate"]

@@ -6,6 +6,7 @@ import json
 import statistics as stats
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from synthgen import __version__
@@ -17,7 +18,7 @@ from synthgen.licences import Part, derive
 from synthgen.provenance import command_line, hardware, public_name
 from synthgen.statistics import describe
 from synthgen.translation import run
-from synthgen.translation.quality import Scores, fault, round_trip, score, summary
+from synthgen.translation.quality import Scores, estimated, fault, round_trip, score, summary
 from synthgen.translation.rows import translatable, with_answers, with_texts
 
 if TYPE_CHECKING:
@@ -75,18 +76,20 @@ def write(job: Job, ledger: Ledger, *, seconds: float) -> Manifest:
 
 def _judge(job: Job, ledger: Ledger) -> dict[str, Any]:
     """Make the verdicts anew and return what the manifest says of the translation."""
-    scores = {number: _scored(job, ledger, number, row) for number, row in _rows(job)}
+    scores = {number: _scored(job, ledger, number, row) for number, row in run.rows_of(job.opened)}
     found = [each for each in scores.values() if each]
     median = stats.median(each.length_ratio for each in found) if found else 1.0
+    estimates = run.read_estimates(job, ledger)
     ledger.judge_anew({})
-    for number, row in _rows(job):
-        ledger.add_verdict(_verdict(job, ledger, (number, row), scores[number], median))
+    for number, row in run.rows_of(job.opened):
+        verdict = _verdict(job, ledger, (number, row), scores[number], median)
+        ledger.add_verdict(_estimated(job, verdict, estimates.get(number, {})))
     ledger.commit()
-    limits = job.options.thresholds
-    thresholds = {name: getattr(limits, name) for name in ("most_copied", "shortest", "longest")}
     kept = sum(1 for _ in ledger.verdicts("kept"))
     facts = {"from": job.source, "to": job.target, "translated": len(found), "of": len(scores)}
-    facts |= {"survival": round(kept / len(scores), 4), "before_filtering": summary(found), "thresholds": thresholds}
+    facts |= {"survival": round(kept / len(scores), 4), "before_filtering": summary(found), "asked": run.judgement(job)}
+    if estimates:
+        facts["estimated"] = estimated([score for texts in estimates.values() for score in texts.values()])
     if answers := [each for number in scores for each in run.read_answers(ledger, number)]:
         facts["answers"] = _answers(answers)
     return facts | {"round_trip": _round_trip(job, ledger)}
@@ -136,6 +139,18 @@ def _verdict(
     return StoredVerdict(number, "kept", "", "", "", new)
 
 
+def _estimated(job: Job, verdict: StoredVerdict, scores: dict[str, float]) -> StoredVerdict:
+    """Return a kept row's verdict after its texts' scores by the estimator."""
+    estimator = job.options.estimator
+    bad = {path: score for path, score in scores.items() if estimator and not estimator.allows(score)}
+    if verdict.verdict != "kept" or not bad:
+        return verdict
+    evidence = ", ".join(f"{path}: {score:g}" for path, score in bad.items())
+    return replace(
+        verdict, verdict="rejected", reason="estimated quality", stage="translation quality", evidence=evidence
+    )
+
+
 def _round_trip(job: Job, ledger: Ledger) -> dict[str, Any] | str:
     returned = {
         reply.slot: {path: each["text"] for path, each in json.loads(reply.text).items()}
@@ -146,19 +161,11 @@ def _round_trip(job: Job, ledger: Ledger) -> dict[str, Any] | str:
         return f"not done: {job.backend.ref} was not asked to translate {job.target} to {job.source}, or cannot"
     pairs = [
         (text, returned[number].get(path, ""))
-        for number, row in _rows(job)
+        for number, row in run.rows_of(job.opened)
         if number in returned
         for path, text in translatable(job.opened.format, row).items()
     ]
     return {"rows": len(returned)} | round_trip(*map(list, zip(*pairs, strict=True)))
-
-
-def _rows(job: Job) -> Iterator[tuple[int, Row]]:
-    number = 0
-    for table in job.opened.tables():
-        for row in table.to_pylist():
-            yield number, row
-            number += 1
 
 
 def _kept(ledger: Ledger) -> Iterator[Row]:

@@ -6,7 +6,9 @@ manifest as a histogram, so that a threshold can be judged.
 
 from __future__ import annotations
 
+import math
 import statistics as stats
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -100,6 +102,21 @@ def round_trip(sources: Sequence[str], returned: Sequence[str]) -> dict[str, Any
     each = CHRF()
     single = [each.sentence_score(back, [text]).score / 100 for text, back in zip(sources, returned, strict=True)]
     return facts | {"chrf_histogram": histogram(single)}
+
+
+def estimated(scores: Sequence[float]) -> dict[str, Any]:
+    """Return what the manifest says of an estimator's scores of all texts, before filtering; scales differ, so bins do.
+
+    >>> estimated([2.0, 3.0, 24.0])["histogram"]
+    {'2': 2, '24': 1}
+    """
+    span = max(scores) - min(scores)
+    power = 10.0 ** math.floor(math.log10(span / 10)) if span else 1.0
+    width = next(step * power for step in (1, 2, 5, 10) if span <= 20 * step * power)
+    bins = Counter(math.floor(score / width + 1e-9) for score in scores)
+    shown = {f"{edge * width:g}": bins[edge] for edge in sorted(bins)}
+    middle, mean = stats.median(scores), stats.fmean(scores)
+    return {"texts": len(scores), "mean": round(mean, 4), "median": round(middle, 4), "histogram": shown}
 
 
 def histogram(values: Iterable[float], *, width: float = 0.1) -> dict[str, int]:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +24,28 @@ from synthgen.opened import OpenedSet
 from synthgen.translation import folder
 from synthgen.translation.alignment import Aligner
 from synthgen.translation.base import Backend, Outcome, Piece, Translation, Untranslated
+from synthgen.translation.estimator import Estimator
 from synthgen.translation.quality import Thresholds
 from synthgen.translation.recovery import Recovery
 from synthgen.translation.rows import translatable
 
 ROWS_SORTED_TOGETHER = 4096
-TEXTS, ANSWERS, RETURNED = 0, 1, 9
-"""Steps of a row in the ledger: its translation, its answers found again, and its texts translated back."""
+TEXTS, ANSWERS, ESTIMATES, RETURNED = 0, 1, 8, 9
+"""Steps of a row in the ledger: its translation, its answers found again, its texts' scores by an estimator, and its
+texts translated back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What can be chosen besides languages and model.
 
-    `round_trip` is the number of rows translated back, `aligner` an encoder that helps to find answers again.
+    `round_trip` is the number of rows translated back, `aligner` an encoder that helps to find answers again,
+    `estimator` a command that scores translations.
     """
 
     round_trip: int = 200
     aligner: str | None = None
+    estimator: Estimator | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
 
 
@@ -80,6 +84,8 @@ def check_job(job: Job) -> None:
     """Raise UserError when the set cannot be translated so, before anything is."""
     first = next(job.opened.tables(1)).to_pylist()[0]
     translatable(job.opened.format, first)
+    if job.options.estimator:
+        job.options.estimator.arguments()
     if job.source == job.target:
         raise UserError(f"{job.opened.name} is in '{job.target}' already; --to names languages to translate it into")
     job.backend.check(job.source, job.target)
@@ -95,7 +101,7 @@ def run_job(job: Job) -> Manifest:
     ledger = Ledger(job.out / "ledger.sqlite")
     try:
         ledger.claim(job.settings(), where=job.out)
-        if is_finished(job.out) and read_manifest(job.out).failed == 0:
+        if is_finished(job.out) and _is_as_asked(job, read_manifest(job.out)):
             return read_manifest(job.out)
         _translate_rows(job, ledger)
         if not any(reply.outcome == "ok" for reply in ledger.replies()):
@@ -103,9 +109,24 @@ def run_job(job: Job) -> Manifest:
                 f"{job.backend.ref} translated none of {job.opened.rows} rows; the same command tries again"
             )
         _translate_back(job, ledger)
+        _estimate(job, ledger)
         return folder.write(job, ledger, seconds=time.monotonic() - started)
     finally:
         ledger.close()
+
+
+def _is_as_asked(job: Job, manifest: Manifest) -> bool:
+    """Say whether a finished folder lacks no row and was judged as it is to be judged now."""
+    return manifest.failed == 0 and manifest.checks["translation"].get("asked") == judgement(job)
+
+
+def judgement(job: Job) -> dict[str, Any]:
+    """Return what decides about a translated row: it can change without a row being translated again."""
+    options, estimator = job.options, job.options.estimator
+    facts: dict[str, Any] = {"round_trip_rows": options.round_trip, **asdict(options.thresholds)}
+    if estimator:
+        facts["estimator"] = {"command": estimator.public_command, "least": estimator.least, "most": estimator.most}
+    return facts
 
 
 def _translate_rows(job: Job, ledger: Ledger) -> None:
@@ -177,6 +198,50 @@ def _translate_back(job: Job, ledger: Ledger) -> None:
         for slot, asked, outcome in zip(batch, texts, outcomes, strict=True):
             ledger.add_reply(_stored(job, slot, RETURNED, asked, outcome))
         ledger.commit()
+
+
+def _estimate(job: Job, ledger: Ledger) -> None:
+    """Have every translated text scored that has no score by this command yet; the answers of a passage stand in it."""
+    if not (estimator := job.options.estimator):
+        return
+    done = read_estimates(job, ledger)
+    pairs: dict[str, tuple[str, str]] = {}
+    for number, row in rows_of(job.opened):
+        texts = translatable(job.opened.format, row)
+        for path, new in read_translation(ledger, number).items():
+            if not path.startswith("answers.") and path not in done.get(number, {}):
+                pairs[f"{number}/{path}"] = (texts[path], new.text)
+    if not pairs:
+        return
+    key = _estimator_key(estimator)
+    try:
+        for name, score in estimator.scores(pairs):
+            slot, _, path = name.partition("/")
+            text = json.dumps({path: score})
+            ledger.add_reply(StoredReply(int(slot), ESTIMATES, key, "ok", text, "", 0, 0))
+            ledger.commit_when_due()
+    finally:
+        ledger.commit()
+
+
+def read_estimates(job: Job, ledger: Ledger) -> dict[int, dict[str, float]]:
+    """Return the scores that the job's estimator gave: slot -> path -> score."""
+    found: dict[int, dict[str, float]] = {}
+    if job.options.estimator:
+        key = _estimator_key(job.options.estimator)
+        for reply in ledger.replies():
+            if reply.step == ESTIMATES and reply.request_key == key:
+                found.setdefault(reply.slot, {}).update(json.loads(reply.text))
+    return found
+
+
+def _estimator_key(estimator: Estimator) -> str:
+    return hashlib.blake2b(estimator.command.encode(), digest_size=16).hexdigest()
+
+
+def rows_of(opened: OpenedSet) -> Iterator[tuple[int, Row]]:
+    """Yield the rows of a set with their numbers."""
+    yield from enumerate(row for table in opened.tables() for row in table.to_pylist())
 
 
 def _stored(job: Job, number: int, step: int, texts: dict[str, str], outcome: Outcome) -> StoredReply:
