@@ -19,6 +19,7 @@ from synthgen.translation.base import Piece, Translation
 Span = tuple[int, int]
 
 MARKERS = (("[[", "]]"), ("((", "))"), ("<<", ">>"))
+BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"), ("«", "»"), ("“", "”"))
 FUZZY_LEAST = 80.0
 """Least similarity (0-100) of an inexact occurrence: inflected endings and articles pass, other words do not."""
 OVERLAP_LEAST = 0.7
@@ -129,7 +130,12 @@ def _plain(text: str) -> list[str]:
 
 
 def _snapped(text: str, span: Span) -> Span | None:
-    """Return a stretch widened to whole words, without punctuation at its edges."""
+    """Return a stretch widened to whole words, without punctuation at its edges but for the bracket it needs.
+
+    >>> text = "Foi o Facebook (fundado em 2004 (maio)), disse."
+    >>> [text[slice(*_snapped(text, span))] for span in ((6, 39), (15, 31))]
+    ['Facebook (fundado em 2004 (maio))', 'fundado em 2004']
+    """
     start, end = span
     while start < end and text[start] in _EDGE:
         start += 1
@@ -140,7 +146,18 @@ def _snapped(text: str, span: Span) -> Span | None:
             start = word.start()
         if word.start() < end < word.end():
             end = word.end()
-    return (start, end) if start < end else None
+    return _bracketed(text, (start, end)) if start < end else None
+
+
+def _bracketed(text: str, span: Span) -> Span:
+    """Return a stretch with the closing brackets, right after it, of those opened in it, and the like at its start."""
+    start, end = span
+    for opening, closing in BRACKETS:
+        while text[start:end].count(opening) > text[start:end].count(closing) and text[end : end + 1] == closing:
+            end += 1
+        while text[start:end].count(closing) > text[start:end].count(opening) and text[start - 1 : start] == opening:
+            start -= 1
+    return start, end
 
 
 def aligned(text: str, stretch: Span, places: Sequence[Span]) -> Span | None:

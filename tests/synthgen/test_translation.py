@@ -228,6 +228,19 @@ def test_what_a_search_finds_is_inside_and_has_no_punctuation_at_its_ends(text: 
         assert text[slice(*found)] == text[slice(*found)].strip(" .,")
 
 
+@pytest.mark.parametrize(
+    ("text", "answer", "found"),
+    [
+        ("Veio a ONU (Nações Unidas), enfim.", "ONU (Nações Unidas)", "ONU (Nações Unidas)"),
+        ("Veio a ONU (Nações Unidas), enfim.", "Nações Unidas", "Nações Unidas"),
+        ("O (des)emprego cresceu.", "(des)emprego", "(des)emprego"),
+        ("Disse [aqui [e ali]].", "aqui [e ali]", "aqui [e ali]"),
+    ],
+)
+def test_an_answer_keeps_the_brackets_that_belong_to_it(text: str, answer: str, found: str) -> None:
+    assert text[slice(*search(text, (0, len(text)), answer))] == found
+
+
 def llm(tmp_path: Path, answer) -> LlmTranslator:
     model = ResolvedModel(tmp_path, "test:llm", "1", "apache-2.0")
     return LlmTranslator(model, ScriptedEngine(answer))
