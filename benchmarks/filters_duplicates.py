@@ -1,7 +1,7 @@
 """Duplicates: recall and precision on planted edits of real pairs, speed beside peers, memory and growth.
 
     python benchmarks/filters_duplicates.py ../shared/data --recall
-    python benchmarks/filters_duplicates.py ../shared/data --speed 1000000 --peers PYTHON
+    python benchmarks/filters_duplicates.py ../shared/data --speed 1000000 --processes 2 --peers PYTHON
     python benchmarks/filters_duplicates.py ../shared/data --growth 1000000,10000000
     python benchmarks/filters_duplicates.py ../shared/data --contamination
     python benchmarks/filters_duplicates.py ../shared/data --translations 5010
@@ -10,7 +10,8 @@ Rows of any number are made from the 33,000 real MNLI and SNLI pairs at hand by 
 half of one real text and the second half of another of the same field, both drawn at random, so that lengths and words
 are those of real pairs and texts hardly repeat; one row in twenty is an exact copy of an earlier one, one in twenty a
 copy with one word replaced. Peers run in an interpreter of their own (datasketch, semhash, rensa and pyarrow in it), on
-the same parquet file, each with the shingles and the threshold of ours. Times are CPU seconds of one process.
+the same parquet file, each with the shingles and the threshold of ours. Times are CPU seconds of all processes, and the
+clock's; peers have one process.
 """
 
 from __future__ import annotations
@@ -190,46 +191,51 @@ OURS = """
 import json, resource, sys, time
 from pathlib import Path
 from benchmarks.filters_duplicates import duplicates_only
-print(json.dumps(duplicates_only(Path(sys.argv[1]), Path(sys.argv[2]))))
+if __name__ == "__main__":
+    print(json.dumps(duplicates_only(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))))
 """
 
 
-def duplicates_only(folder: Path, out: Path) -> dict[str, Any]:
+def duplicates_only(folder: Path, out: Path, processes: int = 1) -> dict[str, Any]:
     """Run exact and near over a folder of parquet and write what stays, as `synthgen filter` does."""
     plan = out.parent / "plan.toml"
     plan.write_text("[exact]\n[near]\n")
-    began = time.process_time()
+    began, wall = time.process_time(), time.perf_counter()
     opened = open_set(folder, origin="real")
-    sieve = sift(opened, read_plan(plan).build(Subject(opened.format)), ())
+    sieve = sift(opened, read_plan(plan).build(Subject(opened.format)), (), processes)
     out.mkdir()
     from collections import Counter
 
     write_tables(out, sieve.kept(Counter()), opened.schema)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    workers = resource.getrusage(resource.RUSAGE_CHILDREN)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + (processes > 1) * processes * workers.ru_maxrss
     return {
-        "seconds": time.process_time() - began,
+        "seconds": time.process_time() - began + workers.ru_utime + workers.ru_stime,
+        "wall": time.perf_counter() - wall,
         "kept": int(sieve.stays.sum()),
-        "peak_gib": round(peak, 2),
+        "peak_gib": round(peak / 1024**2, 2),
         **sieve.reasons(),
     }
 
 
-def run_ours(folder: Path) -> dict[str, Any]:
+def run_ours(folder: Path, processes: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place:
-        done = subprocess.run(
-            [sys.executable, "-c", OURS, str(folder), f"{place}/out"], capture_output=True, text=True, check=True
-        )
+        script = Path(place) / "ours.py"
+        script.write_text(OURS)
+        command = [sys.executable, str(script), str(folder), f"{place}/out", str(processes)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout))
 
 
 PEERS = Path(__file__).with_name("filters_peers.py")
 
 
-def speed(data: Path, count: int, peers: str, names: list[str]) -> None:
+def speed(data: Path, count: int, peers: str, names: list[str], processes: int) -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = write_parquet(data, count, Path(place) / "in")
-        ours = run_ours(folder)
-        print(f"ours, parquet to parquet: {count / ours['seconds']:,.0f} rows/s", ours, flush=True)
+        ours = run_ours(folder, processes)
+        rates = f"{count / ours['seconds']:,.0f} rows a CPU second, {count / ours['wall']:,.0f} a second"
+        print(f"ours, parquet to parquet, {processes} processes: {rates}", ours, flush=True)
         for name in names:
             done = subprocess.run(
                 [peers, str(PEERS), name, str(folder / "rows.parquet")], capture_output=True, text=True, check=False
@@ -238,17 +244,15 @@ def speed(data: Path, count: int, peers: str, names: list[str]) -> None:
                 print(f"{name}: failed: {done.stderr.strip().splitlines()[-1:]}", flush=True)
                 continue
             found = json.loads(done.stdout)
-            print(
-                f"{name}: {count / found['seconds']:,.0f} rows/s, ours is {found['seconds'] / ours['seconds']:.2f} x",
-                found,
-                flush=True,
-            )
+            rates = f"{count / found['seconds']:,.0f} rows a CPU second, {count / found['wall']:,.0f} a second"
+            cpu, wall = found["seconds"] / ours["seconds"], found["wall"] / ours["wall"]
+            print(f"{name}: {rates}, ours is {cpu:.2f} x by CPU and {wall:.2f} x by the clock", found, flush=True)
 
 
-def growth(data: Path, sizes: list[int]) -> None:
+def growth(data: Path, sizes: list[int], processes: int) -> None:
     for count in sizes:
         with tempfile.TemporaryDirectory() as place:
-            ours = run_ours(write_parquet(data, count, Path(place) / "in"))
+            ours = run_ours(write_parquet(data, count, Path(place) / "in"), processes)
             print(
                 f"{count:,} rows: {ours['seconds'] / count * 1e6:.1f} us a row, peak {ours['peak_gib']} GiB",
                 ours,
@@ -338,6 +342,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=50_000, help="clean rows for --contamination")
     parser.add_argument("--translations", type=int, metavar="ITEMS", help="items a language, e.g. 5010")
     parser.add_argument("--speed", type=int)
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--peers", default=sys.executable)
     parser.add_argument("--names", default="rensa,rensa_matrix,semhash,datasketch")
     parser.add_argument("--growth", type=lambda text: [int(each) for each in text.split(",")])
@@ -349,9 +354,9 @@ def main() -> None:
     if given.translations:
         translations(given.data, given.translations)
     if given.speed:
-        speed(given.data, given.speed, given.peers, given.names.split(","))
+        speed(given.data, given.speed, given.peers, given.names.split(","), given.processes)
     if given.growth:
-        growth(given.data, given.growth)
+        growth(given.data, given.growth, given.processes)
 
 
 if __name__ == "__main__":
