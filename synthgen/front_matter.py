@@ -61,9 +61,9 @@ def front_matter(manifest: Manifest) -> str:
         "task_ids": _task_ids(manifest),
         "tags": ["synthgen", manifest.origin, manifest.task],
         "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*.parquet"}]}],
+        # No "splits": datasets reads none without its size in memory, which is not a number of the files.
         "dataset_info": {
             "features": yaml_features(row_features(dataset_format(manifest), translated=_is_translated(manifest))),
-            "splits": [{"name": "train", "num_examples": manifest.kept}],
         },
     }
     return "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value)

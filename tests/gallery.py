@@ -1,7 +1,7 @@
 """The gallery of published cards: `python -m tests.gallery [DIR NAME]` writes `data_cards/README.md`.
 
 With a finished set and a name it first takes the set's card, manifest and pictures into `data_cards/NAME/`, without
-its rows. Everything there is a view of its manifest, which `tests/test_gallery.py` makes again and compares.
+its rows. Everything there is a view of its manifest: it is made again here, and `tests/test_gallery.py` compares.
 """
 
 from __future__ import annotations
@@ -58,4 +58,7 @@ def take(folder: Path, name: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) == 3:
         take(Path(sys.argv[1]), sys.argv[2])
+    for folder in card_folders():
+        for name, text in views(read_manifest(folder)).items():
+            (folder / name).write_text(text, encoding="utf-8")
     (CARDS / "README.md").write_text(gallery(), encoding="utf-8")
