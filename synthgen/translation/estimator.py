@@ -11,6 +11,7 @@ import json
 import math
 import queue
 import shlex
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -43,13 +44,15 @@ class Estimator:
         return shlex.join(Path(part).name if "/" in part else part for part in self.arguments())
 
     def arguments(self) -> list[str]:
-        """Return the command's words; UserError when it has none."""
+        """Return the command's words; UserError when it has none or its program is not there."""
         try:
             words = shlex.split(self.command)
         except ValueError as error:
             raise UserError(f"--qe '{self.command}' is no command: {error}") from None
         if not words:
             raise UserError("--qe is empty; give a command that reads JSON lines and prints JSON lines")
+        if shutil.which(words[0]) is None:
+            raise UserError(f"--qe cannot start '{words[0]}': no such program")
         return words
 
     def allows(self, score: float) -> bool:
