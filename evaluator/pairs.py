@@ -65,8 +65,8 @@ class Pair:
 
     @property
     def known(self) -> bool:
-        """Whether there is a difference with a standard error."""
-        return self.estimate.known
+        """Whether there is a difference with a standard error that says something: seeds that differ."""
+        return self.estimate.known and self.estimate.se >= LEAST_SE
 
     @property
     def verdict(self) -> Verdict:
@@ -167,7 +167,8 @@ def with_holm(pairs: Sequence[Pair]) -> Iterator[Pair]:
     """Adjust language p-values within each comparison, and count "better in at least k of m" for its whole."""
     families: dict[_Key, list[Pair]] = {}
     for pair in pairs:
-        if pair.scope.startswith("language:") and pair.scope != f"language:{ENGLISH}" and pair.known:
+        tested = pair.known and pair.reason is None
+        if pair.scope.startswith("language:") and pair.scope != f"language:{ENGLISH}" and tested:
             families.setdefault(_key(pair), []).append(pair)
     adjusted: dict[tuple[_Key, str], float] = {}
     for key, own in families.items():

@@ -254,11 +254,13 @@ def read_results(source: Path) -> Results:
 
 def _load(line: bytes, *, where: str) -> object:
     try:
-        return json.loads(line.decode("utf-8"), parse_constant=lambda _: None)
+        found: object = json.loads(line.decode("utf-8"), parse_constant=lambda _: None)
+        json.dumps(found, ensure_ascii=False).encode("utf-8")  # an escaped half of a character cannot be written again
     except json.JSONDecodeError as error:
         raise UserError(f"{where}: not JSON ({error.msg} at column {error.colno})") from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{where}: not JSON in UTF-8 ({error})") from error
+    return found
 
 
 def write_results(path: Path, rows: Iterable[ResultRow]) -> None:

@@ -20,6 +20,7 @@ from evaluator.report.page import render_page
 from evaluator.report.sidefiles import read_arms, read_side_file
 from evaluator.results import read_results
 from evaluator.table import Problem
+from synthgen.dataset import write_atomically
 from synthgen.errors import UserError
 
 __all__ = ["report", "terminal_summary"]
@@ -38,15 +39,24 @@ def report(source: Path, *, out: Path, margin: float = 0.5, note: str | None = N
         raise UserError(
             f"--margin {margin:g}: the equivalence margin is in points, above 0 and at most 100; default 0.5"
         )
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"--out {out}: the report is a page; give a name that ends in .html")
     results = read_results(source)
     arms, plan = read_arms(results.source, out.parent), read_side_file(results.source, "plan.json")
     comparison = _checked(compare_results(results, margin=margin, preferred=_real_first(arms)), plan)
-    out.parent.mkdir(parents=True, exist_ok=True)
     document = json.dumps(comparison.document(), ensure_ascii=False, allow_nan=False, indent=1)
-    (out.parent / "comparison.json").write_text(document + "\n", encoding="utf-8")
-    (out.parent / "results.md").write_text(results_section(comparison, note), encoding="utf-8")
-    (out.parent / "results_card.md").write_text(results_card(comparison, arms, plan, note), encoding="utf-8")
-    out.write_text(render_page(comparison, arms=arms, plan=plan, note=note), encoding="utf-8")
+    files = {
+        out.with_name("comparison.json"): document + "\n",
+        out.with_name("results.md"): results_section(comparison, note),
+        out.with_name("results_card.md"): results_card(comparison, arms, plan, note),
+        out: render_page(comparison, arms=arms, plan=plan, note=note),
+    }
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        for path, text in files.items():
+            write_atomically(path, text)
+    except OSError as error:
+        raise UserError(f"cannot write the report to {out}: {error.strerror}") from None
     return comparison
 
 

@@ -135,7 +135,7 @@ def plan_rows(plan: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return (what, planned, real) lines of a plan; facts that are neither stand in the first column."""
     planned, real = plan.get("planned"), plan.get("real")
     if isinstance(planned, dict) or isinstance(real, dict):
-        first, second = planned or {}, real or {}
+        first, second = (side if isinstance(side, dict) else {} for side in (planned, real))
         rows = [(key, first.get(key), second.get(key)) for key in dict.fromkeys([*first, *second])]
         rows += [(key, value, None) for key, value in plan.items() if key not in ("planned", "real", "jobs")]
     else:

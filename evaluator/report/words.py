@@ -96,7 +96,7 @@ def sentence(pair: Pair) -> str:
         p = p_text(pair.estimate.p_equivalence(pair.margin))
         return f"{pair.a} is as good as {pair.b} {size_text(pair)}, within ±{pair.margin:g} points ({numbers}; {p})."
     if pair.verdict == "unresolved":
-        power = f"a true difference below {pair.estimate.mde80:.2f} points would usually go unseen in this design"
+        power = f"only a true difference of {pair.estimate.mde80:.2f} points would be found four times in five here"
         return f"{pair.a} and {pair.b} cannot be told apart {size_text(pair)} ({numbers}); {power}."
     word = "beats" if pair.verdict == "a" else "falls short of"
     tests = p_text(pair.estimate.p) + _permutation(pair)
@@ -134,14 +134,16 @@ def _languages(pair: Pair) -> str:
 def exchange_sentence(rate: ExchangeRate) -> str:
     """Return the exchange rate in one sentence."""
     goal = f"{rate.k:,} {rate.reference} examples"
-    if rate.equals is None:
-        least = f"; at least {count(rate.low)} would be needed" if rate.low is not None else ""
-        return f"{rate.arm} does not reach {goal} within {count(rate.limits[1])} examples{least}."
+    least, most = map(count, rate.limits)
     if rate.low is None and rate.high is None:
-        span = f"{count(rate.limits[0])} to {count(rate.limits[1])}"
-        return f"How many {rate.arm} examples equal {goal} stays open: anything from {span}, and beyond, fits the data."
-    low = "fewer than " + count(rate.limits[0]) if rate.low is None else count(rate.low)
-    high = "more than " + count(rate.limits[1]) if rate.high is None else count(rate.high)
+        fits = f"anything from {least} to {most}, and beyond, fits the data"
+        return f"How many {rate.arm} examples equal {goal} stays open: {fits}."
+    if rate.equals is None and rate.low == rate.limits[1]:
+        return f"{rate.arm} does not reach {goal} within {most} examples; at least {most} would be needed."
+    low = "fewer than " + least if rate.low is None else count(rate.low)
+    high = "more than " + most if rate.high is None else count(rate.high)
+    if rate.equals is None:
+        return f"The curve of {rate.arm} stays below {goal} up to {most} examples, but {low} to {high} fit the data."
     number = f"{count(rate.equals)} {rate.arm} examples" + (" or fewer" if rate.equals <= rate.limits[0] else "")
     return f"{number} equal {goal} (95 % interval {low} to {high})."
 

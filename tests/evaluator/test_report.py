@@ -102,7 +102,7 @@ def test_the_page_the_terminal_and_the_markdown_say_the_same(results_file: Maker
 def test_an_unresolved_pair_says_what_could_have_been_seen(results_file: Maker, tmp_path: Path) -> None:
     comparison = report(results_file(seeds=3), out=tmp_path / "report.html")
     unresolved = next(pair for pair in comparison.headline() if pair.verdict == "unresolved")
-    assert f"a true difference below {unresolved.estimate.mde80:.2f} points would usually go unseen" in words.sentence(
+    assert f"only a true difference of {unresolved.estimate.mde80:.2f} points would be found four times" in words.sentence(
         unresolved
     )
 
@@ -231,6 +231,16 @@ def rate(equals: float | None, low: float | None, high: float | None) -> Exchang
             rate(8_000, None, None),
             "How many synthetic examples equal 4,000 real examples stays open: "
             "anything from 250 to 64,000, and beyond, fits the data.",
+        ),
+        (
+            rate(None, None, None),
+            "How many synthetic examples equal 4,000 real examples stays open: "
+            "anything from 250 to 64,000, and beyond, fits the data.",
+        ),
+        (
+            rate(None, 9_000, None),
+            "The curve of synthetic stays below 4,000 real examples up to 64,000 examples, "
+            "but 9,000 to more than 64,000 fit the data.",
         ),
         (
             rate(None, 64_000, None),
