@@ -10,7 +10,7 @@ from evaluator.cost import announce, plan_graph
 from evaluator.definition import DEFAULT_MODEL, define, open_store
 from evaluator.graph import build
 from evaluator.record import add_cost, fix_plan
-from evaluator.report import report
+from evaluator.report import page_path, report
 from evaluator.runner import run_jobs
 from evaluator.tables import score_all, write_tables
 from synthgen.errors import UserError
@@ -65,7 +65,7 @@ def compare(
     )
     if workers < 1:
         raise UserError(f"--workers {workers}: allowed are whole numbers from 1")
-    graph, opened, page = build(experiment), open_store(experiment, store), Path(out)
+    graph, opened, page = build(experiment), open_store(experiment, store), page_path(out)
     planned = plan_graph(experiment, graph, opened, workers=workers, ray=ray)
     if planned.jobs:
         announce(planned)

@@ -23,7 +23,7 @@ from evaluator.table import Problem
 from synthgen.dataset import write_atomically
 from synthgen.errors import UserError
 
-__all__ = ["report", "terminal_summary"]
+__all__ = ["page_path", "report", "terminal_summary"]
 
 _STYLE = {"a": "green", "b": "red", "equivalent": "cyan", "unresolved": "yellow"}
 
@@ -39,8 +39,7 @@ def report(source: Path, *, out: Path, margin: float = 0.5, note: str | None = N
         raise UserError(
             f"--margin {margin:g}: the equivalence margin is in points, above 0 and at most 100; default 0.5"
         )
-    if out.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"--out {out}: the report is a page; give a name that ends in .html")
+    out = page_path(out)
     results = read_results(source)
     arms, plan = read_arms(results.source, out.parent), read_side_file(results.source, "plan.json")
     comparison = _checked(compare_results(results, margin=margin, preferred=_real_first(arms)), plan)
@@ -58,6 +57,13 @@ def report(source: Path, *, out: Path, margin: float = 0.5, note: str | None = N
     except OSError as error:
         raise UserError(f"cannot write the report to {out}: {error.strerror}") from None
     return comparison
+
+
+def page_path(out: Path | str) -> Path:
+    """Return where the page goes; UserError for a name that is not a page's, which might be the results' own."""
+    if Path(out).suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"--out {out}: the report is a page; give a name that ends in .html")
+    return Path(out)
 
 
 def _checked(comparison: Comparison, plan: dict[str, Any]) -> Comparison:

@@ -26,7 +26,7 @@ TEXTS = (
     "A bell\x07 rang.",
     "",
 )
-ALONE = [kind for kind in ORDER if kind.runs not in ("against", "verifier")]
+ALONE = [kind for kind in ORDER if kind.runs not in ("against", "verifier", "judge") and not kind.needs]
 
 rows = st.lists(
     st.tuples(st.sampled_from(TEXTS) | st.text(max_size=40), st.sampled_from(TEXTS), st.integers(0, 2)), max_size=12
@@ -59,4 +59,4 @@ def test_a_filter_partitions_its_input_whatever_the_order_and_keeps_what_it_kept
 def test_a_filters_settings_have_defaults_and_its_check_a_name(kind: Kind) -> None:
     kind.settings()
     assert kind.name
-    assert kind.runs in ("always", "default", "against", "verifier", "named")
+    assert kind.runs in ("always", "default", "against", "verifier", "judge", "named")

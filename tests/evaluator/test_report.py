@@ -102,9 +102,26 @@ def test_the_page_the_terminal_and_the_markdown_say_the_same(results_file: Maker
 def test_an_unresolved_pair_says_what_could_have_been_seen(results_file: Maker, tmp_path: Path) -> None:
     comparison = report(results_file(seeds=3), out=tmp_path / "report.html")
     unresolved = next(pair for pair in comparison.headline() if pair.verdict == "unresolved")
-    assert f"only a true difference of {unresolved.estimate.mde80:.2f} points would be found four times" in words.sentence(
-        unresolved
-    )
+    power = f"only a true difference of {unresolved.estimate.mde80:.2f} points would be found four times in five here"
+    assert power in words.sentence(unresolved)
+
+
+@pytest.mark.parametrize("name", ["results.jsonl", "comparison.json", "results.md", "report", "."])
+def test_a_report_never_takes_the_place_of_another_file(results_file: Maker, name: str) -> None:
+    source = results_file(seeds=2, sizes=(1_000,), items=8)
+    before = source.read_bytes()
+    with pytest.raises(UserError, match=r"ends in \.html"):
+        report(source, out=source.parent / name)
+    assert source.read_bytes() == before
+
+
+def test_a_report_that_cannot_be_written_says_where(results_file: Maker, tmp_path: Path) -> None:
+    source = results_file(seeds=2, sizes=(1_000,), items=8)
+    (tmp_path / "page.html").mkdir()
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "page.html", tmp_path / "file" / "page.html"):
+        with pytest.raises(UserError, match=r"cannot write the report to .*page\.html"):
+            report(source, out=out)
 
 
 def test_one_seed_shows_its_difference_and_why_there_is_no_verdict(results_file: Maker, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -278,10 +277,13 @@ def test_a_full_disk_while_the_set_is_written_leaves_the_ledger_and_the_same_com
 def test_a_set_that_was_made_anew_and_cut_off_is_not_taken_for_finished(
     tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
     first = run(tiny_model, tmp_path / "out", n=20)
     monkeypatch.setattr(runs, "parser_version", lambda: "0" * 64)
     with monkeypatch.context() as patch:
-        patch.setattr(made, "write_rejected", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        patch.setattr(made, "write_rejected", cut_off)
         with pytest.raises(KeyboardInterrupt):
             run(tiny_model, tmp_path / "out", n=20)
     assert not (tmp_path / "out" / "synthgen.json").exists()
