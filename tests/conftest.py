@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -22,3 +23,8 @@ def data_root(request: pytest.FixtureRequest) -> Path:
     if not root.is_dir():
         pytest.skip(f"no real data at {root}: give --data-root or SYNTHGEN_DATA")
     return root
+
+
+def pytest_collection_finish() -> None:
+    """Take what the imports made out of garbage collection: hypothesis collects at every example, 0.3 s each."""
+    gc.freeze()
