@@ -319,6 +319,20 @@ def test_runs_that_never_differ_are_no_evidence_of_equivalence(results_file: Mak
     assert (pair.verdict, pair.reason) == ("unresolved", "no seed differs from another: noise cannot be estimated")
 
 
+def test_languages_whose_runs_never_differ_count_as_no_evidence(results_file: Maker, experiment_rows: Rows) -> None:
+    fixed = {"real": 60.0, "synthetic": 50.0}
+    rows = [
+        replace(r, value=fixed[r.run.arm]) if r.run.arm in fixed and r.cell.language in ("sw", "zh") else r
+        for r in experiment_rows(with_items=False, seeds=3)
+    ]
+    found = compare(results_file(rows))
+    own = [p for p in found.pairs if (p.a, p.b, p.size) == ("synthetic", "real", "full")]
+    alone = [p for p in own if p.scope in ("language:sw", "language:zh")]
+    assert [(p.known, p.p_holm, p.document()["p"]) for p in alone] == [(False, None, None)] * 2
+    tested = sum(p.scope.startswith("language:") and p.scope != "language:en" for p in own) - 2
+    assert next(p.languages for p in own if p.scope == "all") in (None, {"a_better": 0, "b_better": 0, "of": tested})
+
+
 def test_one_arm_has_nothing_to_be_compared_with(results_file: Maker) -> None:
     found = compare(results_file(arms=("real",)))
     assert found.pairs == ()
