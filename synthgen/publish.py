@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from synthgen.contents import is_public
 from synthgen.datacard import CARD_NAME, views
 from synthgen.dataset import MANIFEST_NAME, Manifest, read_manifest
 from synthgen.errors import IncompleteError, UserError, first_line, missing_package
@@ -67,8 +68,7 @@ def publish(folder: Path, *, to: str, private: bool = False, dry_run: bool = Fal
 
 def published_files(manifest: Manifest) -> list[str]:
     """Return the names of the files that are published, the manifest last: it is what makes a folder finished."""
-    kept = [name for name in manifest.files if not name.startswith("rejected/")]
-    return [*views(manifest), *kept, MANIFEST_NAME]
+    return [*views(manifest), *filter(is_public, manifest.files), MANIFEST_NAME]
 
 
 def _refuse_what_is_not_true(folder: Path) -> None:

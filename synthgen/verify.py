@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from synthgen import console
+from synthgen.contents import misplaced
 from synthgen.datacard import check, views
 from synthgen.dataset import (
     MANIFEST_NAME,
@@ -82,6 +83,8 @@ class _Findings:
 def verify(folder: Path) -> Verification:
     """Return what of a finished folder could be recomputed and every place where it says something else."""
     manifest = read_manifest(folder)
+    if wrong := misplaced(folder, list(manifest.files)):
+        return Verification((), ("all else: nothing outside the folder is read",), tuple(wrong))
     findings = _Findings()
     findings.faults += check(folder)
     intact = _verify_files(folder, manifest, findings)
@@ -207,7 +210,9 @@ def _verify_views(folder: Path, manifest: Manifest, findings: _Findings) -> None
     """Make the card and the Croissant file again and name the first lines that differ."""
     for name, text in views(manifest).items():
         path = folder / name
-        if path.is_file():
+        if not path.is_file():
+            findings.faults.append(f"{name} is missing; synthgen card {folder.name} writes it")
+        else:
             findings.recomputed.append(name)
             findings.faults += islice(_differing_lines(name, path.read_text(encoding="utf-8"), text), FAULTS_SHOWN)
 

@@ -13,18 +13,18 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from synthgen.dataset import read_manifest, read_rows
+from synthgen.dataset import file_sha256, read_manifest, read_rows
 from synthgen.errors import IncompleteError, UserError
 from synthgen.leaks import leaks, needles
 from synthgen.publish import publish, published_files
 from synthgen.verify import verify
 from tests.hub import Answer, Hub, use_empty_caches
-from tests.synthgen.test_cards import finished  # noqa: F401 - a fixture
+from tests.synthgen.test_cards import edit_manifest, finished  # noqa: F401 - a fixture
 
 pytest.importorskip("huggingface_hub")
 
-SENT = ["README.md", "croissant.json", "data/train-00000-of-00001.parquet", "figures/funnel.svg", "figures/labels.svg"]
-SENT += ["figures/lengths.svg", "fingerprints.parquet", "synthgen.json"]
+SENT = ["README.md", "croissant.json", "data/train-00000-of-00001.parquet", "figures/artefacts.svg"]
+SENT += ["figures/funnel.svg", "figures/labels.svg", "figures/lengths.svg", "fingerprints.parquet", "synthgen.json"]
 
 
 class WritableHub(Hub):
@@ -206,6 +206,34 @@ def test_a_set_with_a_wrong_number_is_not_published(folder: Path, tmp_path: Path
     with pytest.raises(UserError, match=r"not published: README\.md says"):
         publish(folder, to=str(tmp_path / "public"))
     assert not (tmp_path / "public").exists()
+
+
+@pytest.mark.parametrize("name", ["../private.txt", "ledger.sqlite", "data/notes.txt", "/etc/hostname"])
+def test_a_file_that_is_no_part_of_a_set_is_not_published_though_the_manifest_lists_it(
+    folder: Path, tmp_path: Path, name: str
+) -> None:
+    if not name.startswith("/"):
+        (folder / name).write_text("private")
+    listed = read_manifest(folder).files | {name: file_sha256(folder / name)}
+    edit_manifest(folder, files=listed)
+    assert name not in published_files(read_manifest(folder))
+    with pytest.raises(UserError, match=f"not published: synthgen.json lists '{name}', which is no file of a set"):
+        publish(folder, to=str(tmp_path / "deep" / "public"))
+    assert not (tmp_path / "deep").exists()
+
+
+@pytest.mark.parametrize("name", ["data/train-00000-of-00001.parquet", "README.md"])
+def test_a_link_is_not_published(folder: Path, tmp_path: Path, name: str) -> None:
+    (folder / name).rename(tmp_path / "elsewhere")
+    (folder / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=f"not published: {name} is a link"):
+        publish(folder, to=str(tmp_path / "public"))
+
+
+def test_a_set_without_one_of_its_pictures_is_not_published(folder: Path, tmp_path: Path) -> None:
+    (folder / "figures" / "funnel.svg").unlink()
+    with pytest.raises(UserError, match=r"not published: figures/funnel\.svg is missing; synthgen card set writes it"):
+        publish(folder, to=str(tmp_path / "public"))
 
 
 def test_an_unfinished_folder_is_not_published(tmp_path: Path) -> None:

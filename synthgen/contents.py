@@ -1,0 +1,26 @@
+"""Which files a dataset folder may hold: what its manifest may list, what `publish` may send, nothing outside it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_OPEN = re.compile(r"data/train-[\w-]+\.parquet|fingerprints\.parquet|contamination\.json")
+_REJECTED = re.compile(r"rejected/[\w-]+\.parquet")
+
+
+def is_public(name: str) -> bool:
+    """Say whether a file that a manifest lists may be published: shards, their fingerprints, the report of a filter.
+
+    >>> [is_public(name) for name in ("data/train-00000-of-00001.parquet", "ledger.sqlite", "../data/train-0.parquet")]
+    [True, False, False]
+    """
+    return bool(_OPEN.fullmatch(name))
+
+
+def misplaced(folder: Path, names: list[str]) -> list[str]:
+    """Return why a set may not be read: its manifest lists what is no file of a set, or it holds links, a line each."""
+    strange = [name for name in names if not is_public(name) and not _REJECTED.fullmatch(name)]
+    links = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink())
+    found = [f"synthgen.json lists '{name}', which is no file of a set" for name in strange]
+    return found + [f"{name} is a link; a set holds its files itself" for name in links]
