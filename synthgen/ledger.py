@@ -15,6 +15,7 @@ import json
 import sqlite3
 import time
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -249,6 +250,16 @@ class Ledger:
         columns = "slot, verdict, reason, stage, evidence, row"
         for stored in self._db.execute(f"SELECT {columns} FROM verdicts {where} ORDER BY slot", values):
             yield StoredVerdict(*(*stored[:-1], json.loads(stored[-1])))
+
+    def endings(self) -> Counter[tuple[str, str]]:
+        """Return how many slots of each cell ended with each verdict, by (cell, verdict)."""
+        joined = "verdicts LEFT JOIN slots USING (slot) GROUP BY 1, 2"
+        found = self._db.execute(f"SELECT COALESCE(cell, ''), verdict, COUNT(*) FROM {joined}")
+        return Counter({(cell, verdict): count for cell, verdict, count in found})
+
+    def outcomes(self) -> Counter[str]:
+        """Return the number of replies by outcome."""
+        return Counter(dict(self._db.execute("SELECT outcome, COUNT(*) FROM replies GROUP BY 1")))
 
     def token_totals(self) -> dict[str, int]:
         """Return the prompt and output tokens of all replies."""

@@ -1,0 +1,57 @@
+"""What a verification found: what was recomputed, what was not and why, and every fault in one line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from synthgen.dataset import MANIFEST_NAME
+
+FAULTS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was recomputed, what could not be and why, and every fault. `is_true` is the verdict."""
+
+    recomputed: tuple[str, ...]
+    not_recomputed: tuple[str, ...]
+    faults: tuple[str, ...]
+
+    @property
+    def is_true(self) -> bool:
+        """Say whether nothing that could be recomputed differs."""
+        return not self.faults
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the verification as JSON values."""
+        return {
+            "verified": self.is_true,
+            "recomputed": list(self.recomputed),
+            "not_recomputed": list(self.not_recomputed),
+            "faults": list(self.faults),
+        }
+
+
+class Findings:
+    """Collects what each step of a verification says."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self.recomputed: list[str] = []
+        self.skipped: list[str] = []
+        self.faults: list[str] = []
+
+    def compare(self, name: str, claimed: object, found: object, *, by: str = "the rows give") -> None:
+        """Record that a value was recomputed, and a fault when it differs; values are compared as JSON."""
+        self.recomputed.append(name)
+        if json.dumps(claimed, sort_keys=True) != json.dumps(found, sort_keys=True):
+            self.faults.append(f"{MANIFEST_NAME}: {name} is {short(claimed)}, {by} {short(found)}")
+
+
+def short(value: object) -> str:
+    """Return a value as a fault quotes it: JSON, a hundred characters at most."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = text.strip()
+    return f"'{text if len(text) <= 100 else text[:97] + '...'}'"
