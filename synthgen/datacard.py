@@ -19,7 +19,7 @@ from synthgen.disclosures import NOT_DONE, disclose
 from synthgen.errors import UserError
 from synthgen.figures import figures
 from synthgen.front_matter import REQUIRED, front_matter, read_front_matter, title
-from synthgen.licences import forbidden, parts_of
+from synthgen.licences import licence_faults
 from synthgen.schemas import faults
 
 CARD_NAME = "README.md"
@@ -37,7 +37,7 @@ def write_card(folder: Path, manifest: Manifest) -> Path:
 
     Raises UserError when a part of the set forbids the licence the manifest claims.
     """
-    if objections := forbidden(manifest.licence, parts_of(manifest.model, manifest.parents)):
+    if objections := licence_faults(manifest.licence, manifest.model, manifest.parents):
         raise UserError("; ".join(objections))
     for name, text in views(manifest).items():
         (folder / name).parent.mkdir(exist_ok=True)
@@ -46,9 +46,12 @@ def write_card(folder: Path, manifest: Manifest) -> Path:
 
 
 def views(manifest: Manifest) -> dict[str, str]:
-    """Return every file of the folder that is a view of the manifest, by name."""
-    drawn = {f"figures/{name}.svg": svg for name, svg in figures(manifest).items()}
-    return {CARD_NAME: render_card(manifest), CROISSANT_NAME: render_croissant(manifest, title(manifest)), **drawn}
+    """Return every file of the folder that is a view of the manifest, by name; UserError for values of wrong types."""
+    try:
+        drawn = {f"figures/{name}.svg": svg for name, svg in figures(manifest).items()}
+        return {CARD_NAME: render_card(manifest), CROISSANT_NAME: render_croissant(manifest, title(manifest)), **drawn}
+    except (AttributeError, KeyError, IndexError, TypeError) as error:
+        raise UserError(f"{MANIFEST_NAME} holds what no card can show: {type(error).__name__}, {error}") from None
 
 
 def render_card(manifest: Manifest) -> str:
@@ -66,14 +69,39 @@ def check(folder: Path) -> list[str]:
     manifest = read_manifest(folder)
     path = folder / CARD_NAME
     found = [f"{MANIFEST_NAME}: {fault}" for fault in faults(json.loads(manifest.to_json()), "manifest")]
-    found += forbidden(manifest.licence, parts_of(manifest.model, manifest.parents))
+    found += licence_faults(manifest.licence, manifest.model, manifest.parents)
     if not (folder / CROISSANT_NAME).is_file():
         found.append(f"{CROISSANT_NAME} is missing; synthgen card {folder.name} writes it")
     if not path.is_file():
         return [*found, f"{CARD_NAME} is missing; synthgen card {folder.name} writes it"]
-    return found + card_faults(
-        path.read_text(encoding="utf-8"), disclosed=[a.title for a in disclose(manifest).values()]
-    )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        return [*found, f"{CARD_NAME} is not UTF-8: {error.reason} at byte {error.start}"]
+    expected = views(manifest)[CARD_NAME]
+    found += card_faults(text, disclosed=[a.title for a in disclose(manifest).values()])
+    return found + front_faults(text, expected)
+
+
+def front_faults(text: str, expected: str) -> list[str]:
+    """Return where the front matter of a card says something else than that of the expected card."""
+    try:
+        there, wanted = (read_front_matter(each, where=CARD_NAME) for each in (text, expected))
+    except UserError:
+        return []  # which `card_faults` has said
+    differing = [key for key in wanted if key in there and there[key] != wanted[key]]
+    added = [
+        f"{CARD_NAME}: the front matter has '{key}', which {MANIFEST_NAME} does not give"
+        for key in there.keys() - wanted
+    ]
+    return [
+        f"{CARD_NAME}: {key} is {_json(there[key])}; {MANIFEST_NAME} gives {_json(wanted[key])}" for key in differing
+    ] + sorted(added)
+
+
+def _json(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 100 else text[:97] + "..."
 
 
 def card_faults(text: str, *, disclosed: list[str]) -> list[str]:

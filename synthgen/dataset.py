@@ -33,6 +33,10 @@ FINGERPRINTS_NAME = "fingerprints.parquet"
 ROWS_PER_SHARD = 100_000
 ROWS_PER_GROUP = 10_000
 
+_LISTS = ("columns", "labels", "parents")
+_MAPPINGS: tuple[str, ...] = ("rejected", "label_counts", "files", "attempts", "sampling", "versions")
+_MAPPINGS += ("tokens", "hardware", "statistics", "checks")
+
 Origin = Literal["real", "synthetic", "translated", "sample"]
 
 
@@ -107,13 +111,19 @@ class Manifest:
         """Return the manifest of a JSON text; unknown or missing keys are named in one UserError."""
         try:
             values = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise UserError(f"{where} is not JSON: {error}") from None
         known = {item.name for item in fields(cls)}
         if not isinstance(values, dict) or set(values) - known:
             extra = sorted(set(values) - known) if isinstance(values, dict) else type(values).__name__
             raise UserError(f"{where} has unknown keys {extra}; known: {', '.join(sorted(known))}")
-        for key in ("columns", "labels", "parents"):
+        for key, kind in (*((name, list) for name in _LISTS), *((name, dict) for name in _MAPPINGS)):
+            if key in values and not isinstance(values[key], kind):
+                allowed = "a list" if kind is list else "a mapping"
+                raise UserError(
+                    f"{where} is not a dataset manifest: {key} is {values[key]!r:.60}; allowed is {allowed}"
+                )
+        for key in _LISTS:
             values[key] = tuple(values.get(key, ()))
         try:
             return cls(**values)
@@ -150,7 +160,10 @@ def read_manifest(folder: Path | str) -> Manifest:
     if not is_finished(folder):
         raise UserError(f"{folder} is not a finished dataset folder: it has no {MANIFEST_NAME}")
     path = folder / MANIFEST_NAME
-    return Manifest.from_json(path.read_text(encoding="utf-8"), where=str(path))
+    try:
+        return Manifest.from_json(path.read_text(encoding="utf-8"), where=str(path))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8: {error.reason} at byte {error.start}") from None
 
 
 def dataset_format(manifest: Manifest) -> Format:

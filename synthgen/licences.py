@@ -127,6 +127,28 @@ def forbidden(licence: str, parts: Iterable[Part]) -> list[str]:
     return found
 
 
+def unfounded(licence: str, parts: Iterable[Part]) -> list[str]:
+    """Return a line where a claimed licence is neither a known one nor the terms of a part.
+
+    >>> unfounded("banana", [Part("model", "m", "apache-2.0")])
+    ["no part gives the licence 'banana', and it is not a known one: model m (apache-2.0)"]
+    """
+    parts = list(parts)
+    texts = {normalise(text) for part in parts for text in (part.licence, *part.licence.split(";"))} | {UNKNOWN}
+    strange = [text for text in map(normalise, licence.split(";")) if terms(text).own and text not in texts]
+    if not parts or not strange or normalise(licence) in texts:
+        return []
+    return [f"no part gives the licence '{strange[0]}', and it is not a known one: {', '.join(map(str, parts))}"]
+
+
+def licence_faults(licence: str, model: Mapping[str, Any] | None, parents: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return what the parts that a manifest names have against its licence; parents may be silent about theirs."""
+    parents = list(parents)
+    parts = parts_of(model, parents)
+    all_said = all("licence" in parent for parent in parents)
+    return forbidden(licence, parts) + (unfounded(licence, parts) if all_said else [])
+
+
 def _objections(asked: Terms, name: str, claimed: list[Terms], texts: list[str]) -> list[str]:
     """Return what a part's terms have against the claimed ones; a claim that names the part's licence is fine."""
     if asked.no_derivatives:

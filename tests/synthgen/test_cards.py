@@ -14,7 +14,7 @@ import pytest
 
 from synthgen import datacard
 from synthgen.datacard import card_faults, check
-from synthgen.dataset import MANIFEST_NAME, Manifest, read_manifest
+from synthgen.dataset import MANIFEST_NAME, Manifest, file_sha256, read_manifest
 from synthgen.disclosures import DISCLOSURES, disclose
 from synthgen.errors import UserError
 from synthgen.figures import bars, figures
@@ -88,6 +88,89 @@ def rename_the_licence(folder: Path) -> None:
     edit_manifest(folder, licence="mit")
 
 
+def follow(folder: Path, table: pa.Table) -> None:
+    """Write another shard the way a careful forger would: its checksum in the manifest is right again."""
+    pq.write_table(table, shard(folder))
+    name = shard(folder).relative_to(folder).as_posix()
+    edit_manifest(folder, files=read_manifest(folder).files | {name: file_sha256(shard(folder))})
+
+
+def set_labels(folder: Path, labels: dict[int, int | None]) -> None:
+    table = pq.read_table(shard(folder))
+    values = table.column("label").to_pylist()
+    for place, label in labels.items():
+        values[place] = label
+    column = table.schema.get_field_index("label")
+    follow(folder, table.set_column(column, table.schema.field(column), pa.array(values, pa.int64())))
+
+
+def swap_two_labels(folder: Path) -> None:
+    labels = pq.read_table(shard(folder)).column("label").to_pylist()
+    other = next(place for place, label in enumerate(labels) if label != labels[7])
+    set_labels(folder, {7: labels[other], other: labels[7]})
+
+
+def number_a_label_seven(folder: Path) -> None:
+    set_labels(folder, {7: 7})
+
+
+def leave_a_label_out(folder: Path) -> None:
+    set_labels(folder, {7: None})
+
+
+def reverse_the_rows(folder: Path) -> None:
+    table = pq.read_table(shard(folder))
+    follow(folder, table.take(list(range(len(table)))[::-1]))
+
+
+def add_a_column(folder: Path) -> None:
+    table = pq.read_table(shard(folder))
+    follow(folder, table.append_column("secret", pa.array(["x"] * len(table))))
+
+
+def rename_the_classes(folder: Path) -> None:
+    table = pq.read_table(shard(folder))
+    info = table.schema.metadata[b"huggingface"].replace(b"neutral", b"natural")
+    follow(folder, table.replace_schema_metadata({"huggingface": info}))
+
+
+def raise_the_failures(folder: Path) -> None:
+    edit_manifest(folder, failed=5)
+
+
+def raise_the_attempts(folder: Path) -> None:
+    edit_manifest(folder, attempts=read_manifest(folder).attempts | {"timeout": 9})
+
+
+def raise_the_acceptance(folder: Path) -> None:
+    accepted = dict.fromkeys(("entailment", "neutral", "contradiction"), 0.999)
+    edit_manifest(folder, statistics=read_manifest(folder).statistics | {"acceptance": accepted})
+
+
+def leave_a_statistic_out(folder: Path) -> None:
+    given = read_manifest(folder).statistics
+    edit_manifest(folder, statistics={name: given[name] for name in given if name != "self_bleu"})
+
+
+def call_the_licence_banana(folder: Path) -> None:
+    path = folder / MANIFEST_NAME
+    path.write_text(path.read_text().replace('"licence": "', '"licence": "banana', 1))
+    for name, text in datacard.views(read_manifest(folder)).items():
+        (folder / name).write_text(text)
+
+
+def break_the_card(folder: Path) -> None:
+    (folder / "README.md").write_bytes((folder / "README.md").read_bytes() + b"\xe9\n")
+
+
+def break_the_croissant(folder: Path) -> None:
+    (folder / "croissant.json").write_bytes(b"\xff\xfe")
+
+
+def call_it_real(folder: Path) -> None:
+    edit_manifest(folder, origin="real")
+
+
 def raise_a_count(folder: Path) -> None:
     manifest = read_manifest(folder)
     edit_manifest(folder, rejected={**manifest.rejected, "format": manifest.rejected.get("format", 0) + 1}, asked=None)
@@ -123,6 +206,20 @@ MUTATIONS: list[tuple[Callable[[Path], None], str]] = [
     (rename_the_licence, "forbids the licence mit"),
     (raise_a_count, "rejected is "),
     (change_a_statistic, "statistics, distinct_share is "),
+    (swap_two_labels, "row mnli-s0-0000007 was changed after it was written"),
+    (number_a_label_seven, "data/train-00000-of-00001.parquet, row mnli-s0-0000007: label is 7; allowed is 0 to 2"),
+    (leave_a_label_out, "data/train-00000-of-00001.parquet, row mnli-s0-0000007: label is None; allowed is 0 to 2"),
+    (reverse_the_rows, "the rows are in another order"),
+    (add_a_column, "the column 'secret' is string; a set of this format has no such column"),
+    (rename_the_classes, "its columns are described otherwise"),
+    (raise_the_failures, "failed is '5', the ledger gives '0'"),
+    (raise_the_attempts, "attempts is "),
+    (raise_the_acceptance, "statistics, acceptance is "),
+    (leave_a_statistic_out, "statistics, self_bleu is 'missing'"),
+    (call_the_licence_banana, "no part gives the licence 'banana"),
+    (break_the_card, "README.md is not UTF-8: "),
+    (break_the_croissant, "croissant.json says "),
+    (call_it_real, "origin is real, but a model is named"),
     (add_a_file, "data/notes.txt is in the folder but not in synthgen.json"),
 ]
 
@@ -132,6 +229,18 @@ def test_an_untouched_folder_has_no_fault(finished: Path) -> None:
     report = verify(finished)
     assert report.faults == ()
     assert {"kept", "label_counts", "README.md", "croissant.json", "tokens"} <= set(report.recomputed)
+    assert {"fingerprints", "asked", "failed", "attempts", "statistics, acceptance"} <= set(report.recomputed)
+
+
+def test_a_figure_that_nothing_gives_again_is_named(folder: Path) -> None:
+    (folder / "ledger.sqlite").unlink()
+    shutil.rmtree(folder / "rejected")
+    report = verify(folder)
+    named = {line.split(":")[0] for line in report.not_recomputed}
+    assert report.faults == ()
+    assert {"asked", "rejected", "failed", "attempts", "seconds", "tokens", "statistics, acceptance"} <= named
+    assert {f"checks, {name}" for name in read_manifest(folder).checks} <= named
+    assert not named & set(report.recomputed)
 
 
 @pytest.mark.parametrize(("mutate", "named"), MUTATIONS, ids=lambda value: getattr(value, "__name__", "named"))
@@ -154,6 +263,36 @@ def test_a_card_without_a_disclosure_is_refused(folder: Path, title: str) -> Non
     path = folder / "README.md"
     path.write_text(path.read_text().replace(f". {title}\n", ". Something else\n"))
     assert check(folder) == [f"README.md: the section '{title}' is missing"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("rejected", None), ("statistics", []), ("files", "x"), ("columns", 3), ("parents", {})]
+)
+def test_a_manifest_with_a_value_of_another_type_is_refused_in_one_line(folder: Path, key: str, value: object) -> None:
+    path = folder / MANIFEST_NAME
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(UserError, match=f"is not a dataset manifest: {key} is .*; allowed is a ") as caught:
+        verify(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_manifest_that_no_card_can_show_is_refused_in_one_line(folder: Path) -> None:
+    path = folder / MANIFEST_NAME
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"checks": {"artefacts": "x"}}))
+    with pytest.raises(UserError, match="holds what no card can show"):
+        verify(folder)
+
+
+def test_a_manifest_that_is_not_utf_8_is_refused_in_one_line(folder: Path) -> None:
+    (folder / MANIFEST_NAME).write_bytes(b"\xff{}")
+    with pytest.raises(UserError, match=r"synthgen\.json is not UTF-8: invalid start byte at byte 0"):
+        verify(folder)
+
+
+def test_a_front_matter_that_says_something_else_than_the_manifest_is_an_error(folder: Path) -> None:
+    path = folder / "README.md"
+    path.write_text(path.read_text().replace('language: ["en"]', 'language: ["fr"]'))
+    assert check(folder) == ['README.md: language is ["fr"]; synthgen.json gives ["en"]']
 
 
 def test_an_empty_field_is_an_error(finished: Path) -> None:
