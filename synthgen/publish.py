@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthgen.contents import is_public
 from synthgen.datacard import CARD_NAME, views
-from synthgen.dataset import MANIFEST_NAME, Manifest, read_manifest
+from synthgen.dataset import MANIFEST_NAME, Manifest, file_sha256, read_manifest
 from synthgen.errors import IncompleteError, UserError, first_line, missing_package
 from synthgen.hub import endpoint
 from synthgen.leaks import leaks, needles
@@ -54,9 +54,11 @@ def publish(folder: Path, *, to: str, private: bool = False, dry_run: bool = Fal
     """
     manifest = read_manifest(folder)
     target = Path(to).expanduser()
-    is_folder = to.startswith(("/", ".", "~")) or target.exists()
+    is_folder = to.startswith(("/", ".", "~")) or (bool(to) and target.exists())
     if not is_folder and not _REPO_ID.fullmatch(to):
         raise UserError(f"--to '{to}' is neither owner/name (letters, digits, '-', '_', '.') nor a path like ./{to}")
+    if is_folder and target.resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"--to {to} is inside the set itself; give another --to")
     _refuse_what_is_not_true(folder)
     files = {name: (folder / name).stat().st_size for name in published_files(manifest)}
     if found := leaks(folder, list(files), needles()):
@@ -80,14 +82,19 @@ def _refuse_what_is_not_true(folder: Path) -> None:
 
 def _to_folder(folder: Path, manifest: Manifest, target: Path, files: dict[str, int], *, dry_run: bool) -> Publication:
     if (target / MANIFEST_NAME).is_file():
-        return Publication(str(target), files, (), _same_or_refused(manifest, read_manifest(target), str(target)))
+        status = _same_or_refused(manifest, read_manifest(target), str(target))
+        _refuse_other_files(folder, target, files)
+        return Publication(str(target), files, (), status)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UserError(f"{target} exists and is not a published set; give another --to")
     steps = (f"copy {len(files)} files to {target}",)
     if dry_run:
         return Publication(str(target), files, steps, "dry run: nothing was sent")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    except OSError as error:
+        raise UserError(f"--to {target} cannot be a folder: {error.strerror}; give another --to") from None
     try:
         for name in files:
             (draft / name).parent.mkdir(parents=True, exist_ok=True)
@@ -101,6 +108,12 @@ def _to_folder(folder: Path, manifest: Manifest, target: Path, files: dict[str, 
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return Publication(str(target), files, steps, "published")
+
+
+def _refuse_other_files(folder: Path, target: Path, files: dict[str, int]) -> None:
+    for name in files:
+        if not (target / name).is_file() or file_sha256(target / name) != file_sha256(folder / name):
+            raise UserError(f"{target} holds this set, but {name} is missing or another file there; give another --to")
 
 
 def _to_hub(
