@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from synthgen.dataset import ROWS_PER_GROUP
 
-_SECRET_NAMES = re.compile(r"TOKEN|SECRET|PASSWORD|CREDENTIAL|API_?KEY|ACCESS_?KEY", re.IGNORECASE)
+_SECRET_NAMES = re.compile(r"TOKEN|SECRET|PASS|CREDENTIAL|KEY|(?:^|_)PAT$", re.IGNORECASE)
 _SHORTEST_SECRET = 8
 _SHORTEST_NAME = 5
 _ANYBODY = {"root", "user", "admin", "ubuntu", "localhost"}
@@ -29,25 +29,59 @@ class Needle:
     in_rows: bool
 
 
+_ALWAYS = (
+    Needle("a token of the hub", re.compile(rb"hf_[A-Za-z0-9]{20,}"), in_rows=True),
+    Needle("a password in an address", re.compile(rb"://[^\s/@\"]+:[^\s/@\"]+@"), in_rows=False),
+    Needle(
+        "an absolute path",
+        re.compile(rb"(?:(?<![\w/])|(?<=file://))/(?:home|root|mnt|tmp|Users)/\w"),
+        in_rows=False,
+    ),
+)
+
+
 def needles(environment: Mapping[str, str] | None = None) -> list[Needle]:
-    """Return what to look for on this machine: home path, host and user name, and values of secret variables.
+    """Return what to look for on this machine: paths, host and user name, the hub's token, values of secret variables.
 
     Names that anybody's machine may have (root, user, localhost) and names of less than five letters are not looked
     for; a user's name is not looked for in the rows, where it may be a word.
     """
     environment = os.environ if environment is None else environment
-    found = [_needle("the home path", str(Path.home()), in_rows=True)] if len(str(Path.home())) > 1 else []
+    found = list(_ALWAYS)
+    if len(str(Path.home())) > 1:
+        found.append(Needle("the home path", _path_pattern(str(Path.home())), in_rows=True))
     for what, name in (("the host name", socket.gethostname()), ("the user name", getpass.getuser())):
         if len(name) >= _SHORTEST_NAME and name.casefold() not in _ANYBODY:
-            found.append(_needle(what, name, in_rows=bool(re.search(r"[\d.-]", name))))
+            found.append(Needle(what, _word_pattern(name), in_rows=bool(re.search(r"[\d.-]", name))))
     for variable, value in environment.items():
         if _SECRET_NAMES.search(variable) and len(value) >= _SHORTEST_SECRET:
-            found.append(_needle(f"the value of ${variable}", value, in_rows=True))
+            found.append(Needle(f"the value of ${variable}", _secret_pattern(value), in_rows=True))
+    if len(token := _stored_token(environment)) >= _SHORTEST_SECRET:
+        found.append(Needle("the token of `hf auth login`", _secret_pattern(token), in_rows=True))
     return found
 
 
-def _needle(what: str, text: str, *, in_rows: bool) -> Needle:
-    return Needle(what, re.compile(rb"(?<![\w/])" + re.escape(text.encode()) + rb"(?!\w)"), in_rows)
+def _stored_token(environment: Mapping[str, str]) -> str:
+    """Return the token that `hf auth login` wrote, to look for it; empty where there is none."""
+    home = Path(environment.get("HF_HOME") or Path.home() / ".cache" / "huggingface").expanduser()
+    try:
+        return Path(environment.get("HF_TOKEN_PATH") or home / "token").read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _word_pattern(text: str) -> re.Pattern[bytes]:
+    return re.compile(rb"(?<![\w/])" + re.escape(text.encode()) + rb"(?!\w)")
+
+
+def _path_pattern(path: str) -> re.Pattern[bytes]:
+    return re.compile(rb"(?:(?<![\w/])|(?<=file://))" + re.escape(path.encode()) + rb"(?!\w)")
+
+
+def _secret_pattern(value: str) -> re.Pattern[bytes]:
+    """Return the pattern of a secret: also within a word, unless it could be a word itself."""
+    escaped = re.escape(value.encode("utf-8", "surrogateescape"))
+    return re.compile(rb"(?<!\w)" + escaped + rb"(?!\w)" if value.isalpha() else escaped)
 
 
 def leaks(folder: Path, names: list[str], wanted: list[Needle]) -> list[str]:

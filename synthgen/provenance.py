@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
@@ -23,15 +24,27 @@ def hardware() -> dict[str, Any]:
 def command_line(arguments: Sequence[str] | None = None) -> str:
     """Return the command that started this process, or an empty string outside the `synthgen` command.
 
-    An absolute path keeps its last part only: folders above it are nobody's business.
+    A path keeps its last part only, an address its model, a cluster nothing: the rest is nobody's business.
 
-    >>> command_line(["/opt/bin/synthgen", "make", "--task", "mnli", "--out=/data/ann/mnli", "--passages", "/tmp/p"])
+    >>> command_line(["/opt/bin/synthgen", "make", "--task", "mnli", "--out=/data/ann/mnli", "--passages", "../ann/p"])
     'synthgen make --task mnli --out=mnli --passages p'
+    >>> command_line(["synthgen", "translate", "--mt", "llm:/data/ann/x", "--ray", "node7:6379"])
+    'synthgen translate --mt llm:x --ray HOST'
     """
     program, *rest = list(sys.argv if arguments is None else arguments)
     if Path(program).name != "synthgen":
         return ""
-    return " ".join(["synthgen", *(shlex.quote(_without_folders(each)) for each in rest)])
+    told = [_told(each, before) for before, each in zip(["", *rest], rest, strict=False)]
+    return " ".join(["synthgen", *map(shlex.quote, told)])
+
+
+def _told(argument: str, before: str) -> str:
+    """Return an argument as others may read it; `before` is the one before it."""
+    if argument.startswith("--ray="):
+        return f"--ray={_told(argument.removeprefix('--ray='), '--ray')}"
+    if before == "--ray":
+        return argument if argument == "auto" else "HOST"
+    return public_name(argument)
 
 
 def source_hash(paths: Iterable[Path], *, settings: str = "") -> str:
@@ -40,21 +53,16 @@ def source_hash(paths: Iterable[Path], *, settings: str = "") -> str:
     return hashlib.sha256("\n".join([settings, *sources]).encode()).hexdigest()
 
 
+_ADDRESS = re.compile(r"https?://[^\s#]+")
+_FOLDERS = re.compile(r"(?<![\w.~/-])(?:file://)?(?:~\w*|\.\.?)?/(?!/)(?:[^\s/=:,]+/)*")
+
+
 def public_name(ref: str) -> str:
     """Return a model reference as others may read it: hub ids and packs as they are, a local folder by its own name.
 
     >>> public_name("/data/ann/models/tiny"), public_name("owner/name@main"), public_name("http://10.0.0.7:8000/v1#big")
     ('tiny', 'owner/name@main', 'http://HOST/v1#big')
+    >>> public_name("file:///data/ann/x"), public_name("llm:~/x/"), public_name("python /data/ann/qe.py --x=./a/b")
+    ('x', 'llm:x', 'python qe.py --x=b')
     """
-    if ref.startswith(("http://", "https://")):
-        return f"http://HOST/v1{ref[ref.find('#') :] if '#' in ref else ''}"
-    return Path(ref).name if ref.startswith(("/", "~", "./", "../")) else ref
-
-
-def _without_folders(argument: str) -> str:
-    option, equals, value = argument.rpartition("=")
-    if not option.startswith("-"):
-        option, equals, value = "", "", argument
-    if value.startswith(("http://", "https://")):
-        return f"{option}{equals}{public_name(value)}"
-    return f"{option}{equals}{Path(value).name if value.startswith(('/', '~')) else value}"
+    return _FOLDERS.sub("", _ADDRESS.sub("http://HOST/v1", ref.rstrip("/")))

@@ -273,6 +273,58 @@ def test_planted_secrets_names_and_paths_are_found_and_not_repeated(
         assert "planted" not in line
 
 
+LEAKS = [
+    ("--out file:///home/annexample/x", "the home path"),
+    ("--out /home/alice/x", "an absolute path"),
+    ("--mt llm:/mnt/scratch/x", "an absolute path"),
+    ("--out ../../../home/alice/x", "an absolute path"),
+    ("http://h/sk-planted-0123/x", "$MY_SIGNING_KEY"),
+    ("keysk-planted-0123", "$MY_SIGNING_KEY"),
+    ("ghp_planted0123", "$GH_PAT"),
+    ("hunter2hunter2", "$DB_PASS"),
+    ("hf_" + "a1" * 12, "a token of the hub"),
+    ("stored-planted-token", "the token of `hf auth login`"),
+    ("https://ann:planted@server.example/v1", "a password in an address"),
+]
+
+
+@pytest.mark.parametrize(("text", "what"), LEAKS)
+def test_secrets_and_paths_are_found_wherever_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, what: str
+) -> None:
+    monkeypatch.setattr("synthgen.leaks.Path.home", lambda: Path("/home/annexample"))
+    (tmp_path / "token").write_text("stored-planted-token\n")
+    secrets = {"MY_SIGNING_KEY": "sk-planted-0123", "GH_PAT": "ghp_planted0123", "DB_PASS": "hunter2hunter2"}
+    wanted = needles({**secrets, "HF_HOME": str(tmp_path)})
+    (tmp_path / "README.md").write_text(f"synthgen make {text}\n")
+    assert any(what in line for line in leaks(tmp_path, ["README.md"], wanted))
+
+
+def test_addresses_and_hub_ids_are_no_leak(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("https://a.example/home/page, owner/home, http://HOST/v1#big, and/or\n")
+    assert leaks(tmp_path, ["README.md"], needles({"HF_HOME": str(tmp_path)})) == []
+
+
+def test_a_published_folder_whose_file_was_changed_is_not_called_published(folder: Path, tmp_path: Path) -> None:
+    publish(folder, to=str(tmp_path / "public"))
+    card = tmp_path / "public" / "README.md"
+    card.write_text(card.read_text() + "more\n")
+    with pytest.raises(UserError, match=r"holds this set, but README\.md is missing or another file there"):
+        publish(folder, to=str(tmp_path / "public"))
+
+
+def test_a_target_that_can_be_no_folder_of_its_own_is_refused_in_one_line(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for to, says in (
+        ("", "neither owner/name"),
+        (str(folder / "inner"), "is inside the set itself"),
+        (str(tmp_path / "file" / "in"), "cannot be a folder"),
+    ):
+        with pytest.raises(UserError, match=says):
+            publish(folder, to=to)
+    assert not (folder / "inner").exists()
+
+
 def test_a_secret_in_a_row_stops_the_publication(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from synthgen.real import import_task
 
