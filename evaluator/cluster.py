@@ -20,7 +20,7 @@ from synthgen.errors import IncompleteError, UserError
 RETRIES = 5
 """How often a run is started again after its machine or process was lost. A run that fails by itself is not."""
 
-SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_BETWEEN_LOOKS, LONGEST_LOOK = 0.5, 10.0
 
 
 class Board:
@@ -45,7 +45,7 @@ def run_on_ray(
 ) -> None:
     """Carry out jobs on a Ray cluster; `workers` runs share one GPU, or one machine's cores."""
     with joined(address or LOCAL) as ray:
-        board = ray.remote(num_cpus=0)(Board).options(scheduling_strategy=_here(ray)).remote()
+        board = ray.remote(num_cpus=0, max_restarts=-1)(Board).options(scheduling_strategy=_here(ray)).remote()
         task = ray.remote(max_retries=RETRIES, **_resources(ray, jobs[0], workers))(_task)
         references: dict[str, Any] = {}
         for job in jobs:
@@ -98,7 +98,7 @@ def _watch(ray: Any, references: dict[str, Any], board: Any, sweep: Sweep) -> No
     waiting = {reference: key for key, reference in references.items()}
     while waiting:
         ended, _ = ray.wait(list(waiting), num_returns=1, timeout=SECONDS_BETWEEN_LOOKS)
-        for key, text in ray.get(board.read.remote()).items():
+        for key, text in _said(ray, board).items():
             sweep.note(key, text)
         for reference in ended:
             key = waiting.pop(reference)
@@ -111,3 +111,12 @@ def _watch(ray: Any, references: dict[str, Any], board: Any, sweep: Sweep) -> No
                 sweep.fail(key, str(cause))
             except ray.exceptions.RayError as error:
                 sweep.fail(key, f"lost {RETRIES + 1} times: {str(error).partition(chr(10))[0]}")
+
+
+def _said(ray: Any, board: Any) -> dict[str, str]:  # noqa: ANN401 - Ray handles
+    """Return what runs said since the last look; nothing while the board's machine is lost, which must end no sweep."""
+    try:
+        notes: dict[str, str] = ray.get(board.read.remote(), timeout=LONGEST_LOOK)
+    except ray.exceptions.RayError:
+        return {}
+    return notes
