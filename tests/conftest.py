@@ -28,3 +28,8 @@ def data_root(request: pytest.FixtureRequest) -> Path:
 def pytest_collection_finish() -> None:
     """Take what the imports made out of garbage collection: hypothesis collects at every example, 0.3 s each."""
     gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Give it back, so that what is left at exit is freed and no library warns of leaks."""
+    gc.unfreeze()

@@ -90,10 +90,10 @@ class EndpointEngine:
                     yield self._done.popleft()
         finally:
             self._reaper.cancel()
-            for task in tasks:
+            for task in (left := list(tasks)):  # of its own: those that have ended leave `tasks` before the loop waits
                 task.cancel()
-            if tasks:
-                self._run(asyncio.wait(tasks))
+            if left:
+                self._run(asyncio.wait(left))
 
     def close(self) -> None:
         """Close the connections and the loop."""
