@@ -15,22 +15,16 @@ from typing import Any
 
 from synthgen.errors import UserError, first_line, missing_package, unknown
 from synthgen.packs import ResolvedModel, cache_root
-from synthgen.translation.base import Item, Outcome
-from synthgen.translation.documents import Documents
+from synthgen.translation.hub_model import TOKENS_A_BATCH, HubModel
 from synthgen.translation.machine import Machine
-from synthgen.translation.seq2seq import LONGEST, TOKENS_A_BATCH, load_tokenizer, model_name
-from synthgen.translation.tongues import Tongues
 
 PREFIX = "ct2:"
 
 
-class CTranslate2:
+class CTranslate2(HubModel):
     """A converted model: batches by tokens, sorted by length, one batch a thread; the likeliest word each time."""
 
     name = "ctranslate2"
-    items_at_once = 256
-    separator = ""
-    most = LONGEST
 
     def __init__(self, model: ResolvedModel, machine: Machine | None = None) -> None:
         """Load a converted model, or convert one first; UserError without the package or for another kind of model."""
@@ -43,15 +37,12 @@ class CTranslate2:
         kinds = ("default", "auto", *sorted(ctranslate2.get_supported_compute_types(device)))
         if machine.compute not in kinds:
             raise unknown("--compute", machine.compute, kinds, where=f"CTranslate2 on {device}")
-        self.ref, self.revision, self.licence, self.note = model.ref, model.revision, model.licence, model.note
         converted = model.path if is_converted(model.path) else convert(model)
-        self._tokenizer: Any = load_tokenizer(model)
-        self._tongues = Tongues(self._tokenizer, model_name(model), model.ref)
+        super().__init__(model)
         threads = {"inter_threads": machine.cores, "intra_threads": 1} if device == "cpu" else {}
         self._compute = machine.compute
         where = {"device": device, "compute_type": machine.compute, **threads}
         self._model: Any = ctranslate2.Translator(str(converted), **where)
-        self._documents = Documents(self)
 
     @property
     def versions(self) -> dict[str, str]:
@@ -62,18 +53,6 @@ class CTranslate2:
     def settings(self) -> dict[str, str | int | bool]:
         """What determines the translations."""
         return {"longest_piece_tokens": self.most, "beam": 1, "compute": self._compute}
-
-    def check(self, source: str, target: str) -> None:
-        """Raise UserError with the languages there are when the pair cannot be translated."""
-        self._tongues.check(source, target)
-
-    def length(self, text: str) -> int:
-        """Return the number of source tokens, special ones included."""
-        return len(self._tokenizer(text).input_ids)
-
-    def translate(self, items: Sequence[Item], source: str, target: str) -> list[Outcome]:
-        """Return one outcome for each item."""
-        return self._documents.translate(items, source, target)
 
     def translate_texts(self, texts: Sequence[str], source: str, target: str) -> list[str]:
         """Return one translation for each text, an empty one where it filled all its room and so was cut off."""
