@@ -179,12 +179,17 @@ def shard_paths(folder: Path) -> list[Path]:
 def read_rows(folder: Path | str) -> Iterator[Row]:
     """Yield the kept rows in order, one shard in memory at a time; UserError names a shard that cannot be read."""
     for path in shard_paths(Path(folder)):
-        try:
-            with pq.ParquetFile(path) as shard:
-                for batch in shard.iter_batches(ROWS_PER_GROUP):
-                    yield from batch.to_pylist()
-        except (pa.ArrowInvalid, OSError) as error:
-            raise UserError(f"cannot read {path}: {error}") from None
+        for batch in read_batches(path):
+            yield from batch.to_pylist()
+
+
+def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a parquet file, ten thousand at a time; UserError names a file that cannot be read and why."""
+    try:
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(ROWS_PER_GROUP)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"cannot read {path}: {error}") from None
 
 
 def sample_rows(folder: Path | str, count: int, *, seed: int = 0) -> list[Row]:
@@ -196,12 +201,10 @@ def sample_rows(folder: Path | str, count: int, *, seed: int = 0) -> list[Row]:
     wanted = np.sort(np.random.default_rng(seed).choice(total, count, replace=False))
     found: list[Row] = []
     first = 0
-    for path in paths:
-        with pq.ParquetFile(path) as shard:
-            for batch in shard.iter_batches(ROWS_PER_GROUP):
-                here = wanted[np.searchsorted(wanted, first) : np.searchsorted(wanted, first + batch.num_rows)]
-                found += batch.take(pa.array(here - first)).to_pylist()
-                first += batch.num_rows
+    for batch in (batch for path in paths for batch in read_batches(path)):
+        here = wanted[np.searchsorted(wanted, first) : np.searchsorted(wanted, first + batch.num_rows)]
+        found += batch.take(pa.array(here - first)).to_pylist()
+        first += batch.num_rows
     return found
 
 
@@ -316,13 +319,8 @@ def _fingerprint(text: str) -> int:
 
 def read_fingerprints(folder: Path) -> Iterator[tuple[str, int]]:
     """Yield (id, fingerprint) of every row as it was written; UserError when the file cannot be read."""
-    path = folder / FINGERPRINTS_NAME
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(ROWS_PER_GROUP):
-                yield from zip(batch.column("id").to_pylist(), batch.column("fingerprint").to_pylist(), strict=True)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"cannot read {path}: {error}") from None
+    for batch in read_batches(folder / FINGERPRINTS_NAME):
+        yield from zip(batch.column("id").to_pylist(), batch.column("fingerprint").to_pylist(), strict=True)
 
 
 def write_rejected(folder: Path, rejections: Iterable[Rejection]) -> dict[str, str]:

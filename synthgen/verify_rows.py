@@ -21,12 +21,12 @@ import pyarrow.parquet as pq
 from synthgen import console
 from synthgen.dataset import (
     FINGERPRINTS_NAME,
-    ROWS_PER_GROUP,
     Manifest,
     arrow_schema,
     dataset_format,
     fingerprint,
     fingerprint_table,
+    read_batches,
     read_fingerprints,
     read_rows,
     row_features,
@@ -99,13 +99,9 @@ def _tables(folder: Path, total: int) -> Iterator[tuple[str, pa.Table]]:
     with console.progress() as bar:
         shown = bar.add_task("verify", total=total, note="")
         for path in shard_paths(folder):
-            try:
-                with pq.ParquetFile(path) as shard:
-                    for batch in shard.iter_batches(ROWS_PER_GROUP):
-                        yield f"data/{path.name}", pa.Table.from_batches([batch])
-                        bar.advance(shown, batch.num_rows)
-            except (pa.ArrowException, OSError) as error:
-                raise UserError(f"cannot read {path}: {error}") from None
+            for batch in read_batches(path):
+                yield f"data/{path.name}", pa.Table.from_batches([batch])
+                bar.advance(shown, batch.num_rows)
 
 
 def _schema_faults(folder: Path, features: Features) -> Iterator[str]:
