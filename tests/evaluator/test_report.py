@@ -362,6 +362,9 @@ class Browser:
         self.cdp("Emulation.setDeviceMetricsOverride", **metrics)
         self.cdp("Emulation.setFocusEmulationEnabled", enabled=True)  # else focus events wait for a window in front
         self._call("POST", "/url", {"url": path.as_uri()})
+        deadline = time.monotonic() + 60
+        while not self.run("return document.hasFocus()"):  # the new document is told of it a moment after it has loaded
+            assert time.monotonic() < deadline, "the page never had the focus"
 
     def run(self, script: str, *arguments: object) -> Any:
         return self._call("POST", "/execute/sync", {"script": script, "args": list(arguments)})
