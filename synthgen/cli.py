@@ -130,22 +130,34 @@ def make(
 @app.command(name="import")
 def import_task(
     task: Annotated[
-        str, typer.Argument(help="A task of `synthgen tasks`, or snli, anli, socialiqa, copa, udpos, panx.")
+        str,
+        typer.Argument(help="A task of `synthgen tasks`, or snli, anli, socialiqa, copa, pawsx, tydiqa, udpos, panx."),
     ],
     source: Annotated[str, typer.Option("--from", help="'hub', 'sample', or a file or folder of the official files.")],
     out: Annotated[Path, typer.Option(help="Dataset folder to write.")],
     n: Annotated[int | None, typer.Option(help="Keep this many rows, stratified by label.")] = None,
     seed: Seed = 0,
+    language: Annotated[
+        str | None, typer.Option(help="Take the ready-made machine translation into this language: de, sw, …")
+    ] = None,
+    pair_with: Annotated[
+        Path | None, typer.Option(help="English dataset folder: keep the translations of its rows, under their ids.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Import real data as a dataset folder.
+    """Import real data as a dataset folder, or a machine translation of it that others have made.
 
-    Example: synthgen import mnli --from ../shared/data --n 200 --out runs/mnli-real
+    Translations: facebook/xnli (mnli), and XTREME's translate-train files (mnli, pawsx, squad_v1, tydiqa).
+
+    Examples: synthgen import mnli --from ../shared/data --n 200 --out runs/mnli-real;
+    synthgen import mnli --from hub --language de --pair-with runs/mnli-real --out runs/mnli-de;
+    synthgen import squad_v1 --from squad.translate.train.en-de.json --out runs/squad-de
     """
     from synthgen.real import import_task as run_import
 
     where = source if source in ("hub", "sample") else Path(source)
-    printing.print_manifest(run_import(task, source=where, out=out, n=n, seed=seed), out, as_json)
+    manifest = run_import(task, source=where, out=out, n=n, seed=seed, language=language, pair_with=pair_with)
+    printing.print_manifest(manifest, out, as_json)
 
 
 @app.command(name="filter")

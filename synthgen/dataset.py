@@ -29,6 +29,8 @@ from synthgen.formats import Format, format_from_manifest
 from synthgen.formats.base import Features, Row, string
 
 MANIFEST_NAME = "synthgen.json"
+LEDGER_NAME = "ledger.sqlite"
+_REPLACED = ("data", "rejected", "README.md", "croissant.json", "fingerprints.parquet")
 FINGERPRINTS_NAME = "fingerprints.parquet"
 ROWS_PER_SHARD = 100_000
 ROWS_PER_GROUP = 10_000
@@ -230,6 +232,20 @@ def make_folder(out: Path) -> None:
         if is_disk_full(error):
             raise
         raise UserError(f"--out {out} cannot be a folder: {error.strerror}; give another --out") from None
+
+
+def make_run_folder(out: Path) -> None:
+    """Make a folder that a run with a ledger writes to, or take the one where it was.
+
+    UserError when it holds what the run would replace and no run of ours has written.
+    """
+    if not (out / LEDGER_NAME).exists():
+        if is_finished(out):
+            manifest = read_manifest(out)
+            raise UserError(f"{out} holds a finished {manifest.origin} {manifest.task} set; give another --out")
+        if foreign := next((name for name in _REPLACED if (out / name).exists()), None):
+            raise UserError(f"{out} holds {foreign}, which no run of synthgen has written; give another --out")
+    make_folder(out)
 
 
 @contextmanager

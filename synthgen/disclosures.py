@@ -84,7 +84,8 @@ def _generator(m: Manifest) -> Found:
     if m.origin in ("real", "sample"):
         return _not_done("no model wrote these rows")
     if m.model is None:
-        return _not_done("the manifest names no model")
+        by = _facts(m.checks.get("translation", {})).get("by")
+        return _found(f"The rows were translated by {by}.") if by else _not_done("the manifest names no model")
     facts = {"revision": m.model["revision"], "licence of the weights": m.model["licence"], "engine": m.engine}
     facts |= {name: value for name, value in m.model.items() if name not in ("ref", "revision", "licence")}
     facts["versions"] = m.versions
@@ -167,7 +168,7 @@ def _contamination(m: Manifest) -> Found:
 
 
 def _language(m: Manifest) -> Found:
-    if "language" not in m.checks and "translation" in m.checks:
+    if "language" not in m.checks and "before_filtering" in _facts(m.checks.get("translation", {})):
         return _found("The language of every translation was identified; the pass rate stands under Translation.")
     return _checked(m, "language", "The language of every row was identified.", "no language identification was run")
 
@@ -175,7 +176,10 @@ def _language(m: Manifest) -> Found:
 def _translation(m: Manifest) -> Found:
     if m.origin != "translated":
         return _not_done("nothing was translated")
-    return _checked(m, "translation", "Whole items were translated by machine.", "no quality was measured")
+    done = "The rows are a translation that others have made."
+    if "before_filtering" in _facts(m.checks.get("translation", {})):
+        done = "Whole items were translated by machine."
+    return _checked(m, "translation", done, "no quality was measured")
 
 
 def _personal(m: Manifest) -> Found:

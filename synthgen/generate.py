@@ -16,7 +16,7 @@ from pathlib import Path
 from synthgen import console
 from synthgen.context_length import check_context_length
 from synthgen.controller import Controller
-from synthgen.dataset import Manifest, is_finished, make_folder, read_manifest
+from synthgen.dataset import LEDGER_NAME, Manifest, is_finished, make_run_folder, read_manifest
 from synthgen.engines import DEFAULT_TIMEOUT, Engine, check_engine, resolve_model
 from synthgen.errors import IncompleteError, UserError
 from synthgen.filters import Subject
@@ -100,9 +100,8 @@ def make(
         raise UserError(f"--judge {judge} would need engines beside those of --ray; give an endpoint, http://HOST/v1")
     resolved = resolve(model) if started_engine is not None else resolve_model(engine, model, timeout=timeout)
     run = Run(found, wanted, resolved, engine, seed, script, plan, subject)
-    make_folder(out)
-    _refuse_foreign_folder(out)
-    ledger = Ledger(out / "ledger.sqlite")
+    make_run_folder(out)
+    ledger = Ledger(out / LEDGER_NAME)
     try:
         ledger.claim(run.settings(), where=out, prompt_text=found.prompt_text)
         if is_finished(out) and _is_current(run, made := read_manifest(out)):
@@ -128,12 +127,6 @@ def _is_current(run: Run, made: Manifest) -> bool:
         told = f"the {' and the '.join(changed)} changed since this set was made: the stored replies are judged anew"
         console.stderr.print(told, highlight=False)
     return not changed
-
-
-def _refuse_foreign_folder(out: Path) -> None:
-    if is_finished(out) and not (out / "ledger.sqlite").exists():
-        manifest = read_manifest(out)
-        raise UserError(f"{out} holds a finished {manifest.origin} {manifest.task} set; give another --out")
 
 
 def _generate(run: Run, ledger: Ledger, out: Path, budget: int, start: StartEngine) -> Manifest:

@@ -7,13 +7,14 @@ address of their request: about the same texts the same judge is never asked twi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from synthgen.engines import DEFAULT_TIMEOUT, Engine, Reply, Request, Sampling, open_engine, resolve_model
+from synthgen.engines import DEFAULT_TIMEOUT, Engine, Request, Sampling, engine_of, open_engine, resolve_model
+from synthgen.engines.asking import ask_again
 from synthgen.errors import IncompleteError, UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Row
@@ -25,8 +26,6 @@ from synthgen.packs import ResolvedModel
 from synthgen.provenance import public_name
 from synthgen.readers import Said
 
-MAX_TRIES = 4
-FIRST_DELAY = 0.5
 LABEL_TOKENS, ANSWER_TOKENS = 32, 96
 LETTERS = "ABCDEFGHIJ"
 PROMPTS = {
@@ -70,7 +69,7 @@ def open_judge(format_: Format, judging: Judging, model: str = "") -> EngineJudg
         raise UserError(f"--judge {ref}: rows of a {format_.name} set cannot be judged; only {', '.join(PROMPTS)}")
     if judging.shared is not None and judging.shared[0].ref == ref:
         return EngineJudge(format_, judging, *judging.shared, owned=False)
-    engine = "endpoint" if ref.startswith(("http://", "https://")) else "scripted" if ref.endswith(".jsonl") else "vllm"
+    engine = engine_of(ref)
     found = resolve_model(engine, ref, timeout=judging.timeout)
     return EngineJudge(
         format_, judging, found, lambda: open_engine(engine, found, seed=0, timeout=judging.timeout), owned=True
@@ -126,33 +125,23 @@ class EngineJudge:
 
     def _ask(self, missing: Mapping[str, Request]) -> None:
         """Let the engine answer every request and keep what it says; failed ones are asked again some times."""
-        failed: Reply | None = None
-        for tries in range(MAX_TRIES):
-            if not missing:
-                break
-            delay = FIRST_DELAY * 2**tries if tries else 0.0
-            missing, failed = self._ask_once({key: replace(each, delay=delay) for key, each in missing.items()})
-        self._ledger.commit()
-        if missing:
-            reason = failed.error if failed else ""
-            raise IncompleteError(
-                f"the judge {self._model.ref} leaves {len(missing)} requests without an answer, the last with: "
-                f"{reason}. What it said is kept; the same command goes on"
-            )
-
-    def _ask_once(self, requests: Mapping[str, Request]) -> tuple[dict[str, Request], Reply | None]:
-        """Return the requests that failed, and the last such reply."""
-        keys = {request.tag: key for key, request in requests.items()}
-        waiting: Iterator[Request] = iter(requests.values())
-        left, failed = dict(requests), None
-        for reply in self._running(next(iter(requests.values()))).run(lambda: next(waiting, None)):
+        if not missing:
+            return
+        requests = list(missing.values())
+        keys = {request.tag: key for key, request in missing.items()}
+        failed = []
+        for reply in ask_again(self._running(requests[0]), requests):
             if reply.outcome != "ok":
-                failed = reply
+                failed.append(reply)
                 continue
             self._ledger.add_judged(keys[reply.tag], reply.text, reply.prompt_tokens, reply.output_tokens)
             self._ledger.commit_when_due()
-            del left[keys[reply.tag]]
-        return left, failed
+        self._ledger.commit()
+        if failed:
+            raise IncompleteError(
+                f"the judge {self._model.ref} leaves {len(failed)} requests without an answer, the last with: "
+                f"{failed[-1].error}. What it said is kept; the same command goes on"
+            )
 
     def _running(self, request: Request) -> Engine:
         """Return the engine, started and able to serve such requests."""

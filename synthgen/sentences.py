@@ -28,7 +28,8 @@ def sentences(text: str) -> list[Span]:
     >>> [text[start:end] for start, end in sentences(text)]
     ['Dr. Low came.', 'He sat down (at last).', 'OK?']
     """
-    cuts = [match.end() for match in _END.finditer(text) if not _ABBREVIATION.search(text[: match.end()][-12:])]
+    ends = (match.end() for match in _END.finditer(text))
+    cuts = [end for end in ends if not _ABBREVIATION.search(text[max(0, end - 12) : end])]
     return [span for span in map(_trimmed(text), _between(cuts, len(text))) if span[0] < span[1]]
 
 
@@ -53,6 +54,21 @@ def pieces(text: str, length: Callable[[str], int], most: int) -> list[Span]:
     [(0, 7), (8, 19)]
     """
     return [part for span in sentences(text) for part in _cut(text, span, length, most)]
+
+
+def packed(text: str, length: Callable[[str], int], most: int) -> list[Span]:
+    """Return runs of whole sentences of a text, as many in each as `most` allows; longer sentences are cut.
+
+    >>> [span for span in packed("One. Two. Three four.", lambda part: len(part.split()), 2)]
+    [(0, 9), (10, 21)]
+    """
+    found: list[Span] = []
+    for start, end in pieces(text, length, most):
+        if found and length(text[found[-1][0] : end]) <= most:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
+    return found
 
 
 def _cut(text: str, span: Span, length: Callable[[str], int], most: int) -> Iterator[Span]:

@@ -15,7 +15,7 @@ import json
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,6 +46,8 @@ class Faults:
     """More requests at a time than this are answered with 429 and Retry-After; 0 for no limit."""
     models: tuple[str, ...] = (MODEL,)
     seed: int = 0
+    say: Callable[[dict[str, Any]], str] | None = None
+    """What a chat is answered, by the body of the request; a made-up object of the schema otherwise."""
 
 
 @dataclass
@@ -79,7 +81,8 @@ class MockEndpoint:
     async def _chat(self, request: web.Request) -> web.Response:
         body = await request.json()
         schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
-        text = self._object(schema) if schema else self._sentence()
+        made_up = self._object(schema) if schema else self._sentence()
+        text = self.faults.say(body) if self.faults.say else made_up
         return await self._answer(request, body, text, lambda content: {"message": {"content": content}})
 
     async def _completion(self, request: web.Request) -> web.Response:

@@ -26,6 +26,13 @@ def check_engine(name: str) -> None:
         raise unknown("engine", name, ENGINES)
 
 
+def engine_of(ref: str) -> str:
+    """Return the engine that a reference alone asks for: an endpoint's for an address, a script's for `.jsonl`."""
+    if ref.startswith(("http://", "https://")):
+        return "endpoint"
+    return "scripted" if ref.endswith(".jsonl") else "vllm"
+
+
 def resolve_model(engine: str, ref: str, *, timeout: float) -> ResolvedModel:
     """Return the model that a reference means to an engine: a folder, what a server serves, or a file of replies."""
     check_engine(engine)

@@ -1,7 +1,8 @@
-"""Human corpora → dataset folders: `synthgen import`.
+"""Human corpora, and translations of them that others have made → dataset folders: `synthgen import`.
 
 Rows come from files as released (readers in `pairs`, `spans`, `choices`, `tagged`) or from the hub (`hub`); `sources`
-is the table of what there is, `files` finds them, `parts` makes them one stream, `draw` chooses n of it. A real row is
+and `translations` are the tables of what there is, `files` finds them, `parts` makes them one stream, `pairing` finds
+the English rows of translated ones, `draw` chooses n of it. A real row is
 kept as released, also where our own checks would refuse a generated one: how many of those there are is in the
 manifest (`statistics.check`). Rejected is only what nothing can be trained on: rows without a label, malformed lines,
 answers that are not at their offsets, and rows that an earlier file of the corpus has too.
@@ -37,28 +38,41 @@ from synthgen.real.sources import SOURCES
 from synthgen.statistics import describe
 
 
-def import_task(task: str, *, source: str | Path, out: Path, n: int | None = None, seed: int = 0) -> Manifest:
-    """Write the real rows of a task as a dataset folder and return its manifest.
+def import_task(
+    task: str,
+    *,
+    source: str | Path,
+    out: Path,
+    n: int | None = None,
+    seed: int = 0,
+    language: str | None = None,
+    pair_with: Path | None = None,
+) -> Manifest:
+    """Write the real rows of a task, or a ready-made translation of them, as a dataset folder; return its manifest.
 
     `source` is "hub", "sample", or the path of a file, of a corpus's folder or of a data root. With `n` exactly that
     many rows are drawn, with the real set's label counts scaled to n; the smaller of two draws with one seed is, but
-    for rounding, part of the larger. The same command again returns the finished folder.
+    for rounding, part of the larger. The same command again returns the finished folder. `language` asks for the
+    translation into it (see `translations`); with `pair_with` only translations of that folder's English rows are kept,
+    under their ids.
 
-    Raises UserError for a task, path, file or n that cannot be; IncompleteError when the hub does not answer.
+    Raises UserError for a task, path, file, language or n that cannot be; IncompleteError when the hub does not answer.
     """
     started = time.monotonic()
     if n is not None and n < 1:
         raise UserError(f"--n is {n}; allowed is 1 or more")
-    corpus = open_corpus(task, source)
+    corpus = open_corpus(task, source, language=language, pair_with=pair_with)
     asked_for = _identity(task, corpus, n, seed)
     if is_finished(out):
         return _same_or_refused(out, asked_for)
     survey = survey_corpus(corpus, seed)
+    if not survey.cells and corpus.english:
+        raise UserError(f"{_names(corpus)} has no translation of a row of {corpus.english.name}")
     if not survey.cells:
         reasons = Counter(rejection.reason for rejection in survey.rejected)
         raise UserError(f"no usable row in {_names(corpus)}: {dict(reasons) or 'nothing there'}")
     chosen = None if n is None else draw(survey, quotas(task, survey.counts(), n))
-    facts = asked_for | {"seed": seed, "command": _command(task, source, n, seed)}
+    facts = asked_for | {"seed": seed, "command": _command(task, source, n, seed, language, pair_with)}
     return _write(out, corpus, survey, chosen, facts, started)
 
 
@@ -80,7 +94,8 @@ def _write(
             yield row
 
     with drafted(out) as draft:
-        files = write_rows(draft, counted(), row_features(corpus.format))
+        features = row_features(corpus.format, translated=bool(corpus.translation))
+        files = write_rows(draft, counted(), features)
         files |= write_rejected(draft, survey.rejected)
         texts = describe(corpus.format, _kept_rows(corpus, survey, chosen))
         manifest = _manifest(corpus, survey, counts, facts | {"files": files}, started, texts)
@@ -98,6 +113,7 @@ def _manifest(
     texts: dict[str, Any],
 ) -> Manifest:
     languages = {part.language for part in corpus.parts}
+    language = languages.pop() if len(languages) == 1 else "mul"
     kept = counts.total()
     order = [*corpus.format.labels, *counts]
     return Manifest(
@@ -105,7 +121,7 @@ def _manifest(
         format=corpus.format.name,
         columns=corpus.format.columns,
         labels=corpus.format.labels,
-        language=languages.pop() if len(languages) == 1 else "mul",
+        language=language,
         n=kept,
         asked=kept + len(survey.rejected),
         kept=kept,
@@ -120,19 +136,37 @@ def _manifest(
             "check": dict(survey.check),
             "notes": dict(survey.notes),
         },
+        checks=_checks(corpus, language, kept),
     )
+
+
+def _checks(corpus: Corpus, language: str, kept: int) -> dict[str, Any]:
+    """Return what the manifest says of a ready-made translation; nothing for a corpus's own rows."""
+    if not (found := corpus.translation):
+        return {}
+    facts: dict[str, Any] = {
+        "from": "en",
+        "to": language,
+        "by": found.by,
+        "pairing": found.pairing,
+        "quality": "not measured here",
+    }
+    if corpus.english:
+        of = corpus.english.manifest.kept
+        facts |= {"pairing": f"ids are those of {corpus.english.name}", "translated": kept, "of": of}
+    return {"translation": facts}
 
 
 def _identity(task: str, corpus: Corpus, n: int | None, seed: int) -> dict[str, Any]:
     """Return the manifest keys that say which import this is; two with equal ones have equal rows."""
     from_sample = all(is_sample(part.path) for part in corpus.parts)
-    licences = dict.fromkeys(part.licence for part in corpus.parts)
+    own = "sample" if from_sample else "real"
     return {
         "task": task,
-        "origin": "sample" if from_sample else "real",
-        "licence": "; ".join(licences),
+        "origin": "translated" if corpus.translation else own,
+        "licence": corpus.licence,
         "sampling": {"n": n, "seed": seed},
-        "parents": tuple(part.manifest_entry() for part in corpus.parts),
+        "parents": corpus.parents,
     }
 
 
@@ -146,9 +180,14 @@ def _same_or_refused(out: Path, asked_for: dict[str, Any]) -> Manifest:
     return manifest
 
 
-def _command(task: str, source: str | Path, n: int | None, seed: int) -> str:
+def _command(
+    task: str, source: str | Path, n: int | None, seed: int, language: str | None, pair_with: Path | None
+) -> str:
     origin = source if source in ("hub", "sample") else Path(source).name
-    return f"synthgen import {task} --from {origin}" + (f" --n {n} --seed {seed}" if n is not None else "")
+    told = [f"synthgen import {task} --from {origin}"]
+    told += [f"--language {language}"] if language else []
+    told += [f"--pair-with {Path(pair_with).name}"] if pair_with else []
+    return " ".join(told + ([f"--n {n} --seed {seed}"] if n is not None else []))
 
 
 def _names(corpus: Corpus) -> str:

@@ -16,6 +16,8 @@ from synthgen.task import load_task, prompts_folder
 STAGE = "import"
 TOLERATED = ("both texts equal", "two options equal", "empty ")
 """Beginnings of the check reasons that released corpora give cause for, and that we keep."""
+TOLERATED_TRANSLATED = TOLERATED[:2]
+"""An empty text is a translation that was lost."""
 
 
 @dataclass(slots=True)
@@ -35,11 +37,12 @@ class Survey:
 def survey_corpus(corpus: Corpus, seed: int) -> Survey:
     """Read the corpus once and return where its usable rows are; rows that cannot be kept are rejections."""
     survey = Survey()
+    tolerated = TOLERATED_TRANSLATED if corpus.translation else TOLERATED
     for number, item in enumerate(corpus.items()):
         if item.note:
             survey.notes[item.note] += 1
         reason = item.fault or corpus.format.check(item.row)
-        if item.fault or (reason and not reason.startswith(TOLERATED)):
+        if item.fault or (reason and not reason.startswith(tolerated)):
             survey.rejected.append(Rejection(str(item.id), str(reason), STAGE, "", item.row))
             continue
         if reason:

@@ -12,6 +12,7 @@ from synthgen.formats.tags import TagsFormat
 from synthgen.real.items import Reader
 from synthgen.real.sources import CCG, Source
 from synthgen.real.tagged import CCG_TAG_FILE, ccg_labels
+from synthgen.real.translations import TRANSLATIONS
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _EVALUATOR_SAMPLES = _PACKAGE.parent / "evaluator" / "samples"
@@ -20,7 +21,7 @@ SAMPLES = {"mnli": _PACKAGE / "samples" / "mnli.jsonl", "udpos": _EVALUATOR_SAMP
 SPLITS_BY_PREFERENCE = ("train", "unstated", "validation", "test")
 
 _SPLIT_WORDS = {"train": "train", "dev": "validation", "val": "validation", "test": "test"}
-_LANGUAGE = re.compile(r"[-.]([a-z]{2})$|^([a-z]{2})_[a-z]+-ud-")
+_LANGUAGE = re.compile(r"[-.]([a-z]{2})$|^([a-z]{2})_[a-z]+-ud-|\.([a-z]{2})\.(?:train|dev)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ def language_of(name: str) -> str:
 
     >>> [language_of(name) for name in ("train-en.tsv", "val.sw.jsonl", "zh_pud-ud-test.conllu", "ccg.train.tsv")]
     ['en', 'sw', 'zh', 'en']
+    >>> language_of("tydiqa.goldp.fi.train.json")
+    'fi'
     """
     match = _LANGUAGE.search(Path(name).stem)
     return next((group for group in match.groups() if group), "en") if match else "en"
@@ -123,7 +126,8 @@ def _in_preferred_forms(files: list[CorpusFile]) -> list[CorpusFile]:
 
 
 def _reads(source: Source, file: Path) -> bool:
-    return file.is_file() and file.suffix in source.readers and file.name != CCG_TAG_FILE
+    is_translated = any(each.source.name == source.name and each.language_of(file.name) for each in TRANSLATIONS)
+    return file.is_file() and file.suffix in source.readers and file.name != CCG_TAG_FILE and not is_translated
 
 
 def _corpus_file(source: Source, path: Path, folder: Path) -> CorpusFile:

@@ -65,8 +65,11 @@ def split_files(names: list[str], split: HubSplit) -> list[str]:
     return parquet_files(names, split.config, split.split)
 
 
-def read_hub_parquet(path: Path, format_: Format) -> Iterator[Item]:
-    """Yield the rows of a hub Parquet file in the format's columns, class labels mapped by their names."""
+def read_hub_parquet(path: Path, format_: Format, ids: str = "") -> Iterator[Item]:
+    """Yield the rows of a hub Parquet file in the format's columns, class labels mapped by their names.
+
+    Only rows whose id begins with `ids`.
+    """
     with pq.ParquetFile(path) as file:
         present = file.schema_arrow.names
         require(dict.fromkeys(present), format_.columns, str(path))
@@ -75,15 +78,17 @@ def read_hub_parquet(path: Path, format_: Format) -> Iterator[Item]:
         to_ours = {column: _label_map(names[column], format_, str(path)) for column in columns if column in names}
         for batch in file.iter_batches(BATCH_ROWS, columns=columns):
             for row in batch.to_pylist():
-                yield _item(row, to_ours, format_)
+                if not ids or str(row["id"]).startswith(ids):
+                    yield _item(row, to_ours, format_)
 
 
 def _item(row: Row, to_ours: dict[str, dict[int, int]], format_: Format) -> Item:
     for column, mapping in to_ours.items():
         value = row[column]
         row[column] = [mapping[tag] for tag in value] if isinstance(value, list) else mapping.get(value, -1)
-    corpus_id = row["id"] if "id" in format_.columns else row.pop("id", None)
-    return Item(row, id=corpus_id, fault=None if _is_labelled(row, format_) else UNLABELLED)
+    named = row["id"] if "id" in format_.columns else row.pop("id", None)
+    fault = None if _is_labelled(row, format_) else UNLABELLED
+    return Item(row, id=None if named is None else str(named), fault=fault)
 
 
 def _is_labelled(row: Row, format_: Format) -> bool:

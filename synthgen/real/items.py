@@ -12,17 +12,21 @@ from synthgen.errors import UserError
 from synthgen.formats.base import Row
 
 UNLABELLED = "unlabelled"
+UNKNOWN_LABEL = "unknown label"
 MALFORMED = "malformed line"
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One row as read. `fault` is why it cannot be kept, `note` what the reader decided where the file is silent."""
+    """One row as read. `fault` is why it cannot be kept, `note` what the reader decided where the file is silent,
+    `english` the row that a translated one was made from, where the file has it.
+    """
 
     row: Row
     id: str | None = None
     fault: str | None = None
     note: str | None = None
+    english: Row | None = None
 
 
 Reader = Callable[[Path, Any], Iterator[Item]]

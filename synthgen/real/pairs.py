@@ -9,7 +9,16 @@ from typing import Any
 
 from synthgen.errors import unknown
 from synthgen.formats.pair import Pair, PairFormat
-from synthgen.real.items import MALFORMED, UNLABELLED, Item, read_json, read_json_lines, read_lines, require
+from synthgen.real.items import (
+    MALFORMED,
+    UNKNOWN_LABEL,
+    UNLABELLED,
+    Item,
+    read_json,
+    read_json_lines,
+    read_lines,
+    require,
+)
 
 TEXT_A = ("premise", "sentence1", "context", "question1", "text_a", "premise_text")
 TEXT_B = ("hypothesis", "sentence2", "question2", "text_b", "hypo")
@@ -17,6 +26,7 @@ LABEL = ("gold_label", "label", "is_duplicate")
 ABSENT = (None, "", "-", "-1", -1, "hidden")
 """How releases say that a pair has no gold label (SNLI: "-" in its files, -1 on the hub)."""
 
+TRANSLATED_CELLS = 5
 OTHER_NAMES = {"contradictory": "contradiction", "e": "entailment", "n": "neutral", "c": "contradiction"}
 """XTREME's raw XNLI and ANLI's files name the same labels otherwise."""
 
@@ -63,6 +73,40 @@ def read_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
     """Yield the pairs of a tab-separated file, quoted where it is Quora's own release."""
     is_quoted = path.name.startswith("quora_duplicate_questions")
     yield from (read_quora_tsv if is_quoted else read_pair_tsv)(path, format_)
+
+
+def read_pawsx_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
+    """Yield the pairs of PAWS-X: with its own header, or in XTREME's layout of both texts and the label."""
+    first = next(read_lines(path), "")
+    if first.split("\t")[0] == "id":
+        yield from read_pair_tsv(path, format_)
+        return
+    for number, line in enumerate(read_lines(path), start=1):
+        yield _cells_item(
+            dict(zip(format_.columns, line.split("\t"), strict=False)),
+            [*format_.columns],
+            format_,
+            f"{path} line {number}",
+        )
+
+
+def read_translated_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
+    """Yield the pairs of XTREME's translate-train tables: two English texts, their translations, the label's name.
+
+    There is no header, and quotes are ordinary characters. Some rows of PAWS-X have something else for a label.
+    """
+    for line in read_lines(path):
+        cells = line.split("\t")
+        if len(cells) != TRANSLATED_CELLS:
+            yield Item({"line": line}, fault=MALFORMED)
+            continue
+        name = OTHER_NAMES.get(cells[-1], cells[-1])
+        if name not in format_.labels:
+            yield Item({"line": line}, fault=UNKNOWN_LABEL)
+            continue
+        label = format_.labels.index(name)
+        english, translated = (format_.to_row(Pair(a, b, label)) for a, b in (cells[:2], cells[2:4]))
+        yield Item(translated, english=english)
 
 
 def label_index(value: object, labels: tuple[str, ...], where: str) -> int | None:

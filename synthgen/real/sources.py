@@ -25,7 +25,7 @@ from synthgen.real.choices import (
     read_socialiqa_jsonl,
 )
 from synthgen.real.items import Reader
-from synthgen.real.pairs import read_indexed_json, read_pair_jsonl, read_tsv
+from synthgen.real.pairs import read_indexed_json, read_pair_jsonl, read_pawsx_tsv, read_tsv
 from synthgen.real.spans import read_span_json
 from synthgen.real.tagged import read_ccg_tsv, read_tag_file
 
@@ -35,12 +35,15 @@ PARQUET_BRANCH = "refs/convert/parquet"
 
 @dataclass(frozen=True, slots=True)
 class HubSplit:
-    """The training rows of a corpus on the hub: repository, configuration, split, and the branch to resolve."""
+    """The training rows of a corpus on the hub: repository, configuration, split, the branch to resolve, and how the
+    ids of the rows begin where other rows are among them.
+    """
 
     repo: str
     config: str
     split: str = "train"
     branch: str = "main"
+    ids: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +197,28 @@ COPA = Source(
     # SuperGLUE's test file has no labels, and XCOPA's test sets are its translation.
     files=("*train*", "*val*"),
 )
+PAWSX = Source(
+    name="pawsx",
+    format=PairFormat(("sentence1", "sentence2"), ("0", "1")),
+    readers={".tsv": read_pawsx_tsv},
+    hub=(HubSplit("google-research-datasets/paws-x", "en"),),
+    licence="free use, acknowledgement of Google LLC appreciated",
+    citation="Yang, Zhang, Tar and Baldridge, EMNLP 2019",
+    official="x-final/en/train.tsv from github.com/google-research-datasets/paws, or XTREME's train-en.tsv",
+    folders=("pawsx", "x-final/en"),
+    files=("train.tsv", "train-en.tsv", "dev-en.tsv"),
+)
+TYDIQA = Source(
+    name="tydiqa",
+    format=SpanFormat(("answerable",)),
+    readers={".json": read_span_json},
+    hub=(HubSplit("google-research-datasets/tydiqa", "secondary_task", ids="english-"),),
+    licence="Apache-2.0",
+    citation="Clark et al., TACL 2020 (the gold passage task)",
+    official="tydiqa.goldp.en.train.json, the English questions of tydiqa-goldp-v1.1-train.json",
+    folders=("tydiqa/train", "tydiqa"),
+    files=("tydiqa.goldp.en.train.json", "tydiqa.en.train.json"),
+)
 UDPOS = Source(
     name="udpos",
     format=TagsFormat(("tokens", "pos_tags"), UPOS),
@@ -218,7 +243,7 @@ PANX = Source(
 
 _SINGLE = (
     *(MNLI, QQP, SQUAD_V2, SQUAD_V1, HELLASWAG, CCG, COSMOSQA, COMMONSENSEQA),
-    *(SNLI, ANLI, SOCIALIQA, COPA, UDPOS, PANX),
+    *(SNLI, ANLI, SOCIALIQA, COPA, PAWSX, TYDIQA, UDPOS, PANX),
 )
 SOURCES: dict[str, tuple[Source, ...]] = {
     "anli_plus": (SNLI, MNLI, ANLI),

@@ -7,6 +7,7 @@ scores. Every row keeps its id, label and option order; `translated_from` names 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from synthgen.translation.base import Backend
 from synthgen.translation.estimator import Estimator
 from synthgen.translation.machine import Machine
 from synthgen.translation.run import Job, Options, check_job, run_job
+
+_CODE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
 
 
 def translate(
@@ -44,7 +47,7 @@ def translate(
     had or nothing came back.
     """
     languages = [each.strip() for each in to.split(",")] if isinstance(to, str) else list(to)
-    if not all(languages) or len(set(languages)) != len(languages):
+    if not all(map(_CODE.fullmatch, languages)) or len(set(languages)) != len(languages):
         raise UserError(f"--to '{','.join(languages)}': give languages as BCP-47 codes, each once, e.g. de,sw")
     opened = open_set(Path(folder), origin=origin)
     served = backend or open_backend(mt, machine)

@@ -10,7 +10,7 @@ from synthgen.translation.bergamot import Bergamot
 from synthgen.translation.ct2 import PREFIX as CT2
 from synthgen.translation.ct2 import CTranslate2, is_converted
 from synthgen.translation.llm import PREFIX as LLM
-from synthgen.translation.llm import LlmTranslator
+from synthgen.translation.llm import open_llm
 from synthgen.translation.machine import Machine
 from synthgen.translation.seq2seq import Seq2Seq
 
@@ -29,7 +29,7 @@ def open_backend(ref: str, machine: Machine | None = None) -> Backend:
         return Bergamot(resolve(ref), machine)
     try:
         if ref.startswith(LLM):
-            return LlmTranslator(resolve(ref.removeprefix(LLM)))
+            return open_llm(ref.removeprefix(LLM))
         model = resolve(ref.removeprefix(CT2))
         return (CTranslate2 if ref.startswith(CT2) or is_converted(model.path) else Seq2Seq)(model, machine)
     except IncompleteError as error:

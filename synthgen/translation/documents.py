@@ -53,7 +53,9 @@ class Documents:
         answers |= self._unique((text[slice(*span)] for text in spans for span in spans[text]), source, target)
         self.counts.update({"items translated as one document": len(done), "items translated by sentence": len(apart)})
         return [
-            done[number] if number in done else _outcome(tuple(_assemble(text, spans[text], answers) for text in item))
+            done[number]
+            if number in done
+            else _outcome(tuple(_from_pieces(text, spans[text], answers) for text in item))
             for number, item in enumerate(items)
         ]
 
@@ -78,12 +80,15 @@ class Documents:
         return dict(zip(ordered, self._model.translate_texts(ordered, source, target), strict=True)) if ordered else {}
 
 
-def _assemble(text: str, spans: Sequence[Span], answers: dict[str, str]) -> Translation:
-    """Return the translation of a text from those of its pieces; what stood between them stays (a space at least)."""
+def _from_pieces(text: str, spans: Sequence[Span], answers: dict[str, str]) -> Translation:
+    return assemble(text, spans, [answers[text[slice(*span)]].strip() for span in spans])
+
+
+def assemble(text: str, spans: Sequence[Span], parts: Sequence[str]) -> Translation:
+    """Return the translation of a text from those of its pieces, in order; what stood between them stays."""
     built, found = "", []
     end = 0
-    for start, stop in spans:
-        part = answers[text[start:stop]].strip()
+    for (start, stop), part in zip(spans, parts, strict=True):
         built += (text[end:start] if built else "") + part
         found.append(Piece((start, stop), (len(built) - len(part), len(built))))
         end = stop

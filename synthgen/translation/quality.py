@@ -50,6 +50,14 @@ def score(source: Mapping[str, str], target: Mapping[str, str], language: str) -
     return Scores(evidence, strict, bool(texts), copied(source, target), round(length, 4))
 
 
+def reads_as(items: Sequence[Mapping[str, str]], source: str, target: str) -> tuple[int, int]:
+    """Return how many texts of items are in `target` and not in `source`, and how many were long enough to say."""
+    if not {source, target} <= known_languages():
+        return 0, 0
+    texts = [text for item in items for text in judged_texts(dict(item), MIN_WORDS).values()]
+    return sum(not foreign(text, target) and bool(foreign(text, source)) for text in texts), len(texts)
+
+
 def copied(source: Mapping[str, str], target: Mapping[str, str]) -> float:
     """Return the share of a translation's lower-case words that its source has too: names and numbers do not count.
 

@@ -12,19 +12,36 @@ from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import SpanFormat
+from synthgen.real.draw import TOLERATED
 
 
-def translatable(format_: Format, row: Mapping[str, Any]) -> dict[str, str]:
-    """Return the texts of a row that a translation replaces, by path, without the empty ones.
-
-    Raises UserError for tags, which belong to the tokens of their sentence.
-    """
+def check_format(format_: Format) -> None:
+    """Raise UserError for tags, which belong to the tokens of their sentence."""
     if not isinstance(format_, PairFormat | ChoiceFormat | SpanFormat):
         raise UserError(
             f"'{format_.name}' data cannot be translated: a tag belongs to a token, and a translation has other tokens "
             "in another order; pair, choice and span data can"
         )
+
+
+def translatable(format_: Format, row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the texts of a row that a translation replaces, by path, without the empty ones; none of a faulty row."""
+    if source_fault(format_, row):
+        return {}
+    assert isinstance(format_, PairFormat | ChoiceFormat | SpanFormat), "check_format was asked first"
     return {path: text for path, text in format_.translatable(row).items() if text.strip()}
+
+
+def source_fault(format_: Format, row: Mapping[str, Any]) -> str | None:
+    """Return why a row is not worth translating: a value is missing, or nothing could be trained on it.
+
+    Faults that released corpora have, and that an import keeps, are none.
+    """
+    needed = (column for column in format_.columns if column not in ("id", "title"))
+    if missing := next((column for column in needed if row.get(column) is None), None):
+        return f"no {missing}"
+    fault = format_.check(row)
+    return None if fault is None or fault.startswith(TOLERATED) else fault
 
 
 def with_texts(row: Mapping[str, Any], texts: Mapping[str, str]) -> Row:

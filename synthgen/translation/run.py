@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen import console
-from synthgen.dataset import Manifest, is_finished, make_folder, read_manifest
+from synthgen.dataset import LEDGER_NAME, Manifest, is_finished, make_run_folder, read_manifest
 from synthgen.errors import IncompleteError, UserError
 from synthgen.formats.base import Row
 from synthgen.formats.span import SpanFormat
@@ -25,10 +25,12 @@ from synthgen.translation import folder
 from synthgen.translation.alignment import Aligner
 from synthgen.translation.base import Backend, Outcome, Piece, Translation, Untranslated
 from synthgen.translation.estimator import Estimator
-from synthgen.translation.quality import Thresholds
+from synthgen.translation.quality import Thresholds, reads_as
 from synthgen.translation.recovery import Recovery
-from synthgen.translation.rows import translatable
+from synthgen.translation.rows import check_format, source_fault, translatable
 
+ROWS_READ = 256
+"""Rows looked at to see that the set is not in the target language already."""
 ROWS_SORTED_TOGETHER = 4096
 TEXTS, ANSWERS, ESTIMATES, RETURNED = 0, 1, 8, 9
 """Steps of a row in the ledger: its translation, its answers found again, its texts' scores by an estimator, and its
@@ -47,6 +49,11 @@ class Options:
     aligner: str | None = None
     estimator: Estimator | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
+
+    def __post_init__(self) -> None:
+        """Refuse a number of rows that cannot be."""
+        if self.round_trip < 0:
+            raise UserError(f"--round-trip is {self.round_trip}; allowed is 0 or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +89,26 @@ class Job:
 
 def check_job(job: Job) -> None:
     """Raise UserError when the set cannot be translated so, before anything is."""
-    first = next(job.opened.tables(1)).to_pylist()[0]
-    translatable(job.opened.format, first)
+    check_format(job.opened.format)
     if job.options.estimator:
         job.options.estimator.arguments()
     if job.source == job.target:
         raise UserError(f"{job.opened.name} is in '{job.target}' already; --to names languages to translate it into")
     job.backend.check(job.source, job.target)
-    if is_finished(job.out) and not (job.out / "ledger.sqlite").exists():
-        manifest = read_manifest(job.out)
-        raise UserError(f"{job.out} holds a finished {manifest.origin} {manifest.task} set; give another --out")
+    first = (row for row in next(job.opened.tables(ROWS_READ)).to_pylist())
+    there, judged = reads_as([translatable(job.opened.format, row) for row in first], job.source, job.target)
+    if there > judged / 2:
+        raise UserError(
+            f"{job.opened.name} says '{job.source}', but {there} of {judged} texts read as '{job.target}' already; "
+            f"--to names languages to translate it into"
+        )
 
 
 def run_job(job: Job) -> Manifest:
     """Translate what is not yet translated, judge every row, write the folder and return its manifest."""
     started = time.monotonic()
-    make_folder(job.out)
-    ledger = Ledger(job.out / "ledger.sqlite")
+    make_run_folder(job.out)
+    ledger = Ledger(job.out / LEDGER_NAME)
     try:
         ledger.claim(job.settings(), where=job.out)
         if is_finished(job.out) and _is_as_asked(job, read_manifest(job.out)):
@@ -139,14 +149,18 @@ def _translate_rows(job: Job, ledger: Ledger) -> None:
 
 
 def _batches(job: Job, done: set[int]) -> Iterator[list[tuple[int, Row]]]:
-    """Yield the rows not yet done with their numbers, of similar length in each batch."""
+    """Yield the rows not yet done with their numbers, of similar length in each batch.
+
+    Batches are those of a run that was never stopped: what else is in a batch can change a model's last bits.
+    """
     first = 0
     for table in job.opened.tables(ROWS_SORTED_TOGETHER):
-        rows = [(first + i, row) for i, row in enumerate(table.to_pylist()) if first + i not in done]
+        rows = list(enumerate(table.to_pylist(), start=first))
         first += table.num_rows
         rows.sort(key=lambda pair: sum(map(len, translatable(job.opened.format, pair[1]).values())))
         for start in range(0, len(rows), job.backend.items_at_once):
-            yield rows[start : start + job.backend.items_at_once]
+            if batch := [pair for pair in rows[start : start + job.backend.items_at_once] if pair[0] not in done]:
+                yield batch
 
 
 def _translate_batch(job: Job, ledger: Ledger, batch: Sequence[tuple[int, Row]]) -> None:
@@ -157,8 +171,8 @@ def _translate_batch(job: Job, ledger: Ledger, batch: Sequence[tuple[int, Row]])
     outcomes: dict[int, Outcome] = dict(
         zip(asked, job.backend.translate(items, job.source, job.target) if items else [], strict=True)
     )
-    for index, (number, _) in enumerate(batch):
-        outcome = outcomes.get(index, Untranslated("nothing to translate"))
+    for index, (number, row) in enumerate(batch):
+        outcome = outcomes.get(index) or Untranslated(source_fault(job.opened.format, row) or "nothing to translate")
         ledger.add_reply(_stored(job, number, TEXTS, texts[index], outcome))
     _find_answers(job, ledger, batch, {index: (texts[index], outcome) for index, outcome in outcomes.items()})
     ledger.commit()

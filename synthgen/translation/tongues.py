@@ -24,6 +24,17 @@ NLLB = {
 }  # fmt: skip
 """FLORES-200 codes of XTREME-R's languages and a few more (NLLB Team 2022, table of languages)."""
 
+NAMES = {
+    "ar": "Arabic", "bg": "Bulgarian", "bn": "Bengali", "ca": "Catalan", "de": "German", "el": "Greek",
+    "en": "English", "es": "Spanish", "et": "Estonian", "eu": "Basque", "fa": "Persian", "fi": "Finnish",
+    "fr": "French", "he": "Hebrew", "hi": "Hindi", "ht": "Haitian Creole", "hu": "Hungarian", "id": "Indonesian",
+    "it": "Italian", "ja": "Japanese", "ka": "Georgian", "ko": "Korean", "mr": "Marathi", "nl": "Dutch",
+    "pl": "Polish", "pt": "Portuguese", "qu": "Quechua", "ro": "Romanian", "ru": "Russian", "sw": "Swahili",
+    "ta": "Tamil", "te": "Telugu", "th": "Thai", "tr": "Turkish", "uk": "Ukrainian", "ur": "Urdu",
+    "vi": "Vietnamese", "wo": "Wolof", "yo": "Yoruba", "zh": "Chinese",
+}  # fmt: skip
+"""What a prompt calls the same languages; others go by their codes."""
+
 _BEFORE_SOURCE = re.compile(r"<2(\w+)>|>>(\w+)<<")
 
 

@@ -16,6 +16,9 @@ from synthgen.errors import UserError
 from synthgen.generate import make
 from synthgen.packs import ResolvedModel, resolve
 from synthgen.schemas import faults
+from synthgen.translation import llm
+from synthgen.translation.base import Untranslated
+from synthgen.translation.llm import LlmTranslator
 from tests.mock_endpoint import serving
 from tests.synthgen.scripts import sentence
 
@@ -86,6 +89,26 @@ def test_vllm_keeps_to_a_json_schema(engine: Engine) -> None:
     waiting = [Request((0, 0), 'A sentence as JSON, like {"premise": "It rains."}:\n', sampling)]
     (reply,) = engine.run(lambda: waiting.pop() if waiting else None)
     assert reply.text.lstrip().startswith('{"premise"') or reply.text.lstrip().startswith("{")
+
+
+@pytest.mark.vllm
+def test_vllm_translates_into_the_object_asked_for_and_what_is_cut_off_is_no_translation(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine.name != "vllm":
+        pytest.skip("only vLLM has a grammar and a limit here")
+    items = [("The cat sat on the mat.", "A cat sat."), ("Ann runs every day. " * 60, "She is fast.")]
+    translator = LlmTranslator(resolve(GENERATOR), lambda: engine)
+    for outcome in translator.translate(items, "English", "French"):
+        if isinstance(outcome, Untranslated):
+            assert outcome.reason in ("truncated", "template residue", "refusal")
+            assert not outcome.failed
+        else:
+            assert len(outcome) == 2
+    monkeypatch.setattr(llm, "LEAST_TOKENS", 6)
+    monkeypatch.setattr(llm, "TOKENS_A_CHARACTER", 0.0)
+    cut = translator.translate(items, "English", "French")
+    assert [isinstance(each, Untranslated) and each.reason for each in cut] == ["truncated"] * 2
 
 
 def test_make_runs_on_the_engine_and_keeps_exactly_n(engine: Engine, tmp_path: Path) -> None:

@@ -354,7 +354,7 @@ def test_bad_paths_say_what_is_allowed(tmp_path: Path) -> None:
 
 def test_the_table_has_the_nine_tasks_and_the_extra_sources() -> None:
     nine = ["anli_plus", "mnli", "qqp", "squad_v2", "squad_v1", "hellaswag", "ccg", "cosmosqa", "commonsenseqa"]
-    assert set(SOURCES) == {*nine, "snli", "anli", "socialiqa", "copa", "udpos", "panx"}
+    assert set(SOURCES) == {*nine, "snli", "anli", "socialiqa", "copa", "pawsx", "tydiqa", "udpos", "panx"}
     for task, sources in SOURCES.items():
         assert len({source.format for source in sources}) == 1, task
         assert all(source.licence and source.citation and source.official for source in sources)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import synthgen
 from synthgen.dataset import Manifest, finish, read_rejected, read_rows, row_features, write_rows
-from synthgen.engines import Request
+from synthgen.engines import Request, asking
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import UserError
 from synthgen.formats import format_from_manifest
@@ -30,6 +30,7 @@ from synthgen.translation.documents import Documents
 from synthgen.translation.llm import LlmTranslator
 from synthgen.translation.seq2seq import Seq2Seq
 from synthgen.translation.spans import search
+from tests.mock_endpoint import Faults, serving
 from tests.synthgen.translators import Backwards, backwards
 
 NLI = ("entailment", "neutral", "contradiction")
@@ -115,6 +116,8 @@ def test_a_run_killed_with_sigkill_goes_on_and_translates_no_row_twice(english: 
     backend = Backwards()
     (manifest,) = translate(english, to="xx", out=out, backend=backend, options=Options(round_trip=0))
     assert (manifest.kept, len(backend.texts)) == (10, 2)
+    whole = translate(english, to="xx", out=tmp_path / "whole", backend=Backwards(), options=Options(round_trip=0))
+    assert manifest.files == whole[0].files
 
 
 def test_rows_that_failed_are_counted_and_asked_again(english: Path, tmp_path: Path) -> None:
@@ -151,6 +154,62 @@ def test_a_language_that_the_translator_lacks_is_refused_with_those_it_has(engli
     with pytest.raises(UserError, match="unknown target language 'xy'.*known: xx"):
         translate(english, to="xx,xy", out=tmp_path / "out", backend=Backwards())
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_other_files_is_never_touched(english: Path, tmp_path: Path) -> None:
+    thesis = tmp_path / "mine" / "data" / "thesis.txt"
+    thesis.parent.mkdir(parents=True)
+    thesis.write_text("do not lose")
+    with pytest.raises(UserError, match="mine holds data, which no run of synthgen has written"):
+        translate(english, to="xx", out=tmp_path / "mine", backend=Backwards())
+    assert thesis.read_text() == "do not lose"
+
+
+def test_batches_after_a_stop_are_those_of_a_run_that_was_never_stopped(english: Path, tmp_path: Path) -> None:
+    class Recorded(Backwards):
+        def __init__(self, **options) -> None:
+            super().__init__(**options)
+            self.batches: list[set] = []
+
+        def translate(self, items, source, target):
+            self.batches.append(set(items))
+            return super().translate(items, source, target)
+
+    whole, first, second = Recorded(), Recorded(fails_on="cat 3"), Recorded()
+    options = Options(round_trip=0)
+    translate(english, to="xx", out=tmp_path / "a", backend=whole, options=options)
+    translate(english, to="xx", out=tmp_path / "b", backend=first, options=options)
+    translate(english, to="xx", out=tmp_path / "b", backend=second, options=options)
+    assert first.batches == whole.batches
+    assert [len(batch) for batch in second.batches] == [1]
+
+
+def test_a_set_that_reads_as_the_target_language_is_refused(tmp_path: Path) -> None:
+    class Anything(Backwards):
+        def check(self, source: str, target: str) -> None:
+            pass
+
+    row = {"premise": "O gato dormiu a tarde toda no sofá.", "hypothesis": "Um animal estava dormindo em casa."}
+    rows = [{"id": f"r{i}", **row, "label": 0} for i in range(3)]
+    folder = write_set(tmp_path / "en", "pair", ("premise", "hypothesis", "label"), NLI, rows)
+    with pytest.raises(UserError, match="says 'en', but 6 of 6 texts read as 'pt' already"):
+        translate(folder, to="pt", out=tmp_path / "pt", backend=Anything())
+    assert not (tmp_path / "pt").exists()
+
+
+def test_rows_with_empty_or_missing_values_are_translated_as_far_as_they_can_be(tmp_path: Path) -> None:
+    texts = [("A cat.", ""), ("  ", " \n"), ("A cat.", None), ("A cat.", "A dog."), ("A cat.", "A dog.")]
+    rows = [
+        {"id": f"r{i}", "premise": a, "hypothesis": b, "label": label}
+        for i, ((a, b), label) in enumerate(zip(texts, (0, 1, 2, -1, None), strict=True))
+    ]
+    folder = write_set(tmp_path / "en", "pair", ("premise", "hypothesis", "label"), NLI, rows)
+    (manifest,) = translate(folder, to="xx", out=tmp_path / "xx", backend=Backwards())
+    (kept,) = read_rows(tmp_path / "xx")
+    assert (kept["premise"], kept["hypothesis"]) == ("A tac.", "")
+    assert manifest.rejected == {
+        "nothing to translate": 1, "no hypothesis": 1, "label out of range": 1, "no label": 1
+    }  # fmt: skip
 
 
 def test_another_run_in_the_same_folder_is_refused(english: Path, tmp_path: Path) -> None:
@@ -243,7 +302,7 @@ def test_an_answer_keeps_the_brackets_that_belong_to_it(text: str, answer: str, 
 
 def llm(tmp_path: Path, answer) -> LlmTranslator:
     model = ResolvedModel(tmp_path, "test:llm", "1", "apache-2.0")
-    return LlmTranslator(model, ScriptedEngine(answer))
+    return LlmTranslator(model, lambda: ScriptedEngine(answer))
 
 
 def reply_backwards(request: Request) -> str:
@@ -257,13 +316,19 @@ def test_an_llm_gets_whole_items_with_a_schema_and_its_replies_become_rows(engli
     (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, options=Options(round_trip=0))
     assert (manifest.kept, len(asked)) == (10, 10)
     assert json.loads(asked[0].sampling.schema)["required"] == ["text0", "text1"]
+    assert "from English to xx" in asked[0].prompt
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ('{"text0": "eht tac', "truncated"),
-        ("I'm sorry, but I can't assist with that request.", "not JSON"),
+        ('{"text0": "eht "tac"", "text1": "on"}', "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ('{"text0": ' + "9" * 5000 + ', "text1": "on"}', "not JSON"),
+        ('{"text0": "\\ud83d", "text1": "on"}', "unreadable characters"),
+        ('{"text0": 1, "text1": "on"}', "empty translation"),
+        ("I'm sorry, but I can't assist with that request.", "refusal"),
         ('{"text0": "I\'m sorry, but I can\'t assist with that request.", "text1": "on"}', "refusal"),
         ('{"text0": "eno"}', "other keys"),
         ('{"text0": "eno", "text1": " "}', "empty translation"),
@@ -282,6 +347,73 @@ def test_a_timeout_of_an_llm_is_a_failure_and_asked_again(english: Path, tmp_pat
     backend = llm(tmp_path, lambda request: TimeoutError() if "mat 3" in request.prompt else reply_backwards(request))
     (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, options=Options(round_trip=0))
     assert (manifest.kept, manifest.failed) == (9, 1)
+
+
+HOSTILE = {
+    "mat 0": "I'm sorry, but I can't assist with that request.",
+    "mat 1": '{"text0": "cut off in the mid',
+    "mat 2": '{"text0": "only one"}',
+    "mat 3": '{"text0": "a", "text1": "b", "text2": "c"}',
+    "mat 4": "The cat sat.",
+    "mat 5": '{"text0": "", "text1": "b"}',
+}
+
+
+def test_an_llm_behind_an_endpoint_is_asked_for_an_object_and_what_is_none_is_no_row(
+    english: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("aiohttp")
+    monkeypatch.setattr(asking, "FIRST_DELAY", 0.01)
+    bodies: list[dict] = []
+
+    def say(body: dict) -> str:
+        bodies.append(body)
+        prompt = body["messages"][0]["content"]
+        texts = json.loads(prompt.split("\n\n")[1])
+        good = json.dumps({name: backwards(text) for name, text in texts.items()})
+        return next((reply for mark, reply in HOSTILE.items() if mark in prompt), good)
+
+    # 429 and 500 come back as faults of the server, and are asked again.
+    with serving(Faults(http_500=0.2, busy_above=6, say=say, seed=5)) as (url, server):
+        (manifest,) = translate(english, to="xx", out=tmp_path / "xx", mt=f"llm:{url}", options=Options(round_trip=0))
+        assert server.counters["http"] > 0
+    assert (manifest.asked, manifest.kept, manifest.failed) == (10, 4, 0)
+    assert manifest.rejected == {
+        "refusal": 1, "truncated": 1, "other keys": 2, "not JSON": 1, "empty translation": 1
+    }  # fmt: skip
+    asked = bodies[0]["response_format"]["json_schema"]["schema"]
+    assert (asked["required"], asked["additionalProperties"]) == (["text0", "text1"], False)
+    rejected = {each.reason: each.evidence for each in read_rejected(tmp_path / "xx")}
+    assert rejected["truncated"] == HOSTILE["mat 1"]
+    assert manifest.model is not None
+    assert (manifest.model["ref"], "127.0.0.1" in manifest.to_json()) == ("mock-7b", False)
+
+
+def test_an_item_too_long_for_one_request_is_asked_for_in_runs_of_sentences(tmp_path: Path) -> None:
+    asked: list[Request] = []
+    backend = llm(tmp_path, lambda request: asked.append(request) or reply_backwards(request))
+    text = "One sentence of many words stands here. " * 60
+    (outcome,) = backend.translate([(text, "Short.")], "en", "xx")
+    assert outcome[0].text == backwards(text).strip()
+    assert outcome[1].text == "trohS."
+    assert len(asked) == 4
+    assert all(backwards(text[slice(*p.source)]) == outcome[0].text[slice(*p.target)] for p in outcome[0].pieces)
+    refused = llm(tmp_path, lambda request: reply_backwards(request) if "Short" in request.prompt else "{")
+    assert refused.translate([(text, "Short.")], "en", "xx") == [Untranslated("truncated", "{")]
+
+
+def test_bad_input_is_refused_before_a_model_is_started(english: Path, tmp_path: Path) -> None:
+    def never() -> ScriptedEngine:
+        raise AssertionError("the engine was started")
+
+    backend = LlmTranslator(ResolvedModel(tmp_path, "test:llm", "1", "apache-2.0"), never)
+    with pytest.raises(UserError, match="is in 'en' already"):
+        translate(english, to="en", out=tmp_path / "out", backend=backend)
+    for to in ("../x", "Deutsch", "de,,fr", "de,de", ""):
+        with pytest.raises(UserError, match="give languages as BCP-47 codes"):
+            translate(english, to=to, out=tmp_path / "out", backend=backend)
+    with pytest.raises(UserError, match="--round-trip is -1; allowed is 0 or more"):
+        Options(round_trip=-1)
 
 
 @pytest.fixture(scope="module")

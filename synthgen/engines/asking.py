@@ -1,0 +1,31 @@
+"""Asking until there is an answer: what a server fails at once it may answer a moment later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from synthgen.engines.base import Engine, Reply, Request
+
+TRIES = 4
+FIRST_DELAY = 0.5
+"""Seconds before the first second try; each later one waits twice as long."""
+
+
+def ask_again(engine: Engine, requests: Sequence[Request]) -> Iterator[Reply]:
+    """Yield a reply for every request, in any order: failed ones are asked again, and come as they are at the last try.
+
+    The tags of the requests must differ.
+    """
+    for tries in range(TRIES):
+        delay = FIRST_DELAY * 2**tries if tries else 0.0
+        waiting = {request.tag: request for request in requests}
+        source = (replace(request, delay=delay) for request in requests)
+        requests = []
+        for reply in engine.run(lambda source=source: next(source, None)):  # type: ignore[misc]
+            if reply.outcome == "ok" or tries == TRIES - 1:
+                yield reply
+            else:
+                requests.append(waiting[reply.tag])
+        if not requests:
+            return
