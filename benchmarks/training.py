@@ -63,14 +63,23 @@ def examples(kind: str, data_root: Path, count: int) -> Records:
     return read(DataRoot(data_root)).records[:count]
 
 
-def prepared(model: Path, kind: str, records: Records, seed: int) -> tuple[Any, Any, Any, Any, Any]:
-    """Return (stage, head, training features, held-out features, network), the same for both trainers."""
+def prepared(
+    model: Path, kind: str, records: Records, seed: int, *, defaults: bool = False
+) -> tuple[Any, Any, Any, Any, Any]:
+    """Return (stage, head, training features, held-out features, network), the same for both trainers.
+
+    With `defaults`, torch is left as it comes but for the number of threads.
+    """
+    import torch
+
     from evaluator.hardware import detect
     from evaluator.heads.registry import head_for
     from evaluator.recipe import SMALL, Stage
     from evaluator.work import load_tokenizer, prepare
 
-    device = prepare(detect())
+    hardware = detect()
+    torch.set_num_threads(hardware.threads)
+    device = torch.device(hardware.device) if defaults else prepare(hardware)
     stage = Stage(5e-5, 1, examples_per_step=STEP[kind], max_length=384 if kind == "span" else 128)
     head = head_for(kind, ("entailment", "neutral", "contradiction"), SMALL)
     tokenizer = load_tokenizer(model)
@@ -110,7 +119,7 @@ def trainer(model: Path, kind: str, records: Records, steps: int, seed: int) -> 
 
     from evaluator.heads.base import collate
 
-    stage, head, features, held_out, network = prepared(model, kind, records, seed)
+    stage, head, features, held_out, network = prepared(model, kind, records, seed, defaults=True)
     seen = {"tokens": 0, "positions": 0}
 
     def collator(indices: list[Any]) -> dict[str, torch.Tensor]:
