@@ -1,9 +1,10 @@
 # make demo [DATA=DIR]   the main job on a small scale, end to end
-# make test              all tests;  make check: lint and types
+# make test [WORKERS=2]  all tests, the fast ones in this many processes;  make check: lint and types
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?=
+WORKERS ?= 2
 
 .PHONY: demo test fast check install
 .DEFAULT_GOAL := install
@@ -21,7 +22,7 @@ test: fast
 	$(BIN)/pytest -m "(realdata or model or browser or vllm or install or ray) and not gpu and not network"
 
 fast: install
-	$(BIN)/pytest -m "not realdata and not model and not browser and not vllm and not install and not ray and not gpu and not network"
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not realdata and not model and not browser and not vllm and not install and not ray and not gpu and not network"
 
 check: install
 	$(BIN)/ruff check .

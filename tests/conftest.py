@@ -15,6 +15,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--data-root", default=None, help="folder of the real XTREME-R files")
 
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one thread in each of several processes, before any of them imports torch
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 @pytest.fixture(scope="session")
 def data_root(request: pytest.FixtureRequest) -> Path:
     """The folder of the real files: --data-root, else SYNTHGEN_DATA, else ../shared/data."""
