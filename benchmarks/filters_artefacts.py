@@ -4,7 +4,8 @@
 
 Hypothesis-only accuracy on real SNLI (train extract alone, and with dev), its growth with the number of rows, on MNLI,
 and radar verdicts for SNLI with the word "indeed" in a share of the entailed hypotheses. Published for the 550,152 rows
-of SNLI: 63 to 69 % (three studies).
+of SNLI: 63 to 69 % (three studies). Then how often a word is called a new give-away that is none: 100 random halves of
+each corpus and of parts of them against each other, and released splits against each other (`--words`: this alone).
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import json
 import random
 import sys
 import time
+from dataclasses import asdict
+from itertools import permutations
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from synthgen.artefacts import baselines, radar
+from synthgen.artefacts import baselines, count_words, new_give_aways, radar
 from synthgen.formats.base import Row
 from synthgen.formats.pair import PairFormat
 
@@ -33,11 +36,55 @@ def _row(premise: str, hypothesis: str, label: str) -> Row:
     return {"premise": premise, "hypothesis": hypothesis, "label": NLI.labels.index(label)}
 
 
+def plant(rows: list[Row], share: float) -> list[Row]:
+    """Return the rows with "indeed" at the end of a share of the entailed hypotheses."""
+    rng = random.Random(0)
+    return [
+        row | {"hypothesis": f"{row['hypothesis']} indeed"} if row["label"] == 0 and rng.random() < share else row
+        for row in rows
+    ]
+
+
+def released(path: Path) -> list[Row]:
+    lines = filter(None, path.read_text(encoding="utf-8").split("\n"))
+    return [_row(item["premise"], item["hypothesis"], item["label"]) for item in map(json.loads, lines)]
+
+
+def false_alarms(name: str, rows: list[Row], halves: int = 100) -> None:
+    """Print in how many random halves a word is a new give-away against the other half."""
+    alarms: list[str] = []
+    for seed in range(halves):
+        drawn = random.Random(seed).sample(rows, len(rows))
+        one, two = (count_words(NLI, part) for part in (drawn[::2], drawn[1::2]))
+        alarms += [f"{word.text} ({word.rows}, {word.real_rows})" for word in new_give_aways(one, two)]
+    print(f"{name}, {halves} halves of {len(rows) // 2}: {len(alarms)} new give-aways {alarms[:5]}", flush=True)
+
+
+def words(snli: list[Row], dev: list[Row], mnli: list[Row], mnli_dev: list[Row]) -> None:
+    """Print new give-away words: of halves, where there should be none; of released splits; of planted words."""
+    for name, rows in {"SNLI train": snli, "SNLI train and dev": snli + dev, "MNLI": mnli}.items():
+        false_alarms(name, rows)
+        false_alarms(f"{name}, a tenth", rows[: len(rows) // 10])
+    sets = {"SNLI train": snli, "SNLI dev": dev, "MNLI train": mnli, "MNLI dev": mnli_dev}
+    for one, two in permutations(sets, 2):
+        size = min(len(sets[one]), len(sets[two]))
+        own, real = (count_words(NLI, random.Random(0).sample(sets[name], size)) for name in (one, two))
+        found = [f"{word.text} {word.rows}/{word.real_rows}" for word in new_give_aways(own, real)]
+        print(f"{one} against {two}, {size} rows each: {found or 'none'}", flush=True)
+
+
 def main() -> None:
     root = Path(sys.argv[1])
     snli, mnli = (extract(root / name / "train_9k.json") for name in ("snli", "mnli"))
-    lines = (root / "snli/dev.jsonl").read_text(encoding="utf-8").split("\n")
-    dev = [_row(item["premise"], item["hypothesis"], item["label"]) for item in map(json.loads, filter(None, lines))]
+    dev, mnli_dev = (released(root / name) for name in ("snli/dev.jsonl", "mnli/dev_matched_1-5000.jsonl"))
+    words(snli, dev, mnli, mnli_dev)
+    for share in (0.005, 0.01, 0.02, 0.05):
+        planted = plant(snli, share)
+        own, real = (count_words(NLI, rows) for rows in (planted, snli))
+        found = [asdict(word) for word in new_give_aways(own, real)]
+        print(f"'indeed' in {share:.1%} of entailed: {found}", flush=True)
+    if "--words" in sys.argv:
+        return
     for name, rows in {"SNLI 9k": snli, "SNLI 9k + dev": snli + dev, "MNLI 9k": mnli}.items():
         began = time.process_time()
         found = baselines(NLI, rows)
@@ -51,12 +98,7 @@ def main() -> None:
         found = baselines(NLI, together[:size])["hypothesis-only"]
         print(f"SNLI, {size} rows: hypothesis-only {found.accuracy} {found.ci95}", flush=True)
     for share in (0.02, 0.05, 0.2):
-        rng = random.Random(0)
-        planted = [
-            row | {"hypothesis": f"{row['hypothesis']} indeed"} if row["label"] == 0 and rng.random() < share else row
-            for row in snli
-        ]
-        found = radar(NLI, planted, snli)
+        found = radar(NLI, plant(snli, share), snli)
         print(f"'indeed' in {share:.0%} of entailed: {found['verdict']}, {found['excess']}, {found['new_give_aways']}")
 
 

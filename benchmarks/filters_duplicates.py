@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import resource
 import subprocess
 import sys
@@ -263,17 +264,48 @@ def growth(data: Path, sizes: list[int], processes: int) -> None:
 # Decontamination
 
 
-def contamination(data: Path, count: int, planted: int = 500) -> None:
+def training_rows(data: Path) -> list[Row]:
+    """Return 50,715 real training rows as pairs: MNLI, SNLI, QQP, SQuAD (passage and question)."""
+    _, *lines = (data / "mnli/train_20k_tokenized.tsv").read_text(encoding="utf-8").split("\n")
+    pairs = [tuple(line.split("\t")[:2]) for line in lines if line]
+    for name in ("mnli", "snli", "qqp"):
+        items = json.loads((data / name / "train_9k.json").read_text(encoding="utf-8")).values()
+        pairs += [(item["text_a"], item["text_b"]) for item in items]
+    squad = json.loads((data / "squad/squad_sample.json").read_text(encoding="utf-8"))
+    pairs += [(item["context"], item["question"]) for item in squad]
+    return [{"id": f"c{i}", "premise": a, "hypothesis": b, "label": 0} for i, (a, b) in enumerate(pairs)]
+
+
+RUN = 13
+
+
+def plain_words(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", text.lower())
+
+
+def runs(text: str) -> set[str]:
+    words = plain_words(text)
+    return {" ".join(words[at : at + RUN]) for at in range(len(words) - RUN + 1)}
+
+
+def quoting(rows: list[Row], items: list[tuple[str, ...]]) -> set[str]:
+    """Return the ids of rows that share 13 words on end with an item, or have a whole text of ten words and more.
+
+    Written apart from the filter: it is what tells real overlap of the corpora from rows that are dropped wrongly.
+    """
+    owned = [(row["id"], row[field]) for row in rows for field in NLI.fields]
+    wanted = {run for _, text in owned for run in runs(text)}
+    known = {run for texts in items for text in texts for run in runs(text) if run in wanted}
+    whole = {" ".join(plain_words(text)) for texts in items for text in texts}
+    long = {text for text in whole if len(text.split()) >= 10}
+    return {row_id for row_id, text in owned if not known.isdisjoint(runs(text)) or " ".join(plain_words(text)) in long}
+
+
+def contamination(data: Path, count: int, planted: int = 500, *, show: bool = False) -> None:
     """Plant test rows in clean ones and count what is found and what is lost."""
     draw = random.Random(3)
     tests = [line.split("\t") for line in (data / "xnli/test-en.tsv").read_text(encoding="utf-8").split("\n") if line]
-    clean = real_rows(data, ("mnli",))[:8999]
-    clean += [{**row, "id": f"s{row['id']}"} for row in real_rows(data, ("snli",))[:8999]]
-    _, *lines = (data / "mnli/train_20k_tokenized.tsv").read_text(encoding="utf-8").split("\n")
-    clean += [
-        {"id": f"t{i}", "premise": a, "hypothesis": b, "label": 0}
-        for i, (a, b) in enumerate(line.split("\t")[:2] for line in lines if line)
-    ]
+    clean = training_rows(data)
     draw.shuffle(clean)
     clean = clean[:count]
     began = time.process_time()
@@ -296,15 +328,18 @@ def contamination(data: Path, count: int, planted: int = 500) -> None:
         print(f"{name}: {found} of {len(rows)} planted test rows found ({found / len(rows):.3f})", flush=True)
     began = time.process_time()
     verdicts = judge.judge_many([(row["id"], row) for row in clean])
-    lost = [verdict for verdict in verdicts if verdict]
+    lost = {row["id"]: verdict for row, verdict in zip(clean, verdicts, strict=True) if verdict}
     seconds = time.process_time() - began
-    print(
-        f"clean: {len(lost)} of {len(clean)} dropped ({len(lost) / len(clean):.4%}), {len(clean) / seconds:,.0f} rows/s"
-    )
-    verbatim = sum("100%" in verdict.evidence or "a run of" in verdict.evidence for verdict in lost)
-    print(f"of these {verbatim} hold a run of 13 words or every trigram of an item's text: the real sets do overlap")
-    for verdict in lost[:40]:
-        print("   ", verdict.evidence)
+    quotes = quoting(clean, [item.raw for item in judge._items])
+    apart = {row["id"]: row for row in clean if row["id"] in lost.keys() - quotes}
+    print(f"{len(clean)} training rows, {len(clean) / seconds:,.0f} rows/s: {len(lost)} dropped")
+    print(f"    {len(quotes)} share 13 words on end or a whole text with an item: {len(quotes & lost.keys())} dropped")
+    rest = len(clean) - len(quotes)
+    print(f"    {rest} do not: {len(apart)} dropped ({len(apart) / rest:.4%})")
+    for row_id, row in apart.items() if show else ():
+        print("   ", lost[row_id].evidence, "|", row["premise"][:200], "|", row["hypothesis"][:200])
+    for row in (row for row in clean if show and row["id"] in quotes - lost.keys()):
+        print("    kept:", row["premise"][:200], "|", row["hypothesis"][:200])
 
 
 def translations(data: Path, items: int, planted: int = 200, clean: int = 400) -> None:
@@ -340,6 +375,7 @@ def main() -> None:
     parser.add_argument("--recall", action="store_true")
     parser.add_argument("--contamination", action="store_true")
     parser.add_argument("--rows", type=int, default=50_000, help="clean rows for --contamination")
+    parser.add_argument("--show", action="store_true", help="print the clean rows that --contamination drops")
     parser.add_argument("--translations", type=int, metavar="ITEMS", help="items a language, e.g. 5010")
     parser.add_argument("--speed", type=int)
     parser.add_argument("--processes", type=int, default=1)
@@ -350,7 +386,7 @@ def main() -> None:
     if given.recall:
         recall(given.data)
     if given.contamination:
-        contamination(given.data, given.rows)
+        contamination(given.data, given.rows, show=given.show)
     if given.translations:
         translations(given.data, given.translations)
     if given.speed:

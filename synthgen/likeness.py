@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from rich.markup import escape
 
 from synthgen import artefacts, console
 from synthgen.dataset import dataset_format, read_manifest, sample_rows
@@ -59,11 +60,17 @@ def warn_of_artefacts(facts: Mapping[str, Any]) -> None:
     """Say on stderr that labels can be guessed from a part of the row more often than in the real set."""
     if not facts["verdict"].startswith("suspicious"):
         return
+    told = []
     for name, points in facts["excess"].items():
         if points > facts["margin"]:
             own, real = (found["baselines"][name]["accuracy"] for found in (facts, facts["real"]))
-            told = f"{name} gives {own:.1f} % of the labels, {real:.1f} % in the real set at {facts['rows']} rows each"
-            console.stderr.print(f"[bold red]ARTEFACTS:[/] {told}; models will learn this and not the task")
+            told.append(f"{name} gives {own:.1f} % of the labels, {real:.1f} % in the real set")
+    for word in facts["new_give_aways"][: artefacts.NAMED_WORDS]:
+        share = f"{100 * word['share']:.0f} % of the {word['rows']} rows with '{word['text']}' are {word['label']}"
+        told.append(f"{share}; in the real set {word['real_rows']} rows have both")
+    for what in map(escape, told):
+        said = f"{what}, at {facts['rows']} rows each; models will learn this and not the task"
+        console.stderr.print(f"[bold red]ARTEFACTS:[/] {said}")
 
 
 def check_like(like: Path | None, format_: Format) -> None:

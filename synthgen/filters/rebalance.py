@@ -1,8 +1,9 @@
 """Adversarial rebalancing: rows go whose labels a part of the row gives away, until the set is like the real one.
 
-As AFLite (Le Bras et al. 2020, Adversarial Filters of Dataset Biases): the rows that a one-sided classifier gets right
-with most confidence go, equally many of each label, and it is trained again on the rest. It sees the set as a whole;
-`synthgen make` asks it when every label has its quota, and fills up what it drops.
+First go rows with a word that gives their label away and does not do so in the real set. Then, as in AFLite (Le Bras
+et al. 2020, Adversarial Filters of Dataset Biases), those that a one-sided classifier gets right with most confidence,
+equally many of each label, and it is trained again on the rest. The filter sees the set as a whole; `synthgen make`
+asks it when every label has its quota, and fills up what it drops.
 """
 
 from __future__ import annotations
@@ -16,7 +17,18 @@ from typing import Any
 
 import numpy as np
 
-from synthgen.artefacts import MARGIN, MAX_ROWS, baselines, guesses, occurring
+from synthgen.artefacts import (
+    MARGIN,
+    MAX_ROWS,
+    NewWord,
+    baselines,
+    count_words,
+    guesses,
+    labelled,
+    new_give_aways,
+    occurring,
+    words_and_pairs,
+)
 from synthgen.dataset import sample_rows
 from synthgen.filters.base import BaseFilter, SetRows, Subject, Verdict
 from synthgen.formats import Format
@@ -70,13 +82,37 @@ class Rebalance(BaseFilter):
             real = baselines(self._format, self._real[: len(part)])
             margin = self._settings.margin
             self._gains = {name: round(found.accuracy - found.majority + margin, 2) for name, found in real.items()}
-            for place, verdict in give_aways(self._format, [rows[i] for i in part], self._gains).items():
-                gone[part[place]] = verdict
+            for find in (self._by_words, self._by_guesses):
+                left = [place for place in part if place not in gone]
+                gone |= {left[place]: verdict for place, verdict in find([rows[place] for place in left]).items()}
         return gone
+
+    def _by_words(self, rows: Sequence[Row]) -> dict[int, Verdict]:
+        return with_new_words(self._format, rows, self._real[: len(rows)])
+
+    def _by_guesses(self, rows: Sequence[Row]) -> dict[int, Verdict]:
+        return give_aways(self._format, rows, self._gains)
 
     def facts(self) -> dict[str, Any]:
         """Return what was aimed at: points over guessing, by baseline."""
         return {"gain at most": self._gains}
+
+
+def with_new_words(format_: Format, rows: Sequence[Row], real: Sequence[Row]) -> dict[int, Verdict]:
+    """Return the verdicts, by place, of the rows to drop so that no word gives a label away as it does not in `real`.
+
+    As many rows with the word and its label stay, the first ones, as the real set has.
+    """
+    gone: dict[int, Verdict] = {}
+    for word in new_give_aways(count_words(format_, rows), count_words(format_, real)):
+        evidence = f"'{word.text}' gives '{word.label}' in {word.share:.0%} of {word.rows} rows"
+        holding = [place for place, row in enumerate(rows) if _holds(format_, row, word)]
+        gone |= dict.fromkeys(holding[word.real_rows :], Verdict("label given away", evidence))
+    return gone
+
+
+def _holds(format_: Format, row: Row, word: NewWord) -> bool:
+    return any(label == word.label and word.text in words_and_pairs(text) for text, label in labelled(format_, row))
 
 
 def give_aways(format_: Format, rows: Sequence[Row], gains: Mapping[str, float]) -> dict[int, Verdict]:

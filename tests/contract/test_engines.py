@@ -13,9 +13,12 @@ from synthgen.engines import Engine, Request, Sampling, open_engine
 from synthgen.engines.address import resolve_endpoint
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import UserError
+from synthgen.formats.pair import PairFormat
 from synthgen.generate import make
+from synthgen.judges import EngineJudge, Judging
 from synthgen.packs import ResolvedModel, resolve
 from synthgen.schemas import faults
+from synthgen.task import definitions
 from synthgen.translation import llm
 from synthgen.translation.base import Untranslated
 from synthgen.translation.llm import LlmTranslator
@@ -109,6 +112,19 @@ def test_vllm_translates_into_the_object_asked_for_and_what_is_cut_off_is_no_tra
     monkeypatch.setattr(llm, "TOKENS_A_CHARACTER", 0.0)
     cut = translator.translate(items, "English", "French")
     assert [isinstance(each, Untranslated) and each.reason for each in cut] == ["truncated"] * 2
+
+
+@pytest.mark.vllm
+def test_a_judge_on_vllm_says_one_of_the_labels_of_every_row(engine: Engine) -> None:
+    if engine.name != "vllm":
+        pytest.skip("tests/synthgen/test_judge.py has the judge on a script")
+    nli = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
+    judge = EngineJudge(nli, Judging(definitions=definitions("mnli")), resolve(GENERATOR), lambda: engine, owned=False)
+    rows = [
+        {"premise": "A dog sleeps on the mat.", "hypothesis": f"The {word} is awake.", "label": 0} for word in "abcdef"
+    ]
+    assert {said.text if said else "" for said in judge.read(rows)} <= set(nli.labels)
+    assert judge.facts()["tokens"]["output"] > 0
 
 
 def test_make_runs_on_the_engine_and_keeps_exactly_n(engine: Engine, tmp_path: Path) -> None:

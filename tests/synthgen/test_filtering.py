@@ -181,12 +181,13 @@ def test_what_is_kept_is_compared_with_a_real_set_and_a_give_away_is_said_aloud(
     assert alone["artefacts"]["verdict"] == "no real set to compare with"
     assert "ARTEFACTS" not in capsys.readouterr().err
     beside = run_filters(tmp_path / "set", out=tmp_path / "b", origin="synthetic", like=tmp_path / "real").checks
-    assert beside["artefacts"]["verdict"] == "suspicious: hypothesis-only"
-    assert "indeed" in beside["artefacts"]["new_give_aways"]
+    assert beside["artefacts"]["verdict"].startswith("suspicious: hypothesis-only; the words 'indeed'")
+    assert beside["artefacts"]["new_give_aways"][0]["real_rows"] == 0
     assert set(beside["diversity"]["real"]) < set(beside["diversity"])
     assert beside["shape"]["features"]["label"]["distance"] == 0
     said = capsys.readouterr().err
     assert "ARTEFACTS: hypothesis-only gives" in said
+    assert "rows with 'indeed' are contradiction" in " ".join(said.split())
     assert "Artefacts: suspicious: hypothesis-only" in (tmp_path / "b" / "README.md").read_text(encoding="utf-8")
     assert verify(tmp_path / "b").faults == ()
 
@@ -200,8 +201,11 @@ def test_rebalancing_drops_what_gives_labels_away_and_nothing_from_a_set_like_th
     aimed = made.checks["rebalance"]["gain at most"]["hypothesis-only"]
     found = made.checks["artefacts"]["baselines"]["hypothesis-only"]
     assert found["accuracy"] - found["majority"] <= aimed + 3
-    given = next(item for item in read_rejected(tmp_path / "a") if item.stage == "rebalance")
-    assert given.evidence.startswith("hypothesis-only gives '")
+    given = [item for item in read_rejected(tmp_path / "a") if item.stage == "rebalance"]
+    word = [item for item in given if item.evidence.startswith("'indeed' gives 'contradiction' in 100%")]
+    assert all("indeed" in str(item.row["hypothesis"]) for item in word)
+    assert len(word) == 100
+    assert made.checks["artefacts"]["new_give_aways"] == []
     assert "rebalance" not in run_filters(tmp_path / "real", out=tmp_path / "b", **options).rejected
     with pytest.raises(UserError, match=r"\[rebalance\] of .* needs --like"):
         run_filters(tmp_path / "set", out=tmp_path / "c", origin="synthetic", filters=tmp_path / "f.toml")

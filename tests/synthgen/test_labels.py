@@ -188,9 +188,24 @@ def test_texts_that_say_nothing_stay_at_chance_and_like_the_real_set() -> None:
 
 def test_a_give_away_word_is_named_and_the_set_called_suspicious() -> None:
     found = radar(NLI, pairs(900, 0, "definitely", 0.6), pairs(900, 1))
-    assert found["verdict"] == "suspicious: hypothesis-only"
-    assert "definitely" in found["new_give_aways"]
+    assert found["verdict"] == "suspicious: hypothesis-only; the words 'definitely'"
     assert found["words"][0]["label"] == "contradiction"
+
+
+def test_a_give_away_word_too_rare_to_move_a_baseline_is_said_and_one_that_the_real_set_has_too_is_not() -> None:
+    planted = pairs(900, 0, "definitely", 0.15)
+    found = radar(NLI, planted, pairs(900, 1))
+    assert found["verdict"] == "suspicious: the words 'definitely'"
+    (word,) = found["new_give_aways"]
+    assert (word["text"], word["label"], word["share"], word["real_rows"]) == ("definitely", "contradiction", 1.0, 0)
+    assert radar(NLI, planted, pairs(900, 1, "definitely", 0.15))["verdict"] == "like the real set"
+
+
+def test_a_common_label_makes_no_word_a_give_away() -> None:
+    rows = [row | {"label": 0 if number % 20 else 1} for number, row in enumerate(pairs(900, 0))]
+    found = radar(NLI, rows, pairs(900, 1))
+    assert found["give_aways"] == []
+    assert found["new_give_aways"] == []
 
 
 def test_rebalancing_drops_the_give_away_rows_and_brings_the_baseline_down() -> None:
@@ -234,6 +249,5 @@ def test_snli_is_more_solvable_from_the_hypothesis_than_mnli_and_a_planted_word_
         for row in rows["snli"]
     ]
     found = radar(NLI, planted, rows["mnli"])
-    assert found["verdict"] == "suspicious: hypothesis-only"
-    assert "indeed" in found["new_give_aways"]
+    assert found["verdict"].startswith("suspicious: hypothesis-only; the words 'indeed'")
     assert {"sleeping", "nobody"} & {word["text"] for word in found["words"]}  # named by Gururangan et al. 2018
