@@ -14,6 +14,8 @@ from synthgen.errors import UserError, unknown
 from synthgen.packs import ResolvedModel, resolve
 
 ENGINES = ("vllm", "endpoint", "scripted")
+ADDRESSES = ("http://", "https://")
+"""How a reference begins that is the address of an endpoint."""
 DEFAULT_TIMEOUT = 300.0
 """Seconds an endpoint may take for one reply. Long, because a busy local server may need minutes for its queue."""
 
@@ -28,7 +30,7 @@ def check_engine(name: str) -> None:
 
 def engine_of(ref: str) -> str:
     """Return the engine that a reference alone asks for: an endpoint's for an address, a script's for `.jsonl`."""
-    if ref.startswith(("http://", "https://")):
+    if ref.startswith(ADDRESSES):
         return "endpoint"
     return "scripted" if ref.endswith(".jsonl") else "vllm"
 
@@ -42,7 +44,7 @@ def resolve_model(engine: str, ref: str, *, timeout: float) -> ResolvedModel:
         from synthgen.engines.address import resolve_endpoint
 
         return resolve_endpoint(ref, timeout=timeout)
-    if ref.startswith(("http://", "https://")):
+    if ref.startswith(ADDRESSES):
         raise UserError(f"--model {ref} is an endpoint; add --engine endpoint")
     return resolve_replies(ref) if engine == "scripted" else resolve(ref)
 

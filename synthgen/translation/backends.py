@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from synthgen.errors import IncompleteError
+from synthgen.engines import ADDRESSES
+from synthgen.errors import IncompleteError, UserError
 from synthgen.packs import PREFIX, find_pack, resolve
 from synthgen.translation.apertium import Apertium
 from synthgen.translation.base import Backend
@@ -23,6 +24,10 @@ def open_backend(ref: str, machine: Machine | None = None) -> Backend:
 
     UserError for a name that cannot be one, IncompleteError for a model that cannot be fetched.
     """
+    if ref in (LLM, CT2):
+        raise UserError(f"--mt {ref} names no model: give {ref} and a model's folder or hub id")
+    if ref.startswith(ADDRESSES):
+        raise UserError(f"--mt {ref} is an endpoint: give {LLM}{ref}")
     if ref == "apertium":
         return Apertium()
     if ref.startswith(PREFIX) and find_pack(ref.removeprefix(PREFIX)).kind == "translator":

@@ -31,13 +31,16 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """One item's scores: `foreign` names the text in another language and what it seems to be, or is empty."""
+    """One item's scores: `foreign` names the text in another language and what it seems to be, or is empty; `lost`
+    shows the first text of letters whose translation has none.
+    """
 
     foreign: str
     passes_first_model: bool
     judged: bool
     copied: float
     length_ratio: float
+    lost: str = ""
 
 
 def score(source: Mapping[str, str], target: Mapping[str, str], language: str) -> Scores:
@@ -47,7 +50,9 @@ def score(source: Mapping[str, str], target: Mapping[str, str], language: str) -
     strict = all(not foreign(text, language, FIRST_MODEL_ALONE) for text in texts.values())
     length = sum(map(len, target.values())) / max(1, sum(map(len, source.values())))
     evidence = "; ".join(f"{path}: {where}" for path, where in found.items())
-    return Scores(evidence, strict, bool(texts), copied(source, target), round(length, 4))
+    lost = (path for path, text in source.items() if any(map(str.isalpha, text)))
+    lost = (f"{path}: {target[path]!r}" for path in lost if not any(map(str.isalpha, target.get(path, "a"))))
+    return Scores(evidence, strict, bool(texts), copied(source, target), round(length, 4), next(lost, ""))
 
 
 def reads_as(items: Sequence[Mapping[str, str]], source: str, target: str) -> tuple[int, int]:
@@ -78,6 +83,8 @@ def fault(scores: Scores, median_ratio: float, limits: Thresholds) -> tuple[str,
     """Return reason and evidence when an item's scores are beyond a threshold."""
     if scores.foreign:
         return "language", scores.foreign
+    if scores.lost:
+        return "no words left", scores.lost
     if scores.copied > limits.most_copied:
         return "not translated", f"{scores.copied:.2f} of the words are the source's"
     relative = scores.length_ratio / median_ratio

@@ -14,6 +14,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from synthgen import console
 from synthgen.dataset import LEDGER_NAME, Manifest, is_finished, make_run_folder, read_manifest
 from synthgen.errors import IncompleteError, UserError
@@ -90,6 +93,9 @@ class Job:
 def check_job(job: Job) -> None:
     """Raise UserError when the set cannot be translated so, before anything is."""
     check_format(job.opened.format)
+    ids = pa.chunked_array([chunk for table in job.opened.tables() for chunk in table["id"].chunks], pa.string())
+    if repeated := len(ids) - pc.count_distinct(ids).as_py():
+        raise UserError(f"{job.opened.name} repeats ids in {repeated} rows; a translation is paired with its row by id")
     if job.options.estimator:
         job.options.estimator.arguments()
     if job.source == job.target:

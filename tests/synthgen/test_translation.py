@@ -197,6 +197,38 @@ def test_a_set_that_reads_as_the_target_language_is_refused(tmp_path: Path) -> N
     assert not (tmp_path / "pt").exists()
 
 
+def test_a_set_whose_ids_repeat_is_refused(tmp_path: Path) -> None:
+    rows = [{"id": "r", "premise": "A cat.", "hypothesis": f"Cat {i}.", "label": 0} for i in range(3)]
+    folder = write_set(tmp_path / "en", "pair", ("premise", "hypothesis", "label"), NLI, rows)
+    with pytest.raises(UserError, match="en repeats ids in 2 rows; a translation is paired with its row by id"):
+        translate(folder, to="xx", out=tmp_path / "xx", backend=Backwards())
+
+
+def test_a_translation_without_a_letter_of_a_text_with_letters_is_no_row(english: Path, tmp_path: Path) -> None:
+    class Loses(Backwards):
+        def translate_texts(self, texts, source, target):
+            found = super().translate_texts(texts, source, target)
+            return [re.sub(r".*tac 3 .*[|]", "- , , |", text) for text in found]
+
+    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=Loses(), options=Options(round_trip=0))
+    assert manifest.rejected == {"no words left": 1}
+    assert next(read_rejected(tmp_path / "xx")).evidence == "premise: '- , ,'"
+
+
+@pytest.mark.parametrize(
+    ("mt", "message"),
+    [
+        ("llm:", "--mt llm: names no model"),
+        ("ct2:", "--mt ct2: names no model"),
+        ("http://127.0.0.1:9/v1", "is an endpoint: give llm:http://127.0.0.1:9/v1"),
+        ("pack:nothing", "unknown pack 'nothing'"),
+    ],
+)
+def test_a_translator_that_is_none_is_refused_with_what_to_give(english: Path, mt: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        translate(english, to="pt", out=english.parent / "out", mt=mt)
+
+
 def test_rows_with_empty_or_missing_values_are_translated_as_far_as_they_can_be(tmp_path: Path) -> None:
     texts = [("A cat.", ""), ("  ", " \n"), ("A cat.", None), ("A cat.", "A dog."), ("A cat.", "A dog.")]
     rows = [
