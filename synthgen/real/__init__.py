@@ -183,7 +183,7 @@ def _same_or_refused(out: Path, asked_for: dict[str, Any]) -> Manifest:
 def _command(
     task: str, source: str | Path, n: int | None, seed: int, language: str | None, pair_with: Path | None
 ) -> str:
-    origin = source if source in ("hub", "sample") else Path(source).name
+    origin = source if source in ("hub", "sample") else Path(source).resolve().name
     told = [f"synthgen import {task} --from {origin}"]
     told += [f"--language {language}"] if language else []
     told += [f"--pair-with {Path(pair_with).name}"] if pair_with else []

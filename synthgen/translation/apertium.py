@@ -96,6 +96,10 @@ class Apertium:
             }
         return [found[i] for i in range(len(texts))]
 
+    def spent(self) -> tuple[int, int]:
+        """Return zeros: nothing is paid by the token."""
+        return 0, 0
+
     def close(self) -> None:
         """Nothing is kept running."""
 

@@ -83,5 +83,8 @@ class Backend(Protocol):
     def translate(self, items: Sequence[Item], source: str, target: str) -> list[Outcome]:
         """Return one outcome for each item, in order."""
 
+    def spent(self) -> tuple[int, int]:
+        """Return the prompt and output tokens of the replies since the last call; zeros where none are counted."""
+
     def close(self) -> None:
         """Free processes and memory."""

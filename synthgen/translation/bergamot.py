@@ -74,6 +74,10 @@ class Bergamot:
         """Return one outcome for each item."""
         return self._documents.translate(items, source, target)
 
+    def spent(self) -> tuple[int, int]:
+        """Return zeros: nothing is paid by the token."""
+        return 0, 0
+
     def close(self) -> None:
         """End the threads."""
         self._threads.shutdown()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthgen import __version__
 from synthgen.datacard import write_card
-from synthgen.dataset import Manifest, Rejection, finish, row_features, write_rejected, write_rows
+from synthgen.dataset import MANIFEST_NAME, Manifest, Rejection, finish, row_features, write_rejected, write_rows
 from synthgen.formats.base import Row
 from synthgen.ledger import Ledger, StoredVerdict
 from synthgen.licences import Part, derive
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 def write(job: Job, ledger: Ledger, *, seconds: float) -> Manifest:
     """Judge every row from the ledger, write rows, rejections, card and manifest, and return the manifest."""
     checks = _judge(job, ledger)
+    (job.out / MANIFEST_NAME).unlink(missing_ok=True)  # judged anew, it is not finished while its rows are half written
     features = row_features(job.opened.format, translated=True)
     files = write_rows(job.out, _kept(ledger), features) | write_rejected(job.out, _rejections(ledger))
     verdicts = Counter(item.verdict for item in ledger.verdicts())
@@ -63,7 +64,7 @@ def write(job: Job, ledger: Ledger, *, seconds: float) -> Manifest:
         sampling=dict(backend.settings),
         parents=(*(earlier.parents if earlier else ()), parent),
         versions={"synthgen-evaluator": __version__, **backend.versions},
-        tokens=ledger.token_totals(),
+        tokens=totals if any((totals := ledger.token_totals()).values()) else {},
         seconds=round(seconds, 1),
         hardware=hardware(),
         statistics=describe(job.opened.format, _kept(ledger)) if verdicts["kept"] else {},

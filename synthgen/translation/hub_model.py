@@ -44,6 +44,10 @@ class HubModel(ABC):
         """Return one outcome for each item."""
         return self._documents.translate(items, source, target)
 
+    def spent(self) -> tuple[int, int]:
+        """Return zeros: nothing is paid by the token."""
+        return 0, 0
+
     @abstractmethod
     def translate_texts(self, texts: Sequence[str], source: str, target: str) -> list[str]:
         """Return one translation for each text, an empty one where it was cut off; they come longest first."""

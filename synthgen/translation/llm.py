@@ -52,6 +52,7 @@ class LlmTranslator:
         """Ask `model` through the engine that `start` gives, which is started by the first item."""
         self.ref, self.revision, self.licence, self.note = model.ref, model.revision, model.licence, model.note
         self._start = start
+        self._spent = (0, 0)
 
     @property
     def versions(self) -> dict[str, str]:
@@ -73,6 +74,11 @@ class LlmTranslator:
         found = iter(self._ask(asked, source, target))
         return [_joined(item, spans, found) if spans else next(found) for item, spans in zip(items, cuts, strict=True)]
 
+    def spent(self) -> tuple[int, int]:
+        """Return the prompt and output tokens of the replies since the last call."""
+        spent, self._spent = self._spent, (0, 0)
+        return spent
+
     def close(self) -> None:
         """Stop the engine, if it was started."""
         if "_engine" in vars(self):
@@ -88,6 +94,9 @@ class LlmTranslator:
     def _ask(self, items: Sequence[Item], source: str, target: str) -> list[Outcome]:
         requests = [_request(number, item, source, target) for number, item in enumerate(items)]
         found = {reply.tag[0]: reply for reply in ask_again(self._engine, requests)} if requests else {}
+        prompt, output = self._spent
+        prompt += sum(reply.prompt_tokens for reply in found.values())
+        self._spent = prompt, output + sum(reply.output_tokens for reply in found.values())
         return [read_reply(found[number], item) for number, item in enumerate(items)]
 
 

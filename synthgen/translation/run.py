@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -22,7 +23,7 @@ from synthgen.dataset import LEDGER_NAME, Manifest, is_finished, make_run_folder
 from synthgen.errors import IncompleteError, UserError
 from synthgen.formats.base import Row
 from synthgen.formats.span import SpanFormat
-from synthgen.ledger import Ledger, StoredReply
+from synthgen.ledger import Ledger, StoredReply, unwritable
 from synthgen.opened import OpenedSet
 from synthgen.translation import folder
 from synthgen.translation.alignment import Aligner
@@ -127,6 +128,10 @@ def run_job(job: Job) -> Manifest:
         _translate_back(job, ledger)
         _estimate(job, ledger)
         return folder.write(job, ledger, seconds=time.monotonic() - started)
+    except (sqlite3.OperationalError, OSError) as error:
+        if (fault := unwritable(error)) is None:
+            raise
+        raise IncompleteError(f"{fault}. What is translated is kept in {job.out}; the same command goes on") from None
     finally:
         ledger.close()
 
@@ -197,7 +202,8 @@ def _find_answers(
     ]
     found = Recovery(job.backend, job.aligner).recover([(row, new) for (_, row), new in rows], job.source, job.target)
     for ((number, _), _), answers in zip(rows, found, strict=True):
-        ledger.add_reply(StoredReply(number, ANSWERS, "", "ok", json.dumps(answers, ensure_ascii=False), "", 0, 0))
+        text = json.dumps(answers, ensure_ascii=False)
+        ledger.add_reply(StoredReply(number, ANSWERS, "", "ok", text, "", *job.backend.spent()))
 
 
 def _translate_back(job: Job, ledger: Ledger) -> None:
@@ -265,16 +271,19 @@ def rows_of(opened: OpenedSet) -> Iterator[tuple[int, Row]]:
 
 
 def _stored(job: Job, number: int, step: int, texts: dict[str, str], outcome: Outcome) -> StoredReply:
-    """Return an outcome as the ledger keeps it: texts and pieces as JSON, or why there are none."""
+    """Return an outcome as the ledger keeps it: texts and pieces as JSON, or why there are none.
+
+    What a batch took in tokens is with the first outcome of the batch.
+    """
     key = hashlib.blake2b(json.dumps([job.settings(), texts], sort_keys=True).encode(), digest_size=16).hexdigest()
     if isinstance(outcome, Untranslated):
         error = json.dumps([outcome.reason, outcome.evidence], ensure_ascii=False)
-        return StoredReply(number, step, key, "http" if outcome.failed else "ok", "", error, 0, 0)
+        return StoredReply(number, step, key, "http" if outcome.failed else "ok", "", error, *job.backend.spent())
     found = {
         path: {"text": each.text, "pieces": [[*piece.source, *piece.target] for piece in each.pieces]}
         for path, each in zip(texts, outcome, strict=True)
     }
-    return StoredReply(number, step, key, "ok", json.dumps(found, ensure_ascii=False), "", 0, 0)
+    return StoredReply(number, step, key, "ok", json.dumps(found, ensure_ascii=False), "", *job.backend.spent())
 
 
 def read_translation(ledger: Ledger, slot: int, step: int = TEXTS) -> dict[str, Translation]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shutil
@@ -18,7 +19,7 @@ import synthgen
 from synthgen.dataset import Manifest, finish, read_rejected, read_rows, row_features, write_rows
 from synthgen.engines import Request, asking
 from synthgen.engines.scripted import ScriptedEngine
-from synthgen.errors import UserError
+from synthgen.errors import IncompleteError, UserError
 from synthgen.formats import format_from_manifest
 from synthgen.ledger import Ledger
 from synthgen.packs import ResolvedModel
@@ -229,6 +230,19 @@ def test_a_translator_that_is_none_is_refused_with_what_to_give(english: Path, m
         translate(english, to="pt", out=english.parent / "out", mt=mt)
 
 
+def test_a_set_judged_anew_is_not_finished_until_all_of_it_is_written(
+    english: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(), options=Options(round_trip=0))
+    monkeypatch.setattr("synthgen.translation.folder.write_card", full)
+    with pytest.raises(IncompleteError, match="make room on the disk. What is translated is kept in .*goes on"):
+        translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(), options=Options(round_trip=2))
+    assert not (tmp_path / "xx" / "synthgen.json").exists()
+
+
 def test_rows_with_empty_or_missing_values_are_translated_as_far_as_they_can_be(tmp_path: Path) -> None:
     texts = [("A cat.", ""), ("  ", " \n"), ("A cat.", None), ("A cat.", "A dog."), ("A cat.", "A dog.")]
     rows = [
@@ -410,6 +424,7 @@ def test_an_llm_behind_an_endpoint_is_asked_for_an_object_and_what_is_none_is_no
         (manifest,) = translate(english, to="xx", out=tmp_path / "xx", mt=f"llm:{url}", options=Options(round_trip=0))
         assert server.counters["http"] > 0
     assert (manifest.asked, manifest.kept, manifest.failed) == (10, 4, 0)
+    assert (manifest.tokens["prompt"], manifest.tokens["output"] > 0) == (1000, True)
     assert manifest.rejected == {
         "refusal": 1, "truncated": 1, "other keys": 2, "not JSON": 1, "empty translation": 1
     }  # fmt: skip

@@ -57,5 +57,8 @@ class Backwards:
             for bad, outcome in zip(failed, outcomes, strict=True)
         ]
 
+    def spent(self) -> tuple[int, int]:
+        return 0, 0
+
     def close(self) -> None:
         pass
