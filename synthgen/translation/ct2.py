@@ -15,10 +15,12 @@ from typing import Any
 
 from synthgen.errors import UserError, first_line, missing_package, unknown
 from synthgen.packs import ResolvedModel, cache_root
-from synthgen.translation.hub_model import TOKENS_A_BATCH, HubModel
+from synthgen.translation.hub_model import TOKENS_A_BATCH, HubModel, configuration, load_tokenizer
 from synthgen.translation.machine import Machine
 
 PREFIX = "ct2:"
+CONVERTED = {"marian": "OPUS-MT", "m2m_100": "M2M-100, NLLB-200", "t5": "MADLAD-400"}
+"""The types of models that are known to write the same with CTranslate2 as with transformers."""
 
 
 class CTranslate2(HubModel):
@@ -97,6 +99,13 @@ def convert(model: ResolvedModel) -> Path:
     import ctranslate2
     from ctranslate2.converters import TransformersConverter
 
+    class Converter(TransformersConverter):  # type: ignore[misc]  # it has no types
+        def load_tokenizer(self, *_: object, **__: object) -> Any:  # noqa: ANN401 - a class of transformers
+            return load_tokenizer(model)
+
+    if (kind := configuration(model).get("model_type", "")) not in CONVERTED:
+        families = [f"{each} ({name})" for each, name in CONVERTED.items()]
+        raise UserError(f"--mt {PREFIX}{model.ref} is a model of type '{kind}'; {PREFIX} takes {', '.join(families)}")
     files = [(each.name, each.stat().st_size, each.stat().st_mtime_ns) for each in sorted(model.path.iterdir())]
     named = f"{model.path} {model.revision} {files} {ctranslate2.__version__}"
     key = hashlib.blake2b(named.encode(), digest_size=8).hexdigest()
@@ -107,7 +116,7 @@ def convert(model: ResolvedModel) -> Path:
     shutil.rmtree(draft, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        TransformersConverter(str(model.path)).convert(str(draft))
+        Converter(str(model.path)).convert(str(draft))
     except (ValueError, OSError) as error:
         shutil.rmtree(draft, ignore_errors=True)
         raise UserError(f"--mt {PREFIX}{model.ref} cannot be converted by CTranslate2: {first_line(error)}") from None

@@ -60,15 +60,25 @@ def load_tokenizer(model: ResolvedModel) -> Any:  # noqa: ANN401 - a class of tr
     except ImportError:
         raise missing_package("transformers", "train", f"--mt {model.ref}") from None
     try:
-        return AutoTokenizer.from_pretrained(model.path)
+        tokenizer: Any = AutoTokenizer.from_pretrained(model.path)
     except (ValueError, OSError) as error:
         raise no_model(model, error) from None
+    if languages := getattr(tokenizer, "lang_token_to_id", None):
+        # M2M-100's class has ids for its language tokens, but transformers 5 counts them as special, and as part of the
+        # vocabulary, only where the folder's own configuration lists them.
+        new = {"additional_special_tokens": list(languages)}
+        tokenizer.add_special_tokens(new, replace_extra_special_tokens=False)
+    return tokenizer
 
 
 def model_name(model: ResolvedModel) -> str:
     """Return the name that a model's configuration has for it, else what the user called it."""
-    config = json.loads((model.path / "config.json").read_text(encoding="utf-8"))
-    return str(config.get("_name_or_path") or model.ref)
+    return str(configuration(model).get("_name_or_path") or model.ref)
+
+
+def configuration(model: ResolvedModel) -> dict[str, Any]:
+    """Return the model's config.json."""
+    return dict(json.loads((model.path / "config.json").read_text(encoding="utf-8")))
 
 
 def no_model(model: ResolvedModel, error: Exception) -> UserError:

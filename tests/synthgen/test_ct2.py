@@ -11,6 +11,7 @@ from synthgen.errors import UserError
 from synthgen.packs import ResolvedModel
 from synthgen.translation.backends import open_backend
 from synthgen.translation.ct2 import CTranslate2
+from synthgen.translation.hub_model import load_tokenizer
 from synthgen.translation.machine import Machine
 from synthgen.translation.seq2seq import Seq2Seq
 from synthgen.translation.tongues import Start, Tongues
@@ -79,28 +80,101 @@ def resolved(folder: Path) -> ResolvedModel:
     return ResolvedModel(folder, str(folder), "local", "cc-by-4.0")
 
 
-def greedy(folder: Path, first: str) -> list[str]:
-    """The first tokens that transformers writes for each sentence, asked alone, after `first` where that is given."""
+def save_tiny(folder: Path, tokenizer, words: int, unused: int) -> Path:
+    """Save a random model of M2M-100's class, which NLLB shares; it never writes the `unused` last words."""
     import torch
-    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+    from transformers import M2M100Config, M2M100ForConditionalGeneration
 
-    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
-    forced = {"forced_bos_token_id": tokenizer.convert_tokens_to_ids(first)} if first else {}
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(3)
+    model = M2M100ForConditionalGeneration(M2M100Config(vocab_size=words + unused, **LAYERS))
+    with torch.no_grad():
+        model.get_input_embeddings().weight[words:] = 0
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def m2m(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """M2M-100 in all but its training: the languages' tokens stand after the vocabulary, then eight unused ones."""
+    from transformers import M2M100Tokenizer
+
+    folder = tmp_path_factory.mktemp("m2m")
+    vocabulary = ["<s>", "<pad>", "</s>", "<unk>", *pieces(folder)]
+    (folder / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(vocabulary)}))
+    (folder / "source.spm").rename(folder / "sentencepiece.bpe.model")
+    tokenizer = M2M100Tokenizer(str(folder / "vocab.json"), str(folder / "sentencepiece.bpe.model"))
+    return save_tiny(folder, tokenizer, len(vocabulary) + len(tokenizer.lang_token_to_id), 8)
+
+
+LETTERS = ["▁", *sorted({letter for sentence in SENTENCES for letter in sentence if letter != " "})]
+
+
+@pytest.fixture(scope="module")
+def nllb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """NLLB-200 in all but its training and its vocabulary: two languages, words of single letters."""
+    from transformers import NllbTokenizer
+
+    vocabulary = ["<s>", "<pad>", "</s>", "<unk>", *LETTERS]
+    languages = ["eng_Latn", "deu_Latn"]
+    tokenizer = NllbTokenizer({piece: i for i, piece in enumerate(vocabulary)}, [], extra_special_tokens=languages)
+    return save_tiny(tmp_path_factory.mktemp("nllb"), tokenizer, len(tokenizer), 0)
+
+
+@pytest.fixture(scope="module")
+def madlad(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MADLAD-400 in all but its training and its vocabulary: a T5 that is told the language before the source."""
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration, T5Tokenizer
+
+    folder = tmp_path_factory.mktemp("madlad")
+    languages = [(f"<2{language}>", 0.0) for language in ("de", "en")]
+    vocabulary = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *languages, *((letter, -2.0) for letter in LETTERS)]
+    T5Tokenizer(vocab=vocabulary, extra_ids=0).save_pretrained(folder)
+    torch.manual_seed(3)
+    config = T5Config(
+        vocab_size=len(vocabulary), d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4, tie_word_embeddings=False,
+        feed_forward_proj="gated-gelu", decoder_start_token_id=0, initializer_factor=2.0,
+    )  # fmt: skip
+    T5ForConditionalGeneration(config).save_pretrained(folder)
+    return folder
+
+
+def greedy(folder: Path, start: Start, source: str) -> list[str]:
+    """The first tokens that transformers writes for each sentence, asked alone, told the languages by `start`."""
+    import torch
+    from transformers import AutoModelForSeq2SeqLM
+
+    tokenizer, model = load_tokenizer(resolved(folder)), AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
+    if source:
+        tokenizer.src_lang = source
+    forced = {"forced_bos_token_id": tokenizer.convert_tokens_to_ids(start.first)} if start.first else {}
     texts = []
     for sentence in SENTENCES:
-        inputs = tokenizer(sentence, return_tensors="pt")
+        inputs = tokenizer(start.prefix + sentence, return_tensors="pt")
         with torch.inference_mode():
             (made,) = model.generate(**inputs, **forced, num_beams=1, do_sample=False, max_new_tokens=TOKENS + 5)
         texts.append(tokenizer.decode(made[1 : TOKENS + 1], skip_special_tokens=True))
     return texts
 
 
-@pytest.mark.parametrize("first", ["", "he"])
-def test_translations_are_those_of_transformers(marian: Path, first: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`first` is what NLLB and M2M-100 start with: the token for the language."""
-    backend = open_backend(f"ct2:{marian}", Machine(threads=1))
+@pytest.mark.parametrize(
+    ("family", "start", "source"),
+    [
+        ("marian", Start(), ""),
+        ("m2m", Start(first="__de__"), "en"),
+        ("nllb", Start(first="deu_Latn"), "eng_Latn"),
+        ("madlad", Start(prefix="<2de> "), ""),
+    ],
+)
+def test_translations_are_those_of_transformers(
+    family: str, start: Start, source: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = request.getfixturevalue(family)
+    backend = open_backend(f"ct2:{folder}", Machine(threads=1))
     assert isinstance(backend, CTranslate2)
-    assert not first or first in backend._tokenizer.get_vocab()
+    backend.check("en", "de")
+    assert backend._tongues.start("en", "de") == start
 
     def decoded(self: CTranslate2, tokens: list[str]) -> str:
         ids = self._tokenizer.convert_tokens_to_ids(tokens[:TOKENS])
@@ -109,10 +183,16 @@ def test_translations_are_those_of_transformers(marian: Path, first: str, monkey
     # Random weights seldom end a sentence; what they write until the room is full is compared all the same.
     monkeypatch.setattr(CTranslate2, "_text", decoded)
     monkeypatch.setattr("synthgen.translation.ct2.room", lambda asked: TOKENS + 5)
-    monkeypatch.setattr(Tongues, "start", lambda self, source, target: Start(first=first))
-    expected = greedy(marian, first)
-    assert len(set(expected)) == len(SENTENCES)
+    expected = greedy(folder, start, source)
+    assert len(set(expected)) > len(SENTENCES) / 2
+    assert not any(start.first and start.first in text for text in expected)
     assert backend.translate_texts(SENTENCES, "en", "de") == expected
+
+
+def test_a_model_of_another_type_is_refused_with_those_that_are_converted(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    with pytest.raises(UserError, match=r"of type 'llama'; ct2: takes marian \(OPUS-MT\), m2m_100 \(.*t5 \(MADLAD"):
+        CTranslate2(resolved(tmp_path))
 
 
 def test_a_translation_that_fills_all_its_room_is_no_row(marian: Path) -> None:
