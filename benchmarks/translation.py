@@ -2,10 +2,14 @@
 
     python benchmarks/translation.py speed ../shared/data --rows 1000 --repeats 1
     python benchmarks/translation.py answers FOLDER ../shared/data/xquad/xquad.es.json
+    python benchmarks/translation.py asking FOLDER ../shared/data/xquad/xquad.es.json --qa CHECKPOINT
+    python benchmarks/translation.py sample FOLDER --rows 50
 
 `speed`: rows a second of `translate` against the offline pack's engine called directly on the same texts by a thread
 per core, before and after ours. `answers`: token F1 of the answers that a translated XQuAD folder found, against the
-human ones in the target language, beside each way alone and a random stretch of as many words.
+human ones in the target language, beside each way alone and a random stretch of as many words. `asking`: the same of
+what a checkpoint answers to the English questions and to the translated ones, not told where to look. `sample`: kept
+answers drawn by seed, English and translated in their sentences, for reading by hand.
 """
 
 from __future__ import annotations
@@ -18,18 +22,26 @@ import statistics as stats
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from evaluator.metrics.answers import mlqa_normalise
-from synthgen.dataset import read_rejected, read_rows
+from synthgen.dataset import read_manifest, read_rows
 from synthgen.formats.answers import token_f1
-from synthgen.ledger import Ledger
+from synthgen.formats.base import Row
+from synthgen.formats.span import SpanFormat
+from synthgen.ledger import Ledger, StoredVerdict
 from synthgen.packs import resolve
 from synthgen.real import import_task
 from synthgen.translation import Options, translate
+from synthgen.translation.base import Translation
 from synthgen.translation.bergamot import Bergamot
-from synthgen.translation.run import ANSWERS, read_translation
+from synthgen.translation.memory import digest, read_answers, read_translation
+from synthgen.translation.spans import region
+from synthgen.verifiers import SpanVerifier
 
 
 def speed(data: Path, rows: int, repeats: int) -> None:
@@ -65,36 +77,83 @@ def _direct(items: list[tuple[str, str]]) -> float:
 
 
 def answers(folder: Path, human: Path, language: str, seed: int = 0) -> None:
-    """Print token F1 against the human answers of the kept ones, of each way, and of random stretches."""
-    gold = {
+    """Print token F1 against the human answers of the kept ones, of each way and reason, and of random stretches."""
+    gold, draw = _gold(human), random.Random(seed)
+    scores: dict[str, list[float]] = {}
+    kept = Counter()
+    for verdict, _, texts, found in _answered(folder):
+        passage = texts["context"].text
+        kept[verdict.verdict] += 1
+        spans = {way: passage[start:end] for way, (start, end) in found["candidates"].items()}
+        if verdict.verdict == "kept":
+            words, count = passage.split(), len(found["text"].split())
+            first = draw.randrange(max(1, len(words) - count))
+            spans |= {"kept": found["text"], "random": " ".join(words[first : first + count])}
+            spans["kept by " + " + ".join(sorted(found["ways"]))] = found["text"]
+        for name, text in spans.items():
+            scores.setdefault(name, []).append(_f1(text, gold[verdict.row["id"]], language))
+    print(f"{sum(kept.values())} answers, kept {kept['kept'] / sum(kept.values()):.1%}")
+    _print(scores)
+
+
+def asking(folder: Path, human: Path, language: str, qa: Path, rows: int) -> None:
+    """Print token F1 of what a checkpoint answers about English passages and about their translations, as they are."""
+    reader, gold = SpanVerifier(qa, SpanFormat(("answerable",)), "--qa"), _gold(human)
+    found = list(islice(_answered(folder), rows))
+    english = [source for _, source, _, _ in found]
+    new = [{name: texts[name].text for name in ("context", "question")} for _, _, texts, _ in found]
+    scores: dict[str, list[float]] = {"English": [], "translation": []}
+    for (verdict, source, _, _), old, said in zip(found, reader.read(english), reader.read(new), strict=True):
+        scores["English"].append(_f1(old.text if old else "", source["answers"]["text"], "en"))
+        scores["translation"].append(_f1(said.text if said else "", gold[verdict.row["id"]], language))
+    _print(scores)
+
+
+def sample(folder: Path, rows: int, seed: int = 0) -> None:
+    """Print kept answers, marked in their sentences, English and translated."""
+    kept = [each for each in _answered(folder) if each[0].verdict == "kept"]
+    for number, (verdict, source, texts, found) in enumerate(random.Random(seed).sample(kept, rows), 1):
+        start = source["answers"]["answer_start"][0]
+        old = (start, start + len(source["answers"]["text"][0]))
+        whole, new = (stretch for stretch in region(texts["context"], old))
+        print(f"{number}. {verdict.row['id']} {' + '.join(found['ways'])}: {source['question']}")
+        print("  " + _marked(source["context"], whole, old))
+        print("  " + _marked(texts["context"].text, new, (found["start"], found["start"] + len(found["text"]))))
+
+
+def _marked(text: str, around: tuple[int, int], span: tuple[int, int]) -> str:
+    first, last = min(around[0], span[0]), max(around[1], span[1])
+    return f"{text[first : span[0]]}[[{text[slice(*span)]}]]{text[span[1] : last]}"
+
+
+def _answered(folder: Path) -> Iterator[tuple[StoredVerdict, Row, dict[str, Translation], dict[str, Any]]]:
+    """Yield verdict, source row, translated texts, and what came of the first answer, of every row of a folder."""
+    manifest = read_manifest(folder)
+    asked = manifest.checks["translation"]["asked"].get("qa")
+    source = next(parent["name"] for parent in manifest.parents if parent.get("role") == "translated")
+    english = {row["id"]: row for row in read_rows(folder.with_name(source))}
+    ledger = Ledger(folder / "ledger.sqlite", read_only=True)
+    for verdict in ledger.verdicts():
+        found = read_answers(ledger, verdict.slot, digest(asked["revision"]) if asked else "")
+        if found:
+            yield verdict, english[verdict.row["id"]], read_translation(ledger, verdict.slot), found[0]
+    ledger.close()
+
+
+def _gold(human: Path) -> dict[str, list[str]]:
+    """Return question id -> answers of a file in SQuAD's form."""
+    return {
         question["id"]: [answer["text"] for answer in question["answers"]]
         for article in json.loads(human.read_text(encoding="utf-8"))["data"]
         for paragraph in article["paragraphs"]
         for question in paragraph["qas"]
     }
-    draw = random.Random(seed)
-    scores: dict[str, list[float]] = {}
-    numbered = {row["id"]: row for row in read_rows(folder)}
-    numbered |= {each.id: each.row for each in read_rejected(folder)}
-    ledger = Ledger(folder / "ledger.sqlite", read_only=True)
-    kept = Counter()
-    for verdict in ledger.verdicts():
-        row_id, passage = verdict.row["id"], read_translation(ledger, verdict.slot)["context"].text
-        found = next(json.loads(each.text) for each in ledger.replies(verdict.slot) if each.step == ANSWERS)[0]
-        kept[verdict.verdict] += 1
-        for way, (start, end) in found["candidates"].items():
-            scores.setdefault(way, []).append(_f1(passage[start:end], gold[row_id], language))
-        if verdict.verdict == "kept":
-            scores.setdefault("kept", []).append(_f1(found["text"], gold[row_id], language))
-            words = passage.split()
-            count = len(found["text"].split())
-            first = draw.randrange(max(1, len(words) - count))
-            scores.setdefault("random", []).append(_f1(" ".join(words[first : first + count]), gold[row_id], language))
-    ledger.close()
-    print(f"{sum(kept.values())} answers, kept {kept['kept'] / sum(kept.values()):.1%}")
-    for name, values in scores.items():
+
+
+def _print(scores: dict[str, list[float]]) -> None:
+    for name, values in sorted(scores.items()):
         exact = sum(value == 1 for value in values) / len(values)
-        print(f"{name:10} n {len(values):5} F1 {100 * stats.fmean(values):.1f} exact {exact:.1%}")
+        print(f"{name:42} n {len(values):5} F1 {100 * stats.fmean(values):.1f} exact {exact:.1%}")
 
 
 def _f1(text: str, gold: list[str], language: str) -> float:
@@ -104,17 +163,22 @@ def _f1(text: str, gold: list[str], language: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["speed", "answers"])
+    parser.add_argument("what", choices=["speed", "answers", "asking", "sample"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("human", type=Path, nargs="?")
     parser.add_argument("--language", default="es")
+    parser.add_argument("--qa", type=Path)
     parser.add_argument("--rows", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
     if given.what == "speed":
         speed(given.folder, given.rows, given.repeats)
-    else:
+    elif given.what == "answers":
         answers(given.folder, given.human, given.language)
+    elif given.what == "asking":
+        asking(given.folder, given.human, given.language, given.qa, given.rows)
+    else:
+        sample(given.folder, given.rows)
 
 
 if __name__ == "__main__":

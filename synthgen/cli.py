@@ -236,6 +236,10 @@ def translate(
     aligner: Annotated[
         str | None, typer.Option(help="Encoder for word alignment, to find more answers: pack:multilingual-e5-small.")
     ] = None,
+    qa: Annotated[
+        Path | None,
+        typer.Option(help="Checkpoint of `evaluator train` that answers translated questions, to find more answers."),
+    ] = None,
     round_trip: Annotated[int, typer.Option(help="Rows to translate back, for chrF and BLEU.")] = 200,
     qe: Annotated[
         str | None, typer.Option(help="Command that scores JSON lines {id, source, translation} as {id, score}.")
@@ -262,7 +266,7 @@ def translate(
     from synthgen.translation.backends import DEFAULT_MT
 
     estimator = translation.Estimator(qe, qe_least, qe_most, qe_silence) if qe is not None else None
-    options = translation.Options(round_trip=round_trip, aligner=aligner, estimator=estimator)
+    options = translation.Options(round_trip=round_trip, aligner=aligner, qa=qa, estimator=estimator)
     machine = translation.Machine(device, threads, compute)
     made = translation.translate(
         folder, to=to, out=out, mt=mt or DEFAULT_MT, options=options, origin=origin, machine=machine

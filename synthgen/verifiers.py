@@ -7,7 +7,8 @@ safetensors are loaded, no code of theirs is run.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import UNANSWERABLE, SpanFormat
-from synthgen.formats.windows import best_answer, windows
+from synthgen.formats.windows import best_place, windows
 from synthgen.licences import UNKNOWN
 from synthgen.readers import Said
 
@@ -31,34 +32,39 @@ SPAN_MAX_LENGTH, SPAN_STRIDE = 384, 128
 """As in the reference's evaluation of question answering (XT run_squad.py)."""
 
 Floats = npt.NDArray[np.float64]
+Stretch = tuple[int, int]
 
 
 def open_verifier(checkpoint: Path, format_: Format) -> _Checkpoint:
     """Return the reader that a checkpoint folder is; UserError when it cannot judge rows of this format."""
-    if not (checkpoint / "config.json").is_file():
-        raise UserError(f"--verifier {checkpoint} is not a checkpoint folder: it has no config.json")
     if isinstance(format_, PairFormat):
         return _PairVerifier(checkpoint, format_)
     if isinstance(format_, ChoiceFormat):
         return _ChoiceVerifier(checkpoint, format_)
     if isinstance(format_, SpanFormat):
-        return _SpanVerifier(checkpoint, format_)
+        return SpanVerifier(checkpoint, format_)
     raise UserError(f"--verifier {checkpoint}: a {format_.name} set cannot be verified; only pair, choice, span")
 
 
 class _Checkpoint:
     """A tokenizer and a model, whose outputs a subclass turns into what it says of rows."""
 
-    def __init__(self, checkpoint: Path, auto_class: str) -> None:
+    def __init__(self, checkpoint: Path, auto_class: str, option: str = "--verifier") -> None:
         self._folder = checkpoint
+        if not (checkpoint / "config.json").is_file():
+            raise UserError(f"{option} {checkpoint} is not a checkpoint folder: it has no config.json")
         try:
             import transformers
         except ImportError:
-            raise missing_package("transformers", "train", "--verifier") from None
+            raise missing_package("transformers", "train", option) from None
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint, **options)
-        loader = getattr(transformers, auto_class)
-        self.model = loader.from_pretrained(checkpoint, use_safetensors=True, **options).eval()
+        options |= {"use_safetensors": True, "output_loading_info": True}
+        model, loaded = getattr(transformers, auto_class).from_pretrained(checkpoint, **options)
+        if missing := sorted(loaded["missing_keys"]):
+            trained_as = auto_class.removeprefix("AutoModelFor")
+            raise UserError(f"{option} {checkpoint} was not trained for {trained_as}: it has no {', '.join(missing)}")
+        self.model = model.eval()
 
     def read(self, rows: Sequence[Row]) -> list[Said | None]:
         """Return what the model says of each row."""
@@ -66,9 +72,8 @@ class _Checkpoint:
 
     def facts(self) -> dict[str, Any]:
         """Return the checkpoint's name, the hash of its weights and its licence."""
-        digest = file_sha256(next(iter(sorted(self._folder.glob("*.safetensors"))), self._folder / "config.json"))
         licence = str(self._manifest().get("licence", UNKNOWN))
-        return {"name": self._folder.name, "revision": digest, "licence": licence}
+        return {"name": self._folder.name, "revision": self._digest, "licence": licence}
 
     def trained_on(self) -> frozenset[str]:
         """Return the content hashes of the sets that the checkpoint was trained on, as its manifest has them."""
@@ -77,6 +82,10 @@ class _Checkpoint:
 
     def close(self) -> None:
         """Nothing to free."""
+
+    @cached_property
+    def _digest(self) -> str:
+        return file_sha256(next(iter(sorted(self._folder.glob("*.safetensors"))), self._folder / "config.json"))
 
     def _manifest(self) -> dict[str, Any]:
         path = self._folder / MANIFEST_NAME
@@ -152,26 +161,33 @@ class _ChoiceVerifier(_Labeller):
         return self.model(**{name: values.unsqueeze(1) for name, values in batch.items()}).logits
 
 
-class _SpanVerifier(_Checkpoint):
+class SpanVerifier(_Checkpoint):
     """A checkpoint that answers questions: "" where the passage does not say, if the set has such questions."""
 
-    def __init__(self, checkpoint: Path, format_: SpanFormat) -> None:
-        super().__init__(checkpoint, "AutoModelForQuestionAnswering")
+    def __init__(self, checkpoint: Path, format_: SpanFormat, option: str = "--verifier") -> None:
+        """Load it; UserError, naming `option`, for a folder that is no such checkpoint."""
+        super().__init__(checkpoint, "AutoModelForQuestionAnswering", option)
         self._format = format_
 
     def read(self, rows: Sequence[Row]) -> list[Said | None]:
+        """Return the answer to each row's question."""
+        may_be_none = UNANSWERABLE in self._format.labels
+        places = (best_place(scored, may_be_none=may_be_none) for scored in self._scored(rows))
+        found = zip(rows, places, strict=True)
+        return [Said(row["context"][slice(*place)].strip() if place else "") for row, place in found]
+
+    def places(self, rows: Sequence[Row], within: Sequence[Stretch]) -> list[Stretch | None]:
+        """Return where in each context the best answer is that touches nothing but the stretch of `within`."""
+        found = zip(self._scored(rows), within, strict=True)
+        return [best_place(scored, within=stretch) for scored, stretch in found]
+
+    def _scored(self, rows: Sequence[Row]) -> Iterator[Iterable[tuple[Any, Any]]]:
+        """Yield for each row its windows' logits and places."""
         options = {"max_length": SPAN_MAX_LENGTH, "stride": SPAN_STRIDE}
         found = [list(windows(row["question"], row["context"], self.tokenizer, **options)) for row in rows]
         logits = iter(self._run([window.ids for several in found for window in several]))
-        answers = (
-            best_answer(
-                row["context"],
-                [(next(logits)[: len(window.ids)], window.places) for window in several],
-                may_be_none=UNANSWERABLE in self._format.labels,
-            )
-            for row, several in zip(rows, found, strict=True)
-        )
-        return [Said(answer) for answer in answers]
+        for several in found:
+            yield [(next(logits)[: len(window.ids)], window.places) for window in several]
 
     def _forward(self, batch: Any) -> Any:  # noqa: ANN401 - tensors
         import torch

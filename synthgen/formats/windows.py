@@ -57,13 +57,30 @@ def windows(question: str, context: str, tokenizer: Any, *, max_length: int, str
 
 def best_answer(context: str, scored: Iterable[tuple[Floats, Ints]], *, may_be_none: bool) -> str:
     """Return the best span over a context's windows, (logits, places) each; "" only where there may be no answer."""
-    best, answer, none = -np.inf, "", np.inf
+    place = best_place(scored, may_be_none=may_be_none)
+    return context[slice(*place)].strip() if place else ""
+
+
+def best_place(
+    scored: Iterable[tuple[Floats, Ints]], *, may_be_none: bool = False, within: tuple[int, int] | None = None
+) -> tuple[int, int] | None:
+    """Return [start, end) of the best span over a context's windows, or of the best that touches nothing but `within`.
+
+    None where there may be no answer and that is likelier, and where no token is in `within`.
+    """
+    best, place, none = -np.inf, None, np.inf
     for logits, places in scored:
         none = min(none, float(logits[0].sum()))
-        found = best_span(logits, places)
+        found = best_span(logits, places if within is None else _restricted(places, within))
         if found and found[0] > best:
-            best, answer = found[0], context[found[1] : found[2]].strip()
-    return "" if may_be_none and none > best else answer
+            best, place = found[0], found[1:]
+    return None if may_be_none and none > best else place
+
+
+def _restricted(places: Ints, within: tuple[int, int]) -> Ints:
+    """Return the places with all tokens that are not wholly inside a stretch as if they were not of the context."""
+    inside = (places[:, 0] >= within[0]) & (places[:, 1] <= within[1])
+    return np.where(inside[:, None], places, OUTSIDE)
 
 
 def window_spans(tokens: int, room: int, stride: int) -> list[tuple[int, int]]:

@@ -14,13 +14,14 @@ from pathlib import Path
 from synthgen.dataset import Manifest
 from synthgen.errors import UserError
 from synthgen.formats.span import SpanFormat
-from synthgen.opened import open_set
+from synthgen.opened import OpenedSet, open_set
 from synthgen.translation.alignment import Aligner
 from synthgen.translation.backends import DEFAULT_MT, open_backend
 from synthgen.translation.base import Backend
 from synthgen.translation.estimator import Estimator
 from synthgen.translation.machine import Machine
 from synthgen.translation.run import Job, Options, check_job, run_job
+from synthgen.verifiers import SpanVerifier
 
 _CODE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
 
@@ -54,14 +55,24 @@ def translate(
     out, options = Path(out), options or Options()
     try:
         aligner = Aligner(options.aligner) if options.aligner and isinstance(opened.format, SpanFormat) else None
+        answerer = _answerer(options.qa, opened) if options.qa else None
         folders = {language: out if len(languages) == 1 else out / language for language in languages}
-        jobs = [Job(opened, served, language, folders[language], options, aligner) for language in languages]
+        jobs = [Job(opened, served, language, folders[language], options, aligner, answerer) for language in languages]
         for job in jobs:
             check_job(job)
         return [run_job(job) for job in jobs]
     finally:
         if backend is None:
             served.close()
+
+
+def _answerer(checkpoint: Path, opened: OpenedSet) -> SpanVerifier:
+    """Return the model that answers the questions of a set; UserError for a set that asks none."""
+    if not isinstance(opened.format, SpanFormat):
+        raise UserError(
+            f"--qa {checkpoint} finds answers again; {opened.name} is a {opened.format.name} set without any"
+        )
+    return SpanVerifier(checkpoint, opened.format, "--qa")
 
 
 __all__ = ["Estimator", "Machine", "Options", "translate"]

@@ -7,6 +7,7 @@ import statistics as stats
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from synthgen import __version__
@@ -14,12 +15,14 @@ from synthgen.datacard import write_card
 from synthgen.dataset import MANIFEST_NAME, Manifest, Rejection, finish, row_features, write_rejected, write_rows
 from synthgen.formats.base import Row
 from synthgen.ledger import Ledger, StoredVerdict
-from synthgen.licences import Part, derive
+from synthgen.licences import Part, derive, parts_of
 from synthgen.provenance import command_line, hardware, public_name
 from synthgen.statistics import describe
 from synthgen.translation import run
+from synthgen.translation.memory import RETURNED, TEXTS, last_reply, read_answers, read_translation
 from synthgen.translation.quality import Scores, estimated, fault, round_trip, score, summary
 from synthgen.translation.rows import translatable, with_answers, with_texts
+from synthgen.translation.spans import agree
 
 if TYPE_CHECKING:
     from synthgen.translation.run import Job
@@ -36,6 +39,7 @@ def write(job: Job, ledger: Ledger, *, seconds: float) -> Manifest:
     cells = Counter(job.opened.format.cell(row) for row in _kept(ledger))
     backend, parent = job.backend, job.parent()
     earlier = job.opened.manifest
+    readers = ({"role": "verifier", **job.answerer.facts()},) if job.answerer else ()
     parts = [Part("translated", parent["name"], parent["licence"]), Part("translator", backend.ref, backend.licence)]
     manifest = Manifest(
         task=job.opened.task,
@@ -44,7 +48,7 @@ def write(job: Job, ledger: Ledger, *, seconds: float) -> Manifest:
         labels=job.opened.format.labels,
         origin="translated",
         language=job.target,
-        licence=derive(parts),
+        licence=derive([*parts, *parts_of(None, readers)]),
         n=verdicts["kept"],
         asked=job.opened.rows,
         kept=verdicts["kept"],
@@ -62,7 +66,7 @@ def write(job: Job, ledger: Ledger, *, seconds: float) -> Manifest:
         },
         engine=backend.name,
         sampling=dict(backend.settings),
-        parents=(*(earlier.parents if earlier else ()), parent),
+        parents=(*(earlier.parents if earlier else ()), parent, *readers),
         versions={"synthgen-evaluator": __version__, **backend.versions},
         tokens=totals if any((totals := ledger.token_totals()).values()) else {},
         seconds=round(seconds, 1),
@@ -91,28 +95,40 @@ def _judge(job: Job, ledger: Ledger) -> dict[str, Any]:
     facts |= {"survival": round(kept / len(scores), 4), "before_filtering": summary(found), "asked": run.judgement(job)}
     if estimates:
         facts["estimated"] = estimated([score for texts in estimates.values() for score in texts.values()])
-    if answers := [each for number in scores for each in run.read_answers(ledger, number)]:
+    if answers := [each for number in scores for each in read_answers(ledger, number, job.asked)]:
         facts["answers"] = _answers(answers)
     return facts | {"round_trip": _round_trip(job, ledger)}
 
 
 def _answers(answers: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return how many answers were found again, by which ways, and why the others were not."""
+    """Return how many answers were found again, by which ways, why the others were not, and how far ways agree."""
     found = [each for each in answers if "text" in each]
     ways = Counter(" + ".join(sorted(each["ways"])) for each in found)
     alone = Counter(way for each in answers for way in each["candidates"])
+    confirmed = Counter(way for each in found for way in each["ways"])
     return {
         "recovered": len(found),
         "of": len(answers),
         "share": round(len(found) / len(answers), 4),
         "believed_because": dict(ways.most_common()),
         "candidates_by_way": dict(alone.most_common()),
+        "believed_by_way": dict(confirmed.most_common()),
+        "agreement": _agreement([each["candidates"] for each in answers]),
         "not_recovered": dict(Counter(each["reason"] for each in answers if "reason" in each)),
     }
 
 
+def _agreement(candidates: list[dict[str, Any]]) -> dict[str, float]:
+    """Return for each two ways how often they agree, of the answers for which both have a stretch."""
+    same: dict[str, list[bool]] = {}
+    for each in candidates:
+        for one, other in combinations(sorted(each), 2):
+            same.setdefault(f"{one} and {other}", []).append(agree(each[one], each[other]))
+    return {pair: round(stats.fmean(each), 4) for pair, each in sorted(same.items())}
+
+
 def _scored(job: Job, ledger: Ledger, number: int, row: Row) -> Scores | None:
-    texts = {path: each.text for path, each in run.read_translation(ledger, number).items()}
+    texts = {path: each.text for path, each in read_translation(ledger, number).items()}
     return score(translatable(job.opened.format, row), texts, job.target) if texts else None
 
 
@@ -121,12 +137,12 @@ def _verdict(
 ) -> StoredVerdict:
     number, row = numbered
     if scores is None:
-        reply = run.last_reply(ledger, number, run.TEXTS)
+        reply = last_reply(ledger, number, TEXTS)
         reason, evidence = json.loads(reply.error) if reply and reply.error else ("no reply", "")
         failed = reply is None or reply.outcome != "ok"
         return StoredVerdict(number, "failed" if failed else "rejected", reason, "translation", evidence, row)
-    texts = {path: each.text for path, each in run.read_translation(ledger, number).items()}
-    answers = run.read_answers(ledger, number)
+    texts = {path: each.text for path, each in read_translation(ledger, number).items()}
+    answers = read_answers(ledger, number, job.asked)
     new = with_answers(row, texts, answers) if answers else with_texts(row, texts)
     new |= {"language": job.target, "translated_from": row["id"]}
     if answers and not new["answers"]["text"]:
@@ -156,7 +172,7 @@ def _round_trip(job: Job, ledger: Ledger) -> dict[str, Any] | str:
     returned = {
         reply.slot: {path: each["text"] for path, each in json.loads(reply.text).items()}
         for reply in ledger.replies()
-        if reply.step == run.RETURNED and reply.text
+        if reply.step == RETURNED and reply.text
     }
     if not returned:
         return f"not done: {job.backend.ref} was not asked to translate {job.target} to {job.source}, or cannot"

@@ -20,12 +20,17 @@ from synthgen.translation.spans import (
     region,
     returns,
     search,
+    snapped,
 )
+from synthgen.verifiers import SpanVerifier
+
+Texts = dict[str, Translation]
+Records = list[dict[str, Any]]
 
 
 @dataclass(slots=True)
 class Answer:
-    """One answer on its way into the translation: where it was, which stretch it must be in, what each way says."""
+    """One answer on its way into the translation: where it was, its passage, what each way says."""
 
     source: str
     passage: Translation
@@ -55,9 +60,7 @@ class Recovery:
     backend: Backend
     aligner: Aligner | None = None
 
-    def recover(
-        self, rows: Sequence[tuple[Row, dict[str, Translation]]], source: str, target: str
-    ) -> list[list[dict[str, Any]]]:
+    def recover(self, rows: Sequence[tuple[Row, Texts]], source: str, target: str) -> list[Records]:
         """Return for each row one record an answer: text and start, or the reason; and every way's stretch."""
         answers = [_answers(row, texts) for row, texts in rows]
         flat = [each for row in answers for each in row]
@@ -67,7 +70,24 @@ class Recovery:
         self._by_alignment(flat)
         for each in flat:
             each.found = believed(each.candidates)
-        self._by_round_trip([each for each in flat if each.found is None and each.candidates], source, target)
+        self._by_round_trip([(each, way) for each in flat for way in each.candidates], source, target)
+        return [[each.to_json() for each in row] for row in answers]
+
+    def ask_again(
+        self, rows: Sequence[tuple[Row, Texts, Records]], answerer: SpanVerifier, source: str, target: str
+    ) -> list[Records]:
+        """Return the records of `recover` with one more way: what a model answers to the translated question.
+
+        It reads the whole passage, and its answer is the best one inside the stretch that the old answer must be in.
+        """
+        answers = [_remembered(row, texts, found) for row, texts, found in rows]
+        flat = [(each, texts) for (_, texts, _), row in zip(rows, answers, strict=True) for each in row]
+        asked = [{"context": texts["context"].text, "question": texts["question"].text} for _, texts in flat]
+        within = [region(each.passage, each.span)[1] for each, _ in flat]
+        for (each, _), span in zip(flat, answerer.places(asked, within), strict=True):
+            _keep(each, "asking", span and snapped(each.passage.text, span))
+            each.found = believed(each.candidates) or each.found
+        self._by_round_trip([(each, "asking") for each, _ in flat if "asking" in each.candidates], source, target)
         return [[each.to_json() for each in row] for row in answers]
 
     def _by_markers(self, answers: Sequence[Answer], source: str, target: str) -> None:
@@ -92,26 +112,36 @@ class Recovery:
         for each, (_, new), places in zip(answers, regions, self.aligner.align(pairs), strict=True):
             _keep(each, "alignment", aligned(each.passage.text, new, places))
 
-    def _by_round_trip(self, answers: Sequence[Answer], source: str, target: str) -> None:
-        """Believe a stretch that no other way confirms when its translation back is the source's answer."""
+    def _by_round_trip(self, tried: Sequence[tuple[Answer, str]], source: str, target: str) -> None:
+        """Believe a way's stretch that no other way confirms when its translation back is the source's answer."""
         try:
             self.backend.check(target, source)
         except UserError:
             return
-        asked = [(each, way, span) for each in answers for way, span in each.candidates.items()]
-        texts = [(each.passage.text[slice(*span)],) for each, _, span in asked]
+        asked = [(each, way) for each, way in tried if each.found is None]
+        texts = [(each.passage.text[slice(*each.candidates[way])],) for each, way in asked]
         outcomes = self.backend.translate(texts, target, source) if texts else []
-        for (each, way, span), outcome in zip(asked, outcomes, strict=True):
+        for (each, way), outcome in zip(asked, outcomes, strict=True):
             if each.found is None and not isinstance(outcome, Untranslated) and returns(each.text, outcome[0].text):
-                each.found = Found(span, (way, "round trip"))
+                each.found = Found(each.candidates[way], (way, "round trip"))
 
 
-def _answers(row: Row, texts: dict[str, Translation]) -> list[Answer]:
+def _answers(row: Row, texts: Texts) -> list[Answer]:
     pairs = zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True)
     return [
         Answer(row["context"], texts["context"], (start, start + len(text)), texts[f"answers.text.{number}"].text)
         for number, (text, start) in enumerate(pairs)
     ]
+
+
+def _remembered(row: Row, texts: Texts, records: Records) -> list[Answer]:
+    """Return a row's answers with what is recorded of them."""
+    answers = _answers(row, texts)
+    for each, record in zip(answers, records, strict=True):
+        each.candidates = {way: (start, end) for way, (start, end) in record["candidates"].items()}
+        if "text" in record:
+            each.found = Found((record["start"], record["start"] + len(record["text"])), tuple(record["ways"]))
+    return answers
 
 
 def _by_search(answer: Answer) -> None:

@@ -6,7 +6,6 @@ the ledger each time and cost no model call.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import time
@@ -27,30 +26,41 @@ from synthgen.ledger import Ledger, StoredReply, unwritable
 from synthgen.opened import OpenedSet
 from synthgen.translation import folder
 from synthgen.translation.alignment import Aligner
-from synthgen.translation.base import Backend, Outcome, Piece, Translation, Untranslated
+from synthgen.translation.base import Backend, Outcome, Untranslated
 from synthgen.translation.estimator import Estimator
+from synthgen.translation.memory import (
+    ANSWERS,
+    ASKED,
+    ESTIMATES,
+    RETURNED,
+    TEXTS,
+    digest,
+    read_answers,
+    read_translation,
+    stored,
+)
 from synthgen.translation.quality import Thresholds, reads_as
 from synthgen.translation.recovery import Recovery
 from synthgen.translation.rows import check_format, source_fault, translatable
+from synthgen.verifiers import SpanVerifier
 
 ROWS_READ = 256
 """Rows looked at to see that the set is not in the target language already."""
 ROWS_SORTED_TOGETHER = 4096
-TEXTS, ANSWERS, ESTIMATES, RETURNED = 0, 1, 8, 9
-"""Steps of a row in the ledger: its translation, its answers found again, its texts' scores by an estimator, and its
-texts translated back."""
+QUESTIONS_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What can be chosen besides languages and model.
 
-    `round_trip` is the number of rows translated back, `aligner` an encoder that helps to find answers again,
-    `estimator` a command that scores translations.
+    `round_trip` is the number of rows translated back, `aligner` an encoder that helps to find answers again, `qa` a
+    checkpoint that answers the translated questions for the same end, `estimator` a command that scores translations.
     """
 
     round_trip: int = 200
     aligner: str | None = None
+    qa: Path | None = None
     estimator: Estimator | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
 
@@ -70,11 +80,17 @@ class Job:
     out: Path
     options: Options
     aligner: Aligner | None = None
+    answerer: SpanVerifier | None = None
 
     @property
     def source(self) -> str:
         """The language of the rows."""
         return self.opened.language
+
+    @property
+    def asked(self) -> str:
+        """The key of the model that answers the questions again; empty without one."""
+        return digest(self.answerer.facts()["revision"]) if self.answerer else ""
 
     def parent(self) -> dict[str, Any]:
         """Return what the manifest says of the source."""
@@ -125,6 +141,7 @@ def run_job(job: Job) -> Manifest:
             raise IncompleteError(
                 f"{job.backend.ref} translated none of {job.opened.rows} rows; the same command tries again"
             )
+        _ask_again(job, ledger)
         _translate_back(job, ledger)
         _estimate(job, ledger)
         return folder.write(job, ledger, seconds=time.monotonic() - started)
@@ -145,6 +162,8 @@ def judgement(job: Job) -> dict[str, Any]:
     """Return what decides about a translated row: it can change without a row being translated again."""
     options, estimator = job.options, job.options.estimator
     facts: dict[str, Any] = {"round_trip_rows": options.round_trip, **asdict(options.thresholds)}
+    if job.answerer:
+        facts["qa"] = job.answerer.facts()
     if estimator:
         facts["estimator"] = {"command": estimator.public_command, "least": estimator.least, "most": estimator.most}
     return facts
@@ -160,18 +179,25 @@ def _translate_rows(job: Job, ledger: Ledger) -> None:
 
 
 def _batches(job: Job, done: set[int]) -> Iterator[list[tuple[int, Row]]]:
-    """Yield the rows not yet done with their numbers, of similar length in each batch.
+    """Yield the rows not yet done with their numbers, of similar length in each batch; equal passages come together.
 
+    A passage is then translated once for all its questions, which are a batch or two: the backend asks a text once.
     Batches are those of a run that was never stopped: what else is in a batch can change a model's last bits.
     """
     first = 0
     for table in job.opened.tables(ROWS_SORTED_TOGETHER):
         rows = list(enumerate(table.to_pylist(), start=first))
         first += table.num_rows
-        rows.sort(key=lambda pair: sum(map(len, translatable(job.opened.format, pair[1]).values())))
+        rows.sort(key=lambda pair: _longest(translatable(job.opened.format, pair[1])))
         for start in range(0, len(rows), job.backend.items_at_once):
             if batch := [pair for pair in rows[start : start + job.backend.items_at_once] if pair[0] not in done]:
                 yield batch
+
+
+def _longest(texts: dict[str, str]) -> tuple[int, str, int]:
+    """Return an item's place in the order: its longest text's length, that text, the length of all."""
+    longest = max(texts.values(), key=len, default="")
+    return len(longest), longest, sum(map(len, texts.values()))
 
 
 def _translate_batch(job: Job, ledger: Ledger, batch: Sequence[tuple[int, Row]]) -> None:
@@ -184,7 +210,7 @@ def _translate_batch(job: Job, ledger: Ledger, batch: Sequence[tuple[int, Row]])
     )
     for index, (number, row) in enumerate(batch):
         outcome = outcomes.get(index) or Untranslated(source_fault(job.opened.format, row) or "nothing to translate")
-        ledger.add_reply(_stored(job, number, TEXTS, texts[index], outcome))
+        ledger.add_reply(stored(job.settings(), number, TEXTS, texts[index], outcome, job.backend.spent()))
     _find_answers(job, ledger, batch, {index: (texts[index], outcome) for index, outcome in outcomes.items()})
     ledger.commit()
 
@@ -202,8 +228,31 @@ def _find_answers(
     ]
     found = Recovery(job.backend, job.aligner).recover([(row, new) for (_, row), new in rows], job.source, job.target)
     for ((number, _), _), answers in zip(rows, found, strict=True):
-        text = json.dumps(answers, ensure_ascii=False)
-        ledger.add_reply(StoredReply(number, ANSWERS, "", "ok", text, "", *job.backend.spent()))
+        ledger.add_reply(_answers_reply(job, number, ANSWERS, "", answers))
+
+
+def _ask_again(job: Job, ledger: Ledger) -> None:
+    """Have the questions answered in the translation, and keep what that changes beside what was found without it."""
+    if job.answerer is None:
+        return
+    done = {reply.slot for reply in ledger.replies() if (reply.step, reply.request_key) == (ASKED, job.asked)}
+    waiting = [(i, row) for i, row in rows_of(job.opened) if i not in done and read_answers(ledger, i)]
+    recovery = Recovery(job.backend, job.aligner)
+    with console.progress() as bar:
+        shown = bar.add_task(f"ask again in {job.target}", total=len(waiting) + len(done), completed=len(done), note="")
+        for start in range(0, len(waiting), QUESTIONS_AT_ONCE):
+            batch = waiting[start : start + QUESTIONS_AT_ONCE]
+            rows = [(row, read_translation(ledger, number), read_answers(ledger, number)) for number, row in batch]
+            found = recovery.ask_again(rows, job.answerer, job.source, job.target)
+            for (number, _), answers in zip(batch, found, strict=True):
+                ledger.add_reply(_answers_reply(job, number, ASKED, job.asked, answers))
+            ledger.commit()
+            bar.advance(shown, len(batch))
+
+
+def _answers_reply(job: Job, number: int, step: int, key: str, answers: list[dict[str, Any]]) -> StoredReply:
+    text = json.dumps(answers, ensure_ascii=False)
+    return StoredReply(number, step, key, "ok", text, "", *job.backend.spent())
 
 
 def _translate_back(job: Job, ledger: Ledger) -> None:
@@ -222,7 +271,7 @@ def _translate_back(job: Job, ledger: Ledger) -> None:
         texts = [{path: each.text for path, each in read_translation(ledger, slot).items()} for slot in batch]
         outcomes = job.backend.translate([tuple(each.values()) for each in texts], job.target, job.source)
         for slot, asked, outcome in zip(batch, texts, outcomes, strict=True):
-            ledger.add_reply(_stored(job, slot, RETURNED, asked, outcome))
+            ledger.add_reply(stored(job.settings(), slot, RETURNED, asked, outcome, job.backend.spent()))
         ledger.commit()
 
 
@@ -262,45 +311,9 @@ def read_estimates(job: Job, ledger: Ledger) -> dict[int, dict[str, float]]:
 
 
 def _estimator_key(estimator: Estimator) -> str:
-    return hashlib.blake2b(estimator.command.encode(), digest_size=16).hexdigest()
+    return digest(estimator.command)
 
 
 def rows_of(opened: OpenedSet) -> Iterator[tuple[int, Row]]:
     """Yield the rows of a set with their numbers."""
     yield from enumerate(row for table in opened.tables() for row in table.to_pylist())
-
-
-def _stored(job: Job, number: int, step: int, texts: dict[str, str], outcome: Outcome) -> StoredReply:
-    """Return an outcome as the ledger keeps it: texts and pieces as JSON, or why there are none.
-
-    What a batch took in tokens is with the first outcome of the batch.
-    """
-    key = hashlib.blake2b(json.dumps([job.settings(), texts], sort_keys=True).encode(), digest_size=16).hexdigest()
-    if isinstance(outcome, Untranslated):
-        error = json.dumps([outcome.reason, outcome.evidence], ensure_ascii=False)
-        return StoredReply(number, step, key, "http" if outcome.failed else "ok", "", error, *job.backend.spent())
-    found = {
-        path: {"text": each.text, "pieces": [[*piece.source, *piece.target] for piece in each.pieces]}
-        for path, each in zip(texts, outcome, strict=True)
-    }
-    return StoredReply(number, step, key, "ok", json.dumps(found, ensure_ascii=False), "", *job.backend.spent())
-
-
-def read_translation(ledger: Ledger, slot: int, step: int = TEXTS) -> dict[str, Translation]:
-    """Return a row's translated texts by path as the ledger has them; empty when there are none."""
-    reply = last_reply(ledger, slot, step)
-    return {
-        path: Translation(each["text"], tuple(Piece((a, b), (c, d)) for a, b, c, d in each["pieces"]))
-        for path, each in (json.loads(reply.text) if reply and reply.text else {}).items()
-    }
-
-
-def read_answers(ledger: Ledger, slot: int) -> list[dict[str, Any]]:
-    """Return what came of a row's answers, one record each; empty for a row without answers."""
-    reply = last_reply(ledger, slot, ANSWERS)
-    return list(json.loads(reply.text)) if reply else []
-
-
-def last_reply(ledger: Ledger, slot: int, step: int) -> StoredReply | None:
-    """Return what came last for a row and step, None when nothing did."""
-    return next((each for each in reversed(list(ledger.replies(slot))) if each.step == step), None)

@@ -1,9 +1,9 @@
-"""Finding an answer again in a translated passage: three ways, and when to believe them.
+"""Finding an answer again in a translated passage: four ways, and when to believe them.
 
 The ways: markers put around the answer before its sentence is translated; the answer translated by itself and searched
-for; word alignment (see `alignment`). Each gives a stretch of the translated passage, or nothing. A stretch is believed
-when two ways agree on it, or when it is the source's answer again after translation back (Lewis et al., ACL 2020, MLQA,
-and Artetxe et al., ACL 2020, do by hand what this approximates).
+for; word alignment (see `alignment`); a model's answer to the translated question. Each gives a stretch of the
+translated passage, or nothing. A stretch is believed when two ways agree on it, or when it is the source's answer again
+after translation back (Lewis et al., ACL 2020, MLQA, and Artetxe et al., ACL 2020, do by hand what this approximates).
 """
 
 from __future__ import annotations
@@ -86,11 +86,11 @@ def search(text: str, stretch: Span, answer: str, *, share: float | None = None)
         if len(exact) > 1 and share is None:
             return None
         start = min(exact, key=lambda at: abs(at / len(place) - (share or 0.0)))
-        return _snapped(text, (stretch[0] + start, stretch[0] + start + len(wanted)))
+        return snapped(text, (stretch[0] + start, stretch[0] + start + len(wanted)))
     near = partial_ratio_alignment(wanted.casefold(), place.casefold(), score_cutoff=FUZZY_LEAST)
     if near is None or len(wanted) > len(place) or near.dest_start == near.dest_end:
         return None
-    return _snapped(text, (stretch[0] + near.dest_start, stretch[0] + near.dest_end))
+    return snapped(text, (stretch[0] + near.dest_start, stretch[0] + near.dest_end))
 
 
 def believed(candidates: Mapping[str, Span]) -> Found | None:
@@ -100,10 +100,15 @@ def believed(candidates: Mapping[str, Span]) -> Found | None:
     Found(span=(10, 20), ways=('markers', 'alignment'))
     """
     for way, span in candidates.items():
-        same = tuple(other for other, theirs in candidates.items() if overlap(span, theirs) >= OVERLAP_LEAST)
+        same = tuple(other for other, theirs in candidates.items() if agree(span, theirs))
         if len(same) > 1:
             return Found(span, (way, *(other for other in same if other != way)))
     return None
+
+
+def agree(a: Span, b: Span) -> bool:
+    """Say whether two stretches are the same but for an article or the like."""
+    return overlap(a, b) >= OVERLAP_LEAST
 
 
 def overlap(a: Span, b: Span) -> float:
@@ -129,11 +134,11 @@ def _plain(text: str) -> list[str]:
     return [word for word in _WORD.findall(text.casefold()) if word not in ("a", "an", "the")]
 
 
-def _snapped(text: str, span: Span) -> Span | None:
+def snapped(text: str, span: Span) -> Span | None:
     """Return a stretch widened to whole words, without punctuation at its edges but for the bracket it needs.
 
     >>> text = "Foi o Facebook (fundado em 2004 (maio)), disse."
-    >>> [text[slice(*_snapped(text, span))] for span in ((6, 39), (15, 31))]
+    >>> [text[slice(*snapped(text, span))] for span in ((6, 39), (15, 31))]
     ['Facebook (fundado em 2004 (maio))', 'fundado em 2004']
     """
     start, end = span
@@ -165,4 +170,4 @@ def aligned(text: str, stretch: Span, places: Sequence[Span]) -> Span | None:
     if not places:
         return None
     start, end = min(place[0] for place in places), max(place[1] for place in places)
-    return _snapped(text, (stretch[0] + start, stretch[0] + end))
+    return snapped(text, (stretch[0] + start, stretch[0] + end))

@@ -18,11 +18,12 @@ from evaluator.heads.pair import PairHead
 from evaluator.heads.span import SpanHead
 from evaluator.recipe import Stage
 from evaluator.work import load_tokenizer, save
+from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.choice import Choice, ChoiceFormat
 from synthgen.formats.pair import Pair, PairFormat
 from synthgen.formats.span import Span, SpanFormat
-from synthgen.verifiers import SPAN_MAX_LENGTH, SPAN_STRIDE, open_verifier
+from synthgen.verifiers import SPAN_MAX_LENGTH, SPAN_STRIDE, SpanVerifier, open_verifier
 from tests.evaluator.conftest import sentence
 
 LABELS = ("entailment", "neutral", "contradiction")
@@ -67,3 +68,31 @@ def test_a_reader_says_what_the_evaluator_predicts(name: str, tiny_model: Path, 
     expected = [format_.labels[place] for place in predicted] if name == "choice" else predicted
     assert [each.text for each in said if each] == expected
     assert len(set(expected)) > 1
+
+
+def checkpoint(tiny_model: Path, folder: Path, head: Head) -> Path:
+    save(head.build(tiny_model, seed=0), load_tokenizer(tiny_model), folder)
+    return folder
+
+
+def test_an_answer_inside_a_stretch_is_the_best_span_there_and_the_best_of_all_in_the_whole_context(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    format_ = SpanFormat(("answerable",))
+    reader = SpanVerifier(checkpoint(tiny_model, tmp_path, SpanHead(("answerable",))), format_)
+    rows = [format_.to_row(record) for record in records("span")]
+    whole = reader.places(rows, [(0, len(row["context"])) for row in rows])
+    said = [each.text for each in reader.read(rows) if each]
+    assert [row["context"][slice(*place)] for row, place in zip(rows, whole, strict=True) if place] == said
+    stretches = [(len(row["context"]) // 3, len(row["context"]) // 2) for row in rows]
+    for stretch, place in zip(stretches, reader.places(rows, stretches), strict=True):
+        assert place is None or stretch[0] <= place[0] < place[1] <= stretch[1]
+    assert reader.places(rows[:1], [(1, 2)]) == [None]
+
+
+@pytest.mark.parametrize(("head", "missing"), [(PairHead(LABELS), "qa_outputs"), (ChoiceHead(tuple("0123")), "qa_out")])
+def test_a_checkpoint_of_another_head_is_refused_instead_of_answering_at_random(
+    head: Head, missing: str, tiny_model: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=f"--qa .* was not trained for QuestionAnswering: it has no {missing}"):
+        SpanVerifier(checkpoint(tiny_model, tmp_path, head), SpanFormat(("answerable",)), "--qa")

