@@ -1,17 +1,10 @@
-"""Duplicates: recall and precision on planted edits of real pairs, speed beside peers, memory and growth.
+"""Duplicates: recall and precision on planted edits of real pairs; decontamination. `filters_speed.py` has the speed.
 
     python benchmarks/filters_duplicates.py ../shared/data --recall
-    python benchmarks/filters_duplicates.py ../shared/data --speed 1000000 --processes 2 --peers PYTHON
-    python benchmarks/filters_duplicates.py ../shared/data --growth 1000000,10000000
     python benchmarks/filters_duplicates.py ../shared/data --contamination
     python benchmarks/filters_duplicates.py ../shared/data --translations 5010
 
-Rows of any number are made from the 33,000 real MNLI and SNLI pairs at hand by recombination: each text is the first
-half of one real text and the second half of another of the same field, both drawn at random, so that lengths and words
-are those of real pairs and texts hardly repeat; one row in twenty is an exact copy of an earlier one, one in twenty a
-copy with one word replaced. Peers run in an interpreter of their own (datasketch, semhash, rensa and pyarrow in it), on
-the same parquet file, each with the shingles and the threshold of ours. Times are CPU seconds of all processes, and the
-clock's; peers have one process.
+Rows, premises and test items are real: MNLI's, SNLI's and XNLI's.
 """
 
 from __future__ import annotations
@@ -20,27 +13,15 @@ import argparse
 import json
 import random
 import re
-import resource
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from synthgen.dataset import write_tables
-from synthgen.filters.base import Subject
 from synthgen.filters.contamination import Contamination, ContaminationSettings
 from synthgen.filters.near import NearDuplicates
-from synthgen.filters.plan import read_plan
 from synthgen.formats.base import Row
 from synthgen.formats.pair import PairFormat
-from synthgen.opened import open_set
-from synthgen.sifting import sift
 
 NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
 FILES = {
@@ -143,122 +124,6 @@ def reset(judge: NearDuplicates) -> bool:
     """Forget the last judged row: every planted row has the same id."""
     judge._prepared = {}
     return True
-
-
-# Speed
-
-
-def recombined(data: Path, count: int, seed: int = 0) -> Iterator[pa.Table]:
-    """Yield tables of recombined rows."""
-    draw, rows = random.Random(seed), real_rows(data)
-    halves = {field: [halved(row[field]) for row in rows] for field in NLI.fields}
-    vocabulary = [word for row in rows for word in row["premise"].split()]
-    made = 0
-    while made < count:
-        batch: list[Row] = []
-        while len(batch) < 50_000 and made < count:
-            kind = draw.random()
-            if kind < 0.1 and batch:
-                row = dict(draw.choice(batch))
-                if kind < 0.05:
-                    words = row["hypothesis"].split()
-                    words[draw.randrange(len(words))] = draw.choice(vocabulary)
-                    row["hypothesis"] = " ".join(words)
-            else:
-                texts = {f: draw.choice(halves[f])[0] + " " + draw.choice(halves[f])[1] for f in NLI.fields}
-                row = {**texts, "label": draw.randrange(3)}
-            batch.append({"id": f"n{made:09d}", "language": "en", **row})
-            made += 1
-        yield pa.Table.from_pylist(batch)
-
-
-def halved(text: str) -> tuple[str, str]:
-    words = text.split()
-    return " ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :])
-
-
-def write_parquet(data: Path, count: int, folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    path, writer = folder / "rows.parquet", None
-    for table in recombined(data, count):
-        writer = writer or pq.ParquetWriter(path, table.schema)
-        writer.write_table(table)
-    if writer:
-        writer.close()
-    return folder
-
-
-OURS = """
-import json, resource, sys, time
-from pathlib import Path
-from benchmarks.filters_duplicates import duplicates_only
-if __name__ == "__main__":
-    print(json.dumps(duplicates_only(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))))
-"""
-
-
-def duplicates_only(folder: Path, out: Path, processes: int = 1) -> dict[str, Any]:
-    """Run exact and near over a folder of parquet and write what stays, as `synthgen filter` does."""
-    plan = out.parent / "plan.toml"
-    plan.write_text("[exact]\n[near]\n")
-    began, wall = time.process_time(), time.perf_counter()
-    opened = open_set(folder, origin="real")
-    sieve = sift(opened, read_plan(plan).build(Subject(opened.format)), (), processes)
-    out.mkdir()
-    from collections import Counter
-
-    write_tables(out, sieve.kept(Counter()), opened.schema)
-    workers = resource.getrusage(resource.RUSAGE_CHILDREN)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + (processes > 1) * processes * workers.ru_maxrss
-    return {
-        "seconds": time.process_time() - began + workers.ru_utime + workers.ru_stime,
-        "wall": time.perf_counter() - wall,
-        "kept": int(sieve.stays.sum()),
-        "peak_gib": round(peak / 1024**2, 2),
-        **sieve.reasons(),
-    }
-
-
-def run_ours(folder: Path, processes: int) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as place:
-        script = Path(place) / "ours.py"
-        script.write_text(OURS)
-        command = [sys.executable, str(script), str(folder), f"{place}/out", str(processes)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return dict(json.loads(done.stdout))
-
-
-PEERS = Path(__file__).with_name("filters_peers.py")
-
-
-def speed(data: Path, count: int, peers: str, names: list[str], processes: int) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        folder = write_parquet(data, count, Path(place) / "in")
-        ours = run_ours(folder, processes)
-        rates = f"{count / ours['seconds']:,.0f} rows a CPU second, {count / ours['wall']:,.0f} a second"
-        print(f"ours, parquet to parquet, {processes} processes: {rates}", ours, flush=True)
-        for name in names:
-            done = subprocess.run(
-                [peers, str(PEERS), name, str(folder / "rows.parquet")], capture_output=True, text=True, check=False
-            )
-            if done.returncode:
-                print(f"{name}: failed: {done.stderr.strip().splitlines()[-1:]}", flush=True)
-                continue
-            found = json.loads(done.stdout)
-            rates = f"{count / found['seconds']:,.0f} rows a CPU second, {count / found['wall']:,.0f} a second"
-            cpu, wall = found["seconds"] / ours["seconds"], found["wall"] / ours["wall"]
-            print(f"{name}: {rates}, ours is {cpu:.2f} x by CPU and {wall:.2f} x by the clock", found, flush=True)
-
-
-def growth(data: Path, sizes: list[int], processes: int) -> None:
-    for count in sizes:
-        with tempfile.TemporaryDirectory() as place:
-            ours = run_ours(write_parquet(data, count, Path(place) / "in"), processes)
-            print(
-                f"{count:,} rows: {ours['seconds'] / count * 1e6:.1f} us a row, peak {ours['peak_gib']} GiB",
-                ours,
-                flush=True,
-            )
 
 
 # Decontamination
@@ -377,11 +242,6 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=50_000, help="clean rows for --contamination")
     parser.add_argument("--show", action="store_true", help="print the clean rows that --contamination drops")
     parser.add_argument("--translations", type=int, metavar="ITEMS", help="items a language, e.g. 5010")
-    parser.add_argument("--speed", type=int)
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--peers", default=sys.executable)
-    parser.add_argument("--names", default="rensa,rensa_matrix,semhash,datasketch")
-    parser.add_argument("--growth", type=lambda text: [int(each) for each in text.split(",")])
     given = parser.parse_args()
     if given.recall:
         recall(given.data)
@@ -389,10 +249,6 @@ def main() -> None:
         contamination(given.data, given.rows, show=given.show)
     if given.translations:
         translations(given.data, given.translations)
-    if given.speed:
-        speed(given.data, given.speed, given.peers, given.names.split(","), given.processes)
-    if given.growth:
-        growth(given.data, given.growth, given.processes)
 
 
 if __name__ == "__main__":

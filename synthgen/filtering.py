@@ -37,7 +37,7 @@ from synthgen.likeness import check_like, measure, warn_of_artefacts
 from synthgen.opened import OpenedSet, open_set
 from synthgen.packs import cache_root
 from synthgen.provenance import command_line, hardware
-from synthgen.sifting import Sieve, sift
+from synthgen.sifting import Sieve, refuse_repeated_ids, sift, workers_for
 from synthgen.statistics import describe
 from synthgen.task import definitions
 
@@ -75,9 +75,10 @@ def filter(
     check_like(like, opened.format)
     if is_finished(out):
         return _same_or_refused(out, plan.record(subject), parent)
+    refuse_repeated_ids(opened)
     made = plan.build(subject)
-    with drafted(out) as draft, closing_all(made):
-        sieve = sift(opened, made, plan.build_edits(subject), processes)
+    with drafted(out) as draft, closing_all(made), workers_for(opened, processes) as workers:
+        sieve = sift(opened, made, plan.build_edits(subject), workers)
         if not sieve.stays.any():
             reasons = ", ".join(f"{reason} ({count})" for reason, count in list(sieve.reasons().items())[:3])
             raise UserError(f"no row of {folder} would be kept: {reasons}; nothing is written")
@@ -106,7 +107,7 @@ def _write(
 ) -> Manifest:
     labels: Counter[str] = Counter()
     opened = sieve.opened
-    files = write_tables(draft, sieve.kept(labels), opened.schema)
+    files = write_tables(draft, sieve.kept(labels), opened.schema, sieve.workers)
     files |= write_rejected(draft, sieve.rejections()) | write_reports(draft, made)
     earlier = opened.manifest or _foreign(opened)
     readers = readers_of(facts["checks"])

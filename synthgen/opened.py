@@ -63,21 +63,25 @@ class OpenedSet:
             return self.manifest.content_hash
         return hashlib.sha256(json.dumps([file_sha256(path) for path in self.paths]).encode()).hexdigest()
 
-    def tables(self, rows: int = ROWS_PER_GROUP) -> Iterator[pa.Table]:
-        """Yield the rows in order, so many at a time; UserError names a file that cannot be read and why."""
-        number = 0
+    def tables(self, rows: int = ROWS_PER_GROUP, columns: Sequence[str] = ()) -> Iterator[pa.Table]:
+        """Yield the rows in order, so many at a time, with all columns or only these.
+
+        UserError names a file that cannot be read and why.
+        """
+        number, fields = 0, [field for field in self.schema if field.name in columns or not columns]
         for path in self.paths:
             try:
                 with pq.ParquetFile(path) as file:
-                    for batch in file.iter_batches(rows):
-                        yield self._table(pa.Table.from_batches([batch]), number, path)
+                    present = [name for name in file.schema_arrow.names if name in columns]
+                    for batch in file.iter_batches(rows, columns=present or None):
+                        yield self._table(pa.Table.from_batches([batch]), fields, number, path)
                         number += batch.num_rows
             except (pa.ArrowException, OSError) as error:
                 raise UserError(f"cannot read {path}: {error}") from None
 
-    def _table(self, found: pa.Table, first: int, path: Path) -> pa.Table:
+    def _table(self, found: pa.Table, fields: Sequence[pa.Field], first: int, path: Path) -> pa.Table:
         columns = []
-        for field in self.schema:
+        for field in fields:
             values = self._column(found[field.name], field, path) if field.name in found.column_names else None
             if field.name in ("id", "language") and (values is None or values.null_count):
                 given = self._given(field.name, first, found.num_rows)
@@ -85,7 +89,7 @@ class OpenedSet:
             if values is None:
                 raise UserError(f"{path} has no column '{field.name}'; it has {', '.join(found.column_names)}")
             columns.append(values)
-        return pa.Table.from_arrays(columns, schema=self.schema)
+        return pa.Table.from_arrays(columns, schema=pa.schema(fields, self.schema.metadata))
 
     def _given(self, name: str, first: int, rows: int) -> pa.Array:
         """Return the ids, or the languages, of rows that have none of their own."""

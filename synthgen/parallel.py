@@ -30,7 +30,7 @@ class Workers:
 
     def __init__(self, processes: int = 1) -> None:
         """Start none yet."""
-        self._processes = processes
+        self.processes = processes
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Workers:
@@ -46,16 +46,16 @@ class Workers:
 
     def map(self, function: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
         """Yield the function's results in the items' order; function and items must be ones that can be sent."""
-        if self._processes < 2:
+        if self.processes < 2:
             yield from map(function, items)
             return
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._processes, mp_context=context)
+            self._pool = ProcessPoolExecutor(self.processes, mp_context=context)
         waiting: deque[Future[Found]] = deque()
         for item in items:
             waiting.append(self._pool.submit(function, item))
-            if len(waiting) >= _WAITING_EACH * self._processes:
+            if len(waiting) >= _WAITING_EACH * self.processes:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -7,8 +7,9 @@ filters before left it. Memory holds the verdicts of dropped rows, one bit a row
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -18,8 +19,11 @@ import pyarrow as pa
 
 from synthgen import console
 from synthgen.dataset import ROWS_PER_GROUP, Rejection
-from synthgen.filters.base import Edit, Filter, Found, SetFilter, Verdict
-from synthgen.filters.screen import objections
+from synthgen.errors import UserError
+from synthgen.filters.base import Edit, Filter, Found, RowFilter, SetFilter, Verdict
+from synthgen.filters.hashes import value_hashes
+from synthgen.filters.pairs import sharing
+from synthgen.filters.screen import judged, objections
 from synthgen.formats.base import Row
 from synthgen.opened import OpenedSet
 from synthgen.parallel import Workers
@@ -61,10 +65,8 @@ class Sieve:
     def tables(self) -> Iterator[tuple[int, pa.Table]]:
         """Yield all rows as edited tables, each with the number of its first row; the edits are counted anew."""
         self.edited = {edit.name: 0 for edit in self.edits}
-        first = 0
-        for table in self.opened.tables():
+        for first, table in self._numbered(self.opened.tables()):
             yield first, self._edit(table) if self.edits else table
-            first += table.num_rows
 
     def batches(self) -> Iterator[tuple[Numbers, list[Row]]]:
         """Yield the rows that stay with their numbers."""
@@ -85,17 +87,20 @@ class Sieve:
 
     def pick(self, numbers: Numbers) -> Iterator[tuple[int, Row]]:
         """Yield the rows with these ascending numbers."""
-        for first, table in self.tables():
-            here = numbers[np.searchsorted(numbers, first) : np.searchsorted(numbers, first + table.num_rows)]
-            if len(here):
-                yield from zip(here.tolist(), table.take(here - first).to_pylist(), strict=True)
+        for here, table in _taken(numbers, self.tables()):
+            yield from zip(here, table.to_pylist(), strict=True)
+
+    def pick_ids(self, numbers: Numbers) -> Iterator[tuple[int, str]]:
+        """Yield the ids of the rows with these ascending numbers; no other column is read."""
+        for here, table in _taken(numbers, self._numbered(self.opened.tables(columns=("id",)))):
+            yield from zip(here, table["id"].to_pylist(), strict=True)
 
     def kept(self, labels: Counter[str]) -> Iterator[pa.Table]:
         """Yield the rows that stay as tables of 10,000, counting their labels."""
         waiting = self.opened.schema.empty_table()
         for first, table in self.tables():
             staying = table.filter(self.stays[first : first + table.num_rows])
-            labels.update(map(self.opened.format.cell, staying.select(self._short()).to_pylist()))
+            labels.update(self._cells(staying))
             waiting = pa.concat_tables([waiting, staying])
             while waiting.num_rows >= ROWS_PER_GROUP:
                 yield waiting.slice(0, ROWS_PER_GROUP)
@@ -108,16 +113,27 @@ class Sieve:
             stage, verdict = self.dropped[number]
             yield Rejection(row["id"], verdict.reason, stage, verdict.evidence, row)
 
+    def _numbered(self, tables: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
+        first = 0
+        for table in tables:
+            yield first, table
+            first += table.num_rows
+
     def _staying(self) -> Iterator[tuple[Numbers, pa.Table]]:
         for first, table in self.tables():
             stays = self.stays[first : first + table.num_rows]
             if stays.any():
                 yield np.flatnonzero(stays) + first, table if stays.all() else table.filter(stays)
 
-    def _short(self) -> list[str]:
-        """Return the columns that may say something of the label."""
+    def _cells(self, table: pa.Table) -> Counter[str]:
+        """Return how many of a table's rows are in each cell; where labels are plain values, each is looked at once."""
         format_ = self.opened.format
-        return [column for column in format_.columns if column not in format_.text_columns]
+        short = table.select([column for column in format_.columns if column not in format_.text_columns])
+        if len(short.column_names) > 1 or pa.types.is_nested(short.schema[0].type):
+            return Counter(map(format_.cell, short.to_pylist()))
+        counted = short.column(0).value_counts()
+        labels = pa.table([counted.field("values")], short.column_names).to_pylist()
+        return Counter(dict(zip(map(format_.cell, labels), counted.field("counts").to_pylist(), strict=True)))
 
     def _edit(self, table: pa.Table) -> pa.Table:
         rows = table.to_pylist()
@@ -128,14 +144,20 @@ class Sieve:
         return pa.Table.from_pylist(rows, schema=table.schema)
 
 
-def sift(opened: OpenedSet, filters: Sequence[Filter], edits: tuple[Edit, ...], processes: int = 1) -> Sieve:
+def workers_for(opened: OpenedSet, processes: int) -> Workers:
+    """Return workers in so many processes; a small set is not worth starting any."""
+    return Workers(processes if opened.rows >= _WORTH_PROCESSES else 1)
+
+
+def sift(
+    opened: OpenedSet, filters: Sequence[Filter], edits: tuple[Edit, ...], workers: Workers | None = None
+) -> Sieve:
     """Return the set with the rows that go: each dropped by the first filter that objects, later ones do not see it.
 
-    Filters that compare rows read them in so many `processes`; a small set is not worth starting any.
+    Filters that compare rows, or that judge them by nothing else, let the `workers` read them.
     """
-    workers = Workers(processes if opened.rows >= _WORTH_PROCESSES else 1)
-    sieve = Sieve(opened, edits, np.ones(opened.rows, dtype=np.bool_), {}, {}, workers)
-    with workers, console.progress() as bar:
+    sieve = Sieve(opened, edits, np.ones(opened.rows, dtype=np.bool_), {}, {}, workers or Workers())
+    with console.progress() as bar:
         for compares, group in groupby(filters, key=lambda each: isinstance(each, SetFilter)):
             together = list(group)
             if compares:
@@ -151,6 +173,21 @@ def sift(opened: OpenedSet, filters: Sequence[Filter], edits: tuple[Edit, ...], 
     return sieve
 
 
+def refuse_repeated_ids(opened: OpenedSet) -> None:
+    """Raise UserError when two rows have one id: verdicts and fingerprints name rows by it."""
+    hashes = np.concatenate([value_hashes(table["id"]) for table in opened.tables(columns=("id",))])
+    _, places = sharing(hashes, np.arange(len(hashes)))
+    seen: dict[str, int] = {}
+    sieve = Sieve(opened, (), np.ones(opened.rows, dtype=np.bool_), {}, {})
+    for number, row_id in sieve.pick_ids(np.sort(places).astype(np.int64)):
+        if row_id in seen:
+            raise UserError(
+                f"rows {seen[row_id]} and {number} of {opened.name} have the same id '{row_id}'; ids tell rows apart: "
+                "make them unique, or leave the column out and rows are numbered"
+            )
+        seen[row_id] = number
+
+
 def _compare(sieve: Sieve, filter_: Any) -> None:  # noqa: ANN401 - a SetFilter
     verdicts = list(filter_.judge_set(sieve)) if sieve.stays.any() else []
     for number, verdict in verdicts:
@@ -158,8 +195,25 @@ def _compare(sieve: Sieve, filter_: Any) -> None:  # noqa: ANN401 - a SetFilter
 
 
 def _judge(sieve: Sieve, filters: Sequence[Filter]) -> Iterator[int]:
-    """Give each batch to one filter after the other; yield how far the set is."""
-    for numbers, rows in sieve.batches():
-        for place, objection in objections(filters, [(row["id"], row) for row in rows]).items():
+    """Give each table to one filter after the other; yield how far the set is."""
+    alone = [each for each in filters if isinstance(each, RowFilter)]
+    alone = alone if list(filters[: len(alone)]) == alone else []
+    rest = filters[len(alone) :]
+    for numbers, (found, counts) in sieve.mapped(partial(judged, alone)) if alone else ():
+        for filter_, counted in zip(alone, counts, strict=True):
+            filter_.counts.update(counted)
+        for place, objection in found.items():
             sieve.drop(int(numbers[place]), *objection)
         yield int(numbers[-1]) + 1
+    for numbers, rows in sieve.batches() if rest else ():
+        for place, objection in objections(rest, [(row["id"], row) for row in rows]).items():
+            sieve.drop(int(numbers[place]), *objection)
+        yield int(numbers[-1]) + 1
+
+
+def _taken(numbers: Numbers, tables: Iterable[tuple[int, pa.Table]]) -> Iterator[tuple[list[int], pa.Table]]:
+    """Yield the rows with these ascending numbers, and the numbers, of tables that come with their first number."""
+    for first, table in tables:
+        here = numbers[np.searchsorted(numbers, first) : np.searchsorted(numbers, first + table.num_rows)]
+        if len(here):
+            yield here.tolist(), table.take(here - first)

@@ -5,10 +5,12 @@ A filter keeps a row or drops it with a short reason and never changes it; an ed
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -115,6 +117,9 @@ class SetRows(Protocol):
     def pick(self, numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, Row]]:
         """Yield the rows with these numbers, which are ascending."""
 
+    def pick_ids(self, numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, str]]:
+        """Yield the ids of the rows with these numbers, which are ascending."""
+
 
 @runtime_checkable
 class SetFilter(Filter, Protocol):
@@ -158,6 +163,29 @@ class BaseFilter:
 
     def close(self) -> None:
         """Nothing to free."""
+
+
+class RowFilter(BaseFilter):
+    """A filter that knows its settings and the row, nothing else: copies of it may judge a set in several processes.
+
+    What it counts beside its verdicts is in `counts`, which are added up.
+    """
+
+    name: str
+
+    def __init__(self) -> None:
+        """Count nothing yet."""
+        self.counts: Counter[str] = Counter()
+
+    def clears(self, table: pa.Table) -> npt.NDArray[np.bool_]:
+        """Return which of a table's rows may stay for certain, so that `judge` need not be asked about them."""
+        return np.zeros(table.num_rows, dtype=np.bool_)
+
+    def copied(self) -> Self:
+        """Return a copy that has counted nothing."""
+        other = copy(self)
+        other.counts = Counter()
+        return other
 
 
 class Edit(Protocol):

@@ -6,19 +6,18 @@ of one premise or passage are compared by the rest alone.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA
 
-from synthgen.filters.wording import words
+from synthgen.filters.hashes import value_hashes
+from synthgen.filters.wording import Hashes, mixed, words
 from synthgen.formats.base import Format
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.span import SpanFormat
@@ -65,27 +64,21 @@ def compared_texts(format_: Format, row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(row[column] for column in format_.text_columns)
 
 
-def columns_of_texts(format_: Format, table: pa.Table) -> list[list[str]]:
-    """Return the `compared_texts` of a table's rows as columns, `[field][row]`."""
+def columns_of_texts(format_: Format, table: pa.Table) -> list[pa.Array]:
+    """Return the `compared_texts` of a table's rows as columns."""
     if isinstance(format_, TagsFormat | ChoiceFormat):
-        return [
-            list(column) for column in zip(*(compared_texts(format_, row) for row in table.to_pylist()), strict=True)
-        ]
-    return [table[column].to_pylist() for column in format_.text_columns]
+        columns = zip(*(compared_texts(format_, row) for row in table.to_pylist()), strict=True)
+        return [pa.array(column, pa.string()) for column in columns]
+    return [table[column].combine_chunks() for column in format_.text_columns]
 
 
-def ranks(table: pa.Table) -> npt.NDArray[np.uint64]:
+def ranks(table: pa.Table) -> Hashes:
     """Return a hash of what each row says, its id apart: of several duplicates the least stays, wherever it stood."""
-    columns = [_cells(table[name]) for name in sorted(table.column_names) if name != "id"]
-    contents = ("\x1f".join(row).encode("utf-8", "surrogatepass") for row in zip(*columns, strict=True))
-    joined = b"".join([hashlib.blake2b(content, digest_size=8).digest() for content in contents])
-    return np.frombuffer(joined, dtype=">u8").astype(np.uint64)
-
-
-def _cells(column: pa.ChunkedArray) -> Iterable[str]:
-    """Return a column's values as texts."""
-    values = column.to_pylist()
-    return values if pa.types.is_string(column.type) and not column.null_count else map(repr, values)
+    found = np.zeros(table.num_rows, dtype=np.uint64)
+    for name in sorted(table.column_names):
+        if name != "id":
+            found = mixed(found + value_hashes(table[name]))
+    return found
 
 
 def answers(format_: Format, row: Mapping[str, Any]) -> tuple[str, ...]:

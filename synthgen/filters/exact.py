@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from synthgen.filters.base import BaseFilter, SetRows, Verdict
 from synthgen.filters.comparison import columns_of_texts, compared_texts, ranks
+from synthgen.filters.hashes import equal_text_hashes, normalised
 from synthgen.filters.index import Blob, HashIndex
+from synthgen.filters.pairs import sharing
+from synthgen.filters.wording import Hashes, mixed
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 
@@ -26,8 +27,7 @@ def digest(texts: Iterable[str]) -> bytes:
     >>> digest(["It  RAINS.", "Wet"]) == digest(["it rains.", "wet "])
     True
     """
-    plain = [text if text.isascii() else unicodedata.normalize("NFKC", text) for text in texts]
-    key = "\x1f".join([" ".join(text.casefold().split()) for text in plain])
+    key = "\x1f".join(map(normalised, texts))
     return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
@@ -65,18 +65,23 @@ class ExactDuplicates(BaseFilter):
     def judge_set(self, rows: SetRows) -> Iterator[tuple[int, Verdict]]:
         """Yield number and verdict of every row but one of each group of duplicates; that of least `ranks` stays."""
         parts = [(numbers, *found) for numbers, found in rows.mapped(partial(_digested, self._format))]
-        numbers, ranks_, digests = (np.concatenate(part) for part in zip(*parts, strict=True))
-        order = np.lexsort((numbers, ranks_, digests[:, 1], digests[:, 0]))
-        digests, numbers = digests[order], numbers[order]
-        repeats = np.concatenate(([False], (digests[1:] == digests[:-1]).all(axis=1)))
+        numbers, ranks_, keys, more = (np.concatenate(part) for part in zip(*parts, strict=True))
+        _, shared = sharing(keys, np.arange(len(keys)))
+        numbers, ranks_, keys, more = (values[shared] for values in (numbers, ranks_, keys, more))
+        order = np.lexsort((numbers, ranks_, more, keys))
+        numbers, keys, more = numbers[order], keys[order], more[order]
+        repeats = np.zeros(len(keys), dtype=np.bool_)
+        repeats[1:] = (keys[1:] == keys[:-1]) & (more[1:] == more[:-1])
         first = np.maximum.accumulate(np.where(repeats, 0, np.arange(len(repeats))))
         gone, kept = numbers[repeats], numbers[first[repeats]]
-        ids = {number: row["id"] for number, row in rows.pick(np.unique(kept))}
+        ids = dict(rows.pick_ids(np.unique(kept)))
         for number, stays in zip(gone.tolist(), kept.tolist(), strict=True):
             yield number, Verdict(REASON, ids[stays])
 
 
-def _digested(format_: Format, table: pa.Table) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """Return the ranks (rows,) and the digests (rows, 2) of a table's rows."""
-    digests = b"".join(map(digest, zip(*columns_of_texts(format_, table), strict=True)))
-    return ranks(table), np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2)
+def _digested(format_: Format, table: pa.Table) -> tuple[Hashes, Hashes, Hashes]:
+    """Return the ranks of a table's rows, and the two halves of what is equal for rows with equal texts."""
+    found = np.zeros((2, table.num_rows), dtype=np.uint64)
+    for column in columns_of_texts(format_, table):
+        found = mixed(found + equal_text_hashes(column))
+    return ranks(table), *found

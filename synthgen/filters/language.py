@@ -9,14 +9,13 @@ is asked only about texts that the first doubts, so that it costs little. Both w
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
-from synthgen.filters.base import TEXTS_HELD, BaseFilter, Verdict
+from synthgen.filters.base import TEXTS_HELD, RowFilter, Verdict
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -49,7 +48,7 @@ class LanguageSettings:
     confirm_below: float = CONFIRM_BELOW
 
 
-class Language(BaseFilter):
+class Language(RowFilter):
     """Drops a row one of whose texts is in another language than the set's.
 
     Texts of less than five words are judged together, as one. `facts` says how many rows were long enough at all.
@@ -59,8 +58,8 @@ class Language(BaseFilter):
 
     def __init__(self, format_: Format, language: str, settings: LanguageSettings | None = None) -> None:
         """Expect `language`, unless a row names its own."""
+        super().__init__()
         self._format, self._language, self._settings = format_, language, settings or LanguageSettings()
-        self.counts: Counter[str] = Counter()
 
     def judge(self, row_id: str, row: Row) -> Verdict | None:
         """Return a verdict with the text's language as the first model has it, and both models' numbers."""

@@ -20,7 +20,7 @@ from synthgen.filters.base import BaseFilter, SetRows, Verdict
 from synthgen.filters.comparison import Entry, NearSettings, columns_of_texts, ranks, row_likeness
 from synthgen.filters.index import Blob, HashIndex
 from synthgen.filters.pairs import KeySpool, Pairs
-from synthgen.filters.sketch import row_keys
+from synthgen.filters.sketch import array_row_keys, row_keys
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 
@@ -43,7 +43,7 @@ class NearDuplicates(BaseFilter):
         """Sketch several rows at once; `remember` needs a row's sketch after `judge`."""
         entries = [Entry.of(self._format, row_id, row) for row_id, row in rows]
         keys = row_keys(list(zip(*(entry.texts for entry in entries), strict=True)))
-        self._prepared = {entry.row_id: (entry, own) for entry, own in zip(entries, keys, strict=True)}
+        self._prepared = {entry.row_id: (entry, own) for entry, own in zip(entries, keys.T, strict=True)}
 
     def judge(self, row_id: str, row: Row) -> Verdict | None:
         """Return a verdict with the nearest kept row, how near it is, and by which measure."""
@@ -135,5 +135,5 @@ class _Entries:
 
 
 def _sketched(format_: Format, table: pa.Table) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """Return the ranks and the keys of a table's rows."""
-    return ranks(table), row_keys(columns_of_texts(format_, table))
+    """Return the ranks (rows,) and the keys (keys a row, rows) of a table's rows."""
+    return ranks(table), array_row_keys(columns_of_texts(format_, table))

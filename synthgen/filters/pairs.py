@@ -68,10 +68,10 @@ class KeySpool:
         self._folder.cleanup()
 
     def add(self, numbers: Numbers, ranks: _Packed, keys: _Packed) -> None:
-        """Write the keys (rows, keys a row) of rows with these numbers and hashes of what they say."""
+        """Write the keys (keys a row, rows) of rows with these numbers and hashes of what they say."""
         folder = Path(self._folder.name)
-        self._columns = self._columns or [(folder / str(column)).open("w+b") for column in range(keys.shape[1])]
-        for file, column in zip(self._columns, np.ascontiguousarray(keys.T), strict=True):
+        self._columns = self._columns or [(folder / str(column)).open("w+b") for column in range(len(keys))]
+        for file, column in zip(self._columns, keys, strict=True):
             file.write(column.tobytes())
         self._parts.append(numbers)
         self._rank_parts.append(ranks)
@@ -95,32 +95,36 @@ class KeySpool:
             file.flush()
             keys = np.fromfile(file.name, dtype=np.uint64)
             here = stays & (keys != 0)
-            more, more_is_cut = _sharing(keys[here], self._place[here])
+            more, more_is_cut = _pairs(*sharing(keys[here], self._place[here]))
             found, is_cut = np.union1d(found, more), is_cut | more_is_cut
         return Pairs(found, is_cut)
 
 
-def _sharing(keys: _Packed, places: Numbers) -> tuple[_Packed, bool]:
-    """Return the pairs of places with equal keys, packed as (larger << 32 | smaller), and whether some are left out.
+def sharing(keys: _Packed, places: Numbers) -> tuple[_Packed, _Packed]:
+    """Return those places whose keys others have too, by key, then place, each with what is left of its key.
 
-    Of each key the upper bits are kept and the place is put below them, so that sorting plain numbers brings the rows
-    of a key together, by place. Two keys in millions may so become one; rows are compared before anything is decided.
+    Of each key the upper bits are kept and the place is put below them, so that sorting plain numbers brings the places
+    of a key together. Two keys in millions may so become one; the caller compares before it decides anything.
     """
     if not len(keys):
-        return np.empty(0, dtype=np.uint64), False
+        return keys, keys
     bits = np.uint64(int(places.max()).bit_length())
     entries = (keys >> bits << bits) | places.astype(np.uint64)
     entries.sort()
     tags = entries >> bits
-    shared = np.flatnonzero(tags[1:] == tags[:-1])
-    shared = np.union1d(shared, shared + 1)
-    tags, places_ = tags[shared], entries[shared] & ((np.uint64(1) << bits) - np.uint64(1))
+    is_next = tags[1:] == tags[:-1]
+    shared = np.flatnonzero(np.append(is_next, False) | np.insert(is_next, 0, False))
+    return tags[shared], entries[shared] & ((np.uint64(1) << bits) - np.uint64(1))
+
+
+def _pairs(tags: _Packed, places: _Packed) -> tuple[_Packed, bool]:
+    """Return the pairs of places with equal tags, packed as (larger << 32 | smaller), and whether some are left out."""
     found = [np.empty(0, dtype=np.uint64)]
     for step in range(1, NEIGHBOURS + 1):
         equal = tags[step:] == tags[:-step]
         if not equal.any():
             break
-        found.append((places_[step:][equal] << _SECOND) | places_[:-step][equal])
+        found.append((places[step:][equal] << _SECOND) | places[:-step][equal])
     return np.concatenate(found), bool((tags[NEIGHBOURS + 1 :] == tags[: -NEIGHBOURS - 1]).any())
 
 

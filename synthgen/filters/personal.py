@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from synthgen.filters.base import BaseFilter, Verdict
+from synthgen.filters.base import RowFilter, Verdict
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -94,15 +93,15 @@ KINDS: dict[str, tuple[re.Pattern[str], Callable[[str], bool]]] = {
 """What is looked for, in order: the pattern, and what confirms it."""
 
 
-class PersonalData(BaseFilter):
+class PersonalData(RowFilter):
     """Drops rows that hold personal data; `facts` counts them by kind. The evidence shows the kind, not the value."""
 
     name = "personal"
 
     def __init__(self, format_: Format) -> None:
         """Judge all texts of a row."""
+        super().__init__()
         self._format = format_
-        self.counts: Counter[str] = Counter()
 
     def judge(self, row_id: str, row: Row) -> Verdict | None:
         """Return a verdict naming the first kind of personal data found and the text it stands in."""

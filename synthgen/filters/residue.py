@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from synthgen.filters.base import TEXTS_HELD, BaseFilter, Verdict
+from synthgen.filters.base import TEXTS_HELD, RowFilter, Verdict
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -79,27 +79,29 @@ _RULES = (
 )
 
 
-class Residue(BaseFilter):
+class Residue(RowFilter):
     """Drops rows in which a model refuses, remains of a template stand, or the prompt's own sentences come back."""
 
     name = "residue"
 
     def __init__(self, format_: Format, prompt: str = "") -> None:
         """Judge all texts of a row; `prompt` is the text of the task's prompt file, where it is known."""
+        super().__init__()
         self._format = format_
         self._prompt = frozenset(_runs(prompt))
-        self._fault = lru_cache(TEXTS_HELD)(self._find_fault)
 
     def judge(self, row_id: str, row: Row) -> Verdict | None:
         """Return the first rule that a text breaks, with the words that show it."""
         for path, text in row_texts(self._format, row).items():
-            if found := self._fault(text):
+            if found := _fault(text, self._prompt):
                 return Verdict(found[0], f"{path}: {found[1]}")
         return None
 
-    def _find_fault(self, text: str) -> tuple[str, str] | None:
-        copied = next((run for run in _runs(text) if run in self._prompt), None)
-        return residue(text) or (("prompt leakage", copied) if copied else None)
+
+@lru_cache(TEXTS_HELD)
+def _fault(text: str, prompt: frozenset[str]) -> tuple[str, str] | None:
+    copied = next((run for run in _runs(text) if run in prompt), None)
+    return residue(text) or (("prompt leakage", copied) if copied else None)
 
 
 def residue(text: str) -> tuple[str, str] | None:

@@ -6,10 +6,14 @@ they are made, some at a time, each given those kept before it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
-from synthgen.filters.base import Filter, SetFilter, Verdict
+import numpy as np
+import pyarrow as pa
+
+from synthgen.filters.base import Filter, RowFilter, SetFilter, Verdict
 from synthgen.formats.base import Row
 
 Objection = tuple[str, Verdict]
@@ -24,6 +28,18 @@ def objections(filters: Sequence[Filter], rows: Sequence[tuple[str, Row]]) -> di
         verdicts = filter_.judge_many([rows[place] for place in left]) if left else []
         found |= {place: (filter_.name, each) for place, each in zip(left, verdicts, strict=True) if each is not None}
     return found
+
+
+def judged(filters: Sequence[RowFilter], table: pa.Table) -> tuple[dict[int, Objection], list[Counter[str]]]:
+    """Return the `objections` to a table's rows, by place, and what each filter counted: copies judge."""
+    own = [filter_.copied() for filter_ in filters]
+    cleared = np.ones(table.num_rows, dtype=np.bool_)
+    for filter_ in reversed(own):
+        cleared &= filter_.clears(table) if cleared.any() else False
+    left = np.flatnonzero(~cleared)
+    rows = (table.take(left) if cleared.any() else table).to_pylist()
+    found = objections(own, [(row["id"], row) for row in rows])
+    return {int(left[place]): each for place, each in found.items()}, [filter_.counts for filter_ in own]
 
 
 class Screen:

@@ -112,7 +112,7 @@ class SemanticDuplicates(BaseFilter):
 def _read(format_: Format, table: pa.Table) -> tuple[npt.NDArray[np.uint64], list[list[str]], list[Entry]]:
     """Return the ranks, the columns of texts and the entries of a table's rows."""
     entries = [Entry.of(format_, row["id"], row) for row in table.to_pylist()]
-    return ranks(table), columns_of_texts(format_, table), entries
+    return ranks(table), [column.to_pylist() for column in columns_of_texts(format_, table)], entries
 
 
 def _by_rank(parts: Sequence[tuple[Any, ...]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

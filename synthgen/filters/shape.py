@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from synthgen.filters.base import TEXTS_HELD, BaseFilter, Verdict
+from synthgen.filters.base import TEXTS_HELD, RowFilter, Verdict
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -40,13 +40,14 @@ class ShapeLimits:
     max_repeated_phrases: int = 3
 
 
-class Shape(BaseFilter):
+class Shape(RowFilter):
     """Drops rows that break the format, are too short or long, hold control characters, or repeat themselves."""
 
     name = "shape"
 
     def __init__(self, format_: Format, limits: ShapeLimits | None = None) -> None:
         """Judge all texts of a row."""
+        super().__init__()
         self._format, self._limits = format_, limits or ShapeLimits()
         self._min_words = self._limits.min_words if format_.name in ("pair", "span") else 0
 

@@ -14,8 +14,9 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from synthgen.filters.wording import mixed, word_hashes
+from synthgen.filters.wording import array_word_hashes, mixed, word_hashes
 
 ROWS_PER_BAND = 4
 BANDS, BANDS_OF_ONE_TEXT = 12, 32
@@ -36,12 +37,19 @@ _ELEMENTS_AT_ONCE = 1 << 16
 
 
 def row_keys(texts: Sequence[Sequence[str]]) -> Keys:
-    """Return the keys (rows, keys a row) of rows given as columns of texts, `texts[field][row]`; 0 is no key."""
-    hashes, ends = word_hashes([text for column in texts for text in column])
-    keys = _band_keys(hashes, ends, len(texts))
-    if len(texts) > 1:
-        keys = np.concatenate((keys, _one_edit_keys(hashes, ends, len(texts))))
-    return np.ascontiguousarray(keys.T)
+    """Return the keys (keys a row, rows) of rows given as columns of texts, `texts[field][row]`; 0 is no key."""
+    return _keys(*word_hashes([text for column in texts for text in column]), len(texts))
+
+
+def array_row_keys(texts: Sequence[pa.Array]) -> Keys:
+    """Return the `row_keys` of rows given as columns."""
+    return _keys(*array_word_hashes(pa.concat_arrays(texts)), len(texts))
+
+
+def _keys(hashes: Keys, ends: _Places, fields: int) -> Keys:
+    """Return the keys of rows whose texts, one field after the other, have these words."""
+    keys = _band_keys(hashes, ends, fields)
+    return np.concatenate((keys, _one_edit_keys(hashes, ends, fields))) if fields > 1 else keys
 
 
 def _band_keys(hashes: Keys, ends: _Places, fields: int) -> Keys:
@@ -96,26 +104,38 @@ def _shingles(hashes: Keys, ends: _Places) -> tuple[_Hashes, _Places]:
 
 
 def _minhashes(shingles: _Hashes, offsets: _Places, functions: int) -> _Hashes:
-    """Return the sketches (functions, texts): for each hash function the least value over the text's shingles."""
+    """Return the sketches (functions, texts): for each hash function the least value over the text's shingles.
+
+    Texts of like length are taken together; the shorter repeat their last shingle, which changes no least value.
+    """
     lengths = np.diff(offsets)
     result = np.empty((functions, len(lengths)), dtype=np.uint32)
-    order = np.argsort(lengths, kind="stable")
-    bounds = np.flatnonzero(np.diff(lengths[order], prepend=-1, append=-1))
+    rounded = _rounded(lengths)
+    order = np.argsort(rounded, kind="stable")
+    bounds = np.flatnonzero(np.diff(rounded[order], prepend=-1, append=-1))
     for first, last in pairwise(bounds):
-        length = int(lengths[order[first]])
+        length = int(rounded[order[first]])
         step = max(1, _ELEMENTS_AT_ONCE // length)
         for at in range(first, last, step):
             rows = order[at : min(at + step, last)]
-            result[:, rows] = _least(shingles[offsets[rows] + np.arange(length)[:, None]], functions)
+            places = offsets[rows] + np.minimum(np.arange(length)[:, None], lengths[rows] - 1)
+            result[:, rows] = _least(shingles[places], functions)
     return result
 
 
+def _rounded(lengths: _Places) -> _Places:
+    """Return numbers no smaller, but few different ones: four between any two powers of two."""
+    bits = np.maximum(np.frexp(lengths)[1] - 3, 1)
+    return np.asarray(((lengths - 1 >> bits) + 1) << bits)
+
+
 def _least(shingles: _Hashes, functions: int) -> _Hashes:
-    """Return the least value of each hash function over shingles (shingles, texts)."""
-    if shingles.size <= 256:
-        return np.asarray((shingles * _MULTIPLY[:functions, None, None]).min(axis=1))
-    product, least = np.empty_like(shingles), np.empty((functions, shingles.shape[1]), dtype=np.uint32)
-    for row, factor in zip(least, _MULTIPLY, strict=False):
-        np.multiply(shingles, factor, out=product)
-        np.minimum.reduce(product, axis=0, out=row)
+    """Return the least value of each hash function over shingles (shingles, texts), several functions at once."""
+    least = np.empty((functions, shingles.shape[1]), dtype=np.uint32)
+    at_once = max(1, _ELEMENTS_AT_ONCE // shingles.size)
+    product = np.empty((min(at_once, functions), *shingles.shape), dtype=np.uint32)
+    for at in range(0, functions, at_once):
+        factors = _MULTIPLY[at : min(at + at_once, functions), None, None]
+        here = np.multiply(shingles, factors, out=product[: len(factors)])
+        np.minimum.reduce(here, axis=1, out=least[at : at + at_once])
     return least

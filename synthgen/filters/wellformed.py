@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from synthgen.filters.base import BaseFilter, Subject, Verdict
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synthgen.filters.base import RowFilter, Subject, Verdict
 from synthgen.formats.base import Row
+from synthgen.formats.pair import PairFormat
+
+_MOST_CHARACTERS = 3
+"""To so many a character becomes when case is folded (Unicode's full case folding)."""
 
 
-class WellFormed(BaseFilter):
+class WellFormed(RowFilter):
     """Drops rows with a missing value and rows that break their format."""
 
     name = "format"
 
     def __init__(self, subject: Subject) -> None:
         """Judge by the set's format."""
+        super().__init__()
         self._format = subject.format
 
     def judge(self, row_id: str, row: Row) -> Verdict | None:
@@ -22,3 +32,18 @@ class WellFormed(BaseFilter):
                 return Verdict("format", f"no {column}")
         fault = self._format.check(row)
         return Verdict("format", fault) if fault else None
+
+    def clears(self, table: pa.Table) -> npt.NDArray[np.bool_]:
+        """Return the pairs of two texts with letters, which length alone tells apart, and a label in range."""
+        if not isinstance(self._format, PairFormat) or any(table[name].null_count for name in self._format.columns):
+            return super().clears(table)
+        labels = table["label"].to_numpy()
+        clear = (labels >= 0) & (labels < len(self._format.labels))
+        sizes = []
+        for field in self._format.fields:
+            clear &= pc.match_substring_regex(table[field], r"[\pL\pN]").to_numpy()
+            sizes.append(pc.utf8_length(table[field]).to_numpy())
+        plain = np.logical_and.reduce([pc.string_is_ascii(table[field]).to_numpy() for field in self._format.fields])
+        times = np.where(plain, 1, _MOST_CHARACTERS)
+        differ = np.maximum(*sizes) > times * np.minimum(*sizes)
+        return np.asarray(clear & differ)

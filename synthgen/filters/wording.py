@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synthgen.columns import changed, joined, sizes
 
 Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
@@ -35,7 +39,8 @@ _SPACELESS = (
 """Thai and Lao, Burmese, Khmer, kana, Han: scripts without spaces between words, whose letters each count as a word."""
 _FOLDING = _Folding()
 _ASCII = bytes(ord(_FOLDING[code]) if code < 128 else code for code in range(256))
-_MASKS = np.array([(1 << 8 * count) - 1 for count in range(9)], dtype=np.uint64)
+MASKS = np.array([(1 << 8 * count) - 1 for count in range(9)], dtype=np.uint64)
+"""What keeps the first so many of eight bytes."""
 _LONGER = np.uint64(0x9E3779B97F4A7C15)
 _EMPTY = np.uint64(0x2545F4914F6CDD1D)
 
@@ -57,21 +62,41 @@ def word_hashes(texts: Sequence[str]) -> tuple[Hashes, Places]:
     A text without words has one, the empty one. Words are read eight bytes at a time.
     """
     encoded = [(text if text.isascii() else words(text)).encode("utf-8", "surrogatepass") for text in texts]
-    joined = b" ".join(encoded).translate(_ASCII) + b" " * 9
-    data = np.frombuffer(joined, dtype=np.uint8, count=len(joined) - 8)
+    return _hashed(b" ".join(encoded), np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded)))
+
+
+def array_word_hashes(texts: pa.Array) -> tuple[Hashes, Places]:
+    """Return the `word_hashes` of an array of texts; those in ASCII never become Python objects."""
+    plain = folded(texts, words)
+    return _hashed(joined(plain, " "), sizes(plain))
+
+
+def folded(texts: pa.Array, fold: Callable[[str], str]) -> pa.Array:
+    """Return the texts, those that are not all ASCII changed by a function."""
+    return changed(texts, pc.invert(pc.string_is_ascii(texts)), fold)
+
+
+def _hashed(text: bytes, of_texts: Places) -> tuple[Hashes, Places]:
+    """Return the `word_hashes` of texts of these sizes that stand in one, a space between any two."""
+    letters = text.translate(_ASCII) + b" " * 9
+    data = np.frombuffer(letters, dtype=np.uint8, count=len(letters) - 8)
     borders = np.flatnonzero(np.diff(data != 32, prepend=False, append=False))
     starts, lengths = borders[0::2], borders[1::2] - borders[0::2]
-    eights = np.ndarray((len(data),), dtype="<u8", buffer=joined, strides=(1,))
-    hashes = mixed(eights[starts] & _MASKS[np.minimum(lengths, 8)])
+    eights = eights_of(letters)
+    hashes = mixed(eights[starts] & MASKS[np.minimum(lengths, 8)])
     longer = np.flatnonzero(lengths > 8)
     done = 8
     while len(longer):
-        chunk = eights[starts[longer] + done] & _MASKS[np.minimum(lengths[longer] - done, 8)]
+        chunk = eights[starts[longer] + done] & MASKS[np.minimum(lengths[longer] - done, 8)]
         hashes[longer] = mixed(hashes[longer] * _LONGER + chunk)
         done += 8
         longer = longer[lengths[longer] > done]
-    text_ends = np.cumsum(np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded)) + 1) - 1
-    return _with_empty(hashes, np.searchsorted(starts, text_ends))
+    return _with_empty(hashes, np.searchsorted(starts, np.cumsum(of_texts + 1) - 1))
+
+
+def eights_of(data: bytes) -> Hashes:
+    """Return the eight bytes from each place on as a number; the last seven places have none."""
+    return np.ndarray((len(data) - 7,), dtype="<u8", buffer=data, strides=(1,))
 
 
 def _with_empty(hashes: Hashes, ends: Places) -> tuple[Hashes, Places]:

@@ -65,7 +65,7 @@ def test_the_result_does_not_depend_on_the_number_of_processes(tmp_path: Path, m
     rows = rows_of(60)
     rows += [{**row, "premise": f"{row['premise']} indeed"} for row in rows[::2]] + rows[:10]
     source = folder_of(tmp_path / "in", rows)
-    (tmp_path / "f.toml").write_text("[exact]\n[near]\n")
+    (tmp_path / "f.toml").write_text("[shape]\n[language]\n[exact]\n[near]\n")
     made = [
         run_filters(
             source, out=tmp_path / f"{processes}", origin="real", filters=tmp_path / "f.toml", processes=processes
@@ -74,6 +74,9 @@ def test_the_result_does_not_depend_on_the_number_of_processes(tmp_path: Path, m
     ]
     assert made[0].content_hash == made[1].content_hash
     assert made[0].rejected == made[1].rejected == {"near duplicate": 30, "exact duplicate": 10}
+    assert made[0].checks == made[1].checks
+    assert made[0].checks["language"]["rows_judged"] == len(rows)
+    assert made[0].files == made[1].files
     with pytest.raises(UserError, match="processes = 0 is less than 1"):
         run_filters(source, out=tmp_path / "0", origin="real", processes=0)
 
@@ -156,6 +159,8 @@ def test_bad_folders_are_one_clear_line_and_leave_nothing_behind(tmp_path: Path)
     refused("empty", "has no rows")
     folder_of(tmp_path / "hopeless", [{**row, "premise": None} for row in rows])
     refused("hopeless", r"no row of .* would be kept: format \(5\)|column 'premise' is null")
+    folder_of(tmp_path / "twice", [{**row, "id": f"row-{i % 3}"} for i, row in enumerate(rows)])
+    refused("twice", "rows 0 and 3 of twice have the same id 'row-0'; ids tell rows apart: make them unique, or leave")
     broken = folder_of(tmp_path / "corrupt", rows_of(500)) / "part.parquet"
     data = bytearray(broken.read_bytes())
     data[40:400] = bytes(360)

@@ -1,0 +1,27 @@
+"""Columns of texts, changed and joined without a Python object a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def changed(texts: pa.Array, where: pa.Array, change: Callable[[str], str]) -> pa.Array:
+    """Return the texts, those at which `where` is true changed by a function; there are no nulls."""
+    others = [change(text) for text in texts.filter(where).to_pylist()]
+    return pc.replace_with_mask(texts, where, pa.array(others, texts.type)) if others else texts
+
+
+def joined(texts: pa.Array, between: str = "") -> bytes:
+    """Return the texts' bytes end to end, with something between any two."""
+    every = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
+    return bytes(pc.binary_join(every, between)[0].as_buffer())
+
+
+def sizes(texts: pa.Array) -> npt.NDArray[np.int64]:
+    """Return the number of bytes of each text."""
+    return np.asarray(pc.binary_length(texts).to_numpy().astype(np.int64))
