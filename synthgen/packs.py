@@ -214,8 +214,8 @@ def _hub_model(ref: str) -> ResolvedModel:
         path = Path(snapshot_download(name, revision=revision or None, allow_patterns=wanted))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
-        packs = " or ".join(f"--model {PREFIX}{pack}" for pack in PACKS)
-        raise IncompleteError(f"the model {ref} could not be fetched ({reason}); offline, use {packs}") from None
+        packs = ", ".join(f"{PREFIX}{pack.name} ({pack.kind})" for pack in PACKS.values())
+        raise IncompleteError(f"the model {ref} could not be fetched ({reason}); there are offline: {packs}") from None
     try:
         licence = str((model_info(name, revision=path.name).card_data or {}).get("license", "unknown"))
     except (HfHubHTTPError, OSError):

@@ -181,7 +181,8 @@ def _said_plainly(repo: str) -> Iterator[None]:
         raise UserError(_LOGIN) from None
     except (OSError, *HfHubHTTPError.__bases__) as error:
         code = getattr(getattr(error, "response", None), "status_code", None)
-        raise _by_code(code, repo, first_line(error)) from None
+        told = " ".join(str(getattr(error, "server_message", None) or "").split())
+        raise _by_code(code, repo, told or first_line(error)) from None
 
 
 _LOGIN = "the hub does not know you: run `hf auth login`, or set HF_TOKEN to a token with write access"
@@ -193,6 +194,8 @@ def _by_code(code: int | None, repo: str, reason: str) -> UserError | Incomplete
     >>> print(_by_code(403, "ann/set", "Forbidden"))
     your token may not write to ann/set; give a repository of yours, or a token with write access
     """
+    if code == 400:
+        return UserError(f"the hub refuses what would go to {repo}: {reason}; nothing was published")
     if code == 401:
         return UserError(_LOGIN)
     if code == 403:

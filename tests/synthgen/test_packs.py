@@ -144,11 +144,11 @@ def test_a_pack_that_cannot_be_fetched_says_how_to_get_it(tmp_path: Path, monkey
     assert not any(path.is_dir() and not path.name.startswith(".") for path in (tmp_path / "packs").iterdir())
 
 
-def test_a_hub_model_without_a_hub_ends_with_the_line_that_uses_a_pack(
+def test_a_hub_model_without_a_hub_ends_with_a_line_that_names_the_packs_and_what_they_are(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    hub = pytest.importorskip("huggingface_hub")
-    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    with pytest.raises(IncompleteError, match=r"could not be fetched .* use --model pack:"):
+    with pytest.raises(IncompleteError, match=r"could not be fetched .* offline: pack:\S+ \(generator\), "):
         packs.resolve("nobody/no-such-model-here")

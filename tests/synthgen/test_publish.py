@@ -74,8 +74,8 @@ class WritableAnswer(Answer):
         return self.json({"url": f"{self.server.endpoint}/datasets/{repo}"})
 
     def refuse(self, status: int) -> None:
-        url = json.dumps({"url": f"{self.server.endpoint}/datasets/ann/mnli"}).encode()
-        self.send(url, {"Content-Type": "application/json"}, status=status)
+        facts = {"url": f"{self.server.endpoint}/datasets/ann/mnli", "error": "the card's\nlicense is odd"}
+        self.send(json.dumps(facts).encode(), {"Content-Type": "application/json"}, status=status)
 
     def preupload(self, repo: str, body: bytes) -> None:
         names = [file["path"] for file in json.loads(body)["files"]]
@@ -153,6 +153,7 @@ def test_a_dry_run_lists_the_files_and_sends_nothing(hub: WritableHub, folder: P
 @pytest.mark.parametrize(
     ("status", "error", "says"),
     [
+        (400, UserError, "refuses what would go to ann/mnli: the card's license is odd; nothing was published"),
         (401, UserError, "run `hf auth login`"),
         (403, UserError, "may not write to ann/mnli"),
         (409, UserError, "somebody else meanwhile"),
