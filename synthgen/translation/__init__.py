@@ -1,8 +1,9 @@
 """`synthgen translate`: any set, real or synthetic, as the same set in another language.
 
-The package has the function's name in another form, so that `synthgen.translate` is the command. `run` translates and
-remembers, `folder` writes; `documents` cuts and joins texts for the backends, `spans` finds answers again, `quality`
-scores. Every row keeps its id, label and option order; `translated_from` names the row it was made from.
+The package has the function's name in another form, so that `synthgen.translate` is the command. `job` says what is
+asked, `run` translates, `memory` knows what was, `folder` writes; `documents` cuts and joins texts for the backends,
+`spans` finds answers again, `quality` scores. Every row keeps its id, label and option order; `translated_from` names
+the row it was made from.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from synthgen.translation.alignment import Aligner
 from synthgen.translation.backends import DEFAULT_MT, open_backend
 from synthgen.translation.base import Backend
 from synthgen.translation.estimator import Estimator
+from synthgen.translation.job import Job, Options, check_job
 from synthgen.translation.machine import Machine
-from synthgen.translation.run import Job, Options, check_job, run_job
+from synthgen.translation.run import run_job
 from synthgen.verifiers import SpanVerifier
 
 _CODE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from synthgen import __version__
 from synthgen.datacard import write_card
@@ -18,14 +18,11 @@ from synthgen.ledger import Ledger, StoredVerdict
 from synthgen.licences import Part, derive, parts_of
 from synthgen.provenance import command_line, hardware, public_name
 from synthgen.statistics import describe
-from synthgen.translation import run
-from synthgen.translation.memory import RETURNED, TEXTS, last_reply, read_answers, read_translation
+from synthgen.translation.job import Job, judgement, rows_of
+from synthgen.translation.memory import RETURNED, TEXTS, last_reply, read_answers, read_estimates, read_translation
 from synthgen.translation.quality import Scores, estimated, fault, round_trip, score, summary
 from synthgen.translation.rows import translatable, with_answers, with_texts
 from synthgen.translation.spans import agree
-
-if TYPE_CHECKING:
-    from synthgen.translation.run import Job
 
 
 def write(job: Job, ledger: Ledger, *, seconds: float) -> Manifest:
@@ -81,18 +78,18 @@ def write(job: Job, ledger: Ledger, *, seconds: float) -> Manifest:
 
 def _judge(job: Job, ledger: Ledger) -> dict[str, Any]:
     """Make the verdicts anew and return what the manifest says of the translation."""
-    scores = {number: _scored(job, ledger, number, row) for number, row in run.rows_of(job.opened)}
+    scores = {number: _scored(job, ledger, number, row) for number, row in rows_of(job.opened)}
     found = [each for each in scores.values() if each]
     median = stats.median(each.length_ratio for each in found) if found else 1.0
-    estimates = run.read_estimates(job, ledger)
+    estimates = read_estimates(ledger, job.estimator)
     ledger.judge_anew({})
-    for number, row in run.rows_of(job.opened):
+    for number, row in rows_of(job.opened):
         verdict = _verdict(job, ledger, (number, row), scores[number], median)
         ledger.add_verdict(_estimated(job, verdict, estimates.get(number, {})))
     ledger.commit()
     kept = sum(1 for _ in ledger.verdicts("kept"))
     facts = {"from": job.source, "to": job.target, "translated": len(found), "of": len(scores)}
-    facts |= {"survival": round(kept / len(scores), 4), "before_filtering": summary(found), "asked": run.judgement(job)}
+    facts |= {"survival": round(kept / len(scores), 4), "before_filtering": summary(found), "asked": judgement(job)}
     if estimates:
         facts["estimated"] = estimated([score for texts in estimates.values() for score in texts.values()])
     if answers := [each for number in scores for each in read_answers(ledger, number, job.asked)]:
@@ -178,7 +175,7 @@ def _round_trip(job: Job, ledger: Ledger) -> dict[str, Any] | str:
         return f"not done: {job.backend.ref} was not asked to translate {job.target} to {job.source}, or cannot"
     pairs = [
         (text, returned[number].get(path, ""))
-        for number, row in run.rows_of(job.opened)
+        for number, row in rows_of(job.opened)
         if number in returned
         for path, text in translatable(job.opened.format, row).items()
     ]

@@ -61,6 +61,15 @@ def read_answers(ledger: Ledger, slot: int, asked: str = "") -> list[dict[str, A
     return list(json.loads(reply.text)) if reply else []
 
 
+def read_estimates(ledger: Ledger, key: str) -> dict[int, dict[str, float]]:
+    """Return the scores that an estimator gave, by slot and path; none without a key."""
+    found: dict[int, dict[str, float]] = {}
+    for reply in ledger.replies() if key else ():
+        if (reply.step, reply.request_key) == (ESTIMATES, key):
+            found.setdefault(reply.slot, {}).update(json.loads(reply.text))
+    return found
+
+
 def last_reply(ledger: Ledger, slot: int, step: int, key: str = "") -> StoredReply | None:
     """Return what came last for a row and step, by a key where one is given; None when nothing did."""
     replies = (each for each in reversed(list(ledger.replies(slot))) if each.step == step)

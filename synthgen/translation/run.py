@@ -1,4 +1,4 @@
-"""One set into one language: what is asked of the translator, and how a killed run goes on.
+"""One set into one language: translating what is not translated yet, so that a killed run goes on where it was.
 
 Translations go to the ledger as they come, so a row is never translated twice; the verdicts on them are made anew from
 the ledger each time and cost no model call.
@@ -10,12 +10,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from synthgen import console
 from synthgen.dataset import LEDGER_NAME, Manifest, is_finished, make_run_folder, read_manifest
@@ -23,108 +18,25 @@ from synthgen.errors import IncompleteError, UserError
 from synthgen.formats.base import Row
 from synthgen.formats.span import SpanFormat
 from synthgen.ledger import Ledger, StoredReply, unwritable
-from synthgen.opened import OpenedSet
 from synthgen.translation import folder
-from synthgen.translation.alignment import Aligner
-from synthgen.translation.base import Backend, Outcome, Untranslated
-from synthgen.translation.estimator import Estimator
+from synthgen.translation.base import Outcome, Untranslated
+from synthgen.translation.job import Job, judgement, rows_of
 from synthgen.translation.memory import (
     ANSWERS,
     ASKED,
     ESTIMATES,
     RETURNED,
     TEXTS,
-    digest,
     read_answers,
+    read_estimates,
     read_translation,
     stored,
 )
-from synthgen.translation.quality import Thresholds, reads_as
 from synthgen.translation.recovery import Recovery
-from synthgen.translation.rows import check_format, source_fault, translatable
-from synthgen.verifiers import SpanVerifier
+from synthgen.translation.rows import source_fault, translatable
 
-ROWS_READ = 256
-"""Rows looked at to see that the set is not in the target language already."""
 ROWS_SORTED_TOGETHER = 4096
 QUESTIONS_AT_ONCE = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What can be chosen besides languages and model.
-
-    `round_trip` is the number of rows translated back, `aligner` an encoder that helps to find answers again, `qa` a
-    checkpoint that answers the translated questions for the same end, `estimator` a command that scores translations.
-    """
-
-    round_trip: int = 200
-    aligner: str | None = None
-    qa: Path | None = None
-    estimator: Estimator | None = None
-    thresholds: Thresholds = field(default_factory=Thresholds)
-
-    def __post_init__(self) -> None:
-        """Refuse a number of rows that cannot be."""
-        if self.round_trip < 0:
-            raise UserError(f"--round-trip is {self.round_trip}; allowed is 0 or more")
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One set, one translator, one language, one folder to write."""
-
-    opened: OpenedSet
-    backend: Backend
-    target: str
-    out: Path
-    options: Options
-    aligner: Aligner | None = None
-    answerer: SpanVerifier | None = None
-
-    @property
-    def source(self) -> str:
-        """The language of the rows."""
-        return self.opened.language
-
-    @property
-    def asked(self) -> str:
-        """The key of the model that answers the questions again; empty without one."""
-        return digest(self.answerer.facts()["revision"]) if self.answerer else ""
-
-    def parent(self) -> dict[str, Any]:
-        """Return what the manifest says of the source."""
-        opened = self.opened
-        facts = {"role": "translated", "name": opened.name, "task": opened.task, "origin": opened.origin}
-        return facts | {"licence": opened.licence, "rows": opened.rows, "content_hash": opened.content_hash}
-
-    def settings(self) -> dict[str, Any]:
-        """Return what determines the translations; the ledger compares it before it goes on."""
-        backend = self.backend
-        model = {"mt": backend.ref, "revision": backend.revision, "backend": backend.name, "how": backend.settings}
-        if self.aligner:
-            model["aligner"] = f"{self.aligner.ref} {self.aligner.revision}"
-        return model | {"source": self.opened.content_hash, "from": self.source, "to": self.target}
-
-
-def check_job(job: Job) -> None:
-    """Raise UserError when the set cannot be translated so, before anything is."""
-    check_format(job.opened.format)
-    ids = pa.chunked_array([chunk for table in job.opened.tables() for chunk in table["id"].chunks], pa.string())
-    if repeated := len(ids) - pc.count_distinct(ids).as_py():
-        raise UserError(f"{job.opened.name} repeats ids in {repeated} rows; a translation is paired with its row by id")
-    if job.options.estimator:
-        job.options.estimator.arguments()
-    if job.source == job.target:
-        raise UserError(f"{job.opened.name} is in '{job.target}' already; --to names languages to translate it into")
-    job.backend.check(job.source, job.target)
-    first = (row for row in next(job.opened.tables(ROWS_READ)).to_pylist())
-    there, judged = reads_as([translatable(job.opened.format, row) for row in first], job.source, job.target)
-    if there > judged / 2:
-        raise UserError(
-            f"{job.opened.name} says '{job.source}', but {there} of {judged} texts read as '{job.target}' already; "
-            f"--to names languages to translate it into"
-        )
 
 
 def run_job(job: Job) -> Manifest:
@@ -156,17 +68,6 @@ def run_job(job: Job) -> Manifest:
 def _is_as_asked(job: Job, manifest: Manifest) -> bool:
     """Say whether a finished folder lacks no row and was judged as it is to be judged now."""
     return manifest.failed == 0 and manifest.checks["translation"].get("asked") == judgement(job)
-
-
-def judgement(job: Job) -> dict[str, Any]:
-    """Return what decides about a translated row: it can change without a row being translated again."""
-    options, estimator = job.options, job.options.estimator
-    facts: dict[str, Any] = {"round_trip_rows": options.round_trip, **asdict(options.thresholds)}
-    if job.answerer:
-        facts["qa"] = job.answerer.facts()
-    if estimator:
-        facts["estimator"] = {"command": estimator.public_command, "least": estimator.least, "most": estimator.most}
-    return facts
 
 
 def _translate_rows(job: Job, ledger: Ledger) -> None:
@@ -279,7 +180,7 @@ def _estimate(job: Job, ledger: Ledger) -> None:
     """Have every translated text scored that has no score by this command yet; the answers of a passage stand in it."""
     if not (estimator := job.options.estimator):
         return
-    done = read_estimates(job, ledger)
+    done = read_estimates(ledger, job.estimator)
     pairs: dict[str, tuple[str, str]] = {}
     for number, row in rows_of(job.opened):
         texts = translatable(job.opened.format, row)
@@ -288,32 +189,11 @@ def _estimate(job: Job, ledger: Ledger) -> None:
                 pairs[f"{number}/{path}"] = (texts[path], new.text)
     if not pairs:
         return
-    key = _estimator_key(estimator)
     try:
         for name, score in estimator.scores(pairs):
             slot, _, path = name.partition("/")
             text = json.dumps({path: score})
-            ledger.add_reply(StoredReply(int(slot), ESTIMATES, key, "ok", text, "", 0, 0))
+            ledger.add_reply(StoredReply(int(slot), ESTIMATES, job.estimator, "ok", text, "", 0, 0))
             ledger.commit_when_due()
     finally:
         ledger.commit()
-
-
-def read_estimates(job: Job, ledger: Ledger) -> dict[int, dict[str, float]]:
-    """Return the scores that the job's estimator gave: slot -> path -> score."""
-    found: dict[int, dict[str, float]] = {}
-    if job.options.estimator:
-        key = _estimator_key(job.options.estimator)
-        for reply in ledger.replies():
-            if reply.step == ESTIMATES and reply.request_key == key:
-                found.setdefault(reply.slot, {}).update(json.loads(reply.text))
-    return found
-
-
-def _estimator_key(estimator: Estimator) -> str:
-    return digest(estimator.command)
-
-
-def rows_of(opened: OpenedSet) -> Iterator[tuple[int, Row]]:
-    """Yield the rows of a set with their numbers."""
-    yield from enumerate(row for table in opened.tables() for row in table.to_pylist())

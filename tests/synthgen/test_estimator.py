@@ -13,7 +13,7 @@ from synthgen.dataset import read_rejected, read_rows
 from synthgen.errors import IncompleteError, UserError
 from synthgen.ledger import Ledger
 from synthgen.translation import Estimator, Options, translate
-from synthgen.translation.run import ESTIMATES
+from synthgen.translation.memory import ESTIMATES
 from tests.synthgen.test_translation import pairs
 from tests.synthgen.translators import Backwards, backwards
 

@@ -1,0 +1,123 @@
+"""What is asked: a set into a language, by a translator, with what choices; and whether that can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synthgen.errors import UserError
+from synthgen.formats.base import Row
+from synthgen.opened import OpenedSet
+from synthgen.translation.alignment import Aligner
+from synthgen.translation.base import Backend
+from synthgen.translation.estimator import Estimator
+from synthgen.translation.memory import digest
+from synthgen.translation.quality import Thresholds, reads_as
+from synthgen.translation.rows import check_format, translatable
+from synthgen.verifiers import SpanVerifier
+
+ROWS_READ = 256
+"""Rows looked at to see that the set is not in the target language already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What can be chosen besides languages and model.
+
+    `round_trip` is the number of rows translated back, `aligner` an encoder that helps to find answers again, `qa` a
+    checkpoint that answers the translated questions for the same end, `estimator` a command that scores translations.
+    """
+
+    round_trip: int = 200
+    aligner: str | None = None
+    qa: Path | None = None
+    estimator: Estimator | None = None
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+    def __post_init__(self) -> None:
+        """Refuse a number of rows that cannot be."""
+        if self.round_trip < 0:
+            raise UserError(f"--round-trip is {self.round_trip}; allowed is 0 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One set, one translator, one language, one folder to write."""
+
+    opened: OpenedSet
+    backend: Backend
+    target: str
+    out: Path
+    options: Options
+    aligner: Aligner | None = None
+    answerer: SpanVerifier | None = None
+
+    @property
+    def source(self) -> str:
+        """The language of the rows."""
+        return self.opened.language
+
+    @property
+    def asked(self) -> str:
+        """The key of the model that answers the questions again; empty without one."""
+        return digest(self.answerer.facts()["revision"]) if self.answerer else ""
+
+    @property
+    def estimator(self) -> str:
+        """The key of the command that scores translations; empty without one."""
+        return digest(self.options.estimator.command) if self.options.estimator else ""
+
+    def parent(self) -> dict[str, Any]:
+        """Return what the manifest says of the source."""
+        opened = self.opened
+        facts = {"role": "translated", "name": opened.name, "task": opened.task, "origin": opened.origin}
+        return facts | {"licence": opened.licence, "rows": opened.rows, "content_hash": opened.content_hash}
+
+    def settings(self) -> dict[str, Any]:
+        """Return what determines the translations; the ledger compares it before it goes on."""
+        backend = self.backend
+        model = {"mt": backend.ref, "revision": backend.revision, "backend": backend.name, "how": backend.settings}
+        if self.aligner:
+            model["aligner"] = f"{self.aligner.ref} {self.aligner.revision}"
+        return model | {"source": self.opened.content_hash, "from": self.source, "to": self.target}
+
+
+def check_job(job: Job) -> None:
+    """Raise UserError when the set cannot be translated so, before anything is."""
+    check_format(job.opened.format)
+    ids = pa.chunked_array([chunk for table in job.opened.tables() for chunk in table["id"].chunks], pa.string())
+    if repeated := len(ids) - pc.count_distinct(ids).as_py():
+        raise UserError(f"{job.opened.name} repeats ids in {repeated} rows; a translation is paired with its row by id")
+    if job.options.estimator:
+        job.options.estimator.arguments()
+    if job.source == job.target:
+        raise UserError(f"{job.opened.name} is in '{job.target}' already; --to names languages to translate it into")
+    job.backend.check(job.source, job.target)
+    first = (row for row in next(job.opened.tables(ROWS_READ)).to_pylist())
+    there, judged = reads_as([translatable(job.opened.format, row) for row in first], job.source, job.target)
+    if there > judged / 2:
+        raise UserError(
+            f"{job.opened.name} says '{job.source}', but {there} of {judged} texts read as '{job.target}' already; "
+            f"--to names languages to translate it into"
+        )
+
+
+def judgement(job: Job) -> dict[str, Any]:
+    """Return what decides about a translated row: it can change without a row being translated again."""
+    options, estimator = job.options, job.options.estimator
+    facts: dict[str, Any] = {"round_trip_rows": options.round_trip, **asdict(options.thresholds)}
+    if job.answerer:
+        facts["qa"] = job.answerer.facts()
+    if estimator:
+        facts["estimator"] = {"command": estimator.public_command, "least": estimator.least, "most": estimator.most}
+    return facts
+
+
+def rows_of(opened: OpenedSet) -> Iterator[tuple[int, Row]]:
+    """Yield the rows of a set with their numbers."""
+    yield from enumerate(row for table in opened.tables() for row in table.to_pylist())
