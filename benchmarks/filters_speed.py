@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import resource
 import subprocess
 import sys
@@ -37,13 +36,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.filters_duplicates import NLI, real_rows
 from synthgen.dataset import write_rejected, write_tables
 from synthgen.filters.base import Subject
 from synthgen.filters.plan import read_plan
-from synthgen.formats.base import Row
 from synthgen.opened import open_set
 from synthgen.sifting import sift, workers_for
 
@@ -58,30 +57,40 @@ Planted = npt.NDArray[np.int64]
 # Rows
 
 
-def recombined(data: Path, count: int, planted: list[tuple[int, int, int]], seed: int = 0) -> Iterator[pa.Table]:
-    """Yield tables of recombined rows; (copy, source, kind) of those planted are added to the list."""
-    draw, rows = random.Random(seed), real_rows(data)
-    halves = {field: [halved(row[field]) for row in rows] for field in NLI.fields}
+def recombined(data: Path, count: int, seed: int = 0) -> Iterator[tuple[pa.Table, Planted]]:
+    """Yield tables of recombined rows, each with (copy, source, kind) of those planted in it."""
+    draw, rows = np.random.default_rng(seed), real_rows(data)
+    halves = {f: [pa.array(side) for side in zip(*(halved(row[f]) for row in rows), strict=True)] for f in NLI.fields}
     vocabulary = [word for row in rows for word in row["premise"].split()]
-    made = 0
-    while made < count:
-        batch: list[Row] = []
-        first = made
-        while len(batch) < ROWS_AT_ONCE and made < count:
-            kind = draw.random()
-            if kind < 0.1 and batch:
-                source = draw.randrange(len(batch))
-                row, words = dict(batch[source]), batch[source]["hypothesis"].split()
-                if kind < 0.05:
-                    words[draw.randrange(len(words))] = draw.choice(vocabulary)
-                    row["hypothesis"] = " ".join(words)
-                planted.append((made, first + source, 0 if kind >= 0.05 else 1 + (len(words) < 6)))
-            else:
-                texts = {f: draw.choice(halves[f])[0] + " " + draw.choice(halves[f])[1] for f in NLI.fields}
-                row = {**texts, "label": draw.randrange(3)}
-            batch.append({**row, "id": f"n{made:09d}", "language": "en"})
-            made += 1
-        yield pa.Table.from_pylist(batch)
+    for first in range(0, count, ROWS_AT_ONCE):
+        size = min(ROWS_AT_ONCE, count - first)
+        chance = draw.random(size)
+        copies, fresh = np.flatnonzero(chance < 0.1), np.flatnonzero(chance >= 0.1)
+        before = np.searchsorted(fresh, copies)
+        copies, before = copies[before > 0], before[before > 0]
+        sources = fresh[(draw.random(len(copies)) * before).astype(np.int64)]
+        said = np.arange(size)
+        said[copies] = sources
+        columns = {
+            field: pc.binary_join_element_wise(*(draw_from(draw, side, size) for side in sides), " ").take(said)
+            for field, sides in halves.items()
+        }
+        is_edited = chance < 0.05
+        is_edited[np.setdiff1d(np.arange(size), copies)] = False
+        edited = [edit.split() for edit in columns["hypothesis"].filter(is_edited).to_pylist()]
+        for words in edited:
+            words[draw.integers(len(words))] = vocabulary[draw.integers(len(vocabulary))]
+        texts = pa.array([" ".join(words) for words in edited])
+        columns["hypothesis"] = pc.replace_with_mask(columns["hypothesis"], is_edited, texts)
+        kinds = np.zeros(size, dtype=np.int64)
+        kinds[is_edited] = [1 + (len(words) < 6) for words in edited]
+        columns |= {"label": pa.array(draw.integers(0, 3, size)[said]), "language": pa.array(["en"] * size)}
+        columns["id"] = pa.array([f"n{number:09d}" for number in range(first, first + size)])
+        yield pa.table(columns), np.stack((first + copies, first + sources, kinds[copies]), axis=1)
+
+
+def draw_from(draw: np.random.Generator, texts: pa.Array, size: int) -> pa.Array:
+    return texts.take(draw.integers(0, len(texts), size))
 
 
 def halved(text: str) -> tuple[str, str]:
@@ -91,14 +100,15 @@ def halved(text: str) -> tuple[str, str]:
 
 def write_parquet(data: Path, count: int, folder: Path) -> Planted:
     folder.mkdir(parents=True)
-    planted: list[tuple[int, int, int]] = []
+    planted: list[Planted] = []
     writer = None
-    for table in recombined(data, count, planted):
+    for table, copies in recombined(data, count):
         writer = writer or pq.ParquetWriter(folder / "rows.parquet", table.schema)
         writer.write_table(table)
+        planted.append(copies)
     if writer:
         writer.close()
-    return np.array(planted, dtype=np.int64).reshape(-1, 3)
+    return np.concatenate(planted)
 
 
 def recall(planted: Planted, kept: npt.NDArray[np.bool_]) -> str:

@@ -26,6 +26,8 @@ from synthgen.formats.base import Row
 
 REASON = "near duplicate"
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 
 class NearDuplicates(BaseFilter):
     """Drops a row nearly equal to a kept row with the same label."""
@@ -115,7 +117,7 @@ class NearDuplicates(BaseFilter):
 def evidence(old: Entry, measure: str, score: float) -> str:
     """Return what shows that a row is a near duplicate: that row's id, the measure, its value, that row's words."""
     found = {"row": old.row_id, "measure": measure, "score": score, "text": " | ".join(old.texts)}
-    return json.dumps(found, ensure_ascii=False)
+    return _encode(found)
 
 
 class _Entries:

@@ -51,9 +51,9 @@ def words(text: str) -> str:
     >>> words("It's  RAINING!"), words("Straße, 東京")
     ('it s raining', 'strasse 東 京')
     """
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(text.translate(_FOLDING).split())
+    if text.isascii():
+        return b" ".join(text.encode().translate(_ASCII).split()).decode()
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().translate(_FOLDING).split())
 
 
 def word_hashes(texts: Sequence[str]) -> tuple[Hashes, Places]:
