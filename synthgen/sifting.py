@@ -73,13 +73,15 @@ class Sieve:
         for numbers, table in self._staying():
             yield numbers, table.to_pylist()
 
-    def mapped(self, function: Callable[[pa.Table], Found]) -> Iterator[tuple[Numbers, Found]]:
-        """Yield what the function returns for the rows that stay, table by table, with their numbers."""
+    def mapped(
+        self, function: Callable[[pa.Table], Found], numbers: Numbers | None = None
+    ) -> Iterator[tuple[Numbers, Found]]:
+        """Yield what the function returns for the rows that stay, or for these, table by table, with their numbers."""
         read: deque[Numbers] = deque()
 
         def tables() -> Iterator[pa.Table]:
-            for numbers, table in self._staying():
-                read.append(numbers)
+            for own, table in self._staying() if numbers is None else _taken(numbers, self.tables()):
+                read.append(own)
                 yield table
 
         for found in self.workers.map(function, tables()):
@@ -88,12 +90,12 @@ class Sieve:
     def pick(self, numbers: Numbers) -> Iterator[tuple[int, Row]]:
         """Yield the rows with these ascending numbers."""
         for here, table in _taken(numbers, self.tables()):
-            yield from zip(here, table.to_pylist(), strict=True)
+            yield from zip(here.tolist(), table.to_pylist(), strict=True)
 
     def pick_ids(self, numbers: Numbers) -> Iterator[tuple[int, str]]:
         """Yield the ids of the rows with these ascending numbers; no other column is read."""
         for here, table in _taken(numbers, self._numbered(self.opened.tables(columns=("id",)))):
-            yield from zip(here, table["id"].to_pylist(), strict=True)
+            yield from zip(here.tolist(), table["id"].to_pylist(), strict=True)
 
     def kept(self, labels: Counter[str]) -> Iterator[pa.Table]:
         """Yield the rows that stay as tables of 10,000, counting their labels."""
@@ -211,9 +213,9 @@ def _judge(sieve: Sieve, filters: Sequence[Filter]) -> Iterator[int]:
         yield int(numbers[-1]) + 1
 
 
-def _taken(numbers: Numbers, tables: Iterable[tuple[int, pa.Table]]) -> Iterator[tuple[list[int], pa.Table]]:
+def _taken(numbers: Numbers, tables: Iterable[tuple[int, pa.Table]]) -> Iterator[tuple[Numbers, pa.Table]]:
     """Yield the rows with these ascending numbers, and the numbers, of tables that come with their first number."""
     for first, table in tables:
         here = numbers[np.searchsorted(numbers, first) : np.searchsorted(numbers, first + table.num_rows)]
         if len(here):
-            yield here.tolist(), table.take(here - first)
+            yield here, table.take(here - first)

@@ -108,17 +108,14 @@ class SetRows(Protocol):
     def batches(self) -> Iterator[tuple[npt.NDArray[np.int64], list[Row]]]:
         """Yield all rows, some thousands at a time, with their numbers."""
 
-    def mapped(self, function: Callable[[pa.Table], Found]) -> Iterator[tuple[npt.NDArray[np.int64], Found]]:
+    def mapped(
+        self, function: Callable[[pa.Table], Found], numbers: npt.NDArray[np.int64] | None = None
+    ) -> Iterator[tuple[npt.NDArray[np.int64], Found]]:
         """Yield what the function returns for each table of rows, in order, with the rows' numbers.
 
-        The tables may be given to other processes: the function must be one that can be sent there.
+        Given ascending `numbers`, the tables hold only these rows. They may be given to other processes: the function
+        must be one that can be sent there.
         """
-
-    def pick(self, numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, Row]]:
-        """Yield the rows with these numbers, which are ascending."""
-
-    def pick_ids(self, numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, str]]:
-        """Yield the ids of the rows with these numbers, which are ascending."""
 
 
 @runtime_checkable

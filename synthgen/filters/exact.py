@@ -65,23 +65,31 @@ class ExactDuplicates(BaseFilter):
     def judge_set(self, rows: SetRows) -> Iterator[tuple[int, Verdict]]:
         """Yield number and verdict of every row but one of each group of duplicates; that of least `ranks` stays."""
         parts = [(numbers, *found) for numbers, found in rows.mapped(partial(_digested, self._format))]
-        numbers, ranks_, keys, more = (np.concatenate(part) for part in zip(*parts, strict=True))
+        numbers, keys, more = (np.concatenate(part) for part in zip(*parts, strict=True))
         _, shared = sharing(keys, np.arange(len(keys)))
-        numbers, ranks_, keys, more = (values[shared] for values in (numbers, ranks_, keys, more))
-        order = np.lexsort((numbers, ranks_, more, keys))
-        numbers, keys, more = numbers[order], keys[order], more[order]
+        if not len(shared):
+            return
+        shared.sort()
+        numbers, keys, more = numbers[shared], keys[shared], more[shared]
+        ranks_, ids = zip(*(found for _, found in rows.mapped(_ranked, numbers)), strict=True)
+        order = np.lexsort((numbers, np.concatenate(ranks_), more, keys))
+        keys, more = keys[order], more[order]
         repeats = np.zeros(len(keys), dtype=np.bool_)
         repeats[1:] = (keys[1:] == keys[:-1]) & (more[1:] == more[:-1])
         first = np.maximum.accumulate(np.where(repeats, 0, np.arange(len(repeats))))
-        gone, kept = numbers[repeats], numbers[first[repeats]]
-        ids = dict(rows.pick_ids(np.unique(kept)))
-        for number, stays in zip(gone.tolist(), kept.tolist(), strict=True):
-            yield number, Verdict(REASON, ids[stays])
+        named = [row_id for some in ids for row_id in some]
+        for gone, stays in zip(order[repeats].tolist(), order[first[repeats]].tolist(), strict=True):
+            yield int(numbers[gone]), Verdict(REASON, named[stays])
 
 
-def _digested(format_: Format, table: pa.Table) -> tuple[Hashes, Hashes, Hashes]:
-    """Return the ranks of a table's rows, and the two halves of what is equal for rows with equal texts."""
+def _digested(format_: Format, table: pa.Table) -> tuple[Hashes, Hashes]:
+    """Return the two halves of what is equal for rows with equal texts."""
     found = np.zeros((2, table.num_rows), dtype=np.uint64)
     for column in columns_of_texts(format_, table):
         found = mixed(found + equal_text_hashes(column))
-    return ranks(table), *found
+    return found[0], found[1]
+
+
+def _ranked(table: pa.Table) -> tuple[Hashes, list[str]]:
+    """Return the ranks and the ids of a table's rows."""
+    return ranks(table), table["id"].to_pylist()

@@ -128,12 +128,18 @@ class _Entries:
         members = pairs.members()
         members = members[np.argsort(numbers[members])]
         self._kept, self._place = Blob(), {rank: place for place, rank in enumerate(members.tolist())}
-        for _, row in rows.pick(numbers[members]):
-            self._kept.append(Entry.of(format_, row["id"], row).pack())
+        for _, packed in rows.mapped(partial(_packed, format_), numbers[members]):
+            for entry in packed:
+                self._kept.append(entry)
 
     def __getitem__(self, rank: int) -> Entry:
         """Return the entry of a row."""
         return Entry.unpack(self._kept[self._place[rank]])
+
+
+def _packed(format_: Format, table: pa.Table) -> list[bytes]:
+    """Return the entries of a table's rows, packed."""
+    return [Entry.of(format_, row["id"], row).pack() for row in table.to_pylist()]
 
 
 def _sketched(format_: Format, table: pa.Table) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:

@@ -44,14 +44,13 @@ class InMemory:
             batch = self.rows[first : first + self._step]
             yield np.arange(first, first + len(batch)), batch
 
-    def mapped(self, function: Callable[[pa.Table], Any]) -> Iterator[tuple[np.ndarray, Any]]:
-        yield from ((numbers, function(pa.Table.from_pylist(batch))) for numbers, batch in self.batches())
-
-    def pick(self, numbers: np.ndarray) -> Iterator[tuple[int, Row]]:
-        yield from ((int(number), self.rows[number]) for number in numbers)
-
-    def pick_ids(self, numbers: np.ndarray) -> Iterator[tuple[int, str]]:
-        yield from ((number, row["id"]) for number, row in self.pick(numbers))
+    def mapped(
+        self, function: Callable[[pa.Table], Any], numbers: np.ndarray | None = None
+    ) -> Iterator[tuple[np.ndarray, Any]]:
+        for own, batch in self.batches():
+            here = own if numbers is None else np.intersect1d(own, numbers)
+            if len(here):
+                yield here, function(pa.Table.from_pylist([batch[number - own[0]] for number in here]))
 
 
 def kept(make: type, rows: list[Row], step: int = 7) -> list[Row]:
