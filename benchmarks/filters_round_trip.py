@@ -1,11 +1,13 @@
 """Does answering again find wrong answers? Round-trip consistency with a checkpoint that `evaluator train` made.
 
-    python benchmarks/filters_round_trip.py DATA_ROOT WORK_DIR [--train 1500] [--epochs 2]
+    python benchmarks/filters_round_trip.py DATA_ROOT WORK_DIR [--train 1000] [--epochs 2]
+    python benchmarks/filters_round_trip.py DATA_ROOT WORK_DIR --verifier CKPT --trained-on DATASET
 
-Imports the SQuAD sample, keeps questions about passages of at most 120 words, and parts them by passage: some to train
-on (once; later calls reuse WORK_DIR/verifier-N-E), 300 to calibrate with, 400 of which every fifth is given a wrong
-answer: other words of the same passage, as many. Then `synthgen filter --verifier` over the 400, and what it found: how
-often the reader agrees with right and with wrong answers, how many of the rows it drops are wrong, the noise estimate.
+Imports the SQuAD sample, keeps questions about passages of at most 120 words that the checkpoint never saw, and parts
+them by passage: some to train on, unless a checkpoint is given (once; later calls reuse WORK_DIR/verifier-N-E), 300 to
+calibrate with, 400 of which every fifth is given a wrong answer: other words of the same passage, as many. Then
+`synthgen filter --verifier` over the 400, and what it found: how often the reader agrees with right and with wrong
+answers, how many of the rows it drops are wrong, the noise estimate.
 """
 
 from __future__ import annotations
@@ -31,11 +33,11 @@ CALIBRATION, JUDGED = 300, 400
 RECIPE = 'base = "small"\n[stages.intermediate]\nepochs = {epochs}\nlearning_rate = 2e-4\nmax_length = 256\n'
 
 
-def parts(rows: list[Row], train: int) -> dict[str, list[Row]]:
-    """Return rows to calibrate with, to judge and to train on, no passage in two of them."""
+def parts(rows: list[Row], train: int, seen: set[str]) -> dict[str, list[Row]]:
+    """Return rows to calibrate with, to judge and to train on, no passage in two of them and none that was seen."""
     by_passage: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        if len(row["context"].split()) <= LONGEST:
+        if len(row["context"].split()) <= LONGEST and row["context"] not in seen:
             by_passage[row["context"]].append(row)
     passages = random.Random(0).sample(sorted(by_passage), len(by_passage))
     found: dict[str, list[Row]] = {"calibration": [], "judged": [], "train": []}
@@ -75,17 +77,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--train", type=int, default=1_500)
+    parser.add_argument("--train", type=int, default=1_000)
     parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--verifier", type=Path, help="a checkpoint of `evaluator train`; none is trained then")
+    parser.add_argument("--trained-on", type=Path, help="the dataset folder of --verifier")
     given = parser.parse_args()
+    seen = {row["context"] for row in read_rows(given.trained_on)} if given.trained_on else set()
     whole = given.work / "squad"
     import_task("squad_v1", source=given.data / "squad/squad_sample.json", out=whole)
-    found = parts(list(read_rows(whole)), given.train)
+    found = parts(list(read_rows(whole)), 0 if given.verifier else given.train, seen)
     rng = random.Random(1)
     wrong = {row["id"] for row in found["judged"][::5]}
     found["judged"] = [misled(row, rng) if row["id"] in wrong else row for row in found["judged"]]
-    folders = {name: write_part(whole, given.work / f"squad-{name}-{len(rows)}", rows) for name, rows in found.items()}
-    checkpoint = given.work / f"verifier-{given.train}-{given.epochs}"
+    folders = {name: write_part(whole, given.work / f"squad-{name}", rows) for name, rows in found.items() if rows}
+    checkpoint = given.verifier or given.work / f"verifier-{given.train}-{given.epochs}"
     if not is_finished(checkpoint):
         from evaluator.training import train
 
@@ -95,7 +100,7 @@ def main() -> None:
         print(f"trained on {len(found['train'])} questions: {made['results']['training']}", flush=True)
     plan = given.work / "plan.toml"
     plan.write_text("[verify]\n", encoding="utf-8")
-    out = given.work / f"kept-{given.train}-{given.epochs}"
+    out = given.work / f"kept-{checkpoint.name}"
     options = {"filters": plan, "verifier": checkpoint, "against": [folders["calibration"]]}
     manifest = run_filters(folders["judged"], out=out, **options)
     print(f"{manifest.kept} of {manifest.asked} kept, rejected {manifest.rejected}")
