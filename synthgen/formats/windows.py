@@ -71,16 +71,16 @@ def best_place(
     best, place, none = -np.inf, None, np.inf
     for logits, places in scored:
         none = min(none, float(logits[0].sum()))
-        found = best_span(logits, places if within is None else _restricted(places, within))
+        found = best_span(*((logits, places) if within is None else _restricted(logits, places, within)))
         if found and found[0] > best:
             best, place = found[0], found[1:]
     return None if may_be_none and none > best else place
 
 
-def _restricted(places: Ints, within: tuple[int, int]) -> Ints:
-    """Return the places with all tokens that are not wholly inside a stretch as if they were not of the context."""
-    inside = (places[:, 0] >= within[0]) & (places[:, 1] <= within[1])
-    return np.where(inside[:, None], places, OUTSIDE)
+def _restricted(logits: Floats, places: Ints, within: tuple[int, int]) -> tuple[Floats, Ints]:
+    """Return logits and places with every token that is not wholly inside a stretch as none of the context's."""
+    inside = ((places[:, 0] >= within[0]) & (places[:, 1] <= within[1]))[:, None]
+    return np.where(inside, logits, -np.inf), np.where(inside, places, OUTSIDE)
 
 
 def window_spans(tokens: int, room: int, stride: int) -> list[tuple[int, int]]:

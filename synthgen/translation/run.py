@@ -109,10 +109,11 @@ def _translate_batch(job: Job, ledger: Ledger, batch: Sequence[tuple[int, Row]])
     outcomes: dict[int, Outcome] = dict(
         zip(asked, job.backend.translate(items, job.source, job.target) if items else [], strict=True)
     )
+    # The texts come last: a row that has them is done, and one that was stopped before that is translated anew.
+    _find_answers(job, ledger, batch, {index: (texts[index], outcome) for index, outcome in outcomes.items()})
     for index, (number, row) in enumerate(batch):
         outcome = outcomes.get(index) or Untranslated(source_fault(job.opened.format, row) or "nothing to translate")
         ledger.add_reply(stored(job.settings(), number, TEXTS, texts[index], outcome, job.backend.spent()))
-    _find_answers(job, ledger, batch, {index: (texts[index], outcome) for index, outcome in outcomes.items()})
     ledger.commit()
 
 

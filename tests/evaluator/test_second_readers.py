@@ -86,7 +86,8 @@ def test_an_answer_inside_a_stretch_is_the_best_span_there_and_the_best_of_all_i
     assert [row["context"][slice(*place)] for row, place in zip(rows, whole, strict=True) if place] == said
     stretches = [(len(row["context"]) // 3, len(row["context"]) // 2) for row in rows]
     for stretch, place in zip(stretches, reader.places(rows, stretches), strict=True):
-        assert place is None or stretch[0] <= place[0] < place[1] <= stretch[1]
+        assert place
+        assert stretch[0] <= place[0] < place[1] <= stretch[1]
     assert reader.places(rows[:1], [(1, 2)]) == [None]
 
 

@@ -308,6 +308,21 @@ def test_answers_stand_at_their_offsets_and_the_right_one_of_two_equal_words_is_
     assert manifest.checks["translation"]["answers"]["believed_because"] == {"markers + search": 2}
 
 
+def test_a_run_stopped_while_it_finds_answers_has_them_all_when_it_went_on(tmp_path: Path) -> None:
+    class Stopped(Backwards):
+        def translate(self, items, source, target):
+            if len(items[0]) == 1:  # sentences with markers
+                raise KeyboardInterrupt
+            return super().translate(items, source, target)
+
+    english = questions(tmp_path / "en")
+    with pytest.raises(KeyboardInterrupt):
+        translate(english, to="xx", out=tmp_path / "xx", backend=Stopped(most=40))
+    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(most=40))
+    assert (manifest.kept, manifest.rejected) == (3, {})
+    assert manifest.checks["translation"]["answers"]["recovered"] == 2
+
+
 class OneWay(Backwards):
     """Loses all brackets, and never gives a text back: answers are found by searching alone."""
 
