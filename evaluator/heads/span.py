@@ -41,11 +41,18 @@ class SpanHead:
         return pack(feature for i, record in enumerate(records) for feature in _windows(i, record, tokenizer, stage))
 
     def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-        """Return the mean of start and end cross entropy, summed over windows."""
-        output = model(input_ids=batch.ids, attention_mask=batch.mask)
-        start = functional.cross_entropy(output.start_logits.float(), batch.targets[:, 0], reduction="sum")
-        end = functional.cross_entropy(output.end_logits.float(), batch.targets[:, 1], reduction="sum")
-        return (start + end) / 2
+        """Return the mean of start and end cross entropy, summed over windows.
+
+        Padding is no place to start or end. The reference lets it compete, which makes the loss of a window depend on
+        how long its neighbours are; here it must not depend on how a step is cut.
+        """
+        output, padding = model(input_ids=batch.ids, attention_mask=batch.mask), batch.mask == 0
+        both = (output.start_logits, batch.targets[:, 0]), (output.end_logits, batch.targets[:, 1])
+        losses = [
+            functional.cross_entropy(logits.float().masked_fill(padding, -torch.inf), places, reduction="sum")
+            for logits, places in both
+        ]
+        return (losses[0] + losses[1]) / 2
 
     def count(self, targets: Sequence[IntArray]) -> int:
         """Return the number of windows."""

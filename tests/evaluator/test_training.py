@@ -18,9 +18,10 @@ from evaluator.recipe import SMALL, XTREME_BASE, Stage, load_recipe
 from synthgen.errors import IncompleteError, UserError
 
 torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
 
 from evaluator import inference  # noqa: E402
-from evaluator.heads.base import Batch  # noqa: E402
+from evaluator.heads.base import Batch, collate  # noqa: E402
 from evaluator.heads.mlm import hide  # noqa: E402
 from evaluator.heads.pair import PairHead  # noqa: E402 - needs torch
 from evaluator.heads.span import SpanHead  # noqa: E402
@@ -89,14 +90,19 @@ def pairs(model: Path, count: int, *, seed: int = 0) -> Features:
     return pack(Feature(([0, *row, 2],), (int(row.sum()) % 3,), i) for i, row in enumerate(rows))
 
 
+def without_dropout(network: torch.nn.Module) -> torch.nn.Module:
+    for module in network.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return network
+
+
 def trained(
     model: Path, *, compact: bool, decay: float, steps: int = 50
 ) -> tuple[TrainingLog, dict[str, torch.Tensor]]:
     head = PairHead(("a", "b", "c"))
     network = head.build(model, 1)
-    for module in network.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
+    without_dropout(network)
     stage = Stage(1e-3, 1, examples_per_step=8, weight_decay=decay, warmup=0.1)
     log = fit([Task(network, head, pairs(model, 64))], Training(stage, 3, steps=steps, compact=compact))
     return log, network.state_dict()
@@ -127,10 +133,7 @@ def test_compaction_equals_plain_training_on_the_encoder_pack(decay: float, samp
     features = head.encode(records, load_tokenizer(model), stage)
     found = []
     for compact in (False, True):
-        network = head.build(model, 1)
-        for module in network.modules():
-            if isinstance(module, torch.nn.Dropout):
-                module.p = 0.0
+        network = without_dropout(head.build(model, 1))
         log = fit([Task(network, head, features)], Training(stage, 3, steps=50, compact=compact))
         found.append((log.losses, network.state_dict()))
     (plain, full), (compacted, small) = found
@@ -177,10 +180,7 @@ def test_too_little_memory_cuts_steps_finer_and_changes_nothing_else(tiny_model:
     features, stage = pairs(tiny_model, 48), Stage(1e-3, 1, examples_per_step=16)
     found = []
     for head in (PairHead(("a", "b", "c")), CrampedHead(("a", "b", "c"))):
-        network = head.build(tiny_model, 1)
-        for module in network.modules():
-            if isinstance(module, torch.nn.Dropout):
-                module.p = 0.0
+        network = without_dropout(head.build(tiny_model, 1))
         log = fit([Task(network, head, features)], Training(stage, 3))
         found.append((log, np.stack(inference.run(network, head, features, 4096))))
     (roomy, expected), (cramped, outputs) = found
@@ -262,6 +262,34 @@ def test_positions_start_at_two_with_any_padding(tiny_model: Path) -> None:
         position_ids=torch.tensor([[2, 3, 4, 5]]),
     ).logits  # fmt: skip
     assert torch.allclose(alone, explicit, atol=1e-6)
+
+
+def test_a_step_without_dropout_is_the_step_of_transformers_trainer(tiny_model: Path, tmp_path: Path) -> None:
+    features, head, steps = pairs(tiny_model, 8), PairHead(("a", "b", "c")), 6
+    ours, theirs = (without_dropout(head.build(tiny_model, 1)) for _ in range(2))
+    fit([Task(ours, head, features)], Training(Stage(1e-3, 1, examples_per_step=8), 3, steps=steps))
+
+    def collator(items: list[dict[str, int]]) -> dict[str, torch.Tensor]:
+        batch = collate(features, np.array([item["index"] for item in items]), 1, torch.device("cpu"))
+        return {"input_ids": batch.ids, "attention_mask": batch.mask, "labels": batch.targets[:, 0]}
+
+    arguments = transformers.TrainingArguments(
+        str(tmp_path), per_device_train_batch_size=8, max_steps=steps, learning_rate=1e-3, report_to=[], use_cpu=True,
+        save_strategy="no", disable_tqdm=True, remove_unused_columns=False,
+    )  # fmt: skip
+    rows = [{"index": index} for index in range(8)]
+    transformers.Trainer(model=theirs, args=arguments, train_dataset=rows, data_collator=collator).train()
+    for name, value in theirs.state_dict().items():
+        assert torch.allclose(ours.state_dict()[name], value, atol=1e-5), name
+
+
+def test_the_loss_of_questions_does_not_depend_on_how_long_their_neighbours_are(tiny_model: Path) -> None:
+    head = SpanHead()
+    network = head.build(tiny_model, 1).eval()
+    features = pack(Feature(([0, *range(5, 5 + length), 2],), (length // 2, length), 0) for length in (4, 9, 30))
+    alone = [head.loss(network, collate(features, np.array([i]), 1, torch.device("cpu"))).item() for i in range(3)]
+    together = head.loss(network, collate(features, np.arange(3), 1, torch.device("cpu"))).item()
+    assert together == pytest.approx(sum(alone), abs=1e-5)
 
 
 def test_a_fresh_head_forgets_the_checkpoints_and_depends_on_the_seed(tiny_model: Path, tmp_path: Path) -> None:
