@@ -17,10 +17,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from synthgen.filters.base import BaseFilter, SetRows, Verdict
-from synthgen.filters.comparison import Entry, NearSettings, columns_of_texts, ranks, row_likeness
+from synthgen.filters.comparison import Entry, NearSettings, answers, columns_of_texts, ranks, row_likeness
 from synthgen.filters.index import Blob, HashIndex
 from synthgen.filters.pairs import KeySpool, Pairs
 from synthgen.filters.sketch import array_row_keys, row_keys
+from synthgen.filters.wording import words
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 
@@ -139,7 +140,9 @@ class _Entries:
 
 def _packed(format_: Format, table: pa.Table) -> list[bytes]:
     """Return the entries of a table's rows, packed."""
-    return [Entry.of(format_, row["id"], row).pack() for row in table.to_pylist()]
+    texts = zip(*(map(words, column.to_pylist()) for column in columns_of_texts(format_, table)), strict=True)
+    rows = zip(texts, table.to_pylist(), strict=True)
+    return [Entry(row["id"], own, answers(format_, row)).pack() for own, row in rows]
 
 
 def _sketched(format_: Format, table: pa.Table) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:

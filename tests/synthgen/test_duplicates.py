@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgen.filters.base import SetFilter
-from synthgen.filters.comparison import compared_texts
+from synthgen.filters.comparison import Entry, compared_texts
 from synthgen.filters.exact import ExactDuplicates
 from synthgen.filters.index import Blob, HashIndex
 from synthgen.filters.near import NearDuplicates
+from synthgen.filters.near import _packed as near_packed
 from synthgen.filters.sketch import row_keys
 from synthgen.filters.wording import words
 from synthgen.formats.base import Row
@@ -166,6 +167,14 @@ def test_options_and_tokens_are_part_of_the_row() -> None:
     tagged.remember("a", {"tokens": ["Dogs", "bark"], "tags": [0, 1]})
     assert tagged.judge("b", {"tokens": ["Cats", "purr"], "tags": [0, 1]}) is None
     assert tagged.judge("c", {"tokens": ["dogs", "Bark"], "tags": [0, 1]}) is not None
+
+
+def test_entries_read_by_table_are_those_made_row_by_row() -> None:
+    swag = ChoiceFormat(("ctx_a", "ctx_b", "ctx", "endings", "label"), ("0", "1"))
+    option = {"id": "a", "ctx_a": "It's", "ctx_b": "She", "ctx": "", "endings": ["got wet.", "flew."], "label": "0"}
+    for format_, rows in ((NLI, [pair("Straße!", "", 2), pair(PREMISE, HYPOTHESIS)]), (swag, [option])):
+        packed = near_packed(format_, pa.Table.from_pylist(rows))
+        assert packed == [Entry.of(format_, row["id"], row).pack() for row in rows]
 
 
 @pytest.mark.parametrize(
