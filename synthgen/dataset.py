@@ -299,7 +299,7 @@ def write_tables(
             yield drafts[-1], schema, shard if workers.processes < 2 else list(shard)
 
     with pq.ParquetWriter(folder / FINGERPRINTS_NAME, _FINGERPRINTS, compression="zstd") as fingerprints:
-        for prints in workers.map(_write_shard, shards()):
+        for prints in workers.map(_write_shard, shards(), ahead=1):
             fingerprints.write_table(prints, ROWS_PER_GROUP)
     final = [draft.rename(data / f"train-{i:05d}-of-{len(drafts):05d}.parquet") for i, draft in enumerate(drafts)]
     return {str(path.relative_to(folder)): file_sha256(path) for path in (*final, folder / FINGERPRINTS_NAME)}

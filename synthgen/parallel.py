@@ -17,7 +17,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
-_WAITING_EACH = 2
+_AHEAD = 2
 
 
 def usable_cores() -> int:
@@ -44,8 +44,11 @@ class Workers:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def map(self, function: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
-        """Yield the function's results in the items' order; function and items must be ones that can be sent."""
+    def map(self, function: Callable[[Item], Found], items: Iterable[Item], ahead: int = _AHEAD) -> Iterator[Found]:
+        """Yield the function's results in the items' order; function and items must be ones that can be sent.
+
+        For each process so many items are read `ahead`; large ones are better read one at a time.
+        """
         if self.processes < 2:
             yield from map(function, items)
             return
@@ -55,7 +58,7 @@ class Workers:
         waiting: deque[Future[Found]] = deque()
         for item in items:
             waiting.append(self._pool.submit(function, item))
-            if len(waiting) >= _WAITING_EACH * self.processes:
+            if len(waiting) >= ahead * self.processes:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
