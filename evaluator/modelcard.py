@@ -18,13 +18,17 @@ _PIPELINE = {"pair": "text-classification", "choice": "multiple-choice", "span":
 _PIPELINE |= {"tags": "token-classification"}
 
 
+def checkpoint_licence(dataset: Manifest, model: ResolvedModel) -> str:
+    """Return the licence of a model trained on a set: what the encoder, the set and the set's own parts ask for."""
+    own = [Part("encoder", public_name(model.ref), model.licence), Part("dataset", dataset.task, dataset.licence)]
+    return derive([*own, *parts_of(dataset.model, dataset.parents)])
+
+
 def model_card(
     dataset: Manifest, model: ResolvedModel, *, recipe: Recipe, stage: Stage, seed: int, training: Mapping[str, Any]
 ) -> str:
     """Return the card as Markdown with the hub's front matter; `training` is what the run recorded."""
-    base = public_name(model.ref)
-    sources = parts_of(dataset.model, dataset.parents)
-    licence = derive([Part("encoder", base, model.licence), Part("dataset", dataset.task, dataset.licence), *sources])
+    base, licence = public_name(model.ref), checkpoint_licence(dataset, model)
     is_id = licence == licence.casefold() and " " not in licence
     front = {
         "library_name": "transformers",

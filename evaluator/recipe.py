@@ -223,4 +223,4 @@ def _recipe_from_values(values: dict[str, Any], width: int, *, where: str) -> Re
     for key in values:
         if key not in allowed:
             raise unknown("key", key, [*allowed, "base", "stages"], where=where)
-    return replace(base, stages=stages, **{"name": Path(where).stem, "source": where, **values})
+    return replace(base, stages=stages, **{"name": Path(where).stem, "source": Path(where).name, **values})

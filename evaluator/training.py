@@ -8,7 +8,7 @@ from typing import Any
 
 from evaluator.graph import CODE_VERSION, Encoder, IntermediateJob, Rows, identity, stage_inputs
 from evaluator.hardware import detect
-from evaluator.modelcard import CARD_NAME, model_card
+from evaluator.modelcard import CARD_NAME, checkpoint_licence, model_card
 from evaluator.recipe import INTERMEDIATE, encoder_width, load_recipe
 from evaluator.store import Node, Store
 from synthgen.console import progress
@@ -45,7 +45,8 @@ def train(
     )
     if target.exists():
         return _existing(target, node)
-    job = IntermediateJob(node, base, (rows,), stage, chosen, seed, None, resolved.licence, hardware)
+    licence = checkpoint_licence(manifest, resolved)
+    job = IntermediateJob(node, base, (rows,), stage, chosen, seed, None, licence, hardware)
     store = Store(target.parent / f".{target.name}.training")
     _run(job, store)
     card = model_card(

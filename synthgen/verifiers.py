@@ -72,7 +72,7 @@ class _Checkpoint:
 
     def facts(self) -> dict[str, Any]:
         """Return the checkpoint's name, the hash of its weights and its licence."""
-        licence = str(self._manifest().get("licence", UNKNOWN))
+        licence = str(self._manifest().get("results", {}).get("licence", UNKNOWN))
         return {"name": self._folder.name, "revision": self._digest, "licence": licence}
 
     def trained_on(self) -> frozenset[str]:

@@ -14,9 +14,10 @@ import pytest
 import evaluator
 from evaluator import runner
 from evaluator.graph import IntermediateJob
-from synthgen.dataset import read_manifest
+from synthgen.dataset import dataset_format, read_manifest
 from synthgen.errors import UserError
 from synthgen.translation import translate
+from synthgen.verifiers import open_verifier
 from tests.evaluator.conftest import write_pairs
 from tests.synthgen.translators import Backwards
 
@@ -356,5 +357,8 @@ def test_train_writes_a_plain_checkpoint_folder(tiny_model: Path, datasets: dict
     assert "| seed | 0 |" in card
     assert str(tiny_model) not in card
     assert evaluator.train(datasets["real"], out=out, model=str(tiny_model), recipe="small") == manifest
+    reader = open_verifier(out, dataset_format(read_manifest(datasets["real"])))
+    assert reader.facts()["licence"] == manifest["results"]["licence"]
+    assert manifest["results"]["licence"] in card
     with pytest.raises(UserError, match=r"holds another training \(differs in seed\)"):
         evaluator.train(datasets["real"], out=out, model=str(tiny_model), recipe="small", seed=1)

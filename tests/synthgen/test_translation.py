@@ -644,6 +644,8 @@ def test_a_checkpoint_that_we_trained_answers_the_translated_questions(tmp_path:
     answers = manifest.checks["translation"]["answers"]
     assert answers["candidates_by_way"]["asking"] == answers["of"]
     assert manifest.checks["translation"]["asked"]["qa"]["name"] == "qa"
+    assert "unknown" not in manifest.licence
+    assert str(tmp_path) not in (tmp_path / "qa" / "README.md").read_text(encoding="utf-8")
     for row in read_rows(tmp_path / "pt"):
         for text, start in zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True):
             assert row["context"][start : start + len(text)] == text
