@@ -27,7 +27,12 @@ REASON = "semantic duplicate"
 
 @dataclass(frozen=True, slots=True)
 class SemanticSettings:
-    """The encoder, what it asks for before a text, and from which cosine on every text of two rows is the same."""
+    """The encoder, what it asks for before a text, and from which cosine on every text of two rows is the same.
+
+    Of Quora's duplicate questions the default encoder puts 86 % at 0.93 and above, 62 % at 0.95, 35 % at 0.97; of its
+    pairs that look like duplicates and are none 32, 18 and 7 %; of unrelated questions one pair in ten thousand at 0.95
+    (LOG.md). Words in another order it does not tell apart: so are 99 % of PAWS's non-paraphrases at 0.95.
+    """
 
     encoder: str = PACK
     prefix: str = PREFIX
