@@ -23,7 +23,8 @@ BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"), ("«", "»"), ("“", "”"))
 FUZZY_LEAST = 80.0
 """Least similarity (0-100) of an inexact occurrence: inflected endings and articles pass, other words do not."""
 OVERLAP_LEAST = 0.7
-_WORD = re.compile(r"\w+(?:[-'’.,]\w+)*")
+_WORD = re.compile(r"(?:\w\.)+\w\b|\w+(?:[-'’]\w+|[.,]\d+)*")
+"""A full stop or comma is part of a word in numbers and in letters like U.S.; translators lose spaces after others."""
 _EDGE = " \t\n.,;:!?\"'“”«»()[]{}¿¡"
 
 

@@ -437,6 +437,9 @@ def test_what_a_search_finds_is_inside_and_has_no_punctuation_at_its_ends(text: 
         ("Veio a ONU (Nações Unidas), enfim.", "Nações Unidas", "Nações Unidas"),
         ("O (des)emprego cresceu.", "(des)emprego", "(des)emprego"),
         ("Disse [aqui [e ali]].", "aqui [e ali]", "aqui [e ali]"),
+        ("É o celibato.Os três são 1.234,5 nos E.U.A.", "o celibato", "o celibato"),
+        ("É o celibato.Os três são 1.234,5 nos E.U.A.", "234", "1.234,5"),
+        ("É o celibato.Os três são 1.234,5 nos E.U.A.", "E.U", "E.U.A"),
     ],
 )
 def test_an_answer_keeps_the_brackets_that_belong_to_it(text: str, answer: str, found: str) -> None:
