@@ -89,7 +89,8 @@ def _compare(folder: Path, manifest: Manifest, counts: _Counts, findings: Findin
     if manifest.label_counts or manifest.labels:
         claimed = {label: count for label, count in manifest.label_counts.items() if count}
         findings.compare("label_counts", claimed, dict(counts.labels))
-    findings.compare("language", manifest.language, next(iter(languages)) if len(languages) == 1 else "mul")
+    if languages:  # a set of which no row was kept has none to compare with
+        findings.compare("language", manifest.language, next(iter(languages)) if len(languages) == 1 else "mul")
     if len(np.unique(np.array(counts.ids, dtype=np.int64))) < len(counts.ids):
         findings.faults += [f"the id {row_id} occurs {count} times" for row_id, count in _repeated(folder)]
 

@@ -31,6 +31,7 @@ from synthgen.translation.documents import Documents
 from synthgen.translation.llm import LlmTranslator
 from synthgen.translation.seq2seq import Seq2Seq
 from synthgen.translation.spans import search
+from synthgen.verify import verify
 from tests.mock_endpoint import Faults, serving
 from tests.synthgen.translators import Backwards, backwards
 
@@ -241,6 +242,13 @@ def test_a_set_judged_anew_is_not_finished_until_all_of_it_is_written(
     with pytest.raises(IncompleteError, match="make room on the disk. What is translated is kept in .*goes on"):
         translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(), options=Options(round_trip=2))
     assert not (tmp_path / "xx" / "synthgen.json").exists()
+
+
+def test_a_set_of_which_no_row_was_kept_verifies(english: Path, tmp_path: Path) -> None:
+    backend = llm(tmp_path, lambda request: "{")
+    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend)
+    assert (manifest.kept, manifest.rejected) == (0, {"truncated": 10})
+    assert verify(tmp_path / "xx").faults == ()
 
 
 def test_rows_with_empty_or_missing_values_are_translated_as_far_as_they_can_be(tmp_path: Path) -> None:
