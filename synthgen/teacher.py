@@ -15,6 +15,7 @@ from typing import Any
 from synthgen.dataset import file_sha256
 from synthgen.errors import UserError, missing_package
 from synthgen.formats.base import ParseError
+from synthgen.weights import load_model, load_tokenizer
 
 _TOKEN = re.compile(
     r"""\d+(?:[.,:]\d+)*|(?:[A-Z]\.)+[A-Z]?|\w+?(?=n['’]t\b)|n['’]t\b|['’](?:s|re|ve|ll|d|m|S)\b|(?:Mr|Mrs|Ms|Dr|St)\.
@@ -39,7 +40,7 @@ class Teacher:
         """Load the checkpoint; UserError when it is none or its tags have no names."""
         try:
             import torch
-            from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
+            from transformers import AutoConfig
         except ImportError:
             raise missing_package("transformers", "train", "--teacher") from None
         if not (folder / "config.json").is_file():
@@ -49,8 +50,8 @@ class Teacher:
             found = ", ".join(config.architectures or ["none"])
             raise UserError(f"--teacher {folder} is no token classifier but {found}; make one with evaluator train")
         self._torch = torch
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        self._model: Any = AutoModelForTokenClassification.from_pretrained(folder).eval()
+        self._tokenizer = load_tokenizer(folder)
+        self._model = load_model("AutoModelForTokenClassification", folder).eval()
         self.labels: tuple[str, ...] = tuple(config.id2label[index] for index in range(config.num_labels))
         self.name = folder.name
         self.revision = file_sha256(next(iter(sorted(folder.glob("*.safetensors"))), folder / "config.json"))

@@ -25,6 +25,7 @@ from synthgen.formats.span import UNANSWERABLE, SpanFormat
 from synthgen.formats.windows import best_place, windows
 from synthgen.licences import UNKNOWN
 from synthgen.readers import Said
+from synthgen.weights import load_model, load_tokenizer
 
 MAX_LENGTH = 256
 BATCH = 32
@@ -54,13 +55,11 @@ class _Checkpoint:
         if not (checkpoint / "config.json").is_file():
             raise UserError(f"{option} {checkpoint} is not a checkpoint folder: it has no config.json")
         try:
-            import transformers
+            import transformers  # noqa: F401
         except ImportError:
             raise missing_package("transformers", "train", option) from None
-        options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        self.tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint, **options)
-        options |= {"use_safetensors": True, "output_loading_info": True}
-        model, loaded = getattr(transformers, auto_class).from_pretrained(checkpoint, **options)
+        self.tokenizer = load_tokenizer(checkpoint)
+        model, loaded = load_model(auto_class, checkpoint, output_loading_info=True)
         if missing := sorted(loaded["missing_keys"]):
             trained_as = auto_class.removeprefix("AutoModelFor")
             raise UserError(f"{option} {checkpoint} was not trained for {trained_as}: it has no {', '.join(missing)}")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from synthgen.errors import missing_package
 from synthgen.packs import resolve
+from synthgen.weights import load_model, load_tokenizer
 
 PACK = "pack:multilingual-e5-small"
 PREFIX = "query: "
@@ -29,15 +30,14 @@ class SentenceEncoder:
         """Load the model; UserError when there is none or a package is missing, IncompleteError without a network."""
         try:
             import torch
-            import transformers
+            import transformers  # noqa: F401
         except ImportError:
             raise missing_package("transformers", "train", f"the sentence encoder {ref}") from None
         found = resolve(ref)
         self.facts = {"encoder": found.ref, "revision": found.revision, "licence": found.licence, "prefix": prefix}
         self._torch, self._prefix = torch, prefix
-        self._tokenizer = transformers.AutoTokenizer.from_pretrained(found.path, trust_remote_code=False)
-        model = transformers.AutoModel.from_pretrained(found.path, trust_remote_code=False, use_safetensors=True)
-        self._model = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+        self._tokenizer = load_tokenizer(found.path)
+        self._model = load_model("AutoModel", found.path).eval().to("cuda" if torch.cuda.is_available() else "cpu")
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return the vectors (texts, width); equal texts are read once, texts of like length together."""

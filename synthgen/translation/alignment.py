@@ -10,6 +10,7 @@ from typing import Any
 
 from synthgen.errors import missing_package
 from synthgen.packs import resolve
+from synthgen.weights import load_model, load_tokenizer
 
 LAYER = 8
 PAIRS_AT_ONCE = 16
@@ -22,13 +23,13 @@ class Aligner:
     def __init__(self, ref: str, *, layer: int = LAYER) -> None:
         """Load an encoder by reference; UserError without torch and transformers."""
         try:
-            from transformers import AutoModel, AutoTokenizer
+            import transformers  # noqa: F401
         except ImportError:
             raise missing_package("transformers", "train", "word alignment (--aligner)") from None
         self.ref, model = ref, resolve(ref)
         self.revision = model.revision
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(model.path)
-        self._encoder: Any = AutoModel.from_pretrained(model.path).eval()
+        self._tokenizer = load_tokenizer(model.path)
+        self._encoder = load_model("AutoModel", model.path).eval()
         self._layer = min(layer, self._encoder.config.num_hidden_layers)
 
     def align(self, pairs: Sequence[tuple[str, Span, str]]) -> list[list[Span]]:

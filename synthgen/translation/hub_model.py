@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+from synthgen import weights
 from synthgen.errors import UserError, first_line, missing_package
 from synthgen.packs import ResolvedModel
 from synthgen.translation.base import Item, Outcome
@@ -56,11 +57,11 @@ class HubModel(ABC):
 def load_tokenizer(model: ResolvedModel) -> Any:  # noqa: ANN401 - a class of transformers
     """Return the tokenizer that lies in the model's folder; UserError when there is none."""
     try:
-        from transformers import AutoTokenizer
+        import transformers  # noqa: F401
     except ImportError:
         raise missing_package("transformers", "train", f"--mt {model.ref}") from None
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(model.path)
+        tokenizer = weights.load_tokenizer(model.path)
     except (ValueError, OSError) as error:
         raise no_model(model, error) from None
     if languages := getattr(tokenizer, "lang_token_to_id", None):

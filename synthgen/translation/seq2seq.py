@@ -13,6 +13,7 @@ from synthgen.errors import missing_package
 from synthgen.packs import ResolvedModel
 from synthgen.translation.hub_model import LONGEST, TOKENS_A_BATCH, HubModel, no_model
 from synthgen.translation.machine import Machine
+from synthgen.weights import load_model
 
 
 class Seq2Seq(HubModel):
@@ -24,7 +25,7 @@ class Seq2Seq(HubModel):
         """Load tokenizer and model; UserError when the folder holds no translation model."""
         try:
             import torch
-            from transformers import AutoModelForSeq2SeqLM
+            import transformers  # noqa: F401
         except ImportError:
             raise missing_package("transformers", "train", f"--mt {model.ref}") from None
         machine = machine or Machine()
@@ -32,7 +33,7 @@ class Seq2Seq(HubModel):
         if machine.threads:
             torch.set_num_threads(machine.threads)
         try:
-            self._model: Any = AutoModelForSeq2SeqLM.from_pretrained(model.path).eval().to(device)
+            self._model = load_model("AutoModelForSeq2SeqLM", model.path).eval().to(device)
         except (ValueError, OSError) as error:
             raise no_model(model, error) from None
         super().__init__(model)

@@ -1,0 +1,46 @@
+"""Loading models and tokenizers of transformers: from folders, safetensors only, no code of theirs, quietly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+LOCAL = {"local_files_only": True, "trust_remote_code": False}
+
+
+def load_tokenizer(folder: Path) -> Any:  # noqa: ANN401 - transformers ships no types
+    """Return a folder's tokenizer."""
+    from transformers import AutoTokenizer
+
+    with _quietly():
+        return AutoTokenizer.from_pretrained(folder, **LOCAL)
+
+
+def load_model(auto_class: str, folder: Path, **options: Any) -> Any:  # noqa: ANN401 - the same
+    """Return a folder's model as one of transformers' Auto classes, as its `from_pretrained` does.
+
+    Weights are read from safetensors alone: other files may hold pickled code. OSError where there are none.
+    """
+    import transformers
+
+    with _quietly():
+        found = getattr(transformers, auto_class).from_pretrained(folder, use_safetensors=True, **LOCAL, **options)
+    return found
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep transformers from printing bars, and reports of weights that are missing by intent."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
