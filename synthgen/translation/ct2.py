@@ -100,6 +100,9 @@ def convert(model: ResolvedModel) -> Path:
     from ctranslate2.converters import TransformersConverter
 
     class Converter(TransformersConverter):  # type: ignore[misc]  # it has no types
+        def load_model(self, kind: Any, folder: str, **options: Any) -> Any:  # noqa: ANN401 - the same
+            return super().load_model(kind, folder, **options, use_safetensors=True)
+
         def load_tokenizer(self, *_: object, **__: object) -> Any:  # noqa: ANN401 - a class of transformers
             return load_tokenizer(model)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -200,6 +201,19 @@ def test_a_translation_that_fills_all_its_room_is_no_row(marian: Path) -> None:
     cut = [[bool(text) for text in each.translate_texts(SENTENCES, "en", "de")] for each in both]
     assert cut[0] == cut[1]
     assert not all(cut[0])
+
+
+@pytest.mark.parametrize("prefix", ["", "ct2:"])
+def test_weights_that_are_pickled_are_not_read(marian: Path, tmp_path: Path, prefix: str) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    shutil.copytree(marian, tmp_path / "opus")
+    weights = tmp_path / "opus" / "model.safetensors"
+    torch.save(load_file(weights), tmp_path / "opus" / "pytorch_model.bin")
+    weights.unlink()
+    with pytest.raises(UserError, match="safetensors"):
+        open_backend(f"{prefix}{tmp_path / 'opus'}")
 
 
 def test_a_model_is_converted_once_and_a_converted_folder_is_used_as_it_is(marian: Path, tmp_path: Path) -> None:
