@@ -33,8 +33,8 @@ from synthgen.parallel import Workers
 
 MANIFEST_NAME = "synthgen.json"
 LEDGER_NAME = "ledger.sqlite"
-_REPLACED = ("data", "rejected", "README.md", "croissant.json", "fingerprints.parquet")
 FINGERPRINTS_NAME = "fingerprints.parquet"
+_REPLACED = ("data", "rejected", "README.md", "croissant.json", FINGERPRINTS_NAME)
 ROWS_PER_SHARD = 100_000
 ROWS_PER_GROUP = 10_000
 

@@ -71,7 +71,7 @@ def filter(
     judging = Judging(judge or "", definitions(opened.task), cache_root() / "judged" / opened.content_hash[:16])
     subject = Subject(opened.format, opened.language, prompt, tuple(against), verifier, like, judging)
     plan = read_plan(filters, subject)
-    parent = _parent(opened)
+    parent = opened.parent("filtered")
     check_like(like, opened.format)
     if is_finished(out):
         return _same_or_refused(out, plan.record(subject), parent)
@@ -87,12 +87,6 @@ def filter(
         manifest = _write(draft, sieve, made, facts | {"like": like}, parent, started)
     warn_of_artefacts(manifest.checks["artefacts"])
     return manifest
-
-
-def _parent(opened: OpenedSet) -> dict[str, Any]:
-    """Return what the manifest says of the input: its contents and what its licence asks."""
-    facts = {"role": "filtered", "name": opened.name, "task": opened.task, "origin": opened.origin}
-    return facts | {"licence": opened.licence, "rows": opened.rows, "content_hash": opened.content_hash}
 
 
 def _same_or_refused(out: Path, record: dict[str, Any], parent: dict[str, Any]) -> Manifest:

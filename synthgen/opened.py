@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -62,6 +62,11 @@ class OpenedSet:
         if self.manifest:
             return self.manifest.content_hash
         return hashlib.sha256(json.dumps([file_sha256(path) for path in self.paths]).encode()).hexdigest()
+
+    def parent(self, role: str) -> dict[str, Any]:
+        """Return what the manifest of a set made from this one says of it: its contents and what its licence asks."""
+        facts = {"role": role, "name": self.name, "task": self.task, "origin": self.origin}
+        return facts | {"licence": self.licence, "rows": self.rows, "content_hash": self.content_hash}
 
     def tables(self, rows: int = ROWS_PER_GROUP, columns: Sequence[str] = ()) -> Iterator[pa.Table]:
         """Yield the rows in order, so many at a time, with all columns or only these.

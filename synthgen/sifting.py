@@ -65,7 +65,7 @@ class Sieve:
     def tables(self) -> Iterator[tuple[int, pa.Table]]:
         """Yield all rows as edited tables, each with the number of its first row; the edits are counted anew."""
         self.edited = {edit.name: 0 for edit in self.edits}
-        for first, table in self._numbered(self.opened.tables()):
+        for first, table in _numbered(self.opened.tables()):
             yield first, self._edit(table) if self.edits else table
 
     def batches(self) -> Iterator[tuple[Numbers, list[Row]]]:
@@ -92,11 +92,6 @@ class Sieve:
         for here, table in _taken(numbers, self.tables()):
             yield from zip(here.tolist(), table.to_pylist(), strict=True)
 
-    def pick_ids(self, numbers: Numbers) -> Iterator[tuple[int, str]]:
-        """Yield the ids of the rows with these ascending numbers; no other column is read."""
-        for here, table in _taken(numbers, self._numbered(self.opened.tables(columns=("id",)))):
-            yield from zip(here.tolist(), table["id"].to_pylist(), strict=True)
-
     def kept(self, labels: Counter[str]) -> Iterator[pa.Table]:
         """Yield the rows that stay as tables of 10,000, counting their labels."""
         waiting = self.opened.schema.empty_table()
@@ -114,12 +109,6 @@ class Sieve:
         for number, row in self.pick(np.flatnonzero(~self.stays)):
             stage, verdict = self.dropped[number]
             yield Rejection(row["id"], verdict.reason, stage, verdict.evidence, row)
-
-    def _numbered(self, tables: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
-        first = 0
-        for table in tables:
-            yield first, table
-            first += table.num_rows
 
     def _staying(self) -> Iterator[tuple[Numbers, pa.Table]]:
         for first, table in self.tables():
@@ -177,17 +166,22 @@ def sift(
 
 def refuse_repeated_ids(opened: OpenedSet) -> None:
     """Raise UserError when two rows have one id: verdicts and fingerprints name rows by it."""
+    for row_id, first, second in repeated_ids(opened):
+        raise UserError(
+            f"rows {first} and {second} of {opened.name} have the same id '{row_id}'; ids tell rows apart: "
+            "make them unique, or leave the column out and rows are numbered"
+        )
+
+
+def repeated_ids(opened: OpenedSet) -> Iterator[tuple[str, int, int]]:
+    """Yield each row whose id an earlier one has: the id, that row's number, its own. Only ids are read, by hashes."""
     hashes = np.concatenate([value_hashes(table["id"]) for table in opened.tables(columns=("id",))])
     _, places = sharing(hashes, np.arange(len(hashes)))
     seen: dict[str, int] = {}
-    sieve = Sieve(opened, (), np.ones(opened.rows, dtype=np.bool_), {}, {})
-    for number, row_id in sieve.pick_ids(np.sort(places).astype(np.int64)):
-        if row_id in seen:
-            raise UserError(
-                f"rows {seen[row_id]} and {number} of {opened.name} have the same id '{row_id}'; ids tell rows apart: "
-                "make them unique, or leave the column out and rows are numbered"
-            )
-        seen[row_id] = number
+    for numbers, table in _taken(np.sort(places).astype(np.int64), _numbered(opened.tables(columns=("id",)))):
+        for number, row_id in zip(numbers.tolist(), table["id"].to_pylist(), strict=True):
+            if (first := seen.setdefault(row_id, number)) != number:
+                yield row_id, first, number
 
 
 def _compare(sieve: Sieve, filter_: Any) -> None:  # noqa: ANN401 - a SetFilter
@@ -198,8 +192,11 @@ def _compare(sieve: Sieve, filter_: Any) -> None:  # noqa: ANN401 - a SetFilter
 
 def _judge(sieve: Sieve, filters: Sequence[Filter]) -> Iterator[int]:
     """Give each table to one filter after the other; yield how far the set is."""
-    alone = [each for each in filters if isinstance(each, RowFilter)]
-    alone = alone if list(filters[: len(alone)]) == alone else []
+    alone: list[RowFilter] = []
+    for each in filters:
+        if not isinstance(each, RowFilter):
+            break
+        alone.append(each)
     rest = filters[len(alone) :]
     for numbers, (found, counts) in sieve.mapped(partial(judged, alone)) if alone else ():
         for filter_, counted in zip(alone, counts, strict=True):
@@ -211,6 +208,14 @@ def _judge(sieve: Sieve, filters: Sequence[Filter]) -> Iterator[int]:
         for place, objection in objections(rest, [(row["id"], row) for row in rows]).items():
             sieve.drop(int(numbers[place]), *objection)
         yield int(numbers[-1]) + 1
+
+
+def _numbered(tables: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
+    """Yield tables with the number of their first row."""
+    first = 0
+    for table in tables:
+        yield first, table
+        first += table.num_rows
 
 
 def _taken(numbers: Numbers, tables: Iterable[tuple[int, pa.Table]]) -> Iterator[tuple[Numbers, pa.Table]]:

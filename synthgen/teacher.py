@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.dataset import file_sha256
-from synthgen.errors import UserError, missing_package
+from synthgen.errors import UserError
 from synthgen.formats.base import ParseError
-from synthgen.weights import load_model, load_tokenizer
+from synthgen.weights import load_model, load_tokenizer, require
 
 _TOKEN = re.compile(
     r"""\d+(?:[.,:]\d+)*|(?:[A-Z]\.)+[A-Z]?|\w+?(?=n['’]t\b)|n['’]t\b|['’](?:s|re|ve|ll|d|m|S)\b|(?:Mr|Mrs|Ms|Dr|St)\.
@@ -38,14 +38,12 @@ class Teacher:
 
     def __init__(self, folder: Path) -> None:
         """Load the checkpoint; UserError when it is none or its tags have no names."""
-        try:
-            import torch
-            from transformers import AutoConfig
-        except ImportError:
-            raise missing_package("transformers", "train", "--teacher") from None
+        transformers = require("--teacher")
+        import torch
+
         if not (folder / "config.json").is_file():
             raise UserError(f"--teacher {folder} is not a checkpoint folder: it has no config.json")
-        config: Any = AutoConfig.from_pretrained(folder)
+        config: Any = transformers.AutoConfig.from_pretrained(folder)
         if not any("TokenClassification" in name for name in config.architectures or ()):
             found = ", ".join(config.architectures or ["none"])
             raise UserError(f"--teacher {folder} is no token classifier but {found}; make one with evaluator train")

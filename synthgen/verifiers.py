@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synthgen.dataset import MANIFEST_NAME, file_sha256
-from synthgen.errors import UserError, missing_package
+from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
@@ -25,7 +25,7 @@ from synthgen.formats.span import UNANSWERABLE, SpanFormat
 from synthgen.formats.windows import best_place, windows
 from synthgen.licences import UNKNOWN
 from synthgen.readers import Said
-from synthgen.weights import load_model, load_tokenizer
+from synthgen.weights import load_model, load_tokenizer, require
 
 MAX_LENGTH = 256
 BATCH = 32
@@ -54,10 +54,7 @@ class _Checkpoint:
         self._folder = checkpoint
         if not (checkpoint / "config.json").is_file():
             raise UserError(f"{option} {checkpoint} is not a checkpoint folder: it has no config.json")
-        try:
-            import transformers  # noqa: F401
-        except ImportError:
-            raise missing_package("transformers", "train", option) from None
+        require(option)
         self.tokenizer = load_tokenizer(checkpoint)
         model, loaded = load_model(auto_class, checkpoint, output_loading_info=True)
         if missing := sorted(loaded["missing_keys"]):
@@ -72,7 +69,7 @@ class _Checkpoint:
     def facts(self) -> dict[str, Any]:
         """Return the checkpoint's name, the hash of its weights and its licence."""
         licence = str(self._manifest().get("results", {}).get("licence", UNKNOWN))
-        return {"name": self._folder.name, "revision": self._digest, "licence": licence}
+        return {"name": self._folder.name, "revision": self.revision, "licence": licence}
 
     def trained_on(self) -> frozenset[str]:
         """Return the content hashes of the sets that the checkpoint was trained on, as its manifest has them."""
@@ -83,7 +80,8 @@ class _Checkpoint:
         """Nothing to free."""
 
     @cached_property
-    def _digest(self) -> str:
+    def revision(self) -> str:
+        """The hash of the weights, read once."""
         return file_sha256(next(iter(sorted(self._folder.glob("*.safetensors"))), self._folder / "config.json"))
 
     def _manifest(self) -> dict[str, Any]:

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from synthgen.errors import missing_package
+
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
+
+
+def require(what: str, *, torch: bool = True) -> Any:  # noqa: ANN401 - transformers ships no types
+    """Return transformers; UserError with the install line of `what` where it is missing, or torch, to run a model."""
+    try:
+        if torch:
+            import_module("torch")
+        return import_module("transformers")
+    except ImportError:
+        raise missing_package("transformers", "train", what) from None
 
 
 def load_tokenizer(folder: Path) -> Any:  # noqa: ANN401 - transformers ships no types

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from synthgen.errors import missing_package
 from synthgen.packs import resolve
-from synthgen.weights import load_model, load_tokenizer
+from synthgen.weights import load_model, load_tokenizer, require
 
 PACK = "pack:multilingual-e5-small"
 PREFIX = "query: "
@@ -28,11 +27,9 @@ class SentenceEncoder:
 
     def __init__(self, ref: str, prefix: str) -> None:
         """Load the model; UserError when there is none or a package is missing, IncompleteError without a network."""
-        try:
-            import torch
-            import transformers  # noqa: F401
-        except ImportError:
-            raise missing_package("transformers", "train", f"the sentence encoder {ref}") from None
+        require(f"the sentence encoder {ref}")
+        import torch
+
         found = resolve(ref)
         self.facts = {"encoder": found.ref, "revision": found.revision, "licence": found.licence, "prefix": prefix}
         self._torch, self._prefix = torch, prefix

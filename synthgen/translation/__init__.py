@@ -20,7 +20,7 @@ from synthgen.translation.alignment import Aligner
 from synthgen.translation.backends import DEFAULT_MT, open_backend
 from synthgen.translation.base import Backend
 from synthgen.translation.estimator import Estimator
-from synthgen.translation.job import Job, Options, check_job
+from synthgen.translation.job import Job, Options, check_job, check_set
 from synthgen.translation.machine import Machine
 from synthgen.translation.run import run_job
 from synthgen.verifiers import SpanVerifier
@@ -56,6 +56,7 @@ def translate(
     served = backend or open_backend(mt, machine)
     out, options = Path(out), options or Options()
     try:
+        check_set(opened)
         aligner = Aligner(options.aligner) if options.aligner and isinstance(opened.format, SpanFormat) else None
         answerer = _answerer(options.qa, opened) if options.qa else None
         folders = {language: out if len(languages) == 1 else out / language for language in languages}

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from synthgen.errors import missing_package
 from synthgen.packs import resolve
-from synthgen.weights import load_model, load_tokenizer
+from synthgen.weights import load_model, load_tokenizer, require
 
 LAYER = 8
 PAIRS_AT_ONCE = 16
@@ -22,10 +21,7 @@ class Aligner:
 
     def __init__(self, ref: str, *, layer: int = LAYER) -> None:
         """Load an encoder by reference; UserError without torch and transformers."""
-        try:
-            import transformers  # noqa: F401
-        except ImportError:
-            raise missing_package("transformers", "train", "word alignment (--aligner)") from None
+        require("word alignment (--aligner)")
         self.ref, model = ref, resolve(ref)
         self.revision = model.revision
         self._tokenizer = load_tokenizer(model.path)

@@ -34,7 +34,7 @@ def write(job: Job, ledger: Ledger, *, seconds: float) -> Manifest:
     verdicts = Counter(item.verdict for item in ledger.verdicts())
     reasons = Counter(item.reason for item in ledger.verdicts("rejected"))
     cells = Counter(job.opened.format.cell(row) for row in _kept(ledger))
-    backend, parent = job.backend, job.parent()
+    backend, parent = job.backend, job.opened.parent("translated")
     earlier = job.opened.manifest
     readers = ({"role": "verifier", **job.answerer.facts()},) if job.answerer else ()
     parts = [Part("translated", parent["name"], parent["licence"]), Part("translator", backend.ref, backend.licence)]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from synthgen import weights
-from synthgen.errors import UserError, first_line, missing_package
+from synthgen.errors import UserError, first_line
 from synthgen.packs import ResolvedModel
 from synthgen.translation.base import Item, Outcome
 from synthgen.translation.documents import Documents
@@ -56,10 +56,7 @@ class HubModel(ABC):
 
 def load_tokenizer(model: ResolvedModel) -> Any:  # noqa: ANN401 - a class of transformers
     """Return the tokenizer that lies in the model's folder; UserError when there is none."""
-    try:
-        import transformers  # noqa: F401
-    except ImportError:
-        raise missing_package("transformers", "train", f"--mt {model.ref}") from None
+    weights.require(f"--mt {model.ref}", torch=False)
     try:
         tokenizer = weights.load_tokenizer(model.path)
     except (ValueError, OSError) as error:

@@ -7,12 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from synthgen.errors import UserError
 from synthgen.formats.base import Row
 from synthgen.opened import OpenedSet
+from synthgen.sifting import repeated_ids
 from synthgen.translation.alignment import Aligner
 from synthgen.translation.base import Backend
 from synthgen.translation.estimator import Estimator
@@ -65,18 +63,12 @@ class Job:
     @property
     def asked(self) -> str:
         """The key of the model that answers the questions again; empty without one."""
-        return digest(self.answerer.facts()["revision"]) if self.answerer else ""
+        return digest(self.answerer.revision) if self.answerer else ""
 
     @property
     def estimator(self) -> str:
         """The key of the command that scores translations; empty without one."""
         return digest(self.options.estimator.command) if self.options.estimator else ""
-
-    def parent(self) -> dict[str, Any]:
-        """Return what the manifest says of the source."""
-        opened = self.opened
-        facts = {"role": "translated", "name": opened.name, "task": opened.task, "origin": opened.origin}
-        return facts | {"licence": opened.licence, "rows": opened.rows, "content_hash": opened.content_hash}
 
     def settings(self) -> dict[str, Any]:
         """Return what determines the translations; the ledger compares it before it goes on."""
@@ -87,12 +79,15 @@ class Job:
         return model | {"source": self.opened.content_hash, "from": self.source, "to": self.target}
 
 
+def check_set(opened: OpenedSet) -> None:
+    """Raise UserError when a set cannot be translated, whatever the language."""
+    check_format(opened.format)
+    if repeated := sum(1 for _ in repeated_ids(opened)):
+        raise UserError(f"{opened.name} repeats ids in {repeated} rows; a translation is paired with its row by id")
+
+
 def check_job(job: Job) -> None:
     """Raise UserError when the set cannot be translated so, before anything is."""
-    check_format(job.opened.format)
-    ids = pa.chunked_array([chunk for table in job.opened.tables() for chunk in table["id"].chunks], pa.string())
-    if repeated := len(ids) - pc.count_distinct(ids).as_py():
-        raise UserError(f"{job.opened.name} repeats ids in {repeated} rows; a translation is paired with its row by id")
     if job.options.estimator:
         job.options.estimator.arguments()
     if job.source == job.target:

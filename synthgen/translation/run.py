@@ -111,9 +111,10 @@ def _translate_batch(job: Job, ledger: Ledger, batch: Sequence[tuple[int, Row]])
     )
     # The texts come last: a row that has them is done, and one that was stopped before that is translated anew.
     _find_answers(job, ledger, batch, {index: (texts[index], outcome) for index, outcome in outcomes.items()})
+    settings = job.settings()
     for index, (number, row) in enumerate(batch):
         outcome = outcomes.get(index) or Untranslated(source_fault(job.opened.format, row) or "nothing to translate")
-        ledger.add_reply(stored(job.settings(), number, TEXTS, texts[index], outcome, job.backend.spent()))
+        ledger.add_reply(stored(settings, number, TEXTS, texts[index], outcome, job.backend.spent()))
     ledger.commit()
 
 
@@ -167,13 +168,13 @@ def _translate_back(job: Job, ledger: Ledger) -> None:
     done = {reply.slot for reply in ledger.replies() if reply.step == RETURNED}
     most = min(job.options.round_trip, len(slots))
     wanted = [slots[i * len(slots) // most] for i in range(most)]
-    waiting = [slot for slot in wanted if slot not in done]
+    waiting, settings = [slot for slot in wanted if slot not in done], job.settings()
     for start in range(0, len(waiting), job.backend.items_at_once):
         batch = waiting[start : start + job.backend.items_at_once]
         texts = [{path: each.text for path, each in read_translation(ledger, slot).items()} for slot in batch]
         outcomes = job.backend.translate([tuple(each.values()) for each in texts], job.target, job.source)
         for slot, asked, outcome in zip(batch, texts, outcomes, strict=True):
-            ledger.add_reply(stored(job.settings(), slot, RETURNED, asked, outcome, job.backend.spent()))
+            ledger.add_reply(stored(settings, slot, RETURNED, asked, outcome, job.backend.spent()))
         ledger.commit()
 
 

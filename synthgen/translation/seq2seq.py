@@ -9,11 +9,10 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from synthgen.errors import missing_package
 from synthgen.packs import ResolvedModel
 from synthgen.translation.hub_model import LONGEST, TOKENS_A_BATCH, HubModel, no_model
 from synthgen.translation.machine import Machine
-from synthgen.weights import load_model
+from synthgen.weights import load_model, require
 
 
 class Seq2Seq(HubModel):
@@ -23,11 +22,9 @@ class Seq2Seq(HubModel):
 
     def __init__(self, model: ResolvedModel, machine: Machine | None = None) -> None:
         """Load tokenizer and model; UserError when the folder holds no translation model."""
-        try:
-            import torch
-            import transformers  # noqa: F401
-        except ImportError:
-            raise missing_package("transformers", "train", f"--mt {model.ref}") from None
+        require(f"--mt {model.ref}")
+        import torch
+
         machine = machine or Machine()
         device = machine.choose(torch.cuda.device_count())
         if machine.threads:

@@ -353,10 +353,10 @@ class Answerer:
     """A model that answers every question with one word, wherever that is last; its folder's name is the word."""
 
     def __init__(self, checkpoint: Path, *_: object) -> None:
-        self._word = checkpoint.name
+        self._word = self.revision = checkpoint.name
 
     def facts(self) -> dict[str, str]:
-        return {"name": self._word, "revision": self._word, "licence": "mit"}
+        return {"name": self._word, "revision": self.revision, "licence": "mit"}
 
     def places(self, rows: list, within: list) -> list:
         starts = [row["context"].rfind(self._word, *stretch) for row, stretch in zip(rows, within, strict=True)]
