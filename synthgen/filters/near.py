@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -90,23 +92,26 @@ class NearDuplicates(BaseFilter):
     def _drop(self, rows: SetRows, spool: KeySpool) -> Iterator[tuple[int, Verdict]]:
         """Yield the drops among the spooled rows; compare again without them where not all pairs could be compared."""
         gone: set[int] = set()
-        while True:
-            before, contrasts = len(gone), set()
-            pairs = spool.pairs(gone)
+        contrasts: list[tuple[int, int]] = []
+        pairs = spool.pairs(gone)
+        while len(pairs.packed):
+            before = len(gone)
             entries = _Entries(self._format, rows, spool.numbers, pairs)
-            for first, second in pairs:
-                if first in gone or second in gone:
-                    continue
-                old, new = entries[first], entries[second]
-                found = row_likeness(new, old, self._settings)
-                if found and new.agrees(old):
-                    gone.add(second)
-                    yield int(spool.numbers[second]), Verdict(REASON, evidence(old, *found))
-                elif found:
-                    contrasts.add(second)
+            for second, alike in groupby(pairs, key=itemgetter(1)):
+                new = entries[second]
+                for first in (first for first, _ in alike if first not in gone):
+                    old = entries[first]
+                    found = row_likeness(new, old, self._settings)
+                    if found and new.agrees(old):
+                        gone.add(second)
+                        yield int(spool.numbers[second]), Verdict(REASON, evidence(old, *found))
+                        break
+                    if found:
+                        contrasts.append((first, second))
             if len(gone) == before or not pairs.is_cut:
                 break
-        self.contrasts += len(contrasts - gone)
+            pairs = spool.pairs(gone).without(pairs)
+        self.contrasts += len({second for first, second in contrasts if not {first, second} & gone})
 
     def _entry(self, row_id: str, row: Row) -> tuple[Entry, Any]:
         """Return a row's entry and keys."""

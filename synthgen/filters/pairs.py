@@ -39,6 +39,10 @@ class Pairs:
             for pair in self.packed[at : at + _PAIRS_AT_ONCE].tolist():
                 yield pair & 0xFFFFFFFF, pair >> 32
 
+    def without(self, others: Pairs) -> Pairs:
+        """Return the pairs that are not among others."""
+        return Pairs(np.setdiff1d(self.packed, others.packed, assume_unique=True), self.is_cut)
+
     def members(self) -> Numbers:
         """Return the ranks that are in a pair, ascending."""
         return np.union1d(self.packed & np.uint64(0xFFFFFFFF), self.packed >> _SECOND).astype(np.int64)
@@ -53,6 +57,7 @@ class KeySpool:
         self._columns: list[BinaryIO] = []
         self._parts: list[Numbers] = []
         self._rank_parts: list[_Packed] = []
+        self._crowded: list[tuple[_Packed, _Packed]] | None = None
         self.numbers = self._place = np.empty(0, dtype=np.int64)
 
     def __enter__(self) -> KeySpool:
@@ -86,18 +91,33 @@ class KeySpool:
         self._parts, self._rank_parts = [], []
 
     def pairs(self, gone: AbstractSet[int]) -> Pairs:
-        """Return the pairs of rows that share a key; those whose ranks are in `gone` are left out."""
+        """Return the pairs of rows that share a key; those whose ranks are in `gone` are left out.
+
+        Asked again, only keys that had more rows than are compared can have new pairs, so only they are looked at.
+        """
         alive = np.ones(len(self._place), dtype=np.bool_)
         alive[list(gone)] = False
+        groups = self._groups(alive) if self._crowded is None else iter(self._crowded)
+        self._crowded, found, waiting = [], np.empty(0, dtype=np.uint64), [np.empty(0, dtype=np.uint64)]
+        for tags, places in groups:
+            here = alive[places]
+            tags, places = tags[here], places[here]
+            waiting.append(_pairs(tags, places))
+            if sum(map(len, waiting)) > len(found):
+                found, waiting = np.unique(np.concatenate((found, *waiting))), waiting[:1]
+            crowd = np.isin(tags, tags[NEIGHBOURS + 1 :][tags[NEIGHBOURS + 1 :] == tags[: -NEIGHBOURS - 1]])
+            if crowd.any():
+                self._crowded.append((tags[crowd], places[crowd]))
+        return Pairs(np.unique(np.concatenate((found, *waiting))), bool(self._crowded))
+
+    def _groups(self, alive: npt.NDArray[np.bool_]) -> Iterator[tuple[_Packed, _Packed]]:
+        """Yield for each column what `sharing` finds."""
         stays = alive[self._place]
-        found, is_cut = np.empty(0, dtype=np.uint64), False
         for file in self._columns:
             file.flush()
             keys = np.fromfile(file.name, dtype=np.uint64)
             here = stays & (keys != 0)
-            more, more_is_cut = _pairs(*sharing(keys[here], self._place[here]))
-            found, is_cut = np.union1d(found, more), is_cut | more_is_cut
-        return Pairs(found, is_cut)
+            yield sharing(keys[here], self._place[here])
 
 
 def sharing(keys: _Packed, places: Numbers) -> tuple[_Packed, _Packed]:
@@ -117,15 +137,15 @@ def sharing(keys: _Packed, places: Numbers) -> tuple[_Packed, _Packed]:
     return tags[shared], entries[shared] & ((np.uint64(1) << bits) - np.uint64(1))
 
 
-def _pairs(tags: _Packed, places: _Packed) -> tuple[_Packed, bool]:
-    """Return the pairs of places with equal tags, packed as (larger << 32 | smaller), and whether some are left out."""
+def _pairs(tags: _Packed, places: _Packed) -> _Packed:
+    """Return the pairs of places with equal tags that are near enough, packed as (larger << 32 | smaller)."""
     found = [np.empty(0, dtype=np.uint64)]
     for step in range(1, NEIGHBOURS + 1):
         equal = tags[step:] == tags[:-step]
         if not equal.any():
             break
         found.append((places[step:][equal] << _SECOND) | places[:-step][equal])
-    return np.concatenate(found), bool((tags[NEIGHBOURS + 1 :] == tags[: -NEIGHBOURS - 1]).any())
+    return np.concatenate(found)
 
 
 def _joined(parts: list[Any], kind: type) -> Any:  # noqa: ANN401 - an array of that kind
