@@ -19,6 +19,7 @@ from transformers import PreTrainedModel
 
 from evaluator.batching import count_steps, split_step, training_steps
 from evaluator.compact import compact, restore
+from evaluator.dropout import cheap_dropout
 from evaluator.features import Features, IntArray
 from evaluator.heads.base import Head, Remap, collate
 from evaluator.recipe import Stage
@@ -113,14 +114,15 @@ def fit(
     for task in tasks:
         task.model.train()
     losses, decay = [], 1.0
-    for number, (which, indices) in enumerate(steps):
-        rate = learning_rate(stage, number, len(steps))
-        losses.append(loop.step(tasks[which], indices, rate, place=f"step {number + 1} of {len(steps)}"))
-        decay *= 1.0 - rate * stage.weight_decay
-        if on_step:
-            on_step(number + 1, len(steps), losses[-1])
-        if keeper and keeper.is_over(number + 1, len(steps), decay):
-            break
+    with cheap_dropout([task.model for task in tasks]):
+        for number, (which, indices) in enumerate(steps):
+            rate = learning_rate(stage, number, len(steps))
+            losses.append(loop.step(tasks[which], indices, rate, place=f"step {number + 1} of {len(steps)}"))
+            decay *= 1.0 - rate * stage.weight_decay
+            if on_step:
+                on_step(number + 1, len(steps), losses[-1])
+            if keeper and keeper.is_over(number + 1, len(steps), decay):
+                break
     loop.close()
     decay = keeper.recall() if keeper else decay
     if vocabulary:
