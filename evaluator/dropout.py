@@ -26,9 +26,9 @@ def cheap_dropout(models: Sequence[PreTrainedModel]) -> Iterator[None]:
         yield
         return
     before = [model.config._attn_implementation for model in models]
-    for model in models:
-        model.set_attn_implementation("eager")
     try:
+        for model in models:
+            model.set_attn_implementation("eager")
         with _CheapDropout():
             yield
     finally:

@@ -110,7 +110,7 @@ class NearDuplicates(BaseFilter):
                         contrasts.append((first, second))
             if len(gone) == before or not pairs.is_cut:
                 break
-            pairs = spool.pairs(gone).without(pairs)
+            pairs = spool.pairs(gone)
         self.contrasts += len({second for first, second in contrasts if not {first, second} & gone})
 
     def _entry(self, row_id: str, row: Row) -> tuple[Entry, Any]:

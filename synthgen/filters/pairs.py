@@ -39,10 +39,6 @@ class Pairs:
             for pair in self.packed[at : at + _PAIRS_AT_ONCE].tolist():
                 yield pair & 0xFFFFFFFF, pair >> 32
 
-    def without(self, others: Pairs) -> Pairs:
-        """Return the pairs that are not among others."""
-        return Pairs(np.setdiff1d(self.packed, others.packed, assume_unique=True), self.is_cut)
-
     def members(self) -> Numbers:
         """Return the ranks that are in a pair, ascending."""
         return np.union1d(self.packed & np.uint64(0xFFFFFFFF), self.packed >> _SECOND).astype(np.int64)
@@ -58,6 +54,7 @@ class KeySpool:
         self._parts: list[Numbers] = []
         self._rank_parts: list[_Packed] = []
         self._crowded: list[tuple[_Packed, _Packed]] | None = None
+        self._listed: _Packed = np.empty(0, dtype=np.uint64)
         self.numbers = self._place = np.empty(0, dtype=np.int64)
 
     def __enter__(self) -> KeySpool:
@@ -93,7 +90,8 @@ class KeySpool:
     def pairs(self, gone: AbstractSet[int]) -> Pairs:
         """Return the pairs of rows that share a key; those whose ranks are in `gone` are left out.
 
-        Asked again, only keys that had more rows than are compared can have new pairs, so only they are looked at.
+        Asked again, only new ones: keys that had more rows than are compared can have some, and only they are looked at
+        again.
         """
         alive = np.ones(len(self._place), dtype=np.bool_)
         alive[list(gone)] = False
@@ -105,10 +103,12 @@ class KeySpool:
             waiting.append(_pairs(tags, places))
             if sum(map(len, waiting)) > len(found):
                 found, waiting = np.unique(np.concatenate((found, *waiting))), waiting[:1]
-            crowd = np.isin(tags, tags[NEIGHBOURS + 1 :][tags[NEIGHBOURS + 1 :] == tags[: -NEIGHBOURS - 1]])
+            beyond = tags[NEIGHBOURS + 1 :]
+            crowd = np.isin(tags, beyond[beyond == tags[: -NEIGHBOURS - 1]])
             if crowd.any():
                 self._crowded.append((tags[crowd], places[crowd]))
-        return Pairs(np.unique(np.concatenate((found, *waiting))), bool(self._crowded))
+        before, self._listed = self._listed, np.unique(np.concatenate((found, *waiting)))
+        return Pairs(np.setdiff1d(self._listed, before, assume_unique=True), bool(self._crowded))
 
     def _groups(self, alive: npt.NDArray[np.bool_]) -> Iterator[tuple[_Packed, _Packed]]:
         """Yield for each column what `sharing` finds."""

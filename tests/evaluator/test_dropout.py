@@ -1,10 +1,11 @@
-"""Dropout masks on the CPU: what they hold, and that training draws them."""
+"""Dropout masks on the CPU: what they hold, and that models draw them."""
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import dropout
+from transformers import XLMRobertaConfig, XLMRobertaModel
 
 from evaluator.dropout import cheap_dropout, mask
 
@@ -54,3 +55,28 @@ def test_dropout_inside_gives_the_gradient_of_what_it_kept_and_nothing_outside_c
     assert torch.equal(mask(here, 0.1), kept)
     torch.manual_seed(0)
     assert not torch.equal(dropout(here, 0.1), kept)
+
+
+def test_a_model_draws_the_masks_of_its_attention_too_and_is_as_before_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = XLMRobertaModel(
+        XLMRobertaConfig(
+            vocab_size=9, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=8, pad_token_id=1
+        )
+    ).train()
+    before, shapes = model.config._attn_implementation, []
+
+    def drawn(like: torch.Tensor, rate: float) -> torch.Tensor:
+        shapes.append(tuple(like.shape))
+        return mask(like, rate)
+
+    monkeypatch.setattr("evaluator.dropout.mask", drawn)
+    ids = torch.tensor([[0, 5, 6, 2]])
+    with cheap_dropout([model]):
+        model(ids)
+    layer = [(1, 2, 4, 4), (1, 4, 8), (1, 4, 8)]
+    assert shapes == [(1, 4, 8), *layer, *layer]
+    model(ids)
+    assert len(shapes) == 7
+    assert model.config._attn_implementation == before
