@@ -121,11 +121,12 @@ def plan_graph(experiment: Experiment, graph: Graph, store: Store, *, workers: i
     return Plan(
         jobs=jobs,
         finished_runs=len(graph.jobs) - len(todo),
-        speed=measured_speed(store) or (_calibrated(experiment, reading) if todo else Speed(1.0, 0.0, "none")),
+        speed=measured_speed(store, experiment.hardware)
+        or (_calibrated(experiment, reading) if todo else Speed(1.0, 0.0, "none")),
         flops_per_token=flops_per_token(experiment.model),
         disk_bytes=disk,
         memory_bytes=memory,
-        device=f"{experiment.hardware.device}, {experiment.hardware.threads} threads",
+        device=str(experiment.hardware),
         devices=_devices(ray, workers, experiment.hardware),
         arms=tuple({"name": arm.name, **arm.facts()} for arm in experiment.arms),
     )
@@ -190,14 +191,17 @@ def _costs(jobs: Sequence[Job], store: Store) -> list[JobCost]:
     return [JobCost(job.node.key, job.label, job.node.kind, *count_job(job, store)) for job in jobs]
 
 
-def measured_speed(store: Store) -> Speed | None:
-    """Return the median speed of finished runs, None where there are none; a run's log has what it took in all."""
+def measured_speed(store: Store, hardware: Hardware) -> Speed | None:
+    """Return the median speed of the runs that this hardware has finished, None where there are none.
+
+    A run's log has what it took in all.
+    """
     speeds, apart = [], []
     for kind in ("target", "intermediate"):
         for path in sorted((store.root / kind).glob("*/synthgen.json")):
             manifest = json.loads(path.read_text(encoding="utf-8"))
             training = manifest["results"]["training"]
-            if training["seconds"]:
+            if training["seconds"] and hardware.to_json().items() <= manifest["inputs"].items():
                 speeds.append(training["tokens"] / training["seconds"])
                 apart.append(manifest["results"].get("seconds_apart", 0.0))
     if not speeds:

@@ -75,7 +75,7 @@ def calibrate(model: Path, hardware: Hardware) -> Speed:
     ends: list[float] = []
     fit(
         [Task(encoder, head, features)],
-        Training(stage, 0, steps=CALIBRATION_STEPS),
+        Training(stage, 0, steps=CALIBRATION_STEPS, bfloat16=hardware.bfloat16),
         lambda step, steps, loss: ends.append(time.monotonic()),
     )
     # A median of steps, since another process may take one of them; the first warms caches up.

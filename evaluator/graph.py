@@ -27,7 +27,7 @@ from synthgen.dataset import dataset_format
 from synthgen.errors import UserError
 from synthgen.packs import ResolvedModel
 
-CODE_VERSION = 6
+CODE_VERSION = 7
 """Goes up when the same inputs would train or predict something else."""
 
 

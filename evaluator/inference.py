@@ -17,14 +17,21 @@ from evaluator.trainer import autocast
 
 @torch.inference_mode()
 def run(
-    model: PreTrainedModel, head: Head, features: Features, tokens_per_batch: int, remap: Remap | None = None
+    model: PreTrainedModel,
+    head: Head,
+    features: Features,
+    tokens_per_batch: int,
+    remap: Remap | None = None,
+    *,
+    bfloat16: bool = False,
 ) -> list[Output]:
     """Return the head's outputs in the order of the features; `remap` is that of a compacted model."""
     model.eval()
     outputs: list[Output | None] = [None] * len(features)
-    for chosen in inference_batches(features.lengths, tokens_per_batch, features.group):
-        for index, result in zip(chosen, _outputs(model, head, features, chosen, remap), strict=True):
-            outputs[int(index)] = result
+    with autocast(model.device, bfloat16=bfloat16):
+        for chosen in inference_batches(features.lengths, tokens_per_batch, features.group):
+            for index, result in zip(chosen, _outputs(model, head, features, chosen, remap), strict=True):
+                outputs[int(index)] = result
     return [output for output in outputs if output is not None]
 
 
@@ -34,8 +41,7 @@ def _outputs(
     """Return the outputs of a batch; where memory is too small, of its halves."""
     try:
         batch = collate(features, chosen, model.config.pad_token_id, model.device, remap)
-        with autocast(model.device):
-            return head.outputs(model, batch)
+        return head.outputs(model, batch)
     except torch.OutOfMemoryError:
         if len(chosen) == 1:
             raise
@@ -49,9 +55,11 @@ def predict(
     head: Head,
     sets: Sequence[tuple[Sequence[Any], Features]],
     tokens_per_batch: int,
+    *,
+    bfloat16: bool = False,
 ) -> list[list[Any]]:
     """Return one list of predictions per set of records, all computed in one pass sorted by length."""
-    outputs = run(model, head, merge([features for _, features in sets]), tokens_per_batch)
+    outputs = run(model, head, merge([features for _, features in sets]), tokens_per_batch, bfloat16=bfloat16)
     predictions, first = [], 0
     for records, features in sets:
         predictions.append(head.decode(records, features, outputs[first : first + len(features)]))

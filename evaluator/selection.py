@@ -70,11 +70,12 @@ class EnglishDev:
     every: int
     patience: int
     tokens_per_batch: int
+    bfloat16: bool
 
     def score(self, model: PreTrainedModel, remap: Remap | None) -> float:
         """Return the score; the model is left in evaluation mode."""
         from evaluator import inference
 
-        outputs = inference.run(model, self.head, self.features, self.tokens_per_batch, remap)
+        outputs = inference.run(model, self.head, self.features, self.tokens_per_batch, remap, bfloat16=self.bfloat16)
         predictions: list[Any] = self.head.decode(self.items.records, self.features, outputs)
         return self.target.score(self.items, predictions).metrics[self.target.metrics[0]]

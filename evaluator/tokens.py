@@ -148,7 +148,9 @@ def english_dev(job: TargetJob, tokenizer: PreTrainedTokenizerBase, store: Store
     head = head_for(target.head, target.labels, job.recipe)
     features = evaluation_features(job, items.records, head, tokenizer, store)
     every, patience = chosen["every_steps"], chosen["patience"]
-    return EnglishDev(target, items, head, features, every, patience, job.recipe.tokens_per_batch)
+    return EnglishDev(
+        target, items, head, features, every, patience, job.recipe.tokens_per_batch, job.hardware.bfloat16
+    )
 
 
 def evaluation_features(

@@ -1,6 +1,6 @@
 """The one training loop, for both stages.
 
-Length-bucketed steps of the recipe's size, cut into batches within a token budget; bf16 autocast where the hardware
+Length-bucketed steps of the recipe's size, cut into batches within a token budget; bfloat16 autocast where the hardware
 has it; fused AdamW; linear warm-up and decay; compacted vocabulary. The last checkpoint is the result.
 """
 
@@ -82,13 +82,17 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How to train, apart from data and head: the stage, the seed, the number of steps if not the stage's epochs."""
+    """How to train, apart from data and head: the stage, the seed, the number of steps if not the stage's epochs.
+
+    With `bfloat16`, matrix products run in it under autocast; weights, gradients and the optimizer stay in float32.
+    """
 
     stage: Stage
     seed: int
     tokens_per_batch: int = 4096
     steps: int | None = None
     compact: bool = True
+    bfloat16: bool = False
 
     def steps_for(self, examples: int) -> int:
         """Return the number of optimizer steps on this many examples."""
@@ -185,11 +189,11 @@ def learning_rate(stage: Stage, step: int, steps: int) -> float:
     return stage.learning_rate * max(0.0, (steps - step) / max(1, steps - warmup))
 
 
-def autocast(device: torch.device) -> AbstractContextManager[object]:
-    """Return bf16 autocast on a GPU that has bf16 units, else nothing: CPUs without them were four times slower."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported():
-        return torch.autocast("cuda", dtype=torch.bfloat16)
-    return nullcontext()
+def autocast(device: torch.device, *, bfloat16: bool) -> AbstractContextManager[object]:
+    """Return autocast to bfloat16 if it is allowed and, on a GPU, not emulated; else a context that does nothing."""
+    if not bfloat16 or (device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False)):
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
 class _Loop:
@@ -241,13 +245,14 @@ class _Loop:
         if task.head.splits_steps:
             batches = split_step(indices, lengths, self.budget, task.features.group, device=device.type)
         loss, seen = 0.0, []
-        for chosen in batches:
-            batch = collate(task.features, chosen, padding_id, device, self.remap)
-            with autocast(device):
+        with autocast(device, bfloat16=self.training.bfloat16):  # around all batches: weights are cast once a step
+            for chosen in batches:
+                batch = collate(task.features, chosen, padding_id, device, self.remap)
                 part = task.head.loss(task.model, batch) / total
-            part.backward()  # type: ignore[no-untyped-call]
-            loss += float(part.detach())
-            seen.append((len(chosen), batch.real_tokens, batch.ids.numel()))
+                with torch.autocast(device.type, enabled=False):
+                    part.backward()  # type: ignore[no-untyped-call]
+                loss += float(part.detach())
+                seen.append((len(chosen), batch.real_tokens, batch.ids.numel()))
         examples, tokens, positions = (sum(column) for column in zip(*seen, strict=True))
         self.examples, self.tokens, self.positions = (
             self.examples + examples,

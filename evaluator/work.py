@@ -92,7 +92,9 @@ def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgre
             model.tie_weights()
         tasks.append(Task(model, head, features))
     with store.writing(job.node) as (draft, results):
-        training = Training(job.stage, job.seed, job.recipe.tokens_per_batch, job.steps, compact=not job.corpora)
+        training = Training(
+            job.stage, job.seed, job.recipe.tokens_per_batch, job.steps, not job.corpora, job.hardware.bfloat16
+        )
         log = fit(tasks, training, _reporter(on_progress))
         save(tasks[0].model, tokenizer, draft)
         apart = time.monotonic() - started - log.seconds
@@ -114,7 +116,7 @@ def run_target(
     if job.stage:
         with store.writing(job.node) as (draft, results):
             for name, stage, head, features in training_features(job, tokenizer, store):
-                training = Training(stage, job.seed, job.recipe.tokens_per_batch)
+                training = Training(stage, job.seed, job.recipe.tokens_per_batch, bfloat16=job.hardware.bfloat16)
                 judge = english_dev(job, tokenizer, store) if name == "training" else None
                 results[name] = summary(fit([Task(model, head, features)], training, _reporter(on_progress), judge))
             if keep_weights:
@@ -149,7 +151,7 @@ def predict(
     if target.rank:
         texts += [split.pool for split in (splits[:1] if target.join else splits)]
     sets = [(records, evaluation_features(job, records, head, tokenizer, store)) for records in texts]
-    found = inference.predict(model, head, sets, job.recipe.tokens_per_batch)
+    found = inference.predict(model, head, sets, job.recipe.tokens_per_batch, bfloat16=job.hardware.bfloat16)
     tokens = sum(features.tokens for _, features in sets)
     if not target.rank:
         return found, tokens

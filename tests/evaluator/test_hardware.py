@@ -1,0 +1,86 @@
+"""What the machine computes with, and that lower precision changes little and nothing that must stay exact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluator.features import Feature, Features, pack
+from evaluator.hardware import Hardware, detect
+from evaluator.recipe import Stage
+from synthgen.errors import UserError
+
+torch = pytest.importorskip("torch")
+
+from evaluator import inference  # noqa: E402
+from evaluator.heads.pair import PairHead  # noqa: E402
+from evaluator.trainer import Task, Training, TrainingLog, fit  # noqa: E402
+
+
+def test_the_environment_overrides_what_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"DEVICE": "cpu", "THREADS": "3", "BFLOAT16": "0"}.items():
+        monkeypatch.setenv(f"SYNTHGEN_{name}", value)
+    assert detect() == Hardware("cpu", 3, bfloat16=False)
+    assert str(detect()) == "cpu, 3 threads, float32"
+
+
+@pytest.mark.parametrize(("name", "value"), [("DEVICE", "tpu"), ("THREADS", "0"), ("BFLOAT16", "yes")])
+def test_a_value_that_is_not_allowed_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"SYNTHGEN_{name}", value)
+    with pytest.raises(UserError, match=f"SYNTHGEN_{name} is '{value}'; allowed: "):
+        detect()
+
+
+@pytest.mark.parametrize(
+    ("line", "there"),
+    [
+        ("flags\t\t: fpu avx2 avx512f avx512_bf16 amx_tile", True),
+        ("flags\t\t: fpu avx2 amx_bf16", True),
+        ("Features\t: fp asimd bf16 i8mm", True),
+        ("flags\t\t: fpu avx2 avx512f avx512_vnni", False),
+    ],
+)
+def test_units_for_bfloat16_are_read_from_the_list_of_the_kernel(
+    monkeypatch: pytest.MonkeyPatch, line: str, there: bool
+) -> None:
+    monkeypatch.delenv("SYNTHGEN_BFLOAT16", raising=False)
+    monkeypatch.setenv("SYNTHGEN_DEVICE", "cpu")
+    monkeypatch.setattr(Path, "read_text", lambda self, **_: f"processor\t: 0\n{line}\n")
+    assert detect().bfloat16 is there
+
+
+def test_runs_of_another_precision_are_other_nodes() -> None:
+    assert Hardware("cpu", 2, bfloat16=True).to_json() != Hardware("cpu", 2, bfloat16=False).to_json()
+
+
+def pairs(count: int) -> Features:
+    draw = np.random.default_rng(0)
+    rows = [draw.integers(4, 30, size=draw.integers(4, 20)) for _ in range(count)]
+    return pack(Feature(([0, *row, 2],), (int(row.sum()) % 3,), i) for i, row in enumerate(rows))
+
+
+def test_bfloat16_trains_as_float32_does_and_leaves_weights_in_it(tiny_model: Path) -> None:
+    head, features = PairHead(("a", "b", "c")), pairs(64)
+
+    def run(bfloat16: bool) -> tuple[TrainingLog, np.ndarray]:
+        network = head.build(tiny_model, 1)
+        log = fit([Task(network, head, features)], Training(Stage(1e-3, 1, 8), 3, steps=30, bfloat16=bfloat16))
+        assert {value.dtype for value in network.parameters()} == {torch.float32}
+        return log, np.stack(inference.run(network, head, features, 4096, bfloat16=bfloat16))
+
+    (exact, expected), (low, outputs) = run(False), run(True)
+    assert low.losses == pytest.approx(exact.losses, abs=0.05)
+    assert low.losses != exact.losses
+    assert np.allclose(outputs, expected, atol=0.1)
+    assert not np.array_equal(outputs, expected)
+
+
+def test_bfloat16_gives_the_same_twice(tiny_model: Path) -> None:
+    head, features = PairHead(("a", "b", "c")), pairs(40)
+    runs = [head.build(tiny_model, 1) for _ in range(2)]
+    for network in runs:
+        fit([Task(network, head, features)], Training(Stage(1e-3, 1, 8), 3, bfloat16=True))
+    first, second = (network.state_dict() for network in runs)
+    assert all(torch.equal(first[name], second[name]) for name in first)
