@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgen.filters.base import SetFilter
-from synthgen.filters.comparison import Entry, compared_texts
+from synthgen.filters.comparison import Entry, NearSettings, _may_share_words, _shared_words, compared_texts
 from synthgen.filters.exact import ExactDuplicates
 from synthgen.filters.index import Blob, HashIndex
 from synthgen.filters.near import NearDuplicates
@@ -156,6 +156,24 @@ def test_within_one_premise_the_hypothesis_is_compared_alone(other: str, near: b
     judge = NearDuplicates(NLI)
     judge.remember("a", pair(PREMISE, HYPOTHESIS))
     assert (judge.judge("b", pair(PREMISE, other)) is not None) == near
+
+
+def edited(draw: random.Random) -> tuple[list[str], list[str]]:
+    """Return two texts of few different words, the second the first with some put in, taken out or replaced."""
+    left = draw.choices("abcdefgh"[: draw.randint(1, 8)], k=draw.randint(0, 12))
+    right = list(left)
+    for _ in range(draw.randint(0, 6)):
+        at = draw.randint(0, len(right))
+        right[at : at + draw.randint(0, 2)] = draw.choices("abcdefghijkl", k=draw.randint(0, 1))
+    return left, right
+
+
+@given(seed=st.integers(0, 2**32), jaccard=st.sampled_from([0.3, 0.5, 0.7, 0.9]))
+@settings(max_examples=1000)
+def test_the_cheap_look_at_words_turns_away_no_texts_that_are_alike(seed: int, jaccard: float) -> None:
+    left, right = edited(random.Random(seed))
+    if _shared_words(left, right, NearSettings(jaccard=jaccard)):
+        assert _may_share_words(left, right, jaccard)
 
 
 def test_all_texts_must_be_alike() -> None:
