@@ -14,10 +14,11 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-from training import HELD_OUT, STEP, examples, held_out_loss, prepared
+from training import HELD_OUT, examples, held_out_loss, prepared
 
 from evaluator import trainer
 from evaluator.features import IntArray
+from evaluator.hardware import detect
 from synthgen.packs import resolve
 
 
@@ -29,12 +30,15 @@ def random_steps(lengths: IntArray, size: int, steps: int, generator: np.random.
             yield step
 
 
-def run(model: Path, kind: str, records: list[object], steps: int, seed: int, *, bucketed: bool) -> float:
+def run(model: Path, kind: str, records: list[object], step: int, steps: int, seed: int, *, bucketed: bool) -> float:
     """Return the held-out loss after training."""
-    stage, head, features, held_out, network = prepared(model, kind, records, seed)
+    stage, head, features, held_out, network = prepared(model, kind, records, step, seed)
     source = trainer.training_steps if bucketed else random_steps
     with mock.patch.object(trainer, "training_steps", source):
-        trainer.fit([trainer.Task(network, head, features)], trainer.Training(stage, seed, steps=steps))
+        trainer.fit(
+            [trainer.Task(network, head, features)],
+            trainer.Training(stage, seed, steps=steps, bfloat16=detect().bfloat16),
+        )
     return held_out_loss(network, head, held_out)
 
 
@@ -43,16 +47,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="span")
     parser.add_argument("--data-root", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--examples-per-step", type=int, default=8)
     parser.add_argument("--steps", type=int, default=24)
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
+    step, steps = arguments.examples_per_step, arguments.steps
     model = resolve("pack:multilingual-e5-small").path
     for kind in arguments.data.split(","):
-        records = list(examples(kind, arguments.data_root, STEP[kind] * arguments.steps + HELD_OUT))
+        records = list(examples(kind, arguments.data_root, step * steps + HELD_OUT))
         found: dict[str, list[float]] = {"bucketed": [], "random": []}
         for seed in range(arguments.seeds):
             for name, losses in found.items():
-                losses.append(run(model, kind, records, arguments.steps, seed, bucketed=name == "bucketed"))
+                losses.append(run(model, kind, records, step, steps, seed, bucketed=name == "bucketed"))
                 print(json.dumps({"data": kind, "seed": seed, name: round(losses[-1], 4)}), flush=True)
         differences = [a - b for a, b in zip(found["bucketed"], found["random"], strict=True)]
         spread = statistics.stdev(differences) if len(differences) > 1 else 0.0

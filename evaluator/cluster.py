@@ -7,8 +7,10 @@ starts when that one has ended, on any machine. A task whose machine is lost is 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from evaluator.cost import Speed
 from evaluator.graph import Job
 from evaluator.hardware import Hardware
 from evaluator.runner import parent, run_logged
@@ -46,7 +48,7 @@ def run_on_ray(
     """Carry out jobs on a Ray cluster; `workers` runs share one GPU, or one machine's cores."""
     with joined(address or LOCAL) as ray:
         board = ray.remote(num_cpus=0, max_restarts=-1)(Board).options(scheduling_strategy=_here(ray)).remote()
-        task = ray.remote(max_retries=RETRIES, **_resources(ray, jobs[0], workers))(_task)
+        task = ray.remote(max_retries=RETRIES, **_resources(ray, jobs[0].hardware, workers))(_task)
         references: dict[str, Any] = {}
         for job in jobs:
             before = references.get(parent(job) or "")
@@ -67,19 +69,32 @@ def devices(address: str | None, hardware: Hardware) -> int:
         return sum(node["Alive"] for node in ray.nodes())
 
 
+def calibrated(address: str | None, model: Path, hardware: Hardware) -> Speed:
+    """Return the speed of a short training on a machine of the cluster, where this one has no such device."""
+    from evaluator.counting import calibrate
+
+    with joined(address or LOCAL) as ray:
+        task = ray.remote(**_resources(ray, hardware, 1))(calibrate)
+        try:
+            speed: Speed = ray.get(task.remote(model, hardware))
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+    return speed
+
+
 def _here(ray: Any) -> Any:  # noqa: ANN401 - a module that may be missing
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
 
 
-def _resources(ray: Any, job: Job, workers: int) -> dict[str, float]:  # noqa: ANN401 - a module that may be missing
+def _resources(ray: Any, hardware: Hardware, workers: int) -> dict[str, float]:  # noqa: ANN401 - may be missing
     """Return what Ray sets aside for one run; fractions where several share a device."""
-    if job.hardware.device == "cuda":
+    if hardware.device == "cuda":
         if not largest_node(ray, "GPU"):
             raise UserError("no machine of the Ray cluster has a GPU; set SYNTHGEN_DEVICE=cpu to run on its CPUs")
         return {"num_gpus": 1 / workers, "num_cpus": 0}
-    return {"num_cpus": min(job.hardware.threads, largest_node(ray, "CPU")) / workers}
+    return {"num_cpus": min(hardware.threads, largest_node(ray, "CPU")) / workers}
 
 
 def _task(job: Job, store: Store, board: Any, keep_weights: bool, _before: Any) -> float:  # noqa: ANN401 - Ray handles

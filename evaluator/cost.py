@@ -18,7 +18,7 @@ from typing import Any
 
 from evaluator.definition import DEFAULT_MODEL, define, estimand, open_store
 from evaluator.graph import Experiment, Graph, IntermediateJob, Job, build
-from evaluator.hardware import Hardware
+from evaluator.hardware import Hardware, sees_gpu
 from evaluator.runner import pending
 from evaluator.store import Json, Store
 from synthgen.console import stderr
@@ -122,7 +122,7 @@ def plan_graph(experiment: Experiment, graph: Graph, store: Store, *, workers: i
         jobs=jobs,
         finished_runs=len(graph.jobs) - len(todo),
         speed=measured_speed(store, experiment.hardware)
-        or (_calibrated(experiment, reading) if todo else Speed(1.0, 0.0, "none")),
+        or (_calibrated(experiment, reading, ray) if todo else Speed(1.0, 0.0, "none")),
         flops_per_token=flops_per_token(experiment.model),
         disk_bytes=disk,
         memory_bytes=memory,
@@ -209,11 +209,16 @@ def measured_speed(store: Store, hardware: Hardware) -> Speed | None:
     return Speed(statistics.median(speeds), statistics.median(apart), f"{len(speeds)} finished runs")
 
 
-def _calibrated(experiment: Experiment, reading: float) -> Speed:
-    """Return the speed of a short training here; a run also reads again what was read to count its tokens."""
-    from evaluator.counting import calibrate
+def _calibrated(experiment: Experiment, reading: float, ray: str | None) -> Speed:
+    """Return the speed of a short training here, or on the cluster where only that has the device.
 
-    found = calibrate(experiment.model.path, experiment.hardware)
+    A run also reads again what was read to count its tokens.
+    """
+    from evaluator import cluster, counting
+
+    model, hardware = experiment.model.path, experiment.hardware
+    is_elsewhere = ray is not None and hardware.device == "cuda" and not sees_gpu()
+    found = cluster.calibrated(ray, model, hardware) if is_elsewhere else counting.calibrate(model, hardware)
     return replace(found, seconds_per_run=found.seconds_per_run + reading)
 
 

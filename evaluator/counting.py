@@ -73,13 +73,11 @@ def calibrate(model: Path, hardware: Hardware) -> Speed:
     known = min(1000, encoder.config.vocab_size)
     lengths = generator.integers(*CALIBRATION_LENGTHS, size=stage.examples_per_step * CALIBRATION_STEPS)
     features = pack(Feature((generator.integers(4, known, size=size),), (0,), i) for i, size in enumerate(lengths))
-    ends: list[float] = []
-    fit(
-        [Task(encoder, head, features)],
-        Training(stage, 0, steps=CALIBRATION_STEPS, bfloat16=hardware.bfloat16),
-        lambda step, steps, loss: ends.append(time.monotonic()),
-    )
+    training, ends = Training(stage, 0, steps=CALIBRATION_STEPS, bfloat16=hardware.bfloat16), list[float]()
+    fit([Task(encoder, head, features)], training, lambda step, steps, loss: ends.append(time.monotonic()))
+    tokens = [int(features.lengths[chosen].sum()) for _, chosen in schedule([features], training)]
     # A median of steps, since another process may take one of them; the first warms caches up.
-    step = statistics.median(np.diff(ends))
-    apart = time.monotonic() - started - step * CALIBRATION_STEPS
-    return Speed(features.tokens / CALIBRATION_STEPS / step, max(0.0, apart), "calibration")
+    speed = statistics.median(
+        count / seconds for count, seconds in zip(tokens[1:], np.diff(ends).tolist(), strict=True)
+    )
+    return Speed(speed, max(0.0, time.monotonic() - started - features.tokens / speed), "calibration")

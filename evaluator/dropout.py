@@ -1,6 +1,7 @@
 """Dropout on the CPU at a third of its cost: torch draws a double for every element of a mask, with one thread.
 
 Here four elements share a random word of 64 bits: the same distribution, the rate to 1/65,536, from the same generator.
+In bfloat16 what keeps the mean is rounded, as torch rounds it.
 GPUs keep their own kernels, which fuse the draw.
 """
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from synthgen.errors import UserError
 class Hardware:
     """Device kind, threads and precision of one run. Sums depend on all three, so they belong to a node's key.
 
-    `bfloat16` allows it for matrix products; a GPU without units for it computes in float32 all the same.
+    With `bfloat16` the encoder's matrix products are computed in it.
     """
 
     device: str
@@ -35,18 +37,32 @@ def detect() -> Hardware:
 
     `SYNTHGEN_DEVICE`, `SYNTHGEN_THREADS` and `SYNTHGEN_BFLOAT16` override, for runs that share a machine or a store.
     """
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1")
-    has_gpu = not hidden and any(Path("/dev").glob("nvidia[0-9]*"))
-    device = os.environ.get("SYNTHGEN_DEVICE") or ("cuda" if has_gpu else "cpu")
+    device = os.environ.get("SYNTHGEN_DEVICE") or ("cuda" if sees_gpu() else "cpu")
     if device not in ("cpu", "cuda"):
         raise UserError(f"SYNTHGEN_DEVICE is '{device}'; allowed: cpu, cuda")
     threads = os.environ.get("SYNTHGEN_THREADS") or str(len(os.sched_getaffinity(0)))
     if not threads.isdecimal() or int(threads) < 1:
         raise UserError(f"SYNTHGEN_THREADS is '{threads}'; allowed: whole numbers from 1")
-    bfloat16 = os.environ.get("SYNTHGEN_BFLOAT16") or str(int(device == "cuda" or _cpu_multiplies_bfloat16()))
+    has_units = _gpu_multiplies_bfloat16 if device == "cuda" else _cpu_multiplies_bfloat16
+    bfloat16 = os.environ.get("SYNTHGEN_BFLOAT16") or str(int(has_units()))
     if bfloat16 not in ("0", "1"):
         raise UserError(f"SYNTHGEN_BFLOAT16 is '{bfloat16}'; allowed: 0, 1")
     return Hardware(device, int(threads), bfloat16 == "1")
+
+
+def sees_gpu() -> bool:
+    """Say whether this machine has an NVIDIA GPU that is not hidden from this process."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1")
+    return not hidden and any(Path("/dev").glob("nvidia[0-9]*"))
+
+
+def _gpu_multiplies_bfloat16() -> bool:
+    """Say whether every GPU here has units for bfloat16 (compute capability 8); True where none can be asked."""
+    asked = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
+    if not shutil.which(asked[0]):
+        return True
+    found = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False).stdout.split()
+    return all(float(capability) >= 8 for capability in found if capability.replace(".", "", 1).isdecimal())
 
 
 def _cpu_multiplies_bfloat16() -> bool:

@@ -190,10 +190,8 @@ def learning_rate(stage: Stage, step: int, steps: int) -> float:
 
 
 def autocast(device: torch.device, *, bfloat16: bool) -> AbstractContextManager[object]:
-    """Return autocast to bfloat16 if it is allowed and, on a GPU, not emulated; else a context that does nothing."""
-    if not bfloat16 or (device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False)):
-        return nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16)
+    """Return autocast to bfloat16, or a context that does nothing."""
+    return torch.autocast(device.type, dtype=torch.bfloat16) if bfloat16 else nullcontext()
 
 
 class _Loop:

@@ -49,6 +49,8 @@ def prepare(hardware: Hardware) -> torch.device:
     torch.set_num_threads(hardware.threads)
     if hardware.device == "cuda" and not torch.cuda.is_available():
         raise UserError("torch cannot use this machine's GPU; install its CUDA build, or set SYNTHGEN_DEVICE=cpu")
+    if hardware.device == "cuda" and hardware.bfloat16 and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise UserError(f"{torch.cuda.get_device_name()} has no units for bfloat16; set SYNTHGEN_BFLOAT16=0")
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # finds bugs, costs time
     _keep_freed_memory()

@@ -95,8 +95,19 @@ def _padded(rows: Sequence[IntArray], value: int) -> IntArray:
     return filled
 
 
+class ExactLinear(nn.Linear):
+    """A linear layer in float32 under autocast too: in bfloat16 two close scores are equal, and the first wins."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Return the layer's output."""
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.float())
+
+
 def fresh_head(model: PreTrainedModel, seed: int) -> PreTrainedModel:
     """Re-initialise everything that is not the encoder, whatever the checkpoint held: the paper drops the head.
+
+    Its layers stay in float32 whatever the encoder computes in.
 
     A pooler belongs to transformers' encoder class but to no XLM-R checkpoint's training, so it counts as head.
     """
@@ -109,6 +120,7 @@ def fresh_head(model: PreTrainedModel, seed: int) -> PreTrainedModel:
                 weight = torch.empty_like(module.weight, device="cpu")
                 weight.normal_(0.0, model.config.initializer_range, generator=generator)
                 module.weight.data.copy_(weight)
+                module.__class__ = ExactLinear
                 if module.bias is not None:
                     module.bias.data.zero_()
     return model

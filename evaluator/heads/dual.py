@@ -55,7 +55,8 @@ class DualHead:
     def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         """Return the cross entropy of each query's own candidate among those of the step, summed."""
         vectors = self._vectors(model, batch)
-        logits = vectors[0::2] @ vectors[1::2].T * model.logit_scale
+        with torch.autocast(vectors.device.type, enabled=False):  # in bfloat16 the logits would go in steps of a half
+            logits = vectors[0::2] @ vectors[1::2].T * model.logit_scale
         return functional.cross_entropy(logits, torch.arange(len(logits), device=logits.device), reduction="sum")
 
     def count(self, targets: Sequence[IntArray]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,12 @@ from synthgen.errors import UserError
 torch = pytest.importorskip("torch")
 
 from evaluator import inference  # noqa: E402
+from evaluator.heads.base import Head, collate  # noqa: E402
+from evaluator.heads.choice import ChoiceHead  # noqa: E402
+from evaluator.heads.dual import DualHead  # noqa: E402
 from evaluator.heads.pair import PairHead  # noqa: E402
+from evaluator.heads.span import SpanHead  # noqa: E402
+from evaluator.heads.tags import TagsHead  # noqa: E402
 from evaluator.trainer import Task, Training, TrainingLog, fit  # noqa: E402
 
 
@@ -75,6 +81,48 @@ def test_bfloat16_trains_as_float32_does_and_leaves_weights_in_it(tiny_model: Pa
     assert low.losses != exact.losses
     assert np.allclose(outputs, expected, atol=0.1)
     assert not np.array_equal(outputs, expected)
+
+
+@pytest.mark.parametrize("head", [PairHead(("a", "b", "c")), TagsHead(("a", "b")), SpanHead(), ChoiceHead(("0", "1"))])
+def test_scores_are_finer_than_bfloat16(head: Head, tiny_model: Path) -> None:
+    network = head.build(tiny_model, 1).eval()
+    ids = torch.arange(4, 24).reshape(2, 10)
+    if head.group > 1:
+        ids = ids[None]
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        output = network(input_ids=ids, attention_mask=torch.ones_like(ids))
+    scores = output[0]
+    assert scores.dtype == torch.float32
+    assert not torch.equal(scores, scores.bfloat16().float())
+
+
+def test_similarities_in_training_are_finer_than_bfloat16(tiny_model: Path) -> None:
+    head = DualHead()
+    network = head.build(tiny_model, 1).eval()
+    features = pack((Feature(([0, 5 + i, 2], [0, 9 + i, 2]), (), i) for i in range(4)), group=2)
+    batch = collate(features, np.arange(4), 1, network.device)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = head.loss(network, batch)
+        vectors = head._vectors(network, batch)
+    logits = vectors[0::2] @ vectors[1::2].T * network.logit_scale
+    assert loss.item() == pytest.approx(
+        torch.nn.functional.cross_entropy(logits, torch.arange(4), reduction="sum").item()
+    )
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "there"), [("8.0\n9.0\n", True), ("7.5\n", False), ("8.0\n7.0\n", False), ("", True)]
+)
+def test_units_of_gpus_are_those_that_all_of_them_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capabilities: str, there: bool
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\nprintf '{capabilities}'\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("SYNTHGEN_DEVICE", "cuda")
+    monkeypatch.delenv("SYNTHGEN_BFLOAT16", raising=False)
+    assert detect().bfloat16 is there
 
 
 def test_bfloat16_gives_the_same_twice(tiny_model: Path) -> None:

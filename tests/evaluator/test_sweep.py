@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import evaluator
+from evaluator.hardware import Hardware
 from synthgen.cluster import joined
 from synthgen.errors import IncompleteError, UserError
 from tests.evaluator.conftest import TINY_RECIPE, write_pairs
@@ -123,6 +124,16 @@ def test_a_cluster_that_does_not_answer_is_one_line(address: str, message: str) 
     pytest.importorskip("ray")
     with pytest.raises(UserError, match=message), joined(address):
         pass
+
+
+@pytest.mark.ray
+def test_a_plan_can_be_calibrated_on_the_cluster(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a driver without a GPU; what the cluster cannot do is said in a line, as in a run."""
+    from evaluator import cluster
+
+    assert cluster.calibrated("local", tiny_model, Hardware("cpu", 1, bfloat16=False)).tokens_per_second > 0
+    with pytest.raises(UserError, match="no machine of the Ray cluster has a GPU; set SYNTHGEN_DEVICE=cpu"):
+        cluster.calibrated("local", tiny_model, Hardware("cuda", 1, bfloat16=False))
 
 
 def test_ray_that_does_not_start_here_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
