@@ -192,7 +192,7 @@ def _costs(jobs: Sequence[Job], store: Store) -> list[JobCost]:
 
 
 def measured_speed(store: Store, hardware: Hardware) -> Speed | None:
-    """Return the median speed of the runs that this hardware has finished, None where there are none.
+    """Return the median speed of finished runs on such a device, None where there are none.
 
     A run's log has what it took in all.
     """

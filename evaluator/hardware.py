@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -59,9 +58,10 @@ def sees_gpu() -> bool:
 def _gpu_multiplies_bfloat16() -> bool:
     """Say whether every GPU here has units for bfloat16 (compute capability 8); True where none can be asked."""
     asked = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
-    if not shutil.which(asked[0]):
+    try:
+        found = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False).stdout.split()
+    except (OSError, subprocess.TimeoutExpired):
         return True
-    found = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False).stdout.split()
     return all(float(capability) >= 8 for capability in found if capability.replace(".", "", 1).isdecimal())
 
 

@@ -107,9 +107,8 @@ class ExactLinear(nn.Linear):
 def fresh_head(model: PreTrainedModel, seed: int) -> PreTrainedModel:
     """Re-initialise everything that is not the encoder, whatever the checkpoint held: the paper drops the head.
 
-    Its layers stay in float32 whatever the encoder computes in.
-
-    A pooler belongs to transformers' encoder class but to no XLM-R checkpoint's training, so it counts as head.
+    Its layers compute in float32 whatever the encoder does. A pooler belongs to transformers' encoder class but to no
+    XLM-R checkpoint's training, so it counts as head.
     """
     generator = torch.Generator().manual_seed(seed)
     heads = [module for name, module in model.named_children() if name != model.base_model_prefix]

@@ -127,7 +127,7 @@ def test_a_cluster_that_does_not_answer_is_one_line(address: str, message: str) 
 
 
 @pytest.mark.ray
-def test_a_plan_can_be_calibrated_on_the_cluster(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_can_be_calibrated_on_the_cluster(tiny_model: Path) -> None:
     """As for a driver without a GPU; what the cluster cannot do is said in a line, as in a run."""
     from evaluator import cluster
 
