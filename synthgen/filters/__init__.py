@@ -46,7 +46,7 @@ ORDER: tuple[Kind, ...] = (
     ),
     Kind(
         "contamination",
-        lambda subject, settings: Contamination(subject.format, subject.against, settings),
+        lambda subject, settings: Contamination(subject.format, subject.against, settings, subject.language),
         ContaminationSettings,
         runs="against",
         needs="against",

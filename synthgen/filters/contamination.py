@@ -22,7 +22,8 @@ import numpy.typing as npt
 from synthgen.filters.base import BaseFilter, Verdict
 from synthgen.filters.comparison import NearSettings, compared_texts, likeness
 from synthgen.filters.held_out import HeldOut, item_hash, read_held_out
-from synthgen.filters.meaning import PREFIX, Neighbours, SentenceEncoder
+from synthgen.filters.meaning import PREFIX, SentenceEncoder
+from synthgen.filters.neighbours import Margins, Nearest, Neighbours
 from synthgen.filters.wording import mixed, word_hashes, words
 from synthgen.formats import Format
 from synthgen.formats.base import Row
@@ -39,8 +40,9 @@ _COMMON = 200
 class ContaminationSettings:
     """When a text repeats an item's: a run of words or a share of trigrams; `long_from` words are a long text.
 
-    With an `encoder` (`pack:multilingual-e5-small`, a folder, a hub id) rows of one `similarity` with an item go too,
-    translations and paraphrases among them: a cosine of all their texts, as `meaning.Neighbours` takes it.
+    With an `encoder` (`pack:multilingual-e5-small`, a folder, a hub id) rows that mean what an item means go too,
+    translations and paraphrases: the item stands out by a `margin` of cosine, as `neighbours` takes it, or by
+    `own_margin` in the row's own language.
     """
 
     run: int = 13
@@ -48,14 +50,16 @@ class ContaminationSettings:
     long_from: int = 10
     encoder: str = ""
     prefix: str = PREFIX
-    similarity: float = 0.5
+    margin: float = 0.22
+    own_margin: float = 0.3
 
     def __post_init__(self) -> None:
         """Refuse values that would match everything."""
         if self.run < 3 or self.long_from < 3 or not 0 < self.share <= 1:
             raise ValueError("run and long_from are at least 3, share is above 0 and at most 1")
-        if not 0 < self.similarity <= 1:
-            raise ValueError(f"similarity = {self.similarity} is not above 0 and at most 1")
+        for name, value in (("margin", self.margin), ("own_margin", self.own_margin)):
+            if not _NEARLY < value <= 1:
+                raise ValueError(f"{name} = {value} is not above {_NEARLY} and at most 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +75,15 @@ class Contamination(BaseFilter):
 
     name = "contamination"
 
-    def __init__(self, format_: Format, against: Sequence[Path], settings: ContaminationSettings | None = None) -> None:
-        """Read the evaluation sets."""
-        self._format, self._settings = format_, settings or ContaminationSettings()
+    def __init__(
+        self,
+        format_: Format,
+        against: Sequence[Path],
+        settings: ContaminationSettings | None = None,
+        language: str = "en",
+    ) -> None:
+        """Read the evaluation sets; rows are in `language` unless they name their own."""
+        self._format, self._language, self._settings = format_, language, settings or ContaminationSettings()
         self._sets = list(chain.from_iterable(map(read_held_out, against)))
         self._items = list(_items(self._sets))
         self._keys, self._owners = _index([item.texts for item in self._items])
@@ -132,24 +142,35 @@ class Contamination(BaseFilter):
         return {REPORT_NAME: {key: value for key, value in self.facts().items() if key != "sets"} | {"sets": sets}}
 
     def _same_meaning(self, rows: Sequence[Row]) -> Iterator[Verdict | None]:
-        """Yield a verdict for each row that says what an item says; the items are embedded when the first rows come."""
+        """Yield a verdict for each row that says what an item says; the items are read when the first rows come."""
+        texts = [compared_texts(self._format, row) for row in rows]
         if self._neighbours is None:
             encoder = SentenceEncoder(self._settings.encoder, self._settings.prefix)
             self._encoder_facts = encoder.facts
-            self._neighbours = Neighbours(
-                encoder, [" ".join(item.raw) for item in self._items], [item.set_number for item in self._items]
-            )
-        numbers, scores = self._neighbours.nearest([" ".join(compared_texts(self._format, row)) for row in rows])
-        for number, score in zip(numbers.tolist(), scores.tolist(), strict=True):
-            item = self._items[number]
-            if score < self._settings.similarity:
-                self._below[item.set_number] += score >= self._settings.similarity - _NEARLY
-                yield None
-                continue
-            self._hits[item.set_number][item.code] += 1
-            self._by_meaning += 1
-            name = self._sets[item.set_number].name
-            yield Verdict("contamination", f"{name} item {item.code}: the same meaning, cosine {score:.3f}")
+            items, sets = [item.raw for item in self._items], [item.set_number for item in self._items]
+            self._neighbours = Neighbours(encoder, items, sets, width=len(texts[0]))
+        margins = Margins(self._settings.margin, self._settings.own_margin)
+        spoken = [str(row.get("language") or self._language) for row in rows]
+        found: dict[int, Nearest | None] = {}
+        for language in dict.fromkeys(spoken):
+            own = [number for number, each in enumerate(spoken) if each == language]
+            nearest = self._neighbours.nearest([texts[number] for number in own], language, margins, _NEARLY)
+            found |= zip(own, nearest, strict=True)
+        return (self._meaning_verdict(found[number]) for number in range(len(rows)))
+
+    def _meaning_verdict(self, found: Nearest | None) -> Verdict | None:
+        if found is None:
+            return None
+        item = self._items[found.item]
+        if found.excess < 0:
+            self._below[item.set_number] += 1
+            return None
+        self._hits[item.set_number][item.code] += 1
+        self._by_meaning += 1
+        shown = f"cosine {found.cosine:.3f}, {found.margin:.3f} above others"
+        return Verdict(
+            "contamination", f"{self._sets[item.set_number].name} item {item.code}: the same meaning, {shown}"
+        )
 
     def _candidates(self, texts: Sequence[tuple[str, ...]]) -> dict[int, list[int]]:
         """Return, for each row that shares trigrams with items, the items it shares most with."""

@@ -17,7 +17,6 @@ from synthgen.weights import load_model, load_tokenizer, require
 PACK = "pack:multilingual-e5-small"
 PREFIX = "query: "
 _MAX_LENGTH, _BATCH, _BLOCK = 256, 32, 1024
-_LEAST_GROUP = 100
 
 Vectors = npt.NDArray[np.float32]
 
@@ -71,35 +70,3 @@ def alike_before(fields: Sequence[Vectors], similarity: float) -> Iterator[tuple
         for second, first in zip(seconds.tolist(), firsts.tolist(), strict=True):
             if first < at + second:
                 yield first, at + second, float(scores[second, first])
-
-
-class Neighbours:
-    """Texts to be found again by what they mean, in any language that the encoder knows.
-
-    Cosines are taken of vectors less a mean: encoders put all texts in a narrow cone, where unrelated ones already have
-    cosines of 0.8, and each language in a corner of it. A group of texts (a file, which has one language) has its own
-    mean when it is large enough to have one.
-    """
-
-    def __init__(self, encoder: SentenceEncoder, texts: Sequence[str], groups: Sequence[int]) -> None:
-        """Embed the texts; `groups` says which of them belong together."""
-        self._encoder = encoder
-        vectors, group = encoder.embed(texts), np.asarray(groups)
-        self._centre = vectors.mean(axis=0)
-        for number in np.unique(group):
-            members = group == number
-            mean = vectors[members].mean(axis=0) if members.sum() >= _LEAST_GROUP else self._centre
-            vectors[members] -= mean
-        self._vectors = _unit(vectors)
-
-    def nearest(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.int64], Vectors]:
-        """Return for each text the number of the nearest one and the cosine."""
-        own, found = _unit(self._encoder.embed(texts) - self._centre), []
-        for at in range(0, len(own), _BLOCK):
-            scores = own[at : at + _BLOCK] @ self._vectors.T
-            found.append((scores.argmax(axis=1), scores.max(axis=1)))
-        return np.concatenate([each for each, _ in found]), np.concatenate([each for _, each in found])
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9))

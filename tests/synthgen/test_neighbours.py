@@ -1,0 +1,130 @@
+"""Items found by meaning: a translation stands out among the items, a row on their common topic does not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synthgen.filters.meaning import SentenceEncoder, Vectors
+from synthgen.filters.neighbours import Margins, Neighbours
+
+WIDTH = 64
+MARGINS = Margins(other=0.22, own=0.3)
+ENGLISH, GERMAN = (
+    "The cat with number {} sleeps on the old mat.",
+    "Die Katze mit Nummer {} schläft auf der alten Matte.",
+)
+
+
+class Corners:
+    """An encoder as they are: each language in a corner of its own, far from the others and narrow.
+
+    What a text means is its number: whole numbers have nothing in common, 7.25 is like 7 and a little less so.
+    """
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return the vectors (texts, width)."""
+        return np.stack([self._vector(text) for text in texts]).astype(np.float32)
+
+    def _vector(self, text: str) -> Vectors:
+        corner = np.random.default_rng(1 if "Katze" in text else 2).normal(size=WIDTH)
+        numbers = [float(word) for word in text.split() if word.replace(".", "").isdecimal()]
+        found = 20 * corner / np.linalg.norm(corner) + sum(map(_meaning, numbers))
+        return np.asarray(found / np.linalg.norm(found))
+
+
+def _meaning(number: float) -> Vectors:
+    whole, far = int(number), number % 1
+    topic, own = (np.random.default_rng([each, 7]).normal(size=WIDTH) for each in (whole, int(number * 10_000)))
+    mixed = topic / np.linalg.norm(topic) * (1 - far) + own / np.linalg.norm(own) * far
+    return np.asarray(mixed / np.linalg.norm(mixed))
+
+
+def known(*sets: Sequence[tuple[str, ...]], width: int = 1) -> Neighbours:
+    numbers = [number for number, items in enumerate(sets) for _ in items]
+    encoder = cast(SentenceEncoder, Corners())
+    return Neighbours(encoder, [item for items in sets for item in items], numbers, width)
+
+
+def texts(pattern: str, numbers: Sequence[float]) -> list[tuple[str, ...]]:
+    return [(pattern.format(number),) for number in numbers]
+
+
+def found(neighbours: Neighbours, rows: Sequence[tuple[str, ...]], language: str = "en") -> list[int | None]:
+    return [
+        each.item if each and each.excess >= 0 else None for each in neighbours.nearest(rows, language, MARGINS, 0.05)
+    ]
+
+
+def test_a_translation_is_found_across_languages_that_lie_in_corners_of_their_own() -> None:
+    german = known(texts(GERMAN, range(200)))
+    assert found(german, texts(ENGLISH, [3, 150, 777])) == [3, 150, None]
+
+
+def test_rows_of_a_language_are_centred_with_what_is_held_out_in_it() -> None:
+    both = known(texts(GERMAN, range(200)), texts(ENGLISH, range(500, 700)))
+    assert found(both, texts(ENGLISH, [3, 150, 777])) == [3, 150, None]
+    assert found(both, texts(GERMAN, [3, 650, 777]), "de") == [3, 350, None]
+
+
+def test_a_row_on_the_common_topic_of_many_items_is_none_of_them_and_a_copy_of_one_is() -> None:
+    topic = [5 + number / 1000 for number in range(300, 340)]
+    german = known(texts(GERMAN, [*range(100, 200), *topic]))
+    assert found(german, texts(ENGLISH, [5.25])) == [None]
+    assert found(known(texts(GERMAN, [*range(100, 200), topic[0]])), texts(ENGLISH, [5.25])) == [100]
+
+
+def test_items_of_one_passage_do_not_hide_each_other() -> None:
+    passage = [(GERMAN.format(1), GERMAN.format(5 + number / 1000)) for number in range(100, 140)]
+    others = [(GERMAN.format(number), GERMAN.format(number + 500)) for number in range(100, 200)]
+    row = [(ENGLISH.format(1), ENGLISH.format(5.11))]
+    assert found(known([*passage, *others], width=2), row) == [10]
+    apart = [(GERMAN.format(1 + number / 10_000), text) for number, (_, text) in enumerate(passage)]
+    assert found(known([*apart, *others], width=2), row) == [None]
+
+
+def test_an_item_with_another_number_of_texts_is_compared_as_a_whole() -> None:
+    german = known([(f"{GERMAN.format(number)} {GERMAN.format(900 + number)}",) for number in range(10, 200)], width=2)
+    assert found(german, [(ENGLISH.format(50), ENGLISH.format(950)), (ENGLISH.format(50), ENGLISH.format(777))]) == [
+        40,
+        None,
+    ]
+
+
+def test_a_row_needs_more_to_be_an_item_in_its_own_language() -> None:
+    rows = texts(ENGLISH, [3])
+    (near,) = known(texts(ENGLISH, range(200))).nearest(rows, "en", MARGINS, 0.05)
+    (far,) = known(texts(GERMAN, range(200))).nearest(rows, "en", MARGINS, 0.05)
+    assert near is not None
+    assert far is not None
+    assert (near.needed, far.needed) == (MARGINS.own, MARGINS.other)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.permutations(range(12)), st.permutations(range(6)), st.integers(1, 6))
+def test_what_is_found_depends_on_no_order_and_on_no_other_row(
+    items: list[int], rows: list[int], together: int
+) -> None:
+    sets = [texts(GERMAN, range(6)), texts(ENGLISH, range(50, 56)), texts(GERMAN, range(80, 86))]
+    flat = [(number, item) for number, held_out in enumerate(sets) for item in held_out]
+    numbers = [item for _, item in flat]
+    order = [index for index in items if index < len(flat)] + list(range(12, len(flat)))
+    encoder = cast(SentenceEncoder, Corners())
+    neighbours = Neighbours(encoder, [flat[i][1] for i in order], [flat[i][0] for i in order], 1)
+    wanted = texts(ENGLISH, [0, 5, 52, 81, 300, 85])
+    plain = {row: each for row, each in zip(wanted, found(known(*sets), wanted), strict=True)}
+    asked = [wanted[index] for index in rows][:together]
+    assert [None if each is None else flat[order[each]][1] for each in found(neighbours, asked)] == [
+        None if plain[row] is None else numbers[cast(int, plain[row])] for row in asked
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 2, 13])
+def test_a_set_of_few_items_is_searched_too(count: int) -> None:
+    german = known(texts(GERMAN, range(count)))
+    assert found(german, texts(ENGLISH, [0, 777]))[1] is None
