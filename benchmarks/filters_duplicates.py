@@ -3,6 +3,7 @@
     python benchmarks/filters_duplicates.py ../shared/data --recall
     python benchmarks/filters_duplicates.py ../shared/data --contamination
     python benchmarks/filters_duplicates.py ../shared/data --translations 5010
+    python benchmarks/filters_duplicates.py ../shared/data --other-formats
 
 Rows, premises and test items are real: MNLI's, SNLI's and XNLI's.
 """
@@ -15,13 +16,17 @@ import random
 import re
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from synthgen.filters.contamination import Contamination, ContaminationSettings
 from synthgen.filters.near import NearDuplicates
+from synthgen.formats import Format
 from synthgen.formats.base import Row
+from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
+from synthgen.formats.span import SpanFormat
 
 NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
 FILES = {
@@ -244,6 +249,60 @@ def translations(data: Path, items: int, planted: int = 500, clean: int = 1_000)
                 )
 
 
+def other_formats(data: Path) -> None:
+    """Do the same with XQuAD's questions and XCOPA's choices, the latter as rows of a format with another question."""
+    squad = SpanFormat(("answerable",))
+    for language in ("ar", "es", "hi"):
+        articles = json.loads((data / f"xquad/xquad.{language}.json").read_text(encoding="utf-8"))["data"]
+        english = passages(json.loads((data / "xquad/xquad.en.json").read_text(encoding="utf-8"))["data"])
+        half = len(articles) // 2
+        with tempfile.TemporaryDirectory() as place:
+            (Path(place) / "xquad.json").write_text(json.dumps({"data": articles[:half]}), encoding="utf-8")
+            inside, outside = (
+                [row for article in part for row in article] for part in (english[:half], english[half:])
+            )
+            found, lost = dropped(squad, Path(place), inside[:200], outside[:200])
+        print(f"XQuAD, {language}: {found}, of questions on other articles {lost} dropped", flush=True)
+    copa = ChoiceFormat(("context", "question", "answer0", "answer1", "label"), ("0", "1"))
+    asked = {"cause": "Why did this happen?", "effect": "What happened next?"}
+    given = json_lines(data / "xcopa/en/test.en.placeholder-labels.jsonl")
+    rows = [choice(each["premise"], asked[each["question"]], (each["choice1"], each["choice2"])) for each in given]
+    iqa = json_lines(data / "socialiqa/dev_1-1200.jsonl")
+    clean = [choice(each["context"], each["question"], each["options"]) for each in iqa]
+    for language in ("id", "sw", "zh"):
+        found, lost = dropped(copa, data / "xcopa" / language, rows[:200], clean[:400])
+        print(f"XCOPA, {language}: {found}, of Social IQa's questions {lost} dropped", flush=True)
+
+
+def dropped(format_: Format, against: Path, planted: list[Row], clean: list[Row]) -> tuple[str, str]:
+    judge = Contamination(format_, [against], ContaminationSettings(encoder="pack:multilingual-e5-small"))
+    counts = [
+        (sum(each is not None for each in judge.judge_many([(str(i), row) for i, row in enumerate(rows)])), len(rows))
+        for rows in (planted, clean)
+    ]
+    (found, of), (lost, of_clean) = counts
+    return f"{found} of {of} found ({found / of:.3f})", f"{lost} of {of_clean}"
+
+
+def passages(articles: list[dict[str, Any]]) -> list[list[Row]]:
+    return [
+        [
+            {"context": part["context"], "question": each["question"]}
+            for part in article["paragraphs"]
+            for each in part["qas"]
+        ]
+        for article in articles
+    ]
+
+
+def choice(context: str, question: str, options: Sequence[str]) -> Row:
+    return {"context": context, "question": question, "answer0": options[0], "answer1": options[1], "label": 0}
+
+
+def json_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path)
@@ -252,6 +311,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=50_000, help="clean rows for --contamination")
     parser.add_argument("--show", action="store_true", help="print the clean rows that --contamination drops")
     parser.add_argument("--translations", type=int, metavar="ITEMS", help="items a language, e.g. 5010")
+    parser.add_argument("--other-formats", action="store_true", help="translated questions and choices")
     given = parser.parse_args()
     if given.recall:
         recall(given.data)
@@ -259,6 +319,8 @@ def main() -> None:
         contamination(given.data, given.rows, show=given.show)
     if given.translations:
         translations(given.data, given.translations)
+    if given.other_formats:
+        other_formats(given.data)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,12 @@ def compared_texts(format_: Format, row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(row[column] for column in format_.text_columns)
 
 
+def texts_apart(format_: Format, row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the `compared_texts` with each option as a text of its own."""
+    texts = compared_texts(format_, row)
+    return (*texts[:-1], *format_.options(row)) if isinstance(format_, ChoiceFormat) else texts
+
+
 def columns_of_texts(format_: Format, table: pa.Table) -> list[pa.Array]:
     """Return the `compared_texts` of a table's rows as columns."""
     if isinstance(format_, TagsFormat | ChoiceFormat):

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synthgen.filters.base import BaseFilter, Verdict
-from synthgen.filters.comparison import NearSettings, compared_texts, likeness
+from synthgen.filters.comparison import NearSettings, compared_texts, likeness, texts_apart
 from synthgen.filters.held_out import HeldOut, item_hash, read_held_out
 from synthgen.filters.meaning import PREFIX, SentenceEncoder
 from synthgen.filters.neighbours import Margins, Nearest, Neighbours
@@ -143,7 +143,7 @@ class Contamination(BaseFilter):
 
     def _same_meaning(self, rows: Sequence[Row]) -> Iterator[Verdict | None]:
         """Yield a verdict for each row that says what an item says; the items are read when the first rows come."""
-        texts = [compared_texts(self._format, row) for row in rows]
+        texts = [texts_apart(self._format, row) for row in rows]
         if self._neighbours is None:
             encoder = SentenceEncoder(self._settings.encoder, self._settings.prefix)
             self._encoder_facts = encoder.facts

@@ -1,9 +1,10 @@
 """Evaluation items found again by what they mean, in any language that the encoder knows.
 
-A row is like an item as its texts are, the first like the first and so on; where they have not as many texts, as the
-whole row is like the whole item. What counts is the margin: by how much the most similar item is more similar than the
-next ones (Artetxe and Schwenk 2019, 1811.01136, the distance of section 3, among the items alone). Rows on a common
-topic are like many items, a translation is like one; items that share its premise or passage are left out of the count.
+A row is like an item as its texts are, one like the other in their order: where one of them has more texts, the best
+of those that keep the order; a single text is compared with the whole of the other. What counts is the margin: by how
+much the most similar item is more similar than the next ones (Artetxe and Schwenk 2019, 1811.01136, the distance of
+section 3, among the items alone). Rows on a common topic are like many items, a translation is like one; items that
+share its premise or passage are left out of the count.
 
 Cosines are taken of vectors less the mean of their language: encoders put all texts in a narrow cone, where unrelated
 ones already have cosines of 0.8, and each language in a corner of it.
@@ -13,9 +14,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +35,7 @@ _NEIGHBOURS, _LOOKED_AT = 12, 64
 _BACKGROUND = 0.2
 """How similar the items after the first are at least taken to be, and those that a small set does not have."""
 _LEAST_TEXTS, _TEXTS_HEARD = 100, 50
-_ROWS_AT_ONCE = 1024
+_ROWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +66,14 @@ class Nearest:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Items of one set, and so of one language: their numbers and where each text of theirs is among the vectors."""
+    """Items of one set with as many texts: their numbers and where each text of theirs is among the vectors."""
 
+    set_number: int
     items: npt.NDArray[np.int64]
     places: npt.NDArray[np.int64]
     texts: tuple[str, ...]
     vectors: Vectors
     mean: Vectors
-    is_whole: bool
     spoken: dict[str, bool] = field(default_factory=dict)
 
     def speaks(self, language: str) -> bool:
@@ -83,9 +85,14 @@ class _Group:
         return self.spoken[language]
 
     def similarities(self, parts: Sequence[Vectors]) -> Vectors:
-        """Return the mean cosine (rows, items) of the rows' texts, one array of vectors for each place of a text."""
-        cosines = [(own @ self.vectors.T)[:, places] for own, places in zip(parts, self.places.T, strict=True)]
-        return np.asarray(np.mean(cosines, axis=0))
+        """Return how like (rows, items) rows are whose texts have these vectors, (rows, width) for each place.
+
+        It is the mean cosine of the texts that are paired, in the pairing for which that is greatest.
+        """
+        cosines = [own @ self.vectors.T for own in parts]
+        ways = _pairings(len(parts), self.places.shape[1])
+        found = [np.mean([cosines[a][:, self.places[:, b]] for a, b in pairs], axis=0) for pairs in ways]
+        return np.asarray(np.maximum.reduce(found))
 
 
 class Neighbours:
@@ -93,53 +100,59 @@ class Neighbours:
 
     def __init__(self, encoder: SentenceEncoder, items: Sequence[Texts], sets: Sequence[int], width: int) -> None:
         """Read all items with the encoder; `sets` says which set each is of, `width` how many texts a row has."""
-        self._encoder, self._items = encoder, items
+        self._encoder, self._items, self._width = encoder, items, width
         counts = Counter(text for item in items for text in set(item))
         self._common = {text for text, count in counts.items() if count > _LOOKED_AT}
-        members: dict[tuple[int, bool], list[int]] = defaultdict(list)
+        members: dict[tuple[int, int], list[int]] = defaultdict(list)
         for number, (item, set_number) in enumerate(zip(items, sets, strict=True)):
-            members[set_number, len(item) != width].append(number)
-        self._groups: list[_Group] = []
+            members[set_number, 1 if self._is_whole(len(item)) else len(item)].append(number)
+        read: list[_Group] = []
         with console.progress() as bar:
             shown = bar.add_task("evaluation items by meaning", total=len(items), note="")
-            for (_, is_whole), numbers in members.items():
-                self._groups.append(self._group(numbers, is_whole=is_whole))
+            for (set_number, _), numbers in members.items():
+                read.append(self._group(set_number, numbers))
                 bar.update(shown, advance=len(numbers))
-        self._mean = _mean_of(self._groups)
-        self._groups = [
-            replace(
-                group, vectors=_unit(group.vectors - (group.mean if len(group.texts) >= _LEAST_TEXTS else self._mean))
-            )
-            for group in self._groups
-        ]
+        self._mean = _mean_of(read)
+        self._groups = list(self._centred(read))
 
     def nearest(self, rows: Sequence[Texts], language: str, margins: Margins, nearly: float) -> list[Nearest | None]:
         """Return for each row the item that stands out most, None where none comes `nearly` as far as it must."""
         centre = self._centre(language)
-        columns: dict[bool, list[Sequence[str]]] = {
-            False: list(zip(*rows, strict=True)),
-            True: [[" ".join(texts) for texts in rows]],
-        }
-        used = {group.is_whole for group in self._groups}
-        parts = {way: [_unit(self._encoder.embed(column) - centre) for column in columns[way]] for way in used}
+        apart = [_unit(self._encoder.embed(column) - centre) for column in zip(*rows, strict=True)]
+        whole = apart
+        if self._width > 1 and any(group.places.shape[1] == 1 for group in self._groups):
+            whole = [_unit(self._encoder.embed([" ".join(own) for own in rows]) - centre)]
         found: list[Nearest | None] = [None] * len(rows)
         for group in self._groups:
             needed = margins.own if group.speaks(language) else margins.other
+            parts = whole if group.places.shape[1] == 1 else apart
             for first in range(0, len(rows), _ROWS_AT_ONCE):
-                scores = group.similarities([own[first : first + _ROWS_AT_ONCE] for own in parts[group.is_whole]])
+                scores = group.similarities([own[first : first + _ROWS_AT_ONCE] for own in parts])
                 for row in np.flatnonzero(scores.max(axis=1) >= needed - nearly + _BACKGROUND).tolist():
                     new, old = self._stands_out(group, scores[row], needed), found[first + row]
                     if new.excess >= -nearly and (old is None or new.excess > old.excess):
                         found[first + row] = new
         return found
 
-    def _group(self, numbers: Sequence[int], *, is_whole: bool) -> _Group:
-        parts = [(" ".join(self._items[number]),) if is_whole else self._items[number] for number in numbers]
+    def _is_whole(self, texts: int) -> bool:
+        """Say whether rows are compared with items of so many texts as wholes: one of them has a single text."""
+        return min(texts, self._width) == 1
+
+    def _group(self, set_number: int, numbers: Sequence[int]) -> _Group:
+        items = [self._items[number] for number in numbers]
+        parts = [(" ".join(own),) if self._is_whole(len(own)) else own for own in items]
         texts = tuple(dict.fromkeys(text for own in parts for text in own))
         place = {text: number for number, text in enumerate(texts)}
         vectors = self._encoder.embed(texts)
         places = np.array([[place[text] for text in own] for own in parts])
-        return _Group(np.array(numbers), places, texts, vectors, vectors.mean(axis=0), is_whole)
+        return _Group(set_number, np.array(numbers), places, texts, vectors, vectors.mean(axis=0))
+
+    def _centred(self, groups: Sequence[_Group]) -> Iterator[_Group]:
+        """Yield the groups with vectors less the mean of their set, or of everything where the set is small."""
+        for group in groups:
+            own = [each for each in groups if each.set_number == group.set_number]
+            is_large = sum(len(each.texts) for each in own) >= _LEAST_TEXTS
+            yield replace(group, vectors=_unit(group.vectors - (_mean_of(own) if is_large else self._mean)))
 
     def _centre(self, language: str) -> Vectors:
         """Return the mean of what is held out in a language; where that is little, of English or of everything."""
@@ -165,6 +178,17 @@ class Neighbours:
         background = np.mean([*others, *[_BACKGROUND] * (_NEIGHBOURS - len(others))])
         cosine = float(scores[best])
         return Nearest(int(group.items[best]), cosine, cosine - max(_BACKGROUND, float(background)), needed)
+
+
+def _pairings(texts: int, others: int) -> list[list[tuple[int, int]]]:
+    """Return the ways in which the texts of two that have so many can be paired in order, all of the smaller one's.
+
+    >>> _pairings(2, 3)
+    [[(0, 0), (1, 1)], [(0, 0), (1, 2)], [(0, 1), (1, 2)]]
+    """
+    if texts > others:
+        return [[(own, other) for other, own in pairs] for pairs in _pairings(others, texts)]
+    return [list(enumerate(chosen)) for chosen in combinations(range(others), texts)]
 
 
 def _mean_of(groups: Sequence[_Group]) -> Vectors:

@@ -88,12 +88,19 @@ def test_items_of_one_passage_do_not_hide_each_other() -> None:
     assert found(known([*apart, *others], width=2), row) == [None]
 
 
-def test_an_item_with_another_number_of_texts_is_compared_as_a_whole() -> None:
+def test_texts_are_paired_in_their_order_where_one_side_has_more_of_them() -> None:
+    german = known([tuple(GERMAN.format(number + more) for more in (0, 300)) for number in range(200)], width=3)
+    first, second = ENGLISH.format(50), ENGLISH.format(350)
+    asked = [(first, ENGLISH.format(777), second), (second, ENGLISH.format(777), first), (first, first, first)]
+    assert found(german, asked) == [50, None, None]
+    longer = known([tuple(GERMAN.format(number + more) for more in (0, 300, 600)) for number in range(200)], width=2)
+    assert found(longer, [(first, second), (first, ENGLISH.format(650)), (second, ENGLISH.format(650))]) == [50] * 3
+
+
+def test_a_single_text_is_compared_with_the_whole_of_the_other() -> None:
     german = known([(f"{GERMAN.format(number)} {GERMAN.format(900 + number)}",) for number in range(10, 200)], width=2)
-    assert found(german, [(ENGLISH.format(50), ENGLISH.format(950)), (ENGLISH.format(50), ENGLISH.format(777))]) == [
-        40,
-        None,
-    ]
+    row, other = (ENGLISH.format(50), ENGLISH.format(950)), (ENGLISH.format(50), ENGLISH.format(777))
+    assert found(german, [row, other]) == [40, None]
 
 
 def test_a_row_needs_more_to_be_an_item_in_its_own_language() -> None:
