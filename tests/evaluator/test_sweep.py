@@ -91,7 +91,8 @@ def test_a_killed_sweep_resumes_with_other_workers_to_the_same_bytes(sweep: Swee
     assert results(tmp_path) == sweep.expected
     done = logged(tmp_path / "store", "done")
     assert len(done) == 4 + 3 * 2 * 2
-    assert set(done.values()) == {1}
+    assert max(done.values()) == 1
+    assert list(done.values()).count(0) <= 1, "only a run killed between its last file and its line has none"
 
 
 @pytest.mark.ray
