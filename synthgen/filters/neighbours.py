@@ -12,13 +12,11 @@ ones already have cosines of 0.8, and each language in a corner of it.
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,16 +24,16 @@ import numpy.typing as npt
 from synthgen import console
 from synthgen.filters.language import MIN_WORDS, foreign, words
 from synthgen.filters.meaning import SentenceEncoder, Vectors
+from synthgen.real.files import SAMPLES
+from synthgen.real.items import read_json_lines
 
 Texts = tuple[str, ...]
 
-_ENGLISH = Path(__file__).resolve().parents[1] / "samples" / "mnli.jsonl"
-"""English to take a mean of where no English evaluation set is given."""
 _NEIGHBOURS, _LOOKED_AT = 12, 64
 _BACKGROUND = 0.2
 """How similar the items after the first are at least taken to be, and those that a small set does not have."""
 _LEAST_TEXTS, _TEXTS_HEARD = 100, 50
-_ROWS_AT_ONCE = 256
+_SCORES_AT_ONCE = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +72,27 @@ class _Group:
     texts: tuple[str, ...]
     vectors: Vectors
     mean: Vectors
-    spoken: dict[str, bool] = field(default_factory=dict)
 
     def speaks(self, language: str) -> bool:
         """Say whether most of the texts are in that language."""
-        if language not in self.spoken:
-            heard = [text for text in self.texts if words(text) >= MIN_WORDS][:_TEXTS_HEARD]
-            heard = heard or [" ".join(self.texts[:_TEXTS_HEARD])]
-            self.spoken[language] = 2 * sum(not foreign(text, language) for text in heard) > len(heard)
-        return self.spoken[language]
+        heard = [text for text in self.texts if words(text) >= MIN_WORDS][:_TEXTS_HEARD]
+        heard = heard or [" ".join(self.texts[:_TEXTS_HEARD])]
+        return 2 * sum(not foreign(text, language) for text in heard) > len(heard)
 
     def similarities(self, parts: Sequence[Vectors]) -> Vectors:
         """Return how like (rows, items) rows are whose texts have these vectors, (rows, width) for each place.
 
-        It is the mean cosine of the texts that are paired, in the pairing for which that is greatest.
+        It is the mean cosine of the texts that are paired in order, for the best pairing of all texts of the side that
+        has fewer: `best[n]` is the greatest sum so far with n of them paired.
         """
-        cosines = [own @ self.vectors.T for own in parts]
-        ways = _pairings(len(parts), self.places.shape[1])
-        found = [np.mean([cosines[a][:, self.places[:, b]] for a, b in pairs], axis=0) for pairs in ways]
-        return np.asarray(np.maximum.reduce(found))
+        cosines, places = [own @ self.vectors.T for own in parts], self.places.T
+        more, fewer = max(len(parts), len(places)), min(len(parts), len(places))
+        best: list[Any] = [0.0, *[-np.inf] * fewer]
+        for at in range(more):
+            for paired in range(min(at + 1, fewer), max(0, fewer - more + at), -1):
+                own, other = (at, paired - 1) if len(parts) == more else (paired - 1, at)
+                best[paired] = np.maximum(best[paired], best[paired - 1] + cosines[own][:, places[other]])
+        return np.asarray(best[fewer] / fewer)
 
 
 class Neighbours:
@@ -112,22 +112,24 @@ class Neighbours:
             for (set_number, _), numbers in members.items():
                 read.append(self._group(set_number, numbers))
                 bar.update(shown, advance=len(numbers))
-        self._mean = _mean_of(read)
-        self._groups = list(self._centred(read))
+        self._mean, self._groups = _mean_of(read), read
+        self._spoken: dict[str, tuple[Vectors, list[bool]]] = {}
+        self._take_means_away()
 
     def nearest(self, rows: Sequence[Texts], language: str, margins: Margins, nearly: float) -> list[Nearest | None]:
         """Return for each row the item that stands out most, None where none comes `nearly` as far as it must."""
-        centre = self._centre(language)
+        centre, is_own = self._in(language)
         apart = [_unit(self._encoder.embed(column) - centre) for column in zip(*rows, strict=True)]
         whole = apart
         if self._width > 1 and any(group.places.shape[1] == 1 for group in self._groups):
             whole = [_unit(self._encoder.embed([" ".join(own) for own in rows]) - centre)]
         found: list[Nearest | None] = [None] * len(rows)
-        for group in self._groups:
-            needed = margins.own if group.speaks(language) else margins.other
+        for group, own_language in zip(self._groups, is_own, strict=True):
+            needed = margins.own if own_language else margins.other
             parts = whole if group.places.shape[1] == 1 else apart
-            for first in range(0, len(rows), _ROWS_AT_ONCE):
-                scores = group.similarities([own[first : first + _ROWS_AT_ONCE] for own in parts])
+            step = max(1, _SCORES_AT_ONCE // len(group.items))
+            for first in range(0, len(rows), step):
+                scores = group.similarities([own[first : first + step] for own in parts])
                 for row in np.flatnonzero(scores.max(axis=1) >= needed - nearly + _BACKGROUND).tolist():
                     new, old = self._stands_out(group, scores[row], needed), found[first + row]
                     if new.excess >= -nearly and (old is None or new.excess > old.excess):
@@ -147,26 +149,33 @@ class Neighbours:
         places = np.array([[place[text] for text in own] for own in parts])
         return _Group(set_number, np.array(numbers), places, texts, vectors, vectors.mean(axis=0))
 
-    def _centred(self, groups: Sequence[_Group]) -> Iterator[_Group]:
-        """Yield the groups with vectors less the mean of their set, or of everything where the set is small."""
-        for group in groups:
-            own = [each for each in groups if each.set_number == group.set_number]
-            is_large = sum(len(each.texts) for each in own) >= _LEAST_TEXTS
-            yield replace(group, vectors=_unit(group.vectors - (_mean_of(own) if is_large else self._mean)))
+    def _take_means_away(self) -> None:
+        """Take from all vectors the mean of their set, or of everything where the set is small."""
+        sets: dict[int, list[_Group]] = defaultdict(list)
+        for group in self._groups:
+            sets[group.set_number].append(group)
+        for own in sets.values():
+            mean = _mean_of(own) if _texts_of(own) >= _LEAST_TEXTS else self._mean
+            for group in own:
+                group.vectors[:] = _unit(group.vectors - mean)
 
-    def _centre(self, language: str) -> Vectors:
-        """Return the mean of what is held out in a language; where that is little, of English or of everything."""
-        own = [group for group in self._groups if group.speaks(language)]
-        if sum(len(group.texts) for group in own) >= _LEAST_TEXTS:
-            return _mean_of(own)
-        return self._english if language == "en" else self._mean
+    def _in(self, language: str) -> tuple[Vectors, list[bool]]:
+        """Return what rows of a language are centred with, and which groups are in it; worked out once.
+
+        The centre is the mean of what is held out in the language; where that is little, of English or of everything.
+        """
+        if language not in self._spoken:
+            is_own = [group.speaks(language) for group in self._groups]
+            own = [group for group, speaks in zip(self._groups, is_own, strict=True) if speaks]
+            otherwise = self._english if language == "en" else self._mean
+            self._spoken[language] = (_mean_of(own) if _texts_of(own) >= _LEAST_TEXTS else otherwise, is_own)
+        return self._spoken[language]
 
     @cached_property
     def _english(self) -> Vectors:
-        rows = map(json.loads, _ENGLISH.read_text(encoding="utf-8").splitlines())
-        return np.asarray(
-            self._encoder.embed([row[column] for row in rows for column in ("premise", "hypothesis")]).mean(axis=0)
-        )
+        """The mean of the sample that ships with the package."""
+        texts = [row[column] for row in read_json_lines(SAMPLES["mnli"]) for column in ("premise", "hypothesis")]
+        return np.asarray(self._encoder.embed(texts).mean(axis=0))
 
     def _stands_out(self, group: _Group, scores: Vectors, needed: float) -> Nearest:
         """Return the item with the best score and its margin over the next ones that share no text with it."""
@@ -180,15 +189,9 @@ class Neighbours:
         return Nearest(int(group.items[best]), cosine, cosine - max(_BACKGROUND, float(background)), needed)
 
 
-def _pairings(texts: int, others: int) -> list[list[tuple[int, int]]]:
-    """Return the ways in which the texts of two that have so many can be paired in order, all of the smaller one's.
-
-    >>> _pairings(2, 3)
-    [[(0, 0), (1, 1)], [(0, 0), (1, 2)], [(0, 1), (1, 2)]]
-    """
-    if texts > others:
-        return [[(own, other) for other, own in pairs] for pairs in _pairings(others, texts)]
-    return [list(enumerate(chosen)) for chosen in combinations(range(others), texts)]
+def _texts_of(groups: Sequence[_Group]) -> int:
+    """Return how many different texts the groups have, each by itself."""
+    return sum(len(group.texts) for group in groups)
 
 
 def _mean_of(groups: Sequence[_Group]) -> Vectors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations, product
 from typing import cast
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgen.filters.meaning import SentenceEncoder, Vectors
-from synthgen.filters.neighbours import Margins, Neighbours
+from synthgen.filters.neighbours import Margins, Neighbours, _Group
 
 WIDTH = 64
 MARGINS = Margins(other=0.22, own=0.3)
@@ -95,6 +96,30 @@ def test_texts_are_paired_in_their_order_where_one_side_has_more_of_them() -> No
     assert found(german, asked) == [50, None, None]
     longer = known([tuple(GERMAN.format(number + more) for more in (0, 300, 600)) for number in range(200)], width=2)
     assert found(longer, [(first, second), (first, ENGLISH.format(650)), (second, ENGLISH.format(650))]) == [50] * 3
+
+
+@given(st.integers(2, 6), st.integers(2, 6), st.integers(0, 1000))
+def test_the_best_pairing_in_order_is_the_best_of_all_there_are(
+    texts_of_row: int, texts_of_item: int, seed: int
+) -> None:
+    draw = np.random.default_rng(seed)
+    parts = draw.normal(size=(texts_of_row, 3, 8)).astype(np.float32)
+    vectors, places = draw.normal(size=(10, 8)).astype(np.float32), draw.integers(0, 10, (5, texts_of_item))
+    group = _Group(0, np.arange(5), places, (), vectors, vectors.mean(axis=0))
+    fewer = min(texts_of_row, texts_of_item)
+    ways = product(combinations(range(texts_of_row), fewer), combinations(range(texts_of_item), fewer))
+    sums = [
+        sum(parts[own] @ vectors[places[:, other]].T for own, other in zip(row, item, strict=True))
+        for row, item in ways
+    ]
+    np.testing.assert_allclose(group.similarities(list(parts)), np.max(sums, axis=0) / fewer, rtol=1e-5, atol=1e-5)
+
+
+def test_an_item_of_many_texts_costs_no_more_than_its_texts() -> None:
+    draw = np.random.default_rng(0)
+    vectors = draw.normal(size=(40, 8)).astype(np.float32)
+    group = _Group(0, np.arange(1), np.arange(40)[None], (), vectors, vectors.mean(axis=0))
+    assert group.similarities([vectors[at : at + 1] for at in (3, 9, 17, 21, 30, 39)]).shape == (1, 1)
 
 
 def test_a_single_text_is_compared_with_the_whole_of_the_other() -> None:
