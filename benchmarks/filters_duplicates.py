@@ -27,6 +27,7 @@ from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import SpanFormat
+from synthgen.real.items import read_json_lines
 
 NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
 FILES = {
@@ -230,9 +231,9 @@ def translations(data: Path, items: int, planted: int = 500, clean: int = 1_000)
     def write(place: Path, file: str, rows: list[list[str]]) -> None:
         (place / file).write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
 
-    real = [(row["id"], row) for row in draw.sample(real_rows(data, ("mnli",))[:8999], clean)]
+    real = draw.sample(real_rows(data, ("mnli",))[:8999], clean)
     english = [rows_of("test-en.tsv")[number] for number in draw.sample(chosen, planted)]
-    copies = [(str(i), {"premise": a, "hypothesis": b, "label": 0}) for i, (a, b) in enumerate(english)]
+    copies = [{"premise": a, "hypothesis": b, "label": 0} for a, b in english]
     for language in TRANSLATIONS:
         with tempfile.TemporaryDirectory() as place:
             rows = rows_of(f"test-{language}.tsv")
@@ -240,67 +241,49 @@ def translations(data: Path, items: int, planted: int = 500, clean: int = 1_000)
             for beside in ("nothing", "dev-en.tsv"):
                 if beside != "nothing":
                     write(Path(place), beside, rows_of(beside))
-                judge = Contamination(NLI, [Path(place)], ContaminationSettings(encoder="pack:multilingual-e5-small"))
-                found, lost = (sum(each is not None for each in judge.judge_many(rows)) for rows in (copies, real))
                 print(
-                    f"{language}, {items} items, beside {beside}: {found} of {planted} found ({found / planted:.3f}), "
-                    f"{lost} of {clean} clean rows dropped",
-                    flush=True,
+                    f"{language}, {items} items, beside {beside}: {dropped(NLI, Path(place), copies, real)}", flush=True
                 )
 
 
 def other_formats(data: Path) -> None:
     """Do the same with XQuAD's questions and XCOPA's choices, the latter as rows of a format with another question."""
     squad = SpanFormat(("answerable",))
+    english = json.loads((data / "xquad/xquad.en.json").read_text(encoding="utf-8"))["data"]
+    half = len(english) // 2
+    inside, outside = questions(english[:half])[:200], questions(english[half:])[:200]
     for language in ("ar", "es", "hi"):
         articles = json.loads((data / f"xquad/xquad.{language}.json").read_text(encoding="utf-8"))["data"]
-        english = passages(json.loads((data / "xquad/xquad.en.json").read_text(encoding="utf-8"))["data"])
-        half = len(articles) // 2
         with tempfile.TemporaryDirectory() as place:
             (Path(place) / "xquad.json").write_text(json.dumps({"data": articles[:half]}), encoding="utf-8")
-            inside, outside = (
-                [row for article in part for row in article] for part in (english[:half], english[half:])
-            )
-            found, lost = dropped(squad, Path(place), inside[:200], outside[:200])
-        print(f"XQuAD, {language}: {found}, of questions on other articles {lost} dropped", flush=True)
+            print(f"XQuAD, {language}: {dropped(squad, Path(place), inside, outside)}", flush=True)
     copa = ChoiceFormat(("context", "question", "answer0", "answer1", "label"), ("0", "1"))
     asked = {"cause": "Why did this happen?", "effect": "What happened next?"}
-    given = json_lines(data / "xcopa/en/test.en.placeholder-labels.jsonl")
-    rows = [choice(each["premise"], asked[each["question"]], (each["choice1"], each["choice2"])) for each in given]
-    iqa = json_lines(data / "socialiqa/dev_1-1200.jsonl")
-    clean = [choice(each["context"], each["question"], each["options"]) for each in iqa]
+    rows = [
+        choice(each["premise"], asked[each["question"]], (each["choice1"], each["choice2"]))
+        for each in read_json_lines(data / "xcopa/en/test.en.placeholder-labels.jsonl")
+    ]
+    others = read_json_lines(data / "socialiqa/dev_1-1200.jsonl")
+    clean = [choice(each["context"], each["question"], each["options"]) for each in others]
     for language in ("id", "sw", "zh"):
-        found, lost = dropped(copa, data / "xcopa" / language, rows[:200], clean[:400])
-        print(f"XCOPA, {language}: {found}, of Social IQa's questions {lost} dropped", flush=True)
+        print(f"XCOPA, {language}: {dropped(copa, data / 'xcopa' / language, rows[:200], clean[:400])}", flush=True)
 
 
-def dropped(format_: Format, against: Path, planted: list[Row], clean: list[Row]) -> tuple[str, str]:
+def dropped(format_: Format, against: Path, planted: list[Row], clean: list[Row]) -> str:
     judge = Contamination(format_, [against], ContaminationSettings(encoder="pack:multilingual-e5-small"))
-    counts = [
-        (sum(each is not None for each in judge.judge_many([(str(i), row) for i, row in enumerate(rows)])), len(rows))
-        for rows in (planted, clean)
-    ]
-    (found, of), (lost, of_clean) = counts
-    return f"{found} of {of} found ({found / of:.3f})", f"{lost} of {of_clean}"
+    named = ([(str(number), row) for number, row in enumerate(rows)] for rows in (planted, clean))
+    found, lost = (sum(each is not None for each in judge.judge_many(rows)) for rows in named)
+    share = f"{found} of {len(planted)} found ({found / len(planted):.3f})"
+    return f"{share}, {lost} of {len(clean)} clean rows dropped"
 
 
-def passages(articles: list[dict[str, Any]]) -> list[list[Row]]:
-    return [
-        [
-            {"context": part["context"], "question": each["question"]}
-            for part in article["paragraphs"]
-            for each in part["qas"]
-        ]
-        for article in articles
-    ]
+def questions(articles: list[dict[str, Any]]) -> list[Row]:
+    parts = [part for article in articles for part in article["paragraphs"]]
+    return [{"context": part["context"], "question": each["question"]} for part in parts for each in part["qas"]]
 
 
 def choice(context: str, question: str, options: Sequence[str]) -> Row:
     return {"context": context, "question": question, "answer0": options[0], "answer1": options[1], "label": 0}
-
-
-def json_lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
 def main() -> None:
