@@ -216,10 +216,13 @@ def contamination(data: Path, count: int, planted: int = 500, *, show: bool = Fa
 TRANSLATIONS = ("ar", "de", "es", "hi", "sw", "tr", "zh")
 
 
-def translations(data: Path, items: int, planted: int = 500, clean: int = 1_000) -> None:
+def translations(
+    data: Path, items: int, languages: Sequence[str], planted: int = 500, clean: int = 1_000, halves: int = 200
+) -> None:
     """Plant English XNLI test rows, held out in one other language only, and count what the encoder finds.
 
-    The second time English is held out as well, as development items, of which none is planted.
+    Rows with swapped texts are items all the same; those with one text of an item and one of a real row are none. The
+    last time English is held out as well, as development items, of which none is planted.
     """
     draw = random.Random(5)
     chosen = sorted(draw.sample(range(5010), items))
@@ -234,10 +237,18 @@ def translations(data: Path, items: int, planted: int = 500, clean: int = 1_000)
     real = draw.sample(real_rows(data, ("mnli",))[:8999], clean)
     english = [rows_of("test-en.tsv")[number] for number in draw.sample(chosen, planted)]
     copies = [{"premise": a, "hypothesis": b, "label": 0} for a, b in english]
-    for language in TRANSLATIONS:
+    swapped = [{"premise": row["hypothesis"], "hypothesis": row["premise"], "label": 0} for row in copies[:halves]]
+    mixed = [
+        row | {field: other[field]} for field in NLI.fields for row, other in zip(copies[:halves], real, strict=False)
+    ]
+    for language in languages:
         with tempfile.TemporaryDirectory() as place:
             rows = rows_of(f"test-{language}.tsv")
             write(Path(place), f"test-{language}.tsv", [rows[number] for number in chosen])
+            print(
+                f"{language}, swapped texts, and one of the two: {dropped(NLI, Path(place), swapped, mixed)}",
+                flush=True,
+            )
             for beside in ("nothing", "dev-en.tsv"):
                 if beside != "nothing":
                     write(Path(place), beside, rows_of(beside))
@@ -294,6 +305,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=50_000, help="clean rows for --contamination")
     parser.add_argument("--show", action="store_true", help="print the clean rows that --contamination drops")
     parser.add_argument("--translations", type=int, metavar="ITEMS", help="items a language, e.g. 5010")
+    parser.add_argument("--languages", nargs="+", default=TRANSLATIONS, help="those of --translations")
     parser.add_argument("--other-formats", action="store_true", help="translated questions and choices")
     given = parser.parse_args()
     if given.recall:
@@ -301,7 +313,7 @@ def main() -> None:
     if given.contamination:
         contamination(given.data, given.rows, show=given.show)
     if given.translations:
-        translations(given.data, given.translations)
+        translations(given.data, given.translations, given.languages)
     if given.other_formats:
         other_formats(given.data)
 

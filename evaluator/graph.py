@@ -25,7 +25,7 @@ from evaluator.targets import find
 from evaluator.targets.base import DataRoot, Target, revision
 from synthgen.dataset import dataset_format
 from synthgen.errors import UserError
-from synthgen.packs import ResolvedModel
+from synthgen.packs import LOCAL, ResolvedModel
 
 CODE_VERSION = 7
 """Goes up when the same inputs would train or predict something else."""
@@ -385,7 +385,7 @@ def _predictions(experiment: Experiment, model: Node, target: Target, language: 
 
 def identity(model: ResolvedModel) -> str:
     """Return what names a model's weights in keys: its revision, or a hash of the files of a bare local folder."""
-    if model.revision != "local":
+    if model.revision != LOCAL:
         return f"{model.ref}@{model.revision}" if not Path(model.ref).is_dir() else model.revision
     weights = sorted([*model.path.glob("*.safetensors"), *model.path.glob("*.json")])
     return file_revision(*weights)

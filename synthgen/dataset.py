@@ -387,11 +387,11 @@ def finish(folder: Path, manifest: Manifest) -> Manifest:
     return manifest
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees either nothing or all of it, also after a crash."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader sees either nothing or all of it, also after a crash; text as UTF-8."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with draft.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)

@@ -62,6 +62,10 @@ class Pack:
         return {**shown, "cached": cached}
 
 
+LOCAL = "local"
+"""The revision of a model folder that does not say what is in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
     """A model folder on disk, or the address of a server that has one, and what a manifest says about it."""
@@ -198,7 +202,7 @@ def _local_model(path: Path, ref: str) -> ResolvedModel:
         raise UserError(f"{path} is not a model folder: it has no config.json")
     manifest = path / "synthgen.json"
     facts = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
-    return ResolvedModel(path, ref, str(facts.get("key", "local")), str(facts.get("licence", "unknown")))
+    return ResolvedModel(path, ref, str(facts.get("key", LOCAL)), str(facts.get("licence", "unknown")))
 
 
 def _hub_model(ref: str) -> ResolvedModel:

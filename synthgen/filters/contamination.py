@@ -22,8 +22,10 @@ import numpy.typing as npt
 from synthgen.filters.base import BaseFilter, Verdict
 from synthgen.filters.comparison import NearSettings, compared_texts, likeness, texts_apart
 from synthgen.filters.held_out import HeldOut, item_hash, read_held_out
+from synthgen.filters.language import row_language
+from synthgen.filters.language import words as count_of_words
 from synthgen.filters.meaning import PREFIX, SentenceEncoder
-from synthgen.filters.neighbours import Margins, Nearest, Neighbours
+from synthgen.filters.neighbours import BACKGROUND, Margins, Nearest, Neighbours
 from synthgen.filters.wording import mixed, word_hashes, words
 from synthgen.formats import Format
 from synthgen.formats.base import Row
@@ -58,13 +60,13 @@ class ContaminationSettings:
         if self.run < 3 or self.long_from < 3 or not 0 < self.share <= 1:
             raise ValueError("run and long_from are at least 3, share is above 0 and at most 1")
         for name, value in (("margin", self.margin), ("own_margin", self.own_margin)):
-            if not _NEARLY < value <= 1:
-                raise ValueError(f"{name} = {value} is not above {_NEARLY} and at most 1")
+            if not _NEARLY < value <= 1 - BACKGROUND:
+                raise ValueError(f"{name} = {value} is not above {_NEARLY} and at most {1 - BACKGROUND}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    raw: tuple[str, ...]
+    apart: tuple[str, ...]
     texts: tuple[str, ...]
     set_number: int
     code: str
@@ -147,16 +149,17 @@ class Contamination(BaseFilter):
         if self._neighbours is None:
             encoder = SentenceEncoder(self._settings.encoder, self._settings.prefix)
             self._encoder_facts = encoder.facts
-            items, sets = [item.raw for item in self._items], [item.set_number for item in self._items]
+            items, sets = [item.apart for item in self._items], [item.set_number for item in self._items]
             self._neighbours = Neighbours(encoder, items, sets, width=len(texts[0]))
         margins = Margins(self._settings.margin, self._settings.own_margin)
-        spoken = [str(row.get("language") or self._language) for row in rows]
+        spoken = [row_language(row, self._language) for row in rows]
+        is_long = [sum(map(count_of_words, own)) >= _FEWEST_WORDS for own in texts]
         found: dict[int, Nearest | None] = {}
         for language in dict.fromkeys(spoken):
-            own = [number for number, each in enumerate(spoken) if each == language]
+            own = [number for number, each in enumerate(spoken) if each == language and is_long[number]]
             nearest = self._neighbours.nearest([texts[number] for number in own], language, margins, _NEARLY)
             found |= zip(own, nearest, strict=True)
-        return (self._meaning_verdict(found[number]) for number in range(len(rows)))
+        return (self._meaning_verdict(found.get(number)) for number in range(len(rows)))
 
     def _meaning_verdict(self, found: Nearest | None) -> Verdict | None:
         if found is None:
@@ -233,8 +236,8 @@ def _longest_run(left: list[str], right: list[str], length: int) -> bool:
 
 def _items(sets: Sequence[HeldOut]) -> Iterable[_Item]:
     for number, each in enumerate(sets):
-        for texts in each.items:
-            yield _Item(texts, tuple(map(words, texts)), number, item_hash(texts))
+        for texts, apart in zip(each.items, each.apart or each.items, strict=True):
+            yield _Item(apart, tuple(map(words, texts)), number, item_hash(texts))
 
 
 def _index(items: Sequence[tuple[str, ...]]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:

@@ -29,6 +29,7 @@ CONFIRM_BELOW = 0.1
 SAME = {"en": ("en", "pcm"), "ar": ("ar", "arz"), "zh": ("zh", "wuu", "yue"), "ms": ("ms", "id"), "id": ("id", "ms")}
 """Codes a model may give a language: varieties, creoles with its words, and Malay beside Indonesian."""
 
+_BEGINNING = 400
 _ASCII_WORD = re.compile(r"[^\sA-Za-z]*[A-Za-z]\S*")
 _SPACELESS = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -63,7 +64,7 @@ class Language(RowFilter):
 
     def judge(self, row_id: str, row: Row) -> Verdict | None:
         """Return a verdict with the text's language as the first model has it, and both models' numbers."""
-        language = str(row.get("language") or self._language)
+        language = row_language(row, self._language)
         texts = judged_texts(row_texts(self._format, row), self._settings.min_words)
         if language not in known_languages() or not texts:
             self.counts["not judged"] += 1
@@ -95,6 +96,15 @@ def judged_texts(texts: dict[str, str], min_words: int) -> dict[str, str]:
     return judged | ({" + ".join(short): together} if words(together) >= min_words else {})
 
 
+def row_language(row: Row, default: str) -> str:
+    """Return the code of a row's language, its own or the default one, without region or script.
+
+    >>> row_language({"language": "pt-BR"}, "en"), row_language({}, "EN")
+    ('pt', 'en')
+    """
+    return str(row.get("language") or default).replace("_", "-").partition("-")[0].lower()
+
+
 def words(text: str) -> float:
     """Return the number of words that have letters; a letter of a script without spaces counts as half a word."""
     if text.isascii():
@@ -114,7 +124,7 @@ def foreign(text: str, language: str, settings: LanguageSettings | None = None) 
     ('de', '')
     """
     limits = settings or LanguageSettings()
-    plain = " ".join(word for word in text.split() if any(map(str.isalpha, word))).lower()
+    plain = _plain(text)
     names = SAME.get(language, (language,))
     if language in first_languages() and _is_surely(plain, names, limits.doubt_below):
         return ""
@@ -127,6 +137,15 @@ def foreign(text: str, language: str, settings: LanguageSettings | None = None) 
     if language in second_languages() and confirmed >= limits.confirm_below:
         return ""
     return f"{max(first, key=lambda name: first[name])}, {language} has {own:.2f} and {confirmed:.2f}"
+
+
+def most_likely(text: str) -> str:
+    """Return the language that the first model finds a text to be in, by its beginning.
+
+    >>> most_likely("Das ist ein Satz auf Deutsch."), most_likely("This is an English sentence.")
+    ('de', 'en')
+    """
+    return next(iter(_first(_plain(text[:_BEGINNING]), count=1)), "")
 
 
 @cache
@@ -145,6 +164,11 @@ def first_languages() -> frozenset[str]:
 def second_languages() -> frozenset[str]:
     """Return the languages of py3langid's model."""
     return frozenset(_second("a"))
+
+
+def _plain(text: str) -> str:
+    """Return the words that have letters, in lower case."""
+    return " ".join(word for word in text.split() if any(map(str.isalpha, word))).lower()
 
 
 def _is_surely(text: str, names: Collection[str], share: float) -> bool:

@@ -1,10 +1,11 @@
 """Evaluation items found again by what they mean, in any language that the encoder knows.
 
-A row is like an item as its texts are, one like the other in their order: where one of them has more texts, the best
-of those that keep the order; a single text is compared with the whole of the other. What counts is the margin: by how
-much the most similar item is more similar than the next ones (Artetxe and Schwenk 2019, 1811.01136, the distance of
-section 3, among the items alone). Rows on a common topic are like many items, a translation is like one; items that
-share its premise or passage are left out of the count.
+A row is like an item as its texts are, one like the other in their order or the reverse: where one of them has more
+texts, the best of those that keep the order; a single text is compared with the whole of the other. The text most alike
+proves nothing by itself: the others must be alike too. What counts is the margin: by how much the most similar item is
+more similar than the next ones (Artetxe and Schwenk 2019, 1811.01136, the distance of section 3, among the items
+alone). Rows on a common topic are like many items, a translation is like one; items that share its premise or passage
+are left out of the count, and so are the other languages of a set that has several.
 
 Cosines are taken of vectors less the mean of their language: encoders put all texts in a narrow cone, where unrelated
 ones already have cosines of 0.8, and each language in a corner of it.
@@ -13,26 +14,33 @@ ones already have cosines of 0.8, and each language in a corner of it.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from synthgen import console
-from synthgen.filters.language import MIN_WORDS, foreign, words
+from synthgen.filters.kept_vectors import kept_vectors
+from synthgen.filters.language import MIN_WORDS, foreign, most_likely, words
 from synthgen.filters.meaning import SentenceEncoder, Vectors
 from synthgen.real.files import SAMPLES
 from synthgen.real.items import read_json_lines
 
 Texts = tuple[str, ...]
 
-_NEIGHBOURS, _LOOKED_AT = 12, 64
-_BACKGROUND = 0.2
+BACKGROUND = 0.2
 """How similar the items after the first are at least taken to be, and those that a small set does not have."""
+_LEAST_OF_THE_REST = 0.25
+"""How similar the texts but the one most alike are at least in a translation: unrelated ones are in 1 of 100."""
+_NEIGHBOURS, _RELATIVES = 12, 64
 _LEAST_TEXTS, _TEXTS_HEARD = 100, 50
+_TEXTS_ADDED = 10
+"""As many texts another language's mean counts for where a set has few: of 0 to 1,000 tried best (LOG.md)."""
+_LEAST_OF_A_LANGUAGE = 0.02
 _SCORES_AT_ONCE = 1 << 21
 
 
@@ -64,12 +72,16 @@ class Nearest:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Items of one set with as many texts: their numbers and where each text of theirs is among the vectors."""
+    """Items of one set and language with as many texts: their numbers, where each text of theirs is among the vectors.
 
-    set_number: int
+    `common` holds the texts of so many items that those are not related by them.
+    """
+
+    origin: tuple[int, str]
     items: npt.NDArray[np.int64]
     places: npt.NDArray[np.int64]
     texts: tuple[str, ...]
+    common: frozenset[str]
     vectors: Vectors
     mean: Vectors
 
@@ -80,19 +92,36 @@ class _Group:
         return 2 * sum(not foreign(text, language) for text in heard) > len(heard)
 
     def similarities(self, parts: Sequence[Vectors]) -> Vectors:
-        """Return how like (rows, items) rows are whose texts have these vectors, (rows, width) for each place.
+        """Return how like rows are whose texts have these vectors, (rows, width) for each place, and their rest alone.
 
-        It is the mean cosine of the texts that are paired in order, for the best pairing of all texts of the side that
-        has fewer: `best[n]` is the greatest sum so far with n of them paired.
+        Both are (rows, items), one after the other: the mean cosine of the paired texts, and that of all but the best.
         """
         cosines, places = [own @ self.vectors.T for own in parts], self.places.T
-        more, fewer = max(len(parts), len(places)), min(len(parts), len(places))
-        best: list[Any] = [0.0, *[-np.inf] * fewer]
-        for at in range(more):
-            for paired in range(min(at + 1, fewer), max(0, fewer - more + at), -1):
-                own, other = (at, paired - 1) if len(parts) == more else (paired - 1, at)
-                best[paired] = np.maximum(best[paired], best[paired - 1] + cosines[own][:, places[other]])
-        return np.asarray(best[fewer] / fewer)
+        found = _paired(cosines, places)
+        if min(len(parts), len(places)) == 1:
+            return found
+        reverse = _paired(cosines[::-1], places)
+        return np.where(found[0] >= reverse[0], found, reverse)
+
+
+def _paired(cosines: Sequence[Vectors], places: npt.NDArray[np.int64]) -> Vectors:
+    """Return the mean cosine of texts paired in order, for the best pairing, and the mean of all but the best of them.
+
+    All texts of the side that has fewer are paired: `sums[n]` is the greatest sum so far with n of them.
+    """
+    more, fewer = max(len(cosines), len(places)), min(len(cosines), len(places))
+    sums: list[Any] = [0.0, *[-np.inf] * fewer]
+    tops: list[Any] = [-np.inf] * (fewer + 1)
+    for at in range(more):
+        for paired in range(min(at + 1, fewer), max(0, fewer - more + at), -1):
+            own, other = (at, paired - 1) if len(cosines) == more else (paired - 1, at)
+            cosine = cosines[own][:, places[other]]
+            total, top = sums[paired - 1] + cosine, np.maximum(tops[paired - 1], cosine)
+            better = total > sums[paired]
+            sums[paired] = np.where(better, total, sums[paired])
+            tops[paired] = np.where(better, top, tops[paired])
+    mean = sums[fewer] / fewer
+    return np.stack([mean, (sums[fewer] - tops[fewer]) / (fewer - 1) if fewer > 1 else mean])
 
 
 class Neighbours:
@@ -101,18 +130,16 @@ class Neighbours:
     def __init__(self, encoder: SentenceEncoder, items: Sequence[Texts], sets: Sequence[int], width: int) -> None:
         """Read all items with the encoder; `sets` says which set each is of, `width` how many texts a row has."""
         self._encoder, self._items, self._width = encoder, items, width
-        counts = Counter(text for item in items for text in set(item))
-        self._common = {text for text, count in counts.items() if count > _LOOKED_AT}
-        members: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for number, (item, set_number) in enumerate(zip(items, sets, strict=True)):
-            members[set_number, 1 if self._is_whole(len(item)) else len(item)].append(number)
-        read: list[_Group] = []
+        members: dict[int, list[int]] = defaultdict(list)
+        for number, set_number in enumerate(sets):
+            members[set_number].append(number)
+        self._groups: list[_Group] = []
         with console.progress() as bar:
             shown = bar.add_task("evaluation items by meaning", total=len(items), note="")
-            for (set_number, _), numbers in members.items():
-                read.append(self._group(set_number, numbers))
-                bar.update(shown, advance=len(numbers))
-        self._mean, self._groups = _mean_of(read), read
+            for set_number, numbers in members.items():
+                for language, own in self._by_language(numbers).items():
+                    self._groups += self._read((set_number, language), own, partial(bar.advance, shown))
+        self._mean = self._centre(self._groups)
         self._spoken: dict[str, tuple[Vectors, list[bool]]] = {}
         self._take_means_away()
 
@@ -129,9 +156,11 @@ class Neighbours:
             parts = whole if group.places.shape[1] == 1 else apart
             step = max(1, _SCORES_AT_ONCE // len(group.items))
             for first in range(0, len(rows), step):
-                scores = group.similarities([own[first : first + step] for own in parts])
-                for row in np.flatnonzero(scores.max(axis=1) >= needed - nearly + _BACKGROUND).tolist():
-                    new, old = self._stands_out(group, scores[row], needed), found[first + row]
+                scores, rest = group.similarities([own[first : first + step] for own in parts])
+                alike = np.where(rest >= _LEAST_OF_THE_REST, scores, -1)
+                for row in np.flatnonzero(alike.max(axis=1) >= needed - nearly + BACKGROUND).tolist():
+                    best = int(alike[row].argmax())
+                    new, old = self._stands_out(group, best, scores[row], needed), found[first + row]
                     if new.excess >= -nearly and (old is None or new.excess > old.excess):
                         found[first + row] = new
         return found
@@ -140,22 +169,52 @@ class Neighbours:
         """Say whether rows are compared with items of so many texts as wholes: one of them has a single text."""
         return min(texts, self._width) == 1
 
-    def _group(self, set_number: int, numbers: Sequence[int]) -> _Group:
+    def _by_language(self, numbers: Sequence[int]) -> dict[str, list[int]]:
+        """Return a set's items by language where it has many of several, as a file of parallel texts; else as one."""
+        likely = {number: most_likely(" ".join(self._items[number])) for number in numbers}
+        counts = Counter(likely.values())
+        enough = max(_LEAST_TEXTS, _LEAST_OF_A_LANGUAGE * len(numbers))
+        main = max(counts, key=lambda language: (counts[language], language))
+        found: dict[str, list[int]] = defaultdict(list)
+        for number, language in likely.items():
+            found[language if counts[language] >= enough else main].append(number)
+        return found
+
+    def _read(
+        self, origin: tuple[int, str], numbers: Sequence[int], advance: Callable[[float], None]
+    ) -> Iterator[_Group]:
+        """Yield the groups of a set's items in one language; `advance` is told how many items have been read."""
+        counts = Counter(text for number in numbers for text in set(self._items[number]))
+        common = frozenset(text for text, count in counts.items() if count > _RELATIVES)
+        by_texts: dict[int, list[int]] = defaultdict(list)
+        for number in numbers:
+            texts = len(self._items[number])
+            by_texts[1 if self._is_whole(texts) else texts].append(number)
+        for own in by_texts.values():
+            yield self._group(origin, own, common, advance)
+
+    def _group(
+        self, origin: tuple[int, str], numbers: Sequence[int], common: frozenset[str], advance: Callable[[float], None]
+    ) -> _Group:
         items = [self._items[number] for number in numbers]
         parts = [(" ".join(own),) if self._is_whole(len(own)) else own for own in items]
         texts = tuple(dict.fromkeys(text for own in parts for text in own))
         place = {text: number for number, text in enumerate(texts)}
-        vectors = self._encoder.embed(texts)
         places = np.array([[place[text] for text in own] for own in parts])
-        return _Group(set_number, np.array(numbers), places, texts, vectors, vectors.mean(axis=0))
+        blocks = []
+        for block in kept_vectors(self._encoder, texts):
+            blocks.append(block)
+            advance(len(numbers) * len(block) / len(texts))
+        vectors = np.concatenate(blocks)
+        return _Group(origin, np.array(numbers), places, texts, common, vectors, vectors.mean(axis=0))
 
     def _take_means_away(self) -> None:
-        """Take from all vectors the mean of their set, or of everything where the set is small."""
-        sets: dict[int, list[_Group]] = defaultdict(list)
+        """Take from all vectors the mean of their set and language."""
+        sets: dict[tuple[int, str], list[_Group]] = defaultdict(list)
         for group in self._groups:
-            sets[group.set_number].append(group)
+            sets[group.origin].append(group)
         for own in sets.values():
-            mean = _mean_of(own) if _texts_of(own) >= _LEAST_TEXTS else self._mean
+            mean = self._centre(own, self._mean)
             for group in own:
                 group.vectors[:] = _unit(group.vectors - mean)
 
@@ -167,9 +226,15 @@ class Neighbours:
         if language not in self._spoken:
             is_own = [group.speaks(language) for group in self._groups]
             own = [group for group, speaks in zip(self._groups, is_own, strict=True) if speaks]
-            otherwise = self._english if language == "en" else self._mean
-            self._spoken[language] = (_mean_of(own) if _texts_of(own) >= _LEAST_TEXTS else otherwise, is_own)
+            self._spoken[language] = (self._centre(own, None if language == "en" else self._mean), is_own)
         return self._spoken[language]
+
+    def _centre(self, groups: Sequence[_Group], otherwise: Vectors | None = None) -> Vectors:
+        """Return the mean of all texts of the groups; where they are few, with some of another mean or of English."""
+        means, weights = [group.mean for group in groups], [len(group.texts) for group in groups]
+        if sum(weights) < _LEAST_TEXTS:
+            means, weights = [*means, self._english if otherwise is None else otherwise], [*weights, _TEXTS_ADDED]
+        return np.asarray(np.average(means, axis=0, weights=weights), np.float32)
 
     @cached_property
     def _english(self) -> Vectors:
@@ -177,28 +242,17 @@ class Neighbours:
         texts = [row[column] for row in read_json_lines(SAMPLES["mnli"]) for column in ("premise", "hypothesis")]
         return np.asarray(self._encoder.embed(texts).mean(axis=0))
 
-    def _stands_out(self, group: _Group, scores: Vectors, needed: float) -> Nearest:
-        """Return the item with the best score and its margin over the next ones that share no text with it."""
-        count = min(_LOOKED_AT, len(scores))
+    def _stands_out(self, group: _Group, best: int, scores: Vectors, needed: float) -> Nearest:
+        """Return an item with its margin over the most similar others that share no text with it."""
+        count = min(_RELATIVES + _NEIGHBOURS, len(scores))
         order = np.argpartition(-scores, count - 1)[:count]
-        best, *rest = order[np.argsort(-scores[order], kind="stable")].tolist()
-        texts = set(self._items[group.items[best]]) - self._common
-        others = [scores[each] for each in rest if texts.isdisjoint(self._items[group.items[each]])][:_NEIGHBOURS]
-        background = np.mean([*others, *[_BACKGROUND] * (_NEIGHBOURS - len(others))])
+        rest = order[np.argsort(-scores[order], kind="stable")].tolist()
+        texts = set(self._items[group.items[best]]) - group.common
+        apart = (each for each in rest if each != best and texts.isdisjoint(self._items[group.items[each]]))
+        others = [scores[each] for each in islice(apart, _NEIGHBOURS)]
+        background = np.mean([*others, *[BACKGROUND] * (_NEIGHBOURS - len(others))])
         cosine = float(scores[best])
-        return Nearest(int(group.items[best]), cosine, cosine - max(_BACKGROUND, float(background)), needed)
-
-
-def _texts_of(groups: Sequence[_Group]) -> int:
-    """Return how many different texts the groups have, each by itself."""
-    return sum(len(group.texts) for group in groups)
-
-
-def _mean_of(groups: Sequence[_Group]) -> Vectors:
-    """Return the mean of all texts' vectors."""
-    return np.asarray(
-        np.average([group.mean for group in groups], axis=0, weights=[len(group.texts) for group in groups])
-    )
+        return Nearest(int(group.items[best]), cosine, cosine - max(BACKGROUND, float(background)), needed)
 
 
 def _unit(vectors: Vectors) -> Vectors:

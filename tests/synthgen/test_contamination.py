@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from synthgen.errors import UserError
 from synthgen.filtering import filter as run_filters
+from synthgen.filters import contamination
 from synthgen.filters.contamination import Contamination, ContaminationSettings
 from synthgen.filters.held_out import read_held_out
 from synthgen.filters.plan import read_plan
@@ -126,6 +128,56 @@ def test_what_cannot_be_read_is_one_line(root: Path, tmp_path: Path) -> None:
     (root / "xquad" / "dev.json").write_text("{")
     with pytest.raises(UserError, match=r"cannot read .*dev.json"):
         read_held_out(root)
+    (root / "xquad" / "dev.json").write_text("[" * 200_000)
+    with pytest.raises(UserError, match=r"cannot read .*dev.json"):
+        read_held_out(root)
     (tmp_path / "f.toml").write_text("[contamination]")
     with pytest.raises(UserError, match=r"\[contamination\] of .* needs --against"):
         read_plan(tmp_path / "f.toml")
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("margin = 0.9", "margin = 0.9 is not above 0.05 and at most 0.8"),
+        ("own_margin = 0.01", "own_margin = 0.01 is not above 0.05 and at most 0.8"),
+        ('own_margin = "a"', "own_margin = 'a' in"),
+        ("similarity = 0.5", "unknown key 'similarity'"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(root: Path, tmp_path: Path, setting: str, said: str) -> None:
+    (tmp_path / "f.toml").write_text(f"[contamination]\n{setting}\n")
+    with pytest.raises(UserError) as caught:
+        read_plan(tmp_path / "f.toml")
+    assert said in str(caught.value)
+    assert "f.toml" in str(caught.value)
+
+
+def test_rows_are_asked_about_by_language_without_its_region_and_those_of_a_word_or_two_are_not(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, list[tuple[str, ...]]] = {}
+
+    class Deaf:
+        facts: ClassVar[dict[str, str]] = {}
+
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def nearest(self, rows: list[tuple[str, ...]], language: str, *_: object) -> list[None]:
+            asked.setdefault(language, []).extend(rows)
+            return [None] * len(rows)
+
+    monkeypatch.setattr(contamination, "SentenceEncoder", Deaf)
+    monkeypatch.setattr(contamination, "Neighbours", Deaf)
+    texts = [
+        ("A new bridge was built.", "Men built it."),
+        ("Good night.", "Sleep well."),
+        ("今天早上我们去看大海。", "他们去了。"),
+    ]
+    languages = ("", "", "zh-Hant")
+    rows = [
+        (str(number), {"premise": one, "hypothesis": two, "label": 0, "language": language})
+        for number, ((one, two), language) in enumerate(zip(texts, languages, strict=True))
+    ]
+    assert Contamination(NLI, [root], ContaminationSettings(encoder="any"), "en_GB").judge_many(rows) == [None] * 3
+    assert asked == {"en": texts[:1], "zh": texts[2:]}
