@@ -201,7 +201,7 @@ def contamination(data: Path, count: int, planted: int = 500, *, show: bool = Fa
     verdicts = judge.judge_many([(row["id"], row) for row in clean])
     lost = {row["id"]: verdict for row, verdict in zip(clean, verdicts, strict=True) if verdict}
     seconds = time.process_time() - began
-    quotes = quoting(clean, [item.raw for item in judge._items])
+    quotes = quoting(clean, [item.apart for item in judge._items])
     apart = {row["id"]: row for row in clean if row["id"] in lost.keys() - quotes}
     print(f"{len(clean)} training rows, {len(clean) / seconds:,.0f} rows/s: {len(lost)} dropped")
     print(f"    {len(quotes)} share 13 words on end or a whole text with an item: {len(quotes & lost.keys())} dropped")

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from heapq import nsmallest
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ _CANDIDATES = 8
 _FEWEST_WORDS = 6
 _NEARLY = 0.05
 _COMMON = 200
-"""A trigram that more items have ("one of the") points to none of them."""
+"""A trigram that more texts have ("one of the") points to none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,10 @@ class Contamination(BaseFilter):
         self._format, self._language, self._settings = format_, language, settings or ContaminationSettings()
         self._sets = list(chain.from_iterable(map(read_held_out, against)))
         self._items = list(_items(self._sets))
-        self._keys, self._owners = _index([item.texts for item in self._items])
+        holders = _holders(self._items)
+        self._holders = list(holders.values())
+        self._keys, self._owners = _index(list(holders))
+        self._sizes = np.bincount(self._owners, minlength=len(holders)).tolist()
         self._hits: dict[int, Counter[str]] = defaultdict(Counter)
         self._below: Counter[int] = Counter()
         self._neighbours: Neighbours | None = None
@@ -155,7 +159,7 @@ class Contamination(BaseFilter):
         spoken = [row_language(row, self._language) for row in rows]
         is_long = [sum(map(count_of_words, own)) >= _FEWEST_WORDS for own in texts]
         found: dict[int, Nearest | None] = {}
-        for language in dict.fromkeys(spoken):
+        for language in {each for each, enough in zip(spoken, is_long, strict=True) if enough}:
             own = [number for number, each in enumerate(spoken) if each == language and is_long[number]]
             nearest = self._neighbours.nearest([texts[number] for number in own], language, margins, _NEARLY)
             found |= zip(own, nearest, strict=True)
@@ -176,7 +180,7 @@ class Contamination(BaseFilter):
         )
 
     def _candidates(self, texts: Sequence[tuple[str, ...]]) -> dict[int, list[int]]:
-        """Return, for each row that shares trigrams with items, the items it shares most with."""
+        """Return, for each row that shares trigrams with items, those it shares most with and those it has most of."""
         grams, rows = _trigrams(texts)
         first = np.searchsorted(self._keys, grams, side="left")
         last = np.searchsorted(self._keys, grams, side="right")
@@ -184,7 +188,19 @@ class Contamination(BaseFilter):
         shared: dict[int, Counter[int]] = defaultdict(Counter)
         for at in known.tolist():
             shared[int(rows[at])].update(self._owners[first[at] : last[at]].tolist())
-        return {row: [item for item, _ in counts.most_common(_CANDIDATES)] for row, counts in shared.items()}
+        return {row: self._likeliest(counts) for row, counts in shared.items()}
+
+    def _likeliest(self, shared: Counter[int]) -> list[int]:
+        """Return the items most of whose trigrams, and the greatest share of a text's, are those counted by text."""
+        counts: Counter[int] = Counter()
+        shares: dict[int, float] = defaultdict(float)
+        for text, count in shared.items():
+            for item in self._holders[text]:
+                counts[item] += count
+                shares[item] = max(shares[item], count / self._sizes[text])
+        most = nsmallest(_CANDIDATES, counts, key=lambda item: (-counts[item], self._items[item].code))
+        fullest = nsmallest(_CANDIDATES, shares, key=lambda item: (-shares[item], self._items[item].code))
+        return list(dict.fromkeys((*most, *fullest)))
 
     def _verdict(self, own: tuple[str, ...], candidates: Iterable[int]) -> Verdict | None:
         below: set[int] = set()
@@ -203,12 +219,13 @@ class Contamination(BaseFilter):
         """Return what a row and an item share, and whether it is enough."""
         found: dict[str, str] = {}
         for text in own:
-            matches = ((other, self._match(text, other)) for other in held_out if other not in found)
-            other, best = next(((other, match) for other, match in matches if match), ("", None))
-            if best and best[1]:
-                return best[0], True
-            if best:
-                found[other] = best[0]
+            matches = {other: self._match(text, other) for other in held_out if other not in found}
+            shown = {other: match for other, match in matches.items() if match}
+            if hit := next((what for what, is_hit in shown.values() if is_hit), None):
+                return hit, True
+            if shown:
+                other = text if text in shown else next(iter(shown))
+                found[other] = shown[other][0]
         enough = len(found) == len(own) and sum(len(text.split()) for text in own) >= _FEWEST_WORDS
         return next(iter(found.values()), ""), enough
 
@@ -240,9 +257,18 @@ def _items(sets: Sequence[HeldOut]) -> Iterable[_Item]:
             yield _Item(apart, tuple(map(words, texts)), number, item_hash(texts))
 
 
-def _index(items: Sequence[tuple[str, ...]]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-    """Return the trigrams of all items, sorted, and the item that each is of."""
-    grams, owners = _trigrams(items)
+def _holders(items: Sequence[_Item]) -> dict[str, list[int]]:
+    """Return the items that have each text, however they are ordered; of a text of very many one stands for all."""
+    holders: dict[str, list[int]] = defaultdict(list)
+    for number in sorted(range(len(items)), key=lambda number: (items[number].code, items[number].set_number)):
+        for text in dict.fromkeys(items[number].texts):
+            holders[text].append(number)
+    return {text: own if len(own) <= _COMMON else own[:1] for text, own in holders.items()}
+
+
+def _index(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """Return the trigrams of all texts, sorted, and the text that each is of."""
+    grams, owners = _trigrams([(text,) for text in texts])
     order = np.argsort(grams, kind="stable")
     return grams[order], owners[order]
 

@@ -5,7 +5,7 @@ They are kept in blocks, each whole or not at all: a run that was killed goes on
 
 from __future__ import annotations
 
-import io
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -20,6 +20,9 @@ from synthgen.filters.meaning import SentenceEncoder, Vectors
 from synthgen.packs import LOCAL, cache_root
 from synthgen.provenance import source_hash
 
+Halves = npt.NDArray[np.float16]
+
+_DIGEST = hashlib.sha256().digest_size
 BLOCK = 4096
 """Texts that are kept together: about a minute of a small encoder on two cores."""
 
@@ -34,20 +37,27 @@ def kept_vectors(encoder: SentenceEncoder, texts: Sequence[str]) -> Iterator[Vec
         yield _block(encoder, texts[at : at + BLOCK]).astype(np.float32)
 
 
-def _block(encoder: SentenceEncoder, texts: Sequence[str]) -> npt.NDArray[np.float16]:
+def _block(encoder: SentenceEncoder, texts: Sequence[str]) -> Halves:
     version = source_hash([Path(meaning.__file__)], settings=json.dumps([encoder.facts, texts]))
-    path = cache_root() / "vectors" / f"{version[:32]}.npy"
-    with suppress(OSError, EOFError, ValueError):
-        return np.asarray(np.load(path, allow_pickle=False))
+    path = cache_root() / "vectors" / f"{version[:32]}.float16"
+    if (kept := _kept(path, len(texts))) is not None:
+        return kept
     vectors = encoder.embed(texts).astype(np.float16)
     if encoder.facts["revision"] != LOCAL:
         with suppress(OSError):
-            _keep(path, vectors)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            content = vectors.tobytes()
+            write_atomically(path, hashlib.sha256(content).digest() + content)
     return vectors
 
 
-def _keep(path: Path, vectors: npt.NDArray[np.float16]) -> None:
-    packed = io.BytesIO()
-    np.save(packed, vectors, allow_pickle=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, packed.getvalue())
+def _kept(path: Path, texts: int) -> Halves | None:
+    """Return the vectors of a file, None when there is none or it is not as it was written."""
+    try:
+        packed = path.read_bytes()
+    except OSError:
+        return None
+    digest, content = packed[:_DIGEST], packed[_DIGEST:]
+    if hashlib.sha256(content).digest() != digest:
+        return None
+    return np.frombuffer(content, np.float16).reshape(texts, -1)

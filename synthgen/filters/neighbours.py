@@ -5,7 +5,7 @@ texts, the best of those that keep the order; a single text is compared with the
 proves nothing by itself: the others must be alike too. What counts is the margin: by how much the most similar item is
 more similar than the next ones (Artetxe and Schwenk 2019, 1811.01136, the distance of section 3, among the items
 alone). Rows on a common topic are like many items, a translation is like one; items that share its premise or passage
-are left out of the count, and so are the other languages of a set that has several.
+are left out of the count, and so are near copies of it and the other languages of a set that has several.
 
 Cosines are taken of vectors less the mean of their language: encoders put all texts in a narrow cone, where unrelated
 ones already have cosines of 0.8, and each language in a corner of it.
@@ -34,6 +34,8 @@ Texts = tuple[str, ...]
 
 BACKGROUND = 0.2
 """How similar the items after the first are at least taken to be, and those that a small set does not have."""
+_COPY = 0.9
+"""How similar the texts of near copies of an item are to its own."""
 _LEAST_OF_THE_REST = 0.25
 """How similar the texts but the one most alike are at least in a translation: unrelated ones are in 1 of 100."""
 _NEIGHBOURS, _RELATIVES = 12, 64
@@ -91,6 +93,11 @@ class _Group:
         heard = heard or [" ".join(self.texts[:_TEXTS_HEARD])]
         return 2 * sum(not foreign(text, language) for text in heard) > len(heard)
 
+    def alike(self, item: int, others: npt.NDArray[np.int64]) -> Vectors:
+        """Return how like an item others are in the text, of those in one place, that is least alike."""
+        one, many = self.vectors[self.places[item]], self.vectors[self.places[others]]
+        return np.asarray((many * one).sum(axis=2).min(axis=1))
+
     def similarities(self, parts: Sequence[Vectors]) -> Vectors:
         """Return how like rows are whose texts have these vectors, (rows, width) for each place, and their rest alone.
 
@@ -145,6 +152,8 @@ class Neighbours:
 
     def nearest(self, rows: Sequence[Texts], language: str, margins: Margins, nearly: float) -> list[Nearest | None]:
         """Return for each row the item that stands out most, None where none comes `nearly` as far as it must."""
+        if not rows:
+            return []
         centre, is_own = self._in(language)
         apart = [_unit(self._encoder.embed(column) - centre) for column in zip(*rows, strict=True)]
         whole = apart
@@ -154,7 +163,7 @@ class Neighbours:
         for group, own_language in zip(self._groups, is_own, strict=True):
             needed = margins.own if own_language else margins.other
             parts = whole if group.places.shape[1] == 1 else apart
-            step = max(1, _SCORES_AT_ONCE // len(group.items))
+            step = max(1, _SCORES_AT_ONCE // max(len(group.items), len(group.texts)))
             for first in range(0, len(rows), step):
                 scores, rest = group.similarities([own[first : first + step] for own in parts])
                 alike = np.where(rest >= _LEAST_OF_THE_REST, scores, -1)
@@ -198,7 +207,7 @@ class Neighbours:
     ) -> _Group:
         items = [self._items[number] for number in numbers]
         parts = [(" ".join(own),) if self._is_whole(len(own)) else own for own in items]
-        texts = tuple(dict.fromkeys(text for own in parts for text in own))
+        texts = tuple(sorted({text for own in parts for text in own}))
         place = {text: number for number, text in enumerate(texts)}
         places = np.array([[place[text] for text in own] for own in parts])
         blocks = []
@@ -243,12 +252,13 @@ class Neighbours:
         return np.asarray(self._encoder.embed(texts).mean(axis=0))
 
     def _stands_out(self, group: _Group, best: int, scores: Vectors, needed: float) -> Nearest:
-        """Return an item with its margin over the most similar others that share no text with it."""
+        """Return an item with its margin over the most similar others that share no text with it and are no copies."""
         count = min(_RELATIVES + _NEIGHBOURS, len(scores))
         order = np.argpartition(-scores, count - 1)[:count]
-        rest = order[np.argsort(-scores[order], kind="stable")].tolist()
+        order = order[np.argsort(-scores[order], kind="stable")]
+        rest = order[group.alike(best, order) < _COPY].tolist()
         texts = set(self._items[group.items[best]]) - group.common
-        apart = (each for each in rest if each != best and texts.isdisjoint(self._items[group.items[each]]))
+        apart = (each for each in rest if texts.isdisjoint(self._items[group.items[each]]))
         others = [scores[each] for each in islice(apart, _NEIGHBOURS)]
         background = np.mean([*others, *[BACKGROUND] * (_NEIGHBOURS - len(others))])
         cosine = float(scores[best])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from synthgen.errors import UserError
 from synthgen.filtering import filter as run_filters
@@ -181,3 +184,48 @@ def test_rows_are_asked_about_by_language_without_its_region_and_those_of_a_word
     ]
     assert Contamination(NLI, [root], ContaminationSettings(encoder="any"), "en_GB").judge_many(rows) == [None] * 3
     assert asked == {"en": texts[:1], "zh": texts[2:]}
+
+
+def evidence(folder: Path, items: list[tuple[str, ...]], premise: str, hypothesis: str = "It is calm here.") -> str:
+    folder.mkdir(exist_ok=True)
+    (folder / "test.tsv").write_text("".join("\t".join(item) + "\n" for item in items), encoding="utf-8")
+    return found(folder, premise, hypothesis)
+
+
+def test_a_copied_passage_is_found_wherever_its_title_stands(tmp_path: Path) -> None:
+    title = "cancelled again because"
+    assert "100% of the trigrams of 18 words" in evidence(tmp_path / "a", [(title, PREMISE)], PREMISE)
+    assert "100% of the trigrams of 18 words" in evidence(tmp_path / "b", [(PREMISE, title)], PREMISE)
+
+
+def test_a_copied_premise_is_found_however_many_items_have_it(tmp_path: Path) -> None:
+    items = [(PREMISE, f"This is claim {number} of it.") for number in range(300)]
+    assert "100% of the trigrams" in evidence(tmp_path / "a", items, PREMISE)
+
+
+def test_items_that_share_more_with_a_row_do_not_hide_the_one_that_it_holds_whole(tmp_path: Path) -> None:
+    row = [f"r{number}" for number in range(40)]
+    decoys = [
+        (" ".join([f"d{decoy}a{i}" for i in range(15)] + row[:7] + [f"d{decoy}b{i}" for i in range(15)] + row[30:38]),)
+        for decoy in range(12)
+    ]
+    item = (" ".join(row[14:26]), "Something that differs from it all.")
+    assert "100% of the trigrams" in evidence(tmp_path / "a", [*decoys, item], " ".join(row))
+    assert "100% of the trigrams" in evidence(tmp_path / "a", [item, *decoys], " ".join(row))
+
+
+WORDS = st.sampled_from(("the", "old", "man", "saw", "a", "dog", "by", "night"))
+SENTENCES = st.lists(WORDS, min_size=3, max_size=14).map(" ".join)
+PAIRS = st.tuples(SENTENCES, SENTENCES)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(SENTENCES, SENTENCES), min_size=9, max_size=30), st.tuples(SENTENCES, SENTENCES), st.randoms()
+)
+def test_what_is_found_does_not_depend_on_the_order_of_the_items(
+    tmp_path: Path, items: list[tuple[str, str]], row: tuple[str, str], draw: random.Random
+) -> None:
+    first = evidence(tmp_path / "a", items, *row)
+    draw.shuffle(items)
+    assert evidence(tmp_path / "a", items, *row) == first

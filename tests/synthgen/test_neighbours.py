@@ -99,12 +99,21 @@ def test_a_row_on_the_common_topic_of_many_items_is_none_of_them_and_a_copy_of_o
 
 
 def test_items_of_one_passage_do_not_hide_each_other() -> None:
-    passage = [(GERMAN.format(1), GERMAN.format(5 + number / 1000)) for number in range(100, 140)]
+    passage = [(GERMAN.format(1), GERMAN.format(5 + number / 1000)) for number in range(300, 340)]
     others = [(GERMAN.format(number), GERMAN.format(number + 500)) for number in range(100, 200)]
-    row = [(ENGLISH.format(1), ENGLISH.format(5.11))]
+    row = [(ENGLISH.format(1), ENGLISH.format(5.31))]
     assert found(known([*passage, *others], width=2), row) == [10]
     apart = [(GERMAN.format(1 + number / 10_000), text) for number, (_, text) in enumerate(passage)]
     assert found(known([*apart, *others], width=2), row) == [None]
+
+
+@pytest.mark.parametrize("copies", [1, 6, 60, 200])
+def test_near_copies_of_an_item_do_not_hide_it(copies: int) -> None:
+    others = texts(GERMAN, range(100, 200))
+    again = [(f"{' ' * copy}{GERMAN.format(3 + copy / 10_000)}",) for copy in range(copies)]
+    item, none = found(known([*others, *again]), texts(ENGLISH, [3, 777]))
+    assert item in range(100, 100 + copies)
+    assert none is None
 
 
 def test_texts_are_paired_in_their_order_where_one_side_has_more_of_them() -> None:
