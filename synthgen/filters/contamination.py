@@ -156,13 +156,14 @@ class Contamination(BaseFilter):
             items, sets = [item.apart for item in self._items], [item.set_number for item in self._items]
             self._neighbours = Neighbours(encoder, items, sets, width=len(texts[0]))
         margins = Margins(self._settings.margin, self._settings.own_margin)
-        spoken = [row_language(row, self._language) for row in rows]
-        is_long = [sum(map(count_of_words, own)) >= _FEWEST_WORDS for own in texts]
+        long_enough: dict[str, list[int]] = defaultdict(list)
+        for number, (row, own) in enumerate(zip(rows, texts, strict=True)):
+            if sum(map(count_of_words, own)) >= _FEWEST_WORDS:
+                long_enough[row_language(row, self._language)].append(number)
         found: dict[int, Nearest | None] = {}
-        for language in {each for each, enough in zip(spoken, is_long, strict=True) if enough}:
-            own = [number for number, each in enumerate(spoken) if each == language and is_long[number]]
-            nearest = self._neighbours.nearest([texts[number] for number in own], language, margins, _NEARLY)
-            found |= zip(own, nearest, strict=True)
+        for language, numbers in long_enough.items():
+            nearest = self._neighbours.nearest([texts[number] for number in numbers], language, margins, _NEARLY)
+            found |= zip(numbers, nearest, strict=True)
         return (self._meaning_verdict(found.get(number)) for number in range(len(rows)))
 
     def _meaning_verdict(self, found: Nearest | None) -> Verdict | None:
@@ -253,7 +254,7 @@ def _longest_run(left: list[str], right: list[str], length: int) -> bool:
 
 def _items(sets: Sequence[HeldOut]) -> Iterable[_Item]:
     for number, each in enumerate(sets):
-        for texts, apart in zip(each.items, each.apart or each.items, strict=True):
+        for texts, apart in zip(each.items, each.apart, strict=True):
             yield _Item(apart, tuple(map(words, texts)), number, item_hash(texts))
 
 

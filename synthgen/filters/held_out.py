@@ -39,13 +39,13 @@ _NO_ITEMS = re.compile(
 class HeldOut:
     """One evaluation set: its name, the SHA-256 of its file or its content hash, the texts of each item.
 
-    `apart` has the same items with every option as a text of its own, where `items` have the options as one.
+    `apart` has the same items with every option as a text of its own; in `items` the options of a row are one.
     """
 
     name: str
     revision: str
     items: tuple[tuple[str, ...], ...]
-    apart: tuple[tuple[str, ...], ...] = ()
+    apart: tuple[tuple[str, ...], ...]
 
 
 def read_held_out(path: Path) -> list[HeldOut]:
@@ -59,7 +59,7 @@ def read_held_out(path: Path) -> list[HeldOut]:
         raise UserError(f"--against {path}: {error.strerror}") from None
     if not is_there:
         raise UserError(f"--against {path}: no such file or folder")
-    places = sorted(_places(path)) if path.is_dir() else [path] * _may_hold_items(path, root)
+    places = sorted(_places(path)) if path.is_dir() else [path] if _may_hold_items(path, root) else []
     sets = [_dataset(place) if place.is_dir() else _file(place, root) for place in places]
     if not (found := [each for each in sets if each.items]):
         raise UserError(f"--against {path} has no evaluation items: no texts of test or development data are there")
@@ -70,13 +70,14 @@ def _places(root: Path) -> Iterator[Path]:
     """Yield the dataset folders at and below a folder and all other files that may hold items; links are followed."""
     seen: set[str] = set()
     for place, inner, names in os.walk(root, followlinks=True, onerror=_unreadable):
-        folder, is_new = Path(place), os.path.realpath(place) not in seen
-        seen.add(os.path.realpath(place))
-        if is_new and is_finished(folder):
+        folder, real = Path(place), os.path.realpath(place)
+        is_new, is_dataset = real not in seen, is_finished(folder)
+        seen.add(real)
+        if is_new and is_dataset:
             yield folder
         elif is_new:
             yield from (folder / name for name in names if _may_hold_items(folder / name, root))
-        inner[:] = [name for name in inner if is_new and not is_finished(folder) and name not in _NO_FOLDERS]
+        inner[:] = [name for name in inner if is_new and not is_dataset and name not in _NO_FOLDERS]
 
 
 def _unreadable(error: OSError) -> None:
@@ -100,7 +101,7 @@ def _file(path: Path, root: Path) -> HeldOut:
         revision = file_sha256(path)
     except (OSError, ValueError, OverflowError, RecursionError, csv.Error, pa.ArrowException) as error:
         raise UserError(f"--against: cannot read {path}: {error}") from None
-    return HeldOut(path.relative_to(root).as_posix(), revision, items)
+    return HeldOut(path.relative_to(root).as_posix(), revision, items, items)
 
 
 def _dataset(folder: Path) -> HeldOut:

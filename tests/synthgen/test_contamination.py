@@ -220,9 +220,7 @@ PAIRS = st.tuples(SENTENCES, SENTENCES)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
-@given(
-    st.lists(st.tuples(SENTENCES, SENTENCES), min_size=9, max_size=30), st.tuples(SENTENCES, SENTENCES), st.randoms()
-)
+@given(st.lists(PAIRS, min_size=9, max_size=30), PAIRS, st.randoms())
 def test_what_is_found_does_not_depend_on_the_order_of_the_items(
     tmp_path: Path, items: list[tuple[str, str]], row: tuple[str, str], draw: random.Random
 ) -> None:
