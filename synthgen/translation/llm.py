@@ -16,12 +16,12 @@ from synthgen.engines import DEFAULT_TIMEOUT, Engine, Reply, Request, Sampling, 
 from synthgen.engines.asking import ask_again
 from synthgen.filters.residue import residue
 from synthgen.formats.reply import text_object
+from synthgen.languages import NAMES
 from synthgen.ledger import storable
 from synthgen.packs import ResolvedModel
 from synthgen.sentences import Span, packed
 from synthgen.translation.base import Item, Outcome, Piece, Translation, Untranslated
 from synthgen.translation.documents import assemble
-from synthgen.translation.tongues import NAMES
 
 PREFIX = "llm:"
 MOST_CHARACTERS = 800

@@ -12,28 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from synthgen.errors import UserError, unknown
-
-NLLB = {
-    "ar": "arb_Arab", "bg": "bul_Cyrl", "bn": "ben_Beng", "ca": "cat_Latn", "de": "deu_Latn", "el": "ell_Grek",
-    "en": "eng_Latn", "es": "spa_Latn", "et": "est_Latn", "eu": "eus_Latn", "fa": "pes_Arab", "fi": "fin_Latn",
-    "fr": "fra_Latn", "he": "heb_Hebr", "hi": "hin_Deva", "ht": "hat_Latn", "hu": "hun_Latn", "id": "ind_Latn",
-    "it": "ita_Latn", "ja": "jpn_Jpan", "ka": "kat_Geor", "ko": "kor_Hang", "mr": "mar_Deva", "nl": "nld_Latn",
-    "pl": "pol_Latn", "pt": "por_Latn", "qu": "quy_Latn", "ro": "ron_Latn", "ru": "rus_Cyrl", "sw": "swh_Latn",
-    "ta": "tam_Taml", "te": "tel_Telu", "th": "tha_Thai", "tr": "tur_Latn", "uk": "ukr_Cyrl", "ur": "urd_Arab",
-    "vi": "vie_Latn", "wo": "wol_Latn", "yo": "yor_Latn", "zh": "zho_Hans",
-}  # fmt: skip
-"""FLORES-200 codes of XTREME-R's languages and a few more (NLLB Team 2022, table of languages)."""
-
-NAMES = {
-    "ar": "Arabic", "bg": "Bulgarian", "bn": "Bengali", "ca": "Catalan", "de": "German", "el": "Greek",
-    "en": "English", "es": "Spanish", "et": "Estonian", "eu": "Basque", "fa": "Persian", "fi": "Finnish",
-    "fr": "French", "he": "Hebrew", "hi": "Hindi", "ht": "Haitian Creole", "hu": "Hungarian", "id": "Indonesian",
-    "it": "Italian", "ja": "Japanese", "ka": "Georgian", "ko": "Korean", "mr": "Marathi", "nl": "Dutch",
-    "pl": "Polish", "pt": "Portuguese", "qu": "Quechua", "ro": "Romanian", "ru": "Russian", "sw": "Swahili",
-    "ta": "Tamil", "te": "Telugu", "th": "Thai", "tr": "Turkish", "uk": "Ukrainian", "ur": "Urdu",
-    "vi": "Vietnamese", "wo": "Wolof", "yo": "Yoruba", "zh": "Chinese",
-}  # fmt: skip
-"""What a prompt calls the same languages; others go by their codes."""
+from synthgen.languages import NLLB, TWO_LETTERS
 
 _BEFORE_SOURCE = re.compile(r"<2(\w+)>|>>(\w+)<<")
 
@@ -82,10 +61,9 @@ class Tongues:
     @cached_property
     def _before_source(self) -> dict[str, str]:
         """Language -> the token before the source; OPUS-MT's three letters go by their two where those are known."""
-        two = {code.partition("_")[0]: language for language, code in NLLB.items()}
         found = {token: _BEFORE_SOURCE.fullmatch(token) for token in self._tokenizer.get_vocab()}
         codes = {token: match[1] or match[2] for token, match in found.items() if match}
-        return {two.get(code, code): token for token, code in codes.items()}
+        return {TWO_LETTERS.get(code, code): token for token, code in codes.items()}
 
 
 def opus_pair(name: str) -> tuple[str, str] | None:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from evaluator.languages import LANGUAGES
 from synthgen.errors import UserError
+from synthgen.languages import NAMES, NLLB, TWO_LETTERS
 from synthgen.packs import ResolvedModel
 from synthgen.translation.backends import open_backend
 from synthgen.translation.ct2 import CTranslate2
@@ -239,6 +241,12 @@ class Vocabulary:
 
     def get_vocab(self) -> dict[str, int]:
         return {token: number for number, token in enumerate(self._tokens, start=1)}
+
+
+def test_every_language_of_xtreme_r_has_a_code_of_flores_in_its_script_and_its_name_in_prompts() -> None:
+    facts = {code: (NLLB[code][4:].replace("Hang", "Kore"), NAMES[code]) for code in LANGUAGES}
+    assert facts == {code: (each.script, each.name) for code, each in LANGUAGES.items()}
+    assert {TWO_LETTERS[NLLB[code][:3]] for code in LANGUAGES} == set(LANGUAGES)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from pathlib import Path
@@ -160,6 +161,18 @@ def test_a_dataset_folder_inside_a_data_root_is_read_as_one(tmp_path: Path) -> N
     (tmp_path / "root" / "dev" / "synthgen.json").unlink()
     with pytest.raises(UserError, match="no evaluation items"):
         read_held_out(tmp_path / "root")
+
+
+def test_packed_files_are_read_as_those_in_them(tmp_path: Path) -> None:
+    packed = gzip.compress(json.dumps({"a": SENTENCE}).encode())
+    (tmp_path / "dev.jsonl.gz").write_bytes(packed)
+    (tmp_path / "train.jsonl.gz").write_bytes(packed)
+    (found,) = read_held_out(tmp_path)
+    assert (found.name, found.items) == ("dev.jsonl.gz", ((SENTENCE,),))
+    for broken in (packed[:-9], b"\x1f\x8b" + bytes(9), b"no gzip"):
+        (tmp_path / "dev.jsonl.gz").write_bytes(broken)
+        with pytest.raises(UserError, match=r"cannot read .*dev.jsonl.gz"):
+            read_held_out(tmp_path)
 
 
 def test_a_cell_of_a_table_may_hold_line_ends_of_any_kind(tmp_path: Path) -> None:

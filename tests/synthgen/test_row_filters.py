@@ -141,7 +141,16 @@ def test_a_text_in_another_language_is_dropped_when_it_is_long_enough(text: str,
 
 def test_a_rows_own_language_is_what_is_expected() -> None:
     row = {"premise": "Der Hund schläft heute auf dem Sofa.", "hypothesis": "Ein Tier schläft jetzt auf einem Möbel."}
-    assert Language(NLI, "en").judge("1", row | {"language": "de"}) is None
+    for code in ("de", "de-AT", "DEU", "deu_Latn"):
+        assert Language(NLI, "en").judge("1", row | {"language": code}) is None
+
+
+def test_rows_that_could_not_be_judged_are_counted_by_why() -> None:
+    judge = Language(TagsFormat(("tokens", "tags"), ("X",)), "wo")
+    for count, language in ((9, None), (2, "en"), (9, "en")):
+        judge.judge("1", {"tokens": ["Dogs"] * count, "tags": [], "language": language})
+    facts = judge.facts()
+    assert [facts[f"rows_{what}"] for what in ("judged", "too_short", "in_unknown_languages")] == [1, 1, 1]
 
 
 def test_the_models_know_every_language_of_xtreme_r_but_wolof() -> None:
