@@ -27,6 +27,7 @@ from synthgen.filters.screen import judged, objections
 from synthgen.formats.base import Row
 from synthgen.opened import OpenedSet
 from synthgen.parallel import Workers
+from synthgen.spool import TableSpool
 
 Numbers = npt.NDArray[np.int64]
 
@@ -43,6 +44,11 @@ class Sieve:
     edited: dict[str, int]
     dropped: dict[int, tuple[str, Verdict]]
     workers: Workers = field(default_factory=Workers)
+    _spool: TableSpool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Edit and keep the tables when they are first read: filters that compare rows read them several times."""
+        self._spool = TableSpool(self._edited_tables)
 
     @property
     def total(self) -> int:
@@ -63,10 +69,8 @@ class Sieve:
         return np.flatnonzero(self.stays)
 
     def tables(self) -> Iterator[tuple[int, pa.Table]]:
-        """Yield all rows as edited tables, each with the number of its first row; the edits are counted anew."""
-        self.edited = {edit.name: 0 for edit in self.edits}
-        for first, table in _numbered(self.opened.tables()):
-            yield first, self._edit(table) if self.edits else table
+        """Yield all rows as edited tables, each with the number of its first row."""
+        yield from _numbered(self._spool)
 
     def batches(self) -> Iterator[tuple[Numbers, list[Row]]]:
         """Yield the rows that stay with their numbers."""
@@ -125,6 +129,12 @@ class Sieve:
         counted = short.column(0).value_counts()
         labels = pa.table([counted.field("values")], short.column_names).to_pylist()
         return Counter(dict(zip(map(format_.cell, labels), counted.field("counts").to_pylist(), strict=True)))
+
+    def _edited_tables(self) -> Iterator[pa.Table]:
+        """Yield the tables as the edits leave them, and count what they change."""
+        self.edited = {edit.name: 0 for edit in self.edits}
+        for table in self.opened.tables():
+            yield self._edit(table) if self.edits else table
 
     def _edit(self, table: pa.Table) -> pa.Table:
         rows = table.to_pylist()
