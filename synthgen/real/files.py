@@ -102,8 +102,9 @@ def language_of(name: str) -> str:
 
 
 def _best_split(source: Source, path: Path) -> list[CorpusFile]:
-    """Return the files of a corpus's best split in the first of its folders that has some, else in the path itself."""
-    for folder in (*(path / name for name in source.folders), path):
+    """Return the files of a corpus's best split in the first of its folders that has some; the path may be one."""
+    inside = [name.partition("/")[2] for name in source.folders]
+    for folder in (*(path / name for name in source.folders), path, *(path / name for name in inside if name)):
         files = [
             _corpus_file(source, file, folder)
             for pattern in source.files

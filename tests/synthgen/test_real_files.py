@@ -328,6 +328,13 @@ def test_anli_rounds_are_found_in_their_folders(tmp_path: Path) -> None:
     ]
 
 
+def test_a_corpus_is_found_from_any_folder_above_its_files(tmp_path: Path) -> None:
+    write(tmp_path / "data" / "tydiqa" / "train" / "tydiqa.goldp.en.train.json", "{}")
+    for place in ("data", "data/tydiqa", "data/tydiqa/train"):
+        (found,) = find_files(find_sources("tydiqa"), tmp_path / place)
+        assert (found.split, found.name) == ("train", "tydiqa.goldp.en.train.json")
+
+
 def test_squad_versions_do_not_mix(tmp_path: Path) -> None:
     for name in ("train-v1.1.json", "train-v2.0.json", "dev-v1.1.json"):
         write(tmp_path / "squad" / name, "")
