@@ -46,6 +46,11 @@ class RebalanceSettings:
 
     margin: float = MARGIN
 
+    def __post_init__(self) -> None:
+        """Refuse a set that must be harder than the real one: it may never be."""
+        if not 0 <= self.margin < 100:
+            raise ValueError(f"margin = {self.margin} is not at least 0 and below 100")
+
 
 class Rebalance(BaseFilter):
     """Drops the rows that make a one-sided classifier better than it is on the real set."""
@@ -134,9 +139,12 @@ def give_aways(format_: Format, rows: Sequence[Row], gains: Mapping[str, float])
         # Without k rows that were guessed right, (a n - k) / (n - k) are: equal to the target for this k.
         needed = math.ceil(len(left) * excess[worst] / max(1.0, 100 - majority - gains[worst]))
         count = min(needed, math.ceil(SHARE_AT_ONCE * len(left)))
-        for place, sure in _easiest(format_, left, found[worst], count).items():
+        easiest = _easiest(format_, left, found[worst], count)
+        for place, sure in easiest.items():
             evidence = f"{worst} gives '{format_.cell(left[place])}' at {sure:.2f}"
             gone[kept[place]] = Verdict("label given away", evidence)
+        if not easiest:
+            break
         kept = [place for place in kept if place not in gone]
     return gone
 

@@ -214,3 +214,13 @@ def test_rebalancing_drops_what_gives_labels_away_and_nothing_from_a_set_like_th
     assert "rebalance" not in run_filters(tmp_path / "real", out=tmp_path / "b", **options).rejected
     with pytest.raises(UserError, match=r"\[rebalance\] of .* needs --like"):
         run_filters(tmp_path / "set", out=tmp_path / "c", origin="synthetic", filters=tmp_path / "f.toml")
+
+
+@pytest.mark.parametrize("margin", ["-0.1", "100", "nan"])
+def test_a_margin_that_no_set_could_be_rebalanced_to_is_refused(tmp_path: Path, margin: str) -> None:
+    run_filters(folder_of(tmp_path / "in", rows_of(30)), out=tmp_path / "real", origin="real")
+    (tmp_path / "f.toml").write_text(f"[rebalance]\nmargin = {margin}")
+    with pytest.raises(UserError, match=f"margin = {margin}.* is not at least 0 and below 100"):
+        run_filters(
+            tmp_path / "in", out=tmp_path / "a", origin="real", filters=tmp_path / "f.toml", like=tmp_path / "real"
+        )
