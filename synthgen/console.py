@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from tempfile import gettempdir
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -61,7 +62,10 @@ def print_lines(lines: Iterable[str]) -> None:
 
 
 def run(app: typer.Typer) -> NoReturn:
-    """Run a command group: exit 0 done, 2 wrong input, 3 incomplete, 130 interrupted; a bug keeps its traceback."""
+    """Run a command group: exit 0 done, 2 wrong input, 3 incomplete, 130 interrupted; a bug keeps its traceback.
+
+    A file that cannot be read or written is no bug.
+    """
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, _interrupted)
     try:
@@ -70,10 +74,14 @@ def run(app: typer.Typer) -> NoReturn:
         stderr.print(f"[bold red]error:[/] {_plain(error)}", highlight=False)
         sys.exit(error.exit_code)
     except OSError as error:
-        if not is_disk_full(error):
+        if is_disk_full(error):
+            told = f"{_plain(error)}: make room on the disk, or for temporary files ({gettempdir()}) set TMPDIR"
+            stderr.print(f"[bold red]error:[/] {told}; then give the same command again", highlight=False)
+            sys.exit(IncompleteError.exit_code)
+        if error.filename is None:
             raise
-        stderr.print(f"[bold red]error:[/] {_plain(error)}: make room on the disk; the same command goes on")
-        sys.exit(IncompleteError.exit_code)
+        stderr.print(f"[bold red]error:[/] {_plain(error)}", highlight=False)
+        sys.exit(UserError.exit_code)
     sys.exit(0)
 
 
@@ -83,7 +91,7 @@ def _plain(error: Exception) -> str:
 
 def _interrupted(_signal: int, _frame: FrameType | None) -> NoReturn:
     """End with exit code 130; what is open is closed on the way out, so the state stays resumable."""
-    stderr.print("stopped; the same command continues where it was", highlight=False)
+    stderr.print("stopped; to go on, give the same command again", highlight=False)
     raise SystemExit(130)
 
 

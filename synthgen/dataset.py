@@ -7,9 +7,11 @@ reads them.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -154,7 +156,9 @@ def scale_counts(counts: Mapping[str, int], n: int) -> dict[str, int]:
 
 def is_finished(folder: Path) -> bool:
     """Say whether the folder holds a finished dataset."""
-    return (folder / MANIFEST_NAME).is_file()
+    with suppress(OSError):
+        return (folder / MANIFEST_NAME).is_file()
+    return False
 
 
 def read_manifest(folder: Path | str) -> Manifest:
@@ -255,12 +259,22 @@ def make_run_folder(out: Path) -> None:
 def drafted(out: Path) -> Iterator[Path]:
     """Yield an empty folder beside `out` that takes its place when the block ends well and is removed when it does not.
 
-    UserError when `out` is there and holds something.
+    Drafts of processes that were killed are removed. UserError when `out` cannot be made, or is there and holds
+    something.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} exists and is not a dataset folder; give another --out")
+    refuse_taken(out)
+    out = out.resolve()
     make_folder(out.parent)
-    draft = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
+    here = f".{out.name[:100]}-{platform.node()[:50]}-"
+    for left in out.parent.glob(f"{glob.escape(here)}*-*"):
+        if not _is_running(left.name.removeprefix(here).partition("-")[0]):
+            shutil.rmtree(left, ignore_errors=True)
+    try:
+        draft = Path(tempfile.mkdtemp(dir=out.parent, prefix=f"{here}{os.getpid()}-"))
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        raise UserError(f"cannot write to {out.parent}: {error.strerror}") from None
     try:
         yield draft
         draft.chmod(0o755)
@@ -269,6 +283,29 @@ def drafted(out: Path) -> Iterator[Path]:
         draft.rename(out)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def refuse_taken(out: Path) -> None:
+    """Raise UserError when a folder cannot be made at `out`: something is there, or its name is none."""
+    try:
+        is_taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror}") from None
+    if is_taken:
+        raise UserError(f"{out} exists and is not a dataset folder; give another --out")
+    if out.is_mount() or out.resolve() == Path.cwd():
+        raise UserError(f"{out} cannot be replaced: name a folder inside it")
+
+
+def _is_running(process: str) -> bool:
+    """Say whether a process of this machine runs, by its number."""
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def write_rows(folder: Path, rows: Iterable[Row], features: Features) -> dict[str, str]:

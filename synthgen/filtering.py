@@ -24,10 +24,12 @@ from synthgen.dataset import (
     is_finished,
     read_manifest,
     read_rows,
+    refuse_taken,
     write_rejected,
     write_tables,
 )
 from synthgen.errors import UserError
+from synthgen.filters import ORDER
 from synthgen.filters.base import Filter, Subject
 from synthgen.filters.plan import closing_all, read_plan, write_reports
 from synthgen.filters.verify import readers_of
@@ -73,8 +75,11 @@ def filter(
     plan = read_plan(filters, subject)
     parent = opened.parent("filtered")
     check_like(like, opened.format)
+    if not opened.manifest and out.resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"{out} is inside {folder}, whose files are all rows to filter; give another --out")
     if is_finished(out):
         return _same_or_refused(out, plan.record(subject), parent)
+    refuse_taken(out)
     refuse_repeated_ids(opened)
     made = plan.build(subject)
     with drafted(out) as draft, closing_all(made), workers_for(opened, processes) as workers:
@@ -92,6 +97,8 @@ def filter(
 def _same_or_refused(out: Path, record: dict[str, Any], parent: dict[str, Any]) -> Manifest:
     manifest = read_manifest(out)
     if manifest.checks.get("filters") == record and parent in manifest.parents:
+        if lost := next((name for name in manifest.files if not (out / name).is_file()), None):
+            raise UserError(f"{out} lacks {lost}, which its manifest names: remove the folder to filter again")
         return manifest
     raise UserError(f"{out} holds another set: filtered from other rows, or with other settings; give another --out")
 
@@ -124,11 +131,20 @@ def _write(
         seconds=round(time.monotonic() - started, 1),
         hardware=hardware(),
         statistics=describe(opened.format, read_rows(draft)),
-        checks=earlier.checks | facts["checks"] | measure(draft, opened.format, facts["like"]),
+        checks=_checks_before(earlier) | facts["checks"] | measure(draft, opened.format, facts["like"]),
         command=command_line(),
     )
     write_card(draft, manifest)
     return finish(draft, manifest)
+
+
+def _checks_before(earlier: Manifest) -> dict[str, Any]:
+    """Return the checks of the set that was filtered; what was said of its rows, which are others now, stands apart."""
+    of_rows = {kind.check or kind.name for kind in ORDER} | {"filters", "edits", "judged"}
+    kept = {name: found for name, found in earlier.checks.items() if name not in of_rows}
+    if before := {name: found for name, found in earlier.checks.items() if name in of_rows}:
+        kept["filtered_before"] = [*kept.get("filtered_before", []), before]
+    return kept
 
 
 def _foreign(opened: OpenedSet) -> Manifest:

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
@@ -50,6 +51,8 @@ class OpenedSet:
     features: Features
     rows: int
     manifest: Manifest | None = None
+    names: tuple[str, ...] = ()
+    """What the files themselves say that label indices mean; empty where they say nothing, or what the format says."""
 
     @property
     def schema(self) -> pa.Schema:
@@ -79,10 +82,11 @@ class OpenedSet:
                 with pq.ParquetFile(path) as file:
                     present = [name for name in file.schema_arrow.names if name in columns]
                     for batch in file.iter_batches(rows, columns=present or None):
+                        batch.validate(full=True)
                         yield self._table(pa.Table.from_batches([batch]), fields, number, path)
                         number += batch.num_rows
             except (pa.ArrowException, OSError) as error:
-                raise UserError(f"cannot read {path}: {error}") from None
+                raise UserError(f"cannot read {path} from row {number} on: {error}") from None
 
     def _table(self, found: pa.Table, fields: Sequence[pa.Field], first: int, path: Path) -> pa.Table:
         columns = []
@@ -104,15 +108,23 @@ class OpenedSet:
 
     def _column(self, values: pa.ChunkedArray, field: pa.Field, path: Path) -> pa.ChunkedArray:
         """Return a column in the schema's type; names of labels become their indices, an unknown one -1."""
-        if pa.types.is_integer(field.type) and pa.types.is_string(values.type):
-            indices = pc.index_in(values, value_set=pa.array(self.format.labels))
-            return pc.if_else(pc.is_valid(values), pc.fill_null(indices, -1), None).cast(field.type)
+        if pa.types.is_integer(field.type) and _is_text(values.type):
+            return self._indices(values.cast(pa.string())).cast(field.type)
+        if pa.types.is_integer(field.type) and self.names:
+            numbers = pa.array(range(len(self.names)), values.type)
+            values = pc.take(pa.array(self.names), pc.index_in(values, value_set=numbers))
+            return self._indices(values).cast(field.type)
         try:
             return values.cast(field.type)
         except pa.ArrowInvalid as error:
             raise UserError(f"{path}: column '{field.name}' is {values.type}, expected {field.type}: {error}") from None
         except pa.ArrowNotImplementedError:
             raise UserError(f"{path}: column '{field.name}' is {values.type}, expected {field.type}") from None
+
+    def _indices(self, names: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Return the place of each name among the format's labels, -1 for others."""
+        indices = pc.index_in(names, value_set=pa.array(self.format.labels))
+        return pc.if_else(pc.is_valid(names), pc.fill_null(indices, -1), None)
 
 
 def open_set(folder: Path, *, origin: str | None = None) -> OpenedSet:
@@ -137,8 +149,8 @@ def open_set(folder: Path, *, origin: str | None = None) -> OpenedSet:
             "synthetic, translated or sample"
         )
     features = row_features(format_, translated="translated_from" in columns)
-    name = folder.resolve().name
-    return OpenedSet(name, task, format_, "en", UNKNOWN, origin, tuple(paths), features, _count(paths, folder))
+    facts = (folder.resolve().name, task, format_, "en", UNKNOWN, origin, tuple(paths), features)
+    return OpenedSet(*facts, _count(paths, folder), names=_label_names(paths, features, format_.labels))
 
 
 def _own(folder: Path) -> OpenedSet:
@@ -159,10 +171,46 @@ def _columns(paths: Sequence[Path]) -> list[str]:
             names = pq.read_schema(path).names
         except (pa.ArrowException, OSError) as error:
             raise UserError(f"cannot read {path}: {error}") from None
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise UserError(f"{path} has two columns '{twice}'")
         if found and set(names) != set(found):
             raise UserError(f"{path} has the columns {', '.join(names)}; {paths[0].name} has {', '.join(found)}")
         found = names
     return found
+
+
+def _label_names(paths: Sequence[Path], features: Features, labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the files' own order of the labels, as `datasets` writes it; empty where it is the format's or not there.
+
+    UserError when their labels are others, or files differ.
+    """
+    orders: dict[tuple[str, ...], Path] = {}
+    named = [name for name, feature in features.items() if "names" in feature.get("feature", feature)]
+    for path, name in product(paths, named):
+        names = _class_labels(path, name)
+        if names and (sorted(names) != sorted(labels) or ("feature" in features[name] and names != tuple(labels))):
+            raise UserError(f"{path} numbers the labels {', '.join(names)}; expected are {', '.join(labels)}")
+        orders.setdefault(names or tuple(labels), path)
+    if len(orders) > 1:
+        raise UserError(" and ".join(str(path) for path in orders.values()) + " number the labels differently")
+    return () if tuple(labels) in orders else next(iter(orders), ())
+
+
+def _class_labels(path: Path, column: str) -> tuple[str, ...]:
+    """Return the names that a file's metadata gives a column's labels, none for plain numbers."""
+    try:
+        told: Any = json.loads((pq.read_schema(path).metadata or {}).get(b"huggingface", b"{}"))
+        feature = told["info"]["features"][column]
+        names = tuple(map(str, feature.get("feature", feature)["names"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ()
+    return () if all(name.isdecimal() for name in names) else names
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    """Say whether values of an Arrow type are texts, however they are stored."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _count(paths: Sequence[Path], folder: Path) -> int:

@@ -106,7 +106,8 @@ class Sieve:
             while waiting.num_rows >= ROWS_PER_GROUP:
                 yield waiting.slice(0, ROWS_PER_GROUP)
                 waiting = waiting.slice(ROWS_PER_GROUP)
-        yield waiting
+        if waiting.num_rows or not self.stays.any():
+            yield waiting
 
     def rejections(self) -> Iterator[Rejection]:
         """Yield the rows that go, in order."""

@@ -5,6 +5,9 @@ The file has no name: it goes with the process, however that ends.
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 
@@ -44,14 +47,18 @@ class TableSpool:
 
 
 class _Writer:
-    """A temporary Arrow file."""
+    """A temporary Arrow file that takes half of the room there is at most: others need some too."""
 
     def __init__(self, schema: pa.Schema) -> None:
+        self._room = shutil.disk_usage(tempfile.gettempdir()).free // 2
         self._file = tempfile.TemporaryFile(prefix="synthgen-")  # noqa: SIM115 - it is closed when nobody reads it
         self._tables = pa.ipc.new_file(pa.PythonFile(self._file, mode="w"), schema)
 
     def write(self, table: pa.Table) -> None:
-        """Write a table as one batch."""
+        """Write a table as one batch; OSError when there is no room."""
+        self._room -= table.nbytes
+        if self._room < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._tables.write_table(table.combine_chunks())
         self._file.flush()
 

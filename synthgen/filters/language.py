@@ -49,6 +49,14 @@ class LanguageSettings:
     doubt_below: float = DOUBT_BELOW
     confirm_below: float = CONFIRM_BELOW
 
+    def __post_init__(self) -> None:
+        """Refuse values that judge everything, or nothing."""
+        if self.min_words < 1:
+            raise ValueError(f"min_words = {self.min_words} is less than 1")
+        for name, value in (("doubt_below", self.doubt_below), ("confirm_below", self.confirm_below)):
+            if not 0 < value <= 1:
+                raise ValueError(f"{name} = {value} is not above 0 and at most 1")
+
 
 class Language(RowFilter):
     """Drops a row one of whose texts is in another language than the set's.

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synthgen.packs import resolve
+from synthgen.provenance import public_name
 from synthgen.weights import load_model, load_tokenizer, require
 
 PACK = "pack:multilingual-e5-small"
@@ -30,7 +31,8 @@ class SentenceEncoder:
         import torch
 
         found = resolve(ref)
-        self.facts = {"encoder": found.ref, "revision": found.revision, "licence": found.licence, "prefix": prefix}
+        told = {"encoder": public_name(found.ref), "revision": found.revision, "licence": found.licence}
+        self.facts = told | {"prefix": prefix}
         self._torch, self._prefix = torch, prefix
         self._tokenizer = load_tokenizer(found.path)
         self._model = load_model("AutoModel", found.path).eval().to("cuda" if torch.cuda.is_available() else "cpu")

@@ -11,7 +11,9 @@ A table names a filter to run, its keys are settings; filters without a table do
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,7 +21,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from synthgen.dataset import file_sha256, write_atomically
+from synthgen.dataset import file_sha256, is_finished, read_manifest, write_atomically
 from synthgen.errors import UserError, unknown
 from synthgen.filters import EDITS, ORDER
 from synthgen.filters.base import Edit, Filter, Kind, Subject
@@ -51,12 +53,15 @@ class Plan:
 
     def record(self, subject: Subject) -> dict[str, Any]:
         """Return the settings, and what the set was compared with, as JSON values without folders."""
-        given: dict[str, Any] = {"against": [path.name for path in subject.against]} if subject.against else {}
-        given |= {"verifier": subject.verifier.name} if subject.verifier else {}
-        given |= {"like": subject.like.name} if subject.like else {}
+        given: dict[str, Any] = {"against": [version_of(path) for path in subject.against]} if subject.against else {}
+        given |= {"verifier": version_of(subject.verifier)} if subject.verifier else {}
+        given |= {"like": version_of(subject.like)} if subject.like else {}
         record: dict[str, Any] = json.loads(json.dumps(self.settings() | given))
         if "judge" in record:
             record["judge"]["model"] = public_name(record["judge"]["model"] or subject.judging.model)
+        for settings in record.values():
+            if isinstance(settings, dict) and "encoder" in settings:
+                settings["encoder"] = public_name(settings["encoder"])
         return record
 
     def checks(self, subject: Subject, filters: Sequence[Filter]) -> dict[str, Any]:
@@ -66,6 +71,15 @@ class Plan:
             if facts := filter_.facts():
                 checks.setdefault(kind.check or kind.name, {}).update(facts)
         return checks
+
+
+def version_of(path: Path) -> str:
+    """Return a file's or folder's own name and the beginning of a hash of what is in it, `NAME@0123456789abcdef`."""
+    if is_finished(path):
+        return f"{path.name}@{read_manifest(path).content_hash[:16]}"
+    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+    hashes = [[each.relative_to(path).as_posix(), file_sha256(each)] for each in files if each.is_file()]
+    return f"{path.name}@{hashlib.sha256(json.dumps(hashes).encode()).hexdigest()[:16]}"
 
 
 @contextmanager
@@ -117,7 +131,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not TOML: {error}") from None
 
 
@@ -141,7 +155,7 @@ def _settings(kind: Kind, table: Mapping[str, Any], *, where: str) -> Any:  # no
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in defaults:
-            raise unknown("key", key, defaults, where=where) if defaults else UserError(f"{where} has no keys")
+            raise unknown("key", key, defaults, where=where) if defaults else _no_keys(key, where)
         wanted = type(defaults[key])
         if wanted is float and type(value) is int:
             value = float(value)
@@ -149,8 +163,15 @@ def _settings(kind: Kind, table: Mapping[str, Any], *, where: str) -> Any:  # no
             value = tuple(value)
         if type(value) is not wanted:
             raise UserError(f"{key} = {table[key]!r} in {where} is not a {wanted.__name__}, e.g. {defaults[key]!r}")
+        if type(value) is float and not math.isfinite(value):
+            raise UserError(f"{key} = {value} in {where} is not a number")
         values[key] = value
     try:
         return kind.settings(**values)
     except ValueError as error:
         raise UserError(f"{error} in {where}") from None
+
+
+def _no_keys(key: str, where: str) -> UserError:
+    hint = "; edits stand before the first table" if key == "edits" else ""
+    return UserError(f"'{key}' in {where}, which has no keys{hint}")

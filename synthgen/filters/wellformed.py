@@ -28,8 +28,8 @@ class WellFormed(RowFilter):
     def judge(self, row_id: str, row: Row) -> Verdict | None:
         """Return the first fault of the row."""
         for column in self._format.columns:
-            if row.get(column) is None:
-                return Verdict("format", f"no {column}")
+            if lacking := absent(row.get(column), column):
+                return Verdict("format", f"no {lacking}")
         fault = self._format.check(row)
         return Verdict("format", fault) if fault else None
 
@@ -47,3 +47,15 @@ class WellFormed(RowFilter):
         times = np.where(plain, 1, _MOST_CHARACTERS)
         differ = np.maximum(*sizes) > times * np.minimum(*sizes)
         return np.asarray(clear & differ)
+
+
+def absent(value: object, name: str) -> str:
+    """Return the path of the first null in a value, an empty string when there is none.
+
+    >>> absent({"text": ["tea", None], "label": ["A", "B"]}, "choices"), absent(["tea"], "endings")
+    ('choices.text.1', '')
+    """
+    if value is None:
+        return name
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return next(filter(None, (absent(each, f"{name}.{key}") for key, each in inner)), "")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -78,3 +80,13 @@ def test_where_there_is_no_room_the_source_is_asked_each_time(monkeypatch: pytes
     spool = TableSpool(source)
     assert [rows(spool), rows(spool)] == [rows(Source()())] * 2
     assert source.asked == 2
+
+
+def test_at_most_half_of_the_room_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = sum(table.nbytes for table in Source()())
+    for free, asked in ((2 * size, 1), (2 * size - 2, 2)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        source = Source()
+        spool = TableSpool(source)
+        assert [rows(spool), rows(spool)] == [rows(Source()())] * 2
+        assert source.asked == asked
