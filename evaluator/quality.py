@@ -30,7 +30,8 @@ def data_facts(manifest: Manifest) -> dict[str, Any]:
         "self_BLEU": _inner(statistics.get("self_bleu"), "value"),
         "word_overlap": dict(_numbers(statistics.get("word_overlap"))),
     }
-    checks = {f"check_{name}": _plain(found) for name, found in manifest.checks.items()}
+    told = {name: found for name, found in manifest.checks.items() if name != "filtered_before"}
+    checks = {f"check_{name}": _plain(found) for name, found in told.items()}
     return {name: value for name, value in {**facts, **checks}.items() if value not in ("", {}, None)}
 
 

@@ -138,6 +138,8 @@ def _funnel(m: Manifest) -> Found:
     facts |= {"failed": m.failed, "kept": m.kept}
     if "filters" in m.checks:
         facts |= {f"filter {name}": value or "no settings" for name, value in m.checks["filters"].items()}
+    for number, before in enumerate(m.checks.get("filtered_before", []), start=1):
+        facts[f"filtering before this one, {number}"] = before.get("filters", "not recorded")
     if m.origin == "synthetic":
         facts |= {"requests by outcome": m.attempts, "acceptance by label": m.statistics.get("acceptance", "none")}
     text = "asked = kept + rejected + failed. Rejected rows are not published; their reasons and counts are."

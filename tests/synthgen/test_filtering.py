@@ -275,6 +275,7 @@ def test_what_an_earlier_filtering_found_is_not_said_of_the_rows_that_are_left(t
     assert {"edits", "personal_data", "filters"} <= set(before)
     third = run_filters(tmp_path / "b", out=tmp_path / "c").checks
     assert len(third["filtered_before"]) == 2
+    assert "filtering before this one, 2" in (tmp_path / "c" / "README.md").read_text(encoding="utf-8")
     assert verify(tmp_path / "c").faults == ()
 
 
