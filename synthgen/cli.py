@@ -214,8 +214,11 @@ def inspect_set(
     from synthgen.inspection import PAGE_NAME, inspect, sheets
 
     manifest = inspect(folder, like=like, sample=sample, csv=csv, judged=judged)
+    if csv is not None and as_json:
+        console.print_json({"csv": str(csv), "rows": sample})
+        return
     if csv is not None:
-        console.stdout.print(f"{sample} rows without labels in {csv}; fill in 'judged', then --judged {csv}")
+        console.print_lines([f"{sample} rows without labels in {csv}; fill in 'judged', then --judged {csv}"])
         return
     printing.print_manifest(manifest, folder, as_json)
     if as_json:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from synthgen.sheets import Sheet, counts, findings, nearest_pairs
 PAGE_NAME = "inspect.html"
 MAX_ROWS = 100_000
 COMPARED_ROWS = 1_000
+COMPARED_CHARACTERS = 1_000
 SHOWN_PAIRS = 5
 _TEMPLATE = Path(__file__).with_name("inspect_template.html")
 
@@ -55,23 +57,27 @@ def inspect(
     format_ = dataset_format(manifest)
     if (sample is None) != (csv is None):
         raise UserError("a blind sample needs both --sample N and --csv FILE")
-    rows = list(islice(read_rows(folder), MAX_ROWS))
+    if sample is not None and judged is not None:
+        raise UserError(f"--judged {judged} cannot stand beside --sample {sample}: write a sample or read one back")
     if sample is not None and csv is not None:
-        write_sample(format_, rows, csv, count=sample, seed=manifest.seed)
+        write_sample(format_, _rows(folder), csv, count=sample, seed=manifest.seed)
         return manifest
     checks = measure(folder, format_, like)
     if judged is not None:
-        checks["judged"] = read_judged(format_, rows, judged)
+        checks["judged"] = read_judged(format_, _rows(folder), judged)
     manifest = replace(manifest, checks=manifest.checks | checks)
     write_card(folder, manifest)
-    write_atomically(folder / PAGE_NAME, render(manifest, nearest(format_, rows)))
+    write_atomically(folder / PAGE_NAME, render(manifest, _pairs(folder, manifest.content_hash)))
     return finish(folder, manifest)
 
 
 def nearest(format_: Format, rows: Sequence[Row], *, seed: int = 0) -> list[dict[str, Any]]:
-    """Return the five most alike pairs of at most 1,000 rows: ids, texts, edit similarity 0-100."""
+    """Return the five most alike pairs of at most 1,000 rows: ids, texts, edit similarity 0-100.
+
+    Of a row's texts at most 1,000 characters are compared and returned; where a text was cut stands `…`.
+    """
     drawn = random.Random(seed).sample(list(rows), min(COMPARED_ROWS, len(rows)))
-    texts = [" | ".join(row_texts(format_, row).values()) for row in drawn]
+    texts = [" | ".join(_beginnings(list(row_texts(format_, row).values()), COMPARED_CHARACTERS)) for row in drawn]
     scores = np.triu(process.cdist(texts, texts, scorer=fuzz.ratio, dtype=np.float32), k=1)
     best = np.argsort(scores, axis=None)[::-1][:SHOWN_PAIRS]
     places = [divmod(int(place), len(texts)) for place in best]
@@ -86,10 +92,30 @@ def nearest(format_: Format, rows: Sequence[Row], *, seed: int = 0) -> list[dict
     ]
 
 
+def _beginnings(texts: Sequence[str], size: int) -> Sequence[str]:
+    """Return the texts cut so that they have `size` characters together: the longest lose most, short ones nothing."""
+    for place, length in enumerate(sorted(map(len, texts))):
+        limit = size // (len(texts) - place)
+        if length > limit:
+            return [text if len(text) <= limit else f"{text[:limit]}…" for text in texts]
+        size -= length
+    return texts
+
+
+@lru_cache(maxsize=1)
+def _pairs(folder: Path, _content_hash: str) -> list[dict[str, Any]]:
+    """Return the nearest pairs of a folder, which take seconds; the page and the terminal show the same."""
+    return nearest(dataset_format(read_manifest(folder)), _rows(folder))
+
+
+def _rows(folder: Path) -> list[Row]:
+    return list(islice(read_rows(folder), MAX_ROWS))
+
+
 def sheets(folder: Path) -> list[Sheet]:
     """Return everything that the page shows as tables, for a terminal."""
     manifest = read_manifest(folder)
-    pairs = nearest(dataset_format(manifest), list(islice(read_rows(folder), MAX_ROWS)))
+    pairs = _pairs(Path(folder), manifest.content_hash)
     return [*counts(manifest), *findings(manifest), nearest_pairs(pairs)]
 
 

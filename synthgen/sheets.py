@@ -67,7 +67,8 @@ def findings(manifest: Manifest) -> Iterator[Sheet]:
 def nearest_pairs(pairs: Sequence[Mapping[str, Any]]) -> Sheet:
     """Return the most alike pairs of rows, both texts of each."""
     rows = ((f"{pair['similarity']:g}", "\n".join(pair["ids"]), "\n".join(pair["texts"])) for pair in pairs)
-    return Sheet("Nearest pairs", ("similarity", "ids", "texts"), tuple(rows), "edit similarity, 100 is equal")
+    note = "edit similarity of the texts as shown, 100 is equal"
+    return Sheet("Nearest pairs", ("similarity", "ids", "texts"), tuple(rows), note)
 
 
 def _artefacts(found: Mapping[str, Any]) -> Iterator[Sheet]:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from synthgen import inspection
 from synthgen.cli import app
 from synthgen.dataset import read_manifest, read_rows
 from synthgen.errors import UserError
-from synthgen.inspection import PAGE_NAME, inspect, nearest, sheets
+from synthgen.formats.pair import PairFormat
+from synthgen.inspection import COMPARED_CHARACTERS, PAGE_NAME, inspect, nearest, sheets
 from synthgen.likeness import compression_ratio, distance, self_repetition
 from synthgen.real import import_task
 from synthgen.sheets import Sheet
@@ -88,6 +90,34 @@ def test_the_nearest_pair_comes_first(sample_set: Path) -> None:
     twin = rows[0] | {"id": "twin", "hypothesis": rows[0]["hypothesis"] + "!"}
     found = nearest(dataset_format(read_manifest(sample_set)), [*rows, twin])
     assert set(found[0]["ids"]) == {rows[0]["id"], "twin"}
+
+
+def test_long_texts_are_compared_by_their_beginnings_and_short_ones_beside_them_whole() -> None:
+    pairs = PairFormat(("premise", "hypothesis"), ("no", "yes"))
+    long = "word " * 20_000
+    rows = [
+        {"id": "a", "premise": long, "hypothesis": "The very same end.", "label": 0},
+        {"id": "b", "premise": long + "more", "hypothesis": "The very same end.", "label": 0},
+        {"id": "c", "premise": long, "hypothesis": "0123456789", "label": 0},
+    ]
+    first, *others = nearest(pairs, rows)
+    assert (set(first["ids"]), first["similarity"]) == ({"a", "b"}, 100.0)
+    assert all(found["similarity"] < 100 for found in others)
+    texts = [text for found in (first, *others) for text in found["texts"]]
+    assert all(len(text) <= COMPARED_CHARACTERS + len("… | ") for text in texts)
+    assert all("… | " in text for text in texts)
+
+
+def test_pairs_are_compared_once_for_the_page_and_the_terminal(
+    sample_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = []
+    monkeypatch.setattr(inspection, "nearest", lambda *given: compared.append(given) or [])
+    inspection._pairs.cache_clear()
+    inspect(sample_set)
+    sheets(sample_set)
+    inspection._pairs.cache_clear()
+    assert len(compared) == 1
 
 
 def test_measures_of_sameness_know_the_extremes() -> None:
