@@ -18,7 +18,7 @@ NLLB = {
 
 TWO_LETTERS = {
     **{code.partition("_")[0]: language for language, code in NLLB.items()},
-    **{"ara": "ar", "aze": "az", "fas": "fa", "msa": "ms", "que": "qu", "swa": "sw"},
+    **{"ara": "ar", "aze": "az", "cmn": "zh", "fas": "fa", "msa": "ms", "que": "qu", "swa": "sw"},
 }
 """The same languages' codes of two letters by those of three (ISO 639-3), of which some have a narrower one too."""
 

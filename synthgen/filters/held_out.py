@@ -1,8 +1,8 @@
 """Evaluation items, read for decontamination only: the texts of a dataset folder's rows or of a data root's files.
 
 A data root is a folder of official files in XTREME's layout, of any human corpora, or of dataset folders. Every file
-whose name does not say `train` counts, whatever its language. Nothing read here is ever written out: contamination
-reports hold hashes.
+counts, whatever its language, whose name does not say `train` and which is in no folder of that name below the root.
+Nothing read here is ever written out: contamination reports hold hashes.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from synthgen.opened import open_set
 TAGGED, PLAIN = {"udpos", "panx", "ud"}, {"tatoeba", "bucc2018"}
 """Folders whose files hold a token a line, and a sentence a line whatever the files are called."""
 
-_NO_FOLDERS = {"rejected", "xtreme_mock"}
+_NO_FOLDERS = re.compile(r"rejected|xtreme_mock|train(ing)?([-_. ]?(sets?|data|splits?|files?))?")
 _NO_ITEMS = re.compile(
-    r"(?<![a-z])train(ing|set)?(?![a-z])|license|readme|provenance|cc-by|test\.labels|genres"
+    r"(?<![a-z])train(ing|set)?(?![a-z])|^(licen[cs]es?|readme|provenance|cc-by|(test\.)?(labels|genres))(?![a-z])"
     r"|^(synthgen|croissant|contamination|dataset_infos?)\.json$"
 )
 
@@ -74,7 +74,7 @@ def _places(root: Path) -> Iterator[Path]:
             yield folder
         elif is_new:
             yield from (folder / name for name in names if _may_hold_items(folder / name, root))
-        inner[:] = [name for name in inner if is_new and not is_dataset and name not in _NO_FOLDERS]
+        inner[:] = [name for name in inner if is_new and not is_dataset and not _NO_FOLDERS.fullmatch(name.lower())]
 
 
 def _unreadable(error: OSError) -> None:

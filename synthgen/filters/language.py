@@ -53,9 +53,10 @@ class LanguageSettings:
         """Refuse values that judge everything, or nothing."""
         if self.min_words < 1:
             raise ValueError(f"min_words = {self.min_words} is less than 1")
-        for name, value in (("doubt_below", self.doubt_below), ("confirm_below", self.confirm_below)):
-            if not 0 < value <= 1:
-                raise ValueError(f"{name} = {value} is not above 0 and at most 1")
+        if not 0 < self.doubt_below <= 1:
+            raise ValueError(f"doubt_below = {self.doubt_below} is not above 0 and at most 1")
+        if self.confirm_below <= 0:
+            raise ValueError(f"confirm_below = {self.confirm_below} is not above 0 (above 1 the first model decides)")
 
 
 class Language(RowFilter):

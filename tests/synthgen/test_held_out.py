@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import os
@@ -11,10 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from evaluator.targets.tatoeba import ISO_639_3
 from synthgen.errors import UserError
 from synthgen.filters.comparison import compared_texts, texts_apart
+from synthgen.filters.evaluation_files import read_items
 from synthgen.filters.held_out import read_held_out
 from synthgen.formats import format_from_manifest
+from synthgen.languages import TWO_LETTERS
 from tests.synthgen.test_translation import NLI, write_set
 
 SENTENCE, QUESTION = "The ferry sailed at noon.", "When did the ferry sail?"
@@ -45,6 +49,64 @@ ODD_FILES = {
     r'{"a": "half of a \ud83d face"}': (("half of a \N{REPLACEMENT CHARACTER} face",),),
 }
 
+ROWS = [{"premise": f"Ferry {number} sailed.", "hypothesis": f"It was number {number}."} for number in range(20)]
+PAIRS = tuple(tuple(row.values()) for row in ROWS)
+SINGLES = tuple((first,) for first, _ in PAIRS)
+SINGLE_ROWS = [{"premise": first} for first, _ in PAIRS]
+OPTIONS = [{"label": "A", "text": "at noon, said he"}, {"label": "B", "text": "not at all"}]
+ASKED = {"id": "q1", "question": {"stem": QUESTION, "choices": OPTIONS}}
+ONE = ((QUESTION, "at noon, said he", "not at all"),)
+SQUAD_ARTICLE = {"title": "On ferries", "paragraphs": [{"context": SENTENCE, "qas": [{"question": QUESTION}]}]}
+ROWS_IN_OBJECTS: list[tuple[object, tuple[tuple[str, ...], ...]]] = [
+    ({"version": "this is version one", "data": ROWS}, PAIRS),
+    ({"version": "this is version one", "data": SINGLE_ROWS[:3]}, SINGLES[:3]),
+    ({"data": {"rows": ROWS}, "Description": "All the ferries.", "lang": "en"}, PAIRS),
+    ({"version": "this is version one", "data": {str(number): row for number, row in enumerate(ROWS)}}, PAIRS),
+    ({"version": "this is version one", "premise": [SENTENCE], "hypothesis": [QUESTION]}, ((SENTENCE, QUESTION),)),
+    ({"data": [SQUAD_ARTICLE], "version": "1.1"}, ((SENTENCE, QUESTION),)),
+    ({"story": SENTENCE, "questions": ROWS[:2]}, ((SENTENCE, *PAIRS[0]), (SENTENCE, *PAIRS[1]))),
+    ({"story": SENTENCE, "questions": SINGLE_ROWS}, tuple((SENTENCE, *texts) for texts in SINGLES)),
+    ([{"id": "a", "part": {"text": SENTENCE, "qas": [{"q": QUESTION, "a": ["noon"]}]}}], ((SENTENCE, QUESTION),)),
+    ({"question": QUESTION, "choices": OPTIONS}, ONE),
+    ([{"question": QUESTION, "choices": OPTIONS}], ONE),
+    ({"version": "this is version one", "data": [ASKED]}, ONE),
+    ({"premise": SENTENCE, "choices": {"text": ["at noon, said he", "no"]}}, ((SENTENCE, "at noon, said he"),)),
+    (
+        {"context": SENTENCE, "question": QUESTION, "answers": [{"text": "at noon, said he", "answer_start": 3}]},
+        ((SENTENCE, QUESTION, "at noon, said he"),),
+    ),
+    ({"text": SENTENCE, "spans": [{"start": number} for number in range(40)]}, ((SENTENCE,),)),
+    ({"title": "The ferries", "text": SENTENCE}, (("The ferries", SENTENCE),)),
+]
+
+
+@pytest.mark.parametrize(("content", "items"), ROWS_IN_OBJECTS)
+def test_rows_are_found_in_an_object_and_parts_of_one_row_are_not_taken_for_rows(
+    tmp_path: Path, content: object, items: tuple[tuple[str, ...], ...]
+) -> None:
+    (tmp_path / "test.json").write_text(json.dumps(content))
+    assert [each.items for each in read_held_out(tmp_path)] == [items]
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        *((f"xquad/xquad.{code}.json", 1_190) for code in ("ar", "de", "en", "es", "hi", "vi", "zh")),
+        *((f"lareqa/xquad-r/{code}.json", 1_190) for code in ("de", "en", "zh")),
+        *(
+            (f"tydiqa/dev/tydiqa.goldp.{code}.dev.json", count)
+            for code, count in {"en": 440, "fi": 782, "id": 565, "ko": 276, "sw": 499}.items()
+        ),
+        ("mlqa/dev/dev-context-en-question-en.json", 1_148),
+        ("squad/squad_sample.json", 3_718),
+    ],
+)
+def test_every_question_of_a_real_file_is_an_item_with_its_passage(data_root: Path, name: str, count: int) -> None:
+    items = list(read_items(data_root / name))
+    assert len(items) == count
+    assert {len(texts) for texts in items} <= ({2, 3} if name.startswith("squad") else {2})
+
 
 @pytest.mark.parametrize(("text", "items"), ODD_FILES.items())
 def test_the_texts_of_odd_files_are_read_whatever_is_around_them(
@@ -63,6 +125,36 @@ def test_a_file_that_is_not_json_is_one_line_that_names_it(tmp_path: Path, text:
     (tmp_path / "test.json").write_text(text)
     with pytest.raises(UserError, match=r"cannot read .*test.json"):
         read_held_out(tmp_path)
+
+
+def test_json_lines_may_be_called_json(tmp_path: Path) -> None:
+    lines = [json.dumps(row) for row in ROWS]
+    (tmp_path / "test.json").write_text("\n".join([*lines, ""]))
+    assert [each.items for each in read_held_out(tmp_path)] == [PAIRS]
+    (tmp_path / "test.json").write_text("\n".join([*lines, "{"]))
+    with pytest.raises(UserError, match=r"cannot read .*test.json: Extra data"):
+        read_held_out(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        *(pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary(), pa.binary_view()),
+        *(pa.dictionary(pa.int32(), pa.string()), pa.list_(pa.binary()), pa.struct({"a": pa.binary()})),
+    ],
+    ids=str,
+)
+def test_texts_are_read_from_parquet_columns_of_every_type_of_text(tmp_path: Path, type_: pa.DataType) -> None:
+    value = [SENTENCE] if pa.types.is_list(type_) else {"a": SENTENCE} if pa.types.is_struct(type_) else SENTENCE
+    column = pa.array([value]).dictionary_encode() if pa.types.is_dictionary(type_) else pa.array([value], type_)
+    pq.write_table(pa.table({"text": column}), tmp_path / "test.parquet")
+    assert [each.items for each in read_held_out(tmp_path)] == [((SENTENCE,),)]
+
+
+def test_bytes_that_are_not_all_utf_8_are_text_and_pictures_are_not(tmp_path: Path) -> None:
+    values = [b"The caf\xe9 opens at noon.", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR of a picture", bytes(range(160, 200))]
+    pq.write_table(pa.table({"text": pa.array(values, pa.binary())}), tmp_path / "test.parquet")
+    assert [each.items for each in read_held_out(tmp_path)] == [(("The caf\N{REPLACEMENT CHARACTER} opens at noon.",),)]
 
 
 def test_items_are_read_from_parquet_files_but_those_to_train_on(tmp_path: Path) -> None:
@@ -142,6 +234,26 @@ def test_files_count_by_their_own_names_and_the_folders_below_what_was_given(
     assert [each.items for each in read_held_out(Path())] == [(("Ferries sail",),)]
 
 
+def test_only_names_that_begin_with_a_word_for_papers_are_left_out(tmp_path: Path) -> None:
+    read = ["cc-byways.tsv", "driving-license-test.jsonl", "my-readme.txt", "test-genres.jsonl"]
+    papers = ["CC-BY-SA4.0.txt", "LICENSE.txt", "LICENCE_2.txt", "PROVENANCE.tsv", "README.txt", "readme-de.txt"]
+    for name in (*read, *papers, "test.genres.txt", "test.labels.txt"):
+        (tmp_path / name).write_text(json.dumps(SENTENCE))
+    assert [each.name for each in read_held_out(tmp_path)] == read
+
+
+def test_folders_of_training_data_are_left_out_below_the_root_alone(tmp_path: Path) -> None:
+    root = tmp_path / "train"
+    for name in ("train", "Training", "train_set", "nli/train-data", "nli/trains", "constraints", "test"):
+        (root / name).mkdir(parents=True)
+        (root / name / "part-0.tsv").write_text(SENTENCE)
+    write_set(root / "nli" / "training", *PAIR, [{"id": "a", "premise": SENTENCE, "hypothesis": QUESTION, "label": 0}])
+    names = ["constraints/part-0.tsv", "nli/trains/part-0.tsv", "test/part-0.tsv"]
+    assert [each.name for each in read_held_out(root)] == names
+    assert [each.name for each in read_held_out(root / "train")] == ["part-0.tsv"]
+    assert [each.name for each in read_held_out(root / "train" / "part-0.tsv")] == ["part-0.tsv"]
+
+
 def test_links_are_followed_and_never_in_circles(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "test.tsv").write_text(SENTENCE)
@@ -181,6 +293,34 @@ def test_a_cell_of_a_table_may_hold_line_ends_of_any_kind(tmp_path: Path) -> Non
     assert [each.items for each in read_held_out(tmp_path)] == [((text, QUESTION),)]
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("header", ["", "premise|hypothesis|label"])
+def test_a_table_may_have_any_delimiter_and_line_end_and_no_header(
+    tmp_path: Path, delimiter: str, end: str, header: str
+) -> None:
+    rows = [f'"Well, it {number}; sailed."|Yes it did.|1' for number in range(3)]
+    lines = [*([header] if header else []), *rows, ""]
+    (tmp_path / "test.csv").write_bytes(end.join(lines).replace("|", delimiter).encode())
+    items = tuple((f"Well, it {number}; sailed.", "Yes it did.") for number in range(3))
+    assert [each.items for each in read_held_out(tmp_path)] == [items]
+
+
+@pytest.mark.parametrize("name", ["test.tsv", "test.txt", "test.jsonl", "test.json", "ud/test.tsv"])
+def test_lines_may_end_as_on_old_macs(tmp_path: Path, name: str) -> None:
+    line = {"test.tsv": "{}", "test.txt": "{}", "ud/test.tsv": "{}\tNOUN\r"}.get(name, '{{"a": "{}"}}')
+    (tmp_path / "ud").mkdir()
+    (tmp_path / name).write_bytes("\r".join(line.format(text) for text in (SENTENCE, QUESTION)).encode())
+    assert [each.items for each in read_held_out(tmp_path)] == [((SENTENCE,), (QUESTION,))]
+
+
+def test_a_cell_of_a_table_may_be_very_long(tmp_path: Path) -> None:
+    text, limit = "The ferry sailed. " * 10_000, csv.field_size_limit()
+    (tmp_path / "test.csv").write_text(f"{text},{QUESTION}\n")
+    assert [each.items for each in read_held_out(tmp_path)] == [((text, QUESTION),)]
+    assert csv.field_size_limit() == limit
+
+
 def test_a_list_of_very_many_texts_is_no_item(tmp_path: Path) -> None:
     texts = {str(number): f"Ferry {number} sailed." for number in range(40)}
     (tmp_path / "test.json").write_text(json.dumps(texts))
@@ -191,6 +331,11 @@ def test_columns_without_texts_are_not_looked_at(tmp_path: Path) -> None:
     far = pa.array([2**62], pa.timestamp("us"))
     pq.write_table(pa.table({"a": [SENTENCE], "when": far}), tmp_path / "test.parquet")
     assert [each.items for each in read_held_out(tmp_path)] == [((SENTENCE,),)]
+
+
+def test_every_language_of_tatoeba_is_known_by_the_code_of_its_files() -> None:
+    assert {TWO_LETTERS.get(code) for code in ISO_639_3.values()} == set(ISO_639_3)
+    assert all(TWO_LETTERS[code] == language for language, code in ISO_639_3.items())
 
 
 def test_a_path_that_no_file_can_have_is_one_line() -> None:
