@@ -122,9 +122,10 @@ class OpenedSet:
             raise UserError(f"{path}: column '{field.name}' is {values.type}, expected {field.type}") from None
 
     def _indices(self, names: pa.ChunkedArray) -> pa.ChunkedArray:
-        """Return the place of each name among the format's labels, -1 for others."""
-        indices = pc.index_in(names, value_set=pa.array(self.format.labels))
-        return pc.if_else(pc.is_valid(names), pc.fill_null(indices, -1), None)
+        """Return the place of each name among the format's labels, a number as it is, -1 for others."""
+        indices = pc.index_in(names, value_set=pa.array(self.format.labels)).cast(pa.int64())
+        numbers = pc.if_else(pc.match_substring_regex(names, r"^\d{1,9}$"), names, None).cast(pa.int64())
+        return pc.if_else(pc.is_valid(names), pc.coalesce(indices, numbers, -1), None)
 
 
 def open_set(folder: Path, *, origin: str | None = None) -> OpenedSet:

@@ -208,6 +208,13 @@ def test_label_names_may_be_stored_in_any_way(tmp_path: Path, kind: pa.DataType)
     assert [row["label"] for row in read_rows(tmp_path / "out")] == [0, 1, 2]
 
 
+def test_numbers_of_labels_may_be_texts(tmp_path: Path) -> None:
+    rows = [{**row, "label": label} for row, label in zip(rows_of(5), ["0", "2", "neutral", "3", "yes"], strict=True)]
+    manifest = run_filters(folder_of(tmp_path / "in", rows), out=tmp_path / "out", origin="real")
+    assert [row["label"] for row in read_rows(tmp_path / "out")] == [0, 2, 1]
+    assert manifest.rejected == {"format": 2}
+
+
 def test_texts_that_are_no_utf8_and_columns_of_one_name_are_one_line(tmp_path: Path) -> None:
     rows = pa.Table.from_pylist(rows_of(3))
     broken = pa.StringArray.from_buffers(3, pa.array([0, 1, 2, 3], pa.int32()).buffers()[1], pa.py_buffer(b"a\xffc"))
