@@ -15,9 +15,9 @@ from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
 from synthgen.noise import confusion
+from synthgen.tables import csv_rows
 
 ANSWER = "judged"
-_LONGEST_CELL = 2**31 - 1
 _UNSEEN = r"[\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
 _FORMULA = re.compile(rf"'*([\t\r\n]|{_UNSEEN}*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 """What spreadsheets take for a formula, also after characters that are not seen; and such a cell already protected."""
@@ -130,14 +130,10 @@ def _answers(path: Path) -> list[tuple[int, str, str]]:
 
 def _table(path: Path) -> list[list[str]]:
     """Return the cells of a CSV file, however long; the first line has some."""
-    limit = csv.field_size_limit(_LONGEST_CELL)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = list(csv.reader(file))
+        lines = csv_rows(path.read_bytes().decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"cannot read {path}: {error}") from None
-    finally:
-        csv.field_size_limit(limit)
     if not lines or not lines[0]:
         raise UserError(f"{path} is empty: a judged sample begins with its columns, id … {ANSWER}")
     return lines

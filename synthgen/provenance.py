@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +66,13 @@ def public_name(ref: str) -> str:
     ('x', 'llm:x', 'python qe.py --x=b')
     """
     return _FOLDERS.sub("", _ADDRESS.sub("http://HOST/v1", ref.rstrip("/")))
+
+
+def public_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a filter as others may read them.
+
+    >>> public_settings({"encoder": "/data/ann/e5", "margin": 0.2})
+    {'encoder': 'e5', 'margin': 0.2}
+    """
+    refs = {name: public_name(settings[name]) for name in ("encoder", "model") if settings.get(name)}
+    return {**settings, **refs}

@@ -30,7 +30,7 @@ from synthgen.filters.neighbours import BACKGROUND, Margins, Nearest, Neighbours
 from synthgen.filters.wording import mixed, word_hashes, words
 from synthgen.formats import Format
 from synthgen.formats.base import Row
-from synthgen.provenance import public_name
+from synthgen.provenance import public_settings
 
 REPORT_NAME = "contamination.json"
 _CANDIDATES = 8
@@ -121,7 +121,7 @@ class Contamination(BaseFilter):
         removed = sum(hits.total() for hits in self._hits.values())
         return {
             "method": f"shared word trigrams, then runs, containment and near duplicates; {self._translations()}",
-            "settings": asdict(self._settings) | {"encoder": public_name(self._settings.encoder)},
+            "settings": public_settings(asdict(self._settings)),
             "sets": len(self._sets),
             "items": len(self._items),
             "rows_removed": removed,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import json
 import re
 import zlib
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from synthgen.ledger import storable
+from synthgen.tables import csv_rows
 
 Texts = tuple[str, ...]
 
@@ -199,13 +199,8 @@ def _jsonl(text: str) -> Iterator[Texts]:
 
 
 def _csv(text: str) -> Iterator[Texts]:
-    """Yield an item a row, a header's too: its cells are seldom running text. A field may be of any length."""
-    limit = csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text)))
-    finally:
-        csv.field_size_limit(limit)
-    yield from map(_texts, rows)
+    """Yield an item a row, a header's too: its cells are seldom running text."""
+    yield from map(_texts, csv_rows(text, _delimiter(text)))
 
 
 def _delimiter(text: str) -> str:

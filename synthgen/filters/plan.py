@@ -25,7 +25,7 @@ from synthgen.dataset import file_sha256, is_finished, read_manifest, write_atom
 from synthgen.errors import UserError, unknown
 from synthgen.filters import EDITS, ORDER
 from synthgen.filters.base import Edit, Filter, Kind, Subject
-from synthgen.provenance import public_name, source_hash
+from synthgen.provenance import public_settings, source_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,8 @@ class Plan:
         given |= {"like": version_of(subject.like)} if subject.like else {}
         record: dict[str, Any] = json.loads(json.dumps(self.settings() | given))
         if "judge" in record:
-            record["judge"]["model"] = public_name(record["judge"]["model"] or subject.judging.model)
-        for settings in record.values():
-            if isinstance(settings, dict) and "encoder" in settings:
-                settings["encoder"] = public_name(settings["encoder"])
-        return record
+            record["judge"]["model"] = record["judge"]["model"] or subject.judging.model
+        return {name: public_settings(each) if isinstance(each, dict) else each for name, each in record.items()}
 
     def checks(self, subject: Subject, filters: Sequence[Filter]) -> dict[str, Any]:
         """Return the filters' facts by their key in the manifest's `checks`, and the plan under `filters`."""
@@ -77,8 +74,8 @@ def version_of(path: Path) -> str:
     """Return a file's or folder's own name and the beginning of a hash of what is in it, `NAME@0123456789abcdef`."""
     if is_finished(path):
         return f"{path.name}@{read_manifest(path).content_hash[:16]}"
-    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
-    hashes = [[each.relative_to(path).as_posix(), file_sha256(each)] for each in files if each.is_file()]
+    places = sorted(path.rglob("*")) if path.is_dir() else [path]
+    hashes = [[each.relative_to(path).as_posix(), file_sha256(each)] for each in places if each.is_file()]
     return f"{path.name}@{hashlib.sha256(json.dumps(hashes).encode()).hexdigest()[:16]}"
 
 

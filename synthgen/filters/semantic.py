@@ -21,7 +21,7 @@ from synthgen.filters.meaning import PACK, PREFIX, SentenceEncoder, Vectors, ali
 from synthgen.filters.near import evidence
 from synthgen.formats import Format
 from synthgen.formats.base import Row
-from synthgen.provenance import public_name
+from synthgen.provenance import public_settings
 
 REASON = "semantic duplicate"
 
@@ -99,8 +99,7 @@ class SemanticDuplicates(BaseFilter):
 
     def facts(self) -> dict[str, Any]:
         """Return the settings and the encoder's revision."""
-        settings = asdict(self._settings) | {"encoder": public_name(self._settings.encoder)}
-        return {"semantic": settings | (self._loaded.facts if self._loaded else {})}
+        return {"semantic": public_settings(asdict(self._settings)) | (self._loaded.facts if self._loaded else {})}
 
     def _encoder(self) -> SentenceEncoder:
         """Return the encoder, loaded when it is first asked for."""
