@@ -1,5 +1,6 @@
 # make demo [DATA=DIR]   the main job on a small scale, end to end
-# make test [WORKERS=2]  all tests, the fast ones in this many processes;  make check: lint and types
+# make test [WORKERS=2]  make check, then all tests, the fast ones in this many processes
+# make check             lint, import rules and types
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -17,8 +18,8 @@ $(VENV)/installed.json: pyproject.toml .ci/constraints.txt .ci/install
 demo: install
 	@$(BIN)/python -m evaluator.demo $(if $(DATA),--data-root $(DATA)) --install-facts $(VENV)/installed.json
 
-# The fast tests first: they say most of what is wrong in three minutes. Real data and real models follow.
-test: fast
+# Cheap things first: lint and types, then the tests that say most of what is wrong. Real data and real models follow.
+test: check fast
 	$(BIN)/pytest -m "(realdata or model or browser or vllm or install or ray) and not gpu and not network"
 
 fast: install
@@ -26,4 +27,6 @@ fast: install
 
 check: install
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
