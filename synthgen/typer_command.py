@@ -1,0 +1,139 @@
+"""A Typer command from a public function: its signature gives the options, its docstring the help.
+
+A parameter whose type is `Annotated` with a `typer.Option` or `typer.Argument` is an option of the command; any other
+exists only in Python. The command line has one text where Python takes text or something else (`int | str`), and where
+the type is marked `COMMAS`; any other sequence is an option that can be repeated.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, TypeAlias, Union, cast, get_args, get_origin, get_type_hints
+
+import typer
+from typer.core import TyperCommand
+from typer.models import ParameterInfo
+
+from synthgen import console
+
+COMMAS = "comma-separated"
+"""Marks a sequence of names that is one text on the command line."""
+
+Arguments: TypeAlias = Mapping[str, Any]
+"""The arguments a function was called with, by name."""
+
+_Json = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON on stdout.")]
+_AS_JSON = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_Json)
+
+
+def json_value(result: Any, arguments: Arguments) -> Any:  # noqa: ANN401 - any result
+    """Return the JSON value of a result: of a dataclass its fields, of a list that of each item."""
+    if isinstance(result, list):
+        return [json_value(item, arguments) for item in result]
+    return asdict(result) if is_dataclass(result) and not isinstance(result, type) else result
+
+
+def add_command(
+    app: typer.Typer,
+    name: str,
+    function: str | Callable[..., Any],
+    show: Callable[[Any, Arguments], object],
+    document: Callable[[Any, Arguments], Any] = json_value,
+) -> None:
+    """Add a command to `app`: a function, or the "module:name" of one that is imported when the command runs.
+
+    `show` prints the result for a person; with --json the JSON value that `document` returns is printed instead. A
+    result with an `exit_code` other than 0 ends the command with it.
+    """
+    docstring = _unimported_docstring(function) if isinstance(function, str) else inspect.getdoc(function)
+
+    @app.command(name, cls=_LazyCommand, help=help_text(docstring or ""))
+    def _command() -> TyperCommand:
+        return _build(name, _imported(function) if isinstance(function, str) else function, show, document)
+
+
+class _LazyCommand(TyperCommand):
+    """A command whose callback returns the command itself, options and all."""
+
+    def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:  # noqa: ANN401 - Typer's
+        return cast(Callable[[], TyperCommand], self.callback)().make_context(info_name, args, parent, **extra)
+
+
+def _build(
+    name: str, function: Callable[..., Any], show: Callable[..., object], document: Callable[..., Any]
+) -> TyperCommand:
+    hints = get_type_hints(function, include_extras=True)
+    parameters = inspect.signature(function).parameters
+    options = [_option(parameter, hints.get(key, parameter.annotation)) for key, parameter in parameters.items()]
+
+    def run(as_json: bool, **values: Any) -> None:  # noqa: ANN401 - what the function takes
+        arguments = {key: names(value) if COMMAS in _metadata(hints[key]) else value for key, value in values.items()}
+        result = function(**arguments)
+        console.print_json(document(result, arguments)) if as_json else show(result, arguments)
+        raise typer.Exit(getattr(result, "exit_code", 0))
+
+    run.__signature__ = inspect.Signature([*filter(None, options), _AS_JSON])  # type: ignore[attr-defined]
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+    app.command(name, help=help_text(inspect.getdoc(function) or ""))(run)
+    return cast(TyperCommand, typer.main.get_command(app))
+
+
+def _option(parameter: inspect.Parameter, hint: Any) -> inspect.Parameter | None:  # noqa: ANN401 - a type
+    """Return a parameter as Typer takes it; None for one that exists only in Python."""
+    infos = [each for each in _metadata(hint) if isinstance(each, ParameterInfo)]
+    if not infos:
+        return None
+    kind, default = get_args(hint)[0], parameter.default
+    if infos[0].default_factory:
+        default = parameter.empty
+    elif default is not parameter.empty and get_origin(kind) is Sequence:
+        default = ",".join(default) if COMMAS in _metadata(hint) else list(default)
+    if COMMAS in _metadata(hint):
+        kind = str
+    elif get_origin(kind) is Sequence:
+        kind = list[get_args(kind)]  # type: ignore[misc]
+    elif get_origin(kind) in (Union, UnionType) and str in get_args(kind):
+        kind = str | None if type(None) in get_args(kind) else str
+    return parameter.replace(kind=parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, infos[0]])
+
+
+def _metadata(hint: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a type
+    return get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+
+
+def names(text: str) -> list[str]:
+    """Return the names of a comma-separated list."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def help_text(docstring: str) -> str:
+    r"""Return a docstring up to its last example; what follows is for programmers.
+
+    >>> help_text("Count rows.\n\nExample: synthgen count runs/mnli\n\nRaises UserError for a folder without rows.")
+    'Count rows.\n\nExample: synthgen count runs/mnli'
+    """
+    paragraphs = docstring.split("\n\n")
+    last = max((place for place, text in enumerate(paragraphs) if text.startswith("Example")), default=0)
+    return "\n\n".join(paragraphs[: last + 1])
+
+
+def _imported(reference: str) -> Callable[..., Any]:
+    module, _, name = reference.partition(":")
+    return cast(Callable[..., Any], getattr(import_module(module), name))
+
+
+def _unimported_docstring(reference: str) -> str | None:
+    """Return the docstring of the "module:name" function without importing what its module imports."""
+    module, _, name = reference.partition(":")
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(reference)
+    body = ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body
+    return next(ast.get_docstring(node) for node in body if isinstance(node, ast.FunctionDef) and node.name == name)
