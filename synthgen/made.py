@@ -8,7 +8,17 @@ from pathlib import Path
 from synthgen import __version__
 from synthgen.controller import Controller
 from synthgen.datacard import write_card
-from synthgen.dataset import MANIFEST_NAME, Manifest, Rejection, finish, row_features, write_rejected, write_rows
+from synthgen.dataset import (
+    MANIFEST_NAME,
+    Manifest,
+    Rejection,
+    finish,
+    is_finished,
+    read_manifest,
+    row_features,
+    write_rejected,
+    write_rows,
+)
 from synthgen.filters.plan import write_reports
 from synthgen.filters.verify import readers_of
 from synthgen.formats.base import Row
@@ -22,6 +32,7 @@ from synthgen.statistics import describe
 def write_folder(run: Run, controller: Controller, out: Path, *, seconds: float, versions: dict[str, str]) -> Manifest:
     """Write the folder and return its manifest, which is written last; `versions` are those of the engine."""
     ledger, format_ = controller.ledger, run.task.format
+    earlier = read_manifest(out).versions if is_finished(out) else {}  # of the engine that wrote replies kept since
     (out / MANIFEST_NAME).unlink(missing_ok=True)  # a set made anew is not finished while its rows are half written
     files = write_rows(out, _kept_rows(controller), row_features(format_))
     files |= write_rejected(out, _rejections(controller)) | write_reports(out, controller.filters)
@@ -62,7 +73,7 @@ def write_folder(run: Run, controller: Controller, out: Path, *, seconds: float,
         filters_hash=run.plan.hash(),
         checks=checks | measure(out, format_, run.subject.like),
         sampling={step.name: step.sampling for step in run.task.steps} | {"decoding": run.settings()["decoding"]},
-        versions={"synthgen-evaluator": __version__, **versions},
+        versions={**earlier, "synthgen-evaluator": __version__, **versions},
         tokens=ledger.token_totals(),
         seconds=round(seconds, 1),
         statistics=describe(format_, _kept_rows(controller)) | {"acceptance": _acceptance(controller)},

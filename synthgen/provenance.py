@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,12 @@ def _told(argument: str, before: str) -> str:
     return public_name(argument)
 
 
-def source_hash(paths: Iterable[Path], *, settings: str = "") -> str:
-    """Return the SHA-256 of source files and the settings they run with: the version of what they do."""
-    sources = [path.read_text(encoding="utf-8") for path in sorted(paths)]
-    return hashlib.sha256("\n".join([settings, *sources]).encode()).hexdigest()
+def version_hash(parts: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of names, settings and `VERSION` numbers: what a result follows from beside its input.
+
+    Source text is no part of it: code may be moved and renamed, and a number is raised when results change.
+    """
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 _ADDRESS = re.compile(r"https?://[^\s#]+")

@@ -57,7 +57,7 @@ class Run:
 
     def versions(self) -> dict[str, str]:
         """Return what verdicts follow from beside the replies: the versions of the parser and of the filters."""
-        return {"parser": parser_version(), "filters": self.plan.hash()}
+        return {"parser": parser_version(self.task.format), "filters": self.plan.hash()}
 
 
 def open_script(

@@ -14,20 +14,21 @@ import random
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 
 from synthgen.engines import Request, Sampling
-from synthgen.formats.base import ParseError, Row, clean_text
+from synthgen.formats.base import Format, ParseError, Row, clean_text
 from synthgen.formats.reply import text_object
 from synthgen.formats.tags import SENTENCE
 from synthgen.grounding import Grounding
-from synthgen.provenance import source_hash
+from synthgen.provenance import version_hash
 from synthgen.sentences import whole_sentences
 from synthgen.task import Step, Task
 from synthgen.teacher import Teacher
 
+VERSION = 1
+"""Raise it when the same replies come to other texts or rows: here, in a task's conditions, in a teacher."""
 _UNREADABLE = re.compile("[\ud800-\udfff\ufffd]")
 """Half a character, which no file can hold, or the sign that stands where one was."""
 STEMS_HELD = 4096
@@ -250,12 +251,9 @@ def _begin(slot: Slot, texts: dict[str, str]) -> None:
     slot.step = 1
 
 
-@cache
-def parser_version() -> str:
-    """Return the hash of everything between a reply and a row: the parser, the formats, the conditions of a task."""
-    package = Path(__file__).parent
-    parts = ("slots.py", "sentences.py", "conditions.py", "teacher.py", "statistics.py")
-    return source_hash([*(package / name for name in parts), *(package / "formats").glob("*.py")])
+def parser_version(format_: Format) -> str:
+    """Return the hash of the versions between a reply and a row: of the prompt chain and of the format."""
+    return version_hash({"chain": VERSION, format_.name: format_.VERSION})
 
 
 def _json_texts(reply: str, step: Step) -> dict[str, str]:

@@ -2,11 +2,13 @@
 
 `synthgen make` asks them about one row at a time: `judge` says whether it may be kept given those kept before,
 `remember` is called once for each that was kept. `synthgen filter` gives them whole sets. Filters never change a row.
-To add one: a file here that cites its source, and an entry in ORDER.
+To add one: a file here that cites its source, and an entry in ORDER. Its VERSION is raised when its verdicts change:
+that, not its source, is what tells whether a finished set is up to date.
 """
 
 from __future__ import annotations
 
+from synthgen.filters import comparison, meaning, wording
 from synthgen.filters.base import Filter, Kind, Subject, Verdict
 from synthgen.filters.comparison import NearSettings
 from synthgen.filters.contamination import Contamination, ContaminationSettings
@@ -19,23 +21,44 @@ from synthgen.filters.rebalance import Rebalance, RebalanceSettings
 from synthgen.filters.residue import Residue
 from synthgen.filters.semantic import SemanticDuplicates, SemanticSettings
 from synthgen.filters.shape import Shape, ShapeLimits
-from synthgen.filters.verify import JudgeSettings, VerifySettings, by_checkpoint, by_judge
+from synthgen.filters.verify import JudgeSettings, Verify, VerifySettings, by_checkpoint, by_judge
 from synthgen.filters.wellformed import WellFormed
 
+_TEXTS = {"comparison": comparison.VERSION, "words": wording.VERSION}
+_VECTORS = {"encoder": meaning.VERSION}
+
 ORDER: tuple[Kind, ...] = (
-    Kind("format", lambda subject, _: WellFormed(subject), runs="always"),
-    Kind("shape", lambda subject, limits: Shape(subject.format, limits), ShapeLimits),
-    Kind("residue", lambda subject, _: Residue(subject.format, subject.prompt)),
+    Kind("format", lambda subject, _: WellFormed(subject), runs="always", version=WellFormed.VERSION),
+    Kind("shape", lambda subject, limits: Shape(subject.format, limits), ShapeLimits, version=Shape.VERSION),
+    Kind("residue", lambda subject, _: Residue(subject.format, subject.prompt), version=Residue.VERSION),
     Kind(
         "language",
         lambda subject, settings: Language(subject.format, subject.language, settings),
         LanguageSettings,
         check="language",
+        version=Language.VERSION,
     ),
-    Kind("personal", lambda subject, _: PersonalData(subject.format), runs="named", check="personal_data"),
-    Kind("exact", lambda subject, _: ExactDuplicates(subject.format), check="deduplication"),
     Kind(
-        "near", lambda subject, settings: NearDuplicates(subject.format, settings), NearSettings, check="deduplication"
+        "personal",
+        lambda subject, _: PersonalData(subject.format),
+        runs="named",
+        check="personal_data",
+        version=PersonalData.VERSION,
+    ),
+    Kind(
+        "exact",
+        lambda subject, _: ExactDuplicates(subject.format),
+        check="deduplication",
+        version=ExactDuplicates.VERSION,
+        shared=_TEXTS,
+    ),
+    Kind(
+        "near",
+        lambda subject, settings: NearDuplicates(subject.format, settings),
+        NearSettings,
+        check="deduplication",
+        version=NearDuplicates.VERSION,
+        shared=_TEXTS,
     ),
     Kind(
         "semantic",
@@ -43,6 +66,8 @@ ORDER: tuple[Kind, ...] = (
         SemanticSettings,
         runs="named",
         check="deduplication",
+        version=SemanticDuplicates.VERSION,
+        shared=_TEXTS | _VECTORS,
     ),
     Kind(
         "contamination",
@@ -51,10 +76,20 @@ ORDER: tuple[Kind, ...] = (
         runs="against",
         needs="against",
         check="contamination",
+        version=Contamination.VERSION,
+        shared=_TEXTS | _VECTORS | {"language": Language.VERSION},
     ),
-    Kind("verify", by_checkpoint, VerifySettings, runs="verifier", needs="verifier", check="verification"),
-    Kind("judge", by_judge, JudgeSettings, runs="judge", check="verification"),
-    Kind("rebalance", Rebalance, RebalanceSettings, runs="named", needs="like"),
+    Kind(
+        "verify",
+        by_checkpoint,
+        VerifySettings,
+        runs="verifier",
+        needs="verifier",
+        check="verification",
+        version=Verify.VERSION,
+    ),
+    Kind("judge", by_judge, JudgeSettings, runs="judge", check="verification", version=Verify.VERSION),
+    Kind("rebalance", Rebalance, RebalanceSettings, runs="named", needs="like", version=Rebalance.VERSION),
 )
 
 EDITS = {Clean.name: Clean}

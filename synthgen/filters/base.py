@@ -6,7 +6,7 @@ A filter keeps a row or drops it with a short reason and never changes it; an ed
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -186,7 +186,9 @@ class RowFilter(BaseFilter):
 
 
 class Edit(Protocol):
-    """One change of rows, e.g. control characters removed."""
+    """One change of rows, e.g. control characters removed; `VERSION` is raised when it changes rows otherwise."""
+
+    VERSION: int
 
     @property
     def name(self) -> str:
@@ -202,7 +204,8 @@ class Kind:
 
     `runs`: in every set (`always`), by default, when an evaluation set (`against`), a `verifier` or a `judge` is given,
     or only when a configuration file names it. `needs` is what has to be given then, `check` the key of its facts
-    in the manifest's `checks`.
+    in the manifest's `checks`. `version` is raised when the filter gives the same rows other verdicts; `shared` are the
+    versions, by name, of what it has in common with other filters.
     """
 
     name: str
@@ -211,3 +214,9 @@ class Kind:
     runs: Literal["always", "default", "against", "verifier", "judge", "named"] = "default"
     check: str = ""
     needs: Literal["", "against", "verifier", "like"] = ""
+    version: int = field(kw_only=True)
+    shared: Mapping[str, int] = field(default_factory=dict, kw_only=True)
+
+    def versions(self) -> dict[str, int]:
+        """Return all that a verdict follows from beside settings and rows, by name."""
+        return {self.name: self.version, **self.shared}

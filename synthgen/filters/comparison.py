@@ -23,6 +23,8 @@ from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.span import SpanFormat
 from synthgen.formats.tags import TagsFormat
 
+VERSION = 1
+"""Raise it when other texts are compared, or ranked or measured otherwise; it counts for every filter that does."""
 ALIKE, CONTRAST, APART = "alike", "contrast", "apart"
 
 

@@ -78,6 +78,7 @@ class Contamination(BaseFilter):
     """Drops rows that repeat items of the sets it was given. The evidence names the set and the item's hash."""
 
     name = "contamination"
+    VERSION = 1
 
     def __init__(
         self,

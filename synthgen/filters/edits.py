@@ -15,6 +15,7 @@ class Clean:
     """
 
     name = "clean"
+    VERSION = 1
 
     def __init__(self, format_: Format) -> None:
         """Clean the format's text columns."""

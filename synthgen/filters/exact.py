@@ -35,6 +35,7 @@ class ExactDuplicates(BaseFilter):
     """Drops a row whose texts equal those of a kept row. The evidence is the kept row's id."""
 
     name = "exact"
+    VERSION = 1
 
     def __init__(self, format_: Format) -> None:
         """Compare all texts of a row."""

@@ -6,7 +6,6 @@ They are kept in blocks, each whole or not at all: a run that was killed goes on
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,10 +17,12 @@ from synthgen.dataset import write_atomically
 from synthgen.filters import meaning
 from synthgen.filters.meaning import SentenceEncoder, Vectors
 from synthgen.packs import LOCAL, cache_root
-from synthgen.provenance import source_hash
+from synthgen.provenance import version_hash
 
 Halves = npt.NDArray[np.float16]
 
+VERSION = 1
+"""Raise it when vectors are kept in another way; `meaning.VERSION` says when an encoder gives others."""
 _DIGEST = hashlib.sha256().digest_size
 BLOCK = 4096
 """Texts that are kept together: about a minute of a small encoder on two cores."""
@@ -38,8 +39,8 @@ def kept_vectors(encoder: SentenceEncoder, texts: Sequence[str]) -> Iterator[Vec
 
 
 def _block(encoder: SentenceEncoder, texts: Sequence[str]) -> Halves:
-    version = source_hash([Path(meaning.__file__)], settings=json.dumps([encoder.facts, texts]))
-    path = cache_root() / "vectors" / f"{version[:32]}.float16"
+    key = version_hash({"version": [VERSION, meaning.VERSION], "encoder": encoder.facts, "texts": texts})
+    path = cache_root() / "vectors" / f"{key[:32]}.float16"
     if (kept := _kept(path, len(texts))) is not None:
         return kept
     vectors = encoder.embed(texts).astype(np.float16)

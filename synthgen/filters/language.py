@@ -66,6 +66,7 @@ class Language(RowFilter):
     """
 
     name = "language"
+    VERSION = 1
 
     def __init__(self, format_: Format, language: str, settings: LanguageSettings | None = None) -> None:
         """Expect `language`, unless a row names its own."""

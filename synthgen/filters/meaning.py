@@ -15,6 +15,8 @@ from synthgen.packs import resolve
 from synthgen.provenance import public_name
 from synthgen.weights import load_model, load_tokenizer, require
 
+VERSION = 1
+"""Raise it when the same model gives other vectors: kept ones are read anew, and filters by meaning judge anew."""
 PACK = "pack:multilingual-e5-small"
 PREFIX = "query: "
 _MAX_LENGTH, _BATCH, _BLOCK = 256, 32, 1024

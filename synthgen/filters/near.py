@@ -36,6 +36,7 @@ class NearDuplicates(BaseFilter):
     """Drops a row nearly equal to a kept row with the same label."""
 
     name = "near"
+    VERSION = 1
 
     def __init__(self, format_: Format, settings: NearSettings | None = None) -> None:
         """Compare all texts of a row."""

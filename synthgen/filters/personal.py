@@ -97,6 +97,7 @@ class PersonalData(RowFilter):
     """Drops rows that hold personal data; `facts` counts them by kind. The evidence shows the kind, not the value."""
 
     name = "personal"
+    VERSION = 1
 
     def __init__(self, format_: Format) -> None:
         """Judge all texts of a row."""

@@ -25,7 +25,10 @@ from synthgen.dataset import file_sha256, is_finished, read_manifest, write_atom
 from synthgen.errors import UserError, unknown
 from synthgen.filters import EDITS, ORDER
 from synthgen.filters.base import Edit, Filter, Kind, Subject
-from synthgen.provenance import public_settings, source_hash
+from synthgen.provenance import public_settings, version_hash
+
+VERSION = 1
+"""Raise it when the filters' verdicts on a row or a set are put together otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,10 @@ class Plan:
         return {"edits": list(self.edits)} | {kind.name: asdict(settings) for kind, settings in self.stages}
 
     def hash(self) -> str:
-        """Return the version of the plan: a hash of the settings and of the filters' source."""
-        return source_hash(Path(__file__).parent.glob("*.py"), settings=json.dumps(self.settings()))
+        """Return the version of the plan: a hash of the settings and of the versions of filters and edits."""
+        versions = {kind.name: kind.versions() for kind, _ in self.stages}
+        edits = {name: EDITS[name].VERSION for name in self.edits}
+        return version_hash({"plan": VERSION, "settings": self.settings(), "filters": versions, "edits": edits})
 
     def record(self, subject: Subject) -> dict[str, Any]:
         """Return the settings, and what the set was compared with, as JSON values without folders."""

@@ -55,6 +55,7 @@ class Rebalance(BaseFilter):
     """Drops the rows that make a one-sided classifier better than it is on the real set."""
 
     name = "rebalance"
+    VERSION = 1
     reconsiders = True
 
     def __init__(self, subject: Subject, settings: RebalanceSettings) -> None:

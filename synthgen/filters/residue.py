@@ -83,6 +83,7 @@ class Residue(RowFilter):
     """Drops rows in which a model refuses, remains of a template stand, or the prompt's own sentences come back."""
 
     name = "residue"
+    VERSION = 1
 
     def __init__(self, format_: Format, prompt: str = "") -> None:
         """Judge all texts of a row; `prompt` is the text of the task's prompt file, where it is known."""

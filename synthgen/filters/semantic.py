@@ -49,6 +49,7 @@ class SemanticDuplicates(BaseFilter):
     """Drops a row all of whose texts mean what those of a kept row with the same label mean."""
 
     name = "semantic"
+    VERSION = 1
 
     def __init__(self, format_: Format, settings: SemanticSettings) -> None:
         """Load the encoder when the first row comes."""

@@ -44,6 +44,7 @@ class Shape(RowFilter):
     """Drops rows that break the format, are too short or long, hold control characters, or repeat themselves."""
 
     name = "shape"
+    VERSION = 1
 
     def __init__(self, format_: Format, limits: ShapeLimits | None = None) -> None:
         """Judge all texts of a row."""

@@ -55,6 +55,9 @@ class JudgeSettings:
 class Verify(BaseFilter):
     """Drops rows of which a reader says something else; counts agreement by label."""
 
+    VERSION = 1
+    """Raise it for the readers (verifiers, judges) and for what counts as agreement too."""
+
     def __init__(self, name: str, subject: Subject, settings: VerifySettings | JudgeSettings, reader: Reader) -> None:
         """Compare rows with what `reader` says of them."""
         self.name, self._subject, self._settings, self._reader = name, subject, settings, reader

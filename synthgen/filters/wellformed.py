@@ -19,6 +19,7 @@ class WellFormed(RowFilter):
     """Drops rows with a missing value and rows that break their format."""
 
     name = "format"
+    VERSION = 1
 
     def __init__(self, subject: Subject) -> None:
         """Judge by the set's format."""

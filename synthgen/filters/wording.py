@@ -12,6 +12,9 @@ import pyarrow.compute as pc
 
 from synthgen.columns import changed, joined, sizes
 
+VERSION = 1
+"""Raise it when a text has other words, or they have other hashes; it counts for every filter that compares texts."""
+
 Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 Row = dict[str, Any]
 Features = dict[str, Any]
@@ -19,7 +19,12 @@ class ParseError(ValueError):
 
 
 class Format(Protocol):
-    """The shape of an example: its columns and types, how replies become rows, what makes a row well-formed."""
+    """The shape of an example: its columns and types, how replies become rows, what makes a row well-formed.
+
+    `VERSION` is raised when the same texts come to another row.
+    """
+
+    VERSION: ClassVar[int]
 
     @property
     def name(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from synthgen.formats.base import Features, ParseError, Row, class_label, clean_text, integer, listed, string
 from synthgen.formats.reply import text_object
@@ -46,6 +46,8 @@ class ChoiceFormat:
     >>> swag.assemble({"ctx_a": "It rained.", "ctx_b": "She", "answer": "got wet.", "distractor1": "flew."}, "1")
     {'ctx_a': 'It rained.', 'ctx_b': 'She', 'ctx': 'It rained. She', 'endings': ['flew.', 'got wet.'], 'label': '1'}
     """
+
+    VERSION: ClassVar[int] = 1
 
     columns: tuple[str, ...]
     labels: tuple[str, ...]

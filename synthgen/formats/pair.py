@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from synthgen.formats.base import Features, Row, class_label, clean_text, string
 
@@ -28,6 +28,8 @@ class PairFormat:
     >>> nli.to_row(Pair("It rains.", "It is wet.", 0))
     {'premise': 'It rains.', 'hypothesis': 'It is wet.', 'label': 0}
     """
+
+    VERSION: ClassVar[int] = 1
 
     fields: tuple[str, str]
     labels: tuple[str, ...]

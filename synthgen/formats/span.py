@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from synthgen.formats.base import Features, ParseError, Row, clean_text, integer, listed, string
 from synthgen.formats.reply import text_object
@@ -49,6 +49,8 @@ class SpanFormat:
     >>> squad.to_row(Span("Tea is hot.", "What is cold?"))["answers"]
     {'text': [], 'answer_start': []}
     """
+
+    VERSION: ClassVar[int] = 1
 
     labels: tuple[str, ...]
     columns: tuple[str, ...] = COLUMNS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from synthgen.formats.base import Features, ParseError, Row, class_label, listed, string
 from synthgen.formats.reply import text_object
@@ -29,6 +29,8 @@ class TagsFormat:
     >>> upos.assemble({"tokens": "Dogs bark", "tags": "NOUN VERB"}, "sentence")
     {'tokens': ['Dogs', 'bark'], 'tags': [0, 1]}
     """
+
+    VERSION: ClassVar[int] = 1
 
     columns: tuple[str, str]
     labels: tuple[str, ...]

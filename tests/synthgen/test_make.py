@@ -9,13 +9,14 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgen import made, runs
+from synthgen import made
 from synthgen.dataset import Manifest, read_manifest, read_rejected, read_rows, scale_counts
 from synthgen.engines import Request
 from synthgen.engines.scripted import ScriptedEngine
@@ -25,6 +26,7 @@ from synthgen.generate import make
 from synthgen.ledger import Ledger
 from synthgen.slots import Script, Slot, parser_version
 from synthgen.story import why
+from synthgen.task import load_task
 from tests.synthgen.scripts import mostly, sentence
 
 
@@ -205,21 +207,72 @@ def test_a_resumed_run_ends_with_the_rows_of_an_uninterrupted_one(tiny_model: st
     assert read_manifest(tmp_path / "parts").kept == 60
 
 
+BEFORE_NUMBERS = {
+    "parser": "8025b1c8375863fa19d4131688dbf6032d6adf5a4273289061c9e0f3f7b2c84e",
+    "filters": "fa551b0858d98c349649d58c09347b81b21829803b8e775be4f2b3a5d9e130e9",
+}
+"""What commit 9e3008b, the last that hashed source text, wrote of its parser and its default filters."""
+
+
+def set_versions(folder: Path, versions: dict[str, str]) -> None:
+    """Let a folder's manifest, where there is one, and its ledger say that these versions judged its replies."""
+    manifest = folder / "synthgen.json"
+    if manifest.exists():
+        keys = {f"{name}_hash": version for name, version in versions.items()}
+        manifest.write_text(json.dumps(json.loads(manifest.read_text()) | keys))
+    with sqlite3.connect(folder / "ledger.sqlite") as ledger:
+        values = [(version, f"version: {name}") for name, version in versions.items()]
+        ledger.executemany("UPDATE run SET value = ? WHERE key = ?", values)
+    ledger.close()
+
+
+def stored_versions(folder: Path) -> dict[str, str]:
+    with closing(Ledger(folder / "ledger.sqlite", read_only=True)) as ledger:
+        return ledger.judged_by()
+
+
+@pytest.mark.parametrize(
+    ("before", "changed"),
+    [
+        ({"parser": "0" * 64}, "the parser changed"),
+        ({"filters": "0" * 64}, "the filters changed"),
+        (BEFORE_NUMBERS, "the parser and the filters changed"),
+    ],
+)
 def test_stored_replies_are_parsed_and_filtered_anew_without_a_model_when_their_version_changes(
-    tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], before: dict[str, str], changed: str
 ) -> None:
     first = run(tiny_model, tmp_path / "out", n=20)
-    assert first.parser_hash == parser_version()
-    monkeypatch.setattr(runs, "parser_version", lambda: "0" * 64)
-    engine = ScriptedEngine(lambda request: pytest.fail("the model was asked"))
-    again = make("mnli", n=20, model=tiny_model, engine="scripted", out=tmp_path / "out", decoding="plain",
-                 started_engine=engine)  # fmt: skip
-    assert "the parser changed since this set was made" in capsys.readouterr().err
-    assert (again.parser_hash, again.content_hash) == ("0" * 64, first.content_hash)
-    assert again.attempts == first.attempts
-    assert sqlite3.connect(tmp_path / "out" / "ledger.sqlite").execute(
-        "SELECT value FROM run WHERE key = 'version: parser'"
-    ).fetchone() == ("0" * 64,)
+    assert first.parser_hash == parser_version(load_task("mnli").format)
+    set_versions(tmp_path / "out", before)
+    unused = ScriptedEngine(lambda request: pytest.fail("the model was asked"))
+    for said in (f"{changed} since this set was made: the stored replies are judged anew\n", ""):
+        again = make("mnli", n=20, model=tiny_model, engine="scripted", out=tmp_path / "out", decoding="plain",
+                     started_engine=unused)  # fmt: skip
+        assert capsys.readouterr().err == said
+        assert (again.parser_hash, again.filters_hash) == (first.parser_hash, first.filters_hash)
+        assert (again.content_hash, again.attempts, again.versions) == (
+            first.content_hash,
+            first.attempts,
+            first.versions,
+        )
+    assert stored_versions(tmp_path / "out") == {"parser": first.parser_hash, "filters": first.filters_hash}
+
+
+def test_an_interrupted_run_of_the_version_that_hashed_source_text_goes_on_with_its_replies(
+    tiny_model: str, tmp_path: Path
+) -> None:
+    with pytest.raises(IncompleteError):
+        run(tiny_model, tmp_path / "out", n=60, max_requests=121, answer=mostly(0.5, RuntimeError("down")))
+    now = stored_versions(tmp_path / "out")
+    with closing(Ledger(tmp_path / "out" / "ledger.sqlite", read_only=True)) as ledger:
+        replies = ledger.outcomes().total()
+    set_versions(tmp_path / "out", BEFORE_NUMBERS)
+    engine = ScriptedEngine(sentence)
+    manifest = make("mnli", n=60, model=tiny_model, engine="scripted", out=tmp_path / "out", decoding="plain",
+                    started_engine=engine)  # fmt: skip
+    assert sum(manifest.attempts.values()) == replies + engine.requests
+    assert stored_versions(tmp_path / "out") == now
 
 
 def test_a_parser_that_reads_less_than_the_one_before_asks_for_what_is_now_missing(
@@ -235,7 +288,7 @@ def test_a_parser_that_reads_less_than_the_one_before_asks_for_what_is_now_missi
         read(self, slot, reply)
 
     monkeypatch.setattr(Script, "read", reads_less)
-    monkeypatch.setattr(runs, "parser_version", lambda: "1" * 64)
+    set_versions(tmp_path / "out", {"parser": "1" * 64})
     again = run(tiny_model, tmp_path / "out", n=20)
     assert again.kept == 20
     assert again.rejected["not that one"] == again.attempts["bad"] == 1
@@ -281,7 +334,7 @@ def test_a_set_that_was_made_anew_and_cut_off_is_not_taken_for_finished(
         raise KeyboardInterrupt
 
     first = run(tiny_model, tmp_path / "out", n=20)
-    monkeypatch.setattr(runs, "parser_version", lambda: "0" * 64)
+    set_versions(tmp_path / "out", {"parser": "0" * 64})
     with monkeypatch.context() as patch:
         patch.setattr(made, "write_rejected", cut_off)
         with pytest.raises(KeyboardInterrupt):
