@@ -13,7 +13,6 @@ from synthgen.engines import Engine, Request, Sampling, open_engine
 from synthgen.engines.address import resolve_endpoint
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import UserError
-from synthgen.formats.pair import PairFormat
 from synthgen.generate import make
 from synthgen.judges import EngineJudge, Judging
 from synthgen.packs import ResolvedModel, resolve
@@ -23,6 +22,7 @@ from synthgen.translation import llm
 from synthgen.translation.base import Untranslated
 from synthgen.translation.llm import LlmTranslator
 from tests.mock_endpoint import serving
+from tests.synthgen.conftest import NLI
 from tests.synthgen.scripts import sentence
 
 GENERATOR = "pack:smollm2-135m-instruct"
@@ -118,17 +118,16 @@ def test_vllm_translates_into_the_object_asked_for_and_what_is_cut_off_is_no_tra
 def test_a_judge_on_vllm_says_one_of_the_labels_of_every_row(engine: Engine) -> None:
     if engine.name != "vllm":
         pytest.skip("tests/synthgen/test_judge.py has the judge on a script")
-    nli = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
-    judge = EngineJudge(nli, Judging(definitions=definitions("mnli")), resolve(GENERATOR), lambda: engine, owned=False)
+    judge = EngineJudge(NLI, Judging(definitions=definitions("mnli")), resolve(GENERATOR), lambda: engine, owned=False)
     rows = [
         {"premise": "A dog sleeps on the mat.", "hypothesis": f"The {word} is awake.", "label": 0} for word in "abcdef"
     ]
-    assert {said.text if said else "" for said in judge.read(rows)} <= set(nli.labels)
+    assert {said.text if said else "" for said in judge.read(rows)} <= set(NLI.labels)
     assert judge.facts()["tokens"]["output"] > 0
 
 
-def test_make_runs_on_the_engine_and_keeps_exactly_n(engine: Engine, tmp_path: Path) -> None:
-    model = GENERATOR if engine.name == "vllm" else _model_folder(tmp_path)
+def test_make_runs_on_the_engine_and_keeps_exactly_n(engine: Engine, tiny_model: str, tmp_path: Path) -> None:
+    model = GENERATOR if engine.name == "vllm" else tiny_model
     manifest = make(
         "mnli", n=12, model=model, engine=engine.name, out=tmp_path / "out", decoding="plain", started_engine=engine
     )
@@ -143,10 +142,3 @@ def test_make_runs_on_the_engine_and_keeps_exactly_n(engine: Engine, tmp_path: P
 def test_an_unknown_engine_gets_the_nearest_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="unknown engine 'vlm'; did you mean 'vllm'"):
         open_engine("vlm", ResolvedModel(tmp_path, "x", "1", "mit"), seed=0)
-
-
-def _model_folder(parent: Path) -> str:
-    folder = parent / "model"
-    folder.mkdir()
-    (folder / "config.json").write_text("{}")
-    return str(folder)

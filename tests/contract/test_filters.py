@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from synthgen.filters import ORDER
 from synthgen.filters.base import Kind, SetFilter, Subject
-from synthgen.formats.pair import PairFormat
+from tests.synthgen.conftest import NLI
 
-NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
 SUBJECT = Subject(NLI, prompt="Sentence A: The match was called off because of the heavy rain on Friday.")
 TEXTS = (
     "The two brothers ran the old mill together for forty years.",

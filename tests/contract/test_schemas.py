@@ -11,10 +11,9 @@ from jsonschema import Draft202012Validator
 
 import synthgen
 from synthgen.dataset import MANIFEST_NAME, Manifest, read_rejected
-from synthgen.engines.scripted import ScriptedEngine
-from synthgen.generate import make
 from synthgen.packs import PACKS
 from synthgen.schemas import faults, load_schema, schema_names
+from tests.synthgen.conftest import make_scripted
 from tests.synthgen.scripts import mostly
 
 EVALUATOR_ONLY = {"results", "comparison", "targets", "score"}
@@ -29,13 +28,9 @@ def test_the_manifest_schema_has_exactly_the_keys_of_a_manifest() -> None:
     assert set(load_schema("manifest")["properties"]) == {field.name for field in fields(Manifest)}
 
 
-def test_what_make_and_why_give_is_valid(tmp_path: Path) -> None:
-    model = tmp_path / "model"
-    model.mkdir()
-    (model / "config.json").write_text("{}")
+def test_what_make_and_why_give_is_valid(tiny_model: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    engine = ScriptedEngine(mostly(0.3, "No."))
-    make("mnli", n=20, model=str(model), engine="scripted", decoding="plain", out=out, started_engine=engine)
+    make_scripted(tiny_model, out, mostly(0.3, "No."), n=20)
     assert faults(json.loads((out / MANIFEST_NAME).read_text()), "manifest") == []
     rejected = next(read_rejected(out))
     assert faults(synthgen.why(out, rejected.id), "why") == []

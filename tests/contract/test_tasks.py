@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -11,13 +12,12 @@ import pytest
 
 from synthgen.dataset import Manifest, dataset_format, read_rows, scale_counts
 from synthgen.engines import Request
-from synthgen.engines.scripted import ScriptedEngine
 from synthgen.formats.choice import ChoiceFormat
-from synthgen.generate import make
 from synthgen.real.sources import SOURCES
 from synthgen.runs import open_script
 from synthgen.slots import Script, Slot
 from synthgen.task import load_task, task_names
+from tests.synthgen.conftest import make_scripted
 
 NINE = ["anli_plus", "mnli", "qqp", "squad_v2", "squad_v1", "hellaswag", "ccg", "cosmosqa", "commonsenseqa"]
 WRITTEN = [name for name in NINE if name != "ccg"]
@@ -59,21 +59,9 @@ def request_fields(task: str, request: Request) -> dict[str, str]:
     return limits[-1 if last in ("Question B:", "Question:") else 0].fields
 
 
-def generate(task: str, tmp_path: Path, *, n: int = 18, decoding: str = "plain", **options) -> Manifest:
-    model = tmp_path / "model"
-    model.mkdir(exist_ok=True)
-    (model / "config.json").write_text("{}")
-    engine = ScriptedEngine(lambda request: answer(task, request))
-    return make(
-        task,
-        n=n,
-        model=str(model),
-        engine="scripted",
-        out=tmp_path / f"{task}-{decoding}",
-        decoding=decoding,
-        started_engine=engine,
-        **options,
-    )
+def generate(task: str, model: str, tmp_path: Path, *, decoding: str = "plain") -> Manifest:
+    out = tmp_path / f"{task}-{decoding}"
+    return make_scripted(model, out, partial(answer, task), task=task, n=18, decoding=decoding)
 
 
 def test_the_nine_tasks_are_there() -> None:
@@ -91,8 +79,10 @@ def test_a_prompt_file_agrees_with_the_real_set(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "decoding"), [*((name, "plain") for name in WRITTEN), ("qqp", "json"), ("squad_v2", "json")]
 )
-def test_a_scripted_engine_makes_exactly_n_balanced_rows(name: str, decoding: str, tmp_path: Path) -> None:
-    manifest = generate(name, tmp_path, decoding=decoding)
+def test_a_scripted_engine_makes_exactly_n_balanced_rows(
+    name: str, decoding: str, tiny_model: str, tmp_path: Path
+) -> None:
+    manifest = generate(name, tiny_model, tmp_path, decoding=decoding)
     rows, format_ = list(read_rows(tmp_path / f"{name}-{decoding}")), dataset_format(manifest)
     assert len(rows) == len({row["id"] for row in rows}) == 18
     assert Counter(format_.cell(row) for row in rows) == +Counter(scale_counts(load_task(name).label_counts, 18))

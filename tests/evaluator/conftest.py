@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from synthgen.dataset import Manifest, finish, row_features, write_rows
-from synthgen.formats import format_from_manifest
+from tests.synthgen.conftest import NLI, dataset_folder
 
-LABELS = ("entailment", "neutral", "contradiction")
+LABELS = NLI.labels
 WORDS = ("the", "a", "cat", "dog", "sat", "ran", "on", "in", "under", "mat", "house", "tree", "red", "blue", "big")
 
 
@@ -55,21 +54,12 @@ def write_tiny_model(folder: Path) -> Path:
 
 def write_pairs(folder: Path, rows: int, *, first: int = 0, origin: str = "real") -> Path:
     """Write a finished NLI dataset folder of sentences of our own."""
-    format_ = format_from_manifest("pair", ("premise", "hypothesis", "label"), LABELS)
     records = [
         {"premise": sentence(i), "hypothesis": sentence(i + 3), "label": i % 3, "id": f"r{i}", "language": "en"}
         for i in range(first, first + rows)
     ]
-    folder.mkdir(parents=True)
-    files = write_rows(folder, records, row_features(format_))
     counts = {label: sum(row["label"] == i for row in records) for i, label in enumerate(LABELS)}
-    manifest = Manifest(
-        task="mnli", format="pair", columns=("premise", "hypothesis", "label"), labels=LABELS, origin=origin,
-        language="en", licence="CC0-1.0", n=rows, asked=rows, kept=rows, failed=0, rejected={}, label_counts=counts,
-        seed=0, files=files,
-    )  # fmt: skip
-    finish(folder, manifest)
-    return folder
+    return dataset_folder(folder, records, origin=origin, licence="CC0-1.0", label_counts=counts)
 
 
 @pytest.fixture

@@ -21,18 +21,15 @@ from synthgen.figures import bars, figures
 from synthgen.front_matter import read_front_matter
 from synthgen.real import import_task
 from synthgen.verify import verify
-from tests.synthgen.test_make import run as make_scripted
+from tests.synthgen.conftest import make_scripted
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished generated set of sixty rows."""
-    folder = tmp_path_factory.mktemp("cards")
-    model = folder / "model"
-    model.mkdir()
-    (model / "config.json").write_text("{}")
-    make_scripted(str(model), folder / "set", n=60)
-    return folder / "set"
+    folder = tmp_path_factory.mktemp("cards") / "set"
+    make_scripted(tiny_model, folder, n=60)
+    return folder
 
 
 @pytest.fixture

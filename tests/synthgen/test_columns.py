@@ -19,9 +19,8 @@ from synthgen.filters.plan import read_plan
 from synthgen.filters.screen import judged, objections
 from synthgen.filters.sketch import array_row_keys, row_keys
 from synthgen.filters.wellformed import WellFormed
-from synthgen.formats.pair import PairFormat
+from tests.synthgen.conftest import NLI
 
-NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
 TRICKY = (
     "It  rains.",
     " it RAINS. ",

@@ -17,10 +17,8 @@ from synthgen.filters import contamination
 from synthgen.filters.contamination import Contamination, ContaminationSettings
 from synthgen.filters.held_out import read_held_out
 from synthgen.filters.plan import read_plan
-from synthgen.formats.pair import PairFormat
-from tests.synthgen.test_filtering import folder_of, rows_of
+from tests.synthgen.conftest import NLI, parquet_folder, random_rows
 
-NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
 PREMISE = "The ferry to the northern islands had been cancelled again because of the storm that nobody had expected."
 HYPOTHESIS = "The ferry did not run that day."
 
@@ -82,8 +80,8 @@ def test_a_repeated_item_is_found_and_a_stock_sentence_is_not(
 
 
 def test_the_report_names_sets_and_revisions_and_holds_no_test_text(root: Path, tmp_path: Path) -> None:
-    rows = [*rows_of(20), {"premise": PREMISE, "hypothesis": "It was calm.", "label": 2}]
-    manifest = run_filters(folder_of(tmp_path / "in", rows), out=tmp_path / "out", origin="real", against=[root])
+    rows = [*random_rows(20), {"premise": PREMISE, "hypothesis": "It was calm.", "label": 2}]
+    manifest = run_filters(parquet_folder(tmp_path / "in", rows), out=tmp_path / "out", origin="real", against=[root])
     assert manifest.rejected == {"contamination": 1}
     assert "contamination.json" in manifest.files
     assert manifest.checks["contamination"]["sets_hit"] == {"xnli/test-en.tsv": 1}

@@ -23,10 +23,9 @@ from synthgen.filters.sketch import row_keys
 from synthgen.filters.wording import words
 from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
-from synthgen.formats.pair import PairFormat
 from synthgen.formats.tags import TagsFormat
+from tests.synthgen.conftest import NLI
 
-NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
 PREMISE = "Two children in red coats are playing with a dog near the frozen lake"
 HYPOTHESIS = "The children are outside on a very cold day"
 

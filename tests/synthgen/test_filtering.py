@@ -22,30 +22,13 @@ from synthgen.filtering import filter as run_filters
 from synthgen.filters.plan import read_plan
 from synthgen.schemas import faults
 from synthgen.verify import verify
-
-WORDS = "the old man slowly walked his brown dog across a quiet street before noon while rain fell".split()  # noqa: SIM905
-
-
-def sentence(draw: random.Random, words: int = 12) -> str:
-    return " ".join(f"{draw.choice(WORDS)}{draw.randrange(50)}" for _ in range(words)) + "."
-
-
-def rows_of(count: int, seed: int = 0) -> list[dict[str, object]]:
-    draw = random.Random(seed)
-    return [{"premise": sentence(draw), "hypothesis": sentence(draw, 8), "label": i % 3} for i in range(count)]
-
-
-def folder_of(path: Path, rows: list[dict[str, object]]) -> Path:
-    """Somebody's folder: one parquet file, no manifest."""
-    path.mkdir(parents=True)
-    pq.write_table(pa.Table.from_pylist(rows), path / "part.parquet")
-    return path
+from tests.synthgen.conftest import parquet_folder, random_rows
 
 
 def test_a_foreign_folder_becomes_a_verified_set_and_every_row_is_accounted_for(tmp_path: Path) -> None:
-    rows = rows_of(60)
+    rows = random_rows(60)
     rows += [dict(rows[0]), {**rows[1], "premise": str(rows[1]["premise"]).upper()}, {**rows[2], "premise": None}]
-    manifest = run_filters(folder_of(tmp_path / "in", rows), out=tmp_path / "out", origin="real")
+    manifest = run_filters(parquet_folder(tmp_path / "in", rows), out=tmp_path / "out", origin="real")
     assert manifest.asked == 63 == manifest.kept + sum(manifest.rejected.values())
     assert manifest.rejected == {"exact duplicate": 2, "format": 1}
     kept, rejected = list(read_rows(tmp_path / "out")), list(read_rejected(tmp_path / "out"))
@@ -56,7 +39,7 @@ def test_a_foreign_folder_becomes_a_verified_set_and_every_row_is_accounted_for(
 
 
 def test_the_same_call_again_returns_the_finished_folder_and_another_is_refused(tmp_path: Path) -> None:
-    source = folder_of(tmp_path / "in", rows_of(20))
+    source = parquet_folder(tmp_path / "in", random_rows(20))
     first = run_filters(source, out=tmp_path / "out", origin="real")
     assert run_filters(source, out=tmp_path / "out", origin="real") == read_manifest(tmp_path / "out") == first
     (tmp_path / "f.toml").write_text("[exact]")
@@ -66,9 +49,9 @@ def test_the_same_call_again_returns_the_finished_folder_and_another_is_refused(
 
 def test_the_result_does_not_depend_on_the_number_of_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sifting, "_WORTH_PROCESSES", 1)
-    rows = rows_of(60)
+    rows = random_rows(60)
     rows += [{**row, "premise": f"{row['premise']} indeed"} for row in rows[::2]] + rows[:10]
-    source = folder_of(tmp_path / "in", rows)
+    source = parquet_folder(tmp_path / "in", rows)
     (tmp_path / "f.toml").write_text("[shape]\n[language]\n[exact]\n[near]\n")
     made = [
         run_filters(
@@ -86,7 +69,7 @@ def test_the_result_does_not_depend_on_the_number_of_processes(tmp_path: Path, m
 
 
 def test_our_own_folder_keeps_its_history(tmp_path: Path) -> None:
-    run_filters(folder_of(tmp_path / "in", rows_of(20)), out=tmp_path / "a", origin="synthetic")
+    run_filters(parquet_folder(tmp_path / "in", random_rows(20)), out=tmp_path / "a", origin="synthetic")
     second = run_filters(tmp_path / "a", out=tmp_path / "b")
     assert second.kept == 20
     assert second.origin == "synthetic"
@@ -94,15 +77,15 @@ def test_our_own_folder_keeps_its_history(tmp_path: Path) -> None:
 
 
 def test_label_names_are_read_as_indices(tmp_path: Path) -> None:
-    rows = [{**row, "label": ("entailment", "neutral", "contradiction")[i % 3]} for i, row in enumerate(rows_of(9))]
-    manifest = run_filters(folder_of(tmp_path / "in", rows), out=tmp_path / "out", origin="real")
+    rows = [{**row, "label": ("entailment", "neutral", "contradiction")[i % 3]} for i, row in enumerate(random_rows(9))]
+    manifest = run_filters(parquet_folder(tmp_path / "in", rows), out=tmp_path / "out", origin="real")
     assert Counter(row["label"] for row in read_rows(tmp_path / "out")) == {0: 3, 1: 3, 2: 3}
     assert manifest.label_counts == {"entailment": 3, "neutral": 3, "contradiction": 3}
 
 
 def test_rows_without_an_id_or_a_language_are_given_theirs(tmp_path: Path) -> None:
-    rows = [{**row, "id": None if i % 3 else f"own-{i}", "language": None} for i, row in enumerate(rows_of(9))]
-    manifest = run_filters(folder_of(tmp_path / "in", rows), out=tmp_path / "out", origin="real")
+    rows = [{**row, "id": None if i % 3 else f"own-{i}", "language": None} for i, row in enumerate(random_rows(9))]
+    manifest = run_filters(parquet_folder(tmp_path / "in", rows), out=tmp_path / "out", origin="real")
     assert manifest.kept == 9
     kept = list(read_rows(tmp_path / "out"))
     assert [row["id"] for row in kept][:4] == ["own-0", "in-000000001", "in-000000002", "own-3"]
@@ -110,11 +93,11 @@ def test_rows_without_an_id_or_a_language_are_given_theirs(tmp_path: Path) -> No
 
 
 def test_edits_are_counted_apart_from_filters(tmp_path: Path) -> None:
-    rows = rows_of(10)
+    rows = random_rows(10)
     rows[3]["premise"] = str(rows[3]["premise"]).replace(" ", "\x07  ")
     (tmp_path / "f.toml").write_text('edits = ["clean"]\n[exact]\n')
     manifest = run_filters(
-        folder_of(tmp_path / "in", rows), out=tmp_path / "out", origin="real", filters=tmp_path / "f.toml"
+        parquet_folder(tmp_path / "in", rows), out=tmp_path / "out", origin="real", filters=tmp_path / "f.toml"
     )
     assert manifest.rejected == {}
     assert manifest.checks["edits"] == {"clean": 1}
@@ -154,25 +137,25 @@ def test_bad_folders_are_one_clear_line_and_leave_nothing_behind(tmp_path: Path)
         assert not (tmp_path / "out").exists()
         assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
-    rows = rows_of(5)
+    rows = random_rows(5)
     refused("nowhere", "no dataset folder at")
     (tmp_path / "void").mkdir()
     refused("void", "no synthgen.json and no parquet files")
-    folder_of(tmp_path / "columns", [{"text": "a", "score": 1}])
+    parquet_folder(tmp_path / "columns", [{"text": "a", "score": 1}])
     refused("columns", "has the columns text, score, which fit no task")
-    folder_of(tmp_path / "types", [{**row, "label": 0.5} for row in rows])
+    parquet_folder(tmp_path / "types", [{**row, "label": 0.5} for row in rows])
     refused("types", "column 'label' is double, expected int64")
-    folder_of(tmp_path / "plain", rows)
+    parquet_folder(tmp_path / "plain", rows)
     refused("plain", "say where its rows come from: give --origin", None)
     refused("plain", "unknown origin 'reel'; did you mean 'real'", "reel")
-    folder_of(tmp_path / "empty", rows)
+    parquet_folder(tmp_path / "empty", rows)
     pq.write_table(pq.read_table(tmp_path / "empty" / "part.parquet").slice(0, 0), tmp_path / "empty" / "part.parquet")
     refused("empty", "has no rows")
-    folder_of(tmp_path / "hopeless", [{**row, "premise": None} for row in rows])
+    parquet_folder(tmp_path / "hopeless", [{**row, "premise": None} for row in rows])
     refused("hopeless", r"no row of .* would be kept: format \(5\)|column 'premise' is null")
-    folder_of(tmp_path / "twice", [{**row, "id": f"row-{i % 3}"} for i, row in enumerate(rows)])
+    parquet_folder(tmp_path / "twice", [{**row, "id": f"row-{i % 3}"} for i, row in enumerate(rows)])
     refused("twice", "rows 0 and 3 of twice have the same id 'row-0'; ids tell rows apart: make them unique, or leave")
-    broken = folder_of(tmp_path / "corrupt", rows_of(500)) / "part.parquet"
+    broken = parquet_folder(tmp_path / "corrupt", random_rows(500)) / "part.parquet"
     data = bytearray(broken.read_bytes())
     data[40:400] = bytes(360)
     broken.write_bytes(data)
@@ -184,7 +167,8 @@ def test_bad_folders_are_one_clear_line_and_leave_nothing_behind(tmp_path: Path)
 def test_label_indices_mean_what_the_file_says_they_do(tmp_path: Path) -> None:
     def labels_of(name: str, order: list[str], column: list[Any]) -> list[int]:
         info = {"info": {"features": {"label": {"names": order, "_type": "ClassLabel"}}}}
-        table = pa.Table.from_pylist([{**row, "label": label} for row, label in zip(rows_of(6), column, strict=True)])
+        rows = [{**row, "label": label} for row, label in zip(random_rows(6), column, strict=True)]
+        table = pa.Table.from_pylist(rows)
         folder = tmp_path / name
         folder.mkdir()
         pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(info)}), folder / "part.parquet")
@@ -200,7 +184,7 @@ def test_label_indices_mean_what_the_file_says_they_do(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())])
 def test_label_names_may_be_stored_in_any_way(tmp_path: Path, kind: pa.DataType) -> None:
-    table = pa.Table.from_pylist(rows_of(3))
+    table = pa.Table.from_pylist(random_rows(3))
     names = pa.array(["entailment", "neutral", "contradiction"]).cast(kind)
     (tmp_path / "in").mkdir()
     pq.write_table(table.set_column(2, "label", names), tmp_path / "in" / "part.parquet")
@@ -209,14 +193,16 @@ def test_label_names_may_be_stored_in_any_way(tmp_path: Path, kind: pa.DataType)
 
 
 def test_numbers_of_labels_may_be_texts(tmp_path: Path) -> None:
-    rows = [{**row, "label": label} for row, label in zip(rows_of(5), ["0", "2", "neutral", "3", "yes"], strict=True)]
-    manifest = run_filters(folder_of(tmp_path / "in", rows), out=tmp_path / "out", origin="real")
+    rows = [
+        {**row, "label": label} for row, label in zip(random_rows(5), ["0", "2", "neutral", "3", "yes"], strict=True)
+    ]
+    manifest = run_filters(parquet_folder(tmp_path / "in", rows), out=tmp_path / "out", origin="real")
     assert [row["label"] for row in read_rows(tmp_path / "out")] == [0, 2, 1]
     assert manifest.rejected == {"format": 2}
 
 
 def test_texts_that_are_no_utf8_and_columns_of_one_name_are_one_line(tmp_path: Path) -> None:
-    rows = pa.Table.from_pylist(rows_of(3))
+    rows = pa.Table.from_pylist(random_rows(3))
     broken = pa.StringArray.from_buffers(3, pa.array([0, 1, 2, 3], pa.int32()).buffers()[1], pa.py_buffer(b"a\xffc"))
     for name, table, message in (
         ("bytes", rows.set_column(0, "premise", broken), "part.parquet from row 0 on: .*UTF8"),
@@ -246,27 +232,27 @@ def test_a_row_with_a_null_anywhere_is_rejected_by_its_path(tmp_path: Path, path
         "choices": {"label": LETTERS, "text": ["tea", "ice", "sea", "sky", "air"]},
     }
     good = row | {"id": "b"} | {name: value for name, value in whole.items() if name in row}
-    run_filters(folder_of(tmp_path / "in", [row | {"id": "a"}, good]), out=tmp_path / "out", origin="real")
+    run_filters(parquet_folder(tmp_path / "in", [row | {"id": "a"}, good]), out=tmp_path / "out", origin="real")
     assert [(item.id, item.evidence) for item in read_rejected(tmp_path / "out")] == [("a", f"no {path}")]
 
 
 def test_a_finished_folder_is_not_taken_for_one_that_was_compared_with_other_files(tmp_path: Path) -> None:
-    source = folder_of(tmp_path / "in", rows_of(20))
+    source = parquet_folder(tmp_path / "in", random_rows(20))
     for place, number in (("a", 0), ("b", 1)):
         held_out = tmp_path / place / "test" / "dev.jsonl"
         held_out.parent.mkdir(parents=True)
-        held_out.write_text(json.dumps(rows_of(20)[number]))
+        held_out.write_text(json.dumps(random_rows(20)[number]))
     first = run_filters(source, out=tmp_path / "out", origin="real", against=[tmp_path / "a" / "test"])
     assert first.rejected == {"contamination": 1}
     with pytest.raises(UserError, match="holds another set"):
         run_filters(source, out=tmp_path / "out", origin="real", against=[tmp_path / "b" / "test"])
-    (tmp_path / "a" / "test" / "dev.jsonl").write_text(json.dumps(rows_of(20)[2]))
+    (tmp_path / "a" / "test" / "dev.jsonl").write_text(json.dumps(random_rows(20)[2]))
     with pytest.raises(UserError, match="holds another set"):
         run_filters(source, out=tmp_path / "out", origin="real", against=[tmp_path / "a" / "test"])
 
 
 def test_a_finished_folder_that_lacks_a_file_is_not_taken_as_done(tmp_path: Path) -> None:
-    source = folder_of(tmp_path / "in", rows_of(20))
+    source = parquet_folder(tmp_path / "in", random_rows(20))
     made = run_filters(source, out=tmp_path / "out", origin="real")
     (tmp_path / "out" / next(iter(made.files))).unlink()
     with pytest.raises(UserError, match=r"out lacks data/train-.*: remove the folder"):
@@ -275,7 +261,7 @@ def test_a_finished_folder_that_lacks_a_file_is_not_taken_as_done(tmp_path: Path
 
 def test_what_an_earlier_filtering_found_is_not_said_of_the_rows_that_are_left(tmp_path: Path) -> None:
     (tmp_path / "f.toml").write_text('edits = ["clean"]\n[exact]\n[personal]')
-    source = folder_of(tmp_path / "in", rows_of(20))
+    source = parquet_folder(tmp_path / "in", random_rows(20))
     run_filters(source, out=tmp_path / "a", origin="real", filters=tmp_path / "f.toml")
     checks = run_filters(tmp_path / "a", out=tmp_path / "b").checks
     assert not {"edits", "personal_data"} & set(checks)
@@ -288,17 +274,17 @@ def test_what_an_earlier_filtering_found_is_not_said_of_the_rows_that_are_left(t
 
 
 def test_an_output_inside_a_folder_of_files_is_refused(tmp_path: Path) -> None:
-    source = folder_of(tmp_path / "in", rows_of(20))
+    source = parquet_folder(tmp_path / "in", random_rows(20))
     with pytest.raises(UserError, match=r"clean is inside .*in, whose files are all rows to filter"):
         run_filters(source, out=source / "clean", origin="real")
 
 
 def test_rebalancing_does_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
-    run_filters(folder_of(tmp_path / "in", rows_of(300, seed=1)), out=tmp_path / "real", origin="real")
+    run_filters(parquet_folder(tmp_path / "in", random_rows(300, seed=1)), out=tmp_path / "real", origin="real")
     (tmp_path / "f.toml").write_text("[rebalance]")
     source = give_away(tmp_path / "one", "indeed")
     rows = pq.read_table(source / "part.parquet").to_pylist()
-    folder_of(tmp_path / "other", random.Random(3).sample(rows, len(rows)))
+    parquet_folder(tmp_path / "other", random.Random(3).sample(rows, len(rows)))
     kept = []
     for name in ("one", "other"):
         options = {"filters": tmp_path / "f.toml", "like": tmp_path / "real"}
@@ -314,12 +300,12 @@ def test_drafts_of_killed_runs_are_removed_and_those_of_running_ones_stay(tmp_pa
     drafts = [tmp_path / f".out-{platform.node()[:50]}-{process}-x" for process in (dead.pid, os.getppid())]
     for draft in drafts:
         (draft / "data").mkdir(parents=True)
-    run_filters(folder_of(tmp_path / "in", rows_of(9)), out=tmp_path / "out", origin="real")
+    run_filters(parquet_folder(tmp_path / "in", random_rows(9)), out=tmp_path / "out", origin="real")
     assert [draft.exists() for draft in drafts] == [False, True]
 
 
 def test_outputs_that_cannot_be_are_refused_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = folder_of(tmp_path / "in", rows_of(9))
+    source = parquet_folder(tmp_path / "in", random_rows(9))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     for out, message in (
@@ -338,7 +324,7 @@ def test_a_shard_without_rows_is_written_for_no_rows_alone(tmp_path: Path, monke
     for module in (dataset, sifting):
         monkeypatch.setattr(module, "ROWS_PER_GROUP", 5)
     monkeypatch.setattr(dataset, "ROWS_PER_SHARD", 10)
-    made = run_filters(folder_of(tmp_path / "in", rows_of(20)), out=tmp_path / "out", origin="real")
+    made = run_filters(parquet_folder(tmp_path / "in", random_rows(20)), out=tmp_path / "out", origin="real")
     assert [name for name in made.files if name.startswith("data/")] == [
         "data/train-00000-of-00002.parquet",
         "data/train-00001-of-00002.parquet",
@@ -346,16 +332,16 @@ def test_a_shard_without_rows_is_written_for_no_rows_alone(tmp_path: Path, monke
 
 
 def give_away(path: Path, word: str) -> Path:
-    rows = rows_of(300)
+    rows = random_rows(300)
     for row in rows:
         row["hypothesis"] = f"{row['hypothesis']} {word if row['label'] == 2 else ''}".strip()
-    return folder_of(path, rows)
+    return parquet_folder(path, rows)
 
 
 def test_what_is_kept_is_compared_with_a_real_set_and_a_give_away_is_said_aloud(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_filters(folder_of(tmp_path / "in", rows_of(300, seed=1)), out=tmp_path / "real", origin="real")
+    run_filters(parquet_folder(tmp_path / "in", random_rows(300, seed=1)), out=tmp_path / "real", origin="real")
     alone = run_filters(give_away(tmp_path / "set", "indeed"), out=tmp_path / "a", origin="synthetic").checks
     assert alone["shape"].startswith("not done: no real set was given")
     assert alone["artefacts"]["verdict"] == "no real set to compare with"
@@ -373,7 +359,7 @@ def test_what_is_kept_is_compared_with_a_real_set_and_a_give_away_is_said_aloud(
 
 
 def test_rebalancing_drops_what_gives_labels_away_and_nothing_from_a_set_like_the_real_one(tmp_path: Path) -> None:
-    run_filters(folder_of(tmp_path / "in", rows_of(300, seed=1)), out=tmp_path / "real", origin="real")
+    run_filters(parquet_folder(tmp_path / "in", random_rows(300, seed=1)), out=tmp_path / "real", origin="real")
     (tmp_path / "f.toml").write_text("[rebalance]\nmargin = 6.0")
     options = {"filters": tmp_path / "f.toml", "like": tmp_path / "real"}
     made = run_filters(give_away(tmp_path / "set", "indeed"), out=tmp_path / "a", origin="synthetic", **options)
@@ -393,7 +379,7 @@ def test_rebalancing_drops_what_gives_labels_away_and_nothing_from_a_set_like_th
 
 @pytest.mark.parametrize("margin", ["-0.1", "100.0"])
 def test_a_margin_that_no_set_could_be_rebalanced_to_is_refused(tmp_path: Path, margin: str) -> None:
-    run_filters(folder_of(tmp_path / "in", rows_of(30)), out=tmp_path / "real", origin="real")
+    run_filters(parquet_folder(tmp_path / "in", random_rows(30)), out=tmp_path / "real", origin="real")
     (tmp_path / "f.toml").write_text(f"[rebalance]\nmargin = {margin}")
     with pytest.raises(UserError, match=f"margin = {margin}.* is not at least 0 and below 100"):
         run_filters(

@@ -9,14 +9,13 @@ import pytest
 from synthgen.context_length import check_context_length
 from synthgen.dataset import read_rows
 from synthgen.engines import Request
-from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import UserError
-from synthgen.generate import make
 from synthgen.grounding import read_grounding
 from synthgen.real import import_task
 from synthgen.runs import open_script
 from synthgen.task import load_task
 from synthgen.teacher import Teacher
+from tests.synthgen.conftest import make_scripted, model_folder
 from tests.synthgen.scripts import sentence
 
 
@@ -26,13 +25,6 @@ def real(tmp_path: Path) -> Path:
     return tmp_path / "real"
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> str:
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "config.json").write_text("{}")
-    return str(tmp_path / "model")
-
-
 def run(model: str, out: Path, **options):
     seen: list[Request] = []
 
@@ -40,14 +32,13 @@ def run(model: str, out: Path, **options):
         seen.append(request)
         return sentence(request)
 
-    engine = ScriptedEngine(answer)
-    return seen, make(
-        "mnli", n=9, model=model, engine="scripted", out=out, decoding="plain", started_engine=engine, **options
-    )
+    return seen, make_scripted(model, out, answer, n=9, **options)
 
 
-def test_the_rows_shown_are_fixed_for_a_label_and_named_in_the_manifest(real: Path, model: str, tmp_path: Path) -> None:
-    seen, manifest = run(model, tmp_path / "out", shots=real)
+def test_the_rows_shown_are_fixed_for_a_label_and_named_in_the_manifest(
+    real: Path, tiny_model: str, tmp_path: Path
+) -> None:
+    seen, manifest = run(tiny_model, tmp_path / "out", shots=real)
     (parent,) = manifest.parents
     rows = {row["id"]: row for row in read_rows(real)}
     assert (parent["role"], len(parent["rows"]), parent["licence"]) == ("shots", 12, "CC0-1.0")
@@ -59,21 +50,23 @@ def test_the_rows_shown_are_fixed_for_a_label_and_named_in_the_manifest(real: Pa
     assert manifest.licence == "unknown" or "unknown" in manifest.licence
 
 
-def test_premises_from_a_set_are_used_as_they_are_and_not_asked_for(real: Path, model: str, tmp_path: Path) -> None:
-    seen, manifest = run(model, tmp_path / "out", passages=real)
+def test_premises_from_a_set_are_used_as_they_are_and_not_asked_for(
+    real: Path, tiny_model: str, tmp_path: Path
+) -> None:
+    seen, manifest = run(tiny_model, tmp_path / "out", passages=real)
     premises = {row["premise"] for row in read_rows(real)}
     assert {row["premise"] for row in read_rows(tmp_path / "out")} <= premises
     assert all("Sentence B is" in request.prompt for request in seen)
     assert manifest.parents[0]["passages"] == len(premises)
 
 
-def test_premises_may_come_one_a_line_and_are_part_of_the_settings(model: str, tmp_path: Path) -> None:
+def test_premises_may_come_one_a_line_and_are_part_of_the_settings(tiny_model: str, tmp_path: Path) -> None:
     (tmp_path / "lines.txt").write_text("It rained all day in the north.\n\nThe shop is shut on Mondays.\n")
-    run(model, tmp_path / "out", passages=tmp_path / "lines.txt")
+    run(tiny_model, tmp_path / "out", passages=tmp_path / "lines.txt")
     assert len({row["premise"] for row in read_rows(tmp_path / "out")}) == 2
     (tmp_path / "lines.txt").write_text("Another line of text.\n")
     with pytest.raises(UserError, match="holds another run"):
-        run(model, tmp_path / "out", passages=tmp_path / "lines.txt")
+        run(tiny_model, tmp_path / "out", passages=tmp_path / "lines.txt")
 
 
 def test_what_cannot_serve_is_refused_with_the_reason(real: Path, tmp_path: Path) -> None:
@@ -97,9 +90,9 @@ def test_a_model_that_reads_too_little_is_refused_before_the_first_request(tmp_p
     vocabulary.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
     vocabulary.save(str(tmp_path / "tokenizer.json"))
     script = open_script("squad_v1", seed=0, structured=False)
-    (tmp_path / "config.json").write_text('{"max_position_embeddings": 4096}')
+    model_folder(tmp_path, '{"max_position_embeddings": 4096}')
     check_context_length(script, tmp_path)
-    (tmp_path / "config.json").write_text('{"max_position_embeddings": 128}')
+    model_folder(tmp_path, '{"max_position_embeddings": 128}')
     with pytest.raises(UserError, match=r"step 'context' and its reply can take \d+ tokens, the model reads 128"):
         check_context_length(script, tmp_path)
 
@@ -109,6 +102,6 @@ def test_a_folder_that_is_no_tagger_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
     with pytest.raises(UserError, match="is not a checkpoint folder"):
         Teacher(tmp_path)
-    (tmp_path / "config.json").write_text('{"model_type": "xlm-roberta", "architectures": ["XLMRobertaModel"]}')
+    model_folder(tmp_path, '{"model_type": "xlm-roberta", "architectures": ["XLMRobertaModel"]}')
     with pytest.raises(UserError, match="is no token classifier but XLMRobertaModel"):
         Teacher(tmp_path)

@@ -17,17 +17,19 @@ from synthgen.errors import UserError
 from synthgen.filters.comparison import compared_texts, texts_apart
 from synthgen.filters.evaluation_files import read_items
 from synthgen.filters.held_out import read_held_out
-from synthgen.formats import format_from_manifest
+from synthgen.formats.base import Format
+from synthgen.formats.choice import ChoiceFormat
+from synthgen.formats.span import SpanFormat
+from synthgen.formats.tags import TagsFormat
 from synthgen.languages import TWO_LETTERS
-from tests.synthgen.test_translation import NLI, write_set
+from tests.synthgen.conftest import NLI, dataset_folder
 
 SENTENCE, QUESTION = "The ferry sailed at noon.", "When did the ferry sail?"
-PAIR = ("pair", ("premise", "hypothesis", "label"), NLI)
-COSMOS = ("choice", ("context", "question", "answer0", "answer1", "label"), ("0", "1"))
-SWAG = ("choice", ("ctx_a", "ctx_b", "ctx", "endings", "label"), ("0", "1"))
-LETTERS = ("choice", ("question", "choices", "answerKey"), ("A", "B"))
-SPAN = ("span", ("id", "title", "context", "question", "answers"), ("answerable",))
-TAGS = ("tags", ("tokens", "tags"), ("NOUN", "VERB"))
+COSMOS = ChoiceFormat(("context", "question", "answer0", "answer1", "label"), ("0", "1"))
+SWAG = ChoiceFormat(("ctx_a", "ctx_b", "ctx", "endings", "label"), ("0", "1"))
+LETTERS = ChoiceFormat(("question", "choices", "answerKey"), ("A", "B"))
+SPAN = SpanFormat(("answerable",))
+TAGS = TagsFormat(("tokens", "tags"), ("NOUN", "VERB"))
 ANSWER = {"text": ["noon"], "answer_start": [20]}
 CHOICES = {"label": ["A", "B"], "text": ["at noon", None]}
 
@@ -174,9 +176,9 @@ def test_items_are_read_from_parquet_files_but_those_to_train_on(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("shape", "row", "apart"),
+    ("format_", "row", "apart"),
     [
-        (PAIR, {"premise": SENTENCE, "hypothesis": None, "label": None}, (SENTENCE,)),
+        (NLI, {"premise": SENTENCE, "hypothesis": None, "label": None}, (SENTENCE,)),
         (COSMOS, {"context": SENTENCE, "question": None, "answer0": "at noon", "answer1": None}, (SENTENCE, "at noon")),
         (SWAG, {"ctx_a": SENTENCE, "ctx_b": "It", "ctx": None, "endings": None, "label": "0"}, (SENTENCE, "It")),
         (LETTERS, {"question": QUESTION, "choices": CHOICES, "answerKey": "A"}, (QUESTION, "at noon")),
@@ -187,31 +189,30 @@ def test_items_are_read_from_parquet_files_but_those_to_train_on(tmp_path: Path)
     ],
 )
 def test_a_held_out_dataset_may_lack_texts(
-    tmp_path: Path, shape: tuple[str, tuple[str, ...], tuple[str, ...]], row: dict[str, object], apart: tuple[str, ...]
+    tmp_path: Path, format_: Format, row: dict[str, object], apart: tuple[str, ...]
 ) -> None:
     empty = dict.fromkeys(row)
-    folder = write_set(tmp_path / "dev", *shape, [{"id": "a", **row}, {"id": "b", **empty}])
+    folder = dataset_folder(tmp_path / "dev", [{"id": "a", **row}, {"id": "b", **empty}], format_)
     (found,) = read_held_out(folder)
     assert found.apart == (apart,)
     assert len(found.items) == 1
     with pytest.raises(UserError, match=r"empty has no evaluation items: no texts of test"):
-        read_held_out(write_set(tmp_path / "empty", *shape, [{"id": "b", **empty}]))
+        read_held_out(dataset_folder(tmp_path / "empty", [{"id": "b", **empty}], format_))
 
 
 @pytest.mark.parametrize(
-    ("shape", "row"),
+    ("format_", "row"),
     [
-        (PAIR, {"premise": SENTENCE, "hypothesis": QUESTION, "label": 0}),
+        (NLI, {"premise": SENTENCE, "hypothesis": QUESTION, "label": 0}),
         (COSMOS, {"context": SENTENCE, "question": QUESTION, "answer0": "at noon", "answer1": "late", "label": 0}),
         (SPAN, {"id": "a", "title": "", "context": SENTENCE, "question": QUESTION, "answers": ANSWER}),
         (TAGS, {"tokens": ["Ferries", "sail"], "tags": [0, 1]}),
     ],
 )
 def test_the_items_of_a_held_out_dataset_have_the_texts_that_its_rows_are_compared_by(
-    tmp_path: Path, shape: tuple[str, tuple[str, ...], tuple[str, ...]], row: dict[str, object]
+    tmp_path: Path, format_: Format, row: dict[str, object]
 ) -> None:
-    format_ = format_from_manifest(*shape)
-    (found,) = read_held_out(write_set(tmp_path / "dev", *shape, [{"id": "a", **row}]))
+    (found,) = read_held_out(dataset_folder(tmp_path / "dev", [{"id": "a", **row}], format_))
     assert (found.items, found.apart) == ((compared_texts(format_, row),), (texts_apart(format_, row),))
 
 
@@ -247,7 +248,7 @@ def test_folders_of_training_data_are_left_out_below_the_root_alone(tmp_path: Pa
     for name in ("train", "Training", "train_set", "nli/train-data", "nli/trains", "constraints", "test"):
         (root / name).mkdir(parents=True)
         (root / name / "part-0.tsv").write_text(SENTENCE)
-    write_set(root / "nli" / "training", *PAIR, [{"id": "a", "premise": SENTENCE, "hypothesis": QUESTION, "label": 0}])
+    dataset_folder(root / "nli" / "training", [{"id": "a", "premise": SENTENCE, "hypothesis": QUESTION, "label": 0}])
     names = ["constraints/part-0.tsv", "nli/trains/part-0.tsv", "test/part-0.tsv"]
     assert [each.name for each in read_held_out(root)] == names
     assert [each.name for each in read_held_out(root / "train")] == ["part-0.tsv"]
@@ -265,7 +266,7 @@ def test_links_are_followed_and_never_in_circles(tmp_path: Path) -> None:
 
 def test_a_dataset_folder_inside_a_data_root_is_read_as_one(tmp_path: Path) -> None:
     rows = [{"id": str(number), "premise": SENTENCE, "hypothesis": QUESTION, "label": 0} for number in range(3)]
-    write_set(tmp_path / "root" / "dev", *PAIR, rows)
+    dataset_folder(tmp_path / "root" / "dev", rows)
     (tmp_path / "root" / "dev" / "rejected").mkdir()
     pq.write_table(pa.table({"a": ["A row that was dropped."]}), tmp_path / "root" / "dev" / "rejected" / "r.parquet")
     (found,) = read_held_out(tmp_path / "root")

@@ -16,7 +16,6 @@ from synthgen.engines.vllm import VllmEngine
 from synthgen.errors import IncompleteError, UserError
 from synthgen.filtering import filter as run_filters
 from synthgen.formats.choice import ChoiceFormat
-from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import SpanFormat
 from synthgen.formats.tags import TagsFormat
 from synthgen.generate import make
@@ -25,9 +24,9 @@ from synthgen.packs import ResolvedModel
 from synthgen.real import import_task
 from synthgen.task import definitions
 from synthgen.verify import verify
+from tests.synthgen.conftest import NLI
 from tests.synthgen.scripts import sentence
 
-NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
 SQUAD = SpanFormat(("answerable", "unanswerable"))
 MODEL = ResolvedModel(Path(), "judge", "1", "mit")
 PAIR = {"premise": "A dog sleeps.", "hypothesis": "An animal rests.", "label": 0}
@@ -145,12 +144,8 @@ def test_filter_keeps_what_the_judge_agrees_with_and_asks_nothing_when_filtered_
 
 
 def test_the_model_that_writes_may_judge_and_is_not_asked_again_when_filters_change(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "config.json").write_text("{}")
-    ref = str(tmp_path / "model")
-
     def answer(request: Request) -> str:
         if request.sampling.schema is None:
             return sentence(request)
@@ -160,8 +155,8 @@ def test_the_model_that_writes_may_judge_and_is_not_asked_again_when_filters_cha
     batches: list[int] = []
     read = EngineJudge.read
     monkeypatch.setattr(EngineJudge, "read", lambda judge, rows: batches.append(len(rows)) or read(judge, rows))
-    options = {"n": 20, "model": ref, "decoding": "plain", "out": tmp_path / "out", "started_engine": engine}
-    made = make("mnli", engine="scripted", judge=ref, **options)
+    options = {"n": 20, "model": tiny_model, "decoding": "plain", "out": tmp_path / "out", "started_engine": engine}
+    made = make("mnli", engine="scripted", judge=tiny_model, **options)
     assert made.kept == 20
     found = made.checks["verification"]["judge"]
     assert made.rejected["disputed label"] == found["rows"] - round(found["rows"] * found["agreement"])
@@ -170,11 +165,11 @@ def test_the_model_that_writes_may_judge_and_is_not_asked_again_when_filters_cha
     asked = engine.requests
     assert max(batches) > 8  # rows wait for each other, so that the judge is not asked one by one
     (tmp_path / "f.toml").write_text("[judge]")
-    again = make("mnli", engine="scripted", judge=ref, filters=tmp_path / "f.toml", **options)
+    again = make("mnli", engine="scripted", judge=tiny_model, filters=tmp_path / "f.toml", **options)
     assert engine.requests == asked
     assert again.kept == 20
     with pytest.raises(UserError, match="give an endpoint"):
-        make("mnli", judge=ref, ray="auto", **options)
+        make("mnli", judge=tiny_model, ray="auto", **options)
 
 
 class Core:

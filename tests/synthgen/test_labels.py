@@ -24,8 +24,8 @@ from synthgen.noise import confusion, estimate, estimate_from_agreement
 from synthgen.readers import Said
 from synthgen.real import import_task
 from synthgen.verifiers import open_verifier
+from tests.synthgen.conftest import NLI
 
-NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
 PARAPHRASE = PairFormat(("question1", "question2"), ("not_duplicate", "duplicate"))
 
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgen import made
-from synthgen.dataset import Manifest, read_manifest, read_rejected, read_rows, scale_counts
+from synthgen.dataset import read_manifest, read_rejected, read_rows, scale_counts
 from synthgen.engines import Request
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import IncompleteError, UserError
@@ -27,27 +27,12 @@ from synthgen.ledger import Ledger
 from synthgen.slots import Script, Slot, parser_version
 from synthgen.story import why
 from synthgen.task import load_task
+from tests.synthgen.conftest import make_scripted
 from tests.synthgen.scripts import mostly, sentence
 
 
-@pytest.fixture
-def tiny_model(tmp_path: Path) -> str:
-    """A model folder that no engine loads: the scripted engine needs only its name."""
-    folder = tmp_path / "model"
-    folder.mkdir()
-    (folder / "config.json").write_text("{}")
-    return str(folder)
-
-
-def run(model: str, out: Path, answer=sentence, *, n: int = 50, **options) -> Manifest:
-    engine = ScriptedEngine(answer)
-    return make(
-        "mnli", n=n, model=model, engine="scripted", out=out, decoding="plain", started_engine=engine, **options
-    )
-
-
 def test_make_keeps_exactly_n_with_the_real_label_proportions(tiny_model: str, tmp_path: Path) -> None:
-    manifest = run(tiny_model, tmp_path / "out", n=200)
+    manifest = make_scripted(tiny_model, tmp_path / "out", n=200)
     rows = list(read_rows(tmp_path / "out"))
     assert len(rows) == manifest.n == manifest.kept == 200
     assert manifest.label_counts == {"entailment": 66, "neutral": 67, "contradiction": 67}
@@ -57,7 +42,7 @@ def test_make_keeps_exactly_n_with_the_real_label_proportions(tiny_model: str, t
 
 
 def test_duplicates_are_rejected_with_the_id_of_the_kept_row(tiny_model: str, tmp_path: Path) -> None:
-    manifest = run(tiny_model, tmp_path / "out", mostly(0.4, "A MAN sleeps on the bench."), n=40)
+    manifest = make_scripted(tiny_model, tmp_path / "out", mostly(0.4, "A MAN sleeps on the bench."), n=40)
     rejections = [item for item in read_rejected(tmp_path / "out") if item.reason == "exact duplicate"]
     kept = {row["id"] for row in read_rows(tmp_path / "out")}
     assert manifest.rejected["format"] + manifest.rejected.get("exact duplicate", 0) > 0
@@ -67,7 +52,7 @@ def test_duplicates_are_rejected_with_the_id_of_the_kept_row(tiny_model: str, tm
 
 
 def test_empty_replies_are_rejections_and_server_errors_are_retried(tiny_model: str, tmp_path: Path) -> None:
-    empty = run(tiny_model, tmp_path / "empty", mostly(0.3, "  \x00 "), n=30)
+    empty = make_scripted(tiny_model, tmp_path / "empty", mostly(0.3, "  \x00 "), n=30)
     assert empty.kept == 30
     assert 0 < empty.attempts["bad"] <= empty.rejected["empty text"] <= 3 * empty.attempts["bad"]
 
@@ -77,14 +62,14 @@ def test_empty_replies_are_rejections_and_server_errors_are_retried(tiny_model: 
         calls[request.tag] += 1
         return ConnectionError("503") if calls[request.tag] == 1 and request.nonce % 3 == 0 else sentence(request)
 
-    retried = run(tiny_model, tmp_path / "retried", fails_once, n=30)
+    retried = make_scripted(tiny_model, tmp_path / "retried", fails_once, n=30)
     assert retried.kept == 30
     assert retried.failed == 0
     assert retried.attempts["http"] > 0
 
 
 def test_a_premise_gets_one_hypothesis_of_each_label_and_is_asked_for_once(tiny_model: str, tmp_path: Path) -> None:
-    manifest = run(tiny_model, tmp_path / "out", n=60)
+    manifest = make_scripted(tiny_model, tmp_path / "out", n=60)
     labels_of: dict[str, list[int]] = {}
     for row in read_rows(tmp_path / "out"):
         labels_of.setdefault(row["premise"], []).append(row["label"])
@@ -103,7 +88,7 @@ def test_full_labels_are_no_longer_asked_for(tiny_model: str, tmp_path: Path) ->
         asked[label] += 1
         return "No." if label == "definitely false" and request.nonce % 4 else sentence(request)
 
-    assert run(tiny_model, tmp_path / "out", few_contradictions, n=600).kept == 600
+    assert make_scripted(tiny_model, tmp_path / "out", few_contradictions, n=600).kept == 600
     assert asked["definitely false"] > 2 * asked["possibly"] >= 400
 
 
@@ -112,8 +97,8 @@ def test_a_server_that_never_answers_leaves_failed_slots_and_a_resumable_folder(
 ) -> None:
     out = tmp_path / "out"
     with pytest.raises(IncompleteError, match=r"0 of .* commonest rejections: none.*larger --max-requests goes on"):
-        run(tiny_model, out, lambda request: TimeoutError("no answer"), n=9, max_requests=27)
-    assert run(tiny_model, out, n=9).kept == 9
+        make_scripted(tiny_model, out, lambda request: TimeoutError("no answer"), n=9, max_requests=27)
+    assert make_scripted(tiny_model, out, n=9).kept == 9
 
 
 def test_the_budget_error_names_the_short_label_and_the_commonest_reason(tiny_model: str, tmp_path: Path) -> None:
@@ -121,11 +106,11 @@ def test_the_budget_error_names_the_short_label_and_the_commonest_reason(tiny_mo
         return "No." if "definitely false" in request.prompt else sentence(request)
 
     with pytest.raises(IncompleteError, match=r"'contradiction' has 0 of 10 .* too short"):
-        run(tiny_model, tmp_path / "out", contradictions_fail, n=30, max_requests=200)
+        make_scripted(tiny_model, tmp_path / "out", contradictions_fail, n=30, max_requests=200)
 
 
 def test_the_same_call_on_a_finished_folder_asks_nothing(tiny_model: str, tmp_path: Path) -> None:
-    first = run(tiny_model, tmp_path / "out")
+    first = make_scripted(tiny_model, tmp_path / "out")
     engine = ScriptedEngine(sentence)
     second = make(
         "mnli", n=50, model=tiny_model, engine="scripted", out=tmp_path / "out", decoding="plain", started_engine=engine
@@ -135,21 +120,21 @@ def test_the_same_call_on_a_finished_folder_asks_nothing(tiny_model: str, tmp_pa
 
 
 def test_another_run_in_the_same_folder_is_refused_with_the_difference(tiny_model: str, tmp_path: Path) -> None:
-    run(tiny_model, tmp_path / "out", n=10)
+    make_scripted(tiny_model, tmp_path / "out", n=10)
     with pytest.raises(UserError, match="holds another run: n is 10 there, 12 here, seed is 0 there, 1 here"):
-        run(tiny_model, tmp_path / "out", n=12, seed=1)
+        make_scripted(tiny_model, tmp_path / "out", n=12, seed=1)
 
 
 @pytest.mark.parametrize(("n", "message"), [(0, "less than 1"), (-3, "less than 1"), ("many", "not a number")])
 def test_an_impossible_n_is_refused(tiny_model: str, tmp_path: Path, n: object, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        run(tiny_model, tmp_path / "out", n=n)  # type: ignore[arg-type]
+        make_scripted(tiny_model, tmp_path / "out", n=n)  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
 
 
 def test_n_beyond_the_request_budget_is_refused_before_anything_starts(tiny_model: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--max-requests 30 cannot make 50 rows"):
-        run(tiny_model, tmp_path / "out", max_requests=30)
+        make_scripted(tiny_model, tmp_path / "out", max_requests=30)
 
 
 def test_unknown_names_get_the_nearest_one(tmp_path: Path) -> None:
@@ -199,10 +184,10 @@ def test_a_run_killed_twice_resumes_with_nothing_lost_and_nothing_doubled(tiny_m
 
 
 def test_a_resumed_run_ends_with_the_rows_of_an_uninterrupted_one(tiny_model: str, tmp_path: Path) -> None:
-    whole = run(tiny_model, tmp_path / "whole", n=60)
+    whole = make_scripted(tiny_model, tmp_path / "whole", n=60)
     with pytest.raises(IncompleteError):
-        run(tiny_model, tmp_path / "parts", n=60, max_requests=121, answer=mostly(0.5, RuntimeError("down")))
-    parts = run(tiny_model, tmp_path / "parts", n=60)
+        make_scripted(tiny_model, tmp_path / "parts", n=60, max_requests=121, answer=mostly(0.5, RuntimeError("down")))
+    parts = make_scripted(tiny_model, tmp_path / "parts", n=60)
     assert parts.label_counts == whole.label_counts
     assert read_manifest(tmp_path / "parts").kept == 60
 
@@ -242,13 +227,12 @@ def stored_versions(folder: Path) -> dict[str, str]:
 def test_stored_replies_are_parsed_and_filtered_anew_without_a_model_when_their_version_changes(
     tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], before: dict[str, str], changed: str
 ) -> None:
-    first = run(tiny_model, tmp_path / "out", n=20)
+    first = make_scripted(tiny_model, tmp_path / "out", n=20)
     assert first.parser_hash == parser_version(load_task("mnli").format)
     set_versions(tmp_path / "out", before)
     unused = ScriptedEngine(lambda request: pytest.fail("the model was asked"))
     for said in (f"{changed} since this set was made: the stored replies are judged anew\n", ""):
-        again = make("mnli", n=20, model=tiny_model, engine="scripted", out=tmp_path / "out", decoding="plain",
-                     started_engine=unused)  # fmt: skip
+        again = make_scripted(tiny_model, tmp_path / "out", n=20, engine=unused)
         assert capsys.readouterr().err == said
         assert (again.parser_hash, again.filters_hash) == (first.parser_hash, first.filters_hash)
         assert (again.content_hash, again.attempts, again.versions) == (
@@ -263,14 +247,13 @@ def test_an_interrupted_run_of_the_version_that_hashed_source_text_goes_on_with_
     tiny_model: str, tmp_path: Path
 ) -> None:
     with pytest.raises(IncompleteError):
-        run(tiny_model, tmp_path / "out", n=60, max_requests=121, answer=mostly(0.5, RuntimeError("down")))
+        make_scripted(tiny_model, tmp_path / "out", n=60, max_requests=121, answer=mostly(0.5, RuntimeError("down")))
     now = stored_versions(tmp_path / "out")
     with closing(Ledger(tmp_path / "out" / "ledger.sqlite", read_only=True)) as ledger:
         replies = ledger.outcomes().total()
     set_versions(tmp_path / "out", BEFORE_NUMBERS)
     engine = ScriptedEngine(sentence)
-    manifest = make("mnli", n=60, model=tiny_model, engine="scripted", out=tmp_path / "out", decoding="plain",
-                    started_engine=engine)  # fmt: skip
+    manifest = make_scripted(tiny_model, tmp_path / "out", n=60, engine=engine)
     assert sum(manifest.attempts.values()) == replies + engine.requests
     assert stored_versions(tmp_path / "out") == now
 
@@ -278,7 +261,7 @@ def test_an_interrupted_run_of_the_version_that_hashed_source_text_goes_on_with_
 def test_a_parser_that_reads_less_than_the_one_before_asks_for_what_is_now_missing(
     tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = run(tiny_model, tmp_path / "out", n=20)
+    first = make_scripted(tiny_model, tmp_path / "out", n=20)
     dropped = next(iter(read_rows(tmp_path / "out")))["hypothesis"]
     read = Script.read
 
@@ -289,7 +272,7 @@ def test_a_parser_that_reads_less_than_the_one_before_asks_for_what_is_now_missi
 
     monkeypatch.setattr(Script, "read", reads_less)
     set_versions(tmp_path / "out", {"parser": "1" * 64})
-    again = run(tiny_model, tmp_path / "out", n=20)
+    again = make_scripted(tiny_model, tmp_path / "out", n=20)
     assert again.kept == 20
     assert again.rejected["not that one"] == again.attempts["bad"] == 1
     assert sum(first.attempts.values()) < sum(again.attempts.values()) < sum(first.attempts.values()) + 10
@@ -303,13 +286,13 @@ def test_a_second_process_in_the_same_folder_is_told_that_another_is_writing_it(
     def answer(request: Request) -> str:
         if not told:
             with pytest.raises(IncompleteError, match="another process is writing this folder") as refused:
-                run(tiny_model, out, n=20)
+                make_scripted(tiny_model, out, n=20)
             told.append(refused.value)
             with pytest.raises(UserError, match="no example"):
                 why(out, "mnli-s0-0000000")
         return sentence(request)
 
-    assert run(tiny_model, out, answer, n=20).kept == 20
+    assert make_scripted(tiny_model, out, answer, n=20).kept == 20
     assert told
 
 
@@ -322,9 +305,9 @@ def test_a_full_disk_while_the_set_is_written_leaves_the_ledger_and_the_same_com
     with monkeypatch.context() as patch:
         patch.setattr(made, "write_rows", full)
         with pytest.raises(IncompleteError, match=r"No space left on device: make room .* 20 of 20 rows are kept"):
-            run(tiny_model, tmp_path / "out", n=20)
+            make_scripted(tiny_model, tmp_path / "out", n=20)
     assert not (tmp_path / "out" / "synthgen.json").exists()
-    assert run(tiny_model, tmp_path / "out", lambda request: pytest.fail("asked"), n=20).kept == 20
+    assert make_scripted(tiny_model, tmp_path / "out", lambda request: pytest.fail("asked"), n=20).kept == 20
 
 
 def test_a_set_that_was_made_anew_and_cut_off_is_not_taken_for_finished(
@@ -333,25 +316,26 @@ def test_a_set_that_was_made_anew_and_cut_off_is_not_taken_for_finished(
     def cut_off(*_: object) -> None:
         raise KeyboardInterrupt
 
-    first = run(tiny_model, tmp_path / "out", n=20)
+    first = make_scripted(tiny_model, tmp_path / "out", n=20)
     set_versions(tmp_path / "out", {"parser": "0" * 64})
     with monkeypatch.context() as patch:
         patch.setattr(made, "write_rejected", cut_off)
         with pytest.raises(KeyboardInterrupt):
-            run(tiny_model, tmp_path / "out", n=20)
+            make_scripted(tiny_model, tmp_path / "out", n=20)
     assert not (tmp_path / "out" / "synthgen.json").exists()
-    assert run(tiny_model, tmp_path / "out", lambda _: pytest.fail("asked"), n=20).content_hash == first.content_hash
+    again = make_scripted(tiny_model, tmp_path / "out", lambda _: pytest.fail("asked"), n=20)
+    assert again.content_hash == first.content_hash
 
 
 @pytest.mark.parametrize("row_id", ["mnli", "qqp-s0-0000001", "mnli-s1-0000001", "mnli-s0-1", f"mnli-s0-{10**30}"])
 def test_why_tells_no_story_of_an_id_that_is_of_another_set(tiny_model: str, tmp_path: Path, row_id: str) -> None:
-    run(tiny_model, tmp_path / "out", n=5)
+    make_scripted(tiny_model, tmp_path / "out", n=5)
     with pytest.raises(UserError, match="no example|not an id"):
         why(tmp_path / "out", row_id)
 
 
 def test_no_more_slots_are_opened_than_rows_are_wanted_when_none_is_rejected(tiny_model: str, tmp_path: Path) -> None:
-    assert run(tiny_model, tmp_path / "out", n=30).asked == 30
+    assert make_scripted(tiny_model, tmp_path / "out", n=30).asked == 30
 
 
 def test_malformed_replies_are_still_counted_as_bad_when_their_slots_are_gone(
@@ -361,7 +345,7 @@ def test_malformed_replies_are_still_counted_as_bad_when_their_slots_are_gone(
         return " \x00 " if request.tag[1] == 1 and request.nonce % 3 else sentence(request)
 
     with pytest.raises(IncompleteError):
-        run(tiny_model, tmp_path / "out", empty_hypotheses, n=30, max_requests=60)
+        make_scripted(tiny_model, tmp_path / "out", empty_hypotheses, n=30, max_requests=60)
     ledger = Ledger(tmp_path / "out" / "ledger.sqlite", read_only=True)
     replies = list(ledger.replies())
     ledger.close()
@@ -377,27 +361,28 @@ def test_malformed_replies_are_still_counted_as_bad_when_their_slots_are_gone(
         read(self, slot, reply)
 
     monkeypatch.setattr(Script, "read", reads_no_old_premise)
-    manifest = run(tiny_model, tmp_path / "out", n=30)
+    manifest = make_scripted(tiny_model, tmp_path / "out", n=30)
     assert manifest.attempts["bad"] == len(premises) + malformed
 
 
 def test_half_characters_in_a_reply_are_a_rejection_and_the_end_of_nothing(tiny_model: str, tmp_path: Path) -> None:
-    manifest = run(tiny_model, tmp_path / "out", mostly(0.3, "A map \ud83d of the old town and the river."), n=20)
+    answer = mostly(0.3, "A map \ud83d of the old town and the river.")
+    manifest = make_scripted(tiny_model, tmp_path / "out", answer, n=20)
     assert manifest.kept == 20
     assert 0 < manifest.attempts["bad"] <= manifest.rejected["unreadable characters"]
-    assert run(tiny_model, tmp_path / "out", n=20) == manifest
+    assert make_scripted(tiny_model, tmp_path / "out", n=20) == manifest
 
 
 @pytest.mark.parametrize("out", ["file", "file/below"])
 def test_a_folder_that_cannot_be_one_is_said_so(tiny_model: str, tmp_path: Path, out: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"--out .*file.* cannot be a folder"):
-        run(tiny_model, tmp_path / out, n=5)
+        make_scripted(tiny_model, tmp_path / out, n=5)
 
 
 def test_nothing_of_the_machine_is_in_the_manifest(tiny_model: str, tmp_path: Path) -> None:
     os.environ["SYNTHGEN_SECRET_FOR_TEST"] = "hunter2-hunter2"
-    run(tiny_model, tmp_path / "out", n=5)
+    make_scripted(tiny_model, tmp_path / "out", n=5)
     text = (tmp_path / "out" / "synthgen.json").read_text() + (tmp_path / "out" / "README.md").read_text()
     assert "hunter2-hunter2" not in text
     assert json.loads((tmp_path / "out" / "synthgen.json").read_text())["origin"] == "synthetic"
@@ -424,7 +409,7 @@ def test_what_rebalancing_takes_back_is_made_anew_and_a_repeated_run_asks_nothin
         contradicts = request.tag[1] == 1 and "definitely false" in request.prompt
         return f"{sentence(request)[:-1]} never." if contradicts and request.nonce % 2 else sentence(request)
 
-    run(tiny_model, tmp_path / "real", n=150)
+    make_scripted(tiny_model, tmp_path / "real", n=150)
     (tmp_path / "f.toml").write_text("[exact]\n[rebalance]\nmargin = 8.0")
     options = {"n": 150, "filters": tmp_path / "f.toml", "like": tmp_path / "real", "seed": 1}
     engine = ScriptedEngine(answer)

@@ -11,7 +11,7 @@ import pytest
 from synthgen.dataset import read_rows
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import UserError
-from synthgen.generate import make
+from tests.synthgen.conftest import make_scripted
 from tests.synthgen.scripts import mostly, sentence
 
 pytest.importorskip("ray")
@@ -39,16 +39,10 @@ def mortal(number: int) -> ScriptedEngine:
 
 
 @pytest.mark.parametrize("start", [honest, mortal])
-def test_two_actors_make_exactly_n_rows(start, tmp_path: Path) -> None:
-    model = tmp_path / "model"  # no engine loads it: the scripted one needs only its name
-    model.mkdir()
-    (model / "config.json").write_text("{}")
+def test_two_actors_make_exactly_n_rows(start, tiny_model: str, tmp_path: Path) -> None:
     with closing(RayEngine(start, address="local", engines=2)) as engine:
         assert (engine.name, set(engine.versions)) == ("scripted", {"scripted", "ray"})
-        manifest = make(
-            "mnli", n=60, model=str(model), engine="scripted", out=tmp_path / "out", decoding="plain",
-            started_engine=engine,
-        )  # fmt: skip
+        manifest = make_scripted(tiny_model, tmp_path / "out", n=60, engine=engine)
     assert manifest.kept == len(list(read_rows(tmp_path / "out"))) == 60
     assert manifest.asked == manifest.kept + sum(manifest.rejected.values()) + manifest.failed
     assert manifest.label_counts == {"entailment": 20, "neutral": 20, "contradiction": 20}

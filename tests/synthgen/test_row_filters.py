@@ -9,11 +9,10 @@ from synthgen.filters.personal import PersonalData, personal_data
 from synthgen.filters.residue import Residue, residue
 from synthgen.filters.shape import Shape, ShapeLimits
 from synthgen.formats.choice import ChoiceFormat
-from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import SpanFormat
 from synthgen.formats.tags import TagsFormat
+from tests.synthgen.conftest import NLI
 
-NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
 SWAG = ChoiceFormat(("ctx_a", "ctx_b", "ctx", "endings", "label"), ("0", "1"))
 GOOD = {"premise": "The two brothers ran the old mill together.", "hypothesis": "The mill was old.", "label": 0}
 

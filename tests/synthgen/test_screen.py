@@ -11,9 +11,8 @@ from synthgen.filters.base import Subject
 from synthgen.filters.plan import read_plan
 from synthgen.filters.screen import Objection, Screen
 from synthgen.formats.base import Row
-from synthgen.formats.pair import PairFormat
+from tests.synthgen.conftest import NLI
 
-NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
 TEXTS = (
     "The old mill stands by the river in the valley.",
     "The old mill stands by the river in the village.",

@@ -14,10 +14,8 @@ from synthgen.filtering import filter as run_filters
 from synthgen.filters.meaning import alike_before
 from synthgen.filters.plan import read_plan
 from synthgen.filters.semantic import SemanticDuplicates, SemanticSettings
-from synthgen.formats.pair import PairFormat
-from tests.synthgen.test_filtering import folder_of
+from tests.synthgen.conftest import NLI, parquet_folder
 
-NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
 PREMISE = "The ferry to the northern islands was cancelled because of the storm."
 ROWS = [
     {"premise": PREMISE, "hypothesis": "The boat did not sail that day.", "label": 0},
@@ -44,7 +42,10 @@ def test_a_row_that_says_the_same_in_other_words_goes_and_another_label_stays(tm
     (tmp_path / "f.toml").write_text("[semantic]\nsimilarity = 0.93\n")
     for name, rows in (("a", ROWS), ("b", ROWS[::-1])):
         manifest = run_filters(
-            folder_of(tmp_path / name, rows), out=tmp_path / f"{name}-out", origin="real", filters=tmp_path / "f.toml"
+            parquet_folder(tmp_path / name, rows),
+            out=tmp_path / f"{name}-out",
+            origin="real",
+            filters=tmp_path / "f.toml",
         )
         assert manifest.rejected == {"semantic duplicate": 1}
         (gone,) = read_rejected(tmp_path / f"{name}-out")

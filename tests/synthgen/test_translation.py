@@ -16,11 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import synthgen
-from synthgen.dataset import Manifest, finish, read_rejected, read_rows, row_features, write_rows
+from synthgen.dataset import read_rejected, read_rows
 from synthgen.engines import Request, asking
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import IncompleteError, UserError
-from synthgen.formats import format_from_manifest
+from synthgen.formats.choice import ChoiceFormat
+from synthgen.formats.span import SpanFormat
+from synthgen.formats.tags import TagsFormat
 from synthgen.ledger import Ledger
 from synthgen.packs import ResolvedModel
 from synthgen.schemas import faults
@@ -33,23 +35,10 @@ from synthgen.translation.seq2seq import Seq2Seq
 from synthgen.translation.spans import search
 from synthgen.verify import verify
 from tests.mock_endpoint import Faults, serving
+from tests.synthgen.conftest import dataset_folder
 from tests.synthgen.translators import Backwards, backwards
 
-NLI = ("entailment", "neutral", "contradiction")
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def write_set(folder: Path, format_name: str, columns: tuple[str, ...], labels: tuple[str, ...], rows: list) -> Path:
-    format_ = format_from_manifest(format_name, columns, labels)
-    folder.mkdir(parents=True)
-    files = write_rows(folder, [{"language": "en", **row} for row in rows], row_features(format_))
-    manifest = Manifest(
-        task="mnli", format=format_name, columns=format_.columns, labels=labels, origin="real", language="en",
-        licence="cc-by-sa-4.0", n=len(rows), asked=len(rows), kept=len(rows), failed=0, rejected={}, label_counts={},
-        seed=0, files=files,
-    )  # fmt: skip
-    finish(folder, manifest)
-    return folder
 
 
 def pairs(folder: Path, count: int = 10) -> Path:
@@ -62,7 +51,7 @@ def pairs(folder: Path, count: int = 10) -> Path:
         }
         for i in range(count)
     ]
-    return write_set(folder, "pair", ("premise", "hypothesis", "label"), NLI, rows)
+    return dataset_folder(folder, rows)
 
 
 @pytest.fixture
@@ -130,9 +119,9 @@ def test_rows_that_failed_are_counted_and_asked_again(english: Path, tmp_path: P
 
 
 def test_options_keep_their_order_and_the_context_is_rebuilt(tmp_path: Path) -> None:
-    columns = ("ctx_a", "ctx_b", "ctx", "endings", "label")
+    format_ = ChoiceFormat(("ctx_a", "ctx_b", "ctx", "endings", "label"), ("0", "1"))
     row = {"id": "h", "ctx_a": "It rained.", "ctx_b": "", "ctx": "It rained.", "endings": ["ab", "cd"], "label": "1"}
-    folder = write_set(tmp_path / "en", "choice", columns, ("0", "1"), [row])
+    folder = dataset_folder(tmp_path / "en", [row], format_)
     translate(folder, to="xx", out=tmp_path / "xx", backend=Backwards())
     (found,) = read_rows(tmp_path / "xx")
     assert (found["endings"], found["label"], found["ctx"]) == (["ba", "dc"], "1", "tI deniar.")
@@ -140,8 +129,8 @@ def test_options_keep_their_order_and_the_context_is_rebuilt(tmp_path: Path) -> 
 
 
 def test_tags_are_refused_with_the_reason(tmp_path: Path) -> None:
-    folder = write_set(
-        tmp_path / "en", "tags", ("tokens", "tags"), ("N", "V"), [{"id": "t", "tokens": ["a"], "tags": [0]}]
+    folder = dataset_folder(
+        tmp_path / "en", [{"id": "t", "tokens": ["a"], "tags": [0]}], TagsFormat(("tokens", "tags"), ("N", "V"))
     )
     with pytest.raises(UserError, match="a tag belongs to a token"):
         translate(folder, to="xx", out=tmp_path / "xx", backend=Backwards())
@@ -193,7 +182,7 @@ def test_a_set_that_reads_as_the_target_language_is_refused(tmp_path: Path) -> N
 
     row = {"premise": "O gato dormiu a tarde toda no sofá.", "hypothesis": "Um animal estava dormindo em casa."}
     rows = [{"id": f"r{i}", **row, "label": 0} for i in range(3)]
-    folder = write_set(tmp_path / "en", "pair", ("premise", "hypothesis", "label"), NLI, rows)
+    folder = dataset_folder(tmp_path / "en", rows)
     with pytest.raises(UserError, match="says 'en', but 6 of 6 texts read as 'pt' already"):
         translate(folder, to="pt", out=tmp_path / "pt", backend=Anything())
     assert not (tmp_path / "pt").exists()
@@ -201,7 +190,7 @@ def test_a_set_that_reads_as_the_target_language_is_refused(tmp_path: Path) -> N
 
 def test_a_set_whose_ids_repeat_is_refused(tmp_path: Path) -> None:
     rows = [{"id": "r", "premise": "A cat.", "hypothesis": f"Cat {i}.", "label": 0} for i in range(3)]
-    folder = write_set(tmp_path / "en", "pair", ("premise", "hypothesis", "label"), NLI, rows)
+    folder = dataset_folder(tmp_path / "en", rows)
     with pytest.raises(UserError, match="en repeats ids in 2 rows; a translation is paired with its row by id"):
         translate(folder, to="xx", out=tmp_path / "xx", backend=Backwards())
 
@@ -257,7 +246,7 @@ def test_rows_with_empty_or_missing_values_are_translated_as_far_as_they_can_be(
         {"id": f"r{i}", "premise": a, "hypothesis": b, "label": label}
         for i, ((a, b), label) in enumerate(zip(texts, (0, 1, 2, -1, None), strict=True))
     ]
-    folder = write_set(tmp_path / "en", "pair", ("premise", "hypothesis", "label"), NLI, rows)
+    folder = dataset_folder(tmp_path / "en", rows)
     (manifest,) = translate(folder, to="xx", out=tmp_path / "xx", backend=Backwards())
     (kept,) = read_rows(tmp_path / "xx")
     assert (kept["premise"], kept["hypothesis"]) == ("A tac.", "")
@@ -301,7 +290,7 @@ def questions(folder: Path) -> Path:
         {"id": "c", "question": "Who stayed?", "answers": {"text": [], "answer_start": []}},
     ]
     rows = [{"title": "t", "context": CONTEXT, **row} for row in rows]
-    return write_set(folder, "span", (), ("answerable", "unanswerable"), rows)
+    return dataset_folder(folder, rows, SpanFormat(("answerable", "unanswerable")))
 
 
 def test_answers_stand_at_their_offsets_and_the_right_one_of_two_equal_words_is_meant(tmp_path: Path) -> None:
@@ -414,7 +403,6 @@ def test_a_model_that_answers_questions_is_refused_for_a_set_without_any(english
 
 
 def test_a_passage_is_translated_once_for_all_its_questions(tmp_path: Path) -> None:
-    columns, labels = (), ("answerable", "unanswerable")
     passages = [f"Passage {i} has a text of its own." for i in range(4)]
     rows = [
         {
@@ -423,7 +411,7 @@ def test_a_passage_is_translated_once_for_all_its_questions(tmp_path: Path) -> N
         }
         for i in range(16)
     ]  # fmt: skip
-    folder = write_set(tmp_path / "en", "span", columns, labels, rows)
+    folder = dataset_folder(tmp_path / "en", rows, SpanFormat(("answerable", "unanswerable")))
     backend = Backwards(separator="")
     translate(folder, to="xx", out=tmp_path / "xx", backend=backend, options=Options(round_trip=0))
     assert backend.calls == 4

@@ -1,0 +1,83 @@
+"""Shared makers of the tests: the MNLI format, model and dataset folders, and `make` with a scripted engine."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from synthgen.dataset import Manifest, finish, row_features, write_rows
+from synthgen.engines import Request
+from synthgen.engines.scripted import ScriptedEngine
+from synthgen.formats.base import Format, Row
+from synthgen.formats.pair import PairFormat
+from synthgen.generate import make
+from tests.synthgen.scripts import sentence
+
+NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
+WORDS = "the old man slowly walked his brown dog across a quiet street before noon while rain fell".split()  # noqa: SIM905
+
+
+def model_folder(folder: Path, config: str = "{}") -> str:
+    """Write a model folder without weights; the scripted engine needs only its name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(config)
+    return str(folder)
+
+
+def dataset_folder(folder: Path, rows: Sequence[Row], format_: Format = NLI, **manifest: Any) -> Path:
+    """Write a finished dataset folder of English rows; `manifest` replaces keys of its manifest."""
+    folder.mkdir(parents=True)
+    keys = {
+        "task": "mnli", "format": format_.name, "columns": format_.columns, "labels": format_.labels, "origin": "real",
+        "language": "en", "licence": "cc-by-sa-4.0", "n": len(rows), "asked": len(rows), "kept": len(rows), "failed": 0,
+        "rejected": {}, "label_counts": {}, "seed": 0,
+    }  # fmt: skip
+    files = write_rows(folder, [{"language": "en", **row} for row in rows], row_features(format_))
+    finish(folder, Manifest(**{**keys, **manifest}, files=files))
+    return folder
+
+
+def parquet_folder(folder: Path, rows: Sequence[Row]) -> Path:
+    """Write somebody's folder: one parquet file, no manifest."""
+    folder.mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(list(rows)), folder / "part.parquet")
+    return folder
+
+
+def random_sentence(draw: random.Random, words: int = 12) -> str:
+    return " ".join(f"{draw.choice(WORDS)}{draw.randrange(50)}" for _ in range(words)) + "."
+
+
+def random_rows(count: int, seed: int = 0) -> list[dict[str, object]]:
+    """Return NLI rows of random words, whose labels take turns."""
+    draw = random.Random(seed)
+    return [
+        {"premise": random_sentence(draw), "hypothesis": random_sentence(draw, 8), "label": i % 3} for i in range(count)
+    ]
+
+
+def make_scripted(
+    model: str,
+    out: Path,
+    answer: Callable[[Request], str | Exception] = sentence,
+    *,
+    task: str = "mnli",
+    n: int = 50,
+    engine: ScriptedEngine | None = None,
+    **options: Any,
+) -> Manifest:
+    """Make a set with a scripted engine that answers by a function."""
+    options = {"decoding": "plain", "started_engine": engine or ScriptedEngine(answer), **options}
+    return make(task, n=n, model=model, engine="scripted", out=out, **options)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model folder that no engine loads."""
+    return model_folder(tmp_path_factory.mktemp("tiny") / "model")
