@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -55,6 +56,16 @@ def make_rows(
                     )
                 )
     return rows
+
+
+def write_side_files(results: Path, *, dataset_card: str) -> None:
+    """Write arms.json and plan.json beside a results file: what became of the synthetic rows, planned and real cost."""
+    rows = {"kept": 60, "rejected": {"near_duplicate": 30}, "failed": 10}
+    arms = {"synthetic": {"origin": "synthetic", **rows, "dataset_card": dataset_card}, "stranger": {}}
+    results.with_name("arms.json").write_text(json.dumps(arms), encoding="utf-8")
+    results.with_name("plan.json").write_text(
+        json.dumps({"planned": {"runs": 5}, "real": {"runs": 6}}), encoding="utf-8"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -187,17 +187,7 @@ def test_embedded_json_reads_back(results_file: Maker, tmp_path: Path) -> None:
 
 def test_the_funnel_and_the_cost_are_shown_when_they_are_known(results_file: Maker, tmp_path: Path) -> None:
     source = results_file(seeds=2)
-    card = {
-        "origin": "synthetic",
-        "kept": 60,
-        "rejected": {"near_duplicate": 30},
-        "failed": 10,
-        "dataset_card": "../s/README.md",
-    }
-    source.with_name("arms.json").write_text(json.dumps({"synthetic": card, "stranger": {}}), encoding="utf-8")
-    source.with_name("plan.json").write_text(
-        json.dumps({"planned": {"runs": 5}, "real": {"runs": 6}}), encoding="utf-8"
-    )
+    experiments.write_side_files(source, dataset_card="../s/README.md")
     report(source, out=tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "60 kept of 100 asked (60.0 %); 10 failed" in page

@@ -62,17 +62,7 @@ def set_media(browser: Chrome, media: str, scheme: str | None = None) -> None:
 @pytest.fixture
 def page(browser: Chrome, results_file: Maker, tmp_path: Path) -> Path:
     source = results_file()
-    card = {
-        "origin": "synthetic",
-        "kept": 60,
-        "rejected": {"near_duplicate": 30},
-        "failed": 10,
-        "dataset_card": "card.md",
-    }
-    source.with_name("arms.json").write_text(json.dumps({"synthetic": card}), encoding="utf-8")
-    source.with_name("plan.json").write_text(
-        json.dumps({"planned": {"runs": 5}, "real": {"runs": 6}}), encoding="utf-8"
-    )
+    experiments.write_side_files(source, dataset_card="card.md")
     report(source, out=tmp_path / "report.html", note="A note.")
     downloads = {"behavior": "allow", "downloadPath": str(tmp_path / "downloads")}
     browser.execute_cdp_cmd("Browser.setDownloadBehavior", downloads)
