@@ -10,6 +10,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from evaluator.options import DEFAULT_MODEL
+
 if TYPE_CHECKING:
     from evaluator.catalogue import targets as targets
     from evaluator.cost import plan as plan
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from evaluator.report import report as report
     from evaluator.scoring import score as score
     from evaluator.training import train as train
-
-DEFAULT_MODEL = "FacebookAI/xlm-roberta-base"
 
 _COMMANDS = {
     "compare": "evaluator.experiment",

@@ -8,5 +8,10 @@ from evaluator.targets import load_all
 
 
 def targets() -> list[dict[str, Any]]:
-    """Return every target: {name, languages, metrics, train_source, licence}."""
+    """List the test tasks, their languages, metrics and English training source.
+
+    Example: `evaluator targets --json`
+
+    Returns {name, languages, metrics, train_source, licence} of each.
+    """
     return [target.to_json() for target in load_all()]

@@ -2,7 +2,7 @@
 
 Runs, steps and tokens are counted exactly, by tokenising what would be trained and predicted; the tokenised data stay
 in the store for the runs themselves. Time follows from the speed of finished runs on this hardware, else from a
-calibration of a few steps. FLOPs per token: `reference/evaluation.md` §3.1.
+calibration of a few steps.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evaluator.definition import DEFAULT_MODEL, define, estimand, open_store
-from evaluator.graph import Experiment, Graph, IntermediateJob, Job, build
+from evaluator.definition import Arguments, Experiment, define, estimand, open_store, takes
+from evaluator.graph import Graph, IntermediateJob, Job, build
 from evaluator.hardware import Hardware, sees_gpu
 from evaluator.runner import pending
 from evaluator.store import Json, Store
@@ -107,29 +107,35 @@ class Plan:
         }
 
 
-def plan_graph(experiment: Experiment, graph: Graph, store: Store, *, workers: int = 1, ray: str | None = None) -> Plan:
+def plan_graph(experiment: Experiment, graph: Graph, store: Store) -> Plan:
     """Return the cost of a graph's missing jobs; IncompleteError when disk or memory cannot hold them."""
+    ray, workers, hardware = experiment.arguments.ray, experiment.arguments.workers, experiment.hardware
     todo = pending(graph.jobs, store)
-    size = sum(path.stat().st_size for path in experiment.model.path.glob("*.safetensors"))
-    checkpoints = sum(isinstance(job, IntermediateJob) for job in todo) + 1
-    disk = size * checkpoints if todo else 0
+    disk = _disk_bytes(experiment.model, todo)
     memory = memory_bytes(experiment.model, experiment.recipe.tokens_per_batch, todo) * workers if todo else 0
-    _check_room(disk, memory if ray is None else 0, experiment.hardware, store.root)
+    _check_room(disk, memory if ray is None else 0, hardware, store.root)
+    devices = _devices(ray, workers, hardware)
     began = time.monotonic()
     jobs = tuple(_costs(todo, store))
     reading = (time.monotonic() - began) / max(1, len(jobs))
     return Plan(
         jobs=jobs,
         finished_runs=len(graph.jobs) - len(todo),
-        speed=measured_speed(store, experiment.hardware)
-        or (_calibrated(experiment, reading, ray) if todo else Speed(1.0, 0.0, "none")),
+        speed=measured_speed(store, hardware)
+        or (_calibrated(experiment, reading) if todo else Speed(1.0, 0.0, "none")),
         flops_per_token=flops_per_token(experiment.model),
         disk_bytes=disk,
         memory_bytes=memory,
-        device=str(experiment.hardware),
-        devices=_devices(ray, workers, experiment.hardware),
+        device=str(hardware),
+        devices=devices,
         arms=tuple({"name": arm.name, **arm.facts()} for arm in experiment.arms),
     )
+
+
+def _disk_bytes(model: ResolvedModel, jobs: Sequence[Job]) -> int:
+    """Return about what these runs write: the intermediate checkpoints, and one more for all that is small."""
+    size = sum(path.stat().st_size for path in model.path.glob("*.safetensors"))
+    return size * (sum(isinstance(job, IntermediateJob) for job in jobs) + 1) if jobs else 0
 
 
 def _devices(ray: str | None, workers: int, hardware: Hardware) -> int:
@@ -209,14 +215,14 @@ def measured_speed(store: Store, hardware: Hardware) -> Speed | None:
     return Speed(statistics.median(speeds), statistics.median(apart), f"{len(speeds)} finished runs")
 
 
-def _calibrated(experiment: Experiment, reading: float, ray: str | None) -> Speed:
+def _calibrated(experiment: Experiment, reading: float) -> Speed:
     """Return the speed of a short training here, or on the cluster where only that has the device.
 
     A run also reads again what was read to count its tokens.
     """
     from evaluator import cluster, counting
 
-    model, hardware = experiment.model.path, experiment.hardware
+    model, hardware, ray = experiment.model.path, experiment.hardware, experiment.arguments.ray
     is_elsewhere = ray is not None and hardware.device == "cuda" and not sees_gpu()
     found = cluster.calibrated(ray, model, hardware) if is_elsewhere else counting.calibrate(model, hardware)
     return replace(found, seconds_per_run=found.seconds_per_run + reading)
@@ -248,45 +254,14 @@ def announce(plan: Plan) -> None:
     )
 
 
-def plan(
-    arms: Sequence[str],
-    *,
-    targets: Sequence[str],
-    languages: Sequence[str] = (),
-    split: str = "test",
-    sizes: Sequence[str | int] = ("full",),
-    seeds: int = 5,
-    match: str = "epochs",
-    model: str = DEFAULT_MODEL,
-    recipe: str = "xtreme",
-    select: str = "last",
-    keep_heads: bool = False,
-    preset: str | None = None,
-    data_root: Path | str | None = None,
-    store: Path | str = "runs/store",
-    max_train_examples: int | None = None,
-    max_eval_examples: int | None = None,
-    ray: str | None = None,
-    workers: int = 1,
-) -> dict[str, Any]:
-    """Return what `compare` with the same arguments would run and its cost; nothing is trained."""
-    experiment = define(
-        arms,
-        targets=targets,
-        languages=languages,
-        split=split,
-        sizes=sizes,
-        seeds=seeds,
-        match=match,
-        model=model,
-        recipe=recipe,
-        select=select,
-        keep_heads=keep_heads,
-        data_root=data_root,
-        max_train_examples=max_train_examples,
-        max_eval_examples=max_eval_examples,
-        preset=preset,
-    )
-    opened = open_store(experiment, store)
-    found = plan_graph(experiment, build(experiment), opened, workers=workers, ray=ray)
-    return {"estimand_hash": estimand(experiment)["hash"], **found.document()}
+@takes(Arguments)
+def plan(arguments: Arguments) -> dict[str, Any]:
+    """Print what `compare` with the same arguments would run, and its cost: exact counts, estimated time.
+
+    Example: `evaluator plan none=none real=runs/real --targets all --seeds 5`
+
+    Returns the counts and the estimate as JSON values; nothing is trained.
+    """
+    experiment = define(arguments)
+    cost = plan_graph(experiment, build(experiment), open_store(experiment))
+    return {"estimand_hash": estimand(experiment)["hash"], **cost.document()}

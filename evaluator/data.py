@@ -7,27 +7,33 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from evaluator import options
 from evaluator.targets import load_all, select
 from evaluator.targets.base import DataRoot, Target, revision
 from evaluator.targets.files import UnlabelledError
 from synthgen.errors import UserError
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+DEFAULT_ROOT = "data"
 
 
-def default_root(given: Path | str | None) -> DataRoot:
-    """Return the named data root, else $SYNTHGEN_DATA, else ../shared/data beside the checkout if it is there."""
-    named = given or os.environ.get("SYNTHGEN_DATA")
-    path = Path(named) if named else SHARED
+def default_root(named: Path | str | None) -> DataRoot:
+    """Return the named data root, else $SYNTHGEN_DATA, else `data` in the current folder; UserError for no folder."""
+    variable = os.environ.get("SYNTHGEN_DATA")
+    path = Path(named or variable or DEFAULT_ROOT)
     if not path.is_dir():
-        raise UserError(f"no data root at {path}: give --data-root DIR or SYNTHGEN_DATA, or run `evaluator data fetch`")
+        place = f"{path} (SYNTHGEN_DATA)" if variable and not named else path
+        fetch = f"`evaluator data fetch --data-root {path} --targets T,…`"
+        raise UserError(f"no data root at {place}: {fetch} fetches the files; or name their folder with --data-root")
     return DataRoot(path)
 
 
-def data_check(*, data_root: Path | str | None = None, targets: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Return what the data root holds: {target, language, split, rows, hash, labelled} per file set that is there.
+def data_check(*, data_root: options.DataRoot = None, targets: options.TargetNames = ()) -> list[dict[str, Any]]:
+    """Print what the data root holds: rows, hash and labels per target, language and split.
 
-    Files without labels are counted too. Raises UserError for a file that is not in its official format.
+    Example: `evaluator data check --data-root DIR --targets xnli,udpos`
+
+    Returns {target, language, split, rows, hash, labelled} per file set that is there. Files without labels are counted
+    too. Raises UserError for a file that is not in its official format.
     """
     root = default_root(data_root)
     chosen = select(targets) if targets else load_all()

@@ -1,89 +1,143 @@
-"""What an experiment is, from the arguments of `compare` and `plan`: every argument checked before anything runs."""
+"""The arguments of `compare` and `plan`, and the experiment they describe: all checked before anything runs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar, get_type_hints
 
-from evaluator.arms import FULL, parse_arms
+from evaluator import options
+from evaluator.arms import FULL, Arm, parse_arms
 from evaluator.data import default_root, missing_files, trained_on
-from evaluator.graph import Experiment
-from evaluator.hardware import detect
-from evaluator.presets import expand
-from evaluator.recipe import encoder_width, load_recipe
+from evaluator.hardware import Hardware, detect
+from evaluator.presets import PRESETS, expand
+from evaluator.recipe import LARGE_WIDTH, Recipe, encoder_width, load_recipe
 from evaluator.results import Cell
 from evaluator.scopes import estimand_of
 from evaluator.selection import EN_DEV
-from evaluator.store import Store
+from evaluator.store import Store, check_store
 from evaluator.table import some_of
-from evaluator.targets import find
+from evaluator.targets import check_languages, find
 from evaluator.targets import select as targets_by_name
 from evaluator.targets.base import DataRoot, Target
+from synthgen.cluster import LOCAL, check_address
 from synthgen.errors import UserError, unknown
-from synthgen.packs import resolve
+from synthgen.packs import ResolvedModel, resolve
 
-DEFAULT_MODEL = "FacebookAI/xlm-roberta-base"
 MATCHES = ("epochs", "updates")
 SELECTIONS = ("last", EN_DEV)
 SPLITS = ("test", "dev")
 
+P = ParamSpec("P")
+A = TypeVar("A")
+R = TypeVar("R")
 
-def define(
-    arms: Sequence[str],
-    *,
-    targets: Sequence[str],
-    languages: Sequence[str],
-    split: str,
-    sizes: Sequence[str | int],
-    seeds: int,
-    match: str,
-    model: str,
-    recipe: str,
-    select: str,
-    data_root: Path | str | None,
-    max_train_examples: int | None,
-    max_eval_examples: int | None,
-    preset: str | None = None,
-    keep_heads: bool = False,
-) -> Experiment:
-    """Return the experiment that the arguments describe; UserError for the first that is wrong."""
-    choices = {"match": (match, MATCHES), "select": (select, SELECTIONS), "split": (split, SPLITS)}
-    for name, (value, allowed) in choices.items():
-        if value not in allowed:
-            raise unknown(f"--{name}", value, allowed)
-    numbers = {"seeds": seeds, "max-train-examples": max_train_examples, "max-eval-examples": max_eval_examples}
-    for name, number in numbers.items():
-        if number is not None and number < 1:
-            raise UserError(f"--{name} {number}: allowed are whole numbers from 1")
-    parsed, counts = parse_arms(arms), tuple(parse_size(size) for size in sizes)
-    if preset:
-        parsed, counts = expand(preset, parsed, counts)
-    chosen, root = select_targets(targets), default_root(data_root)
-    ranked = [target.name for target in chosen if target.train and target.rank]
-    if select == EN_DEV and ranked:
-        raise UserError(f"--select en-dev: {', '.join(ranked)} rank a pool and have no English items to choose by")
-    by_target = {target.name: target_languages(target, languages) for target in chosen}
-    _check_languages(languages, by_target)
-    _check_files(chosen, root, by_target, split)
-    encoder = resolve(model)
+
+@dataclass(frozen=True)
+class Arguments:
+    """What `compare` and `plan` take; a value that no experiment can have is refused with UserError."""
+
+    arms: options.Arms
+    _: KW_ONLY
+    targets: options.TargetNames = ()
+    languages: options.Languages = ()
+    split: options.SplitName = "test"
+    sizes: options.Sizes = ("full",)
+    seeds: options.Seeds = 5
+    match: options.Match = "epochs"
+    model: options.Model = options.DEFAULT_MODEL
+    recipe: options.Recipe = "xtreme"
+    select: options.Select = "last"
+    keep_heads: options.KeepHeads = False
+    preset: options.Preset = None
+    data_root: options.DataRoot = None
+    store: options.StoreFolder = "runs/store"
+    max_train_examples: options.Cap = None
+    max_eval_examples: options.Cap = None
+    ray: options.Ray = None
+    workers: options.Workers = 1
+
+    def __post_init__(self) -> None:
+        """Check each value that needs nothing else to be checked."""
+        for name, allowed in (("match", MATCHES), ("select", SELECTIONS), ("split", SPLITS)):
+            if getattr(self, name) not in allowed:
+                raise unknown(f"--{name}", getattr(self, name), allowed)
+        for name in ("seeds", "max_train_examples", "max_eval_examples", "workers"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise UserError(f"--{name.replace('_', '-')} {number}: allowed are whole numbers from 1")
+        if self.preset is not None and self.preset not in PRESETS:
+            raise unknown("--preset", self.preset, PRESETS)
+
+
+def takes(arguments: Callable[P, A]) -> Callable[[Callable[[A], R]], Callable[P, R]]:
+    """Let a function of a dataclass of arguments be called with those arguments themselves.
+
+    Its `help()` and its command show them with their types and defaults.
+    """
+
+    def decorate(function: Callable[[A], R]) -> Callable[P, R]:
+        @wraps(function)
+        def called(*args: P.args, **kwargs: P.kwargs) -> R:
+            return function(arguments(*args, **kwargs))
+
+        hints, signature = get_type_hints(arguments), inspect.signature(arguments)
+        parameters = [each.replace(annotation=hints[name]) for name, each in signature.parameters.items()]
+        returned = inspect.signature(function).return_annotation
+        called.__signature__ = signature.replace(parameters=parameters, return_annotation=returned)  # type: ignore[attr-defined]
+        called.__annotations__ = get_type_hints(arguments, include_extras=True)
+        return called
+
+    return decorate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """Everything that an experiment's results depend on: its arguments, and what they name."""
+
+    arguments: Arguments
+    arms: tuple[Arm, ...]
+    sizes: tuple[int, ...]
+    seeds: tuple[int, ...]
+    targets: tuple[Target, ...]
+    languages: dict[str, tuple[str, ...]]
+    model: ResolvedModel
+    arm_models: dict[str, ResolvedModel] = field(default_factory=dict)
+    recipe: Recipe
+    data_root: DataRoot
+    hardware: Hardware
+
+
+def define(arguments: Arguments) -> Experiment:
+    """Return the experiment that the arguments describe; UserError for the first that is wrong.
+
+    Models are resolved, and fetched where they are not here, only after everything else has been checked.
+    """
+    _check_places(arguments)
+    arms, sizes = parse_arms(arguments.arms), tuple(dict.fromkeys(map(parse_size, arguments.sizes)))
+    if arguments.preset:
+        arms, sizes = expand(arguments.preset, arms, sizes)
+    targets, root = select_targets(arguments.targets), default_root(arguments.data_root)
+    languages = select_languages(targets, arguments.languages)
+    _check_use(arguments, arms, sizes, targets)
+    _check_files(targets, root, languages, arguments.split)
+    _check_sizes(arms, sizes, targets, root)
+    load_recipe(arguments.recipe, LARGE_WIDTH)  # its faults show at any width, before the encoder is fetched
+    hardware, encoder = detect(), resolve(arguments.model)
     return Experiment(
-        arms=parsed,
-        sizes=counts,
-        seeds=tuple(range(seeds)),
-        targets=chosen,
-        languages=by_target,
-        split=split,
+        arguments=arguments,
+        arms=arms,
+        sizes=sizes,
+        seeds=tuple(range(arguments.seeds)),
+        targets=targets,
+        languages=languages,
         model=encoder,
-        arm_models={arm.name: resolve(arm.model) for arm in parsed if arm.model},
-        recipe=load_recipe(recipe, encoder_width(encoder.path)),
-        match=match,
-        select=select,
-        keep_heads=keep_heads,
+        arm_models={arm.name: resolve(arm.model) for arm in arms if arm.model},
+        recipe=load_recipe(arguments.recipe, encoder_width(encoder.path)),
         data_root=root,
-        max_train_examples=max_train_examples,
-        max_eval_examples=max_eval_examples,
-        hardware=detect(),
+        hardware=hardware,
     )
 
 
@@ -97,6 +151,12 @@ def estimand(experiment: Experiment) -> dict[str, Any]:
     )
 
 
+def open_store(experiment: Experiment) -> Store:
+    """Return the store, made or checked."""
+    models = [experiment.model, *experiment.arm_models.values()]
+    return Store.open(experiment.arguments.store, {model.ref: model.revision for model in models})
+
+
 def select_targets(names: Sequence[str]) -> tuple[Target, ...]:
     """Return the targets by name; UserError for none."""
     if not names:
@@ -104,29 +164,14 @@ def select_targets(names: Sequence[str]) -> tuple[Target, ...]:
     return targets_by_name(names)
 
 
-def target_languages(target: Target, asked: Sequence[str]) -> tuple[str, ...]:
-    """Return the languages to score: those asked for that the target has, in its own order; all when none is asked."""
-    return tuple(language for language in target.languages if not asked or language in asked)
-
-
-def _check_languages(asked: Sequence[str], by_target: dict[str, tuple[str, ...]]) -> None:
-    covered = {language for languages in by_target.values() for language in languages}
-    known = sorted({language for target in by_target for language in find(target).languages})
-    for language in asked:
-        if language not in covered:
-            raise unknown("language", language, known, where=f"targets {', '.join(by_target)}")
-    for name, languages in by_target.items():
-        if not languages:
-            raise UserError(f"target {name} has none of the languages {', '.join(asked)}; known: {', '.join(known)}")
-
-
-def _check_files(targets: Sequence[Target], root: DataRoot, by_target: dict[str, tuple[str, ...]], split: str) -> None:
-    lacking = [line for t in targets for line in missing_files(t, root, by_target[t.name], split)]
-    if lacking:
-        raise UserError(f"the data root {root.path} is not complete: {'; '.join(lacking)}; or restrict --languages")
-    leaks = [line for t in targets for line in trained_on(t, root, by_target[t.name], split)]
-    if leaks:
-        raise UserError(f"{some_of(leaks)}; give another --split, or restrict --targets or --languages")
+def select_languages(targets: Sequence[Target], names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the languages to score of each target: the named ones that it has, in its own order; all for no name."""
+    check_languages(names, targets)
+    for target in targets:
+        if names and not set(names) & set(target.languages):
+            known = ", ".join(target.languages)
+            raise UserError(f"target {target.name} has none of the languages {', '.join(names)}; known: {known}")
+    return {t.name: tuple(code for code in t.languages if not names or code in names) for t in targets}
 
 
 def parse_size(text: str | int) -> int:
@@ -138,7 +183,57 @@ def parse_size(text: str | int) -> int:
     return int(text)
 
 
-def open_store(experiment: Experiment, place: Path | str) -> Store:
-    """Return the store, made or checked."""
-    models = [experiment.model, *experiment.arm_models.values()]
-    return Store.open(place, {model.ref: model.revision for model in models})
+def _check_places(arguments: Arguments) -> None:
+    """Check the store and the Ray cluster, without making or joining anything."""
+    check_store(arguments.store)
+    if arguments.ray is not None or arguments.workers > 1:
+        check_address(arguments.ray or LOCAL)
+
+
+def _check_use(arguments: Arguments, arms: Sequence[Arm], sizes: Sequence[int], targets: Sequence[Target]) -> None:
+    """Refuse options that would change nothing, and a choice by English items where a target has none."""
+    trained, is_trained = [target for target in targets if target.train], any(arm.is_trained for arm in arms)
+    names = ", ".join(target.name for target in targets)
+    no_stage, no_training = "no arm has intermediate data", f"{names}: no training"
+    idle = {
+        "--sizes": (sizes != (FULL,) and not is_trained, no_stage),
+        "--match updates": (arguments.match == "updates" and not is_trained, no_stage),
+        "--keep-heads": (arguments.keep_heads and not any(arm.parts for arm in arms), "no arm trains on a dataset"),
+        "--select en-dev": (arguments.select == EN_DEV and not trained, no_training),
+        "--max-train-examples": (arguments.max_train_examples is not None and not trained, no_training),
+    }
+    for option, (is_idle, reason) in idle.items():
+        if is_idle:
+            raise UserError(f"{option} would change nothing: {reason}; leave it out")
+    ranked = [target.name for target in trained if target.rank]
+    if arguments.select == EN_DEV and ranked:
+        raise UserError(f"--select en-dev: {', '.join(ranked)} rank a pool and have no English items to choose by")
+
+
+def _check_sizes(arms: Sequence[Arm], sizes: Sequence[int], targets: Sequence[Target], root: DataRoot) -> None:
+    for arm in arms:
+        for size in (size for size in sizes if arm.is_trained and size != FULL):
+            if not arm.own:
+                arm.draws(size), arm.lines(size)
+            for target in targets if arm.own else ():
+                if target.train and size > (rows := training_size(target.name, root)):
+                    raise UserError(f"the training set of {target.name} cannot give size {size}; allowed: up to {rows}")
+
+
+@cache
+def training_size(target: str, root: DataRoot) -> int:
+    """Return how many English training items a target has; reading them takes seconds, so once per process."""
+    read = find(target).train
+    return len(read(root)) if read else 0
+
+
+def _check_files(targets: Sequence[Target], root: DataRoot, by_target: dict[str, tuple[str, ...]], split: str) -> None:
+    lacking = [line for t in targets for line in missing_files(t, root, by_target[t.name], split)]
+    if lacking:
+        raise UserError(
+            f"the data root {root.path} is not complete: {'; '.join(lacking)}; `evaluator data fetch` gets what the "
+            "hub has, or restrict --languages"
+        )
+    leaks = [line for t in targets for line in trained_on(t, root, by_target[t.name], split)]
+    if leaks:
+        raise UserError(f"{some_of(leaks)}; give another --split, or restrict --targets or --languages")

@@ -15,12 +15,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from evaluator import options
 from evaluator.languages import language
-from evaluator.targets import load_all, select
+from evaluator.targets import check_languages, load_all, select
 from evaluator.targets.base import Target
 from evaluator.targets.writers import HubFile
 from synthgen.console import progress
-from synthgen.dataset import file_sha256, write_atomically
+from synthgen.dataset import check_writable, file_sha256, write_atomically
 from synthgen.errors import IncompleteError, missing_package
 from synthgen.hub import class_names, endpoint, parquet_files
 
@@ -38,15 +39,19 @@ class Wanted:
 
 
 def data_fetch(
-    *, data_root: Path | str, targets: Sequence[str] = (), languages: Sequence[str] = ()
+    *, data_root: options.FetchRoot, targets: options.TargetNames = (), languages: options.Languages = ()
 ) -> list[dict[str, Any]]:
-    """Fetch the official files of some targets and return {path, sha256, repository, revision} of every file there.
+    """Fetch the official files from the hub into the layout of a data root; the same command goes on where it stopped.
 
-    Raises IncompleteError when the hub does not answer, or for targets whose files it does not have; what was fetched
-    is kept.
+    Example: `evaluator data fetch --data-root data --targets xnli,udpos,tatoeba`
+
+    Returns {path, sha256, repository, revision} of every file there. Raises IncompleteError when the hub does not
+    answer, or for targets whose files it does not have; what was fetched is kept.
     """
     root = Path(data_root)
     chosen = select(targets) if targets else load_all()
+    check_languages(languages, chosen)
+    check_writable(root, f"to --data-root {root}")
     root.mkdir(parents=True, exist_ok=True)
     lock = _read_lock(root)
     wanted = [item for target in chosen for item in _wanted(target, languages)]

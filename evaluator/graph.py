@@ -11,46 +11,23 @@ here imports torch. Neighbours: `experiment` builds the graph, `work` carries ou
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from evaluator.arms import FULL, Arm
+from evaluator.definition import Experiment, training_size
 from evaluator.hardware import Hardware
 from evaluator.recipe import INTERMEDIATE, Recipe, Stage
 from evaluator.selection import EN_DEV, has_dev_file
 from evaluator.store import Node
-from evaluator.targets import find
 from evaluator.targets.base import DataRoot, Target, revision
 from synthgen.dataset import dataset_format
-from synthgen.errors import UserError
 from synthgen.packs import LOCAL, ResolvedModel
 
 CODE_VERSION = 7
 """Goes up when the same inputs would train or predict something else."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Experiment:
-    """Everything that an experiment's results depend on, and nothing else."""
-
-    arms: tuple[Arm, ...]
-    sizes: tuple[int, ...]
-    seeds: tuple[int, ...]
-    targets: tuple[Target, ...]
-    languages: dict[str, tuple[str, ...]]
-    split: str
-    model: ResolvedModel
-    arm_models: dict[str, ResolvedModel] = field(default_factory=dict)
-    recipe: Recipe
-    match: str = "epochs"
-    select: str = "last"
-    keep_heads: bool = False
-    data_root: DataRoot
-    max_train_examples: int | None = None
-    max_eval_examples: int | None = None
-    hardware: Hardware
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +149,7 @@ def data_revision(target: Target, root: DataRoot, language: str, split: str) -> 
 def build(experiment: Experiment) -> Graph:
     """Return the graph; every dataset must be large enough for every size."""
     jobs: dict[str, Job] = {}
-    cells: list[Cell] = []
+    cells: dict[tuple[Any, ...], Cell] = {}
     for arm, size, seed in _runs(experiment):
         for target in experiment.targets:
             found = _intermediate(experiment, arm, size, seed, target)
@@ -184,8 +161,9 @@ def build(experiment: Experiment) -> Graph:
             asked = _asked(experiment, arm, size)
             for language, node in job.predictions.items():
                 scores = Node("scores", {"predictions": node.key, "code": CODE_VERSION})
-                cells.append(Cell(arm, asked, rows, seed, target, language, node, scores))
-    return Graph(tuple(jobs.values()), tuple(cells))
+                key = arm.name, asked, seed, target.name, language  # the full size may be named as a number too
+                cells.setdefault(key, Cell(arm, asked, rows, seed, target, language, node, scores))
+    return Graph(tuple(jobs.values()), tuple(cells.values()))
 
 
 def _runs(experiment: Experiment) -> Iterator[tuple[Arm, int, int]]:
@@ -222,7 +200,7 @@ def _encoder(experiment: Experiment, arm: Arm, trained: IntermediateJob | None) 
     model = _base(experiment, arm)
     if trained is None:
         return Encoder(identity(model), identity(model), model.path, path=model.path)
-    head = _first_head(arm, trained) if experiment.keep_heads else None
+    head = _first_head(arm, trained) if experiment.arguments.keep_heads else None
     return Encoder(
         trained.node.key, trained.base.tokenizer, trained.base.tokenizer_folder, node=trained.node, head=head
     )
@@ -298,23 +276,13 @@ def _own_rows(experiment: Experiment, size: int, target: Target) -> tuple[Rows, 
         return ()
     root = experiment.data_root
     files = tuple(root.find(source) for source in target.train_sources)
-    total = _training_size(target.name, root)
-    rows = total if size == FULL else size
-    if rows > total:
-        raise UserError(f"the training set of {target.name} cannot give size {size}; allowed: up to {total}")
-    return (Rows(root.path.resolve(), file_revision(*files), total, rows),)
-
-
-@cache
-def _training_size(target: str, root: DataRoot) -> int:
-    """Return how many English training items a target has; reading them takes seconds, so once per process."""
-    read = find(target).train
-    return len(read(root)) if read else 0
+    total = training_size(target.name, root)
+    return (Rows(root.path.resolve(), file_revision(*files), total, total if size == FULL else size),)
 
 
 def _matched_steps(experiment: Experiment, stage: Stage) -> int | None:
     """Return the updates every intermediate model gets with `--match updates`: those of the largest at its epochs."""
-    if experiment.match != "updates":
+    if experiment.arguments.match != "updates":
         return None
     sizes = [
         sum(part.rows for drawn in _drawn(experiment, arm, size, target) for part in drawn)
@@ -338,7 +306,7 @@ def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: 
         trained = {
             "target": target.name,
             "data": training,
-            "max_train_examples": experiment.max_train_examples,
+            "max_train_examples": experiment.arguments.max_train_examples,
             "stage": stage_inputs(stage, recipe),
             "pretrain": stage_inputs(recipe.stage(f"{target.name}-pretrain"), recipe) if target.pretrain else None,
             "seed": seed,
@@ -351,16 +319,16 @@ def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: 
         language: _predictions(experiment, node, target, language) for language in experiment.languages[target.name]
     }
     return TargetJob(
-        node, encoder, target.name, stage, recipe, seed, root.path, experiment.split,
-        experiment.max_train_examples, experiment.max_eval_examples, predictions, experiment.hardware,
-        experiment.select, keeps,
+        node, encoder, target.name, stage, recipe, seed, root.path, experiment.arguments.split,
+        experiment.arguments.max_train_examples, experiment.arguments.max_eval_examples, predictions,
+        experiment.hardware, experiment.arguments.select, keeps,
     )  # fmt: skip
 
 
 def _selection(experiment: Experiment, target: Target) -> Any:  # noqa: ANN401 - a JSON value
     """Return what chooses the checkpoint of a target: the last, or how often and on which items it is judged."""
-    if experiment.select != EN_DEV:
-        return experiment.select
+    if experiment.arguments.select != EN_DEV:
+        return experiment.arguments.select
     root = experiment.data_root
     dev = data_revision(target, root, "en", "dev") if has_dev_file(target, root) else "held out of training"
     return {**experiment.recipe.selection, "dev": dev}
@@ -371,13 +339,13 @@ def _predictions(experiment: Experiment, model: Node, target: Target, language: 
         "model": model.key,
         "target": target.name,
         "language": language,
-        "split": experiment.split,
-        "data": data_revision(target, experiment.data_root, language, experiment.split),
-        "max_eval_examples": experiment.max_eval_examples,
+        "split": experiment.arguments.split,
+        "data": data_revision(target, experiment.data_root, language, experiment.arguments.split),
+        "max_eval_examples": experiment.arguments.max_eval_examples,
     }
     if target.join:
         inputs["pool"] = [
-            data_revision(target, experiment.data_root, other, experiment.split)
+            data_revision(target, experiment.data_root, other, experiment.arguments.split)
             for other in experiment.languages[target.name]
         ]
     return Node("predictions", inputs)

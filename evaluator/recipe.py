@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields, replace
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot train."""
-        if self.learning_rate <= 0 or self.epochs < 1 or self.examples_per_step < 1 or self.max_length < 8:
+        if not self.learning_rate > 0 or self.epochs < 1 or self.examples_per_step < 1 or self.max_length < 8:
             allowed = "learning_rate > 0, epochs >= 1, examples_per_step >= 1, max_length >= 8"
             raise UserError(f"a stage needs {allowed}; got {self}")
 
@@ -64,6 +65,12 @@ class Recipe:
     tokens_per_batch: int = 4096
     selection: Mapping[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Refuse values that cannot run."""
+        if self.tokens_per_batch < 1 or self.retrieval_max_length < 8 or not 0 <= self.retrieval_depth <= 1:
+            allowed = "tokens_per_batch >= 1, retrieval_max_length >= 8, retrieval_depth from 0 to 1"
+            raise UserError(f"a recipe needs {allowed}; {self.name} has others")
+
     def stage(self, name: str) -> Stage:
         """Return the stage of that name; UserError when the recipe has neither it nor a default."""
         found = self.stages.get(name) or self.stages.get("default")
@@ -77,10 +84,6 @@ class Recipe:
         Phang et al. 2020 and XTREME use 14 of 24 (XT run_tatoeba.sh: index 13 of the last 24); others in proportion.
         """
         return round(layers * self.retrieval_depth)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the recipe as JSON values."""
-        return {**asdict(self), "stages": {name: asdict(stage) for name, stage in self.stages.items()}}
 
 
 # JI simple-API defaults and the guide's stage-1 example: 1e-5, 3 epochs, warm-up 10 %; batch 4 x 8, length 256 as its
@@ -153,10 +156,10 @@ XTREME_BASE = replace(
     },
 )
 
-# Ours, measured with pack:multilingual-e5-small on two cores; LOG.md has the runs.
+# Ours, measured with pack:multilingual-e5-small on two cores (LOG.md).
 SMALL = Recipe(
     name="small",
-    source="measured with pack:multilingual-e5-small, LOG.md",
+    source="measured with pack:multilingual-e5-small on two cores",
     stages={
         INTERMEDIATE: Stage(5e-5, epochs=2, examples_per_step=16, warmup=0.1),
         "default": Stage(5e-5, epochs=2, examples_per_step=16, warmup=0.1),
@@ -212,15 +215,31 @@ def _recipe_from_values(values: dict[str, Any], width: int, *, where: str) -> Re
     if name != BY_SIZE and name not in RECIPES:
         raise unknown("base recipe", name, [BY_SIZE, *RECIPES], where=where)
     base = _named(name, width)
+    changed = values.pop("stages", {})
+    if not isinstance(changed, dict) or not all(isinstance(changes, dict) for changes in changed.values()):
+        raise UserError(f"stages in {where}: expected a table [stages.NAME] for each stage")
     stages = dict(base.stages)
-    for name, changes in values.pop("stages", {}).items():
-        known = [item.name for item in fields(Stage)]
-        for key in changes:
-            if key not in known:
-                raise unknown("key", key, known, where=f"[stages.{name}] of {where}")
+    for name, changes in changed.items():
+        _check_values(changes, fields(Stage), f"[stages.{name}] of {where}")
         stages[name] = replace(base.stage(name), **changes)
-    allowed = ("name", "source", "retrieval_depth", "retrieval_max_length", "tokens_per_batch")
-    for key in values:
-        if key not in allowed:
-            raise unknown("key", key, [*allowed, "base", "stages"], where=where)
+    settings = [item for item in fields(Recipe) if item.name not in ("stages", "selection")]
+    _check_values(values, settings, where, also=("base", "stages"))
     return replace(base, stages=stages, **{"name": Path(where).stem, "source": Path(where).name, **values})
+
+
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "int": ((int,), "a whole number"),
+    "float": ((int, float), "a number"),
+    "str": ((str,), "text"),
+}
+
+
+def _check_values(values: Mapping[str, Any], known: Sequence[Field[Any]], where: str, also: Sequence[str] = ()) -> None:
+    """Raise UserError for a key that is not a field, or a value that is not of its type."""
+    kinds = {item.name: _KINDS[str(item.type)] for item in known}
+    for key, value in values.items():
+        if key not in kinds:
+            raise unknown("key", key, [*kinds, *also], where=where)
+        types, expected = kinds[key]
+        if not isinstance(value, types) or isinstance(value, bool) or (isinstance(value, float) and isnan(value)):
+            raise UserError(f"{key} = {value!r} in {where}: expected {expected}")

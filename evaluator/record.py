@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluator.cost import Plan
-from evaluator.definition import estimand
-from evaluator.graph import Experiment, Graph, IntermediateJob, Job
+from evaluator.definition import Experiment, estimand
+from evaluator.graph import Graph, IntermediateJob, Job
 from evaluator.store import Json, Store
 from synthgen.dataset import write_atomically
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from evaluator import options
 from evaluator.arms import draw
 from evaluator.graph import Cell, data_revision
 from evaluator.results import SAMPLE_PREFIX
@@ -72,19 +73,30 @@ def shown_revision(target: Target, root: DataRoot, language: str, split: str) ->
 
 
 def score(
-    target: str, *, language: str, predictions: Path | str, data_root: Path | str | None = None, split: str = "test"
+    target: options.TargetName,
+    *,
+    language: options.Language,
+    predictions: options.Predictions,
+    data_root: options.DataRoot = None,
+    split: options.ScoreSplit = "test",
 ) -> dict[str, Any]:
-    """Return {target, language, split, n, missing, extra, missing_ids, extra_ids, gold, metrics} of a prediction file.
+    """Print the metrics of a prediction file, in percent, and how many items lack a prediction.
 
-    Metrics are percentages. Items without a prediction and predictions without an item are counted, the first ten of
-    each named; an item that no answer is right for may lack one. `gold` names the files in the data root. Raises
-    UserError for predictions by position that do not match the items, and for what the target cannot predict.
+    Example: `evaluator score udpos --language es --predictions tags.txt --data-root DIR`
+
+    Returns {target, language, split, n, missing, extra, missing_ids, extra_ids, gold, metrics}. Items without a
+    prediction and predictions without an item are counted, the first ten of each named; an item that no answer is right
+    for may lack one. `gold` names the files in the data root. Raises UserError for predictions by position that do not
+    match the items, and for what the target cannot predict.
     """
     from evaluator.data import default_root
 
-    found, root, path = find(target), default_root(data_root), Path(predictions)
+    found, path = find(target), Path(predictions)
+    found.check_language(language)
+    found.split_sources(split)
+    text, root = _text(path), default_root(data_root)
     items = _items(found, root, language, split)
-    given = found.parse(_text(path), items)
+    given = found.parse(text, items)
     missing = [i for i, gold in zip(items.ids, items.gold, strict=True) if i not in given and gold != ()]
     extra = sorted(given.keys() - set(items.ids))
     scored = _score_given(found, items, given, missing, extra, path)

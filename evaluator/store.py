@@ -25,11 +25,13 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.mirror import Mirror, is_address, local_folder
-from synthgen.dataset import MANIFEST_NAME, write_atomically
+from synthgen.dataset import MANIFEST_NAME, check_writable, write_atomically
 from synthgen.errors import UserError
 
 STORE_VERSION = 1
 """Goes up when the meaning of a node changes; stores of another version are refused."""
+
+STORE_FILE = "store.json"
 
 Json = dict[str, Any]
 
@@ -65,18 +67,7 @@ class Store:
         Raises UserError for a store of another version, or one that knows a model by another revision: its name would
         stand for two models in one table.
         """
-        mirror = Mirror(str(place)) if is_address(str(place)) else None
-        root = local_folder(str(place)) if mirror else Path(place)
-        path = root / "store.json"
-        here: Json = {"version": STORE_VERSION, "models": {}}
-        text = mirror.read(path.name) if mirror else path.read_text(encoding="utf-8") if path.is_file() else None
-        if text is not None:
-            here = json.loads(text)
-        if here.get("version") != STORE_VERSION:
-            found = here.get("version")
-            raise UserError(
-                f"{place} is a store of version {found}, this is version {STORE_VERSION}; use another --store"
-            )
+        mirror, root, here = _place(place)
         for ref, revision in models.items():
             known = here["models"].get(ref, revision)
             if known != revision:
@@ -84,6 +75,7 @@ class Store:
                     f"{place} holds runs of {ref} at revision {known}; it is now {revision}: use another --store"
                 )
         root.mkdir(parents=True, exist_ok=True)
+        path = root / STORE_FILE
         write_atomically(path, json.dumps({**here, "models": {**here["models"], **models}}, indent=2) + "\n")
         if mirror:
             mirror.write(path)
@@ -91,12 +83,12 @@ class Store:
 
     def folder(self, node: Node) -> Path:
         """Return where a node is, or will be; one that is only at the mirror is fetched."""
-        path = self._place(node)
+        path = self._folder(node)
         if self.mirror and not (path / MANIFEST_NAME).is_file() and self.mirror.has(node.kind, node.key):
             self.mirror.fetch(node.kind, node.key, path)
         return path
 
-    def _place(self, node: Node) -> Path:
+    def _folder(self, node: Node) -> Path:
         return self.root / node.kind / node.key
 
     def manifest(self, node: Node) -> Json | None:
@@ -110,7 +102,7 @@ class Store:
 
     def is_finished(self, node: Node) -> bool:
         """Say whether a node is there."""
-        if (self._place(node) / MANIFEST_NAME).is_file():
+        if (self._folder(node) / MANIFEST_NAME).is_file():
             return True
         return self.mirror is not None and self.mirror.has(node.kind, node.key)
 
@@ -125,7 +117,7 @@ class Store:
     @contextmanager
     def writing(self, node: Node) -> Iterator[tuple[Path, Json]]:
         """Yield a draft folder and the results to fill in; on success they become the finished node, atomically."""
-        final = self._place(node)
+        final = self._folder(node)
         _sweep(final)
         draft = final.with_name(f".{node.key}.{_process()}.draft")
         shutil.rmtree(draft, ignore_errors=True)
@@ -152,6 +144,30 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')}  {text}\n")
+
+
+def check_store(place: Path | str) -> None:
+    """Raise UserError unless runs can be kept at a place; nothing is made there."""
+    _, root, _ = _place(place)
+    check_writable(root, f"to --store {place}")
+
+
+def _place(place: Path | str) -> tuple[Mirror | None, Path, Json]:
+    """Return the mirror, the folder and the head of the store at a place; UserError for one of another version."""
+    mirror = Mirror(str(place)) if is_address(str(place)) else None
+    root = local_folder(str(place)) if mirror else Path(place)
+    path = root / STORE_FILE
+    text = mirror.read(path.name) if mirror else path.read_text(encoding="utf-8") if path.is_file() else None
+    try:
+        head: Json = {"version": STORE_VERSION, "models": {}} if text is None else json.loads(text)
+        version = head["version"]
+    except (ValueError, TypeError, KeyError):
+        raise UserError(f"{place} is not a store: its {STORE_FILE} cannot be read; use another --store") from None
+    if version != STORE_VERSION:
+        raise UserError(
+            f"{place} is a store of version {version}, this is version {STORE_VERSION}; use another --store"
+        )
+    return mirror, root, head
 
 
 def _process() -> str:

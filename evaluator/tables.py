@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.arms import Arm
-from evaluator.graph import Cell, Experiment, Graph
+from evaluator.definition import Experiment
+from evaluator.graph import Cell, Graph
 from evaluator.quality import card_link, data_facts
 from evaluator.results import Cell as ResultCell
 from evaluator.results import ResultRow, Run, write_item_ids, write_item_scores, write_results
@@ -25,8 +26,8 @@ def score_all(experiment: Experiment, graph: Graph, store: Store) -> None:
         if not cells:
             continue
         languages = experiment.languages[target.name]
-        root, split = experiment.data_root, experiment.split
-        splits = evaluation_splits(target, root, languages, split, experiment.max_eval_examples)
+        root, split = experiment.data_root, experiment.arguments.split
+        splits = evaluation_splits(target, root, languages, split, experiment.arguments.max_eval_examples)
         by_language = {items.language: items for items in splits}
         for cell in cells:
             shown = shown_revision(target, root, cell.language, split)
@@ -35,7 +36,7 @@ def score_all(experiment: Experiment, graph: Graph, store: Store) -> None:
 
 def write_tables(experiment: Experiment, graph: Graph, store: Store, folder: Path) -> None:
     """Write results.jsonl and arms.json to `folder` and to the store, and the item scores to the store."""
-    rows = [row for cell in graph.cells for row in result_rows(cell, experiment.split, store)]
+    rows = [row for cell in graph.cells for row in result_rows(cell, experiment.arguments.split, store)]
     folder.mkdir(parents=True, exist_ok=True)
     for place in (folder, store.root):
         write_results(place / "results.jsonl", rows)

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
+from evaluator import options
 from evaluator.graph import CODE_VERSION, Encoder, IntermediateJob, Rows, identity, stage_inputs
 from evaluator.hardware import detect
 from evaluator.modelcard import CARD_NAME, checkpoint_licence, model_card
-from evaluator.recipe import INTERMEDIATE, encoder_width, load_recipe
+from evaluator.recipe import INTERMEDIATE, LARGE_WIDTH, encoder_width, load_recipe
 from evaluator.store import Node, Store
 from synthgen.console import progress
-from synthgen.dataset import MANIFEST_NAME, read_manifest
+from synthgen.dataset import MANIFEST_NAME, Manifest, check_writable, read_manifest
 from synthgen.errors import UserError
 from synthgen.packs import resolve
 
-DEFAULT_MODEL = "FacebookAI/xlm-roberta-base"
+LARGEST_SEED = 2**32 - 1
 
 
 def train(
-    dataset: Path | str, *, out: Path | str, model: str = DEFAULT_MODEL, recipe: str = "xtreme", seed: int = 0
+    dataset: options.Dataset,
+    *,
+    out: options.Checkpoint,
+    model: options.Model = options.DEFAULT_MODEL,
+    recipe: options.Recipe = "xtreme",
+    seed: options.Seed = 0,
 ) -> dict[str, Any]:
-    """Train an encoder on a dataset folder and return the manifest of the checkpoint folder written to `out`.
+    """Train the encoder on a dataset folder and write a plain checkpoint: weights, tokenizer, labels, manifest.
 
-    The folder is plain `save_pretrained`: safetensors, tokenizer, `id2label` in the config, with a card and
-    `synthgen.json`. A folder that holds the same training is left as it is; another is refused with UserError.
+    Example: `evaluator train runs/mnli-n200-s0 --out runs/mnli-model --model pack:multilingual-e5-small --recipe small`
+
+    Returns the manifest. The folder is that of `save_pretrained`: safetensors, tokenizer, `id2label` in the config,
+    with a card and `synthgen.json`. A folder that holds the same training is left as it is; another is refused with
+    UserError.
     """
-    folder, target, resolved = Path(dataset), Path(out), resolve(model)
+    folder, target = Path(dataset), Path(out)
+    manifest, hardware = _check(folder, target, recipe, seed), detect()
+    resolved = resolve(model)
     chosen = load_recipe(recipe, encoder_width(resolved.path))
-    manifest, stage, hardware = read_manifest(folder), chosen.stage(INTERMEDIATE), detect()
+    stage = chosen.stage(INTERMEDIATE)
     base = Encoder(identity(resolved), identity(resolved), resolved.path, path=resolved.path)
     rows = Rows(folder.resolve(), manifest.content_hash, manifest.kept, manifest.kept)
     node = Node(
@@ -58,6 +70,17 @@ def train(
     return _existing(target, node)
 
 
+def _check(folder: Path, out: Path, recipe: str, seed: int) -> Manifest:
+    """Return the dataset's manifest; UserError for an argument that is wrong whatever the encoder."""
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UserError(f"--seed {seed}: allowed are whole numbers from 0 to {LARGEST_SEED}")
+    if out.exists() and not (out / MANIFEST_NAME).is_file():
+        raise UserError(f"--out {out} holds something else; give another folder or remove it")
+    check_writable(out.parent, f"to --out {out}")
+    load_recipe(recipe, LARGE_WIDTH)
+    return read_manifest(folder)
+
+
 def _run(job: IntermediateJob, store: Store) -> None:
     from evaluator.work import train_intermediate
 
@@ -68,8 +91,6 @@ def _run(job: IntermediateJob, store: Store) -> None:
 
 def _existing(folder: Path, node: Node) -> dict[str, Any]:
     """Return the manifest of a checkpoint made by the same training; UserError for anything else."""
-    import json
-
     path = folder / MANIFEST_NAME
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if found.get("key") == node.key:

@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from synthgen.errors import IncompleteError, UserError, first_line, missing_package
@@ -26,10 +27,9 @@ def joined(address: str) -> Iterator[Any]:
     here; `local` always starts one; anything else is HOST:PORT or ray://HOST:PORT. A session that the caller has joined
     already is used as it is. Raises UserError for an address that does not answer.
     """
-    try:
-        import ray
-    except ImportError:
-        raise missing_package("ray", "ray", "--ray") from None
+    check_address(address)
+    import ray
+
     if ray.is_initialized():
         yield ray
         return
@@ -42,8 +42,8 @@ def joined(address: str) -> Iterator[Any]:
 
 def _connect(ray: Any, address: str) -> None:  # noqa: ANN401 - a module that may be missing
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
-    named = os.environ.get("RAY_ADDRESS", "") if address == AUTO else address
-    if named in ("", AUTO):
+    named = _named(address)
+    if named == AUTO:
         try:
             ray.init(address=AUTO, **options)
         except ConnectionError:
@@ -52,7 +52,6 @@ def _connect(ray: Any, address: str) -> None:  # noqa: ANN401 - a module that ma
     if named == LOCAL:
         _start_here(ray, options)
         return
-    _check_answer(named)
     try:
         ray.init(address=named, **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
@@ -72,8 +71,20 @@ def _start_here(ray: Any, options: dict[str, Any]) -> None:  # noqa: ANN401 - a 
 _ALLOWED = "allowed are auto, local, HOST:PORT as `ray start --head` printed it, or ray://HOST:PORT"
 
 
-def _check_answer(address: str) -> None:
-    """Raise UserError unless something listens there: Ray itself would try for minutes and print pages."""
+def _named(address: str) -> str:
+    return os.environ.get("RAY_ADDRESS") or AUTO if address == AUTO else address
+
+
+def check_address(address: str) -> None:
+    """Raise UserError without the package, or unless something listens at an address; nothing is joined.
+
+    Ray itself would try for minutes and print pages.
+    """
+    if not find_spec("ray"):
+        raise missing_package("ray", "ray", "--ray")
+    address = _named(address)
+    if address in (AUTO, LOCAL):
+        return
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdecimal():
         raise UserError(f"--ray {address}: not an address; {_ALLOWED}")

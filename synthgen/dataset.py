@@ -439,6 +439,18 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         raise
 
 
+def check_writable(folder: Path, what: str) -> None:
+    """Raise UserError unless files can be written to a folder or, before it is made, to its nearest parent."""
+    folder = folder.absolute()
+    try:
+        with tempfile.TemporaryFile(dir=next(path for path in (folder, *folder.parents) if path.exists())):
+            pass
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        raise UserError(f"cannot write {what}: {error.strerror}") from None
+
+
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:

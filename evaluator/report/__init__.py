@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from evaluator import options
 from evaluator.comparison import Comparison, compare_results
 from evaluator.pairs import Pair
 from evaluator.report import words
@@ -20,27 +21,27 @@ from evaluator.report.page import render_page
 from evaluator.report.sidefiles import read_arms, read_side_file
 from evaluator.results import read_results
 from evaluator.table import Problem
-from synthgen.dataset import write_atomically
+from synthgen.dataset import check_writable, write_atomically
 from synthgen.errors import UserError
 
-__all__ = ["page_path", "report", "terminal_summary"]
+__all__ = ["check_margin", "check_page", "report", "terminal_summary"]
 
 _STYLE = {"a": "green", "b": "red", "equivalent": "cyan", "unresolved": "yellow"}
 
 
-def report(source: Path, *, out: Path, margin: float = 0.5, note: str | None = None) -> Comparison:
-    """Write the report of a results.jsonl or a store folder to `out`, and three files beside it.
+def report(
+    source: options.Results, *, out: options.Page, margin: options.Margin = 0.5, note: str | None = None
+) -> Comparison:
+    """Compare the arms of finished results: intervals, verdicts, curves.
 
-    They are comparison.json, results.md (a section for a paper) and results_card.md. `margin` is the difference, in
-    points, below which two arms count as equivalent. An `arms.json` or `plan.json` beside the results is shown where
-    present; a plan's `estimand_hash` must be that of the results.
+    Example: `evaluator report runs/store --out report.html`
+
+    Writes the page, and beside it comparison.json, results.md (a section for a paper) and results_card.md. An
+    `arms.json` or `plan.json` beside the results is shown where present; a plan's `estimand_hash` must be that of the
+    results. `note` stands in all of them.
     """
-    if not 0 < margin <= 100:
-        raise UserError(
-            f"--margin {margin:g}: the equivalence margin is in points, above 0 and at most 100; default 0.5"
-        )
-    out = page_path(out)
-    results = read_results(source)
+    check_margin(margin)
+    out, results = check_page(out), read_results(Path(source))
     arms, plan = read_arms(results.source, out.parent), read_side_file(results.source, "plan.json")
     comparison = _checked(compare_results(results, margin=margin, preferred=_real_first(arms)), plan)
     document = json.dumps(comparison.document(), ensure_ascii=False, allow_nan=False, indent=1)
@@ -59,11 +60,23 @@ def report(source: Path, *, out: Path, margin: float = 0.5, note: str | None = N
     return comparison
 
 
-def page_path(out: Path | str) -> Path:
-    """Return where the page goes; UserError for a name that is not a page's, which might be the results' own."""
-    if Path(out).suffix.lower() not in (".html", ".htm"):
+def check_margin(margin: float) -> None:
+    """Raise UserError for a margin that is no number of points."""
+    if not 0 < margin <= 100:
+        raise UserError(
+            f"--margin {margin:g}: the equivalence margin is in points, above 0 and at most 100; default 0.5"
+        )
+
+
+def check_page(out: Path | str) -> Path:
+    """Return where the page goes; UserError where it cannot be written, or where the results' own file may be."""
+    page = Path(out)
+    if page.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--out {out}: the report is a page; give a name that ends in .html")
-    return Path(out)
+    if page.is_dir():
+        raise UserError(f"cannot write the report to {out}: it is a folder")
+    check_writable(page.parent, f"the report to {out}")
+    return page
 
 
 def _checked(comparison: Comparison, plan: dict[str, Any]) -> Comparison:

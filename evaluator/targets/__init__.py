@@ -31,6 +31,14 @@ def load_all() -> tuple[Target, ...]:
     return tuple(find(name) for name in NAMES)
 
 
+def check_languages(names: Sequence[str], targets: Sequence[Target]) -> None:
+    """Raise UserError for a language that none of the targets has."""
+    known = sorted({language for target in targets for language in target.languages})
+    for name in names:
+        if name not in known:
+            raise unknown("language", name, known, where=f"targets {', '.join(target.name for target in targets)}")
+
+
 def select(names: Sequence[str]) -> tuple[Target, ...]:
     """Return targets by name, in table order and once each; `all` is XTREME-R's ten, `xtreme9` the older nine."""
     chosen: set[str] = set()

@@ -267,11 +267,11 @@ def test_a_targets_own_training_set_is_a_control_arm(
 
 
 def test_at_full_size_the_control_arm_is_one_run_for_all_targets(arguments: dict[str, Any]) -> None:
-    from evaluator.definition import define
+    from evaluator.definition import Arguments, define
     from evaluator.graph import build
 
-    chosen = {name: value for name, value in arguments.items() if name not in ("store", "out")}
-    experiment = define(["control=own"], split="test", sizes=["full"], match="epochs", select="last", **chosen)
+    chosen = {name: value for name, value in arguments.items() if name != "out"}
+    experiment = define(Arguments(["control=own"], **chosen))
     cells = [cell for cell in build(experiment).cells if cell.seed == 0]
     assert len({cell.size for cell in cells}) == 1
     assert {cell.target.name: cell.arm_n for cell in cells}["tatoeba"] == 0 < cells[0].arm_n <= cells[0].size
@@ -332,13 +332,13 @@ def test_a_language_outside_the_targets_gets_the_nearest(arguments: dict[str, An
 
 
 def test_pending_skips_intermediates_that_nothing_needs(arguments: dict[str, Any], datasets: dict[str, Path]) -> None:
-    from evaluator.definition import define, open_store
+    from evaluator.definition import Arguments, define, open_store
     from evaluator.graph import build
 
     evaluator.compare(arms(datasets), **arguments)
-    chosen = {name: value for name, value in arguments.items() if name not in ("store", "out")}
-    experiment = define(arms(datasets), split="test", sizes=["full"], match="epochs", select="last", **chosen)
-    store, graph = open_store(experiment, arguments["store"]), build(experiment)
+    chosen = {name: value for name, value in arguments.items() if name != "out"}
+    experiment = define(Arguments(arms(datasets), **chosen))
+    store, graph = open_store(experiment), build(experiment)
     shutil.rmtree(store.root / "intermediate")
     assert any(isinstance(job, IntermediateJob) for job in graph.jobs)
     assert runner.pending(graph.jobs, store) == []

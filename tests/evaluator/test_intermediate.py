@@ -10,7 +10,7 @@ import pytest
 
 import evaluator
 import synthgen
-from evaluator.definition import define
+from evaluator.definition import Arguments, define
 from evaluator.graph import IntermediateJob, TargetJob, build
 from tests.evaluator.conftest import LABELS
 
@@ -75,11 +75,11 @@ def test_every_format_and_several_sets_at_once_train_on_real_rows(
 
 
 def jobs(datasets: dict[str, Path], model: Path, samples: Path, **options: Any) -> dict[str, TargetJob]:
-    experiment = define(
-        [f"real={datasets['real']}"], targets=["xnli", "udpos"], languages=["en"], split="test", sizes=["full"],
-        seeds=1, match="epochs", model=str(model), recipe="small", select="last", data_root=samples,
-        max_train_examples=None, max_eval_examples=None, **options,
+    arguments = Arguments(
+        [f"real={datasets['real']}"], targets=["xnli", "udpos"], languages=["en"], seeds=1, model=str(model),
+        recipe="small", data_root=samples, **options,
     )  # fmt: skip
+    experiment = define(arguments)
     return {job.target: job for job in build(experiment).jobs if not isinstance(job, IntermediateJob)}
 
 
