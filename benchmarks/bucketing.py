@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +47,7 @@ def main() -> None:
     """Print one JSON line per kind of data."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="span")
-    parser.add_argument("--data-root", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data-root", type=Path, default=Path(os.environ.get("SYNTHGEN_DATA", "data")))
     parser.add_argument("--examples-per-step", type=int, default=8)
     parser.add_argument("--steps", type=int, default=24)
     parser.add_argument("--seeds", type=int, default=3)

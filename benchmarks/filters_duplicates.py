@@ -1,9 +1,9 @@
 """Duplicates: recall and precision on planted edits of real pairs; decontamination. `filters_speed.py` has the speed.
 
-    python benchmarks/filters_duplicates.py ../shared/data --recall
-    python benchmarks/filters_duplicates.py ../shared/data --contamination
-    python benchmarks/filters_duplicates.py ../shared/data --translations 5010
-    python benchmarks/filters_duplicates.py ../shared/data --other-formats
+    python benchmarks/filters_duplicates.py data --recall
+    python benchmarks/filters_duplicates.py data --contamination
+    python benchmarks/filters_duplicates.py data --translations 5010
+    python benchmarks/filters_duplicates.py data --other-formats
 
 Rows, premises and test items are real: MNLI's, SNLI's and XNLI's.
 """

@@ -1,9 +1,9 @@
 """Duplicates at size: rows a second beside peers on the same rows, each with its recall; memory; growth.
 
-    python benchmarks/filters_speed.py ../shared/data --speed 1000000 --processes 2 --peers PYTHON --names rensa
-    python benchmarks/filters_speed.py ../shared/data --speed 100000 --peers PYTHON --rounds 3
-    python benchmarks/filters_speed.py ../shared/data --memory 1000000
-    python benchmarks/filters_speed.py ../shared/data --growth 1000000,3000000,10000000
+    python benchmarks/filters_speed.py data --speed 1000000 --processes 2 --peers PYTHON --names rensa
+    python benchmarks/filters_speed.py data --speed 100000 --peers PYTHON --rounds 3
+    python benchmarks/filters_speed.py data --memory 1000000
+    python benchmarks/filters_speed.py data --growth 1000000,3000000,10000000
 
 Rows of any number are made from the 33,000 real MNLI and SNLI pairs at hand by recombination: each text is the first
 half of one real text and the second half of another of the same field, both drawn at random, so that lengths and words

@@ -1,6 +1,6 @@
 """Every task once with the bundled generator through vLLM: acceptance by label, rejections, overlap, a sample.
 
-    python benchmarks/nine_tasks.py --data-root ../shared/data --out runs/nine [--rows 60] [--tasks qqp ccg]
+    python benchmarks/nine_tasks.py --data-root data --out runs/nine [--rows 60] [--tasks qqp ccg]
 
 A teacher for ccg is trained first, on 600 English UD sentences (`evaluator train`): universal
 parts of speech stand in for supertags, whose corpus is licensed. One engine serves all tasks. Sets that are finished

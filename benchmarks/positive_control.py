@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +56,7 @@ def shuffled(source: Path, out: Path) -> Path:
 def main() -> None:
     """Print the differences in English and in the mean of the other languages, one JSON line each."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data-root", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data-root", type=Path, default=Path(os.environ.get("SYNTHGEN_DATA", "data")))
     parser.add_argument("--folder", type=Path, default=Path("runs/positive-control"))
     parser.add_argument("--sentences", type=int, default=2_000)
     parser.add_argument("--seeds", type=int, default=3)

@@ -60,7 +60,7 @@ def killed(arms: list[str], options: dict[str, Any], runs: int) -> int:
 def main() -> None:
     """Print what was found as JSON lines."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data-root", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data-root", type=Path, default=Path(os.environ.get("SYNTHGEN_DATA", "data")))
     parser.add_argument("--workers", type=int, default=2, help="after the kill; more than one runs on Ray")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -137,7 +138,7 @@ def run(target: str, budget: Budget, arguments: argparse.Namespace) -> None:
 def main() -> None:
     """Run the targets asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-root", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data-root", type=Path, default=Path(os.environ.get("SYNTHGEN_DATA", "data")))
     parser.add_argument("--targets", nargs="+", choices=BUDGETS, default=list(BUDGETS))
     parser.add_argument("--model", default="pack:multilingual-e5-small")
     parser.add_argument("--folder", type=Path, default=Path("runs/targets"))

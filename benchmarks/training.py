@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import resource
 import statistics
 import tempfile
@@ -200,7 +201,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", default="pack,base")
     parser.add_argument("--data", default="pair,span")
-    parser.add_argument("--data-root", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data-root", type=Path, default=Path(os.environ.get("SYNTHGEN_DATA", "data")))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--examples-per-step", type=int, default=8, help="of both; 8 is Trainer's default")
     parser.add_argument("--steps", type=int, default=30)

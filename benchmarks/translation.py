@@ -1,8 +1,8 @@
 """What `synthgen translate` costs and how well it finds answers again; needs the real files.
 
-    python benchmarks/translation.py speed ../shared/data --rows 1000 --repeats 1
-    python benchmarks/translation.py answers FOLDER ../shared/data/xquad/xquad.es.json
-    python benchmarks/translation.py asking FOLDER ../shared/data/xquad/xquad.es.json --qa CHECKPOINT
+    python benchmarks/translation.py speed data --rows 1000 --repeats 1
+    python benchmarks/translation.py answers FOLDER data/xquad/xquad.es.json
+    python benchmarks/translation.py asking FOLDER data/xquad/xquad.es.json --qa CHECKPOINT
     python benchmarks/translation.py sample FOLDER --rows 50
 
 `speed`: rows a second of `translate` against the offline pack's engine called directly on the same texts by a thread

@@ -3,7 +3,8 @@
 A step has the recipe's number of examples, so results stay comparable with the reference scripts, but its examples
 are neighbours in length. How a step is cut into batches changes speed and memory only: the loss is normalised over
 the step.
-Sources: shuffled batches after bucketing, `reference/evaluation.md` §3.3; HF `LengthGroupedSampler` for the pools.
+Sources: HF `LengthGroupedSampler` for the pools; batches are shuffled after bucketing, so that neighbouring steps do
+not have neighbouring lengths (modelscope/ms-swift#10111).
 """
 
 from __future__ import annotations

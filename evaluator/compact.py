@@ -1,7 +1,7 @@
 """Exact vocabulary compaction: train only the embedding rows that occur, and put them back.
 
 A row that never occurs gets a zero gradient, so AdamW's moments stay zero and its only change is the decoupled weight
-decay, a product of (1 - learning rate x decay) over the steps, known in closed form (`reference/evaluation.md` §3.3).
+decay, a product of (1 - learning rate x decay) over the steps, known in closed form.
 Training the occurring rows alone therefore gives the same model, without gradient, moments and update traffic for the
 quarter million others. The loss and the other weights never see the difference.
 """

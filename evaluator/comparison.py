@@ -173,11 +173,6 @@ def compare_results(results: Results, *, margin: float = 0.5, preferred: Sequenc
     points = [point for scope in levels for point in _points(arms, scope.key, scores)]
     curves = [c for scope in scopes if scope.kind in ("all", "target") for c in _curves(arms, scope.key, scores)]
     estimand = estimand_of(table.cells)
-    problems = [
-        *table.problems,
-        *(Problem("unequal items", text) for text in drawn.faults.values()),
-        *_item_problems(drawn),
-    ]
     return Comparison(
         estimand=estimand,
         signature=_signature(results, estimand, table),
@@ -188,7 +183,7 @@ def compare_results(results: Results, *, margin: float = 0.5, preferred: Sequenc
         points=tuple(points),
         curves=tuple(curves),
         exchange_rates=tuple(_exchange_rates(curves, scores)) if not sample else (),
-        problems=tuple(problems),
+        problems=(*table.problems, *_item_problems(drawn)),
         cells=tuple(_cell_documents(table)),
         gaps=tuple(p for scope in scopes if scope.kind == "gap" for p in _points(arms, scope.key, scores)),
         aggregates=tuple(aggregates(table)),
@@ -246,6 +241,7 @@ def _exchange_rates(curves: Sequence[FittedCurve], scores: Mapping[str, Scores])
 
 
 def _item_problems(drawn: resampling.ScopeDraws) -> Iterator[Problem]:
+    yield from (Problem("unequal items", text) for text in drawn.faults.values())
     missing = sorted(drawn.without_items - set(drawn.faults))
     if missing:
         message = (

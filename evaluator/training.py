@@ -11,12 +11,12 @@ from evaluator import options
 from evaluator.graph import CODE_VERSION, Encoder, IntermediateJob, Rows, identity, stage_inputs
 from evaluator.hardware import detect
 from evaluator.modelcard import CARD_NAME, checkpoint_licence, model_card
-from evaluator.recipe import INTERMEDIATE, LARGE_WIDTH, encoder_width, load_recipe
+from evaluator.recipe import INTERMEDIATE, LARGE_WIDTH, Recipe, encoder_width, load_recipe
 from evaluator.store import Node, Store
 from synthgen.console import progress
 from synthgen.dataset import MANIFEST_NAME, Manifest, check_writable, read_manifest
 from synthgen.errors import UserError
-from synthgen.packs import resolve
+from synthgen.packs import ResolvedModel, resolve
 
 LARGEST_SEED = 2**32 - 1
 
@@ -38,36 +38,19 @@ def train(
     UserError.
     """
     folder, target = Path(dataset), Path(out)
-    manifest, hardware = _check(folder, target, recipe, seed), detect()
-    resolved = resolve(model)
-    chosen = load_recipe(recipe, encoder_width(resolved.path))
-    stage = chosen.stage(INTERMEDIATE)
-    base = Encoder(identity(resolved), identity(resolved), resolved.path, path=resolved.path)
-    rows = Rows(folder.resolve(), manifest.content_hash, manifest.kept, manifest.kept)
-    node = Node(
-        "checkpoint",
-        {
-            "code": CODE_VERSION,
-            "model": base.identity,
-            "parts": [[rows.content_hash, rows.total, rows.rows]],
-            "stage": stage_inputs(stage, chosen),
-            "seed": seed,
-            **hardware.to_json(),
-        },
-    )
+    manifest = _check(folder, target, recipe, seed)
+    encoder = resolve(model)
+    job = _job(folder, manifest, encoder, load_recipe(recipe, encoder_width(encoder.path)), seed)
     if target.exists():
-        return _existing(target, node)
-    licence = checkpoint_licence(manifest, resolved)
-    job = IntermediateJob(node, base, (rows,), stage, chosen, seed, None, licence, hardware)
+        return _existing(target, job.node)
     store = Store(target.parent / f".{target.name}.training")
     _run(job, store)
-    card = model_card(
-        manifest, resolved, recipe=chosen, stage=stage, seed=seed, training=store.results(node)["training"]
-    )
-    (store.folder(node) / CARD_NAME).write_text(card, encoding="utf-8")
-    store.folder(node).rename(target)
+    training, draft = store.results(job.node)["training"], store.folder(job.node)
+    card = model_card(manifest, encoder, recipe=job.recipe, stage=job.stage, seed=seed, training=training)
+    (draft / CARD_NAME).write_text(card, encoding="utf-8")
+    draft.rename(target)
     shutil.rmtree(store.root)
-    return _existing(target, node)
+    return _existing(target, job.node)
 
 
 def _check(folder: Path, out: Path, recipe: str, seed: int) -> Manifest:
@@ -76,9 +59,25 @@ def _check(folder: Path, out: Path, recipe: str, seed: int) -> Manifest:
         raise UserError(f"--seed {seed}: allowed are whole numbers from 0 to {LARGEST_SEED}")
     if out.exists() and not (out / MANIFEST_NAME).is_file():
         raise UserError(f"--out {out} holds something else; give another folder or remove it")
-    check_writable(out.parent, f"to --out {out}")
+    if not out.exists():
+        check_writable(out.parent, f"to --out {out}")
     load_recipe(recipe, LARGE_WIDTH)
     return read_manifest(folder)
+
+
+def _job(folder: Path, manifest: Manifest, model: ResolvedModel, recipe: Recipe, seed: int) -> IntermediateJob:
+    stage, hardware, name = recipe.stage(INTERMEDIATE), detect(), identity(model)
+    rows = Rows(folder.resolve(), manifest.content_hash, manifest.kept, manifest.kept)
+    inputs = {
+        "code": CODE_VERSION,
+        "model": name,
+        "parts": [[rows.content_hash, rows.total, rows.rows]],
+        "stage": stage_inputs(stage, recipe),
+        "seed": seed,
+        **hardware.to_json(),
+    }
+    base, licence = Encoder(name, name, model.path, path=model.path), checkpoint_licence(manifest, model)
+    return IntermediateJob(Node("checkpoint", inputs), base, (rows,), stage, recipe, seed, None, licence, hardware)
 
 
 def _run(job: IntermediateJob, store: Store) -> None:

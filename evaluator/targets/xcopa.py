@@ -18,7 +18,7 @@ _TEST = Source(("xcopa/{language}/test.{language}.jsonl",), _XCOPA)
 _DEV = Source(("xcopa/{language}/val.{language}.jsonl",), _XCOPA)
 _COPA = Source(("xcopa/en/train.en.jsonl",), "COPA, super_glue on the hub")
 _SIQA = Source(("socialiqa/train.jsonl", "socialiqa/dev_1-1200.jsonl"), "SocialIQA 1.4 (lighteval/siqa on the hub)")
-# The field `question` is wrong in some released translations; English has it right (`shared/data/README.md`).
+# The field `question` is wrong in some released translations; English has it right.
 _ENGLISH = {"test": "xcopa/en/test.en.placeholder-labels.jsonl", "dev": "xcopa/en/val.en.jsonl"}
 
 

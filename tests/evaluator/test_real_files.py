@@ -1,4 +1,4 @@
-"""The official files read with exactly the counts of shared/data/README.md, and their traps stay harmless."""
+"""The official files read with exactly the counts of their README, and their traps stay harmless."""
 
 from __future__ import annotations
 
