@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from synthgen.engines.vllm import MAX_MODEL_LEN
 from synthgen.errors import UserError
 from synthgen.slots import Script
-
-LONGEST = 2048
-"""Tokens the vLLM engine serves at most; a model that reads fewer lowers it."""
 
 
 def check_context_length(script: Script, model: Path) -> None:
@@ -24,7 +22,7 @@ def check_context_length(script: Script, model: Path) -> None:
 
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     config = json.loads(config_file.read_text(encoding="utf-8"))
-    room = min(LONGEST, config.get("max_position_embeddings", LONGEST))
+    room = min(MAX_MODEL_LEN, config.get("max_position_embeddings", MAX_MODEL_LEN))
     for cell in script.task.label_counts:
         texts: dict[str, str] = {}
         for number, step in enumerate(script.task.steps_of(cell)):

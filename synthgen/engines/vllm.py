@@ -22,6 +22,7 @@ from synthgen.errors import UserError, missing_package
 from synthgen.packs import ResolvedModel, cache_root
 
 MAX_MODEL_LEN = 2048
+"""Tokens of a prompt and its reply that are served at most; a model that reads fewer lowers it."""
 SEQUENCES_ON_CPU = 32
 SEQUENCES_ON_GPU = 256
 KV_CACHE_GIB_ON_CPU = 2
