@@ -177,8 +177,8 @@ def guesses(format_: Format, rows: Sequence[Row]) -> dict[str, Floats]:
 
 
 def occurring(format_: Format, cells: Sequence[str]) -> list[str]:
-    """Return the labels that occur among cells, in the format's order."""
-    return [label for label in format_.labels if label in set(cells)]
+    """Return the labels that occur among cells, in the format's order; of options all, each of which may be chosen."""
+    return [label for label in format_.labels if isinstance(format_, ChoiceFormat) or label in set(cells)]
 
 
 def _baseline(right: Any, majority: float) -> Baseline:  # noqa: ANN401 - a boolean array

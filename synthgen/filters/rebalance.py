@@ -131,7 +131,7 @@ def give_aways(format_: Format, rows: Sequence[Row], gains: Mapping[str, float])
     """
     gone: dict[int, Verdict] = {}
     kept = list(range(len(rows)))
-    while len(kept) > LEAST_LEFT * len(rows):
+    while gains and len(kept) > LEAST_LEFT * len(rows):
         left = [rows[place] for place in kept]
         found = guesses(format_, left)
         cells = Counter(map(format_.cell, left))

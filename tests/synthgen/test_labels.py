@@ -20,6 +20,7 @@ from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import SpanFormat
+from synthgen.formats.tags import TagsFormat
 from synthgen.noise import confusion, estimate, estimate_from_agreement
 from synthgen.readers import Said
 from synthgen.real import import_task
@@ -231,6 +232,15 @@ def test_endings_are_told_apart_by_themselves_and_by_their_length() -> None:
     found = radar(swag, rows)["baselines"]
     assert found["longest-choice"]["accuracy"] == 100.0
     assert found["ending-only"]["accuracy"] > 90
+
+
+def test_a_place_that_is_never_right_and_a_format_without_labels_end_no_radar_and_no_rebalancing() -> None:
+    swag = ChoiceFormat(("ctx_a", "ctx_b", "ctx", "endings", "label"), ("0", "1", "2"))
+    texts = {"ctx_a": "x", "ctx_b": "y", "ctx": "x y"}
+    rows = [texts | {"endings": [f"a{n}", f"b {n}", "c c c"], "label": str(n % 2)} for n in range(60)]
+    assert radar(swag, rows)["baselines"]["longest-choice"]["accuracy"] == 0
+    tags = TagsFormat(("tokens", "tags"), ("NOUN", "VERB"))
+    assert give_aways(tags, [{"tokens": ["Dogs", "bark"], "tags": [0, 1]}] * 3, {}) == {}
 
 
 @pytest.mark.realdata
