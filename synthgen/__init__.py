@@ -15,7 +15,7 @@ try:
 except PackageNotFoundError:
     __version__ = "0+source"
 
-_COMMANDS = {
+FUNCTIONS = {
     "make": "synthgen.generate",
     "import_task": "synthgen.real",
     "filter": "synthgen.filtering",
@@ -28,11 +28,12 @@ _COMMANDS = {
     "tasks": "synthgen.task",
     "pull": "synthgen.packs",
 }
+"""The public functions and where they are."""
 
-__all__ = ["__version__", *sorted(_COMMANDS)]
+__all__ = ["__version__", *sorted(FUNCTIONS)]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - each command has its own type
-    if name not in _COMMANDS:
+    if name not in FUNCTIONS:
         raise AttributeError(f"module 'synthgen' has no attribute '{name}'")
-    return getattr(import_module(_COMMANDS[name]), name)
+    return getattr(import_module(FUNCTIONS[name]), name)

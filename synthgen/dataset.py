@@ -242,17 +242,22 @@ def make_folder(out: Path) -> None:
 
 
 def make_run_folder(out: Path) -> None:
-    """Make a folder that a run with a ledger writes to, or take the one where it was.
-
-    UserError when it holds what the run would replace and no run of ours has written.
-    """
-    if not (out / LEDGER_NAME).exists():
-        if is_finished(out):
-            manifest = read_manifest(out)
-            raise UserError(f"{out} holds a finished {manifest.origin} {manifest.task} set; give another --out")
-        if foreign := next((name for name in _REPLACED if (out / name).exists()), None):
-            raise UserError(f"{out} holds {foreign}, which no run of synthgen has written; give another --out")
+    """Make a folder that a run with a ledger writes to, or take the one where it was; see `refuse_foreign`."""
+    refuse_foreign(out)
     make_folder(out)
+
+
+def refuse_foreign(out: Path) -> None:
+    """Raise UserError when a folder holds what a run with a ledger would replace and no run of ours has written."""
+    if (place := next((each for each in (out, *out.parents) if each.exists()), out)).is_file():
+        raise UserError(f"--out {out} cannot be a folder: {place} is a file; give another --out")
+    if (out / LEDGER_NAME).exists():
+        return
+    if is_finished(out):
+        manifest = read_manifest(out)
+        raise UserError(f"{out} holds a finished {manifest.origin} {manifest.task} set; give another --out")
+    if foreign := next((name for name in _REPLACED if (out / name).exists()), None):
+        raise UserError(f"{out} holds {foreign}, which no run of synthgen has written; give another --out")
 
 
 @contextmanager

@@ -12,9 +12,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
-from synthgen import __version__
+from typer import Option
+
+from synthgen import __version__, options
 from synthgen.datacard import write_card
 from synthgen.dataset import (
     Manifest,
@@ -31,39 +33,48 @@ from synthgen.dataset import (
 from synthgen.errors import UserError
 from synthgen.filters import ORDER
 from synthgen.filters.base import Filter, Subject
-from synthgen.filters.plan import closing_all, read_plan, write_reports
+from synthgen.filters.plan import Plan, closing_all, read_plan, write_reports
 from synthgen.filters.verify import readers_of
 from synthgen.judges import Judging
 from synthgen.licences import Part, derive, parts_of
-from synthgen.likeness import check_like, measure, warn_of_artefacts
+from synthgen.likeness import measure, warn_of_artefacts
 from synthgen.opened import OpenedSet, open_set
 from synthgen.packs import cache_root
+from synthgen.parallel import usable_cores
 from synthgen.provenance import command_line, hardware
 from synthgen.sifting import Sieve, refuse_repeated_ids, sift, workers_for
 from synthgen.statistics import describe
 from synthgen.task import definitions
 
+Processes = Annotated[
+    int,
+    Option(
+        help="Compare rows in so many processes (every core); no result depends on it.",
+        default_factory=usable_cores,
+        show_default=False,
+    ),
+]
+
 
 def filter(
-    folder: Path,
+    folder: options.Folder,
     *,
-    out: Path,
-    filters: Path | None = None,
-    against: Sequence[Path] = (),
-    verifier: Path | None = None,
-    judge: str | None = None,
-    like: Path | None = None,
-    origin: str | None = None,
-    processes: int = 1,
+    out: options.NewFolder,
+    filters: options.FilterFile = None,
+    against: options.Against = (),
+    verifier: options.Verifier = None,
+    judge: options.Judge = None,
+    like: options.Like = None,
+    origin: options.Origin = None,
+    processes: Processes = 1,
 ) -> Manifest:
-    """Write the rows of `folder` that pass all filters to the new folder `out` and return its manifest.
+    """Keep the rows of any set, ours or somebody's parquet files, that pass the filters; write them to a new folder.
 
-    `filters` is a TOML file (see `synthgen.filters.plan`), `against` are evaluation sets to keep out, `verifier` is a
-    checkpoint and `judge` a model that read the rows again (see `synthgen.judges.open_judge`), `like` is a real set
-    that the kept rows are compared with. `origin` says what the rows of a folder without a manifest are. The same call
-    again returns the finished folder. Rows are compared in so many `processes`, which changes no result; a script that
-    asks for more than one needs `if __name__ == "__main__":`. Raises UserError for a folder or a configuration that
-    cannot be used, for an `out` that holds something else, and when no row would be kept.
+    Example: synthgen filter runs/mnli --out runs/mnli-clean --against data
+
+    Returns the new folder's manifest; the same call again returns it too. A script that asks for more than one process
+    needs `if __name__ == "__main__":`. Raises UserError for a folder or a configuration that cannot be used, for an
+    `out` that holds something else, and when no row would be kept.
     """
     started = time.monotonic()
     if processes < 1:
@@ -73,23 +84,28 @@ def filter(
     judging = Judging(judge or "", definitions(opened.task), cache_root() / "judged" / opened.content_hash[:16])
     subject = Subject(opened.format, opened.language, prompt, tuple(against), verifier, like, judging)
     plan = read_plan(filters, subject)
-    parent = opened.parent("filtered")
-    check_like(like, opened.format)
     if not opened.manifest and out.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{out} is inside {folder}, whose files are all rows to filter; give another --out")
     if is_finished(out):
-        return _same_or_refused(out, plan.record(subject), parent)
+        return _same_or_refused(out, plan.record(subject), opened.parent("filtered"))
     refuse_taken(out)
     refuse_repeated_ids(opened)
+    return _filter_rows(opened, out, plan, subject, processes, started)
+
+
+def _filter_rows(
+    opened: OpenedSet, out: Path, plan: Plan, subject: Subject, processes: int, started: float
+) -> Manifest:
+    """Write the new folder and return its manifest."""
     made = plan.build(subject)
     with drafted(out) as draft, closing_all(made), workers_for(opened, processes) as workers:
         sieve = sift(opened, made, plan.build_edits(subject), workers)
         if not sieve.stays.any():
             reasons = ", ".join(f"{reason} ({count})" for reason, count in list(sieve.reasons().items())[:3])
-            raise UserError(f"no row of {folder} would be kept: {reasons}; nothing is written")
+            raise UserError(f"no row of {opened.name} would be kept: {reasons}; nothing is written")
         checks = plan.checks(subject, made) | ({"edits": dict(sieve.edited)} if plan.edits else {})
-        facts = {"filters_hash": plan.hash(), "checks": checks}
-        manifest = _write(draft, sieve, made, facts | {"like": like}, parent, started)
+        facts = {"filters_hash": plan.hash(), "checks": checks, "like": subject.like}
+        manifest = _write(draft, sieve, made, facts, opened.parent("filtered"), started)
     warn_of_artefacts(manifest.checks["artefacts"])
     return manifest
 

@@ -8,34 +8,31 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 
-from synthgen import console
+from synthgen import console, options
+from synthgen.cluster import check_address
 from synthgen.context_length import check_context_length
 from synthgen.controller import Controller
-from synthgen.dataset import LEDGER_NAME, Manifest, is_finished, make_run_folder, read_manifest
-from synthgen.engines import DEFAULT_TIMEOUT, Engine, check_engine, resolve_model
+from synthgen.dataset import LEDGER_NAME, Manifest, is_finished, make_run_folder, read_manifest, refuse_foreign
+from synthgen.engines import ADDRESSES, DEFAULT_TIMEOUT, Engine
 from synthgen.errors import IncompleteError, UserError
-from synthgen.filters import Subject
 from synthgen.filters.plan import read_plan
-from synthgen.judges import Judging, StartEngine
+from synthgen.judges import StartEngine
 from synthgen.ledger import Ledger, unwritable
-from synthgen.likeness import check_like
 from synthgen.made import write_folder
-from synthgen.packs import resolve
+from synthgen.previewing import preview_items
 from synthgen.runs import (
     DEFAULT_MODEL,
     Run,
+    Serving,
     default_folder,
+    filter_context,
     is_structured,
     open_controller,
     open_script,
-    opened_once,
     resolve_n,
-    start_engine,
 )
 from synthgen.serving import check_requests, serve
 
@@ -44,74 +41,81 @@ REQUESTS_PER_ROW = 25
 
 
 def make(
-    task: str,
+    task: options.Task,
     *,
-    n: int | str = "real",
-    model: str = DEFAULT_MODEL,
-    engine: str = "vllm",
-    out: Path | None = None,
-    seed: int = 0,
-    decoding: str | None = None,
-    filters: Path | None = None,
-    against: Sequence[Path] = (),
-    verifier: Path | None = None,
-    judge: str | None = None,
-    like: Path | None = None,
-    shots: Path | None = None,
-    passages: Path | None = None,
-    teacher: Path | None = None,
-    max_requests: int | None = None,
-    timeout: float = DEFAULT_TIMEOUT,
-    ray: str | None = None,
+    n: options.Rows = "real",
+    model: options.Model = DEFAULT_MODEL,
+    engine: options.Engine = "vllm",
+    out: options.RunFolder = None,
+    seed: options.Seed = 0,
+    decoding: options.Decoding = None,
+    filters: options.FilterFile = None,
+    against: options.Against = (),
+    verifier: options.Verifier = None,
+    judge: options.Judge = None,
+    like: options.Like = None,
+    shots: options.Shots = None,
+    passages: options.Passages = None,
+    teacher: options.Teacher = None,
+    preview: options.Preview = 0,
+    max_requests: options.MaxRequests = None,
+    timeout: options.Timeout = DEFAULT_TIMEOUT,
+    ray: options.Ray = None,
     started_engine: Engine | None = None,
-) -> Manifest:
-    """Generate exactly `n` kept rows of `task` and return the manifest of the folder they are in.
+) -> Manifest | list[dict[str, Any]]:
+    """Generate exactly N kept examples of a task. The same command again resumes.
 
-    `n` is a number, `real` (the size of the real training set) or `10x`. The same call again resumes an interrupted
-    run and returns a finished one at once. `timeout` is how long an endpoint may take for a reply, in seconds; `ray`,
-    an address or `auto`, puts one engine on each GPU of a cluster; `started_engine` serves instead of a new engine, for
-    notebooks that make several sets with one. `filters` is a TOML file (see `synthgen.filters.plan`), `against` are
-    evaluation sets to keep out, `verifier` is a checkpoint and `judge` a model that read the rows again (see
-    `synthgen.judges.open_judge`; the model that writes may judge too), `like` a real set that the rows are compared
-    with; changing them judges the stored replies anew.
-    Raises UserError for wrong input or a folder that holds another run, IncompleteError when the request budget ends
-    before every label has its quota or the server is gone; what was generated stays in the ledger.
+    Example: synthgen make --task mnli --n 200 --model pack:smollm2-135m-instruct --out runs/mnli
+
+    Example: synthgen make --task mnli --engine endpoint --model http://localhost:8000/v1 --preview 5
+
+    Returns the folder's manifest; with `preview` the items (see `previewing`). `started_engine` serves instead of a
+    new engine. Raises UserError for wrong input, IncompleteError when the request budget or the server ends first.
     """
-    script = open_script(
-        task, seed=seed, structured=is_structured(decoding, model), shots=shots, passages=passages, teacher=teacher
-    )
-    found = script.task
-    wanted = resolve_n(n, found)
-    if started_engine is None:
-        check_engine(engine)
-    budget = max_requests if max_requests is not None else REQUESTS_PER_ROW * wanted * len(found.steps)
-    if budget < wanted * len(found.steps):
-        raise UserError(
-            f"--max-requests {budget} cannot make {wanted} rows: {task} takes {len(found.steps)} requests a row, "
-            f"at least {wanted * len(found.steps)}"
-        )
-    out = out or default_folder(task, wanted, seed)
-    subject = Subject(
-        found.format, found.language, found.prompt_text, tuple(against), verifier, like, Judging(judge or "")
-    )
-    plan = read_plan(filters, subject)
-    check_like(like, found.format)
-    if ray and judge and not judge.startswith(("http://", "https://")):
+    structured = is_structured(decoding, model)
+    script = open_script(task, seed=seed, structured=structured, shots=shots, passages=passages, teacher=teacher)
+    serving = Serving(engine, model, timeout, ray, started_engine)
+    subject = filter_context(script.task, against, verifier, judge, like)
+    run = Run(script, resolve_n(n, script.task), serving, read_plan(filters, subject), subject)
+    if preview:
+        return preview_items(run, preview, out=out, ray=ray, max_requests=max_requests)
+    return _make_folder(run, out or default_folder(task, run.n, seed), max_requests)
+
+
+def _make_folder(run: Run, out: Path, max_requests: int | None) -> Manifest:
+    """Return the manifest of the run's folder, made, resumed or finished already."""
+    budget = _request_budget(run, max_requests)
+    judge = run.subject.judging.model
+    if run.serving.ray and judge and not judge.startswith(ADDRESSES):
         raise UserError(f"--judge {judge} would need engines beside those of --ray; give an endpoint, http://HOST/v1")
-    resolved = resolve(model) if started_engine is not None else resolve_model(engine, model, timeout=timeout)
-    run = Run(found, wanted, resolved, engine, seed, script, plan, subject)
+    if run.serving.started:
+        options.refuse("started_engine is used instead of a new engine", ray=run.serving.ray)
+    if run.serving.ray:
+        check_address(run.serving.ray)
+    refuse_foreign(out)
+    settings = run.settings()
     make_run_folder(out)
     ledger = Ledger(out / LEDGER_NAME)
     try:
-        ledger.claim(run.settings(), where=out, prompt_text=found.prompt_text)
+        ledger.claim(settings, where=out, prompt_text=run.task.prompt_text)
         if is_finished(out) and _is_current(run, made := read_manifest(out)):
             return made
-        with opened_once(started_engine or partial(start_engine, run, timeout, ray)) as start:
-            judging = Judging(judge or "", found.definitions, ledger, (resolved, start), timeout)
-            run = replace(run, subject=replace(subject, judging=judging))
-            return _generate(run, ledger, out, budget, start)
+        with run.serving.open(run.seed) as start:
+            return _generate(run.with_judge(ledger, start), ledger, out, budget, start)
     finally:
         ledger.close()
+
+
+def _request_budget(run: Run, max_requests: int | None) -> int:
+    """Return how many requests the run may make; UserError for fewer than its rows take."""
+    least = run.n * len(run.task.steps)
+    budget = REQUESTS_PER_ROW * least if max_requests is None else max_requests
+    if budget < least:
+        raise UserError(
+            f"--max-requests {budget} cannot make {run.n} rows: {run.task.name} takes {len(run.task.steps)} requests "
+            f"a row, at least {least}"
+        )
+    return budget
 
 
 def _is_current(run: Run, made: Manifest) -> bool:
@@ -138,7 +142,7 @@ def _generate(run: Run, ledger: Ledger, out: Path, budget: int, start: StartEngi
         asked = -1
         while not controller.settle() and asked < controller.requests < budget:
             asked = controller.requests
-            if run.engine == "vllm" and not versions:
+            if run.serving.engine == "vllm" and not versions:
                 check_context_length(run.script, run.model.path)
             served = start()
             versions = served.versions

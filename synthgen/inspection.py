@@ -20,6 +20,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from rapidfuzz import fuzz, process
 
+from synthgen import options
 from synthgen.datacard import write_card
 from synthgen.dataset import Manifest, dataset_format, finish, read_manifest, read_rows, write_atomically
 from synthgen.errors import UserError
@@ -28,7 +29,8 @@ from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
 from synthgen.judging import read_judged, write_sample
-from synthgen.likeness import measure
+from synthgen.likeness import check_like, measure
+from synthgen.options import refuse
 from synthgen.sheets import Sheet, counts, findings, nearest_pairs
 
 PAGE_NAME = "inspect.html"
@@ -40,32 +42,35 @@ _TEMPLATE = Path(__file__).with_name("inspect_template.html")
 
 
 def inspect(
-    folder: Path,
+    folder: options.Folder,
     *,
-    like: Path | None = None,
-    sample: int | None = None,
-    csv: Path | None = None,
-    judged: Path | None = None,
+    like: options.Like = None,
+    sample: options.Sample = None,
+    csv: options.Csv = None,
+    judged: options.Judged = None,
 ) -> Manifest:
-    """Measure a finished folder, write `inspect.html` and the checks into it, and return its manifest.
+    """Show the funnel, lengths, labels, artefacts, diversity and nearest pairs of a set; write them to inspect.html.
 
-    `like` is a dataset folder of real rows of the same format. With `sample` and `csv` a blind sample is written
-    and nothing else; `judged` is such a file filled in. Raises UserError for a folder or a file that does not fit.
+    Example: synthgen inspect runs/mnli --like runs/mnli-real
+
+    Returns the manifest, with what was measured. With `sample` and `csv` a blind sample is written and nothing else;
+    `judged` is such a file filled in. Raises UserError for a folder or a file that does not fit.
     """
+    if (sample is None) != (csv is None):
+        raise UserError("a blind sample needs both --sample N and --csv FILE")
+    if sample is not None:
+        if judged is not None:
+            raise UserError(f"--judged {judged} cannot stand beside --sample {sample}: write a sample or read one back")
+        refuse(f"--sample {sample} writes texts and measures nothing", like=like)
     folder = Path(folder)
     manifest = read_manifest(folder)
     format_ = dataset_format(manifest)
-    if (sample is None) != (csv is None):
-        raise UserError("a blind sample needs both --sample N and --csv FILE")
-    if sample is not None and judged is not None:
-        raise UserError(f"--judged {judged} cannot stand beside --sample {sample}: write a sample or read one back")
     if sample is not None and csv is not None:
         write_sample(format_, _rows(folder), csv, count=sample, seed=manifest.seed)
         return manifest
-    checks = measure(folder, format_, like)
-    if judged is not None:
-        checks["judged"] = read_judged(format_, _rows(folder), judged)
-    manifest = replace(manifest, checks=manifest.checks | checks)
+    check_like(like, format_)
+    checks = {} if judged is None else {"judged": read_judged(format_, _rows(folder), judged)}
+    manifest = replace(manifest, checks=manifest.checks | measure(folder, format_, like) | checks)
     write_card(folder, manifest)
     write_atomically(folder / PAGE_NAME, render(manifest, _pairs(folder, manifest.content_hash)))
     return finish(folder, manifest)

@@ -63,10 +63,7 @@ def open_judge(format_: Format, judging: Judging, model: str = "") -> EngineJudg
     UserError when no model is named, for one that cannot be found, and for a format that has no label to judge.
     """
     ref = model or judging.model
-    if not ref:
-        raise UserError("[judge] names no model: give it `model = REF`, or --judge REF")
-    if format_.name not in PROMPTS:
-        raise UserError(f"--judge {ref}: rows of a {format_.name} set cannot be judged; only {', '.join(PROMPTS)}")
+    check_judge(format_, ref)
     if judging.shared is not None and judging.shared[0].ref == ref:
         return EngineJudge(format_, judging, *judging.shared, owned=False)
     engine = engine_of(ref)
@@ -74,6 +71,19 @@ def open_judge(format_: Format, judging: Judging, model: str = "") -> EngineJudg
     return EngineJudge(
         format_, judging, found, lambda: open_engine(engine, found, seed=0, timeout=judging.timeout), owned=True
     )
+
+
+def check_judge(format_: Format, model: str, option: str = "") -> None:
+    """Raise UserError when no model is named, two are, or rows of a format have no label to judge.
+
+    `model` is what a configuration file names, `option` what --judge does.
+    """
+    if not (ref := model or option):
+        raise UserError("[judge] names no model: give it `model = REF`, or --judge REF")
+    if option and option != ref:
+        raise UserError(f"--judge {option} has no use: [judge] names the model {model}; leave one of the two out")
+    if format_.name not in PROMPTS:
+        raise UserError(f"--judge {ref}: rows of a {format_.name} set cannot be judged; only {', '.join(PROMPTS)}")
 
 
 class EngineJudge:

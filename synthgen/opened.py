@@ -34,6 +34,7 @@ from synthgen.errors import UserError, unknown
 from synthgen.formats import Format
 from synthgen.formats.base import Features
 from synthgen.licences import UNKNOWN
+from synthgen.options import refuse
 from synthgen.real.sources import SOURCES
 
 
@@ -138,7 +139,7 @@ def open_set(folder: Path, *, origin: str | None = None) -> OpenedSet:
     if not folder.is_dir():
         raise UserError(f"no dataset folder at {folder}")
     if is_finished(folder):
-        return _own(folder)
+        return _own(folder, origin)
     paths = sorted(path for path in folder.rglob("*.parquet") if "rejected" not in path.relative_to(folder).parts)
     if not paths:
         raise UserError(f"{folder} has no synthgen.json and no parquet files")
@@ -154,8 +155,10 @@ def open_set(folder: Path, *, origin: str | None = None) -> OpenedSet:
     return OpenedSet(*facts, _count(paths, folder), names=_label_names(paths, features, format_.labels))
 
 
-def _own(folder: Path) -> OpenedSet:
+def _own(folder: Path, origin: str | None) -> OpenedSet:
     manifest = read_manifest(folder)
+    if origin not in (None, manifest.origin):
+        refuse(f"the rows of {folder} are {manifest.origin} by its synthgen.json", origin=origin)
     format_, paths = dataset_format(manifest), tuple(shard_paths(folder))
     if not paths:
         raise UserError(f"{folder} has a manifest and no data/train-*.parquet")

@@ -1,4 +1,4 @@
-"""What the `synthgen` commands print: JSON where it is asked for, else what a person reads."""
+"""What the `synthgen` commands print for a person, each from a result and the arguments it came of."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 from synthgen import console
+from synthgen.typer_command import Arguments
 
 if TYPE_CHECKING:
+    from synthgen.cli import CardReport
     from synthgen.dataset import Manifest
     from synthgen.publish import Publication
 
 
-def print_tasks(facts: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+def print_tasks(facts: Sequence[Mapping[str, Any]], _: Arguments) -> None:
     """Print the intermediate tasks."""
-    if as_json:
-        console.print_json(facts)
-        return
     table = Table("task", "format", "real size", "labels", "source", box=None)
     for fact in facts:
         labels = ", ".join(f"{name} {count:,}" for name, count in fact["label_counts"].items())
@@ -31,11 +30,12 @@ def print_tasks(facts: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     console.stdout.print(table)
 
 
-def print_manifest(manifest: Manifest, folder: Path, as_json: bool) -> None:
-    """Print what a set holds and what its making came to."""
-    if as_json:
-        console.print_json(asdict(manifest))
-        return
+def print_manifest(manifest: Manifest, arguments: Arguments) -> None:
+    """Print what the set in the folder `out` holds and what its making came to."""
+    _print_set(manifest, arguments["out"])
+
+
+def _print_set(manifest: Manifest, folder: Path) -> None:
     rejected = ", ".join(f"{reason} {count}" for reason, count in manifest.rejected.items()) or "none"
     labels = escape(", ".join(f"{label} {count}" for label, count in manifest.label_counts.items()))
     console.stdout.print(
@@ -46,20 +46,52 @@ def print_manifest(manifest: Manifest, folder: Path, as_json: bool) -> None:
     )
 
 
-def print_preview(shown: Sequence[Mapping[str, Any]], as_json: bool) -> None:
-    """Print previewed items: prompts, replies, row, verdict."""
-    if as_json:
-        console.print_json(shown)
-        return
-    for item in shown:
+def print_made(result: Manifest | Sequence[Mapping[str, Any]], arguments: Arguments) -> None:
+    """Print the set that was made, or the items of its preview."""
+    from synthgen.runs import default_folder
+
+    if isinstance(result, Sequence):
+        _print_preview(result)
+    else:
+        _print_set(result, arguments["out"] or default_folder(*(arguments[each] for each in ("task", "n", "seed"))))
+
+
+def print_translations(manifests: Sequence[Manifest], arguments: Arguments) -> None:
+    """Print what the set of each language holds."""
+    for manifest in manifests:
+        _print_set(manifest, arguments["out"] if len(manifests) == 1 else arguments["out"] / manifest.language)
+
+
+def _print_preview(items: Sequence[Mapping[str, Any]]) -> None:
+    for item in items:
         console.stdout.rule(f"{item['id']} ({item['label']})")
         for request, reply in zip(item["prompts"], item["replies"], strict=True):
             console.stdout.print(f"{request}\n[→] {reply!r}\n", markup=False, highlight=False)
         console.stdout.print(f"row: {item['row']}\nverdict: {item['verdict']}", markup=False, highlight=False)
 
 
-def print_sheets(sheets: Iterable[Any]) -> None:
-    """Print the tables of an inspection."""
+def print_inspection(manifest: Manifest, arguments: Arguments) -> None:
+    """Print what was measured of a set, or where its blind sample is."""
+    from synthgen.inspection import PAGE_NAME, sheets
+
+    folder, csv = arguments["folder"], arguments["csv"]
+    if csv is not None:
+        rows = arguments["sample"]
+        console.print_lines([f"{rows} rows without labels in {csv}; fill in 'judged', then --judged {csv}"])
+        return
+    _print_set(manifest, folder)
+    _print_sheets(sheets(folder))
+    console.stdout.print(f"page: {folder / PAGE_NAME}", highlight=False)
+
+
+def inspection_document(manifest: Manifest, arguments: Arguments) -> dict[str, Any]:
+    """Return the manifest as JSON values, or the blind sample's file and rows."""
+    if (csv := arguments["csv"]) is not None:
+        return {"csv": str(csv), "rows": arguments["sample"]}
+    return asdict(manifest)
+
+
+def _print_sheets(sheets: Iterable[Any]) -> None:
     for sheet in sheets:
         table = Table(title=Text(sheet.title), caption=Text(sheet.note), title_justify="left", caption_justify="left")
         table.box, table.show_header = None, any(sheet.columns)
@@ -73,11 +105,8 @@ def print_sheets(sheets: Iterable[Any]) -> None:
         console.stdout.print("", table)
 
 
-def print_story(story: Mapping[str, Any], as_json: bool) -> None:
+def print_story(story: Mapping[str, Any], _: Arguments) -> None:
     """Print the story of one row."""
-    if as_json:
-        console.print_json(story)
-        return
     title = escape(f"{story['verdict']} {story['reason']}")
     console.stdout.print(f"[bold]{escape(story['id'])}[/]: {title}", highlight=False)
     console.print_lines(f"  {name}: {story[name]}" for name in ("stage", "evidence", "row"))
@@ -88,11 +117,9 @@ def print_story(story: Mapping[str, Any], as_json: bool) -> None:
         console.print_lines([f"  step {reply['step']} ({reply['outcome']}): {said}"])
 
 
-def print_card_report(report: Mapping[str, Any], as_json: bool) -> None:
+def print_card_report(result: CardReport, _: Arguments) -> None:
     """Print what was found of a card, or where it was written."""
-    if as_json:
-        console.print_json(report)
-        return
+    report = result.facts
     console.print_lines(report["faults"])
     if "card" in report:
         console.print_lines([report["card"]])
@@ -101,22 +128,19 @@ def print_card_report(report: Mapping[str, Any], as_json: bool) -> None:
         console.print_lines([f"no fault: {done}", *(f"not recomputed: {x}" for x in report.get("not_recomputed", ()))])
 
 
-def print_published(published: Publication, as_json: bool) -> None:
+def print_published(published: Publication, _: Arguments) -> None:
     """Print what was sent where, or would be."""
-    if as_json:
-        console.print_json(published.to_json())
-        return
     console.print_lines(f"{size:>12,} bytes  {name}" for name, size in published.files.items())
     console.print_lines([*(f"step: {step}" for step in published.steps), f"{published.to}: {published.status}"])
 
 
-def print_packs(facts: Sequence[Mapping[str, Any]], as_json: bool) -> None:
-    """Print the packs."""
-    if as_json:
-        console.print_json(facts)
+def print_packs(result: Sequence[Mapping[str, Any]] | Mapping[str, str], _: Arguments) -> None:
+    """Print the packs, or where those that were pulled are."""
+    if isinstance(result, Mapping):
+        console.print_lines(f"{pack}: {folder}" for pack, folder in result.items())
         return
     table = Table("pack", "kind", "licence", "what it is", "in the cache", box=None)
-    for fact in facts:
+    for fact in result:
         shown = (str(fact[key]) for key in ("name", "kind", "licence", "derived"))
         table.add_row(*shown, "yes" if fact["cached"] else "no")
     console.stdout.print(table)

@@ -16,12 +16,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from synthgen import options
 from synthgen.contents import is_public
 from synthgen.datacard import CARD_NAME, views
 from synthgen.dataset import MANIFEST_NAME, Manifest, file_sha256, read_manifest
 from synthgen.errors import IncompleteError, UserError, first_line, missing_package
 from synthgen.hub import endpoint
 from synthgen.leaks import leaks, needles
+from synthgen.options import refuse
 from synthgen.verify import verify
 
 if TYPE_CHECKING:
@@ -44,17 +46,26 @@ class Publication:
         return {**asdict(self), "steps": list(self.steps)}
 
 
-def publish(folder: Path, *, to: str, private: bool = False, dry_run: bool = False) -> Publication:
-    """Publish a finished folder as dataset repository `owner/name`, or into a folder given as a path.
+def publish(
+    folder: options.Folder,
+    *,
+    to: options.Destination,
+    private: options.Private = False,
+    dry_run: options.DryRun = False,
+) -> Publication:
+    """Publish a finished set: card, manifest, Croissant, shards; never the ledger or the rejected rows.
+
+    Examples: synthgen publish runs/mnli --to owner/mnli-synthetic --dry-run; synthgen publish runs/mnli --to ./public
 
     A path starts with `/`, `.` or `~`, or exists. The same call again finishes an interrupted upload and does nothing
     for a finished one. Raises UserError when the folder is unfinished, a number is wrong, something private would be
     sent, the name is invalid or taken by another set, or nobody is logged in; IncompleteError when the hub or the
     disk fails.
     """
-    manifest = read_manifest(folder)
     target = Path(to).expanduser()
     is_folder = to.startswith(("/", ".", "~")) or (bool(to) and target.exists())
+    refuse(f"{to} is a folder, no repository", private=private and is_folder)
+    manifest = read_manifest(folder)
     if not is_folder and not _REPO_ID.fullmatch(to):
         raise UserError(f"--to '{to}' is neither owner/name (letters, digits, '-', '_', '.') nor a path like ./{to}")
     if is_folder and target.resolve().is_relative_to(folder.resolve()):

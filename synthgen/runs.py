@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from synthgen import console
 from synthgen.controller import Controller
 from synthgen.dataset import scale_counts
-from synthgen.engines import Engine, open_engine
+from synthgen.engines import DEFAULT_TIMEOUT, Engine, check_engine, open_engine, resolve_model
 from synthgen.errors import UserError
 from synthgen.filters import Subject
 from synthgen.filters.plan import Plan
 from synthgen.formats.tags import TagsFormat
 from synthgen.grounding import read_grounding
-from synthgen.judges import StartEngine
+from synthgen.judges import Judging, StartEngine
 from synthgen.ledger import Ledger
-from synthgen.packs import PREFIX, ResolvedModel
+from synthgen.options import refuse
+from synthgen.packs import PREFIX, ResolvedModel, resolve
 from synthgen.slots import Script, parser_version
 from synthgen.task import Task, find_task
 from synthgen.teacher import Teacher
@@ -28,18 +29,66 @@ from synthgen.teacher import Teacher
 DEFAULT_MODEL = "Qwen/Qwen3-4B-Instruct-2507"
 
 
+@dataclass(frozen=True)
+class Serving:
+    """Which engine serves which model, and where; `started` is one that serves already and is used instead."""
+
+    engine: str
+    ref: str
+    timeout: float = DEFAULT_TIMEOUT
+    ray: str | None = None
+    started: Engine | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an engine that cannot be started so."""
+        if self.started is None:
+            check_engine(self.engine, timeout=self.timeout, ray=self.ray)
+
+    @cached_property
+    def model(self) -> ResolvedModel:
+        """The model, looked for, or fetched, when it is first asked for."""
+        return resolve(self.ref) if self.started else resolve_model(self.engine, self.ref, timeout=self.timeout)
+
+    def open(self, seed: int) -> AbstractContextManager[StartEngine]:
+        """Return what gives the engine, started by the first who asks and stopped at the end of the `with` block."""
+        return opened_once(self.started or partial(self._start, seed))
+
+    def _start(self, seed: int) -> Engine:
+        """Say which model it is, its licence first of all, and return the engine started."""
+        told = f"model {self.model.ref} ({self.model.licence}), engine {self.engine}: starting"
+        console.stderr.print(told, highlight=False)
+        return open_engine(self.engine, self.model, seed=seed, timeout=self.timeout, ray=self.ray)
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """The settings of one run that determine its rows; another value of any of them is another run."""
 
-    task: Task
-    n: int
-    model: ResolvedModel
-    engine: str
-    seed: int
     script: Script
+    n: int
+    serving: Serving
     plan: Plan
     subject: Subject
+
+    def __post_init__(self) -> None:
+        """Refuse a timeout where no endpoint is asked anything."""
+        if self.serving.timeout != DEFAULT_TIMEOUT and self.serving.engine != "endpoint" and not self.plan.has("judge"):
+            refuse(f"--engine {self.serving.engine} is no endpoint", timeout=f"{self.serving.timeout:g}")
+
+    @property
+    def task(self) -> Task:
+        """The task, with the tags of the teacher where there is one."""
+        return self.script.task
+
+    @property
+    def seed(self) -> int:
+        """The seed of attributes and sampling."""
+        return self.script.seed
+
+    @property
+    def model(self) -> ResolvedModel:
+        """The model that writes."""
+        return self.serving.model
 
     def settings(self) -> dict[str, Any]:
         """Return what the ledger compares before it resumes."""
@@ -48,12 +97,18 @@ class Run:
             "n": self.n,
             "model": self.model.ref,
             "revision": self.model.revision,
-            "engine": self.engine,
+            "engine": self.serving.engine,
             "seed": self.seed,
             "decoding": "json" if self.script.structured else "plain",
             "prompt_hash": self.task.prompt_hash,
             **self.script.grounding.settings(),
         }
+
+    def with_judge(self, ledger: Ledger, start: StartEngine) -> Run:
+        """Return the run whose judge keeps its replies in `ledger` and may share the engine that `start` gives."""
+        judge, shared = self.subject.judging.model, (self.model, start)
+        judging = Judging(judge, self.task.definitions, ledger, shared, self.serving.timeout)
+        return replace(self, subject=replace(self.subject, judging=judging))
 
     def versions(self) -> dict[str, str]:
         """Return what verdicts follow from beside the replies: the versions of the parser and of the filters."""
@@ -111,6 +166,13 @@ def is_structured(decoding: str | None, model: str) -> bool:
     return decoding == "json" or (decoding is None and not model.startswith(PREFIX))
 
 
+def filter_context(
+    task: Task, against: Sequence[Path], verifier: Path | None, judge: str | None, like: Path | None
+) -> Subject:
+    """Return what the filters of a run may know of it and compare its rows with."""
+    return Subject(task.format, task.language, task.prompt_text, tuple(against), verifier, like, Judging(judge or ""))
+
+
 def default_folder(task: str, n: int | str, seed: int) -> Path:
     """Return where a set goes when no folder is named."""
     return Path("runs") / f"{task}-n{resolve_n(n, find_task(task))}-s{seed}"
@@ -121,12 +183,6 @@ def open_controller(run: Run, ledger: Ledger) -> Controller:
     quotas = scale_counts(run.task.label_counts, run.n)
     filters = run.plan.build(run.subject)
     return Controller(run.task, quotas, seed=run.seed, filters=filters, ledger=ledger, script=run.script)
-
-
-def start_engine(run: Run, timeout: float, ray: str | None) -> Engine:
-    """Say which model it is, its licence first of all, and return the engine started."""
-    console.stderr.print(f"model {run.model.ref} ({run.model.licence}), engine {run.engine}: starting", highlight=False)
-    return open_engine(run.engine, run.model, seed=run.seed, timeout=timeout, ray=ray)
 
 
 @contextmanager

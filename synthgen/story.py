@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from synthgen import options
 from synthgen.dataset import is_finished, read_manifest, read_rejected, read_rows
 from synthgen.errors import UserError
 from synthgen.ledger import Ledger
@@ -15,11 +16,14 @@ LONGEST_NUMBER = 18
 """Digits of a slot number that SQLite can hold."""
 
 
-def why(folder: Path, row_id: str) -> dict[str, Any]:
-    """Return {id, verdict, reason, stage, evidence, row, replies} of a kept or rejected row; UserError if unknown.
+def why(folder: options.Folder, row_id: options.RowId) -> dict[str, Any]:
+    """Tell the story of one example or rejection.
 
-    Each of `replies` has the step, the request's key and prompt (empty for a retry of the one before), the outcome,
-    the text or the error, and the tokens.
+    Example: synthgen why runs/mnli mnli-s0-0000042
+
+    Returns {id, verdict, reason, stage, evidence, row, replies}; raises UserError for an unknown id. Each of `replies`
+    has the step, the request's key and prompt (empty for a retry of the one before), the outcome, the text or the
+    error, and the tokens.
     """
     folder = Path(folder)
     path = folder / "ledger.sqlite"

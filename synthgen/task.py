@@ -141,7 +141,12 @@ def task_names() -> list[str]:
 
 
 def tasks() -> list[dict[str, Any]]:
-    """Return the facts of all tasks, largest real set first."""
+    """List the intermediate tasks: format, real size, labels, licence, source.
+
+    Example: synthgen tasks --json
+
+    Returns the facts of each, the task with the largest real set first.
+    """
     return [load_task(name).facts() for name in task_names()]
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from synthgen.dataset import file_sha256
 from synthgen.errors import UserError
 from synthgen.formats.base import ParseError
-from synthgen.weights import load_model, load_tokenizer, require
+from synthgen.weights import check_checkpoint, load_model, load_tokenizer, require
 
 _TOKEN = re.compile(
     r"""\d+(?:[.,:]\d+)*|(?:[A-Z]\.)+[A-Z]?|\w+?(?=n['’]t\b)|n['’]t\b|['’](?:s|re|ve|ll|d|m|S)\b|(?:Mr|Mrs|Ms|Dr|St)\.
@@ -37,22 +38,22 @@ class Teacher:
     """A token classifier loaded from a checkpoint folder; `labels` are its tags in the order of its outputs."""
 
     def __init__(self, folder: Path) -> None:
-        """Load the checkpoint; UserError when it is none or its tags have no names."""
+        """Read the configuration, not yet the weights; UserError when it is no token classifier's."""
+        check_checkpoint(folder, "--teacher")
         transformers = require("--teacher")
-        import torch
-
-        if not (folder / "config.json").is_file():
-            raise UserError(f"--teacher {folder} is not a checkpoint folder: it has no config.json")
         config: Any = transformers.AutoConfig.from_pretrained(folder)
         if not any("TokenClassification" in name for name in config.architectures or ()):
             found = ", ".join(config.architectures or ["none"])
             raise UserError(f"--teacher {folder} is no token classifier but {found}; make one with evaluator train")
-        self._torch = torch
-        self._tokenizer = load_tokenizer(folder)
-        self._model = load_model("AutoModelForTokenClassification", folder).eval()
+        self._folder = folder
         self.labels: tuple[str, ...] = tuple(config.id2label[index] for index in range(config.num_labels))
         self.name = folder.name
         self.revision = file_sha256(next(iter(sorted(folder.glob("*.safetensors"))), folder / "config.json"))
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        """The tokenizer and the model, loaded when the first sentence is to be tagged."""
+        return load_tokenizer(self._folder), load_model("AutoModelForTokenClassification", self._folder).eval()
 
     def parent(self) -> dict[str, Any]:
         """Return the teacher's entry in a manifest; what its training set allows is not known from a checkpoint."""
@@ -70,14 +71,17 @@ class Teacher:
 
     def _tags(self, words: Sequence[str]) -> list[str]:
         """Return one tag a word, read at its first piece; ParseError when the sentence is too long to be read."""
-        pieces = self._tokenizer([list(words)], is_split_into_words=True, return_tensors="pt")
+        import torch
+
+        tokenizer, model = self._loaded
+        pieces = tokenizer([list(words)], is_split_into_words=True, return_tensors="pt")
         firsts: dict[int, int] = {}
         for position, word in enumerate(pieces.word_ids(0)):
             if word is not None:
                 firsts.setdefault(word, position)
-        room = getattr(self._model.config, "max_position_embeddings", 514) - 2
+        room = getattr(model.config, "max_position_embeddings", 514) - 2
         if len(firsts) < len(words) or pieces["input_ids"].shape[1] > room:
             raise ParseError("sentence unreadable for the teacher")
-        with self._torch.inference_mode():
-            best = self._model(**pieces).logits[0].argmax(-1).tolist()
+        with torch.inference_mode():
+            best = model(**pieces).logits[0].argmax(-1).tolist()
         return [self.labels[best[firsts[index]]] for index in range(len(words))]

@@ -28,6 +28,10 @@ COMMAS = "comma-separated"
 
 Arguments: TypeAlias = Mapping[str, Any]
 """The arguments a function was called with, by name."""
+Show: TypeAlias = Callable[[Any, Arguments], object]
+"""What prints a result for a person."""
+Document: TypeAlias = Callable[[Any, Arguments], Any]
+"""What returns the JSON value of a result."""
 
 _Json = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON on stdout.")]
 _AS_JSON = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_Json)
@@ -44,8 +48,8 @@ def add_command(
     app: typer.Typer,
     name: str,
     function: str | Callable[..., Any],
-    show: Callable[[Any, Arguments], object],
-    document: Callable[[Any, Arguments], Any] = json_value,
+    show: Show,
+    document: Document = json_value,
 ) -> None:
     """Add a command to `app`: a function, or the "module:name" of one that is imported when the command runs.
 
@@ -66,9 +70,7 @@ class _LazyCommand(TyperCommand):
         return cast(Callable[[], TyperCommand], self.callback)().make_context(info_name, args, parent, **extra)
 
 
-def _build(
-    name: str, function: Callable[..., Any], show: Callable[..., object], document: Callable[..., Any]
-) -> TyperCommand:
+def _build(name: str, function: Callable[..., Any], show: Show, document: Document) -> TyperCommand:
     hints = get_type_hints(function, include_extras=True)
     parameters = inspect.signature(function).parameters
     options = [_option(parameter, hints.get(key, parameter.annotation)) for key, parameter in parameters.items()]

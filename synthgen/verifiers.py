@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ from synthgen.formats.span import UNANSWERABLE, SpanFormat
 from synthgen.formats.windows import best_place, windows
 from synthgen.licences import UNKNOWN
 from synthgen.readers import Said
-from synthgen.weights import load_model, load_tokenizer, require
+from synthgen.weights import check_checkpoint, load_model, load_tokenizer, require
 
 MAX_LENGTH = 256
 BATCH = 32
@@ -38,13 +38,19 @@ Stretch = tuple[int, int]
 
 def open_verifier(checkpoint: Path, format_: Format) -> _Checkpoint:
     """Return the reader that a checkpoint folder is; UserError when it cannot judge rows of this format."""
+    check_verifier(checkpoint, format_)
     if isinstance(format_, PairFormat):
         return _PairVerifier(checkpoint, format_)
     if isinstance(format_, ChoiceFormat):
         return _ChoiceVerifier(checkpoint, format_)
-    if isinstance(format_, SpanFormat):
-        return SpanVerifier(checkpoint, format_)
-    raise UserError(f"--verifier {checkpoint}: a {format_.name} set cannot be verified; only pair, choice, span")
+    return SpanVerifier(checkpoint, cast(SpanFormat, format_))
+
+
+def check_verifier(checkpoint: Path, format_: Format) -> None:
+    """Raise UserError when a folder is no checkpoint, or none can verify rows of this format."""
+    if not isinstance(format_, PairFormat | ChoiceFormat | SpanFormat):
+        raise UserError(f"--verifier {checkpoint}: a {format_.name} set cannot be verified; only pair, choice, span")
+    check_checkpoint(checkpoint, "--verifier")
 
 
 class _Checkpoint:
@@ -52,8 +58,7 @@ class _Checkpoint:
 
     def __init__(self, checkpoint: Path, auto_class: str, option: str = "--verifier") -> None:
         self._folder = checkpoint
-        if not (checkpoint / "config.json").is_file():
-            raise UserError(f"{option} {checkpoint} is not a checkpoint folder: it has no config.json")
+        check_checkpoint(checkpoint, option)
         require(option)
         self.tokenizer = load_tokenizer(checkpoint)
         model, loaded = load_model(auto_class, checkpoint, output_loading_info=True)

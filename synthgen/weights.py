@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from synthgen.errors import missing_package
+from synthgen.errors import UserError, missing_package
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
 
@@ -21,6 +21,12 @@ def require(what: str, *, torch: bool = True) -> Any:  # noqa: ANN401 - transfor
         return import_module("transformers")
     except ImportError:
         raise missing_package("transformers", "train", what) from None
+
+
+def check_checkpoint(folder: Path, option: str) -> None:
+    """Raise UserError, naming `option`, when a folder is no checkpoint."""
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{option} {folder} is not a checkpoint folder: it has no config.json")
 
 
 def load_tokenizer(folder: Path) -> Any:  # noqa: ANN401 - transformers ships no types

@@ -22,10 +22,14 @@ DEFAULT_TIMEOUT = 300.0
 __all__ = ["Engine", "NextRequest", "Outcome", "Reply", "Request", "Sampling"]
 
 
-def check_engine(name: str) -> None:
-    """Raise UserError with the nearest name when no engine of that name can be started."""
+def check_engine(name: str, *, timeout: float = DEFAULT_TIMEOUT, ray: str | None = None) -> None:
+    """Raise UserError for an unknown engine, a timeout that is none, and for a cluster the engine has no use for."""
     if name not in ENGINES:
         raise unknown("engine", name, ENGINES)
+    if timeout <= 0:
+        raise UserError(f"--timeout {timeout:g} is no time to wait; give seconds above 0")
+    if ray is not None and name != "vllm":
+        raise UserError(f"--ray puts vLLM engines on a cluster; --engine {name} runs here, leave one of the two out")
 
 
 def engine_of(ref: str) -> str:
@@ -37,9 +41,7 @@ def engine_of(ref: str) -> str:
 
 def resolve_model(engine: str, ref: str, *, timeout: float) -> ResolvedModel:
     """Return the model that a reference means to an engine: a folder, what a server serves, or a file of replies."""
-    check_engine(engine)
-    if timeout <= 0:
-        raise UserError(f"--timeout {timeout:g} is no time to wait; give seconds above 0")
+    check_engine(engine, timeout=timeout)
     if engine == "endpoint":
         from synthgen.engines.address import resolve_endpoint
 
@@ -57,9 +59,7 @@ def open_engine(
     `timeout` is how long an endpoint may take for a reply, in seconds. With `ray`, an address or `auto`, it stands for
     one vLLM engine per GPU of that cluster.
     """
-    check_engine(name)
-    if ray is not None and name != "vllm":
-        raise UserError(f"--ray puts vLLM engines on a cluster; --engine {name} runs here, leave one of the two out")
+    check_engine(name, ray=ray)
     if name == "endpoint":
         from synthgen.engines.endpoint import EndpointEngine
 

@@ -50,17 +50,23 @@ def read_held_out(path: Path) -> list[HeldOut]:
 
     Raises UserError when nothing there can be used, or a file cannot be read.
     """
-    try:
-        is_there, root = path.exists(), path.parent if path.is_file() else path
-    except OSError as error:
-        raise UserError(f"--against {path}: {error.strerror}") from None
-    if not is_there:
-        raise UserError(f"--against {path}: no such file or folder")
+    check_place(path)
+    root = path.parent if path.is_file() else path
     places = sorted(_places(path)) if path.is_dir() else [path] if _may_hold_items(path, root) else []
     sets = [_dataset(place) if place.is_dir() else _file(place, root) for place in places]
     if not (found := [each for each in sets if each.items]):
         raise UserError(f"--against {path} has no evaluation items: no texts of test or development data are there")
     return found
+
+
+def check_place(path: Path) -> None:
+    """Raise UserError when there is no file or folder to read evaluation sets from."""
+    try:
+        is_there = path.exists()
+    except OSError as error:
+        raise UserError(f"--against {path}: {error.strerror}") from None
+    if not is_there:
+        raise UserError(f"--against {path}: no such file or folder")
 
 
 def _places(root: Path) -> Iterator[Path]:

@@ -25,7 +25,11 @@ from synthgen.dataset import file_sha256, is_finished, read_manifest, write_atom
 from synthgen.errors import UserError, unknown
 from synthgen.filters import EDITS, ORDER
 from synthgen.filters.base import Edit, Filter, Kind, Subject
+from synthgen.filters.held_out import check_place
+from synthgen.judges import check_judge
+from synthgen.likeness import check_like
 from synthgen.provenance import public_settings, version_hash
+from synthgen.verifiers import check_verifier
 
 VERSION = 1
 """Raise it when the filters' verdicts on a row or a set are put together otherwise."""
@@ -37,6 +41,10 @@ class Plan:
 
     stages: tuple[tuple[Kind, Any], ...]
     edits: tuple[str, ...] = ()
+
+    def has(self, name: str) -> bool:
+        """Say whether a filter runs."""
+        return any(kind.name == name for kind, _ in self.stages)
 
     def build(self, subject: Subject) -> tuple[Filter, ...]:
         """Return fresh filters for a set, in order."""
@@ -104,7 +112,7 @@ def write_reports(folder: Path, filters: Sequence[Filter]) -> dict[str, str]:
 def read_plan(path: Path | None = None, subject: Subject | None = None) -> Plan:
     """Return the plan of a TOML file, or the default one; UserError names a wrong key or value and its place.
 
-    What the subject is given (evaluation sets, a verifier, a judge) lets the filters run that need it.
+    What the subject is given (evaluation sets, a verifier, a judge) lets the filters run that need it, and is checked.
     """
     named: dict[str, Any] = {}
     edits: list[str] = []
@@ -122,10 +130,23 @@ def read_plan(path: Path | None = None, subject: Subject | None = None) -> Plan:
         for kind in ORDER
         if runs[kind.runs] or kind.name in named
     ]
-    for kind, _ in stages:
+    for kind, settings in stages:
         if not given[kind.needs]:
             raise UserError(f"[{kind.name}] of {path} needs --{kind.needs}")
+        if kind.name == "judge" and subject is not None:
+            check_judge(subject.format, settings.model, subject.judging.model)
+    if subject is not None:
+        _check_inputs(subject)
     return Plan(tuple(stages), tuple(edits))
+
+
+def _check_inputs(subject: Subject) -> None:
+    """Raise UserError for what filters cannot compare the set with, before one of them loads it."""
+    for path in subject.against:
+        check_place(path)
+    if subject.verifier is not None:
+        check_verifier(subject.verifier, subject.format)
+    check_like(subject.like, subject.format)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

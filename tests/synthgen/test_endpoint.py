@@ -22,7 +22,6 @@ from synthgen.engines.endpoint import EndpointEngine
 from synthgen.engines.limit import Limit
 from synthgen.errors import IncompleteError, UserError
 from synthgen.generate import make
-from synthgen.previewing import preview
 from synthgen.story import why
 from tests.mock_endpoint import Faults, MockEndpoint, serving
 
@@ -183,7 +182,7 @@ def test_a_preview_shows_items_and_the_cost_of_the_run_and_writes_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with serving() as (url, _):
-        shown = preview("mnli", n=1000, engine="endpoint", model=url, count=5)
+        shown = make("mnli", n=1000, engine="endpoint", model=url, preview=5)
     assert len(shown) >= 3
     assert all(item["prompts"] and item["replies"] and item["verdict"] for item in shown)
     assert "1,000 rows will take about" in capsys.readouterr().err

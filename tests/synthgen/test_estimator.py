@@ -12,7 +12,7 @@ from sacrebleu.metrics import CHRF
 from synthgen.dataset import read_rejected, read_rows
 from synthgen.errors import IncompleteError, UserError
 from synthgen.ledger import Ledger
-from synthgen.translation import Estimator, Options, translate
+from synthgen.translation import translate
 from synthgen.translation.memory import ESTIMATES
 from tests.synthgen.test_translation import pairs
 from tests.synthgen.translators import Backwards, backwards
@@ -36,15 +36,15 @@ def command(folder: Path, body: str) -> str:
     return shlex.join([sys.executable, str(script)])
 
 
-def run(tmp_path: Path, estimator: Estimator, backend: Backwards | None = None):
+def run(tmp_path: Path, command: str, backend: Backwards | None = None, **thresholds: float):
     english = tmp_path / "en"
     folder = english if english.exists() else pairs(english, 4)
-    options = Options(round_trip=0, estimator=estimator)
-    return translate(folder, to="xx", out=tmp_path / "xx", backend=backend or Backwards(), options=options)[0]
+    backend = backend or Backwards()
+    return translate(folder, to="xx", out=tmp_path / "xx", backend=backend, round_trip=0, qe=command, **thresholds)[0]
 
 
 def test_scores_are_those_of_the_process_and_the_card_gets_histogram_and_thresholds(tmp_path: Path) -> None:
-    manifest = run(tmp_path, Estimator(command(tmp_path, CHRF_SCRIPT)))
+    manifest = run(tmp_path, command(tmp_path, CHRF_SCRIPT))
     checks = manifest.checks["translation"]
     texts = [row[name] for row in read_rows(tmp_path / "en") for name in ("premise", "hypothesis")]
     mine = [CHRF().sentence_score(backwards(text), [text]).score for text in texts]
@@ -57,13 +57,13 @@ def test_scores_are_those_of_the_process_and_the_card_gets_histogram_and_thresho
 
 def test_a_new_threshold_judges_anew_and_asks_neither_translator_nor_estimator(tmp_path: Path) -> None:
     scored = command(tmp_path, CHRF_SCRIPT)
-    assert run(tmp_path, Estimator(scored)).kept == 4
+    assert run(tmp_path, scored).kept == 4
     command(tmp_path, "sys.exit(9)")
     backend = Backwards()
-    manifest = run(tmp_path, Estimator(scored, least=101.0), backend)
+    manifest = run(tmp_path, scored, backend, qe_least=101.0)
     assert (manifest.kept, manifest.rejected, backend.calls) == (0, {"estimated quality": 4}, 0)
     assert "premise: " in next(read_rejected(tmp_path / "xx")).evidence
-    assert run(tmp_path, Estimator(scored, most=100.0)).kept == 4
+    assert run(tmp_path, scored, qe_most=100.0).kept == 4
 
 
 @pytest.mark.parametrize(
@@ -83,16 +83,16 @@ def test_what_an_estimator_does_wrong_is_said_in_one_line(
     tmp_path: Path, body: str, kind: type[Exception], message: str
 ) -> None:
     with pytest.raises(kind, match=message) as caught:
-        run(tmp_path, Estimator(command(tmp_path, body), silence=5))
+        run(tmp_path, command(tmp_path, body), qe_silence=5)
     assert "\n" not in str(caught.value)
 
 
 def test_scores_that_came_before_a_failure_are_kept_and_only_the_rest_is_asked(tmp_path: Path) -> None:
     scored = command(tmp_path, TWO_THEN + "sys.exit(1)")
     with pytest.raises(IncompleteError):
-        run(tmp_path, Estimator(scored))
+        run(tmp_path, scored)
     command(tmp_path, "assert len(lines) == 6, len(lines)" + CHRF_SCRIPT)
-    assert run(tmp_path, Estimator(scored)).checks["translation"]["estimated"]["texts"] == 8
+    assert run(tmp_path, scored).checks["translation"]["estimated"]["texts"] == 8
     ledger = Ledger(tmp_path / "xx" / "ledger.sqlite")
     assert sum(reply.step == ESTIMATES for reply in ledger.replies()) == 8
     ledger.close()
@@ -104,10 +104,10 @@ def test_scores_that_came_before_a_failure_are_kept_and_only_the_rest_is_asked(t
 )
 def test_a_command_that_cannot_be_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        run(tmp_path, Estimator(text))
+        run(tmp_path, text)
 
 
 def test_nothing_in_the_command_reaches_a_shell(tmp_path: Path) -> None:
     touched = tmp_path / "touched"
-    run(tmp_path, Estimator(f"{command(tmp_path, CHRF_SCRIPT)} ; touch {touched}"))
+    run(tmp_path, f"{command(tmp_path, CHRF_SCRIPT)} ; touch {touched}")
     assert not touched.exists()

