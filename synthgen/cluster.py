@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -78,12 +79,12 @@ def _named(address: str) -> str:
 def check_address(address: str) -> None:
     """Raise UserError without the package, or unless something listens at an address; nothing is joined.
 
-    Ray itself would try for minutes and print pages.
+    Ray itself would try for minutes and print pages. A session that was joined before stands for any address.
     """
     if not find_spec("ray"):
         raise missing_package("ray", "ray", "--ray")
-    address = _named(address)
-    if address in (AUTO, LOCAL):
+    address, ray = _named(address), sys.modules.get("ray")
+    if address in (AUTO, LOCAL) or (ray and ray.is_initialized()):
         return
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdecimal():

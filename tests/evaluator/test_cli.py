@@ -1,0 +1,90 @@
+"""The `evaluator` command line: what its help says, what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import evaluator
+from evaluator.cli import app, print_plan, print_training
+
+from . import experiments
+
+results_file = experiments.results_file
+
+COMMANDS = ("targets", "data check", "data fetch", "train", "compare", "plan", "score", "report")
+
+
+def run(*words: str) -> str:
+    done = CliRunner().invoke(app, list(words), catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_and_names_no_file_that_users_do_not_have(command: str) -> None:
+    shown = " ".join(run(*command.split(), "--help").split())
+    assert f"Example: evaluator {command}" in shown
+    assert not re.search(r"design\.md|reference/|shared/data|LOG\.md", shown)
+
+
+def test_compare_and_plan_have_the_same_options_but_for_the_report() -> None:
+    compared, planned = (set(re.findall(r"--[a-z-]+", run(name, "--help"))) for name in ("compare", "plan"))
+    assert compared - planned == {"--out", "--margin", "--keep-weights", "--no-keep-weights"}
+    assert planned < compared
+
+
+def test_json_is_what_the_function_returns() -> None:
+    assert json.loads(run("targets", "--json")) == evaluator.targets()
+
+
+def test_a_comma_separated_list_is_the_sequence_of_the_function(samples: Path) -> None:
+    shown = json.loads(run("data", "check", "--data-root", str(samples), "--targets", "xnli, udpos", "--json"))
+    assert shown == evaluator.data_check(data_root=samples, targets=["xnli", "udpos"])
+    table = run("data", "check", "--data-root", str(samples), "--targets", "xnli")
+    assert re.search(r"xnli +de +test +30 +[0-9a-f]{16} +yes", table)
+
+
+def test_a_report_prints_its_verdicts_and_its_place_or_the_comparison(
+    results_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    source, out = results_file(), tmp_path / "page.html"
+    assert f"report: {out}" in run("report", str(source), "--out", str(out))
+    shown = json.loads(run("report", str(source), "--out", str(out), "--json"))
+    assert shown == json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))
+
+
+def test_a_plan_is_printed_as_arms_runs_and_totals(capsys: pytest.CaptureFixture[str]) -> None:
+    arm = {"name": "real", "rows": 1200, "origin": "real", "tasks": ["mnli"], "model": None}
+    job = {"label": "xnli seed 0", "steps": 10, "training_tokens": 5000, "inference_tokens": 7}
+    plan: dict[str, Any] = {"estimand_hash": "abc", "runs": 1, "arms": [arm], "jobs": [job]}
+    print_plan(plan, {})
+    shown = capsys.readouterr().out
+    for line in (r"real +1,200 +real mnli", r"xnli seed 0 +10 +5,000 +7", "estimand_hash: abc", "runs: 1"):
+        assert re.search(line, shown), line
+
+
+def test_a_training_is_printed_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    training = {"steps": 3, "examples": 24, "final_loss": 1.23456}
+    print_training({"results": {"training": training}}, {"out": "runs/model"})
+    assert capsys.readouterr().out == "runs/model: 3 steps, 24 examples, loss 1.235\n"
+
+
+def test_wrong_input_ends_with_one_line_and_exit_code_2() -> None:
+    code = "import sys; sys.argv = ['evaluator', 'compare', 'none=none', '--margin', '0']; "
+    done = subprocess.run(
+        [sys.executable, "-c", code + "from evaluator.cli import main; main()"],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "error: --margin 0: the equivalence margin is in points, above 0 and at most 100; default 0.5"
+    ]
