@@ -115,16 +115,17 @@ def define(arguments: Arguments) -> Experiment:
 
     Models are resolved, and fetched where they are not here, only after everything else has been checked.
     """
+    sizes, targets = tuple(dict.fromkeys(map(parse_size, arguments.sizes))), select_targets(arguments.targets)
+    languages = select_languages(targets, arguments.languages)
+    load_recipe(arguments.recipe, LARGE_WIDTH)  # its faults show at any width, before the encoder is fetched
     _check_places(arguments)
-    arms, sizes = parse_arms(arguments.arms), tuple(dict.fromkeys(map(parse_size, arguments.sizes)))
+    root = default_root(arguments.data_root)
+    _check_files(targets, root, languages, arguments.split)
+    arms = parse_arms(arguments.arms)
     if arguments.preset:
         arms, sizes = expand(arguments.preset, arms, sizes)
-    targets, root = select_targets(arguments.targets), default_root(arguments.data_root)
-    languages = select_languages(targets, arguments.languages)
     _check_use(arguments, arms, sizes, targets)
-    _check_files(targets, root, languages, arguments.split)
     _check_sizes(arms, sizes, targets, root)
-    load_recipe(arguments.recipe, LARGE_WIDTH)  # its faults show at any width, before the encoder is fetched
     hardware, encoder = detect(), resolve(arguments.model)
     return Experiment(
         arguments=arguments,

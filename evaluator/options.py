@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from synthgen.typer_command import COMMAS
 
@@ -15,65 +15,54 @@ DEFAULT_MODEL = "FacebookAI/xlm-roberta-base"
 
 # What is compared, and on what.
 Arms = Annotated[
-    Sequence[str],
-    typer.Argument(help="name=DATASET[:N][+DATASET…][+mlm:CORPUS], name=none, name=own, name=model:REF"),
+    Sequence[str], Argument(help="name=DATASET[:N][+DATASET…][+mlm:CORPUS], name=none, name=own, name=model:REF")
 ]
 TargetNames = Annotated[
-    Sequence[str],
-    typer.Option(help="Comma-separated; `all` is XTREME-R's ten, `xtreme9` the older nine."),
-    COMMAS,
+    Sequence[str], Option(help="Comma-separated; `all` is XTREME-R's ten, `xtreme9` the older nine."), COMMAS
 ]
-Languages = Annotated[
-    Sequence[str], typer.Option(help="BCP-47 codes, comma-separated; default: all of each target."), COMMAS
-]
-SplitName = Annotated[str, typer.Option(help="test or dev")]
-Sizes = Annotated[
-    Sequence[str | int], typer.Option(help="full, or numbers of intermediate rows, comma-separated"), COMMAS
-]
-Seeds = Annotated[int, typer.Option(help="Runs per arm and size; a seed redraws rows, order, initialisation.")]
-Match = Annotated[str, typer.Option(help="epochs, or updates: every arm gets the updates of the largest")]
+Languages = Annotated[Sequence[str], Option(help="BCP-47 codes, comma-separated; default: all of each target."), COMMAS]
+SplitName = Annotated[str, Option(help="test or dev")]
+Sizes = Annotated[Sequence[str | int], Option(help="full, or numbers of intermediate rows, comma-separated"), COMMAS]
+Seeds = Annotated[int, Option(help="Runs per arm and size; a seed redraws rows, order, initialisation.")]
+Match = Annotated[str, Option(help="epochs, or updates: every arm gets the updates of the largest")]
 Preset = Annotated[
-    str | None, typer.Option(help="phang2020 or synthetic-vs-real: all its arms, made from the datasets named.")
+    str | None, Option(help="phang2020 or synthetic-vs-real: all its arms, made from the datasets named.")
 ]
 
 # How models are trained.
-Model = Annotated[str, typer.Option(help="Encoder: hub id, local folder or pack:NAME.")]
-Recipe = Annotated[str, typer.Option(help="xtreme (-large or -base by the encoder), phang2020, small, or a TOML file.")]
-Select = Annotated[str, typer.Option(help="last, or en-dev: best on English dev items; never another language's")]
+Model = Annotated[str, Option(help="Encoder: hub id, local folder or pack:NAME.")]
+Recipe = Annotated[str, Option(help="xtreme (-large or -base by the encoder), phang2020, small, or a TOML file.")]
+Select = Annotated[str, Option(help="last, or en-dev: best on English dev items; never another language's")]
 KeepHeads = Annotated[
-    bool, typer.Option(help="Go on with the intermediate head where a target has its format and labels; else dropped.")
+    bool, Option(help="Go on with the intermediate head where a target has its format and labels; else dropped.")
 ]
-Cap = Annotated[int | None, typer.Option(help="Fewer examples per target, drawn by seed, for quick looks.")]
-Ray = Annotated[
-    str | None, typer.Option(help="Run on Ray: auto (the cluster here, else this machine), local, or HOST:PORT.")
-]
-Workers = Annotated[int, typer.Option(help="Runs at once per GPU, or on the cores of each machine.")]
-KeepWeights = Annotated[bool, typer.Option(help="Keep the weights of target models, not only predictions.")]
-Dataset = Annotated[Path | str, typer.Argument(help="A finished dataset folder.")]
-Checkpoint = Annotated[Path | str, typer.Option(help="Where the checkpoint folder goes; refused when it exists.")]
-Seed = Annotated[int, typer.Option(help="Seed of the order of rows and of the initialisation.")]
+Cap = Annotated[int | None, Option(help="Fewer examples per target, drawn by seed, for quick looks.")]
+Ray = Annotated[str | None, Option(help="Run on Ray: auto (the cluster here, else this machine), local, or HOST:PORT.")]
+Workers = Annotated[int, Option(help="Runs at once per GPU, or on the cores of each machine.")]
+KeepWeights = Annotated[bool, Option(help="Keep the weights of target models, not only predictions.")]
+Dataset = Annotated[Path | str, Argument(help="A finished dataset folder.")]
+Checkpoint = Annotated[Path | str, Option(help="Where the checkpoint folder goes; refused when it exists.")]
+Seed = Annotated[int, Option(help="Seed of the order of rows and of the initialisation.")]
 
 # Where things are.
 DataRoot = Annotated[
-    Path | str | None, typer.Option(help="Folder of the official files; default $SYNTHGEN_DATA, else data/ here.")
+    Path | str | None, Option(help="Folder of the official files; default $SYNTHGEN_DATA, else data/ here.")
 ]
-FetchRoot = Annotated[Path | str, typer.Option(help="Where the files go.")]
-StoreFolder = Annotated[
-    Path | str, typer.Option(help="Where finished runs are kept and found again: a folder, or s3://…")
-]
+FetchRoot = Annotated[Path | str, Option(help="Where the files go.")]
+StoreFolder = Annotated[Path | str, Option(help="Where finished runs are kept and found again: a folder, or s3://…")]
 
 # What is scored and reported.
-TargetName = Annotated[str, typer.Argument(help="A target of `evaluator targets`.")]
-Language = Annotated[str, typer.Option(help="BCP-47 code")]
-ScoreSplit = Annotated[str, typer.Option(help="A split of the target: test, or dev where it has one.")]
+TargetName = Annotated[str, Argument(help="A target of `evaluator targets`.")]
+Language = Annotated[str, Option(help="BCP-47 code")]
+ScoreSplit = Annotated[str, Option(help="A split of the target: test, or dev where it has one.")]
 Predictions = Annotated[
     Path | str,
-    typer.Option(
+    Option(
         help="The prediction file. xnli, pawsx: a label a line; xcopa: 0 or 1 a line; udpos, panx: a tag a line, a "
         "blank line between sentences; xquad, mlqa, tydiqa: {id: answer}; tatoeba: the line number of the English "
         "sentence, from 0, a line; bucc2018: ID TAB ID a line; mewslix, lareqa: {query id: [ids]}."
     ),
 ]
-Results = Annotated[Path | str, typer.Argument(help="A results.jsonl or a store folder.")]
-Page = Annotated[Path | str, typer.Option(help="The HTML page; its tables and comparison.json go beside it.")]
-Margin = Annotated[float, typer.Option(help="Points within which arms count as equivalent.")]
+Results = Annotated[Path | str, Argument(help="A results.jsonl or a store folder.")]
+Page = Annotated[Path | str, Option(help="The HTML page; its tables and comparison.json go beside it.")]
+Margin = Annotated[float, Option(help="Points within which arms count as equivalent.")]
