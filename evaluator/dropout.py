@@ -16,13 +16,18 @@ from torch.nn.functional import dropout
 from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel
 
+DrawMask = Callable[[torch.Tensor, float], torch.Tensor]
+
 _VALUES = 1 << 16
 _LEAST_WORD = -(1 << 63)
 
 
 @contextmanager
-def cheap_dropout(models: Sequence[PreTrainedModel]) -> Iterator[None]:
-    """Let models on the CPU train with masks drawn by `mask`; attention is written out, since SDPA drops inside."""
+def cheap_dropout(models: Sequence[PreTrainedModel], *, draw: DrawMask | None = None) -> Iterator[None]:
+    """Let models on the CPU train with masks that `draw`, else `mask`, draws.
+
+    Attention is written out, since SDPA drops inside.
+    """
     if any(model.device.type != "cpu" for model in models):
         yield
         return
@@ -30,7 +35,7 @@ def cheap_dropout(models: Sequence[PreTrainedModel]) -> Iterator[None]:
     try:
         for model in models:
             model.set_attn_implementation("eager")
-        with _CheapDropout():
+        with _CheapDropout(draw or mask):
             yield
     finally:
         for model, implementation in zip(models, before, strict=True):
@@ -38,7 +43,12 @@ def cheap_dropout(models: Sequence[PreTrainedModel]) -> Iterator[None]:
 
 
 class _CheapDropout(TorchFunctionMode):
-    """Puts `mask` in the place of torch's dropout wherever it is called."""
+    """Puts drawn masks in the place of torch's dropout wherever it is called."""
+
+    def __init__(self, draw: DrawMask) -> None:
+        """Draw masks with a function."""
+        super().__init__()
+        self._draw = draw
 
     def __torch_function__(
         self,
@@ -50,11 +60,10 @@ class _CheapDropout(TorchFunctionMode):
         """Call the function, or drop."""
         if func is not dropout:
             return func(*args, **(kwargs or {}))
-        return _drop(*args, **(kwargs or {}))
+        return self._drop(*args, **(kwargs or {}))
 
-
-def _drop(input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> torch.Tensor:
-    return input * mask(input, p) if training and p else input
+    def _drop(self, input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> torch.Tensor:
+        return input * self._draw(input, p) if training and p else input
 
 
 def mask(like: torch.Tensor, rate: float) -> torch.Tensor:

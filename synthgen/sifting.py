@@ -96,16 +96,16 @@ class Sieve:
         for here, table in _taken(numbers, self.tables()):
             yield from zip(here.tolist(), table.to_pylist(), strict=True)
 
-    def kept(self, labels: Counter[str]) -> Iterator[pa.Table]:
-        """Yield the rows that stay as tables of 10,000, counting their labels."""
+    def kept(self, labels: Counter[str], rows: int = ROWS_PER_GROUP) -> Iterator[pa.Table]:
+        """Yield the rows that stay as tables of so many `rows`, counting their labels."""
         waiting = self.opened.schema.empty_table()
         for first, table in self.tables():
             staying = table.filter(self.stays[first : first + table.num_rows])
             labels.update(self._cells(staying))
             waiting = pa.concat_tables([waiting, staying])
-            while waiting.num_rows >= ROWS_PER_GROUP:
-                yield waiting.slice(0, ROWS_PER_GROUP)
-                waiting = waiting.slice(ROWS_PER_GROUP)
+            while waiting.num_rows >= rows:
+                yield waiting.slice(0, rows)
+                waiting = waiting.slice(rows)
         if waiting.num_rows or not self.stays.any():
             yield waiting
 

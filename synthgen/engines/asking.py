@@ -12,13 +12,13 @@ FIRST_DELAY = 0.5
 """Seconds before the first second try; each later one waits twice as long."""
 
 
-def ask_again(engine: Engine, requests: Sequence[Request]) -> Iterator[Reply]:
+def ask_again(engine: Engine, requests: Sequence[Request], first_delay: float = FIRST_DELAY) -> Iterator[Reply]:
     """Yield a reply for every request, in any order: failed ones are asked again, and come as they are at the last try.
 
     The tags of the requests must differ.
     """
     for tries in range(TRIES):
-        delay = FIRST_DELAY * 2**tries if tries else 0.0
+        delay = first_delay * 2**tries if tries else 0.0
         waiting = {request.tag: request for request in requests}
         source = (replace(request, delay=delay) for request in requests)
         requests = []

@@ -86,8 +86,12 @@ class Contamination(BaseFilter):
         against: Sequence[Path],
         settings: ContaminationSettings | None = None,
         language: str = "en",
+        neighbours: Neighbours | None = None,
     ) -> None:
-        """Read the evaluation sets; rows are in `language` unless they name their own."""
+        """Read the evaluation sets; rows are in `language` unless they name their own.
+
+        `neighbours` are the items by what they mean, when they are encoded already.
+        """
         self._format, self._language, self._settings = format_, language, settings or ContaminationSettings()
         self._sets = list(chain.from_iterable(map(read_held_out, against)))
         self._items = list(_items(self._sets))
@@ -97,7 +101,7 @@ class Contamination(BaseFilter):
         self._sizes = np.bincount(self._owners, minlength=len(holders)).tolist()
         self._hits: dict[int, Counter[str]] = defaultdict(Counter)
         self._below: Counter[int] = Counter()
-        self._neighbours: Neighbours | None = None
+        self._neighbours = neighbours
         self._encoder_facts: dict[str, str] = {}
         self._by_meaning = 0
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 from synthgen.filters.base import BaseFilter, SetRows, Verdict
 from synthgen.filters.comparison import Entry, NearSettings, answers, columns_of_texts, ranks, row_likeness
 from synthgen.filters.index import Blob, HashIndex
-from synthgen.filters.pairs import KeySpool, Pairs
+from synthgen.filters.pairs import NEIGHBOURS, KeySpool, Pairs
 from synthgen.filters.sketch import array_row_keys, row_keys
 from synthgen.filters.wording import words
 from synthgen.formats import Format
@@ -38,8 +38,9 @@ class NearDuplicates(BaseFilter):
     name = "near"
     VERSION = 1
 
-    def __init__(self, format_: Format, settings: NearSettings | None = None) -> None:
-        """Compare all texts of a row."""
+    def __init__(self, format_: Format, settings: NearSettings | None = None, *, neighbours: int = NEIGHBOURS) -> None:
+        """Compare all texts of a row, in a whole set with at most so many `neighbours` for each key it shares."""
+        self._neighbours = neighbours
         self._format, self._settings = format_, settings or NearSettings()
         self._index, self._kept = HashIndex(), Blob()
         self._prepared: dict[str, tuple[Entry, Any]] = {}
@@ -76,7 +77,7 @@ class NearDuplicates(BaseFilter):
         Which rows stay depends on what the rows say alone, not on their order. Memory holds some 60 bytes a row, and
         the texts of rows that share a key with another.
         """
-        with KeySpool() as spool:
+        with KeySpool(self._neighbours) as spool:
             for numbers, (ranks_, keys) in rows.mapped(partial(_sketched, self._format)):
                 spool.add(numbers, ranks_, keys)
             spool.close()

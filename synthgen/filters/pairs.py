@@ -47,8 +47,9 @@ class Pairs:
 class KeySpool:
     """Keys of rows, written to a temporary folder; which rows share one is asked when all are there."""
 
-    def __init__(self) -> None:
-        """Start with no rows."""
+    def __init__(self, neighbours: int = NEIGHBOURS) -> None:
+        """Start with no rows; of those that share a key each is compared with so many `neighbours`."""
+        self._neighbours = neighbours
         self._folder = tempfile.TemporaryDirectory(prefix="synthgen-")
         self._columns: list[BinaryIO] = []
         self._parts: list[Numbers] = []
@@ -100,11 +101,11 @@ class KeySpool:
         for tags, places in groups:
             here = alive[places]
             tags, places = tags[here], places[here]
-            waiting.append(_pairs(tags, places))
+            waiting.append(_pairs(tags, places, self._neighbours))
             if sum(map(len, waiting)) > len(found):
                 found, waiting = np.unique(np.concatenate((found, *waiting))), waiting[:1]
-            beyond = tags[NEIGHBOURS + 1 :]
-            crowd = np.isin(tags, beyond[beyond == tags[: -NEIGHBOURS - 1]])
+            beyond = tags[self._neighbours + 1 :]
+            crowd = np.isin(tags, beyond[beyond == tags[: -self._neighbours - 1]])
             if crowd.any():
                 self._crowded.append((tags[crowd], places[crowd]))
         before, self._listed = self._listed, np.unique(np.concatenate((found, *waiting)))
@@ -137,10 +138,10 @@ def sharing(keys: _Packed, places: Numbers) -> tuple[_Packed, _Packed]:
     return tags[shared], entries[shared] & ((np.uint64(1) << bits) - np.uint64(1))
 
 
-def _pairs(tags: _Packed, places: _Packed) -> _Packed:
+def _pairs(tags: _Packed, places: _Packed, neighbours: int) -> _Packed:
     """Return the pairs of places with equal tags that are near enough, packed as (larger << 32 | smaller)."""
     found = [np.empty(0, dtype=np.uint64)]
-    for step in range(1, NEIGHBOURS + 1):
+    for step in range(1, neighbours + 1):
         equal = tags[step:] == tags[:-step]
         if not equal.any():
             break

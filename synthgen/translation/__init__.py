@@ -48,6 +48,7 @@ def translate(
     compute: options.NumberType = "default",
     origin: options.Origin = None,
     backend: Backend | None = None,
+    answerer: SpanVerifier | None = None,
 ) -> list[Manifest]:
     """Translate any set into other languages: whole items, labels and ids untouched. The same command again resumes.
 
@@ -55,8 +56,8 @@ def translate(
     synthgen translate runs/mnli --to es,ca --mt apertium --out runs/mnli-romance
 
     Returns the manifests of `out`, or with several languages of `out/<language>`. `backend` is a translator that is
-    open already. Raises UserError for languages, models and data that do not go together, IncompleteError when the
-    model cannot be had or nothing came back.
+    open already, `answerer` likewise the model of `qa`. Raises UserError for languages, models and data that do not go
+    together, IncompleteError when the model cannot be had or nothing came back.
     """
     machine = Machine(device, threads, compute)
     settings = Options(round_trip, aligner, qa, open_estimator(qe, qe_least, qe_most, qe_silence))
@@ -64,7 +65,7 @@ def translate(
     opened = open_set(Path(folder), origin=origin)
     check_set(opened, folders, settings)
     with nullcontext(backend) if backend else closing(open_backend(mt, machine)) as translator:
-        return _translate(opened, translator, folders, settings)
+        return _translate(opened, translator, folders, settings, answerer)
 
 
 def _folders(to: str | Sequence[str], out: Path) -> dict[str, Path]:
@@ -75,11 +76,16 @@ def _folders(to: str | Sequence[str], out: Path) -> dict[str, Path]:
     return {language: out if len(languages) == 1 else out / language for language in languages}
 
 
-def _translate(opened: OpenedSet, backend: Backend, folders: Mapping[str, Path], settings: Options) -> list[Manifest]:
+def _translate(
+    opened: OpenedSet,
+    backend: Backend,
+    folders: Mapping[str, Path],
+    settings: Options,
+    answerer: SpanVerifier | None,
+) -> list[Manifest]:
     for language in folders:
         backend.check(opened.language, language)
     aligner = Aligner(settings.aligner) if settings.aligner else None
-    answerer = None
     if settings.qa and isinstance(opened.format, SpanFormat):
         answerer = SpanVerifier(settings.qa, opened.format, "--qa")
     jobs = [Job(opened, backend, language, out, settings, aligner, answerer) for language, out in folders.items()]

@@ -68,10 +68,14 @@ class CTranslate2(HubModel):
             batch_type="tokens",
             max_batch_size=TOKENS_A_BATCH,
             max_input_length=0,  # its default cuts longer texts silently
-            max_decoding_length=room(asked),
+            max_decoding_length=self.room(asked),
             return_end_token=True,
         )
         return [self._text(each.hypotheses[0]) for each in made]
+
+    def room(self, asked: Sequence[Sequence[str]]) -> int:
+        """Return how many tokens a translation may have: twice those of the longest source, and a few."""
+        return 2 * max(map(len, asked), default=0) + 16
 
     def close(self) -> None:
         """Free the model's memory."""
@@ -82,11 +86,6 @@ class CTranslate2(HubModel):
             return ""
         text: str = self._tokenizer.decode(self._tokenizer.convert_tokens_to_ids(tokens), skip_special_tokens=True)
         return text
-
-
-def room(asked: Sequence[Sequence[str]]) -> int:
-    """Return how many tokens a translation may have: twice those of the longest source, and a few."""
-    return 2 * max(map(len, asked), default=0) + 16
 
 
 def is_converted(folder: Path) -> bool:

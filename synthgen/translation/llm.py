@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from synthgen.engines import DEFAULT_TIMEOUT, Engine, Reply, Request, Sampling, engine_of, open_engine, resolve_model
-from synthgen.engines.asking import ask_again
+from synthgen.engines.asking import FIRST_DELAY, ask_again
 from synthgen.filters.residue import residue
 from synthgen.formats.reply import text_object
 from synthgen.languages import NAMES
@@ -48,10 +48,13 @@ class LlmTranslator:
     name = "llm"
     items_at_once = 256
 
-    def __init__(self, model: ResolvedModel, start: Callable[[], Engine]) -> None:
-        """Ask `model` through the engine that `start` gives, which is started by the first item."""
+    def __init__(self, model: ResolvedModel, start: Callable[[], Engine], *, first_delay: float = FIRST_DELAY) -> None:
+        """Ask `model` through the engine that `start` gives, which is started by the first item.
+
+        What the engine fails at is asked again after `first_delay` seconds or more.
+        """
         self.ref, self.revision, self.licence, self.note = model.ref, model.revision, model.licence, model.note
-        self._start = start
+        self._start, self._first_delay = start, first_delay
         self._spent = (0, 0)
 
     @property
@@ -93,7 +96,9 @@ class LlmTranslator:
 
     def _ask(self, items: Sequence[Item], source: str, target: str) -> list[Outcome]:
         requests = [_request(number, item, source, target) for number, item in enumerate(items)]
-        found = {reply.tag[0]: reply for reply in ask_again(self._engine, requests)} if requests else {}
+        found = (
+            {reply.tag[0]: reply for reply in ask_again(self._engine, requests, self._first_delay)} if requests else {}
+        )
         prompt, output = self._spent
         prompt += sum(reply.prompt_tokens for reply in found.values())
         self._spent = prompt, output + sum(reply.output_tokens for reply in found.values())

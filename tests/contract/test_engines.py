@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from synthgen.dataset import read_rows
-from synthgen.engines import Engine, Request, Sampling, open_engine
+from synthgen.engines import Engine, NextRequest, Reply, Request, Sampling, open_engine
 from synthgen.engines.address import resolve_endpoint
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import UserError
@@ -18,7 +19,6 @@ from synthgen.judges import EngineJudge, Judging
 from synthgen.packs import ResolvedModel, resolve
 from synthgen.schemas import faults
 from synthgen.task import definitions
-from synthgen.translation import llm
 from synthgen.translation.base import Untranslated
 from synthgen.translation.llm import LlmTranslator
 from tests.mock_endpoint import serving
@@ -94,10 +94,23 @@ def test_vllm_keeps_to_a_json_schema(engine: Engine) -> None:
     assert reply.text.lstrip().startswith('{"premise"') or reply.text.lstrip().startswith("{")
 
 
+class ShortReplies:
+    """An engine whose replies end after six tokens, whatever is asked for."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.check = engine.check
+
+    def run(self, next_request: NextRequest) -> Iterator[Reply]:
+        def shortened() -> Request | None:
+            request = next_request()
+            return request and replace(request, sampling=replace(request.sampling, max_tokens=6))
+
+        return self._engine.run(shortened)
+
+
 @pytest.mark.vllm
-def test_vllm_translates_into_the_object_asked_for_and_what_is_cut_off_is_no_translation(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_vllm_translates_into_the_object_asked_for_and_what_is_cut_off_is_no_translation(engine: Engine) -> None:
     if engine.name != "vllm":
         pytest.skip("only vLLM has a grammar and a limit here")
     items = [("The cat sat on the mat.", "A cat sat."), ("Ann runs every day. " * 60, "She is fast.")]
@@ -108,9 +121,7 @@ def test_vllm_translates_into_the_object_asked_for_and_what_is_cut_off_is_no_tra
             assert not outcome.failed
         else:
             assert len(outcome) == 2
-    monkeypatch.setattr(llm, "LEAST_TOKENS", 6)
-    monkeypatch.setattr(llm, "TOKENS_A_CHARACTER", 0.0)
-    cut = translator.translate(items, "English", "French")
+    cut = LlmTranslator(resolve(GENERATOR), lambda: ShortReplies(engine)).translate(items, "English", "French")
     assert [isinstance(each, Untranslated) and each.reason for each in cut] == ["truncated"] * 2
 
 

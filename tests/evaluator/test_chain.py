@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from tests.evaluator.conftest import write_pairs
 from tests.synthgen.translators import Backwards
 
 pytest.importorskip("torch")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -40,36 +44,48 @@ def arguments(tiny_model: Path, tiny_recipe: str, samples: Path, tmp_path: Path)
     }
 
 
+def as_literals(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments as they can stand in the code for another process."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in arguments.items()}
+
+
 def arms(datasets: dict[str, Path]) -> list[str]:
     return ["none=none", *(f"{name}={folder}" for name, folder in datasets.items())]
 
 
+class RunLogs:
+    """The logs that runs leave in a store."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._read: Counter[Path] = Counter()
+
+    def started(self) -> list[str]:
+        """Return the labels of the jobs started since the last call, in the order in which they ended."""
+        labels = []
+        for log in sorted(self._store.rglob("logs/*.log"), key=lambda path: path.stat().st_mtime_ns):
+            lines = log.read_text().splitlines()[self._read[log] :]
+            self._read[log] += len(lines)
+            labels += [line.partition("  start  ")[2] for line in lines if "  start  " in line]
+        return labels
+
+
 @pytest.fixture
-def carried_out(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The labels of the jobs that a command really runs."""
-    from evaluator import work
-
-    seen: list[str] = []
-    real = work.carry_out
-
-    def recording(job: Any, *args: Any, **kwargs: Any) -> None:
-        seen.append(job.label)
-        real(job, *args, **kwargs)
-
-    monkeypatch.setattr(work, "carry_out", recording)
-    return seen
+def logs(arguments: dict[str, Any]) -> RunLogs:
+    return RunLogs(arguments["store"])
 
 
 def test_every_cell_is_scored_and_each_model_is_trained_once(
-    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
+    arguments: dict[str, Any], datasets: dict[str, Path], logs: RunLogs, tmp_path: Path
 ) -> None:
     evaluator.compare(arms(datasets), **arguments)
     rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
     cells = {(row["arm"], row["seed"], row["target"], row["language"], row["metric"]) for row in rows}
     per_run = 3 + 3 * 2 + 2  # xnli accuracy, udpos two metrics, tatoeba without English
     assert len(rows) == len(cells) == 3 * 2 * per_run
-    assert sum(label.startswith("intermediate") for label in carried_out) == 4
-    assert sum(label.startswith("tatoeba") for label in carried_out) == 5  # none once for both seeds
+    started = logs.started()
+    assert sum(label.startswith("intermediate") for label in started) == 4
+    assert sum(label.startswith("tatoeba") for label in started) == 5  # none once for both seeds
     assert all(row["data_revision"].startswith("sample:") for row in rows)
 
 
@@ -85,39 +101,34 @@ def test_a_translated_folder_is_an_arm_like_any_other(
 
 
 def test_a_second_run_changes_no_byte_and_does_nothing(
-    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
+    arguments: dict[str, Any], datasets: dict[str, Path], logs: RunLogs, tmp_path: Path
 ) -> None:
     evaluator.compare(arms(datasets), **arguments)
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    carried_out.clear()
+    logs.started()
     evaluator.compare(arms(datasets), **arguments)
-    assert carried_out == []
+    assert logs.started() == []
     assert set(before) >= {"results.jsonl", "report.html", "comparison.json", "arms.json", "plan.json"}
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
 def test_the_estimand_and_the_plan_are_on_disk_before_the_first_run_and_stay_when_it_is_interrupted(
-    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
+    arguments: dict[str, Any], datasets: dict[str, Path], logs: RunLogs, tmp_path: Path
 ) -> None:
-    from evaluator import work
-
     chosen = {**arguments, "targets": ["udpos"], "seeds": 1}
-    finished, record = work.carry_out, tmp_path / "out" / "plan.json"
-    seen: list[dict[str, Any]] = []
-
-    def stopping(job: Any, *args: Any, **kwargs: Any) -> None:
-        seen.append(json.loads(record.read_text()))
-        if len(seen) == 3:
-            raise KeyboardInterrupt
-        finished(job, *args, **kwargs)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(work, "carry_out", stopping)
-        with pytest.raises(KeyboardInterrupt):
-            evaluator.compare(arms(datasets), **chosen)
+    code = f"import evaluator; evaluator.compare({arms(datasets)!r}, **{as_literals(chosen)!r})"
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, cwd=ROOT) as run:
+        while not logs.started():
+            assert run.poll() is None, run.communicate()[1]
+            time.sleep(0.01)
+        record = tmp_path / "out" / "plan.json"
+        before = json.loads(record.read_text())
+        run.send_signal(signal.SIGINT)
+        run.communicate()
+    assert run.returncode != 0
     comparison = evaluator.compare(arms(datasets), **chosen)
     plan = json.loads(record.read_text())
-    assert seen[0] == {name: value for name, value in plan.items() if name != "real"}
+    assert before == {name: value for name, value in plan.items() if name != "real"}
     assert plan["estimand_hash"] == comparison.estimand["hash"]
     for what in ("runs", "steps", "training_tokens"):
         assert plan["real"][what] == plan["planned"][what] > 0
@@ -135,18 +146,17 @@ def test_another_store_gives_identical_scores(
     assert (tmp_path / "out" / "results.jsonl").read_bytes() == before
 
 
-def test_adding_a_seed_runs_only_that_seed(
-    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str]
-) -> None:
+def test_adding_a_seed_runs_only_that_seed(arguments: dict[str, Any], datasets: dict[str, Path], logs: RunLogs) -> None:
     evaluator.compare(arms(datasets), **{**arguments, "seeds": 1})
-    carried_out.clear()
+    logs.started()
     evaluator.compare(arms(datasets), **arguments)
-    assert all("seed 1" in label or label == "tatoeba encoder" for label in carried_out)
-    assert len(carried_out) == 2 + 3 * 2 + 2  # intermediates, trained targets, tatoeba of the two new encoders
+    started = logs.started()
+    assert all("seed 1" in label or label == "tatoeba encoder" for label in started)
+    assert len(started) == 2 + 3 * 2 + 2  # intermediates, trained targets, tatoeba of the two new encoders
 
 
 def test_what_a_crash_left_is_finished_and_nothing_is_done_twice(
-    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
+    arguments: dict[str, Any], datasets: dict[str, Path], logs: RunLogs, tmp_path: Path
 ) -> None:
     evaluator.compare(arms(datasets), **arguments)
     before = (tmp_path / "out" / "results.jsonl").read_bytes()
@@ -154,18 +164,19 @@ def test_what_a_crash_left_is_finished_and_nothing_is_done_twice(
     (some / "synthgen.json").unlink()
     (some.parent / f".{some.name}.draft").mkdir()
     shutil.rmtree(tmp_path / "store" / "scores")
-    carried_out.clear()
+    logs.started()
     evaluator.compare(arms(datasets), **arguments)
-    assert len(carried_out) == 1
+    assert len(logs.started()) == 1
     assert (tmp_path / "out" / "results.jsonl").read_bytes() == before
 
 
 def test_sizes_are_nested_and_none_is_trained_once_for_all_of_them(
-    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
+    arguments: dict[str, Any], datasets: dict[str, Path], logs: RunLogs, tmp_path: Path
 ) -> None:
     evaluator.compare(arms(datasets), **{**arguments, "sizes": ["8", "16"], "seeds": 1, "targets": ["xnli"]})
-    assert sum(" 8 rows " in label for label in carried_out) == 2
-    assert sum(label.startswith("xnli") for label in carried_out) == 2 * 2 + 1
+    started = logs.started()
+    assert sum(" 8 rows " in label for label in started) == 2
+    assert sum(label.startswith("xnli") for label in started) == 2 * 2 + 1
     rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
     assert {(row["arm"], row["size"]) for row in rows} == {
         ("none", 0), ("real", 8), ("real", 16), ("synthetic", 8), ("synthetic", 16)
@@ -194,7 +205,7 @@ def test_real_and_synthetic_data_expand_to_all_sizes_and_ten_times_the_data(
 
 
 def test_the_preset_of_the_base_paper_runs_every_arm(
-    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
+    arguments: dict[str, Any], datasets: dict[str, Path], logs: RunLogs, tmp_path: Path
 ) -> None:
     corpus = tmp_path / "text.txt"
     corpus.write_text("the cat sat on the mat\n" * 8, encoding="utf-8")
@@ -215,16 +226,14 @@ def test_a_size_beyond_an_arm_is_named(arguments: dict[str, Any], datasets: dict
         evaluator.compare(arms(datasets), **{**arguments, "sizes": [99]})
 
 
-def test_several_parts_train_one_encoder(
-    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str]
-) -> None:
+def test_several_parts_train_one_encoder(arguments: dict[str, Any], datasets: dict[str, Path], logs: RunLogs) -> None:
     both = f"both={datasets['real']}:12+{datasets['synthetic']}"
     evaluator.compare(["none=none", both], **{**arguments, "seeds": 1, "targets": ["xnli"]})
-    assert carried_out[0] == "intermediate both 36 rows seed 0"
+    assert logs.started()[0] == "intermediate both 36 rows seed 0"
 
 
 def test_masked_language_modelling_is_mixed_in_and_does_not_count_in_sizes(
-    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
+    arguments: dict[str, Any], datasets: dict[str, Path], logs: RunLogs, tmp_path: Path
 ) -> None:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
@@ -232,7 +241,7 @@ def test_masked_language_modelling_is_mixed_in_and_does_not_count_in_sizes(
         (corpus / f"{language}.txt").write_text("the cat sat on the mat\n\na dog ran\n" * 8, encoding="utf-8")
     mixed = f"mixed={datasets['real']}+mlm:{corpus}:24"
     evaluator.compare(["none=none", mixed], **{**arguments, "sizes": [8, 16], "seeds": 1, "targets": ["xnli"]})
-    assert [label for label in carried_out if "mixed" in label] == [
+    assert [label for label in logs.started() if "mixed" in label] == [
         "intermediate mixed 8 rows seed 0", "intermediate mixed 16 rows seed 0"
     ]  # fmt: skip
     manifests = [json.loads(path.read_text()) for path in (tmp_path / "store" / "intermediate").glob("*/synthgen.json")]
@@ -240,14 +249,14 @@ def test_masked_language_modelling_is_mixed_in_and_does_not_count_in_sizes(
 
 
 def test_the_best_model_on_english_items_is_another_node_than_the_last(
-    arguments: dict[str, Any], carried_out: list[str], samples: Path, tmp_path: Path
+    arguments: dict[str, Any], logs: RunLogs, samples: Path, tmp_path: Path
 ) -> None:
     root = shutil.copytree(samples, tmp_path / "root")
     (root / "udpos" / "dev-en.tsv").unlink()  # so that items are held out of training
     asked = {**arguments, "seeds": 1, "targets": ["xnli", "udpos"], "data_root": root}
     evaluator.compare(["none=none"], **asked, select="en-dev")
     evaluator.compare(["none=none"], **asked)
-    assert sorted(carried_out) == ["udpos seed 0"] * 2 + ["xnli seed 0"] * 2
+    assert sorted(logs.started()) == ["udpos seed 0"] * 2 + ["xnli seed 0"] * 2
 
 
 def test_targets_that_rank_a_pool_have_nothing_to_choose_by(arguments: dict[str, Any]) -> None:
@@ -256,10 +265,10 @@ def test_targets_that_rank_a_pool_have_nothing_to_choose_by(arguments: dict[str,
 
 
 def test_a_targets_own_training_set_is_a_control_arm(
-    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
+    arguments: dict[str, Any], datasets: dict[str, Path], logs: RunLogs, tmp_path: Path
 ) -> None:
     evaluator.compare(["none=none", "control=own"], **{**arguments, "sizes": [8], "seeds": 1})
-    assert [label for label in carried_out if "control" in label] == [
+    assert [label for label in logs.started() if "control" in label] == [
         "intermediate control, xnli, 8 rows seed 0", "intermediate control, udpos, 8 rows seed 0"
     ]  # fmt: skip
     rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
@@ -289,12 +298,12 @@ def test_a_checkpoint_with_another_vocabulary_than_its_tokenizers_is_refused(
 
 
 def test_a_ready_model_takes_the_place_of_the_base(
-    arguments: dict[str, Any], datasets: dict[str, Path], carried_out: list[str], tmp_path: Path
+    arguments: dict[str, Any], datasets: dict[str, Path], logs: RunLogs, tmp_path: Path
 ) -> None:
     out = tmp_path / "checkpoint"
     evaluator.train(datasets["real"], out=out, model=arguments["model"], recipe=arguments["recipe"])
     evaluator.compare(["none=none", f"ready=model:{out}"], **{**arguments, "seeds": 1, "targets": ["xnli"]})
-    assert carried_out == ["xnli seed 0", "xnli seed 0"]
+    assert logs.started() == ["xnli seed 0", "xnli seed 0"]
     arms = json.loads((tmp_path / "out" / "arms.json").read_text())
     assert (arms["ready"]["encoder"], arms["ready"]["model"]) == ("checkpoint", "checkpoint"), "never a local path"
 
@@ -316,9 +325,8 @@ def test_with_updates_matched_every_arm_takes_the_steps_of_the_largest_and_the_p
 def test_a_finished_experiment_is_reported_without_torch(arguments: dict[str, Any], datasets: dict[str, Path]) -> None:
     evaluator.compare(arms(datasets), **arguments)
     call = f"evaluator.compare({arms(datasets)!r}, **arguments)"
-    plain = {name: str(value) if isinstance(value, Path) else value for name, value in arguments.items()}
-    code = f"import evaluator, sys; arguments={plain!r}; {call}; assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=Path(__file__).parents[2])
+    code = f"import evaluator, sys; arguments={as_literals(arguments)!r}; {call}; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=ROOT)
 
 
 def test_missing_files_are_named_with_their_origin(arguments: dict[str, Any], datasets: dict[str, Path]) -> None:

@@ -57,9 +57,7 @@ def test_dropout_inside_gives_the_gradient_of_what_it_kept_and_nothing_outside_c
     assert not torch.equal(dropout(here, 0.1), kept)
 
 
-def test_a_model_draws_the_masks_of_its_attention_too_and_is_as_before_afterwards(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_model_draws_the_masks_of_its_attention_too_and_is_as_before_afterwards() -> None:
     model = XLMRobertaModel(
         XLMRobertaConfig(
             vocab_size=9, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=8, pad_token_id=1
@@ -71,9 +69,8 @@ def test_a_model_draws_the_masks_of_its_attention_too_and_is_as_before_afterward
         shapes.append(tuple(like.shape))
         return mask(like, rate)
 
-    monkeypatch.setattr("evaluator.dropout.mask", drawn)
     ids = torch.tensor([[0, 5, 6, 2]])
-    with cheap_dropout([model]):
+    with cheap_dropout([model], draw=drawn):
         model(ids)
     layer = [(1, 2, 4, 4), (1, 4, 8), (1, 4, 8)]
     assert shapes == [(1, 4, 8), *layer, *layer]

@@ -23,11 +23,6 @@ XNLI = "facebook/xnli"
 FILES = ["xnli/dev-de.tsv", "xnli/test-de.tsv", "xnli/test.labels.txt", "xnli/train-en.tsv"]
 
 
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evaluator.fetch.WAIT_S", 0.0)
-
-
 def put_xnli(hub: Hub, order: tuple[str, ...] = ("entailment", "neutral", "contradiction")) -> None:
     """Three pairs a split, of which pair i is the i-th label by name, whatever number the hub gives it."""
     names = ("entailment", "neutral", "contradiction")

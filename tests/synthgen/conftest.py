@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from synthgen.dataset import Manifest, finish, row_features, write_rows
+from synthgen import datacard
+from synthgen.dataset import MANIFEST_NAME, Manifest, finish, read_manifest, row_features, write_rows
 from synthgen.engines import Request
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.formats.base import Format, Row
@@ -81,3 +84,33 @@ def make_scripted(
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A model folder that no engine loads."""
     return model_folder(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(scope="session")
+def finished(tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished generated set of sixty rows."""
+    folder = tmp_path_factory.mktemp("cards") / "set"
+    make_scripted(tiny_model, folder, n=60)
+    return folder
+
+
+def edit_manifest(folder: Path, **changes: object) -> None:
+    """Change manifest keys the way a careful forger would: counts still add up, card and Croissant follow."""
+    path = folder / MANIFEST_NAME
+    values = json.loads(path.read_text()) | changes
+    values["asked"] = values["kept"] + sum(values["rejected"].values()) + values["failed"]
+    path.write_text(json.dumps(values))
+    for name, text in datacard.views(read_manifest(folder)).items():
+        (folder / name).write_text(text)
+
+
+@contextmanager
+def full_disk(folder: Path) -> Iterator[None]:
+    """Let a dataset folder be on a disk without room: what is written to its fingerprints is refused."""
+    if not Path("/dev/full").exists():
+        pytest.skip("a device that is always full is there on Linux alone")
+    fingerprints = folder / "fingerprints.parquet"
+    fingerprints.unlink(missing_ok=True)
+    fingerprints.symlink_to("/dev/full")
+    yield
+    fingerprints.unlink()

@@ -21,15 +21,7 @@ from synthgen.figures import bars, figures
 from synthgen.front_matter import read_front_matter
 from synthgen.real import import_task
 from synthgen.verify import verify
-from tests.synthgen.conftest import make_scripted
-
-
-@pytest.fixture(scope="session")
-def finished(tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished generated set of sixty rows."""
-    folder = tmp_path_factory.mktemp("cards") / "set"
-    make_scripted(tiny_model, folder, n=60)
-    return folder
+from tests.synthgen.conftest import edit_manifest
 
 
 @pytest.fixture
@@ -180,16 +172,6 @@ def change_a_statistic(folder: Path) -> None:
 
 def add_a_file(folder: Path) -> None:
     (folder / "data" / "notes.txt").write_text("mine")
-
-
-def edit_manifest(folder: Path, **changes: object) -> None:
-    """Change manifest keys the way a careful forger would: counts still add up, card and Croissant follow."""
-    path = folder / MANIFEST_NAME
-    values = json.loads(path.read_text()) | changes
-    values["asked"] = values["kept"] + sum(values["rejected"].values()) + values["failed"]
-    path.write_text(json.dumps(values))
-    for name, text in datacard.views(read_manifest(folder)).items():
-        (folder / name).write_text(text)
 
 
 MUTATIONS: list[tuple[Callable[[Path], None], str]] = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 
 from synthgen.errors import UserError
 from synthgen.filtering import filter as run_filters
-from synthgen.filters import contamination
 from synthgen.filters.contamination import Contamination, ContaminationSettings
 from synthgen.filters.held_out import read_held_out
 from synthgen.filters.plan import read_plan
@@ -154,22 +152,14 @@ def test_a_wrong_setting_is_one_line_that_names_it(root: Path, tmp_path: Path, s
     assert "f.toml" in str(caught.value)
 
 
-def test_rows_are_asked_about_by_language_without_its_region_and_those_of_a_word_or_two_are_not(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_are_asked_about_by_language_without_its_region_and_those_of_a_word_or_two_are_not(root: Path) -> None:
     asked: dict[str, list[tuple[str, ...]]] = {}
 
     class Deaf:
-        facts: ClassVar[dict[str, str]] = {}
-
-        def __init__(self, *_: object, **__: object) -> None: ...
-
         def nearest(self, rows: list[tuple[str, ...]], language: str, *_: object) -> list[None]:
             asked.setdefault(language, []).extend(rows)
             return [None] * len(rows)
 
-    monkeypatch.setattr(contamination, "SentenceEncoder", Deaf)
-    monkeypatch.setattr(contamination, "Neighbours", Deaf)
     texts = [
         ("A new bridge was built.", "Men built it."),
         ("Good night.", "Sleep well."),
@@ -180,7 +170,8 @@ def test_rows_are_asked_about_by_language_without_its_region_and_those_of_a_word
         (str(number), {"premise": one, "hypothesis": two, "label": 0, "language": language})
         for number, ((one, two), language) in enumerate(zip(texts, languages, strict=True))
     ]
-    assert Contamination(NLI, [root], ContaminationSettings(encoder="any"), "en_GB").judge_many(rows) == [None] * 3
+    filter_ = Contamination(NLI, [root], ContaminationSettings(encoder="any"), "en_GB", neighbours=Deaf())
+    assert filter_.judge_many(rows) == [None] * 3
     assert asked == {"en": texts[:1], "zh": texts[2:]}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -110,10 +111,9 @@ def test_many_alike_rows_in_one_band_are_compared_until_one_is_left() -> None:
 @given(rows=sets, neighbours=st.integers(1, 3))
 @settings(deadline=None, max_examples=25)
 def test_survivors_survive_again_where_keys_have_more_rows_than_are_compared(rows: list[Row], neighbours: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("synthgen.filters.pairs.NEIGHBOURS", neighbours)
-        left = kept(NearDuplicates, rows)
-        assert kept(NearDuplicates, left) == left
+    make = partial(NearDuplicates, neighbours=neighbours)
+    left = kept(make, rows)
+    assert kept(make, left) == left
 
 
 def test_a_near_match_names_the_row_the_measure_and_the_words() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from synthgen.dataset import Manifest, read_manifest, read_rows
-from synthgen.engines import Reply, Request, Sampling, open_engine
+from synthgen.engines import Reply, Request, Sampling
 from synthgen.engines.address import resolve_endpoint
 from synthgen.engines.endpoint import EndpointEngine
 from synthgen.engines.limit import Limit
@@ -215,16 +215,16 @@ def test_on_a_full_disk_the_last_complete_batch_stands(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("turns", list(itertools.product(range(6), repeat=2)))
-def test_a_reply_in_the_last_turn_of_the_loop_ends_the_run(turns: tuple[int, int], monkeypatch) -> None:
-    async def answered(self: EndpointEngine, request: Request) -> None:
-        for _ in range(turns[request.tag[0]]):
-            await asyncio.sleep(0)
-        self._done.append(Reply(request.tag, "ok", "text"))
-        self._wake.set()
+def test_a_reply_in_the_last_turn_of_the_loop_ends_the_run(turns: tuple[int, int]) -> None:
+    class Answered(EndpointEngine):
+        async def _ask(self, request: Request) -> None:
+            for _ in range(turns[request.tag[0]]):
+                await asyncio.sleep(0)
+            self._done.append(Reply(request.tag, "ok", "text"))
+            self._wake.set()
 
-    monkeypatch.setattr(EndpointEngine, "_ask", answered)
     with serving() as (url, _):
-        engine = open_engine("endpoint", resolve_endpoint(url, timeout=5), seed=0, timeout=5)
+        engine = Answered(resolve_endpoint(url, timeout=5), timeout=5)
     waiting = [Request((number, 0), "", Sampling(1, 0.0, 1, ())) for number in range(2)]
     replies: list[Reply] = []
     thread = threading.Thread(target=lambda: replies.extend(engine.run(lambda: waiting.pop() if waiting else None)))
@@ -233,3 +233,4 @@ def test_a_reply_in_the_last_turn_of_the_loop_ends_the_run(turns: tuple[int, int
     thread.join(timeout=20)
     assert len(replies) == 2
     assert not thread.is_alive()
+    engine.close()

@@ -15,12 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from synthgen import dataset, sifting
-from synthgen.dataset import read_manifest, read_rejected, read_rows
+from synthgen.dataset import read_manifest, read_rejected, read_rows, write_tables
 from synthgen.errors import UserError
 from synthgen.filtering import filter as run_filters
+from synthgen.filters import Subject
 from synthgen.filters.plan import read_plan
+from synthgen.opened import open_set
+from synthgen.parallel import Workers
 from synthgen.schemas import faults
+from synthgen.sifting import sift, workers_for
 from synthgen.verify import verify
 from tests.synthgen.conftest import parquet_folder, random_rows
 
@@ -47,23 +50,26 @@ def test_the_same_call_again_returns_the_finished_folder_and_another_is_refused(
         run_filters(source, out=tmp_path / "out", origin="real", filters=tmp_path / "f.toml")
 
 
-def test_the_result_does_not_depend_on_the_number_of_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sifting, "_WORTH_PROCESSES", 1)
+def test_the_result_does_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
     rows = random_rows(60)
     rows += [{**row, "premise": f"{row['premise']} indeed"} for row in rows[::2]] + rows[:10]
     source = parquet_folder(tmp_path / "in", rows)
     (tmp_path / "f.toml").write_text("[shape]\n[language]\n[exact]\n[near]\n")
-    made = [
-        run_filters(
-            source, out=tmp_path / f"{processes}", origin="real", filters=tmp_path / "f.toml", processes=processes
-        )
-        for processes in (1, 2)
-    ]
-    assert made[0].content_hash == made[1].content_hash
-    assert made[0].rejected == made[1].rejected == {"near duplicate": 30, "exact duplicate": 10}
-    assert made[0].checks == made[1].checks
-    assert made[0].checks["language"]["rows_judged"] == len(rows)
-    assert made[0].files == made[1].files
+    opened = open_set(source, origin="real")
+    plan, subject = read_plan(tmp_path / "f.toml"), Subject(opened.format)
+
+    def filtered(processes: int) -> tuple[dict[str, str], dict[str, int], dict[str, Any]]:
+        filters = plan.build(subject)
+        with Workers(processes) as workers:
+            sieve = sift(opened, filters, (), workers)
+            files = write_tables(tmp_path / f"{processes}", sieve.kept(Counter()), opened.schema, workers)
+        return files, sieve.reasons(), plan.checks(subject, filters)
+
+    one, two = filtered(1), filtered(2)
+    assert one == two
+    assert one[1] == {"near duplicate": 30, "exact duplicate": 10}
+    assert one[2]["language"]["rows_judged"] == len(rows)
+    assert workers_for(opened, 2).processes == 1
     with pytest.raises(UserError, match="processes = 0 is less than 1"):
         run_filters(source, out=tmp_path / "0", origin="real", processes=0)
 
@@ -320,15 +326,17 @@ def test_outputs_that_cannot_be_are_refused_before_any_work(tmp_path: Path, monk
     assert verify(tmp_path / "target").faults == ()
 
 
-def test_a_shard_without_rows_is_written_for_no_rows_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (dataset, sifting):
-        monkeypatch.setattr(module, "ROWS_PER_GROUP", 5)
-    monkeypatch.setattr(dataset, "ROWS_PER_SHARD", 10)
-    made = run_filters(parquet_folder(tmp_path / "in", random_rows(20)), out=tmp_path / "out", origin="real")
-    assert [name for name in made.files if name.startswith("data/")] == [
+def test_a_shard_without_rows_is_written_for_no_rows_alone(tmp_path: Path) -> None:
+    opened = open_set(parquet_folder(tmp_path / "in", random_rows(20)), origin="real")
+    sieve = sift(opened, (), ())
+    assert [table.num_rows for table in sieve.kept(Counter(), rows=1)] == [1] * 20
+    files = write_tables(tmp_path / "out", sieve.kept(Counter(), rows=1), opened.schema)
+    assert [name for name in files if name.startswith("data/")] == [
         "data/train-00000-of-00002.parquet",
         "data/train-00001-of-00002.parquet",
     ]
+    sieve.stays[:] = False
+    assert [table.num_rows for table in sieve.kept(Counter())] == [0]
 
 
 def give_away(path: Path, word: str) -> Path:

@@ -108,16 +108,11 @@ def test_long_texts_are_compared_by_their_beginnings_and_short_ones_beside_them_
     assert all("… | " in text for text in texts)
 
 
-def test_pairs_are_compared_once_for_the_page_and_the_terminal(
-    sample_set: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    compared = []
-    monkeypatch.setattr(inspection, "nearest", lambda *given: compared.append(given) or [])
+def test_pairs_are_compared_once_for_the_page_and_the_terminal(sample_set: Path) -> None:
     inspection._pairs.cache_clear()
     inspect(sample_set)
     sheets(sample_set)
-    inspection._pairs.cache_clear()
-    assert len(compared) == 1
+    assert inspection._pairs.cache_info().misses == 1
 
 
 def test_measures_of_sameness_know_the_extremes() -> None:

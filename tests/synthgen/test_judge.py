@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from itertools import count
+from itertools import count, groupby
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +24,7 @@ from synthgen.packs import ResolvedModel
 from synthgen.real import import_task
 from synthgen.task import definitions
 from synthgen.verify import verify
+from tests.mock_endpoint import Faults, serving
 from tests.synthgen.conftest import NLI
 from tests.synthgen.scripts import sentence
 
@@ -111,7 +112,7 @@ def test_what_cannot_be_judged_is_said_before_anything_starts() -> None:
         open_judge(TagsFormat(("tokens", "tags"), ("X",)), Judging("replies.jsonl"))
 
 
-def test_filter_keeps_what_the_judge_agrees_with_and_asks_nothing_when_filtered_again(
+def test_filter_keeps_what_the_judge_agrees_with_and_the_same_when_filtered_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path / "cache"))
@@ -131,10 +132,6 @@ def test_filter_keeps_what_the_judge_agrees_with_and_asks_nothing_when_filtered_
     assert verify(tmp_path / "a").faults == ()
     assert str(tmp_path) not in (tmp_path / "a" / "synthgen.json").read_text()
 
-    def refuse(*_: object) -> Engine:
-        raise AssertionError("an engine was started")
-
-    monkeypatch.setattr("synthgen.judges.open_engine", refuse)
     (tmp_path / "f.toml").write_text(f'[exact]\n[judge]\nmodel = "{script}"')
     again = run_filters(tmp_path / "in", out=tmp_path / "b", filters=tmp_path / "f.toml")
     assert again.checks["verification"] == made.checks["verification"]
@@ -143,18 +140,33 @@ def test_filter_keeps_what_the_judge_agrees_with_and_asks_nothing_when_filtered_
     assert read_manifest(tmp_path / "b").checks["filters"]["judge"]["model"] == "judge.jsonl"
 
 
-def test_the_model_that_writes_may_judge_and_is_not_asked_again_when_filters_change(
-    tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_judge_of_a_set_is_not_asked_again_when_other_filters_are_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("aiohttp")
+    monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path / "cache"))
+    import_task("mnli", source="sample", out=tmp_path / "in")
+    (tmp_path / "f.toml").write_text("[exact]\n[judge]\n")
+    with serving(Faults(say=lambda _: '{"label": "neutral"}')) as (url, server):
+        first = run_filters(tmp_path / "in", out=tmp_path / "a", judge=url)
+        asked = server.counters["ok"]
+        again = run_filters(tmp_path / "in", out=tmp_path / "b", judge=url, filters=tmp_path / "f.toml")
+        assert server.counters["ok"] == asked == 60
+    assert again.checks["verification"] == first.checks["verification"]
+
+
+def test_the_model_that_writes_may_judge_and_is_not_asked_again_when_filters_change(
+    tiny_model: str, tmp_path: Path
+) -> None:
+    judged: list[bool] = []
+
     def answer(request: Request) -> str:
-        if request.sampling.schema is None:
+        judged.append(request.sampling.schema is not None)
+        if not judged[-1]:
             return sentence(request)
         return json.dumps({"label": NLI.labels[len(request.prompt) % 3]})
 
     engine = ScriptedEngine(answer)
-    batches: list[int] = []
-    read = EngineJudge.read
-    monkeypatch.setattr(EngineJudge, "read", lambda judge, rows: batches.append(len(rows)) or read(judge, rows))
     options = {"n": 20, "model": tiny_model, "decoding": "plain", "out": tmp_path / "out", "started_engine": engine}
     made = make("mnli", engine="scripted", judge=tiny_model, **options)
     assert made.kept == 20
@@ -163,7 +175,8 @@ def test_the_model_that_writes_may_judge_and_is_not_asked_again_when_filters_cha
     assert {"role": "judge", "name": "model", "revision": "local", "licence": "unknown"} in made.parents
     assert verify(tmp_path / "out").faults == ()
     asked = engine.requests
-    assert max(batches) > 8  # rows wait for each other, so that the judge is not asked one by one
+    runs = [len(list(group)) for is_judged, group in groupby(judged) if is_judged]
+    assert max(runs) > 8  # rows wait for each other, so that the judge is not asked one by one
     (tmp_path / "f.toml").write_text("[judge]")
     again = make("mnli", engine="scripted", judge=tiny_model, filters=tmp_path / "f.toml", **options)
     assert engine.requests == asked
@@ -190,15 +203,15 @@ class Core:
         ]
 
 
-def test_vllm_serves_a_run_inside_a_run_and_each_gets_its_own_replies(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vllm_serves_a_run_inside_a_run_and_each_gets_its_own_replies() -> None:
     engine = VllmEngine.__new__(VllmEngine)
     engine.llm, engine.batch_size, engine._refusals = SimpleNamespace(llm_engine=Core()), 4, ()
     engine._serial, engine._finished = 0, {}
-    monkeypatch.setattr(VllmEngine, "_sampling_params", lambda *_: None)
+    sampling = Sampling(1, 0.0, -1, ())
+    engine._params = {sampling: None}
 
     def asked(name: str, number: int):
         numbers = count()
-        sampling = Sampling(1, 0.0, -1, ())
         return lambda: Request((n, 0), f"{name}{n}", sampling) if (n := next(numbers)) < number else None
 
     outer, inner = [], []

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -16,18 +16,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgen import made
 from synthgen.dataset import read_manifest, read_rejected, read_rows, scale_counts
 from synthgen.engines import Request
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import IncompleteError, UserError
-from synthgen.formats.base import ParseError
 from synthgen.generate import make
 from synthgen.ledger import Ledger
-from synthgen.slots import Script, Slot, parser_version
+from synthgen.slots import parser_version
 from synthgen.story import why
 from synthgen.task import load_task
-from tests.synthgen.conftest import make_scripted
+from tests.synthgen.conftest import full_disk, make_scripted
 from tests.synthgen.scripts import mostly, sentence
 
 
@@ -211,6 +209,13 @@ def set_versions(folder: Path, versions: dict[str, str]) -> None:
     ledger.close()
 
 
+def make_unreadable(folder: Path, replies: Iterable[str]) -> None:
+    """Let stored replies hold nothing that the parser reads."""
+    with sqlite3.connect(folder / "ledger.sqlite") as ledger:
+        ledger.executemany("UPDATE replies SET text = '' WHERE text = ?", [(text,) for text in replies])
+    ledger.close()
+
+
 def stored_versions(folder: Path) -> dict[str, str]:
     with closing(Ledger(folder / "ledger.sqlite", read_only=True)) as ledger:
         return ledger.judged_by()
@@ -259,22 +264,15 @@ def test_an_interrupted_run_of_the_version_that_hashed_source_text_goes_on_with_
 
 
 def test_a_parser_that_reads_less_than_the_one_before_asks_for_what_is_now_missing(
-    tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_model: str, tmp_path: Path
 ) -> None:
     first = make_scripted(tiny_model, tmp_path / "out", n=20)
     dropped = next(iter(read_rows(tmp_path / "out")))["hypothesis"]
-    read = Script.read
-
-    def reads_less(self: Script, slot: Slot, reply: str) -> None:
-        if reply == dropped:
-            raise ParseError("not that one")
-        read(self, slot, reply)
-
-    monkeypatch.setattr(Script, "read", reads_less)
+    make_unreadable(tmp_path / "out", [dropped])
     set_versions(tmp_path / "out", {"parser": "1" * 64})
     again = make_scripted(tiny_model, tmp_path / "out", n=20)
     assert again.kept == 20
-    assert again.rejected["not that one"] == again.attempts["bad"] == 1
+    assert again.rejected["empty text"] == again.attempts["bad"] == 1
     assert sum(first.attempts.values()) < sum(again.attempts.values()) < sum(first.attempts.values()) + 10
 
 
@@ -297,31 +295,22 @@ def test_a_second_process_in_the_same_folder_is_told_that_another_is_writing_it(
 
 
 def test_a_full_disk_while_the_set_is_written_leaves_the_ledger_and_the_same_command_goes_on(
-    tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_model: str, tmp_path: Path
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(made, "write_rows", full)
-        with pytest.raises(IncompleteError, match=r"No space left on device: make room .* 20 of 20 rows are kept"):
-            make_scripted(tiny_model, tmp_path / "out", n=20)
+    with pytest.raises(IncompleteError):
+        make_scripted(tiny_model, tmp_path / "out", mostly(0.5, RuntimeError("down")), n=20, max_requests=40)
+    says = r"No space left on device: make room .* 20 of 20 rows are kept"
+    with full_disk(tmp_path / "out"), pytest.raises(IncompleteError, match=says):
+        make_scripted(tiny_model, tmp_path / "out", n=20)
     assert not (tmp_path / "out" / "synthgen.json").exists()
     assert make_scripted(tiny_model, tmp_path / "out", lambda request: pytest.fail("asked"), n=20).kept == 20
 
 
-def test_a_set_that_was_made_anew_and_cut_off_is_not_taken_for_finished(
-    tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def cut_off(*_: object) -> None:
-        raise KeyboardInterrupt
-
+def test_a_set_that_was_made_anew_and_cut_off_is_not_taken_for_finished(tiny_model: str, tmp_path: Path) -> None:
     first = make_scripted(tiny_model, tmp_path / "out", n=20)
     set_versions(tmp_path / "out", {"parser": "0" * 64})
-    with monkeypatch.context() as patch:
-        patch.setattr(made, "write_rejected", cut_off)
-        with pytest.raises(KeyboardInterrupt):
-            make_scripted(tiny_model, tmp_path / "out", n=20)
+    with full_disk(tmp_path / "out"), pytest.raises(IncompleteError):
+        make_scripted(tiny_model, tmp_path / "out", n=20)
     assert not (tmp_path / "out" / "synthgen.json").exists()
     again = make_scripted(tiny_model, tmp_path / "out", lambda _: pytest.fail("asked"), n=20)
     assert again.content_hash == first.content_hash
@@ -338,9 +327,7 @@ def test_no_more_slots_are_opened_than_rows_are_wanted_when_none_is_rejected(tin
     assert make_scripted(tiny_model, tmp_path / "out", n=30).asked == 30
 
 
-def test_malformed_replies_are_still_counted_as_bad_when_their_slots_are_gone(
-    tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_malformed_replies_are_still_counted_as_bad_when_their_slots_are_gone(tiny_model: str, tmp_path: Path) -> None:
     def empty_hypotheses(request: Request) -> str:
         return " \x00 " if request.tag[1] == 1 and request.nonce % 3 else sentence(request)
 
@@ -353,14 +340,7 @@ def test_malformed_replies_are_still_counted_as_bad_when_their_slots_are_gone(
     malformed = sum(not reply.text.strip(" \x00") for reply in replies)
     assert premises
     assert malformed
-    read = Script.read
-
-    def reads_no_old_premise(self: Script, slot: Slot, reply: str) -> None:
-        if reply in premises:
-            raise ParseError("not that one")
-        read(self, slot, reply)
-
-    monkeypatch.setattr(Script, "read", reads_no_old_premise)
+    make_unreadable(tmp_path / "out", premises)
     manifest = make_scripted(tiny_model, tmp_path / "out", n=30)
     assert manifest.attempts["bad"] == len(premises) + malformed
 

