@@ -23,7 +23,7 @@ from evaluator.targets import check_languages, find
 from evaluator.targets import select as targets_by_name
 from evaluator.targets.base import DataRoot, Target
 from synthgen.cluster import LOCAL, check_address
-from synthgen.errors import UserError, unknown
+from synthgen.errors import UserError, refuse, unknown
 from synthgen.packs import ResolvedModel, resolve
 
 MATCHES = ("epochs", "updates")
@@ -193,21 +193,17 @@ def _check_places(arguments: Arguments) -> None:
 
 def _check_use(arguments: Arguments, arms: Sequence[Arm], sizes: Sequence[int], targets: Sequence[Target]) -> None:
     """Refuse options that would change nothing, and a choice by English items where a target has none."""
-    trained, is_trained = [target for target in targets if target.train], any(arm.is_trained for arm in arms)
-    names = ", ".join(target.name for target in targets)
-    no_stage, no_training = "no arm has intermediate data", f"{names}: no training"
-    idle = {
-        "--sizes": (sizes != (FULL,) and not is_trained, no_stage),
-        "--match updates": (arguments.match == "updates" and not is_trained, no_stage),
-        "--keep-heads": (arguments.keep_heads and not any(arm.parts for arm in arms), "no arm trains on a dataset"),
-        "--select en-dev": (arguments.select == EN_DEV and not trained, no_training),
-        "--max-train-examples": (arguments.max_train_examples is not None and not trained, no_training),
-    }
-    for option, (is_idle, reason) in idle.items():
-        if is_idle:
-            raise UserError(f"{option} would change nothing: {reason}; leave it out")
+    trained = [target for target in targets if target.train]
+    is_chosen = arguments.select == EN_DEV
+    if not any(arm.is_trained for arm in arms):
+        refuse("no arm has intermediate data", sizes=sizes != (FULL,), match=arguments.match != "epochs")
+    if not any(arm.parts for arm in arms):
+        refuse("no arm trains on a dataset", keep_heads=arguments.keep_heads)
+    if not trained:
+        names = ", ".join(target.name for target in targets)
+        refuse(f"no training for {names}", select=is_chosen, max_train_examples=arguments.max_train_examples)
     ranked = [target.name for target in trained if target.rank]
-    if arguments.select == EN_DEV and ranked:
+    if is_chosen and ranked:
         raise UserError(f"--select en-dev: {', '.join(ranked)} rank a pool and have no English items to choose by")
 
 

@@ -13,7 +13,7 @@ from evaluator.record import add_cost, fix_plan
 from evaluator.report import check_margin, check_page, report
 from evaluator.runner import run_jobs
 from evaluator.tables import score_all, write_tables
-from synthgen.errors import UserError
+from synthgen.errors import refuse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +29,8 @@ class CompareArguments(Arguments):
         super().__post_init__()
         check_margin(self.margin)
         check_page(self.out)
-        if self.keep_weights and not any(target.train for target in select_targets(self.targets)):
-            raise UserError(
-                f"--keep-weights would keep nothing: {', '.join(self.targets)} are not trained; leave it out"
-            )
+        if not any(target.train for target in select_targets(self.targets)):
+            refuse(f"no training for {', '.join(self.targets)}", keep_weights=self.keep_weights)
 
 
 @takes(CompareArguments)

@@ -7,7 +7,7 @@ from typing import Any
 
 import synthgen
 from synthgen import console, options, printing
-from synthgen.errors import UserError, unknown
+from synthgen.errors import UserError, refuse, unknown
 from synthgen.typer_command import Document, Show, add_command, json_value
 
 
@@ -34,7 +34,7 @@ def card(folder: options.Folder, *, check: options.Check = False, verify: option
     from synthgen.verify import verify as verify_folder
 
     if verify:
-        options.refuse("--verify checks the card too", check=check)
+        refuse("--verify checks the card too", check=check)
         return CardReport(verify_folder(folder).to_json())
     if check:
         return CardReport({"faults": datacard.check(folder)})

@@ -32,6 +32,19 @@ def unknown(kind: str, value: str, known: Iterable[str], *, where: str = "") -> 
     return UserError(f"unknown {kind} '{value}'{place}{hint} known: {', '.join(names)}")
 
 
+def refuse(reason: str, **options: object) -> None:
+    """Raise UserError for the first of `options` that was given, i.e. is neither None, False nor empty.
+
+    >>> refuse("nothing is written with --preview 2", ray=None, max_requests=9)
+    Traceback (most recent call last):
+    synthgen.errors.UserError: --max-requests 9 has no use: nothing is written with --preview 2
+    """
+    for name, value in options.items():
+        if value is not None and value is not False and value != ():
+            flag = f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
+            raise UserError(f"{flag} has no use: {reason}")
+
+
 def missing_package(package: str, extra: str, purpose: str) -> UserError:
     """Return the error for an optional package that is not installed, with its install line."""
     return UserError(f"{purpose} needs the package '{package}': pip install 'synthgen-evaluator[{extra}]'")

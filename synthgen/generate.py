@@ -17,7 +17,7 @@ from synthgen.context_length import check_context_length
 from synthgen.controller import Controller
 from synthgen.dataset import LEDGER_NAME, Manifest, is_finished, make_run_folder, read_manifest, refuse_foreign
 from synthgen.engines import ADDRESSES, DEFAULT_TIMEOUT, Engine
-from synthgen.errors import IncompleteError, UserError
+from synthgen.errors import IncompleteError, UserError, refuse
 from synthgen.filters.plan import read_plan
 from synthgen.judges import StartEngine
 from synthgen.ledger import Ledger, unwritable
@@ -89,7 +89,7 @@ def _make_folder(run: Run, out: Path, max_requests: int | None) -> Manifest:
     if run.serving.ray and judge and not judge.startswith(ADDRESSES):
         raise UserError(f"--judge {judge} would need engines beside those of --ray; give an endpoint, http://HOST/v1")
     if run.serving.started:
-        options.refuse("started_engine is used instead of a new engine", ray=run.serving.ray)
+        refuse("started_engine is used instead of a new engine", ray=run.serving.ray)
     if run.serving.ray:
         check_address(run.serving.ray)
     refuse_foreign(out)

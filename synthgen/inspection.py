@@ -23,14 +23,13 @@ from rapidfuzz import fuzz, process
 from synthgen import options
 from synthgen.datacard import write_card
 from synthgen.dataset import Manifest, dataset_format, finish, read_manifest, read_rows, write_atomically
-from synthgen.errors import UserError
+from synthgen.errors import UserError, refuse
 from synthgen.figures import figures
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
 from synthgen.judging import read_judged, write_sample
 from synthgen.likeness import check_like, measure
-from synthgen.options import refuse
 from synthgen.sheets import Sheet, counts, findings, nearest_pairs
 
 PAGE_NAME = "inspect.html"

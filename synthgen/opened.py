@@ -30,11 +30,10 @@ from synthgen.dataset import (
     row_features,
     shard_paths,
 )
-from synthgen.errors import UserError, unknown
+from synthgen.errors import UserError, refuse, unknown
 from synthgen.formats import Format
 from synthgen.formats.base import Features
 from synthgen.licences import UNKNOWN
-from synthgen.options import refuse
 from synthgen.real.sources import SOURCES
 
 

@@ -11,8 +11,6 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from synthgen.errors import UserError
-
 # Several commands
 Folder = Annotated[Path, Argument(help="A dataset folder.")]
 Out = Annotated[Path, Option(help="Dataset folder to write.")]
@@ -103,16 +101,3 @@ Private = Annotated[bool, Option("--private", help="Make the repository private.
 DryRun = Annotated[bool, Option("--dry-run", help="Show exactly what would be sent; send nothing.")]
 PackAction = Annotated[str | None, Argument(help="'pull' to fetch and convert.")]
 PackName = Annotated[str | None, Argument(help="One pack [default: all].")]
-
-
-def refuse(reason: str, **options: object) -> None:
-    """Raise UserError for the first of `options` that was given, i.e. is neither None, False nor empty.
-
-    >>> refuse("nothing is written with --preview 2", ray=None, max_requests=9)
-    Traceback (most recent call last):
-    synthgen.errors.UserError: --max-requests 9 has no use: nothing is written with --preview 2
-    """
-    for name, value in options.items():
-        if value is not None and value is not False and value != ():
-            flag = f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
-            raise UserError(f"{flag} has no use: {reason}")

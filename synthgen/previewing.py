@@ -10,9 +10,8 @@ from typing import Any
 from synthgen import console
 from synthgen.context_length import check_context_length
 from synthgen.controller import Controller
-from synthgen.errors import UserError
+from synthgen.errors import UserError, refuse
 from synthgen.ledger import Ledger, StoredVerdict
-from synthgen.options import refuse
 from synthgen.runs import Run, open_controller
 from synthgen.serving import Spent, answered, check_requests
 

@@ -20,10 +20,9 @@ from synthgen import options
 from synthgen.contents import is_public
 from synthgen.datacard import CARD_NAME, views
 from synthgen.dataset import MANIFEST_NAME, Manifest, file_sha256, read_manifest
-from synthgen.errors import IncompleteError, UserError, first_line, missing_package
+from synthgen.errors import IncompleteError, UserError, first_line, missing_package, refuse
 from synthgen.hub import endpoint
 from synthgen.leaks import leaks, needles
-from synthgen.options import refuse
 from synthgen.verify import verify
 
 if TYPE_CHECKING:

@@ -13,14 +13,13 @@ from synthgen import console
 from synthgen.controller import Controller
 from synthgen.dataset import scale_counts
 from synthgen.engines import DEFAULT_TIMEOUT, Engine, check_engine, open_engine, resolve_model
-from synthgen.errors import UserError
+from synthgen.errors import UserError, refuse
 from synthgen.filters import Subject
 from synthgen.filters.plan import Plan
 from synthgen.formats.tags import TagsFormat
 from synthgen.grounding import read_grounding
 from synthgen.judges import Judging, StartEngine
 from synthgen.ledger import Ledger
-from synthgen.options import refuse
 from synthgen.packs import PREFIX, ResolvedModel, resolve
 from synthgen.slots import Script, parser_version
 from synthgen.task import Task, find_task

@@ -31,9 +31,8 @@ from synthgen.dataset import (
     write_rejected,
     write_rows,
 )
-from synthgen.errors import UserError
+from synthgen.errors import UserError, refuse
 from synthgen.formats.base import Row
-from synthgen.options import refuse
 from synthgen.real.draw import Survey, draw, quotas, survey_corpus
 from synthgen.real.files import is_sample
 from synthgen.real.parts import Corpus, open_corpus

@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from synthgen.errors import IncompleteError, UserError
-from synthgen.options import refuse
+from synthgen.errors import IncompleteError, UserError, refuse
 
 Pairs = Mapping[str, tuple[str, str]]
 """Source and translation by id."""

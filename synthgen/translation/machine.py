@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from synthgen.errors import UserError, unknown
-from synthgen.options import refuse
+from synthgen.errors import UserError, refuse, unknown
 
 DEVICES = ("auto", "cpu", "cuda")
 

@@ -139,12 +139,24 @@ def test_sizes_beyond_a_targets_own_training_set_are_refused(arguments: dict[str
 
 
 IDLE: list[tuple[list[str], dict[str, Any], str]] = [
-    (["none=none"], {"sizes": [8]}, "--sizes would change nothing: no arm has intermediate data; leave it out"),
-    (["none=none"], {"match": "updates"}, "--match updates would change nothing: no arm has intermediate data"),
-    (["none=none"], {"keep_heads": True}, "--keep-heads would change nothing: no arm trains on a dataset"),
-    (["none=none"], {"targets": ["tatoeba"], "select": "en-dev"}, "--select en-dev would change nothing: tatoeba"),
-    (["none=none"], {"targets": ["tatoeba"], "max_train_examples": 5}, "--max-train-examples would change nothing"),
-    (["none=none"], {"targets": ["tatoeba"], "keep_weights": True}, "--keep-weights would keep nothing: tatoeba"),
+    (["none=none"], {"sizes": [8]}, "--sizes has no use: no arm has intermediate data"),
+    (["none=none"], {"match": "updates"}, "--match has no use: no arm has intermediate data"),
+    (["none=none"], {"keep_heads": True}, "--keep-heads has no use: no arm trains on a dataset"),
+    (
+        ["none=none"],
+        {"targets": ["tatoeba"], "select": "en-dev"},
+        "--select has no use: no training for tatoeba",
+    ),
+    (
+        ["none=none"],
+        {"targets": ["tatoeba"], "max_train_examples": 5},
+        "--max-train-examples 5 has no use",
+    ),
+    (
+        ["none=none"],
+        {"targets": ["tatoeba"], "keep_weights": True},
+        "--keep-weights has no use: no training",
+    ),
 ]
 
 
