@@ -69,8 +69,8 @@ def make(
 
     Example: synthgen make --task mnli --engine endpoint --model http://localhost:8000/v1 --preview 5
 
-    Returns the folder's manifest; with `preview` the items (see `previewing`). `started_engine` serves instead of a
-    new engine. Raises UserError for wrong input, IncompleteError when the request budget or the server ends first.
+    Returns the manifest, or the preview's items. `started_engine` serves instead of a new one; `synthgen make --help`
+    explains the rest. Raises UserError for wrong input, IncompleteError when the request budget or the server ends.
     """
     structured = is_structured(decoding, model)
     script = open_script(task, seed=seed, structured=structured, shots=shots, passages=passages, teacher=teacher)

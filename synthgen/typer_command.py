@@ -45,11 +45,7 @@ def json_value(result: Any, arguments: Arguments) -> Any:  # noqa: ANN401 - any 
 
 
 def add_command(
-    app: typer.Typer,
-    name: str,
-    function: str | Callable[..., Any],
-    show: Show,
-    document: Document = json_value,
+    app: typer.Typer, name: str, function: str | Callable[..., Any], show: Show, document: Document = json_value
 ) -> None:
     """Add a command to `app`: a function, or the "module:name" of one that is imported when the command runs.
 
@@ -60,7 +56,10 @@ def add_command(
 
     @app.command(name, cls=_LazyCommand, help=help_text(docstring or ""))
     def _command() -> TyperCommand:
-        return _build(name, _imported(function) if isinstance(function, str) else function, show, document)
+        if isinstance(function, str):
+            module, _, attribute = function.partition(":")
+            return _build(name, getattr(import_module(module), attribute), show, document)
+        return _build(name, function, show, document)
 
 
 class _LazyCommand(TyperCommand):
@@ -89,21 +88,18 @@ def _build(name: str, function: Callable[..., Any], show: Show, document: Docume
 
 def _option(parameter: inspect.Parameter, hint: Any) -> inspect.Parameter | None:  # noqa: ANN401 - a type
     """Return a parameter as Typer takes it; None for one that exists only in Python."""
-    infos = [each for each in _metadata(hint) if isinstance(each, ParameterInfo)]
-    if not infos:
+    info = next((each for each in _metadata(hint) if isinstance(each, ParameterInfo)), None)
+    if info is None:
         return None
-    kind, default = get_args(hint)[0], parameter.default
-    if infos[0].default_factory:
-        default = parameter.empty
-    elif default is not parameter.empty and get_origin(kind) is Sequence:
-        default = ",".join(default) if COMMAS in _metadata(hint) else list(default)
-    if COMMAS in _metadata(hint):
-        kind = str
-    elif get_origin(kind) is Sequence:
-        kind = list[get_args(kind)]  # type: ignore[misc]
+    kind: Any = get_args(hint)[0]
+    default: Any = parameter.empty if info.default_factory else parameter.default
+    if get_origin(kind) is Sequence:
+        commas, required = COMMAS in _metadata(hint), default is parameter.empty
+        default = default if required else ",".join(default) if commas else list(default)
+        kind = str if commas else list[get_args(kind)]  # type: ignore[misc]
     elif get_origin(kind) in (Union, UnionType) and str in get_args(kind):
         kind = str | None if type(None) in get_args(kind) else str
-    return parameter.replace(kind=parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, infos[0]])
+    return parameter.replace(kind=parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
 
 
 def _metadata(hint: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a type
@@ -124,11 +120,6 @@ def help_text(docstring: str) -> str:
     paragraphs = docstring.split("\n\n")
     last = max((place for place, text in enumerate(paragraphs) if text.startswith("Example")), default=0)
     return "\n\n".join(paragraphs[: last + 1])
-
-
-def _imported(reference: str) -> Callable[..., Any]:
-    module, _, name = reference.partition(":")
-    return cast(Callable[..., Any], getattr(import_module(module), name))
 
 
 def _unimported_docstring(reference: str) -> str | None:
