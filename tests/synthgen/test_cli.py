@@ -55,6 +55,12 @@ def test_a_file_that_cannot_be_written_is_one_line(
         console.run(Mock(side_effect=ConnectionError("no name of a file: a bug")))
 
 
+def test_every_public_function_is_a_function_at_its_second_use_too() -> None:
+    code = "import synthgen; print(*(n for n in synthgen.FUNCTIONS if getattr(synthgen, n) != getattr(synthgen, n)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
 def test_the_version_is_the_installed_one() -> None:
     assert synthgen("--version").stdout.strip() == f"synthgen {__version__}"
 
