@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from synthgen.dataset import read_rows
-from synthgen.engines import Engine, NextRequest, Reply, Request, Sampling, open_engine
+from synthgen.engines import ENGINES, Engine, NextRequest, Reply, Request, Sampling, open_engine
 from synthgen.engines.address import resolve_endpoint
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import UserError
@@ -29,7 +29,9 @@ GENERATOR = "pack:smollm2-135m-instruct"
 SAMPLING = Sampling(max_tokens=12, temperature=0.8, top_k=20, stop=("\n",))
 
 
-@pytest.fixture(scope="module", params=["scripted", "endpoint", pytest.param("vllm", marks=pytest.mark.vllm)])
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=pytest.mark.vllm if name == "vllm" else ()) for name in ENGINES]
+)
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     with ExitStack() as stack:
         if request.param == "scripted":
