@@ -1,8 +1,9 @@
-"""Contract of every filter that judges a row alone: a verdict is a function of the row, and every row gets one."""
+"""Contract of every filter: a verdict is a function of the row alone, or of the rows kept before it."""
 
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from synthgen.filters import ORDER
 from synthgen.filters.base import Kind, SetFilter, Subject
+from synthgen.formats.base import Row
 from tests.synthgen.conftest import NLI
 
 SUBJECT = Subject(NLI, prompt="Sentence A: The match was called off because of the heavy rain on Friday.")
@@ -25,18 +27,21 @@ TEXTS = (
     "A bell\x07 rang.",
     "",
 )
-ALONE = [kind for kind in ORDER if kind.runs not in ("against", "verifier", "judge") and not kind.needs]
+MODELS = ("semantic",)
+"""Filters that compare rows with a model, which tests of their own have."""
+
+
+def make(kind: Kind) -> Any:
+    return kind.make(SUBJECT, kind.settings())
+
+
+FREE = [kind for kind in ORDER if kind.runs not in ("against", "verifier", "judge") and not kind.needs]
+SETS = [kind for kind in FREE if kind.name not in MODELS and isinstance(make(kind), SetFilter)]
+ALONE = [kind for kind in FREE if kind.name not in MODELS and kind not in SETS]
 
 rows = st.lists(
     st.tuples(st.sampled_from(TEXTS) | st.text(max_size=40), st.sampled_from(TEXTS), st.integers(0, 2)), max_size=12
 )
-
-
-def make(kind: Kind):
-    made = kind.make(SUBJECT, kind.settings())
-    if isinstance(made, SetFilter):
-        pytest.skip(f"{kind.name} compares rows of a set")
-    return made
 
 
 @pytest.mark.parametrize("kind", ALONE, ids=lambda kind: kind.name)
@@ -52,6 +57,28 @@ def test_a_filter_partitions_its_input_whatever_the_order_and_keeps_what_it_kept
     assert make(kind).judge_many([each for each, _ in shuffled]) == [verdict for _, verdict in shuffled]
     kept = [each for each, verdict in zip(numbered, verdicts, strict=True) if verdict is None]
     assert make(kind).judge_many(kept) == [None] * len(kept)
+
+
+@pytest.mark.parametrize("kind", SETS, ids=lambda kind: kind.name)
+@settings(max_examples=25, deadline=None)
+@given(drawn=rows)
+def test_a_filter_that_compares_rows_keeps_again_what_it_kept(kind: Kind, drawn) -> None:
+    numbered = [(f"r{i}", {"premise": a, "hypothesis": b, "label": label}) for i, (a, b, label) in enumerate(drawn)]
+
+    def kept(rows: list[tuple[str, Row]]) -> list[tuple[str, Row]]:
+        filter_, left = make(kind), []
+        for row_id, row in rows:
+            if filter_.judge(row_id, row) is None:
+                filter_.remember(row_id, row)
+                left.append((row_id, row))
+        return left
+
+    left = kept(numbered)
+    assert kept(left) == left
+
+
+def test_names_of_filters_differ() -> None:
+    assert len({kind.name for kind in ORDER}) == len(ORDER)
 
 
 @pytest.mark.parametrize("kind", ORDER, ids=lambda kind: kind.name)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import evaluator
+from evaluator.targets import NAMES
 
 pytest.importorskip("torch")
 
@@ -24,6 +25,10 @@ CASES = [
     ("pawsx", "test", "zh"),
     ("bucc2018", "dev", "zh"),
 ]
+
+
+def test_every_target_is_among_the_cases_but_mewslix_which_has_a_test_of_its_own() -> None:
+    assert {name for name, *_ in CASES} == set(NAMES) - {"mewslix"}
 
 
 def metrics(folder: Path) -> dict[tuple[str, str], float]:
