@@ -17,10 +17,10 @@ from unittest import mock
 import numpy as np
 from training import HELD_OUT, examples, held_out_loss, prepared
 
-from evaluator import trainer
-from evaluator.features import IntArray
-from evaluator.hardware import detect
-from synthgen.packs import resolve
+from evaluator.experiment.hardware import detect
+from evaluator.training import loop as trainer
+from evaluator.training.features import IntArray
+from synthgen.models.packs import resolve
 
 
 def random_steps(lengths: IntArray, size: int, steps: int, generator: np.random.Generator) -> Iterator[IntArray]:

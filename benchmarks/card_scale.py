@@ -20,12 +20,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from synthgen.datacard import write_card
+from synthgen.analysis.text_statistics import describe
+from synthgen.cards.card import write_card
+from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import Manifest, dataset_format, finish, read_manifest, read_rows, row_features, write_rows
 from synthgen.formats.base import Row
-from synthgen.real import import_task
-from synthgen.statistics import describe
-from synthgen.verify import verify
+from synthgen.publishing.verify import verify
 
 
 def build(folder: Path, data_root: Path, rows: int) -> Path:

@@ -25,7 +25,7 @@ from pathlib import Path
 from synthgen.dataset import read_manifest, read_rows
 from synthgen.engines import Request
 from synthgen.engines.scripted import ScriptedEngine
-from synthgen.generate import make
+from synthgen.generation.make import make
 from tests.mock_endpoint import WORDS, Faults, serving
 
 TIMEOUT = 10.0
@@ -37,7 +37,14 @@ def endpoint(n: int, faulty: bool, kills: int) -> None:
     with serving(faults) as (url, server), tempfile.TemporaryDirectory() as folder:
         out, began = Path(folder) / "set", time.perf_counter()
         made = ["make", "--task", "mnli", "--n", str(n), "--engine", "endpoint", "--model", url, "--out", str(out)]
-        command = [sys.executable, "-c", "from synthgen.cli import main; main()", *made, "--timeout", str(TIMEOUT)]
+        command = [
+            sys.executable,
+            "-c",
+            "from synthgen.cli.commands import main; main()",
+            *made,
+            "--timeout",
+            str(TIMEOUT),
+        ]
         for kill in range(kills):
             process = subprocess.Popen(command)
             while sum(server.counters.values()) < n * (kill + 1) * 0.4:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from synthgen.artefacts import baselines, count_words, new_give_aways, radar
+from synthgen.analysis.artefacts import baselines, count_words, new_give_aways, radar
 from synthgen.formats.base import Row
 from synthgen.formats.pair import PairFormat
 

@@ -20,14 +20,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from synthgen.filters.contamination import Contamination, ContaminationSettings
-from synthgen.filters.near import NearDuplicates
+from synthgen.corpora.item import read_json_lines
+from synthgen.filters.decontamination.filter import Contamination, ContaminationSettings
+from synthgen.filters.dedup.near import NearDuplicates
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import SpanFormat
-from synthgen.real.items import read_json_lines
 
 NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
 FILES = {

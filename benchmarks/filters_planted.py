@@ -21,12 +21,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from evaluator.languages import LANGUAGES
+from evaluator.benchmark.languages import LANGUAGES
 from synthgen.filters.base import Filter
-from synthgen.filters.language import Language, known_languages, words
-from synthgen.filters.personal import PersonalData, is_card, is_iban
-from synthgen.filters.residue import Residue
-from synthgen.filters.shape import Shape
+from synthgen.filters.rows.language import Language, known_languages, words
+from synthgen.filters.rows.personal import PersonalData, is_card, is_iban
+from synthgen.filters.rows.residue import Residue
+from synthgen.filters.rows.shape import Shape
 from synthgen.formats.base import Row
 from synthgen.formats.pair import PairFormat
 

@@ -23,10 +23,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.filters_verifier import write_part
+from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import is_finished, read_rejected, read_rows
-from synthgen.filtering import filter as run_filters
+from synthgen.filters.command import filter as run_filters
 from synthgen.formats.base import Row
-from synthgen.real import import_task
 
 LONGEST = 120
 CALIBRATION, JUDGED = 300, 400
@@ -92,7 +92,7 @@ def main() -> None:
     folders = {name: write_part(whole, given.work / f"squad-{name}", rows) for name, rows in found.items() if rows}
     checkpoint = given.verifier or given.work / f"verifier-{given.train}-{given.epochs}"
     if not is_finished(checkpoint):
-        from evaluator.training import train
+        from evaluator.training.train import train
 
         recipe = given.work / "recipe.toml"
         recipe.write_text(RECIPE.format(epochs=given.epochs), encoding="utf-8")

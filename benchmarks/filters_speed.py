@@ -40,11 +40,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.filters_duplicates import NLI, real_rows
+from synthgen.corpora.any_folder import open_set
 from synthgen.dataset import write_rejected, write_tables
 from synthgen.filters.base import Subject
-from synthgen.filters.plan import read_plan
-from synthgen.opened import open_set
-from synthgen.sifting import sift, workers_for
+from synthgen.filters.config import read_plan
+from synthgen.filters.set_pipeline import sift, workers_for
 
 ROWS_AT_ONCE = 50_000
 LOOKS_A_SECOND = 4

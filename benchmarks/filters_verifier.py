@@ -19,15 +19,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from synthgen import shortcuts
+from synthgen.analysis import bow_classifier
+from synthgen.analysis.bow_classifier import featurise, tokens
+from synthgen.analysis.label_noise import confusion, estimate
+from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import dataset_format, finish, is_finished, read_manifest, read_rows, row_features, write_rows
+from synthgen.filters.labels.annotator import Reader, Said
+from synthgen.filters.labels.checkpoint import open_verifier
 from synthgen.formats import Format
 from synthgen.formats.base import Row
-from synthgen.noise import confusion, estimate
-from synthgen.readers import Reader, Said
-from synthgen.real import import_task
-from synthgen.shortcuts import featurise, tokens
-from synthgen.verifiers import open_verifier
 
 NOISE = 0.2
 
@@ -75,8 +75,8 @@ class Lexical:
         texts = featurise([self._compared(row) for row in [*self._rows, *rows]])
         labels = np.array([self._format.labels.index(self._format.cell(row)) for row in self._rows])
         known, asked = np.arange(len(self._rows)), np.arange(len(self._rows), texts.items)
-        weights = shortcuts.fit(texts, labels, known, len(self._format.labels), seed=0)
-        shares = shortcuts.probabilities(texts, asked, weights, len(self._format.labels))
+        weights = bow_classifier.fit(texts, labels, known, len(self._format.labels), seed=0)
+        shares = bow_classifier.probabilities(texts, asked, weights, len(self._format.labels))
         return [Said(self._format.labels[best]) for best in shares.argmax(axis=1)]
 
     def _compared(self, row: Row) -> str:
@@ -118,7 +118,7 @@ def main() -> None:
     if "--quick" in sys.argv:
         draws(Lexical(rows["train"], format_), rows, format_)
         return
-    from evaluator.training import train
+    from evaluator.training.train import train
 
     recipe = work / "recipe.toml"
     recipe.write_text(RECIPE, encoding="utf-8")

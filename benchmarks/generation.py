@@ -24,8 +24,8 @@ from pathlib import Path
 
 from synthgen.engines import NextRequest, Reply, Request
 from synthgen.engines.vllm import VllmEngine
-from synthgen.generate import make
-from synthgen.packs import resolve
+from synthgen.generation.make import make
+from synthgen.models.packs import resolve
 
 
 class Recorder:

@@ -23,7 +23,7 @@ PART = 50_000
 
 def write(folder: Path, rows: int, vocabulary: int) -> Path:
     """Write features of pairs with lengths like MNLI's, part by part."""
-    from evaluator.features import Features, FeatureWriter
+    from evaluator.training.features import Features, FeatureWriter
 
     draw, writer = np.random.default_rng(0), FeatureWriter(folder)
     for first in range(0, rows, PART):
@@ -50,10 +50,10 @@ def anonymous_bytes() -> int:
 
 def start_up(folder: Path, model: Path) -> dict[str, float]:
     """Return seconds until the end of the first step and memory before and after."""
-    from evaluator.features import Features
-    from evaluator.heads.pair import PairHead
-    from evaluator.recipe import Stage
-    from evaluator.trainer import Task, Training, fit
+    from evaluator.experiment.recipe import Stage
+    from evaluator.training.features import Features
+    from evaluator.training.heads.pair import PairHead
+    from evaluator.training.loop import Task, Training, fit
 
     head = PairHead(("a", "b", "c"))
     network, before = head.build(model, 0), anonymous_bytes()

@@ -15,13 +15,13 @@ from collections import Counter
 from pathlib import Path
 
 from evaluator import train
+from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import Manifest, read_rejected, read_rows
 from synthgen.engines import open_engine
 from synthgen.errors import IncompleteError
-from synthgen.generate import make
-from synthgen.packs import resolve
-from synthgen.real import import_task
-from synthgen.task import load_task, task_names
+from synthgen.generation.make import make
+from synthgen.models.packs import resolve
+from synthgen.task.definition import load_task, task_names
 
 GENERATOR, ENCODER = "pack:smollm2-135m-instruct", "pack:multilingual-e5-small"
 TEACHER_SENTENCES = 600

@@ -32,9 +32,10 @@ from unittest.mock import patch
 
 import aiohttp
 
-from synthgen import generate, made
-from synthgen.engines.limit import MAX_LIMIT
-from synthgen.likeness import measure
+from synthgen.analysis.similarity_to_real import measure
+from synthgen.engines.concurrency import MAX_LIMIT
+from synthgen.generation import make as generate
+from synthgen.generation import write as made
 from tests.mock_endpoint import WORDS
 
 PEERS = ("distilabel", "data-designer")

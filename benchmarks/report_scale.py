@@ -3,7 +3,7 @@
     python benchmarks/report_scale.py                # 5 arms x 6 sizes x 10 seeds x 12 targets, 10^8 item scores
 
 Writes a store with made-up scores (as many languages a target as XTREME-R has, parallel items, tag counts for two
-targets), then runs `evaluator.report.report` on it in a process of its own and prints wall time, peak memory and the
+targets), then runs `evaluator.reporting.report.report` on it in a process of its own and prints wall time, peak memory and the
 size of the files. The bar: less than 5 minutes and 4 GB on two cores.
 """
 
@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from evaluator.languages import LANGUAGES
-from evaluator.results import Cell, ResultRow, Run, write_item_ids, write_item_scores, write_results
+from evaluator.benchmark.languages import LANGUAGES
+from evaluator.stats.results import Cell, ResultRow, Run, write_item_ids, write_item_scores, write_results
 
 ARMS = ("none", "real", "synthetic", "translated", "tenfold")
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000)

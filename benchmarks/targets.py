@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import evaluator
-from evaluator.results import read_results
+from evaluator.stats.results import read_results
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,8 @@ def base_sized(folder: Path, tokenizer_from: Path) -> Path:
 
 def examples(kind: str, data_root: Path, count: int) -> Records:
     """Return records of a target's English training set: pairs (xnli) or questions (tydiqa)."""
-    from evaluator.targets import find
-    from evaluator.targets.base import DataRoot
+    from evaluator.benchmark.registry import find
+    from evaluator.benchmark.target import DataRoot
 
     read = find("xnli" if kind == "pair" else "tydiqa").train
     assert read is not None
@@ -73,10 +73,10 @@ def prepared(
     """
     import torch
 
-    from evaluator.hardware import detect
-    from evaluator.heads.registry import head_for
-    from evaluator.recipe import SMALL, Stage
-    from evaluator.work import load_tokenizer, prepare
+    from evaluator.experiment.hardware import detect
+    from evaluator.experiment.recipe import SMALL, Stage
+    from evaluator.training.heads.registry import head_for
+    from evaluator.training.jobs import load_tokenizer, prepare
 
     hardware = detect()
     torch.set_num_threads(hardware.threads)
@@ -92,8 +92,8 @@ def held_out_loss(network: Any, head: Any, features: Any) -> float:  # noqa: ANN
     """Return the mean loss of a trained model on examples that it has not seen."""
     import torch
 
-    from evaluator.batching import inference_batches
-    from evaluator.heads.base import collate
+    from evaluator.training.batching import inference_batches
+    from evaluator.training.heads.base import collate
 
     network.eval()
     total = 0.0
@@ -105,8 +105,8 @@ def held_out_loss(network: Any, head: Any, features: Any) -> float:  # noqa: ANN
 
 def ours(model: Path, kind: str, records: Records, step: int, steps: int, seed: int, *, compact: bool = True) -> Run:
     """Train with our loop."""
-    from evaluator.hardware import detect
-    from evaluator.trainer import Task, Training, fit
+    from evaluator.experiment.hardware import detect
+    from evaluator.training.loop import Task, Training, fit
 
     stage, head, features, held_out, network = prepared(model, kind, records, step, seed)
     log = fit(
@@ -121,7 +121,7 @@ def trainer(model: Path, kind: str, records: Records, step: int, steps: int, see
     import torch
     from transformers import Trainer, TrainingArguments
 
-    from evaluator.heads.base import collate
+    from evaluator.training.heads.base import collate
 
     stage, head, features, held_out, network = prepared(model, kind, records, step, seed, defaults=True)
     seen = {"tokens": 0, "positions": 0}
@@ -196,7 +196,7 @@ def compare(name: str, model: Path, kind: str, arguments: argparse.Namespace) ->
 
 def main() -> None:
     """Print one JSON line per model and kind of data."""
-    from synthgen.packs import resolve
+    from synthgen.models.packs import resolve
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", default="pack,base")

@@ -28,20 +28,20 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from evaluator.metrics.answers import mlqa_normalise
+from evaluator.benchmark.metrics.answers import mlqa_normalise
+from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import read_manifest, read_rows
-from synthgen.formats.answers import token_f1
+from synthgen.dataset.ledger import Ledger, StoredVerdict
+from synthgen.filters.labels.checkpoint import SpanVerifier
+from synthgen.formats.answer_match import token_f1
 from synthgen.formats.base import Row
 from synthgen.formats.span import SpanFormat
-from synthgen.ledger import Ledger, StoredVerdict
-from synthgen.packs import resolve
-from synthgen.real import import_task
-from synthgen.translation import translate
-from synthgen.translation.base import Translation
-from synthgen.translation.bergamot import Bergamot
-from synthgen.translation.memory import digest, read_answers, read_translation
-from synthgen.translation.spans import region
-from synthgen.verifiers import SpanVerifier
+from synthgen.models.packs import resolve
+from synthgen.translation.answers.candidates import region
+from synthgen.translation.backends.base import Translation
+from synthgen.translation.backends.bergamot import Bergamot
+from synthgen.translation.command import translate
+from synthgen.translation.records import digest, read_answers, read_translation
 
 
 def speed(data: Path, rows: int, repeats: int) -> None:

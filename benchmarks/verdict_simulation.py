@@ -40,10 +40,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import numpy.typing as npt
 
-from evaluator.comparison import compare_results
-from evaluator.results import Cell, ItemScores, ResultRow, Results, Run
-from evaluator.scaling import exchange_rate, fit_curves
-from evaluator.significance import (
+from evaluator.stats.comparison import compare_results
+from evaluator.stats.results import Cell, ItemScores, ResultRow, Results, Run
+from evaluator.stats.scaling import exchange_rate, fit_curves
+from evaluator.stats.significance import (
     Estimate,
     Floats,
     Group,

@@ -13,24 +13,24 @@ from typing import TYPE_CHECKING, Any
 from evaluator.options import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from evaluator.catalogue import targets as targets
-    from evaluator.cost import plan as plan
-    from evaluator.data import data_check as data_check
-    from evaluator.experiment import compare as compare
-    from evaluator.fetch import data_fetch as data_fetch
-    from evaluator.report import report as report
-    from evaluator.scoring import score as score
-    from evaluator.training import train as train
+    from evaluator.benchmark.catalogue import targets as targets
+    from evaluator.benchmark.data_root import data_check as data_check
+    from evaluator.benchmark.fetch import data_fetch as data_fetch
+    from evaluator.benchmark.score_file import score as score
+    from evaluator.reporting.report import report as report
+    from evaluator.sweep.compare import compare as compare
+    from evaluator.sweep.plan import plan as plan
+    from evaluator.training.train import train as train
 
 _COMMANDS = {
-    "compare": "evaluator.experiment",
-    "data_check": "evaluator.data",
-    "data_fetch": "evaluator.fetch",
-    "plan": "evaluator.cost",
-    "report": "evaluator.report",
-    "score": "evaluator.scoring",
-    "targets": "evaluator.catalogue",
-    "train": "evaluator.training",
+    "compare": "evaluator.sweep.compare",
+    "data_check": "evaluator.benchmark.data_root",
+    "data_fetch": "evaluator.benchmark.fetch",
+    "plan": "evaluator.sweep.plan",
+    "report": "evaluator.reporting.report",
+    "score": "evaluator.benchmark.score_file",
+    "targets": "evaluator.benchmark.catalogue",
+    "train": "evaluator.training.train",
 }
 
 __all__ = ["DEFAULT_MODEL", *_COMMANDS]

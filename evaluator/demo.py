@@ -18,12 +18,13 @@ from pathlib import Path
 
 from synthgen.console import stderr, stdout
 from synthgen.dataset import read_manifest
+from synthgen.dataset.samples import XTREME_R_SAMPLES
 from synthgen.errors import IncompleteError
 
 ROWS = 200
 FOLDER = Path("runs/demo")
 TARGETS = ("xnli", "udpos", "tatoeba")
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = XTREME_R_SAMPLES
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from synthgen.typer_command import COMMAS
+from synthgen.runtime.typer_command import COMMAS
 
 DEFAULT_MODEL = "FacebookAI/xlm-roberta-base"
 

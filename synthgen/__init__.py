@@ -16,17 +16,17 @@ except PackageNotFoundError:
     __version__ = "0+source"
 
 FUNCTIONS = {
-    "make": "synthgen.generate",
-    "import_task": "synthgen.real",
-    "filter": "synthgen.filtering",
-    "translate": "synthgen.translation",
-    "card": "synthgen.datacard",
-    "publish": "synthgen.publish",
-    "verify": "synthgen.verify",
-    "inspect": "synthgen.inspection",
-    "why": "synthgen.story",
-    "tasks": "synthgen.task",
-    "pull": "synthgen.packs",
+    "make": "synthgen.generation.make",
+    "import_task": "synthgen.corpora.import_corpus",
+    "filter": "synthgen.filters.command",
+    "translate": "synthgen.translation.command",
+    "card": "synthgen.cards.card",
+    "publish": "synthgen.publishing.publish",
+    "verify": "synthgen.publishing.verify",
+    "inspect": "synthgen.analysis.inspect",
+    "why": "synthgen.generation.why",
+    "tasks": "synthgen.task.definition",
+    "pull": "synthgen.models.packs",
 }
 """The public functions and where they are."""
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from synthgen.datacard import views
+from synthgen.cards.card import views
 from synthgen.dataset import MANIFEST_NAME, Manifest, read_manifest
-from synthgen.leaks import leaks, needles
-from synthgen.verify import verify
-from tests.tree import CHECKOUT
+from synthgen.publishing.secrets import leaks, needles
+from synthgen.publishing.verify import verify
+
+CHECKOUT = Path(__file__).resolve().parents[1]
 
 CARDS = CHECKOUT / "data_cards"
 _HEAD = """# Cards of sets made by this software

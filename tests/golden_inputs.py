@@ -12,9 +12,9 @@ import numpy as np
 
 from synthgen.dataset import Manifest, finish, row_features, write_rows
 from synthgen.filters.base import Subject
+from synthgen.filters.labels.llm_judge import Judging
 from synthgen.formats import FORMATS
 from synthgen.formats.base import Format, Row
-from synthgen.judges import Judging
 
 SHAPES = {
     "pair": (("premise", "hypothesis", "label"), ("entailment", "neutral", "contradiction")),

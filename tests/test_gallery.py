@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from synthgen.datacard import card_faults, views
+from synthgen.cards.card import card_faults, views
+from synthgen.cards.disclosures import disclose
 from synthgen.dataset import read_manifest
-from synthgen.disclosures import disclose
-from synthgen.licences import forbidden, parts_of
-from synthgen.schemas import faults
+from synthgen.dataset.licences import forbidden, parts_of
+from synthgen.dataset.schemas import faults
 from tests.gallery import CARDS, card_folders, gallery
 
 

@@ -12,17 +12,16 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 LIGHT = (
     "synthgen.errors",
     "synthgen.console",
+    "synthgen.runtime",
     "synthgen.formats",
     "synthgen.dataset",
-    "synthgen.packs",
-    "synthgen.licences",
-    "synthgen.provenance",
-    "synthgen.hub",
-    "synthgen.cluster",
+    "synthgen.models.packs",
+    "synthgen.runtime.ray_cluster",
+    "synthgen.cli",
     "evaluator.cli",
-    "evaluator.experiment",
-    "evaluator.targets",
-    "evaluator.graph",
+    "evaluator.sweep.compare",
+    "evaluator.benchmark.registry",
+    "evaluator.experiment.graph",
 )
 HEAVY = ("ray", "torch", "transformers", "vllm", "scipy", "datasets")
 

@@ -46,9 +46,9 @@ def test_the_core_lists_tasks_and_targets_without_torch(environment: Path) -> No
 def test_prompts_samples_schemas_and_templates_are_in_the_wheel(environment: Path) -> None:
     site = next(environment.parent.rglob("site-packages"))
     assert (site / "synthgen/prompts/mnli.md").is_file()
-    assert (site / "synthgen/schemas/manifest.schema.json").is_file()
-    assert (site / "synthgen/card_template.md").is_file()
-    assert list((site / "evaluator/samples").rglob("*.tsv"))
+    assert (site / "synthgen/dataset/schemas/manifest.schema.json").is_file()
+    assert (site / "synthgen/cards/card_template.md").is_file()
+    assert list((site / "synthgen/dataset/samples/xtreme_r").rglob("*.tsv"))
 
 
 def test_a_missing_extra_prints_its_install_line(environment: Path) -> None:

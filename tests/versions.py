@@ -23,15 +23,16 @@ import pyarrow as pa
 
 import synthgen
 from synthgen.errors import UserError
-from synthgen.filters import EDITS, ORDER, kept_vectors, meaning
 from synthgen.filters.base import Filter, Kind, RowFilter, SetFilter, Subject
-from synthgen.filters.plan import Plan
-from synthgen.filters.screen import Screen, judged, objections
+from synthgen.filters.config import Plan
+from synthgen.filters.pipeline import Screen, judged, objections
+from synthgen.filters.registry import EDITS, ORDER
 from synthgen.formats import FORMATS
 from synthgen.formats.base import Format, ParseError, Row
-from synthgen.slots import VERSION, Script, Slot, parser_version
-from synthgen.task import parse_task
-from synthgen.teacher import Teacher
+from synthgen.generation.prompt_chain import VERSION, Script, Slot, parser_version
+from synthgen.generation.teacher import Teacher
+from synthgen.models import embedding_cache, sentence_encoder
+from synthgen.task.definition import parse_task
 from tests.golden_inputs import PAIRS, PLANTED, REPLIES, SHAPES, STEPS, TAGS, TEXTS, rows_of, subjects, write_models
 
 GOLDEN = Path(__file__).parent / "contract" / "golden_versions.json"
@@ -56,7 +57,7 @@ def results() -> Results:
             entries[f"format {name}"] = {"versions": version, "results": _assembled(subject.format)}
             chain = _chained(subject.format, models["tags"])
             entries[f"prompt chain, {name}"] = {"versions": {"chain": VERSION, **version}, "results": chain}
-        versions = {"kept": kept_vectors.VERSION, "encoder": meaning.VERSION}
+        versions = {"kept": embedding_cache.VERSION, "encoder": sentence_encoder.VERSION}
         entries["vectors"] = {"versions": versions, "results": _vectors(models["pair"], Path(temporary))}
     return json.loads(json.dumps(entries))
 
@@ -211,8 +212,8 @@ class _Lengths:
 def _vectors(encoder: Path, cache: Path) -> dict[str, Any]:
     """Return what an encoder makes of texts, what is read of kept vectors, and the files they are kept in."""
     texts = [premise for _, premise, *_ in PAIRS]
-    embedded = meaning.SentenceEncoder(str(encoder), meaning.PREFIX).embed(texts[:3])
-    kept = np.concatenate(list(kept_vectors.kept_vectors(_Lengths(), texts)))
+    embedded = sentence_encoder.SentenceEncoder(str(encoder), sentence_encoder.PREFIX).embed(texts[:3])
+    kept = np.concatenate(list(embedding_cache.kept_vectors(_Lengths(), texts)))
     files = {path.name: zlib.crc32(path.read_bytes()) for path in (cache / "cache" / "vectors").iterdir()}
     return {
         "embedded": [[f"{value:.1f}" for value in row] for row in embedded],

@@ -11,7 +11,7 @@ from functools import partial
 from synthgen.engines.base import Engine, NextRequest, Outcome, Reply, Request, Sampling
 from synthgen.engines.scripted import ScriptedEngine, read_replies, resolve_replies
 from synthgen.errors import UserError, unknown
-from synthgen.packs import ResolvedModel, resolve
+from synthgen.models.packs import ResolvedModel, resolve
 
 ENGINES = ("vllm", "endpoint", "scripted")
 ADDRESSES = ("http://", "https://")
@@ -43,7 +43,7 @@ def resolve_model(engine: str, ref: str, *, timeout: float) -> ResolvedModel:
     """Return the model that a reference means to an engine: a folder, what a server serves, or a file of replies."""
     check_engine(engine, timeout=timeout)
     if engine == "endpoint":
-        from synthgen.engines.address import resolve_endpoint
+        from synthgen.engines.endpoint_address import resolve_endpoint
 
         return resolve_endpoint(ref, timeout=timeout)
     if ref.startswith(ADDRESSES):
@@ -67,7 +67,7 @@ def open_engine(
     if name == "scripted":
         return ScriptedEngine(read_replies(model.path))
     if ray is not None:
-        from synthgen.engines.ray import RayEngine
+        from synthgen.engines.ray_engine import RayEngine
 
         return RayEngine(partial(_open_there, name, model.ref, seed), address=ray)
     from synthgen.engines.vllm import VllmEngine

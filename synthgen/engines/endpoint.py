@@ -20,7 +20,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from synthgen.engines.base import NextRequest, Reply, Request
-from synthgen.engines.completions import (
+from synthgen.engines.concurrency import Limit
+from synthgen.engines.openai_api import (
     KEYS,
     LONGEST_PAUSE,
     api_key,
@@ -31,9 +32,8 @@ from synthgen.engines.completions import (
     open_session,
     pause_seconds,
 )
-from synthgen.engines.limit import Limit
 from synthgen.errors import IncompleteError, UserError
-from synthgen.packs import ResolvedModel
+from synthgen.models.packs import ResolvedModel
 
 if TYPE_CHECKING:
     import aiohttp

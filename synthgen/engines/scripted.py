@@ -21,7 +21,7 @@ from typing import Literal
 
 from synthgen.engines.base import NextRequest, Reply, Request
 from synthgen.errors import UserError
-from synthgen.packs import ResolvedModel
+from synthgen.models.packs import ResolvedModel
 
 Answer = str | Exception
 """A reply's text, TimeoutError for a timeout, any other exception for a server error."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from synthgen.engines.base import NextRequest, Reply, Request, Sampling
 from synthgen.errors import UserError, missing_package
-from synthgen.packs import ResolvedModel, cache_root
+from synthgen.models.packs import ResolvedModel, cache_root
 
 MAX_MODEL_LEN = 2048
 """Tokens of a prompt and its reply that are served at most; a model that reads fewer lowers it."""

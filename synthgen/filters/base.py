@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from synthgen.filters.labels.llm_judge import Judging
 from synthgen.formats.base import Format, Row
-from synthgen.judges import Judging
 
 TEXTS_HELD = 1024
 """How many texts a filter remembers what it found in: rows that share a text, as a premise, come close together."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from synthgen.formats.base import Features, ParseError, Row, class_label, clean_text, integer, listed, string
-from synthgen.formats.reply import text_object
+from synthgen.formats.reply_schema import text_object
 
 ANSWER = "answer"
 """Name of the generated text that is the right option; the wrong ones are `distractor1`, `distractor2`, …"""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from synthgen.formats.base import Features, ParseError, Row, clean_text, integer, listed, string
-from synthgen.formats.reply import text_object
+from synthgen.formats.reply_schema import text_object
 
 ANSWERABLE, UNANSWERABLE = "answerable", "unanswerable"
 _JOINER = "\u200d"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from synthgen.formats.base import Features, ParseError, Row, class_label, listed, string
-from synthgen.formats.reply import text_object
+from synthgen.formats.reply_schema import text_object
 
 SENTENCE = "sentence"
 """The one quota cell of a tagging task: every sentence counts alike."""

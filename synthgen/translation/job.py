@@ -7,20 +7,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from synthgen.corpora.any_folder import OpenedSet
 from synthgen.dataset import refuse_foreign
 from synthgen.errors import UserError
+from synthgen.filters.labels.checkpoint import SpanVerifier
+from synthgen.filters.set_pipeline import repeated_ids
 from synthgen.formats.base import Row
 from synthgen.formats.span import SpanFormat
-from synthgen.opened import OpenedSet
-from synthgen.sifting import repeated_ids
-from synthgen.translation.alignment import Aligner
-from synthgen.translation.base import Backend
-from synthgen.translation.estimator import Estimator
-from synthgen.translation.memory import digest
+from synthgen.models.loading import check_checkpoint
+from synthgen.translation.answers.alignment import Aligner
+from synthgen.translation.backends.base import Backend
 from synthgen.translation.quality import Thresholds, reads_as
+from synthgen.translation.quality_estimation import Estimator
+from synthgen.translation.records import digest
 from synthgen.translation.rows import check_format, translatable
-from synthgen.verifiers import SpanVerifier
-from synthgen.weights import check_checkpoint
 
 ROWS_READ = 256
 """Rows looked at to see that the set is not in the target language already."""

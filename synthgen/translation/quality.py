@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synthgen.filters.language import LanguageSettings, foreign, judged_texts, known_languages
+from synthgen.filters.rows.language import LanguageSettings, foreign, judged_texts, known_languages
 
 MIN_WORDS = 5
 FIRST_MODEL_ALONE = LanguageSettings(confirm_below=1.1)

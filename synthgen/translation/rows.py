@@ -6,13 +6,13 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from synthgen.corpora.sampling import TOLERATED
 from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import SpanFormat
-from synthgen.real.draw import TOLERATED
 
 
 def check_format(format_: Format) -> None:

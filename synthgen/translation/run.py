@@ -14,14 +14,15 @@ from typing import Any
 
 from synthgen import console
 from synthgen.dataset import LEDGER_NAME, Manifest, is_finished, make_run_folder, read_manifest
+from synthgen.dataset.ledger import Ledger, StoredReply, unwritable
 from synthgen.errors import IncompleteError, UserError
 from synthgen.formats.base import Row
 from synthgen.formats.span import SpanFormat
-from synthgen.ledger import Ledger, StoredReply, unwritable
-from synthgen.translation import folder
-from synthgen.translation.base import Outcome, Untranslated
+from synthgen.translation import write as folder
+from synthgen.translation.answers.projection import Recovery
+from synthgen.translation.backends.base import Outcome, Untranslated
 from synthgen.translation.job import Job, judgement, rows_of
-from synthgen.translation.memory import (
+from synthgen.translation.records import (
     ANSWERS,
     ASKED,
     ESTIMATES,
@@ -32,7 +33,6 @@ from synthgen.translation.memory import (
     read_translation,
     stored,
 )
-from synthgen.translation.recovery import Recovery
 from synthgen.translation.rows import source_fault, translatable
 
 ROWS_SORTED_TOGETHER = 4096

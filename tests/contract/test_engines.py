@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from synthgen.dataset import read_rows
+from synthgen.dataset.schemas import faults
 from synthgen.engines import ENGINES, Engine, NextRequest, Reply, Request, Sampling, open_engine
-from synthgen.engines.address import resolve_endpoint
+from synthgen.engines.endpoint_address import resolve_endpoint
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import UserError
-from synthgen.generate import make
-from synthgen.judges import EngineJudge, Judging
-from synthgen.packs import ResolvedModel, resolve
-from synthgen.schemas import faults
-from synthgen.task import definitions
-from synthgen.translation.base import Untranslated
-from synthgen.translation.llm import LlmTranslator
+from synthgen.filters.labels.llm_judge import EngineJudge, Judging
+from synthgen.generation.make import make
+from synthgen.models.packs import ResolvedModel, resolve
+from synthgen.task.definition import definitions
+from synthgen.translation.backends.base import Untranslated
+from synthgen.translation.backends.llm import LlmTranslator
 from tests.mock_endpoint import serving
 from tests.synthgen.conftest import NLI
 from tests.synthgen.scripts import sentence
@@ -88,7 +88,7 @@ def test_vllm_keeps_to_a_json_schema(engine: Engine) -> None:
         pytest.skip("only vLLM has a grammar here")
     import json
 
-    from synthgen.formats.reply import text_object
+    from synthgen.formats.reply_schema import text_object
 
     sampling = Sampling(max_tokens=60, temperature=0.5, top_k=20, stop=(), schema=json.dumps(text_object("premise")))
     waiting = [Request((0, 0), 'A sentence as JSON, like {"premise": "It rains."}:\n', sampling)]

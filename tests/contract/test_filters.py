@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgen.filters import ORDER
 from synthgen.filters.base import Kind, SetFilter, Subject
+from synthgen.filters.registry import ORDER
 from synthgen.formats.base import Row
 from tests.synthgen.conftest import NLI
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import dataset_format, read_rows, row_features
 from synthgen.formats import FORMATS, Format, format_from_manifest
 from synthgen.formats.base import Row
-from synthgen.real import import_task
-from synthgen.task import load_task, task_names
+from synthgen.task.definition import load_task, task_names
 
 TASKS = {load_task(name).format.name: name for name in task_names()}
 """For each format a task that has it."""
@@ -58,10 +58,10 @@ def test_a_head_learns_from_the_rows_and_predicts_one_answer_for_each(
     real: tuple[Format, list[Row]], tiny_encoder: Path
 ) -> None:
     torch = pytest.importorskip("torch")
-    from evaluator.heads.base import collate
-    from evaluator.heads.registry import head_for
-    from evaluator.recipe import Stage, load_recipe
-    from evaluator.work import load_tokenizer
+    from evaluator.experiment.recipe import Stage, load_recipe
+    from evaluator.training.heads.base import collate
+    from evaluator.training.heads.registry import head_for
+    from evaluator.training.jobs import load_tokenizer
 
     format_, rows = real
     head = head_for(format_.name, format_.labels, load_recipe("small", 16))

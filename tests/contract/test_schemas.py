@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 
 import synthgen
 from synthgen.dataset import MANIFEST_NAME, Manifest, read_rejected
-from synthgen.packs import PACKS
-from synthgen.schemas import faults, load_schema, schema_names
+from synthgen.dataset.schemas import faults, load_schema, schema_names
+from synthgen.models.packs import PACKS
 from tests.synthgen.conftest import make_scripted
 from tests.synthgen.scripts import mostly
 

@@ -10,13 +10,13 @@ from random import Random
 
 import pytest
 
+from synthgen.corpora.catalogue import SOURCES
 from synthgen.dataset import Manifest, dataset_format, read_rows, scale_counts
 from synthgen.engines import Request
 from synthgen.formats.choice import ChoiceFormat
-from synthgen.real.sources import SOURCES
-from synthgen.runs import open_script
-from synthgen.slots import Script, Slot
-from synthgen.task import load_task, task_names
+from synthgen.generation.prompt_chain import Script, Slot
+from synthgen.generation.run import open_script
+from synthgen.task.definition import load_task, task_names
 from tests.synthgen.conftest import make_scripted
 
 NINE = ["anli_plus", "mnli", "qqp", "squad_v2", "squad_v1", "hellaswag", "ccg", "cosmosqa", "commonsenseqa"]

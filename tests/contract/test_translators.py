@@ -13,10 +13,10 @@ import pytest
 from synthgen.engines import Request
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import UserError
-from synthgen.packs import ResolvedModel
-from synthgen.translation.backends import open_backend
-from synthgen.translation.base import Backend, Untranslated
-from synthgen.translation.llm import LlmTranslator
+from synthgen.models.packs import ResolvedModel
+from synthgen.translation.backends.base import Backend, Untranslated
+from synthgen.translation.backends.llm import LlmTranslator
+from synthgen.translation.backends.registry import open_backend
 from tests.synthgen.translators import Backwards, backwards
 
 ITEMS = [

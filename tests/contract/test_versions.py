@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import synthgen
-from synthgen.filters import EDITS, ORDER
+from synthgen.filters.registry import EDITS, ORDER
 from synthgen.formats import FORMATS
-from synthgen.task import prompts_folder
+from synthgen.task.definition import prompts_folder
 from tests import golden_inputs, versions
 from tests.versions import GOLDEN, Results, changes, hashes, results
 

@@ -74,7 +74,7 @@ def datasets(tmp_path: Path) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """The samples that ship with the package, a small data root."""
-    return Path(__file__).resolve().parents[2] / "evaluator" / "samples"
+    return Path(__file__).resolve().parents[2] / "synthgen" / "dataset" / "samples" / "xtreme_r"
 
 
 TINY_RECIPE = """

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluator.results import ResultRow, write_results
+from evaluator.stats.results import ResultRow, write_results
 
 LANGUAGES = ("en", "de", "sw", "zh")
 GAIN = {"none": 0.0, "real": 1.0, "synthetic": 0.7, "translated": 0.8}

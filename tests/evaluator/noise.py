@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from evaluator.targets.base import Split, Target
+from evaluator.benchmark.target import Split, Target
 
 SEED = 7
 

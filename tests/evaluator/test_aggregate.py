@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 
-from evaluator.aggregate import aggregates, benchmark_languages, best_sources
-from evaluator.comparison import compare_results
-from evaluator.report.markdown import results_section
-from evaluator.results import ResultRow, Results
-from evaluator.table import Table
-from evaluator.targets import find
+from evaluator.benchmark.registry import find
+from evaluator.reporting.markdown import results_section
+from evaluator.stats.benchmark_averages import aggregates, benchmark_languages, best_sources
+from evaluator.stats.comparison import compare_results
+from evaluator.stats.results import ResultRow, Results
+from evaluator.stats.score_table import Table
 
 METRICS = {"xquad": ("f1", "em"), "mlqa": ("f1", "em"), "tydiqa": ("f1", "em"), "udpos": ("f1", "token_accuracy")}
 

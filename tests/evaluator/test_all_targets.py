@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import evaluator
-from evaluator.targets import NAMES
+from evaluator.benchmark.registry import NAMES
 
 pytest.importorskip("torch")
 

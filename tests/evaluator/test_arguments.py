@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 import evaluator
-from evaluator.definition import Arguments, define
-from evaluator.graph import build
+from evaluator.experiment.arguments import Arguments, define
+from evaluator.experiment.graph import build
 from synthgen.errors import UserError
 
 Place = Callable[[Path], Any]

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 import evaluator
-from evaluator import runner
-from evaluator.graph import IntermediateJob
+from evaluator.experiment.graph import IntermediateJob
+from evaluator.sweep import runner
 from synthgen.dataset import dataset_format, read_manifest
 from synthgen.errors import UserError
-from synthgen.translation import translate
-from synthgen.verifiers import open_verifier
+from synthgen.filters.labels.checkpoint import open_verifier
+from synthgen.translation.command import translate
 from tests.evaluator.conftest import write_pairs
 from tests.synthgen.translators import Backwards
 
@@ -276,8 +276,8 @@ def test_a_targets_own_training_set_is_a_control_arm(
 
 
 def test_at_full_size_the_control_arm_is_one_run_for_all_targets(arguments: dict[str, Any]) -> None:
-    from evaluator.definition import Arguments, define
-    from evaluator.graph import build
+    from evaluator.experiment.arguments import Arguments, define
+    from evaluator.experiment.graph import build
 
     chosen = {name: value for name, value in arguments.items() if name != "out"}
     experiment = define(Arguments(["control=own"], **chosen))
@@ -340,8 +340,8 @@ def test_a_language_outside_the_targets_gets_the_nearest(arguments: dict[str, An
 
 
 def test_pending_skips_intermediates_that_nothing_needs(arguments: dict[str, Any], datasets: dict[str, Path]) -> None:
-    from evaluator.definition import Arguments, define, open_store
-    from evaluator.graph import build
+    from evaluator.experiment.arguments import Arguments, define, open_store
+    from evaluator.experiment.graph import build
 
     evaluator.compare(arms(datasets), **arguments)
     chosen = {name: value for name, value in arguments.items() if name != "out"}

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import evaluator
-from evaluator.cli import app, print_plan, print_training
+from evaluator.cli.commands import app, print_plan, print_training
 
 from . import experiments
 
@@ -81,7 +81,7 @@ def test_a_training_is_printed_in_one_line(capsys: pytest.CaptureFixture[str]) -
 def test_wrong_input_ends_with_one_line_and_exit_code_2() -> None:
     code = "import sys; sys.argv = ['evaluator', 'compare', 'none=none', '--margin', '0']; "
     done = subprocess.run(
-        [sys.executable, "-c", code + "from evaluator.cli import main; main()"],
+        [sys.executable, "-c", code + "from evaluator.cli.commands import main; main()"],
         capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluator.comparison import Comparison, compare_results
-from evaluator.pairs import Pair
-from evaluator.report import words
-from evaluator.results import Cell, ResultRow, Run, read_results, write_item_ids, write_item_scores, write_results
-from evaluator.scopes import make_scopes
+from evaluator.reporting import sentences
+from evaluator.stats.comparison import Comparison, compare_results
+from evaluator.stats.estimand import make_scopes
+from evaluator.stats.pairwise import Pair
+from evaluator.stats.results import Cell, ResultRow, Run, read_results, write_item_ids, write_item_scores, write_results
 
 from . import experiments
 
@@ -49,7 +49,9 @@ def problems(comparison: Comparison) -> dict[str, str]:
 
 
 def test_the_document_fits_the_published_schema(comparison: Comparison) -> None:
-    schema = json.loads(files("synthgen.schemas").joinpath("comparison.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads(
+        files("synthgen.dataset.schemas").joinpath("comparison.schema.json").read_text(encoding="utf-8")
+    )
     jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(comparison.document(), allow_nan=False)))
 
 
@@ -131,7 +133,7 @@ def test_an_arm_of_ten_times_is_compared_at_the_size_asked_for_and_drawn_at_what
     pair = whole(tenfold, "synthetic", "real", 1_000)
     assert (pair.n_a, pair.n_b) == (10_000, 1_000)
     assert pair.estimate == whole(plain, "synthetic", "real", 1_000).estimate
-    assert words.size_text(pair) == "at size 1,000 (trained on 10,000 and 1,000 examples)"
+    assert sentences.size_text(pair) == "at size 1,000 (trained on 10,000 and 1,000 examples)"
     curve = next(c.curve for c in tenfold.curves if (c.scope, c.curve.arm) == ("all", "synthetic"))
     assert curve.limits == (2_500, 640_000)
     rates = [

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import dropout
 from transformers import XLMRobertaConfig, XLMRobertaModel
 
-from evaluator.dropout import cheap_dropout, mask
+from evaluator.training.cpu_speed import cheap_dropout, mask
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import evaluator
-from evaluator.targets import find
-from evaluator.targets.base import DataRoot
+from evaluator.benchmark.registry import find
+from evaluator.benchmark.target import DataRoot
 from synthgen.errors import IncompleteError
 from synthgen.formats.base import class_label, string
 from tests import hub as loopback

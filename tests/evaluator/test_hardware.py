@@ -8,21 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluator.features import Feature, Features, pack
-from evaluator.hardware import Hardware, detect
-from evaluator.recipe import Stage
+from evaluator.experiment.hardware import Hardware, detect
+from evaluator.experiment.recipe import Stage
+from evaluator.training.features import Feature, Features, pack
 from synthgen.errors import UserError
 
 torch = pytest.importorskip("torch")
 
-from evaluator import inference  # noqa: E402
-from evaluator.heads.base import Head, collate  # noqa: E402
-from evaluator.heads.choice import ChoiceHead  # noqa: E402
-from evaluator.heads.dual import DualHead  # noqa: E402
-from evaluator.heads.pair import PairHead  # noqa: E402
-from evaluator.heads.span import SpanHead  # noqa: E402
-from evaluator.heads.tags import TagsHead  # noqa: E402
-from evaluator.trainer import Task, Training, TrainingLog, fit  # noqa: E402
+from evaluator.training import inference  # noqa: E402
+from evaluator.training.heads.base import Head, collate  # noqa: E402
+from evaluator.training.heads.choice import ChoiceHead  # noqa: E402
+from evaluator.training.heads.dual import DualHead  # noqa: E402
+from evaluator.training.heads.pair import PairHead  # noqa: E402
+from evaluator.training.heads.span import SpanHead  # noqa: E402
+from evaluator.training.heads.tags import TagsHead  # noqa: E402
+from evaluator.training.loop import Task, Training, TrainingLog, fit  # noqa: E402
 
 
 def test_the_environment_overrides_what_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

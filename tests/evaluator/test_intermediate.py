@@ -10,18 +10,18 @@ import pytest
 
 import evaluator
 import synthgen
-from evaluator.definition import Arguments, define
-from evaluator.graph import IntermediateJob, TargetJob, build
+from evaluator.experiment.arguments import Arguments, define
+from evaluator.experiment.graph import IntermediateJob, TargetJob, build
 from tests.evaluator.conftest import LABELS
 
 torch = pytest.importorskip("torch")
 
-from evaluator.heads.base import keep_head, share_encoder  # noqa: E402 - needs torch
-from evaluator.heads.choice import ChoiceHead  # noqa: E402
-from evaluator.heads.pair import PairHead  # noqa: E402
-from evaluator.recipe import Stage  # noqa: E402
-from evaluator.trainer import Task, Training, fit  # noqa: E402
-from evaluator.work import load_tokenizer  # noqa: E402
+from evaluator.experiment.recipe import Stage  # noqa: E402
+from evaluator.training.heads.base import keep_head, share_encoder  # noqa: E402 - needs torch
+from evaluator.training.heads.choice import ChoiceHead  # noqa: E402
+from evaluator.training.heads.pair import PairHead  # noqa: E402
+from evaluator.training.jobs import load_tokenizer  # noqa: E402
+from evaluator.training.loop import Task, Training, fit  # noqa: E402
 from synthgen.formats.choice import Choice  # noqa: E402
 from synthgen.formats.pair import Pair  # noqa: E402
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evaluator.quality import card_link, data_facts
+from evaluator.reporting.data_summary import card_link, data_facts
+from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import read_manifest
-from synthgen.real import import_task
 
 
 def test_an_imported_set_shows_its_licence_labels_lengths_and_diversity(tmp_path: Path) -> None:

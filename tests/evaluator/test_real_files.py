@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import evaluator
-from evaluator.targets import find
-from evaluator.targets.base import DataRoot, Split, codes
-from evaluator.targets.files import UnlabelledError, read_lines, read_tagged, read_tsv
+from evaluator.benchmark.files.text import UnlabelledError, read_lines, read_tagged, read_tsv
+from evaluator.benchmark.registry import find
+from evaluator.benchmark.target import DataRoot, Split, codes
 from synthgen.errors import UserError
 
 TATOEBA = dict.fromkeys(

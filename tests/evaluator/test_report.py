@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from evaluator.comparison import Comparison
-from evaluator.report import report, terminal_summary, words
-from evaluator.report.page import embedded_json
-from evaluator.results import ResultRow
-from evaluator.scaling import ExchangeRate
+from evaluator.reporting import sentences
+from evaluator.reporting.html import embedded_json
+from evaluator.reporting.report import report, terminal_summary
+from evaluator.stats.comparison import Comparison
+from evaluator.stats.results import ResultRow
+from evaluator.stats.scaling import ExchangeRate
 from synthgen.errors import UserError
 
 from . import experiments
@@ -84,7 +85,7 @@ def test_a_margin_that_makes_no_sense_is_refused(results_file: Maker, tmp_path: 
 
 def test_the_page_the_terminal_and_the_markdown_say_the_same(results_file: Maker, tmp_path: Path) -> None:
     comparison = report(results_file(), out=tmp_path / "report.html")
-    sentence = words.sentence(words.lead_pairs(comparison)[0])
+    sentence = sentences.sentence(sentences.lead_pairs(comparison)[0])
     assert sentence in html.unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert sentence.replace("\\", "") in (tmp_path / "results.md").read_text(encoding="utf-8").replace("\\", "")
     assert sentence in " ".join(text_of(comparison).split())
@@ -94,7 +95,7 @@ def test_an_unresolved_pair_says_what_could_have_been_seen(results_file: Maker, 
     comparison = report(results_file(seeds=3), out=tmp_path / "report.html")
     unresolved = next(pair for pair in comparison.headline() if pair.verdict == "unresolved")
     power = f"only a true difference of {unresolved.estimate.mde80:.2f} points would be found four times in five here"
-    assert power in words.sentence(unresolved)
+    assert power in sentences.sentence(unresolved)
 
 
 @pytest.mark.parametrize("name", ["results.jsonl", "comparison.json", "results.md", "report", "."])
@@ -117,19 +118,19 @@ def test_a_report_that_cannot_be_written_says_where(results_file: Maker, tmp_pat
 
 def test_one_seed_shows_its_difference_and_why_there_is_no_verdict(results_file: Maker, tmp_path: Path) -> None:
     comparison = report(results_file(seeds=1), out=tmp_path / "report.html")
-    pair = words.lead_pairs(comparison)[0]
-    value = words.signed(pair.estimate.value)
-    assert words.sentence(pair) == (
+    pair = sentences.lead_pairs(comparison)[0]
+    value = sentences.signed(pair.estimate.value)
+    assert sentences.sentence(pair) == (
         f"synthetic against real at full size (16,000 examples): {value} points, no interval and no verdict; "
         "one seed: the noise of training is unknown."
     )
-    assert words.headline(pair) == "No verdict on synthetic and real at full size (16,000 examples)."
+    assert sentences.headline(pair) == "No verdict on synthetic and real at full size (16,000 examples)."
 
 
 def test_a_wide_margin_makes_arms_equivalent_in_words(results_file: Maker, tmp_path: Path) -> None:
     comparison = report(results_file(), out=tmp_path / "report.html", margin=60)
     assert {pair.verdict for pair in comparison.headline()} == {"equivalent"}
-    assert "is as good as" in words.sentence(comparison.headline()[0])
+    assert "is as good as" in sentences.sentence(comparison.headline()[0])
 
 
 def test_sample_data_print_sample_everywhere_and_give_no_verdict(results_file: Maker, tmp_path: Path) -> None:
@@ -247,7 +248,7 @@ def rate(equals: float | None, low: float | None, high: float | None) -> Exchang
     ],
 )
 def test_an_exchange_rate_claims_no_more_than_was_measured(found: ExchangeRate, sentence: str) -> None:
-    assert words.exchange_sentence(found) == sentence
+    assert sentences.exchange_sentence(found) == sentence
 
 
 @pytest.mark.parametrize("value", [None, "many", -3, 2.5, [1], {"a": 1}, True])
@@ -276,7 +277,7 @@ def test_two_arms_without_sizes_still_make_a_report(results_file: Maker, experim
     rows = [row for row in experiment_rows(sizes=(1_000,)) if row.arm != "synthetic"]
     rows = [replace(row, size=0, arm_n=0) if row.arm == "real" else row for row in rows]
     comparison = report(results_file(rows), out=tmp_path / "report.html")
-    assert "as they are" in words.sentence(comparison.headline()[0])
+    assert "as they are" in sentences.sentence(comparison.headline()[0])
     assert '<svg class="chart" viewBox' in (tmp_path / "report.html").read_text(encoding="utf-8")  # the transfer gap
 
 

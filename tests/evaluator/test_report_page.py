@@ -14,7 +14,7 @@ from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeServic
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from evaluator.report import report
+from evaluator.reporting.report import report
 
 from . import experiments
 

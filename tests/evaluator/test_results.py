@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.languages import LANGUAGES
-from evaluator.results import (
+from evaluator.benchmark.languages import LANGUAGES
+from evaluator.stats.results import (
     Cell,
     ResultRow,
     Run,
@@ -69,7 +69,7 @@ def test_the_same_rows_in_any_order_give_the_same_bytes(
 
 
 def test_every_written_line_fits_the_published_schema(results_file: Maker) -> None:
-    schema = json.loads(files("synthgen.schemas").joinpath("results.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads(files("synthgen.dataset.schemas").joinpath("results.schema.json").read_text(encoding="utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
     for line in results_file(seeds=1).read_text(encoding="utf-8").splitlines():
         validator.validate(json.loads(line))

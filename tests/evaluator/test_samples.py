@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-SAMPLES = Path(__file__).resolve().parents[2] / "evaluator" / "samples"
+SAMPLES = Path(__file__).resolve().parents[2] / "synthgen" / "dataset" / "samples" / "xtreme_r"
 NLI_LABELS = {"entailment", "neutral", "contradiction"}
 XNLI_LANGUAGES = ("en", "de", "es", "hi", "sw", "tr", "zh")
 UDPOS_FILES = ("train-en", "dev-en", *(f"test-{language}" for language in ("en", "de", "es", "hi", "tr", "zh")))

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from evaluator.scaling import exchange_rate, fit_curves
-from evaluator.significance import Floats, Group, Scores
+from evaluator.stats.scaling import exchange_rate, fit_curves
+from evaluator.stats.significance import Floats, Group, Scores
 from synthgen.errors import UserError
 
 SIZES = (1_000, 4_000, 16_000, 64_000)

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import evaluator
-from evaluator.targets import find
-from evaluator.targets.base import DataRoot, Split
+from evaluator.benchmark.registry import find
+from evaluator.benchmark.target import DataRoot, Split
+from synthgen.dataset.schemas import faults
 from synthgen.errors import UserError
-from synthgen.schemas import faults
 from tests.evaluator.noise import noisy
 
 QUESTION = {"question": "?", "answers": [{"text": "Haus", "answer_start": 4}]}

@@ -11,19 +11,19 @@ pytest.importorskip("transformers")
 
 import torch
 
-from evaluator import inference
-from evaluator.heads.base import Head
-from evaluator.heads.choice import ChoiceHead
-from evaluator.heads.pair import PairHead
-from evaluator.heads.span import SpanHead
-from evaluator.recipe import Stage
-from evaluator.work import load_tokenizer, save
+from evaluator.experiment.recipe import Stage
+from evaluator.training import inference
+from evaluator.training.heads.base import Head
+from evaluator.training.heads.choice import ChoiceHead
+from evaluator.training.heads.pair import PairHead
+from evaluator.training.heads.span import SpanHead
+from evaluator.training.jobs import load_tokenizer, save
 from synthgen.errors import UserError
+from synthgen.filters.labels.checkpoint import SPAN_MAX_LENGTH, SPAN_STRIDE, SpanVerifier, open_verifier
 from synthgen.formats import Format
 from synthgen.formats.choice import Choice, ChoiceFormat
 from synthgen.formats.pair import Pair, PairFormat
 from synthgen.formats.span import Span, SpanFormat
-from synthgen.verifiers import SPAN_MAX_LENGTH, SPAN_STRIDE, SpanVerifier, open_verifier
 from tests.evaluator.conftest import sentence
 
 LABELS = ("entailment", "neutral", "contradiction")

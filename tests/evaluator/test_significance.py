@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import ttost_paired
 
-from evaluator.significance import (
+from evaluator.stats.significance import (
     ItemNoise,
     Scores,
     at_least,

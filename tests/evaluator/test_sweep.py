@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 import evaluator
-from evaluator.hardware import Hardware
-from synthgen.cluster import joined
+from evaluator.experiment.hardware import Hardware
 from synthgen.errors import IncompleteError, UserError
+from synthgen.runtime.ray_cluster import joined
 from tests.evaluator.conftest import TINY_RECIPE, write_pairs
 
 pytest.importorskip("torch")
@@ -115,17 +115,17 @@ def test_a_lost_machine_costs_nothing_but_time(sweep: Sweep, tmp_path: Path) -> 
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
-    lost = cluster.add_node(num_cpus=2)
-    cluster.wait_for_nodes()
+    ray_runner = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
+    lost = ray_runner.add_node(num_cpus=2)
+    ray_runner.wait_for_nodes()
     try:
-        process = start(sweep.arms, {**sweep.at(tmp_path), "ray": cluster.address})
+        process = start(sweep.arms, {**sweep.at(tmp_path), "ray": ray_runner.address})
         wait_for(process, tmp_path / "store" / "target", 1)
-        cluster.remove_node(lost, allow_graceful=False)
+        ray_runner.remove_node(lost, allow_graceful=False)
         assert process.wait(timeout=300) == 0
     finally:
         ray.shutdown()
-        cluster.shutdown()
+        ray_runner.shutdown()
     assert results(tmp_path) == sweep.expected
 
 
@@ -145,11 +145,11 @@ def test_a_cluster_that_does_not_answer_is_one_line(address: str, message: str) 
 @pytest.mark.ray
 def test_a_plan_can_be_calibrated_on_the_cluster(tiny_model: Path) -> None:
     """As for a driver without a GPU; what the cluster cannot do is said in a line, as in a run."""
-    from evaluator import cluster
+    from evaluator.sweep import ray_runner
 
-    assert cluster.calibrated("local", tiny_model, Hardware("cpu", 1, bfloat16=False)).tokens_per_second > 0
+    assert ray_runner.calibrated("local", tiny_model, Hardware("cpu", 1, bfloat16=False)).tokens_per_second > 0
     with pytest.raises(UserError, match="no machine of the Ray cluster has a GPU; set SYNTHGEN_DEVICE=cpu"):
-        cluster.calibrated("local", tiny_model, Hardware("cuda", 1, bfloat16=False))
+        ray_runner.calibrated("local", tiny_model, Hardware("cuda", 1, bfloat16=False))
 
 
 def test_ray_that_does_not_start_here_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

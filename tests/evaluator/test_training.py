@@ -12,25 +12,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.batching import inference_batches, split_step, training_steps
-from evaluator.features import Feature, Features, FeatureWriter, merge, pack
-from evaluator.recipe import SMALL, XTREME_BASE, Stage, load_recipe
+from evaluator.experiment.recipe import SMALL, XTREME_BASE, Stage, load_recipe
+from evaluator.training.batching import inference_batches, split_step, training_steps
+from evaluator.training.features import Feature, Features, FeatureWriter, merge, pack
 from synthgen.errors import IncompleteError, UserError
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from evaluator import inference  # noqa: E402
-from evaluator.heads.base import Batch, collate  # noqa: E402
-from evaluator.heads.mlm import hide  # noqa: E402
-from evaluator.heads.pair import PairHead  # noqa: E402 - needs torch
-from evaluator.heads.span import SpanHead  # noqa: E402
-from evaluator.heads.tags import TagsHead  # noqa: E402
-from evaluator.trainer import Task, Training, TrainingLog, fit  # noqa: E402
-from evaluator.work import load_tokenizer  # noqa: E402
+from evaluator.training import inference  # noqa: E402
+from evaluator.training.heads.base import Batch, collate  # noqa: E402
+from evaluator.training.heads.mlm import hide  # noqa: E402
+from evaluator.training.heads.pair import PairHead  # noqa: E402 - needs torch
+from evaluator.training.heads.span import SpanHead  # noqa: E402
+from evaluator.training.heads.tags import TagsHead  # noqa: E402
+from evaluator.training.jobs import load_tokenizer  # noqa: E402
+from evaluator.training.loop import Task, Training, TrainingLog, fit  # noqa: E402
+from synthgen.formats.answer_windows import best_span, central_tokens, window_spans  # noqa: E402
 from synthgen.formats.span import Span  # noqa: E402
 from synthgen.formats.tags import Tagged  # noqa: E402
-from synthgen.formats.windows import best_span, central_tokens, window_spans  # noqa: E402
 
 LENGTHS = st.lists(st.integers(3, 120), min_size=1, max_size=300).map(np.array)
 
@@ -121,9 +121,9 @@ def test_compaction_equals_plain_training(tiny_model: Path, decay: float) -> Non
 @pytest.mark.model
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 def test_compaction_equals_plain_training_on_the_encoder_pack(decay: float, samples: Path) -> None:
-    from evaluator.targets import find
-    from evaluator.targets.base import DataRoot
-    from synthgen.packs import resolve
+    from evaluator.benchmark.registry import find
+    from evaluator.benchmark.target import DataRoot
+    from synthgen.models.packs import resolve
 
     model, head = resolve("pack:multilingual-e5-small").path, PairHead(("a", "b", "c"))
     read = find("xnli").train

@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from synthgen import datacard
+from synthgen.cards import card
 from synthgen.dataset import MANIFEST_NAME, Manifest, finish, read_manifest, row_features, write_rows
 from synthgen.engines import Request
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.formats.base import Format, Row
 from synthgen.formats.pair import PairFormat
-from synthgen.generate import make
+from synthgen.generation.make import make
 from tests.synthgen.scripts import sentence
 
 NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
@@ -100,7 +100,7 @@ def edit_manifest(folder: Path, **changes: object) -> None:
     values = json.loads(path.read_text()) | changes
     values["asked"] = values["kept"] + sum(values["rejected"].values()) + values["failed"]
     path.write_text(json.dumps(values))
-    for name, text in datacard.views(read_manifest(folder)).items():
+    for name, text in card.views(read_manifest(folder)).items():
         (folder / name).write_text(text)
 
 

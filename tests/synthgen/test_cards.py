@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from synthgen import datacard
-from synthgen.datacard import card_faults, check
+from synthgen.cards import card as datacard
+from synthgen.cards.card import card_faults, check
+from synthgen.cards.charts import bars, figures
+from synthgen.cards.disclosures import DISCLOSURES, disclose
+from synthgen.cards.front_matter import read_front_matter
+from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import MANIFEST_NAME, Manifest, file_sha256, read_manifest
-from synthgen.disclosures import DISCLOSURES, disclose
 from synthgen.errors import UserError
-from synthgen.figures import bars, figures
-from synthgen.front_matter import read_front_matter
-from synthgen.real import import_task
-from synthgen.verify import verify
+from synthgen.publishing.verify import verify
 from tests.synthgen.conftest import edit_manifest
 
 

@@ -17,8 +17,8 @@ import typer
 from typer.testing import CliRunner
 
 from synthgen import __version__, console
-from synthgen.cli import app
-from synthgen.schemas import faults
+from synthgen.cli.commands import app
+from synthgen.dataset.schemas import faults
 
 SYNTHGEN = Path(sys.executable).with_name("synthgen")
 

@@ -9,16 +9,16 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgen.columns import changed, joined, sizes
 from synthgen.dataset import fingerprint, fingerprint_table
 from synthgen.filters.base import Subject
-from synthgen.filters.comparison import ranks
-from synthgen.filters.exact import digest
-from synthgen.filters.hashes import equal_text_hashes, value_hashes
-from synthgen.filters.plan import read_plan
-from synthgen.filters.screen import judged, objections
-from synthgen.filters.sketch import array_row_keys, row_keys
-from synthgen.filters.wellformed import WellFormed
+from synthgen.filters.config import read_plan
+from synthgen.filters.dedup.exact import digest
+from synthgen.filters.dedup.minhash import array_row_keys, row_keys
+from synthgen.filters.dedup.similarity import ranks
+from synthgen.filters.pipeline import judged, objections
+from synthgen.filters.rows.format import WellFormed
+from synthgen.text.arrow import changed, joined, sizes
+from synthgen.text.hashes import equal_text_hashes, value_hashes
 from tests.synthgen.conftest import NLI
 
 TRICKY = (

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from synthgen.errors import UserError
-from synthgen.filtering import filter as run_filters
-from synthgen.filters.contamination import Contamination, ContaminationSettings
-from synthgen.filters.held_out import read_held_out
-from synthgen.filters.plan import read_plan
+from synthgen.filters.command import filter as run_filters
+from synthgen.filters.config import read_plan
+from synthgen.filters.decontamination.evaluation_sets import read_held_out
+from synthgen.filters.decontamination.filter import Contamination, ContaminationSettings
 from tests.synthgen.conftest import NLI, parquet_folder, random_rows
 
 PREMISE = "The ferry to the northern islands had been cancelled again because of the storm that nobody had expected."

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.languages import LANGUAGES
+from evaluator.benchmark.languages import LANGUAGES
 from synthgen.errors import UserError
-from synthgen.languages import NAMES, NLLB, TWO_LETTERS
-from synthgen.packs import ResolvedModel
-from synthgen.translation.backends import open_backend
-from synthgen.translation.ct2 import CTranslate2
-from synthgen.translation.hub_model import load_tokenizer
-from synthgen.translation.machine import Machine
-from synthgen.translation.seq2seq import Seq2Seq
-from synthgen.translation.tongues import Start, Tongues
+from synthgen.models.packs import ResolvedModel
+from synthgen.text.languages import NAMES, NLLB, TWO_LETTERS
+from synthgen.translation.backends.ctranslate2 import CTranslate2
+from synthgen.translation.backends.device import Machine
+from synthgen.translation.backends.hub_model import load_tokenizer
+from synthgen.translation.backends.language_codes import Start, Tongues
+from synthgen.translation.backends.registry import open_backend
+from synthgen.translation.backends.seq2seq import Seq2Seq
 
 pytest.importorskip("ctranslate2")
 pytest.importorskip("torch")
@@ -223,11 +223,11 @@ def test_weights_that_are_pickled_are_not_read(marian: Path, tmp_path: Path, pre
 
 
 def test_a_model_is_converted_once_and_a_converted_folder_is_used_as_it_is(marian: Path, tmp_path: Path) -> None:
-    from synthgen.translation import ct2
+    from synthgen.translation.backends import ctranslate2
 
-    first = ct2.convert(resolved(marian))
+    first = ctranslate2.convert(resolved(marian))
     written = (first / "model.bin").stat().st_mtime_ns
-    assert ct2.convert(resolved(marian)) == first
+    assert ctranslate2.convert(resolved(marian)) == first
     assert (first / "model.bin").stat().st_mtime_ns == written
     for file in [*first.iterdir(), *(marian / name for name in ("source.spm", "target.spm", "vocab.json"))]:
         (tmp_path / file.name).write_bytes(file.read_bytes())

@@ -15,16 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgen.filters.base import SetFilter
-from synthgen.filters.comparison import Entry, NearSettings, _may_share_words, _shared_words, compared_texts
-from synthgen.filters.exact import ExactDuplicates
-from synthgen.filters.index import Blob, HashIndex
-from synthgen.filters.near import NearDuplicates
-from synthgen.filters.near import _packed as near_packed
-from synthgen.filters.sketch import row_keys
-from synthgen.filters.wording import words
+from synthgen.filters.dedup.exact import ExactDuplicates
+from synthgen.filters.dedup.hash_index import Blob, HashIndex
+from synthgen.filters.dedup.minhash import row_keys
+from synthgen.filters.dedup.near import NearDuplicates
+from synthgen.filters.dedup.near import _packed as near_packed
+from synthgen.filters.dedup.similarity import Entry, NearSettings, _may_share_words, _shared_words, compared_texts
 from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.tags import TagsFormat
+from synthgen.text.words import words
 from tests.synthgen.conftest import NLI
 
 PREMISE = "Two children in red coats are playing with a dog near the frozen lake"

@@ -17,12 +17,12 @@ import pytest
 
 from synthgen.dataset import Manifest, read_manifest, read_rows
 from synthgen.engines import Reply, Request, Sampling
-from synthgen.engines.address import resolve_endpoint
+from synthgen.engines.concurrency import Limit
 from synthgen.engines.endpoint import EndpointEngine
-from synthgen.engines.limit import Limit
+from synthgen.engines.endpoint_address import resolve_endpoint
 from synthgen.errors import IncompleteError, UserError
-from synthgen.generate import make
-from synthgen.story import why
+from synthgen.generation.make import make
+from synthgen.generation.why import why
 from tests.mock_endpoint import Faults, MockEndpoint, serving
 
 CHECKOUT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ FAULTS = Faults(latency=0.002, malformed=0.2, http_500=0.05, timeouts=0.01)
 
 def command(url: str, out: Path, n: int, *options: str) -> list[str]:
     made = ["make", "--task", "mnli", "--n", str(n), "--engine", "endpoint", "--model", url, "--out", str(out)]
-    return [sys.executable, "-c", "from synthgen.cli import main; main()", *made, *options]
+    return [sys.executable, "-c", "from synthgen.cli.commands import main; main()", *made, *options]
 
 
 def kill_when(process: subprocess.Popen[bytes], server: MockEndpoint, answered: int) -> None:
@@ -172,7 +172,7 @@ def test_a_reply_of_another_shape_is_a_failed_request() -> None:
 
 
 def resolve_model_of(url: str):
-    from synthgen.packs import ResolvedModel
+    from synthgen.models.packs import ResolvedModel
 
     return ResolvedModel(Path(), "m", "", "x", url=url)
 
@@ -192,8 +192,8 @@ def test_a_preview_shows_items_and_the_cost_of_the_run_and_writes_nothing(
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from synthgen.filters.language import known_languages
-from synthgen.generate import make
+from synthgen.filters.rows.language import known_languages
+from synthgen.generation.make import make
 known_languages()  # reads its model through a temporary file
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 import signal

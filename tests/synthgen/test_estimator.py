@@ -10,10 +10,10 @@ import pytest
 from sacrebleu.metrics import CHRF
 
 from synthgen.dataset import read_rejected, read_rows
+from synthgen.dataset.ledger import Ledger
 from synthgen.errors import IncompleteError, UserError
-from synthgen.ledger import Ledger
-from synthgen.translation import translate
-from synthgen.translation.memory import ESTIMATES
+from synthgen.translation.command import translate
+from synthgen.translation.records import ESTIMATES
 from tests.synthgen.test_translation import pairs
 from tests.synthgen.translators import Backwards, backwards
 

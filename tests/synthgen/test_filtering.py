@@ -15,16 +15,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from synthgen.corpora.any_folder import open_set
 from synthgen.dataset import read_manifest, read_rejected, read_rows, write_tables
+from synthgen.dataset.schemas import faults
 from synthgen.errors import UserError
-from synthgen.filtering import filter as run_filters
-from synthgen.filters import Subject
-from synthgen.filters.plan import read_plan
-from synthgen.opened import open_set
-from synthgen.parallel import Workers
-from synthgen.schemas import faults
-from synthgen.sifting import sift, workers_for
-from synthgen.verify import verify
+from synthgen.filters.base import Subject
+from synthgen.filters.command import filter as run_filters
+from synthgen.filters.config import read_plan
+from synthgen.filters.set_pipeline import sift, workers_for
+from synthgen.publishing.verify import verify
+from synthgen.runtime.workers import Workers
 from tests.synthgen.conftest import parquet_folder, random_rows
 
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from synthgen.context_length import check_context_length
+from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import read_rows
 from synthgen.engines import Request
 from synthgen.errors import UserError
-from synthgen.grounding import read_grounding
-from synthgen.real import import_task
-from synthgen.runs import open_script
-from synthgen.task import load_task
-from synthgen.teacher import Teacher
+from synthgen.generation.context_length import check_context_length
+from synthgen.generation.grounding import read_grounding
+from synthgen.generation.run import open_script
+from synthgen.generation.teacher import Teacher
+from synthgen.task.definition import load_task
 from tests.synthgen.conftest import make_scripted, model_folder
 from tests.synthgen.scripts import sentence
 

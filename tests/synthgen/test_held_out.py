@@ -12,16 +12,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evaluator.targets.tatoeba import ISO_639_3
+from evaluator.benchmark.targets.tatoeba import ISO_639_3
 from synthgen.errors import UserError
-from synthgen.filters.comparison import compared_texts, texts_apart
-from synthgen.filters.evaluation_files import read_items
-from synthgen.filters.held_out import read_held_out
+from synthgen.filters.decontamination.evaluation_files import read_items
+from synthgen.filters.decontamination.evaluation_sets import read_held_out
+from synthgen.filters.dedup.similarity import compared_texts, texts_apart
 from synthgen.formats.base import Format
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.span import SpanFormat
 from synthgen.formats.tags import TagsFormat
-from synthgen.languages import TWO_LETTERS
+from synthgen.text.languages import TWO_LETTERS
 from tests.synthgen.conftest import NLI, dataset_folder
 
 SENTENCE, QUESTION = "The ferry sailed at noon.", "When did the ferry sail?"

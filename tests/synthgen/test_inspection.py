@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from synthgen import inspection
-from synthgen.cli import app
+from synthgen.analysis import inspect as inspection
+from synthgen.analysis.inspect import COMPARED_CHARACTERS, PAGE_NAME, inspect, nearest, sheets
+from synthgen.analysis.similarity_to_real import compression_ratio, distance, self_repetition
+from synthgen.analysis.text_statistics import self_bleu
+from synthgen.cards.summary_tables import Sheet
+from synthgen.cli.commands import app
+from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import read_manifest, read_rows
 from synthgen.errors import UserError
 from synthgen.formats.pair import PairFormat
-from synthgen.inspection import COMPARED_CHARACTERS, PAGE_NAME, inspect, nearest, sheets
-from synthgen.likeness import compression_ratio, distance, self_repetition
-from synthgen.real import import_task
-from synthgen.sheets import Sheet
-from synthgen.statistics import self_bleu
 
 
 @pytest.fixture(scope="module")

@@ -9,21 +9,21 @@ from types import SimpleNamespace
 
 import pytest
 
+from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import read_manifest, read_rejected, read_rows
 from synthgen.engines import Engine, Request, Sampling
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.engines.vllm import VllmEngine
 from synthgen.errors import IncompleteError, UserError
-from synthgen.filtering import filter as run_filters
+from synthgen.filters.command import filter as run_filters
+from synthgen.filters.labels.llm_judge import EngineJudge, Judging, open_judge
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.span import SpanFormat
 from synthgen.formats.tags import TagsFormat
-from synthgen.generate import make
-from synthgen.judges import EngineJudge, Judging, open_judge
-from synthgen.packs import ResolvedModel
-from synthgen.real import import_task
-from synthgen.task import definitions
-from synthgen.verify import verify
+from synthgen.generation.make import make
+from synthgen.models.packs import ResolvedModel
+from synthgen.publishing.verify import verify
+from synthgen.task.definition import definitions
 from tests.mock_endpoint import Faults, serving
 from tests.synthgen.conftest import NLI
 from tests.synthgen.scripts import sentence

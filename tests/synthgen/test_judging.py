@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from synthgen.cli import app
+from synthgen.analysis.human_sample import read_judged, write_sample
+from synthgen.analysis.inspect import PAGE_NAME, inspect
+from synthgen.cli.commands import app
+from synthgen.corpora.import_corpus import import_task
 from synthgen.errors import UserError
 from synthgen.formats.base import Row
 from synthgen.formats.pair import PairFormat
-from synthgen.inspection import PAGE_NAME, inspect
-from synthgen.judging import read_judged, write_sample
-from synthgen.real import import_task
 
 PAIRS = PairFormat(("question1", "question2"), ("no", "yes"))
 

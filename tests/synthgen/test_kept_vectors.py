@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from synthgen.filters.kept_vectors import BLOCK, kept_vectors
-from synthgen.filters.meaning import SentenceEncoder, Vectors
-from synthgen.packs import LOCAL
+from synthgen.models.embedding_cache import BLOCK, kept_vectors
+from synthgen.models.packs import LOCAL
+from synthgen.models.sentence_encoder import SentenceEncoder, Vectors
 
 TEXTS = [f"text {number}" for number in range(BLOCK + 5)]
 

@@ -10,21 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthgen.agreement import Agreement
-from synthgen.artefacts import radar
+from synthgen.analysis.artefacts import radar
+from synthgen.analysis.label_noise import confusion, estimate, estimate_from_agreement
+from synthgen.corpora.import_corpus import import_task
 from synthgen.errors import UserError
 from synthgen.filters.base import Subject
-from synthgen.filters.rebalance import give_aways
-from synthgen.filters.verify import Verify, VerifySettings
+from synthgen.filters.labels.agreement import Agreement
+from synthgen.filters.labels.annotator import Said
+from synthgen.filters.labels.checkpoint import open_verifier
+from synthgen.filters.labels.filter import Verify, VerifySettings
+from synthgen.filters.rows.rebalance import give_aways
 from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import SpanFormat
 from synthgen.formats.tags import TagsFormat
-from synthgen.noise import confusion, estimate, estimate_from_agreement
-from synthgen.readers import Said
-from synthgen.real import import_task
-from synthgen.verifiers import open_verifier
 from tests.synthgen.conftest import NLI
 
 PARAPHRASE = PairFormat(("question1", "question2"), ("not_duplicate", "duplicate"))

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synthgen.corpora.catalogue import SOURCES
+from synthgen.dataset.licences import Part, derive, forbidden
 from synthgen.errors import UserError
-from synthgen.licences import Part, derive, forbidden
-from synthgen.real.sources import SOURCES
 
 KNOWN = ("mit", "apache-2.0", "cc0-1.0", "cc-by-4.0", "cc-by-3.0", "cc-by-sa-4.0", "cc-by-sa-3.0", "cc-by-nc-4.0")
 KNOWN += ("cc-by-nc-sa-3.0", "Quora terms, non-commercial", "gemma", "unknown")

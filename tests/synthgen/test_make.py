@@ -17,14 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgen.dataset import read_manifest, read_rejected, read_rows, scale_counts
+from synthgen.dataset.ledger import Ledger
 from synthgen.engines import Request
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import IncompleteError, UserError
-from synthgen.generate import make
-from synthgen.ledger import Ledger
-from synthgen.slots import parser_version
-from synthgen.story import why
-from synthgen.task import load_task
+from synthgen.generation.make import make
+from synthgen.generation.prompt_chain import parser_version
+from synthgen.generation.why import why
+from synthgen.task.definition import load_task
 from tests.synthgen.conftest import full_disk, make_scripted
 from tests.synthgen.scripts import mostly, sentence
 
@@ -148,7 +148,7 @@ _KILLED = """
 import os, sys
 from pathlib import Path
 from synthgen.engines.scripted import ScriptedEngine
-from synthgen.generate import make
+from synthgen.generation.make import make
 from tests.synthgen.scripts import sentence
 left = int(sys.argv[3])
 def answer(request):

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgen.filters.meaning import SentenceEncoder, Vectors
-from synthgen.filters.neighbours import Margins, Neighbours, _Group
-from synthgen.packs import LOCAL
+from synthgen.filters.decontamination.cross_lingual import Margins, Neighbours, _Group
+from synthgen.models.packs import LOCAL
+from synthgen.models.sentence_encoder import SentenceEncoder, Vectors
 
 IntArray = npt.NDArray[np.int64]
 WIDTH = 64

@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 import synthgen
-from synthgen.cli import app
+from synthgen.cli.commands import app
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import UserError
-from synthgen.generate import make
+from synthgen.generation.make import make
 from tests.synthgen.scripts import sentence
 
 MAKE = "make --task mnli --n 5 --model nobody/has-this-model"

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthgen import packs
-from synthgen.e5_image import convert_e5_image, read_e5_image
 from synthgen.errors import IncompleteError, UserError
+from synthgen.models import packs
+from synthgen.models.e5_image import convert_e5_image, read_e5_image
 
 ENCODER = "multilingual-e5-small"
 SENTENCES = ["Hello world. Wie geht es dir?", "नमस्ते दुनिया", "مرحبا بالعالم", "今天天气很好。", "a"]

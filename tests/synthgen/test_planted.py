@@ -9,9 +9,9 @@ from types import ModuleType
 
 import pytest
 
-from synthgen.filters.language import Language
-from synthgen.filters.personal import PersonalData
-from synthgen.filters.residue import Residue
+from synthgen.filters.rows.language import Language
+from synthgen.filters.rows.personal import PersonalData
+from synthgen.filters.rows.residue import Residue
 
 pytestmark = pytest.mark.realdata
 ROWS, PLANTED = 3_000, 60

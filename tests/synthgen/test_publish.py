@@ -15,9 +15,9 @@ import pytest
 
 from synthgen.dataset import file_sha256, read_manifest, read_rows
 from synthgen.errors import IncompleteError, UserError
-from synthgen.leaks import leaks, needles
-from synthgen.publish import publish, published_files
-from synthgen.verify import verify
+from synthgen.publishing.publish import publish, published_files
+from synthgen.publishing.secrets import leaks, needles
+from synthgen.publishing.verify import verify
 from tests.hub import Answer, Hub, serving
 from tests.synthgen.conftest import edit_manifest
 
@@ -321,7 +321,7 @@ def test_a_target_that_can_be_no_folder_of_its_own_is_refused_in_one_line(folder
 
 
 def test_a_secret_in_a_row_stops_the_publication(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from synthgen.real import import_task
+    from synthgen.corpora.import_corpus import import_task
 
     import_task("mnli", source="sample", out=tmp_path / "real")
     word = next(word for row in read_rows(tmp_path / "real") for word in row["premise"].split() if len(word) > 8)

@@ -16,7 +16,7 @@ from tests.synthgen.scripts import mostly, sentence
 
 pytest.importorskip("ray")
 
-from synthgen.engines.ray import RayEngine
+from synthgen.engines.ray_engine import RayEngine
 
 pytestmark = pytest.mark.ray
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from synthgen.corpora.catalogue import find_sources
+from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import read_rows
 from synthgen.errors import UserError
-from synthgen.real import import_task
-from synthgen.real.sources import find_sources
 
 pytestmark = pytest.mark.realdata
 

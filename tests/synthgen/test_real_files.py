@@ -8,21 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from synthgen.errors import UserError
-from synthgen.real.choices import (
-    read_commonsenseqa_jsonl,
-    read_copa_jsonl,
-    read_cosmosqa_csv,
-    read_cosmosqa_jsonl,
-    read_hellaswag_jsonl,
-    read_hellaswag_text,
-    read_socialiqa_jsonl,
-    split_begun_sentence,
-)
-from synthgen.real.files import find_files
-from synthgen.real.items import MALFORMED, UNLABELLED, Item
-from synthgen.real.pairs import read_indexed_json, read_pair_jsonl, read_tsv
-from synthgen.real.sources import (
+from synthgen.corpora.catalogue import (
     CCG,
     COMMONSENSEQA,
     COPA,
@@ -38,8 +24,22 @@ from synthgen.real.sources import (
     UDPOS,
     find_sources,
 )
-from synthgen.real.spans import read_span_json
-from synthgen.real.tagged import ccg_labels, read_ccg_tsv, read_tag_file
+from synthgen.corpora.item import MALFORMED, UNLABELLED, Item
+from synthgen.corpora.local_files import find_files
+from synthgen.corpora.readers.choices import (
+    read_commonsenseqa_jsonl,
+    read_copa_jsonl,
+    read_cosmosqa_csv,
+    read_cosmosqa_jsonl,
+    read_hellaswag_jsonl,
+    read_hellaswag_text,
+    read_socialiqa_jsonl,
+    split_begun_sentence,
+)
+from synthgen.corpora.readers.pairs import read_indexed_json, read_pair_jsonl, read_tsv
+from synthgen.corpora.readers.squad import read_span_json
+from synthgen.corpora.readers.tagged import ccg_labels, read_ccg_tsv, read_tag_file
+from synthgen.errors import UserError
 
 
 def write(path: Path, text: str) -> Path:

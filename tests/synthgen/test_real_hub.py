@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from synthgen.corpora.catalogue import HELLASWAG, SOURCES, SQUAD_V2, UDPOS, HubSplit
+from synthgen.corpora.hub_files import split_files
+from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import read_rows
 from synthgen.errors import IncompleteError, UserError
 from synthgen.formats.base import class_label, integer, string
-from synthgen.real import import_task
-from synthgen.real.hub import split_files
-from synthgen.real.sources import HELLASWAG, SOURCES, SQUAD_V2, UDPOS, HubSplit
 from tests import hub as loopback
 from tests.hub import Hub, parquet, use_empty_caches
 

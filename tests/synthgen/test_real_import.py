@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synthgen.corpora.catalogue import SOURCES
+from synthgen.corpora.import_corpus import import_task
+from synthgen.corpora.local_files import is_sample
+from synthgen.corpora.sampling import quotas
 from synthgen.dataset import MANIFEST_NAME, file_sha256, read_manifest, read_rejected, read_rows
 from synthgen.errors import UserError
-from synthgen.real import import_task
-from synthgen.real.draw import quotas
-from synthgen.real.files import is_sample
-from synthgen.real.sources import SOURCES
-from synthgen.task import load_task, prompts_folder
+from synthgen.task.definition import load_task, prompts_folder
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LABELS = ("entailment", "neutral", "contradiction")
@@ -155,7 +155,7 @@ def test_the_shipped_sample_says_what_it_is(tmp_path: Path) -> None:
     manifest = import_task("mnli", source="sample", out=tmp_path / "mnli")
     assert (manifest.origin, manifest.licence, manifest.kept) == ("sample", "CC0-1.0", 60)
     assert manifest.label_counts == dict.fromkeys(LABELS, 20)
-    root = CHECKOUT / "evaluator" / "samples"
+    root = CHECKOUT / "synthgen" / "dataset" / "samples" / "xtreme_r"
     manifest = import_task("udpos", source=root, out=tmp_path / "udpos")
     assert (manifest.origin, manifest.kept) == ("sample", 60)
     assert is_sample(root / "mnli" / "train_sample.json")

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from synthgen import datacard
+from synthgen.cards import card as datacard
+from synthgen.corpora.catalogue import MNLI, PAWSX, TYDIQA
+from synthgen.corpora.import_corpus import import_task
+from synthgen.corpora.translations import TRANSLATIONS
 from synthgen.dataset import read_rejected, read_rows
+from synthgen.dataset.schemas import faults
 from synthgen.errors import IncompleteError, UserError
 from synthgen.formats.base import class_label, integer, string
-from synthgen.real import import_task
-from synthgen.real.sources import MNLI, PAWSX, TYDIQA
-from synthgen.real.translations import TRANSLATIONS
-from synthgen.schemas import faults
-from synthgen.verify import verify
+from synthgen.publishing.verify import verify
 from tests import hub as loopback
 from tests.hub import Hub, parquet
 

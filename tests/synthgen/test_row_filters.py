@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from synthgen.filters.language import Language, known_languages
-from synthgen.filters.personal import PersonalData, personal_data
-from synthgen.filters.residue import Residue, residue
-from synthgen.filters.shape import Shape, ShapeLimits
+from synthgen.filters.rows.language import Language, known_languages
+from synthgen.filters.rows.personal import PersonalData, personal_data
+from synthgen.filters.rows.residue import Residue, residue
+from synthgen.filters.rows.shape import Shape, ShapeLimits
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.span import SpanFormat
 from synthgen.formats.tags import TagsFormat
@@ -153,6 +153,6 @@ def test_rows_that_could_not_be_judged_are_counted_by_why() -> None:
 
 
 def test_the_models_know_every_language_of_xtreme_r_but_wolof() -> None:
-    from evaluator.languages import LANGUAGES
+    from evaluator.benchmark.languages import LANGUAGES
 
     assert set(LANGUAGES) - known_languages() == {"wo"}

@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-SAMPLE = CHECKOUT / "synthgen" / "samples" / "mnli.jsonl"
-EVALUATOR_SAMPLES = CHECKOUT / "evaluator" / "samples"
+SAMPLE = CHECKOUT / "synthgen" / "dataset" / "samples" / "mnli.jsonl"
+EVALUATOR_SAMPLES = CHECKOUT / "synthgen" / "dataset" / "samples" / "xtreme_r"
 
 
 def read_pairs() -> list[dict[str, str | int]]:

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgen.filters.base import Subject
-from synthgen.filters.plan import read_plan
-from synthgen.filters.screen import Objection, Screen
+from synthgen.filters.config import read_plan
+from synthgen.filters.pipeline import Objection, Screen
 from synthgen.formats.base import Row
 from tests.synthgen.conftest import NLI
 

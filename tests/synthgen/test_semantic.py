@@ -10,10 +10,10 @@ import pytest
 
 from synthgen.dataset import read_rejected
 from synthgen.errors import UserError
-from synthgen.filtering import filter as run_filters
-from synthgen.filters.meaning import alike_before
-from synthgen.filters.plan import read_plan
-from synthgen.filters.semantic import SemanticDuplicates, SemanticSettings
+from synthgen.filters.command import filter as run_filters
+from synthgen.filters.config import read_plan
+from synthgen.filters.dedup.semantic import SemanticDuplicates, SemanticSettings
+from synthgen.models.sentence_encoder import alike_before
 from tests.synthgen.conftest import NLI, parquet_folder
 
 PREMISE = "The ferry to the northern islands was cancelled because of the storm."

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from synthgen.spool import TableSpool
+from synthgen.dataset.table_cache import TableSpool
 
 SCHEMA = pa.schema([("text", pa.string()), ("tags", pa.list_(pa.int8()))], metadata={"kept": "too"})
 ROWS: list[dict[str, Any]] = [

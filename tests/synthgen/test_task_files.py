@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from synthgen.errors import UserError
-from synthgen.task import parse_task
+from synthgen.task.definition import parse_task
 
 GOOD = """+++
 title = "A task"

@@ -16,24 +16,24 @@ from hypothesis import strategies as st
 
 import synthgen
 from synthgen.dataset import read_rejected, read_rows
+from synthgen.dataset.ledger import Ledger
+from synthgen.dataset.schemas import faults
 from synthgen.engines import Request, open_engine, resolve_model
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import IncompleteError, UserError
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.span import SpanFormat
 from synthgen.formats.tags import TagsFormat
-from synthgen.ledger import Ledger
-from synthgen.packs import ResolvedModel
-from synthgen.schemas import faults
-from synthgen.sentences import pieces
-from synthgen.translation import translate
-from synthgen.translation.backends import open_backend
-from synthgen.translation.base import Untranslated
-from synthgen.translation.documents import Documents
-from synthgen.translation.llm import LlmTranslator
-from synthgen.translation.seq2seq import Seq2Seq
-from synthgen.translation.spans import search
-from synthgen.verify import verify
+from synthgen.models.packs import ResolvedModel
+from synthgen.publishing.verify import verify
+from synthgen.text.sentences import pieces
+from synthgen.translation.answers.candidates import search
+from synthgen.translation.backends.base import Untranslated
+from synthgen.translation.backends.documents import Documents
+from synthgen.translation.backends.llm import LlmTranslator
+from synthgen.translation.backends.registry import open_backend
+from synthgen.translation.backends.seq2seq import Seq2Seq
+from synthgen.translation.command import translate
 from tests.mock_endpoint import Faults, serving
 from tests.synthgen.conftest import dataset_folder, full_disk
 from tests.synthgen.translators import Backwards, backwards
@@ -93,7 +93,7 @@ def test_the_same_command_again_translates_nothing(english: Path, tmp_path: Path
 def test_a_run_killed_with_sigkill_goes_on_and_translates_no_row_twice(english: Path, tmp_path: Path) -> None:
     out = tmp_path / "xx"
     script = (
-        "from pathlib import Path; from synthgen.translation import translate\n"
+        "from pathlib import Path; from synthgen.translation.command import translate\n"
         "from tests.synthgen.translators import Backwards\n"
         f"translate(Path({str(english)!r}), to='xx', out=Path({str(out)!r}), backend=Backwards(dies_after=2))"
     )

@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from synthgen import console
-from synthgen.typer_command import COMMAS, add_command
+from synthgen.runtime.typer_command import COMMAS, add_command
 
 Folder = Annotated[Path, typer.Argument(help="A dataset folder.")]
 Rows = Annotated[int | str, typer.Option(help="Rows to keep.")]

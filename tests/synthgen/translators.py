@@ -8,8 +8,8 @@ import signal
 from collections.abc import Sequence
 
 from synthgen.errors import unknown
-from synthgen.translation.base import Item, Outcome, Untranslated
-from synthgen.translation.documents import Documents
+from synthgen.translation.backends.base import Item, Outcome, Untranslated
+from synthgen.translation.backends.documents import Documents
 
 
 def backwards(text: str) -> str:

@@ -1,0 +1,1 @@
+"""XTREME-R: targets, their files, their metrics."""

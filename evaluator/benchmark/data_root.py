@@ -1,0 +1,112 @@
+"""The data root: where it is, what it holds, and what is missing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from evaluator import options
+from evaluator.benchmark.files.text import UnlabelledError
+from evaluator.benchmark.registry import load_all, select
+from evaluator.benchmark.target import DataRoot, Target, revision
+from synthgen.errors import UserError
+
+DEFAULT_ROOT = "data"
+
+
+def default_root(named: Path | str | None) -> DataRoot:
+    """Return the named data root, else $SYNTHGEN_DATA, else `data` in the current folder; UserError for no folder."""
+    variable = os.environ.get("SYNTHGEN_DATA")
+    path = Path(named or variable or DEFAULT_ROOT)
+    if not path.is_dir():
+        place = f"{path} (SYNTHGEN_DATA)" if variable and not named else path
+        fetch = f"`evaluator data fetch --data-root {path} --targets T,…`"
+        raise UserError(f"no data root at {place}: {fetch} fetches the files; or name their folder with --data-root")
+    return DataRoot(path)
+
+
+def data_check(*, data_root: options.DataRoot = None, targets: options.TargetNames = ()) -> list[dict[str, Any]]:
+    """Print what the data root holds: rows, hash and labels per target, language and split.
+
+    Example: `evaluator data check --data-root DIR --targets xnli,udpos`
+
+    Returns {target, language, split, rows, hash, labelled} per file set that is there. Files without labels are counted
+    too. Raises UserError for a file that is not in its official format.
+    """
+    root = default_root(data_root)
+    chosen = select(targets) if targets else load_all()
+    return [row for target in chosen for row in _check(target, root)]
+
+
+def _check(target: Target, root: DataRoot) -> list[dict[str, Any]]:
+    rows = []
+    if target.train and all(root.has(source) for source in target.train_sources):
+        items = target.train(root)
+        rows.append(_row(target, "en", "train", len(items), revision(items.files), labelled=True))
+    for split, sources in target.sources.items():
+        for language in target.languages:
+            code = target.file_code(language)
+            if not root.has(sources[0], code):
+                continue
+            try:
+                items = target.load(root, language, split)
+            except UnlabelledError as error:
+                digest = revision([root.find(sources[0], code)])
+                rows.append(_row(target, language, split, error.rows, digest, labelled=False))
+                continue
+            rows.append(_row(target, language, split, len(items), revision(items.files), labelled=True))
+    return rows
+
+
+def _row(target: Target, language: str, split: str, rows: int, digest: str, *, labelled: bool) -> dict[str, Any]:
+    return {
+        "target": target.name, "language": language, "split": split, "rows": rows, "hash": digest, "labelled": labelled
+    }  # fmt: skip
+
+
+def missing_files(target: Target, root: DataRoot, languages: Sequence[str], split: str) -> list[str]:
+    """Return what a run over these languages lacks, one sentence per place it comes from."""
+    lacking: dict[str, list[str]] = {}
+    wanted = [(source, target.file_code(language)) for language in languages for source in target.split_sources(split)]
+    wanted += [(source, "en") for source in target.train_sources]
+    for source, code in wanted:
+        if not root.has(source, code) and code not in source.not_for:
+            name = " or ".join(path.format(language=code) for path in source.paths)
+            names = lacking.setdefault(source.origin, [])
+            if name not in names:
+                names.append(name)
+    return [f"{target.name} lacks {_listed(names)}, which come from {origin}" for origin, names in lacking.items()]
+
+
+def trains_on(target: Target, root: DataRoot, split: str, language: str) -> Path | None:
+    """Return the training file that holds a split's items of a language, or their translations; None if none does.
+
+    Some roots have only the development file of a target to train on.
+    """
+    sources = target.sources.get(split, ())
+    if not sources or not all(root.has(source) for source in target.train_sources):
+        return None
+    trained = {root.find(source) for source in target.train_sources}
+    same = {language, "en"} if target.is_parallel or target.is_translated else {language}
+    codes = [target.file_code(code) for code in same if code in target.languages]
+    scored = {root.find(sources[0], code) for code in codes if root.has(sources[0], code)}
+    return next(iter(sorted(trained & scored)), None)
+
+
+def trained_on(target: Target, root: DataRoot, languages: Sequence[str], split: str) -> list[str]:
+    """Return why some languages of a split cannot be scored: their items train the target. One sentence a language."""
+    faults = []
+    for language in languages:
+        source = target.split_sources(split)[0]
+        if language in source.not_for:
+            faults.append(f"{target.name} has no {split} items for {language}: {source.origin}")
+        elif path := trains_on(target, root, split, language):
+            faults.append(f"{target.name} {language} {split} would be scored on what {path} trains")
+    return faults
+
+
+def _listed(names: Sequence[str], limit: int = 4) -> str:
+    shown = ", ".join(names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more files"

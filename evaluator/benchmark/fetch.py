@@ -1,0 +1,171 @@
+"""`evaluator data fetch`: official files from the hub's parquet copies, into the layout that everything else reads.
+
+A file is complete when it stands in `fetched.json`, with its SHA-256, repository and revision; a second fetch goes on
+where the first stopped. Revisions are resolved once per repository and locked in that file.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from evaluator import options
+from evaluator.benchmark.files.writers import HubFile
+from evaluator.benchmark.languages import language
+from evaluator.benchmark.registry import check_languages, load_all, select
+from evaluator.benchmark.target import Target
+from synthgen.console import progress
+from synthgen.dataset import check_writable, file_sha256, write_atomically
+from synthgen.errors import IncompleteError, missing_package
+from synthgen.runtime.hub import class_names, endpoint, parquet_files
+
+LOCK = "fetched.json"
+ATTEMPTS, WAIT_S = 3, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file to be and what it is made of."""
+
+    path: str
+    file: HubFile
+    config: str
+
+
+def data_fetch(
+    *, data_root: options.FetchRoot, targets: options.TargetNames = (), languages: options.Languages = ()
+) -> list[dict[str, Any]]:
+    """Fetch the official files from the hub into the layout of a data root; the same command goes on where it stopped.
+
+    Example: `evaluator data fetch --data-root data --targets xnli,udpos,tatoeba`
+
+    Returns {path, sha256, repository, revision} of every file there. Raises IncompleteError when the hub does not
+    answer, or for targets whose files it does not have; what was fetched is kept.
+    """
+    root = Path(data_root)
+    chosen = select(targets) if targets else load_all()
+    check_languages(languages, chosen)
+    check_writable(root, f"to --data-root {root}")
+    root.mkdir(parents=True, exist_ok=True)
+    lock = _read_lock(root)
+    wanted = [item for target in chosen for item in _wanted(target, languages)]
+    with progress() as bar:
+        task = bar.add_task("files", total=len(wanted), note="")
+        for item in wanted:
+            bar.update(task, note=item.path)
+            _fetch(item, root, lock)
+            bar.advance(task)
+    manual = [f"{t.name}: {s[0].origin}" for t in chosen if not t.hub_files for s in t.sources.values()]
+    if manual:
+        where = "; ".join(dict.fromkeys(manual))
+        raise IncompleteError(f"not on the hub in a form that can be fetched: {where}; the other files are in {root}")
+    return [{"path": path, **facts} for path, facts in sorted(lock["files"].items())]
+
+
+def _wanted(target: Target, languages: Sequence[str]) -> list[Wanted]:
+    found: dict[str, Wanted] = {}
+    for file in target.hub_files:
+        codes = [file.language] if file.language else [c for c in target.languages if not languages or c in languages]
+        for code in codes:
+            names = {"language": target.file_code(code), "name": language(code).name}
+            path = file.path.format(**names)
+            found.setdefault(path, Wanted(path, file, file.config.format(**names)))
+    return list(found.values())
+
+
+def _fetch(item: Wanted, root: Path, lock: dict[str, Any]) -> None:
+    path, file = root / item.path, item.file
+    known = lock["files"].get(item.path)
+    if known and path.is_file() and file_sha256(path) == known["sha256"]:
+        return
+    attempts = ATTEMPTS if lock["files"] else 1  # a hub that never answered is not asked again
+    rows = _attempts(lambda: list(_load(file, item.config, lock)), item, root, attempts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, file.write(rows))
+    lock["files"][item.path] = {
+        "sha256": file_sha256(path),
+        "repository": file.repository,
+        "config": item.config,
+        "revision": lock["revisions"].get(file.repository),
+    }
+    write_atomically(root / LOCK, json.dumps(lock, indent=1, sort_keys=True) + "\n")
+
+
+def _attempts(
+    load: Callable[[], list[Mapping[str, Any]]], item: Wanted, root: Path, attempts: int
+) -> list[Mapping[str, Any]]:
+    """Return the rows, trying again when the network fails."""
+    reason = ""
+    for attempt in range(attempts):
+        try:
+            return load()
+        except _network_errors() as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            time.sleep(WAIT_S * attempt if attempt + 1 < attempts else 0)
+    raise IncompleteError(
+        f"could not fetch {item.path} from {item.file.repository} ({reason}); what was fetched is kept in {root}, and "
+        "the same command goes on from there"
+    )
+
+
+def _network_errors() -> tuple[type[BaseException], ...]:
+    """Return what the hub's client raises without a network or for data that are not there.
+
+    Its own error derives from that of its HTTP library, which is requests, httpx or httpx2 by version.
+    """
+    try:
+        from huggingface_hub.errors import HfHubHTTPError
+    except ImportError:
+        return (OSError, ValueError)
+    return (OSError, ValueError, *HfHubHTTPError.__bases__)
+
+
+def _load(file: HubFile, config: str, lock: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows of a hub split at the locked revision, class numbers replaced by the names that the file gives.
+
+    Hubs order labels as they like: mapped by number, one order's "neutral" is another's "entailment".
+    """
+    try:
+        from huggingface_hub import HfApi, hf_hub_download
+    except ImportError:
+        raise missing_package("huggingface_hub", "hub", "fetching from the hub") from None
+    repository, revisions = file.repository, lock["revisions"]
+    revisions[repository], listed = _listing(HfApi(endpoint=endpoint()), repository, revisions.get(repository))
+    names = parquet_files(listed, config, file.split)
+    if not names:
+        raise ValueError(f"it has no Parquet files for {config or 'the only configuration'}/{file.split}")
+    for name in names:
+        yield from _rows(
+            hf_hub_download(repository, name, repo_type="dataset", revision=revisions[repository], endpoint=endpoint())
+        )
+
+
+def _listing(api: Any, repository: str, revision: str | None) -> tuple[str, list[str]]:  # noqa: ANN401 - an HfApi
+    info = api.dataset_info(repository, revision=revision)
+    return str(info.sha), [sibling.rfilename for sibling in info.siblings or []]
+
+
+def _rows(path: str) -> Iterator[Mapping[str, Any]]:
+    with pq.ParquetFile(path) as table:
+        names = class_names(table.schema_arrow.metadata)
+        for batch in table.iter_batches():
+            for row in batch.to_pylist():
+                yield row | {column: _named(row[column], of) for column, of in names.items()}
+
+
+def _named(value: Any, names: Sequence[str]) -> Any:  # noqa: ANN401 - a class number, or a list of them
+    if isinstance(value, list):
+        return [_named(item, names) for item in value]
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
+
+
+def _read_lock(root: Path) -> dict[str, Any]:
+    path = root / LOCK
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {"files": found.get("files", {}), "revisions": found.get("revisions", {})}

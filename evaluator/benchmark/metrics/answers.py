@@ -1,0 +1,77 @@
+"""Exact match and token F1 of answers, with each task's own normaliser; the best over all gold answers counts."""
+
+from __future__ import annotations
+
+import re
+import string
+import sys
+import unicodedata
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from evaluator.benchmark.metrics.classification import same_length
+from evaluator.benchmark.target import Scored, Split
+from synthgen.errors import unknown
+from synthgen.formats.answer_match import squad_normalise, token_f1
+
+Normaliser = Callable[[str], str]
+
+MLQA_ARTICLES = {
+    "en": re.compile(r"\b(a|an|the)\b"),
+    "es": re.compile(r"\b(un|una|unos|unas|el|la|los|las)\b"),
+    "vi": re.compile(r"\b(của|là|cái|chiếc|những)\b"),
+    "de": re.compile(r"\b(ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b"),
+    # The reference's pattern as it is: it removes the letters wherever they stand, also inside words.
+    "ar": re.compile("\\sال^|ال"),
+    "hi": None,
+    "zh": None,
+}
+"""Articles by language (mlqa_evaluation_v1.py, remove_articles); Hindi and Chinese have none."""
+
+_HAN = re.compile("[\u4e00-\u9fa5]")
+
+
+def score_squad(split: Split, predictions: Sequence[str | None]) -> Scored:
+    """Return `f1` and `em` with SQuAD v1.1's English normaliser, which XQuAD and TyDiQA use for every language.
+
+    Source: XT third_party/evaluate_squad.py. An item without a prediction counts 0.
+    """
+    return _score(split, predictions, squad_normalise)
+
+
+def score_mlqa(split: Split, predictions: Sequence[str | None]) -> Scored:
+    """Return `f1` and `em` with MLQA's normaliser of the answer's language (XT third_party/evaluate_mlqa.py)."""
+    if split.language not in MLQA_ARTICLES:
+        raise unknown("language", split.language, MLQA_ARTICLES, where="MLQA's normaliser")
+    return _score(split, predictions, lambda text: mlqa_normalise(text, split.language))
+
+
+def _score(split: Split, predictions: Sequence[str | None], normalise: Normaliser) -> Scored:
+    same_length(split, predictions)
+    exact, overlap = [], []
+    for prediction, answers in zip(predictions, split.gold, strict=True):
+        guess = None if prediction is None else normalise(prediction)
+        golds = [normalise(answer) for answer in answers]
+        exact.append(0.0 if guess is None else float(guess in golds))
+        overlap.append(0.0 if guess is None else max(token_f1(guess.split(), gold.split()) for gold in golds))
+    n = len(split)
+    return Scored({"f1": 100 * sum(overlap) / n, "em": 100 * sum(exact) / n}, {"f1": overlap, "em": exact})
+
+
+def mlqa_normalise(text: str, language: str) -> str:
+    """Return the text lower-cased, without Unicode punctuation and the language's articles; Chinese per character.
+
+    >>> mlqa_normalise("¿Los gatos?", "es"), mlqa_normalise("在1990年", "zh")
+    ('gatos', '在 1990 年')
+    """
+    plain = text.lower().translate(_unicode_punctuation())
+    articles = MLQA_ARTICLES[language]
+    plain = articles.sub(" ", plain) if articles else plain
+    return " ".join(_HAN.sub(r" \g<0> ", plain).split() if language == "zh" else plain.split())
+
+
+@cache
+def _unicode_punctuation() -> dict[int, None]:
+    """Return the translation table that deletes every character of a category P, and ASCII punctuation."""
+    marks = (i for i in range(sys.maxunicode) if unicodedata.category(chr(i)).startswith("P"))
+    return dict.fromkeys([*marks, *map(ord, string.punctuation)])

@@ -1,0 +1,147 @@
+"""Scores from stored predictions, without torch: scoring stands apart, so that a metric can be mended alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from evaluator import options
+from evaluator.benchmark.registry import find
+from evaluator.benchmark.target import DataRoot, Scored, Split, Target
+from evaluator.experiment.arms import draw
+from evaluator.experiment.graph import Cell, data_revision
+from evaluator.stats.results import SAMPLE_PREFIX
+from evaluator.store.store import Json, Store
+from synthgen.dataset.samples import XTREME_R_SAMPLES
+from synthgen.errors import UserError
+
+SAMPLES = XTREME_R_SAMPLES
+NAMED = 10
+"""How many missing or extra predictions are named."""
+
+
+def evaluation_splits(
+    target: Target, root: DataRoot, languages: Sequence[str], split: str, cap: int | None
+) -> list[Split]:
+    """Return the test items of each language, at most `cap` of them.
+
+    The same positions are drawn in every language of equal size, so parallel sets stay parallel, and for every seed.
+    """
+    loaded = [target.load(root, language, split) for language in languages]
+    items = [target.cap(s, draw(len(s), cap, seed=0).tolist()) if cap and cap < len(s) else s for s in loaded]
+    return target.join(items) if target.join else items
+
+
+def capped(items: Split, cap: int | None, seed: int) -> Split:
+    """Return training items, at most `cap` of them, drawn by the seed."""
+    return items.take(draw(len(items), cap, seed).tolist()) if cap and cap < len(items) else items
+
+
+def read_predictions(path: Path, split: Split) -> list[Any]:
+    """Return the stored predictions of a split's items in their order."""
+    table = pq.read_table(path)
+    if tuple(table["item_id"].to_pylist()) != split.ids:
+        raise UserError(f"{path} was predicted for other items than {split.files[0]} holds; delete it to predict again")
+    return [json.loads(text) for text in table["prediction"].to_pylist()]
+
+
+def score_cell(cell: Cell, split: Split, revision: str, store: Store) -> None:
+    """Score one cell's predictions and keep percentages and item scores as a node."""
+    if store.is_finished(cell.scores):
+        return
+    predictions = read_predictions(store.folder(cell.predictions) / "predictions.parquet", split)
+    scored = cell.target.score(split, predictions)
+    with store.writing(cell.scores) as (draft, results):
+        results |= {"metrics": scored.metrics, "n": len(split), "data_revision": revision}
+        items = {"ids": list(split.ids), "scores": scored.items}
+        (draft / "items.json").write_text(json.dumps(items, ensure_ascii=False), encoding="utf-8")
+
+
+def read_items(cell: Cell, store: Store) -> Json:
+    """Return {"ids": [...], "scores": {metric: [...]}} of a scored cell."""
+    items: Json = json.loads((store.folder(cell.scores) / "items.json").read_text(encoding="utf-8"))
+    return items
+
+
+def shown_revision(target: Target, root: DataRoot, language: str, split: str) -> str:
+    """Return the data revision as results show it; the package's own samples say so."""
+    found = data_revision(target, root, language, split)
+    return f"{SAMPLE_PREFIX}{found}" if root.path.resolve() == SAMPLES.resolve() else found
+
+
+def score(
+    target: options.TargetName,
+    *,
+    language: options.Language,
+    predictions: options.Predictions,
+    data_root: options.DataRoot = None,
+    split: options.ScoreSplit = "test",
+) -> dict[str, Any]:
+    """Print the metrics of a prediction file, in percent, and how many items lack a prediction.
+
+    Example: `evaluator score udpos --language es --predictions tags.txt --data-root DIR`
+
+    Returns {target, language, split, n, missing, extra, missing_ids, extra_ids, gold, metrics}. Items without a
+    prediction and predictions without an item are counted, the first ten of each named; an item that no answer is right
+    for may lack one. `gold` names the files in the data root. Raises UserError for predictions by position that do not
+    match the items, and for what the target cannot predict.
+    """
+    from evaluator.benchmark.data_root import default_root
+
+    found, path = find(target), Path(predictions)
+    found.check_language(language)
+    found.split_sources(split)
+    text, root = _text(path), default_root(data_root)
+    items = _items(found, root, language, split)
+    given = found.parse(text, items)
+    missing = [i for i, gold in zip(items.ids, items.gold, strict=True) if i not in given and gold != ()]
+    extra = sorted(given.keys() - set(items.ids))
+    scored = _score_given(found, items, given, missing, extra, path)
+    return {
+        "target": found.name,
+        "language": language,
+        "split": split,
+        "n": len(items),
+        "missing": len(missing),
+        "extra": len(extra),
+        "missing_ids": missing[:NAMED],
+        "extra_ids": extra[:NAMED],
+        "gold": [file.relative_to(root.path).as_posix() for file in items.files],
+        "metrics": scored.metrics,
+    }
+
+
+def _items(target: Target, root: DataRoot, language: str, split: str) -> Split:
+    """Return the items of a language; a pool that languages share is that of all languages that are there."""
+    items = target.load(root, language, split)
+    if not target.join:
+        return items
+    source = target.split_sources(split)[0]
+    there = [code for code in target.languages if root.has(source, target.file_code(code))]
+    joined = target.join([items if code == language else target.load(root, code, split) for code in there])
+    return joined[there.index(language)]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise UserError(f"no prediction file at {path}") from None
+    except OSError as error:
+        raise UserError(f"cannot read the prediction file {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8: {error}") from None
+
+
+def _score_given(
+    target: Target, items: Split, given: dict[str, Any], missing: list[str], extra: list[str], path: Path
+) -> Scored:
+    if (missing or extra) and not target.scores_missing:
+        counted = f"{len(given)} predictions for {len(items)} items"
+        which = f"missing: {', '.join(missing[:3]) or 'none'}; extra: {', '.join(extra[:3]) or 'none'}"
+        raise UserError(f"{path} has {counted} of {items.files[0]} ({which}); give one per item, in order")
+    return target.score(items, [given.get(item) for item in items.ids])

@@ -1,0 +1,188 @@
+"""What a target is: its files, its gold, its metric. One frozen object per target file; nothing here knows any name.
+
+Neighbours: `files` reads the formats, `metrics` computes the scores, `heads` (by name only, since they import torch)
+turn records into predictions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluator.benchmark.files.writers import HubFile
+from synthgen.errors import UserError, unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file of a target, or alternatives in order of preference, and where it comes from.
+
+    `paths` are relative to the data root and may contain `{language}`; `not_for` names languages without such a file.
+    """
+
+    paths: tuple[str, ...]
+    origin: str
+    not_for: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DataRoot:
+    """The folder of the official files, in the layout of XTREME's own download."""
+
+    path: Path
+
+    def find(self, source: Source, language: str = "en") -> Path:
+        """Return the first of the alternatives that exists; UserError says which files, and where they come from."""
+        names = [path.format(language=language) for path in source.paths]
+        if language in source.not_for:
+            raise UserError(f"there is no {names[0]} to score: {source.origin}")
+        for name in names:
+            if (self.path / name).is_file():
+                return self.path / name
+        raise UserError(f"no {' or '.join(names)} in the data root {self.path}; it comes from {source.origin}")
+
+    def has(self, source: Source, language: str = "en") -> bool:
+        """Say whether one of the alternatives is there."""
+        there = (self.path / path.format(language=language) for path in source.paths)
+        return language not in source.not_for and any(path.is_file() for path in there)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The test items of one language, or the training items.
+
+    Lengths: `ids`, `records` and `gold` are parallel; `pool` holds the candidates of a retrieval target and `pool_ids`
+    their names. Ids of parallel sets are equal across languages.
+    """
+
+    language: str
+    ids: tuple[str, ...]
+    records: tuple[Any, ...]
+    gold: tuple[Any, ...]
+    files: tuple[Path, ...]
+    pool: tuple[Any, ...] = ()
+    pool_ids: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse lists that do not line up, and ids that name two items."""
+        if not len(self.ids) == len(self.records) == len(self.gold):
+            names = ", ".join(str(path) for path in self.files)
+            raise UserError(f"{len(self.ids)} ids, {len(self.records)} items and {len(self.gold)} labels in {names}")
+        if len(set(self.ids)) < len(self.ids):
+            [(name, count)] = Counter(self.ids).most_common(1)
+            raise UserError(f"the id {name} names {count} items in {', '.join(map(str, self.files))}")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, indices: Sequence[int]) -> Split:
+        """Return the chosen items; the pool stays whole."""
+        columns = ([column[i] for i in indices] for column in (self.ids, self.records, self.gold))
+        ids, records, gold = (tuple(column) for column in columns)
+        return Split(self.language, ids, records, gold, self.files, self.pool, self.pool_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Percentages by metric, and what each item contributed: 0-1, or (tp, predicted, gold) for a corpus metric."""
+
+    metrics: dict[str, float]
+    items: dict[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One test task of XTREME-R (or XTREME).
+
+    `head` names the module in `evaluator.training.heads`; `labels` are its classes in model order. `sources` maps a split to its
+    files; `read(root, language, split)` reads them. `train` reads the English training items, None when the target is
+    scored with the intermediate encoder. `metrics` has the main metric first. `score(split, predictions)` takes one
+    prediction per item. `parse` reads a prediction file of `evaluator score` into {id: prediction}. Retrieval targets
+    have `rank(split, query vectors, pool vectors)`; `join` gives the splits of all languages one pool. `pretrain` reads
+    the items of a stage before the training proper, with its own labels. `cap` makes a smaller test set; `file_code` is
+    the language's name in file names; `scores_missing` says that an item without a prediction counts 0.
+    `hub_files` make the files from the hub; none means that they must be obtained by hand. `is_parallel` says that the
+    languages hold the same items under the same ids, `is_translated` that they hold the same items in another order;
+    `new_in_xtreme_r` are the languages that the older XTREME did not have.
+    """
+
+    name: str
+    title: str
+    head: str
+    languages: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    metrics: tuple[str, ...]
+    train_source: str
+    hub: str
+    licence: str
+    citation: str
+    is_parallel: bool
+    is_translated: bool = False
+    sources: Mapping[str, tuple[Source, ...]]
+    train_sources: tuple[Source, ...] = ()
+    read: Callable[[DataRoot, str, str], Split]
+    train: Callable[[DataRoot], Split] | None = None
+    score: Callable[[Split, Sequence[Any]], Scored]
+    parse: Callable[[str, Split], dict[str, Any]]
+    rank: Callable[[Split, Any, Any], list[Any]] | None = None
+    cap: Callable[[Split, Sequence[int]], Split] = Split.take
+    file_code: Callable[[str], str] = str
+    join: Callable[[Sequence[Split]], list[Split]] | None = None
+    pretrain: Callable[[DataRoot], Split] | None = None
+    pretrain_labels: tuple[str, ...] = ()
+    scores_missing: bool = False
+    hub_files: tuple[HubFile, ...] = ()
+    new_in_xtreme_r: tuple[str, ...] = ()
+    in_xtreme9: bool = True
+    in_xtreme_r: bool = True
+
+    def check_language(self, language: str) -> None:
+        """Raise UserError for a language outside the target."""
+        if language not in self.languages:
+            raise unknown("language", language, self.languages, where=f"target {self.name}")
+
+    def split_sources(self, split: str) -> tuple[Source, ...]:
+        """Return the files of a split; UserError when the target has no such split."""
+        if split not in self.sources:
+            raise unknown("split", split, self.sources, where=f"target {self.name}")
+        return self.sources[split]
+
+    def load(self, root: DataRoot, language: str, split: str) -> Split:
+        """Return the labelled items of a language."""
+        self.check_language(language)
+        self.split_sources(split)
+        return self.read(root, language, split)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `evaluator targets --json` prints."""
+        return {
+            "name": self.name,
+            "languages": list(self.languages),
+            "metrics": list(self.metrics),
+            "train_source": self.train_source,
+            "licence": self.licence,
+        }
+
+
+def revision(paths: Sequence[Path]) -> str:
+    """Return the first 16 hex digits of a hash over the files' bytes: which data a score was computed on.
+
+    Line ends and names do not count as long as the bytes are equal.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def codes(*lines: str) -> tuple[str, ...]:
+    """Return language codes written with spaces between them.
+
+    >>> codes("de en", "zh")
+    ('de', 'en', 'zh')
+    """
+    return tuple(" ".join(lines).split())

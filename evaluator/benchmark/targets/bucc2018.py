@@ -1,0 +1,86 @@
+"""BUCC 2018: mine the translation pairs of two comparable corpora, of the older XTREME; no training."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from evaluator.benchmark.files.predictions import pair_lines
+from evaluator.benchmark.files.text import read_tsv
+from evaluator.benchmark.metrics.retrieval import Vectors, best_threshold, mine, score_pairs
+from evaluator.benchmark.target import DataRoot, Source, Split, Target, codes
+from synthgen.errors import UserError
+
+_ORIGIN = "https://comparable.limsi.fr/bucc2018, the part `dev` as XTREME's download_data.sh lays it out"
+_FOREIGN = Source(("bucc2018/{language}-en.dev.{language}",), _ORIGIN)
+_ENGLISH = Source(("bucc2018/{language}-en.dev.en",), _ORIGIN)
+_GOLD = Source(("bucc2018/{language}-en.dev.gold",), _ORIGIN)
+
+
+def read(root: DataRoot, language: str, split: str) -> Split:
+    """Return the foreign sentences with the ids of their English translations, the pool being the English side."""
+    files = [root.find(source, language) for source in (_FOREIGN, _ENGLISH, _GOLD)]
+    foreign, english, pairs = (read_tsv(path, 2) for path in files)
+    gold: dict[str, list[str]] = {}
+    english_ids, foreign_ids = {row[0] for row in english}, {row[0] for row in foreign}
+    for number, (source, target) in enumerate(pairs, start=1):
+        if source not in foreign_ids or target not in english_ids:
+            raise UserError(f"{files[2]} line {number} names {source} and {target}; at least one is in neither file")
+        gold.setdefault(source, []).append(target)
+    ids, records = tuple(row[0] for row in foreign), tuple(row[1].strip() for row in foreign)
+    return Split(
+        language, ids, records, tuple(tuple(gold.get(item, ())) for item in ids), tuple(files),
+        tuple(row[1].strip() for row in english), tuple(row[0] for row in english),
+    )  # fmt: skip
+
+
+def rank(split: Split, sources: Vectors, pool: Vectors) -> list[list[str]]:
+    """Return for each foreign sentence the English ids mined for it; sentences that occur twice are never mined.
+
+    Margin mining with four neighbours; the threshold is optimised on the gold pairs (XT utils_retrieve.py, bucc_eval).
+    """
+    twice = [{text for text, count in Counter(texts).items() if count > 1} for texts in (split.records, split.pool)]
+    mined = [
+        pair
+        for pair in mine(sources, pool)
+        if split.records[pair.source] not in twice[0] and split.pool[pair.target] not in twice[1]
+    ]
+    hits = [split.pool_ids[pair.target] in split.gold[pair.source] for pair in mined]
+    threshold = best_threshold([pair.score for pair in mined], hits, sum(len(gold) for gold in split.gold))
+    found: list[list[str]] = [[] for _ in split.ids]
+    for pair in mined:
+        if pair.score >= threshold:
+            found[pair.source].append(split.pool_ids[pair.target])
+    return found
+
+
+def cap(split: Split, indices: Sequence[int]) -> Split:
+    """Return fewer foreign sentences; the English side shrinks in proportion but keeps every translation."""
+    kept = Split.take(split, indices)
+    wanted = {target for gold in kept.gold for target in gold}
+    share = len(indices) / len(split)
+    chosen = [i for i, name in enumerate(split.pool_ids) if name in wanted or i < share * len(split.pool)]
+    pool, names = tuple(split.pool[i] for i in chosen), tuple(split.pool_ids[i] for i in chosen)
+    return Split(split.language, kept.ids, kept.records, kept.gold, split.files, pool, names)
+
+
+TARGET = Target(
+    name="bucc2018",
+    title="BUCC 2018",
+    head="retrieval",
+    languages=codes("de fr ru zh"),
+    metrics=("f1",),
+    train_source="none: the intermediate encoder as it is",
+    hub="google/xtreme bucc18.*",
+    licence="research use",
+    citation="Zweigenbaum, Sharoff, Rapp, Overview of the Third BUCC Shared Task, 2018",
+    is_parallel=False,
+    sources={"test": (_FOREIGN, _ENGLISH, _GOLD), "dev": (_FOREIGN, _ENGLISH, _GOLD)},
+    read=read,
+    score=score_pairs,
+    parse=pair_lines,
+    rank=rank,
+    cap=cap,
+    in_xtreme_r=False,
+    scores_missing=True,
+)

@@ -1,0 +1,129 @@
+"""Mewsli-X: link a mention in one of 11 languages to its entity in a pool of a million descriptions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from evaluator.benchmark.files.predictions import rankings_by_id
+from evaluator.benchmark.files.text import read_json, read_jsonl
+from evaluator.benchmark.metrics.retrieval import Vectors, nearest, score_ranking
+from evaluator.benchmark.target import DataRoot, Source, Split, Target, codes
+from synthgen.errors import UserError
+
+_ORIGIN = (
+    "Mewsli-X (https://github.com/google-research/google-research/blob/master/dense_representations_for_entity_retrieval/"
+    "mel/mewsli-x.md), whose article texts must be rebuilt from WikiNews dumps"
+)
+_MENTIONS = Source(
+    (
+        "mewslix/wikinews_mentions-test-{language}.jsonl",
+        "mewslix/labels/test-{language}.json",
+        "labels/mewslix/test-{language}.json",
+        "xtreme_mock/labels/mewslix/test-{language}.json",
+    ),
+    _ORIGIN,
+)
+_DEV_MENTIONS = Source(("mewslix/wikinews_mentions-dev-{language}.jsonl",), _ORIGIN)
+_ENTITIES = Source(("mewslix/candidate_set_entities.jsonl",), _ORIGIN)
+_TRAIN = Source(("mewslix/wikipedia_pairs-train.jsonl",), _ORIGIN)
+
+_BRACES = re.compile(r"\{(.*?)\}")
+
+
+def read(root: DataRoot, language: str, split: str) -> Split:
+    """Return the mentions of a language with their entity, the pool being the entity descriptions.
+
+    A root that only has gold files {mention id: [entity id]}, as XTREME's submissions are scored with and its mock data
+    are, can be scored, not predicted: it has no texts.
+    """
+    mentions, entities = TARGET.split_sources(split)
+    path = root.find(mentions, language)
+    if path.suffix == ".json":
+        gold = read_json(path)
+        return Split(language, tuple(gold), ("",) * len(gold), tuple(tuple(ids) for ids in gold.values()), (path,))
+    pool = root.find(entities)
+    found = [(context, mention) for row in read_jsonl(path) for context, mention in _mentions(row)]
+    descriptions = read_jsonl(pool)
+    return Split(
+        language,
+        tuple(mention["example_id"] for _, mention in found),
+        tuple(mention_text(context, mention) for context, mention in found),
+        tuple((mention["entity_id"],) for _, mention in found),
+        (path, pool),
+        tuple(entity_text(entity) for entity in descriptions),
+        tuple(entity["entity_id"] for entity in descriptions),
+    )
+
+
+def train(root: DataRoot) -> Split:
+    """Return English Wikipedia's mentions with the description of their entity."""
+    path = root.find(_TRAIN)
+    rows = read_jsonl(path)
+    pairs = [
+        (row["contextual_mention"]["context"], row["contextual_mention"]["mention"], row["entity"]) for row in rows
+    ]
+    records = tuple((mention_text(context, mention), entity_text(entity)) for context, mention, entity in pairs)
+    ids = tuple(mention["example_id"] for _, mention, _ in pairs)
+    return Split("en", ids, records, tuple((mention["entity_id"],) for _, mention, _ in pairs), (path,))
+
+
+def _mentions(row: Mapping[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    mentions = row["mentions"] if "mentions" in row else [row["mention"]]
+    return [(row["context"], mention) for mention in mentions]
+
+
+def mention_text(context: Mapping[str, Any], mention: Mapping[str, Any]) -> str:
+    """Return "mention: left { mention } right" within its sentence (XT utils_mewslix.py, preprocess_mention)."""
+    span = mention["mention_span"]
+    sentence = _sentence(context, span)
+    left = _BRACES.sub(r"(\1)", context["text"][sentence[0] : span["start"]])
+    right = _BRACES.sub(r"(\1)", context["text"][span["end"] : sentence[1]])
+    text = f"{span['text']}: {left} {{ {span['text']} }} {right}"
+    return _one_line(text)
+
+
+def _sentence(context: Mapping[str, Any], span: Mapping[str, Any]) -> tuple[int, int]:
+    for sentence in context["sentence_spans"]:
+        if sentence["start"] <= span["start"] and span["end"] <= sentence["end"]:
+            return sentence["start"], sentence["end"]
+    raise UserError(f"mention '{span['text']}' at {span['start']} lies in no sentence of {context.get('document_url')}")
+
+
+def entity_text(entity: Mapping[str, Any]) -> str:
+    """Return an entity's description as one line of its sentences (XT utils_mewslix, preprocess_entity_description)."""
+    text = entity["description"]
+    return _one_line(" ".join(text[span["start"] : span["end"]] for span in entity["sentence_spans"]))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines()).replace("  ", " ").strip()
+
+
+def rank(split: Split, queries: Vectors, pool: Vectors) -> list[list[str]]:
+    """Return the ids of the 20 entities nearest to each mention."""
+    return [[split.pool_ids[index] for index in row] for row in nearest(queries, pool, 20)]
+
+
+TARGET = Target(
+    name="mewslix",
+    title="Mewsli-X",
+    head="dual",
+    languages=codes("ar de en es fa ja pl ro ta tr uk"),
+    metrics=("map20",),
+    train_source="Wikipedia, 167,719 English mention-entity pairs",
+    hub="izhx/mewsli-x",
+    licence="CC BY-SA 3.0 (Wikipedia), CC BY 2.5 (WikiNews)",
+    citation="Ruder et al., XTREME-R, EMNLP 2021",
+    is_parallel=False,
+    sources={"test": (_MENTIONS, _ENTITIES), "dev": (_DEV_MENTIONS, _ENTITIES)},
+    train_sources=(_TRAIN,),
+    read=read,
+    train=train,
+    score=score_ranking,
+    parse=rankings_by_id,
+    rank=rank,
+    in_xtreme9=False,
+    scores_missing=True,
+)

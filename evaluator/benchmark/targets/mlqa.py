@@ -1,0 +1,44 @@
+"""MLQA: questions in 7 languages with the context in the same language, trained on SQuAD v1.1."""
+
+from __future__ import annotations
+
+from evaluator.benchmark.files import squad, writers
+from evaluator.benchmark.files.predictions import answers_by_id
+from evaluator.benchmark.files.writers import HubFile
+from evaluator.benchmark.metrics.answers import score_mlqa
+from evaluator.benchmark.target import DataRoot, Source, Split, Target, codes
+
+_ORIGIN = "MLQA v1 (https://dl.fbaipublicfiles.com/MLQA/MLQA_V1.zip), or the hub"
+_TEST = Source(("mlqa/test/test-context-{language}-question-{language}.json",), _ORIGIN)
+_DEV = Source(("mlqa/dev/dev-context-{language}-question-{language}.json",), _ORIGIN)
+
+
+def read(root: DataRoot, language: str, split: str) -> Split:
+    """Return the questions of a language."""
+    return squad.read_questions(root.find(TARGET.split_sources(split)[0], language), language)
+
+
+TARGET = Target(
+    name="mlqa",
+    title="MLQA",
+    head="span",
+    languages=codes("ar de en es hi vi zh"),
+    metrics=("f1", "em"),
+    train_source="SQuAD v1.1, 87,599 English questions",
+    hub="facebook/mlqa",
+    licence="CC BY-SA 3.0",
+    citation="Lewis et al., MLQA: Evaluating Cross-lingual Extractive Question Answering, ACL 2020",
+    is_parallel=False,
+    sources={"test": (_TEST,), "dev": (_DEV,)},
+    train_sources=(squad.TRAIN,),
+    read=read,
+    train=squad.train,
+    score=score_mlqa,
+    parse=answers_by_id,
+    scores_missing=True,
+    hub_files=(
+        HubFile(_TEST.paths[0], "google/xtreme", "MLQA.{language}.{language}", "test", writers.squad),
+        HubFile(_DEV.paths[0], "google/xtreme", "MLQA.{language}.{language}", "validation", writers.squad),
+        squad.TRAIN_FROM_HUB,
+    ),
+)

@@ -1,0 +1,60 @@
+"""PAN-X (WikiANN): named entities in 48 languages, 20,000 English sentences for training."""
+
+from __future__ import annotations
+
+from evaluator.benchmark.files.predictions import tag_lines
+from evaluator.benchmark.files.tagged import read_sentences
+from evaluator.benchmark.files.writers import HubFile, tagged
+from evaluator.benchmark.metrics.tags import score_tags
+from evaluator.benchmark.target import DataRoot, Source, Split, Target, codes
+
+LABELS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
+
+_ORIGIN = "WikiANN (Rahimi et al. 2019) as converted by XTREME's preprocess_panx, or the hub"
+_TEST = Source(("panx/test-{language}.tsv",), _ORIGIN)
+_DEV = Source(("panx/dev-{language}.tsv",), _ORIGIN)
+_TRAIN = Source(("panx/train-en.tsv",), _ORIGIN)
+
+
+def read(root: DataRoot, language: str, split: str) -> Split:
+    """Return the sentences of a language; the release writes tokens as "xx:token", which is stripped."""
+    path = root.find(TARGET.split_sources(split)[0], language)
+    return read_sentences(path, language, LABELS, token_prefix=f"{language}:")
+
+
+def train(root: DataRoot) -> Split:
+    """Return the English training sentences."""
+    return read_sentences(root.find(_TRAIN), "en", LABELS, token_prefix="en:")
+
+
+_HUB = "unimelb-nlp/wikiann"
+_TAGGED = tagged("tokens", "ner_tags", LABELS)
+
+TARGET = Target(
+    name="panx",
+    title="WikiANN-NER",
+    head="tags",
+    languages=codes(
+        "af ar az bg bn de el en es et eu fa fi fr gu he hi hu id it ja jv ka kk ko lt ml mr ms my nl pa pl pt qu ro",
+        "ru sw ta te th tl tr uk ur vi yo zh",
+    ),
+    labels=LABELS,
+    metrics=("f1", "token_accuracy"),
+    train_source="WikiANN, 20,000 English sentences",
+    hub=_HUB,
+    licence="CC BY-SA (text), ODC-BY (annotation)",
+    citation="Pan et al., Cross-lingual Name Tagging and Linking for 282 Languages, ACL 2017; Rahimi et al., ACL 2019",
+    is_parallel=False,
+    sources={"test": (_TEST,), "dev": (_DEV,)},
+    train_sources=(_TRAIN,),
+    read=read,
+    train=train,
+    score=score_tags,
+    parse=tag_lines(LABELS),
+    new_in_xtreme_r=codes("az gu lt pa pl qu ro uk"),
+    hub_files=(
+        HubFile("panx/test-{language}.tsv", _HUB, "{language}", "test", _TAGGED),
+        HubFile("panx/dev-{language}.tsv", _HUB, "{language}", "validation", _TAGGED),
+        HubFile("panx/train-en.tsv", _HUB, "en", "train", _TAGGED, language="en"),
+    ),
+)

@@ -1,0 +1,73 @@
+"""TyDiQA-GoldP: questions written in 9 languages; the published numbers are of the dev files, which stand as test.
+
+The train files of the other languages stand as `dev`: zero-shot transfer never trains on them.
+"""
+
+from __future__ import annotations
+
+from evaluator.benchmark.files.predictions import answers_by_id
+from evaluator.benchmark.files.squad import read_questions
+from evaluator.benchmark.files.writers import HubFile, squad_of
+from evaluator.benchmark.metrics.answers import score_squad
+from evaluator.benchmark.target import DataRoot, Source, Split, Target, codes
+
+_ORIGIN = "TyDiQA-GoldP v1.1 (https://github.com/google-research-datasets/tydiqa) split by language, or the hub"
+_TEST = Source(
+    ("tydiqa/dev/tydiqa.goldp.{language}.dev.json", "tydiqa/tydiqa-goldp-v1.1-dev/tydiqa.{language}.dev.json"), _ORIGIN
+)
+_DEV = Source(
+    (
+        "tydiqa/train/tydiqa.goldp.{language}.train.json",
+        "tydiqa/tydiqa-goldp-v1.1-train/tydiqa.{language}.train.json",
+    ),
+    f"{_ORIGIN}; the English train file is trained on",
+    not_for=("en",),
+)
+_TRAIN = Source(
+    ("tydiqa/train/tydiqa.goldp.en.train.json", "tydiqa/tydiqa-goldp-v1.1-train/tydiqa.en.train.json"), _ORIGIN
+)
+
+
+def read(root: DataRoot, language: str, split: str) -> Split:
+    """Return the questions of a language."""
+    return read_questions(root.find(TARGET.split_sources(split)[0], language), language)
+
+
+def train(root: DataRoot) -> Split:
+    """Return the English training questions."""
+    return read_questions(root.find(_TRAIN), "en")
+
+
+_HUB = "google-research-datasets/tydiqa"
+# Question ids start with the language's name.
+_NAMES = {
+    "ar": "arabic", "bn": "bengali", "en": "english", "fi": "finnish", "id": "indonesian", "ko": "korean",
+    "ru": "russian", "sw": "swahili", "te": "telugu",
+}  # fmt: skip
+
+TARGET = Target(
+    name="tydiqa",
+    title="TyDiQA-GoldP",
+    head="span",
+    languages=codes("ar bn en fi id ko ru sw te"),
+    metrics=("f1", "em"),
+    train_source="TyDiQA-GoldP, 3,696 English questions",
+    hub="google-research-datasets/tydiqa secondary_task",
+    licence="Apache-2.0",
+    citation="Clark et al., TyDi QA, TACL 2020",
+    is_parallel=False,
+    sources={"test": (_TEST,), "dev": (_DEV,)},
+    train_sources=(_TRAIN,),
+    read=read,
+    train=train,
+    score=score_squad,
+    parse=answers_by_id,
+    scores_missing=True,
+    hub_files=(
+        *(
+            HubFile(_TEST.paths[0].format(language=code), _HUB, "secondary_task", "validation", squad_of(name), code)
+            for code, name in _NAMES.items()
+        ),
+        HubFile(_TRAIN.paths[0], _HUB, "secondary_task", "train", squad_of("english"), "en"),
+    ),
+)

@@ -1,0 +1,61 @@
+"""UD-POS: universal part-of-speech tags in 38 languages, all English treebanks for training."""
+
+from __future__ import annotations
+
+from evaluator.benchmark.files.predictions import tag_lines
+from evaluator.benchmark.files.tagged import read_sentences
+from evaluator.benchmark.files.writers import HubFile, tagged
+from evaluator.benchmark.metrics.tags import score_tags
+from evaluator.benchmark.target import DataRoot, Source, Split, Target, codes
+
+LABELS = (
+    *("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ"),
+    *("SYM", "VERB", "X"),
+)
+
+_UD = "Universal Dependencies 2.5 (2.7 for lt pl uk wo ro) as converted by XTREME's download_data.sh, or the hub"
+_TEST = Source(("udpos/test-{language}.tsv",), _UD)
+_DEV = Source(("udpos/dev-{language}.tsv",), _UD)
+_TRAIN = Source(("udpos/train-en.tsv",), _UD)
+
+
+def read(root: DataRoot, language: str, split: str) -> Split:
+    """Return the sentences of a language."""
+    return read_sentences(root.find(TARGET.split_sources(split)[0], language), language, LABELS)
+
+
+def train(root: DataRoot) -> Split:
+    """Return the English training sentences."""
+    return read_sentences(root.find(_TRAIN), "en", LABELS)
+
+
+_TAGGED = tagged("tokens", "pos_tags", LABELS)
+
+TARGET = Target(
+    name="udpos",
+    title="UD-POS",
+    head="tags",
+    languages=codes(
+        "af ar bg de el en es et eu fa fi fr he hi hu id it ja kk ko lt mr nl pl pt ro ru ta te th tl tr uk ur vi",
+        "wo yo zh",
+    ),
+    labels=LABELS,
+    metrics=("f1", "token_accuracy"),
+    train_source="Universal Dependencies, 21,253 English sentences",
+    hub="google/xtreme udpos.*",
+    licence="per treebank, CC BY-SA to CC BY-NC-SA",
+    citation="de Marneffe et al., Universal Dependencies, Computational Linguistics 2021",
+    is_parallel=False,
+    sources={"test": (_TEST,), "dev": (_DEV,)},
+    train_sources=(_TRAIN,),
+    read=read,
+    train=train,
+    score=score_tags,
+    parse=tag_lines(LABELS),
+    new_in_xtreme_r=codes("lt pl ro uk wo"),
+    hub_files=(
+        HubFile("udpos/test-{language}.tsv", "google/xtreme", "udpos.{name}", "test", _TAGGED),
+        HubFile("udpos/dev-en.tsv", "google/xtreme", "udpos.English", "validation", _TAGGED, language="en"),
+        HubFile("udpos/train-en.tsv", "google/xtreme", "udpos.English", "train", _TAGGED, language="en"),
+    ),
+)

@@ -1,0 +1,105 @@
+"""XCOPA: choose the cause or effect of a premise, 11 languages, trained on SIQa and then on COPA."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evaluator.benchmark.files.predictions import index_lines
+from evaluator.benchmark.files.text import UnlabelledError, read_jsonl
+from evaluator.benchmark.files.writers import HubFile, jsonl
+from evaluator.benchmark.metrics.classification import accuracy
+from evaluator.benchmark.target import DataRoot, Source, Split, Target, codes
+from synthgen.formats.choice import Choice
+
+_XCOPA = "https://github.com/cambridgeltl/xcopa, or the hub"
+_TEST = Source(("xcopa/{language}/test.{language}.jsonl",), _XCOPA)
+_DEV = Source(("xcopa/{language}/val.{language}.jsonl",), _XCOPA)
+_COPA = Source(("xcopa/en/train.en.jsonl",), "COPA, super_glue on the hub")
+_SIQA = Source(("socialiqa/train.jsonl", "socialiqa/dev_1-1200.jsonl"), "SocialIQA 1.4 (lighteval/siqa on the hub)")
+# The field `question` is wrong in some released translations; English has it right.
+_ENGLISH = {"test": "xcopa/en/test.en.placeholder-labels.jsonl", "dev": "xcopa/en/val.en.jsonl"}
+
+
+def read(root: DataRoot, language: str, split: str) -> Split:
+    """Return the premises of a language; cause or effect is taken from the English row of the same number if there."""
+    path = root.find(TARGET.split_sources(split)[0], language)
+    english = root.path / _ENGLISH[split]
+    asked = {row["idx"]: row["question"] for row in read_jsonl(english)} if english.is_file() else {}
+    return _split(
+        language, [{**row, "question": asked.get(row["idx"], row["question"])} for row in read_jsonl(path)], path
+    )
+
+
+def train(root: DataRoot) -> Split:
+    """Return COPA's English training premises."""
+    path = root.find(_COPA)
+    return _split("en", read_jsonl(path), path)
+
+
+def pretrain(root: DataRoot) -> Split:
+    """Return SIQa's questions, the stage before COPA; the answer is given as text and equals one of the options."""
+    path = root.find(_SIQA)
+    rows = read_jsonl(path)
+    records = tuple(
+        Choice(row["context"], row["question"], tuple(row["options"]), row["options"].index(row["answer"]))
+        for row in rows
+    )
+    ids = tuple(str(number) for number in range(len(rows)))
+    return Split("en", ids, records, tuple(record.label for record in records), (path,))
+
+
+def _split(language: str, rows: Sequence[dict[str, Any]], path: Path) -> Split:
+    if len(rows) > 1 and len({row["label"] for row in rows}) == 1:
+        raise UnlabelledError(path, len(rows), f"every row has the placeholder {rows[0]['label']}")
+    # XT run_xcopa.py, line 305: the premise and its question are one text, each choice the other.
+    records = tuple(
+        Choice(row["premise"], f"What was the {row['question']}?", (row["choice1"], row["choice2"]), int(row["label"]))
+        for row in rows
+    )
+    ids = tuple(str(row["idx"]) for row in rows)
+    return Split(language, ids, records, tuple(int(row["label"]) for row in rows), (path,))
+
+
+def _copa_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a hub row with its label as a number; the hub names the classes after the columns."""
+    names = ("choice1", "choice2")
+    return {**row, "label": names.index(row["label"]) if row["label"] in names else row["label"]}
+
+
+def _siqa_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a hub row in the shape of the data root: options in order, the answer as text; labels are "1" to "3"."""
+    options = [row[f"answer{letter}"] for letter in "ABC"]
+    answer = options[int(row["label"]) - 1]
+    return {"context": row["context"], "question": row["question"], "options": options, "answer": answer}
+
+
+TARGET = Target(
+    name="xcopa",
+    title="XCOPA",
+    head="choice",
+    languages=codes("et ht id it qu sw ta th tr vi zh"),
+    labels=("0", "1"),
+    metrics=("accuracy",),
+    train_source="SIQa, 33,410 English questions, then COPA, 400",
+    hub="cambridgeltl/xcopa",
+    licence="CC BY 4.0",
+    citation="Ponti et al., XCOPA: A Multilingual Dataset for Causal Commonsense Reasoning, EMNLP 2020",
+    is_parallel=True,
+    sources={"test": (_TEST,), "dev": (_DEV,)},
+    train_sources=(_SIQA, _COPA),
+    read=read,
+    train=train,
+    pretrain=pretrain,
+    pretrain_labels=("A", "B", "C"),
+    score=accuracy,
+    parse=index_lines(2),
+    in_xtreme9=False,
+    hub_files=(
+        HubFile("xcopa/{language}/test.{language}.jsonl", "cambridgeltl/xcopa", "{language}", "test", jsonl()),
+        HubFile("xcopa/{language}/val.{language}.jsonl", "cambridgeltl/xcopa", "{language}", "validation", jsonl()),
+        HubFile("xcopa/en/train.en.jsonl", "aps/super_glue", "copa", "train", jsonl(_copa_row), language="en"),
+        HubFile("socialiqa/train.jsonl", "lighteval/siqa", "", "train", jsonl(_siqa_row), language="en"),
+    ),
+)

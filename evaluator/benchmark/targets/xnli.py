@@ -1,0 +1,91 @@
+"""XNLI: natural language inference in 15 languages, 5,010 parallel test pairs each, trained on MultiNLI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from evaluator.benchmark.files.predictions import label_lines
+from evaluator.benchmark.files.text import UnlabelledError, label_index, read_json, read_lines, read_tsv
+from evaluator.benchmark.files.writers import HubFile, tsv
+from evaluator.benchmark.metrics.classification import accuracy
+from evaluator.benchmark.target import DataRoot, Source, Split, Target
+from synthgen.errors import UserError
+from synthgen.formats.pair import Pair
+
+LABELS = ("entailment", "neutral", "contradiction")
+RAW_LABELS = {"contradictory": "contradiction"}
+"""XNLI-MT spells one label in another way (XT utils_preprocess.py, xnli_preprocess)."""
+
+_XNLI = "XNLI 1.0 (https://dl.fbaipublicfiles.com/XNLI/XNLI-1.0.zip), one file per language as XTREME makes them"
+_PAIRS = Source(("xnli/test-{language}.tsv",), _XNLI)
+_GOLD = Source(("xnli/test.labels.txt",), f"the label column of the test file of {_XNLI}, one label per line")
+_DEV = Source(("xnli/dev-{language}.tsv",), _XNLI)
+_TRAIN = Source(
+    ("xnli/train-en.tsv", "mnli/train_9k.json", "mnli/train_sample.json"),
+    "MultiNLI (multinli.train.en.tsv of https://dl.fbaipublicfiles.com/XNLI/XNLI-MT-1.0.zip), or the hub",
+)
+
+
+def read(root: DataRoot, language: str, split: str) -> Split:
+    """Return the pairs of a language; the test labels stand in a file of their own, line by line."""
+    if split == "dev":
+        path = root.find(_DEV, language)
+        return _split(language, read_tsv(path, 3), (path,))
+    path = root.find(_PAIRS, language)
+    pairs = read_tsv(path, 2)
+    if not root.has(_GOLD):
+        raise UnlabelledError(path, len(pairs), f"there is no {_GOLD.paths[0]} in the data root")
+    labels = root.find(_GOLD)
+    gold = read_lines(labels)
+    if len(pairs) != len(gold):
+        raise UserError(f"{path} has {len(pairs)} rows and {labels} {len(gold)}; line i belongs to line i")
+    return _split(language, [[*pair, label] for pair, label in zip(pairs, gold, strict=True)], (path, labels))
+
+
+def train(root: DataRoot) -> Split:
+    """Return MultiNLI's English training pairs."""
+    path = root.find(_TRAIN)
+    if path.suffix == ".tsv":
+        return _split("en", read_tsv(path, 3), (path,))
+    rows = read_json(path).values()
+    return _split("en", ([row["text_a"], row["text_b"], row["label"]] for row in rows), (path,))
+
+
+def _split(language: str, rows: Iterable[Sequence[str]], files: tuple[Path, ...]) -> Split:
+    records, gold = [], []
+    for number, (premise, hypothesis, raw) in enumerate(rows, start=1):
+        label = RAW_LABELS.get(raw, raw)
+        gold.append(label)
+        records.append(Pair(premise, hypothesis, label_index(label, LABELS, where=f"{files[-1]} line {number}")))
+    ids = tuple(str(number) for number in range(len(records)))
+    return Split(language, ids, tuple(records), tuple(gold), files)
+
+
+_LABELLED = tsv("premise", "hypothesis", "label", names=LABELS)
+
+TARGET = Target(
+    name="xnli",
+    title="XNLI",
+    head="pair",
+    languages=("ar", "bg", "de", "el", "en", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh"),
+    labels=LABELS,
+    metrics=("accuracy",),
+    train_source="MNLI, 392,702 English pairs",
+    hub="facebook/xnli",
+    licence="CC BY-NC 4.0",
+    citation="Conneau et al., XNLI: Evaluating Cross-lingual Sentence Representations, EMNLP 2018",
+    is_parallel=True,
+    sources={"test": (_PAIRS, _GOLD), "dev": (_DEV,)},
+    train_sources=(_TRAIN,),
+    read=read,
+    train=train,
+    score=accuracy,
+    parse=label_lines(LABELS),
+    hub_files=(
+        HubFile("xnli/test-{language}.tsv", "facebook/xnli", "{language}", "test", tsv("premise", "hypothesis")),
+        HubFile("xnli/test.labels.txt", "facebook/xnli", "en", "test", tsv("label", names=LABELS), language="en"),
+        HubFile("xnli/dev-{language}.tsv", "facebook/xnli", "{language}", "validation", _LABELLED),
+        HubFile("xnli/train-en.tsv", "facebook/xnli", "en", "train", _LABELLED, language="en"),
+    ),
+)

@@ -1,0 +1,42 @@
+"""XQuAD: 1,190 parallel SQuAD questions in 12 languages, trained on SQuAD v1.1."""
+
+from __future__ import annotations
+
+from evaluator.benchmark.files import squad, writers
+from evaluator.benchmark.files.predictions import answers_by_id
+from evaluator.benchmark.files.writers import HubFile
+from evaluator.benchmark.metrics.answers import score_squad
+from evaluator.benchmark.target import DataRoot, Source, Split, Target, codes
+
+_TEST = Source(("xquad/xquad.{language}.json",), "https://github.com/google-deepmind/xquad, or the hub")
+
+
+def read(root: DataRoot, language: str, split: str) -> Split:
+    """Return the questions of a language."""
+    return squad.read_questions(root.find(_TEST, language), language)
+
+
+TARGET = Target(
+    name="xquad",
+    title="XQuAD",
+    head="span",
+    languages=codes("ar de el en es hi ro ru th tr vi zh"),
+    metrics=("f1", "em"),
+    train_source="SQuAD v1.1, 87,599 English questions",
+    hub="google/xquad",
+    licence="CC BY-SA 4.0",
+    citation="Artetxe et al., On the Cross-lingual Transferability of Monolingual Representations, ACL 2020",
+    is_parallel=True,
+    sources={"test": (_TEST,)},
+    train_sources=(squad.TRAIN,),
+    read=read,
+    train=squad.train,
+    score=score_squad,
+    parse=answers_by_id,
+    new_in_xtreme_r=("ro",),
+    scores_missing=True,
+    hub_files=(
+        HubFile("xquad/xquad.{language}.json", "google/xquad", "xquad.{language}", "validation", writers.squad),
+        squad.TRAIN_FROM_HUB,
+    ),
+)

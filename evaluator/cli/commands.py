@@ -1,0 +1,115 @@
+"""The `evaluator` command: a table of commands, each a public function of that name, and what each prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import typer
+from rich.table import Table
+
+from synthgen.console import new_app, run, stderr, stdout
+from synthgen.runtime.typer_command import Arguments, add_command
+
+Json = Mapping[str, Any]
+
+
+def main() -> None:
+    """Run the command line."""
+    run(app)
+
+
+def print_targets(targets: Sequence[Json], _: Arguments) -> None:
+    """Print a line for each target."""
+    rows = (
+        (t["name"], f"{len(t['languages'])}: {' '.join(t['languages'])}", " ".join(t["metrics"]), t["train_source"],
+         t["licence"])
+        for t in targets
+    )  # fmt: skip
+    _print_table(("target", "languages", "metrics", "trained on", "licence"), rows)
+
+
+def print_data_check(rows: Sequence[Json], _: Arguments) -> None:
+    """Print a line for each target, language and split that is there."""
+    _print_table(("target", "language", "split", "rows", "hash", "labelled"), (row.values() for row in rows))
+
+
+def print_fetched(files: Sequence[Json], arguments: Arguments) -> None:
+    """Print how many files were fetched."""
+    stdout.print(f"{len(files)} files in {arguments['data_root']}")
+
+
+def print_training(manifest: Json, arguments: Arguments) -> None:
+    """Print the steps, examples and final loss of a training."""
+    log = manifest["results"]["training"]
+    stdout.print(f"{arguments['out']}: {log['steps']} steps, {log['examples']} examples, loss {log['final_loss']:.3f}")
+
+
+def print_plan(plan: Json, _: Arguments) -> None:
+    """Print the arms of an experiment, its runs, and their totals."""
+    data = [" + ".join(arm["tasks"]) or arm["model"] or "target training only" for arm in plan["arms"]]
+    arms = (
+        (arm["name"], arm["rows"], f"{arm['origin'] or ''} {text}".strip())
+        for arm, text in zip(plan["arms"], data, strict=True)
+    )
+    _print_table(("arm", "rows", "data"), arms)
+    stdout.print()
+    jobs = ((job["label"], job["steps"], job["training_tokens"], job["inference_tokens"]) for job in plan["jobs"])
+    _print_table(("run", "steps", "training tokens", "inference tokens"), jobs)
+    for name, value in plan.items():
+        if not isinstance(value, list):
+            stdout.print(f"{name}: {_cell(value)}", highlight=False)
+
+
+def print_score(score: Json, _: Arguments) -> None:
+    """Print the metrics in one line, and name the first missing and extra predictions."""
+    metrics = "  ".join(f"{name} {value:.2f}" for name, value in score["metrics"].items())
+    counts = f"n {score['n']}, missing {score['missing']}, extra {score['extra']}, gold {score['gold'][0]}"
+    stdout.print(f"{score['target']} {score['language']} {score['split']}  {metrics}  ({counts})")
+    for what in ("missing", "extra"):
+        if ids := score[f"{what}_ids"]:
+            more = f" and {score[what] - len(ids)} more" if score[what] > len(ids) else ""
+            stderr.print(f"{what}: {', '.join(ids)}{more}", highlight=False)
+
+
+def print_comparison(comparison: Any, arguments: Arguments) -> None:  # noqa: ANN401 - Comparison, not imported here
+    """Print the verdicts and where the page is."""
+    from evaluator.reporting.report import terminal_summary
+
+    stdout.print(terminal_summary(comparison))
+    stdout.print(f"report: {arguments['out']}")
+
+
+def _comparison_json(comparison: Any, _: Arguments) -> Any:  # noqa: ANN401 - Comparison, not imported here
+    return comparison.document()
+
+
+def _print_table(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Print a table without lines; columns of counts stand to the right."""
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        is_count = column in ("rows", "steps", "training tokens", "inference tokens")
+        table.add_column(column, justify="right" if is_count else "left")
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    stdout.print(table)
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 - a JSON value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+app = new_app("evaluator", "What intermediate-task data does to zero-shot cross-lingual transfer on XTREME-R.")
+data_app = typer.Typer(help="The official files: what is there, and fetching them.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+add_command(app, "targets", "evaluator.benchmark.catalogue:targets", print_targets)
+add_command(data_app, "check", "evaluator.benchmark.data_root:data_check", print_data_check)
+add_command(data_app, "fetch", "evaluator.benchmark.fetch:data_fetch", print_fetched)
+add_command(app, "train", "evaluator.training.train:train", print_training)
+add_command(app, "compare", "evaluator.sweep.compare:compare", print_comparison, _comparison_json)
+add_command(app, "plan", "evaluator.sweep.plan:plan", print_plan)
+add_command(app, "score", "evaluator.benchmark.score_file:score", print_score)
+add_command(app, "report", "evaluator.reporting.report:report", print_comparison, _comparison_json)

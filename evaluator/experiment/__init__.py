@@ -1,0 +1,1 @@
+"""An experiment's arguments, arms, recipe and graph of runs."""

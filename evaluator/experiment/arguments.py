@@ -1,0 +1,236 @@
+"""The arguments of `compare` and `plan`, and the experiment they describe: all checked before anything runs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar, get_type_hints
+
+from evaluator import options
+from evaluator.benchmark.data_root import default_root, missing_files, trained_on
+from evaluator.benchmark.registry import check_languages, find
+from evaluator.benchmark.registry import select as targets_by_name
+from evaluator.benchmark.target import DataRoot, Target
+from evaluator.experiment.arms import FULL, Arm, parse_arms
+from evaluator.experiment.hardware import Hardware, detect
+from evaluator.experiment.presets import PRESETS, expand
+from evaluator.experiment.recipe import LARGE_WIDTH, Recipe, encoder_width, load_recipe
+from evaluator.stats.estimand import estimand_of
+from evaluator.stats.results import Cell
+from evaluator.stats.score_table import some_of
+from evaluator.store.store import Store, check_store
+from evaluator.training.checkpoint_selection import EN_DEV
+from synthgen.errors import UserError, refuse, unknown
+from synthgen.models.packs import ResolvedModel, resolve
+from synthgen.runtime.ray_cluster import LOCAL, check_address
+
+MATCHES = ("epochs", "updates")
+SELECTIONS = ("last", EN_DEV)
+SPLITS = ("test", "dev")
+
+P = ParamSpec("P")
+A = TypeVar("A")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What `compare` and `plan` take; a value that no experiment can have is refused with UserError."""
+
+    arms: options.Arms
+    _: KW_ONLY
+    targets: options.TargetNames = ()
+    languages: options.Languages = ()
+    split: options.SplitName = "test"
+    sizes: options.Sizes = ("full",)
+    seeds: options.Seeds = 5
+    match: options.Match = "epochs"
+    model: options.Model = options.DEFAULT_MODEL
+    recipe: options.Recipe = "xtreme"
+    select: options.Select = "last"
+    keep_heads: options.KeepHeads = False
+    preset: options.Preset = None
+    data_root: options.DataRoot = None
+    store: options.StoreFolder = "runs/store"
+    max_train_examples: options.Cap = None
+    max_eval_examples: options.Cap = None
+    ray: options.Ray = None
+    workers: options.Workers = 1
+
+    def __post_init__(self) -> None:
+        """Check each value that needs nothing else to be checked."""
+        for name, allowed in (("match", MATCHES), ("select", SELECTIONS), ("split", SPLITS)):
+            if getattr(self, name) not in allowed:
+                raise unknown(f"--{name}", getattr(self, name), allowed)
+        for name in ("seeds", "max_train_examples", "max_eval_examples", "workers"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise UserError(f"--{name.replace('_', '-')} {number}: allowed are whole numbers from 1")
+        if self.preset is not None and self.preset not in PRESETS:
+            raise unknown("--preset", self.preset, PRESETS)
+
+
+def takes(arguments: Callable[P, A]) -> Callable[[Callable[[A], R]], Callable[P, R]]:
+    """Let a function of a dataclass of arguments be called with those arguments themselves.
+
+    Its `help()` and its command show them with their types and defaults.
+    """
+
+    def decorate(function: Callable[[A], R]) -> Callable[P, R]:
+        @wraps(function)
+        def called(*args: P.args, **kwargs: P.kwargs) -> R:
+            return function(arguments(*args, **kwargs))
+
+        hints, signature = get_type_hints(arguments), inspect.signature(arguments)
+        parameters = [each.replace(annotation=hints[name]) for name, each in signature.parameters.items()]
+        returned = inspect.signature(function).return_annotation
+        called.__signature__ = signature.replace(parameters=parameters, return_annotation=returned)  # type: ignore[attr-defined]
+        called.__annotations__ = get_type_hints(arguments, include_extras=True)
+        return called
+
+    return decorate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """Everything that an experiment's results depend on: its arguments, and what they name."""
+
+    arguments: Arguments
+    arms: tuple[Arm, ...]
+    sizes: tuple[int, ...]
+    seeds: tuple[int, ...]
+    targets: tuple[Target, ...]
+    languages: dict[str, tuple[str, ...]]
+    model: ResolvedModel
+    arm_models: dict[str, ResolvedModel] = field(default_factory=dict)
+    recipe: Recipe
+    data_root: DataRoot
+    hardware: Hardware
+
+
+def define(arguments: Arguments) -> Experiment:
+    """Return the experiment that the arguments describe; UserError for the first that is wrong.
+
+    Models are resolved, and fetched where they are not here, only after everything else has been checked.
+    """
+    sizes, targets = tuple(dict.fromkeys(map(parse_size, arguments.sizes))), select_targets(arguments.targets)
+    languages = select_languages(targets, arguments.languages)
+    load_recipe(arguments.recipe, LARGE_WIDTH)  # its faults show at any width, before the encoder is fetched
+    _check_places(arguments)
+    root = default_root(arguments.data_root)
+    _check_files(targets, root, languages, arguments.split)
+    arms = parse_arms(arguments.arms)
+    if arguments.preset:
+        arms, sizes = expand(arguments.preset, arms, sizes)
+    _check_use(arguments, arms, sizes, targets)
+    _check_sizes(arms, sizes, targets, root)
+    hardware, encoder = detect(), resolve(arguments.model)
+    return Experiment(
+        arguments=arguments,
+        arms=arms,
+        sizes=sizes,
+        seeds=tuple(range(arguments.seeds)),
+        targets=targets,
+        languages=languages,
+        model=encoder,
+        arm_models={arm.name: resolve(arm.model) for arm in arms if arm.model},
+        recipe=load_recipe(arguments.recipe, encoder_width(encoder.path)),
+        data_root=root,
+        hardware=hardware,
+    )
+
+
+def estimand(experiment: Experiment) -> dict[str, Any]:
+    """Return what the experiment will estimate, with its hash, known from targets, languages and metrics alone."""
+    return estimand_of(
+        Cell(target.name, language, metric)
+        for target in experiment.targets
+        for language in experiment.languages[target.name]
+        for metric in target.metrics
+    )
+
+
+def open_store(experiment: Experiment) -> Store:
+    """Return the store, made or checked."""
+    models = [experiment.model, *experiment.arm_models.values()]
+    return Store.open(experiment.arguments.store, {model.ref: model.revision for model in models})
+
+
+def select_targets(names: Sequence[str]) -> tuple[Target, ...]:
+    """Return the targets by name; UserError for none."""
+    if not names:
+        raise UserError("no target; give --targets T,… or --targets all")
+    return targets_by_name(names)
+
+
+def select_languages(targets: Sequence[Target], names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the languages to score of each target: the named ones that it has, in its own order; all for no name."""
+    check_languages(names, targets)
+    for target in targets:
+        if names and not set(names) & set(target.languages):
+            known = ", ".join(target.languages)
+            raise UserError(f"target {target.name} has none of the languages {', '.join(names)}; known: {known}")
+    return {t.name: tuple(code for code in t.languages if not names or code in names) for t in targets}
+
+
+def parse_size(text: str | int) -> int:
+    """Return a size: a number of rows, or FULL for `full`."""
+    if text == "full":
+        return FULL
+    if not str(text).isdecimal() or int(text) < 1:
+        raise UserError(f"--sizes {text}: allowed are 'full' and whole numbers from 1")
+    return int(text)
+
+
+def _check_places(arguments: Arguments) -> None:
+    """Check the store and the Ray cluster, without making or joining anything."""
+    check_store(arguments.store)
+    if arguments.ray is not None or arguments.workers > 1:
+        check_address(arguments.ray or LOCAL)
+
+
+def _check_use(arguments: Arguments, arms: Sequence[Arm], sizes: Sequence[int], targets: Sequence[Target]) -> None:
+    """Refuse options that would change nothing, and a choice by English items where a target has none."""
+    trained = [target for target in targets if target.train]
+    is_chosen = arguments.select == EN_DEV
+    if not any(arm.is_trained for arm in arms):
+        refuse("no arm has intermediate data", sizes=sizes != (FULL,), match=arguments.match != "epochs")
+    if not any(arm.parts for arm in arms):
+        refuse("no arm trains on a dataset", keep_heads=arguments.keep_heads)
+    if not trained:
+        names = ", ".join(target.name for target in targets)
+        refuse(f"no training for {names}", select=is_chosen, max_train_examples=arguments.max_train_examples)
+    ranked = [target.name for target in trained if target.rank]
+    if is_chosen and ranked:
+        raise UserError(f"--select en-dev: {', '.join(ranked)} rank a pool and have no English items to choose by")
+
+
+def _check_sizes(arms: Sequence[Arm], sizes: Sequence[int], targets: Sequence[Target], root: DataRoot) -> None:
+    for arm in arms:
+        for size in (size for size in sizes if arm.is_trained and size != FULL):
+            if not arm.own:
+                arm.draws(size), arm.lines(size)
+            for target in targets if arm.own else ():
+                if target.train and size > (rows := training_size(target.name, root)):
+                    raise UserError(f"the training set of {target.name} cannot give size {size}; allowed: up to {rows}")
+
+
+@cache
+def training_size(target: str, root: DataRoot) -> int:
+    """Return how many English training items a target has; reading them takes seconds, so once per process."""
+    read = find(target).train
+    return len(read(root)) if read else 0
+
+
+def _check_files(targets: Sequence[Target], root: DataRoot, by_target: dict[str, tuple[str, ...]], split: str) -> None:
+    lacking = [line for t in targets for line in missing_files(t, root, by_target[t.name], split)]
+    if lacking:
+        raise UserError(
+            f"the data root {root.path} is not complete: {'; '.join(lacking)}; `evaluator data fetch` gets what the "
+            "hub has, or restrict --languages"
+        )
+    leaks = [line for t in targets for line in trained_on(t, root, by_target[t.name], split)]
+    if leaks:
+        raise UserError(f"{some_of(leaks)}; give another --split, or restrict --targets or --languages")

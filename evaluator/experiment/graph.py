@@ -1,0 +1,364 @@
+"""The run graph of an experiment: which models must exist for its cells, each exactly once.
+
+    intermediate(model, rows, stage, seed) -> target(encoder, training rows, stage, seed) -> predictions(language)
+                                                                                          -> scores(language)
+
+Nodes are identified by content, so what two arms, sizes or experiments share is one node: the `none` arm is trained
+once for all sizes, a retrieval target is encoded once per encoder, an intermediate model serves all targets. Nothing
+here imports torch. Neighbours: `experiment` builds the graph, `work` carries out its jobs, `cost` prices them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from evaluator.benchmark.target import DataRoot, Target, revision
+from evaluator.experiment.arguments import Experiment, training_size
+from evaluator.experiment.arms import FULL, Arm
+from evaluator.experiment.hardware import Hardware
+from evaluator.experiment.recipe import INTERMEDIATE, Recipe, Stage
+from evaluator.store.store import Node
+from evaluator.training.checkpoint_selection import EN_DEV, has_dev_file
+from synthgen.dataset import dataset_format
+from synthgen.models.packs import LOCAL, ResolvedModel
+
+CODE_VERSION = 7
+"""Goes up when the same inputs would train or predict something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """How many rows a run draws of a dataset folder, of a text corpus, or of a target's own training set."""
+
+    folder: Path
+    content_hash: str
+    total: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """An encoder to start from: a model folder on disk, or an intermediate node. The tokenizer is the base model's.
+
+    `head` is the format and the labels of the head that an intermediate model has beside it.
+    """
+
+    identity: str
+    tokenizer: str
+    tokenizer_folder: Path
+    path: Path | None = None
+    node: Node | None = None
+    head: tuple[str, tuple[str, ...]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IntermediateJob:
+    """Train one intermediate model: on dataset folders, on corpora, or on the training set of the target `own`."""
+
+    node: Node
+    base: Encoder
+    parts: tuple[Rows, ...]
+    stage: Stage
+    recipe: Recipe
+    seed: int
+    steps: int | None
+    licence: str
+    hardware: Hardware
+    corpora: tuple[Rows, ...] = ()
+    own: str | None = None
+    arm: str = ""
+
+    @property
+    def label(self) -> str:
+        """What the progress display calls it, by the first arm that needs it."""
+        rows = sum(part.rows for part in self.parts or self.corpora)
+        name = f"{self.arm}, {self.own}," if self.own else self.arm
+        return (
+            f"intermediate {name} {rows} rows seed {self.seed}"
+            if name
+            else f"intermediate {rows} rows seed {self.seed}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TargetJob:
+    """Train one target model, or take the encoder as it is, and predict every language in one pass."""
+
+    node: Node
+    encoder: Encoder
+    target: str
+    stage: Stage | None
+    recipe: Recipe
+    seed: int
+    data_root: Path
+    split: str
+    max_train_examples: int | None
+    max_eval_examples: int | None
+    predictions: dict[str, Node]
+    hardware: Hardware
+    select: str = "last"
+    keep_head: bool = False
+
+    @property
+    def label(self) -> str:
+        """What the progress display calls it."""
+        return f"{self.target} seed {self.seed}" if self.stage else f"{self.target} encoder"
+
+
+Job = IntermediateJob | TargetJob
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One (arm, size, seed, target, language): its predictions and its scores."""
+
+    arm: Arm
+    size: int
+    arm_n: int
+    seed: int
+    target: Target
+    language: str
+    predictions: Node
+    scores: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Jobs in an order that respects their dependencies, and the cells of the result table."""
+
+    jobs: tuple[Job, ...]
+    cells: tuple[Cell, ...]
+
+
+@cache
+def file_revision(*paths: Path) -> str:
+    """Return the hash of some data files, computed once per process."""
+    return revision(paths)
+
+
+def data_revision(target: Target, root: DataRoot, language: str, split: str) -> str:
+    """Return which test data a language is scored on."""
+    code = target.file_code(language)
+    return file_revision(*(root.find(source, code) for source in target.split_sources(split)))
+
+
+def build(experiment: Experiment) -> Graph:
+    """Return the graph; every dataset must be large enough for every size."""
+    jobs: dict[str, Job] = {}
+    cells: dict[tuple[Any, ...], Cell] = {}
+    for arm, size, seed in _runs(experiment):
+        for target in experiment.targets:
+            found = _intermediate(experiment, arm, size, seed, target)
+            if found:
+                jobs.setdefault(found.node.key, found)
+            job = _target_job(experiment, _encoder(experiment, arm, found), target, seed)
+            jobs.setdefault(job.node.key, job)
+            rows = sum(part.rows for part in found.parts or found.corpora) if found else 0
+            asked = _asked(experiment, arm, size)
+            for language, node in job.predictions.items():
+                scores = Node("scores", {"predictions": node.key, "code": CODE_VERSION})
+                key = arm.name, asked, seed, target.name, language  # the full size may be named as a number too
+                cells.setdefault(key, Cell(arm, asked, rows, seed, target, language, node, scores))
+    return Graph(tuple(jobs.values()), tuple(cells.values()))
+
+
+def _runs(experiment: Experiment) -> Iterator[tuple[Arm, int, int]]:
+    for arm in experiment.arms:
+        for size in experiment.sizes if arm.is_trained else (FULL,):
+            for seed in experiment.seeds:
+                yield arm, size, seed
+
+
+def _asked(experiment: Experiment, arm: Arm, size: int) -> int:
+    """Return the size that a run of an arm stands for in results, the same for every target.
+
+    At full size the arm `own` stands for the largest training set, though most targets have a smaller one or none.
+    """
+    if not arm.is_trained:
+        return 0
+    if size != FULL:
+        return size
+    drawn = (_drawn(experiment, arm, FULL, target) for target in _differing(experiment, arm))
+    return max(sum(rows.rows for rows in parts or corpora) for parts, corpora in drawn)
+
+
+def _differing(experiment: Experiment, arm: Arm) -> tuple[Target, ...]:
+    """Return the targets for which an arm draws other rows: all of them for `own`, else one that stands for all."""
+    return experiment.targets if arm.own else experiment.targets[:1]
+
+
+def _base(experiment: Experiment, arm: Arm) -> ResolvedModel:
+    return experiment.arm_models.get(arm.name, experiment.model)
+
+
+def _encoder(experiment: Experiment, arm: Arm, trained: IntermediateJob | None) -> Encoder:
+    """Return what a target starts from: the intermediate model, or the arm's model as it is."""
+    model = _base(experiment, arm)
+    if trained is None:
+        return Encoder(identity(model), identity(model), model.path, path=model.path)
+    head = _first_head(arm, trained) if experiment.arguments.keep_heads else None
+    return Encoder(
+        trained.node.key, trained.base.tokenizer, trained.base.tokenizer_folder, node=trained.node, head=head
+    )
+
+
+def _first_head(arm: Arm, trained: IntermediateJob) -> tuple[str, tuple[str, ...]] | None:
+    """Return the format and labels of the head that an intermediate checkpoint has: that of its first dataset."""
+    for part in arm.parts:
+        if trained.parts and part.folder.resolve() == trained.parts[0].folder:
+            format_ = dataset_format(part.manifest)
+            return format_.name, tuple(format_.labels)
+    return None
+
+
+def _keeps_head(encoder: Encoder, target: Target) -> bool:
+    """Say whether a target goes on with the intermediate head: the same format and, where classes have names, labels.
+
+    Choices have one score whatever their number and spans have a start and an end, so their labels do not matter.
+    """
+    if encoder.head is None or target.train is None:
+        return False
+    name, labels = encoder.head
+    return name == target.head and (name in ("choice", "span") or labels == target.labels)
+
+
+def _intermediate(experiment: Experiment, arm: Arm, size: int, seed: int, target: Target) -> IntermediateJob | None:
+    """Return the job that trains the arm's model for a target, the same for all targets unless the arm is `own`."""
+    parts, corpora = _drawn(experiment, arm, size, target)
+    if not parts and not corpora:
+        return None
+    stage, recipe, hardware = experiment.recipe.stage(INTERMEDIATE), experiment.recipe, experiment.hardware
+    model, steps = _base(experiment, arm), _matched_steps(experiment, experiment.recipe.stage(INTERMEDIATE))
+    base = Encoder(identity(model), identity(model), model.path, path=model.path)
+    inputs: dict[str, Any] = {
+        "code": CODE_VERSION,
+        "model": base.identity,
+        "parts": [[part.content_hash, part.total, part.rows] for part in parts],
+        "stage": stage_inputs(stage, recipe),
+        "steps": steps,
+        "seed": seed,
+        **hardware.to_json(),
+    }
+    if corpora:
+        inputs["corpora"] = [[part.content_hash, part.total, part.rows] for part in corpora]
+    if arm.own:
+        inputs["own"] = target.name
+    node, own = Node("intermediate", inputs), target.name if arm.own else None
+    return IntermediateJob(
+        node, base, parts, stage, recipe, seed, steps, model.licence, hardware, corpora, own, arm.name
+    )
+
+
+def _drawn(experiment: Experiment, arm: Arm, size: int, target: Target) -> tuple[tuple[Rows, ...], tuple[Rows, ...]]:
+    """Return the rows of datasets and the lines of corpora that an arm trains on at a size."""
+    if arm.own:
+        return _own_rows(experiment, size, target), ()
+    parts = tuple(
+        Rows(part.folder.resolve(), part.manifest.content_hash, part.manifest.kept, rows)
+        for part, rows in zip(arm.parts, arm.draws(size), strict=True)
+        if rows
+    )
+    corpora = tuple(
+        Rows(corpus.path.resolve(), corpus.content_hash, corpus.total, lines)
+        for corpus, lines in zip(arm.corpora, arm.lines(size), strict=True)
+        if lines
+    )
+    return parts, corpora
+
+
+def _own_rows(experiment: Experiment, size: int, target: Target) -> tuple[Rows, ...]:
+    """Return the draw from a target's own training set; none for a target that is not trained."""
+    if target.train is None:
+        return ()
+    root = experiment.data_root
+    files = tuple(root.find(source) for source in target.train_sources)
+    total = training_size(target.name, root)
+    return (Rows(root.path.resolve(), file_revision(*files), total, total if size == FULL else size),)
+
+
+def _matched_steps(experiment: Experiment, stage: Stage) -> int | None:
+    """Return the updates every intermediate model gets with `--match updates`: those of the largest at its epochs."""
+    if experiment.arguments.match != "updates":
+        return None
+    sizes = [
+        sum(part.rows for drawn in _drawn(experiment, arm, size, target) for part in drawn)
+        for arm in experiment.arms
+        for size in experiment.sizes
+        for target in _differing(experiment, arm)
+    ]
+    largest = max(sizes)
+    return -(-largest // stage.examples_per_step) * stage.epochs
+
+
+def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: int) -> TargetJob:
+    root, recipe = experiment.data_root, experiment.recipe
+    stage = recipe.stage(target.name) if target.train else None
+    keeps = _keeps_head(encoder, target)
+    common: dict[str, Any] = {"code": CODE_VERSION, "encoder": encoder.identity, **experiment.hardware.to_json()}
+    if stage is None:
+        node = Node("encoder", {**common, "depth": recipe.retrieval_depth, "length": recipe.retrieval_max_length})
+    else:
+        training = file_revision(*(root.find(source) for source in target.train_sources))
+        trained = {
+            "target": target.name,
+            "data": training,
+            "max_train_examples": experiment.arguments.max_train_examples,
+            "stage": stage_inputs(stage, recipe),
+            "pretrain": stage_inputs(recipe.stage(f"{target.name}-pretrain"), recipe) if target.pretrain else None,
+            "seed": seed,
+            "select": _selection(experiment, target),
+        }
+        if keeps:
+            trained["head"] = "kept"
+        node = Node("target", {**common, **trained})
+    predictions = {
+        language: _predictions(experiment, node, target, language) for language in experiment.languages[target.name]
+    }
+    return TargetJob(
+        node, encoder, target.name, stage, recipe, seed, root.path, experiment.arguments.split,
+        experiment.arguments.max_train_examples, experiment.arguments.max_eval_examples, predictions,
+        experiment.hardware, experiment.arguments.select, keeps,
+    )  # fmt: skip
+
+
+def _selection(experiment: Experiment, target: Target) -> Any:  # noqa: ANN401 - a JSON value
+    """Return what chooses the checkpoint of a target: the last, or how often and on which items it is judged."""
+    if experiment.arguments.select != EN_DEV:
+        return experiment.arguments.select
+    root = experiment.data_root
+    dev = data_revision(target, root, "en", "dev") if has_dev_file(target, root) else "held out of training"
+    return {**experiment.recipe.selection, "dev": dev}
+
+
+def _predictions(experiment: Experiment, model: Node, target: Target, language: str) -> Node:
+    inputs: dict[str, Any] = {
+        "model": model.key,
+        "target": target.name,
+        "language": language,
+        "split": experiment.arguments.split,
+        "data": data_revision(target, experiment.data_root, language, experiment.arguments.split),
+        "max_eval_examples": experiment.arguments.max_eval_examples,
+    }
+    if target.join:
+        inputs["pool"] = [
+            data_revision(target, experiment.data_root, other, experiment.arguments.split)
+            for other in experiment.languages[target.name]
+        ]
+    return Node("predictions", inputs)
+
+
+def identity(model: ResolvedModel) -> str:
+    """Return what names a model's weights in keys: its revision, or a hash of the files of a bare local folder."""
+    if model.revision != LOCAL:
+        return f"{model.ref}@{model.revision}" if not Path(model.ref).is_dir() else model.revision
+    weights = sorted([*model.path.glob("*.safetensors"), *model.path.glob("*.json")])
+    return file_revision(*weights)
+
+
+def stage_inputs(stage: Stage, recipe: Recipe) -> dict[str, Any]:
+    """Return the part of a recipe that one run depends on."""
+    return {**asdict(stage), "tokens_per_batch": recipe.tokens_per_batch}

@@ -1,0 +1,77 @@
+"""Presets: experiments of many arms from a few datasets, by name. What they expand to, `plan` prints.
+
+- `phang2020`: none; each real intermediate task given; all of them at once (`multi`); with `mlm=mlm:CORPUS` each of
+  these again with masked language modelling mixed in; and every `TASK.translated=DATASET` given
+- `synthetic-vs-real`: from datasets `real=` and `synthetic=` (and `translated=`): none, real, synthetic at the same
+  size and at ten times the size, translated, over sizes up to the real one
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from evaluator.experiment.arms import FULL, Arm
+from synthgen.console import stderr
+from synthgen.errors import UserError, unknown
+
+PHANG_TASKS = (
+    *("anli_plus", "mnli", "qqp", "squad_v2", "squad_v1", "hellaswag", "ccg", "cosmosqa"),
+    "commonsenseqa",
+)
+"""The nine real intermediate tasks of Phang et al. 2020, Table 1."""
+
+TRANSLATED = ".translated"
+SYNTHETIC_TIMES = 10
+SIZE_STEPS = (64, 16, 4, 1)
+"""`synthetic-vs-real` without --sizes: the real size divided by these."""
+
+
+def expand(preset: str, given: Sequence[Arm], sizes: Sequence[int]) -> tuple[tuple[Arm, ...], tuple[int, ...]]:
+    """Return the arms and sizes of a preset made from the named datasets; UserError for a name it has no use for."""
+    if preset not in PRESETS:
+        raise unknown("--preset", preset, PRESETS)
+    return PRESETS[preset]({arm.name: arm for arm in given}, tuple(sizes))
+
+
+def _phang2020(given: dict[str, Arm], sizes: tuple[int, ...]) -> tuple[tuple[Arm, ...], tuple[int, ...]]:
+    allowed = [*PHANG_TASKS, *(task + TRANSLATED for task in PHANG_TASKS), "mlm"]
+    _check_names("phang2020", given, allowed)
+    tasks = [given[task] for task in PHANG_TASKS if task in given]
+    if not tasks:
+        raise UserError(f"preset phang2020 needs at least one TASK=DATASET of {', '.join(PHANG_TASKS)}")
+    absent = [task for task in PHANG_TASKS if task not in given]
+    if absent:
+        stderr.print(f"preset phang2020 without {', '.join(absent)}: no dataset given", highlight=False)
+    arms = list(tasks)
+    if len(tasks) > 1:
+        arms.append(Arm("multi", tuple(part for arm in tasks for part in arm.parts)))
+    if "mlm" in given:
+        arms += [replace(arm, name=f"{arm.name}+mlm", corpora=given["mlm"].corpora) for arm in arms]
+    arms += [arm for name, arm in given.items() if name.endswith(TRANSLATED)]
+    return (Arm("none"), *arms), sizes
+
+
+def _synthetic_vs_real(given: dict[str, Arm], sizes: tuple[int, ...]) -> tuple[tuple[Arm, ...], tuple[int, ...]]:
+    _check_names("synthetic-vs-real", given, ("real", "synthetic", "translated"))
+    for name in ("real", "synthetic"):
+        if name not in given:
+            raise UserError(f"preset synthetic-vs-real needs {name}=DATASET")
+    real, synthetic = given["real"], given["synthetic"]
+    tenfold = replace(synthetic, name=f"synthetic-{SYNTHETIC_TIMES}x", factor=SYNTHETIC_TIMES)
+    if sizes == (FULL,):
+        sizes = tuple(dict.fromkeys(max(1, real.rows // step) for step in SIZE_STEPS))
+    translated = [given["translated"]] if "translated" in given else []
+    return (Arm("none"), real, synthetic, tenfold, *translated), sizes
+
+
+def _check_names(preset: str, given: dict[str, Arm], allowed: Sequence[str]) -> None:
+    for name, arm in given.items():
+        if name not in allowed:
+            raise unknown("dataset name", name, allowed, where=f"preset {preset}")
+        has_what_it_needs = arm.corpora if name == "mlm" else arm.parts
+        if not has_what_it_needs:
+            raise UserError(f"preset {preset}: {name} must be {'mlm:CORPUS' if name == 'mlm' else 'a dataset folder'}")
+
+
+PRESETS = {"phang2020": _phang2020, "synthetic-vs-real": _synthetic_vs_real}

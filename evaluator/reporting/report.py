@@ -1,0 +1,131 @@
+"""Results in, report out: an HTML page, `comparison.json`, a results section, a card, a summary for the terminal."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from evaluator import options
+from evaluator.reporting import sentences
+from evaluator.reporting.card import results_card
+from evaluator.reporting.html import render_page
+from evaluator.reporting.inputs import read_arms, read_side_file
+from evaluator.reporting.markdown import results_section
+from evaluator.stats.comparison import Comparison, compare_results
+from evaluator.stats.pairwise import Pair
+from evaluator.stats.results import read_results
+from evaluator.stats.score_table import Problem
+from synthgen.dataset import check_writable, write_atomically
+from synthgen.errors import UserError
+
+__all__ = ["check_margin", "check_page", "report", "terminal_summary"]
+
+_STYLE = {"a": "green", "b": "red", "equivalent": "cyan", "unresolved": "yellow"}
+
+
+def report(
+    source: options.Results, *, out: options.Page, margin: options.Margin = 0.5, note: str | None = None
+) -> Comparison:
+    """Compare the arms of finished results: intervals, verdicts, curves.
+
+    Example: `evaluator report runs/store --out report.html`
+
+    Writes the page, and beside it comparison.json, results.md (a section for a paper) and results_card.md. An
+    `arms.json` or `plan.json` beside the results is shown where present; a plan's `estimand_hash` must be that of the
+    results. `note` stands in all of them.
+    """
+    check_margin(margin)
+    out, results = check_page(out), read_results(Path(source))
+    arms, plan = read_arms(results.source, out.parent), read_side_file(results.source, "plan.json")
+    comparison = _checked(compare_results(results, margin=margin, preferred=_real_first(arms)), plan)
+    document = json.dumps(comparison.document(), ensure_ascii=False, allow_nan=False, indent=1)
+    files = {
+        out.with_name("comparison.json"): document + "\n",
+        out.with_name("results.md"): results_section(comparison, note),
+        out.with_name("results_card.md"): results_card(comparison, arms, plan, note),
+        out: render_page(comparison, arms=arms, plan=plan, note=note),
+    }
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        for path, text in files.items():
+            write_atomically(path, text)
+    except OSError as error:
+        raise UserError(f"cannot write the report to {out}: {error.strerror}") from None
+    return comparison
+
+
+def check_margin(margin: float) -> None:
+    """Raise UserError for a margin that is no number of points."""
+    if not 0 < margin <= 100:
+        raise UserError(
+            f"--margin {margin:g}: the equivalence margin is in points, above 0 and at most 100; default 0.5"
+        )
+
+
+def check_page(out: Path | str) -> Path:
+    """Return where the page goes; UserError where it cannot be written, or where the results' own file may be."""
+    page = Path(out)
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"--out {out}: the report is a page; give a name that ends in .html")
+    if page.is_dir():
+        raise UserError(f"cannot write the report to {out}: it is a folder")
+    check_writable(page.parent, f"the report to {out}")
+    return page
+
+
+def _checked(comparison: Comparison, plan: dict[str, Any]) -> Comparison:
+    """Return the comparison, with a problem when the plan had fixed another estimand."""
+    planned, found = plan.get("estimand_hash"), comparison.estimand["hash"]
+    if planned in (None, found):
+        return comparison
+    message = f"the plan fixed {planned}, these results give {found}: targets, languages or metrics differ"
+    return replace(comparison, problems=(Problem("other estimand", message), *comparison.problems))
+
+
+def _real_first(arms: dict[str, Any]) -> list[str]:
+    """Return the arms to show first: real data, before anything that is measured against it."""
+    return [arm for arm, entry in arms.items() if isinstance(entry, dict) and entry.get("origin") == "real"]
+
+
+def terminal_summary(comparison: Comparison) -> RenderableType:
+    """Return the verdict for a terminal: sentences, the table over all targets, exchange rates, problems."""
+    parts: list[RenderableType] = []
+    if comparison.sample:
+        parts += [Text(sentences.SAMPLE, style="bold yellow"), Text()]
+    parts += [_bullet(sentences.sentence(pair), _STYLE[pair.verdict]) for pair in sentences.lead_pairs(comparison)[:6]]
+    parts += [_bullet(sentences.exchange_sentence(rate), "blue") for rate in sentences.lead_rates(comparison)[:6]]
+    parts += [Text(), _table(comparison)]
+    parts += [Text(line, style="yellow") for line in sentences.problem_lines(comparison.problems, limit=8)]
+    return Group(*parts, Text(comparison.signature, style="dim"))
+
+
+def _bullet(text: str, style: str) -> Text:
+    return Text.assemble(("● ", style), text)
+
+
+def _table(comparison: Comparison) -> Table:
+    table = Table(title="all targets, non-English languages; points", title_justify="left")
+    for name in ("a", "b", "size", "a − b", "95 % interval", "p", "detectable", "verdict"):
+        table.add_column(name, justify="right" if name in ("size", "a − b", "p", "detectable") else "left")
+    for pair in sentences.lead_pairs(comparison):
+        table.add_row(*_cells(pair))
+    return table
+
+
+def _cells(pair: Pair) -> list[Text]:
+    size = sentences.size_label(pair)
+    if not pair.known:
+        return [Text(text) for text in (pair.a, pair.b, size, "", "", "", "", pair.reason or "not resolved")]
+    e = pair.estimate
+    verdict = {"a": f"{pair.a} better", "b": f"{pair.b} better"}.get(
+        pair.verdict, sentences.VERDICT_LABEL[pair.verdict]
+    )
+    numbers = (sentences.signed(e.value), sentences.interval_text(*e.interval()), f"{e.p:.3f}", f"{e.mde80:.2f}")
+    texts = [Text(text) for text in (pair.a, pair.b, size, *numbers)]
+    return [*texts, Text(verdict, style=_STYLE[pair.verdict])]

@@ -1,0 +1,181 @@
+"""The verdict in words: the sentences that the page, the terminal and the Markdown section share. Plain text only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from evaluator.stats.comparison import Comparison
+from evaluator.stats.pairwise import Pair
+from evaluator.stats.scaling import ExchangeRate
+from evaluator.stats.score_table import Problem
+
+MINUS = "\N{MINUS SIGN}"
+VERDICT_LABEL = {"a": "better", "b": "worse", "equivalent": "equivalent", "unresolved": "not resolved"}
+SAMPLE = (
+    "SAMPLE: these scores come from the small test samples that ship with the package. They show that the chain works; "
+    "they say nothing about the data, so no verdict is given."
+)
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """Return a signed number with a real minus.
+
+    >>> signed(-1.234)
+    '−1.23'
+    """
+    return f"{value:+.{digits}f}".replace("-", MINUS)
+
+
+def count(value: float) -> str:
+    """Return a number of examples, three significant digits above a thousand.
+
+    >>> count(48123.4), count(640.2)
+    ('48,100', '640')
+    """
+    if value >= 1000:
+        step = 10 ** (len(str(int(value))) - 3)
+        value = round(value / step) * step
+    return f"{value:,.0f}"
+
+
+def p_text(p: float) -> str:
+    """Return a p-value as papers print it.
+
+    >>> p_text(0.00004), p_text(0.0312)
+    ('p < 0.001', 'p = 0.031')
+    """
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def interval_text(low: float, high: float) -> str:
+    """Return the ends of an interval."""
+    return f"{signed(low)} to {signed(high)}"
+
+
+def size_text(pair: Pair) -> str:
+    """Return at which size two arms are compared."""
+    sizes, counts = _trained(pair)
+    if pair.size == "full":
+        return f"at full size ({' and '.join(counts)} examples)" if counts else "as they are"
+    if sizes == counts:
+        return f"at {pair.size:,} examples" if pair.size else "as they are"
+    return f"at size {pair.size:,} (trained on {' and '.join(counts)} examples)"
+
+
+def size_label(pair: Pair) -> str:
+    """Return the size as a table has it."""
+    sizes, counts = _trained(pair)
+    if pair.size == "full":
+        return f"{counts[0]} (full)" if len(counts) == 1 else "full"
+    return f"{pair.size:,}" if sizes == counts else f"{pair.size:,} ({' and '.join(counts)})"
+
+
+def _trained(pair: Pair) -> tuple[list[str], list[str]]:
+    """Return the sizes asked for and the examples trained on, of the arms that have any, each number once."""
+    arms = [(size, n) for size, n in ((pair.size_a, pair.n_a), (pair.size_b, pair.n_b)) if size]
+    return _once(size for size, _ in arms), _once(n for _, n in arms)
+
+
+def _once(numbers: Iterable[int]) -> list[str]:
+    return list(dict.fromkeys(f"{number:,}" for number in numbers))
+
+
+def sentence(pair: Pair) -> str:
+    """Return what a pair of arms came to, in one sentence with its numbers."""
+    if not math.isfinite(pair.estimate.value):
+        return f"{pair.a} and {pair.b} cannot be compared {size_text(pair)}: {pair.reason}."
+    if not pair.known:
+        value = f"{signed(pair.estimate.value)} points"
+        return f"{pair.a} against {pair.b} {size_text(pair)}: {value}, no interval and no verdict; {pair.reason}."
+    low, high = pair.estimate.interval()
+    numbers = f"{signed(pair.estimate.value)} points, 95 % interval {interval_text(low, high)}"
+    if pair.reason is not None:
+        return f"{pair.a} against {pair.b} {size_text(pair)}: {numbers}; no verdict, {pair.reason}."
+    if pair.verdict == "equivalent":
+        p = p_text(pair.estimate.p_equivalence(pair.margin))
+        return f"{pair.a} is as good as {pair.b} {size_text(pair)}, within ±{pair.margin:g} points ({numbers}; {p})."
+    if pair.verdict == "unresolved":
+        power = f"only a true difference of {pair.estimate.mde80:.2f} points would be found four times in five here"
+        return f"{pair.a} and {pair.b} cannot be told apart {size_text(pair)} ({numbers}); {power}."
+    word = "beats" if pair.verdict == "a" else "falls short of"
+    tests = p_text(pair.estimate.p) + _permutation(pair)
+    return f"{pair.a} {word} {pair.b} {size_text(pair)} ({numbers}, {tests}{_languages(pair)})."
+
+
+def headline(pair: Pair) -> str:
+    """Return the verdict on a pair in as few words as are true."""
+    if not pair.known or pair.reason is not None:
+        return f"No verdict on {pair.a} and {pair.b} {size_text(pair)}."
+    gap = f"{abs(pair.estimate.value):.1f} points"
+    if pair.verdict == "equivalent":
+        return f"{pair.a} is as good as {pair.b} {size_text(pair)}, within {pair.margin:g} points."
+    if pair.verdict == "unresolved":
+        return f"{pair.a} and {pair.b} cannot be told apart {size_text(pair)}."
+    word = "beats" if pair.verdict == "a" else "falls short of"
+    return f"{pair.a} {word} {pair.b} by {gap} {size_text(pair)}."
+
+
+def _permutation(pair: Pair) -> str:
+    if pair.p_permutation is None or pair.p_floor is None:
+        return ""
+    return f"; permutation over seeds {p_text(pair.p_permutation)}, its floor {pair.p_floor:.2g}"
+
+
+def _languages(pair: Pair) -> str:
+    if not pair.languages:
+        return ""
+    side = "a_better" if pair.verdict == "a" else "b_better"
+    word = "better" if pair.verdict == "a" else "worse"
+    least, of = pair.languages[side], pair.languages["of"]
+    return f"; {word} in at least {least} of {of} languages" if least else ""
+
+
+def exchange_sentence(rate: ExchangeRate) -> str:
+    """Return the exchange rate in one sentence."""
+    goal = f"{rate.k:,} {rate.reference} examples"
+    least, most = map(count, rate.limits)
+    if rate.low is None and rate.high is None:
+        fits = f"anything from {least} to {most}, and beyond, fits the data"
+        return f"How many {rate.arm} examples equal {goal} stays open: {fits}."
+    if rate.equals is None and rate.low == rate.limits[1]:
+        return f"{rate.arm} does not reach {goal} within {most} examples; at least {most} would be needed."
+    low = "fewer than " + least if rate.low is None else count(rate.low)
+    high = "more than " + most if rate.high is None else count(rate.high)
+    if rate.equals is None:
+        return f"The curve of {rate.arm} stays below {goal} up to {most} examples, but {low} to {high} fit the data."
+    number = f"{count(rate.equals)} {rate.arm} examples" + (" or fewer" if rate.equals <= rate.limits[0] else "")
+    return f"{number} equal {goal} (95 % interval {low} to {high})."
+
+
+def lead_pairs(comparison: Comparison) -> list[Pair]:
+    """Return the pairs a reader asks about first: two trained arms, full size and large sizes first.
+
+    What is the same at a common size and at full size stands once, as full size.
+    """
+    full = {(p.a, p.b, p.size_a, p.size_b) for p in comparison.headline() if p.size == "full"}
+
+    def rank(pair: Pair) -> tuple[bool, bool, int]:
+        return 0 in (pair.size_a, pair.size_b), pair.size != "full", -max(pair.size_a, pair.size_b)
+
+    once = [p for p in comparison.headline() if p.size == "full" or (p.a, p.b, p.size_a, p.size_b) not in full]
+    return sorted(once, key=rank)
+
+
+def lead_rates(comparison: Comparison) -> list[ExchangeRate]:
+    """Return what later arms cost in terms of earlier ones (real data comes first), at the largest size of those."""
+    rank = {arm: index for index, arm in enumerate(comparison.arms)}
+    largest: dict[tuple[str, str], ExchangeRate] = {}
+    for rate in comparison.exchange_rates:
+        key = (rate.arm, rate.reference)
+        if rank[rate.reference] < rank[rate.arm] and (key not in largest or rate.k > largest[key].k):
+            largest[key] = rate
+    return list(largest.values())
+
+
+def problem_lines(problems: Iterable[Problem], *, limit: int | None = None) -> list[str]:
+    """Return one line per problem, and how many were left out beyond `limit`."""
+    lines = [f"{problem.kind}: {problem.message}" for problem in problems]
+    if limit is not None and len(lines) > limit:
+        return [*lines[:limit], f"and {len(lines) - limit} more, all in comparison.json"]
+    return lines

@@ -1,0 +1,1 @@
+"""Statistics: estimands, bootstrap, pairwise comparisons, scaling curves."""

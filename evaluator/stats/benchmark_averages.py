@@ -1,0 +1,155 @@
+"""The averages that the benchmarks publish, XTREME-R's and XTREME's, and the base paper's row of best sources.
+
+A target's score is the mean over its languages, English included where it is listed, EM and F1 counting their mean; an
+average is unweighted over targets (XTREME evaluate.py, evaluate, whose XTREME-R average cannot be printed: its LAReQA
+has no languages there). XTREME averages its nine targets over the languages it had. No average over a missing cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from evaluator.benchmark.languages import ENGLISH
+from evaluator.benchmark.registry import load_all
+from evaluator.benchmark.target import Target
+from evaluator.stats.estimand import primary_cells
+from evaluator.stats.pairwise import rounded
+from evaluator.stats.score_table import Table
+from evaluator.stats.significance import Floats, Group
+
+BENCHMARKS = ("XTREME-R", "XTREME")
+
+
+def benchmark_languages(benchmark: str) -> dict[str, tuple[str, ...]]:
+    """Return the languages of each target of a benchmark."""
+    if benchmark == "XTREME-R":
+        return {target.name: target.languages for target in load_all() if target.in_xtreme_r}
+    return {target.name: _older(target) for target in load_all() if target.in_xtreme9}
+
+
+def _older(target: Target) -> tuple[str, ...]:
+    return tuple(code for code in target.languages if code not in target.new_in_xtreme_r)
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """An arm's average on a benchmark at one size: per seed and per target, NaN where a cell is missing."""
+
+    benchmark: str
+    english: bool
+    arm: str
+    size: int
+    by_seed: tuple[float, ...]
+    targets: Mapping[str, float]
+    missing: tuple[str, ...]
+
+    @property
+    def mean(self) -> float:
+        """The mean over seeds; NaN while something is missing."""
+        return float(np.mean(self.by_seed))
+
+    def document(self) -> dict[str, Any]:
+        """Return the object of comparison.json."""
+        return {
+            "benchmark": self.benchmark,
+            "english": self.english,
+            "arm": self.arm,
+            "size": self.size,
+            "mean": rounded(self.mean),
+            "by_seed": [rounded(value) for value in self.by_seed],
+            "targets": {name: rounded(value) for name, value in self.targets.items()},
+            "missing": list(self.missing),
+        }
+
+
+def aggregates(table: Table) -> list[Aggregate]:
+    """Return both averages of every arm and size, with and without English, of the benchmarks that were touched."""
+    scored = {key: _mean_cell(table, cells) for key, cells in primary_cells(table.cells).items()}
+    found = []
+    for benchmark in BENCHMARKS:
+        languages = benchmark_languages(benchmark)
+        if not any(target in languages for target, _ in scored):
+            continue
+        for english in (True, False):
+            wanted = {t: [c for c in own if english or c != ENGLISH] for t, own in languages.items()}
+            found += [_aggregate(scored, wanted, benchmark, english, g, i) for g, i in table.groups.items()]
+    return found
+
+
+def _mean_cell(table: Table, cells: Sequence[Any]) -> Floats:
+    hole = np.nan if any(cell in table.faults for cell in cells) else 0.0
+    mean: Floats = hole + np.mean([table.values[cell] for cell in cells], axis=0)
+    return mean
+
+
+def _aggregate(
+    scored: Mapping[tuple[str, str], Floats], wanted: Mapping[str, Sequence[str]], benchmark: str, english: bool,
+    group: Group, runs: Sequence[int],
+) -> Aggregate:  # fmt: skip
+    absent = np.full(max(runs) + 1, np.nan)
+    cells = {t: {code: scored.get((t, code), absent)[list(runs)] for code in own} for t, own in wanted.items()}
+    targets = {target: np.mean(list(own.values()), axis=0) for target, own in cells.items()}
+    return Aggregate(
+        benchmark, english, *group, tuple(np.mean(list(targets.values()), axis=0).tolist()),
+        {target: float(np.mean(values)) for target, values in targets.items()}, tuple(_missing(cells)),
+    )  # fmt: skip
+
+
+def _missing(cells: Mapping[str, Mapping[str, Floats]]) -> Iterator[str]:
+    for target, own in cells.items():
+        lost = [code for code, values in own.items() if np.isnan(values).any()]
+        if lost:
+            yield target if len(lost) == len(own) else f"{target} {' '.join(lost)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The best source of a target as the other seeds had it, and what it scores at this seed."""
+
+    target: str
+    seed: int
+    arm: str
+    value: float
+
+
+def best_sources(table: Table) -> list[Choice]:
+    """Return for each target and seed the arm with the highest mean at all *other* seeds, and its score at this one.
+
+    The base paper's row takes the best source of each target, which flatters when the choice is made on the runs that
+    are reported. Candidates are the trained arms at their largest size; without two of them with the same two seeds or
+    more there is no row. A target's score is that of the report: the mean over its languages but English.
+    """
+    largest: dict[str, tuple[int, list[int]]] = {}
+    for (arm, size), runs in table.groups.items():
+        if size > largest.get(arm, (0, []))[0]:
+            largest[arm] = (size, runs)
+    seeds = {tuple(table.runs[i].seed for i in runs) for _, runs in largest.values()}
+    if len(largest) < 2 or len(seeds) != 1 or len(own := seeds.pop()) < 2:
+        return []
+    return [
+        choice
+        for target, scores in _target_scores(table).items()
+        for choice in _choices(target, own, {arm: scores[runs] for arm, (_, runs) in largest.items()})
+    ]
+
+
+def _target_scores(table: Table) -> dict[str, Floats]:
+    """Return each target's mean over its languages but English, per run."""
+    by_target: dict[str, list[Floats]] = {}
+    for (target, code), cells in primary_cells(table.cells).items():
+        if code != ENGLISH:
+            by_target.setdefault(target, []).append(_mean_cell(table, cells))
+    return {target: np.mean(columns, axis=0) for target, columns in sorted(by_target.items())}
+
+
+def _choices(target: str, seeds: Sequence[int], scores: Mapping[str, Floats]) -> Iterator[Choice]:
+    if any(np.isnan(values).any() for values in scores.values()):
+        return
+    for place, seed in enumerate(seeds):
+        others = {arm: float(np.mean(np.delete(values, place))) for arm, values in scores.items()}
+        arm = max(sorted(others), key=others.__getitem__)
+        yield Choice(target, seed, arm, float(scores[arm][place]))

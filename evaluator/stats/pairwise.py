@@ -1,0 +1,191 @@
+"""What a pair of arms comes to in a scope: the difference, its tests, and the verdict.
+
+Every pair is compared at each common size, and each arm at its own full size. `significance` says how sure a difference
+is; languages are corrected together, and counted for the whole. `comparison` calls this file for every scope.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from evaluator.benchmark.languages import ENGLISH
+from evaluator.stats.significance import (
+    Estimate,
+    Group,
+    Scores,
+    at_least,
+    holm,
+    multibootstrap_se,
+    sign_flip_floor,
+    sign_flip_p,
+)
+
+Verdict = Literal["a", "b", "equivalent", "unresolved"]
+Size = int | Literal["full"]
+
+ALPHA = 0.05
+LEAST_SE = 1e-9  # points; below it runs are copies of each other, or have collapsed
+MIN_FLIP_PAIRS = 6  # below six pairs a sign-flip test cannot reach 0.05
+
+
+def rounded(value: float | None, digits: int = 4) -> float | None:
+    """Return a number as comparison.json has it: rounded, None where it is not finite."""
+    return None if value is None or not np.isfinite(value) else round(float(value), digits)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Arm `a` minus arm `b` in a scope, both at `size`, or each at its own full size (`size` is "full").
+
+    `n_a` and `n_b` are the examples they were trained on: ten times the size for an arm that stands for ten times.
+    `multibootstrap_se` is what the published algorithm gives as standard error of the same difference.
+    """
+
+    a: str
+    b: str
+    size: Size
+    size_a: int
+    size_b: int
+    n_a: int
+    n_b: int
+    scope: str
+    estimate: Estimate
+    margin: float
+    reason: str | None = None  # why no verdict is given, whatever the numbers say
+    p_floor: float | None = None
+    p_permutation: float | None = None
+    p_holm: float | None = None
+    multibootstrap_se: float | None = None
+    languages: Mapping[str, int] | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a difference with a standard error that says something: seeds that differ."""
+        return self.estimate.known and self.estimate.se >= LEAST_SE
+
+    @property
+    def verdict(self) -> Verdict:
+        """Equivalent when both one-sided tests pass; else the better arm when the interval excludes zero."""
+        if not self.known or self.reason is not None:
+            return "unresolved"
+        if self.estimate.p_equivalence(self.margin) <= ALPHA:
+            return "equivalent"
+        if self.estimate.p <= ALPHA:
+            return "a" if self.estimate.value > 0 else "b"
+        return "unresolved"
+
+    def document(self) -> dict[str, Any]:
+        """Return the object of comparison.json."""
+        e, known = self.estimate, self.known
+        return {
+            "a": self.a,
+            "b": self.b,
+            "size": self.size,
+            "size_a": self.size_a,
+            "size_b": self.size_b,
+            "n_a": self.n_a,
+            "n_b": self.n_b,
+            "scope": self.scope,
+            "difference": rounded(e.value),
+            "ci95": [rounded(end) for end in e.interval()] if known else None,
+            "se": rounded(e.se) if known else None,
+            "df": rounded(min(e.df, 1e6)) if known else None,
+            "multibootstrap_se": rounded(self.multibootstrap_se),
+            "p": rounded(e.p, 6) if known else None,
+            "p_holm": rounded(self.p_holm, 6),
+            "p_permutation": rounded(self.p_permutation, 6),
+            "p_floor": rounded(self.p_floor, 6),
+            "p_equivalence": rounded(e.p_equivalence(self.margin), 6) if known else None,
+            "mde80": rounded(e.mde80) if known else None,
+            "margin": self.margin,
+            "verdict": self.verdict,
+            "seeds": e.seeds,
+            "paired": e.paired,
+            "items_resampled": e.items_resampled,
+            "languages": dict(self.languages) if self.languages else None,
+            "reason": self.reason,
+        }
+
+
+def pairs_of(key: str, scores: Scores, arms: Sequence[str], *, margin: float, fault: str | None) -> Iterator[Pair]:
+    """Yield every pair of arms in the scope called `key`; with a `fault` none of them gets a verdict."""
+    for a, b, size in _matched(arms, scores.values):
+        estimate = scores.contrast({a: 1.0, b: -1.0})
+        flips = _sign_flips(scores, a, b) if estimate.known and estimate.paired else (None, None)
+        reason = fault or _unknown_reason(scores, estimate, a, b)
+        se = _published_se(scores, estimate, a, b)
+        trained = scores.examples(a), scores.examples(b)
+        yield Pair(a[0], b[0], size, a[1], b[1], *trained, key, estimate, margin, reason, *flips, multibootstrap_se=se)
+
+
+def _published_se(scores: Scores, estimate: Estimate, a: Group, b: Group) -> float | None:
+    if not estimate.known or scores.draws is None:
+        return None
+    rng = np.random.default_rng(0)
+    return multibootstrap_se(scores.draws[a], scores.draws[b], rng, paired=estimate.paired)
+
+
+def _matched(arms: Sequence[str], groups: Iterable[Group]) -> Iterator[tuple[Group, Group, Size]]:
+    """Yield every pair of arms at each common size, and each arm at its own full size."""
+    sizes: dict[str, list[int]] = {}
+    for arm, size in groups:
+        sizes.setdefault(arm, []).append(size)
+    for b, a in itertools.combinations(arms, 2):
+        own_a, own_b = sorted(sizes[a]), sorted(sizes[b])
+        if own_b == [0] or own_a == [0]:  # an arm without intermediate data is shown at every size
+            yield from (((a, n), (b, m), max(n, m)) for n in own_a for m in own_b)
+        else:
+            yield from (((a, n), (b, n), n) for n in own_a if n in own_b)
+        yield (a, own_a[-1]), (b, own_b[-1]), "full"
+
+
+def _unknown_reason(scores: Scores, estimate: Estimate, a: Group, b: Group) -> str | None:
+    if not np.isfinite(estimate.value):
+        holes = [f"{arm}@{size}" for arm, size in (a, b) if not np.isfinite(scores.values[arm, size]).all()]
+        return f"missing or failed scores of {' and '.join(holes)}"
+    if not estimate.known:
+        return "one seed: the noise of training is unknown"
+    return "no seed differs from another: noise cannot be estimated" if estimate.se < LEAST_SE else None
+
+
+def _sign_flips(scores: Scores, a: Group, b: Group) -> tuple[float | None, float | None]:
+    difference = scores.values[a] - scores.values[b]
+    n = len(difference)
+    p = sign_flip_p(difference, np.random.default_rng(0)) if n >= MIN_FLIP_PAIRS else None
+    return sign_flip_floor(n), p
+
+
+_Key = tuple[str, str, Size]
+
+
+def with_holm(pairs: Sequence[Pair]) -> Iterator[Pair]:
+    """Adjust language p-values within each comparison, and count "better in at least k of m" for its whole."""
+    families: dict[_Key, list[Pair]] = {}
+    for pair in pairs:
+        tested = pair.known and pair.reason is None
+        if pair.scope.startswith("language:") and pair.scope != f"language:{ENGLISH}" and tested:
+            families.setdefault(_key(pair), []).append(pair)
+    adjusted: dict[tuple[_Key, str], float] = {}
+    for key, own in families.items():
+        for pair, p in zip(own, holm([pair.estimate.p for pair in own]), strict=True):
+            adjusted[key, pair.scope] = p
+    for pair in pairs:
+        key = _key(pair)
+        if pair.scope == "all" and pair.known and key in families:
+            yield replace(pair, languages=_count(families[key]))
+        else:
+            yield replace(pair, p_holm=adjusted.get((key, pair.scope)))
+
+
+def _key(pair: Pair) -> _Key:
+    return pair.a, pair.b, pair.size
+
+
+def _count(languages: Sequence[Pair]) -> dict[str, int]:
+    above = [pair.estimate.p_above() for pair in languages]
+    return {"a_better": at_least(above), "b_better": at_least([1 - p for p in above]), "of": len(languages)}

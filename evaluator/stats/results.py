@@ -1,0 +1,346 @@
+"""The results of an experiment on disk: `results.jsonl`, and per-example scores beside it.
+
+`compare` writes these files; `comparison` reads them and nothing else. Two shapes, one reader:
+
+    results.jsonl                                     one row per (arm, size, seed, target, language, metric)
+    STORE/results.jsonl                               the same rows, without item scores
+    STORE/items/<target>.<language>.ids.parquet       item_id: string, in the order of the scores, once for all runs
+    STORE/items/<target>.<language>.<metric>.parquet  one row per run: arm, size, seed, item_scores: list<float32>
+
+Item scores are 0-1 per example. A corpus metric (tag F1, BUCC) has three numbers per example, (tp, predicted, gold); in
+Parquet they lie flat, example by example, and the schema metadata says `width=3`. An item of a parallel test set has
+the same id in every language. Ids of unrelated sets may repeat across languages: resampling them jointly does no harm.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from evaluator.benchmark.languages import language
+from synthgen.errors import UserError, unknown
+
+SAMPLE_PREFIX = "sample:"
+TRIPLE = 3  # numbers per example of a corpus metric: tp, predicted, gold
+MIXED_WIDTH = "some runs have one score per item and some three; a cell has one kind"
+ITEM_SCORES = "item_scores hold other things than numbers from 0 to 1, or triples of counts [tp, predicted, gold]"
+
+Floats = npt.NDArray[np.float64]
+
+
+class Run(NamedTuple):
+    """One trained chain: the arm, the intermediate rows asked for, the seed of both stages."""
+
+    arm: str
+    size: int
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.arm}@{self.size} seed {self.seed}"
+
+
+class Cell(NamedTuple):
+    """One number of the benchmark: a metric of a target in a language."""
+
+    target: str
+    language: str
+    metric: str
+
+    def __str__(self) -> str:
+        return f"{self.target}/{self.language}/{self.metric}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultRow:
+    """One score. `value` is in percent, None when the run failed (its loss was NaN, it crashed for good)."""
+
+    arm: str
+    size: int
+    arm_n: int
+    seed: int
+    target: str
+    language: str
+    split: str
+    metric: str
+    value: float | None
+    n: int
+    data_revision: str
+    item_ids: tuple[str, ...] | None = None
+    item_scores: tuple[Any, ...] | None = None
+
+    @property
+    def run(self) -> Run:
+        """The chain that was scored."""
+        return Run(self.arm, self.size, self.seed)
+
+    @property
+    def cell(self) -> Cell:
+        """What was scored."""
+        return Cell(self.target, self.language, self.metric)
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether the test data is the small sample that ships with the package, which supports no verdict."""
+        return self.data_revision.startswith(SAMPLE_PREFIX)
+
+
+_NAMES = tuple(field.name for field in fields(ResultRow))
+_TEXTS = ("arm", "target", "language", "split", "metric", "data_revision")
+_COUNTS = ("size", "arm_n", "seed", "n")
+_OPTIONAL = ("item_ids", "item_scores")
+
+
+def parse_row(document: object, *, where: str) -> ResultRow:
+    """Return the row of one JSON object; every fault of it in one error that starts with `where`."""
+    if not isinstance(document, dict):
+        raise UserError(f"{where}: a row is a JSON object, got {type(document).__name__}")
+    for name in document:
+        if name not in _NAMES:
+            raise unknown("field", str(name), _NAMES, where=where)
+    faults = [f"{name} is missing" for name in _NAMES if name not in document and name not in _OPTIONAL]
+    if not faults:
+        faults = list(_value_faults(document))
+    if faults:
+        raise UserError(f"{where}: {'; '.join(faults)}")
+    language(document["language"], where=where)
+    return ResultRow(**{name: _frozen(value) for name, value in document.items()})
+
+
+def _value_faults(document: dict[str, Any]) -> Iterable[str]:
+    for name in _TEXTS:
+        if not isinstance(document[name], str) or not document[name]:
+            yield f"{name} is {document[name]!r}; allowed: text that is not empty"
+    for name in _COUNTS:
+        value = document[name]
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            yield f"{name} is {value!r}; allowed: whole numbers from 0"
+    value = document["value"]
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100):
+        yield f"value is {value!r}; allowed: 0 to 100, or null for a run that failed"
+    ids, scores = document.get("item_ids"), document.get("item_scores")
+    if (ids is None) != (scores is None):
+        yield "item_ids and item_scores come together; one of them is missing"
+    elif ids is not None:
+        yield from _item_faults(ids, scores, document["n"])
+
+
+def _item_faults(ids: object, scores: object, n: object) -> Iterable[str]:
+    if not isinstance(ids, list) or not isinstance(scores, list):
+        yield "item_ids and item_scores are lists, one entry per example"
+    elif not len(ids) == len(scores) == n:
+        yield f"{len(ids)} item_ids, {len(scores)} item_scores and n {n} differ"
+    elif not all(isinstance(item, str) for item in ids) or len(set(ids)) < len(ids):
+        yield "item_ids repeat, or are not all text; allowed: one text per example, each once"
+    elif not _are_scores(scores):
+        yield ITEM_SCORES
+
+
+def _are_scores(scores: list[Any]) -> bool:
+    try:
+        array = np.asarray(scores)
+    except ValueError:  # lists of unequal lengths
+        return False
+    counts = array.ndim == 2
+    shaped = array.ndim == 1 or (counts and array.shape[1] == TRIPLE)
+    return array.dtype.kind in "biuf" and shaped and _in_range(array, counts=counts)
+
+
+def _in_range(scores: npt.NDArray[Any], *, counts: bool) -> bool:
+    """Say whether item scores are numbers from 0, and to 1 unless they are counts; NaN is not."""
+    if not scores.size:
+        return True
+    low, high = scores.min(), scores.max()  # NaN where any is NaN
+    return bool(low >= 0 and (np.isfinite(high) if counts else high <= 1 + 1e-6))
+
+
+def _frozen(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True, slots=True)
+class ItemScores:
+    """The per-example scores of one cell: `scores` is (runs, items) in 0-1, or (runs, items, 3) for counts."""
+
+    cell: Cell
+    runs: tuple[Run, ...]
+    ids: tuple[str, ...]
+    scores: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Results:
+    """Every row of an experiment; item scores are read a cell at a time, since all of them may not fit."""
+
+    rows: tuple[ResultRow, ...]
+    source: Path
+    store: Path | None = None
+
+    def item_ids(self, cell: Cell) -> tuple[str, ...] | None:
+        """Return the ids of the items of a cell, None when nobody stored its scores."""
+        if self._stored(cell) is not None and self.store is not None:
+            return read_item_ids(self.store, cell)
+        return next((row.item_ids for row in self._inline.get(cell, ()) if row.item_ids is not None), None)
+
+    def items(self, cell: Cell) -> ItemScores | None:
+        """Return the per-example scores of a cell, None when nobody stored them; UserError when they do not align."""
+        if self._stored(cell) is not None and self.store is not None:
+            return read_items(self.store, cell)
+        rows = self._inline.get(cell)
+        return _inline_items(cell, rows) if rows else None
+
+    def _stored(self, cell: Cell) -> Path | None:
+        path = self.store / "items" / f"{'.'.join(cell)}.parquet" if self.store else None
+        return path if path is not None and path.is_file() else None
+
+    @cached_property
+    def _inline(self) -> dict[Cell, list[ResultRow]]:
+        cells: dict[Cell, list[ResultRow]] = {}
+        for row in self.rows:
+            if row.item_scores is not None:
+                cells.setdefault(row.cell, []).append(row)
+        return cells
+
+
+def _inline_items(cell: Cell, rows: Sequence[ResultRow]) -> ItemScores:
+    ids = rows[0].item_ids or ()
+    place = {item: index for index, item in enumerate(ids)}
+    scores = []
+    for row in rows:
+        own = row.item_ids or ()
+        if own != ids and (len(own) != len(ids) or set(own) != set(place)):
+            raise UserError(
+                f"{cell}: {row.run} was scored on other items than {rows[0].run}; score both on the same file"
+            )
+        values = np.asarray(row.item_scores, dtype=np.float32)
+        scores.append(values if own == ids else values[np.argsort([place[item] for item in own])])
+    if len({array.shape for array in scores}) > 1:
+        raise UserError(f"{cell}: {MIXED_WIDTH}")
+    return ItemScores(cell, tuple(row.run for row in rows), tuple(ids), np.stack(scores))
+
+
+def read_results(source: Path) -> Results:
+    """Read a `results.jsonl`, or the one in a store folder; the rows sorted, each checked, duplicates refused."""
+    path = source / "results.jsonl" if source.is_dir() else source
+    if not path.is_file():
+        raise UserError(f"no results at {source}; expected a results.jsonl or a store folder that holds one")
+    rows: list[ResultRow] = []
+    first_line: dict[tuple[Run, Cell], int] = {}
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            row = parse_row(_load(line, where=f"{path.name} line {number}"), where=f"{path.name} line {number}")
+            before = first_line.setdefault((row.run, row.cell), number)
+            if before != number:
+                raise UserError(
+                    f"{path.name} line {number}: {row.run} on {row.cell} is already on line {before}; keep one"
+                )
+            rows.append(row)
+    if not rows:
+        raise UserError(f"{path} has no rows; expected one per arm, size, seed, target, language and metric")
+    rows.sort(key=lambda row: (row.run, row.cell))
+    return Results(tuple(rows), path, source if source.is_dir() else None)
+
+
+def _load(line: bytes, *, where: str) -> object:
+    try:
+        found: object = json.loads(line.decode("utf-8"), parse_constant=lambda _: None)
+        json.dumps(found, ensure_ascii=False).encode("utf-8")  # an escaped half of a character cannot be written again
+    except json.JSONDecodeError as error:
+        raise UserError(f"{where}: not JSON ({error.msg} at column {error.colno})") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: not JSON in UTF-8 ({error})") from error
+    return found
+
+
+def write_results(path: Path, rows: Iterable[ResultRow]) -> None:
+    """Write rows sorted, without times or paths: the same experiment gives the same bytes."""
+    lines = [json.dumps(_document(row), ensure_ascii=False, allow_nan=False) for row in sorted(rows, key=_order)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def _order(row: ResultRow) -> tuple[Run, Cell]:
+    return row.run, row.cell
+
+
+def _document(row: ResultRow) -> dict[str, Any]:
+    document = {name: value for name, value in asdict(row).items() if value is not None or name not in _OPTIONAL}
+    if row.value is not None and not math.isfinite(row.value):
+        document["value"] = None
+    return document
+
+
+def write_item_ids(store: Path, target: str, language_code: str, ids: Sequence[str]) -> None:
+    """Store the item ids of a target in a language, once for every run."""
+    folder = store / "items"
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"item_id": pa.array(ids, pa.string())}), folder / f"{target}.{language_code}.ids.parquet")
+
+
+def write_item_scores(store: Path, cell: Cell, scores: dict[Run, npt.ArrayLike]) -> None:
+    """Store the per-example scores of a cell: per run (items,) in 0-1 or (items, 3) counts, in the order of the ids."""
+    arrays = {run: np.asarray(scores[run], dtype=np.float32) for run in sorted(scores)}
+    width = {TRIPLE if array.ndim == 2 else 1 for array in arrays.values()}
+    if len(width) != 1:
+        raise UserError(f"{cell}: {MIXED_WIDTH}")
+    runs = list(arrays)
+    table = pa.table(
+        {
+            "arm": [run.arm for run in runs],
+            "size": pa.array([run.size for run in runs], pa.int64()),
+            "seed": pa.array([run.seed for run in runs], pa.int64()),
+            "item_scores": pa.array([array.reshape(-1) for array in arrays.values()], pa.list_(pa.float32())),
+        }
+    ).replace_schema_metadata({"width": str(width.pop())})
+    folder = store / "items"
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, folder / f"{'.'.join(cell)}.parquet", compression="zstd")
+
+
+def read_item_ids(store: Path, cell: Cell) -> tuple[str, ...]:
+    """Read the item ids that the scores of a cell are in the order of."""
+    path = store / "items" / f"{cell.target}.{cell.language}.ids.parquet"
+    if not path.is_file():
+        raise UserError(f"{cell}: item scores without ids; expected {path.name} in the store")
+    return tuple(_read_parquet(path, "item_id")["item_id"].to_pylist())
+
+
+def _read_parquet(path: Path, *columns: str) -> pa.Table:
+    """Read columns of a Parquet file; UserError for a file that is not one, or has others."""
+    try:
+        return pq.read_table(path, columns=list(columns))
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path.name} in the store cannot be read: {reason}; score the runs again") from error
+
+
+def read_items(store: Path, cell: Cell) -> ItemScores:
+    """Read the per-example scores of a cell from a store; UserError when a run's scores do not match the ids."""
+    path = store / "items" / f"{'.'.join(cell)}.parquet"
+    table = _read_parquet(path, "arm", "size", "seed", "item_scores")
+    ids = read_item_ids(store, cell)
+    columns = (table[name].to_pylist() for name in ("arm", "size", "seed"))
+    runs = tuple(Run(*values) for values in zip(*columns, strict=True))
+    width = int((table.schema.metadata or {}).get(b"width", b"1"))
+    lists = table["item_scores"].combine_chunks()
+    wrong = np.flatnonzero(lists.value_lengths().to_numpy() != len(ids) * width)
+    if wrong.size:
+        raise UserError(
+            f"{cell}: {runs[wrong[0]]} has {len(lists[int(wrong[0])]) // width} item scores for {len(ids)} ids"
+        )
+    flat = lists.flatten().to_numpy(zero_copy_only=False)
+    if not _in_range(flat, counts=width == TRIPLE):
+        raise UserError(f"{cell}: {path.name}: {ITEM_SCORES}")
+    shape = (len(runs), len(ids)) if width == 1 else (len(runs), len(ids), width)
+    return ItemScores(cell, runs, ids, flat.reshape(shape))

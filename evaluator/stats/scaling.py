@@ -1,0 +1,272 @@
+"""Scaling curves and the exchange rate: how many examples of one arm are worth k of another.
+
+Two forms, chosen by AICc: log-linear, s = a + b log2 n, and a power law in the error, 100 - s = c + a n^-b. Both are
+fitted to every seed point. Around its fit each form is linear in the scores, so a point on a curve, and the distance
+between two curves, is a contrast of runs: its uncertainty is that of `significance`, seeds and test items included,
+and runs that share seeds or items stay correlated. The interval of an exchange rate holds every size at which the two
+curves cannot be told apart (Fieller 1954): it stays honest where a curve is flat, and it may be open.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluator.stats.significance import Floats, Group, Scores
+from synthgen.errors import UserError, missing_package
+
+Form = Literal["log-linear", "power"]
+MAX_EXTRAPOLATION = 4.0  # no statement beyond four times the largest size, or below a quarter of the smallest
+GRID_PER_DOUBLING = 64
+RIVAL_AICC = 1.0  # a form this close explains the seeds as well (support begins to fade at 2: Burnham & Anderson 2002)
+RATE_BOUNDS = (0.01, 4.0)  # of the power law; outside it the form is a line in log n, or a step
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A fitted curve of one arm: `theta` are the parameters of `form`, `aicc` holds every form that could be fitted.
+
+    `trained` are the numbers of examples at `sizes`, the same unless an arm takes more than is asked for (ten times).
+    `rivals` are fits of other forms that the data do not rule out; bands and intervals cover them too.
+    """
+
+    arm: str
+    sizes: tuple[int, ...]
+    form: Form
+    theta: tuple[float, ...]
+    aicc: Mapping[Form, float]
+    weights_to_theta: Floats  # (parameters, sizes): d theta / d (mean score at a size)
+    trained: tuple[int, ...]
+    rivals: tuple[Curve, ...] = ()
+
+    @property
+    def plausible(self) -> tuple[Curve, ...]:
+        """The curve and its rivals."""
+        return self, *self.rivals
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Smallest and largest number of examples this curve may speak about."""
+        return self.trained[0] / MAX_EXTRAPOLATION, self.trained[-1] * MAX_EXTRAPOLATION
+
+    def values(self, n: Floats) -> Floats:
+        """Return the score at each number of examples; UserError beyond the limits."""
+        low, high = self.limits
+        if n.min() < low or n.max() > high:
+            beyond = n.min() if n.min() < low else n.max()
+            raise UserError(
+                f"{self.arm}: {beyond:g} examples; allowed: {low:g} to {high:g}, four times what was measured"
+            )
+        return _predict(self.form, np.asarray(self.theta), n)
+
+    def value(self, n: float) -> float:
+        """Return the score at n examples; UserError beyond the limits."""
+        return float(self.values(np.array([float(n)]))[0])
+
+    def weights(self, n: Floats, groups: Sequence[Group]) -> Floats:
+        """Return, per n, the weights of mean scores whose weighted sum moves like the curve; (n, groups)."""
+        own = _jacobian(self.form, np.asarray(self.theta), n) @ self.weights_to_theta
+        weights = np.zeros((len(n), len(groups)))
+        for column, size in enumerate(self.sizes):
+            weights[:, groups.index((self.arm, size))] = own[:, column]
+        return weights
+
+    def band(self, scores: Scores, n: Floats) -> Floats:
+        """Return the ends of the pointwise 95 % band over all plausible forms at each n, (n, 2); NaN with one seed."""
+        ends = []
+        for curve in self.plausible:
+            spread = scores.spread(curve.weights(n, scores.groups))
+            half = spread.critical() * spread.se
+            ends.append(np.stack([curve.values(n) - half, curve.values(n) + half]))
+        return np.stack([np.min(ends, axis=0)[0], np.max(ends, axis=0)[1]], axis=1)
+
+
+def _predict(form: Form, theta: Floats, n: Floats) -> Floats:
+    if form == "log-linear":
+        return np.asarray(theta[0] + theta[1] * np.log2(n))
+    floor, height, rate = theta
+    return np.asarray(100.0 - floor - height * n**-rate)
+
+
+def _jacobian(form: Form, theta: Floats, n: Floats) -> Floats:
+    if form == "log-linear":
+        return np.stack([np.ones_like(n), np.log2(n)], axis=1)
+    _, height, rate = theta
+    decay = n**-rate
+    return np.stack([-np.ones_like(n), -decay, height * decay * np.log(n)], axis=1)
+
+
+def fit_curves(
+    arms: Mapping[str, Mapping[int, Floats]], trained: Mapping[Group, int] | None = None
+) -> dict[str, Curve]:
+    """Fit the curves of several arms, each {size: (seeds,)} scores of every seed, all of one form.
+
+    `trained` says how many examples an arm was trained on at a size, where that is not the size.
+    One form for all arms, by the AICc of their joint fit, because choosing arm by arm mostly follows noise. A form
+    within `RIVAL_AICC` of the best stays a rival. The power law needs three sizes of every arm.
+    """
+    data = {arm: _Points.of(arm, points, trained or {}) for arm, points in arms.items()}
+    fits: dict[Form, dict[str, Floats]] = {"log-linear": {arm: own.fit_log_linear() for arm, own in data.items()}}
+    if all(len(own.sizes) >= 3 for own in data.values()):
+        power = {arm: own.fit_power() for arm, own in data.items()}
+        if all(theta is not None for theta in power.values()):
+            fits["power"] = {arm: theta for arm, theta in power.items() if theta is not None}
+    aicc = {form: _joint_aicc(form, thetas, data) for form, thetas in fits.items()}
+    forms = sorted(
+        (form for form in fits if aicc[form] - min(aicc.values()) <= RIVAL_AICC), key=lambda form: aicc[form]
+    )
+    curves = {arm: [own.curve(arm, form, fits[form][arm], aicc) for form in forms] for arm, own in data.items()}
+    return {arm: replace(best, rivals=tuple(rivals)) for arm, (best, *rivals) in curves.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Points:
+    """The scores of one arm, `y` at `n` examples, both (runs,)."""
+
+    sizes: tuple[int, ...]
+    trained: tuple[int, ...]
+    n: Floats
+    y: Floats
+
+    @classmethod
+    def of(cls, arm: str, points: Mapping[int, Floats], trained: Mapping[Group, int]) -> _Points:
+        sizes = tuple(sorted(points))
+        if len(sizes) < 2:
+            raise UserError(f"{arm}: a curve needs at least two sizes, got {len(sizes)}")
+        counts = tuple(trained.get((arm, size)) or size for size in sizes)
+        if len(set(counts)) < len(sizes):  # the data ran out: nothing was learned from asking for more
+            counts = sizes
+        n = np.concatenate([np.full(len(points[s]), float(count)) for s, count in zip(sizes, counts, strict=True)])
+        return cls(sizes, counts, n, np.concatenate([points[size] for size in sizes]))
+
+    def fit_log_linear(self) -> Floats:
+        design = np.stack([np.ones_like(self.n), np.log2(self.n)], axis=1)
+        return np.asarray(np.linalg.lstsq(design, self.y, rcond=None)[0])
+
+    def fit_power(self) -> Floats | None:
+        return _fit_power(self.n, self.y)
+
+    def curve(self, arm: str, form: Form, theta: Floats, aicc: Mapping[Form, float]) -> Curve:
+        """Return the fit with d theta / d (mean score at a size), by the Gauss-Newton step."""
+        step = np.linalg.pinv(_jacobian(form, theta, self.n))
+        weights = np.stack([step[:, self.n == count].sum(axis=1) for count in self.trained], axis=1)
+        return Curve(arm, self.sizes, form, tuple(map(float, theta)), aicc, weights, self.trained)
+
+
+def _joint_aicc(form: Form, thetas: Mapping[str, Floats], data: Mapping[str, _Points]) -> float:
+    """Corrected Akaike criterion (Hurvich & Tsai 1989) of all arms together; their variance is a parameter too."""
+    residual = np.concatenate([own.y - _predict(form, thetas[arm], own.n) for arm, own in data.items()])
+    count, k = len(residual), sum(len(theta) for theta in thetas.values()) + 1
+    if count - k - 1 <= 0:
+        return math.inf if form == "power" else 0.0
+    variance = max(float(np.mean(residual**2)), 1e-12)
+    return count * math.log(variance) + 2 * k + 2 * k * (k + 1) / (count - k - 1)
+
+
+def _fit_power(n: Floats, y: Floats) -> Floats | None:
+    """Least squares with the floor inside [0, largest error]; None where the best rate lies on a bound.
+
+    For a given rate the form is linear in floor and height, so the search is over the rate alone.
+    """
+    error, scaled = 100.0 - y, n / n.min()
+    rates = np.geomspace(*RATE_BOUNDS, 25)
+    losses = [_at_rate(rate, scaled, error)[0] for rate in rates]
+    best = int(np.argmin(losses))
+    if best in (0, len(rates) - 1):
+        return None
+    bracket = (float(rates[best - 1]), float(rates[best + 1]))
+    found = _optimize().minimize_scalar(lambda rate: _at_rate(rate, scaled, error)[0], bounds=bracket, method="bounded")
+    rate = float(found.x)
+    _, floor, height = _at_rate(rate, scaled, error)
+    return np.array([floor, height * n.min() ** rate, rate]) if height > 0 else None
+
+
+def _at_rate(rate: float, scaled: Floats, error: Floats) -> tuple[float, float, float]:
+    """Return the squared error, floor and height of the best power law with this rate."""
+    decay = scaled**-rate
+    centred = decay - decay.mean()
+    height = float(centred @ error / max(float(centred @ centred), 1e-300))
+    floor = float(error.mean() - height * decay.mean())
+    if not 0 <= floor <= error.max():
+        floor = float(np.clip(floor, 0.0, error.max()))
+        height = float(decay @ (error - floor) / (decay @ decay))
+    return float(np.sum((error - floor - height * decay) ** 2)), floor, height
+
+
+def _optimize() -> Any:  # noqa: ANN401 - scipy ships no types
+    try:
+        from scipy import optimize
+    except ImportError as error:
+        raise missing_package("scipy", "report", "fitting scaling curves") from error
+    return optimize
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeRate:
+    """How many examples of `arm` equal `k` of `reference`: None where the curve does not get there within `limits`.
+
+    `low` and `high` are the ends of the 95 % interval; None means open: no end within the limits.
+    """
+
+    arm: str
+    reference: str
+    k: int
+    equals: float | None
+    low: float | None
+    high: float | None
+    limits: tuple[float, float]
+
+    @property
+    def rate(self) -> float | None:
+        """Examples of `arm` per example of `reference`."""
+        return None if self.equals is None else self.equals / self.k
+
+
+def exchange_rate(scores: Scores, curve: Curve, reference: Curve, k: int) -> ExchangeRate:
+    """Return how many examples on `curve` reach what `reference` reaches with k, with a 95 % interval."""
+    low, high = curve.limits
+    grid = np.clip(np.geomspace(low, high, max(2, round(GRID_PER_DOUBLING * math.log2(high / low)))), low, high)
+    both = [(own, other) for own in curve.plausible for other in reference.plausible]
+    alike = [(own, other) for own, other in both if own.form == other.form]
+    pairs = [_reached(scores, own, other, k, grid) for own, other in alike or both]
+    equals = _crossing(grid, pairs[0][0])
+    inside = np.flatnonzero(np.any([holds for _, holds in pairs], axis=0))
+    if inside.size:
+        ends = (_end(grid, int(inside[0]), 0), _end(grid, int(inside[-1]), len(grid) - 1))
+    elif equals is not None and equals > low:  # the interval is narrower than a step of the grid
+        ends = (equals, equals)
+    else:
+        ends = (high, None) if equals is None else (None, low)
+    return ExchangeRate(curve.arm, reference.arm, k, equals, *ends, (low, high))
+
+
+def _reached(
+    scores: Scores, curve: Curve, reference: Curve, k: int, grid: Floats
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Return how far the curve lies above the goal at each size, and where that may be zero (one seed: everywhere)."""
+    gaps = curve.values(grid) - reference.value(k)
+    goal = reference.weights(np.array([float(k)]), scores.groups)
+    spread = scores.spread(curve.weights(grid, scores.groups) - goal)
+    half = np.where(np.isfinite(spread.se), spread.critical() * spread.se, np.inf)
+    return gaps, np.abs(gaps) <= half
+
+
+def _end(grid: Floats, index: int, bound: int) -> float | None:
+    return None if index == bound else float(grid[index])
+
+
+def _crossing(grid: Floats, gaps: Floats) -> float | None:
+    """Return where the gap first reaches zero, interpolated in log n; None where it never does."""
+    reached = np.flatnonzero(gaps >= 0)
+    if not reached.size:
+        return None
+    at = int(reached[0])
+    if at == 0:
+        return float(grid[0])
+    share = gaps[at - 1] / (gaps[at - 1] - gaps[at])
+    return float(np.exp((1 - share) * np.log(grid[at - 1]) + share * np.log(grid[at])))

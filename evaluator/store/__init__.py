@@ -1,0 +1,1 @@
+"""The store of trained models, predictions and scores."""

@@ -1,0 +1,90 @@
+"""A store at an fsspec address (s3://, gs://, ...): each machine works in a folder of its own, results meet there.
+
+Finished nodes are copied up, their manifest last, and copied down where another machine needs them. Tokenised data stay
+on the machine that made them: they are made again faster than they are copied.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from synthgen.dataset import MANIFEST_NAME
+from synthgen.errors import UserError, missing_package
+from synthgen.models.packs import cache_root
+
+NOT_COPIED = ("features",)
+
+
+def is_address(text: str) -> bool:
+    """Say whether a --store names an address rather than a folder."""
+    return "://" in text
+
+
+def local_folder(address: str) -> Path:
+    """Return this machine's working folder for an address."""
+    return cache_root() / "stores" / hashlib.sha256(address.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """The finished nodes at an address."""
+
+    address: str
+
+    @cached_property
+    def _files(self) -> tuple[Any, str]:
+        try:
+            import fsspec
+        except ImportError:
+            raise missing_package("fsspec", "hub", f"--store {self.address}") from None
+        try:
+            found, root = fsspec.core.url_to_fs(self.address)
+        except (ImportError, ValueError) as error:
+            raise UserError(f"--store {self.address}: {error}") from None
+        return found, root.rstrip("/")
+
+    def has(self, kind: str, key: str) -> bool:
+        """Say whether a node is there."""
+        files, root = self._files
+        return kind not in NOT_COPIED and bool(files.exists(f"{root}/{kind}/{key}/{MANIFEST_NAME}"))
+
+    def fetch(self, kind: str, key: str, folder: Path) -> None:
+        """Copy a finished node to a folder, which appears whole or not at all."""
+        files, root = self._files
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetched") as scratch:
+            for path in files.find(f"{root}/{kind}/{key}"):
+                target = Path(scratch) / "node" / path.partition(f"/{kind}/{key}/")[2]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                files.get_file(path, str(target))
+            shutil.rmtree(folder, ignore_errors=True)
+            (Path(scratch) / "node").rename(folder)
+
+    def put(self, kind: str, key: str, folder: Path) -> None:
+        """Copy a finished node to the address, its manifest last."""
+        if kind in NOT_COPIED:
+            return
+        files, root = self._files
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        for path in sorted(paths, key=lambda path: path.name == MANIFEST_NAME):
+            self._put_file(files, path, f"{root}/{kind}/{key}/{path.relative_to(folder).as_posix()}")
+
+    def _put_file(self, files: Any, path: Path, target: str) -> None:  # noqa: ANN401 - an fsspec file system
+        files.makedirs(target.rpartition("/")[0], exist_ok=True)
+        files.put_file(str(path), target)
+
+    def read(self, name: str) -> str | None:
+        """Return the text of a file beside the nodes, None where there is none."""
+        files, root = self._files
+        return files.cat_file(f"{root}/{name}").decode() if files.exists(f"{root}/{name}") else None
+
+    def write(self, path: Path) -> None:
+        """Copy a file to stand beside the nodes."""
+        files, root = self._files
+        self._put_file(files, path, f"{root}/{path.name}")

@@ -1,0 +1,63 @@
+"""`evaluator compare`: build the graph, say what it costs, run what is missing, score, report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evaluator import options
+from evaluator.experiment.arguments import Arguments, define, open_store, select_targets, takes
+from evaluator.experiment.graph import build
+from evaluator.reporting.report import check_margin, check_page, report
+from evaluator.stats.comparison import Comparison
+from evaluator.sweep.plan import announce, plan_graph
+from evaluator.sweep.plan_file import add_cost, fix_plan
+from evaluator.sweep.result_files import score_all, write_tables
+from evaluator.sweep.runner import run_jobs
+from synthgen.errors import refuse
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareArguments(Arguments):
+    """The arguments of `plan`, and what is kept and reported."""
+
+    out: options.Page = "runs/compare/report.html"
+    margin: options.Margin = 0.5
+    keep_weights: options.KeepWeights = False
+
+    def __post_init__(self) -> None:
+        """Check also where the report goes, its margin, and that there are weights to keep."""
+        super().__post_init__()
+        check_margin(self.margin)
+        check_page(self.out)
+        if not any(target.train for target in select_targets(self.targets)):
+            refuse(f"no training for {', '.join(self.targets)}", keep_weights=self.keep_weights)
+
+
+@takes(CompareArguments)
+def compare(arguments: CompareArguments) -> Comparison:
+    """Train and score every arm on every target, and say how sure the differences are. The same command again resumes.
+
+    Example: `evaluator compare none=none real=runs/real synthetic=runs/synthetic --targets xnli,udpos --seeds 3`
+
+    Returns the comparison; the report stands at `out`, its tables beside it. Every argument is checked before anything
+    is trained: UserError for one that is wrong, IncompleteError when a run could not be completed.
+    """
+    experiment = define(arguments)
+    graph, store, page = build(experiment), open_store(experiment), check_page(arguments.out)
+    planned = plan_graph(experiment, graph, store)
+    if planned.jobs:
+        announce(planned)
+    folders = (page.parent, store.root)
+    fixed = fix_plan(planned, experiment, folders)
+    run_jobs(
+        graph.jobs,
+        store,
+        keep_weights=arguments.keep_weights,
+        ray=arguments.ray,
+        workers=arguments.workers,
+        work={job.key: job.work for job in planned.jobs},
+    )
+    score_all(experiment, graph, store)
+    write_tables(experiment, graph, store, page.parent)
+    add_cost(fixed, graph, store, folders)
+    return report(store.root, out=page, margin=arguments.margin)

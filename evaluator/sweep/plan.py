@@ -1,0 +1,268 @@
+"""`evaluator plan`: what an experiment would run and what it would cost, before anything runs.
+
+Runs, steps and tokens are counted exactly, by tokenising what would be trained and predicted; the tokenised data stay
+in the store for the runs themselves. Time follows from the speed of finished runs on this hardware, else from a
+calibration of a few steps.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from evaluator.experiment.arguments import Arguments, Experiment, define, estimand, open_store, takes
+from evaluator.experiment.graph import Graph, IntermediateJob, Job, build
+from evaluator.experiment.hardware import Hardware, sees_gpu
+from evaluator.store.store import Json, Store
+from evaluator.sweep.runner import pending
+from synthgen.console import stderr
+from synthgen.errors import IncompleteError
+from synthgen.models.packs import ResolvedModel
+
+FORWARD_SHARE = 1 / 3
+"""A forward pass costs a third of a training step: the backward pass is two forwards' worth of products."""
+
+ACTIVATION_BYTES = 80
+"""Kept for the backward pass per token, layer and unit of width: some twenty float32 values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Real training tokens a second, what a run takes besides (loading, tokenising, saving), and where this is from."""
+
+    tokens_per_second: float
+    seconds_per_run: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobCost:
+    """One job of a plan; tokens are real ones, in training counted once per epoch."""
+
+    key: str
+    label: str
+    kind: str
+    steps: int
+    training_tokens: int
+    inference_tokens: int
+
+    @property
+    def work(self) -> float:
+        """Training tokens' worth of work."""
+        return self.training_tokens + self.inference_tokens * FORWARD_SHARE
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The cost of what is missing. Times and bytes are estimates; counts are exact. `devices` work side by side."""
+
+    jobs: tuple[JobCost, ...]
+    finished_runs: int
+    speed: Speed
+    flops_per_token: float
+    disk_bytes: int
+    memory_bytes: int
+    device: str
+    devices: int
+    arms: tuple[Json, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Estimated time of one device."""
+        work = sum(job.work for job in self.jobs)
+        return work / self.speed.tokens_per_second + self.speed.seconds_per_run * len(self.jobs)
+
+    def document(self) -> Json:
+        """Return the plan as JSON values."""
+        totals = {
+            "runs": len(self.jobs),
+            "finished_runs": self.finished_runs,
+            "steps": sum(job.steps for job in self.jobs),
+            "training_tokens": sum(job.training_tokens for job in self.jobs),
+            "inference_tokens": sum(job.inference_tokens for job in self.jobs),
+            "flops": self.flops_per_token * sum(job.work for job in self.jobs),
+            "seconds": round(self.seconds / self.devices, 1),
+            "device_hours": round(self.seconds / 3600, 3),
+            "disk_bytes": self.disk_bytes,
+            "memory_bytes": self.memory_bytes,
+        }
+        speed = {
+            "tokens_per_second": round(self.speed.tokens_per_second, 1),
+            "seconds_per_run": round(self.speed.seconds_per_run, 1),
+            "speed_source": self.speed.source,
+        }
+        return {
+            **totals,
+            **speed,
+            "device": self.device,
+            "devices": self.devices,
+            "arms": list(self.arms),
+            "jobs": [asdict(j) for j in self.jobs],
+        }
+
+
+def plan_graph(experiment: Experiment, graph: Graph, store: Store) -> Plan:
+    """Return the cost of a graph's missing jobs; IncompleteError when disk or memory cannot hold them."""
+    ray, workers, hardware = experiment.arguments.ray, experiment.arguments.workers, experiment.hardware
+    todo = pending(graph.jobs, store)
+    disk = _disk_bytes(experiment.model, todo)
+    memory = memory_bytes(experiment.model, experiment.recipe.tokens_per_batch, todo) * workers if todo else 0
+    _check_room(disk, memory if ray is None else 0, hardware, store.root)
+    devices = _devices(ray, workers, hardware)
+    began = time.monotonic()
+    jobs = tuple(_costs(todo, store))
+    reading = (time.monotonic() - began) / max(1, len(jobs))
+    return Plan(
+        jobs=jobs,
+        finished_runs=len(graph.jobs) - len(todo),
+        speed=measured_speed(store, hardware)
+        or (_calibrated(experiment, reading) if todo else Speed(1.0, 0.0, "none")),
+        flops_per_token=flops_per_token(experiment.model),
+        disk_bytes=disk,
+        memory_bytes=memory,
+        device=str(hardware),
+        devices=devices,
+        arms=tuple({"name": arm.name, **arm.facts()} for arm in experiment.arms),
+    )
+
+
+def _disk_bytes(model: ResolvedModel, jobs: Sequence[Job]) -> int:
+    """Return about what these runs write: the intermediate checkpoints, and one more for all that is small."""
+    size = sum(path.stat().st_size for path in model.path.glob("*.safetensors"))
+    return size * (sum(isinstance(job, IntermediateJob) for job in jobs) + 1) if jobs else 0
+
+
+def _devices(ray: str | None, workers: int, hardware: Hardware) -> int:
+    if ray is None and (workers == 1 or hardware.device == "cpu"):
+        return 1
+    from evaluator.sweep.ray_runner import devices
+
+    return devices(ray, hardware)
+
+
+def memory_bytes(model: ResolvedModel, tokens_per_batch: int, jobs: Sequence[Job]) -> int:
+    """Return about the most memory that one of these runs takes: weights, gradients and moments, activations.
+
+    With a compacted vocabulary the embeddings are weights alone; masked language modelling trains them too.
+    """
+    config = _config(model)
+    layers, width = config["num_hidden_layers"], config["hidden_size"]
+    inner = layers * (4 * width * width + 2 * width * config["intermediate_size"])
+    table = config["vocab_size"] * width
+    whole = any(isinstance(job, IntermediateJob) and job.corpora for job in jobs)
+    weights: int = 16 * inner + (16 if whole else 4) * table
+    return weights + tokens_per_batch * int(layers * width) * ACTIVATION_BYTES
+
+
+def _check_room(disk: int, memory: int, hardware: Hardware, root: Path) -> None:
+    """Raise IncompleteError before anything has begun, rather than when half of it is done."""
+    free = shutil.disk_usage(root).free
+    if disk > free:
+        raise IncompleteError(
+            f"the plan writes about {disk / 1e9:.1f} GB and {root} has {free / 1e9:.1f} GB free; "
+            "nothing was started: make room, give another --store, or fewer seeds and sizes"
+        )
+    available = available_memory() if hardware.device == "cpu" else None
+    if available is not None and memory > available:
+        raise IncompleteError(
+            f"runs take about {memory / 1e9:.1f} GB of memory at once and {available / 1e9:.1f} GB are free; "
+            "nothing was started: fewer --workers, a smaller --model, or a recipe with fewer tokens_per_batch"
+        )
+
+
+def available_memory() -> int | None:
+    """Return the bytes that this machine, or this process's cgroup, can still give; None where nobody says."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    found = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    if limit.is_file() and used.is_file() and (most := limit.read_text().strip()).isdecimal():
+        found = min(found, int(most) - int(used.read_text()))
+    return found
+
+
+def _costs(jobs: Sequence[Job], store: Store) -> list[JobCost]:
+    if not jobs:
+        return []
+    from evaluator.training.calibration import count_job
+
+    return [JobCost(job.node.key, job.label, job.node.kind, *count_job(job, store)) for job in jobs]
+
+
+def measured_speed(store: Store, hardware: Hardware) -> Speed | None:
+    """Return the median speed of finished runs on such a device, None where there are none.
+
+    A run's log has what it took in all.
+    """
+    speeds, apart = [], []
+    for kind in ("target", "intermediate"):
+        for path in sorted((store.root / kind).glob("*/synthgen.json")):
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            training = manifest["results"]["training"]
+            if training["seconds"] and hardware.to_json().items() <= manifest["inputs"].items():
+                speeds.append(training["tokens"] / training["seconds"])
+                apart.append(manifest["results"].get("seconds_apart", 0.0))
+    if not speeds:
+        return None
+    return Speed(statistics.median(speeds), statistics.median(apart), f"{len(speeds)} finished runs")
+
+
+def _calibrated(experiment: Experiment, reading: float) -> Speed:
+    """Return the speed of a short training here, or on the cluster where only that has the device.
+
+    A run also reads again what was read to count its tokens.
+    """
+    from evaluator.sweep import ray_runner
+    from evaluator.training import calibration
+
+    model, hardware, ray = experiment.model.path, experiment.hardware, experiment.arguments.ray
+    is_elsewhere = ray is not None and hardware.device == "cuda" and not sees_gpu()
+    found = ray_runner.calibrated(ray, model, hardware) if is_elsewhere else calibration.calibrate(model, hardware)
+    return replace(found, seconds_per_run=found.seconds_per_run + reading)
+
+
+def flops_per_token(model: ResolvedModel) -> float:
+    """Return training FLOPs per real token, 6 N + 12 L d s with N weights outside the embeddings and s = 40."""
+    config = _config(model)
+    layers, width, inner = (config[key] for key in ("num_hidden_layers", "hidden_size", "intermediate_size"))
+    weights = layers * (4 * width * width + 2 * width * inner)
+    return float(6 * weights + 12 * layers * width * 40)
+
+
+def _config(model: ResolvedModel) -> Json:
+    config: Json = json.loads((model.path / "config.json").read_text(encoding="utf-8"))
+    return config
+
+
+def announce(plan: Plan) -> None:
+    """Print the plan in one line."""
+    totals = plan.document()
+    tokens = totals["training_tokens"] + totals["inference_tokens"]
+    stderr.print(
+        f"plan: {totals['runs']} runs, {plan.finished_runs} finished before, {totals['steps']:,} steps, "
+        f"{tokens:,} tokens, about {totals['seconds'] / 60:.0f} min at {totals['tokens_per_second']:.0f} tokens/s and "
+        f"{totals['seconds_per_run']:.0f} s a run on {plan.devices} x {plan.device}, from {plan.speed.source}; "
+        f"{plan.disk_bytes / 1e9:.1f} GB disk, {plan.memory_bytes / 1e9:.1f} GB memory",
+        highlight=False,
+    )
+
+
+@takes(Arguments)
+def plan(arguments: Arguments) -> dict[str, Any]:
+    """Print what `compare` with the same arguments would run, and its cost: exact counts, estimated time.
+
+    Example: `evaluator plan none=none real=runs/real --targets all --seeds 5`
+
+    Returns the counts and the estimate as JSON values; nothing is trained.
+    """
+    experiment = define(arguments)
+    cost = plan_graph(experiment, build(experiment), open_store(experiment))
+    return {"estimand_hash": estimand(experiment)["hash"], **cost.document()}

@@ -1,0 +1,84 @@
+"""plan.json: what an experiment fixed before it ran, and what it took.
+
+The estimand's hash and the plan are written before the first run starts; the real cost is added at the end. An
+interrupted experiment keeps its first plan, so that plan and cost speak of the same runs. The report shows the file,
+and says so when the results are of another estimand than was fixed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from evaluator.experiment.arguments import Experiment, estimand
+from evaluator.experiment.graph import Graph, IntermediateJob, Job
+from evaluator.store.store import Json, Store
+from evaluator.sweep.plan import Plan
+from synthgen.dataset import write_atomically
+
+PLAN_NAME = "plan.json"
+
+
+def fix_plan(plan: Plan, experiment: Experiment, folders: Sequence[Path]) -> Json:
+    """Write plan.json to the folders before anything runs, and return it.
+
+    An earlier plan of the same estimand stays when nothing is missing that it did not plan.
+    """
+    keys, fixed = sorted(job.key for job in plan.jobs), estimand(experiment)["hash"]
+    for before in map(_read, folders):
+        if before.get("estimand_hash") == fixed and set(keys) <= set(before.get("jobs", ())):
+            document = before
+            break
+    else:
+        planned = {key: value for key, value in plan.document().items() if not isinstance(value, list)}
+        document = {"estimand_hash": fixed, "planned": planned, "jobs": keys}
+    _write(document, folders)
+    return document
+
+
+def add_cost(document: Json, graph: Graph, store: Store, folders: Sequence[Path]) -> None:
+    """Add to a fixed plan what its runs really took; an experiment that was finished before keeps its figures."""
+    planned = set(document["jobs"])
+    spent = [_spent(job, store) for job in graph.jobs if job.node.key in planned]
+    totals = {name: sum(own[name] for own in spent) for name in ("steps", "training_tokens", "inference_tokens")}
+    seconds = sum(own["seconds"] for own in spent)
+    training = sum(own["training_seconds"] for own in spent)
+    real = {
+        "runs": len(spent),
+        **totals,
+        "seconds": round(seconds, 1),
+        "device_hours": round(seconds / 3600, 3),
+        "tokens_per_second": round(totals["training_tokens"] / training, 1) if training else 0.0,
+    }
+    _write({**document, "real": real}, folders)
+
+
+def _spent(job: Job, store: Store) -> dict[str, float]:
+    """Return what a job's training and predictions took."""
+    predictions = [] if isinstance(job, IntermediateJob) else list(job.predictions.values())
+    own = store.results(job.node) if store.is_finished(job.node) else {}
+    logs = [own[name] for name in ("training", "pretraining") if name in own]
+    found = [store.results(node) for node in predictions if store.is_finished(node)]
+    training_seconds = sum(log["seconds"] for log in logs)
+    return {
+        "steps": sum(log["steps"] for log in logs),
+        "training_tokens": sum(log["tokens"] for log in logs),
+        "inference_tokens": sum(results["tokens"] for results in found),
+        "training_seconds": training_seconds,
+        "seconds": training_seconds + own.get("seconds_apart", 0.0) + sum(results["seconds"] for results in found),
+    }
+
+
+def _read(folder: Path) -> Json:
+    try:
+        document: Json = json.loads((folder / PLAN_NAME).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return document
+
+
+def _write(document: Json, folders: Sequence[Path]) -> None:
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / PLAN_NAME, json.dumps(document, indent=2) + "\n")

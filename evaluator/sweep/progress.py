@@ -1,0 +1,113 @@
+"""Where a sweep stands: one live table on a terminal, one line per finished run in a log.
+
+Counts what is done, running and waiting by kind of run, and estimates when it ends from the work done so far. Both ways
+of running, in this process and on Ray, report here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.live import Live
+from rich.table import Table
+
+from evaluator.experiment.graph import IntermediateJob, Job
+from synthgen.console import stderr
+
+SHOWN_RUNS = 8
+"""Running jobs named below the table."""
+
+
+@dataclass
+class Sweep:
+    """The state of every job by key; `work` weighs jobs for the estimate, equally where it does not name them."""
+
+    jobs: Mapping[str, Job]
+    finished_before: int
+    work: Mapping[str, float]
+    started: float = field(default_factory=time.monotonic)
+    running: dict[str, str] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def start(self, key: str) -> None:
+        """A job begins, or begins again after its machine was lost."""
+        self.running[key] = ""
+
+    def note(self, key: str, text: str) -> None:
+        """What a running job is doing."""
+        if key not in self.done:
+            self.running[key] = text
+
+    def finish(self, key: str, seconds: float) -> None:
+        """A job is done."""
+        self.running.pop(key, None)
+        self.done.add(key)
+        count = f"{len(self.done) + self.finished_before} of {len(self.jobs) + self.finished_before}"
+        text = f"done  {self.jobs[key].label}  {seconds:.0f} s  {key}  ({count}{self._left()})"
+        stderr.print(text, highlight=False)
+
+    def fail(self, key: str, message: str) -> None:
+        """A job could not be completed."""
+        self.running.pop(key, None)
+        self.failed[key] = message
+        stderr.print(f"failed  {self.jobs[key].label}  {key}: {message}", highlight=False, markup=False)
+
+    def seconds_left(self) -> float | None:
+        """Return the time the rest will take at the pace so far; None before anything is done."""
+        done = sum(self.work.get(key, 1.0) for key in self.done)
+        left = sum(self.work.get(key, 1.0) for key in self.jobs if key not in self.done and key not in self.failed)
+        return (time.monotonic() - self.started) * left / done if done else None
+
+    def _left(self) -> str:
+        seconds = self.seconds_left()
+        return "" if seconds is None or len(self.done) == len(self.jobs) else f", {_duration(seconds)} left"
+
+    def __rich__(self) -> Table:
+        """Return the table."""
+        table = Table(box=None, pad_edge=False, caption=self._caption(), caption_justify="left")
+        for column in ("runs", "done", "running", "waiting"):
+            table.add_column(column, justify="left" if column == "runs" else "right")
+        counts: dict[str, Counter[str]] = {}
+        for key, job in self.jobs.items():
+            counts.setdefault(_kind(job), Counter())[self._state(key)] += 1
+        for kind, states in counts.items():
+            table.add_row(kind, *(str(states[state]) for state in ("done", "running", "waiting")))
+        return table
+
+    def _state(self, key: str) -> str:
+        if key in self.done:
+            return "done"
+        return "failed" if key in self.failed else "running" if key in self.running else "waiting"
+
+    def _caption(self) -> str:
+        lines = [f"{self.jobs[key].label}: {text}" for key, text in list(self.running.items())[:SHOWN_RUNS]]
+        passed = _duration(time.monotonic() - self.started)
+        return "\n".join(
+            [*lines, f"{passed} so far{self._left()}", *(["failed: " + str(len(self.failed))] * bool(self.failed))]
+        )
+
+
+def _kind(job: Job) -> str:
+    return "intermediate models" if isinstance(job, IntermediateJob) else job.target
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+@contextmanager
+def shown(jobs: Sequence[Job], finished_before: int, work: Mapping[str, float]) -> Iterator[Sweep]:
+    """Yield the sweep of these jobs, displayed while the block runs."""
+    sweep = Sweep({job.node.key: job for job in jobs}, finished_before, work)
+    if not stderr.is_terminal:
+        yield sweep
+        return
+    with Live(sweep, console=stderr, refresh_per_second=2, transient=True):
+        yield sweep

@@ -1,0 +1,137 @@
+"""Runs as Ray tasks, one per device: several on this machine, or on a cluster whose machines all see the store.
+
+Ray does the scheduling: a target's task takes the reference of its intermediate model's task as an argument, so it
+starts when that one has ended, on any machine. A task whose machine is lost is run again elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from evaluator.experiment.graph import Job
+from evaluator.experiment.hardware import Hardware
+from evaluator.store.store import Store
+from evaluator.sweep.plan import Speed
+from evaluator.sweep.progress import Sweep
+from evaluator.sweep.runner import parent, run_logged
+from synthgen.errors import IncompleteError, UserError
+from synthgen.runtime.ray_cluster import LOCAL, joined, largest_node
+
+RETRIES = 5
+"""How often a run is started again after its machine or process was lost. A run that fails by itself is not."""
+
+SECONDS_BETWEEN_LOOKS, LONGEST_LOOK = 0.5, 10.0
+
+
+class Board:
+    """Where tasks say what they are doing, an actor beside the driver, read by its display."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.notes: dict[str, str] = {}
+
+    def note(self, key: str, text: str) -> None:
+        """Keep the last text of a run."""
+        self.notes[key] = text
+
+    def read(self) -> dict[str, str]:
+        """Return the last text of every run that has said anything since the last reading."""
+        notes, self.notes = self.notes, {}
+        return notes
+
+
+def run_on_ray(
+    jobs: Sequence[Job], store: Store, sweep: Sweep, *, address: str | None, workers: int, keep_weights: bool
+) -> None:
+    """Carry out jobs on a Ray cluster; `workers` runs share one GPU, or one machine's cores."""
+    with joined(address or LOCAL) as ray:
+        board = ray.remote(num_cpus=0, max_restarts=-1)(Board).options(scheduling_strategy=_here(ray)).remote()
+        task = ray.remote(max_retries=RETRIES, **_resources(ray, jobs[0].hardware, workers))(_task)
+        references: dict[str, Any] = {}
+        for job in jobs:
+            before = references.get(parent(job) or "")
+            references[job.node.key] = task.remote(job, store, board, keep_weights, before)
+        try:
+            _watch(ray, references, board, sweep)
+        except BaseException:
+            for reference in references.values():
+                ray.cancel(reference, force=True)
+            raise
+
+
+def devices(address: str | None, hardware: Hardware) -> int:
+    """Return how many GPUs, or machines where runs use CPUs, a cluster has."""
+    with joined(address or LOCAL) as ray:
+        if hardware.device == "cuda":
+            return max(1, int(ray.cluster_resources().get("GPU", 1)))
+        return sum(node["Alive"] for node in ray.nodes())
+
+
+def calibrated(address: str | None, model: Path, hardware: Hardware) -> Speed:
+    """Return the speed of a short training on a machine of the cluster, where this one has no such device."""
+    from evaluator.training.calibration import calibrate
+
+    with joined(address or LOCAL) as ray:
+        task = ray.remote(**_resources(ray, hardware, 1))(calibrate)
+        try:
+            speed: Speed = ray.get(task.remote(model, hardware))
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+    return speed
+
+
+def _here(ray: Any) -> Any:  # noqa: ANN401 - a module that may be missing
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+
+
+def _resources(ray: Any, hardware: Hardware, workers: int) -> dict[str, float]:  # noqa: ANN401 - may be missing
+    """Return what Ray sets aside for one run; fractions where several share a device."""
+    if hardware.device == "cuda":
+        if not largest_node(ray, "GPU"):
+            raise UserError("no machine of the Ray cluster has a GPU; set SYNTHGEN_DEVICE=cpu to run on its CPUs")
+        return {"num_gpus": 1 / workers, "num_cpus": 0}
+    return {"num_cpus": min(hardware.threads, largest_node(ray, "CPU")) / workers}
+
+
+def _task(job: Job, store: Store, board: Any, keep_weights: bool, _before: Any) -> float:  # noqa: ANN401 - Ray handles
+    """Carry out one job in a Ray worker and return the seconds it took; what another finished already is left alone."""
+    key = job.node.key
+
+    def note(text: str) -> None:
+        board.note.remote(key, text)
+
+    note("")
+    return run_logged(job, store, note, keep_weights=keep_weights)
+
+
+def _watch(ray: Any, references: dict[str, Any], board: Any, sweep: Sweep) -> None:  # noqa: ANN401 - Ray handles
+    """Follow the tasks until none is left; a lost or diverged run fails alone, wrong input stops everything."""
+    waiting = {reference: key for key, reference in references.items()}
+    while waiting:
+        ended, _ = ray.wait(list(waiting), num_returns=1, timeout=SECONDS_BETWEEN_LOOKS)
+        for key, text in _said(ray, board).items():
+            sweep.note(key, text)
+        for reference in ended:
+            key = waiting.pop(reference)
+            try:
+                sweep.finish(key, ray.get(reference))
+            except ray.exceptions.RayTaskError as error:
+                cause = error.cause
+                if not isinstance(cause, IncompleteError):
+                    raise cause from None
+                sweep.fail(key, str(cause))
+            except ray.exceptions.RayError as error:
+                sweep.fail(key, f"lost {RETRIES + 1} times: {str(error).partition(chr(10))[0]}")
+
+
+def _said(ray: Any, board: Any) -> dict[str, str]:  # noqa: ANN401 - Ray handles
+    """Return what runs said since the last look; nothing while the board's machine is lost, which must end no sweep."""
+    try:
+        notes: dict[str, str] = ray.get(board.read.remote(), timeout=LONGEST_LOOK)
+    except ray.exceptions.RayError:
+        return {}
+    return notes

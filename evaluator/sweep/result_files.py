@@ -1,0 +1,92 @@
+"""Scores of a finished graph as the files that `report` reads: results.jsonl, arms.json, item scores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from evaluator.benchmark.score_file import evaluation_splits, read_items, score_cell, shown_revision
+from evaluator.experiment.arguments import Experiment
+from evaluator.experiment.arms import Arm
+from evaluator.experiment.graph import Cell, Graph
+from evaluator.reporting.data_summary import card_link, data_facts
+from evaluator.stats.results import Cell as ResultCell
+from evaluator.stats.results import ResultRow, Run, write_item_ids, write_item_scores, write_results
+from evaluator.store.store import Store
+from synthgen.dataset import write_atomically
+from synthgen.runtime.provenance import public_name
+
+
+def score_all(experiment: Experiment, graph: Graph, store: Store) -> None:
+    """Score every cell that lacks scores; the test items of a target are read once for all arms and seeds."""
+    unscored = [cell for cell in graph.cells if not store.is_finished(cell.scores)]
+    for target in experiment.targets:
+        cells = [cell for cell in unscored if cell.target.name == target.name]
+        if not cells:
+            continue
+        languages = experiment.languages[target.name]
+        root, split = experiment.data_root, experiment.arguments.split
+        splits = evaluation_splits(target, root, languages, split, experiment.arguments.max_eval_examples)
+        by_language = {items.language: items for items in splits}
+        for cell in cells:
+            shown = shown_revision(target, root, cell.language, split)
+            score_cell(cell, by_language[cell.language], shown, store)
+
+
+def write_tables(experiment: Experiment, graph: Graph, store: Store, folder: Path) -> None:
+    """Write results.jsonl and arms.json to `folder` and to the store, and the item scores to the store."""
+    rows = [row for cell in graph.cells for row in result_rows(cell, experiment.arguments.split, store)]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in (folder, store.root):
+        write_results(place / "results.jsonl", rows)
+        arms = {arm.name: _arm_facts(experiment, arm, place) for arm in experiment.arms}
+        write_atomically(place / "arms.json", json.dumps(arms, ensure_ascii=False, indent=2) + "\n")
+    _write_items(graph, store)
+
+
+def result_rows(cell: Cell, split: str, store: Store) -> list[ResultRow]:
+    """Return one row per metric of a scored cell."""
+    found = store.results(cell.scores)
+    return [
+        ResultRow(
+            arm=cell.arm.name,
+            size=cell.size,
+            arm_n=cell.arm_n,
+            seed=cell.seed,
+            target=cell.target.name,
+            language=cell.language,
+            split=split,
+            metric=metric,
+            value=value,
+            n=found["n"],
+            data_revision=found["data_revision"],
+        )
+        for metric, value in found["metrics"].items()
+    ]
+
+
+def _write_items(graph: Graph, store: Store) -> None:
+    """Store the item scores per target, language and metric, all runs together."""
+    scores: dict[ResultCell, dict[Run, Any]] = {}
+    ids: dict[tuple[str, str], list[str]] = {}
+    for cell in graph.cells:
+        items = read_items(cell, store)
+        ids[cell.target.name, cell.language] = items["ids"]
+        for metric, values in items["scores"].items():
+            key = ResultCell(cell.target.name, cell.language, metric)
+            scores.setdefault(key, {})[Run(cell.arm.name, cell.size, cell.seed)] = values
+    for (target, language), names in ids.items():
+        write_item_ids(store.root, target, language, names)
+    for key, by_run in scores.items():
+        write_item_scores(store.root, key, by_run)
+
+
+def _arm_facts(experiment: Experiment, arm: Arm, place: Path) -> dict[str, Any]:
+    """Return what arms.json in the folder `place` says of an arm; links to data cards are relative to that folder."""
+    encoder = experiment.arm_models.get(arm.name, experiment.model)
+    shown = public_name(encoder.ref)
+    facts = {**arm.facts(), "encoder": shown, "encoder_revision": encoder.revision, "encoder_note": encoder.note}
+    links = [link for part in arm.parts if (link := card_link(part.folder, place))]
+    data = {part.folder.name: data_facts(part.manifest) for part in arm.parts}
+    return {**facts, "data": data, "dataset_card": links}

@@ -1,0 +1,81 @@
+"""`--select en-dev`: keep the checkpoint that scores best on English development items, and stop when none does better.
+
+The items are the target's English development file; targets that have none hold items of their English training set
+out of training. Never a target language: that would measure what no zero-shot user has. Only one of many choices, and
+a source of irreproducible results (Keung et al. 2020); the default is the last checkpoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from evaluator.benchmark.data_root import trains_on
+from evaluator.benchmark.target import DataRoot, Split, Target
+from evaluator.experiment.arms import draw
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from evaluator.training.features import Features
+    from evaluator.training.heads.base import Head, Remap
+
+EN_DEV = "en-dev"
+
+
+def has_dev_file(target: Target, root: DataRoot) -> bool:
+    """Say whether the target has an English development file in this data root that it does not train on."""
+    sources = target.sources.get("dev", ())
+    there = "en" in target.languages and bool(sources) and root.has(sources[0], target.file_code("en"))
+    return there and trains_on(target, root, "dev", "en") is None
+
+
+def dev_items(target: Target, root: DataRoot, examples: int) -> Split:
+    """Return the English items to choose by, at most `examples`, the same for all arms and seeds."""
+    if has_dev_file(target, root):
+        items = target.load(root, "en", "dev")
+        return items.take(draw(len(items), min(examples, len(items)), seed=0).tolist())
+    items = _train(target, root)
+    return items.take(_held_out(items, examples))
+
+
+def training_items(target: Target, root: DataRoot, examples: int) -> Split:
+    """Return the English training items less those held out to choose by."""
+    items = _train(target, root)
+    if has_dev_file(target, root):
+        return items
+    held_out = set(_held_out(items, examples))
+    return items.take([i for i in range(len(items)) if i not in held_out])
+
+
+def _train(target: Target, root: DataRoot) -> Split:
+    if target.train is None:
+        raise RuntimeError(f"target {target.name} is not trained")
+    return target.train(root)
+
+
+def _held_out(items: Split, examples: int) -> list[int]:
+    chosen: list[int] = draw(len(items), min(examples, len(items) // 10), seed=0).tolist()
+    return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class EnglishDev:
+    """Scores a model in training: its target's main metric on the development items, in percent."""
+
+    target: Target
+    items: Split
+    head: Head
+    features: Features
+    every: int
+    patience: int
+    tokens_per_batch: int
+    bfloat16: bool
+
+    def score(self, model: PreTrainedModel, remap: Remap | None) -> float:
+        """Return the score; the model is left in evaluation mode."""
+        from evaluator.training import inference
+
+        outputs = inference.run(model, self.head, self.features, self.tokens_per_batch, remap, bfloat16=self.bfloat16)
+        predictions: list[Any] = self.head.decode(self.items.records, self.features, outputs)
+        return self.target.score(self.items, predictions).metrics[self.target.metrics[0]]

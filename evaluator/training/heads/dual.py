@@ -1,0 +1,83 @@
+"""Dual encoder: queries and candidates in one space, trained with the other candidates of the step as negatives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
+
+from evaluator.experiment.recipe import Stage
+from evaluator.training.features import Feature, Features, IntArray, pack
+from evaluator.training.heads.base import Batch, FloatArray, Output, fresh_head, load
+
+SCALE = 100.0
+"""Start of the learned scale of the cosines (XT third_party/bert.py, BertForRetrieval)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DualHead:
+    """Unit vectors from the pooler (dense + tanh over <s>) of one encoder for both sides.
+
+    A training record is (query, candidate), any other a text. The softmax runs over all candidates of a step, so a step
+    is never cut into batches.
+    """
+
+    name: str = "dual"
+    group: int = 2
+    splits_steps: bool = False
+
+    def build(self, checkpoint: Path, seed: int) -> PreTrainedModel:
+        """Return the encoder with a fresh pooler and scale."""
+        model = fresh_head(load(AutoModel, checkpoint), seed)
+        model.register_parameter("logit_scale", nn.Parameter(torch.tensor(SCALE)))
+        return model
+
+    def encode(
+        self, records: Sequence[tuple[str, str] | str], tokenizer: PreTrainedTokenizerBase, stage: Stage
+    ) -> Features:
+        """Return one feature per text, or one of two sequences per (query, candidate)."""
+        pairs = [record for record in records if not isinstance(record, str)]
+        if not pairs:
+            texts = _ids([record for record in records if isinstance(record, str)], tokenizer, stage.max_length)
+            return pack(Feature((ids,), (), i) for i, ids in enumerate(texts))
+        queries = _ids([query for query, _ in pairs], tokenizer, stage.query_length or stage.max_length)
+        candidates = _ids([candidate for _, candidate in pairs], tokenizer, stage.max_length)
+        both = enumerate(zip(queries, candidates, strict=True))
+        return pack((Feature(ids, (), i) for i, ids in both), group=2)
+
+    def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+        """Return the cross entropy of each query's own candidate among those of the step, summed."""
+        vectors = self._vectors(model, batch)
+        with torch.autocast(vectors.device.type, enabled=False):  # in bfloat16 the logits would go in steps of a half
+            logits = vectors[0::2] @ vectors[1::2].T * model.logit_scale
+        return functional.cross_entropy(logits, torch.arange(len(logits), device=logits.device), reduction="sum")
+
+    def count(self, targets: Sequence[IntArray]) -> int:
+        """Return the number of queries."""
+        return len(targets)
+
+    def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
+        """Return each text's unit vector, (width,)."""
+        return list(self._vectors(model, batch).cpu().numpy())
+
+    def decode(self, records: Sequence[Any], features: Features, outputs: Sequence[Output]) -> list[FloatArray]:
+        """Return the vectors."""
+        return [np.asarray(output, dtype=np.float32) for output in outputs]
+
+    def _vectors(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+        pooled = model(input_ids=batch.ids, attention_mask=batch.mask).pooler_output
+        return functional.normalize(pooled.float(), dim=1)
+
+
+def _ids(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_length: int) -> list[list[int]]:
+    if not texts:
+        return []
+    ids: list[list[int]] = tokenizer(list(texts), truncation=True, max_length=max_length)["input_ids"]
+    return ids

@@ -1,0 +1,65 @@
+"""Sequence classification of two texts: natural language inference, paraphrase."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+
+from evaluator.experiment.recipe import Stage
+from evaluator.training.features import Feature, Features, IntArray, pack
+from evaluator.training.heads.base import Batch, Output, fresh_head, label_names, load
+from synthgen.formats.pair import Pair
+
+
+@dataclass(frozen=True, slots=True)
+class PairHead:
+    """Class logits over `labels` from `<s> text_a </s></s> text_b </s>`; predictions are label names."""
+
+    labels: tuple[str, ...]
+    name: str = "pair"
+    group: int = 1
+    splits_steps: bool = True
+
+    def build(self, checkpoint: Path, seed: int) -> PreTrainedModel:
+        """Return the encoder with a fresh classifier."""
+        return fresh_head(load(AutoModelForSequenceClassification, checkpoint, **label_names(self.labels)), seed)
+
+    def encode(self, records: Sequence[Pair], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
+        """Return one feature per pair; the longer text is cut first (XT utils_classify: truncation longest first)."""
+        if not records:
+            return pack([])
+        encoded = tokenizer(
+            [record.text_a for record in records],
+            [record.text_b for record in records],
+            truncation="longest_first",
+            max_length=stage.max_length,
+        )
+        return pack(
+            Feature((ids,), (record.label,), i)
+            for i, (ids, record) in enumerate(zip(encoded["input_ids"], records, strict=True))
+        )
+
+    def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+        """Return the summed cross entropy."""
+        logits = model(input_ids=batch.ids, attention_mask=batch.mask).logits
+        return functional.cross_entropy(logits.float(), batch.targets[:, 0], reduction="sum")
+
+    def count(self, targets: Sequence[IntArray]) -> int:
+        """Return the number of examples."""
+        return len(targets)
+
+    def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
+        """Return each pair's logits, (labels,)."""
+        logits = model(input_ids=batch.ids, attention_mask=batch.mask).logits
+        return list(logits.float().cpu().numpy())
+
+    def decode(self, records: Sequence[Any], features: Features, outputs: Sequence[Output]) -> list[str]:
+        """Return the likeliest label of each pair."""
+        return [self.labels[int(np.argmax(output))] for output in outputs]

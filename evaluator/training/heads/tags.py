@@ -1,0 +1,97 @@
+"""Token classification: part of speech, named entities, supertags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
+
+from evaluator.experiment.recipe import Stage
+from evaluator.training.features import IGNORED, Feature, Features, IntArray, pack
+from evaluator.training.heads.base import Batch, Output, fresh_head, label_names, load
+from synthgen.formats.tags import Tagged
+
+
+@dataclass(frozen=True, slots=True)
+class TagsHead:
+    """Label logits per token, read at its first sub-word; predictions are tuples of label names, one per token.
+
+    A sentence with more sub-words than fit is split between words and re-joined, never cut: every token gets a
+    prediction (XT utils_preprocess.py splits at 128 and re-joins by an .idx file).
+    """
+
+    labels: tuple[str, ...]
+    name: str = "tags"
+    group: int = 1
+    splits_steps: bool = True
+
+    def build(self, checkpoint: Path, seed: int) -> PreTrainedModel:
+        """Return the encoder with a fresh token classifier."""
+        return fresh_head(load(AutoModelForTokenClassification, checkpoint, **label_names(self.labels)), seed)
+
+    def encode(self, records: Sequence[Tagged], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
+        """Return one feature per piece of a sentence."""
+        pieces = _subwords({token for record in records for token in record.tokens}, tokenizer)
+        room = stage.max_length - 2
+        first, last = [tokenizer.bos_token_id], [tokenizer.eos_token_id]
+        return pack(
+            Feature(([*first, *ids, *last],), [IGNORED, *target, IGNORED], i)
+            for i, record in enumerate(records)
+            for ids, target in _split(record, pieces, room)
+        )
+
+    def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+        """Return the cross entropy summed over tokens."""
+        logits = model(input_ids=batch.ids, attention_mask=batch.mask).logits
+        return functional.cross_entropy(
+            logits.float().flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORED, reduction="sum"
+        )
+
+    def count(self, targets: Sequence[IntArray]) -> int:
+        """Return the number of tokens."""
+        return sum(int((target != IGNORED).sum()) for target in targets)
+
+    def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
+        """Return the likeliest label of each sub-word, (sub-words,) per feature."""
+        logits = model(input_ids=batch.ids, attention_mask=batch.mask).logits
+        best = logits.argmax(dim=-1).to(torch.int32).cpu().numpy()
+        return [row[:length] for row, length in zip(best, batch.mask.sum(dim=1).tolist(), strict=True)]
+
+    def decode(self, records: Sequence[Tagged], features: Features, outputs: Sequence[Output]) -> list[tuple[str, ...]]:
+        """Return the tags of each sentence, its pieces re-joined."""
+        tags: list[list[str]] = [[] for _ in records]
+        for i, output in enumerate(outputs):
+            starts = features.target(i) != IGNORED
+            tags[int(features.owners[i])].extend(self.labels[int(label)] for label in output[starts])
+        for record, predicted in zip(records, tags, strict=True):
+            if len(record.tokens) != len(predicted):
+                raise RuntimeError(f"{len(predicted)} tags for {len(record.tokens)} tokens: {' '.join(record.tokens)}")
+        return [tuple(predicted) for predicted in tags]
+
+
+def _subwords(tokens: set[str], tokenizer: PreTrainedTokenizerBase) -> dict[str, list[int]]:
+    """Return each token's sub-word ids; one that gives nothing becomes <unk>, so that counts line up (XT does so)."""
+    ordered = sorted(tokens)
+    if not ordered:
+        return {}
+    encoded = tokenizer(ordered, add_special_tokens=False)["input_ids"]
+    return {token: ids or [tokenizer.unk_token_id] for token, ids in zip(ordered, encoded, strict=True)}
+
+
+def _split(record: Tagged, pieces: dict[str, list[int]], room: int) -> Iterator[tuple[list[int], list[int]]]:
+    """Yield pieces of a sentence of at most `room` sub-words; a single token longer than that is shortened."""
+    ids: list[int] = []
+    target: list[int] = []
+    for token, tag in zip(record.tokens, record.tags, strict=True):
+        subwords = pieces[token][:room]
+        if len(ids) + len(subwords) > room:
+            yield ids, target
+            ids, target = [], []
+        ids.extend(subwords)
+        target.extend([tag] + [IGNORED] * (len(subwords) - 1))
+    if ids:
+        yield ids, target

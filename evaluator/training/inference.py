@@ -1,0 +1,67 @@
+"""Predictions of one model for several sets of records in one length-sorted pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from evaluator.training.batching import inference_batches
+from evaluator.training.features import Features, IntArray, merge
+from evaluator.training.heads.base import Head, Output, Remap, collate
+from evaluator.training.loop import autocast
+
+
+@torch.inference_mode()
+def run(
+    model: PreTrainedModel,
+    head: Head,
+    features: Features,
+    tokens_per_batch: int,
+    remap: Remap | None = None,
+    *,
+    bfloat16: bool = False,
+) -> list[Output]:
+    """Return the head's outputs in the order of the features; `remap` is that of a compacted model."""
+    model.eval()
+    outputs: list[Output | None] = [None] * len(features)
+    with autocast(model.device, bfloat16=bfloat16):
+        for chosen in inference_batches(features.lengths, tokens_per_batch, features.group):
+            for index, result in zip(chosen, _outputs(model, head, features, chosen, remap), strict=True):
+                outputs[int(index)] = result
+    return [output for output in outputs if output is not None]
+
+
+def _outputs(
+    model: PreTrainedModel, head: Head, features: Features, chosen: IntArray, remap: Remap | None
+) -> list[Output]:
+    """Return the outputs of a batch; where memory is too small, of its halves."""
+    try:
+        batch = collate(features, chosen, model.config.pad_token_id, model.device, remap)
+        return head.outputs(model, batch)
+    except torch.OutOfMemoryError:
+        if len(chosen) == 1:
+            raise
+    torch.cuda.empty_cache()
+    halves = np.array_split(chosen, 2)
+    return [output for half in halves for output in _outputs(model, head, features, half, remap)]
+
+
+def predict(
+    model: PreTrainedModel,
+    head: Head,
+    sets: Sequence[tuple[Sequence[Any], Features]],
+    tokens_per_batch: int,
+    *,
+    bfloat16: bool = False,
+) -> list[list[Any]]:
+    """Return one list of predictions per set of records, all computed in one pass sorted by length."""
+    outputs = run(model, head, merge([features for _, features in sets]), tokens_per_batch, bfloat16=bfloat16)
+    predictions, first = [], 0
+    for records, features in sets:
+        predictions.append(head.decode(records, features, outputs[first : first + len(features)]))
+        first += len(features)
+    return predictions

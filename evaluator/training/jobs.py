@@ -1,0 +1,217 @@
+"""Carrying out the jobs of a run graph: the only place where models are loaded, trained and saved.
+
+Each function turns one job into finished nodes and can run in any process. Neighbours: `graph` makes the jobs,
+`experiment` runs them here or through Ray.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+import transformers
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from evaluator.benchmark.registry import find
+from evaluator.benchmark.score_file import evaluation_splits
+from evaluator.benchmark.target import DataRoot, Split
+from evaluator.experiment.graph import Encoder, IntermediateJob, Job, TargetJob
+from evaluator.experiment.hardware import Hardware
+from evaluator.store.store import Json, Store
+from evaluator.training import inference
+from evaluator.training.heads.base import Head, keep_head, share_encoder
+from evaluator.training.heads.registry import head_for
+from evaluator.training.loop import OnStep, Task, Training, TrainingLog, fit
+from evaluator.training.tokenisation import english_dev, evaluation_features, intermediate_features, training_features
+from synthgen.errors import UserError
+
+OnProgress = Callable[[str], None]
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+
+
+def prepare(hardware: Hardware) -> torch.device:
+    """Make torch compute as the node's key says, quietly and repeatably; UserError when it cannot."""
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    torch.set_num_threads(hardware.threads)
+    if hardware.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("torch cannot use this machine's GPU; install its CUDA build, or set SYNTHGEN_DEVICE=cpu")
+    if hardware.device == "cuda" and hardware.bfloat16 and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise UserError(f"{torch.cuda.get_device_name()} has no units for bfloat16; set SYNTHGEN_BFLOAT16=0")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # finds bugs, costs time
+    _keep_freed_memory()
+    return torch.device(hardware.device)
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep what tensors free: giving it back to the system and faulting it in again took 7 % of a CPU step.
+
+    See mallopt(3) for the two options; C libraries without that function are left as they are.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if mallopt:
+        mallopt(M_MMAP_THRESHOLD, 1 << 30)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def carry_out(job: Job, store: Store, on_progress: OnProgress | None = None, *, keep_weights: bool = False) -> None:
+    """Turn a job into finished nodes; what is finished already is left alone."""
+    if isinstance(job, IntermediateJob):
+        train_intermediate(job, store, on_progress)
+    else:
+        run_target(job, store, on_progress, keep_weights=keep_weights)
+
+
+def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgress | None = None) -> None:
+    """Train an intermediate model on its drawn rows and keep it as a plain checkpoint folder.
+
+    One head per label set on one encoder; the checkpoint has the first head.
+    """
+    if store.is_finished(job.node):
+        return
+    started = time.monotonic()
+    device, base = prepare(job.hardware), checkpoint(job.base, store)
+    tokenizer = load_tokenizer(job.base.tokenizer_folder)
+    tasks: list[Task] = []
+    for head, features in intermediate_features(job, tokenizer, store):
+        model = build(head, base, tokenizer, job.seed + len(tasks)).to(device)
+        if tasks:
+            share_encoder(tasks[0].model, model)
+            model.tie_weights()
+        tasks.append(Task(model, head, features))
+    with store.writing(job.node) as (draft, results):
+        training = Training(
+            job.stage, job.seed, job.recipe.tokens_per_batch, job.steps, not job.corpora, job.hardware.bfloat16
+        )
+        log = fit(tasks, training, _reporter(on_progress))
+        save(tasks[0].model, tokenizer, draft)
+        apart = time.monotonic() - started - log.seconds
+        results |= {"training": summary(log), "licence": job.licence, "seconds_apart": apart}
+
+
+def run_target(
+    job: TargetJob, store: Store, on_progress: OnProgress | None = None, *, keep_weights: bool = False
+) -> None:
+    """Train a target model if it has a stage, and predict every language that lacks predictions in one pass."""
+    missing = {language: node for language, node in job.predictions.items() if not store.is_finished(node)}
+    if not missing:
+        return
+    started = time.monotonic()
+    device, target, base = prepare(job.hardware), find(job.target), checkpoint(job.encoder, store)
+    tokenizer = load_tokenizer(job.encoder.tokenizer_folder)
+    model = build(head_for(target.head, target.labels, job.recipe), base, tokenizer, job.seed)
+    model = (keep_head(model, base) if job.keep_head else model).to(device)
+    if job.stage:
+        with store.writing(job.node) as (draft, results):
+            for name, stage, head, features in training_features(job, tokenizer, store):
+                training = Training(stage, job.seed, job.recipe.tokens_per_batch, bfloat16=job.hardware.bfloat16)
+                judge = english_dev(job, tokenizer, store) if name == "training" else None
+                results[name] = summary(fit([Task(model, head, features)], training, _reporter(on_progress), judge))
+            if keep_weights:
+                save(model, tokenizer, draft)
+            trained = sum(log["seconds"] for log in results.values())
+            results["seconds_apart"] = time.monotonic() - started - trained
+    if on_progress:
+        on_progress("predicting")
+    started = time.monotonic()
+    languages = tuple(job.predictions if target.join else missing)
+    splits = evaluation_splits(target, DataRoot(job.data_root), languages, job.split, job.max_eval_examples)
+    predictions, tokens = predict(job, model, tokenizer, splits, store)
+    share = (time.monotonic() - started) / len(splits)
+    for number, (split, predicted) in enumerate(zip(splits, predictions, strict=True)):
+        if split.language in missing:
+            with store.writing(missing[split.language]) as (draft, results):
+                write_predictions(draft / "predictions.parquet", split.ids, predicted)
+                own = tokens * (number + 1) // len(splits) - tokens * number // len(splits)  # sums to tokens
+                results |= {"n": len(split), "tokens": own, "seconds": share}
+
+
+def predict(
+    job: TargetJob, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, splits: Sequence[Split], store: Store
+) -> tuple[list[list[Any]], int]:
+    """Return one list of predictions per split and the tokens computed, in one length-sorted pass over all languages.
+
+    A pool that all languages share stands in every split but is encoded once.
+    """
+    target = find(job.target)
+    head = head_for(target.head, target.labels, job.recipe)
+    texts = [split.records for split in splits]
+    if target.rank:
+        texts += [split.pool for split in (splits[:1] if target.join else splits)]
+    sets = [(records, evaluation_features(job, records, head, tokenizer, store)) for records in texts]
+    found = inference.predict(model, head, sets, job.recipe.tokens_per_batch, bfloat16=job.hardware.bfloat16)
+    tokens = sum(features.tokens for _, features in sets)
+    if not target.rank:
+        return found, tokens
+    vectors = [np.stack(rows) for rows in found]
+    queries, pools = vectors[: len(splits)], vectors[len(splits) :]
+    pools = pools * len(splits) if target.join else pools
+    return [target.rank(split, q, p) for split, q, p in zip(splits, queries, pools, strict=True)], tokens
+
+
+def checkpoint(encoder: Encoder, store: Store) -> Path:
+    """Return the folder of an encoder's weights."""
+    if encoder.node is not None:
+        return store.folder(encoder.node)
+    if encoder.path is None:
+        raise RuntimeError(f"encoder {encoder.identity} has neither a folder nor a node")
+    return encoder.path
+
+
+@cache
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Return the tokenizer of a checkpoint folder, read once per process: a quarter million pieces take a second."""
+    transformers.logging.set_verbosity_error()
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return tokenizer
+
+
+def build(head: Head, folder: Path, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
+    """Return the head's model; UserError for a checkpoint with another vocabulary than its tokenizer's."""
+    model = head.build(folder, seed)
+    rows = model.get_input_embeddings().num_embeddings
+    if len(tokenizer) > rows:
+        raise UserError(
+            f"{folder}: the tokenizer knows {len(tokenizer)} pieces and the model {rows}; they do not match"
+        )
+    return model
+
+
+def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write a plain checkpoint folder: safetensors, config with label names, tokenizer."""
+    model.config.name_or_path = ""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def summary(log: TrainingLog) -> Json:
+    """Return what a manifest says about a training run."""
+    values = asdict(log)
+    losses = values.pop("losses")
+    return {**values, "first_loss": losses[0] if losses else None, "final_loss": log.final_loss}
+
+
+def write_predictions(path: Path, ids: Sequence[str], predictions: Sequence[Any]) -> None:
+    """Write one prediction per item as JSON text."""
+    texts = [json.dumps(prediction, ensure_ascii=False) for prediction in predictions]
+    pq.write_table(pa.table({"item_id": pa.array(ids, pa.string()), "prediction": pa.array(texts, pa.string())}), path)
+
+
+def _reporter(on_progress: OnProgress | None) -> OnStep | None:
+    if on_progress is None:
+        return None
+    return lambda step, steps, loss: on_progress(f"step {step}/{steps} loss {loss:.3f}")

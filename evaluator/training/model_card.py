@@ -1,0 +1,70 @@
+"""The model card of a checkpoint that `evaluator train` made: what it was trained on, how, and what for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from evaluator.experiment.recipe import Recipe, Stage
+from synthgen.dataset import Manifest
+from synthgen.dataset.licences import Part, derive, parts_of
+from synthgen.models.packs import ResolvedModel
+from synthgen.runtime.provenance import public_name
+
+CARD_NAME = "README.md"
+_PIPELINE = {"pair": "text-classification", "choice": "multiple-choice", "span": "question-answering"}
+_PIPELINE |= {"tags": "token-classification"}
+
+
+def checkpoint_licence(dataset: Manifest, model: ResolvedModel) -> str:
+    """Return the licence of a model trained on a set: what the encoder, the set and the set's own parts ask for."""
+    own = [Part("encoder", public_name(model.ref), model.licence), Part("dataset", dataset.task, dataset.licence)]
+    return derive([*own, *parts_of(dataset.model, dataset.parents)])
+
+
+def model_card(
+    dataset: Manifest, model: ResolvedModel, *, recipe: Recipe, stage: Stage, seed: int, training: Mapping[str, Any]
+) -> str:
+    """Return the card as Markdown with the hub's front matter; `training` is what the run recorded."""
+    base, licence = public_name(model.ref), checkpoint_licence(dataset, model)
+    is_id = licence == licence.casefold() and " " not in licence
+    front = {
+        "library_name": "transformers",
+        "pipeline_tag": _PIPELINE[dataset.format],
+        "language": [dataset.language],
+        **({"license": licence} if is_id else {"license": "other", "license_name": licence}),
+        **({"base_model": base} if "/" in base else {}),
+        "tags": ["evaluator", "intermediate-task", dataset.task, dataset.origin],
+    }
+    facts = {
+        "base model": f"`{base}` at `{model.revision}`, licence {model.licence}",
+        "about the base model": model.note or "nothing to add",
+        "training data": f"{dataset.kept} {dataset.origin} rows of {dataset.task} ({dataset.language})",
+        "hash of the data": f"`{dataset.content_hash}`",
+        "licence of the data": dataset.licence,
+        "recipe": f"{recipe.name}: {recipe.source}",
+        "seed": seed,
+        **{name.replace("_", " "): value for name, value in asdict(stage).items()},
+        **{f"training: {name.replace('_', ' ')}": value for name, value in training.items()},
+    }
+    table = [f"| {name} | {_cell(value)} |" for name, value in facts.items()]
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()]
+    title = f"# {base}, trained on {dataset.task} ({dataset.origin})"
+    head = ["---", *lines, "---", "", title, "", _USE, ""]
+    return "\n".join([*head, "| | |", "| --- | --- |", *table, "", _LIMITS, ""])
+
+
+_USE = (
+    "An intermediate checkpoint: an encoder with the head of its intermediate task, for further training on a target "
+    "task, or as a label verifier, teacher or reader of `synthgen`. Load it with transformers' Auto classes."
+)
+_LIMITS = (
+    "It was not evaluated by itself. What its data does to zero-shot transfer is the business of a comparison, whose "
+    "results card says so with intervals. It repeats the errors of its data and of its base model."
+)
+
+
+def _cell(value: object) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ") or "none"

@@ -1,0 +1,100 @@
+"""`evaluator train`: one dataset folder in, one plain checkpoint folder out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from evaluator import options
+from evaluator.experiment.graph import CODE_VERSION, Encoder, IntermediateJob, Rows, identity, stage_inputs
+from evaluator.experiment.hardware import detect
+from evaluator.experiment.recipe import INTERMEDIATE, LARGE_WIDTH, Recipe, encoder_width, load_recipe
+from evaluator.store.store import Node, Store
+from evaluator.training.model_card import CARD_NAME, checkpoint_licence, model_card
+from synthgen.console import progress
+from synthgen.dataset import MANIFEST_NAME, Manifest, check_writable, read_manifest
+from synthgen.errors import UserError
+from synthgen.models.packs import ResolvedModel, resolve
+
+LARGEST_SEED = 2**32 - 1
+
+
+def train(
+    dataset: options.Dataset,
+    *,
+    out: options.Checkpoint,
+    model: options.Model = options.DEFAULT_MODEL,
+    recipe: options.Recipe = "xtreme",
+    seed: options.Seed = 0,
+) -> dict[str, Any]:
+    """Train the encoder on a dataset folder and write a plain checkpoint: weights, tokenizer, labels, manifest.
+
+    Example: `evaluator train runs/mnli-n200-s0 --out runs/mnli-model --model pack:multilingual-e5-small --recipe small`
+
+    Returns the manifest. The folder is that of `save_pretrained`: safetensors, tokenizer, `id2label` in the config,
+    with a card and `synthgen.json`. A folder that holds the same training is left as it is; another is refused with
+    UserError.
+    """
+    folder, target = Path(dataset), Path(out)
+    manifest = _check(folder, target, recipe, seed)
+    encoder = resolve(model)
+    job = _job(folder, manifest, encoder, load_recipe(recipe, encoder_width(encoder.path)), seed)
+    if target.exists():
+        return _existing(target, job.node)
+    store = Store(target.parent / f".{target.name}.training")
+    _run(job, store)
+    training, draft = store.results(job.node)["training"], store.folder(job.node)
+    card = model_card(manifest, encoder, recipe=job.recipe, stage=job.stage, seed=seed, training=training)
+    (draft / CARD_NAME).write_text(card, encoding="utf-8")
+    draft.rename(target)
+    shutil.rmtree(store.root)
+    return _existing(target, job.node)
+
+
+def _check(folder: Path, out: Path, recipe: str, seed: int) -> Manifest:
+    """Return the dataset's manifest; UserError for an argument that is wrong whatever the encoder."""
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UserError(f"--seed {seed}: allowed are whole numbers from 0 to {LARGEST_SEED}")
+    if out.exists() and not (out / MANIFEST_NAME).is_file():
+        raise UserError(f"--out {out} holds something else; give another folder or remove it")
+    if not out.exists():
+        check_writable(out.parent, f"to --out {out}")
+    load_recipe(recipe, LARGE_WIDTH)
+    return read_manifest(folder)
+
+
+def _job(folder: Path, manifest: Manifest, model: ResolvedModel, recipe: Recipe, seed: int) -> IntermediateJob:
+    stage, hardware, name = recipe.stage(INTERMEDIATE), detect(), identity(model)
+    rows = Rows(folder.resolve(), manifest.content_hash, manifest.kept, manifest.kept)
+    inputs = {
+        "code": CODE_VERSION,
+        "model": name,
+        "parts": [[rows.content_hash, rows.total, rows.rows]],
+        "stage": stage_inputs(stage, recipe),
+        "seed": seed,
+        **hardware.to_json(),
+    }
+    base, licence = Encoder(name, name, model.path, path=model.path), checkpoint_licence(manifest, model)
+    return IntermediateJob(Node("checkpoint", inputs), base, (rows,), stage, recipe, seed, None, licence, hardware)
+
+
+def _run(job: IntermediateJob, store: Store) -> None:
+    from evaluator.training.jobs import train_intermediate
+
+    with progress() as bar:
+        task = bar.add_task("training", total=None, note="")
+        train_intermediate(job, store, lambda text: bar.update(task, note=text))
+
+
+def _existing(folder: Path, node: Node) -> dict[str, Any]:
+    """Return the manifest of a checkpoint made by the same training; UserError for anything else."""
+    path = folder / MANIFEST_NAME
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if found.get("key") == node.key:
+        return found
+    ours, theirs = node.inputs, found.get("inputs", {})
+    differing = [name for name in ours if theirs.get(name) != ours[name]]
+    what = f"another training (differs in {', '.join(differing)})" if theirs else "something else"
+    raise UserError(f"--out {folder} holds {what}; give another folder or remove it")

@@ -1,0 +1,72 @@
+"""Exact vocabulary compaction: train only the embedding rows that occur, and put them back.
+
+A row that never occurs gets a zero gradient, so AdamW's moments stay zero and its only change is the decoupled weight
+decay, a product of (1 - learning rate x decay) over the steps, known in closed form.
+Training the occurring rows alone therefore gives the same model, without gradient, moments and update traffic for the
+quarter million others. The loss and the other weights never see the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from evaluator.training.features import IntArray
+
+IDS_AT_ONCE = 1_000_000
+"""Ids looked at together, so that memory-mapped data of any size stay on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompactVocabulary:
+    """The rows in use and the full table they came from, kept on the CPU.
+
+    Shapes: `rows` (used,) ids in the full vocabulary, ascending; `table` (vocabulary, width).
+    """
+
+    rows: IntArray
+    table: torch.Tensor
+
+    def remap(self, ids: IntArray) -> IntArray:
+        """Return token ids as positions in the compact table."""
+        return np.searchsorted(self.rows, ids)
+
+
+def compact(model: PreTrainedModel, ids: Sequence[IntArray]) -> CompactVocabulary:
+    """Replace the model's embedding table by the rows that occur in `ids`; undo with `restore`.
+
+    Ids up to the padding id are always kept, so that padding keeps its id: RoBERTa derives positions from it.
+    """
+    embedding = model.get_input_embeddings()
+    padding = embedding.padding_idx if embedding.padding_idx is not None else 0
+    used = np.zeros(embedding.num_embeddings, dtype=bool)
+    used[: padding + 1] = True
+    for array in ids:
+        for first in range(0, len(array), IDS_AT_ONCE):
+            used[array[first : first + IDS_AT_ONCE]] = True
+    rows = np.flatnonzero(used)
+    table = embedding.weight.detach()
+    model.set_input_embeddings(_embedding(table[torch.from_numpy(rows)], embedding.padding_idx))
+    return CompactVocabulary(rows, table.cpu())
+
+
+def restore(model: PreTrainedModel, vocabulary: CompactVocabulary, decay: float) -> None:
+    """Put the trained rows back into the full table; the rows that never occurred are multiplied by `decay`.
+
+    The table is changed in place: a copy of it would be the largest thing in memory.
+    """
+    trained, table = model.get_input_embeddings(), vocabulary.table
+    if decay != 1.0:
+        table.mul_(decay)
+    table[torch.from_numpy(vocabulary.rows)] = trained.weight.detach().cpu()
+    model.set_input_embeddings(_embedding(table.to(trained.weight.device), trained.padding_idx))
+
+
+def _embedding(weight: torch.Tensor, padding: int | None) -> nn.Embedding:
+    rows, width = weight.shape
+    return nn.Embedding(rows, width, padding_idx=padding, _weight=weight)

@@ -1,0 +1,1 @@
+"""Statistics of a set: lengths, artefacts, similarity to real data, label noise."""

@@ -1,0 +1,139 @@
+"""A blind sample for a person: a CSV file of texts without labels, and what its answers say of the set's labels."""
+
+from __future__ import annotations
+
+import csv
+import random
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from synthgen.analysis.artefacts import wilson
+from synthgen.analysis.label_noise import confusion
+from synthgen.errors import UserError, is_disk_full, unknown
+from synthgen.formats import Format
+from synthgen.formats.base import Row
+from synthgen.formats.texts import row_texts
+from synthgen.text.csv import csv_rows
+
+ANSWER = "judged"
+_UNSEEN = r"[\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+_FORMULA = re.compile(rf"'*([\t\r\n]|{_UNSEEN}*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""What spreadsheets take for a formula, also after characters that are not seen; and such a cell already protected."""
+
+
+def write_sample(format_: Format, rows: Sequence[Row], path: Path, *, count: int, seed: int = 0) -> None:
+    """Write `count` rows in random order as CSV: id, texts, an empty column `judged`; labels are not in the file.
+
+    A cell that a spreadsheet would take for a formula starts with an apostrophe. Raises UserError for a file that
+    cannot be written, or that is there already and is anything but a sample without answers.
+    """
+    if not 1 <= count <= len(rows):
+        raise UserError(f"--sample {count}: the set has {len(rows)} rows; allowed is 1 to {len(rows)}")
+    if not format_.labels or format_.name == "tags":
+        raise UserError(f"--sample: rows of a {format_.name} set have no label to judge")
+    drawn = random.Random(f"judged-{seed}").sample(list(rows), count)
+    columns = [name for name in row_texts(format_, drawn[0]) if not name.startswith("answers")]
+    lines = [["id", *columns, f"{ANSWER} ({' / '.join(format_.labels)})"]]
+    for row in drawn:
+        texts = row_texts(format_, row)
+        lines.append([_plain(row["id"]), *(_plain(texts.get(name, "")) for name in columns), ""])
+    _write(path, lines)
+
+
+def _plain(text: str) -> str:
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def _write(path: Path, lines: Iterable[Sequence[str]]) -> None:
+    try:
+        if path.is_file() and path.stat().st_size:
+            _refuse_to_lose(path)
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(lines)
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        why = f"--csv {path} cannot be written: {error.strerror}"
+        raise UserError(f"{why}; name a file in a folder that exists and can be written") from None
+
+
+def _refuse_to_lose(path: Path) -> None:
+    try:
+        judged = sum(bool(answer) for _, _, answer in _answers(path))
+    except UserError:
+        raise UserError(f"--csv {path} exists and is not a blind sample; name a new file") from None
+    if judged:
+        raise UserError(f"--csv {path} exists and has answers filled in ({judged}); name a new file")
+
+
+def read_judged(format_: Format, rows: Sequence[Row], path: Path) -> dict[str, Any]:
+    """Return agreement between a person's labels and the set's, with its 95 % interval, and the confusion matrix.
+
+    Rows left empty are counted as not judged. Raises UserError for an unknown or repeated id or an unknown label, with
+    its line.
+    """
+    labels: list[int] = []
+    judged: list[int] = []
+    empty = 0
+    for row, answer in _answered(format_, rows, path):
+        if answer:
+            judged.append(format_.labels.index(answer))
+            labels.append(format_.labels.index(format_.cell(row)))
+        else:
+            empty += 1
+    if not judged:
+        raise UserError(f"{path} has no judged row: fill in the column '{ANSWER}'")
+    agreed = sum(a == b for a, b in zip(labels, judged, strict=True)) / len(judged)
+    counts = confusion(labels, judged, len(format_.labels))
+    return {
+        "rows": len(judged),
+        "not_judged": empty,
+        "agreement": round(agreed, 4),
+        "ci95": [round(end, 4) for end in wilson(agreed, len(judged))],
+        "confusion": {
+            label: dict(zip(format_.labels, map(int, row), strict=True))
+            for label, row in zip(format_.labels, counts, strict=True)
+        },
+    }
+
+
+def _answered(format_: Format, rows: Sequence[Row], path: Path) -> Iterator[tuple[Row, str]]:
+    """Yield each row of a judged sample with its answer, a label or nothing."""
+    by_cell = {row["id"]: row for row in rows} | {_plain(row["id"]): row for row in rows}
+    lines: dict[str, int] = {}
+    for line, cell, answer in _answers(path):
+        place = f"{path}, line {line}"
+        if cell not in by_cell:
+            raise UserError(f"{place}: no row {cell!r} in the set")
+        row = by_cell[cell]
+        if (first := lines.setdefault(row["id"], line)) != line:
+            raise UserError(f"{place}: row {row['id']!r} is on line {first} already; leave it there once")
+        if answer and answer not in format_.labels:
+            raise unknown("label", answer, format_.labels, where=place)
+        yield row, answer
+
+
+def _answers(path: Path) -> list[tuple[int, str, str]]:
+    """Return line, first cell and answer of each line of a sample that is not blank."""
+    header, *lines = _table(path)
+    place = next((i for i, name in enumerate(header) if name.split(" ")[0] == ANSWER), None)
+    if header[0] != "id" or place is None:
+        raise UserError(f"{path} is not a judged sample: its columns are {', '.join(header)}, not id … {ANSWER}")
+    return [
+        (number, line[0], line[place].strip() if len(line) > place else "")
+        for number, line in enumerate(lines, start=2)
+        if any(line)
+    ]
+
+
+def _table(path: Path) -> list[list[str]]:
+    """Return the cells of a CSV file, however long; the first line has some."""
+    try:
+        lines = csv_rows(path.read_bytes().decode("utf-8-sig"))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"cannot read {path}: {error}") from None
+    if not lines or not lines[0]:
+        raise UserError(f"{path} is empty: a judged sample begins with its columns, id … {ANSWER}")
+    return lines

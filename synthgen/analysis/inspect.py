@@ -1,0 +1,131 @@
+"""`synthgen inspect`: what is in a set, in the terminal and as one page: funnel, labels, lengths, artefacts, doubles.
+
+The page shows the card's figures. What is measured here (artefacts, shape, diversity, a person's judgement) goes to
+the manifest's `checks`, and the card is made anew from it. Neighbours: `likeness` measures, `judging`
+draws the blind sample and reads it back.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from rapidfuzz import fuzz, process
+
+from synthgen import options
+from synthgen.analysis.human_sample import read_judged, write_sample
+from synthgen.analysis.similarity_to_real import check_like, measure
+from synthgen.cards.card import write_card
+from synthgen.cards.charts import figures
+from synthgen.cards.summary_tables import Sheet, counts, findings, nearest_pairs
+from synthgen.dataset import Manifest, dataset_format, finish, read_manifest, read_rows, write_atomically
+from synthgen.errors import UserError, refuse
+from synthgen.formats import Format
+from synthgen.formats.base import Row
+from synthgen.formats.texts import row_texts
+
+PAGE_NAME = "inspect.html"
+MAX_ROWS = 100_000
+COMPARED_ROWS = 1_000
+COMPARED_CHARACTERS = 1_000
+SHOWN_PAIRS = 5
+_TEMPLATE = Path(__file__).with_name("inspect_template.html")
+
+
+def inspect(
+    folder: options.Folder,
+    *,
+    like: options.Like = None,
+    sample: options.Sample = None,
+    csv: options.Csv = None,
+    judged: options.Judged = None,
+) -> Manifest:
+    """Show the funnel, lengths, labels, artefacts, diversity and nearest pairs of a set; write them to inspect.html.
+
+    Example: synthgen inspect runs/mnli --like runs/mnli-real
+
+    Returns the manifest, with what was measured. With `sample` and `csv` a blind sample is written and nothing else;
+    `judged` is such a file filled in. Raises UserError for a folder or a file that does not fit.
+    """
+    if (sample is None) != (csv is None):
+        raise UserError("a blind sample needs both --sample N and --csv FILE")
+    if sample is not None:
+        if judged is not None:
+            raise UserError(f"--judged {judged} cannot stand beside --sample {sample}: write a sample or read one back")
+        refuse(f"--sample {sample} writes texts and measures nothing", like=like)
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    format_ = dataset_format(manifest)
+    if sample is not None and csv is not None:
+        write_sample(format_, _rows(folder), csv, count=sample, seed=manifest.seed)
+        return manifest
+    check_like(like, format_)
+    checks = {} if judged is None else {"judged": read_judged(format_, _rows(folder), judged)}
+    manifest = replace(manifest, checks=manifest.checks | measure(folder, format_, like) | checks)
+    write_card(folder, manifest)
+    write_atomically(folder / PAGE_NAME, render(manifest, _pairs(folder, manifest.content_hash)))
+    return finish(folder, manifest)
+
+
+def nearest(format_: Format, rows: Sequence[Row], *, seed: int = 0) -> list[dict[str, Any]]:
+    """Return the five most alike pairs of at most 1,000 rows: ids, texts, edit similarity 0-100.
+
+    Of a row's texts at most 1,000 characters are compared and returned; where a text was cut stands `…`.
+    """
+    drawn = random.Random(seed).sample(list(rows), min(COMPARED_ROWS, len(rows)))
+    texts = [" | ".join(_beginnings(list(row_texts(format_, row).values()), COMPARED_CHARACTERS)) for row in drawn]
+    scores = np.triu(process.cdist(texts, texts, scorer=fuzz.ratio, dtype=np.float32), k=1)
+    best = np.argsort(scores, axis=None)[::-1][:SHOWN_PAIRS]
+    places = [divmod(int(place), len(texts)) for place in best]
+    return [
+        {
+            "similarity": round(float(scores[a, b]), 1),
+            "ids": [drawn[a]["id"], drawn[b]["id"]],
+            "texts": [texts[a], texts[b]],
+        }
+        for a, b in places
+        if a != b and scores[a, b] > 0
+    ]
+
+
+def _beginnings(texts: Sequence[str], size: int) -> Sequence[str]:
+    """Return the texts cut so that they have `size` characters together: the longest lose most, short ones nothing."""
+    for place, length in enumerate(sorted(map(len, texts))):
+        limit = size // (len(texts) - place)
+        if length > limit:
+            return [text if len(text) <= limit else f"{text[:limit]}…" for text in texts]
+        size -= length
+    return texts
+
+
+@lru_cache(maxsize=1)
+def _pairs(folder: Path, _content_hash: str) -> list[dict[str, Any]]:
+    """Return the nearest pairs of a folder, which take seconds; the page and the terminal show the same."""
+    return nearest(dataset_format(read_manifest(folder)), _rows(folder))
+
+
+def _rows(folder: Path) -> list[Row]:
+    return list(islice(read_rows(folder), MAX_ROWS))
+
+
+def sheets(folder: Path) -> list[Sheet]:
+    """Return everything that the page shows as tables, for a terminal."""
+    manifest = read_manifest(folder)
+    pairs = _pairs(Path(folder), manifest.content_hash)
+    return [*counts(manifest), *findings(manifest), nearest_pairs(pairs)]
+
+
+def render(manifest: Manifest, pairs: Sequence[dict[str, Any]]) -> str:
+    """Return the page: self-contained, everything from data escaped."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
+    pictures = [Markup(svg) for svg in figures(manifest).values()]
+    return template.render(m=manifest, pictures=pictures, sheets=[*findings(manifest), nearest_pairs(pairs)])

@@ -1,0 +1,205 @@
+"""Is a set like the real one? What gives labels away, lengths, overlap, question types, and how varied texts are.
+
+A distance lies between 0 and 1: for counts the largest gap between two distributions (Kolmogorov-Smirnov), for names
+the share of rows that would have to change (total variation). `floor` is the same distance between two halves of the
+real set: less than that cannot be asked. Diversity follows Shaib et al. 2024: compression ratio, self-repetition,
+self-BLEU; and distinct-n (Li et al. 2016). All of it depends on the number of rows, so both sets have equally many.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics as stats
+import zlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.markup import escape
+
+from synthgen import console
+from synthgen.analysis import artefacts
+from synthgen.analysis.bow_classifier import tokens
+from synthgen.analysis.text_statistics import ngrams, self_bleu
+from synthgen.dataset import dataset_format, read_manifest, sample_rows
+from synthgen.errors import UserError
+from synthgen.formats import Format
+from synthgen.formats.base import Row
+from synthgen.formats.texts import row_texts
+
+MAX_ROWS = 2_000
+REPEATED_WORDS = 4
+NGRAMS = (1, 2, 3)
+QUESTION_WORDS = ("what", "who", "whom", "whose", "which", "when", "where", "why", "how")
+
+
+def measure(folder: Path, format_: Format, like: Path | None = None) -> dict[str, Any]:
+    """Return the checks `artefacts`, `shape` and `diversity` of the rows in a folder, beside those of a real set.
+
+    Without a real set, the figures of at most 2,000 rows and that nothing was compared. Raises UserError when `like`
+    is a set of another format.
+    """
+    check_like(like, format_)
+    if like is None:
+        rows = sample_rows(folder, MAX_ROWS)
+        found = {"artefacts": artefacts.radar(format_, rows), "diversity": diversity(format_, rows)}
+        return found | {"shape": "not done: no real set was given to compare with (--like DATASET)"}
+    rows, real = (sample_rows(each, artefacts.MAX_ROWS) for each in (folder, like))
+    manifest = read_manifest(like)
+    compared = {"task": manifest.task, "origin": manifest.origin, "content_hash": manifest.content_hash}
+    return {
+        "artefacts": artefacts.radar(format_, rows, real) | {"compared_with": compared},
+        "shape": shape_distances(format_, rows, real),
+        "diversity": diversity_beside(format_, rows, real),
+    }
+
+
+def warn_of_artefacts(facts: Mapping[str, Any]) -> None:
+    """Say on stderr that labels can be guessed from a part of the row more often than in the real set."""
+    if not facts["verdict"].startswith("suspicious"):
+        return
+    told = []
+    for name, points in facts["excess"].items():
+        if points > facts["margin"]:
+            own, real = (found["baselines"][name]["accuracy"] for found in (facts, facts["real"]))
+            told.append(f"{name} gives {own:.1f} % of the labels, {real:.1f} % in the real set")
+    for word in facts["new_give_aways"][: artefacts.NAMED_WORDS]:
+        share = f"{100 * word['share']:.0f} % of the {word['rows']} rows with '{word['text']}' are {word['label']}"
+        told.append(f"{share}; in the real set {word['real_rows']} rows have both")
+    for what in map(escape, told):
+        said = f"{what}, at {facts['rows']} rows each; models will learn this and not the task"
+        console.stderr.print(f"[bold red]ARTEFACTS:[/] {said}")
+
+
+def check_like(like: Path | None, format_: Format) -> None:
+    """Raise UserError when a set of this format cannot be compared with the real set."""
+    if like is None:
+        return
+    real = dataset_format(manifest := read_manifest(like))
+    if (real.name, real.columns, real.labels) != (format_.name, format_.columns, format_.labels):
+        raise UserError(
+            f"--like {like} is a {manifest.task} set ({real.name}: {', '.join(real.columns)}); the set has "
+            f"{format_.name}: {', '.join(format_.columns)}"
+        )
+
+
+def shape_distances(format_: Format, rows: Sequence[Row], real: Sequence[Row], *, seed: int = 0) -> dict[str, Any]:
+    """Return, for each feature, the distance to the real set, the floor, and the medians or the commonest values."""
+    drawn, beside = equally_many(rows, real, seed)
+    halves = beside[::2], beside[1::2]
+    found = {}
+    for name, feature in _features(format_).items():
+        own, theirs = [feature(row) for row in drawn], [feature(row) for row in beside]
+        floor = distance([feature(row) for row in halves[0]], [feature(row) for row in halves[1]])
+        found[name] = {"distance": distance(own, theirs), "floor": floor, "set": _middle(own), "real": _middle(theirs)}
+    return {"rows": len(drawn), "features": found}
+
+
+def distance(own: Sequence[Any], real: Sequence[Any]) -> float:
+    """Return the distance of two samples, 0 to 1.
+
+    >>> distance(["a", "b"], ["a", "a"]), distance([1, 2, 3], [4, 5, 6])
+    (0.5, 1.0)
+    """
+    if not own or not real:
+        return 0.0
+    if isinstance(own[0], str):
+        a, b = Counter(own), Counter(real)
+        return round(sum(abs(a[name] / len(own) - b[name] / len(real)) for name in a | b) / 2, 4)
+    edges = np.unique([*own, *real])
+    return round(float(np.abs(_below(own, edges) - _below(real, edges)).max()), 4)
+
+
+def _below(values: Sequence[float], edges: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    return np.searchsorted(np.sort(np.asarray(values)), edges, side="right") / len(values)
+
+
+def _middle(values: Sequence[Any]) -> Any:  # noqa: ANN401 - a number, or counts by name
+    if values and isinstance(values[0], str):
+        return {name: round(count / len(values), 3) for name, count in Counter(values).most_common(6)}
+    return round(float(stats.median(values)), 3) if values else None
+
+
+def _features(format_: Format) -> dict[str, Callable[[Row], Any]]:
+    """Return what is compared: the label, words of every text, overlap of the first two, type of a question."""
+    columns = format_.text_columns
+    found: dict[str, Callable[[Row], Any]] = {"label": format_.cell, "words": _words_in_all(format_)}
+    found |= {f"words of {column}": _words_in(column) for column in columns}
+    if len(columns) > 1:
+        found[f"overlap of {columns[1]} with {columns[0]}"] = lambda row: _overlap(row[columns[0]], row[columns[1]])
+    questions = [column for column in columns if column.startswith("question") and column != "question_concept"]
+    return found | {f"type of {column}": _type_of(column) for column in questions}
+
+
+def _words_in_all(format_: Format) -> Callable[[Row], int]:
+    return lambda row: sum(len(text.split()) for text in row_texts(format_, row).values())
+
+
+def _words_in(column: str) -> Callable[[Row], int]:
+    return lambda row: len(str(row[column]).split())
+
+
+def _type_of(column: str) -> Callable[[Row], str]:
+    return lambda row: question_type(str(row[column]))
+
+
+def question_type(text: str) -> str:
+    """Return the first question word of a text, or `other`.
+
+    >>> question_type("In which year did it end?"), question_type("Is it over?")
+    ('which', 'other')
+    """
+    return next((word for word in tokens(text) if word in QUESTION_WORDS), "other")
+
+
+def _overlap(first: str, second: str) -> float:
+    known, asked = set(tokens(first)), set(tokens(second))
+    return len(known & asked) / len(asked) if asked else 0.0
+
+
+def diversity(format_: Format, rows: Sequence[Row], *, seed: int = 0) -> dict[str, Any]:
+    """Return how varied the texts of at most 2,000 rows are; higher compression and repetition mean less varied."""
+    drawn = list(rows) if len(rows) <= MAX_ROWS else random.Random(seed).sample(list(rows), MAX_ROWS)
+    texts = [" ".join(row_texts(format_, row).values()) for row in drawn]
+    words = [tokens(text) for text in texts]
+    found: dict[str, Any] = {"rows": len(drawn), "compression_ratio": compression_ratio(texts)}
+    found |= {f"distinct_{n}": distinct(words, n) for n in NGRAMS}
+    return found | {"self_repetition": self_repetition(words), "self_bleu": self_bleu(texts, seed=seed)["value"]}
+
+
+def compression_ratio(texts: Sequence[str]) -> float:
+    """Return bytes before to bytes after zlib at its strongest."""
+    data = "\n".join(texts).encode()
+    return round(len(data) / len(zlib.compress(data, 9)), 3)
+
+
+def distinct(words: Sequence[Sequence[str]], n: int) -> float:
+    """Return the share of n-grams that are different ones.
+
+    >>> distinct([["a", "b", "a", "b"]], 2)
+    0.6667
+    """
+    grams = [gram for row in words for gram in ngrams(row, n)]
+    return round(len(set(grams)) / len(grams), 4) if grams else 0.0
+
+
+def self_repetition(words: Sequence[Sequence[str]]) -> float:
+    """Return the share of rows with a run of four words that another row has too."""
+    owners = Counter(gram for row in words for gram in set(ngrams(row, REPEATED_WORDS)))
+    repeated = sum(any(owners[gram] > 1 for gram in ngrams(row, REPEATED_WORDS)) for row in words)
+    return round(repeated / len(words), 4) if words else 0.0
+
+
+def equally_many(rows: Sequence[Row], real: Sequence[Row], seed: int = 0) -> tuple[list[Row], list[Row]]:
+    """Return equally many rows of both sets, 2,000 at most, drawn at random."""
+    size = min(len(rows), len(real), MAX_ROWS)
+    return random.Random(seed).sample(list(rows), size), random.Random(seed).sample(list(real), size)
+
+
+def diversity_beside(format_: Format, rows: Sequence[Row], real: Sequence[Row]) -> dict[str, Any]:
+    """Return the diversity of a set, and the real set's at the same number of rows."""
+    drawn, theirs = equally_many(rows, real)
+    return {**diversity(format_, drawn), "real": diversity(format_, theirs)}

@@ -1,0 +1,1 @@
+"""Dataset cards, Croissant metadata, charts."""

@@ -1,0 +1,132 @@
+"""The card of a dataset folder, and its Croissant file: both are views of the manifest, made again to be compared.
+
+`card` writes them anew, `check` says what a card fails to disclose, and `verify` (in `verify.py`) recomputes every
+number from the shards. Neighbours: `disclosures` answers, `front_matter` is for the hub, `figures` draws.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from jinja2 import StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from synthgen.cards.charts import figures
+from synthgen.cards.croissant import CROISSANT_NAME, render_croissant
+from synthgen.cards.disclosures import NOT_DONE, disclose
+from synthgen.cards.front_matter import REQUIRED, front_matter, read_front_matter, title
+from synthgen.dataset import MANIFEST_NAME, Manifest, read_manifest, write_atomically
+from synthgen.dataset.licences import licence_faults
+from synthgen.dataset.schemas import faults
+from synthgen.errors import UserError
+
+CARD_NAME = "README.md"
+_TEMPLATE = Path(__file__).with_name("card_template.md")
+_SECTION = re.compile(r"^## \d+\. ([^\n]+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+
+
+def card(folder: Path) -> Path:
+    """Write the card of a finished folder anew from its manifest and return its path."""
+    return write_card(folder, read_manifest(folder))
+
+
+def write_card(folder: Path, manifest: Manifest) -> Path:
+    """Write `README.md` and `croissant.json` from the manifest; return the card's path.
+
+    Raises UserError when a part of the set forbids the licence the manifest claims.
+    """
+    if objections := licence_faults(manifest.licence, manifest.model, manifest.parents):
+        raise UserError("; ".join(objections))
+    for name, text in views(manifest).items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        write_atomically(folder / name, text)
+    return folder / CARD_NAME
+
+
+def views(manifest: Manifest) -> dict[str, str]:
+    """Return every file of the folder that is a view of the manifest, by name; UserError for values of wrong types."""
+    try:
+        drawn = {f"figures/{name}.svg": svg for name, svg in figures(manifest).items()}
+        return {CARD_NAME: render_card(manifest), CROISSANT_NAME: render_croissant(manifest, title(manifest)), **drawn}
+    except (AttributeError, KeyError, IndexError, TypeError) as error:
+        raise UserError(f"{MANIFEST_NAME} holds what no card can show: {type(error).__name__}, {error}") from None
+
+
+def render_card(manifest: Manifest) -> str:
+    """Return the text of the card."""
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["cell"] = _table_cell
+    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
+    shown = {"answers": disclose(manifest), "figures": list(figures(manifest))}
+    text = template.render(m=manifest, title=title(manifest), front=front_matter(manifest), **shown)
+    return text.rstrip() + "\n"
+
+
+def check(folder: Path) -> list[str]:
+    """Return what the card of a folder fails to disclose, one line each; empty when every disclosure is there."""
+    manifest = read_manifest(folder)
+    path = folder / CARD_NAME
+    found = [f"{MANIFEST_NAME}: {fault}" for fault in faults(json.loads(manifest.to_json()), "manifest")]
+    found += licence_faults(manifest.licence, manifest.model, manifest.parents)
+    if not (folder / CROISSANT_NAME).is_file():
+        found.append(f"{CROISSANT_NAME} is missing; synthgen card {folder.name} writes it")
+    if not path.is_file():
+        return [*found, f"{CARD_NAME} is missing; synthgen card {folder.name} writes it"]
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        return [*found, f"{CARD_NAME} is not UTF-8: {error.reason} at byte {error.start}"]
+    expected = views(manifest)[CARD_NAME]
+    found += card_faults(text, disclosed=[a.title for a in disclose(manifest).values()])
+    return found + front_faults(text, expected)
+
+
+def front_faults(text: str, expected: str) -> list[str]:
+    """Return where the front matter of a card says something else than that of the expected card."""
+    try:
+        there, wanted = (read_front_matter(each, where=CARD_NAME) for each in (text, expected))
+    except UserError:
+        return []  # which `card_faults` has said
+    differing = [key for key in wanted if key in there and there[key] != wanted[key]]
+    added = [
+        f"{CARD_NAME}: the front matter has '{key}', which {MANIFEST_NAME} does not give"
+        for key in there.keys() - wanted
+    ]
+    return [
+        f"{CARD_NAME}: {key} is {_json(there[key])}; {MANIFEST_NAME} gives {_json(wanted[key])}" for key in differing
+    ] + sorted(added)
+
+
+def _json(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 100 else text[:97] + "..."
+
+
+def card_faults(text: str, *, disclosed: list[str]) -> list[str]:
+    """Return the faults of a card's text: front matter without a value, a disclosure that is missing, an empty cell."""
+    try:
+        front = read_front_matter(text, where=CARD_NAME)
+    except UserError as error:
+        return [str(error)]
+    found = [f"{CARD_NAME}: the front matter has no '{key}'" for key in REQUIRED if not front.get(key)]
+    sections = dict(_SECTION.findall(text))
+    for name in disclosed:
+        body = sections.get(name, "").strip()
+        if name not in sections:
+            found.append(f"{CARD_NAME}: the section '{name}' is missing")
+        elif not body or body == NOT_DONE.strip():
+            found.append(f"{CARD_NAME}: the section '{name}' is empty; say 'not done: reason'")
+        found += [f"{CARD_NAME}: an empty field in '{name}': {row}" for row in _empty_rows(body)]
+    return found
+
+
+def _empty_rows(section: str) -> list[str]:
+    rows = [line for line in section.split("\n") if line.startswith("| ") and not set(line) <= set("| -")]
+    return [row for row in rows if re.search(r"\|\s*(None|nan|undefined)?\s*\|$", row)]
+
+
+def _table_cell(value: object) -> str:
+    """Return a value as one Markdown table cell: no pipes, no line ends."""
+    return str(value).replace("|", "\\|").replace("\n", " ")

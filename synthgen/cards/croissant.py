@@ -1,0 +1,171 @@
+"""The Croissant description of a dataset folder: `croissant.json`, version 1.1 with the responsible-AI vocabulary 1.0.
+
+It is a view of the manifest, as the card is, so that it can be made again and compared. The JSON-LD is written here,
+since the library that reads it (mlcroissant) is heavy; the tests validate it with that library.
+Sources: mlcommons.org/croissant/1.1 and mlcommons.org/croissant/RAI/1.0.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from synthgen.cards.disclosures import Answer, disclose
+from synthgen.dataset import Manifest, dataset_format, row_features, write_atomically
+from synthgen.dataset.licences import normalise
+from synthgen.formats.base import Features
+
+CROISSANT_NAME = "croissant.json"
+_SHARDS = "shards"
+_TERMS: tuple[str, ...] = (
+    "citeAs",
+    "column",
+    "containedIn",
+    "equivalentProperty",
+    "extract",
+    "field",
+    "fileObject",
+    "fileProperty",
+)
+_TERMS += ("fileSet", "format", "includes", "isArray", "isLiveDataset", "arrayShape", "jsonPath", "key", "md5")
+_TERMS += ("parentField", "path", "recordSet", "references", "regex", "repeated", "replace", "samplingRate")
+_TERMS += ("separator", "source", "subField", "transform")
+_CONTEXT: dict[str, Any] = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "sc": "https://schema.org/",
+    "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "dct": "http://purl.org/dc/terms/",
+    "conformsTo": "dct:conformsTo",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "name": {"@container": "@language"},
+    "description": {"@container": "@language"},
+    **{term: f"cr:{term}" for term in _TERMS},
+}
+_TYPES = {
+    "string": "sc:Text",
+    "int64": "sc:Integer",
+    "int32": "sc:Integer",
+    "float64": "sc:Float",
+    "bool": "sc:Boolean",
+}
+
+# Which disclosure says what each property of the responsible-AI vocabulary asks for.
+_RAI = {
+    "rai:dataCollection": ("generator", "prompts", "sampling"),
+    "rai:dataManipulationProtocol": ("funnel", "deduplication"),
+    "rai:dataAnnotationProtocol": ("labels",),
+    "rai:dataAnnotationAnalysis": ("judged",),
+    "rai:dataPreprocessingProtocol": ("contamination", "language", "translation"),
+    "rai:personalSensitiveInformation": ("personal",),
+    "rai:dataUseCases": ("use",),
+    "rai:dataLimitations": ("use",),
+    "rai:dataBiases": ("statistics",),
+}
+_ALWAYS_LISTS = {"rai:dataAnnotationProtocol", "rai:dataAnnotationAnalysis", "rai:dataPreprocessingProtocol"}
+_ALWAYS_LISTS |= {"rai:personalSensitiveInformation", "rai:dataUseCases", "rai:dataLimitations", "rai:dataBiases"}
+
+
+def write_croissant(folder: Path, manifest: Manifest, title: str) -> Path:
+    """Write `croissant.json` from the manifest and return its path."""
+    path = folder / CROISSANT_NAME
+    write_atomically(path, render_croissant(manifest, title))
+    return path
+
+
+def render_croissant(manifest: Manifest, title: str) -> str:
+    """Return the text of `croissant.json`."""
+    format_ = dataset_format(manifest)
+    features = row_features(format_, translated=manifest.origin == "translated")
+    shards = {name: digest for name, digest in manifest.files.items() if name.startswith("data/")}
+    return (
+        json.dumps(
+            {
+                "@context": _CONTEXT,
+                "@type": "sc:Dataset",
+                "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"],
+                "name": f"{manifest.task}-{manifest.origin}-{manifest.language}-{manifest.n}",
+                "description": title,
+                "license": normalise(manifest.licence),
+                "inLanguage": [manifest.language],
+                "version": f"1.0.0+{manifest.content_hash[:12]}",
+                "keywords": ["synthgen", manifest.origin, manifest.task],
+                "distribution": [*map(_file_object, shards, shards.values()), _file_set()],
+                "recordSet": [
+                    {
+                        "@type": "cr:RecordSet",
+                        "@id": "train",
+                        "description": f"{manifest.kept} examples",
+                        "key": {"@id": "train/id"},
+                        "field": [_field(name, feature) for name, feature in features.items()],
+                    }
+                ],
+                **_responsible_ai(manifest),
+            },
+            ensure_ascii=False,
+            indent=2,
+        )
+        + "\n"
+    )
+
+
+def _file_object(name: str, digest: str) -> dict[str, Any]:
+    return {
+        "@type": "cr:FileObject",
+        "@id": name,
+        "contentUrl": name,
+        "encodingFormat": "application/x-parquet",
+        "sha256": digest,
+    }
+
+
+def _file_set() -> dict[str, Any]:
+    return {
+        "@type": "cr:FileSet",
+        "@id": _SHARDS,
+        "encodingFormat": "application/x-parquet",
+        "includes": "data/train-*.parquet",
+    }
+
+
+def _field(name: str, feature: Any, inside: str = "") -> dict[str, Any]:  # noqa: ANN401 - a feature tree is nested dicts
+    """Return the field of a column, or of a part of the column `inside`."""
+    column = inside or name
+    source: dict[str, Any] = {"fileSet": {"@id": _SHARDS}, "extract": {"column": column}}
+    if inside:
+        source["transform"] = {"jsonPath": name}
+    field = {"@type": "cr:Field", "@id": f"train/{column}" + (f"/{name}" if inside else "")}
+    kind = feature.get("_type")
+    if kind is None:
+        return {**field, "subField": [_field(part, inner, column) for part, inner in feature.items()]}
+    if kind == "List":
+        inner = feature["feature"]
+        return {**field, "dataType": _data_type(inner), "isArray": True, "arrayShape": "-1", "source": source}
+    return {**field, "dataType": _data_type(feature), "source": source}
+
+
+def _data_type(feature: Features) -> str:
+    return "sc:Integer" if feature.get("_type") == "ClassLabel" else _TYPES[str(feature["dtype"])]
+
+
+def _responsible_ai(manifest: Manifest) -> dict[str, Any]:
+    answers = disclose(manifest)
+    values: dict[str, Any] = {
+        "rai:dataCollectionType": ["Others"]
+        if manifest.origin in ("synthetic", "translated")
+        else ["Existing datasets"],
+        "rai:machineAnnotationTools": [manifest.model["ref"]] if manifest.model else ["none"],
+        "rai:annotationsPerItem": "1",
+    }
+    for name, keys in _RAI.items():
+        texts = [_sentence(answers[key]) for key in keys]
+        values[name] = texts if name in _ALWAYS_LISTS else " ".join(texts)
+    return values
+
+
+def _sentence(answer: Answer) -> str:
+    return f"{answer.title}: {answer.summary}"

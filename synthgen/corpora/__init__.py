@@ -1,0 +1,1 @@
+"""Real data and other people's files, read as rows of a task."""

@@ -1,0 +1,228 @@
+"""The files a task's rows are read from, local or fetched, and the one stream of rows they make together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain, count
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from synthgen.corpora.catalogue import HubSplit, Source, find_sources
+from synthgen.corpora.hub_files import Fetched, fetch_split, read_hub_parquet
+from synthgen.corpora.item import Item, Reader
+from synthgen.corpora.local_files import SAMPLE_LICENCE, CorpusFile, files_format, find_files, is_sample, sample_file
+from synthgen.corpora.translation_pairs import EnglishRows, row_key
+from synthgen.corpora.translations import (
+    ENGLISH,
+    TranslatedFile,
+    Translation,
+    find_translation,
+    translations_of,
+    with_english,
+)
+from synthgen.dataset import file_sha256
+from synthgen.dataset.licences import derive, parts_of
+from synthgen.errors import UserError
+from synthgen.formats import Format
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of a task's rows; `id_prefix` and numbers from `first` on name its rows, `parent` is what the manifest
+    says of it. Of a translation, `english` is the file with the English rows on the same lines, where one is needed.
+    """
+
+    source: Source
+    path: Path
+    reader: Reader
+    language: str
+    id_prefix: str
+    parent: dict[str, Any]
+    translation: Translation | None = None
+    english: Path | None = None
+    first: int = 0
+
+    @property
+    def licence(self) -> str:
+        """The licence of the file itself: the corpus's, the translation's, or that of the samples that ship here."""
+        if is_sample(self.path):
+            return SAMPLE_LICENCE
+        return (self.translation or self.source).licence
+
+    def manifest_entry(self) -> dict[str, Any]:
+        """Return the part as one of a manifest's parents."""
+        role = {"role": "translation", "by": self.translation.by} if self.translation else {"role": "source"}
+        return {**self.parent, **role, "licence": self.licence}
+
+    def items(self, format_: Format) -> Iterable[Item]:
+        """Yield the items of the file, with their English rows where another file has those."""
+        found = self.reader(self.path, format_)
+        if self.english is None:
+            return found
+        return with_english(found, self.reader(self.english, format_), self.path.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The parts of a task's data in reading order, the format of their rows, and what translations are paired with."""
+
+    format: Format
+    parts: tuple[Part, ...]
+    english: EnglishRows | None = None
+
+    @property
+    def translation(self) -> Translation | None:
+        """The ready-made translation that the rows are of, None for the corpus itself."""
+        return self.parts[0].translation
+
+    @property
+    def parents(self) -> tuple[dict[str, Any], ...]:
+        """What the manifest says the rows are made from: the files, and the English set of a translation."""
+        found = [part.manifest_entry() for part in self.parts]
+        if self.english:
+            found.append(self.english.manifest_entry())
+        elif self.translation:
+            source = self.translation.source
+            found.append({"role": "translated", "corpus": source.name, "licence": source.licence})
+        return tuple(found)
+
+    @property
+    def licence(self) -> str:
+        """The licence of the rows: those of the files side by side, of a translation what its parts leave."""
+        if self.translation:
+            return derive(parts_of(None, self.parents))
+        return "; ".join(dict.fromkeys(part.licence for part in self.parts))
+
+    def items(self) -> Iterator[Item]:
+        """Yield every row with `id` and `language`, the same ones in the same order each time.
+
+        Ids are the corpus's own where it has them, else `<file>-<number>`; a repeated one gets a suffix. A row that
+        an earlier file of the same corpus has too carries that as its fault. Of a translation that is paired only rows
+        of the English set are yielded, under its ids, and faulty ones; each says what it was translated from.
+        """
+        taken: set[str] = set()
+        for part in self.parts:
+            known = {key for other in self._earlier(part) for key in self._keys(other)}
+            for number, item in enumerate(part.items(self.format), start=part.first):
+                row_id = self._id_of(item, f"{part.id_prefix}-{number:07d}", taken)
+                if row_id is None:
+                    continue
+                taken.add(row_id)
+                repeated = bool(known) and not item.fault and row_key(item.row, self.format) in known
+                row = {**item.row, "id": row_id, "language": part.language}
+                if part.translation:
+                    row["translated_from"] = row_id
+                yield Item(row, row_id, "in an earlier file" if repeated else item.fault, item.note)
+
+    def _id_of(self, item: Item, name: str, taken: set[str]) -> str | None:
+        """Return the id of a row, None when it is none of the English rows to be paired with."""
+        if self.english and not item.fault:
+            return self.english.find(item, taken)
+        return _free_id(item.id or name, taken)
+
+    def _earlier(self, part: Part) -> list[Part]:
+        """Return the parts before this one in the same folder: other extracts of the corpus, which may overlap it."""
+        if "hub" in part.parent:
+            return []
+        siblings = [other for other in self.parts if other.path.parent == part.path.parent]
+        return siblings[: siblings.index(part)]
+
+    def _keys(self, part: Part) -> Iterator[bytes]:
+        return (row_key(item.row, self.format) for item in part.reader(part.path, self.format) if not item.fault)
+
+
+def _free_id(name: str, taken: set[str]) -> str:
+    """Return the name, or the first of name-2, name-3, … that is free."""
+    candidates = chain([name], (f"{name}-{number}" for number in count(2)))
+    return next(candidate for candidate in candidates if candidate not in taken)
+
+
+def open_corpus(task: str, source: str | Path, *, language: str | None = None, pair_with: Path | None = None) -> Corpus:
+    """Return the corpus of a task from "hub", "sample" or a path, fetched where need be.
+
+    With `language`, or where the path is a file of one, that is a ready-made translation of the task's English set;
+    `pair_with` is the dataset folder of the English rows to keep the translations of.
+    """
+    sources = find_sources(task)
+    translations_of(task, language)
+    english = EnglishRows(pair_with, task) if pair_with else None
+    if source == "hub" and language:
+        return _translated_hub_corpus(task, language, english)
+    file = None if source in ("hub", "sample") else find_translation(task, Path(source).expanduser(), language)
+    if file:
+        return Corpus(file.translation.source.format, (_translated_part(file, needs_english=bool(english)),), english)
+    if english or (source == "sample" and language):
+        raise UserError(
+            f"--{'pair-with' if english else 'language'} is for ready-made translations; "
+            f"'{source}' is none: give a translation's file, or --language with its folder or the hub"
+        )
+    if source == "hub":
+        return _hub_corpus(task, sources)
+    files = find_files(sources, sample_file(task) if source == "sample" else Path(source).expanduser())
+    return Corpus(files_format(files), tuple(_local_part(file) for file in files))
+
+
+def _local_part(file: CorpusFile) -> Part:
+    parent = {"file": file.name, "sha256": file_sha256(file.path), "split": file.split, "corpus": file.source.name}
+    stem = Path(file.name).with_suffix("").as_posix().replace("/", "-")
+    return Part(file.source, file.path, file.reader, file.language, f"{file.source.name}-{stem}", parent)
+
+
+def _translated_part(file: TranslatedFile, *, needs_english: bool) -> Part:
+    """Return the part of a translation's local file; UserError when the English rows are needed and not beside it."""
+    found, path = file.translation, file.path
+    beside = path.with_name(found.english) if found.english and needs_english else None
+    if beside and not beside.is_file():
+        raise UserError(f"--pair-with needs the English rows of the same lines: there is no {beside}")
+    parent = {"file": path.name, "sha256": file_sha256(path), "split": "train", "corpus": found.source.name}
+    prefix = f"{found.name}-train" if found.english else f"{found.name}-{file.language}-train"
+    return Part(found.source, path, found.reader, file.language, prefix, parent, found, beside)
+
+
+def _translated_hub_corpus(task: str, language: str, english: EnglishRows | None) -> Corpus:
+    """Return a language of a translation that the hub has."""
+    translation = next((each for each in translations_of(task, language) if each.hub), None)
+    if translation is None:
+        raise UserError(f"--language {language}: the hub has no translation of {task}; give --from PATH with its file")
+    parts = _hub_corpus(task, (translation.on_hub(language),)).parts
+    beside = _hub_corpus(task, (translation.in_english(),)).parts if english else ()
+    if english and len(beside) != len(parts):
+        raise UserError(f"{translation.hub} has {len(parts)} files of {language} and {len(beside)} of {ENGLISH}")
+    rows = [pq.read_metadata(part.path).num_rows for part in parts]
+    found = [
+        replace(
+            part,
+            source=translation.source,
+            language=language,
+            id_prefix=f"{translation.name}-train",
+            first=sum(rows[:number]),
+            translation=translation,
+            english=beside[number].path if beside else None,
+        )
+        for number, part in enumerate(parts)
+    ]
+    return Corpus(translation.source.format, tuple(found), english)
+
+
+def _hub_corpus(task: str, sources: tuple[Source, ...]) -> Corpus:
+    """Return the corpus as the hub has it; UserError for a task that no hub may carry."""
+    if missing := [source for source in sources if not source.hub]:
+        raise UserError(f"{task} is not on the hub ({missing[0].licence}): give --from PATH with {missing[0].official}")
+    splits = [(source, split) for source in sources for split in source.hub]
+    parts = [_hub_part(source, split, fetched) for source, split in splits for fetched in fetch_split(split, source)]
+    return Corpus(sources[0].format, tuple(parts))
+
+
+def _hub_part(source: Source, split: HubSplit, fetched: Fetched) -> Part:
+    parent = {
+        **{"hub": split.repo, "revision": fetched.revision, "file": fetched.name, "sha256": file_sha256(fetched.path)},
+        **{"split": split.split, "corpus": source.name},
+    }
+    shard = re.search(r"\d+", Path(fetched.name).stem.removeprefix(split.split))
+    prefix = f"{source.name}-{split.split}-{shard.group() if shard else '0'}"
+    return Part(source, fetched.path, partial(read_hub_parquet, ids=split.ids), "en", prefix, parent)

@@ -1,0 +1,160 @@
+"""Training rows from the Hugging Face hub: Parquet files at a resolved revision, read row by row.
+
+A branch is resolved to a commit once and remembered in a lock file in the user cache, with the files of the split, so
+that the same command gives the same rows tomorrow, and needs no network then.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from synthgen.corpora.catalogue import HubSplit, Source
+from synthgen.corpora.item import UNLABELLED, Item, require
+from synthgen.dataset import write_atomically
+from synthgen.errors import IncompleteError, UserError, first_line, missing_package
+from synthgen.formats import Format
+from synthgen.formats.base import Row
+from synthgen.models.packs import cache_root
+from synthgen.runtime.hub import class_names, endpoint, parquet_files
+
+LOCK_NAME = "hub.lock.json"
+BATCH_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One Parquet file of a split: where it lies now, its name in the repository, and the commit it is of."""
+
+    path: Path
+    name: str
+    revision: str
+
+
+def fetch_split(split: HubSplit, source: Source) -> list[Fetched]:
+    """Return the split's files, downloaded where the hub's cache lacks them.
+
+    Raises IncompleteError, with the ways out, when the hub does not answer or has no such split.
+    """
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError:
+        raise missing_package("huggingface_hub", "hub", f"--from hub for {source.name}") from None
+    with _said_plainly(split, source):
+        revision, names = _locked(split) or _resolve(split)
+        fetched = [
+            Fetched(
+                Path(hf_hub_download(split.repo, name, repo_type="dataset", revision=revision, endpoint=endpoint())),
+                name,
+                revision,
+            )
+            for name in names
+        ]
+    _lock(split, revision, names)
+    return fetched
+
+
+def split_files(names: list[str], split: HubSplit) -> list[str]:
+    """Return the Parquet files of a split, in shard order."""
+    return parquet_files(names, split.config, split.split)
+
+
+def read_hub_parquet(path: Path, format_: Format, ids: str = "") -> Iterator[Item]:
+    """Yield the rows of a hub Parquet file in the format's columns, class labels mapped by their names.
+
+    Only rows whose id begins with `ids`.
+    """
+    with pq.ParquetFile(path) as file:
+        present = file.schema_arrow.names
+        require(dict.fromkeys(present), format_.columns, str(path))
+        columns = [name for name in present if name in format_.columns or name == "id"]
+        names = class_names(file.schema_arrow.metadata)
+        to_ours = {column: _label_map(names[column], format_, str(path)) for column in columns if column in names}
+        for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+            for row in batch.to_pylist():
+                if not ids or str(row["id"]).startswith(ids):
+                    yield _item(row, to_ours, format_)
+
+
+def _item(row: Row, to_ours: dict[str, dict[int, int]], format_: Format) -> Item:
+    for column, mapping in to_ours.items():
+        value = row[column]
+        row[column] = [mapping[tag] for tag in value] if isinstance(value, list) else mapping.get(value, -1)
+    named = row["id"] if "id" in format_.columns else row.pop("id", None)
+    fault = None if _is_labelled(row, format_) else UNLABELLED
+    return Item(row, id=None if named is None else str(named), fault=fault)
+
+
+def _is_labelled(row: Row, format_: Format) -> bool:
+    """Say whether a row has one of the format's labels; hidden test labels are -1 or empty."""
+    if format_.name in ("span", "tags"):
+        return True
+    value = row[format_.columns[-1]]
+    return 0 <= value < len(format_.labels) if isinstance(value, int) else value in format_.labels
+
+
+def _label_map(hub_names: list[str], format_: Format, where: str) -> dict[int, int]:
+    """Return {hub's class number: ours}; orders may differ, names may not."""
+    if set(hub_names) != set(format_.labels):
+        raise UserError(f"{where} has the labels {', '.join(hub_names)}; expected {', '.join(format_.labels)}")
+    return {number: format_.labels.index(name) for number, name in enumerate(hub_names)}
+
+
+def _resolve(split: HubSplit) -> tuple[str, list[str]]:
+    """Ask the hub for the branch's commit and its files; IncompleteError when the split is not among them."""
+    from huggingface_hub import HfApi
+
+    info = HfApi(endpoint=endpoint()).dataset_info(split.repo, revision=split.branch)
+    names = [sibling.rfilename for sibling in info.siblings or []]
+    files = split_files(names, split)
+    if not files:
+        parquet = [name for name in names if name.endswith(".parquet")]
+        raise IncompleteError(
+            f"{split.repo} has no Parquet files for {split.config}/{split.split}; "
+            f"it has {', '.join(parquet[:8]) or 'none'}"
+        )
+    return str(info.sha), files
+
+
+def _lock_key(split: HubSplit) -> str:
+    return f"{split.repo}@{split.branch}:{split.config}/{split.split}"
+
+
+def _read_lock() -> dict[str, Any]:
+    path = cache_root() / LOCK_NAME
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def _locked(split: HubSplit) -> tuple[str, list[str]] | None:
+    entry = _read_lock().get(_lock_key(split))
+    return (entry["revision"], entry["files"]) if entry else None
+
+
+def _lock(split: HubSplit, revision: str, files: list[str]) -> None:
+    """Remember what a branch was resolved to; written after the files have arrived."""
+    entries = _read_lock() | {_lock_key(split): {"revision": revision, "files": files}}
+    cache_root().mkdir(parents=True, exist_ok=True)
+    write_atomically(cache_root() / LOCK_NAME, json.dumps(entries, indent=2, sort_keys=True) + "\n")
+
+
+@contextmanager
+def _said_plainly(split: HubSplit, source: Source) -> Iterator[None]:
+    """Turn any failure to reach the hub into an IncompleteError that says how to go on."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        yield
+    # The hub's own error derives from that of its HTTP library, which is requests, httpx or httpx2 by version, and
+    # whose connection errors come through as they are.
+    except (OSError, *HfHubHTTPError.__bases__) as error:
+        reason = first_line(error)
+        raise IncompleteError(
+            f"cannot fetch {split.repo} ({split.config}/{split.split}) from the hub: {reason}. Nothing was written. "
+            f"Run the command again when the hub answers, or give --from PATH with {source.official}"
+        ) from None

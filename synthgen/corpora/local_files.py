@@ -1,0 +1,142 @@
+"""Which files of a path are a corpus's training rows: one named file, a corpus's folder, or a whole data root."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from synthgen.corpora.catalogue import CCG, Source
+from synthgen.corpora.item import Reader
+from synthgen.corpora.readers.tagged import CCG_TAG_FILE, ccg_labels
+from synthgen.corpora.translations import TRANSLATIONS
+from synthgen.dataset.samples import MNLI_SAMPLE, XTREME_R_SAMPLES
+from synthgen.errors import UserError
+from synthgen.formats import Format
+from synthgen.formats.tags import TagsFormat
+
+SAMPLES = {"mnli": MNLI_SAMPLE, "udpos": XTREME_R_SAMPLES / "udpos" / "train-en.tsv"}
+"""The small files of our own that stand in where neither the hub nor the real files can be had."""
+SPLITS_BY_PREFERENCE = ("train", "unstated", "validation", "test")
+
+_SPLIT_WORDS = {"train": "train", "dev": "validation", "val": "validation", "test": "test"}
+_LANGUAGE = re.compile(r"[-.]([a-z]{2})$|^([a-z]{2})_[a-z]+-ud-|\.([a-z]{2})\.(?:train|dev)$")
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusFile:
+    """One file to read: its corpus, its name inside the corpus's folder, its reader, the split and language stated."""
+
+    source: Source
+    path: Path
+    name: str
+    reader: Reader
+    split: str
+    language: str
+
+
+def find_files(sources: tuple[Source, ...], path: Path) -> list[CorpusFile]:
+    """Return the files to import for a task, in reading order; UserError says what was looked for where.
+
+    A file is taken as it is. In a folder each corpus gives the files of its best split: training files where there
+    are any, else validation, else test, so that a sample of a corpus can stand in for it. The split is recorded.
+    """
+    if path.is_file():
+        if len(sources) > 1:
+            names = ", ".join(source.name for source in sources)
+            raise UserError(f"{path} is one file, and the task pools {names}: give the folder that holds all of them")
+        return [_corpus_file(sources[0], path, path.parent)]
+    if not path.is_dir():
+        raise UserError(f"no file or folder at {path}")
+    found = [_best_split(source, path) for source in sources]
+    if missing := [source for source, files in zip(sources, found, strict=True) if not files]:
+        wanted = "; ".join(f"{source.name}: {source.official}" for source in missing)
+        places = ", ".join(f"{folder}/" for source in missing for folder in source.folders)
+        raise UserError(f"{path} has no files of {wanted} (looked in it and in {places} for {_patterns(missing)})")
+    return [file for files in found for file in files]
+
+
+def files_format(files: list[CorpusFile]) -> Format:
+    """Return the format of the files' rows; CCG's tag set is in the files, as no list of it may ship."""
+    if files[0].source is CCG:
+        return TagsFormat(("tokens", "tags"), ccg_labels([file.path for file in files]))
+    return files[0].source.format
+
+
+SAMPLE_LICENCE = "CC0-1.0"
+
+
+def is_sample(path: Path) -> bool:
+    """Say whether a file is one of the samples that ship with the packages."""
+    return any(path.resolve().is_relative_to(folder) for folder in (MNLI_SAMPLE.parent, XTREME_R_SAMPLES))
+
+
+def sample_file(task: str) -> Path:
+    """Return the sample that ships for a task; UserError names the tasks that have one."""
+    if task not in SAMPLES:
+        raise UserError(f"no sample ships for {task}; tasks with a sample: {', '.join(SAMPLES)}")
+    return SAMPLES[task]
+
+
+def split_of(name: str) -> str:
+    """Return the split a file's name states: its first split word decides.
+
+    >>> [split_of(name) for name in ("train_9k.json", "dev_matched_1-5000.jsonl", "valid.csv", "squad_sample.json")]
+    ['train', 'validation', 'validation', 'unstated']
+    """
+    match = re.search("|".join(_SPLIT_WORDS), name.lower())
+    return _SPLIT_WORDS[match.group()] if match else "unstated"
+
+
+def language_of(name: str) -> str:
+    """Return the language a file's name states, en where it states none.
+
+    >>> [language_of(name) for name in ("train-en.tsv", "val.sw.jsonl", "zh_pud-ud-test.conllu", "ccg.train.tsv")]
+    ['en', 'sw', 'zh', 'en']
+    >>> language_of("tydiqa.goldp.fi.train.json")
+    'fi'
+    """
+    match = _LANGUAGE.search(Path(name).stem)
+    return next((group for group in match.groups() if group), "en") if match else "en"
+
+
+def _best_split(source: Source, path: Path) -> list[CorpusFile]:
+    """Return the files of a corpus's best split in the first of its folders that has some; the path may be one."""
+    inside = [name.partition("/")[2] for name in source.folders]
+    for folder in (*(path / name for name in source.folders), path, *(path / name for name in inside if name)):
+        files = [
+            _corpus_file(source, file, folder)
+            for pattern in source.files
+            for file in sorted(folder.glob(pattern))
+            if _reads(source, file)
+        ]
+        for split in SPLITS_BY_PREFERENCE:
+            if of_split := [file for file in files if file.split == split]:
+                return _in_preferred_forms(of_split)
+    return []
+
+
+def _in_preferred_forms(files: list[CorpusFile]) -> list[CorpusFile]:
+    """Return the files by suffix preference, one form of each: MultiNLI ships the same rows as .jsonl and as .tsv."""
+    ranked = sorted(
+        {file.path: file for file in files}.values(), key=lambda file: list(file.source.readers).index(file.path.suffix)
+    )
+    forms = {file.path.with_suffix(""): file for file in reversed(ranked)}
+    return [file for file in ranked if forms[file.path.with_suffix("")] is file]
+
+
+def _reads(source: Source, file: Path) -> bool:
+    is_translated = any(each.source.name == source.name and each.language_of(file.name) for each in TRANSLATIONS)
+    return file.is_file() and file.suffix in source.readers and file.name != CCG_TAG_FILE and not is_translated
+
+
+def _corpus_file(source: Source, path: Path, folder: Path) -> CorpusFile:
+    if path.suffix not in source.readers:
+        known = ", ".join(source.readers)
+        raise UserError(f"cannot read {path} for {source.name}: the suffix is '{path.suffix}', allowed {known}")
+    name = path.relative_to(folder).as_posix()
+    return CorpusFile(source, path, name, source.readers[path.suffix], split_of(path.name), language_of(path.name))
+
+
+def _patterns(sources: list[Source]) -> str:
+    return ", ".join(dict.fromkeys(pattern for source in sources for pattern in source.files))

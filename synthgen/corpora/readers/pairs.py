@@ -1,0 +1,145 @@
+"""Files of sentence pairs: MultiNLI, SNLI, ANLI and Quora Question Pairs, as released and in common re-releases."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from synthgen.corpora.item import (
+    MALFORMED,
+    UNKNOWN_LABEL,
+    UNLABELLED,
+    Item,
+    read_json,
+    read_json_lines,
+    read_lines,
+    require,
+)
+from synthgen.errors import unknown
+from synthgen.formats.pair import Pair, PairFormat
+
+TEXT_A = ("premise", "sentence1", "context", "question1", "text_a", "premise_text")
+TEXT_B = ("hypothesis", "sentence2", "question2", "text_b", "hypo")
+LABEL = ("gold_label", "label", "is_duplicate")
+ABSENT = (None, "", "-", "-1", -1, "hidden")
+"""How releases say that a pair has no gold label (SNLI: "-" in its files, -1 on the hub)."""
+
+TRANSLATED_CELLS = 5
+OTHER_NAMES = {"contradictory": "contradiction", "e": "entailment", "n": "neutral", "c": "contradiction"}
+"""XTREME's raw XNLI and ANLI's files name the same labels otherwise."""
+
+
+def read_indexed_json(path: Path, format_: PairFormat) -> Iterator[Item]:
+    """Yield the pairs of `{"0": {"text_a": …, "text_b": …, "label": …}, …}`."""
+    document = read_json(path)
+    require(document, ("0",), str(path))
+    for key, values in document.items():
+        yield _item(values, format_, f"{path} item {key}")
+
+
+def read_pair_jsonl(path: Path, format_: PairFormat) -> Iterator[Item]:
+    """Yield the pairs of JSON lines: premise/hypothesis/label, MNLI's and SNLI's own sentence1/sentence2/gold_label,
+    or ANLI's context/hypothesis/label with labels e, n, c.
+    """
+    for number, values in enumerate(read_json_lines(path), start=1):
+        yield _item(values, format_, f"{path} line {number}")
+
+
+def read_pair_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
+    """Yield the pairs of a tab-separated file whose header names the columns; quotes are ordinary characters.
+
+    Covers GLUE's MNLI and QQP and MultiNLI's text form. Lines with too few cells are malformed: GLUE's QQP has three,
+    and the published count of 363,846 leaves them out too.
+    """
+    lines = read_lines(path)
+    header = next(lines, "").split("\t")
+    for number, line in enumerate(lines, start=2):
+        yield _cells_item(dict(zip(header, line.split("\t"), strict=False)), header, format_, f"{path} line {number}")
+
+
+def read_quora_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
+    """Yield the pairs of Quora's own `quora_duplicate_questions.tsv`, whose cells are quoted and may hold newlines."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file, delimiter="\t")
+        header = next(rows, [])
+        for cells in rows:
+            values = dict(zip(header, cells, strict=False))
+            yield _cells_item(values, header, format_, f"{path} line {rows.line_num}")
+
+
+def read_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
+    """Yield the pairs of a tab-separated file, quoted where it is Quora's own release."""
+    is_quoted = path.name.startswith("quora_duplicate_questions")
+    yield from (read_quora_tsv if is_quoted else read_pair_tsv)(path, format_)
+
+
+def read_pawsx_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
+    """Yield the pairs of PAWS-X: with its own header, or in XTREME's layout of both texts and the label."""
+    first = next(read_lines(path), "")
+    if first.split("\t")[0] == "id":
+        yield from read_pair_tsv(path, format_)
+        return
+    for number, line in enumerate(read_lines(path), start=1):
+        yield _cells_item(
+            dict(zip(format_.columns, line.split("\t"), strict=False)),
+            [*format_.columns],
+            format_,
+            f"{path} line {number}",
+        )
+
+
+def read_translated_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
+    """Yield the pairs of XTREME's translate-train tables: two English texts, their translations, the label's name.
+
+    There is no header, and quotes are ordinary characters. Some rows of PAWS-X have something else for a label.
+    """
+    for line in read_lines(path):
+        cells = line.split("\t")
+        if len(cells) != TRANSLATED_CELLS:
+            yield Item({"line": line}, fault=MALFORMED)
+            continue
+        name = OTHER_NAMES.get(cells[-1], cells[-1])
+        if name not in format_.labels:
+            yield Item({"line": line}, fault=UNKNOWN_LABEL)
+            continue
+        label = format_.labels.index(name)
+        english, translated = (format_.to_row(Pair(a, b, label)) for a, b in (cells[:2], cells[2:4]))
+        yield Item(translated, english=english)
+
+
+def label_index(value: object, labels: tuple[str, ...], where: str) -> int | None:
+    """Return the position of a label given by name or in the hub's order by number; None where there is none.
+
+    Integers other projects use are in other orders (XTREME: contradiction first), so files of theirs go by name.
+
+    >>> label_index("contradictory", ("entailment", "neutral", "contradiction"), "line 1")
+    2
+    >>> label_index("-", ("entailment", "neutral", "contradiction"), "line 2") is None
+    True
+    """
+    if value in ABSENT:
+        return None
+    name = OTHER_NAMES.get(str(value), str(value))
+    if name in labels:
+        return labels.index(name)
+    if name.isdecimal() and int(name) < len(labels):
+        return int(name)
+    raise unknown("label", str(value), labels, where=where)
+
+
+def _cells_item(values: dict[str, str], header: list[str], format_: PairFormat, where: str) -> Item:
+    """Return the item of one line of a table; a line that ends early is malformed."""
+    if len(values) < len(header):
+        return Item({"line": "\t".join(values.values())}, fault=MALFORMED)
+    return _item(values, format_, where)
+
+
+def _item(values: Mapping[str, Any], format_: PairFormat, where: str) -> Item:
+    names = [next((name for name in known if name in values), known[0]) for known in (TEXT_A, TEXT_B, LABEL)]
+    require(dict(values), tuple(names), where)
+    text_a, text_b, value = (values[name] for name in names)
+    label = label_index(value, format_.labels, where)
+    row = format_.to_row(Pair(text_a, text_b, -1 if label is None else label))
+    return Item(row, fault=UNLABELLED if label is None else None)

@@ -1,0 +1,58 @@
+"""The English rows that a ready-made translation is paired with: found by id, else by their texts and label."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Container
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from synthgen.corpora.item import Item
+from synthgen.dataset import Manifest, dataset_format, read_manifest, read_rows
+from synthgen.errors import UserError
+from synthgen.formats import Format
+from synthgen.formats.base import Row
+from synthgen.runtime.provenance import public_name
+
+
+def row_key(row: Row, format_: Format) -> bytes:
+    """Return what two copies of a row share although one is word-tokenised: the letters and digits of its texts."""
+    texts = [str(row[column]) for column in (format_.text_columns or format_.columns[:1])]
+    letters = ["".join(re.findall(r"\w+", text.casefold())) for text in texts]
+    return blake2b("\t".join(letters).encode(), digest_size=16).digest()
+
+
+class EnglishRows:
+    """The rows of an English set, to be found again as the sources of translated ones."""
+
+    def __init__(self, folder: Path, task: str) -> None:
+        """Read the set; UserError when it is no finished folder of the task's own English rows."""
+        self.name, self.manifest = public_name(str(folder)), read_manifest(folder)
+        found = self.manifest
+        if (found.task, found.language) != (task, "en"):
+            raise UserError(f"--pair-with {folder} holds {found.task} in '{found.language}'; expected {task} in 'en'")
+        self._format = dataset_format(found)
+        self._ids: set[str] = set()
+        self._by_text: defaultdict[tuple[bytes, str], list[str]] = defaultdict(list)
+        for row in read_rows(folder):
+            self._ids.add(row["id"])
+            self._by_text[self._key(row)].append(row["id"])
+
+    def find(self, item: Item, taken: Container[str]) -> str | None:
+        """Return the id of the English row that an item was made from, one that is not taken; None when there is none.
+
+        A row with its English texts is found by these and the label, any other by its id.
+        """
+        ids = [str(item.id)] if item.english is None else self._by_text.get(self._key(item.english), [])
+        return next((each for each in ids if each in self._ids and each not in taken), None)
+
+    def manifest_entry(self) -> dict[str, Any]:
+        """Return the set as one of a manifest's parents."""
+        found: Manifest = self.manifest
+        facts = {"role": "translated", "name": self.name, "task": found.task, "origin": found.origin}
+        return facts | {"licence": found.licence, "rows": found.kept, "content_hash": found.content_hash}
+
+    def _key(self, row: Row) -> tuple[bytes, str]:
+        return row_key(row, self._format), self._format.cell(row)

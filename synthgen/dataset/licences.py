@@ -1,0 +1,182 @@
+"""The licence of a set, derived from the licences of its parts: generator, translator, source text, shots, verifier.
+
+Only what a licence plainly says is derived: whether it allows commercial use, derivatives, other terms for them. A
+licence that is not known here counts as terms of its own, which the result names and never replaces by an id.
+Sources: creativecommons.org compatibility chart (BY < BY-SA, NC and SA do not mix), SPDX ids as the hub writes them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from synthgen.errors import UserError
+
+UNKNOWN = "unknown"
+_PERMISSIVE = {"mit", "apache-2.0", "bsd-2-clause", "bsd-3-clause", "isc", "unlicense", "cc0-1.0"}
+_CREATIVE_COMMONS = re.compile(r"cc-by(?P<nc>-nc)?(?P<more>-sa|-nd)?-(?P<version>\d\.\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something the rows are made from: what it was used as, its name, its licence as its owner writes it."""
+
+    role: str
+    name: str
+    licence: str
+
+    def __str__(self) -> str:
+        """Return the part as an error names it."""
+        return f"{self.role} {self.name} ({self.licence})"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a licence asks of a work made from the part. `own` is the text of terms that have no id here."""
+
+    attribution: bool = False
+    non_commercial: bool = False
+    share_alike: bool = False
+    no_derivatives: bool = False
+    version: str = "4.0"
+    own: str = ""
+
+    @property
+    def is_permissive(self) -> bool:
+        """Say whether any licence may stand on the result."""
+        return self == Terms()
+
+
+def normalise(licence: str) -> str:
+    """Return a licence's id as the hub writes it, or its text where it is no single known licence.
+
+    >>> normalise("CC BY-SA 4.0"), normalise("MIT"), normalise("Quora terms, non-commercial")
+    ('cc-by-sa-4.0', 'mit', 'Quora terms, non-commercial')
+    """
+    candidate = re.sub(r"\s+", "-", licence.strip().casefold())
+    return candidate if candidate in _PERMISSIVE or _CREATIVE_COMMONS.fullmatch(candidate) else licence.strip()
+
+
+def terms(licence: str) -> Terms:
+    """Return what a licence asks for.
+
+    >>> terms("CC BY-NC-SA 3.0")
+    Terms(attribution=True, non_commercial=True, share_alike=True, no_derivatives=False, version='3.0', own='')
+    """
+    name = normalise(licence)
+    if name in _PERMISSIVE:
+        return Terms()
+    if match := _CREATIVE_COMMONS.fullmatch(name):
+        more = match["more"]
+        return Terms(True, bool(match["nc"]), more == "-sa", more == "-nd", match["version"])
+    return Terms(non_commercial="non-commercial" in name.casefold() or "-nc" in name.casefold(), own=name)
+
+
+def derive(parts: Iterable[Part]) -> str:
+    """Return the licence of a work made from the parts: an id, or the terms that all hold, joined by semicolons.
+
+    One part gives its own licence. Raises UserError for a part that forbids derivatives, and for no part at all.
+
+    >>> derive([Part("generator", "m", "apache-2.0"), Part("passages", "squad", "CC BY-SA 4.0")])
+    'cc-by-sa-4.0'
+    >>> derive([Part("passages", "squad", "CC BY-SA 4.0"), Part("translator", "nllb", "cc-by-nc-4.0")])
+    'cc-by-sa-4.0; cc-by-nc-4.0'
+    """
+    parts = list(parts)
+    if not parts:
+        raise UserError("a set without parts has no licence to derive: name its generator or its sources")
+    for part in parts:
+        if terms(part.licence).no_derivatives:
+            raise UserError(f"{part} allows no derived work; nothing may be published from it")
+    names = list(dict.fromkeys(normalise(part.licence) for part in parts))
+    binding = [name for name in names if not terms(name).is_permissive]
+    if not binding:
+        return names[0]
+    return _joint(binding) or "; ".join(binding)
+
+
+def _joint(binding: list[str]) -> str | None:
+    """Return the one licence that satisfies all of several binding ones, if there is one."""
+    if len(binding) == 1:
+        return binding[0]
+    asked = [terms(name) for name in binding]
+    if any(each.own for each in asked):
+        return None
+    non_commercial = any(each.non_commercial for each in asked)
+    share_alike = [each for each in asked if each.share_alike]
+    if any(each.non_commercial != non_commercial for each in share_alike):
+        return None
+    version = max(each.version for each in asked)
+    return f"cc-by{'-nc' if non_commercial else ''}{'-sa' if share_alike else ''}-{version}"
+
+
+def forbidden(licence: str, parts: Iterable[Part]) -> list[str]:
+    """Return why a set made from the parts may not carry a licence, one line a part; empty when it may.
+
+    >>> forbidden("cc-by-4.0", [Part("translator", "nllb", "cc-by-nc-4.0")])
+    ['translator nllb (cc-by-nc-4.0) forbids the licence cc-by-4.0: it allows no commercial use']
+    """
+    claimed = [terms(each) for each in licence.split(";")]
+    texts = [normalise(each) for each in licence.split(";")]
+    found = []
+    for part in parts:
+        for why in _objections(terms(part.licence), normalise(part.licence), claimed, texts):
+            found.append(f"{part} forbids the licence {licence}: {why}")
+    return found
+
+
+def unfounded(licence: str, parts: Iterable[Part]) -> list[str]:
+    """Return a line where a claimed licence is neither a known one nor the terms of a part.
+
+    >>> unfounded("banana", [Part("model", "m", "apache-2.0")])
+    ["no part gives the licence 'banana', and it is not a known one: model m (apache-2.0)"]
+    """
+    parts = list(parts)
+    texts = {normalise(text) for part in parts for text in (part.licence, *part.licence.split(";"))} | {UNKNOWN}
+    strange = [text for text in map(normalise, licence.split(";")) if terms(text).own and text not in texts]
+    if not parts or not strange or normalise(licence) in texts:
+        return []
+    return [f"no part gives the licence '{strange[0]}', and it is not a known one: {', '.join(map(str, parts))}"]
+
+
+def licence_faults(licence: str, model: Mapping[str, Any] | None, parents: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return what the parts that a manifest names have against its licence; parents may be silent about theirs."""
+    parents = list(parents)
+    parts = parts_of(model, parents)
+    all_said = all("licence" in parent for parent in parents)
+    return forbidden(licence, parts) + (unfounded(licence, parts) if all_said else [])
+
+
+def _objections(asked: Terms, name: str, claimed: list[Terms], texts: list[str]) -> list[str]:
+    """Return what a part's terms have against the claimed ones; a claim that names the part's licence is fine."""
+    if asked.no_derivatives:
+        return ["it allows no derived work"]
+    if name in texts or all(each in texts for each in name.split("; ")):
+        return []
+    if asked.own:
+        return ["its terms must be named"]
+    why = []
+    if asked.non_commercial and not any(each.non_commercial for each in claimed):
+        why.append("it allows no commercial use")
+    if asked.share_alike and not any(_shares(asked, each) for each in claimed):
+        why.append("it must be shared under the same licence")
+    if asked.attribution and not any(each.attribution or each.own for each in claimed):
+        why.append("it asks for attribution")
+    return why
+
+
+def _shares(asked: Terms, claimed: Terms) -> bool:
+    same = claimed.share_alike and claimed.non_commercial == asked.non_commercial
+    return same and claimed.version >= asked.version
+
+
+def parts_of(model: Mapping[str, Any] | None, parents: Iterable[Mapping[str, Any]]) -> list[Part]:
+    """Return the parts a manifest names: its model, and every parent that says its licence."""
+    parts = [Part("model", str(model["ref"]), str(model["licence"]))] if model else []
+    for parent in parents:
+        if "licence" in parent:
+            name = next((str(parent[key]) for key in ("corpus", "name", "hub", "file", "task") if key in parent), "?")
+            parts.append(Part(str(parent.get("role", "source")), name, str(parent["licence"])))
+    return parts

@@ -1,0 +1,79 @@
+"""Where a server is, and which of its models is meant."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from synthgen.engines.openai_api import KEYS, api_key, load_aiohttp, open_session
+from synthgen.errors import IncompleteError, UserError
+from synthgen.models.packs import ResolvedModel
+
+SCHEMES = ("http://", "https://")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server is and which of its models is meant; without a name its only one."""
+
+    url: str
+    name: str
+
+
+def parse_address(ref: str) -> Address:
+    """Return the parts of `http://host:port/v1[#NAME]`; UserError for another shape, or one with a password in it.
+
+    >>> parse_address("http://localhost:8000/v1/#tiny")
+    Address(url='http://localhost:8000/v1', name='tiny')
+    """
+    url, _, name = ref.partition("#")
+    host = url.partition("://")[2].partition("/")[0]
+    if not url.startswith(SCHEMES) or not host:
+        raise UserError(f"--model '{ref}' is no endpoint; give http://host:port/v1 or http://host:port/v1#NAME")
+    if "@" in host or "?" in url:
+        raise UserError(f"the address of an endpoint holds no password or query; put the key into {KEYS[0]}")
+    return Address(url.rstrip("/"), name)
+
+
+def resolve_endpoint(ref: str, *, timeout: float) -> ResolvedModel:
+    """Return the model that a server serves: its name stands for it everywhere, the host nowhere.
+
+    Raises UserError when the server has several models and none is named, or has no such model, IncompleteError when
+    it does not answer.
+    """
+    address = parse_address(ref)
+    names = asyncio.run(_model_names(address.url, timeout))
+    if address.name and (names is None or address.name in names):
+        name = address.name
+    elif names is not None and len(names) == 1 and not address.name:
+        name = names[0]
+    else:
+        asked = f"no model '{address.name}'" if address.name else "more than one model, or does not list them"
+        known = ", ".join(f"{address.url}#{each}" for each in names or ["NAME"])
+        raise UserError(f"{address.url} has {asked}; give one of: {known}")
+    return ResolvedModel(Path(), name, "", "that of the model served", "served by an endpoint", address.url)
+
+
+async def _model_names(url: str, timeout: float) -> list[str] | None:
+    """Return the ids in `/models`, None when the server has no such list; IncompleteError when it cannot be reached."""
+    aiohttp = load_aiohttp()
+    try:
+        async with (
+            open_session(min(timeout, 30.0), api_key()) as session,
+            session.get(f"{url}/models", allow_redirects=False) as response,
+        ):
+            if response.status in (401, 403):
+                raise UserError(f"{url} refuses the key (HTTP {response.status}); set {KEYS[0]}")
+            listed = json.loads(await response.text())
+            return [str(item["id"]) for item in listed["data"]]
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, UserError):
+            raise
+        return None
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise IncompleteError(
+            f"the endpoint {url} cannot be reached ({type(error).__name__}); nothing was asked. "
+            "Start the server, then give the same command again"
+        ) from None

@@ -1,0 +1,195 @@
+"""Engines in Ray actors, one per GPU of a cluster (one per machine where there is none), as one more engine.
+
+The ledger and every decision stay with the driver: it keeps each actor's queue as full as its engine has room, and
+takes what is finished. The requests of an actor that is lost go to the others, and Ray starts a new one.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from synthgen.engines.base import Engine, NextRequest, Reply, Request
+from synthgen.errors import IncompleteError
+from synthgen.runtime.ray_cluster import joined, largest_node
+
+StartEngine = Callable[[int], Engine]
+"""Starts the engine with this number, in the process and on the machine that will serve."""
+
+RESTARTS = 3
+"""How many actors may be lost before the run ends."""
+
+DEFAULT_ROOM = 64
+
+
+class Server:
+    """An engine in a thread of its own: requests are put in, finished replies are taken out."""
+
+    def __init__(self) -> None:
+        """Start with nothing asked and nothing answered."""
+        self.asked: queue.Queue[Request] = queue.Queue()
+        self.answered: queue.Queue[Reply | Exception] = queue.Queue()
+
+    def start(self, start: StartEngine, number: int) -> tuple[str, dict[str, str], int]:
+        """Start the engine, and return its name, its versions, and how many requests it wants to have at hand.
+
+        Not part of making the actor, so that what the engine refuses is raised as it is.
+        """
+        self.engine = start(number)
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self.engine.name, self.engine.versions, getattr(self.engine, "batch_size", DEFAULT_ROOM) * 3 // 2
+
+    def check(self, request: Request) -> None:
+        """Raise what the engine says against requests of this kind."""
+        self.engine.check(request)
+
+    def ask(self, requests: list[Request]) -> None:
+        """Queue some requests."""
+        for request in requests:
+            self.asked.put(request)
+
+    def replies(self) -> list[Reply]:
+        """Wait for a reply and return all there are."""
+        found = [self.answered.get()]
+        while not self.answered.empty():
+            found.append(self.answered.get())
+        for item in found:
+            if isinstance(item, Exception):
+                raise item
+        return [item for item in found if isinstance(item, Reply)]
+
+    def _serve(self) -> None:
+        try:
+            while True:
+                first: list[Request] = [self.asked.get()]
+                for reply in self.engine.run(lambda waiting=first: self._next(waiting)):  # type: ignore[misc]
+                    self.answered.put(reply)
+        except Exception as error:
+            self.answered.put(error)
+
+    def _next(self, first: list[Request]) -> Request | None:
+        if first:
+            return first.pop()
+        try:
+            return self.asked.get_nowait()
+        except queue.Empty:
+            return None
+
+
+@dataclass
+class _Actor:
+    handle: Any
+    room: int
+    in_flight: dict[tuple[int, int], Request] = field(default_factory=dict)
+
+
+class RayEngine:
+    """All engines of a cluster as one. Close it, or use it in `contextlib.closing`."""
+
+    def __init__(self, start: StartEngine, *, address: str, engines: int | None = None) -> None:
+        """Join the cluster and start `engines` of them, as many as it has GPUs or machines when not said."""
+        self._stack = ExitStack()
+        self._ray = self._stack.enter_context(joined(address))
+        self._start, self._lost = start, 0
+        self._name = ""
+        self._versions: dict[str, str] = {}
+        self._resources, count = _resources(self._ray, engines)
+        try:
+            self._actors = self._new(range(count))
+        except self._ray.exceptions.RayTaskError as error:
+            self._stack.close()
+            raise error.cause from None
+
+    @property
+    def name(self) -> str:
+        """The name of the engine in the actors: Ray changes where it runs, not what it replies."""
+        return self._name
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of the engine in the actors, and of Ray."""
+        return {**self._versions, "ray": self._ray.__version__}
+
+    def check(self, request: Request) -> None:
+        """Ask the first actor's engine."""
+        try:
+            self._ray.get(self._actors[0].handle.check.remote(request))
+        except self._ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+
+    def run(self, next_request: NextRequest) -> Iterator[Reply]:
+        """Yield replies as any actor finishes them."""
+        again: deque[Request] = deque()
+        polls: dict[Any, _Actor] = {}
+        while True:
+            for actor in self._actors:
+                self._fill(actor, again, next_request)
+                if actor.in_flight and actor not in polls.values():
+                    polls[actor.handle.replies.remote()] = actor
+            if not polls:
+                return
+            ended, _ = self._ray.wait(list(polls), num_returns=1)
+            actor = polls.pop(ended[0])
+            try:
+                replies = self._ray.get(ended[0])
+            except self._ray.exceptions.RayActorError:
+                again.extend(actor.in_flight.values())
+                self._replace(actor)
+                continue
+            for reply in replies:
+                del actor.in_flight[reply.tag]
+                yield reply
+
+    def close(self) -> None:
+        """Stop the actors and leave the cluster."""
+        for actor in self._actors:
+            self._ray.kill(actor.handle)
+        self._actors = []
+        self._stack.close()
+
+    def _new(self, numbers: Sequence[int]) -> list[_Actor]:
+        """Return started actors; engines start side by side."""
+        server = self._ray.remote(max_concurrency=2, **self._resources)(Server)
+        handles = [server.remote() for _ in numbers]
+        started = self._ray.get([h.start.remote(self._start, n) for h, n in zip(handles, numbers, strict=True)])
+        self._name, self._versions, _ = started[0]
+        return [_Actor(handle, room) for handle, (_, _, room) in zip(handles, started, strict=True)]
+
+    def _fill(self, actor: _Actor, again: deque[Request], next_request: NextRequest) -> None:
+        wanted: list[Request] = []
+        while len(actor.in_flight) < actor.room:
+            request = again.popleft() if again else next_request()
+            if request is None:
+                break
+            actor.in_flight[request.tag] = request
+            wanted.append(request)
+        if wanted:
+            actor.handle.ask.remote(wanted)
+
+    def _replace(self, lost: _Actor) -> None:
+        """Start another actor for a lost one; without a machine to do so the others go on."""
+        self._lost += 1
+        self._actors.remove(lost)
+        if self._lost > RESTARTS:
+            raise IncompleteError(
+                f"{self._lost} engines were lost; what they replied is in the ledger, the same command goes on"
+            )
+        needed = next(iter(self._resources))
+        name = {"num_gpus": "GPU", "num_cpus": "CPU"}[needed]
+        if not self._actors or self._ray.available_resources().get(name, 0) >= self._resources[needed]:
+            self._actors += self._new([len(self._actors) + self._lost])
+
+
+def _resources(ray: Any, engines: int | None) -> tuple[dict[str, float], int]:  # noqa: ANN401 - an optional module
+    """Return what Ray sets aside for one engine, and how many there are."""
+    total = ray.cluster_resources()
+    if total.get("GPU"):
+        return {"num_gpus": 1.0}, engines or int(total["GPU"])
+    cores, machines = largest_node(ray, "CPU"), sum(node["Alive"] for node in ray.nodes())
+    per_machine = -(-(engines or machines) // machines)
+    return {"num_cpus": cores / per_machine}, engines or machines

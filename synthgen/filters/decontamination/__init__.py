@@ -1,0 +1,1 @@
+"""Filters that keep evaluation data out."""

@@ -1,0 +1,269 @@
+"""Evaluation items found again by what they mean, in any language that the encoder knows.
+
+A row is like an item as its texts are, one like the other in their order or the reverse: where one of them has more
+texts, the best of those that keep the order; a single text is compared with the whole of the other. The text most alike
+proves nothing by itself: the others must be alike too. What counts is the margin: by how much the most similar item is
+more similar than the next ones (Artetxe and Schwenk 2019, 1811.01136, the distance of section 3, among the items
+alone). Rows on a common topic are like many items, a translation is like one; items that share its premise or passage
+are left out of the count, and so are near copies of it and the other languages of a set that has several.
+
+Cosines are taken of vectors less the mean of their language: encoders put all texts in a narrow cone, where unrelated
+ones already have cosines of 0.8, and each language in a corner of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from synthgen import console
+from synthgen.corpora.item import read_json_lines
+from synthgen.corpora.local_files import SAMPLES
+from synthgen.filters.rows.language import MIN_WORDS, foreign, most_likely, words
+from synthgen.models.embedding_cache import kept_vectors
+from synthgen.models.sentence_encoder import SentenceEncoder, Vectors
+
+Texts = tuple[str, ...]
+
+BACKGROUND = 0.2
+"""How similar the items after the first are at least taken to be, and those that a small set does not have."""
+_COPY = 0.9
+"""How similar the texts of near copies of an item are to its own."""
+_LEAST_OF_THE_REST = 0.25
+"""How similar the texts but the one most alike are at least in a translation: unrelated ones are in 1 of 100."""
+_NEIGHBOURS, _RELATIVES = 12, 64
+_LEAST_TEXTS, _TEXTS_HEARD = 100, 50
+_TEXTS_ADDED = 10
+"""As many texts another language's mean counts for where a set has few: of 0 to 1,000 tried best (LOG.md)."""
+_LEAST_OF_A_LANGUAGE = 0.02
+_SCORES_AT_ONCE = 1 << 21
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """By how much an item must stand out to be a row's: in another language than the row's, and in its own.
+
+    In one language texts on a common topic are more alike, and copies are found by their words.
+    """
+
+    other: float
+    own: float
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """The item that stands out most, by what margin, and what margin is needed."""
+
+    item: int
+    cosine: float
+    margin: float
+    needed: float
+
+    @property
+    def excess(self) -> float:
+        """How far the margin is above the one needed; negative below."""
+        return self.margin - self.needed
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Items of one set and language with as many texts: their numbers, where each text of theirs is among the vectors.
+
+    `common` holds the texts of so many items that those are not related by them.
+    """
+
+    origin: tuple[int, str]
+    items: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int64]
+    texts: tuple[str, ...]
+    common: frozenset[str]
+    vectors: Vectors
+    mean: Vectors
+
+    def speaks(self, language: str) -> bool:
+        """Say whether most of the texts are in that language."""
+        heard = [text for text in self.texts if words(text) >= MIN_WORDS][:_TEXTS_HEARD]
+        heard = heard or [" ".join(self.texts[:_TEXTS_HEARD])]
+        return 2 * sum(not foreign(text, language) for text in heard) > len(heard)
+
+    def alike(self, item: int, others: npt.NDArray[np.int64]) -> Vectors:
+        """Return how like an item others are in the text, of those in one place, that is least alike."""
+        one, many = self.vectors[self.places[item]], self.vectors[self.places[others]]
+        return np.asarray((many * one).sum(axis=2).min(axis=1))
+
+    def similarities(self, parts: Sequence[Vectors]) -> Vectors:
+        """Return how like rows are whose texts have these vectors, (rows, width) for each place, and their rest alone.
+
+        Both are (rows, items), one after the other: the mean cosine of the paired texts, and that of all but the best.
+        """
+        cosines, places = [own @ self.vectors.T for own in parts], self.places.T
+        found = _paired(cosines, places)
+        if min(len(parts), len(places)) == 1:
+            return found
+        reverse = _paired(cosines[::-1], places)
+        return np.where(found[0] >= reverse[0], found, reverse)
+
+
+def _paired(cosines: Sequence[Vectors], places: npt.NDArray[np.int64]) -> Vectors:
+    """Return the mean cosine of texts paired in order, for the best pairing, and the mean of all but the best of them.
+
+    All texts of the side that has fewer are paired: `sums[n]` is the greatest sum so far with n of them.
+    """
+    more, fewer = max(len(cosines), len(places)), min(len(cosines), len(places))
+    sums: list[Any] = [0.0, *[-np.inf] * fewer]
+    tops: list[Any] = [-np.inf] * (fewer + 1)
+    for at in range(more):
+        for paired in range(min(at + 1, fewer), max(0, fewer - more + at), -1):
+            own, other = (at, paired - 1) if len(cosines) == more else (paired - 1, at)
+            cosine = cosines[own][:, places[other]]
+            total, top = sums[paired - 1] + cosine, np.maximum(tops[paired - 1], cosine)
+            better = total > sums[paired]
+            sums[paired] = np.where(better, total, sums[paired])
+            tops[paired] = np.where(better, top, tops[paired])
+    mean = sums[fewer] / fewer
+    return np.stack([mean, (sums[fewer] - tops[fewer]) / (fewer - 1) if fewer > 1 else mean])
+
+
+class Neighbours:
+    """Evaluation items by what they mean."""
+
+    def __init__(self, encoder: SentenceEncoder, items: Sequence[Texts], sets: Sequence[int], width: int) -> None:
+        """Read all items with the encoder; `sets` says which set each is of, `width` how many texts a row has."""
+        self._encoder, self._items, self._width = encoder, items, width
+        members: dict[int, list[int]] = defaultdict(list)
+        for number, set_number in enumerate(sets):
+            members[set_number].append(number)
+        self._groups: list[_Group] = []
+        with console.progress() as bar:
+            shown = bar.add_task("evaluation items by meaning", total=len(items), note="")
+            for set_number, numbers in members.items():
+                for language, own in self._by_language(numbers).items():
+                    self._groups += self._read((set_number, language), own, partial(bar.advance, shown))
+        self._mean = self._centre(self._groups)
+        self._spoken: dict[str, tuple[Vectors, list[bool]]] = {}
+        self._take_means_away()
+
+    def nearest(self, rows: Sequence[Texts], language: str, margins: Margins, nearly: float) -> list[Nearest | None]:
+        """Return for each row the item that stands out most, None where none comes `nearly` as far as it must."""
+        if not rows:
+            return []
+        centre, is_own = self._in(language)
+        apart = [_unit(self._encoder.embed(column) - centre) for column in zip(*rows, strict=True)]
+        whole = apart
+        if self._width > 1 and any(group.places.shape[1] == 1 for group in self._groups):
+            whole = [_unit(self._encoder.embed([" ".join(own) for own in rows]) - centre)]
+        found: list[Nearest | None] = [None] * len(rows)
+        for group, own_language in zip(self._groups, is_own, strict=True):
+            needed = margins.own if own_language else margins.other
+            parts = whole if group.places.shape[1] == 1 else apart
+            step = max(1, _SCORES_AT_ONCE // max(len(group.items), len(group.texts)))
+            for first in range(0, len(rows), step):
+                scores, rest = group.similarities([own[first : first + step] for own in parts])
+                alike = np.where(rest >= _LEAST_OF_THE_REST, scores, -1)
+                for row in np.flatnonzero(alike.max(axis=1) >= needed - nearly + BACKGROUND).tolist():
+                    best = int(alike[row].argmax())
+                    new, old = self._stands_out(group, best, scores[row], needed), found[first + row]
+                    if new.excess >= -nearly and (old is None or new.excess > old.excess):
+                        found[first + row] = new
+        return found
+
+    def _is_whole(self, texts: int) -> bool:
+        """Say whether rows are compared with items of so many texts as wholes: one of them has a single text."""
+        return min(texts, self._width) == 1
+
+    def _by_language(self, numbers: Sequence[int]) -> dict[str, list[int]]:
+        """Return a set's items by language where it has many of several, as a file of parallel texts; else as one."""
+        likely = {number: most_likely(" ".join(self._items[number])) for number in numbers}
+        counts = Counter(likely.values())
+        enough = max(_LEAST_TEXTS, _LEAST_OF_A_LANGUAGE * len(numbers))
+        main = max(counts, key=lambda language: (counts[language], language))
+        found: dict[str, list[int]] = defaultdict(list)
+        for number, language in likely.items():
+            found[language if counts[language] >= enough else main].append(number)
+        return found
+
+    def _read(
+        self, origin: tuple[int, str], numbers: Sequence[int], advance: Callable[[float], None]
+    ) -> Iterator[_Group]:
+        """Yield the groups of a set's items in one language; `advance` is told how many items have been read."""
+        counts = Counter(text for number in numbers for text in set(self._items[number]))
+        common = frozenset(text for text, count in counts.items() if count > _RELATIVES)
+        by_texts: dict[int, list[int]] = defaultdict(list)
+        for number in numbers:
+            texts = len(self._items[number])
+            by_texts[1 if self._is_whole(texts) else texts].append(number)
+        for own in by_texts.values():
+            yield self._group(origin, own, common, advance)
+
+    def _group(
+        self, origin: tuple[int, str], numbers: Sequence[int], common: frozenset[str], advance: Callable[[float], None]
+    ) -> _Group:
+        items = [self._items[number] for number in numbers]
+        parts = [(" ".join(own),) if self._is_whole(len(own)) else own for own in items]
+        texts = tuple(sorted({text for own in parts for text in own}))
+        place = {text: number for number, text in enumerate(texts)}
+        places = np.array([[place[text] for text in own] for own in parts])
+        blocks = []
+        for block in kept_vectors(self._encoder, texts):
+            blocks.append(block)
+            advance(len(numbers) * len(block) / len(texts))
+        vectors = np.concatenate(blocks)
+        return _Group(origin, np.array(numbers), places, texts, common, vectors, vectors.mean(axis=0))
+
+    def _take_means_away(self) -> None:
+        """Take from all vectors the mean of their set and language."""
+        sets: dict[tuple[int, str], list[_Group]] = defaultdict(list)
+        for group in self._groups:
+            sets[group.origin].append(group)
+        for own in sets.values():
+            mean = self._centre(own, self._mean)
+            for group in own:
+                group.vectors[:] = _unit(group.vectors - mean)
+
+    def _in(self, language: str) -> tuple[Vectors, list[bool]]:
+        """Return what rows of a language are centred with, and which groups are in it; worked out once.
+
+        The centre is the mean of what is held out in the language; where that is little, of English or of everything.
+        """
+        if language not in self._spoken:
+            is_own = [group.speaks(language) for group in self._groups]
+            own = [group for group, speaks in zip(self._groups, is_own, strict=True) if speaks]
+            self._spoken[language] = (self._centre(own, None if language == "en" else self._mean), is_own)
+        return self._spoken[language]
+
+    def _centre(self, groups: Sequence[_Group], otherwise: Vectors | None = None) -> Vectors:
+        """Return the mean of all texts of the groups; where they are few, with some of another mean or of English."""
+        means, weights = [group.mean for group in groups], [len(group.texts) for group in groups]
+        if sum(weights) < _LEAST_TEXTS:
+            means, weights = [*means, self._english if otherwise is None else otherwise], [*weights, _TEXTS_ADDED]
+        return np.asarray(np.average(means, axis=0, weights=weights), np.float32)
+
+    @cached_property
+    def _english(self) -> Vectors:
+        """The mean of the sample that ships with the package."""
+        texts = [row[column] for row in read_json_lines(SAMPLES["mnli"]) for column in ("premise", "hypothesis")]
+        return np.asarray(self._encoder.embed(texts).mean(axis=0))
+
+    def _stands_out(self, group: _Group, best: int, scores: Vectors, needed: float) -> Nearest:
+        """Return an item with its margin over the most similar others that share no text with it and are no copies."""
+        count = min(_RELATIVES + _NEIGHBOURS, len(scores))
+        order = np.argpartition(-scores, count - 1)[:count]
+        order = order[np.argsort(-scores[order], kind="stable")]
+        rest = order[group.alike(best, order) < _COPY].tolist()
+        texts = set(self._items[group.items[best]]) - group.common
+        apart = (each for each in rest if texts.isdisjoint(self._items[group.items[each]]))
+        others = [scores[each] for each in islice(apart, _NEIGHBOURS)]
+        background = np.mean([*others, *[BACKGROUND] * (_NEIGHBOURS - len(others))])
+        cosine = float(scores[best])
+        return Nearest(int(group.items[best]), cosine, cosine - max(BACKGROUND, float(background)), needed)
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9))

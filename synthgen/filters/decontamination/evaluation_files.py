@@ -1,0 +1,257 @@
+"""The items of evaluation files of any shape: their texts, told from labels, names and numbers by their look.
+
+No score is computed from them, so which text is the question and which the passage does not matter; their order does.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from synthgen.dataset.ledger import storable
+from synthgen.text.csv import csv_rows
+
+Texts = tuple[str, ...]
+
+_SHORTEST, _SHORTEST_OTHERWISE = 8, 4
+_MOST_TEXTS = 32
+"""An item with more texts is a list of texts."""
+_MOST_PARTS = 16
+"""More objects beside a text are items; fewer that have one text each are its options or answers."""
+_MOST_BROKEN = 8
+"""Bytes are no text when more than one in so many of their characters is broken."""
+_BATCH, _HEAD = 1_000, 10_000
+_ABOUT = re.compile(
+    r"(dataset_?|task_?)?(version|title|name|id|description|info|notes?|licen[cs]e|citation|source|url|homepage|lang(uage)?"
+    r"|date|created|authors?|contact|copyright|dataset|task|split|type|config)"
+)
+"""What texts at the top of a file that are about it, and of no item, are called."""
+
+
+def read_items(path: Path, *, is_tagged: bool = False) -> Iterator[Texts]:
+    """Yield the texts of each item; `is_tagged` files have a token a line.
+
+    Raises one of `UNREADABLE` for a file that is broken.
+    """
+    read = _tagged if is_tagged else _READERS.get(file_kind(path), _lines)
+    for texts in _parquet(path) if file_kind(path) == _PARQUET else read(_unpacked(path).decode("utf-8-sig")):
+        if texts:
+            yield from [texts] if len(texts) <= _MOST_TEXTS else ((text,) for text in texts)
+
+
+def file_kind(path: Path) -> str:
+    """Return the ending of a file's name, in lower case, that says what is in it, packed or not.
+
+    >>> file_kind(Path("test.JSONL.gz")), file_kind(Path("test.tsv")), file_kind(Path("test"))
+    ('.jsonl', '.tsv', '')
+    """
+    is_packed = path.suffix.lower() == _PACKED
+    return (path.with_suffix("") if is_packed else path).suffix.lower()
+
+
+def _unpacked(path: Path) -> bytes:
+    content = path.read_bytes()
+    return gzip.decompress(content) if path.suffix.lower() == _PACKED else content
+
+
+def _parquet(path: Path) -> Iterator[Texts]:
+    with pq.ParquetFile(path) as file:
+        columns = [field.name for field in file.schema_arrow if re.search("string|binary", str(field.type))]
+        for batch in file.iter_batches(_BATCH, columns=columns):
+            yield from (_texts(_strings(row)) for row in batch.to_pylist())
+
+
+def _split(text: str) -> list[str]:
+    r"""Return the lines of a file, however they end: in cells there are line ends of other kinds.
+
+    >>> _split("a\r\nb\x85b\n"), _split("a\rb")
+    (['a', 'b\x85b', ''], ['a', 'b'])
+    """
+    return [line.rstrip("\r") for line in text.split("\n")] if "\n" in text else text.split("\r")
+
+
+def _lines(text: str) -> Iterator[Texts]:
+    """Yield one item a line, its columns being tab-separated."""
+    for line in _split(text):
+        yield _texts(line.split("\t"))
+
+
+def _tagged(text: str) -> Iterator[Texts]:
+    """Yield the sentences of token TAB tag files and of CoNLL-U."""
+    tokens: list[str] = []
+    for line in [*_split(text), ""]:
+        columns = line.split("\t")
+        if line.startswith("# "):
+            continue
+        if not line.strip():
+            if tokens:
+                yield _texts([" ".join(tokens)])
+            tokens = []
+        elif len(columns) < 10:
+            tokens.append(columns[0])
+        elif columns[0].isdecimal():
+            tokens.append(columns[1])
+
+
+def _json(text: str) -> Iterator[Texts]:
+    """Yield the items of a JSON file, a table by columns being turned to rows; JSON lines may be called so too."""
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError:
+        if not (items := _lines_of_json(text)):
+            raise
+        yield from items
+        return
+    if isinstance(found, dict):
+        found = _without_about(found)
+    columns = list(found.values()) if isinstance(found, dict) else []
+    if len(columns) > 1 and all(isinstance(column, list) and len(column) == len(columns[0]) for column in columns):
+        found = [list(row) for row in zip(*columns, strict=True)]
+    yield from _items(found)
+
+
+def _lines_of_json(text: str) -> list[Texts]:
+    """Return the items of JSON lines, none when a line is not JSON."""
+    try:
+        return list(_jsonl(text))
+    except json.JSONDecodeError:
+        return []
+
+
+def _without_about(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the lists and objects of a file that has no other texts than those about it, else all that it has."""
+    own = [name for name, value in found.items() if isinstance(value, str) and _texts([value])]
+    inner = {name: value for name, value in found.items() if isinstance(value, dict | list)}
+    return inner if inner and all(_ABOUT.fullmatch(name.lower()) for name in own) else found
+
+
+def _items(value: Any) -> Iterator[Texts]:  # noqa: ANN401 - any JSON value
+    """Yield the texts of each row, after those of what it is in; a list of nothing but plain values is a row too."""
+    if isinstance(value, dict) and (questions := list(_questions(value))):
+        yield from questions
+    elif isinstance(value, dict) and (held := _held(value)):
+        own = _texts(_strings([inner for name, inner in value.items() if name not in held]))
+        yield from ((*own, *texts) for texts in _items(list(held.values())) if texts)
+    elif isinstance(value, list):
+        for inner in value:
+            is_row = isinstance(inner, list) and not any(isinstance(each, dict | list) for each in inner)
+            yield from [_texts(_strings(inner))] if is_row else _items(inner)
+    else:
+        yield _texts(_strings(value))
+
+
+def _held(value: dict[str, Any]) -> dict[str, Any]:
+    """Return what of an object holds rows: all its lists and objects when it has some and no text of its own."""
+    inner = {name: each for name, each in value.items() if isinstance(each, dict | list)}
+    is_bare = not any(isinstance(each, str) for each in value.values())
+    if is_bare and any(isinstance(each, dict) or _objects(each) for each in inner.values()):
+        return inner
+    return {name: each for name, each in inner.items() if _holds_rows(each)}
+
+
+def _holds_rows(value: dict[str, Any] | list[Any]) -> bool:
+    """Say whether the objects in a list or object that has texts beside it are rows and not parts of one."""
+    with_texts = [each for each in _objects(value) if _texts(_strings(each))]
+    if len(with_texts) > _MOST_PARTS:
+        return True
+    if isinstance(value, list):
+        return any(map(_is_row, with_texts))
+    return any(_holds_rows(inner) for inner in value.values() if isinstance(inner, dict | list))
+
+
+def _is_row(value: dict[str, Any]) -> bool:
+    """Say whether an object has several texts, or one and a list of texts or objects."""
+    lists = (inner for inner in value.values() if isinstance(inner, list))
+    return len(_texts(_strings(value))) > 1 or any(isinstance(each, str | dict) for inner in lists for each in inner)
+
+
+def _objects(value: dict[str, Any] | list[Any]) -> list[dict[str, Any]]:
+    """Return the objects right inside a list or object."""
+    return [each for each in (value.values() if isinstance(value, dict) else value) if isinstance(each, dict)]
+
+
+def _questions(article: object) -> Iterator[Texts]:
+    """Yield the questions of an article of SQuAD's, each with its passage."""
+    for paragraph in _inside(article, "paragraphs"):
+        for question in _inside(paragraph, "qas"):
+            yield _texts(_strings([paragraph.get("context"), question.get("question")]))
+
+
+def _inside(value: object, name: str) -> list[Any]:
+    """Return the list of objects that an object has by that name; an empty one where there is none."""
+    inner = value.get(name) if isinstance(value, dict) else None
+    return _objects(inner) if isinstance(inner, list) else []
+
+
+def _jsonl(text: str) -> Iterator[Texts]:
+    for line in _split(text):
+        if line.strip():
+            yield _texts(_strings(json.loads(line)))
+
+
+def _csv(text: str) -> Iterator[Texts]:
+    """Yield an item a row, a header's too: its cells are seldom running text."""
+    yield from map(_texts, csv_rows(text, _delimiter(text)))
+
+
+def _delimiter(text: str) -> str:
+    r"""Return what parts the cells of a table's first row; signs before a space and between quotes do so least.
+
+    >>> _delimiter("Well, yes, it is;No, it is not"), _delimiter('"a;b",c'), _delimiter("a\tb"), _delimiter("a; b")
+    (';', ',', '\t', ';')
+    """
+    row = _split(re.sub('"[^"]*"', "", text[:_HEAD].lstrip()))[0]
+    return max(",;\t", key=lambda sign: (len(re.findall(f"{sign}(?! )", row)), row.count(sign)))
+
+
+def _strings(value: Any) -> Iterator[str]:  # noqa: ANN401 - any value of JSON or parquet
+    """Yield every string of a value; bytes are one when they are text as far as that can be seen."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, bytes):
+        text = value.decode("utf-8-sig", "replace")
+        if "\0" not in text and text.count("\N{REPLACEMENT CHARACTER}") * _MOST_BROKEN <= len(text):
+            yield text
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _strings(inner)
+
+
+def _texts(values: Iterable[str]) -> Texts:
+    """Return those values that are running text: several words, or letters of a script without spaces.
+
+    Half a character, which JSON may hold, becomes the sign for a broken one.
+
+    >>> _texts(["id-7", "Tea is hot.", "entailment", "お茶は熱いです。"])
+    ('Tea is hot.', 'お茶は熱いです。')
+    """
+    return tuple(
+        storable(value)
+        for value in values
+        if (" " in value and len(value) >= _SHORTEST) or (not value.isascii() and len(value) >= _SHORTEST_OTHERWISE)
+    )
+
+
+_PARQUET, _PACKED = ".parquet", ".gz"
+_READERS: dict[str, Callable[[str], Iterator[Texts]]] = {
+    ".tsv": _lines,
+    ".txt": _lines,
+    ".json": _json,
+    ".jsonl": _jsonl,
+    ".ndjson": _jsonl,
+    ".csv": _csv,
+    ".conllu": _tagged,
+}
+SUFFIXES = {*_READERS, _PARQUET}
+"""The endings of files that are read; all but parquet's may be followed by `.gz`."""
+UNREADABLE = (OSError, EOFError, ValueError, OverflowError, RecursionError, csv.Error, zlib.error, pa.ArrowException)
+"""What is raised for files that are broken."""

@@ -1,0 +1,295 @@
+"""Decontamination: rows that repeat an item of an evaluation set, as a whole or in part, in any language of theirs.
+
+Candidates share word trigrams with an item. A long text is a hit when it holds a run of 13 words of the item's (the
+n-gram of GPT-3's report, Brown et al. 2020, appendix C), when most of its trigrams are the item's, as in a truncated
+copy, or when it is a near duplicate. Short texts are one only when every text of the row is a hit on another text of an
+item: a stock sentence proves nothing. Translations and paraphrases are not found so (Yang et al. 2023, 2311.04850):
+an encoder, when one is named, looks for the item that means the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from heapq import nsmallest
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from synthgen.filters.base import BaseFilter, Verdict
+from synthgen.filters.decontamination.cross_lingual import BACKGROUND, Margins, Nearest, Neighbours
+from synthgen.filters.decontamination.evaluation_sets import HeldOut, item_hash, read_held_out
+from synthgen.filters.dedup.similarity import NearSettings, compared_texts, likeness, texts_apart
+from synthgen.filters.rows.language import row_language
+from synthgen.filters.rows.language import words as count_of_words
+from synthgen.formats import Format
+from synthgen.formats.base import Row
+from synthgen.models.sentence_encoder import PREFIX, SentenceEncoder
+from synthgen.runtime.provenance import public_settings
+from synthgen.text.words import mixed, word_hashes, words
+
+REPORT_NAME = "contamination.json"
+_CANDIDATES = 8
+_FEWEST_WORDS = 6
+_NEARLY = 0.05
+_COMMON = 200
+"""A trigram that more texts have ("one of the") points to none of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContaminationSettings:
+    """When a text repeats an item's: a run of words or a share of trigrams; `long_from` words are a long text.
+
+    With an `encoder` (`pack:multilingual-e5-small`, a folder, a hub id) rows that mean what an item means go too,
+    translations and paraphrases: the item stands out by a `margin` of cosine, as `neighbours` takes it, or by
+    `own_margin` in the row's own language.
+    """
+
+    run: int = 13
+    share: float = 0.8
+    long_from: int = 10
+    encoder: str = ""
+    prefix: str = PREFIX
+    margin: float = 0.22
+    own_margin: float = 0.3
+
+    def __post_init__(self) -> None:
+        """Refuse values that would match everything."""
+        if self.run < 3 or self.long_from < 3 or not 0 < self.share <= 1:
+            raise ValueError("run and long_from are at least 3, share is above 0 and at most 1")
+        for name, value in (("margin", self.margin), ("own_margin", self.own_margin)):
+            if not _NEARLY < value <= 1 - BACKGROUND:
+                raise ValueError(f"{name} = {value} is not above {_NEARLY} and at most {1 - BACKGROUND}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    apart: tuple[str, ...]
+    texts: tuple[str, ...]
+    set_number: int
+    code: str
+
+
+class Contamination(BaseFilter):
+    """Drops rows that repeat items of the sets it was given. The evidence names the set and the item's hash."""
+
+    name = "contamination"
+    VERSION = 1
+
+    def __init__(
+        self,
+        format_: Format,
+        against: Sequence[Path],
+        settings: ContaminationSettings | None = None,
+        language: str = "en",
+        neighbours: Neighbours | None = None,
+    ) -> None:
+        """Read the evaluation sets; rows are in `language` unless they name their own.
+
+        `neighbours` are the items by what they mean, when they are encoded already.
+        """
+        self._format, self._language, self._settings = format_, language, settings or ContaminationSettings()
+        self._sets = list(chain.from_iterable(map(read_held_out, against)))
+        self._items = list(_items(self._sets))
+        holders = _holders(self._items)
+        self._holders = list(holders.values())
+        self._keys, self._owners = _index(list(holders))
+        self._sizes = np.bincount(self._owners, minlength=len(holders)).tolist()
+        self._hits: dict[int, Counter[str]] = defaultdict(Counter)
+        self._below: Counter[int] = Counter()
+        self._neighbours = neighbours
+        self._encoder_facts: dict[str, str] = {}
+        self._by_meaning = 0
+
+    def judge(self, row_id: str, row: Row) -> Verdict | None:
+        """Return a verdict naming the evaluation set, the item's hash and what they share."""
+        return self.judge_many([(row_id, row)])[0]
+
+    def judge_many(self, rows: Sequence[tuple[str, Row]]) -> list[Verdict | None]:
+        """Return the verdicts of several rows."""
+        texts = [tuple(map(words, compared_texts(self._format, row))) for _, row in rows]
+        candidates = self._candidates(texts)
+        verdicts = [
+            self._verdict(own, candidates[number]) if number in candidates else None for number, own in enumerate(texts)
+        ]
+        if self._settings.encoder and (left := [number for number, found in enumerate(verdicts) if found is None]):
+            for number, found in zip(left, self._same_meaning([rows[number][1] for number in left]), strict=True):
+                verdicts[number] = found
+        return verdicts
+
+    def facts(self) -> dict[str, Any]:
+        """Return the counts by set; `contamination.json` has the hashes of the items."""
+        removed = sum(hits.total() for hits in self._hits.values())
+        return {
+            "method": f"shared word trigrams, then runs, containment and near duplicates; {self._translations()}",
+            "settings": public_settings(asdict(self._settings)),
+            "sets": len(self._sets),
+            "items": len(self._items),
+            "rows_removed": removed,
+            **({"rows_removed_by_meaning": self._by_meaning} | self._encoder_facts if self._encoder_facts else {}),
+            "rows_with_hits_below_the_threshold": self._below.total(),
+            "sets_hit": {self._sets[number].name: hits.total() for number, hits in sorted(self._hits.items())},
+        }
+
+    def _translations(self) -> str:
+        return "then the nearest item by a sentence encoder" if self._settings.encoder else "no translations"
+
+    def files(self) -> dict[str, Any]:
+        """Return the report: every set checked with its revision, and hashes of the items hit; no text."""
+        sets = [
+            {
+                "name": each.name,
+                "revision": each.revision,
+                "items": len(each.items),
+                "rows_removed": self._hits[number].total(),
+                "rows_below_the_threshold": self._below[number],
+                "items_hit": dict(sorted(self._hits[number].items())),
+            }
+            for number, each in enumerate(self._sets)
+        ]
+        return {REPORT_NAME: {key: value for key, value in self.facts().items() if key != "sets"} | {"sets": sets}}
+
+    def _same_meaning(self, rows: Sequence[Row]) -> Iterator[Verdict | None]:
+        """Yield a verdict for each row that says what an item says; the items are read when the first rows come."""
+        texts = [texts_apart(self._format, row) for row in rows]
+        if self._neighbours is None:
+            encoder = SentenceEncoder(self._settings.encoder, self._settings.prefix)
+            self._encoder_facts = encoder.facts
+            items, sets = [item.apart for item in self._items], [item.set_number for item in self._items]
+            self._neighbours = Neighbours(encoder, items, sets, width=len(texts[0]))
+        margins = Margins(self._settings.margin, self._settings.own_margin)
+        long_enough: dict[str, list[int]] = defaultdict(list)
+        for number, (row, own) in enumerate(zip(rows, texts, strict=True)):
+            if sum(map(count_of_words, own)) >= _FEWEST_WORDS:
+                long_enough[row_language(row, self._language)].append(number)
+        found: dict[int, Nearest | None] = {}
+        for language, numbers in long_enough.items():
+            nearest = self._neighbours.nearest([texts[number] for number in numbers], language, margins, _NEARLY)
+            found |= zip(numbers, nearest, strict=True)
+        return (self._meaning_verdict(found.get(number)) for number in range(len(rows)))
+
+    def _meaning_verdict(self, found: Nearest | None) -> Verdict | None:
+        if found is None:
+            return None
+        item = self._items[found.item]
+        if found.excess < 0:
+            self._below[item.set_number] += 1
+            return None
+        self._hits[item.set_number][item.code] += 1
+        self._by_meaning += 1
+        shown = f"cosine {found.cosine:.3f}, {found.margin:.3f} above others"
+        return Verdict(
+            "contamination", f"{self._sets[item.set_number].name} item {item.code}: the same meaning, {shown}"
+        )
+
+    def _candidates(self, texts: Sequence[tuple[str, ...]]) -> dict[int, list[int]]:
+        """Return, for each row that shares trigrams with items, those it shares most with and those it has most of."""
+        grams, rows = _trigrams(texts)
+        first = np.searchsorted(self._keys, grams, side="left")
+        last = np.searchsorted(self._keys, grams, side="right")
+        known = np.flatnonzero((last > first) & (last - first <= _COMMON))
+        shared: dict[int, Counter[int]] = defaultdict(Counter)
+        for at in known.tolist():
+            shared[int(rows[at])].update(self._owners[first[at] : last[at]].tolist())
+        return {row: self._likeliest(counts) for row, counts in shared.items()}
+
+    def _likeliest(self, shared: Counter[int]) -> list[int]:
+        """Return the items most of whose trigrams, and the greatest share of a text's, are those counted by text."""
+        counts: Counter[int] = Counter()
+        shares: dict[int, float] = defaultdict(float)
+        for text, count in shared.items():
+            for item in self._holders[text]:
+                counts[item] += count
+                shares[item] = max(shares[item], count / self._sizes[text])
+        most = nsmallest(_CANDIDATES, counts, key=lambda item: (-counts[item], self._items[item].code))
+        fullest = nsmallest(_CANDIDATES, shares, key=lambda item: (-shares[item], self._items[item].code))
+        return list(dict.fromkeys((*most, *fullest)))
+
+    def _verdict(self, own: tuple[str, ...], candidates: Iterable[int]) -> Verdict | None:
+        below: set[int] = set()
+        for number in candidates:
+            item = self._items[number]
+            found, is_hit = self._compare(own, item.texts)
+            if is_hit:
+                self._hits[item.set_number][item.code] += 1
+                return Verdict("contamination", f"{self._sets[item.set_number].name} item {item.code}: {found}")
+            if found:
+                below.add(item.set_number)
+        self._below.update(below)
+        return None
+
+    def _compare(self, own: tuple[str, ...], held_out: tuple[str, ...]) -> tuple[str, bool]:
+        """Return what a row and an item share, and whether it is enough."""
+        found: dict[str, str] = {}
+        for text in own:
+            matches = {other: self._match(text, other) for other in held_out if other not in found}
+            shown = {other: match for other, match in matches.items() if match}
+            if hit := next((what for what, is_hit in shown.values() if is_hit), None):
+                return hit, True
+            if shown:
+                other = text if text in shown else next(iter(shown))
+                found[other] = shown[other][0]
+        enough = len(found) == len(own) and sum(len(text.split()) for text in own) >= _FEWEST_WORDS
+        return next(iter(found.values()), ""), enough
+
+    def _match(self, text: str, other: str) -> tuple[str, bool] | None:
+        """Return what two texts share and whether it counts alone, None when it is not enough for either."""
+        left, right = text.split(), other.split()
+        is_long = min(len(left), len(right)) >= self._settings.long_from
+        one, two = set(zip(left, left[1:], left[2:], strict=False)), set(zip(right, right[1:], right[2:], strict=False))
+        smaller = min(len(one), len(two))
+        share = len(one & two) / smaller if smaller else float(text == other)
+        if share >= self._settings.share:
+            return f"{share:.0%} of the trigrams of {min(len(left), len(right))} words", is_long
+        if min(len(left), len(right)) >= self._settings.run and _longest_run(left, right, self._settings.run):
+            return f"a run of {self._settings.run} words", True
+        if near := likeness(text, other, NearSettings()):
+            return f"{near[0]} {near[1]}", is_long
+        return None
+
+
+def _longest_run(left: list[str], right: list[str], length: int) -> bool:
+    """Say whether two lists of words share a run of that length."""
+    runs = {tuple(left[at : at + length]) for at in range(len(left) - length + 1)}
+    return any(tuple(right[at : at + length]) in runs for at in range(len(right) - length + 1))
+
+
+def _items(sets: Sequence[HeldOut]) -> Iterable[_Item]:
+    for number, each in enumerate(sets):
+        for texts, apart in zip(each.items, each.apart, strict=True):
+            yield _Item(apart, tuple(map(words, texts)), number, item_hash(texts))
+
+
+def _holders(items: Sequence[_Item]) -> dict[str, list[int]]:
+    """Return the items that have each text, however they are ordered; of a text of very many one stands for all."""
+    holders: dict[str, list[int]] = defaultdict(list)
+    for number in sorted(range(len(items)), key=lambda number: (items[number].code, items[number].set_number)):
+        for text in dict.fromkeys(items[number].texts):
+            holders[text].append(number)
+    return {text: own if len(own) <= _COMMON else own[:1] for text, own in holders.items()}
+
+
+def _index(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """Return the trigrams of all texts, sorted, and the text that each is of."""
+    grams, owners = _trigrams([(text,) for text in texts])
+    order = np.argsort(grams, kind="stable")
+    return grams[order], owners[order]
+
+
+def _trigrams(texts: Sequence[tuple[str, ...]]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """Return the hashes of all word trigrams inside the texts of rows or items, and the number of the row of each."""
+    flat = [text for own in texts for text in own]
+    if not flat:
+        return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64)
+    owner = np.repeat(np.arange(len(texts)), [len(own) for own in texts])
+    hashes, ends = word_hashes(flat)
+    is_last = np.zeros(len(hashes), dtype=np.bool_)
+    is_last[ends - 1] = True
+    text_of_word = np.repeat(np.arange(len(flat)), np.diff(ends, prepend=0))
+    inside = ~(is_last[:-2] | is_last[1:-1])
+    grams = mixed(mixed(hashes[:-2] * np.uint64(3) + hashes[1:-1]) * np.uint64(5) + hashes[2:])
+    return grams[inside], owner[text_of_word[:-2][inside]]

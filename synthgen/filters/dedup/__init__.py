@@ -1,0 +1,1 @@
+"""Duplicate search: exact, near (MinHash) and semantic."""

@@ -1,0 +1,96 @@
+"""Exact duplicates after normalisation: NFKC, casefolded, white space as one space; punctuation counts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+
+from synthgen.filters.base import BaseFilter, SetRows, Verdict
+from synthgen.filters.dedup.candidate_pairs import sharing
+from synthgen.filters.dedup.hash_index import Blob, HashIndex
+from synthgen.filters.dedup.similarity import columns_of_texts, compared_texts, ranks
+from synthgen.formats import Format
+from synthgen.formats.base import Row
+from synthgen.text.hashes import equal_text_hashes, normalised
+from synthgen.text.words import Hashes, mixed
+
+REASON = "exact duplicate"
+
+
+def digest(texts: Iterable[str]) -> bytes:
+    r"""Return 16 bytes that are equal for rows with equal texts (BLAKE2b); the label makes no difference.
+
+    >>> digest(["It  RAINS.", "Wet"]) == digest(["it rains.", "wet "])
+    True
+    """
+    key = "\x1f".join(map(normalised, texts))
+    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+class ExactDuplicates(BaseFilter):
+    """Drops a row whose texts equal those of a kept row. The evidence is the kept row's id."""
+
+    name = "exact"
+    VERSION = 1
+
+    def __init__(self, format_: Format) -> None:
+        """Compare all texts of a row."""
+        self._format = format_
+        self._index, self._kept = HashIndex(), Blob()
+        self._judged = ("", b"")
+
+    def judge(self, row_id: str, row: Row) -> Verdict | None:
+        """Return a verdict naming the kept row with the same texts."""
+        key = digest(compared_texts(self._format, row))
+        self._judged = (row_id, key)
+        for number in self._index.find(np.frombuffer(key[:8], dtype=np.uint64)):
+            kept = self._kept[number]
+            if kept[:16] == key:
+                return Verdict(REASON, kept[16:].decode())
+        return None
+
+    def remember(self, row_id: str, row: Row) -> None:
+        """Hold the row's hash and id."""
+        key = self._judged[1] if self._judged[0] == row_id else digest(compared_texts(self._format, row))
+        self._index.add(np.frombuffer(key[:8], dtype=np.uint64), len(self._kept))
+        self._kept.append(key + row_id.encode())
+
+    def close(self) -> None:
+        """Forget the rows that were kept."""
+        self._index, self._kept = HashIndex(), Blob()
+
+    def judge_set(self, rows: SetRows) -> Iterator[tuple[int, Verdict]]:
+        """Yield number and verdict of every row but one of each group of duplicates; that of least `ranks` stays."""
+        parts = [(numbers, *found) for numbers, found in rows.mapped(partial(_digested, self._format))]
+        numbers, keys, more = (np.concatenate(part) for part in zip(*parts, strict=True))
+        _, shared = sharing(keys, np.arange(len(keys)))
+        if not len(shared):
+            return
+        shared.sort()
+        numbers, keys, more = numbers[shared], keys[shared], more[shared]
+        ranks_, ids = zip(*(found for _, found in rows.mapped(_ranked, numbers)), strict=True)
+        order = np.lexsort((numbers, np.concatenate(ranks_), more, keys))
+        keys, more = keys[order], more[order]
+        repeats = np.zeros(len(keys), dtype=np.bool_)
+        repeats[1:] = (keys[1:] == keys[:-1]) & (more[1:] == more[:-1])
+        first = np.maximum.accumulate(np.where(repeats, 0, np.arange(len(repeats))))
+        named = [row_id for some in ids for row_id in some]
+        for gone, stays in zip(order[repeats].tolist(), order[first[repeats]].tolist(), strict=True):
+            yield int(numbers[gone]), Verdict(REASON, named[stays])
+
+
+def _digested(format_: Format, table: pa.Table) -> tuple[Hashes, Hashes]:
+    """Return the two halves of what is equal for rows with equal texts."""
+    found = np.zeros((2, table.num_rows), dtype=np.uint64)
+    for column in columns_of_texts(format_, table):
+        found = mixed(found + equal_text_hashes(column))
+    return found[0], found[1]
+
+
+def _ranked(table: pa.Table) -> tuple[Hashes, list[str]]:
+    """Return the ranks and the ids of a table's rows."""
+    return ranks(table), table["id"].to_pylist()

@@ -1,0 +1,1 @@
+"""Label checks by a trained checkpoint or an LLM judge."""

@@ -1,0 +1,204 @@
+"""Checkpoints as second readers: folders made by `evaluator train`, loaded with transformers' Auto classes.
+
+Sentence pairs and choices are labelled again, questions about a passage answered again. Only local folders with
+safetensors are loaded, no code of theirs is run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from synthgen.dataset import MANIFEST_NAME, file_sha256
+from synthgen.dataset.licences import UNKNOWN
+from synthgen.errors import UserError
+from synthgen.filters.labels.annotator import Said
+from synthgen.formats import Format
+from synthgen.formats.answer_windows import best_place, windows
+from synthgen.formats.base import Row
+from synthgen.formats.choice import ChoiceFormat
+from synthgen.formats.pair import PairFormat
+from synthgen.formats.span import UNANSWERABLE, SpanFormat
+from synthgen.models.loading import check_checkpoint, load_model, load_tokenizer, require
+
+MAX_LENGTH = 256
+BATCH = 32
+SPAN_MAX_LENGTH, SPAN_STRIDE = 384, 128
+"""As in the reference's evaluation of question answering (XT run_squad.py)."""
+
+Floats = npt.NDArray[np.float64]
+Stretch = tuple[int, int]
+
+
+def open_verifier(checkpoint: Path, format_: Format) -> _Checkpoint:
+    """Return the reader that a checkpoint folder is; UserError when it cannot judge rows of this format."""
+    check_verifier(checkpoint, format_)
+    if isinstance(format_, PairFormat):
+        return _PairVerifier(checkpoint, format_)
+    if isinstance(format_, ChoiceFormat):
+        return _ChoiceVerifier(checkpoint, format_)
+    return SpanVerifier(checkpoint, cast(SpanFormat, format_))
+
+
+def check_verifier(checkpoint: Path, format_: Format) -> None:
+    """Raise UserError when a folder is no checkpoint, or none can verify rows of this format."""
+    if not isinstance(format_, PairFormat | ChoiceFormat | SpanFormat):
+        raise UserError(f"--verifier {checkpoint}: a {format_.name} set cannot be verified; only pair, choice, span")
+    check_checkpoint(checkpoint, "--verifier")
+
+
+class _Checkpoint:
+    """A tokenizer and a model, whose outputs a subclass turns into what it says of rows."""
+
+    def __init__(self, checkpoint: Path, auto_class: str, option: str = "--verifier") -> None:
+        self._folder = checkpoint
+        check_checkpoint(checkpoint, option)
+        require(option)
+        self.tokenizer = load_tokenizer(checkpoint)
+        model, loaded = load_model(auto_class, checkpoint, output_loading_info=True)
+        if missing := sorted(loaded["missing_keys"]):
+            trained_as = auto_class.removeprefix("AutoModelFor")
+            raise UserError(f"{option} {checkpoint} was not trained for {trained_as}: it has no {', '.join(missing)}")
+        self.model = model.eval()
+
+    def read(self, rows: Sequence[Row]) -> list[Said | None]:
+        """Return what the model says of each row."""
+        raise NotImplementedError
+
+    def facts(self) -> dict[str, Any]:
+        """Return the checkpoint's name, the hash of its weights and its licence."""
+        licence = str(self._manifest().get("results", {}).get("licence", UNKNOWN))
+        return {"name": self._folder.name, "revision": self.revision, "licence": licence}
+
+    def trained_on(self) -> frozenset[str]:
+        """Return the content hashes of the sets that the checkpoint was trained on, as its manifest has them."""
+        inputs = self._manifest().get("inputs", {})
+        return frozenset(str(part[0]) for part in inputs.get("parts", ()))
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    @cached_property
+    def revision(self) -> str:
+        """The hash of the weights, read once."""
+        return file_sha256(next(iter(sorted(self._folder.glob("*.safetensors"))), self._folder / "config.json"))
+
+    def _manifest(self) -> dict[str, Any]:
+        path = self._folder / MANIFEST_NAME
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+    def _run(self, sequences: Sequence[Sequence[int]]) -> list[Any]:
+        """Return the model's output for every sequence of ids, (tokens or classes, ...) each, in their order."""
+        import torch
+
+        found: list[Any] = [None] * len(sequences)
+        order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
+        for start in range(0, len(order), BATCH):
+            chosen = order[start : start + BATCH]
+            batch = self.tokenizer.pad({"input_ids": [list(sequences[i]) for i in chosen]}, return_tensors="pt")
+            with torch.inference_mode():
+                output = self._forward(batch).float().numpy()
+            for i, values in zip(chosen, output, strict=True):
+                found[i] = values
+        return found
+
+    def _forward(self, batch: Any) -> Any:  # noqa: ANN401 - tensors
+        return self.model(**batch).logits
+
+
+class _Labeller(_Checkpoint):
+    """A checkpoint that gives each label a probability."""
+
+    _labels: tuple[str, ...]
+
+    def probabilities(self, rows: Sequence[Row]) -> Floats:
+        """Return (rows, labels), in the order of the format's labels; rows sum to 1."""
+        raise NotImplementedError
+
+    def read(self, rows: Sequence[Row]) -> list[Said | None]:
+        shares = (dict(zip(self._labels, map(float, row), strict=True)) for row in self.probabilities(rows))
+        return [Said(max(row, key=lambda label: row[label]), row) for row in shares]
+
+    def _logits(self, first: Sequence[str], second: Sequence[str]) -> Floats:
+        """Return the logits of every text pair, in order."""
+        options = {"truncation": "longest_first", "max_length": MAX_LENGTH}
+        found = self._run(self.tokenizer(list(first), list(second), **options)["input_ids"])
+        return np.stack(found).astype(np.float64)
+
+
+class _PairVerifier(_Labeller):
+    def __init__(self, checkpoint: Path, format_: PairFormat) -> None:
+        super().__init__(checkpoint, "AutoModelForSequenceClassification")
+        names = [self.model.config.id2label[i] for i in range(self.model.config.num_labels)]
+        if sorted(names) != sorted(format_.labels):
+            raise UserError(
+                f"--verifier {checkpoint} has the labels {', '.join(names)}; the set has {', '.join(format_.labels)}"
+            )
+        self._fields = format_.fields
+        self._labels, self._columns = format_.labels, [names.index(label) for label in format_.labels]
+
+    def probabilities(self, rows: Sequence[Row]) -> Floats:
+        first, second = ([str(row[field]) for row in rows] for field in self._fields)
+        return _softmax(self._logits(first, second)[:, self._columns])
+
+
+class _ChoiceVerifier(_Labeller):
+    def __init__(self, checkpoint: Path, format_: ChoiceFormat) -> None:
+        super().__init__(checkpoint, "AutoModelForMultipleChoice")
+        self._format, self._labels = format_, format_.labels
+
+    def probabilities(self, rows: Sequence[Row]) -> Floats:
+        records = [self._format.from_row(row) for row in rows]
+        first = [f"{record.context} {record.question}".strip() for record in records for _ in record.options]
+        second = [option for record in records for option in record.options]
+        return _softmax(self._logits(first, second).reshape(len(rows), -1))
+
+    def _forward(self, batch: Any) -> Any:  # noqa: ANN401 - tensors
+        return self.model(**{name: values.unsqueeze(1) for name, values in batch.items()}).logits
+
+
+class SpanVerifier(_Checkpoint):
+    """A checkpoint that answers questions: "" where the passage does not say, if the set has such questions."""
+
+    def __init__(self, checkpoint: Path, format_: SpanFormat, option: str = "--verifier") -> None:
+        """Load it; UserError, naming `option`, for a folder that is no such checkpoint."""
+        super().__init__(checkpoint, "AutoModelForQuestionAnswering", option)
+        self._format = format_
+
+    def read(self, rows: Sequence[Row]) -> list[Said | None]:
+        """Return the answer to each row's question."""
+        may_be_none = UNANSWERABLE in self._format.labels
+        places = (best_place(scored, may_be_none=may_be_none) for scored in self._scored(rows))
+        found = zip(rows, places, strict=True)
+        return [Said(row["context"][slice(*place)].strip() if place else "") for row, place in found]
+
+    def places(self, rows: Sequence[Row], within: Sequence[Stretch]) -> list[Stretch | None]:
+        """Return where in each context the best answer is that touches nothing but the stretch of `within`."""
+        found = zip(self._scored(rows), within, strict=True)
+        return [best_place(scored, within=stretch) for scored, stretch in found]
+
+    def _scored(self, rows: Sequence[Row]) -> Iterator[Iterable[tuple[Any, Any]]]:
+        """Yield for each row its windows' logits and places."""
+        options = {"max_length": SPAN_MAX_LENGTH, "stride": SPAN_STRIDE}
+        found = [list(windows(row["question"], row["context"], self.tokenizer, **options)) for row in rows]
+        logits = iter(self._run([window.ids for several in found for window in several]))
+        for several in found:
+            yield [(next(logits)[: len(window.ids)], window.places) for window in several]
+
+    def _forward(self, batch: Any) -> Any:  # noqa: ANN401 - tensors
+        import torch
+
+        output = self.model(**batch)
+        return torch.stack([output.start_logits, output.end_logits], dim=-1)
+
+
+def _softmax(logits: Floats) -> Floats:
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    normalised: Floats = shifted / shifted.sum(axis=1, keepdims=True)
+    return normalised

@@ -1,0 +1,218 @@
+"""An engine as judge: asked in a second prompt which label fits, or what the answer is, without being told.
+
+The choice is constrained by a JSON schema, greedy, one request a row. Replies are kept in a ledger under the content
+address of their request: about the same texts the same judge is never asked twice, whatever filters run afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from synthgen.dataset.ledger import Ledger
+from synthgen.engines import DEFAULT_TIMEOUT, Engine, Request, Sampling, engine_of, open_engine, resolve_model
+from synthgen.engines.retry import ask_again
+from synthgen.errors import IncompleteError, UserError
+from synthgen.filters.labels.annotator import Said
+from synthgen.formats import Format
+from synthgen.formats.base import Row
+from synthgen.formats.choice import ChoiceFormat
+from synthgen.formats.pair import PairFormat
+from synthgen.formats.span import UNANSWERABLE, SpanFormat
+from synthgen.models.packs import ResolvedModel
+from synthgen.runtime.provenance import public_name
+
+LABEL_TOKENS, ANSWER_TOKENS = 32, 96
+LETTERS = "ABCDEFGHIJ"
+PROMPTS = {
+    "pair": "Read two texts and decide which label fits. The labels, by what is true of the second text:\n{labels}\n\n"
+    '{texts}\n\nAnswer with JSON: {{"label": "…"}}',
+    "choice": "Read the texts and choose the option that is {right}.\n\n{texts}\n\nAnswer with JSON, the letter alone: "
+    '{{"label": "…"}}',
+    "span": "Read the passage and answer the question with words copied from the passage, as few as answer it.{none}"
+    '\n\n{texts}\n\nAnswer with JSON: {{"answer": "…"}}',
+}
+NONE = " If the passage does not say it, the answer is empty."
+
+StartEngine = Callable[[], Engine]
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """How an engine is asked about rows: which model, what the labels mean, where its replies are kept.
+
+    `replies` is an open ledger, the folder of one of the judge's own, or nothing that lasts. `shared` is a model that
+    the run serves already and what gives its engine: a judge with the same model uses it.
+    """
+
+    model: str = ""
+    definitions: Mapping[str, str] = field(default_factory=dict)
+    replies: Ledger | Path | None = None
+    shared: tuple[ResolvedModel, StartEngine] | None = None
+    timeout: float = DEFAULT_TIMEOUT
+
+
+def open_judge(format_: Format, judging: Judging, model: str = "") -> EngineJudge:
+    """Return the judge with the model named, else that of `judging`; its engine starts with the first question.
+
+    `http://HOST/v1[#NAME]` is an endpoint, a `.jsonl` file a script of replies, anything else a model for vLLM. Raises
+    UserError when no model is named, for one that cannot be found, and for a format that has no label to judge.
+    """
+    ref = model or judging.model
+    check_judge(format_, ref)
+    if judging.shared is not None and judging.shared[0].ref == ref:
+        return EngineJudge(format_, judging, *judging.shared, owned=False)
+    engine = engine_of(ref)
+    found = resolve_model(engine, ref, timeout=judging.timeout)
+    return EngineJudge(
+        format_, judging, found, lambda: open_engine(engine, found, seed=0, timeout=judging.timeout), owned=True
+    )
+
+
+def check_judge(format_: Format, model: str, option: str = "") -> None:
+    """Raise UserError when no model is named, two are, or rows of a format have no label to judge.
+
+    `model` is what a configuration file names, `option` what --judge does.
+    """
+    if not (ref := model or option):
+        raise UserError("[judge] names no model: give it `model = REF`, or --judge REF")
+    if option and option != ref:
+        raise UserError(f"--judge {option} has no use: [judge] names the model {model}; leave one of the two out")
+    if format_.name not in PROMPTS:
+        raise UserError(f"--judge {ref}: rows of a {format_.name} set cannot be judged; only {', '.join(PROMPTS)}")
+
+
+class EngineJudge:
+    """A reader that asks a language model."""
+
+    def __init__(
+        self, format_: Format, judging: Judging, model: ResolvedModel, start: StartEngine, *, owned: bool
+    ) -> None:
+        """Ask `model` through the engine that `start` gives; stop it at the end if it is `owned`."""
+        self._format, self._judging, self._model = format_, judging, model
+        self._start, self._owned = start, owned
+        self._engine: Engine | None = None
+        self._ledger = self._open_ledger(judging.replies)
+        self._tokens = {"prompt": 0, "output": 0}
+
+    def read(self, rows: Sequence[Row]) -> list[Said | None]:
+        """Return what the model says of each row; IncompleteError when requests keep failing."""
+        requests = [self._request(number, row) for number, row in enumerate(rows)]
+        keys = [request.key(self._model.ref, self._model.revision) for request in requests]
+        pairs = zip(keys, requests, strict=True)
+        self._ask({key: request for key, request in pairs if self._ledger.judged(key) is None})
+        return [self._said(key) for key in keys]
+
+    def facts(self) -> dict[str, Any]:
+        """Return the model, how it was asked, and the tokens of the replies that were used."""
+        model = {"name": public_name(self._model.ref), "revision": self._model.revision, "licence": self._model.licence}
+        prompt = PROMPTS[self._format.name].replace("{{", "{").replace("}}", "}")
+        return model | {"prompt": prompt, "temperature": 0, "tokens": dict(self._tokens)}
+
+    def trained_on(self) -> frozenset[str]:
+        """Return nothing: what a language model has seen is not known."""
+        return frozenset()
+
+    def close(self) -> None:
+        """Stop the engine and close the ledger, unless they are the run's."""
+        if self._engine is not None and self._owned:
+            self._engine.close()
+        if self._ledger is not self._judging.replies:
+            self._ledger.close()
+
+    def _open_ledger(self, replies: Ledger | Path | None) -> Ledger:
+        if isinstance(replies, Ledger):
+            return replies
+        if replies is None:
+            return Ledger(Path(":memory:"))
+        replies.mkdir(parents=True, exist_ok=True)
+        model = blake2b(f"{self._model.ref}\n{self._model.revision}".encode(), digest_size=8)
+        return Ledger(replies / f"{model.hexdigest()}.sqlite")
+
+    def _ask(self, missing: Mapping[str, Request]) -> None:
+        """Let the engine answer every request and keep what it says; failed ones are asked again some times."""
+        if not missing:
+            return
+        requests = list(missing.values())
+        keys = {request.tag: key for key, request in missing.items()}
+        failed = []
+        for reply in ask_again(self._running(requests[0]), requests):
+            if reply.outcome != "ok":
+                failed.append(reply)
+                continue
+            self._ledger.add_judged(keys[reply.tag], reply.text, reply.prompt_tokens, reply.output_tokens)
+            self._ledger.commit_when_due()
+        self._ledger.commit()
+        if failed:
+            raise IncompleteError(
+                f"the judge {self._model.ref} leaves {len(failed)} requests without an answer, the last with: "
+                f"{failed[-1].error}. What it said is kept; the same command goes on"
+            )
+
+    def _running(self, request: Request) -> Engine:
+        """Return the engine, started and able to serve such requests."""
+        if self._engine is None:
+            self._engine = self._start()
+            self._engine.check(request)
+        return self._engine
+
+    def _request(self, number: int, row: Row) -> Request:
+        room = ANSWER_TOKENS if self._format.name == "span" else LABEL_TOKENS
+        sampling = Sampling(room, temperature=0.0, top_k=-1, stop=(), schema=json.dumps(self._schema()))
+        return Request((number, 0), self._prompt(row), sampling)
+
+    def _schema(self) -> dict[str, Any]:
+        """Return the schema of a reply: one of the labels, or an answer that may be empty where rows may have none."""
+        if self._format.name == "span":
+            least = 0 if UNANSWERABLE in self._format.labels else 1
+            name, value = "answer", {"type": "string", "minLength": least}
+        else:
+            name, value = "label", {"enum": list(self._names())}
+        return {"type": "object", "properties": {name: value}, "required": [name], "additionalProperties": False}
+
+    def _names(self) -> Sequence[str]:
+        """Return what the labels are called in a prompt: letters for the places of options."""
+        return LETTERS[: len(self._format.labels)] if self._format.name == "choice" else self._format.labels
+
+    def _prompt(self, row: Row) -> str:
+        """Return the prompt: what all rows share first, so that engines keep it in their prefix cache."""
+        means = self._judging.definitions
+        shown = "\n\n".join(f"{name}: {text}" for name, text in self._texts(row).items())
+        return PROMPTS[self._format.name].format(
+            labels="\n".join(f"- {name}: {means.get(name, name)}" for name in self._names()),
+            right=means.get("right", "right"),
+            none=NONE if UNANSWERABLE in self._format.labels else "",
+            texts=shown,
+        )
+
+    def _texts(self, row: Row) -> dict[str, str]:
+        """Return the texts of a row by the names a reader sees, without its label or answer."""
+        if isinstance(self._format, PairFormat):
+            first, second = self._format.fields
+            return {f"First text ({first})": row[first], f"Second text ({second})": row[second]}
+        if isinstance(self._format, SpanFormat):
+            return {"Passage": row["context"], "Question": row["question"]}
+        assert isinstance(self._format, ChoiceFormat)
+        record = self._format.from_row(row)
+        before = {"Text": record.context, "Question": record.question}
+        return {name: text for name, text in before.items() if text} | dict(zip(LETTERS, record.options, strict=False))
+
+    def _said(self, key: str) -> Said | None:
+        """Return what a stored reply says, None for one that is not the object asked for."""
+        stored = self._ledger.judged(key)
+        assert stored is not None, "every request was answered"
+        text, prompt, output = stored
+        self._tokens = {"prompt": self._tokens["prompt"] + prompt, "output": self._tokens["output"] + output}
+        try:
+            found = json.loads(text)
+        except json.JSONDecodeError:
+            return None
+        said = found.get("answer" if self._format.name == "span" else "label") if isinstance(found, dict) else None
+        if self._format.name == "span":
+            return Said(said.strip()) if isinstance(said, str) else None
+        names = dict(zip(self._names(), self._format.labels, strict=True))
+        return Said(names[said]) if isinstance(said, str) and said in names else None

@@ -1,0 +1,173 @@
+"""Adversarial rebalancing: rows go whose labels a part of the row gives away, until the set is like the real one.
+
+First go rows with a word that gives their label away and does not do so in the real set. Then, as in AFLite (Le Bras
+et al. 2020, Adversarial Filters of Dataset Biases), those that a one-sided classifier gets right with most confidence,
+equally many of each label, and it is trained again on the rest. The filter sees the set as a whole; `synthgen make`
+asks it when every label has its quota, and fills up what it drops.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from synthgen.analysis.artefacts import (
+    MARGIN,
+    MAX_ROWS,
+    NewWord,
+    baselines,
+    count_words,
+    guesses,
+    labelled,
+    new_give_aways,
+    occurring,
+    words_and_pairs,
+)
+from synthgen.analysis.bow_classifier import Floats
+from synthgen.dataset import fingerprint, sample_rows
+from synthgen.filters.base import BaseFilter, SetRows, Subject, Verdict
+from synthgen.formats import Format
+from synthgen.formats.base import Row
+
+SHARE_AT_ONCE = 0.1
+LEAST_LEFT = 0.25
+"""A round drops at most a tenth of the rows; it ends at a quarter of them, however easy those are."""
+
+
+@dataclass(frozen=True, slots=True)
+class RebalanceSettings:
+    """A baseline may exceed the real set's at the same number of rows by so many points."""
+
+    margin: float = MARGIN
+
+    def __post_init__(self) -> None:
+        """Refuse a set that must be harder than the real one: it may never be."""
+        if not 0 <= self.margin < 100:
+            raise ValueError(f"margin = {self.margin} is not at least 0 and below 100")
+
+
+class Rebalance(BaseFilter):
+    """Drops the rows that make a one-sided classifier better than it is on the real set."""
+
+    name = "rebalance"
+    VERSION = 1
+    reconsiders = True
+
+    def __init__(self, subject: Subject, settings: RebalanceSettings) -> None:
+        """Read the real set."""
+        assert subject.like is not None, "the plan runs this filter only with a real set"
+        self._format, self._settings = subject.format, settings
+        self._real = sample_rows(subject.like, MAX_ROWS)
+        self._gains: dict[str, float] = {}
+
+    def judge(self, row_id: str, row: Row) -> Verdict | None:
+        """Let a row alone stay: what gives labels away is seen in a whole set only."""
+        return None
+
+    def judge_set(self, rows: SetRows) -> Iterator[tuple[int, Verdict]]:
+        """Yield number and verdict of each row to drop."""
+        numbers, found = [], []
+        for batch, several in rows.batches():
+            numbers += batch.tolist()
+            found += several
+        for place, verdict in self.reconsider(found).items():
+            yield numbers[place], verdict
+
+    def reconsider(self, rows: Sequence[Row]) -> dict[int, Verdict]:
+        """Return the verdicts of the rows to drop by their places; parts of the real set's size are judged apart.
+
+        Rows come in an order of what they say, so that theirs does not matter.
+        """
+        prints = [fingerprint({name: value for name, value in row.items() if name != "id"}) for row in rows]
+        order = sorted(range(len(rows)), key=prints.__getitem__)
+        parts = max(1, round(len(rows) / len(self._real)))
+        gone: dict[int, Verdict] = {}
+        for part in (order[number::parts] for number in range(parts)):
+            real = baselines(self._format, self._real[: len(part)])
+            margin = self._settings.margin
+            self._gains = {name: round(found.accuracy - found.majority + margin, 2) for name, found in real.items()}
+            for find in (self._by_words, self._by_guesses):
+                left = [place for place in part if place not in gone]
+                gone |= {left[place]: verdict for place, verdict in find([rows[place] for place in left]).items()}
+        return gone
+
+    def _by_words(self, rows: Sequence[Row]) -> dict[int, Verdict]:
+        return with_new_words(self._format, rows, self._real[: len(rows)])
+
+    def _by_guesses(self, rows: Sequence[Row]) -> dict[int, Verdict]:
+        return give_aways(self._format, rows, self._gains)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what was aimed at: points over guessing, by baseline."""
+        return {"gain at most": self._gains}
+
+
+def with_new_words(format_: Format, rows: Sequence[Row], real: Sequence[Row]) -> dict[int, Verdict]:
+    """Return the verdicts, by place, of the rows to drop so that no word gives a label away as it does not in `real`.
+
+    As many rows with the word and its label stay, the first ones, as the real set has.
+    """
+    gone: dict[int, Verdict] = {}
+    for word in new_give_aways(count_words(format_, rows), count_words(format_, real)):
+        evidence = f"'{word.text}' gives '{word.label}' in {word.share:.0%} of {word.rows} rows"
+        holding = [place for place, row in enumerate(rows) if _holds(format_, row, word)]
+        gone |= dict.fromkeys(holding[word.real_rows :], Verdict("label given away", evidence))
+    return gone
+
+
+def _holds(format_: Format, row: Row, word: NewWord) -> bool:
+    return any(label == word.label and word.text in words_and_pairs(text) for text, label in labelled(format_, row))
+
+
+def give_aways(format_: Format, rows: Sequence[Row], gains: Mapping[str, float]) -> dict[int, Verdict]:
+    """Return the verdicts, by place, of the rows to drop so that no baseline gains more over guessing.
+
+    `gains` are points over always saying the commonest label, by baseline.
+    """
+    gone: dict[int, Verdict] = {}
+    kept = list(range(len(rows)))
+    while gains and len(kept) > LEAST_LEFT * len(rows):
+        left = [rows[place] for place in kept]
+        found = guesses(format_, left)
+        cells = Counter(map(format_.cell, left))
+        majority = 100 * cells.most_common(1)[0][1] / len(left)
+        excess = {name: 100 * _right(format_, left, found[name]) - majority - gain for name, gain in gains.items()}
+        worst = max(excess, key=lambda name: excess[name], default="")
+        if not worst or excess[worst] <= 0:
+            break
+        # Without k rows that were guessed right, (a n - k) / (n - k) are: equal to the target for this k.
+        needed = math.ceil(len(left) * excess[worst] / max(1.0, 100 - majority - gains[worst]))
+        count = min(needed, math.ceil(SHARE_AT_ONCE * len(left)))
+        easiest = _easiest(format_, left, found[worst], count)
+        for place, sure in easiest.items():
+            evidence = f"{worst} gives '{format_.cell(left[place])}' at {sure:.2f}"
+            gone[kept[place]] = Verdict("label given away", evidence)
+        if not easiest:
+            break
+        kept = [place for place in kept if place not in gone]
+    return gone
+
+
+def _right(format_: Format, rows: Sequence[Row], found: Floats) -> float:
+    """Return the share of rows whose label is the likeliest of those that occur."""
+    cells = [format_.cell(row) for row in rows]
+    labels = occurring(format_, cells)
+    return float(np.mean([labels[best] == cell for best, cell in zip(found.argmax(axis=1), cells, strict=True)]))
+
+
+def _easiest(format_: Format, rows: Sequence[Row], found: Floats, count: int) -> dict[int, float]:
+    """Return the places of rows guessed right with most confidence, equally many of each label, and how sure."""
+    cells = [format_.cell(row) for row in rows]
+    labels = occurring(format_, cells)
+    best = found.argmax(axis=1)
+    easiest: dict[int, float] = {}
+    for column, label in enumerate(labels):
+        right = [i for i in np.flatnonzero(best == column).tolist() if cells[i] == label]
+        right.sort(key=lambda i: -found[i, column])
+        easiest |= {i: float(found[i, column]) for i in right[: math.ceil(count / len(labels))]}
+    return easiest

@@ -1,0 +1,1 @@
+"""`synthgen make`: prompts, quotas, the request loop, the finished folder."""

@@ -1,0 +1,36 @@
+"""Whether a task's prompts fit into a model's context, said before the first request."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from synthgen.engines.vllm import MAX_MODEL_LEN
+from synthgen.errors import UserError
+from synthgen.generation.prompt_chain import Script
+
+
+def check_context_length(script: Script, model: Path) -> None:
+    """Raise UserError when a prompt and its reply cannot fit, earlier texts taken at their longest.
+
+    A model folder without `tokenizer.json` (a server's model) is not checked: the server refuses in its own words.
+    """
+    tokenizer_file, config_file = model / "tokenizer.json", model / "config.json"
+    if not tokenizer_file.is_file() or not config_file.is_file():
+        return
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    config = json.loads(config_file.read_text(encoding="utf-8"))
+    room = min(MAX_MODEL_LEN, config.get("max_position_embeddings", MAX_MODEL_LEN))
+    for cell in script.task.label_counts:
+        texts: dict[str, str] = {}
+        for number, step in enumerate(script.task.steps_of(cell)):
+            request = script.request(script.imagined(cell, number, texts))
+            needed = len(tokenizer.encode(request.prompt).ids) + step.max_tokens
+            if needed > room:
+                raise UserError(
+                    f"the prompt of step '{step.name}' and its reply can take {needed} tokens, the model reads {room}: "
+                    "use a model with a longer context, or shorter --shots or --passages"
+                )
+            texts |= dict.fromkeys(step.fields, "word " * (step.max_tokens // len(step.fields)))

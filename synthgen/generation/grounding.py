@@ -1,0 +1,125 @@
+"""Real text that a run may be shown or may build on: few-shot examples (`--shots`) and passages (`--passages`).
+
+Both are read once, before the first request, and both are part of a run's settings: other rows are another run. The
+manifest records which rows were shown. Neighbours: `slots` renders them, `dataset` reads folders.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from synthgen.dataset import Manifest, dataset_format, read_manifest, read_rows
+from synthgen.errors import UserError
+from synthgen.formats.base import ParseError, Row, clean_text
+from synthgen.task.definition import Task
+
+SHOTS_PER_LABEL = 4
+MAX_SHOT_WORDS = 120
+"""Longer examples are passed over: they would be read again for every prompt that the prefix cache does not serve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grounding:
+    """Examples by quota cell and passages in the order they are used; `parents` are their manifest entries."""
+
+    shots: Mapping[str, tuple[dict[str, str], ...]] = field(default_factory=dict)
+    passages: tuple[str, ...] = ()
+    parents: tuple[dict[str, Any], ...] = ()
+
+    def settings(self) -> dict[str, Any]:
+        """Return what a resumed run must have the same of."""
+        return {parent["role"]: parent["sha256"] for parent in self.parents}
+
+    def passage(self, stem: int) -> str:
+        """Return the passage of a stem; when all are used they are used again."""
+        return self.passages[stem % len(self.passages)]
+
+
+def read_grounding(task: Task, *, shots: Path | None, passages: Path | None, seed: int) -> Grounding:
+    """Return what `--shots` and `--passages` name; UserError when a folder or file cannot serve the task."""
+    examples, shown = _read_shots(task, shots, seed) if shots else ({}, [])
+    texts, source = _read_passages(task, passages, seed) if passages else ((), [])
+    return Grounding(examples, texts, (*shown, *source))
+
+
+def _read_shots(
+    task: Task, folder: Path, seed: int
+) -> tuple[dict[str, tuple[dict[str, str], ...]], list[dict[str, Any]]]:
+    """Return `SHOTS_PER_LABEL` rows a cell as the texts they would have been made from, and the manifest entry."""
+    manifest = read_manifest(folder)
+    format_ = dataset_format(manifest)
+    if (manifest.format, manifest.columns) != (task.format.name, task.format.columns):
+        raise UserError(
+            f"--shots {folder} is a {manifest.task} set with the columns {', '.join(manifest.columns)}; "
+            f"{task.name} needs {', '.join(task.format.columns)}"
+        )
+    # Where one list of examples serves every cell (the position of a right option), real ones must too.
+    pooled = "any" in task.shots
+    drawn: dict[str, list[tuple[float, str, dict[str, str]]]] = {}
+    draw = Random(f"shots/{seed}")
+    for row in read_rows(folder):
+        order = draw.random()
+        if _is_short(texts := format_.texts_of(row)):
+            best = drawn.setdefault("any" if pooled else format_.cell(row), [])
+            best.append((order, row["id"], texts))
+            best.sort(key=lambda item: item[0])
+            del best[SHOTS_PER_LABEL:]
+    cells = ["any"] if pooled else list(task.label_counts)
+    if missing := [cell for cell in cells if cell not in drawn]:
+        raise UserError(f"--shots {folder} has no usable row of {', '.join(missing)}")
+    examples = {cell: tuple(texts for _, _, texts in rows) for cell, rows in drawn.items()}
+    rows = [row_id for cell in cells for _, row_id, _ in drawn[cell]]
+    return examples, [_parent("shots", manifest, rows=rows)]
+
+
+def _is_short(texts: Mapping[str, str]) -> bool:
+    return sum(len(text.split()) for text in texts.values()) <= MAX_SHOT_WORDS
+
+
+def _read_passages(task: Task, source: Path, seed: int) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    """Return the distinct passages of a text file (one a line) or of a set's first texts, shuffled by the seed."""
+    if not task.stem:
+        raise UserError(f"--passages is not for {task.name}: the engine writes all of its texts")
+    if source.is_dir():
+        manifest = read_manifest(source)
+        lines: Iterator[str] = (_first_text(manifest, row) for row in read_rows(source))
+        parent = _parent("passages", manifest)
+    elif source.is_file():
+        content = source.read_text(encoding="utf-8")
+        lines = iter(content.split("\n"))
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        parent = {"role": "passages", "file": source.name, "sha256": digest, "licence": "unknown"}
+    else:
+        raise UserError(f"--passages {source} is neither a file nor a dataset folder")
+    least = task.conditions.min_words.get(task.stem, 1)
+    texts = dict.fromkeys(text for text in map(_clean_or_empty, lines) if len(text.split()) >= least)
+    if not texts:
+        raise UserError(f"--passages {source} has no text of {least} words or more")
+    ordered = list(texts)
+    Random(f"passages/{seed}").shuffle(ordered)
+    return tuple(ordered), [parent | {"passages": len(ordered)}]
+
+
+def _first_text(manifest: Manifest, row: Row) -> str:
+    """Return the text a row begins with: premise, context, ctx, question, or its tokens."""
+    column = next((name for name in ("ctx", "context") if name in row), manifest.columns[0])
+    value = row[column]
+    return " ".join(value) if isinstance(value, list) else str(value)
+
+
+def _clean_or_empty(text: str) -> str:
+    try:
+        return clean_text(text)
+    except ParseError:
+        return ""
+
+
+def _parent(role: str, manifest: Manifest, **facts: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
+    """Return the manifest entry of a set that was used."""
+    entry = {"role": role, "task": manifest.task, "origin": manifest.origin, "sha256": manifest.content_hash}
+    return entry | {"licence": manifest.licence} | facts

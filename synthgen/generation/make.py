@@ -1,0 +1,172 @@
+"""`synthgen make`: exactly n kept rows of a task, written by a model, as a dataset folder.
+
+The controller decides what to ask, an engine answers, the ledger remembers. This module connects the three; `serving`
+shows how far the run is, `made` writes the folder when every cell is full.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+from synthgen import console, options
+from synthgen.dataset import LEDGER_NAME, Manifest, is_finished, make_run_folder, read_manifest, refuse_foreign
+from synthgen.dataset.ledger import Ledger, unwritable
+from synthgen.engines import ADDRESSES, DEFAULT_TIMEOUT, Engine
+from synthgen.errors import IncompleteError, UserError, refuse
+from synthgen.filters.config import read_plan
+from synthgen.filters.labels.llm_judge import StartEngine
+from synthgen.generation.context_length import check_context_length
+from synthgen.generation.controller import Controller
+from synthgen.generation.loop import check_requests, serve
+from synthgen.generation.preview import preview_items
+from synthgen.generation.run import (
+    DEFAULT_MODEL,
+    Run,
+    Serving,
+    default_folder,
+    filter_context,
+    is_structured,
+    open_controller,
+    open_script,
+    resolve_n,
+)
+from synthgen.generation.write import write_folder
+from synthgen.runtime.ray_cluster import check_address
+
+REQUESTS_PER_ROW = 25
+"""Default request budget for each row and step: a set that accepts fewer than one slot in 25 ends with exit 3."""
+
+
+def make(
+    task: options.Task,
+    *,
+    n: options.Rows = "real",
+    model: options.Model = DEFAULT_MODEL,
+    engine: options.Engine = "vllm",
+    out: options.RunFolder = None,
+    seed: options.Seed = 0,
+    decoding: options.Decoding = None,
+    filters: options.FilterFile = None,
+    against: options.Against = (),
+    verifier: options.Verifier = None,
+    judge: options.Judge = None,
+    like: options.Like = None,
+    shots: options.Shots = None,
+    passages: options.Passages = None,
+    teacher: options.Teacher = None,
+    preview: options.Preview = 0,
+    max_requests: options.MaxRequests = None,
+    timeout: options.Timeout = DEFAULT_TIMEOUT,
+    ray: options.Ray = None,
+    started_engine: Engine | None = None,
+) -> Manifest | list[dict[str, Any]]:
+    """Generate exactly N kept examples of a task. The same command again resumes.
+
+    Example: synthgen make --task mnli --n 200 --model pack:smollm2-135m-instruct --out runs/mnli
+
+    Example: synthgen make --task mnli --engine endpoint --model http://localhost:8000/v1 --preview 5
+
+    Returns the manifest, or the preview's items. `started_engine` serves instead of a new one; `synthgen make --help`
+    explains the rest. Raises UserError for wrong input, IncompleteError when the request budget or the server ends.
+    """
+    structured = is_structured(decoding, model)
+    script = open_script(task, seed=seed, structured=structured, shots=shots, passages=passages, teacher=teacher)
+    serving = Serving(engine, model, timeout, ray, started_engine)
+    subject = filter_context(script.task, against, verifier, judge, like)
+    run = Run(script, resolve_n(n, script.task), serving, read_plan(filters, subject), subject)
+    if preview:
+        return preview_items(run, preview, out=out, ray=ray, max_requests=max_requests)
+    return _make_folder(run, out or default_folder(task, run.n, seed), max_requests)
+
+
+def _make_folder(run: Run, out: Path, max_requests: int | None) -> Manifest:
+    """Return the manifest of the run's folder, made, resumed or finished already."""
+    budget = _request_budget(run, max_requests)
+    judge = run.subject.judging.model
+    if run.serving.ray and judge and not judge.startswith(ADDRESSES):
+        raise UserError(f"--judge {judge} would need engines beside those of --ray; give an endpoint, http://HOST/v1")
+    if run.serving.started:
+        refuse("started_engine is used instead of a new engine", ray=run.serving.ray)
+    if run.serving.ray:
+        check_address(run.serving.ray)
+    refuse_foreign(out)
+    settings = run.settings()
+    make_run_folder(out)
+    ledger = Ledger(out / LEDGER_NAME)
+    try:
+        ledger.claim(settings, where=out, prompt_text=run.task.prompt_text)
+        if is_finished(out) and _is_current(run, made := read_manifest(out)):
+            return made
+        with run.serving.open(run.seed) as start:
+            return _generate(run.with_judge(ledger, start), ledger, out, budget, start)
+    finally:
+        ledger.close()
+
+
+def _request_budget(run: Run, max_requests: int | None) -> int:
+    """Return how many requests the run may make; UserError for fewer than its rows take."""
+    least = run.n * len(run.task.steps)
+    budget = REQUESTS_PER_ROW * least if max_requests is None else max_requests
+    if budget < least:
+        raise UserError(
+            f"--max-requests {budget} cannot make {run.n} rows: {run.task.name} takes {len(run.task.steps)} requests "
+            f"a row, at least {least}"
+        )
+    return budget
+
+
+def _is_current(run: Run, made: Manifest) -> bool:
+    """Say whether a finished set is what its replies come to today; if not, they are parsed and filtered anew.
+
+    A set of a version that did not record its parser is left as it is.
+    """
+    if made.checks.get("filters") != run.plan.record(run.subject):
+        return False
+    before, now = {"parser": made.parser_hash, "filters": made.filters_hash}, run.versions()
+    changed = [name for name in now if made.parser_hash is not None and before[name] != now[name]]
+    if changed:
+        told = f"the {' and the '.join(changed)} changed since this set was made: the stored replies are judged anew"
+        console.stderr.print(told, highlight=False)
+    return not changed
+
+
+def _generate(run: Run, ledger: Ledger, out: Path, budget: int, start: StartEngine) -> Manifest:
+    controller = open_controller(run, ledger)
+    try:
+        controller.resume(key=lambda request: request.key(run.model.ref, run.model.revision), versions=run.versions())
+        started_at = time.monotonic()
+        versions: dict[str, str] = {}
+        asked = -1
+        while not controller.settle() and asked < controller.requests < budget:
+            asked = controller.requests
+            if run.serving.engine == "vllm" and not versions:
+                check_context_length(run.script, run.model.path)
+            served = start()
+            versions = served.versions
+            check_requests(controller, served)
+            serve(controller, served, run.model, budget=budget, rows=run.n)
+        ledger.commit()
+        if controller.is_full:
+            return write_folder(run, controller, out, seconds=time.monotonic() - started_at, versions=versions)
+    except (IncompleteError, sqlite3.OperationalError, OSError) as error:
+        if (fault := unwritable(error)) is None:
+            raise
+        kept = f"{controller.kept} of {run.n} rows are kept in {out}/ledger.sqlite; the same command goes on"
+        raise IncompleteError(f"{fault}. {kept}") from None
+    finally:
+        for filter_ in controller.filters:
+            filter_.close()
+    raise IncompleteError(_why_incomplete(controller, out, budget))
+
+
+def _why_incomplete(controller: Controller, out: Path, budget: int) -> str:
+    cell, tally = max(controller.tallies.items(), key=lambda item: item[1].quota - item[1].kept)
+    reasons = ", ".join(f"{reason} ({count})" for reason, count in controller.reasons.most_common(3)) or "none"
+    return (
+        f"the budget of {budget} requests is spent with {controller.kept} rows kept; '{cell}' has {tally.kept} of "
+        f"{tally.quota} at an acceptance of {tally.acceptance:.0%}; commonest rejections: {reasons}. "
+        f"Everything is kept in {out}/ledger.sqlite; the same command with a larger --max-requests goes on"
+    )

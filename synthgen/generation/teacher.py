@@ -1,0 +1,87 @@
+"""A teacher tags what the engine wrote: a plain token-classification checkpoint, for tasks no engine can label.
+
+A sentence is kept when two decodings agree on every tag: the sentence alone, and the sentence repeated, read at its
+second copy. The model is deterministic (no dropout), so what differs is position and context; a tag that moves with
+them is one the teacher is not sure of. Checkpoints are made by `evaluator train DATASET --out CKPT`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from synthgen.dataset import file_sha256
+from synthgen.errors import UserError
+from synthgen.formats.base import ParseError
+from synthgen.models.loading import check_checkpoint, load_model, load_tokenizer, require
+
+_TOKEN = re.compile(
+    r"""\d+(?:[.,:]\d+)*|(?:[A-Z]\.)+[A-Z]?|\w+?(?=n['’]t\b)|n['’]t\b|['’](?:s|re|ve|ll|d|m|S)\b|(?:Mr|Mrs|Ms|Dr|St)\.
+    |\w+(?:[-'’]\w+)*?(?=['’](?:s|re|ve|ll|d|m)\b)|\w+(?:[-'’]\w+)*|\.\.\.|--|``|''|\S""",
+    re.VERBOSE,
+)
+
+
+def tokens(sentence: str) -> list[str]:
+    """Return the words of an English sentence as treebanks cut them: punctuation, clitics and n't apart.
+
+    >>> tokens("She didn't sell Anna's $3.50 map, did she?")
+    ['She', 'did', "n't", 'sell', 'Anna', "'s", '$', '3.50', 'map', ',', 'did', 'she', '?']
+    """
+    return _TOKEN.findall(sentence)
+
+
+class Teacher:
+    """A token classifier loaded from a checkpoint folder; `labels` are its tags in the order of its outputs."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read the configuration, not yet the weights; UserError when it is no token classifier's."""
+        check_checkpoint(folder, "--teacher")
+        transformers = require("--teacher")
+        config: Any = transformers.AutoConfig.from_pretrained(folder)
+        if not any("TokenClassification" in name for name in config.architectures or ()):
+            found = ", ".join(config.architectures or ["none"])
+            raise UserError(f"--teacher {folder} is no token classifier but {found}; make one with evaluator train")
+        self._folder = folder
+        self.labels: tuple[str, ...] = tuple(config.id2label[index] for index in range(config.num_labels))
+        self.name = folder.name
+        self.revision = file_sha256(next(iter(sorted(folder.glob("*.safetensors"))), folder / "config.json"))
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        """The tokenizer and the model, loaded when the first sentence is to be tagged."""
+        return load_tokenizer(self._folder), load_model("AutoModelForTokenClassification", self._folder).eval()
+
+    def parent(self) -> dict[str, Any]:
+        """Return the teacher's entry in a manifest; what its training set allows is not known from a checkpoint."""
+        return {"role": "teacher", "file": self.name, "sha256": self.revision, "licence": "unknown"}
+
+    def texts(self, sentence: str) -> dict[str, str]:
+        """Return the sentence's tokens and tags, each joined by spaces; ParseError when its decodings disagree."""
+        words = tokens(sentence)
+        alone = self._tags(words)
+        again = self._tags([*words, *words])[len(words) :]
+        differing = [word for word, one, other in zip(words, alone, again, strict=True) if one != other]
+        if differing:
+            raise ParseError("teacher's decodings disagree")
+        return {"tokens": " ".join(words), "tags": " ".join(alone)}
+
+    def _tags(self, words: Sequence[str]) -> list[str]:
+        """Return one tag a word, read at its first piece; ParseError when the sentence is too long to be read."""
+        import torch
+
+        tokenizer, model = self._loaded
+        pieces = tokenizer([list(words)], is_split_into_words=True, return_tensors="pt")
+        firsts: dict[int, int] = {}
+        for position, word in enumerate(pieces.word_ids(0)):
+            if word is not None:
+                firsts.setdefault(word, position)
+        room = getattr(model.config, "max_position_embeddings", 514) - 2
+        if len(firsts) < len(words) or pieces["input_ids"].shape[1] > room:
+            raise ParseError("sentence unreadable for the teacher")
+        with torch.inference_mode():
+            best = model(**pieces).logits[0].argmax(-1).tolist()
+        return [self.labels[best[firsts[index]]] for index in range(len(words))]

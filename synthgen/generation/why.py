@@ -1,0 +1,69 @@
+"""`synthgen why`: the story of one row, from the request to the verdict, as the ledger has it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from synthgen import options
+from synthgen.dataset import is_finished, read_manifest, read_rejected, read_rows
+from synthgen.dataset.ledger import Ledger
+from synthgen.errors import UserError
+from synthgen.generation.prompt_chain import slot_id
+
+LONGEST_NUMBER = 18
+"""Digits of a slot number that SQLite can hold."""
+
+
+def why(folder: options.Folder, row_id: options.RowId) -> dict[str, Any]:
+    """Tell the story of one example or rejection.
+
+    Example: synthgen why runs/mnli mnli-s0-0000042
+
+    Returns {id, verdict, reason, stage, evidence, row, replies}; raises UserError for an unknown id. Each of `replies`
+    has the step, the request's key and prompt (empty for a retry of the one before), the outcome, the text or the
+    error, and the tokens.
+    """
+    folder = Path(folder)
+    path = folder / "ledger.sqlite"
+    if not path.is_file():
+        return _without_ledger(folder, row_id)
+    if is_finished(folder) and read_manifest(folder).origin == "translated":
+        return _without_ledger(folder, row_id)
+    suffix = row_id.rpartition("-")[2]
+    if not suffix.isdecimal() or len(suffix) > LONGEST_NUMBER:
+        raise UserError(f"'{row_id}' is not an id of {folder}; ids end in a slot number, as in mnli-s0-0000042")
+    ledger = Ledger(path, read_only=True)
+    try:
+        settings, slot = ledger.settings(), int(suffix)
+        verdict = ledger.verdict(slot) if row_id == slot_id(settings["task"], settings["seed"], slot) else None
+        if verdict is None:
+            raise UserError(f"no example '{row_id}' in {folder}")
+        return {
+            "id": row_id,
+            **{name: value for name, value in asdict(verdict).items() if name != "slot"},
+            "replies": [asdict(reply) for reply in ledger.replies(slot)],
+        }
+    finally:
+        ledger.close()
+
+
+def _without_ledger(folder: Path, row_id: str) -> dict[str, Any]:
+    """Return what the published files of a folder say of a row."""
+    read_manifest(folder)
+    for rejection in read_rejected(folder):
+        if rejection.id == row_id:
+            return {"verdict": "rejected", **asdict(rejection), "replies": []}
+    for row in read_rows(folder):
+        if row["id"] == row_id:
+            return {
+                "id": row_id,
+                "verdict": "kept",
+                "reason": "",
+                "stage": "",
+                "evidence": "",
+                "row": row,
+                "replies": [],
+            }
+    raise UserError(f"no example '{row_id}' in {folder}")

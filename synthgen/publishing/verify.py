@@ -1,0 +1,129 @@
+"""`synthgen card --verify`: what the shards and the ledger give recomputed, every file compared with its checksum.
+
+What the manifest says is compared with the rows, what the card and the Croissant file say with the manifest. A fault
+names the file and the row; a figure that nothing here gives is listed as not recomputed. Neighbours: `verify_rows`
+reads the rows once, `verify_run` compares with the ledger.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from difflib import unified_diff
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+
+from synthgen.analysis.text_statistics import describe
+from synthgen.cards.card import check, views
+from synthgen.dataset import (
+    MANIFEST_NAME,
+    Manifest,
+    dataset_format,
+    file_sha256,
+    read_manifest,
+    read_rejected,
+    read_rows,
+    shard_paths,
+)
+from synthgen.dataset.layout import misplaced
+from synthgen.errors import UserError
+from synthgen.publishing.verification import FAULTS_SHOWN, Findings, Verification, short
+from synthgen.publishing.verify_ledger import contradictions, name_the_rest, verify_ledger
+from synthgen.publishing.verify_rows import verify_rows
+
+_WRITTEN_HERE = {MANIFEST_NAME, "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "inspect.html"}
+
+
+def verify(folder: Path) -> Verification:
+    """Return what of a finished folder could be recomputed and every place where it says something else."""
+    manifest = read_manifest(folder)
+    if wrong := misplaced(folder, list(manifest.files)):
+        return Verification((), ("all else: nothing outside the folder is read",), tuple(wrong))
+    findings = Findings()
+    findings.faults += check(folder)
+    findings.faults += contradictions(manifest)
+    _verify_files(folder, manifest, findings)
+    if verify_rows(folder, manifest, findings):
+        _verify_statistics(folder, manifest, findings)
+    _verify_rejections(folder, manifest, findings)
+    verify_ledger(folder, manifest, findings)
+    _verify_views(folder, manifest, findings)
+    name_the_rest(manifest, findings)
+    faults = tuple(dict.fromkeys(findings.faults))
+    return Verification(tuple(findings.recomputed), tuple(findings.skipped), faults)
+
+
+def _verify_files(folder: Path, manifest: Manifest, findings: Findings) -> None:
+    """Compare every file with its checksum, and look for files that nothing lists."""
+    for name, digest in manifest.files.items():
+        path = folder / name
+        if path.is_file():
+            findings.recomputed.append(f"sha256 of {name}")
+            if file_sha256(path) != digest:
+                findings.faults.append(f"{name} is not the file that was written: its SHA-256 differs")
+        elif name.startswith("rejected/"):
+            findings.skipped.append(f"{name}: rejected rows are not published")
+        else:
+            findings.faults.append(f"{name} is missing")
+    known = set(manifest.files) | set(views(manifest)) | _WRITTEN_HERE
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and (name := path.relative_to(folder).as_posix()) not in known:
+            findings.faults.append(f"{name} is in the folder but not in {MANIFEST_NAME}")
+    if manifest.prompt_text:
+        findings.compare("prompt_hash", manifest.prompt_hash, sha256(manifest.prompt_text.encode()).hexdigest())
+
+
+def _verify_rejections(folder: Path, manifest: Manifest, findings: Findings) -> None:
+    if not (folder / "rejected").is_dir():
+        return
+    try:
+        reasons = Counter(rejection.reason for rejection in read_rejected(folder))
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        findings.faults.append(f"the rejected rows cannot be read: {error}")
+        return
+    findings.compare("rejected", {k: v for k, v in manifest.rejected.items() if v}, dict(reasons))
+
+
+def _verify_statistics(folder: Path, manifest: Manifest, findings: Findings) -> None:
+    """Compute the statistics again; one that the rows give may not be missing."""
+    if not manifest.kept or not shard_paths(folder):
+        return
+    try:
+        found = json.loads(json.dumps(describe(dataset_format(manifest), read_rows(folder))))
+    except (UserError, KeyError, TypeError) as error:
+        findings.faults.append(f"the statistics cannot be computed: {error}")
+        return
+    for name, value in found.items():
+        if isinstance(value, str) and value.startswith("not done"):
+            findings.skipped.append(f"statistics, {name}: {value}")
+        else:
+            findings.compare(f"statistics, {name}", manifest.statistics.get(name, "missing"), value)
+
+
+def _verify_views(folder: Path, manifest: Manifest, findings: Findings) -> None:
+    """Make the card and the Croissant file again and name the first lines that differ."""
+    for name, text in views(manifest).items():
+        path = folder / name
+        if not path.is_file():
+            findings.faults.append(f"{name} is missing; synthgen card {folder.name} writes it")
+            continue
+        findings.recomputed.append(name)
+        there = path.read_bytes().decode("utf-8", "replace")
+        findings.faults += islice(_differing_lines(name, there, text), FAULTS_SHOWN)
+
+
+def _differing_lines(name: str, there: str, expected: str) -> Iterator[str]:
+    if there == expected:
+        return
+    lines = unified_diff(expected.split("\n"), there.split("\n"), n=0, lineterm="")
+    changes = [line for line in islice(lines, 2, None) if not line.startswith("@@")]
+    removed = [line[1:] for line in changes if line.startswith("-")]
+    added = [line[1:] for line in changes if line.startswith("+")]
+    for number in range(max(len(removed), len(added))):
+        says = short(added[number]) if number < len(added) else "nothing"
+        should = short(removed[number]) if number < len(removed) else "nothing"
+        yield f"{name} says {says}; {MANIFEST_NAME} gives {should}"

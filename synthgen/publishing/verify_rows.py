@@ -1,0 +1,192 @@
+"""The rows of a set read once, ten thousand at a time: counts, labels, ids, column types, and every row's fingerprint.
+
+Neighbour: `verify`, of which this is the part that takes time. Memory stays flat; rows are looked up by id only when a
+fingerprint has already been found to differ.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from synthgen import console
+from synthgen.dataset import (
+    FINGERPRINTS_NAME,
+    Manifest,
+    arrow_schema,
+    dataset_format,
+    fingerprint,
+    fingerprint_table,
+    read_batches,
+    read_fingerprints,
+    read_rows,
+    row_features,
+    shard_paths,
+)
+from synthgen.errors import UserError
+from synthgen.formats import Format
+from synthgen.formats.base import Features
+from synthgen.publishing.verification import FAULTS_SHOWN, Findings
+
+
+class _Counts:
+    """What one pass over the rows counts."""
+
+    def __init__(self) -> None:
+        self.labels: Counter[str] = Counter()
+        self.languages: Counter[str] = Counter()
+        self.ids: list[int] = []
+
+    def add(self, table: pa.Table, format_: Format) -> None:
+        for row in table.to_pylist():
+            self.labels[format_.cell(row)] += 1
+            self.languages[row["language"]] += 1
+            self.ids.append(hash(row["id"]))
+
+
+def verify_rows(folder: Path, manifest: Manifest, findings: Findings) -> bool:
+    """Compare the rows with the manifest and with their fingerprints; False when they cannot be read."""
+    format_, counts = dataset_format(manifest), _Counts()
+    features = row_features(format_, translated=manifest.origin == "translated")
+    if wrong := list(_schema_faults(folder, features)):
+        findings.faults += wrong
+        return False
+    written, as_written = _fingerprints(folder), True
+    try:
+        for name, table in _tables(folder, manifest.kept):
+            if wrong := [*_gaps(table, format_, name), *_label_faults(table, features, name)]:
+                findings.faults += wrong
+                return False
+            counts.add(table, format_)
+            as_written = as_written and (written is None or _is_next(written, table))
+        as_written = as_written and (written is None or next(written, None) is None)
+    except (UserError, KeyError, TypeError, IndexError) as error:
+        findings.faults.append(f"the rows cannot be read: {error!r}" if isinstance(error, KeyError) else str(error))
+        return False
+    _compare(folder, manifest, counts, findings)
+    if written is None:
+        findings.skipped.append("fingerprints: they are not here, so a changed row cannot be named")
+        return True
+    findings.recomputed.append("fingerprints")
+    if not as_written:
+        findings.faults += list(islice(_changed_rows(folder), FAULTS_SHOWN)) or ["the rows are in another order"]
+    return True
+
+
+def _compare(folder: Path, manifest: Manifest, counts: _Counts, findings: Findings) -> None:
+    languages = counts.languages
+    findings.compare("kept", manifest.kept, counts.labels.total())
+    findings.compare("n", manifest.n, counts.labels.total())
+    if manifest.label_counts or manifest.labels:
+        claimed = {label: count for label, count in manifest.label_counts.items() if count}
+        findings.compare("label_counts", claimed, dict(counts.labels))
+    if languages:  # a set of which no row was kept has none to compare with
+        findings.compare("language", manifest.language, next(iter(languages)) if len(languages) == 1 else "mul")
+    if len(np.unique(np.array(counts.ids, dtype=np.int64))) < len(counts.ids):
+        findings.faults += [f"the id {row_id} occurs {count} times" for row_id, count in _repeated(folder)]
+
+
+def _tables(folder: Path, total: int) -> Iterator[tuple[str, pa.Table]]:
+    """Yield each shard's name with ten thousand of its rows; UserError names a shard that cannot be read."""
+    with console.progress() as bar:
+        shown = bar.add_task("verify", total=total, note="")
+        for path in shard_paths(folder):
+            for batch in read_batches(path):
+                yield f"data/{path.name}", pa.Table.from_batches([batch])
+                bar.advance(shown, batch.num_rows)
+
+
+def _schema_faults(folder: Path, features: Features) -> Iterator[str]:
+    """Yield a line for each shard whose columns, their types or the names of its labels are not those of the format."""
+    expected = arrow_schema(features)
+    for path in shard_paths(folder):
+        try:
+            found = pq.read_schema(path)
+        except (pa.ArrowException, OSError) as error:
+            yield f"cannot read {path}: {error}"
+            continue
+        columns = {field.name: field.type for field in found}  # not as text: parquet renames the items of lists
+        wanted = {field.name: field.type for field in expected}
+        differing = [name for name in {**wanted, **columns} if columns.get(name) != wanted.get(name)]
+        for name in differing:
+            yield (
+                f"data/{path.name}: the column '{name}' is {columns.get(name, 'not there')}; "
+                f"a set of this format has {wanted.get(name, 'no such column')}"
+            )
+        if not differing and _named(found) != _named(expected):
+            yield f"data/{path.name}: its columns are described otherwise than {folder.name}'s format describes them"
+
+
+def _named(schema: pa.Schema) -> Any:  # noqa: ANN401 - what `datasets` reads of a schema's metadata
+    try:
+        return json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+    except ValueError:
+        return None
+
+
+def _gaps(table: pa.Table, format_: Format, name: str) -> Iterator[str]:
+    """Yield a line for each column of texts with a cell that holds nothing."""
+    for column in ("id", "language", *format_.text_columns):
+        if table[column].null_count:
+            place = table[column].to_pylist().index(None)
+            yield f"{name}, row {table['id'][place]}: {column} is null"
+
+
+def _label_faults(table: pa.Table, features: Features, name: str) -> Iterator[str]:
+    """Yield a line for each column of labels that holds no label's number, with the first row that does so."""
+    for column, feature in features.items():
+        inner = feature.get("feature", feature)
+        if inner.get("_type") != "ClassLabel":
+            continue
+        values = table[column].combine_chunks()
+        flat = values.flatten() if pa.types.is_list(values.type) else values
+        bounds = pc.min_max(flat).as_py()
+        inside = bounds["min"] is None or (bounds["min"] >= 0 and bounds["max"] < len(inner["names"]))
+        if flat.null_count or not inside:
+            yield _first_wrong(table, column, len(inner["names"]), name)
+
+
+def _first_wrong(table: pa.Table, column: str, labels: int, name: str) -> str:
+    known = set(range(labels))
+    for row_id, value in zip(table["id"].to_pylist(), table[column].to_pylist(), strict=True):
+        values = value if isinstance(value, list) else [value]
+        if wrong := [each for each in values if each not in known]:
+            return f"{name}, row {row_id}: {column} is {wrong[0]}; allowed is 0 to {labels - 1}"
+    return f"{name}: {column} holds no label"
+
+
+def _fingerprints(folder: Path) -> Iterator[tuple[str, int]] | None:
+    return read_fingerprints(folder) if (folder / FINGERPRINTS_NAME).is_file() else None
+
+
+def _is_next(written: Iterator[tuple[str, int]], table: pa.Table) -> bool:
+    """Say whether the next rows that were written are these, in this order."""
+    found = fingerprint_table(table)
+    pairs = list(zip(found["id"].to_pylist(), found["fingerprint"].to_pylist(), strict=True))
+    return list(islice(written, len(pairs))) == pairs
+
+
+def _repeated(folder: Path) -> Iterable[tuple[str, int]]:
+    counts = Counter(row["id"] for row in read_rows(folder))
+    return islice(((row_id, count) for row_id, count in counts.items() if count > 1), FAULTS_SHOWN)
+
+
+def _changed_rows(folder: Path) -> Iterator[str]:
+    """Yield a line for each row that was changed, removed or added since it was written."""
+    written = dict(read_fingerprints(folder))
+    for row in read_rows(folder):
+        expected = written.pop(row["id"], None)
+        if expected is None:
+            yield f"row {row['id']} was not there when the set was written"
+        elif expected != fingerprint(row):
+            yield f"row {row['id']} was changed after it was written"
+    yield from (f"row {row_id} was removed" for row_id in written)

@@ -1,0 +1,1 @@
+"""Intermediate tasks: their definitions in `prompts/`, validated."""

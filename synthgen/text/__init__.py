@@ -1,0 +1,1 @@
+"""Text: tokenisers, sentences, languages, hashes, Arrow columns."""

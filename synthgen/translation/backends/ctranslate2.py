@@ -1,0 +1,126 @@
+"""CTranslate2: the hub's translation models (OPUS-MT, NLLB, M2M-100, MADLAD) converted, several times as fast.
+
+`ct2:REF` converts a model folder or hub id once and keeps the result in the user cache; a folder that holds a converted
+model (`model.bin`) is used as it is, with the tokenizer that lies in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from synthgen.errors import UserError, first_line, missing_package, unknown
+from synthgen.models.packs import ResolvedModel, cache_root
+from synthgen.translation.backends.device import Machine
+from synthgen.translation.backends.hub_model import TOKENS_A_BATCH, HubModel, configuration, load_tokenizer
+
+PREFIX = "ct2:"
+CONVERTED = {"marian": "OPUS-MT", "m2m_100": "M2M-100, NLLB-200", "t5": "MADLAD-400"}
+"""The types of models that are known to write the same with CTranslate2 as with transformers."""
+
+
+class CTranslate2(HubModel):
+    """A converted model: batches by tokens, sorted by length, one batch a thread; the likeliest word each time."""
+
+    name = "ctranslate2"
+
+    def __init__(self, model: ResolvedModel, machine: Machine | None = None) -> None:
+        """Load a converted model, or convert one first; UserError without the package or for another kind of model."""
+        try:
+            import ctranslate2
+        except ImportError:
+            raise missing_package("ctranslate2", "ct2", f"--mt {model.ref}") from None
+        machine = machine or Machine()
+        device = machine.choose(ctranslate2.get_cuda_device_count())
+        kinds = ("default", "auto", *sorted(ctranslate2.get_supported_compute_types(device)))
+        if machine.compute not in kinds:
+            raise unknown("--compute", machine.compute, kinds, where=f"CTranslate2 on {device}")
+        converted = model.path if is_converted(model.path) else convert(model)
+        super().__init__(model)
+        threads = {"inter_threads": machine.cores, "intra_threads": 1} if device == "cpu" else {}
+        self._compute = machine.compute
+        where = {"device": device, "compute_type": machine.compute, **threads}
+        self._model: Any = ctranslate2.Translator(str(converted), **where)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of the engine and of the tokenizer's package."""
+        return {name: version(name) for name in ("ctranslate2", "transformers")}
+
+    @property
+    def settings(self) -> dict[str, str | int | bool]:
+        """What determines the translations."""
+        return {"longest_piece_tokens": self.most, "beam": 1, "compute": self._compute}
+
+    def translate_texts(self, texts: Sequence[str], source: str, target: str) -> list[str]:
+        """Return one translation for each text, an empty one where it filled all its room and so was cut off."""
+        start = self._tongues.start(source, target)
+        numbers = [self._tokenizer(start.prefix + text).input_ids for text in texts]
+        asked = [self._tokenizer.convert_ids_to_tokens(each) for each in numbers]
+        made = self._model.translate_batch(
+            asked,
+            target_prefix=[[start.first]] * len(asked) if start.first else None,
+            beam_size=1,
+            batch_type="tokens",
+            max_batch_size=TOKENS_A_BATCH,
+            max_input_length=0,  # its default cuts longer texts silently
+            max_decoding_length=self.room(asked),
+            return_end_token=True,
+        )
+        return [self._text(each.hypotheses[0]) for each in made]
+
+    def room(self, asked: Sequence[Sequence[str]]) -> int:
+        """Return how many tokens a translation may have: twice those of the longest source, and a few."""
+        return 2 * max(map(len, asked), default=0) + 16
+
+    def close(self) -> None:
+        """Free the model's memory."""
+        self._model.unload_model()
+
+    def _text(self, tokens: list[str]) -> str:
+        if not tokens or tokens[-1] != self._tokenizer.eos_token:
+            return ""
+        text: str = self._tokenizer.decode(self._tokenizer.convert_tokens_to_ids(tokens), skip_special_tokens=True)
+        return text
+
+
+def is_converted(folder: Path) -> bool:
+    """Say whether a folder holds a model that CTranslate2 can load."""
+    return (folder / "model.bin").is_file()
+
+
+def convert(model: ResolvedModel) -> Path:
+    """Return the model converted with its weights' own type, from the user cache where it is there already."""
+    import ctranslate2
+    from ctranslate2.converters import TransformersConverter
+
+    class Converter(TransformersConverter):  # type: ignore[misc]  # it has no types
+        def load_model(self, kind: Any, folder: str, **options: Any) -> Any:  # noqa: ANN401 - the same
+            return super().load_model(kind, folder, **options, use_safetensors=True)
+
+        def load_tokenizer(self, *_: object, **__: object) -> Any:  # noqa: ANN401 - a class of transformers
+            return load_tokenizer(model)
+
+    if (kind := configuration(model).get("model_type", "")) not in CONVERTED:
+        families = [f"{each} ({name})" for each, name in CONVERTED.items()]
+        raise UserError(f"--mt {PREFIX}{model.ref} is a model of type '{kind}'; {PREFIX} takes {', '.join(families)}")
+    files = [(each.name, each.stat().st_size, each.stat().st_mtime_ns) for each in sorted(model.path.iterdir())]
+    named = f"{model.path} {model.revision} {files} {ctranslate2.__version__}"
+    key = hashlib.blake2b(named.encode(), digest_size=8).hexdigest()
+    folder = cache_root() / "ctranslate2" / f"{model.path.name[:40]}-{key}"
+    if is_converted(folder):
+        return folder
+    draft = folder.with_name(f".{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        Converter(str(model.path)).convert(str(draft))
+    except (ValueError, OSError) as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise UserError(f"--mt {PREFIX}{model.ref} cannot be converted by CTranslate2: {first_line(error)}") from None
+    draft.rename(folder)
+    return folder

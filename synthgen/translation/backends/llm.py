@@ -1,0 +1,176 @@
+"""An LLM as a translator, through our engines: one request an item, all its texts in one JSON object, constrained.
+
+A reply is a translation only when it is that object and was not cut off; a refusal, a truncation or an answer that
+repeats the source is a rejection with the reply as evidence, never a row. An item too long for one request is asked for
+text by text, in runs of whole sentences.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from synthgen.dataset.ledger import storable
+from synthgen.engines import DEFAULT_TIMEOUT, Engine, Reply, Request, Sampling, engine_of, open_engine, resolve_model
+from synthgen.engines.retry import FIRST_DELAY, ask_again
+from synthgen.filters.rows.residue import residue
+from synthgen.formats.reply_schema import text_object
+from synthgen.models.packs import ResolvedModel
+from synthgen.text.languages import NAMES
+from synthgen.text.sentences import Span, packed
+from synthgen.translation.backends.base import Item, Outcome, Piece, Translation, Untranslated
+from synthgen.translation.backends.documents import assemble
+
+PREFIX = "llm:"
+MOST_CHARACTERS = 800
+"""What one request holds: with the prompt, and a reply of a token a character, it fits into 2,048 tokens."""
+LEAST_TOKENS, TOKENS_A_CHARACTER = 64, 1.0
+"""Room for a reply: scripts that the vocabulary knows badly take about a token a character."""
+EVIDENCE = 200
+PROMPT = (
+    "Translate the JSON object from {source} to {target}. Keep its keys. Translate every value completely and use the "
+    "same words for the same things in all of them. Answer with the JSON object only.\n\n{texts}\n\nTranslation:\n"
+)
+
+
+def open_llm(ref: str) -> LlmTranslator:
+    """Return the translator that asks a model of vLLM's, or the one behind `http://HOST/v1[#NAME]`."""
+    name = engine_of(ref)
+    model = resolve_model(name, ref, timeout=DEFAULT_TIMEOUT)
+    return LlmTranslator(model, lambda: open_engine(name, model, seed=0))
+
+
+class LlmTranslator:
+    """Translates items with a language model that an engine serves; any pair of languages is tried."""
+
+    name = "llm"
+    items_at_once = 256
+
+    def __init__(self, model: ResolvedModel, start: Callable[[], Engine], *, first_delay: float = FIRST_DELAY) -> None:
+        """Ask `model` through the engine that `start` gives, which is started by the first item.
+
+        What the engine fails at is asked again after `first_delay` seconds or more.
+        """
+        self.ref, self.revision, self.licence, self.note = model.ref, model.revision, model.licence, model.note
+        self._start, self._first_delay = start, first_delay
+        self._spent = (0, 0)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """What determines the replies."""
+        return self._engine.versions
+
+    @property
+    def settings(self) -> dict[str, str | int | bool]:
+        """The prompt, how much goes into one, and how replies are sampled: greedily."""
+        return {"prompt": PROMPT, "temperature": 0, "most_characters": MOST_CHARACTERS}
+
+    def check(self, source: str, target: str) -> None:
+        """Allow any two languages: what a model can do is measured, not listed."""
+
+    def translate(self, items: Sequence[Item], source: str, target: str) -> list[Outcome]:
+        """Return one outcome for each item."""
+        cuts = [_cuts(item) for item in items]
+        asked = [part for item, spans in zip(items, cuts, strict=True) for part in _parts(item, spans)]
+        found = iter(self._ask(asked, source, target))
+        return [_joined(item, spans, found) if spans else next(found) for item, spans in zip(items, cuts, strict=True)]
+
+    def spent(self) -> tuple[int, int]:
+        """Return the prompt and output tokens of the replies since the last call."""
+        spent, self._spent = self._spent, (0, 0)
+        return spent
+
+    def close(self) -> None:
+        """Stop the engine, if it was started."""
+        if "_engine" in vars(self):
+            self._engine.close()
+
+    @cached_property
+    def _engine(self) -> Engine:
+        """The engine, started and able to serve such requests."""
+        engine = self._start()
+        engine.check(_request(0, ("A text.",), "en", "de"))
+        return engine
+
+    def _ask(self, items: Sequence[Item], source: str, target: str) -> list[Outcome]:
+        requests = [_request(number, item, source, target) for number, item in enumerate(items)]
+        found = (
+            {reply.tag[0]: reply for reply in ask_again(self._engine, requests, self._first_delay)} if requests else {}
+        )
+        prompt, output = self._spent
+        prompt += sum(reply.prompt_tokens for reply in found.values())
+        self._spent = prompt, output + sum(reply.output_tokens for reply in found.values())
+        return [read_reply(found[number], item) for number, item in enumerate(items)]
+
+
+def _cuts(item: Item) -> list[list[Span]]:
+    """Return where each text of an item is cut, nothing for one that goes whole."""
+    if sum(map(len, item)) <= MOST_CHARACTERS:
+        return []
+    return [packed(text, len, MOST_CHARACTERS) for text in item]
+
+
+def _parts(item: Item, cuts: list[list[Span]]) -> list[Item]:
+    if not cuts:
+        return [item]
+    return [(text[slice(*span)],) for text, spans in zip(item, cuts, strict=True) for span in spans]
+
+
+def _joined(item: Item, cuts: list[list[Span]], found: Iterator[Outcome]) -> Outcome:
+    """Return the outcome of an item that was cut: its texts put together, or the first part's reason why not."""
+    parts = [[next(found) for _ in spans] for spans in cuts]
+    for each in (outcome for outcomes in parts for outcome in outcomes):
+        if isinstance(each, Untranslated):
+            return each
+    return tuple(
+        assemble(text, spans, [outcome[0].text for outcome in outcomes if not isinstance(outcome, Untranslated)])
+        for text, spans, outcomes in zip(item, cuts, parts, strict=True)
+    )
+
+
+def _request(number: int, item: Item, source: str, target: str) -> Request:
+    texts = {f"text{i}": text for i, text in enumerate(item)}
+    room = LEAST_TOKENS + int(TOKENS_A_CHARACTER * sum(map(len, item)))
+    schema = json.dumps(text_object(*texts), sort_keys=True)
+    sampling = Sampling(max_tokens=room, temperature=0.0, top_k=-1, stop=(), schema=schema)
+    shown = json.dumps(texts, ensure_ascii=False)
+    names = {"source": NAMES.get(source, source), "target": NAMES.get(target, target)}
+    return Request((number, 0), PROMPT.format(**names, texts=shown), sampling)
+
+
+def read_reply(reply: Reply, item: Item) -> Outcome:
+    """Return the translation in a reply, or why there is none.
+
+    >>> read_reply(Reply((0, 0), "ok", '{"text0": "Ol'), ("Hello",)).reason
+    'truncated'
+    """
+    if reply.outcome != "ok":
+        return Untranslated(reply.outcome, reply.error, failed=True)
+    evidence = storable(reply.text[:EVIDENCE])
+    try:
+        found: Any = json.loads(reply.text)
+    except (ValueError, RecursionError):
+        return Untranslated(_fault(reply.text), evidence)
+    names = [f"text{i}" for i in range(len(item))]
+    if not isinstance(found, dict) or set(found) != set(names):
+        return Untranslated("other keys", evidence)
+    texts = [found[name] for name in names]
+    if not all(isinstance(text, str) and text.strip() for text in texts):
+        return Untranslated("empty translation", evidence)
+    if any(storable(text) != text for text in texts):
+        return Untranslated("unreadable characters", evidence)
+    left = (residue(new) for old, new in zip(item, texts, strict=True) if not residue(old))
+    if machinery := next(filter(None, left), None):
+        return Untranslated(machinery[0], evidence)
+    whole = zip(item, (text.strip() for text in texts), strict=True)
+    return tuple(Translation(new, (Piece((0, len(old)), (0, len(new))),)) for old, new in whole)
+
+
+def _fault(text: str) -> str:
+    """Return what is wrong with a reply that is no JSON."""
+    if machinery := residue(text):
+        return machinery[0]
+    begun, ended = text.lstrip().startswith("{"), text.rstrip().endswith("}")
+    return "truncated" if begun and not ended else "not JSON"
