@@ -37,8 +37,8 @@ def run(model: Path, kind: str, records: list[object], step: int, steps: int, se
     source = trainer.training_steps if bucketed else random_steps
     with mock.patch.object(trainer, "training_steps", source):
         trainer.fit(
-            [trainer.Task(network, head, features)],
-            trainer.Training(stage, seed, steps=steps, bfloat16=detect().bfloat16),
+            [trainer.TrainingTask(network, head, features)],
+            trainer.TrainingConfig(stage, seed, steps=steps, bfloat16=detect().bfloat16),
         )
     return held_out_loss(network, head, held_out)
 

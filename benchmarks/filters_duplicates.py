@@ -101,7 +101,7 @@ def recall(data: Path, per_cell: int = 200) -> None:
         rows = draw.sample(real_rows(data, (corpus,)), BASE_ROWS)
         vocabulary = [word for row in rows for word in row["premise"].split()]
         judge = NearDuplicates(NLI)
-        base = [row for row in rows if judge.judge(row["id"], row) is None and judge.remember(row["id"], row) is None]
+        base = [row for row in rows if judge.check(row["id"], row) is None and judge.add_kept(row["id"], row) is None]
         lost = [row for row in rows if row["id"] not in {each["id"] for each in base}]
         print(f"{corpus}: {len(rows)} real rows, of which {len(lost)} are themselves near duplicates of others")
         for field in NLI.fields:
@@ -112,7 +112,7 @@ def recall(data: Path, per_cell: int = 200) -> None:
                 for name, edit in edits(draw, vocabulary).items():
                     chosen = draw.sample(fitting, min(per_cell, len(fitting)))
                     hits = sum(
-                        judge.judge("new", {**row, "id": "new", field: edit(row[field])}) is not None
+                        judge.check("new", {**row, "id": "new", field: edit(row[field])}) is not None
                         for row in map(dict, chosen)
                         if reset(judge)
                     )
@@ -122,7 +122,7 @@ def recall(data: Path, per_cell: int = 200) -> None:
             {**draw.choice(base), "hypothesis": draw.choice(base)["hypothesis"], "label": row["label"]}
             for row in base[:5000]
         ]
-        wrong = sum(judge.judge("new", row) is not None for row in unrelated if reset(judge))
+        wrong = sum(judge.check("new", row) is not None for row in unrelated if reset(judge))
         print(f"{corpus}: {len(unrelated)} unrelated rows (a real premise, another's hypothesis): {wrong} dropped")
 
 
@@ -195,10 +195,10 @@ def contamination(data: Path, count: int, planted: int = 500, *, show: bool = Fa
     }
     for name, way in ways.items():
         rows = [{"premise": way(a), "hypothesis": way(b), "label": 0} for a, b in draw.sample(tests, planted)]
-        found = sum(verdict is not None for verdict in judge.judge_many([(str(i), row) for i, row in enumerate(rows)]))
+        found = sum(verdict is not None for verdict in judge.check_batch([(str(i), row) for i, row in enumerate(rows)]))
         print(f"{name}: {found} of {len(rows)} planted test rows found ({found / len(rows):.3f})", flush=True)
     began = time.process_time()
-    verdicts = judge.judge_many([(row["id"], row) for row in clean])
+    verdicts = judge.check_batch([(row["id"], row) for row in clean])
     lost = {row["id"]: verdict for row, verdict in zip(clean, verdicts, strict=True) if verdict}
     seconds = time.process_time() - began
     quotes = quoting(clean, [item.apart for item in judge._items])
@@ -283,7 +283,7 @@ def other_formats(data: Path) -> None:
 def dropped(format_: Format, against: Path, planted: list[Row], clean: list[Row]) -> str:
     judge = Contamination(format_, [against], ContaminationSettings(encoder="pack:multilingual-e5-small"))
     named = ([(str(number), row) for number, row in enumerate(rows)] for rows in (planted, clean))
-    found, lost = (sum(each is not None for each in judge.judge_many(rows)) for rows in named)
+    found, lost = (sum(each is not None for each in judge.check_batch(rows)) for rows in named)
     share = f"{found} of {len(planted)} found ({found / len(planted):.3f})"
     return f"{share}, {lost} of {len(clean)} clean rows dropped"
 

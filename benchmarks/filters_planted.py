@@ -149,7 +149,7 @@ def faults(texts: list[str], rng: random.Random) -> dict[str, list[str]]:
 
 def dropped(judge: Filter, rows: list[Row]) -> list[Row]:
     """Return the rows that a filter drops, each with its verdict."""
-    verdicts = ((row, judge.judge(str(i), row)) for i, row in enumerate(rows))
+    verdicts = ((row, judge.check(str(i), row)) for i, row in enumerate(rows))
     return [row | {"verdict": verdict} for row, verdict in verdicts if verdict is not None]
 
 

@@ -42,9 +42,9 @@ import pyarrow.parquet as pq
 from benchmarks.filters_duplicates import NLI, real_rows
 from synthgen.corpora.any_folder import open_set
 from synthgen.dataset import write_rejected, write_tables
-from synthgen.filters.base import Subject
+from synthgen.filters.base import FilterContext
 from synthgen.filters.config import read_plan
-from synthgen.filters.set_pipeline import sift, workers_for
+from synthgen.filters.set_pipeline import filter_dataset, workers_for
 
 ROWS_AT_ONCE = 50_000
 LOOKS_A_SECOND = 4
@@ -142,7 +142,7 @@ def duplicates_only(folder: Path, out: Path, processes: int) -> None:
     opened = open_set(folder, origin="real")
     out.mkdir()
     with workers_for(opened, processes) as workers:
-        sieve = sift(opened, read_plan(plan).build(Subject(opened.format)), (), workers)
+        sieve = filter_dataset(opened, read_plan(plan).build(FilterContext(opened.format)), (), workers)
         sifted = time.perf_counter() - wall
         write_tables(out, sieve.kept(Counter()), opened.schema, workers)
     write_rejected(out, sieve.rejections())

@@ -24,7 +24,7 @@ from synthgen.analysis.bow_classifier import featurise, tokens
 from synthgen.analysis.label_noise import confusion, estimate
 from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import dataset_format, finish, is_finished, read_manifest, read_rows, row_features, write_rows
-from synthgen.filters.labels.annotator import Reader, Said
+from synthgen.filters.labels.annotator import Annotation, Annotator
 from synthgen.filters.labels.checkpoint import open_verifier
 from synthgen.formats import Format
 from synthgen.formats.base import Row
@@ -71,13 +71,13 @@ class Lexical:
     def __init__(self, rows: list[Row], format_: Format) -> None:
         self._format, self._rows = format_, rows
 
-    def read(self, rows: list[Row]) -> list[Said | None]:
+    def read(self, rows: list[Row]) -> list[Annotation | None]:
         texts = featurise([self._compared(row) for row in [*self._rows, *rows]])
         labels = np.array([self._format.labels.index(self._format.cell(row)) for row in self._rows])
         known, asked = np.arange(len(self._rows)), np.arange(len(self._rows), texts.items)
         weights = bow_classifier.fit(texts, labels, known, len(self._format.labels), seed=0)
         shares = bow_classifier.probabilities(texts, asked, weights, len(self._format.labels))
-        return [Said(self._format.labels[best]) for best in shares.argmax(axis=1)]
+        return [Annotation(self._format.labels[best]) for best in shares.argmax(axis=1)]
 
     def _compared(self, row: Row) -> str:
         first, second = (set(tokens(row[column])) for column in self._format.text_columns)
@@ -85,7 +85,7 @@ class Lexical:
         return " ".join([f"share{share}", *(f"only{word}" for word in sorted(first ^ second))])
 
 
-def draws(reader: Reader, rows: dict[str, list[Row]], format_: Format) -> None:
+def draws(reader: Annotator, rows: dict[str, list[Row]], format_: Format) -> None:
     """Flip 20 % of the labels ten times, predict once, print what is estimated and how flagged rows are enriched."""
     classes = len(format_.labels)
     truth = {

@@ -53,7 +53,7 @@ def start_up(folder: Path, model: Path) -> dict[str, float]:
     from evaluator.experiment.recipe import Stage
     from evaluator.training.features import Features
     from evaluator.training.heads.pair import PairHead
-    from evaluator.training.loop import Task, Training, fit
+    from evaluator.training.loop import TrainingConfig, TrainingTask, fit
 
     head = PairHead(("a", "b", "c"))
     network, before = head.build(model, 0), anonymous_bytes()
@@ -66,7 +66,7 @@ def start_up(folder: Path, model: Path) -> dict[str, float]:
 
     started = time.monotonic()
     with contextlib.suppress(FirstStepError):
-        fit([Task(network, head, Features.load(folder))], Training(Stage(1e-4, 1), 0), stop)
+        fit([TrainingTask(network, head, Features.load(folder))], TrainingConfig(Stage(1e-4, 1), 0), stop)
     seconds = time.monotonic() - started
     return {"seconds": round(seconds, 1), "megabytes_more": round((anonymous_bytes() - before) / 1e6, 1)}
 

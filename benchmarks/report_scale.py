@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from evaluator.benchmark.languages import LANGUAGES
-from evaluator.stats.results import Cell, ResultRow, Run, write_item_ids, write_item_scores, write_results
+from evaluator.stats.results import Cell, ResultRow, TrainedRun, write_item_ids, write_item_scores, write_results
 
 ARMS = ("none", "real", "synthetic", "translated", "tenfold")
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000)
@@ -34,10 +34,10 @@ COUNTS = frozenset({"udpos", "panx"})  # corpus F1: three numbers per item
 PARALLEL = frozenset({"xnli", "xcopa", "xquad", "mlqa", "pawsx", "lareqa"})
 
 
-def runs(seeds: int) -> list[Run]:
+def runs(seeds: int) -> list[TrainedRun]:
     """Return every run; the arm without intermediate data has one size."""
-    sized = [Run(arm, size, seed) for arm in ARMS[1:] for size in SIZES for seed in range(seeds)]
-    return [Run("none", 0, seed) for seed in range(seeds)] + sized
+    sized = [TrainedRun(arm, size, seed) for arm in ARMS[1:] for size in SIZES for seed in range(seeds)]
+    return [TrainedRun("none", 0, seed) for seed in range(seeds)] + sized
 
 
 def languages(target: str) -> list[str]:
@@ -71,7 +71,7 @@ def write_store(store: Path, item_scores: int, seeds: int) -> int:
     return written
 
 
-def row(run: Run, cell: Cell, value: float, n: int) -> ResultRow:
+def row(run: TrainedRun, cell: Cell, value: float, n: int) -> ResultRow:
     return ResultRow(
         arm=run.arm,
         size=run.size,

@@ -106,11 +106,12 @@ def held_out_loss(network: Any, head: Any, features: Any) -> float:  # noqa: ANN
 def ours(model: Path, kind: str, records: Records, step: int, steps: int, seed: int, *, compact: bool = True) -> Run:
     """Train with our loop."""
     from evaluator.experiment.hardware import detect
-    from evaluator.training.loop import Task, Training, fit
+    from evaluator.training.loop import TrainingConfig, TrainingTask, fit
 
     stage, head, features, held_out, network = prepared(model, kind, records, step, seed)
     log = fit(
-        [Task(network, head, features)], Training(stage, seed, steps=steps, compact=compact, bfloat16=detect().bfloat16)
+        [TrainingTask(network, head, features)],
+        TrainingConfig(stage, seed, steps=steps, compact=compact, bfloat16=detect().bfloat16),
     )
     memory = peak()
     return Run(log.tokens_per_second, log.padding, held_out_loss(network, head, held_out), memory)

@@ -41,13 +41,13 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluator.stats.comparison import compare_results
-from evaluator.stats.results import Cell, ItemScores, ResultRow, Results, Run
+from evaluator.stats.results import Cell, ItemScores, ResultRow, Results, TrainedRun
 from evaluator.stats.scaling import exchange_rate, fit_curves
 from evaluator.stats.significance import (
     Estimate,
     Floats,
     Group,
-    Scores,
+    LevelScores,
     at_least,
     item_noise,
     metric_draws,
@@ -136,7 +136,7 @@ def simulate(world: World, rng: np.random.Generator) -> Floats:
     return np.asarray(truth + seed[..., None] + scale * (item[None, :, None, :] + noise))
 
 
-def scores_of(world: World, run_items: Floats, counts: npt.NDArray[np.float32]) -> Scores:
+def scores_of(world: World, run_items: Floats, counts: npt.NDArray[np.float32]) -> LevelScores:
     """Return what the report would know: values of runs, and their covariance over item draws."""
     flat = run_items.reshape(-1, N_ITEMS)
     draws = metric_draws((flat / 100).astype(np.float32), counts)
@@ -145,14 +145,14 @@ def scores_of(world: World, run_items: Floats, counts: npt.NDArray[np.float32]) 
     noise = item_noise(draws, groups, owners, list(range(n)) * len(groups), N_ITEMS)
     means = flat.mean(axis=1).reshape(len(groups), n)
     values = dict(zip(groups, means, strict=True))
-    return Scores(values, dict.fromkeys(groups, tuple(range(n))), noise)
+    return LevelScores(values, dict.fromkeys(groups, tuple(range(n))), noise)
 
 
 def shifted(estimate: Estimate, by: float) -> Estimate:
     return replace(estimate, value=estimate.value + by)
 
 
-def oracle_exchange(world: World, scores: Scores, grid: Floats) -> tuple[float, float]:
+def oracle_exchange(world: World, scores: LevelScores, grid: Floats) -> tuple[float, float]:
     """Interval of the exchange rate, in log2 examples, for one who knows the form and every variance."""
     design = np.stack([np.ones(len(SIZES)), np.log2(SIZES)], axis=1)
     step = np.linalg.pinv(design)
@@ -168,7 +168,7 @@ def oracle_exchange(world: World, scores: Scores, grid: Floats) -> tuple[float, 
     return float(np.log2(grid[inside[0]])), float(np.log2(grid[inside[-1]]))
 
 
-def exchange(world: World, scores: Scores) -> tuple[float, float, float]:
+def exchange(world: World, scores: LevelScores) -> tuple[float, float, float]:
     """Return whether the true exchange rate is covered, our width and the oracle's, in doublings."""
     curves = fit_curves({arm: {n: scores.values[arm, n] for n in world.sizes} for arm in ARMS})
     rate = exchange_rate(scores, curves["synthetic"], curves["real"], K)
@@ -226,7 +226,7 @@ def run_languages(job: tuple[int, int, float, int]) -> tuple[str, dict[str, floa
         ]:
             noise_of_items = item_noise(drawn, groups, owners, [*range(n), *range(n)], N_ITEMS)
             by_group = dict(zip(groups, own, strict=True))
-            scores = Scores(by_group, dict.fromkeys(groups, tuple(range(n))), noise_of_items)
+            scores = LevelScores(by_group, dict.fromkeys(groups, tuple(range(n))), noise_of_items)
             estimates.append(scores.contrast({groups[1]: 1.0, groups[0]: -1.0}))
         low, high = estimates[0].interval()
         errors["cover"] += low <= 0 <= high
@@ -255,7 +255,7 @@ def draw_sweep(n: int, ratio: float, rng: np.random.Generator) -> Sweep:
 
     Three targets with five languages each: parallel accuracy, tag F1 from counts, accuracy with items of its own.
     """
-    runs = [Run(arm, size, seed) for arm in ARMS for size in SIZES for seed in range(n)]
+    runs = [TrainedRun(arm, size, seed) for arm in ARMS for size in SIZES for seed in range(n)]
     gain = np.array([0.1 * np.log2(run.size / 1000) for run in runs])
     drift = ratio * WHOLE_DRIFT * rng.standard_normal(len(runs))
     scores, rows = {}, []

@@ -1,7 +1,7 @@
 """Import path kept for users: see `synthgen.dataset.licences`."""
 
 from synthgen.dataset.licences import (
-    Part,
+    LicensedSource,
     Terms,
     derive,
     forbidden,
@@ -12,4 +12,14 @@ from synthgen.dataset.licences import (
     unfounded,
 )
 
-__all__ = ["Part", "Terms", "derive", "forbidden", "licence_faults", "normalise", "parts_of", "terms", "unfounded"]
+__all__ = [
+    "LicensedSource",
+    "Terms",
+    "derive",
+    "forbidden",
+    "licence_faults",
+    "normalise",
+    "parts_of",
+    "terms",
+    "unfounded",
+]

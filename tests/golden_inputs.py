@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from synthgen.dataset import Manifest, finish, row_features, write_rows
-from synthgen.filters.base import Subject
-from synthgen.filters.labels.llm_judge import Judging
+from synthgen.filters.base import FilterContext
+from synthgen.filters.labels.llm_judge import JudgeConfig
 from synthgen.formats import FORMATS
 from synthgen.formats.base import Format, Row
 
@@ -233,7 +233,7 @@ def write_set(folder: Path, rows: Sequence[Row], format_: Format) -> Path:
     return folder
 
 
-def subjects(folder: Path, models: dict[str, Path]) -> dict[str, Subject]:
+def subjects(folder: Path, models: dict[str, Path]) -> dict[str, FilterContext]:
     """Return a set of each format with all that it may be compared with, and a judge that answers from a file."""
     sets = {}
     for name, (columns, labels) in SHAPES.items():
@@ -242,5 +242,5 @@ def subjects(folder: Path, models: dict[str, Path]) -> dict[str, Subject]:
         against = write_set(folder / "against" / name, real_rows(format_)[:1], format_)
         replies = folder / f"{name}.jsonl"
         replies.write_text("\n".join(json.dumps({"text": text}) for text in JUDGED.get(name, ("",))))
-        sets[name] = Subject(format_, "en", PROMPT, (against,), models[name], like, Judging(str(replies)))
+        sets[name] = FilterContext(format_, "en", PROMPT, (against,), models[name], like, JudgeConfig(str(replies)))
     return sets

@@ -23,13 +23,13 @@ import pyarrow as pa
 
 import synthgen
 from synthgen.errors import UserError
-from synthgen.filters.base import Filter, Kind, RowFilter, SetFilter, Subject
-from synthgen.filters.config import Plan
-from synthgen.filters.pipeline import Screen, judged, objections
+from synthgen.filters.base import Filter, FilterContext, FilterSpec, RowFilter, SetFilter
+from synthgen.filters.config import FilterConfig
+from synthgen.filters.pipeline import OnlinePipeline, judged, objections
 from synthgen.filters.registry import EDITS, ORDER
 from synthgen.formats import FORMATS
 from synthgen.formats.base import Format, ParseError, Row
-from synthgen.generation.prompt_chain import VERSION, Script, Slot, parser_version
+from synthgen.generation.prompt_chain import VERSION, PromptChain, Slot, parser_version
 from synthgen.generation.teacher import Teacher
 from synthgen.models import embedding_cache, sentence_encoder
 from synthgen.task.definition import parse_task
@@ -65,8 +65,8 @@ def results() -> Results:
 def hashes() -> dict[str, str]:
     """Return the version of the parser of each format, of each filter with its default settings, and of each edit."""
     parsers = {f"format {name}": parser_version(FORMATS[name](*SHAPES[name])) for name in FORMATS}
-    filters = {f"filter {kind.name}": Plan(((kind, kind.settings()),)).hash() for kind in ORDER}
-    return parsers | filters | {f"edit {name}": Plan((), (name,)).hash() for name in EDITS}
+    filters = {f"filter {kind.name}": FilterConfig(((kind, kind.settings()),)).hash() for kind in ORDER}
+    return parsers | filters | {f"edit {name}": FilterConfig((), (name,)).hash() for name in EDITS}
 
 
 def changes(now: Results, golden: Results) -> list[str]:
@@ -102,7 +102,7 @@ class _Rows:
         yield chosen, function(self.table.take(chosen))
 
 
-def _filtered(kind: Kind, subject: Subject, encoder: Path) -> Any:
+def _filtered(kind: FilterSpec, subject: FilterContext, encoder: Path) -> Any:
     """Return a filter's verdicts on rows one after the other, and on the set as a whole where they differ."""
     settings, format_ = kind.settings(), subject.format
     if "encoder" in {item.name for item in fields(kind.settings)}:
@@ -118,11 +118,11 @@ def _filtered(kind: Kind, subject: Subject, encoder: Path) -> Any:
 
 
 def _online(filter_: Filter, rows: Sequence[Row]) -> dict[str, list[str]]:
-    screen = Screen([filter_])
+    screen = OnlinePipeline([filter_])
     verdicts = {}
     for row, objection in zip(rows, screen.judged([(row["id"], row) for row in rows]), strict=True):
         if objection is None:
-            screen.remember(row["id"], row)
+            screen.add_kept(row["id"], row)
         else:
             verdicts[row["id"]] = [objection[1].reason, _rounded(objection[1].evidence)]
     filter_.close()
@@ -132,7 +132,7 @@ def _online(filter_: Filter, rows: Sequence[Row]) -> dict[str, list[str]]:
 def _whole(filter_: Filter, rows: Sequence[Row]) -> dict[str, list[str]]:
     table = _Rows(rows)
     if isinstance(filter_, SetFilter):
-        verdicts = dict(filter_.judge_set(table))
+        verdicts = dict(filter_.check_dataset(table))
     elif isinstance(filter_, RowFilter):
         verdicts = {place: verdict for place, (_, verdict) in judged([filter_], table.table)[0].items()}
     else:
@@ -177,7 +177,7 @@ def _chained(format_: Format, teacher: Path) -> dict[str, Any]:
     return outcomes
 
 
-def _script(format_: Format, teacher: Path, *, structured: bool) -> Script:
+def _script(format_: Format, teacher: Path, *, structured: bool) -> PromptChain:
     """Return the prompt chain of a small task of the format."""
     name, cells = format_.name, _cells(format_)
     facts = {"title": "T", "format": name, "columns": format_.columns, "language": "en", "licence": "", "source": ""}
@@ -185,10 +185,10 @@ def _script(format_: Format, teacher: Path, *, structured: bool) -> Script:
     header += f"[label_counts]\n{''.join(f'{cell} = 1' + chr(10) for cell in cells)}[steps]\n{STEPS[name]}"
     sections = "".join(f"## {step}\nWrite.\n" for step in re.findall(r"(?m)^(\w+) = {max_tokens", STEPS[name]))
     task = replace(parse_task(name, f"+++\n{header}+++\n{sections}", where=name), format=format_)
-    return Script(task, seed=0, structured=structured, teacher=Teacher(teacher) if name == "tags" else None)
+    return PromptChain(task, seed=0, structured=structured, teacher=Teacher(teacher) if name == "tags" else None)
 
 
-def _read(script: Script, slot: Slot, reply: str) -> dict[str, str]:
+def _read(script: PromptChain, slot: Slot, reply: str) -> dict[str, str]:
     script.read(slot, reply)
     return slot.texts
 

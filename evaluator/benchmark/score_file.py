@@ -13,7 +13,7 @@ from evaluator import options
 from evaluator.benchmark.registry import find
 from evaluator.benchmark.target import DataRoot, Scored, Split, Target
 from evaluator.experiment.arms import draw
-from evaluator.experiment.graph import Cell, data_revision
+from evaluator.experiment.graph import PlannedScore, data_revision
 from evaluator.stats.results import SAMPLE_PREFIX
 from evaluator.store.store import Json, Store
 from synthgen.dataset.samples import XTREME_R_SAMPLES
@@ -49,7 +49,7 @@ def read_predictions(path: Path, split: Split) -> list[Any]:
     return [json.loads(text) for text in table["prediction"].to_pylist()]
 
 
-def score_cell(cell: Cell, split: Split, revision: str, store: Store) -> None:
+def score_cell(cell: PlannedScore, split: Split, revision: str, store: Store) -> None:
     """Score one cell's predictions and keep percentages and item scores as a node."""
     if store.is_finished(cell.scores):
         return
@@ -61,7 +61,7 @@ def score_cell(cell: Cell, split: Split, revision: str, store: Store) -> None:
         (draft / "items.json").write_text(json.dumps(items, ensure_ascii=False), encoding="utf-8")
 
 
-def read_items(cell: Cell, store: Store) -> Json:
+def read_items(cell: PlannedScore, store: Store) -> Json:
     """Return {"ids": [...], "scores": {metric: [...]}} of a scored cell."""
     items: Json = json.loads((store.folder(cell.scores) / "items.json").read_text(encoding="utf-8"))
     return items

@@ -18,7 +18,7 @@ from synthgen.errors import UserError, unknown
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DataSource:
     """One file of a target, or alternatives in order of preference, and where it comes from.
 
     `paths` are relative to the data root and may contain `{language}`; `not_for` names languages without such a file.
@@ -35,7 +35,7 @@ class DataRoot:
 
     path: Path
 
-    def find(self, source: Source, language: str = "en") -> Path:
+    def find(self, source: DataSource, language: str = "en") -> Path:
         """Return the first of the alternatives that exists; UserError says which files, and where they come from."""
         names = [path.format(language=language) for path in source.paths]
         if language in source.not_for:
@@ -45,7 +45,7 @@ class DataRoot:
                 return self.path / name
         raise UserError(f"no {' or '.join(names)} in the data root {self.path}; it comes from {source.origin}")
 
-    def has(self, source: Source, language: str = "en") -> bool:
+    def has(self, source: DataSource, language: str = "en") -> bool:
         """Say whether one of the alternatives is there."""
         there = (self.path / path.format(language=language) for path in source.paths)
         return language not in source.not_for and any(path.is_file() for path in there)
@@ -122,8 +122,8 @@ class Target:
     citation: str
     is_parallel: bool
     is_translated: bool = False
-    sources: Mapping[str, tuple[Source, ...]]
-    train_sources: tuple[Source, ...] = ()
+    sources: Mapping[str, tuple[DataSource, ...]]
+    train_sources: tuple[DataSource, ...] = ()
     read: Callable[[DataRoot, str, str], Split]
     train: Callable[[DataRoot], Split] | None = None
     score: Callable[[Split, Sequence[Any]], Scored]
@@ -145,7 +145,7 @@ class Target:
         if language not in self.languages:
             raise unknown("language", language, self.languages, where=f"target {self.name}")
 
-    def split_sources(self, split: str) -> tuple[Source, ...]:
+    def split_sources(self, split: str) -> tuple[DataSource, ...]:
         """Return the files of a split; UserError when the target has no such split."""
         if split not in self.sources:
             raise unknown("split", split, self.sources, where=f"target {self.name}")

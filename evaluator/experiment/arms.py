@@ -33,7 +33,7 @@ _MLM = "mlm:"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ArmPart:
     """A dataset folder and how many of its rows take part."""
 
     folder: Path
@@ -64,7 +64,7 @@ class Arm:
     """
 
     name: str
-    parts: tuple[Part, ...] = ()
+    parts: tuple[ArmPart, ...] = ()
     model: str | None = None
     corpora: tuple[Corpus, ...] = ()
     own: bool = False
@@ -160,13 +160,13 @@ def parse_arm(text: str) -> Arm:
     return Arm(name, parts, corpora=corpora)
 
 
-def _part(text: str, *, arm: str) -> Part:
+def _part(text: str, *, arm: str) -> ArmPart:
     match = _PART.fullmatch(text)
     if not match:
         raise UserError(f"arm '{arm}' has an empty part; {_GRAMMAR}")
     folder = Path(match["folder"])
     manifest = read_manifest(folder)
-    return Part(folder, manifest, _taken(match["rows"], manifest.kept, f"arm '{arm}': {folder}", text))
+    return ArmPart(folder, manifest, _taken(match["rows"], manifest.kept, f"arm '{arm}': {folder}", text))
 
 
 def _corpus(text: str, *, arm: str) -> Corpus:

@@ -31,7 +31,7 @@ CODE_VERSION = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class DataDraw:
     """How many rows a run draws of a dataset folder, of a text corpus, or of a target's own training set."""
 
     folder: Path
@@ -61,14 +61,14 @@ class IntermediateJob:
 
     node: Node
     base: Encoder
-    parts: tuple[Rows, ...]
+    parts: tuple[DataDraw, ...]
     stage: Stage
     recipe: Recipe
     seed: int
     steps: int | None
     licence: str
     hardware: Hardware
-    corpora: tuple[Rows, ...] = ()
+    corpora: tuple[DataDraw, ...] = ()
     own: str | None = None
     arm: str = ""
 
@@ -113,7 +113,7 @@ Job = IntermediateJob | TargetJob
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class PlannedScore:
     """One (arm, size, seed, target, language): its predictions and its scores."""
 
     arm: Arm
@@ -131,7 +131,7 @@ class Graph:
     """Jobs in an order that respects their dependencies, and the cells of the result table."""
 
     jobs: tuple[Job, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[PlannedScore, ...]
 
 
 @cache
@@ -149,7 +149,7 @@ def data_revision(target: Target, root: DataRoot, language: str, split: str) -> 
 def build(experiment: Experiment) -> Graph:
     """Return the graph; every dataset must be large enough for every size."""
     jobs: dict[str, Job] = {}
-    cells: dict[tuple[Any, ...], Cell] = {}
+    cells: dict[tuple[Any, ...], PlannedScore] = {}
     for arm, size, seed in _runs(experiment):
         for target in experiment.targets:
             found = _intermediate(experiment, arm, size, seed, target)
@@ -162,7 +162,7 @@ def build(experiment: Experiment) -> Graph:
             for language, node in job.predictions.items():
                 scores = Node("scores", {"predictions": node.key, "code": CODE_VERSION})
                 key = arm.name, asked, seed, target.name, language  # the full size may be named as a number too
-                cells.setdefault(key, Cell(arm, asked, rows, seed, target, language, node, scores))
+                cells.setdefault(key, PlannedScore(arm, asked, rows, seed, target, language, node, scores))
     return Graph(tuple(jobs.values()), tuple(cells.values()))
 
 
@@ -253,31 +253,33 @@ def _intermediate(experiment: Experiment, arm: Arm, size: int, seed: int, target
     )
 
 
-def _drawn(experiment: Experiment, arm: Arm, size: int, target: Target) -> tuple[tuple[Rows, ...], tuple[Rows, ...]]:
+def _drawn(
+    experiment: Experiment, arm: Arm, size: int, target: Target
+) -> tuple[tuple[DataDraw, ...], tuple[DataDraw, ...]]:
     """Return the rows of datasets and the lines of corpora that an arm trains on at a size."""
     if arm.own:
         return _own_rows(experiment, size, target), ()
     parts = tuple(
-        Rows(part.folder.resolve(), part.manifest.content_hash, part.manifest.kept, rows)
+        DataDraw(part.folder.resolve(), part.manifest.content_hash, part.manifest.kept, rows)
         for part, rows in zip(arm.parts, arm.draws(size), strict=True)
         if rows
     )
     corpora = tuple(
-        Rows(corpus.path.resolve(), corpus.content_hash, corpus.total, lines)
+        DataDraw(corpus.path.resolve(), corpus.content_hash, corpus.total, lines)
         for corpus, lines in zip(arm.corpora, arm.lines(size), strict=True)
         if lines
     )
     return parts, corpora
 
 
-def _own_rows(experiment: Experiment, size: int, target: Target) -> tuple[Rows, ...]:
+def _own_rows(experiment: Experiment, size: int, target: Target) -> tuple[DataDraw, ...]:
     """Return the draw from a target's own training set; none for a target that is not trained."""
     if target.train is None:
         return ()
     root = experiment.data_root
     files = tuple(root.find(source) for source in target.train_sources)
     total = training_size(target.name, root)
-    return (Rows(root.path.resolve(), file_revision(*files), total, total if size == FULL else size),)
+    return (DataDraw(root.path.resolve(), file_revision(*files), total, total if size == FULL else size),)
 
 
 def _matched_steps(experiment: Experiment, stage: Stage) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evaluator.stats.benchmark_averages import Aggregate, Choice
+from evaluator.stats.benchmark_averages import Aggregate, BestSource
 from evaluator.stats.comparison import Comparison
 from evaluator.stats.score_table import some_of
 
@@ -29,7 +29,7 @@ def _average(found: Aggregate) -> list[str]:
 
 def best_rows(comparison: Comparison) -> Rows:
     """Return a row for each target and, when there are several, their mean."""
-    by_target: dict[str, list[Choice]] = {}
+    by_target: dict[str, list[BestSource]] = {}
     for choice in comparison.best_sources:
         by_target.setdefault(choice.target, []).append(choice)
     rows = [[target, f"{_mean(own):.2f}", _chosen(own)] for target, own in by_target.items()]
@@ -38,10 +38,10 @@ def best_rows(comparison: Comparison) -> Rows:
     return rows
 
 
-def _mean(choices: Sequence[Choice]) -> float:
+def _mean(choices: Sequence[BestSource]) -> float:
     return sum(choice.value for choice in choices) / len(choices)
 
 
-def _chosen(choices: Sequence[Choice]) -> str:
+def _chosen(choices: Sequence[BestSource]) -> str:
     arms = [choice.arm for choice in choices]
     return ", ".join(f"{arm} at {arms.count(arm)} of {len(arms)} seeds" for arm in dict.fromkeys(arms))

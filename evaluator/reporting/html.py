@@ -19,7 +19,7 @@ from evaluator.benchmark.languages import ENGLISH, LANGUAGES
 from evaluator.reporting import averages, charts, methods, sentences
 from evaluator.reporting.inputs import data_cards, plan_rows
 from evaluator.stats.comparison import Comparison, Point
-from evaluator.stats.pairwise import Pair
+from evaluator.stats.pairwise import PairwiseResult
 
 GROUPS = {"target": "Targets", "family": "Families", "script": "Scripts", "language": "Languages"}
 
@@ -29,7 +29,7 @@ class ForestRow:
     """One line of the forest plot: a name, its pair, and where the interval lies, in percent of the width."""
 
     name: str
-    pair: Pair
+    pair: PairwiseResult
     place: Mapping[str, float]
 
 
@@ -37,7 +37,7 @@ class ForestRow:
 class Forest:
     """The differences of two arms at one size in every scope, on one axis from -`limit` to `limit` points."""
 
-    lead: Pair
+    lead: PairwiseResult
     limit: float
     groups: Mapping[str, Sequence[ForestRow]]
 
@@ -51,7 +51,7 @@ class HeatRow:
     family: str
     script: str
     scores: Sequence[float | None]
-    pair: Pair | None
+    pair: PairwiseResult | None
     gap: float | None
 
 
@@ -61,7 +61,7 @@ class Heat:
 
     size: int
     arms: Sequence[str]
-    lead: Pair | None
+    lead: PairwiseResult | None
     rows: Sequence[HeatRow]
 
     def shade(self, score: float | None) -> int:
@@ -130,7 +130,7 @@ def _forests(comparison: Comparison) -> list[Forest]:
     return forests
 
 
-def _limit(pairs: Iterable[Pair]) -> float:
+def _limit(pairs: Iterable[PairwiseResult]) -> float:
     """Return a round half-width that holds every difference and most of every interval."""
     reach = [0.5]
     for pair in pairs:
@@ -139,12 +139,12 @@ def _limit(pairs: Iterable[Pair]) -> float:
     return charts.ticks(0, max(reach) * 1.15, 4)[-1] or 1.0
 
 
-def _forest_row(pair: Pair, kind: str, limit: float) -> ForestRow:
+def _forest_row(pair: PairwiseResult, kind: str, limit: float) -> ForestRow:
     name = pair.scope.partition(":")[2]
     return ForestRow(f"{LANGUAGES[name].name} ({name})" if kind == "language" else name, pair, _place(pair, limit))
 
 
-def _place(pair: Pair, limit: float) -> dict[str, float]:
+def _place(pair: PairwiseResult, limit: float) -> dict[str, float]:
     if not pair.known:
         return {}
     low, high = pair.estimate.interval()
@@ -178,11 +178,11 @@ def _heat(comparison: Comparison, size: int) -> Heat:
     return Heat(size, arms, lead, rows)
 
 
-def _same(first: Pair, second: Pair) -> bool:
+def _same(first: PairwiseResult, second: PairwiseResult) -> bool:
     return (first.a, first.b, first.size) == (second.a, second.b, second.size)
 
 
-def _untrained(pair: Pair) -> bool:
+def _untrained(pair: PairwiseResult) -> bool:
     return 0 in (pair.size_a, pair.size_b)
 
 

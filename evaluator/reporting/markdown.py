@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from evaluator.reporting import averages, sentences
 from evaluator.stats.comparison import Comparison
-from evaluator.stats.pairwise import Pair
+from evaluator.stats.pairwise import PairwiseResult
 
 
 def results_section(comparison: Comparison, note: str | None = None) -> str:
@@ -65,7 +65,7 @@ def _differences(comparison: Comparison) -> list[str]:
     return [header, "|---|---|--:|--:|---|--:|--:|--:|---|", *map(_row, sentences.lead_pairs(comparison))]
 
 
-def _row(pair: Pair) -> str:
+def _row(pair: PairwiseResult) -> str:
     start = f"| {escape(pair.a)} | {escape(pair.b)} | {sentences.size_label(pair)} |"
     if not pair.known:
         return f"{start} | | | | | {escape(pair.reason or 'not resolved')} |"

@@ -18,7 +18,7 @@ from evaluator.reporting.html import render_page
 from evaluator.reporting.inputs import read_arms, read_side_file
 from evaluator.reporting.markdown import results_section
 from evaluator.stats.comparison import Comparison, compare_results
-from evaluator.stats.pairwise import Pair
+from evaluator.stats.pairwise import PairwiseResult
 from evaluator.stats.results import read_results
 from evaluator.stats.score_table import Problem
 from synthgen.dataset import check_writable, write_atomically
@@ -118,7 +118,7 @@ def _table(comparison: Comparison) -> Table:
     return table
 
 
-def _cells(pair: Pair) -> list[Text]:
+def _cells(pair: PairwiseResult) -> list[Text]:
     size = sentences.size_label(pair)
     if not pair.known:
         return [Text(text) for text in (pair.a, pair.b, size, "", "", "", "", pair.reason or "not resolved")]

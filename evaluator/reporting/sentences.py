@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from evaluator.stats.comparison import Comparison
-from evaluator.stats.pairwise import Pair
+from evaluator.stats.pairwise import PairwiseResult
 from evaluator.stats.scaling import ExchangeRate
 from evaluator.stats.score_table import Problem
 
@@ -53,7 +53,7 @@ def interval_text(low: float, high: float) -> str:
     return f"{signed(low)} to {signed(high)}"
 
 
-def size_text(pair: Pair) -> str:
+def size_text(pair: PairwiseResult) -> str:
     """Return at which size two arms are compared."""
     sizes, counts = _trained(pair)
     if pair.size == "full":
@@ -63,7 +63,7 @@ def size_text(pair: Pair) -> str:
     return f"at size {pair.size:,} (trained on {' and '.join(counts)} examples)"
 
 
-def size_label(pair: Pair) -> str:
+def size_label(pair: PairwiseResult) -> str:
     """Return the size as a table has it."""
     sizes, counts = _trained(pair)
     if pair.size == "full":
@@ -71,7 +71,7 @@ def size_label(pair: Pair) -> str:
     return f"{pair.size:,}" if sizes == counts else f"{pair.size:,} ({' and '.join(counts)})"
 
 
-def _trained(pair: Pair) -> tuple[list[str], list[str]]:
+def _trained(pair: PairwiseResult) -> tuple[list[str], list[str]]:
     """Return the sizes asked for and the examples trained on, of the arms that have any, each number once."""
     arms = [(size, n) for size, n in ((pair.size_a, pair.n_a), (pair.size_b, pair.n_b)) if size]
     return _once(size for size, _ in arms), _once(n for _, n in arms)
@@ -81,7 +81,7 @@ def _once(numbers: Iterable[int]) -> list[str]:
     return list(dict.fromkeys(f"{number:,}" for number in numbers))
 
 
-def sentence(pair: Pair) -> str:
+def sentence(pair: PairwiseResult) -> str:
     """Return what a pair of arms came to, in one sentence with its numbers."""
     if not math.isfinite(pair.estimate.value):
         return f"{pair.a} and {pair.b} cannot be compared {size_text(pair)}: {pair.reason}."
@@ -103,7 +103,7 @@ def sentence(pair: Pair) -> str:
     return f"{pair.a} {word} {pair.b} {size_text(pair)} ({numbers}, {tests}{_languages(pair)})."
 
 
-def headline(pair: Pair) -> str:
+def headline(pair: PairwiseResult) -> str:
     """Return the verdict on a pair in as few words as are true."""
     if not pair.known or pair.reason is not None:
         return f"No verdict on {pair.a} and {pair.b} {size_text(pair)}."
@@ -116,13 +116,13 @@ def headline(pair: Pair) -> str:
     return f"{pair.a} {word} {pair.b} by {gap} {size_text(pair)}."
 
 
-def _permutation(pair: Pair) -> str:
+def _permutation(pair: PairwiseResult) -> str:
     if pair.p_permutation is None or pair.p_floor is None:
         return ""
     return f"; permutation over seeds {p_text(pair.p_permutation)}, its floor {pair.p_floor:.2g}"
 
 
-def _languages(pair: Pair) -> str:
+def _languages(pair: PairwiseResult) -> str:
     if not pair.languages:
         return ""
     side = "a_better" if pair.verdict == "a" else "b_better"
@@ -148,14 +148,14 @@ def exchange_sentence(rate: ExchangeRate) -> str:
     return f"{number} equal {goal} (95 % interval {low} to {high})."
 
 
-def lead_pairs(comparison: Comparison) -> list[Pair]:
+def lead_pairs(comparison: Comparison) -> list[PairwiseResult]:
     """Return the pairs a reader asks about first: two trained arms, full size and large sizes first.
 
     What is the same at a common size and at full size stands once, as full size.
     """
     full = {(p.a, p.b, p.size_a, p.size_b) for p in comparison.headline() if p.size == "full"}
 
-    def rank(pair: Pair) -> tuple[bool, bool, int]:
+    def rank(pair: PairwiseResult) -> tuple[bool, bool, int]:
         return 0 in (pair.size_a, pair.size_b), pair.size != "full", -max(pair.size_a, pair.size_b)
 
     once = [p for p in comparison.headline() if p.size == "full" or (p.a, p.b, p.size_a, p.size_b) not in full]

@@ -18,7 +18,7 @@ from evaluator.benchmark.registry import load_all
 from evaluator.benchmark.target import Target
 from evaluator.stats.estimand import primary_cells
 from evaluator.stats.pairwise import rounded
-from evaluator.stats.score_table import Table
+from evaluator.stats.score_table import ScoreTable
 from evaluator.stats.significance import Floats, Group
 
 BENCHMARKS = ("XTREME-R", "XTREME")
@@ -66,7 +66,7 @@ class Aggregate:
         }
 
 
-def aggregates(table: Table) -> list[Aggregate]:
+def aggregates(table: ScoreTable) -> list[Aggregate]:
     """Return both averages of every arm and size, with and without English, of the benchmarks that were touched."""
     scored = {key: _mean_cell(table, cells) for key, cells in primary_cells(table.cells).items()}
     found = []
@@ -80,7 +80,7 @@ def aggregates(table: Table) -> list[Aggregate]:
     return found
 
 
-def _mean_cell(table: Table, cells: Sequence[Any]) -> Floats:
+def _mean_cell(table: ScoreTable, cells: Sequence[Any]) -> Floats:
     hole = np.nan if any(cell in table.faults for cell in cells) else 0.0
     mean: Floats = hole + np.mean([table.values[cell] for cell in cells], axis=0)
     return mean
@@ -107,7 +107,7 @@ def _missing(cells: Mapping[str, Mapping[str, Floats]]) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class BestSource:
     """The best source of a target as the other seeds had it, and what it scores at this seed."""
 
     target: str
@@ -116,7 +116,7 @@ class Choice:
     value: float
 
 
-def best_sources(table: Table) -> list[Choice]:
+def best_sources(table: ScoreTable) -> list[BestSource]:
     """Return for each target and seed the arm with the highest mean at all *other* seeds, and its score at this one.
 
     The base paper's row takes the best source of each target, which flatters when the choice is made on the runs that
@@ -137,7 +137,7 @@ def best_sources(table: Table) -> list[Choice]:
     ]
 
 
-def _target_scores(table: Table) -> dict[str, Floats]:
+def _target_scores(table: ScoreTable) -> dict[str, Floats]:
     """Return each target's mean over its languages but English, per run."""
     by_target: dict[str, list[Floats]] = {}
     for (target, code), cells in primary_cells(table.cells).items():
@@ -146,10 +146,10 @@ def _target_scores(table: Table) -> dict[str, Floats]:
     return {target: np.mean(columns, axis=0) for target, columns in sorted(by_target.items())}
 
 
-def _choices(target: str, seeds: Sequence[int], scores: Mapping[str, Floats]) -> Iterator[Choice]:
+def _choices(target: str, seeds: Sequence[int], scores: Mapping[str, Floats]) -> Iterator[BestSource]:
     if any(np.isnan(values).any() for values in scores.values()):
         return
     for place, seed in enumerate(seeds):
         others = {arm: float(np.mean(np.delete(values, place))) for arm, values in scores.items()}
         arm = max(sorted(others), key=others.__getitem__)
-        yield Choice(target, seed, arm, float(scores[arm][place]))
+        yield BestSource(target, seed, arm, float(scores[arm][place]))

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from evaluator.stats import item_bootstrap
-from evaluator.stats.benchmark_averages import Aggregate, Choice, aggregates, best_sources
-from evaluator.stats.estimand import Scope, estimand_of, make_scopes
-from evaluator.stats.pairwise import Pair, pairs_of, rounded, with_holm
+from evaluator.stats.benchmark_averages import Aggregate, BestSource, aggregates, best_sources
+from evaluator.stats.estimand import AggregationLevel, estimand_of, make_scopes
+from evaluator.stats.pairwise import PairwiseResult, pairs_of, rounded, with_holm
 from evaluator.stats.results import Results
 from evaluator.stats.scaling import Curve, ExchangeRate, exchange_rate, fit_curves
-from evaluator.stats.score_table import Problem, Table, some_of
-from evaluator.stats.significance import Estimate, Floats, Group, Scores, item_noise
+from evaluator.stats.score_table import Problem, ScoreTable, some_of
+from evaluator.stats.significance import Estimate, Floats, Group, LevelScores, item_noise
 from synthgen import __version__
 
 CURVE_POINTS = 48
@@ -95,7 +95,7 @@ class Comparison:
     margin: float
     sample: bool
     arms: tuple[str, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[PairwiseResult, ...]
     points: tuple[Point, ...]
     curves: tuple[FittedCurve, ...]
     exchange_rates: tuple[ExchangeRate, ...]
@@ -103,16 +103,16 @@ class Comparison:
     cells: tuple[Mapping[str, Any], ...] = field(repr=False)
     gaps: tuple[Point, ...] = ()
     aggregates: tuple[Aggregate, ...] = ()
-    best_sources: tuple[Choice, ...] = ()
+    best_sources: tuple[BestSource, ...] = ()
 
-    def headline(self) -> list[Pair]:
+    def headline(self) -> list[PairwiseResult]:
         """Return the pairs over all targets: each common size, then each arm's full size."""
         return [pair for pair in self.pairs if pair.scope == "all"]
 
     @cached_property
-    def by_scope(self) -> dict[str, list[Pair]]:
+    def by_scope(self) -> dict[str, list[PairwiseResult]]:
         """The pairs of each scope."""
-        scopes: dict[str, list[Pair]] = {}
+        scopes: dict[str, list[PairwiseResult]] = {}
         for pair in self.pairs:
             scopes.setdefault(pair.scope, []).append(pair)
         return scopes
@@ -155,7 +155,7 @@ def _exchange_document(rate: ExchangeRate) -> dict[str, Any]:
 
 def compare_results(results: Results, *, margin: float = 0.5, preferred: Sequence[str] = ()) -> Comparison:
     """Compare every pair of arms in every scope. `preferred` orders arms for display; `none` comes first."""
-    table = Table.of(results.rows)
+    table = ScoreTable.of(results.rows)
     scopes = make_scopes(table.cells)
     drawn = item_bootstrap.scope_draws(results, table.runs, table.values, {scope.key: scope.cells for scope in scopes})
     faults = {**table.faults, **drawn.faults}
@@ -197,30 +197,32 @@ def _ordered(arms: Iterable[str], groups: Mapping[Group, object], preferred: Seq
     return sorted(arms, key=lambda arm: (arm not in untrained, rank.get(arm, len(rank)), arm))
 
 
-def _scores(table: Table, scope: Scope, drawn: item_bootstrap.ScopeDraws, fault: str | None) -> Scores:
+def _scores(
+    table: ScoreTable, scope: AggregationLevel, drawn: item_bootstrap.LevelDraws, fault: str | None
+) -> LevelScores:
     """Return the scores of a scope; all of them missing where a fault forbids to average its cells."""
     hole = np.nan if fault else 0.0
     per_run = hole + sum(weight * table.values[cell] for cell, weight in scope.cells.items())
     values = {group: np.asarray(per_run)[index] for group, index in table.groups.items()}
     seeds = {group: tuple(table.runs[i].seed for i in index) for group, index in table.groups.items()}
     if scope.key not in drawn.draws:
-        return Scores(values, seeds, trained=table.trained)
+        return LevelScores(values, seeds, trained=table.trained)
     draws = np.nan_to_num(drawn.draws[scope.key].astype(np.float64))
     owners = [(run.arm, run.size) for run in table.runs]
     run_seeds = [run.seed for run in table.runs]
     noise = item_noise(draws, list(values), owners, run_seeds, drawn.items[scope.key])
     by_group = {group: drawn.draws[scope.key][index] for group, index in table.groups.items()}
-    return Scores(values, seeds, noise, by_group, table.trained)
+    return LevelScores(values, seeds, noise, by_group, table.trained)
 
 
-def _points(arms: Sequence[str], key: str, scores: Mapping[str, Scores]) -> Iterator[Point]:
+def _points(arms: Sequence[str], key: str, scores: Mapping[str, LevelScores]) -> Iterator[Point]:
     own = scores[key]
     for group in sorted(own.values, key=lambda group: (arms.index(group[0]), group[1])):
         by_seed = tuple(map(float, own.values[group]))
         yield Point(*group, own.examples(group), key, own.contrast({group: 1.0}), by_seed)
 
 
-def _curves(arms: Sequence[str], key: str, scores: Mapping[str, Scores]) -> Iterator[FittedCurve]:
+def _curves(arms: Sequence[str], key: str, scores: Mapping[str, LevelScores]) -> Iterator[FittedCurve]:
     own = scores[key]
     points: dict[str, dict[int, Floats]] = {arm: {} for arm in arms}
     for (arm, size), values in own.values.items():
@@ -234,13 +236,13 @@ def _curves(arms: Sequence[str], key: str, scores: Mapping[str, Scores]) -> Iter
         yield FittedCurve(key, curve, tuple((float(n), float(v), float(b[0]), float(b[1])) for n, v, b in rows))
 
 
-def _exchange_rates(curves: Sequence[FittedCurve], scores: Mapping[str, Scores]) -> Iterator[ExchangeRate]:
+def _exchange_rates(curves: Sequence[FittedCurve], scores: Mapping[str, LevelScores]) -> Iterator[ExchangeRate]:
     whole = [fitted.curve for fitted in curves if fitted.scope == "all"]
     for reference, curve in itertools.permutations(whole, 2):
         yield from (exchange_rate(scores["all"], curve, reference, k) for k in reference.trained)
 
 
-def _item_problems(drawn: item_bootstrap.ScopeDraws) -> Iterator[Problem]:
+def _item_problems(drawn: item_bootstrap.LevelDraws) -> Iterator[Problem]:
     yield from (Problem("unequal items", text) for text in drawn.faults.values())
     missing = sorted(drawn.without_items - set(drawn.faults))
     if missing:
@@ -250,7 +252,7 @@ def _item_problems(drawn: item_bootstrap.ScopeDraws) -> Iterator[Problem]:
         yield Problem("seeds alone", message)
 
 
-def _signature(results: Results, estimand: Mapping[str, Any], table: Table) -> str:
+def _signature(results: Results, estimand: Mapping[str, Any], table: ScoreTable) -> str:
     seeds = sorted({run.seed for run in table.runs})
     revisions = sorted({f"{row.target}={row.data_revision}" for row in results.rows})
     digest = hashlib.sha256("\n".join(revisions).encode()).hexdigest()[:12]
@@ -268,7 +270,7 @@ def _signature(results: Results, estimand: Mapping[str, Any], table: Table) -> s
     return "|".join(f"{name}:{value}" for name, value in parts.items())
 
 
-def _cell_documents(table: Table) -> Iterator[dict[str, Any]]:
+def _cell_documents(table: ScoreTable) -> Iterator[dict[str, Any]]:
     for cell in table.cells:
         for (arm, size), index in table.groups.items():
             values = table.values[cell][index]

@@ -23,7 +23,7 @@ SECONDARY_METRICS = frozenset({"token_accuracy"})  # reported, never part of a t
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class AggregationLevel:
     """A weighted sum of cells: everything, a target, a family, a script, a language, or a transfer gap."""
 
     kind: Kind
@@ -44,20 +44,22 @@ def primary_cells(cells: Iterable[Cell]) -> dict[tuple[str, str], list[Cell]]:
     return {key: [c for c in own if c.metric not in SECONDARY_METRICS] or own for key, own in groups.items()}
 
 
-def make_scopes(cells: Iterable[Cell]) -> list[Scope]:
+def make_scopes(cells: Iterable[Cell]) -> list[AggregationLevel]:
     """Return every scope of the estimand, the whole first."""
     scored = primary_cells(cells)
     foreign = [key for key in scored if key[1] != ENGLISH]
     targets = sorted({target for target, _ in foreign})
-    scopes = [Scope("all", "all", _macro(scored, foreign))] if foreign else []
-    scopes += [Scope("target", name, _macro(scored, [k for k in foreign if k[0] == name])) for name in targets]
+    scopes = [AggregationLevel("all", "all", _macro(scored, foreign))] if foreign else []
+    scopes += [
+        AggregationLevel("target", name, _macro(scored, [k for k in foreign if k[0] == name])) for name in targets
+    ]
     facts: list[tuple[Kind, Any]] = [("family", lambda code: LANGUAGES[code].family)]
     facts += [("script", lambda code: LANGUAGES[code].script)]
     for kind, of in facts:
         for name in sorted({of(code) for _, code in foreign}):
-            scopes.append(Scope(kind, name, _macro(scored, [key for key in foreign if of(key[1]) == name])))
+            scopes.append(AggregationLevel(kind, name, _macro(scored, [key for key in foreign if of(key[1]) == name])))
     for code in sorted({code for _, code in scored}):
-        scopes.append(Scope("language", code, _macro(scored, [key for key in scored if key[1] == code])))
+        scopes.append(AggregationLevel("language", code, _macro(scored, [key for key in scored if key[1] == code])))
     return scopes + [_gap(scored, target) for target in targets if (target, ENGLISH) in scored]
 
 
@@ -66,11 +68,11 @@ def _macro(scored: Mapping[tuple[str, str], list[Cell]], keys: Sequence[tuple[st
     return {cell: 1 / (len(languages) * languages[key[0]] * len(scored[key])) for key in keys for cell in scored[key]}
 
 
-def _gap(scored: Mapping[tuple[str, str], list[Cell]], target: str) -> Scope:
+def _gap(scored: Mapping[tuple[str, str], list[Cell]], target: str) -> AggregationLevel:
     """The transfer gap: English minus the mean of the other languages (Hu et al. 2020, XTREME, section 5)."""
     others = _macro(scored, [key for key in scored if key[0] == target and key[1] != ENGLISH])
     english = _macro(scored, [(target, ENGLISH)])
-    return Scope("gap", target, {**english, **{cell: -weight for cell, weight in others.items()}})
+    return AggregationLevel("gap", target, {**english, **{cell: -weight for cell, weight in others.items()}})
 
 
 def estimand_of(cells: Iterable[Cell]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from evaluator.stats.results import Cell, ItemScores, Results, Run
+from evaluator.stats.results import Cell, ItemScores, Results, TrainedRun
 from evaluator.stats.significance import Floats, metric_draws, resample_counts
 from synthgen.errors import UserError
 
@@ -24,7 +24,7 @@ _SEED = 20_220_611
 
 
 @dataclass(frozen=True, slots=True)
-class ScopeDraws:
+class LevelDraws:
     """Per scope (runs, draws), the aggregate of every run in every item draw; which cells lack or distrust items."""
 
     draws: Mapping[str, npt.NDArray[np.float32]]
@@ -34,8 +34,11 @@ class ScopeDraws:
 
 
 def scope_draws(
-    results: Results, runs: Sequence[Run], values: Mapping[Cell, Floats], scopes: Mapping[str, Mapping[Cell, float]]
-) -> ScopeDraws:
+    results: Results,
+    runs: Sequence[TrainedRun],
+    values: Mapping[Cell, Floats],
+    scopes: Mapping[str, Mapping[Cell, float]],
+) -> LevelDraws:
     """Resample the items of every cell that a scope uses; scopes with a cell that has no items are left out."""
     draws = {name: np.zeros((len(runs), DRAWS), dtype=np.float32) for name in scopes}
     items = dict.fromkeys(scopes, 0)
@@ -54,7 +57,7 @@ def scope_draws(
                 draws[name] += np.float32(weight) * own
                 items[name] += fresh
     usable = [name for name, cells in scopes.items() if missing.isdisjoint(cells)]
-    return ScopeDraws({name: draws[name] for name in usable}, items, frozenset(missing), faults)
+    return LevelDraws({name: draws[name] for name in usable}, items, frozenset(missing), faults)
 
 
 def _users(scopes: Mapping[str, Mapping[Cell, float]]) -> dict[Cell, list[tuple[str, float]]]:
@@ -109,7 +112,7 @@ def _components(ids: Mapping[Cell, tuple[str, ...]]) -> list[list[Cell]]:
 
 
 def _cell_draws(
-    items: ItemScores | None, runs: Sequence[Run], values: Floats, counts: npt.NDArray[np.float32]
+    items: ItemScores | None, runs: Sequence[TrainedRun], values: Floats, counts: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
     """Return the metric of each run in each draw, (runs, draws); NaN for runs without item scores."""
     if items is None:

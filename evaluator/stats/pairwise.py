@@ -17,7 +17,7 @@ from evaluator.benchmark.languages import ENGLISH
 from evaluator.stats.significance import (
     Estimate,
     Group,
-    Scores,
+    LevelScores,
     at_least,
     holm,
     multibootstrap_se,
@@ -39,7 +39,7 @@ def rounded(value: float | None, digits: int = 4) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class PairwiseResult:
     """Arm `a` minus arm `b` in a scope, both at `size`, or each at its own full size (`size` is "full").
 
     `n_a` and `n_b` are the examples they were trained on: ten times the size for an arm that stands for ten times.
@@ -112,7 +112,9 @@ class Pair:
         }
 
 
-def pairs_of(key: str, scores: Scores, arms: Sequence[str], *, margin: float, fault: str | None) -> Iterator[Pair]:
+def pairs_of(
+    key: str, scores: LevelScores, arms: Sequence[str], *, margin: float, fault: str | None
+) -> Iterator[PairwiseResult]:
     """Yield every pair of arms in the scope called `key`; with a `fault` none of them gets a verdict."""
     for a, b, size in _matched(arms, scores.values):
         estimate = scores.contrast({a: 1.0, b: -1.0})
@@ -120,10 +122,12 @@ def pairs_of(key: str, scores: Scores, arms: Sequence[str], *, margin: float, fa
         reason = fault or _unknown_reason(scores, estimate, a, b)
         se = _published_se(scores, estimate, a, b)
         trained = scores.examples(a), scores.examples(b)
-        yield Pair(a[0], b[0], size, a[1], b[1], *trained, key, estimate, margin, reason, *flips, multibootstrap_se=se)
+        yield PairwiseResult(
+            a[0], b[0], size, a[1], b[1], *trained, key, estimate, margin, reason, *flips, multibootstrap_se=se
+        )
 
 
-def _published_se(scores: Scores, estimate: Estimate, a: Group, b: Group) -> float | None:
+def _published_se(scores: LevelScores, estimate: Estimate, a: Group, b: Group) -> float | None:
     if not estimate.known or scores.draws is None:
         return None
     rng = np.random.default_rng(0)
@@ -144,7 +148,7 @@ def _matched(arms: Sequence[str], groups: Iterable[Group]) -> Iterator[tuple[Gro
         yield (a, own_a[-1]), (b, own_b[-1]), "full"
 
 
-def _unknown_reason(scores: Scores, estimate: Estimate, a: Group, b: Group) -> str | None:
+def _unknown_reason(scores: LevelScores, estimate: Estimate, a: Group, b: Group) -> str | None:
     if not np.isfinite(estimate.value):
         holes = [f"{arm}@{size}" for arm, size in (a, b) if not np.isfinite(scores.values[arm, size]).all()]
         return f"missing or failed scores of {' and '.join(holes)}"
@@ -153,7 +157,7 @@ def _unknown_reason(scores: Scores, estimate: Estimate, a: Group, b: Group) -> s
     return "no seed differs from another: noise cannot be estimated" if estimate.se < LEAST_SE else None
 
 
-def _sign_flips(scores: Scores, a: Group, b: Group) -> tuple[float | None, float | None]:
+def _sign_flips(scores: LevelScores, a: Group, b: Group) -> tuple[float | None, float | None]:
     difference = scores.values[a] - scores.values[b]
     n = len(difference)
     p = sign_flip_p(difference, np.random.default_rng(0)) if n >= MIN_FLIP_PAIRS else None
@@ -163,9 +167,9 @@ def _sign_flips(scores: Scores, a: Group, b: Group) -> tuple[float | None, float
 _Key = tuple[str, str, Size]
 
 
-def with_holm(pairs: Sequence[Pair]) -> Iterator[Pair]:
+def with_holm(pairs: Sequence[PairwiseResult]) -> Iterator[PairwiseResult]:
     """Adjust language p-values within each comparison, and count "better in at least k of m" for its whole."""
-    families: dict[_Key, list[Pair]] = {}
+    families: dict[_Key, list[PairwiseResult]] = {}
     for pair in pairs:
         tested = pair.known and pair.reason is None
         if pair.scope.startswith("language:") and pair.scope != f"language:{ENGLISH}" and tested:
@@ -182,10 +186,10 @@ def with_holm(pairs: Sequence[Pair]) -> Iterator[Pair]:
             yield replace(pair, p_holm=adjusted.get((key, pair.scope)))
 
 
-def _key(pair: Pair) -> _Key:
+def _key(pair: PairwiseResult) -> _Key:
     return pair.a, pair.b, pair.size
 
 
-def _count(languages: Sequence[Pair]) -> dict[str, int]:
+def _count(languages: Sequence[PairwiseResult]) -> dict[str, int]:
     above = [pair.estimate.p_above() for pair in languages]
     return {"a_better": at_least(above), "b_better": at_least([1 - p for p in above]), "of": len(languages)}

@@ -38,7 +38,7 @@ ITEM_SCORES = "item_scores hold other things than numbers from 0 to 1, or triple
 Floats = npt.NDArray[np.float64]
 
 
-class Run(NamedTuple):
+class TrainedRun(NamedTuple):
     """One trained chain: the arm, the intermediate rows asked for, the seed of both stages."""
 
     arm: str
@@ -79,9 +79,9 @@ class ResultRow:
     item_scores: tuple[Any, ...] | None = None
 
     @property
-    def run(self) -> Run:
+    def run(self) -> TrainedRun:
         """The chain that was scored."""
-        return Run(self.arm, self.size, self.seed)
+        return TrainedRun(self.arm, self.size, self.seed)
 
     @property
     def cell(self) -> Cell:
@@ -172,7 +172,7 @@ class ItemScores:
     """The per-example scores of one cell: `scores` is (runs, items) in 0-1, or (runs, items, 3) for counts."""
 
     cell: Cell
-    runs: tuple[Run, ...]
+    runs: tuple[TrainedRun, ...]
     ids: tuple[str, ...]
     scores: npt.NDArray[np.float32]
 
@@ -234,7 +234,7 @@ def read_results(source: Path) -> Results:
     if not path.is_file():
         raise UserError(f"no results at {source}; expected a results.jsonl or a store folder that holds one")
     rows: list[ResultRow] = []
-    first_line: dict[tuple[Run, Cell], int] = {}
+    first_line: dict[tuple[TrainedRun, Cell], int] = {}
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
@@ -270,7 +270,7 @@ def write_results(path: Path, rows: Iterable[ResultRow]) -> None:
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-def _order(row: ResultRow) -> tuple[Run, Cell]:
+def _order(row: ResultRow) -> tuple[TrainedRun, Cell]:
     return row.run, row.cell
 
 
@@ -288,7 +288,7 @@ def write_item_ids(store: Path, target: str, language_code: str, ids: Sequence[s
     pq.write_table(pa.table({"item_id": pa.array(ids, pa.string())}), folder / f"{target}.{language_code}.ids.parquet")
 
 
-def write_item_scores(store: Path, cell: Cell, scores: dict[Run, npt.ArrayLike]) -> None:
+def write_item_scores(store: Path, cell: Cell, scores: dict[TrainedRun, npt.ArrayLike]) -> None:
     """Store the per-example scores of a cell: per run (items,) in 0-1 or (items, 3) counts, in the order of the ids."""
     arrays = {run: np.asarray(scores[run], dtype=np.float32) for run in sorted(scores)}
     width = {TRIPLE if array.ndim == 2 else 1 for array in arrays.values()}
@@ -331,7 +331,7 @@ def read_items(store: Path, cell: Cell) -> ItemScores:
     table = _read_parquet(path, "arm", "size", "seed", "item_scores")
     ids = read_item_ids(store, cell)
     columns = (table[name].to_pylist() for name in ("arm", "size", "seed"))
-    runs = tuple(Run(*values) for values in zip(*columns, strict=True))
+    runs = tuple(TrainedRun(*values) for values in zip(*columns, strict=True))
     width = int((table.schema.metadata or {}).get(b"width", b"1"))
     lists = table["item_scores"].combine_chunks()
     wrong = np.flatnonzero(lists.value_lengths().to_numpy() != len(ids) * width)

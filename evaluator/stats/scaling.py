@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from evaluator.stats.significance import Floats, Group, Scores
+from evaluator.stats.significance import Floats, Group, LevelScores
 from synthgen.errors import UserError, missing_package
 
 Form = Literal["log-linear", "power"]
@@ -76,7 +76,7 @@ class Curve:
             weights[:, groups.index((self.arm, size))] = own[:, column]
         return weights
 
-    def band(self, scores: Scores, n: Floats) -> Floats:
+    def band(self, scores: LevelScores, n: Floats) -> Floats:
         """Return the ends of the pointwise 95 % band over all plausible forms at each n, (n, 2); NaN with one seed."""
         ends = []
         for curve in self.plausible:
@@ -227,7 +227,7 @@ class ExchangeRate:
         return None if self.equals is None else self.equals / self.k
 
 
-def exchange_rate(scores: Scores, curve: Curve, reference: Curve, k: int) -> ExchangeRate:
+def exchange_rate(scores: LevelScores, curve: Curve, reference: Curve, k: int) -> ExchangeRate:
     """Return how many examples on `curve` reach what `reference` reaches with k, with a 95 % interval."""
     low, high = curve.limits
     grid = np.clip(np.geomspace(low, high, max(2, round(GRID_PER_DOUBLING * math.log2(high / low)))), low, high)
@@ -246,7 +246,7 @@ def exchange_rate(scores: Scores, curve: Curve, reference: Curve, k: int) -> Exc
 
 
 def _reached(
-    scores: Scores, curve: Curve, reference: Curve, k: int, grid: Floats
+    scores: LevelScores, curve: Curve, reference: Curve, k: int, grid: Floats
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Return how far the curve lies above the goal at each size, and where that may be zero (one seed: everywhere)."""
     gaps = curve.values(grid) - reference.value(k)

@@ -1,6 +1,6 @@
 """Result rows as arrays, and every reason not to average them.
 
-A `Table` holds one array per cell over all runs, NaN where a score is missing. What would make an average a lie (mixed
+A `ScoreTable` holds one array per cell over all runs, NaN where a score is missing. What would make an average a lie (mixed
 data revisions, splits or item counts) becomes a fault of its cell; what the reader must know becomes a `Problem`.
 Nothing is dropped. `comparison` reads this.
 """
@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from evaluator.benchmark.languages import ENGLISH
-from evaluator.stats.results import Cell, ResultRow, Run
+from evaluator.stats.results import Cell, ResultRow, TrainedRun
 from evaluator.stats.significance import Floats, Group
 
 MIN_SIBLINGS = 3
@@ -31,13 +31,13 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Table:
+class ScoreTable:
     """Rows as an array per cell over runs, NaN where a score is missing, with the faults that forbid an aggregate.
 
     `trained` is how many intermediate examples an arm was trained on at a size.
     """
 
-    runs: tuple[Run, ...]
+    runs: tuple[TrainedRun, ...]
     cells: tuple[Cell, ...]
     values: Mapping[Cell, Floats]
     trained: Mapping[Group, int]
@@ -45,7 +45,7 @@ class Table:
     problems: tuple[Problem, ...]
 
     @classmethod
-    def of(cls, rows: Sequence[ResultRow]) -> Table:
+    def of(cls, rows: Sequence[ResultRow]) -> ScoreTable:
         """Arrange rows and look for everything that would make an average a lie."""
         runs = tuple(sorted({row.run for row in rows}))
         cells = tuple(sorted({row.cell for row in rows}))
@@ -90,7 +90,7 @@ def _mixed_cells(rows: Iterable[ResultRow]) -> Iterator[tuple[Cell, str]]:
 
 
 def _failed(rows: Iterable[ResultRow]) -> Iterator[Problem]:
-    failed: dict[Run, list[Cell]] = {}
+    failed: dict[TrainedRun, list[Cell]] = {}
     for row in rows:
         if row.value is None:
             failed.setdefault(row.run, []).append(row.cell)
@@ -100,8 +100,8 @@ def _failed(rows: Iterable[ResultRow]) -> Iterator[Problem]:
         )
 
 
-def _missing(rows: Sequence[ResultRow], runs: Sequence[Run], cells: Sequence[Cell]) -> Iterator[Problem]:
-    have: dict[Run, set[Cell]] = {run: set() for run in runs}
+def _missing(rows: Sequence[ResultRow], runs: Sequence[TrainedRun], cells: Sequence[Cell]) -> Iterator[Problem]:
+    have: dict[TrainedRun, set[Cell]] = {run: set() for run in runs}
     for row in rows:
         have[row.run].add(row.cell)
     for run in runs:
@@ -117,7 +117,7 @@ def some_of(items: Sequence[object]) -> str:
     return ", ".join(map(str, items[:3])) + more
 
 
-def _seed_problems(runs: Sequence[Run]) -> Iterator[Problem]:
+def _seed_problems(runs: Sequence[TrainedRun]) -> Iterator[Problem]:
     seeds: dict[Group, list[int]] = {}
     for run in runs:
         seeds.setdefault((run.arm, run.size), []).append(run.seed)
@@ -139,7 +139,7 @@ def _seed_problems(runs: Sequence[Run]) -> Iterator[Problem]:
         yield Problem("one size", "one size of intermediate data: no scaling curve and no exchange rate; give --sizes")
 
 
-def _nothing_to_compare(runs: Iterable[Run], cells: Iterable[Cell]) -> Iterator[Problem]:
+def _nothing_to_compare(runs: Iterable[TrainedRun], cells: Iterable[Cell]) -> Iterator[Problem]:
     arms = {run.arm for run in runs}
     if len(arms) == 1:
         yield Problem("one arm", f"{arms.pop()} is the only arm: there is nothing to compare it with; give two or more")
@@ -155,7 +155,7 @@ def _short(rows: Iterable[ResultRow]) -> Iterator[Problem]:
         yield Problem("short arm", f"{arm}@{size} was trained on {n} rows, fewer than asked for")
 
 
-def _degenerate(runs: Sequence[Run], values: Mapping[Cell, Floats]) -> Iterator[Problem]:
+def _degenerate(runs: Sequence[TrainedRun], values: Mapping[Cell, Floats]) -> Iterator[Problem]:
     """Report runs that look collapsed: one score in every language (one class), or far below the other seeds."""
     by_target: dict[tuple[str, str], list[Floats]] = {}
     for cell, scores in values.items():

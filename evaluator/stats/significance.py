@@ -178,7 +178,7 @@ class ItemNoise:
 
 
 @dataclass(frozen=True)
-class Scores:
+class LevelScores:
     """The scores of one scope: a value per run, and what resampling the test items says of them.
 
     `values[group]` is (seeds,) in the order of `seeds[group]`, `draws[group]` (seeds, draws) over resampled items.
@@ -207,8 +207,8 @@ class Scores:
         return np.array([np.mean(self.values[group]) for group in self.groups])
 
     @cached_property
-    def _pool(self) -> _Pool:
-        return _Pool.of(self)
+    def _pool(self) -> PooledSeedVariance:
+        return PooledSeedVariance.of(self)
 
     def contrast(self, weights: Mapping[Group, float]) -> Estimate:
         """Return the estimate of sum(weight * mean over seeds): one arm's mean, a difference, a point on a curve."""
@@ -284,7 +284,7 @@ def _satterthwaite(parts: Floats, dfs: Floats) -> tuple[Floats, Floats]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pool:
+class PooledSeedVariance:
     """What the whole sweep says about seed noise: one variance of a run, and covariances of runs that share a seed.
 
     Those are means over two arms at one size, over one arm at two sizes, and over runs that differ in both. `contrasts`
@@ -297,7 +297,7 @@ class _Pool:
     correlation: float
 
     @classmethod
-    def of(cls, scores: Scores) -> _Pool:
+    def of(cls, scores: LevelScores) -> PooledSeedVariance:
         """Pool the groups that share the most common set of seeds and were trained on intermediate data."""
         shared = _largest_shared(scores)
         if len(shared) < 2:
@@ -326,7 +326,7 @@ def _relations(groups: Sequence[Group]) -> tuple[npt.NDArray[np.bool_], ...]:
     return same_size & ~same_arm, same_arm & ~same_size, ~same_size & ~same_arm
 
 
-def _largest_shared(scores: Scores) -> list[Group]:
+def _largest_shared(scores: LevelScores) -> list[Group]:
     by_seeds: dict[tuple[int, ...], list[Group]] = {}
     for group, values in scores.values.items():
         if group[1] > 0 and len(values) > 1 and np.isfinite(values).all():

@@ -33,7 +33,7 @@ ACTIVATION_BYTES = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Speed:
+class Throughput:
     """Real training tokens a second, what a run takes besides (loading, tokenising, saving), and where this is from."""
 
     tokens_per_second: float
@@ -59,12 +59,12 @@ class JobCost:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CostEstimate:
     """The cost of what is missing. Times and bytes are estimates; counts are exact. `devices` work side by side."""
 
     jobs: tuple[JobCost, ...]
     finished_runs: int
-    speed: Speed
+    speed: Throughput
     flops_per_token: float
     disk_bytes: int
     memory_bytes: int
@@ -107,7 +107,7 @@ class Plan:
         }
 
 
-def plan_graph(experiment: Experiment, graph: Graph, store: Store) -> Plan:
+def plan_graph(experiment: Experiment, graph: Graph, store: Store) -> CostEstimate:
     """Return the cost of a graph's missing jobs; IncompleteError when disk or memory cannot hold them."""
     ray, workers, hardware = experiment.arguments.ray, experiment.arguments.workers, experiment.hardware
     todo = pending(graph.jobs, store)
@@ -118,11 +118,11 @@ def plan_graph(experiment: Experiment, graph: Graph, store: Store) -> Plan:
     began = time.monotonic()
     jobs = tuple(_costs(todo, store))
     reading = (time.monotonic() - began) / max(1, len(jobs))
-    return Plan(
+    return CostEstimate(
         jobs=jobs,
         finished_runs=len(graph.jobs) - len(todo),
         speed=measured_speed(store, hardware)
-        or (_calibrated(experiment, reading) if todo else Speed(1.0, 0.0, "none")),
+        or (_calibrated(experiment, reading) if todo else Throughput(1.0, 0.0, "none")),
         flops_per_token=flops_per_token(experiment.model),
         disk_bytes=disk,
         memory_bytes=memory,
@@ -197,7 +197,7 @@ def _costs(jobs: Sequence[Job], store: Store) -> list[JobCost]:
     return [JobCost(job.node.key, job.label, job.node.kind, *count_job(job, store)) for job in jobs]
 
 
-def measured_speed(store: Store, hardware: Hardware) -> Speed | None:
+def measured_speed(store: Store, hardware: Hardware) -> Throughput | None:
     """Return the median speed of finished runs on such a device, None where there are none.
 
     A run's log has what it took in all.
@@ -212,10 +212,10 @@ def measured_speed(store: Store, hardware: Hardware) -> Speed | None:
                 apart.append(manifest["results"].get("seconds_apart", 0.0))
     if not speeds:
         return None
-    return Speed(statistics.median(speeds), statistics.median(apart), f"{len(speeds)} finished runs")
+    return Throughput(statistics.median(speeds), statistics.median(apart), f"{len(speeds)} finished runs")
 
 
-def _calibrated(experiment: Experiment, reading: float) -> Speed:
+def _calibrated(experiment: Experiment, reading: float) -> Throughput:
     """Return the speed of a short training here, or on the cluster where only that has the device.
 
     A run also reads again what was read to count its tokens.
@@ -242,7 +242,7 @@ def _config(model: ResolvedModel) -> Json:
     return config
 
 
-def announce(plan: Plan) -> None:
+def announce(plan: CostEstimate) -> None:
     """Print the plan in one line."""
     totals = plan.document()
     tokens = totals["training_tokens"] + totals["inference_tokens"]

@@ -14,13 +14,13 @@ from pathlib import Path
 from evaluator.experiment.arguments import Experiment, estimand
 from evaluator.experiment.graph import Graph, IntermediateJob, Job
 from evaluator.store.store import Json, Store
-from evaluator.sweep.plan import Plan
+from evaluator.sweep.plan import CostEstimate
 from synthgen.dataset import write_atomically
 
 PLAN_NAME = "plan.json"
 
 
-def fix_plan(plan: Plan, experiment: Experiment, folders: Sequence[Path]) -> Json:
+def fix_plan(plan: CostEstimate, experiment: Experiment, folders: Sequence[Path]) -> Json:
     """Write plan.json to the folders before anything runs, and return it.
 
     An earlier plan of the same estimand stays when nothing is missing that it did not plan.

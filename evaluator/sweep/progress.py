@@ -23,7 +23,7 @@ SHOWN_RUNS = 8
 
 
 @dataclass
-class Sweep:
+class SweepProgress:
     """The state of every job by key; `work` weighs jobs for the estimate, equally where it does not name them."""
 
     jobs: Mapping[str, Job]
@@ -103,9 +103,9 @@ def _duration(seconds: float) -> str:
 
 
 @contextmanager
-def shown(jobs: Sequence[Job], finished_before: int, work: Mapping[str, float]) -> Iterator[Sweep]:
+def shown(jobs: Sequence[Job], finished_before: int, work: Mapping[str, float]) -> Iterator[SweepProgress]:
     """Yield the sweep of these jobs, displayed while the block runs."""
-    sweep = Sweep({job.node.key: job for job in jobs}, finished_before, work)
+    sweep = SweepProgress({job.node.key: job for job in jobs}, finished_before, work)
     if not stderr.is_terminal:
         yield sweep
         return

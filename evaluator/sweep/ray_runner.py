@@ -13,8 +13,8 @@ from typing import Any
 from evaluator.experiment.graph import Job
 from evaluator.experiment.hardware import Hardware
 from evaluator.store.store import Store
-from evaluator.sweep.plan import Speed
-from evaluator.sweep.progress import Sweep
+from evaluator.sweep.plan import Throughput
+from evaluator.sweep.progress import SweepProgress
 from evaluator.sweep.runner import parent, run_logged
 from synthgen.errors import IncompleteError, UserError
 from synthgen.runtime.ray_cluster import LOCAL, joined, largest_node
@@ -25,7 +25,7 @@ RETRIES = 5
 SECONDS_BETWEEN_LOOKS, LONGEST_LOOK = 0.5, 10.0
 
 
-class Board:
+class ProgressBoard:
     """Where tasks say what they are doing, an actor beside the driver, read by its display."""
 
     def __init__(self) -> None:
@@ -43,11 +43,11 @@ class Board:
 
 
 def run_on_ray(
-    jobs: Sequence[Job], store: Store, sweep: Sweep, *, address: str | None, workers: int, keep_weights: bool
+    jobs: Sequence[Job], store: Store, sweep: SweepProgress, *, address: str | None, workers: int, keep_weights: bool
 ) -> None:
     """Carry out jobs on a Ray cluster; `workers` runs share one GPU, or one machine's cores."""
     with joined(address or LOCAL) as ray:
-        board = ray.remote(num_cpus=0, max_restarts=-1)(Board).options(scheduling_strategy=_here(ray)).remote()
+        board = ray.remote(num_cpus=0, max_restarts=-1)(ProgressBoard).options(scheduling_strategy=_here(ray)).remote()
         task = ray.remote(max_retries=RETRIES, **_resources(ray, jobs[0].hardware, workers))(_task)
         references: dict[str, Any] = {}
         for job in jobs:
@@ -69,14 +69,14 @@ def devices(address: str | None, hardware: Hardware) -> int:
         return sum(node["Alive"] for node in ray.nodes())
 
 
-def calibrated(address: str | None, model: Path, hardware: Hardware) -> Speed:
+def calibrated(address: str | None, model: Path, hardware: Hardware) -> Throughput:
     """Return the speed of a short training on a machine of the cluster, where this one has no such device."""
     from evaluator.training.calibration import calibrate
 
     with joined(address or LOCAL) as ray:
         task = ray.remote(**_resources(ray, hardware, 1))(calibrate)
         try:
-            speed: Speed = ray.get(task.remote(model, hardware))
+            speed: Throughput = ray.get(task.remote(model, hardware))
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
     return speed
@@ -108,7 +108,7 @@ def _task(job: Job, store: Store, board: Any, keep_weights: bool, _before: Any) 
     return run_logged(job, store, note, keep_weights=keep_weights)
 
 
-def _watch(ray: Any, references: dict[str, Any], board: Any, sweep: Sweep) -> None:  # noqa: ANN401 - Ray handles
+def _watch(ray: Any, references: dict[str, Any], board: Any, sweep: SweepProgress) -> None:  # noqa: ANN401 - Ray handles
     """Follow the tasks until none is left; a lost or diverged run fails alone, wrong input stops everything."""
     waiting = {reference: key for key, reference in references.items()}
     while waiting:

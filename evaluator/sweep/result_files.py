@@ -9,10 +9,10 @@ from typing import Any
 from evaluator.benchmark.score_file import evaluation_splits, read_items, score_cell, shown_revision
 from evaluator.experiment.arguments import Experiment
 from evaluator.experiment.arms import Arm
-from evaluator.experiment.graph import Cell, Graph
+from evaluator.experiment.graph import Graph, PlannedScore
 from evaluator.reporting.data_summary import card_link, data_facts
 from evaluator.stats.results import Cell as ResultCell
-from evaluator.stats.results import ResultRow, Run, write_item_ids, write_item_scores, write_results
+from evaluator.stats.results import ResultRow, TrainedRun, write_item_ids, write_item_scores, write_results
 from evaluator.store.store import Store
 from synthgen.dataset import write_atomically
 from synthgen.runtime.provenance import public_name
@@ -45,7 +45,7 @@ def write_tables(experiment: Experiment, graph: Graph, store: Store, folder: Pat
     _write_items(graph, store)
 
 
-def result_rows(cell: Cell, split: str, store: Store) -> list[ResultRow]:
+def result_rows(cell: PlannedScore, split: str, store: Store) -> list[ResultRow]:
     """Return one row per metric of a scored cell."""
     found = store.results(cell.scores)
     return [
@@ -68,14 +68,14 @@ def result_rows(cell: Cell, split: str, store: Store) -> list[ResultRow]:
 
 def _write_items(graph: Graph, store: Store) -> None:
     """Store the item scores per target, language and metric, all runs together."""
-    scores: dict[ResultCell, dict[Run, Any]] = {}
+    scores: dict[ResultCell, dict[TrainedRun, Any]] = {}
     ids: dict[tuple[str, str], list[str]] = {}
     for cell in graph.cells:
         items = read_items(cell, store)
         ids[cell.target.name, cell.language] = items["ids"]
         for metric, values in items["scores"].items():
             key = ResultCell(cell.target.name, cell.language, metric)
-            scores.setdefault(key, {})[Run(cell.arm.name, cell.size, cell.seed)] = values
+            scores.setdefault(key, {})[TrainedRun(cell.arm.name, cell.size, cell.seed)] = values
     for (target, language), names in ids.items():
         write_item_ids(store.root, target, language, names)
     for key, by_run in scores.items():

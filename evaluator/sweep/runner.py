@@ -8,7 +8,7 @@ from functools import partial
 
 from evaluator.experiment.graph import IntermediateJob, Job
 from evaluator.store.store import Store
-from evaluator.sweep.progress import Sweep, shown
+from evaluator.sweep.progress import SweepProgress, shown
 from synthgen.errors import IncompleteError
 
 SECONDS_BETWEEN_NOTES = 5.0
@@ -70,7 +70,7 @@ def run_jobs(
         )
 
 
-def _run_here(jobs: Sequence[Job], store: Store, sweep: Sweep, *, keep_weights: bool) -> None:
+def _run_here(jobs: Sequence[Job], store: Store, sweep: SweepProgress, *, keep_weights: bool) -> None:
     for job in jobs:
         key = job.node.key
         if parent(job) in sweep.failed:

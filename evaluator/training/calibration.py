@@ -16,13 +16,13 @@ from evaluator.experiment.graph import IntermediateJob, Job, TargetJob
 from evaluator.experiment.hardware import Hardware
 from evaluator.experiment.recipe import Stage
 from evaluator.store.store import Store
-from evaluator.sweep.plan import Speed
+from evaluator.sweep.plan import Throughput
 from evaluator.training.batching import count_steps
 from evaluator.training.features import Feature, Features, pack
 from evaluator.training.heads.pair import PairHead
 from evaluator.training.heads.registry import head_for
 from evaluator.training.jobs import load_tokenizer, prepare
-from evaluator.training.loop import Task, Training, fit, schedule
+from evaluator.training.loop import TrainingConfig, TrainingTask, fit, schedule
 from evaluator.training.tokenisation import evaluation_features, intermediate_features, training_features
 
 CALIBRATION_STEPS, CALIBRATION_LENGTHS = 6, (10, 70)
@@ -34,12 +34,12 @@ def count_job(job: Job, store: Store) -> tuple[int, int, int]:
     """Return (steps, training tokens, inference tokens) of a job."""
     if isinstance(job, IntermediateJob):
         sets = [f for _, f in intermediate_features(job, load_tokenizer(job.base.tokenizer_folder), store)]
-        training = Training(job.stage, job.seed, job.recipe.tokens_per_batch, job.steps)
+        training = TrainingConfig(job.stage, job.seed, job.recipe.tokens_per_batch, job.steps)
         return *_count_training(sets, training), 0
     return _count_target(job, store)
 
 
-def _count_training(sets: Sequence[Features], training: Training) -> tuple[int, int]:
+def _count_training(sets: Sequence[Features], training: TrainingConfig) -> tuple[int, int]:
     """Return (steps, tokens) of a run. Whole epochs need no schedule; the part of one depends on its order."""
     if training.steps is None:
         epochs, size = training.stage.epochs, training.stage.examples_per_step
@@ -52,7 +52,7 @@ def _count_training(sets: Sequence[Features], training: Training) -> tuple[int, 
 def _count_target(job: TargetJob, store: Store) -> tuple[int, int, int]:
     target, tokenizer = find(job.target), load_tokenizer(job.encoder.tokenizer_folder)
     stages = training_features(job, tokenizer, store)
-    pairs = [_count_training([features], Training(stage, job.seed)) for _, stage, _, features in stages]
+    pairs = [_count_training([features], TrainingConfig(stage, job.seed)) for _, stage, _, features in stages]
     languages = [lang for lang, node in job.predictions.items() if target.join or not store.is_finished(node)]
     splits = evaluation_splits(target, DataRoot(job.data_root), languages, job.split, job.max_eval_examples)
     texts = [split.records for split in splits]
@@ -63,7 +63,7 @@ def _count_target(job: TargetJob, store: Store) -> tuple[int, int, int]:
     return sum(steps for steps, _ in pairs), sum(tokens for _, tokens in pairs), tokens
 
 
-def calibrate(model: Path, hardware: Hardware) -> Speed:
+def calibrate(model: Path, hardware: Hardware) -> Throughput:
     """Return how fast a few training steps on random tokens were here, and what a run takes apart from its steps."""
     device, head = prepare(hardware), PairHead(("0", "1"))
     generator = np.random.default_rng(0)
@@ -73,11 +73,11 @@ def calibrate(model: Path, hardware: Hardware) -> Speed:
     known = min(1000, encoder.config.vocab_size)
     lengths = generator.integers(*CALIBRATION_LENGTHS, size=stage.examples_per_step * CALIBRATION_STEPS)
     features = pack(Feature((generator.integers(4, known, size=size),), (0,), i) for i, size in enumerate(lengths))
-    training, ends = Training(stage, 0, steps=CALIBRATION_STEPS, bfloat16=hardware.bfloat16), list[float]()
-    fit([Task(encoder, head, features)], training, lambda step, steps, loss: ends.append(time.monotonic()))
+    training, ends = TrainingConfig(stage, 0, steps=CALIBRATION_STEPS, bfloat16=hardware.bfloat16), list[float]()
+    fit([TrainingTask(encoder, head, features)], training, lambda step, steps, loss: ends.append(time.monotonic()))
     tokens = [int(features.lengths[chosen].sum()) for _, chosen in schedule([features], training)]
     # A median of steps, since another process may take one of them; the first warms caches up.
     speed = statistics.median(
         count / seconds for count, seconds in zip(tokens[1:], np.diff(ends).tolist(), strict=True)
     )
-    return Speed(speed, max(0.0, time.monotonic() - started - features.tokens / speed), "calibration")
+    return Throughput(speed, max(0.0, time.monotonic() - started - features.tokens / speed), "calibration")

@@ -32,7 +32,7 @@ from evaluator.store.store import Json, Store
 from evaluator.training import inference
 from evaluator.training.heads.base import Head, keep_head, share_encoder
 from evaluator.training.heads.registry import head_for
-from evaluator.training.loop import OnStep, Task, Training, TrainingLog, fit
+from evaluator.training.loop import OnStep, TrainingConfig, TrainingLog, TrainingTask, fit
 from evaluator.training.tokenisation import english_dev, evaluation_features, intermediate_features, training_features
 from synthgen.errors import UserError
 
@@ -86,15 +86,15 @@ def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgre
     started = time.monotonic()
     device, base = prepare(job.hardware), checkpoint(job.base, store)
     tokenizer = load_tokenizer(job.base.tokenizer_folder)
-    tasks: list[Task] = []
+    tasks: list[TrainingTask] = []
     for head, features in intermediate_features(job, tokenizer, store):
         model = build(head, base, tokenizer, job.seed + len(tasks)).to(device)
         if tasks:
             share_encoder(tasks[0].model, model)
             model.tie_weights()
-        tasks.append(Task(model, head, features))
+        tasks.append(TrainingTask(model, head, features))
     with store.writing(job.node) as (draft, results):
-        training = Training(
+        training = TrainingConfig(
             job.stage, job.seed, job.recipe.tokens_per_batch, job.steps, not job.corpora, job.hardware.bfloat16
         )
         log = fit(tasks, training, _reporter(on_progress))
@@ -118,9 +118,11 @@ def run_target(
     if job.stage:
         with store.writing(job.node) as (draft, results):
             for name, stage, head, features in training_features(job, tokenizer, store):
-                training = Training(stage, job.seed, job.recipe.tokens_per_batch, bfloat16=job.hardware.bfloat16)
+                training = TrainingConfig(stage, job.seed, job.recipe.tokens_per_batch, bfloat16=job.hardware.bfloat16)
                 judge = english_dev(job, tokenizer, store) if name == "training" else None
-                results[name] = summary(fit([Task(model, head, features)], training, _reporter(on_progress), judge))
+                results[name] = summary(
+                    fit([TrainingTask(model, head, features)], training, _reporter(on_progress), judge)
+                )
             if keep_weights:
                 save(model, tokenizer, draft)
             trained = sum(log["seconds"] for log in results.values())

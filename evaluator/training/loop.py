@@ -53,7 +53,7 @@ class TrainingLog:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class TrainingTask:
     """One head on the encoder and its data. Models of several tasks share the encoder module."""
 
     model: PreTrainedModel
@@ -61,7 +61,7 @@ class Task:
     features: Features
 
 
-class Judge(Protocol):
+class DevEvaluator(Protocol):
     """Scores the model every so many steps, so that the best one is kept; training ends after `patience` worse ones."""
 
     @property
@@ -81,7 +81,7 @@ class Judge(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class TrainingConfig:
     """How to train, apart from data and head: the stage, the seed, the number of steps if not the stage's epochs.
 
     With `bfloat16`, matrix products run in it under autocast; weights, gradients and the optimizer stay in float32.
@@ -100,7 +100,10 @@ class Training:
 
 
 def fit(
-    tasks: Sequence[Task], training: Training, on_step: OnStep | None = None, judge: Judge | None = None
+    tasks: Sequence[TrainingTask],
+    training: TrainingConfig,
+    on_step: OnStep | None = None,
+    judge: DevEvaluator | None = None,
 ) -> TrainingLog:
     """Train the models in place and return what was done; the last checkpoint stays, or the one a judge likes best.
 
@@ -113,7 +116,7 @@ def fit(
     vocabulary = compact(encoder, read) if training.compact else None
     remap = vocabulary.remap if vocabulary else None
     steps = schedule([task.features for task in tasks], training)
-    loop, keeper = _Loop(tasks, training, remap), _Keeper(encoder, judge, remap) if judge else None
+    loop, keeper = _Loop(tasks, training, remap), _BestCheckpoint(encoder, judge, remap) if judge else None
     torch.manual_seed(training.seed)
     for task in tasks:
         task.model.train()
@@ -136,10 +139,10 @@ def fit(
     return loop.log(losses, time.monotonic() - started)
 
 
-class _Keeper:
+class _BestCheckpoint:
     """The best model so far by a judge's score, kept on the CPU."""
 
-    def __init__(self, model: PreTrainedModel, judge: Judge, remap: Remap | None) -> None:
+    def __init__(self, model: PreTrainedModel, judge: DevEvaluator, remap: Remap | None) -> None:
         self.model, self.judge, self.remap = model, judge, remap
         self.best, self.worse, self.decay = -math.inf, 0, 1.0
         self.weights: dict[str, torch.Tensor] = {}
@@ -163,7 +166,7 @@ class _Keeper:
         return self.decay
 
 
-def schedule(sets: Sequence[Features], training: Training) -> list[tuple[int, IntArray]]:
+def schedule(sets: Sequence[Features], training: TrainingConfig) -> list[tuple[int, IntArray]]:
     """Return all steps of a run in order: the number of the set of features, and which of them."""
     generator = np.random.default_rng(training.seed)
     examples = sum(len(features) for features in sets)
@@ -197,7 +200,7 @@ def autocast(device: torch.device, *, bfloat16: bool) -> AbstractContextManager[
 class _Loop:
     """The optimizer over all tasks and what it has seen, one step at a time."""
 
-    def __init__(self, tasks: Sequence[Task], training: Training, remap: Remap | None) -> None:
+    def __init__(self, tasks: Sequence[TrainingTask], training: TrainingConfig, remap: Remap | None) -> None:
         self.training, self.remap = training, remap
         self.parameters = {id(p): p for task in tasks for p in task.model.parameters()}.values()
         self.optimizer = adamw([task.model for task in tasks], training.stage)
@@ -205,7 +208,7 @@ class _Loop:
         self.lengths = {id(task.features): task.features.lengths for task in tasks}
         self.examples = self.tokens = self.positions = 0
 
-    def step(self, task: Task, indices: IntArray, rate: float, *, place: str) -> float:
+    def step(self, task: TrainingTask, indices: IntArray, rate: float, *, place: str) -> float:
         """Do one optimizer step and return its mean loss; on too little memory, again with half the batch."""
         lengths = self.lengths[id(task.features)]
         while True:
@@ -234,7 +237,7 @@ class _Loop:
         self.optimizer.step()
         return loss
 
-    def _gradients(self, task: Task, indices: IntArray, lengths: IntArray) -> float:
+    def _gradients(self, task: TrainingTask, indices: IntArray, lengths: IntArray) -> float:
         """Leave the gradient of the step's mean loss in the parameters and return that loss."""
         self.optimizer.zero_grad(set_to_none=True)
         device, padding_id = task.model.device, task.model.config.pad_token_id

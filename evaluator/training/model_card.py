@@ -9,7 +9,7 @@ from typing import Any
 
 from evaluator.experiment.recipe import Recipe, Stage
 from synthgen.dataset import Manifest
-from synthgen.dataset.licences import Part, derive, parts_of
+from synthgen.dataset.licences import LicensedSource, derive, parts_of
 from synthgen.models.packs import ResolvedModel
 from synthgen.runtime.provenance import public_name
 
@@ -20,7 +20,10 @@ _PIPELINE |= {"tags": "token-classification"}
 
 def checkpoint_licence(dataset: Manifest, model: ResolvedModel) -> str:
     """Return the licence of a model trained on a set: what the encoder, the set and the set's own parts ask for."""
-    own = [Part("encoder", public_name(model.ref), model.licence), Part("dataset", dataset.task, dataset.licence)]
+    own = [
+        LicensedSource("encoder", public_name(model.ref), model.licence),
+        LicensedSource("dataset", dataset.task, dataset.licence),
+    ]
     return derive([*own, *parts_of(dataset.model, dataset.parents)])
 
 

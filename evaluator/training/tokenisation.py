@@ -17,7 +17,7 @@ from evaluator.benchmark.registry import find
 from evaluator.benchmark.score_file import capped
 from evaluator.benchmark.target import DataRoot
 from evaluator.experiment.arms import draw, read_lines, text_files
-from evaluator.experiment.graph import CODE_VERSION, IntermediateJob, Rows, TargetJob
+from evaluator.experiment.graph import CODE_VERSION, DataDraw, IntermediateJob, TargetJob
 from evaluator.experiment.recipe import Stage
 from evaluator.store.store import Node, Store
 from evaluator.training.checkpoint_selection import EN_DEV, EnglishDev, dev_items, training_items
@@ -62,7 +62,7 @@ def intermediate_features(
     """
     if job.own:
         return [_own_features(job, tokenizer, store)]
-    pooled: dict[tuple[str, tuple[str, ...]], list[Rows]] = {}
+    pooled: dict[tuple[str, tuple[str, ...]], list[DataDraw]] = {}
     for part in job.parts:
         format_ = dataset_format(read_manifest(part.folder))
         pooled.setdefault((format_.name, format_.labels), []).append(part)
@@ -100,12 +100,12 @@ def _own_features(job: IntermediateJob, tokenizer: PreTrainedTokenizerBase, stor
     return head, cached(store, inputs, chosen, head, tokenizer, job.stage)
 
 
-def _records(part: Rows, seed: int) -> Iterator[Any]:
+def _records(part: DataDraw, seed: int) -> Iterator[Any]:
     format_: Any = dataset_format(read_manifest(part.folder))
     return (format_.from_row(row) for row in _taken(part, read_rows(part.folder), seed))
 
 
-def _taken(part: Rows, rows: Iterable[Any], seed: int) -> Iterator[Any]:
+def _taken(part: DataDraw, rows: Iterable[Any], seed: int) -> Iterator[Any]:
     """Yield the rows that a seed draws, without reading ahead."""
     if part.rows == part.total:
         yield from rows

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluator import options
-from evaluator.experiment.graph import CODE_VERSION, Encoder, IntermediateJob, Rows, identity, stage_inputs
+from evaluator.experiment.graph import CODE_VERSION, DataDraw, Encoder, IntermediateJob, identity, stage_inputs
 from evaluator.experiment.hardware import detect
 from evaluator.experiment.recipe import INTERMEDIATE, LARGE_WIDTH, Recipe, encoder_width, load_recipe
 from evaluator.store.store import Node, Store
@@ -67,7 +67,7 @@ def _check(folder: Path, out: Path, recipe: str, seed: int) -> Manifest:
 
 def _job(folder: Path, manifest: Manifest, model: ResolvedModel, recipe: Recipe, seed: int) -> IntermediateJob:
     stage, hardware, name = recipe.stage(INTERMEDIATE), detect(), identity(model)
-    rows = Rows(folder.resolve(), manifest.content_hash, manifest.kept, manifest.kept)
+    rows = DataDraw(folder.resolve(), manifest.content_hash, manifest.kept, manifest.kept)
     inputs = {
         "code": CODE_VERSION,
         "model": name,

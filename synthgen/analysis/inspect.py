@@ -25,7 +25,7 @@ from synthgen.analysis.human_sample import read_judged, write_sample
 from synthgen.analysis.similarity_to_real import check_like, measure
 from synthgen.cards.card import write_card
 from synthgen.cards.charts import figures
-from synthgen.cards.summary_tables import Sheet, counts, findings, nearest_pairs
+from synthgen.cards.summary_tables import SummaryTable, counts, findings, nearest_pairs
 from synthgen.dataset import Manifest, dataset_format, finish, read_manifest, read_rows, write_atomically
 from synthgen.errors import UserError, refuse
 from synthgen.formats import Format
@@ -116,7 +116,7 @@ def _rows(folder: Path) -> list[Row]:
     return list(islice(read_rows(folder), MAX_ROWS))
 
 
-def sheets(folder: Path) -> list[Sheet]:
+def sheets(folder: Path) -> list[SummaryTable]:
     """Return everything that the page shows as tables, for a terminal."""
     manifest = read_manifest(folder)
     pairs = _pairs(Path(folder), manifest.content_hash)

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from synthgen.cards.disclosures import Answer, disclose
+from synthgen.cards.disclosures import Disclosure, disclose
 from synthgen.dataset import Manifest, dataset_format, row_features, write_atomically
 from synthgen.dataset.licences import normalise
 from synthgen.formats.base import Features
@@ -167,5 +167,5 @@ def _responsible_ai(manifest: Manifest) -> dict[str, Any]:
     return values
 
 
-def _sentence(answer: Answer) -> str:
+def _sentence(answer: Disclosure) -> str:
     return f"{answer.title}: {answer.summary}"

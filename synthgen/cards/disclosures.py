@@ -19,7 +19,7 @@ Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Disclosure:
     """One disclosure's answer: its title, one plain sentence or more, and the facts behind it as (name, value)."""
 
     title: str
@@ -32,9 +32,9 @@ class Answer:
         return not self.summary.startswith(NOT_DONE)
 
 
-def disclose(manifest: Manifest) -> dict[str, Answer]:
+def disclose(manifest: Manifest) -> dict[str, Disclosure]:
     """Return every disclosure's answer by key, in the order of the card."""
-    return {key: Answer(title, *answer(manifest)) for key, (title, answer) in DISCLOSURES.items()}
+    return {key: Disclosure(title, *answer(manifest)) for key, (title, answer) in DISCLOSURES.items()}
 
 
 _DUPLICATES = ("exact", "near", "semantic")

@@ -38,7 +38,7 @@ from synthgen.formats.base import Features
 
 
 @dataclass(frozen=True, slots=True)
-class OpenedSet:
+class InputDataset:
     """A set's rows and what is known of them; `manifest` is None for a folder that is not one of ours."""
 
     name: str
@@ -128,7 +128,7 @@ class OpenedSet:
         return pc.if_else(pc.is_valid(names), pc.coalesce(indices, numbers, -1), None)
 
 
-def open_set(folder: Path, *, origin: str | None = None) -> OpenedSet:
+def open_set(folder: Path, *, origin: str | None = None) -> InputDataset:
     """Return a folder's rows. `origin` must be given for a folder that is not one of ours.
 
     Raises UserError when there is no folder, no readable parquet file, no row, or when the columns fit no format.
@@ -151,10 +151,10 @@ def open_set(folder: Path, *, origin: str | None = None) -> OpenedSet:
         )
     features = row_features(format_, translated="translated_from" in columns)
     facts = (folder.resolve().name, task, format_, "en", UNKNOWN, origin, tuple(paths), features)
-    return OpenedSet(*facts, _count(paths, folder), names=_label_names(paths, features, format_.labels))
+    return InputDataset(*facts, _count(paths, folder), names=_label_names(paths, features, format_.labels))
 
 
-def _own(folder: Path, origin: str | None) -> OpenedSet:
+def _own(folder: Path, origin: str | None) -> InputDataset:
     manifest = read_manifest(folder)
     if origin not in (None, manifest.origin):
         refuse(f"the rows of {folder} are {manifest.origin} by its synthgen.json", origin=origin)
@@ -163,7 +163,7 @@ def _own(folder: Path, origin: str | None) -> OpenedSet:
         raise UserError(f"{folder} has a manifest and no data/train-*.parquet")
     features = row_features(format_, translated="translated_from" in _columns(paths))
     facts = (manifest.task, format_, manifest.language, manifest.licence, manifest.origin)
-    return OpenedSet(folder.resolve().name, *facts, paths, features, _count(paths, folder), manifest)
+    return InputDataset(folder.resolve().name, *facts, paths, features, _count(paths, folder), manifest)
 
 
 def _columns(paths: Sequence[Path]) -> list[str]:

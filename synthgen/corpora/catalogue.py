@@ -47,7 +47,7 @@ class HubSplit:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class CorpusEntry:
     """One human corpus. `readers` maps file suffixes to readers, the preferred one first; `folders` are the names it
     goes by under a data root, `files` the patterns of its files inside one.
     """
@@ -70,7 +70,7 @@ UPOS = tuple("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCON
 NER_TAGS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 PAIR_READERS: dict[str, Reader] = {".json": read_indexed_json, ".jsonl": read_pair_jsonl, ".tsv": read_tsv}
 
-SNLI = Source(
+SNLI = CorpusEntry(
     name="snli",
     format=NLI,
     readers=PAIR_READERS,
@@ -80,7 +80,7 @@ SNLI = Source(
     official="snli_1.0_train.jsonl from nlp.stanford.edu/projects/snli",
     folders=("snli", "snli_1.0"),
 )
-MNLI = Source(
+MNLI = CorpusEntry(
     name="mnli",
     format=NLI,
     readers=PAIR_READERS,
@@ -90,7 +90,7 @@ MNLI = Source(
     official="multinli_1.0_train.jsonl from cims.nyu.edu/~sbowman/multinli",
     folders=("mnli", "multinli_1.0", "MNLI"),
 )
-ANLI = Source(
+ANLI = CorpusEntry(
     name="anli",
     format=NLI,
     readers=PAIR_READERS,
@@ -101,7 +101,7 @@ ANLI = Source(
     folders=("anli", "anli_v1.0"),
     files=("*train*", "*dev*", "*test*", "R[123]/train.jsonl"),
 )
-QQP = Source(
+QQP = CorpusEntry(
     name="qqp",
     format=PARAPHRASE,
     readers=PAIR_READERS,
@@ -112,7 +112,7 @@ QQP = Source(
     folders=("qqp", "QQP"),
     files=("*train*", "*dev*", "*test*", "quora_duplicate_questions.tsv"),
 )
-SQUAD_V1 = Source(
+SQUAD_V1 = CorpusEntry(
     name="squad_v1",
     format=SpanFormat(("answerable",)),
     readers={".json": read_span_json},
@@ -123,7 +123,7 @@ SQUAD_V1 = Source(
     folders=("squad_v1", "squad"),
     files=("*-v1.1.json", "squad_sample.json"),
 )
-SQUAD_V2 = Source(
+SQUAD_V2 = CorpusEntry(
     name="squad_v2",
     format=SpanFormat(("answerable", "unanswerable")),
     readers={".json": read_span_json},
@@ -134,7 +134,7 @@ SQUAD_V2 = Source(
     folders=("squad_v2", "squad"),
     files=("*-v2.0.json", "squad_sample.json"),
 )
-HELLASWAG = Source(
+HELLASWAG = CorpusEntry(
     name="hellaswag",
     format=ChoiceFormat(("ctx_a", "ctx_b", "ctx", "endings", "label"), POSITIONS),
     readers={".jsonl": read_hellaswag_jsonl, ".txt": read_hellaswag_text},
@@ -144,7 +144,7 @@ HELLASWAG = Source(
     official="hellaswag_train.jsonl from github.com/rowanz/hellaswag",
     folders=("hellaswag",),
 )
-CCG = Source(
+CCG = CorpusEntry(
     name="ccg",
     format=TagsFormat(("tokens", "tags"), ()),
     readers={".tsv": read_ccg_tsv},
@@ -154,7 +154,7 @@ CCG = Source(
     official="ccg.train.tsv (words TAB supertags) made from your own copy of CCGbank, LDC2005T13",
     folders=("ccg",),
 )
-COSMOSQA = Source(
+COSMOSQA = CorpusEntry(
     name="cosmosqa",
     format=ChoiceFormat(("context", "question", "answer0", "answer1", "answer2", "answer3", "label"), POSITIONS),
     readers={".csv": read_cosmosqa_csv, ".jsonl": read_cosmosqa_jsonl},
@@ -164,7 +164,7 @@ COSMOSQA = Source(
     official="train.csv from wilburone.github.io/cosmos",
     folders=("cosmosqa", "cosmos_qa"),
 )
-COMMONSENSEQA = Source(
+COMMONSENSEQA = CorpusEntry(
     name="commonsenseqa",
     format=ChoiceFormat(("question", "question_concept", "choices", "answerKey"), ("A", "B", "C", "D", "E")),
     readers={".jsonl": read_commonsenseqa_jsonl},
@@ -174,7 +174,7 @@ COMMONSENSEQA = Source(
     official="train_rand_split.jsonl from www.tau-nlp.org/commonsenseqa",
     folders=("commonsenseqa",),
 )
-SOCIALIQA = Source(
+SOCIALIQA = CorpusEntry(
     name="socialiqa",
     format=ChoiceFormat(("context", "question", "answerA", "answerB", "answerC", "label"), ("1", "2", "3")),
     readers={".jsonl": read_socialiqa_jsonl},
@@ -185,7 +185,7 @@ SOCIALIQA = Source(
     folders=("socialiqa",),
     files=("*train*.jsonl", "*dev*.jsonl"),
 )
-COPA = Source(
+COPA = CorpusEntry(
     name="copa",
     format=ChoiceFormat(("premise", "choice1", "choice2", "question", "label"), ("choice1", "choice2")),
     readers={".jsonl": read_copa_jsonl},
@@ -197,7 +197,7 @@ COPA = Source(
     # SuperGLUE's test file has no labels, and XCOPA's test sets are its translation.
     files=("*train*", "*val*"),
 )
-PAWSX = Source(
+PAWSX = CorpusEntry(
     name="pawsx",
     format=PairFormat(("sentence1", "sentence2"), ("0", "1")),
     readers={".tsv": read_pawsx_tsv},
@@ -208,7 +208,7 @@ PAWSX = Source(
     folders=("pawsx", "x-final/en"),
     files=("train.tsv", "train-en.tsv", "dev-en.tsv"),
 )
-TYDIQA = Source(
+TYDIQA = CorpusEntry(
     name="tydiqa",
     format=SpanFormat(("answerable",)),
     readers={".json": read_span_json},
@@ -219,7 +219,7 @@ TYDIQA = Source(
     folders=("tydiqa/train", "tydiqa"),
     files=("tydiqa.goldp.en.train.json", "tydiqa.en.train.json"),
 )
-UDPOS = Source(
+UDPOS = CorpusEntry(
     name="udpos",
     format=TagsFormat(("tokens", "pos_tags"), UPOS),
     readers={".tsv": read_tag_file, ".conllu": read_tag_file},
@@ -230,7 +230,7 @@ UDPOS = Source(
     folders=("udpos",),
     files=("*train*", "*dev*", "*test*"),
 )
-PANX = Source(
+PANX = CorpusEntry(
     name="panx",
     format=TagsFormat(("tokens", "ner_tags"), NER_TAGS),
     readers={".tsv": read_tag_file},
@@ -245,14 +245,14 @@ _SINGLE = (
     *(MNLI, QQP, SQUAD_V2, SQUAD_V1, HELLASWAG, CCG, COSMOSQA, COMMONSENSEQA),
     *(SNLI, ANLI, SOCIALIQA, COPA, PAWSX, TYDIQA, UDPOS, PANX),
 )
-SOURCES: dict[str, tuple[Source, ...]] = {
+SOURCES: dict[str, tuple[CorpusEntry, ...]] = {
     "anli_plus": (SNLI, MNLI, ANLI),
     **{source.name: (source,) for source in _SINGLE},
 }
 """What `synthgen import TASK` knows: the nine intermediate tasks and the extra sources, with the corpora of each."""
 
 
-def find_sources(task: str) -> tuple[Source, ...]:
+def find_sources(task: str) -> tuple[CorpusEntry, ...]:
     """Return the corpora a task is made of; UserError with the nearest name."""
     if task not in SOURCES:
         raise unknown("task", task, SOURCES)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from synthgen.corpora.catalogue import HubSplit, Source, find_sources
+from synthgen.corpora.catalogue import CorpusEntry, HubSplit, find_sources
 from synthgen.corpora.hub_files import Fetched, fetch_split, read_hub_parquet
 from synthgen.corpora.item import Item, Reader
 from synthgen.corpora.local_files import SAMPLE_LICENCE, CorpusFile, files_format, find_files, is_sample, sample_file
@@ -32,12 +32,12 @@ from synthgen.formats import Format
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class CorpusPart:
     """One file of a task's rows; `id_prefix` and numbers from `first` on name its rows, `parent` is what the manifest
     says of it. Of a translation, `english` is the file with the English rows on the same lines, where one is needed.
     """
 
-    source: Source
+    source: CorpusEntry
     path: Path
     reader: Reader
     language: str
@@ -72,7 +72,7 @@ class Corpus:
     """The parts of a task's data in reading order, the format of their rows, and what translations are paired with."""
 
     format: Format
-    parts: tuple[Part, ...]
+    parts: tuple[CorpusPart, ...]
     english: EnglishRows | None = None
 
     @property
@@ -125,14 +125,14 @@ class Corpus:
             return self.english.find(item, taken)
         return _free_id(item.id or name, taken)
 
-    def _earlier(self, part: Part) -> list[Part]:
+    def _earlier(self, part: CorpusPart) -> list[CorpusPart]:
         """Return the parts before this one in the same folder: other extracts of the corpus, which may overlap it."""
         if "hub" in part.parent:
             return []
         siblings = [other for other in self.parts if other.path.parent == part.path.parent]
         return siblings[: siblings.index(part)]
 
-    def _keys(self, part: Part) -> Iterator[bytes]:
+    def _keys(self, part: CorpusPart) -> Iterator[bytes]:
         return (row_key(item.row, self.format) for item in part.reader(part.path, self.format) if not item.fault)
 
 
@@ -167,13 +167,13 @@ def open_corpus(task: str, source: str | Path, *, language: str | None = None, p
     return Corpus(files_format(files), tuple(_local_part(file) for file in files))
 
 
-def _local_part(file: CorpusFile) -> Part:
+def _local_part(file: CorpusFile) -> CorpusPart:
     parent = {"file": file.name, "sha256": file_sha256(file.path), "split": file.split, "corpus": file.source.name}
     stem = Path(file.name).with_suffix("").as_posix().replace("/", "-")
-    return Part(file.source, file.path, file.reader, file.language, f"{file.source.name}-{stem}", parent)
+    return CorpusPart(file.source, file.path, file.reader, file.language, f"{file.source.name}-{stem}", parent)
 
 
-def _translated_part(file: TranslatedFile, *, needs_english: bool) -> Part:
+def _translated_part(file: TranslatedFile, *, needs_english: bool) -> CorpusPart:
     """Return the part of a translation's local file; UserError when the English rows are needed and not beside it."""
     found, path = file.translation, file.path
     beside = path.with_name(found.english) if found.english and needs_english else None
@@ -181,7 +181,7 @@ def _translated_part(file: TranslatedFile, *, needs_english: bool) -> Part:
         raise UserError(f"--pair-with needs the English rows of the same lines: there is no {beside}")
     parent = {"file": path.name, "sha256": file_sha256(path), "split": "train", "corpus": found.source.name}
     prefix = f"{found.name}-train" if found.english else f"{found.name}-{file.language}-train"
-    return Part(found.source, path, found.reader, file.language, prefix, parent, found, beside)
+    return CorpusPart(found.source, path, found.reader, file.language, prefix, parent, found, beside)
 
 
 def _translated_hub_corpus(task: str, language: str, english: EnglishRows | None) -> Corpus:
@@ -209,7 +209,7 @@ def _translated_hub_corpus(task: str, language: str, english: EnglishRows | None
     return Corpus(translation.source.format, tuple(found), english)
 
 
-def _hub_corpus(task: str, sources: tuple[Source, ...]) -> Corpus:
+def _hub_corpus(task: str, sources: tuple[CorpusEntry, ...]) -> Corpus:
     """Return the corpus as the hub has it; UserError for a task that no hub may carry."""
     if missing := [source for source in sources if not source.hub]:
         raise UserError(f"{task} is not on the hub ({missing[0].licence}): give --from PATH with {missing[0].official}")
@@ -218,11 +218,11 @@ def _hub_corpus(task: str, sources: tuple[Source, ...]) -> Corpus:
     return Corpus(sources[0].format, tuple(parts))
 
 
-def _hub_part(source: Source, split: HubSplit, fetched: Fetched) -> Part:
+def _hub_part(source: CorpusEntry, split: HubSplit, fetched: Fetched) -> CorpusPart:
     parent = {
         **{"hub": split.repo, "revision": fetched.revision, "file": fetched.name, "sha256": file_sha256(fetched.path)},
         **{"split": split.split, "corpus": source.name},
     }
     shard = re.search(r"\d+", Path(fetched.name).stem.removeprefix(split.split))
     prefix = f"{source.name}-{split.split}-{shard.group() if shard else '0'}"
-    return Part(source, fetched.path, partial(read_hub_parquet, ids=split.ids), "en", prefix, parent)
+    return CorpusPart(source, fetched.path, partial(read_hub_parquet, ids=split.ids), "en", prefix, parent)

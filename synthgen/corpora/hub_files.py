@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from synthgen.corpora.catalogue import HubSplit, Source
+from synthgen.corpora.catalogue import CorpusEntry, HubSplit
 from synthgen.corpora.item import UNLABELLED, Item, require
 from synthgen.dataset import write_atomically
 from synthgen.errors import IncompleteError, UserError, first_line, missing_package
@@ -37,7 +37,7 @@ class Fetched:
     revision: str
 
 
-def fetch_split(split: HubSplit, source: Source) -> list[Fetched]:
+def fetch_split(split: HubSplit, source: CorpusEntry) -> list[Fetched]:
     """Return the split's files, downloaded where the hub's cache lacks them.
 
     Raises IncompleteError, with the ways out, when the hub does not answer or has no such split.
@@ -144,7 +144,7 @@ def _lock(split: HubSplit, revision: str, files: list[str]) -> None:
 
 
 @contextmanager
-def _said_plainly(split: HubSplit, source: Source) -> Iterator[None]:
+def _said_plainly(split: HubSplit, source: CorpusEntry) -> Iterator[None]:
     """Turn any failure to reach the hub into an IncompleteError that says how to go on."""
     from huggingface_hub.errors import HfHubHTTPError
 

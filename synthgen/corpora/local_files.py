@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from synthgen.corpora.catalogue import CCG, Source
+from synthgen.corpora.catalogue import CCG, CorpusEntry
 from synthgen.corpora.item import Reader
 from synthgen.corpora.readers.tagged import CCG_TAG_FILE, ccg_labels
 from synthgen.corpora.translations import TRANSLATIONS
@@ -27,7 +27,7 @@ _LANGUAGE = re.compile(r"[-.]([a-z]{2})$|^([a-z]{2})_[a-z]+-ud-|\.([a-z]{2})\.(?
 class CorpusFile:
     """One file to read: its corpus, its name inside the corpus's folder, its reader, the split and language stated."""
 
-    source: Source
+    source: CorpusEntry
     path: Path
     name: str
     reader: Reader
@@ -35,7 +35,7 @@ class CorpusFile:
     language: str
 
 
-def find_files(sources: tuple[Source, ...], path: Path) -> list[CorpusFile]:
+def find_files(sources: tuple[CorpusEntry, ...], path: Path) -> list[CorpusFile]:
     """Return the files to import for a task, in reading order; UserError says what was looked for where.
 
     A file is taken as it is. In a folder each corpus gives the files of its best split: training files where there
@@ -100,7 +100,7 @@ def language_of(name: str) -> str:
     return next((group for group in match.groups() if group), "en") if match else "en"
 
 
-def _best_split(source: Source, path: Path) -> list[CorpusFile]:
+def _best_split(source: CorpusEntry, path: Path) -> list[CorpusFile]:
     """Return the files of a corpus's best split in the first of its folders that has some; the path may be one."""
     inside = [name.partition("/")[2] for name in source.folders]
     for folder in (*(path / name for name in source.folders), path, *(path / name for name in inside if name)):
@@ -125,12 +125,12 @@ def _in_preferred_forms(files: list[CorpusFile]) -> list[CorpusFile]:
     return [file for file in ranked if forms[file.path.with_suffix("")] is file]
 
 
-def _reads(source: Source, file: Path) -> bool:
+def _reads(source: CorpusEntry, file: Path) -> bool:
     is_translated = any(each.source.name == source.name and each.language_of(file.name) for each in TRANSLATIONS)
     return file.is_file() and file.suffix in source.readers and file.name != CCG_TAG_FILE and not is_translated
 
 
-def _corpus_file(source: Source, path: Path, folder: Path) -> CorpusFile:
+def _corpus_file(source: CorpusEntry, path: Path, folder: Path) -> CorpusFile:
     if path.suffix not in source.readers:
         known = ", ".join(source.readers)
         raise UserError(f"cannot read {path} for {source.name}: the suffix is '{path.suffix}', allowed {known}")
@@ -138,5 +138,5 @@ def _corpus_file(source: Source, path: Path, folder: Path) -> CorpusFile:
     return CorpusFile(source, path, name, source.readers[path.suffix], split_of(path.name), language_of(path.name))
 
 
-def _patterns(sources: list[Source]) -> str:
+def _patterns(sources: list[CorpusEntry]) -> str:
     return ", ".join(dict.fromkeys(pattern for source in sources for pattern in source.files))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
-from synthgen.corpora.catalogue import MNLI, PAWSX, SQUAD_V1, TYDIQA, HubSplit, Source
+from synthgen.corpora.catalogue import MNLI, PAWSX, SQUAD_V1, TYDIQA, CorpusEntry, HubSplit
 from synthgen.corpora.item import Item, Reader
 from synthgen.corpora.readers.pairs import read_pair_tsv, read_translated_tsv
 from synthgen.corpora.readers.squad import read_span_json
@@ -33,7 +33,7 @@ class Translation:
     """
 
     name: str
-    source: Source
+    source: CorpusEntry
     files: str
     reader: Reader
     by: str
@@ -53,17 +53,17 @@ class Translation:
         match = re.fullmatch(pattern, name)
         return match["language"] if match and match["language"] != ENGLISH else None
 
-    def on_hub(self, language: str) -> Source:
+    def on_hub(self, language: str) -> CorpusEntry:
         """Return the source that a language's rows are fetched from."""
         if language not in self.hub_languages:
             raise unknown("--language", language, self.hub_languages, where=self.hub)
         return self._configuration(language)
 
-    def in_english(self) -> Source:
+    def in_english(self) -> CorpusEntry:
         """Return the source that the English rows are fetched from, which stand on the same lines."""
         return self._configuration(ENGLISH)
 
-    def _configuration(self, language: str) -> Source:
+    def _configuration(self, language: str) -> CorpusEntry:
         official = Path(self.files.format(language=language)).name
         return replace(self.source, hub=(HubSplit(self.hub, language),), official=official)
 

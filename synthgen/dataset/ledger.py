@@ -184,7 +184,7 @@ class Ledger:
             self._db.rollback()
         self._db.close()
 
-    def judge_anew(self, versions: Mapping[str, str]) -> None:
+    def clear_verdicts(self, versions: Mapping[str, str]) -> None:
         """Drop all verdicts: the replies will be judged anew by a parser and filters of these versions."""
         self._db.execute("DELETE FROM verdicts")
         if self.judged_by() != dict(versions):
@@ -199,7 +199,7 @@ class Ledger:
         change = "UPDATE verdicts SET verdict = 'rejected', reason = ?, stage = ?, evidence = ? WHERE slot = ?"
         self._db.execute(change, (*said, slot))
 
-    def taken_back(self) -> Iterator[tuple[int, tuple[str, str, str]]]:
+    def revoked(self) -> Iterator[tuple[int, tuple[str, str, str]]]:
         """Yield slot and reason, stage and evidence of every row taken back by the present filters."""
         for slot, *said in self._db.execute("SELECT slot, reason, stage, evidence FROM taken_back"):
             yield slot, (said[0], said[1], said[2])

@@ -20,7 +20,7 @@ _CREATIVE_COMMONS = re.compile(r"cc-by(?P<nc>-nc)?(?P<more>-sa|-nd)?-(?P<version
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LicensedSource:
     """Something the rows are made from: what it was used as, its name, its licence as its owner writes it."""
 
     role: str
@@ -74,14 +74,14 @@ def terms(licence: str) -> Terms:
     return Terms(non_commercial="non-commercial" in name.casefold() or "-nc" in name.casefold(), own=name)
 
 
-def derive(parts: Iterable[Part]) -> str:
+def derive(parts: Iterable[LicensedSource]) -> str:
     """Return the licence of a work made from the parts: an id, or the terms that all hold, joined by semicolons.
 
     One part gives its own licence. Raises UserError for a part that forbids derivatives, and for no part at all.
 
-    >>> derive([Part("generator", "m", "apache-2.0"), Part("passages", "squad", "CC BY-SA 4.0")])
+    >>> derive([LicensedSource("generator", "m", "apache-2.0"), LicensedSource("passages", "squad", "CC BY-SA 4.0")])
     'cc-by-sa-4.0'
-    >>> derive([Part("passages", "squad", "CC BY-SA 4.0"), Part("translator", "nllb", "cc-by-nc-4.0")])
+    >>> derive([LicensedSource("passages", "squad", "CC BY-SA 4.0"), LicensedSource("translator", "nllb", "cc-by-nc-4.0")])
     'cc-by-sa-4.0; cc-by-nc-4.0'
     """
     parts = list(parts)
@@ -112,10 +112,10 @@ def _joint(binding: list[str]) -> str | None:
     return f"cc-by{'-nc' if non_commercial else ''}{'-sa' if share_alike else ''}-{version}"
 
 
-def forbidden(licence: str, parts: Iterable[Part]) -> list[str]:
+def forbidden(licence: str, parts: Iterable[LicensedSource]) -> list[str]:
     """Return why a set made from the parts may not carry a licence, one line a part; empty when it may.
 
-    >>> forbidden("cc-by-4.0", [Part("translator", "nllb", "cc-by-nc-4.0")])
+    >>> forbidden("cc-by-4.0", [LicensedSource("translator", "nllb", "cc-by-nc-4.0")])
     ['translator nllb (cc-by-nc-4.0) forbids the licence cc-by-4.0: it allows no commercial use']
     """
     claimed = [terms(each) for each in licence.split(";")]
@@ -127,10 +127,10 @@ def forbidden(licence: str, parts: Iterable[Part]) -> list[str]:
     return found
 
 
-def unfounded(licence: str, parts: Iterable[Part]) -> list[str]:
+def unfounded(licence: str, parts: Iterable[LicensedSource]) -> list[str]:
     """Return a line where a claimed licence is neither a known one nor the terms of a part.
 
-    >>> unfounded("banana", [Part("model", "m", "apache-2.0")])
+    >>> unfounded("banana", [LicensedSource("model", "m", "apache-2.0")])
     ["no part gives the licence 'banana', and it is not a known one: model m (apache-2.0)"]
     """
     parts = list(parts)
@@ -172,11 +172,11 @@ def _shares(asked: Terms, claimed: Terms) -> bool:
     return same and claimed.version >= asked.version
 
 
-def parts_of(model: Mapping[str, Any] | None, parents: Iterable[Mapping[str, Any]]) -> list[Part]:
+def parts_of(model: Mapping[str, Any] | None, parents: Iterable[Mapping[str, Any]]) -> list[LicensedSource]:
     """Return the parts a manifest names: its model, and every parent that says its licence."""
-    parts = [Part("model", str(model["ref"]), str(model["licence"]))] if model else []
+    parts = [LicensedSource("model", str(model["ref"]), str(model["licence"]))] if model else []
     for parent in parents:
         if "licence" in parent:
             name = next((str(parent[key]) for key in ("corpus", "name", "hub", "file", "task") if key in parent), "?")
-            parts.append(Part(str(parent.get("role", "source")), name, str(parent["licence"])))
+            parts.append(LicensedSource(str(parent.get("role", "source")), name, str(parent["licence"])))
     return parts

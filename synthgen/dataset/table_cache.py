@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 import pyarrow as pa
 
 
-class TableSpool:
+class TableCache:
     """The tables of a source, which is not asked again once it was read to its end."""
 
     def __init__(self, source: Callable[[], Iterable[pa.Table]]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synthgen.filters.labels.llm_judge import Judging
+from synthgen.filters.labels.llm_judge import JudgeConfig
 from synthgen.formats.base import Format, Row
 
 TEXTS_HELD = 1024
@@ -26,7 +26,7 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Drop:
     """Why a row was dropped, and what shows it: the matching row, the score, the words."""
 
     reason: str
@@ -34,7 +34,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class FilterContext:
     """The set that filters judge: the prompt it was made with, and what it may be compared with.
 
     `against` are evaluation sets to keep out, `like` is the real set whose rows it should resemble; a checkpoint
@@ -47,7 +47,7 @@ class Subject:
     against: tuple[Path, ...] = ()
     verifier: Path | None = None
     like: Path | None = None
-    judging: Judging = field(default_factory=Judging)
+    judging: JudgeConfig = field(default_factory=JudgeConfig)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +62,23 @@ class Filter(Protocol):
     def name(self) -> str:
         """The stage's name in manifests, rejections and configuration files."""
 
-    def judge(self, row_id: str, row: Row) -> Verdict | None:
+    def check(self, row_id: str, row: Row) -> Drop | None:
         """Return why the row must go, None when it may stay."""
 
-    def judge_many(self, rows: Sequence[tuple[str, Row]]) -> list[Verdict | None]:
+    def check_batch(self, rows: Sequence[tuple[str, Row]]) -> list[Drop | None]:
         """Return the verdicts of several rows, each as if the others were not there."""
 
     def prepare(self, rows: Sequence[tuple[str, Row]]) -> None:
         """Work out for several rows at once what `judge` will need of each; they are judged one by one next."""
 
-    def remember(self, row_id: str, row: Row) -> None:
+    def add_kept(self, row_id: str, row: Row) -> None:
         """Take note of a row that was kept."""
 
     @property
     def reconsiders(self) -> bool:
-        """Whether a complete set must be shown to `reconsider`."""
+        """Whether a complete set must be shown to `recheck_set`."""
 
-    def reconsider(self, rows: Sequence[Row]) -> dict[int, Verdict]:
+    def recheck_set(self, rows: Sequence[Row]) -> dict[int, Drop]:
         """Return which of all kept rows must go after all, by place, now that they are seen together."""
 
     @property
@@ -122,20 +122,20 @@ class SetRows(Protocol):
 class SetFilter(Filter, Protocol):
     """A filter that compares rows with one another, and can do it for a whole set, whatever its order."""
 
-    def judge_set(self, rows: SetRows) -> Iterator[tuple[int, Verdict]]:
+    def check_dataset(self, rows: SetRows) -> Iterator[tuple[int, Drop]]:
         """Yield number and verdict of each row to drop, once each; which rows stay must not depend on their order."""
 
 
 class BaseFilter:
     """What most filters have in common; one that judges every row alone has only `judge` and `name` left to write."""
 
-    def judge(self, row_id: str, row: Row) -> Verdict | None:
+    def check(self, row_id: str, row: Row) -> Drop | None:
         """Return why the row must go."""
         raise NotImplementedError
 
-    def judge_many(self, rows: Sequence[tuple[str, Row]]) -> list[Verdict | None]:
+    def check_batch(self, rows: Sequence[tuple[str, Row]]) -> list[Drop | None]:
         """Return one verdict after the other; a filter with a model judges them in one batch instead."""
-        return [self.judge(row_id, row) for row_id, row in rows]
+        return [self.check(row_id, row) for row_id, row in rows]
 
     reconsiders = False
     rows_at_once = 1
@@ -143,11 +143,11 @@ class BaseFilter:
     def prepare(self, rows: Sequence[tuple[str, Row]]) -> None:
         """Nothing is cheaper for several rows at once."""
 
-    def reconsider(self, rows: Sequence[Row]) -> dict[int, Verdict]:
+    def recheck_set(self, rows: Sequence[Row]) -> dict[int, Drop]:
         """What was kept stays, whatever the others are."""
         return {}
 
-    def remember(self, row_id: str, row: Row) -> None:
+    def add_kept(self, row_id: str, row: Row) -> None:
         """Take note of nothing."""
 
     def facts(self) -> dict[str, Any]:
@@ -199,7 +199,7 @@ class Edit(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FilterSpec:
     """An entry of the ordered tuple of filters: how one is made, and when it runs.
 
     `runs`: in every set (`always`), by default, when an evaluation set (`against`), a `verifier` or a `judge` is given,
@@ -209,7 +209,7 @@ class Kind:
     """
 
     name: str
-    make: Callable[[Subject, Any], Filter]
+    make: Callable[[FilterContext, Any], Filter]
     settings: type = NoSettings
     runs: Literal["always", "default", "against", "verifier", "judge", "named"] = "default"
     check: str = ""

@@ -20,7 +20,7 @@ from synthgen import __version__, options
 from synthgen.analysis.similarity_to_real import measure, warn_of_artefacts
 from synthgen.analysis.text_statistics import describe
 from synthgen.cards.card import write_card
-from synthgen.corpora.any_folder import OpenedSet, open_set
+from synthgen.corpora.any_folder import InputDataset, open_set
 from synthgen.dataset import (
     Manifest,
     Origin,
@@ -33,14 +33,14 @@ from synthgen.dataset import (
     write_rejected,
     write_tables,
 )
-from synthgen.dataset.licences import Part, derive, parts_of
+from synthgen.dataset.licences import LicensedSource, derive, parts_of
 from synthgen.errors import UserError
-from synthgen.filters.base import Filter, Subject
-from synthgen.filters.config import Plan, closing_all, read_plan, write_reports
+from synthgen.filters.base import Filter, FilterContext
+from synthgen.filters.config import FilterConfig, closing_all, read_plan, write_reports
 from synthgen.filters.labels.filter import readers_of
-from synthgen.filters.labels.llm_judge import Judging
+from synthgen.filters.labels.llm_judge import JudgeConfig
 from synthgen.filters.registry import ORDER
-from synthgen.filters.set_pipeline import Sieve, refuse_repeated_ids, sift, workers_for
+from synthgen.filters.set_pipeline import FilteredDataset, filter_dataset, refuse_repeated_ids, workers_for
 from synthgen.models.packs import cache_root
 from synthgen.runtime.provenance import command_line, hardware
 from synthgen.runtime.workers import usable_cores
@@ -81,8 +81,8 @@ def filter(
         raise UserError(f"processes = {processes} is less than 1")
     opened = open_set(folder, origin=origin)
     prompt = opened.manifest.prompt_text if opened.manifest else ""
-    judging = Judging(judge or "", definitions(opened.task), cache_root() / "judged" / opened.content_hash[:16])
-    subject = Subject(opened.format, opened.language, prompt, tuple(against), verifier, like, judging)
+    judging = JudgeConfig(judge or "", definitions(opened.task), cache_root() / "judged" / opened.content_hash[:16])
+    subject = FilterContext(opened.format, opened.language, prompt, tuple(against), verifier, like, judging)
     plan = read_plan(filters, subject)
     if not opened.manifest and out.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{out} is inside {folder}, whose files are all rows to filter; give another --out")
@@ -94,12 +94,12 @@ def filter(
 
 
 def _filter_rows(
-    opened: OpenedSet, out: Path, plan: Plan, subject: Subject, processes: int, started: float
+    opened: InputDataset, out: Path, plan: FilterConfig, subject: FilterContext, processes: int, started: float
 ) -> Manifest:
     """Write the new folder and return its manifest."""
     made = plan.build(subject)
     with drafted(out) as draft, closing_all(made), workers_for(opened, processes) as workers:
-        sieve = sift(opened, made, plan.build_edits(subject), workers)
+        sieve = filter_dataset(opened, made, plan.build_edits(subject), workers)
         if not sieve.stays.any():
             reasons = ", ".join(f"{reason} ({count})" for reason, count in list(sieve.reasons().items())[:3])
             raise UserError(f"no row of {opened.name} would be kept: {reasons}; nothing is written")
@@ -120,7 +120,12 @@ def _same_or_refused(out: Path, record: dict[str, Any], parent: dict[str, Any]) 
 
 
 def _write(
-    draft: Path, sieve: Sieve, made: Sequence[Filter], facts: dict[str, Any], parent: dict[str, Any], started: float
+    draft: Path,
+    sieve: FilteredDataset,
+    made: Sequence[Filter],
+    facts: dict[str, Any],
+    parent: dict[str, Any],
+    started: float,
 ) -> Manifest:
     labels: Counter[str] = Counter()
     opened = sieve.opened
@@ -128,7 +133,7 @@ def _write(
     files |= write_rejected(draft, sieve.rejections()) | write_reports(draft, made)
     earlier = opened.manifest or _foreign(opened)
     readers = readers_of(facts["checks"])
-    parts = [Part("filtered", opened.name, earlier.licence), *parts_of(None, readers)]
+    parts = [LicensedSource("filtered", opened.name, earlier.licence), *parts_of(None, readers)]
     manifest = replace(
         earlier,
         licence=derive(parts),
@@ -163,7 +168,7 @@ def _checks_before(earlier: Manifest) -> dict[str, Any]:
     return kept
 
 
-def _foreign(opened: OpenedSet) -> Manifest:
+def _foreign(opened: InputDataset) -> Manifest:
     """Return what a manifest can say of a set that came without one."""
     return Manifest(
         task=opened.task,

@@ -24,7 +24,7 @@ from typing import Any
 from synthgen.analysis.similarity_to_real import check_like
 from synthgen.dataset import file_sha256, is_finished, read_manifest, write_atomically
 from synthgen.errors import UserError, unknown
-from synthgen.filters.base import Edit, Filter, Kind, Subject
+from synthgen.filters.base import Edit, Filter, FilterContext, FilterSpec
 from synthgen.filters.decontamination.evaluation_sets import check_place
 from synthgen.filters.labels.checkpoint import check_verifier
 from synthgen.filters.labels.llm_judge import check_judge
@@ -36,21 +36,21 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FilterConfig:
     """Filters in order, each with its settings, and the names of edits. `build` makes them for one set."""
 
-    stages: tuple[tuple[Kind, Any], ...]
+    stages: tuple[tuple[FilterSpec, Any], ...]
     edits: tuple[str, ...] = ()
 
     def has(self, name: str) -> bool:
         """Say whether a filter runs."""
         return any(kind.name == name for kind, _ in self.stages)
 
-    def build(self, subject: Subject) -> tuple[Filter, ...]:
+    def build(self, subject: FilterContext) -> tuple[Filter, ...]:
         """Return fresh filters for a set, in order."""
         return tuple(kind.make(subject, settings) for kind, settings in self.stages)
 
-    def build_edits(self, subject: Subject) -> tuple[Edit, ...]:
+    def build_edits(self, subject: FilterContext) -> tuple[Edit, ...]:
         """Return fresh edits for a set."""
         return tuple(EDITS[name](subject.format) for name in self.edits)
 
@@ -64,7 +64,7 @@ class Plan:
         edits = {name: EDITS[name].VERSION for name in self.edits}
         return version_hash({"plan": VERSION, "settings": self.settings(), "filters": versions, "edits": edits})
 
-    def record(self, subject: Subject) -> dict[str, Any]:
+    def record(self, subject: FilterContext) -> dict[str, Any]:
         """Return the settings, and what the set was compared with, as JSON values without folders."""
         given: dict[str, Any] = {"against": [version_of(path) for path in subject.against]} if subject.against else {}
         given |= {"verifier": version_of(subject.verifier)} if subject.verifier else {}
@@ -74,7 +74,7 @@ class Plan:
             record["judge"]["model"] = record["judge"]["model"] or subject.judging.model
         return {name: public_settings(each) if isinstance(each, dict) else each for name, each in record.items()}
 
-    def checks(self, subject: Subject, filters: Sequence[Filter]) -> dict[str, Any]:
+    def checks(self, subject: FilterContext, filters: Sequence[Filter]) -> dict[str, Any]:
         """Return the filters' facts by their key in the manifest's `checks`, and the plan under `filters`."""
         checks: dict[str, Any] = {"filters": self.record(subject)}
         for (kind, _), filter_ in zip(self.stages, filters, strict=True):
@@ -109,7 +109,7 @@ def write_reports(folder: Path, filters: Sequence[Filter]) -> dict[str, str]:
     return {name: file_sha256(folder / name) for name in reports}
 
 
-def read_plan(path: Path | None = None, subject: Subject | None = None) -> Plan:
+def read_plan(path: Path | None = None, subject: FilterContext | None = None) -> FilterConfig:
     """Return the plan of a TOML file, or the default one; UserError names a wrong key or value and its place.
 
     What the subject is given (evaluation sets, a verifier, a judge) lets the filters run that need it, and is checked.
@@ -137,10 +137,10 @@ def read_plan(path: Path | None = None, subject: Subject | None = None) -> Plan:
             check_judge(subject.format, settings.model, subject.judging.model)
     if subject is not None:
         _check_inputs(subject)
-    return Plan(tuple(stages), tuple(edits))
+    return FilterConfig(tuple(stages), tuple(edits))
 
 
-def _check_inputs(subject: Subject) -> None:
+def _check_inputs(subject: FilterContext) -> None:
     """Raise UserError for what filters cannot compare the set with, before one of them loads it."""
     for path in subject.against:
         check_place(path)
@@ -172,7 +172,7 @@ def _refuse_unknown(named: Mapping[str, Any], edits: object, *, where: str) -> N
             raise unknown("edit", edit, EDITS, where=where)
 
 
-def _settings(kind: Kind, table: Mapping[str, Any], *, where: str) -> Any:  # noqa: ANN401 - each filter has its own
+def _settings(kind: FilterSpec, table: Mapping[str, Any], *, where: str) -> Any:  # noqa: ANN401 - each filter has its own
     """Return the settings object of a filter's table; each value must have the type of its default."""
     defaults = {item.name: getattr(kind.settings(), item.name) for item in fields(kind.settings)}
     values: dict[str, Any] = {}

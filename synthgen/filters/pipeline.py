@@ -1,6 +1,6 @@
 """Filters one after the other over several rows: the first that objects drops a row, later ones do not see it.
 
-`synthgen filter` gives whole sets to filters that compare rows; `synthgen make` has a `Screen`, which judges rows as
+`synthgen filter` gives whole sets to filters that compare rows; `synthgen make` has a `OnlinePipeline`, which judges rows as
 they are made, some at a time, each given those kept before it.
 """
 
@@ -13,10 +13,10 @@ from itertools import takewhile
 import numpy as np
 import pyarrow as pa
 
-from synthgen.filters.base import Filter, RowFilter, SetFilter, Verdict
+from synthgen.filters.base import Drop, Filter, RowFilter, SetFilter
 from synthgen.formats.base import Row
 
-Objection = tuple[str, Verdict]
+Objection = tuple[str, Drop]
 """The name of the filter that drops a row, and its verdict."""
 
 
@@ -25,7 +25,7 @@ def objections(filters: Sequence[Filter], rows: Sequence[tuple[str, Row]]) -> di
     found: dict[int, Objection] = {}
     for filter_ in filters:
         left = [place for place in range(len(rows)) if place not in found]
-        verdicts = filter_.judge_many([rows[place] for place in left]) if left else []
+        verdicts = filter_.check_batch([rows[place] for place in left]) if left else []
         found |= {place: (filter_.name, each) for place, each in zip(left, verdicts, strict=True) if each is not None}
     return found
 
@@ -42,7 +42,7 @@ def judged(filters: Sequence[RowFilter], table: pa.Table) -> tuple[dict[int, Obj
     return {int(left[place]): each for place, each in found.items()}, [filter_.counts for filter_ in own]
 
 
-class Screen:
+class OnlinePipeline:
     """The filters of a run over rows as they come, in batches of any size: verdicts do not depend on the batches."""
 
     def __init__(self, filters: Sequence[Filter]) -> None:
@@ -54,7 +54,7 @@ class Screen:
     def judged(self, rows: Sequence[tuple[str, Row]]) -> Iterator[Objection | None]:
         """Yield the first objection to each row in turn, None when it may be kept.
 
-        `remember` is to be called for a row that is kept before the next is asked for, which is compared with it.
+        `add_kept` is to be called for a row that is kept before the next is asked for, which is compared with it.
         """
         found = objections(self._alone, rows)
         left = [row for place, row in enumerate(rows) if place not in found]
@@ -63,13 +63,13 @@ class Screen:
         for place, (row_id, row) in enumerate(rows):
             yield found[place] if place in found else self._judge(row_id, row)
 
-    def remember(self, row_id: str, row: Row) -> None:
+    def add_kept(self, row_id: str, row: Row) -> None:
         """Let the filters take note of a row that is kept."""
         for filter_ in self.filters:
-            filter_.remember(row_id, row)
+            filter_.add_kept(row_id, row)
 
     def _judge(self, row_id: str, row: Row) -> Objection | None:
         for filter_ in self._given_kept:
-            if (verdict := filter_.judge(row_id, row)) is not None:
+            if (verdict := filter_.check(row_id, row)) is not None:
                 return filter_.name, verdict
         return None

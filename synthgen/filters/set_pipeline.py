@@ -18,11 +18,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from synthgen import console
-from synthgen.corpora.any_folder import OpenedSet
+from synthgen.corpora.any_folder import InputDataset
 from synthgen.dataset import ROWS_PER_GROUP, Rejection
-from synthgen.dataset.table_cache import TableSpool
+from synthgen.dataset.table_cache import TableCache
 from synthgen.errors import UserError
-from synthgen.filters.base import Edit, Filter, Found, RowFilter, SetFilter, Verdict
+from synthgen.filters.base import Drop, Edit, Filter, Found, RowFilter, SetFilter
 from synthgen.filters.dedup.candidate_pairs import sharing
 from synthgen.filters.pipeline import judged, objections
 from synthgen.formats.base import Row
@@ -35,20 +35,20 @@ _WORTH_PROCESSES = 100_000
 
 
 @dataclass(slots=True)
-class Sieve:
+class FilteredDataset:
     """A set's rows, the edits made to them, and which of them go; `edited` counts changed rows by edit."""
 
-    opened: OpenedSet
+    opened: InputDataset
     edits: tuple[Edit, ...]
     stays: npt.NDArray[np.bool_]
     edited: dict[str, int]
-    dropped: dict[int, tuple[str, Verdict]]
+    dropped: dict[int, tuple[str, Drop]]
     workers: Workers = field(default_factory=Workers)
-    _spool: TableSpool = field(init=False)
+    _spool: TableCache = field(init=False)
 
     def __post_init__(self) -> None:
         """Edit and keep the tables when they are first read: filters that compare rows read them several times."""
-        self._spool = TableSpool(self._edited_tables)
+        self._spool = TableCache(self._edited_tables)
 
     @property
     def total(self) -> int:
@@ -59,7 +59,7 @@ class Sieve:
         """Return how many rows go for each reason, most frequent first."""
         return dict(Counter(verdict.reason for _, verdict in self.dropped.values()).most_common())
 
-    def drop(self, number: int, stage: str, verdict: Verdict) -> None:
+    def drop(self, number: int, stage: str, verdict: Drop) -> None:
         """Let a row go."""
         self.stays[number] = False
         self.dropped[number] = (stage, verdict)
@@ -146,19 +146,19 @@ class Sieve:
         return pa.Table.from_pylist(rows, schema=table.schema)
 
 
-def workers_for(opened: OpenedSet, processes: int) -> Workers:
+def workers_for(opened: InputDataset, processes: int) -> Workers:
     """Return workers in so many processes; a small set is not worth starting any."""
     return Workers(processes if opened.rows >= _WORTH_PROCESSES else 1)
 
 
-def sift(
-    opened: OpenedSet, filters: Sequence[Filter], edits: tuple[Edit, ...], workers: Workers | None = None
-) -> Sieve:
+def filter_dataset(
+    opened: InputDataset, filters: Sequence[Filter], edits: tuple[Edit, ...], workers: Workers | None = None
+) -> FilteredDataset:
     """Return the set with the rows that go: each dropped by the first filter that objects, later ones do not see it.
 
     Filters that compare rows, or that judge them by nothing else, let the `workers` read them.
     """
-    sieve = Sieve(opened, edits, np.ones(opened.rows, dtype=np.bool_), {}, {}, workers or Workers())
+    sieve = FilteredDataset(opened, edits, np.ones(opened.rows, dtype=np.bool_), {}, {}, workers or Workers())
     with console.progress() as bar:
         for compares, group in groupby(filters, key=lambda each: isinstance(each, SetFilter)):
             together = list(group)
@@ -175,7 +175,7 @@ def sift(
     return sieve
 
 
-def refuse_repeated_ids(opened: OpenedSet) -> None:
+def refuse_repeated_ids(opened: InputDataset) -> None:
     """Raise UserError when two rows have one id: verdicts and fingerprints name rows by it."""
     for row_id, first, second in repeated_ids(opened):
         raise UserError(
@@ -184,7 +184,7 @@ def refuse_repeated_ids(opened: OpenedSet) -> None:
         )
 
 
-def repeated_ids(opened: OpenedSet) -> Iterator[tuple[str, int, int]]:
+def repeated_ids(opened: InputDataset) -> Iterator[tuple[str, int, int]]:
     """Yield each row whose id an earlier one has: the id, that row's number, its own. Only ids are read, by hashes."""
     hashes = np.concatenate([value_hashes(table["id"]) for table in opened.tables(columns=("id",))])
     _, places = sharing(hashes, np.arange(len(hashes)))
@@ -195,13 +195,13 @@ def repeated_ids(opened: OpenedSet) -> Iterator[tuple[str, int, int]]:
                 yield row_id, first, number
 
 
-def _compare(sieve: Sieve, filter_: Any) -> None:  # noqa: ANN401 - a SetFilter
-    verdicts = list(filter_.judge_set(sieve)) if sieve.stays.any() else []
+def _compare(sieve: FilteredDataset, filter_: Any) -> None:  # noqa: ANN401 - a SetFilter
+    verdicts = list(filter_.check_dataset(sieve)) if sieve.stays.any() else []
     for number, verdict in verdicts:
         sieve.drop(number, filter_.name, verdict)
 
 
-def _judge(sieve: Sieve, filters: Sequence[Filter]) -> Iterator[int]:
+def _judge(sieve: FilteredDataset, filters: Sequence[Filter]) -> Iterator[int]:
     """Give each table to one filter after the other; yield how far the set is."""
     alone: list[RowFilter] = []
     for each in filters:

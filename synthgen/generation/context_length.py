@@ -7,10 +7,10 @@ from pathlib import Path
 
 from synthgen.engines.vllm import MAX_MODEL_LEN
 from synthgen.errors import UserError
-from synthgen.generation.prompt_chain import Script
+from synthgen.generation.prompt_chain import PromptChain
 
 
-def check_context_length(script: Script, model: Path) -> None:
+def check_context_length(script: PromptChain, model: Path) -> None:
     """Raise UserError when a prompt and its reply cannot fit, earlier texts taken at their longest.
 
     A model folder without `tokenizer.json` (a server's model) is not checked: the server refuses in its own words.

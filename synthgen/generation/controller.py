@@ -14,10 +14,10 @@ from dataclasses import replace
 from synthgen.dataset.ledger import Ledger, StoredReply, StoredVerdict, storable
 from synthgen.engines import Reply, Request
 from synthgen.filters.base import Filter
-from synthgen.filters.pipeline import Screen
+from synthgen.filters.pipeline import OnlinePipeline
 from synthgen.formats.base import ParseError, Row
-from synthgen.generation.prompt_chain import Ending, Script, Slot, Stems, slot_id
-from synthgen.generation.quotas import Ready, Tally
+from synthgen.generation.prompt_chain import PromptChain, SharedContexts, Slot, SlotOutcome, slot_id
+from synthgen.generation.quotas import QuotaCounter, RequestQueue
 from synthgen.task.definition import Task
 
 MAX_TRIES = 4
@@ -29,8 +29,8 @@ MAX_FAILED_SHARE = 0.1
 """More failed slots than 20, and than a tenth of all that ended, stop the run."""
 JUDGED_AT_ONCE = 512
 """How many slots are judged together when a run is resumed."""
-KEPT = Ending("kept", "", "", "")
-SURPLUS = Ending("rejected", "quota", "quota", "the label has its quota")
+KEPT = SlotOutcome("kept", "", "", "")
+SURPLUS = SlotOutcome("rejected", "quota", "quota", "the label has its quota")
 
 
 class Controller:
@@ -44,21 +44,21 @@ class Controller:
         seed: int,
         filters: Sequence[Filter],
         ledger: Ledger,
-        script: Script,
+        script: PromptChain,
     ) -> None:
         """Start with nothing kept; `resume` brings the state of an earlier process."""
         self.task, self.ledger, self.seed = task, ledger, seed
-        self.filters, self._screen = filters, Screen(filters)
+        self.filters, self._screen = filters, OnlinePipeline(filters)
         self._at_once = max((filter_.rows_at_once for filter_ in filters), default=1)
         self._reconsidering = [filter_ for filter_ in filters if filter_.reconsiders]
-        self._reconsidered: dict[int, Ending] = {}
-        self.script, self._stems = script, Stems(shared=script.shares_stems)
-        self.tallies = {cell: Tally(quota) for cell, quota in quotas.items()}
+        self._reconsidered: dict[int, SlotOutcome] = {}
+        self.script, self._stems = script, SharedContexts(shared=script.shares_stems)
+        self.tallies = {cell: QuotaCounter(quota) for cell, quota in quotas.items()}
         self.reasons: Counter[str] = Counter()
         self.attempts: Counter[str] = Counter()
         self.requests = 0
         self._slots: dict[int, Slot] = {}
-        self._ready, self._written = Ready(), list[Slot]()
+        self._ready, self._written = RequestQueue(), list[Slot]()
         self._opened = 0
         self._before = (0, 0)
 
@@ -89,8 +89,8 @@ class Controller:
         `versions` of the parser and the filters are recorded. `key` gives a request's content address. A stored reply
         whose request is no longer the one the task would make is not used: its slot is asked again.
         """
-        self.ledger.judge_anew(versions)
-        self._reconsidered = {slot: Ending("rejected", *said) for slot, said in self.ledger.taken_back()}
+        self.ledger.clear_verdicts(versions)
+        self._reconsidered = {slot: SlotOutcome("rejected", *said) for slot, said in self.ledger.revoked()}
         unopened = self.ledger.slots()
         for stored in self.ledger.replies():
             self._reopen(unopened, until=stored.slot)
@@ -116,7 +116,7 @@ class Controller:
         """Open the ledger's slots up to a number, all when None, so that only those in use are held in memory."""
         while (until is None or self._opened <= until) and (stored := next(unopened, None)) is not None:
             slot = self._new_slot(*stored)
-            if isinstance(fault := self._stems.join(slot), Ending):
+            if isinstance(fault := self._stems.join(slot), SlotOutcome):
                 self._end(slot, fault, {})
 
     def next_request(self) -> Request | None:
@@ -139,7 +139,7 @@ class Controller:
                 continue
             return self._ask(slot)
         while (opened := self._open_slot()) is not None:
-            if isinstance(state := self._stems.join(opened), Ending):
+            if isinstance(state := self._stems.join(opened), SlotOutcome):
                 self._end(opened, state, {})
             elif state:
                 return self._ask(opened)
@@ -201,13 +201,13 @@ class Controller:
             slot.tries += 1
             if slot.tries < MAX_TRIES:
                 return True
-            self._spoil(slot, Ending("failed", reply.outcome, "request", reply.error))
+            self._spoil(slot, SlotOutcome("failed", reply.outcome, "request", reply.error))
             return False
         try:
             self.script.read(slot, reply.text)
         except ParseError as error:
             self._count(reply, bad=True)
-            self._spoil(slot, Ending("rejected", str(error), "parse", reply.text))
+            self._spoil(slot, SlotOutcome("rejected", str(error), "parse", reply.text))
             return False
         self._count(reply, bad=False)
         slot.tries = 0
@@ -229,7 +229,7 @@ class Controller:
             bad=reply.outcome == "ok" and not self.script.can_read(self.ledger.cell(number), step, reply.text),
         )
 
-    def _spoil(self, slot: Slot, ending: Ending) -> None:
+    def _spoil(self, slot: Slot, ending: SlotOutcome) -> None:
         """End a slot whose texts will not be complete, and with it those that wait for the stem it was writing."""
         released = self._stems.spoilt(slot, ending)
         self._end(slot, ending, dict(slot.texts))
@@ -246,16 +246,16 @@ class Controller:
             try:
                 rows.append((slot, (self.row_id(slot.number), self.script.row(slot))))
             except ParseError as error:
-                self._end(slot, Ending("rejected", str(error), "parse", ""), dict(slot.texts))
+                self._end(slot, SlotOutcome("rejected", str(error), "parse", ""), dict(slot.texts))
         judged = self._screen.judged([row for _, row in rows])
         for (slot, (row_id, row)), objection in zip(rows, judged, strict=True):
             if objection is not None:
                 stage, verdict = objection
-                self._end(slot, Ending("rejected", verdict.reason, stage, verdict.evidence), row)
+                self._end(slot, SlotOutcome("rejected", verdict.reason, stage, verdict.evidence), row)
             elif self.tallies[slot.cell].is_full:
                 self._end(slot, SURPLUS, row)
             else:
-                self._screen.remember(row_id, row)
+                self._screen.add_kept(row_id, row)
                 self._end(slot, self._reconsidered.get(slot.number, KEPT), row)
 
     def settle(self) -> bool:
@@ -268,15 +268,17 @@ class Controller:
             return False
         for filter_ in self._reconsidering:
             kept = list(self.ledger.verdicts("kept"))
-            gone = filter_.reconsider([item.row for item in kept])
+            gone = filter_.recheck_set([item.row for item in kept])
             for place, verdict in gone.items():
-                self._take_back(kept[place].slot, Ending("rejected", verdict.reason, filter_.name, verdict.evidence))
+                self._take_back(
+                    kept[place].slot, SlotOutcome("rejected", verdict.reason, filter_.name, verdict.evidence)
+                )
             if gone:
                 self.ledger.commit()
                 return False
         return True
 
-    def _take_back(self, number: int, ending: Ending) -> None:
+    def _take_back(self, number: int, ending: SlotOutcome) -> None:
         tally = self.tallies[self.ledger.cell(number)]
         tally.kept, tally.rejected = tally.kept - 1, tally.rejected + 1
         self.reasons[ending.reason] += 1
@@ -286,7 +288,7 @@ class Controller:
         """Return the id of a slot's row: task, seed and slot number."""
         return slot_id(self.task.name, self.seed, number)
 
-    def _end(self, slot: Slot, ending: Ending, row: Row) -> None:
+    def _end(self, slot: Slot, ending: SlotOutcome, row: Row) -> None:
         tally = self.tallies[slot.cell]
         tally.open -= 1
         setattr(tally, ending.verdict, getattr(tally, ending.verdict) + 1)

@@ -22,7 +22,7 @@ PLACEHOLDER = "A sentence that stands for one that is not written yet."
 
 
 @dataclass(slots=True)
-class Spent:
+class Usage:
     """What was spent since the run was started: rows kept, tokens, seconds; and what a number of rows will take."""
 
     kept: int = 0
@@ -77,7 +77,7 @@ def serve(controller: Controller, engine: Engine, model: ResolvedModel, *, budge
 
     Raises IncompleteError when the server is gone or too many requests fail.
     """
-    before, spent, shown_at = controller.kept, Spent(), 0.0
+    before, spent, shown_at = controller.kept, Usage(), 0.0
     with console.progress() as bar:
         shown = bar.add_task(f"make {controller.task.name}", total=rows, completed=before, note="")
         for reply, request in answered(controller, engine, budget=budget):
@@ -101,7 +101,7 @@ def _take(controller: Controller, reply: Reply, request: Request, model: Resolve
         raise IncompleteError(f"too many requests fail: {failed} slots failed, the last with: {reply.error}")
 
 
-def _note(controller: Controller, spent: Spent) -> str:
+def _note(controller: Controller, spent: Usage) -> str:
     accepted = " ".join(f"{cell} {tally.acceptance:.0%}" for cell, tally in controller.tallies.items())
     rates = f"{spent.kept / spent.seconds:.1f} kept/s, {spent.output_tokens / spent.seconds:.0f} tokens/s"
     return f"{rates}, accepted: {accepted}"

@@ -24,7 +24,7 @@ from synthgen.generation.loop import check_requests, serve
 from synthgen.generation.preview import preview_items
 from synthgen.generation.run import (
     DEFAULT_MODEL,
-    Run,
+    GenerationRun,
     Serving,
     default_folder,
     filter_context,
@@ -76,13 +76,13 @@ def make(
     script = open_script(task, seed=seed, structured=structured, shots=shots, passages=passages, teacher=teacher)
     serving = Serving(engine, model, timeout, ray, started_engine)
     subject = filter_context(script.task, against, verifier, judge, like)
-    run = Run(script, resolve_n(n, script.task), serving, read_plan(filters, subject), subject)
+    run = GenerationRun(script, resolve_n(n, script.task), serving, read_plan(filters, subject), subject)
     if preview:
         return preview_items(run, preview, out=out, ray=ray, max_requests=max_requests)
     return _make_folder(run, out or default_folder(task, run.n, seed), max_requests)
 
 
-def _make_folder(run: Run, out: Path, max_requests: int | None) -> Manifest:
+def _make_folder(run: GenerationRun, out: Path, max_requests: int | None) -> Manifest:
     """Return the manifest of the run's folder, made, resumed or finished already."""
     budget = _request_budget(run, max_requests)
     judge = run.subject.judging.model
@@ -106,7 +106,7 @@ def _make_folder(run: Run, out: Path, max_requests: int | None) -> Manifest:
         ledger.close()
 
 
-def _request_budget(run: Run, max_requests: int | None) -> int:
+def _request_budget(run: GenerationRun, max_requests: int | None) -> int:
     """Return how many requests the run may make; UserError for fewer than its rows take."""
     least = run.n * len(run.task.steps)
     budget = REQUESTS_PER_ROW * least if max_requests is None else max_requests
@@ -118,7 +118,7 @@ def _request_budget(run: Run, max_requests: int | None) -> int:
     return budget
 
 
-def _is_current(run: Run, made: Manifest) -> bool:
+def _is_current(run: GenerationRun, made: Manifest) -> bool:
     """Say whether a finished set is what its replies come to today; if not, they are parsed and filtered anew.
 
     A set of a version that did not record its parser is left as it is.
@@ -133,7 +133,7 @@ def _is_current(run: Run, made: Manifest) -> bool:
     return not changed
 
 
-def _generate(run: Run, ledger: Ledger, out: Path, budget: int, start: StartEngine) -> Manifest:
+def _generate(run: GenerationRun, ledger: Ledger, out: Path, budget: int, start: StartEngine) -> Manifest:
     controller = open_controller(run, ledger)
     try:
         controller.resume(key=lambda request: request.key(run.model.ref, run.model.revision), versions=run.versions())

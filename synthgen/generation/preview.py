@@ -12,12 +12,12 @@ from synthgen.dataset.ledger import Ledger, StoredVerdict
 from synthgen.errors import UserError, refuse
 from synthgen.generation.context_length import check_context_length
 from synthgen.generation.controller import Controller
-from synthgen.generation.loop import Spent, answered, check_requests
-from synthgen.generation.run import Run, open_controller
+from synthgen.generation.loop import Usage, answered, check_requests
+from synthgen.generation.run import GenerationRun, open_controller
 
 
 def preview_items(
-    run: Run, count: int, *, out: Path | None, ray: str | None, max_requests: int | None
+    run: GenerationRun, count: int, *, out: Path | None, ray: str | None, max_requests: int | None
 ) -> list[dict[str, Any]]:
     """Return prompts, replies, parsed row and verdict of `count` items of a run; nothing is written to disk.
 
@@ -39,7 +39,7 @@ def preview_items(
         for filter_ in controller.filters:
             stack.callback(filter_.close)
         check_requests(controller, served := start())
-        spent = Spent()
+        spent = Usage()
         for reply, request in answered(controller, served, budget=count * len(run.task.steps)):
             controller.take(reply, request, "")
             spent.add(reply)

@@ -59,7 +59,7 @@ def slot_id(task: str, seed: int, number: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class SlotOutcome:
     """How a slot ends: `kept`, `rejected` or `failed`, the reason, the stage, what shows it."""
 
     verdict: str
@@ -68,7 +68,7 @@ class Ending:
     evidence: str
 
 
-class Script:
+class PromptChain:
     """The requests of a task's slots, and what the replies to them mean."""
 
     def __init__(
@@ -173,29 +173,29 @@ class Script:
 
 
 @dataclass(slots=True)
-class _Stem:
+class _SharedContext:
     """A stem whose first text is shared: who writes it, what came of it, who waits for it, how many still use it."""
 
     writer: int
     texts: dict[str, str] | None = None
-    fault: Ending | None = None
+    fault: SlotOutcome | None = None
     waiting: list[Slot] = field(default_factory=list)
     users: int = 0
 
 
-class Stems:
+class SharedContexts:
     """The first texts that slots share. The first slot opened for a stem writes it, the others wait for it."""
 
     def __init__(self, *, shared: bool) -> None:
         """Let every slot write its own when they are not shared."""
         self._shared = shared
-        self._stems: dict[int, _Stem] = {}
+        self._stems: dict[int, _SharedContext] = {}
 
-    def join(self, slot: Slot) -> bool | Ending:
+    def join(self, slot: Slot) -> bool | SlotOutcome:
         """Return whether the slot can go on now; it waits if not, and ends at once if its stem came to nothing."""
         if not self._shared:
             return True
-        stem = self._stems.setdefault(slot.stem, _Stem(slot.number))
+        stem = self._stems.setdefault(slot.stem, _SharedContext(slot.number))
         stem.users += 1
         if stem.fault is not None:
             return stem.fault
@@ -221,7 +221,7 @@ class Stems:
             _begin(waiter, stem.texts)
         return released
 
-    def spoilt(self, slot: Slot, ending: Ending) -> list[Slot]:
+    def spoilt(self, slot: Slot, ending: SlotOutcome) -> list[Slot]:
         """Note that a slot ends before its texts are complete; if its stem ends with it, return who waited for it."""
         stem = self._written_by(slot)
         if stem is None or stem.texts is not None:
@@ -241,7 +241,7 @@ class Stems:
             if stem.users <= 0 and not still_opening:
                 del self._stems[slot.stem]
 
-    def _written_by(self, slot: Slot) -> _Stem | None:
+    def _written_by(self, slot: Slot) -> _SharedContext | None:
         stem = self._stems.get(slot.stem)
         return stem if stem is not None and stem.writer == slot.number else None
 

@@ -13,7 +13,7 @@ IMAGINED = 4
 
 
 @dataclass(slots=True)
-class Tally:
+class QuotaCounter:
     """Counts of one quota cell: how many are wanted, in flight, and how their slots ended."""
 
     quota: int
@@ -48,7 +48,7 @@ class Tally:
         return self.quota - self.kept - self.open * expected
 
 
-class Ready:
+class RequestQueue:
     """Slots with a request to make, in runs of one template (step and label), for prefix caches."""
 
     def __init__(self) -> None:

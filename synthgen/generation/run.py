@@ -14,13 +14,13 @@ from synthgen.dataset import scale_counts
 from synthgen.dataset.ledger import Ledger
 from synthgen.engines import DEFAULT_TIMEOUT, Engine, check_engine, open_engine, resolve_model
 from synthgen.errors import UserError, refuse
-from synthgen.filters.base import Subject
-from synthgen.filters.config import Plan
-from synthgen.filters.labels.llm_judge import Judging, StartEngine
+from synthgen.filters.base import FilterContext
+from synthgen.filters.config import FilterConfig
+from synthgen.filters.labels.llm_judge import JudgeConfig, StartEngine
 from synthgen.formats.tags import TagsFormat
 from synthgen.generation.controller import Controller
 from synthgen.generation.grounding import read_grounding
-from synthgen.generation.prompt_chain import Script, parser_version
+from synthgen.generation.prompt_chain import PromptChain, parser_version
 from synthgen.generation.teacher import Teacher
 from synthgen.models.packs import PREFIX, ResolvedModel, resolve
 from synthgen.task.definition import Task, find_task
@@ -50,7 +50,7 @@ class Serving:
 
     def open(self, seed: int) -> AbstractContextManager[StartEngine]:
         """Return what gives the engine, started by the first who asks and stopped at the end of the `with` block."""
-        return opened_once(self.started or partial(self._start, seed))
+        return lazy_engine(self.started or partial(self._start, seed))
 
     def _start(self, seed: int) -> Engine:
         """Say which model it is, its licence first of all, and return the engine started."""
@@ -60,14 +60,14 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class GenerationRun:
     """The settings of one run that determine its rows; another value of any of them is another run."""
 
-    script: Script
+    script: PromptChain
     n: int
     serving: Serving
-    plan: Plan
-    subject: Subject
+    plan: FilterConfig
+    subject: FilterContext
 
     def __post_init__(self) -> None:
         """Refuse a timeout where no endpoint is asked anything."""
@@ -103,10 +103,10 @@ class Run:
             **self.script.grounding.settings(),
         }
 
-    def with_judge(self, ledger: Ledger, start: StartEngine) -> Run:
+    def with_judge(self, ledger: Ledger, start: StartEngine) -> GenerationRun:
         """Return the run whose judge keeps its replies in `ledger` and may share the engine that `start` gives."""
         judge, shared = self.subject.judging.model, (self.model, start)
-        judging = Judging(judge, self.task.definitions, ledger, shared, self.serving.timeout)
+        judging = JudgeConfig(judge, self.task.definitions, ledger, shared, self.serving.timeout)
         return replace(self, subject=replace(self.subject, judging=judging))
 
     def versions(self) -> dict[str, str]:
@@ -122,7 +122,7 @@ def open_script(
     shots: Path | None = None,
     passages: Path | None = None,
     teacher: Path | None = None,
-) -> Script:
+) -> PromptChain:
     """Return what the slots of a task ask for, with the real text and the teacher it is given.
 
     A teacher brings its tag set, which becomes that of the task. Raises UserError where one is missing or of no use.
@@ -133,11 +133,11 @@ def open_script(
         raise UserError(f"{task} {needs}" + ("" if teacher is None else f" for --teacher {teacher}: it is not tagged"))
     grounding = read_grounding(found, shots=shots, passages=passages, seed=seed)
     if teacher is None or not isinstance(found.format, TagsFormat):
-        return Script(found, seed=seed, structured=structured, grounding=grounding)
+        return PromptChain(found, seed=seed, structured=structured, grounding=grounding)
     tagger = Teacher(teacher)
     found = replace(found, format=TagsFormat(found.format.columns, tagger.labels))
     grounding = replace(grounding, parents=(*grounding.parents, tagger.parent()))
-    return Script(found, seed=seed, structured=structured, grounding=grounding, teacher=tagger)
+    return PromptChain(found, seed=seed, structured=structured, grounding=grounding, teacher=tagger)
 
 
 def resolve_n(n: int | str, task: Task) -> int:
@@ -167,9 +167,11 @@ def is_structured(decoding: str | None, model: str) -> bool:
 
 def filter_context(
     task: Task, against: Sequence[Path], verifier: Path | None, judge: str | None, like: Path | None
-) -> Subject:
+) -> FilterContext:
     """Return what the filters of a run may know of it and compare its rows with."""
-    return Subject(task.format, task.language, task.prompt_text, tuple(against), verifier, like, Judging(judge or ""))
+    return FilterContext(
+        task.format, task.language, task.prompt_text, tuple(against), verifier, like, JudgeConfig(judge or "")
+    )
 
 
 def default_folder(task: str, n: int | str, seed: int) -> Path:
@@ -177,7 +179,7 @@ def default_folder(task: str, n: int | str, seed: int) -> Path:
     return Path("runs") / f"{task}-n{resolve_n(n, find_task(task))}-s{seed}"
 
 
-def open_controller(run: Run, ledger: Ledger) -> Controller:
+def open_controller(run: GenerationRun, ledger: Ledger) -> Controller:
     """Return a controller with nothing kept, and with fresh filters."""
     quotas = scale_counts(run.task.label_counts, run.n)
     filters = run.plan.build(run.subject)
@@ -185,7 +187,7 @@ def open_controller(run: Run, ledger: Ledger) -> Controller:
 
 
 @contextmanager
-def opened_once(engine: Engine | StartEngine) -> Iterator[StartEngine]:
+def lazy_engine(engine: Engine | StartEngine) -> Iterator[StartEngine]:
     """Yield what gives the engine, started by the first who asks and stopped at the end; a running one runs on."""
     with ExitStack() as stack:
         yield cache(lambda: stack.enter_context(closing(engine())) if callable(engine) else engine)

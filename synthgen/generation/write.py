@@ -20,16 +20,18 @@ from synthgen.dataset import (
     write_rejected,
     write_rows,
 )
-from synthgen.dataset.licences import Part, derive, parts_of
+from synthgen.dataset.licences import LicensedSource, derive, parts_of
 from synthgen.filters.config import write_reports
 from synthgen.filters.labels.filter import readers_of
 from synthgen.formats.base import Row
 from synthgen.generation.controller import Controller
-from synthgen.generation.run import Run
+from synthgen.generation.run import GenerationRun
 from synthgen.runtime.provenance import command_line, hardware, public_name
 
 
-def write_folder(run: Run, controller: Controller, out: Path, *, seconds: float, versions: dict[str, str]) -> Manifest:
+def write_folder(
+    run: GenerationRun, controller: Controller, out: Path, *, seconds: float, versions: dict[str, str]
+) -> Manifest:
     """Write the folder and return its manifest, which is written last; `versions` are those of the engine."""
     ledger, format_ = controller.ledger, run.task.format
     earlier = read_manifest(out).versions if is_finished(out) else {}  # of the engine that wrote replies kept since
@@ -49,7 +51,7 @@ def write_folder(run: Run, controller: Controller, out: Path, *, seconds: float,
         labels=format_.labels,
         origin="synthetic",
         language=run.task.language,
-        licence=derive([Part("generator", run.model.ref, run.model.licence), *parts_of(None, parents)]),
+        licence=derive([LicensedSource("generator", run.model.ref, run.model.licence), *parts_of(None, parents)]),
         parents=parents,
         n=run.n,
         asked=sum(counts.values()),

@@ -21,7 +21,7 @@ _ANYBODY = {"root", "user", "admin", "ubuntu", "localhost"}
 
 
 @dataclass(frozen=True, slots=True)
-class Needle:
+class SecretPattern:
     """Something to look for. `in_rows` says whether it is looked for in running text too, where names are words."""
 
     what: str
@@ -30,9 +30,9 @@ class Needle:
 
 
 _ALWAYS = (
-    Needle("a token of the hub", re.compile(rb"hf_[A-Za-z0-9]{20,}"), in_rows=True),
-    Needle("a password in an address", re.compile(rb"://[^\s/@\"]+:[^\s/@\"]+@"), in_rows=False),
-    Needle(
+    SecretPattern("a token of the hub", re.compile(rb"hf_[A-Za-z0-9]{20,}"), in_rows=True),
+    SecretPattern("a password in an address", re.compile(rb"://[^\s/@\"]+:[^\s/@\"]+@"), in_rows=False),
+    SecretPattern(
         "an absolute path",
         re.compile(rb"(?:(?<![\w/])|(?<=file://))/(?:home|root|mnt|tmp|Users)/\w"),
         in_rows=False,
@@ -40,7 +40,7 @@ _ALWAYS = (
 )
 
 
-def needles(environment: Mapping[str, str] | None = None) -> list[Needle]:
+def needles(environment: Mapping[str, str] | None = None) -> list[SecretPattern]:
     """Return what to look for on this machine: paths, host and user name, the hub's token, values of secret variables.
 
     Names that anybody's machine may have (root, user, localhost) and names of less than five letters are not looked
@@ -49,15 +49,15 @@ def needles(environment: Mapping[str, str] | None = None) -> list[Needle]:
     environment = os.environ if environment is None else environment
     found = list(_ALWAYS)
     if len(str(Path.home())) > 1:
-        found.append(Needle("the home path", _path_pattern(str(Path.home())), in_rows=True))
+        found.append(SecretPattern("the home path", _path_pattern(str(Path.home())), in_rows=True))
     for what, name in (("the host name", socket.gethostname()), ("the user name", getpass.getuser())):
         if len(name) >= _SHORTEST_NAME and name.casefold() not in _ANYBODY:
-            found.append(Needle(what, _word_pattern(name), in_rows=bool(re.search(r"[\d.-]", name))))
+            found.append(SecretPattern(what, _word_pattern(name), in_rows=bool(re.search(r"[\d.-]", name))))
     for variable, value in environment.items():
         if _SECRET_NAMES.search(variable) and len(value) >= _SHORTEST_SECRET:
-            found.append(Needle(f"the value of ${variable}", _secret_pattern(value), in_rows=True))
+            found.append(SecretPattern(f"the value of ${variable}", _secret_pattern(value), in_rows=True))
     if len(token := _stored_token(environment)) >= _SHORTEST_SECRET:
-        found.append(Needle("the token of `hf auth login`", _secret_pattern(token), in_rows=True))
+        found.append(SecretPattern("the token of `hf auth login`", _secret_pattern(token), in_rows=True))
     return found
 
 
@@ -84,7 +84,7 @@ def _secret_pattern(value: str) -> re.Pattern[bytes]:
     return re.compile(rb"(?<!\w)" + escaped + rb"(?!\w)" if value.isalpha() else escaped)
 
 
-def leaks(folder: Path, names: list[str], wanted: list[Needle]) -> list[str]:
+def leaks(folder: Path, names: list[str], wanted: list[SecretPattern]) -> list[str]:
     """Return one line for each file that holds something private; the private value itself is not repeated."""
     found = []
     for name in names:

@@ -14,16 +14,16 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 
 from synthgen import options
-from synthgen.corpora.any_folder import OpenedSet, open_set
+from synthgen.corpora.any_folder import InputDataset, open_set
 from synthgen.dataset import Manifest
 from synthgen.errors import UserError
 from synthgen.filters.labels.checkpoint import SpanVerifier
 from synthgen.formats.span import SpanFormat
 from synthgen.translation.answers.alignment import Aligner
 from synthgen.translation.backends.base import Backend
-from synthgen.translation.backends.device import Machine
+from synthgen.translation.backends.device import ComputeConfig
 from synthgen.translation.backends.registry import DEFAULT_MT, open_backend
-from synthgen.translation.job import Job, Options, check_set
+from synthgen.translation.job import Options, TranslationJob, check_set
 from synthgen.translation.quality_estimation import SILENCE, open_estimator
 from synthgen.translation.run import run_job
 
@@ -59,7 +59,7 @@ def translate(
     open already, `answerer` likewise the model of `qa`. Raises UserError for languages, models and data that do not go
     together, IncompleteError when the model cannot be had or nothing came back.
     """
-    machine = Machine(device, threads, compute)
+    machine = ComputeConfig(device, threads, compute)
     settings = Options(round_trip, aligner, qa, open_estimator(qe, qe_least, qe_most, qe_silence))
     folders = _folders(to, Path(out))
     opened = open_set(Path(folder), origin=origin)
@@ -77,7 +77,7 @@ def _folders(to: str | Sequence[str], out: Path) -> dict[str, Path]:
 
 
 def _translate(
-    opened: OpenedSet,
+    opened: InputDataset,
     backend: Backend,
     folders: Mapping[str, Path],
     settings: Options,
@@ -88,7 +88,9 @@ def _translate(
     aligner = Aligner(settings.aligner) if settings.aligner else None
     if settings.qa and isinstance(opened.format, SpanFormat):
         answerer = SpanVerifier(settings.qa, opened.format, "--qa")
-    jobs = [Job(opened, backend, language, out, settings, aligner, answerer) for language, out in folders.items()]
+    jobs = [
+        TranslationJob(opened, backend, language, out, settings, aligner, answerer) for language, out in folders.items()
+    ]
     return [run_job(job) for job in jobs]
 
 

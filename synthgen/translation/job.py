@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from synthgen.corpora.any_folder import OpenedSet
+from synthgen.corpora.any_folder import InputDataset
 from synthgen.dataset import refuse_foreign
 from synthgen.errors import UserError
 from synthgen.filters.labels.checkpoint import SpanVerifier
@@ -47,10 +47,10 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class TranslationJob:
     """One set, one translator, one language, one folder to write."""
 
-    opened: OpenedSet
+    opened: InputDataset
     backend: Backend
     target: str
     out: Path
@@ -82,7 +82,7 @@ class Job:
         return model | {"source": self.opened.content_hash, "from": self.source, "to": self.target}
 
 
-def check_set(opened: OpenedSet, folders: Mapping[str, Path], options: Options) -> None:
+def check_set(opened: InputDataset, folders: Mapping[str, Path], options: Options) -> None:
     """Raise UserError when a set cannot be translated into languages and folders so, before a model is loaded."""
     check_format(opened.format)
     if repeated := sum(1 for _ in repeated_ids(opened)):
@@ -99,7 +99,7 @@ def check_set(opened: OpenedSet, folders: Mapping[str, Path], options: Options) 
         refuse_foreign(out)
 
 
-def _check_language(opened: OpenedSet, target: str) -> None:
+def _check_language(opened: InputDataset, target: str) -> None:
     """Raise UserError when a set, or most of its first rows, is in the language already."""
     if opened.language == target:
         raise UserError(f"{opened.name} is in '{target}' already; --to names languages to translate it into")
@@ -112,7 +112,7 @@ def _check_language(opened: OpenedSet, target: str) -> None:
         )
 
 
-def judgement(job: Job) -> dict[str, Any]:
+def judgement(job: TranslationJob) -> dict[str, Any]:
     """Return what decides about a translated row: it can change without a row being translated again."""
     options, estimator = job.options, job.options.estimator
     facts: dict[str, Any] = {"round_trip_rows": options.round_trip, **asdict(options.thresholds)}
@@ -123,6 +123,6 @@ def judgement(job: Job) -> dict[str, Any]:
     return facts
 
 
-def rows_of(opened: OpenedSet) -> Iterator[tuple[int, Row]]:
+def rows_of(opened: InputDataset) -> Iterator[tuple[int, Row]]:
     """Yield the rows of a set with their numbers."""
     yield from enumerate(row for table in opened.tables() for row in table.to_pylist())

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from synthgen.dataset.ledger import Ledger, StoredReply
-from synthgen.translation.backends.base import Outcome, Piece, Translation, Untranslated
+from synthgen.translation.backends.base import Outcome, Piece, Translation, TranslationFailure
 
 TEXTS, ANSWERS, ASKED, ESTIMATES, RETURNED = 0, 1, 2, 8, 9
 """Steps of a row in the ledger: its translation, its answers found again, the same after its question was asked again,
@@ -28,7 +28,7 @@ def stored(
     `spent` are the tokens that nothing else accounts for yet: what a batch took is with the first outcome of the batch.
     """
     key = digest(json.dumps([settings, texts], sort_keys=True))
-    if isinstance(outcome, Untranslated):
+    if isinstance(outcome, TranslationFailure):
         error = json.dumps([outcome.reason, outcome.evidence], ensure_ascii=False)
         return StoredReply(number, step, key, "http" if outcome.failed else "ok", "", error, *spent)
     found = {

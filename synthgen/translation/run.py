@@ -19,9 +19,9 @@ from synthgen.errors import IncompleteError, UserError
 from synthgen.formats.base import Row
 from synthgen.formats.span import SpanFormat
 from synthgen.translation import write as folder
-from synthgen.translation.answers.projection import Recovery
-from synthgen.translation.backends.base import Outcome, Untranslated
-from synthgen.translation.job import Job, judgement, rows_of
+from synthgen.translation.answers.projection import AnswerProjector
+from synthgen.translation.backends.base import Outcome, TranslationFailure
+from synthgen.translation.job import TranslationJob, judgement, rows_of
 from synthgen.translation.records import (
     ANSWERS,
     ASKED,
@@ -39,7 +39,7 @@ ROWS_SORTED_TOGETHER = 4096
 QUESTIONS_AT_ONCE = 64
 
 
-def run_job(job: Job) -> Manifest:
+def run_job(job: TranslationJob) -> Manifest:
     """Translate what is not yet translated, judge every row, write the folder and return its manifest."""
     started = time.monotonic()
     make_run_folder(job.out)
@@ -65,12 +65,12 @@ def run_job(job: Job) -> Manifest:
         ledger.close()
 
 
-def _is_as_asked(job: Job, manifest: Manifest) -> bool:
+def _is_as_asked(job: TranslationJob, manifest: Manifest) -> bool:
     """Say whether a finished folder lacks no row and was judged as it is to be judged now."""
     return manifest.failed == 0 and manifest.checks["translation"].get("asked") == judgement(job)
 
 
-def _translate_rows(job: Job, ledger: Ledger) -> None:
+def _translate_rows(job: TranslationJob, ledger: Ledger) -> None:
     done = {reply.slot for reply in ledger.replies() if reply.step == TEXTS and reply.outcome == "ok"}
     with console.progress() as bar:
         shown = bar.add_task(f"translate to {job.target}", total=job.opened.rows, completed=len(done), note="")
@@ -79,7 +79,7 @@ def _translate_rows(job: Job, ledger: Ledger) -> None:
             bar.advance(shown, len(batch))
 
 
-def _batches(job: Job, done: set[int]) -> Iterator[list[tuple[int, Row]]]:
+def _batches(job: TranslationJob, done: set[int]) -> Iterator[list[tuple[int, Row]]]:
     """Yield the rows not yet done with their numbers, of similar length in each batch; equal passages come together.
 
     A passage is then translated once for all its questions, which are a batch or two: the backend asks a text once.
@@ -101,7 +101,7 @@ def _longest(texts: dict[str, str]) -> tuple[int, str, int]:
     return len(longest), longest, sum(map(len, texts.values()))
 
 
-def _translate_batch(job: Job, ledger: Ledger, batch: Sequence[tuple[int, Row]]) -> None:
+def _translate_batch(job: TranslationJob, ledger: Ledger, batch: Sequence[tuple[int, Row]]) -> None:
     """Translate some rows and make the translations durable."""
     texts = [translatable(job.opened.format, row) for _, row in batch]
     asked = [index for index, each in enumerate(texts) if each]
@@ -113,13 +113,18 @@ def _translate_batch(job: Job, ledger: Ledger, batch: Sequence[tuple[int, Row]])
     _find_answers(job, ledger, batch, {index: (texts[index], outcome) for index, outcome in outcomes.items()})
     settings = job.settings()
     for index, (number, row) in enumerate(batch):
-        outcome = outcomes.get(index) or Untranslated(source_fault(job.opened.format, row) or "nothing to translate")
+        outcome = outcomes.get(index) or TranslationFailure(
+            source_fault(job.opened.format, row) or "nothing to translate"
+        )
         ledger.add_reply(stored(settings, number, TEXTS, texts[index], outcome, job.backend.spent()))
     ledger.commit()
 
 
 def _find_answers(
-    job: Job, ledger: Ledger, batch: Sequence[tuple[int, Row]], done: dict[int, tuple[dict[str, str], Outcome]]
+    job: TranslationJob,
+    ledger: Ledger,
+    batch: Sequence[tuple[int, Row]],
+    done: dict[int, tuple[dict[str, str], Outcome]],
 ) -> None:
     """Find the answers of translated passages again and keep what came of it beside the translation."""
     if not isinstance(job.opened.format, SpanFormat):
@@ -127,20 +132,22 @@ def _find_answers(
     rows = [
         (batch[index], dict(zip(texts, outcome, strict=True)))
         for index, (texts, outcome) in done.items()
-        if not isinstance(outcome, Untranslated) and batch[index][1]["answers"]["text"]
+        if not isinstance(outcome, TranslationFailure) and batch[index][1]["answers"]["text"]
     ]
-    found = Recovery(job.backend, job.aligner).recover([(row, new) for (_, row), new in rows], job.source, job.target)
+    found = AnswerProjector(job.backend, job.aligner).recover(
+        [(row, new) for (_, row), new in rows], job.source, job.target
+    )
     for ((number, _), _), answers in zip(rows, found, strict=True):
         ledger.add_reply(_answers_reply(job, number, ANSWERS, "", answers))
 
 
-def _ask_again(job: Job, ledger: Ledger) -> None:
+def _ask_again(job: TranslationJob, ledger: Ledger) -> None:
     """Have the questions answered in the translation, and keep what that changes beside what was found without it."""
     if job.answerer is None:
         return
     done = {reply.slot for reply in ledger.replies() if (reply.step, reply.request_key) == (ASKED, job.asked)}
     waiting = [(i, row) for i, row in rows_of(job.opened) if i not in done and read_answers(ledger, i)]
-    recovery = Recovery(job.backend, job.aligner)
+    recovery = AnswerProjector(job.backend, job.aligner)
     with console.progress() as bar:
         shown = bar.add_task(f"ask again in {job.target}", total=len(waiting) + len(done), completed=len(done), note="")
         for start in range(0, len(waiting), QUESTIONS_AT_ONCE):
@@ -153,12 +160,12 @@ def _ask_again(job: Job, ledger: Ledger) -> None:
             bar.advance(shown, len(batch))
 
 
-def _answers_reply(job: Job, number: int, step: int, key: str, answers: list[dict[str, Any]]) -> StoredReply:
+def _answers_reply(job: TranslationJob, number: int, step: int, key: str, answers: list[dict[str, Any]]) -> StoredReply:
     text = json.dumps(answers, ensure_ascii=False)
     return StoredReply(number, step, key, "ok", text, "", *job.backend.spent())
 
 
-def _translate_back(job: Job, ledger: Ledger) -> None:
+def _translate_back(job: TranslationJob, ledger: Ledger) -> None:
     """Translate some rows back into the source language, evenly spread, for the round trip's chrF and BLEU."""
     try:
         job.backend.check(job.target, job.source)
@@ -178,7 +185,7 @@ def _translate_back(job: Job, ledger: Ledger) -> None:
         ledger.commit()
 
 
-def _estimate(job: Job, ledger: Ledger) -> None:
+def _estimate(job: TranslationJob, ledger: Ledger) -> None:
     """Have every translated text scored that has no score by this command yet; the answers of a passage stand in it."""
     if not (estimator := job.options.estimator):
         return

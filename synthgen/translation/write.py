@@ -15,17 +15,17 @@ from synthgen.analysis.text_statistics import describe
 from synthgen.cards.card import write_card
 from synthgen.dataset import MANIFEST_NAME, Manifest, Rejection, finish, row_features, write_rejected, write_rows
 from synthgen.dataset.ledger import Ledger, StoredVerdict
-from synthgen.dataset.licences import Part, derive, parts_of
+from synthgen.dataset.licences import LicensedSource, derive, parts_of
 from synthgen.formats.base import Row
 from synthgen.runtime.provenance import command_line, hardware, public_name
 from synthgen.translation.answers.candidates import agree
-from synthgen.translation.job import Job, judgement, rows_of
+from synthgen.translation.job import TranslationJob, judgement, rows_of
 from synthgen.translation.quality import Scores, estimated, fault, round_trip, score, summary
 from synthgen.translation.records import RETURNED, TEXTS, last_reply, read_answers, read_estimates, read_translation
 from synthgen.translation.rows import translatable, with_answers, with_texts
 
 
-def write(job: Job, ledger: Ledger, *, seconds: float) -> Manifest:
+def write(job: TranslationJob, ledger: Ledger, *, seconds: float) -> Manifest:
     """Judge every row from the ledger, write rows, rejections, card and manifest, and return the manifest."""
     checks = _judge(job, ledger)
     (job.out / MANIFEST_NAME).unlink(missing_ok=True)  # judged anew, it is not finished while its rows are half written
@@ -37,7 +37,10 @@ def write(job: Job, ledger: Ledger, *, seconds: float) -> Manifest:
     backend, parent = job.backend, job.opened.parent("translated")
     earlier = job.opened.manifest
     readers = ({"role": "verifier", **job.answerer.facts()},) if job.answerer else ()
-    parts = [Part("translated", parent["name"], parent["licence"]), Part("translator", backend.ref, backend.licence)]
+    parts = [
+        LicensedSource("translated", parent["name"], parent["licence"]),
+        LicensedSource("translator", backend.ref, backend.licence),
+    ]
     manifest = Manifest(
         task=job.opened.task,
         format=job.opened.format.name,
@@ -76,13 +79,13 @@ def write(job: Job, ledger: Ledger, *, seconds: float) -> Manifest:
     return finish(job.out, manifest)
 
 
-def _judge(job: Job, ledger: Ledger) -> dict[str, Any]:
+def _judge(job: TranslationJob, ledger: Ledger) -> dict[str, Any]:
     """Make the verdicts anew and return what the manifest says of the translation."""
     scores = {number: _scored(job, ledger, number, row) for number, row in rows_of(job.opened)}
     found = [each for each in scores.values() if each]
     median = stats.median(each.length_ratio for each in found) if found else 1.0
     estimates = read_estimates(ledger, job.estimator)
-    ledger.judge_anew({})
+    ledger.clear_verdicts({})
     for number, row in rows_of(job.opened):
         verdict = _verdict(job, ledger, (number, row), scores[number], median)
         ledger.add_verdict(_estimated(job, verdict, estimates.get(number, {})))
@@ -124,13 +127,13 @@ def _agreement(candidates: list[dict[str, Any]]) -> dict[str, float]:
     return {pair: round(stats.fmean(each), 4) for pair, each in sorted(same.items())}
 
 
-def _scored(job: Job, ledger: Ledger, number: int, row: Row) -> Scores | None:
+def _scored(job: TranslationJob, ledger: Ledger, number: int, row: Row) -> Scores | None:
     texts = {path: each.text for path, each in read_translation(ledger, number).items()}
     return score(translatable(job.opened.format, row), texts, job.target) if texts else None
 
 
 def _verdict(
-    job: Job, ledger: Ledger, numbered: tuple[int, Row], scores: Scores | None, median: float
+    job: TranslationJob, ledger: Ledger, numbered: tuple[int, Row], scores: Scores | None, median: float
 ) -> StoredVerdict:
     number, row = numbered
     if scores is None:
@@ -153,7 +156,7 @@ def _verdict(
     return StoredVerdict(number, "kept", "", "", "", new)
 
 
-def _estimated(job: Job, verdict: StoredVerdict, scores: dict[str, float]) -> StoredVerdict:
+def _estimated(job: TranslationJob, verdict: StoredVerdict, scores: dict[str, float]) -> StoredVerdict:
     """Return a kept row's verdict after its texts' scores by the estimator."""
     estimator = job.options.estimator
     bad = {path: score for path, score in scores.items() if estimator and not estimator.allows(score)}
@@ -165,7 +168,7 @@ def _estimated(job: Job, verdict: StoredVerdict, scores: dict[str, float]) -> St
     )
 
 
-def _round_trip(job: Job, ledger: Ledger) -> dict[str, Any] | str:
+def _round_trip(job: TranslationJob, ledger: Ledger) -> dict[str, Any] | str:
     returned = {
         reply.slot: {path: each["text"] for path, each in json.loads(reply.text).items()}
         for reply in ledger.replies()

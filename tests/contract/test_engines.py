@@ -15,11 +15,11 @@ from synthgen.engines import ENGINES, Engine, NextRequest, Reply, Request, Sampl
 from synthgen.engines.endpoint_address import resolve_endpoint
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import UserError
-from synthgen.filters.labels.llm_judge import EngineJudge, Judging
+from synthgen.filters.labels.llm_judge import JudgeConfig, LLMJudge
 from synthgen.generation.make import make
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.task.definition import definitions
-from synthgen.translation.backends.base import Untranslated
+from synthgen.translation.backends.base import TranslationFailure
 from synthgen.translation.backends.llm import LlmTranslator
 from tests.mock_endpoint import serving
 from tests.synthgen.conftest import NLI
@@ -118,20 +118,20 @@ def test_vllm_translates_into_the_object_asked_for_and_what_is_cut_off_is_no_tra
     items = [("The cat sat on the mat.", "A cat sat."), ("Ann runs every day. " * 60, "She is fast.")]
     translator = LlmTranslator(resolve(GENERATOR), lambda: engine)
     for outcome in translator.translate(items, "English", "French"):
-        if isinstance(outcome, Untranslated):
+        if isinstance(outcome, TranslationFailure):
             assert outcome.reason in ("truncated", "template residue", "refusal")
             assert not outcome.failed
         else:
             assert len(outcome) == 2
     cut = LlmTranslator(resolve(GENERATOR), lambda: ShortReplies(engine)).translate(items, "English", "French")
-    assert [isinstance(each, Untranslated) and each.reason for each in cut] == ["truncated"] * 2
+    assert [isinstance(each, TranslationFailure) and each.reason for each in cut] == ["truncated"] * 2
 
 
 @pytest.mark.vllm
 def test_a_judge_on_vllm_says_one_of_the_labels_of_every_row(engine: Engine) -> None:
     if engine.name != "vllm":
         pytest.skip("tests/synthgen/test_judge.py has the judge on a script")
-    judge = EngineJudge(NLI, Judging(definitions=definitions("mnli")), resolve(GENERATOR), lambda: engine, owned=False)
+    judge = LLMJudge(NLI, JudgeConfig(definitions=definitions("mnli")), resolve(GENERATOR), lambda: engine, owned=False)
     rows = [
         {"premise": "A dog sleeps on the mat.", "hypothesis": f"The {word} is awake.", "label": 0} for word in "abcdef"
     ]

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgen.filters.base import Kind, SetFilter, Subject
+from synthgen.filters.base import FilterContext, FilterSpec, SetFilter
 from synthgen.filters.registry import ORDER
 from synthgen.formats.base import Row
 from tests.synthgen.conftest import NLI
 
-SUBJECT = Subject(NLI, prompt="Sentence A: The match was called off because of the heavy rain on Friday.")
+SUBJECT = FilterContext(NLI, prompt="Sentence A: The match was called off because of the heavy rain on Friday.")
 TEXTS = (
     "The two brothers ran the old mill together for forty years.",
     "Der Hund schläft heute auf dem alten Sofa.",
@@ -31,7 +31,7 @@ MODELS = ("semantic",)
 """Filters that compare rows with a model, which tests of their own have."""
 
 
-def make(kind: Kind) -> Any:
+def make(kind: FilterSpec) -> Any:
     return kind.make(SUBJECT, kind.settings())
 
 
@@ -47,29 +47,29 @@ rows = st.lists(
 @pytest.mark.parametrize("kind", ALONE, ids=lambda kind: kind.name)
 @settings(max_examples=25, deadline=None)
 @given(drawn=rows)
-def test_a_filter_partitions_its_input_whatever_the_order_and_keeps_what_it_kept(kind: Kind, drawn) -> None:
+def test_a_filter_partitions_its_input_whatever_the_order_and_keeps_what_it_kept(kind: FilterSpec, drawn) -> None:
     numbered = [(f"r{i}", {"premise": a, "hypothesis": b, "label": label}) for i, (a, b, label) in enumerate(drawn)]
-    verdicts = make(kind).judge_many(numbered)
+    verdicts = make(kind).check_batch(numbered)
     assert len(verdicts) == len(numbered)
     assert all(verdict is None or (verdict.reason and isinstance(verdict.evidence, str)) for verdict in verdicts)
-    assert [make(kind).judge(*each) for each in numbered] == verdicts
+    assert [make(kind).check(*each) for each in numbered] == verdicts
     shuffled = random.Random(0).sample(list(zip(numbered, verdicts, strict=True)), len(numbered))
-    assert make(kind).judge_many([each for each, _ in shuffled]) == [verdict for _, verdict in shuffled]
+    assert make(kind).check_batch([each for each, _ in shuffled]) == [verdict for _, verdict in shuffled]
     kept = [each for each, verdict in zip(numbered, verdicts, strict=True) if verdict is None]
-    assert make(kind).judge_many(kept) == [None] * len(kept)
+    assert make(kind).check_batch(kept) == [None] * len(kept)
 
 
 @pytest.mark.parametrize("kind", SETS, ids=lambda kind: kind.name)
 @settings(max_examples=25, deadline=None)
 @given(drawn=rows)
-def test_a_filter_that_compares_rows_keeps_again_what_it_kept(kind: Kind, drawn) -> None:
+def test_a_filter_that_compares_rows_keeps_again_what_it_kept(kind: FilterSpec, drawn) -> None:
     numbered = [(f"r{i}", {"premise": a, "hypothesis": b, "label": label}) for i, (a, b, label) in enumerate(drawn)]
 
     def kept(rows: list[tuple[str, Row]]) -> list[tuple[str, Row]]:
         filter_, left = make(kind), []
         for row_id, row in rows:
-            if filter_.judge(row_id, row) is None:
-                filter_.remember(row_id, row)
+            if filter_.check(row_id, row) is None:
+                filter_.add_kept(row_id, row)
                 left.append((row_id, row))
         return left
 
@@ -82,7 +82,7 @@ def test_names_of_filters_differ() -> None:
 
 
 @pytest.mark.parametrize("kind", ORDER, ids=lambda kind: kind.name)
-def test_a_filters_settings_have_defaults_and_its_check_a_name(kind: Kind) -> None:
+def test_a_filters_settings_have_defaults_and_its_check_a_name(kind: FilterSpec) -> None:
     kind.settings()
     assert kind.name
     assert kind.runs in ("always", "default", "against", "verifier", "judge", "named")

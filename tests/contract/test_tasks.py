@@ -14,7 +14,7 @@ from synthgen.corpora.catalogue import SOURCES
 from synthgen.dataset import Manifest, dataset_format, read_rows, scale_counts
 from synthgen.engines import Request
 from synthgen.formats.choice import ChoiceFormat
-from synthgen.generation.prompt_chain import Script, Slot
+from synthgen.generation.prompt_chain import PromptChain, Slot
 from synthgen.generation.run import open_script
 from synthgen.task.definition import load_task, task_names
 from tests.synthgen.conftest import make_scripted
@@ -95,12 +95,12 @@ def test_the_static_part_of_a_prompt_comes_first(name: str) -> None:
     task = load_task(name)
     for cell in task.label_counts:
         for number, step in enumerate(task.steps_of(cell)):
-            prompts = [rendered(Script(task, seed=0, structured=False), cell, number, stem) for stem in range(40)]
+            prompts = [rendered(PromptChain(task, seed=0, structured=False), cell, number, stem) for stem in range(40)]
             shared = max(common_start(prompts[0], other) for other in prompts[1:])
             assert shared > 0.5 * len(prompts[0]), f"{name} {step.name}: {shared} of {len(prompts[0])} characters"
 
 
-def rendered(script: Script, cell: str, step: int, stem: int) -> str:
+def rendered(script: PromptChain, cell: str, step: int, stem: int) -> str:
     texts = {name: f"{name} {stem}" for each in script.task.steps for name in each.fields}
     return script.request(Slot(stem, cell, stem, texts, step)).prompt
 
@@ -115,7 +115,9 @@ def common_start(first: str, second: str) -> int:
 def test_no_text_that_several_labels_share_tells_the_label(name: str) -> None:
     task = load_task(name)
     if isinstance(task.format, ChoiceFormat):
-        prompts = {cell: rendered(Script(task, seed=0, structured=False), cell, 0, 5) for cell in task.label_counts}
+        prompts = {
+            cell: rendered(PromptChain(task, seed=0, structured=False), cell, 0, 5) for cell in task.label_counts
+        }
         assert len(set(prompts.values())) == 1, "the position of the answer must not be known while it is written"
     else:
         assert set(task.per_stem) == set(task.label_counts)

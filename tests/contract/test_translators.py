@@ -14,7 +14,7 @@ from synthgen.engines import Request
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import UserError
 from synthgen.models.packs import ResolvedModel
-from synthgen.translation.backends.base import Backend, Untranslated
+from synthgen.translation.backends.base import Backend, TranslationFailure
 from synthgen.translation.backends.llm import LlmTranslator
 from synthgen.translation.backends.registry import open_backend
 from tests.synthgen.translators import Backwards, backwards
@@ -58,7 +58,7 @@ def test_every_item_has_one_outcome_with_as_many_texts_in_its_place(translator: 
     together = backend.translate(ITEMS, "en", language)
     assert len(together) == len(ITEMS)
     for item, outcome in zip(ITEMS, together, strict=True):
-        assert isinstance(outcome, Untranslated) or len(outcome) == len(item)
+        assert isinstance(outcome, TranslationFailure) or len(outcome) == len(item)
     assert backend.translate([], "en", language) == []
     assert all(count >= 0 for count in backend.spent())
     assert backend.spent() == (0, 0)

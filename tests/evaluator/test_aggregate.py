@@ -12,7 +12,7 @@ from evaluator.reporting.markdown import results_section
 from evaluator.stats.benchmark_averages import aggregates, benchmark_languages, best_sources
 from evaluator.stats.comparison import compare_results
 from evaluator.stats.results import ResultRow, Results
-from evaluator.stats.score_table import Table
+from evaluator.stats.score_table import ScoreTable
 
 METRICS = {"xquad": ("f1", "em"), "mlqa": ("f1", "em"), "tydiqa": ("f1", "em"), "udpos": ("f1", "token_accuracy")}
 
@@ -68,14 +68,14 @@ def test_the_benchmarks_have_the_languages_of_the_reference() -> None:
 @pytest.mark.parametrize("english", [True, False])
 def test_a_whole_benchmark_averages_as_the_reference_does(benchmark: str, english: bool) -> None:
     rows = list(scored(benchmark))
-    found = [a for a in aggregates(Table.of(rows)) if (a.benchmark, a.english) == (benchmark, english)]
+    found = [a for a in aggregates(ScoreTable.of(rows)) if (a.benchmark, a.english) == (benchmark, english)]
     assert [a.missing for a in found] == [()]
     assert found[0].mean == pytest.approx(by_hand(rows, english=english))
 
 
 def test_no_average_over_a_missing_cell() -> None:
     rows = list(scored("XTREME-R", leave_out=[("panx", "qu"), *(("xcopa", c) for c in find("xcopa").languages)]))
-    found = next(a for a in aggregates(Table.of(rows)) if a.benchmark == "XTREME-R")
+    found = next(a for a in aggregates(ScoreTable.of(rows)) if a.benchmark == "XTREME-R")
     assert np.isnan(found.mean)
     assert found.missing == ("xcopa", "panx qu")
     assert np.isnan(found.targets["panx"])
@@ -86,7 +86,7 @@ def test_no_average_over_a_missing_cell() -> None:
 def test_a_data_set_mixed_from_two_revisions_is_missing_too() -> None:
     rows = list(scored("XTREME-R"))
     other = ResultRow(**{**vars_of(rows[0]), "seed": 1, "data_revision": "other"})
-    assert next(iter(aggregates(Table.of([*rows, other])))).missing
+    assert next(iter(aggregates(ScoreTable.of([*rows, other])))).missing
 
 
 def vars_of(of: ResultRow) -> dict[str, object]:
@@ -102,7 +102,7 @@ def test_the_best_source_is_chosen_at_the_other_seeds_and_reported_at_this_one()
         for seed, value in enumerate(by_seed)
         for code in ("en", "de")
     ]
-    chosen = best_sources(Table.of(rows))
+    chosen = best_sources(ScoreTable.of(rows))
     assert [(c.seed, c.arm, c.value) for c in chosen] == [(0, "a", 50.0), (1, "b", 40.0), (2, "b", 42.0)]
 
 
@@ -110,8 +110,8 @@ def test_one_seed_or_one_trained_arm_has_no_best_source() -> None:
     one_arm = [row("a", seed, "xnli", "de", "accuracy", 50.0) for seed in range(3)]
     untrained = [row("none", seed, "xnli", "de", "accuracy", 50.0, size=0) for seed in range(3)]
     one_seed = [row(arm, 0, "xnli", "de", "accuracy", 50.0) for arm in "ab"]
-    assert best_sources(Table.of([*one_arm, *untrained])) == []
-    assert best_sources(Table.of(one_seed)) == []
+    assert best_sources(ScoreTable.of([*one_arm, *untrained])) == []
+    assert best_sources(ScoreTable.of(one_seed)) == []
 
 
 def test_the_report_prints_the_average_or_says_what_is_missing() -> None:

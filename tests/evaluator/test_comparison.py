@@ -19,8 +19,16 @@ from hypothesis import strategies as st
 from evaluator.reporting import sentences
 from evaluator.stats.comparison import Comparison, compare_results
 from evaluator.stats.estimand import make_scopes
-from evaluator.stats.pairwise import Pair
-from evaluator.stats.results import Cell, ResultRow, Run, read_results, write_item_ids, write_item_scores, write_results
+from evaluator.stats.pairwise import PairwiseResult
+from evaluator.stats.results import (
+    Cell,
+    ResultRow,
+    TrainedRun,
+    read_results,
+    write_item_ids,
+    write_item_scores,
+    write_results,
+)
 
 from . import experiments
 
@@ -36,7 +44,7 @@ def comparison(experiment_rows: Rows, tmp_path_factory: pytest.TempPathFactory) 
     return compare_results(read_results(path))
 
 
-def whole(comparison: Comparison, a: str, b: str, size: int | str) -> Pair:
+def whole(comparison: Comparison, a: str, b: str, size: int | str) -> PairwiseResult:
     return next(p for p in comparison.headline() if (p.a, p.b, p.size) == (a, b, size))
 
 
@@ -171,7 +179,7 @@ def test_a_store_gives_the_verdict_of_inline_items(tmp_path: Path, experiment_ro
     rows = experiment_rows(seeds=3)
     write_results(tmp_path / "inline.jsonl", rows)
     write_results(tmp_path / "store" / "results.jsonl", [replace(row, item_ids=None, item_scores=None) for row in rows])
-    cells: dict[Cell, dict[Run, object]] = {}
+    cells: dict[Cell, dict[TrainedRun, object]] = {}
     for row in rows:
         cells.setdefault(row.cell, {})[row.run] = row.item_scores
         write_item_ids(tmp_path / "store", row.target, row.language, row.item_ids or ())
@@ -187,7 +195,11 @@ def test_a_store_gives_the_verdict_of_inline_items(tmp_path: Path, experiment_ro
 def test_a_missing_cell_refuses_the_aggregates_that_need_it_and_no_other(
     results_file: Maker, experiment_rows: Rows
 ) -> None:
-    rows = [r for r in experiment_rows() if (r.run, r.cell) != (Run("real", 4_000, 2), Cell("xnli", "de", "accuracy"))]
+    rows = [
+        r
+        for r in experiment_rows()
+        if (r.run, r.cell) != (TrainedRun("real", 4_000, 2), Cell("xnli", "de", "accuracy"))
+    ]
     found = compare(results_file(rows))
     pair = whole(found, "synthetic", "real", 4_000)
     assert (pair.verdict, pair.document()["difference"]) == ("unresolved", None)
@@ -200,7 +212,7 @@ def test_a_missing_cell_refuses_the_aggregates_that_need_it_and_no_other(
 
 def test_a_failed_run_is_reported_and_never_averaged_away(results_file: Maker, experiment_rows: Rows) -> None:
     rows = [
-        replace(r, value=None, item_ids=None, item_scores=None) if r.run == Run("real", 1_000, 0) else r
+        replace(r, value=None, item_ids=None, item_scores=None) if r.run == TrainedRun("real", 1_000, 0) else r
         for r in experiment_rows()
     ]
     found = compare(results_file(rows))
@@ -247,7 +259,7 @@ def test_whatever_is_missing_or_failed_a_number_never_stands_for_a_hole(lost: se
         assert np.isfinite(pair.estimate.value) == complete
 
 
-def pair_groups(pair: Pair) -> tuple[tuple[str, int], tuple[str, int]]:
+def pair_groups(pair: PairwiseResult) -> tuple[tuple[str, int], tuple[str, int]]:
     return (pair.a, pair.size_a), (pair.b, pair.size_b)
 
 
@@ -265,7 +277,8 @@ def test_runs_scored_on_different_items_are_not_compared(results_file: Maker, ex
 
 def test_scores_that_disagree_with_their_items_are_not_trusted(results_file: Maker, experiment_rows: Rows) -> None:
     rows = [
-        replace(r, value=(r.value or 0) / 2) if r.run == Run("real", 1_000, 0) else r for r in experiment_rows(seeds=2)
+        replace(r, value=(r.value or 0) / 2) if r.run == TrainedRun("real", 1_000, 0) else r
+        for r in experiment_rows(seeds=2)
     ]
     assert "its item scores give" in problems(compare(results_file(rows)))["unequal items"]
 
@@ -306,7 +319,7 @@ def test_other_seeds_make_the_comparison_unpaired(results_file: Maker, experimen
 def test_a_collapsed_run_is_reported_and_kept(results_file: Maker, experiment_rows: Rows) -> None:
     rows = [
         replace(r, value=33.3, item_ids=None, item_scores=None)
-        if (r.run, r.target) == (Run("real", 1_000, 3), "xnli")
+        if (r.run, r.target) == (TrainedRun("real", 1_000, 3), "xnli")
         else r
         for r in experiment_rows(with_items=False)
     ]
@@ -342,7 +355,7 @@ def test_one_arm_has_nothing_to_be_compared_with(results_file: Maker) -> None:
 
 
 def test_a_run_far_below_the_other_seeds_is_reported_and_kept(results_file: Maker, experiment_rows: Rows) -> None:
-    lost = Run("real", 16_000, 3)
+    lost = TrainedRun("real", 16_000, 3)
     rows = [
         replace(r, value=max((r.value or 0) / 2 - i % 3, 0)) if (r.run, r.target) == (lost, "xnli") else r
         for i, r in enumerate(experiment_rows(with_items=False))

@@ -22,7 +22,7 @@ from evaluator.training.heads.dual import DualHead  # noqa: E402
 from evaluator.training.heads.pair import PairHead  # noqa: E402
 from evaluator.training.heads.span import SpanHead  # noqa: E402
 from evaluator.training.heads.tags import TagsHead  # noqa: E402
-from evaluator.training.loop import Task, Training, TrainingLog, fit  # noqa: E402
+from evaluator.training.loop import TrainingConfig, TrainingLog, TrainingTask, fit  # noqa: E402
 
 
 def test_the_environment_overrides_what_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +72,9 @@ def test_bfloat16_trains_as_float32_does_and_leaves_weights_in_it(tiny_model: Pa
 
     def run(bfloat16: bool) -> tuple[TrainingLog, np.ndarray]:
         network = head.build(tiny_model, 1)
-        log = fit([Task(network, head, features)], Training(Stage(1e-3, 1, 8), 3, steps=30, bfloat16=bfloat16))
+        log = fit(
+            [TrainingTask(network, head, features)], TrainingConfig(Stage(1e-3, 1, 8), 3, steps=30, bfloat16=bfloat16)
+        )
         assert {value.dtype for value in network.parameters()} == {torch.float32}
         return log, np.stack(inference.run(network, head, features, 4096, bfloat16=bfloat16))
 
@@ -129,6 +131,6 @@ def test_bfloat16_gives_the_same_twice(tiny_model: Path) -> None:
     head, features = PairHead(("a", "b", "c")), pairs(40)
     runs = [head.build(tiny_model, 1) for _ in range(2)]
     for network in runs:
-        fit([Task(network, head, features)], Training(Stage(1e-3, 1, 8), 3, bfloat16=True))
+        fit([TrainingTask(network, head, features)], TrainingConfig(Stage(1e-3, 1, 8), 3, bfloat16=True))
     first, second = (network.state_dict() for network in runs)
     assert all(torch.equal(first[name], second[name]) for name in first)

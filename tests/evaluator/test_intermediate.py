@@ -21,7 +21,7 @@ from evaluator.training.heads.base import keep_head, share_encoder  # noqa: E402
 from evaluator.training.heads.choice import ChoiceHead  # noqa: E402
 from evaluator.training.heads.pair import PairHead  # noqa: E402
 from evaluator.training.jobs import load_tokenizer  # noqa: E402
-from evaluator.training.loop import Task, Training, fit  # noqa: E402
+from evaluator.training.loop import TrainingConfig, TrainingTask, fit  # noqa: E402
 from synthgen.formats.choice import Choice  # noqa: E402
 from synthgen.formats.pair import Pair  # noqa: E402
 
@@ -120,10 +120,10 @@ def test_pairs_and_choices_train_one_encoder_though_only_choices_have_a_pooler(t
         PairHead(LABELS): [Pair("the cat", "a dog", i % 3) for i in range(8)],
         ChoiceHead(("0", "1")): [Choice("the cat", "sat ?", ("on mat", "in tree"), i % 2) for i in range(8)],
     }
-    tasks = [Task(h.build(tiny_model, 1), h, h.encode(own, tokenizer, stage)) for h, own in records.items()]
+    tasks = [TrainingTask(h.build(tiny_model, 1), h, h.encode(own, tokenizer, stage)) for h, own in records.items()]
     share_encoder(tasks[0].model, tasks[1].model)
     before = tasks[1].model.base_model.pooler.dense.weight.detach().clone()
-    log = fit(tasks, Training(stage, seed=0))
+    log = fit(tasks, TrainingConfig(stage, seed=0))
     assert (log.steps, log.examples) == (4, 16)
     assert not torch.equal(tasks[1].model.base_model.pooler.dense.weight, before)
     weights = [task.model.base_model.get_input_embeddings().weight for task in tasks]

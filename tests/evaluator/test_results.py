@@ -18,7 +18,7 @@ from evaluator.benchmark.languages import LANGUAGES
 from evaluator.stats.results import (
     Cell,
     ResultRow,
-    Run,
+    TrainedRun,
     parse_row,
     read_items,
     read_results,
@@ -150,7 +150,9 @@ def test_an_empty_file_and_an_absent_one_say_what_was_expected(tmp_path: Path) -
 def test_item_scores_of_a_store_come_back_in_the_order_of_their_ids(tmp_path: Path, width: int) -> None:
     cell, ids = Cell("xnli", "de", "accuracy"), ["a", "b", "c"]
     shape = (3,) if width == 1 else (3, 3)
-    scores = {Run("real", 10, seed): np.random.default_rng(seed).random(shape).astype(np.float32) for seed in range(2)}
+    scores = {
+        TrainedRun("real", 10, seed): np.random.default_rng(seed).random(shape).astype(np.float32) for seed in range(2)
+    }
     write_item_ids(tmp_path, "xnli", "de", ids)
     write_item_scores(tmp_path, cell, scores)
     back = read_items(tmp_path, cell)
@@ -162,7 +164,7 @@ def test_item_scores_of_a_store_come_back_in_the_order_of_their_ids(tmp_path: Pa
 def test_item_scores_that_do_not_match_their_ids_are_refused(tmp_path: Path) -> None:
     cell = Cell("xnli", "de", "accuracy")
     write_item_ids(tmp_path, "xnli", "de", ["a", "b"])
-    write_item_scores(tmp_path, cell, {Run("real", 10, 0): [1, 0, 1]})
+    write_item_scores(tmp_path, cell, {TrainedRun("real", 10, 0): [1, 0, 1]})
     with pytest.raises(UserError, match="real@10 seed 0 has 3 item scores for 2 ids"):
         read_items(tmp_path, cell)
 
@@ -217,7 +219,7 @@ def test_a_file_that_is_not_text_and_a_store_that_is_not_parquet_are_named(tmp_p
 def test_item_scores_of_a_store_that_are_no_scores_are_refused(tmp_path: Path) -> None:
     cell = Cell("xnli", "de", "accuracy")
     write_item_ids(tmp_path, "xnli", "de", ["a", "b"])
-    write_item_scores(tmp_path, cell, {Run("real", 10, 0): [1, float("nan")]})
+    write_item_scores(tmp_path, cell, {TrainedRun("real", 10, 0): [1, float("nan")]})
     with pytest.raises(UserError, match="item_scores hold other things than numbers"):
         read_items(tmp_path, cell)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from evaluator.stats.scaling import exchange_rate, fit_curves
-from evaluator.stats.significance import Floats, Group, Scores
+from evaluator.stats.significance import Floats, Group, LevelScores
 from synthgen.errors import UserError
 
 SIZES = (1_000, 4_000, 16_000, 64_000)
@@ -28,9 +28,9 @@ def arm_points(curve: object, noise: float = 0.0, seeds: int = 5, seed: int = 0)
     return {size: curve(size) + noise * rng.standard_normal(seeds) for size in SIZES}  # type: ignore[operator]
 
 
-def scores_of(arms: dict[str, dict[int, Floats]]) -> Scores:
+def scores_of(arms: dict[str, dict[int, Floats]]) -> LevelScores:
     values: dict[Group, Floats] = {(arm, size): v for arm, points in arms.items() for size, v in points.items()}
-    return Scores(values, {group: tuple(range(len(v))) for group, v in values.items()})
+    return LevelScores(values, {group: tuple(range(len(v))) for group, v in values.items()})
 
 
 def test_a_line_in_log_n_is_found_again() -> None:

@@ -14,7 +14,7 @@ from statsmodels.stats.weightstats import ttost_paired
 
 from evaluator.stats.significance import (
     ItemNoise,
-    Scores,
+    LevelScores,
     at_least,
     holm,
     item_noise,
@@ -29,9 +29,9 @@ A, B = ("synthetic", 100), ("real", 100)
 DIFFERENCE = {A: 1.0, B: -1.0}
 
 
-def two_arms(a: list[float], b: list[float], seeds_b: tuple[int, ...] | None = None) -> Scores:
+def two_arms(a: list[float], b: list[float], seeds_b: tuple[int, ...] | None = None) -> LevelScores:
     seeds = {A: tuple(range(len(a))), B: seeds_b or tuple(range(len(b)))}
-    return Scores({A: np.array(a), B: np.array(b)}, seeds)
+    return LevelScores({A: np.array(a), B: np.array(b)}, seeds)
 
 
 SAMPLES = ([61.2, 60.4, 62.9, 61.7, 60.9], [60.1, 60.3, 61.0, 61.5, 59.8])
@@ -163,7 +163,7 @@ def test_item_noise_that_seeds_share_is_counted_and_noise_of_their_own_is_not_co
 
 def test_noise_of_the_test_items_widens_the_interval() -> None:
     alone = two_arms(*SAMPLES)
-    with_items = Scores(alone.values, alone.seeds, ItemNoise(np.diag([0.2, 0.2]), np.diag([0.25, 0.25]), 500))
+    with_items = LevelScores(alone.values, alone.seeds, ItemNoise(np.diag([0.2, 0.2]), np.diag([0.25, 0.25]), 500))
     seeds_only = alone.contrast(DIFFERENCE).se
     assert with_items.contrast(DIFFERENCE).se == pytest.approx(np.sqrt(seeds_only**2 + 0.4))
 
@@ -172,7 +172,7 @@ def test_the_degrees_of_freedom_lie_between_those_of_seeds_and_of_items() -> Non
     alone = two_arms(*SAMPLES)
     for item_variance in (1e-9, 0.05, 10.0):
         noise = ItemNoise(np.eye(2) * item_variance, np.zeros((2, 2)), 500)
-        estimate = Scores(alone.values, alone.seeds, noise).contrast(DIFFERENCE)
+        estimate = LevelScores(alone.values, alone.seeds, noise).contrast(DIFFERENCE)
         share = alone.contrast(DIFFERENCE).se ** 2 / estimate.se**2
         weighted = share * stats.t.ppf(0.975, 4) + (1 - share) * stats.t.ppf(0.975, 499)
         low, high = estimate.interval()
@@ -182,7 +182,7 @@ def test_the_degrees_of_freedom_lie_between_those_of_seeds_and_of_items() -> Non
 
 def test_seeds_that_agree_by_luck_do_not_make_the_interval_narrower_than_the_items_alone() -> None:
     lucky = two_arms([61.0, 62.0, 63.0], [60.0, 61.0, 62.0])
-    with_items = Scores(lucky.values, lucky.seeds, ItemNoise(np.zeros((2, 2)), np.diag([0.3, 0.3]), 500))
+    with_items = LevelScores(lucky.values, lucky.seeds, ItemNoise(np.zeros((2, 2)), np.diag([0.3, 0.3]), 500))
     assert lucky.contrast(DIFFERENCE).se == 0
     assert with_items.contrast(DIFFERENCE).se == pytest.approx(np.sqrt(0.6))
 
@@ -193,7 +193,7 @@ def test_a_sweep_lends_two_degrees_of_freedom_unless_seeds_repeat_themselves_at_
 ) -> None:
     alone = two_arms(*SAMPLES)
     more = {(arm, size): np.roll(v, shift * size) for size in (1, 2) for (arm, _), v in alone.values.items()}
-    sweep = Scores({**alone.values, **more}, dict.fromkeys([A, B, *more], (0, 1, 2, 3, 4)))
+    sweep = LevelScores({**alone.values, **more}, dict.fromkeys([A, B, *more], (0, 1, 2, 3, 4)))
     assert sweep.contrast(DIFFERENCE).df == pytest.approx(df, abs=0.7)
 
 

@@ -27,7 +27,7 @@ from evaluator.training.heads.pair import PairHead  # noqa: E402 - needs torch
 from evaluator.training.heads.span import SpanHead  # noqa: E402
 from evaluator.training.heads.tags import TagsHead  # noqa: E402
 from evaluator.training.jobs import load_tokenizer  # noqa: E402
-from evaluator.training.loop import Task, Training, TrainingLog, fit  # noqa: E402
+from evaluator.training.loop import TrainingConfig, TrainingLog, TrainingTask, fit  # noqa: E402
 from synthgen.formats.answer_windows import best_span, central_tokens, window_spans  # noqa: E402
 from synthgen.formats.span import Span  # noqa: E402
 from synthgen.formats.tags import Tagged  # noqa: E402
@@ -104,7 +104,7 @@ def trained(
     network = head.build(model, 1)
     without_dropout(network)
     stage = Stage(1e-3, 1, examples_per_step=8, weight_decay=decay, warmup=0.1)
-    log = fit([Task(network, head, pairs(model, 64))], Training(stage, 3, steps=steps, compact=compact))
+    log = fit([TrainingTask(network, head, pairs(model, 64))], TrainingConfig(stage, 3, steps=steps, compact=compact))
     return log, network.state_dict()
 
 
@@ -134,7 +134,7 @@ def test_compaction_equals_plain_training_on_the_encoder_pack(decay: float, samp
     found = []
     for compact in (False, True):
         network = without_dropout(head.build(model, 1))
-        log = fit([Task(network, head, features)], Training(stage, 3, steps=50, compact=compact))
+        log = fit([TrainingTask(network, head, features)], TrainingConfig(stage, 3, steps=50, compact=compact))
         found.append((log.losses, network.state_dict()))
     (plain, full), (compacted, small) = found
     assert compacted == pytest.approx(plain, abs=1e-5)
@@ -154,7 +154,9 @@ def test_the_same_run_twice_gives_the_same_weights(tiny_model: Path) -> None:
     def run() -> dict[str, torch.Tensor]:
         head = PairHead(("a", "b", "c"))
         network = head.build(tiny_model, 1)
-        fit([Task(network, head, pairs(tiny_model, 40))], Training(Stage(1e-3, 1, examples_per_step=8), 3))
+        fit(
+            [TrainingTask(network, head, pairs(tiny_model, 40))], TrainingConfig(Stage(1e-3, 1, examples_per_step=8), 3)
+        )
         return network.state_dict()
 
     first, second = run(), run()
@@ -181,7 +183,7 @@ def test_too_little_memory_cuts_steps_finer_and_changes_nothing_else(tiny_model:
     found = []
     for head in (PairHead(("a", "b", "c")), CrampedHead(("a", "b", "c"))):
         network = without_dropout(head.build(tiny_model, 1))
-        log = fit([Task(network, head, features)], Training(stage, 3))
+        log = fit([TrainingTask(network, head, features)], TrainingConfig(stage, 3))
         found.append((log, np.stack(inference.run(network, head, features, 4096))))
     (roomy, expected), (cramped, outputs) = found
     assert (cramped.steps, cramped.examples) == (roomy.steps, roomy.examples) == (3, 48)
@@ -196,7 +198,7 @@ def test_an_example_that_does_not_fit_is_said_in_a_line(tiny_model: Path) -> Non
 
     head = Head(("a", "b", "c"))
     with pytest.raises(IncompleteError, match=r"one example of \d+ tokens does not fit in the memory of cpu at step 1"):
-        fit([Task(head.build(tiny_model, 1), head, pairs(tiny_model, 8))], Training(Stage(1e-3, 1), 3))
+        fit([TrainingTask(head.build(tiny_model, 1), head, pairs(tiny_model, 8))], TrainingConfig(Stage(1e-3, 1), 3))
 
 
 class Liking:
@@ -226,7 +228,7 @@ def test_a_judge_keeps_the_model_it_likes_best_and_ends_training(tiny_model: Pat
             if step == 3:
                 weights.update({name: value.clone() for name, value in network.state_dict().items()})
 
-        log = fit([Task(network, head, features)], Training(stage, 3, compact=compact), copy, judge)
+        log = fit([TrainingTask(network, head, features)], TrainingConfig(stage, 3, compact=compact), copy, judge)
         return log, weights if judge is None else network.state_dict()
 
     judged, kept = run(Liking(pairs(tiny_model, 8, seed=9), step=3, patience=2))
@@ -246,7 +248,9 @@ def test_a_diverged_run_stops_with_a_verdict(tiny_model: Path) -> None:
     with pytest.raises(
         IncompleteError, match=r"training diverged: the loss is nan at step 1 of 5 \(learning rate 0.001"
     ):
-        fit([Task(network, head, pairs(tiny_model, 40))], Training(Stage(1e-3, 1, examples_per_step=8), 3))
+        fit(
+            [TrainingTask(network, head, pairs(tiny_model, 40))], TrainingConfig(Stage(1e-3, 1, examples_per_step=8), 3)
+        )
 
 
 def test_positions_start_at_two_with_any_padding(tiny_model: Path) -> None:
@@ -267,7 +271,7 @@ def test_positions_start_at_two_with_any_padding(tiny_model: Path) -> None:
 def test_a_step_without_dropout_is_the_step_of_transformers_trainer(tiny_model: Path, tmp_path: Path) -> None:
     features, head, steps = pairs(tiny_model, 8), PairHead(("a", "b", "c")), 6
     ours, theirs = (without_dropout(head.build(tiny_model, 1)) for _ in range(2))
-    fit([Task(ours, head, features)], Training(Stage(1e-3, 1, examples_per_step=8), 3, steps=steps))
+    fit([TrainingTask(ours, head, features)], TrainingConfig(Stage(1e-3, 1, examples_per_step=8), 3, steps=steps))
 
     def collator(items: list[dict[str, int]]) -> dict[str, torch.Tensor]:
         batch = collate(features, np.array([item["index"] for item in items]), 1, torch.device("cpu"))

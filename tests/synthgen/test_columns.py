@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgen.dataset import fingerprint, fingerprint_table
-from synthgen.filters.base import Subject
+from synthgen.filters.base import FilterContext
 from synthgen.filters.config import read_plan
 from synthgen.filters.dedup.exact import digest
 from synthgen.filters.dedup.minhash import array_row_keys, row_keys
@@ -107,7 +107,7 @@ def test_a_table_has_the_fingerprints_of_its_rows(found: list[dict[str, Any]]) -
 def test_a_table_is_judged_as_its_rows_are(found: list[dict[str, Any]]) -> None:
     table = pa.Table.from_pylist(found, schema=SCHEMA)
     numbered = [(row["id"], row) for row in table.to_pylist()]
-    filters = [WellFormed(Subject(NLI)), *read_plan().build(Subject(NLI))[1:4]]
+    filters = [WellFormed(FilterContext(NLI)), *read_plan().build(FilterContext(NLI))[1:4]]
     for some in (filters[:1], filters):
         objected, counts = judged(some, table)
         assert sum(counts[-1].values()) in (

@@ -41,7 +41,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def found(root: Path, premise: str, hypothesis: str) -> str:
-    verdict = Contamination(NLI, [root]).judge("a", {"premise": premise, "hypothesis": hypothesis, "label": 0})
+    verdict = Contamination(NLI, [root]).check("a", {"premise": premise, "hypothesis": hypothesis, "label": 0})
     return verdict.evidence if verdict else ""
 
 
@@ -109,14 +109,14 @@ def test_a_translation_is_found_by_an_encoder_when_one_is_named_and_another_sent
             {"premise": "My sister plays the violin in a large orchestra.", "hypothesis": "She is tall.", "label": 1},
         ),
     ]
-    first, second = judge.judge_many(rows)
+    first, second = judge.check_batch(rows)
     assert first is not None
     assert "the same meaning, cosine" in first.evidence
     assert second is None
     facts = judge.facts()
     assert facts["rows_removed_by_meaning"] == 1
     assert facts["encoder"] == "pack:multilingual-e5-small"
-    assert Contamination(NLI, [tmp_path / "test-de.tsv"]).judge(*rows[0]) is None
+    assert Contamination(NLI, [tmp_path / "test-de.tsv"]).check(*rows[0]) is None
 
 
 def test_what_cannot_be_read_is_one_line(root: Path, tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_rows_are_asked_about_by_language_without_its_region_and_those_of_a_word
         for number, ((one, two), language) in enumerate(zip(texts, languages, strict=True))
     ]
     filter_ = Contamination(NLI, [root], ContaminationSettings(encoder="any"), "en_GB", neighbours=Deaf())
-    assert filter_.judge_many(rows) == [None] * 3
+    assert filter_.check_batch(rows) == [None] * 3
     assert asked == {"en": texts[:1], "zh": texts[2:]}
 
 

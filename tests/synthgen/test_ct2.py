@@ -14,9 +14,9 @@ from synthgen.errors import UserError
 from synthgen.models.packs import ResolvedModel
 from synthgen.text.languages import NAMES, NLLB, TWO_LETTERS
 from synthgen.translation.backends.ctranslate2 import CTranslate2
-from synthgen.translation.backends.device import Machine
+from synthgen.translation.backends.device import ComputeConfig
 from synthgen.translation.backends.hub_model import load_tokenizer
-from synthgen.translation.backends.language_codes import Start, Tongues
+from synthgen.translation.backends.language_codes import LanguageTokens, Start
 from synthgen.translation.backends.registry import open_backend
 from synthgen.translation.backends.seq2seq import Seq2Seq
 
@@ -175,7 +175,7 @@ def test_translations_are_those_of_transformers(
     family: str, start: Start, source: str, request: pytest.FixtureRequest
 ) -> None:
     folder = request.getfixturevalue(family)
-    backend = open_backend(f"ct2:{folder}", Machine(threads=1))
+    backend = open_backend(f"ct2:{folder}", ComputeConfig(threads=1))
     assert isinstance(backend, CTranslate2)
     backend.check("en", "de")
     assert backend._tongues.start("en", "de") == start
@@ -193,7 +193,7 @@ def test_translations_are_those_of_transformers(
     expected = greedy(folder, start, source)
     assert len(set(expected)) > len(SENTENCES) / 2
     assert not any(start.first and start.first in text for text in expected)
-    assert Unended(resolved(folder), Machine(threads=1)).translate_texts(SENTENCES, "en", "de") == expected
+    assert Unended(resolved(folder), ComputeConfig(threads=1)).translate_texts(SENTENCES, "en", "de") == expected
 
 
 def test_a_model_of_another_type_is_refused_with_those_that_are_converted(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_a_model_of_another_type_is_refused_with_those_that_are_converted(tmp_pa
 
 
 def test_a_translation_that_fills_all_its_room_is_no_row(marian: Path) -> None:
-    both = [kind(resolved(marian), Machine(device="cpu", threads=1)) for kind in (CTranslate2, Seq2Seq)]
+    both = [kind(resolved(marian), ComputeConfig(device="cpu", threads=1)) for kind in (CTranslate2, Seq2Seq)]
     cut = [[bool(text) for text in each.translate_texts(SENTENCES, "en", "de")] for each in both]
     assert cut[0] == cut[1]
     assert not all(cut[0])
@@ -263,7 +263,7 @@ def test_every_language_of_xtreme_r_has_a_code_of_flores_in_its_script_and_its_n
     ],
 )
 def test_each_family_is_told_the_language_its_own_way(tokens: tuple[str, ...], start: Start) -> None:
-    tongues = Tongues(Vocabulary(*tokens), "owner/model", "owner/model")
+    tongues = LanguageTokens(Vocabulary(*tokens), "owner/model", "owner/model")
     tongues.check("en", "de")
     assert tongues.start("en", "de") == start
     if start != Start():
@@ -273,7 +273,7 @@ def test_each_family_is_told_the_language_its_own_way(tokens: tuple[str, ...], s
 
 def test_an_opus_model_of_one_pair_refuses_another() -> None:
     with pytest.raises(UserError, match="translates en to de, not en to fr"):
-        Tongues(Vocabulary(), "Helsinki-NLP/opus-mt-en-de", "mine").check("en", "fr")
+        LanguageTokens(Vocabulary(), "Helsinki-NLP/opus-mt-en-de", "mine").check("en", "fr")
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_an_opus_model_of_one_pair_refuses_another() -> None:
 )
 def test_a_machine_that_there_is_not_is_refused(marian: Path, machine: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        CTranslate2(resolved(marian), Machine(**machine))
+        CTranslate2(resolved(marian), ComputeConfig(**machine))
 
 
 def test_without_the_package_the_install_line_is_said(marian: Path, monkeypatch: pytest.MonkeyPatch) -> None:

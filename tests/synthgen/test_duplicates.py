@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from synthgen.filters.base import SetFilter
 from synthgen.filters.dedup.exact import ExactDuplicates
-from synthgen.filters.dedup.hash_index import Blob, HashIndex
+from synthgen.filters.dedup.hash_index import ByteStore, HashIndex
 from synthgen.filters.dedup.minhash import row_keys
 from synthgen.filters.dedup.near import NearDuplicates
 from synthgen.filters.dedup.near import _packed as near_packed
-from synthgen.filters.dedup.similarity import Entry, NearSettings, _may_share_words, _shared_words, compared_texts
+from synthgen.filters.dedup.similarity import ComparedRow, NearSettings, _may_share_words, _shared_words, compared_texts
 from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.tags import TagsFormat
@@ -57,7 +57,7 @@ class InMemory:
 def kept(make: type, rows: list[Row], step: int = 7) -> list[Row]:
     filter_ = make(NLI)
     assert isinstance(filter_, SetFilter)
-    gone = [number for number, _ in filter_.judge_set(InMemory(rows, step))]
+    gone = [number for number, _ in filter_.check_dataset(InMemory(rows, step))]
     assert len(gone) == len(set(gone)), "each row is dropped once"
     return [row for number, row in enumerate(rows) if number not in gone]
 
@@ -97,8 +97,8 @@ def test_the_survivors_depend_neither_on_order_nor_on_batches_and_survive_again(
 def test_rows_judged_one_by_one_leave_no_row_that_the_whole_set_would_drop(make: type, rows: list[Row]) -> None:
     online, left = make(NLI), []
     for row in rows:
-        if online.judge(row["id"], row) is None:
-            online.remember(row["id"], row)
+        if online.check(row["id"], row) is None:
+            online.add_kept(row["id"], row)
             left.append(row)
     assert kept(make, left) == left
 
@@ -118,8 +118,8 @@ def test_survivors_survive_again_where_keys_have_more_rows_than_are_compared(row
 
 def test_a_near_match_names_the_row_the_measure_and_the_words() -> None:
     near = NearDuplicates(NLI)
-    near.remember("a", pair(PREMISE, HYPOTHESIS))
-    verdict = near.judge("b", pair(PREMISE, HYPOTHESIS.replace("cold", "windy")))
+    near.add_kept("a", pair(PREMISE, HYPOTHESIS))
+    verdict = near.check("b", pair(PREMISE, HYPOTHESIS.replace("cold", "windy")))
     assert verdict is not None
     assert json.loads(verdict.evidence) == {
         "row": "a",
@@ -131,8 +131,8 @@ def test_a_near_match_names_the_row_the_measure_and_the_words() -> None:
 
 def test_a_near_match_with_another_label_stays_and_is_counted() -> None:
     near = NearDuplicates(NLI)
-    near.remember("a", pair(PREMISE, HYPOTHESIS, 0))
-    assert near.judge("b", pair(PREMISE, HYPOTHESIS.replace("cold", "hot"), 2)) is None
+    near.add_kept("a", pair(PREMISE, HYPOTHESIS, 0))
+    assert near.check("b", pair(PREMISE, HYPOTHESIS.replace("cold", "hot"), 2)) is None
     assert near.contrasts == 1
     rows = [pair(PREMISE, HYPOTHESIS, 0, "a"), pair(PREMISE, HYPOTHESIS.replace("cold", "hot"), 2, "b")]
     assert kept(NearDuplicates, rows) == rows
@@ -153,8 +153,8 @@ def test_a_near_match_with_another_label_stays_and_is_counted() -> None:
 )
 def test_within_one_premise_the_hypothesis_is_compared_alone(other: str, near: bool) -> None:
     judge = NearDuplicates(NLI)
-    judge.remember("a", pair(PREMISE, HYPOTHESIS))
-    assert (judge.judge("b", pair(PREMISE, other)) is not None) == near
+    judge.add_kept("a", pair(PREMISE, HYPOTHESIS))
+    assert (judge.check("b", pair(PREMISE, other)) is not None) == near
 
 
 def edited(draw: random.Random) -> tuple[list[str], list[str]]:
@@ -177,8 +177,8 @@ def test_the_cheap_look_at_words_turns_away_no_texts_that_are_alike(seed: int, j
 
 def test_all_texts_must_be_alike() -> None:
     judge = NearDuplicates(NLI)
-    judge.remember("a", pair(PREMISE, HYPOTHESIS))
-    assert judge.judge("b", pair("An old man sells bread at the market every morning", HYPOTHESIS)) is None
+    judge.add_kept("a", pair(PREMISE, HYPOTHESIS))
+    assert judge.check("b", pair("An old man sells bread at the market every morning", HYPOTHESIS)) is None
 
 
 def test_options_and_tokens_are_part_of_the_row() -> None:
@@ -186,13 +186,13 @@ def test_options_and_tokens_are_part_of_the_row() -> None:
     row = {"id": "a", "ctx_a": "It rained.", "ctx_b": "She", "ctx": "", "endings": ["got wet.", "flew."], "label": "0"}
     assert compared_texts(swag, row) == ("It rained.", "She", "got wet.\nflew.")
     exact = ExactDuplicates(swag)
-    exact.remember("a", row)
-    assert exact.judge("b", row | {"endings": ["ran home.", "sang."]}) is None
+    exact.add_kept("a", row)
+    assert exact.check("b", row | {"endings": ["ran home.", "sang."]}) is None
     upos = TagsFormat(("tokens", "tags"), ("NOUN", "VERB"))
     tagged = ExactDuplicates(upos)
-    tagged.remember("a", {"tokens": ["Dogs", "bark"], "tags": [0, 1]})
-    assert tagged.judge("b", {"tokens": ["Cats", "purr"], "tags": [0, 1]}) is None
-    assert tagged.judge("c", {"tokens": ["dogs", "Bark"], "tags": [0, 1]}) is not None
+    tagged.add_kept("a", {"tokens": ["Dogs", "bark"], "tags": [0, 1]})
+    assert tagged.check("b", {"tokens": ["Cats", "purr"], "tags": [0, 1]}) is None
+    assert tagged.check("c", {"tokens": ["dogs", "Bark"], "tags": [0, 1]}) is not None
 
 
 def test_entries_read_by_table_are_those_made_row_by_row() -> None:
@@ -200,7 +200,7 @@ def test_entries_read_by_table_are_those_made_row_by_row() -> None:
     option = {"id": "a", "ctx_a": "It's", "ctx_b": "She", "ctx": "", "endings": ["got wet.", "flew."], "label": "0"}
     for format_, rows in ((NLI, [pair("Straße!", "", 2), pair(PREMISE, HYPOTHESIS)]), (swag, [option])):
         packed = near_packed(format_, pa.Table.from_pylist(rows))
-        assert packed == [Entry.of(format_, row["id"], row).pack() for row in rows]
+        assert packed == [ComparedRow.of(format_, row["id"], row).pack() for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -219,8 +219,8 @@ def test_words_of_any_script_are_found(text: str, expected: str) -> None:
 
 def test_one_character_changed_in_a_language_without_spaces_is_found() -> None:
     judge = NearDuplicates(NLI)
-    judge.remember("a", pair("孩子们穿着红色外套在结冰的湖边和狗玩耍", "孩子们在寒冷的日子里待在户外"))
-    assert judge.judge("b", pair("孩子们穿着红色外套在结冰的湖边和狗玩耍", "孩子们在炎热的日子里待在户外")) is not None
+    judge.add_kept("a", pair("孩子们穿着红色外套在结冰的湖边和狗玩耍", "孩子们在寒冷的日子里待在户外"))
+    assert judge.check("b", pair("孩子们穿着红色外套在结冰的湖边和狗玩耍", "孩子们在炎热的日子里待在户外")) is not None
 
 
 @given(st.lists(st.integers(1, 2**64 - 1), min_size=1, max_size=300, unique=True), st.integers(1, 24))
@@ -247,7 +247,7 @@ def test_the_index_grows_and_keeps_what_it_has_even_where_keys_crowd() -> None:
 
 
 def test_a_blob_gives_back_what_was_put_in() -> None:
-    blob = Blob()
+    blob = ByteStore()
     for item in (b"one", b"", b"three"):
         blob.append(item)
     assert [blob[number] for number in range(len(blob))] == [b"one", b"", b"three"]

@@ -19,10 +19,10 @@ from synthgen.corpora.any_folder import open_set
 from synthgen.dataset import read_manifest, read_rejected, read_rows, write_tables
 from synthgen.dataset.schemas import faults
 from synthgen.errors import UserError
-from synthgen.filters.base import Subject
+from synthgen.filters.base import FilterContext
 from synthgen.filters.command import filter as run_filters
 from synthgen.filters.config import read_plan
-from synthgen.filters.set_pipeline import sift, workers_for
+from synthgen.filters.set_pipeline import filter_dataset, workers_for
 from synthgen.publishing.verify import verify
 from synthgen.runtime.workers import Workers
 from tests.synthgen.conftest import parquet_folder, random_rows
@@ -56,12 +56,12 @@ def test_the_result_does_not_depend_on_the_number_of_processes(tmp_path: Path) -
     source = parquet_folder(tmp_path / "in", rows)
     (tmp_path / "f.toml").write_text("[shape]\n[language]\n[exact]\n[near]\n")
     opened = open_set(source, origin="real")
-    plan, subject = read_plan(tmp_path / "f.toml"), Subject(opened.format)
+    plan, subject = read_plan(tmp_path / "f.toml"), FilterContext(opened.format)
 
     def filtered(processes: int) -> tuple[dict[str, str], dict[str, int], dict[str, Any]]:
         filters = plan.build(subject)
         with Workers(processes) as workers:
-            sieve = sift(opened, filters, (), workers)
+            sieve = filter_dataset(opened, filters, (), workers)
             files = write_tables(tmp_path / f"{processes}", sieve.kept(Counter()), opened.schema, workers)
         return files, sieve.reasons(), plan.checks(subject, filters)
 
@@ -328,7 +328,7 @@ def test_outputs_that_cannot_be_are_refused_before_any_work(tmp_path: Path, monk
 
 def test_a_shard_without_rows_is_written_for_no_rows_alone(tmp_path: Path) -> None:
     opened = open_set(parquet_folder(tmp_path / "in", random_rows(20)), origin="real")
-    sieve = sift(opened, (), ())
+    sieve = filter_dataset(opened, (), ())
     assert [table.num_rows for table in sieve.kept(Counter(), rows=1)] == [1] * 20
     files = write_tables(tmp_path / "out", sieve.kept(Counter(), rows=1), opened.schema)
     assert [name for name in files if name.startswith("data/")] == [

@@ -12,7 +12,7 @@ from synthgen.analysis import inspect as inspection
 from synthgen.analysis.inspect import COMPARED_CHARACTERS, PAGE_NAME, inspect, nearest, sheets
 from synthgen.analysis.similarity_to_real import compression_ratio, distance, self_repetition
 from synthgen.analysis.text_statistics import self_bleu
-from synthgen.cards.summary_tables import Sheet
+from synthgen.cards.summary_tables import SummaryTable
 from synthgen.cli.commands import app
 from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import read_manifest, read_rows
@@ -145,5 +145,5 @@ def test_the_terminal_shows_the_tables_of_the_page(sample_set: Path, capsys: pyt
 
 
 def test_numbers_stand_on_the_right_and_what_was_not_measured_is_a_dash() -> None:
-    sheet = Sheet("t", ("", "a", "b"), (("x", "1,000", "53.6 (49.1 to 58.0)"), ("y", "–", "+0.1")))
+    sheet = SummaryTable("t", ("", "a", "b"), (("x", "1,000", "53.6 (49.1 to 58.0)"), ("y", "–", "+0.1")))
     assert [sheet.is_number(column) for column in range(3)] == [False, True, True]

@@ -16,7 +16,7 @@ from synthgen.engines.scripted import ScriptedEngine
 from synthgen.engines.vllm import VllmEngine
 from synthgen.errors import IncompleteError, UserError
 from synthgen.filters.command import filter as run_filters
-from synthgen.filters.labels.llm_judge import EngineJudge, Judging, open_judge
+from synthgen.filters.labels.llm_judge import JudgeConfig, LLMJudge, open_judge
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.span import SpanFormat
 from synthgen.formats.tags import TagsFormat
@@ -33,8 +33,8 @@ MODEL = ResolvedModel(Path(), "judge", "1", "mit")
 PAIR = {"premise": "A dog sleeps.", "hypothesis": "An animal rests.", "label": 0}
 
 
-def judge_of(format_, engine: Engine, folder: Path, **options) -> EngineJudge:
-    return EngineJudge(format_, Judging(replies=folder, **options), MODEL, lambda: engine, owned=True)
+def judge_of(format_, engine: Engine, folder: Path, **options) -> LLMJudge:
+    return LLMJudge(format_, JudgeConfig(replies=folder, **options), MODEL, lambda: engine, owned=True)
 
 
 def test_the_judge_sees_texts_and_labels_with_their_meaning_and_never_which_is_the_rows(tmp_path: Path) -> None:
@@ -107,9 +107,9 @@ def test_a_server_that_fails_now_and_then_is_asked_again_and_one_that_is_gone_en
 
 def test_what_cannot_be_judged_is_said_before_anything_starts() -> None:
     with pytest.raises(UserError, match="names no model"):
-        open_judge(NLI, Judging())
+        open_judge(NLI, JudgeConfig())
     with pytest.raises(UserError, match="rows of a tags set cannot be judged"):
-        open_judge(TagsFormat(("tokens", "tags"), ("X",)), Judging("replies.jsonl"))
+        open_judge(TagsFormat(("tokens", "tags"), ("X",)), JudgeConfig("replies.jsonl"))
 
 
 def test_filter_keeps_what_the_judge_agrees_with_and_the_same_when_filtered_again(

@@ -14,9 +14,9 @@ from synthgen.analysis.artefacts import radar
 from synthgen.analysis.label_noise import confusion, estimate, estimate_from_agreement
 from synthgen.corpora.import_corpus import import_task
 from synthgen.errors import UserError
-from synthgen.filters.base import Subject
+from synthgen.filters.base import FilterContext
 from synthgen.filters.labels.agreement import Agreement
-from synthgen.filters.labels.annotator import Said
+from synthgen.filters.labels.annotator import Annotation
 from synthgen.filters.labels.checkpoint import open_verifier
 from synthgen.filters.labels.filter import Verify, VerifySettings
 from synthgen.filters.rows.rebalance import give_aways
@@ -61,7 +61,7 @@ def test_a_verifier_at_chance_and_one_without_calibration_give_no_estimate() -> 
     def counted(rows: int) -> Agreement:
         found = Agreement(PARAPHRASE)
         for number in range(rows):
-            found.add(question_pair(number % 2), Said(PARAPHRASE.labels[number // 2 % 2]))
+            found.add(question_pair(number % 2), Annotation(PARAPHRASE.labels[number // 2 % 2]))
         return found
 
     assert "no better than chance" in counted(200).facts(counted(200))["noise"]
@@ -75,10 +75,10 @@ class Echo:
     def __init__(self, *trained_on: str) -> None:
         self._trained_on = frozenset(trained_on)
 
-    def read(self, rows: Sequence[Row]) -> list[Said | None]:
+    def read(self, rows: Sequence[Row]) -> list[Annotation | None]:
         same = [len(row["question1"]) == len(row["question2"]) for row in rows]
         labels = [PARAPHRASE.labels[each] for each in same]
-        return [Said(label, {"not_duplicate": 0.1, "duplicate": 0.1} | {label: 0.9}) for label in labels]
+        return [Annotation(label, {"not_duplicate": 0.1, "duplicate": 0.1} | {label: 0.9}) for label in labels]
 
     def facts(self) -> dict[str, object]:
         return {"name": "echo"}
@@ -95,8 +95,8 @@ def question_pair(label: int) -> dict[str, object]:
 
 
 def test_a_disputed_row_goes_with_what_both_sides_say_and_agreement_is_counted() -> None:
-    judge = Verify("verify", Subject(PARAPHRASE), VerifySettings(), Echo())
-    kept, disputed = judge.judge_many([("1", question_pair(0)), ("2", question_pair(1))])
+    judge = Verify("verify", FilterContext(PARAPHRASE), VerifySettings(), Echo())
+    kept, disputed = judge.check_batch([("1", question_pair(0)), ("2", question_pair(1))])
     assert kept is None
     assert disputed is not None
     expected = {"label": "duplicate", "said": "not_duplicate", "probability": 0.9, "of the label": 0.1}
@@ -107,8 +107,8 @@ def test_a_disputed_row_goes_with_what_both_sides_say_and_agreement_is_counted()
 
 
 def test_an_unsure_verifier_disputes_nothing_below_the_confidence_asked_for() -> None:
-    judge = Verify("verify", Subject(PARAPHRASE), VerifySettings(min_confidence=0.95), Echo())
-    assert judge.judge("1", question_pair(1)) is None
+    judge = Verify("verify", FilterContext(PARAPHRASE), VerifySettings(min_confidence=0.95), Echo())
+    assert judge.check("1", question_pair(1)) is None
 
 
 @pytest.mark.realdata
@@ -116,12 +116,12 @@ def test_real_rows_given_as_against_calibrate_unless_the_verifier_was_trained_on
     data_root: Path, tmp_path: Path
 ) -> None:
     manifest = import_task("qqp", source=data_root / "qqp/train_9k.json", out=tmp_path / "real", n=300)
-    subject = Subject(PARAPHRASE, against=(tmp_path / "real",))
+    subject = FilterContext(PARAPHRASE, against=(tmp_path / "real",))
     judge = Verify("verify", subject, VerifySettings(), Echo())
-    judge.judge("1", question_pair(1))
+    judge.check("1", question_pair(1))
     assert "--against" not in str(judge.facts()["verify"]["noise"])
     trained = Verify("verify", subject, VerifySettings(), Echo(manifest.content_hash))
-    trained.judge("1", question_pair(1))
+    trained.check("1", question_pair(1))
     assert "--against" in trained.facts()["verify"]["noise"]
 
 
@@ -140,14 +140,14 @@ def question(answer: str = "") -> Row:
 
 def test_an_answer_comes_back_when_its_f1_reaches_the_threshold_and_none_when_there_is_none() -> None:
     found = Agreement(SpanFormat(("answerable", "unanswerable")), min_f1=0.6)
-    assert found.add(question("old port of Bergen"), Said("the old port")) is None  # F1 2 * 1 * 0.5 / 1.5
-    assert found.add(question("old port of Bergen"), Said("Bergen")) == {
+    assert found.add(question("old port of Bergen"), Annotation("the old port")) is None  # F1 2 * 1 * 0.5 / 1.5
+    assert found.add(question("old port of Bergen"), Annotation("Bergen")) == {
         "answers": ["old port of Bergen"],
         "said": "Bergen",
         "f1": 0.4,
     }
-    assert found.add(question(), Said("")) is None
-    assert found.add(question(), Said("Bergen")) == {"answers": [], "said": "Bergen", "f1": 0.0}
+    assert found.add(question(), Annotation("")) is None
+    assert found.add(question(), Annotation("Bergen")) == {"answers": [], "said": "Bergen", "f1": 0.0}
     facts = found.facts(None)
     assert (facts["rows"], facts["agreement"], facts["em"]) == (4, 0.5, 25.0)
     assert facts["confusion"]["unanswerable"] == {"answerable": 1, "unanswerable": 1}

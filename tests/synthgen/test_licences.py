@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthgen.corpora.catalogue import SOURCES
-from synthgen.dataset.licences import Part, derive, forbidden
+from synthgen.dataset.licences import LicensedSource, derive, forbidden
 from synthgen.errors import UserError
 
 KNOWN = ("mit", "apache-2.0", "cc0-1.0", "cc-by-4.0", "cc-by-3.0", "cc-by-sa-4.0", "cc-by-sa-3.0", "cc-by-nc-4.0")
 KNOWN += ("cc-by-nc-sa-3.0", "Quora terms, non-commercial", "gemma", "unknown")
 
 
-def parts(*licences: str) -> list[Part]:
-    return [Part("source", f"part {number}", licence) for number, licence in enumerate(licences)]
+def parts(*licences: str) -> list[LicensedSource]:
+    return [LicensedSource("source", f"part {number}", licence) for number, licence in enumerate(licences)]
 
 
 @pytest.mark.parametrize(
@@ -74,5 +74,5 @@ def test_no_parts_have_no_licence() -> None:
 
 @pytest.mark.parametrize("source", SOURCES, ids=str)
 def test_every_human_corpus_may_carry_its_own_licence(source: str) -> None:
-    parts = [Part("source", each.name, each.licence) for each in SOURCES[source]]
+    parts = [LicensedSource("source", each.name, each.licence) for each in SOURCES[source]]
     assert forbidden("; ".join(dict.fromkeys(part.licence for part in parts)), parts) == []

@@ -34,13 +34,13 @@ def reason(verdict: object) -> str | None:
     ],
 )
 def test_shape_names_what_is_wrong_with_a_text(text: str, expected: str | None) -> None:
-    assert reason(Shape(NLI).judge("1", GOOD | {"hypothesis": text})) == expected
+    assert reason(Shape(NLI).check("1", GOOD | {"hypothesis": text})) == expected
 
 
 def test_a_text_many_times_longer_than_the_other_is_dropped_only_beyond_the_limit() -> None:
     row = GOOD | {"hypothesis": " ".join(f"w{i}" for i in range(60))}
-    assert Shape(NLI).judge("1", row) is None
-    assert reason(Shape(NLI, ShapeLimits(max_length_ratio=2)).judge("1", row)) == "length ratio"
+    assert Shape(NLI).check("1", row) is None
+    assert reason(Shape(NLI, ShapeLimits(max_length_ratio=2)).check("1", row)) == "length ratio"
 
 
 def test_options_are_judged_too_but_may_be_one_word() -> None:
@@ -51,8 +51,8 @@ def test_options_are_judged_too_but_may_be_one_word() -> None:
         "endings": ["left.", "as an AI I cannot"],
         "label": "0",
     }
-    assert Shape(SWAG).judge("1", row) is None
-    found = Residue(SWAG).judge("1", row)
+    assert Shape(SWAG).check("1", row) is None
+    found = Residue(SWAG).check("1", row)
     assert found is not None
     assert found.evidence.startswith("endings.1")
 
@@ -60,15 +60,15 @@ def test_options_are_judged_too_but_may_be_one_word() -> None:
 def test_an_answer_may_be_one_word() -> None:
     row = {"id": "", "title": "", "context": "Tea is hot.", "question": "What is hot?"}
     assert (
-        Shape(SpanFormat(("answerable",))).judge("1", row | {"answers": {"text": ["Tea"], "answer_start": [0]}}) is None
+        Shape(SpanFormat(("answerable",))).check("1", row | {"answers": {"text": ["Tea"], "answer_start": [0]}}) is None
     )
 
 
 def test_a_sentence_of_the_prompt_that_comes_back_is_leakage() -> None:
     prompt = "Sentence A: The match was called off because of the heavy rain on Friday.\nSentence B:"
     copied = GOOD | {"premise": "The match was called off because of the heavy rain, they say."}
-    assert reason(Residue(NLI, prompt).judge("1", copied)) == "prompt leakage"
-    assert Residue(NLI, prompt).judge("1", GOOD) is None
+    assert reason(Residue(NLI, prompt).check("1", copied)) == "prompt leakage"
+    assert Residue(NLI, prompt).check("1", GOOD) is None
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_what_people_write_is_no_residue(text: str) -> None:
 def test_personal_data_is_found_and_its_value_stays_out_of_the_evidence(text: str, kind: str) -> None:
     assert personal_data(text) is not None
     judge = PersonalData(NLI)
-    found = judge.judge("1", GOOD | {"hypothesis": text})
+    found = judge.check("1", GOOD | {"hypothesis": text})
     assert found is not None
     assert found.evidence == f"hypothesis: {kind}"
     assert judge.facts()["found"] == {kind: 1}
@@ -135,19 +135,19 @@ def test_numbers_that_belong_to_nobody_are_kept(text: str) -> None:
 )
 def test_a_text_in_another_language_is_dropped_when_it_is_long_enough(text: str, language: str, dropped: bool) -> None:
     judge = Language(TagsFormat(("tokens", "tags"), ("X",)), language)
-    assert (judge.judge("1", {"tokens": text.split(), "tags": []}) is not None) == dropped
+    assert (judge.check("1", {"tokens": text.split(), "tags": []}) is not None) == dropped
 
 
 def test_a_rows_own_language_is_what_is_expected() -> None:
     row = {"premise": "Der Hund schläft heute auf dem Sofa.", "hypothesis": "Ein Tier schläft jetzt auf einem Möbel."}
     for code in ("de", "de-AT", "DEU", "deu_Latn"):
-        assert Language(NLI, "en").judge("1", row | {"language": code}) is None
+        assert Language(NLI, "en").check("1", row | {"language": code}) is None
 
 
 def test_rows_that_could_not_be_judged_are_counted_by_why() -> None:
     judge = Language(TagsFormat(("tokens", "tags"), ("X",)), "wo")
     for count, language in ((9, None), (2, "en"), (9, "en")):
-        judge.judge("1", {"tokens": ["Dogs"] * count, "tags": [], "language": language})
+        judge.check("1", {"tokens": ["Dogs"] * count, "tags": [], "language": language})
     facts = judge.facts()
     assert [facts[f"rows_{what}"] for what in ("judged", "too_short", "in_unknown_languages")] == [1, 1, 1]
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgen.filters.base import Subject
+from synthgen.filters.base import FilterContext
 from synthgen.filters.config import read_plan
-from synthgen.filters.pipeline import Objection, Screen
+from synthgen.filters.pipeline import Objection, OnlinePipeline
 from synthgen.formats.base import Row
 from tests.synthgen.conftest import NLI
 
@@ -26,13 +26,13 @@ ROWS = st.lists(st.tuples(st.sampled_from(TEXTS), st.sampled_from(TEXTS), st.int
 
 
 def screened(rows: Sequence[tuple[str, Row]], sizes: Iterator[int]) -> list[Objection | None]:
-    screen, verdicts, start = Screen(read_plan().build(Subject(NLI))), [], 0
+    screen, verdicts, start = OnlinePipeline(read_plan().build(FilterContext(NLI))), [], 0
     while start < len(rows):
         batch = rows[start : start + next(sizes)]
         for (row_id, row), objection in zip(batch, screen.judged(batch), strict=True):
             verdicts.append(objection)
             if objection is None:
-                screen.remember(row_id, row)
+                screen.add_kept(row_id, row)
         start += len(batch)
     return verdicts
 

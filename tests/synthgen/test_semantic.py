@@ -55,14 +55,14 @@ def test_a_row_that_says_the_same_in_other_words_goes_and_another_label_stays(tm
         assert 0.93 <= evidence["score"] < 1
     assert manifest.checks["deduplication"]["semantic"]["encoder"] == "pack:multilingual-e5-small"
     online = SemanticDuplicates(NLI, SemanticSettings(similarity=0.93))
-    online.remember("r0", ROWS[0])
-    assert [online.judge(f"r{i}", row) is not None for i, row in enumerate(ROWS) if i] == [True, False, False]
+    online.add_kept("r0", ROWS[0])
+    assert [online.check(f"r{i}", row) is not None for i, row in enumerate(ROWS) if i] == [True, False, False]
 
 
 def test_an_encoder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     judge = SemanticDuplicates(NLI, SemanticSettings(encoder="pack:e6"))
     with pytest.raises(UserError, match="unknown pack 'e6'"):
-        judge.judge("a", ROWS[0])
+        judge.check("a", ROWS[0])
     (tmp_path / "f.toml").write_text("[semantic]\nsimilarity = 2\n")
     with pytest.raises(UserError, match=r"similarity = 2.0 .* in \[semantic\]"):
         read_plan(tmp_path / "f.toml")

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from synthgen.dataset.table_cache import TableSpool
+from synthgen.dataset.table_cache import TableCache
 
 SCHEMA = pa.schema([("text", pa.string()), ("tags", pa.list_(pa.int8()))], metadata={"kept": "too"})
 ROWS: list[dict[str, Any]] = [
@@ -42,13 +42,13 @@ class Source:
         yield pa.Table.from_pylist(rows[:2], schema=SCHEMA).slice(1)
 
 
-def rows(tables: Iterator[pa.Table] | TableSpool) -> list[list[dict[str, Any]]]:
+def rows(tables: Iterator[pa.Table] | TableCache) -> list[list[dict[str, Any]]]:
     return [table.to_pylist() for table in tables if table.num_rows]
 
 
 def test_a_source_read_to_its_end_is_not_asked_again() -> None:
     source = Source()
-    spool, expected = TableSpool(source), rows(Source()())
+    spool, expected = TableCache(source), rows(Source()())
     assert [rows(spool) for _ in range(3)] == [expected] * 3
     assert source.asked == 1
     assert all(table.schema.equals(SCHEMA, check_metadata=True) for table in spool)
@@ -56,20 +56,20 @@ def test_a_source_read_to_its_end_is_not_asked_again() -> None:
 
 def test_a_source_read_in_part_is_asked_again_from_its_beginning() -> None:
     source = Source()
-    spool = TableSpool(source)
+    spool = TableCache(source)
     assert len(list(islice(spool, 1))) == 1
     assert rows(spool) == rows(Source()())
     assert source.asked == 2
 
 
 def test_two_may_read_at_once() -> None:
-    spool = TableSpool(Source())
+    spool = TableCache(Source())
     rows(spool)
     assert all(one.equals(other) for one, other in zip(spool, spool, strict=True))
 
 
 def test_no_tables_are_none_again() -> None:
-    spool = TableSpool(lambda: ())
+    spool = TableCache(lambda: ())
     assert [list(spool), list(spool)] == [[], []]
 
 
@@ -77,7 +77,7 @@ def test_no_tables_are_none_again() -> None:
 def test_where_there_is_no_room_the_source_is_asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: open("/dev/full", "w+b"))  # noqa: SIM115
     source = Source()
-    spool = TableSpool(source)
+    spool = TableCache(source)
     assert [rows(spool), rows(spool)] == [rows(Source()())] * 2
     assert source.asked == 2
 
@@ -87,6 +87,6 @@ def test_at_most_half_of_the_room_is_taken(monkeypatch: pytest.MonkeyPatch) -> N
     for free, asked in ((2 * size, 1), (2 * size - 2, 2)):
         monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
         source = Source()
-        spool = TableSpool(source)
+        spool = TableCache(source)
         assert [rows(spool), rows(spool)] == [rows(Source()())] * 2
         assert source.asked == asked

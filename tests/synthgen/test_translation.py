@@ -28,7 +28,7 @@ from synthgen.models.packs import ResolvedModel
 from synthgen.publishing.verify import verify
 from synthgen.text.sentences import pieces
 from synthgen.translation.answers.candidates import search
-from synthgen.translation.backends.base import Untranslated
+from synthgen.translation.backends.base import TranslationFailure
 from synthgen.translation.backends.documents import Documents
 from synthgen.translation.backends.llm import LlmTranslator
 from synthgen.translation.backends.registry import open_backend
@@ -538,7 +538,7 @@ def test_an_item_too_long_for_one_request_is_asked_for_in_runs_of_sentences(tmp_
     assert len(asked) == 4
     assert all(backwards(text[slice(*p.source)]) == outcome[0].text[slice(*p.target)] for p in outcome[0].pieces)
     refused = llm(tmp_path, lambda request: reply_backwards(request) if "Short" in request.prompt else "{")
-    assert refused.translate([(text, "Short.")], "en", "xx") == [Untranslated("truncated", "{")]
+    assert refused.translate([(text, "Short.")], "en", "xx") == [TranslationFailure("truncated", "{")]
 
 
 def test_bad_input_is_refused_before_a_model_is_started(english: Path, tmp_path: Path) -> None:
@@ -585,7 +585,7 @@ def marian(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_translation_that_fills_all_its_room_was_cut_off_and_is_no_row(marian: Path) -> None:
     model = Seq2Seq(ResolvedModel(marian, str(marian), "local", "cc-by-4.0"))
     assert model.translate([("Random weights never end a sentence.",)], "en", "de") == [
-        Untranslated("no whole translation")
+        TranslationFailure("no whole translation")
     ]
 
 

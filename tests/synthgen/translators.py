@@ -8,7 +8,7 @@ import signal
 from collections.abc import Sequence
 
 from synthgen.errors import unknown
-from synthgen.translation.backends.base import Item, Outcome, Untranslated
+from synthgen.translation.backends.base import Item, Outcome, TranslationFailure
 from synthgen.translation.backends.documents import Documents
 
 
@@ -53,7 +53,7 @@ class Backwards:
         outcomes = self._documents.translate(items, source, target)
         failed = [bool(self._fails_on) and any(self._fails_on in text for text in item) for item in items]
         return [
-            Untranslated("http", "no answer", failed=True) if bad else outcome
+            TranslationFailure("http", "no answer", failed=True) if bad else outcome
             for bad, outcome in zip(failed, outcomes, strict=True)
         ]
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from evaluator.benchmark.files.text import UnlabelledError, read_json
 from evaluator.benchmark.files.writers import HubFile, squad
-from evaluator.benchmark.target import DataRoot, Source, Split
+from evaluator.benchmark.target import DataRoot, DataSource, Split
 from synthgen.errors import UserError
 from synthgen.formats.span import Span
 
-TRAIN = Source(
+TRAIN = DataSource(
     ("squad/train-v1.1.json", "squad/squad_sample.json"),
     "SQuAD v1.1 (https://rajpurkar.github.io/SQuAD-explorer/dataset/train-v1.1.json), or the hub",
 )

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from evaluator.benchmark.files.predictions import pair_lines
 from evaluator.benchmark.files.text import read_tsv
 from evaluator.benchmark.metrics.retrieval import Vectors, best_threshold, mine, score_pairs
-from evaluator.benchmark.target import DataRoot, Source, Split, Target, codes
+from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
 from synthgen.errors import UserError
 
 _ORIGIN = "https://comparable.limsi.fr/bucc2018, the part `dev` as XTREME's download_data.sh lays it out"
-_FOREIGN = Source(("bucc2018/{language}-en.dev.{language}",), _ORIGIN)
-_ENGLISH = Source(("bucc2018/{language}-en.dev.en",), _ORIGIN)
-_GOLD = Source(("bucc2018/{language}-en.dev.gold",), _ORIGIN)
+_FOREIGN = DataSource(("bucc2018/{language}-en.dev.{language}",), _ORIGIN)
+_ENGLISH = DataSource(("bucc2018/{language}-en.dev.en",), _ORIGIN)
+_GOLD = DataSource(("bucc2018/{language}-en.dev.gold",), _ORIGIN)
 
 
 def read(root: DataRoot, language: str, split: str) -> Split:

@@ -11,10 +11,10 @@ import numpy as np
 from evaluator.benchmark.files import squad
 from evaluator.benchmark.files.predictions import rankings_by_id
 from evaluator.benchmark.metrics.retrieval import Vectors, nearest, score_ranking
-from evaluator.benchmark.target import DataRoot, Source, Split, Target, codes
+from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
 
 _ORIGIN = "https://github.com/google-research-datasets/lareqa, folder xquad-r, or the hub"
-_TEST = Source(("lareqa/xquad-r/{language}.json",), _ORIGIN)
+_TEST = DataSource(("lareqa/xquad-r/{language}.json",), _ORIGIN)
 
 
 def read(root: DataRoot, language: str, split: str) -> Split:

@@ -9,14 +9,14 @@ from typing import Any
 from evaluator.benchmark.files.predictions import rankings_by_id
 from evaluator.benchmark.files.text import read_json, read_jsonl
 from evaluator.benchmark.metrics.retrieval import Vectors, nearest, score_ranking
-from evaluator.benchmark.target import DataRoot, Source, Split, Target, codes
+from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
 from synthgen.errors import UserError
 
 _ORIGIN = (
     "Mewsli-X (https://github.com/google-research/google-research/blob/master/dense_representations_for_entity_retrieval/"
     "mel/mewsli-x.md), whose article texts must be rebuilt from WikiNews dumps"
 )
-_MENTIONS = Source(
+_MENTIONS = DataSource(
     (
         "mewslix/wikinews_mentions-test-{language}.jsonl",
         "mewslix/labels/test-{language}.json",
@@ -25,9 +25,9 @@ _MENTIONS = Source(
     ),
     _ORIGIN,
 )
-_DEV_MENTIONS = Source(("mewslix/wikinews_mentions-dev-{language}.jsonl",), _ORIGIN)
-_ENTITIES = Source(("mewslix/candidate_set_entities.jsonl",), _ORIGIN)
-_TRAIN = Source(("mewslix/wikipedia_pairs-train.jsonl",), _ORIGIN)
+_DEV_MENTIONS = DataSource(("mewslix/wikinews_mentions-dev-{language}.jsonl",), _ORIGIN)
+_ENTITIES = DataSource(("mewslix/candidate_set_entities.jsonl",), _ORIGIN)
+_TRAIN = DataSource(("mewslix/wikipedia_pairs-train.jsonl",), _ORIGIN)
 
 _BRACES = re.compile(r"\{(.*?)\}")
 

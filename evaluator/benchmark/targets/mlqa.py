@@ -6,11 +6,11 @@ from evaluator.benchmark.files import squad, writers
 from evaluator.benchmark.files.predictions import answers_by_id
 from evaluator.benchmark.files.writers import HubFile
 from evaluator.benchmark.metrics.answers import score_mlqa
-from evaluator.benchmark.target import DataRoot, Source, Split, Target, codes
+from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
 
 _ORIGIN = "MLQA v1 (https://dl.fbaipublicfiles.com/MLQA/MLQA_V1.zip), or the hub"
-_TEST = Source(("mlqa/test/test-context-{language}-question-{language}.json",), _ORIGIN)
-_DEV = Source(("mlqa/dev/dev-context-{language}-question-{language}.json",), _ORIGIN)
+_TEST = DataSource(("mlqa/test/test-context-{language}-question-{language}.json",), _ORIGIN)
+_DEV = DataSource(("mlqa/dev/dev-context-{language}-question-{language}.json",), _ORIGIN)
 
 
 def read(root: DataRoot, language: str, split: str) -> Split:

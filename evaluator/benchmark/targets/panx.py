@@ -6,14 +6,14 @@ from evaluator.benchmark.files.predictions import tag_lines
 from evaluator.benchmark.files.tagged import read_sentences
 from evaluator.benchmark.files.writers import HubFile, tagged
 from evaluator.benchmark.metrics.tags import score_tags
-from evaluator.benchmark.target import DataRoot, Source, Split, Target, codes
+from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
 
 LABELS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 
 _ORIGIN = "WikiANN (Rahimi et al. 2019) as converted by XTREME's preprocess_panx, or the hub"
-_TEST = Source(("panx/test-{language}.tsv",), _ORIGIN)
-_DEV = Source(("panx/dev-{language}.tsv",), _ORIGIN)
-_TRAIN = Source(("panx/train-en.tsv",), _ORIGIN)
+_TEST = DataSource(("panx/test-{language}.tsv",), _ORIGIN)
+_DEV = DataSource(("panx/dev-{language}.tsv",), _ORIGIN)
+_TRAIN = DataSource(("panx/train-en.tsv",), _ORIGIN)
 
 
 def read(root: DataRoot, language: str, split: str) -> Split:

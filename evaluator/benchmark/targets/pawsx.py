@@ -8,15 +8,15 @@ from evaluator.benchmark.files.predictions import label_lines
 from evaluator.benchmark.files.text import label_index, read_tsv
 from evaluator.benchmark.files.writers import HubFile, tsv
 from evaluator.benchmark.metrics.classification import accuracy
-from evaluator.benchmark.target import DataRoot, Source, Split, Target, codes
+from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
 from synthgen.formats.pair import Pair
 
 LABELS = ("0", "1")
 
 _ORIGIN = "PAWS-X (https://storage.googleapis.com/paws/pawsx/x-final.tar.gz) as XTREME lays it out, or the hub"
-_TEST = Source(("pawsx/test-{language}.labelled.tsv",), f"{_ORIGIN}: columns id, sentence1, sentence2, label")
-_DEV = Source(("pawsx/dev-{language}.tsv",), _ORIGIN)
-_TRAIN = Source(("pawsx/train-en.tsv", "pawsx/dev-en.tsv"), _ORIGIN)
+_TEST = DataSource(("pawsx/test-{language}.labelled.tsv",), f"{_ORIGIN}: columns id, sentence1, sentence2, label")
+_DEV = DataSource(("pawsx/dev-{language}.tsv",), _ORIGIN)
+_TRAIN = DataSource(("pawsx/train-en.tsv", "pawsx/dev-en.tsv"), _ORIGIN)
 
 
 def read(root: DataRoot, language: str, split: str) -> Split:

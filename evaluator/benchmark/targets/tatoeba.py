@@ -11,7 +11,7 @@ from evaluator.benchmark.files.text import read_lines
 from evaluator.benchmark.files.writers import HubFile, tsv
 from evaluator.benchmark.metrics.classification import accuracy
 from evaluator.benchmark.metrics.retrieval import Vectors, nearest
-from evaluator.benchmark.target import DataRoot, Source, Split, Target, codes
+from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
 from synthgen.errors import UserError
 
 ISO_639_3 = {
@@ -23,8 +23,8 @@ ISO_639_3 = {
 }  # fmt: skip
 
 _ORIGIN = "https://github.com/facebookresearch/LASER, data/tatoeba/v1, or `evaluator data fetch`"
-_FOREIGN = Source(("tatoeba/tatoeba.{language}-eng.{language}",), _ORIGIN)
-_ENGLISH = Source(("tatoeba/tatoeba.{language}-eng.eng",), _ORIGIN)
+_FOREIGN = DataSource(("tatoeba/tatoeba.{language}-eng.{language}",), _ORIGIN)
+_ENGLISH = DataSource(("tatoeba/tatoeba.{language}-eng.eng",), _ORIGIN)
 
 
 def read(root: DataRoot, language: str, split: str) -> Split:

@@ -9,13 +9,13 @@ from evaluator.benchmark.files.predictions import answers_by_id
 from evaluator.benchmark.files.squad import read_questions
 from evaluator.benchmark.files.writers import HubFile, squad_of
 from evaluator.benchmark.metrics.answers import score_squad
-from evaluator.benchmark.target import DataRoot, Source, Split, Target, codes
+from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
 
 _ORIGIN = "TyDiQA-GoldP v1.1 (https://github.com/google-research-datasets/tydiqa) split by language, or the hub"
-_TEST = Source(
+_TEST = DataSource(
     ("tydiqa/dev/tydiqa.goldp.{language}.dev.json", "tydiqa/tydiqa-goldp-v1.1-dev/tydiqa.{language}.dev.json"), _ORIGIN
 )
-_DEV = Source(
+_DEV = DataSource(
     (
         "tydiqa/train/tydiqa.goldp.{language}.train.json",
         "tydiqa/tydiqa-goldp-v1.1-train/tydiqa.{language}.train.json",
@@ -23,7 +23,7 @@ _DEV = Source(
     f"{_ORIGIN}; the English train file is trained on",
     not_for=("en",),
 )
-_TRAIN = Source(
+_TRAIN = DataSource(
     ("tydiqa/train/tydiqa.goldp.en.train.json", "tydiqa/tydiqa-goldp-v1.1-train/tydiqa.en.train.json"), _ORIGIN
 )
 

@@ -6,7 +6,7 @@ from evaluator.benchmark.files.predictions import tag_lines
 from evaluator.benchmark.files.tagged import read_sentences
 from evaluator.benchmark.files.writers import HubFile, tagged
 from evaluator.benchmark.metrics.tags import score_tags
-from evaluator.benchmark.target import DataRoot, Source, Split, Target, codes
+from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
 
 LABELS = (
     *("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ"),
@@ -14,9 +14,9 @@ LABELS = (
 )
 
 _UD = "Universal Dependencies 2.5 (2.7 for lt pl uk wo ro) as converted by XTREME's download_data.sh, or the hub"
-_TEST = Source(("udpos/test-{language}.tsv",), _UD)
-_DEV = Source(("udpos/dev-{language}.tsv",), _UD)
-_TRAIN = Source(("udpos/train-en.tsv",), _UD)
+_TEST = DataSource(("udpos/test-{language}.tsv",), _UD)
+_DEV = DataSource(("udpos/dev-{language}.tsv",), _UD)
+_TRAIN = DataSource(("udpos/train-en.tsv",), _UD)
 
 
 def read(root: DataRoot, language: str, split: str) -> Split:

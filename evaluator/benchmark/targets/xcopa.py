@@ -10,14 +10,14 @@ from evaluator.benchmark.files.predictions import index_lines
 from evaluator.benchmark.files.text import UnlabelledError, read_jsonl
 from evaluator.benchmark.files.writers import HubFile, jsonl
 from evaluator.benchmark.metrics.classification import accuracy
-from evaluator.benchmark.target import DataRoot, Source, Split, Target, codes
+from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
 from synthgen.formats.choice import Choice
 
 _XCOPA = "https://github.com/cambridgeltl/xcopa, or the hub"
-_TEST = Source(("xcopa/{language}/test.{language}.jsonl",), _XCOPA)
-_DEV = Source(("xcopa/{language}/val.{language}.jsonl",), _XCOPA)
-_COPA = Source(("xcopa/en/train.en.jsonl",), "COPA, super_glue on the hub")
-_SIQA = Source(("socialiqa/train.jsonl", "socialiqa/dev_1-1200.jsonl"), "SocialIQA 1.4 (lighteval/siqa on the hub)")
+_TEST = DataSource(("xcopa/{language}/test.{language}.jsonl",), _XCOPA)
+_DEV = DataSource(("xcopa/{language}/val.{language}.jsonl",), _XCOPA)
+_COPA = DataSource(("xcopa/en/train.en.jsonl",), "COPA, super_glue on the hub")
+_SIQA = DataSource(("socialiqa/train.jsonl", "socialiqa/dev_1-1200.jsonl"), "SocialIQA 1.4 (lighteval/siqa on the hub)")
 # The field `question` is wrong in some released translations; English has it right.
 _ENGLISH = {"test": "xcopa/en/test.en.placeholder-labels.jsonl", "dev": "xcopa/en/val.en.jsonl"}
 

@@ -9,7 +9,7 @@ from evaluator.benchmark.files.predictions import label_lines
 from evaluator.benchmark.files.text import UnlabelledError, label_index, read_json, read_lines, read_tsv
 from evaluator.benchmark.files.writers import HubFile, tsv
 from evaluator.benchmark.metrics.classification import accuracy
-from evaluator.benchmark.target import DataRoot, Source, Split, Target
+from evaluator.benchmark.target import DataRoot, DataSource, Split, Target
 from synthgen.errors import UserError
 from synthgen.formats.pair import Pair
 
@@ -18,10 +18,10 @@ RAW_LABELS = {"contradictory": "contradiction"}
 """XNLI-MT spells one label in another way (XT utils_preprocess.py, xnli_preprocess)."""
 
 _XNLI = "XNLI 1.0 (https://dl.fbaipublicfiles.com/XNLI/XNLI-1.0.zip), one file per language as XTREME makes them"
-_PAIRS = Source(("xnli/test-{language}.tsv",), _XNLI)
-_GOLD = Source(("xnli/test.labels.txt",), f"the label column of the test file of {_XNLI}, one label per line")
-_DEV = Source(("xnli/dev-{language}.tsv",), _XNLI)
-_TRAIN = Source(
+_PAIRS = DataSource(("xnli/test-{language}.tsv",), _XNLI)
+_GOLD = DataSource(("xnli/test.labels.txt",), f"the label column of the test file of {_XNLI}, one label per line")
+_DEV = DataSource(("xnli/dev-{language}.tsv",), _XNLI)
+_TRAIN = DataSource(
     ("xnli/train-en.tsv", "mnli/train_9k.json", "mnli/train_sample.json"),
     "MultiNLI (multinli.train.en.tsv of https://dl.fbaipublicfiles.com/XNLI/XNLI-MT-1.0.zip), or the hub",
 )

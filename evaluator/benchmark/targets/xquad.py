@@ -6,9 +6,9 @@ from evaluator.benchmark.files import squad, writers
 from evaluator.benchmark.files.predictions import answers_by_id
 from evaluator.benchmark.files.writers import HubFile
 from evaluator.benchmark.metrics.answers import score_squad
-from evaluator.benchmark.target import DataRoot, Source, Split, Target, codes
+from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
 
-_TEST = Source(("xquad/xquad.{language}.json",), "https://github.com/google-deepmind/xquad, or the hub")
+_TEST = DataSource(("xquad/xquad.{language}.json",), "https://github.com/google-deepmind/xquad, or the hub")
 
 
 def read(root: DataRoot, language: str, split: str) -> Split:

@@ -33,7 +33,7 @@ _NO_ITEMS = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOut:
+class EvaluationSet:
     """One evaluation set: its name, the SHA-256 of its file or its content hash, the texts of each item.
 
     `apart` has the same items with every option as a text of its own; in `items` the options of a row are one.
@@ -45,7 +45,7 @@ class HeldOut:
     apart: tuple[tuple[str, ...], ...]
 
 
-def read_held_out(path: Path) -> list[HeldOut]:
+def read_held_out(path: Path) -> list[EvaluationSet]:
     """Return the evaluation sets of a path: a file, a dataset folder, or all of a data root but what is to train on.
 
     Raises UserError when nothing there can be used, or a file cannot be read.
@@ -97,22 +97,22 @@ def _folders(path: Path, root: Path) -> tuple[str, ...]:
     return (root.resolve().name, *path.relative_to(root).parts[:-1])
 
 
-def _file(path: Path, root: Path) -> HeldOut:
+def _file(path: Path, root: Path) -> EvaluationSet:
     try:
         found = read_items(path, is_tagged=not TAGGED.isdisjoint(_folders(path, root)))
         items = tuple(dict.fromkeys(texts for texts in found if texts))
         revision = file_sha256(path)
     except UNREADABLE as error:
         raise UserError(f"--against: cannot read {path}: {error}") from None
-    return HeldOut(path.relative_to(root).as_posix(), revision, items, items)
+    return EvaluationSet(path.relative_to(root).as_posix(), revision, items, items)
 
 
-def _dataset(folder: Path) -> HeldOut:
+def _dataset(folder: Path) -> EvaluationSet:
     opened = open_set(folder)
     filled = (_filled(row, opened.features) for table in opened.tables() for row in table.to_pylist())
     texts = {tuple(filter(None, texts_apart(opened.format, row))): compared_texts(opened.format, row) for row in filled}
     texts.pop((), None)
-    return HeldOut(opened.name, opened.content_hash, tuple(texts.values()), tuple(texts))
+    return EvaluationSet(opened.name, opened.content_hash, tuple(texts.values()), tuple(texts))
 
 
 def _filled(value: Any, feature: Features) -> Any:  # noqa: ANN401 - a row or any part of one

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from synthgen.filters.base import BaseFilter, Verdict
+from synthgen.filters.base import BaseFilter, Drop
 from synthgen.filters.decontamination.cross_lingual import BACKGROUND, Margins, Nearest, Neighbours
-from synthgen.filters.decontamination.evaluation_sets import HeldOut, item_hash, read_held_out
+from synthgen.filters.decontamination.evaluation_sets import EvaluationSet, item_hash, read_held_out
 from synthgen.filters.dedup.similarity import NearSettings, compared_texts, likeness, texts_apart
 from synthgen.filters.rows.language import row_language
 from synthgen.filters.rows.language import words as count_of_words
@@ -105,11 +105,11 @@ class Contamination(BaseFilter):
         self._encoder_facts: dict[str, str] = {}
         self._by_meaning = 0
 
-    def judge(self, row_id: str, row: Row) -> Verdict | None:
+    def check(self, row_id: str, row: Row) -> Drop | None:
         """Return a verdict naming the evaluation set, the item's hash and what they share."""
-        return self.judge_many([(row_id, row)])[0]
+        return self.check_batch([(row_id, row)])[0]
 
-    def judge_many(self, rows: Sequence[tuple[str, Row]]) -> list[Verdict | None]:
+    def check_batch(self, rows: Sequence[tuple[str, Row]]) -> list[Drop | None]:
         """Return the verdicts of several rows."""
         texts = [tuple(map(words, compared_texts(self._format, row))) for _, row in rows]
         candidates = self._candidates(texts)
@@ -153,7 +153,7 @@ class Contamination(BaseFilter):
         ]
         return {REPORT_NAME: {key: value for key, value in self.facts().items() if key != "sets"} | {"sets": sets}}
 
-    def _same_meaning(self, rows: Sequence[Row]) -> Iterator[Verdict | None]:
+    def _same_meaning(self, rows: Sequence[Row]) -> Iterator[Drop | None]:
         """Yield a verdict for each row that says what an item says; the items are read when the first rows come."""
         texts = [texts_apart(self._format, row) for row in rows]
         if self._neighbours is None:
@@ -172,7 +172,7 @@ class Contamination(BaseFilter):
             found |= zip(numbers, nearest, strict=True)
         return (self._meaning_verdict(found.get(number)) for number in range(len(rows)))
 
-    def _meaning_verdict(self, found: Nearest | None) -> Verdict | None:
+    def _meaning_verdict(self, found: Nearest | None) -> Drop | None:
         if found is None:
             return None
         item = self._items[found.item]
@@ -182,9 +182,7 @@ class Contamination(BaseFilter):
         self._hits[item.set_number][item.code] += 1
         self._by_meaning += 1
         shown = f"cosine {found.cosine:.3f}, {found.margin:.3f} above others"
-        return Verdict(
-            "contamination", f"{self._sets[item.set_number].name} item {item.code}: the same meaning, {shown}"
-        )
+        return Drop("contamination", f"{self._sets[item.set_number].name} item {item.code}: the same meaning, {shown}")
 
     def _candidates(self, texts: Sequence[tuple[str, ...]]) -> dict[int, list[int]]:
         """Return, for each row that shares trigrams with items, those it shares most with and those it has most of."""
@@ -209,14 +207,14 @@ class Contamination(BaseFilter):
         fullest = nsmallest(_CANDIDATES, shares, key=lambda item: (-shares[item], self._items[item].code))
         return list(dict.fromkeys((*most, *fullest)))
 
-    def _verdict(self, own: tuple[str, ...], candidates: Iterable[int]) -> Verdict | None:
+    def _verdict(self, own: tuple[str, ...], candidates: Iterable[int]) -> Drop | None:
         below: set[int] = set()
         for number in candidates:
             item = self._items[number]
             found, is_hit = self._compare(own, item.texts)
             if is_hit:
                 self._hits[item.set_number][item.code] += 1
-                return Verdict("contamination", f"{self._sets[item.set_number].name} item {item.code}: {found}")
+                return Drop("contamination", f"{self._sets[item.set_number].name} item {item.code}: {found}")
             if found:
                 below.add(item.set_number)
         self._below.update(below)
@@ -258,7 +256,7 @@ def _longest_run(left: list[str], right: list[str], length: int) -> bool:
     return any(tuple(right[at : at + length]) in runs for at in range(len(right) - length + 1))
 
 
-def _items(sets: Sequence[HeldOut]) -> Iterable[_Item]:
+def _items(sets: Sequence[EvaluationSet]) -> Iterable[_Item]:
     for number, each in enumerate(sets):
         for texts, apart in zip(each.items, each.apart, strict=True):
             yield _Item(apart, tuple(map(words, texts)), number, item_hash(texts))

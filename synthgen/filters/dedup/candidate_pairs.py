@@ -27,7 +27,7 @@ _PAIRS_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class CandidatePairs:
     """Pairs of ranks, first < second, by second, then first; `is_cut`: a key had more rows than are compared."""
 
     packed: _Packed
@@ -44,7 +44,7 @@ class Pairs:
         return np.union1d(self.packed & np.uint64(0xFFFFFFFF), self.packed >> _SECOND).astype(np.int64)
 
 
-class KeySpool:
+class KeyFile:
     """Keys of rows, written to a temporary folder; which rows share one is asked when all are there."""
 
     def __init__(self, neighbours: int = NEIGHBOURS) -> None:
@@ -58,7 +58,7 @@ class KeySpool:
         self._listed: _Packed = np.empty(0, dtype=np.uint64)
         self.numbers = self._place = np.empty(0, dtype=np.int64)
 
-    def __enter__(self) -> KeySpool:
+    def __enter__(self) -> KeyFile:
         """Return the spool."""
         return self
 
@@ -88,7 +88,7 @@ class KeySpool:
         self._place[order] = np.arange(len(order))
         self._parts, self._rank_parts = [], []
 
-    def pairs(self, gone: AbstractSet[int]) -> Pairs:
+    def pairs(self, gone: AbstractSet[int]) -> CandidatePairs:
         """Return the pairs of rows that share a key; those whose ranks are in `gone` are left out.
 
         Asked again, only new ones: keys that had more rows than are compared can have some, and only they are looked at
@@ -109,7 +109,7 @@ class KeySpool:
             if crowd.any():
                 self._crowded.append((tags[crowd], places[crowd]))
         before, self._listed = self._listed, np.unique(np.concatenate((found, *waiting)))
-        return Pairs(np.setdiff1d(self._listed, before, assume_unique=True), bool(self._crowded))
+        return CandidatePairs(np.setdiff1d(self._listed, before, assume_unique=True), bool(self._crowded))
 
     def _groups(self, alive: npt.NDArray[np.bool_]) -> Iterator[tuple[_Packed, _Packed]]:
         """Yield for each column what `sharing` finds."""

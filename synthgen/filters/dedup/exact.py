@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
-from synthgen.filters.base import BaseFilter, SetRows, Verdict
+from synthgen.filters.base import BaseFilter, Drop, SetRows
 from synthgen.filters.dedup.candidate_pairs import sharing
-from synthgen.filters.dedup.hash_index import Blob, HashIndex
+from synthgen.filters.dedup.hash_index import ByteStore, HashIndex
 from synthgen.filters.dedup.similarity import columns_of_texts, compared_texts, ranks
 from synthgen.formats import Format
 from synthgen.formats.base import Row
@@ -40,20 +40,20 @@ class ExactDuplicates(BaseFilter):
     def __init__(self, format_: Format) -> None:
         """Compare all texts of a row."""
         self._format = format_
-        self._index, self._kept = HashIndex(), Blob()
+        self._index, self._kept = HashIndex(), ByteStore()
         self._judged = ("", b"")
 
-    def judge(self, row_id: str, row: Row) -> Verdict | None:
+    def check(self, row_id: str, row: Row) -> Drop | None:
         """Return a verdict naming the kept row with the same texts."""
         key = digest(compared_texts(self._format, row))
         self._judged = (row_id, key)
         for number in self._index.find(np.frombuffer(key[:8], dtype=np.uint64)):
             kept = self._kept[number]
             if kept[:16] == key:
-                return Verdict(REASON, kept[16:].decode())
+                return Drop(REASON, kept[16:].decode())
         return None
 
-    def remember(self, row_id: str, row: Row) -> None:
+    def add_kept(self, row_id: str, row: Row) -> None:
         """Hold the row's hash and id."""
         key = self._judged[1] if self._judged[0] == row_id else digest(compared_texts(self._format, row))
         self._index.add(np.frombuffer(key[:8], dtype=np.uint64), len(self._kept))
@@ -61,9 +61,9 @@ class ExactDuplicates(BaseFilter):
 
     def close(self) -> None:
         """Forget the rows that were kept."""
-        self._index, self._kept = HashIndex(), Blob()
+        self._index, self._kept = HashIndex(), ByteStore()
 
-    def judge_set(self, rows: SetRows) -> Iterator[tuple[int, Verdict]]:
+    def check_dataset(self, rows: SetRows) -> Iterator[tuple[int, Drop]]:
         """Yield number and verdict of every row but one of each group of duplicates; that of least `ranks` stays."""
         parts = [(numbers, *found) for numbers, found in rows.mapped(partial(_digested, self._format))]
         numbers, keys, more = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -80,7 +80,7 @@ class ExactDuplicates(BaseFilter):
         first = np.maximum.accumulate(np.where(repeats, 0, np.arange(len(repeats))))
         named = [row_id for some in ids for row_id in some]
         for gone, stays in zip(order[repeats].tolist(), order[first[repeats]].tolist(), strict=True):
-            yield int(numbers[gone]), Verdict(REASON, named[stays])
+            yield int(numbers[gone]), Drop(REASON, named[stays])
 
 
 def _digested(format_: Format, table: pa.Table) -> tuple[Hashes, Hashes]:

@@ -80,7 +80,7 @@ class HashIndex:
                 self._put(0, entry)
 
 
-class Blob:
+class ByteStore:
     """Byte strings by number, end to end in one buffer."""
 
     def __init__(self) -> None:

@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synthgen.filters.base import BaseFilter, SetRows, Verdict
-from synthgen.filters.dedup.candidate_pairs import NEIGHBOURS, KeySpool, Pairs
-from synthgen.filters.dedup.hash_index import Blob, HashIndex
+from synthgen.filters.base import BaseFilter, Drop, SetRows
+from synthgen.filters.dedup.candidate_pairs import NEIGHBOURS, CandidatePairs, KeyFile
+from synthgen.filters.dedup.hash_index import ByteStore, HashIndex
 from synthgen.filters.dedup.minhash import array_row_keys, row_keys
-from synthgen.filters.dedup.similarity import Entry, NearSettings, answers, columns_of_texts, ranks, row_likeness
+from synthgen.filters.dedup.similarity import ComparedRow, NearSettings, answers, columns_of_texts, ranks, row_likeness
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.text.words import words
@@ -42,42 +42,42 @@ class NearDuplicates(BaseFilter):
         """Compare all texts of a row, in a whole set with at most so many `neighbours` for each key it shares."""
         self._neighbours = neighbours
         self._format, self._settings = format_, settings or NearSettings()
-        self._index, self._kept = HashIndex(), Blob()
-        self._prepared: dict[str, tuple[Entry, Any]] = {}
+        self._index, self._kept = HashIndex(), ByteStore()
+        self._prepared: dict[str, tuple[ComparedRow, Any]] = {}
         self.contrasts = 0
 
     def prepare(self, rows: Sequence[tuple[str, Row]]) -> None:
-        """Sketch several rows at once; `remember` needs a row's sketch after `judge`."""
-        entries = [Entry.of(self._format, row_id, row) for row_id, row in rows]
+        """Sketch several rows at once; `add_kept` needs a row's sketch after `judge`."""
+        entries = [ComparedRow.of(self._format, row_id, row) for row_id, row in rows]
         keys = row_keys(list(zip(*(entry.texts for entry in entries), strict=True)))
         self._prepared = {entry.row_id: (entry, own) for entry, own in zip(entries, keys.T, strict=True)}
 
-    def judge(self, row_id: str, row: Row) -> Verdict | None:
+    def check(self, row_id: str, row: Row) -> Drop | None:
         """Return a verdict with the nearest kept row, how near it is, and by which measure."""
         new, keys = self._entry(row_id, row)
         contrasts = 0
         for number in self._index.find(keys):
-            old = Entry.unpack(self._kept[number])
+            old = ComparedRow.unpack(self._kept[number])
             found = row_likeness(new, old, self._settings)
             if found and new.agrees(old):
-                return Verdict(REASON, evidence(old, *found))
+                return Drop(REASON, evidence(old, *found))
             contrasts += found is not None
         self.contrasts += bool(contrasts)
         return None
 
-    def remember(self, row_id: str, row: Row) -> None:
+    def add_kept(self, row_id: str, row: Row) -> None:
         """Index the row."""
         new, keys = self._entry(row_id, row)
         self._index.add(keys, len(self._kept))
         self._kept.append(new.pack())
 
-    def judge_set(self, rows: SetRows) -> Iterator[tuple[int, Verdict]]:
+    def check_dataset(self, rows: SetRows) -> Iterator[tuple[int, Drop]]:
         """Yield number and verdict of the rows to drop: rows by `ranks`, each that is like one kept before it.
 
         Which rows stay depends on what the rows say alone, not on their order. Memory holds some 60 bytes a row, and
         the texts of rows that share a key with another.
         """
-        with KeySpool(self._neighbours) as spool:
+        with KeyFile(self._neighbours) as spool:
             for numbers, (ranks_, keys) in rows.mapped(partial(_sketched, self._format)):
                 spool.add(numbers, ranks_, keys)
             spool.close()
@@ -85,13 +85,13 @@ class NearDuplicates(BaseFilter):
 
     def close(self) -> None:
         """Forget the rows that were kept."""
-        self._index, self._kept, self._prepared = HashIndex(), Blob(), {}
+        self._index, self._kept, self._prepared = HashIndex(), ByteStore(), {}
 
     def facts(self) -> dict[str, Any]:
         """Return how many rows were kept beside a near match with another label."""
         return {"near_matches_with_another_label_kept": self.contrasts}
 
-    def _drop(self, rows: SetRows, spool: KeySpool) -> Iterator[tuple[int, Verdict]]:
+    def _drop(self, rows: SetRows, spool: KeyFile) -> Iterator[tuple[int, Drop]]:
         """Yield the drops among the spooled rows; compare again without them where not all pairs could be compared."""
         gone: set[int] = set()
         contrasts: list[tuple[int, int]] = []
@@ -106,7 +106,7 @@ class NearDuplicates(BaseFilter):
                     found = row_likeness(new, old, self._settings)
                     if found and new.agrees(old):
                         gone.add(second)
-                        yield int(spool.numbers[second]), Verdict(REASON, evidence(old, *found))
+                        yield int(spool.numbers[second]), Drop(REASON, evidence(old, *found))
                         break
                     if found:
                         contrasts.append((first, second))
@@ -115,14 +115,14 @@ class NearDuplicates(BaseFilter):
             pairs = spool.pairs(gone)
         self.contrasts += len({second for first, second in contrasts if not {first, second} & gone})
 
-    def _entry(self, row_id: str, row: Row) -> tuple[Entry, Any]:
+    def _entry(self, row_id: str, row: Row) -> tuple[ComparedRow, Any]:
         """Return a row's entry and keys."""
         if row_id not in self._prepared:
             self.prepare([(row_id, row)])
         return self._prepared[row_id]
 
 
-def evidence(old: Entry, measure: str, score: float) -> str:
+def evidence(old: ComparedRow, measure: str, score: float) -> str:
     """Return what shows that a row is a near duplicate: that row's id, the measure, its value, that row's words."""
     found = {"row": old.row_id, "measure": measure, "score": score, "text": " | ".join(old.texts)}
     return _encode(found)
@@ -131,25 +131,25 @@ def evidence(old: Entry, measure: str, score: float) -> str:
 class _Entries:
     """The entries of the rows of some pairs, by rank."""
 
-    def __init__(self, format_: Format, rows: SetRows, numbers: npt.NDArray[np.int64], pairs: Pairs) -> None:
+    def __init__(self, format_: Format, rows: SetRows, numbers: npt.NDArray[np.int64], pairs: CandidatePairs) -> None:
         """Read the rows."""
         members = pairs.members()
         members = members[np.argsort(numbers[members])]
-        self._kept, self._place = Blob(), {rank: place for place, rank in enumerate(members.tolist())}
+        self._kept, self._place = ByteStore(), {rank: place for place, rank in enumerate(members.tolist())}
         for _, packed in rows.mapped(partial(_packed, format_), numbers[members]):
             for entry in packed:
                 self._kept.append(entry)
 
-    def __getitem__(self, rank: int) -> Entry:
+    def __getitem__(self, rank: int) -> ComparedRow:
         """Return the entry of a row."""
-        return Entry.unpack(self._kept[self._place[rank]])
+        return ComparedRow.unpack(self._kept[self._place[rank]])
 
 
 def _packed(format_: Format, table: pa.Table) -> list[bytes]:
     """Return the entries of a table's rows, packed."""
     texts = zip(*(map(words, column.to_pylist()) for column in columns_of_texts(format_, table)), strict=True)
     rows = zip(texts, table.to_pylist(), strict=True)
-    return [Entry(row["id"], own, answers(format_, row)).pack() for own, row in rows]
+    return [ComparedRow(row["id"], own, answers(format_, row)).pack() for own, row in rows]
 
 
 def _sketched(format_: Format, table: pa.Table) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:

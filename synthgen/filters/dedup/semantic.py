@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synthgen.filters.base import BaseFilter, SetRows, Verdict
+from synthgen.filters.base import BaseFilter, Drop, SetRows
 from synthgen.filters.dedup.near import evidence
-from synthgen.filters.dedup.similarity import Entry, columns_of_texts, compared_texts, ranks
+from synthgen.filters.dedup.similarity import ComparedRow, columns_of_texts, compared_texts, ranks
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.models.sentence_encoder import PACK, PREFIX, SentenceEncoder, Vectors, alike_before
@@ -55,11 +55,11 @@ class SemanticDuplicates(BaseFilter):
         """Load the encoder when the first row comes."""
         self._format, self._settings = format_, settings
         self._loaded: SentenceEncoder | None = None
-        self._kept: list[Entry] = []
+        self._kept: list[ComparedRow] = []
         self._vectors: list[Vectors] = []
-        self._judged: tuple[str, Entry, Vectors] | None = None
+        self._judged: tuple[str, ComparedRow, Vectors] | None = None
 
-    def judge(self, row_id: str, row: Row) -> Verdict | None:
+    def check(self, row_id: str, row: Row) -> Drop | None:
         """Return a verdict naming the most similar kept row with the same label."""
         new, own = self._entry(row_id, row)
         if not self._kept:
@@ -72,7 +72,7 @@ class SemanticDuplicates(BaseFilter):
                 return _verdict(self._kept[number], float(scores[number]))
         return None
 
-    def remember(self, row_id: str, row: Row) -> None:
+    def add_kept(self, row_id: str, row: Row) -> None:
         """Hold the row's vectors."""
         entry, own = self._entry(row_id, row)
         self._kept.append(entry)
@@ -82,7 +82,7 @@ class SemanticDuplicates(BaseFilter):
         """Forget the rows that were kept."""
         self._kept, self._vectors, self._judged, self._loaded = [], [], None, None
 
-    def judge_set(self, rows: SetRows) -> Iterator[tuple[int, Verdict]]:
+    def check_dataset(self, rows: SetRows) -> Iterator[tuple[int, Drop]]:
         """Yield number and verdict of the rows to drop: rows by `ranks`, each that is like one kept before it."""
         parts = [(numbers, *found) for numbers, found in rows.mapped(partial(_read, self._format))]
         numbers, order = _by_rank(parts)
@@ -108,17 +108,17 @@ class SemanticDuplicates(BaseFilter):
             self._loaded = SentenceEncoder(self._settings.encoder, self._settings.prefix)
         return self._loaded
 
-    def _entry(self, row_id: str, row: Row) -> tuple[Entry, Vectors]:
-        """Return a row's entry and the vectors of its texts; `remember` follows `judge` on the same row."""
+    def _entry(self, row_id: str, row: Row) -> tuple[ComparedRow, Vectors]:
+        """Return a row's entry and the vectors of its texts; `add_kept` follows `judge` on the same row."""
         if self._judged is None or self._judged[0] != row_id:
             vectors = self._encoder().embed(compared_texts(self._format, row))
-            self._judged = (row_id, Entry.of(self._format, row_id, row), vectors)
+            self._judged = (row_id, ComparedRow.of(self._format, row_id, row), vectors)
         return self._judged[1], self._judged[2]
 
 
-def _read(format_: Format, table: pa.Table) -> tuple[npt.NDArray[np.uint64], list[list[str]], list[Entry]]:
+def _read(format_: Format, table: pa.Table) -> tuple[npt.NDArray[np.uint64], list[list[str]], list[ComparedRow]]:
     """Return the ranks, the columns of texts and the entries of a table's rows."""
-    entries = [Entry.of(format_, row["id"], row) for row in table.to_pylist()]
+    entries = [ComparedRow.of(format_, row["id"], row) for row in table.to_pylist()]
     return ranks(table), [column.to_pylist() for column in columns_of_texts(format_, table)], entries
 
 
@@ -128,5 +128,5 @@ def _by_rank(parts: Sequence[tuple[Any, ...]]) -> tuple[npt.NDArray[np.int64], n
     return numbers, np.lexsort((numbers, ranks_))
 
 
-def _verdict(old: Entry, score: float) -> Verdict:
-    return Verdict(REASON, evidence(old, "cosine", round(score, 3)))
+def _verdict(old: ComparedRow, score: float) -> Drop:
+    return Drop(REASON, evidence(old, "cosine", round(score, 3)))

@@ -103,7 +103,7 @@ def answers(format_: Format, row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ComparedRow:
     """A row as it is compared: its id, the `words` of its texts, its answers."""
 
     row_id: str
@@ -111,7 +111,7 @@ class Entry:
     answers: tuple[str, ...]
 
     @classmethod
-    def of(cls, format_: Format, row_id: str, row: Mapping[str, Any]) -> Entry:
+    def of(cls, format_: Format, row_id: str, row: Mapping[str, Any]) -> ComparedRow:
         """Return the entry of a row."""
         return cls(row_id, tuple(words(text) for text in compared_texts(format_, row)), answers(format_, row))
 
@@ -121,17 +121,17 @@ class Entry:
         return "\x1e".join(parts).encode("utf-8", "surrogatepass")
 
     @classmethod
-    def unpack(cls, packed: bytes) -> Entry:
+    def unpack(cls, packed: bytes) -> ComparedRow:
         """Return the entry of `pack`."""
         texts, labels, row_id = packed.decode("utf-8", "surrogatepass").split("\x1e", 2)
         return cls(row_id, tuple(texts.split("\x1f")), tuple(labels.split("\x1f")))
 
-    def agrees(self, other: Entry) -> bool:
+    def agrees(self, other: ComparedRow) -> bool:
         """Say whether two rows have the same label."""
         return any(one == two for one, two in zip(self.answers, other.answers, strict=True))
 
 
-def row_likeness(new: Entry, old: Entry, settings: NearSettings) -> tuple[str, float] | None:
+def row_likeness(new: ComparedRow, old: ComparedRow, settings: NearSettings) -> tuple[str, float] | None:
     """Return the measure and value (0-1) by which two rows are near duplicates, of their least alike texts."""
     least = ("words", 1.0)
     for a, b in zip(new.texts, old.texts, strict=True):

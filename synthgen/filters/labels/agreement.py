@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from synthgen.analysis.label_noise import estimate, estimate_from_agreement, noise_facts
-from synthgen.filters.labels.annotator import Said
+from synthgen.filters.labels.annotator import Annotation
 from synthgen.formats import Format
 from synthgen.formats.answer_match import squad_normalise, token_f1
 from synthgen.formats.base import Row
@@ -42,7 +42,7 @@ class Agreement:
         """How many rows were counted."""
         return self.counts.total()
 
-    def add(self, row: Row, said: Said | None) -> dict[str, Any] | None:
+    def add(self, row: Row, said: Annotation | None) -> dict[str, Any] | None:
         """Count a row; return None where both agree, else what each says."""
         cell = self.format.cell(row)
         if said is None:

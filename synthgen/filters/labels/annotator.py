@@ -14,17 +14,17 @@ from synthgen.formats.base import Row
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Annotation:
     """A label, or the answer to a row's question ("" for none); `shares` are a classifier's probabilities by label."""
 
     text: str
     shares: Mapping[str, float] = field(default_factory=dict)
 
 
-class Reader(Protocol):
+class Annotator(Protocol):
     """Somebody who reads the texts of rows and nothing else of them."""
 
-    def read(self, rows: Sequence[Row]) -> list[Said | None]:
+    def read(self, rows: Sequence[Row]) -> list[Annotation | None]:
         """Return what is said of each row, None where no sense can be made of it."""
 
     def facts(self) -> dict[str, Any]:

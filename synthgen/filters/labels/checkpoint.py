@@ -18,7 +18,7 @@ import numpy.typing as npt
 from synthgen.dataset import MANIFEST_NAME, file_sha256
 from synthgen.dataset.licences import UNKNOWN
 from synthgen.errors import UserError
-from synthgen.filters.labels.annotator import Said
+from synthgen.filters.labels.annotator import Annotation
 from synthgen.formats import Format
 from synthgen.formats.answer_windows import best_place, windows
 from synthgen.formats.base import Row
@@ -67,7 +67,7 @@ class _Checkpoint:
             raise UserError(f"{option} {checkpoint} was not trained for {trained_as}: it has no {', '.join(missing)}")
         self.model = model.eval()
 
-    def read(self, rows: Sequence[Row]) -> list[Said | None]:
+    def read(self, rows: Sequence[Row]) -> list[Annotation | None]:
         """Return what the model says of each row."""
         raise NotImplementedError
 
@@ -121,9 +121,9 @@ class _Labeller(_Checkpoint):
         """Return (rows, labels), in the order of the format's labels; rows sum to 1."""
         raise NotImplementedError
 
-    def read(self, rows: Sequence[Row]) -> list[Said | None]:
+    def read(self, rows: Sequence[Row]) -> list[Annotation | None]:
         shares = (dict(zip(self._labels, map(float, row), strict=True)) for row in self.probabilities(rows))
-        return [Said(max(row, key=lambda label: row[label]), row) for row in shares]
+        return [Annotation(max(row, key=lambda label: row[label]), row) for row in shares]
 
     def _logits(self, first: Sequence[str], second: Sequence[str]) -> Floats:
         """Return the logits of every text pair, in order."""
@@ -171,12 +171,12 @@ class SpanVerifier(_Checkpoint):
         super().__init__(checkpoint, "AutoModelForQuestionAnswering", option)
         self._format = format_
 
-    def read(self, rows: Sequence[Row]) -> list[Said | None]:
+    def read(self, rows: Sequence[Row]) -> list[Annotation | None]:
         """Return the answer to each row's question."""
         may_be_none = UNANSWERABLE in self._format.labels
         places = (best_place(scored, may_be_none=may_be_none) for scored in self._scored(rows))
         found = zip(rows, places, strict=True)
-        return [Said(row["context"][slice(*place)].strip() if place else "") for row, place in found]
+        return [Annotation(row["context"][slice(*place)].strip() if place else "") for row, place in found]
 
     def places(self, rows: Sequence[Row], within: Sequence[Stretch]) -> list[Stretch | None]:
         """Return where in each context the best answer is that touches nothing but the stretch of `within`."""

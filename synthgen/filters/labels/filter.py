@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.dataset import is_finished, read_manifest, read_rows
-from synthgen.filters.base import BaseFilter, Subject, Verdict
+from synthgen.filters.base import BaseFilter, Drop, FilterContext
 from synthgen.filters.labels.agreement import Agreement, evidence
-from synthgen.filters.labels.annotator import Reader, Said
+from synthgen.filters.labels.annotator import Annotation, Annotator
 from synthgen.filters.labels.checkpoint import open_verifier
 from synthgen.filters.labels.llm_judge import open_judge
 from synthgen.formats.base import Row
@@ -39,7 +39,7 @@ class VerifySettings:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeSettings:
+class LabelCheckSettings:
     """Which model judges (else that of --judge), the F1 below which an answer is disputed, rows to calibrate with."""
 
     model: str = ""
@@ -58,26 +58,28 @@ class Verify(BaseFilter):
     VERSION = 1
     """Raise it for the readers (verifiers, judges) and for what counts as agreement too."""
 
-    def __init__(self, name: str, subject: Subject, settings: VerifySettings | JudgeSettings, reader: Reader) -> None:
+    def __init__(
+        self, name: str, subject: FilterContext, settings: VerifySettings | LabelCheckSettings, reader: Annotator
+    ) -> None:
         """Compare rows with what `reader` says of them."""
         self.name, self._subject, self._settings, self._reader = name, subject, settings, reader
         self._agreement = Agreement(subject.format, settings.min_f1)
-        self._prepared: dict[str, Said | None] = {}
+        self._prepared: dict[str, Annotation | None] = {}
 
     rows_at_once = 64
 
-    def judge(self, row_id: str, row: Row) -> Verdict | None:
+    def check(self, row_id: str, row: Row) -> Drop | None:
         """Return a verdict with what the reader says."""
         if row_id in self._prepared:
             return self._verdict(row, self._prepared.pop(row_id))
-        return self.judge_many([(row_id, row)])[0]
+        return self.check_batch([(row_id, row)])[0]
 
     def prepare(self, rows: Sequence[tuple[str, Row]]) -> None:
         """Let the reader read several rows together."""
         ids = (row_id for row_id, _ in rows)
         self._prepared = dict(zip(ids, self._reader.read([row for _, row in rows]), strict=True))
 
-    def judge_many(self, rows: Sequence[tuple[str, Row]]) -> list[Verdict | None]:
+    def check_batch(self, rows: Sequence[tuple[str, Row]]) -> list[Drop | None]:
         """Return the verdicts of several rows, read in batches."""
         said = self._reader.read([row for _, row in rows])
         return [self._verdict(row, each) for (_, row), each in zip(rows, said, strict=True)]
@@ -90,17 +92,17 @@ class Verify(BaseFilter):
         """Stop the reader."""
         self._reader.close()
 
-    def _verdict(self, row: Row, said: Said | None) -> Verdict | None:
+    def _verdict(self, row: Row, said: Annotation | None) -> Drop | None:
         found = self._agreement.add(row, said)
         if found is None:
             return None
         if said is None:
-            return Verdict("not judged", evidence(found))
+            return Drop("not judged", evidence(found))
         sure = said.shares.get(said.text, 1.0)
         if isinstance(self._settings, VerifySettings) and sure < self._settings.min_confidence:
             return None
         reason = "disputed answer" if isinstance(self._subject.format, SpanFormat) else "disputed label"
-        return Verdict(reason, evidence(found))
+        return Drop(reason, evidence(found))
 
     def _calibration(self) -> Agreement | None:
         """Return the reader's agreement with real rows that it was not trained on, None when there are none."""
@@ -130,12 +132,12 @@ def readers_of(checks: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     return tuple({"role": roles[each], **{key: facts[each][key] for key in keys}} for each in roles if each in facts)
 
 
-def by_checkpoint(subject: Subject, settings: VerifySettings) -> Verify:
+def by_checkpoint(subject: FilterContext, settings: VerifySettings) -> Verify:
     """Return the filter that reads with the subject's checkpoint."""
     assert subject.verifier is not None, "the plan runs this filter only with a verifier"
     return Verify("verify", subject, settings, open_verifier(subject.verifier, subject.format))
 
 
-def by_judge(subject: Subject, settings: JudgeSettings) -> Verify:
+def by_judge(subject: FilterContext, settings: LabelCheckSettings) -> Verify:
     """Return the filter that asks an engine."""
     return Verify("judge", subject, settings, open_judge(subject.format, subject.judging, settings.model))

@@ -17,7 +17,7 @@ from synthgen.dataset.ledger import Ledger
 from synthgen.engines import DEFAULT_TIMEOUT, Engine, Request, Sampling, engine_of, open_engine, resolve_model
 from synthgen.engines.retry import ask_again
 from synthgen.errors import IncompleteError, UserError
-from synthgen.filters.labels.annotator import Said
+from synthgen.filters.labels.annotator import Annotation
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
@@ -42,7 +42,7 @@ StartEngine = Callable[[], Engine]
 
 
 @dataclass(frozen=True, slots=True)
-class Judging:
+class JudgeConfig:
     """How an engine is asked about rows: which model, what the labels mean, where its replies are kept.
 
     `replies` is an open ledger, the folder of one of the judge's own, or nothing that lasts. `shared` is a model that
@@ -56,7 +56,7 @@ class Judging:
     timeout: float = DEFAULT_TIMEOUT
 
 
-def open_judge(format_: Format, judging: Judging, model: str = "") -> EngineJudge:
+def open_judge(format_: Format, judging: JudgeConfig, model: str = "") -> LLMJudge:
     """Return the judge with the model named, else that of `judging`; its engine starts with the first question.
 
     `http://HOST/v1[#NAME]` is an endpoint, a `.jsonl` file a script of replies, anything else a model for vLLM. Raises
@@ -65,10 +65,10 @@ def open_judge(format_: Format, judging: Judging, model: str = "") -> EngineJudg
     ref = model or judging.model
     check_judge(format_, ref)
     if judging.shared is not None and judging.shared[0].ref == ref:
-        return EngineJudge(format_, judging, *judging.shared, owned=False)
+        return LLMJudge(format_, judging, *judging.shared, owned=False)
     engine = engine_of(ref)
     found = resolve_model(engine, ref, timeout=judging.timeout)
-    return EngineJudge(
+    return LLMJudge(
         format_, judging, found, lambda: open_engine(engine, found, seed=0, timeout=judging.timeout), owned=True
     )
 
@@ -86,11 +86,11 @@ def check_judge(format_: Format, model: str, option: str = "") -> None:
         raise UserError(f"--judge {ref}: rows of a {format_.name} set cannot be judged; only {', '.join(PROMPTS)}")
 
 
-class EngineJudge:
+class LLMJudge:
     """A reader that asks a language model."""
 
     def __init__(
-        self, format_: Format, judging: Judging, model: ResolvedModel, start: StartEngine, *, owned: bool
+        self, format_: Format, judging: JudgeConfig, model: ResolvedModel, start: StartEngine, *, owned: bool
     ) -> None:
         """Ask `model` through the engine that `start` gives; stop it at the end if it is `owned`."""
         self._format, self._judging, self._model = format_, judging, model
@@ -99,7 +99,7 @@ class EngineJudge:
         self._ledger = self._open_ledger(judging.replies)
         self._tokens = {"prompt": 0, "output": 0}
 
-    def read(self, rows: Sequence[Row]) -> list[Said | None]:
+    def read(self, rows: Sequence[Row]) -> list[Annotation | None]:
         """Return what the model says of each row; IncompleteError when requests keep failing."""
         requests = [self._request(number, row) for number, row in enumerate(rows)]
         keys = [request.key(self._model.ref, self._model.revision) for request in requests]
@@ -201,7 +201,7 @@ class EngineJudge:
         before = {"Text": record.context, "Question": record.question}
         return {name: text for name, text in before.items() if text} | dict(zip(LETTERS, record.options, strict=False))
 
-    def _said(self, key: str) -> Said | None:
+    def _said(self, key: str) -> Annotation | None:
         """Return what a stored reply says, None for one that is not the object asked for."""
         stored = self._ledger.judged(key)
         assert stored is not None, "every request was answered"
@@ -213,6 +213,6 @@ class EngineJudge:
             return None
         said = found.get("answer" if self._format.name == "span" else "label") if isinstance(found, dict) else None
         if self._format.name == "span":
-            return Said(said.strip()) if isinstance(said, str) else None
+            return Annotation(said.strip()) if isinstance(said, str) else None
         names = dict(zip(self._names(), self._format.labels, strict=True))
-        return Said(names[said]) if isinstance(said, str) and said in names else None
+        return Annotation(names[said]) if isinstance(said, str) and said in names else None

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synthgen.filters.base import RowFilter, Subject, Verdict
+from synthgen.filters.base import Drop, FilterContext, RowFilter
 from synthgen.formats.base import Row
 from synthgen.formats.pair import PairFormat
 
@@ -21,18 +21,18 @@ class WellFormed(RowFilter):
     name = "format"
     VERSION = 1
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: FilterContext) -> None:
         """Judge by the set's format."""
         super().__init__()
         self._format = subject.format
 
-    def judge(self, row_id: str, row: Row) -> Verdict | None:
+    def check(self, row_id: str, row: Row) -> Drop | None:
         """Return the first fault of the row."""
         for column in self._format.columns:
             if lacking := absent(row.get(column), column):
-                return Verdict("format", f"no {lacking}")
+                return Drop("format", f"no {lacking}")
         fault = self._format.check(row)
-        return Verdict("format", fault) if fault else None
+        return Drop("format", fault) if fault else None
 
     def clears(self, table: pa.Table) -> npt.NDArray[np.bool_]:
         """Return the pairs of two texts with letters, which length alone tells apart, and a label in range."""

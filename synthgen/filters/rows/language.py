@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
-from synthgen.filters.base import TEXTS_HELD, RowFilter, Verdict
+from synthgen.filters.base import TEXTS_HELD, Drop, RowFilter
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -73,7 +73,7 @@ class Language(RowFilter):
         super().__init__()
         self._format, self._language, self._settings = format_, language, settings or LanguageSettings()
 
-    def judge(self, row_id: str, row: Row) -> Verdict | None:
+    def check(self, row_id: str, row: Row) -> Drop | None:
         """Return a verdict with the text's language as the first model has it, and both models' numbers."""
         language = row_language(row, self._language)
         texts = judged_texts(row_texts(self._format, row), self._settings.min_words)
@@ -86,7 +86,7 @@ class Language(RowFilter):
         self.counts["judged"] += 1
         for path, text in texts.items():
             if found := foreign(text, language, self._settings):
-                return Verdict("language", f"{path}: {found}")
+                return Drop("language", f"{path}: {found}")
         return None
 
     def facts(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from synthgen.filters.base import RowFilter, Verdict
+from synthgen.filters.base import Drop, RowFilter
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -104,12 +104,12 @@ class PersonalData(RowFilter):
         super().__init__()
         self._format = format_
 
-    def judge(self, row_id: str, row: Row) -> Verdict | None:
+    def check(self, row_id: str, row: Row) -> Drop | None:
         """Return a verdict naming the first kind of personal data found and the text it stands in."""
         for path, text in row_texts(self._format, row).items():
             if found := personal_data(text):
                 self.counts[found[0]] += 1
-                return Verdict("personal data", f"{path}: {found[0]}")
+                return Drop("personal data", f"{path}: {found[0]}")
         return None
 
     def facts(self) -> dict[str, Any]:

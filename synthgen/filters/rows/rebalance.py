@@ -30,7 +30,7 @@ from synthgen.analysis.artefacts import (
 )
 from synthgen.analysis.bow_classifier import Floats
 from synthgen.dataset import fingerprint, sample_rows
-from synthgen.filters.base import BaseFilter, SetRows, Subject, Verdict
+from synthgen.filters.base import BaseFilter, Drop, FilterContext, SetRows
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 
@@ -58,27 +58,27 @@ class Rebalance(BaseFilter):
     VERSION = 1
     reconsiders = True
 
-    def __init__(self, subject: Subject, settings: RebalanceSettings) -> None:
+    def __init__(self, subject: FilterContext, settings: RebalanceSettings) -> None:
         """Read the real set."""
         assert subject.like is not None, "the plan runs this filter only with a real set"
         self._format, self._settings = subject.format, settings
         self._real = sample_rows(subject.like, MAX_ROWS)
         self._gains: dict[str, float] = {}
 
-    def judge(self, row_id: str, row: Row) -> Verdict | None:
+    def check(self, row_id: str, row: Row) -> Drop | None:
         """Let a row alone stay: what gives labels away is seen in a whole set only."""
         return None
 
-    def judge_set(self, rows: SetRows) -> Iterator[tuple[int, Verdict]]:
+    def check_dataset(self, rows: SetRows) -> Iterator[tuple[int, Drop]]:
         """Yield number and verdict of each row to drop."""
         numbers, found = [], []
         for batch, several in rows.batches():
             numbers += batch.tolist()
             found += several
-        for place, verdict in self.reconsider(found).items():
+        for place, verdict in self.recheck_set(found).items():
             yield numbers[place], verdict
 
-    def reconsider(self, rows: Sequence[Row]) -> dict[int, Verdict]:
+    def recheck_set(self, rows: Sequence[Row]) -> dict[int, Drop]:
         """Return the verdicts of the rows to drop by their places; parts of the real set's size are judged apart.
 
         Rows come in an order of what they say, so that theirs does not matter.
@@ -86,7 +86,7 @@ class Rebalance(BaseFilter):
         prints = [fingerprint({name: value for name, value in row.items() if name != "id"}) for row in rows]
         order = sorted(range(len(rows)), key=prints.__getitem__)
         parts = max(1, round(len(rows) / len(self._real)))
-        gone: dict[int, Verdict] = {}
+        gone: dict[int, Drop] = {}
         for part in (order[number::parts] for number in range(parts)):
             real = baselines(self._format, self._real[: len(part)])
             margin = self._settings.margin
@@ -96,10 +96,10 @@ class Rebalance(BaseFilter):
                 gone |= {left[place]: verdict for place, verdict in find([rows[place] for place in left]).items()}
         return gone
 
-    def _by_words(self, rows: Sequence[Row]) -> dict[int, Verdict]:
+    def _by_words(self, rows: Sequence[Row]) -> dict[int, Drop]:
         return with_new_words(self._format, rows, self._real[: len(rows)])
 
-    def _by_guesses(self, rows: Sequence[Row]) -> dict[int, Verdict]:
+    def _by_guesses(self, rows: Sequence[Row]) -> dict[int, Drop]:
         return give_aways(self._format, rows, self._gains)
 
     def facts(self) -> dict[str, Any]:
@@ -107,16 +107,16 @@ class Rebalance(BaseFilter):
         return {"gain at most": self._gains}
 
 
-def with_new_words(format_: Format, rows: Sequence[Row], real: Sequence[Row]) -> dict[int, Verdict]:
+def with_new_words(format_: Format, rows: Sequence[Row], real: Sequence[Row]) -> dict[int, Drop]:
     """Return the verdicts, by place, of the rows to drop so that no word gives a label away as it does not in `real`.
 
     As many rows with the word and its label stay, the first ones, as the real set has.
     """
-    gone: dict[int, Verdict] = {}
+    gone: dict[int, Drop] = {}
     for word in new_give_aways(count_words(format_, rows), count_words(format_, real)):
         evidence = f"'{word.text}' gives '{word.label}' in {word.share:.0%} of {word.rows} rows"
         holding = [place for place, row in enumerate(rows) if _holds(format_, row, word)]
-        gone |= dict.fromkeys(holding[word.real_rows :], Verdict("label given away", evidence))
+        gone |= dict.fromkeys(holding[word.real_rows :], Drop("label given away", evidence))
     return gone
 
 
@@ -124,12 +124,12 @@ def _holds(format_: Format, row: Row, word: NewWord) -> bool:
     return any(label == word.label and word.text in words_and_pairs(text) for text, label in labelled(format_, row))
 
 
-def give_aways(format_: Format, rows: Sequence[Row], gains: Mapping[str, float]) -> dict[int, Verdict]:
+def give_aways(format_: Format, rows: Sequence[Row], gains: Mapping[str, float]) -> dict[int, Drop]:
     """Return the verdicts, by place, of the rows to drop so that no baseline gains more over guessing.
 
     `gains` are points over always saying the commonest label, by baseline.
     """
-    gone: dict[int, Verdict] = {}
+    gone: dict[int, Drop] = {}
     kept = list(range(len(rows)))
     while gains and len(kept) > LEAST_LEFT * len(rows):
         left = [rows[place] for place in kept]
@@ -146,7 +146,7 @@ def give_aways(format_: Format, rows: Sequence[Row], gains: Mapping[str, float])
         easiest = _easiest(format_, left, found[worst], count)
         for place, sure in easiest.items():
             evidence = f"{worst} gives '{format_.cell(left[place])}' at {sure:.2f}"
-            gone[kept[place]] = Verdict("label given away", evidence)
+            gone[kept[place]] = Drop("label given away", evidence)
         if not easiest:
             break
         kept = [place for place in kept if place not in gone]

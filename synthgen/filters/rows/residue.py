@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from synthgen.filters.base import TEXTS_HELD, RowFilter, Verdict
+from synthgen.filters.base import TEXTS_HELD, Drop, RowFilter
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -91,11 +91,11 @@ class Residue(RowFilter):
         self._format = format_
         self._prompt = frozenset(_runs(prompt))
 
-    def judge(self, row_id: str, row: Row) -> Verdict | None:
+    def check(self, row_id: str, row: Row) -> Drop | None:
         """Return the first rule that a text breaks, with the words that show it."""
         for path, text in row_texts(self._format, row).items():
             if found := _fault(text, self._prompt):
-                return Verdict(found[0], f"{path}: {found[1]}")
+                return Drop(found[0], f"{path}: {found[1]}")
         return None
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from synthgen.filters.base import TEXTS_HELD, RowFilter, Verdict
+from synthgen.filters.base import TEXTS_HELD, Drop, RowFilter
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -52,10 +52,10 @@ class Shape(RowFilter):
         self._format, self._limits = format_, limits or ShapeLimits()
         self._min_words = self._limits.min_words if format_.name in ("pair", "span") else 0
 
-    def judge(self, row_id: str, row: Row) -> Verdict | None:
+    def check(self, row_id: str, row: Row) -> Drop | None:
         """Return the first rule that the row or one of its texts breaks."""
         if fault := self._format.check(row):
-            return Verdict("format", fault)
+            return Drop("format", fault)
         texts = row_texts(self._format, row)
         for path, text in texts.items():
             least = self._min_words if path in self._format.text_columns else 0
@@ -63,32 +63,32 @@ class Shape(RowFilter):
                 return verdict
         return self._judge_lengths(texts)
 
-    def _judge_lengths(self, texts: Mapping[str, str]) -> Verdict | None:
+    def _judge_lengths(self, texts: Mapping[str, str]) -> Drop | None:
         limits, lengths = self._limits, [len(text) for text in texts.values()]
         if limits.max_length_ratio and self._format.name == "pair":
             ratio = max(lengths) / max(1, min(lengths))
             if ratio > limits.max_length_ratio:
-                return Verdict("length ratio", f"{ratio:.1f}")
+                return Drop("length ratio", f"{ratio:.1f}")
         if limits.max_tokens:
             from synthgen.analysis.text_statistics import count_tokens
 
             tokens = sum(count_tokens(list(texts.values())))
             if tokens > limits.max_tokens:
-                return Verdict("too long", f"{tokens} tokens")
+                return Drop("too long", f"{tokens} tokens")
         return None
 
 
 @lru_cache(TEXTS_HELD)
-def _judge_text(path: str, text: str, min_words: int, limits: ShapeLimits) -> Verdict | None:
+def _judge_text(path: str, text: str, min_words: int, limits: ShapeLimits) -> Drop | None:
     words = text.split()
     if _CONTROL.search(text):
-        return Verdict("control characters", path)
+        return Drop("control characters", path)
     if len(words) < min_words:
-        return Verdict("too short", f"{path}: {len(words)} words")
+        return Drop("too short", f"{path}: {len(words)} words")
     if len(words) > limits.max_words:
-        return Verdict("too long", f"{path}: {len(words)} words")
+        return Drop("too long", f"{path}: {len(words)} words")
     if found := _repetition([word.casefold() for word in words], limits):
-        return Verdict("repetition", f"{path}: {found}")
+        return Drop("repetition", f"{path}: {found}")
     return None
 
 

@@ -29,7 +29,7 @@ _EDGE = " \t\n.,;:!?\"'“”«»()[]{}¿¡"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Candidate:
     """A believed answer: its stretch of the translated passage and the ways that gave it."""
 
     span: Span
@@ -50,10 +50,10 @@ def region(translation: Translation, answer: Span) -> tuple[Span, Span]:
     return (held[0].source[0], held[-1].source[1]), (held[0].target[0], held[-1].target[1])
 
 
-def marked(text: str, stretch: Span, answer: Span) -> tuple[str, tuple[str, str]] | None:
+def wrap_in_marker(text: str, stretch: Span, answer: Span) -> tuple[str, tuple[str, str]] | None:
     """Return a stretch of the text with markers around the answer, and the markers; None when all occur in the text.
 
-    >>> marked("It was [[x]] in Rome.", (0, 21), (16, 20))
+    >>> wrap_in_marker("It was [[x]] in Rome.", (0, 21), (16, 20))
     ('It was [[x]] in ((Rome)).', ('((', '))'))
     """
     for opening, closing in MARKERS:
@@ -87,23 +87,23 @@ def search(text: str, stretch: Span, answer: str, *, share: float | None = None)
         if len(exact) > 1 and share is None:
             return None
         start = min(exact, key=lambda at: abs(at / len(place) - (share or 0.0)))
-        return snapped(text, (stretch[0] + start, stretch[0] + start + len(wanted)))
+        return snap_to_words(text, (stretch[0] + start, stretch[0] + start + len(wanted)))
     near = partial_ratio_alignment(wanted.casefold(), place.casefold(), score_cutoff=FUZZY_LEAST)
     if near is None or len(wanted) > len(place) or near.dest_start == near.dest_end:
         return None
-    return snapped(text, (stretch[0] + near.dest_start, stretch[0] + near.dest_end))
+    return snap_to_words(text, (stretch[0] + near.dest_start, stretch[0] + near.dest_end))
 
 
-def believed(candidates: Mapping[str, Span]) -> Found | None:
+def consensus(candidates: Mapping[str, Span]) -> Candidate | None:
     """Return the stretch two ways agree on: overlapping by 0.7 of their union; the way named first sets the ends.
 
-    >>> believed({"markers": (10, 20), "search": (30, 40), "alignment": (10, 19)})
-    Found(span=(10, 20), ways=('markers', 'alignment'))
+    >>> consensus({"markers": (10, 20), "search": (30, 40), "alignment": (10, 19)})
+    Candidate(span=(10, 20), ways=('markers', 'alignment'))
     """
     for way, span in candidates.items():
         same = tuple(other for other, theirs in candidates.items() if agree(span, theirs))
         if len(same) > 1:
-            return Found(span, (way, *(other for other in same if other != way)))
+            return Candidate(span, (way, *(other for other in same if other != way)))
     return None
 
 
@@ -122,10 +122,10 @@ def overlap(a: Span, b: Span) -> float:
     return shared / (a[1] - a[0] + b[1] - b[0] - shared) if shared else 0.0
 
 
-def returns(answer: str, back: str) -> bool:
+def round_trip_matches(answer: str, back: str) -> bool:
     """Say whether an answer translated back is the source's, but for case, articles and punctuation.
 
-    >>> returns("the Eiffel Tower", "Eiffel tower.")
+    >>> round_trip_matches("the Eiffel Tower", "Eiffel tower.")
     True
     """
     return bool(_plain(answer)) and _plain(answer) == _plain(back)
@@ -135,11 +135,11 @@ def _plain(text: str) -> list[str]:
     return [word for word in _WORD.findall(text.casefold()) if word not in ("a", "an", "the")]
 
 
-def snapped(text: str, span: Span) -> Span | None:
+def snap_to_words(text: str, span: Span) -> Span | None:
     """Return a stretch widened to whole words, without punctuation at its edges but for the bracket it needs.
 
     >>> text = "Foi o Facebook (fundado em 2004 (maio)), disse."
-    >>> [text[slice(*snapped(text, span))] for span in ((6, 39), (15, 31))]
+    >>> [text[slice(*snap_to_words(text, span))] for span in ((6, 39), (15, 31))]
     ['Facebook (fundado em 2004 (maio))', 'fundado em 2004']
     """
     start, end = span
@@ -171,4 +171,4 @@ def aligned(text: str, stretch: Span, places: Sequence[Span]) -> Span | None:
     if not places:
         return None
     start, end = min(place[0] for place in places), max(place[1] for place in places)
-    return snapped(text, (stretch[0] + start, stretch[0] + end))
+    return snap_to_words(text, (stretch[0] + start, stretch[0] + end))

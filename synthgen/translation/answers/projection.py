@@ -11,25 +11,25 @@ from synthgen.filters.labels.checkpoint import SpanVerifier
 from synthgen.formats.base import Row
 from synthgen.translation.answers.alignment import Aligner
 from synthgen.translation.answers.candidates import (
-    Found,
+    Candidate,
     Span,
     aligned,
-    believed,
+    consensus,
     from_markers,
-    marked,
     region,
-    returns,
+    round_trip_matches,
     search,
-    snapped,
+    snap_to_words,
+    wrap_in_marker,
 )
-from synthgen.translation.backends.base import Backend, Translation, Untranslated
+from synthgen.translation.backends.base import Backend, Translation, TranslationFailure
 
 Texts = dict[str, Translation]
 Records = list[dict[str, Any]]
 
 
 @dataclass(slots=True)
-class Answer:
+class ProjectedAnswer:
     """One answer on its way into the translation: where it was, its passage, what each way says."""
 
     source: str
@@ -37,7 +37,7 @@ class Answer:
     span: Span
     alone: str
     candidates: dict[str, Span] = field(default_factory=dict)
-    found: Found | None = None
+    found: Candidate | None = None
 
     @property
     def text(self) -> str:
@@ -54,7 +54,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Recovery:
+class AnswerProjector:
     """Recovers the answers of rows; `aligner` adds the third way."""
 
     backend: Backend
@@ -69,7 +69,7 @@ class Recovery:
             _by_search(each)
         self._by_alignment(flat)
         for each in flat:
-            each.found = believed(each.candidates)
+            each.found = consensus(each.candidates)
         self._by_round_trip([(each, way) for each in flat for way in each.candidates], source, target)
         return [[each.to_json() for each in row] for row in answers]
 
@@ -85,23 +85,23 @@ class Recovery:
         asked = [{"context": texts["context"].text, "question": texts["question"].text} for _, texts in flat]
         within = [region(each.passage, each.span)[1] for each, _ in flat]
         for (each, _), span in zip(flat, answerer.places(asked, within), strict=True):
-            _keep(each, "asking", span and snapped(each.passage.text, span))
-            each.found = believed(each.candidates) or each.found
+            _keep(each, "asking", span and snap_to_words(each.passage.text, span))
+            each.found = consensus(each.candidates) or each.found
         self._by_round_trip([(each, "asking") for each, _ in flat if "asking" in each.candidates], source, target)
         return [[each.to_json() for each in row] for row in answers]
 
-    def _by_markers(self, answers: Sequence[Answer], source: str, target: str) -> None:
+    def _by_markers(self, answers: Sequence[ProjectedAnswer], source: str, target: str) -> None:
         asked = []
         for each in answers:
-            if (found := marked(each.source, region(each.passage, each.span)[0], each.span)) is not None:
+            if (found := wrap_in_marker(each.source, region(each.passage, each.span)[0], each.span)) is not None:
                 asked.append((each, *found))
         outcomes = self.backend.translate([(text,) for _, text, _ in asked], source, target) if asked else []
         for (each, _, markers), outcome in zip(asked, outcomes, strict=True):
-            if not isinstance(outcome, Untranslated):
+            if not isinstance(outcome, TranslationFailure):
                 stretch = region(each.passage, each.span)[1]
                 _keep(each, "markers", from_markers(each.passage.text, stretch, outcome[0].text, markers))
 
-    def _by_alignment(self, answers: Sequence[Answer]) -> None:
+    def _by_alignment(self, answers: Sequence[ProjectedAnswer]) -> None:
         if self.aligner is None:
             return
         regions = [region(each.passage, each.span) for each in answers]
@@ -112,7 +112,7 @@ class Recovery:
         for each, (_, new), places in zip(answers, regions, self.aligner.align(pairs), strict=True):
             _keep(each, "alignment", aligned(each.passage.text, new, places))
 
-    def _by_round_trip(self, tried: Sequence[tuple[Answer, str]], source: str, target: str) -> None:
+    def _by_round_trip(self, tried: Sequence[tuple[ProjectedAnswer, str]], source: str, target: str) -> None:
         """Believe a way's stretch that no other way confirms when its translation back is the source's answer."""
         try:
             self.backend.check(target, source)
@@ -122,35 +122,41 @@ class Recovery:
         texts = [(each.passage.text[slice(*each.candidates[way])],) for each, way in asked]
         outcomes = self.backend.translate(texts, target, source) if texts else []
         for (each, way), outcome in zip(asked, outcomes, strict=True):
-            if each.found is None and not isinstance(outcome, Untranslated) and returns(each.text, outcome[0].text):
-                each.found = Found(each.candidates[way], (way, "round trip"))
+            if (
+                each.found is None
+                and not isinstance(outcome, TranslationFailure)
+                and round_trip_matches(each.text, outcome[0].text)
+            ):
+                each.found = Candidate(each.candidates[way], (way, "round trip"))
 
 
-def _answers(row: Row, texts: Texts) -> list[Answer]:
+def _answers(row: Row, texts: Texts) -> list[ProjectedAnswer]:
     pairs = zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True)
     return [
-        Answer(row["context"], texts["context"], (start, start + len(text)), texts[f"answers.text.{number}"].text)
+        ProjectedAnswer(
+            row["context"], texts["context"], (start, start + len(text)), texts[f"answers.text.{number}"].text
+        )
         for number, (text, start) in enumerate(pairs)
     ]
 
 
-def _remembered(row: Row, texts: Texts, records: Records) -> list[Answer]:
+def _remembered(row: Row, texts: Texts, records: Records) -> list[ProjectedAnswer]:
     """Return a row's answers with what is recorded of them."""
     answers = _answers(row, texts)
     for each, record in zip(answers, records, strict=True):
         each.candidates = {way: (start, end) for way, (start, end) in record["candidates"].items()}
         if "text" in record:
-            each.found = Found((record["start"], record["start"] + len(record["text"])), tuple(record["ways"]))
+            each.found = Candidate((record["start"], record["start"] + len(record["text"])), tuple(record["ways"]))
     return answers
 
 
-def _by_search(answer: Answer) -> None:
+def _by_search(answer: ProjectedAnswer) -> None:
     """Look for the answer translated by itself; of several places the one about as far into the stretch as before."""
     (start, end), new = region(answer.passage, answer.span)
     share = (answer.span[0] - start) / max(1, end - start)
     _keep(answer, "search", search(answer.passage.text, new, answer.alone, share=share))
 
 
-def _keep(answer: Answer, way: str, span: Span | None) -> None:
+def _keep(answer: ProjectedAnswer, way: str, span: Span | None) -> None:
     if span is not None:
         answer.candidates[way] = span

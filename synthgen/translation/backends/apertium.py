@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 from synthgen.errors import IncompleteError, UserError, unknown
-from synthgen.translation.backends.base import Item, Outcome, Untranslated
+from synthgen.translation.backends.base import Item, Outcome, TranslationFailure
 from synthgen.translation.backends.documents import Documents
 
 CODES = {"en": "eng", "es": "spa", "ca": "cat", "pt": "por", "fr": "fra", "it": "ita", "gl": "glg"}
@@ -81,7 +81,7 @@ class Apertium:
         try:
             return self._documents.translate(items, source, target)
         except subprocess.TimeoutExpired as error:
-            return [Untranslated("timeout", str(error), failed=True) for _ in items]
+            return [TranslationFailure("timeout", str(error), failed=True) for _ in items]
 
     def translate_texts(self, texts: Sequence[str], source: str, target: str) -> list[str]:
         """Return one translation for each text, by a process per core, each text a paragraph of its own."""

@@ -31,7 +31,7 @@ class Translation:
 
 
 @dataclass(frozen=True, slots=True)
-class Untranslated:
+class TranslationFailure:
     """Why an item has no translation: `failed` when nothing came back, else a rejection."""
 
     reason: str
@@ -39,7 +39,7 @@ class Untranslated:
     failed: bool = False
 
 
-Outcome = tuple[Translation, ...] | Untranslated
+Outcome = tuple[Translation, ...] | TranslationFailure
 
 
 class Backend(Protocol):

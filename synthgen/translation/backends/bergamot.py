@@ -18,7 +18,7 @@ from typing import Any
 from synthgen.errors import UserError, unknown
 from synthgen.models.packs import ResolvedModel
 from synthgen.translation.backends.base import Item, Outcome
-from synthgen.translation.backends.device import Machine
+from synthgen.translation.backends.device import ComputeConfig
 from synthgen.translation.backends.documents import Documents
 
 MODELS = {("en", "pt"): "enpt-1693087644", ("pt", "en"): "pten-1693087646"}
@@ -34,11 +34,11 @@ class Bergamot:
     most = MOST_CHARACTERS
     note = "a distilled model of 17 MB (Bergamot tiny); Brazilian spelling is not guaranteed"
 
-    def __init__(self, model: ResolvedModel, machine: Machine | None = None, *, separator: str = " | ") -> None:
+    def __init__(self, model: ResolvedModel, machine: ComputeConfig | None = None, *, separator: str = " | ") -> None:
         """Use the pack at `model.path`."""
         self.ref, self.revision, self.licence = model.ref, model.revision, model.licence
         self.separator = separator
-        self._folder, self._machine = model.path, machine or Machine()
+        self._folder, self._machine = model.path, machine or ComputeConfig()
         self._directions: dict[tuple[str, str], Any] = {}
         self._documents = Documents(self)
 

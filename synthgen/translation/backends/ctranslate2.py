@@ -15,7 +15,7 @@ from typing import Any
 
 from synthgen.errors import UserError, first_line, missing_package, unknown
 from synthgen.models.packs import ResolvedModel, cache_root
-from synthgen.translation.backends.device import Machine
+from synthgen.translation.backends.device import ComputeConfig
 from synthgen.translation.backends.hub_model import TOKENS_A_BATCH, HubModel, configuration, load_tokenizer
 
 PREFIX = "ct2:"
@@ -28,13 +28,13 @@ class CTranslate2(HubModel):
 
     name = "ctranslate2"
 
-    def __init__(self, model: ResolvedModel, machine: Machine | None = None) -> None:
+    def __init__(self, model: ResolvedModel, machine: ComputeConfig | None = None) -> None:
         """Load a converted model, or convert one first; UserError without the package or for another kind of model."""
         try:
             import ctranslate2
         except ImportError:
             raise missing_package("ctranslate2", "ct2", f"--mt {model.ref}") from None
-        machine = machine or Machine()
+        machine = machine or ComputeConfig()
         device = machine.choose(ctranslate2.get_cuda_device_count())
         kinds = ("default", "auto", *sorted(ctranslate2.get_supported_compute_types(device)))
         if machine.compute not in kinds:

@@ -11,7 +11,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class ComputeConfig:
     """What a model may use: `threads` 0 is every core, `compute` a type of CTranslate2's or the checkpoint's own."""
 
     device: str = "auto"
@@ -27,7 +27,10 @@ class Machine:
 
     def refuse(self, reason: str, *names: str) -> None:
         """Raise UserError for one of the settings that was given although a translator has no use for it."""
-        refuse(reason, **{each: value for each in names if (value := getattr(self, each)) != getattr(Machine(), each)})
+        refuse(
+            reason,
+            **{each: value for each in names if (value := getattr(self, each)) != getattr(ComputeConfig(), each)},
+        )
 
     @property
     def cores(self) -> int:

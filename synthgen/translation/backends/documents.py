@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from synthgen.text.sentences import Span, pieces
-from synthgen.translation.backends.base import Item, Outcome, Piece, Translation, Untranslated
+from synthgen.translation.backends.base import Item, Outcome, Piece, Translation, TranslationFailure
 
 
 class TextModel(Protocol):
@@ -97,5 +97,5 @@ def assemble(text: str, spans: Sequence[Span], parts: Sequence[str]) -> Translat
 
 def _outcome(translations: tuple[Translation, ...]) -> Outcome:
     if not all(piece.target[0] < piece.target[1] for each in translations for piece in each.pieces):
-        return Untranslated("no whole translation")
+        return TranslationFailure("no whole translation")
     return translations

@@ -12,7 +12,7 @@ from synthgen.models import loading
 from synthgen.models.packs import ResolvedModel
 from synthgen.translation.backends.base import Item, Outcome
 from synthgen.translation.backends.documents import Documents
-from synthgen.translation.backends.language_codes import Tongues
+from synthgen.translation.backends.language_codes import LanguageTokens
 
 TOKENS_A_BATCH = 4096
 LONGEST = 256
@@ -30,7 +30,7 @@ class HubModel(ABC):
         """Load the tokenizer; UserError when there is none."""
         self.ref, self.revision, self.licence, self.note = model.ref, model.revision, model.licence, model.note
         self._tokenizer: Any = load_tokenizer(model)
-        self._tongues = Tongues(self._tokenizer, model_name(model), model.ref)
+        self._tongues = LanguageTokens(self._tokenizer, model_name(model), model.ref)
         self._documents = Documents(self)
 
     def check(self, source: str, target: str) -> None:

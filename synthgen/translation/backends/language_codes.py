@@ -25,7 +25,7 @@ class Start:
     first: str = ""
 
 
-class Tongues:
+class LanguageTokens:
     """The languages of a model, known from its tokenizer and its name."""
 
     def __init__(self, tokenizer: Any, name: str, ref: str) -> None:  # noqa: ANN401 - a class of transformers

