@@ -3,7 +3,7 @@
     python benchmarks/report_scale.py                # 5 arms x 6 sizes x 10 seeds x 12 targets, 10^8 item scores
 
 Writes a store with made-up scores (as many languages a target as XTREME-R has, parallel items, tag counts for two
-targets), then runs `evaluator.reporting.report.report` on it in a process of its own and prints wall time, peak memory and the
+targets), then runs `evaluator.report` on it in a process of its own and prints wall time, peak memory and the
 size of the files. The bar: less than 5 minutes and 4 GB on two cores.
 """
 

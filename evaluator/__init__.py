@@ -5,9 +5,7 @@ Every command is a function of this module, imported when first used: `evaluator
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from evaluator.options import DEFAULT_MODEL
@@ -36,16 +34,7 @@ _COMMANDS = {
 __all__ = ["DEFAULT_MODEL", *_COMMANDS]
 
 
-class _Package(ModuleType):
-    """The package itself, whose commands stay functions although `targets` and `report` are subpackages too.
-
-    Importing a subpackage binds its name here; the command of that name must win, whatever was imported first.
-    """
-
-    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - a command or a module attribute
-        if name in _COMMANDS:
-            return getattr(import_module(_COMMANDS[name]), name)
-        return super().__getattribute__(name)
-
-
-sys.modules[__name__].__class__ = _Package
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - each command has its own type
+    if name not in _COMMANDS:
+        raise AttributeError(f"module 'evaluator' has no attribute '{name}'")
+    return getattr(import_module(_COMMANDS[name]), name)

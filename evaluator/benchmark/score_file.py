@@ -1,76 +1,17 @@
-"""Scores from stored predictions, without torch: scoring stands apart, so that a metric can be mended alone."""
+"""`evaluator score`: the metrics of a prediction file."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import pyarrow.parquet as pq
 
 from evaluator import options
 from evaluator.benchmark.registry import find
 from evaluator.benchmark.target import DataRoot, Scored, Split, Target
-from evaluator.experiment.arms import draw
-from evaluator.experiment.graph import PlannedScore, data_revision
-from evaluator.stats.results import SAMPLE_PREFIX
-from evaluator.store.store import Json, Store
-from synthgen.dataset.samples import XTREME_R_SAMPLES
 from synthgen.errors import UserError
 
-SAMPLES = XTREME_R_SAMPLES
 NAMED = 10
 """How many missing or extra predictions are named."""
-
-
-def evaluation_splits(
-    target: Target, root: DataRoot, languages: Sequence[str], split: str, cap: int | None
-) -> list[Split]:
-    """Return the test items of each language, at most `cap` of them.
-
-    The same positions are drawn in every language of equal size, so parallel sets stay parallel, and for every seed.
-    """
-    loaded = [target.load(root, language, split) for language in languages]
-    items = [target.cap(s, draw(len(s), cap, seed=0).tolist()) if cap and cap < len(s) else s for s in loaded]
-    return target.join(items) if target.join else items
-
-
-def capped(items: Split, cap: int | None, seed: int) -> Split:
-    """Return training items, at most `cap` of them, drawn by the seed."""
-    return items.take(draw(len(items), cap, seed).tolist()) if cap and cap < len(items) else items
-
-
-def read_predictions(path: Path, split: Split) -> list[Any]:
-    """Return the stored predictions of a split's items in their order."""
-    table = pq.read_table(path)
-    if tuple(table["item_id"].to_pylist()) != split.ids:
-        raise UserError(f"{path} was predicted for other items than {split.files[0]} holds; delete it to predict again")
-    return [json.loads(text) for text in table["prediction"].to_pylist()]
-
-
-def score_cell(cell: PlannedScore, split: Split, revision: str, store: Store) -> None:
-    """Score one cell's predictions and keep percentages and item scores as a node."""
-    if store.is_finished(cell.scores):
-        return
-    predictions = read_predictions(store.folder(cell.predictions) / "predictions.parquet", split)
-    scored = cell.target.score(split, predictions)
-    with store.writing(cell.scores) as (draft, results):
-        results |= {"metrics": scored.metrics, "n": len(split), "data_revision": revision}
-        items = {"ids": list(split.ids), "scores": scored.items}
-        (draft / "items.json").write_text(json.dumps(items, ensure_ascii=False), encoding="utf-8")
-
-
-def read_items(cell: PlannedScore, store: Store) -> Json:
-    """Return {"ids": [...], "scores": {metric: [...]}} of a scored cell."""
-    items: Json = json.loads((store.folder(cell.scores) / "items.json").read_text(encoding="utf-8"))
-    return items
-
-
-def shown_revision(target: Target, root: DataRoot, language: str, split: str) -> str:
-    """Return the data revision as results show it; the package's own samples say so."""
-    found = data_revision(target, root, language, split)
-    return f"{SAMPLE_PREFIX}{found}" if root.path.resolve() == SAMPLES.resolve() else found
 
 
 def score(

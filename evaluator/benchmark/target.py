@@ -98,7 +98,7 @@ class Scored:
 class Target:
     """One test task of XTREME-R (or XTREME).
 
-    `head` names the module in `evaluator.training.heads`; `labels` are its classes in model order. `sources` maps a split to its
+    `head` names a module of `training.heads`; `labels` are its classes in model order. `sources` maps a split to its
     files; `read(root, language, split)` reads them. `train` reads the English training items, None when the target is
     scored with the intermediate encoder. `metrics` has the main metric first. `score(split, predictions)` takes one
     prediction per item. `parse` reads a prediction file of `evaluator score` into {id: prediction}. Retrieval targets

@@ -12,6 +12,7 @@ from evaluator import options
 from evaluator.benchmark.data_root import default_root, missing_files, trained_on
 from evaluator.benchmark.registry import check_languages, find
 from evaluator.benchmark.registry import select as targets_by_name
+from evaluator.benchmark.splits import EN_DEV
 from evaluator.benchmark.target import DataRoot, Target
 from evaluator.experiment.arms import FULL, Arm, parse_arms
 from evaluator.experiment.hardware import Hardware, detect
@@ -21,7 +22,6 @@ from evaluator.stats.estimand import estimand_of
 from evaluator.stats.results import Cell
 from evaluator.stats.score_table import some_of
 from evaluator.store.store import Store, check_store
-from evaluator.training.checkpoint_selection import EN_DEV
 from synthgen.errors import UserError, refuse, unknown
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.ray_cluster import LOCAL, check_address

@@ -16,9 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from evaluator.training.features import IntArray
 from synthgen.dataset import Manifest, file_sha256, read_manifest, scale_counts
 from synthgen.errors import UserError
 from synthgen.runtime.provenance import public_name
@@ -202,12 +199,3 @@ def read_lines(files: Sequence[Path]) -> Iterator[str]:
     for path in files:
         with path.open(encoding="utf-8", newline="\n") as file:
             yield from (line.strip() for line in file if line.strip())
-
-
-def draw(total: int, rows: int, seed: int) -> IntArray:
-    """Return which `rows` of `total` a seed draws, ascending. Smaller draws of a seed are part of its larger ones.
-
-    >>> set(draw(100, 5, seed=1)) <= set(draw(100, 20, seed=1))
-    True
-    """
-    return np.sort(np.random.default_rng(seed).permutation(total)[:rows])

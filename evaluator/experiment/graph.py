@@ -16,13 +16,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from evaluator.benchmark.splits import EN_DEV, has_dev_file
 from evaluator.benchmark.target import DataRoot, Target, revision
 from evaluator.experiment.arguments import Experiment, training_size
 from evaluator.experiment.arms import FULL, Arm
 from evaluator.experiment.hardware import Hardware
 from evaluator.experiment.recipe import INTERMEDIATE, Recipe, Stage
 from evaluator.store.store import Node
-from evaluator.training.checkpoint_selection import EN_DEV, has_dev_file
 from synthgen.dataset import dataset_format
 from synthgen.models.packs import LOCAL, ResolvedModel
 

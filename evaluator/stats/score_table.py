@@ -1,7 +1,7 @@
 """Result rows as arrays, and every reason not to average them.
 
-A `ScoreTable` holds one array per cell over all runs, NaN where a score is missing. What would make an average a lie (mixed
-data revisions, splits or item counts) becomes a fault of its cell; what the reader must know becomes a `Problem`.
+A `ScoreTable` holds one array per cell over all runs, NaN where a score is missing. What would make an average wrong
+(mixed data revisions, splits or item counts) becomes a fault of its cell; what a reader must know becomes a `Problem`.
 Nothing is dropped. `comparison` reads this.
 """
 

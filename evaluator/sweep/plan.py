@@ -19,6 +19,7 @@ from typing import Any
 from evaluator.experiment.arguments import Arguments, Experiment, define, estimand, open_store, takes
 from evaluator.experiment.graph import Graph, IntermediateJob, Job, build
 from evaluator.experiment.hardware import Hardware, sees_gpu
+from evaluator.experiment.throughput import Throughput
 from evaluator.store.store import Json, Store
 from evaluator.sweep.runner import pending
 from synthgen.console import stderr
@@ -30,15 +31,6 @@ FORWARD_SHARE = 1 / 3
 
 ACTIVATION_BYTES = 80
 """Kept for the backward pass per token, layer and unit of width: some twenty float32 values."""
-
-
-@dataclass(frozen=True, slots=True)
-class Throughput:
-    """Real training tokens a second, what a run takes besides (loading, tokenising, saving), and where this is from."""
-
-    tokens_per_second: float
-    seconds_per_run: float
-    source: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import Any
 
 from evaluator.experiment.graph import Job
 from evaluator.experiment.hardware import Hardware
+from evaluator.experiment.throughput import Throughput
 from evaluator.store.store import Store
-from evaluator.sweep.plan import Throughput
 from evaluator.sweep.progress import SweepProgress
 from evaluator.sweep.runner import parent, run_logged
 from synthgen.errors import IncompleteError, UserError

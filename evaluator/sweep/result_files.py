@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from evaluator.benchmark.score_file import evaluation_splits, read_items, score_cell, shown_revision
+from evaluator.benchmark.splits import evaluation_splits
 from evaluator.experiment.arguments import Experiment
 from evaluator.experiment.arms import Arm
 from evaluator.experiment.graph import Graph, PlannedScore
@@ -14,6 +14,7 @@ from evaluator.reporting.data_summary import card_link, data_facts
 from evaluator.stats.results import Cell as ResultCell
 from evaluator.stats.results import ResultRow, TrainedRun, write_item_ids, write_item_scores, write_results
 from evaluator.store.store import Store
+from evaluator.sweep.scoring import read_items, score_cell, shown_revision
 from synthgen.dataset import write_atomically
 from synthgen.runtime.provenance import public_name
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from evaluator.benchmark.registry import find
-from evaluator.benchmark.score_file import evaluation_splits
+from evaluator.benchmark.splits import evaluation_splits
 from evaluator.benchmark.target import DataRoot
 from evaluator.experiment.graph import IntermediateJob, Job, TargetJob
 from evaluator.experiment.hardware import Hardware
 from evaluator.experiment.recipe import Stage
+from evaluator.experiment.throughput import Throughput
 from evaluator.store.store import Store
-from evaluator.sweep.plan import Throughput
 from evaluator.training.batching import count_steps
 from evaluator.training.features import Feature, Features, pack
 from evaluator.training.heads.pair import PairHead

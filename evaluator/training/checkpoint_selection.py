@@ -10,24 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evaluator.benchmark.data_root import trains_on
+from evaluator.benchmark.splits import draw, has_dev_file
 from evaluator.benchmark.target import DataRoot, Split, Target
-from evaluator.experiment.arms import draw
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from evaluator.training.features import Features
     from evaluator.training.heads.base import Head, Remap
-
-EN_DEV = "en-dev"
-
-
-def has_dev_file(target: Target, root: DataRoot) -> bool:
-    """Say whether the target has an English development file in this data root that it does not train on."""
-    sources = target.sources.get("dev", ())
-    there = "en" in target.languages and bool(sources) and root.has(sources[0], target.file_code("en"))
-    return there and trains_on(target, root, "dev", "en") is None
 
 
 def dev_items(target: Target, root: DataRoot, examples: int) -> Split:

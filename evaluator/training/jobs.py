@@ -24,7 +24,7 @@ import transformers
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.benchmark.registry import find
-from evaluator.benchmark.score_file import evaluation_splits
+from evaluator.benchmark.splits import evaluation_splits
 from evaluator.benchmark.target import DataRoot, Split
 from evaluator.experiment.graph import Encoder, IntermediateJob, Job, TargetJob
 from evaluator.experiment.hardware import Hardware

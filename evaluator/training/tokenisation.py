@@ -14,13 +14,13 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from evaluator.benchmark.registry import find
-from evaluator.benchmark.score_file import capped
+from evaluator.benchmark.splits import EN_DEV, capped, draw
 from evaluator.benchmark.target import DataRoot
-from evaluator.experiment.arms import draw, read_lines, text_files
+from evaluator.experiment.arms import read_lines, text_files
 from evaluator.experiment.graph import CODE_VERSION, DataDraw, IntermediateJob, TargetJob
 from evaluator.experiment.recipe import Stage
 from evaluator.store.store import Node, Store
-from evaluator.training.checkpoint_selection import EN_DEV, EnglishDev, dev_items, training_items
+from evaluator.training.checkpoint_selection import EnglishDev, dev_items, training_items
 from evaluator.training.features import Features, FeatureWriter
 from evaluator.training.heads.base import Head
 from evaluator.training.heads.registry import head_for

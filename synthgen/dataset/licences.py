@@ -81,7 +81,8 @@ def derive(parts: Iterable[LicensedSource]) -> str:
 
     >>> derive([LicensedSource("generator", "m", "apache-2.0"), LicensedSource("passages", "squad", "CC BY-SA 4.0")])
     'cc-by-sa-4.0'
-    >>> derive([LicensedSource("passages", "squad", "CC BY-SA 4.0"), LicensedSource("translator", "nllb", "cc-by-nc-4.0")])
+    >>> passages = LicensedSource("passages", "squad", "CC BY-SA 4.0")
+    >>> derive([passages, LicensedSource("translator", "nllb", "cc-by-nc-4.0")])
     'cc-by-sa-4.0; cc-by-nc-4.0'
     """
     parts = list(parts)

@@ -1,7 +1,7 @@
 """Filters one after the other over several rows: the first that objects drops a row, later ones do not see it.
 
-`synthgen filter` gives whole sets to filters that compare rows; `synthgen make` has a `OnlinePipeline`, which judges rows as
-they are made, some at a time, each given those kept before it.
+`synthgen filter` gives whole sets to filters that compare rows; `synthgen make` has an `OnlinePipeline`, which checks
+rows as they are generated, some at a time, each against those kept before it.
 """
 
 from __future__ import annotations

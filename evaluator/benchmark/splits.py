@@ -1,0 +1,47 @@
+"""Which items are read: the test items of each language, capped training items, English development items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluator.benchmark.data_root import trains_on
+from evaluator.benchmark.target import DataRoot, Split, Target
+
+EN_DEV = "en-dev"
+"""`--select en-dev`: keep the checkpoint that scores best on English development items."""
+
+
+def draw(total: int, rows: int, seed: int) -> npt.NDArray[np.int64]:
+    """Return which `rows` of `total` a seed draws, ascending. Smaller draws of a seed are part of its larger ones.
+
+    >>> set(draw(100, 5, seed=1)) <= set(draw(100, 20, seed=1))
+    True
+    """
+    return np.sort(np.random.default_rng(seed).permutation(total)[:rows])
+
+
+def evaluation_splits(
+    target: Target, root: DataRoot, languages: Sequence[str], split: str, cap: int | None
+) -> list[Split]:
+    """Return the test items of each language, at most `cap` of them.
+
+    The same positions are drawn in every language of equal size, so parallel sets stay parallel, and for every seed.
+    """
+    loaded = [target.load(root, language, split) for language in languages]
+    items = [target.cap(s, draw(len(s), cap, seed=0).tolist()) if cap and cap < len(s) else s for s in loaded]
+    return target.join(items) if target.join else items
+
+
+def capped(items: Split, cap: int | None, seed: int) -> Split:
+    """Return training items, at most `cap` of them, drawn by the seed."""
+    return items.take(draw(len(items), cap, seed).tolist()) if cap and cap < len(items) else items
+
+
+def has_dev_file(target: Target, root: DataRoot) -> bool:
+    """Say whether the target has an English development file in this data root that it does not train on."""
+    sources = target.sources.get("dev", ())
+    there = "en" in target.languages and bool(sources) and root.has(sources[0], target.file_code("en"))
+    return there and trains_on(target, root, "dev", "en") is None
