@@ -120,6 +120,7 @@ def define(arguments: Arguments) -> Experiment:
     load_recipe(arguments.recipe, LARGE_WIDTH)  # its faults show at any width, before the encoder is fetched
     _check_places(arguments)
     root = default_root(arguments.data_root)
+    _check_selection(arguments.select, targets)
     _check_files(targets, root, languages, arguments.split)
     arms = parse_arms(arguments.arms)
     if arguments.preset:
@@ -192,7 +193,7 @@ def _check_places(arguments: Arguments) -> None:
 
 
 def _check_use(arguments: Arguments, arms: Sequence[Arm], sizes: Sequence[int], targets: Sequence[Target]) -> None:
-    """Refuse options that would change nothing, and a choice by English items where a target has none."""
+    """Refuse options that would change nothing."""
     trained = [target for target in targets if target.train]
     is_chosen = arguments.select == EN_DEV
     if not any(arm.is_trained for arm in arms):
@@ -202,8 +203,11 @@ def _check_use(arguments: Arguments, arms: Sequence[Arm], sizes: Sequence[int], 
     if not trained:
         names = ", ".join(target.name for target in targets)
         refuse(f"no training for {names}", select=is_chosen, max_train_examples=arguments.max_train_examples)
-    ranked = [target.name for target in trained if target.rank]
-    if is_chosen and ranked:
+
+
+def _check_selection(select: str, targets: Sequence[Target]) -> None:
+    ranked = [target.name for target in targets if target.train and target.rank]
+    if select == EN_DEV and ranked:
         raise UserError(f"--select en-dev: {', '.join(ranked)} rank a pool and have no English items to choose by")
 
 
