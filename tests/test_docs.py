@@ -38,4 +38,4 @@ def _tracked_text() -> list[Path]:
     kinds = {".py", ".md", ".toml", ".json", ".cff", ".html", ".js", ".css"}
     folders = ("synthgen", "evaluator", "prompts", "benchmarks", "data_cards")
     files = [path for folder in folders for path in (CHECKOUT / folder).rglob("*") if path.suffix in kinds]
-    return [*files, *(CHECKOUT / name for name in ("README.md", "LOG.md", "CHANGELOG.md", "CONTRIBUTING.md"))]
+    return [*files, *(CHECKOUT / name for name in ("README.md", "docs/log.md", "CHANGELOG.md", "CONTRIBUTING.md"))]

@@ -156,7 +156,7 @@ XTREME_BASE = replace(
     },
 )
 
-# Ours, measured with pack:multilingual-e5-small on two cores (LOG.md).
+# Ours, measured with pack:multilingual-e5-small on two cores (docs/log.md).
 SMALL = Recipe(
     name="small",
     source="measured with pack:multilingual-e5-small on two cores",

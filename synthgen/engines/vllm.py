@@ -144,7 +144,7 @@ def engine_arguments(model: ResolvedModel, *, seed: int, on_gpu: bool, batch_siz
     }
     if on_gpu:
         return common
-    # Without a C++ compiler vLLM cannot compile the model for the CPU and runs it five times slower (LOG.md).
+    # Without a C++ compiler vLLM cannot compile the model for the CPU and runs it five times slower (docs/log.md).
     return {**common, "dtype": "float32", "enforce_eager": shutil.which("g++") is None}
 
 

@@ -161,7 +161,7 @@ def is_structured(decoding: str | None, model: str) -> bool:
     """Say whether replies are to be JSON objects, by what was asked for or else by the model; UserError if neither."""
     if decoding not in (None, "plain", "json"):
         raise UserError(f"--decoding '{decoding}' is neither 'plain' nor 'json'")
-    # Measured (LOG.md): the bundled 135M model keeps more rows per second from plain few-shot completion.
+    # Measured (docs/log.md): the bundled 135M model keeps more rows per second from plain few-shot completion.
     return decoding == "json" or (decoding is None and not model.startswith(PREFIX))
 
 

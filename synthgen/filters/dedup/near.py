@@ -1,7 +1,7 @@
 """Near duplicates: candidates by MinHash bands, each verified and explained.
 
 The bands are chosen for short texts, where one word replaced leaves a Jaccard similarity of 0.57-0.85 and web-scale
-defaults find almost none; LOG.md has the measured recall. A near match with another label is the contrast a set should
+defaults find almost none; recall: docs/log.md. A near match with another label is the contrast a set should
 have: both rows stay, and the second is counted.
 """
 
