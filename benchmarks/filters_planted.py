@@ -23,12 +23,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from evaluator.benchmark.languages import LANGUAGES
 from synthgen.filters.base import Filter
-from synthgen.filters.rows.language import Language, known_languages, words
+from synthgen.filters.rows.language import Language
 from synthgen.filters.rows.personal import PersonalData, is_card, is_iban
 from synthgen.filters.rows.residue import Residue
 from synthgen.filters.rows.shape import Shape
 from synthgen.formats.base import Row
 from synthgen.formats.pair import PairFormat
+from synthgen.text.language_id import count_words, known_languages
 
 FORMAT = PairFormat(("premise", "hypothesis"), ("a", "b", "c"))
 TATOEBA = {
@@ -63,7 +64,7 @@ def sentences(root: Path) -> dict[str, list[str]]:
         tagged = {" ".join(line.split("\t")[0] for line in block.split("\n")).strip() for block in blocks}
         found.setdefault(path.stem[5:], set()).update(tagged)
     found.pop("en")
-    long = {code: sorted(text for text in texts if words(text) >= SHORTEST) for code, texts in found.items()}
+    long = {code: sorted(text for text in texts if count_words(text) >= SHORTEST) for code, texts in found.items()}
     return {code: random.Random(0).sample(texts, len(texts)) for code, texts in sorted(long.items())}
 
 
@@ -166,7 +167,7 @@ def language_table(root: Path, rows: list[Row], count: int) -> None:
         planted = plant(rows, texts[:count])
         found = len(dropped(Language(FORMAT, "en"), planted)) / len(planted)
         own = [{"premise": a, "hypothesis": b} for a, b in zip(texts[::2], texts[1::2], strict=False)][:1000]
-        english = [row["hypothesis"] for row in rows if words(row["hypothesis"]) >= SHORTEST]
+        english = [row["hypothesis"] for row in rows if count_words(row["hypothesis"]) >= SHORTEST]
         mixed = plant(own[:count], english)
         lost = len(dropped(Language(FORMAT, code), own)) / len(own)
         back = len(dropped(Language(FORMAT, code), mixed)) / len(mixed)

@@ -27,11 +27,11 @@ class _Folding(dict[int, str]):
         if unicodedata.category(letter)[0] in "PSZC":
             folded = " "
         else:
-            folded = f" {letter} " if any(first <= code <= last for first, last in _SPACELESS) else letter.lower()
+            folded = f" {letter} " if any(first <= code <= last for first, last in SPACELESS) else letter.lower()
         return self.setdefault(code, folded)
 
 
-_SPACELESS = (
+SPACELESS = (
     (0x0E00, 0x0EFF),
     (0x1000, 0x109F),
     (0x1780, 0x17FF),

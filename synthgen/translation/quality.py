@@ -13,10 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synthgen.filters.rows.language import LanguageSettings, foreign, judged_texts, known_languages
+from synthgen.text.language_id import MIN_WORDS, foreign, identifiable_texts, known_languages
 
-MIN_WORDS = 5
-FIRST_MODEL_ALONE = LanguageSettings(confirm_below=1.1)
+FIRST_MODEL_ALONE = 1.1
 """No second model rescues a text: the plain rate of texts that lid.176 finds to be in the language."""
 
 
@@ -45,9 +44,9 @@ class Scores:
 
 def score(source: Mapping[str, str], target: Mapping[str, str], language: str) -> Scores:
     """Return the scores of an item's texts, by path, against their translations."""
-    texts = judged_texts(dict(target), MIN_WORDS) if language in known_languages() else {}
+    texts = identifiable_texts(dict(target), MIN_WORDS) if language in known_languages() else {}
     found = {path: where for path, text in texts.items() if (where := foreign(text, language))}
-    strict = all(not foreign(text, language, FIRST_MODEL_ALONE) for text in texts.values())
+    strict = all(not foreign(text, language, confirm_below=FIRST_MODEL_ALONE) for text in texts.values())
     length = sum(map(len, target.values())) / max(1, sum(map(len, source.values())))
     evidence = "; ".join(f"{path}: {where}" for path, where in found.items())
     lost = (path for path, text in source.items() if any(map(str.isalpha, text)))
@@ -59,7 +58,7 @@ def reads_as(items: Sequence[Mapping[str, str]], source: str, target: str) -> tu
     """Return how many texts of items are in `target` and not in `source`, and how many were long enough to say."""
     if not {source, target} <= known_languages():
         return 0, 0
-    texts = [text for item in items for text in judged_texts(dict(item), MIN_WORDS).values()]
+    texts = [text for item in items for text in identifiable_texts(dict(item), MIN_WORDS).values()]
     return sum(not foreign(text, target) and bool(foreign(text, source)) for text in texts), len(texts)
 
 

@@ -192,7 +192,7 @@ def test_a_preview_shows_items_and_the_cost_of_the_run_and_writes_nothing(
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from synthgen.filters.rows.language import known_languages
+from synthgen.text.language_id import known_languages
 from synthgen.generation.make import make
 known_languages()  # reads its model through a temporary file
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from synthgen.filters.rows.language import Language, known_languages
+from synthgen.filters.rows.language import Language
 from synthgen.filters.rows.personal import PersonalData, personal_data
 from synthgen.filters.rows.residue import Residue, residue
 from synthgen.filters.rows.shape import Shape, ShapeLimits
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.span import SpanFormat
 from synthgen.formats.tags import TagsFormat
+from synthgen.text.language_id import known_languages
 from tests.synthgen.conftest import NLI
 
 SWAG = ChoiceFormat(("ctx_a", "ctx_b", "ctx", "endings", "label"), ("0", "1"))

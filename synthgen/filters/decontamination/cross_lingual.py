@@ -26,9 +26,9 @@ import numpy.typing as npt
 from synthgen import console
 from synthgen.corpora.item import read_json_lines
 from synthgen.corpora.local_files import SAMPLES
-from synthgen.filters.rows.language import MIN_WORDS, foreign, most_likely, words
 from synthgen.models.embedding_cache import kept_vectors
 from synthgen.models.sentence_encoder import SentenceEncoder, Vectors
+from synthgen.text.language_id import MIN_WORDS, count_words, foreign, likely_language
 
 Texts = tuple[str, ...]
 
@@ -89,7 +89,7 @@ class _Group:
 
     def speaks(self, language: str) -> bool:
         """Say whether most of the texts are in that language."""
-        heard = [text for text in self.texts if words(text) >= MIN_WORDS][:_TEXTS_HEARD]
+        heard = [text for text in self.texts if count_words(text) >= MIN_WORDS][:_TEXTS_HEARD]
         heard = heard or [" ".join(self.texts[:_TEXTS_HEARD])]
         return 2 * sum(not foreign(text, language) for text in heard) > len(heard)
 
@@ -180,7 +180,7 @@ class Neighbours:
 
     def _by_language(self, numbers: Sequence[int]) -> dict[str, list[int]]:
         """Return a set's items by language where it has many of several, as a file of parallel texts; else as one."""
-        likely = {number: most_likely(" ".join(self._items[number])) for number in numbers}
+        likely = {number: likely_language(" ".join(self._items[number])) for number in numbers}
         counts = Counter(likely.values())
         enough = max(_LEAST_TEXTS, _LEAST_OF_A_LANGUAGE * len(numbers))
         main = max(counts, key=lambda language: (counts[language], language))

@@ -24,12 +24,11 @@ from synthgen.filters.base import BaseFilter, Drop
 from synthgen.filters.decontamination.cross_lingual import BACKGROUND, Margins, Nearest, Neighbours
 from synthgen.filters.decontamination.evaluation_sets import EvaluationSet, item_hash, read_held_out
 from synthgen.filters.dedup.similarity import NearSettings, compared_texts, likeness, texts_apart
-from synthgen.filters.rows.language import row_language
-from synthgen.filters.rows.language import words as count_of_words
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.models.sentence_encoder import PREFIX, SentenceEncoder
 from synthgen.runtime.provenance import public_settings
+from synthgen.text.language_id import count_words, row_language
 from synthgen.text.words import mixed, word_hashes, words
 
 REPORT_NAME = "contamination.json"
@@ -164,7 +163,7 @@ class Contamination(BaseFilter):
         margins = Margins(self._settings.margin, self._settings.own_margin)
         long_enough: dict[str, list[int]] = defaultdict(list)
         for number, (row, own) in enumerate(zip(rows, texts, strict=True)):
-            if sum(map(count_of_words, own)) >= _FEWEST_WORDS:
+            if sum(map(count_words, own)) >= _FEWEST_WORDS:
                 long_enough[row_language(row, self._language)].append(number)
         found: dict[int, Nearest | None] = {}
         for language, numbers in long_enough.items():
