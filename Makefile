@@ -12,7 +12,7 @@ WORKERS ?= 2
 
 install: $(VENV)/installed.json
 
-$(VENV)/installed.json: pyproject.toml .ci/constraints.txt .ci/install
+$(VENV)/installed.json: pyproject.toml .ci/constraints.txt .ci/constraints-gpu.txt .ci/install
 	@PYTHON=$(PYTHON) bash .ci/install $(VENV)
 
 demo: install
