@@ -30,6 +30,9 @@ Like = Annotated[
 Origin = Annotated[
     str | None, Option(help="real, synthetic, translated or sample, for a folder without synthgen.json.")
 ]
+FolderTask = Annotated[
+    str | None, Option("--task", help="Task of a folder without synthgen.json, where several have its columns.")
+]
 
 # make
 Task = Annotated[str, Option(help="A task of `synthgen tasks`.")]

@@ -1,7 +1,7 @@
 """A folder of rows opened for reading: one of ours, or somebody's parquet files, as tables of one schema.
 
-Of a folder without a manifest the format is found by its columns. Label names become indices, ids are given where
-there are none or null, further columns are left out. Nothing of the folder is changed.
+The format of a folder without a manifest is its task's, which is stated or guessed by the columns. Label names become
+indices, ids are added where there are none or null, further columns are left out. Nothing of the folder is changed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, get_args
@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from synthgen.corpora.catalogue import SOURCES
+from synthgen.corpora.catalogue import SOURCES, find_sources
+from synthgen.corpora.readers.pairs import ABSENT, LABEL, TEXT_A, TEXT_B
 from synthgen.dataset import (
     ROWS_PER_GROUP,
     Manifest,
@@ -35,6 +36,7 @@ from synthgen.dataset.licences import UNKNOWN
 from synthgen.errors import UserError, refuse, unknown
 from synthgen.formats import Format
 from synthgen.formats.base import Features
+from synthgen.formats.pair import PairFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class InputDataset:
     features: Features
     rows: int
     manifest: Manifest | None = None
+    aliases: dict[str, str] = field(default_factory=dict)
+    """{our column: what the files call it} where that differs."""
     names: tuple[str, ...] = ()
     """What the files themselves say that label indices mean; empty where they say nothing, or what the format says."""
 
@@ -76,11 +80,12 @@ class InputDataset:
 
         UserError names a file that cannot be read and why.
         """
-        number, fields = 0, [field for field in self.schema if field.name in columns or not columns]
+        number, fields = 0, [each for each in self.schema if each.name in columns or not columns]
+        wanted = {self.aliases.get(name, name) for name in columns}
         for path in self.paths:
             try:
                 with pq.ParquetFile(path) as file:
-                    present = [name for name in file.schema_arrow.names if name in columns]
+                    present = [name for name in file.schema_arrow.names if name in wanted]
                     for batch in file.iter_batches(rows, columns=present or None):
                         batch.validate(full=True)
                         yield self._table(pa.Table.from_batches([batch]), fields, number, path)
@@ -88,19 +93,20 @@ class InputDataset:
             except (pa.ArrowException, OSError) as error:
                 raise UserError(f"cannot read {path} from row {number} on: {error}") from None
 
-    def _table(self, found: pa.Table, fields: Sequence[pa.Field], first: int, path: Path) -> pa.Table:
+    def _table(self, raw: pa.Table, fields: Sequence[pa.Field], first: int, path: Path) -> pa.Table:
         columns = []
-        for field in fields:
-            values = self._column(found[field.name], field, path) if field.name in found.column_names else None
-            if field.name in ("id", "language") and (values is None or values.null_count):
-                given = self._given(field.name, first, found.num_rows)
-                values = given if values is None else pc.coalesce(values, given)
+        for each in fields:
+            name = self.aliases.get(each.name, each.name)
+            values = self._column(raw[name], each, path) if name in raw.column_names else None
+            if each.name in ("id", "language") and (values is None or values.null_count):
+                default = self._default(each.name, first, raw.num_rows)
+                values = default if values is None else pc.coalesce(values, default)
             if values is None:
-                raise UserError(f"{path} has no column '{field.name}'; it has {', '.join(found.column_names)}")
+                raise UserError(f"{path} has no column '{name}'; it has {', '.join(raw.column_names)}")
             columns.append(values)
         return pa.Table.from_arrays(columns, schema=pa.schema(fields, self.schema.metadata))
 
-    def _given(self, name: str, first: int, rows: int) -> pa.Array:
+    def _default(self, name: str, first: int, rows: int) -> pa.Array:
         """Return the ids, or the languages, of rows that have none of their own."""
         if name == "language":
             return pa.array([self.language] * rows)
@@ -128,42 +134,80 @@ class InputDataset:
         return pc.if_else(pc.is_valid(names), pc.coalesce(indices, numbers, -1), None)
 
 
-def open_set(folder: Path, *, origin: str | None = None) -> InputDataset:
-    """Return a folder's rows. `origin` must be given for a folder that is not one of ours.
+def open_set(folder: Path, *, origin: str | None = None, task: str | None = None) -> InputDataset:
+    """Return a folder's rows. `origin` must be given for a folder that is not one of ours, `task` where its columns and
+    labels do not tell it.
 
-    Raises UserError when there is no folder, no readable parquet file, no row, or when the columns fit no format.
+    Raises UserError when there is no folder, no readable parquet file, no row, or when the columns fit no format or
+    the labels not the one that was guessed.
     """
     if origin is not None and origin not in get_args(Origin):
         raise unknown("origin", origin, get_args(Origin))
+    if task is not None:
+        find_sources(task)
     if not folder.is_dir():
         raise UserError(f"no dataset folder at {folder}")
     if is_finished(folder):
-        return _own(folder, origin)
+        return _finished_set(folder, origin, task)
     paths = sorted(path for path in folder.rglob("*.parquet") if "rejected" not in path.relative_to(folder).parts)
     if not paths:
         raise UserError(f"{folder} has no synthgen.json and no parquet files")
     columns = _columns(paths)
-    task, format_ = _format_of(columns, folder)
+    name, format_, aliases = _format_of(columns, folder, task)
     if origin is None:
         raise UserError(
             f"{folder} has no synthgen.json to say where its rows come from: give --origin real, "
             "synthetic, translated or sample"
         )
     features = row_features(format_, translated="translated_from" in columns)
-    facts = (folder.resolve().name, task, format_, "en", UNKNOWN, origin, tuple(paths), features)
-    return InputDataset(*facts, _count(paths, folder), names=_label_names(paths, features, format_.labels))
+    facts = (folder.resolve().name, name, format_, "en", UNKNOWN, origin, tuple(paths), features)
+    dataset = InputDataset(*facts, _count(paths, folder), aliases=aliases)
+    _check_labels(dataset, is_guess=task is None)
+    return replace(dataset, names=_label_names(paths, features, format_.labels))
 
 
-def _own(folder: Path, origin: str | None) -> InputDataset:
+def _finished_set(folder: Path, origin: str | None, task: str | None) -> InputDataset:
     manifest = read_manifest(folder)
     if origin not in (None, manifest.origin):
         refuse(f"the rows of {folder} are {manifest.origin} by its synthgen.json", origin=origin)
+    if task not in (None, manifest.task):
+        refuse(f"the rows of {folder} are of {manifest.task} by its synthgen.json", task=task)
     format_, paths = dataset_format(manifest), tuple(shard_paths(folder))
     if not paths:
         raise UserError(f"{folder} has a manifest and no data/train-*.parquet")
     features = row_features(format_, translated="translated_from" in _columns(paths))
     facts = (manifest.task, format_, manifest.language, manifest.licence, manifest.origin)
     return InputDataset(folder.resolve().name, *facts, paths, features, _count(paths, folder), manifest)
+
+
+def _check_labels(dataset: InputDataset, *, is_guess: bool) -> None:
+    """Raise UserError for a label outside the format's when the format is a guess, or when no label is one of its."""
+    labels = dataset.format.labels
+    column = next((name for name, feature in dataset.features.items() if "names" in feature), None)
+    if column is None:
+        return
+    name = dataset.aliases.get(column, column)
+    fitting, unfitting = 0, ""
+    for path in dataset.paths:
+        for value in _values(path, name):
+            if value in ABSENT:
+                continue
+            if value in labels or (str(value).isdecimal() and int(value) < len(labels)):
+                fitting += 1
+            else:
+                unfitting = unfitting or f"unknown label '{value}' in {path}"
+    if unfitting and (is_guess or not fitting):
+        hint = f"{dataset.task} is guessed by its columns: give --task" if is_guess else "expected by --task"
+        raise UserError(f"{unfitting}; known: {', '.join(labels)} ({hint})")
+
+
+def _values(path: Path, column: str) -> list[Any]:
+    """Return the distinct values of a column of texts or integers; none of another type, which is refused later."""
+    try:
+        values = pq.read_table(path, columns=[column])[column]
+        return list(pc.unique(values).to_pylist()) if _is_text(values.type) or pa.types.is_integer(values.type) else []
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"cannot read {path}: {error}") from None
 
 
 def _columns(paths: Sequence[Path]) -> list[str]:
@@ -223,10 +267,18 @@ def _count(paths: Sequence[Path], folder: Path) -> int:
     return rows
 
 
-def _format_of(columns: Sequence[str], folder: Path) -> tuple[str, Format]:
-    """Return the first task whose columns are all there."""
-    for task, sources in SOURCES.items():
-        if set(sources[0].format.columns) - {"id"} <= set(columns):
-            return task, sources[0].format
-    known = "; ".join(f"{task}: {', '.join(sources[0].format.columns)}" for task, sources in SOURCES.items())
+def _format_of(columns: Sequence[str], folder: Path, task: str | None) -> tuple[str, Format, dict[str, str]]:
+    """Return the task stated, else the first with these columns; its format; and other names of its columns."""
+    formats = {name: sources[0].format for name, sources in SOURCES.items() if task in (None, name)}
+    for name, format_ in formats.items():
+        if set(format_.columns) - {"id"} <= set(columns):
+            return name, format_, {}
+    if task and isinstance(pair := formats[task], PairFormat):
+        aliases = {
+            ours: next((name for name in known if name in columns), "")
+            for ours, known in zip(pair.columns, (TEXT_A, TEXT_B, LABEL), strict=True)
+        }
+        if all(aliases.values()):
+            return task, pair, aliases
+    known = "; ".join(f"{name}: {', '.join(format_.columns)}" for name, format_ in formats.items())
     raise UserError(f"{folder} has the columns {', '.join(columns)}, which fit no task ({known})")

@@ -66,6 +66,7 @@ def filter(
     judge: options.Judge = None,
     like: options.Like = None,
     origin: options.Origin = None,
+    task: options.FolderTask = None,
     processes: Processes = 1,
 ) -> Manifest:
     """Keep the rows of any set, ours or somebody's parquet files, that pass the filters; write them to a new folder.
@@ -79,7 +80,7 @@ def filter(
     started = time.monotonic()
     if processes < 1:
         raise UserError(f"processes = {processes} is less than 1")
-    opened = open_set(folder, origin=origin)
+    opened = open_set(folder, origin=origin, task=task)
     prompt = opened.manifest.prompt_text if opened.manifest else ""
     judging = JudgeConfig(judge or "", definitions(opened.task), cache_root() / "judged" / opened.content_hash[:16])
     subject = FilterContext(opened.format, opened.language, prompt, tuple(against), verifier, like, judging)

@@ -202,9 +202,43 @@ def test_numbers_of_labels_may_be_texts(tmp_path: Path) -> None:
     rows = [
         {**row, "label": label} for row, label in zip(random_rows(5), ["0", "2", "neutral", "3", "yes"], strict=True)
     ]
-    manifest = run_filters(parquet_folder(tmp_path / "in", rows), out=tmp_path / "out", origin="real")
+    manifest = run_filters(parquet_folder(tmp_path / "in", rows), out=tmp_path / "out", origin="real", task="mnli")
     assert [row["label"] for row in read_rows(tmp_path / "out")] == [0, 2, 1]
     assert manifest.rejected == {"format": 2}
+
+
+def test_labels_that_do_not_fit_the_guessed_task_are_refused_by_name(tmp_path: Path) -> None:
+    capitals = [{**row, "label": "ENTAILMENT"} for row in random_rows(6)]
+    parquet_folder(tmp_path / "capitals", capitals)
+    with pytest.raises(
+        UserError, match=r"'ENTAILMENT' in .*part.parquet; known: entailment, .*anli_plus is guessed by"
+    ):
+        run_filters(tmp_path / "capitals", out=tmp_path / "out", origin="real")
+    with pytest.raises(UserError, match="unknown label 'ENTAILMENT'"):
+        run_filters(tmp_path / "capitals", out=tmp_path / "out", origin="real", task="mnli")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_task_may_be_stated_where_columns_fit_several_or_another(tmp_path: Path) -> None:
+    rows = [{**row, "label": number % 3} for number, row in enumerate(random_rows(9))]
+    parquet_folder(tmp_path / "nli", [{"sentence1": r["premise"], "sentence2": r["hypothesis"], **r} for r in rows])
+    columns = {"premise": "sentence1", "hypothesis": "sentence2", "label": "label"}
+    parquet_folder(tmp_path / "snli", [{columns[name]: value for name, value in row.items()} for row in rows])
+    with pytest.raises(
+        UserError, match=r"unknown label '2' in .*; known: 0, 1 \(pawsx is guessed by its columns: give"
+    ):
+        run_filters(tmp_path / "snli", out=tmp_path / "out", origin="real")
+    for name in ("nli", "snli"):
+        manifest = run_filters(tmp_path / name, out=tmp_path / f"{name}-out", origin="real", task="snli")
+        assert (manifest.task, manifest.kept) == ("snli", 9)
+        kept = [{column: row[column] for column in columns} for row in read_rows(tmp_path / f"{name}-out")]
+        assert kept == [{column: row[column] for column in columns} for row in rows]
+    with pytest.raises(UserError, match="unknown task 'snly'; did you mean 'snli'"):
+        run_filters(tmp_path / "snli", out=tmp_path / "out", origin="real", task="snly")
+    with pytest.raises(UserError, match="which fit no task .squad_v2: id, title"):
+        run_filters(tmp_path / "snli", out=tmp_path / "out", origin="real", task="squad_v2")
+    with pytest.raises(UserError, match=r"--task mnli has no use: the rows of .* are of snli by its synthgen.json"):
+        run_filters(tmp_path / "snli-out", out=tmp_path / "out", task="mnli")
 
 
 def test_texts_that_are_no_utf8_and_columns_of_one_name_are_one_line(tmp_path: Path) -> None:

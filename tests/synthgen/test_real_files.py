@@ -328,6 +328,21 @@ def test_anli_rounds_are_found_in_their_folders(tmp_path: Path) -> None:
     ]
 
 
+DOGS = (("Dogs", "NOUN"), ("bark", "VERB"))
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t", " \t "])
+def test_a_line_of_white_space_ends_a_sentence(tmp_path: Path, blank: str) -> None:
+    words = [f"{number}\t{word}\t_\t{tag}" + "\t_" * 6 for number, (word, tag) in enumerate(DOGS, start=1)]
+    conllu = write(tmp_path / "a-ud-train.conllu", "\n".join([*words, blank, *words, blank, ""]))
+    pairs = [f"{word}\t{tag}" for word, tag in DOGS]
+    table = write(tmp_path / "train-en.tsv", "\r\n".join([*pairs, blank, *pairs, blank]))
+    for path in (conllu, table):
+        items = list(read_tag_file(path, UDPOS.format))
+        assert [item.row["tokens"] for item in items] == [["Dogs", "bark"]] * 2
+        assert not any(item.fault for item in items)
+
+
 def test_a_corpus_is_found_from_any_folder_above_its_files(tmp_path: Path) -> None:
     write(tmp_path / "data" / "tydiqa" / "train" / "tydiqa.goldp.en.train.json", "{}")
     for place in ("data", "data/tydiqa", "data/tydiqa/train"):

@@ -74,10 +74,10 @@ def ccg_labels(paths: list[Path]) -> tuple[str, ...]:
 
 
 def blocks(path: Path) -> Iterator[list[str]]:
-    """Yield the groups of lines between blank lines."""
+    """Yield the groups of lines between blank lines, which may hold spaces and tabs."""
     block: list[str] = []
     for line in read_lines(path):
-        if line:
+        if line.strip(" \t"):
             block.append(line)
         elif block:
             yield block
