@@ -246,15 +246,12 @@ def _with_half_width(point: Point | None) -> str:
 
 
 def _pairs_table(comparison: Comparison) -> FullTable:
-    header = (
-        "a,b,scope,size,a - b,low,high,multi-bootstrap s.e.,p,Holm p,permutation p,its floor,equivalence p,detectable,"
-        "seeds,verdict"
-    )
+    header = "a,b,scope,size,a - b,low,high,p,Holm p,permutation p,its floor,equivalence p,detectable,seeds,verdict"
     rows = []
     for pair in comparison.pairs:
         d = pair.document()
         low, high = d["ci95"] or (None, None)
-        names = ["multibootstrap_se", "p", "p_holm", "p_permutation", "p_floor", "p_equivalence", "mde80", "seeds"]
+        names = ["p", "p_holm", "p_permutation", "p_floor", "p_equivalence", "mde80", "seeds"]
         numbers = [d["difference"], low, high, *(d[name] for name in names)]
         texts = ["" if value is None else f"{value:.4g}" for value in numbers]
         rows.append([pair.a, pair.b, pair.scope, str(pair.size), *texts, d["verdict"]])

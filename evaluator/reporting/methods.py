@@ -25,9 +25,8 @@ def paragraphs(comparison: Comparison) -> list[str]:
         "It is never smaller than the variance over the items alone. Items that are translations of each other are "
         "resampled jointly across languages; corpus metrics are recomputed in every resample. Arms that share seeds "
         "are paired, others are compared as independent (Welch). The variance between seeds is moderated by that of "
-        "the other contrasts of the sweep, for at most two degrees of freedom (after Smyth, 2004). The table of "
-        "differences also has the standard error of the multi-bootstrap as published. Arms are compared at every "
-        "common size, and each at its own full size.",
+        "the other contrasts of the sweep, for at most two degrees of freedom (after Smyth, 2004). Arms are "
+        "compared at every common size, and each at its own full size.",
         "Equivalence is tested by two one-sided tests (Schuirmann, 1987) against a margin of "
         f"±{comparison.margin:g} points and takes precedence over a difference smaller than the margin. The "
         "detectable difference is the smallest true difference found with 80 % power at the 5 % level. Languages are "

@@ -211,8 +211,7 @@ def _scores(
     owners = [(run.arm, run.size) for run in table.runs]
     run_seeds = [run.seed for run in table.runs]
     noise = item_noise(draws, list(values), owners, run_seeds, drawn.items[scope.key])
-    by_group = {group: drawn.draws[scope.key][index] for group, index in table.groups.items()}
-    return LevelScores(values, seeds, noise, by_group, table.trained)
+    return LevelScores(values, seeds, noise, table.trained)
 
 
 def _points(arms: Sequence[str], key: str, scores: Mapping[str, LevelScores]) -> Iterator[Point]:

@@ -20,7 +20,6 @@ from evaluator.stats.significance import (
     LevelScores,
     at_least,
     holm,
-    multibootstrap_se,
     sign_flip_floor,
     sign_flip_p,
 )
@@ -43,7 +42,6 @@ class PairwiseResult:
     """Arm `a` minus arm `b` in a scope, both at `size`, or each at its own full size (`size` is "full").
 
     `n_a` and `n_b` are the examples they were trained on: ten times the size for an arm that stands for ten times.
-    `multibootstrap_se` is what the published algorithm gives as standard error of the same difference.
     """
 
     a: str
@@ -60,7 +58,6 @@ class PairwiseResult:
     p_floor: float | None = None
     p_permutation: float | None = None
     p_holm: float | None = None
-    multibootstrap_se: float | None = None
     languages: Mapping[str, int] | None = None
 
     @property
@@ -95,7 +92,6 @@ class PairwiseResult:
             "ci95": [rounded(end) for end in e.interval()] if known else None,
             "se": rounded(e.se) if known else None,
             "df": rounded(min(e.df, 1e6)) if known else None,
-            "multibootstrap_se": rounded(self.multibootstrap_se),
             "p": rounded(e.p, 6) if known else None,
             "p_holm": rounded(self.p_holm, 6),
             "p_permutation": rounded(self.p_permutation, 6),
@@ -120,18 +116,8 @@ def pairs_of(
         estimate = scores.contrast({a: 1.0, b: -1.0})
         flips = _sign_flips(scores, a, b) if estimate.known and estimate.paired else (None, None)
         reason = fault or _unknown_reason(scores, estimate, a, b)
-        se = _published_se(scores, estimate, a, b)
         trained = scores.examples(a), scores.examples(b)
-        yield PairwiseResult(
-            a[0], b[0], size, a[1], b[1], *trained, key, estimate, margin, reason, *flips, multibootstrap_se=se
-        )
-
-
-def _published_se(scores: LevelScores, estimate: Estimate, a: Group, b: Group) -> float | None:
-    if not estimate.known or scores.draws is None:
-        return None
-    rng = np.random.default_rng(0)
-    return multibootstrap_se(scores.draws[a], scores.draws[b], rng, paired=estimate.paired)
+        yield PairwiseResult(a[0], b[0], size, a[1], b[1], *trained, key, estimate, margin, reason, *flips)
 
 
 def _matched(arms: Sequence[str], groups: Iterable[Group]) -> Iterator[tuple[Group, Group, Size]]:

@@ -76,29 +76,6 @@ def metric_draws(scores: npt.NDArray[np.float32], counts: npt.NDArray[np.float32
     return np.asarray(200.0 * tp / np.maximum(predicted + gold, 1e-12))
 
 
-def multibootstrap(
-    base: npt.NDArray[Any], other: npt.NDArray[Any], seeds: npt.NDArray[np.int64], other_seeds: npt.NDArray[np.int64]
-) -> Floats:
-    """Return the multi-bootstrap draws of two arms, (draws, 2): Sellam et al. 2022, algorithm 1, vectorised.
-
-    `base` and `other` are (seeds, draws), the metric of each run on the items of each draw; `seeds` and `other_seeds`
-    (draws, seeds) say which seeds each draw takes. Equal index arrays give the paired-seeds form.
-    """
-    draw = np.arange(base.shape[1])[:, None]
-    return np.stack([base[seeds, draw].mean(axis=1), other[other_seeds, draw].mean(axis=1)], axis=1)
-
-
-def multibootstrap_se(
-    base: npt.NDArray[Any], other: npt.NDArray[Any], rng: np.random.Generator, *, paired: bool
-) -> float:
-    """Return the standard error of the difference of two arms, each (seeds, draws), by the multi-bootstrap."""
-    draws = base.shape[1]
-    seeds = rng.integers(0, len(base), size=(draws, len(base)))
-    other_seeds = seeds if paired else rng.integers(0, len(other), size=(draws, len(other)))
-    pairs = multibootstrap(base, other, seeds, other_seeds)
-    return float(np.std(pairs[:, 1] - pairs[:, 0], ddof=1, dtype=np.float64))
-
-
 # --- estimates ------------------------------------------------------------------------------------------------------
 
 
@@ -181,15 +158,13 @@ class ItemNoise:
 class LevelScores:
     """The scores of one scope: a value per run, and what resampling the test items says of them.
 
-    `values[group]` is (seeds,) in the order of `seeds[group]`, `draws[group]` (seeds, draws) over resampled items.
-    `items` and `draws` are None where item scores were not stored. `trained` is how many examples a group was trained
-    on, where that is not its size.
+    `values[group]` is (seeds,) in the order of `seeds[group]`. `items` is None where item scores were not stored.
+    `trained` is how many examples a group was trained on, where that is not its size.
     """
 
     values: Mapping[Group, Floats]
     seeds: Mapping[Group, tuple[int, ...]]
     items: ItemNoise | None = None
-    draws: Mapping[Group, npt.NDArray[np.float32]] | None = None
     trained: Mapping[Group, int] = field(default_factory=dict)
 
     def examples(self, group: Group) -> int:

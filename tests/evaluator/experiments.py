@@ -6,8 +6,10 @@ import itertools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from evaluator.stats.results import ResultRow, write_results
@@ -56,6 +58,18 @@ def make_rows(
                     )
                 )
     return rows
+
+
+def multibootstrap(
+    base: npt.NDArray[Any], other: npt.NDArray[Any], seeds: npt.NDArray[np.int64], other_seeds: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Return the multi-bootstrap draws of two arms, (draws, 2): Sellam et al. 2022, algorithm 1, vectorised.
+
+    `base` and `other` are (seeds, draws), the metric of each run on the items of each draw; `seeds` and `other_seeds`
+    (draws, seeds) say which seeds each draw takes. Equal index arrays give the paired-seeds form.
+    """
+    draw = np.arange(base.shape[1])[:, None]
+    return np.stack([base[seeds, draw].mean(axis=1), other[other_seeds, draw].mean(axis=1)], axis=1)
 
 
 def write_side_files(results: Path, *, dataset_card: str) -> None:

@@ -19,11 +19,12 @@ from evaluator.stats.significance import (
     holm,
     item_noise,
     metric_draws,
-    multibootstrap,
     resample_counts,
     sign_flip_floor,
     sign_flip_p,
 )
+
+from . import experiments
 
 A, B = ("synthetic", 100), ("real", 100)
 DIFFERENCE = {A: 1.0, B: -1.0}
@@ -127,7 +128,7 @@ def test_the_multi_bootstrap_gives_the_means_and_standard_errors_of_the_publishe
         other_seeds.append(seeds[-1] if paired else stream.choice(n_seeds, n_seeds))
         counts.append(np.bincount(stream.choice(n_items, n_items), minlength=n_items))
     draws = metric_draws(right, np.array(counts, dtype=np.float32).T)
-    pairs = multibootstrap(draws[:n_seeds], draws[n_seeds:], np.array(seeds), np.array(other_seeds))
+    pairs = experiments.multibootstrap(draws[:n_seeds], draws[n_seeds:], np.array(seeds), np.array(other_seeds))
     difference = pairs[:, 1] - pairs[:, 0]
     means, deviations, mean, deviation = PUBLISHED[paired]
     np.testing.assert_allclose(pairs.mean(axis=0), means, atol=1e-6)
