@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from evaluator.options import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from evaluator.benchmark.catalogue import targets as targets
     from evaluator.benchmark.data_root import data_check as data_check
     from evaluator.benchmark.fetch import data_fetch as data_fetch
+    from evaluator.benchmark.registry import targets as targets
     from evaluator.benchmark.score_file import score as score
     from evaluator.reporting.report import report as report
     from evaluator.sweep.compare import compare as compare
@@ -27,7 +27,7 @@ _COMMANDS = {
     "plan": "evaluator.sweep.plan",
     "report": "evaluator.reporting.report",
     "score": "evaluator.benchmark.score_file",
-    "targets": "evaluator.benchmark.catalogue",
+    "targets": "evaluator.benchmark.registry",
     "train": "evaluator.training.train",
 }
 

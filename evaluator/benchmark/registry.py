@@ -1,34 +1,54 @@
-"""The targets: one file each, in the order in which tables print them."""
+"""The targets, each a module of `evaluator.benchmark.targets` that is found by existing, and the published averages."""
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
+from evaluator.benchmark import targets as folder
 from evaluator.benchmark.target import Target
 from synthgen.errors import unknown
 
-NAMES = (
-    *("xnli", "xcopa", "udpos", "panx", "xquad", "mlqa", "tydiqa", "tatoeba", "mewslix", "lareqa"),
-    *("pawsx", "bucc2018"),
-)
-"""XTREME-R's ten in the paper's order, then the two that only the older XTREME has."""
+XTREME_R, XTREME = "XTREME-R", "XTREME"
+AVERAGES = {
+    XTREME_R: ("xnli", "xcopa", "udpos", "panx", "xquad", "mlqa", "tydiqa", "tatoeba", "mewslix", "lareqa"),
+    XTREME: ("xnli", "udpos", "panx", "xquad", "mlqa", "tydiqa", "tatoeba", "pawsx", "bucc2018"),
+}
+"""The targets of each benchmark's average, in the order of its paper. No other target is ever part of one."""
 
-ALL = "all"
-XTREME9 = "xtreme9"
+GROUPS = {"all": AVERAGES[XTREME_R], "xtreme9": AVERAGES[XTREME]}
+"""What --targets may name beside single targets."""
+
+
+def target_names() -> tuple[str, ...]:
+    """Return the names of all targets in the order of tables: those of the averages, then the others by name."""
+    modules = sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
+    return tuple(dict.fromkeys((*AVERAGES[XTREME_R], *AVERAGES[XTREME], *modules)))
 
 
 def find(name: str) -> Target:
     """Return a target by name; UserError with the nearest name."""
-    if name not in NAMES:
-        raise unknown("target", name, [*NAMES, ALL, XTREME9])
-    target: Target = import_module(f"evaluator.benchmark.targets.{name}").TARGET
+    if name not in (names := target_names()):
+        raise unknown("target", name, [*names, *GROUPS])
+    target: Target = import_module(f"{folder.__name__}.{name}").TARGET
     return target
 
 
 def load_all() -> tuple[Target, ...]:
-    """Return every target in order."""
-    return tuple(find(name) for name in NAMES)
+    """Return every target in the order of tables."""
+    return tuple(map(find, target_names()))
+
+
+def select(names: Sequence[str]) -> tuple[Target, ...]:
+    """Return targets by name, in the order of tables and once each; `all` is XTREME-R's ten, `xtreme9` the older nine.
+
+    >>> [target.name for target in select(["xtreme9", "xcopa"])][:3]
+    ['xnli', 'xcopa', 'udpos']
+    """
+    chosen = {each for name in names for each in GROUPS.get(name) or (find(name).name,)}
+    return tuple(find(name) for name in target_names() if name in chosen)
 
 
 def check_languages(names: Sequence[str], targets: Sequence[Target]) -> None:
@@ -39,14 +59,20 @@ def check_languages(names: Sequence[str], targets: Sequence[Target]) -> None:
             raise unknown("language", name, known, where=f"targets {', '.join(target.name for target in targets)}")
 
 
-def select(names: Sequence[str]) -> tuple[Target, ...]:
-    """Return targets by name, in table order and once each; `all` is XTREME-R's ten, `xtreme9` the older nine."""
-    chosen: set[str] = set()
-    for name in names:
-        if name == ALL:
-            chosen |= {target.name for target in load_all() if target.in_xtreme_r}
-        elif name == XTREME9:
-            chosen |= {target.name for target in load_all() if target.in_xtreme9}
-        else:
-            chosen.add(find(name).name)
-    return tuple(find(name) for name in NAMES if name in chosen)
+def targets() -> list[dict[str, Any]]:
+    """List the test tasks, their languages, metrics and English training source.
+
+    Example: `evaluator targets --json`
+
+    Returns {name, languages, metrics, train_source, licence} of each.
+    """
+    return [
+        {
+            "name": target.name,
+            "languages": list(target.languages),
+            "metrics": list(target.metrics),
+            "train_source": target.train_source,
+            "licence": target.licence,
+        }
+        for target in load_all()
+    ]

@@ -137,8 +137,6 @@ class Target:
     scores_missing: bool = False
     hub_files: tuple[HubFile, ...] = ()
     new_in_xtreme_r: tuple[str, ...] = ()
-    in_xtreme9: bool = True
-    in_xtreme_r: bool = True
 
     def check_language(self, language: str) -> None:
         """Raise UserError for a language outside the target."""
@@ -156,16 +154,6 @@ class Target:
         self.check_language(language)
         self.split_sources(split)
         return self.read(root, language, split)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what `evaluator targets --json` prints."""
-        return {
-            "name": self.name,
-            "languages": list(self.languages),
-            "metrics": list(self.metrics),
-            "train_source": self.train_source,
-            "licence": self.licence,
-        }
 
 
 def revision(paths: Sequence[Path]) -> str:

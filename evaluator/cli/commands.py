@@ -105,7 +105,7 @@ app = new_app("evaluator", "What intermediate-task data does to zero-shot cross-
 data_app = typer.Typer(help="The official files: what is there, and fetching them.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
-add_command(app, "targets", "evaluator.benchmark.catalogue:targets", print_targets)
+add_command(app, "targets", "evaluator.benchmark.registry:targets", print_targets)
 add_command(data_app, "check", "evaluator.benchmark.data_root:data_check", print_data_check)
 add_command(data_app, "fetch", "evaluator.benchmark.fetch:data_fetch", print_fetched)
 add_command(app, "train", "evaluator.training.train:train", print_training)

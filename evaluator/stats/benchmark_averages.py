@@ -14,25 +14,18 @@ from typing import Any
 import numpy as np
 
 from evaluator.benchmark.languages import ENGLISH
-from evaluator.benchmark.registry import load_all
-from evaluator.benchmark.target import Target
+from evaluator.benchmark.registry import AVERAGES, XTREME, find
 from evaluator.stats.estimand import primary_cells
 from evaluator.stats.pairwise import rounded
 from evaluator.stats.score_table import ScoreTable
 from evaluator.stats.significance import Floats, Group
 
-BENCHMARKS = ("XTREME-R", "XTREME")
-
 
 def benchmark_languages(benchmark: str) -> dict[str, tuple[str, ...]]:
     """Return the languages of each target of a benchmark."""
-    if benchmark == "XTREME-R":
-        return {target.name: target.languages for target in load_all() if target.in_xtreme_r}
-    return {target.name: _older(target) for target in load_all() if target.in_xtreme9}
-
-
-def _older(target: Target) -> tuple[str, ...]:
-    return tuple(code for code in target.languages if code not in target.new_in_xtreme_r)
+    targets = {name: find(name) for name in AVERAGES[benchmark]}
+    newer = {name: target.new_in_xtreme_r if benchmark == XTREME else () for name, target in targets.items()}
+    return {name: tuple(c for c in target.languages if c not in newer[name]) for name, target in targets.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +63,7 @@ def aggregates(table: ScoreTable) -> list[Aggregate]:
     """Return both averages of every arm and size, with and without English, of the benchmarks that were touched."""
     scored = {key: _mean_cell(table, cells) for key, cells in primary_cells(table.cells).items()}
     found = []
-    for benchmark in BENCHMARKS:
+    for benchmark in AVERAGES:
         languages = benchmark_languages(benchmark)
         if not any(target in languages for target, _ in scored):
             continue

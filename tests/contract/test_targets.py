@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from evaluator.benchmark import targets
 from evaluator.benchmark.languages import language
-from evaluator.benchmark.registry import NAMES, find, load_all, select
+from evaluator.benchmark.registry import AVERAGES, find, load_all, select, target_names
 from evaluator.benchmark.target import Target
+from evaluator.stats.benchmark_averages import benchmark_languages
 from synthgen.errors import UserError
 
+ROOT = Path(__file__).resolve().parents[2]
 TARGETS = load_all()
 
 
@@ -22,9 +27,8 @@ def target(request: pytest.FixtureRequest) -> Target:
 
 
 def test_the_list_names_every_file_of_the_folder() -> None:
-    folder = Path(targets.__file__).parent
-    files = {path.stem for path in folder.glob("*.py")} - {"__init__"}
-    assert files == set(NAMES)
+    files = {path.stem for folder in targets.__path__ for path in Path(folder).glob("*.py")} - {"__init__"}
+    assert files == set(target_names())
 
 
 def test_the_name_is_the_file_name(target: Target) -> None:
@@ -52,7 +56,7 @@ def test_a_language_outside_the_target_is_refused(target: Target) -> None:
 
 def test_the_name_stands_in_one_file_of_the_package(target: Target) -> None:
     """All that is particular to a target sits in its file; recipes alone name targets beside it."""
-    root = Path(__file__).resolve().parents[2] / "evaluator"
+    root = ROOT / "evaluator"
     allowed = {"recipe.py", "demo.py", f"{target.name}.py", "commands.py"}
     naming = {
         path.name
@@ -88,3 +92,54 @@ def test_targets_json_has_the_contracted_keys() -> None:
 
     for row in json.loads(json.dumps(evaluator.targets())):
         assert list(row) == ["name", "languages", "metrics", "train_source", "licence"]
+
+
+NEW_FILE = """
+import json, sys
+from evaluator.benchmark import targets
+targets.__path__.append(sys.argv[1])
+"""
+
+RUN_CONTRACT = """
+import pytest
+sys.exit(pytest.main(["-p", "no:cacheprovider", "-n0", "-v", "-k", "abba", "tests/contract/test_targets.py"]))
+"""
+
+PRINT_AVERAGES = """
+from evaluator.benchmark.registry import AVERAGES, select
+from evaluator.stats.benchmark_averages import benchmark_languages
+groups = [[target.name for target in select([name])] for name in ("all", "xtreme9")]
+print(json.dumps([groups, {name: benchmark_languages(name) for name in AVERAGES}]))
+"""
+
+
+@pytest.fixture
+def with_a_new_file(tmp_path: Path) -> Callable[[str], str]:
+    """A runner of code for which the targets have one file more, a copy of Tatoeba's under another name."""
+
+    def run(code: str) -> str:
+        command = [sys.executable, "-c", NEW_FILE + code, str(tmp_path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+
+    text = Path(targets.__file__).with_name("tatoeba.py").read_text(encoding="utf-8")
+    (tmp_path / "abba.py").write_text(text.replace('name="tatoeba"', 'name="abba"'), encoding="utf-8")
+    return run
+
+
+def test_a_new_file_is_held_to_the_contract_without_another_change(with_a_new_file: Callable[[str], str]) -> None:
+    checks = with_a_new_file(RUN_CONTRACT)
+    assert checks.count("[abba] PASSED") == 5
+    assert "FAILED" not in checks
+
+
+def test_a_new_file_is_listed_after_the_targets_of_the_averages(with_a_new_file: Callable[[str], str]) -> None:
+    rows = json.loads(with_a_new_file("import evaluator\nprint(json.dumps(evaluator.targets()))"))
+    assert [row["name"] for row in rows] == [*target_names(), "abba"]
+
+
+def test_a_new_file_joins_no_average(with_a_new_file: Callable[[str], str]) -> None:
+    groups, languages = json.loads(with_a_new_file(PRINT_AVERAGES))
+    assert groups == [[target.name for target in select([name])] for name in ("all", "xtreme9")]
+    assert languages == {
+        name: {target: list(codes) for target, codes in benchmark_languages(name).items()} for name in AVERAGES
+    }

@@ -81,6 +81,5 @@ TARGET = Target(
     parse=pair_lines,
     rank=rank,
     cap=cap,
-    in_xtreme_r=False,
     scores_missing=True,
 )

@@ -115,6 +115,5 @@ TARGET = Target(
     parse=rankings_by_id,
     rank=rank,
     join=join,
-    in_xtreme9=False,
     scores_missing=True,
 )

@@ -124,6 +124,5 @@ TARGET = Target(
     score=score_ranking,
     parse=rankings_by_id,
     rank=rank,
-    in_xtreme9=False,
     scores_missing=True,
 )

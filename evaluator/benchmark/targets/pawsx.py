@@ -64,7 +64,6 @@ TARGET = Target(
     train=train,
     score=accuracy,
     parse=label_lines(LABELS),
-    in_xtreme_r=False,
     hub_files=(
         HubFile(
             "pawsx/test-{language}.labelled.tsv",

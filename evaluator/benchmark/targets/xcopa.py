@@ -95,7 +95,6 @@ TARGET = Target(
     pretrain_labels=("A", "B", "C"),
     score=accuracy,
     parse=index_lines(2),
-    in_xtreme9=False,
     hub_files=(
         HubFile("xcopa/{language}/test.{language}.jsonl", "cambridgeltl/xcopa", "{language}", "test", jsonl()),
         HubFile("xcopa/{language}/val.{language}.jsonl", "cambridgeltl/xcopa", "{language}", "validation", jsonl()),
