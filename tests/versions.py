@@ -111,7 +111,7 @@ def _filtered(kind: FilterSpec, subject: FilterContext, encoder: Path) -> Any:
     if kind.name != "format":  # the first filter: the others never see what breaks the format
         rows = [row for row in rows if format_.check(row) is None]
     try:
-        online, whole = _online(kind.make(subject, settings), rows), _whole(kind.make(subject, settings), rows)
+        online, whole = _online(kind.build(subject, settings), rows), _whole(kind.build(subject, settings), rows)
     except UserError:
         return "refused"
     return online if online == whole else {"one by one": online, "as a set": whole}

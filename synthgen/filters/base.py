@@ -200,7 +200,7 @@ class Edit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FilterSpec:
-    """An entry of the ordered tuple of filters: how one is made, and when it runs.
+    """A filter's entry in the registry: its name, its place in the order, how it is built, and when it runs.
 
     `runs`: in every set (`always`), by default, when an evaluation set (`against`), a `verifier` or a `judge` is given,
     or only when a configuration file names it. `needs` is what has to be given then, `check` the key of its facts
@@ -209,8 +209,9 @@ class FilterSpec:
     """
 
     name: str
-    make: Callable[[FilterContext, Any], Filter]
+    build: Callable[[FilterContext, Any], Filter]
     settings: type = NoSettings
+    place: int = field(kw_only=True)
     runs: Literal["always", "default", "against", "verifier", "judge", "named"] = "default"
     check: str = ""
     needs: Literal["", "against", "verifier", "like"] = ""

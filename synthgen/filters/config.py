@@ -48,7 +48,7 @@ class FilterConfig:
 
     def build(self, subject: FilterContext) -> tuple[Filter, ...]:
         """Return fresh filters for a set, in order."""
-        return tuple(kind.make(subject, settings) for kind, settings in self.stages)
+        return tuple(kind.build(subject, settings) for kind, settings in self.stages)
 
     def build_edits(self, subject: FilterContext) -> tuple[Edit, ...]:
         """Return fresh edits for a set."""

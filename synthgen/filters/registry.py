@@ -1,99 +1,42 @@
-"""Filters keep a row or drop it with a short reason. The order of the tuple is the order they run in.
+"""The registry of filters: every `FilterSpec` at the top level of a module of the subpackages, in the order of `place`.
 
-`synthgen make` asks them about one row at a time: `judge` says whether it may be kept given those kept before,
+`synthgen make` asks filters about one row at a time: `check` says whether it may be kept given those kept before,
 `add_kept` is called once for each that was kept. `synthgen filter` gives them whole sets. Filters never change a row.
-To add one: a file here that cites its source, and an entry in ORDER. Its VERSION is raised when its verdicts change:
-that, not its source, is what tells whether a finished set is up to date.
+A new filter is a file with a class that cites its source, and a spec beside it.
 """
 
 from __future__ import annotations
 
-from synthgen.filters.base import Drop, Filter, FilterContext, FilterSpec
-from synthgen.filters.decontamination.filter import Contamination, ContaminationSettings
-from synthgen.filters.dedup import similarity
-from synthgen.filters.dedup.exact import ExactDuplicates
-from synthgen.filters.dedup.near import NearDuplicates
-from synthgen.filters.dedup.semantic import SemanticDuplicates, SemanticSettings
-from synthgen.filters.dedup.similarity import NearSettings
-from synthgen.filters.labels.filter import LabelCheckSettings, Verify, VerifySettings, by_checkpoint, by_judge
+import pkgutil
+from collections import Counter
+from collections.abc import Iterator
+from importlib import import_module
+from types import ModuleType
+
+from synthgen import filters
+from synthgen.filters.base import FilterSpec
 from synthgen.filters.rows.edits import Clean
-from synthgen.filters.rows.format import WellFormed
-from synthgen.filters.rows.language import Language, LanguageSettings
-from synthgen.filters.rows.personal import PersonalData
-from synthgen.filters.rows.rebalance import Rebalance, RebalanceSettings
-from synthgen.filters.rows.residue import Residue
-from synthgen.filters.rows.shape import Shape, ShapeLimits
-from synthgen.models import sentence_encoder
-from synthgen.text import words
 
-_TEXTS = {"comparison": similarity.VERSION, "words": words.VERSION}
-_VECTORS = {"encoder": sentence_encoder.VERSION}
 
-ORDER: tuple[FilterSpec, ...] = (
-    FilterSpec("format", lambda subject, _: WellFormed(subject), runs="always", version=WellFormed.VERSION),
-    FilterSpec("shape", lambda subject, limits: Shape(subject.format, limits), ShapeLimits, version=Shape.VERSION),
-    FilterSpec("residue", lambda subject, _: Residue(subject.format, subject.prompt), version=Residue.VERSION),
-    FilterSpec(
-        "language",
-        lambda subject, settings: Language(subject.format, subject.language, settings),
-        LanguageSettings,
-        check="language",
-        version=Language.VERSION,
-    ),
-    FilterSpec(
-        "personal",
-        lambda subject, _: PersonalData(subject.format),
-        runs="named",
-        check="personal_data",
-        version=PersonalData.VERSION,
-    ),
-    FilterSpec(
-        "exact",
-        lambda subject, _: ExactDuplicates(subject.format),
-        check="deduplication",
-        version=ExactDuplicates.VERSION,
-        shared=_TEXTS,
-    ),
-    FilterSpec(
-        "near",
-        lambda subject, settings: NearDuplicates(subject.format, settings),
-        NearSettings,
-        check="deduplication",
-        version=NearDuplicates.VERSION,
-        shared=_TEXTS,
-    ),
-    FilterSpec(
-        "semantic",
-        lambda subject, settings: SemanticDuplicates(subject.format, settings),
-        SemanticSettings,
-        runs="named",
-        check="deduplication",
-        version=SemanticDuplicates.VERSION,
-        shared=_TEXTS | _VECTORS,
-    ),
-    FilterSpec(
-        "contamination",
-        lambda subject, settings: Contamination(subject.format, subject.against, settings, subject.language),
-        ContaminationSettings,
-        runs="against",
-        needs="against",
-        check="contamination",
-        version=Contamination.VERSION,
-        shared=_TEXTS | _VECTORS | {"language": Language.VERSION},
-    ),
-    FilterSpec(
-        "verify",
-        by_checkpoint,
-        VerifySettings,
-        runs="verifier",
-        needs="verifier",
-        check="verification",
-        version=Verify.VERSION,
-    ),
-    FilterSpec("judge", by_judge, LabelCheckSettings, runs="judge", check="verification", version=Verify.VERSION),
-    FilterSpec("rebalance", Rebalance, RebalanceSettings, runs="named", needs="like", version=Rebalance.VERSION),
-)
+def find_specs(package: ModuleType) -> tuple[FilterSpec, ...]:
+    """Return the specs of the filters in a package's subpackages; ValueError where two have one name or place."""
+    values = [value for module in _modules(package) for value in vars(module).values()]
+    specs = {id(value): value for value in values if isinstance(value, FilterSpec)}
+    ordered = sorted(specs.values(), key=lambda spec: spec.place)
+    for key in ("name", "place"):
+        repeated, count = Counter(getattr(spec, key) for spec in ordered).most_common(1)[0]
+        if count > 1:
+            raise ValueError(f"{count} filters of {package.__name__} have the {key} {repeated!r}")
+    return tuple(ordered)
 
+
+def _modules(package: ModuleType) -> Iterator[ModuleType]:
+    for folder in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        if folder.ispkg:
+            subpackage = import_module(folder.name)
+            for module in pkgutil.iter_modules(subpackage.__path__, f"{subpackage.__name__}."):
+                yield import_module(module.name)
+
+
+ORDER = find_specs(filters)
 EDITS = {Clean.name: Clean}
-
-__all__ = ["EDITS", "ORDER", "Drop", "Filter", "FilterContext", "FilterSpec"]

@@ -20,14 +20,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from synthgen.filters.base import BaseFilter, Drop
+from synthgen.filters.base import BaseFilter, Drop, FilterSpec
 from synthgen.filters.decontamination.cross_lingual import BACKGROUND, Margins, Nearest, Neighbours
 from synthgen.filters.decontamination.evaluation_sets import EvaluationSet, item_hash, read_held_out
-from synthgen.filters.dedup.similarity import NearSettings, compared_texts, likeness, texts_apart
+from synthgen.filters.dedup.similarity import VERSIONS, NearSettings, compared_texts, likeness, texts_apart
 from synthgen.formats import Format
 from synthgen.formats.base import Row
+from synthgen.models import sentence_encoder
 from synthgen.models.sentence_encoder import PREFIX, SentenceEncoder
 from synthgen.runtime.provenance import public_settings
+from synthgen.text import language_id
 from synthgen.text.language_id import count_words, row_language
 from synthgen.text.words import mixed, word_hashes, words
 
@@ -247,6 +249,19 @@ class Contamination(BaseFilter):
         if near := likeness(text, other, NearSettings()):
             return f"{near[0]} {near[1]}", is_long
         return None
+
+
+SPEC = FilterSpec(
+    "contamination",
+    lambda context, settings: Contamination(context.format, context.against, settings, context.language),
+    ContaminationSettings,
+    runs="against",
+    needs="against",
+    check="contamination",
+    place=90,
+    version=Contamination.VERSION,
+    shared=VERSIONS | {"encoder": sentence_encoder.VERSION, "language": language_id.VERSION},
+)
 
 
 def _longest_run(left: list[str], right: list[str], length: int) -> bool:

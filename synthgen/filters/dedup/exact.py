@@ -9,10 +9,10 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
-from synthgen.filters.base import BaseFilter, Drop, SetRows
+from synthgen.filters.base import BaseFilter, Drop, FilterSpec, SetRows
 from synthgen.filters.dedup.candidate_pairs import sharing
 from synthgen.filters.dedup.hash_index import ByteStore, HashIndex
-from synthgen.filters.dedup.similarity import columns_of_texts, compared_texts, ranks
+from synthgen.filters.dedup.similarity import VERSIONS, columns_of_texts, compared_texts, ranks
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.text.hashes import equal_text_hashes, normalised
@@ -81,6 +81,16 @@ class ExactDuplicates(BaseFilter):
         named = [row_id for some in ids for row_id in some]
         for gone, stays in zip(order[repeats].tolist(), order[first[repeats]].tolist(), strict=True):
             yield int(numbers[gone]), Drop(REASON, named[stays])
+
+
+SPEC = FilterSpec(
+    "exact",
+    lambda context, _: ExactDuplicates(context.format),
+    check="deduplication",
+    place=60,
+    version=ExactDuplicates.VERSION,
+    shared=VERSIONS,
+)
 
 
 def _digested(format_: Format, table: pa.Table) -> tuple[Hashes, Hashes]:

@@ -18,11 +18,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synthgen.filters.base import BaseFilter, Drop, SetRows
+from synthgen.filters.base import BaseFilter, Drop, FilterSpec, SetRows
 from synthgen.filters.dedup.candidate_pairs import NEIGHBOURS, CandidatePairs, KeyFile
 from synthgen.filters.dedup.hash_index import ByteStore, HashIndex
 from synthgen.filters.dedup.minhash import array_row_keys, row_keys
-from synthgen.filters.dedup.similarity import ComparedRow, NearSettings, answers, columns_of_texts, ranks, row_likeness
+from synthgen.filters.dedup.similarity import (
+    VERSIONS,
+    ComparedRow,
+    NearSettings,
+    answers,
+    columns_of_texts,
+    ranks,
+    row_likeness,
+)
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.text.words import words
@@ -120,6 +128,17 @@ class NearDuplicates(BaseFilter):
         if row_id not in self._prepared:
             self.prepare([(row_id, row)])
         return self._prepared[row_id]
+
+
+SPEC = FilterSpec(
+    "near",
+    lambda context, settings: NearDuplicates(context.format, settings),
+    NearSettings,
+    check="deduplication",
+    place=70,
+    version=NearDuplicates.VERSION,
+    shared=VERSIONS,
+)
 
 
 def evidence(old: ComparedRow, measure: str, score: float) -> str:

@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synthgen.filters.base import BaseFilter, Drop, SetRows
+from synthgen.filters.base import BaseFilter, Drop, FilterSpec, SetRows
 from synthgen.filters.dedup.near import evidence
-from synthgen.filters.dedup.similarity import ComparedRow, columns_of_texts, compared_texts, ranks
+from synthgen.filters.dedup.similarity import VERSIONS, ComparedRow, columns_of_texts, compared_texts, ranks
 from synthgen.formats import Format
 from synthgen.formats.base import Row
+from synthgen.models import sentence_encoder
 from synthgen.models.sentence_encoder import PACK, PREFIX, SentenceEncoder, Vectors, alike_before
 from synthgen.runtime.provenance import public_settings
 
@@ -114,6 +115,18 @@ class SemanticDuplicates(BaseFilter):
             vectors = self._encoder().embed(compared_texts(self._format, row))
             self._judged = (row_id, ComparedRow.of(self._format, row_id, row), vectors)
         return self._judged[1], self._judged[2]
+
+
+SPEC = FilterSpec(
+    "semantic",
+    lambda context, settings: SemanticDuplicates(context.format, settings),
+    SemanticSettings,
+    runs="named",
+    check="deduplication",
+    place=80,
+    version=SemanticDuplicates.VERSION,
+    shared=VERSIONS | {"encoder": sentence_encoder.VERSION},
+)
 
 
 def _read(format_: Format, table: pa.Table) -> tuple[npt.NDArray[np.uint64], list[list[str]], list[ComparedRow]]:

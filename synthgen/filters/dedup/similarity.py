@@ -21,10 +21,13 @@ from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.span import SpanFormat
 from synthgen.formats.tags import TagsFormat
 from synthgen.text.hashes import value_hashes
+from synthgen.text.words import VERSION as WORDS_VERSION
 from synthgen.text.words import Hashes, mixed, words
 
 VERSION = 1
-"""Raise it when other texts are compared, or ranked or measured otherwise; it counts for every filter that does."""
+"""Raise it when other texts are compared, or ranked or measured otherwise."""
+VERSIONS = {"comparison": VERSION, "words": WORDS_VERSION}
+"""What every filter that compares texts has in common."""
 ALIKE, CONTRAST, APART = "alike", "contrast", "apart"
 
 

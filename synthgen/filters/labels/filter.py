@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.dataset import is_finished, read_manifest, read_rows
-from synthgen.filters.base import BaseFilter, Drop, FilterContext
+from synthgen.filters.base import BaseFilter, Drop, FilterContext, FilterSpec
 from synthgen.filters.labels.agreement import Agreement, evidence
 from synthgen.filters.labels.annotator import Annotation, Annotator
 from synthgen.filters.labels.checkpoint import open_verifier
@@ -132,12 +132,25 @@ def readers_of(checks: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     return tuple({"role": roles[each], **{key: facts[each][key] for key in keys}} for each in roles if each in facts)
 
 
-def by_checkpoint(subject: FilterContext, settings: VerifySettings) -> Verify:
-    """Return the filter that reads with the subject's checkpoint."""
-    assert subject.verifier is not None, "the plan runs this filter only with a verifier"
-    return Verify("verify", subject, settings, open_verifier(subject.verifier, subject.format))
+def _build_verify(context: FilterContext, settings: VerifySettings) -> Verify:
+    assert context.verifier is not None, "the configuration runs this filter only with a verifier"
+    return Verify("verify", context, settings, open_verifier(context.verifier, context.format))
 
 
-def by_judge(subject: FilterContext, settings: LabelCheckSettings) -> Verify:
-    """Return the filter that asks an engine."""
-    return Verify("judge", subject, settings, open_judge(subject.format, subject.judging, settings.model))
+def _build_judge(context: FilterContext, settings: LabelCheckSettings) -> Verify:
+    return Verify("judge", context, settings, open_judge(context.format, context.judging, settings.model))
+
+
+VERIFY = FilterSpec(
+    "verify",
+    _build_verify,
+    VerifySettings,
+    runs="verifier",
+    needs="verifier",
+    check="verification",
+    place=100,
+    version=Verify.VERSION,
+)
+JUDGE = FilterSpec(
+    "judge", _build_judge, LabelCheckSettings, runs="judge", check="verification", place=110, version=Verify.VERSION
+)

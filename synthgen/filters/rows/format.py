@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synthgen.filters.base import Drop, FilterContext, RowFilter
+from synthgen.filters.base import Drop, FilterContext, FilterSpec, RowFilter
 from synthgen.formats.base import Row
 from synthgen.formats.pair import PairFormat
 
@@ -48,6 +48,9 @@ class WellFormed(RowFilter):
         times = np.where(plain, 1, _MOST_CHARACTERS)
         differ = np.maximum(*sizes) > times * np.minimum(*sizes)
         return np.asarray(clear & differ)
+
+
+SPEC = FilterSpec("format", lambda context, _: WellFormed(context), runs="always", place=10, version=WellFormed.VERSION)
 
 
 def absent(value: object, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from synthgen.filters.base import Drop, RowFilter
+from synthgen.filters.base import Drop, FilterSpec, RowFilter
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -79,3 +79,13 @@ class Language(RowFilter):
             "rows_too_short": self.counts["too short"],
             "rows_in_unknown_languages": self.counts["unknown"],
         }
+
+
+SPEC = FilterSpec(
+    "language",
+    lambda context, settings: Language(context.format, context.language, settings),
+    LanguageSettings,
+    check="language",
+    place=40,
+    version=Language.VERSION,
+)

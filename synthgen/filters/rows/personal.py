@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from synthgen.filters.base import Drop, RowFilter
+from synthgen.filters.base import Drop, FilterSpec, RowFilter
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -115,6 +115,16 @@ class PersonalData(RowFilter):
     def facts(self) -> dict[str, Any]:
         """Return what the manifest says of this check."""
         return {"looked_for": list(KINDS), "found": dict(sorted(self.counts.items()))}
+
+
+SPEC = FilterSpec(
+    "personal",
+    lambda context, _: PersonalData(context.format),
+    runs="named",
+    check="personal_data",
+    place=50,
+    version=PersonalData.VERSION,
+)
 
 
 def personal_data(text: str) -> tuple[str, str] | None:

@@ -30,7 +30,7 @@ from synthgen.analysis.artefacts import (
 )
 from synthgen.analysis.bow_classifier import Floats
 from synthgen.dataset import fingerprint, sample_rows
-from synthgen.filters.base import BaseFilter, Drop, FilterContext, SetRows
+from synthgen.filters.base import BaseFilter, Drop, FilterContext, FilterSpec, SetRows
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 
@@ -105,6 +105,11 @@ class Rebalance(BaseFilter):
     def facts(self) -> dict[str, Any]:
         """Return what was aimed at: points over guessing, by baseline."""
         return {"gain at most": self._gains}
+
+
+SPEC = FilterSpec(
+    "rebalance", Rebalance, RebalanceSettings, runs="named", needs="like", place=120, version=Rebalance.VERSION
+)
 
 
 def with_new_words(format_: Format, rows: Sequence[Row], real: Sequence[Row]) -> dict[int, Drop]:

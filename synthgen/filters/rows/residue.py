@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from synthgen.filters.base import TEXTS_HELD, Drop, RowFilter
+from synthgen.filters.base import TEXTS_HELD, Drop, FilterSpec, RowFilter
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -97,6 +97,11 @@ class Residue(RowFilter):
             if found := _fault(text, self._prompt):
                 return Drop(found[0], f"{path}: {found[1]}")
         return None
+
+
+SPEC = FilterSpec(
+    "residue", lambda context, _: Residue(context.format, context.prompt), place=30, version=Residue.VERSION
+)
 
 
 @lru_cache(TEXTS_HELD)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from synthgen.filters.base import TEXTS_HELD, Drop, RowFilter
+from synthgen.filters.base import TEXTS_HELD, Drop, FilterSpec, RowFilter
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -76,6 +76,11 @@ class Shape(RowFilter):
             if tokens > limits.max_tokens:
                 return Drop("too long", f"{tokens} tokens")
         return None
+
+
+SPEC = FilterSpec(
+    "shape", lambda context, limits: Shape(context.format, limits), ShapeLimits, place=20, version=Shape.VERSION
+)
 
 
 @lru_cache(TEXTS_HELD)
