@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from synthgen.console import stderr, stdout
-from synthgen.dataset import read_manifest
+from synthgen.dataset.manifest import read_manifest
 from synthgen.dataset.samples import XTREME_R_SAMPLES
 from synthgen.errors import IncompleteError
 

@@ -1,6 +1,7 @@
 """Import path kept for users: see `synthgen.dataset.licences`."""
 
 from synthgen.dataset.licences import (
+    UNKNOWN,
     LicensedSource,
     Terms,
     derive,
@@ -11,15 +12,9 @@ from synthgen.dataset.licences import (
     terms,
     unfounded,
 )
+from synthgen.dataset.licences import LicensedSource as Part
 
 __all__ = [
-    "LicensedSource",
-    "Terms",
-    "derive",
-    "forbidden",
-    "licence_faults",
-    "normalise",
-    "parts_of",
-    "terms",
-    "unfounded",
-]
+    "UNKNOWN", "LicensedSource", "Part", "Terms", "derive", "forbidden", "licence_faults", "normalise", "parts_of",
+    "terms", "unfounded",
+]  # fmt: skip

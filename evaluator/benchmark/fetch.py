@@ -21,8 +21,8 @@ from evaluator.benchmark.languages import language
 from evaluator.benchmark.registry import check_languages, load_all, select
 from evaluator.benchmark.target import Target
 from synthgen.console import progress
-from synthgen.dataset import check_writable, file_sha256, write_atomically
 from synthgen.errors import IncompleteError, missing_package
+from synthgen.runtime.files import check_writable, file_sha256, write_atomically
 from synthgen.runtime.hub import class_names, endpoint, parquet_files
 
 LOCK = "fetched.json"

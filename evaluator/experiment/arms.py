@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthgen.dataset import Manifest, file_sha256, read_manifest, scale_counts
+from synthgen.dataset.manifest import Manifest, read_manifest, scale_counts
 from synthgen.errors import UserError
+from synthgen.runtime.files import file_sha256
 from synthgen.runtime.provenance import public_name
 
 FULL = 0

@@ -23,7 +23,7 @@ from evaluator.experiment.arms import FULL, Arm
 from evaluator.experiment.hardware import Hardware
 from evaluator.experiment.recipe import INTERMEDIATE, Recipe, Stage
 from evaluator.store.store import Node
-from synthgen.dataset import dataset_format
+from synthgen.dataset.manifest import dataset_format
 from synthgen.models.packs import LOCAL, ResolvedModel
 
 CODE_VERSION = 7

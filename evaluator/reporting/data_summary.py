@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from synthgen.dataset import Manifest
+from synthgen.dataset.manifest import Manifest
 
 CARD = "README.md"
 

@@ -21,8 +21,8 @@ from evaluator.stats.comparison import Comparison, compare_results
 from evaluator.stats.pairwise import PairwiseResult
 from evaluator.stats.results import read_results
 from evaluator.stats.score_table import Problem
-from synthgen.dataset import check_writable, write_atomically
 from synthgen.errors import UserError
+from synthgen.runtime.files import check_writable, write_atomically
 
 __all__ = ["check_margin", "check_page", "report", "terminal_summary"]
 

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from synthgen.dataset import MANIFEST_NAME
+from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import UserError, missing_package
 from synthgen.models.packs import cache_root
 

@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.store.mirror import Mirror, is_address, local_folder
-from synthgen.dataset import MANIFEST_NAME, check_writable, write_atomically
+from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import UserError
+from synthgen.runtime.files import check_writable, write_atomically
 
 STORE_VERSION = 1
 """Goes up when the meaning of a node changes; stores of another version are refused."""

@@ -15,7 +15,7 @@ from evaluator.experiment.arguments import Experiment, estimand
 from evaluator.experiment.graph import Graph, IntermediateJob, Job
 from evaluator.store.store import Json, Store
 from evaluator.sweep.plan import CostEstimate
-from synthgen.dataset import write_atomically
+from synthgen.runtime.files import write_atomically
 
 PLAN_NAME = "plan.json"
 

@@ -15,7 +15,7 @@ from evaluator.stats.results import Cell as ResultCell
 from evaluator.stats.results import ResultRow, TrainedRun, write_item_ids, write_item_scores, write_results
 from evaluator.store.store import Store
 from evaluator.sweep.scoring import read_items, score_cell, shown_revision
-from synthgen.dataset import write_atomically
+from synthgen.runtime.files import write_atomically
 from synthgen.runtime.provenance import public_name
 
 

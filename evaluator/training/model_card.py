@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from evaluator.experiment.recipe import Recipe, Stage
-from synthgen.dataset import Manifest
 from synthgen.dataset.licences import LicensedSource, derive, parts_of
+from synthgen.dataset.manifest import Manifest
 from synthgen.models.packs import ResolvedModel
 from synthgen.runtime.provenance import public_name
 

@@ -24,7 +24,8 @@ from evaluator.training.checkpoint_selection import EnglishDev, dev_items, train
 from evaluator.training.features import Features, FeatureWriter
 from evaluator.training.heads.base import Head
 from evaluator.training.heads.registry import head_for
-from synthgen.dataset import dataset_format, read_manifest, read_rows
+from synthgen.dataset.manifest import dataset_format, read_manifest
+from synthgen.dataset.shards import read_rows
 
 RECORDS_AT_ONCE = 5_000
 """Records tokenised together; the memory of one part."""

@@ -14,9 +14,11 @@ from evaluator.experiment.recipe import INTERMEDIATE, LARGE_WIDTH, Recipe, encod
 from evaluator.store.store import Node, Store
 from evaluator.training.model_card import CARD_NAME, checkpoint_licence, model_card
 from synthgen.console import progress
-from synthgen.dataset import MANIFEST_NAME, Manifest, check_writable, read_manifest
+from synthgen.dataset.layout import MANIFEST_NAME
+from synthgen.dataset.manifest import Manifest, read_manifest
 from synthgen.errors import UserError
 from synthgen.models.packs import ResolvedModel, resolve
+from synthgen.runtime.files import check_writable
 
 LARGEST_SEED = 2**32 - 1
 

@@ -26,11 +26,13 @@ from synthgen.analysis.similarity_to_real import check_like, measure
 from synthgen.cards.card import write_card
 from synthgen.cards.charts import figures
 from synthgen.cards.summary_tables import SummaryTable, counts, findings, nearest_pairs
-from synthgen.dataset import Manifest, dataset_format, finish, read_manifest, read_rows, write_atomically
+from synthgen.dataset.manifest import Manifest, dataset_format, finish, read_manifest
+from synthgen.dataset.shards import read_rows
 from synthgen.errors import UserError, refuse
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
+from synthgen.runtime.files import write_atomically
 
 PAGE_NAME = "inspect.html"
 MAX_ROWS = 100_000

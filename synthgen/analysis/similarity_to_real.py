@@ -24,7 +24,8 @@ from synthgen import console
 from synthgen.analysis import artefacts
 from synthgen.analysis.bow_classifier import tokens
 from synthgen.analysis.text_statistics import ngrams, self_bleu
-from synthgen.dataset import dataset_format, read_manifest, sample_rows
+from synthgen.dataset.manifest import dataset_format, read_manifest
+from synthgen.dataset.shards import sample_rows
 from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Row

@@ -17,10 +17,12 @@ from synthgen.cards.charts import figures
 from synthgen.cards.croissant import CROISSANT_NAME, render_croissant
 from synthgen.cards.disclosures import NOT_DONE, disclose
 from synthgen.cards.front_matter import REQUIRED, front_matter, read_front_matter, title
-from synthgen.dataset import MANIFEST_NAME, Manifest, read_manifest, write_atomically
+from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.dataset.licences import licence_faults
+from synthgen.dataset.manifest import Manifest, read_manifest
 from synthgen.dataset.schemas import faults
 from synthgen.errors import UserError
+from synthgen.runtime.files import write_atomically
 
 CARD_NAME = "README.md"
 _TEMPLATE = Path(__file__).with_name("card_template.md")

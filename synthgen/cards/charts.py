@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from synthgen.dataset import Manifest
+from synthgen.dataset.manifest import Manifest
 
 WIDTH = 720
 _LEFT, _ROW, _RIGHT = 210, 26, 90

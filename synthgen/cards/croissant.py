@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.cards.disclosures import Disclosure, disclose
-from synthgen.dataset import Manifest, dataset_format, row_features, write_atomically
 from synthgen.dataset.licences import normalise
+from synthgen.dataset.manifest import Manifest, dataset_format
+from synthgen.dataset.shards import row_features
 from synthgen.formats.base import Features
+from synthgen.runtime.files import write_atomically
 
 CROISSANT_NAME = "croissant.json"
 _SHARDS = "shards"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from synthgen.dataset import Manifest
+from synthgen.dataset.manifest import Manifest
 
 NOT_DONE = "not done: "
 Facts = Mapping[str, Any]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from synthgen.dataset import Manifest, dataset_format, row_features
 from synthgen.dataset.licences import normalise
+from synthgen.dataset.manifest import Manifest, dataset_format
+from synthgen.dataset.shards import row_features
 from synthgen.errors import UserError
 from synthgen.formats.base import Features
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthgen.cards.disclosures import flatten, shown
-from synthgen.dataset import Manifest
+from synthgen.dataset.manifest import Manifest
 
 SHOWN_WORDS = 12
 _NUMBER = re.compile(r"[+−-]?\d[\d,.]*( %| \(\d[^)]*\))?$|–$")

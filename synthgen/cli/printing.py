@@ -17,7 +17,7 @@ from synthgen.runtime.typer_command import Arguments
 
 if TYPE_CHECKING:
     from synthgen.cli.commands import CardReport
-    from synthgen.dataset import Manifest
+    from synthgen.dataset.manifest import Manifest
     from synthgen.publishing.publish import Publication
 
 

@@ -20,23 +20,14 @@ import pyarrow.parquet as pq
 
 from synthgen.corpora.catalogue import SOURCES, find_sources
 from synthgen.corpora.readers.pairs import ABSENT, LABEL, TEXT_A, TEXT_B
-from synthgen.dataset import (
-    ROWS_PER_GROUP,
-    Manifest,
-    Origin,
-    arrow_schema,
-    dataset_format,
-    file_sha256,
-    is_finished,
-    read_manifest,
-    row_features,
-    shard_paths,
-)
 from synthgen.dataset.licences import UNKNOWN
+from synthgen.dataset.manifest import Manifest, Origin, dataset_format, is_finished, read_manifest
+from synthgen.dataset.shards import ROWS_PER_GROUP, arrow_schema, row_features, shard_paths
 from synthgen.errors import UserError, refuse, unknown
 from synthgen.formats import Format
 from synthgen.formats.base import Features
 from synthgen.formats.pair import PairFormat
+from synthgen.runtime.files import file_sha256
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,10 @@ from synthgen.corpora.translations import (
     translations_of,
     with_english,
 )
-from synthgen.dataset import file_sha256
 from synthgen.dataset.licences import derive, parts_of
 from synthgen.errors import UserError
 from synthgen.formats import Format
+from synthgen.runtime.files import file_sha256
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 
 from synthgen.corpora.catalogue import CorpusEntry, HubSplit
 from synthgen.corpora.item import UNLABELLED, Item, require
-from synthgen.dataset import write_atomically
 from synthgen.errors import IncompleteError, UserError, first_line, missing_package
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.models.packs import cache_root
+from synthgen.runtime.files import write_atomically
 from synthgen.runtime.hub import class_names, endpoint, parquet_files
 
 LOCK_NAME = "hub.lock.json"

@@ -25,17 +25,9 @@ from synthgen.corpora.catalogue import SOURCES
 from synthgen.corpora.corpus import Corpus, open_corpus
 from synthgen.corpora.local_files import is_sample
 from synthgen.corpora.sampling import Survey, draw, quotas, survey_corpus
-from synthgen.dataset import (
-    Manifest,
-    drafted,
-    finish,
-    is_finished,
-    read_manifest,
-    refuse_taken,
-    row_features,
-    write_rejected,
-    write_rows,
-)
+from synthgen.dataset.folder import drafted, refuse_taken
+from synthgen.dataset.manifest import Manifest, finish, is_finished, read_manifest
+from synthgen.dataset.shards import row_features, write_rejected, write_rows
 from synthgen.errors import UserError, refuse
 from synthgen.formats.base import Row
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from synthgen.corpora.corpus import Corpus
 from synthgen.corpora.item import Item
-from synthgen.dataset import Rejection, scale_counts
+from synthgen.dataset.manifest import scale_counts
+from synthgen.dataset.shards import Rejection
 from synthgen.errors import UserError
 from synthgen.task.definition import load_task, prompts_folder
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.corpora.item import Item
-from synthgen.dataset import Manifest, dataset_format, read_manifest, read_rows
+from synthgen.dataset.manifest import Manifest, dataset_format, read_manifest
+from synthgen.dataset.shards import read_rows
 from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Row

@@ -1,9 +1,13 @@
-"""Which files a dataset folder may hold: what its manifest may list, what `publish` may send, nothing outside it."""
+"""The files of a dataset folder: their names, which ones its manifest may list, which ones `publish` may send."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+
+MANIFEST_NAME = "synthgen.json"
+LEDGER_NAME = "ledger.sqlite"
+FINGERPRINTS_NAME = "fingerprints.parquet"
 
 _OPEN = re.compile(r"data/train-[\w-]+\.parquet|fingerprints\.parquet|contamination\.json")
 _REJECTED = re.compile(r"rejected/[\w-]+\.parquet")

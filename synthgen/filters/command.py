@@ -21,19 +21,10 @@ from synthgen.analysis.similarity_to_real import measure, warn_of_artefacts
 from synthgen.analysis.text_statistics import describe
 from synthgen.cards.card import write_card
 from synthgen.corpora.any_folder import InputDataset, open_set
-from synthgen.dataset import (
-    Manifest,
-    Origin,
-    drafted,
-    finish,
-    is_finished,
-    read_manifest,
-    read_rows,
-    refuse_taken,
-    write_rejected,
-    write_tables,
-)
+from synthgen.dataset.folder import drafted, refuse_taken
 from synthgen.dataset.licences import LicensedSource, derive, parts_of
+from synthgen.dataset.manifest import Manifest, Origin, finish, is_finished, read_manifest
+from synthgen.dataset.shards import read_rows, write_rejected, write_tables
 from synthgen.errors import UserError
 from synthgen.filters.base import Filter, FilterContext
 from synthgen.filters.config import FilterConfig, closing_all, read_plan, write_reports

@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.analysis.similarity_to_real import check_like
-from synthgen.dataset import file_sha256, is_finished, read_manifest, write_atomically
+from synthgen.dataset.manifest import is_finished, read_manifest
 from synthgen.errors import UserError, unknown
 from synthgen.filters.base import Edit, Filter, FilterContext, FilterSpec
 from synthgen.filters.decontamination.evaluation_sets import check_place
 from synthgen.filters.labels.checkpoint import check_verifier
 from synthgen.filters.labels.llm_judge import check_judge
 from synthgen.filters.registry import EDITS, ORDER
+from synthgen.runtime.files import file_sha256, write_atomically
 from synthgen.runtime.provenance import public_settings, version_hash
 
 VERSION = 1

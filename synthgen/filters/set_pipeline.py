@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from synthgen import console
 from synthgen.corpora.any_folder import InputDataset
-from synthgen.dataset import ROWS_PER_GROUP, Rejection
+from synthgen.dataset.shards import ROWS_PER_GROUP, Rejection
 from synthgen.dataset.table_cache import TableCache
 from synthgen.errors import UserError
 from synthgen.filters.base import Drop, Edit, Filter, Found, RowFilter, SetFilter

@@ -13,7 +13,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from synthgen.dataset import Manifest, dataset_format, read_manifest, read_rows
+from synthgen.dataset.manifest import Manifest, dataset_format, read_manifest
+from synthgen.dataset.shards import read_rows
 from synthgen.errors import UserError
 from synthgen.formats.base import ParseError, Row, clean_text
 from synthgen.task.definition import Task

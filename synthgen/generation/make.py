@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from synthgen import console, options
-from synthgen.dataset import LEDGER_NAME, Manifest, is_finished, make_run_folder, read_manifest, refuse_foreign
+from synthgen.dataset.folder import make_run_folder, refuse_foreign
+from synthgen.dataset.layout import LEDGER_NAME
 from synthgen.dataset.ledger import Ledger, unwritable
+from synthgen.dataset.manifest import Manifest, is_finished, read_manifest
 from synthgen.engines import ADDRESSES, DEFAULT_TIMEOUT, Engine
 from synthgen.errors import IncompleteError, UserError, refuse
 from synthgen.filters.config import read_plan

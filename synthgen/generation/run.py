@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from synthgen import console
-from synthgen.dataset import scale_counts
 from synthgen.dataset.ledger import Ledger
+from synthgen.dataset.manifest import scale_counts
 from synthgen.engines import DEFAULT_TIMEOUT, Engine, check_engine, open_engine, resolve_model
 from synthgen.errors import UserError, refuse
 from synthgen.filters.base import FilterContext

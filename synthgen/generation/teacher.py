@@ -13,10 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from synthgen.dataset import file_sha256
 from synthgen.errors import UserError
 from synthgen.formats.base import ParseError
 from synthgen.models.loading import check_checkpoint, load_model, load_tokenizer, require
+from synthgen.runtime.files import file_sha256
 
 _TOKEN = re.compile(
     r"""\d+(?:[.,:]\d+)*|(?:[A-Z]\.)+[A-Z]?|\w+?(?=n['’]t\b)|n['’]t\b|['’](?:s|re|ve|ll|d|m|S)\b|(?:Mr|Mrs|Ms|Dr|St)\.

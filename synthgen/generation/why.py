@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from synthgen import options
-from synthgen.dataset import is_finished, read_manifest, read_rejected, read_rows
 from synthgen.dataset.ledger import Ledger
+from synthgen.dataset.manifest import is_finished, read_manifest
+from synthgen.dataset.shards import read_rejected, read_rows
 from synthgen.errors import UserError
 from synthgen.generation.prompt_chain import slot_id
 

@@ -9,18 +9,10 @@ from synthgen import __version__
 from synthgen.analysis.similarity_to_real import measure, warn_of_artefacts
 from synthgen.analysis.text_statistics import describe
 from synthgen.cards.card import write_card
-from synthgen.dataset import (
-    MANIFEST_NAME,
-    Manifest,
-    Rejection,
-    finish,
-    is_finished,
-    read_manifest,
-    row_features,
-    write_rejected,
-    write_rows,
-)
+from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.dataset.licences import LicensedSource, derive, parts_of
+from synthgen.dataset.manifest import Manifest, finish, is_finished, read_manifest
+from synthgen.dataset.shards import Rejection, row_features, write_rejected, write_rows
 from synthgen.filters.config import write_reports
 from synthgen.filters.labels.filter import readers_of
 from synthgen.formats.base import Row

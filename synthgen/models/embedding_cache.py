@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from synthgen.dataset import write_atomically
 from synthgen.models import sentence_encoder
 from synthgen.models.packs import LOCAL, cache_root
 from synthgen.models.sentence_encoder import SentenceEncoder, Vectors
+from synthgen.runtime.files import write_atomically
 from synthgen.runtime.provenance import version_hash
 
 Halves = npt.NDArray[np.float16]

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from synthgen import options
 from synthgen.cards.card import CARD_NAME, views
-from synthgen.dataset import MANIFEST_NAME, Manifest, file_sha256, read_manifest
-from synthgen.dataset.layout import is_public
+from synthgen.dataset.layout import MANIFEST_NAME, is_public
+from synthgen.dataset.manifest import Manifest, read_manifest
 from synthgen.errors import IncompleteError, UserError, first_line, missing_package, refuse
 from synthgen.publishing.secrets import leaks, needles
 from synthgen.publishing.verify import verify
+from synthgen.runtime.files import file_sha256
 from synthgen.runtime.hub import endpoint
 
 if TYPE_CHECKING:

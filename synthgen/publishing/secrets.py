@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from synthgen.dataset import ROWS_PER_GROUP
+from synthgen.dataset.shards import ROWS_PER_GROUP
 
 _SECRET_NAMES = re.compile(r"TOKEN|SECRET|PASS|CREDENTIAL|KEY|(?:^|_)PAT$", re.IGNORECASE)
 _SHORTEST_SECRET = 8

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from synthgen.dataset import MANIFEST_NAME
+from synthgen.dataset.layout import MANIFEST_NAME
 
 FAULTS_SHOWN = 5
 

@@ -19,21 +19,14 @@ import pyarrow as pa
 
 from synthgen.analysis.text_statistics import describe
 from synthgen.cards.card import check, views
-from synthgen.dataset import (
-    MANIFEST_NAME,
-    Manifest,
-    dataset_format,
-    file_sha256,
-    read_manifest,
-    read_rejected,
-    read_rows,
-    shard_paths,
-)
-from synthgen.dataset.layout import misplaced
+from synthgen.dataset.layout import MANIFEST_NAME, misplaced
+from synthgen.dataset.manifest import Manifest, dataset_format, read_manifest
+from synthgen.dataset.shards import read_rejected, read_rows, shard_paths
 from synthgen.errors import UserError
 from synthgen.publishing.verification import FAULTS_SHOWN, Findings, Verification, short
 from synthgen.publishing.verify_ledger import contradictions, name_the_rest, verify_ledger
 from synthgen.publishing.verify_rows import verify_rows
+from synthgen.runtime.files import file_sha256
 
 _WRITTEN_HERE = {MANIFEST_NAME, "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "inspect.html"}
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from synthgen.dataset import MANIFEST_NAME, Manifest
+from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.dataset.ledger import Ledger
+from synthgen.dataset.manifest import Manifest
 from synthgen.errors import UserError
 from synthgen.publishing.verification import Findings
 

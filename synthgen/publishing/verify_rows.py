@@ -19,19 +19,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from synthgen import console
-from synthgen.dataset import (
-    FINGERPRINTS_NAME,
-    Manifest,
-    arrow_schema,
-    dataset_format,
-    fingerprint,
-    fingerprint_table,
-    read_batches,
-    read_fingerprints,
-    read_rows,
-    row_features,
-    shard_paths,
-)
+from synthgen.dataset.fingerprints import fingerprint, fingerprint_table
+from synthgen.dataset.layout import FINGERPRINTS_NAME
+from synthgen.dataset.manifest import Manifest, dataset_format
+from synthgen.dataset.shards import arrow_schema, read_batches, read_fingerprints, read_rows, row_features, shard_paths
 from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Features

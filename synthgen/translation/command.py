@@ -15,7 +15,7 @@ from pathlib import Path
 
 from synthgen import options
 from synthgen.corpora.any_folder import InputDataset, open_set
-from synthgen.dataset import Manifest
+from synthgen.dataset.manifest import Manifest
 from synthgen.errors import UserError
 from synthgen.filters.labels.checkpoint import SpanVerifier
 from synthgen.formats.span import SpanFormat

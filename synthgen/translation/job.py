@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.corpora.any_folder import InputDataset
-from synthgen.dataset import refuse_foreign
+from synthgen.dataset.folder import refuse_foreign
 from synthgen.errors import UserError
 from synthgen.filters.labels.checkpoint import SpanVerifier
 from synthgen.filters.set_pipeline import repeated_ids

@@ -13,8 +13,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from synthgen import console
-from synthgen.dataset import LEDGER_NAME, Manifest, is_finished, make_run_folder, read_manifest
+from synthgen.dataset.folder import make_run_folder
+from synthgen.dataset.layout import LEDGER_NAME
 from synthgen.dataset.ledger import Ledger, StoredReply, unwritable
+from synthgen.dataset.manifest import Manifest, is_finished, read_manifest
 from synthgen.errors import IncompleteError, UserError
 from synthgen.formats.base import Row
 from synthgen.formats.span import SpanFormat

@@ -13,9 +13,11 @@ from typing import Any
 from synthgen import __version__
 from synthgen.analysis.text_statistics import describe
 from synthgen.cards.card import write_card
-from synthgen.dataset import MANIFEST_NAME, Manifest, Rejection, finish, row_features, write_rejected, write_rows
+from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.dataset.ledger import Ledger, StoredVerdict
 from synthgen.dataset.licences import LicensedSource, derive, parts_of
+from synthgen.dataset.manifest import Manifest, finish
+from synthgen.dataset.shards import Rejection, row_features, write_rejected, write_rows
 from synthgen.formats.base import Row
 from synthgen.runtime.provenance import command_line, hardware, public_name
 from synthgen.translation.answers.candidates import agree

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.corpora.any_folder import open_set
-from synthgen.dataset import file_sha256, is_finished
+from synthgen.dataset.manifest import is_finished
 from synthgen.errors import UserError
 from synthgen.filters.decontamination.evaluation_files import SUFFIXES, UNREADABLE, file_kind, read_items
 from synthgen.filters.dedup.similarity import compared_texts, texts_apart
 from synthgen.formats.base import Features
+from synthgen.runtime.files import file_sha256
 
 TAGGED, PLAIN = {"udpos", "panx", "ud"}, {"tatoeba", "bucc2018"}
 """Folders whose files hold a token a line, and a sentence a line whatever the files are called."""

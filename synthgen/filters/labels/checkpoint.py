@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from synthgen.dataset import MANIFEST_NAME, file_sha256
+from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.dataset.licences import UNKNOWN
 from synthgen.errors import UserError
 from synthgen.filters.labels.annotator import Annotation
@@ -26,6 +26,7 @@ from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import UNANSWERABLE, SpanFormat
 from synthgen.models.loading import check_checkpoint, load_model, load_tokenizer, require
+from synthgen.runtime.files import file_sha256
 
 MAX_LENGTH = 256
 BATCH = 32

@@ -13,7 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from synthgen.dataset import is_finished, read_manifest, read_rows
+from synthgen.dataset.manifest import is_finished, read_manifest
+from synthgen.dataset.shards import read_rows
 from synthgen.filters.base import BaseFilter, Drop, FilterContext, FilterSpec
 from synthgen.filters.labels.agreement import Agreement, evidence
 from synthgen.filters.labels.annotator import Annotation, Annotator

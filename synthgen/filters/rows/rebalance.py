@@ -29,7 +29,8 @@ from synthgen.analysis.artefacts import (
     words_and_pairs,
 )
 from synthgen.analysis.bow_classifier import Floats
-from synthgen.dataset import fingerprint, sample_rows
+from synthgen.dataset.fingerprints import fingerprint
+from synthgen.dataset.shards import sample_rows
 from synthgen.filters.base import BaseFilter, Drop, FilterContext, FilterSpec, SetRows
 from synthgen.formats import Format
 from synthgen.formats.base import Row

@@ -1,0 +1,100 @@
+"""Where a dataset folder may be written: checks of `--out`, and drafts that take its place when they are whole."""
+
+from __future__ import annotations
+
+import glob
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from synthgen.dataset.layout import FINGERPRINTS_NAME, LEDGER_NAME
+from synthgen.dataset.manifest import is_finished, read_manifest
+from synthgen.errors import UserError, is_disk_full
+
+_REPLACED = ("data", "rejected", "README.md", "croissant.json", FINGERPRINTS_NAME)
+
+
+def make_folder(out: Path) -> None:
+    """Make a folder that a run writes to, unless it is there; UserError when it cannot be made."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        raise UserError(f"--out {out} cannot be a folder: {error.strerror}; give another --out") from None
+
+
+def make_run_folder(out: Path) -> None:
+    """Make a folder that a run with a ledger writes to, or take the one where it was; see `refuse_foreign`."""
+    refuse_foreign(out)
+    make_folder(out)
+
+
+def refuse_foreign(out: Path) -> None:
+    """Raise UserError when a folder holds what a run with a ledger would replace and no run of ours has written."""
+    if (place := next((each for each in (out, *out.parents) if each.exists()), out)).is_file():
+        raise UserError(f"--out {out} cannot be a folder: {place} is a file; give another --out")
+    if (out / LEDGER_NAME).exists():
+        return
+    if is_finished(out):
+        manifest = read_manifest(out)
+        raise UserError(f"{out} holds a finished {manifest.origin} {manifest.task} set; give another --out")
+    if foreign := next((name for name in _REPLACED if (out / name).exists()), None):
+        raise UserError(f"{out} holds {foreign}, which no run of synthgen has written; give another --out")
+
+
+@contextmanager
+def drafted(out: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `out` that takes its place when the block ends well and is removed when it does not.
+
+    Drafts of processes that were killed are removed. UserError when `out` cannot be made, or is there and holds
+    something.
+    """
+    refuse_taken(out)
+    out = out.resolve()
+    make_folder(out.parent)
+    here = f".{out.name[:100]}-{platform.node()[:50]}-"
+    for left in out.parent.glob(f"{glob.escape(here)}*-*"):
+        if not _is_running(left.name.removeprefix(here).partition("-")[0]):
+            shutil.rmtree(left, ignore_errors=True)
+    try:
+        draft = Path(tempfile.mkdtemp(dir=out.parent, prefix=f"{here}{os.getpid()}-"))
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        raise UserError(f"cannot write to {out.parent}: {error.strerror}") from None
+    try:
+        yield draft
+        draft.chmod(0o755)
+        if out.exists():
+            out.rmdir()
+        draft.rename(out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def refuse_taken(out: Path) -> None:
+    """Raise UserError when a folder cannot be made at `out`: something is there, or its name is none."""
+    try:
+        is_taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror}") from None
+    if is_taken:
+        raise UserError(f"{out} exists and is not a dataset folder; give another --out")
+    if out.is_mount() or out.resolve() == Path.cwd():
+        raise UserError(f"{out} cannot be replaced: name a folder inside it")
+
+
+def _is_running(process: str) -> bool:
+    """Say whether a process of this machine runs, by its number."""
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except OSError:
+        return True
+    return True

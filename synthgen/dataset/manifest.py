@@ -1,0 +1,150 @@
+"""The manifest: every fact of a finished dataset folder, and when a folder is finished."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from synthgen.dataset.layout import MANIFEST_NAME
+from synthgen.errors import UserError
+from synthgen.formats import Format, format_from_manifest
+from synthgen.runtime.files import write_atomically
+
+_LISTS = ("columns", "labels", "parents")
+_MAPPINGS: tuple[str, ...] = ("rejected", "label_counts", "files", "attempts", "sampling", "versions")
+_MAPPINGS += ("tokens", "hardware", "statistics", "checks")
+
+Origin = Literal["real", "synthetic", "translated", "sample"]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Every fact of a finished dataset folder; `schemas/manifest.schema.json` documents each key."""
+
+    task: str
+    format: str
+    columns: tuple[str, ...]
+    labels: tuple[str, ...]
+    origin: Origin
+    language: str
+    licence: str
+    n: int
+    asked: int
+    kept: int
+    failed: int
+    rejected: dict[str, int]
+    label_counts: dict[str, int]
+    seed: int
+    files: dict[str, str]
+    attempts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("ok", "bad", "http", "timeout"), 0))
+    model: dict[str, Any] | None = None
+    engine: str | None = None
+    prompt_hash: str | None = None
+    prompt_text: str = ""
+    parser_hash: str | None = None
+    filters_hash: str | None = None
+    sampling: dict[str, Any] = field(default_factory=dict)
+    parents: tuple[dict[str, Any], ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    hardware: dict[str, Any] = field(default_factory=dict)
+    statistics: dict[str, Any] = field(default_factory=dict)
+    checks: dict[str, Any] = field(default_factory=dict)
+    command: str = ""
+    schema_version: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse counts that do not add up: a lost or doubled row is a bug, never a rounding."""
+        accounted = self.kept + sum(self.rejected.values()) + self.failed
+        if self.asked != accounted:
+            raise ValueError(f"asked {self.asked} is not kept + rejected + failed = {accounted}")
+        if sum(self.label_counts.values()) not in (0, self.kept):
+            raise ValueError(f"label counts {self.label_counts} do not add up to kept {self.kept}")
+
+    @property
+    def content_hash(self) -> str:
+        """Hash of the kept rows' files: equal for equal data, whatever the folder is called."""
+        data = {name: digest for name, digest in self.files.items() if name.startswith("data/")}
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """Return the manifest as the text of `synthgen.json`."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, *, where: str) -> Manifest:
+        """Return the manifest of a JSON text; unknown or missing keys are named in one UserError."""
+        try:
+            values = json.loads(text)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise UserError(f"{where} is not JSON: {error}") from None
+        known = {item.name for item in fields(cls)}
+        if not isinstance(values, dict) or set(values) - known:
+            extra = sorted(set(values) - known) if isinstance(values, dict) else type(values).__name__
+            raise UserError(f"{where} has unknown keys {extra}; known: {', '.join(sorted(known))}")
+        for key, kind in (*((name, list) for name in _LISTS), *((name, dict) for name in _MAPPINGS)):
+            if key in values and not isinstance(values[key], kind):
+                allowed = "a list" if kind is list else "a mapping"
+                raise UserError(
+                    f"{where} is not a dataset manifest: {key} is {values[key]!r:.60}; allowed is {allowed}"
+                )
+        for key in _LISTS:
+            values[key] = tuple(values.get(key, ()))
+        try:
+            return cls(**values)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{where} is not a dataset manifest: {error}") from None
+
+
+def scale_counts(counts: Mapping[str, int], n: int) -> dict[str, int]:
+    """Return `counts` scaled to sum to exactly `n` by largest remainder; ties go to the earlier name.
+
+    >>> scale_counts({"entailment": 130_899, "neutral": 130_900, "contradiction": 130_903}, 200)
+    {'entailment': 66, 'neutral': 67, 'contradiction': 67}
+    """
+    total = sum(counts.values())
+    if total <= 0:
+        raise ValueError(f"counts must be positive, got {dict(counts)}")
+    floors = {name: n * count // total for name, count in counts.items()}
+    by_remainder = sorted(counts, key=lambda name: -(n * counts[name] % total))
+    for name in by_remainder[: n - sum(floors.values())]:
+        floors[name] += 1
+    return floors
+
+
+def is_finished(folder: Path) -> bool:
+    """Say whether the folder holds a finished dataset."""
+    with suppress(OSError):
+        return (folder / MANIFEST_NAME).is_file()
+    return False
+
+
+def read_manifest(folder: Path | str) -> Manifest:
+    """Return the manifest of a finished folder; UserError when there is none or it cannot be read."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"no dataset folder at {folder}")
+    if not is_finished(folder):
+        raise UserError(f"{folder} is not a finished dataset folder: it has no {MANIFEST_NAME}")
+    path = folder / MANIFEST_NAME
+    try:
+        return Manifest.from_json(path.read_text(encoding="utf-8"), where=str(path))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
+def dataset_format(manifest: Manifest) -> Format:
+    """Return the format object that reads and writes this dataset's rows."""
+    return format_from_manifest(manifest.format, manifest.columns, manifest.labels)
+
+
+def finish(folder: Path, manifest: Manifest) -> Manifest:
+    """Write the manifest, which makes the folder finished; the write is atomic."""
+    write_atomically(folder / MANIFEST_NAME, manifest.to_json())
+    return manifest

@@ -1,0 +1,182 @@
+"""The Parquet files of a dataset folder: shards of kept rows, their fingerprints, and rejections with reasons."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from synthgen.dataset.fingerprints import FINGERPRINTS, fingerprint_table
+from synthgen.dataset.layout import FINGERPRINTS_NAME
+from synthgen.errors import UserError
+from synthgen.formats import Format
+from synthgen.formats.base import Features, Row, string
+from synthgen.runtime.files import file_sha256
+from synthgen.runtime.workers import Workers
+
+ROWS_PER_SHARD = 100_000
+ROWS_PER_GROUP = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A row that was not kept: a short reason, the stage that dropped it, its evidence, and the row as JSON."""
+
+    id: str
+    reason: str
+    stage: str
+    evidence: str
+    row: Row
+
+
+def shard_paths(folder: Path) -> list[Path]:
+    """Return the folder's data shards in order."""
+    return sorted((folder / "data").glob("train-*.parquet"))
+
+
+def read_rows(folder: Path | str) -> Iterator[Row]:
+    """Yield the kept rows in order, one shard in memory at a time; UserError names a shard that cannot be read."""
+    for path in shard_paths(Path(folder)):
+        for batch in read_batches(path):
+            yield from batch.to_pylist()
+
+
+def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a parquet file, ten thousand at a time; UserError names a file that cannot be read and why."""
+    try:
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(ROWS_PER_GROUP)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"cannot read {path}: {error}") from None
+
+
+def sample_rows(folder: Path | str, count: int, *, seed: int = 0) -> list[Row]:
+    """Return `count` kept rows drawn at random, in their order; all rows when there are not more."""
+    paths = shard_paths(Path(folder))
+    total = sum(pq.read_metadata(path).num_rows for path in paths)
+    if total <= count:
+        return list(read_rows(folder))
+    wanted = np.sort(np.random.default_rng(seed).choice(total, count, replace=False))
+    found: list[Row] = []
+    first = 0
+    for batch in (batch for path in paths for batch in read_batches(path)):
+        here = wanted[np.searchsorted(wanted, first) : np.searchsorted(wanted, first + batch.num_rows)]
+        found += batch.take(pa.array(here - first)).to_pylist()
+        first += batch.num_rows
+    return found
+
+
+def read_rejected(folder: Path | str) -> Iterator[Rejection]:
+    """Yield the rejections of a finished folder in order."""
+    for path in sorted((Path(folder) / "rejected").glob("*.parquet")):
+        for row in pq.read_table(path).to_pylist():
+            yield Rejection(row["id"], row["reason"], row["stage"], row["evidence"], json.loads(row["row"]))
+
+
+def read_fingerprints(folder: Path) -> Iterator[tuple[str, int]]:
+    """Yield (id, fingerprint) of every row as it was written; UserError when the file cannot be read."""
+    for batch in read_batches(folder / FINGERPRINTS_NAME):
+        yield from zip(batch.column("id").to_pylist(), batch.column("fingerprint").to_pylist(), strict=True)
+
+
+def row_features(format_: Format, *, translated: bool = False) -> Features:
+    """Return the features of a stored row: the real set's columns, then `id`, `language`, and `translated_from`."""
+    features = {"id": string(), **format_.features()} if "id" in format_.columns else {**format_.features()}
+    features |= {"id": string(), "language": string()}
+    return features | ({"translated_from": string()} if translated else {})
+
+
+def arrow_schema(features: Features) -> pa.Schema:
+    """Return the Arrow schema of Hugging Face features, with the metadata `datasets` reads ClassLabel names from."""
+    columns = [(name, _arrow_type(feature)) for name, feature in features.items()]
+    info = json.dumps({"info": {"features": features}})
+    return pa.schema(columns, metadata={"huggingface": info})
+
+
+def _arrow_type(feature: Any) -> pa.DataType:  # noqa: ANN401 - a feature tree is nested dicts
+    if feature.get("_type") == "Value":
+        return pa.type_for_alias(feature["dtype"])
+    if feature.get("_type") == "ClassLabel":
+        return pa.int64()
+    if feature.get("_type") == "List":
+        return pa.list_(_arrow_type(feature["feature"]))
+    return pa.struct([(name, _arrow_type(inner)) for name, inner in feature.items()])
+
+
+def write_rows(folder: Path, rows: Iterable[Row], features: Features) -> dict[str, str]:
+    """Write rows as parquet shards under `folder/data` and return {relative path: sha256}."""
+    schema = arrow_schema(features)
+    return write_tables(folder, _tables(rows, schema), schema)
+
+
+def write_tables(
+    folder: Path, tables: Iterable[pa.Table], schema: pa.Schema, workers: Workers | None = None
+) -> dict[str, str]:
+    """Write tables of 10,000 rows as parquet shards under `folder/data` and return {relative path: sha256}.
+
+    Shards hold 100,000 rows; the number of shards is part of their names, so they are renamed when it is known. Beside
+    them goes `fingerprints.parquet`, which lets `card --verify` name a row that was changed later. The `workers` write
+    the shards; what is in them does not depend on how many there are.
+    """
+    data, workers = folder / "data", workers or Workers()
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True)
+    drafts: list[Path] = []
+
+    def shards() -> Iterator[tuple[Path, pa.Schema, Iterable[pa.Table]]]:
+        batches = iter(tables)
+        for first in batches:
+            shard = chain([first], islice(batches, ROWS_PER_SHARD // ROWS_PER_GROUP - 1))
+            drafts.append(data / f"draft-{len(drafts):05d}")
+            yield drafts[-1], schema, shard if workers.processes < 2 else list(shard)
+
+    with pq.ParquetWriter(folder / FINGERPRINTS_NAME, FINGERPRINTS, compression="zstd") as fingerprints:
+        for prints in workers.map(_write_shard, shards(), ahead=1):
+            fingerprints.write_table(prints, ROWS_PER_GROUP)
+    final = [draft.rename(data / f"train-{i:05d}-of-{len(drafts):05d}.parquet") for i, draft in enumerate(drafts)]
+    return {str(path.relative_to(folder)): file_sha256(path) for path in (*final, folder / FINGERPRINTS_NAME)}
+
+
+def _write_shard(shard: tuple[Path, pa.Schema, Iterable[pa.Table]]) -> pa.Table:
+    """Write one parquet file and return the fingerprints of its rows."""
+    path, schema, tables = shard
+    prints = []
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table)
+            prints.append(fingerprint_table(table))
+    return pa.concat_tables(prints)
+
+
+def _tables(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Yield the rows as tables of 10,000; one empty table for no rows, so that every set has a shard."""
+    iterator = iter(rows)
+    batch = list(islice(iterator, ROWS_PER_GROUP))
+    yield pa.Table.from_pylist(batch, schema=schema)
+    while batch := list(islice(iterator, ROWS_PER_GROUP)):
+        yield pa.Table.from_pylist(batch, schema=schema)
+
+
+def write_rejected(folder: Path, rejections: Iterable[Rejection]) -> dict[str, str]:
+    """Write rejections as `rejected/rejected-00000.parquet` and return {relative path: sha256}."""
+    target = folder / "rejected"
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    path = target / "rejected-00000.parquet"
+    names = ("id", "reason", "stage", "evidence", "row")
+    schema = pa.schema([(name, pa.string()) for name in names])
+    iterator, encode = iter(rejections), json.JSONEncoder(ensure_ascii=False).encode
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        while batch := list(islice(iterator, ROWS_PER_GROUP)):
+            rows = [(item.id, item.reason, item.stage, item.evidence, encode(item.row)) for item in batch]
+            columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+    return {str(path.relative_to(folder)): file_sha256(path)}
