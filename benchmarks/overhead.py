@@ -35,7 +35,7 @@ import aiohttp
 from synthgen.analysis.similarity_to_real import measure
 from synthgen.engines.concurrency import MAX_LIMIT
 from synthgen.generation import make as generate
-from synthgen.generation import write as made
+from synthgen.generation import write
 from tests.mock_endpoint import WORDS
 
 PEERS = ("distilabel", "data-designer")
@@ -57,7 +57,7 @@ def ours(url: str, rows: int, folder: Path, filters: Path | None = None) -> dict
         written.append(time.perf_counter())
         return measure(*arguments)  # type: ignore[arg-type]
 
-    with tempfile.TemporaryDirectory(dir=folder) as out, patch.object(made, "measure", measured):
+    with tempfile.TemporaryDirectory(dir=folder) as out, patch.object(write, "measure", measured):
         begin = time.perf_counter()
         given = {"passages": passages, "filters": filters, "out": Path(out) / "set"}
         manifest = generate.make("mnli", n=rows, engine="endpoint", model=url, **given)  # type: ignore[arg-type]

@@ -55,7 +55,7 @@ def results() -> Results:
         for name, subject in sets.items():
             version = {name: subject.format.VERSION}
             entries[f"format {name}"] = {"versions": version, "results": _assembled(subject.format)}
-            chain = _chained(subject.format, models["tags"])
+            chain = _chain_results(subject.format, models["tags"])
             entries[f"prompt chain, {name}"] = {"versions": {"chain": VERSION, **version}, "results": chain}
         versions = {"kept": embedding_cache.VERSION, "encoder": sentence_encoder.VERSION}
         entries["vectors"] = {"versions": versions, "results": _vectors(models["pair"], Path(temporary))}
@@ -162,22 +162,22 @@ def _cells(format_: Format) -> tuple[str, ...]:
     return ("sentence",) if format_.name == "tags" else format_.labels
 
 
-def _chained(format_: Format, teacher: Path) -> dict[str, Any]:
+def _chain_results(format_: Format, teacher: Path) -> dict[str, Any]:
     """Return what each reply comes to at each step, plain and as JSON, and the rows that written texts come to."""
     outcomes: dict[str, Any] = {}
     for structured in (False, True):
-        script = _script(format_, teacher, structured=structured)
+        chain = _chain(format_, teacher, structured=structured)
         for cell in _cells(format_):
-            for number, step in enumerate(script.steps(Slot(0, cell, 0))):
+            for number, step in enumerate(chain.steps(Slot(0, cell, 0))):
                 replies = [json.dumps(dict.fromkeys(step.fields, each)) for each in REPLIES] if structured else REPLIES
-                read = [_tried(_read, script, script.imagined(cell, number, {}), each) for each in (*replies, "[1]")]
+                read = [_tried(_read, chain, Slot(0, cell, 0, {}, number), each) for each in (*replies, "[1]")]
                 outcomes[f"{step.name}, {'JSON' if structured else 'plain'}"] = read
             texts = [{**each, "sentence": each["premise"]} for each in TEXTS]
-            outcomes[f"rows, {cell}"] = [_tried(script.row, script.imagined(cell, number, each)) for each in texts]
+            outcomes[f"rows, {cell}"] = [_tried(chain.row, Slot(0, cell, 0, dict(each), number)) for each in texts]
     return outcomes
 
 
-def _script(format_: Format, teacher: Path, *, structured: bool) -> PromptChain:
+def _chain(format_: Format, teacher: Path, *, structured: bool) -> PromptChain:
     """Return the prompt chain of a small task of the format."""
     name, cells = format_.name, _cells(format_)
     facts = {"title": "T", "format": name, "columns": format_.columns, "language": "en", "licence": "", "source": ""}
@@ -188,8 +188,8 @@ def _script(format_: Format, teacher: Path, *, structured: bool) -> PromptChain:
     return PromptChain(task, seed=0, structured=structured, teacher=Teacher(teacher) if name == "tags" else None)
 
 
-def _read(script: PromptChain, slot: Slot, reply: str) -> dict[str, str]:
-    script.read(slot, reply)
+def _read(chain: PromptChain, slot: Slot, reply: str) -> dict[str, str]:
+    chain.read(slot, reply)
     return slot.texts
 
 

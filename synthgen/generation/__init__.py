@@ -1,1 +1,1 @@
-"""`synthgen make`: prompts, quotas, the request loop, the finished folder."""
+"""`synthgen make`: prompts, label quotas, the request loop, the finished folder."""

@@ -1,7 +1,7 @@
-"""Real text that a run may be shown or may build on: few-shot examples (`--shots`) and passages (`--passages`).
+"""Real text in the prompts of a run: few-shot examples (`--shots`) and passages or premises (`--passages`).
 
-Both are read once, before the first request, and both are part of a run's settings: other rows are another run. The
-manifest records which rows were shown. Neighbours: `slots` renders them, `dataset` reads folders.
+Both are read once, before the first request, and are part of a run's settings: other rows are another run. The manifest
+records which rows were used.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ MAX_SHOT_WORDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """Examples by quota cell and passages in the order they are used; `parents` are their manifest entries."""
+    """Examples by quota cell, and passages in the order of use; `parents` are their manifest entries."""
 
     shots: Mapping[str, tuple[dict[str, str], ...]] = field(default_factory=dict)
     passages: tuple[str, ...] = ()
     parents: tuple[dict[str, Any], ...] = ()
 
     def settings(self) -> dict[str, Any]:
-        """Return what a resumed run must have the same of."""
+        """Return the content hashes that a resumed run must share."""
         return {parent["role"]: parent["sha256"] for parent in self.parents}
 
-    def passage(self, stem: int) -> str:
-        """Return the passage of a stem; when all are used they are used again."""
-        return self.passages[stem % len(self.passages)]
+    def passage(self, context: int) -> str:
+        """Return the passage of a context; when all are used they are used again."""
+        return self.passages[context % len(self.passages)]
 
 
 def read_grounding(task: Task, *, shots: Path | None, passages: Path | None, seed: int) -> Grounding:
     """Return what `--shots` and `--passages` name; UserError when a folder or file cannot serve the task."""
-    examples, shown = _read_shots(task, shots, seed) if shots else ({}, [])
-    texts, source = _read_passages(task, passages, seed) if passages else ((), [])
-    return Grounding(examples, texts, (*shown, *source))
+    examples, shots_entry = _read_shots(task, shots, seed) if shots else ({}, [])
+    texts, passages_entry = _read_passages(task, passages, seed) if passages else ((), [])
+    return Grounding(examples, texts, (*shots_entry, *passages_entry))
 
 
 def _read_shots(
     task: Task, folder: Path, seed: int
 ) -> tuple[dict[str, tuple[dict[str, str], ...]], list[dict[str, Any]]]:
-    """Return `SHOTS_PER_LABEL` rows a cell as the texts they would have been made from, and the manifest entry."""
+    """Return the texts of `SHOTS_PER_LABEL` random rows per cell, and their manifest entry."""
     manifest = read_manifest(folder)
     format_ = dataset_format(manifest)
     if (manifest.format, manifest.columns) != (task.format.name, task.format.columns):
@@ -61,20 +61,20 @@ def _read_shots(
         )
     # Where one list of examples serves every cell (the position of a right option), real ones must too.
     pooled = "any" in task.shots
-    drawn: dict[str, list[tuple[float, str, dict[str, str]]]] = {}
+    chosen: dict[str, list[tuple[float, str, dict[str, str]]]] = {}
     draw = Random(f"shots/{seed}")
     for row in read_rows(folder):
         order = draw.random()
         if _is_short(texts := format_.texts_of(row)):
-            best = drawn.setdefault("any" if pooled else format_.cell(row), [])
+            best = chosen.setdefault("any" if pooled else format_.cell(row), [])
             best.append((order, row["id"], texts))
             best.sort(key=lambda item: item[0])
             del best[SHOTS_PER_LABEL:]
     cells = ["any"] if pooled else list(task.label_counts)
-    if missing := [cell for cell in cells if cell not in drawn]:
+    if missing := [cell for cell in cells if cell not in chosen]:
         raise UserError(f"--shots {folder} has no usable row of {', '.join(missing)}")
-    examples = {cell: tuple(texts for _, _, texts in rows) for cell, rows in drawn.items()}
-    rows = [row_id for cell in cells for _, row_id, _ in drawn[cell]]
+    examples = {cell: tuple(texts for _, _, texts in rows) for cell, rows in chosen.items()}
+    rows = [row_id for cell in cells for _, row_id, _ in chosen[cell]]
     return examples, [_parent("shots", manifest, rows=rows)]
 
 
@@ -120,7 +120,7 @@ def _clean_or_empty(text: str) -> str:
         return ""
 
 
-def _parent(role: str, manifest: Manifest, **facts: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
+def _parent(role: str, manifest: Manifest, **entries: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
     """Return the manifest entry of a set that was used."""
     entry = {"role": role, "task": manifest.task, "origin": manifest.origin, "sha256": manifest.content_hash}
-    return entry | {"licence": manifest.licence} | facts
+    return entry | {"licence": manifest.licence} | entries

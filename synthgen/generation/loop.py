@@ -1,7 +1,7 @@
-"""Serving a run: the engine is fed from the controller, replies are taken as they come, and one sees how it goes.
+"""The request loop: the controller's requests go to the engine, replies come back, and progress is shown.
 
-Shown live: rows kept a second, tokens a second, acceptance of each label, time left. Printed once, after the first 200
-rows: what the whole run will take. Neighbours: `controller` decides what to ask, `generate` starts and ends runs.
+Live: rows kept a second, tokens a second, acceptance of each label. Once, after the first 200 rows: the projected cost
+of the whole run.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ PLACEHOLDER = "A sentence that stands for one that is not written yet."
 
 @dataclass(slots=True)
 class Usage:
-    """What was spent since the run was started: rows kept, tokens, seconds; and what a number of rows will take."""
+    """Rows kept, tokens and seconds since the start of this process."""
 
     kept: int = 0
     prompt_tokens: int = 0
     output_tokens: int = 0
-    began: float = field(default_factory=time.monotonic)
+    start: float = field(default_factory=time.monotonic)
 
     def add(self, reply: Reply) -> None:
-        """Count the tokens of a reply."""
+        """Add the tokens of a reply."""
         self.prompt_tokens += reply.prompt_tokens
         self.output_tokens += reply.output_tokens
 
     @property
     def seconds(self) -> float:
         """Seconds since the start."""
-        return max(time.monotonic() - self.began, 1e-9)
+        return max(time.monotonic() - self.start, 1e-9)
 
-    def projected(self, rows: int) -> str:
+    def projection(self, rows: int) -> str:
         """Return the tokens and hours that this many rows take at the cost of those kept so far."""
         if not self.kept:
             return "no row was kept, so what the run will take cannot be said"
@@ -50,19 +50,18 @@ class Usage:
 
 
 def check_requests(controller: Controller, engine: Engine) -> None:
-    """Let the engine refuse, before the first request, what it can never serve; UserError says what."""
-    for label in controller.tallies:
-        texts: dict[str, str] = {}
-        for number, step in enumerate(controller.task.steps_of(label)):
-            engine.check(controller.script.request(controller.script.imagined(label, number, texts)))
-            texts |= dict.fromkeys(step.fields, PLACEHOLDER)
+    """Raise UserError for a step that the engine can never serve, before the first request."""
+    for cell in controller.counters:
+        for _, request in controller.chain.trial_requests(cell, lambda _: PLACEHOLDER):
+            engine.check(request)
 
 
-def answered(controller: Controller, engine: Engine, *, budget: int) -> Iterator[tuple[Reply, Request]]:
-    """Feed the engine from the controller until its request budget is spent; yield replies with their requests."""
+def exchanges(controller: Controller, engine: Engine, *, budget: int) -> Iterator[tuple[Reply, Request]]:
+    """Send the controller's requests until the request budget is spent; yield replies with their requests."""
     in_flight: dict[tuple[int, int], Request] = {}
 
     def next_request() -> Request | None:
+        """Return the controller's next request within the budget."""
         request = controller.next_request() if controller.requests < budget else None
         if request is not None:
             in_flight[request.tag] = request
@@ -73,37 +72,33 @@ def answered(controller: Controller, engine: Engine, *, budget: int) -> Iterator
 
 
 def serve(controller: Controller, engine: Engine, model: ResolvedModel, *, budget: int, rows: int) -> None:
-    """Feed the engine from the controller until the quotas are full or the request budget is spent.
+    """Send the controller's requests until the quotas are full or the request budget is spent.
 
     Raises IncompleteError when the server is gone or too many requests fail.
     """
-    before, spent, shown_at = controller.kept, Usage(), 0.0
+    kept_before, usage, updated_at = controller.kept, Usage(), 0.0
     with console.progress() as bar:
-        shown = bar.add_task(f"make {controller.task.name}", total=rows, completed=before, note="")
-        for reply, request in answered(controller, engine, budget=budget):
-            _take(controller, reply, request, model)
-            spent.add(reply)
-            if (now := time.monotonic()) - shown_at > SECONDS_BETWEEN_UPDATES:
-                shown_at, last, spent.kept = now, spent.kept, controller.kept - before
-                bar.update(shown, completed=controller.kept, note=_note(controller, spent))
-                if last < ROWS_BEFORE_PROJECTION <= spent.kept and controller.kept < rows:
-                    console.stderr.print(spent.projected(rows - before), highlight=False)
-        controller.judge_written()
-        bar.update(shown, completed=controller.kept)
+        line = bar.add_task(f"make {controller.chain.task.name}", total=rows, completed=kept_before, note="")
+        for reply, request in exchanges(controller, engine, budget=budget):
+            controller.take(reply, request, request.key(model.ref, model.revision))
+            if controller.requests_failing:
+                failed = sum(counter.failed for counter in controller.counters.values())
+                raise IncompleteError(f"too many requests fail: {failed} slots failed, the last with: {reply.error}")
+            usage.add(reply)
+            if (now := time.monotonic()) - updated_at > SECONDS_BETWEEN_UPDATES:
+                updated_at, last, usage.kept = now, usage.kept, controller.kept - kept_before
+                bar.update(line, completed=controller.kept, note=_note(controller, usage))
+                if last < ROWS_BEFORE_PROJECTION <= usage.kept and controller.kept < rows:
+                    console.stderr.print(usage.projection(rows - kept_before), highlight=False)
+        controller.check_complete()
+        bar.update(line, completed=controller.kept)
     if controller.is_full:
         controller.close_open_slots()
 
 
-def _take(controller: Controller, reply: Reply, request: Request, model: ResolvedModel) -> None:
-    controller.take(reply, request, request.key(model.ref, model.revision))
-    if controller.requests_failing:
-        failed = sum(tally.failed for tally in controller.tallies.values())
-        raise IncompleteError(f"too many requests fail: {failed} slots failed, the last with: {reply.error}")
-
-
-def _note(controller: Controller, spent: Usage) -> str:
-    accepted = " ".join(f"{cell} {tally.acceptance:.0%}" for cell, tally in controller.tallies.items())
-    rates = f"{spent.kept / spent.seconds:.1f} kept/s, {spent.output_tokens / spent.seconds:.0f} tokens/s"
+def _note(controller: Controller, usage: Usage) -> str:
+    accepted = " ".join(f"{cell} {counter.acceptance:.0%}" for cell, counter in controller.counters.items())
+    rates = f"{usage.kept / usage.seconds:.1f} kept/s, {usage.output_tokens / usage.seconds:.0f} tokens/s"
     return f"{rates}, accepted: {accepted}"
 
 

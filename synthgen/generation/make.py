@@ -1,7 +1,7 @@
 """`synthgen make`: exactly n kept rows of a task, written by a model, as a dataset folder.
 
-The controller decides what to ask, an engine answers, the ledger remembers. This module connects the three; `serving`
-shows how far the run is, `made` writes the folder when every cell is full.
+The controller chooses the requests, an engine replies, the ledger stores. `loop` connects the three, `write` makes the
+folder when every label has its quota.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from synthgen.dataset.ledger import Ledger, unwritable
 from synthgen.dataset.manifest import Manifest, is_finished, read_manifest
 from synthgen.engines import ADDRESSES, DEFAULT_TIMEOUT, Engine
 from synthgen.errors import IncompleteError, UserError, refuse
-from synthgen.filters.config import read_plan
-from synthgen.filters.labels.llm_judge import StartEngine
+from synthgen.filters.base import FilterContext
+from synthgen.filters.config import closing_all, read_plan
+from synthgen.filters.labels.llm_judge import JudgeConfig, StartEngine
 from synthgen.generation.context_length import check_context_length
 from synthgen.generation.controller import Controller
 from synthgen.generation.loop import check_requests, serve
 from synthgen.generation.preview import preview_items
 from synthgen.generation.run import (
     DEFAULT_MODEL,
+    EngineConfig,
     GenerationRun,
-    Serving,
     default_folder,
-    filter_context,
     is_structured,
+    open_chain,
     open_controller,
-    open_script,
     resolve_n,
 )
 from synthgen.generation.write import write_folder
@@ -71,38 +71,41 @@ def make(
 
     Example: synthgen make --task mnli --engine endpoint --model http://localhost:8000/v1 --preview 5
 
-    Returns the manifest, or the preview's items. `started_engine` serves instead of a new one; `synthgen make --help`
-    explains the rest. Raises UserError for wrong input, IncompleteError when the request budget or the server ends.
+    Returns the manifest, or the preview's items. `started_engine` is used instead of a new engine. Raises UserError for
+    wrong input, IncompleteError when the request budget or the server ends.
     """
     structured = is_structured(decoding, model)
-    script = open_script(task, seed=seed, structured=structured, shots=shots, passages=passages, teacher=teacher)
-    serving = Serving(engine, model, timeout, ray, started_engine)
-    subject = filter_context(script.task, against, verifier, judge, like)
-    run = GenerationRun(script, resolve_n(n, script.task), serving, read_plan(filters, subject), subject)
+    chain = open_chain(task, seed=seed, structured=structured, shots=shots, passages=passages, teacher=teacher)
+    format_, language, prompt = chain.task.format, chain.task.language, chain.task.prompt_text
+    context = FilterContext(format_, language, prompt, tuple(against), verifier, like, JudgeConfig(judge or ""))
+    serving = EngineConfig(engine, model, timeout, ray, started_engine)
+    run = GenerationRun(chain, resolve_n(n, chain.task), serving, read_plan(filters, context), context)
     if preview:
         return preview_items(run, preview, out=out, ray=ray, max_requests=max_requests)
     return _make_folder(run, out or default_folder(task, run.n, seed), max_requests)
 
 
 def _make_folder(run: GenerationRun, out: Path, max_requests: int | None) -> Manifest:
-    """Return the manifest of the run's folder, made, resumed or finished already."""
+    """Return the manifest of the run's folder: new, resumed or finished already."""
     budget = _request_budget(run, max_requests)
-    judge = run.subject.judging.model
-    if run.serving.ray and judge and not judge.startswith(ADDRESSES):
-        raise UserError(f"--judge {judge} would need engines beside those of --ray; give an endpoint, http://HOST/v1")
-    if run.serving.started:
-        refuse("started_engine is used instead of a new engine", ray=run.serving.ray)
-    if run.serving.ray:
-        check_address(run.serving.ray)
+    llm_judge, ray = run.context.judging.model, run.engine.ray
+    if ray and llm_judge and not llm_judge.startswith(ADDRESSES):
+        raise UserError(
+            f"--judge {llm_judge} would need engines beside those of --ray; give an endpoint, http://HOST/v1"
+        )
+    if run.engine.running:
+        refuse("started_engine is used instead of a new engine", ray=ray)
+    if ray:
+        check_address(ray)
     refuse_foreign(out)
     settings = run.settings()
     make_run_folder(out)
     ledger = Ledger(out / LEDGER_NAME)
     try:
         ledger.claim(settings, where=out, prompt_text=run.task.prompt_text)
-        if is_finished(out) and _is_current(run, made := read_manifest(out)):
-            return made
-        with run.serving.open(run.seed) as start:
+        if is_finished(out) and _is_current(run, manifest := read_manifest(out)):
+            return manifest
+        with run.engine.open(run.chain.seed) as start:
             return _generate(run.with_judge(ledger, start), ledger, out, budget, start)
     finally:
         ledger.close()
@@ -120,55 +123,64 @@ def _request_budget(run: GenerationRun, max_requests: int | None) -> int:
     return budget
 
 
-def _is_current(run: GenerationRun, made: Manifest) -> bool:
-    """Say whether a finished set is what its replies come to today; if not, they are parsed and filtered anew.
+def _is_current(run: GenerationRun, manifest: Manifest) -> bool:
+    """Say whether a finished set is what its replies come to today; if not, they are parsed and filtered again.
 
     A set of a version that did not record its parser is left as it is.
     """
-    if made.checks.get("filters") != run.plan.record(run.subject):
+    if manifest.checks.get("filters") != run.config.record(run.context):
         return False
-    before, now = {"parser": made.parser_hash, "filters": made.filters_hash}, run.versions()
-    changed = [name for name in now if made.parser_hash is not None and before[name] != now[name]]
+    before, now = {"parser": manifest.parser_hash, "filters": manifest.filters_hash}, run.versions()
+    changed = [name for name in now if manifest.parser_hash is not None and before[name] != now[name]]
     if changed:
-        told = f"the {' and the '.join(changed)} changed since this set was made: the stored replies are judged anew"
-        console.stderr.print(told, highlight=False)
+        line = f"the {' and the '.join(changed)} changed since this set was made: the stored replies are judged anew"
+        console.stderr.print(line, highlight=False)
     return not changed
 
 
 def _generate(run: GenerationRun, ledger: Ledger, out: Path, budget: int, start: StartEngine) -> Manifest:
     controller = open_controller(run, ledger)
     try:
-        controller.resume(key=lambda request: request.key(run.model.ref, run.model.revision), versions=run.versions())
-        started_at = time.monotonic()
-        versions: dict[str, str] = {}
-        asked = -1
-        while not controller.settle() and asked < controller.requests < budget:
-            asked = controller.requests
-            if run.serving.engine == "vllm" and not versions:
-                check_context_length(run.script, run.model.path)
-            served = start()
-            versions = served.versions
-            check_requests(controller, served)
-            serve(controller, served, run.model, budget=budget, rows=run.n)
-        ledger.commit()
-        if controller.is_full:
-            return write_folder(run, controller, out, seconds=time.monotonic() - started_at, versions=versions)
+        with closing_all(controller.filters):
+            start_time, versions = _fill(run, controller, budget, start)
+            if controller.is_full:
+                seconds = time.monotonic() - start_time
+                return write_folder(run, controller, out, seconds=seconds, versions=versions)
     except (IncompleteError, sqlite3.OperationalError, OSError) as error:
         if (fault := unwritable(error)) is None:
             raise
         kept = f"{controller.kept} of {run.n} rows are kept in {out}/ledger.sqlite; the same command goes on"
         raise IncompleteError(f"{fault}. {kept}") from None
-    finally:
-        for filter_ in controller.filters:
-            filter_.close()
-    raise IncompleteError(_why_incomplete(controller, out, budget))
+    raise IncompleteError(_shortfall(controller, out, budget))
 
 
-def _why_incomplete(controller: Controller, out: Path, budget: int) -> str:
-    cell, tally = max(controller.tallies.items(), key=lambda item: item[1].quota - item[1].kept)
+def _fill(run: GenerationRun, controller: Controller, budget: int, start: StartEngine) -> tuple[float, dict[str, str]]:
+    """Resume, and make requests until the set is complete or the budget spent.
+
+    Returns the clock (`time.monotonic`) after resuming, and the versions of the engine, none when it was not needed.
+    """
+    controller.resume(key=lambda request: request.key(run.model.ref, run.model.revision), versions=run.versions())
+    start_time = time.monotonic()
+    versions: dict[str, str] = {}
+    before = -1
+    while not controller.settle() and before < controller.requests < budget:
+        before = controller.requests
+        if run.engine.name == "vllm" and not versions:
+            check_context_length(run.chain, run.model.path)
+        engine = start()
+        versions = engine.versions
+        check_requests(controller, engine)
+        serve(controller, engine, run.model, budget=budget, rows=run.n)
+    controller.ledger.commit()
+    return start_time, versions
+
+
+def _shortfall(controller: Controller, out: Path, budget: int) -> str:
+    """Return the message for a spent budget: the label furthest from its quota, and the commonest rejections."""
+    cell, counter = max(controller.counters.items(), key=lambda item: item[1].quota - item[1].kept)
     reasons = ", ".join(f"{reason} ({count})" for reason, count in controller.reasons.most_common(3)) or "none"
     return (
-        f"the budget of {budget} requests is spent with {controller.kept} rows kept; '{cell}' has {tally.kept} of "
-        f"{tally.quota} at an acceptance of {tally.acceptance:.0%}; commonest rejections: {reasons}. "
+        f"the budget of {budget} requests is spent with {controller.kept} rows kept; '{cell}' has {counter.kept} of "
+        f"{counter.quota} at an acceptance of {counter.acceptance:.0%}; commonest rejections: {reasons}. "
         f"Everything is kept in {out}/ledger.sqlite; the same command with a larger --max-requests goes on"
     )

@@ -1,20 +1,19 @@
-"""Quota cells: how many rows of a label are wanted and how its slots end; which slots have a request to make."""
+"""Label quotas: how many rows each label still lacks, and the queue of slots that have a request to make."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from synthgen.generation.prompt_chain import Slot
 
-IMAGINED = 4
-"""How many kept slots a cell's estimate starts from, so that the first rejection does not double what is asked."""
+PRIOR_KEPT = 4
+"""Pseudo-count of kept slots in a label's acceptance, so that one rejection does not double what is requested."""
 
 
 @dataclass(slots=True)
 class QuotaCounter:
-    """Counts of one quota cell: how many are wanted, in flight, and how their slots ended."""
+    """Counts of one quota cell (a label): its quota, its open slots, and how the others ended."""
 
     quota: int
     open: int = 0
@@ -24,7 +23,7 @@ class QuotaCounter:
 
     @property
     def is_full(self) -> bool:
-        """Say whether no more rows are wanted."""
+        """Whether the quota is reached."""
         return self.kept == self.quota
 
     @property
@@ -41,31 +40,27 @@ class QuotaCounter:
     def shortage(self) -> float:
         """Rows still missing once the open slots end as slots of this cell have ended so far.
 
-        The share kept starts from a few imagined slots, all kept: exactly as many slots are opened as rows are wanted,
-        until rejections show that more are needed.
+        The share kept starts from `PRIOR_KEPT`: exactly as many slots are opened as rows are missing, until rejections
+        show that more are needed.
         """
-        expected = (self.kept + IMAGINED) / (self.ended + IMAGINED)
+        expected = (self.kept + PRIOR_KEPT) / (self.ended + PRIOR_KEPT)
         return self.quota - self.kept - self.open * expected
 
 
 class RequestQueue:
-    """Slots with a request to make, in runs of one template (step and label), for prefix caches."""
+    """Slots with a request to make, grouped by template (step and label) for the engine's prefix cache."""
 
     def __init__(self) -> None:
-        """Start with none."""
+        """Start empty."""
         self._by_template: dict[tuple[int, str], deque[Slot]] = {}
 
-    def append(self, slot: Slot) -> None:
-        """Add a slot."""
-        self._by_template.setdefault((slot.step, slot.cell), deque()).append(slot)
-
-    def extend(self, slots: Iterable[Slot]) -> None:
-        """Add several slots."""
+    def add(self, *slots: Slot) -> None:
+        """Append slots to the groups of their templates."""
         for slot in slots:
-            self.append(slot)
+            self._by_template.setdefault((slot.step, slot.cell), deque()).append(slot)
 
     def next(self) -> Slot | None:
-        """Take a slot of the template that has waited longest until none of it is left; None when there are none."""
+        """Take a slot of the oldest template, until that has none left; None when the queue is empty."""
         for template, slots in self._by_template.items():
             slot = slots.popleft()
             if not slots:
@@ -74,5 +69,5 @@ class RequestQueue:
         return None
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all slots."""
         self._by_template.clear()

@@ -1,8 +1,8 @@
-"""What a run of `synthgen make` is: its settings, what its slots ask for, its controller and its engine."""
+"""The settings of one `synthgen make` run, its prompt chain, its controller and its engine."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
@@ -29,65 +29,60 @@ DEFAULT_MODEL = "Qwen/Qwen3-4B-Instruct-2507"
 
 
 @dataclass(frozen=True)
-class Serving:
-    """Which engine serves which model, and where; `started` is one that serves already and is used instead."""
+class EngineConfig:
+    """Which engine serves which model, and where; `running` is an engine that is used instead of a new one."""
 
-    engine: str
+    name: str
     ref: str
     timeout: float = DEFAULT_TIMEOUT
     ray: str | None = None
-    started: Engine | None = None
+    running: Engine | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an engine that cannot be started so."""
-        if self.started is None:
-            check_engine(self.engine, timeout=self.timeout, ray=self.ray)
+        """Raise UserError for an engine that cannot be started so."""
+        if self.running is None:
+            check_engine(self.name, timeout=self.timeout, ray=self.ray)
 
     @cached_property
     def model(self) -> ResolvedModel:
-        """The model, looked for, or fetched, when it is first asked for."""
-        return resolve(self.ref) if self.started else resolve_model(self.engine, self.ref, timeout=self.timeout)
+        """The model, resolved, or fetched, at the first access."""
+        return resolve(self.ref) if self.running else resolve_model(self.name, self.ref, timeout=self.timeout)
 
     def open(self, seed: int) -> AbstractContextManager[StartEngine]:
-        """Return what gives the engine, started by the first who asks and stopped at the end of the `with` block."""
-        return lazy_engine(self.started or partial(self._start, seed))
+        """Return a context manager that yields the engine lazily: see `lazy_engine`."""
+        return lazy_engine(self.running or partial(self._start, seed))
 
     def _start(self, seed: int) -> Engine:
-        """Say which model it is, its licence first of all, and return the engine started."""
-        told = f"model {self.model.ref} ({self.model.licence}), engine {self.engine}: starting"
-        console.stderr.print(told, highlight=False)
-        return open_engine(self.engine, self.model, seed=seed, timeout=self.timeout, ray=self.ray)
+        """Print the model and its licence, and start the engine."""
+        line = f"model {self.model.ref} ({self.model.licence}), engine {self.name}: starting"
+        console.stderr.print(line, highlight=False)
+        return open_engine(self.name, self.model, seed=seed, timeout=self.timeout, ray=self.ray)
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationRun:
     """The settings of one run that determine its rows; another value of any of them is another run."""
 
-    script: PromptChain
+    chain: PromptChain
     n: int
-    serving: Serving
-    plan: FilterConfig
-    subject: FilterContext
+    engine: EngineConfig
+    config: FilterConfig
+    context: FilterContext
 
     def __post_init__(self) -> None:
-        """Refuse a timeout where no endpoint is asked anything."""
-        if self.serving.timeout != DEFAULT_TIMEOUT and self.serving.engine != "endpoint" and not self.plan.has("judge"):
-            refuse(f"--engine {self.serving.engine} is no endpoint", timeout=f"{self.serving.timeout:g}")
+        """Raise UserError for a timeout without an endpoint."""
+        if self.engine.timeout != DEFAULT_TIMEOUT and self.engine.name != "endpoint" and not self.config.has("judge"):
+            refuse(f"--engine {self.engine.name} is no endpoint", timeout=f"{self.engine.timeout:g}")
 
     @property
     def task(self) -> Task:
         """The task, with the tags of the teacher where there is one."""
-        return self.script.task
-
-    @property
-    def seed(self) -> int:
-        """The seed of attributes and sampling."""
-        return self.script.seed
+        return self.chain.task
 
     @property
     def model(self) -> ResolvedModel:
-        """The model that writes."""
-        return self.serving.model
+        """The generator."""
+        return self.engine.model
 
     def settings(self) -> dict[str, Any]:
         """Return what the ledger compares before it resumes."""
@@ -96,25 +91,25 @@ class GenerationRun:
             "n": self.n,
             "model": self.model.ref,
             "revision": self.model.revision,
-            "engine": self.serving.engine,
-            "seed": self.seed,
-            "decoding": "json" if self.script.structured else "plain",
+            "engine": self.engine.name,
+            "seed": self.chain.seed,
+            "decoding": "json" if self.chain.structured else "plain",
             "prompt_hash": self.task.prompt_hash,
-            **self.script.grounding.settings(),
+            **self.chain.grounding.settings(),
         }
 
     def with_judge(self, ledger: Ledger, start: StartEngine) -> GenerationRun:
-        """Return the run whose judge keeps its replies in `ledger` and may share the engine that `start` gives."""
-        judge, shared = self.subject.judging.model, (self.model, start)
-        judging = JudgeConfig(judge, self.task.definitions, ledger, shared, self.serving.timeout)
-        return replace(self, subject=replace(self.subject, judging=judging))
+        """Return the run with an LLM judge that keeps its replies in `ledger` and may share the engine of `start`."""
+        model, shared = self.context.judging.model, (self.model, start)
+        judging = JudgeConfig(model, self.task.definitions, ledger, shared, self.engine.timeout)
+        return replace(self, context=replace(self.context, judging=judging))
 
     def versions(self) -> dict[str, str]:
-        """Return what verdicts follow from beside the replies: the versions of the parser and of the filters."""
-        return {"parser": parser_version(self.task.format), "filters": self.plan.hash()}
+        """Return the versions of the parser and of the filters: with the replies, verdicts follow from them."""
+        return {"parser": parser_version(self.task.format), "filters": self.config.hash()}
 
 
-def open_script(
+def open_chain(
     task: str,
     *,
     seed: int,
@@ -123,25 +118,26 @@ def open_script(
     passages: Path | None = None,
     teacher: Path | None = None,
 ) -> PromptChain:
-    """Return what the slots of a task ask for, with the real text and the teacher it is given.
+    """Return the prompt chain of a task with the real text and the teacher named.
 
     A teacher brings its tag set, which becomes that of the task. Raises UserError where one is missing or of no use.
     """
-    found = find_task(task)
-    if (teacher is not None) != isinstance(found.format, TagsFormat):
+    definition = find_task(task)
+    if (teacher is not None) != isinstance(definition.format, TagsFormat):
         needs = "needs --teacher CKPT, a token classifier made by evaluator train" if teacher is None else "has no use"
         raise UserError(f"{task} {needs}" + ("" if teacher is None else f" for --teacher {teacher}: it is not tagged"))
-    grounding = read_grounding(found, shots=shots, passages=passages, seed=seed)
-    if teacher is None or not isinstance(found.format, TagsFormat):
-        return PromptChain(found, seed=seed, structured=structured, grounding=grounding)
-    tagger = Teacher(teacher)
-    found = replace(found, format=TagsFormat(found.format.columns, tagger.labels))
-    grounding = replace(grounding, parents=(*grounding.parents, tagger.parent()))
-    return PromptChain(found, seed=seed, structured=structured, grounding=grounding, teacher=tagger)
+    grounding = read_grounding(definition, shots=shots, passages=passages, seed=seed)
+    tagger = None
+    if teacher is not None:
+        tagger = Teacher(teacher)
+        columns = definition.format.columns
+        definition = replace(definition, format=TagsFormat((columns[0], columns[1]), tagger.labels))
+        grounding = replace(grounding, parents=(*grounding.parents, tagger.parent()))
+    return PromptChain(definition, seed=seed, structured=structured, grounding=grounding, teacher=tagger)
 
 
 def resolve_n(n: int | str, task: Task) -> int:
-    """Return the number of rows that `--n` asks for.
+    """Return the number of rows that `--n` means for a task.
 
     >>> resolve_n("10x", find_task("mnli"))
     3927020
@@ -158,36 +154,29 @@ def resolve_n(n: int | str, task: Task) -> int:
 
 
 def is_structured(decoding: str | None, model: str) -> bool:
-    """Say whether replies are to be JSON objects, by what was asked for or else by the model; UserError if neither."""
+    """Say whether replies are JSON objects, by `--decoding` or else by the model; UserError for another decoding."""
     if decoding not in (None, "plain", "json"):
         raise UserError(f"--decoding '{decoding}' is neither 'plain' nor 'json'")
     # Measured (docs/log.md): the bundled 135M model keeps more rows per second from plain few-shot completion.
     return decoding == "json" or (decoding is None and not model.startswith(PREFIX))
 
 
-def filter_context(
-    task: Task, against: Sequence[Path], verifier: Path | None, judge: str | None, like: Path | None
-) -> FilterContext:
-    """Return what the filters of a run may know of it and compare its rows with."""
-    return FilterContext(
-        task.format, task.language, task.prompt_text, tuple(against), verifier, like, JudgeConfig(judge or "")
-    )
-
-
 def default_folder(task: str, n: int | str, seed: int) -> Path:
-    """Return where a set goes when no folder is named."""
+    """Return the folder of a set when `--out` names none."""
     return Path("runs") / f"{task}-n{resolve_n(n, find_task(task))}-s{seed}"
 
 
 def open_controller(run: GenerationRun, ledger: Ledger) -> Controller:
     """Return a controller with nothing kept, and with fresh filters."""
     quotas = scale_counts(run.task.label_counts, run.n)
-    filters = run.plan.build(run.subject)
-    return Controller(run.task, quotas, seed=run.seed, filters=filters, ledger=ledger, script=run.script)
+    return Controller(run.chain, quotas, filters=run.config.build(run.context), ledger=ledger)
 
 
 @contextmanager
 def lazy_engine(engine: Engine | StartEngine) -> Iterator[StartEngine]:
-    """Yield what gives the engine, started by the first who asks and stopped at the end; a running one runs on."""
+    """Yield a function that returns the engine, started by its first call and closed at the end of the block.
+
+    A running engine is returned as it is and not closed.
+    """
     with ExitStack() as stack:
         yield cache(lambda: stack.enter_context(closing(engine())) if callable(engine) else engine)

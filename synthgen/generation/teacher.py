@@ -43,8 +43,10 @@ class Teacher:
         transformers = require("--teacher")
         config: Any = transformers.AutoConfig.from_pretrained(folder)
         if not any("TokenClassification" in name for name in config.architectures or ()):
-            found = ", ".join(config.architectures or ["none"])
-            raise UserError(f"--teacher {folder} is no token classifier but {found}; make one with evaluator train")
+            architectures = ", ".join(config.architectures or ["none"])
+            raise UserError(
+                f"--teacher {folder} is no token classifier but {architectures}; make one with evaluator train"
+            )
         self._folder = folder
         self.labels: tuple[str, ...] = tuple(config.id2label[index] for index in range(config.num_labels))
         self.name = folder.name

@@ -1,4 +1,4 @@
-"""`synthgen why`: the story of one row, from the request to the verdict, as the ledger has it."""
+"""`synthgen why`: one row from its requests to its verdict, read from the ledger."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ def why(folder: options.Folder, row_id: options.RowId) -> dict[str, Any]:
     """
     folder = Path(folder)
     path = folder / "ledger.sqlite"
-    if not path.is_file():
-        return _without_ledger(folder, row_id)
-    if is_finished(folder) and read_manifest(folder).origin == "translated":
+    if not path.is_file() or (is_finished(folder) and read_manifest(folder).origin == "translated"):
         return _without_ledger(folder, row_id)
     suffix = row_id.rpartition("-")[2]
     if not suffix.isdecimal() or len(suffix) > LONGEST_NUMBER:
@@ -51,20 +49,13 @@ def why(folder: options.Folder, row_id: options.RowId) -> dict[str, Any]:
 
 
 def _without_ledger(folder: Path, row_id: str) -> dict[str, Any]:
-    """Return what the published files of a folder say of a row."""
+    """Return the story of a row as the published files of its folder have it."""
     read_manifest(folder)
     for rejection in read_rejected(folder):
         if rejection.id == row_id:
             return {"verdict": "rejected", **asdict(rejection), "replies": []}
     for row in read_rows(folder):
         if row["id"] == row_id:
-            return {
-                "id": row_id,
-                "verdict": "kept",
-                "reason": "",
-                "stage": "",
-                "evidence": "",
-                "row": row,
-                "replies": [],
-            }
+            empty = dict.fromkeys(("reason", "stage", "evidence"), "")
+            return {"id": row_id, "verdict": "kept", **empty, "row": row, "replies": []}
     raise UserError(f"no example '{row_id}' in {folder}")

@@ -1,9 +1,10 @@
-"""The folder of a run that is full: rows, rejections, reports, the manifest with every fact of the run, the card."""
+"""The dataset folder of a complete run: rows, rejections, filter reports, manifest and card."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from synthgen import __version__
 from synthgen.analysis.similarity_to_real import measure, warn_of_artefacts
@@ -30,43 +31,14 @@ def write_folder(
     (out / MANIFEST_NAME).unlink(missing_ok=True)  # a set made anew is not finished while its rows are half written
     files = write_rows(out, _kept_rows(controller), row_features(format_))
     files |= write_rejected(out, _rejections(controller)) | write_reports(out, controller.filters)
-    checks = run.plan.checks(run.subject, controller.filters)
+    checks = run.config.checks(run.context, controller.filters)
     for filter_ in controller.filters:  # what they hold of a large set is more than all that follows needs
         filter_.close()
-    parents = (*run.script.grounding.parents, *readers_of(checks))
-    tallies = controller.tallies
-    counts = {name: sum(getattr(tally, name) for tally in tallies.values()) for name in ("kept", "rejected", "failed")}
     manifest = Manifest(
-        task=run.task.name,
-        format=format_.name,
-        columns=format_.columns,
-        labels=format_.labels,
-        origin="synthetic",
-        language=run.task.language,
-        licence=derive([LicensedSource("generator", run.model.ref, run.model.licence), *parts_of(None, parents)]),
-        parents=parents,
-        n=run.n,
-        asked=sum(counts.values()),
-        kept=counts["kept"],
-        failed=counts["failed"],
-        rejected=dict(controller.reasons.most_common()),
-        label_counts={cell: tally.kept for cell, tally in tallies.items()},
-        seed=run.seed,
+        **_settings(run, (*run.chain.grounding.parents, *readers_of(checks))),
+        **_counts(controller),
         files=files,
-        attempts={name: controller.attempts[name] for name in ("ok", "bad", "http", "timeout")},
-        model={
-            "ref": public_name(run.model.ref),
-            "revision": run.model.revision,
-            "licence": run.model.licence,
-            "note": run.model.note,
-        },
-        engine=run.serving.engine,
-        prompt_hash=run.task.prompt_hash,
-        prompt_text=run.task.prompt_text,
-        parser_hash=run.versions()["parser"],
-        filters_hash=run.plan.hash(),
-        checks=checks | measure(out, format_, run.subject.like),
-        sampling={step.name: step.sampling for step in run.task.steps} | {"decoding": run.settings()["decoding"]},
+        checks=checks | measure(out, format_, run.context.like),
         versions={**earlier, "synthgen-evaluator": __version__, **versions},
         tokens=ledger.token_totals(),
         seconds=round(seconds, 1),
@@ -79,14 +51,57 @@ def write_folder(
     return finish(out, manifest)
 
 
+def _settings(run: GenerationRun, parents: tuple[dict[str, Any], ...]) -> dict[str, Any]:
+    """Return the manifest's keys that follow from the settings of the run and the sets and models it used."""
+    task, model, settings = run.task, run.model, run.settings()
+    return {
+        "task": task.name,
+        "format": task.format.name,
+        "columns": task.format.columns,
+        "labels": task.format.labels,
+        "origin": "synthetic",
+        "language": task.language,
+        "licence": derive([LicensedSource("generator", model.ref, model.licence), *parts_of(None, parents)]),
+        "parents": parents,
+        "n": run.n,
+        "seed": settings["seed"],
+        "model": {
+            "ref": public_name(model.ref),
+            "revision": model.revision,
+            "licence": model.licence,
+            "note": model.note,
+        },
+        "engine": settings["engine"],
+        "prompt_hash": task.prompt_hash,
+        "prompt_text": task.prompt_text,
+        "parser_hash": run.versions()["parser"],
+        "filters_hash": run.versions()["filters"],
+        "sampling": {step.name: step.sampling for step in task.steps} | {"decoding": settings["decoding"]},
+    }
+
+
+def _counts(controller: Controller) -> dict[str, Any]:
+    """Return the manifest's counts of slots and attempts."""
+    counters = controller.counters
+    totals = {name: sum(getattr(each, name) for each in counters.values()) for name in ("kept", "rejected", "failed")}
+    return {
+        "asked": sum(totals.values()),
+        "kept": totals["kept"],
+        "failed": totals["failed"],
+        "rejected": dict(controller.reasons.most_common()),
+        "label_counts": {cell: counter.kept for cell, counter in counters.items()},
+        "attempts": {name: controller.attempts[name] for name in ("ok", "bad", "http", "timeout")},
+    }
+
+
 def _acceptance(controller: Controller) -> dict[str, float]:
     """Return each label's share of kept among kept, rejected and failed, surplus rows included."""
-    return {cell: round(tally.acceptance, 4) for cell, tally in controller.tallies.items() if tally.kept}
+    return {cell: round(counter.acceptance, 4) for cell, counter in controller.counters.items() if counter.kept}
 
 
 def _kept_rows(controller: Controller) -> Iterator[Row]:
     for verdict in controller.ledger.verdicts("kept"):
-        yield {**verdict.row, "id": controller.row_id(verdict.slot), "language": controller.task.language}
+        yield {**verdict.row, "id": controller.row_id(verdict.slot), "language": controller.chain.task.language}
 
 
 def _rejections(controller: Controller) -> Iterator[Rejection]:

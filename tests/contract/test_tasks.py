@@ -15,7 +15,7 @@ from synthgen.dataset import Manifest, dataset_format, read_rows, scale_counts
 from synthgen.engines import Request
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.generation.prompt_chain import PromptChain, Slot
-from synthgen.generation.run import open_script
+from synthgen.generation.run import open_chain
 from synthgen.task.definition import load_task, task_names
 from tests.synthgen.conftest import make_scripted
 
@@ -95,14 +95,16 @@ def test_the_static_part_of_a_prompt_comes_first(name: str) -> None:
     task = load_task(name)
     for cell in task.label_counts:
         for number, step in enumerate(task.steps_of(cell)):
-            prompts = [rendered(PromptChain(task, seed=0, structured=False), cell, number, stem) for stem in range(40)]
+            prompts = [
+                rendered(PromptChain(task, seed=0, structured=False), cell, number, context) for context in range(40)
+            ]
             shared = max(common_start(prompts[0], other) for other in prompts[1:])
             assert shared > 0.5 * len(prompts[0]), f"{name} {step.name}: {shared} of {len(prompts[0])} characters"
 
 
-def rendered(script: PromptChain, cell: str, step: int, stem: int) -> str:
-    texts = {name: f"{name} {stem}" for each in script.task.steps for name in each.fields}
-    return script.request(Slot(stem, cell, stem, texts, step)).prompt
+def rendered(chain: PromptChain, cell: str, step: int, context: int) -> str:
+    texts = {name: f"{name} {context}" for each in chain.task.steps for name in each.fields}
+    return chain.request(Slot(context, cell, context, texts, step)).prompt
 
 
 def common_start(first: str, second: str) -> int:
@@ -137,6 +139,6 @@ def test_the_example_rows_of_a_prompt_pass_its_own_conditions(name: str) -> None
 
 def test_ccg_without_a_teacher_says_what_it_needs() -> None:
     with pytest.raises(ValueError, match="ccg needs --teacher CKPT"):
-        open_script("ccg", seed=0, structured=False)
+        open_chain("ccg", seed=0, structured=False)
     with pytest.raises(ValueError, match="mnli has no use for --teacher"):
-        open_script("mnli", seed=0, structured=False, teacher=Path("x"))
+        open_chain("mnli", seed=0, structured=False, teacher=Path("x"))

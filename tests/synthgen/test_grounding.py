@@ -12,7 +12,7 @@ from synthgen.engines import Request
 from synthgen.errors import UserError
 from synthgen.generation.context_length import check_context_length
 from synthgen.generation.grounding import read_grounding
-from synthgen.generation.run import open_script
+from synthgen.generation.run import open_chain
 from synthgen.generation.teacher import Teacher
 from synthgen.task.definition import load_task
 from tests.synthgen.conftest import make_scripted, model_folder
@@ -89,12 +89,12 @@ def test_a_model_that_reads_too_little_is_refused_before_the_first_request(tmp_p
     vocabulary = tokenizers.Tokenizer(tokenizers.models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
     vocabulary.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
     vocabulary.save(str(tmp_path / "tokenizer.json"))
-    script = open_script("squad_v1", seed=0, structured=False)
+    chain = open_chain("squad_v1", seed=0, structured=False)
     model_folder(tmp_path, '{"max_position_embeddings": 4096}')
-    check_context_length(script, tmp_path)
+    check_context_length(chain, tmp_path)
     model_folder(tmp_path, '{"max_position_embeddings": 128}')
     with pytest.raises(UserError, match=r"step 'context' and its reply can take \d+ tokens, the model reads 128"):
-        check_context_length(script, tmp_path)
+        check_context_length(chain, tmp_path)
 
 
 @pytest.mark.model
