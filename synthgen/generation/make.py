@@ -74,8 +74,7 @@ def make(
     Returns the manifest, or the preview's items. `started_engine` is used instead of a new engine. Raises UserError for
     wrong input, IncompleteError when the request budget or the server ends.
     """
-    structured = is_structured(decoding, model)
-    chain = open_chain(task, seed=seed, structured=structured, shots=shots, passages=passages, teacher=teacher)
+    chain = open_chain(task, seed, is_structured(decoding, model), shots, passages, teacher)
     format_, language, prompt = chain.task.format, chain.task.language, chain.task.prompt_text
     context = FilterContext(format_, language, prompt, tuple(against), verifier, like, JudgeConfig(judge or ""))
     serving = EngineConfig(engine, model, timeout, ray, started_engine)

@@ -111,7 +111,6 @@ class GenerationRun:
 
 def open_chain(
     task: str,
-    *,
     seed: int,
     structured: bool,
     shots: Path | None = None,
