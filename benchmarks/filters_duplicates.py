@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from synthgen.corpora.item import read_json_lines
+from synthgen.corpora.readers.text import read_json_lines
 from synthgen.filters.decontamination.filter import Contamination, ContaminationSettings
 from synthgen.filters.dedup.near import NearDuplicates
 from synthgen.formats import Format

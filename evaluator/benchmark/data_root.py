@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from evaluator import options
-from evaluator.benchmark.files.text import UnlabelledError
 from evaluator.benchmark.registry import load_all, select
-from evaluator.benchmark.target import DataRoot, Target, revision
+from evaluator.benchmark.target import DataRoot, Target, UnlabelledError, revision
 from synthgen.errors import UserError
 
 DEFAULT_ROOT = "data"

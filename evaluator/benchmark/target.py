@@ -17,6 +17,15 @@ from evaluator.benchmark.files.writers import HubFile
 from synthgen.errors import UserError, unknown
 
 
+class UnlabelledError(UserError):
+    """An official file that is in order but has no labels, as test files are often released: never scored silently."""
+
+    def __init__(self, path: Path, rows: int, reason: str) -> None:
+        """Keep the number of items, for the table of `evaluator data check`."""
+        super().__init__(f"{path} is not labelled: {reason}")
+        self.rows = rows
+
+
 @dataclass(frozen=True, slots=True)
 class DataSource:
     """One file of a target, or alternatives in order of preference, and where it comes from.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from synthgen.corpora.item import Reader
 from synthgen.corpora.readers.choices import (
     read_commonsenseqa_jsonl,
     read_copa_jsonl,
@@ -19,9 +18,10 @@ from synthgen.corpora.readers.choices import (
     read_hellaswag_text,
     read_socialiqa_jsonl,
 )
-from synthgen.corpora.readers.pairs import read_indexed_json, read_pair_jsonl, read_pawsx_tsv, read_tsv
+from synthgen.corpora.readers.item import Reader
+from synthgen.corpora.readers.pairs import read_indexed_json, read_pair_jsonl, read_pair_tsv, read_tsv
 from synthgen.corpora.readers.squad import read_span_json
-from synthgen.corpora.readers.tagged import read_ccg_tsv, read_tag_file
+from synthgen.corpora.readers.tagged import NER_TAGS, UPOS, read_ccg_tsv, read_tag_file
 from synthgen.errors import unknown
 from synthgen.formats import Format
 from synthgen.formats.choice import ChoiceFormat
@@ -66,8 +66,6 @@ class CorpusEntry:
 NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
 PARAPHRASE = PairFormat(("question1", "question2"), ("not_duplicate", "duplicate"))
 POSITIONS = ("0", "1", "2", "3")
-UPOS = tuple("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split(" "))  # noqa: SIM905
-NER_TAGS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 PAIR_READERS: dict[str, Reader] = {".json": read_indexed_json, ".jsonl": read_pair_jsonl, ".tsv": read_tsv}
 
 SNLI = CorpusEntry(
@@ -200,7 +198,7 @@ COPA = CorpusEntry(
 PAWSX = CorpusEntry(
     name="pawsx",
     format=PairFormat(("sentence1", "sentence2"), ("0", "1")),
-    readers={".tsv": read_pawsx_tsv},
+    readers={".tsv": read_pair_tsv},
     hub=(HubSplit("google-research-datasets/paws-x", "en"),),
     licence="free use, acknowledgement of Google LLC appreciated",
     citation="Yang, Zhang, Tar and Baldridge, EMNLP 2019",

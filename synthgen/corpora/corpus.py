@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from synthgen.corpora.catalogue import CorpusEntry, HubSplit, find_sources
 from synthgen.corpora.hub_files import Fetched, fetch_split, read_hub_parquet
-from synthgen.corpora.item import Item, Reader
 from synthgen.corpora.local_files import SAMPLE_LICENCE, CorpusFile, files_format, find_files, is_sample, sample_file
+from synthgen.corpora.readers.item import Item, Reader
 from synthgen.corpora.translation_pairs import EnglishRows, row_key
 from synthgen.corpora.translations import (
     ENGLISH,

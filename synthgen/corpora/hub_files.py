@@ -16,7 +16,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from synthgen.corpora.catalogue import CorpusEntry, HubSplit
-from synthgen.corpora.item import UNLABELLED, Item, require
+from synthgen.corpora.readers.item import UNLABELLED, Item
+from synthgen.corpora.readers.text import require
 from synthgen.errors import IncompleteError, UserError, first_line, missing_package
 from synthgen.formats import Format
 from synthgen.formats.base import Row

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synthgen.corpora.catalogue import CCG, CorpusEntry
-from synthgen.corpora.item import Reader
+from synthgen.corpora.readers.item import Reader
 from synthgen.corpora.readers.tagged import CCG_TAG_FILE, ccg_labels
 from synthgen.corpora.translations import TRANSLATIONS
 from synthgen.dataset.samples import MNLI_SAMPLE, XTREME_R_SAMPLES

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from synthgen.corpora.corpus import Corpus
-from synthgen.corpora.item import Item
+from synthgen.corpora.readers.item import Item
 from synthgen.dataset.manifest import scale_counts
 from synthgen.dataset.shards import Rejection
 from synthgen.errors import UserError

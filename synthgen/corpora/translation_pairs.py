@@ -9,7 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from synthgen.corpora.item import Item
+from synthgen.corpora.readers.item import Item
 from synthgen.dataset.manifest import Manifest, dataset_format, read_manifest
 from synthgen.dataset.shards import read_rows
 from synthgen.errors import UserError

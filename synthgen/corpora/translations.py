@@ -13,7 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from synthgen.corpora.catalogue import MNLI, PAWSX, SQUAD_V1, TYDIQA, CorpusEntry, HubSplit
-from synthgen.corpora.item import Item, Reader
+from synthgen.corpora.readers.item import Item, Reader
 from synthgen.corpora.readers.pairs import read_pair_tsv, read_translated_tsv
 from synthgen.corpora.readers.squad import read_span_json
 from synthgen.errors import UserError, unknown

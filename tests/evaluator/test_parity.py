@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.benchmark.files.text import read_json
 from evaluator.benchmark.metrics.answers import score_mlqa
 from evaluator.benchmark.metrics.retrieval import score_ranking
 from evaluator.benchmark.registry import find
 from evaluator.benchmark.target import DataRoot, Split
+from synthgen.corpora.readers.text import read_json
 from tests.evaluator.noise import noisy
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "reference.json").read_text(encoding="utf-8"))

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 import evaluator
-from evaluator.benchmark.files.text import UnlabelledError, read_lines, read_tagged, read_tsv
+from evaluator.benchmark.files.tagged import tagged_split
 from evaluator.benchmark.registry import find
-from evaluator.benchmark.target import DataRoot, Split, codes
+from evaluator.benchmark.target import DataRoot, Split, UnlabelledError, codes
+from synthgen.corpora.readers.tagged import UPOS, read_sentences
+from synthgen.corpora.readers.text import read_lines, read_table
 from synthgen.errors import UserError
 
 TATOEBA = dict.fromkeys(
@@ -97,7 +99,7 @@ def test_one_line_without_a_tag_is_an_error_not_an_unlabelled_file(tmp_path: Pat
     path = tmp_path / "tags.tsv"
     path.write_text("a\tNOUN\nb\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"tags\.tsv line 2 has no tag; expected token TAB tag"):
-        list(read_tagged(path))
+        tagged_split(path, "en", UPOS)
 
 
 @pytest.mark.realdata
@@ -142,26 +144,27 @@ def test_lareqa_has_the_published_candidates_in_english(data_root: Path) -> None
 def test_lines_end_at_newlines_only(tmp_path: Path) -> None:
     path = tmp_path / "lines.txt"
     path.write_bytes("one\u2028two\x1dthree\u0085four\r\nfive\n".encode())
-    assert read_lines(path) == ["one\u2028two\x1dthree\u0085four", "five"]
+    assert list(read_lines(path)) == ["one\u2028two\x1dthree\u0085four", "five"]
 
 
 def test_quotes_are_characters(tmp_path: Path) -> None:
     path = tmp_path / "rows.tsv"
     path.write_text('"a\tb"\tc\n', encoding="utf-8")
-    assert read_tsv(path, 3) == [['"a', 'b"', "c"]]
+    assert read_table(path, 3) == [['"a', 'b"', "c"]]
 
 
 def test_a_row_with_another_number_of_columns_is_named(tmp_path: Path) -> None:
     path = tmp_path / "rows.tsv"
     path.write_text("a\tb\tc\na\tb\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"rows\.tsv line 2 has 2 columns; expected 3"):
-        read_tsv(path, 3)
+        read_table(path, 3)
 
 
 def test_sentences_may_hold_separator_characters_and_quotes(tmp_path: Path) -> None:
     path = tmp_path / "tags.tsv"
     path.write_bytes('"\tPUNCT\na\u2028b\tNOUN\n\nc\tX\n'.encode())
-    assert list(read_tagged(path)) == [(('"', "a\u2028b"), ("PUNCT", "NOUN")), (("c",), ("X",))]
+    sentences = [(sentence.tokens, sentence.tags) for sentence in read_sentences(path)]
+    assert sentences == [(('"', "a\u2028b"), ("PUNCT", "NOUN")), (("c",), ("X",))]
 
 
 def test_a_prefix_of_wikiann_is_stripped(tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from synthgen.corpora.catalogue import (
     UDPOS,
     find_sources,
 )
-from synthgen.corpora.item import MALFORMED, UNLABELLED, Item
 from synthgen.corpora.local_files import find_files
 from synthgen.corpora.readers.choices import (
     read_commonsenseqa_jsonl,
@@ -36,6 +35,7 @@ from synthgen.corpora.readers.choices import (
     read_socialiqa_jsonl,
     split_begun_sentence,
 )
+from synthgen.corpora.readers.item import MALFORMED, UNLABELLED, Item
 from synthgen.corpora.readers.pairs import read_indexed_json, read_pair_jsonl, read_tsv
 from synthgen.corpora.readers.squad import read_span_json
 from synthgen.corpora.readers.tagged import ccg_labels, read_ccg_tsv, read_tag_file

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from evaluator.benchmark.files.text import UnlabelledError, read_json
 from evaluator.benchmark.files.writers import HubFile, squad
-from evaluator.benchmark.target import DataRoot, DataSource, Split
+from evaluator.benchmark.target import DataRoot, DataSource, Split, UnlabelledError
+from synthgen.corpora.readers.squad import questions
+from synthgen.corpora.readers.text import read_json
 from synthgen.errors import UserError
 from synthgen.formats.span import Span
 
@@ -29,27 +28,20 @@ def read_questions(path: Path, language: str) -> Split:
     file is not labelled. Every question of these targets has an answer, so one without is an error. Copies of its train
     files number their questions anew in every article; a repeated id gets its occurrence behind it.
     """
-    asked = [(paragraph["context"], question) for paragraph in paragraphs(path) for question in paragraph["qas"]]
-    empty = [question["id"] for _, question in asked if not any(answer["text"] for answer in question["answers"])]
-    if empty and len(empty) == len(asked):
-        raise UnlabelledError(path, len(asked), "no question has an answer")
+    pairs = list(questions(read_json(path), str(path)))
+    empty = [question["id"] for _, question in pairs if not any(answer["text"] for answer in question["answers"])]
+    if empty and len(empty) == len(pairs):
+        raise UnlabelledError(path, len(pairs), "no question has an answer")
     if empty:
         raise UserError(f"{path}: question {empty[0]} and {len(empty) - 1} others have no answer")
     ids, records, gold, seen = [], [], [], Counter[str]()
-    for context, question in asked:
+    for paragraph, question in pairs:
         first, name = question["answers"][0], str(question["id"])
         seen[name] += 1
         ids.append(name if seen[name] == 1 else f"{name}.{seen[name]}")
-        records.append(Span(context, question["question"], first["text"], first["answer_start"]))
+        records.append(Span(paragraph["context"], question["question"], first["text"], first["answer_start"]))
         gold.append(tuple(answer["text"] for answer in question["answers"]))
     return Split(language, tuple(ids), tuple(records), tuple(gold), (path,))
-
-
-def paragraphs(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the paragraphs of a SQuAD file."""
-    document = read_json(path)
-    for article in document["data"] if isinstance(document, dict) else document:
-        yield from article["paragraphs"]
 
 
 def train(root: DataRoot) -> Split:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evaluator.benchmark.files.text import label_index, read_tagged
-from evaluator.benchmark.target import Split
-from synthgen.formats.tags import Tagged
+from evaluator.benchmark.target import Split, UnlabelledError
+from synthgen.corpora.readers.item import UNLABELLED
+from synthgen.corpora.readers.tagged import read_sentences, tagged
+from synthgen.errors import UserError
 
 
-def read_sentences(path: Path, language: str, labels: tuple[str, ...], *, token_prefix: str = "") -> Split:
-    """Return the sentences of a file; `token_prefix` is stripped from every token that has it."""
-    records, gold = [], []
-    for number, (tokens, tags) in enumerate(read_tagged(path), start=1):
-        where = f"{path} sentence {number}"
-        words = tuple(token.removeprefix(token_prefix) for token in tokens)
-        records.append(Tagged(words, tuple(label_index(tag, labels, where=where) for tag in tags)))
-        gold.append(tags)
+def tagged_split(path: Path, language: str, labels: tuple[str, ...]) -> Split:
+    """Return the sentences of a file.
+
+    Raises UnlabelledError for a file without any tag, UserError for a single line without one.
+    """
+    sentences = list(read_sentences(path))
+    if sentences and all(sentence.fault == UNLABELLED for sentence in sentences):
+        raise UnlabelledError(path, len(sentences), "no line has a tag")
+    if faulty := next((sentence for sentence in sentences if sentence.fault), None):
+        line = faulty.number + faulty.tags.index("")
+        raise UserError(f"{path} line {line} has no tag; expected token TAB tag")
+    records = tuple(
+        tagged(sentence.tokens, sentence.tags, labels, f"{path} sentence {number}")
+        for number, sentence in enumerate(sentences, start=1)
+    )
     ids = tuple(f"{language}-{number}" for number in range(len(records)))
-    return Split(language, ids, tuple(records), tuple(gold), (path,))
+    return Split(language, ids, records, tuple(sentence.tags for sentence in sentences), (path,))

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from evaluator.benchmark.files.predictions import pair_lines
-from evaluator.benchmark.files.text import read_tsv
 from evaluator.benchmark.metrics.retrieval import Vectors, best_threshold, mine, score_pairs
 from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
+from synthgen.corpora.readers.text import read_table
 from synthgen.errors import UserError
 
 _ORIGIN = "https://comparable.limsi.fr/bucc2018, the part `dev` as XTREME's download_data.sh lays it out"
@@ -20,7 +20,7 @@ _GOLD = DataSource(("bucc2018/{language}-en.dev.gold",), _ORIGIN)
 def read(root: DataRoot, language: str, split: str) -> Split:
     """Return the foreign sentences with the ids of their English translations, the pool being the English side."""
     files = [root.find(source, language) for source in (_FOREIGN, _ENGLISH, _GOLD)]
-    foreign, english, pairs = (read_tsv(path, 2) for path in files)
+    foreign, english, pairs = (read_table(path, 2) for path in files)
     gold: dict[str, list[str]] = {}
     english_ids, foreign_ids = {row[0] for row in english}, {row[0] for row in foreign}
     for number, (source, target) in enumerate(pairs, start=1):

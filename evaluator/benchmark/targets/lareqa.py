@@ -12,6 +12,8 @@ from evaluator.benchmark.files import squad
 from evaluator.benchmark.files.predictions import rankings_by_id
 from evaluator.benchmark.metrics.retrieval import Vectors, nearest, score_ranking
 from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
+from synthgen.corpora.readers.squad import paragraphs
+from synthgen.corpora.readers.text import read_json
 
 _ORIGIN = "https://github.com/google-research-datasets/lareqa, folder xquad-r, or the hub"
 _TEST = DataSource(("lareqa/xquad-r/{language}.json",), _ORIGIN)
@@ -24,7 +26,7 @@ def read(root: DataRoot, language: str, split: str) -> Split:
     """
     path = root.find(_TEST, language)
     ids, records, gold, pool, pool_ids = [], [], [], [], []
-    for number, paragraph in enumerate(squad.paragraphs(path), start=1):
+    for number, paragraph in enumerate(paragraphs(read_json(path), str(path)), start=1):
         context, breaks = paragraph["context"], paragraph["sentence_breaks"]
         names = [f"{language}_{number}_{place}" for place in range(len(breaks))]
         for name, (start, end) in zip(names, breaks, strict=True):

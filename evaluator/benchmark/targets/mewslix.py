@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from evaluator.benchmark.files.predictions import rankings_by_id
-from evaluator.benchmark.files.text import read_json, read_jsonl
 from evaluator.benchmark.metrics.retrieval import Vectors, nearest, score_ranking
 from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
+from synthgen.corpora.readers.text import read_json, read_json_lines
 from synthgen.errors import UserError
 
 _ORIGIN = (
@@ -44,8 +44,8 @@ def read(root: DataRoot, language: str, split: str) -> Split:
         gold = read_json(path)
         return Split(language, tuple(gold), ("",) * len(gold), tuple(tuple(ids) for ids in gold.values()), (path,))
     pool = root.find(entities)
-    found = [(context, mention) for row in read_jsonl(path) for context, mention in _mentions(row)]
-    descriptions = read_jsonl(pool)
+    found = [(context, mention) for row in read_json_lines(path) for context, mention in _mentions(row)]
+    descriptions = list(read_json_lines(pool))
     return Split(
         language,
         tuple(mention["example_id"] for _, mention in found),
@@ -60,10 +60,8 @@ def read(root: DataRoot, language: str, split: str) -> Split:
 def train(root: DataRoot) -> Split:
     """Return English Wikipedia's mentions with the description of their entity."""
     path = root.find(_TRAIN)
-    rows = read_jsonl(path)
-    pairs = [
-        (row["contextual_mention"]["context"], row["contextual_mention"]["mention"], row["entity"]) for row in rows
-    ]
+    mentions = [(row["contextual_mention"], row["entity"]) for row in read_json_lines(path)]
+    pairs = [(mention["context"], mention["mention"], entity) for mention, entity in mentions]
     records = tuple((mention_text(context, mention), entity_text(entity)) for context, mention, entity in pairs)
     ids = tuple(mention["example_id"] for _, mention, _ in pairs)
     return Split("en", ids, records, tuple((mention["entity_id"],) for _, mention, _ in pairs), (path,))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from evaluator.benchmark.files.predictions import tag_lines
-from evaluator.benchmark.files.tagged import read_sentences
+from evaluator.benchmark.files.tagged import tagged_split
 from evaluator.benchmark.files.writers import HubFile, tagged
 from evaluator.benchmark.metrics.tags import score_tags
 from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
-
-LABELS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
+from synthgen.corpora.readers.tagged import NER_TAGS
 
 _ORIGIN = "WikiANN (Rahimi et al. 2019) as converted by XTREME's preprocess_panx, or the hub"
 _TEST = DataSource(("panx/test-{language}.tsv",), _ORIGIN)
@@ -18,17 +17,16 @@ _TRAIN = DataSource(("panx/train-en.tsv",), _ORIGIN)
 
 def read(root: DataRoot, language: str, split: str) -> Split:
     """Return the sentences of a language; the release writes tokens as "xx:token", which is stripped."""
-    path = root.find(TARGET.split_sources(split)[0], language)
-    return read_sentences(path, language, LABELS, token_prefix=f"{language}:")
+    return tagged_split(root.find(TARGET.split_sources(split)[0], language), language, NER_TAGS)
 
 
 def train(root: DataRoot) -> Split:
     """Return the English training sentences."""
-    return read_sentences(root.find(_TRAIN), "en", LABELS, token_prefix="en:")
+    return tagged_split(root.find(_TRAIN), "en", NER_TAGS)
 
 
 _HUB = "unimelb-nlp/wikiann"
-_TAGGED = tagged("tokens", "ner_tags", LABELS)
+_TAGGED = tagged("tokens", "ner_tags", NER_TAGS)
 
 TARGET = Target(
     name="panx",
@@ -38,7 +36,7 @@ TARGET = Target(
         "af ar az bg bn de el en es et eu fa fi fr gu he hi hu id it ja jv ka kk ko lt ml mr ms my nl pa pl pt qu ro",
         "ru sw ta te th tl tr uk ur vi yo zh",
     ),
-    labels=LABELS,
+    labels=NER_TAGS,
     metrics=("f1", "token_accuracy"),
     train_source="WikiANN, 20,000 English sentences",
     hub=_HUB,
@@ -50,7 +48,7 @@ TARGET = Target(
     read=read,
     train=train,
     score=score_tags,
-    parse=tag_lines(LABELS),
+    parse=tag_lines(NER_TAGS),
     new_in_xtreme_r=codes("az gu lt pa pl qu ro uk"),
     hub_files=(
         HubFile("panx/test-{language}.tsv", _HUB, "{language}", "test", _TAGGED),

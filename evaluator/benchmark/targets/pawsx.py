@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from evaluator.benchmark.files.pairs import pair_split
 from evaluator.benchmark.files.predictions import label_lines
-from evaluator.benchmark.files.text import label_index, read_tsv
 from evaluator.benchmark.files.writers import HubFile, tsv
 from evaluator.benchmark.metrics.classification import accuracy
 from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
-from synthgen.formats.pair import Pair
+from synthgen.corpora.readers.text import read_table
 
 LABELS = ("0", "1")
 
@@ -23,23 +21,16 @@ def read(root: DataRoot, language: str, split: str) -> Split:
     """Return the pairs of a language; a few texts are the placeholder "NS" in the release and stay."""
     path = root.find(TARGET.split_sources(split)[0], language)
     if split == "dev":
-        return _split(language, read_tsv(path, 3), path)
-    header, *rows = read_tsv(path, 4)
-    rows = rows if header[0] == "id" else [header, *rows]
-    return _split(language, [row[1:] for row in rows], path)
+        return pair_split(language, read_table(path, 3), LABELS, (path,), f"{language}-")
+    rows = read_table(path, 4)
+    rows = rows[1:] if rows and rows[0][0] == "id" else rows
+    return pair_split(language, [row[1:] for row in rows], LABELS, (path,), f"{language}-")
 
 
 def train(root: DataRoot) -> Split:
     """Return the English training pairs; where only the dev file is there, its pairs."""
     path = root.find(_TRAIN)
-    return _split("en", read_tsv(path, 3), path)
-
-
-def _split(language: str, rows: list[list[str]], path: Path) -> Split:
-    labels = [label_index(row[2], LABELS, where=f"{path} line {number}") for number, row in enumerate(rows, start=1)]
-    records = tuple(Pair(row[0], row[1], label) for row, label in zip(rows, labels, strict=True))
-    ids = tuple(f"{language}-{number}" for number in range(len(rows)))
-    return Split(language, ids, records, tuple(row[2] for row in rows), (path,))
+    return pair_split("en", read_table(path, 3), LABELS, (path,), "en-")
 
 
 _HUB = "google-research-datasets/paws-x"

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from evaluator.benchmark.files.predictions import number_lines
-from evaluator.benchmark.files.text import read_lines
 from evaluator.benchmark.files.writers import HubFile, tsv
 from evaluator.benchmark.metrics.classification import accuracy
 from evaluator.benchmark.metrics.retrieval import Vectors, nearest
 from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
+from synthgen.corpora.readers.text import read_lines
 from synthgen.errors import UserError
 
 ISO_639_3 = {
@@ -35,7 +35,7 @@ def read(root: DataRoot, language: str, split: str) -> Split:
     """
     code = ISO_639_3[language]
     foreign, english = root.find(_FOREIGN, code), root.find(_ENGLISH, code)
-    pool, queries = read_lines(foreign), read_lines(english)
+    pool, queries = list(read_lines(foreign)), list(read_lines(english))
     if len(pool) != len(queries):
         raise UserError(f"{foreign} has {len(pool)} lines and {english} {len(queries)}; line i translates line i")
     ids = tuple(str(number) for number in range(len(queries)))

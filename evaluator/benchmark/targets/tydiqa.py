@@ -8,6 +8,7 @@ from __future__ import annotations
 from evaluator.benchmark.files.predictions import answers_by_id
 from evaluator.benchmark.files.squad import read_questions
 from evaluator.benchmark.files.writers import HubFile, squad_of
+from evaluator.benchmark.languages import language
 from evaluator.benchmark.metrics.answers import score_squad
 from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
 
@@ -39,17 +40,13 @@ def train(root: DataRoot) -> Split:
 
 
 _HUB = "google-research-datasets/tydiqa"
-# Question ids start with the language's name.
-_NAMES = {
-    "ar": "arabic", "bn": "bengali", "en": "english", "fi": "finnish", "id": "indonesian", "ko": "korean",
-    "ru": "russian", "sw": "swahili", "te": "telugu",
-}  # fmt: skip
+_LANGUAGES = codes("ar bn en fi id ko ru sw te")
 
 TARGET = Target(
     name="tydiqa",
     title="TyDiQA-GoldP",
     head="span",
-    languages=codes("ar bn en fi id ko ru sw te"),
+    languages=_LANGUAGES,
     metrics=("f1", "em"),
     train_source="TyDiQA-GoldP, 3,696 English questions",
     hub="google-research-datasets/tydiqa secondary_task",
@@ -65,8 +62,15 @@ TARGET = Target(
     scores_missing=True,
     hub_files=(
         *(
-            HubFile(_TEST.paths[0].format(language=code), _HUB, "secondary_task", "validation", squad_of(name), code)
-            for code, name in _NAMES.items()
+            HubFile(
+                _TEST.paths[0].format(language=code),
+                _HUB,
+                "secondary_task",
+                "validation",
+                squad_of(language(code).name.lower()),  # question ids start with the language's name
+                code,
+            )
+            for code in _LANGUAGES
         ),
         HubFile(_TRAIN.paths[0], _HUB, "secondary_task", "train", squad_of("english"), "en"),
     ),

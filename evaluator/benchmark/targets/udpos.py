@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from evaluator.benchmark.files.predictions import tag_lines
-from evaluator.benchmark.files.tagged import read_sentences
+from evaluator.benchmark.files.tagged import tagged_split
 from evaluator.benchmark.files.writers import HubFile, tagged
 from evaluator.benchmark.metrics.tags import score_tags
 from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
-
-LABELS = (
-    *("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ"),
-    *("SYM", "VERB", "X"),
-)
+from synthgen.corpora.readers.tagged import UPOS
 
 _UD = "Universal Dependencies 2.5 (2.7 for lt pl uk wo ro) as converted by XTREME's download_data.sh, or the hub"
 _TEST = DataSource(("udpos/test-{language}.tsv",), _UD)
@@ -21,15 +17,15 @@ _TRAIN = DataSource(("udpos/train-en.tsv",), _UD)
 
 def read(root: DataRoot, language: str, split: str) -> Split:
     """Return the sentences of a language."""
-    return read_sentences(root.find(TARGET.split_sources(split)[0], language), language, LABELS)
+    return tagged_split(root.find(TARGET.split_sources(split)[0], language), language, UPOS)
 
 
 def train(root: DataRoot) -> Split:
     """Return the English training sentences."""
-    return read_sentences(root.find(_TRAIN), "en", LABELS)
+    return tagged_split(root.find(_TRAIN), "en", UPOS)
 
 
-_TAGGED = tagged("tokens", "pos_tags", LABELS)
+_TAGGED = tagged("tokens", "pos_tags", UPOS)
 
 TARGET = Target(
     name="udpos",
@@ -39,7 +35,7 @@ TARGET = Target(
         "af ar bg de el en es et eu fa fi fr he hi hu id it ja kk ko lt mr nl pl pt ro ru ta te th tl tr uk ur vi",
         "wo yo zh",
     ),
-    labels=LABELS,
+    labels=UPOS,
     metrics=("f1", "token_accuracy"),
     train_source="Universal Dependencies, 21,253 English sentences",
     hub="google/xtreme udpos.*",
@@ -51,7 +47,7 @@ TARGET = Target(
     read=read,
     train=train,
     score=score_tags,
-    parse=tag_lines(LABELS),
+    parse=tag_lines(UPOS),
     new_in_xtreme_r=codes("lt pl ro uk wo"),
     hub_files=(
         HubFile("udpos/test-{language}.tsv", "google/xtreme", "udpos.{name}", "test", _TAGGED),

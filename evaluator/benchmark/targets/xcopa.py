@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.benchmark.files.predictions import index_lines
-from evaluator.benchmark.files.text import UnlabelledError, read_jsonl
 from evaluator.benchmark.files.writers import HubFile, jsonl
 from evaluator.benchmark.metrics.classification import accuracy
-from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
+from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, UnlabelledError, codes
+from synthgen.corpora.readers.text import read_json_lines
 from synthgen.formats.choice import Choice
 
 _XCOPA = "https://github.com/cambridgeltl/xcopa, or the hub"
@@ -26,22 +26,22 @@ def read(root: DataRoot, language: str, split: str) -> Split:
     """Return the premises of a language; cause or effect is taken from the English row of the same number if there."""
     path = root.find(TARGET.split_sources(split)[0], language)
     english = root.path / _ENGLISH[split]
-    asked = {row["idx"]: row["question"] for row in read_jsonl(english)} if english.is_file() else {}
+    kinds = {row["idx"]: row["question"] for row in read_json_lines(english)} if english.is_file() else {}
     return _split(
-        language, [{**row, "question": asked.get(row["idx"], row["question"])} for row in read_jsonl(path)], path
+        language, [{**row, "question": kinds.get(row["idx"], row["question"])} for row in read_json_lines(path)], path
     )
 
 
 def train(root: DataRoot) -> Split:
     """Return COPA's English training premises."""
     path = root.find(_COPA)
-    return _split("en", read_jsonl(path), path)
+    return _split("en", list(read_json_lines(path)), path)
 
 
 def pretrain(root: DataRoot) -> Split:
     """Return SIQa's questions, the stage before COPA; the answer is given as text and equals one of the options."""
     path = root.find(_SIQA)
-    rows = read_jsonl(path)
+    rows = list(read_json_lines(path))
     records = tuple(
         Choice(row["context"], row["question"], tuple(row["options"]), row["options"].index(row["answer"]))
         for row in rows

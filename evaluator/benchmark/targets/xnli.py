@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-
+from evaluator.benchmark.files.pairs import pair_split
 from evaluator.benchmark.files.predictions import label_lines
-from evaluator.benchmark.files.text import UnlabelledError, label_index, read_json, read_lines, read_tsv
 from evaluator.benchmark.files.writers import HubFile, tsv
 from evaluator.benchmark.metrics.classification import accuracy
-from evaluator.benchmark.target import DataRoot, DataSource, Split, Target
+from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, UnlabelledError
+from synthgen.corpora.readers.text import read_json, read_lines, read_table
 from synthgen.errors import UserError
-from synthgen.formats.pair import Pair
 
 LABELS = ("entailment", "neutral", "contradiction")
-RAW_LABELS = {"contradictory": "contradiction"}
-"""XNLI-MT spells one label in another way (XT utils_preprocess.py, xnli_preprocess)."""
 
 _XNLI = "XNLI 1.0 (https://dl.fbaipublicfiles.com/XNLI/XNLI-1.0.zip), one file per language as XTREME makes them"
 _PAIRS = DataSource(("xnli/test-{language}.tsv",), _XNLI)
@@ -31,35 +26,26 @@ def read(root: DataRoot, language: str, split: str) -> Split:
     """Return the pairs of a language; the test labels stand in a file of their own, line by line."""
     if split == "dev":
         path = root.find(_DEV, language)
-        return _split(language, read_tsv(path, 3), (path,))
+        return pair_split(language, read_table(path, 3), LABELS, (path,))
     path = root.find(_PAIRS, language)
-    pairs = read_tsv(path, 2)
+    pairs = read_table(path, 2)
     if not root.has(_GOLD):
         raise UnlabelledError(path, len(pairs), f"there is no {_GOLD.paths[0]} in the data root")
     labels = root.find(_GOLD)
-    gold = read_lines(labels)
+    gold = list(read_lines(labels))
     if len(pairs) != len(gold):
         raise UserError(f"{path} has {len(pairs)} rows and {labels} {len(gold)}; line i belongs to line i")
-    return _split(language, [[*pair, label] for pair, label in zip(pairs, gold, strict=True)], (path, labels))
+    rows = ([*pair, label] for pair, label in zip(pairs, gold, strict=True))
+    return pair_split(language, rows, LABELS, (path, labels))
 
 
 def train(root: DataRoot) -> Split:
     """Return MultiNLI's English training pairs."""
     path = root.find(_TRAIN)
     if path.suffix == ".tsv":
-        return _split("en", read_tsv(path, 3), (path,))
+        return pair_split("en", read_table(path, 3), LABELS, (path,))
     rows = read_json(path).values()
-    return _split("en", ([row["text_a"], row["text_b"], row["label"]] for row in rows), (path,))
-
-
-def _split(language: str, rows: Iterable[Sequence[str]], files: tuple[Path, ...]) -> Split:
-    records, gold = [], []
-    for number, (premise, hypothesis, raw) in enumerate(rows, start=1):
-        label = RAW_LABELS.get(raw, raw)
-        gold.append(label)
-        records.append(Pair(premise, hypothesis, label_index(label, LABELS, where=f"{files[-1]} line {number}")))
-    ids = tuple(str(number) for number in range(len(records)))
-    return Split(language, ids, tuple(records), tuple(gold), files)
+    return pair_split("en", ([row["text_a"], row["text_b"], row["label"]] for row in rows), LABELS, (path,))
 
 
 _LABELLED = tsv("premise", "hypothesis", "label", names=LABELS)

@@ -9,7 +9,8 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from synthgen.corpora.item import UNLABELLED, Item, read_json_lines, read_lines, require
+from synthgen.corpora.readers.item import UNLABELLED, Item
+from synthgen.corpora.readers.text import open_text, read_json_lines, read_lines, require
 from synthgen.errors import UserError
 from synthgen.formats.choice import Choice, ChoiceFormat
 
@@ -62,7 +63,7 @@ def split_begun_sentence(context: str) -> tuple[str, str]:
 
 def read_cosmosqa_csv(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
     """Yield the items of Cosmos QA's quoted CSV: id, context, question, answer0 … answer3, label."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with open_text(path) as file:
         for values in csv.DictReader(file):
             yield _cosmosqa_item(values, format_, str(path))
 

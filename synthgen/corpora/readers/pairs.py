@@ -7,16 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from synthgen.corpora.item import (
-    MALFORMED,
-    UNKNOWN_LABEL,
-    UNLABELLED,
-    Item,
-    read_json,
-    read_json_lines,
-    read_lines,
-    require,
-)
+from synthgen.corpora.readers.item import MALFORMED, UNKNOWN_LABEL, UNLABELLED, Item
+from synthgen.corpora.readers.text import open_text, read_json, read_json_lines, read_lines, require
 from synthgen.errors import unknown
 from synthgen.formats.pair import Pair, PairFormat
 
@@ -48,46 +40,35 @@ def read_pair_jsonl(path: Path, format_: PairFormat) -> Iterator[Item]:
 
 
 def read_pair_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
-    """Yield the pairs of a tab-separated file whose header names the columns; quotes are ordinary characters.
+    """Yield the pairs of a tab-separated file; quotes are ordinary characters.
 
-    Covers GLUE's MNLI and QQP and MultiNLI's text form. Lines with too few cells are malformed: GLUE's QQP has three,
-    and the published count of 363,846 leaves them out too.
+    Its header names the columns, as in GLUE's MNLI and QQP, MultiNLI's text form and PAWS-X; or there is none, and the
+    columns are both texts and the label's name, as in XTREME's layout. Lines with too few cells are malformed: GLUE's
+    QQP has three, and the published count of 363,846 leaves them out too.
     """
-    lines = read_lines(path)
-    header = next(lines, "").split("\t")
-    for number, line in enumerate(lines, start=2):
-        yield _cells_item(dict(zip(header, line.split("\t"), strict=False)), header, format_, f"{path} line {number}")
+    lines = enumerate(read_lines(path), start=1)
+    header = list(format_.columns)
+    for number, line in lines:
+        cells = line.split("\t")
+        if number == 1 and (len(cells) != len(header) or not set(LABEL).isdisjoint(cells)):
+            header = cells
+        else:
+            yield _cells_item(cells, header, format_, f"{path} line {number}")
 
 
 def read_quora_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
     """Yield the pairs of Quora's own `quora_duplicate_questions.tsv`, whose cells are quoted and may hold newlines."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with open_text(path) as file:
         rows = csv.reader(file, delimiter="\t")
         header = next(rows, [])
         for cells in rows:
-            values = dict(zip(header, cells, strict=False))
-            yield _cells_item(values, header, format_, f"{path} line {rows.line_num}")
+            yield _cells_item(cells, header, format_, f"{path} line {rows.line_num}")
 
 
 def read_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
     """Yield the pairs of a tab-separated file, quoted where it is Quora's own release."""
     is_quoted = path.name.startswith("quora_duplicate_questions")
     yield from (read_quora_tsv if is_quoted else read_pair_tsv)(path, format_)
-
-
-def read_pawsx_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
-    """Yield the pairs of PAWS-X: with its own header, or in XTREME's layout of both texts and the label."""
-    first = next(read_lines(path), "")
-    if first.split("\t")[0] == "id":
-        yield from read_pair_tsv(path, format_)
-        return
-    for number, line in enumerate(read_lines(path), start=1):
-        yield _cells_item(
-            dict(zip(format_.columns, line.split("\t"), strict=False)),
-            [*format_.columns],
-            format_,
-            f"{path} line {number}",
-        )
 
 
 def read_translated_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
@@ -129,11 +110,11 @@ def label_index(value: object, labels: tuple[str, ...], where: str) -> int | Non
     raise unknown("label", str(value), labels, where=where)
 
 
-def _cells_item(values: dict[str, str], header: list[str], format_: PairFormat, where: str) -> Item:
+def _cells_item(cells: list[str], header: list[str], format_: PairFormat, where: str) -> Item:
     """Return the item of one line of a table; a line that ends early is malformed."""
-    if len(values) < len(header):
-        return Item({"line": "\t".join(values.values())}, fault=MALFORMED)
-    return _item(values, format_, where)
+    if len(cells) < len(header):
+        return Item({"line": "\t".join(cells)}, fault=MALFORMED)
+    return _item(dict(zip(header, cells, strict=False)), format_, where)
 
 
 def _item(values: Mapping[str, Any], format_: PairFormat, where: str) -> Item:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from synthgen.corpora.item import Item, read_json, require
+from synthgen.corpora.readers.item import Item
+from synthgen.corpora.readers.text import read_json, require
 from synthgen.errors import UserError
 from synthgen.formats.span import Span, SpanFormat, is_whole
 
@@ -23,26 +24,32 @@ def read_span_json(path: Path, format_: SpanFormat) -> Iterator[Item]:
     document = read_json(path)
     if isinstance(document, list):
         yield from _unplaced_answers(document, format_, str(path))
-    else:
-        require(document, ("data",), str(path))
-        yield from _squad_questions(document["data"], format_, str(path))
+        return
+    for paragraph, question in questions(document, str(path)):
+        require(question, ("id", "question", "answers"), f"{path} question {question.get('id', '?')}")
+        answers = [] if question.get("is_impossible") else question["answers"]
+        row = format_.to_row(Span(paragraph["context"], question["question"], title=paragraph["title"]))
+        row["answers"] = {
+            "text": [answer["text"] for answer in answers],
+            "answer_start": [_start(answer) for answer in answers],
+        }
+        yield Item(row, id=str(question["id"]))
 
 
-def _squad_questions(articles: list[dict[str, Any]], format_: SpanFormat, where: str) -> Iterator[Item]:
-    """Yield SQuAD's questions with all annotated answers; v2.0's impossible ones have none."""
-    for article in articles:
+def questions(document: Any, where: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:  # noqa: ANN401 - JSON
+    """Yield (paragraph, question) of a document of SQuAD's, as `paragraphs` gives the former."""
+    for paragraph in paragraphs(document, where):
+        yield from ((paragraph, question) for question in paragraph["qas"])
+
+
+def paragraphs(document: Any, where: str) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - a JSON document
+    """Yield the paragraphs of SQuAD's JSON with the title of their article; UserError when it is of another format."""
+    require(document, ("data",), where)
+    for article in document["data"]:
         require(article, ("paragraphs",), where)
         for paragraph in article["paragraphs"]:
             require(paragraph, ("context", "qas"), where)
-            for question in paragraph["qas"]:
-                require(question, ("id", "question", "answers"), f"{where} question {question.get('id', '?')}")
-                answers = [] if question.get("is_impossible") else question["answers"]
-                row = format_.to_row(Span(paragraph["context"], question["question"], title=article.get("title", "")))
-                row["answers"] = {
-                    "text": [answer["text"] for answer in answers],
-                    "answer_start": [_start(answer) for answer in answers],
-                }
-                yield Item(row, id=str(question["id"]))
+            yield {"title": article.get("title", ""), **paragraph}
 
 
 def _start(answer: dict[str, Any]) -> int:

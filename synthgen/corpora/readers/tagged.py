@@ -2,62 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from synthgen.corpora.item import MALFORMED, UNLABELLED, Item, read_json, read_lines
+from synthgen.corpora.readers.item import MALFORMED, UNLABELLED, Item
+from synthgen.corpora.readers.text import read_json, read_lines
 from synthgen.errors import unknown
 from synthgen.formats.tags import Tagged, TagsFormat
 
+UPOS = tuple("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split(" "))  # noqa: SIM905
+NER_TAGS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 CCG_TAG_FILE = "tags_to_id.json"
+_CONLLU_COLUMNS = 10
 _ID, _FORM, _UPOS = 0, 1, 3
 
 
-def read_token_lines(path: Path, format_: TagsFormat) -> Iterator[Item]:
-    """Yield the sentences of `token TAB tag` lines with a blank line between sentences.
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of a file: its tokens, their tags ("" where a line has none) and the number of its first line."""
 
-    Lines without a tag, as in XTREME's unlabelled test files, make the sentence unlabelled. The language prefix of
-    WikiANN's own files (`en:Berlin`) is dropped.
+    tokens: tuple[str, ...]
+    tags: tuple[str, ...]
+    lines: tuple[str, ...]
+    number: int
+
+    @property
+    def fault(self) -> str | None:
+        """Why the sentence is no example: no line has a tag, or some are not token TAB tag."""
+        if all(self.tags):
+            return None
+        return UNLABELLED if not any("\t" in line.rstrip("\t") for line in self.lines) else MALFORMED
+
+
+def read_sentences(path: Path) -> Iterator[Sentence]:
+    """Yield the sentences of a file with blank lines between them: token TAB tag, or CoNLL-U's ten columns.
+
+    Of a table the prefix of WikiANN's own files (`en:Berlin`) is dropped where all tokens of a sentence have it. Of
+    CoNLL-U come syntactic words with UPOS: ranges (`3-4`) and empty nodes (`24.1`) carry none and are passed over, so a
+    contraction appears as its parts.
     """
-    language, item = path.stem.rpartition("-")[2], _item_maker(path, format_)
-    for lines in blocks(path):
-        cells = [line.split("\t") for line in lines]
-        tokens = [cell[0].removeprefix(f"{language}:") for cell in cells]
-        if all(len(cell) == 1 for cell in cells):
-            yield Item({format_.columns[0]: tokens, format_.columns[1]: []}, fault=UNLABELLED)
-        elif any(len(cell) != 2 for cell in cells):
-            yield Item({"lines": "\n".join(lines)}, fault=MALFORMED)
+    prefix = f"{path.name.partition('.')[0].rpartition('-')[2]}:"
+    for number, block in _blocks(path):
+        lines = tuple(line for line in block if not line.startswith("# "))
+        if ".conllu" in path.suffixes or any(line.count("\t") >= _CONLLU_COLUMNS - 1 for line in lines):
+            rows = [line.split("\t") for line in lines if line.partition("\t")[0].isdecimal()]
+            pairs = [(row[_FORM], row[_UPOS]) for row in rows]
         else:
-            yield item(tokens, [tag for _, tag in cells])
-
-
-def read_conllu(path: Path, format_: TagsFormat) -> Iterator[Item]:
-    """Yield the sentences of a CoNLL-U file as syntactic words with UPOS.
-
-    Ranges (`3-4`) and empty nodes (`24.1`) carry no UPOS and are passed over, so a contraction appears as its parts.
-    """
-    item = _item_maker(path, format_)
-    for lines in blocks(path):
-        rows = [line.split("\t") for line in lines if not line.startswith("#")]
-        words = [row for row in rows if row[_ID].isdecimal()]
-        yield item([row[_FORM] for row in words], [row[_UPOS] for row in words])
+            rows = [line.split("\t") for line in lines]
+            start = len(prefix) if all(row[0].startswith(prefix) for row in rows) else 0
+            pairs = [(row[0][start:], row[1] if len(row) == 2 else "") for row in rows]
+        if pairs:
+            tokens, tags = zip(*pairs, strict=True)
+            yield Sentence(tokens, tags, lines, number)
 
 
 def read_tag_file(path: Path, format_: TagsFormat) -> Iterator[Item]:
-    """Yield the sentences of a POS or NER file, whichever of the two layouts it has."""
-    yield from (read_conllu if path.suffix == ".conllu" else read_token_lines)(path, format_)
+    """Yield the sentences of a POS or NER file, whichever of the two layouts it has.
+
+    Lines without a tag, as in XTREME's unlabelled test files, make the sentence unlabelled.
+    """
+    for sentence in read_sentences(path):
+        if sentence.fault == UNLABELLED:
+            yield Item({format_.columns[0]: list(sentence.tokens), format_.columns[1]: []}, fault=UNLABELLED)
+        elif sentence.fault:
+            yield Item({"lines": "\n".join(sentence.lines)}, fault=MALFORMED)
+        else:
+            yield Item(format_.to_row(tagged(sentence.tokens, sentence.tags, format_.labels, str(path))))
 
 
 def read_ccg_tsv(path: Path, format_: TagsFormat) -> Iterator[Item]:
     """Yield the sentences of jiant's CCG table: space-separated words TAB space-separated supertags, one a line."""
-    item = _item_maker(path, format_)
     for line in read_lines(path):
-        text, tab, tags = line.strip().partition("\t")
-        names = tags.split()
-        if not tab or len(text.split(" ")) != len(names):
+        text, tab, names = line.strip().partition("\t")
+        tokens, tags = text.split(" "), names.split()
+        if not tab or len(tokens) != len(tags):
             yield Item({"line": line}, fault=MALFORMED)
         else:
-            yield item(text.split(" "), names)
+            yield Item(format_.to_row(tagged(tokens, tags, format_.labels, str(path))))
 
 
 def ccg_labels(paths: list[Path]) -> tuple[str, ...]:
@@ -73,26 +96,27 @@ def ccg_labels(paths: list[Path]) -> tuple[str, ...]:
     return tuple(sorted({tag for line in lines for tag in line.partition("\t")[2].split()}))
 
 
-def blocks(path: Path) -> Iterator[list[str]]:
-    """Yield the groups of lines between blank lines, which may hold spaces and tabs."""
+def tagged(tokens: Sequence[str], tags: Sequence[str], labels: tuple[str, ...], where: str) -> Tagged:
+    """Return a sentence with its tags as indices of `labels`; UserError for a tag outside the tag set."""
+    positions = _positions(labels)
+    if missing := next((tag for tag in tags if tag not in positions), ""):
+        raise unknown("tag", missing, labels[:20], where=where)
+    return Tagged(tuple(tokens), tuple(positions[tag] for tag in tags))
+
+
+@cache
+def _positions(labels: tuple[str, ...]) -> dict[str, int]:
+    return {name: index for index, name in enumerate(labels)}
+
+
+def _blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the groups of lines between blank lines, which may hold spaces and tabs, with their first line's number."""
     block: list[str] = []
-    for line in read_lines(path):
+    for number, line in enumerate(read_lines(path), start=1):
         if line.strip(" \t"):
             block.append(line)
         elif block:
-            yield block
+            yield number - len(block), block
             block = []
     if block:
-        yield block
-
-
-def _item_maker(path: Path, format_: TagsFormat) -> Callable[[list[str], list[str]], Item]:
-    """Return the function that makes an item of tokens and tag names; a tag outside the tag set is a UserError."""
-    position = {name: index for index, name in enumerate(format_.labels)}
-
-    def item(tokens: list[str], names: list[str]) -> Item:
-        if missing := [name for name in names if name not in position]:
-            raise unknown("tag", missing[0], format_.labels[:20], where=str(path))
-        return Item(format_.to_row(Tagged(tuple(tokens), tuple(position[name] for name in names))))
-
-    return item
+        yield number - len(block) + 1, block

@@ -24,8 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from synthgen import console
-from synthgen.corpora.item import read_json_lines
 from synthgen.corpora.local_files import SAMPLES
+from synthgen.corpora.readers.text import read_json_lines
 from synthgen.models.embedding_cache import kept_vectors
 from synthgen.models.sentence_encoder import SentenceEncoder, Vectors
 from synthgen.text.language_id import MIN_WORDS, count_words, foreign, likely_language

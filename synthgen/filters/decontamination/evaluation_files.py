@@ -6,7 +6,6 @@ No score is computed from them, so which text is the question and which the pass
 from __future__ import annotations
 
 import csv
-import gzip
 import json
 import re
 import zlib
@@ -17,7 +16,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from synthgen.corpora.readers.squad import questions
+from synthgen.corpora.readers.tagged import read_sentences
+from synthgen.corpora.readers.text import PACKED, read_lines, read_text
 from synthgen.dataset.ledger import storable
+from synthgen.errors import UserError
 from synthgen.text.csv import csv_rows
 
 Texts = tuple[str, ...]
@@ -43,7 +46,7 @@ def read_items(path: Path, *, is_tagged: bool = False) -> Iterator[Texts]:
     Raises one of `UNREADABLE` for a file that is broken.
     """
     read = _tagged if is_tagged else _READERS.get(file_kind(path), _lines)
-    for texts in _parquet(path) if file_kind(path) == _PARQUET else read(_unpacked(path).decode("utf-8-sig")):
+    for texts in read(path):
         if texts:
             yield from [texts] if len(texts) <= _MOST_TEXTS else ((text,) for text in texts)
 
@@ -54,13 +57,8 @@ def file_kind(path: Path) -> str:
     >>> file_kind(Path("test.JSONL.gz")), file_kind(Path("test.tsv")), file_kind(Path("test"))
     ('.jsonl', '.tsv', '')
     """
-    is_packed = path.suffix.lower() == _PACKED
+    is_packed = path.suffix.lower() == PACKED
     return (path.with_suffix("") if is_packed else path).suffix.lower()
-
-
-def _unpacked(path: Path) -> bytes:
-    content = path.read_bytes()
-    return gzip.decompress(content) if path.suffix.lower() == _PACKED else content
 
 
 def _parquet(path: Path) -> Iterator[Texts]:
@@ -70,77 +68,55 @@ def _parquet(path: Path) -> Iterator[Texts]:
             yield from (_texts(_strings(row)) for row in batch.to_pylist())
 
 
-def _split(text: str) -> list[str]:
-    r"""Return the lines of a file, however they end: in cells there are line ends of other kinds.
-
-    >>> _split("a\r\nb\x85b\n"), _split("a\rb")
-    (['a', 'b\x85b', ''], ['a', 'b'])
-    """
-    return [line.rstrip("\r") for line in text.split("\n")] if "\n" in text else text.split("\r")
-
-
-def _lines(text: str) -> Iterator[Texts]:
+def _lines(path: Path) -> Iterator[Texts]:
     """Yield one item a line, its columns being tab-separated."""
-    for line in _split(text):
-        yield _texts(line.split("\t"))
+    return (_texts(line.split("\t")) for line in read_lines(path))
 
 
-def _tagged(text: str) -> Iterator[Texts]:
+def _tagged(path: Path) -> Iterator[Texts]:
     """Yield the sentences of token TAB tag files and of CoNLL-U."""
-    tokens: list[str] = []
-    for line in [*_split(text), ""]:
-        columns = line.split("\t")
-        if line.startswith("# "):
-            continue
-        if not line.strip():
-            if tokens:
-                yield _texts([" ".join(tokens)])
-            tokens = []
-        elif len(columns) < 10:
-            tokens.append(columns[0])
-        elif columns[0].isdecimal():
-            tokens.append(columns[1])
+    return (_texts([" ".join(sentence.tokens)]) for sentence in read_sentences(path))
 
 
-def _json(text: str) -> Iterator[Texts]:
+def _json(path: Path) -> Iterator[Texts]:
     """Yield the items of a JSON file, a table by columns being turned to rows; JSON lines may be called so too."""
     try:
-        found = json.loads(text)
+        value = json.loads(read_text(path))
     except json.JSONDecodeError:
-        if not (items := _lines_of_json(text)):
+        if not (items := _lines_of_json(path)):
             raise
         yield from items
         return
-    if isinstance(found, dict):
-        found = _without_about(found)
-    columns = list(found.values()) if isinstance(found, dict) else []
+    if isinstance(value, dict):
+        value = _without_about(value)
+    columns = list(value.values()) if isinstance(value, dict) else []
     if len(columns) > 1 and all(isinstance(column, list) and len(column) == len(columns[0]) for column in columns):
-        found = [list(row) for row in zip(*columns, strict=True)]
-    yield from _items(found)
+        value = [list(row) for row in zip(*columns, strict=True)]
+    yield from _items(value)
 
 
-def _lines_of_json(text: str) -> list[Texts]:
+def _lines_of_json(path: Path) -> list[Texts]:
     """Return the items of JSON lines, none when a line is not JSON."""
     try:
-        return list(_jsonl(text))
+        return list(_jsonl(path))
     except json.JSONDecodeError:
         return []
 
 
-def _without_about(found: dict[str, Any]) -> dict[str, Any]:
+def _without_about(value: dict[str, Any]) -> dict[str, Any]:
     """Return the lists and objects of a file that has no other texts than those about it, else all that it has."""
-    own = [name for name, value in found.items() if isinstance(value, str) and _texts([value])]
-    inner = {name: value for name, value in found.items() if isinstance(value, dict | list)}
-    return inner if inner and all(_ABOUT.fullmatch(name.lower()) for name in own) else found
+    named = [name for name, each in value.items() if isinstance(each, str) and _texts([each])]
+    inner = {name: each for name, each in value.items() if isinstance(each, dict | list)}
+    return inner if inner and all(_ABOUT.fullmatch(name.lower()) for name in named) else value
 
 
 def _items(value: Any) -> Iterator[Texts]:  # noqa: ANN401 - any JSON value
     """Yield the texts of each row, after those of what it is in; a list of nothing but plain values is a row too."""
-    if isinstance(value, dict) and (questions := list(_questions(value))):
-        yield from questions
+    if isinstance(value, dict) and (items := _squad_items(value)):
+        yield from items
     elif isinstance(value, dict) and (held := _held(value)):
-        own = _texts(_strings([inner for name, inner in value.items() if name not in held]))
-        yield from ((*own, *texts) for texts in _items(list(held.values())) if texts)
+        beside = _texts(_strings([inner for name, inner in value.items() if name not in held]))
+        yield from ((*beside, *texts) for texts in _items(list(held.values())) if texts)
     elif isinstance(value, list):
         for inner in value:
             is_row = isinstance(inner, list) and not any(isinstance(each, dict | list) for each in inner)
@@ -179,27 +155,22 @@ def _objects(value: dict[str, Any] | list[Any]) -> list[dict[str, Any]]:
     return [each for each in (value.values() if isinstance(value, dict) else value) if isinstance(each, dict)]
 
 
-def _questions(article: object) -> Iterator[Texts]:
-    """Yield the questions of an article of SQuAD's, each with its passage."""
-    for paragraph in _inside(article, "paragraphs"):
-        for question in _inside(paragraph, "qas"):
-            yield _texts(_strings([paragraph.get("context"), question.get("question")]))
+def _squad_items(article: dict[str, Any]) -> list[Texts]:
+    """Return the questions of an article of SQuAD's, each with its passage; none of another object."""
+    try:
+        pairs = list(questions({"data": [article]}, ""))
+    except UserError:
+        return []
+    return [_texts(_strings([paragraph["context"], question.get("question")])) for paragraph, question in pairs]
 
 
-def _inside(value: object, name: str) -> list[Any]:
-    """Return the list of objects that an object has by that name; an empty one where there is none."""
-    inner = value.get(name) if isinstance(value, dict) else None
-    return _objects(inner) if isinstance(inner, list) else []
+def _jsonl(path: Path) -> Iterator[Texts]:
+    return (_texts(_strings(json.loads(line))) for line in read_lines(path) if line.strip())
 
 
-def _jsonl(text: str) -> Iterator[Texts]:
-    for line in _split(text):
-        if line.strip():
-            yield _texts(_strings(json.loads(line)))
-
-
-def _csv(text: str) -> Iterator[Texts]:
+def _csv(path: Path) -> Iterator[Texts]:
     """Yield an item a row, a header's too: its cells are seldom running text."""
+    text = read_text(path)
     yield from map(_texts, csv_rows(text, _delimiter(text)))
 
 
@@ -209,7 +180,7 @@ def _delimiter(text: str) -> str:
     >>> _delimiter("Well, yes, it is;No, it is not"), _delimiter('"a;b",c'), _delimiter("a\tb"), _delimiter("a; b")
     (';', ',', '\t', ';')
     """
-    row = _split(re.sub('"[^"]*"', "", text[:_HEAD].lstrip()))[0]
+    row = re.split("[\r\n]", re.sub('"[^"]*"', "", text[:_HEAD].lstrip()))[0]
     return max(",;\t", key=lambda sign: (len(re.findall(f"{sign}(?! )", row)), row.count(sign)))
 
 
@@ -241,8 +212,7 @@ def _texts(values: Iterable[str]) -> Texts:
     )
 
 
-_PARQUET, _PACKED = ".parquet", ".gz"
-_READERS: dict[str, Callable[[str], Iterator[Texts]]] = {
+_READERS: dict[str, Callable[[Path], Iterator[Texts]]] = {
     ".tsv": _lines,
     ".txt": _lines,
     ".json": _json,
@@ -250,8 +220,9 @@ _READERS: dict[str, Callable[[str], Iterator[Texts]]] = {
     ".ndjson": _jsonl,
     ".csv": _csv,
     ".conllu": _tagged,
+    ".parquet": _parquet,
 }
-SUFFIXES = {*_READERS, _PARQUET}
+SUFFIXES = set(_READERS)
 """The endings of files that are read; all but parquet's may be followed by `.gz`."""
 UNREADABLE = (OSError, EOFError, ValueError, OverflowError, RecursionError, csv.Error, zlib.error, pa.ArrowException)
 """What is raised for files that are broken."""

@@ -25,9 +25,9 @@ import evaluate as xtreme  # XTREME's evaluate.py
 import utils_lareqa
 from seqeval.metrics import accuracy_score
 
-from evaluator.benchmark.files.text import read_json
 from evaluator.benchmark.registry import find
 from evaluator.benchmark.target import DataRoot, Split, Target
+from synthgen.corpora.readers.text import read_json
 from tests.evaluator.noise import noisy
 
 CELLS = {

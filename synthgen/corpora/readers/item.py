@@ -1,0 +1,31 @@
+"""What a reader yields: a row, the corpus's own id where it has one, and what was wrong or had to be guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from synthgen.formats.base import Row
+
+UNLABELLED = "unlabelled"
+UNKNOWN_LABEL = "unknown label"
+MALFORMED = "malformed line"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row as read. `fault` is why it cannot be kept, `note` what the reader decided where the file is silent,
+    `english` the row that a translated one was made from, where the file has it.
+    """
+
+    row: Row
+    id: str | None = None
+    fault: str | None = None
+    note: str | None = None
+    english: Row | None = None
+
+
+Reader = Callable[[Path, Any], Iterator[Item]]
+"""Reads one file in one format: (path, the task's format object) → items. The signature of every `read_…` function."""

@@ -1,0 +1,93 @@
+"""The one way into text files: UTF-8, packed or not, whatever their line ends; lines, cells and JSON of them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from synthgen.errors import UserError
+
+PACKED = ".gz"
+
+
+def open_text(path: Path) -> TextIO:
+    """Return a file opened as UTF-8 text, unpacked where its name ends in `.gz`; a byte order mark is no part of it."""
+    if path.suffix.lower() == PACKED:
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="\n")
+    return path.open(encoding="utf-8-sig", newline="\n")
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file with its line ends as they are; UserError when it is not UTF-8."""
+    try:
+        with open_text(path) as file:
+            return file.read()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8: {error}") from None
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    r"""Yield the lines of a file, cut at LF or CR LF, or at CR in a file without LF; blank ones at its end are dropped.
+
+    Corpora hold U+001D, U+0085 and U+2028 inside texts, where `str.splitlines` would cut.
+    """
+    blank: list[str] = []
+    try:
+        with open_text(path) as file:
+            for line in _lines(file):
+                if line.strip(" \t\r"):
+                    yield from blank
+                    blank.clear()
+                    yield line
+                else:
+                    blank.append(line)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8: {error}") from None
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    first = next(file, "")
+    yield from [first.rstrip("\r\n")] if first.endswith("\n") else first.split("\r")
+    for line in file:
+        yield line.rstrip("\r\n")
+
+
+def read_table(path: Path, columns: int) -> list[list[str]]:
+    """Return tab-separated rows of exactly `columns` cells, without any quoting: a quote is a character."""
+    rows = [line.split("\t") for line in read_lines(path)]
+    for number, row in enumerate(rows, start=1):
+        if len(row) != columns:
+            raise UserError(f"{path} line {number} has {len(row)} columns; expected {columns}")
+    return rows
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 - a JSON document
+    """Return the JSON document of a file; UserError names the file when it is none."""
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is not JSON: {error}") from None
+
+
+def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a JSON-lines file; UserError names the line that is none."""
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            raise UserError(f"{path} line {number} is not JSON: {error}") from None
+        if not isinstance(value, dict):
+            raise UserError(f"{path} line {number} is not a JSON object")
+        yield value
+
+
+def require(values: Any, names: tuple[str, ...], where: str) -> None:  # noqa: ANN401 - whatever the file holds
+    """Raise UserError when an object of a file lacks one of these names: the file has another format."""
+    present = list(values) if isinstance(values, dict) else []
+    if missing := [name for name in names if name not in present]:
+        raise UserError(f"{where} has no {', '.join(missing)}; it has {', '.join(map(str, present)) or 'no columns'}")

@@ -1,0 +1,124 @@
+"""One reader a format: the evaluator, the import and decontamination take the same items from the same file."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evaluator.benchmark.registry import find
+from evaluator.benchmark.target import DataRoot
+from synthgen.corpora.catalogue import find_sources
+from synthgen.corpora.corpus import open_corpus
+from synthgen.corpora.readers.text import read_json, read_json_lines, read_lines
+from synthgen.errors import UserError
+from synthgen.filters.decontamination.evaluation_files import read_items
+from synthgen.filters.decontamination.evaluation_sets import TAGGED
+from synthgen.formats.choice import Choice
+from synthgen.formats.pair import PairFormat
+from synthgen.formats.span import Span
+from synthgen.formats.tags import Tagged, TagsFormat
+
+PREMISE, HYPOTHESIS = "The ferry sailed\u2028at noon.", 'It left "on time" today.'
+SQUAD = {
+    "data": [
+        {
+            "title": "Ferries",
+            "paragraphs": [
+                {
+                    "context": "The ferry sailed at noon.",
+                    "qas": [
+                        {"id": "a", "question": "When did it sail?", "answers": [{"text": "noon", "answer_start": 20}]},
+                        {"id": "b", "question": "What sailed then?", "answers": [{"text": "ferry", "answer_start": 4}]},
+                    ],
+                }
+            ],
+        }
+    ]
+}
+FILES = {
+    (
+        "mnli",
+        "xnli",
+        "train-en.tsv",
+        "xnli",
+    ): f"{PREMISE}\t{HYPOTHESIS}\tneutral\n{HYPOTHESIS}\t{PREMISE}\tentailment\n",
+    ("mnli", "xnli", "train_9k.json", "mnli"): json.dumps(
+        {"0": {"text_a": PREMISE, "text_b": HYPOTHESIS, "label": "neutral"}}
+    ),
+    ("pawsx", "pawsx", "train-en.tsv", "pawsx"): f"{PREMISE}\t{HYPOTHESIS}\t1\n{HYPOTHESIS}\t{PREMISE}\t0\n",
+    ("squad_v1", "xquad", "train-v1.1.json", "squad"): json.dumps(SQUAD),
+    ("tydiqa", "tydiqa", "tydiqa.goldp.en.train.json", "tydiqa/train"): json.dumps(SQUAD),
+    (
+        "udpos",
+        "udpos",
+        "train-en.tsv",
+        "udpos",
+    ): "Ferries\tNOUN\nsail\tVERB\n \t\nBoats\tNOUN\nsail\tVERB\n.\tPUNCT\n",
+    ("panx", "panx", "train-en.tsv", "panx"): "en:Anna\tB-PER\nen:sails\tO\n\nen:en:\tO\nen:Oslo\tB-LOC\n",
+    ("copa", "xcopa", "train.en.jsonl", "xcopa/en"): json.dumps(
+        {"premise": PREMISE, "choice1": "It was noon.", "choice2": "It was late.", "question": "cause", "label": 0}
+        | {"idx": 0, "changed": False}
+    ),
+}
+ENDS: dict[str, Callable[[str], bytes]] = {
+    "as it is": str.encode,
+    "with a byte order mark": lambda text: b"\xef\xbb\xbf" + text.encode(),
+    "with CRLF": lambda text: text.replace("\n", "\r\n").encode(),
+    "with blank last lines": lambda text: f"{text.rstrip()}\n\n \n".encode(),
+    "without a last line end": lambda text: text.rstrip("\n").encode(),
+}
+
+
+def texts_of(record: Any) -> tuple[str, ...]:
+    """Return the running texts of a record, which decontamination compares."""
+    if isinstance(record, Tagged):
+        return (" ".join(record.tokens),)
+    if isinstance(record, Choice):
+        return (record.context, *record.options)
+    return (record.context, record.question) if isinstance(record, Span) else (record.text_a, record.text_b)
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("case", FILES, ids=lambda case: f"{case[0]}-{case[2]}")
+def test_three_ways_into_a_file_give_the_same_items(case: tuple[str, str, str, str], end: str, tmp_path: Path) -> None:
+    task, target_name, name, folder = case
+    path = tmp_path / folder / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(ENDS[end](FILES[case]))
+    items, format_ = list(open_corpus(task, path).items()), find_sources(task)[0].format
+    assert not [item.fault for item in items if item.fault]
+    train = find(target_name).train
+    assert train is not None
+    imported, records = [format_.from_row(item.row) for item in items], train(DataRoot(tmp_path)).records
+    texts = [texts_of(record) for record in imported]
+    assert len(texts) == len(records) > 0
+    assert [texts_of(record) for record in records] == texts
+    assert list(read_items(path, is_tagged=folder in TAGGED)) == [tuple(filter(_is_compared, each)) for each in texts]
+    if isinstance(format_, PairFormat | TagsFormat):
+        assert list(records) == imported
+
+
+def test_packed_files_and_lines_of_old_macs_are_read_by_the_same_opener(tmp_path: Path) -> None:
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"\xef\xbb\xbfone\r\n\ntwo\n \n\n"))
+    (tmp_path / "b.txt").write_bytes(b"one\r\rtwo\r")
+    (tmp_path / "c.txt").write_bytes(b"one\ra\n\ntwo")
+    assert list(read_lines(tmp_path / "a.txt.gz")) == list(read_lines(tmp_path / "b.txt")) == ["one", "", "two"]
+    assert list(read_lines(tmp_path / "c.txt")) == ["one\ra", "", "two"]
+    (tmp_path / "a.json.gz").write_bytes(gzip.compress(b'\xef\xbb\xbf{"a": 1}\r\n'))
+    assert read_json(tmp_path / "a.json.gz") == next(read_json_lines(tmp_path / "a.json.gz")) == {"a": 1}
+
+
+def test_what_is_no_text_is_one_line_that_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b"\xff{}")
+    for read in (read_json, lambda path: list(read_lines(path)), lambda path: list(read_json_lines(path))):
+        with pytest.raises(UserError, match=r"a\.json is not UTF-8"):
+            read(tmp_path / "a.json")
+
+
+def _is_compared(text: str) -> bool:
+    return " " in text
