@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from evaluator.reporting.sentences import MINUS, count
 from evaluator.stats.comparison import Comparison, FittedCurve, Point
+from synthgen.runtime.files import format_count
 
 _CORNERS: dict[str, list[tuple[float, float]]] = {
     "square": [(-1, -1), (1, -1), (1, 1), (-1, 1)],
@@ -149,7 +150,7 @@ def _axes(frame: Frame, sizes: Sequence[float]) -> str:
     for x, size in shown:
         parts.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{bottom}" y2="{bottom + 5}"/>')
         anchor = "end" if x > right - 18 else "middle"
-        parts.append(f'<text class="tick" x="{x}" y="{bottom + 18}" text-anchor="{anchor}">{_short(size)}</text>')
+        parts.append(f'<text class="tick" x="{x}" y="{bottom + 18}" text-anchor="{anchor}">{format_count(size)}</text>')
     middle = (frame.left + right) / 2
     parts.append(
         f'<text class="axis" x="{middle}" y="{frame.height - 6}" text-anchor="middle">intermediate examples</text>'
@@ -159,13 +160,6 @@ def _axes(frame: Frame, sizes: Sequence[float]) -> str:
 
 def _plain(value: float) -> str:
     return f"{value:g}".replace("-", MINUS)
-
-
-def _short(size: float) -> str:
-    """Return a size in few characters: 400, 4k, 1.1M."""
-    if size >= 1e6:
-        return f"{size / 1e6:.3g}M"
-    return f"{size / 1e3:.3g}k" if size >= 1e3 else f"{size:.3g}"
 
 
 def _arm_group(index: int, arm: str, content: str) -> str:

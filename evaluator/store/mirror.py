@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import UserError, missing_package
 from synthgen.models.packs import cache_root
+from synthgen.runtime.files import draft_folder
 
 NOT_COPIED = ("features",)
 
@@ -57,14 +57,12 @@ class Mirror:
     def fetch(self, kind: str, key: str, folder: Path) -> None:
         """Copy a finished node to a folder, which appears whole or not at all."""
         files, root = self._files
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetched") as scratch:
+        with draft_folder(folder) as draft:
             for path in files.find(f"{root}/{kind}/{key}"):
-                target = Path(scratch) / "node" / path.partition(f"/{kind}/{key}/")[2]
+                target = draft / path.partition(f"/{kind}/{key}/")[2]
                 target.parent.mkdir(parents=True, exist_ok=True)
                 files.get_file(path, str(target))
             shutil.rmtree(folder, ignore_errors=True)
-            (Path(scratch) / "node").rename(folder)
 
     def put(self, kind: str, key: str, folder: Path) -> None:
         """Copy a finished node to the address, its manifest last."""

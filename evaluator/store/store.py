@@ -16,7 +16,6 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ from typing import Any
 from evaluator.store.mirror import Mirror, is_address, local_folder
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import UserError
-from synthgen.runtime.files import check_writable, write_atomically
+from synthgen.runtime.files import check_writable, new_draft, write_atomically
 
 STORE_VERSION = 1
 """Goes up when the meaning of a node changes; stores of another version are refused."""
@@ -119,10 +118,7 @@ class Store:
     def writing(self, node: Node) -> Iterator[tuple[Path, Json]]:
         """Yield a draft folder and the results to fill in; on success they become the finished node, atomically."""
         final = self._folder(node)
-        _sweep(final)
-        draft = final.with_name(f".{node.key}.{_process()}.draft")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
+        draft = new_draft(final)
         results: Json = {}
         yield draft, results
         manifest = {"kind": node.kind, "key": node.key, "inputs": node.inputs, "results": results}
@@ -169,24 +165,6 @@ def _place(place: Path | str) -> tuple[Mirror | None, Path, Json]:
             f"{place} is a store of version {version}, this is version {STORE_VERSION}; use another --store"
         )
     return mirror, root, head
-
-
-def _process() -> str:
-    return f"{socket.gethostname()}-{os.getpid()}"
-
-
-DRAFT_DAYS = 7
-"""After this a draft of another machine is taken to be abandoned."""
-
-
-def _sweep(final: Path) -> None:
-    """Remove the drafts of a node whose process is gone; another machine's are left for a week."""
-    for draft in final.parent.glob(f".{final.name}.*.draft"):
-        host, _, process = draft.name.removesuffix(".draft").split(".", 2)[2].rpartition("-")
-        here = host == socket.gethostname()
-        abandoned = time.time() - draft.stat().st_mtime > DRAFT_DAYS * 86_400
-        if abandoned or (here and not Path(f"/proc/{process}").exists()):
-            shutil.rmtree(draft, ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:

@@ -25,6 +25,7 @@ from evaluator.sweep.runner import pending
 from synthgen.console import stderr
 from synthgen.errors import IncompleteError
 from synthgen.models.packs import ResolvedModel
+from synthgen.runtime.files import format_duration, format_size
 
 FORWARD_SHARE = 1 / 3
 """A forward pass costs a third of a training step: the backward pass is two forwards' worth of products."""
@@ -157,13 +158,13 @@ def _check_room(disk: int, memory: int, hardware: Hardware, root: Path) -> None:
     free = shutil.disk_usage(root).free
     if disk > free:
         raise IncompleteError(
-            f"the plan writes about {disk / 1e9:.1f} GB and {root} has {free / 1e9:.1f} GB free; "
+            f"the plan writes about {format_size(disk)} and {root} has {format_size(free)} free; "
             "nothing was started: make room, give another --store, or fewer seeds and sizes"
         )
     available = available_memory() if hardware.device == "cpu" else None
     if available is not None and memory > available:
         raise IncompleteError(
-            f"runs take about {memory / 1e9:.1f} GB of memory at once and {available / 1e9:.1f} GB are free; "
+            f"runs take about {format_size(memory)} of memory at once and {format_size(available)} are free; "
             "nothing was started: fewer --workers, a smaller --model, or a recipe with fewer tokens_per_batch"
         )
 
@@ -240,9 +241,9 @@ def announce(plan: CostEstimate) -> None:
     tokens = totals["training_tokens"] + totals["inference_tokens"]
     stderr.print(
         f"plan: {totals['runs']} runs, {plan.finished_runs} finished before, {totals['steps']:,} steps, "
-        f"{tokens:,} tokens, about {totals['seconds'] / 60:.0f} min at {totals['tokens_per_second']:.0f} tokens/s and "
-        f"{totals['seconds_per_run']:.0f} s a run on {plan.devices} x {plan.device}, from {plan.speed.source}; "
-        f"{plan.disk_bytes / 1e9:.1f} GB disk, {plan.memory_bytes / 1e9:.1f} GB memory",
+        f"{tokens:,} tokens, about {format_duration(totals['seconds'])} at {totals['tokens_per_second']:.0f} tokens/s "
+        f"and {totals['seconds_per_run']:.0f} s a run on {plan.devices} x {plan.device}, from {plan.speed.source}; "
+        f"{format_size(plan.disk_bytes)} disk, {format_size(plan.memory_bytes)} memory",
         highlight=False,
     )
 

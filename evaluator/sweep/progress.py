@@ -17,6 +17,7 @@ from rich.table import Table
 
 from evaluator.experiment.graph import IntermediateJob, Job
 from synthgen.console import stderr
+from synthgen.runtime.files import format_duration
 
 SHOWN_RUNS = 8
 """Running jobs named below the table."""
@@ -65,7 +66,7 @@ class SweepProgress:
 
     def _left(self) -> str:
         seconds = self.seconds_left()
-        return "" if seconds is None or len(self.done) == len(self.jobs) else f", {_duration(seconds)} left"
+        return "" if seconds is None or len(self.done) == len(self.jobs) else f", {format_duration(seconds)} left"
 
     def __rich__(self) -> Table:
         """Return the table."""
@@ -86,7 +87,7 @@ class SweepProgress:
 
     def _caption(self) -> str:
         lines = [f"{self.jobs[key].label}: {text}" for key, text in list(self.running.items())[:SHOWN_RUNS]]
-        passed = _duration(time.monotonic() - self.started)
+        passed = format_duration(time.monotonic() - self.started)
         return "\n".join(
             [*lines, f"{passed} so far{self._left()}", *(["failed: " + str(len(self.failed))] * bool(self.failed))]
         )
@@ -94,12 +95,6 @@ class SweepProgress:
 
 def _kind(job: Job) -> str:
     return "intermediate models" if isinstance(job, IntermediateJob) else job.target
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 @contextmanager

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-import os
-import platform
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +9,7 @@ from pathlib import Path
 from synthgen.dataset.layout import FINGERPRINTS_NAME, LEDGER_NAME
 from synthgen.dataset.manifest import is_finished, read_manifest
 from synthgen.errors import UserError, is_disk_full
+from synthgen.runtime.files import check_writable, draft_folder
 
 _REPLACED = ("data", "rejected", "README.md", "croissant.json", FINGERPRINTS_NAME)
 
@@ -51,30 +47,14 @@ def refuse_foreign(out: Path) -> None:
 def drafted(out: Path) -> Iterator[Path]:
     """Yield an empty folder beside `out` that takes its place when the block ends well and is removed when it does not.
 
-    Drafts of processes that were killed are removed. UserError when `out` cannot be made, or is there and holds
-    something.
+    UserError when `out` cannot be made, or is there and holds something.
     """
     refuse_taken(out)
     out = out.resolve()
     make_folder(out.parent)
-    here = f".{out.name[:100]}-{platform.node()[:50]}-"
-    for left in out.parent.glob(f"{glob.escape(here)}*-*"):
-        if not _is_running(left.name.removeprefix(here).partition("-")[0]):
-            shutil.rmtree(left, ignore_errors=True)
-    try:
-        draft = Path(tempfile.mkdtemp(dir=out.parent, prefix=f"{here}{os.getpid()}-"))
-    except OSError as error:
-        if is_disk_full(error):
-            raise
-        raise UserError(f"cannot write to {out.parent}: {error.strerror}") from None
-    try:
+    check_writable(out.parent, f"to {out.parent}")
+    with draft_folder(out) as draft:
         yield draft
-        draft.chmod(0o755)
-        if out.exists():
-            out.rmdir()
-        draft.rename(out)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def refuse_taken(out: Path) -> None:
@@ -87,14 +67,3 @@ def refuse_taken(out: Path) -> None:
         raise UserError(f"{out} exists and is not a dataset folder; give another --out")
     if out.is_mount() or out.resolve() == Path.cwd():
         raise UserError(f"{out} cannot be replaced: name a folder inside it")
-
-
-def _is_running(process: str) -> bool:
-    """Say whether a process of this machine runs, by its number."""
-    try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except OSError:
-        return True
-    return True

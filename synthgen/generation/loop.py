@@ -15,6 +15,7 @@ from synthgen.engines import Engine, Reply, Request
 from synthgen.errors import IncompleteError
 from synthgen.generation.controller import Controller
 from synthgen.models.packs import ResolvedModel
+from synthgen.runtime.files import format_count, format_duration
 
 ROWS_BEFORE_PROJECTION = 200
 SECONDS_BETWEEN_UPDATES = 0.2
@@ -45,8 +46,9 @@ class Usage:
         if not self.kept:
             return "no row was kept, so what the run will take cannot be said"
         share = rows / self.kept
-        tokens = f"{_short(self.prompt_tokens * share)} prompt and {_short(self.output_tokens * share)} output tokens"
-        return f"{rows:,} rows will take about {tokens} and {_duration(self.seconds * share)}"
+        counts = (format_count(round(each * share)) for each in (self.prompt_tokens, self.output_tokens))
+        tokens = "{} prompt and {} output tokens".format(*counts)
+        return f"{rows:,} rows will take about {tokens} and {format_duration(self.seconds * share)}"
 
 
 def check_requests(controller: Controller, engine: Engine) -> None:
@@ -100,26 +102,3 @@ def _note(controller: Controller, usage: Usage) -> str:
     accepted = " ".join(f"{cell} {counter.acceptance:.0%}" for cell, counter in controller.counters.items())
     rates = f"{usage.kept / usage.seconds:.1f} kept/s, {usage.output_tokens / usage.seconds:.0f} tokens/s"
     return f"{rates}, accepted: {accepted}"
-
-
-def _short(number: float) -> str:
-    """Return a number in three figures.
-
-    >>> _short(999), _short(12_345), _short(3_927_020)
-    ('999', '12.3k', '3.93M')
-    """
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
-    return f"{number:.0f}"
-
-
-def _duration(seconds: float) -> str:
-    """Return a time in its largest unit.
-
-    >>> _duration(42), _duration(600), _duration(90_000)
-    ('42 s', '10 minutes', '25.0 hours')
-    """
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

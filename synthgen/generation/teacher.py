@@ -15,8 +15,7 @@ from typing import Any
 
 from synthgen.errors import UserError
 from synthgen.formats.base import ParseError
-from synthgen.models.loading import check_checkpoint, load_model, load_tokenizer, require
-from synthgen.runtime.files import file_sha256
+from synthgen.models.loading import check_checkpoint, load_model, load_tokenizer, require, weights_sha256
 
 _TOKEN = re.compile(
     r"""\d+(?:[.,:]\d+)*|(?:[A-Z]\.)+[A-Z]?|\w+?(?=n['’]t\b)|n['’]t\b|['’](?:s|re|ve|ll|d|m|S)\b|(?:Mr|Mrs|Ms|Dr|St)\.
@@ -50,7 +49,7 @@ class Teacher:
         self._folder = folder
         self.labels: tuple[str, ...] = tuple(config.id2label[index] for index in range(config.num_labels))
         self.name = folder.name
-        self.revision = file_sha256(next(iter(sorted(folder.glob("*.safetensors"))), folder / "config.json"))
+        self.revision = weights_sha256(folder)
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:

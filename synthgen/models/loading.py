@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import UserError, missing_package
+from synthgen.runtime.files import file_sha256
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
 
@@ -27,6 +29,16 @@ def check_checkpoint(folder: Path, option: str) -> None:
     """Raise UserError, naming `option`, when a folder is no checkpoint."""
     if not (folder / "config.json").is_file():
         raise UserError(f"{option} {folder} is not a checkpoint folder: it has no config.json")
+
+
+def weights_sha256(checkpoint: Path) -> str:
+    """Return the SHA-256 of a checkpoint's safetensors file, or of the hashes of all its shards, in hexadecimal.
+
+    That of the configuration where a checkpoint has no weights.
+    """
+    shards = sorted(checkpoint.glob("*.safetensors"))
+    hashes = [file_sha256(path) for path in shards or [checkpoint / "config.json"]]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def load_tokenizer(folder: Path) -> Any:  # noqa: ANN401 - transformers ships no types

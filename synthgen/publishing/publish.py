@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -23,7 +22,7 @@ from synthgen.dataset.manifest import Manifest, read_manifest
 from synthgen.errors import IncompleteError, UserError, first_line, missing_package, refuse
 from synthgen.publishing.secrets import leaks, needles
 from synthgen.publishing.verify import verify
-from synthgen.runtime.files import file_sha256
+from synthgen.runtime.files import check_writable, draft_folder, file_sha256
 from synthgen.runtime.hub import endpoint
 
 if TYPE_CHECKING:
@@ -103,21 +102,16 @@ def _to_folder(folder: Path, manifest: Manifest, target: Path, files: dict[str, 
         return Publication(str(target), files, steps, "dry run: nothing was sent")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
     except OSError as error:
         raise UserError(f"--to {target} cannot be a folder: {error.strerror}; give another --to") from None
+    check_writable(target.parent, f"to --to {target}")
     try:
-        for name in files:
-            (draft / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / name, draft / name)
-        draft.chmod(0o755)
-        if target.exists():
-            target.rmdir()
-        draft.rename(target)
+        with draft_folder(target) as draft:
+            for name in files:
+                (draft / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / name, draft / name)
     except OSError as error:
         raise IncompleteError(f"cannot write {target}: {error.strerror}; nothing was published") from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return Publication(str(target), files, steps, "published")
 
 

@@ -1,14 +1,22 @@
-"""Files and folders that appear whole or not at all, their hashes, and how sizes and times are printed."""
+"""Files and folders that appear whole or not at all, their hashes, and sizes, counts and times in few characters."""
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
+import platform
+import shutil
 import tempfile
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from synthgen.errors import UserError, is_disk_full
+
+DRAFT_DAYS = 7
+"""After this a draft of another machine is taken to be abandoned."""
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -24,6 +32,50 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         with suppress(OSError):
             draft.unlink()
         raise
+
+
+@contextmanager
+def draft_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `target` that takes its place when the block ends well, and is removed otherwise.
+
+    Whatever fills `target` has to be removed in the block: only an empty folder is replaced. OSError when it is not.
+    """
+    draft = new_draft(target)
+    try:
+        yield draft
+        draft.rename(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def new_draft(target: Path) -> Path:
+    """Return a new empty folder `.NAME.HOST-PROCESS.draft` beside `target`; OSError when there can be none.
+
+    Drafts that nobody writes any more are removed: of processes of this machine that have ended, and of other machines
+    after a week.
+    """
+    start, host = f".{target.name[:100]}.", platform.node()
+    for path in target.parent.glob(f"{glob.escape(start)}*.draft"):
+        machine, _, process = path.name.removeprefix(start).removesuffix(".draft").rpartition("-")
+        with suppress(OSError):
+            is_old = time.time() - path.stat().st_mtime > DRAFT_DAYS * 86_400
+            if is_old or (machine == host and not _is_running(process)):
+                shutil.rmtree(path, ignore_errors=True)
+    draft = target.with_name(f"{start}{host}-{os.getpid()}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    return draft
+
+
+def _is_running(process: str) -> bool:
+    """Say whether a process of this machine runs, by its number."""
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def check_writable(folder: Path, what: str) -> None:
@@ -42,3 +94,35 @@ def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def format_size(size: float) -> str:
+    """Return a number of bytes in gigabytes.
+
+    >>> format_size(1_250_000_000)
+    '1.2 GB'
+    """
+    return f"{size / 1e9:.1f} GB"
+
+
+def format_count(count: float) -> str:
+    """Return a number in three figures.
+
+    >>> format_count(999), format_count(12_345), format_count(3_927_020)
+    ('999', '12.3k', '3.93M')
+    """
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:.3g}{unit}"
+    return f"{count:.3g}"
+
+
+def format_duration(seconds: float) -> str:
+    """Return a time in its two largest units.
+
+    >>> format_duration(42), format_duration(605), format_duration(90_000)
+    ('42 s', '10 min 05 s', '25 h 00 min')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -337,7 +337,7 @@ def test_rebalancing_does_not_depend_on_the_order_of_rows(tmp_path: Path) -> Non
 def test_drafts_of_killed_runs_are_removed_and_those_of_running_ones_stay(tmp_path: Path) -> None:
     dead = subprocess.Popen(["true"])
     dead.wait()
-    drafts = [tmp_path / f".out-{platform.node()[:50]}-{process}-x" for process in (dead.pid, os.getppid())]
+    drafts = [tmp_path / f".out.{platform.node()}-{process}.draft" for process in (dead.pid, os.getppid())]
     for draft in drafts:
         (draft / "data").mkdir(parents=True)
     run_filters(parquet_folder(tmp_path / "in", random_rows(9)), out=tmp_path / "out", origin="real")

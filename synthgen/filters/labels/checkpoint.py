@@ -25,8 +25,7 @@ from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import UNANSWERABLE, SpanFormat
-from synthgen.models.loading import check_checkpoint, load_model, load_tokenizer, require
-from synthgen.runtime.files import file_sha256
+from synthgen.models.loading import check_checkpoint, load_model, load_tokenizer, require, weights_sha256
 
 MAX_LENGTH = 256
 BATCH = 32
@@ -88,7 +87,7 @@ class _Checkpoint:
     @cached_property
     def revision(self) -> str:
         """The hash of the weights, read once."""
-        return file_sha256(next(iter(sorted(self._folder.glob("*.safetensors"))), self._folder / "config.json"))
+        return weights_sha256(self._folder)
 
     def _manifest(self) -> dict[str, Any]:
         path = self._folder / MANIFEST_NAME

@@ -15,6 +15,7 @@ from typing import Any
 
 from synthgen.errors import UserError, first_line, missing_package, unknown
 from synthgen.models.packs import ResolvedModel, cache_root
+from synthgen.runtime.files import draft_folder
 from synthgen.translation.backends.device import ComputeConfig
 from synthgen.translation.backends.hub_model import TOKENS_A_BATCH, HubModel, configuration, load_tokenizer
 
@@ -114,13 +115,10 @@ def convert(model: ResolvedModel) -> Path:
     folder = cache_root() / "ctranslate2" / f"{model.path.name[:40]}-{key}"
     if is_converted(folder):
         return folder
-    draft = folder.with_name(f".{folder.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
     try:
-        Converter(str(model.path)).convert(str(draft))
+        with draft_folder(folder) as draft:
+            Converter(str(model.path)).convert(str(draft), force=True)
     except (ValueError, OSError) as error:
-        shutil.rmtree(draft, ignore_errors=True)
         raise UserError(f"--mt {PREFIX}{model.ref} cannot be converted by CTranslate2: {first_line(error)}") from None
-    draft.rename(folder)
     return folder
