@@ -8,7 +8,6 @@ Sources: mlcommons.org/croissant/1.1 and mlcommons.org/croissant/RAI/1.0.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from synthgen.cards.disclosures import Disclosure, disclose
@@ -16,7 +15,6 @@ from synthgen.dataset.licences import normalise
 from synthgen.dataset.manifest import Manifest, dataset_format
 from synthgen.dataset.shards import row_features
 from synthgen.formats.base import Features
-from synthgen.runtime.files import write_atomically
 
 CROISSANT_NAME = "croissant.json"
 _SHARDS = "shards"
@@ -70,13 +68,6 @@ _RAI = {
 }
 _ALWAYS_LISTS = {"rai:dataAnnotationProtocol", "rai:dataAnnotationAnalysis", "rai:dataPreprocessingProtocol"}
 _ALWAYS_LISTS |= {"rai:personalSensitiveInformation", "rai:dataUseCases", "rai:dataLimitations", "rai:dataBiases"}
-
-
-def write_croissant(folder: Path, manifest: Manifest, title: str) -> Path:
-    """Write `croissant.json` from the manifest and return its path."""
-    path = folder / CROISSANT_NAME
-    write_atomically(path, render_croissant(manifest, title))
-    return path
 
 
 def render_croissant(manifest: Manifest, title: str) -> str:

@@ -54,6 +54,9 @@ class Format(Protocol):
     def texts_of(self, row: Mapping[str, Any]) -> dict[str, str]:
         """Return the texts that `assemble` would make the row of: an example as a prompt shows it."""
 
+    def translatable(self, row: Mapping[str, Any]) -> dict[str, str]:
+        """Return the texts a translation replaces, by path; none where tags belong to tokens."""
+
     def check(self, row: Mapping[str, Any]) -> str | None:
         """Return why a row breaks the format, None when it is well-formed."""
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from synthgen.formats.base import Features, ParseError, Row, class_label, clean_text, integer, listed, string
-from synthgen.formats.reply_schema import text_object
 
 ANSWER = "answer"
 """Name of the generated text that is the right option; the wrong ones are `distractor1`, `distractor2`, …"""
@@ -114,10 +113,6 @@ class ChoiceFormat:
         """Return the name of the quota cell a row belongs to: the position of its right option."""
         value = row[self.columns[-1]]
         return self.labels[value] if isinstance(value, int) else str(value)
-
-    def reply_schema(self, *texts: str) -> dict[str, Any]:
-        """Return the flat JSON schema of a structured reply that carries these of the `generated_texts`."""
-        return text_object(*texts)
 
     def assemble(self, texts: Mapping[str, str], cell: str) -> Row:
         """Return the row made of the `generated_texts`, the right option at the position `cell`; ParseError if not."""

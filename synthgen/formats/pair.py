@@ -45,11 +45,6 @@ class PairFormat:
         """Columns that hold running text: what is translated, filtered and counted."""
         return self.fields
 
-    @property
-    def varying_column(self) -> str:
-        """The text that differs among examples which share their first text."""
-        return self.fields[1]
-
     def features(self) -> Features:
         """Return the Hugging Face features of a row, label as ClassLabel."""
         return {self.fields[0]: string(), self.fields[1]: string(), "label": class_label(self.labels)}

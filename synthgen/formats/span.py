@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from synthgen.formats.base import Features, ParseError, Row, clean_text, integer, listed, string
-from synthgen.formats.reply_schema import text_object
 
 ANSWERABLE, UNANSWERABLE = "answerable", "unanswerable"
 _JOINER = "\u200d"
@@ -82,10 +81,6 @@ class SpanFormat:
     def cell(self, row: Mapping[str, Any]) -> str:
         """Return the name of the quota cell a row belongs to: whether its question has an answer."""
         return ANSWERABLE if row["answers"]["text"] else UNANSWERABLE
-
-    def reply_schema(self, *texts: str) -> dict[str, Any]:
-        """Return the flat JSON schema of a structured reply that carries these of context, question and answer."""
-        return text_object(*texts)
 
     def assemble(self, texts: Mapping[str, str], cell: str) -> Row:
         """Return the row made of a context, a question and, in the cell `answerable`, the answer; ParseError if not.

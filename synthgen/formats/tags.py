@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from synthgen.formats.base import Features, ParseError, Row, class_label, listed, string
-from synthgen.formats.reply_schema import text_object
 
 SENTENCE = "sentence"
 """The one quota cell of a tagging task: every sentence counts alike."""
@@ -60,10 +59,6 @@ class TagsFormat:
     def cell(self, row: Mapping[str, Any]) -> str:
         """Return the quota cell, the same for every row: tags are not drawn, a sentence has what it has."""
         return SENTENCE
-
-    def reply_schema(self, *texts: str) -> dict[str, Any]:
-        """Return the flat JSON schema of a structured reply that carries sentences as plain text; no engine tags."""
-        return text_object(*texts)
 
     def assemble(self, texts: Mapping[str, str], cell: str) -> Row:
         """Return the row made of space-separated tokens and the tag names a teacher gave them; ParseError if not."""

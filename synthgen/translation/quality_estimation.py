@@ -18,7 +18,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from synthgen.errors import IncompleteError, UserError, refuse
 
@@ -139,9 +139,7 @@ class Estimator:
 def _fed(process: subprocess.Popen[bytes], pairs: Pairs) -> queue.Queue[bytes | None]:
     """Return the lines that a process prints while it is given the pairs; None after the last."""
     lines: queue.Queue[bytes | None] = queue.Queue()
-    assert process.stdin
-    assert process.stdout
-    given, printed = process.stdin, process.stdout
+    given, printed = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
 
     def write() -> None:
         try:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from synthgen.formats.base import ParseError, class_label, integer, listed, string
 from synthgen.formats.choice import Choice, ChoiceFormat
+from synthgen.formats.reply_schema import text_object
 
 HELLASWAG = ChoiceFormat(("ctx_a", "ctx_b", "ctx", "endings", "label"), ("0", "1", "2", "3"))
 COSMOSQA = ChoiceFormat(
@@ -130,7 +131,7 @@ def test_translatable_texts_are_all_texts_once_and_no_labels() -> None:
 
 
 def test_the_reply_schema_is_flat_and_accepts_exactly_its_texts() -> None:
-    schema = COSMOSQA.reply_schema("question", "answer")
+    schema = text_object("question", "answer")
     jsonschema.validate({"question": "Why?", "answer": "rain"}, schema)
     for wrong in ({"question": "Why?"}, {"question": "Why?", "answer": ""}, {"question": "W", "answer": "r", "x": "y"}):
         with pytest.raises(jsonschema.ValidationError):

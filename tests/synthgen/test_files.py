@@ -11,20 +11,26 @@ from synthgen.models.loading import weights_sha256
 from synthgen.runtime.files import draft_folder
 
 
+def write(out: Path, *, fault: Exception | None = None, other: Path | None = None) -> None:
+    with draft_folder(out) as draft:
+        (draft / "rows").touch()
+        if other:
+            other.mkdir(parents=True)
+        if fault:
+            raise fault
+
+
 def test_a_draft_takes_the_folders_place_only_when_the_block_ends_well(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), draft_folder(tmp_path / "out") as draft:
-        (draft / "half").touch()
-        raise RuntimeError
+    with pytest.raises(KeyError):
+        write(tmp_path / "out", fault=KeyError())
     assert not list(tmp_path.iterdir())
-    with draft_folder(tmp_path / "out") as draft:
-        (draft / "whole").touch()
-    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["out", "out/whole"]
+    write(tmp_path / "out")
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["out", "out/rows"]
 
 
 def test_a_folder_that_was_filled_meanwhile_is_not_replaced(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="not empty"), draft_folder(tmp_path / "out"):
-        (tmp_path / "out").mkdir()
-        (tmp_path / "out" / "theirs").touch()
+    with pytest.raises(OSError, match="not empty"):
+        write(tmp_path / "out", other=tmp_path / "out" / "theirs")
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "theirs"]
 
 

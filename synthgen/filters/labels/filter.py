@@ -134,7 +134,8 @@ def readers_of(checks: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
 
 
 def _build_verify(context: FilterContext, settings: VerifySettings) -> Verify:
-    assert context.verifier is not None, "the configuration runs this filter only with a verifier"
+    if context.verifier is None:
+        raise ValueError("the filter verify needs a verifier")
     return Verify("verify", context, settings, open_verifier(context.verifier, context.format))
 
 

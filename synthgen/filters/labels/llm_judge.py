@@ -196,7 +196,8 @@ class LLMJudge:
             return {f"First text ({first})": row[first], f"Second text ({second})": row[second]}
         if isinstance(self._format, SpanFormat):
             return {"Passage": row["context"], "Question": row["question"]}
-        assert isinstance(self._format, ChoiceFormat)
+        if not isinstance(self._format, ChoiceFormat):
+            raise TypeError(f"no LLM judge reads {self._format.name} data")
         record = self._format.from_row(row)
         before = {"Text": record.context, "Question": record.question}
         return {name: text for name, text in before.items() if text} | dict(zip(LETTERS, record.options, strict=False))
@@ -204,7 +205,8 @@ class LLMJudge:
     def _said(self, key: str) -> Annotation | None:
         """Return what a stored reply says, None for one that is not the object asked for."""
         stored = self._ledger.judged(key)
-        assert stored is not None, "every request was answered"
+        if stored is None:
+            raise KeyError(f"the request {key} was not answered")
         text, prompt, output = stored
         self._tokens = {"prompt": self._tokens["prompt"] + prompt, "output": self._tokens["output"] + output}
         try:

@@ -61,7 +61,8 @@ class Rebalance(BaseFilter):
 
     def __init__(self, subject: FilterContext, settings: RebalanceSettings) -> None:
         """Read the real set."""
-        assert subject.like is not None, "the plan runs this filter only with a real set"
+        if subject.like is None:
+            raise ValueError("the filter rebalance needs a real set to be like")
         self._format, self._settings = subject.format, settings
         self._real = sample_rows(subject.like, MAX_ROWS)
         self._gains: dict[str, float] = {}
