@@ -100,7 +100,7 @@ def fit(texts: Texts, labels: Ints, items: Ints, classes: int, seed: int) -> Flo
     for epoch in range(EPOCHS):
         for batch in np.array_split(rng.permutation(items), max(1, len(items) // BATCH)):
             ids, owner, value = texts.take(batch)
-            errors = _softmax(_scores(weights, ids, owner, value, len(batch), classes))
+            errors = softmax(_scores(weights, ids, owner, value, len(batch), classes))
             errors[np.arange(len(batch)), labels[batch]] -= 1.0
             touched, place = np.unique(ids, return_inverse=True)
             gradient = np.zeros((len(touched), columns))
@@ -119,7 +119,8 @@ def _scores(weights: Floats, ids: Ints, owner: Ints, value: Floats, items: int, 
     return summed.reshape(items, classes)
 
 
-def _softmax(scores: Floats) -> Floats:
+def softmax(scores: Floats) -> Floats:
+    """Return the probabilities (items, classes) of scores or logits."""
     shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
     normalised: Floats = shifted / shifted.sum(axis=1, keepdims=True)
     return normalised
@@ -128,4 +129,4 @@ def _softmax(scores: Floats) -> Floats:
 def probabilities(texts: Texts, items: Ints, weights: Floats, classes: int) -> Floats:
     """Return the probability of each class for the items: (items, classes)."""
     ids, owner, value = texts.take(items)
-    return _softmax(_scores(weights, ids, owner, value, len(items), classes))
+    return softmax(_scores(weights, ids, owner, value, len(items), classes))

@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from synthgen.analysis.bow_classifier import softmax
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.dataset.licences import UNKNOWN
 from synthgen.errors import UserError
@@ -145,7 +146,7 @@ class _PairVerifier(_Labeller):
 
     def probabilities(self, rows: Sequence[Row]) -> Floats:
         first, second = ([str(row[field]) for row in rows] for field in self._fields)
-        return _softmax(self._logits(first, second)[:, self._columns])
+        return softmax(self._logits(first, second)[:, self._columns])
 
 
 class _ChoiceVerifier(_Labeller):
@@ -157,7 +158,7 @@ class _ChoiceVerifier(_Labeller):
         records = [self._format.from_row(row) for row in rows]
         first = [f"{record.context} {record.question}".strip() for record in records for _ in record.options]
         second = [option for record in records for option in record.options]
-        return _softmax(self._logits(first, second).reshape(len(rows), -1))
+        return softmax(self._logits(first, second).reshape(len(rows), -1))
 
     def _forward(self, batch: Any) -> Any:  # noqa: ANN401 - tensors
         return self.model(**{name: values.unsqueeze(1) for name, values in batch.items()}).logits
@@ -196,9 +197,3 @@ class SpanVerifier(_Checkpoint):
 
         output = self.model(**batch)
         return torch.stack([output.start_logits, output.end_logits], dim=-1)
-
-
-def _softmax(logits: Floats) -> Floats:
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    normalised: Floats = shifted / shifted.sum(axis=1, keepdims=True)
-    return normalised
