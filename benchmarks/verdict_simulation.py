@@ -41,19 +41,11 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluator.stats.comparison import compare_results
-from evaluator.stats.results import Cell, ItemScores, ResultRow, Results, TrainedRun
+from evaluator.stats.contrasts import LevelScores
+from evaluator.stats.item_bootstrap import item_noise, metric_draws, resample_counts
+from evaluator.stats.results import Cell, Floats, Group, ItemScores, ResultRow, Results, TrainedRun
 from evaluator.stats.scaling import exchange_rate, fit_curves
-from evaluator.stats.significance import (
-    Estimate,
-    Floats,
-    Group,
-    LevelScores,
-    at_least,
-    item_noise,
-    metric_draws,
-    resample_counts,
-    sign_flip_p,
-)
+from evaluator.stats.significance import Estimate, at_least, sign_flip_p
 
 ARMS = ("real", "synthetic")
 SIZES = (1_000, 4_000, 16_000, 64_000)

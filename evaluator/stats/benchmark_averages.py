@@ -16,9 +16,9 @@ import numpy as np
 from evaluator.benchmark.languages import ENGLISH
 from evaluator.benchmark.registry import AVERAGES, XTREME, find
 from evaluator.stats.estimand import primary_cells
-from evaluator.stats.pairwise import rounded
+from evaluator.stats.results import Cell, Floats, Group
 from evaluator.stats.score_table import ScoreTable
-from evaluator.stats.significance import Floats, Group
+from evaluator.stats.significance import rounded
 
 
 def benchmark_languages(benchmark: str) -> dict[str, tuple[str, ...]]:
@@ -62,30 +62,30 @@ class Aggregate:
 def aggregates(table: ScoreTable) -> list[Aggregate]:
     """Return both averages of every arm and size, with and without English, of the benchmarks that were touched."""
     scored = {key: _mean_cell(table, cells) for key, cells in primary_cells(table.cells).items()}
-    found = []
+    averages = []
     for benchmark in AVERAGES:
         languages = benchmark_languages(benchmark)
         if not any(target in languages for target, _ in scored):
             continue
         for english in (True, False):
-            wanted = {t: [c for c in own if english or c != ENGLISH] for t, own in languages.items()}
-            found += [_aggregate(scored, wanted, benchmark, english, g, i) for g, i in table.groups.items()]
-    return found
+            listed = {t: [c for c in codes if english or c != ENGLISH] for t, codes in languages.items()}
+            averages += [_aggregate(scored, listed, benchmark, english, g, i) for g, i in table.groups.items()]
+    return averages
 
 
-def _mean_cell(table: ScoreTable, cells: Sequence[Any]) -> Floats:
+def _mean_cell(table: ScoreTable, cells: Sequence[Cell]) -> Floats:
     hole = np.nan if any(cell in table.faults for cell in cells) else 0.0
     mean: Floats = hole + np.mean([table.values[cell] for cell in cells], axis=0)
     return mean
 
 
 def _aggregate(
-    scored: Mapping[tuple[str, str], Floats], wanted: Mapping[str, Sequence[str]], benchmark: str, english: bool,
+    scored: Mapping[tuple[str, str], Floats], listed: Mapping[str, Sequence[str]], benchmark: str, english: bool,
     group: Group, runs: Sequence[int],
 ) -> Aggregate:  # fmt: skip
     absent = np.full(max(runs) + 1, np.nan)
-    cells = {t: {code: scored.get((t, code), absent)[list(runs)] for code in own} for t, own in wanted.items()}
-    targets = {target: np.mean(list(own.values()), axis=0) for target, own in cells.items()}
+    cells = {t: {code: scored.get((t, code), absent)[list(runs)] for code in codes} for t, codes in listed.items()}
+    targets = {target: np.mean(list(by_code.values()), axis=0) for target, by_code in cells.items()}
     return Aggregate(
         benchmark, english, *group, tuple(np.mean(list(targets.values()), axis=0).tolist()),
         {target: float(np.mean(values)) for target, values in targets.items()}, tuple(_missing(cells)),
@@ -93,10 +93,10 @@ def _aggregate(
 
 
 def _missing(cells: Mapping[str, Mapping[str, Floats]]) -> Iterator[str]:
-    for target, own in cells.items():
-        lost = [code for code, values in own.items() if np.isnan(values).any()]
-        if lost:
-            yield target if len(lost) == len(own) else f"{target} {' '.join(lost)}"
+    for target, by_code in cells.items():
+        codes = [code for code, values in by_code.items() if np.isnan(values).any()]
+        if codes:
+            yield target if len(codes) == len(by_code) else f"{target} {' '.join(codes)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,26 +120,21 @@ def best_sources(table: ScoreTable) -> list[BestSource]:
     for (arm, size), runs in table.groups.items():
         if size > largest.get(arm, (0, []))[0]:
             largest[arm] = (size, runs)
-    seeds = {tuple(table.runs[i].seed for i in runs) for _, runs in largest.values()}
-    if len(largest) < 2 or len(seeds) != 1 or len(own := seeds.pop()) < 2:
+    seed_sets = {tuple(table.runs[i].seed for i in runs) for _, runs in largest.values()}
+    if len(largest) < 2 or len(seed_sets) != 1 or len(seeds := seed_sets.pop()) < 2:
         return []
-    return [
-        choice
-        for target, scores in _target_scores(table).items()
-        for choice in _choices(target, own, {arm: scores[runs] for arm, (_, runs) in largest.items()})
-    ]
-
-
-def _target_scores(table: ScoreTable) -> dict[str, Floats]:
-    """Return each target's mean over its languages but English, per run."""
     by_target: dict[str, list[Floats]] = {}
     for (target, code), cells in primary_cells(table.cells).items():
         if code != ENGLISH:
             by_target.setdefault(target, []).append(_mean_cell(table, cells))
-    return {target: np.mean(columns, axis=0) for target, columns in sorted(by_target.items())}
+    sources: list[BestSource] = []
+    for target, columns in sorted(by_target.items()):
+        scores = np.mean(columns, axis=0)
+        sources += _best_of_target(target, seeds, {arm: scores[runs] for arm, (_, runs) in largest.items()})
+    return sources
 
 
-def _choices(target: str, seeds: Sequence[int], scores: Mapping[str, Floats]) -> Iterator[BestSource]:
+def _best_of_target(target: str, seeds: Sequence[int], scores: Mapping[str, Floats]) -> Iterator[BestSource]:
     if any(np.isnan(values).any() for values in scores.values()):
         return
     for place, seed in enumerate(seeds):

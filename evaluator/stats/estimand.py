@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from evaluator.benchmark.languages import ENGLISH, LANGUAGES
 from evaluator.stats.results import Cell
 
 Kind = Literal["all", "target", "family", "script", "language", "gap"]
+TargetLanguage = tuple[str, str]
 
 SECONDARY_METRICS = frozenset({"token_accuracy"})  # reported, never part of a target's score when it has another metric
 
@@ -32,43 +33,43 @@ class AggregationLevel:
 
     @property
     def key(self) -> str:
-        """The name in comparison.json: `all`, or `kind:name`."""
+        """The scope of comparison.json: `all`, or `kind:name`."""
         return self.kind if self.kind == "all" else f"{self.kind}:{self.name}"
 
 
-def primary_cells(cells: Iterable[Cell]) -> dict[tuple[str, str], list[Cell]]:
+def primary_cells(cells: Iterable[Cell]) -> dict[TargetLanguage, list[Cell]]:
     """Return the cells that make the score of each (target, language): its metrics less the secondary ones."""
-    groups: dict[tuple[str, str], list[Cell]] = {}
+    groups: dict[TargetLanguage, list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.target, cell.language), []).append(cell)
-    return {key: [c for c in own if c.metric not in SECONDARY_METRICS] or own for key, own in groups.items()}
+    return {key: [c for c in group if c.metric not in SECONDARY_METRICS] or group for key, group in groups.items()}
 
 
-def make_scopes(cells: Iterable[Cell]) -> list[AggregationLevel]:
-    """Return every scope of the estimand, the whole first."""
+def aggregation_levels(cells: Iterable[Cell]) -> list[AggregationLevel]:
+    """Return every aggregation level of the estimand, the whole first."""
     scored = primary_cells(cells)
     foreign = [key for key in scored if key[1] != ENGLISH]
-    targets = sorted({target for target, _ in foreign})
-    scopes = [AggregationLevel("all", "all", _macro(scored, foreign))] if foreign else []
-    scopes += [
-        AggregationLevel("target", name, _macro(scored, [k for k in foreign if k[0] == name])) for name in targets
+    names: list[tuple[Kind, Iterable[TargetLanguage], Callable[[TargetLanguage], str]]] = [
+        ("all", foreign, lambda _: "all"),
+        ("target", foreign, lambda key: key[0]),
+        ("family", foreign, lambda key: LANGUAGES[key[1]].family),
+        ("script", foreign, lambda key: LANGUAGES[key[1]].script),
+        ("language", scored, lambda key: key[1]),
     ]
-    facts: list[tuple[Kind, Any]] = [("family", lambda code: LANGUAGES[code].family)]
-    facts += [("script", lambda code: LANGUAGES[code].script)]
-    for kind, of in facts:
-        for name in sorted({of(code) for _, code in foreign}):
-            scopes.append(AggregationLevel(kind, name, _macro(scored, [key for key in foreign if of(key[1]) == name])))
-    for code in sorted({code for _, code in scored}):
-        scopes.append(AggregationLevel("language", code, _macro(scored, [key for key in scored if key[1] == code])))
-    return scopes + [_gap(scored, target) for target in targets if (target, ENGLISH) in scored]
+    levels = []
+    for kind, keys, name_of in names:
+        for name in sorted({name_of(key) for key in keys}):
+            levels.append(AggregationLevel(kind, name, _macro(scored, [key for key in keys if name_of(key) == name])))
+    targets = sorted({target for target, _ in foreign})
+    return levels + [_gap(scored, target) for target in targets if (target, ENGLISH) in scored]
 
 
-def _macro(scored: Mapping[tuple[str, str], list[Cell]], keys: Sequence[tuple[str, str]]) -> dict[Cell, float]:
+def _macro(scored: Mapping[TargetLanguage, list[Cell]], keys: Sequence[TargetLanguage]) -> dict[Cell, float]:
     languages = Counter(target for target, _ in keys)
     return {cell: 1 / (len(languages) * languages[key[0]] * len(scored[key])) for key in keys for cell in scored[key]}
 
 
-def _gap(scored: Mapping[tuple[str, str], list[Cell]], target: str) -> AggregationLevel:
+def _gap(scored: Mapping[TargetLanguage, list[Cell]], target: str) -> AggregationLevel:
     """The transfer gap: English minus the mean of the other languages (Hu et al. 2020, XTREME, section 5)."""
     others = _macro(scored, [key for key in scored if key[0] == target and key[1] != ENGLISH])
     english = _macro(scored, [(target, ENGLISH)])
@@ -77,11 +78,10 @@ def _gap(scored: Mapping[tuple[str, str], list[Cell]], target: str) -> Aggregati
 
 def estimand_of(cells: Iterable[Cell]) -> dict[str, Any]:
     """Return what will be estimated and its hash, from the cells alone, so that it can be fixed before running."""
-    scored = primary_cells(cells)
     targets: dict[str, dict[str, list[str]]] = {}
-    for (target, code), own in scored.items():
+    for (target, code), primary in primary_cells(cells).items():
         if code != ENGLISH:
-            entry = targets.setdefault(target, {"languages": [], "metrics": sorted({cell.metric for cell in own})})
+            entry = targets.setdefault(target, {"languages": [], "metrics": sorted({cell.metric for cell in primary})})
             entry["languages"].append(code)
     text = "macro mean over targets of the mean over non-English languages, at each size"
     content = {"text": text, "targets": targets}

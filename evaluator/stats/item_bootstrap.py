@@ -1,8 +1,8 @@
-"""From cells to scopes: what resampling the test items says about every aggregate, in one pass over the scores.
+"""Bootstrap over test items: the draws of every aggregation level, in one pass over the item scores.
 
-A scope is a weighted sum of cells (target, language, metric). Items are drawn once per group of languages that share
-item ids, so the translations of one sentence enter and leave a draw together, in every arm and seed; targets are drawn
-independently. The draws of a cell are one matrix product; only their sums per scope are kept.
+Items are drawn once per group of languages that share item ids, so the translations of one sentence enter and leave a
+draw together, in every arm and seed; targets are drawn independently. The draws of a cell are one matrix product; only
+their weighted sums per level are kept.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from evaluator.stats.results import Cell, ItemScores, Results, TrainedRun
-from evaluator.stats.significance import Floats, metric_draws, resample_counts
+from evaluator.stats.estimand import AggregationLevel
+from evaluator.stats.results import Cell, Floats, Group, ItemScores, Results, TrainedRun
+from evaluator.stats.score_table import ScoreTable
 from synthgen.errors import UserError
 
 DRAWS = 1000
@@ -23,9 +24,67 @@ TOLERANCE = 0.02  # points between a stored value and the metric of its item sco
 _SEED = 20_220_611
 
 
+def resample_counts(n_items: int, draws: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Return how often each item occurs in each bootstrap draw, (items, draws); every column sums to `n_items`."""
+    index = rng.integers(0, n_items, size=(draws, n_items))
+    index += np.arange(draws)[:, None] * n_items
+    counts = np.bincount(index.ravel(), minlength=draws * n_items)
+    return counts.reshape(draws, n_items).T.astype(np.float32)
+
+
+def metric_draws(scores: npt.NDArray[np.float32], counts: npt.NDArray[np.float32]) -> Floats:
+    """Return the metric in percent of every run in every draw, (runs, draws).
+
+    `scores` is (runs, items): the metric is a mean; or (runs, items, 3) with tp, predicted, gold: it is their micro F1,
+    recomputed from the resampled counts. `counts` is (items, draws).
+
+    >>> triples = np.array([[[1, 1, 2], [1, 2, 1]]], dtype=np.float32)
+    >>> metric_draws(triples, np.ones((2, 1), dtype=np.float32)).round(2)
+    array([[66.67]])
+    """
+    if scores.ndim == 2:
+        total = (scores @ counts).astype(np.float64)
+        return np.asarray(100.0 * total / np.maximum(counts.sum(axis=0), 1.0))
+    tp, predicted, gold = ((scores[:, :, part] @ counts).astype(np.float64) for part in range(3))
+    return np.asarray(200.0 * tp / np.maximum(predicted + gold, 1e-12))
+
+
+@dataclass(frozen=True, slots=True)
+class ItemNoise:
+    """Bootstrap covariances over test items between groups, both (groups, groups), and how many items were resampled.
+
+    `across_seeds` is the mean over pairs of runs of different seeds: runs of one seed share more, but that is already
+    in the variance between seeds. `of_means` is the covariance of the means over seeds. With one seed the first is NaN.
+    """
+
+    across_seeds: Floats
+    of_means: Floats
+    n_items: int
+
+
+def item_noise(
+    draws: Floats, groups: Sequence[Group], run_groups: Sequence[Group], run_seeds: Sequence[int], n_items: int
+) -> ItemNoise:
+    """Return the item noise of groups, from the `draws` (runs, draws) of runs with their groups and seeds."""
+    gram = np.atleast_2d(np.cov(draws))
+    seeds = np.asarray(run_seeds)
+    differ = (seeds[:, None] != seeds[None, :]).astype(np.float64)
+    member = np.array([[group == run_group for group in groups] for run_group in run_groups], dtype=np.float64)
+    across, every = (
+        np.divide(
+            member.T @ (gram * mask) @ member,
+            pairs := member.T @ mask @ member,
+            out=np.full((len(groups), len(groups)), np.nan),
+            where=pairs > 0,
+        )
+        for mask in (differ, np.ones_like(differ))
+    )
+    return ItemNoise(across, every, n_items)
+
+
 @dataclass(frozen=True, slots=True)
 class LevelDraws:
-    """Per scope (runs, draws), the aggregate of every run in every item draw; which cells lack or distrust items."""
+    """Per level (runs, draws), the aggregate of every run in every item draw; which cells lack or distrust items."""
 
     draws: Mapping[str, npt.NDArray[np.float32]]
     items: Mapping[str, int]
@@ -33,46 +92,29 @@ class LevelDraws:
     faults: Mapping[Cell, str]
 
 
-def scope_draws(
-    results: Results,
-    runs: Sequence[TrainedRun],
-    values: Mapping[Cell, Floats],
-    scopes: Mapping[str, Mapping[Cell, float]],
-) -> LevelDraws:
-    """Resample the items of every cell that a scope uses; scopes with a cell that has no items are left out."""
-    draws = {name: np.zeros((len(runs), DRAWS), dtype=np.float32) for name in scopes}
-    items = dict.fromkeys(scopes, 0)
+def level_draws(results: Results, table: ScoreTable, levels: Sequence[AggregationLevel]) -> LevelDraws:
+    """Resample the items of every cell that a level weighs; levels with a cell that has no items are left out."""
+    draws = {level.key: np.zeros((len(table.runs), DRAWS), dtype=np.float32) for level in levels}
+    items = dict.fromkeys(draws, 0)
     faults: dict[Cell, str] = {}
     missing: set[Cell] = set()
-    users = _users(scopes)
-    for cells in _by_target(users):
-        for cell, counts, fresh in _cells_with_counts(results, cells, missing):
+    targets: dict[str, list[Cell]] = {}
+    for cell in sorted({cell for level in levels for cell in level.cells}):
+        targets.setdefault(cell.target, []).append(cell)
+    for cells in targets.values():
+        for cell, counts, new_items in _cells_with_counts(results, cells, missing):
             try:
-                own = _cell_draws(results.items(cell), runs, values[cell], counts)
+                cell_draws = _cell_draws(results.items(cell), table.runs, table.values[cell], counts)
             except UserError as error:
                 faults[cell] = str(error)
                 missing.add(cell)
                 continue
-            for name, weight in users[cell]:
-                draws[name] += np.float32(weight) * own
-                items[name] += fresh
-    usable = [name for name, cells in scopes.items() if missing.isdisjoint(cells)]
-    return LevelDraws({name: draws[name] for name in usable}, items, frozenset(missing), faults)
-
-
-def _users(scopes: Mapping[str, Mapping[Cell, float]]) -> dict[Cell, list[tuple[str, float]]]:
-    users: dict[Cell, list[tuple[str, float]]] = {}
-    for name, cells in scopes.items():
-        for cell, weight in cells.items():
-            users.setdefault(cell, []).append((name, weight))
-    return users
-
-
-def _by_target(cells: Mapping[Cell, object]) -> list[list[Cell]]:
-    targets: dict[str, list[Cell]] = {}
-    for cell in sorted(cells):
-        targets.setdefault(cell.target, []).append(cell)
-    return list(targets.values())
+            for level in levels:
+                if cell in level.cells:
+                    draws[level.key] += np.float32(level.cells[cell]) * cell_draws
+                    items[level.key] += new_items
+    usable = {level.key: draws[level.key] for level in levels if missing.isdisjoint(level.cells)}
+    return LevelDraws(usable, items, frozenset(missing), faults)
 
 
 def _cells_with_counts(
@@ -81,11 +123,11 @@ def _cells_with_counts(
     """Yield each cell with its item counts (items, draws), drawn jointly over the languages that share items."""
     ids: dict[Cell, tuple[str, ...]] = {}
     for cell in cells:
-        own = results.item_ids(cell)
-        if own is None:
+        item_ids = results.item_ids(cell)
+        if item_ids is None:
             missing.add(cell)
         else:
-            ids[cell] = own
+            ids[cell] = item_ids
     for number, component in enumerate(_components(ids)):
         union = tuple(dict.fromkeys(item for cell in component for item in ids[cell]))
         place = {item: index for index, item in enumerate(union)}
@@ -99,8 +141,8 @@ def _cells_with_counts(
 def _components(ids: Mapping[Cell, tuple[str, ...]]) -> list[list[Cell]]:
     """Group the cells that share at least one item id, directly or through others."""
     groups: list[tuple[set[str], list[Cell]]] = []
-    for cell, own in ids.items():
-        names, members = set(own), [cell]
+    for cell, item_ids in ids.items():
+        names, members = set(item_ids), [cell]
         apart = []
         for other, cells in groups:
             if names.isdisjoint(other):
@@ -119,16 +161,15 @@ def _cell_draws(
         raise UserError("no item scores")
     place = {run: index for index, run in enumerate(items.runs)}
     whole = metric_draws(items.scores, np.ones((len(items.ids), 1), dtype=np.float32))[:, 0]
+    draws = metric_draws(items.scores, counts)
     result = np.full((len(runs), counts.shape[1]), np.nan, dtype=np.float32)
-    own = metric_draws(items.scores, counts)
     for index, run in enumerate(runs):
-        if run not in place:
-            if np.isfinite(values[index]):
-                raise UserError(f"{items.cell}: {run} has a score but no item scores")
-            continue
-        if np.isfinite(values[index]) and abs(whole[place[run]] - values[index]) > TOLERANCE:
-            raise UserError(
-                f"{items.cell}: {run} says {values[index]:.3f}, its item scores give {whole[place[run]]:.3f}"
-            )
-        result[index] = own[place[run]]
+        scored = np.isfinite(values[index])
+        if run in place:
+            value = whole[place[run]]
+            if scored and abs(value - values[index]) > TOLERANCE:
+                raise UserError(f"{items.cell}: {run} says {values[index]:.3f}, its item scores give {value:.3f}")
+            result[index] = draws[place[run]]
+        elif scored:
+            raise UserError(f"{items.cell}: {run} has a score but no item scores")
     return result

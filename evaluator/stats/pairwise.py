@@ -1,7 +1,7 @@
-"""What a pair of arms comes to in a scope: the difference, its tests, and the verdict.
+"""Pairwise comparison of arms at an aggregation level: the difference, its tests, and the verdict.
 
-Every pair is compared at each common size, and each arm at its own full size. `significance` says how sure a difference
-is; languages are corrected together, and counted for the whole. `comparison` calls this file for every scope.
+Every pair is compared at each common size, and each arm at its own full size. Languages are corrected together (Holm),
+and counted for the whole.
 """
 
 from __future__ import annotations
@@ -14,32 +14,22 @@ from typing import Any, Literal
 import numpy as np
 
 from evaluator.benchmark.languages import ENGLISH
-from evaluator.stats.significance import (
-    Estimate,
-    Group,
-    LevelScores,
-    at_least,
-    holm,
-    sign_flip_floor,
-    sign_flip_p,
-)
+from evaluator.stats.contrasts import LevelScores
+from evaluator.stats.results import Group
+from evaluator.stats.significance import Estimate, at_least, holm, rounded, sign_flip_floor, sign_flip_p
 
 Verdict = Literal["a", "b", "equivalent", "unresolved"]
 Size = int | Literal["full"]
+ComparisonKey = tuple[str, str, Size]
 
 ALPHA = 0.05
 LEAST_SE = 1e-9  # points; below it runs are copies of each other, or have collapsed
 MIN_FLIP_PAIRS = 6  # below six pairs a sign-flip test cannot reach 0.05
 
 
-def rounded(value: float | None, digits: int = 4) -> float | None:
-    """Return a number as comparison.json has it: rounded, None where it is not finite."""
-    return None if value is None or not np.isfinite(value) else round(float(value), digits)
-
-
 @dataclass(frozen=True, slots=True)
 class PairwiseResult:
-    """Arm `a` minus arm `b` in a scope, both at `size`, or each at its own full size (`size` is "full").
+    """Arm `a` minus arm `b` at a level (`scope`), both at `size`, or each at its own full size (`size` is "full").
 
     `n_a` and `n_b` are the examples they were trained on: ten times the size for an arm that stands for ten times.
     """
@@ -59,6 +49,16 @@ class PairwiseResult:
     p_permutation: float | None = None
     p_holm: float | None = None
     languages: Mapping[str, int] | None = None
+
+    @property
+    def key(self) -> ComparisonKey:
+        """The arms and the size that are compared, the same at every level."""
+        return self.a, self.b, self.size
+
+    @property
+    def both_trained(self) -> bool:
+        """Whether both arms have intermediate data."""
+        return self.size_a > 0 and self.size_b > 0
 
     @property
     def known(self) -> bool:
@@ -108,30 +108,29 @@ class PairwiseResult:
         }
 
 
-def pairs_of(
-    key: str, scores: LevelScores, arms: Sequence[str], *, margin: float, fault: str | None
+def pairwise_results(
+    level: str, scores: LevelScores, arms: Sequence[str], *, margin: float, fault: str | None
 ) -> Iterator[PairwiseResult]:
-    """Yield every pair of arms in the scope called `key`; with a `fault` none of them gets a verdict."""
-    for a, b, size in _matched(arms, scores.values):
+    """Yield the result of every pair of arms at a level; with a `fault` none of them gets a verdict."""
+    for a, b, size in _matched_groups(arms, scores.values):
         estimate = scores.contrast({a: 1.0, b: -1.0})
         flips = _sign_flips(scores, a, b) if estimate.known and estimate.paired else (None, None)
         reason = fault or _unknown_reason(scores, estimate, a, b)
         trained = scores.examples(a), scores.examples(b)
-        yield PairwiseResult(a[0], b[0], size, a[1], b[1], *trained, key, estimate, margin, reason, *flips)
+        yield PairwiseResult(a[0], b[0], size, a[1], b[1], *trained, level, estimate, margin, reason, *flips)
 
 
-def _matched(arms: Sequence[str], groups: Iterable[Group]) -> Iterator[tuple[Group, Group, Size]]:
+def _matched_groups(arms: Sequence[str], groups: Iterable[Group]) -> Iterator[tuple[Group, Group, Size]]:
     """Yield every pair of arms at each common size, and each arm at its own full size."""
     sizes: dict[str, list[int]] = {}
-    for arm, size in groups:
+    for arm, size in sorted(groups):
         sizes.setdefault(arm, []).append(size)
     for b, a in itertools.combinations(arms, 2):
-        own_a, own_b = sorted(sizes[a]), sorted(sizes[b])
-        if own_b == [0] or own_a == [0]:  # an arm without intermediate data is shown at every size
-            yield from (((a, n), (b, m), max(n, m)) for n in own_a for m in own_b)
+        if [0] in (sizes[a], sizes[b]):  # an arm without intermediate data is shown at every size
+            yield from (((a, n), (b, m), max(n, m)) for n in sizes[a] for m in sizes[b])
         else:
-            yield from (((a, n), (b, n), n) for n in own_a if n in own_b)
-        yield (a, own_a[-1]), (b, own_b[-1]), "full"
+            yield from (((a, n), (b, n), n) for n in sizes[a] if n in sizes[b])
+        yield (a, sizes[a][-1]), (b, sizes[b][-1]), "full"
 
 
 def _unknown_reason(scores: LevelScores, estimate: Estimate, a: Group, b: Group) -> str | None:
@@ -150,32 +149,21 @@ def _sign_flips(scores: LevelScores, a: Group, b: Group) -> tuple[float | None, 
     return sign_flip_floor(n), p
 
 
-_Key = tuple[str, str, Size]
-
-
 def with_holm(pairs: Sequence[PairwiseResult]) -> Iterator[PairwiseResult]:
     """Adjust language p-values within each comparison, and count "better in at least k of m" for its whole."""
-    families: dict[_Key, list[PairwiseResult]] = {}
+    families: dict[ComparisonKey, list[PairwiseResult]] = {}
     for pair in pairs:
         tested = pair.known and pair.reason is None
         if pair.scope.startswith("language:") and pair.scope != f"language:{ENGLISH}" and tested:
-            families.setdefault(_key(pair), []).append(pair)
-    adjusted: dict[tuple[_Key, str], float] = {}
-    for key, own in families.items():
-        for pair, p in zip(own, holm([pair.estimate.p for pair in own]), strict=True):
+            families.setdefault(pair.key, []).append(pair)
+    adjusted: dict[tuple[ComparisonKey, str], float] = {}
+    for key, languages in families.items():
+        for pair, p in zip(languages, holm([pair.estimate.p for pair in languages]), strict=True):
             adjusted[key, pair.scope] = p
     for pair in pairs:
-        key = _key(pair)
-        if pair.scope == "all" and pair.known and key in families:
-            yield replace(pair, languages=_count(families[key]))
+        if pair.scope == "all" and pair.known and pair.key in families:
+            above = [language.estimate.p_above() for language in families[pair.key]]
+            counts = {"a_better": at_least(above), "b_better": at_least([1 - p for p in above]), "of": len(above)}
+            yield replace(pair, languages=counts)
         else:
-            yield replace(pair, p_holm=adjusted.get((key, pair.scope)))
-
-
-def _key(pair: PairwiseResult) -> _Key:
-    return pair.a, pair.b, pair.size
-
-
-def _count(languages: Sequence[PairwiseResult]) -> dict[str, int]:
-    above = [pair.estimate.p_above() for pair in languages]
-    return {"a_better": at_least(above), "b_better": at_least([1 - p for p in above]), "of": len(languages)}
+            yield replace(pair, p_holm=adjusted.get((pair.key, pair.scope)))

@@ -36,6 +36,7 @@ MIXED_WIDTH = "some runs have one score per item and some three; a cell has one 
 ITEM_SCORES = "item_scores hold other things than numbers from 0 to 1, or triples of counts [tp, predicted, gold]"
 
 Floats = npt.NDArray[np.float64]
+Group = tuple[str, int]  # an arm at a size: the runs that differ by seed alone
 
 
 class TrainedRun(NamedTuple):
@@ -44,6 +45,11 @@ class TrainedRun(NamedTuple):
     arm: str
     size: int
     seed: int
+
+    @property
+    def group(self) -> Group:
+        """The arm at its size, without the seed."""
+        return self.arm, self.size
 
     def __str__(self) -> str:
         return f"{self.arm}@{self.size} seed {self.seed}"

@@ -9,6 +9,7 @@ curves cannot be told apart (Fieller 1954): it stays honest where a curve is fla
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +18,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from evaluator.stats.significance import Floats, Group, LevelScores
-from synthgen.errors import UserError, missing_package
+from evaluator.stats.contrasts import LevelScores
+from evaluator.stats.results import Floats, Group
+from evaluator.stats.significance import rounded, scipy_module
+from synthgen.errors import UserError
 
 Form = Literal["log-linear", "power"]
 MAX_EXTRAPOLATION = 4.0  # no statement beyond four times the largest size, or below a quarter of the smallest
@@ -70,18 +73,17 @@ class Curve:
 
     def weights(self, n: Floats, groups: Sequence[Group]) -> Floats:
         """Return, per n, the weights of mean scores whose weighted sum moves like the curve; (n, groups)."""
-        own = _jacobian(self.form, np.asarray(self.theta), n) @ self.weights_to_theta
+        by_size = _jacobian(self.form, np.asarray(self.theta), n) @ self.weights_to_theta
         weights = np.zeros((len(n), len(groups)))
         for column, size in enumerate(self.sizes):
-            weights[:, groups.index((self.arm, size))] = own[:, column]
+            weights[:, groups.index((self.arm, size))] = by_size[:, column]
         return weights
 
     def band(self, scores: LevelScores, n: Floats) -> Floats:
         """Return the ends of the pointwise 95 % band over all plausible forms at each n, (n, 2); NaN with one seed."""
         ends = []
         for curve in self.plausible:
-            spread = scores.spread(curve.weights(n, scores.groups))
-            half = spread.critical() * spread.se
+            half = scores.spread(curve.weights(n, scores.groups)).half_width()
             ends.append(np.stack([curve.values(n) - half, curve.values(n) + half]))
         return np.stack([np.min(ends, axis=0)[0], np.max(ends, axis=0)[1]], axis=1)
 
@@ -93,7 +95,7 @@ def _predict(form: Form, theta: Floats, n: Floats) -> Floats:
     return np.asarray(100.0 - floor - height * n**-rate)
 
 
-def _jacobian(form: Form, theta: Floats, n: Floats) -> Floats:
+def _jacobian(form: Form, theta: Sequence[float] | Floats, n: Floats) -> Floats:
     if form == "log-linear":
         return np.stack([np.ones_like(n), np.log2(n)], axis=1)
     _, height, rate = theta
@@ -110,22 +112,25 @@ def fit_curves(
     One form for all arms, by the AICc of their joint fit, because choosing arm by arm mostly follows noise. A form
     within `RIVAL_AICC` of the best stays a rival. The power law needs three sizes of every arm.
     """
-    data = {arm: _Points.of(arm, points, trained or {}) for arm, points in arms.items()}
-    fits: dict[Form, dict[str, Floats]] = {"log-linear": {arm: own.fit_log_linear() for arm, own in data.items()}}
-    if all(len(own.sizes) >= 3 for own in data.values()):
-        power = {arm: own.fit_power() for arm, own in data.items()}
+    data = {arm: _ScoredSizes.of(arm, points, trained or {}) for arm, points in arms.items()}
+    fits: dict[Form, dict[str, Floats]] = {
+        "log-linear": {
+            arm: np.asarray(np.linalg.lstsq(_jacobian("log-linear", (), scored.n), scored.y, rcond=None)[0])
+            for arm, scored in data.items()
+        }
+    }
+    if all(len(scored.sizes) >= 3 for scored in data.values()):
+        power = {arm: _fit_power(scored.n, scored.y) for arm, scored in data.items()}
         if all(theta is not None for theta in power.values()):
             fits["power"] = {arm: theta for arm, theta in power.items() if theta is not None}
     aicc = {form: _joint_aicc(form, thetas, data) for form, thetas in fits.items()}
-    forms = sorted(
-        (form for form in fits if aicc[form] - min(aicc.values()) <= RIVAL_AICC), key=lambda form: aicc[form]
-    )
-    curves = {arm: [own.curve(arm, form, fits[form][arm], aicc) for form in forms] for arm, own in data.items()}
+    forms = sorted((form for form in fits if aicc[form] - min(aicc.values()) <= RIVAL_AICC), key=aicc.__getitem__)
+    curves = {arm: [scored.curve(arm, form, fits[form][arm], aicc) for form in forms] for arm, scored in data.items()}
     return {arm: replace(best, rivals=tuple(rivals)) for arm, (best, *rivals) in curves.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class _Points:
+class _ScoredSizes:
     """The scores of one arm, `y` at `n` examples, both (runs,)."""
 
     sizes: tuple[int, ...]
@@ -134,7 +139,8 @@ class _Points:
     y: Floats
 
     @classmethod
-    def of(cls, arm: str, points: Mapping[int, Floats], trained: Mapping[Group, int]) -> _Points:
+    def of(cls, arm: str, points: Mapping[int, Floats], trained: Mapping[Group, int]) -> _ScoredSizes:
+        """Return the scores at each size; UserError with one size."""
         sizes = tuple(sorted(points))
         if len(sizes) < 2:
             raise UserError(f"{arm}: a curve needs at least two sizes, got {len(sizes)}")
@@ -144,13 +150,6 @@ class _Points:
         n = np.concatenate([np.full(len(points[s]), float(count)) for s, count in zip(sizes, counts, strict=True)])
         return cls(sizes, counts, n, np.concatenate([points[size] for size in sizes]))
 
-    def fit_log_linear(self) -> Floats:
-        design = np.stack([np.ones_like(self.n), np.log2(self.n)], axis=1)
-        return np.asarray(np.linalg.lstsq(design, self.y, rcond=None)[0])
-
-    def fit_power(self) -> Floats | None:
-        return _fit_power(self.n, self.y)
-
     def curve(self, arm: str, form: Form, theta: Floats, aicc: Mapping[Form, float]) -> Curve:
         """Return the fit with d theta / d (mean score at a size), by the Gauss-Newton step."""
         step = np.linalg.pinv(_jacobian(form, theta, self.n))
@@ -158,9 +157,9 @@ class _Points:
         return Curve(arm, self.sizes, form, tuple(map(float, theta)), aicc, weights, self.trained)
 
 
-def _joint_aicc(form: Form, thetas: Mapping[str, Floats], data: Mapping[str, _Points]) -> float:
+def _joint_aicc(form: Form, thetas: Mapping[str, Floats], data: Mapping[str, _ScoredSizes]) -> float:
     """Corrected Akaike criterion (Hurvich & Tsai 1989) of all arms together; their variance is a parameter too."""
-    residual = np.concatenate([own.y - _predict(form, thetas[arm], own.n) for arm, own in data.items()])
+    residual = np.concatenate([scored.y - _predict(form, thetas[arm], scored.n) for arm, scored in data.items()])
     count, k = len(residual), sum(len(theta) for theta in thetas.values()) + 1
     if count - k - 1 <= 0:
         return math.inf if form == "power" else 0.0
@@ -180,8 +179,8 @@ def _fit_power(n: Floats, y: Floats) -> Floats | None:
     if best in (0, len(rates) - 1):
         return None
     bracket = (float(rates[best - 1]), float(rates[best + 1]))
-    found = _optimize().minimize_scalar(lambda rate: _at_rate(rate, scaled, error)[0], bounds=bracket, method="bounded")
-    rate = float(found.x)
+    minimize = scipy_module("optimize", "fitting scaling curves").minimize_scalar
+    rate = float(minimize(lambda rate: _at_rate(rate, scaled, error)[0], bounds=bracket, method="bounded").x)
     _, floor, height = _at_rate(rate, scaled, error)
     return np.array([floor, height * n.min() ** rate, rate]) if height > 0 else None
 
@@ -196,14 +195,6 @@ def _at_rate(rate: float, scaled: Floats, error: Floats) -> tuple[float, float, 
         floor = float(np.clip(floor, 0.0, error.max()))
         height = float(decay @ (error - floor) / (decay @ decay))
     return float(np.sum((error - floor - height * decay) ** 2)), floor, height
-
-
-def _optimize() -> Any:  # noqa: ANN401 - scipy ships no types
-    try:
-        from scipy import optimize
-    except ImportError as error:
-        raise missing_package("scipy", "report", "fitting scaling curves") from error
-    return optimize
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,18 +217,32 @@ class ExchangeRate:
         """Examples of `arm` per example of `reference`."""
         return None if self.equals is None else self.equals / self.k
 
+    def document(self) -> dict[str, Any]:
+        """Return the object of comparison.json."""
+        return {
+            "arm": self.arm,
+            "reference": self.reference,
+            "k": self.k,
+            "equals": rounded(self.equals, 1),
+            "ci95": [rounded(self.low, 1), rounded(self.high, 1)],
+            "rate": rounded(self.rate),
+            "reached": self.equals is not None,
+            "limits": [round(limit, 1) for limit in self.limits],
+        }
+
 
 def exchange_rate(scores: LevelScores, curve: Curve, reference: Curve, k: int) -> ExchangeRate:
     """Return how many examples on `curve` reach what `reference` reaches with k, with a 95 % interval."""
     low, high = curve.limits
     grid = np.clip(np.geomspace(low, high, max(2, round(GRID_PER_DOUBLING * math.log2(high / low)))), low, high)
-    both = [(own, other) for own in curve.plausible for other in reference.plausible]
-    alike = [(own, other) for own, other in both if own.form == other.form]
-    pairs = [_reached(scores, own, other, k, grid) for own, other in alike or both]
+    both = list(itertools.product(curve.plausible, reference.plausible))
+    alike = [(fit, other) for fit, other in both if fit.form == other.form]
+    pairs = [_reached(scores, fit, other, k, grid) for fit, other in alike or both]
     equals = _crossing(grid, pairs[0][0])
     inside = np.flatnonzero(np.any([holds for _, holds in pairs], axis=0))
     if inside.size:
-        ends = (_end(grid, int(inside[0]), 0), _end(grid, int(inside[-1]), len(grid) - 1))
+        first, last = int(inside[0]), int(inside[-1])
+        ends = (float(grid[first]) if first > 0 else None, float(grid[last]) if last < len(grid) - 1 else None)
     elif equals is not None and equals > low:  # the interval is narrower than a step of the grid
         ends = (equals, equals)
     else:
@@ -251,13 +256,8 @@ def _reached(
     """Return how far the curve lies above the goal at each size, and where that may be zero (one seed: everywhere)."""
     gaps = curve.values(grid) - reference.value(k)
     goal = reference.weights(np.array([float(k)]), scores.groups)
-    spread = scores.spread(curve.weights(grid, scores.groups) - goal)
-    half = np.where(np.isfinite(spread.se), spread.critical() * spread.se, np.inf)
-    return gaps, np.abs(gaps) <= half
-
-
-def _end(grid: Floats, index: int, bound: int) -> float | None:
-    return None if index == bound else float(grid[index])
+    half = scores.spread(curve.weights(grid, scores.groups) - goal).half_width()
+    return gaps, np.abs(gaps) <= np.where(np.isfinite(half), half, np.inf)
 
 
 def _crossing(grid: Floats, gaps: Floats) -> float | None:

@@ -1,8 +1,7 @@
 """Result rows as arrays, and every reason not to average them.
 
-A `ScoreTable` holds one array per cell over all runs, NaN where a score is missing. What would make an average wrong
-(mixed data revisions, splits or item counts) becomes a fault of its cell; what a reader must know becomes a `Problem`.
-Nothing is dropped. `comparison` reads this.
+What would make an average wrong (mixed data revisions, splits or item counts) becomes a fault of its cell; what a
+reader must know becomes a `Problem`. Nothing is dropped.
 """
 
 from __future__ import annotations
@@ -15,8 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from evaluator.benchmark.languages import ENGLISH
-from evaluator.stats.results import Cell, ResultRow, TrainedRun
-from evaluator.stats.significance import Floats, Group
+from evaluator.stats.results import Cell, Floats, Group, ResultRow, TrainedRun
 
 MIN_SIBLINGS = 3
 FAR_POINTS, FAR_SPREADS = 10.0, 5.0  # how far below its siblings a run is called collapsed
@@ -51,64 +49,62 @@ class ScoreTable:
         cells = tuple(sorted({row.cell for row in rows}))
         place = {run: index for index, run in enumerate(runs)}
         values = {cell: np.full(len(runs), np.nan) for cell in cells}
+        trained: dict[Group, int] = {}
         for row in rows:
             if row.value is not None:
                 values[row.cell][place[row.run]] = row.value
+            # A target that trains nothing has no rows of its own.
+            trained[row.run.group] = max(row.arm_n, trained.get(row.run.group, 0))
         faults = dict(_mixed_cells(rows))
         problems = [
-            *_failed(rows),
-            *_missing(rows, runs, cells),
+            *_score_problems(rows, runs, cells),
             *_seed_problems(runs),
-            *_short(rows),
+            *_short_arms(rows),
             *_nothing_to_compare(runs, cells),
+            *(Problem("mixed cells", f"{message}; its aggregates are refused") for message in faults.values()),
+            *_degenerate(runs, values),
         ]
-        problems += [Problem("mixed cells", f"{message}; its aggregates are refused") for message in faults.values()]
-        trained: dict[Group, int] = {}
-        for row in rows:  # a target that trains nothing has no rows of its own
-            trained[row.arm, row.size] = max(row.arm_n, trained.get((row.arm, row.size), 0))
-        return cls(runs, cells, values, trained, faults, (*problems, *_degenerate(runs, values)))
+        return cls(runs, cells, values, trained, faults, tuple(problems))
 
     @cached_property
     def groups(self) -> dict[Group, list[int]]:
-        """The runs that differ by seed alone."""
-        groups: dict[Group, list[int]] = {}
-        for index, run in enumerate(self.runs):
-            groups.setdefault((run.arm, run.size), []).append(index)
-        return groups
+        """The indices of the runs that differ by seed alone."""
+        return _by_group(self.runs)
+
+
+def _by_group(runs: Iterable[TrainedRun]) -> dict[Group, list[int]]:
+    groups: dict[Group, list[int]] = {}
+    for index, run in enumerate(runs):
+        groups.setdefault(run.group, []).append(index)
+    return groups
 
 
 def _mixed_cells(rows: Iterable[ResultRow]) -> Iterator[tuple[Cell, str]]:
-    kinds: dict[Cell, dict[str, set[object]]] = {}
+    settings: dict[Cell, dict[str, set[object]]] = {}
     for row in rows:
-        known = kinds.setdefault(row.cell, {"data revisions": set(), "splits": set(), "numbers of items": set()})
-        for name, value in zip(known, (row.data_revision, row.split, row.n), strict=True):
-            known[name].add(value)
-    for cell, known in kinds.items():
-        for name, seen in known.items():
-            if len(seen) > 1:
-                yield cell, f"{cell} mixes {name} {', '.join(sorted(map(str, seen)))}"
+        values = {"data revisions": row.data_revision, "splits": row.split, "numbers of items": row.n}
+        for name, value in values.items():
+            settings.setdefault(row.cell, {}).setdefault(name, set()).add(value)
+    for cell, by_name in settings.items():
+        for name, distinct in by_name.items():
+            if len(distinct) > 1:
+                yield cell, f"{cell} mixes {name} {', '.join(sorted(map(str, distinct)))}"
 
 
-def _failed(rows: Iterable[ResultRow]) -> Iterator[Problem]:
+def _score_problems(rows: Sequence[ResultRow], runs: Sequence[TrainedRun], cells: Sequence[Cell]) -> Iterator[Problem]:
     failed: dict[TrainedRun, list[Cell]] = {}
+    scored: dict[TrainedRun, set[Cell]] = {run: set() for run in runs}
     for row in rows:
+        scored[row.run].add(row.cell)
         if row.value is None:
             failed.setdefault(row.run, []).append(row.cell)
-    for run, cells in failed.items():
-        yield Problem(
-            "failed run", f"{run} has no score (null or NaN) on {some_of(cells)}; rerun it, or leave its seed out"
-        )
-
-
-def _missing(rows: Sequence[ResultRow], runs: Sequence[TrainedRun], cells: Sequence[Cell]) -> Iterator[Problem]:
-    have: dict[TrainedRun, set[Cell]] = {run: set() for run in runs}
-    for row in rows:
-        have[row.run].add(row.cell)
+    for run, without_value in failed.items():
+        message = f"{run} has no score (null or NaN) on {some_of(without_value)}; rerun it, or leave its seed out"
+        yield Problem("failed run", message)
     for run in runs:
-        if lost := [cell for cell in cells if cell not in have[run]]:
-            yield Problem(
-                "missing cell", f"{run} was not scored on {some_of(lost)}; the aggregates that need it are refused"
-            )
+        if missing := [cell for cell in cells if cell not in scored[run]]:
+            message = f"{run} was not scored on {some_of(missing)}; the aggregates that need it are refused"
+            yield Problem("missing cell", message)
 
 
 def some_of(items: Sequence[object]) -> str:
@@ -118,23 +114,18 @@ def some_of(items: Sequence[object]) -> str:
 
 
 def _seed_problems(runs: Sequence[TrainedRun]) -> Iterator[Problem]:
-    seeds: dict[Group, list[int]] = {}
-    for run in runs:
-        seeds.setdefault((run.arm, run.size), []).append(run.seed)
-    single = [f"{arm}@{size}" for (arm, size), own in seeds.items() if len(own) == 1]
-    if single:
-        message = (
-            f"one seed for {some_of(single)}: how much training noise moves its score is unknown; run 5 (3 at least)"
-        )
-        yield Problem("one seed", message)
-    if any(len(own) == 2 for own in seeds.values()):
-        yield Problem(
-            "few seeds", "two seeds leave intervals about five times as wide as the noise; run 5 (3 at least)"
-        )
+    seeds = {group: [runs[index].seed for index in indices] for group, indices in _by_group(runs).items()}
+    if single := [f"{arm}@{size}" for (arm, size), numbers in seeds.items() if len(numbers) == 1]:
+        noise = "how much training noise moves its score is unknown; run 5 (3 at least)"
+        yield Problem("one seed", f"one seed for {some_of(single)}: {noise}")
+    if any(len(numbers) == 2 for numbers in seeds.values()):
+        message = "two seeds leave intervals about five times as wide as the noise; run 5 (3 at least)"
+        yield Problem("few seeds", message)
     common = Counter(map(tuple, seeds.values())).most_common(1)[0][0]
-    for (arm, size), own in seeds.items():
-        if tuple(own) != common and len(own) > 1:
-            yield Problem("unequal seeds", f"{arm}@{size} has seeds {own}, others {list(common)}; compared as unpaired")
+    for (arm, size), numbers in seeds.items():
+        if tuple(numbers) != common and len(numbers) > 1:
+            message = f"{arm}@{size} has seeds {numbers}, others {list(common)}; compared as unpaired"
+            yield Problem("unequal seeds", message)
     if len({size for _, size in seeds if size > 0}) < 2:
         yield Problem("one size", "one size of intermediate data: no scaling curve and no exchange rate; give --sizes")
 
@@ -144,14 +135,12 @@ def _nothing_to_compare(runs: Iterable[TrainedRun], cells: Iterable[Cell]) -> It
     if len(arms) == 1:
         yield Problem("one arm", f"{arms.pop()} is the only arm: there is nothing to compare it with; give two or more")
     if all(cell.language == ENGLISH for cell in cells):
-        yield Problem(
-            "no transfer", "no language but English was scored: there is no transfer to measure; see --languages"
-        )
+        message = "no language but English was scored: there is no transfer to measure; see --languages"
+        yield Problem("no transfer", message)
 
 
-def _short(rows: Iterable[ResultRow]) -> Iterator[Problem]:
-    short = {(row.arm, row.size, row.arm_n) for row in rows if row.arm_n < row.size}
-    for arm, size, n in sorted(short):
+def _short_arms(rows: Iterable[ResultRow]) -> Iterator[Problem]:
+    for arm, size, n in sorted({(row.arm, row.size, row.arm_n) for row in rows if row.arm_n < row.size}):
         yield Problem("short arm", f"{arm}@{size} was trained on {n} rows, fewer than asked for")
 
 
@@ -160,19 +149,15 @@ def _degenerate(runs: Sequence[TrainedRun], values: Mapping[Cell, Floats]) -> It
     by_target: dict[tuple[str, str], list[Floats]] = {}
     for cell, scores in values.items():
         by_target.setdefault((cell.target, cell.metric), []).append(scores)
-    siblings: dict[Group, list[int]] = {}
-    for index, run in enumerate(runs):
-        siblings.setdefault((run.arm, run.size), []).append(index)
     for (target, _), scores_by_language in by_target.items():
         stacked = np.stack(scores_by_language)
         constant = np.flatnonzero(np.ptp(stacked, axis=0) == 0) if len(stacked) >= 3 else ()
-        sayings = {runs[i]: f"{stacked[0, i]:.2f} on {target} in every language" for i in constant}
-        for group in siblings.values():
-            for i, saying in _far_below(group, stacked.mean(axis=0)):
-                sayings.setdefault(runs[i], f"{saying} on {target}")
-        for run, saying in sayings.items():
-            message = f"{run} scores {saying}: it may have collapsed; kept in every average"
-            yield Problem("degenerate run", message)
+        signs = {runs[i]: f"{stacked[0, i]:.2f} on {target} in every language" for i in constant}
+        for group in _by_group(runs).values():
+            for i, sign in _far_below(group, stacked.mean(axis=0)):
+                signs.setdefault(runs[i], f"{sign} on {target}")
+        for run, sign in signs.items():
+            yield Problem("degenerate run", f"{run} scores {sign}: it may have collapsed; kept in every average")
 
 
 def _far_below(group: Sequence[int], means: Floats) -> Iterator[tuple[int, str]]:

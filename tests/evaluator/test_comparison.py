@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from evaluator.reporting import sentences
 from evaluator.stats.comparison import Comparison, compare_results
-from evaluator.stats.estimand import make_scopes
-from evaluator.stats.item_bootstrap import scope_draws
+from evaluator.stats.estimand import aggregation_levels
+from evaluator.stats.item_bootstrap import level_draws
 from evaluator.stats.pairwise import PairwiseResult
 from evaluator.stats.results import (
     Cell,
@@ -84,7 +84,7 @@ def test_a_target_with_two_metrics_counts_their_mean_and_leaves_out_secondary_on
         Cell("udpos", "de", "f1"),
         Cell("udpos", "de", "token_accuracy"),
     ]
-    everything = make_scopes(cells)[0]
+    everything = aggregation_levels(cells)[0]
     assert everything.cells == {cells[0]: 0.25, cells[1]: 0.25, cells[2]: 0.5}
 
 
@@ -95,7 +95,7 @@ def test_a_family_counts_targets_equally_however_many_languages_they_have() -> N
         Cell("udpos", "nl", "f1"),
         Cell("udpos", "zh", "f1"),
     ]
-    germanic = next(scope for scope in make_scopes(cells) if scope.key == "family:IE: Germanic")
+    germanic = next(scope for scope in aggregation_levels(cells) if scope.key == "family:IE: Germanic")
     assert germanic.cells == {cells[0]: 0.5, cells[1]: 0.25, cells[2]: 0.25}
 
 
@@ -113,7 +113,7 @@ def test_the_standard_error_agrees_with_the_published_multi_bootstrap_where_test
 ) -> None:
     results = read_results(results_file())
     table = ScoreTable.of(results.rows)
-    draws = scope_draws(results, table.runs, table.values, {"all": make_scopes(table.cells)[0].cells}).draws["all"]
+    draws = level_draws(results, table, aggregation_levels(table.cells)).draws["all"]
     real, synthetic = (draws[table.groups[arm, 16_000]] for arm in ("real", "synthetic"))
     seeds = np.random.default_rng(0).integers(0, 5, size=(draws.shape[1], 5))
     published = np.diff(experiments.multibootstrap(real, synthetic, seeds, seeds), axis=1).std(ddof=1)

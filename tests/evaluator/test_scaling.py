@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
+from evaluator.stats.contrasts import LevelScores
+from evaluator.stats.results import Floats, Group
 from evaluator.stats.scaling import exchange_rate, fit_curves
-from evaluator.stats.significance import Floats, Group, LevelScores
 from synthgen.errors import UserError
 
 SIZES = (1_000, 4_000, 16_000, 64_000)

@@ -12,17 +12,9 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import ttost_paired
 
-from evaluator.stats.significance import (
-    ItemNoise,
-    LevelScores,
-    at_least,
-    holm,
-    item_noise,
-    metric_draws,
-    resample_counts,
-    sign_flip_floor,
-    sign_flip_p,
-)
+from evaluator.stats.contrasts import LevelScores
+from evaluator.stats.item_bootstrap import ItemNoise, item_noise, metric_draws, resample_counts
+from evaluator.stats.significance import at_least, holm, sign_flip_floor, sign_flip_p
 
 from . import experiments
 

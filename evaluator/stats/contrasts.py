@@ -1,0 +1,209 @@
+"""Contrasts of arms with their uncertainty over seeds and test items.
+
+A score varies because another seed would have trained another model and because other test items would have been
+drawn. The multi-bootstrap (Sellam et al. 2022, arXiv 2106.16163) resamples both; with 3-5 seeds its percentile
+intervals are far too narrow, so the interval here is its small-sample form: the variance of a contrast is
+
+    (variance between seeds) / n  +  (covariance, over resampled test items, between different seeds)
+
+with a t quantile (Cochran & Cox 1950), and never less than resampling the items alone gives. The first term is
+unbiased for any n; the second leaves out the noise that is private to one seed and one item, which the first already
+holds (the plain multi-bootstrap counts it three times; Owen 2007, pigeonhole bootstrap). Where a sweep has further
+contrasts of the same kind, the seed variance is moderated towards their pool (Smyth 2004, limma), which makes three
+seeds usable.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluator.stats.item_bootstrap import ItemNoise
+from evaluator.stats.results import Floats, Group
+from evaluator.stats.significance import CONFIDENCE, Estimate, scipy_module, t_quantile
+
+# The rest of a sweep counts as two more seeds at most: enough for three, harmless where noise differs.
+MAX_BORROWED_DF = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Standard errors and degrees of freedom of several contrasts, arrays of shape (contrasts,)."""
+
+    se: Floats
+    df: Floats
+    seeds: int
+    paired: bool
+
+    def half_width(self) -> Floats:
+        """Return half the width of each 95 % interval; NaN where there is no standard error."""
+        return np.asarray(t_quantile(self.df)) * self.se
+
+
+@dataclass(frozen=True)
+class LevelScores:
+    """The scores of one aggregation level: a value per run, and what resampling the test items says of them.
+
+    `values[group]` is (seeds,) in the order of `seeds[group]`. `items` is None where item scores were not stored.
+    `trained` is how many examples a group was trained on, where that is not its size.
+    """
+
+    values: Mapping[Group, Floats]
+    seeds: Mapping[Group, tuple[int, ...]]
+    items: ItemNoise | None = None
+    trained: Mapping[Group, int] = field(default_factory=dict)
+
+    def examples(self, group: Group) -> int:
+        """Return how many intermediate examples the runs of a group were trained on."""
+        return self.trained.get(group) or group[1]
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """Every arm at every size, in the order of weight vectors."""
+        return list(self.values)
+
+    @cached_property
+    def means(self) -> Floats:
+        """Mean over seeds of every group, NaN where a score is missing; (groups,)."""
+        return np.array([np.mean(self.values[group]) for group in self.groups])
+
+    @cached_property
+    def _pool(self) -> PooledSeedVariance:
+        return PooledSeedVariance.of(self)
+
+    def contrast(self, weights: Mapping[Group, float]) -> Estimate:
+        """Return the estimate of sum(weight * mean over seeds): one arm's mean, a difference, a point on a curve."""
+        vector = np.array([weights.get(group, 0.0) for group in self.groups])
+        spread = self.spread(vector[None, :])
+        value = float(np.sum(vector[vector != 0] * self.means[vector != 0]))
+        with_items = self.items is not None
+        return Estimate(value, float(spread.se[0]), float(spread.df[0]), spread.seeds, spread.paired, with_items)
+
+    def spread(self, weights: Floats) -> Spread:
+        """Return the uncertainty of contrasts, `weights` (contrasts, groups); NaN with one seed or a missing score."""
+        used = np.flatnonzero(np.any(weights != 0, axis=0))
+        samples = [self.values[self.groups[index]] for index in used]
+        n_seeds = min(map(len, samples), default=0)
+        paired = len({self.seeds[self.groups[index]] for index in used}) == 1
+        if n_seeds < 2 or not all(np.isfinite(sample).all() for sample in samples):
+            unknown = np.full(len(weights), np.nan)
+            return Spread(unknown, unknown, n_seeds, paired)
+        if paired:
+            variance, df = self._moderated_variance(weights, weights[:, used] @ np.stack(samples))
+        else:
+            variance, df = _welch_variance(weights[:, used], samples)
+        if self.items is not None:
+            item_variance = _quadratic(weights, self.items.across_seeds)
+            item_df = np.full_like(df, max(self.items.n_items - 1, 1))
+            variance, df = _cochran_cox(np.stack([variance, item_variance]), np.stack([df, item_df]))
+            variance = np.maximum(variance, _quadratic(weights, self.items.of_means))
+        return Spread(np.sqrt(variance), df, n_seeds, paired)
+
+    def _moderated_variance(self, weights: Floats, by_seed: Floats) -> tuple[Floats, Floats]:
+        """Return variance and df of means over seeds, from `by_seed` (contrasts, seeds) and the rest of the sweep."""
+        n_seeds = by_seed.shape[1]
+        variance, df = np.var(by_seed, axis=1, ddof=1), n_seeds - 1
+        pooled, pooled_df = self._pool.variance(weights, self.groups), self._pool.borrowed_df(n_seeds)
+        moderated = (df * variance + pooled_df * pooled) / (df + pooled_df)
+        return moderated / n_seeds, np.full(len(weights), df + pooled_df)
+
+
+def _welch_variance(weights: Floats, samples: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """Return Welch's variance of contrasts of independent samples, with the df of Satterthwaite (1946)."""
+    parts = np.stack([w**2 * np.var(v, ddof=1) / len(v) for w, v in zip(weights.T, samples, strict=True)])
+    dfs = np.array([[len(sample) - 1.0] for sample in samples])
+    total = parts.sum(axis=0)
+    spread = (parts**2 / dfs).sum(axis=0)
+    return total, np.divide(total**2, spread, out=np.full_like(total, float(dfs.min())), where=spread > 0)
+
+
+def _cochran_cox(parts: Floats, dfs: Floats) -> tuple[Floats, Floats]:
+    """Return the sum of two variances, and the degrees of freedom whose t quantile is their weighted mean quantile.
+
+    The approximation of Cochran & Cox (1950). Satterthwaite's takes a small variance between three lucky seeds at its
+    word and covers 92 % where seeds dominate (`--single` of benchmarks/verdict_simulation.py); this one errs upwards.
+    """
+    total = parts.sum(axis=0)
+    shares = np.divide(parts, total, out=np.full_like(parts, 0.5), where=total > 0)
+    quantile = np.sum(shares * t_quantile(dfs), axis=0)
+    return total, np.asarray(scipy_module("special").stdtridf(0.5 + CONFIDENCE / 2, quantile))
+
+
+def _quadratic(weights: Floats, covariance: Floats) -> Floats:
+    """Return the variance of each contrast, (contrasts,), at least zero; unknown entries count as zero."""
+    known = np.where(np.isfinite(covariance), covariance, 0.0)
+    return np.asarray(np.maximum(np.sum((weights @ known) * weights, axis=1), 0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class PooledSeedVariance:
+    """What the whole sweep says about seed noise: one variance of a run, and covariances of runs that share a seed.
+
+    Those are means over two arms at one size, over one arm at two sizes, and over runs that differ in both. `contrasts`
+    counts the independent differences between arms, `correlation` is how far a seed repeats a difference across sizes.
+    """
+
+    variance_of_run: float
+    covariances: tuple[float, float, float]
+    contrasts: int
+    correlation: float
+
+    @classmethod
+    def of(cls, scores: LevelScores) -> PooledSeedVariance:
+        """Pool the groups that share the most common set of seeds and were trained on intermediate data."""
+        shared = _largest_shared(scores)
+        if len(shared) < 2:
+            return cls(0.0, (0.0, 0.0, 0.0), 0, 0.0)
+        covariance = np.asarray(np.cov(np.stack([scores.values[group] for group in shared])), dtype=np.float64)
+        one, two, three = (float(covariance[mask].mean()) if mask.any() else 0.0 for mask in _relations(shared))
+        contrasts = len(shared) - len({size for _, size in shared})
+        return cls(float(np.diag(covariance).mean()), (one, two, three), contrasts, _repeat(covariance, shared))
+
+    def variance(self, weights: Floats, groups: Sequence[Group]) -> Floats:
+        """Return the pooled per-seed variance of contrasts (contrasts, groups), shape (contrasts,)."""
+        matrix = np.eye(len(groups)) * self.variance_of_run
+        for mask, covariance in zip(_relations(groups), self.covariances, strict=True):
+            matrix += mask * covariance
+        return _quadratic(weights, matrix)
+
+    def borrowed_df(self, n_seeds: int) -> float:
+        """Return how many degrees of freedom a contrast may borrow."""
+        return min(MAX_BORROWED_DF, max(self.contrasts - 1, 0) * (n_seeds - 1)) * (1 - self.correlation**2)
+
+
+def _relations(groups: Sequence[Group]) -> tuple[npt.NDArray[np.bool_], ...]:
+    """Return which pairs of groups share a size, an arm, or neither; each (groups, groups), the diagonal in none."""
+    sizes, arms = np.array([size for _, size in groups]), np.array([arm for arm, _ in groups])
+    same_size, same_arm = sizes[:, None] == sizes[None, :], arms[:, None] == arms[None, :]
+    return same_size & ~same_arm, same_arm & ~same_size, ~same_size & ~same_arm
+
+
+def _largest_shared(scores: LevelScores) -> list[Group]:
+    by_seeds: dict[tuple[int, ...], list[Group]] = {}
+    for group, values in scores.values.items():
+        if group[1] > 0 and len(values) > 1 and np.isfinite(values).all():
+            by_seeds.setdefault(scores.seeds[group], []).append(group)
+    return max(by_seeds.values(), key=len, default=[])
+
+
+def _repeat(covariance: Floats, groups: Sequence[Group]) -> float:
+    """Correlation, across sizes, of the per-seed difference of two arms: what a seed repeats cannot count twice."""
+    place = {group: index for index, group in enumerate(groups)}
+    arms = sorted({arm for arm, _ in groups})
+    within, between = [], []
+    for first, second in itertools.combinations(arms, 2):
+        sizes = [size for arm, size in groups if arm == first and (second, size) in place]
+        vectors = np.zeros((len(sizes), len(groups)))
+        for row, size in enumerate(sizes):
+            vectors[row, place[first, size]], vectors[row, place[second, size]] = 1, -1
+        block = vectors @ covariance @ vectors.T
+        within += list(np.diag(block))
+        between += list(block[np.triu_indices(len(sizes), 1)])
+    if not between or np.mean(within) <= 0:
+        return 0.0
+    return float(np.clip(np.mean(between) / np.mean(within), 0.0, 1.0))
