@@ -1,4 +1,4 @@
-"""What an engine is given and gives back: requests, replies, and the protocol that all engines follow."""
+"""Requests, replies, the protocol that all engines follow, and their entry in the registry."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Literal, Protocol
+
+from synthgen.models.packs import ResolvedModel
 
 Outcome = Literal["ok", "http", "timeout", "busy"]
 """`http`: the server failed or refused; `busy`: it had no room (429, 503), which is no fault of the request."""
@@ -26,9 +28,9 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One prompt. `tag` is the caller's own; `nonce` makes equal prompts different requests.
+    """One prompt. `tag` identifies it to the caller; `nonce` makes equal prompts different requests.
 
-    `delay` is how many seconds an engine that asks a server waits first: the request has failed before.
+    `delay` is the seconds that an engine with a server waits before sending it, after a failure.
     """
 
     tag: tuple[int, int]
@@ -46,14 +48,14 @@ class Request:
 
 @cache
 def _digest(model: str, revision: str, sampling: Sampling) -> Any:  # noqa: ANN401 - hashlib has no public type for it
-    """Return the hash of what all requests of a kind share."""
+    """Return the hash of what requests with the same sampling share."""
     shared = {"model": model, "revision": revision, **asdict(sampling)}
     return hashlib.blake2b((json.dumps(shared, sort_keys=True) + "\n").encode(), digest_size=16)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back for a request: the text, or how it failed; token counts as the engine reports them."""
+    """The text of a reply, or its failure; token counts as the engine reports them."""
 
     tag: tuple[int, int]
     outcome: Outcome
@@ -89,3 +91,18 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Free the engine's processes and memory; calling it twice is fine."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """An engine as its module declares it: `ENGINE = EngineSpec(name, open, resolve)`.
+
+    `open(model, seed, timeout)` starts it, `resolve(ref, timeout)` finds the model of a reference. `serves` is the kind
+    of reference: a model folder or id, a server's address, or a file of replies; `on_ray` allows `--ray`.
+    """
+
+    name: str
+    open: Callable[[ResolvedModel, int, float], Engine]
+    resolve: Callable[[str, float], ResolvedModel]
+    serves: Literal["model", "address", "replies"] = "model"
+    on_ray: bool = False

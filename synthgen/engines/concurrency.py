@@ -1,4 +1,4 @@
-"""How many requests a server is asked at a time, by what it says to them."""
+"""Concurrency limit of an endpoint, adapted to its replies (additive increase, multiplicative decrease, as in TCP)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_LIMIT = 256
 
 @dataclass(slots=True)
 class Limit:
-    """How many requests may be in flight: doubles a round until the server is busy, then grows by one a round.
+    """How many requests may be in flight: doubles per round until the server is busy, then grows by one per round.
 
     >>> limit = Limit()
     >>> limit.good(); limit.now
@@ -38,5 +38,5 @@ class Limit:
             self._size, self._steady, self._cut_at = max(1.0, self._size / 2), True, now
 
     def late(self) -> None:
-        """Take a tenth off after a timeout: one costs little, a wave of them says that the server is swamped."""
+        """Shrink by a tenth after a timeout: one costs little, many in a row mean an overloaded server."""
         self._size = max(1.0, self._size * 0.9)

@@ -1,10 +1,8 @@
-"""Any OpenAI-compatible server (`vllm serve`, a cluster's gateway, a provider), asked many requests at a time.
+"""Any OpenAI-compatible server (`vllm serve`, a cluster's gateway, a provider), with many requests in flight.
 
-Requests with a schema go to `/chat/completions` with `response_format`, plain ones to `/completions`. How many are in
-flight follows the server: one more for each good reply until it first says 429 or 503, half as many then, and from
-there one more a round (additive increase, multiplicative decrease, as TCP does); each timeout takes a tenth off. A
-server that cannot be reached, or is only ever busy, for as long as the timeout ends the run with what it has; nothing
-that was answered is lost.
+Requests with a schema go to `/chat/completions` with `response_format`, plain ones to `/completions`; `concurrency`
+limits how many at a time. A server that cannot be reached, or is only ever busy, for as long as the timeout ends the
+run with what it has; no reply is lost.
 
 The key comes from `SYNTHGEN_API_KEY` or `OPENAI_API_KEY` and is never written anywhere; redirects are not followed,
 so that it goes nowhere else.
@@ -19,8 +17,9 @@ from collections.abc import Coroutine, Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from synthgen.engines.base import NextRequest, Reply, Request
+from synthgen.engines.base import EngineSpec, NextRequest, Reply, Request
 from synthgen.engines.concurrency import Limit
+from synthgen.engines.endpoint_address import resolve_endpoint
 from synthgen.engines.openai_api import (
     KEYS,
     LONGEST_PAUSE,
@@ -43,12 +42,12 @@ TIMEOUTS_IN_A_ROW = 8
 
 
 class EndpointEngine:
-    """One server, one model. Runs an event loop of its own whenever the caller asks for the next reply."""
+    """One model of one server. Runs its event loop whenever the caller waits for the next reply."""
 
     name = "endpoint"
 
     def __init__(self, model: ResolvedModel, *, timeout: float) -> None:
-        """Ask `model.url`; a request without a reply after `timeout` seconds counts as timed out."""
+        """Connect to `model.url` at the first request; a reply that takes more than `timeout` seconds is a timeout."""
         self._aiohttp = load_aiohttp()
         self._url, self._model, self._timeout = model.url, model.ref, timeout
         self._key = api_key()
@@ -79,10 +78,10 @@ class EndpointEngine:
         try:
             while True:
                 while len(tasks) < self.limit.now and (request := next_request()) is not None:
-                    task = self._loop.create_task(self._ask(request))
+                    task = self._loop.create_task(self._send(request))
                     tasks.add(task)
                     task.add_done_callback(tasks.discard)
-                    task.add_done_callback(self._ended)
+                    task.add_done_callback(self._on_done)
                 if not tasks and not self._done:
                     return
                 self._run(self._some_reply(tasks))
@@ -90,10 +89,10 @@ class EndpointEngine:
                     yield self._done.popleft()
         finally:
             self._reaper.cancel()
-            for task in (left := list(tasks)):  # of its own: those that have ended leave `tasks` before the loop waits
+            for task in (unfinished := list(tasks)):  # a copy: tasks leave `tasks` when they end
                 task.cancel()
-            if left:
-                self._run(asyncio.wait(left))
+            if unfinished:
+                self._run(asyncio.wait(unfinished))
 
     def close(self) -> None:
         """Close the connections and the loop."""
@@ -138,13 +137,13 @@ class EndpointEngine:
             self._wake.clear()
             await self._wake.wait()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _on_done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (fault := task.exception()) is not None:
             self._fault = fault
         self._wake.set()
 
-    async def _ask(self, request: Request) -> None:
-        """Ask until there is a reply of some kind; a server that cannot be reached is asked again."""
+    async def _send(self, request: Request) -> None:
+        """Send a request until there is a reply of some kind, again while the server cannot be reached."""
         if request.delay:
             await asyncio.sleep(request.delay)
         pause = 0.25
@@ -159,7 +158,7 @@ class EndpointEngine:
                 self._give_up_if_silent("cannot be reached")
                 await asyncio.sleep(min(pause, self._timeout / 4))
                 pause = min(2 * pause, LONGEST_PAUSE)
-        self._follow(reply, sent)
+        self._adapt(reply, sent)
         self._done.append(reply)
         self._wake.set()
 
@@ -177,8 +176,8 @@ class EndpointEngine:
         finally:
             del self._sent[task]
 
-    def _follow(self, reply: Reply, sent: float) -> None:
-        """Let a reply change how many requests are in flight, and how patient we are."""
+    def _adapt(self, reply: Reply, sent: float) -> None:
+        """Adapt the concurrency limit to a reply; IncompleteError when the server only ever fails."""
         now = self._now()
         self._timeouts = self._timeouts + 1 if reply.outcome == "timeout" else 0
         if reply.outcome == "busy":
@@ -231,3 +230,11 @@ class EndpointEngine:
     def _without_key(self, text: str) -> str:
         """Return an error as it may be stored: some servers repeat the key they refuse."""
         return text.replace(self._key, "***") if self._key else text
+
+
+ENGINE = EngineSpec(
+    "endpoint",
+    lambda model, _, timeout: EndpointEngine(model, timeout=timeout),
+    lambda ref, timeout: resolve_endpoint(ref, timeout=timeout),
+    serves="address",
+)

@@ -1,4 +1,4 @@
-"""Where a server is, and which of its models is meant."""
+"""The address of a server and the name of one of its models."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from synthgen.engines.openai_api import KEYS, api_key, load_aiohttp, open_sessio
 from synthgen.errors import IncompleteError, UserError
 from synthgen.models.packs import ResolvedModel
 
-SCHEMES = ("http://", "https://")
+ADDRESSES = ("http://", "https://")
+"""How a reference begins that is the address of an endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server is and which of its models is meant; without a name its only one."""
+    """The address of a server and the name of its model; without a name its only one."""
 
     url: str
     name: str
@@ -30,7 +31,7 @@ def parse_address(ref: str) -> Address:
     """
     url, _, name = ref.partition("#")
     host = url.partition("://")[2].partition("/")[0]
-    if not url.startswith(SCHEMES) or not host:
+    if not url.startswith(ADDRESSES) or not host:
         raise UserError(f"--model '{ref}' is no endpoint; give http://host:port/v1 or http://host:port/v1#NAME")
     if "@" in host or "?" in url:
         raise UserError(f"the address of an endpoint holds no password or query; put the key into {KEYS[0]}")
@@ -38,7 +39,7 @@ def parse_address(ref: str) -> Address:
 
 
 def resolve_endpoint(ref: str, *, timeout: float) -> ResolvedModel:
-    """Return the model that a server serves: its name stands for it everywhere, the host nowhere.
+    """Return the model that a server serves: its name is recorded, the host nowhere.
 
     Raises UserError when the server has several models and none is named, or has no such model, IncompleteError when
     it does not answer.
@@ -50,9 +51,9 @@ def resolve_endpoint(ref: str, *, timeout: float) -> ResolvedModel:
     elif names is not None and len(names) == 1 and not address.name:
         name = names[0]
     else:
-        asked = f"no model '{address.name}'" if address.name else "more than one model, or does not list them"
+        fault = f"no model '{address.name}'" if address.name else "more than one model, or does not list them"
         known = ", ".join(f"{address.url}#{each}" for each in names or ["NAME"])
-        raise UserError(f"{address.url} has {asked}; give one of: {known}")
+        raise UserError(f"{address.url} has {fault}; give one of: {known}")
     return ResolvedModel(Path(), name, "", "that of the model served", "served by an endpoint", address.url)
 
 

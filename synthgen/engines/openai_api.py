@@ -1,4 +1,4 @@
-"""What is said to an OpenAI-compatible server and what it says: a client, requests as bodies, replies out of bodies.
+"""HTTP client for OpenAI-compatible servers: requests as JSON bodies, replies out of them.
 
 The key comes from `SYNTHGEN_API_KEY` or `OPENAI_API_KEY` and is never written anywhere.
 """
@@ -52,13 +52,10 @@ def completion(request: Request, text: str) -> Reply:
         body = json.loads(text)
         choice, usage = body["choices"][0], body.get("usage") or {}
         content = choice["message"]["content"] if "message" in choice else choice["text"]
-        tokens = {f"{kind}_tokens": int(usage.get(f"{name}_tokens") or 0) for kind, name in _TOKENS}
+        tokens = [int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens")]
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         return Reply(request.tag, "http", error=f"the reply is no completion: {text[:200]}")
-    return Reply(request.tag, "ok", str(content or ""), "", **tokens)
-
-
-_TOKENS = (("prompt", "prompt"), ("output", "completion"))
+    return Reply(request.tag, "ok", str(content or ""), "", *tokens)
 
 
 def error_message(text: str) -> str:

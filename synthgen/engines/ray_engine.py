@@ -1,7 +1,7 @@
-"""Engines in Ray actors, one per GPU of a cluster (one per machine where there is none), as one more engine.
+"""Engines in Ray actors, one per GPU of a cluster (one per machine where there is none), as a single engine.
 
-The ledger and every decision stay with the driver: it keeps each actor's queue as full as its engine has room, and
-takes what is finished. The requests of an actor that is lost go to the others, and Ray starts a new one.
+The driver keeps the ledger and makes every decision: it fills each actor's queue and collects finished replies. The
+requests of a lost actor go to the others, and Ray starts a new one.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ DEFAULT_ROOM = 64
 
 
 class Server:
-    """An engine in a thread of its own: requests are put in, finished replies are taken out."""
+    """An engine in a thread of its own, with a queue of requests and one of finished replies."""
 
     def __init__(self) -> None:
-        """Start with nothing asked and nothing answered."""
-        self.asked: queue.Queue[Request] = queue.Queue()
-        self.answered: queue.Queue[Reply | Exception] = queue.Queue()
+        """Start with empty queues."""
+        self.requests: queue.Queue[Request] = queue.Queue()
+        self.finished: queue.Queue[Reply | Exception] = queue.Queue()
 
     def start(self, start: StartEngine, number: int) -> tuple[str, dict[str, str], int]:
-        """Start the engine, and return its name, its versions, and how many requests it wants to have at hand.
+        """Start the engine, and return its name, its versions, and how many requests to keep in its queue.
 
-        Not part of making the actor, so that what the engine refuses is raised as it is.
+        Not part of the actor's constructor, so that what the engine refuses is raised as it is.
         """
         self.engine = start(number)
         threading.Thread(target=self._serve, daemon=True).start()
@@ -48,35 +48,34 @@ class Server:
         """Raise what the engine says against requests of this kind."""
         self.engine.check(request)
 
-    def ask(self, requests: list[Request]) -> None:
-        """Queue some requests."""
+    def submit(self, requests: list[Request]) -> None:
+        """Queue requests."""
         for request in requests:
-            self.asked.put(request)
+            self.requests.put(request)
 
     def replies(self) -> list[Reply]:
         """Wait for a reply and return all there are."""
-        found = [self.answered.get()]
-        while not self.answered.empty():
-            found.append(self.answered.get())
-        for item in found:
-            if isinstance(item, Exception):
+        replies: list[Reply] = []
+        while not replies or not self.finished.empty():
+            if isinstance(item := self.finished.get(), Exception):
                 raise item
-        return [item for item in found if isinstance(item, Reply)]
+            replies.append(item)
+        return replies
 
     def _serve(self) -> None:
         try:
             while True:
-                first: list[Request] = [self.asked.get()]
+                first: list[Request] = [self.requests.get()]
                 for reply in self.engine.run(lambda waiting=first: self._next(waiting)):  # type: ignore[misc]
-                    self.answered.put(reply)
+                    self.finished.put(reply)
         except Exception as error:
-            self.answered.put(error)
+            self.finished.put(error)
 
     def _next(self, first: list[Request]) -> Request | None:
         if first:
             return first.pop()
         try:
-            return self.asked.get_nowait()
+            return self.requests.get_nowait()
         except queue.Empty:
             return None
 
@@ -116,7 +115,7 @@ class RayEngine:
         return {**self._versions, "ray": self._ray.__version__}
 
     def check(self, request: Request) -> None:
-        """Ask the first actor's engine."""
+        """Check with the first actor's engine."""
         try:
             self._ray.get(self._actors[0].handle.check.remote(request))
         except self._ray.exceptions.RayTaskError as error:
@@ -161,15 +160,15 @@ class RayEngine:
         return [_Actor(handle, room) for handle, (_, _, room) in zip(handles, started, strict=True)]
 
     def _fill(self, actor: _Actor, again: deque[Request], next_request: NextRequest) -> None:
-        wanted: list[Request] = []
+        requests: list[Request] = []
         while len(actor.in_flight) < actor.room:
             request = again.popleft() if again else next_request()
             if request is None:
                 break
             actor.in_flight[request.tag] = request
-            wanted.append(request)
-        if wanted:
-            actor.handle.ask.remote(wanted)
+            requests.append(request)
+        if requests:
+            actor.handle.submit.remote(requests)
 
     def _replace(self, lost: _Actor) -> None:
         """Start another actor for a lost one; without a machine to do so the others go on."""

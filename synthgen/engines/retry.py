@@ -1,4 +1,4 @@
-"""Asking until there is an answer: what a server fails at once it may answer a moment later."""
+"""Retry with exponential backoff."""
 
 from __future__ import annotations
 
@@ -12,11 +12,8 @@ FIRST_DELAY = 0.5
 """Seconds before the first second try; each later one waits twice as long."""
 
 
-def ask_again(engine: Engine, requests: Sequence[Request], first_delay: float = FIRST_DELAY) -> Iterator[Reply]:
-    """Yield a reply for every request, in any order: failed ones are asked again, and come as they are at the last try.
-
-    The tags of the requests must differ.
-    """
+def run_with_retries(engine: Engine, requests: Sequence[Request], first_delay: float = FIRST_DELAY) -> Iterator[Reply]:
+    """Yield a reply for every request, in any order; a failed one only after the last of `TRIES`. Tags must differ."""
     for tries in range(TRIES):
         delay = first_delay * 2**tries if tries else 0.0
         waiting = {request.tag: request for request in requests}

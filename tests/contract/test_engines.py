@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +14,9 @@ import pytest
 
 from synthgen.dataset import read_rows
 from synthgen.dataset.schemas import faults
-from synthgen.engines import ENGINES, Engine, NextRequest, Reply, Request, Sampling, open_engine
-from synthgen.engines.endpoint_address import resolve_endpoint
-from synthgen.engines.scripted import ScriptedEngine
+from synthgen.engines import Engine, NextRequest, Reply, Request, Sampling, engine_specs, open_engine, resolve_model
+from synthgen.engines import scripted as scripted_module
+from synthgen.engines.base import EngineSpec
 from synthgen.errors import UserError
 from synthgen.filters.labels.llm_judge import JudgeConfig, LLMJudge
 from synthgen.generation.make import make
@@ -30,20 +33,26 @@ SAMPLING = Sampling(max_tokens=12, temperature=0.8, top_k=20, stop=("\n",))
 
 
 @pytest.fixture(
-    scope="module", params=[pytest.param(name, marks=pytest.mark.vllm if name == "vllm" else ()) for name in ENGINES]
+    scope="module",
+    params=[
+        pytest.param(spec, id=name, marks=pytest.mark.vllm if spec.serves == "model" else ())
+        for name, spec in engine_specs().items()
+    ],
 )
-def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    spec: EngineSpec = request.param
     with ExitStack() as stack:
-        if request.param == "scripted":
-            opened: Engine = ScriptedEngine(sentence)
-        elif request.param == "endpoint":
-            url, _ = stack.enter_context(serving())
-            opened = open_engine("endpoint", resolve_endpoint(url, timeout=5), seed=0, timeout=5)
+        if spec.serves == "replies":
+            replies = tmp_path_factory.mktemp("replies") / "replies.jsonl"
+            replies.write_text("".join(json.dumps({"text": sentence(each)}) + "\n" for each in requests(1000)))
+            ref = str(replies)
+        elif spec.serves == "address":
+            ref, _ = stack.enter_context(serving())
         else:
             pytest.importorskip("vllm")
-            opened = open_engine("vllm", resolve(GENERATOR), seed=0)
-        stack.callback(opened.close)
-        yield opened
+            ref = GENERATOR
+        model = resolve_model(spec.name, ref, timeout=5)
+        yield stack.enter_context(closing(open_engine(spec.name, model, seed=0, timeout=5)))
 
 
 def requests(count: int) -> Iterator[Request]:
@@ -86,8 +95,6 @@ def test_vllm_answers_an_over_long_prompt_as_a_failed_reply_and_goes_on(engine: 
 def test_vllm_keeps_to_a_json_schema(engine: Engine) -> None:
     if engine.name != "vllm":
         pytest.skip("only vLLM has a grammar here")
-    import json
-
     from synthgen.formats.reply_schema import text_object
 
     sampling = Sampling(max_tokens=60, temperature=0.5, top_k=20, stop=(), schema=json.dumps(text_object("premise")))
@@ -147,11 +154,27 @@ def test_make_runs_on_the_engine_and_keeps_exactly_n(engine: Engine, tiny_model:
     rows = list(read_rows(tmp_path / "out"))
     assert len(rows) == 12
     assert manifest.label_counts == {"entailment": 4, "neutral": 4, "contradiction": 4}
-    import json
-
     assert faults(json.loads(manifest.to_json()), "manifest") == []
 
 
 def test_an_unknown_engine_gets_the_nearest_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="unknown engine 'vlm'; did you mean 'vllm'"):
         open_engine("vlm", ResolvedModel(tmp_path, "x", "1", "mit"), seed=0)
+
+
+def test_the_engines_are_found_in_their_folder_the_default_ones_first() -> None:
+    assert list(engine_specs()) == ["vllm", "endpoint", "scripted"]
+
+
+def test_one_new_file_is_an_engine_that_these_checks_run_on(tmp_path: Path) -> None:
+    source = Path(scripted_module.__file__).read_text(encoding="utf-8")
+    (tmp_path / "parrot.py").write_text(source.replace('"scripted"', '"parrot"'), encoding="utf-8")
+    code = (
+        "import sys, pytest, synthgen.engines as engines; engines.__path__.append(sys.argv[1]); "
+        "sys.exit(pytest.main([sys.argv[2], '-k', 'parrot', '-n', '0', '-m', 'not vllm', '-rA']))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), __file__]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stdout
+    assert "::test_make_runs_on_the_engine_and_keeps_exactly_n[parrot]" in done.stdout
+    assert "4 passed" in done.stdout

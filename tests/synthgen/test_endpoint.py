@@ -217,7 +217,7 @@ def test_on_a_full_disk_the_last_complete_batch_stands(tmp_path: Path) -> None:
 @pytest.mark.parametrize("turns", list(itertools.product(range(6), repeat=2)))
 def test_a_reply_in_the_last_turn_of_the_loop_ends_the_run(turns: tuple[int, int]) -> None:
     class Answered(EndpointEngine):
-        async def _ask(self, request: Request) -> None:
+        async def _send(self, request: Request) -> None:
             for _ in range(turns[request.tag[0]]):
                 await asyncio.sleep(0)
             self._done.append(Reply(request.tag, "ok", "text"))

@@ -15,7 +15,7 @@ from typing import Any
 
 from synthgen.dataset.ledger import Ledger
 from synthgen.engines import DEFAULT_TIMEOUT, Engine, Request, Sampling, engine_of, open_engine, resolve_model
-from synthgen.engines.retry import ask_again
+from synthgen.engines.retry import run_with_retries
 from synthgen.errors import IncompleteError, UserError
 from synthgen.filters.labels.annotator import Annotation
 from synthgen.formats import Format
@@ -140,7 +140,7 @@ class LLMJudge:
         requests = list(missing.values())
         keys = {request.tag: key for key, request in missing.items()}
         failed = []
-        for reply in ask_again(self._running(requests[0]), requests):
+        for reply in run_with_retries(self._running(requests[0]), requests):
             if reply.outcome != "ok":
                 failed.append(reply)
                 continue

@@ -14,7 +14,7 @@ from typing import Any
 
 from synthgen.dataset.ledger import storable
 from synthgen.engines import DEFAULT_TIMEOUT, Engine, Reply, Request, Sampling, engine_of, open_engine, resolve_model
-from synthgen.engines.retry import FIRST_DELAY, ask_again
+from synthgen.engines.retry import FIRST_DELAY, run_with_retries
 from synthgen.filters.rows.residue import residue
 from synthgen.formats.reply_schema import text_object
 from synthgen.models.packs import ResolvedModel
@@ -96,9 +96,8 @@ class LlmTranslator:
 
     def _ask(self, items: Sequence[Item], source: str, target: str) -> list[Outcome]:
         requests = [_request(number, item, source, target) for number, item in enumerate(items)]
-        found = (
-            {reply.tag[0]: reply for reply in ask_again(self._engine, requests, self._first_delay)} if requests else {}
-        )
+        replies = run_with_retries(self._engine, requests, self._first_delay) if requests else ()
+        found = {reply.tag[0]: reply for reply in replies}
         prompt, output = self._spent
         prompt += sum(reply.prompt_tokens for reply in found.values())
         self._spent = prompt, output + sum(reply.output_tokens for reply in found.values())
