@@ -59,12 +59,12 @@ def translate(
     open already, `answerer` likewise the model of `qa`. Raises UserError for languages, models and data that do not go
     together, IncompleteError when the model cannot be had or nothing came back.
     """
-    machine = ComputeConfig(device, threads, compute)
+    config = ComputeConfig(device, threads, compute)
     settings = Options(round_trip, aligner, qa, open_estimator(qe, qe_least, qe_most, qe_silence))
     folders = _folders(to, Path(out))
     opened = open_set(Path(folder), origin=origin)
     check_set(opened, folders, settings)
-    with nullcontext(backend) if backend else closing(open_backend(mt, machine)) as translator:
+    with nullcontext(backend) if backend else closing(open_backend(mt, config)) as translator:
         return _translate(opened, translator, folders, settings, answerer)
 
 

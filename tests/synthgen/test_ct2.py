@@ -19,60 +19,18 @@ from synthgen.translation.backends.hub_model import load_tokenizer
 from synthgen.translation.backends.language_codes import LanguageTokens, Start
 from synthgen.translation.backends.registry import open_backend
 from synthgen.translation.backends.seq2seq import Seq2Seq
+from tests.synthgen.tiny_translators import LAYERS, SENTENCES, pieces, save_opus
 
 pytest.importorskip("ctranslate2")
 pytest.importorskip("torch")
 
-SENTENCES = [
-    "The cat sat on the mat.",
-    "A river runs through the old town.",
-    "Nobody knows where the letters went.",
-    "She opened the window and heard the sea.",
-    "Two trains left the station at noon.",
-    "It rained.",
-]
 TOKENS = 30
-LAYERS = {
-    "d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4,
-    "decoder_attention_heads": 4, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "max_position_embeddings": 128,
-    "init_std": 0.6,
-}  # fmt: skip
-"""Weights far from zero, so that the likeliest word is clear and differs from text to text."""
-
-
-def pieces(folder: Path, size: int = 70) -> list[str]:
-    """Train a sentencepiece model on the sentences into `source.spm` and return its pieces."""
-    import sentencepiece
-
-    folder.mkdir(parents=True, exist_ok=True)
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(SENTENCES * 20), model_prefix=str(folder / "source"), vocab_size=size,
-        hard_vocab_limit=False, unk_id=0, bos_id=-1, eos_id=-1, pad_id=-1, minloglevel=2,
-    )  # fmt: skip
-    (folder / "source.model").rename(folder / "source.spm")
-    model = sentencepiece.SentencePieceProcessor(model_file=str(folder / "source.spm"))
-    return [model.id_to_piece(i) for i in range(1, len(model))]
 
 
 @pytest.fixture(scope="module")
 def marian(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An OPUS-MT model in all but its training."""
-    import torch
-    from transformers import MarianConfig, MarianMTModel, MarianTokenizer
-
-    folder = tmp_path_factory.mktemp("opus")
-    vocabulary = ["</s>", "<unk>", *pieces(folder), "<pad>"]
-    (folder / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(vocabulary)}))
-    spm = str(folder / "source.spm")
-    MarianTokenizer(spm, spm, str(folder / "vocab.json"), source_lang="en", target_lang="de").save_pretrained(folder)
-    torch.manual_seed(3)
-    pad = len(vocabulary) - 1
-    config = MarianConfig(
-        vocab_size=len(vocabulary), pad_token_id=pad, decoder_start_token_id=pad, eos_token_id=0, forced_eos_token_id=0,
-        num_beams=1, bad_words_ids=[[pad]], **LAYERS,
-    )  # fmt: skip
-    MarianMTModel(config).save_pretrained(folder)
-    return folder
+    return save_opus(tmp_path_factory.mktemp("opus"))
 
 
 @pytest.fixture(autouse=True)
@@ -178,7 +136,7 @@ def test_translations_are_those_of_transformers(
     backend = open_backend(f"ct2:{folder}", ComputeConfig(threads=1))
     assert isinstance(backend, CTranslate2)
     backend.check("en", "de")
-    assert backend._tongues.start("en", "de") == start
+    assert backend.languages.start("en", "de") == start
 
     class Unended(CTranslate2):
         """Random weights seldom end a sentence; what they write until the room is full is compared all the same."""

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,6 @@ from synthgen.publishing.verify import verify
 from synthgen.text.sentences import pieces
 from synthgen.translation.answers.candidates import search
 from synthgen.translation.backends.base import TranslationFailure
-from synthgen.translation.backends.documents import Documents
 from synthgen.translation.backends.llm import LlmTranslator
 from synthgen.translation.backends.registry import open_backend
 from synthgen.translation.backends.seq2seq import Seq2Seq
@@ -259,7 +259,7 @@ def test_another_run_in_the_same_folder_is_refused(english: Path, tmp_path: Path
 def test_a_text_longer_than_the_model_takes_is_cut_and_never_loses_a_word(separator: str) -> None:
     text = "One two three, four five six; " * 20 + "the end. And a last sentence | with a bar."
     backend = Backwards(separator=separator, most=40)
-    (outcome,) = Documents(backend).translate([(text, "short")], "en", "xx")
+    (outcome,) = backend.translate([(text, "short")], "en", "xx")
     assert outcome[0].text.split() == backwards(text).split()
     assert max(map(len, backend.texts)) <= 40
     for piece in outcome[0].pieces:
@@ -608,6 +608,31 @@ def test_a_folder_without_a_translation_model_is_refused(tmp_path: Path) -> None
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(UserError, match="is no translation model"):
         Seq2Seq(ResolvedModel(tmp_path, "local", "local", "unknown"))
+
+
+SHOUTING = """#!/bin/sh
+case "$*" in
+  --version) echo "apertium 3.8.3" ;;
+  -l) printf "  eng-spa\\n  spa-eng\\n  eng-spa_old\\n  xyz-eng\\n" ;;
+  "-u -f txt eng-spa") tr a-z A-Z ;;
+  *) echo "no such mode" >&2; exit 1 ;;
+esac
+"""
+
+
+def test_apertium_gets_a_text_a_line_and_says_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "apertium").write_text(SHOUTING)
+    (tmp_path / "apertium").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with closing(open_backend("apertium")) as backend:
+        assert backend.revision == "apertium 3.8.3, en-es, es-en"
+        outcomes = backend.translate([(f"Row {number}.", "Two\nlines here.") for number in range(9)], "en", "es")
+        assert [each[0].text for each in outcomes] == [f"ROW {number}." for number in range(9)]
+        assert {each[1].text for each in outcomes} == {"TWO\nLINES HERE."}
+        with pytest.raises(UserError, match="unknown language pair 'en-pt' in this machine's Apertium.*known: en-es"):
+            backend.check("en", "pt")
+        with pytest.raises(IncompleteError, match="apertium spa-eng failed .no such mode."):
+            backend.translate([("Hola.",)], "es", "en")
 
 
 @pytest.mark.skipif(shutil.which("apertium") is None, reason="Apertium is not installed: apt install apertium-eng-spa")

@@ -8,8 +8,8 @@ import signal
 from collections.abc import Sequence
 
 from synthgen.errors import unknown
-from synthgen.translation.backends.base import Item, Outcome, TranslationFailure
-from synthgen.translation.backends.documents import Documents
+from synthgen.translation.backends.base import BackendSpec, Item, Outcome, TranslationFailure
+from synthgen.translation.backends.documents import DocumentBackend
 
 
 def backwards(text: str) -> str:
@@ -17,7 +17,7 @@ def backwards(text: str) -> str:
     return re.sub(r"\w+", lambda word: word[0][::-1], text)
 
 
-class Backwards:
+class Backwards(DocumentBackend):
     """Translates en to xx and back; can fail on a word, and can kill its own process after some calls."""
 
     name, ref, revision, licence, note = "backwards", "test:backwards", "1", "cc-by-nc-4.0", ""
@@ -29,18 +29,11 @@ class Backwards:
         self._fails_on, self._dies_after = fails_on, dies_after
         self.texts: list[str] = []
         self.calls = 0
-        self._documents = Documents(self)
-
-    @property
-    def settings(self) -> dict[str, str | int | bool]:
-        return {"separator": self.separator}
+        self.settings: dict[str, str | int | bool] = {"separator": separator}
 
     def check(self, source: str, target: str) -> None:
         if {source, target} != {"en", "xx"}:
             raise unknown("target language", target, ["xx"])
-
-    def length(self, text: str) -> int:
-        return len(text)
 
     def translate_texts(self, texts: Sequence[str], source: str, target: str) -> list[str]:
         self.texts += texts
@@ -50,15 +43,12 @@ class Backwards:
         self.calls += 1
         if self._dies_after and self.calls > self._dies_after:
             os.kill(os.getpid(), signal.SIGKILL)
-        outcomes = self._documents.translate(items, source, target)
+        outcomes = super().translate(items, source, target)
         failed = [bool(self._fails_on) and any(self._fails_on in text for text in item) for item in items]
         return [
             TranslationFailure("http", "no answer", failed=True) if bad else outcome
             for bad, outcome in zip(failed, outcomes, strict=True)
         ]
 
-    def spent(self) -> tuple[int, int]:
-        return 0, 0
 
-    def close(self) -> None:
-        pass
+BACKEND = BackendSpec("backwards", lambda ref, compute: Backwards(), example="backwards", languages=("en", "xx"))

@@ -1,4 +1,4 @@
-"""What a translator is: items in, the same items in another language out, or the reason why not.
+"""The interface of a translation backend: items in, the same items in another language out, or the reason why not.
 
 An item is all the texts of one row, in the order of its format. It is handed over whole, so that what its texts have in
 common can stay in common: a premise and a hypothesis translated apart lose part of their lexical overlap, and models
@@ -7,9 +7,12 @@ trained on them learn from the loss (Artetxe, Labaka and Agirre, EMNLP 2020).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from synthgen.models.packs import ResolvedModel
+from synthgen.translation.backends.device import ComputeConfig
 
 Item = tuple[str, ...]
 
@@ -30,6 +33,11 @@ class Translation:
     pieces: tuple[Piece, ...]
 
 
+def whole(source: str, target: str) -> Translation:
+    """Return a translation in one piece."""
+    return Translation(target, (Piece((0, len(source)), (0, len(target))),))
+
+
 @dataclass(frozen=True, slots=True)
 class TranslationFailure:
     """Why an item has no translation: `failed` when nothing came back, else a rejection."""
@@ -43,27 +51,19 @@ Outcome = tuple[Translation, ...] | TranslationFailure
 
 
 class Backend(Protocol):
-    """A translator of whole items. `items_at_once` is how many it wants to see together, and what a crash may cost."""
+    """A translator of whole items.
 
-    @property
-    def name(self) -> str:
-        """The kind of backend: bergamot, apertium, seq2seq, ctranslate2 or llm."""
+    `name` is the kind of backend, `ref` the model as the command line names it, `revision` identifies the weights; the
+    licence of the translations derives from `licence`; `note` is what else a reader must know, empty for nothing.
+    `items_at_once` is how many items one call takes, and what a crash may cost.
+    """
 
-    @property
-    def ref(self) -> str:
-        """The model as it is named on the command line."""
-
-    @property
-    def revision(self) -> str:
-        """What identifies the weights."""
-
-    @property
-    def licence(self) -> str:
-        """The model's licence, of which the licence of its translations is derived."""
-
-    @property
-    def note(self) -> str:
-        """What else a reader must know about the model; empty for nothing."""
+    name: str
+    ref: str
+    revision: str
+    licence: str
+    note: str
+    items_at_once: int
 
     @property
     def versions(self) -> dict[str, str]:
@@ -72,10 +72,6 @@ class Backend(Protocol):
     @property
     def settings(self) -> dict[str, str | int | bool]:
         """How it translates: part of what says whether two runs are the same."""
-
-    @property
-    def items_at_once(self) -> int:
-        """How many items one call takes."""
 
     def check(self, source: str, target: str) -> None:
         """Raise UserError with the languages there are when the pair cannot be translated."""
@@ -88,3 +84,24 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free processes and memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendSpec:
+    """How `--mt REF` leads to a backend: the value of `BACKEND` in a module of this folder.
+
+    `open` takes what follows `prefix` in a reference; a prefix without a colon is all of it. `load` takes the model
+    of a reference without a prefix and returns None for a folder of another kind; smaller `place` is asked first. The
+    contract tests open `example`, empty where they must make a model, and translate between `languages`.
+    """
+
+    prefix: str = ""
+    open: Callable[[str, ComputeConfig], Backend] | None = None
+    load: Callable[[ResolvedModel, ComputeConfig], Backend | None] | None = None
+    place: int = 0
+    example: str = ""
+    languages: tuple[str, str] = ("en", "de")
+
+    def takes(self, ref: str) -> bool:
+        """Say whether a reference names this backend by its prefix."""
+        return ref == self.prefix or (self.prefix.endswith(":") and ref.startswith(self.prefix))

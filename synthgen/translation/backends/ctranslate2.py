@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import UserError, first_line, missing_package, unknown
-from synthgen.models.packs import ResolvedModel, cache_root
+from synthgen.models.packs import ResolvedModel, cache_root, resolve
 from synthgen.runtime.files import draft_folder
+from synthgen.translation.backends.base import BackendSpec
 from synthgen.translation.backends.device import ComputeConfig
 from synthgen.translation.backends.hub_model import TOKENS_A_BATCH, HubModel, configuration, load_tokenizer
 
@@ -29,54 +30,45 @@ class CTranslate2(HubModel):
 
     name = "ctranslate2"
 
-    def __init__(self, model: ResolvedModel, machine: ComputeConfig | None = None) -> None:
+    def __init__(self, model: ResolvedModel, compute: ComputeConfig | None = None) -> None:
         """Load a converted model, or convert one first; UserError without the package or for another kind of model."""
         try:
             import ctranslate2
         except ImportError:
             raise missing_package("ctranslate2", "ct2", f"--mt {model.ref}") from None
-        machine = machine or ComputeConfig()
-        device = machine.choose(ctranslate2.get_cuda_device_count())
-        kinds = ("default", "auto", *sorted(ctranslate2.get_supported_compute_types(device)))
-        if machine.compute not in kinds:
-            raise unknown("--compute", machine.compute, kinds, where=f"CTranslate2 on {device}")
+        compute = compute or ComputeConfig()
+        device = compute.choose(ctranslate2.get_cuda_device_count())
+        types = ("default", "auto", *sorted(ctranslate2.get_supported_compute_types(device)))
+        if compute.compute not in types:
+            raise unknown("--compute", compute.compute, types, where=f"CTranslate2 on {device}")
         converted = model.path if is_converted(model.path) else convert(model)
         super().__init__(model)
-        threads = {"inter_threads": machine.cores, "intra_threads": 1} if device == "cpu" else {}
-        self._compute = machine.compute
-        where = {"device": device, "compute_type": machine.compute, **threads}
+        self.versions = {name: version(name) for name in ("ctranslate2", "transformers")}
+        self.settings |= {"beam": 1, "compute": compute.compute}
+        threads = {"inter_threads": compute.cores, "intra_threads": 1} if device == "cpu" else {}
+        where = {"device": device, "compute_type": compute.compute, **threads}
         self._model: Any = ctranslate2.Translator(str(converted), **where)
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """Versions of the engine and of the tokenizer's package."""
-        return {name: version(name) for name in ("ctranslate2", "transformers")}
-
-    @property
-    def settings(self) -> dict[str, str | int | bool]:
-        """What determines the translations."""
-        return {"longest_piece_tokens": self.most, "beam": 1, "compute": self._compute}
 
     def translate_texts(self, texts: Sequence[str], source: str, target: str) -> list[str]:
         """Return one translation for each text, an empty one where it filled all its room and so was cut off."""
-        start = self._tongues.start(source, target)
-        numbers = [self._tokenizer(start.prefix + text).input_ids for text in texts]
-        asked = [self._tokenizer.convert_ids_to_tokens(each) for each in numbers]
-        made = self._model.translate_batch(
-            asked,
-            target_prefix=[[start.first]] * len(asked) if start.first else None,
+        start = self.languages.start(source, target)
+        ids = [self._tokenizer(start.prefix + text).input_ids for text in texts]
+        tokens = [self._tokenizer.convert_ids_to_tokens(each) for each in ids]
+        results = self._model.translate_batch(
+            tokens,
+            target_prefix=[[start.first]] * len(tokens) if start.first else None,
             beam_size=1,
             batch_type="tokens",
             max_batch_size=TOKENS_A_BATCH,
             max_input_length=0,  # its default cuts longer texts silently
-            max_decoding_length=self.room(asked),
+            max_decoding_length=self.room(tokens),
             return_end_token=True,
         )
-        return [self._text(each.hypotheses[0]) for each in made]
+        return [self._text(each.hypotheses[0]) for each in results]
 
-    def room(self, asked: Sequence[Sequence[str]]) -> int:
+    def room(self, sources: Sequence[Sequence[str]]) -> int:
         """Return how many tokens a translation may have: twice those of the longest source, and a few."""
-        return 2 * max(map(len, asked), default=0) + 16
+        return 2 * max(map(len, sources), default=0) + 16
 
     def close(self) -> None:
         """Free the model's memory."""
@@ -100,15 +92,19 @@ def convert(model: ResolvedModel) -> Path:
     from ctranslate2.converters import TransformersConverter
 
     class Converter(TransformersConverter):  # type: ignore[misc]  # it has no types
+        """The package's converter, which loads safetensors only and our tokenizer."""
+
         def load_model(self, kind: Any, folder: str, **options: Any) -> Any:  # noqa: ANN401 - the same
+            """Return the model, read from safetensors: other files may hold pickled code."""
             return super().load_model(kind, folder, **options, use_safetensors=True)
 
         def load_tokenizer(self, *_: object, **__: object) -> Any:  # noqa: ANN401 - a class of transformers
+            """Return the tokenizer with the languages that its class adds."""
             return load_tokenizer(model)
 
-    if (kind := configuration(model).get("model_type", "")) not in CONVERTED:
-        families = [f"{each} ({name})" for each, name in CONVERTED.items()]
-        raise UserError(f"--mt {PREFIX}{model.ref} is a model of type '{kind}'; {PREFIX} takes {', '.join(families)}")
+    if (model_type := configuration(model).get("model_type", "")) not in CONVERTED:
+        families = ", ".join(f"{each} ({name})" for each, name in CONVERTED.items())
+        raise UserError(f"--mt {PREFIX}{model.ref} is a model of type '{model_type}'; {PREFIX} takes {families}")
     files = [(each.name, each.stat().st_size, each.stat().st_mtime_ns) for each in sorted(model.path.iterdir())]
     named = f"{model.path} {model.revision} {files} {ctranslate2.__version__}"
     key = hashlib.blake2b(named.encode(), digest_size=8).hexdigest()
@@ -122,3 +118,10 @@ def convert(model: ResolvedModel) -> Path:
     except (ValueError, OSError) as error:
         raise UserError(f"--mt {PREFIX}{model.ref} cannot be converted by CTranslate2: {first_line(error)}") from None
     return folder
+
+
+def _load(model: ResolvedModel, compute: ComputeConfig) -> CTranslate2 | None:
+    return CTranslate2(model, compute) if is_converted(model.path) else None
+
+
+BACKEND = BackendSpec(PREFIX, lambda ref, compute: CTranslate2(resolve(ref), compute), _load)

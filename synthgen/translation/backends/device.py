@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from synthgen.errors import UserError, refuse, unknown
+from synthgen.runtime.workers import usable_cores
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -26,17 +26,14 @@ class ComputeConfig:
             raise UserError(f"--threads is {self.threads}; allowed is 0 (every core) or more")
 
     def refuse(self, reason: str, *names: str) -> None:
-        """Raise UserError for one of the settings that was given although a translator has no use for it."""
-        refuse(
-            reason,
-            **{each: value for each in names if (value := getattr(self, each)) != getattr(ComputeConfig(), each)},
-        )
+        """Raise UserError for the first of these settings that is not its default."""
+        changed = {name for name in names if getattr(self, name) != getattr(ComputeConfig(), name)}
+        refuse(reason, **{name: getattr(self, name) for name in names if name in changed})
 
     @property
     def cores(self) -> int:
         """How many threads to use."""
-        here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return self.threads or here or 1
+        return self.threads or usable_cores()
 
     def choose(self, gpus: int) -> str:
         """Return cpu or cuda; UserError for cuda where there is none."""

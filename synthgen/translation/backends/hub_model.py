@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Any
 
 from synthgen.errors import UserError, first_line
 from synthgen.models import loading
 from synthgen.models.packs import ResolvedModel
-from synthgen.translation.backends.base import Item, Outcome
-from synthgen.translation.backends.documents import Documents
+from synthgen.translation.backends.documents import DocumentBackend
 from synthgen.translation.backends.language_codes import LanguageTokens
 
 TOKENS_A_BATCH = 4096
@@ -19,39 +16,26 @@ LONGEST = 256
 """Source tokens of one piece: translation models see few longer ones in training, whatever their positions allow."""
 
 
-class HubModel(ABC):
-    """A model with a tokenizer of transformers; an engine adds `translate_texts`."""
+class HubModel(DocumentBackend):
+    """A model with a tokenizer of transformers; an engine adds `translate_texts` and `versions`."""
 
-    items_at_once = 256
-    separator = ""
     most = LONGEST
 
     def __init__(self, model: ResolvedModel) -> None:
         """Load the tokenizer; UserError when there is none."""
         self.ref, self.revision, self.licence, self.note = model.ref, model.revision, model.licence, model.note
+        self.settings: dict[str, str | int | bool] = {"longest_piece_tokens": self.most}
         self._tokenizer: Any = load_tokenizer(model)
-        self._tongues = LanguageTokens(self._tokenizer, model_name(model), model.ref)
-        self._documents = Documents(self)
+        name = str(configuration(model).get("_name_or_path") or model.ref)
+        self.languages = LanguageTokens(self._tokenizer, name, model.ref)
 
     def check(self, source: str, target: str) -> None:
         """Raise UserError with the languages there are when the pair cannot be translated."""
-        self._tongues.check(source, target)
+        self.languages.check(source, target)
 
     def length(self, text: str) -> int:
         """Return the number of source tokens, special ones included."""
         return len(self._tokenizer(text).input_ids)
-
-    def translate(self, items: Sequence[Item], source: str, target: str) -> list[Outcome]:
-        """Return one outcome for each item."""
-        return self._documents.translate(items, source, target)
-
-    def spent(self) -> tuple[int, int]:
-        """Return zeros: nothing is paid by the token."""
-        return 0, 0
-
-    @abstractmethod
-    def translate_texts(self, texts: Sequence[str], source: str, target: str) -> list[str]:
-        """Return one translation for each text, an empty one where it was cut off; they come longest first."""
 
 
 def load_tokenizer(model: ResolvedModel) -> Any:  # noqa: ANN401 - a class of transformers
@@ -67,11 +51,6 @@ def load_tokenizer(model: ResolvedModel) -> Any:  # noqa: ANN401 - a class of tr
         new = {"additional_special_tokens": list(languages)}
         tokenizer.add_special_tokens(new, replace_extra_special_tokens=False)
     return tokenizer
-
-
-def model_name(model: ResolvedModel) -> str:
-    """Return the name that a model's configuration has for it, else what the user called it."""
-    return str(configuration(model).get("_name_or_path") or model.ref)
 
 
 def configuration(model: ResolvedModel) -> dict[str, Any]:

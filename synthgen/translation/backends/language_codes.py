@@ -1,4 +1,4 @@
-"""How a translation model of the hub is told its languages, by family.
+"""Language tokens of the hub's translation models, by family.
 
 NLLB and M2M-100 take a language token first in what they write (`deu_Latn`, `__de__`), MADLAD and multilingual OPUS-MT
 one before the source (`<2de>`, `>>deu<<`), and an OPUS-MT model of one pair none: its name says which pair it is.
@@ -61,8 +61,8 @@ class LanguageTokens:
     @cached_property
     def _before_source(self) -> dict[str, str]:
         """Language -> the token before the source; OPUS-MT's three letters go by their two where those are known."""
-        found = {token: _BEFORE_SOURCE.fullmatch(token) for token in self._tokenizer.get_vocab()}
-        codes = {token: match[1] or match[2] for token, match in found.items() if match}
+        matches = filter(None, map(_BEFORE_SOURCE.fullmatch, self._tokenizer.get_vocab()))
+        codes = {match[0]: match[1] or match[2] for match in matches}
         return {TWO_LETTERS.get(code, code): token for token, code in codes.items()}
 
 

@@ -20,7 +20,8 @@ from synthgen.formats.reply_schema import text_object
 from synthgen.models.packs import ResolvedModel
 from synthgen.text.languages import NAMES
 from synthgen.text.sentences import Span, packed
-from synthgen.translation.backends.base import Item, Outcome, Piece, Translation, TranslationFailure
+from synthgen.translation.backends.base import BackendSpec, Item, Outcome, TranslationFailure, whole
+from synthgen.translation.backends.device import ComputeConfig
 from synthgen.translation.backends.documents import assemble
 
 PREFIX = "llm:"
@@ -35,13 +36,6 @@ PROMPT = (
 )
 
 
-def open_llm(ref: str) -> LlmTranslator:
-    """Return the translator that asks a model of vLLM's, or the one behind `http://HOST/v1[#NAME]`."""
-    name = engine_of(ref)
-    model = resolve_model(name, ref, timeout=DEFAULT_TIMEOUT)
-    return LlmTranslator(model, lambda: open_engine(name, model, seed=0))
-
-
 class LlmTranslator:
     """Translates items with a language model that an engine serves; any pair of languages is tried."""
 
@@ -54,6 +48,11 @@ class LlmTranslator:
         What the engine fails at is asked again after `first_delay` seconds or more.
         """
         self.ref, self.revision, self.licence, self.note = model.ref, model.revision, model.licence, model.note
+        self.settings: dict[str, str | int | bool] = {
+            "prompt": PROMPT,
+            "temperature": 0,
+            "most_characters": MOST_CHARACTERS,
+        }
         self._start, self._first_delay = start, first_delay
         self._spent = (0, 0)
 
@@ -62,20 +61,17 @@ class LlmTranslator:
         """What determines the replies."""
         return self._engine.versions
 
-    @property
-    def settings(self) -> dict[str, str | int | bool]:
-        """The prompt, how much goes into one, and how replies are sampled: greedily."""
-        return {"prompt": PROMPT, "temperature": 0, "most_characters": MOST_CHARACTERS}
-
     def check(self, source: str, target: str) -> None:
         """Allow any two languages: what a model can do is measured, not listed."""
 
     def translate(self, items: Sequence[Item], source: str, target: str) -> list[Outcome]:
         """Return one outcome for each item."""
         cuts = [_cuts(item) for item in items]
-        asked = [part for item, spans in zip(items, cuts, strict=True) for part in _parts(item, spans)]
-        found = iter(self._ask(asked, source, target))
-        return [_joined(item, spans, found) if spans else next(found) for item, spans in zip(items, cuts, strict=True)]
+        parts = [part for item, spans in zip(items, cuts, strict=True) for part in _parts(item, spans)]
+        outcomes = iter(self._ask(parts, source, target))
+        return [
+            _joined(item, spans, outcomes) if spans else next(outcomes) for item, spans in zip(items, cuts, strict=True)
+        ]
 
     def spent(self) -> tuple[int, int]:
         """Return the prompt and output tokens of the replies since the last call."""
@@ -96,12 +92,12 @@ class LlmTranslator:
 
     def _ask(self, items: Sequence[Item], source: str, target: str) -> list[Outcome]:
         requests = [_request(number, item, source, target) for number, item in enumerate(items)]
-        replies = run_with_retries(self._engine, requests, self._first_delay) if requests else ()
-        found = {reply.tag[0]: reply for reply in replies}
+        requested = run_with_retries(self._engine, requests, self._first_delay) if requests else ()
+        replies = {reply.tag[0]: reply for reply in requested}
         prompt, output = self._spent
-        prompt += sum(reply.prompt_tokens for reply in found.values())
-        self._spent = prompt, output + sum(reply.output_tokens for reply in found.values())
-        return [read_reply(found[number], item) for number, item in enumerate(items)]
+        prompt += sum(reply.prompt_tokens for reply in replies.values())
+        self._spent = prompt, output + sum(reply.output_tokens for reply in replies.values())
+        return [read_reply(replies[number], item) for number, item in enumerate(items)]
 
 
 def _cuts(item: Item) -> list[list[Span]]:
@@ -117,16 +113,15 @@ def _parts(item: Item, cuts: list[list[Span]]) -> list[Item]:
     return [(text[slice(*span)],) for text, spans in zip(item, cuts, strict=True) for span in spans]
 
 
-def _joined(item: Item, cuts: list[list[Span]], found: Iterator[Outcome]) -> Outcome:
+def _joined(item: Item, cuts: list[list[Span]], outcomes: Iterator[Outcome]) -> Outcome:
     """Return the outcome of an item that was cut: its texts put together, or the first part's reason why not."""
-    parts = [[next(found) for _ in spans] for spans in cuts]
-    for each in (outcome for outcomes in parts for outcome in outcomes):
-        if isinstance(each, TranslationFailure):
-            return each
-    return tuple(
-        assemble(text, spans, [outcome[0].text for outcome in outcomes if not isinstance(outcome, TranslationFailure)])
-        for text, spans, outcomes in zip(item, cuts, parts, strict=True)
-    )
+    parts: list[list[str]] = []
+    failures: list[TranslationFailure] = []
+    for spans in cuts:
+        of_text = [next(outcomes) for _ in spans]
+        failures += [each for each in of_text if isinstance(each, TranslationFailure)]
+        parts.append([each[0].text for each in of_text if not isinstance(each, TranslationFailure)])
+    return failures[0] if failures else tuple(map(assemble, item, cuts, parts))
 
 
 def _request(number: int, item: Item, source: str, target: str) -> Request:
@@ -134,9 +129,8 @@ def _request(number: int, item: Item, source: str, target: str) -> Request:
     room = LEAST_TOKENS + int(TOKENS_A_CHARACTER * sum(map(len, item)))
     schema = json.dumps(text_object(*texts), sort_keys=True)
     sampling = Sampling(max_tokens=room, temperature=0.0, top_k=-1, stop=(), schema=schema)
-    shown = json.dumps(texts, ensure_ascii=False)
     names = {"source": NAMES.get(source, source), "target": NAMES.get(target, target)}
-    return Request((number, 0), PROMPT.format(**names, texts=shown), sampling)
+    return Request((number, 0), PROMPT.format(**names, texts=json.dumps(texts, ensure_ascii=False)), sampling)
 
 
 def read_reply(reply: Reply, item: Item) -> Outcome:
@@ -149,27 +143,37 @@ def read_reply(reply: Reply, item: Item) -> Outcome:
         return TranslationFailure(reply.outcome, reply.error, failed=True)
     evidence = storable(reply.text[:EVIDENCE])
     try:
-        found: Any = json.loads(reply.text)
+        values: Any = json.loads(reply.text)
     except (ValueError, RecursionError):
         return TranslationFailure(_fault(reply.text), evidence)
     names = [f"text{i}" for i in range(len(item))]
-    if not isinstance(found, dict) or set(found) != set(names):
+    if not isinstance(values, dict) or set(values) != set(names):
         return TranslationFailure("other keys", evidence)
-    texts = [found[name] for name in names]
+    texts = [values[name] for name in names]
     if not all(isinstance(text, str) and text.strip() for text in texts):
         return TranslationFailure("empty translation", evidence)
     if any(storable(text) != text for text in texts):
         return TranslationFailure("unreadable characters", evidence)
-    left = (residue(new) for old, new in zip(item, texts, strict=True) if not residue(old))
-    if machinery := next(filter(None, left), None):
-        return TranslationFailure(machinery[0], evidence)
-    whole = zip(item, (text.strip() for text in texts), strict=True)
-    return tuple(Translation(new, (Piece((0, len(old)), (0, len(new))),)) for old, new in whole)
+    residues = (residue(new) for old, new in zip(item, texts, strict=True) if not residue(old))
+    if match := next(filter(None, residues), None):
+        return TranslationFailure(match[0], evidence)
+    return tuple(whole(old, new.strip()) for old, new in zip(item, texts, strict=True))
 
 
 def _fault(text: str) -> str:
     """Return what is wrong with a reply that is no JSON."""
-    if machinery := residue(text):
-        return machinery[0]
+    if match := residue(text):
+        return match[0]
     begun, ended = text.lstrip().startswith("{"), text.rstrip().endswith("}")
     return "truncated" if begun and not ended else "not JSON"
+
+
+def _open(ref: str, compute: ComputeConfig) -> LlmTranslator:
+    """Return the translator that asks a model of vLLM's, or the one behind `http://HOST/v1[#NAME]`."""
+    compute.refuse(f"an engine serves --mt {PREFIX}{ref}", "device", "threads", "compute")
+    name = engine_of(ref)
+    model = resolve_model(name, ref, timeout=DEFAULT_TIMEOUT)
+    return LlmTranslator(model, lambda: open_engine(name, model, seed=0))
+
+
+BACKEND = BackendSpec(PREFIX, _open)

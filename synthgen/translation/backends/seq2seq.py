@@ -1,16 +1,16 @@
 """Translation models of the hub: OPUS-MT (Marian), NLLB-200 and M2M-100, MADLAD-400, through transformers.
 
-CTranslate2 (see `ct2`) runs the same models several times as fast.
+CTranslate2 (see `ctranslate2`) runs the same models several times as fast.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
-from typing import Any
 
 from synthgen.models.loading import load_model, require
 from synthgen.models.packs import ResolvedModel
+from synthgen.translation.backends.base import BackendSpec
 from synthgen.translation.backends.device import ComputeConfig
 from synthgen.translation.backends.hub_model import LONGEST, TOKENS_A_BATCH, HubModel, no_model
 
@@ -20,57 +20,45 @@ class Seq2Seq(HubModel):
 
     name = "seq2seq"
 
-    def __init__(self, model: ResolvedModel, machine: ComputeConfig | None = None) -> None:
+    def __init__(self, model: ResolvedModel, compute: ComputeConfig | None = None) -> None:
         """Load tokenizer and model; UserError when the folder holds no translation model."""
         require(f"--mt {model.ref}")
         import torch
 
-        machine = machine or ComputeConfig()
-        device = machine.choose(torch.cuda.device_count())
-        if machine.threads:
-            torch.set_num_threads(machine.threads)
+        compute = compute or ComputeConfig()
+        device = compute.choose(torch.cuda.device_count())
+        if compute.threads:
+            torch.set_num_threads(compute.threads)
         try:
             self._model = load_model("AutoModelForSeq2SeqLM", model.path).eval().to(device)
         except (ValueError, OSError) as error:
             raise no_model(model, error) from None
-        super().__init__(model)
         self._positions = getattr(self._model.config, "max_position_embeddings", None) or 4 * LONGEST
         self.most = min(LONGEST, self._positions // 2)
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """Versions of torch and transformers."""
-        return {name: version(name) for name in ("torch", "transformers")}
-
-    @property
-    def settings(self) -> dict[str, str | int | bool]:
-        """What determines the translations."""
-        return {"longest_piece_tokens": self.most}
+        self.versions = {name: version(name) for name in ("torch", "transformers")}
+        super().__init__(model)
 
     def translate_texts(self, texts: Sequence[str], source: str, target: str) -> list[str]:
         """Return one translation for each text, in batches of about 4,096 padded tokens."""
         import torch
 
-        found: list[str] = []
-        start = self._tongues.start(source, target)
+        translations: list[str] = []
+        start = self.languages.start(source, target)
         first = self._tokenizer.convert_tokens_to_ids(start.first) if start.first else None
         forced = {} if first is None else {"forced_bos_token_id": first}
         for batch in _batches([start.prefix + text for text in texts], self.length):
             inputs = self._tokenizer(batch, return_tensors="pt", padding=True).to(self._model.device)
             room = min(2 * inputs.input_ids.shape[1] + 16, self._positions - 1)
             with torch.inference_mode():
-                made = self._model.generate(**inputs, **forced, max_new_tokens=room)
-            texts_made = self._tokenizer.batch_decode(made, skip_special_tokens=True)
+                output = self._model.generate(**inputs, **forced, max_new_tokens=room)
+            decoded = self._tokenizer.batch_decode(output, skip_special_tokens=True)
             # What filled all the room was cut off, also where an end token was forced into the last place.
-            lengths = (made[:, 1:] != self._model.config.pad_token_id).sum(1).tolist()
-            found += [text if length < room else "" for text, length in zip(texts_made, lengths, strict=True)]
-        return found
-
-    def close(self) -> None:
-        """Nothing outlives the object."""
+            lengths = (output[:, 1:] != self._model.config.pad_token_id).sum(1).tolist()
+            translations += [text if length < room else "" for text, length in zip(decoded, lengths, strict=True)]
+        return translations
 
 
-def _batches(texts: Sequence[str], length: Any) -> Iterator[list[str]]:  # noqa: ANN401 - a method
+def _batches(texts: Sequence[str], length: Callable[[str], int]) -> Iterator[list[str]]:
     """Yield runs of texts whose number times the longest's length is at most 4,096; they come longest first."""
     batch: list[str] = []
     longest = 0
@@ -82,3 +70,11 @@ def _batches(texts: Sequence[str], length: Any) -> Iterator[list[str]]:  # noqa:
         batch.append(text)
     if batch:
         yield batch
+
+
+def _load(model: ResolvedModel, compute: ComputeConfig) -> Seq2Seq:
+    compute.refuse(f"--mt {model.ref} is no CTranslate2 model", "compute")
+    return Seq2Seq(model, compute)
+
+
+BACKEND = BackendSpec(load=_load, place=1)
