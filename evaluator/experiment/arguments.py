@@ -17,11 +17,12 @@ from evaluator.benchmark.target import DataRoot, Target
 from evaluator.experiment.arms import FULL, Arm, parse_arms
 from evaluator.experiment.hardware import Hardware, detect
 from evaluator.experiment.presets import PRESETS, expand
-from evaluator.experiment.recipe import LARGE_WIDTH, Recipe, encoder_width, load_recipe
+from evaluator.experiment.recipe import LARGE_WIDTH, Recipe, load_recipe
+from evaluator.experiment.throughput import EncoderSize
 from evaluator.stats.estimand import estimand_of
 from evaluator.stats.results import Cell
 from evaluator.stats.score_table import some_of
-from evaluator.store.store import Store, check_store
+from evaluator.store import Store, check_store
 from synthgen.errors import UserError, refuse, unknown
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.ray_cluster import LOCAL, check_address
@@ -137,7 +138,7 @@ def define(arguments: Arguments) -> Experiment:
         languages=languages,
         model=encoder,
         arm_models={arm.name: resolve(arm.model) for arm in arms if arm.model},
-        recipe=load_recipe(arguments.recipe, encoder_width(encoder.path)),
+        recipe=load_recipe(arguments.recipe, EncoderSize.read(encoder.path).width),
         data_root=root,
         hardware=hardware,
     )

@@ -5,13 +5,13 @@
 
 Nodes are identified by content, so what two arms, sizes or experiments share is one node: the `none` arm is trained
 once for all sizes, a retrieval target is encoded once per encoder, an intermediate model serves all targets. Nothing
-here imports torch. Neighbours: `experiment` builds the graph, `work` carries out its jobs, `cost` prices them.
+here imports torch: `training.jobs` carries the jobs out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from evaluator.experiment.arguments import Experiment, training_size
 from evaluator.experiment.arms import FULL, Arm
 from evaluator.experiment.hardware import Hardware
 from evaluator.experiment.recipe import INTERMEDIATE, Recipe, Stage
-from evaluator.store.store import Node
+from evaluator.store import Node
 from synthgen.dataset.manifest import dataset_format
 from synthgen.models.packs import LOCAL, ResolvedModel
 
@@ -38,6 +38,10 @@ class DataDraw:
     content_hash: str
     total: int
     rows: int
+
+    def to_json(self) -> list[Any]:
+        """Return the JSON values that go into keys."""
+        return [self.content_hash, self.total, self.rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +79,13 @@ class IntermediateJob:
     @property
     def label(self) -> str:
         """What the progress display calls it, by the first arm that needs it."""
-        rows = sum(part.rows for part in self.parts or self.corpora)
-        name = f"{self.arm}, {self.own}," if self.own else self.arm
-        return (
-            f"intermediate {name} {rows} rows seed {self.seed}"
-            if name
-            else f"intermediate {rows} rows seed {self.seed}"
-        )
+        name = f"{self.arm}, {self.own}, " if self.own else f"{self.arm} " if self.arm else ""
+        return f"intermediate {name}{self.rows} rows seed {self.seed}"
+
+    @property
+    def rows(self) -> int:
+        """Rows of the datasets, or lines of the corpora where there are no datasets."""
+        return sum(part.rows for part in self.parts or self.corpora)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +155,18 @@ def build(experiment: Experiment) -> Graph:
     jobs: dict[str, Job] = {}
     cells: dict[tuple[Any, ...], PlannedScore] = {}
     for arm, size, seed in _runs(experiment):
+        named_size = _size(experiment, arm, size)
         for target in experiment.targets:
-            found = _intermediate(experiment, arm, size, seed, target)
-            if found:
-                jobs.setdefault(found.node.key, found)
-            job = _target_job(experiment, _encoder(experiment, arm, found), target, seed)
+            intermediate = _intermediate(experiment, arm, size, seed, target)
+            if intermediate:
+                jobs.setdefault(intermediate.node.key, intermediate)
+            job = _target_job(experiment, _encoder(experiment, arm, intermediate), target, seed)
             jobs.setdefault(job.node.key, job)
-            rows = sum(part.rows for part in found.parts or found.corpora) if found else 0
-            asked = _asked(experiment, arm, size)
+            rows = intermediate.rows if intermediate else 0
             for language, node in job.predictions.items():
                 scores = Node("scores", {"predictions": node.key, "code": CODE_VERSION})
-                key = arm.name, asked, seed, target.name, language  # the full size may be named as a number too
-                cells.setdefault(key, PlannedScore(arm, asked, rows, seed, target, language, node, scores))
+                key = arm.name, named_size, seed, target.name, language  # the full size may be named as a number too
+                cells.setdefault(key, PlannedScore(arm, named_size, rows, seed, target, language, node, scores))
     return Graph(tuple(jobs.values()), tuple(cells.values()))
 
 
@@ -173,7 +177,7 @@ def _runs(experiment: Experiment) -> Iterator[tuple[Arm, int, int]]:
                 yield arm, size, seed
 
 
-def _asked(experiment: Experiment, arm: Arm, size: int) -> int:
+def _size(experiment: Experiment, arm: Arm, size: int) -> int:
     """Return the size that a run of an arm stands for in results, the same for every target.
 
     At full size the arm `own` stands for the largest training set, though most targets have a smaller one or none.
@@ -182,8 +186,8 @@ def _asked(experiment: Experiment, arm: Arm, size: int) -> int:
         return 0
     if size != FULL:
         return size
-    drawn = (_drawn(experiment, arm, FULL, target) for target in _differing(experiment, arm))
-    return max(sum(rows.rows for rows in parts or corpora) for parts, corpora in drawn)
+    draws = (_draws(experiment, arm, FULL, target) for target in _differing(experiment, arm))
+    return max(sum(draw.rows for draw in parts or corpora) for parts, corpora in draws)
 
 
 def _differing(experiment: Experiment, arm: Arm) -> tuple[Target, ...]:
@@ -191,25 +195,25 @@ def _differing(experiment: Experiment, arm: Arm) -> tuple[Target, ...]:
     return experiment.targets if arm.own else experiment.targets[:1]
 
 
-def _base(experiment: Experiment, arm: Arm) -> ResolvedModel:
-    return experiment.arm_models.get(arm.name, experiment.model)
+def _base(experiment: Experiment, arm: Arm) -> Encoder:
+    """Return the model that an arm starts from, as it is."""
+    model = experiment.arm_models.get(arm.name, experiment.model)
+    return Encoder(identity(model), identity(model), model.path, path=model.path)
 
 
-def _encoder(experiment: Experiment, arm: Arm, trained: IntermediateJob | None) -> Encoder:
+def _encoder(experiment: Experiment, arm: Arm, intermediate: IntermediateJob | None) -> Encoder:
     """Return what a target starts from: the intermediate model, or the arm's model as it is."""
-    model = _base(experiment, arm)
-    if trained is None:
-        return Encoder(identity(model), identity(model), model.path, path=model.path)
-    head = _first_head(arm, trained) if experiment.arguments.keep_heads else None
-    return Encoder(
-        trained.node.key, trained.base.tokenizer, trained.base.tokenizer_folder, node=trained.node, head=head
-    )
+    base = _base(experiment, arm)
+    if intermediate is None:
+        return base
+    node, head = intermediate.node, _first_head(arm, intermediate) if experiment.arguments.keep_heads else None
+    return replace(base, identity=node.key, path=None, node=node, head=head)
 
 
-def _first_head(arm: Arm, trained: IntermediateJob) -> tuple[str, tuple[str, ...]] | None:
+def _first_head(arm: Arm, intermediate: IntermediateJob) -> tuple[str, tuple[str, ...]] | None:
     """Return the format and labels of the head that an intermediate checkpoint has: that of its first dataset."""
     for part in arm.parts:
-        if trained.parts and part.folder.resolve() == trained.parts[0].folder:
+        if intermediate.parts and part.folder.resolve() == intermediate.parts[0].folder:
             format_ = dataset_format(part.manifest)
             return format_.name, tuple(format_.labels)
     return None
@@ -228,48 +232,44 @@ def _keeps_head(encoder: Encoder, target: Target) -> bool:
 
 def _intermediate(experiment: Experiment, arm: Arm, size: int, seed: int, target: Target) -> IntermediateJob | None:
     """Return the job that trains the arm's model for a target, the same for all targets unless the arm is `own`."""
-    parts, corpora = _drawn(experiment, arm, size, target)
+    parts, corpora = _draws(experiment, arm, size, target)
     if not parts and not corpora:
         return None
     stage, recipe, hardware = experiment.recipe.stage(INTERMEDIATE), experiment.recipe, experiment.hardware
-    model, steps = _base(experiment, arm), _matched_steps(experiment, experiment.recipe.stage(INTERMEDIATE))
-    base = Encoder(identity(model), identity(model), model.path, path=model.path)
+    base, steps, own = _base(experiment, arm), _matched_steps(experiment, stage), target.name if arm.own else None
     inputs: dict[str, Any] = {
         "code": CODE_VERSION,
         "model": base.identity,
-        "parts": [[part.content_hash, part.total, part.rows] for part in parts],
+        "parts": [part.to_json() for part in parts],
         "stage": stage_inputs(stage, recipe),
         "steps": steps,
         "seed": seed,
         **hardware.to_json(),
     }
     if corpora:
-        inputs["corpora"] = [[part.content_hash, part.total, part.rows] for part in corpora]
-    if arm.own:
-        inputs["own"] = target.name
-    node, own = Node("intermediate", inputs), target.name if arm.own else None
-    return IntermediateJob(
-        node, base, parts, stage, recipe, seed, steps, model.licence, hardware, corpora, own, arm.name
-    )
+        inputs["corpora"] = [part.to_json() for part in corpora]
+    if own:
+        inputs["own"] = own
+    licence = experiment.arm_models.get(arm.name, experiment.model).licence
+    node = Node("intermediate", inputs)
+    return IntermediateJob(node, base, parts, stage, recipe, seed, steps, licence, hardware, corpora, own, arm.name)
 
 
-def _drawn(
+def _draws(
     experiment: Experiment, arm: Arm, size: int, target: Target
 ) -> tuple[tuple[DataDraw, ...], tuple[DataDraw, ...]]:
     """Return the rows of datasets and the lines of corpora that an arm trains on at a size."""
     if arm.own:
         return _own_rows(experiment, size, target), ()
-    parts = tuple(
+    parts = (
         DataDraw(part.folder.resolve(), part.manifest.content_hash, part.manifest.kept, rows)
         for part, rows in zip(arm.parts, arm.draws(size), strict=True)
-        if rows
     )
-    corpora = tuple(
+    corpora = (
         DataDraw(corpus.path.resolve(), corpus.content_hash, corpus.total, lines)
         for corpus, lines in zip(arm.corpora, arm.lines(size), strict=True)
-        if lines
     )
-    return parts, corpora
+    return tuple(part for part in parts if part.rows), tuple(corpus for corpus in corpora if corpus.rows)
 
 
 def _own_rows(experiment: Experiment, size: int, target: Target) -> tuple[DataDraw, ...]:
@@ -277,58 +277,56 @@ def _own_rows(experiment: Experiment, size: int, target: Target) -> tuple[DataDr
     if target.train is None:
         return ()
     root = experiment.data_root
-    files = tuple(root.find(source) for source in target.train_sources)
     total = training_size(target.name, root)
-    return (DataDraw(root.path.resolve(), file_revision(*files), total, total if size == FULL else size),)
+    return (DataDraw(root.path.resolve(), _training_revision(target, root), total, total if size == FULL else size),)
+
+
+def _training_revision(target: Target, root: DataRoot) -> str:
+    return file_revision(*(root.find(source) for source in target.train_sources))
 
 
 def _matched_steps(experiment: Experiment, stage: Stage) -> int | None:
     """Return the updates every intermediate model gets with `--match updates`: those of the largest at its epochs."""
     if experiment.arguments.match != "updates":
         return None
-    sizes = [
-        sum(part.rows for drawn in _drawn(experiment, arm, size, target) for part in drawn)
+    largest = max(
+        sum(part.rows for draws in _draws(experiment, arm, size, target) for part in draws)
         for arm in experiment.arms
         for size in experiment.sizes
         for target in _differing(experiment, arm)
-    ]
-    largest = max(sizes)
+    )
     return -(-largest // stage.examples_per_step) * stage.epochs
 
 
 def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: int) -> TargetJob:
-    root, recipe = experiment.data_root, experiment.recipe
+    arguments, root, recipe = experiment.arguments, experiment.data_root, experiment.recipe
     stage = recipe.stage(target.name) if target.train else None
-    keeps = _keeps_head(encoder, target)
-    common: dict[str, Any] = {"code": CODE_VERSION, "encoder": encoder.identity, **experiment.hardware.to_json()}
+    keeps_head = _keeps_head(encoder, target)
+    inputs: dict[str, Any] = {"code": CODE_VERSION, "encoder": encoder.identity, **experiment.hardware.to_json()}
     if stage is None:
-        node = Node("encoder", {**common, "depth": recipe.retrieval_depth, "length": recipe.retrieval_max_length})
+        inputs |= {"depth": recipe.retrieval_depth, "length": recipe.retrieval_max_length}
     else:
-        training = file_revision(*(root.find(source) for source in target.train_sources))
-        trained = {
+        inputs |= {
             "target": target.name,
-            "data": training,
-            "max_train_examples": experiment.arguments.max_train_examples,
+            "data": _training_revision(target, root),
+            "max_train_examples": arguments.max_train_examples,
             "stage": stage_inputs(stage, recipe),
             "pretrain": stage_inputs(recipe.stage(f"{target.name}-pretrain"), recipe) if target.pretrain else None,
             "seed": seed,
             "select": _selection(experiment, target),
+            **({"head": "kept"} if keeps_head else {}),
         }
-        if keeps:
-            trained["head"] = "kept"
-        node = Node("target", {**common, **trained})
-    predictions = {
-        language: _predictions(experiment, node, target, language) for language in experiment.languages[target.name]
-    }
+    node = Node("target" if stage else "encoder", inputs)
+    languages = experiment.languages[target.name]
+    predictions = {language: _predictions(experiment, node, target, language) for language in languages}
     return TargetJob(
-        node, encoder, target.name, stage, recipe, seed, root.path, experiment.arguments.split,
-        experiment.arguments.max_train_examples, experiment.arguments.max_eval_examples, predictions,
-        experiment.hardware, experiment.arguments.select, keeps,
+        node, encoder, target.name, stage, recipe, seed, root.path, arguments.split, arguments.max_train_examples,
+        arguments.max_eval_examples, predictions, experiment.hardware, arguments.select, keeps_head,
     )  # fmt: skip
 
 
 def _selection(experiment: Experiment, target: Target) -> Any:  # noqa: ANN401 - a JSON value
-    """Return what chooses the checkpoint of a target: the last, or how often and on which items it is judged."""
+    """Return what chooses the checkpoint of a target: the last, or how often and on which items it is evaluated."""
     if experiment.arguments.select != EN_DEV:
         return experiment.arguments.select
     root = experiment.data_root
@@ -337,19 +335,17 @@ def _selection(experiment: Experiment, target: Target) -> Any:  # noqa: ANN401 -
 
 
 def _predictions(experiment: Experiment, model: Node, target: Target, language: str) -> Node:
+    root, split = experiment.data_root, experiment.arguments.split
     inputs: dict[str, Any] = {
         "model": model.key,
         "target": target.name,
         "language": language,
-        "split": experiment.arguments.split,
-        "data": data_revision(target, experiment.data_root, language, experiment.arguments.split),
+        "split": split,
+        "data": data_revision(target, root, language, split),
         "max_eval_examples": experiment.arguments.max_eval_examples,
     }
     if target.join:
-        inputs["pool"] = [
-            data_revision(target, experiment.data_root, other, experiment.arguments.split)
-            for other in experiment.languages[target.name]
-        ]
+        inputs["pool"] = [data_revision(target, root, other, split) for other in experiment.languages[target.name]]
     return Node("predictions", inputs)
 
 

@@ -8,7 +8,6 @@ Sources: XT = google-research/xtreme `scripts/`, JI = nyu-mll/jiant `guides/` an
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, replace
@@ -196,12 +195,6 @@ def load_recipe(ref: str, width: int) -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{ref} is not TOML: {error}") from None
     return _recipe_from_values(values, width, where=ref)
-
-
-def encoder_width(checkpoint: Path) -> int:
-    """Return the hidden size of a checkpoint folder's encoder."""
-    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
-    return int(config["hidden_size"])
 
 
 def _named(name: str, width: int) -> Recipe:

@@ -1,8 +1,16 @@
-"""The speed of training on a device: what a plan's time follows from."""
+"""What training costs: its speed on a device, and the memory and floating-point operations of an encoder's size."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
+
+ACTIVATION_BYTES = 80
+"""Kept for the backward pass per token, layer and unit of width: some twenty float32 values."""
+
+SENTENCE_LENGTH = 40
+"""Tokens that a token attends to, on average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,3 +20,51 @@ class Throughput:
     tokens_per_second: float
     seconds_per_run: float
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSize:
+    """The size of a transformer encoder; `inner` is the width of its feed-forward layers."""
+
+    layers: int
+    width: int
+    inner: int
+    vocabulary: int
+
+    @classmethod
+    def read(cls, checkpoint: Path) -> EncoderSize:
+        """Return the size of a checkpoint folder's encoder."""
+        config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
+        names = "num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size"
+        return cls(*(int(config[name]) for name in names))
+
+    @property
+    def weights(self) -> int:
+        """Weights outside the embeddings."""
+        return self.layers * (4 * self.width * self.width + 2 * self.width * self.inner)
+
+    @property
+    def flops_per_token(self) -> float:
+        """Training FLOPs per real token: 6 N + 12 L d s with N weights outside the embeddings and length s."""
+        return float(6 * self.weights + 12 * self.layers * self.width * SENTENCE_LENGTH)
+
+    def memory_bytes(self, tokens_per_batch: int, *, trains_embeddings: bool) -> int:
+        """Return about the memory of a training run: weights, gradients and moments, activations.
+
+        With a compacted vocabulary the embeddings are weights alone.
+        """
+        embeddings = (16 if trains_embeddings else 4) * self.vocabulary * self.width
+        return 16 * self.weights + embeddings + tokens_per_batch * self.layers * self.width * ACTIVATION_BYTES
+
+
+def available_memory() -> int | None:
+    """Return the bytes that this machine, or this process's cgroup, can still give; None where nobody says."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    if limit.is_file() and used.is_file() and (most := limit.read_text().strip()).isdecimal():
+        available = min(available, int(most) - int(used.read_text()))
+    return available

@@ -11,8 +11,9 @@ from evaluator.reporting.report import check_margin, check_page, report
 from evaluator.stats.comparison import Comparison
 from evaluator.sweep.plan import announce, plan_graph
 from evaluator.sweep.plan_file import add_cost, fix_plan
-from evaluator.sweep.result_files import score_all, write_tables
+from evaluator.sweep.result_files import write_tables
 from evaluator.sweep.runner import run_jobs
+from evaluator.sweep.scoring import score_all
 from synthgen.errors import refuse
 
 

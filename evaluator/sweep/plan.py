@@ -19,19 +19,18 @@ from typing import Any
 from evaluator.experiment.arguments import Arguments, Experiment, define, estimand, open_store, takes
 from evaluator.experiment.graph import Graph, IntermediateJob, Job, build
 from evaluator.experiment.hardware import Hardware, sees_gpu
-from evaluator.experiment.throughput import Throughput
-from evaluator.store.store import Json, Store
-from evaluator.sweep.runner import pending
+from evaluator.experiment.throughput import EncoderSize, Throughput, available_memory
+from evaluator.store import Json, Store
+from evaluator.sweep import cluster_speed
+from evaluator.sweep.pending import pending
 from synthgen.console import stderr
+from synthgen.dataset.manifest import MANIFEST_NAME
 from synthgen.errors import IncompleteError
 from synthgen.models.packs import ResolvedModel
 from synthgen.runtime.files import format_duration, format_size
 
 FORWARD_SHARE = 1 / 3
 """A forward pass costs a third of a training step: the backward pass is two forwards' worth of products."""
-
-ACTIVATION_BYTES = 80
-"""Kept for the backward pass per token, layer and unit of width: some twenty float32 values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ class CostEstimate:
 
     def document(self) -> Json:
         """Return the plan as JSON values."""
-        totals = {
+        return {
             "runs": len(self.jobs),
             "finished_runs": self.finished_runs,
             "steps": sum(job.steps for job in self.jobs),
@@ -84,43 +83,37 @@ class CostEstimate:
             "device_hours": round(self.seconds / 3600, 3),
             "disk_bytes": self.disk_bytes,
             "memory_bytes": self.memory_bytes,
-        }
-        speed = {
             "tokens_per_second": round(self.speed.tokens_per_second, 1),
             "seconds_per_run": round(self.speed.seconds_per_run, 1),
             "speed_source": self.speed.source,
-        }
-        return {
-            **totals,
-            **speed,
             "device": self.device,
             "devices": self.devices,
             "arms": list(self.arms),
-            "jobs": [asdict(j) for j in self.jobs],
+            "jobs": [asdict(job) for job in self.jobs],
         }
 
 
 def plan_graph(experiment: Experiment, graph: Graph, store: Store) -> CostEstimate:
     """Return the cost of a graph's missing jobs; IncompleteError when disk or memory cannot hold them."""
     ray, workers, hardware = experiment.arguments.ray, experiment.arguments.workers, experiment.hardware
-    todo = pending(graph.jobs, store)
+    todo, size = pending(graph.jobs, store), EncoderSize.read(experiment.model.path)
     disk = _disk_bytes(experiment.model, todo)
-    memory = memory_bytes(experiment.model, experiment.recipe.tokens_per_batch, todo) * workers if todo else 0
+    memory = workers * _memory_bytes(size, experiment.recipe.tokens_per_batch, todo)
     _check_room(disk, memory if ray is None else 0, hardware, store.root)
-    devices = _devices(ray, workers, hardware)
-    began = time.monotonic()
-    jobs = tuple(_costs(todo, store))
-    reading = (time.monotonic() - began) / max(1, len(jobs))
+    in_process = ray is None and (workers == 1 or hardware.device == "cpu")
+    start = time.monotonic()
+    jobs = _count(todo, store)
+    reading = (time.monotonic() - start) / max(1, len(jobs))
     return CostEstimate(
         jobs=jobs,
         finished_runs=len(graph.jobs) - len(todo),
         speed=measured_speed(store, hardware)
         or (_calibrated(experiment, reading) if todo else Throughput(1.0, 0.0, "none")),
-        flops_per_token=flops_per_token(experiment.model),
+        flops_per_token=size.flops_per_token,
         disk_bytes=disk,
         memory_bytes=memory,
         device=str(hardware),
-        devices=devices,
+        devices=1 if in_process else cluster_speed.devices(ray, hardware),
         arms=tuple({"name": arm.name, **arm.facts()} for arm in experiment.arms),
     )
 
@@ -131,26 +124,10 @@ def _disk_bytes(model: ResolvedModel, jobs: Sequence[Job]) -> int:
     return size * (sum(isinstance(job, IntermediateJob) for job in jobs) + 1) if jobs else 0
 
 
-def _devices(ray: str | None, workers: int, hardware: Hardware) -> int:
-    if ray is None and (workers == 1 or hardware.device == "cpu"):
-        return 1
-    from evaluator.sweep.ray_runner import devices
-
-    return devices(ray, hardware)
-
-
-def memory_bytes(model: ResolvedModel, tokens_per_batch: int, jobs: Sequence[Job]) -> int:
-    """Return about the most memory that one of these runs takes: weights, gradients and moments, activations.
-
-    With a compacted vocabulary the embeddings are weights alone; masked language modelling trains them too.
-    """
-    config = _config(model)
-    layers, width = config["num_hidden_layers"], config["hidden_size"]
-    inner = layers * (4 * width * width + 2 * width * config["intermediate_size"])
-    table = config["vocab_size"] * width
-    whole = any(isinstance(job, IntermediateJob) and job.corpora for job in jobs)
-    weights: int = 16 * inner + (16 if whole else 4) * table
-    return weights + tokens_per_batch * int(layers * width) * ACTIVATION_BYTES
+def _memory_bytes(size: EncoderSize, tokens_per_batch: int, jobs: Sequence[Job]) -> int:
+    """Return about the most memory that one of these runs takes; masked language modelling trains the embeddings."""
+    trains_embeddings = any(isinstance(job, IntermediateJob) and job.corpora for job in jobs)
+    return size.memory_bytes(tokens_per_batch, trains_embeddings=trains_embeddings) if jobs else 0
 
 
 def _check_room(disk: int, memory: int, hardware: Hardware, root: Path) -> None:
@@ -169,35 +146,19 @@ def _check_room(disk: int, memory: int, hardware: Hardware, root: Path) -> None:
         )
 
 
-def available_memory() -> int | None:
-    """Return the bytes that this machine, or this process's cgroup, can still give; None where nobody says."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    found = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.is_file() and used.is_file() and (most := limit.read_text().strip()).isdecimal():
-        found = min(found, int(most) - int(used.read_text()))
-    return found
-
-
-def _costs(jobs: Sequence[Job], store: Store) -> list[JobCost]:
+def _count(jobs: Sequence[Job], store: Store) -> tuple[JobCost, ...]:
     if not jobs:
-        return []
+        return ()
     from evaluator.training.calibration import count_job
 
-    return [JobCost(job.node.key, job.label, job.node.kind, *count_job(job, store)) for job in jobs]
+    return tuple(JobCost(job.node.key, job.label, job.node.kind, *count_job(job, store)) for job in jobs)
 
 
 def measured_speed(store: Store, hardware: Hardware) -> Throughput | None:
-    """Return the median speed of finished runs on such a device, None where there are none.
-
-    A run's log has what it took in all.
-    """
+    """Return the median speed of finished runs on such a device, None where there are none."""
     speeds, apart = [], []
     for kind in ("target", "intermediate"):
-        for path in sorted((store.root / kind).glob("*/synthgen.json")):
+        for path in sorted((store.root / kind).glob(f"*/{MANIFEST_NAME}")):
             manifest = json.loads(path.read_text(encoding="utf-8"))
             training = manifest["results"]["training"]
             if training["seconds"] and hardware.to_json().items() <= manifest["inputs"].items():
@@ -211,28 +172,14 @@ def measured_speed(store: Store, hardware: Hardware) -> Throughput | None:
 def _calibrated(experiment: Experiment, reading: float) -> Throughput:
     """Return the speed of a short training here, or on the cluster where only that has the device.
 
-    A run also reads again what was read to count its tokens.
+    `reading` is added to the seconds of a run: it reads again what was read to count its tokens.
     """
-    from evaluator.sweep import ray_runner
-    from evaluator.training import calibration
+    from evaluator.training.calibration import calibrate
 
     model, hardware, ray = experiment.model.path, experiment.hardware, experiment.arguments.ray
     is_elsewhere = ray is not None and hardware.device == "cuda" and not sees_gpu()
-    found = ray_runner.calibrated(ray, model, hardware) if is_elsewhere else calibration.calibrate(model, hardware)
-    return replace(found, seconds_per_run=found.seconds_per_run + reading)
-
-
-def flops_per_token(model: ResolvedModel) -> float:
-    """Return training FLOPs per real token, 6 N + 12 L d s with N weights outside the embeddings and s = 40."""
-    config = _config(model)
-    layers, width, inner = (config[key] for key in ("num_hidden_layers", "hidden_size", "intermediate_size"))
-    weights = layers * (4 * width * width + 2 * width * inner)
-    return float(6 * weights + 12 * layers * width * 40)
-
-
-def _config(model: ResolvedModel) -> Json:
-    config: Json = json.loads((model.path / "config.json").read_text(encoding="utf-8"))
-    return config
+    speed = cluster_speed.calibrate_on_cluster(ray, model, hardware) if is_elsewhere else calibrate(model, hardware)
+    return replace(speed, seconds_per_run=speed.seconds_per_run + reading)
 
 
 def announce(plan: CostEstimate) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from evaluator.experiment.arguments import Experiment, estimand
 from evaluator.experiment.graph import Graph, IntermediateJob, Job
-from evaluator.store.store import Json, Store
+from evaluator.store import Json, Store
 from evaluator.sweep.plan import CostEstimate
 from synthgen.runtime.files import write_atomically
 
@@ -40,12 +40,11 @@ def fix_plan(plan: CostEstimate, experiment: Experiment, folders: Sequence[Path]
 def add_cost(document: Json, graph: Graph, store: Store, folders: Sequence[Path]) -> None:
     """Add to a fixed plan what its runs really took; an experiment that was finished before keeps its figures."""
     planned = set(document["jobs"])
-    spent = [_spent(job, store) for job in graph.jobs if job.node.key in planned]
-    totals = {name: sum(own[name] for own in spent) for name in ("steps", "training_tokens", "inference_tokens")}
-    seconds = sum(own["seconds"] for own in spent)
-    training = sum(own["training_seconds"] for own in spent)
+    costs = [_cost(job, store) for job in graph.jobs if job.node.key in planned]
+    totals = {name: sum(cost[name] for cost in costs) for name in ("steps", "training_tokens", "inference_tokens")}
+    seconds, training = (sum(cost[name] for cost in costs) for name in ("seconds", "training_seconds"))
     real = {
-        "runs": len(spent),
+        "runs": len(costs),
         **totals,
         "seconds": round(seconds, 1),
         "device_hours": round(seconds / 3600, 3),
@@ -54,19 +53,19 @@ def add_cost(document: Json, graph: Graph, store: Store, folders: Sequence[Path]
     _write({**document, "real": real}, folders)
 
 
-def _spent(job: Job, store: Store) -> dict[str, float]:
+def _cost(job: Job, store: Store) -> dict[str, float]:
     """Return what a job's training and predictions took."""
-    predictions = [] if isinstance(job, IntermediateJob) else list(job.predictions.values())
-    own = store.results(job.node) if store.is_finished(job.node) else {}
-    logs = [own[name] for name in ("training", "pretraining") if name in own]
-    found = [store.results(node) for node in predictions if store.is_finished(node)]
-    training_seconds = sum(log["seconds"] for log in logs)
+    nodes = [] if isinstance(job, IntermediateJob) else list(job.predictions.values())
+    results = store.results(job.node) if store.is_finished(job.node) else {}
+    logs = [results[name] for name in ("training", "pretraining") if name in results]
+    predictions = [store.results(node) for node in nodes if store.is_finished(node)]
+    training = sum(log["seconds"] for log in logs)
     return {
         "steps": sum(log["steps"] for log in logs),
         "training_tokens": sum(log["tokens"] for log in logs),
-        "inference_tokens": sum(results["tokens"] for results in found),
-        "training_seconds": training_seconds,
-        "seconds": training_seconds + own.get("seconds_apart", 0.0) + sum(results["seconds"] for results in found),
+        "inference_tokens": sum(each["tokens"] for each in predictions),
+        "training_seconds": training,
+        "seconds": training + results.get("seconds_apart", 0.0) + sum(each["seconds"] for each in predictions),
     }
 
 

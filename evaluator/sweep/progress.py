@@ -98,7 +98,7 @@ def _kind(job: Job) -> str:
 
 
 @contextmanager
-def shown(jobs: Sequence[Job], finished_before: int, work: Mapping[str, float]) -> Iterator[SweepProgress]:
+def display(jobs: Sequence[Job], finished_before: int, work: Mapping[str, float]) -> Iterator[SweepProgress]:
     """Yield the sweep of these jobs, displayed while the block runs."""
     sweep = SweepProgress({job.node.key: job for job in jobs}, finished_before, work)
     if not stderr.is_terminal:

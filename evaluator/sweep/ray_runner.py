@@ -7,15 +7,15 @@ starts when that one has ended, on any machine. A task whose machine is lost is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from evaluator.experiment.graph import Job
 from evaluator.experiment.hardware import Hardware
-from evaluator.experiment.throughput import Throughput
-from evaluator.store.store import Store
+from evaluator.store import Store
+from evaluator.sweep.pending import parent
 from evaluator.sweep.progress import SweepProgress
-from evaluator.sweep.runner import parent, run_logged
+from evaluator.sweep.run_log import run_logged
 from synthgen.errors import IncompleteError, UserError
 from synthgen.runtime.ray_cluster import LOCAL, joined, largest_node
 
@@ -48,7 +48,7 @@ def run_on_ray(
     """Carry out jobs on a Ray cluster; `workers` runs share one GPU, or one machine's cores."""
     with joined(address or LOCAL) as ray:
         board = ray.remote(num_cpus=0, max_restarts=-1)(ProgressBoard).options(scheduling_strategy=_here(ray)).remote()
-        task = ray.remote(max_retries=RETRIES, **_resources(ray, jobs[0].hardware, workers))(_task)
+        task = ray.remote(max_retries=RETRIES, **resources(ray, jobs[0].hardware, workers))(_task)
         references: dict[str, Any] = {}
         for job in jobs:
             before = references.get(parent(job) or "")
@@ -61,34 +61,13 @@ def run_on_ray(
             raise
 
 
-def devices(address: str | None, hardware: Hardware) -> int:
-    """Return how many GPUs, or machines where runs use CPUs, a cluster has."""
-    with joined(address or LOCAL) as ray:
-        if hardware.device == "cuda":
-            return max(1, int(ray.cluster_resources().get("GPU", 1)))
-        return sum(node["Alive"] for node in ray.nodes())
-
-
-def calibrated(address: str | None, model: Path, hardware: Hardware) -> Throughput:
-    """Return the speed of a short training on a machine of the cluster, where this one has no such device."""
-    from evaluator.training.calibration import calibrate
-
-    with joined(address or LOCAL) as ray:
-        task = ray.remote(**_resources(ray, hardware, 1))(calibrate)
-        try:
-            speed: Throughput = ray.get(task.remote(model, hardware))
-        except ray.exceptions.RayTaskError as error:
-            raise error.cause from None
-    return speed
-
-
 def _here(ray: Any) -> Any:  # noqa: ANN401 - a module that may be missing
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
 
 
-def _resources(ray: Any, hardware: Hardware, workers: int) -> dict[str, float]:  # noqa: ANN401 - may be missing
+def resources(ray: Any, hardware: Hardware, workers: int) -> dict[str, float]:  # noqa: ANN401 - may be missing
     """Return what Ray sets aside for one run; fractions where several share a device."""
     if hardware.device == "cuda":
         if not largest_node(ray, "GPU"):
@@ -99,11 +78,7 @@ def _resources(ray: Any, hardware: Hardware, workers: int) -> dict[str, float]: 
 
 def _task(job: Job, store: Store, board: Any, keep_weights: bool, _before: Any) -> float:  # noqa: ANN401 - Ray handles
     """Carry out one job in a Ray worker and return the seconds it took; what another finished already is left alone."""
-    key = job.node.key
-
-    def note(text: str) -> None:
-        board.note.remote(key, text)
-
+    note = partial(board.note.remote, job.node.key)
     note("")
     return run_logged(job, store, note, keep_weights=keep_weights)
 
@@ -113,7 +88,7 @@ def _watch(ray: Any, references: dict[str, Any], board: Any, sweep: SweepProgres
     waiting = {reference: key for key, reference in references.items()}
     while waiting:
         ended, _ = ray.wait(list(waiting), num_returns=1, timeout=SECONDS_BETWEEN_LOOKS)
-        for key, text in _said(ray, board).items():
+        for key, text in _new_notes(ray, board).items():
             sweep.note(key, text)
         for reference in ended:
             key = waiting.pop(reference)
@@ -128,8 +103,8 @@ def _watch(ray: Any, references: dict[str, Any], board: Any, sweep: SweepProgres
                 sweep.fail(key, f"lost {RETRIES + 1} times: {str(error).partition(chr(10))[0]}")
 
 
-def _said(ray: Any, board: Any) -> dict[str, str]:  # noqa: ANN401 - Ray handles
-    """Return what runs said since the last look; nothing while the board's machine is lost, which must end no sweep."""
+def _new_notes(ray: Any, board: Any) -> dict[str, str]:  # noqa: ANN401 - Ray handles
+    """Return the notes since the last look; none while the board's machine is lost, which must end no sweep."""
     try:
         notes: dict[str, str] = ray.get(board.read.remote(), timeout=LONGEST_LOOK)
     except ray.exceptions.RayError:

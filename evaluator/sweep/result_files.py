@@ -1,4 +1,4 @@
-"""Scores of a finished graph as the files that `report` reads: results.jsonl, arms.json, item scores."""
+"""The files that `report` reads: results.jsonl, arms.json and the item scores of a finished graph."""
 
 from __future__ import annotations
 
@@ -6,33 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from evaluator.benchmark.splits import evaluation_splits
 from evaluator.experiment.arguments import Experiment
 from evaluator.experiment.arms import Arm
 from evaluator.experiment.graph import Graph, PlannedScore
 from evaluator.reporting.data_summary import card_link, data_facts
 from evaluator.stats.results import Cell as ResultCell
 from evaluator.stats.results import ResultRow, TrainedRun, write_item_ids, write_item_scores, write_results
-from evaluator.store.store import Store
-from evaluator.sweep.scoring import read_items, score_cell, shown_revision
+from evaluator.store import Store
+from evaluator.sweep.scoring import read_items
 from synthgen.runtime.files import write_atomically
 from synthgen.runtime.provenance import public_name
-
-
-def score_all(experiment: Experiment, graph: Graph, store: Store) -> None:
-    """Score every cell that lacks scores; the test items of a target are read once for all arms and seeds."""
-    unscored = [cell for cell in graph.cells if not store.is_finished(cell.scores)]
-    for target in experiment.targets:
-        cells = [cell for cell in unscored if cell.target.name == target.name]
-        if not cells:
-            continue
-        languages = experiment.languages[target.name]
-        root, split = experiment.data_root, experiment.arguments.split
-        splits = evaluation_splits(target, root, languages, split, experiment.arguments.max_eval_examples)
-        by_language = {items.language: items for items in splits}
-        for cell in cells:
-            shown = shown_revision(target, root, cell.language, split)
-            score_cell(cell, by_language[cell.language], shown, store)
 
 
 def write_tables(experiment: Experiment, graph: Graph, store: Store, folder: Path) -> None:
@@ -48,7 +31,7 @@ def write_tables(experiment: Experiment, graph: Graph, store: Store, folder: Pat
 
 def result_rows(cell: PlannedScore, split: str, store: Store) -> list[ResultRow]:
     """Return one row per metric of a scored cell."""
-    found = store.results(cell.scores)
+    scored = store.results(cell.scores)
     return [
         ResultRow(
             arm=cell.arm.name,
@@ -60,10 +43,10 @@ def result_rows(cell: PlannedScore, split: str, store: Store) -> list[ResultRow]
             split=split,
             metric=metric,
             value=value,
-            n=found["n"],
-            data_revision=found["data_revision"],
+            n=scored["n"],
+            data_revision=scored["data_revision"],
         )
-        for metric, value in found["metrics"].items()
+        for metric, value in scored["metrics"].items()
     ]
 
 
@@ -86,8 +69,13 @@ def _write_items(graph: Graph, store: Store) -> None:
 def _arm_facts(experiment: Experiment, arm: Arm, place: Path) -> dict[str, Any]:
     """Return what arms.json in the folder `place` says of an arm; links to data cards are relative to that folder."""
     encoder = experiment.arm_models.get(arm.name, experiment.model)
-    shown = public_name(encoder.ref)
-    facts = {**arm.facts(), "encoder": shown, "encoder_revision": encoder.revision, "encoder_note": encoder.note}
+    facts = {**arm.facts(), "encoder": public_name(encoder.ref)}
     links = [link for part in arm.parts if (link := card_link(part.folder, place))]
     data = {part.folder.name: data_facts(part.manifest) for part in arm.parts}
-    return {**facts, "data": data, "dataset_card": links}
+    return {
+        **facts,
+        "encoder_revision": encoder.revision,
+        "encoder_note": encoder.note,
+        "data": data,
+        "dataset_card": links,
+    }

@@ -8,12 +8,37 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from evaluator.benchmark.splits import evaluation_splits
 from evaluator.benchmark.target import DataRoot, Split, Target
-from evaluator.experiment.graph import PlannedScore, data_revision
+from evaluator.experiment.arguments import Experiment
+from evaluator.experiment.graph import Graph, PlannedScore, data_revision
 from evaluator.stats.results import SAMPLE_PREFIX
-from evaluator.store.store import Json, Store
+from evaluator.store import Json, Store
 from synthgen.dataset.samples import XTREME_R_SAMPLES
 from synthgen.errors import UserError
+
+
+def score_all(experiment: Experiment, graph: Graph, store: Store) -> None:
+    """Score every cell that lacks scores; the test items of a target are read once for all arms and seeds."""
+    unscored = [cell for cell in graph.cells if not store.is_finished(cell.scores)]
+    root, split, most = experiment.data_root, experiment.arguments.split, experiment.arguments.max_eval_examples
+    for target in experiment.targets:
+        cells = [cell for cell in unscored if cell.target.name == target.name]
+        if not cells:
+            continue
+        splits = evaluation_splits(target, root, experiment.languages[target.name], split, most)
+        by_language = {items.language: items for items in splits}
+        for cell in cells:
+            _score(cell, by_language[cell.language], _revision(target, root, cell.language, split), store)
+
+
+def _score(cell: PlannedScore, split: Split, revision: str, store: Store) -> None:
+    """Score one cell's predictions and keep percentages and item scores as a node."""
+    scored = cell.target.score(split, read_predictions(store.folder(cell.predictions) / "predictions.parquet", split))
+    with store.writing(cell.scores) as (draft, results):
+        results |= {"metrics": scored.metrics, "n": len(split), "data_revision": revision}
+        items = {"ids": list(split.ids), "scores": scored.items}
+        (draft / "items.json").write_text(json.dumps(items, ensure_ascii=False), encoding="utf-8")
 
 
 def read_predictions(path: Path, split: Split) -> list[Any]:
@@ -24,25 +49,13 @@ def read_predictions(path: Path, split: Split) -> list[Any]:
     return [json.loads(text) for text in table["prediction"].to_pylist()]
 
 
-def score_cell(cell: PlannedScore, split: Split, revision: str, store: Store) -> None:
-    """Score one cell's predictions and keep percentages and item scores as a node."""
-    if store.is_finished(cell.scores):
-        return
-    predictions = read_predictions(store.folder(cell.predictions) / "predictions.parquet", split)
-    scored = cell.target.score(split, predictions)
-    with store.writing(cell.scores) as (draft, results):
-        results |= {"metrics": scored.metrics, "n": len(split), "data_revision": revision}
-        items = {"ids": list(split.ids), "scores": scored.items}
-        (draft / "items.json").write_text(json.dumps(items, ensure_ascii=False), encoding="utf-8")
-
-
 def read_items(cell: PlannedScore, store: Store) -> Json:
     """Return {"ids": [...], "scores": {metric: [...]}} of a scored cell."""
     items: Json = json.loads((store.folder(cell.scores) / "items.json").read_text(encoding="utf-8"))
     return items
 
 
-def shown_revision(target: Target, root: DataRoot, language: str, split: str) -> str:
-    """Return the data revision as results show it; the package's own samples say so."""
-    found = data_revision(target, root, language, split)
-    return f"{SAMPLE_PREFIX}{found}" if root.path.resolve() == XTREME_R_SAMPLES.resolve() else found
+def _revision(target: Target, root: DataRoot, language: str, split: str) -> str:
+    """Return the data revision of results; the package's own samples say so."""
+    revision = data_revision(target, root, language, split)
+    return f"{SAMPLE_PREFIX}{revision}" if root.path.resolve() == XTREME_R_SAMPLES.resolve() else revision

@@ -16,7 +16,7 @@ from evaluator.experiment.graph import IntermediateJob, Job, TargetJob
 from evaluator.experiment.hardware import Hardware
 from evaluator.experiment.recipe import Stage
 from evaluator.experiment.throughput import Throughput
-from evaluator.store.store import Store
+from evaluator.store import Store
 from evaluator.training.batching import count_steps
 from evaluator.training.features import Feature, Features, pack
 from evaluator.training.heads.pair import PairHead

@@ -28,7 +28,7 @@ from evaluator.benchmark.splits import evaluation_splits
 from evaluator.benchmark.target import DataRoot, Split
 from evaluator.experiment.graph import Encoder, IntermediateJob, Job, TargetJob
 from evaluator.experiment.hardware import Hardware
-from evaluator.store.store import Json, Store
+from evaluator.store import Json, Store
 from evaluator.training import inference
 from evaluator.training.heads.base import Head, keep_head, share_encoder
 from evaluator.training.heads.registry import head_for

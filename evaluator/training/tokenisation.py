@@ -19,7 +19,7 @@ from evaluator.benchmark.target import DataRoot
 from evaluator.experiment.arms import read_lines, text_files
 from evaluator.experiment.graph import CODE_VERSION, DataDraw, IntermediateJob, TargetJob
 from evaluator.experiment.recipe import Stage
-from evaluator.store.store import Node, Store
+from evaluator.store import Node, Store
 from evaluator.training.checkpoint_selection import EnglishDev, dev_items, training_items
 from evaluator.training.features import Features, FeatureWriter
 from evaluator.training.heads.base import Head

@@ -10,8 +10,9 @@ from typing import Any
 from evaluator import options
 from evaluator.experiment.graph import CODE_VERSION, DataDraw, Encoder, IntermediateJob, identity, stage_inputs
 from evaluator.experiment.hardware import detect
-from evaluator.experiment.recipe import INTERMEDIATE, LARGE_WIDTH, Recipe, encoder_width, load_recipe
-from evaluator.store.store import Node, Store
+from evaluator.experiment.recipe import INTERMEDIATE, LARGE_WIDTH, Recipe, load_recipe
+from evaluator.experiment.throughput import EncoderSize
+from evaluator.store import Node, Store
 from evaluator.training.model_card import CARD_NAME, checkpoint_licence, model_card
 from synthgen.console import progress
 from synthgen.dataset.layout import MANIFEST_NAME
@@ -42,7 +43,7 @@ def train(
     folder, target = Path(dataset), Path(out)
     manifest = _check(folder, target, recipe, seed)
     encoder = resolve(model)
-    job = _job(folder, manifest, encoder, load_recipe(recipe, encoder_width(encoder.path)), seed)
+    job = _job(folder, manifest, encoder, load_recipe(recipe, EncoderSize.read(encoder.path).width), seed)
     if target.exists():
         return _existing(target, job.node)
     store = Store(target.parent / f".{target.name}.training")

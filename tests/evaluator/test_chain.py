@@ -16,7 +16,7 @@ import pytest
 
 import evaluator
 from evaluator.experiment.graph import IntermediateJob
-from evaluator.sweep import runner
+from evaluator.sweep.pending import pending
 from synthgen.dataset import dataset_format, read_manifest
 from synthgen.errors import UserError
 from synthgen.filters.labels.checkpoint import open_verifier
@@ -349,7 +349,7 @@ def test_pending_skips_intermediates_that_nothing_needs(arguments: dict[str, Any
     store, graph = open_store(experiment), build(experiment)
     shutil.rmtree(store.root / "intermediate")
     assert any(isinstance(job, IntermediateJob) for job in graph.jobs)
-    assert runner.pending(graph.jobs, store) == []
+    assert pending(graph.jobs, store) == []
 
 
 def test_train_writes_a_plain_checkpoint_folder(tiny_model: Path, datasets: dict[str, Path], tmp_path: Path) -> None:

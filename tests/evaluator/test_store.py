@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from evaluator.store import Node, Store
 from evaluator.store.mirror import Mirror
-from evaluator.store.store import Node, Store
 from synthgen.errors import UserError
 
 NODE = Node("predictions", {"of": "something"})

@@ -145,11 +145,11 @@ def test_a_cluster_that_does_not_answer_is_one_line(address: str, message: str) 
 @pytest.mark.ray
 def test_a_plan_can_be_calibrated_on_the_cluster(tiny_model: Path) -> None:
     """As for a driver without a GPU; what the cluster cannot do is said in a line, as in a run."""
-    from evaluator.sweep import ray_runner
+    from evaluator.sweep.cluster_speed import calibrate_on_cluster
 
-    assert ray_runner.calibrated("local", tiny_model, Hardware("cpu", 1, bfloat16=False)).tokens_per_second > 0
+    assert calibrate_on_cluster("local", tiny_model, Hardware("cpu", 1, bfloat16=False)).tokens_per_second > 0
     with pytest.raises(UserError, match="no machine of the Ray cluster has a GPU; set SYNTHGEN_DEVICE=cpu"):
-        ray_runner.calibrated("local", tiny_model, Hardware("cuda", 1, bfloat16=False))
+        calibrate_on_cluster("local", tiny_model, Hardware("cuda", 1, bfloat16=False))
 
 
 def test_ray_that_does_not_start_here_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
