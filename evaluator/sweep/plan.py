@@ -24,7 +24,7 @@ from evaluator.store import Json, Store
 from evaluator.sweep import cluster_speed
 from evaluator.sweep.pending import pending
 from synthgen.console import stderr
-from synthgen.dataset.manifest import MANIFEST_NAME
+from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import IncompleteError
 from synthgen.models.packs import ResolvedModel
 from synthgen.runtime.files import format_duration, format_size
