@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from synthgen.analysis import bow_classifier
-from synthgen.analysis.bow_classifier import featurise, tokens
+from synthgen.analysis.bow_classifier import featurise
 from synthgen.analysis.label_noise import confusion, estimate
 from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import dataset_format, finish, is_finished, read_manifest, read_rows, row_features, write_rows
@@ -28,6 +28,7 @@ from synthgen.filters.labels.annotator import Annotation, Annotator
 from synthgen.filters.labels.checkpoint import open_verifier
 from synthgen.formats import Format
 from synthgen.formats.base import Row
+from synthgen.text.words import tokens
 
 NOISE = 0.2
 

@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from synthgen.analysis.bow_classifier import Floats, Ints, cross_validated, featurise, tokens
+from synthgen.analysis.bow_classifier import Floats, Ints, cross_validated, featurise
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
+from synthgen.text.words import tokens
 
 MAX_ROWS = 10_000
 MARGIN = 5.0

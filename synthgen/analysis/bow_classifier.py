@@ -6,7 +6,6 @@ learned by AdaGrad (Duchi et al. 2011). It is meant to be weak and quick: what i
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +14,14 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from synthgen.text.words import tokens
+
 FOLDS = 5
 EPOCHS = 6
 BATCH = 64
 RATE = 0.15
 MIN_COUNT = 2
 PIECE = 4
-_WORD = re.compile(r"\w+|[^\w\s]")
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -48,15 +48,6 @@ class Texts:
         owner = np.repeat(np.arange(len(texts)), lengths)
         within = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         return self.ids[self.starts[texts][owner] + within], owner, 1.0 / np.sqrt(lengths[owner])
-
-
-def tokens(text: str) -> list[str]:
-    """Return the lower-cased words and punctuation marks of a text.
-
-    >>> tokens("Nobody's here.")
-    ['nobody', "'", 's', 'here', '.']
-    """
-    return _WORD.findall(text.lower())
 
 
 def featurise(texts: Sequence[str], group: int = 1) -> Texts:

@@ -22,7 +22,6 @@ from rich.markup import escape
 
 from synthgen import console
 from synthgen.analysis import artefacts
-from synthgen.analysis.bow_classifier import tokens
 from synthgen.analysis.text_statistics import ngrams, self_bleu
 from synthgen.dataset.manifest import dataset_format, read_manifest
 from synthgen.dataset.shards import sample_rows
@@ -30,6 +29,7 @@ from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
+from synthgen.text.words import tokens
 
 MAX_ROWS = 2_000
 REPEATED_WORDS = 4

@@ -18,6 +18,7 @@ from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.models.packs import find_pack
+from synthgen.text.words import bare_words
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -140,17 +141,8 @@ def word_overlap(rows: list[Row], first: str, second: str, *, seed: int = 0) -> 
     return {"paired": round(_mean_share(firsts, seconds), 4), "shuffled": round(_mean_share(shuffled, seconds), 4)}
 
 
-def words(text: str) -> set[str]:
-    """Return the words of a text without case and punctuation.
-
-    >>> sorted(words("Tea, or not tea?"))
-    ['not', 'or', 'tea']
-    """
-    return {word.strip(".,;:!?\"'()").casefold() for word in text.split()} - {""}
-
-
 def _mean_share(firsts: Iterable[str], seconds: Iterable[str]) -> float:
     # One pair at a time: the words of a hundred thousand texts, held as sets, take more memory than all else.
-    pairs = ((words(a), words(b)) for a, b in zip(firsts, seconds, strict=True))
+    pairs = ((bare_words(a), bare_words(b)) for a, b in zip(firsts, seconds, strict=True))
     shares = [len(a & b) / len(b) for a, b in pairs if b]
     return stats.fmean(shares) if shares else 0.0

@@ -7,7 +7,6 @@ them is one the teacher is not sure of. Checkpoints are made by `evaluator train
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,21 +15,7 @@ from typing import Any
 from synthgen.errors import UserError
 from synthgen.formats.base import ParseError
 from synthgen.models.loading import check_checkpoint, load_model, load_tokenizer, require, weights_sha256
-
-_TOKEN = re.compile(
-    r"""\d+(?:[.,:]\d+)*|(?:[A-Z]\.)+[A-Z]?|\w+?(?=n['’]t\b)|n['’]t\b|['’](?:s|re|ve|ll|d|m|S)\b|(?:Mr|Mrs|Ms|Dr|St)\.
-    |\w+(?:[-'’]\w+)*?(?=['’](?:s|re|ve|ll|d|m)\b)|\w+(?:[-'’]\w+)*|\.\.\.|--|``|''|\S""",
-    re.VERBOSE,
-)
-
-
-def tokens(sentence: str) -> list[str]:
-    """Return the words of an English sentence as treebanks cut them: punctuation, clitics and n't apart.
-
-    >>> tokens("She didn't sell Anna's $3.50 map, did she?")
-    ['She', 'did', "n't", 'sell', 'Anna', "'s", '$', '3.50', 'map', ',', 'did', 'she', '?']
-    """
-    return _TOKEN.findall(sentence)
+from synthgen.text.words import treebank_tokens
 
 
 class Teacher:
@@ -62,7 +47,7 @@ class Teacher:
 
     def texts(self, sentence: str) -> dict[str, str]:
         """Return the sentence's tokens and tags, each joined by spaces; ParseError when its decodings disagree."""
-        words = tokens(sentence)
+        words = treebank_tokens(sentence)
         alone = self._tags(words)
         again = self._tags([*words, *words])[len(words) :]
         differing = [word for word, one, other in zip(words, alone, again, strict=True) if one != other]

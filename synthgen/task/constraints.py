@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from synthgen.analysis.text_statistics import words
 from synthgen.formats import Format
 from synthgen.formats.base import ParseError, Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
+from synthgen.text.words import bare_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +52,5 @@ def overlap(first: str, second: str) -> float:
     >>> overlap("Is tea hot?", "Is iced tea hot too?")
     0.6
     """
-    wanted = words(second)
-    return len(wanted & words(first)) / len(wanted) if wanted else 0.0
+    wanted = bare_words(second)
+    return len(wanted & bare_words(first)) / len(wanted) if wanted else 0.0

@@ -1,7 +1,8 @@
-"""The words of texts in any script, and their hashes: what duplicates and contamination are found by."""
+"""Tokenisers: the words of texts in any script and their hashes, by which duplicates and contamination are found."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from synthgen.text.arrow import changed, joined, sizes
 
 VERSION = 1
-"""Raise it when a text has other words, or they have other hashes; it counts for every filter that compares texts."""
+"""Raise it when a text has other `words`, or they have other hashes; it counts for every filter that compares texts."""
 
 Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
@@ -57,6 +58,51 @@ def words(text: str) -> str:
     if text.isascii():
         return b" ".join(text.encode().translate(_ASCII).split()).decode()
     return " ".join(unicodedata.normalize("NFKC", text).casefold().translate(_FOLDING).split())
+
+
+def bare_words(text: str) -> set[str]:
+    """Return the words between white space, casefolded and without punctuation at their ends.
+
+    >>> sorted(bare_words("Tea, or not tea?"))
+    ['not', 'or', 'tea']
+    """
+    return {word.strip(".,;:!?\"'()").casefold() for word in text.split()} - {""}
+
+
+def letter_runs(text: str) -> set[str]:
+    """Return the runs of letters, digits and underscores, casefolded."""
+    return set(re.findall(r"\w+", text.casefold()))
+
+
+def lower_case_words(text: str) -> list[str]:
+    """Return the words of three letters or more that are written in lower case: no names, no numbers."""
+    bare = (word.strip(".,;:!?\"'()[]«»“”¿¡") for word in text.split())
+    return [word for word in bare if len(word) > 2 and word.isalpha() and word.islower()]
+
+
+def tokens(text: str) -> list[str]:
+    """Return the lower-cased words and punctuation marks of a text.
+
+    >>> tokens("Nobody's here.")
+    ['nobody', "'", 's', 'here', '.']
+    """
+    return re.findall(r"\w+|[^\w\s]", text.lower())
+
+
+_TOKEN = re.compile(
+    r"""\d+(?:[.,:]\d+)*|(?:[A-Z]\.)+[A-Z]?|\w+?(?=n['’]t\b)|n['’]t\b|['’](?:s|re|ve|ll|d|m|S)\b|(?:Mr|Mrs|Ms|Dr|St)\.
+    |\w+(?:[-'’]\w+)*?(?=['’](?:s|re|ve|ll|d|m)\b)|\w+(?:[-'’]\w+)*|\.\.\.|--|``|''|\S""",
+    re.VERBOSE,
+)
+
+
+def treebank_tokens(sentence: str) -> list[str]:
+    """Return the words of an English sentence as treebanks cut them: punctuation, clitics and n't apart.
+
+    >>> treebank_tokens("She didn't sell Anna's $3.50 map, did she?")
+    ['She', 'did', "n't", 'sell', 'Anna', "'s", '$', '3.50', 'map', ',', 'did', 'she', '?']
+    """
+    return _TOKEN.findall(sentence)
 
 
 def word_hashes(texts: Sequence[str]) -> tuple[Hashes, Places]:

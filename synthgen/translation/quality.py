@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthgen.text.language_id import MIN_WORDS, foreign, identifiable_texts, known_languages
+from synthgen.text.words import lower_case_words
 
 FIRST_MODEL_ALONE = 1.1
 """No second model rescues a text: the plain rate of texts that lid.176 finds to be in the language."""
@@ -68,14 +69,9 @@ def copied(source: Mapping[str, str], target: Mapping[str, str]) -> float:
     >>> copied({"a": "The big dog saw Rome"}, {"a": "O big cachorro viu Rome"})
     0.3333
     """
-    theirs = {word for text in source.values() for word in _words(text)}
-    ours = [word for text in target.values() for word in _words(text)]
+    theirs = {word for text in source.values() for word in lower_case_words(text)}
+    ours = [word for text in target.values() for word in lower_case_words(text)]
     return round(sum(word in theirs for word in ours) / len(ours), 4) if len(ours) > 1 else 0.0
-
-
-def _words(text: str) -> list[str]:
-    stripped = (word.strip(".,;:!?\"'()[]«»“”¿¡") for word in text.split())
-    return [word for word in stripped if len(word) > 2 and word.isalpha() and word.islower()]
 
 
 def fault(scores: Scores, median_ratio: float, limits: Thresholds) -> tuple[str, str] | None:

@@ -11,6 +11,7 @@ from synthgen.corpora.readers.item import Item
 from synthgen.corpora.readers.text import read_json, require
 from synthgen.errors import UserError
 from synthgen.formats.span import Span, SpanFormat, is_whole
+from synthgen.text.words import letter_runs
 
 NOWHERE = -1
 NEIGHBOURHOOD = 60
@@ -94,16 +95,12 @@ def place_answer(context: str, question: str, answer: str, starts: list[int]) ->
     """
     if len(starts) == 1:
         return starts[0], "answer position unique"
-    wanted = _words(question)
+    wanted = letter_runs(question)
 
     def shared(start: int) -> int:
         around = context[max(0, start - NEIGHBOURHOOD) : start + len(answer) + NEIGHBOURHOOD]
-        return len(wanted & _words(around))
+        return len(wanted & letter_runs(around))
 
     best = max(starts, key=shared)
     tied = sum(shared(start) == shared(best) for start in starts) > 1
     return best, "answer position first of equals" if tied else "answer position by question"
-
-
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text.casefold()))
