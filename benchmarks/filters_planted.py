@@ -21,7 +21,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from evaluator.benchmark.languages import LANGUAGES
 from synthgen.filters.base import Filter
 from synthgen.filters.rows.language import Language
 from synthgen.filters.rows.personal import PersonalData, is_card, is_iban
@@ -30,6 +29,7 @@ from synthgen.filters.rows.shape import Shape
 from synthgen.formats.base import Row
 from synthgen.formats.pair import PairFormat
 from synthgen.text.language_id import count_words, known_languages
+from synthgen.text.languages import LANGUAGES
 
 FORMAT = PairFormat(("premise", "hypothesis"), ("a", "b", "c"))
 TATOEBA = {

@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from evaluator.benchmark.languages import LANGUAGES
 from evaluator.stats.results import Cell, ResultRow, TrainedRun, write_item_ids, write_item_scores, write_results
+from synthgen.text.languages import LANGUAGES
 
 ARMS = ("none", "real", "synthetic", "translated", "tenfold")
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000)

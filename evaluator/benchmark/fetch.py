@@ -17,13 +17,13 @@ import pyarrow.parquet as pq
 
 from evaluator import options
 from evaluator.benchmark.files.writers import HubFile
-from evaluator.benchmark.languages import language
 from evaluator.benchmark.registry import check_languages, load_all, select
 from evaluator.benchmark.target import Target
 from synthgen.console import progress
 from synthgen.errors import IncompleteError, missing_package
 from synthgen.runtime.files import check_writable, file_sha256, write_atomically
 from synthgen.runtime.hub import class_names, endpoint, parquet_files
+from synthgen.text.languages import language
 
 LOCK = "fetched.json"
 ATTEMPTS, WAIT_S = 3, 2.0

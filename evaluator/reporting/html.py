@@ -15,11 +15,11 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from evaluator.benchmark.languages import ENGLISH, LANGUAGES
 from evaluator.reporting import averages, charts, methods, sentences
 from evaluator.reporting.inputs import data_cards, plan_rows
 from evaluator.stats.comparison import Comparison, Point
 from evaluator.stats.pairwise import PairwiseResult
+from synthgen.text.languages import ENGLISH, LANGUAGES
 
 GROUPS = {"target": "Targets", "family": "Families", "script": "Scripts", "language": "Languages"}
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from evaluator.benchmark.languages import ENGLISH
 from evaluator.benchmark.registry import AVERAGES, XTREME, find
 from evaluator.stats.estimand import primary_cells
 from evaluator.stats.results import Cell, Floats, Group
 from evaluator.stats.score_table import ScoreTable
 from evaluator.stats.significance import rounded
+from synthgen.text.languages import ENGLISH
 
 
 def benchmark_languages(benchmark: str) -> dict[str, tuple[str, ...]]:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from evaluator.benchmark.languages import ENGLISH, LANGUAGES
 from evaluator.stats.results import Cell
+from synthgen.text.languages import ENGLISH, LANGUAGES
 
 Kind = Literal["all", "target", "family", "script", "language", "gap"]
 TargetLanguage = tuple[str, str]

@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from evaluator.benchmark.languages import ENGLISH
 from evaluator.stats.contrasts import LevelScores
 from evaluator.stats.results import Group
 from evaluator.stats.significance import Estimate, at_least, holm, rounded, sign_flip_floor, sign_flip_p
+from synthgen.text.languages import ENGLISH
 
 Verdict = Literal["a", "b", "equivalent", "unresolved"]
 Size = int | Literal["full"]

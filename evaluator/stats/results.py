@@ -27,8 +27,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evaluator.benchmark.languages import language
 from synthgen.errors import UserError, unknown
+from synthgen.text.languages import language
 
 SAMPLE_PREFIX = "sample:"
 TRIPLE = 3  # numbers per example of a corpus metric: tp, predicted, gold

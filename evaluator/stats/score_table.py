@@ -13,8 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
-from evaluator.benchmark.languages import ENGLISH
 from evaluator.stats.results import Cell, Floats, Group, ResultRow, TrainedRun
+from synthgen.text.languages import ENGLISH
 
 MIN_SIBLINGS = 3
 FAR_POINTS, FAR_SPREADS = 10.0, 5.0  # how far below its siblings a run is called collapsed

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from evaluator.benchmark import targets
-from evaluator.benchmark.languages import language
 from evaluator.benchmark.registry import AVERAGES, find, load_all, select, target_names
 from evaluator.benchmark.target import Target
 from evaluator.stats.benchmark_averages import benchmark_languages
 from synthgen.errors import UserError
+from synthgen.text.languages import language
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = load_all()

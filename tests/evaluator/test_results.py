@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.benchmark.languages import LANGUAGES
 from evaluator.stats.results import (
     Cell,
     ResultRow,
@@ -27,6 +26,7 @@ from evaluator.stats.results import (
     write_results,
 )
 from synthgen.errors import UserError
+from synthgen.text.languages import LANGUAGES
 
 from . import experiments
 

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.benchmark.languages import LANGUAGES
 from synthgen.errors import UserError
 from synthgen.models.packs import ResolvedModel
-from synthgen.text.languages import NAMES, NLLB, TWO_LETTERS
+from synthgen.text.languages import LANGUAGES, NAMES, NLLB, TWO_LETTERS
 from synthgen.translation.backends.ctranslate2 import CTranslate2
 from synthgen.translation.backends.device import ComputeConfig
 from synthgen.translation.backends.hub_model import load_tokenizer

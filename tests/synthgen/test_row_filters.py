@@ -154,6 +154,6 @@ def test_rows_that_could_not_be_judged_are_counted_by_why() -> None:
 
 
 def test_the_models_know_every_language_of_xtreme_r_but_wolof() -> None:
-    from evaluator.benchmark.languages import LANGUAGES
+    from synthgen.text.languages import LANGUAGES
 
     assert set(LANGUAGES) - known_languages() == {"wo"}
