@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import evaluator
-from evaluator.benchmark.registry import target_names
+from evaluator.benchmark.registry import find, target_names
 
 pytest.importorskip("torch")
 
@@ -50,7 +50,7 @@ def compare(
         data_root=root,
         store=folder / "store",
         out=folder / "report.html",
-        max_train_examples=20,
+        max_train_examples=20 if find(target).train else None,
         max_eval_examples=20,
     )
     return metrics(folder)
