@@ -414,6 +414,15 @@ def test_a_recipe_file_changes_a_base_and_refuses_unknown_keys(tmp_path: Path) -
         load_recipe(str(path), 384)
 
 
+def test_a_recipe_file_can_have_the_stage_of_a_target_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[stages.mine]\nlearning_rate = 2e-5\nepochs = 4\n", encoding="utf-8")
+    assert load_recipe(str(path), 384).stage("mine") == Stage(2e-5, epochs=4)
+    path.write_text("[stages.xnil]\nepochs = 4\n", encoding="utf-8")
+    with pytest.raises(UserError, match="unknown stage 'xnil' in recipe xtreme-base; did you mean 'xnli'?"):
+        load_recipe(str(path), 384)
+
+
 def test_an_unknown_recipe_gets_the_nearest_name() -> None:
     with pytest.raises(UserError, match="unknown recipe 'extreme'; did you mean 'xtreme'?"):
         load_recipe("extreme", 384)
