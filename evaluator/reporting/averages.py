@@ -1,11 +1,11 @@
-"""What the benchmarks would print, as tables: the published averages, and the base paper's row of best sources."""
+"""The tables of scores, of the averages that the benchmarks publish, and of the base paper's row of best sources."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from evaluator.stats.benchmark_averages import Aggregate, BestSource
-from evaluator.stats.comparison import Comparison
+from evaluator.stats.benchmark_averages import BestSource
+from evaluator.stats.comparison import Comparison, Point
 from evaluator.stats.score_table import some_of
 
 Rows = list[list[str]]
@@ -16,32 +16,42 @@ BEST = "Best source per target, chosen at the other seeds than the one reported"
 BEST_HEADER = ("target", "mean", "sources chosen")
 
 
+def score_rows(comparison: Comparison, score: Callable[[Point], str], size: str = "d") -> tuple[list[str], Rows]:
+    """Return the header and a row for each arm and size: the whole and every target, each formatted by `score`."""
+    rows = []
+    for arm, n in comparison.groups:
+        points = [comparison.point_at.get((arm, n, scope)) for scope in comparison.score_scopes]
+        scores = ["missing" if point is None or point.value is None else score(point) for point in points]
+        rows.append([arm, format(n, size), *scores])
+    return ["arm", "size", *(scope.removeprefix("target:") for scope in comparison.score_scopes)], rows
+
+
 def average_rows(comparison: Comparison) -> Rows:
     """Return a row for each benchmark, arm and size, with what is missing where there is no average."""
-    return [_average(aggregate) for aggregate in comparison.aggregates]
-
-
-def _average(found: Aggregate) -> list[str]:
-    english = "with" if found.english else "without"
-    value = "refused" if found.missing else f"{found.mean:.2f}"
-    return [found.benchmark, english, found.arm, f"{found.size}", value, some_of(found.missing) or "nothing"]
+    rows = []
+    for average in comparison.aggregates:
+        english = "with" if average.english else "without"
+        mean = "refused" if average.missing else f"{average.mean:.2f}"
+        missing = some_of(average.missing) or "nothing"
+        rows.append([average.benchmark, english, average.arm, f"{average.size}", mean, missing])
+    return rows
 
 
 def best_rows(comparison: Comparison) -> Rows:
     """Return a row for each target and, when there are several, their mean."""
     by_target: dict[str, list[BestSource]] = {}
-    for choice in comparison.best_sources:
-        by_target.setdefault(choice.target, []).append(choice)
-    rows = [[target, f"{_mean(own):.2f}", _chosen(own)] for target, own in by_target.items()]
+    for source in comparison.best_sources:
+        by_target.setdefault(source.target, []).append(source)
+    rows = [[target, f"{_mean(sources):.2f}", _arms(sources)] for target, sources in by_target.items()]
     if len(rows) > 1:
         rows.append(["all", f"{sum(map(_mean, by_target.values())) / len(by_target):.2f}", ""])
     return rows
 
 
-def _mean(choices: Sequence[BestSource]) -> float:
-    return sum(choice.value for choice in choices) / len(choices)
+def _mean(sources: Sequence[BestSource]) -> float:
+    return sum(source.value for source in sources) / len(sources)
 
 
-def _chosen(choices: Sequence[BestSource]) -> str:
-    arms = [choice.arm for choice in choices]
+def _arms(sources: Sequence[BestSource]) -> str:
+    arms = [source.arm for source in sources]
     return ", ".join(f"{arm} at {arms.count(arm)} of {len(arms)} seeds" for arm in dict.fromkeys(arms))

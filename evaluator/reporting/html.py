@@ -6,10 +6,8 @@ Everything that comes from data passes through Jinja's autoescape or `html.escap
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -66,7 +64,7 @@ class Heat:
 
     def shade(self, score: float | None) -> int:
         """Return how strongly a score is tinted in percent: 5 for the lowest of the table, 55 for the highest."""
-        known = [own for row in self.rows for own in row.scores if own is not None]
+        known = [value for row in self.rows for value in row.scores if value is not None]
         if score is None or max(known) == min(known):
             return 0
         return round(5 + 50 * (score - min(known)) / (max(known) - min(known)))
@@ -76,17 +74,13 @@ def render_page(comparison: Comparison, *, arms: dict[str, Any], plan: dict[str,
     """Return the HTML of a comparison."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"signed": sentences.signed, "count": sentences.count, "size": _size}
-    folder = files("evaluator.reporting")
-    source, style, script = (
-        folder.joinpath(name).read_text(encoding="utf-8") for name in ("template.html", "style.css", "script.js")
-    )
-    return environment.from_string(source).render(
+    return environment.from_string(methods.resource("template.html")).render(
         comparison=comparison,
         sentences=sentences,
         methods=methods,
         charts=charts,
-        style=Markup(style),
-        script=Markup(script),
+        style=Markup(methods.resource("style.css")),
+        script=Markup(methods.resource("script.js")),
         data=Markup(embedded_json(comparison.document())),
         pairs=sentences.lead_pairs(comparison),
         rates=sentences.lead_rates(comparison),
@@ -119,11 +113,11 @@ def _size(size: int | str) -> str:
 def _forests(comparison: Comparison) -> list[Forest]:
     forests = []
     for lead in sentences.lead_pairs(comparison):
-        own = [pair for pair in comparison.pairs if _same(pair, lead)]
-        limit = _limit(own)
+        pairs = [pair for pair in comparison.pairs if pair.key == lead.key]
+        limit = _limit(pairs)
         groups: dict[str, list[ForestRow]] = {"All targets": [ForestRow("all targets", lead, _place(lead, limit))]}
         for kind, title in GROUPS.items():
-            rows = [_forest_row(pair, kind, limit) for pair in own if pair.scope.startswith(f"{kind}:")]
+            rows = [_forest_row(pair, kind, limit) for pair in pairs if pair.scope.startswith(f"{kind}:")]
             if rows:
                 groups[title] = rows
         forests.append(Forest(lead, limit, groups))
@@ -162,32 +156,22 @@ def _heats(comparison: Comparison) -> list[Heat]:
 
 
 def _heat(comparison: Comparison, size: int) -> Heat:
-    by_key = {(p.arm, p.size, p.scope): p for p in comparison.points}
+    by_key = comparison.point_at
     at = {arm: size if (arm, size, "all") in by_key else 0 for arm in comparison.arms}
     arms = [arm for arm in comparison.arms if (arm, at[arm], "all") in by_key]
-    lead = next((p for p in sorted(comparison.headline(), key=_untrained) if p.size == size), None)
-    codes = [s.removeprefix("language:") for s in comparison.by_scope if s.startswith("language:")]
-    gaps = _language_gaps(comparison, lead.a if lead else arms[-1], at[lead.a] if lead else at[arms[-1]])
+    trained_first = sorted(comparison.headline(), key=lambda pair: not pair.both_trained)
+    lead = next((pair for pair in trained_first if pair.size == size), None)
+    arm = lead.a if lead else arms[-1]
+    gaps = _language_gaps(comparison, arm, at[arm])
     rows = []
-    for code in codes:
-        points = [by_key.get((arm, at[arm], f"language:{code}")) for arm in arms]
-        pair = next((p for p in comparison.by_scope[f"language:{code}"] if lead and _same(p, lead)), None)
-        facts = LANGUAGES[code]
-        scores = [_value(point) for point in points]
-        rows.append(HeatRow(code, facts.name, facts.family, facts.script, scores, pair, gaps.get(code)))
+    for scope, pairs in comparison.by_scope.items():
+        kind, _, code = scope.partition(":")
+        if kind == "language":
+            points = [by_key.get((arm, at[arm], scope)) for arm in arms]
+            pair = next((pair for pair in pairs if lead and pair.key == lead.key), None)
+            language, scores = LANGUAGES[code], [point.value if point else None for point in points]
+            rows.append(HeatRow(code, language.name, language.family, language.script, scores, pair, gaps.get(code)))
     return Heat(size, arms, lead, rows)
-
-
-def _same(first: PairwiseResult, second: PairwiseResult) -> bool:
-    return (first.a, first.b, first.size) == (second.a, second.b, second.size)
-
-
-def _untrained(pair: PairwiseResult) -> bool:
-    return 0 in (pair.size_a, pair.size_b)
-
-
-def _value(point: Point | None) -> float | None:
-    return None if point is None or math.isnan(point.estimate.value) else point.estimate.value
 
 
 def _language_gaps(comparison: Comparison, arm: str, size: int) -> dict[str, float]:
@@ -219,26 +203,23 @@ class FullTable:
 
 def _tables(comparison: Comparison) -> list[FullTable]:
     published, best = averages.average_rows(comparison), averages.best_rows(comparison)
-    found = [_scores_table(comparison), _pairs_table(comparison), _cells_table(comparison)]
-    found.append(FullTable("averages", averages.AVERAGES, averages.AVERAGES_HEADER, published, 3))
-    found.append(FullTable("best_sources", averages.BEST, averages.BEST_HEADER, best, 1))
-    return [table for table in found if table.rows]
+    tables = [
+        _scores_table(comparison),
+        _pairs_table(comparison),
+        _cells_table(comparison),
+        FullTable("averages", averages.AVERAGES, averages.AVERAGES_HEADER, published, 3),
+        FullTable("best_sources", averages.BEST, averages.BEST_HEADER, best, 1),
+    ]
+    return [table for table in tables if table.rows]
 
 
 def _scores_table(comparison: Comparison) -> FullTable:
-    scopes = [s for s in dict.fromkeys(p.scope for p in comparison.points) if s == "all" or s.startswith("target:")]
-    by_key = {(p.arm, p.size, p.scope): p for p in comparison.points}
-    rows = []
-    for arm, size in dict.fromkeys((p.arm, p.size) for p in comparison.points):
-        points = [by_key.get((arm, size, scope)) for scope in scopes]
-        rows.append([arm, f"{size}", *(_with_half_width(point) for point in points)])
     title = "Scores of every arm (mean over seeds and non-English languages ± half the 95 % interval)"
-    return FullTable("scores", title, ["arm", "size", *(s.removeprefix("target:") for s in scopes)], rows, 1)
+    header, rows = averages.score_rows(comparison, _with_half_width)
+    return FullTable("scores", title, header, rows, 1)
 
 
-def _with_half_width(point: Point | None) -> str:
-    if point is None or math.isnan(point.estimate.value):
-        return "missing"
+def _with_half_width(point: Point) -> str:
     if not point.estimate.known:
         return f"{point.estimate.value:.2f}"
     low, high = point.estimate.interval()
@@ -247,14 +228,13 @@ def _with_half_width(point: Point | None) -> str:
 
 def _pairs_table(comparison: Comparison) -> FullTable:
     header = "a,b,scope,size,a - b,low,high,p,Holm p,permutation p,its floor,equivalence p,detectable,seeds,verdict"
+    names = ("p", "p_holm", "p_permutation", "p_floor", "p_equivalence", "mde80", "seeds")
     rows = []
     for pair in comparison.pairs:
-        d = pair.document()
-        low, high = d["ci95"] or (None, None)
-        names = ["p", "p_holm", "p_permutation", "p_floor", "p_equivalence", "mde80", "seeds"]
-        numbers = [d["difference"], low, high, *(d[name] for name in names)]
+        document = pair.document()
+        numbers = [document["difference"], *(document["ci95"] or (None, None)), *(document[name] for name in names)]
         texts = ["" if value is None else f"{value:.4g}" for value in numbers]
-        rows.append([pair.a, pair.b, pair.scope, str(pair.size), *texts, d["verdict"]])
+        rows.append([pair.a, pair.b, pair.scope, str(pair.size), *texts, pair.verdict])
     return FullTable("differences", "Every difference, in every scope", header.split(","), rows, 3)
 
 

@@ -52,7 +52,7 @@ def _moved(link: str, source: Path, start: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DataCard:
-    """What is known of an arm's data: origin, model, the funnel from asked to kept, other facts, links to its cards.
+    """The data of an arm: origin, model, how many examples were kept of those requested, other facts, links to cards.
 
     `parts` has the facts of each dataset that the arm is made of, by name.
     """
@@ -67,13 +67,13 @@ class DataCard:
     parts: Mapping[str, Mapping[str, str]]
 
     @property
-    def asked(self) -> int:
-        """Example slots that were asked for: kept + rejected + failed."""
+    def requested(self) -> int:
+        """Example slots that were requested: kept + rejected + failed."""
         return self.kept + sum(self.rejected.values()) + self.failed
 
     def share(self, part: int) -> float:
-        """Return a part of what was asked in percent."""
-        return round(100 * part / self.asked, 2) if self.asked else 0.0
+        """Return a part of the requested slots in percent."""
+        return round(100 * part / self.requested, 2) if self.requested else 0.0
 
 
 def data_cards(names: Sequence[str], arms: Mapping[str, Any]) -> list[DataCard]:
@@ -84,8 +84,9 @@ def data_cards(names: Sequence[str], arms: Mapping[str, Any]) -> list[DataCard]:
 
 def _data_card(index: int, arm: str, entry: Mapping[str, Any]) -> DataCard:
     rejected = entry.get("rejected")
-    given = rejected.items() if isinstance(rejected, dict) else [("rejected", rejected)]
-    counts = {str(reason): whole(number) for reason, number in given if whole(number)}
+    by_reason = rejected if isinstance(rejected, dict) else {"rejected": rejected}
+    counts = {str(reason): whole(number) for reason, number in by_reason.items() if whole(number)}
+    data = entry.get("data")
     return DataCard(
         arm=arm,
         index=index,
@@ -94,16 +95,12 @@ def _data_card(index: int, arm: str, entry: Mapping[str, Any]) -> DataCard:
         rejected=dict(sorted(counts.items(), key=lambda item: -item[1])),
         failed=whole(entry.get("failed")),
         facts=_facts({name: value for name, value in entry.items() if name not in SHOWN_APART}),
-        parts={name: _facts(found) for name, found in _mapping(entry.get("data")).items() if isinstance(found, dict)},
+        parts={n: _facts(p) for n, p in data.items() if isinstance(p, dict)} if isinstance(data, dict) else {},
     )
 
 
 def _facts(entry: Mapping[str, Any]) -> dict[str, str]:
     return {name.replace("_", " "): _fact(value) for name, value in entry.items() if value not in EMPTY}
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def whole(value: object) -> int:
@@ -123,8 +120,10 @@ def _fact(value: object) -> str:
 
 def safe_links(links: object) -> list[str]:
     """Return the links to follow, of one or a list: relative paths and https; anything else is not linked."""
-    given = links if isinstance(links, list) else [links]
-    return [link for link in given if isinstance(link, str) and (_is_relative(link) or link.startswith("https://"))]
+    candidates = links if isinstance(links, list) else [links]
+    return [
+        link for link in candidates if isinstance(link, str) and (_is_relative(link) or link.startswith("https://"))
+    ]
 
 
 def _is_relative(link: str) -> bool:

@@ -20,44 +20,31 @@ def results_section(comparison: Comparison, note: str | None = None) -> str:
     lines += [f"- {escape(sentences.exchange_sentence(rate))}" for rate in sentences.lead_rates(comparison)]
     lines += ["", *_scores(comparison), "", *_differences(comparison), "", *_averages(comparison)]
     if comparison.problems:
-        lines += [
-            "### Problems",
-            "",
-            *(f"- {escape(line)}" for line in sentences.problem_lines(comparison.problems)),
-            "",
-        ]
+        problems = sentences.problem_lines(comparison.problems)
+        lines += ["### Problems", "", *(f"- {escape(line)}" for line in problems), ""]
     lines += [f"Estimand: {comparison.estimand['text']}.", "", f"`{comparison.signature}`", ""]
     return "\n".join(lines)
 
 
 def _scores(comparison: Comparison) -> list[str]:
-    targets = [scope for scope in dict.fromkeys(point.scope for point in comparison.points) if _is_column(scope)]
-    lines = ["| arm | size | " + " | ".join(escape(scope.removeprefix("target:")) for scope in targets) + " |"]
-    lines += ["|---|--:|" + "--:|" * len(targets)]
-    means = {(p.arm, p.size, p.scope): p.estimate.value for p in comparison.points}
-    for arm, size in dict.fromkeys((point.arm, point.size) for point in comparison.points):
-        values = (means.get((arm, size, scope), float("nan")) for scope in targets)
-        shown = " | ".join("missing" if value != value else f"{value:.2f}" for value in values)
-        lines.append(f"| {escape(arm)} | {size:,} | {shown} |")
-    return lines
+    header, rows = averages.score_rows(comparison, lambda point: f"{point.estimate.value:.2f}", size=",")
+    return _table(header, rows, names=1)
 
 
 def _averages(comparison: Comparison) -> list[str]:
     lines = []
     if rows := averages.average_rows(comparison):
-        lines += [f"### {averages.AVERAGES}", "", *_table(averages.AVERAGES_HEADER, rows), ""]
+        lines += [f"### {averages.AVERAGES}", "", *_table(averages.AVERAGES_HEADER, rows, names=6), ""]
     if rows := averages.best_rows(comparison):
-        lines += [f"### {averages.BEST}", "", *_table(averages.BEST_HEADER, rows), ""]
+        lines += [f"### {averages.BEST}", "", *_table(averages.BEST_HEADER, rows, names=3), ""]
     return lines
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    shown = [header, ["---"] * len(header), *([escape(cell) for cell in row] for row in rows)]
-    return [f"| {' | '.join(row)} |" for row in shown]
-
-
-def _is_column(scope: str) -> bool:
-    return scope == "all" or scope.startswith("target:")
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], *, names: int) -> list[str]:
+    """Return a table whose first `names` columns are text, the others numbers."""
+    rule = "|".join("---" if column < names else "--:" for column in range(len(header)))
+    lines = [" | ".join(map(escape, row)) for row in (header, *rows)]
+    return [f"| {lines[0]} |", f"|{rule}|", *(f"| {line} |" for line in lines[1:])]
 
 
 def _differences(comparison: Comparison) -> list[str]:

@@ -81,10 +81,10 @@ def check_page(out: Path | str) -> Path:
 
 def _checked(comparison: Comparison, plan: dict[str, Any]) -> Comparison:
     """Return the comparison, with a problem when the plan had fixed another estimand."""
-    planned, found = plan.get("estimand_hash"), comparison.estimand["hash"]
-    if planned in (None, found):
+    planned, actual = plan.get("estimand_hash"), comparison.estimand["hash"]
+    if planned in (None, actual):
         return comparison
-    message = f"the plan fixed {planned}, these results give {found}: targets, languages or metrics differ"
+    message = f"the plan fixed {planned}, these results give {actual}: targets, languages or metrics differ"
     return replace(comparison, problems=(Problem("other estimand", message), *comparison.problems))
 
 
@@ -123,9 +123,7 @@ def _cells(pair: PairwiseResult) -> list[Text]:
     if not pair.known:
         return [Text(text) for text in (pair.a, pair.b, size, "", "", "", "", pair.reason or "not resolved")]
     e = pair.estimate
-    verdict = {"a": f"{pair.a} better", "b": f"{pair.b} better"}.get(
-        pair.verdict, sentences.VERDICT_LABEL[pair.verdict]
-    )
+    verdict = {"a": f"{pair.a} better", "b": f"{pair.b} better", "unresolved": "not resolved"}
     numbers = (sentences.signed(e.value), sentences.interval_text(*e.interval()), f"{e.p:.3f}", f"{e.mde80:.2f}")
     texts = [Text(text) for text in (pair.a, pair.b, size, *numbers)]
-    return [*texts, Text(verdict, style=_STYLE[pair.verdict])]
+    return [*texts, Text(verdict.get(pair.verdict, pair.verdict), style=_STYLE[pair.verdict])]

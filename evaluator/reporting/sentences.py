@@ -1,4 +1,4 @@
-"""The verdict in words: the sentences that the page, the terminal and the Markdown section share. Plain text only."""
+"""The sentences that the page, the terminal and the Markdown section share. Plain text only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from evaluator.stats.scaling import ExchangeRate
 from evaluator.stats.score_table import Problem
 
 MINUS = "\N{MINUS SIGN}"
-VERDICT_LABEL = {"a": "better", "b": "worse", "equivalent": "equivalent", "unresolved": "not resolved"}
 SAMPLE = (
     "SAMPLE: these scores come from the small test samples that ship with the package. They show that the chain works; "
     "they say nothing about the data, so no verdict is given."
@@ -55,7 +54,7 @@ def interval_text(low: float, high: float) -> str:
 
 def size_text(pair: PairwiseResult) -> str:
     """Return at which size two arms are compared."""
-    sizes, counts = _trained(pair)
+    sizes, counts = _sizes_and_counts(pair)
     if pair.size == "full":
         return f"at full size ({' and '.join(counts)} examples)" if counts else "as they are"
     if sizes == counts:
@@ -65,20 +64,16 @@ def size_text(pair: PairwiseResult) -> str:
 
 def size_label(pair: PairwiseResult) -> str:
     """Return the size as a table has it."""
-    sizes, counts = _trained(pair)
+    sizes, counts = _sizes_and_counts(pair)
     if pair.size == "full":
         return f"{counts[0]} (full)" if len(counts) == 1 else "full"
     return f"{pair.size:,}" if sizes == counts else f"{pair.size:,} ({' and '.join(counts)})"
 
 
-def _trained(pair: PairwiseResult) -> tuple[list[str], list[str]]:
-    """Return the sizes asked for and the examples trained on, of the arms that have any, each number once."""
-    arms = [(size, n) for size, n in ((pair.size_a, pair.n_a), (pair.size_b, pair.n_b)) if size]
-    return _once(size for size, _ in arms), _once(n for _, n in arms)
-
-
-def _once(numbers: Iterable[int]) -> list[str]:
-    return list(dict.fromkeys(f"{number:,}" for number in numbers))
+def _sizes_and_counts(pair: PairwiseResult) -> tuple[list[str], list[str]]:
+    """Return the sizes and the examples trained on, of the arms that have any, each number once."""
+    arms = [(f"{size:,}", f"{n:,}") for size, n in ((pair.size_a, pair.n_a), (pair.size_b, pair.n_b)) if size]
+    return list(dict.fromkeys(size for size, _ in arms)), list(dict.fromkeys(n for _, n in arms))
 
 
 def sentence(pair: PairwiseResult) -> str:
@@ -96,37 +91,33 @@ def sentence(pair: PairwiseResult) -> str:
         p = p_text(pair.estimate.p_equivalence(pair.margin))
         return f"{pair.a} is as good as {pair.b} {size_text(pair)}, within ±{pair.margin:g} points ({numbers}; {p})."
     if pair.verdict == "unresolved":
-        power = f"only a true difference of {pair.estimate.mde80:.2f} points would be found four times in five here"
+        power = f"minimum detectable effect {pair.estimate.mde80:.2f} points at 80 % power"
         return f"{pair.a} and {pair.b} cannot be told apart {size_text(pair)} ({numbers}); {power}."
-    word = "beats" if pair.verdict == "a" else "falls short of"
-    tests = p_text(pair.estimate.p) + _permutation(pair)
-    return f"{pair.a} {word} {pair.b} {size_text(pair)} ({numbers}, {tests}{_languages(pair)})."
+    tests = p_text(pair.estimate.p)
+    if pair.p_permutation is not None and pair.p_floor is not None:
+        tests += f"; permutation over seeds {p_text(pair.p_permutation)}, its floor {pair.p_floor:.2g}"
+    return f"{pair.a} {_verb(pair)} {pair.b} {size_text(pair)} ({numbers}, {tests}{_languages(pair)})."
 
 
 def headline(pair: PairwiseResult) -> str:
     """Return the verdict on a pair in as few words as are true."""
     if not pair.known or pair.reason is not None:
         return f"No verdict on {pair.a} and {pair.b} {size_text(pair)}."
-    gap = f"{abs(pair.estimate.value):.1f} points"
     if pair.verdict == "equivalent":
         return f"{pair.a} is as good as {pair.b} {size_text(pair)}, within {pair.margin:g} points."
     if pair.verdict == "unresolved":
         return f"{pair.a} and {pair.b} cannot be told apart {size_text(pair)}."
-    word = "beats" if pair.verdict == "a" else "falls short of"
-    return f"{pair.a} {word} {pair.b} by {gap} {size_text(pair)}."
+    return f"{pair.a} {_verb(pair)} {pair.b} by {abs(pair.estimate.value):.1f} points {size_text(pair)}."
 
 
-def _permutation(pair: PairwiseResult) -> str:
-    if pair.p_permutation is None or pair.p_floor is None:
-        return ""
-    return f"; permutation over seeds {p_text(pair.p_permutation)}, its floor {pair.p_floor:.2g}"
+def _verb(pair: PairwiseResult) -> str:
+    return "beats" if pair.verdict == "a" else "falls short of"
 
 
 def _languages(pair: PairwiseResult) -> str:
     if not pair.languages:
         return ""
-    side = "a_better" if pair.verdict == "a" else "b_better"
-    word = "better" if pair.verdict == "a" else "worse"
+    side, word = ("a_better", "better") if pair.verdict == "a" else ("b_better", "worse")
     least, of = pair.languages[side], pair.languages["of"]
     return f"; {word} in at least {least} of {of} languages" if least else ""
 
@@ -154,12 +145,8 @@ def lead_pairs(comparison: Comparison) -> list[PairwiseResult]:
     What is the same at a common size and at full size stands once, as full size.
     """
     full = {(p.a, p.b, p.size_a, p.size_b) for p in comparison.headline() if p.size == "full"}
-
-    def rank(pair: PairwiseResult) -> tuple[bool, bool, int]:
-        return 0 in (pair.size_a, pair.size_b), pair.size != "full", -max(pair.size_a, pair.size_b)
-
     once = [p for p in comparison.headline() if p.size == "full" or (p.a, p.b, p.size_a, p.size_b) not in full]
-    return sorted(once, key=rank)
+    return sorted(once, key=lambda p: (not p.both_trained, p.size != "full", -max(p.size_a, p.size_b)))
 
 
 def lead_rates(comparison: Comparison) -> list[ExchangeRate]:

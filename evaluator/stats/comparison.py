@@ -41,6 +41,11 @@ class Point:
     estimate: Estimate
     by_seed: tuple[float, ...]
 
+    @property
+    def value(self) -> float | None:
+        """The mean, None where a score is missing."""
+        return None if np.isnan(self.estimate.value) else self.estimate.value
+
     def document(self) -> dict[str, Any]:
         """Return the object of comparison.json."""
         known = self.estimate.known
@@ -128,9 +133,9 @@ class Comparison:
         return list(dict.fromkeys((point.arm, point.size) for point in self.points))
 
     @cached_property
-    def target_scopes(self) -> list[str]:
-        """The scopes of single targets: `target:name`."""
-        return [scope for scope in dict.fromkeys(p.scope for p in self.points) if scope.startswith("target:")]
+    def score_scopes(self) -> list[str]:
+        """The scopes of the whole and of single targets: `all`, `target:name`."""
+        return [s for s in dict.fromkeys(p.scope for p in self.points) if s == "all" or s.startswith("target:")]
 
     def document(self) -> dict[str, Any]:
         """Return the content of comparison.json."""

@@ -156,9 +156,8 @@ def _are_scores(scores: list[Any]) -> bool:
         array = np.asarray(scores)
     except ValueError:  # lists of unequal lengths
         return False
-    counts = array.ndim == 2
-    shaped = array.ndim == 1 or (counts and array.shape[1] == TRIPLE)
-    return array.dtype.kind in "biuf" and shaped and _in_range(array, counts=counts)
+    counts = array.shape[1:] == (TRIPLE,)
+    return array.dtype.kind in "biuf" and (array.ndim == 1 or counts) and _in_range(array, counts=counts)
 
 
 def _in_range(scores: npt.NDArray[Any], *, counts: bool) -> bool:
@@ -193,20 +192,16 @@ class Results:
 
     def item_ids(self, cell: Cell) -> tuple[str, ...] | None:
         """Return the ids of the items of a cell, None when nobody stored its scores."""
-        if self._stored(cell) is not None and self.store is not None:
+        if self.store and _items_path(self.store, cell).is_file():
             return read_item_ids(self.store, cell)
         return next((row.item_ids for row in self._inline.get(cell, ()) if row.item_ids is not None), None)
 
     def items(self, cell: Cell) -> ItemScores | None:
         """Return the per-example scores of a cell, None when nobody stored them; UserError when they do not align."""
-        if self._stored(cell) is not None and self.store is not None:
+        if self.store and _items_path(self.store, cell).is_file():
             return read_items(self.store, cell)
         rows = self._inline.get(cell)
         return _inline_items(cell, rows) if rows else None
-
-    def _stored(self, cell: Cell) -> Path | None:
-        path = self.store / "items" / f"{'.'.join(cell)}.parquet" if self.store else None
-        return path if path is not None and path.is_file() else None
 
     @cached_property
     def _inline(self) -> dict[Cell, list[ResultRow]]:
@@ -222,13 +217,12 @@ def _inline_items(cell: Cell, rows: Sequence[ResultRow]) -> ItemScores:
     place = {item: index for index, item in enumerate(ids)}
     scores = []
     for row in rows:
-        own = row.item_ids or ()
-        if own != ids and (len(own) != len(ids) or set(own) != set(place)):
-            raise UserError(
-                f"{cell}: {row.run} was scored on other items than {rows[0].run}; score both on the same file"
-            )
+        row_ids = row.item_ids or ()
+        if row_ids != ids and (len(row_ids) != len(ids) or set(row_ids) != set(place)):
+            message = f"{row.run} was scored on other items than {rows[0].run}; score both on the same file"
+            raise UserError(f"{cell}: {message}")
         values = np.asarray(row.item_scores, dtype=np.float32)
-        scores.append(values if own == ids else values[np.argsort([place[item] for item in own])])
+        scores.append(values if row_ids == ids else values[np.argsort([place[item] for item in row_ids])])
     if len({array.shape for array in scores}) > 1:
         raise UserError(f"{cell}: {MIXED_WIDTH}")
     return ItemScores(cell, tuple(row.run for row in rows), tuple(ids), np.stack(scores))
@@ -245,28 +239,27 @@ def read_results(source: Path) -> Results:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
-            row = parse_row(_load(line, where=f"{path.name} line {number}"), where=f"{path.name} line {number}")
-            before = first_line.setdefault((row.run, row.cell), number)
+            where = f"{path.name} line {number}"
+            row = parse_row(_load(line, where=where), where=where)
+            before = first_line.setdefault(_order(row), number)
             if before != number:
-                raise UserError(
-                    f"{path.name} line {number}: {row.run} on {row.cell} is already on line {before}; keep one"
-                )
+                raise UserError(f"{where}: {row.run} on {row.cell} is already on line {before}; keep one")
             rows.append(row)
     if not rows:
         raise UserError(f"{path} has no rows; expected one per arm, size, seed, target, language and metric")
-    rows.sort(key=lambda row: (row.run, row.cell))
+    rows.sort(key=_order)
     return Results(tuple(rows), path, source if source.is_dir() else None)
 
 
 def _load(line: bytes, *, where: str) -> object:
     try:
-        found: object = json.loads(line.decode("utf-8"), parse_constant=lambda _: None)
-        json.dumps(found, ensure_ascii=False).encode("utf-8")  # an escaped half of a character cannot be written again
+        document: object = json.loads(line.decode("utf-8"), parse_constant=lambda _: None)
+        json.dumps(document, ensure_ascii=False).encode("utf-8")  # half an escaped character cannot be written again
     except json.JSONDecodeError as error:
         raise UserError(f"{where}: not JSON ({error.msg} at column {error.colno})") from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"{where}: not JSON in UTF-8 ({error})") from error
-    return found
+    return document
 
 
 def write_results(path: Path, rows: Iterable[ResultRow]) -> None:
@@ -289,9 +282,13 @@ def _document(row: ResultRow) -> dict[str, Any]:
 
 def write_item_ids(store: Path, target: str, language_code: str, ids: Sequence[str]) -> None:
     """Store the item ids of a target in a language, once for every run."""
-    folder = store / "items"
-    folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table({"item_id": pa.array(ids, pa.string())}), folder / f"{target}.{language_code}.ids.parquet")
+    path = _items_path(store, (target, language_code, "ids"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"item_id": pa.array(ids, pa.string())}), path)
+
+
+def _items_path(store: Path, name: Sequence[str]) -> Path:
+    return store / "items" / f"{'.'.join(name)}.parquet"
 
 
 def write_item_scores(store: Path, cell: Cell, scores: dict[TrainedRun, npt.ArrayLike]) -> None:
@@ -309,14 +306,14 @@ def write_item_scores(store: Path, cell: Cell, scores: dict[TrainedRun, npt.Arra
             "item_scores": pa.array([array.reshape(-1) for array in arrays.values()], pa.list_(pa.float32())),
         }
     ).replace_schema_metadata({"width": str(width.pop())})
-    folder = store / "items"
-    folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, folder / f"{'.'.join(cell)}.parquet", compression="zstd")
+    path = _items_path(store, cell)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path, compression="zstd")
 
 
 def read_item_ids(store: Path, cell: Cell) -> tuple[str, ...]:
     """Read the item ids that the scores of a cell are in the order of."""
-    path = store / "items" / f"{cell.target}.{cell.language}.ids.parquet"
+    path = _items_path(store, (cell.target, cell.language, "ids"))
     if not path.is_file():
         raise UserError(f"{cell}: item scores without ids; expected {path.name} in the store")
     return tuple(_read_parquet(path, "item_id")["item_id"].to_pylist())
@@ -333,7 +330,7 @@ def _read_parquet(path: Path, *columns: str) -> pa.Table:
 
 def read_items(store: Path, cell: Cell) -> ItemScores:
     """Read the per-example scores of a cell from a store; UserError when a run's scores do not match the ids."""
-    path = store / "items" / f"{'.'.join(cell)}.parquet"
+    path = _items_path(store, cell)
     table = _read_parquet(path, "arm", "size", "seed", "item_scores")
     ids = read_item_ids(store, cell)
     columns = (table[name].to_pylist() for name in ("arm", "size", "seed"))
@@ -342,9 +339,8 @@ def read_items(store: Path, cell: Cell) -> ItemScores:
     lists = table["item_scores"].combine_chunks()
     wrong = np.flatnonzero(lists.value_lengths().to_numpy() != len(ids) * width)
     if wrong.size:
-        raise UserError(
-            f"{cell}: {runs[wrong[0]]} has {len(lists[int(wrong[0])]) // width} item scores for {len(ids)} ids"
-        )
+        first = int(wrong[0])
+        raise UserError(f"{cell}: {runs[first]} has {len(lists[first]) // width} item scores for {len(ids)} ids")
     flat = lists.flatten().to_numpy(zero_copy_only=False)
     if not _in_range(flat, counts=width == TRIPLE):
         raise UserError(f"{cell}: {path.name}: {ITEM_SCORES}")

@@ -94,7 +94,7 @@ def test_the_page_the_terminal_and_the_markdown_say_the_same(results_file: Maker
 def test_an_unresolved_pair_says_what_could_have_been_seen(results_file: Maker, tmp_path: Path) -> None:
     comparison = report(results_file(seeds=3), out=tmp_path / "report.html")
     unresolved = next(pair for pair in comparison.headline() if pair.verdict == "unresolved")
-    power = f"only a true difference of {unresolved.estimate.mde80:.2f} points would be found four times in five here"
+    power = f"minimum detectable effect {unresolved.estimate.mde80:.2f} points at 80 % power"
     assert power in sentences.sentence(unresolved)
 
 
