@@ -43,7 +43,7 @@ from benchmarks.filters_duplicates import NLI, real_rows
 from synthgen.corpora.any_folder import open_set
 from synthgen.dataset import write_rejected, write_tables
 from synthgen.filters.base import FilterContext
-from synthgen.filters.config import read_plan
+from synthgen.filters.config import read_config
 from synthgen.filters.set_pipeline import filter_dataset, workers_for
 
 ROWS_AT_ONCE = 50_000
@@ -142,7 +142,7 @@ def duplicates_only(folder: Path, out: Path, processes: int) -> None:
     opened = open_set(folder, origin="real")
     out.mkdir()
     with workers_for(opened, processes) as workers:
-        sieve = filter_dataset(opened, read_plan(plan).build(FilterContext(opened.format)), (), workers)
+        sieve = filter_dataset(opened, read_config(plan).build(FilterContext(opened.format)), (), workers)
         sifted = time.perf_counter() - wall
         write_tables(out, sieve.kept(Counter()), opened.schema, workers)
     write_rejected(out, sieve.rejections())

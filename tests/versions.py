@@ -25,7 +25,7 @@ import synthgen
 from synthgen.errors import UserError
 from synthgen.filters.base import Filter, FilterContext, FilterSpec, RowFilter, SetFilter
 from synthgen.filters.config import FilterConfig
-from synthgen.filters.pipeline import OnlinePipeline, judged, objections
+from synthgen.filters.pipeline import OnlinePipeline, check_table, first_drops
 from synthgen.filters.registry import EDITS, ORDER
 from synthgen.formats import FORMATS
 from synthgen.formats.base import Format, ParseError, Row
@@ -120,7 +120,7 @@ def _filtered(kind: FilterSpec, subject: FilterContext, encoder: Path) -> Any:
 def _online(filter_: Filter, rows: Sequence[Row]) -> dict[str, list[str]]:
     screen = OnlinePipeline([filter_])
     verdicts = {}
-    for row, objection in zip(rows, screen.judged([(row["id"], row) for row in rows]), strict=True):
+    for row, objection in zip(rows, screen.check_batch([(row["id"], row) for row in rows]), strict=True):
         if objection is None:
             screen.add_kept(row["id"], row)
         else:
@@ -134,9 +134,9 @@ def _whole(filter_: Filter, rows: Sequence[Row]) -> dict[str, list[str]]:
     if isinstance(filter_, SetFilter):
         verdicts = dict(filter_.check_dataset(table))
     elif isinstance(filter_, RowFilter):
-        verdicts = {place: verdict for place, (_, verdict) in judged([filter_], table.table)[0].items()}
+        verdicts = {place: verdict for place, (_, verdict) in check_table([filter_], table.table)[0].items()}
     else:
-        each = objections([filter_], [(row["id"], row) for row in rows])
+        each = first_drops([filter_], [(row["id"], row) for row in rows])
         verdicts = {place: verdict for place, (_, verdict) in each.items()}
     filter_.close()
     return {rows[place]["id"]: [each.reason, _rounded(each.evidence)] for place, each in sorted(verdicts.items())}

@@ -27,8 +27,8 @@ from synthgen.dataset.manifest import Manifest, Origin, finish, is_finished, rea
 from synthgen.dataset.shards import read_rows, write_rejected, write_tables
 from synthgen.errors import UserError
 from synthgen.filters.base import Filter, FilterContext
-from synthgen.filters.config import FilterConfig, closing_all, read_plan, write_reports
-from synthgen.filters.labels.filter import readers_of
+from synthgen.filters.config import FilterConfig, closing_all, read_config, write_reports
+from synthgen.filters.labels.filter import annotator_parents
 from synthgen.filters.labels.llm_judge import JudgeConfig
 from synthgen.filters.registry import ORDER
 from synthgen.filters.set_pipeline import FilteredDataset, filter_dataset, refuse_repeated_ids, workers_for
@@ -71,33 +71,37 @@ def filter(
     started = time.monotonic()
     if processes < 1:
         raise UserError(f"processes = {processes} is less than 1")
-    opened = open_set(folder, origin=origin, task=task)
-    prompt = opened.manifest.prompt_text if opened.manifest else ""
-    judging = JudgeConfig(judge or "", definitions(opened.task), cache_root() / "judged" / opened.content_hash[:16])
-    subject = FilterContext(opened.format, opened.language, prompt, tuple(against), verifier, like, judging)
-    plan = read_plan(filters, subject)
-    if not opened.manifest and out.resolve().is_relative_to(folder.resolve()):
+    source = open_set(folder, origin=origin, task=task)
+    prompt = source.manifest.prompt_text if source.manifest else ""
+    llm_judge = JudgeConfig(judge or "", definitions(source.task), cache_root() / "judged" / source.content_hash[:16])
+    context = FilterContext(source.format, source.language, prompt, tuple(against), verifier, like, llm_judge)
+    config = read_config(filters, context)
+    if not source.manifest and out.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{out} is inside {folder}, whose files are all rows to filter; give another --out")
     if is_finished(out):
-        return _same_or_refused(out, plan.record(subject), opened.parent("filtered"))
+        return _same_or_refused(out, config.record(context), source.parent("filtered"))
     refuse_taken(out)
-    refuse_repeated_ids(opened)
-    return _filter_rows(opened, out, plan, subject, processes, started)
+    refuse_repeated_ids(source)
+    return _filter_rows(source, out, config, context, processes, started)
 
 
 def _filter_rows(
-    opened: InputDataset, out: Path, plan: FilterConfig, subject: FilterContext, processes: int, started: float
+    source: InputDataset, out: Path, config: FilterConfig, context: FilterContext, processes: int, started: float
 ) -> Manifest:
     """Write the new folder and return its manifest."""
-    made = plan.build(subject)
-    with drafted(out) as draft, closing_all(made), workers_for(opened, processes) as workers:
-        sieve = filter_dataset(opened, made, plan.build_edits(subject), workers)
-        if not sieve.stays.any():
-            reasons = ", ".join(f"{reason} ({count})" for reason, count in list(sieve.reasons().items())[:3])
-            raise UserError(f"no row of {opened.name} would be kept: {reasons}; nothing is written")
-        checks = plan.checks(subject, made) | ({"edits": dict(sieve.edited)} if plan.edits else {})
-        facts = {"filters_hash": plan.hash(), "checks": checks, "like": subject.like}
-        manifest = _write(draft, sieve, made, facts, opened.parent("filtered"), started)
+    built = config.build(context)
+    with drafted(out) as draft, closing_all(built), workers_for(source, processes) as workers:
+        dataset = filter_dataset(source, built, config.build_edits(context), workers)
+        if not dataset.stays.any():
+            reasons = ", ".join(f"{reason} ({count})" for reason, count in list(dataset.reasons().items())[:3])
+            raise UserError(f"no row of {source.name} would be kept: {reasons}; nothing is written")
+        checks = config.checks(context, built) | ({"edits": dict(dataset.edited)} if config.edits else {})
+        manifest = _write_rows(draft, dataset, built, checks)
+        seconds = round(time.monotonic() - started, 1)
+        checks = manifest.checks | measure(draft, source.format, context.like)
+        manifest = replace(manifest, filters_hash=config.hash(), checks=checks, seconds=seconds)
+        write_card(draft, manifest)
+        finish(draft, manifest)
     warn_of_artefacts(manifest.checks["artefacts"])
     return manifest
 
@@ -111,71 +115,58 @@ def _same_or_refused(out: Path, record: dict[str, Any], parent: dict[str, Any]) 
     raise UserError(f"{out} holds another set: filtered from other rows, or with other settings; give another --out")
 
 
-def _write(
-    draft: Path,
-    sieve: FilteredDataset,
-    made: Sequence[Filter],
-    facts: dict[str, Any],
-    parent: dict[str, Any],
-    started: float,
-) -> Manifest:
+def _write_rows(draft: Path, dataset: FilteredDataset, filters: Sequence[Filter], checks: dict[str, Any]) -> Manifest:
+    """Write rows, rejections and reports, and return the manifest's facts of them."""
     labels: Counter[str] = Counter()
-    opened = sieve.opened
-    files = write_tables(draft, sieve.kept(labels), opened.schema, sieve.workers)
-    files |= write_rejected(draft, sieve.rejections()) | write_reports(draft, made)
-    earlier = opened.manifest or _foreign(opened)
-    readers = readers_of(facts["checks"])
-    parts = [LicensedSource("filtered", opened.name, earlier.licence), *parts_of(None, readers)]
-    manifest = replace(
+    source = dataset.source
+    files = write_tables(draft, dataset.kept(labels), source.schema, dataset.workers)
+    files |= write_rejected(draft, dataset.rejections()) | write_reports(draft, filters)
+    earlier = source.manifest or _without_manifest(source)
+    annotators = annotator_parents(checks)
+    parts = [LicensedSource("filtered", source.name, earlier.licence), *parts_of(None, annotators)]
+    return replace(
         earlier,
         licence=derive(parts),
         n=labels.total(),
-        asked=opened.rows,
+        asked=source.rows,
         kept=labels.total(),
         failed=0,
-        rejected=sieve.reasons(),
-        label_counts={cell: labels[cell] for cell in dict.fromkeys([*opened.format.labels, *labels]) if labels[cell]},
+        rejected=dataset.reasons(),
+        label_counts={cell: labels[cell] for cell in dict.fromkeys([*source.format.labels, *labels]) if labels[cell]},
         files=files,
         attempts=dict.fromkeys(earlier.attempts, 0),
-        filters_hash=facts["filters_hash"],
-        parents=(*earlier.parents, parent, *readers),
+        parents=(*earlier.parents, source.parent("filtered"), *annotators),
         versions=earlier.versions | {"synthgen-evaluator": __version__},
         tokens={},
-        seconds=round(time.monotonic() - started, 1),
         hardware=hardware(),
-        statistics=describe(opened.format, read_rows(draft)),
-        checks=_checks_before(earlier) | facts["checks"] | measure(draft, opened.format, facts["like"]),
+        statistics=describe(source.format, read_rows(draft)),
+        checks=_checks_before(earlier) | checks,
         command=command_line(),
     )
-    write_card(draft, manifest)
-    return finish(draft, manifest)
 
 
 def _checks_before(earlier: Manifest) -> dict[str, Any]:
     """Return the checks of the set that was filtered; what was said of its rows, which are others now, stands apart."""
-    of_rows = {kind.check or kind.name for kind in ORDER} | {"filters", "edits", "judged"}
-    kept = {name: found for name, found in earlier.checks.items() if name not in of_rows}
-    if before := {name: found for name, found in earlier.checks.items() if name in of_rows}:
+    of_rows = {spec.check or spec.name for spec in ORDER} | {"filters", "edits", "judged"}
+    kept = {name: check for name, check in earlier.checks.items() if name not in of_rows}
+    if before := {name: check for name, check in earlier.checks.items() if name in of_rows}:
         kept["filtered_before"] = [*kept.get("filtered_before", []), before]
     return kept
 
 
-def _foreign(opened: InputDataset) -> Manifest:
+def _without_manifest(source: InputDataset) -> Manifest:
     """Return what a manifest can say of a set that came without one."""
+    columns: dict[str, Any] = {"columns": source.format.columns, "labels": source.format.labels}
+    counts: dict[str, Any] = dict.fromkeys(("n", "asked", "kept", "failed", "seed"), 0)
     return Manifest(
-        task=opened.task,
-        format=opened.format.name,
-        columns=opened.format.columns,
-        labels=opened.format.labels,
-        origin=cast(Origin, opened.origin),
-        language=opened.language,
-        licence=opened.licence,
-        n=0,
-        asked=0,
-        kept=0,
-        failed=0,
+        task=source.task,
+        format=source.format.name,
+        origin=cast(Origin, source.origin),
+        language=source.language,
+        licence=source.licence,
         rejected={},
         label_counts={},
-        seed=0,
         files={},
+        **columns,
+        **counts,
     )

@@ -1,12 +1,12 @@
-"""The plan of a filter run: which filters and edits, with which settings. A TOML file says it, the manifest records it.
+"""The configuration of a filter run: which filters and edits, with which settings. The manifest records it.
 
     edits = ["clean"]
     [exact]
     [near]
     jaccard = 0.8
 
-A table names a filter to run, its keys are settings; filters without a table do not run. The order is always that of
-`synthgen.filters.registry.ORDER`.
+A table of the TOML file names a filter to run, its keys are settings; filters without a table do not run. The order is
+always that of `synthgen.filters.registry.ORDER`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from synthgen.runtime.files import file_sha256, write_atomically
 from synthgen.runtime.provenance import public_settings, version_hash
 
 VERSION = 1
-"""Raise it when the filters' verdicts on a row or a set are put together otherwise."""
+"""Raise it when what the filters say of a row or a set is put together otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,42 +45,42 @@ class FilterConfig:
 
     def has(self, name: str) -> bool:
         """Say whether a filter runs."""
-        return any(kind.name == name for kind, _ in self.stages)
+        return any(spec.name == name for spec, _ in self.stages)
 
-    def build(self, subject: FilterContext) -> tuple[Filter, ...]:
+    def build(self, context: FilterContext) -> tuple[Filter, ...]:
         """Return fresh filters for a set, in order."""
-        return tuple(kind.build(subject, settings) for kind, settings in self.stages)
+        return tuple(spec.build(context, settings) for spec, settings in self.stages)
 
-    def build_edits(self, subject: FilterContext) -> tuple[Edit, ...]:
+    def build_edits(self, context: FilterContext) -> tuple[Edit, ...]:
         """Return fresh edits for a set."""
-        return tuple(EDITS[name](subject.format) for name in self.edits)
+        return tuple(EDITS[name](context.format) for name in self.edits)
 
     def settings(self) -> dict[str, Any]:
         """Return what a manifest records: every filter with every setting, and the edits."""
-        return {"edits": list(self.edits)} | {kind.name: asdict(settings) for kind, settings in self.stages}
+        return {"edits": list(self.edits)} | {spec.name: asdict(settings) for spec, settings in self.stages}
 
     def hash(self) -> str:
-        """Return the version of the plan: a hash of the settings and of the versions of filters and edits."""
-        versions = {kind.name: kind.versions() for kind, _ in self.stages}
+        """Return the version of the configuration: a hash of the settings and of the versions of filters and edits."""
+        versions = {spec.name: spec.versions() for spec, _ in self.stages}
         edits = {name: EDITS[name].VERSION for name in self.edits}
         return version_hash({"plan": VERSION, "settings": self.settings(), "filters": versions, "edits": edits})
 
-    def record(self, subject: FilterContext) -> dict[str, Any]:
+    def record(self, context: FilterContext) -> dict[str, Any]:
         """Return the settings, and what the set was compared with, as JSON values without folders."""
-        given: dict[str, Any] = {"against": [version_of(path) for path in subject.against]} if subject.against else {}
-        given |= {"verifier": version_of(subject.verifier)} if subject.verifier else {}
-        given |= {"like": version_of(subject.like)} if subject.like else {}
-        record: dict[str, Any] = json.loads(json.dumps(self.settings() | given))
+        record = self.settings() | ({"against": [*map(version_of, context.against)]} if context.against else {})
+        folders = {"verifier": context.verifier, "like": context.like}
+        record |= {name: version_of(folder) for name, folder in folders.items() if folder}
+        record = json.loads(json.dumps(record))
         if "judge" in record:
-            record["judge"]["model"] = record["judge"]["model"] or subject.judging.model
+            record["judge"]["model"] = record["judge"]["model"] or context.judge.model
         return {name: public_settings(each) if isinstance(each, dict) else each for name, each in record.items()}
 
-    def checks(self, subject: FilterContext, filters: Sequence[Filter]) -> dict[str, Any]:
-        """Return the filters' facts by their key in the manifest's `checks`, and the plan under `filters`."""
-        checks: dict[str, Any] = {"filters": self.record(subject)}
-        for (kind, _), filter_ in zip(self.stages, filters, strict=True):
-            if facts := filter_.facts():
-                checks.setdefault(kind.check or kind.name, {}).update(facts)
+    def checks(self, context: FilterContext, filters: Sequence[Filter]) -> dict[str, Any]:
+        """Return the filters' metadata by their key in the manifest's `checks`, and the record under `filters`."""
+        checks: dict[str, Any] = {"filters": self.record(context)}
+        for (spec, _), filter_ in zip(self.stages, filters, strict=True):
+            if metadata := filter_.metadata():
+                checks.setdefault(spec.check or spec.name, {}).update(metadata)
         return checks
 
 
@@ -110,44 +110,42 @@ def write_reports(folder: Path, filters: Sequence[Filter]) -> dict[str, str]:
     return {name: file_sha256(folder / name) for name in reports}
 
 
-def read_plan(path: Path | None = None, subject: FilterContext | None = None) -> FilterConfig:
-    """Return the plan of a TOML file, or the default one; UserError names a wrong key or value and its place.
+def read_config(path: Path | None = None, context: FilterContext | None = None) -> FilterConfig:
+    """Return the configuration of a TOML file, or the default one; UserError names a wrong key or value and its place.
 
-    What the subject is given (evaluation sets, a verifier, a judge) lets the filters run that need it, and is checked.
+    What the context holds (evaluation sets, a verifier, a judge) lets the filters run that need it, and is checked.
     """
-    named: dict[str, Any] = {}
+    tables: dict[str, Any] = {}
     edits: list[str] = []
     if path is not None:
-        named = _read_toml(path)
-        edits = named.pop("edits", [])
-        _refuse_unknown(named, edits, where=str(path))
-    given = {"": True, **dict.fromkeys(("against", "verifier", "judge", "like"), False)}
-    if subject is not None:
-        given |= {"against": bool(subject.against), "verifier": subject.verifier is not None}
-        given |= {"judge": bool(subject.judging.model), "like": subject.like is not None}
-    runs = given | {"always": True, "default": path is None, "named": False}
+        tables = _read_toml(path)
+        edits = tables.pop("edits", [])
+        _refuse_unknown(tables, edits, where=str(path))
+    inputs = {name: bool(context and getattr(context, name)) for name in ("against", "verifier", "like")}
+    inputs |= {"": True, "judge": bool(context and context.judge.model)}
+    runs = inputs | {"always": True, "default": path is None, "named": False}
     stages = [
-        (kind, _settings(kind, named.get(kind.name, {}), where=f"[{kind.name}] of {path}"))
-        for kind in ORDER
-        if runs[kind.runs] or kind.name in named
+        (spec, _settings(spec, tables.get(spec.name, {}), where=f"[{spec.name}] of {path}"))
+        for spec in ORDER
+        if runs[spec.runs] or spec.name in tables
     ]
-    for kind, settings in stages:
-        if not given[kind.needs]:
-            raise UserError(f"[{kind.name}] of {path} needs --{kind.needs}")
-        if kind.name == "judge" and subject is not None:
-            check_judge(subject.format, settings.model, subject.judging.model)
-    if subject is not None:
-        _check_inputs(subject)
+    for spec, settings in stages:
+        if not inputs[spec.needs]:
+            raise UserError(f"[{spec.name}] of {path} needs --{spec.needs}")
+        if spec.name == "judge" and context is not None:
+            check_judge(context.format, settings.model, context.judge.model)
+    if context is not None:
+        _check_inputs(context)
     return FilterConfig(tuple(stages), tuple(edits))
 
 
-def _check_inputs(subject: FilterContext) -> None:
+def _check_inputs(context: FilterContext) -> None:
     """Raise UserError for what filters cannot compare the set with, before one of them loads it."""
-    for path in subject.against:
+    for path in context.against:
         check_place(path)
-    if subject.verifier is not None:
-        check_verifier(subject.verifier, subject.format)
-    check_like(subject.like, subject.format)
+    if context.verifier is not None:
+        check_verifier(context.verifier, context.format)
+    check_like(context.like, context.format)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -159,9 +157,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} is not TOML: {error}") from None
 
 
-def _refuse_unknown(named: Mapping[str, Any], edits: object, *, where: str) -> None:
-    known = [kind.name for kind in ORDER]
-    for name, table in named.items():
+def _refuse_unknown(tables: Mapping[str, Any], edits: object, *, where: str) -> None:
+    known = [spec.name for spec in ORDER]
+    for name, table in tables.items():
         if name not in known:
             raise unknown("filter", name, known, where=where)
         if not isinstance(table, dict):
@@ -173,29 +171,24 @@ def _refuse_unknown(named: Mapping[str, Any], edits: object, *, where: str) -> N
             raise unknown("edit", edit, EDITS, where=where)
 
 
-def _settings(kind: FilterSpec, table: Mapping[str, Any], *, where: str) -> Any:  # noqa: ANN401 - each filter has its own
+def _settings(spec: FilterSpec, table: Mapping[str, Any], *, where: str) -> Any:  # noqa: ANN401 - each filter has its own
     """Return the settings object of a filter's table; each value must have the type of its default."""
-    defaults = {item.name: getattr(kind.settings(), item.name) for item in fields(kind.settings)}
+    defaults = {item.name: getattr(spec.settings(), item.name) for item in fields(spec.settings)}
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in defaults:
-            raise unknown("key", key, defaults, where=where) if defaults else _no_keys(key, where)
-        wanted = type(defaults[key])
-        if wanted is float and type(value) is int:
+            hint = "; edits stand before the first table" if key == "edits" else ""
+            no_keys = UserError(f"'{key}' in {where}, which has no keys{hint}")
+            raise unknown("key", key, defaults, where=where) if defaults else no_keys
+        type_ = type(defaults[key])
+        if type_ is float and type(value) is int:
             value = float(value)
-        if wanted is tuple and type(value) is list:
-            value = tuple(value)
-        if type(value) is not wanted:
-            raise UserError(f"{key} = {table[key]!r} in {where} is not a {wanted.__name__}, e.g. {defaults[key]!r}")
+        if type(value) is not type_:
+            raise UserError(f"{key} = {table[key]!r} in {where} is not a {type_.__name__}, e.g. {defaults[key]!r}")
         if type(value) is float and not math.isfinite(value):
             raise UserError(f"{key} = {value} in {where} is not a number")
         values[key] = value
     try:
-        return kind.settings(**values)
+        return spec.settings(**values)
     except ValueError as error:
         raise UserError(f"{error} in {where}") from None
-
-
-def _no_keys(key: str, where: str) -> UserError:
-    hint = "; edits stand before the first table" if key == "edits" else ""
-    return UserError(f"'{key}' in {where}, which has no keys{hint}")

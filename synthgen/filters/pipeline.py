@@ -16,60 +16,58 @@ import pyarrow as pa
 from synthgen.filters.base import Drop, Filter, RowFilter, SetFilter
 from synthgen.formats.base import Row
 
-Objection = tuple[str, Drop]
-"""The name of the filter that drops a row, and its verdict."""
+StageDrop = tuple[str, Drop]
+"""The name of the filter that drops a row, and why."""
 
 
-def objections(filters: Sequence[Filter], rows: Sequence[tuple[str, Row]]) -> dict[int, Objection]:
-    """Return the first objection to each row that any of the filters drops, by the row's place; rows are seen alone."""
-    found: dict[int, Objection] = {}
+def first_drops(filters: Sequence[Filter], rows: Sequence[tuple[str, Row]]) -> dict[int, StageDrop]:
+    """Return, for each row that any of the filters drops, by the row's place, the first drop; rows are seen alone."""
+    drops: dict[int, StageDrop] = {}
     for filter_ in filters:
-        left = [place for place in range(len(rows)) if place not in found]
-        verdicts = filter_.check_batch([rows[place] for place in left]) if left else []
-        found |= {place: (filter_.name, each) for place, each in zip(left, verdicts, strict=True) if each is not None}
-    return found
+        places = [place for place in range(len(rows)) if place not in drops]
+        results = filter_.check_batch([rows[place] for place in places]) if places else []
+        drops |= {place: (filter_.name, each) for place, each in zip(places, results, strict=True) if each is not None}
+    return drops
 
 
-def judged(filters: Sequence[RowFilter], table: pa.Table) -> tuple[dict[int, Objection], list[Counter[str]]]:
-    """Return the `objections` to a table's rows, by place, and what each filter counted: copies judge."""
-    own = [filter_.copied() for filter_ in filters]
-    cleared = np.ones(table.num_rows, dtype=np.bool_)
-    for filter_ in reversed(own):
-        cleared &= filter_.clears(table) if cleared.any() else False
-    left = np.flatnonzero(~cleared)
-    rows = (table.take(left) if cleared.any() else table).to_pylist()
-    found = objections(own, [(row["id"], row) for row in rows])
-    return {int(left[place]): each for place, each in found.items()}, [filter_.counts for filter_ in own]
+def check_table(filters: Sequence[RowFilter], table: pa.Table) -> tuple[dict[int, StageDrop], list[Counter[str]]]:
+    """Return the `first_drops` of a table's rows, by place, and what copies of the filters counted meanwhile."""
+    copies = [filter_.copied() for filter_ in filters]
+    passed = np.ones(table.num_rows, dtype=np.bool_)
+    for filter_ in reversed(copies):
+        passed &= filter_.passes_fast(table) if passed.any() else False
+    places = np.flatnonzero(~passed)
+    rows = (table.take(places) if passed.any() else table).to_pylist()
+    drops = first_drops(copies, [(row["id"], row) for row in rows])
+    return {int(places[place]): each for place, each in drops.items()}, [filter_.counts for filter_ in copies]
 
 
 class OnlinePipeline:
-    """The filters of a run over rows as they come, in batches of any size: verdicts do not depend on the batches."""
+    """The filters of a run over rows as they come, in batches of any size: what is dropped does not depend on them."""
 
     def __init__(self, filters: Sequence[Filter]) -> None:
-        """Hold the filters, which are asked in this order."""
+        """Hold the filters, which check rows in this order."""
         self.filters = tuple(filters)
-        self._alone = tuple(takewhile(lambda each: not isinstance(each, SetFilter), self.filters))
-        self._given_kept = self.filters[len(self._alone) :]
+        self._independent = tuple(takewhile(lambda each: not isinstance(each, SetFilter), self.filters))
+        self._comparing = self.filters[len(self._independent) :]
 
-    def judged(self, rows: Sequence[tuple[str, Row]]) -> Iterator[Objection | None]:
-        """Yield the first objection to each row in turn, None when it may be kept.
+    def check_batch(self, rows: Sequence[tuple[str, Row]]) -> Iterator[StageDrop | None]:
+        """Yield the first drop of each row in turn, None when it may be kept.
 
         `add_kept` is to be called for a row that is kept before the next is asked for, which is compared with it.
         """
-        found = objections(self._alone, rows)
-        left = [row for place, row in enumerate(rows) if place not in found]
-        for filter_ in self._given_kept if left else ():
-            filter_.prepare(left)
+        drops = first_drops(self._independent, rows)
+        remaining = [row for place, row in enumerate(rows) if place not in drops]
+        for filter_ in self._comparing if remaining else ():
+            filter_.precompute(remaining)
         for place, (row_id, row) in enumerate(rows):
-            yield found[place] if place in found else self._judge(row_id, row)
+            yield drops[place] if place in drops else self._compare(row_id, row)
 
     def add_kept(self, row_id: str, row: Row) -> None:
         """Let the filters take note of a row that is kept."""
         for filter_ in self.filters:
             filter_.add_kept(row_id, row)
 
-    def _judge(self, row_id: str, row: Row) -> Objection | None:
-        for filter_ in self._given_kept:
-            if (verdict := filter_.check(row_id, row)) is not None:
-                return filter_.name, verdict
-        return None
+    def _compare(self, row_id: str, row: Row) -> StageDrop | None:
+        checked = ((filter_.name, filter_.check(row_id, row)) for filter_ in self._comparing)
+        return next(((name, drop) for name, drop in checked if drop is not None), None)

@@ -43,7 +43,7 @@ class Controller:
         self.chain, self.ledger = chain, ledger
         self.filters, self._pipeline = filters, OnlinePipeline(filters)
         self._check_size = max((filter_.rows_at_once for filter_ in filters), default=1)
-        self._set_filters = [filter_ for filter_ in filters if filter_.reconsiders]
+        self._set_filters = [filter_ for filter_ in filters if filter_.rechecks_set]
         self._revoked: dict[int, SlotOutcome] = {}
         self._contexts = SharedContexts(shared=chain.shares_contexts)
         self.counters = {cell: QuotaCounter(quota) for cell, quota in quotas.items()}
@@ -230,7 +230,7 @@ class Controller:
                 rows.append((slot, (self.row_id(slot.number), self.chain.row(slot))))
             except ParseError as error:
                 self._end(slot, SlotOutcome("rejected", str(error), "parse", ""), dict(slot.texts))
-        drops = self._pipeline.judged([row for _, row in rows])
+        drops = self._pipeline.check_batch([row for _, row in rows])
         for (slot, (row_id, row)), stage_drop in zip(rows, drops, strict=True):
             if stage_drop is not None:
                 stage, drop = stage_drop

@@ -19,7 +19,7 @@ from synthgen.dataset.manifest import Manifest, is_finished, read_manifest
 from synthgen.engines import ADDRESSES, DEFAULT_TIMEOUT, Engine
 from synthgen.errors import IncompleteError, UserError, refuse
 from synthgen.filters.base import FilterContext
-from synthgen.filters.config import closing_all, read_plan
+from synthgen.filters.config import closing_all, read_config
 from synthgen.filters.labels.llm_judge import JudgeConfig, StartEngine
 from synthgen.generation.context_length import check_context_length
 from synthgen.generation.controller import Controller
@@ -78,7 +78,7 @@ def make(
     format_, language, prompt = chain.task.format, chain.task.language, chain.task.prompt_text
     context = FilterContext(format_, language, prompt, tuple(against), verifier, like, JudgeConfig(judge or ""))
     serving = EngineConfig(engine, model, timeout, ray, started_engine)
-    run = GenerationRun(chain, resolve_n(n, chain.task), serving, read_plan(filters, context), context)
+    run = GenerationRun(chain, resolve_n(n, chain.task), serving, read_config(filters, context), context)
     if preview:
         return preview_items(run, preview, out=out, ray=ray, max_requests=max_requests)
     return _make_folder(run, out or default_folder(task, run.n, seed), max_requests)
@@ -87,7 +87,7 @@ def make(
 def _make_folder(run: GenerationRun, out: Path, max_requests: int | None) -> Manifest:
     """Return the manifest of the run's folder: new, resumed or finished already."""
     budget = _request_budget(run, max_requests)
-    llm_judge, ray = run.context.judging.model, run.engine.ray
+    llm_judge, ray = run.context.judge.model, run.engine.ray
     if ray and llm_judge and not llm_judge.startswith(ADDRESSES):
         raise UserError(
             f"--judge {llm_judge} would need engines beside those of --ray; give an endpoint, http://HOST/v1"

@@ -100,9 +100,9 @@ class GenerationRun:
 
     def with_judge(self, ledger: Ledger, start: StartEngine) -> GenerationRun:
         """Return the run with an LLM judge that keeps its replies in `ledger` and may share the engine of `start`."""
-        model, shared = self.context.judging.model, (self.model, start)
-        judging = JudgeConfig(model, self.task.definitions, ledger, shared, self.engine.timeout)
-        return replace(self, context=replace(self.context, judging=judging))
+        model, shared = self.context.judge.model, (self.model, start)
+        judge = JudgeConfig(model, self.task.definitions, ledger, shared, self.engine.timeout)
+        return replace(self, context=replace(self.context, judge=judge))
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the parser and of the filters: with the replies, verdicts follow from them."""

@@ -15,7 +15,7 @@ from synthgen.dataset.licences import LicensedSource, derive, parts_of
 from synthgen.dataset.manifest import Manifest, finish, is_finished, read_manifest
 from synthgen.dataset.shards import Rejection, row_features, write_rejected, write_rows
 from synthgen.filters.config import write_reports
-from synthgen.filters.labels.filter import readers_of
+from synthgen.filters.labels.filter import annotator_parents
 from synthgen.formats.base import Row
 from synthgen.generation.controller import Controller
 from synthgen.generation.run import GenerationRun
@@ -35,7 +35,7 @@ def write_folder(
     for filter_ in controller.filters:  # what they hold of a large set is more than all that follows needs
         filter_.close()
     manifest = Manifest(
-        **_settings(run, (*run.chain.grounding.parents, *readers_of(checks))),
+        **_settings(run, (*run.chain.grounding.parents, *annotator_parents(checks))),
         **_counts(controller),
         files=files,
         checks=checks | measure(out, format_, run.context.like),

@@ -117,7 +117,7 @@ def judgement(job: TranslationJob) -> dict[str, Any]:
     options, estimator = job.options, job.options.estimator
     facts: dict[str, Any] = {"round_trip_rows": options.round_trip, **asdict(options.thresholds)}
     if job.answerer:
-        facts["qa"] = job.answerer.facts()
+        facts["qa"] = job.answerer.metadata()
     if estimator:
         facts["estimator"] = {"command": estimator.public_command, "least": estimator.least, "most": estimator.most}
     return facts

@@ -38,7 +38,7 @@ def write(job: TranslationJob, ledger: Ledger, *, seconds: float) -> Manifest:
     cells = Counter(job.opened.format.cell(row) for row in _kept(ledger))
     backend, parent = job.backend, job.opened.parent("translated")
     earlier = job.opened.manifest
-    readers = ({"role": "verifier", **job.answerer.facts()},) if job.answerer else ()
+    readers = ({"role": "verifier", **job.answerer.metadata()},) if job.answerer else ()
     parts = [
         LicensedSource("translated", parent["name"], parent["licence"]),
         LicensedSource("translator", backend.ref, backend.licence),

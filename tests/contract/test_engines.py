@@ -143,7 +143,7 @@ def test_a_judge_on_vllm_says_one_of_the_labels_of_every_row(engine: Engine) -> 
         {"premise": "A dog sleeps on the mat.", "hypothesis": f"The {word} is awake.", "label": 0} for word in "abcdef"
     ]
     assert {said.text if said else "" for said in judge.read(rows)} <= set(NLI.labels)
-    assert judge.facts()["tokens"]["output"] > 0
+    assert judge.metadata()["tokens"]["output"] > 0
 
 
 def test_make_runs_on_the_engine_and_keeps_exactly_n(engine: Engine, tiny_model: str, tmp_path: Path) -> None:

@@ -366,7 +366,7 @@ def test_train_writes_a_plain_checkpoint_folder(tiny_model: Path, datasets: dict
     assert str(tiny_model) not in card
     assert evaluator.train(datasets["real"], out=out, model=str(tiny_model), recipe="small") == manifest
     reader = open_verifier(out, dataset_format(read_manifest(datasets["real"])))
-    assert reader.facts()["licence"] == manifest["results"]["licence"]
+    assert reader.metadata()["licence"] == manifest["results"]["licence"]
     assert manifest["results"]["licence"] in card
     with pytest.raises(UserError, match=r"holds another training \(differs in seed\)"):
         evaluator.train(datasets["real"], out=out, model=str(tiny_model), recipe="small", seed=1)

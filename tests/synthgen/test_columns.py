@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from synthgen.dataset import fingerprint, fingerprint_table
 from synthgen.filters.base import FilterContext
-from synthgen.filters.config import read_plan
+from synthgen.filters.config import read_config
 from synthgen.filters.dedup.exact import digest
 from synthgen.filters.dedup.minhash import array_row_keys, row_keys
 from synthgen.filters.dedup.similarity import ranks
-from synthgen.filters.pipeline import judged, objections
+from synthgen.filters.pipeline import check_table, first_drops
 from synthgen.filters.rows.format import WellFormed
 from synthgen.text.arrow import changed, joined, sizes
 from synthgen.text.hashes import equal_text_hashes, value_hashes
@@ -107,15 +107,15 @@ def test_a_table_has_the_fingerprints_of_its_rows(found: list[dict[str, Any]]) -
 def test_a_table_is_judged_as_its_rows_are(found: list[dict[str, Any]]) -> None:
     table = pa.Table.from_pylist(found, schema=SCHEMA)
     numbered = [(row["id"], row) for row in table.to_pylist()]
-    filters = [WellFormed(FilterContext(NLI)), *read_plan().build(FilterContext(NLI))[1:4]]
+    filters = [WellFormed(FilterContext(NLI)), *read_config().build(FilterContext(NLI))[1:4]]
     for some in (filters[:1], filters):
-        objected, counts = judged(some, table)
+        objected, counts = check_table(some, table)
         assert sum(counts[-1].values()) in (
             0,
             table.num_rows - sum(name != "language" for name, _ in objected.values()),
         )
         assert all(not filter_.counts for filter_ in some)
-        assert objected == objections(some, numbered)
+        assert objected == first_drops(some, numbered)
         for filter_ in some:
             filter_.counts.clear()
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from synthgen.errors import UserError
 from synthgen.filters.command import filter as run_filters
-from synthgen.filters.config import read_plan
+from synthgen.filters.config import read_config
 from synthgen.filters.decontamination.evaluation_sets import read_held_out
 from synthgen.filters.decontamination.filter import Contamination, ContaminationSettings
 from tests.synthgen.conftest import NLI, parquet_folder, random_rows
@@ -113,7 +113,7 @@ def test_a_translation_is_found_by_an_encoder_when_one_is_named_and_another_sent
     assert first is not None
     assert "the same meaning, cosine" in first.evidence
     assert second is None
-    facts = judge.facts()
+    facts = judge.metadata()
     assert facts["rows_removed_by_meaning"] == 1
     assert facts["encoder"] == "pack:multilingual-e5-small"
     assert Contamination(NLI, [tmp_path / "test-de.tsv"]).check(*rows[0]) is None
@@ -132,7 +132,7 @@ def test_what_cannot_be_read_is_one_line(root: Path, tmp_path: Path) -> None:
         read_held_out(root)
     (tmp_path / "f.toml").write_text("[contamination]")
     with pytest.raises(UserError, match=r"\[contamination\] of .* needs --against"):
-        read_plan(tmp_path / "f.toml")
+        read_config(tmp_path / "f.toml")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_what_cannot_be_read_is_one_line(root: Path, tmp_path: Path) -> None:
 def test_a_wrong_setting_is_one_line_that_names_it(root: Path, tmp_path: Path, setting: str, said: str) -> None:
     (tmp_path / "f.toml").write_text(f"[contamination]\n{setting}\n")
     with pytest.raises(UserError) as caught:
-        read_plan(tmp_path / "f.toml")
+        read_config(tmp_path / "f.toml")
     assert said in str(caught.value)
     assert "f.toml" in str(caught.value)
 

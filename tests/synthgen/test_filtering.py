@@ -21,7 +21,7 @@ from synthgen.dataset.schemas import faults
 from synthgen.errors import UserError
 from synthgen.filters.base import FilterContext
 from synthgen.filters.command import filter as run_filters
-from synthgen.filters.config import read_plan
+from synthgen.filters.config import read_config
 from synthgen.filters.set_pipeline import filter_dataset, workers_for
 from synthgen.publishing.verify import verify
 from synthgen.runtime.workers import Workers
@@ -56,7 +56,7 @@ def test_the_result_does_not_depend_on_the_number_of_processes(tmp_path: Path) -
     source = parquet_folder(tmp_path / "in", rows)
     (tmp_path / "f.toml").write_text("[shape]\n[language]\n[exact]\n[near]\n")
     opened = open_set(source, origin="real")
-    plan, subject = read_plan(tmp_path / "f.toml"), FilterContext(opened.format)
+    plan, subject = read_config(tmp_path / "f.toml"), FilterContext(opened.format)
 
     def filtered(processes: int) -> tuple[dict[str, str], dict[str, int], dict[str, Any]]:
         filters = plan.build(subject)
@@ -133,7 +133,7 @@ def test_a_configuration_with_unknown_keys_is_refused_before_anything_starts(
 ) -> None:
     (tmp_path / "f.toml").write_text(text)
     with pytest.raises(UserError, match=message):
-        read_plan(tmp_path / "f.toml")
+        read_config(tmp_path / "f.toml")
 
 
 def test_bad_folders_are_one_clear_line_and_leave_nothing_behind(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_no_question_is_asked_twice_and_nonsense_is_nothing_said(tmp_path: Path)
     judge.close()
     again = judge_of(NLI, engine, tmp_path)
     assert again.read(rows) == said
-    assert again.facts()["tokens"] == judge.facts()["tokens"]
+    assert again.metadata()["tokens"] == judge.metadata()["tokens"]
     assert engine.requests == 2
 
 

@@ -64,9 +64,9 @@ def test_a_verifier_at_chance_and_one_without_calibration_give_no_estimate() -> 
             found.add(question_pair(number % 2), Annotation(PARAPHRASE.labels[number // 2 % 2]))
         return found
 
-    assert "no better than chance" in counted(200).facts(counted(200))["noise"]
-    assert "--against" in counted(200).facts(None)["noise"]
-    assert "at least 100" in counted(200).facts(counted(4))["noise"]
+    assert "no better than chance" in counted(200).metadata(counted(200))["noise"]
+    assert "--against" in counted(200).metadata(None)["noise"]
+    assert "at least 100" in counted(200).metadata(counted(4))["noise"]
 
 
 class Echo:
@@ -80,7 +80,7 @@ class Echo:
         labels = [PARAPHRASE.labels[each] for each in same]
         return [Annotation(label, {"not_duplicate": 0.1, "duplicate": 0.1} | {label: 0.9}) for label in labels]
 
-    def facts(self) -> dict[str, object]:
+    def metadata(self) -> dict[str, object]:
         return {"name": "echo"}
 
     def trained_on(self) -> frozenset[str]:
@@ -101,7 +101,7 @@ def test_a_disputed_row_goes_with_what_both_sides_say_and_agreement_is_counted()
     assert disputed is not None
     expected = {"label": "duplicate", "said": "not_duplicate", "probability": 0.9, "of the label": 0.1}
     assert json.loads(disputed.evidence) == expected
-    found = judge.facts()["verify"]
+    found = judge.metadata()["verify"]
     assert (found["rows"], found["agreement"]) == (2, 0.5)
     assert found["confusion"]["duplicate"] == {"not_duplicate": 1, "duplicate": 0}
 
@@ -119,10 +119,10 @@ def test_real_rows_given_as_against_calibrate_unless_the_verifier_was_trained_on
     subject = FilterContext(PARAPHRASE, against=(tmp_path / "real",))
     judge = Verify("verify", subject, VerifySettings(), Echo())
     judge.check("1", question_pair(1))
-    assert "--against" not in str(judge.facts()["verify"]["noise"])
+    assert "--against" not in str(judge.metadata()["verify"]["noise"])
     trained = Verify("verify", subject, VerifySettings(), Echo(manifest.content_hash))
     trained.check("1", question_pair(1))
-    assert "--against" in trained.facts()["verify"]["noise"]
+    assert "--against" in trained.metadata()["verify"]["noise"]
 
 
 def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_an_answer_comes_back_when_its_f1_reaches_the_threshold_and_none_when_th
     }
     assert found.add(question(), Annotation("")) is None
     assert found.add(question(), Annotation("Bergen")) == {"answers": [], "said": "Bergen", "f1": 0.0}
-    facts = found.facts(None)
+    facts = found.metadata(None)
     assert (facts["rows"], facts["agreement"], facts["em"]) == (4, 0.5, 25.0)
     assert facts["confusion"]["unanswerable"] == {"answerable": 1, "unanswerable": 1}
 

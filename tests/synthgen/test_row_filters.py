@@ -104,7 +104,7 @@ def test_personal_data_is_found_and_its_value_stays_out_of_the_evidence(text: st
     found = judge.check("1", GOOD | {"hypothesis": text})
     assert found is not None
     assert found.evidence == f"hypothesis: {kind}"
-    assert judge.facts()["found"] == {kind: 1}
+    assert judge.metadata()["found"] == {kind: 1}
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_rows_that_could_not_be_judged_are_counted_by_why() -> None:
     judge = Language(TagsFormat(("tokens", "tags"), ("X",)), "wo")
     for count, language in ((9, None), (2, "en"), (9, "en")):
         judge.check("1", {"tokens": ["Dogs"] * count, "tags": [], "language": language})
-    facts = judge.facts()
+    facts = judge.metadata()
     assert [facts[f"rows_{what}"] for what in ("judged", "too_short", "in_unknown_languages")] == [1, 1, 1]
 
 

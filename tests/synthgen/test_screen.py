@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgen.filters.base import FilterContext
-from synthgen.filters.config import read_plan
-from synthgen.filters.pipeline import Objection, OnlinePipeline
+from synthgen.filters.config import read_config
+from synthgen.filters.pipeline import OnlinePipeline, StageDrop
 from synthgen.formats.base import Row
 from tests.synthgen.conftest import NLI
 
@@ -25,11 +25,11 @@ TEXTS = (
 ROWS = st.lists(st.tuples(st.sampled_from(TEXTS), st.sampled_from(TEXTS), st.integers(0, 2)), min_size=1, max_size=24)
 
 
-def screened(rows: Sequence[tuple[str, Row]], sizes: Iterator[int]) -> list[Objection | None]:
-    screen, verdicts, start = OnlinePipeline(read_plan().build(FilterContext(NLI))), [], 0
+def screened(rows: Sequence[tuple[str, Row]], sizes: Iterator[int]) -> list[StageDrop | None]:
+    screen, verdicts, start = OnlinePipeline(read_config().build(FilterContext(NLI))), [], 0
     while start < len(rows):
         batch = rows[start : start + next(sizes)]
-        for (row_id, row), objection in zip(batch, screen.judged(batch), strict=True):
+        for (row_id, row), objection in zip(batch, screen.check_batch(batch), strict=True):
             verdicts.append(objection)
             if objection is None:
                 screen.add_kept(row_id, row)

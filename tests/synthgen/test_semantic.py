@@ -11,7 +11,7 @@ import pytest
 from synthgen.dataset import read_rejected
 from synthgen.errors import UserError
 from synthgen.filters.command import filter as run_filters
-from synthgen.filters.config import read_plan
+from synthgen.filters.config import read_config
 from synthgen.filters.dedup.semantic import SemanticDuplicates, SemanticSettings
 from synthgen.models.sentence_encoder import alike_before
 from tests.synthgen.conftest import NLI, parquet_folder
@@ -65,4 +65,4 @@ def test_an_encoder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
         judge.check("a", ROWS[0])
     (tmp_path / "f.toml").write_text("[semantic]\nsimilarity = 2\n")
     with pytest.raises(UserError, match=r"similarity = 2.0 .* in \[semantic\]"):
-        read_plan(tmp_path / "f.toml")
+        read_config(tmp_path / "f.toml")

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from synthgen.filters.base import BaseFilter, Drop, FilterSpec
+from synthgen.filters.base import Drop, Filter, FilterSpec
 from synthgen.filters.decontamination.cross_lingual import BACKGROUND, Margins, Nearest, Neighbours
 from synthgen.filters.decontamination.evaluation_sets import EvaluationSet, item_hash, read_held_out
 from synthgen.filters.dedup.similarity import VERSIONS, NearSettings, compared_texts, likeness, texts_apart
@@ -75,7 +75,7 @@ class _Item:
     code: str
 
 
-class Contamination(BaseFilter):
+class Contamination(Filter):
     """Drops rows that repeat items of the sets it was given. The evidence names the set and the item's hash."""
 
     name = "contamination"
@@ -122,7 +122,7 @@ class Contamination(BaseFilter):
                 verdicts[number] = found
         return verdicts
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Return the counts by set; `contamination.json` has the hashes of the items."""
         removed = sum(hits.total() for hits in self._hits.values())
         return {
@@ -152,7 +152,7 @@ class Contamination(BaseFilter):
             }
             for number, each in enumerate(self._sets)
         ]
-        return {REPORT_NAME: {key: value for key, value in self.facts().items() if key != "sets"} | {"sets": sets}}
+        return {REPORT_NAME: {key: value for key, value in self.metadata().items() if key != "sets"} | {"sets": sets}}
 
     def _same_meaning(self, rows: Sequence[Row]) -> Iterator[Drop | None]:
         """Yield a verdict for each row that says what an item says; the items are read when the first rows come."""

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
-from synthgen.filters.base import BaseFilter, Drop, FilterSpec, SetRows
+from synthgen.filters.base import Drop, FilterSpec, SetFilter, SetRows
 from synthgen.filters.dedup.candidate_pairs import sharing
 from synthgen.filters.dedup.hash_index import ByteStore, HashIndex
 from synthgen.filters.dedup.similarity import VERSIONS, columns_of_texts, compared_texts, ranks
@@ -31,7 +31,7 @@ def digest(texts: Iterable[str]) -> bytes:
     return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-class ExactDuplicates(BaseFilter):
+class ExactDuplicates(SetFilter):
     """Drops a row whose texts equal those of a kept row. The evidence is the kept row's id."""
 
     name = "exact"

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synthgen.filters.base import BaseFilter, Drop, FilterSpec, SetRows
+from synthgen.filters.base import Drop, FilterSpec, SetFilter, SetRows
 from synthgen.filters.dedup.candidate_pairs import NEIGHBOURS, CandidatePairs, KeyFile
 from synthgen.filters.dedup.hash_index import ByteStore, HashIndex
 from synthgen.filters.dedup.minhash import array_row_keys, row_keys
@@ -40,7 +40,7 @@ REASON = "near duplicate"
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
-class NearDuplicates(BaseFilter):
+class NearDuplicates(SetFilter):
     """Drops a row nearly equal to a kept row with the same label."""
 
     name = "near"
@@ -54,7 +54,7 @@ class NearDuplicates(BaseFilter):
         self._prepared: dict[str, tuple[ComparedRow, Any]] = {}
         self.contrasts = 0
 
-    def prepare(self, rows: Sequence[tuple[str, Row]]) -> None:
+    def precompute(self, rows: Sequence[tuple[str, Row]]) -> None:
         """Sketch several rows at once; `add_kept` needs a row's sketch after `judge`."""
         entries = [ComparedRow.of(self._format, row_id, row) for row_id, row in rows]
         keys = row_keys(list(zip(*(entry.texts for entry in entries), strict=True)))
@@ -95,7 +95,7 @@ class NearDuplicates(BaseFilter):
         """Forget the rows that were kept."""
         self._index, self._kept, self._prepared = HashIndex(), ByteStore(), {}
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Return how many rows were kept beside a near match with another label."""
         return {"near_matches_with_another_label_kept": self.contrasts}
 
@@ -126,7 +126,7 @@ class NearDuplicates(BaseFilter):
     def _entry(self, row_id: str, row: Row) -> tuple[ComparedRow, Any]:
         """Return a row's entry and keys."""
         if row_id not in self._prepared:
-            self.prepare([(row_id, row)])
+            self.precompute([(row_id, row)])
         return self._prepared[row_id]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synthgen.filters.base import BaseFilter, Drop, FilterSpec, SetRows
+from synthgen.filters.base import Drop, FilterSpec, SetFilter, SetRows
 from synthgen.filters.dedup.near import evidence
 from synthgen.filters.dedup.similarity import VERSIONS, ComparedRow, columns_of_texts, compared_texts, ranks
 from synthgen.formats import Format
@@ -46,7 +46,7 @@ class SemanticSettings:
             raise ValueError(f"similarity = {self.similarity} is not above 0 and at most 1")
 
 
-class SemanticDuplicates(BaseFilter):
+class SemanticDuplicates(SetFilter):
     """Drops a row all of whose texts mean what those of a kept row with the same label mean."""
 
     name = "semantic"
@@ -99,7 +99,7 @@ class SemanticDuplicates(BaseFilter):
                 gone.add(second)
                 yield int(numbers[order[second]]), _verdict(old, score)
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Return the settings and the encoder's revision."""
         return {"semantic": public_settings(asdict(self._settings)) | (self._loaded.facts if self._loaded else {})}
 

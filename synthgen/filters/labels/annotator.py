@@ -1,7 +1,6 @@
-"""Second readers: who labels a row again, or answers its question again, without having seen label or answer.
+"""Annotators: who labels a row again, or answers its question again, without having seen label or answer.
 
-A reader is a checkpoint (`verifiers`) or an engine as judge (`judges`). `filters.verify` compares what it says with
-what the row has.
+An annotator is a trained checkpoint (`checkpoint`) or an LLM judge (`llm_judge`); `filter` compares it with the row.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ class Annotation:
 
 
 class Annotator(Protocol):
-    """Somebody who reads the texts of rows and nothing else of them."""
+    """A reader of the texts of rows and nothing else of them."""
 
     def read(self, rows: Sequence[Row]) -> list[Annotation | None]:
-        """Return what is said of each row, None where no sense can be made of it."""
+        """Return the annotation of each row, None where no sense can be made of the output."""
 
-    def facts(self) -> dict[str, Any]:
-        """Return what a manifest says of the reader."""
+    def metadata(self) -> dict[str, Any]:
+        """Return what a manifest records of the annotator: name, revision, licence."""
 
     def trained_on(self) -> frozenset[str]:
-        """Return the content hashes of sets whose rows prove nothing, because the reader was trained on them."""
+        """Return the content hashes of sets whose rows prove nothing, because the annotator was trained on them."""
 
     def close(self) -> None:
-        """Free what the reader holds."""
+        """Free what the annotator holds."""

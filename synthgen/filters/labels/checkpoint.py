@@ -1,4 +1,4 @@
-"""Checkpoints as second readers: folders made by `evaluator train`, loaded with transformers' Auto classes.
+"""Checkpoints as annotators: folders of `evaluator train`, loaded with transformers' Auto classes.
 
 Sentence pairs and choices are labelled again, questions about a passage answered again. Only local folders with
 safetensors are loaded, no code of theirs is run.
@@ -7,6 +7,7 @@ safetensors are loaded, no code of theirs is run.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -38,7 +39,7 @@ Stretch = tuple[int, int]
 
 
 def open_verifier(checkpoint: Path, format_: Format) -> _Checkpoint:
-    """Return the reader that a checkpoint folder is; UserError when it cannot judge rows of this format."""
+    """Return the annotator of a checkpoint folder; UserError when it cannot label rows of this format."""
     check_verifier(checkpoint, format_)
     if isinstance(format_, PairFormat):
         return _PairVerifier(checkpoint, format_)
@@ -54,8 +55,8 @@ def check_verifier(checkpoint: Path, format_: Format) -> None:
     check_checkpoint(checkpoint, "--verifier")
 
 
-class _Checkpoint:
-    """A tokenizer and a model, whose outputs a subclass turns into what it says of rows."""
+class _Checkpoint(ABC):
+    """A tokenizer and a model, whose outputs a subclass turns into annotations."""
 
     def __init__(self, checkpoint: Path, auto_class: str, option: str = "--verifier") -> None:
         self._folder = checkpoint
@@ -68,11 +69,11 @@ class _Checkpoint:
             raise UserError(f"{option} {checkpoint} was not trained for {trained_as}: it has no {', '.join(missing)}")
         self.model = model.eval()
 
+    @abstractmethod
     def read(self, rows: Sequence[Row]) -> list[Annotation | None]:
-        """Return what the model says of each row."""
-        raise NotImplementedError
+        """Return the annotation of each row."""
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Return the checkpoint's name, the hash of its weights and its licence."""
         licence = str(self._manifest().get("results", {}).get("licence", UNKNOWN))
         return {"name": self._folder.name, "revision": self.revision, "licence": licence}
@@ -82,7 +83,7 @@ class _Checkpoint:
         inputs = self._manifest().get("inputs", {})
         return frozenset(str(part[0]) for part in inputs.get("parts", ()))
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - memory goes with the object
         """Nothing to free."""
 
     @cached_property
@@ -98,7 +99,7 @@ class _Checkpoint:
         """Return the model's output for every sequence of ids, (tokens or classes, ...) each, in their order."""
         import torch
 
-        found: list[Any] = [None] * len(sequences)
+        outputs: list[Any] = [None] * len(sequences)
         order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
         for start in range(0, len(order), BATCH):
             chosen = order[start : start + BATCH]
@@ -106,34 +107,34 @@ class _Checkpoint:
             with torch.inference_mode():
                 output = self._forward(batch).float().numpy()
             for i, values in zip(chosen, output, strict=True):
-                found[i] = values
-        return found
+                outputs[i] = values
+        return outputs
 
     def _forward(self, batch: Any) -> Any:  # noqa: ANN401 - tensors
         return self.model(**batch).logits
 
 
-class _Labeller(_Checkpoint):
+class _Classifier(_Checkpoint):
     """A checkpoint that gives each label a probability."""
 
     _labels: tuple[str, ...]
 
-    def probabilities(self, rows: Sequence[Row]) -> Floats:
-        """Return (rows, labels), in the order of the format's labels; rows sum to 1."""
-        raise NotImplementedError
-
     def read(self, rows: Sequence[Row]) -> list[Annotation | None]:
-        shares = (dict(zip(self._labels, map(float, row), strict=True)) for row in self.probabilities(rows))
-        return [Annotation(max(row, key=lambda label: row[label]), row) for row in shares]
+        """Return the likeliest label of each row, with the probabilities of all."""
+        probabilities = (dict(zip(self._labels, map(float, row), strict=True)) for row in softmax(self._logits(rows)))
+        return [Annotation(max(row, key=lambda label: row[label]), row) for row in probabilities]
 
-    def _logits(self, first: Sequence[str], second: Sequence[str]) -> Floats:
+    @abstractmethod
+    def _logits(self, rows: Sequence[Row]) -> Floats:
+        """Return the logits (rows, labels), in the order of the format's labels."""
+
+    def _pair_logits(self, first: Sequence[str], second: Sequence[str]) -> Floats:
         """Return the logits of every text pair, in order."""
         options = {"truncation": "longest_first", "max_length": MAX_LENGTH}
-        found = self._run(self.tokenizer(list(first), list(second), **options)["input_ids"])
-        return np.stack(found).astype(np.float64)
+        return np.stack(self._run(self.tokenizer(list(first), list(second), **options)["input_ids"])).astype(np.float64)
 
 
-class _PairVerifier(_Labeller):
+class _PairVerifier(_Classifier):
     def __init__(self, checkpoint: Path, format_: PairFormat) -> None:
         super().__init__(checkpoint, "AutoModelForSequenceClassification")
         names = [self.model.config.id2label[i] for i in range(self.model.config.num_labels)]
@@ -144,21 +145,21 @@ class _PairVerifier(_Labeller):
         self._fields = format_.fields
         self._labels, self._columns = format_.labels, [names.index(label) for label in format_.labels]
 
-    def probabilities(self, rows: Sequence[Row]) -> Floats:
+    def _logits(self, rows: Sequence[Row]) -> Floats:
         first, second = ([str(row[field]) for row in rows] for field in self._fields)
-        return softmax(self._logits(first, second)[:, self._columns])
+        return self._pair_logits(first, second)[:, self._columns]
 
 
-class _ChoiceVerifier(_Labeller):
+class _ChoiceVerifier(_Classifier):
     def __init__(self, checkpoint: Path, format_: ChoiceFormat) -> None:
         super().__init__(checkpoint, "AutoModelForMultipleChoice")
         self._format, self._labels = format_, format_.labels
 
-    def probabilities(self, rows: Sequence[Row]) -> Floats:
+    def _logits(self, rows: Sequence[Row]) -> Floats:
         records = [self._format.from_row(row) for row in rows]
         first = [f"{record.context} {record.question}".strip() for record in records for _ in record.options]
         second = [option for record in records for option in record.options]
-        return softmax(self._logits(first, second).reshape(len(rows), -1))
+        return self._pair_logits(first, second).reshape(len(rows), -1)
 
     def _forward(self, batch: Any) -> Any:  # noqa: ANN401 - tensors
         return self.model(**{name: values.unsqueeze(1) for name, values in batch.items()}).logits
@@ -176,21 +177,20 @@ class SpanVerifier(_Checkpoint):
         """Return the answer to each row's question."""
         may_be_none = UNANSWERABLE in self._format.labels
         places = (best_place(scored, may_be_none=may_be_none) for scored in self._scored(rows))
-        found = zip(rows, places, strict=True)
-        return [Annotation(row["context"][slice(*place)].strip() if place else "") for row, place in found]
+        placed = zip(rows, places, strict=True)
+        return [Annotation(row["context"][slice(*place)].strip() if place else "") for row, place in placed]
 
     def places(self, rows: Sequence[Row], within: Sequence[Stretch]) -> list[Stretch | None]:
         """Return where in each context the best answer is that touches nothing but the stretch of `within`."""
-        found = zip(self._scored(rows), within, strict=True)
-        return [best_place(scored, within=stretch) for scored, stretch in found]
+        return [best_place(scored, within=each) for scored, each in zip(self._scored(rows), within, strict=True)]
 
     def _scored(self, rows: Sequence[Row]) -> Iterator[Iterable[tuple[Any, Any]]]:
         """Yield for each row its windows' logits and places."""
         options = {"max_length": SPAN_MAX_LENGTH, "stride": SPAN_STRIDE}
-        found = [list(windows(row["question"], row["context"], self.tokenizer, **options)) for row in rows]
-        logits = iter(self._run([window.ids for several in found for window in several]))
-        for several in found:
-            yield [(next(logits)[: len(window.ids)], window.places) for window in several]
+        windows_of = [list(windows(row["question"], row["context"], self.tokenizer, **options)) for row in rows]
+        logits = iter(self._run([window.ids for row_windows in windows_of for window in row_windows]))
+        for row_windows in windows_of:
+            yield [(next(logits)[: len(window.ids)], window.places) for window in row_windows]
 
     def _forward(self, batch: Any) -> Any:  # noqa: ANN401 - tensors
         import torch

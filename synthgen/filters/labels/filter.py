@@ -1,12 +1,13 @@
-"""Label verification: a row stays when a second reader, who never saw its label or answer, says the same of it.
+"""Label checks: a row stays when an annotator, who never saw its label or answer, gives it the same one.
 
-Two readers may stand one after the other, a checkpoint and an engine as judge: a row stays when both agree. Disputed
-rows are kept in `rejected/` with what the reader said: many are hard, not wrong. How many labels are wrong is estimated
-from real rows given with --against that the reader was not trained on.
+Two annotators may follow one another, a checkpoint and an LLM judge: a row stays when both agree. Disputed rows are
+kept in `rejected/` with the annotator's label: many are hard, not wrong. How many labels are wrong is estimated from
+real rows given with --against that the annotator was not trained on.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -15,8 +16,8 @@ from typing import Any
 
 from synthgen.dataset.manifest import is_finished, read_manifest
 from synthgen.dataset.shards import read_rows
-from synthgen.filters.base import BaseFilter, Drop, FilterContext, FilterSpec
-from synthgen.filters.labels.agreement import Agreement, evidence
+from synthgen.filters.base import Drop, Filter, FilterContext, FilterSpec
+from synthgen.filters.labels.agreement import Agreement
 from synthgen.filters.labels.annotator import Annotation, Annotator
 from synthgen.filters.labels.checkpoint import open_verifier
 from synthgen.filters.labels.llm_judge import open_judge
@@ -34,14 +35,12 @@ class VerifySettings:
 
     def __post_init__(self) -> None:
         """Refuse what is no probability and no F1."""
-        for name, value in (("min_confidence", self.min_confidence), ("min_f1", self.min_f1)):
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name} is {value}; allowed is 0 to 1")
+        _refuse_no_share(min_confidence=self.min_confidence, min_f1=self.min_f1)
 
 
 @dataclass(frozen=True, slots=True)
 class LabelCheckSettings:
-    """Which model judges (else that of --judge), the F1 below which an answer is disputed, rows to calibrate with."""
+    """The LLM judge (else that of --judge), the F1 below which an answer is disputed, rows to calibrate with."""
 
     model: str = ""
     min_f1: float = 0.5
@@ -49,88 +48,92 @@ class LabelCheckSettings:
 
     def __post_init__(self) -> None:
         """Refuse what is no F1."""
-        if not 0 <= self.min_f1 <= 1:
-            raise ValueError(f"min_f1 is {self.min_f1}; allowed is 0 to 1")
+        _refuse_no_share(min_f1=self.min_f1)
 
 
-class Verify(BaseFilter):
-    """Drops rows of which a reader says something else; counts agreement by label."""
+def _refuse_no_share(**values: float) -> None:
+    for name, value in values.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name} is {value}; allowed is 0 to 1")
+
+
+class Verify(Filter):
+    """Drops rows that an annotator labels otherwise; counts agreement by label."""
 
     VERSION = 1
-    """Raise it for the readers (verifiers, judges) and for what counts as agreement too."""
-
-    def __init__(
-        self, name: str, subject: FilterContext, settings: VerifySettings | LabelCheckSettings, reader: Annotator
-    ) -> None:
-        """Compare rows with what `reader` says of them."""
-        self.name, self._subject, self._settings, self._reader = name, subject, settings, reader
-        self._agreement = Agreement(subject.format, settings.min_f1)
-        self._prepared: dict[str, Annotation | None] = {}
-
+    """Raise it for the annotators (checkpoint, LLM judge) and for what counts as agreement too."""
     rows_at_once = 64
 
+    def __init__(
+        self, name: str, context: FilterContext, settings: VerifySettings | LabelCheckSettings, annotator: Annotator
+    ) -> None:
+        """Compare rows with the annotator's labels and answers."""
+        self.name, self._context, self._settings, self._annotator = name, context, settings, annotator
+        self._min_confidence = settings.min_confidence if isinstance(settings, VerifySettings) else 0.0
+        self._agreement = Agreement(context.format, settings.min_f1)
+        self._precomputed: dict[str, Annotation | None] = {}
+
     def check(self, row_id: str, row: Row) -> Drop | None:
-        """Return a verdict with what the reader says."""
-        if row_id in self._prepared:
-            return self._verdict(row, self._prepared.pop(row_id))
+        """Return a drop with the annotator's label or answer where it differs."""
+        if row_id in self._precomputed:
+            return self._compare(row, self._precomputed.pop(row_id))
         return self.check_batch([(row_id, row)])[0]
 
-    def prepare(self, rows: Sequence[tuple[str, Row]]) -> None:
-        """Let the reader read several rows together."""
+    def precompute(self, rows: Sequence[tuple[str, Row]]) -> None:
+        """Annotate several rows together."""
         ids = (row_id for row_id, _ in rows)
-        self._prepared = dict(zip(ids, self._reader.read([row for _, row in rows]), strict=True))
+        self._precomputed = dict(zip(ids, self._annotator.read([row for _, row in rows]), strict=True))
 
     def check_batch(self, rows: Sequence[tuple[str, Row]]) -> list[Drop | None]:
-        """Return the verdicts of several rows, read in batches."""
-        said = self._reader.read([row for _, row in rows])
-        return [self._verdict(row, each) for (_, row), each in zip(rows, said, strict=True)]
+        """Return the results of several rows, annotated together."""
+        annotations = self._annotator.read([row for _, row in rows])
+        return [self._compare(row, annotation) for (_, row), annotation in zip(rows, annotations, strict=True)]
 
-    def facts(self) -> dict[str, Any]:
-        """Return who read, agreement, confusion and the noise estimate, under the filter's own name."""
-        return {self.name: self._reader.facts() | self._agreement.facts(self._calibration())}
+    def metadata(self) -> dict[str, Any]:
+        """Return the annotator, agreement, confusion and the noise estimate, under the filter's own name."""
+        return {self.name: self._annotator.metadata() | self._agreement.metadata(self._calibration())}
 
     def close(self) -> None:
-        """Stop the reader."""
-        self._reader.close()
+        """Stop the annotator."""
+        self._annotator.close()
 
-    def _verdict(self, row: Row, said: Annotation | None) -> Drop | None:
-        found = self._agreement.add(row, said)
-        if found is None:
+    def _compare(self, row: Row, annotation: Annotation | None) -> Drop | None:
+        if (difference := self._agreement.add(row, annotation)) is None:
             return None
-        if said is None:
-            return Drop("not judged", evidence(found))
-        sure = said.shares.get(said.text, 1.0)
-        if isinstance(self._settings, VerifySettings) and sure < self._settings.min_confidence:
+        if annotation is None:
+            reason = "not judged"
+        elif annotation.shares.get(annotation.text, 1.0) < self._min_confidence:
             return None
-        reason = "disputed answer" if isinstance(self._subject.format, SpanFormat) else "disputed label"
-        return Drop(reason, evidence(found))
+        else:
+            reason = "disputed answer" if isinstance(self._context.format, SpanFormat) else "disputed label"
+        return Drop(reason, json.dumps(difference, ensure_ascii=False))
 
     def _calibration(self) -> Agreement | None:
-        """Return the reader's agreement with real rows that it was not trained on, None when there are none."""
-        for folder in self._subject.against:
-            if not self._calibrates(folder):
-                continue
-            rows = list(islice(read_rows(folder), self._settings.calibration_rows))
-            found = Agreement(self._subject.format, self._settings.min_f1)
-            for row, said in zip(rows, self._reader.read(rows), strict=True):
-                found.add(row, said)
-            return found
-        return None
+        """Return the agreement with real rows that the annotator was not trained on, None when there are none."""
+        folder = next(filter(self._calibrates, self._context.against), None)
+        if folder is None:
+            return None
+        rows = list(islice(read_rows(folder), self._settings.calibration_rows))
+        agreement = Agreement(self._context.format, self._settings.min_f1)
+        for row, annotation in zip(rows, self._annotator.read(rows), strict=True):
+            agreement.add(row, annotation)
+        return agreement
 
     def _calibrates(self, folder: Path) -> bool:
         if not is_finished(folder):
             return False
-        manifest, format_ = read_manifest(folder), self._subject.format
+        manifest, format_ = read_manifest(folder), self._context.format
         same = (manifest.format, manifest.columns) == (format_.name, format_.columns)
-        return same and manifest.origin == "real" and manifest.content_hash not in self._reader.trained_on()
+        return same and manifest.origin == "real" and manifest.content_hash not in self._annotator.trained_on()
 
 
-def readers_of(checks: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-    """Return a manifest's parents for the readers that a set's checks name: what chose its rows has a licence too."""
-    roles = {"verify": "verifier", "judge": "judge"}
-    facts = checks.get("verification", {})
-    keys = ("name", "revision", "licence")
-    return tuple({"role": roles[each], **{key: facts[each][key] for key in keys}} for each in roles if each in facts)
+def annotator_parents(checks: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Return a manifest's parents for the annotators that a set's checks name: what chose its rows has a licence."""
+    roles, keys = {"verify": "verifier", "judge": "judge"}, ("name", "revision", "licence")
+    metadata = checks.get("verification", {})
+    return tuple(
+        {"role": role, **{key: metadata[name][key] for key in keys}} for name, role in roles.items() if name in metadata
+    )
 
 
 def _build_verify(context: FilterContext, settings: VerifySettings) -> Verify:
@@ -140,7 +143,7 @@ def _build_verify(context: FilterContext, settings: VerifySettings) -> Verify:
 
 
 def _build_judge(context: FilterContext, settings: LabelCheckSettings) -> Verify:
-    return Verify("judge", context, settings, open_judge(context.format, context.judging, settings.model))
+    return Verify("judge", context, settings, open_judge(context.format, context.judge, settings.model))
 
 
 VERIFY = FilterSpec(

@@ -1,14 +1,16 @@
-"""An engine as judge: asked in a second prompt which label fits, or what the answer is, without being told.
+"""The LLM judge: a language model that a second prompt asks which label fits, or what the answer is.
 
 The choice is constrained by a JSON schema, greedy, one request a row. Replies are kept in a ledger under the content
-address of their request: about the same texts the same judge is never asked twice, whatever filters run afterwards.
+address of their request: the same model is never asked twice about the same texts, whatever filters run afterwards.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
-from synthgen.formats.span import UNANSWERABLE, SpanFormat
+from synthgen.formats.span import UNANSWERABLE
 from synthgen.models.packs import ResolvedModel
 from synthgen.runtime.provenance import public_name
 
@@ -43,10 +45,10 @@ StartEngine = Callable[[], Engine]
 
 @dataclass(frozen=True, slots=True)
 class JudgeConfig:
-    """How an engine is asked about rows: which model, what the labels mean, where its replies are kept.
+    """The model of an LLM judge, what the labels mean, where its replies are kept.
 
-    `replies` is an open ledger, the folder of one of the judge's own, or nothing that lasts. `shared` is a model that
-    the run serves already and what gives its engine: a judge with the same model uses it.
+    `replies` is an open ledger, the folder of a new one, or None for nothing that lasts. `shared` is a model that the
+    run serves already and what gives its engine: a judge with the same model uses it.
     """
 
     model: str = ""
@@ -56,21 +58,20 @@ class JudgeConfig:
     timeout: float = DEFAULT_TIMEOUT
 
 
-def open_judge(format_: Format, judging: JudgeConfig, model: str = "") -> LLMJudge:
-    """Return the judge with the model named, else that of `judging`; its engine starts with the first question.
+def open_judge(format_: Format, config: JudgeConfig, model: str = "") -> LLMJudge:
+    """Return the judge with the model named, else that of `config`; its engine starts with the first question.
 
     `http://HOST/v1[#NAME]` is an endpoint, a `.jsonl` file a script of replies, anything else a model for vLLM. Raises
     UserError when no model is named, for one that cannot be found, and for a format that has no label to judge.
     """
-    ref = model or judging.model
+    ref = model or config.model
     check_judge(format_, ref)
-    if judging.shared is not None and judging.shared[0].ref == ref:
-        return LLMJudge(format_, judging, *judging.shared, owned=False)
+    if config.shared is not None and config.shared[0].ref == ref:
+        return LLMJudge(format_, config, *config.shared, owned=False)
     engine = engine_of(ref)
-    found = resolve_model(engine, ref, timeout=judging.timeout)
-    return LLMJudge(
-        format_, judging, found, lambda: open_engine(engine, found, seed=0, timeout=judging.timeout), owned=True
-    )
+    resolved = resolve_model(engine, ref, timeout=config.timeout)
+    start = partial(open_engine, engine, resolved, seed=0, timeout=config.timeout)
+    return LLMJudge(format_, config, resolved, start, owned=True)
 
 
 def check_judge(format_: Format, model: str, option: str = "") -> None:
@@ -87,28 +88,28 @@ def check_judge(format_: Format, model: str, option: str = "") -> None:
 
 
 class LLMJudge:
-    """A reader that asks a language model."""
+    """An annotator that asks a language model."""
 
     def __init__(
-        self, format_: Format, judging: JudgeConfig, model: ResolvedModel, start: StartEngine, *, owned: bool
+        self, format_: Format, config: JudgeConfig, model: ResolvedModel, start: StartEngine, *, owned: bool
     ) -> None:
         """Ask `model` through the engine that `start` gives; stop it at the end if it is `owned`."""
-        self._format, self._judging, self._model = format_, judging, model
+        self._format, self._config, self._model = format_, config, model
         self._start, self._owned = start, owned
         self._engine: Engine | None = None
-        self._ledger = self._open_ledger(judging.replies)
-        self._tokens = {"prompt": 0, "output": 0}
+        self._ledger = self._open_ledger(config.replies)
+        self._tokens = Counter(prompt=0, output=0)
 
     def read(self, rows: Sequence[Row]) -> list[Annotation | None]:
-        """Return what the model says of each row; IncompleteError when requests keep failing."""
+        """Return the annotation of each row; IncompleteError when requests keep failing."""
         requests = [self._request(number, row) for number, row in enumerate(rows)]
         keys = [request.key(self._model.ref, self._model.revision) for request in requests]
         pairs = zip(keys, requests, strict=True)
         self._ask({key: request for key, request in pairs if self._ledger.judged(key) is None})
-        return [self._said(key) for key in keys]
+        return [self._annotation(key) for key in keys]
 
-    def facts(self) -> dict[str, Any]:
-        """Return the model, how it was asked, and the tokens of the replies that were used."""
+    def metadata(self) -> dict[str, Any]:
+        """Return the model, the prompt, and the tokens of the replies that were used."""
         model = {"name": public_name(self._model.ref), "revision": self._model.revision, "licence": self._model.licence}
         prompt = PROMPTS[self._format.name].replace("{{", "{").replace("}}", "}")
         return model | {"prompt": prompt, "temperature": 0, "tokens": dict(self._tokens)}
@@ -121,7 +122,7 @@ class LLMJudge:
         """Stop the engine and close the ledger, unless they are the run's."""
         if self._engine is not None and self._owned:
             self._engine.close()
-        if self._ledger is not self._judging.replies:
+        if self._ledger is not self._config.replies:
             self._ledger.close()
 
     def _open_ledger(self, replies: Ledger | Path | None) -> Ledger:
@@ -134,13 +135,16 @@ class LLMJudge:
         return Ledger(replies / f"{model.hexdigest()}.sqlite")
 
     def _ask(self, missing: Mapping[str, Request]) -> None:
-        """Let the engine answer every request and keep what it says; failed ones are asked again some times."""
+        """Let the engine answer every request and keep its replies; failed requests are sent again some times."""
         if not missing:
             return
         requests = list(missing.values())
         keys = {request.tag: key for key, request in missing.items()}
+        if self._engine is None:
+            self._engine = self._start()
+            self._engine.check(requests[0])
         failed = []
-        for reply in run_with_retries(self._running(requests[0]), requests):
+        for reply in run_with_retries(self._engine, requests):
             if reply.outcome != "ok":
                 failed.append(reply)
                 continue
@@ -153,16 +157,9 @@ class LLMJudge:
                 f"{failed[-1].error}. What it said is kept; the same command goes on"
             )
 
-    def _running(self, request: Request) -> Engine:
-        """Return the engine, started and able to serve such requests."""
-        if self._engine is None:
-            self._engine = self._start()
-            self._engine.check(request)
-        return self._engine
-
     def _request(self, number: int, row: Row) -> Request:
-        room = ANSWER_TOKENS if self._format.name == "span" else LABEL_TOKENS
-        sampling = Sampling(room, temperature=0.0, top_k=-1, stop=(), schema=json.dumps(self._schema()))
+        max_tokens = ANSWER_TOKENS if self._format.name == "span" else LABEL_TOKENS
+        sampling = Sampling(max_tokens, temperature=0.0, top_k=-1, stop=(), schema=json.dumps(self._schema()))
         return Request((number, 0), self._prompt(row), sampling)
 
     def _schema(self) -> dict[str, Any]:
@@ -180,13 +177,13 @@ class LLMJudge:
 
     def _prompt(self, row: Row) -> str:
         """Return the prompt: what all rows share first, so that engines keep it in their prefix cache."""
-        means = self._judging.definitions
-        shown = "\n\n".join(f"{name}: {text}" for name, text in self._texts(row).items())
+        means = self._config.definitions
+        texts = "\n\n".join(f"{name}: {text}" for name, text in self._texts(row).items())
         return PROMPTS[self._format.name].format(
             labels="\n".join(f"- {name}: {means.get(name, name)}" for name in self._names()),
             right=means.get("right", "right"),
             none=NONE if UNANSWERABLE in self._format.labels else "",
-            texts=shown,
+            texts=texts,
         )
 
     def _texts(self, row: Row) -> dict[str, str]:
@@ -194,27 +191,26 @@ class LLMJudge:
         if isinstance(self._format, PairFormat):
             first, second = self._format.fields
             return {f"First text ({first})": row[first], f"Second text ({second})": row[second]}
-        if isinstance(self._format, SpanFormat):
-            return {"Passage": row["context"], "Question": row["question"]}
         if not isinstance(self._format, ChoiceFormat):
-            raise TypeError(f"no LLM judge reads {self._format.name} data")
+            return {"Passage": row["context"], "Question": row["question"]}
         record = self._format.from_row(row)
         before = {"Text": record.context, "Question": record.question}
         return {name: text for name, text in before.items() if text} | dict(zip(LETTERS, record.options, strict=False))
 
-    def _said(self, key: str) -> Annotation | None:
-        """Return what a stored reply says, None for one that is not the object asked for."""
-        stored = self._ledger.judged(key)
-        if stored is None:
+    def _annotation(self, key: str) -> Annotation | None:
+        """Return the annotation in a stored reply, None for a reply that is not an object of the schema."""
+        if (stored := self._ledger.judged(key)) is None:
             raise KeyError(f"the request {key} was not answered")
         text, prompt, output = stored
-        self._tokens = {"prompt": self._tokens["prompt"] + prompt, "output": self._tokens["output"] + output}
+        self._tokens.update(prompt=prompt, output=output)
         try:
-            found = json.loads(text)
+            reply = json.loads(text)
         except json.JSONDecodeError:
             return None
-        said = found.get("answer" if self._format.name == "span" else "label") if isinstance(found, dict) else None
+        value = reply.get("answer" if self._format.name == "span" else "label") if isinstance(reply, dict) else None
+        if not isinstance(value, str):
+            return None
         if self._format.name == "span":
-            return Annotation(said.strip()) if isinstance(said, str) else None
-        names = dict(zip(self._names(), self._format.labels, strict=True))
-        return Annotation(names[said]) if isinstance(said, str) and said in names else None
+            return Annotation(value.strip())
+        label = dict(zip(self._names(), self._format.labels, strict=True)).get(value)
+        return None if label is None else Annotation(label)

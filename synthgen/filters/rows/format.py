@@ -21,10 +21,10 @@ class WellFormed(RowFilter):
     name = "format"
     VERSION = 1
 
-    def __init__(self, subject: FilterContext) -> None:
+    def __init__(self, context: FilterContext) -> None:
         """Judge by the set's format."""
         super().__init__()
-        self._format = subject.format
+        self._format = context.format
 
     def check(self, row_id: str, row: Row) -> Drop | None:
         """Return the first fault of the row."""
@@ -34,10 +34,10 @@ class WellFormed(RowFilter):
         fault = self._format.check(row)
         return Drop("format", fault) if fault else None
 
-    def clears(self, table: pa.Table) -> npt.NDArray[np.bool_]:
+    def passes_fast(self, table: pa.Table) -> npt.NDArray[np.bool_]:
         """Return the pairs of two texts with letters, which length alone tells apart, and a label in range."""
         if not isinstance(self._format, PairFormat) or any(table[name].null_count for name in self._format.columns):
-            return super().clears(table)
+            return super().passes_fast(table)
         labels = table["label"].to_numpy()
         clear = (labels >= 0) & (labels < len(self._format.labels))
         sizes = []

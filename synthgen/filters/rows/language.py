@@ -43,7 +43,7 @@ class LanguageSettings:
 class Language(RowFilter):
     """Drops a row one of whose texts is in another language than the set's.
 
-    Texts of less than five words are identified together, as one. `facts` counts the rows that could be checked at all.
+    Texts of less than five words are identified together, as one. `metadata` counts the rows that could be checked.
     """
 
     name = "language"
@@ -70,7 +70,7 @@ class Language(RowFilter):
                 return Drop("language", f"{path}: {guess}")
         return None
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Return the languages, the models, and how many rows could be checked."""
         return {
             "expected": self._language,

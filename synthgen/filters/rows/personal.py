@@ -94,7 +94,7 @@ KINDS: dict[str, tuple[re.Pattern[str], Callable[[str], bool]]] = {
 
 
 class PersonalData(RowFilter):
-    """Drops rows that hold personal data; `facts` counts them by kind. The evidence shows the kind, not the value."""
+    """Drops rows that hold personal data, counted by kind. The evidence shows the kind, not the value."""
 
     name = "personal"
     VERSION = 1
@@ -112,7 +112,7 @@ class PersonalData(RowFilter):
                 return Drop("personal data", f"{path}: {found[0]}")
         return None
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Return what the manifest says of this check."""
         return {"looked_for": list(KINDS), "found": dict(sorted(self.counts.items()))}
 

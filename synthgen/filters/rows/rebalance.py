@@ -31,7 +31,7 @@ from synthgen.analysis.artefacts import (
 from synthgen.analysis.bow_classifier import Floats
 from synthgen.dataset.fingerprints import fingerprint
 from synthgen.dataset.shards import sample_rows
-from synthgen.filters.base import BaseFilter, Drop, FilterContext, FilterSpec, SetRows
+from synthgen.filters.base import Drop, FilterContext, FilterSpec, SetFilter, SetRows
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 
@@ -52,19 +52,19 @@ class RebalanceSettings:
             raise ValueError(f"margin = {self.margin} is not at least 0 and below 100")
 
 
-class Rebalance(BaseFilter):
+class Rebalance(SetFilter):
     """Drops the rows that make a one-sided classifier better than it is on the real set."""
 
     name = "rebalance"
     VERSION = 1
-    reconsiders = True
+    rechecks_set = True
 
-    def __init__(self, subject: FilterContext, settings: RebalanceSettings) -> None:
+    def __init__(self, context: FilterContext, settings: RebalanceSettings) -> None:
         """Read the real set."""
-        if subject.like is None:
+        if context.like is None:
             raise ValueError("the filter rebalance needs a real set to be like")
-        self._format, self._settings = subject.format, settings
-        self._real = sample_rows(subject.like, MAX_ROWS)
+        self._format, self._settings = context.format, settings
+        self._real = sample_rows(context.like, MAX_ROWS)
         self._gains: dict[str, float] = {}
 
     def check(self, row_id: str, row: Row) -> Drop | None:
@@ -104,7 +104,7 @@ class Rebalance(BaseFilter):
     def _by_guesses(self, rows: Sequence[Row]) -> dict[int, Drop]:
         return give_aways(self._format, rows, self._gains)
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Return what was aimed at: points over guessing, by baseline."""
         return {"gain at most": self._gains}
 

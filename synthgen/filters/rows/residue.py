@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from synthgen.filters.base import TEXTS_HELD, Drop, FilterSpec, RowFilter
+from synthgen.filters.base import CACHED_TEXTS, Drop, FilterSpec, RowFilter
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -58,7 +58,7 @@ _TEMPLATES = (
     r"^\s*(?:sure|certainly|of course|absolutely)[,!.]+ (?:here(?:'s| is| are)|i'd be happy|below)",
     r"\bhere(?:'s| is| are) (?:an?|the|your|\w+) (?:\w+ ){0,3}(?:example|hypothesis|premise|sentence|question|rewrite"
     r"|paraphrase|pair|response)s?\b[^.?!]*:",
-    r"\[(?:insert|your|name of|placeholder|fill|city|date|company|product|subject|topic)\b[^\]]*\]",
+    r"\[(?:insert|your|name of|placeholder|fill|city|date|company|product|context|topic)\b[^\]]*\]",
     r"<(?:insert|your)\b[^>]*>",
     r"\blorem ipsum\b|_{4,}|\bTODO\b:|```|\"(?:premise|hypothesis|question|label|answer)\" *:",
 )
@@ -104,7 +104,7 @@ SPEC = FilterSpec(
 )
 
 
-@lru_cache(TEXTS_HELD)
+@lru_cache(CACHED_TEXTS)
 def _fault(text: str, prompt: frozenset[str]) -> tuple[str, str] | None:
     copied = next((run for run in _runs(text) if run in prompt), None)
     return residue(text) or (("prompt leakage", copied) if copied else None)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from synthgen.filters.base import TEXTS_HELD, Drop, FilterSpec, RowFilter
+from synthgen.filters.base import CACHED_TEXTS, Drop, FilterSpec, RowFilter
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -83,7 +83,7 @@ SPEC = FilterSpec(
 )
 
 
-@lru_cache(TEXTS_HELD)
+@lru_cache(CACHED_TEXTS)
 def _judge_text(path: str, text: str, min_words: int, limits: ShapeLimits) -> Drop | None:
     words = text.split()
     if _CONTROL.search(text):
