@@ -176,6 +176,13 @@ def revision(paths: Sequence[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
+def one_file(
+    read: Callable[[Path, str], Split], sources: Mapping[str, tuple[DataSource, ...]]
+) -> Callable[[DataRoot, str, str], Split]:
+    """Return the `read` of a target that has a language's items in one file, which `read(path, language)` reads."""
+    return lambda root, language, split: read(root.find(sources[split][0], language), language)
+
+
 def codes(*lines: str) -> tuple[str, ...]:
     """Return language codes written with spaces between them.
 

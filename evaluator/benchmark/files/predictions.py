@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 from evaluator.benchmark.target import Split
@@ -14,34 +15,22 @@ Parser = Callable[[str, Split], dict[str, Any]]
 
 def label_lines(labels: tuple[str, ...]) -> Parser:
     """Return a reader of one label per line; UserError for a label that the target does not have."""
-
-    def parse(text: str, split: Split) -> dict[str, Any]:
-        lines = _lines(text)
-        for number, line in enumerate(lines, start=1):
-            if line not in labels:
-                raise UserError(f"prediction line {number} is '{line}'; known labels: {', '.join(labels)}")
-        return by_position(lines, split)
-
-    return parse
+    return lambda text, split: by_position(_checked(_lines(text), labels, "labels"), split)
 
 
 def tag_lines(labels: tuple[str, ...]) -> Parser:
     """Return a reader of one tag per line with a blank line between sentences."""
 
     def parse(text: str, split: Split) -> dict[str, Any]:
-        sentences: list[tuple[str, ...]] = []
-        tags: list[str] = []
-        for number, line in enumerate([*_lines(text), ""], start=1):
-            if line:
-                if line not in labels:
-                    raise UserError(f"prediction line {number} is '{line}'; known tags: {', '.join(labels)}")
-                tags.append(line)
-            elif tags:
-                sentences.append(tuple(tags))
-                tags = []
-        return by_position(sentences, split)
+        tags = _checked(_lines(text), ("", *labels), "tags")
+        return by_position([tuple(sentence) for is_full, sentence in groupby(tags, key=bool) if is_full], split)
 
     return parse
+
+
+def index_lines(choices: int) -> Parser:
+    """Return a reader of one 0-based choice per line."""
+    return lambda text, split: _numbers(text, split, choices)
 
 
 def number_lines(text: str, split: Split) -> dict[str, Any]:
@@ -58,7 +47,7 @@ def _numbers(text: str, split: Split, count: int) -> dict[str, Any]:
 
 
 def by_position(values: list[Any], split: Split) -> dict[str, Any]:
-    """Return predictions given by position under the ids of the split; surplus ones get ids beyond it."""
+    """Return predictions in the order of the items under the ids of the split; surplus ones get ids beyond it."""
     ids = [*split.ids, *(f"line {number + 1}" for number in range(len(split), len(values)))]
     return dict(zip(ids, values, strict=False))
 
@@ -68,44 +57,46 @@ def _lines(text: str) -> list[str]:
     return [line.strip() for line in (lines[:-1] if not lines[-1] else lines)]
 
 
-def index_lines(choices: int) -> Parser:
-    """Return a reader of one 0-based choice per line."""
-    return lambda text, split: _numbers(text, split, choices)
+def _checked(lines: list[str], labels: tuple[str, ...], kind: str) -> list[str]:
+    """Return the lines; UserError for the first that is no label."""
+    for number, line in enumerate(lines, start=1):
+        if line not in labels:
+            known = ", ".join(filter(None, labels))
+            raise UserError(f"prediction line {number} is '{line}'; known {kind}: {known}")
+    return lines
 
 
 def answers_by_id(text: str, split: Split) -> dict[str, Any]:
     """Read a JSON object {item id: answer text}."""
-    found = _json_object(text)
-    for item, answer in found.items():
-        if not isinstance(answer, str):
-            raise UserError(f"the prediction of {item} is {json.dumps(answer)[:60]}; expected a text")
-    return found
+    return _json_object(text, lambda answer: isinstance(answer, str), "a text")
 
 
 def rankings_by_id(text: str, split: Split) -> dict[str, Any]:
     """Read a JSON object {query id: [candidate id, ...]}, best first."""
-    found = _json_object(text)
-    for item, ranked in found.items():
-        if not isinstance(ranked, list) or not all(isinstance(name, str) for name in ranked):
-            raise UserError(
-                f"the prediction of {item} is {json.dumps(ranked)[:60]}; expected a list of ids, best first"
-            )
-    return found
+
+    def is_ranking(value: object) -> bool:
+        return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+    return _json_object(text, is_ranking, "a list of ids, best first")
 
 
-def _json_object(text: str) -> dict[str, Any]:
+def _json_object(text: str, is_prediction: Callable[[object], bool], expected: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        predictions = json.loads(text)
     except json.JSONDecodeError as error:
         raise UserError(f"the prediction file is not JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise UserError(f"the prediction file holds a JSON {type(found).__name__}; expected an object of item ids")
-    return found
+    if not isinstance(predictions, dict):
+        kind = type(predictions).__name__
+        raise UserError(f"the prediction file holds a JSON {kind}; expected an object of item ids")
+    for item, value in predictions.items():
+        if not is_prediction(value):
+            raise UserError(f"the prediction of {item} is {json.dumps(value)[:60]}; expected {expected}")
+    return predictions
 
 
 def pair_lines(text: str, split: Split) -> dict[str, Any]:
     """Read `id TAB id` per line into {source id: [target ids]}; both must be of the two corpora."""
-    found: dict[str, Any] = {}
+    pairs: dict[str, Any] = {}
     sources, targets = set(split.ids), set(split.pool_ids)
     for number, line in enumerate(_lines(text), start=1):
         source, tab, target = line.partition("\t")
@@ -115,5 +106,5 @@ def pair_lines(text: str, split: Split) -> dict[str, Any]:
             raise UserError(
                 f"prediction line {number} pairs {source} with {target}; one is not in {split.files[0]} / .en"
             )
-        found.setdefault(source, []).append(target)
-    return found
+        pairs.setdefault(source, []).append(target)
+    return pairs

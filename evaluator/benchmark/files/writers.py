@@ -61,8 +61,8 @@ def squad(rows: Rows) -> str:
     paragraphs: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         answers = zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True)
-        found = [{"text": text, "answer_start": int(start)} for text, start in answers]
-        question = {"id": row["id"], "question": row["question"], "answers": found}
+        placed = [{"text": text, "answer_start": int(start)} for text, start in answers]
+        question = {"id": row["id"], "question": row["question"], "answers": placed}
         paragraphs.setdefault(row["context"], []).append(question)
     blocks = [{"context": context, "qas": questions} for context, questions in paragraphs.items()]
     return json.dumps({"version": "1.1", "data": [{"title": "", "paragraphs": blocks}]}, ensure_ascii=False) + "\n"

@@ -29,6 +29,11 @@ def nearest(queries: Vectors, pool: Vectors, k: int) -> npt.NDArray[np.int64]:
     return np.concatenate(found) if found else np.zeros((0, k), dtype=np.int64)
 
 
+def nearest_ids(split: Split, queries: Vectors, pool: Vectors) -> list[list[str]]:
+    """Return the ids of the 20 candidates nearest to each query."""
+    return [[split.pool_ids[index] for index in row] for row in nearest(queries, pool, 20)]
+
+
 def score_ranking(split: Split, predictions: Sequence[Sequence[str] | None]) -> Scored:
     """Return `map20`: the mean over queries of the average precision at 20. A query without a prediction counts 0.
 

@@ -12,14 +12,13 @@ from synthgen.corpora.readers.text import read_table
 from synthgen.errors import UserError
 
 _ORIGIN = "https://comparable.limsi.fr/bucc2018, the part `dev` as XTREME's download_data.sh lays it out"
-_FOREIGN = DataSource(("bucc2018/{language}-en.dev.{language}",), _ORIGIN)
-_ENGLISH = DataSource(("bucc2018/{language}-en.dev.en",), _ORIGIN)
-_GOLD = DataSource(("bucc2018/{language}-en.dev.gold",), _ORIGIN)
+_FILES = tuple(DataSource((f"bucc2018/{{language}}-en.dev.{end}",), _ORIGIN) for end in ("{language}", "en", "gold"))
+"""The foreign sentences, the English ones, and the pairs of their ids."""
 
 
 def read(root: DataRoot, language: str, split: str) -> Split:
     """Return the foreign sentences with the ids of their English translations, the pool being the English side."""
-    files = [root.find(source, language) for source in (_FOREIGN, _ENGLISH, _GOLD)]
+    files = [root.find(source, language) for source in _FILES]
     foreign, english, pairs = (read_table(path, 2) for path in files)
     gold: dict[str, list[str]] = {}
     english_ids, foreign_ids = {row[0] for row in english}, {row[0] for row in foreign}
@@ -47,11 +46,11 @@ def rank(split: Split, sources: Vectors, pool: Vectors) -> list[list[str]]:
     ]
     hits = [split.pool_ids[pair.target] in split.gold[pair.source] for pair in mined]
     threshold = best_threshold([pair.score for pair in mined], hits, sum(len(gold) for gold in split.gold))
-    found: list[list[str]] = [[] for _ in split.ids]
+    ids: list[list[str]] = [[] for _ in split.ids]
     for pair in mined:
         if pair.score >= threshold:
-            found[pair.source].append(split.pool_ids[pair.target])
-    return found
+            ids[pair.source].append(split.pool_ids[pair.target])
+    return ids
 
 
 def cap(split: Split, indices: Sequence[int]) -> Split:
@@ -75,7 +74,7 @@ TARGET = Target(
     licence="research use",
     citation="Zweigenbaum, Sharoff, Rapp, Overview of the Third BUCC Shared Task, 2018",
     is_parallel=False,
-    sources={"test": (_FOREIGN, _ENGLISH, _GOLD), "dev": (_FOREIGN, _ENGLISH, _GOLD)},
+    sources={"test": _FILES, "dev": _FILES},
     read=read,
     score=score_pairs,
     parse=pair_lines,

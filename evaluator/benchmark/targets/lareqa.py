@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 
-import numpy as np
-
 from evaluator.benchmark.files import squad
 from evaluator.benchmark.files.predictions import rankings_by_id
-from evaluator.benchmark.metrics.retrieval import Vectors, nearest, score_ranking
+from evaluator.benchmark.metrics.retrieval import nearest_ids, score_ranking
 from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
 from synthgen.corpora.readers.squad import paragraphs
 from synthgen.corpora.readers.text import read_json
@@ -89,13 +87,7 @@ def sentence_breaks(text: str) -> list[tuple[int, int]]:
 
 
 def _sentence(breaks: Sequence[Sequence[int]], offset: int) -> int | None:
-    found = (place for place, (start, end) in enumerate(breaks) if start <= offset < end)
-    return next(found, None)
-
-
-def rank(split: Split, queries: Vectors, pool: Vectors) -> list[list[str]]:
-    """Return the ids of the 20 candidates nearest to each question."""
-    return [[split.pool_ids[index] for index in row] for row in np.asarray(nearest(queries, pool, 20))]
+    return next((place for place, (start, end) in enumerate(breaks) if start <= offset < end), None)
 
 
 TARGET = Target(
@@ -115,7 +107,7 @@ TARGET = Target(
     train=train,
     score=score_ranking,
     parse=rankings_by_id,
-    rank=rank,
+    rank=nearest_ids,
     join=join,
     scores_missing=True,
 )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evaluator.benchmark.files.predictions import rankings_by_id
-from evaluator.benchmark.metrics.retrieval import Vectors, nearest, score_ranking
+from evaluator.benchmark.metrics.retrieval import nearest_ids, score_ranking
 from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
 from synthgen.corpora.readers.text import read_json, read_json_lines
 from synthgen.errors import UserError
@@ -44,13 +44,17 @@ def read(root: DataRoot, language: str, split: str) -> Split:
         gold = read_json(path)
         return Split(language, tuple(gold), ("",) * len(gold), tuple(tuple(ids) for ids in gold.values()), (path,))
     pool = root.find(entities)
-    found = [(context, mention) for row in read_json_lines(path) for context, mention in _mentions(row)]
+    passages = [
+        (row["context"], mention)
+        for row in read_json_lines(path)
+        for mention in (row["mentions"] if "mentions" in row else [row["mention"]])
+    ]
     descriptions = list(read_json_lines(pool))
     return Split(
         language,
-        tuple(mention["example_id"] for _, mention in found),
-        tuple(mention_text(context, mention) for context, mention in found),
-        tuple((mention["entity_id"],) for _, mention in found),
+        tuple(mention["example_id"] for _, mention in passages),
+        tuple(mention_text(context, mention) for context, mention in passages),
+        tuple((mention["entity_id"],) for _, mention in passages),
         (path, pool),
         tuple(entity_text(entity) for entity in descriptions),
         tuple(entity["entity_id"] for entity in descriptions),
@@ -65,11 +69,6 @@ def train(root: DataRoot) -> Split:
     records = tuple((mention_text(context, mention), entity_text(entity)) for context, mention, entity in pairs)
     ids = tuple(mention["example_id"] for _, mention, _ in pairs)
     return Split("en", ids, records, tuple((mention["entity_id"],) for _, mention, _ in pairs), (path,))
-
-
-def _mentions(row: Mapping[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    mentions = row["mentions"] if "mentions" in row else [row["mention"]]
-    return [(row["context"], mention) for mention in mentions]
 
 
 def mention_text(context: Mapping[str, Any], mention: Mapping[str, Any]) -> str:
@@ -99,11 +98,6 @@ def _one_line(text: str) -> str:
     return " ".join(text.splitlines()).replace("  ", " ").strip()
 
 
-def rank(split: Split, queries: Vectors, pool: Vectors) -> list[list[str]]:
-    """Return the ids of the 20 entities nearest to each mention."""
-    return [[split.pool_ids[index] for index in row] for row in nearest(queries, pool, 20)]
-
-
 TARGET = Target(
     name="mewslix",
     title="Mewsli-X",
@@ -121,6 +115,6 @@ TARGET = Target(
     train=train,
     score=score_ranking,
     parse=rankings_by_id,
-    rank=rank,
+    rank=nearest_ids,
     scores_missing=True,
 )

@@ -6,17 +6,14 @@ from evaluator.benchmark.files import squad, writers
 from evaluator.benchmark.files.predictions import answers_by_id
 from evaluator.benchmark.files.writers import HubFile
 from evaluator.benchmark.metrics.answers import score_mlqa
-from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
+from evaluator.benchmark.target import DataSource, Target, codes, one_file
 
 _ORIGIN = "MLQA v1 (https://dl.fbaipublicfiles.com/MLQA/MLQA_V1.zip), or the hub"
 _TEST = DataSource(("mlqa/test/test-context-{language}-question-{language}.json",), _ORIGIN)
 _DEV = DataSource(("mlqa/dev/dev-context-{language}-question-{language}.json",), _ORIGIN)
 
 
-def read(root: DataRoot, language: str, split: str) -> Split:
-    """Return the questions of a language."""
-    return squad.read_questions(root.find(TARGET.split_sources(split)[0], language), language)
-
+_SOURCES = {"test": (_TEST,), "dev": (_DEV,)}
 
 TARGET = Target(
     name="mlqa",
@@ -29,9 +26,9 @@ TARGET = Target(
     licence="CC BY-SA 3.0",
     citation="Lewis et al., MLQA: Evaluating Cross-lingual Extractive Question Answering, ACL 2020",
     is_parallel=False,
-    sources={"test": (_TEST,), "dev": (_DEV,)},
+    sources=_SOURCES,
     train_sources=(squad.TRAIN,),
-    read=read,
+    read=one_file(squad.read_questions, _SOURCES),
     train=squad.train,
     score=score_mlqa,
     parse=answers_by_id,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from evaluator.benchmark.files.predictions import tag_lines
 from evaluator.benchmark.files.tagged import tagged_split
 from evaluator.benchmark.files.writers import HubFile, tagged
 from evaluator.benchmark.metrics.tags import score_tags
-from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
+from evaluator.benchmark.target import DataSource, Target, codes, one_file
 from synthgen.corpora.readers.tagged import NER_TAGS
 
 _ORIGIN = "WikiANN (Rahimi et al. 2019) as converted by XTREME's preprocess_panx, or the hub"
@@ -15,16 +17,8 @@ _DEV = DataSource(("panx/dev-{language}.tsv",), _ORIGIN)
 _TRAIN = DataSource(("panx/train-en.tsv",), _ORIGIN)
 
 
-def read(root: DataRoot, language: str, split: str) -> Split:
-    """Return the sentences of a language; the release writes tokens as "xx:token", which is stripped."""
-    return tagged_split(root.find(TARGET.split_sources(split)[0], language), language, NER_TAGS)
-
-
-def train(root: DataRoot) -> Split:
-    """Return the English training sentences."""
-    return tagged_split(root.find(_TRAIN), "en", NER_TAGS)
-
-
+_read = partial(tagged_split, labels=NER_TAGS)
+_SOURCES = {"test": (_TEST,), "dev": (_DEV,)}
 _HUB = "unimelb-nlp/wikiann"
 _TAGGED = tagged("tokens", "ner_tags", NER_TAGS)
 
@@ -43,10 +37,10 @@ TARGET = Target(
     licence="CC BY-SA (text), ODC-BY (annotation)",
     citation="Pan et al., Cross-lingual Name Tagging and Linking for 282 Languages, ACL 2017; Rahimi et al., ACL 2019",
     is_parallel=False,
-    sources={"test": (_TEST,), "dev": (_DEV,)},
+    sources=_SOURCES,
     train_sources=(_TRAIN,),
-    read=read,
-    train=train,
+    read=one_file(_read, _SOURCES),
+    train=lambda root: _read(root.find(_TRAIN), "en"),
     score=score_tags,
     parse=tag_lines(NER_TAGS),
     new_in_xtreme_r=codes("az gu lt pa pl qu ro uk"),

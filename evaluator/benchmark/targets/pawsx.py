@@ -33,7 +33,7 @@ def train(root: DataRoot) -> Split:
     return pair_split("en", read_table(path, 3), LABELS, (path,), "en-")
 
 
-_HUB = "google-research-datasets/paws-x"
+_HUB, _COLUMNS = "google-research-datasets/paws-x", ("sentence1", "sentence2", "label")
 
 TARGET = Target(
     name="pawsx",
@@ -56,14 +56,8 @@ TARGET = Target(
     score=accuracy,
     parse=label_lines(LABELS),
     hub_files=(
-        HubFile(
-            "pawsx/test-{language}.labelled.tsv",
-            _HUB,
-            "{language}",
-            "test",
-            tsv("id", "sentence1", "sentence2", "label"),
-        ),
-        HubFile("pawsx/dev-{language}.tsv", _HUB, "{language}", "validation", tsv("sentence1", "sentence2", "label")),
-        HubFile("pawsx/train-en.tsv", _HUB, "en", "train", tsv("sentence1", "sentence2", "label"), language="en"),
+        HubFile("pawsx/test-{language}.labelled.tsv", _HUB, "{language}", "test", tsv("id", *_COLUMNS)),
+        HubFile("pawsx/dev-{language}.tsv", _HUB, "{language}", "validation", tsv(*_COLUMNS)),
+        HubFile("pawsx/train-en.tsv", _HUB, "en", "train", tsv(*_COLUMNS), language="en"),
     ),
 )

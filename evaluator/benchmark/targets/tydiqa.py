@@ -9,7 +9,7 @@ from evaluator.benchmark.files.predictions import answers_by_id
 from evaluator.benchmark.files.squad import read_questions
 from evaluator.benchmark.files.writers import HubFile, squad_of
 from evaluator.benchmark.metrics.answers import score_squad
-from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
+from evaluator.benchmark.target import DataSource, Target, codes, one_file
 from synthgen.text.languages import language
 
 _ORIGIN = "TyDiQA-GoldP v1.1 (https://github.com/google-research-datasets/tydiqa) split by language, or the hub"
@@ -29,16 +29,7 @@ _TRAIN = DataSource(
 )
 
 
-def read(root: DataRoot, language: str, split: str) -> Split:
-    """Return the questions of a language."""
-    return read_questions(root.find(TARGET.split_sources(split)[0], language), language)
-
-
-def train(root: DataRoot) -> Split:
-    """Return the English training questions."""
-    return read_questions(root.find(_TRAIN), "en")
-
-
+_SOURCES = {"test": (_TEST,), "dev": (_DEV,)}
 _HUB = "google-research-datasets/tydiqa"
 _LANGUAGES = codes("ar bn en fi id ko ru sw te")
 
@@ -53,10 +44,10 @@ TARGET = Target(
     licence="Apache-2.0",
     citation="Clark et al., TyDi QA, TACL 2020",
     is_parallel=False,
-    sources={"test": (_TEST,), "dev": (_DEV,)},
+    sources=_SOURCES,
     train_sources=(_TRAIN,),
-    read=read,
-    train=train,
+    read=one_file(read_questions, _SOURCES),
+    train=lambda root: read_questions(root.find(_TRAIN), "en"),
     score=score_squad,
     parse=answers_by_id,
     scores_missing=True,

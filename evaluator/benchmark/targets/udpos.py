@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from evaluator.benchmark.files.predictions import tag_lines
 from evaluator.benchmark.files.tagged import tagged_split
 from evaluator.benchmark.files.writers import HubFile, tagged
 from evaluator.benchmark.metrics.tags import score_tags
-from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
+from evaluator.benchmark.target import DataSource, Target, codes, one_file
 from synthgen.corpora.readers.tagged import UPOS
 
 _UD = "Universal Dependencies 2.5 (2.7 for lt pl uk wo ro) as converted by XTREME's download_data.sh, or the hub"
@@ -15,16 +17,8 @@ _DEV = DataSource(("udpos/dev-{language}.tsv",), _UD)
 _TRAIN = DataSource(("udpos/train-en.tsv",), _UD)
 
 
-def read(root: DataRoot, language: str, split: str) -> Split:
-    """Return the sentences of a language."""
-    return tagged_split(root.find(TARGET.split_sources(split)[0], language), language, UPOS)
-
-
-def train(root: DataRoot) -> Split:
-    """Return the English training sentences."""
-    return tagged_split(root.find(_TRAIN), "en", UPOS)
-
-
+_read = partial(tagged_split, labels=UPOS)
+_SOURCES = {"test": (_TEST,), "dev": (_DEV,)}
 _TAGGED = tagged("tokens", "pos_tags", UPOS)
 
 TARGET = Target(
@@ -42,10 +36,10 @@ TARGET = Target(
     licence="per treebank, CC BY-SA to CC BY-NC-SA",
     citation="de Marneffe et al., Universal Dependencies, Computational Linguistics 2021",
     is_parallel=False,
-    sources={"test": (_TEST,), "dev": (_DEV,)},
+    sources=_SOURCES,
     train_sources=(_TRAIN,),
-    read=read,
-    train=train,
+    read=one_file(_read, _SOURCES),
+    train=lambda root: _read(root.find(_TRAIN), "en"),
     score=score_tags,
     parse=tag_lines(UPOS),
     new_in_xtreme_r=codes("lt pl ro uk wo"),

@@ -6,15 +6,11 @@ from evaluator.benchmark.files import squad, writers
 from evaluator.benchmark.files.predictions import answers_by_id
 from evaluator.benchmark.files.writers import HubFile
 from evaluator.benchmark.metrics.answers import score_squad
-from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
+from evaluator.benchmark.target import DataSource, Target, codes, one_file
 
-_TEST = DataSource(("xquad/xquad.{language}.json",), "https://github.com/google-deepmind/xquad, or the hub")
-
-
-def read(root: DataRoot, language: str, split: str) -> Split:
-    """Return the questions of a language."""
-    return squad.read_questions(root.find(_TEST, language), language)
-
+_SOURCES = {
+    "test": (DataSource(("xquad/xquad.{language}.json",), "https://github.com/google-deepmind/xquad, or the hub"),)
+}
 
 TARGET = Target(
     name="xquad",
@@ -27,9 +23,9 @@ TARGET = Target(
     licence="CC BY-SA 4.0",
     citation="Artetxe et al., On the Cross-lingual Transferability of Monolingual Representations, ACL 2020",
     is_parallel=True,
-    sources={"test": (_TEST,)},
+    sources=_SOURCES,
     train_sources=(squad.TRAIN,),
-    read=read,
+    read=one_file(squad.read_questions, _SOURCES),
     train=squad.train,
     score=score_squad,
     parse=answers_by_id,
