@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from evaluator.benchmark.files.writers import HubFile
 from evaluator.benchmark.registry import check_languages, load_all, select
 from evaluator.benchmark.target import Target
 from synthgen.console import progress
-from synthgen.errors import IncompleteError, missing_package
+from synthgen.errors import IncompleteError, first_line, missing_package
 from synthgen.runtime.files import check_writable, file_sha256, write_atomically
-from synthgen.runtime.hub import class_names, endpoint, parquet_files
+from synthgen.runtime.hub import class_names, download, network_errors, parquet_files, repository_files
 from synthgen.text.languages import language
 
 LOCK = "fetched.json"
@@ -69,14 +70,14 @@ def data_fetch(
 
 
 def _wanted(target: Target, languages: Sequence[str]) -> list[Wanted]:
-    found: dict[str, Wanted] = {}
+    files: dict[str, Wanted] = {}
     for file in target.hub_files:
         codes = [file.language] if file.language else [c for c in target.languages if not languages or c in languages]
         for code in codes:
             names = {"language": target.file_code(code), "name": language(code).name}
             path = file.path.format(**names)
-            found.setdefault(path, Wanted(path, file, file.config.format(**names)))
-    return list(found.values())
+            files.setdefault(path, Wanted(path, file, file.config.format(**names)))
+    return list(files.values())
 
 
 def _fetch(item: Wanted, root: Path, lock: dict[str, Any]) -> None:
@@ -101,12 +102,12 @@ def _attempts(
     load: Callable[[], list[Mapping[str, Any]]], item: Wanted, root: Path, attempts: int
 ) -> list[Mapping[str, Any]]:
     """Return the rows, trying again when the network fails."""
-    reason = ""
+    reason, failures = "", (*network_errors(), ValueError)
     for attempt in range(attempts):
         try:
             return load()
-        except _network_errors() as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        except failures as error:
+            reason = first_line(error)
             time.sleep(WAIT_S * attempt if attempt + 1 < attempts else 0)
     raise IncompleteError(
         f"could not fetch {item.path} from {item.file.repository} ({reason}); what was fetched is kept in {root}, and "
@@ -114,44 +115,23 @@ def _attempts(
     )
 
 
-def _network_errors() -> tuple[type[BaseException], ...]:
-    """Return what the hub's client raises without a network or for data that are not there.
-
-    Its own error derives from that of its HTTP library, which is requests, httpx or httpx2 by version.
-    """
-    try:
-        from huggingface_hub.errors import HfHubHTTPError
-    except ImportError:
-        return (OSError, ValueError)
-    return (OSError, ValueError, *HfHubHTTPError.__bases__)
-
-
 def _load(file: HubFile, config: str, lock: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield the rows of a hub split at the locked revision, class numbers replaced by the names that the file gives.
 
     Hubs order labels as they like: mapped by number, one order's "neutral" is another's "entailment".
     """
-    try:
-        from huggingface_hub import HfApi, hf_hub_download
-    except ImportError:
-        raise missing_package("huggingface_hub", "hub", "fetching from the hub") from None
+    if find_spec("huggingface_hub") is None:
+        raise missing_package("huggingface_hub", "hub", "fetching from the hub")
     repository, revisions = file.repository, lock["revisions"]
-    revisions[repository], listed = _listing(HfApi(endpoint=endpoint()), repository, revisions.get(repository))
+    revisions[repository], listed = repository_files(repository, revisions.get(repository))
     names = parquet_files(listed, config, file.split)
     if not names:
         raise ValueError(f"it has no Parquet files for {config or 'the only configuration'}/{file.split}")
     for name in names:
-        yield from _rows(
-            hf_hub_download(repository, name, repo_type="dataset", revision=revisions[repository], endpoint=endpoint())
-        )
+        yield from _rows(download(repository, name, revisions[repository]))
 
 
-def _listing(api: Any, repository: str, revision: str | None) -> tuple[str, list[str]]:  # noqa: ANN401 - an HfApi
-    info = api.dataset_info(repository, revision=revision)
-    return str(info.sha), [sibling.rfilename for sibling in info.siblings or []]
-
-
-def _rows(path: str) -> Iterator[Mapping[str, Any]]:
+def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
     with pq.ParquetFile(path) as table:
         names = class_names(table.schema_arrow.metadata)
         for batch in table.iter_batches():
@@ -167,5 +147,5 @@ def _named(value: Any, names: Sequence[str]) -> Any:  # noqa: ANN401 - a class n
 
 def _read_lock(root: Path) -> dict[str, Any]:
     path = root / LOCK
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return {"files": found.get("files", {}), "revisions": found.get("revisions", {})}
+    lock: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {"files": {}, "revisions": {}} | lock

@@ -28,6 +28,7 @@ from synthgen.formats import Format
 from synthgen.formats.base import Features
 from synthgen.formats.pair import PairFormat
 from synthgen.runtime.files import file_sha256
+from synthgen.runtime.hub import class_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ def open_set(folder: Path, *, origin: str | None = None, task: str | None = None
     facts = (folder.resolve().name, name, format_, "en", UNKNOWN, origin, tuple(paths), features)
     dataset = InputDataset(*facts, _count(paths, folder), aliases=aliases)
     _check_labels(dataset, is_guess=task is None)
-    return replace(dataset, names=_label_names(paths, features, format_.labels))
+    return replace(dataset, names=_label_names(dataset))
 
 
 def _finished_set(folder: Path, origin: str | None, task: str | None) -> InputDataset:
@@ -174,36 +175,29 @@ def _finished_set(folder: Path, origin: str | None, task: str | None) -> InputDa
 def _check_labels(dataset: InputDataset, *, is_guess: bool) -> None:
     """Raise UserError for a label outside the format's when the format is a guess, or when no label is one of its."""
     labels = dataset.format.labels
-    column = next((name for name, feature in dataset.features.items() if "names" in feature), None)
-    if column is None:
-        return
-    name = dataset.aliases.get(column, column)
-    fitting, unfitting = 0, ""
-    for path in dataset.paths:
-        for value in _values(path, name):
-            if value in ABSENT:
-                continue
-            if value in labels or (str(value).isdecimal() and int(value) < len(labels)):
-                fitting += 1
-            else:
-                unfitting = unfitting or f"unknown label '{value}' in {path}"
-    if unfitting and (is_guess or not fitting):
+    columns = [name for name, feature in dataset.features.items() if "names" in feature]
+    values = [(value, path) for path, name in product(dataset.paths, columns) for value in _labels(dataset, path, name)]
+    fits = [value in labels or (str(value).isdecimal() and int(value) < len(labels)) for value, _ in values]
+    if not all(fits) and (is_guess or not any(fits)):
+        value, path = values[fits.index(False)]
         hint = f"{dataset.task} is guessed by its columns: give --task" if is_guess else "expected by --task"
-        raise UserError(f"{unfitting}; known: {', '.join(labels)} ({hint})")
+        raise UserError(f"unknown label '{value}' in {path}; known: {', '.join(labels)} ({hint})")
 
 
-def _values(path: Path, column: str) -> list[Any]:
-    """Return the distinct values of a column of texts or integers; none of another type, which is refused later."""
+def _labels(dataset: InputDataset, path: Path, column: str) -> list[Any]:
+    """Return the distinct labels of a file's rows that have one; none of a type that is refused when it is read."""
+    name = dataset.aliases.get(column, column)
     try:
-        values = pq.read_table(path, columns=[column])[column]
-        return list(pc.unique(values).to_pylist()) if _is_text(values.type) or pa.types.is_integer(values.type) else []
+        values = pq.read_table(path, columns=[name])[name]
+        is_read = _is_text(values.type) or pa.types.is_integer(values.type)
+        return [value for value in pc.unique(values).to_pylist() if value not in ABSENT] if is_read else []
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"cannot read {path}: {error}") from None
 
 
 def _columns(paths: Sequence[Path]) -> list[str]:
     """Return the column names of the files; UserError when one cannot be read or they differ."""
-    found: list[str] = []
+    columns: list[str] = []
     for path in paths:
         try:
             names = pq.read_schema(path).names
@@ -211,35 +205,34 @@ def _columns(paths: Sequence[Path]) -> list[str]:
             raise UserError(f"cannot read {path}: {error}") from None
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise UserError(f"{path} has two columns '{twice}'")
-        if found and set(names) != set(found):
-            raise UserError(f"{path} has the columns {', '.join(names)}; {paths[0].name} has {', '.join(found)}")
-        found = names
-    return found
+        if columns and set(names) != set(columns):
+            raise UserError(f"{path} has the columns {', '.join(names)}; {paths[0].name} has {', '.join(columns)}")
+        columns = names
+    return columns
 
 
-def _label_names(paths: Sequence[Path], features: Features, labels: Sequence[str]) -> tuple[str, ...]:
+def _label_names(dataset: InputDataset) -> tuple[str, ...]:
     """Return the files' own order of the labels, as `datasets` writes it; empty where it is the format's or not there.
 
     UserError when their labels are others, or files differ.
     """
     orders: dict[tuple[str, ...], Path] = {}
-    named = [name for name, feature in features.items() if "names" in feature.get("feature", feature)]
-    for path, name in product(paths, named):
-        names = _class_labels(path, name)
-        if names and (sorted(names) != sorted(labels) or ("feature" in features[name] and names != tuple(labels))):
+    features, labels = dataset.features, dataset.format.labels
+    classes = [name for name, feature in features.items() if "names" in feature.get("feature", feature)]
+    for path, name in product(dataset.paths, classes):
+        names = _class_labels(path, dataset.aliases.get(name, name))
+        if names and (sorted(names) != sorted(labels) or ("feature" in features[name] and names != labels)):
             raise UserError(f"{path} numbers the labels {', '.join(names)}; expected are {', '.join(labels)}")
-        orders.setdefault(names or tuple(labels), path)
+        orders.setdefault(names or labels, path)
     if len(orders) > 1:
         raise UserError(" and ".join(str(path) for path in orders.values()) + " number the labels differently")
-    return () if tuple(labels) in orders else next(iter(orders), ())
+    return () if labels in orders else next(iter(orders), ())
 
 
 def _class_labels(path: Path, column: str) -> tuple[str, ...]:
     """Return the names that a file's metadata gives a column's labels, none for plain numbers."""
     try:
-        told: Any = json.loads((pq.read_schema(path).metadata or {}).get(b"huggingface", b"{}"))
-        feature = told["info"]["features"][column]
-        names = tuple(map(str, feature.get("feature", feature)["names"]))
+        names = tuple(map(str, class_names(pq.read_schema(path).metadata)[column]))
     except (ValueError, KeyError, TypeError, AttributeError):
         return ()
     return () if all(name.isdecimal() for name in names) else names

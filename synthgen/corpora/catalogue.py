@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from synthgen.corpora.readers.choices import (
     read_commonsenseqa_jsonl,
     read_copa_jsonl,
-    read_cosmosqa_csv,
-    read_cosmosqa_jsonl,
+    read_cosmosqa,
     read_hellaswag_jsonl,
     read_hellaswag_text,
     read_socialiqa_jsonl,
 )
 from synthgen.corpora.readers.item import Reader
-from synthgen.corpora.readers.pairs import read_indexed_json, read_pair_jsonl, read_pair_tsv, read_tsv
+from synthgen.corpora.readers.pairs import read_indexed_json, read_pair_jsonl, read_pair_tsv
 from synthgen.corpora.readers.squad import read_span_json
 from synthgen.corpora.readers.tagged import NER_TAGS, UPOS, read_ccg_tsv, read_tag_file
 from synthgen.errors import unknown
@@ -66,7 +65,7 @@ class CorpusEntry:
 NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
 PARAPHRASE = PairFormat(("question1", "question2"), ("not_duplicate", "duplicate"))
 POSITIONS = ("0", "1", "2", "3")
-PAIR_READERS: dict[str, Reader] = {".json": read_indexed_json, ".jsonl": read_pair_jsonl, ".tsv": read_tsv}
+PAIR_READERS: dict[str, Reader] = {".json": read_indexed_json, ".jsonl": read_pair_jsonl, ".tsv": read_pair_tsv}
 
 SNLI = CorpusEntry(
     name="snli",
@@ -155,7 +154,7 @@ CCG = CorpusEntry(
 COSMOSQA = CorpusEntry(
     name="cosmosqa",
     format=ChoiceFormat(("context", "question", "answer0", "answer1", "answer2", "answer3", "label"), POSITIONS),
-    readers={".csv": read_cosmosqa_csv, ".jsonl": read_cosmosqa_jsonl},
+    readers={".csv": read_cosmosqa, ".jsonl": read_cosmosqa},
     hub=(HubSplit("allenai/cosmos_qa", "default", branch=PARQUET_BRANCH),),
     licence="CC BY 4.0",
     citation="Huang, Le Bras, Bhagavatula and Choi, EMNLP 2019",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, count
+from itertools import chain, count, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +61,10 @@ class CorpusPart:
 
     def items(self, format_: Format) -> Iterable[Item]:
         """Yield the items of the file, with their English rows where another file has those."""
-        found = self.reader(self.path, format_)
+        items = self.reader(self.path, format_)
         if self.english is None:
-            return found
-        return with_english(found, self.reader(self.english, format_), self.path.name)
+            return items
+        return with_english(items, self.reader(self.english, format_), self.path.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +83,13 @@ class Corpus:
     @property
     def parents(self) -> tuple[dict[str, Any], ...]:
         """What the manifest says the rows are made from: the files, and the English set of a translation."""
-        found = [part.manifest_entry() for part in self.parts]
+        parents = tuple(part.manifest_entry() for part in self.parts)
         if self.english:
-            found.append(self.english.manifest_entry())
-        elif self.translation:
-            source = self.translation.source
-            found.append({"role": "translated", "corpus": source.name, "licence": source.licence})
-        return tuple(found)
+            return (*parents, self.english.manifest_entry())
+        if not self.translation:
+            return parents
+        source = self.translation.source
+        return (*parents, {"role": "translated", "corpus": source.name, "licence": source.licence})
 
     @property
     def licence(self) -> str:
@@ -138,8 +138,7 @@ class Corpus:
 
 def _free_id(name: str, taken: set[str]) -> str:
     """Return the name, or the first of name-2, name-3, … that is free."""
-    candidates = chain([name], (f"{name}-{number}" for number in count(2)))
-    return next(candidate for candidate in candidates if candidate not in taken)
+    return next(free for free in chain([name], (f"{name}-{number}" for number in count(2))) if free not in taken)
 
 
 def open_corpus(task: str, source: str | Path, *, language: str | None = None, pair_with: Path | None = None) -> Corpus:
@@ -175,13 +174,13 @@ def _local_part(file: CorpusFile) -> CorpusPart:
 
 def _translated_part(file: TranslatedFile, *, needs_english: bool) -> CorpusPart:
     """Return the part of a translation's local file; UserError when the English rows are needed and not beside it."""
-    found, path = file.translation, file.path
-    beside = path.with_name(found.english) if found.english and needs_english else None
+    release, path = file.translation, file.path
+    beside = path.with_name(release.english) if release.english and needs_english else None
     if beside and not beside.is_file():
         raise UserError(f"--pair-with needs the English rows of the same lines: there is no {beside}")
-    parent = {"file": path.name, "sha256": file_sha256(path), "split": "train", "corpus": found.source.name}
-    prefix = f"{found.name}-train" if found.english else f"{found.name}-{file.language}-train"
-    return CorpusPart(found.source, path, found.reader, file.language, prefix, parent, found, beside)
+    parent = {"file": path.name, "sha256": file_sha256(path), "split": "train", "corpus": release.source.name}
+    prefix = f"{release.name}-train" if release.english else f"{release.name}-{file.language}-train"
+    return CorpusPart(release.source, path, release.reader, file.language, prefix, parent, release, beside)
 
 
 def _translated_hub_corpus(task: str, language: str, english: EnglishRows | None) -> Corpus:
@@ -194,19 +193,12 @@ def _translated_hub_corpus(task: str, language: str, english: EnglishRows | None
     if english and len(beside) != len(parts):
         raise UserError(f"{translation.hub} has {len(parts)} files of {language} and {len(beside)} of {ENGLISH}")
     rows = [pq.read_metadata(part.path).num_rows for part in parts]
-    found = [
-        replace(
-            part,
-            source=translation.source,
-            language=language,
-            id_prefix=f"{translation.name}-train",
-            first=sum(rows[:number]),
-            translation=translation,
-            english=beside[number].path if beside else None,
-        )
-        for number, part in enumerate(parts)
-    ]
-    return Corpus(translation.source.format, tuple(found), english)
+    facts: dict[str, Any] = {"source": translation.source, "language": language, "translation": translation}
+    translated = tuple(
+        replace(part, **facts, id_prefix=f"{translation.name}-train", first=sum(rows[:number]), english=path)
+        for number, (part, path) in enumerate(zip_longest(parts, [part.path for part in beside]))
+    )
+    return Corpus(translation.source.format, translated, english)
 
 
 def _hub_corpus(task: str, sources: tuple[CorpusEntry, ...]) -> Corpus:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.models.packs import cache_root
 from synthgen.runtime.files import write_atomically
-from synthgen.runtime.hub import class_names, endpoint, parquet_files
+from synthgen.runtime.hub import class_names, download, network_errors, parquet_files, repository_files
 
 LOCK_NAME = "hub.lock.json"
 BATCH_ROWS = 1_000
@@ -43,27 +43,18 @@ def fetch_split(split: HubSplit, source: CorpusEntry) -> list[Fetched]:
 
     Raises IncompleteError, with the ways out, when the hub does not answer or has no such split.
     """
+    if find_spec("huggingface_hub") is None:
+        raise missing_package("huggingface_hub", "hub", f"--from hub for {source.name}")
     try:
-        from huggingface_hub import hf_hub_download
-    except ImportError:
-        raise missing_package("huggingface_hub", "hub", f"--from hub for {source.name}") from None
-    with _said_plainly(split, source):
         revision, names = _locked(split) or _resolve(split)
-        fetched = [
-            Fetched(
-                Path(hf_hub_download(split.repo, name, repo_type="dataset", revision=revision, endpoint=endpoint())),
-                name,
-                revision,
-            )
-            for name in names
-        ]
+        fetched = [Fetched(download(split.repo, name, revision), name, revision) for name in names]
+    except network_errors() as error:
+        raise IncompleteError(
+            f"cannot fetch {split.repo} ({split.config}/{split.split}) from the hub: {first_line(error)}. Nothing was "
+            f"written. Run the command again when the hub answers, or give --from PATH with {source.official}"
+        ) from None
     _lock(split, revision, names)
     return fetched
-
-
-def split_files(names: list[str], split: HubSplit) -> list[str]:
-    """Return the Parquet files of a split, in shard order."""
-    return parquet_files(names, split.config, split.split)
 
 
 def read_hub_parquet(path: Path, format_: Format, ids: str = "") -> Iterator[Item]:
@@ -108,19 +99,15 @@ def _label_map(hub_names: list[str], format_: Format, where: str) -> dict[int, i
 
 
 def _resolve(split: HubSplit) -> tuple[str, list[str]]:
-    """Ask the hub for the branch's commit and its files; IncompleteError when the split is not among them."""
-    from huggingface_hub import HfApi
-
-    info = HfApi(endpoint=endpoint()).dataset_info(split.repo, revision=split.branch)
-    names = [sibling.rfilename for sibling in info.siblings or []]
-    files = split_files(names, split)
-    if not files:
+    """Ask the hub for the branch's commit and the split's files; IncompleteError when it has none."""
+    revision, names = repository_files(split.repo, split.branch)
+    if not (files := parquet_files(names, split.config, split.split)):
         parquet = [name for name in names if name.endswith(".parquet")]
         raise IncompleteError(
             f"{split.repo} has no Parquet files for {split.config}/{split.split}; "
             f"it has {', '.join(parquet[:8]) or 'none'}"
         )
-    return str(info.sha), files
+    return revision, files
 
 
 def _lock_key(split: HubSplit) -> str:
@@ -142,20 +129,3 @@ def _lock(split: HubSplit, revision: str, files: list[str]) -> None:
     entries = _read_lock() | {_lock_key(split): {"revision": revision, "files": files}}
     cache_root().mkdir(parents=True, exist_ok=True)
     write_atomically(cache_root() / LOCK_NAME, json.dumps(entries, indent=2, sort_keys=True) + "\n")
-
-
-@contextmanager
-def _said_plainly(split: HubSplit, source: CorpusEntry) -> Iterator[None]:
-    """Turn any failure to reach the hub into an IncompleteError that says how to go on."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    try:
-        yield
-    # The hub's own error derives from that of its HTTP library, which is requests, httpx or httpx2 by version, and
-    # whose connection errors come through as they are.
-    except (OSError, *HfHubHTTPError.__bases__) as error:
-        reason = first_line(error)
-        raise IncompleteError(
-            f"cannot fetch {split.repo} ({split.config}/{split.split}) from the hub: {reason}. Nothing was written. "
-            f"Run the command again when the hub answers, or give --from PATH with {source.official}"
-        ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from synthgen.corpora.catalogue import CCG, CorpusEntry
@@ -48,12 +49,13 @@ def find_files(sources: tuple[CorpusEntry, ...], path: Path) -> list[CorpusFile]
         return [_corpus_file(sources[0], path, path.parent)]
     if not path.is_dir():
         raise UserError(f"no file or folder at {path}")
-    found = [_best_split(source, path) for source in sources]
-    if missing := [source for source, files in zip(sources, found, strict=True) if not files]:
-        wanted = "; ".join(f"{source.name}: {source.official}" for source in missing)
+    files = {source.name: _best_split(source, path) for source in sources}
+    if missing := [source for source in sources if not files[source.name]]:
+        names = "; ".join(f"{source.name}: {source.official}" for source in missing)
         places = ", ".join(f"{folder}/" for source in missing for folder in source.folders)
-        raise UserError(f"{path} has no files of {wanted} (looked in it and in {places} for {_patterns(missing)})")
-    return [file for files in found for file in files]
+        patterns = ", ".join(dict.fromkeys(pattern for source in missing for pattern in source.files))
+        raise UserError(f"{path} has no files of {names} (looked in it and in {places} for {patterns})")
+    return list(chain.from_iterable(files.values()))
 
 
 def files_format(files: list[CorpusFile]) -> Format:
@@ -104,12 +106,8 @@ def _best_split(source: CorpusEntry, path: Path) -> list[CorpusFile]:
     """Return the files of a corpus's best split in the first of its folders that has some; the path may be one."""
     inside = [name.partition("/")[2] for name in source.folders]
     for folder in (*(path / name for name in source.folders), path, *(path / name for name in inside if name)):
-        files = [
-            _corpus_file(source, file, folder)
-            for pattern in source.files
-            for file in sorted(folder.glob(pattern))
-            if _reads(source, file)
-        ]
+        paths = (path for pattern in source.files for path in sorted(folder.glob(pattern)) if _reads(source, path))
+        files = [_corpus_file(source, file, folder) for file in paths]
         for split in SPLITS_BY_PREFERENCE:
             if of_split := [file for file in files if file.split == split]:
                 return _in_preferred_forms(of_split)
@@ -118,11 +116,11 @@ def _best_split(source: CorpusEntry, path: Path) -> list[CorpusFile]:
 
 def _in_preferred_forms(files: list[CorpusFile]) -> list[CorpusFile]:
     """Return the files by suffix preference, one form of each: MultiNLI ships the same rows as .jsonl and as .tsv."""
-    ranked = sorted(
-        {file.path: file for file in files}.values(), key=lambda file: list(file.source.readers).index(file.path.suffix)
-    )
-    forms = {file.path.with_suffix(""): file for file in reversed(ranked)}
-    return [file for file in ranked if forms[file.path.with_suffix("")] is file]
+    suffixes = list(files[0].source.readers)
+    forms: dict[Path, CorpusFile] = {}
+    for file in sorted(files, key=lambda file: suffixes.index(file.path.suffix)):
+        forms.setdefault(file.path.with_suffix(""), file)
+    return list(forms.values())
 
 
 def _reads(source: CorpusEntry, file: Path) -> bool:
@@ -136,7 +134,3 @@ def _corpus_file(source: CorpusEntry, path: Path, folder: Path) -> CorpusFile:
         raise UserError(f"cannot read {path} for {source.name}: the suffix is '{path.suffix}', allowed {known}")
     name = path.relative_to(folder).as_posix()
     return CorpusFile(source, path, name, source.readers[path.suffix], split_of(path.name), language_of(path.name))
-
-
-def _patterns(sources: list[CorpusEntry]) -> str:
-    return ", ".join(dict.fromkeys(pattern for source in sources for pattern in source.files))

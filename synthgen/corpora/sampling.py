@@ -60,13 +60,13 @@ def quotas(task: str, available: dict[str, int], n: int) -> dict[str, int]:
     is_known = (prompts_folder() / f"{task}.md").is_file()
     real = load_task(task).label_counts if is_known else {}
     proportions = real if set(available) <= set(real) else dict(sorted(available.items()))
-    wanted = scale_counts(proportions, n)
-    short = {cell: count for cell, count in wanted.items() if count > available.get(cell, 0)}
+    counts = scale_counts(proportions, n)
+    short = {cell: count for cell, count in counts.items() if count > available.get(cell, 0)}
     if short:
         lacking = ", ".join(f"{cell} {available.get(cell, 0)} of {count}" for cell, count in short.items())
         most = _largest_draw(proportions, available)
         raise UserError(f"--n {n} needs more rows than there are: {lacking}; allowed is at most {most}")
-    return wanted
+    return counts
 
 
 def _largest_draw(proportions: dict[str, int], available: dict[str, int]) -> int:
@@ -74,17 +74,16 @@ def _largest_draw(proportions: dict[str, int], available: dict[str, int]) -> int
     total = sum(proportions.values())
     limits = (available.get(cell, 0) * total // count for cell, count in proportions.items() if count)
     # Rounding may take one row less from a cell than its share.
-    candidates = range(min(limits) + len(proportions), 0, -1)
-    return next((n for n in candidates if _fits(scale_counts(proportions, n), available)), 0)
+    for n in range(min(limits) + len(proportions), 0, -1):
+        if all(count <= available.get(cell, 0) for cell, count in scale_counts(proportions, n).items()):
+            return n
+    return 0
 
 
-def _fits(wanted: dict[str, int], available: dict[str, int]) -> bool:
-    return all(count <= available.get(cell, 0) for cell, count in wanted.items())
-
-
-def draw(survey: Survey, wanted: dict[str, int]) -> frozenset[int]:
-    """Return the numbers of the rows drawn: in each cell those with the smallest keys."""
-    drawn = (heapq.nsmallest(count, survey.cells[cell]) for cell, count in wanted.items() if count)
+def draw(survey: Survey, counts: dict[str, int]) -> frozenset[int]:
+    """Return the numbers of the rows drawn: in each cell so many, those with the smallest keys."""
+    cells = {cell: (survey.cells[cell], count) for cell, count in counts.items() if count}
+    drawn = (rows if count == len(rows) else heapq.nsmallest(count, rows) for rows, count in cells.values())
     return frozenset(number for rows in drawn for _, number in rows)
 
 

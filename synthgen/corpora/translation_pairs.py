@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.corpora.readers.item import Item
-from synthgen.dataset.manifest import Manifest, dataset_format, read_manifest
+from synthgen.dataset.manifest import dataset_format, read_manifest
 from synthgen.dataset.shards import read_rows
 from synthgen.errors import UserError
 from synthgen.formats import Format
@@ -31,10 +31,10 @@ class EnglishRows:
     def __init__(self, folder: Path, task: str) -> None:
         """Read the set; UserError when it is no finished folder of the task's own English rows."""
         self.name, self.manifest = public_name(str(folder)), read_manifest(folder)
-        found = self.manifest
-        if (found.task, found.language) != (task, "en"):
-            raise UserError(f"--pair-with {folder} holds {found.task} in '{found.language}'; expected {task} in 'en'")
-        self._format = dataset_format(found)
+        held, language = self.manifest.task, self.manifest.language
+        if (held, language) != (task, "en"):
+            raise UserError(f"--pair-with {folder} holds {held} in '{language}'; expected {task} in 'en'")
+        self._format = dataset_format(self.manifest)
         self._ids: set[str] = set()
         self._by_text: defaultdict[tuple[bytes, str], list[str]] = defaultdict(list)
         for row in read_rows(folder):
@@ -51,9 +51,9 @@ class EnglishRows:
 
     def manifest_entry(self) -> dict[str, Any]:
         """Return the set as one of a manifest's parents."""
-        found: Manifest = self.manifest
-        facts = {"role": "translated", "name": self.name, "task": found.task, "origin": found.origin}
-        return facts | {"licence": found.licence, "rows": found.kept, "content_hash": found.content_hash}
+        of = self.manifest
+        facts = {"role": "translated", "name": self.name, "task": of.task, "origin": of.origin}
+        return facts | {"licence": of.licence, "rows": of.kept, "content_hash": of.content_hash}
 
     def _key(self, row: Row) -> tuple[bytes, str]:
         return row_key(row, self._format), self._format.cell(row)

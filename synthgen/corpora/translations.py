@@ -127,16 +127,16 @@ class TranslatedFile:
 
 def translations_of(task: str, language: str | None) -> tuple[Translation, ...]:
     """Return the translations of a task's English set; UserError when a language is asked for and there are none."""
-    found = tuple(each for each in TRANSLATIONS if each.source.name == task)
-    if language and not found:
-        known = ", ".join(dict.fromkeys(each.source.name for each in TRANSLATIONS))
+    known = tuple(each for each in TRANSLATIONS if each.source.name == task)
+    if language and not known:
+        tasks = ", ".join(dict.fromkeys(each.source.name for each in TRANSLATIONS))
         raise UserError(
-            f"--language {language}: no ready-made translation of {task} is known (there are some of {known}); "
+            f"--language {language}: no ready-made translation of {task} is known (there are some of {tasks}); "
             f"synthgen translate makes one"
         )
     if language == ENGLISH:
         raise UserError(f"--language {ENGLISH}: translations are from English; leave it out for {task} itself")
-    return found
+    return known
 
 
 def find_translation(task: str, path: Path, language: str | None) -> TranslatedFile | None:
@@ -146,7 +146,7 @@ def find_translation(task: str, path: Path, language: str | None) -> TranslatedF
     """
     known = translations_of(task, language)
     if path.is_file():
-        named = [TranslatedFile(each, path, found) for each in known if (found := each.language_of(path.name))]
+        named = [TranslatedFile(each, path, code) for each in known if (code := each.language_of(path.name))]
         if language and [file.language for file in named] != [language]:
             raise UserError(f"--language {language}: {path.name} is not called {_names(known, language)}")
         return named[0] if named else None

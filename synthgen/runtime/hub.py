@@ -6,11 +6,40 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 
 def endpoint() -> str | None:
     """Return the hub to talk to when the environment names another than the usual one."""
     return os.environ.get("HF_ENDPOINT") or None
+
+
+def network_errors() -> tuple[type[BaseException], ...]:
+    """Return what the hub's client raises without a network.
+
+    Its own error derives from that of its HTTP library, which is requests, httpx or httpx2 by version, and whose
+    connection errors come through as they are.
+    """
+    try:
+        from huggingface_hub.errors import HfHubHTTPError
+    except ImportError:
+        return (OSError,)
+    return (OSError, *HfHubHTTPError.__bases__)
+
+
+def repository_files(repository: str, revision: str | None) -> tuple[str, list[str]]:
+    """Return the commit of a dataset repository's branch or revision, and the names of its files."""
+    from huggingface_hub import HfApi
+
+    info = HfApi(endpoint=endpoint()).dataset_info(repository, revision=revision)
+    return str(info.sha), [sibling.rfilename for sibling in info.siblings or []]
+
+
+def download(repository: str, name: str, revision: str) -> Path:
+    """Return a dataset repository's file in the hub's cache, downloaded where it is not there."""
+    from huggingface_hub import hf_hub_download
+
+    return Path(hf_hub_download(repository, name, repo_type="dataset", revision=revision, endpoint=endpoint()))
 
 
 def parquet_files(names: Sequence[str], config: str, split: str) -> list[str]:
@@ -23,18 +52,18 @@ def parquet_files(names: Sequence[str], config: str, split: str) -> list[str]:
     ['default/train/0000.parquet']
     """
     of_split = re.compile(rf"(.*/)?{re.escape(split)}([-./].*)?\.parquet")
-    found = sorted(name for name in names if of_split.fullmatch(name))
-    of_config = [name for name in found if config in name.split("/")[:-1]]
+    files = sorted(name for name in names if of_split.fullmatch(name))
+    of_config = [name for name in files if config in name.split("/")[:-1]]
     # A repository with one configuration keeps its files in data/ or at the top.
-    return of_config or [name for name in found if name.split("/")[0] == "data" or "/" not in name]
+    return of_config or [name for name in files if name.split("/")[0] == "data" or "/" not in name]
 
 
 def class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[str]]:
     """Return {column: class names} of the columns that `datasets` stored as ClassLabel or as lists of it."""
     info = json.loads((metadata or {}).get(b"huggingface", b"{}")).get("info") or {}
-    found = {}
+    names = {}
     for column, feature in (info.get("features") or {}).items():
         inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
         if isinstance(inner, dict) and inner.get("_type") == "ClassLabel":
-            found[column] = list(inner["names"])
-    return found
+            names[column] = list(inner["names"])
+    return names

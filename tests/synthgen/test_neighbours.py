@@ -20,7 +20,7 @@ from synthgen.models.sentence_encoder import SentenceEncoder, Vectors
 IntArray = npt.NDArray[np.int64]
 WIDTH = 64
 _CORNERS = 100_000
-MARGINS = Margins(other=0.22, own=0.3)
+MARGINS = Margins(other=0.22, same=0.3)
 ENGLISH = "The cat with number {} sleeps on the old mat."
 GERMAN = "Die Katze mit Nummer {} schläft auf der alten Matte."
 OTHERS = (
@@ -198,7 +198,7 @@ def test_a_row_needs_more_to_be_an_item_in_its_own_language() -> None:
     (far,) = known(texts(GERMAN, range(200))).nearest(rows, "en", MARGINS, 0.05)
     assert near is not None
     assert far is not None
-    assert (near.needed, far.needed) == (MARGINS.own, MARGINS.other)
+    assert (near.needed, far.needed) == (MARGINS.same, MARGINS.other)
 
 
 @settings(max_examples=20, deadline=None)

@@ -28,15 +28,14 @@ from synthgen.corpora.local_files import find_files
 from synthgen.corpora.readers.choices import (
     read_commonsenseqa_jsonl,
     read_copa_jsonl,
-    read_cosmosqa_csv,
-    read_cosmosqa_jsonl,
+    read_cosmosqa,
     read_hellaswag_jsonl,
     read_hellaswag_text,
     read_socialiqa_jsonl,
     split_begun_sentence,
 )
 from synthgen.corpora.readers.item import MALFORMED, UNLABELLED, Item
-from synthgen.corpora.readers.pairs import read_indexed_json, read_pair_jsonl, read_tsv
+from synthgen.corpora.readers.pairs import read_indexed_json, read_pair_jsonl, read_pair_tsv
 from synthgen.corpora.readers.squad import read_span_json
 from synthgen.corpora.readers.tagged import ccg_labels, read_ccg_tsv, read_tag_file
 from synthgen.errors import UserError
@@ -105,7 +104,7 @@ def test_a_file_of_another_format_says_what_it_lacks_and_what_it_has(tmp_path: P
 def test_pair_tables_keep_quotes_and_unicode_separators(tmp_path: Path) -> None:
     text = 'sentence1\tsentence2\tlabel\tgenre\n"Hi \x1d there\u2028\tHe said "hi\u0085"\tneutral\tfiction\n'
     path = write(tmp_path / "train.tsv", text)
-    assert list(read_tsv(path, NLI)) == [
+    assert list(read_pair_tsv(path, NLI)) == [
         Item({"premise": '"Hi \x1d there\u2028', "hypothesis": 'He said "hi\u0085"', "label": 1})
     ]
 
@@ -113,7 +112,7 @@ def test_pair_tables_keep_quotes_and_unicode_separators(tmp_path: Path) -> None:
 def test_glue_qqp_lines_that_end_early_are_malformed(tmp_path: Path) -> None:
     header = "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate"
     path = write(tmp_path / "train.tsv", f"{header}\n1\t2\t3\tWhy?\tHow?\t1\n4\t5\t6\tWhy\n")
-    assert [item.fault for item in read_tsv(path, PARAPHRASE)] == [None, MALFORMED]
+    assert [item.fault for item in read_pair_tsv(path, PARAPHRASE)] == [None, MALFORMED]
 
 
 def test_quoras_own_table_is_quoted_and_may_break_lines(tmp_path: Path) -> None:
@@ -122,7 +121,7 @@ def test_quoras_own_table_is_quoted_and_may_break_lines(tmp_path: Path) -> None:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")
         table.writerow(["id", "qid1", "qid2", "question1", "question2", "is_duplicate"])
         table.writerow(["0", "1", "2", 'What is "it"?', "What\nis\tit?", "1"])
-    assert list(read_tsv(path, PARAPHRASE)) == [
+    assert list(read_pair_tsv(path, PARAPHRASE)) == [
         Item({"question1": 'What is "it"?', "question2": "What\nis\tit?", "label": 1})
     ]
 
@@ -216,7 +215,7 @@ def test_a_context_without_a_begun_sentence_stays_whole(context: str) -> None:
 def test_cosmosqa_reads_quoted_csv_with_cr_line_ends_and_json_lines(tmp_path: Path) -> None:
     names = "id,context,question,answer0,answer1,answer2,answer3,label"
     path = write(tmp_path / "train.csv", f'{names}\r\nx,"One, two\nthree",Why?,a,b,c,"d ""e""",3\r\n')
-    (item,) = read_cosmosqa_csv(path, COSMOSQA.format)
+    (item,) = read_cosmosqa(path, COSMOSQA.format)
     assert item.id == "x"
     assert item.row == {
         "context": "One, two\nthree",
@@ -228,7 +227,7 @@ def test_cosmosqa_reads_quoted_csv_with_cr_line_ends_and_json_lines(tmp_path: Pa
         "label": 3,
     }
     unlabelled = write_json_lines(tmp_path / "test.jsonl", {"id": "y", **item.row, "label": None})
-    assert [(item.id, item.fault) for item in read_cosmosqa_jsonl(unlabelled, COSMOSQA.format)] == [("y", UNLABELLED)]
+    assert [(item.id, item.fault) for item in read_cosmosqa(unlabelled, COSMOSQA.format)] == [("y", UNLABELLED)]
 
 
 def test_commonsenseqa_orders_choices_by_letter_and_marks_its_unlabelled_test(tmp_path: Path) -> None:

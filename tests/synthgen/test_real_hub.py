@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from synthgen.corpora.catalogue import HELLASWAG, SOURCES, SQUAD_V2, UDPOS, HubSplit
-from synthgen.corpora.hub_files import split_files
+from synthgen.corpora.catalogue import HELLASWAG, SOURCES, SQUAD_V2, UDPOS
 from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import read_rows
 from synthgen.errors import IncompleteError, UserError
 from synthgen.formats.base import class_label, integer, string
+from synthgen.runtime.hub import parquet_files
 from tests import hub as loopback
 from tests.hub import Hub, parquet, use_empty_caches
 
@@ -172,7 +172,7 @@ def test_a_row_of_the_hub_is_a_row_of_the_folder(hub: Hub, tmp_path: Path, task:
     ],
 )
 def test_the_files_of_a_split_are_found_in_every_layout(names: list[str], expected: list[int]) -> None:
-    assert split_files(names, HubSplit("owner/name", "c")) == [names[index] for index in expected]
+    assert parquet_files(names, "c", "train") == [names[index] for index in expected]
 
 
 def test_a_repository_without_the_split_lists_what_it_has(hub: Hub, tmp_path: Path) -> None:

@@ -61,17 +61,18 @@ def split_begun_sentence(context: str) -> tuple[str, str]:
     return match.group().rstrip(), context[match.end() :]
 
 
-def read_cosmosqa_csv(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
-    """Yield the items of Cosmos QA's quoted CSV: id, context, question, answer0 … answer3, label."""
+def read_cosmosqa(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
+    """Yield the items of Cosmos QA: id, context, question, answer0 … answer3, label.
+
+    The file is quoted CSV, or JSON lines, the form of its test set (which has no label).
+    """
     with open_text(path) as file:
-        for values in csv.DictReader(file):
-            yield _cosmosqa_item(values, format_, str(path))
-
-
-def read_cosmosqa_jsonl(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
-    """Yield the items of Cosmos QA's JSON lines, the form of its test set (which has no label)."""
-    for values in read_json_lines(path):
-        yield _cosmosqa_item(values, format_, str(path))
+        for values in csv.DictReader(file) if path.suffix == ".csv" else read_json_lines(path):
+            require(values, ("id", *format_.columns[:-1]), str(path))
+            row = {column: values[column] for column in format_.columns[:-1]}
+            label = values.get("label")
+            row["label"] = -1 if label in (None, "") else int(label)
+            yield _labelled(Item(row, id=values["id"]), format_)
 
 
 def read_commonsenseqa_jsonl(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
@@ -115,13 +116,6 @@ def read_copa_jsonl(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
         row: dict[str, Any] = {column: values[column] for column in format_.columns[:-1]}
         label = values.get("label", -1)
         yield _labelled(Item(row | {"label": int(label)}), format_)
-
-
-def _cosmosqa_item(values: dict[str, Any], format_: ChoiceFormat, where: str) -> Item:
-    require(values, ("id", *format_.columns[:-1]), where)
-    row = {column: values[column] for column in format_.columns[:-1]}
-    label = values.get("label")
-    return _labelled(Item(row | {"label": -1 if label in (None, "") else int(label)}, id=values["id"]), format_)
 
 
 def _labelled(item: Item, format_: ChoiceFormat) -> Item:

@@ -18,6 +18,7 @@ LABEL = ("gold_label", "label", "is_duplicate")
 ABSENT = (None, "", "-", "-1", -1, "hidden")
 """How releases say that a pair has no gold label (SNLI: "-" in its files, -1 on the hub)."""
 
+QUORA = "quora_duplicate_questions"
 TRANSLATED_CELLS = 5
 OTHER_NAMES = {"contradictory": "contradiction", "e": "entailment", "n": "neutral", "c": "contradiction"}
 """XTREME's raw XNLI and ANLI's files name the same labels otherwise."""
@@ -40,35 +41,31 @@ def read_pair_jsonl(path: Path, format_: PairFormat) -> Iterator[Item]:
 
 
 def read_pair_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
-    """Yield the pairs of a tab-separated file; quotes are ordinary characters.
+    """Yield the pairs of a tab-separated file; quotes are ordinary characters but in Quora's own release, where cells
+    are quoted and may hold newlines.
 
     Its header names the columns, as in GLUE's MNLI and QQP, MultiNLI's text form and PAWS-X; or there is none, and the
     columns are both texts and the label's name, as in XTREME's layout. Lines with too few cells are malformed: GLUE's
     QQP has three, and the published count of 363,846 leaves them out too.
     """
-    lines = enumerate(read_lines(path), start=1)
     header = list(format_.columns)
-    for number, line in lines:
-        cells = line.split("\t")
+    for number, cells in _quoted_rows(path) if path.name.startswith(QUORA) else _rows(path):
         if number == 1 and (len(cells) != len(header) or not set(LABEL).isdisjoint(cells)):
             header = cells
+        elif len(cells) < len(header):
+            yield Item({"line": "\t".join(cells)}, fault=MALFORMED)
         else:
-            yield _cells_item(cells, header, format_, f"{path} line {number}")
+            yield _item(dict(zip(header, cells, strict=False)), format_, f"{path} line {number}")
 
 
-def read_quora_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
-    """Yield the pairs of Quora's own `quora_duplicate_questions.tsv`, whose cells are quoted and may hold newlines."""
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    return ((number, line.split("\t")) for number, line in enumerate(read_lines(path), start=1))
+
+
+def _quoted_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     with open_text(path) as file:
         rows = csv.reader(file, delimiter="\t")
-        header = next(rows, [])
-        for cells in rows:
-            yield _cells_item(cells, header, format_, f"{path} line {rows.line_num}")
-
-
-def read_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
-    """Yield the pairs of a tab-separated file, quoted where it is Quora's own release."""
-    is_quoted = path.name.startswith("quora_duplicate_questions")
-    yield from (read_quora_tsv if is_quoted else read_pair_tsv)(path, format_)
+        yield from ((rows.line_num, cells) for cells in rows)
 
 
 def read_translated_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
@@ -108,13 +105,6 @@ def label_index(value: object, labels: tuple[str, ...], where: str) -> int | Non
     if name.isdecimal() and int(name) < len(labels):
         return int(name)
     raise unknown("label", str(value), labels, where=where)
-
-
-def _cells_item(cells: list[str], header: list[str], format_: PairFormat, where: str) -> Item:
-    """Return the item of one line of a table; a line that ends early is malformed."""
-    if len(cells) < len(header):
-        return Item({"line": "\t".join(cells)}, fault=MALFORMED)
-    return _item(dict(zip(header, cells, strict=False)), format_, where)
 
 
 def _item(values: Mapping[str, Any], format_: PairFormat, where: str) -> Item:

@@ -30,10 +30,7 @@ def read_span_json(path: Path, format_: SpanFormat) -> Iterator[Item]:
         require(question, ("id", "question", "answers"), f"{path} question {question.get('id', '?')}")
         answers = [] if question.get("is_impossible") else question["answers"]
         row = format_.to_row(Span(paragraph["context"], question["question"], title=paragraph["title"]))
-        row["answers"] = {
-            "text": [answer["text"] for answer in answers],
-            "answer_start": [_start(answer) for answer in answers],
-        }
+        row["answers"] = {"text": [each["text"] for each in answers], "answer_start": list(map(_start, answers))}
         yield Item(row, id=str(question["id"]))
 
 
@@ -95,12 +92,8 @@ def place_answer(context: str, question: str, answer: str, starts: list[int]) ->
     """
     if len(starts) == 1:
         return starts[0], "answer position unique"
-    wanted = letter_runs(question)
-
-    def shared(start: int) -> int:
-        around = context[max(0, start - NEIGHBOURHOOD) : start + len(answer) + NEIGHBOURHOOD]
-        return len(wanted & letter_runs(around))
-
-    best = max(starts, key=shared)
-    tied = sum(shared(start) == shared(best) for start in starts) > 1
-    return best, "answer position first of equals" if tied else "answer position by question"
+    around = [context[max(0, start - NEIGHBOURHOOD) : start + len(answer) + NEIGHBOURHOOD] for start in starts]
+    shared = [len(letter_runs(question) & letter_runs(text)) for text in around]
+    is_tied = shared.count(max(shared)) > 1
+    best = starts[shared.index(max(shared))]
+    return best, "answer position first of equals" if is_tied else "answer position by question"

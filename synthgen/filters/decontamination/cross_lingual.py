@@ -48,13 +48,13 @@ _SCORES_AT_ONCE = 1 << 21
 
 @dataclass(frozen=True, slots=True)
 class Margins:
-    """By how much an item must stand out to be a row's: in another language than the row's, and in its own.
+    """By how much an item must stand out to be a row's: in another language than the row's, and in the same one.
 
     In one language texts on a common topic are more alike, and copies are found by their words.
     """
 
     other: float
-    own: float
+    same: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +103,12 @@ class _Group:
 
         Both are (rows, items), one after the other: the mean cosine of the paired texts, and that of all but the best.
         """
-        cosines, places = [own @ self.vectors.T for own in parts], self.places.T
-        found = _paired(cosines, places)
+        cosines, places = [part @ self.vectors.T for part in parts], self.places.T
+        forward = _paired(cosines, places)
         if min(len(parts), len(places)) == 1:
-            return found
+            return forward
         reverse = _paired(cosines[::-1], places)
-        return np.where(found[0] >= reverse[0], found, reverse)
+        return np.where(forward[0] >= reverse[0], forward, reverse)
 
 
 def _paired(cosines: Sequence[Vectors], places: npt.NDArray[np.int64]) -> Vectors:
@@ -121,8 +121,8 @@ def _paired(cosines: Sequence[Vectors], places: npt.NDArray[np.int64]) -> Vector
     tops: list[Any] = [-np.inf] * (fewer + 1)
     for at in range(more):
         for paired in range(min(at + 1, fewer), max(0, fewer - more + at), -1):
-            own, other = (at, paired - 1) if len(cosines) == more else (paired - 1, at)
-            cosine = cosines[own][:, places[other]]
+            row, item = (at, paired - 1) if len(cosines) == more else (paired - 1, at)
+            cosine = cosines[row][:, places[item]]
             total, top = sums[paired - 1] + cosine, np.maximum(tops[paired - 1], cosine)
             better = total > sums[paired]
             sums[paired] = np.where(better, total, sums[paired])
@@ -137,15 +137,15 @@ class Neighbours:
     def __init__(self, encoder: SentenceEncoder, items: Sequence[Texts], sets: Sequence[int], width: int) -> None:
         """Read all items with the encoder; `sets` says which set each is of, `width` how many texts a row has."""
         self._encoder, self._items, self._width = encoder, items, width
-        members: dict[int, list[int]] = defaultdict(list)
+        by_set: dict[int, list[int]] = defaultdict(list)
         for number, set_number in enumerate(sets):
-            members[set_number].append(number)
+            by_set[set_number].append(number)
         self._groups: list[_Group] = []
         with console.progress() as bar:
-            shown = bar.add_task("evaluation items by meaning", total=len(items), note="")
-            for set_number, numbers in members.items():
-                for language, own in self._by_language(numbers).items():
-                    self._groups += self._read((set_number, language), own, partial(bar.advance, shown))
+            advance = partial(bar.advance, bar.add_task("evaluation items by meaning", total=len(items), note=""))
+            for set_number, members in by_set.items():
+                for language, numbers in self._by_language(members).items():
+                    self._groups += self._read((set_number, language), numbers, advance)
         self._mean = self._centre(self._groups)
         self._spoken: dict[str, tuple[Vectors, list[bool]]] = {}
         self._take_means_away()
@@ -154,25 +154,25 @@ class Neighbours:
         """Return for each row the item that stands out most, None where none comes `nearly` as far as it must."""
         if not rows:
             return []
-        centre, is_own = self._in(language)
+        centre, is_same = self._in(language)
         apart = [_unit(self._encoder.embed(column) - centre) for column in zip(*rows, strict=True)]
         whole = apart
         if self._width > 1 and any(group.places.shape[1] == 1 for group in self._groups):
-            whole = [_unit(self._encoder.embed([" ".join(own) for own in rows]) - centre)]
-        found: list[Nearest | None] = [None] * len(rows)
-        for group, own_language in zip(self._groups, is_own, strict=True):
-            needed = margins.own if own_language else margins.other
+            whole = [_unit(self._encoder.embed([" ".join(texts) for texts in rows]) - centre)]
+        nearest: list[Nearest | None] = [None] * len(rows)
+        for group, is_same_language in zip(self._groups, is_same, strict=True):
+            needed = margins.same if is_same_language else margins.other
             parts = whole if group.places.shape[1] == 1 else apart
             step = max(1, _SCORES_AT_ONCE // max(len(group.items), len(group.texts)))
             for first in range(0, len(rows), step):
-                scores, rest = group.similarities([own[first : first + step] for own in parts])
+                scores, rest = group.similarities([part[first : first + step] for part in parts])
                 alike = np.where(rest >= _LEAST_OF_THE_REST, scores, -1)
                 for row in np.flatnonzero(alike.max(axis=1) >= needed - nearly + BACKGROUND).tolist():
                     best = int(alike[row].argmax())
-                    new, old = self._stands_out(group, best, scores[row], needed), found[first + row]
+                    new, old = self._stands_out(group, best, scores[row], needed), nearest[first + row]
                     if new.excess >= -nearly and (old is None or new.excess > old.excess):
-                        found[first + row] = new
-        return found
+                        nearest[first + row] = new
+        return nearest
 
     def _is_whole(self, texts: int) -> bool:
         """Say whether rows are compared with items of so many texts as wholes: one of them has a single text."""
@@ -184,10 +184,10 @@ class Neighbours:
         counts = Counter(likely.values())
         enough = max(_LEAST_TEXTS, _LEAST_OF_A_LANGUAGE * len(numbers))
         main = max(counts, key=lambda language: (counts[language], language))
-        found: dict[str, list[int]] = defaultdict(list)
+        by_language: dict[str, list[int]] = defaultdict(list)
         for number, language in likely.items():
-            found[language if counts[language] >= enough else main].append(number)
-        return found
+            by_language[language if counts[language] >= enough else main].append(number)
+        return by_language
 
     def _read(
         self, origin: tuple[int, str], numbers: Sequence[int], advance: Callable[[float], None]
@@ -199,17 +199,17 @@ class Neighbours:
         for number in numbers:
             texts = len(self._items[number])
             by_texts[1 if self._is_whole(texts) else texts].append(number)
-        for own in by_texts.values():
-            yield self._group(origin, own, common, advance)
+        for group in by_texts.values():
+            yield self._group(origin, group, common, advance)
 
     def _group(
         self, origin: tuple[int, str], numbers: Sequence[int], common: frozenset[str], advance: Callable[[float], None]
     ) -> _Group:
         items = [self._items[number] for number in numbers]
-        parts = [(" ".join(own),) if self._is_whole(len(own)) else own for own in items]
-        texts = tuple(sorted({text for own in parts for text in own}))
+        parts = [(" ".join(item),) if self._is_whole(len(item)) else item for item in items]
+        texts = tuple(sorted({text for part in parts for text in part}))
         place = {text: number for number, text in enumerate(texts)}
-        places = np.array([[place[text] for text in own] for own in parts])
+        places = np.array([[place[text] for text in part] for part in parts])
         blocks = []
         for block in kept_vectors(self._encoder, texts):
             blocks.append(block)
@@ -222,9 +222,9 @@ class Neighbours:
         sets: dict[tuple[int, str], list[_Group]] = defaultdict(list)
         for group in self._groups:
             sets[group.origin].append(group)
-        for own in sets.values():
-            mean = self._centre(own, self._mean)
-            for group in own:
+        for groups in sets.values():
+            mean = self._centre(groups, self._mean)
+            for group in groups:
                 group.vectors[:] = _unit(group.vectors - mean)
 
     def _in(self, language: str) -> tuple[Vectors, list[bool]]:
@@ -233,9 +233,9 @@ class Neighbours:
         The centre is the mean of what is held out in the language; where that is little, of English or of everything.
         """
         if language not in self._spoken:
-            is_own = [group.speaks(language) for group in self._groups]
-            own = [group for group, speaks in zip(self._groups, is_own, strict=True) if speaks]
-            self._spoken[language] = (self._centre(own, None if language == "en" else self._mean), is_own)
+            is_same = [group.speaks(language) for group in self._groups]
+            groups = [group for group, speaks in zip(self._groups, is_same, strict=True) if speaks]
+            self._spoken[language] = (self._centre(groups, None if language == "en" else self._mean), is_same)
         return self._spoken[language]
 
     def _centre(self, groups: Sequence[_Group], otherwise: Vectors | None = None) -> Vectors:

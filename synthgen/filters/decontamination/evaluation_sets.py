@@ -55,9 +55,9 @@ def read_held_out(path: Path) -> list[EvaluationSet]:
     root = path.parent if path.is_file() else path
     places = sorted(_places(path)) if path.is_dir() else [path] if _may_hold_items(path, root) else []
     sets = [_dataset(place) if place.is_dir() else _file(place, root) for place in places]
-    if not (found := [each for each in sets if each.items]):
+    if not any(each.items for each in sets):
         raise UserError(f"--against {path} has no evaluation items: no texts of test or development data are there")
-    return found
+    return [each for each in sets if each.items]
 
 
 def check_place(path: Path) -> None:
@@ -100,8 +100,7 @@ def _folders(path: Path, root: Path) -> tuple[str, ...]:
 
 def _file(path: Path, root: Path) -> EvaluationSet:
     try:
-        found = read_items(path, is_tagged=not TAGGED.isdisjoint(_folders(path, root)))
-        items = tuple(dict.fromkeys(texts for texts in found if texts))
+        items = tuple(dict.fromkeys(read_items(path, is_tagged=not TAGGED.isdisjoint(_folders(path, root)))))
         revision = file_sha256(path)
     except UNREADABLE as error:
         raise UserError(f"--against: cannot read {path}: {error}") from None
@@ -109,11 +108,11 @@ def _file(path: Path, root: Path) -> EvaluationSet:
 
 
 def _dataset(folder: Path) -> EvaluationSet:
-    opened = open_set(folder)
-    filled = (_filled(row, opened.features) for table in opened.tables() for row in table.to_pylist())
-    texts = {tuple(filter(None, texts_apart(opened.format, row))): compared_texts(opened.format, row) for row in filled}
+    data = open_set(folder)
+    rows = (_filled(row, data.features) for table in data.tables() for row in table.to_pylist())
+    texts = {tuple(filter(None, texts_apart(data.format, row))): compared_texts(data.format, row) for row in rows}
     texts.pop((), None)
-    return EvaluationSet(opened.name, opened.content_hash, tuple(texts.values()), tuple(texts))
+    return EvaluationSet(data.name, data.content_hash, tuple(texts.values()), tuple(texts))
 
 
 def _filled(value: Any, feature: Features) -> Any:  # noqa: ANN401 - a row or any part of one

@@ -114,30 +114,25 @@ class Contamination(Filter):
         """Return the verdicts of several rows."""
         texts = [tuple(map(words, compared_texts(self._format, row))) for _, row in rows]
         candidates = self._candidates(texts)
-        verdicts = [
-            self._verdict(own, candidates[number]) if number in candidates else None for number, own in enumerate(texts)
-        ]
-        if self._settings.encoder and (left := [number for number, found in enumerate(verdicts) if found is None]):
-            for number, found in zip(left, self._same_meaning([rows[number][1] for number in left]), strict=True):
-                verdicts[number] = found
+        verdicts = [self._verdict(row, candidates.get(number, ())) for number, row in enumerate(texts)]
+        if self._settings.encoder and (rest := [number for number, drop in enumerate(verdicts) if drop is None]):
+            for number, drop in zip(rest, self._same_meaning([rows[number][1] for number in rest]), strict=True):
+                verdicts[number] = drop
         return verdicts
 
     def metadata(self) -> dict[str, Any]:
         """Return the counts by set; `contamination.json` has the hashes of the items."""
-        removed = sum(hits.total() for hits in self._hits.values())
+        translations = "then the nearest item by a sentence encoder" if self._settings.encoder else "no translations"
         return {
-            "method": f"shared word trigrams, then runs, containment and near duplicates; {self._translations()}",
+            "method": f"shared word trigrams, then runs, containment and near duplicates; {translations}",
             "settings": public_settings(asdict(self._settings)),
             "sets": len(self._sets),
             "items": len(self._items),
-            "rows_removed": removed,
+            "rows_removed": sum(hits.total() for hits in self._hits.values()),
             **({"rows_removed_by_meaning": self._by_meaning} | self._encoder_facts if self._encoder_facts else {}),
             "rows_with_hits_below_the_threshold": self._below.total(),
             "sets_hit": {self._sets[number].name: hits.total() for number, hits in sorted(self._hits.items())},
         }
-
-    def _translations(self) -> str:
-        return "then the nearest item by a sentence encoder" if self._settings.encoder else "no translations"
 
     def files(self) -> dict[str, Any]:
         """Return the report: every set checked with its revision, and hashes of the items hit; no text."""
@@ -164,26 +159,28 @@ class Contamination(Filter):
             self._neighbours = Neighbours(encoder, items, sets, width=len(texts[0]))
         margins = Margins(self._settings.margin, self._settings.own_margin)
         long_enough: dict[str, list[int]] = defaultdict(list)
-        for number, (row, own) in enumerate(zip(rows, texts, strict=True)):
-            if sum(map(count_words, own)) >= _FEWEST_WORDS:
+        for number, (row, parts) in enumerate(zip(rows, texts, strict=True)):
+            if sum(map(count_words, parts)) >= _FEWEST_WORDS:
                 long_enough[row_language(row, self._language)].append(number)
-        found: dict[int, Nearest | None] = {}
+        nearest: dict[int, Nearest | None] = {}
         for language, numbers in long_enough.items():
-            nearest = self._neighbours.nearest([texts[number] for number in numbers], language, margins, _NEARLY)
-            found |= zip(numbers, nearest, strict=True)
-        return (self._meaning_verdict(found.get(number)) for number in range(len(rows)))
+            best = self._neighbours.nearest([texts[number] for number in numbers], language, margins, _NEARLY)
+            nearest |= zip(numbers, best, strict=True)
+        return (self._meaning_verdict(nearest.get(number)) for number in range(len(rows)))
 
-    def _meaning_verdict(self, found: Nearest | None) -> Drop | None:
-        if found is None:
+    def _meaning_verdict(self, nearest: Nearest | None) -> Drop | None:
+        if nearest is None:
             return None
-        item = self._items[found.item]
-        if found.excess < 0:
+        item = self._items[nearest.item]
+        if nearest.excess < 0:
             self._below[item.set_number] += 1
             return None
-        self._hits[item.set_number][item.code] += 1
         self._by_meaning += 1
-        shown = f"cosine {found.cosine:.3f}, {found.margin:.3f} above others"
-        return Drop("contamination", f"{self._sets[item.set_number].name} item {item.code}: the same meaning, {shown}")
+        return self._hit(item, f"the same meaning, cosine {nearest.cosine:.3f}, {nearest.margin:.3f} above others")
+
+    def _hit(self, item: _Item, evidence: str) -> Drop:
+        self._hits[item.set_number][item.code] += 1
+        return Drop("contamination", f"{self._sets[item.set_number].name} item {item.code}: {evidence}")
 
     def _candidates(self, texts: Sequence[tuple[str, ...]]) -> dict[int, list[int]]:
         """Return, for each row that shares trigrams with items, those it shares most with and those it has most of."""
@@ -208,32 +205,30 @@ class Contamination(Filter):
         fullest = nsmallest(_CANDIDATES, shares, key=lambda item: (-shares[item], self._items[item].code))
         return list(dict.fromkeys((*most, *fullest)))
 
-    def _verdict(self, own: tuple[str, ...], candidates: Iterable[int]) -> Drop | None:
+    def _verdict(self, texts: tuple[str, ...], candidates: Iterable[int]) -> Drop | None:
         below: set[int] = set()
-        for number in candidates:
-            item = self._items[number]
-            found, is_hit = self._compare(own, item.texts)
+        for item in (self._items[number] for number in candidates):
+            evidence, is_hit = self._compare(texts, item.texts)
             if is_hit:
-                self._hits[item.set_number][item.code] += 1
-                return Drop("contamination", f"{self._sets[item.set_number].name} item {item.code}: {found}")
-            if found:
+                return self._hit(item, evidence)
+            if evidence:
                 below.add(item.set_number)
         self._below.update(below)
         return None
 
-    def _compare(self, own: tuple[str, ...], held_out: tuple[str, ...]) -> tuple[str, bool]:
+    def _compare(self, texts: tuple[str, ...], held_out: tuple[str, ...]) -> tuple[str, bool]:
         """Return what a row and an item share, and whether it is enough."""
-        found: dict[str, str] = {}
-        for text in own:
-            matches = {other: self._match(text, other) for other in held_out if other not in found}
-            shown = {other: match for other, match in matches.items() if match}
-            if hit := next((what for what, is_hit in shown.values() if is_hit), None):
+        shared: dict[str, str] = {}
+        for text in texts:
+            rest = (other for other in held_out if other not in shared)
+            matches = {other: match for other in rest if (match := self._match(text, other))}
+            if hit := next((evidence for evidence, is_hit in matches.values() if is_hit), None):
                 return hit, True
-            if shown:
-                other = text if text in shown else next(iter(shown))
-                found[other] = shown[other][0]
-        enough = len(found) == len(own) and sum(len(text.split()) for text in own) >= _FEWEST_WORDS
-        return next(iter(found.values()), ""), enough
+            if matches:
+                other = text if text in matches else next(iter(matches))
+                shared[other] = matches[other][0]
+        is_enough = len(shared) == len(texts) and sum(len(text.split()) for text in texts) >= _FEWEST_WORDS
+        return next(iter(shared.values()), ""), is_enough
 
     def _match(self, text: str, other: str) -> tuple[str, bool] | None:
         """Return what two texts share and whether it counts alone, None when it is not enough for either."""
@@ -282,7 +277,7 @@ def _holders(items: Sequence[_Item]) -> dict[str, list[int]]:
     for number in sorted(range(len(items)), key=lambda number: (items[number].code, items[number].set_number)):
         for text in dict.fromkeys(items[number].texts):
             holders[text].append(number)
-    return {text: own if len(own) <= _COMMON else own[:1] for text, own in holders.items()}
+    return {text: numbers if len(numbers) <= _COMMON else numbers[:1] for text, numbers in holders.items()}
 
 
 def _index(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
@@ -294,10 +289,10 @@ def _index(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np
 
 def _trigrams(texts: Sequence[tuple[str, ...]]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
     """Return the hashes of all word trigrams inside the texts of rows or items, and the number of the row of each."""
-    flat = [text for own in texts for text in own]
+    flat = list(chain.from_iterable(texts))
     if not flat:
         return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64)
-    owner = np.repeat(np.arange(len(texts)), [len(own) for own in texts])
+    owner = np.repeat(np.arange(len(texts)), list(map(len, texts)))
     hashes, ends = word_hashes(flat)
     is_last = np.zeros(len(hashes), dtype=np.bool_)
     is_last[ends - 1] = True
