@@ -1,23 +1,23 @@
 """`synthgen translate`: any set, real or synthetic, as the same set in another language.
 
-The package has the function's name in another form, so that `synthgen.translate` is the command. `job` says what is
-asked, `run` translates, `memory` knows what was, `folder` writes; `documents` cuts and joins texts for the backends,
-`spans` finds answers again, `quality` scores. Every row keeps its id, label and option order; `translated_from` names
-the row it was made from.
+`job` holds the settings, `run` translates, `records` reads the ledger, `write` writes the folder; `answers` projects
+answers into the translation, `quality` scores. Every row keeps its id, label and option order; `translated_from` names
+its source row.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
 
 from synthgen import options
-from synthgen.corpora.any_folder import InputDataset, open_set
+from synthgen.corpora.any_folder import open_set
 from synthgen.dataset.manifest import Manifest
 from synthgen.errors import UserError
 from synthgen.filters.labels.checkpoint import SpanVerifier
+from synthgen.formats import Format
 from synthgen.formats.span import SpanFormat
 from synthgen.translation.answers.alignment import Aligner
 from synthgen.translation.backends.base import Backend
@@ -62,10 +62,14 @@ def translate(
     config = ComputeConfig(device, threads, compute)
     settings = Options(round_trip, aligner, qa, open_estimator(qe, qe_least, qe_most, qe_silence))
     folders = _folders(to, Path(out))
-    opened = open_set(Path(folder), origin=origin)
-    check_set(opened, folders, settings)
+    dataset = open_set(Path(folder), origin=origin)
+    check_set(dataset, folders, settings)
     with nullcontext(backend) if backend else closing(open_backend(mt, config)) as translator:
-        return _translate(opened, translator, folders, settings, answerer)
+        for language in folders:
+            translator.check(dataset.language, language)
+        models = _models(settings, dataset.format, answerer)
+        jobs = [TranslationJob(dataset, translator, *each, settings, *models) for each in folders.items()]
+        return list(map(run_job, jobs))
 
 
 def _folders(to: str | Sequence[str], out: Path) -> dict[str, Path]:
@@ -76,22 +80,12 @@ def _folders(to: str | Sequence[str], out: Path) -> dict[str, Path]:
     return {language: out if len(languages) == 1 else out / language for language in languages}
 
 
-def _translate(
-    opened: InputDataset,
-    backend: Backend,
-    folders: Mapping[str, Path],
-    settings: Options,
-    answerer: SpanVerifier | None,
-) -> list[Manifest]:
-    for language in folders:
-        backend.check(opened.language, language)
-    aligner = Aligner(settings.aligner) if settings.aligner else None
-    if settings.qa and isinstance(opened.format, SpanFormat):
-        answerer = SpanVerifier(settings.qa, opened.format, "--qa")
-    jobs = [
-        TranslationJob(opened, backend, language, out, settings, aligner, answerer) for language, out in folders.items()
-    ]
-    return [run_job(job) for job in jobs]
+def _models(
+    settings: Options, format_: Format, answerer: SpanVerifier | None
+) -> tuple[Aligner | None, SpanVerifier | None]:
+    if settings.qa and isinstance(format_, SpanFormat):
+        answerer = SpanVerifier(settings.qa, format_, "--qa")
+    return Aligner(settings.aligner) if settings.aligner else None, answerer
 
 
 __all__ = ["translate"]

@@ -1,4 +1,4 @@
-"""What is asked: a set into a language, by a translator, with what choices; and whether that can be."""
+"""A translation job: a set into a language, by a backend, with options; and whether that can be."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from synthgen.dataset.folder import refuse_foreign
 from synthgen.errors import UserError
 from synthgen.filters.labels.checkpoint import SpanVerifier
 from synthgen.filters.set_pipeline import repeated_ids
+from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.span import SpanFormat
 from synthgen.models.loading import check_checkpoint
 from synthgen.translation.answers.alignment import Aligner
 from synthgen.translation.backends.base import Backend
-from synthgen.translation.quality import Thresholds, reads_as
+from synthgen.translation.quality import Thresholds, count_in_target
 from synthgen.translation.quality_estimation import Estimator
 from synthgen.translation.records import digest
 from synthgen.translation.rows import check_format, translatable
@@ -28,9 +29,9 @@ ROWS_READ = 256
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What can be chosen besides languages and model.
+    """Options besides languages and model.
 
-    `round_trip` is the number of rows translated back, `aligner` an encoder that helps to find answers again, `qa` a
+    `round_trip` is the number of rows translated back, `aligner` an encoder that helps to project answers, `qa` a
     checkpoint that answers the translated questions for the same end, `estimator` a command that scores translations.
     """
 
@@ -48,9 +49,9 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class TranslationJob:
-    """One set, one translator, one language, one folder to write."""
+    """One set, one backend, one language, one folder to write."""
 
-    opened: InputDataset
+    dataset: InputDataset
     backend: Backend
     target: str
     out: Path
@@ -61,15 +62,20 @@ class TranslationJob:
     @property
     def source(self) -> str:
         """The language of the rows."""
-        return self.opened.language
+        return self.dataset.language
 
     @property
-    def asked(self) -> str:
-        """The key of the model that answers the questions again; empty without one."""
+    def format(self) -> Format:
+        """The format of the rows."""
+        return self.dataset.format
+
+    @property
+    def answerer_key(self) -> str:
+        """The key of the model that answers the translated questions; empty without one."""
         return digest(self.answerer.revision) if self.answerer else ""
 
     @property
-    def estimator(self) -> str:
+    def estimator_key(self) -> str:
         """The key of the command that scores translations; empty without one."""
         return digest(self.options.estimator.command) if self.options.estimator else ""
 
@@ -79,50 +85,47 @@ class TranslationJob:
         model = {"mt": backend.ref, "revision": backend.revision, "backend": backend.name, "how": backend.settings}
         if self.aligner:
             model["aligner"] = f"{self.aligner.ref} {self.aligner.revision}"
-        return model | {"source": self.opened.content_hash, "from": self.source, "to": self.target}
+        return model | {"source": self.dataset.content_hash, "from": self.source, "to": self.target}
+
+    def criteria(self) -> dict[str, Any]:
+        """Return what decides about a translated row: it can change without a row being translated again."""
+        options, estimator = self.options, self.options.estimator
+        criteria: dict[str, Any] = {"round_trip_rows": options.round_trip, **asdict(options.thresholds)}
+        if self.answerer:
+            criteria["qa"] = self.answerer.metadata()
+        if estimator:
+            command = estimator.public_command
+            criteria["estimator"] = {"command": command, "least": estimator.least, "most": estimator.most}
+        return criteria
+
+    def rows(self) -> Iterator[tuple[int, Row]]:
+        """Yield the rows of the set with their numbers."""
+        yield from enumerate(row for table in self.dataset.tables() for row in table.to_pylist())
 
 
-def check_set(opened: InputDataset, folders: Mapping[str, Path], options: Options) -> None:
+def check_set(dataset: InputDataset, folders: Mapping[str, Path], options: Options) -> None:
     """Raise UserError when a set cannot be translated into languages and folders so, before a model is loaded."""
-    check_format(opened.format)
-    if repeated := sum(1 for _ in repeated_ids(opened)):
-        raise UserError(f"{opened.name} repeats ids in {repeated} rows; a translation is paired with its row by id")
+    check_format(dataset.format)
+    if repeated := sum(1 for _ in repeated_ids(dataset)):
+        raise UserError(f"{dataset.name} repeats ids in {repeated} rows; a translation is paired with its row by id")
     for name, ref in (("--aligner", options.aligner), ("--qa", options.qa)):
-        if ref and not isinstance(opened.format, SpanFormat):
-            raise UserError(
-                f"{name} {ref} finds answers again; {opened.name} is a {opened.format.name} set without any"
-            )
+        if ref and not isinstance(dataset.format, SpanFormat):
+            kind = f"{dataset.name} is a {dataset.format.name} set without any"
+            raise UserError(f"{name} {ref} finds answers again; {kind}")
     if options.qa:
         check_checkpoint(options.qa, "--qa")
     for language, out in folders.items():
-        _check_language(opened, language)
+        _check_language(dataset, language)
         refuse_foreign(out)
 
 
-def _check_language(opened: InputDataset, target: str) -> None:
+def _check_language(dataset: InputDataset, target: str) -> None:
     """Raise UserError when a set, or most of its first rows, is in the language already."""
-    if opened.language == target:
-        raise UserError(f"{opened.name} is in '{target}' already; --to names languages to translate it into")
-    first = (row for row in next(opened.tables(ROWS_READ)).to_pylist())
-    there, judged = reads_as([translatable(opened.format, row) for row in first], opened.language, target)
-    if there > judged / 2:
-        raise UserError(
-            f"{opened.name} says '{opened.language}', but {there} of {judged} texts read as '{target}' already; "
-            f"--to names languages to translate it into"
-        )
-
-
-def judgement(job: TranslationJob) -> dict[str, Any]:
-    """Return what decides about a translated row: it can change without a row being translated again."""
-    options, estimator = job.options, job.options.estimator
-    facts: dict[str, Any] = {"round_trip_rows": options.round_trip, **asdict(options.thresholds)}
-    if job.answerer:
-        facts["qa"] = job.answerer.metadata()
-    if estimator:
-        facts["estimator"] = {"command": estimator.public_command, "least": estimator.least, "most": estimator.most}
-    return facts
-
-
-def rows_of(opened: InputDataset) -> Iterator[tuple[int, Row]]:
-    """Yield the rows of a set with their numbers."""
-    yield from enumerate(row for table in opened.tables() for row in table.to_pylist())
+    languages = "--to names languages to translate it into"
+    if dataset.language == target:
+        raise UserError(f"{dataset.name} is in '{target}' already; {languages}")
+    rows = next(dataset.tables(ROWS_READ)).to_pylist()
+    there, of = count_in_target([translatable(dataset.format, row) for row in rows], dataset.language, target)
+    if there > of / 2:
+        seen = f"{there} of {of} texts read as '{target}' already"
+        raise UserError(f"{dataset.name} says '{dataset.language}', but {seen}; {languages}")

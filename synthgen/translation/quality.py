@@ -1,7 +1,7 @@
 """How good a translation looks without a reference: language, length, what was left untranslated, the round trip.
 
 Each item gets scores; a threshold on each rejects the worst. The scores of all items, before any is rejected, go to the
-manifest as a histogram, so that a threshold can be judged.
+manifest as a histogram, so that a threshold can be chosen.
 """
 
 from __future__ import annotations
@@ -31,13 +31,15 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """One item's scores: `foreign` names the text in another language and what it seems to be, or is empty; `lost`
-    shows the first text of letters whose translation has none.
+    """One item's scores.
+
+    `foreign` names the text in another language and what it seems to be, or is empty; `lost` shows the first text of
+    letters whose translation has none; `is_identifiable` says whether any text was long enough to identify.
     """
 
     foreign: str
     passes_first_model: bool
-    judged: bool
+    is_identifiable: bool
     copied: float
     length_ratio: float
     lost: str = ""
@@ -46,16 +48,15 @@ class Scores:
 def score(source: Mapping[str, str], target: Mapping[str, str], language: str) -> Scores:
     """Return the scores of an item's texts, by path, against their translations."""
     texts = identifiable_texts(dict(target), MIN_WORDS) if language in known_languages() else {}
-    found = {path: where for path, text in texts.items() if (where := foreign(text, language))}
+    guesses = [f"{path}: {guess}" for path, text in texts.items() if (guess := foreign(text, language))]
     strict = all(not foreign(text, language, confirm_below=FIRST_MODEL_ALONE) for text in texts.values())
     length = sum(map(len, target.values())) / max(1, sum(map(len, source.values())))
-    evidence = "; ".join(f"{path}: {where}" for path, where in found.items())
     lost = (path for path, text in source.items() if any(map(str.isalpha, text)))
     lost = (f"{path}: {target[path]!r}" for path in lost if not any(map(str.isalpha, target.get(path, "a"))))
-    return Scores(evidence, strict, bool(texts), copied(source, target), round(length, 4), next(lost, ""))
+    return Scores("; ".join(guesses), strict, bool(texts), copied(source, target), round(length, 4), next(lost, ""))
 
 
-def reads_as(items: Sequence[Mapping[str, str]], source: str, target: str) -> tuple[int, int]:
+def count_in_target(items: Sequence[Mapping[str, str]], source: str, target: str) -> tuple[int, int]:
     """Return how many texts of items are in `target` and not in `source`, and how many were long enough to say."""
     if not {source, target} <= known_languages():
         return 0, 0
@@ -69,9 +70,9 @@ def copied(source: Mapping[str, str], target: Mapping[str, str]) -> float:
     >>> copied({"a": "The big dog saw Rome"}, {"a": "O big cachorro viu Rome"})
     0.3333
     """
-    theirs = {word for text in source.values() for word in lower_case_words(text)}
-    ours = [word for text in target.values() for word in lower_case_words(text)]
-    return round(sum(word in theirs for word in ours) / len(ours), 4) if len(ours) > 1 else 0.0
+    known = {word for text in source.values() for word in lower_case_words(text)}
+    words = [word for text in target.values() for word in lower_case_words(text)]
+    return round(sum(word in known for word in words) / len(words), 4) if len(words) > 1 else 0.0
 
 
 def fault(scores: Scores, median_ratio: float, limits: Thresholds) -> tuple[str, str] | None:
@@ -90,12 +91,12 @@ def fault(scores: Scores, median_ratio: float, limits: Thresholds) -> tuple[str,
 
 def summary(scores: Sequence[Scores]) -> dict[str, Any]:
     """Return what the manifest says of all items that were translated, before filtering."""
-    judged = [each for each in scores if each.judged]
+    identifiable = [each for each in scores if each.is_identifiable]
     ratios, shares = [each.length_ratio for each in scores], [each.copied for each in scores]
     return {
-        "language_pass_rate": _share(not each.foreign for each in judged),
-        "language_pass_rate_first_model_alone": _share(each.passes_first_model for each in judged),
-        "items_judged_for_language": len(judged),
+        "language_pass_rate": _share(not each.foreign for each in identifiable),
+        "language_pass_rate_first_model_alone": _share(each.passes_first_model for each in identifiable),
+        "items_judged_for_language": len(identifiable),
         "length_ratio": {"median": round(stats.median(ratios), 4), "histogram": histogram(ratios)} if ratios else {},
         "copied_words": {"mean": round(stats.fmean(shares), 4), "histogram": histogram(shares)} if shares else {},
     }
@@ -109,24 +110,24 @@ def round_trip(sources: Sequence[str], returned: Sequence[str]) -> dict[str, Any
     for name, metric in (("chrf", CHRF()), ("bleu", BLEU())):
         facts[name] = round(metric.corpus_score(list(returned), [list(sources)]).score, 2)
         facts[f"{name}_signature"] = str(metric.get_signature())
-    each = CHRF()
-    single = [each.sentence_score(back, [text]).score / 100 for text, back in zip(sources, returned, strict=True)]
+    chrf = CHRF()
+    single = [chrf.sentence_score(back, [text]).score / 100 for text, back in zip(sources, returned, strict=True)]
     return facts | {"chrf_histogram": histogram(single)}
 
 
-def estimated(scores: Sequence[float]) -> dict[str, Any]:
+def estimate_facts(scores: Sequence[float]) -> dict[str, Any]:
     """Return what the manifest says of an estimator's scores of all texts, before filtering; scales differ, so bins do.
 
-    >>> estimated([2.0, 3.0, 24.0])["histogram"]
+    >>> estimate_facts([2.0, 3.0, 24.0])["histogram"]
     {'2': 2, '24': 1}
     """
     span = max(scores) - min(scores)
     power = 10.0 ** math.floor(math.log10(span / 10)) if span else 1.0
     width = next(step * power for step in (1, 2, 5, 10) if span <= 20 * step * power)
     bins = Counter(math.floor(score / width + 1e-9) for score in scores)
-    shown = {f"{edge * width:g}": bins[edge] for edge in sorted(bins)}
+    counts = {f"{edge * width:g}": bins[edge] for edge in sorted(bins)}
     middle, mean = stats.median(scores), stats.fmean(scores)
-    return {"texts": len(scores), "mean": round(mean, 4), "median": round(middle, 4), "histogram": shown}
+    return {"texts": len(scores), "mean": round(mean, 4), "median": round(middle, 4), "histogram": counts}
 
 
 def histogram(values: Iterable[float], *, width: float = 0.1) -> dict[str, int]:
@@ -135,11 +136,7 @@ def histogram(values: Iterable[float], *, width: float = 0.1) -> dict[str, int]:
     >>> histogram([0.05, 0.11, 0.19, 7.0])
     {'0.0': 1, '0.1': 2, '2.0': 1}
     """
-    bins: dict[str, int] = {}
-    for value in sorted(values):
-        edge = f"{min(2.0, int(value / width + 1e-9) * width):.1f}"
-        bins[edge] = bins.get(edge, 0) + 1
-    return bins
+    return dict(Counter(f"{min(2.0, int(value / width + 1e-9) * width):.1f}" for value in sorted(values)))
 
 
 def _share(claims: Iterable[bool]) -> float | None:

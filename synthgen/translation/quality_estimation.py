@@ -18,14 +18,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from synthgen.errors import IncompleteError, UserError, refuse
 
 Pairs = Mapping[str, tuple[str, str]]
 """Source and translation by id."""
-
-
 SILENCE = 600.0
 """Seconds that may pass without a score."""
 
@@ -85,40 +83,59 @@ class Estimator:
         fails or falls silent.
         """
         waiting = set(pairs)
-        with tempfile.TemporaryFile() as said:
-            process = self._started(said)
-            lines = _fed(process, pairs)
+        with tempfile.TemporaryFile() as requests, tempfile.TemporaryFile() as errors:
+            for name, (source, translation) in pairs.items():
+                request = {"id": name, "source": source, "translation": translation}
+                requests.write(json.dumps(request, ensure_ascii=False).encode() + b"\n")
+            requests.seek(0)
+            process = self._start(requests, errors)
             try:
-                while (line := self._next(lines, waiting, len(pairs))) is not None:
-                    yield self._score(line, waiting)
-                self._check_end(process, said, waiting, len(pairs))
+                for line in self._lines(process, waiting, len(pairs)):
+                    yield self._parse(line, waiting)
+                if code := process.wait():
+                    errors.seek(0)
+                    message = errors.read().decode("utf-8", "replace").strip().splitlines()
+                    last = (message or ["nothing on its error stream"])[-1][:200]
+                    raise _incomplete(f"--qe ended with code {code}: {last}", waiting, len(pairs))
+                if waiting:
+                    missing = f"{len(waiting)} of {len(pairs)} texts, such as {min(waiting)}"
+                    raise UserError(f"--qe ended without a score for {missing}")
             finally:
                 process.kill()
                 process.wait()
 
-    def _started(self, said: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _start(self, requests: IO[bytes], errors: IO[bytes]) -> subprocess.Popen[bytes]:
         words = self.arguments()
         try:
-            return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
+            return subprocess.Popen(words, stdin=requests, stdout=subprocess.PIPE, stderr=errors)
         except OSError as error:
             raise UserError(f"--qe cannot start '{words[0]}': {error.strerror or error}") from None
 
-    def _next(self, lines: queue.Queue[bytes | None], waiting: set[str], asked: int) -> bytes | None:
-        try:
-            return lines.get(timeout=self.silence)
-        except queue.Empty:
-            done = f"{asked - len(waiting)} of {asked} texts have their score, which is kept"
-            raise IncompleteError(
-                f"--qe gave no score for {self.silence:g} s; {done}; the same command goes on"
-            ) from None
+    def _lines(self, process: subprocess.Popen[bytes], waiting: set[str], total: int) -> Iterator[bytes]:
+        """Yield the lines that a process prints; IncompleteError when it is silent for too long."""
+        lines: queue.Queue[bytes] = queue.Queue()
 
-    def _score(self, line: bytes, waiting: set[str]) -> tuple[str, float]:
-        shown = line.decode("utf-8", "replace").strip()[:120]
+        def collect(stream: IO[bytes]) -> None:
+            """Queue the lines, an empty one after the last."""
+            with stream:
+                for line in stream:
+                    if line.strip():
+                        lines.put(line)
+            lines.put(b"")
+
+        threading.Thread(target=collect, args=(process.stdout,), daemon=True).start()
         try:
-            found: Any = json.loads(line)
-            name, score = found["id"], found["score"]
+            yield from iter(lambda: lines.get(timeout=self.silence), b"")
+        except queue.Empty:
+            raise _incomplete(f"--qe gave no score for {self.silence:g} s", waiting, total) from None
+
+    def _parse(self, line: bytes, waiting: set[str]) -> tuple[str, float]:
+        try:
+            value: Any = json.loads(line)
+            name, score = value["id"], value["score"]
         except (ValueError, TypeError, KeyError):
-            raise UserError(f'--qe printed \'{shown}\'; expected {{"id": …, "score": …}}') from None
+            text = line.decode("utf-8", "replace").strip()[:120]
+            raise UserError(f'--qe printed \'{text}\'; expected {{"id": …, "score": …}}') from None
         if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
             raise UserError(f"--qe gave {name} the score {score}; a score is a finite number")
         if name not in waiting:
@@ -126,37 +143,7 @@ class Estimator:
         waiting.remove(name)
         return name, float(score)
 
-    def _check_end(self, process: subprocess.Popen[bytes], said: IO[bytes], waiting: set[str], asked: int) -> None:
-        done = f"{asked - len(waiting)} of {asked} texts have their score, which is kept"
-        if code := process.wait():
-            said.seek(0)
-            last = (said.read().decode("utf-8", "replace").strip().splitlines() or ["nothing on its error stream"])[-1]
-            raise IncompleteError(f"--qe ended with code {code}: {last[:200]}; {done}; the same command goes on")
-        if waiting:
-            raise UserError(f"--qe ended without a score for {len(waiting)} of {asked} texts, such as {min(waiting)}")
 
-
-def _fed(process: subprocess.Popen[bytes], pairs: Pairs) -> queue.Queue[bytes | None]:
-    """Return the lines that a process prints while it is given the pairs; None after the last."""
-    lines: queue.Queue[bytes | None] = queue.Queue()
-    given, printed = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
-
-    def write() -> None:
-        try:
-            with given:
-                for name, (source, translation) in pairs.items():
-                    line = json.dumps({"id": name, "source": source, "translation": translation}, ensure_ascii=False)
-                    given.write(line.encode() + b"\n")
-        except BrokenPipeError:  # it ended early; its exit code says more
-            pass
-
-    def read() -> None:
-        with printed:
-            for line in printed:
-                if line.strip():
-                    lines.put(line)
-        lines.put(None)
-
-    for work in (write, read):
-        threading.Thread(target=work, daemon=True).start()
-    return lines
+def _incomplete(reason: str, waiting: set[str], total: int) -> IncompleteError:
+    done = f"{total - len(waiting)} of {total} texts have their score, which is kept"
+    return IncompleteError(f"{reason}; {done}; the same command goes on")

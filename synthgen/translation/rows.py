@@ -62,7 +62,7 @@ def with_texts(row: Mapping[str, Any], texts: Mapping[str, str]) -> Row:
 
 
 def with_answers(row: Mapping[str, Any], texts: Mapping[str, str], answers: Sequence[Mapping[str, Any]]) -> Row:
-    """Return a copy of a row with new passage and question, and the answers that were found in the passage.
+    """Return a copy of a row with new passage and question, and the answers projected into the passage.
 
     >>> row = {"context": "It is in Rome.", "question": "Where?", "answers": {"text": ["Rome"], "answer_start": [9]}}
     >>> new = {"context": "É em Roma.", "question": "Onde?", "answers.text.0": "Roma"}
@@ -71,5 +71,5 @@ def with_answers(row: Mapping[str, Any], texts: Mapping[str, str], answers: Sequ
     """
     kept = {path: text for path, text in texts.items() if not path.startswith("answers.")}
     places = dict.fromkeys((each["text"], each["start"]) for each in answers if "text" in each)
-    found = {"text": [text for text, _ in places], "answer_start": [start for _, start in places]}
-    return with_texts(row, kept) | {"answers": found}
+    projected = {"text": [text for text, _ in places], "answer_start": [start for _, start in places]}
+    return with_texts(row, kept) | {"answers": projected}

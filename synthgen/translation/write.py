@@ -1,4 +1,4 @@
-"""The verdict on every translated row, and the dataset folder of those that stay."""
+"""Verdicts on the translated rows, and the dataset folder of those that stay."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import statistics as stats
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -21,107 +20,107 @@ from synthgen.dataset.shards import Rejection, row_features, write_rejected, wri
 from synthgen.formats.base import Row
 from synthgen.runtime.provenance import command_line, hardware, public_name
 from synthgen.translation.answers.candidates import agree
-from synthgen.translation.job import TranslationJob, judgement, rows_of
-from synthgen.translation.quality import Scores, estimated, fault, round_trip, score, summary
+from synthgen.translation.job import TranslationJob
+from synthgen.translation.quality import Scores, estimate_facts, fault, round_trip, score, summary
 from synthgen.translation.records import RETURNED, TEXTS, last_reply, read_answers, read_estimates, read_translation
 from synthgen.translation.rows import translatable, with_answers, with_texts
 
 
 def write(job: TranslationJob, ledger: Ledger, *, seconds: float) -> Manifest:
-    """Judge every row from the ledger, write rows, rejections, card and manifest, and return the manifest."""
-    checks = _judge(job, ledger)
-    (job.out / MANIFEST_NAME).unlink(missing_ok=True)  # judged anew, it is not finished while its rows are half written
-    features = row_features(job.opened.format, translated=True)
-    files = write_rows(job.out, _kept(ledger), features) | write_rejected(job.out, _rejections(ledger))
+    """Check every row from the ledger, write rows, rejections, card and manifest, and return the manifest."""
+    checks = _check(job, ledger)
+    (job.out / MANIFEST_NAME).unlink(missing_ok=True)  # not finished while its rows are half written
+    files = write_rows(job.out, _kept(ledger), row_features(job.format, translated=True))
+    files |= write_rejected(job.out, _rejections(ledger))
     verdicts = Counter(item.verdict for item in ledger.verdicts())
-    reasons = Counter(item.reason for item in ledger.verdicts("rejected"))
-    cells = Counter(job.opened.format.cell(row) for row in _kept(ledger))
-    backend, parent = job.backend, job.opened.parent("translated")
-    earlier = job.opened.manifest
-    readers = ({"role": "verifier", **job.answerer.metadata()},) if job.answerer else ()
-    parts = [
-        LicensedSource("translated", parent["name"], parent["licence"]),
-        LicensedSource("translator", backend.ref, backend.licence),
-    ]
+    tokens = ledger.token_totals()
     manifest = Manifest(
-        task=job.opened.task,
-        format=job.opened.format.name,
-        columns=job.opened.format.columns,
-        labels=job.opened.format.labels,
+        task=job.dataset.task,
+        format=job.format.name,
+        columns=job.format.columns,
+        labels=job.format.labels,
         origin="translated",
         language=job.target,
-        licence=derive([*parts, *parts_of(None, readers)]),
         n=verdicts["kept"],
-        asked=job.opened.rows,
+        asked=job.dataset.rows,
         kept=verdicts["kept"],
         failed=verdicts["failed"],
-        rejected=dict(reasons.most_common()),
-        label_counts={cell: cells[cell] for cell in dict.fromkeys([*job.opened.format.labels, *cells]) if cells[cell]},
-        seed=earlier.seed if earlier else 0,
+        rejected=dict(Counter(item.reason for item in ledger.verdicts("rejected")).most_common()),
+        label_counts=_label_counts(job, ledger),
+        seed=job.dataset.manifest.seed if job.dataset.manifest else 0,
         files=files,
         attempts=_attempts(ledger),
-        model={
-            "ref": public_name(backend.ref),
-            "revision": backend.revision,
-            "licence": backend.licence,
-            "note": backend.note,
-        },
-        engine=backend.name,
-        sampling=dict(backend.settings),
-        parents=(*(earlier.parents if earlier else ()), parent, *readers),
-        versions={"synthgen-evaluator": __version__, **backend.versions},
-        tokens=totals if any((totals := ledger.token_totals()).values()) else {},
+        tokens=tokens if any(tokens.values()) else {},
         seconds=round(seconds, 1),
         hardware=hardware(),
-        statistics=describe(job.opened.format, _kept(ledger)) if verdicts["kept"] else {},
+        statistics=describe(job.format, _kept(ledger)) if verdicts["kept"] else {},
         checks={"translation": checks},
         command=command_line(),
+        **_provenance(job),
     )
     write_card(job.out, manifest)
     return finish(job.out, manifest)
 
 
-def _judge(job: TranslationJob, ledger: Ledger) -> dict[str, Any]:
+def _provenance(job: TranslationJob) -> dict[str, Any]:
+    """Return the fields of the manifest that say from what and by which models the rows were made."""
+    backend, parent, earlier = job.backend, job.dataset.parent("translated"), job.dataset.manifest
+    readers = ({"role": "verifier", **job.answerer.metadata()},) if job.answerer else ()
+    sources = [
+        LicensedSource("translated", parent["name"], parent["licence"]),
+        LicensedSource("translator", backend.ref, backend.licence),
+    ]
+    model = {"revision": backend.revision, "licence": backend.licence, "note": backend.note}
+    return {
+        "licence": derive([*sources, *parts_of(None, readers)]),
+        "model": {"ref": public_name(backend.ref), **model},
+        "engine": backend.name,
+        "sampling": dict(backend.settings),
+        "parents": (*(earlier.parents if earlier else ()), parent, *readers),
+        "versions": {"synthgen-evaluator": __version__, **backend.versions},
+    }
+
+
+def _check(job: TranslationJob, ledger: Ledger) -> dict[str, Any]:
     """Make the verdicts anew and return what the manifest says of the translation."""
-    scores = {number: _scored(job, ledger, number, row) for number, row in rows_of(job.opened)}
-    found = [each for each in scores.values() if each]
-    median = stats.median(each.length_ratio for each in found) if found else 1.0
-    estimates = read_estimates(ledger, job.estimator)
+    scores = {number: _scores(job, ledger, number, row) for number, row in job.rows()}
+    translated = [each for each in scores.values() if each]
+    median = stats.median(each.length_ratio for each in translated) if translated else 1.0
+    estimates = read_estimates(ledger, job.estimator_key)
     ledger.clear_verdicts({})
-    for number, row in rows_of(job.opened):
+    for number, row in job.rows():
         verdict = _verdict(job, ledger, (number, row), scores[number], median)
-        ledger.add_verdict(_estimated(job, verdict, estimates.get(number, {})))
+        ledger.add_verdict(_with_estimates(job, verdict, estimates.get(number, {})))
     ledger.commit()
     kept = sum(1 for _ in ledger.verdicts("kept"))
-    facts = {"from": job.source, "to": job.target, "translated": len(found), "of": len(scores)}
-    facts |= {"survival": round(kept / len(scores), 4), "before_filtering": summary(found), "asked": judgement(job)}
+    facts = {"from": job.source, "to": job.target, "translated": len(translated), "of": len(scores)}
+    facts |= {"survival": round(kept / len(scores), 4), "before_filtering": summary(translated)}
+    facts |= {"asked": job.criteria()}
     if estimates:
-        facts["estimated"] = estimated([score for texts in estimates.values() for score in texts.values()])
-    if answers := [each for number in scores for each in read_answers(ledger, number, job.asked)]:
+        facts["estimated"] = estimate_facts([score for texts in estimates.values() for score in texts.values()])
+    if answers := [each for number in scores for each in read_answers(ledger, number, job.answerer_key)]:
         facts["answers"] = _answers(answers)
     return facts | {"round_trip": _round_trip(job, ledger)}
 
 
 def _answers(answers: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return how many answers were found again, by which ways, why the others were not, and how far ways agree."""
-    found = [each for each in answers if "text" in each]
-    ways = Counter(" + ".join(sorted(each["ways"])) for each in found)
-    alone = Counter(way for each in answers for way in each["candidates"])
-    confirmed = Counter(way for each in found for way in each["ways"])
+    """Return how many answers were projected, by which ways, why the others were not, and how far ways agree."""
+    projected = [each for each in answers if "text" in each]
+    combinations_ = Counter(" + ".join(sorted(each["ways"])) for each in projected)
     return {
-        "recovered": len(found),
+        "recovered": len(projected),
         "of": len(answers),
-        "share": round(len(found) / len(answers), 4),
-        "believed_because": dict(ways.most_common()),
-        "candidates_by_way": dict(alone.most_common()),
-        "believed_by_way": dict(confirmed.most_common()),
+        "share": round(len(projected) / len(answers), 4),
+        "believed_because": dict(combinations_.most_common()),
+        "candidates_by_way": dict(Counter(way for each in answers for way in each["candidates"]).most_common()),
+        "believed_by_way": dict(Counter(way for each in projected for way in each["ways"]).most_common()),
         "agreement": _agreement([each["candidates"] for each in answers]),
         "not_recovered": dict(Counter(each["reason"] for each in answers if "reason" in each)),
     }
 
 
 def _agreement(candidates: list[dict[str, Any]]) -> dict[str, float]:
-    """Return for each two ways how often they agree, of the answers for which both have a stretch."""
+    """Return for each two ways how often they agree, of the answers for which both have a candidate."""
     same: dict[str, list[bool]] = {}
     for each in candidates:
         for one, other in combinations(sorted(each), 2):
@@ -129,9 +128,9 @@ def _agreement(candidates: list[dict[str, Any]]) -> dict[str, float]:
     return {pair: round(stats.fmean(each), 4) for pair, each in sorted(same.items())}
 
 
-def _scored(job: TranslationJob, ledger: Ledger, number: int, row: Row) -> Scores | None:
+def _scores(job: TranslationJob, ledger: Ledger, number: int, row: Row) -> Scores | None:
     texts = {path: each.text for path, each in read_translation(ledger, number).items()}
-    return score(translatable(job.opened.format, row), texts, job.target) if texts else None
+    return score(translatable(job.format, row), texts, job.target) if texts else None
 
 
 def _verdict(
@@ -144,30 +143,28 @@ def _verdict(
         failed = reply is None or reply.outcome != "ok"
         return StoredVerdict(number, "failed" if failed else "rejected", reason, "translation", evidence, row)
     texts = {path: each.text for path, each in read_translation(ledger, number).items()}
-    answers = read_answers(ledger, number, job.asked)
+    answers = read_answers(ledger, number, job.answerer_key)
     new = with_answers(row, texts, answers) if answers else with_texts(row, texts)
     new |= {"language": job.target, "translated_from": row["id"]}
     if answers and not new["answers"]["text"]:
         evidence = json.dumps(answers, ensure_ascii=False)
         return StoredVerdict(number, "rejected", answers[0]["reason"], "answer recovery", evidence, new)
-    if wrong := fault(scores, median, job.options.thresholds):
-        return StoredVerdict(number, "rejected", wrong[0], "translation quality", wrong[1], new)
+    if beyond := fault(scores, median, job.options.thresholds):
+        return StoredVerdict(number, "rejected", beyond[0], "translation quality", beyond[1], new)
     # A fault that the source has too is the source's: real rows are kept as they were released.
-    if (broken := job.opened.format.check(new)) and not job.opened.format.check(row):
+    if (broken := job.format.check(new)) and not job.format.check(row):
         return StoredVerdict(number, "rejected", broken, "format", "the source row is well-formed", new)
     return StoredVerdict(number, "kept", "", "", "", new)
 
 
-def _estimated(job: TranslationJob, verdict: StoredVerdict, scores: dict[str, float]) -> StoredVerdict:
+def _with_estimates(job: TranslationJob, verdict: StoredVerdict, scores: dict[str, float]) -> StoredVerdict:
     """Return a kept row's verdict after its texts' scores by the estimator."""
     estimator = job.options.estimator
-    bad = {path: score for path, score in scores.items() if estimator and not estimator.allows(score)}
+    bad = [f"{path}: {score:g}" for path, score in scores.items() if estimator and not estimator.allows(score)]
     if verdict.verdict != "kept" or not bad:
         return verdict
-    evidence = ", ".join(f"{path}: {score:g}" for path, score in bad.items())
-    return replace(
-        verdict, verdict="rejected", reason="estimated quality", stage="translation quality", evidence=evidence
-    )
+    reason, stage = "estimated quality", "translation quality"
+    return StoredVerdict(verdict.slot, "rejected", reason, stage, ", ".join(bad), verdict.row)
 
 
 def _round_trip(job: TranslationJob, ledger: Ledger) -> dict[str, Any] | str:
@@ -180,11 +177,16 @@ def _round_trip(job: TranslationJob, ledger: Ledger) -> dict[str, Any] | str:
         return f"not done: {job.backend.ref} was not asked to translate {job.target} to {job.source}, or cannot"
     pairs = [
         (text, returned[number].get(path, ""))
-        for number, row in rows_of(job.opened)
+        for number, row in job.rows()
         if number in returned
-        for path, text in translatable(job.opened.format, row).items()
+        for path, text in translatable(job.format, row).items()
     ]
     return {"rows": len(returned)} | round_trip(*map(list, zip(*pairs, strict=True)))
+
+
+def _label_counts(job: TranslationJob, ledger: Ledger) -> dict[str, int]:
+    counts = Counter(job.format.cell(row) for row in _kept(ledger))
+    return {cell: counts[cell] for cell in dict.fromkeys([*job.format.labels, *counts]) if counts[cell]}
 
 
 def _kept(ledger: Ledger) -> Iterator[Row]:

@@ -17,7 +17,7 @@ Span = tuple[int, int]
 
 
 class Aligner:
-    """Finds the words of a translation that belong to a stretch of its source."""
+    """Finds the words of a translation that belong to a span of its source."""
 
     def __init__(self, ref: str, *, layer: int = LAYER) -> None:
         """Load an encoder by reference; UserError without torch and transformers."""
@@ -30,18 +30,14 @@ class Aligner:
 
     def align(self, pairs: Sequence[tuple[str, Span, str]]) -> list[list[Span]]:
         """Return, for each (source, stretch, translation), the places in the translation that belong to the stretch."""
-        found: list[list[Span]] = []
+        places: list[list[Span]] = []
         for first in range(0, len(pairs), PAIRS_AT_ONCE):
             batch = pairs[first : first + PAIRS_AT_ONCE]
-            sources = self._embedded([source for source, _, _ in batch])
-            targets = self._embedded([target for _, _, target in batch])
-            found += [
-                mutual(source, stretch, target)
-                for source, target, (_, stretch, _) in zip(sources, targets, batch, strict=True)
-            ]
-        return found
+            sources, stretches, targets = zip(*batch, strict=True)
+            places += map(mutual, self._embed(sources), stretches, self._embed(targets))
+        return places
 
-    def _embedded(self, texts: Sequence[str]) -> list[tuple[Any, list[Span]]]:
+    def _embed(self, texts: Sequence[str]) -> list[tuple[Any, list[Span]]]:
         """Return each text's unit vectors, (tokens, width), with the tokens' offsets; special tokens left out."""
         import torch
 
@@ -52,8 +48,8 @@ class Aligner:
         with torch.inference_mode():
             hidden = self._encoder(**batch, output_hidden_states=True).hidden_states[self._layer]
         unit = torch.nn.functional.normalize(hidden, dim=-1)
-        kept = [[i for i, (start, end) in enumerate(each) if end > start] for each in offsets]
-        return [(unit[row, kept[row]], [tuple(offsets[row][i]) for i in kept[row]]) for row in range(len(texts))]
+        tokens = [[i for i, (start, end) in enumerate(each) if end > start] for each in offsets]
+        return [(unit[row, ids], [tuple(offsets[row][i]) for i in ids]) for row, ids in enumerate(tokens)]
 
 
 def mutual(source: tuple[Any, list[Span]], stretch: Span, target: tuple[Any, list[Span]]) -> list[Span]:

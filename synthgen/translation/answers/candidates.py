@@ -1,9 +1,9 @@
-"""Finding an answer again in a translated passage: four ways, and when to believe them.
+"""Candidates for the answer in a translated passage, and their consensus.
 
-The ways: markers put around the answer before its sentence is translated; the answer translated by itself and searched
-for; word alignment (see `alignment`); a model's answer to the translated question. Each gives a stretch of the
-translated passage, or nothing. A stretch is believed when two ways agree on it, or when it is the source's answer again
-after translation back (Lewis et al., ACL 2020, MLQA, and Artetxe et al., ACL 2020, do by hand what this approximates).
+Four ways give a span of the passage, or nothing: markers put around the answer before its sentence is translated; the
+answer translated by itself and searched for; word alignment (see `alignment`); a model's answer to the translated
+question. A candidate is accepted when two ways agree on it, or when it is the source's answer again after translation
+back (Lewis et al., ACL 2020, MLQA, and Artetxe et al., ACL 2020, do by hand what this approximates).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _EDGE = " \t\n.,;:!?\"'“”«»()[]{}¿¡"
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A believed answer: its stretch of the translated passage and the ways that gave it."""
+    """An accepted answer: its span in the translated passage and the ways that gave it."""
 
     span: Span
     ways: tuple[str, ...]
@@ -43,11 +43,10 @@ def region(translation: Translation, answer: Span) -> tuple[Span, Span]:
     ((5, 9), (5, 9))
     """
     start, end = answer
-    held = [each for each in translation.pieces if each.source[0] < end and each.source[1] > start]
-    if not held:
-        whole = Piece((0, translation.pieces[-1].source[1]), (0, len(translation.text)))
-        held = [whole]
-    return (held[0].source[0], held[-1].source[1]), (held[0].target[0], held[-1].target[1])
+    pieces = [each for each in translation.pieces if each.source[0] < end and each.source[1] > start]
+    if not pieces:
+        pieces = [Piece((0, translation.pieces[-1].source[1]), (0, len(translation.text)))]
+    return (pieces[0].source[0], pieces[-1].source[1]), (pieces[0].target[0], pieces[-1].target[1])
 
 
 def wrap_in_marker(text: str, stretch: Span, answer: Span) -> tuple[str, tuple[str, str]] | None:
@@ -79,47 +78,42 @@ def search(text: str, stretch: Span, answer: str, *, share: float | None = None)
     >>> search("O cão viu o gato.", (0, 17), "Gato")
     (12, 16)
     """
-    wanted, place = answer.strip(_EDGE), text[slice(*stretch)]
-    if not wanted:
+    pattern, passage = answer.strip(_EDGE), text[slice(*stretch)]
+    if not pattern:
         return None
-    exact = [each.start() for each in re.finditer(re.escape(wanted.casefold()), place.casefold())]
-    if exact and len(place.casefold()) == len(place):
+    exact = [each.start() for each in re.finditer(re.escape(pattern.casefold()), passage.casefold())]
+    if exact and len(passage.casefold()) == len(passage):
         if len(exact) > 1 and share is None:
             return None
-        start = min(exact, key=lambda at: abs(at / len(place) - (share or 0.0)))
-        return snap_to_words(text, (stretch[0] + start, stretch[0] + start + len(wanted)))
-    near = partial_ratio_alignment(wanted.casefold(), place.casefold(), score_cutoff=FUZZY_LEAST)
-    if near is None or len(wanted) > len(place) or near.dest_start == near.dest_end:
+        start = min(exact, key=lambda at: abs(at / len(passage) - (share or 0.0)))
+        return snap_to_words(text, (stretch[0] + start, stretch[0] + start + len(pattern)))
+    near = partial_ratio_alignment(pattern.casefold(), passage.casefold(), score_cutoff=FUZZY_LEAST)
+    if near is None or len(pattern) > len(passage) or near.dest_start == near.dest_end:
         return None
     return snap_to_words(text, (stretch[0] + near.dest_start, stretch[0] + near.dest_end))
 
 
 def consensus(candidates: Mapping[str, Span]) -> Candidate | None:
-    """Return the stretch two ways agree on: overlapping by 0.7 of their union; the way named first sets the ends.
+    """Return the span two ways agree on: overlapping by 0.7 of their union; the first of the ways sets the ends.
 
     >>> consensus({"markers": (10, 20), "search": (30, 40), "alignment": (10, 19)})
     Candidate(span=(10, 20), ways=('markers', 'alignment'))
     """
     for way, span in candidates.items():
-        same = tuple(other for other, theirs in candidates.items() if agree(span, theirs))
-        if len(same) > 1:
-            return Candidate(span, (way, *(other for other in same if other != way)))
+        others = [other for other, its_span in candidates.items() if other != way and agree(span, its_span)]
+        if others:
+            return Candidate(span, (way, *others))
     return None
 
 
 def agree(a: Span, b: Span) -> bool:
-    """Say whether two stretches are the same but for an article or the like."""
-    return overlap(a, b) >= OVERLAP_LEAST
+    """Say whether two spans are the same but for an article or the like: they share 0.7 of their union.
 
-
-def overlap(a: Span, b: Span) -> float:
-    """Return the length two stretches share over the length of their union.
-
-    >>> overlap((0, 10), (5, 15)) == 5 / 15
-    True
+    >>> agree((0, 10), (2, 10)), agree((0, 10), (5, 15))
+    (True, False)
     """
     shared = max(0, min(a[1], b[1]) - max(a[0], b[0]))
-    return shared / (a[1] - a[0] + b[1] - b[0] - shared) if shared else 0.0
+    return shared > 0 and shared / (a[1] - a[0] + b[1] - b[0] - shared) >= OVERLAP_LEAST
 
 
 def round_trip_matches(answer: str, back: str) -> bool:
