@@ -12,7 +12,7 @@ from synthgen.corpora.readers.item import Item
 from synthgen.dataset.manifest import scale_counts
 from synthgen.dataset.shards import Rejection
 from synthgen.errors import UserError
-from synthgen.task.definition import load_task, prompts_folder
+from synthgen.task.definition import load_task, prompt_files
 
 STAGE = "import"
 TOLERATED = ("both texts equal", "two options equal", "empty ")
@@ -57,8 +57,7 @@ def quotas(task: str, available: dict[str, int], n: int) -> dict[str, int]:
 
     Raises UserError, with what is short and the largest n that would do, when a cell has too few rows.
     """
-    is_known = (prompts_folder() / f"{task}.md").is_file()
-    real = load_task(task).label_counts if is_known else {}
+    real = load_task(task).label_counts if task in prompt_files() else {}
     proportions = real if set(available) <= set(real) else dict(sorted(available.items()))
     counts = scale_counts(proportions, n)
     short = {cell: count for cell, count in counts.items() if count > available.get(cell, 0)}

@@ -23,7 +23,7 @@ from synthgen.generation.grounding import read_grounding
 from synthgen.generation.prompt_chain import PromptChain, parser_version
 from synthgen.generation.teacher import Teacher
 from synthgen.models.packs import PREFIX, ResolvedModel, resolve
-from synthgen.task.definition import Task, find_task
+from synthgen.task.definition import Task, load_task
 
 DEFAULT_MODEL = "Qwen/Qwen3-4B-Instruct-2507"
 
@@ -121,7 +121,7 @@ def open_chain(
 
     A teacher brings its tag set, which becomes that of the task. Raises UserError where one is missing or of no use.
     """
-    definition = find_task(task)
+    definition = load_task(task)
     if (teacher is not None) != isinstance(definition.format, TagsFormat):
         needs = "needs --teacher CKPT, a token classifier made by evaluator train" if teacher is None else "has no use"
         raise UserError(f"{task} {needs}" + ("" if teacher is None else f" for --teacher {teacher}: it is not tagged"))
@@ -138,7 +138,7 @@ def open_chain(
 def resolve_n(n: int | str, task: Task) -> int:
     """Return the number of rows that `--n` means for a task.
 
-    >>> resolve_n("10x", find_task("mnli"))
+    >>> resolve_n("10x", load_task("mnli"))
     3927020
     """
     if n in ("real", "10x"):
@@ -162,7 +162,7 @@ def is_structured(decoding: str | None, model: str) -> bool:
 
 def default_folder(task: str, n: int | str, seed: int) -> Path:
     """Return the folder of a set when `--out` names none."""
-    return Path("runs") / f"{task}-n{resolve_n(n, find_task(task))}-s{seed}"
+    return Path("runs") / f"{task}-n{resolve_n(n, load_task(task))}-s{seed}"
 
 
 def open_controller(run: GenerationRun, ledger: Ledger) -> Controller:

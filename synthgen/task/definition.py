@@ -1,13 +1,13 @@
 """An intermediate task: one file in `prompts/`, a strict TOML header and one Jinja template per generation step.
 
-The header says what the data look like (format, columns, labels, real size) and what varies from item to item
-(attributes, example sentences); the sections say how each text is asked for. Templates run in Jinja's sandbox and
-refuse undefined variables. Neighbours: `generate` renders requests from a Task, `real` and `card` read its facts.
+The header describes the data (format, columns, labels, real size) and what varies from item to item (attributes,
+example rows); each section is the prompt of a step. Templates run in Jinja's sandbox and refuse undefined variables.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ def _compiled(template: str) -> Template:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request of an item's chain: its template, the texts it asks for, how it is sampled.
+    """One request of an item's prompt chain: its template, the texts of its reply, its sampling parameters.
 
     `fields` maps each text to the marker its line begins with in a plain reply; a step of one text has none. With
     `labels` only slots of those labels take the step.
@@ -59,17 +59,13 @@ class Step:
     @property
     def sampling(self) -> dict[str, Any]:
         """The sampling parameters as a manifest records them."""
-        return {
-            "max_tokens": self.max_tokens,
-            "temperature": self.temperature,
-            "top_k": self.top_k,
-            "stop": list(self.stop),
-        }
+        parameters = {name: getattr(self, name) for name in ("max_tokens", "temperature", "top_k")}
+        return {**parameters, "stop": list(self.stop)}
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """A table of values of which each item draws one, evenly or by weight."""
+    """Values of which each item draws one, evenly or by weight."""
 
     values: tuple[str, ...]
     weights: tuple[float, ...] | None = None
@@ -97,15 +93,14 @@ class Task:
     label_counts: dict[str, int]
     licence: str
     source: str
-    definitions: dict[str, str]
     attributes: dict[str, Attribute]
     shots: dict[str, tuple[dict[str, str], ...]]
     steps: tuple[Step, ...]
     prompt_text: str
+    definitions: dict[str, str] = field(default_factory=dict)
     stem: str = ""
     per_stem: dict[str, int] = field(default_factory=dict)
     conditions: Conditions = field(default_factory=Conditions)
-    hub: dict[str, Any] = field(default_factory=dict)
 
     @property
     def prompt_hash(self) -> str:
@@ -117,16 +112,9 @@ class Task:
         return tuple(step for step in self.steps if not step.labels or label in step.labels)
 
     def facts(self) -> dict[str, Any]:
-        """Return what `synthgen tasks --json` prints."""
-        return {
-            "name": self.name,
-            "format": self.format.name,
-            "columns": list(self.format.columns),
-            "real_size": self.real_size,
-            "label_counts": self.label_counts,
-            "licence": self.licence,
-            "source": self.source,
-        }
+        """Return the entry of `synthgen tasks --json`."""
+        facts = {name: getattr(self, name) for name in ("real_size", "label_counts", "licence", "source")}
+        return {"name": self.name, "format": self.format.name, "columns": list(self.format.columns), **facts}
 
 
 def prompts_folder() -> Path:
@@ -135,9 +123,19 @@ def prompts_folder() -> Path:
     return inside if inside.is_dir() else Path(__file__).parents[2] / "prompts"
 
 
+def prompt_files() -> dict[str, Path]:
+    """Return the prompt files by task: those of the package, then those of the folders in `$SYNTHGEN_TASKS`."""
+    folders = [prompts_folder(), *map(Path, filter(None, os.environ.get("SYNTHGEN_TASKS", "").split(os.pathsep)))]
+    files: dict[str, Path] = {}
+    for path in (path for folder in folders for path in sorted(folder.glob("*.md")) if path.stem != "README"):
+        if files.setdefault(path.stem, path) != path:
+            raise UserError(f"{path}: {files[path.stem]} defines the task '{path.stem}' already; rename one of the two")
+    return files
+
+
 def task_names() -> list[str]:
     """Return the names of all tasks, largest real set first."""
-    return [task.name for task in sorted(map(load_task, _file_names()), key=lambda task: -task.real_size)]
+    return [task.name for task in sorted(map(load_task, prompt_files()), key=lambda task: -task.real_size)]
 
 
 def tasks() -> list[dict[str, Any]]:
@@ -150,31 +148,26 @@ def tasks() -> list[dict[str, Any]]:
     return [load_task(name).facts() for name in task_names()]
 
 
-def _file_names() -> list[str]:
-    return [path.stem for path in sorted(prompts_folder().glob("*.md")) if path.stem != "README"]
-
-
-def find_task(name: str) -> Task:
-    """Return the task of that name; UserError with the nearest name."""
-    if name not in _file_names():
-        raise unknown("task", name, _file_names())
-    return load_task(name)
-
-
 def definitions(task: str) -> dict[str, str]:
     """Return what the labels of a task mean in words; nothing for a source that has no prompt file.
 
     >>> definitions("mnli")["neutral"]
     'possibly true, but not settled by the first sentence'
     """
-    return load_task(task).definitions if task in _file_names() else {}
+    return load_task(task).definitions if task in prompt_files() else {}
+
+
+def load_task(name: str) -> Task:
+    """Return the task of that name; UserError with the nearest name, or with all faults of its prompt file."""
+    if name not in (files := prompt_files()):
+        raise unknown("task", name, files)
+    return _read_task(files[name])
 
 
 @cache
-def load_task(name: str) -> Task:
-    """Return the task of a prompt file; all faults of the file are named in one UserError."""
-    path = prompts_folder() / f"{name}.md"
-    return parse_task(name, path.read_text(encoding="utf-8"), where=f"prompts/{name}.md")
+def _read_task(path: Path) -> Task:
+    where = f"prompts/{path.name}" if path.parent == prompts_folder() else str(path)
+    return parse_task(path.stem, path.read_text(encoding="utf-8"), where=where)
 
 
 def parse_task(name: str, text: str, *, where: str) -> Task:
@@ -187,36 +180,24 @@ def parse_task(name: str, text: str, *, where: str) -> Task:
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{where}: the header is not TOML: {error}") from None
     sections = _sections(match["body"])
-    if found := faults(header, sections, _jinja):
-        located = [f"{where}:{_line_of(text, token)}: {message}" for token, message in found]
-        raise UserError("; ".join(located))
+    if messages := faults(header, sections, _jinja):
+        raise UserError("; ".join(f"{where}:{_line_of(text, token)}: {message}" for token, message in messages))
     return _build(name, header, sections, text)
 
 
 def _build(name: str, header: dict[str, Any], sections: dict[str, str], prompt_text: str) -> Task:
-    labels = tuple(header["label_counts"])
-    steps = tuple(
-        _step(step_name, sections[step_name], options) for step_name, options in header.get("steps", {}).items()
-    )
+    # A teacher brings its tag set; the quota cell of a tagging task is no tag.
+    labels = () if header["format"] == "tags" else tuple(header["label_counts"])
+    same = ("title", "language", "real_size", "label_counts", "licence", "source", "stem", "per_stem", "definitions")
     return Task(
+        **{key: header[key] for key in same if key in header},
         name=name,
-        title=header["title"],
-        # A teacher brings its tag set; the quota cell of a tagging task is no tag.
-        format=format_from_manifest(header["format"], header["columns"], () if header["format"] == "tags" else labels),
-        language=header["language"],
-        real_size=header["real_size"],
-        label_counts=dict(header["label_counts"]),
-        licence=header["licence"],
-        source=header["source"],
-        definitions=dict(header.get("definitions", {})),
+        format=format_from_manifest(header["format"], header["columns"], labels),
         attributes={key: _attribute(values) for key, values in header.get("attributes", {}).items()},
         shots={label: tuple(items) for label, items in header.get("shots", {}).items()},
-        steps=steps,
-        prompt_text=prompt_text,
-        stem=header.get("stem", ""),
-        per_stem=dict(header.get("per_stem", {})),
+        steps=tuple(_step(key, sections[key], options) for key, options in header.get("steps", {}).items()),
         conditions=Conditions(**header.get("conditions", {})),
-        hub=dict(header.get("hub", {})),
+        prompt_text=prompt_text,
     )
 
 
@@ -228,9 +209,7 @@ def _step(name: str, template: str, options: dict[str, Any]) -> Step:
 
 
 def _attribute(table: list[str] | dict[str, float]) -> Attribute:
-    if isinstance(table, dict):
-        return Attribute(tuple(table), tuple(table.values()))
-    return Attribute(tuple(table))
+    return Attribute(tuple(table), tuple(table.values()) if isinstance(table, dict) else None)
 
 
 def _sections(body: str) -> dict[str, str]:

@@ -1,11 +1,11 @@
-"""What is wrong with a prompt file: every fault of its header, steps and templates at once, each where it stands.
+"""All faults of a prompt file at once, each with its line: first the type of every entry, then what entries refer to.
 
-First the shape of every entry, then what entries say of one another; an entry of the wrong shape is left out of that.
+An entry of the wrong type is left out of the second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,12 @@ from synthgen.errors import unknown
 from synthgen.formats import FORMATS
 
 Fault = tuple[str, str]
-"""A token to find the line by, and what is wrong there."""
+"""A token by which the line is found, and the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What an entry must be, in words and as a test."""
+    """The type of an entry, in words and as a test."""
 
     words: str
     fits: Callable[[Any], bool]
@@ -30,25 +30,22 @@ def _whole(least: int) -> _Shape:
     return _Shape(f"int from {least}", lambda value: type(value) is int and value >= least)
 
 
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and 0 <= value < float("inf")  # type: ignore[operator]
-
-
 def _list(of: _Shape, least: int = 0) -> _Shape:
-    return _Shape(
-        f"list of {of.words}",
-        lambda value: isinstance(value, list) and len(value) >= least and all(map(of.fits, value)),
-    )
+    return _Shape(f"list of {of.words}", lambda v: isinstance(v, list) and len(v) >= least and all(map(of.fits, v)))
 
 
 def _table(of: _Shape) -> _Shape:
     return _Shape(f"table of {of.words}", lambda value: isinstance(value, dict) and all(map(of.fits, value.values())))
 
 
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= value < float("inf")  # type: ignore[operator]
+
+
 def _is_attribute(value: object) -> bool:
     if isinstance(value, dict):
         return bool(value) and all(map(_is_number, value.values())) and sum(value.values()) > 0
-    return isinstance(value, list) and bool(value) and all(map(_TEXT.fits, value))
+    return _list(_TEXT, least=1).fits(value)
 
 
 _TEXT = _Shape("text", lambda value: isinstance(value, str))
@@ -72,7 +69,6 @@ _OPTIONAL = {
     "stem": _TEXT,
     "per_stem": _table(_whole(1)),
     "conditions": _ANY_TABLE,
-    "hub": _ANY_TABLE,
 }
 _STEP = {
     "max_tokens": _whole(1),
@@ -93,19 +89,22 @@ _VARIABLES = {"label", "definition", "definitions", "shots", "real_stems", "lang
 
 def faults(header: Mapping[str, Any], sections: Mapping[str, str], jinja: Environment) -> list[Fault]:
     """Return all faults of a prompt file's header and of its sections, whose templates `jinja` parses."""
-    known = _REQUIRED | _OPTIONAL
-    found: list[Fault] = [(key, str(unknown("key", key, sorted(known)))) for key in header if key not in known]
-    found += [("+++", f"missing key '{key}'") for key in _REQUIRED if key not in header]
-    found += _shape_faults(header, known, "")
-    header = _of_shape(header, known)
-    conditions = header.get("conditions", {})
-    found += [
-        (key, f"unknown condition '{key}'; known: {', '.join(_CONDITIONS)}")
-        for key in conditions
-        if key not in _CONDITIONS
+    keys = _REQUIRED | _OPTIONAL
+    entries = _of_shape(header, keys)
+    conditions = entries.get("conditions", {})
+    return [
+        *((key, str(unknown("key", key, sorted(keys)))) for key in header if key not in keys),
+        *(("+++", f"missing key '{key}'") for key in _REQUIRED if key not in header),
+        *_shape_faults(header, keys, ""),
+        *(
+            (key, f"unknown condition '{key}'; known: {', '.join(_CONDITIONS)}")
+            for key in conditions
+            if key not in _CONDITIONS
+        ),
+        *_shape_faults(conditions, _CONDITIONS, "condition "),
+        *_label_faults(entries),
+        *_step_faults(entries, sections, jinja),
     ]
-    found += _shape_faults(conditions, _CONDITIONS, "condition ")
-    return [*found, *_label_faults(header), *_step_faults(header, sections, jinja)]
 
 
 def _shape_faults(table: Mapping[str, Any], shapes: Mapping[str, _Shape], what: str, anchor: str = "") -> list[Fault]:
@@ -125,59 +124,50 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def _unknown_labels(names: Iterable[str], allowed: Collection[str], anchor: str = "", what: str = "") -> list[Fault]:
+    return [(anchor or name, what + str(unknown("label", name, allowed))) for name in names if name not in allowed]
+
+
 def _label_faults(header: Mapping[str, Any]) -> list[Fault]:
-    """Return what is wrong with the format, the label counts, and the labels that other tables name."""
-    found: list[Fault] = []
-    if header.get("format", "pair") not in FORMATS:
-        found.append(("format", str(unknown("format", header["format"], FORMATS))))
-    labels = header.get("label_counts", {})
-    if labels and "real_size" in header and sum(labels.values()) != header["real_size"]:
-        found.append(
-            ("label_counts", f"label counts sum to {sum(labels.values())}, real_size is {header['real_size']}")
-        )
-    extra = {"shots": {"any"}, "definitions": {"right", "wrong"} if header.get("format") == "choice" else set()}
-    for table in ("definitions", "shots", "per_stem"):
-        allowed = [*labels, *extra.get(table, ())]
-        found += [
-            (label, str(unknown("label", label, allowed)))
-            for label in header.get(table, {})
-            if labels and label not in allowed
-        ]
-    steps = header.get("steps", {})
+    """Return the faults of the format, the label counts, the labels in other tables, and the stem."""
+    result: list[Fault] = []
+    format_, labels, steps = header.get("format", "pair"), header.get("label_counts", {}), header.get("steps", {})
+    if format_ not in FORMATS:
+        result.append(("format", str(unknown("format", format_, FORMATS))))
+    total = sum(labels.values())
+    if labels and header.get("real_size", total) != total:
+        result.append(("label_counts", f"label counts sum to {total}, real_size is {header['real_size']}"))
+    others = {"shots": ["any"], "definitions": ["right", "wrong"] if format_ == "choice" else []}
+    for table in ("definitions", "shots", "per_stem") if labels else ():
+        result += _unknown_labels(header.get(table, {}), [*labels, *others.get(table, [])])
     if (stem := header.get("stem")) and stem != next(iter(steps), ""):
-        found.append(("stem", f"stem '{stem}' is not the first step: {', '.join(steps) or 'none'}"))
-    return found
+        result.append(("stem", f"stem '{stem}' is not the first step: {', '.join(steps) or 'none'}"))
+    return result
 
 
 def _step_faults(header: Mapping[str, Any], sections: Mapping[str, str], jinja: Environment) -> list[Fault]:
     """Return the faults of the generation steps: options, sections, templates and their variables."""
     steps, labels = header.get("steps", {}), header.get("label_counts", {})
-    found: list[Fault] = [
-        (f"## {name}", f"section '{name}' has no [steps.{name}]") for name in sections if name not in steps
-    ]
-    available = _VARIABLES | set(header.get("attributes", {}))
-    for name, options in steps.items():
+    result = [(f"## {name}", f"section '{name}' has no [steps.{name}]") for name in sections if name not in steps]
+    variables = _VARIABLES | set(header.get("attributes", {}))
+    for name, table in steps.items():
         anchor, what = f"[steps.{name}]", f"step '{name}': "
-        found += [(anchor, str(unknown("key", key, _STEP))) for key in options if key not in _STEP]
-        found += _shape_faults(options, _STEP, what, anchor)
-        options = _of_shape(options, _STEP)
-        found += [
-            (anchor, what + str(unknown("label", label, labels)))
-            for label in options.get("labels", ())
-            if labels and label not in labels
-        ]
-        if name not in sections:
-            found.append((anchor, f"step '{name}' has no section '## {name}'"))
+        result += [(anchor, str(unknown("key", key, _STEP))) for key in table if key not in _STEP]
+        result += _shape_faults(table, _STEP, what, anchor)
+        options = _of_shape(table, _STEP)
+        result += _unknown_labels(options.get("labels", ()) if labels else (), labels, anchor, what)
+        if name in sections:
+            result += _template_faults(name, sections[name], variables, jinja)
         else:
-            found += _template_faults(name, sections[name], available, jinja)
-        available |= set(options.get("fields", {name}))
-    return found
+            result.append((anchor, f"step '{name}' has no section '## {name}'"))
+        variables |= set(options.get("fields", {name}))
+    return result
 
 
-def _template_faults(name: str, template: str, available: set[str], jinja: Environment) -> list[Fault]:
+def _template_faults(name: str, template: str, variables: set[str], jinja: Environment) -> list[Fault]:
     try:
         used = meta.find_undeclared_variables(jinja.parse(template))
     except TemplateError as error:
         return [(f"## {name}", f"template of '{name}': {error.message}")]
-    missing = sorted(used - available)
-    return [(f"## {name}", f"step '{name}': " + str(unknown("variable", each, sorted(available)))) for each in missing]
+    missing = sorted(used - variables)
+    return [(f"## {name}", f"step '{name}': " + str(unknown("variable", each, sorted(variables)))) for each in missing]
