@@ -168,7 +168,7 @@ def _chain_results(format_: Format, teacher: Path) -> dict[str, Any]:
     for structured in (False, True):
         chain = _chain(format_, teacher, structured=structured)
         for cell in _cells(format_):
-            for number, step in enumerate(chain.steps(Slot(0, cell, 0))):
+            for number, step in enumerate(chain.task.steps_of(cell)):
                 replies = [json.dumps(dict.fromkeys(step.fields, each)) for each in REPLIES] if structured else REPLIES
                 read = [_tried(_read, chain, Slot(0, cell, 0, {}, number), each) for each in (*replies, "[1]")]
                 outcomes[f"{step.name}, {'JSON' if structured else 'plain'}"] = read

@@ -73,7 +73,7 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """The engine's name: vllm, endpoint or scripted."""
+        """The engine's name in the registry."""
 
     @property
     def versions(self) -> dict[str, str]:
@@ -83,10 +83,9 @@ class Engine(Protocol):
         """Raise UserError when no request of this kind can be served: its schema, its length, its chat template."""
 
     def run(self, next_request: NextRequest) -> Iterator[Reply]:
-        """Yield replies as they finish, in any order.
+        """Yield replies as they finish, in any order, until `next_request` gives None with none in flight.
 
-        `next_request` is called whenever there is room; None means nothing now. The iterator ends when there is
-        nothing now and nothing in flight.
+        `next_request` is called whenever there is room; None means no request now.
         """
 
     def close(self) -> None:

@@ -125,8 +125,7 @@ class EndpointEngine:
     async def _some_reply(self, tasks: set[asyncio.Task[None]]) -> None:
         """Return when there is a reply or no request is open any more; raise what ended a request without one.
 
-        A request may have ended in the last turn of the loop, before it stopped: its callbacks then run first here, and
-        nobody would wake us again.
+        Both are looked for first: a request may have ended in the last turn of the loop, before it stopped.
         """
         while not self._done:
             if self._fault is not None:
@@ -198,9 +197,9 @@ class EndpointEngine:
 
     async def _post(self, request: Request) -> Reply:
         path, data = body(self._model, request)
-        session = self._open_session()
+        self._session = self._session or open_session(None, self._key)
         try:
-            async with session.post(self._url + path, data=data, allow_redirects=False) as response:
+            async with self._session.post(self._url + path, data=data, allow_redirects=False) as response:
                 text = await response.text()
                 return self._read(request, response.status, text, response.headers.get("Retry-After", ""))
         except (self._aiohttp.ClientConnectorError, self._aiohttp.ServerDisconnectedError):
@@ -221,11 +220,6 @@ class EndpointEngine:
             self._resume_at = max(self._resume_at, time.monotonic() + pause_seconds(retry_after))
             return Reply(request.tag, "busy", error=message)
         return Reply(request.tag, "http", error=message)
-
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = open_session(None, self._key)
-        return self._session
 
     def _without_key(self, text: str) -> str:
         """Return an error as it may be stored: some servers repeat the key they refuse."""

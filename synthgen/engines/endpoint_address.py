@@ -46,15 +46,14 @@ def resolve_endpoint(ref: str, *, timeout: float) -> ResolvedModel:
     """
     address = parse_address(ref)
     names = asyncio.run(_model_names(address.url, timeout))
-    if address.name and (names is None or address.name in names):
-        name = address.name
-    elif names is not None and len(names) == 1 and not address.name:
-        name = names[0]
-    else:
+    choices = {each for each in (names or []) if address.name in ("", each)}
+    if names is None and address.name:
+        choices = {address.name}
+    if len(choices) != 1:
         fault = f"no model '{address.name}'" if address.name else "more than one model, or does not list them"
         known = ", ".join(f"{address.url}#{each}" for each in names or ["NAME"])
         raise UserError(f"{address.url} has {fault}; give one of: {known}")
-    return ResolvedModel(Path(), name, "", "that of the model served", "served by an endpoint", address.url)
+    return ResolvedModel(Path(), choices.pop(), "", "that of the model served", "served by an endpoint", address.url)
 
 
 async def _model_names(url: str, timeout: float) -> list[str] | None:

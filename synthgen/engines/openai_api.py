@@ -31,13 +31,9 @@ def body(model: str, request: Request) -> tuple[str, str]:
 
 @cache
 def _shared(model: str, sampling: Sampling) -> str:
-    """Return the beginning of the bodies of all requests of a kind."""
-    shared: dict[str, Any] = {
-        "model": model,
-        "max_tokens": sampling.max_tokens,
-        "temperature": sampling.temperature,
-        "top_k": sampling.top_k,
-    }
+    """Return the beginning of the bodies of all requests with one sampling."""
+    numbers = {name: getattr(sampling, name) for name in ("max_tokens", "temperature", "top_k")}
+    shared: dict[str, Any] = {"model": model, **numbers}
     if sampling.stop:
         shared["stop"] = list(sampling.stop)
     if sampling.schema:
@@ -81,12 +77,8 @@ def open_session(timeout: float | None, key: str) -> aiohttp.ClientSession:
     """Return a client; `timeout` is for a whole reply, in seconds, None for no limit."""
     client = load_aiohttp()
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-    session: aiohttp.ClientSession = client.ClientSession(
-        connector=client.TCPConnector(limit=0),
-        timeout=client.ClientTimeout(total=timeout, sock_connect=10.0),
-        headers=headers,
-    )
-    return session
+    limits = client.ClientTimeout(total=timeout, sock_connect=10.0)
+    return client.ClientSession(connector=client.TCPConnector(limit=0), timeout=limits, headers=headers)  # type: ignore[no-any-return]
 
 
 def api_key() -> str:

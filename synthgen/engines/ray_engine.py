@@ -95,19 +95,12 @@ class RayEngine:
         self._stack = ExitStack()
         self._ray = self._stack.enter_context(joined(address))
         self._start, self._lost = start, 0
-        self._name = ""
-        self._versions: dict[str, str] = {}
         self._resources, count = _resources(self._ray, engines)
         try:
             self._actors = self._new(range(count))
         except self._ray.exceptions.RayTaskError as error:
             self._stack.close()
             raise error.cause from None
-
-    @property
-    def name(self) -> str:
-        """The name of the engine in the actors: Ray changes where it runs, not what it replies."""
-        return self._name
 
     @property
     def versions(self) -> dict[str, str]:
@@ -156,7 +149,7 @@ class RayEngine:
         server = self._ray.remote(max_concurrency=2, **self._resources)(Server)
         handles = [server.remote() for _ in numbers]
         started = self._ray.get([h.start.remote(self._start, n) for h, n in zip(handles, numbers, strict=True)])
-        self._name, self._versions, _ = started[0]
+        self.name, self._versions, _ = started[0]  # of the engine: Ray changes where it runs, not its replies
         return [_Actor(handle, room) for handle, (_, _, room) in zip(handles, started, strict=True)]
 
     def _fill(self, actor: _Actor, again: deque[Request], next_request: NextRequest) -> None:
@@ -175,12 +168,11 @@ class RayEngine:
         self._lost += 1
         self._actors.remove(lost)
         if self._lost > RESTARTS:
-            raise IncompleteError(
-                f"{self._lost} engines were lost; what they replied is in the ledger, the same command goes on"
-            )
-        needed = next(iter(self._resources))
-        name = {"num_gpus": "GPU", "num_cpus": "CPU"}[needed]
-        if not self._actors or self._ray.available_resources().get(name, 0) >= self._resources[needed]:
+            fault = f"{self._lost} engines were lost; what they replied is in the ledger"
+            raise IncompleteError(f"{fault}, the same command goes on")
+        ((name, needed),) = self._resources.items()
+        free = self._ray.available_resources().get({"num_gpus": "GPU", "num_cpus": "CPU"}[name], 0)
+        if not self._actors or free >= needed:
             self._actors += self._new([len(self._actors) + self._lost])
 
 

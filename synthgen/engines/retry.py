@@ -14,15 +14,13 @@ FIRST_DELAY = 0.5
 
 def run_with_retries(engine: Engine, requests: Sequence[Request], first_delay: float = FIRST_DELAY) -> Iterator[Reply]:
     """Yield a reply for every request, in any order; a failed one only after the last of `TRIES`. Tags must differ."""
+    open_requests = {request.tag: request for request in requests}
     for tries in range(TRIES):
         delay = first_delay * 2**tries if tries else 0.0
-        waiting = {request.tag: request for request in requests}
-        source = (replace(request, delay=delay) for request in requests)
-        requests = []
+        source = iter([replace(request, delay=delay) for request in open_requests.values()])
         for reply in engine.run(lambda source=source: next(source, None)):  # type: ignore[misc]
             if reply.outcome == "ok" or tries == TRIES - 1:
+                del open_requests[reply.tag]
                 yield reply
-            else:
-                requests.append(waiting[reply.tag])
-        if not requests:
+        if not open_requests:
             return

@@ -16,7 +16,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -26,7 +26,7 @@ from synthgen.models.packs import ResolvedModel
 
 Fault = Literal["http", "busy", "timeout", "crash"]
 Answer = str | Exception
-"""A reply's text, TimeoutError for a timeout, any other exception for a server error."""
+"""The text of a reply, TimeoutError for a timeout, any other exception for a server error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,7 @@ class Line:
 
 
 class ScriptedEngine:
-    """Replies to each request with `answer(request)`; a TimeoutError or another exception is a failed reply.
-
-    >>> engine = ScriptedEngine(lambda request: request.prompt.upper())
-    """
+    """Replies to each request with `answer(request)`, such as `lambda request: request.prompt.upper()`."""
 
     name = "scripted"
     versions: dict[str, str] = {"scripted": "1"}  # noqa: RUF012 - a constant
@@ -58,12 +55,7 @@ class ScriptedEngine:
 
     def run(self, next_request: NextRequest) -> Iterator[Reply]:
         """Yield one reply for each request, in the order of the requests."""
-        while True:
-            batch: list[Request] = []
-            while len(batch) < self._batch_size and (request := next_request()) is not None:
-                batch.append(request)
-            if not batch:
-                return
+        while batch := list(islice(iter(next_request, None), self._batch_size)):
             for request in batch:
                 self.requests += 1
                 yield _reply(request, self._answer(request))
@@ -108,10 +100,8 @@ def _line(text: str, *, where: str) -> Line:
 
 
 def _reply(request: Request, answer: Answer | Line) -> Reply:
-    if isinstance(answer, TimeoutError):
-        return Reply(request.tag, "timeout", error=str(answer))
     if isinstance(answer, Exception):
-        return Reply(request.tag, "http", error=str(answer))
+        return Reply(request.tag, "timeout" if isinstance(answer, TimeoutError) else "http", error=str(answer))
     if isinstance(answer, Line):
         if answer.seconds:
             time.sleep(answer.seconds)

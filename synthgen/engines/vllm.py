@@ -1,8 +1,7 @@
 """vLLM in process: the one file that knows vLLM's API (written against 0.32).
 
-On a machine without a GPU the engine serves float32 and needs environment variables that vLLM reads when its worker
-process starts; they are set here, so that nobody has to know them. The engine core runs in a process of its own
-(vLLM's default), spawned, which is why preloaded libraries can be chosen from within Python.
+Without a GPU the engine serves float32 and needs environment variables, which are set here. The engine core runs in a
+spawned process (vLLM's default), which is why preloaded libraries can be chosen from within Python.
 """
 
 from __future__ import annotations
@@ -37,7 +36,8 @@ class VllmEngine:
         """Start the engine: 15-60 s on a CPU. UserError when vLLM is missing or cannot serve the model."""
         on_gpu = _has_gpu()
         prepare_environment(on_gpu=on_gpu)
-        log = log_path()
+        log = cache_root() / "logs" / f"vllm-{os.getpid()}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
         try:
             with _stderr_to(log):
                 from vllm import LLM
@@ -52,9 +52,8 @@ class VllmEngine:
         except (*self._refusals, RuntimeError, OSError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"vLLM cannot serve {model.ref}: {reason}; its log is {log}") from None
+        self._ref, self._serial = model.ref, 0
         self._params: dict[Sampling, Any] = {}
-        self._ref = model.ref
-        self._serial = 0
         self._finished: dict[str, Any] = {}
 
     @property
@@ -112,9 +111,9 @@ class VllmEngine:
         return {"prompt_token_ids": tokens}
 
     def _sampling_params(self, request: Request) -> Any:  # noqa: ANN401 - vLLM's own type
-        """Return vLLM's sampling parameters; built once for each kind of request.
+        """Return vLLM's sampling parameters, built once for each `Sampling`.
 
-        There is no top-p, which sorts the whole vocabulary, and no seed per request: on a CPU vLLM refuses the first
+        Without top-p, which sorts the whole vocabulary, and without a seed per request: on a CPU vLLM refuses the first
         with the second, and neither gives equal text across batch sizes.
         """
         sampling = request.sampling
@@ -122,20 +121,17 @@ class VllmEngine:
             from vllm import SamplingParams
             from vllm.sampling_params import StructuredOutputsParams
 
-            constrained = StructuredOutputsParams(json=sampling.schema) if sampling.schema else None
-            self._params[sampling] = SamplingParams(
-                max_tokens=sampling.max_tokens,
-                temperature=sampling.temperature,
-                top_k=sampling.top_k,
-                stop=list(sampling.stop),
-                structured_outputs=constrained,
-            )
+            values = {name: getattr(sampling, name) for name in ("max_tokens", "temperature", "top_k")}
+            schema = StructuredOutputsParams(json=sampling.schema) if sampling.schema else None
+            self._params[sampling] = SamplingParams(**values, stop=list(sampling.stop), structured_outputs=schema)
         return self._params[sampling]
 
 
 def engine_arguments(model: ResolvedModel, *, seed: int, on_gpu: bool, batch_size: int) -> dict[str, Any]:
     """Return the arguments of `vllm.LLM`; the benchmark starts the raw engine with the same."""
-    common = {
+    # Without a C++ compiler vLLM cannot compile the model for the CPU and runs it five times slower (LOG.md).
+    on_cpu = {"dtype": "float32", "enforce_eager": shutil.which("g++") is None}
+    return ({} if on_gpu else on_cpu) | {
         "model": str(model.path),
         "max_model_len": MAX_MODEL_LEN,
         "max_num_seqs": batch_size,
@@ -143,37 +139,19 @@ def engine_arguments(model: ResolvedModel, *, seed: int, on_gpu: bool, batch_siz
         "disable_log_stats": True,
         "enable_prefix_caching": True,
     }
-    if on_gpu:
-        return common
-    # Without a C++ compiler vLLM cannot compile the model for the CPU and runs it five times slower (docs/log.md).
-    return {**common, "dtype": "float32", "enforce_eager": shutil.which("g++") is None}
 
 
 def prepare_environment(*, on_gpu: bool) -> None:
     """Set what vLLM reads from the environment, unless the user has set it; must run before vLLM is imported."""
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    if on_gpu:
-        return
-    os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
-    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(KV_CACHE_GIB_ON_CPU))
-    if "LD_PRELOAD" not in os.environ and (libraries := preloads()):
-        os.environ["LD_PRELOAD"] = ":".join(libraries)
-
-
-def preloads() -> list[str]:
-    """Return the libraries that make vLLM's CPU worker faster, where they are installed: Intel's OpenMP, tcmalloc."""
-    openmp = Path(sys.prefix) / "lib" / "libiomp5.so"
-    tcmalloc = ctypes.util.find_library("tcmalloc_minimal")
-    return [name for name in (str(openmp) if openmp.is_file() else None, tcmalloc) if name]
-
-
-def log_path() -> Path:
-    """Return the file that takes what vLLM's processes write to stderr."""
-    path = cache_root() / "logs" / f"vllm-{os.getpid()}.log"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+    variables = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+    if not on_gpu:
+        variables |= {"VLLM_CPU_NUM_OF_RESERVED_CPU": "0", "VLLM_CPU_KVCACHE_SPACE": str(KV_CACHE_GIB_ON_CPU)}
+        # Libraries that make vLLM's CPU worker faster, where they are installed: Intel's OpenMP, tcmalloc.
+        openmp, tcmalloc = Path(sys.prefix) / "lib" / "libiomp5.so", ctypes.util.find_library("tcmalloc_minimal")
+        if libraries := [name for name in (str(openmp) if openmp.is_file() else None, tcmalloc) if name]:
+            variables["LD_PRELOAD"] = ":".join(libraries)
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
 
 
 @contextmanager

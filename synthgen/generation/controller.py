@@ -154,8 +154,8 @@ class Controller:
         number, step = reply.tag
         slot = self._slots.get(number)
         prompt = "" if slot is not None and slot.tries else request.prompt
-        tokens = (reply.prompt_tokens, reply.output_tokens)
-        self.ledger.add_reply(StoredReply(number, step, key, reply.outcome, reply.text, reply.error, *tokens, prompt))
+        values = (reply.outcome, reply.text, reply.error, reply.prompt_tokens, reply.output_tokens)
+        self.ledger.add_reply(StoredReply(number, step, key, *values, prompt))
         if slot is None:
             self._count_unused(reply)
         elif self._advance(slot, reply):
@@ -177,12 +177,11 @@ class Controller:
 
     def _advance(self, slot: Slot, reply: Reply) -> bool:
         """Advance a slot by one reply; True when it has another request to make."""
-        if reply.outcome == "busy":
-            self._count(reply)
-            self.requests -= 1
-            return True
         if reply.outcome != "ok":
             self._count(reply)
+            if reply.outcome == "busy":
+                self.requests -= 1
+                return True
             slot.tries += 1
             if slot.tries < MAX_TRIES:
                 return True
@@ -197,10 +196,9 @@ class Controller:
         self._count(reply)
         slot.tries = 0
         self._queue.add(*self._contexts.publish(slot))
-        if not self.chain.is_complete(slot):
-            return True
-        self._complete.append(slot)
-        return False
+        if self.chain.is_complete(slot):
+            self._complete.append(slot)
+        return not self.chain.is_complete(slot)
 
     def _count(self, reply: Reply, *, bad: bool = False) -> None:
         """Count an attempt by its outcome: ok, bad, http (busy among them) or timeout."""
@@ -253,17 +251,14 @@ class Controller:
             kept = list(self.ledger.verdicts("kept"))
             drops = filter_.recheck_set([item.row for item in kept])
             for place, drop in drops.items():
-                self._revoke(kept[place].slot, drop.reason, filter_.name, drop.evidence)
+                counter = self.counters[self.ledger.cell(kept[place].slot)]
+                counter.kept, counter.rejected = counter.kept - 1, counter.rejected + 1
+                self.reasons[drop.reason] += 1
+                self.ledger.take_back(kept[place].slot, drop.reason, filter_.name, drop.evidence)
             if drops:
                 self.ledger.commit()
                 return False
         return True
-
-    def _revoke(self, number: int, reason: str, stage: str, evidence: str) -> None:
-        counter = self.counters[self.ledger.cell(number)]
-        counter.kept, counter.rejected = counter.kept - 1, counter.rejected + 1
-        self.reasons[reason] += 1
-        self.ledger.take_back(number, reason, stage, evidence)
 
     def row_id(self, number: int) -> str:
         """Return the id of a slot's row: task, seed and slot number."""
@@ -275,8 +270,7 @@ class Controller:
         setattr(counter, outcome.verdict, getattr(counter, outcome.verdict) + 1)
         if outcome.verdict == "rejected":
             self.reasons[outcome.reason] += 1
-        verdict = StoredVerdict(slot.number, outcome.verdict, outcome.reason, outcome.stage, outcome.evidence, row)
-        self.ledger.add_verdict(verdict)
+        self.ledger.add_verdict(StoredVerdict(slot.number, *outcome, row))
         del self._slots[slot.number]
         self._contexts.leave(slot, still_opening=self._will_join(slot.context))
 

@@ -19,6 +19,7 @@ from synthgen.errors import UserError
 from synthgen.formats.base import ParseError, Row, clean_text
 from synthgen.task.definition import Task
 
+Shots = Mapping[str, tuple[dict[str, str], ...]]
 SHOTS_PER_LABEL = 4
 MAX_SHOT_WORDS = 120
 """Longer examples are passed over: they would be read again for every prompt that the prefix cache does not serve."""
@@ -28,7 +29,7 @@ MAX_SHOT_WORDS = 120
 class Grounding:
     """Examples by quota cell, and passages in the order of use; `parents` are their manifest entries."""
 
-    shots: Mapping[str, tuple[dict[str, str], ...]] = field(default_factory=dict)
+    shots: Shots = field(default_factory=dict)
     passages: tuple[str, ...] = ()
     parents: tuple[dict[str, Any], ...] = ()
 
@@ -48,9 +49,7 @@ def read_grounding(task: Task, *, shots: Path | None, passages: Path | None, see
     return Grounding(examples, texts, (*shots_entry, *passages_entry))
 
 
-def _read_shots(
-    task: Task, folder: Path, seed: int
-) -> tuple[dict[str, tuple[dict[str, str], ...]], list[dict[str, Any]]]:
+def _read_shots(task: Task, folder: Path, seed: int) -> tuple[Shots, list[dict[str, Any]]]:
     """Return the texts of `SHOTS_PER_LABEL` random rows per cell, and their manifest entry."""
     manifest = read_manifest(folder)
     format_ = dataset_format(manifest)
@@ -65,7 +64,8 @@ def _read_shots(
     draw = Random(f"shots/{seed}")
     for row in read_rows(folder):
         order = draw.random()
-        if _is_short(texts := format_.texts_of(row)):
+        texts = format_.texts_of(row)
+        if sum(len(text.split()) for text in texts.values()) <= MAX_SHOT_WORDS:
             best = chosen.setdefault("any" if pooled else format_.cell(row), [])
             best.append((order, row["id"], texts))
             best.sort(key=lambda item: item[0])
@@ -76,10 +76,6 @@ def _read_shots(
     examples = {cell: tuple(texts for _, _, texts in rows) for cell, rows in chosen.items()}
     rows = [row_id for cell in cells for _, row_id, _ in chosen[cell]]
     return examples, [_parent("shots", manifest, rows=rows)]
-
-
-def _is_short(texts: Mapping[str, str]) -> bool:
-    return sum(len(text.split()) for text in texts.values()) <= MAX_SHOT_WORDS
 
 
 def _read_passages(task: Task, source: Path, seed: int) -> tuple[tuple[str, ...], list[dict[str, Any]]]:

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from synthgen.engines import Request, Sampling
 from synthgen.formats.base import Format, ParseError, Row, clean_text
@@ -63,8 +63,7 @@ def slot_id(task: str, seed: int, number: int) -> str:
     return f"{task}-s{seed}-{number:07d}"
 
 
-@dataclass(frozen=True, slots=True)
-class SlotOutcome:
+class SlotOutcome(NamedTuple):
     """How a slot ended: `kept`, `rejected` or `failed`, the reason, the stage, the evidence."""
 
     verdict: str
@@ -109,17 +108,13 @@ class PromptChain:
         """Return the number of the shared context that the cell's next slot will join."""
         return self._slots_opened[cell] // self.task.per_stem.get(cell, 1)
 
-    def steps(self, slot: Slot) -> tuple[Step, ...]:
-        """Return the steps of the slot's cell, in order."""
-        return self.task.steps_of(slot.cell)
-
     def is_complete(self, slot: Slot) -> bool:
         """Say whether every text of the slot is there."""
-        return slot.step == len(self.steps(slot))
+        return slot.step == len(self.task.steps_of(slot.cell))
 
     def request(self, slot: Slot) -> Request:
         """Return the request for the slot's next step."""
-        step = self.steps(slot)[slot.step]
+        step = self.task.steps_of(slot.cell)[slot.step]
         schema = json.dumps(text_object(*step.fields)) if self.structured else None
         sampling = Sampling(step.max_tokens, step.temperature, step.top_k, () if schema else step.stop, schema)
         prompt = step.render(self.variables(slot))
@@ -130,14 +125,14 @@ class PromptChain:
     def trial_requests(self, cell: str, text: Callable[[Step], str]) -> Iterator[tuple[Step, Request]]:
         """Yield each step of a cell with a request for it, in which `text(step)` stands for every earlier text."""
         slot = Slot(0, cell, 0)
-        for step in self.steps(slot):
+        for step in self.task.steps_of(cell):
             yield step, self.request(slot)
             slot.texts |= dict.fromkeys(step.fields, text(step))
             slot.step += 1
 
     def read(self, slot: Slot, reply: str) -> None:
         """Parse a reply into the slot's next texts; ParseError with the reason when they are not there."""
-        step = self.steps(slot)[slot.step]
+        step = self.task.steps_of(slot.cell)[slot.step]
         texts = _json_texts(reply, step) if self.structured else _plain_texts(reply, step)
         cleaned = {name: clean_text(text) for name, text in texts.items()}
         if any(_UNREADABLE.search(text) for text in cleaned.values()):
@@ -166,15 +161,16 @@ class PromptChain:
     def variables(self, slot: Slot) -> dict[str, object]:
         """Return the template's variables: attributes, the label, its definition and examples, the texts so far."""
         shots = {**self.task.shots, **self.grounding.shots}
-        label = {
+        return {
+            **self._attributes(slot.context),
             "label": slot.cell,
             "definition": self.task.definitions.get(slot.cell, slot.cell),
             "definitions": self.task.definitions,
             "shots": shots.get(slot.cell) or shots.get("any", ()),
             "real_stems": [row for rows in self.grounding.shots.values() for row in rows],
             "language": self.task.language,
+            **slot.texts,
         }
-        return {**self._attributes(slot.context), **label, **slot.texts}
 
     def _draw_attributes(self, context: int) -> dict[str, str]:
         draw = random.Random(f"{self.task.name}/{self.seed}/{context}")
@@ -191,7 +187,7 @@ def _json_texts(reply: str, step: Step) -> dict[str, str]:
     try:
         values: Any = json.loads(reply)
     except json.JSONDecodeError:
-        raise ParseError("unreadable JSON") from None
+        values = None
     if not isinstance(values, dict) or not all(isinstance(values.get(name), str) for name in step.fields):
         raise ParseError("unreadable JSON")
     return {name: values[name] for name in step.fields}
@@ -207,10 +203,8 @@ def _plain_texts(reply: str, step: Step) -> dict[str, str]:
     lines = [line.strip() for line in reply.strip().split("\n") if line.strip()]
     texts: dict[str, str] = {}
     for number, (name, marker) in enumerate(step.fields.items()):
-        if number >= len(lines):
-            raise ParseError(f"no {name}")
         start = f"{marker}:"
-        if number and not lines[number].startswith(start):
+        if number >= len(lines) or (number and not lines[number].startswith(start)):
             raise ParseError(f"no {name}")
         texts[name] = lines[number].removeprefix(start)
     return texts

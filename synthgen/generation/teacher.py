@@ -27,10 +27,8 @@ class Teacher:
         transformers = require("--teacher")
         config: Any = transformers.AutoConfig.from_pretrained(folder)
         if not any("TokenClassification" in name for name in config.architectures or ()):
-            architectures = ", ".join(config.architectures or ["none"])
-            raise UserError(
-                f"--teacher {folder} is no token classifier but {architectures}; make one with evaluator train"
-            )
+            kinds = ", ".join(config.architectures or ["none"])
+            raise UserError(f"--teacher {folder} is no token classifier but {kinds}; make one with evaluator train")
         self._folder = folder
         self.labels: tuple[str, ...] = tuple(config.id2label[index] for index in range(config.num_labels))
         self.name = folder.name
@@ -48,12 +46,10 @@ class Teacher:
     def texts(self, sentence: str) -> dict[str, str]:
         """Return the sentence's tokens and tags, each joined by spaces; ParseError when its decodings disagree."""
         words = treebank_tokens(sentence)
-        alone = self._tags(words)
-        again = self._tags([*words, *words])[len(words) :]
-        differing = [word for word, one, other in zip(words, alone, again, strict=True) if one != other]
-        if differing:
+        tags = self._tags(words)
+        if tags != self._tags([*words, *words])[len(words) :]:
             raise ParseError("teacher's decodings disagree")
-        return {"tokens": " ".join(words), "tags": " ".join(alone)}
+        return {"tokens": " ".join(words), "tags": " ".join(tags)}
 
     def _tags(self, words: Sequence[str]) -> list[str]:
         """Return one tag a word, read at its first piece; ParseError when the sentence is too long to be read."""

@@ -34,6 +34,7 @@ def write_folder(
     checks = run.config.checks(run.context, controller.filters)
     for filter_ in controller.filters:  # what they hold of a large set is more than all that follows needs
         filter_.close()
+    acceptance = {cell: round(each.acceptance, 4) for cell, each in controller.counters.items() if each.kept}
     manifest = Manifest(
         **_settings(run, (*run.chain.grounding.parents, *annotator_parents(checks))),
         **_counts(controller),
@@ -42,7 +43,7 @@ def write_folder(
         versions={**earlier, "synthgen-evaluator": __version__, **versions},
         tokens=ledger.token_totals(),
         seconds=round(seconds, 1),
-        statistics=describe(format_, _kept_rows(controller)) | {"acceptance": _acceptance(controller)},
+        statistics=describe(format_, _kept_rows(controller)) | {"acceptance": acceptance},
         hardware=hardware(),
         command=command_line(),
     )
@@ -65,12 +66,8 @@ def _settings(run: GenerationRun, parents: tuple[dict[str, Any], ...]) -> dict[s
         "parents": parents,
         "n": run.n,
         "seed": settings["seed"],
-        "model": {
-            "ref": public_name(model.ref),
-            "revision": model.revision,
-            "licence": model.licence,
-            "note": model.note,
-        },
+        "model": {"ref": public_name(model.ref)}
+        | {name: getattr(model, name) for name in ("revision", "licence", "note")},
         "engine": settings["engine"],
         "prompt_hash": task.prompt_hash,
         "prompt_text": task.prompt_text,
@@ -92,11 +89,6 @@ def _counts(controller: Controller) -> dict[str, Any]:
         "label_counts": {cell: counter.kept for cell, counter in counters.items()},
         "attempts": {name: controller.attempts[name] for name in ("ok", "bad", "http", "timeout")},
     }
-
-
-def _acceptance(controller: Controller) -> dict[str, float]:
-    """Return each label's share of kept among kept, rejected and failed, surplus rows included."""
-    return {cell: round(counter.acceptance, 4) for cell, counter in controller.counters.items() if counter.kept}
 
 
 def _kept_rows(controller: Controller) -> Iterator[Row]:

@@ -1,7 +1,6 @@
-"""What a task demands of its rows beyond their format: the `[conditions]` of a prompt file.
+"""The `[conditions]` of a prompt file: what a task demands of its rows beyond their format.
 
-They are about the craft of a task (negatives that share words, options of one length), where a filter is about any
-text. A row that breaks one is rejected with a short reason. Neighbours: `slots` applies them, `task` reads them.
+They are about the craft of one task (negatives that share words, options of one length); a filter is about any text.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class Conditions:
                 raise ParseError(f"{name} too long")
 
     def check_row(self, format_: Format, row: Row) -> None:
-        """Raise ParseError when the texts of a row do not stand to each other as the task demands."""
+        """Raise ParseError when texts share too few words, or options differ too much in length."""
         if isinstance(format_, PairFormat):
             least = self.min_word_overlap.get(format_.cell(row), 0.0)
             if least and overlap(*(row[name] for name in format_.fields)) < least:
@@ -52,5 +51,5 @@ def overlap(first: str, second: str) -> float:
     >>> overlap("Is tea hot?", "Is iced tea hot too?")
     0.6
     """
-    wanted = bare_words(second)
-    return len(wanted & bare_words(first)) / len(wanted) if wanted else 0.0
+    types = bare_words(second)
+    return len(types & bare_words(first)) / len(types) if types else 0.0
