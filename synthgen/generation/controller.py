@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from synthgen.dataset.ledger import Ledger, StoredReply, StoredVerdict, storable
@@ -19,6 +19,7 @@ from synthgen.formats.base import ParseError, Row
 from synthgen.generation.prompt_chain import PromptChain, Slot, SlotOutcome, slot_id
 from synthgen.generation.quotas import QuotaCounter, RequestQueue
 from synthgen.generation.shared_context import SharedContexts
+from synthgen.models.packs import ResolvedModel
 
 MAX_TRIES = 4
 FIRST_DELAY = 0.5
@@ -76,11 +77,11 @@ class Controller:
         counters = self.counters.values()
         return sum(counter.failed for counter in counters), sum(counter.ended for counter in counters)
 
-    def resume(self, *, key: Callable[[Request], str], versions: Mapping[str, str]) -> None:
+    def resume(self, *, model: ResolvedModel, versions: Mapping[str, str]) -> None:
         """Restore the state from the ledger by checking every stored reply again; open requests are queued.
 
-        `versions` of the parser and the filters are recorded. `key` gives a request's content address. A stored reply
-        whose request is no longer the one the task would make is not used: its slot makes the request again.
+        `versions` of the parser and the filters are recorded. A stored reply whose request is no longer the one that
+        the task would make of `model` is not used: its slot makes the request again.
         """
         self.ledger.clear_verdicts(versions)
         self._revoked = {slot: SlotOutcome("rejected", *reason) for slot, reason in self.ledger.revoked()}
@@ -89,8 +90,8 @@ class Controller:
             self._reopen(stored_slots, until=stored.slot)
             self._queue.clear()
             reply = Reply((stored.slot, stored.step), stored.outcome, stored.text, stored.error)  # type: ignore[arg-type]
-            slot = self._slots.get(stored.slot)
-            if slot is not None and slot.step == stored.step and key(self.chain.request(slot)) == stored.request_key:
+            slot, key = self._slots.get(stored.slot), (model.ref, model.revision)
+            if slot and slot.step == stored.step and self.chain.request(slot).key(*key) == stored.request_key:
                 self.requests += 1
                 self._advance(slot, reply)
             else:

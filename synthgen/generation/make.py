@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +88,9 @@ def make(
 def _make_folder(run: GenerationRun, out: Path, max_requests: int | None) -> Manifest:
     """Return the manifest of the run's folder: new, resumed or finished already."""
     budget = _request_budget(run, max_requests)
-    llm_judge, ray = run.context.judge.model, run.engine.ray
-    if ray and llm_judge and not llm_judge.startswith(ADDRESSES):
-        raise UserError(
-            f"--judge {llm_judge} would need engines beside those of --ray; give an endpoint, http://HOST/v1"
-        )
+    model, ray = run.context.judge.model, run.engine.ray
+    if ray and model and not model.startswith(ADDRESSES):
+        raise UserError(f"--judge {model} would need engines beside those of --ray; give an endpoint, http://HOST/v1")
     if run.engine.running:
         refuse("started_engine is used instead of a new engine", ray=ray)
     if ray:
@@ -99,15 +98,12 @@ def _make_folder(run: GenerationRun, out: Path, max_requests: int | None) -> Man
     refuse_foreign(out)
     settings = run.settings()
     make_run_folder(out)
-    ledger = Ledger(out / LEDGER_NAME)
-    try:
+    with closing(Ledger(out / LEDGER_NAME)) as ledger:
         ledger.claim(settings, where=out, prompt_text=run.task.prompt_text)
         if is_finished(out) and _is_current(run, manifest := read_manifest(out)):
             return manifest
         with run.engine.open(run.chain.seed) as start:
             return _generate(run.with_judge(ledger, start), ledger, out, budget, start)
-    finally:
-        ledger.close()
 
 
 def _request_budget(run: GenerationRun, max_requests: int | None) -> int:
@@ -138,10 +134,23 @@ def _is_current(run: GenerationRun, manifest: Manifest) -> bool:
 
 
 def _generate(run: GenerationRun, ledger: Ledger, out: Path, budget: int, start: StartEngine) -> Manifest:
+    """Resume, make requests until the set is complete or the budget spent, and write the folder."""
     controller = open_controller(run, ledger)
+    versions: dict[str, str] = {}
+    before = -1
     try:
         with closing_all(controller.filters):
-            start_time, versions = _fill(run, controller, budget, start)
+            controller.resume(model=run.model, versions=run.versions())
+            start_time = time.monotonic()
+            while not controller.settle() and before < controller.requests < budget:
+                before = controller.requests
+                if run.engine.name == "vllm" and not versions:
+                    check_context_length(run.chain, run.model.path)
+                engine = start()
+                versions = engine.versions
+                check_requests(controller, engine)
+                serve(controller, engine, run.model, budget=budget, rows=run.n)
+            ledger.commit()
             if controller.is_full:
                 seconds = time.monotonic() - start_time
                 return write_folder(run, controller, out, seconds=seconds, versions=versions)
@@ -151,27 +160,6 @@ def _generate(run: GenerationRun, ledger: Ledger, out: Path, budget: int, start:
         kept = f"{controller.kept} of {run.n} rows are kept in {out}/ledger.sqlite; the same command goes on"
         raise IncompleteError(f"{fault}. {kept}") from None
     raise IncompleteError(_shortfall(controller, out, budget))
-
-
-def _fill(run: GenerationRun, controller: Controller, budget: int, start: StartEngine) -> tuple[float, dict[str, str]]:
-    """Resume, and make requests until the set is complete or the budget spent.
-
-    Returns the clock (`time.monotonic`) after resuming, and the versions of the engine, none when it was not needed.
-    """
-    controller.resume(key=lambda request: request.key(run.model.ref, run.model.revision), versions=run.versions())
-    start_time = time.monotonic()
-    versions: dict[str, str] = {}
-    before = -1
-    while not controller.settle() and before < controller.requests < budget:
-        before = controller.requests
-        if run.engine.name == "vllm" and not versions:
-            check_context_length(run.chain, run.model.path)
-        engine = start()
-        versions = engine.versions
-        check_requests(controller, engine)
-        serve(controller, engine, run.model, budget=budget, rows=run.n)
-    controller.ledger.commit()
-    return start_time, versions
 
 
 def _shortfall(controller: Controller, out: Path, budget: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,7 @@ def why(folder: options.Folder, row_id: options.RowId) -> dict[str, Any]:
     suffix = row_id.rpartition("-")[2]
     if not suffix.isdecimal() or len(suffix) > LONGEST_NUMBER:
         raise UserError(f"'{row_id}' is not an id of {folder}; ids end in a slot number, as in mnli-s0-0000042")
-    ledger = Ledger(path, read_only=True)
-    try:
+    with closing(Ledger(path, read_only=True)) as ledger:
         settings, slot = ledger.settings(), int(suffix)
         verdict = ledger.verdict(slot) if row_id == slot_id(settings["task"], settings["seed"], slot) else None
         if verdict is None:
@@ -44,8 +44,6 @@ def why(folder: options.Folder, row_id: options.RowId) -> dict[str, Any]:
             **{name: value for name, value in asdict(verdict).items() if name != "slot"},
             "replies": [asdict(reply) for reply in ledger.replies(slot)],
         }
-    finally:
-        ledger.close()
 
 
 def _without_ledger(folder: Path, row_id: str) -> dict[str, Any]:
