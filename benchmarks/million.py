@@ -12,34 +12,44 @@ import json
 import multiprocessing
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tests.evaluator.conftest import write_tiny_model
+
+if TYPE_CHECKING:
+    from evaluator.training.features import Features
 
 PART = 50_000
 
 
 def write(folder: Path, rows: int, vocabulary: int) -> Path:
     """Write features of pairs with lengths like MNLI's, part by part."""
-    from evaluator.training.features import Features, FeatureWriter
+    from evaluator.training.features import write_features
 
-    draw, writer = np.random.default_rng(0), FeatureWriter(folder)
+    write_features(folder, ((part, len(part)) for part in parts(rows, vocabulary)))
+    return folder
+
+
+def parts(rows: int, vocabulary: int) -> Iterator[Features]:
+    """Yield features of pairs with random tokens."""
+    from evaluator.training.features import Features
+
+    draw = np.random.default_rng(0)
     for first in range(0, rows, PART):
         count = min(PART, rows - first)
         lengths = np.clip(draw.lognormal(3.6, 0.45, count).astype(int), 8, 128)
         starts = np.concatenate([[0], np.cumsum(lengths)])
-        part = Features(
+        yield Features(
             ids=draw.integers(4, vocabulary, size=starts[-1]).astype(np.int32),
             starts=starts,
             targets=draw.integers(0, 3, size=count).astype(np.int32),
             target_starts=np.arange(count + 1),
             owners=np.arange(count),
         )
-        writer.append(part, count)
-    writer.close()
-    return folder
 
 
 def anonymous_bytes() -> int:

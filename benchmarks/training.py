@@ -76,11 +76,12 @@ def prepared(
     from evaluator.experiment.hardware import detect
     from evaluator.experiment.recipe import SMALL, Stage
     from evaluator.training.heads.registry import head_for
-    from evaluator.training.jobs import load_tokenizer, prepare
+    from evaluator.training.jobs import configure_torch
+    from evaluator.training.tokenisation import load_tokenizer
 
     hardware = detect()
     torch.set_num_threads(hardware.threads)
-    device = torch.device(hardware.device) if defaults else prepare(hardware)
+    device = torch.device(hardware.device) if defaults else configure_torch(hardware)
     stage = Stage(5e-5, 1, examples_per_step=step, max_length=384 if kind == "span" else 128)
     head = head_for(kind, ("entailment", "neutral", "contradiction"), SMALL)
     tokenizer = load_tokenizer(model)

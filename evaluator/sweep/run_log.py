@@ -15,7 +15,7 @@ SECONDS_BETWEEN_NOTES = 5.0
 
 def run_logged(job: Job, store: Store, on_progress: Callable[[str], None], *, keep_weights: bool) -> float:
     """Carry out one job, log its start, progress and end, and return the seconds it took."""
-    from evaluator.training.jobs import carry_out
+    from evaluator.training.jobs import run_job
 
     start = last_note = time.monotonic()
 
@@ -28,7 +28,7 @@ def run_logged(job: Job, store: Store, on_progress: Callable[[str], None], *, ke
 
     store.log(job.node, f"start  {job.label}")
     try:
-        carry_out(job, store, report, keep_weights=keep_weights)
+        run_job(job, store, report, keep_weights=keep_weights)
     except IncompleteError as error:
         store.log(job.node, f"failed  {error}")
         raise

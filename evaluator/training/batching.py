@@ -1,9 +1,8 @@
-"""Which examples go together: steps of a fixed number of examples with little padding, batches within a token budget.
+"""Length bucketing: steps of a fixed number of examples with little padding, batches within a token budget.
 
-A step has the recipe's number of examples, so results stay comparable with the reference scripts, but its examples
-are neighbours in length. How a step is cut into batches changes speed and memory only: the loss is normalised over
-the step.
-Sources: HF `LengthGroupedSampler` for the pools; batches are shuffled after bucketing, so that neighbouring steps do
+A step has the recipe's number of examples, so results stay comparable with the reference scripts. How it is cut into
+batches changes speed and memory only: the loss is normalised over the step.
+Sources: HF `LengthGroupedSampler` for the pools; steps are shuffled after bucketing, so that neighbouring steps do
 not have neighbouring lengths (modelscope/ms-swift#10111).
 """
 
@@ -42,15 +41,14 @@ def training_steps(
     lengths: IntArray, examples_per_step: int, steps: int, generator: np.random.Generator
 ) -> Iterator[IntArray]:
     """Yield `steps` arrays of feature indices, each epoch in a new order that covers every feature once."""
-    remaining = steps
-    while remaining > 0:
-        for step in _epoch(lengths, examples_per_step, generator)[:remaining]:
-            remaining -= 1
-            yield step
+    while steps > 0:
+        epoch = _epoch(lengths, examples_per_step, generator)[:steps]
+        steps -= len(epoch)
+        yield from epoch
 
 
 def _epoch(lengths: IntArray, examples_per_step: int, generator: np.random.Generator) -> list[IntArray]:
-    """Return one epoch: shuffle, sort pools by length, cut into steps, shuffle the steps."""
+    """Return one epoch's steps: shuffle, sort pools by length, cut into steps, shuffle the steps."""
     order = generator.permutation(len(lengths))
     pool_size = examples_per_step * POOL_STEPS
     steps: list[IntArray] = []
@@ -83,13 +81,13 @@ def split_step(
 
 
 def _padded(widths: list[int], cuts: list[int]) -> int:
-    """Return the positions computed for sorted widths that are cut at these places."""
+    """Return the number of positions computed, padding included, for sorted widths cut at `cuts`."""
     edges = [0, *cuts, len(widths)]
     return sum((end - start) * widths[end - 1] for start, end in itertools.pairwise(edges))
 
 
 def _cheapest_cuts(widths: list[int], budget: int, overhead: int) -> list[int]:
-    """Return where to cut sorted widths so that padded tokens and overheads are fewest: dynamic programming, exact."""
+    """Return the cuts of sorted widths with the fewest padded tokens and overheads: exact dynamic programming."""
     cost, cut = [0] * (len(widths) + 1), [0] * (len(widths) + 1)
     for end in range(1, len(widths) + 1):
         width, best = widths[end - 1], -1

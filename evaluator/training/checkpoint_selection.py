@@ -1,4 +1,4 @@
-"""`--select en-dev`: keep the checkpoint that scores best on English development items, and stop when none does better.
+"""`--select en-dev`: the checkpoint with the best score on English development items, with early stopping.
 
 The items are the target's English development file; targets that have none hold items of their English training set
 out of training. Never a target language: that would measure what no zero-shot user has. Only one of many choices, and
@@ -8,20 +8,19 @@ a source of irreproducible results (Keung et al. 2020); the default is the last 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from transformers import PreTrainedModel
 
 from evaluator.benchmark.splits import draw, has_dev_file
 from evaluator.benchmark.target import DataRoot, Split, Target
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-    from evaluator.training.features import Features
-    from evaluator.training.heads.base import Head, Remap
+from evaluator.training import inference
+from evaluator.training.features import Features
+from evaluator.training.heads.base import Head, Remap
 
 
 def dev_items(target: Target, root: DataRoot, examples: int) -> Split:
-    """Return the English items to choose by, at most `examples`, the same for all arms and seeds."""
+    """Return the English development items, at most `examples`, the same for all arms and seeds."""
     if has_dev_file(target, root):
         items = target.load(root, "en", "dev")
         return items.take(draw(len(items), min(examples, len(items)), seed=0).tolist())
@@ -30,7 +29,7 @@ def dev_items(target: Target, root: DataRoot, examples: int) -> Split:
 
 
 def training_items(target: Target, root: DataRoot, examples: int) -> Split:
-    """Return the English training items less those held out to choose by."""
+    """Return the English training items less those that `dev_items` holds out of them."""
     items = _train(target, root)
     if has_dev_file(target, root):
         return items
@@ -45,13 +44,13 @@ def _train(target: Target, root: DataRoot) -> Split:
 
 
 def _held_out(items: Split, examples: int) -> list[int]:
-    chosen: list[int] = draw(len(items), min(examples, len(items) // 10), seed=0).tolist()
-    return chosen
+    positions: list[int] = draw(len(items), min(examples, len(items) // 10), seed=0).tolist()
+    return positions
 
 
 @dataclass(frozen=True, slots=True)
 class EnglishDev:
-    """Scores a model in training: its target's main metric on the development items, in percent."""
+    """Development evaluation of a model in training: its target's main metric, in percent."""
 
     target: Target
     items: Split
@@ -64,8 +63,6 @@ class EnglishDev:
 
     def score(self, model: PreTrainedModel, remap: Remap | None) -> float:
         """Return the score; the model is left in evaluation mode."""
-        from evaluator.training import inference
-
         outputs = inference.run(model, self.head, self.features, self.tokens_per_batch, remap, bfloat16=self.bfloat16)
         predictions: list[Any] = self.head.decode(self.items.records, self.features, outputs)
         return self.target.score(self.items, predictions).metrics[self.target.metrics[0]]

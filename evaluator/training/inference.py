@@ -1,4 +1,4 @@
-"""Predictions of one model for several sets of records in one length-sorted pass."""
+"""Inference: the predictions of one model for several sets of records in one length-sorted pass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from transformers import PreTrainedModel
 from evaluator.training.batching import inference_batches
 from evaluator.training.features import Features, IntArray, merge
 from evaluator.training.heads.base import Head, Output, Remap, collate
-from evaluator.training.loop import autocast
 
 
 @torch.inference_mode()
@@ -28,25 +27,24 @@ def run(
     """Return the head's outputs in the order of the features; `remap` is that of a compacted model."""
     model.eval()
     outputs: list[Output | None] = [None] * len(features)
-    with autocast(model.device, bfloat16=bfloat16):
-        for chosen in inference_batches(features.lengths, tokens_per_batch, features.group):
-            for index, result in zip(chosen, _outputs(model, head, features, chosen, remap), strict=True):
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
+        for indices in inference_batches(features.lengths, tokens_per_batch, features.group):
+            for index, result in zip(indices, _outputs(model, head, features, indices, remap), strict=True):
                 outputs[int(index)] = result
     return [output for output in outputs if output is not None]
 
 
 def _outputs(
-    model: PreTrainedModel, head: Head, features: Features, chosen: IntArray, remap: Remap | None
+    model: PreTrainedModel, head: Head, features: Features, indices: IntArray, remap: Remap | None
 ) -> list[Output]:
-    """Return the outputs of a batch; where memory is too small, of its halves."""
+    """Return the outputs of a batch; where it does not fit in memory, of its halves."""
     try:
-        batch = collate(features, chosen, model.config.pad_token_id, model.device, remap)
-        return head.outputs(model, batch)
+        return head.outputs(model, collate(features, indices, model.config.pad_token_id, model.device, remap))
     except torch.OutOfMemoryError:
-        if len(chosen) == 1:
+        if len(indices) == 1:
             raise
     torch.cuda.empty_cache()
-    halves = np.array_split(chosen, 2)
+    halves = np.array_split(indices, 2)
     return [output for half in halves for output in _outputs(model, head, features, half, remap)]
 
 

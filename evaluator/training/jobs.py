@@ -1,7 +1,7 @@
-"""Carrying out the jobs of a run graph: the only place where models are loaded, trained and saved.
+"""Training and prediction jobs of a run graph: the only place where models are loaded, trained and saved.
 
-Each function turns one job into finished nodes and can run in any process. Neighbours: `graph` makes the jobs,
-`experiment` runs them here or through Ray.
+Each function turns one job into finished nodes and can run in any process. Neighbours: `experiment.graph` defines the
+jobs, `sweep.runner` runs them here or through Ray.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 import transformers
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.benchmark.registry import find
 from evaluator.benchmark.splits import evaluation_splits
@@ -31,9 +30,15 @@ from evaluator.experiment.hardware import Hardware
 from evaluator.store import Json, Store
 from evaluator.training import inference
 from evaluator.training.heads.base import Head, keep_head, share_encoder
-from evaluator.training.heads.registry import head_for
 from evaluator.training.loop import OnStep, TrainingConfig, TrainingLog, TrainingTask, fit
-from evaluator.training.tokenisation import english_dev, evaluation_features, intermediate_features, training_features
+from evaluator.training.tokenisation import (
+    english_dev,
+    intermediate_features,
+    load_tokenizer,
+    prediction_features,
+    target_head,
+    training_features,
+)
 from synthgen.errors import UserError
 
 OnProgress = Callable[[str], None]
@@ -41,8 +46,11 @@ OnProgress = Callable[[str], None]
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
-def prepare(hardware: Hardware) -> torch.device:
-    """Make torch compute as the node's key says, quietly and repeatably; UserError when it cannot."""
+def configure_torch(hardware: Hardware) -> torch.device:
+    """Set torch's threads and determinism, silence transformers and return the device.
+
+    Raises UserError for a GPU that torch cannot use, or one without units for the bfloat16 asked for.
+    """
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -58,18 +66,15 @@ def prepare(hardware: Hardware) -> torch.device:
 
 
 def _keep_freed_memory() -> None:
-    """Have glibc keep what tensors free: giving it back to the system and faulting it in again took 7 % of a CPU step.
-
-    See mallopt(3) for the two options; C libraries without that function are left as they are.
-    """
+    """Let glibc keep freed memory (mallopt(3)): returning it and faulting it in again took 7 % of a CPU step."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    if mallopt:
+    if mallopt:  # other C libraries have none
         mallopt(M_MMAP_THRESHOLD, 1 << 30)
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def carry_out(job: Job, store: Store, on_progress: OnProgress | None = None, *, keep_weights: bool = False) -> None:
-    """Turn a job into finished nodes; what is finished already is left alone."""
+def run_job(job: Job, store: Store, on_progress: OnProgress | None = None, *, keep_weights: bool = False) -> None:
+    """Turn a job into finished nodes of the store; finished ones are left alone."""
     if isinstance(job, IntermediateJob):
         train_intermediate(job, store, on_progress)
     else:
@@ -77,27 +82,23 @@ def carry_out(job: Job, store: Store, on_progress: OnProgress | None = None, *, 
 
 
 def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgress | None = None) -> None:
-    """Train an intermediate model on its drawn rows and keep it as a plain checkpoint folder.
-
-    One head per label set on one encoder; the checkpoint has the first head.
-    """
+    """Train one head per label set on a shared encoder and store a plain checkpoint folder with the first head."""
     if store.is_finished(job.node):
         return
     started = time.monotonic()
-    device, base = prepare(job.hardware), checkpoint(job.base, store)
+    device, base = configure_torch(job.hardware), checkpoint(job.base, store)
     tokenizer = load_tokenizer(job.base.tokenizer_folder)
     tasks: list[TrainingTask] = []
-    for head, features in intermediate_features(job, tokenizer, store):
+    for head, features in intermediate_features(job, store):
         model = build(head, base, tokenizer, job.seed + len(tasks)).to(device)
         if tasks:
             share_encoder(tasks[0].model, model)
             model.tie_weights()
         tasks.append(TrainingTask(model, head, features))
     with store.writing(job.node) as (draft, results):
-        training = TrainingConfig(
-            job.stage, job.seed, job.recipe.tokens_per_batch, job.steps, not job.corpora, job.hardware.bfloat16
-        )
-        log = fit(tasks, training, _reporter(on_progress))
+        tokens, bfloat16 = job.recipe.tokens_per_batch, job.hardware.bfloat16
+        config = TrainingConfig(job.stage, job.seed, tokens, job.steps, not job.corpora, bfloat16)
+        log = fit(tasks, config, _step_reporter(on_progress))
         save(tasks[0].model, tokenizer, draft)
         apart = time.monotonic() - started - log.seconds
         results |= {"training": summary(log), "licence": job.licence, "seconds_apart": apart}
@@ -111,58 +112,55 @@ def run_target(
     if not missing:
         return
     started = time.monotonic()
-    device, target, base = prepare(job.hardware), find(job.target), checkpoint(job.encoder, store)
+    device, base = configure_torch(job.hardware), checkpoint(job.encoder, store)
     tokenizer = load_tokenizer(job.encoder.tokenizer_folder)
-    model = build(head_for(target.head, target.labels, job.recipe), base, tokenizer, job.seed)
+    model = build(target_head(job), base, tokenizer, job.seed)
     model = (keep_head(model, base) if job.keep_head else model).to(device)
     if job.stage:
         with store.writing(job.node) as (draft, results):
-            for name, stage, head, features in training_features(job, tokenizer, store):
-                training = TrainingConfig(stage, job.seed, job.recipe.tokens_per_batch, bfloat16=job.hardware.bfloat16)
-                judge = english_dev(job, tokenizer, store) if name == "training" else None
-                results[name] = summary(
-                    fit([TrainingTask(model, head, features)], training, _reporter(on_progress), judge)
-                )
+            for name, stage, head, features in training_features(job, store):
+                config = TrainingConfig(stage, job.seed, job.recipe.tokens_per_batch, bfloat16=job.hardware.bfloat16)
+                dev_evaluator = english_dev(job, store) if name == "training" else None
+                tasks = [TrainingTask(model, head, features)]
+                results[name] = summary(fit(tasks, config, _step_reporter(on_progress), dev_evaluator))
             if keep_weights:
                 save(model, tokenizer, draft)
             trained = sum(log["seconds"] for log in results.values())
             results["seconds_apart"] = time.monotonic() - started - trained
     if on_progress:
         on_progress("predicting")
-    started = time.monotonic()
-    languages = tuple(job.predictions if target.join else missing)
-    splits = evaluation_splits(target, DataRoot(job.data_root), languages, job.split, job.max_eval_examples)
-    predictions, tokens = predict(job, model, tokenizer, splits, store)
-    share = (time.monotonic() - started) / len(splits)
+    started, join = time.monotonic(), find(job.target).join
+    splits = job_splits(job, tuple(job.predictions if join else missing))
+    predictions, tokens = predict(job, model, splits, store)
+    seconds = (time.monotonic() - started) / len(splits)
     for number, (split, predicted) in enumerate(zip(splits, predictions, strict=True)):
         if split.language in missing:
             with store.writing(missing[split.language]) as (draft, results):
                 write_predictions(draft / "predictions.parquet", split.ids, predicted)
-                own = tokens * (number + 1) // len(splits) - tokens * number // len(splits)  # sums to tokens
-                results |= {"n": len(split), "tokens": own, "seconds": share}
+                share = tokens * (number + 1) // len(splits) - tokens * number // len(splits)  # sums to tokens
+                results |= {"n": len(split), "tokens": share, "seconds": seconds}
 
 
 def predict(
-    job: TargetJob, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, splits: Sequence[Split], store: Store
+    job: TargetJob, model: PreTrainedModel, splits: Sequence[Split], store: Store
 ) -> tuple[list[list[Any]], int]:
-    """Return one list of predictions per split and the tokens computed, in one length-sorted pass over all languages.
-
-    A pool that all languages share stands in every split but is encoded once.
-    """
-    target = find(job.target)
-    head = head_for(target.head, target.labels, job.recipe)
-    texts = [split.records for split in splits]
-    if target.rank:
-        texts += [split.pool for split in (splits[:1] if target.join else splits)]
-    sets = [(records, evaluation_features(job, records, head, tokenizer, store)) for records in texts]
-    found = inference.predict(model, head, sets, job.recipe.tokens_per_batch, bfloat16=job.hardware.bfloat16)
+    """Return the predictions of each split and the tokens computed, in one length-sorted pass over all languages."""
+    target, sets = find(job.target), prediction_features(job, splits, store)
+    tokens_per_batch, bfloat16 = job.recipe.tokens_per_batch, job.hardware.bfloat16
+    predictions = inference.predict(model, target_head(job), sets, tokens_per_batch, bfloat16=bfloat16)
     tokens = sum(features.tokens for _, features in sets)
     if not target.rank:
-        return found, tokens
-    vectors = [np.stack(rows) for rows in found]
+        return predictions, tokens
+    vectors = [np.stack(rows) for rows in predictions]
     queries, pools = vectors[: len(splits)], vectors[len(splits) :]
     pools = pools * len(splits) if target.join else pools
     return [target.rank(split, q, p) for split, q, p in zip(splits, queries, pools, strict=True)], tokens
+
+
+def job_splits(job: TargetJob, languages: Sequence[str]) -> list[Split]:
+    """Return the items of a job that are predicted in these languages."""
+    root = DataRoot(job.data_root)
+    return evaluation_splits(find(job.target), root, languages, job.split, job.max_eval_examples)
 
 
 def checkpoint(encoder: Encoder, store: Store) -> Path:
@@ -174,22 +172,12 @@ def checkpoint(encoder: Encoder, store: Store) -> Path:
     return encoder.path
 
 
-@cache
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Return the tokenizer of a checkpoint folder, read once per process: a quarter million pieces take a second."""
-    transformers.logging.set_verbosity_error()
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    return tokenizer
-
-
 def build(head: Head, folder: Path, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
     """Return the head's model; UserError for a checkpoint with another vocabulary than its tokenizer's."""
     model = head.build(folder, seed)
     rows = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
-        raise UserError(
-            f"{folder}: the tokenizer knows {len(tokenizer)} pieces and the model {rows}; they do not match"
-        )
+        raise UserError(f"{folder}: the tokenizer has {len(tokenizer)} pieces and the model {rows}; they do not match")
     return model
 
 
@@ -201,7 +189,7 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
 
 
 def summary(log: TrainingLog) -> Json:
-    """Return what a manifest says about a training run."""
+    """Return the entries of a manifest about a training run."""
     values = asdict(log)
     losses = values.pop("losses")
     return {**values, "first_loss": losses[0] if losses else None, "final_loss": log.final_loss}
@@ -213,7 +201,7 @@ def write_predictions(path: Path, ids: Sequence[str], predictions: Sequence[Any]
     pq.write_table(pa.table({"item_id": pa.array(ids, pa.string()), "prediction": pa.array(texts, pa.string())}), path)
 
 
-def _reporter(on_progress: OnProgress | None) -> OnStep | None:
+def _step_reporter(on_progress: OnProgress | None) -> OnStep | None:
     if on_progress is None:
         return None
     return lambda step, steps, loss: on_progress(f"step {step}/{steps} loss {loss:.3f}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,12 +25,12 @@ from evaluator.training.vocabulary import compact, restore
 from synthgen.errors import IncompleteError
 
 OnStep = Callable[[int, int, float], None]
-"""Told after each step: its number from 1, the number of steps, its loss."""
+"""Callback after each step: its number from 1, the number of steps, its loss."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingLog:
-    """What a run did. `padding` is the share of computed positions that held no token; losses are means over a step."""
+    """Counts of a training run; `padding` is the share of computed positions without a token, losses are step means."""
 
     steps: int
     examples: int
@@ -42,7 +41,7 @@ class TrainingLog:
 
     @property
     def tokens_per_second(self) -> float:
-        """Real tokens, padding not counted."""
+        """Real tokens per second, padding not counted."""
         return self.tokens / self.seconds if self.seconds else 0.0
 
     @property
@@ -54,7 +53,7 @@ class TrainingLog:
 
 @dataclass(frozen=True, slots=True)
 class TrainingTask:
-    """One head on the encoder and its data. Models of several tasks share the encoder module."""
+    """A head, its model and its data; the models of several tasks share the encoder module."""
 
     model: PreTrainedModel
     head: Head
@@ -62,11 +61,11 @@ class TrainingTask:
 
 
 class DevEvaluator(Protocol):
-    """Scores the model every so many steps, so that the best one is kept; training ends after `patience` worse ones."""
+    """Evaluation on development data every so many steps, so that the best model is kept; early stopping."""
 
     @property
     def features(self) -> Features:
-        """What it reads: its tokens must stay in the vocabulary."""
+        """Development data; its tokens stay in the compacted vocabulary."""
 
     @property
     def every(self) -> int:
@@ -77,12 +76,12 @@ class DevEvaluator(Protocol):
         """Scores without a better one before training ends."""
 
     def score(self, model: PreTrainedModel, remap: Remap | None) -> float:
-        """Return how good the model is; more is better."""
+        """Return the model's score; higher is better."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """How to train, apart from data and head: the stage, the seed, the number of steps if not the stage's epochs.
+    """Hyper-parameters of a run; `steps` overrides the stage's epochs, `compact` trains only embedding rows in use.
 
     With `bfloat16`, matrix products run in it under autocast; weights, gradients and the optimizer stay in float32.
     """
@@ -94,30 +93,27 @@ class TrainingConfig:
     compact: bool = True
     bfloat16: bool = False
 
-    def steps_for(self, examples: int) -> int:
-        """Return the number of optimizer steps on this many examples."""
-        return self.steps or count_steps(examples, self.stage.examples_per_step, self.stage.epochs)
-
 
 def fit(
     tasks: Sequence[TrainingTask],
-    training: TrainingConfig,
+    config: TrainingConfig,
     on_step: OnStep | None = None,
-    judge: DevEvaluator | None = None,
+    dev_evaluator: DevEvaluator | None = None,
 ) -> TrainingLog:
-    """Train the models in place and return what was done; the last checkpoint stays, or the one a judge likes best.
+    """Train the models in place; the last checkpoint stays, or the best one by `dev_evaluator`.
 
     Several tasks take turns, each as often as its share of all examples (proportional sampling); a step has one task.
     Raises IncompleteError when the loss stops being a number: a diverged run is reported, never re-run silently.
     """
     started = time.monotonic()
-    stage, encoder = training.stage, tasks[0].model
-    read = [task.features.ids for task in tasks] + ([judge.features.ids] if judge else [])
-    vocabulary = compact(encoder, read) if training.compact else None
+    stage, encoder = config.stage, tasks[0].model
+    sets = [task.features for task in tasks]
+    ids = [features.ids for features in (*sets, *([dev_evaluator.features] if dev_evaluator else []))]
+    vocabulary = compact(encoder, ids) if config.compact else None
     remap = vocabulary.remap if vocabulary else None
-    steps = schedule([task.features for task in tasks], training)
-    loop, keeper = _Loop(tasks, training, remap), _BestCheckpoint(encoder, judge, remap) if judge else None
-    torch.manual_seed(training.seed)
+    steps, loop = schedule(sets, config), _Loop(tasks, config, remap)
+    best = _BestCheckpoint(encoder, dev_evaluator, remap) if dev_evaluator else None
+    torch.manual_seed(config.seed)
     for task in tasks:
         task.model.train()
     losses, decay = [], 1.0
@@ -128,10 +124,10 @@ def fit(
             decay *= 1.0 - rate * stage.weight_decay
             if on_step:
                 on_step(number + 1, len(steps), losses[-1])
-            if keeper and keeper.is_over(number + 1, len(steps), decay):
+            if best and best.is_over(number + 1, len(steps), decay):
                 break
     loop.close()
-    decay = keeper.recall() if keeper else decay
+    decay = best.restore() if best else decay
     if vocabulary:
         restore(encoder, vocabulary, decay)
     for task in tasks:
@@ -140,43 +136,43 @@ def fit(
 
 
 class _BestCheckpoint:
-    """The best model so far by a judge's score, kept on the CPU."""
+    """Weights with the best development score so far, on the CPU."""
 
-    def __init__(self, model: PreTrainedModel, judge: DevEvaluator, remap: Remap | None) -> None:
-        self.model, self.judge, self.remap = model, judge, remap
+    def __init__(self, model: PreTrainedModel, dev_evaluator: DevEvaluator, remap: Remap | None) -> None:
+        self.model, self.dev_evaluator, self.remap = model, dev_evaluator, remap
         self.best, self.worse, self.decay = -math.inf, 0, 1.0
         self.weights: dict[str, torch.Tensor] = {}
 
     def is_over(self, step: int, steps: int, decay: float) -> bool:
-        """Score the model if it is time, and say whether it has not become better for too long."""
-        if step % self.judge.every and step != steps:
+        """Score the model if the step is due; True when `patience` scores in a row were not better."""
+        if step % self.dev_evaluator.every and step != steps:
             return False
-        score = self.judge.score(self.model, self.remap)
+        score = self.dev_evaluator.score(self.model, self.remap)
         self.model.train()
         if score > self.best:
             self.best, self.worse, self.decay = score, 0, decay
             self.weights = {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
             return False
         self.worse += 1
-        return self.worse >= self.judge.patience
+        return self.worse >= self.dev_evaluator.patience
 
-    def recall(self) -> float:
-        """Put the best weights back and return the decay that unused rows had at that time."""
+    def restore(self) -> float:
+        """Load the best weights and return the decay of unused embedding rows at that step."""
         self.model.load_state_dict(self.weights)
         return self.decay
 
 
-def schedule(sets: Sequence[Features], training: TrainingConfig) -> list[tuple[int, IntArray]]:
-    """Return all steps of a run in order: the number of the set of features, and which of them."""
-    generator = np.random.default_rng(training.seed)
-    examples = sum(len(features) for features in sets)
+def schedule(sets: Sequence[Features], config: TrainingConfig) -> list[tuple[int, IntArray]]:
+    """Return all steps of a run in order: the index of the set of features, and the indices of features in it."""
+    generator = np.random.default_rng(config.seed)
+    size, examples = config.stage.examples_per_step, sum(len(features) for features in sets)
     steps = []
     for number, features in enumerate(sets):
-        own = training.steps_for(len(features))
-        if training.steps:
-            own = max(1, round(training.steps * len(features) / examples))
-        found = training_steps(features.lengths, training.stage.examples_per_step, own, generator)
-        steps += [(number, step) for step in found]
+        if config.steps:
+            count = max(1, round(config.steps * len(features) / examples))
+        else:
+            count = count_steps(len(features), size, config.stage.epochs)
+        steps += [(number, step) for step in training_steps(features.lengths, size, count, generator)]
     return steps if len(sets) == 1 else [steps[i] for i in generator.permutation(len(steps))]
 
 
@@ -192,19 +188,14 @@ def learning_rate(stage: Stage, step: int, steps: int) -> float:
     return stage.learning_rate * max(0.0, (steps - step) / max(1, steps - warmup))
 
 
-def autocast(device: torch.device, *, bfloat16: bool) -> AbstractContextManager[object]:
-    """Return autocast to bfloat16, or a context that does nothing."""
-    return torch.autocast(device.type, dtype=torch.bfloat16) if bfloat16 else nullcontext()
-
-
 class _Loop:
-    """The optimizer over all tasks and what it has seen, one step at a time."""
+    """Optimizer over all tasks, its memory budget and the counts of the run."""
 
-    def __init__(self, tasks: Sequence[TrainingTask], training: TrainingConfig, remap: Remap | None) -> None:
-        self.training, self.remap = training, remap
+    def __init__(self, tasks: Sequence[TrainingTask], config: TrainingConfig, remap: Remap | None) -> None:
+        self.config, self.remap = config, remap
         self.parameters = {id(p): p for task in tasks for p in task.model.parameters()}.values()
-        self.optimizer = adamw([task.model for task in tasks], training.stage)
-        self.budget = training.tokens_per_batch
+        self.optimizer = adamw([task.model for task in tasks], config.stage)
+        self.budget = config.tokens_per_batch
         self.lengths = {id(task.features): task.features.lengths for task in tasks}
         self.examples = self.tokens = self.positions = 0
 
@@ -228,38 +219,36 @@ class _Loop:
         if not math.isfinite(loss):
             raise IncompleteError(
                 f"training diverged: the loss is {loss} at {place} (learning rate "
-                f"{self.training.stage.learning_rate:g}, seed {self.training.seed}); finished runs are kept; lower the "
+                f"{self.config.stage.learning_rate:g}, seed {self.config.seed}); finished runs are kept; lower the "
                 "learning rate in a recipe file or leave this seed out"
             )
-        torch.nn.utils.clip_grad_norm_(self.parameters, self.training.stage.max_gradient_norm)
+        torch.nn.utils.clip_grad_norm_(self.parameters, self.config.stage.max_gradient_norm)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
         return loss
 
     def _gradients(self, task: TrainingTask, indices: IntArray, lengths: IntArray) -> float:
-        """Leave the gradient of the step's mean loss in the parameters and return that loss."""
+        """Compute the gradients of the step's mean loss, batch by batch, and return that loss."""
         self.optimizer.zero_grad(set_to_none=True)
         device, padding_id = task.model.device, task.model.config.pad_token_id
         total = task.head.count([task.features.target(int(index)) for index in indices])
         batches = [indices]
         if task.head.splits_steps:
             batches = split_step(indices, lengths, self.budget, task.features.group, device=device.type)
-        loss, seen = 0.0, []
-        with autocast(device, bfloat16=self.training.bfloat16):  # around all batches: weights are cast once a step
-            for chosen in batches:
-                batch = collate(task.features, chosen, padding_id, device, self.remap)
+        loss, sizes = 0.0, []
+        # around all batches: weights are cast once a step
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.config.bfloat16):
+            for members in batches:
+                batch = collate(task.features, members, padding_id, device, self.remap)
                 part = task.head.loss(task.model, batch) / total
                 with torch.autocast(device.type, enabled=False):
                     part.backward()  # type: ignore[no-untyped-call]
                 loss += float(part.detach())
-                seen.append((len(chosen), batch.real_tokens, batch.ids.numel()))
-        examples, tokens, positions = (sum(column) for column in zip(*seen, strict=True))
-        self.examples, self.tokens, self.positions = (
-            self.examples + examples,
-            self.tokens + tokens,
-            self.positions + positions,
-        )
+                sizes.append((batch.real_tokens, batch.ids.numel()))
+        self.examples += len(indices)  # after all batches: a step that runs out of memory is done again
+        self.tokens += sum(tokens for tokens, _ in sizes)
+        self.positions += sum(positions for _, positions in sizes)
         return loss
 
     def close(self) -> None:

@@ -61,7 +61,7 @@ def test_a_head_learns_from_the_rows_and_predicts_one_answer_for_each(
     from evaluator.experiment.recipe import Stage, load_recipe
     from evaluator.training.heads.base import collate
     from evaluator.training.heads.registry import head_for
-    from evaluator.training.jobs import load_tokenizer
+    from evaluator.training.tokenisation import load_tokenizer
 
     format_, rows = real
     head = head_for(format_.name, format_.labels, load_recipe("small", 16))

@@ -20,8 +20,8 @@ from evaluator.experiment.recipe import Stage  # noqa: E402
 from evaluator.training.heads.base import keep_head, share_encoder  # noqa: E402 - needs torch
 from evaluator.training.heads.choice import ChoiceHead  # noqa: E402
 from evaluator.training.heads.pair import PairHead  # noqa: E402
-from evaluator.training.jobs import load_tokenizer  # noqa: E402
 from evaluator.training.loop import TrainingConfig, TrainingTask, fit  # noqa: E402
+from evaluator.training.tokenisation import load_tokenizer  # noqa: E402
 from synthgen.formats.choice import Choice  # noqa: E402
 from synthgen.formats.pair import Pair  # noqa: E402
 

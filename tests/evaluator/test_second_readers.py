@@ -17,7 +17,8 @@ from evaluator.training.heads.base import Head
 from evaluator.training.heads.choice import ChoiceHead
 from evaluator.training.heads.pair import PairHead
 from evaluator.training.heads.span import SpanHead
-from evaluator.training.jobs import load_tokenizer, save
+from evaluator.training.jobs import save
+from evaluator.training.tokenisation import load_tokenizer
 from synthgen.errors import UserError
 from synthgen.filters.labels.checkpoint import SPAN_MAX_LENGTH, SPAN_STRIDE, SpanVerifier, open_verifier
 from synthgen.formats import Format

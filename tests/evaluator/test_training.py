@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from evaluator.experiment.recipe import SMALL, XTREME_BASE, Stage, load_recipe
 from evaluator.training.batching import inference_batches, split_step, training_steps
-from evaluator.training.features import Feature, Features, FeatureWriter, merge, pack
+from evaluator.training.features import Feature, Features, merge, pack, write_features
 from synthgen.errors import IncompleteError, UserError
 
 torch = pytest.importorskip("torch")
@@ -26,8 +26,8 @@ from evaluator.training.heads.mlm import hide  # noqa: E402
 from evaluator.training.heads.pair import PairHead  # noqa: E402 - needs torch
 from evaluator.training.heads.span import SpanHead  # noqa: E402
 from evaluator.training.heads.tags import TagsHead  # noqa: E402
-from evaluator.training.jobs import load_tokenizer  # noqa: E402
 from evaluator.training.loop import TrainingConfig, TrainingLog, TrainingTask, fit  # noqa: E402
+from evaluator.training.tokenisation import load_tokenizer  # noqa: E402
 from synthgen.formats.answer_windows import best_span, central_tokens, window_spans  # noqa: E402
 from synthgen.formats.span import Span  # noqa: E402
 from synthgen.formats.tags import Tagged  # noqa: E402
@@ -382,10 +382,7 @@ def test_a_span_starts_only_in_the_window_that_sees_most_of_its_context() -> Non
 
 def test_features_written_in_parts_read_back_as_one(tmp_path: Path) -> None:
     part = pack([Feature(([0, 9, 2], [0, number, 2, 2]), (number,), number) for number in range(3)], group=2)
-    writer = FeatureWriter(tmp_path)
-    writer.append(part, 3)
-    writer.append(part, 3)
-    read = writer.close()
+    read = write_features(tmp_path, [(part, 3), (part, 3)])
     assert (read.group, len(read)) == (2, 6)
     assert read.owners.tolist() == [0, 1, 2, 3, 4, 5]
     assert read.sequence(9).tolist() == [0, 1, 2, 2]

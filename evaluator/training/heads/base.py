@@ -1,7 +1,6 @@
-"""What all heads share: batches, building a model with a fresh head, running it.
+"""The interface of a task head, batches of padded tensors, and building a model with a fresh, a kept or a shared part.
 
-A head turns records of one format into features, its model's outputs into a loss, and outputs into predictions.
-Models are transformers' own classes. Neighbours: `features` and `batching` before, `trainer` and `inference` after.
+Models are transformers' own classes. Neighbours: `features` and `batching` before, `loop` and `inference` after.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 from torch import nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.experiment.recipe import Stage
 from evaluator.training.features import IGNORED, Features, IntArray
@@ -28,7 +27,7 @@ Remap = Callable[[IntArray], IntArray]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Shapes: `ids`, `mask` (examples x group, tokens); `targets` (examples, values), padded with -100."""
+    """Padded tensors: `ids`, `mask` (features x group, tokens), `targets` (features, values), padded with -100."""
 
     ids: torch.Tensor
     mask: torch.Tensor
@@ -41,43 +40,51 @@ class Batch:
 
 
 class Head(Protocol):
-    """One format's way through the encoder."""
+    """Task head on an encoder: records to features, a batch to its loss and its outputs, outputs to predictions.
+
+    `encode` may give several features per record, each of `group` sequences. The representation of a head is part of
+    the key under which its features are stored.
+    """
 
     @property
     def name(self) -> str:
-        """pair, choice, tags, span, retrieval or dual."""
+        """Name in `registry.HEADS`, or `mlm`."""
 
     @property
     def group(self) -> int:
-        """Sequences per example."""
+        """Sequences per feature."""
 
     @property
     def splits_steps(self) -> bool:
-        """Whether a step's loss is a sum over its examples, so that a step may be cut into batches."""
+        """Whether a step's loss is a sum over its features, so that a step may be cut into batches."""
 
     def build(self, checkpoint: Path, seed: int) -> PreTrainedModel:
-        """Return the checkpoint's encoder with a fresh head, initialised from the seed."""
+        """Return the checkpoint's encoder with a head initialised from the seed."""
 
     def encode(self, records: Sequence[Any], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
         """Return the records as features."""
 
     def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-        """Return the loss summed over what `count` counts, a scalar."""
+        """Return the loss summed over what `count` counts, a scalar; RuntimeError for a head that is never trained."""
+        raise RuntimeError(f"the {self.name} head has no loss")
 
     def count(self, targets: Sequence[IntArray]) -> int:
-        """Return what the summed loss of a step is divided by, given the target of each of its features."""
+        """Return what the summed loss of a step is divided by: the number of features, whose targets are passed."""
+        return len(targets)
 
     def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
-        """Return the outputs of each example of the batch that `decode` needs, on the CPU."""
+        """Return each feature's outputs, on the CPU; RuntimeError for a head that predicts nothing."""
+        raise RuntimeError(f"the {self.name} head has no outputs")
 
     def decode(self, records: Sequence[Any], features: Features, outputs: Sequence[Output]) -> list[Any]:
-        """Return one prediction per record; `outputs` stand in the order of the features."""
+        """Return one prediction per record: the outputs themselves, in the order of the features."""
+        return list(outputs)
 
 
 def collate(
     features: Features, indices: IntArray, padding_id: int, device: torch.device, remap: Remap | None = None
 ) -> Batch:
-    """Return the chosen features as padded tensors; `remap` turns vocabulary ids into those of a compact table."""
+    """Return the features at `indices` as padded tensors; `remap` turns vocabulary ids into rows of a compact table."""
     numbers = (np.asarray(indices)[:, None] * features.group + np.arange(features.group)).ravel()
     rows = [features.sequence(int(number)) for number in numbers]
     ids = _padded(rows, padding_id)
@@ -105,10 +112,10 @@ class ExactLinear(nn.Linear):
 
 
 def fresh_head(model: PreTrainedModel, seed: int) -> PreTrainedModel:
-    """Re-initialise everything that is not the encoder, whatever the checkpoint held: the paper drops the head.
+    """Re-initialise everything but the encoder: Phang et al. 2020 drop the head of the intermediate task.
 
-    Its layers compute in float32 whatever the encoder does. A pooler belongs to transformers' encoder class but to no
-    XLM-R checkpoint's training, so it counts as head.
+    The head's layers compute in float32 whatever the encoder does. A pooler belongs to transformers' encoder class but
+    to no XLM-R checkpoint's training, so it counts as head.
     """
     generator = torch.Generator().manual_seed(seed)
     heads = [module for name, module in model.named_children() if name != model.base_model_prefix]
@@ -126,43 +133,41 @@ def fresh_head(model: PreTrainedModel, seed: int) -> PreTrainedModel:
 
 
 def keep_head(model: PreTrainedModel, checkpoint: Path) -> PreTrainedModel:
-    """Put a checkpoint's own head, trained on the same task, in the place of the fresh one; a pooler is part of it."""
-    own = {
-        name for name in model.state_dict() if not name.startswith(f"{model.base_model_prefix}.") or ".pooler." in name
-    }
-    saved = {
-        name: value for path in sorted(checkpoint.glob("*.safetensors")) for name, value in load_file(path).items()
-    }
-    model.load_state_dict({name: saved[name] for name in own}, strict=False)
+    """Load the head of a checkpoint that was trained on the same task, pooler included, in place of the fresh one."""
+    encoder = f"{model.base_model_prefix}."
+    head = {name for name in model.state_dict() if not name.startswith(encoder) or ".pooler." in name}
+    shards = [load_file(path) for path in sorted(checkpoint.glob("*.safetensors"))]
+    saved = {name: value for shard in shards for name, value in shard.items()}
+    model.load_state_dict({name: saved[name] for name in head}, strict=False)
     return model
 
 
 def share_encoder(first: PreTrainedModel, other: PreTrainedModel) -> None:
-    """Make two heads train one encoder. A pooler is part of a head: choices have one, sequence pairs have none."""
+    """Let two models train one encoder; a pooler is part of a head, which choices have and sequence pairs do not."""
     for name, module in first.base_model.named_children():
         if name != "pooler":
             setattr(other.base_model, name, module)
 
 
 def load(model_class: Any, checkpoint: Path, **config: Any) -> PreTrainedModel:  # noqa: ANN401 - an Auto class
-    """Return a model of one of transformers' Auto classes from a local folder, weights from safetensors only."""
-    model: PreTrainedModel = model_class.from_pretrained(
-        checkpoint,
-        config=_config(checkpoint, **config),
-        ignore_mismatched_sizes=True,
-        use_safetensors=True,
-        local_files_only=True,
-        dtype=torch.float32,
-    )
+    """Return a model of one of transformers' Auto classes from a local folder, weights from safetensors only.
+
+    `config` changes entries of the checkpoint's configuration.
+    """
+    changed = AutoConfig.from_pretrained(checkpoint, local_files_only=True, **config)
+    options = {"ignore_mismatched_sizes": True, "use_safetensors": True, "local_files_only": True}
+    model: PreTrainedModel = model_class.from_pretrained(checkpoint, config=changed, dtype=torch.float32, **options)
     return model
 
 
-def _config(checkpoint: Path, **changes: Any) -> Any:  # noqa: ANN401 - a transformers config
-    from transformers import AutoConfig
-
-    return AutoConfig.from_pretrained(checkpoint, local_files_only=True, **changes)
-
-
 def label_names(labels: Sequence[str]) -> dict[str, Any]:
-    """Return the config entries that make a checkpoint say its labels by name."""
+    """Return the config entries for label names, `id2label` and its inverse."""
     return {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+
+
+def token_ids(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_length: int) -> list[list[int]]:
+    """Return each text's token ids, cut at `max_length` with the special tokens."""
+    if not texts:
+        return []
+    ids: list[list[int]] = tokenizer(list(texts), truncation=True, max_length=max_length)["input_ids"]
+    return ids

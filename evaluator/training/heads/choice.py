@@ -12,13 +12,13 @@ from torch.nn import functional
 from transformers import AutoModelForMultipleChoice, PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.experiment.recipe import Stage
-from evaluator.training.features import Feature, Features, IntArray, pack
-from evaluator.training.heads.base import Batch, Output, fresh_head, load
+from evaluator.training.features import Feature, Features, pack
+from evaluator.training.heads.base import Batch, Head, Output, fresh_head, load
 from synthgen.formats.choice import Choice
 
 
 @dataclass(frozen=True, slots=True)
-class ChoiceHead:
+class ChoiceHead(Head):
     """A scalar from `<s> context question </s></s> option </s>` per option; predictions are 0-based positions.
 
     One scalar whatever the number of options, so SIQa's three-way weights serve COPA's two (XT run_xcopa.py).
@@ -53,10 +53,6 @@ class ChoiceHead:
     def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         """Return the summed cross entropy over options."""
         return functional.cross_entropy(self._logits(model, batch), batch.targets[:, 0], reduction="sum")
-
-    def count(self, targets: Sequence[IntArray]) -> int:
-        """Return the number of examples."""
-        return len(targets)
 
     def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
         """Return each question's option scores, (options,)."""

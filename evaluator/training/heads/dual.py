@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.experiment.recipe import Stage
-from evaluator.training.features import Feature, Features, IntArray, pack
-from evaluator.training.heads.base import Batch, FloatArray, Output, fresh_head, load
+from evaluator.training.features import Feature, Features, pack
+from evaluator.training.heads.base import Batch, Head, Output, fresh_head, load, token_ids
 
 SCALE = 100.0
 """Start of the learned scale of the cosines (XT third_party/bert.py, BertForRetrieval)."""
 
 
 @dataclass(frozen=True, slots=True)
-class DualHead:
+class DualHead(Head):
     """Unit vectors from the pooler (dense + tanh over <s>) of one encoder for both sides.
 
     A training record is (query, candidate), any other a text. The softmax runs over all candidates of a step, so a step
@@ -45,10 +43,10 @@ class DualHead:
         """Return one feature per text, or one of two sequences per (query, candidate)."""
         pairs = [record for record in records if not isinstance(record, str)]
         if not pairs:
-            texts = _ids([record for record in records if isinstance(record, str)], tokenizer, stage.max_length)
+            texts = token_ids([record for record in records if isinstance(record, str)], tokenizer, stage.max_length)
             return pack(Feature((ids,), (), i) for i, ids in enumerate(texts))
-        queries = _ids([query for query, _ in pairs], tokenizer, stage.query_length or stage.max_length)
-        candidates = _ids([candidate for _, candidate in pairs], tokenizer, stage.max_length)
+        queries = token_ids([query for query, _ in pairs], tokenizer, stage.query_length or stage.max_length)
+        candidates = token_ids([candidate for _, candidate in pairs], tokenizer, stage.max_length)
         both = enumerate(zip(queries, candidates, strict=True))
         return pack((Feature(ids, (), i) for i, ids in both), group=2)
 
@@ -59,25 +57,10 @@ class DualHead:
             logits = vectors[0::2] @ vectors[1::2].T * model.logit_scale
         return functional.cross_entropy(logits, torch.arange(len(logits), device=logits.device), reduction="sum")
 
-    def count(self, targets: Sequence[IntArray]) -> int:
-        """Return the number of queries."""
-        return len(targets)
-
     def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
         """Return each text's unit vector, (width,)."""
         return list(self._vectors(model, batch).cpu().numpy())
 
-    def decode(self, records: Sequence[Any], features: Features, outputs: Sequence[Output]) -> list[FloatArray]:
-        """Return the vectors."""
-        return [np.asarray(output, dtype=np.float32) for output in outputs]
-
     def _vectors(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         pooled = model(input_ids=batch.ids, attention_mask=batch.mask).pooler_output
         return functional.normalize(pooled.float(), dim=1)
-
-
-def _ids(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_length: int) -> list[list[int]]:
-    if not texts:
-        return []
-    ids: list[list[int]] = tokenizer(list(texts), truncation=True, max_length=max_length)["input_ids"]
-    return ids

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.nn import functional
@@ -18,7 +17,7 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokeni
 
 from evaluator.experiment.recipe import Stage
 from evaluator.training.features import Feature, Features, IntArray, pack
-from evaluator.training.heads.base import Batch, Output, load
+from evaluator.training.heads.base import Batch, Head, load, token_ids
 from synthgen.errors import UserError
 
 SHARE = 0.15
@@ -27,7 +26,7 @@ MASKED, RANDOM = 0.8, 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class MaskedHead:
+class MaskedHead(Head):
     """Logits over the vocabulary at the hidden tokens; nothing is predicted with it."""
 
     mask_id: int
@@ -49,9 +48,7 @@ class MaskedHead:
 
     def encode(self, records: Sequence[str], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
         """Return one feature per text, cut at the stage's length; its target is how many tokens are hidden."""
-        if not records:
-            return pack([])
-        rows = tokenizer(list(records), truncation=True, max_length=stage.max_length)["input_ids"]
+        rows = token_ids(records, tokenizer, stage.max_length)
         return pack(Feature((ids,), (max(1, round(SHARE * (len(ids) - 2))),), i) for i, ids in enumerate(rows))
 
     def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
@@ -64,14 +61,6 @@ class MaskedHead:
     def count(self, targets: Sequence[IntArray]) -> int:
         """Return the number of hidden tokens."""
         return sum(int(target[0]) for target in targets)
-
-    def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
-        """Not used: no target is masked language modelling."""
-        raise NotImplementedError
-
-    def decode(self, records: Sequence[Any], features: Features, outputs: Sequence[Output]) -> list[Any]:
-        """Not used: no target is masked language modelling."""
-        raise NotImplementedError
 
 
 def hide(batch: Batch, mask_id: int, vocabulary: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -87,6 +76,6 @@ def hide(batch: Batch, mask_id: int, vocabulary: int) -> tuple[torch.Tensor, tor
     hidden = (ranks < counts[:, None]) & inner
     fate = torch.rand(ids.shape)
     others = torch.randint(vocabulary, ids.shape)
-    shown = torch.where(fate < MASKED, mask_id, torch.where(fate < MASKED + RANDOM, others, ids))
-    changed = torch.where(hidden, shown, ids)
+    replacements = torch.where(fate < MASKED, mask_id, torch.where(fate < MASKED + RANDOM, others, ids))
+    changed = torch.where(hidden, replacements, ids)
     return changed.to(batch.ids.device), hidden.to(batch.ids.device)

@@ -13,13 +13,13 @@ from torch.nn import functional
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.experiment.recipe import Stage
-from evaluator.training.features import Feature, Features, IntArray, pack
-from evaluator.training.heads.base import Batch, Output, fresh_head, label_names, load
+from evaluator.training.features import Feature, Features, pack
+from evaluator.training.heads.base import Batch, Head, Output, fresh_head, label_names, load
 from synthgen.formats.pair import Pair
 
 
 @dataclass(frozen=True, slots=True)
-class PairHead:
+class PairHead(Head):
     """Class logits over `labels` from `<s> text_a </s></s> text_b </s>`; predictions are label names."""
 
     labels: tuple[str, ...]
@@ -50,10 +50,6 @@ class PairHead:
         """Return the summed cross entropy."""
         logits = model(input_ids=batch.ids, attention_mask=batch.mask).logits
         return functional.cross_entropy(logits.float(), batch.targets[:, 0], reduction="sum")
-
-    def count(self, targets: Sequence[IntArray]) -> int:
-        """Return the number of examples."""
-        return len(targets)
 
     def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
         """Return each pair's logits, (labels,)."""

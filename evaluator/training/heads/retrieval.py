@@ -6,19 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import nn
 from torch.nn import functional
 from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.experiment.recipe import Recipe, Stage
-from evaluator.training.features import Feature, Features, IntArray, pack
-from evaluator.training.heads.base import Batch, FloatArray, Output, load
+from evaluator.training.features import Feature, Features, pack
+from evaluator.training.heads.base import Batch, Head, Output, load, token_ids
 
 
 @dataclass(frozen=True, slots=True)
-class RetrievalHead:
+class RetrievalHead(Head):
     """Unit vectors: the mean over all real positions, <s> and </s> included, of hidden state `depth` x layers.
 
     The embeddings count as state 0, so 14 of 24 for large (JI taskmodels.EmbeddingModel, heads.MeanPoolerHead; XT
@@ -39,18 +37,8 @@ class RetrievalHead:
 
     def encode(self, records: Sequence[str], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
         """Return one feature per text."""
-        if not records:
-            return pack([])
-        encoded = tokenizer(list(records), truncation=True, max_length=self.recipe.retrieval_max_length)
-        return pack(Feature((ids,), (), i) for i, ids in enumerate(encoded["input_ids"]))
-
-    def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-        """Refuse: this head is never trained."""
-        raise RuntimeError("the retrieval head has no loss")
-
-    def count(self, targets: Sequence[IntArray]) -> int:
-        """Refuse: this head is never trained."""
-        raise RuntimeError("the retrieval head has no loss")
+        encoded = token_ids(records, tokenizer, self.recipe.retrieval_max_length)
+        return pack(Feature((ids,), (), i) for i, ids in enumerate(encoded))
 
     def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
         """Return each text's unit vector, (width,)."""
@@ -58,7 +46,3 @@ class RetrievalHead:
         mask = batch.mask[:, :, None].to(states.dtype)
         means = (states * mask).sum(dim=1) / mask.sum(dim=1)
         return list(functional.normalize(means, dim=1).cpu().numpy())
-
-    def decode(self, records: Sequence[str], features: Features, outputs: Sequence[Output]) -> list[FloatArray]:
-        """Return the vectors."""
-        return [np.asarray(output, dtype=np.float32) for output in outputs]

@@ -13,13 +13,13 @@ from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrai
 
 from evaluator.experiment.recipe import Stage
 from evaluator.training.features import Feature, Features, IntArray, pack
-from evaluator.training.heads.base import Batch, FloatArray, Output, fresh_head, load
+from evaluator.training.heads.base import Batch, FloatArray, Head, Output, fresh_head, load
 from synthgen.formats.answer_windows import best_answer, windows
 from synthgen.formats.span import UNANSWERABLE, Span
 
 
 @dataclass(frozen=True, slots=True)
-class SpanHead:
+class SpanHead(Head):
     """Start and end logits per token; predictions are answer texts, "" for none.
 
     A feature's target is the answer's first and last token (the first token, <s>, when the window does not hold it),
@@ -54,10 +54,6 @@ class SpanHead:
         ]
         return (losses[0] + losses[1]) / 2
 
-    def count(self, targets: Sequence[IntArray]) -> int:
-        """Return the number of windows."""
-        return len(targets)
-
     def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
         """Return start and end logits of each window, (tokens, 2)."""
         output = model(input_ids=batch.ids, attention_mask=batch.mask)
@@ -71,14 +67,14 @@ class SpanHead:
             scored[int(features.owners[i])].append((logits, features.target(i)[2:].reshape(-1, 3)))
         may_be_none = UNANSWERABLE in self.labels
         return [
-            best_answer(record.context, own, may_be_none=may_be_none)
-            for record, own in zip(records, scored, strict=True)
+            best_answer(record.context, windows_, may_be_none=may_be_none)
+            for record, windows_ in zip(records, scored, strict=True)
         ]
 
 
 def _windows(number: int, record: Span, tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Iterator[Feature]:
-    found = windows(record.question, record.context, tokenizer, max_length=stage.max_length, stride=stage.stride)
-    for window in found:
+    lengths = {"max_length": stage.max_length, "stride": stage.stride}
+    for window in windows(record.question, record.context, tokenizer, **lengths):
         answer = _answer(record, window.places[window.shift : -1, :2], window.shift)
         yield Feature((window.ids,), [*answer, *window.places.ravel().tolist()], number)
 

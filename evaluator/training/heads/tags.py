@@ -12,12 +12,12 @@ from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTr
 
 from evaluator.experiment.recipe import Stage
 from evaluator.training.features import IGNORED, Feature, Features, IntArray, pack
-from evaluator.training.heads.base import Batch, Output, fresh_head, label_names, load
+from evaluator.training.heads.base import Batch, Head, Output, fresh_head, label_names, load
 from synthgen.formats.tags import Tagged
 
 
 @dataclass(frozen=True, slots=True)
-class TagsHead:
+class TagsHead(Head):
     """Label logits per token, read at its first sub-word; predictions are tuples of label names, one per token.
 
     A sentence with more sub-words than fit is split between words and re-joined, never cut: every token gets a
