@@ -115,7 +115,7 @@ def ours(model: Path, kind: str, records: Records, step: int, steps: int, seed: 
         TrainingConfig(stage, seed, steps=steps, compact=compact, bfloat16=detect().bfloat16),
     )
     memory = peak()
-    return Run(log.tokens_per_second, log.padding, held_out_loss(network, head, held_out), memory)
+    return Run(log.tokens / log.seconds, log.padding, held_out_loss(network, head, held_out), memory)
 
 
 def trainer(model: Path, kind: str, records: Records, step: int, steps: int, seed: int) -> Run:

@@ -16,13 +16,11 @@ import numpy as np
 from evaluator.training.features import IntArray
 
 POOL_STEPS = 64
-"""Steps sorted by length together. More means less padding and less mixing of lengths within a step."""
+"""Steps sorted by length together; more means less padding and less mixing of lengths within a step."""
 
 BATCH_OVERHEAD_TOKENS = {"cpu": 24, "cuda": 1024}
-"""What starting one more batch costs, in tokens' worth of time, by kind of device.
-
-CPU: some 15 ms at 750 tokens a second, measured on two cores. GPU: some ten milliseconds of kernel launches at 100,000
-tokens a second, an estimate."""
+"""Cost of one more batch in tokens' worth of time. CPU: 15 ms at 750 tokens a second, measured on two cores; GPU: ten
+milliseconds of kernel launches at 100,000 tokens a second, an estimate."""
 
 MAX_PADDING = 0.045
 """The share of a step that may be padding; small sets of short texts would pass it where only time counted."""
@@ -64,8 +62,8 @@ def split_step(
 ) -> list[IntArray]:
     """Cut one step into the batches that take the least time, none above the token budget.
 
-    Time is counted as padded tokens plus a fixed overhead per batch. Where that leaves more than `MAX_PADDING`, the
-    overhead counts half, until it does not. An example longer than the budget gets a batch of its own.
+    Time is padded tokens plus an overhead per batch, which is halved while the cuts leave more than `MAX_PADDING`. An
+    example longer than the budget gets a batch of its own.
 
     >>> [batch.tolist() for batch in split_step(np.arange(4), np.array([10, 300, 11, 290]), 4096)]
     [[0, 2], [3, 1]]
@@ -108,9 +106,7 @@ def _cheapest_cuts(widths: list[int], budget: int, overhead: int) -> list[int]:
 def inference_batches(lengths: IntArray, tokens_per_batch: int, group: int = 1) -> Iterator[IntArray]:
     """Yield batches of features in order of length, longest first, so that running out of memory shows at once."""
     order = np.argsort(-lengths, kind="stable")
-    first = 0
-    while first < len(order):
-        width = max(1, int(lengths[order[first]]) * group)
-        size = max(1, tokens_per_batch // width)
-        yield order[first : first + size]
-        first += size
+    while len(order):
+        size = max(1, tokens_per_batch // max(1, int(lengths[order[0]]) * group))
+        yield order[:size]
+        order = order[size:]

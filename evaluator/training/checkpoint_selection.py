@@ -7,16 +7,8 @@ a source of irreproducible results (Keung et al. 2020); the default is the last 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-from transformers import PreTrainedModel
-
 from evaluator.benchmark.splits import draw, has_dev_file
 from evaluator.benchmark.target import DataRoot, Split, Target
-from evaluator.training import inference
-from evaluator.training.features import Features
-from evaluator.training.heads.base import Head, Remap
 
 
 def dev_items(target: Target, root: DataRoot, examples: int) -> Split:
@@ -46,23 +38,3 @@ def _train(target: Target, root: DataRoot) -> Split:
 def _held_out(items: Split, examples: int) -> list[int]:
     positions: list[int] = draw(len(items), min(examples, len(items) // 10), seed=0).tolist()
     return positions
-
-
-@dataclass(frozen=True, slots=True)
-class EnglishDev:
-    """Development evaluation of a model in training: its target's main metric, in percent."""
-
-    target: Target
-    items: Split
-    head: Head
-    features: Features
-    every: int
-    patience: int
-    tokens_per_batch: int
-    bfloat16: bool
-
-    def score(self, model: PreTrainedModel, remap: Remap | None) -> float:
-        """Return the score; the model is left in evaluation mode."""
-        outputs = inference.run(model, self.head, self.features, self.tokens_per_batch, remap, bfloat16=self.bfloat16)
-        predictions: list[Any] = self.head.decode(self.items.records, self.features, outputs)
-        return self.target.score(self.items, predictions).metrics[self.target.metrics[0]]

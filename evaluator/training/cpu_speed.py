@@ -1,8 +1,7 @@
 """Dropout on the CPU at a third of its cost: torch draws a double for every element of a mask, with one thread.
 
 Here four elements share a random word of 64 bits: the same distribution, the rate to 1/65,536, from the same generator.
-In bfloat16 what keeps the mean is rounded, as torch rounds it.
-GPUs keep their own kernels, which fuse the draw.
+In bfloat16 the scale that keeps the mean is rounded, as torch rounds it. GPUs keep their kernels, which fuse the draw.
 """
 
 from __future__ import annotations
@@ -24,10 +23,7 @@ _LEAST_WORD = -(1 << 63)
 
 @contextmanager
 def cheap_dropout(models: Sequence[PreTrainedModel], *, draw: DrawMask | None = None) -> Iterator[None]:
-    """Let models on the CPU train with masks that `draw`, else `mask`, draws.
-
-    Attention is written out, since SDPA drops inside.
-    """
+    """Draw dropout masks on the CPU with `draw`, else `mask`; attention is eager meanwhile, since SDPA drops inside."""
     if any(model.device.type != "cpu" for model in models):
         yield
         return
@@ -43,31 +39,23 @@ def cheap_dropout(models: Sequence[PreTrainedModel], *, draw: DrawMask | None = 
 
 
 class _CheapDropout(TorchFunctionMode):
-    """Puts drawn masks in the place of torch's dropout wherever it is called."""
+    """Replaces torch's dropout by the product with a mask, wherever it is called."""
 
     def __init__(self, draw: DrawMask) -> None:
-        """Draw masks with a function."""
         super().__init__()
         self._draw = draw
 
     def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
+        self, func: Callable[..., Any], types: object, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:  # noqa: ANN401 - any function of torch
-        """Call the function, or drop."""
-        if func is not dropout:
-            return func(*args, **(kwargs or {}))
-        return self._drop(*args, **(kwargs or {}))
+        return (self._drop if func is dropout else func)(*args, **(kwargs or {}))
 
     def _drop(self, input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> torch.Tensor:
         return input * self._draw(input, p) if training and p else input
 
 
 def mask(like: torch.Tensor, rate: float) -> torch.Tensor:
-    """Return 0 with probability `rate` and else what keeps the mean, in the shape of a tensor.
+    """Return a mask in the shape of a tensor: 0 with probability `rate`, else the scale that keeps the mean.
 
     >>> sorted(mask(torch.ones(1000), 0.5).unique().tolist())
     [0.0, 2.0]

@@ -12,11 +12,15 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 IntArray = npt.NDArray[np.integer]
+
+EncodedRecords = tuple[Sequence[Any], "Features"]
+"""Records of one format and their features."""
 
 IGNORED = -100
 """Target value that no loss and no prediction counts, as in torch's cross entropy."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from transformers import PreTrainedModel
 
 from evaluator.training.batching import inference_batches
-from evaluator.training.features import Features, IntArray, merge
+from evaluator.training.features import EncodedRecords, Features, IntArray, merge
 from evaluator.training.heads.base import Head, Output, Remap, collate
 
 
@@ -49,17 +50,9 @@ def _outputs(
 
 
 def predict(
-    model: PreTrainedModel,
-    head: Head,
-    sets: Sequence[tuple[Sequence[Any], Features]],
-    tokens_per_batch: int,
-    *,
-    bfloat16: bool = False,
+    model: PreTrainedModel, head: Head, sets: Sequence[EncodedRecords], tokens_per_batch: int, *, bfloat16: bool = False
 ) -> list[list[Any]]:
     """Return one list of predictions per set of records, all computed in one pass sorted by length."""
-    outputs = run(model, head, merge([features for _, features in sets]), tokens_per_batch, bfloat16=bfloat16)
-    predictions, first = [], 0
-    for records, features in sets:
-        predictions.append(head.decode(records, features, outputs[first : first + len(features)]))
-        first += len(features)
-    return predictions
+    merged = merge([features for _, features in sets])
+    outputs = iter(run(model, head, merged, tokens_per_batch, bfloat16=bfloat16))
+    return [head.decode(records, features, list(islice(outputs, len(features)))) for records, features in sets]

@@ -23,25 +23,20 @@ import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.benchmark.registry import find
-from evaluator.benchmark.splits import evaluation_splits
+from evaluator.benchmark.splits import EN_DEV, evaluation_splits
 from evaluator.benchmark.target import DataRoot, Split
 from evaluator.experiment.graph import Encoder, IntermediateJob, Job, TargetJob
 from evaluator.experiment.hardware import Hardware
 from evaluator.store import Json, Store
-from evaluator.training import inference
-from evaluator.training.heads.base import Head, keep_head, share_encoder
-from evaluator.training.loop import OnStep, TrainingConfig, TrainingLog, TrainingTask, fit
-from evaluator.training.tokenisation import (
-    english_dev,
-    intermediate_features,
-    load_tokenizer,
-    prediction_features,
-    target_head,
-    training_features,
-)
+from evaluator.training import inference, tokenisation
+from evaluator.training.checkpoint_selection import dev_items
+from evaluator.training.heads.base import Head, Remap, keep_head, share_encoder
+from evaluator.training.loop import DevEvaluator, OnStep, TrainingConfig, TrainingLog, TrainingTask, fit
+from evaluator.training.tokenisation import load_tokenizer, target_head
 from synthgen.errors import UserError
 
 OnProgress = Callable[[str], None]
+"""Callback with a line of progress."""
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
@@ -73,7 +68,7 @@ def _keep_freed_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def run_job(job: Job, store: Store, on_progress: OnProgress | None = None, *, keep_weights: bool = False) -> None:
+def run_job(job: Job, store: Store, on_progress: OnProgress, *, keep_weights: bool = False) -> None:
     """Turn a job into finished nodes of the store; finished ones are left alone."""
     if isinstance(job, IntermediateJob):
         train_intermediate(job, store, on_progress)
@@ -81,7 +76,7 @@ def run_job(job: Job, store: Store, on_progress: OnProgress | None = None, *, ke
         run_target(job, store, on_progress, keep_weights=keep_weights)
 
 
-def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgress | None = None) -> None:
+def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgress) -> None:
     """Train one head per label set on a shared encoder and store a plain checkpoint folder with the first head."""
     if store.is_finished(job.node):
         return
@@ -89,7 +84,7 @@ def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgre
     device, base = configure_torch(job.hardware), checkpoint(job.base, store)
     tokenizer = load_tokenizer(job.base.tokenizer_folder)
     tasks: list[TrainingTask] = []
-    for head, features in intermediate_features(job, store):
+    for head, features in tokenisation.intermediate_features(job, store):
         model = build(head, base, tokenizer, job.seed + len(tasks)).to(device)
         if tasks:
             share_encoder(tasks[0].model, model)
@@ -104,9 +99,7 @@ def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgre
         results |= {"training": summary(log), "licence": job.licence, "seconds_apart": apart}
 
 
-def run_target(
-    job: TargetJob, store: Store, on_progress: OnProgress | None = None, *, keep_weights: bool = False
-) -> None:
+def run_target(job: TargetJob, store: Store, on_progress: OnProgress, *, keep_weights: bool = False) -> None:
     """Train a target model if it has a stage, and predict every language that lacks predictions in one pass."""
     missing = {language: node for language, node in job.predictions.items() if not store.is_finished(node)}
     if not missing:
@@ -118,7 +111,7 @@ def run_target(
     model = (keep_head(model, base) if job.keep_head else model).to(device)
     if job.stage:
         with store.writing(job.node) as (draft, results):
-            for name, stage, head, features in training_features(job, store):
+            for name, stage, head, features in tokenisation.training_features(job, store):
                 config = TrainingConfig(stage, job.seed, job.recipe.tokens_per_batch, bfloat16=job.hardware.bfloat16)
                 dev_evaluator = english_dev(job, store) if name == "training" else None
                 tasks = [TrainingTask(model, head, features)]
@@ -127,8 +120,7 @@ def run_target(
                 save(model, tokenizer, draft)
             trained = sum(log["seconds"] for log in results.values())
             results["seconds_apart"] = time.monotonic() - started - trained
-    if on_progress:
-        on_progress("predicting")
+    on_progress("predicting")
     started, join = time.monotonic(), find(job.target).join
     splits = job_splits(job, tuple(job.predictions if join else missing))
     predictions, tokens = predict(job, model, splits, store)
@@ -145,16 +137,32 @@ def predict(
     job: TargetJob, model: PreTrainedModel, splits: Sequence[Split], store: Store
 ) -> tuple[list[list[Any]], int]:
     """Return the predictions of each split and the tokens computed, in one length-sorted pass over all languages."""
-    target, sets = find(job.target), prediction_features(job, splits, store)
+    target, sets = find(job.target), tokenisation.prediction_features(job, splits, store)
     tokens_per_batch, bfloat16 = job.recipe.tokens_per_batch, job.hardware.bfloat16
     predictions = inference.predict(model, target_head(job), sets, tokens_per_batch, bfloat16=bfloat16)
     tokens = sum(features.tokens for _, features in sets)
     if not target.rank:
         return predictions, tokens
     vectors = [np.stack(rows) for rows in predictions]
-    queries, pools = vectors[: len(splits)], vectors[len(splits) :]
-    pools = pools * len(splits) if target.join else pools
+    queries, pools = vectors[: len(splits)], vectors[len(splits) :] * (len(splits) if target.join else 1)
     return [target.rank(split, q, p) for split, q, p in zip(splits, queries, pools, strict=True)], tokens
+
+
+def english_dev(job: TargetJob, store: Store) -> DevEvaluator | None:
+    """Return the evaluation by which a target's checkpoint is selected; None for the last checkpoint."""
+    if job.select != EN_DEV:
+        return None
+    target, head, selection = find(job.target), target_head(job), job.recipe.selection
+    items = dev_items(target, DataRoot(job.data_root), selection["examples"])
+    features = tokenisation.evaluation_features(job, items.records, store)
+    tokens_per_batch, bfloat16 = job.recipe.tokens_per_batch, job.hardware.bfloat16
+
+    def score(model: PreTrainedModel, remap: Remap | None) -> float:
+        """Return the target's main metric in percent."""
+        outputs = inference.run(model, head, features, tokens_per_batch, remap, bfloat16=bfloat16)
+        return target.score(items, head.decode(items.records, features, outputs)).metrics[target.metrics[0]]
+
+    return DevEvaluator(features, selection["every_steps"], selection["patience"], score)
 
 
 def job_splits(job: TargetJob, languages: Sequence[str]) -> list[Split]:
@@ -201,7 +209,5 @@ def write_predictions(path: Path, ids: Sequence[str], predictions: Sequence[Any]
     pq.write_table(pa.table({"item_id": pa.array(ids, pa.string()), "prediction": pa.array(texts, pa.string())}), path)
 
 
-def _step_reporter(on_progress: OnProgress | None) -> OnStep | None:
-    if on_progress is None:
-        return None
+def _step_reporter(on_progress: OnProgress) -> OnStep:
     return lambda step, steps, loss: on_progress(f"step {step}/{steps} loss {loss:.3f}")

@@ -1,7 +1,6 @@
-"""The one training loop, for both stages.
+"""The training loop of both stages: length-bucketed steps of the recipe's size, fused AdamW, linear warm-up and decay.
 
-Length-bucketed steps of the recipe's size, cut into batches within a token budget; bfloat16 autocast where the hardware
-has it; fused AdamW; linear warm-up and decay; compacted vocabulary. The last checkpoint is the result.
+Steps are cut into batches within a token budget; bfloat16 autocast where the hardware has it; compacted vocabulary.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -40,11 +38,6 @@ class TrainingLog:
     losses: tuple[float, ...]
 
     @property
-    def tokens_per_second(self) -> float:
-        """Real tokens per second, padding not counted."""
-        return self.tokens / self.seconds if self.seconds else 0.0
-
-    @property
     def final_loss(self) -> float:
         """Mean loss of the last tenth of the steps."""
         tail = self.losses[-max(1, len(self.losses) // 10) :]
@@ -60,23 +53,17 @@ class TrainingTask:
     features: Features
 
 
-class DevEvaluator(Protocol):
-    """Evaluation on development data every so many steps, so that the best model is kept; early stopping."""
+@dataclass(frozen=True, slots=True)
+class DevEvaluator:
+    """Development evaluation for early stopping: a score every `every` steps, until `patience` bring no better one.
 
-    @property
-    def features(self) -> Features:
-        """Development data; its tokens stay in the compacted vocabulary."""
+    `score` takes a model and the remap of its vocabulary, in which the tokens of `features` stay; higher is better.
+    """
 
-    @property
-    def every(self) -> int:
-        """Steps between two scores."""
-
-    @property
-    def patience(self) -> int:
-        """Scores without a better one before training ends."""
-
-    def score(self, model: PreTrainedModel, remap: Remap | None) -> float:
-        """Return the model's score; higher is better."""
+    features: Features
+    every: int
+    patience: int
+    score: Callable[[PreTrainedModel, Remap | None], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +155,8 @@ def schedule(sets: Sequence[Features], config: TrainingConfig) -> list[tuple[int
     size, examples = config.stage.examples_per_step, sum(len(features) for features in sets)
     steps = []
     for number, features in enumerate(sets):
-        if config.steps:
-            count = max(1, round(config.steps * len(features) / examples))
-        else:
-            count = count_steps(len(features), size, config.stage.epochs)
+        share = round(config.steps * len(features) / examples) if config.steps else 0
+        count = max(1, share) if config.steps else count_steps(len(features), size, config.stage.epochs)
         steps += [(number, step) for step in training_steps(features.lengths, size, count, generator)]
     return steps if len(sets) == 1 else [steps[i] for i in generator.permutation(len(steps))]
 
@@ -197,7 +182,8 @@ class _Loop:
         self.optimizer = adamw([task.model for task in tasks], config.stage)
         self.budget = config.tokens_per_batch
         self.lengths = {id(task.features): task.features.lengths for task in tasks}
-        self.examples = self.tokens = self.positions = 0
+        self.sizes: list[tuple[int, int, int]] = []
+        """Examples, tokens and computed positions of each batch."""
 
     def step(self, task: TrainingTask, indices: IntArray, rate: float, *, place: str) -> float:
         """Do one optimizer step and return its mean loss; on too little memory, again with half the batch."""
@@ -236,7 +222,7 @@ class _Loop:
         batches = [indices]
         if task.head.splits_steps:
             batches = split_step(indices, lengths, self.budget, task.features.group, device=device.type)
-        loss, sizes = 0.0, []
+        loss, sizes = 0.0, list[tuple[int, int, int]]()
         # around all batches: weights are cast once a step
         with torch.autocast(device.type, torch.bfloat16, enabled=self.config.bfloat16):
             for members in batches:
@@ -245,10 +231,8 @@ class _Loop:
                 with torch.autocast(device.type, enabled=False):
                     part.backward()  # type: ignore[no-untyped-call]
                 loss += float(part.detach())
-                sizes.append((batch.real_tokens, batch.ids.numel()))
-        self.examples += len(indices)  # after all batches: a step that runs out of memory is done again
-        self.tokens += sum(tokens for tokens, _ in sizes)
-        self.positions += sum(positions for _, positions in sizes)
+                sizes.append((len(members), batch.real_tokens, batch.ids.numel()))
+        self.sizes += sizes  # not before: a step that runs out of memory is done again
         return loss
 
     def close(self) -> None:
@@ -258,8 +242,9 @@ class _Loop:
 
     def log(self, losses: Sequence[float], seconds: float) -> TrainingLog:
         """Return the record of the run."""
-        padding = 1 - self.tokens / self.positions if self.positions else 0.0
-        return TrainingLog(len(losses), self.examples, self.tokens, padding, seconds, tuple(losses))
+        examples, tokens, positions = (sum(size[i] for size in self.sizes) for i in range(3))
+        padding = 1 - tokens / positions if positions else 0.0
+        return TrainingLog(len(losses), examples, tokens, padding, seconds, tuple(losses))
 
 
 def adamw(models: Sequence[PreTrainedModel], stage: Stage) -> torch.optim.AdamW:

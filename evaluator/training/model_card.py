@@ -1,4 +1,4 @@
-"""The model card of a checkpoint that `evaluator train` made: what it was trained on, how, and what for."""
+"""Model card of a checkpoint of `evaluator train`: its data, its recipe, its use and its limits."""
 
 from __future__ import annotations
 
@@ -19,18 +19,16 @@ _PIPELINE |= {"tags": "token-classification"}
 
 
 def checkpoint_licence(dataset: Manifest, model: ResolvedModel) -> str:
-    """Return the licence of a model trained on a set: what the encoder, the set and the set's own parts ask for."""
-    own = [
-        LicensedSource("encoder", public_name(model.ref), model.licence),
-        LicensedSource("dataset", dataset.task, dataset.licence),
-    ]
-    return derive([*own, *parts_of(dataset.model, dataset.parents)])
+    """Return the licence of a model trained on a dataset, derived from the encoder, the dataset and its sources."""
+    encoder = LicensedSource("encoder", public_name(model.ref), model.licence)
+    parts = [LicensedSource("dataset", dataset.task, dataset.licence), *parts_of(dataset.model, dataset.parents)]
+    return derive([encoder, *parts])
 
 
 def model_card(
     dataset: Manifest, model: ResolvedModel, *, recipe: Recipe, stage: Stage, seed: int, training: Mapping[str, Any]
 ) -> str:
-    """Return the card as Markdown with the hub's front matter; `training` is what the run recorded."""
+    """Return the card as Markdown with the hub's front matter; `training` is the run's record in the manifest."""
     base, licence = public_name(model.ref), checkpoint_licence(dataset, model)
     is_id = licence == licence.casefold() and " " not in licence
     front = {
@@ -52,10 +50,9 @@ def model_card(
         **{name.replace("_", " "): value for name, value in asdict(stage).items()},
         **{f"training: {name.replace('_', ' ')}": value for name, value in training.items()},
     }
-    table = [f"| {name} | {_cell(value)} |" for name, value in facts.items()]
     lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()]
-    title = f"# {base}, trained on {dataset.task} ({dataset.origin})"
-    head = ["---", *lines, "---", "", title, "", _USE, ""]
+    table = [f"| {name} | {_cell(value)} |" for name, value in facts.items()]
+    head = ["---", *lines, "---", "", f"# {base}, trained on {dataset.task} ({dataset.origin})", "", _USE, ""]
     return "\n".join([*head, "| | |", "| --- | --- |", *table, "", _LIMITS, ""])
 
 

@@ -24,8 +24,8 @@ from evaluator.experiment.arms import read_lines, text_files
 from evaluator.experiment.graph import CODE_VERSION, DataDraw, Encoder, IntermediateJob, TargetJob
 from evaluator.experiment.recipe import Stage
 from evaluator.store import Json, Node, Store
-from evaluator.training.checkpoint_selection import EnglishDev, dev_items, training_items
-from evaluator.training.features import Features, write_features
+from evaluator.training.checkpoint_selection import training_items
+from evaluator.training.features import EncodedRecords, Features, write_features
 from evaluator.training.heads.base import Head
 from evaluator.training.heads.mlm import MaskedHead
 from evaluator.training.heads.registry import head_for
@@ -135,18 +135,7 @@ def target_head(job: TargetJob) -> Head:
     return head_for(target.head, target.labels, job.recipe)
 
 
-def english_dev(job: TargetJob, store: Store) -> EnglishDev | None:
-    """Return the evaluation by which a target's checkpoint is selected; None for the last checkpoint."""
-    if job.select != EN_DEV:
-        return None
-    target, selection = find(job.target), job.recipe.selection
-    items = dev_items(target, DataRoot(job.data_root), selection["examples"])
-    features = evaluation_features(job, items.records, store)
-    every, patience, tokens = selection["every_steps"], selection["patience"], job.recipe.tokens_per_batch
-    return EnglishDev(target, items, target_head(job), features, every, patience, tokens, job.hardware.bfloat16)
-
-
-def prediction_features(job: TargetJob, splits: Sequence[Split], store: Store) -> list[tuple[Sequence[Any], Features]]:
+def prediction_features(job: TargetJob, splits: Sequence[Split], store: Store) -> list[EncodedRecords]:
     """Return the records and features of each split, then the pool and features of each where the target ranks.
 
     A pool that all languages share stands in every split but is encoded once.

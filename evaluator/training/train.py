@@ -1,4 +1,4 @@
-"""`evaluator train`: one dataset folder in, one plain checkpoint folder out."""
+"""`evaluator train`: from a dataset folder to a plain checkpoint folder."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ def train(
     Example: `evaluator train runs/mnli-n200-s0 --out runs/mnli-model --model pack:multilingual-e5-small --recipe small`
 
     Returns the manifest. The folder is that of `save_pretrained`: safetensors, tokenizer, `id2label` in the config,
-    with a card and `synthgen.json`. A folder that holds the same training is left as it is; another is refused with
-    UserError.
+    with a card and `synthgen.json`. A folder of the same training is left as it is, another is refused with UserError.
     """
     folder, target = Path(dataset), Path(out)
     manifest = _check(folder, target, recipe, seed)
@@ -46,8 +45,12 @@ def train(
     job = _job(folder, manifest, encoder, load_recipe(recipe, EncoderSize.read(encoder.path).width), seed)
     if target.exists():
         return _existing(target, job.node)
+    from evaluator.training.jobs import train_intermediate  # torch, only where there is something to train
+
     store = Store(target.parent / f".{target.name}.training")
-    _run(job, store)
+    with progress() as bar:
+        line = bar.add_task("training", total=None, note="")
+        train_intermediate(job, store, lambda text: bar.update(line, note=text))
     training, draft = store.results(job.node)["training"], store.folder(job.node)
     card = model_card(manifest, encoder, recipe=job.recipe, stage=job.stage, seed=seed, training=training)
     (draft / CARD_NAME).write_text(card, encoding="utf-8")
@@ -60,10 +63,10 @@ def _check(folder: Path, out: Path, recipe: str, seed: int) -> Manifest:
     """Return the dataset's manifest; UserError for an argument that is wrong whatever the encoder."""
     if not 0 <= seed <= LARGEST_SEED:
         raise UserError(f"--seed {seed}: allowed are whole numbers from 0 to {LARGEST_SEED}")
-    if out.exists() and not (out / MANIFEST_NAME).is_file():
-        raise UserError(f"--out {out} holds something else; give another folder or remove it")
     if not out.exists():
         check_writable(out.parent, f"to --out {out}")
+    elif not (out / MANIFEST_NAME).is_file():
+        raise UserError(f"--out {out} holds something else; give another folder or remove it")
     load_recipe(recipe, LARGE_WIDTH)
     return read_manifest(folder)
 
@@ -83,21 +86,13 @@ def _job(folder: Path, manifest: Manifest, model: ResolvedModel, recipe: Recipe,
     return IntermediateJob(Node("checkpoint", inputs), base, (rows,), stage, recipe, seed, None, licence, hardware)
 
 
-def _run(job: IntermediateJob, store: Store) -> None:
-    from evaluator.training.jobs import train_intermediate
-
-    with progress() as bar:
-        task = bar.add_task("training", total=None, note="")
-        train_intermediate(job, store, lambda text: bar.update(task, note=text))
-
-
 def _existing(folder: Path, node: Node) -> dict[str, Any]:
-    """Return the manifest of a checkpoint made by the same training; UserError for anything else."""
+    """Return the manifest of a checkpoint of the same training; UserError for anything else."""
     path = folder / MANIFEST_NAME
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if found.get("key") == node.key:
-        return found
-    ours, theirs = node.inputs, found.get("inputs", {})
-    differing = [name for name in ours if theirs.get(name) != ours[name]]
-    what = f"another training (differs in {', '.join(differing)})" if theirs else "something else"
-    raise UserError(f"--out {folder} holds {what}; give another folder or remove it")
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if manifest.get("key") == node.key:
+        return manifest
+    inputs = manifest.get("inputs", {})
+    differing = [name for name in node.inputs if inputs.get(name) != node.inputs[name]]
+    content = f"another training (differs in {', '.join(differing)})" if inputs else "something else"
+    raise UserError(f"--out {folder} holds {content}; give another folder or remove it")

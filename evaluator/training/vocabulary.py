@@ -1,9 +1,8 @@
-"""Exact vocabulary compaction: train only the embedding rows that occur, and put them back.
+"""Exact vocabulary compaction: train only the embedding rows that occur.
 
 A row that never occurs gets a zero gradient, so AdamW's moments stay zero and its only change is the decoupled weight
-decay, a product of (1 - learning rate x decay) over the steps, known in closed form.
-Training the occurring rows alone therefore gives the same model, without gradient, moments and update traffic for the
-quarter million others. The loss and the other weights never see the difference.
+decay, a product of (1 - learning rate x decay) over the steps. Training the occurring rows alone therefore gives the
+same model, without gradient, moments and update traffic for the quarter million others.
 """
 
 from __future__ import annotations
@@ -19,21 +18,18 @@ from transformers import PreTrainedModel
 from evaluator.training.features import IntArray
 
 IDS_AT_ONCE = 1_000_000
-"""Ids looked at together, so that memory-mapped data of any size stay on disk."""
+"""Ids read at once, so that memory-mapped data of any size stay on disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompactVocabulary:
-    """The rows in use and the full table they came from, kept on the CPU.
-
-    Shapes: `rows` (used,) ids in the full vocabulary, ascending; `table` (vocabulary, width).
-    """
+    """Ids in use, ascending, (used,), and the full embedding table on the CPU, (vocabulary, width)."""
 
     rows: IntArray
     table: torch.Tensor
 
     def remap(self, ids: IntArray) -> IntArray:
-        """Return token ids as positions in the compact table."""
+        """Return token ids as rows of the compact table."""
         return np.searchsorted(self.rows, ids)
 
 
@@ -56,10 +52,7 @@ def compact(model: PreTrainedModel, ids: Sequence[IntArray]) -> CompactVocabular
 
 
 def restore(model: PreTrainedModel, vocabulary: CompactVocabulary, decay: float) -> None:
-    """Put the trained rows back into the full table; the rows that never occurred are multiplied by `decay`.
-
-    The table is changed in place: a copy of it would be the largest thing in memory.
-    """
+    """Put the trained rows back into the full table, in place; rows that never occurred are multiplied by `decay`."""
     trained, table = model.get_input_embeddings(), vocabulary.table
     if decay != 1.0:
         table.mul_(decay)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,7 @@ from evaluator.training.heads.mlm import hide  # noqa: E402
 from evaluator.training.heads.pair import PairHead  # noqa: E402 - needs torch
 from evaluator.training.heads.span import SpanHead  # noqa: E402
 from evaluator.training.heads.tags import TagsHead  # noqa: E402
-from evaluator.training.loop import TrainingConfig, TrainingLog, TrainingTask, fit  # noqa: E402
+from evaluator.training.loop import DevEvaluator, TrainingConfig, TrainingLog, TrainingTask, fit  # noqa: E402
 from evaluator.training.tokenisation import load_tokenizer  # noqa: E402
 from synthgen.formats.answer_windows import best_span, central_tokens, window_spans  # noqa: E402
 from synthgen.formats.span import Span  # noqa: E402
@@ -201,26 +202,23 @@ def test_an_example_that_does_not_fit_is_said_in_a_line(tiny_model: Path) -> Non
         fit([TrainingTask(head.build(tiny_model, 1), head, pairs(tiny_model, 8))], TrainingConfig(Stage(1e-3, 1), 3))
 
 
-class Liking:
-    """A judge that likes the model after `step` steps best, and looks at every step."""
+def best_at(step: int, features: Features, patience: int) -> DevEvaluator:
+    """Return an evaluator that scores the model after `step` steps best, and scores after every step."""
+    scores = (-abs(number - step) for number in itertools.count(1))
 
-    every = 1
-
-    def __init__(self, features: Features, step: int, patience: int) -> None:
-        self.features, self.step, self.patience, self.looks = features, step, patience, 0
-
-    def score(self, model: torch.nn.Module, remap: object) -> float:
+    def score(model: torch.nn.Module, remap: object) -> float:
         model.eval()
-        self.looks += 1
-        return -abs(self.looks - self.step)
+        return next(scores)
+
+    return DevEvaluator(features, 1, patience, score)
 
 
 @pytest.mark.parametrize("compact", [True, False])
-def test_a_judge_keeps_the_model_it_likes_best_and_ends_training(tiny_model: Path, compact: bool) -> None:
+def test_dev_evaluation_keeps_the_best_model_and_ends_training(tiny_model: Path, compact: bool) -> None:
     head, features = PairHead(("a", "b", "c")), pairs(tiny_model, 64)
     stage = Stage(1e-3, 1, examples_per_step=8, weight_decay=0.1)
 
-    def run(judge: Liking | None) -> tuple[TrainingLog, dict[str, torch.Tensor]]:
+    def run(evaluator: DevEvaluator | None) -> tuple[TrainingLog, dict[str, torch.Tensor]]:
         network = head.build(tiny_model, 1)
         weights: dict[str, torch.Tensor] = {}
 
@@ -228,12 +226,12 @@ def test_a_judge_keeps_the_model_it_likes_best_and_ends_training(tiny_model: Pat
             if step == 3:
                 weights.update({name: value.clone() for name, value in network.state_dict().items()})
 
-        log = fit([TrainingTask(network, head, features)], TrainingConfig(stage, 3, compact=compact), copy, judge)
-        return log, weights if judge is None else network.state_dict()
+        log = fit([TrainingTask(network, head, features)], TrainingConfig(stage, 3, compact=compact), copy, evaluator)
+        return log, weights if evaluator is None else network.state_dict()
 
-    judged, kept = run(Liking(pairs(tiny_model, 8, seed=9), step=3, patience=2))
+    log, kept = run(best_at(3, pairs(tiny_model, 8, seed=9), patience=2))
     _, third = run(None)
-    assert judged.steps == 5
+    assert log.steps == 5
     name = "classifier.dense.weight"
     assert torch.equal(kept[name], third[name])
     assert kept["roberta.embeddings.word_embeddings.weight"].shape[0] == head.build(tiny_model, 1).config.vocab_size

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn import functional
 from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.experiment.recipe import Stage
@@ -42,13 +43,9 @@ class Batch:
 class Head(Protocol):
     """Task head on an encoder: records to features, a batch to its loss and its outputs, outputs to predictions.
 
-    `encode` may give several features per record, each of `group` sequences. The representation of a head is part of
-    the key under which its features are stored.
+    Where nothing else is said, a head classifies features. `encode` may give several features per record, each of
+    `group` sequences. The representation of a head is part of the key under which its features are stored.
     """
-
-    @property
-    def name(self) -> str:
-        """Name in `registry.HEADS`, or `mlm`."""
 
     @property
     def group(self) -> int:
@@ -65,16 +62,21 @@ class Head(Protocol):
         """Return the records as features."""
 
     def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-        """Return the loss summed over what `count` counts, a scalar; RuntimeError for a head that is never trained."""
-        raise RuntimeError(f"the {self.name} head has no loss")
+        """Return the loss summed over what `count` counts, a scalar: the cross entropy over classes."""
+        return functional.cross_entropy(self.logits(model, batch), batch.targets[:, 0], reduction="sum")
 
     def count(self, targets: Sequence[IntArray]) -> int:
         """Return what the summed loss of a step is divided by: the number of features, whose targets are passed."""
         return len(targets)
 
     def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
-        """Return each feature's outputs, on the CPU; RuntimeError for a head that predicts nothing."""
-        raise RuntimeError(f"the {self.name} head has no outputs")
+        """Return each feature's outputs, on the CPU: its logits, (classes,)."""
+        return list(self.logits(model, batch).cpu().numpy())
+
+    def logits(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+        """Return the model's logits in float32."""
+        logits: torch.Tensor = model(input_ids=batch.ids, attention_mask=batch.mask).logits
+        return logits.float()
 
     def decode(self, records: Sequence[Any], features: Features, outputs: Sequence[Output]) -> list[Any]:
         """Return one prediction per record: the outputs themselves, in the order of the features."""

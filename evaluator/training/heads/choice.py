@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn import functional
 from transformers import AutoModelForMultipleChoice, PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.experiment.recipe import Stage
@@ -50,19 +49,12 @@ class ChoiceHead(Head):
             group=self.group,
         )
 
-    def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-        """Return the summed cross entropy over options."""
-        return functional.cross_entropy(self._logits(model, batch), batch.targets[:, 0], reduction="sum")
-
-    def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
-        """Return each question's option scores, (options,)."""
-        return list(self._logits(model, batch).cpu().numpy())
-
     def decode(self, records: Sequence[Choice], features: Features, outputs: Sequence[Output]) -> list[int]:
         """Return the position of the best option of each question."""
         return [int(np.argmax(output)) for output in outputs]
 
-    def _logits(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    def logits(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+        """Return each question's option scores, (questions, options)."""
         shape = (-1, self.group, batch.ids.shape[1])
         logits: torch.Tensor = model(input_ids=batch.ids.view(shape), attention_mask=batch.mask.view(shape)).logits
         return logits.float()

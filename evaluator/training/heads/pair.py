@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch.nn import functional
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.experiment.recipe import Stage
 from evaluator.training.features import Feature, Features, pack
-from evaluator.training.heads.base import Batch, Head, Output, fresh_head, label_names, load
+from evaluator.training.heads.base import Head, Output, fresh_head, label_names, load
 from synthgen.formats.pair import Pair
 
 
@@ -45,16 +43,6 @@ class PairHead(Head):
             Feature((ids,), (record.label,), i)
             for i, (ids, record) in enumerate(zip(encoded["input_ids"], records, strict=True))
         )
-
-    def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-        """Return the summed cross entropy."""
-        logits = model(input_ids=batch.ids, attention_mask=batch.mask).logits
-        return functional.cross_entropy(logits.float(), batch.targets[:, 0], reduction="sum")
-
-    def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
-        """Return each pair's logits, (labels,)."""
-        logits = model(input_ids=batch.ids, attention_mask=batch.mask).logits
-        return list(logits.float().cpu().numpy())
 
     def decode(self, records: Sequence[Any], features: Features, outputs: Sequence[Output]) -> list[str]:
         """Return the likeliest label of each pair."""

@@ -67,8 +67,7 @@ class SpanHead(Head):
             scored[int(features.owners[i])].append((logits, features.target(i)[2:].reshape(-1, 3)))
         may_be_none = UNANSWERABLE in self.labels
         return [
-            best_answer(record.context, windows_, may_be_none=may_be_none)
-            for record, windows_ in zip(records, scored, strict=True)
+            best_answer(r.context, logits, may_be_none=may_be_none) for r, logits in zip(records, scored, strict=True)
         ]
 
 

@@ -20,8 +20,8 @@ from synthgen.formats.tags import Tagged
 class TagsHead(Head):
     """Label logits per token, read at its first sub-word; predictions are tuples of label names, one per token.
 
-    A sentence with more sub-words than fit is split between words and re-joined, never cut: every token gets a
-    prediction (XT utils_preprocess.py splits at 128 and re-joins by an .idx file).
+    A sentence with more sub-words than fit is split between words, so that every token gets a prediction (XT
+    utils_preprocess.py splits at 128 and re-joins by an .idx file).
     """
 
     labels: tuple[str, ...]
@@ -35,21 +35,18 @@ class TagsHead(Head):
 
     def encode(self, records: Sequence[Tagged], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
         """Return one feature per piece of a sentence."""
-        pieces = _subwords({token for record in records for token in record.tokens}, tokenizer)
-        room = stage.max_length - 2
-        first, last = [tokenizer.bos_token_id], [tokenizer.eos_token_id]
+        subwords = _subwords({token for record in records for token in record.tokens}, tokenizer)
+        first, last = tokenizer.bos_token_id, tokenizer.eos_token_id
         return pack(
-            Feature(([*first, *ids, *last],), [IGNORED, *target, IGNORED], i)
+            Feature(([first, *ids, last],), [IGNORED, *target, IGNORED], i)
             for i, record in enumerate(records)
-            for ids, target in _split(record, pieces, room)
+            for ids, target in _split(record, subwords, stage.max_length - 2)
         )
 
     def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         """Return the cross entropy summed over tokens."""
-        logits = model(input_ids=batch.ids, attention_mask=batch.mask).logits
-        return functional.cross_entropy(
-            logits.float().flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORED, reduction="sum"
-        )
+        logits, targets = self.logits(model, batch).flatten(0, 1), batch.targets.flatten()
+        return functional.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
 
     def count(self, targets: Sequence[IntArray]) -> int:
         """Return the number of tokens."""
@@ -57,8 +54,7 @@ class TagsHead(Head):
 
     def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
         """Return the likeliest label of each sub-word, (sub-words,) per feature."""
-        logits = model(input_ids=batch.ids, attention_mask=batch.mask).logits
-        best = logits.argmax(dim=-1).to(torch.int32).cpu().numpy()
+        best = self.logits(model, batch).argmax(dim=-1).to(torch.int32).cpu().numpy()
         return [row[:length] for row, length in zip(best, batch.mask.sum(dim=1).tolist(), strict=True)]
 
     def decode(self, records: Sequence[Tagged], features: Features, outputs: Sequence[Output]) -> list[tuple[str, ...]]:
@@ -74,24 +70,22 @@ class TagsHead(Head):
 
 
 def _subwords(tokens: set[str], tokenizer: PreTrainedTokenizerBase) -> dict[str, list[int]]:
-    """Return each token's sub-word ids; one that gives nothing becomes <unk>, so that counts line up (XT does so)."""
+    """Return each token's sub-word ids; <unk> for a token that has none, so that counts line up (XT does so)."""
     ordered = sorted(tokens)
-    if not ordered:
-        return {}
-    encoded = tokenizer(ordered, add_special_tokens=False)["input_ids"]
+    encoded = tokenizer(ordered, add_special_tokens=False)["input_ids"] if ordered else []
     return {token: ids or [tokenizer.unk_token_id] for token, ids in zip(ordered, encoded, strict=True)}
 
 
-def _split(record: Tagged, pieces: dict[str, list[int]], room: int) -> Iterator[tuple[list[int], list[int]]]:
-    """Yield pieces of a sentence of at most `room` sub-words; a single token longer than that is shortened."""
+def _split(record: Tagged, subwords: dict[str, list[int]], room: int) -> Iterator[tuple[list[int], list[int]]]:
+    """Yield ids and target of pieces of at most `room` sub-words; a single token longer than that is shortened."""
     ids: list[int] = []
     target: list[int] = []
     for token, tag in zip(record.tokens, record.tags, strict=True):
-        subwords = pieces[token][:room]
-        if len(ids) + len(subwords) > room:
+        added = subwords[token][:room]
+        if len(ids) + len(added) > room:
             yield ids, target
             ids, target = [], []
-        ids.extend(subwords)
-        target.extend([tag] + [IGNORED] * (len(subwords) - 1))
+        ids.extend(added)
+        target.extend([tag] + [IGNORED] * (len(added) - 1))
     if ids:
         yield ids, target
