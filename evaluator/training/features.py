@@ -84,7 +84,13 @@ class Features:
         return cls(**{name: _mapped(folder / f"{name}.bin", dtype) for name, dtype in _DTYPES.items()}, group=group)
 
 
-_DTYPES = {"ids": np.int32, "starts": np.int64, "targets": np.int32, "target_starts": np.int64, "owners": np.int64}
+_DTYPES: dict[str, type[np.integer]] = {
+    "ids": np.int32,
+    "starts": np.int64,
+    "targets": np.int32,
+    "target_starts": np.int64,
+    "owners": np.int64,
+}
 
 
 def _mapped(path: Path, dtype: type[np.integer]) -> IntArray:
