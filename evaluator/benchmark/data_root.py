@@ -40,29 +40,22 @@ def data_check(*, data_root: options.DataRoot = None, targets: options.TargetNam
 
 
 def _check(target: Target, root: DataRoot) -> list[dict[str, Any]]:
-    rows = []
+    sets: list[tuple[str, str, int, str, bool]] = []
     if target.train and all(root.has(source) for source in target.train_sources):
         items = target.train(root)
-        rows.append(_row(target, "en", "train", len(items), revision(items.files), labelled=True))
-    for split, sources in target.sources.items():
-        for language in target.languages:
-            code = target.file_code(language)
-            if not root.has(sources[0], code):
-                continue
-            try:
-                items = target.load(root, language, split)
-            except UnlabelledError as error:
-                digest = revision([root.find(sources[0], code)])
-                rows.append(_row(target, language, split, error.rows, digest, labelled=False))
-                continue
-            rows.append(_row(target, language, split, len(items), revision(items.files), labelled=True))
-    return rows
-
-
-def _row(target: Target, language: str, split: str, rows: int, digest: str, *, labelled: bool) -> dict[str, Any]:
-    return {
-        "target": target.name, "language": language, "split": split, "rows": rows, "hash": digest, "labelled": labelled
-    }  # fmt: skip
+        sets.append(("en", "train", len(items), revision(items.files), True))
+    places = [(split, sources[0], code) for split, sources in target.sources.items() for code in target.languages]
+    for split, source, language in places:
+        code = target.file_code(language)
+        if not root.has(source, code):
+            continue
+        try:
+            items = target.load(root, language, split)
+            sets.append((language, split, len(items), revision(items.files), True))
+        except UnlabelledError as error:
+            sets.append((language, split, error.rows, revision([root.find(source, code)]), False))
+    columns = ("language", "split", "rows", "hash", "labelled")
+    return [{"target": target.name, **dict(zip(columns, each, strict=True))} for each in sets]
 
 
 def missing_files(target: Target, root: DataRoot, languages: Sequence[str], split: str) -> list[str]:
@@ -107,5 +100,5 @@ def trained_on(target: Target, root: DataRoot, languages: Sequence[str], split: 
 
 
 def _listed(names: Sequence[str], limit: int = 4) -> str:
-    shown = ", ".join(names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more files"
+    more = f" and {len(names) - limit} more files" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

@@ -8,6 +8,7 @@ from typing import Any
 from evaluator import options
 from evaluator.benchmark.registry import find
 from evaluator.benchmark.target import DataRoot, Scored, Split, Target
+from synthgen.corpora.readers.text import read_text
 from synthgen.errors import UserError
 
 NAMED = 10
@@ -33,17 +34,17 @@ def score(
     """
     from evaluator.benchmark.data_root import default_root
 
-    found, path = find(target), Path(predictions)
-    found.check_language(language)
-    found.split_sources(split)
+    spec, path = find(target), Path(predictions)
+    spec.check_language(language)
+    spec.split_sources(split)
     text, root = _text(path), default_root(data_root)
-    items = _items(found, root, language, split)
-    given = found.parse(text, items)
-    missing = [i for i, gold in zip(items.ids, items.gold, strict=True) if i not in given and gold != ()]
-    extra = sorted(given.keys() - set(items.ids))
-    scored = _score_given(found, items, given, missing, extra, path)
+    items = _items(spec, root, language, split)
+    values = spec.parse(text, items)
+    missing = [i for i, gold in zip(items.ids, items.gold, strict=True) if i not in values and gold != ()]
+    extra = sorted(values.keys() - set(items.ids))
+    scored = _scored(spec, items, values, missing, extra, path)
     return {
-        "target": found.name,
+        "target": spec.name,
         "language": language,
         "split": split,
         "n": len(items),
@@ -69,20 +70,18 @@ def _items(target: Target, root: DataRoot, language: str, split: str) -> Split:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8")
+        return read_text(path)
     except FileNotFoundError:
         raise UserError(f"no prediction file at {path}") from None
     except OSError as error:
         raise UserError(f"cannot read the prediction file {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8: {error}") from None
 
 
-def _score_given(
-    target: Target, items: Split, given: dict[str, Any], missing: list[str], extra: list[str], path: Path
+def _scored(
+    target: Target, items: Split, values: dict[str, Any], missing: list[str], extra: list[str], path: Path
 ) -> Scored:
     if (missing or extra) and not target.scores_missing:
-        counted = f"{len(given)} predictions for {len(items)} items"
+        counted = f"{len(values)} predictions for {len(items)} items"
         which = f"missing: {', '.join(missing[:3]) or 'none'}; extra: {', '.join(extra[:3]) or 'none'}"
         raise UserError(f"{path} has {counted} of {items.files[0]} ({which}); give one per item, in order")
-    return target.score(items, [given.get(item) for item in items.ids])
+    return target.score(items, [values.get(item) for item in items.ids])

@@ -189,7 +189,7 @@ def _translated_hub_corpus(task: str, language: str, english: EnglishRows | None
     if translation is None:
         raise UserError(f"--language {language}: the hub has no translation of {task}; give --from PATH with its file")
     parts = _hub_corpus(task, (translation.on_hub(language),)).parts
-    beside = _hub_corpus(task, (translation.in_english(),)).parts if english else ()
+    beside = _hub_corpus(task, (translation.on_hub(ENGLISH),)).parts if english else ()
     if english and len(beside) != len(parts):
         raise UserError(f"{translation.hub} has {len(parts)} files of {language} and {len(beside)} of {ENGLISH}")
     rows = [pq.read_metadata(part.path).num_rows for part in parts]

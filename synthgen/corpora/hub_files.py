@@ -45,16 +45,37 @@ def fetch_split(split: HubSplit, source: CorpusEntry) -> list[Fetched]:
     """
     if find_spec("huggingface_hub") is None:
         raise missing_package("huggingface_hub", "hub", f"--from hub for {source.name}")
+    key = f"{split.repo}@{split.branch}:{split.config}/{split.split}"
     try:
-        revision, names = _locked(split) or _resolve(split)
+        lock = _read_locks().get(key) or _resolve(split)
+        revision, names = lock["revision"], lock["files"]
         fetched = [Fetched(download(split.repo, name, revision), name, revision) for name in names]
     except network_errors() as error:
         raise IncompleteError(
             f"cannot fetch {split.repo} ({split.config}/{split.split}) from the hub: {first_line(error)}. Nothing was "
             f"written. Run the command again when the hub answers, or give --from PATH with {source.official}"
         ) from None
-    _lock(split, revision, names)
+    # Written after the files have arrived.
+    cache_root().mkdir(parents=True, exist_ok=True)
+    write_atomically(cache_root() / LOCK_NAME, json.dumps(_read_locks() | {key: lock}, indent=2, sort_keys=True) + "\n")
     return fetched
+
+
+def _read_locks() -> dict[str, Any]:
+    path = cache_root() / LOCK_NAME
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def _resolve(split: HubSplit) -> dict[str, Any]:
+    """Ask the hub for the branch's commit and the split's files; IncompleteError when it has none."""
+    revision, names = repository_files(split.repo, split.branch)
+    if not (files := parquet_files(names, split.config, split.split)):
+        parquet = [name for name in names if name.endswith(".parquet")]
+        raise IncompleteError(
+            f"{split.repo} has no Parquet files for {split.config}/{split.split}; "
+            f"it has {', '.join(parquet[:8]) or 'none'}"
+        )
+    return {"revision": revision, "files": files}
 
 
 def read_hub_parquet(path: Path, format_: Format, ids: str = "") -> Iterator[Item]:
@@ -96,36 +117,3 @@ def _label_map(hub_names: list[str], format_: Format, where: str) -> dict[int, i
     if set(hub_names) != set(format_.labels):
         raise UserError(f"{where} has the labels {', '.join(hub_names)}; expected {', '.join(format_.labels)}")
     return {number: format_.labels.index(name) for number, name in enumerate(hub_names)}
-
-
-def _resolve(split: HubSplit) -> tuple[str, list[str]]:
-    """Ask the hub for the branch's commit and the split's files; IncompleteError when it has none."""
-    revision, names = repository_files(split.repo, split.branch)
-    if not (files := parquet_files(names, split.config, split.split)):
-        parquet = [name for name in names if name.endswith(".parquet")]
-        raise IncompleteError(
-            f"{split.repo} has no Parquet files for {split.config}/{split.split}; "
-            f"it has {', '.join(parquet[:8]) or 'none'}"
-        )
-    return revision, files
-
-
-def _lock_key(split: HubSplit) -> str:
-    return f"{split.repo}@{split.branch}:{split.config}/{split.split}"
-
-
-def _read_lock() -> dict[str, Any]:
-    path = cache_root() / LOCK_NAME
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
-
-
-def _locked(split: HubSplit) -> tuple[str, list[str]] | None:
-    entry = _read_lock().get(_lock_key(split))
-    return (entry["revision"], entry["files"]) if entry else None
-
-
-def _lock(split: HubSplit, revision: str, files: list[str]) -> None:
-    """Remember what a branch was resolved to; written after the files have arrived."""
-    entries = _read_lock() | {_lock_key(split): {"revision": revision, "files": files}}
-    cache_root().mkdir(parents=True, exist_ok=True)
-    write_atomically(cache_root() / LOCK_NAME, json.dumps(entries, indent=2, sort_keys=True) + "\n")

@@ -54,16 +54,9 @@ class Translation:
         return match["language"] if match and match["language"] != ENGLISH else None
 
     def on_hub(self, language: str) -> CorpusEntry:
-        """Return the source that a language's rows are fetched from."""
-        if language not in self.hub_languages:
+        """Return the source that a language's rows are fetched from; the English ones stand on the same lines."""
+        if language not in (ENGLISH, *self.hub_languages):
             raise unknown("--language", language, self.hub_languages, where=self.hub)
-        return self._configuration(language)
-
-    def in_english(self) -> CorpusEntry:
-        """Return the source that the English rows are fetched from, which stand on the same lines."""
-        return self._configuration(ENGLISH)
-
-    def _configuration(self, language: str) -> CorpusEntry:
         official = Path(self.files.format(language=language)).name
         return replace(self.source, hub=(HubSplit(self.hub, language),), official=official)
 
@@ -71,7 +64,7 @@ class Translation:
         """Return a language's file in its release's folder, or in a folder above or below that one."""
         parts = Path(self.files.format(language=language)).parts
         places = (folder.joinpath(*parts[start:]) for start in range(len(parts)))
-        return next((place for place in places if place.is_file()), None)
+        return next(filter(Path.is_file, places), None)
 
 
 XNLI_MT = Translation(

@@ -20,12 +20,11 @@ def label_lines(labels: tuple[str, ...]) -> Parser:
 
 def tag_lines(labels: tuple[str, ...]) -> Parser:
     """Return a reader of one tag per line with a blank line between sentences."""
+    return lambda text, split: by_position(_sentences(_checked(_lines(text), ("", *labels), "tags")), split)
 
-    def parse(text: str, split: Split) -> dict[str, Any]:
-        tags = _checked(_lines(text), ("", *labels), "tags")
-        return by_position([tuple(sentence) for is_full, sentence in groupby(tags, key=bool) if is_full], split)
 
-    return parse
+def _sentences(lines: list[str]) -> list[tuple[str, ...]]:
+    return [tuple(block) for is_full, block in groupby(lines, key=bool) if is_full]
 
 
 def index_lines(choices: int) -> Parser:
@@ -73,11 +72,11 @@ def answers_by_id(text: str, split: Split) -> dict[str, Any]:
 
 def rankings_by_id(text: str, split: Split) -> dict[str, Any]:
     """Read a JSON object {query id: [candidate id, ...]}, best first."""
+    return _json_object(text, _is_ranking, "a list of ids, best first")
 
-    def is_ranking(value: object) -> bool:
-        return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
-    return _json_object(text, is_ranking, "a list of ids, best first")
+def _is_ranking(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 def _json_object(text: str, is_prediction: Callable[[object], bool], expected: str) -> dict[str, Any]:

@@ -33,11 +33,7 @@ def tsv(*columns: str, names: tuple[str, ...] = ()) -> Writer:
     >>> tsv("a", "label", names=("no", "yes"))([{"a": "x", "label": 1}])
     'x\tyes\n'
     """
-
-    def write(rows: Rows) -> str:
-        return "".join("\t".join(_text(row[column], names) for column in columns) + "\n" for row in rows)
-
-    return write
+    return lambda rows: "".join("\t".join(_text(row[column], names) for column in columns) + "\n" for row in rows)
 
 
 def _text(value: Any, names: tuple[str, ...]) -> str:  # noqa: ANN401 - a cell
@@ -49,11 +45,12 @@ def _text(value: Any, names: tuple[str, ...]) -> str:  # noqa: ANN401 - a cell
 def tagged(tokens: str, tags: str, labels: tuple[str, ...]) -> Writer:
     """Return a writer of token TAB tag with a blank line after each sentence; `labels` in the hub's order."""
 
-    def write(rows: Rows) -> str:
-        sentences = (zip(row[tokens], row[tags], strict=True) for row in rows)
-        return "".join("".join(f"{_text(t, ())}\t{_text(g, labels)}\n" for t, g in pairs) + "\n" for pairs in sentences)
+    def sentence(row: Mapping[str, Any]) -> str:
+        """Return the lines of a row."""
+        pairs = zip(row[tokens], row[tags], strict=True)
+        return "".join(f"{_text(token, ())}\t{_text(tag, labels)}\n" for token, tag in pairs)
 
-    return write
+    return lambda rows: "".join(f"{sentence(row)}\n" for row in rows)
 
 
 def squad(rows: Rows) -> str:

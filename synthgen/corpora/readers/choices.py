@@ -40,10 +40,9 @@ def read_hellaswag_text(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
     for start in range(0, len(lines), HELLASWAG_LINES):
         heading, label, *endings = lines[start : start + HELLASWAG_LINES]
         context = heading.partition(": ")[2]
-        begun = split_begun_sentence(context)
         if not label.isdecimal() or int(label) >= len(endings):
             raise UserError(f"{path}: label '{label}' after '{heading[:40]}…'; expected 0 to {len(endings) - 1}")
-        row = format_.to_row(Choice(*begun, tuple(endings), int(label)))
+        row = format_.to_row(Choice(*split_begun_sentence(context), tuple(endings), int(label)))
         yield Item(row | {"ctx": context})
 
 
@@ -97,8 +96,7 @@ def read_socialiqa_jsonl(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
         require(values, ("context", "question"), str(path))
         if "options" in values:
             options = values["options"]
-            position = options.index(values["answer"]) if values["answer"] in options else -1
-            label = format_.labels[position] if position >= 0 else ""
+            label = format_.labels[options.index(values["answer"])] if values["answer"] in options else ""
         else:
             require(values, format_.option_columns, str(path))
             options = [values[column] for column in format_.option_columns]

@@ -10,6 +10,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,24 +84,17 @@ def _json(path: Path) -> Iterator[Texts]:
     try:
         value = json.loads(read_text(path))
     except json.JSONDecodeError:
-        if not (items := _lines_of_json(path)):
-            raise
-        yield from items
-        return
+        with suppress(json.JSONDecodeError):
+            if items := list(_jsonl(path)):
+                yield from items
+                return
+        raise
     if isinstance(value, dict):
         value = _without_about(value)
     columns = list(value.values()) if isinstance(value, dict) else []
     if len(columns) > 1 and all(isinstance(column, list) and len(column) == len(columns[0]) for column in columns):
         value = [list(row) for row in zip(*columns, strict=True)]
     yield from _items(value)
-
-
-def _lines_of_json(path: Path) -> list[Texts]:
-    """Return the items of JSON lines, none when a line is not JSON."""
-    try:
-        return list(_jsonl(path))
-    except json.JSONDecodeError:
-        return []
 
 
 def _without_about(value: dict[str, Any]) -> dict[str, Any]:
