@@ -71,22 +71,21 @@ def run(app: typer.Typer) -> NoReturn:
     try:
         app()
     except (UserError, IncompleteError) as error:
-        stderr.print(f"[bold red]error:[/] {_plain(error)}", highlight=False)
-        sys.exit(error.exit_code)
+        _fail(error, error.exit_code)
     except OSError as error:
         if is_disk_full(error):
-            told = f"{_plain(error)}: make room on the disk, or for temporary files ({gettempdir()}) set TMPDIR"
-            stderr.print(f"[bold red]error:[/] {told}; then give the same command again", highlight=False)
-            sys.exit(IncompleteError.exit_code)
+            advice = f"make room on the disk, or for temporary files ({gettempdir()}) set TMPDIR"
+            _fail(f"{error}: {advice}; then give the same command again", IncompleteError.exit_code)
         if error.filename is None:
             raise
-        stderr.print(f"[bold red]error:[/] {_plain(error)}", highlight=False)
-        sys.exit(UserError.exit_code)
+        _fail(error, UserError.exit_code)
     sys.exit(0)
 
 
-def _plain(error: Exception) -> str:
-    return str(error).replace("[", r"\[")
+def _fail(error: Exception | str, exit_code: int) -> NoReturn:
+    message = str(error).replace("[", r"\[")
+    stderr.print(f"[bold red]error:[/] {message}", highlight=False)
+    sys.exit(exit_code)
 
 
 def _interrupted(_signal: int, _frame: FrameType | None) -> NoReturn:

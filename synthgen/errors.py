@@ -50,6 +50,11 @@ def missing_package(package: str, extra: str, purpose: str) -> UserError:
     return UserError(f"{purpose} needs the package '{package}': pip install 'synthgen-evaluator[{extra}]'")
 
 
+def shorten(text: str, most: int = 100, dots: str = "...") -> str:
+    """Return a text in at most so many characters, with dots in place of what is cut off."""
+    return text if len(text) <= most else text[: most - len(dots)] + dots
+
+
 def is_disk_full(error: OSError) -> bool:
     """Say whether a file could not be written because its disk, its owner's quota or its size has no room left."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

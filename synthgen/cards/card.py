@@ -1,7 +1,6 @@
-"""The card of a dataset folder, and its Croissant file: both are views of the manifest, made again to be compared.
+"""The card of a dataset folder and its Croissant file, both views of the manifest that can be rendered again.
 
-`card` writes them anew, `check` says what a card fails to disclose, and `verify` (in `verify.py`) recomputes every
-number from the shards. Neighbours: `disclosures` answers, `front_matter` is for the hub, `figures` draws.
+`card` writes them anew, `check` lists what a card fails to disclose; `publishing.verify` recomputes every number.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.dataset.licences import licence_faults
 from synthgen.dataset.manifest import Manifest, read_manifest
 from synthgen.dataset.schemas import faults
-from synthgen.errors import UserError
+from synthgen.errors import UserError, shorten
 from synthgen.runtime.files import write_atomically
 
 CARD_NAME = "README.md"
@@ -61,8 +60,8 @@ def render_card(manifest: Manifest) -> str:
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["cell"] = _table_cell
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    shown = {"answers": disclose(manifest), "figures": list(figures(manifest))}
-    text = template.render(m=manifest, title=title(manifest), front=front_matter(manifest), **shown)
+    values = {"title": title(manifest), "front": front_matter(manifest)}
+    text = template.render(m=manifest, answers=disclose(manifest), figures=list(figures(manifest)), **values)
     return text.rstrip() + "\n"
 
 
@@ -70,40 +69,32 @@ def check(folder: Path) -> list[str]:
     """Return what the card of a folder fails to disclose, one line each; empty when every disclosure is there."""
     manifest = read_manifest(folder)
     path = folder / CARD_NAME
-    found = [f"{MANIFEST_NAME}: {fault}" for fault in faults(json.loads(manifest.to_json()), "manifest")]
-    found += licence_faults(manifest.licence, manifest.model, manifest.parents)
+    lines = [f"{MANIFEST_NAME}: {fault}" for fault in faults(json.loads(manifest.to_json()), "manifest")]
+    lines += licence_faults(manifest.licence, manifest.model, manifest.parents)
     if not (folder / CROISSANT_NAME).is_file():
-        found.append(f"{CROISSANT_NAME} is missing; synthgen card {folder.name} writes it")
+        lines.append(f"{CROISSANT_NAME} is missing; synthgen card {folder.name} writes it")
     if not path.is_file():
-        return [*found, f"{CARD_NAME} is missing; synthgen card {folder.name} writes it"]
+        return [*lines, f"{CARD_NAME} is missing; synthgen card {folder.name} writes it"]
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        return [*found, f"{CARD_NAME} is not UTF-8: {error.reason} at byte {error.start}"]
-    expected = views(manifest)[CARD_NAME]
-    found += card_faults(text, disclosed=[a.title for a in disclose(manifest).values()])
-    return found + front_faults(text, expected)
+        return [*lines, f"{CARD_NAME} is not UTF-8: {error.reason} at byte {error.start}"]
+    lines += card_faults(text, disclosed=[answer.title for answer in disclose(manifest).values()])
+    return lines + front_faults(text, views(manifest)[CARD_NAME])
 
 
 def front_faults(text: str, expected: str) -> list[str]:
     """Return where the front matter of a card says something else than that of the expected card."""
     try:
-        there, wanted = (read_front_matter(each, where=CARD_NAME) for each in (text, expected))
+        values, right = (read_front_matter(each, where=CARD_NAME) for each in (text, expected))
     except UserError:
         return []  # which `card_faults` has said
-    differing = [key for key in wanted if key in there and there[key] != wanted[key]]
-    added = [
-        f"{CARD_NAME}: the front matter has '{key}', which {MANIFEST_NAME} does not give"
-        for key in there.keys() - wanted
-    ]
-    return [
-        f"{CARD_NAME}: {key} is {_json(there[key])}; {MANIFEST_NAME} gives {_json(wanted[key])}" for key in differing
-    ] + sorted(added)
-
-
-def _json(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 100 else text[:97] + "..."
+    lines = []
+    for key in (each for each in right if each in values and values[each] != right[each]):
+        value, other = (shorten(json.dumps(each[key], ensure_ascii=False)) for each in (values, right))
+        lines.append(f"{CARD_NAME}: {key} is {value}; {MANIFEST_NAME} gives {other}")
+    added = sorted(values.keys() - right)
+    return lines + [f"{CARD_NAME}: the front matter has '{key}', which {MANIFEST_NAME} does not give" for key in added]
 
 
 def card_faults(text: str, *, disclosed: list[str]) -> list[str]:
@@ -112,16 +103,16 @@ def card_faults(text: str, *, disclosed: list[str]) -> list[str]:
         front = read_front_matter(text, where=CARD_NAME)
     except UserError as error:
         return [str(error)]
-    found = [f"{CARD_NAME}: the front matter has no '{key}'" for key in REQUIRED if not front.get(key)]
+    lines = [f"{CARD_NAME}: the front matter has no '{key}'" for key in REQUIRED if not front.get(key)]
     sections = dict(_SECTION.findall(text))
     for name in disclosed:
         body = sections.get(name, "").strip()
         if name not in sections:
-            found.append(f"{CARD_NAME}: the section '{name}' is missing")
+            lines.append(f"{CARD_NAME}: the section '{name}' is missing")
         elif not body or body == NOT_DONE.strip():
-            found.append(f"{CARD_NAME}: the section '{name}' is empty; say 'not done: reason'")
-        found += [f"{CARD_NAME}: an empty field in '{name}': {row}" for row in _empty_rows(body)]
-    return found
+            lines.append(f"{CARD_NAME}: the section '{name}' is empty; say 'not done: reason'")
+        lines += [f"{CARD_NAME}: an empty field in '{name}': {row}" for row in _empty_rows(body)]
+    return lines
 
 
 def _empty_rows(section: str) -> list[str]:

@@ -11,6 +11,7 @@ from html import escape
 from typing import Any
 
 from synthgen.dataset.manifest import Manifest
+from synthgen.errors import shorten
 
 WIDTH = 720
 _LEFT, _ROW, _RIGHT = 210, 26, 90
@@ -26,14 +27,16 @@ text { font: 13px system-ui, sans-serif; fill: #16191f } .n { font-variant-numer
 def figures(manifest: Manifest) -> dict[str, str]:
     """Return every figure the manifest has numbers for, as {name: SVG}."""
     lengths = manifest.statistics.get("xlmr_tokens")
-    found = {"funnel": funnel(manifest)}
+    pictures = {"funnel": funnel(manifest)}
     if 1 < len(manifest.label_counts) <= 40:
-        found["labels"] = bars("Kept rows by label", [(k, v, "k") for k, v in manifest.label_counts.items()])
+        pictures["labels"] = bars("Kept rows by label", [(k, v, "k") for k, v in manifest.label_counts.items()])
     if artefacts := manifest.checks.get("artefacts", {}).get("baselines"):
-        found["artefacts"] = artefact_bars(artefacts, manifest.checks["artefacts"].get("real", {}).get("baselines", {}))
+        pictures["artefacts"] = artefact_bars(
+            artefacts, manifest.checks["artefacts"].get("real", {}).get("baselines", {})
+        )
     if isinstance(lengths, Mapping):
-        found["lengths"] = spans("Length in XLM-R pieces: middle 90 %, middle half, median", lengths)
-    return found
+        pictures["lengths"] = spans("Length in XLM-R pieces: middle 90 %, middle half, median", lengths)
+    return pictures
 
 
 def funnel(manifest: Manifest) -> str:
@@ -44,14 +47,14 @@ def funnel(manifest: Manifest) -> str:
     return bars("From asked to kept", [*rows, ("kept", manifest.kept, "g")])
 
 
-def artefact_bars(own: Mapping[str, Any], real: Mapping[str, Any]) -> str:
+def artefact_bars(baselines: Mapping[str, Any], real: Mapping[str, Any]) -> str:
     """Return how often each part of a row alone gives its label, the real set's and guessing beside it."""
     rows = []
-    for name, found in own.items():
-        rows.append((name, round(found["accuracy"]), "k"))
+    for name, scores in baselines.items():
+        rows.append((name, round(scores["accuracy"]), "k"))
         if name in real:
             rows.append(("– the real set", round(real[name]["accuracy"]), "g"))
-        rows.append(("– guessing", round(found["majority"]), "s"))
+        rows.append(("– guessing", round(scores["majority"]), "s"))
     return bars("Labels guessed from one part of the row, percent", rows)
 
 
@@ -93,8 +96,7 @@ def spans(title: str, columns: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _name(name: str, y: int) -> str:
-    shown = name if len(name) <= 28 else name[:27] + "…"
-    return f'<text x="{_LEFT - 8}" y="{y + 14}" text-anchor="end">{escape(shown)}</text>'
+    return f'<text x="{_LEFT - 8}" y="{y + 14}" text-anchor="end">{escape(shorten(name, 28, "…"))}</text>'
 
 
 def _picture(title: str, summary: str, marks: Sequence[str], rows: int) -> str:

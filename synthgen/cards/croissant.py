@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from synthgen.cards.disclosures import Disclosure, disclose
+from synthgen.cards.disclosures import disclose
 from synthgen.dataset.licences import normalise
 from synthgen.dataset.manifest import Manifest, dataset_format
 from synthgen.dataset.shards import row_features
@@ -18,19 +18,13 @@ from synthgen.formats.base import Features
 
 CROISSANT_NAME = "croissant.json"
 _SHARDS = "shards"
-_TERMS: tuple[str, ...] = (
-    "citeAs",
-    "column",
-    "containedIn",
-    "equivalentProperty",
-    "extract",
-    "field",
-    "fileObject",
-    "fileProperty",
-)
-_TERMS += ("fileSet", "format", "includes", "isArray", "isLiveDataset", "arrayShape", "jsonPath", "key", "md5")
-_TERMS += ("parentField", "path", "recordSet", "references", "regex", "repeated", "replace", "samplingRate")
-_TERMS += ("separator", "source", "subField", "transform")
+_PARQUET = "application/x-parquet"
+_TERMS = [
+    "citeAs", "column", "containedIn", "equivalentProperty", "extract", "field", "fileObject", "fileProperty",
+    "fileSet", "format", "includes", "isArray", "isLiveDataset", "arrayShape", "jsonPath", "key", "md5",
+    "parentField", "path", "recordSet", "references", "regex", "repeated", "replace", "samplingRate", "separator",
+    "source", "subField", "transform",
+]  # fmt: skip
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -46,13 +40,7 @@ _CONTEXT: dict[str, Any] = {
     "description": {"@container": "@language"},
     **{term: f"cr:{term}" for term in _TERMS},
 }
-_TYPES = {
-    "string": "sc:Text",
-    "int64": "sc:Integer",
-    "int32": "sc:Integer",
-    "float64": "sc:Float",
-    "bool": "sc:Boolean",
-}
+_TYPES = {"string": "Text", "int64": "Integer", "int32": "Integer", "float64": "Float", "bool": "Boolean"}
 
 # Which disclosure says what each property of the responsible-AI vocabulary asks for.
 _RAI = {
@@ -66,63 +54,42 @@ _RAI = {
     "rai:dataLimitations": ("use",),
     "rai:dataBiases": ("statistics",),
 }
-_ALWAYS_LISTS = {"rai:dataAnnotationProtocol", "rai:dataAnnotationAnalysis", "rai:dataPreprocessingProtocol"}
-_ALWAYS_LISTS |= {"rai:personalSensitiveInformation", "rai:dataUseCases", "rai:dataLimitations", "rai:dataBiases"}
+_ONE_TEXT = ("rai:dataCollection", "rai:dataManipulationProtocol")
 
 
 def render_croissant(manifest: Manifest, title: str) -> str:
     """Return the text of `croissant.json`."""
-    format_ = dataset_format(manifest)
-    features = row_features(format_, translated=manifest.origin == "translated")
+    features = row_features(dataset_format(manifest), translated=manifest.origin == "translated")
     shards = {name: digest for name, digest in manifest.files.items() if name.startswith("data/")}
-    return (
-        json.dumps(
-            {
-                "@context": _CONTEXT,
-                "@type": "sc:Dataset",
-                "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"],
-                "name": f"{manifest.task}-{manifest.origin}-{manifest.language}-{manifest.n}",
-                "description": title,
-                "license": normalise(manifest.licence),
-                "inLanguage": [manifest.language],
-                "version": f"1.0.0+{manifest.content_hash[:12]}",
-                "keywords": ["synthgen", manifest.origin, manifest.task],
-                "distribution": [*map(_file_object, shards, shards.values()), _file_set()],
-                "recordSet": [
-                    {
-                        "@type": "cr:RecordSet",
-                        "@id": "train",
-                        "description": f"{manifest.kept} examples",
-                        "key": {"@id": "train/id"},
-                        "field": [_field(name, feature) for name, feature in features.items()],
-                    }
-                ],
-                **_responsible_ai(manifest),
-            },
-            ensure_ascii=False,
-            indent=2,
-        )
-        + "\n"
-    )
+    record_set = {
+        "@type": "cr:RecordSet",
+        "@id": "train",
+        "description": f"{manifest.kept} examples",
+        "key": {"@id": "train/id"},
+        "field": [_field(name, feature) for name, feature in features.items()],
+    }
+    values = {
+        "@context": _CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"],
+        "name": f"{manifest.task}-{manifest.origin}-{manifest.language}-{manifest.n}",
+        "description": title,
+        "license": normalise(manifest.licence),
+        "inLanguage": [manifest.language],
+        "version": f"1.0.0+{manifest.content_hash[:12]}",
+        "keywords": ["synthgen", manifest.origin, manifest.task],
+        "distribution": [*map(_file_object, shards, shards.values()), _FILE_SET],
+        "recordSet": [record_set],
+        **_responsible_ai(manifest),
+    }
+    return json.dumps(values, ensure_ascii=False, indent=2) + "\n"
+
+
+_FILE_SET = {"@type": "cr:FileSet", "@id": _SHARDS, "encodingFormat": _PARQUET, "includes": "data/train-*.parquet"}
 
 
 def _file_object(name: str, digest: str) -> dict[str, Any]:
-    return {
-        "@type": "cr:FileObject",
-        "@id": name,
-        "contentUrl": name,
-        "encodingFormat": "application/x-parquet",
-        "sha256": digest,
-    }
-
-
-def _file_set() -> dict[str, Any]:
-    return {
-        "@type": "cr:FileSet",
-        "@id": _SHARDS,
-        "encodingFormat": "application/x-parquet",
-        "includes": "data/train-*.parquet",
-    }
+    return {"@type": "cr:FileObject", "@id": name, "contentUrl": name, "encodingFormat": _PARQUET, "sha256": digest}
 
 
 def _field(name: str, feature: Any, inside: str = "") -> dict[str, Any]:  # noqa: ANN401 - a feature tree is nested dicts
@@ -142,23 +109,18 @@ def _field(name: str, feature: Any, inside: str = "") -> dict[str, Any]:  # noqa
 
 
 def _data_type(feature: Features) -> str:
-    return "sc:Integer" if feature.get("_type") == "ClassLabel" else _TYPES[str(feature["dtype"])]
+    return "sc:Integer" if feature.get("_type") == "ClassLabel" else f"sc:{_TYPES[str(feature['dtype'])]}"
 
 
 def _responsible_ai(manifest: Manifest) -> dict[str, Any]:
     answers = disclose(manifest)
+    is_new = manifest.origin in ("synthetic", "translated")
     values: dict[str, Any] = {
-        "rai:dataCollectionType": ["Others"]
-        if manifest.origin in ("synthetic", "translated")
-        else ["Existing datasets"],
+        "rai:dataCollectionType": ["Others"] if is_new else ["Existing datasets"],
         "rai:machineAnnotationTools": [manifest.model["ref"]] if manifest.model else ["none"],
         "rai:annotationsPerItem": "1",
     }
     for name, keys in _RAI.items():
-        texts = [_sentence(answers[key]) for key in keys]
-        values[name] = texts if name in _ALWAYS_LISTS else " ".join(texts)
+        texts = [f"{answers[key].title}: {answers[key].summary}" for key in keys]
+        values[name] = " ".join(texts) if name in _ONE_TEXT else texts
     return values
-
-
-def _sentence(answer: Disclosure) -> str:
-    return f"{answer.title}: {answer.summary}"

@@ -38,14 +38,14 @@ def disclose(manifest: Manifest) -> dict[str, Disclosure]:
 
 
 _DUPLICATES = ("exact", "near", "semantic")
-Found = tuple[str, tuple[tuple[str, str], ...]]
+Answer = tuple[str, tuple[tuple[str, str], ...]]
 
 
-def _found(summary: str, facts: Facts | None = None) -> Found:
+def _answer(summary: str, facts: Facts | None = None) -> Answer:
     return summary, tuple(flatten(facts or {}))
 
 
-def _not_done(reason: str) -> Found:
+def _not_done(reason: str) -> Answer:
     return NOT_DONE + reason, ()
 
 
@@ -61,58 +61,58 @@ def flatten(facts: Facts, prefix: str = "") -> list[tuple[str, str]]:
         if isinstance(value, Mapping) and any(isinstance(inner, Mapping) for inner in value.values()):
             rows += flatten(value, f"{name}, ")
         else:
-            rows.append((name, shown(value)))
+            rows.append((name, cell_text(value)))
     return rows
 
 
-def shown(value: object) -> str:
+def cell_text(value: object) -> str:
     """Return a value as a table cell shows it.
 
-    >>> shown({"a": 1, "b": [1, 2]}), shown(0.25), shown(""), shown([])
+    >>> cell_text({"a": 1, "b": [1, 2]}), cell_text(0.25), cell_text(""), cell_text([])
     ('a 1; b 1, 2', '0.25', 'none', 'none')
     """
     if isinstance(value, Mapping):
-        return "; ".join(f"{key} {shown(inner)}" for key, inner in value.items()) or "none"
+        return "; ".join(f"{key} {cell_text(inner)}" for key, inner in value.items()) or "none"
     if isinstance(value, list | tuple):
-        return ", ".join(map(shown, value)) or "none"
+        return ", ".join(map(cell_text, value)) or "none"
     if isinstance(value, str) and value != value.strip():
         return json.dumps(value)
     return str(value) if value not in ("", None) else "none"
 
 
-def _generator(m: Manifest) -> Found:
+def _generator(m: Manifest) -> Answer:
     if m.origin in ("real", "sample"):
         return _not_done("no model wrote these rows")
     if m.model is None:
         by = _facts(m.checks.get("translation", {})).get("by")
-        return _found(f"The rows were translated by {by}.") if by else _not_done("the manifest names no model")
+        return _answer(f"The rows were translated by {by}.") if by else _not_done("the manifest names no model")
     facts = {"revision": m.model["revision"], "licence of the weights": m.model["licence"], "engine": m.engine}
     facts |= {name: value for name, value in m.model.items() if name not in ("ref", "revision", "licence")}
     facts["versions"] = m.versions
     verb = "translated" if m.origin == "translated" else "written"
-    return _found(f"The rows were {verb} by {m.model['ref']}.", facts)
+    return _answer(f"The rows were {verb} by {m.model['ref']}.", facts)
 
 
-def _prompts(m: Manifest) -> Found:
+def _prompts(m: Manifest) -> Answer:
     if m.origin != "synthetic":
         return _not_done("no prompt was used")
     text = "The prompt file stands whole at the end of this card." if m.prompt_text else "The prompt file is not here."
     shots = [parent for parent in m.parents if parent.get("role") == "shots"]
     text += " Real examples were shown to the generator." if shots else " Its examples were written for this project."
-    return _found(text, {"SHA-256 of the prompt file": m.prompt_hash} | ({"examples shown": shots} if shots else {}))
+    return _answer(text, {"SHA-256 of the prompt file": m.prompt_hash} | ({"examples shown": shots} if shots else {}))
 
 
-def _sampling(m: Manifest) -> Found:
+def _sampling(m: Manifest) -> Answer:
     if m.origin != "synthetic":
-        return _found(f"Which rows were drawn is decided by seed {m.seed}.", {"draw": m.sampling, "seed": m.seed})
+        return _answer(f"Which rows were drawn is decided by seed {m.seed}.", {"draw": m.sampling, "seed": m.seed})
     text = (
         f"Labels and attributes are drawn from seed {m.seed} and the number of the slot. Replies are not reproducible "
         "token by token, since no batch-invariant mode was used; the ledger of the run holds every one of them."
     )
-    return _found(text, m.sampling)
+    return _answer(text, m.sampling)
 
 
-def _labels(m: Manifest) -> Found:
+def _labels(m: Manifest) -> Answer:
     source = {
         "synthetic": "Labels are those the text was asked to have, decided before it was written",
         "translated": "Labels are those of the source rows",
@@ -121,18 +121,18 @@ def _labels(m: Manifest) -> Found:
     }[m.origin]
     verified = m.checks.get("verification")
     if verified is None:
-        return _found(f"{source}; no verifier looked at them.", {"labels": m.label_counts or "none"})
+        return _answer(f"{source}; no verifier looked at them.", {"labels": m.label_counts or "none"})
     agreed = {"verify": "a checkpoint", "judge": "a language model"}
-    told = [
-        f"{agreed[name]} read them again blindly and said the same of {100 * (found['agreement'] or 0):.1f} %"
-        for name, found in _facts(verified).items()
+    said = [
+        f"{agreed[name]} read them again blindly and said the same of {100 * (result['agreement'] or 0):.1f} %"
+        for name, result in _facts(verified).items()
         if name in agreed
     ]
-    text = f"{source}. Rows that a second reader disputes are not kept: {', then '.join(told) or 'see below'}."
-    return _found(text, {"labels": m.label_counts, **_facts(verified)})
+    text = f"{source}. Rows that a second reader disputes are not kept: {', then '.join(said) or 'see below'}."
+    return _answer(text, {"labels": m.label_counts, **_facts(verified)})
 
 
-def _funnel(m: Manifest) -> Found:
+def _funnel(m: Manifest) -> Answer:
     facts: dict[str, Any] = {"asked": m.asked}
     facts |= {f"rejected: {reason}": count for reason, count in m.rejected.items()}
     facts |= {"failed": m.failed, "kept": m.kept}
@@ -143,7 +143,7 @@ def _funnel(m: Manifest) -> Found:
     if m.origin == "synthetic":
         facts |= {"requests by outcome": m.attempts, "acceptance by label": m.statistics.get("acceptance", "none")}
     text = "asked = kept + rejected + failed. Rejected rows are not published; their reasons and counts are."
-    return _found(text, facts)
+    return _answer(text, facts)
 
 
 _RECALL = (
@@ -152,30 +152,30 @@ _RECALL = (
 )
 
 
-def _deduplication(m: Manifest) -> Found:
+def _deduplication(m: Manifest) -> Answer:
     settings = {name: value for name, value in m.checks.get("filters", {}).items() if name in _DUPLICATES}
     if not settings:
         return _not_done("the set is kept as its source has it")
     facts: dict[str, Any] = {f"settings of {name}": value or "none" for name, value in settings.items()}
     measured = _facts(m.checks.get("deduplication", {}))
     removed = " and ".join(f"{name} duplicates" for name in settings)
-    return _found(
+    return _answer(
         f"Removed: {removed}.{_RECALL if 'near' in settings else ''}",
         {**facts, **measured, "SHA-256 of the filters": m.filters_hash},
     )
 
 
-def _contamination(m: Manifest) -> Found:
+def _contamination(m: Manifest) -> Answer:
     return _checked(m, "contamination", "Rows were compared with these evaluation sets.", "no evaluation set was given")
 
 
-def _language(m: Manifest) -> Found:
+def _language(m: Manifest) -> Answer:
     if "language" not in m.checks and "before_filtering" in _facts(m.checks.get("translation", {})):
-        return _found("The language of every translation was identified; the pass rate stands under Translation.")
+        return _answer("The language of every translation was identified; the pass rate stands under Translation.")
     return _checked(m, "language", "The language of every row was identified.", "no language identification was run")
 
 
-def _translation(m: Manifest) -> Found:
+def _translation(m: Manifest) -> Answer:
     if m.origin != "translated":
         return _not_done("nothing was translated")
     done = "The rows are a translation that others have made."
@@ -184,27 +184,26 @@ def _translation(m: Manifest) -> Found:
     return _checked(m, "translation", done, "no quality was measured")
 
 
-def _personal(m: Manifest) -> Found:
+def _personal(m: Manifest) -> Answer:
     missing = "no scan for personal data or toxicity was run"
     return _checked(m, "personal_data", "Rows were scanned for personal data; toxicity was not scanned.", missing)
 
 
-def _statistics(m: Manifest) -> Found:
+def _statistics(m: Manifest) -> Answer:
     facts = {name: value for name, value in m.statistics.items() if name != "acceptance"}
     beside = {name: m.checks[name] for name in ("artefacts", "shape", "diversity") if name in m.checks}
-    found = m.checks.get("artefacts", {})
-    if "real" not in found:
-        text = "Counted over the rows of this set; the real set's figures are not beside them: no real set was given."
-    else:
-        text = f"Counted over the rows of this set, beside the real set's. Artefacts: {found['verdict']}."
-    return _found(text, facts | beside)
+    artefacts = m.checks.get("artefacts", {})
+    text = "Counted over the rows of this set; the real set's figures are not beside them: no real set was given."
+    if "real" in artefacts:
+        text = f"Counted over the rows of this set, beside the real set's. Artefacts: {artefacts['verdict']}."
+    return _answer(text, facts | beside)
 
 
-def _judged(m: Manifest) -> Found:
+def _human_sample(m: Manifest) -> Answer:
     return _checked(m, "judged", "A person judged a blind sample.", "no person or judge read a sample")
 
 
-def _use(m: Manifest) -> Found:
+def _use(m: Manifest) -> Answer:
     text = "Training data for research on intermediate-task transfer. Not for evaluation, and not as a source of facts."
     if m.origin == "sample":
         text = "A small sample for trying the software. No claim can be based on it."
@@ -215,29 +214,29 @@ def _use(m: Manifest) -> Found:
         "sample": "too small for any figure",
     }[m.origin]
     note = m.model.get("note") if m.model else None
-    return _found(text, {"known failures": failures} | ({"about the model": note} if note else {}))
+    return _answer(text, {"known failures": failures} | ({"about the model": note} if note else {}))
 
 
-def _cost(m: Manifest) -> Found:
-    text = f"{m.seconds:g} seconds on {shown(m.hardware)}; energy was not measured."
-    return _found(text, {"tokens": m.tokens or "none", "seconds": m.seconds, "hardware": m.hardware or "not recorded"})
+def _cost(m: Manifest) -> Answer:
+    text = f"{m.seconds:g} seconds on {cell_text(m.hardware)}; energy was not measured."
+    return _answer(text, {"tokens": m.tokens or "none", "seconds": m.seconds, "hardware": m.hardware or "not recorded"})
 
 
-def _rerun(m: Manifest) -> Found:
+def _rerun(m: Manifest) -> Answer:
     if not m.command:
         return _not_done("the set was made by a call from Python; the settings above are its arguments")
-    return _found("The command that made the set:", {"command": f"`{m.command}`"})
+    return _answer("The command that made the set:", {"command": f"`{m.command}`"})
 
 
-def _checked(m: Manifest, name: str, done: str, missing: str) -> Found:
-    return _found(done, _facts(m.checks[name])) if name in m.checks else _not_done(missing)
+def _checked(m: Manifest, name: str, done: str, missing: str) -> Answer:
+    return _answer(done, _facts(m.checks[name])) if name in m.checks else _not_done(missing)
 
 
 def _facts(value: object) -> Facts:
     return value if isinstance(value, Mapping) else {"result": value}
 
 
-DISCLOSURES: dict[str, tuple[str, Callable[[Manifest], Found]]] = {
+DISCLOSURES: dict[str, tuple[str, Callable[[Manifest], Answer]]] = {
     "generator": ("Generator", _generator),
     "prompts": ("Prompts", _prompts),
     "sampling": ("Sampling", _sampling),
@@ -249,7 +248,7 @@ DISCLOSURES: dict[str, tuple[str, Callable[[Manifest], Found]]] = {
     "translation": ("Translation", _translation),
     "personal": ("Personal data", _personal),
     "statistics": ("Statistics", _statistics),
-    "judged": ("Blind sample", _judged),
+    "judged": ("Blind sample", _human_sample),
     "use": ("Intended use and known failures", _use),
     "cost": ("Cost", _cost),
     "rerun": ("How to make it again", _rerun),

@@ -11,34 +11,19 @@ from synthgen.dataset.shards import row_features
 from synthgen.errors import UserError
 from synthgen.formats.base import Features
 
-REQUIRED: tuple[str, ...] = (
-    "pretty_name",
-    "language",
-    "license",
-    "annotations_creators",
-    "language_creators",
-    "multilinguality",
-)
-REQUIRED += ("size_categories", "source_datasets", "task_categories", "tags", "configs", "dataset_info")
-_SIZES = (
-    (1_000, "n<1K"),
-    (10_000, "1K<n<10K"),
-    (100_000, "10K<n<100K"),
-    (1_000_000, "100K<n<1M"),
-    (10_000_000, "1M<n<10M"),
-)
-_TASK_CATEGORIES = {
-    "pair": "text-classification",
-    "choice": "multiple-choice",
-    "span": "question-answering",
-    "tags": "token-classification",
+REQUIRED = [
+    "pretty_name", "language", "license", "annotations_creators", "language_creators", "multilinguality",
+    "size_categories", "source_datasets", "task_categories", "tags", "configs", "dataset_info",
+]  # fmt: skip
+_SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M", 10_000_000: "1M<n<10M"}
+_CATEGORIES = {
+    "pair": ("text-classification", "natural-language-inference"),
+    "choice": ("multiple-choice", "multiple-choice-qa"),
+    "span": ("question-answering", "extractive-qa"),
+    "tags": ("token-classification", "part-of-speech"),
 }
-_CREATORS = {
-    "synthetic": "machine-generated",
-    "translated": "machine-generated",
-    "real": "other",
-    "sample": "expert-generated",
-}
+"""Format → the hub's category of the task, and its id where labels do not say otherwise."""
+_CREATORS = {"real": "other", "sample": "expert-generated"}
 
 
 def title(manifest: Manifest) -> str:
@@ -48,24 +33,23 @@ def title(manifest: Manifest) -> str:
 
 def front_matter(manifest: Manifest) -> str:
     """Return the lines between the dashes; JSON values are YAML, which keeps quoting out of our hands."""
-    creators = [_CREATORS[manifest.origin]]
+    creators = [_CREATORS.get(manifest.origin, "machine-generated")]
+    is_translated = manifest.origin == "translated"
     values: dict[str, Any] = {
         "pretty_name": title(manifest),
         "language": [manifest.language],
         **_licence_fields(normalise(manifest.licence)),
         "annotations_creators": creators,
         "language_creators": creators,
-        "multilinguality": ["translation" if manifest.origin == "translated" else "monolingual"],
-        "size_categories": [next((name for size, name in _SIZES if manifest.n < size), "n>10M")],
+        "multilinguality": ["translation" if is_translated else "monolingual"],
+        "size_categories": [next((name for size, name in _SIZES.items() if manifest.n < size), "n>10M")],
         "source_datasets": _source_datasets(manifest),
-        "task_categories": [_TASK_CATEGORIES[manifest.format]],
+        "task_categories": [_CATEGORIES[manifest.format][0]],
         "task_ids": _task_ids(manifest),
         "tags": ["synthgen", manifest.origin, manifest.task],
         "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*.parquet"}]}],
         # No "splits": datasets reads none without its size in memory, which is not a number of the files.
-        "dataset_info": {
-            "features": yaml_features(row_features(dataset_format(manifest), translated=_is_translated(manifest))),
-        },
+        "dataset_info": {"features": yaml_features(row_features(dataset_format(manifest), translated=is_translated))},
     }
     return "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value)
 
@@ -103,10 +87,6 @@ def _yaml_feature(feature: Any) -> dict[str, Any]:  # noqa: ANN401 - a feature t
     return {"struct": yaml_features(feature)}
 
 
-def _is_translated(manifest: Manifest) -> bool:
-    return manifest.origin == "translated"
-
-
 def _licence_fields(licence: str) -> dict[str, str]:
     """Return the front matter of a licence: its SPDX-like id, or `other` with its terms as the name."""
     is_id = licence == licence.casefold() and " " not in licence
@@ -121,9 +101,7 @@ def _source_datasets(manifest: Manifest) -> list[str]:
 
 def _task_ids(manifest: Manifest) -> list[str]:
     """Return the hub's ids for the task, as far as the format and its labels say it."""
-    if manifest.format == "pair":
-        return [
-            "natural-language-inference" if "entailment" in manifest.labels else "semantic-similarity-classification"
-        ]
-    by_format = {"choice": ["multiple-choice-qa"], "span": ["extractive-qa"]}
-    return by_format.get(manifest.format, ["part-of-speech"] if "NOUN" in manifest.labels else [])
+    if manifest.format == "pair" and "entailment" not in manifest.labels:
+        return ["semantic-similarity-classification"]
+    is_unnamed = manifest.format == "tags" and "NOUN" not in manifest.labels
+    return [] if is_unnamed else [_CATEGORIES[manifest.format][1]]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synthgen.cards.disclosures import flatten, shown
+from synthgen.cards.disclosures import cell_text, flatten
 from synthgen.dataset.manifest import Manifest
 
 SHOWN_WORDS = 12
@@ -47,21 +47,21 @@ def counts(manifest: Manifest) -> Iterator[SummaryTable]:
 
 
 def findings(manifest: Manifest) -> Iterator[SummaryTable]:
-    """Yield what the checks found, the laid-out ones first."""
+    """Yield the results of the checks, those with tables of their own first."""
     checks = manifest.checks
-    if isinstance(found := checks.get("artefacts"), Mapping) and found["baselines"]:
-        yield from _artefacts(found)
+    if isinstance(result := checks.get("artefacts"), Mapping) and result["baselines"]:
+        yield from _artefacts(result)
     if "shape" in checks:
         yield _shape(checks["shape"])
-    if isinstance(found := checks.get("diversity"), Mapping):
-        yield _diversity(found)
-    for name, found in _dict(checks.get("verification")).items():
-        yield from _agreement(f"Read again: {name} {found['name']}", found)
-    if isinstance(found := checks.get("judged"), Mapping):
-        yield from _agreement("Judged by a person", found)
-    for name, found in checks.items():
-        if name not in LAID_OUT and isinstance(found, Mapping):
-            yield SummaryTable(name.replace("_", " ").capitalize(), ("", ""), tuple(flatten(found)))
+    if isinstance(result := checks.get("diversity"), Mapping):
+        yield _diversity(result)
+    for name, result in _dict(checks.get("verification")).items():
+        yield from _agreement(f"Read again: {name} {result['name']}", result)
+    if isinstance(result := checks.get("judged"), Mapping):
+        yield from _agreement("Judged by a person", result)
+    for name, result in checks.items():
+        if name not in LAID_OUT and isinstance(result, Mapping):
+            yield SummaryTable(name.replace("_", " ").capitalize(), ("", ""), tuple(flatten(result)))
 
 
 def nearest_pairs(pairs: Sequence[Mapping[str, Any]]) -> SummaryTable:
@@ -71,69 +71,71 @@ def nearest_pairs(pairs: Sequence[Mapping[str, Any]]) -> SummaryTable:
     return SummaryTable("Nearest pairs", ("similarity", "ids", "texts"), tuple(rows), note)
 
 
-def _artefacts(found: Mapping[str, Any]) -> Iterator[SummaryTable]:
-    real = _dict(found.get("real"))
+def _artefacts(result: Mapping[str, Any]) -> Iterator[SummaryTable]:
+    real = _dict(result.get("real"))
     rows = []
-    for name, own in found["baselines"].items():
-        theirs = _dict(real.get("baselines")).get(name)
-        excess = found.get("excess", {}).get(name)
-        row = (name, _percent(own), _guessing(own), _percent(theirs), _guessing(theirs))
+    for name, scores in result["baselines"].items():
+        excess = result.get("excess", {}).get(name)
+        row = (name, *_accuracy(scores), *_accuracy(_dict(real.get("baselines")).get(name)))
         rows.append((*row, "–" if excess is None else f"{excess:+.1f}"))
     columns = ("part", "this set", "guessing", "real set", "guessing", "certainly more")
-    note = f"{found['verdict']}; {found['rows']:,} rows of each, margin {found['margin']:g} points"
+    note = f"{result['verdict']}; {result['rows']:,} rows of each, margin {result['margin']:g} points"
     yield SummaryTable("Labels guessed from one part of the row, percent", columns, tuple(rows), note)
     known = {word["text"] for word in real.get("words", ())}
     words = tuple(
         (word["text"], word["label"], f"{word['rows']:,}", f"{100 * word['share']:.0f} %", f"{word['pmi']:.2f}", mark)
-        for word in found["words"][:SHOWN_WORDS]
+        for word in result["words"][:SHOWN_WORDS]
         for mark in (["yes" if word["text"] in known else "no"] if real else ["–"])
     )
     columns = ("words", "label", "rows", "of them so labelled", "PMI, bits", "also in the real set")
     yield SummaryTable("Words that point to a label", columns, words)
 
 
-def _shape(found: Mapping[str, Any] | str) -> SummaryTable:
+def _shape(result: Mapping[str, Any] | str) -> SummaryTable:
     title = "Shape beside the real set"
     columns = ("feature", "this set", "real set", "distance", "between halves of the real set")
-    if isinstance(found, str):
-        return SummaryTable(title, (), (), found)
+    if isinstance(result, str):
+        return SummaryTable(title, (), (), result)
     rows = (
-        (name, shown(each["set"]), shown(each["real"]), f"{each['distance']:.3f}", f"{each['floor']:.3f}")
-        for name, each in found["features"].items()
+        (name, cell_text(each["set"]), cell_text(each["real"]), f"{each['distance']:.3f}", f"{each['floor']:.3f}")
+        for name, each in result["features"].items()
     )
-    note = f"{found['rows']:,} rows of each; distances from 0, alike, to 1; medians, or the commonest with their shares"
+    note = (
+        f"{result['rows']:,} rows of each; distances from 0, alike, to 1; medians, or the commonest with their shares"
+    )
     return SummaryTable(title, columns, tuple(rows), note)
 
 
-def _diversity(found: Mapping[str, Any]) -> SummaryTable:
-    real = _dict(found.get("real"))
-    rows = ((name.replace("_", " "), shown(value), shown(real.get(name, "–"))) for name, value in found.items())
-    return SummaryTable(
-        "Diversity", ("measure", "this set", "real set"), tuple(row for row in rows if row[0] != "real")
+def _diversity(result: Mapping[str, Any]) -> SummaryTable:
+    real = _dict(result.get("real"))
+    rows = (
+        (name.replace("_", " "), cell_text(value), cell_text(real.get(name, "–"))) for name, value in result.items()
     )
+    columns = ("measure", "this set", "real set")
+    return SummaryTable("Diversity", columns, tuple(row for row in rows if row[0] != "real"))
 
 
-def _agreement(title: str, found: Mapping[str, Any]) -> Iterator[SummaryTable]:
-    confusion: Mapping[str, Mapping[str, int]] = found["confusion"]
-    said = tuple(dict.fromkeys(label for row in confusion.values() for label in row))
-    rows = ((label, *(f"{row.get(each, 0):,}" for each in said)) for label, row in confusion.items())
-    noise = found.get("noise")
-    note = f"{found['rows']:,} rows, agreement {100 * (found['agreement'] or 0):.1f} %"
+def _agreement(title: str, result: Mapping[str, Any]) -> Iterator[SummaryTable]:
+    confusion: Mapping[str, Mapping[str, int]] = result["confusion"]
+    labels = tuple(dict.fromkeys(label for row in confusion.values() for label in row))
+    rows = ((label, *(f"{row.get(each, 0):,}" for each in labels)) for label, row in confusion.items())
+    noise = result.get("noise")
+    note = f"{result['rows']:,} rows, agreement {100 * (result['agreement'] or 0):.1f} %"
     if isinstance(noise, Mapping):
         low, high = (100 * end for end in noise["ci95"])
         note += f"; wrong labels {100 * noise['share']:.1f} % ({low:.1f} to {high:.1f})"
     elif noise:
         note += f"; wrong labels {noise}"
-    yield SummaryTable(title, ("label of the set", *said), tuple(rows), note)
+    yield SummaryTable(title, ("label of the set", *labels), tuple(rows), note)
 
 
-def _percent(found: Mapping[str, Any] | None) -> str:
-    return "–" if found is None else f"{found['accuracy']:.1f} ({found['ci95'][0]:.1f} to {found['ci95'][1]:.1f})"
+def _accuracy(scores: Mapping[str, Any] | None) -> tuple[str, str]:
+    """Return a classifier's accuracy with its interval, and that of guessing."""
+    if scores is None:
+        return "–", "–"
+    low, high = scores["ci95"]
+    return f"{scores['accuracy']:.1f} ({low:.1f} to {high:.1f})", f"{scores['majority']:.1f}"
 
 
-def _guessing(found: Mapping[str, Any] | None) -> str:
-    return "–" if found is None else f"{found['majority']:.1f}"
-
-
-def _dict(found: object) -> Mapping[str, Any]:
-    return found if isinstance(found, Mapping) else {}
+def _dict(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

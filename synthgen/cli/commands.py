@@ -64,7 +64,7 @@ def _add(name: str, function: str, show: Show, document: Document = json_value) 
 
 
 _add("tasks", "tasks", printing.print_tasks)
-_add("make", "make", printing.print_made)
+_add("make", "make", printing.print_make)
 _add("import", "import_task", printing.print_manifest)
 _add("filter", "filter", printing.print_manifest)
 _add("inspect", "inspect", printing.print_inspection, printing.inspection_document)

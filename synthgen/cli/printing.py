@@ -46,7 +46,7 @@ def _print_set(manifest: Manifest, folder: Path) -> None:
     )
 
 
-def print_made(result: Manifest | Sequence[Mapping[str, Any]], arguments: Arguments) -> None:
+def print_make(result: Manifest | Sequence[Mapping[str, Any]], arguments: Arguments) -> None:
     """Print the set that was made, or the items of its preview."""
     from synthgen.generation.run import default_folder
 
@@ -141,6 +141,6 @@ def print_packs(result: Sequence[Mapping[str, Any]] | Mapping[str, str], _: Argu
         return
     table = Table("pack", "kind", "licence", "what it is", "in the cache", box=None)
     for fact in result:
-        shown = (str(fact[key]) for key in ("name", "kind", "licence", "derived"))
-        table.add_row(*shown, "yes" if fact["cached"] else "no")
+        cells = (str(fact[key]) for key in ("name", "kind", "licence", "derived"))
+        table.add_row(*cells, "yes" if fact["cached"] else "no")
     console.stdout.print(table)

@@ -28,8 +28,8 @@ def fingerprint_table(table: pa.Table) -> pa.Table:
     text = memoryview(joined(rows))
     borders = pairwise([0, *np.cumsum(sizes(rows)).tolist()])
     prints = b"".join([hashlib.blake2b(text[start:end], digest_size=8).digest() for start, end in borders])
-    found = pa.array(np.frombuffer(prints, dtype=">u8").astype(np.uint64))
-    return pa.table({"id": table["id"], "fingerprint": found}, schema=FINGERPRINTS)
+    numbers = pa.array(np.frombuffer(prints, dtype=">u8").astype(np.uint64))
+    return pa.table({"id": table["id"], "fingerprint": numbers}, schema=FINGERPRINTS)
 
 
 def _encoded(values: pa.Array) -> list[Any]:

@@ -95,7 +95,7 @@ class Ledger:
                 self._db.execute("PRAGMA query_only=ON")
             else:
                 self._prepare()
-            found = self._db.execute("SELECT value FROM run WHERE key = ?", (_PROMPTS,)).fetchone()
+            prompts = self._db.execute("SELECT value FROM run WHERE key = ?", (_PROMPTS,)).fetchone()
         except sqlite3.DatabaseError as error:
             self._db.close()
             if (fault := unwritable(error)) is not None:
@@ -104,7 +104,7 @@ class Ledger:
         except UserError:
             self._db.close()
             raise
-        self._prompts = found[0].encode() if found else b""
+        self._prompts = prompts[0].encode() if prompts else b""
 
     def _refuse_other_versions(self, path: Path) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
@@ -130,15 +130,14 @@ class Ledger:
         that differs.
         """
         stored = dict(self._db.execute("SELECT key, value FROM run"))
-        wanted = {key: json.dumps(value, sort_keys=True, ensure_ascii=False) for key, value in settings.items()}
+        new = {key: json.dumps(value, sort_keys=True, ensure_ascii=False) for key, value in settings.items()}
         if not stored:
             self._prompts = prompt_text.encode()
-            self._db.executemany("INSERT INTO run VALUES (?, ?)", sorted({**wanted, _PROMPTS: prompt_text}.items()))
+            self._db.executemany("INSERT INTO run VALUES (?, ?)", sorted({**new, _PROMPTS: prompt_text}.items()))
             self.commit()
             return
-        differing = [key for key in wanted if stored.get(key) != wanted[key]]
-        if differing:
-            changes = ", ".join(f"{key} is {stored.get(key)} there, {wanted[key]} here" for key in differing)
+        if differing := [key for key in new if stored.get(key) != new[key]]:
+            changes = ", ".join(f"{key} is {stored.get(key)} there, {new[key]} here" for key in differing)
             raise UserError(f"{where} holds another run: {changes}; give another --out, or the same settings to resume")
 
     def settings(self) -> dict[str, Any]:
@@ -185,26 +184,25 @@ class Ledger:
         self._db.close()
 
     def clear_verdicts(self, versions: Mapping[str, str]) -> None:
-        """Drop all verdicts: the replies will be judged anew by a parser and filters of these versions."""
+        """Drop all verdicts: the replies are to be checked again by a parser and filters of these versions."""
         self._db.execute("DELETE FROM verdicts")
-        if self.judged_by() != dict(versions):
+        if self.verdict_versions() != dict(versions):
             self._db.execute("DELETE FROM taken_back")
         values = [(f"version: {name}", version) for name, version in versions.items()]
         self._db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", values)
 
-    def take_back(self, slot: int, reason: str, stage: str, evidence: str) -> None:
-        """Turn a kept slot into a rejected one because of the set it is in, which no later judging of it alone sees."""
-        said = (reason, stage, evidence)
-        self._db.execute("INSERT INTO taken_back VALUES (?, ?, ?, ?)", (slot, *said))
+    def revoke(self, slot: int, reason: str, stage: str, evidence: str) -> None:
+        """Turn a kept slot into a rejected one because of the set it is in, which no later check of it alone sees."""
+        self._db.execute("INSERT INTO taken_back VALUES (?, ?, ?, ?)", (slot, reason, stage, evidence))
         change = "UPDATE verdicts SET verdict = 'rejected', reason = ?, stage = ?, evidence = ? WHERE slot = ?"
-        self._db.execute(change, (*said, slot))
+        self._db.execute(change, (reason, stage, evidence, slot))
 
     def revoked(self) -> Iterator[tuple[int, tuple[str, str, str]]]:
-        """Yield slot and reason, stage and evidence of every row taken back by the present filters."""
-        for slot, *said in self._db.execute("SELECT slot, reason, stage, evidence FROM taken_back"):
-            yield slot, (said[0], said[1], said[2])
+        """Yield slot and reason, stage and evidence of every row that the present filters have revoked."""
+        for slot, reason, stage, evidence in self._db.execute("SELECT slot, reason, stage, evidence FROM taken_back"):
+            yield slot, (reason, stage, evidence)
 
-    def judged_by(self) -> dict[str, str]:
+    def verdict_versions(self) -> dict[str, str]:
         """Return the versions of the parser and the filters that gave the verdicts; empty before the first."""
         stored = self._db.execute("SELECT key, value FROM run WHERE key LIKE 'version: %'")
         return {key.removeprefix("version: "): value for key, value in stored}
@@ -225,14 +223,13 @@ class Ledger:
         for stored in self._db.execute(f"SELECT {columns} FROM replies {where} ORDER BY seq", values):
             yield StoredReply(*(*stored[:-1], self._expanded(stored[-1])))
 
-    def judged(self, request_key: str) -> tuple[str, int, int] | None:
+    def judge_reply(self, request_key: str) -> tuple[str, int, int] | None:
         """Return a judge's stored reply, its text and its prompt and output tokens; None when it was never asked."""
-        found = self._db.execute(
-            "SELECT text, prompt_tokens, output_tokens FROM judged WHERE request_key = ?", (request_key,)
-        ).fetchone()
-        return None if found is None else (str(found[0]), int(found[1]), int(found[2]))
+        query = "SELECT text, prompt_tokens, output_tokens FROM judged WHERE request_key = ?"
+        row = self._db.execute(query, (request_key,)).fetchone()
+        return None if row is None else (str(row[0]), int(row[1]), int(row[2]))
 
-    def add_judged(self, request_key: str, text: str, prompt_tokens: int, output_tokens: int) -> None:
+    def add_judge_reply(self, request_key: str, text: str, prompt_tokens: int, output_tokens: int) -> None:
         """Record a judge's reply under its request: about the same texts the same judge is never asked again."""
         values = (request_key, text, prompt_tokens, output_tokens)
         self._db.execute("INSERT OR IGNORE INTO judged VALUES (?, ?, ?, ?)", values)
@@ -251,11 +248,11 @@ class Ledger:
         for stored in self._db.execute(f"SELECT {columns} FROM verdicts {where} ORDER BY slot", values):
             yield StoredVerdict(*(*stored[:-1], json.loads(stored[-1])))
 
-    def endings(self) -> Counter[tuple[str, str]]:
+    def verdict_counts(self) -> Counter[tuple[str, str]]:
         """Return how many slots of each cell ended with each verdict, by (cell, verdict)."""
         joined = "verdicts LEFT JOIN slots USING (slot) GROUP BY 1, 2"
-        found = self._db.execute(f"SELECT COALESCE(cell, ''), verdict, COUNT(*) FROM {joined}")
-        return Counter({(cell, verdict): count for cell, verdict, count in found})
+        rows = self._db.execute(f"SELECT COALESCE(cell, ''), verdict, COUNT(*) FROM {joined}")
+        return Counter({(cell, verdict): count for cell, verdict, count in rows})
 
     def outcomes(self) -> Counter[str]:
         """Return the number of replies by outcome."""

@@ -34,14 +34,14 @@ class LicensedSource:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a licence asks of a work made from the part. `own` is the text of terms that have no id here."""
+    """What a licence asks of a work made from the part. `custom` is the text of terms that have no id here."""
 
     attribution: bool = False
     non_commercial: bool = False
     share_alike: bool = False
     no_derivatives: bool = False
     version: str = "4.0"
-    own: str = ""
+    custom: str = ""
 
     @property
     def is_permissive(self) -> bool:
@@ -63,7 +63,7 @@ def terms(licence: str) -> Terms:
     """Return what a licence asks for.
 
     >>> terms("CC BY-NC-SA 3.0")
-    Terms(attribution=True, non_commercial=True, share_alike=True, no_derivatives=False, version='3.0', own='')
+    Terms(attribution=True, non_commercial=True, share_alike=True, no_derivatives=False, version='3.0', custom='')
     """
     name = normalise(licence)
     if name in _PERMISSIVE:
@@ -71,7 +71,7 @@ def terms(licence: str) -> Terms:
     if match := _CREATIVE_COMMONS.fullmatch(name):
         more = match["more"]
         return Terms(True, bool(match["nc"]), more == "-sa", more == "-nd", match["version"])
-    return Terms(non_commercial="non-commercial" in name.casefold() or "-nc" in name.casefold(), own=name)
+    return Terms(non_commercial="non-commercial" in name.casefold() or "-nc" in name.casefold(), custom=name)
 
 
 def derive(parts: Iterable[LicensedSource]) -> str:
@@ -102,14 +102,12 @@ def _joint(binding: list[str]) -> str | None:
     """Return the one licence that satisfies all of several binding ones, if there is one."""
     if len(binding) == 1:
         return binding[0]
-    asked = [terms(name) for name in binding]
-    if any(each.own for each in asked):
+    every = [terms(name) for name in binding]
+    non_commercial = any(each.non_commercial for each in every)
+    share_alike = [each for each in every if each.share_alike]
+    if any(each.custom for each in every) or any(each.non_commercial != non_commercial for each in share_alike):
         return None
-    non_commercial = any(each.non_commercial for each in asked)
-    share_alike = [each for each in asked if each.share_alike]
-    if any(each.non_commercial != non_commercial for each in share_alike):
-        return None
-    version = max(each.version for each in asked)
+    version = max(each.version for each in every)
     return f"cc-by{'-nc' if non_commercial else ''}{'-sa' if share_alike else ''}-{version}"
 
 
@@ -121,11 +119,11 @@ def forbidden(licence: str, parts: Iterable[LicensedSource]) -> list[str]:
     """
     claimed = [terms(each) for each in licence.split(";")]
     texts = [normalise(each) for each in licence.split(";")]
-    found = []
-    for part in parts:
-        for why in _objections(terms(part.licence), normalise(part.licence), claimed, texts):
-            found.append(f"{part} forbids the licence {licence}: {why}")
-    return found
+    return [
+        f"{part} forbids the licence {licence}: {reason}"
+        for part in parts
+        for reason in _objections(terms(part.licence), normalise(part.licence), claimed, texts)
+    ]
 
 
 def unfounded(licence: str, parts: Iterable[LicensedSource]) -> list[str]:
@@ -136,41 +134,41 @@ def unfounded(licence: str, parts: Iterable[LicensedSource]) -> list[str]:
     """
     parts = list(parts)
     texts = {normalise(text) for part in parts for text in (part.licence, *part.licence.split(";"))} | {UNKNOWN}
-    strange = [text for text in map(normalise, licence.split(";")) if terms(text).own and text not in texts]
-    if not parts or not strange or normalise(licence) in texts:
+    unknown = [text for text in map(normalise, licence.split(";")) if terms(text).custom and text not in texts]
+    if not parts or not unknown or normalise(licence) in texts:
         return []
-    return [f"no part gives the licence '{strange[0]}', and it is not a known one: {', '.join(map(str, parts))}"]
+    return [f"no part gives the licence '{unknown[0]}', and it is not a known one: {', '.join(map(str, parts))}"]
 
 
 def licence_faults(licence: str, model: Mapping[str, Any] | None, parents: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return what the parts that a manifest names have against its licence; parents may be silent about theirs."""
     parents = list(parents)
     parts = parts_of(model, parents)
-    all_said = all("licence" in parent for parent in parents)
-    return forbidden(licence, parts) + (unfounded(licence, parts) if all_said else [])
+    are_complete = all("licence" in parent for parent in parents)
+    return forbidden(licence, parts) + (unfounded(licence, parts) if are_complete else [])
 
 
-def _objections(asked: Terms, name: str, claimed: list[Terms], texts: list[str]) -> list[str]:
+def _objections(part: Terms, name: str, claimed: list[Terms], texts: list[str]) -> list[str]:
     """Return what a part's terms have against the claimed ones; a claim that names the part's licence is fine."""
-    if asked.no_derivatives:
+    if part.no_derivatives:
         return ["it allows no derived work"]
     if name in texts or all(each in texts for each in name.split("; ")):
         return []
-    if asked.own:
+    if part.custom:
         return ["its terms must be named"]
-    why = []
-    if asked.non_commercial and not any(each.non_commercial for each in claimed):
-        why.append("it allows no commercial use")
-    if asked.share_alike and not any(_shares(asked, each) for each in claimed):
-        why.append("it must be shared under the same licence")
-    if asked.attribution and not any(each.attribution or each.own for each in claimed):
-        why.append("it asks for attribution")
-    return why
+    reasons = []
+    if part.non_commercial and not any(each.non_commercial for each in claimed):
+        reasons.append("it allows no commercial use")
+    if part.share_alike and not any(_shares(part, each) for each in claimed):
+        reasons.append("it must be shared under the same licence")
+    if part.attribution and not any(each.attribution or each.custom for each in claimed):
+        reasons.append("it asks for attribution")
+    return reasons
 
 
-def _shares(asked: Terms, claimed: Terms) -> bool:
-    same = claimed.share_alike and claimed.non_commercial == asked.non_commercial
-    return same and claimed.version >= asked.version
+def _shares(part: Terms, claimed: Terms) -> bool:
+    same = claimed.share_alike and claimed.non_commercial == part.non_commercial
+    return same and claimed.version >= part.version
 
 
 def parts_of(model: Mapping[str, Any] | None, parents: Iterable[Mapping[str, Any]]) -> list[LicensedSource]:

@@ -64,14 +64,14 @@ def sample_rows(folder: Path | str, count: int, *, seed: int = 0) -> list[Row]:
     total = sum(pq.read_metadata(path).num_rows for path in paths)
     if total <= count:
         return list(read_rows(folder))
-    wanted = np.sort(np.random.default_rng(seed).choice(total, count, replace=False))
-    found: list[Row] = []
+    places = np.sort(np.random.default_rng(seed).choice(total, count, replace=False))
+    rows: list[Row] = []
     first = 0
     for batch in (batch for path in paths for batch in read_batches(path)):
-        here = wanted[np.searchsorted(wanted, first) : np.searchsorted(wanted, first + batch.num_rows)]
-        found += batch.take(pa.array(here - first)).to_pylist()
+        here = places[np.searchsorted(places, first) : np.searchsorted(places, first + batch.num_rows)]
+        rows += batch.take(pa.array(here - first)).to_pylist()
         first += batch.num_rows
-    return found
+    return rows
 
 
 def read_rejected(folder: Path | str) -> Iterator[Rejection]:

@@ -39,10 +39,10 @@ class Window:
 
 def windows(question: str, context: str, tokenizer: Any, *, max_length: int, stride: int) -> Iterator[Window]:  # noqa: ANN401 - a transformers tokenizer
     """Yield the windows of a context, each begins `stride` tokens after the one before."""
-    asked = tokenizer(question.strip(), add_special_tokens=False, truncation=True, max_length=MAX_QUESTION_LENGTH)
+    query = tokenizer(question.strip(), add_special_tokens=False, truncation=True, max_length=MAX_QUESTION_LENGTH)
     read = tokenizer(context, add_special_tokens=False, return_offsets_mapping=True)
     first_id, last_id = tokenizer.bos_token_id, tokenizer.eos_token_id
-    prefix = [first_id, *asked["input_ids"], last_id, last_id]
+    prefix = [first_id, *query["input_ids"], last_id, last_id]
     room = max(1, max_length - len(prefix) - 1)
     ids, offsets = read["input_ids"], _trimmed(context, read["offset_mapping"])
     spans = window_spans(len(ids), room, min(stride, room))
@@ -71,9 +71,9 @@ def best_place(
     best, place, none = -np.inf, None, np.inf
     for logits, places in scored:
         none = min(none, float(logits[0].sum()))
-        found = best_span(*((logits, places) if within is None else _restricted(logits, places, within)))
-        if found and found[0] > best:
-            best, place = found[0], found[1:]
+        span = best_span(*((logits, places) if within is None else _restricted(logits, places, within)))
+        if span and span[0] > best:
+            best, place = span[0], span[1:]
     return None if may_be_none and none > best else place
 
 

@@ -67,8 +67,8 @@ class SpanFormat:
 
     def to_row(self, record: Span) -> Row:
         """Return the row that the real set would have for this record; its `id` is left to the writer."""
-        found = record.start is not None
-        answers = {"text": [record.answer] if found else [], "answer_start": [record.start] if found else []}
+        has_answer = record.start is not None
+        answers = {"text": [record.answer] if has_answer else [], "answer_start": [record.start] if has_answer else []}
         texts = {"title": record.title, "context": record.context, "question": record.question}
         return {"id": "", **texts, "answers": answers}
 

@@ -255,7 +255,7 @@ class Controller:
                 counter = self.counters[self.ledger.cell(kept[place].slot)]
                 counter.kept, counter.rejected = counter.kept - 1, counter.rejected + 1
                 self.reasons[drop.reason] += 1
-                self.ledger.take_back(kept[place].slot, drop.reason, filter_.name, drop.evidence)
+                self.ledger.revoke(kept[place].slot, drop.reason, filter_.name, drop.evidence)
             if drops:
                 self.ledger.commit()
                 return False

@@ -68,15 +68,15 @@ def _tensors(image: memoryview) -> list[tuple[str, FloatArray]]:
     offset = _directory_offset(image)
     (count,) = struct.unpack_from("<i", image, offset)
     offset += 4
-    found = []
+    tensors = []
     for _ in range(count):
         (length,) = struct.unpack_from("<H", image, offset)
         name = bytes(image[offset + 2 : offset + 2 + length]).decode("ascii")
         kind, elements, start, size = struct.unpack_from("<BIQQ", image, offset + 2 + length)
         offset += 2 + length + 21
         data = image[start : start + size]
-        found.append((name, np.frombuffer(data, "<f4").copy() if kind == 0 else _dequantise(data, elements)))
-    return found
+        tensors.append((name, np.frombuffer(data, "<f4").copy() if kind == 0 else _dequantise(data, elements)))
+    return tensors
 
 
 def _directory_offset(image: memoryview) -> int:
@@ -140,13 +140,16 @@ def convert_e5_image(path: Path, model_dir: Path) -> None:
         "dtype": "float32",
         "transformers_version": "5.0.0",
     }
-    tokens = {"bos_token": "<s>", "eos_token": "</s>", "sep_token": "</s>", "cls_token": "<s>", "unk_token": "<unk>"}
-    tokenizer = {
-        "tokenizer_class": "XLMRobertaTokenizer",
-        **tokens,
-        "pad_token": "<pad>",
-        "mask_token": "<mask>",
-        "model_max_length": image.positions,
+    tokens = {
+        "bos": "<s>",
+        "eos": "</s>",
+        "sep": "</s>",
+        "cls": "<s>",
+        "unk": "<unk>",
+        "pad": "<pad>",
+        "mask": "<mask>",
     }
+    tokenizer = {"tokenizer_class": "XLMRobertaTokenizer", **{f"{name}_token": token for name, token in tokens.items()}}
+    tokenizer["model_max_length"] = image.positions
     (model_dir / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     (model_dir / "tokenizer_config.json").write_text(json.dumps(tokenizer, indent=2) + "\n", encoding="utf-8")

@@ -1,6 +1,6 @@
-"""Vectors kept in the user cache, so that texts which many runs are compared with are read by the encoder once.
+"""Sentence embeddings in the user cache, so that texts which many runs compare with are encoded once.
 
-They are kept in blocks, each whole or not at all: a run that was killed goes on with the block it was at.
+They are stored in blocks, each whole or not at all: a run that was killed goes on with the block it was at.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from synthgen.runtime.provenance import version_hash
 Halves = npt.NDArray[np.float16]
 
 VERSION = 1
-"""Raise it when vectors are kept in another way; `meaning.VERSION` says when an encoder gives others."""
+"""Raise it when vectors are kept in another way; `sentence_encoder.VERSION` says when an encoder gives others."""
 _DIGEST = hashlib.sha256().digest_size
 BLOCK = 4096
 """Texts that are kept together: about a minute of a small encoder on two cores."""

@@ -57,8 +57,7 @@ def load_model(auto_class: str, folder: Path, **options: Any) -> Any:  # noqa: A
     import transformers
 
     with _quietly():
-        found = getattr(transformers, auto_class).from_pretrained(folder, use_safetensors=True, **LOCAL, **options)
-    return found
+        return getattr(transformers, auto_class).from_pretrained(folder, use_safetensors=True, **LOCAL, **options)
 
 
 @contextmanager

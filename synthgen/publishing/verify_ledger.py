@@ -49,11 +49,11 @@ def verify_ledger(folder: Path, manifest: Manifest, findings: Findings) -> None:
 
 
 def _compare(ledger: Ledger, manifest: Manifest, findings: Findings) -> None:
-    endings = ledger.endings()
-    if not endings:
+    verdicts = ledger.verdict_counts()
+    if not verdicts:
         return
     by_verdict: Counter[str] = Counter()
-    for (_, verdict), count in endings.items():
+    for (_, verdict), count in verdicts.items():
         by_verdict[verdict] += count
     findings.compare("kept, by the ledger", manifest.kept, by_verdict["kept"], by=_BY)
     findings.compare("failed", manifest.failed, by_verdict["failed"], by=_BY)
@@ -65,7 +65,7 @@ def _compare(ledger: Ledger, manifest: Manifest, findings: Findings) -> None:
     outcomes = _outcomes(ledger, is_generated=manifest.origin == "synthetic")
     findings.compare("attempts", answered, outcomes, by=_BY)
     if "acceptance" in manifest.statistics:
-        found = _acceptance(endings)
+        found = _acceptance(verdicts)
         findings.compare("statistics, acceptance", manifest.statistics["acceptance"], found, by=_BY)
 
 
@@ -75,11 +75,11 @@ def _outcomes(ledger: Ledger, *, is_generated: bool) -> dict[str, int]:
     return {"http": found["http"] + found["busy"] * is_generated, "timeout": found["timeout"], "ok or bad": found["ok"]}
 
 
-def _acceptance(endings: Counter[tuple[str, str]]) -> dict[str, float]:
+def _acceptance(verdicts: Counter[tuple[str, str]]) -> dict[str, float]:
     ended: Counter[str] = Counter()
-    for (cell, _), count in endings.items():
+    for (cell, _), count in verdicts.items():
         ended[cell] += count
-    return {cell: round(endings[cell, "kept"] / ended[cell], 4) for cell in ended if endings[cell, "kept"]}
+    return {cell: round(verdicts[cell, "kept"] / ended[cell], 4) for cell in ended if verdicts[cell, "kept"]}
 
 
 def contradictions(manifest: Manifest) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What both packages know of the Hugging Face hub's dataset repositories: where Parquet files lie, what they say."""
+"""Dataset repositories of the Hugging Face hub: where their Parquet files lie, and the class names stored in them."""
 
 from __future__ import annotations
 

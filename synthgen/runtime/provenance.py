@@ -1,4 +1,4 @@
-"""What a manifest may say about the machine and the command: enough to judge a run by, nothing that names its owner."""
+"""Provenance for manifests: the machine, the command and model references, without anything that names their owner."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any
 
 def hardware() -> dict[str, Any]:
     """Return the number of CPU cores this process may use and the names of the GPUs it has loaded."""
-    found: dict[str, Any] = {"cpu_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0}
+    machine: dict[str, Any] = {"cpu_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0}
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
-        found["gpus"] = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
-    return found
+        machine["gpus"] = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    return machine
 
 
 def command_line(arguments: Sequence[str] | None = None) -> str:
@@ -35,14 +35,14 @@ def command_line(arguments: Sequence[str] | None = None) -> str:
     program, *rest = list(sys.argv if arguments is None else arguments)
     if Path(program).name != "synthgen":
         return ""
-    told = [_told(each, before) for before, each in zip(["", *rest], rest, strict=False)]
-    return " ".join(["synthgen", *map(shlex.quote, told)])
+    public = [_public_argument(each, before) for before, each in zip(["", *rest], rest, strict=False)]
+    return " ".join(["synthgen", *map(shlex.quote, public)])
 
 
-def _told(argument: str, before: str) -> str:
+def _public_argument(argument: str, before: str) -> str:
     """Return an argument as others may read it; `before` is the one before it."""
     if argument.startswith("--ray="):
-        return f"--ray={_told(argument.removeprefix('--ray='), '--ray')}"
+        return f"--ray={_public_argument(argument.removeprefix('--ray='), '--ray')}"
     if before == "--ray":
         return argument if argument == "auto" else "HOST"
     return public_name(argument)

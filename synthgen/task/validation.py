@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, TemplateError, meta
 
-from synthgen.errors import unknown
+from synthgen.errors import shorten, unknown
 from synthgen.formats import FORMATS
 
 Fault = tuple[str, str]
@@ -109,7 +109,7 @@ def faults(header: Mapping[str, Any], sections: Mapping[str, str], jinja: Enviro
 
 def _shape_faults(table: Mapping[str, Any], shapes: Mapping[str, _Shape], what: str, anchor: str = "") -> list[Fault]:
     return [
-        (anchor or key, f"{what}{key} is {_short(table[key])}; expected {shape.words}")
+        (anchor or key, f"{what}{key} is {shorten(repr(table[key]), 60)}; expected {shape.words}")
         for key, shape in shapes.items()
         if key in table and not shape.fits(table[key])
     ]
@@ -117,11 +117,6 @@ def _shape_faults(table: Mapping[str, Any], shapes: Mapping[str, _Shape], what: 
 
 def _of_shape(table: Mapping[str, Any], shapes: Mapping[str, _Shape]) -> dict[str, Any]:
     return {key: value for key, value in table.items() if key in shapes and shapes[key].fits(value)}
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _unknown_labels(names: Iterable[str], allowed: Collection[str], anchor: str = "", what: str = "") -> list[Fault]:

@@ -26,13 +26,13 @@ def value_hashes(column: pa.ChunkedArray) -> Hashes:
     """Return 64 bits for each value of a column, equal for equal values; null is none of them."""
     values = column.combine_chunks()
     if pa.types.is_string(values.type):
-        found = _span_hashes(*_spans(values.fill_null("") if values.null_count else values))[0]
+        hashes = _span_hashes(*_spans(values.fill_null("") if values.null_count else values))[0]
     elif pa.types.is_integer(values.type):
         plain = values.fill_null(0) if values.null_count else values
-        found = mixed(plain.to_numpy().astype(np.int64).view(np.uint64) + _NUMBER)
+        hashes = mixed(plain.to_numpy().astype(np.int64).view(np.uint64) + _NUMBER)
     else:
-        found = _span_hashes(*_spans(pa.array(map(repr, values.to_pylist()), pa.string())))[0]
-    return np.where(pc.is_null(values).to_numpy(zero_copy_only=False), _NULL, found) if values.null_count else found
+        hashes = _span_hashes(*_spans(pa.array(map(repr, values.to_pylist()), pa.string())))[0]
+    return np.where(pc.is_null(values).to_numpy(zero_copy_only=False), _NULL, hashes) if values.null_count else hashes
 
 
 def equal_text_hashes(texts: pa.Array) -> Hashes:
@@ -81,8 +81,8 @@ def _span_hashes(text: bytes, starts: Places, lengths: Places, lanes: int = 1) -
     left = np.minimum(np.repeat(lengths, eights) - 8 * place, 8)
     values = eights_of(text)[np.repeat(starts, eights) + 8 * place] & MASKS[left]
     places = place.astype(np.uint64) * _PLACE
-    found = np.empty((lanes, len(lengths)), dtype=np.uint64)
-    for lane, salt in zip(found, _LANES, strict=False):
+    hashes = np.empty((lanes, len(lengths)), dtype=np.uint64)
+    for lane, salt in zip(hashes, _LANES, strict=False):
         sums = np.concatenate((np.zeros(1, dtype=np.uint64), np.cumsum(mixed(values ^ (places + salt)))))
         lane[:] = mixed(sums[ends] - sums[ends - eights] + lengths.astype(np.uint64) * _LENGTH)
-    return found
+    return hashes

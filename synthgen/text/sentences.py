@@ -30,7 +30,8 @@ def sentences(text: str) -> list[Span]:
     """
     ends = (match.end() for match in _END.finditer(text))
     cuts = [end for end in ends if not _ABBREVIATION.search(text[max(0, end - 12) : end])]
-    return [span for span in map(_trimmed(text), _between(cuts, len(text))) if span[0] < span[1]]
+    spans = (_trimmed(text, *span) for span in zip([0, *cuts], [*cuts, len(text)], strict=True))
+    return [span for span in spans if span[0] < span[1]]
 
 
 def whole_sentences(text: str) -> str:
@@ -41,10 +42,10 @@ def whole_sentences(text: str) -> str:
     >>> whole_sentences("The mill is old. It was built by Mr. Low"), whole_sentences("The mill is")
     ('The mill is old.', 'The mill is')
     """
-    found = sentences(text)
-    if len(found) < 2 or _ENDED.search(text):
+    spans = sentences(text)
+    if len(spans) < 2 or _ENDED.search(text):
         return text
-    return text[: found[-2][1]]
+    return text[: spans[-2][1]]
 
 
 def pieces(text: str, length: Callable[[str], int], most: int) -> list[Span]:
@@ -62,13 +63,13 @@ def packed(text: str, length: Callable[[str], int], most: int) -> list[Span]:
     >>> [span for span in packed("One. Two. Three four.", lambda part: len(part.split()), 2)]
     [(0, 9), (10, 21)]
     """
-    found: list[Span] = []
+    runs: list[Span] = []
     for start, end in pieces(text, length, most):
-        if found and length(text[found[-1][0] : end]) <= most:
-            found[-1] = (found[-1][0], end)
+        if runs and length(text[runs[-1][0] : end]) <= most:
+            runs[-1] = (runs[-1][0], end)
         else:
-            found.append((start, end))
-    return found
+            runs.append((start, end))
+    return runs
 
 
 def _cut(text: str, span: Span, length: Callable[[str], int], most: int) -> Iterator[Span]:
@@ -82,19 +83,12 @@ def _cut(text: str, span: Span, length: Callable[[str], int], most: int) -> Iter
     clauses = [place for place in places if not text[place - 2 : place].isspace() and text[place - 2] in ";:,—–"]
     near = [place for place in clauses if abs(place - middle) < (end - start) / 4]
     cut = min(near or places or [int(middle)], key=lambda place: abs(place - middle))
-    for part in (_trimmed(text)((start, cut)), _trimmed(text)((cut, end))):
+    for part in (_trimmed(text, start, cut), _trimmed(text, cut, end)):
         if part[0] < part[1]:
             yield from _cut(text, part, length, most)
 
 
-def _between(cuts: list[int], end: int) -> list[Span]:
-    return list(zip([0, *cuts], [*cuts, end], strict=True))
-
-
-def _trimmed(text: str) -> Callable[[Span], Span]:
-    def trim(span: Span) -> Span:
-        part = text[slice(*span)]
-        start = span[0] + len(part) - len(part.lstrip())
-        return start, max(start, span[1] - (len(part) - len(part.rstrip())))
-
-    return trim
+def _trimmed(text: str, start: int, end: int) -> Span:
+    part = text[start:end]
+    first = start + len(part) - len(part.lstrip())
+    return first, max(first, end - (len(part) - len(part.rstrip())))

@@ -218,7 +218,7 @@ def make_unreadable(folder: Path, replies: Iterable[str]) -> None:
 
 def stored_versions(folder: Path) -> dict[str, str]:
     with closing(Ledger(folder / "ledger.sqlite", read_only=True)) as ledger:
-        return ledger.judged_by()
+        return ledger.verdict_versions()
 
 
 @pytest.mark.parametrize(

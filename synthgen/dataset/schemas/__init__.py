@@ -1,4 +1,4 @@
-"""The JSON Schemas of what is written for other programs: manifests, results, comparisons, `--json` outputs."""
+"""JSON Schemas of the files and `--json` outputs that other programs read: manifests, results, comparisons."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def faults(value: object, name: str) -> list[str]:
     """Return what is wrong with a value by that schema, one line each with its place; empty when it is valid."""
     from jsonschema import Draft202012Validator
 
-    found = Draft202012Validator(load_schema(name)).iter_errors(value)
-    return [f"{'/'.join(map(str, error.absolute_path)) or '(top)'}: {error.message}" for error in found]
+    errors = Draft202012Validator(load_schema(name)).iter_errors(value)
+    return [f"{'/'.join(map(str, error.absolute_path)) or '(top)'}: {error.message}" for error in errors]

@@ -105,7 +105,7 @@ class LLMJudge:
         requests = [self._request(number, row) for number, row in enumerate(rows)]
         keys = [request.key(self._model.ref, self._model.revision) for request in requests]
         pairs = zip(keys, requests, strict=True)
-        self._ask({key: request for key, request in pairs if self._ledger.judged(key) is None})
+        self._ask({key: request for key, request in pairs if self._ledger.judge_reply(key) is None})
         return [self._annotation(key) for key in keys]
 
     def metadata(self) -> dict[str, Any]:
@@ -148,7 +148,7 @@ class LLMJudge:
             if reply.outcome != "ok":
                 failed.append(reply)
                 continue
-            self._ledger.add_judged(keys[reply.tag], reply.text, reply.prompt_tokens, reply.output_tokens)
+            self._ledger.add_judge_reply(keys[reply.tag], reply.text, reply.prompt_tokens, reply.output_tokens)
             self._ledger.commit_when_due()
         self._ledger.commit()
         if failed:
@@ -199,7 +199,7 @@ class LLMJudge:
 
     def _annotation(self, key: str) -> Annotation | None:
         """Return the annotation in a stored reply, None for a reply that is not an object of the schema."""
-        if (stored := self._ledger.judged(key)) is None:
+        if (stored := self._ledger.judge_reply(key)) is None:
             raise KeyError(f"the request {key} was not answered")
         text, prompt, output = stored
         self._tokens.update(prompt=prompt, output=output)
