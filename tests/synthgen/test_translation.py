@@ -338,7 +338,7 @@ class Answerer:
     def __init__(self, word: str) -> None:
         self._word = self.revision = word
 
-    def facts(self) -> dict[str, str]:
+    def metadata(self) -> dict[str, str]:
         return {"name": self._word, "revision": self.revision, "licence": "mit"}
 
     def places(self, rows: list, within: list) -> list:
