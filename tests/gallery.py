@@ -11,7 +11,7 @@ from pathlib import Path
 
 from synthgen.cards.card import views
 from synthgen.dataset import MANIFEST_NAME, Manifest, read_manifest
-from synthgen.publishing.secrets import leaks, needles
+from synthgen.publishing.secrets import leaks, secret_patterns
 from synthgen.publishing.verify import verify
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -47,7 +47,7 @@ def _facts(m: Manifest) -> str:
 
 def take(folder: Path, name: str) -> None:
     """Copy a verified set's views into the gallery; exits with what is wrong with it."""
-    faults = [*verify(folder).faults, *leaks(folder, [MANIFEST_NAME, *views(read_manifest(folder))], needles())]
+    faults = [*verify(folder).faults, *leaks(folder, [MANIFEST_NAME, *views(read_manifest(folder))], secret_patterns())]
     if faults:
         sys.exit("; ".join(faults))
     for file in (MANIFEST_NAME, *views(read_manifest(folder))):

@@ -20,7 +20,7 @@ from synthgen.cards.card import CARD_NAME, views
 from synthgen.dataset.layout import MANIFEST_NAME, is_public
 from synthgen.dataset.manifest import Manifest, read_manifest
 from synthgen.errors import IncompleteError, UserError, first_line, missing_package, refuse
-from synthgen.publishing.secrets import leaks, needles
+from synthgen.publishing.secrets import leaks, secret_patterns
 from synthgen.publishing.verify import verify
 from synthgen.runtime.files import check_writable, draft_folder, file_sha256
 from synthgen.runtime.hub import endpoint
@@ -33,7 +33,7 @@ _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What was, or in a dry run would be, sent: the place, each file with its bytes, the steps, and how it ended."""
+    """A publication, or in a dry run its plan: the place, each file with its bytes, the steps, and how it ended."""
 
     to: str
     files: dict[str, int]
@@ -69,10 +69,10 @@ def publish(
         raise UserError(f"--to '{to}' is neither owner/name (letters, digits, '-', '_', '.') nor a path like ./{to}")
     if is_folder and target.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"--to {to} is inside the set itself; give another --to")
-    _refuse_what_is_not_true(folder)
+    _refuse_faults(folder)
     files = {name: (folder / name).stat().st_size for name in published_files(manifest)}
-    if found := leaks(folder, list(files), needles()):
-        raise UserError(f"not published: {'; '.join(found)}")
+    if secrets := leaks(folder, list(files), secret_patterns()):
+        raise UserError(f"not published: {'; '.join(secrets)}")
     if is_folder:
         return _to_folder(folder, manifest, target, files, dry_run=dry_run)
     return _to_hub(folder, manifest, to, files, private=private, dry_run=dry_run)
@@ -83,7 +83,7 @@ def published_files(manifest: Manifest) -> list[str]:
     return [*views(manifest), *filter(is_public, manifest.files), MANIFEST_NAME]
 
 
-def _refuse_what_is_not_true(folder: Path) -> None:
+def _refuse_faults(folder: Path) -> None:
     faults = verify(folder).faults
     if faults:
         more = f" (and {len(faults) - 1} more; synthgen card {folder} --verify)" if len(faults) > 1 else ""
@@ -137,7 +137,7 @@ def _to_hub(
     except ImportError:
         raise missing_package("huggingface_hub", "hub", f"--to {repo}") from None
     api = HfApi(endpoint=endpoint())
-    with _said_plainly(repo):
+    with _plain_errors(repo):
         api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
         published = _published_manifest(api, repo)
         status = _same_or_refused(manifest, published, repo) if published else "published"
@@ -155,9 +155,8 @@ def _published_manifest(api: HfApi, repo: str) -> Manifest | None:
     if not names:
         return None
     if MANIFEST_NAME not in names:
-        raise UserError(
-            f"{repo} exists and holds {', '.join(sorted(names)[:3])}: not a set of synthgen; give another --to"
-        )
+        some = ", ".join(sorted(names)[:3])
+        raise UserError(f"{repo} exists and holds {some}: not a set of synthgen; give another --to")
     path = api.hf_hub_download(repo, MANIFEST_NAME, repo_type="dataset")
     return Manifest.from_json(Path(path).read_text(encoding="utf-8"), where=f"{MANIFEST_NAME} of {repo}")
 
@@ -165,14 +164,13 @@ def _published_manifest(api: HfApi, repo: str) -> Manifest | None:
 def _same_or_refused(manifest: Manifest, published: Manifest, where: str) -> str:
     if published == manifest:
         return "already published"
-    what = (
-        "other rows" if published.content_hash != manifest.content_hash else f"the same rows with another {CARD_NAME}"
-    )
+    is_same = published.content_hash == manifest.content_hash
+    what = f"the same rows with another {CARD_NAME}" if is_same else "other rows"
     raise UserError(f"{where} exists and holds {what} ({published.task}, {published.n} examples); give another --to")
 
 
 @contextmanager
-def _said_plainly(repo: str) -> Iterator[None]:
+def _plain_errors(repo: str) -> Iterator[None]:
     """Turn what the hub's library raises into one line that says what to do."""
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
@@ -186,8 +184,8 @@ def _said_plainly(repo: str) -> Iterator[None]:
         raise UserError(_LOGIN) from None
     except (OSError, *HfHubHTTPError.__bases__) as error:
         code = getattr(getattr(error, "response", None), "status_code", None)
-        told = " ".join(str(getattr(error, "server_message", None) or "").split())
-        raise _by_code(code, repo, told or first_line(error)) from None
+        message = " ".join(str(getattr(error, "server_message", None) or "").split())
+        raise _by_code(code, repo, message or first_line(error)) from None
 
 
 _LOGIN = "the hub does not know you: run `hf auth login`, or set HF_TOKEN to a token with write access"
@@ -204,9 +202,8 @@ def _by_code(code: int | None, repo: str, reason: str) -> UserError | Incomplete
     if code == 401:
         return UserError(_LOGIN)
     if code == 403:
-        return UserError(
-            f"your token may not write to {repo}; give a repository of yours, or a token with write access"
-        )
+        advice = "give a repository of yours, or a token with write access"
+        return UserError(f"your token may not write to {repo}; {advice}")
     if code == 409:
         return UserError(f"{repo} was changed or made by somebody else meanwhile ({reason}); look at it and run again")
     again = "nothing is half-published: files arrive in one commit. Run the command again"

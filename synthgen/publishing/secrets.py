@@ -1,4 +1,4 @@
-"""What must never leave this machine: its names, paths and secrets, looked for in everything that would be sent."""
+"""The names, paths and secrets of this machine, searched for in everything that would be published."""
 
 from __future__ import annotations
 
@@ -22,43 +22,42 @@ _ANYBODY = {"root", "user", "admin", "ubuntu", "localhost"}
 
 @dataclass(frozen=True, slots=True)
 class SecretPattern:
-    """Something to look for. `in_rows` says whether it is looked for in running text too, where names are words."""
+    """A pattern and what it matches; `in_rows` says whether rows are searched too, where names may be words."""
 
     what: str
     pattern: re.Pattern[bytes]
     in_rows: bool
 
 
+_PATH_START = rb"(?:(?<![\w/])|(?<=file://))"
 _ALWAYS = (
     SecretPattern("a token of the hub", re.compile(rb"hf_[A-Za-z0-9]{20,}"), in_rows=True),
     SecretPattern("a password in an address", re.compile(rb"://[^\s/@\"]+:[^\s/@\"]+@"), in_rows=False),
-    SecretPattern(
-        "an absolute path",
-        re.compile(rb"(?:(?<![\w/])|(?<=file://))/(?:home|root|mnt|tmp|Users)/\w"),
-        in_rows=False,
-    ),
+    SecretPattern("an absolute path", re.compile(_PATH_START + rb"/(?:home|root|mnt|tmp|Users)/\w"), in_rows=False),
 )
 
 
-def needles(environment: Mapping[str, str] | None = None) -> list[SecretPattern]:
-    """Return what to look for on this machine: paths, host and user name, the hub's token, values of secret variables.
+def secret_patterns(environment: Mapping[str, str] | None = None) -> list[SecretPattern]:
+    """Return the patterns of this machine: paths, host and user name, the hub's token, values of secret variables.
 
-    Names that anybody's machine may have (root, user, localhost) and names of less than five letters are not looked
-    for; a user's name is not looked for in the rows, where it may be a word.
+    Names that anybody's machine may have (root, user, localhost) and names of less than five letters are left out; a
+    user's name is not searched for in the rows, where it may be a word.
     """
     environment = os.environ if environment is None else environment
-    found = list(_ALWAYS)
-    if len(str(Path.home())) > 1:
-        found.append(SecretPattern("the home path", _path_pattern(str(Path.home())), in_rows=True))
+    patterns = list(_ALWAYS)
+    if len(home := str(Path.home())) > 1:
+        pattern = re.compile(_PATH_START + re.escape(home.encode()) + rb"(?!\w)")
+        patterns.append(SecretPattern("the home path", pattern, in_rows=True))
     for what, name in (("the host name", socket.gethostname()), ("the user name", getpass.getuser())):
         if len(name) >= _SHORTEST_NAME and name.casefold() not in _ANYBODY:
-            found.append(SecretPattern(what, _word_pattern(name), in_rows=bool(re.search(r"[\d.-]", name))))
+            pattern = re.compile(rb"(?<![\w/])" + re.escape(name.encode()) + rb"(?!\w)")
+            patterns.append(SecretPattern(what, pattern, in_rows=bool(re.search(r"[\d.-]", name))))
     for variable, value in environment.items():
         if _SECRET_NAMES.search(variable) and len(value) >= _SHORTEST_SECRET:
-            found.append(SecretPattern(f"the value of ${variable}", _secret_pattern(value), in_rows=True))
+            patterns.append(SecretPattern(f"the value of ${variable}", _secret_pattern(value), in_rows=True))
     if len(token := _stored_token(environment)) >= _SHORTEST_SECRET:
-        found.append(SecretPattern("the token of `hf auth login`", _secret_pattern(token), in_rows=True))
-    return found
+        patterns.append(SecretPattern("the token of `hf auth login`", _secret_pattern(token), in_rows=True))
+    return patterns
 
 
 def _stored_token(environment: Mapping[str, str]) -> str:
@@ -70,29 +69,20 @@ def _stored_token(environment: Mapping[str, str]) -> str:
         return ""
 
 
-def _word_pattern(text: str) -> re.Pattern[bytes]:
-    return re.compile(rb"(?<![\w/])" + re.escape(text.encode()) + rb"(?!\w)")
-
-
-def _path_pattern(path: str) -> re.Pattern[bytes]:
-    return re.compile(rb"(?:(?<![\w/])|(?<=file://))" + re.escape(path.encode()) + rb"(?!\w)")
-
-
 def _secret_pattern(value: str) -> re.Pattern[bytes]:
     """Return the pattern of a secret: also within a word, unless it could be a word itself."""
     escaped = re.escape(value.encode("utf-8", "surrogateescape"))
     return re.compile(rb"(?<!\w)" + escaped + rb"(?!\w)" if value.isalpha() else escaped)
 
 
-def leaks(folder: Path, names: list[str], wanted: list[SecretPattern]) -> list[str]:
+def leaks(folder: Path, names: list[str], patterns: list[SecretPattern]) -> list[str]:
     """Return one line for each file that holds something private; the private value itself is not repeated."""
-    found = []
+    lines = []
     for name in names:
-        looked_for = [needle for needle in wanted if needle.in_rows or not name.endswith(".parquet")]
-        chunks = _chunks(folder / name)
-        hits = {needle.what for chunk in chunks for needle in looked_for if needle.pattern.search(chunk)}
-        found += [f"{name} holds {what}" for what in sorted(hits)]
-    return found
+        applicable = [each for each in patterns if each.in_rows or not name.endswith(".parquet")]
+        hits = {each.what for chunk in _chunks(folder / name) for each in applicable if each.pattern.search(chunk)}
+        lines += [f"{name} holds {what}" for what in sorted(hits)]
+    return lines
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

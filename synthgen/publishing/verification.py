@@ -1,9 +1,9 @@
-"""What a verification found: what was recomputed, what was not and why, and every fault in one line."""
+"""The result of a verification: what was recomputed, what was not and why, and every fault in one line."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from synthgen.dataset.layout import MANIFEST_NAME
@@ -27,28 +27,22 @@ class Verification:
 
     def to_json(self) -> dict[str, Any]:
         """Return the verification as JSON values."""
-        return {
-            "verified": self.is_true,
-            "recomputed": list(self.recomputed),
-            "not_recomputed": list(self.not_recomputed),
-            "faults": list(self.faults),
-        }
+        return {"verified": self.is_true} | {name: list(values) for name, values in asdict(self).items()}
 
 
-class Findings:
-    """Collects what each step of a verification says."""
+@dataclass(slots=True)
+class VerificationLog:
+    """Collects what the steps of a verification recomputed, what they could not and why, and the faults."""
 
-    def __init__(self) -> None:
-        """Start with nothing."""
-        self.recomputed: list[str] = []
-        self.skipped: list[str] = []
-        self.faults: list[str] = []
+    recomputed: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
-    def compare(self, name: str, claimed: object, found: object, *, by: str = "the rows give") -> None:
+    def compare(self, name: str, claimed: object, actual: object, *, by: str = "the rows give") -> None:
         """Record that a value was recomputed, and a fault when it differs; values are compared as JSON."""
         self.recomputed.append(name)
-        if json.dumps(claimed, sort_keys=True) != json.dumps(found, sort_keys=True):
-            self.faults.append(f"{MANIFEST_NAME}: {name} is {short(claimed)}, {by} {short(found)}")
+        if json.dumps(claimed, sort_keys=True) != json.dumps(actual, sort_keys=True):
+            self.faults.append(f"{MANIFEST_NAME}: {name} is {short(claimed)}, {by} {short(actual)}")
 
 
 def short(value: object) -> str:

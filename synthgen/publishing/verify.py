@@ -1,8 +1,7 @@
 """`synthgen card --verify`: what the shards and the ledger give recomputed, every file compared with its checksum.
 
-What the manifest says is compared with the rows, what the card and the Croissant file say with the manifest. A fault
-names the file and the row; a figure that nothing here gives is listed as not recomputed. Neighbours: `verify_rows`
-reads the rows once, `verify_run` compares with the ledger.
+The manifest is compared with the rows, the card and the Croissant file with the manifest. A fault names the file and
+the row; a figure that nothing here gives is listed as not recomputed.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from difflib import unified_diff
 from hashlib import sha256
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,7 +22,7 @@ from synthgen.dataset.layout import MANIFEST_NAME, misplaced
 from synthgen.dataset.manifest import Manifest, dataset_format, read_manifest
 from synthgen.dataset.shards import read_rejected, read_rows, shard_paths
 from synthgen.errors import UserError
-from synthgen.publishing.verification import FAULTS_SHOWN, Findings, Verification, short
+from synthgen.publishing.verification import FAULTS_SHOWN, Verification, VerificationLog, short
 from synthgen.publishing.verify_ledger import contradictions, name_the_rest, verify_ledger
 from synthgen.publishing.verify_rows import verify_rows
 from synthgen.runtime.files import file_sha256
@@ -34,89 +33,82 @@ _WRITTEN_HERE = {MANIFEST_NAME, "ledger.sqlite", "ledger.sqlite-wal", "ledger.sq
 def verify(folder: Path) -> Verification:
     """Return what of a finished folder could be recomputed and every place where it says something else."""
     manifest = read_manifest(folder)
-    if wrong := misplaced(folder, list(manifest.files)):
-        return Verification((), ("all else: nothing outside the folder is read",), tuple(wrong))
-    findings = Findings()
-    findings.faults += check(folder)
-    findings.faults += contradictions(manifest)
-    _verify_files(folder, manifest, findings)
-    if verify_rows(folder, manifest, findings):
-        _verify_statistics(folder, manifest, findings)
-    _verify_rejections(folder, manifest, findings)
-    verify_ledger(folder, manifest, findings)
-    _verify_views(folder, manifest, findings)
-    name_the_rest(manifest, findings)
-    faults = tuple(dict.fromkeys(findings.faults))
-    return Verification(tuple(findings.recomputed), tuple(findings.skipped), faults)
+    if outside := misplaced(folder, list(manifest.files)):
+        return Verification((), ("all else: nothing outside the folder is read",), tuple(outside))
+    log = VerificationLog()
+    log.faults += [*check(folder), *contradictions(manifest)]
+    _verify_files(folder, manifest, log)
+    if verify_rows(folder, manifest, log):
+        _verify_statistics(folder, manifest, log)
+    _verify_rejections(folder, manifest, log)
+    verify_ledger(folder, manifest, log)
+    _verify_views(folder, manifest, log)
+    name_the_rest(manifest, log)
+    faults = tuple(dict.fromkeys(log.faults))
+    return Verification(tuple(log.recomputed), tuple(log.skipped), faults)
 
 
-def _verify_files(folder: Path, manifest: Manifest, findings: Findings) -> None:
+def _verify_files(folder: Path, manifest: Manifest, log: VerificationLog) -> None:
     """Compare every file with its checksum, and look for files that nothing lists."""
     for name, digest in manifest.files.items():
         path = folder / name
         if path.is_file():
-            findings.recomputed.append(f"sha256 of {name}")
+            log.recomputed.append(f"sha256 of {name}")
             if file_sha256(path) != digest:
-                findings.faults.append(f"{name} is not the file that was written: its SHA-256 differs")
+                log.faults.append(f"{name} is not the file that was written: its SHA-256 differs")
         elif name.startswith("rejected/"):
-            findings.skipped.append(f"{name}: rejected rows are not published")
+            log.skipped.append(f"{name}: rejected rows are not published")
         else:
-            findings.faults.append(f"{name} is missing")
+            log.faults.append(f"{name} is missing")
     known = set(manifest.files) | set(views(manifest)) | _WRITTEN_HERE
     for path in sorted(folder.rglob("*")):
         if path.is_file() and (name := path.relative_to(folder).as_posix()) not in known:
-            findings.faults.append(f"{name} is in the folder but not in {MANIFEST_NAME}")
+            log.faults.append(f"{name} is in the folder but not in {MANIFEST_NAME}")
     if manifest.prompt_text:
-        findings.compare("prompt_hash", manifest.prompt_hash, sha256(manifest.prompt_text.encode()).hexdigest())
+        log.compare("prompt_hash", manifest.prompt_hash, sha256(manifest.prompt_text.encode()).hexdigest())
 
 
-def _verify_rejections(folder: Path, manifest: Manifest, findings: Findings) -> None:
+def _verify_rejections(folder: Path, manifest: Manifest, log: VerificationLog) -> None:
     if not (folder / "rejected").is_dir():
         return
     try:
         reasons = Counter(rejection.reason for rejection in read_rejected(folder))
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        findings.faults.append(f"the rejected rows cannot be read: {error}")
+        log.faults.append(f"the rejected rows cannot be read: {error}")
         return
-    findings.compare("rejected", {k: v for k, v in manifest.rejected.items() if v}, dict(reasons))
+    log.compare("rejected", {k: v for k, v in manifest.rejected.items() if v}, dict(reasons))
 
 
-def _verify_statistics(folder: Path, manifest: Manifest, findings: Findings) -> None:
+def _verify_statistics(folder: Path, manifest: Manifest, log: VerificationLog) -> None:
     """Compute the statistics again; one that the rows give may not be missing."""
     if not manifest.kept or not shard_paths(folder):
         return
     try:
-        found = json.loads(json.dumps(describe(dataset_format(manifest), read_rows(folder))))
+        statistics = json.loads(json.dumps(describe(dataset_format(manifest), read_rows(folder))))
     except (UserError, KeyError, TypeError) as error:
-        findings.faults.append(f"the statistics cannot be computed: {error}")
+        log.faults.append(f"the statistics cannot be computed: {error}")
         return
-    for name, value in found.items():
+    for name, value in statistics.items():
         if isinstance(value, str) and value.startswith("not done"):
-            findings.skipped.append(f"statistics, {name}: {value}")
+            log.skipped.append(f"statistics, {name}: {value}")
         else:
-            findings.compare(f"statistics, {name}", manifest.statistics.get(name, "missing"), value)
+            log.compare(f"statistics, {name}", manifest.statistics.get(name, "missing"), value)
 
 
-def _verify_views(folder: Path, manifest: Manifest, findings: Findings) -> None:
+def _verify_views(folder: Path, manifest: Manifest, log: VerificationLog) -> None:
     """Make the card and the Croissant file again and name the first lines that differ."""
     for name, text in views(manifest).items():
         path = folder / name
         if not path.is_file():
-            findings.faults.append(f"{name} is missing; synthgen card {folder.name} writes it")
+            log.faults.append(f"{name} is missing; synthgen card {folder.name} writes it")
             continue
-        findings.recomputed.append(name)
-        there = path.read_bytes().decode("utf-8", "replace")
-        findings.faults += islice(_differing_lines(name, there, text), FAULTS_SHOWN)
+        log.recomputed.append(name)
+        written = path.read_bytes().decode("utf-8", "replace")
+        log.faults += islice(_differing_lines(name, written, text), FAULTS_SHOWN)
 
 
-def _differing_lines(name: str, there: str, expected: str) -> Iterator[str]:
-    if there == expected:
-        return
-    lines = unified_diff(expected.split("\n"), there.split("\n"), n=0, lineterm="")
-    changes = [line for line in islice(lines, 2, None) if not line.startswith("@@")]
-    removed = [line[1:] for line in changes if line.startswith("-")]
-    added = [line[1:] for line in changes if line.startswith("+")]
-    for number in range(max(len(removed), len(added))):
-        says = short(added[number]) if number < len(added) else "nothing"
-        should = short(removed[number]) if number < len(removed) else "nothing"
+def _differing_lines(name: str, written: str, expected: str) -> Iterator[str]:
+    lines = [*islice(unified_diff(expected.split("\n"), written.split("\n"), n=0, lineterm=""), 2, None)]
+    removed, added = ([short(line[1:]) for line in lines if line.startswith(sign)] for sign in "-+")
+    for should, says in zip_longest(removed, added, fillvalue="nothing"):
         yield f"{name} says {says}; {MANIFEST_NAME} gives {should}"

@@ -1,6 +1,6 @@
 """The rows of a set read once, ten thousand at a time: counts, labels, ids, column types, and every row's fingerprint.
 
-Neighbour: `verify`, of which this is the part that takes time. Memory stays flat; rows are looked up by id only when a
+This is the part of a verification that takes time. Memory stays flat; rows are looked up by id only when a
 fingerprint has already been found to differ.
 """
 
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,98 +27,98 @@ from synthgen.dataset.shards import arrow_schema, read_batches, read_fingerprint
 from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Features
-from synthgen.publishing.verification import FAULTS_SHOWN, Findings
+from synthgen.publishing.verification import FAULTS_SHOWN, VerificationLog
 
 
+@dataclass(frozen=True, slots=True)
 class _Counts:
-    """What one pass over the rows counts."""
+    """Counts of labels and languages, and the hashes of the ids, of the rows so far."""
 
-    def __init__(self) -> None:
-        self.labels: Counter[str] = Counter()
-        self.languages: Counter[str] = Counter()
-        self.ids: list[int] = []
+    labels: Counter[str] = field(default_factory=Counter)
+    languages: Counter[str] = field(default_factory=Counter)
+    ids: list[int] = field(default_factory=list)
 
     def add(self, table: pa.Table, format_: Format) -> None:
+        """Count the rows of a table."""
         for row in table.to_pylist():
             self.labels[format_.cell(row)] += 1
             self.languages[row["language"]] += 1
             self.ids.append(hash(row["id"]))
 
 
-def verify_rows(folder: Path, manifest: Manifest, findings: Findings) -> bool:
+def verify_rows(folder: Path, manifest: Manifest, log: VerificationLog) -> bool:
     """Compare the rows with the manifest and with their fingerprints; False when they cannot be read."""
     format_, counts = dataset_format(manifest), _Counts()
     features = row_features(format_, translated=manifest.origin == "translated")
-    if wrong := list(_schema_faults(folder, features)):
-        findings.faults += wrong
+    if faults := list(_schema_faults(folder, features)):
+        log.faults += faults
         return False
-    written, as_written = _fingerprints(folder), True
+    written = read_fingerprints(folder) if (folder / FINGERPRINTS_NAME).is_file() else None
+    as_written = True
     try:
         for name, table in _tables(folder, manifest.kept):
-            if wrong := [*_gaps(table, format_, name), *_label_faults(table, features, name)]:
-                findings.faults += wrong
+            if faults := [*_gaps(table, format_, name), *_label_faults(table, features, name)]:
+                log.faults += faults
                 return False
             counts.add(table, format_)
             as_written = as_written and (written is None or _is_next(written, table))
         as_written = as_written and (written is None or next(written, None) is None)
     except (UserError, KeyError, TypeError, IndexError) as error:
-        findings.faults.append(f"the rows cannot be read: {error!r}" if isinstance(error, KeyError) else str(error))
+        log.faults.append(f"the rows cannot be read: {error!r}" if isinstance(error, KeyError) else str(error))
         return False
-    _compare(folder, manifest, counts, findings)
+    _compare(folder, manifest, counts, log)
     if written is None:
-        findings.skipped.append("fingerprints: they are not here, so a changed row cannot be named")
+        log.skipped.append("fingerprints: they are not here, so a changed row cannot be named")
         return True
-    findings.recomputed.append("fingerprints")
+    log.recomputed.append("fingerprints")
     if not as_written:
-        findings.faults += list(islice(_changed_rows(folder), FAULTS_SHOWN)) or ["the rows are in another order"]
+        log.faults += list(islice(_changed_rows(folder), FAULTS_SHOWN)) or ["the rows are in another order"]
     return True
 
 
-def _compare(folder: Path, manifest: Manifest, counts: _Counts, findings: Findings) -> None:
+def _compare(folder: Path, manifest: Manifest, counts: _Counts, log: VerificationLog) -> None:
     languages = counts.languages
-    findings.compare("kept", manifest.kept, counts.labels.total())
-    findings.compare("n", manifest.n, counts.labels.total())
+    log.compare("kept", manifest.kept, counts.labels.total())
+    log.compare("n", manifest.n, counts.labels.total())
     if manifest.label_counts or manifest.labels:
         claimed = {label: count for label, count in manifest.label_counts.items() if count}
-        findings.compare("label_counts", claimed, dict(counts.labels))
+        log.compare("label_counts", claimed, dict(counts.labels))
     if languages:  # a set of which no row was kept has none to compare with
-        findings.compare("language", manifest.language, next(iter(languages)) if len(languages) == 1 else "mul")
+        log.compare("language", manifest.language, next(iter(languages)) if len(languages) == 1 else "mul")
     if len(np.unique(np.array(counts.ids, dtype=np.int64))) < len(counts.ids):
-        findings.faults += [f"the id {row_id} occurs {count} times" for row_id, count in _repeated(folder)]
+        log.faults += [f"the id {row_id} occurs {count} times" for row_id, count in _repeated(folder)]
 
 
 def _tables(folder: Path, total: int) -> Iterator[tuple[str, pa.Table]]:
     """Yield each shard's name with ten thousand of its rows; UserError names a shard that cannot be read."""
     with console.progress() as bar:
-        shown = bar.add_task("verify", total=total, note="")
+        task = bar.add_task("verify", total=total, note="")
         for path in shard_paths(folder):
             for batch in read_batches(path):
                 yield f"data/{path.name}", pa.Table.from_batches([batch])
-                bar.advance(shown, batch.num_rows)
+                bar.advance(task, batch.num_rows)
 
 
 def _schema_faults(folder: Path, features: Features) -> Iterator[str]:
     """Yield a line for each shard whose columns, their types or the names of its labels are not those of the format."""
-    expected = arrow_schema(features)
+    format_schema = arrow_schema(features)
+    expected = {field.name: field.type for field in format_schema}  # not as text: parquet renames the items of lists
     for path in shard_paths(folder):
         try:
-            found = pq.read_schema(path)
+            schema = pq.read_schema(path)
         except (pa.ArrowException, OSError) as error:
             yield f"cannot read {path}: {error}"
             continue
-        columns = {field.name: field.type for field in found}  # not as text: parquet renames the items of lists
-        wanted = {field.name: field.type for field in expected}
-        differing = [name for name in {**wanted, **columns} if columns.get(name) != wanted.get(name)]
+        types = {field.name: field.type for field in schema}
+        differing = [name for name in {**expected, **types} if types.get(name) != expected.get(name)]
         for name in differing:
-            yield (
-                f"data/{path.name}: the column '{name}' is {columns.get(name, 'not there')}; "
-                f"a set of this format has {wanted.get(name, 'no such column')}"
-            )
-        if not differing and _named(found) != _named(expected):
+            column = f"the column '{name}' is {types.get(name, 'not there')}"
+            yield f"data/{path.name}: {column}; a set of this format has {expected.get(name, 'no such column')}"
+        if not differing and _metadata(schema) != _metadata(format_schema):
             yield f"data/{path.name}: its columns are described otherwise than {folder.name}'s format describes them"
 
 
-def _named(schema: pa.Schema) -> Any:  # noqa: ANN401 - what `datasets` reads of a schema's metadata
+def _metadata(schema: pa.Schema) -> Any:  # noqa: ANN401 - what `datasets` reads of it
     try:
         return json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
     except ValueError:
@@ -138,35 +139,30 @@ def _label_faults(table: pa.Table, features: Features, name: str) -> Iterator[st
         inner = feature.get("feature", feature)
         if inner.get("_type") != "ClassLabel":
             continue
-        values = table[column].combine_chunks()
+        labels, values = len(inner["names"]), table[column].combine_chunks()
         flat = values.flatten() if pa.types.is_list(values.type) else values
         bounds = pc.min_max(flat).as_py()
-        inside = bounds["min"] is None or (bounds["min"] >= 0 and bounds["max"] < len(inner["names"]))
+        inside = bounds["min"] is None or (bounds["min"] >= 0 and bounds["max"] < labels)
         if flat.null_count or not inside:
-            yield _first_wrong(table, column, len(inner["names"]), name)
+            yield _first_fault(table, column, labels, name)
 
 
-def _first_wrong(table: pa.Table, column: str, labels: int, name: str) -> str:
-    known = set(range(labels))
+def _first_fault(table: pa.Table, column: str, labels: int, name: str) -> str:
     for row_id, value in zip(table["id"].to_pylist(), table[column].to_pylist(), strict=True):
-        values = value if isinstance(value, list) else [value]
-        if wrong := [each for each in values if each not in known]:
-            return f"{name}, row {row_id}: {column} is {wrong[0]}; allowed is 0 to {labels - 1}"
+        for each in value if isinstance(value, list) else [value]:
+            if each not in range(labels):
+                return f"{name}, row {row_id}: {column} is {each}; allowed is 0 to {labels - 1}"
     return f"{name}: {column} holds no label"
-
-
-def _fingerprints(folder: Path) -> Iterator[tuple[str, int]] | None:
-    return read_fingerprints(folder) if (folder / FINGERPRINTS_NAME).is_file() else None
 
 
 def _is_next(written: Iterator[tuple[str, int]], table: pa.Table) -> bool:
     """Say whether the next rows that were written are these, in this order."""
-    found = fingerprint_table(table)
-    pairs = list(zip(found["id"].to_pylist(), found["fingerprint"].to_pylist(), strict=True))
+    columns = fingerprint_table(table)
+    pairs = list(zip(columns["id"].to_pylist(), columns["fingerprint"].to_pylist(), strict=True))
     return list(islice(written, len(pairs))) == pairs
 
 
-def _repeated(folder: Path) -> Iterable[tuple[str, int]]:
+def _repeated(folder: Path) -> Iterator[tuple[str, int]]:
     counts = Counter(row["id"] for row in read_rows(folder))
     return islice(((row_id, count) for row_id, count in counts.items() if count > 1), FAULTS_SHOWN)
 

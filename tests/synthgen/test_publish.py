@@ -16,7 +16,7 @@ import pytest
 from synthgen.dataset import file_sha256, read_manifest, read_rows
 from synthgen.errors import IncompleteError, UserError
 from synthgen.publishing.publish import publish, published_files
-from synthgen.publishing.secrets import leaks, needles
+from synthgen.publishing.secrets import leaks, secret_patterns
 from synthgen.publishing.verify import verify
 from tests.hub import Answer, Hub, serving
 from tests.synthgen.conftest import edit_manifest
@@ -251,7 +251,7 @@ def test_nothing_of_this_machine_is_in_what_is_sent(folder: Path) -> None:
     sent = published_files(read_manifest(folder))
     assert "ledger.sqlite" not in sent
     assert not [name for name in sent if name.startswith("rejected")]
-    assert leaks(folder, sent, needles()) == []
+    assert leaks(folder, sent, secret_patterns()) == []
 
 
 def test_planted_secrets_names_and_paths_are_found_and_not_repeated(
@@ -264,7 +264,7 @@ def test_planted_secrets_names_and_paths_are_found_and_not_repeated(
     planted = ["on node-17.example", "by annexample", "in /home/annexample/sets", "with hf_planted_secret"]
     for text, what in zip(planted, ("the host name", "the user name", "the home path", "$HF_TOKEN"), strict=True):
         (folder / "README.md").write_text(f"made {text}\n")
-        (line,) = [line for line in leaks(folder, ["README.md"], needles()) if what in line]
+        (line,) = [line for line in leaks(folder, ["README.md"], secret_patterns()) if what in line]
         assert "planted" not in line
 
 
@@ -290,14 +290,14 @@ def test_secrets_and_paths_are_found_wherever_they_stand(
     monkeypatch.setenv("HOME", "/home/annexample")
     (tmp_path / "token").write_text("stored-planted-token\n")
     secrets = {"MY_SIGNING_KEY": "sk-planted-0123", "GH_PAT": "ghp_planted0123", "DB_PASS": "hunter2hunter2"}
-    wanted = needles({**secrets, "HF_HOME": str(tmp_path)})
+    wanted = secret_patterns({**secrets, "HF_HOME": str(tmp_path)})
     (tmp_path / "README.md").write_text(f"synthgen make {text}\n")
     assert any(what in line for line in leaks(tmp_path, ["README.md"], wanted))
 
 
 def test_addresses_and_hub_ids_are_no_leak(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("https://a.example/home/page, owner/home, http://HOST/v1#big, and/or\n")
-    assert leaks(tmp_path, ["README.md"], needles({"HF_HOME": str(tmp_path)})) == []
+    assert leaks(tmp_path, ["README.md"], secret_patterns({"HF_HOME": str(tmp_path)})) == []
 
 
 def test_a_published_folder_whose_file_was_changed_is_not_called_published(folder: Path, tmp_path: Path) -> None:
