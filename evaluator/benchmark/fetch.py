@@ -14,8 +14,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from evaluator import options
 from evaluator.benchmark.files.writers import HubFile
 from evaluator.benchmark.registry import check_languages, load_all, select
@@ -23,7 +21,7 @@ from evaluator.benchmark.target import Target
 from synthgen.console import progress
 from synthgen.errors import IncompleteError, first_line, missing_package
 from synthgen.runtime.files import check_writable, file_sha256, write_atomically
-from synthgen.runtime.hub import class_names, download, network_errors, parquet_files, repository_files
+from synthgen.runtime.hub import download, named_rows, network_errors, parquet_files, repository_files
 from synthgen.text.languages import language
 
 LOCK = "fetched.json"
@@ -102,7 +100,8 @@ def _attempts(
     load: Callable[[], list[Mapping[str, Any]]], item: Wanted, root: Path, attempts: int
 ) -> list[Mapping[str, Any]]:
     """Return the rows, trying again when the network fails."""
-    reason, failures = "", (*network_errors(), ValueError)
+    reason = ""
+    failures: tuple[type[BaseException], ...] = (*network_errors(), ValueError)
     for attempt in range(attempts):
         try:
             return load()
@@ -116,10 +115,7 @@ def _attempts(
 
 
 def _load(file: HubFile, config: str, lock: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the rows of a hub split at the locked revision, class numbers replaced by the names that the file gives.
-
-    Hubs order labels as they like: mapped by number, one order's "neutral" is another's "entailment".
-    """
+    """Yield the rows of a hub split at the locked revision, labels by their names."""
     if find_spec("huggingface_hub") is None:
         raise missing_package("huggingface_hub", "hub", "fetching from the hub")
     repository, revisions = file.repository, lock["revisions"]
@@ -128,21 +124,7 @@ def _load(file: HubFile, config: str, lock: dict[str, Any]) -> Iterator[Mapping[
     if not names:
         raise ValueError(f"it has no Parquet files for {config or 'the only configuration'}/{file.split}")
     for name in names:
-        yield from _rows(download(repository, name, revisions[repository]))
-
-
-def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    with pq.ParquetFile(path) as table:
-        names = class_names(table.schema_arrow.metadata)
-        for batch in table.iter_batches():
-            for row in batch.to_pylist():
-                yield row | {column: _named(row[column], of) for column, of in names.items()}
-
-
-def _named(value: Any, names: Sequence[str]) -> Any:  # noqa: ANN401 - a class number, or a list of them
-    if isinstance(value, list):
-        return [_named(item, names) for item in value]
-    return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
+        yield from named_rows(download(repository, name, revisions[repository]))
 
 
 def _read_lock(root: Path) -> dict[str, Any]:

@@ -61,6 +61,11 @@ class CorpusEntry:
     folders: tuple[str, ...] = ()
     files: tuple[str, ...] = ("*train*", "*dev*", "*val*", "*test*")
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The corpus's folders under a data root, which is its name where no other is stated."""
+        return self.folders or (self.name,)
+
 
 NLI = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
 PARAPHRASE = PairFormat(("question1", "question2"), ("not_duplicate", "duplicate"))
@@ -139,7 +144,6 @@ HELLASWAG = CorpusEntry(
     licence="MIT",
     citation="Zellers, Holtzman, Bisk, Farhadi and Choi, ACL 2019",
     official="hellaswag_train.jsonl from github.com/rowanz/hellaswag",
-    folders=("hellaswag",),
 )
 CCG = CorpusEntry(
     name="ccg",
@@ -149,7 +153,6 @@ CCG = CorpusEntry(
     licence="LDC2005T13, licensed copies only",
     citation="Hockenmaier and Steedman, Computational Linguistics 2007",
     official="ccg.train.tsv (words TAB supertags) made from your own copy of CCGbank, LDC2005T13",
-    folders=("ccg",),
 )
 COSMOSQA = CorpusEntry(
     name="cosmosqa",
@@ -169,7 +172,6 @@ COMMONSENSEQA = CorpusEntry(
     licence="MIT",
     citation="Talmor, Herzig, Lourie and Berant, NAACL 2019",
     official="train_rand_split.jsonl from www.tau-nlp.org/commonsenseqa",
-    folders=("commonsenseqa",),
 )
 SOCIALIQA = CorpusEntry(
     name="socialiqa",
@@ -179,7 +181,6 @@ SOCIALIQA = CorpusEntry(
     licence="CC BY 4.0",
     citation="Sap, Rashkin, Chen, Le Bras and Choi, EMNLP 2019",
     official="socialiqa-train-dev (train.jsonl, train-labels.lst) from allenai.org/data/socialiqa",
-    folders=("socialiqa",),
     files=("*train*.jsonl", "*dev*.jsonl"),
 )
 COPA = CorpusEntry(
@@ -224,7 +225,6 @@ UDPOS = CorpusEntry(
     licence="per treebank, Creative Commons, some of them non-commercial",
     citation="de Marneffe, Manning, Nivre and Zeman, Computational Linguistics 2021",
     official="train-en.tsv as written by XTREME's download_data.sh, or a .conllu file of universaldependencies.org",
-    folders=("udpos",),
     files=("*train*", "*dev*", "*test*"),
 )
 PANX = CorpusEntry(
@@ -235,7 +235,6 @@ PANX = CorpusEntry(
     licence="text CC BY-SA (Wikipedia), annotation ODC-BY",
     citation="Pan et al., ACL 2017; split of Rahimi, Li and Cohn, ACL 2019",
     official="train-en.tsv as written by XTREME's download_data.sh",
-    folders=("panx",),
 )
 
 _SINGLE = (

@@ -52,7 +52,7 @@ def find_files(sources: tuple[CorpusEntry, ...], path: Path) -> list[CorpusFile]
     files = {source.name: _best_split(source, path) for source in sources}
     if missing := [source for source in sources if not files[source.name]]:
         names = "; ".join(f"{source.name}: {source.official}" for source in missing)
-        places = ", ".join(f"{folder}/" for source in missing for folder in source.folders)
+        places = ", ".join(f"{folder}/" for source in missing for folder in source.places)
         patterns = ", ".join(dict.fromkeys(pattern for source in missing for pattern in source.files))
         raise UserError(f"{path} has no files of {names} (looked in it and in {places} for {patterns})")
     return list(chain.from_iterable(files.values()))
@@ -104,8 +104,8 @@ def language_of(name: str) -> str:
 
 def _best_split(source: CorpusEntry, path: Path) -> list[CorpusFile]:
     """Return the files of a corpus's best split in the first of its folders that has some; the path may be one."""
-    inside = [name.partition("/")[2] for name in source.folders]
-    for folder in (*(path / name for name in source.folders), path, *(path / name for name in inside if name)):
+    inside = [name.partition("/")[2] for name in source.places]
+    for folder in (*(path / name for name in source.places), path, *(path / name for name in inside if name)):
         paths = (path for pattern in source.files for path in sorted(folder.glob(pattern)) if _reads(source, path))
         files = [_corpus_file(source, file, folder) for file in paths]
         for split in SPLITS_BY_PREFERENCE:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+BATCH_ROWS = 1_000
 
 
 def endpoint() -> str | None:
@@ -67,3 +72,21 @@ def class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[str]]:
         if isinstance(inner, dict) and inner.get("_type") == "ClassLabel":
             names[column] = list(inner["names"])
     return names
+
+
+def named_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a Parquet file of the hub, class numbers replaced by the names that the file gives.
+
+    Hubs order labels as they like: mapped by number, one order's "neutral" is another's "entailment".
+    """
+    with pq.ParquetFile(path) as file:
+        names = class_names(file.schema_arrow.metadata)
+        for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+            for row in batch.to_pylist():
+                yield row | {column: _named(row[column], names[column]) for column in names.keys() & row}
+
+
+def _named(value: Any, names: Sequence[str]) -> Any:  # noqa: ANN401 - a class number, or a list of them
+    if isinstance(value, list):
+        return [_named(item, names) for item in value]
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else value

@@ -9,7 +9,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from synthgen.corpora.readers.item import UNLABELLED, Item
+from synthgen.corpora.readers.item import UNLABELLED, Item, is_labelled
 from synthgen.corpora.readers.text import open_text, read_json_lines, read_lines, require
 from synthgen.errors import UserError
 from synthgen.formats.choice import Choice, ChoiceFormat
@@ -118,6 +118,4 @@ def read_copa_jsonl(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
 
 def _labelled(item: Item, format_: ChoiceFormat) -> Item:
     """Return the item, marked unlabelled when its answer is none of the format's labels."""
-    value = item.row[format_.columns[-1]]
-    known = 0 <= value < len(format_.labels) if isinstance(value, int) else value in format_.labels
-    return item if known else Item(item.row, item.id, fault=UNLABELLED)
+    return item if is_labelled(item.row, format_) else Item(item.row, item.id, fault=UNLABELLED)

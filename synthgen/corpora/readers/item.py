@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from synthgen.formats import Format
 from synthgen.formats.base import Row
 
 UNLABELLED = "unlabelled"
@@ -25,6 +26,14 @@ class Item:
     fault: str | None = None
     note: str | None = None
     english: Row | None = None
+
+
+def is_labelled(row: Row, format_: Format) -> bool:
+    """Say whether a row has one of the format's labels; hidden test labels are -1 or empty."""
+    if format_.name in ("span", "tags"):
+        return True
+    value = row[format_.columns[-1]]
+    return 0 <= value < len(format_.labels) if isinstance(value, int) else value in format_.labels
 
 
 Reader = Callable[[Path, Any], Iterator[Item]]
