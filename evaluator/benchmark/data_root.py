@@ -61,9 +61,9 @@ def _check(target: Target, root: DataRoot) -> list[dict[str, Any]]:
 def missing_files(target: Target, root: DataRoot, languages: Sequence[str], split: str) -> list[str]:
     """Return what a run over these languages lacks, one sentence per place it comes from."""
     lacking: dict[str, list[str]] = {}
-    wanted = [(source, target.file_code(language)) for language in languages for source in target.split_sources(split)]
-    wanted += [(source, "en") for source in target.train_sources]
-    for source, code in wanted:
+    files = [(source, target.file_code(language)) for language in languages for source in target.split_sources(split)]
+    files += [(source, "en") for source in target.train_sources]
+    for source, code in files:
         if not root.has(source, code) and code not in source.not_for:
             name = " or ".join(path.format(language=code) for path in source.paths)
             names = lacking.setdefault(source.origin, [])

@@ -29,7 +29,7 @@ ATTEMPTS, WAIT_S = 3, 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class OfficialFile:
     """A file to be and what it is made of."""
 
     path: str
@@ -53,10 +53,10 @@ def data_fetch(
     check_writable(root, f"to --data-root {root}")
     root.mkdir(parents=True, exist_ok=True)
     lock = _read_lock(root)
-    wanted = [item for target in chosen for item in _wanted(target, languages)]
+    files = [item for target in chosen for item in _official_files(target, languages)]
     with progress() as bar:
-        task = bar.add_task("files", total=len(wanted), note="")
-        for item in wanted:
+        task = bar.add_task("files", total=len(files), note="")
+        for item in files:
             bar.update(task, note=item.path)
             _fetch(item, root, lock)
             bar.advance(task)
@@ -67,18 +67,18 @@ def data_fetch(
     return [{"path": path, **facts} for path, facts in sorted(lock["files"].items())]
 
 
-def _wanted(target: Target, languages: Sequence[str]) -> list[Wanted]:
-    files: dict[str, Wanted] = {}
+def _official_files(target: Target, languages: Sequence[str]) -> list[OfficialFile]:
+    files: dict[str, OfficialFile] = {}
     for file in target.hub_files:
         codes = [file.language] if file.language else [c for c in target.languages if not languages or c in languages]
         for code in codes:
             names = {"language": target.file_code(code), "name": language(code).name}
             path = file.path.format(**names)
-            files.setdefault(path, Wanted(path, file, file.config.format(**names)))
+            files.setdefault(path, OfficialFile(path, file, file.config.format(**names)))
     return list(files.values())
 
 
-def _fetch(item: Wanted, root: Path, lock: dict[str, Any]) -> None:
+def _fetch(item: OfficialFile, root: Path, lock: dict[str, Any]) -> None:
     path, file = root / item.path, item.file
     known = lock["files"].get(item.path)
     if known and path.is_file() and file_sha256(path) == known["sha256"]:
@@ -97,7 +97,7 @@ def _fetch(item: Wanted, root: Path, lock: dict[str, Any]) -> None:
 
 
 def _attempts(
-    load: Callable[[], list[Mapping[str, Any]]], item: Wanted, root: Path, attempts: int
+    load: Callable[[], list[Mapping[str, Any]]], item: OfficialFile, root: Path, attempts: int
 ) -> list[Mapping[str, Any]]:
     """Return the rows, trying again when the network fails."""
     reason = ""

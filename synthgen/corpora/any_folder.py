@@ -73,11 +73,11 @@ class InputDataset:
         UserError names a file that cannot be read and why.
         """
         number, fields = 0, [each for each in self.schema if each.name in columns or not columns]
-        wanted = {self.aliases.get(name, name) for name in columns}
+        projection = {self.aliases.get(name, name) for name in columns}
         for path in self.paths:
             try:
                 with pq.ParquetFile(path) as file:
-                    present = [name for name in file.schema_arrow.names if name in wanted]
+                    present = [name for name in file.schema_arrow.names if name in projection]
                     for batch in file.iter_batches(rows, columns=present or None):
                         batch.validate(full=True)
                         yield self._table(pa.Table.from_batches([batch]), fields, number, path)

@@ -1,7 +1,7 @@
 """The table of human corpora: one entry a corpus with its columns, files, hub address, licence and citation.
 
 What a *task* is (label counts, prompts) is in `prompts/<task>.md`; this says where its real rows come from. Hub ids
-are those of the dataset cards; revisions are resolved at the first fetch (see `hub`), none is pinned here because
+are those of the dataset cards; revisions are resolved at the first fetch (see `hub_files`), none is pinned here because
 none has been seen.
 """
 

@@ -79,18 +79,19 @@ def _refuse_empty(corpus: Corpus, survey: Survey) -> None:
     raise UserError(f"no usable row in {names}: {dict(reasons) or 'nothing there'}")
 
 
+def _rows(corpus: Corpus, chosen: frozenset[int]) -> Iterator[Row]:
+    return (item.row for number, item in enumerate(corpus.items()) if number in chosen)
+
+
 def _write(
     out: Path, corpus: Corpus, survey: Survey, chosen: frozenset[int], facts: dict[str, Any], started: float
 ) -> Manifest:
     """Write the folder beside its place and move it there when it is whole."""
-
-    def rows() -> Iterator[Row]:
-        return (item.row for number, item in enumerate(corpus.items()) if number in chosen)
-
+    features = row_features(corpus.format, translated=bool(corpus.translation))
     with drafted(out) as draft:
-        files = write_rows(draft, rows(), row_features(corpus.format, translated=bool(corpus.translation)))
-        files |= write_rejected(draft, survey.rejected)
-        manifest = _manifest(corpus, survey, chosen, facts | {"files": files}, describe(corpus.format, rows()), started)
+        files = write_rows(draft, _rows(corpus, chosen), features) | write_rejected(draft, survey.rejected)
+        texts = describe(corpus.format, _rows(corpus, chosen))
+        manifest = _manifest(corpus, survey, chosen, facts | {"files": files}, texts, started)
         write_card(draft, manifest)
         finish(draft, manifest)
     return manifest

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from synthgen.errors import UserError
 from synthgen.filters.command import filter as run_filters
 from synthgen.filters.config import read_config
-from synthgen.filters.decontamination.evaluation_sets import read_held_out
+from synthgen.filters.decontamination.evaluation_sets import read_evaluation_sets
 from synthgen.filters.decontamination.filter import Contamination, ContaminationSettings
 from tests.synthgen.conftest import NLI, parquet_folder, random_rows
 
@@ -46,7 +46,7 @@ def found(root: Path, premise: str, hypothesis: str) -> str:
 
 
 def test_every_kind_of_file_is_read_but_training_files(root: Path) -> None:
-    sets = {each.name: each.items for each in read_held_out(root)}
+    sets = {each.name: each.items for each in read_evaluation_sets(root)}
     assert {name: len(items) for name, items in sets.items()} == {
         "tatoeba/tatoeba.deu-eng.deu": 1,
         "udpos/test-zh.tsv": 1,
@@ -121,15 +121,15 @@ def test_a_translation_is_found_by_an_encoder_when_one_is_named_and_another_sent
 
 def test_what_cannot_be_read_is_one_line(root: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"--against .*nowhere: no such file"):
-        read_held_out(tmp_path / "nowhere")
+        read_evaluation_sets(tmp_path / "nowhere")
     with pytest.raises(UserError, match="no evaluation items"):
-        read_held_out(root / "xnli" / "train-en.tsv")
+        read_evaluation_sets(root / "xnli" / "train-en.tsv")
     (root / "xquad" / "dev.json").write_text("{")
     with pytest.raises(UserError, match=r"cannot read .*dev.json"):
-        read_held_out(root)
+        read_evaluation_sets(root)
     (root / "xquad" / "dev.json").write_text("[" * 200_000)
     with pytest.raises(UserError, match=r"cannot read .*dev.json"):
-        read_held_out(root)
+        read_evaluation_sets(root)
     (tmp_path / "f.toml").write_text("[contamination]")
     with pytest.raises(UserError, match=r"\[contamination\] of .* needs --against"):
         read_config(tmp_path / "f.toml")

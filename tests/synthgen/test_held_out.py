@@ -15,7 +15,7 @@ import pytest
 from evaluator.benchmark.targets.tatoeba import ISO_639_3
 from synthgen.errors import UserError
 from synthgen.filters.decontamination.evaluation_files import read_items
-from synthgen.filters.decontamination.evaluation_sets import read_held_out
+from synthgen.filters.decontamination.evaluation_sets import read_evaluation_sets
 from synthgen.filters.dedup.similarity import compared_texts, texts_apart
 from synthgen.formats.base import Format
 from synthgen.formats.choice import ChoiceFormat
@@ -87,7 +87,7 @@ def test_rows_are_found_in_an_object_and_parts_of_one_row_are_not_taken_for_rows
     tmp_path: Path, content: object, items: tuple[tuple[str, ...], ...]
 ) -> None:
     (tmp_path / "test.json").write_text(json.dumps(content))
-    assert [each.items for each in read_held_out(tmp_path)] == [items]
+    assert [each.items for each in read_evaluation_sets(tmp_path)] == [items]
 
 
 @pytest.mark.realdata
@@ -116,26 +116,26 @@ def test_the_texts_of_odd_files_are_read_whatever_is_around_them(
 ) -> None:
     (tmp_path / "test.json").write_text(text)
     if items:
-        assert [each.items for each in read_held_out(tmp_path)] == [items]
+        assert [each.items for each in read_evaluation_sets(tmp_path)] == [items]
     else:
         with pytest.raises(UserError, match="no evaluation items"):
-            read_held_out(tmp_path)
+            read_evaluation_sets(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 200_000, '{"a": "\x00"}', "9" * 5_000])
 def test_a_file_that_is_not_json_is_one_line_that_names_it(tmp_path: Path, text: str) -> None:
     (tmp_path / "test.json").write_text(text)
     with pytest.raises(UserError, match=r"cannot read .*test.json"):
-        read_held_out(tmp_path)
+        read_evaluation_sets(tmp_path)
 
 
 def test_json_lines_may_be_called_json(tmp_path: Path) -> None:
     lines = [json.dumps(row) for row in ROWS]
     (tmp_path / "test.json").write_text("\n".join([*lines, ""]))
-    assert [each.items for each in read_held_out(tmp_path)] == [PAIRS]
+    assert [each.items for each in read_evaluation_sets(tmp_path)] == [PAIRS]
     (tmp_path / "test.json").write_text("\n".join([*lines, "{"]))
     with pytest.raises(UserError, match=r"cannot read .*test.json: Extra data"):
-        read_held_out(tmp_path)
+        read_evaluation_sets(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -150,13 +150,15 @@ def test_texts_are_read_from_parquet_columns_of_every_type_of_text(tmp_path: Pat
     value = [SENTENCE] if pa.types.is_list(type_) else {"a": SENTENCE} if pa.types.is_struct(type_) else SENTENCE
     column = pa.array([value]).dictionary_encode() if pa.types.is_dictionary(type_) else pa.array([value], type_)
     pq.write_table(pa.table({"text": column}), tmp_path / "test.parquet")
-    assert [each.items for each in read_held_out(tmp_path)] == [((SENTENCE,),)]
+    assert [each.items for each in read_evaluation_sets(tmp_path)] == [((SENTENCE,),)]
 
 
 def test_bytes_that_are_not_all_utf_8_are_text_and_pictures_are_not(tmp_path: Path) -> None:
     values = [b"The caf\xe9 opens at noon.", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR of a picture", bytes(range(160, 200))]
     pq.write_table(pa.table({"text": pa.array(values, pa.binary())}), tmp_path / "test.parquet")
-    assert [each.items for each in read_held_out(tmp_path)] == [(("The caf\N{REPLACEMENT CHARACTER} opens at noon.",),)]
+    assert [each.items for each in read_evaluation_sets(tmp_path)] == [
+        (("The caf\N{REPLACEMENT CHARACTER} opens at noon.",),)
+    ]
 
 
 def test_items_are_read_from_parquet_files_but_those_to_train_on(tmp_path: Path) -> None:
@@ -165,14 +167,14 @@ def test_items_are_read_from_parquet_files_but_those_to_train_on(tmp_path: Path)
             [{"premise": SENTENCE, "hypothesis": f"{name} sailed.", "label": 1, "pixels": b"x"}]
         )
         pq.write_table(table, tmp_path / f"{name}.parquet")
-    (found,) = read_held_out(tmp_path)
+    (found,) = read_evaluation_sets(tmp_path)
     assert (found.name, found.items) == (
         "test-00000-of-00001.parquet",
         ((SENTENCE, "test-00000-of-00001 sailed."),),
     )
     (tmp_path / "dev.parquet").write_bytes(b"PAR1")
     with pytest.raises(UserError, match=r"cannot read .*dev.parquet"):
-        read_held_out(tmp_path)
+        read_evaluation_sets(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -193,11 +195,11 @@ def test_a_held_out_dataset_may_lack_texts(
 ) -> None:
     empty = dict.fromkeys(row)
     folder = dataset_folder(tmp_path / "dev", [{"id": "a", **row}, {"id": "b", **empty}], format_)
-    (found,) = read_held_out(folder)
+    (found,) = read_evaluation_sets(folder)
     assert found.apart == (apart,)
     assert len(found.items) == 1
     with pytest.raises(UserError, match=r"empty has no evaluation items: no texts of test"):
-        read_held_out(dataset_folder(tmp_path / "empty", [{"id": "b", **empty}], format_))
+        read_evaluation_sets(dataset_folder(tmp_path / "empty", [{"id": "b", **empty}], format_))
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,7 @@ def test_a_held_out_dataset_may_lack_texts(
 def test_the_items_of_a_held_out_dataset_have_the_texts_that_its_rows_are_compared_by(
     tmp_path: Path, format_: Format, row: dict[str, object]
 ) -> None:
-    (found,) = read_held_out(dataset_folder(tmp_path / "dev", [{"id": "a", **row}], format_))
+    (found,) = read_evaluation_sets(dataset_folder(tmp_path / "dev", [{"id": "a", **row}], format_))
     assert (found.items, found.apart) == ((compared_texts(format_, row),), (texts_apart(format_, row),))
 
 
@@ -225,14 +227,14 @@ def test_files_count_by_their_own_names_and_the_folders_below_what_was_given(
         (root / name).write_text(f"{name} sails today.\t{SENTENCE}\n")
     for name in ("train.tsv", "nli.train.en.tsv", "trainset.tsv", "mnli_training_9k.tsv", "README.txt", "notes.md"):
         (root / name).write_text(f"{SENTENCE}\n")
-    by_folder = read_held_out(root)
+    by_folder = read_evaluation_sets(root)
     assert [each.name for each in by_folder] == ["constraints-test.tsv", "pretrained_eval.TSV", "test-de.tsv"]
     assert by_folder[0].items == (("constraints-test.tsv sails today.", SENTENCE),)
     (tmp_path / "udpos").mkdir()
     (tmp_path / "udpos" / "test-xx.tsv").write_text("Ferries\tNOUN\nsail\tVERB\n")
     monkeypatch.chdir(tmp_path / "udpos")
-    assert [each.items for each in read_held_out(Path("test-xx.tsv"))] == [(("Ferries sail",),)]
-    assert [each.items for each in read_held_out(Path())] == [(("Ferries sail",),)]
+    assert [each.items for each in read_evaluation_sets(Path("test-xx.tsv"))] == [(("Ferries sail",),)]
+    assert [each.items for each in read_evaluation_sets(Path())] == [(("Ferries sail",),)]
 
 
 def test_only_names_that_begin_with_a_word_for_papers_are_left_out(tmp_path: Path) -> None:
@@ -240,7 +242,7 @@ def test_only_names_that_begin_with_a_word_for_papers_are_left_out(tmp_path: Pat
     papers = ["CC-BY-SA4.0.txt", "LICENSE.txt", "LICENCE_2.txt", "PROVENANCE.tsv", "README.txt", "readme-de.txt"]
     for name in (*read, *papers, "test.genres.txt", "test.labels.txt"):
         (tmp_path / name).write_text(json.dumps(SENTENCE))
-    assert [each.name for each in read_held_out(tmp_path)] == read
+    assert [each.name for each in read_evaluation_sets(tmp_path)] == read
 
 
 def test_folders_of_training_data_are_left_out_below_the_root_alone(tmp_path: Path) -> None:
@@ -250,9 +252,9 @@ def test_folders_of_training_data_are_left_out_below_the_root_alone(tmp_path: Pa
         (root / name / "part-0.tsv").write_text(SENTENCE)
     dataset_folder(root / "nli" / "training", [{"id": "a", "premise": SENTENCE, "hypothesis": QUESTION, "label": 0}])
     names = ["constraints/part-0.tsv", "nli/trains/part-0.tsv", "test/part-0.tsv"]
-    assert [each.name for each in read_held_out(root)] == names
-    assert [each.name for each in read_held_out(root / "train")] == ["part-0.tsv"]
-    assert [each.name for each in read_held_out(root / "train" / "part-0.tsv")] == ["part-0.tsv"]
+    assert [each.name for each in read_evaluation_sets(root)] == names
+    assert [each.name for each in read_evaluation_sets(root / "train")] == ["part-0.tsv"]
+    assert [each.name for each in read_evaluation_sets(root / "train" / "part-0.tsv")] == ["part-0.tsv"]
 
 
 def test_links_are_followed_and_never_in_circles(tmp_path: Path) -> None:
@@ -261,7 +263,7 @@ def test_links_are_followed_and_never_in_circles(tmp_path: Path) -> None:
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "linked").symlink_to(tmp_path / "real")
     (tmp_path / "real" / "back").symlink_to(tmp_path / "root")
-    assert [each.name for each in read_held_out(tmp_path / "root")] == ["linked/test.tsv"]
+    assert [each.name for each in read_evaluation_sets(tmp_path / "root")] == ["linked/test.tsv"]
 
 
 def test_a_dataset_folder_inside_a_data_root_is_read_as_one(tmp_path: Path) -> None:
@@ -269,29 +271,29 @@ def test_a_dataset_folder_inside_a_data_root_is_read_as_one(tmp_path: Path) -> N
     dataset_folder(tmp_path / "root" / "dev", rows)
     (tmp_path / "root" / "dev" / "rejected").mkdir()
     pq.write_table(pa.table({"a": ["A row that was dropped."]}), tmp_path / "root" / "dev" / "rejected" / "r.parquet")
-    (found,) = read_held_out(tmp_path / "root")
+    (found,) = read_evaluation_sets(tmp_path / "root")
     assert (found.name, found.items) == ("dev", ((SENTENCE, QUESTION),))
     (tmp_path / "root" / "dev" / "synthgen.json").unlink()
     with pytest.raises(UserError, match="no evaluation items"):
-        read_held_out(tmp_path / "root")
+        read_evaluation_sets(tmp_path / "root")
 
 
 def test_packed_files_are_read_as_those_in_them(tmp_path: Path) -> None:
     packed = gzip.compress(json.dumps({"a": SENTENCE}).encode())
     (tmp_path / "dev.jsonl.gz").write_bytes(packed)
     (tmp_path / "train.jsonl.gz").write_bytes(packed)
-    (found,) = read_held_out(tmp_path)
+    (found,) = read_evaluation_sets(tmp_path)
     assert (found.name, found.items) == ("dev.jsonl.gz", ((SENTENCE,),))
     for broken in (packed[:-9], b"\x1f\x8b" + bytes(9), b"no gzip"):
         (tmp_path / "dev.jsonl.gz").write_bytes(broken)
         with pytest.raises(UserError, match=r"cannot read .*dev.jsonl.gz"):
-            read_held_out(tmp_path)
+            read_evaluation_sets(tmp_path)
 
 
 def test_a_cell_of_a_table_may_hold_line_ends_of_any_kind(tmp_path: Path) -> None:
     text = "The ferry\u2028sailed\u001d at noon\nor later."
     (tmp_path / "test.csv").write_text(f'\ufeffa,b\n"{text}",{QUESTION}\n', encoding="utf-8")
-    assert [each.items for each in read_held_out(tmp_path)] == [((text, QUESTION),)]
+    assert [each.items for each in read_evaluation_sets(tmp_path)] == [((text, QUESTION),)]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -304,7 +306,7 @@ def test_a_table_may_have_any_delimiter_and_line_end_and_no_header(
     lines = [*([header] if header else []), *rows, ""]
     (tmp_path / "test.csv").write_bytes(end.join(lines).replace("|", delimiter).encode())
     items = tuple((f"Well, it {number}; sailed.", "Yes it did.") for number in range(3))
-    assert [each.items for each in read_held_out(tmp_path)] == [items]
+    assert [each.items for each in read_evaluation_sets(tmp_path)] == [items]
 
 
 @pytest.mark.parametrize("name", ["test.tsv", "test.txt", "test.jsonl", "test.json", "ud/test.tsv"])
@@ -312,26 +314,26 @@ def test_lines_may_end_as_on_old_macs(tmp_path: Path, name: str) -> None:
     line = {"test.tsv": "{}", "test.txt": "{}", "ud/test.tsv": "{}\tNOUN\r"}.get(name, '{{"a": "{}"}}')
     (tmp_path / "ud").mkdir()
     (tmp_path / name).write_bytes("\r".join(line.format(text) for text in (SENTENCE, QUESTION)).encode())
-    assert [each.items for each in read_held_out(tmp_path)] == [((SENTENCE,), (QUESTION,))]
+    assert [each.items for each in read_evaluation_sets(tmp_path)] == [((SENTENCE,), (QUESTION,))]
 
 
 def test_a_cell_of_a_table_may_be_very_long(tmp_path: Path) -> None:
     text, limit = "The ferry sailed. " * 10_000, csv.field_size_limit()
     (tmp_path / "test.csv").write_text(f"{text},{QUESTION}\n")
-    assert [each.items for each in read_held_out(tmp_path)] == [((text, QUESTION),)]
+    assert [each.items for each in read_evaluation_sets(tmp_path)] == [((text, QUESTION),)]
     assert csv.field_size_limit() == limit
 
 
 def test_a_list_of_very_many_texts_is_no_item(tmp_path: Path) -> None:
     texts = {str(number): f"Ferry {number} sailed." for number in range(40)}
     (tmp_path / "test.json").write_text(json.dumps(texts))
-    assert [each.items for each in read_held_out(tmp_path)] == [tuple((text,) for text in texts.values())]
+    assert [each.items for each in read_evaluation_sets(tmp_path)] == [tuple((text,) for text in texts.values())]
 
 
 def test_columns_without_texts_are_not_looked_at(tmp_path: Path) -> None:
     far = pa.array([2**62], pa.timestamp("us"))
     pq.write_table(pa.table({"a": [SENTENCE], "when": far}), tmp_path / "test.parquet")
-    assert [each.items for each in read_held_out(tmp_path)] == [((SENTENCE,),)]
+    assert [each.items for each in read_evaluation_sets(tmp_path)] == [((SENTENCE,),)]
 
 
 def test_every_language_of_tatoeba_is_known_by_the_code_of_its_files() -> None:
@@ -341,7 +343,7 @@ def test_every_language_of_tatoeba_is_known_by_the_code_of_its_files() -> None:
 
 def test_a_path_that_no_file_can_have_is_one_line() -> None:
     with pytest.raises(UserError, match="--against xxx.*: File name too long"):
-        read_held_out(Path("x" * 5_000))
+        read_evaluation_sets(Path("x" * 5_000))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -351,5 +353,5 @@ def test_a_folder_or_file_that_may_not_be_read_is_one_line(tmp_path: Path) -> No
     for path in (tmp_path / "closed" / "test.tsv", tmp_path / "closed"):
         path.chmod(0)
         with pytest.raises(UserError, match=r"cannot read .*closed"):
-            read_held_out(tmp_path)
+            read_evaluation_sets(tmp_path)
         path.chmod(0o700)

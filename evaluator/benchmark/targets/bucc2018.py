@@ -56,9 +56,9 @@ def rank(split: Split, sources: Vectors, pool: Vectors) -> list[list[str]]:
 def cap(split: Split, indices: Sequence[int]) -> Split:
     """Return fewer foreign sentences; the English side shrinks in proportion but keeps every translation."""
     kept = Split.take(split, indices)
-    wanted = {target for gold in kept.gold for target in gold}
+    translations = {target for gold in kept.gold for target in gold}
     share = len(indices) / len(split)
-    chosen = [i for i, name in enumerate(split.pool_ids) if name in wanted or i < share * len(split.pool)]
+    chosen = [i for i, name in enumerate(split.pool_ids) if name in translations or i < share * len(split.pool)]
     pool, names = tuple(split.pool[i] for i in chosen), tuple(split.pool_ids[i] for i in chosen)
     return Split(split.language, kept.ids, kept.records, kept.gold, split.files, pool, names)
 

@@ -12,13 +12,10 @@ from evaluator.benchmark.target import DataSource, Target, codes, one_file
 from synthgen.corpora.readers.tagged import NER_TAGS
 
 _ORIGIN = "WikiANN (Rahimi et al. 2019) as converted by XTREME's preprocess_panx, or the hub"
-_TEST = DataSource(("panx/test-{language}.tsv",), _ORIGIN)
-_DEV = DataSource(("panx/dev-{language}.tsv",), _ORIGIN)
 _TRAIN = DataSource(("panx/train-en.tsv",), _ORIGIN)
 
-
 _read = partial(tagged_split, labels=NER_TAGS)
-_SOURCES = {"test": (_TEST,), "dev": (_DEV,)}
+_SOURCES = {split: (DataSource((f"panx/{split}-{{language}}.tsv",), _ORIGIN),) for split in ("test", "dev")}
 _HUB = "unimelb-nlp/wikiann"
 _TAGGED = tagged("tokens", "ner_tags", NER_TAGS)
 

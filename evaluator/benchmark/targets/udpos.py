@@ -12,13 +12,10 @@ from evaluator.benchmark.target import DataSource, Target, codes, one_file
 from synthgen.corpora.readers.tagged import UPOS
 
 _UD = "Universal Dependencies 2.5 (2.7 for lt pl uk wo ro) as converted by XTREME's download_data.sh, or the hub"
-_TEST = DataSource(("udpos/test-{language}.tsv",), _UD)
-_DEV = DataSource(("udpos/dev-{language}.tsv",), _UD)
 _TRAIN = DataSource(("udpos/train-en.tsv",), _UD)
 
-
 _read = partial(tagged_split, labels=UPOS)
-_SOURCES = {"test": (_TEST,), "dev": (_DEV,)}
+_SOURCES = {split: (DataSource((f"udpos/{split}-{{language}}.tsv",), _UD),) for split in ("test", "dev")}
 _TAGGED = tagged("tokens", "pos_tags", UPOS)
 
 TARGET = Target(

@@ -46,7 +46,7 @@ class EvaluationSet:
     apart: tuple[tuple[str, ...], ...]
 
 
-def read_held_out(path: Path) -> list[EvaluationSet]:
+def read_evaluation_sets(path: Path) -> list[EvaluationSet]:
     """Return the evaluation sets of a path: a file, a dataset folder, or all of a data root but what is to train on.
 
     Raises UserError when nothing there can be used, or a file cannot be read.

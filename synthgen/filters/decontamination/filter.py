@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from synthgen.filters.base import Drop, Filter, FilterSpec
 from synthgen.filters.decontamination.cross_lingual import BACKGROUND, Margins, Nearest, Neighbours
-from synthgen.filters.decontamination.evaluation_sets import EvaluationSet, item_hash, read_held_out
+from synthgen.filters.decontamination.evaluation_sets import EvaluationSet, item_hash, read_evaluation_sets
 from synthgen.filters.dedup.similarity import VERSIONS, NearSettings, compared_texts, likeness, texts_apart
 from synthgen.formats import Format
 from synthgen.formats.base import Row
@@ -46,7 +46,7 @@ class ContaminationSettings:
     """When a text repeats an item's: a run of words or a share of trigrams; `long_from` words are a long text.
 
     With an `encoder` (`pack:multilingual-e5-small`, a folder, a hub id) rows that mean what an item means go too,
-    translations and paraphrases: the item stands out by a `margin` of cosine, as `neighbours` takes it, or by
+    translations and paraphrases: the item stands out by a `margin` of cosine, as `cross_lingual` takes it, or by
     `own_margin` in the row's own language.
     """
 
@@ -94,7 +94,7 @@ class Contamination(Filter):
         `neighbours` are the items by what they mean, when they are encoded already.
         """
         self._format, self._language, self._settings = format_, language, settings or ContaminationSettings()
-        self._sets = list(chain.from_iterable(map(read_held_out, against)))
+        self._sets = list(chain.from_iterable(map(read_evaluation_sets, against)))
         self._items = list(_items(self._sets))
         holders = _holders(self._items)
         self._holders = list(holders.values())
@@ -216,11 +216,11 @@ class Contamination(Filter):
         self._below.update(below)
         return None
 
-    def _compare(self, texts: tuple[str, ...], held_out: tuple[str, ...]) -> tuple[str, bool]:
+    def _compare(self, texts: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, bool]:
         """Return what a row and an item share, and whether it is enough."""
         shared: dict[str, str] = {}
         for text in texts:
-            rest = (other for other in held_out if other not in shared)
+            rest = (other for other in others if other not in shared)
             matches = {other: match for other in rest if (match := self._match(text, other))}
             if hit := next((evidence for evidence, is_hit in matches.values() if is_hit), None):
                 return hit, True
