@@ -17,9 +17,11 @@ from evaluator.reporting import averages, charts, methods, sentences
 from evaluator.reporting.inputs import data_cards, plan_rows
 from evaluator.stats.comparison import Comparison, Point
 from evaluator.stats.pairwise import PairwiseResult
-from synthgen.text.languages import ENGLISH, LANGUAGES
+from synthgen.text.languages import ENGLISH, LANGUAGES, Language
 
-GROUPS = {"target": "Targets", "family": "Families", "script": "Scripts", "language": "Languages"}
+GROUPS = {
+    "all": "All targets", "target": "Targets", "family": "Families", "script": "Scripts", "language": "Languages",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,7 @@ class Forest:
 class HeatRow:
     """One language at one size: the score of every arm, their difference, and how far one arm is below English."""
 
-    code: str
-    name: str
-    family: str
-    script: str
+    language: Language
     scores: Sequence[float | None]
     pair: PairwiseResult | None
     gap: float | None
@@ -115,27 +114,20 @@ def _forests(comparison: Comparison) -> list[Forest]:
     for lead in sentences.lead_pairs(comparison):
         pairs = [pair for pair in comparison.pairs if pair.key == lead.key]
         limit = _limit(pairs)
-        groups: dict[str, list[ForestRow]] = {"All targets": [ForestRow("all targets", lead, _place(lead, limit))]}
-        for kind, title in GROUPS.items():
-            rows = [_forest_row(pair, kind, limit) for pair in pairs if pair.scope.startswith(f"{kind}:")]
-            if rows:
-                groups[title] = rows
+        groups: dict[str, list[ForestRow]] = {}
+        for pair in pairs:
+            kind, _, name = pair.scope.partition(":")
+            title = f"{LANGUAGES[name].name} ({name})" if kind == "language" else name or "all targets"
+            groups.setdefault(GROUPS[kind], []).append(ForestRow(title, pair, _place(pair, limit)))
         forests.append(Forest(lead, limit, groups))
     return forests
 
 
 def _limit(pairs: Iterable[PairwiseResult]) -> float:
     """Return a round half-width that holds every difference and most of every interval."""
-    reach = [0.5]
-    for pair in pairs:
-        if pair.known:
-            reach.append(max(abs(pair.estimate.value) * 1.3, min(max(map(abs, pair.estimate.interval())), 40)))
-    return charts.ticks(0, max(reach) * 1.15, 4)[-1] or 1.0
-
-
-def _forest_row(pair: PairwiseResult, kind: str, limit: float) -> ForestRow:
-    name = pair.scope.partition(":")[2]
-    return ForestRow(f"{LANGUAGES[name].name} ({name})" if kind == "language" else name, pair, _place(pair, limit))
+    known = [pair.estimate for pair in pairs if pair.known]
+    reach = (max(abs(e.value) * 1.3, min(max(map(abs, e.interval())), 40)) for e in known)
+    return charts.ticks(0, max([0.5, *reach]) * 1.15, 4)[-1] or 1.0
 
 
 def _place(pair: PairwiseResult, limit: float) -> dict[str, float]:
@@ -169,8 +161,8 @@ def _heat(comparison: Comparison, size: int) -> Heat:
         if kind == "language":
             points = [by_key.get((arm, at[arm], scope)) for arm in arms]
             pair = next((pair for pair in pairs if lead and pair.key == lead.key), None)
-            language, scores = LANGUAGES[code], [point.value if point else None for point in points]
-            rows.append(HeatRow(code, language.name, language.family, language.script, scores, pair, gaps.get(code)))
+            scores = [point.value if point else None for point in points]
+            rows.append(HeatRow(LANGUAGES[code], scores, pair, gaps.get(code)))
     return Heat(size, arms, lead, rows)
 
 

@@ -98,15 +98,12 @@ def terminal_summary(comparison: Comparison) -> RenderableType:
     parts: list[RenderableType] = []
     if comparison.sample:
         parts += [Text(sentences.SAMPLE, style="bold yellow"), Text()]
-    parts += [_bullet(sentences.sentence(pair), _STYLE[pair.verdict]) for pair in sentences.lead_pairs(comparison)[:6]]
-    parts += [_bullet(sentences.exchange_sentence(rate), "blue") for rate in sentences.lead_rates(comparison)[:6]]
+    lines = [(sentences.sentence(pair), _STYLE[pair.verdict]) for pair in sentences.lead_pairs(comparison)[:6]]
+    lines += [(sentences.exchange_sentence(rate), "blue") for rate in sentences.lead_rates(comparison)[:6]]
+    parts += [Text.assemble(("● ", style), line) for line, style in lines]
     parts += [Text(), _table(comparison)]
     parts += [Text(line, style="yellow") for line in sentences.problem_lines(comparison.problems, limit=8)]
     return Group(*parts, Text(comparison.signature, style="dim"))
-
-
-def _bullet(text: str, style: str) -> Text:
-    return Text.assemble(("● ", style), text)
 
 
 def _table(comparison: Comparison) -> Table:

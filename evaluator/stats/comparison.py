@@ -48,14 +48,13 @@ class Point:
 
     def document(self) -> dict[str, Any]:
         """Return the object of comparison.json."""
-        known = self.estimate.known
         return {
             "arm": self.arm,
             "size": self.size,
             "n": self.n,
             "scope": self.scope,
             "mean": rounded(self.estimate.value),
-            "ci95": [rounded(end) for end in self.estimate.interval()] if known else None,
+            "ci95": self.estimate.rounded_interval(),
             "by_seed": [rounded(value) for value in self.by_seed],
         }
 

@@ -79,17 +79,11 @@ class PairwiseResult:
     def document(self) -> dict[str, Any]:
         """Return the object of comparison.json."""
         e, known = self.estimate, self.known
+        names = ("a", "b", "size", "size_a", "size_b", "n_a", "n_b", "scope")
         return {
-            "a": self.a,
-            "b": self.b,
-            "size": self.size,
-            "size_a": self.size_a,
-            "size_b": self.size_b,
-            "n_a": self.n_a,
-            "n_b": self.n_b,
-            "scope": self.scope,
+            **{name: getattr(self, name) for name in names},
             "difference": rounded(e.value),
-            "ci95": [rounded(end) for end in e.interval()] if known else None,
+            "ci95": e.rounded_interval() if known else None,
             "se": rounded(e.se) if known else None,
             "df": rounded(min(e.df, 1e6)) if known else None,
             "p": rounded(e.p, 6) if known else None,

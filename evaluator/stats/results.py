@@ -99,6 +99,12 @@ class ResultRow:
         """Whether the test data is the small sample that ships with the package, which supports no verdict."""
         return self.data_revision.startswith(SAMPLE_PREFIX)
 
+    def document(self) -> dict[str, Any]:
+        """Return the object of results.jsonl, without absent item scores; a value that is not finite is None."""
+        finite = self.value is not None and math.isfinite(self.value)
+        document = {**asdict(self), "value": self.value if finite else None}
+        return {name: value for name, value in document.items() if value is not None or name not in _OPTIONAL}
+
 
 _NAMES = tuple(field.name for field in fields(ResultRow))
 _TEXTS = ("arm", "target", "language", "split", "metric", "data_revision")
@@ -114,9 +120,7 @@ def parse_row(document: object, *, where: str) -> ResultRow:
         if name not in _NAMES:
             raise unknown("field", str(name), _NAMES, where=where)
     faults = [f"{name} is missing" for name in _NAMES if name not in document and name not in _OPTIONAL]
-    if not faults:
-        faults = list(_value_faults(document))
-    if faults:
+    if faults := faults or list(_value_faults(document)):
         raise UserError(f"{where}: {'; '.join(faults)}")
     language(document["language"], where=where)
     return ResultRow(**{name: _frozen(value) for name, value in document.items()})
@@ -162,9 +166,7 @@ def _are_scores(scores: list[Any]) -> bool:
 
 def _in_range(scores: npt.NDArray[Any], *, counts: bool) -> bool:
     """Say whether item scores are numbers from 0, and to 1 unless they are counts; NaN is not."""
-    if not scores.size:
-        return True
-    low, high = scores.min(), scores.max()  # NaN where any is NaN
+    low, high = scores.min(initial=0), scores.max(initial=0)  # NaN where any is NaN
     return bool(low >= 0 and (np.isfinite(high) if counts else high <= 1 + 1e-6))
 
 
@@ -264,20 +266,13 @@ def _load(line: bytes, *, where: str) -> object:
 
 def write_results(path: Path, rows: Iterable[ResultRow]) -> None:
     """Write rows sorted, without times or paths: the same experiment gives the same bytes."""
-    lines = [json.dumps(_document(row), ensure_ascii=False, allow_nan=False) for row in sorted(rows, key=_order)]
+    lines = [json.dumps(row.document(), ensure_ascii=False, allow_nan=False) for row in sorted(rows, key=_order)]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def _order(row: ResultRow) -> tuple[TrainedRun, Cell]:
     return row.run, row.cell
-
-
-def _document(row: ResultRow) -> dict[str, Any]:
-    document = {name: value for name, value in asdict(row).items() if value is not None or name not in _OPTIONAL}
-    if row.value is not None and not math.isfinite(row.value):
-        document["value"] = None
-    return document
 
 
 def write_item_ids(store: Path, target: str, language_code: str, ids: Sequence[str]) -> None:
@@ -298,14 +293,13 @@ def write_item_scores(store: Path, cell: Cell, scores: dict[TrainedRun, npt.Arra
     if len(width) != 1:
         raise UserError(f"{cell}: {MIXED_WIDTH}")
     runs = list(arrays)
-    table = pa.table(
-        {
-            "arm": [run.arm for run in runs],
-            "size": pa.array([run.size for run in runs], pa.int64()),
-            "seed": pa.array([run.seed for run in runs], pa.int64()),
-            "item_scores": pa.array([array.reshape(-1) for array in arrays.values()], pa.list_(pa.float32())),
-        }
-    ).replace_schema_metadata({"width": str(width.pop())})
+    columns = {
+        "arm": [run.arm for run in runs],
+        "size": pa.array([run.size for run in runs], pa.int64()),
+        "seed": pa.array([run.seed for run in runs], pa.int64()),
+        "item_scores": pa.array([array.reshape(-1) for array in arrays.values()], pa.list_(pa.float32())),
+    }
+    table = pa.table(columns).replace_schema_metadata({"width": str(width.pop())})
     path = _items_path(store, cell)
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path, compression="zstd")

@@ -58,6 +58,10 @@ class Estimate:
         half = float(t_quantile(self.df)) * self.se
         return self.value - half, self.value + half
 
+    def rounded_interval(self) -> list[float | None] | None:
+        """Return the interval as comparison.json has it, None where there is no standard error."""
+        return [rounded(end) for end in self.interval()] if self.known else None
+
     @property
     def p(self) -> float:
         """Two-sided p-value of no difference, dual to the interval."""
