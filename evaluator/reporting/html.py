@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from evaluator.reporting import averages, charts, methods, sentences
 from evaluator.reporting.inputs import data_cards, plan_rows
 from evaluator.stats.comparison import Comparison, Point
 from evaluator.stats.pairwise import PairwiseResult
+from synthgen.runtime.files import format_count
 from synthgen.text.languages import ENGLISH, LANGUAGES, Language
 
 GROUPS = {
@@ -71,13 +72,23 @@ class Heat:
 
 def render_page(comparison: Comparison, *, arms: dict[str, Any], plan: dict[str, Any], note: str | None) -> str:
     """Return the HTML of a comparison."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"signed": sentences.signed, "count": sentences.count, "size": _size}
-    return environment.from_string(methods.resource("template.html")).render(
+    environment = Environment(
+        loader=FunctionLoader(methods.resource), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {
+        "signed": sentences.signed,
+        "count": sentences.count,
+        "size": lambda size: "full size" if size == "full" else f"{size:,}",
+        "short": format_count,
+        "slug": lambda text: "".join(character if character.isalnum() else "-" for character in text),
+        "tick": lambda value: f"{value:g}".replace("-", sentences.MINUS),
+    }
+    environment.globals["charts"] = charts
+    return environment.get_template("template.html").render(
         comparison=comparison,
         sentences=sentences,
         methods=methods,
-        charts=charts,
         style=Markup(methods.resource("style.css")),
         script=Markup(methods.resource("script.js")),
         data=Markup(embedded_json(comparison.document())),
@@ -100,10 +111,6 @@ def embedded_json(document: object) -> str:
     """
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def _size(size: int | str) -> str:
-    return "full size" if size == "full" else f"{size:,}"
 
 
 # --- forest ---------------------------------------------------------------------------------------------------------
