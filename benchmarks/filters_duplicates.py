@@ -128,7 +128,7 @@ def recall(data: Path, per_cell: int = 200) -> None:
 
 def reset(judge: NearDuplicates) -> bool:
     """Forget the last judged row: every planted row has the same id."""
-    judge._prepared = {}
+    judge._precomputed = {}
     return True
 
 

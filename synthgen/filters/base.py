@@ -125,8 +125,9 @@ class RowFilter(Filter):
     What it counts beside its drops is in `counts`, which are added up.
     """
 
-    def __init__(self) -> None:
-        """Count nothing yet."""
+    def __init__(self, format_: Format) -> None:
+        """Check rows of a format; count nothing yet."""
+        self._format = format_
         self.counts: Counter[str] = Counter()
 
     def passes_fast(self, table: pa.Table) -> npt.NDArray[np.bool_]:

@@ -135,17 +135,12 @@ def read_config(path: Path | None = None, context: FilterContext | None = None) 
         if spec.name == "judge" and context is not None:
             check_judge(context.format, settings.model, context.judge.model)
     if context is not None:
-        _check_inputs(context)
+        for path in context.against:
+            check_place(path)
+        if context.verifier is not None:
+            check_verifier(context.verifier, context.format)
+        check_like(context.like, context.format)
     return FilterConfig(tuple(stages), tuple(edits))
-
-
-def _check_inputs(context: FilterContext) -> None:
-    """Raise UserError for what filters cannot compare the set with, before one of them loads it."""
-    for path in context.against:
-        check_place(path)
-    if context.verifier is not None:
-        check_verifier(context.verifier, context.format)
-    check_like(context.like, context.format)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -73,6 +73,7 @@ class FilteredDataset:
         numbers_read: deque[Numbers] = deque()
 
         def tables() -> Iterator[pa.Table]:
+            """Yield the tables, and note the numbers of their rows."""
             for here, table in _select(self._cache, chosen):
                 numbers_read.append(here)
                 yield table

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +44,7 @@ class CandidatePairs:
 
 
 class KeyFile:
-    """Keys of rows, written to a temporary folder; which rows share one is asked when all are there."""
+    """Keys of rows in a temporary folder: `add` them all, `sort` once, then ask for `pairs`; `close` at the end."""
 
     def __init__(self, neighbours: int = NEIGHBOURS) -> None:
         """Start with no rows; of those that share a key each is compared with so many `neighbours`."""
@@ -58,13 +57,7 @@ class KeyFile:
         self._listed: _Packed = np.empty(0, dtype=np.uint64)
         self.numbers = self._place = np.empty(0, dtype=np.int64)
 
-    def __enter__(self) -> KeyFile:
-        """Return the spool."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         """Remove the folder."""
         for file in self._columns:
             file.close()
@@ -79,9 +72,10 @@ class KeyFile:
         self._parts.append(numbers)
         self._rank_parts.append(ranks)
 
-    def close(self) -> None:
+    def sort(self) -> None:
         """Order the rows by rank, once all are there: `numbers[rank]` is the number of a row."""
-        numbers, ranks = _joined(self._parts, np.int64), _joined(self._rank_parts, np.uint64)
+        numbers = np.concatenate([np.empty(0, dtype=np.int64), *self._parts])
+        ranks = np.concatenate([np.empty(0, dtype=np.uint64), *self._rank_parts])
         order = np.lexsort((numbers, ranks))
         self.numbers = numbers[order]
         self._place = np.empty(len(order), dtype=np.int64)
@@ -97,22 +91,22 @@ class KeyFile:
         alive = np.ones(len(self._place), dtype=np.bool_)
         alive[list(gone)] = False
         groups = self._groups(alive) if self._crowded is None else iter(self._crowded)
-        self._crowded, found, waiting = [], np.empty(0, dtype=np.uint64), [np.empty(0, dtype=np.uint64)]
+        self._crowded, packed, waiting = [], np.empty(0, dtype=np.uint64), [np.empty(0, dtype=np.uint64)]
         for tags, places in groups:
             here = alive[places]
             tags, places = tags[here], places[here]
             waiting.append(_pairs(tags, places, self._neighbours))
-            if sum(map(len, waiting)) > len(found):
-                found, waiting = np.unique(np.concatenate((found, *waiting))), waiting[:1]
+            if sum(map(len, waiting)) > len(packed):
+                packed, waiting = np.unique(np.concatenate((packed, *waiting))), waiting[:1]
             beyond = tags[self._neighbours + 1 :]
             crowd = np.isin(tags, beyond[beyond == tags[: -self._neighbours - 1]])
             if crowd.any():
                 self._crowded.append((tags[crowd], places[crowd]))
-        before, self._listed = self._listed, np.unique(np.concatenate((found, *waiting)))
+        before, self._listed = self._listed, np.unique(np.concatenate((packed, *waiting)))
         return CandidatePairs(np.setdiff1d(self._listed, before, assume_unique=True), bool(self._crowded))
 
     def _groups(self, alive: npt.NDArray[np.bool_]) -> Iterator[tuple[_Packed, _Packed]]:
-        """Yield for each column what `sharing` finds."""
+        """Yield the `sharing` places of each column."""
         stays = alive[self._place]
         for file in self._columns:
             file.flush()
@@ -140,14 +134,10 @@ def sharing(keys: _Packed, places: Numbers) -> tuple[_Packed, _Packed]:
 
 def _pairs(tags: _Packed, places: _Packed, neighbours: int) -> _Packed:
     """Return the pairs of places with equal tags that are near enough, packed as (larger << 32 | smaller)."""
-    found = [np.empty(0, dtype=np.uint64)]
+    packed = [np.empty(0, dtype=np.uint64)]
     for step in range(1, neighbours + 1):
         equal = tags[step:] == tags[:-step]
         if not equal.any():
             break
-        found.append((places[step:][equal] << _SECOND) | places[:-step][equal])
-    return np.concatenate(found)
-
-
-def _joined(parts: list[Any], kind: type) -> Any:  # noqa: ANN401 - an array of that kind
-    return np.concatenate(parts) if parts else np.empty(0, dtype=kind)
+        packed.append((places[step:][equal] << _SECOND) | places[:-step][equal])
+    return np.concatenate(packed)

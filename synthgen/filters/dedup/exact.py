@@ -41,12 +41,12 @@ class ExactDuplicates(SetFilter):
         """Compare all texts of a row."""
         self._format = format_
         self._index, self._kept = HashIndex(), ByteStore()
-        self._judged = ("", b"")
+        self._checked = ("", b"")
 
     def check(self, row_id: str, row: Row) -> Drop | None:
-        """Return a verdict naming the kept row with the same texts."""
+        """Return a drop naming the kept row with the same texts."""
         key = digest(compared_texts(self._format, row))
-        self._judged = (row_id, key)
+        self._checked = (row_id, key)
         for number in self._index.find(np.frombuffer(key[:8], dtype=np.uint64)):
             kept = self._kept[number]
             if kept[:16] == key:
@@ -55,7 +55,7 @@ class ExactDuplicates(SetFilter):
 
     def add_kept(self, row_id: str, row: Row) -> None:
         """Hold the row's hash and id."""
-        key = self._judged[1] if self._judged[0] == row_id else digest(compared_texts(self._format, row))
+        key = self._checked[1] if self._checked[0] == row_id else digest(compared_texts(self._format, row))
         self._index.add(np.frombuffer(key[:8], dtype=np.uint64), len(self._kept))
         self._kept.append(key + row_id.encode())
 
@@ -64,15 +64,15 @@ class ExactDuplicates(SetFilter):
         self._index, self._kept = HashIndex(), ByteStore()
 
     def check_dataset(self, rows: SetRows) -> Iterator[tuple[int, Drop]]:
-        """Yield number and verdict of every row but one of each group of duplicates; that of least `ranks` stays."""
-        parts = [(numbers, *found) for numbers, found in rows.mapped(partial(_digested, self._format))]
+        """Yield number and reason of every row but one of each group of duplicates; that of least `ranks` stays."""
+        parts = [(numbers, *halves) for numbers, halves in rows.mapped(partial(_digested, self._format))]
         numbers, keys, more = (np.concatenate(part) for part in zip(*parts, strict=True))
         _, shared = sharing(keys, np.arange(len(keys)))
         if not len(shared):
             return
         shared.sort()
         numbers, keys, more = numbers[shared], keys[shared], more[shared]
-        ranks_, ids = zip(*(found for _, found in rows.mapped(_ranked, numbers)), strict=True)
+        ranks_, ids = zip(*(ranked for _, ranked in rows.mapped(_ranked, numbers)), strict=True)
         order = np.lexsort((numbers, np.concatenate(ranks_), more, keys))
         keys, more = keys[order], more[order]
         repeats = np.zeros(len(keys), dtype=np.bool_)
@@ -94,11 +94,11 @@ SPEC = FilterSpec(
 
 
 def _digested(format_: Format, table: pa.Table) -> tuple[Hashes, Hashes]:
-    """Return the two halves of what is equal for rows with equal texts."""
-    found = np.zeros((2, table.num_rows), dtype=np.uint64)
+    """Return the two halves of a hash that is equal for rows with equal texts."""
+    hashes = np.zeros((2, table.num_rows), dtype=np.uint64)
     for column in columns_of_texts(format_, table):
-        found = mixed(found + equal_text_hashes(column))
-    return found[0], found[1]
+        hashes = mixed(hashes + equal_text_hashes(column))
+    return hashes[0], hashes[1]
 
 
 def _ranked(table: pa.Table) -> tuple[Hashes, list[str]]:

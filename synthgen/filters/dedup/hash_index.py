@@ -31,15 +31,15 @@ class HashIndex:
     def find(self, keys: npt.NDArray[np.uint64]) -> list[int]:
         """Return the numbers of the rows that were added under any of the keys, ascending; 0 is no key."""
         view, shift, last = self._view, int(self._shift), self._size - 1
-        found: set[int] = set()
+        rows: set[int] = set()
         # For the two dozen keys of a row, a plain loop takes less than numpy's calls do.
         for key in keys[keys != 0].tolist():
             place, tag = key >> shift, key >> 32
             while entry := view[place]:
                 if entry >> 32 == tag:
-                    found.add((entry & 0xFFFFFFFF) - 1)
+                    rows.add((entry & 0xFFFFFFFF) - 1)
                 place = (place + 1) & last
-        return sorted(found)
+        return sorted(rows)
 
     def add(self, keys: npt.NDArray[np.uint64], row: int) -> None:
         """Add a row under each of the keys; 0 is none."""
@@ -70,9 +70,9 @@ class HashIndex:
         free = 0
         for start in range(0, len(entries), _MOVED_AT_ONCE):
             moved = entries[start : start + _MOVED_AT_ONCE]
-            wanted, numbers = (moved >> self._shift).astype(np.int64), np.arange(len(moved))
-            wanted[0] = max(wanted[0], free)
-            places = np.maximum.accumulate(wanted - numbers) + numbers
+            homes, numbers = (moved >> self._shift).astype(np.int64), np.arange(len(moved))
+            homes[0] = max(homes[0], free)
+            places = np.maximum.accumulate(homes - numbers) + numbers
             free = int(places[-1]) + 1
             fits = places < self._size
             self._table[places[fits]] = moved[fits]

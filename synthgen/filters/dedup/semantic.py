@@ -6,9 +6,10 @@ every other in blocks, so it is for sets of some ten thousand rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -55,49 +56,48 @@ class SemanticDuplicates(SetFilter):
     def __init__(self, format_: Format, settings: SemanticSettings) -> None:
         """Load the encoder when the first row comes."""
         self._format, self._settings = format_, settings
-        self._loaded: SentenceEncoder | None = None
-        self._kept: list[ComparedRow] = []
-        self._vectors: list[Vectors] = []
-        self._judged: tuple[str, ComparedRow, Vectors] | None = None
+        self.close()
 
     def check(self, row_id: str, row: Row) -> Drop | None:
-        """Return a verdict naming the most similar kept row with the same label."""
-        new, own = self._entry(row_id, row)
+        """Return a drop naming the most similar kept row with the same label."""
+        new, vectors = self._compared(row_id, row)
         if not self._kept:
             return None
-        scores = np.minimum.reduce(np.einsum("nfw,fw->fn", np.stack(self._vectors), own))
+        scores = np.minimum.reduce(np.einsum("nfw,fw->fn", np.stack(self._vectors), vectors))
         for number in np.argsort(-scores):
             if scores[number] < self._settings.similarity:
                 break
             if new.agrees(self._kept[number]):
-                return _verdict(self._kept[number], float(scores[number]))
+                return _drop(self._kept[number], float(scores[number]))
         return None
 
     def add_kept(self, row_id: str, row: Row) -> None:
         """Hold the row's vectors."""
-        entry, own = self._entry(row_id, row)
-        self._kept.append(entry)
-        self._vectors.append(own)
+        compared, vectors = self._compared(row_id, row)
+        self._kept.append(compared)
+        self._vectors.append(vectors)
 
     def close(self) -> None:
-        """Forget the rows that were kept."""
-        self._kept, self._vectors, self._judged, self._loaded = [], [], None, None
+        """Forget the rows that were kept, and the encoder."""
+        self._loaded: SentenceEncoder | None = None
+        self._kept: list[ComparedRow] = []
+        self._vectors: list[Vectors] = []
+        self._last: tuple[str, ComparedRow, Vectors] | None = None
 
     def check_dataset(self, rows: SetRows) -> Iterator[tuple[int, Drop]]:
-        """Yield number and verdict of the rows to drop: rows by `ranks`, each that is like one kept before it."""
-        parts = [(numbers, *found) for numbers, found in rows.mapped(partial(_read, self._format))]
-        numbers, order = _by_rank(parts)
-        entries = [entry for part in parts for entry in part[3]]
-        columns = [
-            [text for column in same for text in column] for same in zip(*(part[2] for part in parts), strict=True)
-        ]
-        fields = [self._encoder().embed(column)[order] for column in columns]
+        """Yield number and reason of the rows to drop: rows by `ranks`, each that is like one kept before it."""
+        parts = [(numbers, *read) for numbers, read in rows.mapped(partial(_read, self._format))]
+        numbers, ranks_ = (np.concatenate([part[place] for part in parts]) for place in (0, 1))
+        order = np.lexsort((numbers, ranks_))
+        compared = [row for part in parts for row in part[3]]
+        columns = (chain.from_iterable(same) for same in zip(*(part[2] for part in parts), strict=True))
+        fields = [self._encoder().embed(list(column))[order] for column in columns]
         gone: set[int] = set()
         for first, second, score in alike_before(fields, self._settings.similarity):
-            old, new = entries[order[first]], entries[order[second]]
+            old, new = compared[order[first]], compared[order[second]]
             if first not in gone and second not in gone and new.agrees(old):
                 gone.add(second)
-                yield int(numbers[order[second]]), _verdict(old, score)
+                yield int(numbers[order[second]]), _drop(old, score)
 
     def metadata(self) -> dict[str, Any]:
         """Return the settings and the encoder's revision."""
@@ -105,16 +105,15 @@ class SemanticDuplicates(SetFilter):
 
     def _encoder(self) -> SentenceEncoder:
         """Return the encoder, loaded when it is first asked for."""
-        if self._loaded is None:
-            self._loaded = SentenceEncoder(self._settings.encoder, self._settings.prefix)
+        self._loaded = self._loaded or SentenceEncoder(self._settings.encoder, self._settings.prefix)
         return self._loaded
 
-    def _entry(self, row_id: str, row: Row) -> tuple[ComparedRow, Vectors]:
-        """Return a row's entry and the vectors of its texts; `add_kept` follows `judge` on the same row."""
-        if self._judged is None or self._judged[0] != row_id:
+    def _compared(self, row_id: str, row: Row) -> tuple[ComparedRow, Vectors]:
+        """Return a row as it is compared and the vectors of its texts; `add_kept` follows `check` on the same row."""
+        if self._last is None or self._last[0] != row_id:
             vectors = self._encoder().embed(compared_texts(self._format, row))
-            self._judged = (row_id, ComparedRow.of(self._format, row_id, row), vectors)
-        return self._judged[1], self._judged[2]
+            self._last = (row_id, ComparedRow.of(self._format, row_id, row), vectors)
+        return self._last[1], self._last[2]
 
 
 SPEC = FilterSpec(
@@ -130,16 +129,10 @@ SPEC = FilterSpec(
 
 
 def _read(format_: Format, table: pa.Table) -> tuple[npt.NDArray[np.uint64], list[list[str]], list[ComparedRow]]:
-    """Return the ranks, the columns of texts and the entries of a table's rows."""
-    entries = [ComparedRow.of(format_, row["id"], row) for row in table.to_pylist()]
-    return ranks(table), [column.to_pylist() for column in columns_of_texts(format_, table)], entries
+    """Return the ranks, the columns of texts and the compared rows of a table."""
+    compared = [ComparedRow.of(format_, row["id"], row) for row in table.to_pylist()]
+    return ranks(table), [column.to_pylist() for column in columns_of_texts(format_, table)], compared
 
 
-def _by_rank(parts: Sequence[tuple[Any, ...]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the numbers of the rows of all parts, and their order by rank."""
-    numbers, ranks_ = (np.concatenate([part[place] for part in parts]) for place in (0, 1))
-    return numbers, np.lexsort((numbers, ranks_))
-
-
-def _verdict(old: ComparedRow, score: float) -> Drop:
+def _drop(old: ComparedRow, score: float) -> Drop:
     return Drop(REASON, evidence(old, "cosine", round(score, 3)))

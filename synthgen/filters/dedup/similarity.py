@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,6 @@ VERSION = 1
 """Raise it when other texts are compared, or ranked or measured otherwise."""
 VERSIONS = {"comparison": VERSION, "words": WORDS_VERSION}
 """What every filter that compares texts has in common."""
-ALIKE, CONTRAST, APART = "alike", "contrast", "apart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +85,10 @@ def columns_of_texts(format_: Format, table: pa.Table) -> list[pa.Array]:
 
 def ranks(table: pa.Table) -> Hashes:
     """Return a hash of what each row says, its id apart: of several duplicates the least stays, wherever it stood."""
-    found = np.zeros(table.num_rows, dtype=np.uint64)
-    for name in sorted(table.column_names):
-        if name != "id":
-            found = mixed(found + value_hashes(table[name]))
-    return found
+    hashes = np.zeros(table.num_rows, dtype=np.uint64)
+    for name in sorted(set(table.column_names) - {"id"}):
+        hashes = mixed(hashes + value_hashes(table[name]))
+    return hashes
 
 
 def answers(format_: Format, row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -140,10 +139,10 @@ def row_likeness(new: ComparedRow, old: ComparedRow, settings: NearSettings) -> 
     for a, b in zip(new.texts, old.texts, strict=True):
         if a == b:
             continue
-        found = likeness(a, b, settings)
-        if found is None:
+        match = likeness(a, b, settings)
+        if match is None:
             return None
-        least = min(least, found, key=lambda measured: measured[1])
+        least = min(least, match, key=itemgetter(1))
     return least
 
 
@@ -156,8 +155,8 @@ def likeness(a: str, b: str, settings: NearSettings) -> tuple[str, float] | None
     True
     """
     left, right = a.split(), b.split()
-    if _may_share_words(left, right, settings.jaccard) and (found := _shared_words(left, right, settings)):
-        return found
+    if _may_share_words(left, right, settings.jaccard) and (match := _shared_words(left, right, settings)):
+        return match
     edit = fuzz.ratio(a, b, score_cutoff=settings.edit)
     return ("edit", round(edit / 100, 3)) if edit >= settings.edit else None
 

@@ -5,9 +5,10 @@ An annotator is a trained checkpoint (`checkpoint`) or an LLM judge (`llm_judge`
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from synthgen.formats.base import Row
 
@@ -20,17 +21,20 @@ class Annotation:
     shares: Mapping[str, float] = field(default_factory=dict)
 
 
-class Annotator(Protocol):
+class Annotator(ABC):
     """A reader of the texts of rows and nothing else of them."""
 
+    @abstractmethod
     def read(self, rows: Sequence[Row]) -> list[Annotation | None]:
         """Return the annotation of each row, None where no sense can be made of the output."""
 
+    @abstractmethod
     def metadata(self) -> dict[str, Any]:
         """Return what a manifest records of the annotator: name, revision, licence."""
 
     def trained_on(self) -> frozenset[str]:
-        """Return the content hashes of sets whose rows prove nothing, because the annotator was trained on them."""
+        """Return the content hashes of sets that it is known to be trained on: their rows prove nothing."""
+        return frozenset()
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - nothing by default
         """Free what the annotator holds."""

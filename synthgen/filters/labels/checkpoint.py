@@ -7,7 +7,7 @@ safetensors are loaded, no code of theirs is run.
 from __future__ import annotations
 
 import json
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from synthgen.analysis.bow_classifier import softmax
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.dataset.licences import UNKNOWN
 from synthgen.errors import UserError
-from synthgen.filters.labels.annotator import Annotation
+from synthgen.filters.labels.annotator import Annotation, Annotator
 from synthgen.formats import Format
 from synthgen.formats.answer_windows import best_place, windows
 from synthgen.formats.base import Row
@@ -55,7 +55,7 @@ def check_verifier(checkpoint: Path, format_: Format) -> None:
     check_checkpoint(checkpoint, "--verifier")
 
 
-class _Checkpoint(ABC):
+class _Checkpoint(Annotator):
     """A tokenizer and a model, whose outputs a subclass turns into annotations."""
 
     def __init__(self, checkpoint: Path, auto_class: str, option: str = "--verifier") -> None:
@@ -69,10 +69,6 @@ class _Checkpoint(ABC):
             raise UserError(f"{option} {checkpoint} was not trained for {trained_as}: it has no {', '.join(missing)}")
         self.model = model.eval()
 
-    @abstractmethod
-    def read(self, rows: Sequence[Row]) -> list[Annotation | None]:
-        """Return the annotation of each row."""
-
     def metadata(self) -> dict[str, Any]:
         """Return the checkpoint's name, the hash of its weights and its licence."""
         licence = str(self._manifest().get("results", {}).get("licence", UNKNOWN))
@@ -80,11 +76,7 @@ class _Checkpoint(ABC):
 
     def trained_on(self) -> frozenset[str]:
         """Return the content hashes of the sets that the checkpoint was trained on, as its manifest has them."""
-        inputs = self._manifest().get("inputs", {})
-        return frozenset(str(part[0]) for part in inputs.get("parts", ()))
-
-    def close(self) -> None:  # noqa: B027 - memory goes with the object
-        """Nothing to free."""
+        return frozenset(str(part[0]) for part in self._manifest().get("inputs", {}).get("parts", ()))
 
     @cached_property
     def revision(self) -> str:
@@ -99,16 +91,14 @@ class _Checkpoint(ABC):
         """Return the model's output for every sequence of ids, (tokens or classes, ...) each, in their order."""
         import torch
 
-        outputs: list[Any] = [None] * len(sequences)
+        outputs: dict[int, Any] = {}
         order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
         for start in range(0, len(order), BATCH):
             chosen = order[start : start + BATCH]
             batch = self.tokenizer.pad({"input_ids": [list(sequences[i]) for i in chosen]}, return_tensors="pt")
             with torch.inference_mode():
-                output = self._forward(batch).float().numpy()
-            for i, values in zip(chosen, output, strict=True):
-                outputs[i] = values
-        return outputs
+                outputs |= zip(chosen, self._forward(batch).float().numpy(), strict=True)
+        return [outputs[i] for i in range(len(sequences))]
 
     def _forward(self, batch: Any) -> Any:  # noqa: ANN401 - tensors
         return self.model(**batch).logits

@@ -19,7 +19,7 @@ from synthgen.dataset.ledger import Ledger
 from synthgen.engines import DEFAULT_TIMEOUT, Engine, Request, Sampling, engine_of, open_engine, resolve_model
 from synthgen.engines.retry import run_with_retries
 from synthgen.errors import IncompleteError, UserError
-from synthgen.filters.labels.annotator import Annotation
+from synthgen.filters.labels.annotator import Annotation, Annotator
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
@@ -87,8 +87,8 @@ def check_judge(format_: Format, model: str, option: str = "") -> None:
         raise UserError(f"--judge {ref}: rows of a {format_.name} set cannot be judged; only {', '.join(PROMPTS)}")
 
 
-class LLMJudge:
-    """An annotator that asks a language model."""
+class LLMJudge(Annotator):
+    """An annotator that asks a language model; what that was trained on is not known."""
 
     def __init__(
         self, format_: Format, config: JudgeConfig, model: ResolvedModel, start: StartEngine, *, owned: bool
@@ -113,10 +113,6 @@ class LLMJudge:
         model = {"name": public_name(self._model.ref), "revision": self._model.revision, "licence": self._model.licence}
         prompt = PROMPTS[self._format.name].replace("{{", "{").replace("}}", "}")
         return model | {"prompt": prompt, "temperature": 0, "tokens": dict(self._tokens)}
-
-    def trained_on(self) -> frozenset[str]:
-        """Return nothing: what a language model has seen is not known."""
-        return frozenset()
 
     def close(self) -> None:
         """Stop the engine and close the ledger, unless they are the run's."""

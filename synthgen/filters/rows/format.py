@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synthgen.filters.base import Drop, FilterContext, FilterSpec, RowFilter
+from synthgen.filters.base import Drop, FilterSpec, RowFilter
 from synthgen.formats.base import Row
 from synthgen.formats.pair import PairFormat
 
@@ -21,11 +21,6 @@ class WellFormed(RowFilter):
     name = "format"
     VERSION = 1
 
-    def __init__(self, context: FilterContext) -> None:
-        """Judge by the set's format."""
-        super().__init__()
-        self._format = context.format
-
     def check(self, row_id: str, row: Row) -> Drop | None:
         """Return the first fault of the row."""
         for column in self._format.columns:
@@ -35,7 +30,7 @@ class WellFormed(RowFilter):
         return Drop("format", fault) if fault else None
 
     def passes_fast(self, table: pa.Table) -> npt.NDArray[np.bool_]:
-        """Return the pairs of two texts with letters, which length alone tells apart, and a label in range."""
+        """Return which rows are pairs of texts with letters, told apart by length alone, and have a label in range."""
         if not isinstance(self._format, PairFormat) or any(table[name].null_count for name in self._format.columns):
             return super().passes_fast(table)
         labels = table["label"].to_numpy()
@@ -50,7 +45,9 @@ class WellFormed(RowFilter):
         return np.asarray(clear & differ)
 
 
-SPEC = FilterSpec("format", lambda context, _: WellFormed(context), runs="always", place=10, version=WellFormed.VERSION)
+SPEC = FilterSpec(
+    "format", lambda context, _: WellFormed(context.format), runs="always", place=10, version=WellFormed.VERSION
+)
 
 
 def absent(value: object, name: str) -> str:

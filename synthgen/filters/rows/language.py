@@ -51,8 +51,8 @@ class Language(RowFilter):
 
     def __init__(self, format_: Format, language: str, settings: LanguageSettings | None = None) -> None:
         """Expect `language`, unless a row names its own."""
-        super().__init__()
-        self._format, self._language, self._settings = format_, language, settings or LanguageSettings()
+        super().__init__(format_)
+        self._language, self._settings = language, settings or LanguageSettings()
 
     def check(self, row_id: str, row: Row) -> Drop | None:
         """Return a drop with the text's language as the first model has it, and both models' probabilities."""

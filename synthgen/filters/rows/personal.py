@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 from synthgen.filters.base import Drop, FilterSpec, RowFilter
-from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
 
@@ -35,46 +34,46 @@ _KEY = re.compile(
     r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,})(?!\w)"  # JSON web tokens
     r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"
 )
-_DOCUMENTATION = (re.compile(r"@(?:[\w-]+\.)*example(?:\.(?:com|org|net))?$|\.(?:test|invalid|example)$"),)
+_DOCUMENTATION = re.compile(r"@(?:[\w-]+\.)*example(?:\.(?:com|org|net))?$|\.(?:test|invalid|example)$")
 _DOCUMENTATION_NETS = tuple(
     map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"))
 )
 
 
-def _is_email(found: str) -> bool:
-    return not any(pattern.search(found.casefold()) for pattern in _DOCUMENTATION)
+def _is_email(text: str) -> bool:
+    return not _DOCUMENTATION.search(text.casefold())
 
 
-def _is_phone(found: str) -> bool:
-    digits = re.sub(r"\D", "", found)
+def _is_phone(text: str) -> bool:
+    digits = re.sub(r"\D", "", text)
     return 8 <= len(digits) <= 15 and "55501" not in digits[-7:-2]
 
 
-def is_iban(found: str) -> bool:
+def is_iban(text: str) -> bool:
     """Say whether the check digits of an IBAN are right (ISO 13616).
 
     >>> is_iban("GB29 NWBK 6016 1331 9268 19"), is_iban("GB28 NWBK 6016 1331 9268 19")
     (True, False)
     """
-    plain = found.replace(" ", "")
+    plain = text.replace(" ", "")
     moved = plain[4:] + plain[:4]
     return 15 <= len(plain) <= 34 and int("".join(str(int(letter, 36)) for letter in moved)) % 97 == 1
 
 
-def is_card(found: str) -> bool:
+def is_card(text: str) -> bool:
     """Say whether a number of 13-19 digits is a payment card's by Luhn's formula.
 
     >>> is_card("4111 1111 1111 1111"), is_card("4111 1111 1111 1112")
     (True, False)
     """
-    digits = [int(digit) for digit in found if digit.isdecimal()]
+    digits = [int(digit) for digit in text if digit.isdecimal()]
     doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
     return 13 <= len(digits) <= 19 and len(set(digits)) > 1 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
-def _is_address(found: str) -> bool:
+def _is_address(text: str) -> bool:
     try:
-        address = ipaddress.ip_address(found)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return False
     reserved = address.is_loopback or address.is_unspecified or address.is_multicast
@@ -82,12 +81,12 @@ def _is_address(found: str) -> bool:
 
 
 KINDS: dict[str, tuple[re.Pattern[str], Callable[[str], bool]]] = {
-    "key": (_KEY, lambda _found: True),
+    "key": (_KEY, lambda _: True),
     "email": (_EMAIL, _is_email),
     "iban": (_IBAN, is_iban),
     "card": (_CARD, is_card),
     "ip": (_IPV4, _is_address),
-    "ip6": (_IPV6, lambda found: found.count(":") > 2 and _is_address(found)),
+    "ip6": (_IPV6, lambda text: text.count(":") > 2 and _is_address(text)),
     "phone": (_PHONE, _is_phone),
 }
 """What is looked for, in order: the pattern, and what confirms it."""
@@ -99,21 +98,16 @@ class PersonalData(RowFilter):
     name = "personal"
     VERSION = 1
 
-    def __init__(self, format_: Format) -> None:
-        """Judge all texts of a row."""
-        super().__init__()
-        self._format = format_
-
     def check(self, row_id: str, row: Row) -> Drop | None:
-        """Return a verdict naming the first kind of personal data found and the text it stands in."""
+        """Return a drop naming the first kind of personal data and the text it stands in."""
         for path, text in row_texts(self._format, row).items():
-            if found := personal_data(text):
-                self.counts[found[0]] += 1
-                return Drop("personal data", f"{path}: {found[0]}")
+            if datum := personal_data(text):
+                self.counts[datum[0]] += 1
+                return Drop("personal data", f"{path}: {datum[0]}")
         return None
 
     def metadata(self) -> dict[str, Any]:
-        """Return what the manifest says of this check."""
+        """Return the kinds that were looked for, and how many rows have each."""
         return {"looked_for": list(KINDS), "found": dict(sorted(self.counts.items()))}
 
 

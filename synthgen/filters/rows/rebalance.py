@@ -72,40 +72,33 @@ class Rebalance(SetFilter):
         return None
 
     def check_dataset(self, rows: SetRows) -> Iterator[tuple[int, Drop]]:
-        """Yield number and verdict of each row to drop."""
-        numbers, found = [], []
-        for batch, several in rows.batches():
-            numbers += batch.tolist()
-            found += several
-        for place, verdict in self.recheck_set(found).items():
-            yield numbers[place], verdict
+        """Yield number and reason of each row to drop."""
+        numbered = [pair for numbers, batch in rows.batches() for pair in zip(numbers.tolist(), batch, strict=True)]
+        for place, drop in self.recheck_set([row for _, row in numbered]).items():
+            yield numbered[place][0], drop
 
     def recheck_set(self, rows: Sequence[Row]) -> dict[int, Drop]:
-        """Return the verdicts of the rows to drop by their places; parts of the real set's size are judged apart.
+        """Return the rows to drop by their places; parts of the real set's size are checked apart.
 
-        Rows come in an order of what they say, so that theirs does not matter.
+        Rows are ordered by what they say, so that their own order does not matter.
         """
         prints = [fingerprint({name: value for name, value in row.items() if name != "id"}) for row in rows]
         order = sorted(range(len(rows)), key=prints.__getitem__)
         parts = max(1, round(len(rows) / len(self._real)))
-        gone: dict[int, Drop] = {}
+        margin = self._settings.margin
+        drops: dict[int, Drop] = {}
         for part in (order[number::parts] for number in range(parts)):
             real = baselines(self._format, self._real[: len(part)])
-            margin = self._settings.margin
-            self._gains = {name: round(found.accuracy - found.majority + margin, 2) for name, found in real.items()}
-            for find in (self._by_words, self._by_guesses):
-                left = [place for place in part if place not in gone]
-                gone |= {left[place]: verdict for place, verdict in find([rows[place] for place in left]).items()}
-        return gone
-
-    def _by_words(self, rows: Sequence[Row]) -> dict[int, Drop]:
-        return with_new_words(self._format, rows, self._real[: len(rows)])
-
-    def _by_guesses(self, rows: Sequence[Row]) -> dict[int, Drop]:
-        return give_aways(self._format, rows, self._gains)
+            self._gains = {name: round(each.accuracy - each.majority + margin, 2) for name, each in real.items()}
+            by_words = with_new_words(self._format, [rows[place] for place in part], self._real[: len(part)])
+            drops |= {part[place]: drop for place, drop in by_words.items()}
+            rest = [place for place in part if place not in drops]
+            by_guesses = give_aways(self._format, [rows[place] for place in rest], self._gains)
+            drops |= {rest[place]: drop for place, drop in by_guesses.items()}
+        return drops
 
     def metadata(self) -> dict[str, Any]:
-        """Return what was aimed at: points over guessing, by baseline."""
+        """Return the target: points over guessing, by baseline."""
         return {"gain at most": self._gains}
 
 
@@ -115,16 +108,16 @@ SPEC = FilterSpec(
 
 
 def with_new_words(format_: Format, rows: Sequence[Row], real: Sequence[Row]) -> dict[int, Drop]:
-    """Return the verdicts, by place, of the rows to drop so that no word gives a label away as it does not in `real`.
+    """Return, by place, the rows to drop so that no word gives a label away that does not do so in `real`.
 
     As many rows with the word and its label stay, the first ones, as the real set has.
     """
-    gone: dict[int, Drop] = {}
+    drops: dict[int, Drop] = {}
     for word in new_give_aways(count_words(format_, rows), count_words(format_, real)):
         evidence = f"'{word.text}' gives '{word.label}' in {word.share:.0%} of {word.rows} rows"
         holding = [place for place, row in enumerate(rows) if _holds(format_, row, word)]
-        gone |= dict.fromkeys(holding[word.real_rows :], Drop("label given away", evidence))
-    return gone
+        drops |= dict.fromkeys(holding[word.real_rows :], Drop("label given away", evidence))
+    return drops
 
 
 def _holds(format_: Format, row: Row, word: NewWord) -> bool:
@@ -132,49 +125,50 @@ def _holds(format_: Format, row: Row, word: NewWord) -> bool:
 
 
 def give_aways(format_: Format, rows: Sequence[Row], gains: Mapping[str, float]) -> dict[int, Drop]:
-    """Return the verdicts, by place, of the rows to drop so that no baseline gains more over guessing.
+    """Return, by place, the rows to drop so that no baseline gains more over guessing.
 
     `gains` are points over always saying the commonest label, by baseline.
     """
-    gone: dict[int, Drop] = {}
+    drops: dict[int, Drop] = {}
     kept = list(range(len(rows)))
     while gains and len(kept) > LEAST_LEFT * len(rows):
-        left = [rows[place] for place in kept]
-        found = guesses(format_, left)
-        cells = Counter(map(format_.cell, left))
-        majority = 100 * cells.most_common(1)[0][1] / len(left)
-        excess = {name: 100 * _right(format_, left, found[name]) - majority - gain for name, gain in gains.items()}
+        remaining = [rows[place] for place in kept]
+        probabilities = guesses(format_, remaining)
+        majority = 100 * max(Counter(map(format_.cell, remaining)).values()) / len(remaining)
+        accuracy = {name: 100 * _right(format_, remaining, probabilities[name]) for name in gains}
+        excess = {name: accuracy[name] - majority - gain for name, gain in gains.items()}
         worst = max(excess, key=lambda name: excess[name], default="")
         if not worst or excess[worst] <= 0:
             break
         # Without k rows that were guessed right, (a n - k) / (n - k) are: equal to the target for this k.
-        needed = math.ceil(len(left) * excess[worst] / max(1.0, 100 - majority - gains[worst]))
-        count = min(needed, math.ceil(SHARE_AT_ONCE * len(left)))
-        easiest = _easiest(format_, left, found[worst], count)
-        for place, sure in easiest.items():
-            evidence = f"{worst} gives '{format_.cell(left[place])}' at {sure:.2f}"
-            gone[kept[place]] = Drop("label given away", evidence)
+        needed = math.ceil(len(remaining) * excess[worst] / max(1.0, 100 - majority - gains[worst]))
+        count = min(needed, math.ceil(SHARE_AT_ONCE * len(remaining)))
+        easiest = _easiest(format_, remaining, probabilities[worst], count)
+        for place, confidence in easiest.items():
+            evidence = f"{worst} gives '{format_.cell(remaining[place])}' at {confidence:.2f}"
+            drops[kept[place]] = Drop("label given away", evidence)
         if not easiest:
             break
-        kept = [place for place in kept if place not in gone]
-    return gone
+        kept = [place for place in kept if place not in drops]
+    return drops
 
 
-def _right(format_: Format, rows: Sequence[Row], found: Floats) -> float:
+def _right(format_: Format, rows: Sequence[Row], probabilities: Floats) -> float:
     """Return the share of rows whose label is the likeliest of those that occur."""
     cells = [format_.cell(row) for row in rows]
     labels = occurring(format_, cells)
-    return float(np.mean([labels[best] == cell for best, cell in zip(found.argmax(axis=1), cells, strict=True)]))
+    pairs = zip(probabilities.argmax(axis=1), cells, strict=True)
+    return float(np.mean([labels[best] == cell for best, cell in pairs]))
 
 
-def _easiest(format_: Format, rows: Sequence[Row], found: Floats, count: int) -> dict[int, float]:
+def _easiest(format_: Format, rows: Sequence[Row], probabilities: Floats, count: int) -> dict[int, float]:
     """Return the places of rows guessed right with most confidence, equally many of each label, and how sure."""
     cells = [format_.cell(row) for row in rows]
     labels = occurring(format_, cells)
-    best = found.argmax(axis=1)
+    best = probabilities.argmax(axis=1)
     easiest: dict[int, float] = {}
     for column, label in enumerate(labels):
         right = [i for i in np.flatnonzero(best == column).tolist() if cells[i] == label]
-        right.sort(key=lambda i: -found[i, column])
-        easiest |= {i: float(found[i, column]) for i in right[: math.ceil(count / len(labels))]}
+        right.sort(key=lambda i: -probabilities[i, column])
+        easiest |= {i: float(probabilities[i, column]) for i in right[: math.ceil(count / len(labels))]}
     return easiest

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from synthgen.filters.base import CACHED_TEXTS, Drop, FilterSpec, RowFilter
@@ -67,16 +66,10 @@ PROMPT_WORDS = 8
 """A row that shares this many words in a row with the prompt has copied from it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    reason: str
-    pattern: re.Pattern[str]
-
-
-_RULES = (
-    _Rule("refusal", re.compile("|".join(f"(?:{pattern})" for pattern in _REFUSALS), re.IGNORECASE)),
-    _Rule("template residue", re.compile("|".join(f"(?:{pattern})" for pattern in _TEMPLATES), re.IGNORECASE)),
-)
+_RULES = {
+    reason: re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
+    for reason, patterns in (("refusal", _REFUSALS), ("template residue", _TEMPLATES))
+}
 
 
 class Residue(RowFilter):
@@ -86,16 +79,15 @@ class Residue(RowFilter):
     VERSION = 1
 
     def __init__(self, format_: Format, prompt: str = "") -> None:
-        """Judge all texts of a row; `prompt` is the text of the task's prompt file, where it is known."""
-        super().__init__()
-        self._format = format_
+        """Check all texts of a row; `prompt` is the text of the task's prompt file, where it is known."""
+        super().__init__(format_)
         self._prompt = frozenset(_runs(prompt))
 
     def check(self, row_id: str, row: Row) -> Drop | None:
         """Return the first rule that a text breaks, with the words that show it."""
         for path, text in row_texts(self._format, row).items():
-            if found := _fault(text, self._prompt):
-                return Drop(found[0], f"{path}: {found[1]}")
+            if fault := _fault(text, self._prompt):
+                return Drop(fault[0], f"{path}: {fault[1]}")
         return None
 
 
@@ -119,9 +111,9 @@ def residue(text: str) -> tuple[str, str] | None:
     ('template residue', None)
     """
     plain = text.strip().translate(_ASIDE)
-    for rule in _RULES:
-        if found := rule.pattern.search(plain):
-            return rule.reason, found[0].strip()
+    for reason, pattern in _RULES.items():
+        if match := pattern.search(plain):
+            return reason, match[0].strip()
     return None
 
 

@@ -47,9 +47,9 @@ class Shape(RowFilter):
     VERSION = 1
 
     def __init__(self, format_: Format, limits: ShapeLimits | None = None) -> None:
-        """Judge all texts of a row."""
-        super().__init__()
-        self._format, self._limits = format_, limits or ShapeLimits()
+        """Check all texts of a row."""
+        super().__init__(format_)
+        self._limits = limits or ShapeLimits()
         self._min_words = self._limits.min_words if format_.name in ("pair", "span") else 0
 
     def check(self, row_id: str, row: Row) -> Drop | None:
@@ -59,11 +59,11 @@ class Shape(RowFilter):
         texts = row_texts(self._format, row)
         for path, text in texts.items():
             least = self._min_words if path in self._format.text_columns else 0
-            if verdict := _judge_text(path, text, least, self._limits):
-                return verdict
-        return self._judge_lengths(texts)
+            if drop := _check_text(path, text, least, self._limits):
+                return drop
+        return self._check_lengths(texts)
 
-    def _judge_lengths(self, texts: Mapping[str, str]) -> Drop | None:
+    def _check_lengths(self, texts: Mapping[str, str]) -> Drop | None:
         limits, lengths = self._limits, [len(text) for text in texts.values()]
         if limits.max_length_ratio and self._format.name == "pair":
             ratio = max(lengths) / max(1, min(lengths))
@@ -84,7 +84,7 @@ SPEC = FilterSpec(
 
 
 @lru_cache(CACHED_TEXTS)
-def _judge_text(path: str, text: str, min_words: int, limits: ShapeLimits) -> Drop | None:
+def _check_text(path: str, text: str, min_words: int, limits: ShapeLimits) -> Drop | None:
     words = text.split()
     if _CONTROL.search(text):
         return Drop("control characters", path)
@@ -92,8 +92,8 @@ def _judge_text(path: str, text: str, min_words: int, limits: ShapeLimits) -> Dr
         return Drop("too short", f"{path}: {len(words)} words")
     if len(words) > limits.max_words:
         return Drop("too long", f"{path}: {len(words)} words")
-    if found := _repetition([word.casefold() for word in words], limits):
-        return Drop("repetition", f"{path}: {found}")
+    if repetition := _repetition([word.casefold() for word in words], limits):
+        return Drop("repetition", f"{path}: {repetition}")
     return None
 
 
