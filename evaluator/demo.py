@@ -13,7 +13,6 @@ import shlex
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from synthgen.console import stderr, stdout
@@ -24,15 +23,6 @@ from synthgen.errors import IncompleteError
 ROWS = 200
 FOLDER = Path("runs/demo")
 TARGETS = ("xnli", "udpos", "tatoeba")
-SAMPLES = XTREME_R_SAMPLES
-
-
-@dataclass(frozen=True, slots=True)
-class Timed:
-    """A command that was run, and how long it took."""
-
-    command: str
-    seconds: float
 
 
 class Demo:
@@ -41,7 +31,7 @@ class Demo:
     def __init__(self, data_root: Path | None, folder: Path) -> None:
         """Write everything below `folder`."""
         self.data_root, self.folder = data_root, folder
-        self.timed: list[Timed] = []
+        self.steps: list[dict[str, object]] = []
 
     def run(self) -> None:
         """Run all steps; raises CalledProcessError when one of them fails."""
@@ -76,17 +66,17 @@ class Demo:
             if error.returncode != IncompleteError.exit_code:
                 raise
             stderr.print("no hub answers: using the samples of this package, from which nothing can be concluded")
-            return SAMPLES, ("--from", "sample")
+            return XTREME_R_SAMPLES, ("--from", "sample")
         return fetched, ("--from", "hub", "--n", str(ROWS))
 
     def command(self, *words: str) -> None:
         """Show, run and time one command."""
-        shown = shlex.join(words)
-        stdout.print(f"\n[bold]$ {shown}[/]", highlight=False)
+        line = shlex.join(words)
+        stdout.print(f"\n[bold]$ {line}[/]", highlight=False)
         begin = time.monotonic()
         program = Path(sys.executable).with_name(words[0])
         subprocess.run([str(program), *words[1:]], check=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
-        self.timed.append(Timed(shown, round(time.monotonic() - begin, 1)))
+        self.steps.append({"command": line, "seconds": round(time.monotonic() - begin, 1)})
 
 
 def main() -> int:
@@ -108,14 +98,14 @@ def main() -> int:
         return int(error.returncode)
     seconds = round(time.monotonic() - begin, 1)
     installed = json.loads(arguments.install_facts.read_text()) if arguments.install_facts else {}
-    _write_timing(arguments.folder / "timing.json", seconds, demo.timed, installed)
+    _write_timing(arguments.folder / "timing.json", seconds, demo.steps, installed)
     stdout.print(f"\n[bold]done in {seconds:.0f} s[/]; open {arguments.folder / 'report.html'}", highlight=False)
     return 0
 
 
-def _write_timing(path: Path, seconds: float, timed: list[Timed], installed: dict[str, object]) -> None:
+def _write_timing(path: Path, seconds: float, steps: list[dict[str, object]], installed: dict[str, object]) -> None:
     """Write the seconds of this run; those of the run that did the work stay as `first`."""
-    facts = {**installed, "cores": os.cpu_count(), "seconds": seconds, "steps": [asdict(step) for step in timed]}
+    facts = {**installed, "cores": os.cpu_count(), "seconds": seconds, "steps": steps}
     first = json.loads(path.read_text()).get("first") if path.is_file() else None
     path.write_text(json.dumps({**facts, "first": first or facts}, indent=2) + "\n")
 

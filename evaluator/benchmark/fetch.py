@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from evaluator import options
-from evaluator.benchmark.files.writers import HubFile
 from evaluator.benchmark.registry import check_languages, load_all, select
-from evaluator.benchmark.target import Target
+from evaluator.benchmark.target import HubFile, Target
 from synthgen.console import progress
 from synthgen.errors import IncompleteError, first_line, missing_package
 from synthgen.runtime.files import check_writable, file_sha256, write_atomically

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluator.benchmark.files.writers import HubFile
 from synthgen.errors import UserError, unknown
 
 
@@ -36,6 +35,22 @@ class DataSource:
     paths: tuple[str, ...]
     origin: str
     not_for: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """One official file made of one hub split.
+
+    `path` and `config` may contain `{language}` (as in file names) and `{name}` (the language in English). `language`
+    limits the file to one language. The revision is resolved at the first fetch and locked.
+    """
+
+    path: str
+    repository: str
+    config: str
+    split: str
+    write: Callable[[Iterable[Mapping[str, Any]]], str]
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

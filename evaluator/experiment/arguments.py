@@ -81,15 +81,15 @@ def takes(arguments: Callable[P, A]) -> Callable[[Callable[[A], R]], Callable[P,
 
     def decorate(function: Callable[[A], R]) -> Callable[P, R]:
         @wraps(function)
-        def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        def command(*args: P.args, **kwargs: P.kwargs) -> R:
             return function(arguments(*args, **kwargs))
 
         hints, signature = get_type_hints(arguments), inspect.signature(arguments)
         parameters = [each.replace(annotation=hints[name]) for name, each in signature.parameters.items()]
-        returned = inspect.signature(function).return_annotation
-        called.__signature__ = signature.replace(parameters=parameters, return_annotation=returned)  # type: ignore[attr-defined]
-        called.__annotations__ = get_type_hints(arguments, include_extras=True)
-        return called
+        result = inspect.signature(function).return_annotation
+        command.__signature__ = signature.replace(parameters=parameters, return_annotation=result)  # type: ignore[attr-defined]
+        command.__annotations__ = get_type_hints(arguments, include_extras=True)
+        return command
 
     return decorate
 
@@ -195,15 +195,14 @@ def _check_places(arguments: Arguments) -> None:
 
 def _check_use(arguments: Arguments, arms: Sequence[Arm], sizes: Sequence[int], targets: Sequence[Target]) -> None:
     """Refuse options that would change nothing."""
-    trained = [target for target in targets if target.train]
-    is_chosen = arguments.select == EN_DEV
     if not any(arm.is_trained for arm in arms):
         refuse("no arm has intermediate data", sizes=sizes != (FULL,), match=arguments.match != "epochs")
     if not any(arm.parts for arm in arms):
         refuse("no arm trains on a dataset", keep_heads=arguments.keep_heads)
-    if not trained:
+    if not any(target.train for target in targets):
         names = ", ".join(target.name for target in targets)
-        refuse(f"no training for {names}", select=is_chosen, max_train_examples=arguments.max_train_examples)
+        is_selected = arguments.select == EN_DEV
+        refuse(f"no training for {names}", select=is_selected, max_train_examples=arguments.max_train_examples)
 
 
 def _check_selection(select: str, targets: Sequence[Target]) -> None:
@@ -215,9 +214,9 @@ def _check_selection(select: str, targets: Sequence[Target]) -> None:
 def _check_sizes(arms: Sequence[Arm], sizes: Sequence[int], targets: Sequence[Target], root: DataRoot) -> None:
     for arm in arms:
         for size in (size for size in sizes if arm.is_trained and size != FULL):
-            if not arm.own:
+            if not arm.uses_target_data:
                 arm.draws(size), arm.lines(size)
-            for target in targets if arm.own else ():
+            for target in targets if arm.uses_target_data else ():
                 if target.train and size > (rows := training_size(target.name, root)):
                     raise UserError(f"the training set of {target.name} cannot give size {size}; allowed: up to {rows}")
 

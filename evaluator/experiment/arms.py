@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,20 +59,20 @@ class Corpus:
 class Arm:
     """One source of intermediate data; one that trains nothing stands for `model`, or the base model, as it is.
 
-    `own` takes each target's own training set. `factor` times the size asked for is drawn: 10 for ten times the data.
+    `uses_target_data` takes each target's own training set; `factor` times the size is drawn (10: ten times the data).
     """
 
     name: str
     parts: tuple[ArmPart, ...] = ()
     model: str | None = None
     corpora: tuple[Corpus, ...] = ()
-    own: bool = False
+    uses_target_data: bool = False
     factor: int = 1
 
     @property
     def is_trained(self) -> bool:
         """Whether the arm has an intermediate stage."""
-        return bool(self.parts or self.corpora or self.own)
+        return bool(self.parts or self.corpora or self.uses_target_data)
 
     @property
     def rows(self) -> int:
@@ -108,24 +109,21 @@ class Arm:
     def facts(self) -> dict[str, Any]:
         """Return what the report says about the arm: where its data came from and what was kept."""
         manifests = [part.manifest for part in self.parts]
-        rejected: dict[str, int] = {}
+        rejected = Counter[str]()
         for manifest in manifests:
-            for reason, count in manifest.rejected.items():
-                rejected[reason] = rejected.get(reason, 0) + count
+            rejected.update(manifest.rejected)
         models = [manifest.model for manifest in manifests if manifest.model]
+        tasks = list(dict.fromkeys(manifest.task for manifest in manifests))
+        tasks += ["masked language modelling"] * bool(self.corpora) + ["the target's own"] * self.uses_target_data
         return {
             "origin": "+".join(dict.fromkeys(manifest.origin for manifest in manifests)) or None,
-            "tasks": self._tasks(),
+            "tasks": tasks,
             "model": public_name(self.model) if self.model else models[0].get("ref") if models else None,
             "kept": sum(manifest.kept for manifest in manifests),
             "failed": sum(manifest.failed for manifest in manifests),
             "rejected": dict(sorted(rejected.items())),
             "rows": self.rows,
         }
-
-    def _tasks(self) -> list[str]:
-        tasks = dict.fromkeys(part.manifest.task for part in self.parts)
-        return [*tasks, *["masked language modelling"] * bool(self.corpora), *["the target's own"] * self.own]
 
 
 def parse_arms(texts: Sequence[str]) -> tuple[Arm, ...]:
@@ -149,7 +147,7 @@ def parse_arm(text: str) -> Arm:
     if value == "none":
         return Arm(name)
     if value == "own":
-        return Arm(name, own=True)
+        return Arm(name, uses_target_data=True)
     if value.startswith("model:"):
         return Arm(name, model=value.removeprefix("model:"))
     texts = value.split("+")
@@ -164,7 +162,7 @@ def _part(text: str, *, arm: str) -> ArmPart:
         raise UserError(f"arm '{arm}' has an empty part; {_GRAMMAR}")
     folder = Path(match["folder"])
     manifest = read_manifest(folder)
-    return ArmPart(folder, manifest, _taken(match["rows"], manifest.kept, f"arm '{arm}': {folder}", text))
+    return ArmPart(folder, manifest, _row_count(match["rows"], manifest.kept, f"arm '{arm}': {folder}", text))
 
 
 def _corpus(text: str, *, arm: str) -> Corpus:
@@ -179,12 +177,12 @@ def _corpus(text: str, *, arm: str) -> Corpus:
     if not total:
         raise UserError(f"arm '{arm}': {path} holds no text")
     hashes = "".join(file_sha256(file) for file in files)
-    lines = _taken(match["rows"], total, f"arm '{arm}': {path}", text)
+    lines = _row_count(match["rows"], total, f"arm '{arm}': {path}", text)
     return Corpus(path, hashlib.sha256(hashes.encode()).hexdigest(), total, lines)
 
 
-def _taken(asked: str | None, total: int, where: str, text: str) -> int:
-    rows = int(asked) if asked else total
+def _row_count(number: str | None, total: int, where: str, text: str) -> int:
+    rows = int(number) if number else total
     if not 1 <= rows <= total:
         raise UserError(f"{where} has {total} rows; '{text}' asks for {rows}")
     return rows

@@ -61,7 +61,7 @@ class Encoder:
 
 @dataclass(frozen=True, slots=True)
 class IntermediateJob:
-    """Train one intermediate model: on dataset folders, on corpora, or on the training set of the target `own`."""
+    """Train one intermediate model: on dataset folders, on corpora, or on the training set of `target_data`."""
 
     node: Node
     base: Encoder
@@ -73,13 +73,13 @@ class IntermediateJob:
     licence: str
     hardware: Hardware
     corpora: tuple[DataDraw, ...] = ()
-    own: str | None = None
+    target_data: str | None = None
     arm: str = ""
 
     @property
     def label(self) -> str:
         """What the progress display calls it, by the first arm that needs it."""
-        name = f"{self.arm}, {self.own}, " if self.own else f"{self.arm} " if self.arm else ""
+        name = f"{self.arm}, {self.target_data}, " if self.target_data else f"{self.arm} " if self.arm else ""
         return f"intermediate {name}{self.rows} rows seed {self.seed}"
 
     @property
@@ -192,7 +192,7 @@ def _size(experiment: Experiment, arm: Arm, size: int) -> int:
 
 def _differing(experiment: Experiment, arm: Arm) -> tuple[Target, ...]:
     """Return the targets for which an arm draws other rows: all of them for `own`, else one that stands for all."""
-    return experiment.targets if arm.own else experiment.targets[:1]
+    return experiment.targets if arm.uses_target_data else experiment.targets[:1]
 
 
 def _base(experiment: Experiment, arm: Arm) -> Encoder:
@@ -236,7 +236,7 @@ def _intermediate(experiment: Experiment, arm: Arm, size: int, seed: int, target
     if not parts and not corpora:
         return None
     stage, recipe, hardware = experiment.recipe.stage(INTERMEDIATE), experiment.recipe, experiment.hardware
-    base, steps, own = _base(experiment, arm), _matched_steps(experiment, stage), target.name if arm.own else None
+    base, steps = _base(experiment, arm), _matched_steps(experiment, stage)
     inputs: dict[str, Any] = {
         "code": CODE_VERSION,
         "model": base.identity,
@@ -248,19 +248,20 @@ def _intermediate(experiment: Experiment, arm: Arm, size: int, seed: int, target
     }
     if corpora:
         inputs["corpora"] = [part.to_json() for part in corpora]
-    if own:
-        inputs["own"] = own
-    licence = experiment.arm_models.get(arm.name, experiment.model).licence
-    node = Node("intermediate", inputs)
-    return IntermediateJob(node, base, parts, stage, recipe, seed, steps, licence, hardware, corpora, own, arm.name)
+    if arm.uses_target_data:
+        inputs["own"] = target.name
+    return IntermediateJob(
+        Node("intermediate", inputs), base, parts, stage, recipe, seed, steps,
+        experiment.arm_models.get(arm.name, experiment.model).licence, hardware, corpora, inputs.get("own"), arm.name,
+    )  # fmt: skip
 
 
 def _draws(
     experiment: Experiment, arm: Arm, size: int, target: Target
 ) -> tuple[tuple[DataDraw, ...], tuple[DataDraw, ...]]:
     """Return the rows of datasets and the lines of corpora that an arm trains on at a size."""
-    if arm.own:
-        return _own_rows(experiment, size, target), ()
+    if arm.uses_target_data:
+        return _target_rows(experiment, size, target), ()
     parts = (
         DataDraw(part.folder.resolve(), part.manifest.content_hash, part.manifest.kept, rows)
         for part, rows in zip(arm.parts, arm.draws(size), strict=True)
@@ -272,7 +273,7 @@ def _draws(
     return tuple(part for part in parts if part.rows), tuple(corpus for corpus in corpora if corpus.rows)
 
 
-def _own_rows(experiment: Experiment, size: int, target: Target) -> tuple[DataDraw, ...]:
+def _target_rows(experiment: Experiment, size: int, target: Target) -> tuple[DataDraw, ...]:
     """Return the draw from a target's own training set; none for a target that is not trained."""
     if target.train is None:
         return ()

@@ -1,4 +1,4 @@
-"""What the machine computes with, found without importing torch: part of the identity of every trained node."""
+"""The device, threads and precision of this machine, without importing torch: part of every trained node's key."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def sees_gpu() -> bool:
 
 
 def _gpu_multiplies_bfloat16() -> bool:
-    """Say whether every GPU here has units for bfloat16 (compute capability 8); True where none can be asked."""
-    asked = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
+    """Say whether every GPU here has units for bfloat16 (compute capability 8); True where nothing says so."""
+    query = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
     try:
-        found = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False).stdout.split()
+        capabilities = subprocess.run(query, capture_output=True, text=True, timeout=60, check=False).stdout.split()
     except (OSError, subprocess.TimeoutExpired):
         return True
-    return all(float(capability) >= 8 for capability in found if capability.replace(".", "", 1).isdecimal())
+    return all(float(each) >= 8 for each in capabilities if each.replace(".", "", 1).isdecimal())
 
 
 def _cpu_multiplies_bfloat16() -> bool:

@@ -15,10 +15,7 @@ from evaluator.experiment.arms import FULL, Arm
 from synthgen.console import stderr
 from synthgen.errors import UserError, unknown
 
-PHANG_TASKS = (
-    *("anli_plus", "mnli", "qqp", "squad_v2", "squad_v1", "hellaswag", "ccg", "cosmosqa"),
-    "commonsenseqa",
-)
+PHANG_TASKS = ("anli_plus", "mnli", "qqp", "squad_v2", "squad_v1", "hellaswag", "ccg", "cosmosqa", "commonsenseqa")
 """The nine real intermediate tasks of Phang et al. 2020, Table 1."""
 
 TRANSLATED = ".translated"
@@ -27,46 +24,44 @@ SIZE_STEPS = (64, 16, 4, 1)
 """`synthetic-vs-real` without --sizes: the real size divided by these."""
 
 
-def expand(preset: str, given: Sequence[Arm], sizes: Sequence[int]) -> tuple[tuple[Arm, ...], tuple[int, ...]]:
+def expand(preset: str, datasets: Sequence[Arm], sizes: Sequence[int]) -> tuple[tuple[Arm, ...], tuple[int, ...]]:
     """Return the arms and sizes of a preset made from the named datasets; UserError for a name it has no use for."""
-    if preset not in PRESETS:
-        raise unknown("--preset", preset, PRESETS)
-    return PRESETS[preset]({arm.name: arm for arm in given}, tuple(sizes))
+    return PRESETS[preset]({arm.name: arm for arm in datasets}, tuple(sizes))
 
 
-def _phang2020(given: dict[str, Arm], sizes: tuple[int, ...]) -> tuple[tuple[Arm, ...], tuple[int, ...]]:
+def _phang2020(datasets: dict[str, Arm], sizes: tuple[int, ...]) -> tuple[tuple[Arm, ...], tuple[int, ...]]:
     allowed = [*PHANG_TASKS, *(task + TRANSLATED for task in PHANG_TASKS), "mlm"]
-    _check_names("phang2020", given, allowed)
-    tasks = [given[task] for task in PHANG_TASKS if task in given]
+    _check_names("phang2020", datasets, allowed)
+    tasks = [datasets[task] for task in PHANG_TASKS if task in datasets]
     if not tasks:
         raise UserError(f"preset phang2020 needs at least one TASK=DATASET of {', '.join(PHANG_TASKS)}")
-    absent = [task for task in PHANG_TASKS if task not in given]
+    absent = [task for task in PHANG_TASKS if task not in datasets]
     if absent:
         stderr.print(f"preset phang2020 without {', '.join(absent)}: no dataset given", highlight=False)
     arms = list(tasks)
     if len(tasks) > 1:
         arms.append(Arm("multi", tuple(part for arm in tasks for part in arm.parts)))
-    if "mlm" in given:
-        arms += [replace(arm, name=f"{arm.name}+mlm", corpora=given["mlm"].corpora) for arm in arms]
-    arms += [arm for name, arm in given.items() if name.endswith(TRANSLATED)]
+    if "mlm" in datasets:
+        arms += [replace(arm, name=f"{arm.name}+mlm", corpora=datasets["mlm"].corpora) for arm in arms]
+    arms += [arm for name, arm in datasets.items() if name.endswith(TRANSLATED)]
     return (Arm("none"), *arms), sizes
 
 
-def _synthetic_vs_real(given: dict[str, Arm], sizes: tuple[int, ...]) -> tuple[tuple[Arm, ...], tuple[int, ...]]:
-    _check_names("synthetic-vs-real", given, ("real", "synthetic", "translated"))
+def _synthetic_vs_real(datasets: dict[str, Arm], sizes: tuple[int, ...]) -> tuple[tuple[Arm, ...], tuple[int, ...]]:
+    _check_names("synthetic-vs-real", datasets, ("real", "synthetic", "translated"))
     for name in ("real", "synthetic"):
-        if name not in given:
+        if name not in datasets:
             raise UserError(f"preset synthetic-vs-real needs {name}=DATASET")
-    real, synthetic = given["real"], given["synthetic"]
+    real, synthetic = datasets["real"], datasets["synthetic"]
     tenfold = replace(synthetic, name=f"synthetic-{SYNTHETIC_TIMES}x", factor=SYNTHETIC_TIMES)
     if sizes == (FULL,):
         sizes = tuple(dict.fromkeys(max(1, real.rows // step) for step in SIZE_STEPS))
-    translated = [given["translated"]] if "translated" in given else []
+    translated = [datasets["translated"]] if "translated" in datasets else []
     return (Arm("none"), real, synthetic, tenfold, *translated), sizes
 
 
-def _check_names(preset: str, given: dict[str, Arm], allowed: Sequence[str]) -> None:
-    for name, arm in given.items():
+def _check_names(preset: str, datasets: dict[str, Arm], allowed: Sequence[str]) -> None:
+    for name, arm in datasets.items():
         if name not in allowed:
             raise unknown("dataset name", name, allowed, where=f"preset {preset}")
         has_what_it_needs = arm.corpora if name == "mlm" else arm.parts

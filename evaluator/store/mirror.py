@@ -44,10 +44,10 @@ class Mirror:
         except ImportError:
             raise missing_package("fsspec", "hub", f"--store {self.address}") from None
         try:
-            found, root = fsspec.core.url_to_fs(self.address)
+            files, root = fsspec.core.url_to_fs(self.address)
         except (ImportError, ValueError) as error:
             raise UserError(f"--store {self.address}: {error}") from None
-        return found, root.rstrip("/")
+        return files, root.rstrip("/")
 
     def has(self, kind: str, key: str) -> bool:
         """Say whether a node is there."""

@@ -7,7 +7,7 @@
 Kinds are `intermediate` (a checkpoint folder), `target` (what its training did; weights only when asked for),
 `predictions` and `scores`. Killing a process at any moment leaves finished nodes and drafts, nothing in between. Any
 number of processes, on any number of machines that see the folder, may write to a store at once: the first to finish a
-node is believed.
+node wins.
 """
 
 from __future__ import annotations
@@ -94,17 +94,12 @@ class Store:
     def manifest(self, node: Node) -> Json | None:
         """Return the manifest of a finished node, else None."""
         path = self.folder(node) / MANIFEST_NAME
-        try:
-            manifest: Json = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        return manifest
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
     def is_finished(self, node: Node) -> bool:
         """Say whether a node is there."""
-        if (self._folder(node) / MANIFEST_NAME).is_file():
-            return True
-        return self.mirror is not None and self.mirror.has(node.kind, node.key)
+        is_here = (self._folder(node) / MANIFEST_NAME).is_file()
+        return is_here or (self.mirror is not None and self.mirror.has(node.kind, node.key))
 
     def results(self, node: Node) -> Json:
         """Return what a finished node recorded."""

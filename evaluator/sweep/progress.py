@@ -19,7 +19,7 @@ from evaluator.experiment.graph import IntermediateJob, Job
 from synthgen.console import stderr
 from synthgen.runtime.files import format_duration
 
-SHOWN_RUNS = 8
+NAMED_RUNS = 8
 """Running jobs named below the table."""
 
 
@@ -36,16 +36,16 @@ class SweepProgress:
     failed: dict[str, str] = field(default_factory=dict)
 
     def start(self, key: str) -> None:
-        """A job begins, or begins again after its machine was lost."""
+        """Note that a job begins, or begins again after its machine was lost."""
         self.running[key] = ""
 
     def note(self, key: str, text: str) -> None:
-        """What a running job is doing."""
+        """Note what a running job is doing."""
         if key not in self.done:
             self.running[key] = text
 
     def finish(self, key: str, seconds: float) -> None:
-        """A job is done."""
+        """Note that a job is done, and print a line."""
         self.running.pop(key, None)
         self.done.add(key)
         count = f"{len(self.done) + self.finished_before} of {len(self.jobs) + self.finished_before}"
@@ -53,7 +53,7 @@ class SweepProgress:
         stderr.print(text, highlight=False)
 
     def fail(self, key: str, message: str) -> None:
-        """A job could not be completed."""
+        """Note that a job could not be completed, and print a line."""
         self.running.pop(key, None)
         self.failed[key] = message
         stderr.print(f"failed  {self.jobs[key].label}  {key}: {message}", highlight=False, markup=False)
@@ -75,7 +75,8 @@ class SweepProgress:
             table.add_column(column, justify="left" if column == "runs" else "right")
         counts: dict[str, Counter[str]] = {}
         for key, job in self.jobs.items():
-            counts.setdefault(_kind(job), Counter())[self._state(key)] += 1
+            kind = "intermediate models" if isinstance(job, IntermediateJob) else job.target
+            counts.setdefault(kind, Counter())[self._state(key)] += 1
         for kind, states in counts.items():
             table.add_row(kind, *(str(states[state]) for state in ("done", "running", "waiting")))
         return table
@@ -86,15 +87,10 @@ class SweepProgress:
         return "failed" if key in self.failed else "running" if key in self.running else "waiting"
 
     def _caption(self) -> str:
-        lines = [f"{self.jobs[key].label}: {text}" for key, text in list(self.running.items())[:SHOWN_RUNS]]
+        lines = [f"{self.jobs[key].label}: {text}" for key, text in list(self.running.items())[:NAMED_RUNS]]
         passed = format_duration(time.monotonic() - self.started)
-        return "\n".join(
-            [*lines, f"{passed} so far{self._left()}", *(["failed: " + str(len(self.failed))] * bool(self.failed))]
-        )
-
-
-def _kind(job: Job) -> str:
-    return "intermediate models" if isinstance(job, IntermediateJob) else job.target
+        failed = [f"failed: {len(self.failed)}"] if self.failed else []
+        return "\n".join([*lines, f"{passed} so far{self._left()}", *failed])
 
 
 @contextmanager

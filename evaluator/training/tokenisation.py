@@ -63,7 +63,7 @@ def intermediate_features(job: IntermediateJob, store: Store) -> list[tuple[Head
 
     The rows of parts with the same labels are pooled, as Phang's authors advise for ANLI+.
     """
-    if job.own:
+    if job.target_data:
         return [_target_features(job, store)]
     pools: dict[tuple[str, tuple[str, ...]], list[DataDraw]] = {}
     for part in job.parts:
@@ -88,9 +88,9 @@ def _draws(parts: Sequence[DataDraw], seed: int) -> list[list[Any]]:
 
 def _target_features(job: IntermediateJob, store: Store) -> tuple[Head, Features]:
     """Return the head and features of rows drawn from the target's own training set, by the job's seed."""
-    target, (rows,) = find(job.own or ""), job.parts
+    target, (rows,) = find(job.target_data or ""), job.parts
     if target.train is None:
-        raise RuntimeError(f"target {job.own} has no training set")
+        raise RuntimeError(f"target {job.target_data} has no training set")
     head = head_for(target.head, target.labels, job.recipe)
     records = capped(target.train(DataRoot(rows.folder)), rows.rows, job.seed).records
     return head, cached(store, job.base, {"data": digest(records)}, records, head, job.stage)

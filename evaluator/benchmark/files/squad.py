@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from evaluator.benchmark.files.writers import HubFile, squad
-from evaluator.benchmark.target import DataRoot, DataSource, Split, UnlabelledError
+from evaluator.benchmark.files.writers import squad
+from evaluator.benchmark.target import DataRoot, DataSource, HubFile, Split, UnlabelledError
 from synthgen.corpora.readers.squad import questions
 from synthgen.corpora.readers.text import read_json
 from synthgen.errors import UserError

@@ -4,27 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 Rows = Iterable[Mapping[str, Any]]
 Writer = Callable[[Rows], str]
-
-
-@dataclass(frozen=True, slots=True)
-class HubFile:
-    """One official file made of one hub split.
-
-    `path` and `config` may contain `{language}` (as in file names) and `{name}` (the language in English). `language`
-    limits the file to one language. The revision is resolved at the first fetch and locked.
-    """
-
-    path: str
-    repository: str
-    config: str
-    split: str
-    write: Writer
-    language: str | None = None
 
 
 def tsv(*columns: str, names: tuple[str, ...] = ()) -> Writer:

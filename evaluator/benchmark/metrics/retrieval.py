@@ -22,11 +22,11 @@ def nearest(queries: Vectors, pool: Vectors, k: int) -> npt.NDArray[np.int64]:
 
     Vectors have unit length, so the inner product is the cosine (faiss IndexFlatIP in XT utils_retrieve.py, knnCPU).
     """
-    found = [
+    ranked = [
         np.argsort(-(queries[first : first + QUERIES_AT_ONCE] @ pool.T), axis=1, kind="stable")[:, :k]
         for first in range(0, len(queries), QUERIES_AT_ONCE)
     ]
-    return np.concatenate(found) if found else np.zeros((0, k), dtype=np.int64)
+    return np.concatenate(ranked) if ranked else np.zeros((0, k), dtype=np.int64)
 
 
 def nearest_ids(split: Split, queries: Vectors, pool: Vectors) -> list[list[str]]:
@@ -65,8 +65,8 @@ def score_pairs(split: Split, predictions: Sequence[Sequence[str] | None]) -> Sc
     """Return `f1` over mined pairs, given as the list of targets of each source (XT evaluate.py, bucc_f1)."""
     same_length(split, predictions)
     counts = [
-        [len(set(gold) & set(found or ())), len(set(found or ())), len(set(gold))]
-        for gold, found in zip(split.gold, predictions, strict=True)
+        [len(set(gold) & set(mined or ())), len(set(mined or ())), len(set(gold))]
+        for gold, mined in zip(split.gold, predictions, strict=True)
     ]
     return Scored({"f1": 100 * f1(*(sum(column) for column in zip(*counts, strict=True)))}, {"f1": counts})
 

@@ -46,8 +46,8 @@ def chunk_counts(gold: Sequence[Tags], predicted: Sequence[Tags]) -> list[list[i
     ends = list(accumulate(len(sentence) + 1 for sentence in gold))
     gold_chunks, predicted_chunks = (set(chunks(_flat(sentences))) for sentences in (gold, predicted))
     counts = [[0, 0, 0] for _ in gold]
-    for column, found in enumerate((gold_chunks & predicted_chunks, predicted_chunks, gold_chunks)):
-        for _, _, last in found:
+    for column, counted in enumerate((gold_chunks & predicted_chunks, predicted_chunks, gold_chunks)):
+        for _, _, last in counted:
             counts[bisect_right(ends, last)][column] += 1
     return counts
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from evaluator.benchmark.files import squad, writers
 from evaluator.benchmark.files.predictions import answers_by_id
-from evaluator.benchmark.files.writers import HubFile
 from evaluator.benchmark.metrics.answers import score_mlqa
-from evaluator.benchmark.target import DataSource, Target, codes, one_file
+from evaluator.benchmark.target import DataSource, HubFile, Target, codes, one_file
 
 _ORIGIN = "MLQA v1 (https://dl.fbaipublicfiles.com/MLQA/MLQA_V1.zip), or the hub"
 _TEST = DataSource(("mlqa/test/test-context-{language}-question-{language}.json",), _ORIGIN)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from evaluator.benchmark.files.pairs import pair_split
 from evaluator.benchmark.files.predictions import label_lines
-from evaluator.benchmark.files.writers import HubFile, tsv
+from evaluator.benchmark.files.writers import tsv
 from evaluator.benchmark.metrics.classification import accuracy
-from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
+from evaluator.benchmark.target import DataRoot, DataSource, HubFile, Split, Target, codes
 from synthgen.corpora.readers.text import read_table
 
 LABELS = ("0", "1")

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from evaluator.benchmark.files.predictions import number_lines
-from evaluator.benchmark.files.writers import HubFile, tsv
+from evaluator.benchmark.files.writers import tsv
 from evaluator.benchmark.metrics.classification import accuracy
 from evaluator.benchmark.metrics.retrieval import Vectors, nearest
-from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
+from evaluator.benchmark.target import DataRoot, DataSource, HubFile, Split, Target, codes
 from synthgen.corpora.readers.text import read_lines
 from synthgen.errors import UserError
 

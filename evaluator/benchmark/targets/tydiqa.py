@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from evaluator.benchmark.files.predictions import answers_by_id
 from evaluator.benchmark.files.squad import read_questions
-from evaluator.benchmark.files.writers import HubFile, squad_of
+from evaluator.benchmark.files.writers import squad_of
 from evaluator.benchmark.metrics.answers import score_squad
-from evaluator.benchmark.target import DataSource, Target, codes, one_file
+from evaluator.benchmark.target import DataSource, HubFile, Target, codes, one_file
 from synthgen.text.languages import language
 
 _ORIGIN = "TyDiQA-GoldP v1.1 (https://github.com/google-research-datasets/tydiqa) split by language, or the hub"

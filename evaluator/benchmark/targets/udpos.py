@@ -6,9 +6,9 @@ from functools import partial
 
 from evaluator.benchmark.files.predictions import tag_lines
 from evaluator.benchmark.files.tagged import tagged_split
-from evaluator.benchmark.files.writers import HubFile, tagged
+from evaluator.benchmark.files.writers import tagged
 from evaluator.benchmark.metrics.tags import score_tags
-from evaluator.benchmark.target import DataSource, Target, codes, one_file
+from evaluator.benchmark.target import DataSource, HubFile, Target, codes, one_file
 from synthgen.corpora.readers.tagged import UPOS
 
 _UD = "Universal Dependencies 2.5 (2.7 for lt pl uk wo ro) as converted by XTREME's download_data.sh, or the hub"

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.benchmark.files.predictions import index_lines
-from evaluator.benchmark.files.writers import HubFile, jsonl
+from evaluator.benchmark.files.writers import jsonl
 from evaluator.benchmark.metrics.classification import accuracy
-from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, UnlabelledError, codes
+from evaluator.benchmark.target import DataRoot, DataSource, HubFile, Split, Target, UnlabelledError, codes
 from synthgen.corpora.readers.text import read_json_lines
 from synthgen.formats.choice import Choice
 

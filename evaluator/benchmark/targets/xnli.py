@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from evaluator.benchmark.files.pairs import pair_split
 from evaluator.benchmark.files.predictions import label_lines
-from evaluator.benchmark.files.writers import HubFile, tsv
+from evaluator.benchmark.files.writers import tsv
 from evaluator.benchmark.metrics.classification import accuracy
-from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, UnlabelledError
+from evaluator.benchmark.target import DataRoot, DataSource, HubFile, Split, Target, UnlabelledError
 from synthgen.corpora.readers.text import read_json, read_lines, read_table
 from synthgen.errors import UserError
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from evaluator.benchmark.files import squad, writers
 from evaluator.benchmark.files.predictions import answers_by_id
-from evaluator.benchmark.files.writers import HubFile
 from evaluator.benchmark.metrics.answers import score_squad
-from evaluator.benchmark.target import DataSource, Target, codes, one_file
+from evaluator.benchmark.target import DataSource, HubFile, Target, codes, one_file
 
 _SOURCES = {
     "test": (DataSource(("xquad/xquad.{language}.json",), "https://github.com/google-deepmind/xquad, or the hub"),)
