@@ -13,6 +13,7 @@ import synthgen.cli
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE = (CHECKOUT / "docs/explanation/architecture.md").read_text(encoding="utf-8")
 
 
 def test_every_command_is_in_the_readme() -> None:
@@ -34,8 +35,31 @@ def test_pictures_the_readme_shows_exist() -> None:
         assert (CHECKOUT / target).is_file(), target
 
 
+def test_every_path_that_the_architecture_names_exists() -> None:
+    named = re.findall(r"`((?:synthgen|evaluator|prompts|tests|scripts|docs)/[^`]*)`", ARCHITECTURE)
+    assert len(named) > 60
+    assert [path for path in named if not (CHECKOUT / path).exists()] == []
+
+
+def test_every_package_stands_in_the_architecture() -> None:
+    packages = {
+        f"{path.parent.relative_to(CHECKOUT).as_posix()}/"
+        for name in ("synthgen", "evaluator")
+        for path in (CHECKOUT / name).glob("*/**/__init__.py")
+    }
+    assert len(packages) > 30
+    assert sorted(name for name in packages if f"`{name}`" not in ARCHITECTURE) == []
+
+
+def test_every_new_name_of_an_old_module_exists() -> None:
+    rows = re.findall(r"^\| `([^`]+)` \| (.+→.+) \|$", ARCHITECTURE, re.MULTILINE)
+    new = [f"{package}{name}.py" for package, names in rows for name in re.findall(r"(?:→ |, )(\w+)(?=[,;]|$)", names)]
+    assert len(new) > 80
+    assert [path for path in new if not (CHECKOUT / path).is_file()] == []
+
+
 def _tracked_text() -> list[Path]:
     kinds = {".py", ".md", ".toml", ".json", ".cff", ".html", ".js", ".css"}
-    folders = ("synthgen", "evaluator", "prompts", "benchmarks", "data_cards")
+    folders = ("synthgen", "evaluator", "prompts", "benchmarks", "data_cards", "scripts")
     files = [path for folder in folders for path in (CHECKOUT / folder).rglob("*") if path.suffix in kinds]
-    return [*files, *(CHECKOUT / name for name in ("README.md", "docs/log.md", "CHANGELOG.md", "CONTRIBUTING.md"))]
+    return [*files, *(CHECKOUT / "docs").rglob("*.md"), *CHECKOUT.glob("*.md")]
