@@ -8,7 +8,6 @@ A filter's golden results are written by a command, which is counted apart.
 from __future__ import annotations
 
 import argparse
-import filecmp
 import os
 import re
 import shutil
@@ -54,27 +53,27 @@ EXTENSIONS = {
 }
 
 
-def copy_checkout(folder: Path) -> list[str]:
-    """Copy the tracked files of the checkout to a folder and return their names."""
+def copy_checkout(folder: Path) -> dict[str, bytes]:
+    """Copy the tracked files of the checkout to a folder and return {name: content}."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
     names = [name for name in listed.stdout.split("\0") if (ROOT / name).is_file()]
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)
-    return names
+    return {name: (folder / name).read_bytes() for name in names}
 
 
 def add(extension: Extension, folder: Path) -> None:
     """Write the new file to a copy of the checkout."""
-    text = (ROOT / extension.source).read_text(encoding="utf-8")
+    text = (folder / extension.source).read_text(encoding="utf-8")
     for before, after in extension.differences.items():
         text = text.replace(before, after)
     (folder / extension.path).write_text(text, encoding="utf-8")
 
 
-def changed_files(names: list[str], folder: Path) -> list[str]:
-    """Return the files of the checkout that differ in its copy."""
-    return [name for name in names if not filecmp.cmp(ROOT / name, folder / name, shallow=False)]
+def changed_files(contents: dict[str, bytes], folder: Path) -> list[str]:
+    """Return the files whose content is another now."""
+    return [name for name, content in contents.items() if (folder / name).read_bytes() != content]
 
 
 def run_module(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -105,12 +104,12 @@ def main() -> int:
         extension = EXTENSIONS[kind]
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
-            names = copy_checkout(folder)
+            contents = copy_checkout(folder)
             add(extension, folder)
-            edited = changed_files(names, folder)
+            edited = changed_files(contents, folder)
             if extension.command:
                 run_module(folder, extension.command).check_returncode()
-            rewritten = set(changed_files(names, folder)) - set(edited)
+            rewritten = set(changed_files(contents, folder)) - set(edited)
             passed, failed, output = contract_tests(folder)
         print(COLUMNS.format(kind, 1, len(edited), len(rewritten), passed, failed), flush=True)
         if edited or failed or not passed:

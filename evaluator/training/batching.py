@@ -79,7 +79,6 @@ def split_step(
 
 
 def _padded(widths: list[int], cuts: list[int]) -> int:
-    """Return the number of positions computed, padding included, for sorted widths cut at `cuts`."""
     edges = [0, *cuts, len(widths)]
     return sum((end - start) * widths[end - 1] for start, end in itertools.pairwise(edges))
 

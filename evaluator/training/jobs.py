@@ -197,10 +197,11 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
 
 
 def summary(log: TrainingLog) -> Json:
-    """Return the entries of a manifest about a training run."""
+    """Return a manifest's entries about a run; the final loss is the mean of the last tenth of the steps."""
     values = asdict(log)
     losses = values.pop("losses")
-    return {**values, "first_loss": losses[0] if losses else None, "final_loss": log.final_loss}
+    tail = losses[-max(1, len(losses) // 10) :]
+    return {**values, "first_loss": (losses or (None,))[0], "final_loss": sum(tail) / len(tail) if tail else 0.0}
 
 
 def write_predictions(path: Path, ids: Sequence[str], predictions: Sequence[Any]) -> None:

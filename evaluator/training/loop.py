@@ -37,12 +37,6 @@ class TrainingLog:
     seconds: float
     losses: tuple[float, ...]
 
-    @property
-    def final_loss(self) -> float:
-        """Mean loss of the last tenth of the steps."""
-        tail = self.losses[-max(1, len(self.losses) // 10) :]
-        return sum(tail) / len(tail) if tail else 0.0
-
 
 @dataclass(frozen=True, slots=True)
 class TrainingTask:

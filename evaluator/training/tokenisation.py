@@ -83,7 +83,7 @@ def intermediate_features(job: IntermediateJob, store: Store) -> list[tuple[Head
 
 def _draws(parts: Sequence[DataDraw], seed: int) -> list[list[Any]]:
     """Return what identifies the rows that a seed draws of each part."""
-    return [[part.content_hash, part.total, part.rows, seed if part.rows < part.total else None] for part in parts]
+    return [[*part.to_json(), seed if part.rows < part.total else None] for part in parts]
 
 
 def _target_features(job: IntermediateJob, store: Store) -> tuple[Head, Features]:

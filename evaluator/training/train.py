@@ -74,14 +74,8 @@ def _check(folder: Path, out: Path, recipe: str, seed: int) -> Manifest:
 def _job(folder: Path, manifest: Manifest, model: ResolvedModel, recipe: Recipe, seed: int) -> IntermediateJob:
     stage, hardware, name = recipe.stage(INTERMEDIATE), detect(), identity(model)
     rows = DataDraw(folder.resolve(), manifest.content_hash, manifest.kept, manifest.kept)
-    inputs = {
-        "code": CODE_VERSION,
-        "model": name,
-        "parts": [[rows.content_hash, rows.total, rows.rows]],
-        "stage": stage_inputs(stage, recipe),
-        "seed": seed,
-        **hardware.to_json(),
-    }
+    settings = {"stage": stage_inputs(stage, recipe), "seed": seed, **hardware.to_json()}
+    inputs = {"code": CODE_VERSION, "model": name, "parts": [rows.to_json()], **settings}
     base, licence = Encoder(name, name, model.path, path=model.path), checkpoint_licence(manifest, model)
     return IntermediateJob(Node("checkpoint", inputs), base, (rows,), stage, recipe, seed, None, licence, hardware)
 

@@ -1,8 +1,7 @@
-"""Masked language modelling: a share of each text's tokens is hidden and must be guessed, other ones in every epoch.
+"""Masked language modelling with RoBERTa's masking: 80 % mask, 10 % another token, 10 % left, anew in every epoch.
 
-Masking is RoBERTa's, 80 % mask, 10 % another token, 10 % left, of an exact number of tokens per text, so that a step's
-loss can be a mean although the draw is made batch by batch. The output layer is tied to the embeddings: it gives every
-row of the table a gradient, so the vocabulary cannot be compacted.
+The number of masked tokens per text is exact, so that a step's loss can be a mean although the draw is made batch by
+batch. The output layer is tied to the embeddings and gives every row a gradient: the vocabulary cannot be compacted.
 """
 
 from __future__ import annotations
