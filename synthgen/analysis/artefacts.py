@@ -1,4 +1,4 @@
-"""Artefact radar: can labels be guessed from a part of the row that should not give them away?
+"""Annotation artefacts: labels that a part of the row gives away which should not.
 
 A classifier sees the hypothesis alone, the question alone, the endings alone (Gururangan et al. 2018; Poliak et al.
 2018); longest-choice takes the longest option; words are ranked by how firmly they point to one label. The same is
@@ -14,6 +14,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -53,24 +54,26 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """A word or pair of words and the label it points to: rows, share of them with the label, bits of PMI."""
+class _Word:
+    """A word or pair of words and the label it points to: its rows and the share of them with the label."""
 
     text: str
     label: str
     rows: int
     share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Word(_Word):
+    """A word with its pointwise mutual information with the label, in bits."""
+
     pmi: float
 
 
 @dataclass(frozen=True, slots=True)
-class NewWord:
-    """A word that gives a label away in `rows` rows; `real_rows` of the real set have it and that label."""
+class NewWord(_Word):
+    """A word that gives a label away; `real_rows` of the real set have it and that label."""
 
-    text: str
-    label: str
-    rows: int
-    share: float
     real_rows: int
 
 
@@ -88,53 +91,49 @@ class WordCounts:
 
 
 def radar(format_: Format, rows: Sequence[Row], real: Sequence[Row] = (), *, margin: float = MARGIN) -> dict[str, Any]:
-    """Return the manifest's facts: baselines, words, the same for `real`, and the verdict.
+    """Return for the manifest: baselines, words, the same for `real`, and the verdict.
 
     At most 10,000 rows of each are drawn, equally many of both. The verdict is `suspicious` when a baseline exceeds
     the real set's by more than `margin` points beyond chance or a word gives a label away that does not in the real
     set; else `like the real set`, or `no real set to compare with`.
     """
     size = min(len(rows), MAX_ROWS, len(real) or MAX_ROWS)
-    own = _draw(rows, size)
-    counts = count_words(format_, own)
-    facts: dict[str, Any] = {"rows": size, "margin": margin, **_figures(format_, own, counts)}
+    counts, figures = _figures(format_, _draw(rows, size))
+    facts: dict[str, Any] = {"rows": size, "margin": margin, **figures}
     if not real:
         return facts | {"verdict": "no real set to compare with"}
-    theirs = _draw(real, size)
-    their_counts = count_words(format_, theirs)
-    beside = _figures(format_, theirs, their_counts)
-    excess = {name: exceeds(facts["baselines"][name], beside["baselines"][name]) for name in facts["baselines"]}
-    new = new_give_aways(counts, their_counts)
+    real_counts, real_figures = _figures(format_, _draw(real, size))
+    excess = {
+        name: exceeds(baseline, real_figures["baselines"][name]) for name, baseline in figures["baselines"].items()
+    }
+    words = new_give_aways(counts, real_counts)
     suspicious = [name for name, points in excess.items() if points > margin]
-    suspicious += [f"the words {', '.join(repr(word.text) for word in new[:NAMED_WORDS])}"] if new else []
-    verdict = f"suspicious: {'; '.join(suspicious)}" if suspicious else "like the real set"
-    found = [asdict(word) for word in new]
-    return facts | {"real": beside, "excess": excess, "new_give_aways": found, "verdict": verdict}
+    suspicious += [f"the words {', '.join(repr(word.text) for word in words[:NAMED_WORDS])}"] if words else []
+    facts |= {"real": real_figures, "excess": excess, "new_give_aways": [asdict(word) for word in words]}
+    return facts | {"verdict": f"suspicious: {'; '.join(suspicious)}" if suspicious else "like the real set"}
 
 
-def exceeds(own: Mapping[str, Any], real: Mapping[str, Any]) -> float:
-    """Return by how many points more a baseline certainly gains over guessing than in the real set.
+def exceeds(baseline: Mapping[str, Any], real: Mapping[str, Any]) -> float:
+    """Return by how many points more a baseline gains over guessing than in the real set: the interval's lower end.
 
-    It is the lower end of the difference; guessing is always saying the commonest label, of which sets have more or
-    less.
+    Guessing is always saying the commonest label, of which sets have more or less.
 
-    >>> own = {"accuracy": 80.0, "ci95": [77.0, 83.0], "majority": 33.0}
-    >>> exceeds(own, {"accuracy": 60.0, "ci95": [56.0, 64.0], "majority": 33.0})
+    >>> baseline = {"accuracy": 80.0, "ci95": [77.0, 83.0], "majority": 33.0}
+    >>> exceeds(baseline, {"accuracy": 60.0, "ci95": [56.0, 64.0], "majority": 33.0})
     15.0
     """
-    half = math.hypot(own["accuracy"] - own["ci95"][0], real["ci95"][1] - real["accuracy"])
-    gains = (each["accuracy"] - each["majority"] for each in (own, real))
-    return float(round(next(gains) - next(gains) - half, 2))
+    half = math.hypot(baseline["accuracy"] - baseline["ci95"][0], real["ci95"][1] - real["accuracy"])
+    gain, real_gain = (each["accuracy"] - each["majority"] for each in (baseline, real))
+    return float(round(gain - real_gain - half, 2))
 
 
-def _figures(format_: Format, rows: Sequence[Row], counts: WordCounts) -> dict[str, Any]:
+def _figures(format_: Format, rows: Sequence[Row]) -> tuple[WordCounts, dict[str, Any]]:
+    counts = count_words(format_, rows)
     words = telling_words(counts)
-    certain = [word.text for word in words if counts.gives_away(word)]
-    shown = [asdict(word) for word in words[:SHOWN_WORDS]]
-    return {
-        "baselines": {name: asdict(found) for name, found in baselines(format_, rows).items()},
-        "words": shown,
-        "give_aways": certain,
+    return counts, {
+        "baselines": {name: asdict(baseline) for name, baseline in baselines(format_, rows).items()},
+        "words": [asdict(word) for word in words[:SHOWN_WORDS]],
+        "give_aways": [word.text for word in words if counts.gives_away(word)],
     }
 
 
@@ -142,11 +141,11 @@ def views(format_: Format) -> Views:
     """Return the parts of a row that should not give its label away, by name; each is one text or one an option."""
     if isinstance(format_, ChoiceFormat):
         return {"ending-only": format_.options}
-    return {f"{column}-only": _column(column) for column in reversed(format_.text_columns)}
+    return {f"{name}-only": partial(_column, name) for name in reversed(format_.text_columns)}
 
 
-def _column(name: str) -> Callable[[Row], Sequence[str]]:
-    return lambda row: (str(row[name]),)
+def _column(name: str, row: Row) -> Sequence[str]:
+    return (str(row[name]),)
 
 
 def baselines(format_: Format, rows: Sequence[Row]) -> dict[str, Baseline]:
@@ -157,24 +156,24 @@ def baselines(format_: Format, rows: Sequence[Row]) -> dict[str, Baseline]:
         return {}
     truth = np.array([labels.index(cell) for cell in cells])
     majority = Counter(cells).most_common(1)[0][1] / len(rows)
-    found = guesses(format_, rows)
-    return {name: _baseline(guess.argmax(axis=1) == truth, majority) for name, guess in found.items()}
+    probabilities = guesses(format_, rows)
+    return {name: _baseline(each.argmax(axis=1) == truth, majority) for name, each in probabilities.items()}
 
 
 def guesses(format_: Format, rows: Sequence[Row]) -> dict[str, Floats]:
-    """Return what each baseline makes of each label (those that occur, in order), out of fold: (rows, labels)."""
+    """Return each baseline's probabilities of the labels that occur, in order, out of fold: (rows, labels)."""
     cells = [format_.cell(row) for row in rows]
     labels = occurring(format_, cells)
     truth: Ints = np.array([labels.index(cell) for cell in cells])
-    found = {}
+    probabilities = {}
     for name, view in views(format_).items():
         texts = [view(row) for row in rows]
         features = featurise([text for parts in texts for text in parts], len(texts[0]))
-        found[name] = cross_validated(features, truth, len(labels))
+        probabilities[name] = cross_validated(features, truth, len(labels))
     if isinstance(format_, ChoiceFormat):
         lengths = np.array([[len(option) for option in format_.options(row)] for row in rows])
-        found[LONGEST] = lengths / lengths.sum(axis=1, keepdims=True)
-    return found
+        probabilities[LONGEST] = lengths / lengths.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def occurring(format_: Format, cells: Sequence[str]) -> list[str]:
@@ -229,9 +228,9 @@ def telling_words(counts: WordCounts) -> list[Word]:
     """
     totals = counts.totals
     least = max(20, MIN_SHARE * totals.total())
-    found = [_word(word, by, totals) for word, by in counts.words.items() if by.total() >= least]
+    words = [_word(word, by, totals) for word, by in counts.words.items() if by.total() >= least]
     return sorted(
-        found, key=lambda word: (-wilson(word.share, word.rows)[0] + totals[word.label] / totals.total(), word.text)
+        words, key=lambda word: (-wilson(word.share, word.rows)[0] + totals[word.label] / totals.total(), word.text)
     )
 
 
@@ -240,15 +239,15 @@ def new_give_aways(counts: WordCounts, real: WordCounts) -> list[NewWord]:
 
     A pair of words is left out when one of the two alone is there: ". indeed" says no more than "indeed".
     """
-    found: dict[str, NewWord] = {}
+    new: dict[str, NewWord] = {}
     words = [word for word in telling_words(counts) if counts.gives_away(word)]
     for word in sorted(words, key=lambda word: (" " in word.text, -word.rows, word.text)):
-        own, theirs = counts.words[word.text][word.label], real.words.get(word.text, Counter())[word.label]
+        rows, real_rows = (each.words.get(word.text, Counter())[word.label] for each in (counts, real))
         ratio = counts.totals[word.label] / max(1, real.totals[word.label])
-        is_sure = own - ratio * theirs > SURE * math.sqrt(own + ratio**2 * theirs)
-        if is_sure and found.keys().isdisjoint(word.text.split()):
-            found[word.text] = NewWord(word.text, word.label, word.rows, word.share, theirs)
-    return list(found.values())
+        is_sure = rows - ratio * real_rows > SURE * math.sqrt(rows + ratio**2 * real_rows)
+        if is_sure and new.keys().isdisjoint(word.text.split()):
+            new[word.text] = NewWord(word.text, word.label, word.rows, word.share, real_rows)
+    return list(new.values())
 
 
 def labelled(format_: Format, row: Row) -> list[tuple[str, str]]:

@@ -2,6 +2,10 @@
 
 Features are the words of a text, pairs of neighbouring words, pieces of four letters and the length; weights are
 learned by AdaGrad (Duchi et al. 2011). It is meant to be weak and quick: what it gets right, any model gets right.
+
+scikit-learn's logistic regression over the same features is as right (MNLI, 5,000 hypotheses: 46.3 to 46.7 %, here
+46.3 %), but the core would need it and SciPy, seconds to import, its probabilities differ by 0.06 to 0.13, and with
+them what `rebalance` drops, and it has no model of options that share their weights.
 """
 
 from __future__ import annotations
@@ -74,12 +78,12 @@ def cross_validated(texts: Texts, labels: Ints, classes: int, *, seed: int = 0) 
     With `group` > 1 the classes are the places of the texts within an item, and one weight a feature is learned.
     """
     fold = np.random.default_rng(seed).permutation(texts.items) % FOLDS
-    found = np.zeros((texts.items, classes))
+    out_of_fold = np.zeros((texts.items, classes))
     for number in range(FOLDS):
         held_out = np.flatnonzero(fold == number)
         weights = fit(texts, labels, np.flatnonzero(fold != number), classes, seed + number)
-        found[held_out] = probabilities(texts, held_out, weights, classes)
-    return found
+        out_of_fold[held_out] = probabilities(texts, held_out, weights, classes)
+    return out_of_fold
 
 
 def fit(texts: Texts, labels: Ints, items: Ints, classes: int, seed: int) -> Floats:

@@ -1,4 +1,4 @@
-"""A blind sample for a person: a CSV file of texts without labels, and what its answers say of the set's labels."""
+"""A blind sample for a human annotator: a CSV file of texts without labels, and its agreement with the set's labels."""
 
 from __future__ import annotations
 
@@ -61,45 +61,37 @@ def _write(path: Path, lines: Iterable[Sequence[str]]) -> None:
 
 def _refuse_to_lose(path: Path) -> None:
     try:
-        judged = sum(bool(answer) for _, _, answer in _answers(path))
+        answers = sum(bool(answer) for _, _, answer in _answers(path))
     except UserError:
         raise UserError(f"--csv {path} exists and is not a blind sample; name a new file") from None
-    if judged:
-        raise UserError(f"--csv {path} exists and has answers filled in ({judged}); name a new file")
+    if answers:
+        raise UserError(f"--csv {path} exists and has answers filled in ({answers}); name a new file")
 
 
-def read_judged(format_: Format, rows: Sequence[Row], path: Path) -> dict[str, Any]:
+def read_sample(format_: Format, rows: Sequence[Row], path: Path) -> dict[str, Any]:
     """Return agreement between a person's labels and the set's, with its 95 % interval, and the confusion matrix.
 
     Rows left empty are counted as not judged. Raises UserError for an unknown or repeated id or an unknown label, with
     its line.
     """
-    labels: list[int] = []
-    judged: list[int] = []
-    empty = 0
-    for row, answer in _answered(format_, rows, path):
-        if answer:
-            judged.append(format_.labels.index(answer))
-            labels.append(format_.labels.index(format_.cell(row)))
-        else:
-            empty += 1
-    if not judged:
+    names = format_.labels
+    lines = list(_labelled(format_, rows, path))
+    answers = [names.index(answer) for _, answer in lines if answer]
+    labels = [names.index(format_.cell(row)) for row, answer in lines if answer]
+    if not answers:
         raise UserError(f"{path} has no judged row: fill in the column '{ANSWER}'")
-    agreed = sum(a == b for a, b in zip(labels, judged, strict=True)) / len(judged)
-    counts = confusion(labels, judged, len(format_.labels))
+    agreement = sum(a == b for a, b in zip(labels, answers, strict=True)) / len(answers)
+    counts = confusion(labels, answers, len(names)).astype(int).tolist()
     return {
-        "rows": len(judged),
-        "not_judged": empty,
-        "agreement": round(agreed, 4),
-        "ci95": [round(end, 4) for end in wilson(agreed, len(judged))],
-        "confusion": {
-            label: dict(zip(format_.labels, map(int, row), strict=True))
-            for label, row in zip(format_.labels, counts, strict=True)
-        },
+        "rows": len(answers),
+        "not_judged": len(lines) - len(answers),
+        "agreement": round(agreement, 4),
+        "ci95": [round(end, 4) for end in wilson(agreement, len(answers))],
+        "confusion": {name: dict(zip(names, row, strict=True)) for name, row in zip(names, counts, strict=True)},
     }
 
 
-def _answered(format_: Format, rows: Sequence[Row], path: Path) -> Iterator[tuple[Row, str]]:
+def _labelled(format_: Format, rows: Sequence[Row], path: Path) -> Iterator[tuple[Row, str]]:
     """Yield each row of a judged sample with its answer, a label or nothing."""
     by_cell = {row["id"]: row for row in rows} | {_plain(row["id"]): row for row in rows}
     lines: dict[str, int] = {}

@@ -1,8 +1,7 @@
 """`synthgen inspect`: what is in a set, in the terminal and as one page: funnel, labels, lengths, artefacts, doubles.
 
-The page shows the card's figures. What is measured here (artefacts, shape, diversity, a person's judgement) goes to
-the manifest's `checks`, and the card is made anew from it. Neighbours: `likeness` measures, `judging`
-draws the blind sample and reads it back.
+The page shows the card's figures. What is measured here (artefacts, shape, diversity, a person's labels) goes to the
+manifest's `checks`, and the card is made anew from it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from markupsafe import Markup
 from rapidfuzz import fuzz, process
 
 from synthgen import options
-from synthgen.analysis.human_sample import read_judged, write_sample
+from synthgen.analysis.human_sample import read_sample, write_sample
 from synthgen.analysis.similarity_to_real import check_like, measure
 from synthgen.cards.card import write_card
 from synthgen.cards.charts import figures
@@ -70,7 +69,7 @@ def inspect(
         write_sample(format_, _rows(folder), csv, count=sample, seed=manifest.seed)
         return manifest
     check_like(like, format_)
-    checks = {} if judged is None else {"judged": read_judged(format_, _rows(folder), judged)}
+    checks = {} if judged is None else {"judged": read_sample(format_, _rows(folder), judged)}
     manifest = replace(manifest, checks=manifest.checks | measure(folder, format_, like) | checks)
     write_card(folder, manifest)
     write_atomically(folder / PAGE_NAME, render(manifest, _pairs(folder, manifest.content_hash)))

@@ -44,8 +44,8 @@ def confusion(labels: Sequence[int], predicted: Sequence[int], classes: int) -> 
     return counts
 
 
-def estimate(found: Floats, calibration: Floats, *, seed: int = 0) -> Noise:
-    """Return the noise from the set's confusion counts and those of the calibration rows.
+def estimate(counts: Floats, calibration: Floats, *, seed: int = 0) -> Noise:
+    """Return the noise from the confusion counts of the set and of the calibration rows, both (labels, labels).
 
     The interval is a parametric bootstrap over both: 2,000 draws, percentiles. Raises ValueError when the calibration
     rows are fewer than 100, or say nothing (a verifier at chance).
@@ -53,25 +53,25 @@ def estimate(found: Floats, calibration: Floats, *, seed: int = 0) -> Noise:
     if calibration.sum() < MIN_CALIBRATION or not (calibration.sum(axis=1) > 0).all():
         raise ValueError(f"{calibration.sum():.0f} calibration rows; at least {MIN_CALIBRATION}, of every label")
     rng = np.random.default_rng(seed)
-    rows, each = int(found.sum()), calibration.sum(axis=1).astype(int)
+    rows, each = int(counts.sum()), calibration.sum(axis=1).astype(int)
     smooth = (calibration + 0.5) / (calibration + 0.5).sum(axis=1, keepdims=True)
-    shares = (found / rows).ravel()
+    shares = (counts / rows).ravel()
     says = [rng.multinomial(n, row, size=DRAWS) / n for n, row in zip(each, smooth, strict=True)]
-    drawn = rng.multinomial(rows, shares, size=DRAWS).reshape(DRAWS, *found.shape) / rows
+    drawn = rng.multinomial(rows, shares, size=DRAWS).reshape(DRAWS, *counts.shape) / rows
     draws = _shares(drawn, np.stack(says, axis=1))
     known = draws[np.isfinite(draws)]
-    share = _shares(found[None] / rows, (calibration / calibration.sum(axis=1, keepdims=True))[None])[0]
+    share = _shares(counts[None] / rows, (calibration / calibration.sum(axis=1, keepdims=True))[None])[0]
     if len(known) < 0.95 * DRAWS or not np.isfinite(share):
         raise ValueError("the verifier is no better than chance on the calibration rows")
     low, high = np.quantile(known, (0.025, 0.975))
     return Noise(_part(share), (_part(low), _part(high)), rows, int(calibration.sum()))
 
 
-def _shares(found: Floats, verifier: Floats) -> Floats:
+def _shares(joint: Floats, verifier: Floats) -> Floats:
     """Return 1 - trace(J C^-1) for each J and C of two stacks; nan where C cannot be inverted."""
     usable = np.abs(np.linalg.det(verifier)) >= SINGULAR
-    shares = np.full(len(found), np.nan)
-    product = found[usable] @ np.linalg.inv(verifier[usable])
+    shares = np.full(len(joint), np.nan)
+    product = joint[usable] @ np.linalg.inv(verifier[usable])
     shares[usable] = 1 - np.trace(product, axis1=1, axis2=2)
     return shares
 
@@ -91,8 +91,8 @@ def estimate_from_agreement(agreed: int, rows: int, calibration: tuple[int, int]
         raise ValueError(f"{of} calibration rows, {known} of them agreed with; at least {MIN_CALIBRATION} and one")
     rng = np.random.default_rng(seed)
     right = (rng.binomial(of, (known + 0.5) / (of + 1), DRAWS) + 0.5) / (of + 1)
-    found = rng.binomial(rows, agreed / rows, DRAWS) / rows
-    low, high = np.quantile(1 - found / right, (0.025, 0.975))
+    agreement = rng.binomial(rows, agreed / rows, DRAWS) / rows
+    low, high = np.quantile(1 - agreement / right, (0.025, 0.975))
     return Noise(_part(1 - agreed / rows / (known / of)), (_part(low), _part(high)), rows, of)
 
 

@@ -46,33 +46,34 @@ def measure(folder: Path, format_: Format, like: Path | None = None) -> dict[str
     check_like(like, format_)
     if like is None:
         rows = sample_rows(folder, MAX_ROWS)
-        found = {"artefacts": artefacts.radar(format_, rows), "diversity": diversity(format_, rows)}
-        return found | {"shape": "not done: no real set was given to compare with (--like DATASET)"}
+        checks = {"artefacts": artefacts.radar(format_, rows), "diversity": diversity(format_, rows)}
+        return checks | {"shape": "not done: no real set was given to compare with (--like DATASET)"}
     rows, real = (sample_rows(each, artefacts.MAX_ROWS) for each in (folder, like))
     manifest = read_manifest(like)
     compared = {"task": manifest.task, "origin": manifest.origin, "content_hash": manifest.content_hash}
+    drawn = equally_many(rows, real)
     return {
         "artefacts": artefacts.radar(format_, rows, real) | {"compared_with": compared},
         "shape": shape_distances(format_, rows, real),
-        "diversity": diversity_beside(format_, rows, real),
+        "diversity": diversity(format_, drawn[0]) | {"real": diversity(format_, drawn[1])},
     }
 
 
 def warn_of_artefacts(facts: Mapping[str, Any]) -> None:
-    """Say on stderr that labels can be guessed from a part of the row more often than in the real set."""
+    """Warn on stderr that labels can be guessed from a part of the row more often than in the real set."""
     if not facts["verdict"].startswith("suspicious"):
         return
-    told = []
+    warnings = []
     for name, points in facts["excess"].items():
         if points > facts["margin"]:
-            own, real = (found["baselines"][name]["accuracy"] for found in (facts, facts["real"]))
-            told.append(f"{name} gives {own:.1f} % of the labels, {real:.1f} % in the real set")
+            share, real = (each["baselines"][name]["accuracy"] for each in (facts, facts["real"]))
+            warnings.append(f"{name} gives {share:.1f} % of the labels, {real:.1f} % in the real set")
     for word in facts["new_give_aways"][: artefacts.NAMED_WORDS]:
         share = f"{100 * word['share']:.0f} % of the {word['rows']} rows with '{word['text']}' are {word['label']}"
-        told.append(f"{share}; in the real set {word['real_rows']} rows have both")
-    for what in map(escape, told):
-        said = f"{what}, at {facts['rows']} rows each; models will learn this and not the task"
-        console.stderr.print(f"[bold red]ARTEFACTS:[/] {said}")
+        warnings.append(f"{share}; in the real set {word['real_rows']} rows have both")
+    for warning in map(escape, warnings):
+        consequence = f"at {facts['rows']} rows each; models will learn this and not the task"
+        console.stderr.print(f"[bold red]ARTEFACTS:[/] {warning}, {consequence}")
 
 
 def check_like(like: Path | None, format_: Format) -> None:
@@ -81,37 +82,38 @@ def check_like(like: Path | None, format_: Format) -> None:
         return
     real = dataset_format(manifest := read_manifest(like))
     if (real.name, real.columns, real.labels) != (format_.name, format_.columns, format_.labels):
-        raise UserError(
-            f"--like {like} is a {manifest.task} set ({real.name}: {', '.join(real.columns)}); the set has "
-            f"{format_.name}: {', '.join(format_.columns)}"
-        )
+        shape, real_shape = (f"{each.name}: {', '.join(each.columns)}" for each in (format_, real))
+        raise UserError(f"--like {like} is a {manifest.task} set ({real_shape}); the set has {shape}")
 
 
 def shape_distances(format_: Format, rows: Sequence[Row], real: Sequence[Row], *, seed: int = 0) -> dict[str, Any]:
     """Return, for each feature, the distance to the real set, the floor, and the medians or the commonest values."""
-    drawn, beside = equally_many(rows, real, seed)
-    halves = beside[::2], beside[1::2]
-    found = {}
+    drawn, real_drawn = equally_many(rows, real, seed)
+    features = {}
     for name, feature in _features(format_).items():
-        own, theirs = [feature(row) for row in drawn], [feature(row) for row in beside]
-        floor = distance([feature(row) for row in halves[0]], [feature(row) for row in halves[1]])
-        found[name] = {"distance": distance(own, theirs), "floor": floor, "set": _middle(own), "real": _middle(theirs)}
-    return {"rows": len(drawn), "features": found}
+        values, real_values = [feature(row) for row in drawn], [feature(row) for row in real_drawn]
+        features[name] = {
+            "distance": distance(values, real_values),
+            "floor": distance(real_values[::2], real_values[1::2]),
+            "set": _middle(values),
+            "real": _middle(real_values),
+        }
+    return {"rows": len(drawn), "features": features}
 
 
-def distance(own: Sequence[Any], real: Sequence[Any]) -> float:
+def distance(values: Sequence[Any], real: Sequence[Any]) -> float:
     """Return the distance of two samples, 0 to 1.
 
     >>> distance(["a", "b"], ["a", "a"]), distance([1, 2, 3], [4, 5, 6])
     (0.5, 1.0)
     """
-    if not own or not real:
+    if not values or not real:
         return 0.0
-    if isinstance(own[0], str):
-        a, b = Counter(own), Counter(real)
-        return round(sum(abs(a[name] / len(own) - b[name] / len(real)) for name in a | b) / 2, 4)
-    edges = np.unique([*own, *real])
-    return round(float(np.abs(_below(own, edges) - _below(real, edges)).max()), 4)
+    if isinstance(values[0], str):
+        a, b = Counter(values), Counter(real)
+        return round(sum(abs(a[name] / len(values) - b[name] / len(real)) for name in a | b) / 2, 4)
+    edges = np.unique([*values, *real])
+    return round(float(np.abs(_below(values, edges) - _below(real, edges)).max()), 4)
 
 
 def _below(values: Sequence[float], edges: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
@@ -127,24 +129,16 @@ def _middle(values: Sequence[Any]) -> Any:  # noqa: ANN401 - a number, or counts
 def _features(format_: Format) -> dict[str, Callable[[Row], Any]]:
     """Return what is compared: the label, words of every text, overlap of the first two, type of a question."""
     columns = format_.text_columns
-    found: dict[str, Callable[[Row], Any]] = {"label": format_.cell, "words": _words_in_all(format_)}
-    found |= {f"words of {column}": _words_in(column) for column in columns}
+    features: dict[str, Callable[[Row], Any]] = {
+        "label": format_.cell,
+        "words": lambda row: sum(len(text.split()) for text in row_texts(format_, row).values()),
+    }
+    features |= {f"words of {name}": lambda row, name=name: len(str(row[name]).split()) for name in columns}
     if len(columns) > 1:
-        found[f"overlap of {columns[1]} with {columns[0]}"] = lambda row: _overlap(row[columns[0]], row[columns[1]])
-    questions = [column for column in columns if column.startswith("question") and column != "question_concept"]
-    return found | {f"type of {column}": _type_of(column) for column in questions}
-
-
-def _words_in_all(format_: Format) -> Callable[[Row], int]:
-    return lambda row: sum(len(text.split()) for text in row_texts(format_, row).values())
-
-
-def _words_in(column: str) -> Callable[[Row], int]:
-    return lambda row: len(str(row[column]).split())
-
-
-def _type_of(column: str) -> Callable[[Row], str]:
-    return lambda row: question_type(str(row[column]))
+        features[f"overlap of {columns[1]} with {columns[0]}"] = lambda row: _overlap(row[columns[0]], row[columns[1]])
+    questions = [name for name in columns if name.startswith("question") and name != "question_concept"]
+    features |= {f"type of {name}": lambda row, name=name: question_type(str(row[name])) for name in questions}
+    return features
 
 
 def question_type(text: str) -> str:
@@ -157,8 +151,8 @@ def question_type(text: str) -> str:
 
 
 def _overlap(first: str, second: str) -> float:
-    known, asked = set(tokens(first)), set(tokens(second))
-    return len(known & asked) / len(asked) if asked else 0.0
+    words, others = set(tokens(first)), set(tokens(second))
+    return len(words & others) / len(others) if others else 0.0
 
 
 def diversity(format_: Format, rows: Sequence[Row], *, seed: int = 0) -> dict[str, Any]:
@@ -166,9 +160,9 @@ def diversity(format_: Format, rows: Sequence[Row], *, seed: int = 0) -> dict[st
     drawn = list(rows) if len(rows) <= MAX_ROWS else random.Random(seed).sample(list(rows), MAX_ROWS)
     texts = [" ".join(row_texts(format_, row).values()) for row in drawn]
     words = [tokens(text) for text in texts]
-    found: dict[str, Any] = {"rows": len(drawn), "compression_ratio": compression_ratio(texts)}
-    found |= {f"distinct_{n}": distinct(words, n) for n in NGRAMS}
-    return found | {"self_repetition": self_repetition(words), "self_bleu": self_bleu(texts, seed=seed)["value"]}
+    measures: dict[str, Any] = {"rows": len(drawn), "compression_ratio": compression_ratio(texts)}
+    measures |= {f"distinct_{n}": distinct(words, n) for n in NGRAMS}
+    return measures | {"self_repetition": self_repetition(words), "self_bleu": self_bleu(texts, seed=seed)["value"]}
 
 
 def compression_ratio(texts: Sequence[str]) -> float:
@@ -198,9 +192,3 @@ def equally_many(rows: Sequence[Row], real: Sequence[Row], seed: int = 0) -> tup
     """Return equally many rows of both sets, 2,000 at most, drawn at random."""
     size = min(len(rows), len(real), MAX_ROWS)
     return random.Random(seed).sample(list(rows), size), random.Random(seed).sample(list(real), size)
-
-
-def diversity_beside(format_: Format, rows: Sequence[Row], real: Sequence[Row]) -> dict[str, Any]:
-    """Return the diversity of a set, and the real set's at the same number of rows."""
-    drawn, theirs = equally_many(rows, real)
-    return {**diversity(format_, drawn), "real": diversity(format_, theirs)}

@@ -34,8 +34,9 @@ def describe(format_: Format, rows: Iterable[Row]) -> dict[str, Any]:
     sample = [row for row, _ in zip(rows, range(MAX_ROWS), strict=False)]
     facts: dict[str, Any] = {"rows_described": len(sample)}
     try:
-        counts = token_counts(format_, sample)
-        facts["xlmr_tokens"] = {column: _summary(values) for column, values in counts.items()}
+        facts["xlmr_tokens"] = {
+            column: _summary(count_tokens([str(row[column]) for row in sample])) for column in format_.text_columns
+        }
     except UserError as error:
         facts["xlmr_tokens"] = f"not done: {error}"
     facts["distinct_share"] = {
@@ -46,11 +47,6 @@ def describe(format_: Format, rows: Iterable[Row]) -> dict[str, Any]:
     if len(format_.text_columns) == 2:
         facts["word_overlap"] = word_overlap(sample, *format_.text_columns)
     return facts
-
-
-def token_counts(format_: Format, rows: list[Row]) -> dict[str, list[int]]:
-    """Return, for each text column, each row's length in XLM-R pieces without special tokens."""
-    return {column: count_tokens([str(row[column]) for row in rows]) for column in format_.text_columns}
 
 
 def count_tokens(texts: list[str]) -> list[int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from synthgen.analysis.human_sample import read_judged, write_sample
+from synthgen.analysis.human_sample import read_sample, write_sample
 from synthgen.analysis.inspect import PAGE_NAME, inspect
 from synthgen.cli.commands import app
 from synthgen.corpora.import_corpus import import_task
@@ -60,17 +60,17 @@ def test_a_row_that_stands_twice_in_a_judged_sample_is_named_with_its_second_lin
     path = tmp_path / "judged.csv"
     put(path, [["id", "judged"], *zip(["a", "b", "a"], answers, strict=True)])  # type: ignore[list-item]
     with pytest.raises(UserError, match=r"judged\.csv, line 4: row 'a' is on line 2 already"):
-        read_judged(PAIRS, [row("a"), row("b")], path)
+        read_sample(PAIRS, [row("a"), row("b")], path)
 
 
 def test_blank_lines_of_a_judged_sample_count_as_lines_and_not_as_rows(tmp_path: Path) -> None:
     path = tmp_path / "judged.csv"
     put(path, [["id", "judged"], ["a", "yes"], [], ["", ""], ["b", ""]])
-    found = read_judged(PAIRS, [row("a"), row("b")], path)
+    found = read_sample(PAIRS, [row("a"), row("b")], path)
     assert (found["rows"], found["not_judged"]) == (1, 1)
     put(path, [["id", "judged"], ["a", "yes"], [], ["c", "yes"]])
     with pytest.raises(UserError, match="line 4: no row 'c'"):
-        read_judged(PAIRS, [row("a"), row("b")], path)
+        read_sample(PAIRS, [row("a"), row("b")], path)
 
 
 def test_answers_are_never_written_over(sample: Path) -> None:
@@ -130,7 +130,7 @@ def test_ids_and_texts_that_look_like_a_formula_are_protected_and_read_back(tmp_
     write_sample(PAIRS, [row(text, text)], path, count=1)
     assert table(path)[1][:2] == [f"'{text}", f"'{text}"]
     answer_all(path)
-    assert read_judged(PAIRS, [row(text, text)], path)["rows"] == 1
+    assert read_sample(PAIRS, [row(text, text)], path)["rows"] == 1
 
 
 @pytest.mark.parametrize("text", ["a=b", "'tis", "  plain", "1-2", "''", ""])
@@ -146,17 +146,17 @@ def test_ids_that_differ_by_the_protecting_apostrophe_are_told_apart(tmp_path: P
     write_sample(PAIRS, rows, path, count=3)
     truth = {"'=a": "yes", "''=a": "no", "'''=a": "yes"}
     put(path, [["id", "judged"], *([line[0], truth[line[0]]] for line in table(path)[1:])])
-    found = read_judged(PAIRS, rows, path)
+    found = read_sample(PAIRS, rows, path)
     assert (found["rows"], found["agreement"]) == (3, 1.0)
 
 
 def test_an_id_is_found_also_where_a_spreadsheet_took_the_apostrophe_away(tmp_path: Path) -> None:
     path = tmp_path / "judged.csv"
     put(path, [["id", "judged"], ["=a", "yes"]])
-    assert read_judged(PAIRS, [row("=a")], path)["rows"] == 1
+    assert read_sample(PAIRS, [row("=a")], path)["rows"] == 1
     put(path, [["id", "judged"], ["=a", "yes"], ["'=a", "yes"]])
     with pytest.raises(UserError, match="line 3: row '=a' is on line 2 already"):
-        read_judged(PAIRS, [row("=a")], path)
+        read_sample(PAIRS, [row("=a")], path)
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "\ufeff"])
@@ -164,7 +164,7 @@ def test_an_empty_judged_sample_is_said_to_be_empty(tmp_path: Path, content: str
     path = tmp_path / "judged.csv"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=r"judged\.csv is empty: a judged sample begins with its columns"):
-        read_judged(PAIRS, [row("a")], path)
+        read_sample(PAIRS, [row("a")], path)
 
 
 def test_a_text_longer_than_pythons_limit_for_csv_cells_is_read_back(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_text_longer_than_pythons_limit_for_csv_cells_is_read_back(tmp_path: P
     rows = [row("a", "x" * (limit + 1))]
     write_sample(PAIRS, rows, path, count=1)
     path.write_text(path.read_text(encoding="utf-8").replace("B?,", "B?,yes"), encoding="utf-8")
-    assert read_judged(PAIRS, rows, path)["rows"] == 1
+    assert read_sample(PAIRS, rows, path)["rows"] == 1
     assert csv.field_size_limit() == limit
 
 
