@@ -69,7 +69,7 @@ NextRequest = Callable[[], Request | None]
 
 
 class Engine(Protocol):
-    """A server of requests for one model."""
+    """A server of one model; subclasses inherit a `check` that accepts all requests and a `close` without effect."""
 
     @property
     def name(self) -> str:

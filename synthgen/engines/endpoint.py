@@ -17,7 +17,7 @@ from collections.abc import Coroutine, Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from synthgen.engines.base import EngineSpec, NextRequest, Reply, Request
+from synthgen.engines.base import Engine, EngineSpec, NextRequest, Reply, Request
 from synthgen.engines.concurrency import Limit
 from synthgen.engines.endpoint_address import resolve_endpoint
 from synthgen.engines.openai_api import (
@@ -41,7 +41,7 @@ TIMEOUTS_IN_A_ROW = 8
 """Fewer say nothing of the server: the last requests of a run may all be slow ones."""
 
 
-class EndpointEngine:
+class EndpointEngine(Engine):
     """One model of one server. Runs its event loop whenever the caller waits for the next reply."""
 
     name = "endpoint"
@@ -55,8 +55,7 @@ class EndpointEngine:
         self._session: aiohttp.ClientSession | None = None
         self._done: deque[Reply] = deque()
         self.limit = Limit()
-        self._resume_at = self._answered_at = 0.0
-        self._ran = self._resumed_at = 0.0
+        self._resume_at = self._answered_at = self._ran = self._resumed_at = 0.0
         self._sent: dict[asyncio.Task[None], float] = {}
         self._timeouts = 0
         self._wake = asyncio.Event()
@@ -66,9 +65,6 @@ class EndpointEngine:
     def versions(self) -> dict[str, str]:
         """Version of the HTTP client; what the server runs is not known here."""
         return {"aiohttp": version("aiohttp")}
-
-    def check(self, request: Request) -> None:
-        """Accept every request: only the server knows what it can serve, and says so in its replies."""
 
     def run(self, next_request: NextRequest) -> Iterator[Reply]:
         """Yield replies as they come; IncompleteError when the server is gone or busy for the whole timeout."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from synthgen.engines.openai_api import KEYS, api_key, load_aiohttp, open_session
 from synthgen.errors import IncompleteError, UserError
@@ -15,8 +15,7 @@ ADDRESSES = ("http://", "https://")
 """How a reference begins that is the address of an endpoint."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """The address of a server and the name of its model; without a name its only one."""
 
     url: str
@@ -44,16 +43,14 @@ def resolve_endpoint(ref: str, *, timeout: float) -> ResolvedModel:
     Raises UserError when the server has several models and none is named, or has no such model, IncompleteError when
     it does not answer.
     """
-    address = parse_address(ref)
-    names = asyncio.run(_model_names(address.url, timeout))
-    choices = {each for each in (names or []) if address.name in ("", each)}
-    if names is None and address.name:
-        choices = {address.name}
+    url, name = parse_address(ref)
+    listed = asyncio.run(_model_names(url, timeout))
+    choices = {each for each in ([name] if listed is None else listed) if each and name in ("", each)}
     if len(choices) != 1:
-        fault = f"no model '{address.name}'" if address.name else "more than one model, or does not list them"
-        known = ", ".join(f"{address.url}#{each}" for each in names or ["NAME"])
-        raise UserError(f"{address.url} has {fault}; give one of: {known}")
-    return ResolvedModel(Path(), choices.pop(), "", "that of the model served", "served by an endpoint", address.url)
+        fault = f"no model '{name}'" if name else "more than one model, or does not list them"
+        known = ", ".join(f"{url}#{each}" for each in listed or ["NAME"])
+        raise UserError(f"{url} has {fault}; give one of: {known}")
+    return ResolvedModel(Path(), choices.pop(), "", "that of the model served", "served by an endpoint", url)
 
 
 async def _model_names(url: str, timeout: float) -> list[str] | None:
@@ -66,8 +63,7 @@ async def _model_names(url: str, timeout: float) -> list[str] | None:
         ):
             if response.status in (401, 403):
                 raise UserError(f"{url} refuses the key (HTTP {response.status}); set {KEYS[0]}")
-            listed = json.loads(await response.text())
-            return [str(item["id"]) for item in listed["data"]]
+            return [str(item["id"]) for item in json.loads(await response.text())["data"]]
     except (ValueError, KeyError, TypeError) as error:
         if isinstance(error, UserError):
             raise

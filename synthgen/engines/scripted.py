@@ -20,7 +20,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Literal, get_args
 
-from synthgen.engines.base import EngineSpec, NextRequest, Reply, Request
+from synthgen.engines.base import Engine, EngineSpec, NextRequest, Reply, Request
 from synthgen.errors import UserError
 from synthgen.models.packs import ResolvedModel
 
@@ -38,7 +38,7 @@ class Line:
     seconds: float = 0.0
 
 
-class ScriptedEngine:
+class ScriptedEngine(Engine):
     """Replies to each request with `answer(request)`, such as `lambda request: request.prompt.upper()`."""
 
     name = "scripted"
@@ -46,12 +46,7 @@ class ScriptedEngine:
 
     def __init__(self, answer: Callable[[Request], Answer | Line], *, batch_size: int = 64) -> None:
         """Reply with `answer`; up to `batch_size` requests are in flight, so replies lag behind requests."""
-        self._answer = answer
-        self._batch_size = batch_size
-        self.requests = 0
-
-    def check(self, request: Request) -> None:
-        """Accept every request."""
+        self._answer, self._batch_size, self.requests = answer, batch_size, 0
 
     def run(self, next_request: NextRequest) -> Iterator[Reply]:
         """Yield one reply for each request, in the order of the requests."""
@@ -59,9 +54,6 @@ class ScriptedEngine:
             for request in batch:
                 self.requests += 1
                 yield _reply(request, self._answer(request))
-
-    def close(self) -> None:
-        """Nothing to free."""
 
 
 def resolve_replies(ref: str) -> ResolvedModel:

@@ -16,7 +16,7 @@ from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
-from synthgen.engines.base import EngineSpec, NextRequest, Reply, Request, Sampling
+from synthgen.engines.base import Engine, EngineSpec, NextRequest, Reply, Request, Sampling
 from synthgen.errors import UserError, missing_package
 from synthgen.models.packs import ResolvedModel, cache_root, resolve
 
@@ -27,7 +27,7 @@ SEQUENCES_ON_GPU = 256
 KV_CACHE_GIB_ON_CPU = 2
 
 
-class VllmEngine:
+class VllmEngine(Engine):
     """One vLLM engine for one model. Keeps half a batch queued, so that the scheduler never waits for us."""
 
     name = "vllm"
@@ -128,7 +128,7 @@ class VllmEngine:
 
 
 def engine_arguments(model: ResolvedModel, *, seed: int, on_gpu: bool, batch_size: int) -> dict[str, Any]:
-    """Return the arguments of `vllm.LLM`; the benchmark starts the raw engine with the same."""
+    """Return the arguments of `vllm.LLM`."""
     # Without a C++ compiler vLLM cannot compile the model for the CPU and runs it five times slower (LOG.md).
     on_cpu = {"dtype": "float32", "enforce_eager": shutil.which("g++") is None}
     return ({} if on_gpu else on_cpu) | {

@@ -51,7 +51,6 @@ class RequestQueue:
     """Slots with a request to make, grouped by template (step and label) for the engine's prefix cache."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self._by_template: dict[tuple[int, str], deque[Slot]] = {}
 
     def add(self, *slots: Slot) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +48,24 @@ class EngineConfig:
         """The model, resolved, or fetched, at the first access."""
         return resolve(self.ref) if self.running else resolve_model(self.name, self.ref, timeout=self.timeout)
 
-    def open(self, seed: int) -> AbstractContextManager[StartEngine]:
-        """Return a context manager that yields the engine lazily: see `lazy_engine`."""
-        return lazy_engine(self.running or partial(self._start, seed))
+    @contextmanager
+    def open(self, seed: int) -> Iterator[StartEngine]:
+        """Yield a function that returns the engine: the running one, or one started by its first call and closed here.
 
-    def _start(self, seed: int) -> Engine:
-        """Print the model and its licence, and start the engine."""
-        line = f"model {self.model.ref} ({self.model.licence}), engine {self.name}: starting"
-        console.stderr.print(line, highlight=False)
-        return open_engine(self.name, self.model, seed=seed, timeout=self.timeout, ray=self.ray)
+        The model and its licence are printed before the start.
+        """
+
+        def start() -> Engine:
+            """Return the engine."""
+            if self.running is not None:
+                return self.running
+            line = f"model {self.model.ref} ({self.model.licence}), engine {self.name}: starting"
+            console.stderr.print(line, highlight=False)
+            engine = open_engine(self.name, self.model, seed=seed, timeout=self.timeout, ray=self.ray)
+            return stack.enter_context(closing(engine))
+
+        with ExitStack() as stack:
+            yield cache(start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +178,3 @@ def open_controller(run: GenerationRun, ledger: Ledger) -> Controller:
     """Return a controller with nothing kept, and with fresh filters."""
     quotas = scale_counts(run.task.label_counts, run.n)
     return Controller(run.chain, quotas, filters=run.config.build(run.context), ledger=ledger)
-
-
-@contextmanager
-def lazy_engine(engine: Engine | StartEngine) -> Iterator[StartEngine]:
-    """Yield a function that returns the engine, started by its first call and closed at the end of the block.
-
-    A running engine is returned as it is and not closed.
-    """
-    with ExitStack() as stack:
-        yield cache(lambda: stack.enter_context(closing(engine())) if callable(engine) else engine)

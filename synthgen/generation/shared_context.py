@@ -45,8 +45,7 @@ class SharedContexts:
 
     def publish(self, slot: Slot) -> list[Slot]:
         """Take the texts of a slot that has just written its context; return the slots that waited for them."""
-        context = self._context_written_by(slot)
-        if context is None or slot.step != 1:
+        if (context := self._context_written_by(slot)) is None or slot.step != 1:
             return []
         context.texts, released, context.waiting = dict(slot.texts), context.waiting, []
         for waiter in released:
@@ -55,8 +54,7 @@ class SharedContexts:
 
     def fail(self, slot: Slot, outcome: SlotOutcome) -> list[Slot]:
         """Let the context that a slot was writing fail with it; return the slots that waited for it."""
-        context = self._context_written_by(slot)
-        if context is None or context.texts is not None:
+        if (context := self._context_written_by(slot)) is None or context.texts is not None:
             return []
         context.failure, released, context.waiting = outcome, context.waiting, []
         return released

@@ -52,14 +52,10 @@ _TEXT = _Shape("text", lambda value: isinstance(value, str))
 _NUMBER = _Shape("float", _is_number)
 _ANY_TABLE = _Shape("table", lambda value: isinstance(value, dict))
 _REQUIRED = {
-    "title": _TEXT,
-    "format": _TEXT,
+    **dict.fromkeys(("title", "format", "language", "licence", "source"), _TEXT),
     "columns": _list(_TEXT, least=2),
-    "language": _TEXT,
     "real_size": _whole(1),
     "label_counts": _Shape("table of int", lambda value: _table(_whole(0)).fits(value) and bool(value)),
-    "licence": _TEXT,
-    "source": _TEXT,
 }
 _OPTIONAL = {
     "definitions": _table(_TEXT),
@@ -74,9 +70,8 @@ _STEP = {
     "max_tokens": _whole(1),
     "temperature": _NUMBER,
     "top_k": _whole(-1),
-    "stop": _list(_TEXT),
     "fields": _table(_TEXT),
-    "labels": _list(_TEXT),
+    **dict.fromkeys(("stop", "labels"), _list(_TEXT)),
 }
 _CONDITIONS = {
     "min_words": _table(_whole(0)),
@@ -91,16 +86,12 @@ def faults(header: Mapping[str, Any], sections: Mapping[str, str], jinja: Enviro
     """Return all faults of a prompt file's header and of its sections, whose templates `jinja` parses."""
     keys = _REQUIRED | _OPTIONAL
     entries = _of_shape(header, keys)
-    conditions = entries.get("conditions", {})
+    conditions, known = entries.get("conditions", {}), ", ".join(_CONDITIONS)
     return [
         *((key, str(unknown("key", key, sorted(keys)))) for key in header if key not in keys),
         *(("+++", f"missing key '{key}'") for key in _REQUIRED if key not in header),
         *_shape_faults(header, keys, ""),
-        *(
-            (key, f"unknown condition '{key}'; known: {', '.join(_CONDITIONS)}")
-            for key in conditions
-            if key not in _CONDITIONS
-        ),
+        *((key, f"unknown condition '{key}'; known: {known}") for key in conditions if key not in _CONDITIONS),
         *_shape_faults(conditions, _CONDITIONS, "condition "),
         *_label_faults(entries),
         *_step_faults(entries, sections, jinja),
