@@ -1,4 +1,4 @@
-"""The shell both command sets share: results to stdout, progress to stderr, errors as one line with an exit code."""
+"""The console of both commands: results to stdout, progress to stderr, errors as one line with an exit code."""
 
 from __future__ import annotations
 
@@ -13,16 +13,8 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import typer
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from synthgen import __version__
 from synthgen.errors import IncompleteError, UserError, is_disk_full
@@ -44,15 +36,11 @@ def new_app(name: str, summary: str) -> typer.Typer:
         show_version: bool = typer.Option(False, "--version", is_eager=True, help="Print the version and stop."),
     ) -> None:
         if show_version:
-            raise typer.Exit(_print(f"{name} {__version__}"))
+            stdout.print(f"{name} {__version__}", highlight=False)
+            raise typer.Exit
 
     app.info.invoke_without_command = True
     return app
-
-
-def _print(text: str) -> int:
-    stdout.print(text, highlight=False)
-    return 0
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -100,18 +88,18 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
+def progress() -> Iterator[bars.Progress]:
     """Yield a progress display on stderr: a live bar on a terminal, a line every 20 s in a log."""
     columns = (
-        SpinnerColumn(),
-        TextColumn("[progress.description]{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        bars.SpinnerColumn(),
+        bars.TextColumn("[progress.description]{task.description}"),
+        bars.BarColumn(bar_width=24),
+        bars.MofNCompleteColumn(),
+        bars.TimeElapsedColumn(),
+        bars.TimeRemainingColumn(),
+        bars.TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=stderr, disable=not stderr.is_terminal) as bar:
+    with bars.Progress(*columns, console=stderr, disable=not stderr.is_terminal) as bar:
         done = threading.Event()
         if not stderr.is_terminal:
             threading.Thread(target=_print_lines, args=(bar, done), daemon=True).start()
@@ -121,7 +109,7 @@ def progress() -> Iterator[Progress]:
             done.set()
 
 
-def _print_lines(bar: Progress, done: threading.Event) -> None:
+def _print_lines(bar: bars.Progress, done: threading.Event) -> None:
     """Print where each unfinished task is, until `done` is set."""
     while not done.wait(SECONDS_BETWEEN_LINES):
         for task in bar.tasks:

@@ -1,4 +1,4 @@
-"""What goes wrong and how it is said: two exceptions with an exit code, and the sentence for an unknown name."""
+"""The two exceptions with an exit code, and the wording of common error messages."""
 
 from __future__ import annotations
 

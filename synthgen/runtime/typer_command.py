@@ -66,6 +66,7 @@ class _LazyCommand(TyperCommand):
     """A command whose callback returns the command itself, options and all."""
 
     def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:  # noqa: ANN401 - Typer's
+        """Build the command and let it parse the arguments."""
         return cast(Callable[[], TyperCommand], self.callback)().make_context(info_name, args, parent, **extra)
 
 
@@ -74,15 +75,15 @@ def _build(name: str, function: Callable[..., Any], show: Show, document: Docume
     parameters = inspect.signature(function).parameters
     options = [_option(parameter, hints.get(key, parameter.annotation)) for key, parameter in parameters.items()]
 
-    def run(as_json: bool, **values: Any) -> None:  # noqa: ANN401 - what the function takes
+    def _run(as_json: bool, **values: Any) -> None:  # noqa: ANN401 - what the function takes
         arguments = {key: names(value) if COMMAS in _metadata(hints[key]) else value for key, value in values.items()}
         result = function(**arguments)
         console.print_json(document(result, arguments)) if as_json else show(result, arguments)
         raise typer.Exit(getattr(result, "exit_code", 0))
 
-    run.__signature__ = inspect.Signature([*filter(None, options), _AS_JSON])  # type: ignore[attr-defined]
+    _run.__signature__ = inspect.Signature([*filter(None, options), _AS_JSON])  # type: ignore[attr-defined]
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
-    app.command(name, help=help_text(inspect.getdoc(function) or ""))(run)
+    app.command(name, help=help_text(inspect.getdoc(function) or ""))(_run)
     return cast(TyperCommand, typer.main.get_command(app))
 
 

@@ -1,7 +1,6 @@
-"""A function over many items in several processes: results in order, few of them waiting.
+"""A process pool that maps a function over many items: results in order, few of them waiting.
 
-Processes are started afresh (`spawn`), so that none inherits threads or open files; on one they would cost more than
-they bring, and the function is called here.
+Processes are spawned, so that none inherits threads or open files; with one, the function is called in this process.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from types import TracebackType
 from typing import TypeVar
 
 Item = TypeVar("Item")
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 _AHEAD = 2
 
@@ -44,7 +43,7 @@ class Workers:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def map(self, function: Callable[[Item], Found], items: Iterable[Item], ahead: int = _AHEAD) -> Iterator[Found]:
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item], ahead: int = _AHEAD) -> Iterator[Result]:
         """Yield the function's results in the items' order; function and items must be ones that can be sent.
 
         For each process so many items are read `ahead`; large ones are better read one at a time.
@@ -55,7 +54,7 @@ class Workers:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.processes, mp_context=context)
-        waiting: deque[Future[Found]] = deque()
+        waiting: deque[Future[Result]] = deque()
         for item in items:
             waiting.append(self._pool.submit(function, item))
             if len(waiting) >= ahead * self.processes:

@@ -1,7 +1,7 @@
-"""Hashes of the values of a column, without a Python object a value: what ranks rows, and what tells equal texts.
+"""Hashes of a column's values, without a Python object a value: they rank rows and tell equal texts.
 
-Texts are read eight bytes at a time; each eight are mixed with their place and added up. Whoever makes texts on purpose
-could make two of one hash; among texts that nobody made for that, two of 128 bits are never seen.
+Texts are read eight bytes at a time; each eight are mixed with their place and added up. The hashes do not withstand an
+adversary; among other texts, two of the same 128 bits are never seen.
 """
 
 from __future__ import annotations

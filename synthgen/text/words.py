@@ -32,14 +32,7 @@ class _Folding(dict[int, str]):
         return self.setdefault(code, folded)
 
 
-SPACELESS = (
-    (0x0E00, 0x0EFF),
-    (0x1000, 0x109F),
-    (0x1780, 0x17FF),
-    (0x3040, 0x30FF),
-    (0x3400, 0x9FFF),
-    (0x20000, 0x3FFFF),
-)
+SPACELESS = ((0xE00, 0xEFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x3400, 0x9FFF), (0x20000, 0x3FFFF))
 """Thai and Lao, Burmese, Khmer, kana, Han: scripts without spaces between words, whose letters each count as a word."""
 _FOLDING = _Folding()
 _ASCII = bytes(ord(_FOLDING[code]) if code < 128 else code for code in range(256))
