@@ -117,7 +117,7 @@ def _rows(folder: Path) -> list[Row]:
     return list(islice(read_rows(folder), MAX_ROWS))
 
 
-def sheets(folder: Path) -> list[SummaryTable]:
+def summary_tables(folder: Path) -> list[SummaryTable]:
     """Return everything that the page shows as tables, for a terminal."""
     manifest = read_manifest(folder)
     pairs = _pairs(Path(folder), manifest.content_hash)
@@ -129,4 +129,4 @@ def render(manifest: Manifest, pairs: Sequence[dict[str, Any]]) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     pictures = [Markup(svg) for svg in figures(manifest).values()]
-    return template.render(m=manifest, pictures=pictures, sheets=[*findings(manifest), nearest_pairs(pairs)])
+    return template.render(m=manifest, pictures=pictures, tables=[*findings(manifest), nearest_pairs(pairs)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import indent
@@ -16,6 +16,7 @@ from synthgen import console
 from synthgen.runtime.typer_command import Arguments
 
 if TYPE_CHECKING:
+    from synthgen.cards.summary_tables import SummaryTable
     from synthgen.cli.commands import CardReport
     from synthgen.dataset.manifest import Manifest
     from synthgen.publishing.publish import Publication
@@ -72,7 +73,7 @@ def _print_preview(items: Sequence[Mapping[str, Any]]) -> None:
 
 def print_inspection(manifest: Manifest, arguments: Arguments) -> None:
     """Print what was measured of a set, or where its blind sample is."""
-    from synthgen.analysis.inspect import PAGE_NAME, sheets
+    from synthgen.analysis.inspect import PAGE_NAME, summary_tables
 
     folder, csv = arguments["folder"], arguments["csv"]
     if csv is not None:
@@ -80,7 +81,8 @@ def print_inspection(manifest: Manifest, arguments: Arguments) -> None:
         console.print_lines([f"{rows} rows without labels in {csv}; fill in 'judged', then --judged {csv}"])
         return
     _print_set(manifest, folder)
-    _print_sheets(sheets(folder))
+    for table in summary_tables(folder):
+        _print_table(table)
     console.stdout.print(f"page: {folder / PAGE_NAME}", highlight=False)
 
 
@@ -91,18 +93,15 @@ def inspection_document(manifest: Manifest, arguments: Arguments) -> dict[str, A
     return asdict(manifest)
 
 
-def _print_sheets(sheets: Iterable[Any]) -> None:
-    for sheet in sheets:
-        table = Table(title=Text(sheet.title), caption=Text(sheet.note), title_justify="left", caption_justify="left")
-        table.box, table.show_header = None, any(sheet.columns)
-        for number, column in enumerate(sheet.columns):
-            number_or_name = sheet.is_number(number) or number == 0
-            table.add_column(
-                Text(column), justify="right" if sheet.is_number(number) else "left", no_wrap=number_or_name
-            )
-        for row in sheet.rows:
-            table.add_row(*map(Text, row))
-        console.stdout.print("", table)
+def _print_table(content: SummaryTable) -> None:
+    table = Table(title=Text(content.title), caption=Text(content.note), title_justify="left", caption_justify="left")
+    table.box, table.show_header = None, any(content.columns)
+    for number, column in enumerate(content.columns):
+        is_number = content.is_number(number)
+        table.add_column(Text(column), justify="right" if is_number else "left", no_wrap=is_number or number == 0)
+    for row in content.rows:
+        table.add_row(*map(Text, row))
+    console.stdout.print("", table)
 
 
 def print_story(story: Mapping[str, Any], _: Arguments) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from synthgen.analysis import inspect as inspection
-from synthgen.analysis.inspect import COMPARED_CHARACTERS, PAGE_NAME, inspect, nearest, sheets
+from synthgen.analysis.inspect import COMPARED_CHARACTERS, PAGE_NAME, inspect, nearest, summary_tables
 from synthgen.analysis.similarity_to_real import compression_ratio, distance, self_repetition
 from synthgen.analysis.text_statistics import self_bleu
 from synthgen.cards.summary_tables import SummaryTable
@@ -111,7 +111,7 @@ def test_long_texts_are_compared_by_their_beginnings_and_short_ones_beside_them_
 def test_pairs_are_compared_once_for_the_page_and_the_terminal(sample_set: Path) -> None:
     inspection._pairs.cache_clear()
     inspect(sample_set)
-    sheets(sample_set)
+    summary_tables(sample_set)
     assert inspection._pairs.cache_info().misses == 1
 
 
@@ -137,7 +137,7 @@ def test_the_terminal_shows_the_tables_of_the_page(sample_set: Path, capsys: pyt
     inspect(sample_set, like=sample_set)
     app(["inspect", str(sample_set), "--like", str(sample_set)], standalone_mode=False)
     told = capsys.readouterr().out
-    for sheet in sheets(sample_set):
+    for sheet in summary_tables(sample_set):
         assert sheet.title in told
         assert all(len(row) == len(sheet.columns) for row in sheet.rows)
     assert "hypothesis-only" in told
