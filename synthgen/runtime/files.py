@@ -61,7 +61,7 @@ def new_draft(target: Path) -> Path:
             is_old = time.time() - path.stat().st_mtime > DRAFT_DAYS * 86_400
             if is_old or (machine == host and not _is_running(process)):
                 shutil.rmtree(path, ignore_errors=True)
-    draft = target.with_name(f"{start}{host}-{os.getpid()}.draft")
+    draft = target.parent / f"{start}{host}-{os.getpid()}.draft"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     return draft
