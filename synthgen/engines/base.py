@@ -81,6 +81,7 @@ class Engine(Protocol):
 
     def check(self, request: Request) -> None:
         """Raise UserError when no request of this kind can be served: its schema, its length, its chat template."""
+        return
 
     def run(self, next_request: NextRequest) -> Iterator[Reply]:
         """Yield replies as they finish, in any order, until `next_request` gives None with none in flight.
@@ -90,6 +91,7 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Free the engine's processes and memory; calling it twice is fine."""
+        return
 
 
 @dataclass(frozen=True, slots=True)
