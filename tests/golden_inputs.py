@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from synthgen.dataset import Manifest, finish, row_features, write_rows
-from synthgen.filters.base import FilterContext
-from synthgen.filters.labels.llm_judge import JudgeConfig
+from synthgen.filters.base import FilterContext, JudgeConfig
 from synthgen.formats import FORMATS
 from synthgen.formats.base import Format, Row
 

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import synthgen
 from synthgen import console, options
 from synthgen.cli import printing
-from synthgen.errors import UserError, refuse, unknown
+from synthgen.cli.printing import CardReport
+from synthgen.errors import refuse, unknown
 from synthgen.runtime.typer_command import Document, Show, add_command, json_value
-
-
-@dataclass(frozen=True, slots=True)
-class CardReport:
-    """What `synthgen card` did or found; with faults the command ends with the exit code of wrong input."""
-
-    facts: dict[str, Any]
-
-    @property
-    def exit_code(self) -> int:
-        """0 for a card without faults."""
-        return UserError.exit_code if self.facts["faults"] else 0
 
 
 def card(folder: options.Folder, *, check: options.Check = False, verify: options.Verify = False) -> CardReport:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,25 @@ from rich.table import Table
 from rich.text import Text
 
 from synthgen import console
+from synthgen.errors import UserError
 from synthgen.runtime.typer_command import Arguments
 
 if TYPE_CHECKING:
     from synthgen.cards.summary_tables import SummaryTable
-    from synthgen.cli.commands import CardReport
     from synthgen.dataset.manifest import Manifest
     from synthgen.publishing.publish import Publication
+
+
+@dataclass(frozen=True, slots=True)
+class CardReport:
+    """What `synthgen card` did or found; with faults the command ends with the exit code of wrong input."""
+
+    facts: dict[str, Any]
+
+    @property
+    def exit_code(self) -> int:
+        """0 for a card without faults."""
+        return UserError.exit_code if self.facts["faults"] else 0
 
 
 def print_tasks(facts: Sequence[Mapping[str, Any]], _: Arguments) -> None:

@@ -17,13 +17,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synthgen.filters.labels.llm_judge import JudgeConfig
+from synthgen.dataset.ledger import Ledger
+from synthgen.engines import DEFAULT_TIMEOUT, Engine
 from synthgen.formats.base import Format, Row
+from synthgen.models.packs import ResolvedModel
 
 CACHED_TEXTS = 1024
 """How many texts a filter remembers its result for: rows that share a text, as a premise, come close together."""
 
 Result = TypeVar("Result")
+StartEngine = Callable[[], Engine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,21 @@ class Drop:
 
     reason: str
     evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeConfig:
+    """The model of an LLM judge, what the labels mean, where its replies are kept.
+
+    `replies` is an open ledger, the folder of a new one, or None for nothing that lasts. `shared` is a model that the
+    run serves already and what gives its engine: a judge with the same model uses it.
+    """
+
+    model: str = ""
+    definitions: Mapping[str, str] = field(default_factory=dict)
+    replies: Ledger | Path | None = None
+    shared: tuple[ResolvedModel, StartEngine] | None = None
+    timeout: float = DEFAULT_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,9 @@ from synthgen.dataset.licences import LicensedSource, derive, parts_of
 from synthgen.dataset.manifest import Manifest, Origin, finish, is_finished, read_manifest
 from synthgen.dataset.shards import read_rows, write_rejected, write_tables
 from synthgen.errors import UserError
-from synthgen.filters.base import Filter, FilterContext
+from synthgen.filters.base import Filter, FilterContext, JudgeConfig
 from synthgen.filters.config import FilterConfig, closing_all, read_config, write_reports
 from synthgen.filters.labels.filter import annotator_parents
-from synthgen.filters.labels.llm_judge import JudgeConfig
 from synthgen.filters.registry import ORDER
 from synthgen.filters.set_pipeline import FilteredDataset, filter_dataset, refuse_repeated_ids, workers_for
 from synthgen.models.packs import cache_root

@@ -19,9 +19,8 @@ from synthgen.dataset.ledger import Ledger, unwritable
 from synthgen.dataset.manifest import Manifest, is_finished, read_manifest
 from synthgen.engines import ADDRESSES, DEFAULT_TIMEOUT, Engine
 from synthgen.errors import IncompleteError, UserError, refuse
-from synthgen.filters.base import FilterContext
+from synthgen.filters.base import FilterContext, JudgeConfig, StartEngine
 from synthgen.filters.config import closing_all, read_config
-from synthgen.filters.labels.llm_judge import JudgeConfig, StartEngine
 from synthgen.generation.context_length import check_context_length
 from synthgen.generation.controller import Controller
 from synthgen.generation.loop import check_requests, serve

@@ -14,9 +14,8 @@ from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.manifest import scale_counts
 from synthgen.engines import DEFAULT_TIMEOUT, Engine, check_engine, open_engine, resolve_model
 from synthgen.errors import UserError, refuse
-from synthgen.filters.base import FilterContext
+from synthgen.filters.base import FilterContext, JudgeConfig, StartEngine
 from synthgen.filters.config import FilterConfig
-from synthgen.filters.labels.llm_judge import JudgeConfig, StartEngine
 from synthgen.formats.tags import TagsFormat
 from synthgen.generation.controller import Controller
 from synthgen.generation.grounding import read_grounding

@@ -18,7 +18,8 @@ from synthgen.engines import Engine, NextRequest, Reply, Request, Sampling, engi
 from synthgen.engines import scripted as scripted_module
 from synthgen.engines.base import EngineSpec
 from synthgen.errors import UserError
-from synthgen.filters.labels.llm_judge import JudgeConfig, LLMJudge
+from synthgen.filters.base import JudgeConfig
+from synthgen.filters.labels.llm_judge import LLMJudge
 from synthgen.generation.make import make
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.task.definition import definitions

@@ -15,8 +15,9 @@ from synthgen.engines import Engine, Request, Sampling
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.engines.vllm import VllmEngine
 from synthgen.errors import IncompleteError, UserError
+from synthgen.filters.base import JudgeConfig
 from synthgen.filters.command import filter as run_filters
-from synthgen.filters.labels.llm_judge import JudgeConfig, LLMJudge, open_judge
+from synthgen.filters.labels.llm_judge import LLMJudge, open_judge
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.span import SpanFormat
 from synthgen.formats.tags import TagsFormat

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from synthgen.dataset.ledger import Ledger
-from synthgen.engines import DEFAULT_TIMEOUT, Engine, Request, Sampling, engine_of, open_engine, resolve_model
+from synthgen.engines import Engine, Request, Sampling, engine_of, open_engine, resolve_model
 from synthgen.engines.retry import run_with_retries
 from synthgen.errors import IncompleteError, UserError
+from synthgen.filters.base import JudgeConfig, StartEngine
 from synthgen.filters.labels.annotator import Annotation, Annotator
 from synthgen.formats import Format
 from synthgen.formats.base import Row
@@ -39,23 +39,6 @@ PROMPTS = {
     '\n\n{texts}\n\nAnswer with JSON: {{"answer": "…"}}',
 }
 NONE = " If the passage does not say it, the answer is empty."
-
-StartEngine = Callable[[], Engine]
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeConfig:
-    """The model of an LLM judge, what the labels mean, where its replies are kept.
-
-    `replies` is an open ledger, the folder of a new one, or None for nothing that lasts. `shared` is a model that the
-    run serves already and what gives its engine: a judge with the same model uses it.
-    """
-
-    model: str = ""
-    definitions: Mapping[str, str] = field(default_factory=dict)
-    replies: Ledger | Path | None = None
-    shared: tuple[ResolvedModel, StartEngine] | None = None
-    timeout: float = DEFAULT_TIMEOUT
 
 
 def open_judge(format_: Format, config: JudgeConfig, model: str = "") -> LLMJudge:
