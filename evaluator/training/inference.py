@@ -27,12 +27,11 @@ def run(
 ) -> list[Output]:
     """Return the head's outputs in the order of the features; `remap` is that of a compacted model."""
     model.eval()
-    outputs: list[Output | None] = [None] * len(features)
+    outputs: dict[int, Output] = {}
     with torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
         for indices in inference_batches(features.lengths, tokens_per_batch, features.group):
-            for index, result in zip(indices, _outputs(model, head, features, indices, remap), strict=True):
-                outputs[int(index)] = result
-    return [output for output in outputs if output is not None]
+            outputs |= zip(indices.tolist(), _outputs(model, head, features, indices, remap), strict=True)
+    return [outputs[index] for index in range(len(features))]
 
 
 def _outputs(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -37,18 +38,15 @@ class DualHead(Head):
         model.register_parameter("logit_scale", nn.Parameter(torch.tensor(SCALE)))
         return model
 
-    def encode(
-        self, records: Sequence[tuple[str, str] | str], tokenizer: PreTrainedTokenizerBase, stage: Stage
-    ) -> Features:
+    def encode(self, records: Sequence[Any], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
         """Return one feature per text, or one of two sequences per (query, candidate)."""
-        pairs = [record for record in records if not isinstance(record, str)]
-        if not pairs:
-            texts = token_ids([record for record in records if isinstance(record, str)], tokenizer, stage.max_length)
+        if not records or isinstance(records[0], str):
+            texts = token_ids(records, tokenizer, stage.max_length)
             return pack(Feature((ids,), (), i) for i, ids in enumerate(texts))
-        queries = token_ids([query for query, _ in pairs], tokenizer, stage.query_length or stage.max_length)
-        candidates = token_ids([candidate for _, candidate in pairs], tokenizer, stage.max_length)
-        both = enumerate(zip(queries, candidates, strict=True))
-        return pack((Feature(ids, (), i) for i, ids in both), group=2)
+        queries = token_ids([query for query, _ in records], tokenizer, stage.query_length or stage.max_length)
+        candidates = token_ids([candidate for _, candidate in records], tokenizer, stage.max_length)
+        pairs = enumerate(zip(queries, candidates, strict=True))
+        return pack((Feature(pair, (), i) for i, pair in pairs), group=2)
 
     def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         """Return the cross entropy of each query's own candidate among those of the step, summed."""
