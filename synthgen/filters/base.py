@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -79,6 +79,8 @@ class Filter(ABC):
 
     name: str
     """The stage's name in manifests, rejections and configuration files."""
+    VERSION: ClassVar[int]
+    """Raised when the filter drops other rows of the same set."""
     rechecks_set = False
     """Whether a complete set must be shown to `recheck_set`."""
     rows_at_once = 1
@@ -171,24 +173,35 @@ class Edit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FilterSpec:
-    """A filter's entry in the registry: its name, its place in the order, how it is built, and when it runs.
+    """A filter's entry in the registry: its class, its place in the order, how it is built, and when it runs.
 
     `runs`: in every set (`always`), by default, when an evaluation set (`against`), a `verifier` or a `judge` is given,
     or only when a configuration file names it. `needs` is what has to be given then, `check` the key of its metadata
-    in the manifest's `checks`. `version` is raised when the filter drops other rows of the same set; `shared` are the
-    versions, by name, of what it has in common with other filters.
+    in the manifest's `checks`. `shared` are the versions, by name, of what it has in common with other filters.
+    `builder` is for a filter that takes more of the context than the format; `name` for a class with several entries.
     """
 
-    name: str
-    build: Callable[[FilterContext, Any], Filter]
+    filter_class: type[Filter]
     settings: type = NoSettings
     place: int = field(kw_only=True)
     runs: Literal["always", "default", "against", "verifier", "judge", "named"] = "default"
     check: str = ""
     needs: Literal["", "against", "verifier", "like"] = ""
-    version: int = field(kw_only=True)
-    shared: Mapping[str, int] = field(default_factory=dict, kw_only=True)
+    shared: Mapping[str, int] = field(default_factory=dict)
+    builder: Callable[[FilterContext, Any], Filter] | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        """Take the name of the class unless there is another."""
+        object.__setattr__(self, "name", self.name or self.filter_class.name)
+
+    def build(self, context: FilterContext, settings: Any) -> Filter:  # noqa: ANN401 - each filter has its own
+        """Return a fresh filter for a set."""
+        if self.builder is not None:
+            return self.builder(context, settings)
+        constructor: Callable[..., Filter] = self.filter_class
+        return constructor(context.format) if self.settings is NoSettings else constructor(context.format, settings)
 
     def versions(self) -> dict[str, int]:
         """Return all that its results follow from beside settings and rows, by name."""
-        return {self.name: self.version, **self.shared}
+        return {self.name: self.filter_class.VERSION, **self.shared}

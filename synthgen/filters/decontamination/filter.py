@@ -247,14 +247,13 @@ class Contamination(Filter):
 
 
 SPEC = FilterSpec(
-    "contamination",
-    lambda context, settings: Contamination(context.format, context.against, settings, context.language),
+    Contamination,
     ContaminationSettings,
+    builder=lambda context, settings: Contamination(context.format, context.against, settings, context.language),
     runs="against",
     needs="against",
     check="contamination",
     place=90,
-    version=Contamination.VERSION,
     shared=VERSIONS | {"encoder": sentence_encoder.VERSION, "language": language_id.VERSION},
 )
 

@@ -83,14 +83,7 @@ class ExactDuplicates(SetFilter):
             yield int(numbers[gone]), Drop(REASON, named[stays])
 
 
-SPEC = FilterSpec(
-    "exact",
-    lambda context, _: ExactDuplicates(context.format),
-    check="deduplication",
-    place=60,
-    version=ExactDuplicates.VERSION,
-    shared=VERSIONS,
-)
+SPEC = FilterSpec(ExactDuplicates, check="deduplication", place=60, shared=VERSIONS)
 
 
 def _digested(format_: Format, table: pa.Table) -> tuple[Hashes, Hashes]:

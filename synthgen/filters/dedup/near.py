@@ -138,15 +138,7 @@ class NearDuplicates(SetFilter):
         return self._precomputed[row_id]
 
 
-SPEC = FilterSpec(
-    "near",
-    lambda context, settings: NearDuplicates(context.format, settings),
-    NearSettings,
-    check="deduplication",
-    place=70,
-    version=NearDuplicates.VERSION,
-    shared=VERSIONS,
-)
+SPEC = FilterSpec(NearDuplicates, NearSettings, check="deduplication", place=70, shared=VERSIONS)
 
 
 def evidence(old: ComparedRow, measure: str, score: float) -> str:

@@ -116,16 +116,8 @@ class SemanticDuplicates(SetFilter):
         return self._last[1], self._last[2]
 
 
-SPEC = FilterSpec(
-    "semantic",
-    lambda context, settings: SemanticDuplicates(context.format, settings),
-    SemanticSettings,
-    runs="named",
-    check="deduplication",
-    place=80,
-    version=SemanticDuplicates.VERSION,
-    shared=VERSIONS | {"encoder": sentence_encoder.VERSION},
-)
+_SHARED = VERSIONS | {"encoder": sentence_encoder.VERSION}
+SPEC = FilterSpec(SemanticDuplicates, SemanticSettings, runs="named", check="deduplication", place=80, shared=_SHARED)
 
 
 def _read(format_: Format, table: pa.Table) -> tuple[npt.NDArray[np.uint64], list[list[str]], list[ComparedRow]]:

@@ -147,15 +147,15 @@ def _build_judge(context: FilterContext, settings: LabelCheckSettings) -> Verify
 
 
 VERIFY = FilterSpec(
-    "verify",
-    _build_verify,
+    Verify,
     VerifySettings,
+    name="verify",
+    builder=_build_verify,
     runs="verifier",
     needs="verifier",
     check="verification",
     place=100,
-    version=Verify.VERSION,
 )
 JUDGE = FilterSpec(
-    "judge", _build_judge, LabelCheckSettings, runs="judge", check="verification", place=110, version=Verify.VERSION
+    Verify, LabelCheckSettings, name="judge", builder=_build_judge, runs="judge", check="verification", place=110
 )

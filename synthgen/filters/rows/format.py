@@ -45,9 +45,7 @@ class WellFormed(RowFilter):
         return np.asarray(clear & differ)
 
 
-SPEC = FilterSpec(
-    "format", lambda context, _: WellFormed(context.format), runs="always", place=10, version=WellFormed.VERSION
-)
+SPEC = FilterSpec(WellFormed, runs="always", place=10)
 
 
 def absent(value: object, name: str) -> str:

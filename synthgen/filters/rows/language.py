@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from synthgen.filters.base import Drop, FilterSpec, RowFilter
+from synthgen.filters.base import Drop, FilterContext, FilterSpec, RowFilter
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -81,11 +81,8 @@ class Language(RowFilter):
         }
 
 
-SPEC = FilterSpec(
-    "language",
-    lambda context, settings: Language(context.format, context.language, settings),
-    LanguageSettings,
-    check="language",
-    place=40,
-    version=Language.VERSION,
-)
+def _build(context: FilterContext, settings: LanguageSettings) -> Language:
+    return Language(context.format, context.language, settings)
+
+
+SPEC = FilterSpec(Language, LanguageSettings, builder=_build, check="language", place=40)

@@ -111,14 +111,7 @@ class PersonalData(RowFilter):
         return {"looked_for": list(KINDS), "found": dict(sorted(self.counts.items()))}
 
 
-SPEC = FilterSpec(
-    "personal",
-    lambda context, _: PersonalData(context.format),
-    runs="named",
-    check="personal_data",
-    place=50,
-    version=PersonalData.VERSION,
-)
+SPEC = FilterSpec(PersonalData, runs="named", check="personal_data", place=50)
 
 
 def personal_data(text: str) -> tuple[str, str] | None:

@@ -102,9 +102,7 @@ class Rebalance(SetFilter):
         return {"gain at most": self._gains}
 
 
-SPEC = FilterSpec(
-    "rebalance", Rebalance, RebalanceSettings, runs="named", needs="like", place=120, version=Rebalance.VERSION
-)
+SPEC = FilterSpec(Rebalance, RebalanceSettings, builder=Rebalance, runs="named", needs="like", place=120)
 
 
 def with_new_words(format_: Format, rows: Sequence[Row], real: Sequence[Row]) -> dict[int, Drop]:

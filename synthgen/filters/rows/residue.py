@@ -91,9 +91,7 @@ class Residue(RowFilter):
         return None
 
 
-SPEC = FilterSpec(
-    "residue", lambda context, _: Residue(context.format, context.prompt), place=30, version=Residue.VERSION
-)
+SPEC = FilterSpec(Residue, builder=lambda context, _: Residue(context.format, context.prompt), place=30)
 
 
 @lru_cache(CACHED_TEXTS)

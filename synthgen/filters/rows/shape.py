@@ -78,9 +78,7 @@ class Shape(RowFilter):
         return None
 
 
-SPEC = FilterSpec(
-    "shape", lambda context, limits: Shape(context.format, limits), ShapeLimits, place=20, version=Shape.VERSION
-)
+SPEC = FilterSpec(Shape, ShapeLimits, place=20)
 
 
 @lru_cache(CACHED_TEXTS)
