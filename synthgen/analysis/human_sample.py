@@ -49,7 +49,7 @@ def _plain(text: str) -> str:
 def _write(path: Path, lines: Iterable[Sequence[str]]) -> None:
     try:
         if path.is_file() and path.stat().st_size:
-            _refuse_to_lose(path)
+            _refuse_overwriting(path)
         with path.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(lines)
     except OSError as error:
@@ -59,7 +59,7 @@ def _write(path: Path, lines: Iterable[Sequence[str]]) -> None:
         raise UserError(f"{why}; name a file in a folder that exists and can be written") from None
 
 
-def _refuse_to_lose(path: Path) -> None:
+def _refuse_overwriting(path: Path) -> None:
     try:
         answers = sum(bool(answer) for _, _, answer in _answers(path))
     except UserError:
@@ -109,7 +109,12 @@ def _labelled(format_: Format, rows: Sequence[Row], path: Path) -> Iterator[tupl
 
 def _answers(path: Path) -> list[tuple[int, str, str]]:
     """Return line, first cell and answer of each line of a sample that is not blank."""
-    header, *lines = _table(path)
+    try:
+        header, *lines = csv_rows(path.read_bytes().decode("utf-8-sig")) or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"cannot read {path}: {error}") from None
+    if not header:
+        raise UserError(f"{path} is empty: a judged sample begins with its columns, id … {ANSWER}")
     place = next((i for i, name in enumerate(header) if name.split(" ")[0] == ANSWER), None)
     if header[0] != "id" or place is None:
         raise UserError(f"{path} is not a judged sample: its columns are {', '.join(header)}, not id … {ANSWER}")
@@ -118,14 +123,3 @@ def _answers(path: Path) -> list[tuple[int, str, str]]:
         for number, line in enumerate(lines, start=2)
         if any(line)
     ]
-
-
-def _table(path: Path) -> list[list[str]]:
-    """Return the cells of a CSV file, however long; the first line has some."""
-    try:
-        lines = csv_rows(path.read_bytes().decode("utf-8-sig"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"cannot read {path}: {error}") from None
-    if not lines or not lines[0]:
-        raise UserError(f"{path} is empty: a judged sample begins with its columns, id … {ANSWER}")
-    return lines

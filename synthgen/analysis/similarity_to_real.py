@@ -13,6 +13,7 @@ import statistics as stats
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,12 +134,19 @@ def _features(format_: Format) -> dict[str, Callable[[Row], Any]]:
         "label": format_.cell,
         "words": lambda row: sum(len(text.split()) for text in row_texts(format_, row).values()),
     }
-    features |= {f"words of {name}": lambda row, name=name: len(str(row[name]).split()) for name in columns}
+    features |= {f"words of {name}": partial(_word_count, name) for name in columns}
     if len(columns) > 1:
         features[f"overlap of {columns[1]} with {columns[0]}"] = lambda row: _overlap(row[columns[0]], row[columns[1]])
     questions = [name for name in columns if name.startswith("question") and name != "question_concept"]
-    features |= {f"type of {name}": lambda row, name=name: question_type(str(row[name])) for name in questions}
-    return features
+    return features | {f"type of {name}": partial(_question_type, name) for name in questions}
+
+
+def _word_count(column: str, row: Row) -> int:
+    return len(str(row[column]).split())
+
+
+def _question_type(column: str, row: Row) -> str:
+    return question_type(str(row[column]))
 
 
 def question_type(text: str) -> str:

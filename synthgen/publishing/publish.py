@@ -84,8 +84,7 @@ def published_files(manifest: Manifest) -> list[str]:
 
 
 def _refuse_faults(folder: Path) -> None:
-    faults = verify(folder).faults
-    if faults:
+    if faults := verify(folder).faults:
         more = f" (and {len(faults) - 1} more; synthgen card {folder} --verify)" if len(faults) > 1 else ""
         raise UserError(f"not published: {faults[0]}{more}")
 

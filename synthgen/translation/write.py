@@ -31,7 +31,9 @@ def write(job: TranslationJob, ledger: Ledger, *, seconds: float) -> Manifest:
     checks = _check(job, ledger)
     (job.out / MANIFEST_NAME).unlink(missing_ok=True)  # not finished while its rows are half written
     files = write_rows(job.out, _kept(ledger), row_features(job.format, translated=True))
-    files |= write_rejected(job.out, _rejections(ledger))
+    rejected = ledger.verdicts("rejected")
+    rejections = (Rejection(each.row["id"], each.reason, each.stage, each.evidence, each.row) for each in rejected)
+    files |= write_rejected(job.out, rejections)
     verdicts = Counter(item.verdict for item in ledger.verdicts())
     tokens = ledger.token_totals()
     manifest = Manifest(
@@ -191,11 +193,6 @@ def _label_counts(job: TranslationJob, ledger: Ledger) -> dict[str, int]:
 
 def _kept(ledger: Ledger) -> Iterator[Row]:
     return (item.row for item in ledger.verdicts("kept"))
-
-
-def _rejections(ledger: Ledger) -> Iterator[Rejection]:
-    for item in ledger.verdicts("rejected"):
-        yield Rejection(item.row["id"], item.reason, item.stage, item.evidence, item.row)
 
 
 def _attempts(ledger: Ledger) -> dict[str, int]:

@@ -220,12 +220,12 @@ def test_every_language_of_xtreme_r_has_a_code_of_flores_in_its_script_and_its_n
     ],
 )
 def test_each_family_is_told_the_language_its_own_way(tokens: tuple[str, ...], start: Start) -> None:
-    tongues = LanguageTokens(Vocabulary(*tokens), "owner/model", "owner/model")
-    tongues.check("en", "de")
-    assert tongues.start("en", "de") == start
+    languages = LanguageTokens(Vocabulary(*tokens), "owner/model", "owner/model")
+    languages.check("en", "de")
+    assert languages.start("en", "de") == start
     if start != Start():
         with pytest.raises(UserError, match="unknown target language 'xx' in owner/model.*known: de, "):
-            tongues.check("en", "xx")
+            languages.check("en", "xx")
 
 
 def test_an_opus_model_of_one_pair_refuses_another() -> None:

@@ -150,7 +150,7 @@ def snap_to_words(text: str, span: Span) -> Span | None:
 
 
 def _bracketed(text: str, span: Span) -> Span:
-    """Return a stretch with the closing brackets, right after it, of those opened in it, and the like at its start."""
+    """Return a span widened by the brackets right beside it whose partners are in it."""
     start, end = span
     for opening, closing in BRACKETS:
         while text[start:end].count(opening) > text[start:end].count(closing) and text[end : end + 1] == closing:
@@ -161,7 +161,7 @@ def _bracketed(text: str, span: Span) -> Span:
 
 
 def aligned(text: str, stretch: Span, places: Sequence[Span]) -> Span | None:
-    """Return the stretch of the passage from the first to the last of some places given relative to `stretch`."""
+    """Return the span of the passage from the first to the last of some places relative to `stretch`."""
     if not places:
         return None
     start, end = min(place[0] for place in places), max(place[1] for place in places)

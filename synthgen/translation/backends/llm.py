@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from synthgen.dataset.ledger import storable
@@ -69,9 +70,7 @@ class LlmTranslator:
         cuts = [_cuts(item) for item in items]
         parts = [part for item, spans in zip(items, cuts, strict=True) for part in _parts(item, spans)]
         outcomes = iter(self._ask(parts, source, target))
-        return [
-            _joined(item, spans, outcomes) if spans else next(outcomes) for item, spans in zip(items, cuts, strict=True)
-        ]
+        return [_joined(item, spans, outcomes) for item, spans in zip(items, cuts, strict=True)]
 
     def spent(self) -> tuple[int, int]:
         """Return the prompt and output tokens of the replies since the last call."""
@@ -102,9 +101,8 @@ class LlmTranslator:
 
 def _cuts(item: Item) -> list[list[Span]]:
     """Return where each text of an item is cut, nothing for one that goes whole."""
-    if sum(map(len, item)) <= MOST_CHARACTERS:
-        return []
-    return [packed(text, len, MOST_CHARACTERS) for text in item]
+    is_whole = sum(map(len, item)) <= MOST_CHARACTERS
+    return [] if is_whole else [packed(text, len, MOST_CHARACTERS) for text in item]
 
 
 def _parts(item: Item, cuts: list[list[Span]]) -> list[Item]:
@@ -114,14 +112,15 @@ def _parts(item: Item, cuts: list[list[Span]]) -> list[Item]:
 
 
 def _joined(item: Item, cuts: list[list[Span]], outcomes: Iterator[Outcome]) -> Outcome:
-    """Return the outcome of an item that was cut: its texts put together, or the first part's reason why not."""
-    parts: list[list[str]] = []
-    failures: list[TranslationFailure] = []
-    for spans in cuts:
-        of_text = [next(outcomes) for _ in spans]
-        failures += [each for each in of_text if isinstance(each, TranslationFailure)]
-        parts.append([each[0].text for each in of_text if not isinstance(each, TranslationFailure)])
-    return failures[0] if failures else tuple(map(assemble, item, cuts, parts))
+    """Return an item's outcome; of one that was cut, its texts put together, or its first failure."""
+    if not cuts:
+        return next(outcomes)
+    parts = [[next(outcomes) for _ in spans] for spans in cuts]
+    for each in chain.from_iterable(parts):
+        if isinstance(each, TranslationFailure):
+            return each
+    texts = [[each[0].text for each in of_text if isinstance(each, tuple)] for of_text in parts]
+    return tuple(map(assemble, item, cuts, texts))
 
 
 def _request(number: int, item: Item, source: str, target: str) -> Request:
@@ -154,9 +153,9 @@ def read_reply(reply: Reply, item: Item) -> Outcome:
         return TranslationFailure("empty translation", evidence)
     if any(storable(text) != text for text in texts):
         return TranslationFailure("unreadable characters", evidence)
-    residues = (residue(new) for old, new in zip(item, texts, strict=True) if not residue(old))
-    if match := next(filter(None, residues), None):
-        return TranslationFailure(match[0], evidence)
+    for old, new in zip(item, texts, strict=True):
+        if not residue(old) and (match := residue(new)):
+            return TranslationFailure(match[0], evidence)
     return tuple(whole(old, new.strip()) for old, new in zip(item, texts, strict=True))
 
 
