@@ -114,10 +114,8 @@ class InputDataset:
             return self._indices(values).cast(field.type)
         try:
             return values.cast(field.type)
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise UserError(f"{path}: column '{field.name}' is {values.type}, expected {field.type}: {error}") from None
-        except pa.ArrowNotImplementedError:
-            raise UserError(f"{path}: column '{field.name}' is {values.type}, expected {field.type}") from None
 
     def _indices(self, names: pa.ChunkedArray) -> pa.ChunkedArray:
         """Return the place of each name among the format's labels, a number as it is, -1 for others."""
@@ -180,7 +178,8 @@ def _check_labels(dataset: InputDataset, *, is_guess: bool) -> None:
     fits = [value in labels or (str(value).isdecimal() and int(value) < len(labels)) for value, _ in values]
     if not all(fits) and (is_guess or not any(fits)):
         value, path = values[fits.index(False)]
-        hint = f"{dataset.task} is guessed by its columns: give --task" if is_guess else "expected by --task"
+        guess = f"{dataset.task} is guessed by its columns; `synthgen filter --task` states it"
+        hint = guess if is_guess else "expected by --task"
         raise UserError(f"unknown label '{value}' in {path}; known: {', '.join(labels)} ({hint})")
 
 

@@ -107,38 +107,32 @@ class Corpus:
         """
         taken: set[str] = set()
         for part in self.parts:
-            known = {key for other in self._earlier(part) for key in self._keys(other)}
+            known = self._earlier_keys(part)
             for number, item in enumerate(part.items(self.format), start=part.first):
                 row_id = self._id_of(item, f"{part.id_prefix}-{number:07d}", taken)
                 if row_id is None:
                     continue
                 taken.add(row_id)
-                repeated = bool(known) and not item.fault and row_key(item.row, self.format) in known
+                is_repeated = bool(known) and not item.fault and row_key(item.row, self.format) in known
                 row = {**item.row, "id": row_id, "language": part.language}
                 if part.translation:
                     row["translated_from"] = row_id
-                yield Item(row, row_id, "in an earlier file" if repeated else item.fault, item.note)
+                yield Item(row, row_id, "in an earlier file" if is_repeated else item.fault, item.note)
 
     def _id_of(self, item: Item, name: str, taken: set[str]) -> str | None:
         """Return the id of a row, None when it is none of the English rows to be paired with."""
         if self.english and not item.fault:
             return self.english.find(item, taken)
-        return _free_id(item.id or name, taken)
+        name = item.id or name
+        return next(free for free in chain([name], (f"{name}-{number}" for number in count(2))) if free not in taken)
 
-    def _earlier(self, part: CorpusPart) -> list[CorpusPart]:
-        """Return the parts before this one in the same folder: other extracts of the corpus, which may overlap it."""
+    def _earlier_keys(self, part: CorpusPart) -> set[bytes]:
+        """Return the keys of the rows before a part in its folder: other extracts of the corpus may overlap it."""
         if "hub" in part.parent:
-            return []
+            return set()
         siblings = [other for other in self.parts if other.path.parent == part.path.parent]
-        return siblings[: siblings.index(part)]
-
-    def _keys(self, part: CorpusPart) -> Iterator[bytes]:
-        return (row_key(item.row, self.format) for item in part.reader(part.path, self.format) if not item.fault)
-
-
-def _free_id(name: str, taken: set[str]) -> str:
-    """Return the name, or the first of name-2, name-3, … that is free."""
-    return next(free for free in chain([name], (f"{name}-{number}" for number in count(2))) if free not in taken)
+        items = (item for other in siblings[: siblings.index(part)] for item in other.reader(other.path, self.format))
+        return {row_key(item.row, self.format) for item in items if not item.fault}
 
 
 def open_corpus(task: str, source: str | Path, *, language: str | None = None, pair_with: Path | None = None) -> Corpus:

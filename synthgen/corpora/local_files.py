@@ -129,8 +129,8 @@ def _reads(source: CorpusEntry, file: Path) -> bool:
 
 
 def _corpus_file(source: CorpusEntry, path: Path, folder: Path) -> CorpusFile:
-    if path.suffix not in source.readers:
+    if not (reader := source.readers.get(path.suffix)):
         known = ", ".join(source.readers)
         raise UserError(f"cannot read {path} for {source.name}: the suffix is '{path.suffix}', allowed {known}")
     name = path.relative_to(folder).as_posix()
-    return CorpusFile(source, path, name, source.readers[path.suffix], split_of(path.name), language_of(path.name))
+    return CorpusFile(source, path, name, reader, split_of(path.name), language_of(path.name))

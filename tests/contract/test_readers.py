@@ -40,31 +40,29 @@ SQUAD = {
         }
     ]
 }
-FILES = {
-    (
-        "mnli",
-        "xnli",
-        "train-en.tsv",
-        "xnli",
-    ): f"{PREMISE}\t{HYPOTHESIS}\tneutral\n{HYPOTHESIS}\t{PREMISE}\tentailment\n",
-    ("mnli", "xnli", "train_9k.json", "mnli"): json.dumps(
-        {"0": {"text_a": PREMISE, "text_b": HYPOTHESIS, "label": "neutral"}}
-    ),
-    ("pawsx", "pawsx", "train-en.tsv", "pawsx"): f"{PREMISE}\t{HYPOTHESIS}\t1\n{HYPOTHESIS}\t{PREMISE}\t0\n",
-    ("squad_v1", "xquad", "train-v1.1.json", "squad"): json.dumps(SQUAD),
-    ("tydiqa", "tydiqa", "tydiqa.goldp.en.train.json", "tydiqa/train"): json.dumps(SQUAD),
-    (
-        "udpos",
-        "udpos",
-        "train-en.tsv",
-        "udpos",
-    ): "Ferries\tNOUN\nsail\tVERB\n \t\nBoats\tNOUN\nsail\tVERB\n.\tPUNCT\n",
-    ("panx", "panx", "train-en.tsv", "panx"): "en:Anna\tB-PER\nen:sails\tO\n\nen:en:\tO\nen:Oslo\tB-LOC\n",
-    ("copa", "xcopa", "train.en.jsonl", "xcopa/en"): json.dumps(
-        {"premise": PREMISE, "choice1": "It was noon.", "choice2": "It was late.", "question": "cause", "label": 0}
-        | {"idx": 0, "changed": False}
-    ),
-}
+NLI = f"{PREMISE}\t{HYPOTHESIS}\tneutral\n{HYPOTHESIS}\t{PREMISE}\tcontradictory\n"
+NLI_JSON = {"0": {"text_a": PREMISE, "text_b": HYPOTHESIS, "label": "neutral"}}
+COPA = {"premise": PREMISE, "choice1": "It was noon.", "choice2": "It was late.", "question": "cause", "label": 0}
+TAGS = "Ferries\tNOUN\nsail\tVERB\n \t\nBoats\tNOUN\nsail\tVERB\n.\tPUNCT\n"
+CONLLU = (
+    "# text = I'm off.\n1-2\tI'm"
+    + "\t_" * 8
+    + "".join(
+        f"\n{number}\t{word}\t_\t{tag}" + "\t_" * 6
+        for number, (word, tag) in enumerate((("I", "PRON"), ("'m", "AUX"), ("off.", "ADV")), start=1)
+    )
+)
+FILES = [
+    ("mnli", "xnli", "xnli/train-en.tsv", NLI),
+    ("mnli", "xnli", "mnli/train_9k.json", json.dumps(NLI_JSON)),
+    ("pawsx", "pawsx", "pawsx/train-en.tsv", f"{PREMISE}\t{HYPOTHESIS}\t1\n{HYPOTHESIS}\t{PREMISE}\t0\n"),
+    ("squad_v1", "xquad", "squad/train-v1.1.json", json.dumps(SQUAD)),
+    ("tydiqa", "tydiqa", "tydiqa/train/tydiqa.goldp.en.train.json", json.dumps(SQUAD)),
+    ("udpos", "udpos", "udpos/train-en.tsv", TAGS),
+    ("udpos", "udpos", "udpos/train-en.tsv", CONLLU),
+    ("panx", "panx", "panx/train-en.tsv", "en:Anna\tB-PER\nen:sails\tO\n\nen:en:\tO\nen:Oslo\tB-LOC\n"),
+    ("copa", "xcopa", "xcopa/en/train.en.jsonl", json.dumps(COPA | {"idx": 0, "changed": False})),
+]
 ENDS: dict[str, Callable[[str], bytes]] = {
     "as it is": str.encode,
     "with a byte order mark": lambda text: b"\xef\xbb\xbf" + text.encode(),
@@ -84,21 +82,24 @@ def texts_of(record: Any) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("case", FILES, ids=lambda case: f"{case[0]}-{case[2]}")
-def test_three_ways_into_a_file_give_the_same_items(case: tuple[str, str, str, str], end: str, tmp_path: Path) -> None:
-    task, target_name, name, folder = case
-    path = tmp_path / folder / name
+@pytest.mark.parametrize(("task", "target", "name", "text"), FILES)
+def test_three_ways_into_a_file_give_the_same_items(
+    task: str, target: str, name: str, text: str, end: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
     path.parent.mkdir(parents=True)
-    path.write_bytes(ENDS[end](FILES[case]))
+    path.write_bytes(ENDS[end](text))
     items, format_ = list(open_corpus(task, path).items()), find_sources(task)[0].format
     assert not [item.fault for item in items if item.fault]
-    train = find(target_name).train
+    train = find(target).train
     assert train is not None
     imported, records = [format_.from_row(item.row) for item in items], train(DataRoot(tmp_path)).records
     texts = [texts_of(record) for record in imported]
     assert len(texts) == len(records) > 0
     assert [texts_of(record) for record in records] == texts
-    assert list(read_items(path, is_tagged=folder in TAGGED)) == [tuple(filter(_is_compared, each)) for each in texts]
+    assert list(read_items(path, is_tagged=path.parent.name in TAGGED)) == [
+        tuple(filter(_is_compared, each)) for each in texts
+    ]
     if isinstance(format_, PairFormat | TagsFormat):
         assert list(records) == imported
 
