@@ -142,15 +142,15 @@ def duplicates_only(folder: Path, out: Path, processes: int) -> None:
     opened = open_set(folder, origin="real")
     out.mkdir()
     with workers_for(opened, processes) as workers:
-        sieve = filter_dataset(opened, read_config(plan).build(FilterContext(opened.format)), (), workers)
+        dataset = filter_dataset(opened, read_config(plan).build(FilterContext(opened.format)), (), workers)
         sifted = time.perf_counter() - wall
-        write_tables(out, sieve.kept(Counter()), opened.schema, workers)
-    write_rejected(out, sieve.rejections())
+        write_tables(out, dataset.kept(Counter()), opened.schema, workers)
+    write_rejected(out, dataset.rejections())
     wall = time.perf_counter() - wall
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = time.process_time() - began + children.ru_utime + children.ru_stime
-    np.save(out.parent / "kept.npy", sieve.stays)
-    print(json.dumps({"seconds": seconds, "wall": wall, "sifted": round(sifted, 2), **sieve.reasons()}))
+    np.save(out.parent / "kept.npy", dataset.stays)
+    print(json.dumps({"seconds": seconds, "wall": wall, "sifted": round(sifted, 2), **dataset.reasons()}))
 
 
 def run(command: list[str], place: Path) -> tuple[dict[str, Any], npt.NDArray[np.bool_]]:

@@ -232,7 +232,7 @@ def write_set(folder: Path, rows: Sequence[Row], format_: Format) -> Path:
     return folder
 
 
-def subjects(folder: Path, models: dict[str, Path]) -> dict[str, FilterContext]:
+def contexts(folder: Path, models: dict[str, Path]) -> dict[str, FilterContext]:
     """Return a set of each format with all that it may be compared with, and a judge that answers from a file."""
     sets = {}
     for name, (columns, labels) in SHAPES.items():

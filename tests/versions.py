@@ -33,7 +33,7 @@ from synthgen.generation.prompt_chain import VERSION, PromptChain, Slot, parser_
 from synthgen.generation.teacher import Teacher
 from synthgen.models import embedding_cache, sentence_encoder
 from synthgen.task.definition import parse_task
-from tests.golden_inputs import PAIRS, PLANTED, REPLIES, SHAPES, STEPS, TAGS, TEXTS, rows_of, subjects, write_models
+from tests.golden_inputs import PAIRS, PLANTED, REPLIES, SHAPES, STEPS, TAGS, TEXTS, contexts, rows_of, write_models
 
 GOLDEN = Path(__file__).parent / "contract" / "golden_versions.json"
 Results = dict[str, dict[str, Any]]
@@ -45,17 +45,17 @@ def results() -> Results:
     entries: Results = {}
     with TemporaryDirectory() as temporary, patch.dict(os.environ, SYNTHGEN_CACHE=f"{temporary}/cache"):
         models = write_models(Path(temporary))
-        sets = subjects(Path(temporary), models)
-        for kind in ORDER:
-            verdicts = {name: _filtered(kind, subject, models["pair"]) for name, subject in sets.items()}
-            entries[f"filter {kind.name}"] = {"versions": kind.versions(), "results": verdicts}
+        sets = contexts(Path(temporary), models)
+        for spec in ORDER:
+            verdicts = {name: _filtered(spec, context, models["pair"]) for name, context in sets.items()}
+            entries[f"filter {spec.name}"] = {"versions": spec.versions(), "results": verdicts}
         for name, edit in EDITS.items():
-            changed = {key: _edited(edit(subject.format).apply, key) for key, subject in sets.items()}
+            changed = {key: _edited(edit(context.format).apply, key) for key, context in sets.items()}
             entries[f"edit {name}"] = {"versions": {name: edit.VERSION}, "results": changed}
-        for name, subject in sets.items():
-            version = {name: subject.format.VERSION}
-            entries[f"format {name}"] = {"versions": version, "results": _assembled(subject.format)}
-            chain = _chain_results(subject.format, models["tags"])
+        for name, context in sets.items():
+            version = {name: context.format.VERSION}
+            entries[f"format {name}"] = {"versions": version, "results": _assembled(context.format)}
+            chain = _chain_results(context.format, models["tags"])
             entries[f"prompt chain, {name}"] = {"versions": {"chain": VERSION, **version}, "results": chain}
         versions = {"kept": embedding_cache.VERSION, "encoder": sentence_encoder.VERSION}
         entries["vectors"] = {"versions": versions, "results": _vectors(models["pair"], Path(temporary))}
@@ -65,7 +65,7 @@ def results() -> Results:
 def hashes() -> dict[str, str]:
     """Return the version of the parser of each format, of each filter with its default settings, and of each edit."""
     parsers = {f"format {name}": parser_version(FORMATS[name](*SHAPES[name])) for name in FORMATS}
-    filters = {f"filter {kind.name}": FilterConfig(((kind, kind.settings()),)).hash() for kind in ORDER}
+    filters = {f"filter {spec.name}": FilterConfig(((spec, spec.settings()),)).hash() for spec in ORDER}
     return parsers | filters | {f"edit {name}": FilterConfig((), (name,)).hash() for name in EDITS}
 
 
@@ -102,27 +102,27 @@ class _Rows:
         yield chosen, function(self.table.take(chosen))
 
 
-def _filtered(kind: FilterSpec, subject: FilterContext, encoder: Path) -> Any:
+def _filtered(spec: FilterSpec, context: FilterContext, encoder: Path) -> Any:
     """Return a filter's verdicts on rows one after the other, and on the set as a whole where they differ."""
-    settings, format_ = kind.settings(), subject.format
-    if "encoder" in {item.name for item in fields(kind.settings)}:
+    settings, format_ = spec.settings(), context.format
+    if "encoder" in {item.name for item in fields(spec.settings)}:
         settings = replace(settings, encoder=str(encoder))
-    rows = rows_of(format_.name, planted=PLANTED * (kind.needs == "like"))
-    if kind.name != "format":  # the first filter: the others never see what breaks the format
+    rows = rows_of(format_.name, planted=PLANTED * (spec.needs == "like"))
+    if spec.name != "format":  # the first filter: the others never see what breaks the format
         rows = [row for row in rows if format_.check(row) is None]
     try:
-        online, whole = _online(kind.build(subject, settings), rows), _whole(kind.build(subject, settings), rows)
+        online, whole = _online(spec.build(context, settings), rows), _whole(spec.build(context, settings), rows)
     except UserError:
         return "refused"
     return online if online == whole else {"one by one": online, "as a set": whole}
 
 
 def _online(filter_: Filter, rows: Sequence[Row]) -> dict[str, list[str]]:
-    screen = OnlinePipeline([filter_])
+    pipeline = OnlinePipeline([filter_])
     verdicts = {}
-    for row, objection in zip(rows, screen.check_batch([(row["id"], row) for row in rows]), strict=True):
+    for row, objection in zip(rows, pipeline.check_batch([(row["id"], row) for row in rows]), strict=True):
         if objection is None:
-            screen.add_kept(row["id"], row)
+            pipeline.add_kept(row["id"], row)
         else:
             verdicts[row["id"]] = [objection[1].reason, _rounded(objection[1].evidence)]
     filter_.close()

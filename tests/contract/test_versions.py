@@ -19,7 +19,7 @@ from synthgen.task.definition import prompts_folder
 from tests import golden_inputs, versions
 from tests.versions import GOLDEN, Results, changes, hashes, results
 
-NAMES = [f"filter {kind.name}" for kind in ORDER] + [f"edit {name}" for name in EDITS]
+NAMES = [f"filter {spec.name}" for spec in ORDER] + [f"edit {name}" for name in EDITS]
 NAMES += [f"{what} {name}" for name in FORMATS for what in ("format", "prompt chain,")] + ["vectors"]
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 

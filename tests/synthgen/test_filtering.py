@@ -56,14 +56,14 @@ def test_the_result_does_not_depend_on_the_number_of_processes(tmp_path: Path) -
     source = parquet_folder(tmp_path / "in", rows)
     (tmp_path / "f.toml").write_text("[shape]\n[language]\n[exact]\n[near]\n")
     opened = open_set(source, origin="real")
-    plan, subject = read_config(tmp_path / "f.toml"), FilterContext(opened.format)
+    config, context = read_config(tmp_path / "f.toml"), FilterContext(opened.format)
 
     def filtered(processes: int) -> tuple[dict[str, str], dict[str, int], dict[str, Any]]:
-        filters = plan.build(subject)
+        filters = config.build(context)
         with Workers(processes) as workers:
-            sieve = filter_dataset(opened, filters, (), workers)
-            files = write_tables(tmp_path / f"{processes}", sieve.kept(Counter()), opened.schema, workers)
-        return files, sieve.reasons(), plan.checks(subject, filters)
+            dataset = filter_dataset(opened, filters, (), workers)
+            files = write_tables(tmp_path / f"{processes}", dataset.kept(Counter()), opened.schema, workers)
+        return files, dataset.reasons(), config.checks(context, filters)
 
     one, two = filtered(1), filtered(2)
     assert one == two
@@ -362,15 +362,15 @@ def test_outputs_that_cannot_be_are_refused_before_any_work(tmp_path: Path, monk
 
 def test_a_shard_without_rows_is_written_for_no_rows_alone(tmp_path: Path) -> None:
     opened = open_set(parquet_folder(tmp_path / "in", random_rows(20)), origin="real")
-    sieve = filter_dataset(opened, (), ())
-    assert [table.num_rows for table in sieve.kept(Counter(), rows=1)] == [1] * 20
-    files = write_tables(tmp_path / "out", sieve.kept(Counter(), rows=1), opened.schema)
+    dataset = filter_dataset(opened, (), ())
+    assert [table.num_rows for table in dataset.kept(Counter(), rows=1)] == [1] * 20
+    files = write_tables(tmp_path / "out", dataset.kept(Counter(), rows=1), opened.schema)
     assert [name for name in files if name.startswith("data/")] == [
         "data/train-00000-of-00002.parquet",
         "data/train-00001-of-00002.parquet",
     ]
-    sieve.stays[:] = False
-    assert [table.num_rows for table in sieve.kept(Counter())] == [0]
+    dataset.stays[:] = False
+    assert [table.num_rows for table in dataset.kept(Counter())] == [0]
 
 
 def give_away(path: Path, word: str) -> Path:
