@@ -8,6 +8,7 @@ Sources: mlcommons.org/croissant/1.1 and mlcommons.org/croissant/RAI/1.0.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from synthgen.cards.disclosures import disclose
@@ -19,27 +20,8 @@ from synthgen.formats.base import Features
 CROISSANT_NAME = "croissant.json"
 _SHARDS = "shards"
 _PARQUET = "application/x-parquet"
-_TERMS = [
-    "citeAs", "column", "containedIn", "equivalentProperty", "extract", "field", "fileObject", "fileProperty",
-    "fileSet", "format", "includes", "isArray", "isLiveDataset", "arrayShape", "jsonPath", "key", "md5",
-    "parentField", "path", "recordSet", "references", "regex", "repeated", "replace", "samplingRate", "separator",
-    "source", "subField", "transform",
-]  # fmt: skip
-_CONTEXT: dict[str, Any] = {
-    "@language": "en",
-    "@vocab": "https://schema.org/",
-    "sc": "https://schema.org/",
-    "cr": "http://mlcommons.org/croissant/",
-    "rai": "http://mlcommons.org/croissant/RAI/",
-    "dct": "http://purl.org/dc/terms/",
-    "conformsTo": "dct:conformsTo",
-    "data": {"@id": "cr:data", "@type": "@json"},
-    "examples": {"@id": "cr:examples", "@type": "@json"},
-    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "name": {"@container": "@language"},
-    "description": {"@container": "@language"},
-    **{term: f"cr:{term}" for term in _TERMS},
-}
+_CONTEXT = json.loads(Path(__file__).with_name("croissant_context.json").read_text(encoding="utf-8"))
+"""The JSON-LD context that the specification prescribes."""
 _TYPES = {"string": "Text", "int64": "Integer", "int32": "Integer", "float64": "Float", "bool": "Boolean"}
 
 # Which disclosure says what each property of the responsible-AI vocabulary asks for.

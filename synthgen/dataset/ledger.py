@@ -28,24 +28,7 @@ SECONDS_PER_COMMIT = 2.0
 """A slow model's replies are worth more than a commit: none waits longer than this for the next one to come."""
 SCHEMA_VERSION = 2
 
-_SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS slots (slot INTEGER PRIMARY KEY, cell TEXT NOT NULL)",
-    """CREATE TABLE IF NOT EXISTS replies (
-        seq INTEGER PRIMARY KEY, slot INTEGER NOT NULL, step INTEGER NOT NULL, request_key TEXT NOT NULL,
-        outcome TEXT NOT NULL, text TEXT NOT NULL, error TEXT NOT NULL, prompt_tokens INTEGER NOT NULL,
-        output_tokens INTEGER NOT NULL, prompt BLOB NOT NULL)""",
-    """CREATE TABLE IF NOT EXISTS verdicts (
-        slot INTEGER PRIMARY KEY, verdict TEXT NOT NULL, reason TEXT NOT NULL, stage TEXT NOT NULL,
-        evidence TEXT NOT NULL, row TEXT NOT NULL)""",
-    """CREATE TABLE IF NOT EXISTS judged (
-        request_key TEXT PRIMARY KEY, text TEXT NOT NULL, prompt_tokens INTEGER NOT NULL,
-        output_tokens INTEGER NOT NULL) WITHOUT ROWID""",
-    """CREATE TABLE IF NOT EXISTS taken_back (
-        slot INTEGER PRIMARY KEY, reason TEXT NOT NULL, stage TEXT NOT NULL, evidence TEXT NOT NULL)""",
-    "CREATE INDEX IF NOT EXISTS replies_by_slot ON replies (slot)",
-    f"PRAGMA user_version={SCHEMA_VERSION}",
-)
+_TABLES = Path(__file__).with_name("ledger.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +102,9 @@ class Ledger:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA:
+        for statement in _TABLES.read_text(encoding="utf-8").split(";"):
             self._db.execute(statement)
+        self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         self.commit()
 
     def claim(self, settings: dict[str, Any], *, where: Path, prompt_text: str = "") -> None:

