@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from synthgen.dataset.manifest import Manifest
@@ -15,13 +16,7 @@ from synthgen.errors import shorten
 
 WIDTH = 720
 _LEFT, _ROW, _RIGHT = 210, 26, 90
-_STYLE = """<style>
-text { font: 13px system-ui, sans-serif; fill: #16191f } .n { font-variant-numeric: tabular-nums } .s { fill: #4d5563 }
-.k { fill: #0072b2 } .r { fill: #d55e00 } .g { fill: #009e73 } .l { stroke: #4d5563; stroke-width: 1.5 }
-.m { stroke: #ffffff; stroke-width: 2.5 }
-@media (prefers-color-scheme: dark) { text { fill: #eceff4 } .s { fill: #b3bbc8 } .l { stroke: #b3bbc8 }
-.k { fill: #56b4e9 } .r { fill: #ff8a3d } .g { fill: #3ecf9f } }
-</style>"""
+_STYLE = f"<style>\n{Path(__file__).with_name('charts.css').read_text(encoding='utf-8')}</style>"
 
 
 def figures(manifest: Manifest) -> dict[str, str]:
