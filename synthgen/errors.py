@@ -56,7 +56,7 @@ def shorten(text: str, most: int = 100, dots: str = "...") -> str:
 
 
 def is_disk_full(error: OSError) -> bool:
-    """Say whether a file could not be written because its disk, its owner's quota or its size has no room left."""
+    """Return whether a file could not be written because its disk, its owner's quota or its size has no room left."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

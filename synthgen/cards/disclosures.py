@@ -1,4 +1,4 @@
-"""What a card must disclose: fifteen answers, each taken from the manifest, or the reason why there is none.
+"""The fifteen disclosures of a card, each taken from the manifest, or the reason why there is none.
 
 The list follows the hub's dataset-card template, Datasheets for Datasets (Gebru et al. 2021) and what papers with
 synthetic data leave out most often: generator revision, seed, prompts, and fidelity beside the real set. One function
@@ -28,7 +28,7 @@ class Disclosure:
 
     @property
     def is_done(self) -> bool:
-        """Say whether the step was done; otherwise the summary is the reason."""
+        """Return whether the step was done; otherwise the summary is the reason."""
         return not self.summary.startswith(NOT_DONE)
 
 

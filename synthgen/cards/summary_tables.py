@@ -26,7 +26,7 @@ class SummaryTable:
     note: str = ""
 
     def is_number(self, column: int) -> bool:
-        """Say whether every cell of a column begins as a number does, or says that there is none."""
+        """Return whether every cell of a column begins as a number does, or says that there is none."""
         return all(_NUMBER.match(row[column]) for row in self.rows)
 
 

@@ -1,4 +1,4 @@
-"""What the `synthgen` commands print for a person, each from a result and the arguments it came of."""
+"""Output of the `synthgen` commands for a person, each from a result and the arguments of the call."""
 
 from __future__ import annotations
 

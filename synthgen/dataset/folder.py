@@ -1,4 +1,4 @@
-"""Where a dataset folder may be written: checks of `--out`, and drafts that take its place when they are whole."""
+"""Output folders: checks of `--out`, and drafts that take its place when they are whole."""
 
 from __future__ import annotations
 

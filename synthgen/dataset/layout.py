@@ -14,7 +14,7 @@ _REJECTED = re.compile(r"rejected/[\w-]+\.parquet")
 
 
 def is_public(name: str) -> bool:
-    """Say whether a file that a manifest lists may be published: shards, their fingerprints, the report of a filter.
+    """Return whether a file that a manifest lists may be published: shards, their fingerprints, the report of a filter.
 
     >>> [is_public(name) for name in ("data/train-00000-of-00001.parquet", "ledger.sqlite", "../data/train-0.parquet")]
     [True, False, False]

@@ -21,7 +21,7 @@ _CREATIVE_COMMONS = re.compile(r"cc-by(?P<nc>-nc)?(?P<more>-sa|-nd)?-(?P<version
 
 @dataclass(frozen=True, slots=True)
 class LicensedSource:
-    """Something the rows are made from: what it was used as, its name, its licence as its owner writes it."""
+    """A source of the rows: its role, its name, its licence as its owner writes it."""
 
     role: str
     name: str
@@ -34,7 +34,7 @@ class LicensedSource:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a licence asks of a work made from the part. `custom` is the text of terms that have no id here."""
+    """The conditions of a licence on derived works. `custom` is the text of terms that have no id here."""
 
     attribution: bool = False
     non_commercial: bool = False
@@ -45,7 +45,7 @@ class Terms:
 
     @property
     def is_permissive(self) -> bool:
-        """Say whether any licence may stand on the result."""
+        """Return whether any licence may stand on the result."""
         return self == Terms()
 
 

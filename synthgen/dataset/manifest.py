@@ -119,7 +119,7 @@ def scale_counts(counts: Mapping[str, int], n: int) -> dict[str, int]:
 
 
 def is_finished(folder: Path) -> bool:
-    """Say whether the folder holds a finished dataset."""
+    """Return whether the folder holds a finished dataset."""
     with suppress(OSError):
         return (folder / MANIFEST_NAME).is_file()
     return False

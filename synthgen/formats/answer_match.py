@@ -1,4 +1,4 @@
-"""When two answers are the same: SQuAD's normaliser and token F1, for scores and for answers given again."""
+"""Answer matching: SQuAD's normaliser and token F1, for scores and for answers checked again."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Reading an answer off a passage: overlapping windows of a long context, and the best span of a model's logits.
+"""Extractive answers: overlapping windows of a long context, and the best span by a model's logits.
 
-Shared by the evaluator's span head and by `filters.labels.checkpoint`, which answers questions again. Numpy only; the
+Shared by the evaluator's span head and by `filters.labels.checkpoint`, which answers questions anew. Numpy only; the
 reference is google-research/xtreme (XT) `run_squad.py` and `processors/squad.py`.
 """
 

@@ -1,4 +1,4 @@
-"""What all formats share: feature declarations in the Hugging Face vocabulary, text cleaning, the Format protocol."""
+"""The Format protocol, feature declarations in the Hugging Face vocabulary, and text cleaning."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Format(Protocol):
         """Return the quota cell of a row."""
 
     def assemble(self, texts: Mapping[str, str], cell: str) -> Row:
-        """Return the row made of generated texts, or raise ParseError."""
+        """Return the row of generated texts, or raise ParseError."""
 
     def texts_of(self, row: Mapping[str, Any]) -> dict[str, str]:
         """Return the texts that `assemble` would make the row of: an example as a prompt shows it."""

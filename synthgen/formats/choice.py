@@ -32,7 +32,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceFormat:
-    """How a multiple-choice task names its texts and keeps its options, read from the real set's columns.
+    """The columns of a multiple-choice task: names of its texts and layout of its options, as in the real set.
 
     Options are a list column (`endings`), columns of their own (`answer0`, `answer1`, …) or a struct of letters and
     texts (`choices`). The last column is the answer; `labels` are its names in the order of the options, and they are

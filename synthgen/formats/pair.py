@@ -20,7 +20,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class PairFormat:
-    """How a pair task names its two texts and its labels on disk.
+    """The columns of a pair task: two texts and a label.
 
     `fields` are the column names of the two texts, `labels` the class names in ClassLabel order.
 

@@ -146,7 +146,7 @@ def locate(context: str, answer: str, start: str | None = None) -> int:
 
 
 def is_whole(context: str, start: int, end: int) -> bool:
-    """Say whether no word, letter with its marks, or joined emoji runs across the borders of `context[start:end]`.
+    """Return whether no word, letter with its marks, or joined emoji runs across the borders of `context[start:end]`.
 
     >>> is_whole("An antique", 0, 2), is_whole("An antique", 3, 6)
     (True, False)

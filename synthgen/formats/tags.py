@@ -22,7 +22,7 @@ class Tagged:
 
 @dataclass(frozen=True, slots=True)
 class TagsFormat:
-    """How a tagging task names its two columns, and its tag set in ClassLabel order.
+    """The two columns of a tagging task, and its tag set in ClassLabel order.
 
     >>> upos = TagsFormat(("tokens", "tags"), ("NOUN", "VERB"))
     >>> upos.assemble({"tokens": "Dogs bark", "tags": "NOUN VERB"}, "sentence")

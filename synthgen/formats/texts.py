@@ -1,4 +1,4 @@
-"""All the running text of a row, whatever its format packs it into: lists of options, answers, tokens."""
+"""The running text of a row of any format, also in lists of options, answers and tokens."""
 
 from __future__ import annotations
 

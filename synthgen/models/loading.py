@@ -1,4 +1,4 @@
-"""Loading models and tokenizers of transformers: from folders, safetensors only, no code of theirs, quietly."""
+"""Models and tokenizers of transformers from local folders: safetensors only, without remote code or progress bars."""
 
 from __future__ import annotations
 

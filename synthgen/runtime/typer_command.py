@@ -24,14 +24,14 @@ from typer.models import ParameterInfo
 from synthgen import console
 
 COMMAS = "comma-separated"
-"""Marks a sequence of names that is one text on the command line."""
+"""The mark of a sequence of names that is one text on the command line."""
 
 Arguments: TypeAlias = Mapping[str, Any]
 """The arguments a function was called with, by name."""
 Show: TypeAlias = Callable[[Any, Arguments], object]
-"""What prints a result for a person."""
+"""Prints a result for a person."""
 Document: TypeAlias = Callable[[Any, Arguments], Any]
-"""What returns the JSON value of a result."""
+"""Returns the JSON value of a result."""
 
 _Json = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON on stdout.")]
 _AS_JSON = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_Json)

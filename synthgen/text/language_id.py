@@ -120,7 +120,7 @@ def _plain(text: str) -> str:
 
 
 def _is_surely(text: str, names: Collection[str], share: float) -> bool:
-    """Say whether the first model gives one of these names alone the share: most texts, at little cost."""
+    """Return whether the first model gives one of these names alone the share: most texts, at little cost."""
     # What the public `predict` does, without its arrays: the line end is fastText's own end of a text.
     return any(
         name.removeprefix("__label__") in names for _, name in _fasttext().f.predict(text + "\n", 1, share, "strict")

@@ -43,7 +43,7 @@ LANGUAGES = {code: language for code, language in _ALL.items() if language.famil
 NLLB = {code: language.flores for code, language in _ALL.items()}
 """FLORES-200 codes, by which NLLB knows a language."""
 NAMES = {code: language.name for code, language in _ALL.items()}
-"""What a prompt calls a language; others go by their codes."""
+"""English names, for prompts; other languages go by their codes."""
 TWO_LETTERS = {
     **{flores.partition("_")[0]: code for code, flores in NLLB.items()},
     **{"ara": "ar", "aze": "az", "cmn": "zh", "fas": "fa", "msa": "ms", "que": "qu", "swa": "sw"},

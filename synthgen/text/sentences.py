@@ -1,4 +1,4 @@
-"""Where the sentences of a text end, and cutting a text into pieces that a translation model can take.
+"""Sentence segmentation, and pieces of a text that a translation model can take.
 
 A sentence that is too long for the model is cut at clauses, never silently.
 The offsets of the pieces cover the text but for white space between them, so a translation can be put together again

@@ -21,7 +21,7 @@ Places = npt.NDArray[np.int64]
 
 
 class _Folding(dict[int, str]):
-    """What becomes of each character, found out once: its lower case, a space, or itself between spaces."""
+    """Character → its lower case, a space, or itself between spaces; filled as characters come."""
 
     def __missing__(self, code: int) -> str:
         letter = chr(code)
@@ -37,7 +37,7 @@ SPACELESS = ((0xE00, 0xEFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF
 _FOLDING = _Folding()
 _ASCII = bytes(ord(_FOLDING[code]) if code < 128 else code for code in range(256))
 MASKS = np.array([(1 << 8 * count) - 1 for count in range(9)], dtype=np.uint64)
-"""What keeps the first so many of eight bytes."""
+"""Bit masks of the first so many of eight bytes."""
 _LONGER = np.uint64(0x9E3779B97F4A7C15)
 _EMPTY = np.uint64(0x2545F4914F6CDD1D)
 
@@ -142,7 +142,7 @@ def eights_of(data: bytes) -> Hashes:
 
 
 def _with_empty(hashes: Hashes, ends: Places) -> tuple[Hashes, Places]:
-    """Give every text without words the empty one."""
+    """Add the empty word to every text without words."""
     without = np.flatnonzero(np.diff(ends, prepend=0) == 0)
     if not len(without):
         return hashes, ends
