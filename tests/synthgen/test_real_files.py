@@ -14,9 +14,9 @@ from synthgen.corpora.catalogue import (
     COPA,
     COSMOSQA,
     HELLASWAG,
-    NLI,
+    MNLI,
     PANX,
-    PARAPHRASE,
+    QQP,
     SOCIALIQA,
     SOURCES,
     SQUAD_V1,
@@ -39,6 +39,8 @@ from synthgen.corpora.readers.pairs import read_indexed_json, read_pair_jsonl, r
 from synthgen.corpora.readers.squad import read_span_json
 from synthgen.corpora.readers.tagged import ccg_labels, read_ccg_tsv, read_tag_file
 from synthgen.errors import UserError
+
+NLI, PARAPHRASE = MNLI.format, QQP.format
 
 
 def write(path: Path, text: str) -> Path:
