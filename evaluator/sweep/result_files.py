@@ -69,13 +69,7 @@ def _write_items(graph: Graph, store: Store) -> None:
 def _arm_facts(experiment: Experiment, arm: Arm, place: Path) -> dict[str, Any]:
     """Return what arms.json in the folder `place` says of an arm; links to data cards are relative to that folder."""
     encoder = experiment.arm_models.get(arm.name, experiment.model)
-    facts = {**arm.facts(), "encoder": public_name(encoder.ref)}
+    facts = {"encoder": public_name(encoder.ref), "encoder_revision": encoder.revision, "encoder_note": encoder.note}
     links = [link for part in arm.parts if (link := card_link(part.folder, place))]
     data = {part.folder.name: data_facts(part.manifest) for part in arm.parts}
-    return {
-        **facts,
-        "encoder_revision": encoder.revision,
-        "encoder_note": encoder.note,
-        "data": data,
-        "dataset_card": links,
-    }
+    return {**arm.facts(), **facts, "data": data, "dataset_card": links}
