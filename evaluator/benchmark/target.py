@@ -1,7 +1,7 @@
-"""What a target is: its files, its gold, its metric. One frozen object per target file; nothing here knows any name.
+"""A target: its files, gold answers and metric, one frozen object per module of `targets`.
 
-Neighbours: `files` reads the formats, `metrics` computes the scores, `heads` (by name only, since they import torch)
-turn records into predictions.
+`files` reads the formats, `metrics` computes the scores, and `training.heads` turn records into predictions; a target
+names its head, since heads import torch.
 """
 
 from __future__ import annotations
