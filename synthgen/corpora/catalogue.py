@@ -71,11 +71,11 @@ _TAGS = {"udpos": UPOS, "panx": NER_TAGS}
 
 def _read_entry(name: str, table: dict[str, Any]) -> CorpusEntry:
     labels = table.pop("labels", _TAGS.get(name, ()))
-    format_ = format_from_manifest(table["format"], table.pop("columns"), labels)
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    format_ = format_from_manifest(table.pop("format"), table.pop("columns"), labels)
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     values["readers"] = {suffix: _READERS[reader] for suffix, reader in table["readers"].items()}
     values["hub"] = tuple(HubSplit(**each) for each in table["hub"])
-    return CorpusEntry(name, **{**values, "format": format_})
+    return CorpusEntry(name, format_, **values)
 
 
 _TABLES = tomllib.loads(Path(__file__).with_name("catalogue.toml").read_text(encoding="utf-8"))
