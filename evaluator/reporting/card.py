@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evaluator.reporting.inputs import plan_rows, safe_links, whole
-from evaluator.reporting.markdown import escape, results_section
+from evaluator.reporting.markdown import escape, results_section, table
 from evaluator.reporting.methods import paragraphs, resource
 from evaluator.stats.comparison import Comparison
 
@@ -50,5 +50,4 @@ def _arm(entry: object) -> str:
 def _cost(plan: Mapping[str, Any]) -> list[str]:
     if not plan:
         return ["Not recorded: there is no plan beside the results."]
-    rows = [f"| {escape(what)} | {escape(planned)} | {escape(real)} |" for what, planned, real in plan_rows(plan)]
-    return ["| | planned | real |", "|---|---|---|", *rows]
+    return table(("", "planned", "real"), plan_rows(plan), "lll")

@@ -120,10 +120,8 @@ def _fact(value: object) -> str:
 
 def safe_links(links: object) -> list[str]:
     """Return the links to follow, of one or a list: relative paths and https; anything else is not linked."""
-    candidates = links if isinstance(links, list) else [links]
-    return [
-        link for link in candidates if isinstance(link, str) and (_is_relative(link) or link.startswith("https://"))
-    ]
+    texts = [link for link in (links if isinstance(links, list) else [links]) if isinstance(link, str)]
+    return [link for link in texts if _is_relative(link) or link.startswith("https://")]
 
 
 def _is_relative(link: str) -> bool:

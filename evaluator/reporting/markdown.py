@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from evaluator.reporting import averages, sentences
 from evaluator.stats.comparison import Comparison
@@ -28,38 +28,37 @@ def results_section(comparison: Comparison, note: str | None = None) -> str:
 
 def _scores(comparison: Comparison) -> list[str]:
     header, rows = averages.score_rows(comparison, lambda point: f"{point.estimate.value:.2f}", size=",")
-    return _table(header, rows, names=1)
+    return table(header, rows, "l" + "r" * (len(header) - 1))
 
 
 def _averages(comparison: Comparison) -> list[str]:
     lines = []
     if rows := averages.average_rows(comparison):
-        lines += [f"### {averages.AVERAGES}", "", *_table(averages.AVERAGES_HEADER, rows, names=6), ""]
+        lines += [f"### {averages.AVERAGES}", "", *table(averages.AVERAGES_HEADER, rows, "llllll"), ""]
     if rows := averages.best_rows(comparison):
-        lines += [f"### {averages.BEST}", "", *_table(averages.BEST_HEADER, rows, names=3), ""]
+        lines += [f"### {averages.BEST}", "", *table(averages.BEST_HEADER, rows, "lll"), ""]
     return lines
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], *, names: int) -> list[str]:
-    """Return a table whose first `names` columns are text, the others numbers."""
-    rule = "|".join("---" if column < names else "--:" for column in range(len(header)))
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], alignment: str) -> list[str]:
+    """Return a table whose columns are aligned left (`l`) or right (`r`)."""
+    rule = "|".join("---" if side == "l" else "--:" for side in alignment)
     lines = [" | ".join(map(escape, row)) for row in (header, *rows)]
     return [f"| {lines[0]} |", f"|{rule}|", *(f"| {line} |" for line in lines[1:])]
 
 
 def _differences(comparison: Comparison) -> list[str]:
-    header = "| a | b | size | a − b | 95 % interval | p | equivalence p | detectable at 80 % power | verdict |"
-    return [header, "|---|---|--:|--:|---|--:|--:|--:|---|", *map(_row, sentences.lead_pairs(comparison))]
+    header = ("a", "b", "size", "a − b", "95 % interval", "p", "equivalence p", "detectable at 80 % power", "verdict")
+    return table(header, map(_row, sentences.lead_pairs(comparison)), "llrrlrrrl")
 
 
-def _row(pair: PairwiseResult) -> str:
-    start = f"| {escape(pair.a)} | {escape(pair.b)} | {sentences.size_label(pair)} |"
+def _row(pair: PairwiseResult) -> list[str]:
+    names = [pair.a, pair.b, sentences.size_label(pair)]
     if not pair.known:
-        return f"{start} | | | | | {escape(pair.reason or 'not resolved')} |"
+        return [*names, "", "", "", "", "", pair.reason or "not resolved"]
     e = pair.estimate
-    numbers = f"{sentences.signed(e.value)} | {sentences.interval_text(*e.interval())} | {e.p:.3f} | "
-    numbers += f"{e.p_equivalence(pair.margin):.3f} | {e.mde80:.2f}"
-    return f"{start} {numbers} | {pair.verdict} |"
+    numbers = [f"{e.p:.3f}", f"{e.p_equivalence(pair.margin):.3f}", f"{e.mde80:.2f}"]
+    return [*names, sentences.signed(e.value), sentences.interval_text(*e.interval()), *numbers, pair.verdict]
 
 
 def escape(text: str) -> str:

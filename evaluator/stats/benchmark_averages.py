@@ -48,10 +48,7 @@ class Aggregate:
     def document(self) -> dict[str, Any]:
         """Return the object of comparison.json."""
         return {
-            "benchmark": self.benchmark,
-            "english": self.english,
-            "arm": self.arm,
-            "size": self.size,
+            **{name: getattr(self, name) for name in ("benchmark", "english", "arm", "size")},
             "mean": rounded(self.mean),
             "by_seed": [rounded(value) for value in self.by_seed],
             "targets": {name: rounded(value) for name, value in self.targets.items()},

@@ -127,10 +127,10 @@ def sign_flip_p(differences: npt.ArrayLike, rng: np.random.Generator) -> float:
     It speaks of the test items at hand: another draw of items is not part of its null hypothesis.
     """
     values = np.asarray(differences, dtype=np.float64)
-    if len(values) <= EXACT_FLIPS:
-        signs = np.array(list(itertools.product((1, -1), repeat=len(values))), dtype=np.float64)
-        means = np.abs(signs @ values)
-        return float(np.mean(means >= abs(values.sum()) * (1 - 1e-12)))
-    signs = rng.choice(np.array([-1.0, 1.0]), size=(SAMPLED_FLIPS, len(values)))
-    extreme = np.sum(np.abs(signs @ values) >= abs(values.sum()) * (1 - 1e-12))
-    return float((extreme + 1) / (SAMPLED_FLIPS + 1))
+    exact = len(values) <= EXACT_FLIPS
+    if exact:
+        signs = np.array(list(itertools.product((1.0, -1.0), repeat=len(values))))
+    else:
+        signs = rng.choice(np.array([-1.0, 1.0]), size=(SAMPLED_FLIPS, len(values)))
+    extreme = np.abs(signs @ values) >= abs(values.sum()) * (1 - 1e-12)
+    return float(np.mean(extreme) if exact else (np.sum(extreme) + 1) / (SAMPLED_FLIPS + 1))
