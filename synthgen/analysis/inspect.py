@@ -86,14 +86,10 @@ def nearest(format_: Format, rows: Sequence[Row], *, seed: int = 0) -> list[dict
     scores = np.triu(process.cdist(texts, texts, scorer=fuzz.ratio, dtype=np.float32), k=1)
     best = np.argsort(scores, axis=None)[::-1][:SHOWN_PAIRS]
     places = [divmod(int(place), len(texts)) for place in best]
+    pairs = [(a, b, round(float(scores[a, b]), 1)) for a, b in places if a != b and scores[a, b] > 0]
     return [
-        {
-            "similarity": round(float(scores[a, b]), 1),
-            "ids": [drawn[a]["id"], drawn[b]["id"]],
-            "texts": [texts[a], texts[b]],
-        }
-        for a, b in places
-        if a != b and scores[a, b] > 0
+        {"similarity": score, "ids": [drawn[a]["id"], drawn[b]["id"]], "texts": [texts[a], texts[b]]}
+        for a, b, score in pairs
     ]
 
 

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from synthgen.analysis.bow_classifier import Floats
 
 DRAWS = 2_000
 MIN_CALIBRATION = 100
 SINGULAR = 1e-3
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

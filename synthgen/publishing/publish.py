@@ -124,11 +124,8 @@ def _to_hub(
     folder: Path, manifest: Manifest, repo: str, files: dict[str, int], *, private: bool, dry_run: bool
 ) -> Publication:
     tag = f"data-{manifest.content_hash[:12]}"
-    steps = (
-        f"create the {'private' if private else 'public'} dataset repository {repo}, unless it is there and empty",
-        f"one commit of {len(files)} files",
-        f"tag {tag}",
-    )
+    create = f"create the {'private' if private else 'public'} dataset repository {repo}, unless it is there and empty"
+    steps = (create, f"one commit of {len(files)} files", f"tag {tag}")
     if dry_run:
         return Publication(repo, files, steps, "dry run: nothing was sent")
     try:
@@ -196,15 +193,15 @@ def _by_code(code: int | None, repo: str, reason: str) -> UserError | Incomplete
     >>> print(_by_code(403, "ann/set", "Forbidden"))
     your token may not write to ann/set; give a repository of yours, or a token with write access
     """
-    if code == 400:
-        return UserError(f"the hub refuses what would go to {repo}: {reason}; nothing was published")
-    if code == 401:
-        return UserError(_LOGIN)
-    if code == 403:
-        advice = "give a repository of yours, or a token with write access"
-        return UserError(f"your token may not write to {repo}; {advice}")
-    if code == 409:
-        return UserError(f"{repo} was changed or made by somebody else meanwhile ({reason}); look at it and run again")
+    advice = "give a repository of yours, or a token with write access"
+    refusals = {
+        400: f"the hub refuses what would go to {repo}: {reason}; nothing was published",
+        401: _LOGIN,
+        403: f"your token may not write to {repo}; {advice}",
+        409: f"{repo} was changed or made by somebody else meanwhile ({reason}); look at it and run again",
+    }
+    if code in refusals:
+        return UserError(refusals[code])
     again = "nothing is half-published: files arrive in one commit. Run the command again"
     if code == 429:
         return IncompleteError(f"the hub asks to wait (too many requests); {again} later")

@@ -16,12 +16,7 @@ question, its texts' scores by an estimator, and its texts translated back."""
 
 
 def stored(
-    settings: Mapping[str, Any],
-    number: int,
-    step: int,
-    texts: dict[str, str],
-    outcome: Outcome,
-    spent: tuple[int, int],
+    settings: Mapping[str, Any], number: int, step: int, texts: dict[str, str], outcome: Outcome, spent: tuple[int, int]
 ) -> StoredReply:
     """Return an outcome as the ledger keeps it: texts and pieces as JSON, or why there are none.
 

@@ -106,31 +106,28 @@ def _translate_batch(job: TranslationJob, ledger: Ledger, batch: Sequence[tuple[
     translated = iter(job.backend.translate(items, job.source, job.target) if items else ())
     outcomes = [next(translated) if each else None for each in texts]
     # The texts come last: a row that has them is done, and one that was stopped before that is translated anew.
-    _project_answers(job, ledger, batch, texts, outcomes)
+    rows = list(zip(batch, texts, outcomes, strict=True))
+    _project_answers(job, ledger, rows)
     settings = job.settings()
-    for (number, row), each, outcome in zip(batch, texts, outcomes, strict=True):
+    for (number, row), each, outcome in rows:
         outcome = outcome or TranslationFailure(source_fault(job.format, row) or "nothing to translate")
         ledger.add_reply(stored(settings, number, records.TEXTS, each, outcome, job.backend.spent()))
     ledger.commit()
 
 
 def _project_answers(
-    job: TranslationJob,
-    ledger: Ledger,
-    batch: Sequence[tuple[int, Row]],
-    texts: Sequence[dict[str, str]],
-    outcomes: Sequence[Outcome | None],
+    job: TranslationJob, ledger: Ledger, rows: Sequence[tuple[tuple[int, Row], dict[str, str], Outcome | None]]
 ) -> None:
     """Project the answers of translated passages and keep their records beside the translation."""
     if not isinstance(job.format, SpanFormat):
         return
-    rows = [
-        (number, row, dict(zip(each, outcome, strict=True)))
-        for (number, row), each, outcome in zip(batch, texts, outcomes, strict=True)
+    passages = [
+        (number, row, dict(zip(texts, outcome, strict=True)))
+        for (number, row), texts, outcome in rows
         if isinstance(outcome, tuple) and row["answers"]["text"]
     ]
     projector = AnswerProjector(job.backend, job.source, job.target, job.aligner)
-    for (number, *_), answers in zip(rows, projector.project([each[1:] for each in rows]), strict=True):
+    for (number, *_), answers in zip(passages, projector.project([each[1:] for each in passages]), strict=True):
         ledger.add_reply(json_reply(number, records.ANSWERS, "", answers, job.backend.spent()))
 
 
