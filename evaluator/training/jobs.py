@@ -185,7 +185,8 @@ def build(head: Head, folder: Path, tokenizer: PreTrainedTokenizerBase, seed: in
     model = head.build(folder, seed)
     rows = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
-        raise UserError(f"{folder}: the tokenizer has {len(tokenizer)} pieces and the model {rows}; they do not match")
+        sizes = f"the tokenizer knows {len(tokenizer)} pieces and the model {rows}"
+        raise UserError(f"{folder}: {sizes}; they do not match")
     return model
 
 
