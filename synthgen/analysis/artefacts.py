@@ -45,7 +45,7 @@ Views = Mapping[str, Callable[[Row], Sequence[str]]]
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """How often a part of the row gives the label: percent right, 95 % interval [low, high], what guessing gives."""
+    """Accuracy of labels guessed from a part of the row: percent, 95 % interval [low, high], majority share."""
 
     accuracy: float
     ci95: list[float]
@@ -79,7 +79,7 @@ class NewWord(_Word):
 
 @dataclass(frozen=True, slots=True)
 class WordCounts:
-    """How many texts have each label, and of those with each word or pair of words how many."""
+    """Numbers of texts by label, and of those with each word or pair of words."""
 
     totals: Counter[str]
     words: Mapping[str, Counter[str]]

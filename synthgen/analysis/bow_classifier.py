@@ -67,8 +67,8 @@ def featurise(texts: Sequence[str], group: int = 1) -> Texts:
 
 def _features(words: list[str]) -> list[str]:
     pairs = [f"{a} {b}" for a, b in pairwise(["^", *words, "$"])]
-    marked = [f"<{word}>" for word in words]
-    pieces = [f"~{word[i : i + PIECE]}" for word in marked for i in range(max(1, len(word) - PIECE + 1))]
+    bounded = [f"<{word}>" for word in words]
+    pieces = [f"~{word[i : i + PIECE]}" for word in bounded for i in range(max(1, len(word) - PIECE + 1))]
     return list(dict.fromkeys([*words, *pairs, *pieces, f"={len(words)}"]))
 
 

@@ -20,7 +20,7 @@ from synthgen.text.csv import csv_rows
 ANSWER = "judged"
 _UNSEEN = r"[\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
 _FORMULA = re.compile(rf"'*([\t\r\n]|{_UNSEEN}*[=+\-@\uff1d\uff0b\uff0d\uff20])")
-"""What spreadsheets take for a formula, also after characters that are not seen; and such a cell already protected."""
+"""Beginnings of a spreadsheet formula, also after invisible characters; and of such a cell already protected."""
 
 
 def write_sample(format_: Format, rows: Sequence[Row], path: Path, *, count: int, seed: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""How many labels of a set are wrong, estimated from a verifier that errs too, with an interval.
+"""Label noise of a set, estimated from a verifier that errs too, with an interval.
 
 A verifier relabels the set blindly. Its errors are known from rows with true labels that it was not trained on: C[y, p]
 is how often it says p of a row whose label is y. The set gives J[a, p]: assigned label against the verifier's. Since

@@ -14,7 +14,7 @@ FAULTS_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was recomputed, what could not be and why, and every fault. `is_true` is the verdict."""
+    """The figures recomputed, those that could not be and why, and every fault. `is_true` is the verdict."""
 
     recomputed: tuple[str, ...]
     not_recomputed: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""How good a translation looks without a reference: language, length, what was left untranslated, the round trip.
+"""Translation quality without a reference: language, length, copied words, the round trip.
 
 Each item gets scores; a threshold on each rejects the worst. The scores of all items, before any is rejected, go to the
 manifest as a histogram, so that a threshold can be chosen.
@@ -22,7 +22,7 @@ FIRST_MODEL_ALONE = 1.1
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What an item may be like. Length ratios are relative to the set's median, to suit any two languages."""
+    """Limits of an item's scores. Length ratios are relative to the set's median, to suit any two languages."""
 
     most_copied: float = 0.7
     shortest: float = 0.4

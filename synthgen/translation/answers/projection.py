@@ -93,13 +93,13 @@ class AnswerProjector:
         return [[each.to_json() for each in row] for row in answers]
 
     def _by_markers(self, answers: Sequence[ProjectedAnswer]) -> None:
-        marked = []
+        requests = []
         for each in answers:
             stretch, region_ = region(each.passage, each.span)
             if (wrapped := candidates.wrap_in_marker(each.source, stretch, each.span)) is not None:
-                marked.append((each, region_, *wrapped))
-        outcomes = self._translate([text for _, _, text, _ in marked], self.source, self.target)
-        for (each, region_, _, markers), translation in zip(marked, outcomes, strict=True):
+                requests.append((each, region_, *wrapped))
+        outcomes = self._translate([text for _, _, text, _ in requests], self.source, self.target)
+        for (each, region_, _, markers), translation in zip(requests, outcomes, strict=True):
             if translation is not None:
                 each.add("markers", candidates.from_markers(each.passage.text, region_, translation, markers))
 

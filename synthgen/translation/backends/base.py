@@ -71,7 +71,7 @@ class Backend(Protocol):
 
     @property
     def settings(self) -> dict[str, str | int | bool]:
-        """How it translates: part of what says whether two runs are the same."""
+        """Settings that determine the translations; two runs are the same only with the same ones."""
 
     def check(self, source: str, target: str) -> None:
         """Raise UserError with the languages there are when the pair cannot be translated."""
@@ -88,7 +88,7 @@ class Backend(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BackendSpec:
-    """How `--mt REF` leads to a backend: the value of `BACKEND` in a module of this folder.
+    """A backend's declaration, the value of `BACKEND` in its module: which `--mt REF` opens it, and how.
 
     `open` takes what follows `prefix` in a reference; a prefix without a colon is all of it. `load` takes the model
     of a reference without a prefix and returns None for a folder of another kind; smaller `place` is asked first. The

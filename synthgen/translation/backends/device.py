@@ -12,7 +12,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 @dataclass(frozen=True, slots=True)
 class ComputeConfig:
-    """What a model may use: `threads` 0 is every core, `compute` a type of CTranslate2's or the checkpoint's own."""
+    """Device, threads (0 is every core) and number type of a model: one of CTranslate2's or the checkpoint's own."""
 
     device: str = "auto"
     threads: int = 0
@@ -32,7 +32,7 @@ class ComputeConfig:
 
     @property
     def cores(self) -> int:
-        """How many threads to use."""
+        """Number of threads to use."""
         return self.threads or usable_cores()
 
     def choose(self, gpus: int) -> str:

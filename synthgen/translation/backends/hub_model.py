@@ -1,4 +1,4 @@
-"""What translation models of the hub have in common, whichever engine runs them: tokenizer, languages, documents."""
+"""Base class of the hub's translation models, whichever engine runs them: tokenizer and language tokens."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _BEFORE_SOURCE = re.compile(r"<2(\w+)>|>>(\w+)<<")
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What is written before each source text, and the token that the translation starts with; empty for none."""
+    """The prefix of each source text, and the first token of the translation; empty for none."""
 
     prefix: str = ""
     first: str = ""

@@ -27,7 +27,7 @@ from synthgen.translation.backends.documents import assemble
 
 PREFIX = "llm:"
 MOST_CHARACTERS = 800
-"""What one request holds: with the prompt, and a reply of a token a character, it fits into 2,048 tokens."""
+"""Characters of one request: with the prompt, and a reply of a token a character, it fits into 2,048 tokens."""
 LEAST_TOKENS, TOKENS_A_CHARACTER = 64, 1.0
 """Room for a reply: scripts that the vocabulary knows badly take about a token a character."""
 EVIDENCE = 200
@@ -59,7 +59,7 @@ class LlmTranslator:
 
     @property
     def versions(self) -> dict[str, str]:
-        """What determines the replies."""
+        """Package versions that determine the replies."""
         return self._engine.versions
 
     def check(self, source: str, target: str) -> None:
