@@ -6,7 +6,6 @@ Large, `xtreme-base` for smaller ones. `phang2020` follows the base paper's repl
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, replace
 from math import isnan
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import UserError, unknown
+from synthgen.runtime.files import read_toml
 
 INTERMEDIATE = "intermediate"
 LARGE_WIDTH = 1024
@@ -97,12 +97,7 @@ def load_recipe(ref: str, width: int) -> Recipe:
     path = Path(ref)
     if path.suffix != ".toml":
         raise unknown("recipe", ref, [BY_SIZE, *RECIPES, "FILE.toml"])
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read the recipe {ref}: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{ref} is not TOML: {error}") from None
+    values = read_toml(path, "the recipe ")
     name = str(values.pop("base", BY_SIZE))
     if name != BY_SIZE and name not in RECIPES:
         raise unknown("base recipe", name, [BY_SIZE, *RECIPES], where=ref)
@@ -150,7 +145,7 @@ def _check_values(values: Mapping[str, Any], known: Sequence[Field[Any]], where:
 
 def _built_in(name: str, base: Recipe | None = None) -> Recipe:
     """Return a recipe of this package."""
-    values = tomllib.loads(Path(__file__).with_name("recipes").joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+    values = read_toml(Path(__file__).with_name("recipes") / f"{name}.toml")
     base = base or Recipe(name, source="", stages={}, selection=values.pop("selection"))
     return _recipe({key: value for key, value in values.items() if key != "base"}, base, where=name)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from synthgen.corpora.readers.squad import read_span_json
 from synthgen.corpora.readers.tagged import NER_TAGS, UPOS, read_ccg_tsv, read_tag_file
 from synthgen.errors import unknown
 from synthgen.formats import Format, format_from_manifest
+from synthgen.runtime.files import read_toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _read_entry(name: str, table: dict[str, Any]) -> CorpusEntry:
     return CorpusEntry(name, format_, **values)
 
 
-_TABLES = tomllib.loads(Path(__file__).with_name("catalogue.toml").read_text(encoding="utf-8"))
+_TABLES = read_toml(Path(__file__).with_name("catalogue.toml"))
 _ENTRIES = {name: _read_entry(name, table) for name, table in _TABLES.items()}
 SNLI, MNLI, ANLI, QQP, CCG, COPA, PANX, PAWSX, TYDIQA = (
     _ENTRIES[name] for name in ("snli", "mnli", "anli", "qqp", "ccg", "copa", "panx", "pawsx", "tydiqa")

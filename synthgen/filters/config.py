@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -29,7 +28,7 @@ from synthgen.filters.decontamination.evaluation_sets import check_place
 from synthgen.filters.labels.checkpoint import check_verifier
 from synthgen.filters.labels.llm_judge import check_judge
 from synthgen.filters.registry import EDITS, ORDER
-from synthgen.runtime.files import file_sha256, write_atomically
+from synthgen.runtime.files import file_sha256, read_toml, write_atomically
 from synthgen.runtime.provenance import public_settings, version_hash
 
 VERSION = 1
@@ -118,7 +117,7 @@ def read_config(path: Path | None = None, context: FilterContext | None = None) 
     tables: dict[str, Any] = {}
     edits: list[str] = []
     if path is not None:
-        tables = _read_toml(path)
+        tables = read_toml(path)
         edits = tables.pop("edits", [])
         _refuse_unknown(tables, edits, where=str(path))
     inputs = {name: bool(context and getattr(context, name)) for name in ("against", "verifier", "like")}
@@ -141,15 +140,6 @@ def read_config(path: Path | None = None, context: FilterContext | None = None) 
             check_verifier(context.verifier, context.format)
         check_like(context.like, context.format)
     return FilterConfig(tuple(stages), tuple(edits))
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not TOML: {error}") from None
 
 
 def _refuse_unknown(tables: Mapping[str, Any], edits: object, *, where: str) -> None:

@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from pathlib import Path
 
 from synthgen.errors import IncompleteError, UserError, first_line, missing_package, unknown
 from synthgen.models.e5_image import convert_e5_image
-from synthgen.runtime.files import draft_folder
+from synthgen.runtime.files import draft_folder, read_toml
 
 PREFIX = "pack:"
 
@@ -224,7 +223,7 @@ _CONVERT = {
 
 
 def _read_packs(path: Path) -> dict[str, Pack]:
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    tables = read_toml(path)
     wheels = {name: tuple(Wheel(**wheel) for wheel in table.pop("wheels")) for name, table in tables.items()}
     return {name: Pack(name, **tables[name], wheels=wheels[name], convert=_CONVERT[name]) for name in tables}
 

@@ -9,9 +9,11 @@ import platform
 import shutil
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from synthgen.errors import UserError, is_disk_full
 
@@ -88,6 +90,16 @@ def check_writable(folder: Path, what: str) -> None:
         if is_disk_full(error):
             raise
         raise UserError(f"cannot write {what}: {error.strerror}") from None
+
+
+def read_toml(path: Path, what: str = "") -> dict[str, Any]:
+    """Return the values of a TOML file; UserError when it cannot be read, with `what` before its name."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {what}{path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not TOML: {error}") from None
 
 
 def file_sha256(path: Path) -> str:
