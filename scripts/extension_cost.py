@@ -44,7 +44,11 @@ EXTENSIONS = {
     "target": Extension(
         f"evaluator/benchmark/targets/{NAME}.py",
         "evaluator/benchmark/targets/tatoeba.py",
-        {'name="tatoeba"': f'name="{NAME}"'},
+        {
+            "_FACTS = facts(__file__)": (
+                f'from evaluator.benchmark.targets import tatoeba\n\n_FACTS = {{**tatoeba._FACTS, "name": "{NAME}"}}'
+            )
+        },
     ),
     "engine": Extension(f"synthgen/engines/{NAME}.py", "synthgen/engines/scripted.py", {'"scripted"': f'"{NAME}"'}),
     "translation backend": Extension(

@@ -1,5 +1,6 @@
 """A target: its files, gold answers and metric, one frozen object per module of `targets`.
 
+What is no code, such as languages, licence and places of files, stands in a TOML file beside the module (`facts`).
 `files` reads the formats, `metrics` computes the scores, and `training.heads` turn records into predictions; a target
 names its head, since heads import torch.
 """
@@ -9,11 +10,12 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from synthgen.errors import UserError, unknown
+from synthgen.runtime.files import read_toml
 
 
 class UnlabelledError(UserError):
@@ -196,6 +198,30 @@ def one_file(
 ) -> Callable[[DataRoot, str, str], Split]:
     """Return the `read` of a target that has a language's items in one file, which `read(path, language)` reads."""
     return lambda root, language, split: read(root.find(sources[split][0], language), language)
+
+
+def facts(module: str) -> dict[str, Any]:
+    """Return what the TOML file beside a target's module says of it, as arguments of `Target`.
+
+    `origin` says where the files come from, unless a source says it itself. UserError names a key that is none.
+    """
+    path = Path(module).with_suffix(".toml")
+    table = read_toml(path)
+    origin, known = table.pop("origin", ""), [field.name for field in fields(Target)]
+    if wrong := next((key for key in table if key not in known), None):
+        raise unknown("key", wrong, known, where=str(path))
+    sources = {split: _sources(files, origin) for split, files in table.pop("sources").items()}
+    if "train_sources" in table:
+        table["train_sources"] = _sources(table["train_sources"], origin)
+    table |= {key: codes(table[key]) for key in ("languages", "new_in_xtreme_r") if key in table}
+    lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
+    return {"name": path.stem, **table, **lists, "sources": sources}
+
+
+def _sources(files: Iterable[Mapping[str, Any]], origin: str) -> tuple[DataSource, ...]:
+    return tuple(
+        DataSource(tuple(file["paths"]), file.get("origin", origin), tuple(file.get("not_for", ()))) for file in files
+    )
 
 
 def codes(*lines: str) -> tuple[str, ...]:

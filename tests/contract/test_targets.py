@@ -12,7 +12,7 @@ import pytest
 
 from evaluator.benchmark import targets
 from evaluator.benchmark.registry import AVERAGES, find, load_all, select, target_names
-from evaluator.benchmark.target import Target
+from evaluator.benchmark.target import Target, facts
 from evaluator.stats.benchmark_averages import benchmark_languages
 from synthgen.errors import UserError
 from synthgen.text.languages import language
@@ -29,6 +29,12 @@ def target(request: pytest.FixtureRequest) -> Target:
 def test_the_list_names_every_file_of_the_folder() -> None:
     files = {path.stem for folder in targets.__path__ for path in Path(folder).glob("*.py")} - {"__init__"}
     assert files == set(target_names())
+
+
+def test_a_wrong_key_in_the_file_of_facts_is_named(tmp_path: Path) -> None:
+    (tmp_path / "abba.toml").write_text('titel = "Abba"\n', encoding="utf-8")
+    with pytest.raises(UserError, match=r"unknown key 'titel' in .*abba\.toml; did you mean 'title'\?"):
+        facts(str(tmp_path / "abba.py"))
 
 
 def test_the_name_is_the_file_name(target: Target) -> None:
@@ -113,6 +119,12 @@ print(json.dumps([groups, {name: benchmark_languages(name) for name in AVERAGES}
 """
 
 
+FACTS_OF_ANOTHER = """
+from evaluator.benchmark.targets import tatoeba
+_FACTS = {**tatoeba._FACTS, "name": "abba"}
+"""
+
+
 @pytest.fixture
 def with_a_new_file(tmp_path: Path) -> Callable[[str], str]:
     """A runner of code for which the targets have one file more, a copy of Tatoeba's under another name."""
@@ -122,7 +134,8 @@ def with_a_new_file(tmp_path: Path) -> Callable[[str], str]:
         return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
 
     text = Path(targets.__file__).with_name("tatoeba.py").read_text(encoding="utf-8")
-    (tmp_path / "abba.py").write_text(text.replace('name="tatoeba"', 'name="abba"'), encoding="utf-8")
+    text = text.replace("_FACTS = facts(__file__)", FACTS_OF_ANOTHER)
+    (tmp_path / "abba.py").write_text(text, encoding="utf-8")
     return run
 
 

@@ -7,18 +7,14 @@ from collections.abc import Sequence
 
 from evaluator.benchmark.files.predictions import pair_lines
 from evaluator.benchmark.metrics.retrieval import Vectors, best_threshold, mine, score_pairs
-from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
+from evaluator.benchmark.target import DataRoot, Split, Target, facts
 from synthgen.corpora.readers.text import read_table
 from synthgen.errors import UserError
-
-_ORIGIN = "https://comparable.limsi.fr/bucc2018, the part `dev` as XTREME's download_data.sh lays it out"
-_FILES = tuple(DataSource((f"bucc2018/{{language}}-en.dev.{end}",), _ORIGIN) for end in ("{language}", "en", "gold"))
-"""The foreign sentences, the English ones, and the pairs of their ids."""
 
 
 def read(root: DataRoot, language: str, split: str) -> Split:
     """Return the foreign sentences with the ids of their English translations, the pool being the English side."""
-    files = [root.find(source, language) for source in _FILES]
+    files = [root.find(source, language) for source in TARGET.split_sources(split)]
     foreign, english, pairs = (read_table(path, 2) for path in files)
     gold: dict[str, list[str]] = {}
     english_ids, foreign_ids = {row[0] for row in english}, {row[0] for row in foreign}
@@ -64,21 +60,10 @@ def cap(split: Split, indices: Sequence[int]) -> Split:
 
 
 TARGET = Target(
-    name="bucc2018",
-    title="BUCC 2018",
-    head="retrieval",
-    languages=codes("de fr ru zh"),
-    metrics=("f1",),
-    train_source="none: the intermediate encoder as it is",
-    hub="google/xtreme bucc18.*",
-    licence="research use",
-    citation="Zweigenbaum, Sharoff, Rapp, Overview of the Third BUCC Shared Task, 2018",
-    is_parallel=False,
-    sources={"test": _FILES, "dev": _FILES},
+    **facts(__file__),
     read=read,
     score=score_pairs,
     parse=pair_lines,
     rank=rank,
     cap=cap,
-    scores_missing=True,
 )

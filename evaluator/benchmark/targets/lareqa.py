@@ -9,12 +9,9 @@ from itertools import chain
 from evaluator.benchmark.files import squad
 from evaluator.benchmark.files.predictions import rankings_by_id
 from evaluator.benchmark.metrics.retrieval import nearest_ids, score_ranking
-from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
+from evaluator.benchmark.target import DataRoot, Split, Target, facts
 from synthgen.corpora.readers.squad import paragraphs
 from synthgen.corpora.readers.text import read_json
-
-_ORIGIN = "https://github.com/google-research-datasets/lareqa, folder xquad-r, or the hub"
-_TEST = DataSource(("lareqa/xquad-r/{language}.json",), _ORIGIN)
 
 
 def read(root: DataRoot, language: str, split: str) -> Split:
@@ -22,7 +19,7 @@ def read(root: DataRoot, language: str, split: str) -> Split:
 
     Source: XT utils_lareqa.py, generate_examples. A question whose answer lies in no sentence is left out, as there.
     """
-    path = root.find(_TEST, language)
+    path = root.find(TARGET.split_sources(split)[0], language)
     ids, records, gold, pool, pool_ids = [], [], [], [], []
     for number, paragraph in enumerate(paragraphs(read_json(path), str(path)), start=1):
         context, breaks = paragraph["context"], paragraph["sentence_breaks"]
@@ -91,17 +88,7 @@ def _sentence(breaks: Sequence[Sequence[int]], offset: int) -> int | None:
 
 
 TARGET = Target(
-    name="lareqa",
-    title="LAReQA",
-    head="dual",
-    languages=codes("ar de el en es hi ru th tr vi zh"),
-    metrics=("map20",),
-    train_source="SQuAD v1.1 as question and answer sentence, 87,599 English questions",
-    hub="google-research-datasets/xquad_r",
-    licence="CC BY-SA 4.0",
-    citation="Roy et al., LAReQA: Language-agnostic Answer Retrieval from a Multilingual Pool, EMNLP 2020",
-    is_parallel=True,
-    sources={"test": (_TEST,)},
+    **facts(__file__),
     train_sources=(squad.TRAIN,),
     read=read,
     train=train,
@@ -109,5 +96,4 @@ TARGET = Target(
     parse=rankings_by_id,
     rank=nearest_ids,
     join=join,
-    scores_missing=True,
 )

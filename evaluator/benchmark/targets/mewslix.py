@@ -8,26 +8,9 @@ from typing import Any
 
 from evaluator.benchmark.files.predictions import rankings_by_id
 from evaluator.benchmark.metrics.retrieval import nearest_ids, score_ranking
-from evaluator.benchmark.target import DataRoot, DataSource, Split, Target, codes
+from evaluator.benchmark.target import DataRoot, Split, Target, facts
 from synthgen.corpora.readers.text import read_json, read_json_lines
 from synthgen.errors import UserError
-
-_ORIGIN = (
-    "Mewsli-X (https://github.com/google-research/google-research/blob/master/dense_representations_for_entity_retrieval/"
-    "mel/mewsli-x.md), whose article texts must be rebuilt from WikiNews dumps"
-)
-_MENTIONS = DataSource(
-    (
-        "mewslix/wikinews_mentions-test-{language}.jsonl",
-        "mewslix/labels/test-{language}.json",
-        "labels/mewslix/test-{language}.json",
-        "xtreme_mock/labels/mewslix/test-{language}.json",
-    ),
-    _ORIGIN,
-)
-_DEV_MENTIONS = DataSource(("mewslix/wikinews_mentions-dev-{language}.jsonl",), _ORIGIN)
-_ENTITIES = DataSource(("mewslix/candidate_set_entities.jsonl",), _ORIGIN)
-_TRAIN = DataSource(("mewslix/wikipedia_pairs-train.jsonl",), _ORIGIN)
 
 _BRACES = re.compile(r"\{(.*?)\}")
 
@@ -63,7 +46,7 @@ def read(root: DataRoot, language: str, split: str) -> Split:
 
 def train(root: DataRoot) -> Split:
     """Return English Wikipedia's mentions with the description of their entity."""
-    path = root.find(_TRAIN)
+    path = root.find(TARGET.train_sources[0])
     mentions = [(row["contextual_mention"], row["entity"]) for row in read_json_lines(path)]
     pairs = [(mention["context"], mention["mention"], entity) for mention, entity in mentions]
     records = tuple((mention_text(context, mention), entity_text(entity)) for context, mention, entity in pairs)
@@ -99,22 +82,10 @@ def _one_line(text: str) -> str:
 
 
 TARGET = Target(
-    name="mewslix",
-    title="Mewsli-X",
-    head="dual",
-    languages=codes("ar de en es fa ja pl ro ta tr uk"),
-    metrics=("map20",),
-    train_source="Wikipedia, 167,719 English mention-entity pairs",
-    hub="izhx/mewsli-x",
-    licence="CC BY-SA 3.0 (Wikipedia), CC BY 2.5 (WikiNews)",
-    citation="Ruder et al., XTREME-R, EMNLP 2021",
-    is_parallel=False,
-    sources={"test": (_MENTIONS, _ENTITIES), "dev": (_DEV_MENTIONS, _ENTITIES)},
-    train_sources=(_TRAIN,),
+    **facts(__file__),
     read=read,
     train=train,
     score=score_ranking,
     parse=rankings_by_id,
     rank=nearest_ids,
-    scores_missing=True,
 )

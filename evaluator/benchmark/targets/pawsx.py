@@ -6,15 +6,10 @@ from evaluator.benchmark.files.pairs import pair_split
 from evaluator.benchmark.files.predictions import label_lines
 from evaluator.benchmark.files.writers import tsv
 from evaluator.benchmark.metrics.classification import accuracy
-from evaluator.benchmark.target import DataRoot, DataSource, HubFile, Split, Target, codes
+from evaluator.benchmark.target import DataRoot, HubFile, Split, Target, facts
 from synthgen.corpora.readers.text import read_table
 
 LABELS = ("0", "1")
-
-_ORIGIN = "PAWS-X (https://storage.googleapis.com/paws/pawsx/x-final.tar.gz) as XTREME lays it out, or the hub"
-_TEST = DataSource(("pawsx/test-{language}.labelled.tsv",), f"{_ORIGIN}: columns id, sentence1, sentence2, label")
-_DEV = DataSource(("pawsx/dev-{language}.tsv",), _ORIGIN)
-_TRAIN = DataSource(("pawsx/train-en.tsv", "pawsx/dev-en.tsv"), _ORIGIN)
 
 
 def read(root: DataRoot, language: str, split: str) -> Split:
@@ -29,28 +24,15 @@ def read(root: DataRoot, language: str, split: str) -> Split:
 
 def train(root: DataRoot) -> Split:
     """Return the English training pairs; where only the dev file is there, its pairs."""
-    path = root.find(_TRAIN)
+    path = root.find(TARGET.train_sources[0])
     return pair_split("en", read_table(path, 3), LABELS, (path,), "en-")
 
 
 _HUB, _COLUMNS = "google-research-datasets/paws-x", ("sentence1", "sentence2", "label")
 
 TARGET = Target(
-    name="pawsx",
-    title="PAWS-X",
-    head="pair",
-    languages=codes("de en es fr ja ko zh"),
+    **facts(__file__),
     labels=LABELS,
-    metrics=("accuracy",),
-    train_source="PAWS, 49,401 English pairs",
-    hub=_HUB,
-    licence="free use, acknowledgement of Google LLC appreciated",
-    citation="Yang et al., PAWS-X, EMNLP 2019",
-    # Rows of different languages are not aligned by number.
-    is_parallel=False,
-    is_translated=True,
-    sources={"test": (_TEST,), "dev": (_DEV,)},
-    train_sources=(_TRAIN,),
     read=read,
     train=train,
     score=accuracy,

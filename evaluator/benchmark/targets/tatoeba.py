@@ -10,21 +10,14 @@ from evaluator.benchmark.files.predictions import number_lines
 from evaluator.benchmark.files.writers import tsv
 from evaluator.benchmark.metrics.classification import accuracy
 from evaluator.benchmark.metrics.retrieval import Vectors, nearest
-from evaluator.benchmark.target import DataRoot, DataSource, HubFile, Split, Target, codes
+from evaluator.benchmark.target import DataRoot, HubFile, Split, Target, facts
 from synthgen.corpora.readers.text import read_lines
 from synthgen.errors import UserError
+from synthgen.text.languages import NLLB
 
-ISO_639_3 = {
-    "af": "afr", "ar": "ara", "az": "aze", "bg": "bul", "bn": "ben", "de": "deu", "el": "ell", "es": "spa", "et": "est",
-    "eu": "eus", "fa": "pes", "fi": "fin", "fr": "fra", "he": "heb", "hi": "hin", "hu": "hun", "id": "ind", "it": "ita",
-    "ja": "jpn", "jv": "jav", "ka": "kat", "kk": "kaz", "ko": "kor", "lt": "lit", "ml": "mal", "mr": "mar", "nl": "nld",
-    "pl": "pol", "pt": "por", "ro": "ron", "ru": "rus", "sw": "swh", "ta": "tam", "te": "tel", "th": "tha", "tl": "tgl",
-    "tr": "tur", "uk": "ukr", "ur": "urd", "vi": "vie", "zh": "cmn",
-}  # fmt: skip
-
-_ORIGIN = "https://github.com/facebookresearch/LASER, data/tatoeba/v1, or `evaluator data fetch`"
-_FOREIGN = DataSource(("tatoeba/tatoeba.{language}-eng.{language}",), _ORIGIN)
-_ENGLISH = DataSource(("tatoeba/tatoeba.{language}-eng.eng",), _ORIGIN)
+_FACTS = facts(__file__)
+_MACROLANGUAGES = {"ar": "ara", "az": "aze", "zh": "cmn"}
+ISO_639_3 = {code: NLLB[code].partition("_")[0] for code in _FACTS["languages"]} | _MACROLANGUAGES
 
 
 def read(root: DataRoot, language: str, split: str) -> Split:
@@ -34,7 +27,7 @@ def read(root: DataRoot, language: str, split: str) -> Split:
     unsorted file.
     """
     code = ISO_639_3[language]
-    foreign, english = root.find(_FOREIGN, code), root.find(_ENGLISH, code)
+    foreign, english = (root.find(source, code) for source in TARGET.split_sources(split))
     pool, queries = list(read_lines(foreign)), list(read_lines(english))
     if len(pool) != len(queries):
         raise UserError(f"{foreign} has {len(pool)} lines and {english} {len(queries)}; line i translates line i")
@@ -56,26 +49,15 @@ def rank(split: Split, queries: Vectors, pool: Vectors) -> list[int]:
 
 
 TARGET = Target(
-    name="tatoeba",
-    title="Tatoeba",
-    head="retrieval",
-    languages=tuple(sorted(ISO_639_3)),
-    metrics=("accuracy",),
-    train_source="none: the intermediate encoder as it is",
-    hub="mteb/tatoeba-bitext-mining",
-    licence="CC BY 2.0 FR",
-    citation="Artetxe and Schwenk, Massively Multilingual Sentence Embeddings, TACL 2019",
-    is_parallel=False,
-    sources={"test": (_FOREIGN, _ENGLISH)},
+    **_FACTS,
     read=read,
     score=accuracy,
     parse=number_lines,
-    new_in_xtreme_r=codes("az lt pl ro uk"),
     rank=rank,
     cap=cap,
     file_code=ISO_639_3.__getitem__,
     hub_files=(
-        HubFile(_FOREIGN.paths[0], "mteb/tatoeba-bitext-mining", "{language}-eng", "test", tsv("sentence1")),
-        HubFile(_ENGLISH.paths[0], "mteb/tatoeba-bitext-mining", "{language}-eng", "test", tsv("sentence2")),
+        HubFile("tatoeba/tatoeba.{language}-eng.{language}", _FACTS["hub"], "{language}-eng", "test", tsv("sentence1")),
+        HubFile("tatoeba/tatoeba.{language}-eng.eng", _FACTS["hub"], "{language}-eng", "test", tsv("sentence2")),
     ),
 )

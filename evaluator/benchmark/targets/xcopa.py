@@ -9,15 +9,10 @@ from typing import Any
 from evaluator.benchmark.files.predictions import index_lines
 from evaluator.benchmark.files.writers import jsonl
 from evaluator.benchmark.metrics.classification import accuracy
-from evaluator.benchmark.target import DataRoot, DataSource, HubFile, Split, Target, UnlabelledError, codes
+from evaluator.benchmark.target import DataRoot, HubFile, Split, Target, UnlabelledError, facts
 from synthgen.corpora.readers.text import read_json_lines
 from synthgen.formats.choice import Choice
 
-_XCOPA = "https://github.com/cambridgeltl/xcopa, or the hub"
-_TEST = DataSource(("xcopa/{language}/test.{language}.jsonl",), _XCOPA)
-_DEV = DataSource(("xcopa/{language}/val.{language}.jsonl",), _XCOPA)
-_COPA = DataSource(("xcopa/en/train.en.jsonl",), "COPA, super_glue on the hub")
-_SIQA = DataSource(("socialiqa/train.jsonl", "socialiqa/dev_1-1200.jsonl"), "SocialIQA 1.4 (lighteval/siqa on the hub)")
 # The field `question` is wrong in some released translations; English has it right.
 _ENGLISH = {"test": "xcopa/en/test.en.placeholder-labels.jsonl", "dev": "xcopa/en/val.en.jsonl"}
 
@@ -34,13 +29,13 @@ def read(root: DataRoot, language: str, split: str) -> Split:
 
 def train(root: DataRoot) -> Split:
     """Return COPA's English training premises."""
-    path = root.find(_COPA)
+    path = root.find(TARGET.train_sources[1])
     return _split("en", list(read_json_lines(path)), path)
 
 
 def pretrain(root: DataRoot) -> Split:
     """Return SIQa's questions, the stage before COPA; the answer is given as text and equals one of the options."""
-    path = root.find(_SIQA)
+    path = root.find(TARGET.train_sources[0])
     rows = list(read_json_lines(path))
     records = tuple(
         Choice(row["context"], row["question"], tuple(row["options"]), row["options"].index(row["answer"]))
@@ -76,23 +71,10 @@ def _siqa_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 TARGET = Target(
-    name="xcopa",
-    title="XCOPA",
-    head="choice",
-    languages=codes("et ht id it qu sw ta th tr vi zh"),
-    labels=("0", "1"),
-    metrics=("accuracy",),
-    train_source="SIQa, 33,410 English questions, then COPA, 400",
-    hub="cambridgeltl/xcopa",
-    licence="CC BY 4.0",
-    citation="Ponti et al., XCOPA: A Multilingual Dataset for Causal Commonsense Reasoning, EMNLP 2020",
-    is_parallel=True,
-    sources={"test": (_TEST,), "dev": (_DEV,)},
-    train_sources=(_SIQA, _COPA),
+    **facts(__file__),
     read=read,
     train=train,
     pretrain=pretrain,
-    pretrain_labels=("A", "B", "C"),
     score=accuracy,
     parse=index_lines(2),
     hub_files=(
