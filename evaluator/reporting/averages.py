@@ -1,23 +1,23 @@
-"""The tables of scores, of the averages that the benchmarks publish, and of the base paper's row of best sources."""
+"""The tables of a report: scores, differences, the averages that benchmarks publish, the best source of each target."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from evaluator.reporting.sentences import interval_text, signed, size_label
 from evaluator.stats.benchmark_averages import BestSource
 from evaluator.stats.comparison import Comparison, Point
+from evaluator.stats.pairwise import PairwiseResult
 from evaluator.stats.score_table import some_of
 
-Rows = list[list[str]]
+Table = tuple[list[str], list[list[str]]]  # header and rows
 
 AVERAGES = "Published averages: XTREME-R's ten targets and XTREME's nine, each over the languages it lists"
-AVERAGES_HEADER = ("benchmark", "English", "arm", "size", "average", "missing")
 BEST = "Best source per target, chosen at the other seeds than the one reported"
-BEST_HEADER = ("target", "mean", "sources chosen")
 
 
-def score_rows(comparison: Comparison, score: Callable[[Point], str], size: str = "d") -> tuple[list[str], Rows]:
-    """Return the header and a row for each arm and size: the whole and every target, each formatted by `score`."""
+def score_rows(comparison: Comparison, score: Callable[[Point], str], size: str = "d") -> Table:
+    """Return a row for each arm and size: the whole and every target, each formatted by `score`."""
     rows = []
     for arm, n in comparison.groups:
         points = [comparison.point_at.get((arm, n, scope)) for scope in comparison.score_scopes]
@@ -26,7 +26,16 @@ def score_rows(comparison: Comparison, score: Callable[[Point], str], size: str 
     return ["arm", "size", *(scope.removeprefix("target:") for scope in comparison.score_scopes)], rows
 
 
-def average_rows(comparison: Comparison) -> Rows:
+def pair_cells(pair: PairwiseResult) -> list[str]:
+    """Return the arms, size, difference, interval, p, equivalence p and minimum detectable effect; "" where unknown."""
+    names, e = [pair.a, pair.b, size_label(pair)], pair.estimate
+    if not pair.known:
+        return [*names, "", "", "", "", ""]
+    p_values = [f"{e.p:.3f}", f"{e.p_equivalence(pair.margin):.3f}"]
+    return [*names, signed(e.value), interval_text(*e.interval()), *p_values, f"{e.mde80:.2f}"]
+
+
+def average_rows(comparison: Comparison) -> Table:
     """Return a row for each benchmark, arm and size, with what is missing where there is no average."""
     rows = []
     for average in comparison.aggregates:
@@ -34,10 +43,10 @@ def average_rows(comparison: Comparison) -> Rows:
         mean = "refused" if average.missing else f"{average.mean:.2f}"
         missing = some_of(average.missing) or "nothing"
         rows.append([average.benchmark, english, average.arm, f"{average.size}", mean, missing])
-    return rows
+    return ["benchmark", "English", "arm", "size", "average", "missing"], rows
 
 
-def best_rows(comparison: Comparison) -> Rows:
+def best_rows(comparison: Comparison) -> Table:
     """Return a row for each target and, when there are several, their mean."""
     by_target: dict[str, list[BestSource]] = {}
     for source in comparison.best_sources:
@@ -45,7 +54,7 @@ def best_rows(comparison: Comparison) -> Rows:
     rows = [[target, f"{_mean(sources):.2f}", _arms(sources)] for target, sources in by_target.items()]
     if len(rows) > 1:
         rows.append(["all", f"{sum(map(_mean, by_target.values())) / len(by_target):.2f}", ""])
-    return rows
+    return ["target", "mean", "sources chosen"], rows
 
 
 def _mean(sources: Sequence[BestSource]) -> float:

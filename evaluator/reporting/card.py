@@ -17,6 +17,7 @@ _ORIGIN = {
     "translated": "translated by machine",
     "sample": "samples of this software",
 }
+NO_PLAN = "Not recorded: there is no plan beside the results."
 
 
 def results_card(comparison: Comparison, arms: Mapping[str, Any], plan: Mapping[str, Any], note: str | None) -> str:
@@ -26,7 +27,7 @@ def results_card(comparison: Comparison, arms: Mapping[str, Any], plan: Mapping[
         signature=comparison.signature,
         arms="\n".join(f"- **{escape(arm)}**: {_arm(arms.get(arm))}" for arm in comparison.arms),
         results=results_section(comparison, note),
-        cost="\n".join(_cost(plan)),
+        cost="\n".join(table(("", "planned", "real"), plan_rows(plan), "lll")) if plan else NO_PLAN,
         methods="\n".join(f"{escape(text)}\n" for text in paragraphs(comparison)),
     )
 
@@ -45,9 +46,3 @@ def _arm(entry: object) -> str:
     model = f" by `{entry['model']}`" if entry.get("model") else ""
     card = "".join(f", [card]({link})" for link in safe_links(entry.get("dataset_card")))
     return f"{kept:,} rows of {tasks}, {origins}{model}{card}; {encoder}"
-
-
-def _cost(plan: Mapping[str, Any]) -> list[str]:
-    if not plan:
-        return ["Not recorded: there is no plan beside the results."]
-    return table(("", "planned", "real"), plan_rows(plan), "lll")

@@ -7,7 +7,7 @@ marker shape of its own: colour is never the only sign. No library, no script ne
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -160,17 +160,11 @@ def describe(point: Point) -> str:
 GAP_STEP = 16  # between the lines of two arms in the chart of transfer gaps
 
 
-@dataclass(frozen=True, slots=True)
-class GapChart:
-    """The transfer gap of every arm at its full size: rows by target, and the top of each row."""
+def gap_chart(comparison: Comparison, width: int) -> tuple[Frame, list[tuple[str, int, list[Point]]]] | None:
+    """Return the transfer gaps of every arm at its full size, English less the mean of the other languages.
 
-    frame: Frame
-    rows: Mapping[str, Sequence[Point]]
-    tops: Mapping[str, int]
-
-
-def gap_chart(comparison: Comparison, width: int) -> GapChart | None:
-    """Return the transfer gaps, English less the mean of the other languages; None where there is no gap."""
+    These are the frame, and name, top and points of every target; None where there is no gap.
+    """
     full_size = {arm: max(point.size for point in comparison.points if point.arm == arm) for arm in comparison.arms}
     rows: dict[str, list[Point]] = {}
     for point in comparison.gaps:
@@ -178,10 +172,10 @@ def gap_chart(comparison: Comparison, width: int) -> GapChart | None:
             rows.setdefault(point.scope.removeprefix("gap:"), []).append(point)
     if not rows:
         return None
-    values, tops, top = [0.0], {}, 14
+    values, targets, top = [0.0], [], 14
     for target, points in rows.items():
-        tops[target] = top
+        targets.append((target, top, points))
         top += GAP_STEP * len(points) + 14
         for estimate in (point.estimate for point in points):
             values += estimate.interval() if estimate.known else [estimate.value]
-    return GapChart(Frame(width, top + 36, (min(values) - 0.5, max(values) + 0.5), (0, 1), left=92), rows, tops)
+    return Frame(width, top + 36, (min(values) - 0.5, max(values) + 0.5), (0, 1), left=92), targets

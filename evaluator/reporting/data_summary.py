@@ -15,7 +15,7 @@ CARD = "README.md"
 def data_facts(manifest: Manifest) -> dict[str, Any]:
     """Return licence, language, labels and quality figures of one dataset folder; what was not measured is absent.
 
-    Lengths are medians in XLM-R tokens, shares of distinct texts and kept labels in percent.
+    Lengths are medians in XLM-R tokens, shares of distinct texts and kept labels in percent, checks without settings.
     """
     statistics = manifest.statistics
     facts = {
@@ -27,7 +27,11 @@ def data_facts(manifest: Manifest) -> dict[str, Any]:
         "self_BLEU": _figure_by_field(statistics.get("self_bleu"), "value"),
         "word_overlap": dict(_numbers(statistics.get("word_overlap"))),
     }
-    checks = {f"check_{name}": _plain(check) for name, check in manifest.checks.items() if name != "filtered_before"}
+    checks = {
+        f"check_{name}": dict(_numbers(check)) if isinstance(check, Mapping) else check
+        for name, check in manifest.checks.items()
+        if name != "filtered_before"
+    }
     return {name: value for name, value in {**facts, **checks}.items() if value not in ("", {}, None)}
 
 
@@ -40,11 +44,6 @@ def _figure_by_field(statistic: object, key: str) -> dict[str, Any]:
 def _numbers(statistic: object) -> list[tuple[str, float]]:
     values = statistic if isinstance(statistic, Mapping) else {}
     return [(name, value) for name, value in values.items() if isinstance(value, int | float)]
-
-
-def _plain(check: object) -> object:
-    """Return the figures of a check without its settings: numbers, and yes or no."""
-    return dict(_numbers(check)) if isinstance(check, Mapping) else check
 
 
 def card_link(folder: Path, page_folder: Path) -> str | None:

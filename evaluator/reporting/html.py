@@ -6,7 +6,7 @@ Everything that comes from data passes through Jinja's autoescape or `html.escap
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,45 +26,17 @@ GROUPS = {
 
 
 @dataclass(frozen=True, slots=True)
-class ForestRow:
-    """One line of the forest plot: a name, its pair, and where the interval lies, in percent of the width."""
-
-    name: str
-    pair: PairwiseResult
-    place: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Forest:
-    """The differences of two arms at one size in every scope, on one axis from -`limit` to `limit` points."""
-
-    lead: PairwiseResult
-    limit: float
-    groups: Mapping[str, Sequence[ForestRow]]
-
-
-@dataclass(frozen=True, slots=True)
-class HeatRow:
-    """One language at one size: the score of every arm, their difference, and how far one arm is below English."""
-
-    language: Language
-    scores: Sequence[float | None]
-    pair: PairwiseResult | None
-    gap: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Heat:
-    """The language x arm table of one size."""
+    """The language x arm table of one size: rows of language, scores by arm, their difference, the gap to English."""
 
     size: int
     arms: Sequence[str]
     lead: PairwiseResult | None
-    rows: Sequence[HeatRow]
+    rows: Sequence[tuple[Language, Sequence[float | None], PairwiseResult | None, float | None]]
 
     def shade(self, score: float | None) -> int:
         """Return how strongly a score is tinted in percent: 5 for the lowest of the table, 55 for the highest."""
-        known = [value for row in self.rows for value in row.scores if value is not None]
+        known = [value for _, scores, *_ in self.rows for value in scores if value is not None]
         if score is None or max(known) == min(known):
             return 0
         return round(5 + 50 * (score - min(known)) / (max(known) - min(known)))
@@ -72,6 +44,8 @@ class Heat:
 
 def render_page(comparison: Comparison, *, arms: dict[str, Any], plan: dict[str, Any], note: str | None) -> str:
     """Return the HTML of a comparison."""
+    # Scores in English alone have no mean over other languages, and so nothing to show against it.
+    sizes = sorted({p.size for p in comparison.points if p.size > 0 and p.scope == "all"}, reverse=True)
     environment = Environment(
         loader=FunctionLoader(methods.resource), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
@@ -94,11 +68,11 @@ def render_page(comparison: Comparison, *, arms: dict[str, Any], plan: dict[str,
         data=Markup(embedded_json(comparison.document())),
         pairs=sentences.lead_pairs(comparison),
         rates=sentences.lead_rates(comparison),
-        forests=_forests(comparison),
-        heats=_heats(comparison),
+        forests=list(_forests(comparison)),
+        heats=[_heat(comparison, size) for size in sizes],
         cards=data_cards(comparison.arms, arms),
         plan=plan_rows(plan),
-        tables=_tables(comparison),
+        tables=[table for table in _tables(comparison) if table[3]],
         note=note,
     )
 
@@ -113,21 +87,17 @@ def embedded_json(document: object) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-# --- forest ---------------------------------------------------------------------------------------------------------
-
-
-def _forests(comparison: Comparison) -> list[Forest]:
-    forests = []
+def _forests(comparison: Comparison) -> Iterator[dict[str, object]]:
+    """Yield the differences of two arms at one size in every scope, as name, pair and place in percent of the width."""
     for lead in sentences.lead_pairs(comparison):
         pairs = [pair for pair in comparison.pairs if pair.key == lead.key]
         limit = _limit(pairs)
-        groups: dict[str, list[ForestRow]] = {}
+        groups: dict[str, list[tuple[str, PairwiseResult, dict[str, float]]]] = {}
         for pair in pairs:
             kind, _, name = pair.scope.partition(":")
             title = f"{LANGUAGES[name].name} ({name})" if kind == "language" else name or "all targets"
-            groups.setdefault(GROUPS[kind], []).append(ForestRow(title, pair, _place(pair, limit)))
-        forests.append(Forest(lead, limit, groups))
-    return forests
+            groups.setdefault(GROUPS[kind], []).append((title, pair, _place(pair, limit)))
+        yield {"lead": lead, "limit": limit, "groups": groups}
 
 
 def _limit(pairs: Iterable[PairwiseResult]) -> float:
@@ -145,15 +115,6 @@ def _place(pair: PairwiseResult, limit: float) -> dict[str, float]:
     return {name: round(min(max(50 + 50 * value / limit, 0.0), 100.0), 2) for name, value in ends.items()}
 
 
-# --- heat map -------------------------------------------------------------------------------------------------------
-
-
-def _heats(comparison: Comparison) -> list[Heat]:
-    # Scores in English alone have no mean over other languages, and so nothing to show against it.
-    sizes = sorted({p.size for p in comparison.points if p.size > 0 and p.scope == "all"}, reverse=True)
-    return [_heat(comparison, size) for size in sizes]
-
-
 def _heat(comparison: Comparison, size: int) -> Heat:
     by_key = comparison.point_at
     at = {arm: size if (arm, size, "all") in by_key else 0 for arm in comparison.arms}
@@ -169,7 +130,7 @@ def _heat(comparison: Comparison, size: int) -> Heat:
             points = [by_key.get((arm, at[arm], scope)) for arm in arms]
             pair = next((pair for pair in pairs if lead and pair.key == lead.key), None)
             scores = [point.value if point else None for point in points]
-            rows.append(HeatRow(LANGUAGES[code], scores, pair, gaps.get(code)))
+            rows.append((LANGUAGES[code], scores, pair, gaps.get(code)))
     return Heat(size, arms, lead, rows)
 
 
@@ -186,36 +147,15 @@ def _language_gaps(comparison: Comparison, arm: str, size: int) -> dict[str, flo
     return {code: sum(values) / len(values) for code, values in gaps.items()}
 
 
-# --- tables ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class FullTable:
-    """A table to read and to download."""
-
-    name: str
-    title: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    text_columns: int
-
-
-def _tables(comparison: Comparison) -> list[FullTable]:
-    published, best = averages.average_rows(comparison), averages.best_rows(comparison)
-    tables = [
-        _scores_table(comparison),
-        _pairs_table(comparison),
-        _cells_table(comparison),
-        FullTable("averages", averages.AVERAGES, averages.AVERAGES_HEADER, published, 3),
-        FullTable("best_sources", averages.BEST, averages.BEST_HEADER, best, 1),
-    ]
-    return [table for table in tables if table.rows]
-
-
-def _scores_table(comparison: Comparison) -> FullTable:
-    title = "Scores of every arm (mean over seeds and non-English languages ± half the 95 % interval)"
-    header, rows = averages.score_rows(comparison, _with_half_width)
-    return FullTable("scores", title, header, rows, 1)
+def _tables(comparison: Comparison) -> Iterator[tuple[str, str, list[str], list[list[str]], int]]:
+    """Yield name, title, header, rows and number of text columns of each table to read and to download."""
+    scores = "Scores of every arm (mean over seeds and non-English languages ± half the 95 % interval)"
+    yield "scores", scores, *averages.score_rows(comparison, _with_half_width), 1
+    yield "differences", "Every difference, in every scope", *_pair_rows(comparison), 3
+    cells = "Every cell: mean over seeds per target, language and metric"
+    yield "cells", cells, *_cell_rows(comparison), 3
+    yield "averages", averages.AVERAGES, *averages.average_rows(comparison), 3
+    yield "best_sources", averages.BEST, *averages.best_rows(comparison), 1
 
 
 def _with_half_width(point: Point) -> str:
@@ -225,7 +165,7 @@ def _with_half_width(point: Point) -> str:
     return f"{point.estimate.value:.2f} ± {(high - low) / 2:.2f}"
 
 
-def _pairs_table(comparison: Comparison) -> FullTable:
+def _pair_rows(comparison: Comparison) -> averages.Table:
     header = "a,b,scope,size,a - b,low,high,p,Holm p,permutation p,its floor,equivalence p,detectable,seeds,verdict"
     names = ("p", "p_holm", "p_permutation", "p_floor", "p_equivalence", "mde80", "seeds")
     rows = []
@@ -234,10 +174,10 @@ def _pairs_table(comparison: Comparison) -> FullTable:
         numbers = [document["difference"], *(document["ci95"] or (None, None)), *(document[name] for name in names)]
         texts = ["" if value is None else f"{value:.4g}" for value in numbers]
         rows.append([pair.a, pair.b, pair.scope, str(pair.size), *texts, pair.verdict])
-    return FullTable("differences", "Every difference, in every scope", header.split(","), rows, 3)
+    return header.split(","), rows
 
 
-def _cells_table(comparison: Comparison) -> FullTable:
+def _cell_rows(comparison: Comparison) -> averages.Table:
     groups = list(dict.fromkeys((cell["arm"], cell["size"]) for cell in comparison.cells))
     by_cell: dict[tuple[str, str, str], dict[tuple[str, int], str]] = {}
     for cell in comparison.cells:
@@ -245,5 +185,4 @@ def _cells_table(comparison: Comparison) -> FullTable:
         text = "missing" if cell["mean"] is None else f"{cell['mean']:.2f}"
         by_cell.setdefault(key, {})[cell["arm"], cell["size"]] = text
     rows = [[*key, *(values.get(group, "missing") for group in groups)] for key, values in by_cell.items()]
-    header = ["target", "language", "metric", *(f"{arm} {size}" for arm, size in groups)]
-    return FullTable("cells", "Every cell: mean over seeds per target, language and metric", header, rows, 3)
+    return ["target", "language", "metric", *(f"{arm} {size}" for arm, size in groups)], rows

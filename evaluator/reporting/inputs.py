@@ -37,17 +37,15 @@ def read_side_file(results: Path, name: str) -> dict[str, Any]:
 
 def read_arms(results: Path, page_folder: Path) -> dict[str, Any]:
     """Return arms.json beside a results file, with its links as they are followed from the folder of the page."""
-    start = page_folder.resolve()
+    source, start = results.parent.resolve(), page_folder.resolve()
     arms = read_side_file(results, "arms.json")
     for entry in arms.values():
         if isinstance(entry, dict):
-            links = safe_links(entry.get("dataset_card"))
-            entry["dataset_card"] = [_moved(link, results.parent.resolve(), start) for link in links]
+            entry["dataset_card"] = [
+                Path(os.path.relpath(source / link, start)).as_posix() if _is_relative(link) else link
+                for link in safe_links(entry.get("dataset_card"))
+            ]
     return arms
-
-
-def _moved(link: str, source: Path, start: Path) -> str:
-    return Path(os.path.relpath(source / link, start)).as_posix() if _is_relative(link) else link
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +128,9 @@ def _is_relative(link: str) -> bool:
 
 def plan_rows(plan: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return (what, planned, real) lines of a plan; facts that are neither stand in the first column."""
-    planned, real = plan.get("planned"), plan.get("real")
-    if isinstance(planned, dict) or isinstance(real, dict):
-        first, second = (side if isinstance(side, dict) else {} for side in (planned, real))
-        rows = [(key, first.get(key), second.get(key)) for key in dict.fromkeys([*first, *second])]
-        rows += [(key, value, None) for key, value in plan.items() if key not in ("planned", "real", "jobs")]
-    else:
-        rows = [(key, value, None) for key, value in plan.items()]
+    sides = (plan.get("planned"), plan.get("real"))
+    planned, real = (side if isinstance(side, dict) else {} for side in sides)
+    apart = ("planned", "real", "jobs") if any(isinstance(side, dict) for side in sides) else ()
+    rows = [(key, planned.get(key), real.get(key)) for key in {**planned, **real}]
+    rows += [(key, value, None) for key, value in plan.items() if key not in apart]
     return [(key.replace("_", " "), *("" if v is None else _fact(v) for v in values)) for key, *values in rows]

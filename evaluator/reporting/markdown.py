@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from evaluator.reporting import averages, sentences
 from evaluator.stats.comparison import Comparison
-from evaluator.stats.pairwise import PairwiseResult
 
 
 def results_section(comparison: Comparison, note: str | None = None) -> str:
@@ -32,11 +31,10 @@ def _scores(comparison: Comparison) -> list[str]:
 
 
 def _averages(comparison: Comparison) -> list[str]:
+    tables = {averages.AVERAGES: averages.average_rows(comparison), averages.BEST: averages.best_rows(comparison)}
     lines = []
-    if rows := averages.average_rows(comparison):
-        lines += [f"### {averages.AVERAGES}", "", *table(averages.AVERAGES_HEADER, rows, "llllll"), ""]
-    if rows := averages.best_rows(comparison):
-        lines += [f"### {averages.BEST}", "", *table(averages.BEST_HEADER, rows, "lll"), ""]
+    for title, (header, rows) in tables.items():
+        lines += [f"### {title}", "", *table(header, rows, "l" * len(header)), ""] if rows else []
     return lines
 
 
@@ -49,16 +47,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], alignment: str) 
 
 def _differences(comparison: Comparison) -> list[str]:
     header = ("a", "b", "size", "a − b", "95 % interval", "p", "equivalence p", "detectable at 80 % power", "verdict")
-    return table(header, map(_row, sentences.lead_pairs(comparison)), "llrrlrrrl")
-
-
-def _row(pair: PairwiseResult) -> list[str]:
-    names = [pair.a, pair.b, sentences.size_label(pair)]
-    if not pair.known:
-        return [*names, "", "", "", "", "", pair.reason or "not resolved"]
-    e = pair.estimate
-    numbers = [f"{e.p:.3f}", f"{e.p_equivalence(pair.margin):.3f}", f"{e.mde80:.2f}"]
-    return [*names, sentences.signed(e.value), sentences.interval_text(*e.interval()), *numbers, pair.verdict]
+    pairs = sentences.lead_pairs(comparison)
+    rows = [[*averages.pair_cells(p), p.verdict if p.known else p.reason or "not resolved"] for p in pairs]
+    return table(header, rows, "llrrlrrrl")
 
 
 def escape(text: str) -> str:

@@ -13,11 +13,6 @@ def resource(name: str) -> str:
     return files("evaluator.reporting").joinpath(name).read_text(encoding="utf-8")
 
 
-def bibtex() -> str:
-    """Return the references that the methods section cites, as BibTeX."""
-    return resource("references.bib").rstrip()
-
-
 def paragraphs(comparison: Comparison) -> list[str]:
     """Return the methods section, ready to paste."""
     estimand = comparison.estimand

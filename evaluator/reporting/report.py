@@ -13,18 +13,16 @@ from rich.text import Text
 
 from evaluator import options
 from evaluator.reporting import sentences
+from evaluator.reporting.averages import pair_cells
 from evaluator.reporting.card import results_card
 from evaluator.reporting.html import render_page
 from evaluator.reporting.inputs import read_arms, read_side_file
 from evaluator.reporting.markdown import results_section
 from evaluator.stats.comparison import Comparison, compare_results
-from evaluator.stats.pairwise import PairwiseResult
 from evaluator.stats.results import read_results
 from evaluator.stats.score_table import Problem
 from synthgen.errors import UserError
 from synthgen.runtime.files import check_writable, write_atomically
-
-__all__ = ["check_margin", "check_page", "report", "terminal_summary"]
 
 _STYLE = {"a": "green", "b": "red", "equivalent": "cyan", "unresolved": "yellow"}
 
@@ -43,7 +41,8 @@ def report(
     check_margin(margin)
     out, results = check_page(out), read_results(Path(source))
     arms, plan = read_arms(results.source, out.parent), read_side_file(results.source, "plan.json")
-    comparison = _checked(compare_results(results, margin=margin, preferred=_real_first(arms)), plan)
+    real_first = [arm for arm, entry in arms.items() if isinstance(entry, dict) and entry.get("origin") == "real"]
+    comparison = _checked(compare_results(results, margin=margin, preferred=real_first), plan)
     document = json.dumps(comparison.document(), ensure_ascii=False, allow_nan=False, indent=1)
     files = {
         out.with_name("comparison.json"): document + "\n",
@@ -88,11 +87,6 @@ def _checked(comparison: Comparison, plan: dict[str, Any]) -> Comparison:
     return replace(comparison, problems=(Problem("other estimand", message), *comparison.problems))
 
 
-def _real_first(arms: dict[str, Any]) -> list[str]:
-    """Return the arms to show first: real data, before anything that is measured against it."""
-    return [arm for arm, entry in arms.items() if isinstance(entry, dict) and entry.get("origin") == "real"]
-
-
 def terminal_summary(comparison: Comparison) -> RenderableType:
     """Return the verdict for a terminal: sentences, the table over all targets, exchange rates, problems."""
     parts: list[RenderableType] = []
@@ -111,16 +105,8 @@ def _table(comparison: Comparison) -> Table:
     for name in ("a", "b", "size", "a − b", "95 % interval", "p", "detectable", "verdict"):
         table.add_column(name, justify="right" if name in ("size", "a − b", "p", "detectable") else "left")
     for pair in sentences.lead_pairs(comparison):
-        table.add_row(*_cells(pair))
+        *cells, _, detectable = pair_cells(pair)
+        words = {"a": f"{pair.a} better", "b": f"{pair.b} better", "unresolved": "not resolved"}
+        verdict = Text(words.get(pair.verdict, pair.verdict), style=_STYLE[pair.verdict])
+        table.add_row(*map(Text, [*cells, detectable]), verdict if pair.known else pair.reason or "not resolved")
     return table
-
-
-def _cells(pair: PairwiseResult) -> list[Text]:
-    size = sentences.size_label(pair)
-    if not pair.known:
-        return [Text(text) for text in (pair.a, pair.b, size, "", "", "", "", pair.reason or "not resolved")]
-    e = pair.estimate
-    verdict = {"a": f"{pair.a} better", "b": f"{pair.b} better", "unresolved": "not resolved"}
-    numbers = (sentences.signed(e.value), sentences.interval_text(*e.interval()), f"{e.p:.3f}", f"{e.mde80:.2f}")
-    texts = [Text(text) for text in (pair.a, pair.b, size, *numbers)]
-    return [*texts, Text(verdict.get(pair.verdict, pair.verdict), style=_STYLE[pair.verdict])]
