@@ -33,7 +33,6 @@ class CandidatePairs:
     is_cut: bool
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        """Yield the pairs."""
         for at in range(0, len(self.packed), _PAIRS_AT_ONCE):
             for pair in self.packed[at : at + _PAIRS_AT_ONCE].tolist():
                 yield pair & 0xFFFFFFFF, pair >> 32
@@ -51,8 +50,7 @@ class KeyFile:
         self._neighbours = neighbours
         self._folder = tempfile.TemporaryDirectory(prefix="synthgen-")
         self._columns: list[BinaryIO] = []
-        self._parts: list[Numbers] = []
-        self._rank_parts: list[_Packed] = []
+        self._parts: list[tuple[Numbers, _Packed]] = [(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint64))]
         self._crowded: list[tuple[_Packed, _Packed]] | None = None
         self._listed: _Packed = np.empty(0, dtype=np.uint64)
         self.numbers = self._place = np.empty(0, dtype=np.int64)
@@ -69,18 +67,16 @@ class KeyFile:
         self._columns = self._columns or [(folder / str(column)).open("w+b") for column in range(len(keys))]
         for file, column in zip(self._columns, keys, strict=True):
             file.write(column.tobytes())
-        self._parts.append(numbers)
-        self._rank_parts.append(ranks)
+        self._parts.append((numbers, ranks))
 
     def sort(self) -> None:
         """Order the rows by rank, once all are there: `numbers[rank]` is the number of a row."""
-        numbers = np.concatenate([np.empty(0, dtype=np.int64), *self._parts])
-        ranks = np.concatenate([np.empty(0, dtype=np.uint64), *self._rank_parts])
+        numbers, ranks = map(np.concatenate, zip(*self._parts, strict=True))
         order = np.lexsort((numbers, ranks))
         self.numbers = numbers[order]
         self._place = np.empty(len(order), dtype=np.int64)
         self._place[order] = np.arange(len(order))
-        self._parts, self._rank_parts = [], []
+        self._parts = []
 
     def pairs(self, gone: AbstractSet[int]) -> CandidatePairs:
         """Return the pairs of rows that share a key; those whose ranks are in `gone` are left out.

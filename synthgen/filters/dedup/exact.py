@@ -38,10 +38,8 @@ class ExactDuplicates(SetFilter):
     VERSION = 1
 
     def __init__(self, format_: Format) -> None:
-        """Compare all texts of a row."""
-        self._format = format_
-        self._index, self._kept = HashIndex(), ByteStore()
-        self._checked = ("", b"")
+        self._format, self._checked = format_, ("", b"")
+        self.close()
 
     def check(self, row_id: str, row: Row) -> Drop | None:
         """Return a drop naming the kept row with the same texts."""
@@ -95,5 +93,4 @@ def _digested(format_: Format, table: pa.Table) -> tuple[Hashes, Hashes]:
 
 
 def _ranked(table: pa.Table) -> tuple[Hashes, list[str]]:
-    """Return the ranks and the ids of a table's rows."""
     return ranks(table), table["id"].to_pylist()

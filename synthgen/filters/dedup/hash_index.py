@@ -20,12 +20,10 @@ class HashIndex:
     """
 
     def __init__(self) -> None:
-        """Start empty."""
         self._count = 0
         self._allocate(_SMALLEST)
 
     def __len__(self) -> int:
-        """Return the number of keys added."""
         return self._count
 
     def find(self, keys: npt.NDArray[np.uint64]) -> list[int]:
@@ -84,11 +82,9 @@ class ByteStore:
     """Byte strings by number, end to end in one buffer."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self._bytes, self._ends = bytearray(), array("Q", [0])
 
     def __len__(self) -> int:
-        """Return how many there are."""
         return len(self._ends) - 1
 
     def append(self, item: bytes) -> None:
@@ -97,5 +93,4 @@ class ByteStore:
         self._ends.append(len(self._bytes))
 
     def __getitem__(self, number: int) -> bytes:
-        """Return a byte string by number."""
         return bytes(self._bytes[self._ends[number] : self._ends[number + 1]])

@@ -47,13 +47,12 @@ def array_row_keys(texts: Sequence[pa.Array]) -> Keys:
 
 
 def _keys(hashes: Keys, ends: _Places, fields: int) -> Keys:
-    """Return the keys of rows whose texts, one field after the other, have these words."""
     keys = _band_keys(hashes, ends, fields)
     return np.concatenate((keys, _one_edit_keys(hashes, ends, fields))) if fields > 1 else keys
 
 
 def _band_keys(hashes: Keys, ends: _Places, fields: int) -> Keys:
-    """Return the keys (bands, rows) of rows whose texts, one field after the other, have these words."""
+    """Return the keys (bands, rows)."""
     bands = BANDS if fields > 1 else BANDS_OF_ONE_TEXT
     sketches = _minhashes(*_shingles(hashes, ends), bands * ROWS_PER_BAND).astype(np.uint64)
     sketches = sketches.reshape(bands, ROWS_PER_BAND, fields, -1)

@@ -20,18 +20,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from synthgen.filters.base import Drop, FilterSpec, SetFilter, SetRows
+from synthgen.filters.dedup import similarity
 from synthgen.filters.dedup.candidate_pairs import NEIGHBOURS, KeyFile
 from synthgen.filters.dedup.hash_index import ByteStore, HashIndex
 from synthgen.filters.dedup.minhash import array_row_keys, row_keys
-from synthgen.filters.dedup.similarity import (
-    VERSIONS,
-    ComparedRow,
-    NearSettings,
-    answers,
-    columns_of_texts,
-    ranks,
-    row_likeness,
-)
+from synthgen.filters.dedup.similarity import ComparedRow, NearSettings, columns_of_texts, row_likeness
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.text.words import words
@@ -50,9 +43,8 @@ class NearDuplicates(SetFilter):
     def __init__(self, format_: Format, settings: NearSettings | None = None, *, neighbours: int = NEIGHBOURS) -> None:
         """Compare all texts of a row, in a whole set with at most so many `neighbours` for each key it shares."""
         self._format, self._settings, self._neighbours = format_, settings or NearSettings(), neighbours
-        self._index, self._kept = HashIndex(), ByteStore()
-        self._precomputed: dict[str, tuple[ComparedRow, Any]] = {}
         self.contrasts = 0
+        self.close()
 
     def precompute(self, rows: Sequence[tuple[str, Row]]) -> None:
         """Sketch several rows at once; `add_kept` needs a row's sketch after `check`."""
@@ -132,13 +124,12 @@ class NearDuplicates(SetFilter):
         return dict(zip(members.tolist(), packed, strict=True))
 
     def _compared(self, row_id: str, row: Row) -> tuple[ComparedRow, Any]:
-        """Return a row as it is compared, and its keys."""
         if row_id not in self._precomputed:
             self.precompute([(row_id, row)])
         return self._precomputed[row_id]
 
 
-SPEC = FilterSpec(NearDuplicates, NearSettings, check="deduplication", place=70, shared=VERSIONS)
+SPEC = FilterSpec(NearDuplicates, NearSettings, check="deduplication", place=70, shared=similarity.VERSIONS)
 
 
 def evidence(old: ComparedRow, measure: str, score: float) -> str:
@@ -147,12 +138,11 @@ def evidence(old: ComparedRow, measure: str, score: float) -> str:
 
 
 def _packed(format_: Format, table: pa.Table) -> list[bytes]:
-    """Return a table's rows as they are compared, packed."""
     texts = zip(*(map(words, column.to_pylist()) for column in columns_of_texts(format_, table)), strict=True)
     rows = zip(texts, table.to_pylist(), strict=True)
-    return [ComparedRow(row["id"], row_texts, answers(format_, row)).pack() for row_texts, row in rows]
+    return [ComparedRow(row["id"], row_texts, similarity.answers(format_, row)).pack() for row_texts, row in rows]
 
 
 def _sketched(format_: Format, table: pa.Table) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
     """Return the ranks (rows,) and the keys (keys a row, rows) of a table's rows."""
-    return ranks(table), array_row_keys(columns_of_texts(format_, table))
+    return similarity.ranks(table), array_row_keys(columns_of_texts(format_, table))

@@ -42,7 +42,6 @@ class SemanticSettings:
     similarity: float = 0.95
 
     def __post_init__(self) -> None:
-        """Refuse a cosine that would match everything or nothing."""
         if not 0 < self.similarity <= 1:
             raise ValueError(f"similarity = {self.similarity} is not above 0 and at most 1")
 
@@ -104,7 +103,6 @@ class SemanticDuplicates(SetFilter):
         return {"semantic": public_settings(asdict(self._settings)) | (self._loaded.facts if self._loaded else {})}
 
     def _encoder(self) -> SentenceEncoder:
-        """Return the encoder, loaded when it is first asked for."""
         self._loaded = self._loaded or SentenceEncoder(self._settings.encoder, self._settings.prefix)
         return self._loaded
 

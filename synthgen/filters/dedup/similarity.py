@@ -44,7 +44,6 @@ class NearSettings:
     one_word_from: int = 6
 
     def __post_init__(self) -> None:
-        """Refuse values outside the measures' ranges."""
         if not 0 < self.jaccard <= 1:
             raise ValueError(f"jaccard = {self.jaccard} is not above 0 and at most 1")
         if not 0 < self.edit <= 100:
@@ -115,7 +114,7 @@ class ComparedRow:
     @classmethod
     def of(cls, format_: Format, row_id: str, row: Mapping[str, Any]) -> ComparedRow:
         """Return the entry of a row."""
-        return cls(row_id, tuple(words(text) for text in compared_texts(format_, row)), answers(format_, row))
+        return cls(row_id, tuple(map(words, compared_texts(format_, row))), answers(format_, row))
 
     def pack(self) -> bytes:
         """Return the entry as bytes."""
@@ -196,10 +195,8 @@ def _is_one_for_two(left: list[str], right: list[str]) -> bool:
     shorter, longer = sorted((left, right), key=len)
     if len(longer) != len(shorter) + 1:
         return False
-    at = next(
-        (place for place, (one, two) in enumerate(zip(shorter, longer, strict=False)) if one != two), len(shorter)
-    )
-    return shorter[at + 1 :] == longer[at + 2 :]
+    places = range(len(shorter) + 1)
+    return any(shorter[:at] == longer[:at] and shorter[at + 1 :] == longer[at + 2 :] for at in places)
 
 
 def _jaccard(left: list[str], right: list[str]) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from synthgen.formats.base import Format, ParseError, Row, clean_text
 
 
@@ -18,7 +20,6 @@ class Clean:
     VERSION = 1
 
     def __init__(self, format_: Format) -> None:
-        """Clean the format's text columns."""
         self._columns = () if format_.name == "span" else format_.text_columns
 
     def apply(self, row: Row) -> Row:
@@ -26,13 +27,7 @@ class Clean:
         changed = {}
         for column in self._columns:
             text = row.get(column)
-            if isinstance(text, str) and (cleaned := _cleaned(text)) != text:
-                changed[column] = cleaned
+            with suppress(ParseError):
+                if isinstance(text, str) and (cleaned := clean_text(text)) != text:
+                    changed[column] = cleaned
         return {**row, **changed} if changed else row
-
-
-def _cleaned(text: str) -> str:
-    try:
-        return clean_text(text)
-    except ParseError:
-        return text

@@ -5,33 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from synthgen.filters.base import Drop, FilterContext, FilterSpec, RowFilter
+from synthgen.filters.base import Drop, FilterSpec, RowFilter
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
 from synthgen.text import language_id
-from synthgen.text.language_id import (
-    CONFIRM_BELOW,
-    DOUBT_BELOW,
-    MIN_WORDS,
-    MODELS,
-    foreign,
-    identifiable_texts,
-    known_languages,
-    row_language,
-)
 
 
 @dataclass(frozen=True, slots=True)
 class LanguageSettings:
     """How long a text must be to be identified, and below which probabilities the two models reject it."""
 
-    min_words: int = MIN_WORDS
-    doubt_below: float = DOUBT_BELOW
-    confirm_below: float = CONFIRM_BELOW
+    min_words: int = language_id.MIN_WORDS
+    doubt_below: float = language_id.DOUBT_BELOW
+    confirm_below: float = language_id.CONFIRM_BELOW
 
     def __post_init__(self) -> None:
-        """Refuse values that reject everything, or nothing."""
         if self.min_words < 1:
             raise ValueError(f"min_words = {self.min_words} is less than 1")
         if not 0 < self.doubt_below <= 1:
@@ -56,9 +45,9 @@ class Language(RowFilter):
 
     def check(self, row_id: str, row: Row) -> Drop | None:
         """Return a drop with the text's language as the first model has it, and both models' probabilities."""
-        language, limits = row_language(row, self._language), self._settings
-        texts = identifiable_texts(row_texts(self._format, row), limits.min_words)
-        if language not in known_languages():
+        language, limits = language_id.row_language(row, self._language), self._settings
+        texts = language_id.identifiable_texts(row_texts(self._format, row), limits.min_words)
+        if language not in language_id.known_languages():
             self.counts["unknown"] += 1
             return None
         if not texts:
@@ -66,7 +55,7 @@ class Language(RowFilter):
             return None
         self.counts["judged"] += 1
         for path, text in texts.items():
-            if guess := foreign(text, language, limits.doubt_below, limits.confirm_below):
+            if guess := language_id.foreign(text, language, limits.doubt_below, limits.confirm_below):
                 return Drop("language", f"{path}: {guess}")
         return None
 
@@ -74,15 +63,17 @@ class Language(RowFilter):
         """Return the languages, the models, and how many rows could be checked."""
         return {
             "expected": self._language,
-            "models": list(MODELS),
+            "models": list(language_id.MODELS),
             "rows_judged": self.counts["judged"],
             "rows_too_short": self.counts["too short"],
             "rows_in_unknown_languages": self.counts["unknown"],
         }
 
 
-def _build(context: FilterContext, settings: LanguageSettings) -> Language:
-    return Language(context.format, context.language, settings)
-
-
-SPEC = FilterSpec(Language, LanguageSettings, builder=_build, check="language", place=40)
+SPEC = FilterSpec(
+    Language,
+    LanguageSettings,
+    builder=lambda context, settings: Language(context.format, context.language, settings),
+    check="language",
+    place=40,
+)

@@ -16,19 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from synthgen.analysis.artefacts import (
-    MARGIN,
-    MAX_ROWS,
-    NewWord,
-    baselines,
-    count_words,
-    guesses,
-    labelled,
-    new_give_aways,
-    occurring,
-    words_and_pairs,
-)
-from synthgen.analysis.bow_classifier import Floats
+from synthgen.analysis import artefacts
 from synthgen.dataset.fingerprints import fingerprint
 from synthgen.dataset.shards import sample_rows
 from synthgen.filters.base import Drop, FilterContext, FilterSpec, SetFilter, SetRows
@@ -44,7 +32,7 @@ LEAST_LEFT = 0.25
 class RebalanceSettings:
     """A baseline may exceed the real set's at the same number of rows by so many points."""
 
-    margin: float = MARGIN
+    margin: float = artefacts.MARGIN
 
     def __post_init__(self) -> None:
         """Refuse a set that must be harder than the real one: it may never be."""
@@ -60,11 +48,10 @@ class Rebalance(SetFilter):
     rechecks_set = True
 
     def __init__(self, context: FilterContext, settings: RebalanceSettings) -> None:
-        """Read the real set."""
         if context.like is None:
             raise ValueError("the filter rebalance needs a real set to be like")
         self._format, self._settings = context.format, settings
-        self._real = sample_rows(context.like, MAX_ROWS)
+        self._real = sample_rows(context.like, artefacts.MAX_ROWS)
         self._gains: dict[str, float] = {}
 
     def check(self, row_id: str, row: Row) -> Drop | None:
@@ -88,7 +75,7 @@ class Rebalance(SetFilter):
         margin = self._settings.margin
         drops: dict[int, Drop] = {}
         for part in (order[number::parts] for number in range(parts)):
-            real = baselines(self._format, self._real[: len(part)])
+            real = artefacts.baselines(self._format, self._real[: len(part)])
             self._gains = {name: round(each.accuracy - each.majority + margin, 2) for name, each in real.items()}
             by_words = with_new_words(self._format, [rows[place] for place in part], self._real[: len(part)])
             drops |= {part[place]: drop for place, drop in by_words.items()}
@@ -111,62 +98,46 @@ def with_new_words(format_: Format, rows: Sequence[Row], real: Sequence[Row]) ->
     As many rows with the word and its label stay, the first ones, as the real set has.
     """
     drops: dict[int, Drop] = {}
-    for word in new_give_aways(count_words(format_, rows), count_words(format_, real)):
+    counts, real_counts = artefacts.count_words(format_, rows), artefacts.count_words(format_, real)
+    for word in artefacts.new_give_aways(counts, real_counts):
         evidence = f"'{word.text}' gives '{word.label}' in {word.share:.0%} of {word.rows} rows"
         holding = [place for place, row in enumerate(rows) if _holds(format_, row, word)]
         drops |= dict.fromkeys(holding[word.real_rows :], Drop("label given away", evidence))
     return drops
 
 
-def _holds(format_: Format, row: Row, word: NewWord) -> bool:
-    return any(label == word.label and word.text in words_and_pairs(text) for text, label in labelled(format_, row))
+def _holds(format_: Format, row: Row, word: artefacts.NewWord) -> bool:
+    texts = (text for text, label in artefacts.labelled(format_, row) if label == word.label)
+    return any(word.text in artefacts.words_and_pairs(text) for text in texts)
 
 
 def give_aways(format_: Format, rows: Sequence[Row], gains: Mapping[str, float]) -> dict[int, Drop]:
     """Return, by place, the rows to drop so that no baseline gains more over guessing.
 
-    `gains` are points over always saying the commonest label, by baseline.
+    `gains` are points over always saying the commonest label, by baseline. In each round those go that are guessed
+    right with most confidence, equally many of each label.
     """
     drops: dict[int, Drop] = {}
     kept = list(range(len(rows)))
     while gains and len(kept) > LEAST_LEFT * len(rows):
         remaining = [rows[place] for place in kept]
-        probabilities = guesses(format_, remaining)
-        majority = 100 * max(Counter(map(format_.cell, remaining)).values()) / len(remaining)
-        accuracy = {name: 100 * _right(format_, remaining, probabilities[name]) for name in gains}
-        excess = {name: accuracy[name] - majority - gain for name, gain in gains.items()}
-        worst = max(excess, key=lambda name: excess[name], default="")
-        if not worst or excess[worst] <= 0:
+        cells = np.array([format_.cell(row) for row in remaining])
+        labels = artefacts.occurring(format_, cells.tolist())
+        probabilities = artefacts.guesses(format_, remaining)
+        majority = 100 * max(Counter(cells.tolist()).values()) / len(cells)
+        right = {name: np.array(labels)[probabilities[name].argmax(axis=1)] == cells for name in gains}
+        excess = {name: 100 * float(right[name].mean()) - majority - gain for name, gain in gains.items()}
+        worst = max(excess, key=lambda name: excess[name])
+        if excess[worst] <= 0 or not right[worst].any():
             break
         # Without k rows that were guessed right, (a n - k) / (n - k) are: equal to the target for this k.
         needed = math.ceil(len(remaining) * excess[worst] / max(1.0, 100 - majority - gains[worst]))
         count = min(needed, math.ceil(SHARE_AT_ONCE * len(remaining)))
-        easiest = _easiest(format_, remaining, probabilities[worst], count)
-        for place, confidence in easiest.items():
-            evidence = f"{worst} gives '{format_.cell(remaining[place])}' at {confidence:.2f}"
-            drops[kept[place]] = Drop("label given away", evidence)
-        if not easiest:
-            break
+        for label, confidences in zip(labels, probabilities[worst].T, strict=True):
+            places = np.flatnonzero(right[worst] & (cells == label))
+            easiest = places[np.argsort(-confidences[places], kind="stable")][: math.ceil(count / len(labels))]
+            for place in easiest.tolist():
+                evidence = f"{worst} gives '{label}' at {confidences[place]:.2f}"
+                drops[kept[place]] = Drop("label given away", evidence)
         kept = [place for place in kept if place not in drops]
     return drops
-
-
-def _right(format_: Format, rows: Sequence[Row], probabilities: Floats) -> float:
-    """Return the share of rows whose label is the likeliest of those that occur."""
-    cells = [format_.cell(row) for row in rows]
-    labels = occurring(format_, cells)
-    pairs = zip(probabilities.argmax(axis=1), cells, strict=True)
-    return float(np.mean([labels[best] == cell for best, cell in pairs]))
-
-
-def _easiest(format_: Format, rows: Sequence[Row], probabilities: Floats, count: int) -> dict[int, float]:
-    """Return the places of rows guessed right with most confidence, equally many of each label, and how sure."""
-    cells = [format_.cell(row) for row in rows]
-    labels = occurring(format_, cells)
-    best = probabilities.argmax(axis=1)
-    easiest: dict[int, float] = {}
-    for column, label in enumerate(labels):
-        right = [i for i in np.flatnonzero(best == column).tolist() if cells[i] == label]
-        right.sort(key=lambda i: -probabilities[i, column])
-        easiest |= {i: float(probabilities[i, column]) for i in right[: math.ceil(count / len(labels))]}
-    return easiest

@@ -65,7 +65,6 @@ _ASIDE = str.maketrans("’‘“”", "''\"\"")
 PROMPT_WORDS = 8
 """A row that shares this many words in a row with the prompt has copied from it."""
 
-
 _RULES = {
     reason: re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
     for reason, patterns in (("refusal", _REFUSALS), ("template residue", _TEMPLATES))
@@ -79,7 +78,7 @@ class Residue(RowFilter):
     VERSION = 1
 
     def __init__(self, format_: Format, prompt: str = "") -> None:
-        """Check all texts of a row; `prompt` is the text of the task's prompt file, where it is known."""
+        """`prompt` is the text of the task's prompt file, where it is known."""
         super().__init__(format_)
         self._prompt = frozenset(_runs(prompt))
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 
 from synthgen.filters.base import CACHED_TEXTS, Drop, FilterSpec, RowFilter
 from synthgen.formats import Format
@@ -47,7 +48,6 @@ class Shape(RowFilter):
     VERSION = 1
 
     def __init__(self, format_: Format, limits: ShapeLimits | None = None) -> None:
-        """Check all texts of a row."""
         super().__init__(format_)
         self._limits = limits or ShapeLimits()
         self._min_words = self._limits.min_words if format_.name in ("pair", "span") else 0
@@ -109,9 +109,7 @@ def _repetition(words: list[str], limits: ShapeLimits) -> str:
     if count > limits.max_repeated_words and count / len(words) > limits.max_repeated_share:
         return f"'{word}' is {count} of {len(words)} words"
     phrases = Counter(zip(*(words[start:] for start in range(PHRASE_WORDS)), strict=False))
-    if not phrases:
-        return ""
-    phrase, count = phrases.most_common(1)[0]
+    phrase, count = max(phrases.items(), key=itemgetter(1), default=((), 0))
     if count > limits.max_repeated_phrases and count * PHRASE_WORDS / len(words) > limits.max_repeated_share:
         return f"'{' '.join(phrase)}' {count} times in {len(words)} words"
     return ""
