@@ -146,7 +146,6 @@ class RowFilter(Filter):
     """
 
     def __init__(self, format_: Format) -> None:
-        """Check rows of a format; count nothing yet."""
         self._format = format_
         self.counts: Counter[str] = Counter()
 
@@ -192,7 +191,6 @@ class FilterSpec:
     name: str = ""
 
     def __post_init__(self) -> None:
-        """Take the name of the class unless there is another."""
         object.__setattr__(self, "name", self.name or self.filter_class.name)
 
     def build(self, context: FilterContext, settings: Any) -> Filter:  # noqa: ANN401 - each filter has its own

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from typer import Option
 
@@ -23,27 +23,21 @@ from synthgen.cards.card import write_card
 from synthgen.corpora.any_folder import InputDataset, open_set
 from synthgen.dataset.folder import drafted, refuse_taken
 from synthgen.dataset.licences import LicensedSource, derive, parts_of
-from synthgen.dataset.manifest import Manifest, Origin, finish, is_finished, read_manifest
+from synthgen.dataset.manifest import Manifest, finish, is_finished, read_manifest
 from synthgen.dataset.shards import read_rows, write_rejected, write_tables
 from synthgen.errors import UserError
 from synthgen.filters.base import Filter, FilterContext, JudgeConfig
 from synthgen.filters.config import FilterConfig, closing_all, read_config, write_reports
 from synthgen.filters.labels.filter import annotator_parents
-from synthgen.filters.registry import ORDER
+from synthgen.filters.registry import EDITS, ORDER
 from synthgen.filters.set_pipeline import FilteredDataset, filter_dataset, refuse_repeated_ids, workers_for
 from synthgen.models.packs import cache_root
 from synthgen.runtime.provenance import command_line, hardware
 from synthgen.runtime.workers import usable_cores
 from synthgen.task.definition import definitions
 
-Processes = Annotated[
-    int,
-    Option(
-        help="Compare rows in so many processes (every core); no result depends on it.",
-        default_factory=usable_cores,
-        show_default=False,
-    ),
-]
+_PROCESSES = "Compare rows in so many processes (every core); no result depends on it."
+Processes = Annotated[int, Option(help=_PROCESSES, default_factory=usable_cores, show_default=False)]
 
 
 def filter(
@@ -87,10 +81,10 @@ def filter(
 def _filter_rows(
     source: InputDataset, out: Path, config: FilterConfig, context: FilterContext, processes: int, started: float
 ) -> Manifest:
-    """Write the new folder and return its manifest."""
     built = config.build(context)
     with drafted(out) as draft, closing_all(built), workers_for(source, processes) as workers:
-        dataset = filter_dataset(source, built, config.build_edits(context), workers)
+        edits = tuple(EDITS[name](context.format) for name in config.edits)
+        dataset = filter_dataset(source, built, edits, workers)
         if not dataset.stays.any():
             reasons = ", ".join(f"{reason} ({count})" for reason, count in list(dataset.reasons().items())[:3])
             raise UserError(f"no row of {source.name} would be kept: {reasons}; nothing is written")
@@ -115,7 +109,6 @@ def _same_or_refused(out: Path, record: dict[str, Any], parent: dict[str, Any]) 
 
 
 def _write_rows(draft: Path, dataset: FilteredDataset, filters: Sequence[Filter], checks: dict[str, Any]) -> Manifest:
-    """Write rows, rejections and reports, and return the manifest's facts of them."""
     labels: Counter[str] = Counter()
     source = dataset.source
     files = write_tables(draft, dataset.kept(labels), source.schema, dataset.workers)
@@ -154,18 +147,7 @@ def _checks_before(earlier: Manifest) -> dict[str, Any]:
 
 
 def _without_manifest(source: InputDataset) -> Manifest:
-    """Return what a manifest can say of a set that came without one."""
-    columns: dict[str, Any] = {"columns": source.format.columns, "labels": source.format.labels}
-    counts: dict[str, Any] = dict.fromkeys(("n", "asked", "kept", "failed", "seed"), 0)
-    return Manifest(
-        task=source.task,
-        format=source.format.name,
-        origin=cast(Origin, source.origin),
-        language=source.language,
-        licence=source.licence,
-        rejected={},
-        label_counts={},
-        files={},
-        **columns,
-        **counts,
-    )
+    facts: dict[str, Any] = {name: getattr(source, name) for name in ("task", "origin", "language", "licence")}
+    facts |= {name: getattr(source.format, name) for name in ("columns", "labels")}
+    facts |= dict.fromkeys(("n", "asked", "kept", "failed", "seed"), 0)
+    return Manifest(format=source.format.name, rejected={}, label_counts={}, files={}, **facts)

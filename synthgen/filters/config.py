@@ -23,7 +23,7 @@ from typing import Any
 from synthgen.analysis.similarity_to_real import check_like
 from synthgen.dataset.manifest import is_finished, read_manifest
 from synthgen.errors import UserError, unknown
-from synthgen.filters.base import Edit, Filter, FilterContext, FilterSpec
+from synthgen.filters.base import Filter, FilterContext, FilterSpec
 from synthgen.filters.decontamination.evaluation_sets import check_place
 from synthgen.filters.labels.checkpoint import check_verifier
 from synthgen.filters.labels.llm_judge import check_judge
@@ -49,10 +49,6 @@ class FilterConfig:
     def build(self, context: FilterContext) -> tuple[Filter, ...]:
         """Return fresh filters for a set, in order."""
         return tuple(spec.build(context, settings) for spec, settings in self.stages)
-
-    def build_edits(self, context: FilterContext) -> tuple[Edit, ...]:
-        """Return fresh edits for a set."""
-        return tuple(EDITS[name](context.format) for name in self.edits)
 
     def settings(self) -> dict[str, Any]:
         """Return what a manifest records: every filter with every setting, and the edits."""
@@ -114,12 +110,9 @@ def read_config(path: Path | None = None, context: FilterContext | None = None) 
 
     What the context holds (evaluation sets, a verifier, a judge) lets the filters run that need it, and is checked.
     """
-    tables: dict[str, Any] = {}
-    edits: list[str] = []
-    if path is not None:
-        tables = read_toml(path)
-        edits = tables.pop("edits", [])
-        _refuse_unknown(tables, edits, where=str(path))
+    tables = {} if path is None else read_toml(path)
+    edits = tables.pop("edits", [])
+    _refuse_unknown(tables, edits, where=str(path))
     inputs = {name: bool(context and getattr(context, name)) for name in ("against", "verifier", "like")}
     inputs |= {"": True, "judge": bool(context and context.judge.model)}
     runs = inputs | {"always": True, "default": path is None, "named": False}

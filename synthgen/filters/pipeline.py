@@ -46,7 +46,6 @@ class OnlinePipeline:
     """The filters of a run over rows as they come, in batches of any size: what is dropped does not depend on them."""
 
     def __init__(self, filters: Sequence[Filter]) -> None:
-        """Hold the filters, which check rows in this order."""
         self.filters = tuple(filters)
         self._independent = tuple(takewhile(lambda each: not isinstance(each, SetFilter), self.filters))
         self._comparing = self.filters[len(self._independent) :]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import pkgutil
 from collections import Counter
-from collections.abc import Iterator
 from importlib import import_module
 from types import ModuleType
 
@@ -20,7 +19,9 @@ from synthgen.filters.rows.edits import Clean
 
 def find_specs(package: ModuleType) -> tuple[FilterSpec, ...]:
     """Return the specs of the filters in a package's subpackages; ValueError where two have one name or place."""
-    values = [value for module in _modules(package) for value in vars(module).values()]
+    names = [each.name for each in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
+    inner = [name for name in names if name.count(".") > package.__name__.count(".") + 1]
+    values = [value for name in inner for value in vars(import_module(name)).values()]
     specs = {id(value): value for value in values if isinstance(value, FilterSpec)}
     ordered = sorted(specs.values(), key=lambda spec: spec.place)
     for key in ("name", "place"):
@@ -28,14 +29,6 @@ def find_specs(package: ModuleType) -> tuple[FilterSpec, ...]:
         if count > 1:
             raise ValueError(f"{count} filters of {package.__name__} have the {key} {repeated!r}")
     return tuple(ordered)
-
-
-def _modules(package: ModuleType) -> Iterator[ModuleType]:
-    for folder in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        if folder.ispkg:
-            subpackage = import_module(folder.name)
-            for module in pkgutil.iter_modules(subpackage.__path__, f"{subpackage.__name__}."):
-                yield import_module(module.name)
 
 
 ORDER = find_specs(filters)

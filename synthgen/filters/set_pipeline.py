@@ -6,6 +6,7 @@ filters before left it. Memory holds the reasons of dropped rows, one byte a row
 
 from __future__ import annotations
 
+import operator
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -114,15 +115,12 @@ class FilteredDataset:
         """Yield the tables as the edits leave them, and count what they change."""
         self.edited = {edit.name: 0 for edit in self.edits}
         for table in self.source.tables():
-            yield self._edit(table) if self.edits else table
-
-    def _edit(self, table: pa.Table) -> pa.Table:
-        rows = table.to_pylist()
-        for edit in self.edits:
-            changed = [edit.apply(row) for row in rows]
-            self.edited[edit.name] += sum(new is not old for new, old in zip(changed, rows, strict=True))
-            rows = changed
-        return pa.Table.from_pylist(rows, schema=table.schema)
+            rows = table.to_pylist() if self.edits else []
+            for edit in self.edits:
+                changed = [edit.apply(row) for row in rows]
+                self.edited[edit.name] += sum(map(operator.is_not, changed, rows))
+                rows = changed
+            yield pa.Table.from_pylist(rows, schema=table.schema) if self.edits else table
 
 
 def workers_for(source: InputDataset, processes: int) -> Workers:
@@ -144,7 +142,9 @@ def filter_dataset(
             if compares:
                 for filter_ in together:
                     line = bar.add_task(f"compare rows: {filter_.name}", total=None, note="")
-                    _compare_rows(dataset, cast(SetFilter, filter_))
+                    checked = cast(SetFilter, filter_).check_dataset(dataset) if dataset.stays.any() else ()
+                    for number, drop in list(checked):
+                        dataset.drop(number, filter_.name, drop)
                     bar.update(line, total=1, completed=1, note=f"{len(dataset.dropped)} dropped")
             else:
                 names = ", ".join(filter_.name for filter_ in together)
@@ -174,12 +174,6 @@ def repeated_ids(source: InputDataset) -> Iterator[tuple[str, int, int]]:
                 yield row_id, first, number
 
 
-def _compare_rows(dataset: FilteredDataset, filter_: SetFilter) -> None:
-    """Let a filter that compares rows see the set as a whole."""
-    for number, drop in list(filter_.check_dataset(dataset)) if dataset.stays.any() else ():
-        dataset.drop(number, filter_.name, drop)
-
-
 def _check_rows(dataset: FilteredDataset, filters: Sequence[Filter]) -> Iterator[int]:
     """Give each table to one filter after the other; yield how far the set is."""
     row_filters = cast(list[RowFilter], list(takewhile(lambda each: isinstance(each, RowFilter), filters)))
@@ -206,7 +200,6 @@ def _mask(numbers: npt.NDArray[Any], total: int) -> Mask:
 
 
 def _select(tables: Iterable[pa.Table], chosen: Mask) -> Iterator[tuple[Numbers, pa.Table]]:
-    """Yield the chosen rows of the tables and their numbers."""
     first = 0
     for table in tables:
         places = np.flatnonzero(chosen[first : first + table.num_rows])

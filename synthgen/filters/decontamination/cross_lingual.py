@@ -14,11 +14,12 @@ ones already have cosines of 0.8, and each language in a corner of it.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import islice
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,8 @@ from synthgen.models.sentence_encoder import SentenceEncoder, Vectors
 from synthgen.text.language_id import MIN_WORDS, count_words, foreign, likely_language
 
 Texts = tuple[str, ...]
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
 
 BACKGROUND = 0.2
 """How similar the items after the first are at least taken to be, and those that a small set does not have."""
@@ -137,13 +140,10 @@ class Neighbours:
     def __init__(self, encoder: SentenceEncoder, items: Sequence[Texts], sets: Sequence[int], width: int) -> None:
         """Read all items with the encoder; `sets` says which set each is of, `width` how many texts a row has."""
         self._encoder, self._items, self._width = encoder, items, width
-        by_set: dict[int, list[int]] = defaultdict(list)
-        for number, set_number in enumerate(sets):
-            by_set[set_number].append(number)
         self._groups: list[_Group] = []
         with console.progress() as bar:
             advance = partial(bar.advance, bar.add_task("evaluation items by meaning", total=len(items), note=""))
-            for set_number, members in by_set.items():
+            for set_number, members in grouped(range(len(items)), sets.__getitem__).items():
                 for language, numbers in self._by_language(members).items():
                     self._groups += self._read((set_number, language), numbers, advance)
         self._mean = self._centre(self._groups)
@@ -184,10 +184,7 @@ class Neighbours:
         counts = Counter(likely.values())
         enough = max(_LEAST_TEXTS, _LEAST_OF_A_LANGUAGE * len(numbers))
         main = max(counts, key=lambda language: (counts[language], language))
-        by_language: dict[str, list[int]] = defaultdict(list)
-        for number, language in likely.items():
-            by_language[language if counts[language] >= enough else main].append(number)
-        return by_language
+        return grouped(numbers, lambda number: likely[number] if counts[likely[number]] >= enough else main)
 
     def _read(
         self, origin: tuple[int, str], numbers: Sequence[int], advance: Callable[[float], None]
@@ -195,11 +192,8 @@ class Neighbours:
         """Yield the groups of a set's items in one language; `advance` is told how many items have been read."""
         counts = Counter(text for number in numbers for text in set(self._items[number]))
         common = frozenset(text for text, count in counts.items() if count > _RELATIVES)
-        by_texts: dict[int, list[int]] = defaultdict(list)
-        for number in numbers:
-            texts = len(self._items[number])
-            by_texts[1 if self._is_whole(texts) else texts].append(number)
-        for group in by_texts.values():
+        lengths = {number: len(self._items[number]) for number in numbers}
+        for group in grouped(numbers, lambda at: 1 if self._is_whole(lengths[at]) else lengths[at]).values():
             yield self._group(origin, group, common, advance)
 
     def _group(
@@ -218,11 +212,7 @@ class Neighbours:
         return _Group(origin, np.array(numbers), places, texts, common, vectors, vectors.mean(axis=0))
 
     def _take_means_away(self) -> None:
-        """Take from all vectors the mean of their set and language."""
-        sets: dict[tuple[int, str], list[_Group]] = defaultdict(list)
-        for group in self._groups:
-            sets[group.origin].append(group)
-        for groups in sets.values():
+        for groups in grouped(self._groups, attrgetter("origin")).values():
             mean = self._centre(groups, self._mean)
             for group in groups:
                 group.vectors[:] = _unit(group.vectors - mean)
@@ -263,6 +253,14 @@ class Neighbours:
         background = np.mean([*others, *[BACKGROUND] * (_NEIGHBOURS - len(others))])
         cosine = float(scores[best])
         return Nearest(int(group.items[best]), cosine, cosine - max(BACKGROUND, float(background)), needed)
+
+
+def grouped(values: Iterable[Value], key: Callable[[Value], Key]) -> dict[Key, list[Value]]:
+    """Return the values by their key, in order."""
+    groups: dict[Key, list[Value]] = defaultdict(list)
+    for value in values:
+        groups[key(value)].append(value)
+    return groups
 
 
 def _unit(vectors: Vectors) -> Vectors:

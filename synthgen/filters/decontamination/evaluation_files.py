@@ -75,7 +75,6 @@ def _lines(path: Path) -> Iterator[Texts]:
 
 
 def _tagged(path: Path) -> Iterator[Texts]:
-    """Yield the sentences of token TAB tag files and of CoNLL-U."""
     return (_texts([" ".join(sentence.tokens)]) for sentence in read_sentences(path))
 
 
@@ -145,7 +144,6 @@ def _is_row(value: dict[str, Any]) -> bool:
 
 
 def _objects(value: dict[str, Any] | list[Any]) -> list[dict[str, Any]]:
-    """Return the objects right inside a list or object."""
     return [each for each in (value.values() if isinstance(value, dict) else value) if isinstance(each, dict)]
 
 

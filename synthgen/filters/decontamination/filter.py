@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from synthgen.filters.base import Drop, Filter, FilterSpec
-from synthgen.filters.decontamination.cross_lingual import BACKGROUND, Margins, Nearest, Neighbours
-from synthgen.filters.decontamination.evaluation_sets import EvaluationSet, item_hash, read_evaluation_sets
+from synthgen.filters.decontamination.cross_lingual import BACKGROUND, Margins, Nearest, Neighbours, grouped
+from synthgen.filters.decontamination.evaluation_sets import item_hash, read_evaluation_sets
 from synthgen.filters.dedup.similarity import VERSIONS, NearSettings, compared_texts, likeness, texts_apart
 from synthgen.formats import Format
 from synthgen.formats.base import Row
@@ -59,7 +59,6 @@ class ContaminationSettings:
     own_margin: float = 0.3
 
     def __post_init__(self) -> None:
-        """Refuse values that would match everything."""
         if self.run < 3 or self.long_from < 3 or not 0 < self.share <= 1:
             raise ValueError("run and long_from are at least 3, share is above 0 and at most 1")
         for name, value in (("margin", self.margin), ("own_margin", self.own_margin)):
@@ -95,10 +94,16 @@ class Contamination(Filter):
         """
         self._format, self._language, self._settings = format_, language, settings or ContaminationSettings()
         self._sets = list(chain.from_iterable(map(read_evaluation_sets, against)))
-        self._items = list(_items(self._sets))
+        self._items = [
+            _Item(apart, tuple(map(words, texts)), number, item_hash(texts))
+            for number, each in enumerate(self._sets)
+            for texts, apart in zip(each.items, each.apart, strict=True)
+        ]
         holders = _holders(self._items)
         self._holders = list(holders.values())
-        self._keys, self._owners = _index(list(holders))
+        grams, owners = _trigrams([(text,) for text in holders])
+        order = np.argsort(grams, kind="stable")
+        self._keys, self._owners = grams[order], owners[order]
         self._sizes = np.bincount(self._owners, minlength=len(holders)).tolist()
         self._hits: dict[int, Counter[str]] = defaultdict(Counter)
         self._below: Counter[int] = Counter()
@@ -158,12 +163,9 @@ class Contamination(Filter):
             items, sets = [item.apart for item in self._items], [item.set_number for item in self._items]
             self._neighbours = Neighbours(encoder, items, sets, width=len(texts[0]))
         margins = Margins(self._settings.margin, self._settings.own_margin)
-        long_enough: dict[str, list[int]] = defaultdict(list)
-        for number, (row, parts) in enumerate(zip(rows, texts, strict=True)):
-            if sum(map(count_words, parts)) >= _FEWEST_WORDS:
-                long_enough[row_language(row, self._language)].append(number)
+        long_enough = [number for number, parts in enumerate(texts) if sum(map(count_words, parts)) >= _FEWEST_WORDS]
         nearest: dict[int, Nearest | None] = {}
-        for language, numbers in long_enough.items():
+        for language, numbers in grouped(long_enough, lambda at: row_language(rows[at], self._language)).items():
             best = self._neighbours.nearest([texts[number] for number in numbers], language, margins, _NEARLY)
             nearest |= zip(numbers, best, strict=True)
         return (self._meaning_verdict(nearest.get(number)) for number in range(len(rows)))
@@ -259,15 +261,8 @@ SPEC = FilterSpec(
 
 
 def _longest_run(left: list[str], right: list[str], length: int) -> bool:
-    """Say whether two lists of words share a run of that length."""
     runs = {tuple(left[at : at + length]) for at in range(len(left) - length + 1)}
     return any(tuple(right[at : at + length]) in runs for at in range(len(right) - length + 1))
-
-
-def _items(sets: Sequence[EvaluationSet]) -> Iterable[_Item]:
-    for number, each in enumerate(sets):
-        for texts, apart in zip(each.items, each.apart, strict=True):
-            yield _Item(apart, tuple(map(words, texts)), number, item_hash(texts))
 
 
 def _holders(items: Sequence[_Item]) -> dict[str, list[int]]:
@@ -277,13 +272,6 @@ def _holders(items: Sequence[_Item]) -> dict[str, list[int]]:
         for text in dict.fromkeys(items[number].texts):
             holders[text].append(number)
     return {text: numbers if len(numbers) <= _COMMON else numbers[:1] for text, numbers in holders.items()}
-
-
-def _index(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-    """Return the trigrams of all texts, sorted, and the text that each is of."""
-    grams, owners = _trigrams([(text,) for text in texts])
-    order = np.argsort(grams, kind="stable")
-    return grams[order], owners[order]
 
 
 def _trigrams(texts: Sequence[tuple[str, ...]]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:

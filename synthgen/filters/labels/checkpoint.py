@@ -119,7 +119,6 @@ class _Classifier(_Checkpoint):
         """Return the logits (rows, labels), in the order of the format's labels."""
 
     def _pair_logits(self, first: Sequence[str], second: Sequence[str]) -> Floats:
-        """Return the logits of every text pair, in order."""
         options = {"truncation": "longest_first", "max_length": MAX_LENGTH}
         return np.stack(self._run(self.tokenizer(list(first), list(second), **options)["input_ids"])).astype(np.float64)
 

@@ -24,6 +24,9 @@ from synthgen.filters.labels.llm_judge import open_judge
 from synthgen.formats.base import Row
 from synthgen.formats.span import SpanFormat
 
+CHECK = "verification"
+"""The key of both annotators' metadata in a manifest's `checks`."""
+
 
 @dataclass(frozen=True, slots=True)
 class VerifySettings:
@@ -34,7 +37,6 @@ class VerifySettings:
     calibration_rows: int = 2_000
 
     def __post_init__(self) -> None:
-        """Refuse what is no probability and no F1."""
         _refuse_no_share(min_confidence=self.min_confidence, min_f1=self.min_f1)
 
 
@@ -47,7 +49,6 @@ class LabelCheckSettings:
     calibration_rows: int = 500
 
     def __post_init__(self) -> None:
-        """Refuse what is no F1."""
         _refuse_no_share(min_f1=self.min_f1)
 
 
@@ -67,7 +68,6 @@ class Verify(Filter):
     def __init__(
         self, name: str, context: FilterContext, settings: VerifySettings | LabelCheckSettings, annotator: Annotator
     ) -> None:
-        """Compare rows with the annotator's labels and answers."""
         self.name, self._context, self._settings, self._annotator = name, context, settings, annotator
         self._min_confidence = settings.min_confidence if isinstance(settings, VerifySettings) else 0.0
         self._agreement = Agreement(context.format, settings.min_f1)
@@ -130,7 +130,7 @@ class Verify(Filter):
 def annotator_parents(checks: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     """Return a manifest's parents for the annotators that a set's checks name: what chose its rows has a licence."""
     roles, keys = {"verify": "verifier", "judge": "judge"}, ("name", "revision", "licence")
-    metadata = checks.get("verification", {})
+    metadata = checks.get(CHECK, {})
     return tuple(
         {"role": role, **{key: metadata[name][key] for key in keys}} for name, role in roles.items() if name in metadata
     )
@@ -153,9 +153,7 @@ VERIFY = FilterSpec(
     builder=_build_verify,
     runs="verifier",
     needs="verifier",
-    check="verification",
+    check=CHECK,
     place=100,
 )
-JUDGE = FilterSpec(
-    Verify, LabelCheckSettings, name="judge", builder=_build_judge, runs="judge", check="verification", place=110
-)
+JUDGE = FilterSpec(Verify, LabelCheckSettings, name="judge", builder=_build_judge, runs="judge", check=CHECK, place=110)
