@@ -238,7 +238,6 @@ def _class_labels(path: Path, column: str) -> tuple[str, ...]:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    """Say whether values of an Arrow type are texts, however they are stored."""
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 

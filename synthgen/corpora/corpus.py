@@ -205,10 +205,8 @@ def _hub_corpus(task: str, sources: tuple[CorpusEntry, ...]) -> Corpus:
 
 
 def _hub_part(source: CorpusEntry, split: HubSplit, fetched: Fetched) -> CorpusPart:
-    parent = {
-        **{"hub": split.repo, "revision": fetched.revision, "file": fetched.name, "sha256": file_sha256(fetched.path)},
-        **{"split": split.split, "corpus": source.name},
-    }
+    parent = {"hub": split.repo, "revision": fetched.revision, "file": fetched.name}
+    parent |= {"sha256": file_sha256(fetched.path), "split": split.split, "corpus": source.name}
     shard = re.search(r"\d+", Path(fetched.name).stem.removeprefix(split.split))
     prefix = f"{source.name}-{split.split}-{shard.group() if shard else '0'}"
     return CorpusPart(source, fetched.path, partial(read_hub_parquet, ids=split.ids), "en", prefix, parent)

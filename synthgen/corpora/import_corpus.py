@@ -69,7 +69,6 @@ def import_task(
 
 
 def _refuse_empty(corpus: Corpus, survey: Survey) -> None:
-    """Raise UserError when no row can be kept."""
     if survey.cells:
         return
     names = ", ".join(part.path.name for part in corpus.parts)
@@ -98,12 +97,7 @@ def _write(
 
 
 def _manifest(
-    corpus: Corpus,
-    survey: Survey,
-    chosen: frozenset[int],
-    facts: dict[str, Any],
-    texts: dict[str, Any],
-    started: float,
+    corpus: Corpus, survey: Survey, chosen: frozenset[int], facts: dict[str, Any], texts: dict[str, Any], started: float
 ) -> Manifest:
     languages = {part.language for part in corpus.parts}
     language = languages.pop() if len(languages) == 1 else "mul"

@@ -20,8 +20,7 @@ _LAST_SENTENCE_END = re.compile(r".*[.!?][\"')\]]*\s+(?=\S)", re.DOTALL)
 
 def read_hellaswag_jsonl(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
     """Yield the items of HellaSwag's own JSON lines: ind, ctx_a, ctx_b, ctx, endings, label (absent in test)."""
-    for values in read_json_lines(path):
-        require(values, ("ctx_a", "ctx_b", "endings"), str(path))
+    for values in read_json_lines(path, ("ctx_a", "ctx_b", "endings")):
         position = values.get("label", "")
         row = format_.to_row(Choice(values["ctx_a"], values["ctx_b"], tuple(values["endings"]), 0))
         row |= {"ctx": values.get("ctx", row["ctx"]), "label": str(position)}
@@ -69,15 +68,13 @@ def read_cosmosqa(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
         for values in csv.DictReader(file) if path.suffix == ".csv" else read_json_lines(path):
             require(values, ("id", *format_.columns[:-1]), str(path))
             row = {column: values[column] for column in format_.columns[:-1]}
-            label = values.get("label")
-            row["label"] = -1 if label in (None, "") else int(label)
+            row["label"] = -1 if (label := values.get("label")) in (None, "") else int(label)
             yield _labelled(Item(row, id=values["id"]), format_)
 
 
 def read_commonsenseqa_jsonl(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
     """Yield the items of CommonsenseQA's JSON lines: answerKey, id, question {stem, question_concept, choices}."""
-    for values in read_json_lines(path):
-        require(values, ("id", "question"), str(path))
+    for values in read_json_lines(path, ("id", "question")):
         question = values["question"]
         options = sorted(question["choices"], key=lambda choice: str(choice["label"]))
         row = format_.to_row(Choice("", question["stem"], tuple(option["text"] for option in options), 0))
@@ -92,8 +89,7 @@ def read_socialiqa_jsonl(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
     """
     beside = path.with_name(f"{path.stem}-labels.lst")
     labels = read_lines(beside) if beside.is_file() else repeat("")
-    for values, label in zip(read_json_lines(path), labels, strict=beside.is_file()):
-        require(values, ("context", "question"), str(path))
+    for values, label in zip(read_json_lines(path, ("context", "question")), labels, strict=beside.is_file()):
         if "options" in values:
             options = values["options"]
             label = format_.labels[options.index(values["answer"])] if values["answer"] in options else ""
@@ -109,11 +105,9 @@ def read_copa_jsonl(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
     """Yield COPA's items in SuperGLUE's JSON lines: premise, choice1, choice2, question, label 0 or 1."""
     if "placeholder" in path.name:
         raise UserError(f"{path} holds placeholder labels, not gold ones: import the train or val file")
-    for values in read_json_lines(path):
-        require(values, ("premise", "choice1", "choice2", "question"), str(path))
+    for values in read_json_lines(path, ("premise", "choice1", "choice2", "question")):
         row: dict[str, Any] = {column: values[column] for column in format_.columns[:-1]}
-        label = values.get("label", -1)
-        yield _labelled(Item(row | {"label": int(label)}), format_)
+        yield _labelled(Item(row | {"label": int(values.get("label", -1))}), format_)
 
 
 def _labelled(item: Item, format_: ChoiceFormat) -> Item:

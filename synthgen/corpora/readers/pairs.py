@@ -49,7 +49,7 @@ def read_pair_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
     QQP has three, and the published count of 363,846 leaves them out too.
     """
     header = list(format_.columns)
-    for number, cells in _quoted_rows(path) if path.name.startswith(QUORA) else _rows(path):
+    for number, cells in _rows(path):
         if number == 1 and (len(cells) != len(header) or not set(LABEL).isdisjoint(cells)):
             header = cells
         elif len(cells) < len(header):
@@ -59,10 +59,9 @@ def read_pair_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    return ((number, line.split("\t")) for number, line in enumerate(read_lines(path), start=1))
-
-
-def _quoted_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    if not path.name.startswith(QUORA):
+        yield from enumerate((line.split("\t") for line in read_lines(path)), start=1)
+        return
     with open_text(path) as file:
         rows = csv.reader(file, delimiter="\t")
         yield from ((rows.line_num, cells) for cells in rows)

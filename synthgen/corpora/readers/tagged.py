@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 from synthgen.corpora.readers.item import MALFORMED, UNLABELLED, Item
@@ -46,11 +47,10 @@ def read_sentences(path: Path) -> Iterator[Sentence]:
     prefix = f"{path.name.partition('.')[0].rpartition('-')[2]}:"
     for number, block in _blocks(path):
         lines = tuple(line for line in block if not line.startswith("# "))
-        if ".conllu" in path.suffixes or any(line.count("\t") >= _CONLLU_COLUMNS - 1 for line in lines):
-            rows = [line.split("\t") for line in lines if line.partition("\t")[0].isdecimal()]
-            pairs = [(row[_FORM], row[_UPOS]) for row in rows]
+        rows = [line.split("\t") for line in lines]
+        if ".conllu" in path.suffixes or any(len(row) >= _CONLLU_COLUMNS for row in rows):
+            pairs = [(row[_FORM], row[_UPOS]) for row in rows if row[_ID].isdecimal()]
         else:
-            rows = [line.split("\t") for line in lines]
             start = len(prefix) if all(row[0].startswith(prefix) for row in rows) else 0
             pairs = [(row[0][start:], row[1] if len(row) == 2 else "") for row in rows]
         if pairs:
@@ -109,14 +109,9 @@ def _positions(labels: tuple[str, ...]) -> dict[str, int]:
     return {name: index for index, name in enumerate(labels)}
 
 
-def _blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _blocks(path: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Yield the groups of lines between blank lines, which may hold spaces and tabs, with their first line's number."""
-    block: list[str] = []
-    for number, line in enumerate(read_lines(path), start=1):
-        if line.strip(" \t"):
-            block.append(line)
-        elif block:
-            yield number - len(block), block
-            block = []
-    if block:
-        yield number - len(block) + 1, block
+    for is_block, lines in groupby(enumerate(read_lines(path), start=1), lambda each: bool(each[1].strip(" \t"))):
+        if is_block:
+            numbers, block = zip(*lines, strict=True)
+            yield numbers[0], block

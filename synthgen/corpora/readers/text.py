@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,20 +15,24 @@ from synthgen.errors import UserError
 PACKED = ".gz"
 
 
-def open_text(path: Path) -> TextIO:
-    """Return a file opened as UTF-8 text, unpacked where its name ends in `.gz`; a byte order mark is no part of it."""
-    if path.suffix.lower() == PACKED:
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="\n")
-    return path.open(encoding="utf-8-sig", newline="\n")
+@contextmanager
+def open_text(path: Path) -> Iterator[TextIO]:
+    """Open a file as UTF-8 text, unpacked where its name ends in `.gz`; a byte order mark is no part of it.
+
+    Raises UserError where what is read is not UTF-8.
+    """
+    open_file = gzip.open if path.suffix.lower() == PACKED else open
+    try:
+        with open_file(path, "rt", encoding="utf-8-sig", newline="\n") as file:
+            yield file
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8: {error}") from None
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a file with its line ends as they are; UserError when it is not UTF-8."""
-    try:
-        with open_text(path) as file:
-            return file.read()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8: {error}") from None
+    """Return the text of a file with its line ends as they are."""
+    with open_text(path) as file:
+        return file.read()
 
 
 def read_lines(path: Path) -> Iterator[str]:
@@ -35,24 +41,14 @@ def read_lines(path: Path) -> Iterator[str]:
     Corpora hold U+001D, U+0085 and U+2028 inside texts, where `str.splitlines` would cut.
     """
     blank: list[str] = []
-    try:
-        with open_text(path) as file:
-            for line in _lines(file):
-                if line.strip(" \t\r"):
-                    yield from blank
-                    blank.clear()
-                    yield line
-                else:
-                    blank.append(line)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8: {error}") from None
-
-
-def _lines(file: TextIO) -> Iterator[str]:
-    first = next(file, "")
-    yield from [first.rstrip("\r\n")] if first.endswith("\n") else first.split("\r")
-    for line in file:
-        yield line.rstrip("\r\n")
+    with open_text(path) as file:
+        first = next(file, "")
+        lines = [first] if first.endswith("\n") else first.split("\r")
+        for line in (line.rstrip("\r\n") for line in chain(lines, file)):
+            blank.append(line)
+            if line.strip(" \t\r"):
+                yield from blank
+                blank.clear()
 
 
 def read_table(path: Path, columns: int) -> list[list[str]]:
@@ -72,8 +68,8 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - a JSON document
         raise UserError(f"{path} is not JSON: {error}") from None
 
 
-def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a JSON-lines file; UserError names the line that is none."""
+def read_json_lines(path: Path, names: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a JSON-lines file; UserError names the line that is none, and what lacks one of `names`."""
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
@@ -83,6 +79,7 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
             raise UserError(f"{path} line {number} is not JSON: {error}") from None
         if not isinstance(value, dict):
             raise UserError(f"{path} line {number} is not a JSON object")
+        require(value, names, str(path))
         yield value
 
 
