@@ -15,7 +15,7 @@ from synthgen.corpora.readers.choices import (
     read_socialiqa_jsonl,
 )
 from synthgen.corpora.readers.item import Reader
-from synthgen.corpora.readers.pairs import read_indexed_json, read_pair_jsonl, read_pair_tsv
+from synthgen.corpora.readers.pairs import read_indexed_json, read_pair_jsonl, read_pair_tsv, read_translated_tsv
 from synthgen.corpora.readers.squad import read_span_json
 from synthgen.corpora.readers.tagged import NER_TAGS, UPOS, read_ccg_tsv, read_tag_file
 from synthgen.errors import unknown
@@ -58,12 +58,12 @@ class CorpusEntry:
         return self.folders or (self.name,)
 
 
-_READERS: dict[str, Reader] = {
+READERS: dict[str, Reader] = {
     reader.__name__: reader
     for reader in (
         *(read_commonsenseqa_jsonl, read_copa_jsonl, read_cosmosqa, read_hellaswag_jsonl, read_hellaswag_text),
-        *(read_socialiqa_jsonl, read_indexed_json, read_pair_jsonl, read_pair_tsv, read_span_json),
-        *(read_ccg_tsv, read_tag_file),
+        *(read_socialiqa_jsonl, read_indexed_json, read_pair_jsonl, read_pair_tsv, read_translated_tsv),
+        *(read_span_json, read_ccg_tsv, read_tag_file),
     )
 }
 _TAGS = {"udpos": UPOS, "panx": NER_TAGS}
@@ -73,20 +73,20 @@ def _read_entry(name: str, table: dict[str, Any]) -> CorpusEntry:
     labels = table.pop("labels", _TAGS.get(name, ()))
     format_ = format_from_manifest(table.pop("format"), table.pop("columns"), labels)
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    values["readers"] = {suffix: _READERS[reader] for suffix, reader in table["readers"].items()}
+    values["readers"] = {suffix: READERS[reader] for suffix, reader in table["readers"].items()}
     values["hub"] = tuple(HubSplit(**each) for each in table["hub"])
     return CorpusEntry(name, format_, **values)
 
 
 _TABLES = read_toml(Path(__file__).with_name("catalogue.toml"))
-_ENTRIES = {name: _read_entry(name, table) for name, table in _TABLES.items()}
+ENTRIES = {name: _read_entry(name, table) for name, table in _TABLES.items()}
 SNLI, MNLI, ANLI, QQP, CCG, COPA, PANX, PAWSX, TYDIQA = (
-    _ENTRIES[name] for name in ("snli", "mnli", "anli", "qqp", "ccg", "copa", "panx", "pawsx", "tydiqa")
+    ENTRIES[name] for name in ("snli", "mnli", "anli", "qqp", "ccg", "copa", "panx", "pawsx", "tydiqa")
 )
 UDPOS, SQUAD_V1, SQUAD_V2, HELLASWAG, COSMOSQA, COMMONSENSEQA, SOCIALIQA = (
-    _ENTRIES[name] for name in ("udpos", "squad_v1", "squad_v2", "hellaswag", "cosmosqa", "commonsenseqa", "socialiqa")
+    ENTRIES[name] for name in ("udpos", "squad_v1", "squad_v2", "hellaswag", "cosmosqa", "commonsenseqa", "socialiqa")
 )
-SOURCES = {"anli_plus": (SNLI, MNLI, ANLI), **{name: (entry,) for name, entry in _ENTRIES.items()}}
+SOURCES = {"anli_plus": (SNLI, MNLI, ANLI), **{name: (entry,) for name, entry in ENTRIES.items()}}
 """What `synthgen import TASK` knows: the nine intermediate tasks and the extra sources, with the corpora of each."""
 
 

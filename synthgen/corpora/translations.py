@@ -1,7 +1,6 @@
-"""Training sets that others have translated by machine: how their files are called, who translated, what pairs a row.
+"""Training sets that others have translated by machine, which `translations.toml` lists.
 
-The rows import with `origin` translated and the task of the English set. XTREME's files are described by the readers of
-TensorFlow Datasets (xtreme_xnli, xtreme_pawsx, tydi_qa) and google-research/xtreme#37, `facebook/xnli` by its card.
+The rows import with `origin` translated and the task of the English set.
 """
 
 from __future__ import annotations
@@ -11,16 +10,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
-from synthgen.corpora.catalogue import MNLI, PAWSX, SQUAD_V1, TYDIQA, CorpusEntry, HubSplit
+from synthgen.corpora.catalogue import ENTRIES, READERS, CorpusEntry, HubSplit
 from synthgen.corpora.readers.item import Item, Reader
-from synthgen.corpora.readers.pairs import read_pair_tsv, read_translated_tsv
-from synthgen.corpora.readers.squad import read_span_json
 from synthgen.errors import UserError, unknown
+from synthgen.runtime.files import read_toml
 
 ENGLISH = "en"
-_XTREME = "Google for XTREME (Hu et al., ICML 2020), by machine; the release names no system"
-_XTREME_LICENCE = "licence not stated (XTREME translations of Google)"
 _CODE = r"(?P<language>[a-z]{2,3})"
 
 
@@ -46,7 +43,8 @@ class Translation:
     def language_of(self, name: str) -> str | None:
         """Return the language that a file's name states, None for the name of another file.
 
-        >>> XTREME_XNLI.language_of("en-de-translated.tsv"), XTREME_XNLI.language_of("train-de.tsv")
+        >>> [release] = (each for each in TRANSLATIONS if each.name == "xnli-xtreme")
+        >>> release.language_of("en-de-translated.tsv"), release.language_of("train-de.tsv")
         ('de', None)
         """
         pattern = re.escape(Path(self.files).name).replace(r"\{language\}", _CODE)
@@ -67,46 +65,13 @@ class Translation:
         return next(filter(Path.is_file, places), None)
 
 
-XNLI_MT = Translation(
-    name="xnli",
-    source=MNLI,
-    files="XNLI-MT-1.0/multinli/multinli.train.{language}.tsv",
-    reader=read_pair_tsv,
-    by="the authors of XNLI (Conneau et al., EMNLP 2018), by machine; the release names no system",
-    licence="CC BY-NC 4.0",
-    pairing="an id is the number of the row, the same in every language of the release",
-    english="multinli.train.en.tsv",
-    hub="facebook/xnli",
-    hub_languages=("ar", "bg", "de", "el", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh"),
-)
-XTREME_XNLI = Translation(
-    name="xnli-xtreme",
-    source=MNLI,
-    files="XNLI/translate-train/en-{language}-translated.tsv",
-    reader=read_translated_tsv,
-    by=_XTREME,
-    licence=_XTREME_LICENCE,
-    pairing="an id is the number of the line, whose first two cells are the English row; no two languages need agree",
-)
-XTREME_PAWSX = replace(
-    XTREME_XNLI, name="pawsx-xtreme", source=PAWSX, files="PAWSX/translate-train/en-{language}-translated.tsv"
-)
-XTREME_SQUAD = Translation(
-    name="squad-xtreme",
-    source=SQUAD_V1,
-    files="SQuAD/translate-train/squad.translate.train.en-{language}.json",
-    reader=read_span_json,
-    by=_XTREME,
-    licence=_XTREME_LICENCE,
-    pairing="ids are those of the English rows",
-)
-XTREME_TYDIQA = replace(
-    XTREME_SQUAD,
-    name="tydiqa-xtreme",
-    source=TYDIQA,
-    files="TyDiQA-GoldP/translate-train/tydiqa.translate.train.en-{language}.json",
-)
-TRANSLATIONS = (XNLI_MT, XTREME_XNLI, XTREME_PAWSX, XTREME_SQUAD, XTREME_TYDIQA)
+def _read_release(name: str, table: dict[str, Any]) -> Translation:
+    source, reader, languages = ENTRIES[table["source"]], READERS[table["reader"]], table.get("hub_languages", ())
+    return Translation(name, **{**table, "source": source, "reader": reader, "hub_languages": tuple(languages)})
+
+
+_TABLES = read_toml(Path(__file__).with_name("translations.toml"))
+TRANSLATIONS = tuple(_read_release(name, table) for name, table in _TABLES.items())
 
 
 @dataclass(frozen=True, slots=True)
