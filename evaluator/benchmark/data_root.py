@@ -12,13 +12,11 @@ from evaluator.benchmark.registry import load_all, select
 from evaluator.benchmark.target import DataRoot, Target, UnlabelledError, revision
 from synthgen.errors import UserError
 
-DEFAULT_ROOT = "data"
-
 
 def default_root(named: Path | str | None) -> DataRoot:
     """Return the named data root, else $SYNTHGEN_DATA, else `data` in the current folder; UserError for no folder."""
     variable = os.environ.get("SYNTHGEN_DATA")
-    path = Path(named or variable or DEFAULT_ROOT)
+    path = Path(named or variable or "data")
     if not path.is_dir():
         place = f"{path} (SYNTHGEN_DATA)" if variable and not named else path
         fetch = f"`evaluator data fetch --data-root {path} --targets T,…`"
@@ -44,16 +42,13 @@ def _check(target: Target, root: DataRoot) -> list[dict[str, Any]]:
     if target.train and all(root.has(source) for source in target.train_sources):
         items = target.train(root)
         sets.append(("en", "train", len(items), revision(items.files), True))
-    places = [(split, sources[0], code) for split, sources in target.sources.items() for code in target.languages]
-    for split, source, language in places:
-        code = target.file_code(language)
-        if not root.has(source, code):
-            continue
-        try:
-            items = target.load(root, language, split)
-            sets.append((language, split, len(items), revision(items.files), True))
-        except UnlabelledError as error:
-            sets.append((language, split, error.rows, revision([root.find(source, code)]), False))
+    for split, sources in target.sources.items():
+        for language in (code for code in target.languages if root.has(sources[0], target.file_code(code))):
+            try:
+                items = target.load(root, language, split)
+                sets.append((language, split, len(items), revision(items.files), True))
+            except UnlabelledError as error:
+                sets.append((language, split, error.rows, revision([error.path]), False))
     columns = ("language", "split", "rows", "hash", "labelled")
     return [{"target": target.name, **dict(zip(columns, each, strict=True))} for each in sets]
 

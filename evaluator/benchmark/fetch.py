@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,15 +25,6 @@ from synthgen.text.languages import language
 
 LOCK = "fetched.json"
 ATTEMPTS, WAIT_S = 3, 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class OfficialFile:
-    """A file to be and what it is made of."""
-
-    path: str
-    file: HubFile
-    config: str
 
 
 def data_fetch(
@@ -52,12 +43,12 @@ def data_fetch(
     check_writable(root, f"to --data-root {root}")
     root.mkdir(parents=True, exist_ok=True)
     lock = _read_lock(root)
-    files = [item for target in chosen for item in _official_files(target, languages)]
+    files = [file for target in chosen for file in _official_files(target, languages)]
     with progress() as bar:
         task = bar.add_task("files", total=len(files), note="")
-        for item in files:
-            bar.update(task, note=item.path)
-            _fetch(item, root, lock)
+        for file in files:
+            bar.update(task, note=file.path)
+            _fetch(file, root, lock)
             bar.advance(task)
     manual = [f"{t.name}: {s[0].origin}" for t in chosen if not t.hub_files for s in t.sources.values()]
     if manual:
@@ -66,62 +57,56 @@ def data_fetch(
     return [{"path": path, **facts} for path, facts in sorted(lock["files"].items())]
 
 
-def _official_files(target: Target, languages: Sequence[str]) -> list[OfficialFile]:
-    files: dict[str, OfficialFile] = {}
+def _official_files(target: Target, languages: Sequence[str]) -> list[HubFile]:
+    """Return the files of a target, one for each language where their path says so."""
+    files: dict[str, HubFile] = {}
     for file in target.hub_files:
         codes = [file.language] if file.language else [c for c in target.languages if not languages or c in languages]
         for code in codes:
             names = {"language": target.file_code(code), "name": language(code).name}
             path = file.path.format(**names)
-            files.setdefault(path, OfficialFile(path, file, file.config.format(**names)))
+            files.setdefault(path, replace(file, path=path, config=file.config.format(**names)))
     return list(files.values())
 
 
-def _fetch(item: OfficialFile, root: Path, lock: dict[str, Any]) -> None:
-    path, file = root / item.path, item.file
-    known = lock["files"].get(item.path)
+def _fetch(file: HubFile, root: Path, lock: dict[str, Any]) -> None:
+    path, known = root / file.path, lock["files"].get(file.path)
     if known and path.is_file() and file_sha256(path) == known["sha256"]:
         return
-    attempts = ATTEMPTS if lock["files"] else 1  # a hub that never answered is not asked again
-    rows = _attempts(lambda: list(_load(file, item.config, lock)), item, root, attempts)
+    rows = _rows(file, root, lock)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, file.write(rows))
-    lock["files"][item.path] = {
-        "sha256": file_sha256(path),
-        "repository": file.repository,
-        "config": item.config,
-        "revision": lock["revisions"].get(file.repository),
-    }
+    facts = {"repository": file.repository, "config": file.config}
+    facts |= {"sha256": file_sha256(path), "revision": lock["revisions"].get(file.repository)}
+    lock["files"][file.path] = facts
     write_atomically(root / LOCK, json.dumps(lock, indent=1, sort_keys=True) + "\n")
 
 
-def _attempts(
-    load: Callable[[], list[Mapping[str, Any]]], item: OfficialFile, root: Path, attempts: int
-) -> list[Mapping[str, Any]]:
-    """Return the rows, trying again when the network fails."""
-    reason = ""
+def _rows(file: HubFile, root: Path, lock: dict[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the rows, trying again when the network fails, unless the hub never answered."""
+    reason, attempts = "", ATTEMPTS if lock["files"] else 1
     failures: tuple[type[BaseException], ...] = (*network_errors(), ValueError)
     for attempt in range(attempts):
         try:
-            return load()
+            return list(_load(file, lock))
         except failures as error:
             reason = first_line(error)
             time.sleep(WAIT_S * attempt if attempt + 1 < attempts else 0)
     raise IncompleteError(
-        f"could not fetch {item.path} from {item.file.repository} ({reason}); what was fetched is kept in {root}, and "
+        f"could not fetch {file.path} from {file.repository} ({reason}); what was fetched is kept in {root}, and "
         "the same command goes on from there"
     )
 
 
-def _load(file: HubFile, config: str, lock: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _load(file: HubFile, lock: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield the rows of a hub split at the locked revision, labels by their names."""
     if find_spec("huggingface_hub") is None:
         raise missing_package("huggingface_hub", "hub", "fetching from the hub")
     repository, revisions = file.repository, lock["revisions"]
     revisions[repository], listed = repository_files(repository, revisions.get(repository))
-    names = parquet_files(listed, config, file.split)
+    names = parquet_files(listed, file.config, file.split)
     if not names:
-        raise ValueError(f"it has no Parquet files for {config or 'the only configuration'}/{file.split}")
+        raise ValueError(f"it has no Parquet files for {file.config or 'the only configuration'}/{file.split}")
     for name in names:
         yield from named_rows(download(repository, name, revisions[repository]))
 

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from evaluator import options
+from evaluator.benchmark.data_root import default_root
 from evaluator.benchmark.registry import find
-from evaluator.benchmark.target import DataRoot, Scored, Split, Target
+from evaluator.benchmark.splits import evaluation_splits
+from evaluator.benchmark.target import Scored, Split, Target
 from synthgen.corpora.readers.text import read_text
 from synthgen.errors import UserError
 
@@ -32,13 +34,12 @@ def score(
     for may lack one. `gold` names the files in the data root. Raises UserError for predictions by position that do not
     match the items, and for what the target cannot predict.
     """
-    from evaluator.benchmark.data_root import default_root
-
     spec, path = find(target), Path(predictions)
     spec.check_language(language)
-    spec.split_sources(split)
-    text, root = _text(path), default_root(data_root)
-    items = _items(spec, root, language, split)
+    source, text, root = spec.split_sources(split)[0], _text(path), default_root(data_root)
+    shared = spec.languages if spec.join else ()  # the pool of such a target is that of all languages that are there
+    there = [code for code in shared if code == language or root.has(source, spec.file_code(code))] or [language]
+    items = evaluation_splits(spec, root, there, split, None)[there.index(language)]
     values = spec.parse(text, items)
     missing = [i for i, gold in zip(items.ids, items.gold, strict=True) if i not in values and gold != ()]
     extra = sorted(values.keys() - set(items.ids))
@@ -55,17 +56,6 @@ def score(
         "gold": [file.relative_to(root.path).as_posix() for file in items.files],
         "metrics": scored.metrics,
     }
-
-
-def _items(target: Target, root: DataRoot, language: str, split: str) -> Split:
-    """Return the items of a language; a pool that languages share is that of all languages that are there."""
-    items = target.load(root, language, split)
-    if not target.join:
-        return items
-    source = target.split_sources(split)[0]
-    there = [code for code in target.languages if root.has(source, target.file_code(code))]
-    joined = target.join([items if code == language else target.load(root, code, split) for code in there])
-    return joined[there.index(language)]
 
 
 def _text(path: Path) -> str:

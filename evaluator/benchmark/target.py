@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,8 @@ class UnlabelledError(UserError):
     """An official file that is in order but has no labels, as test files are often released: never scored silently."""
 
     def __init__(self, path: Path, rows: int, reason: str) -> None:
-        """Keep the number of items, for the table of `evaluator data check`."""
         super().__init__(f"{path} is not labelled: {reason}")
-        self.rows = rows
+        self.path, self.rows = path, rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +93,27 @@ class Split:
     pool_ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse lists that do not line up, and ids that name two items."""
-        if not len(self.ids) == len(self.records) == len(self.gold):
-            names = ", ".join(str(path) for path in self.files)
-            raise UserError(f"{len(self.ids)} ids, {len(self.records)} items and {len(self.gold)} labels in {names}")
+        """Refuse ids that name two items."""
         if len(set(self.ids)) < len(self.ids):
             [(name, count)] = Counter(self.ids).most_common(1)
             raise UserError(f"the id {name} names {count} items in {', '.join(map(str, self.files))}")
+
+    @classmethod
+    def of(
+        cls, language: str, items: Iterable[tuple[str, Any, Any]], *files: Path, pool: Iterable[tuple[str, Any]] = ()
+    ) -> Split:
+        """Return a split of (id, record, gold) items and a pool of (id, candidate) pairs."""
+        ids, records, gold = tuple(zip(*items, strict=True)) or ((), (), ())
+        pool_ids, candidates = tuple(zip(*pool, strict=True)) or ((), ())
+        return cls(language, ids, records, gold, files, candidates, pool_ids)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def take(self, indices: Sequence[int]) -> Split:
         """Return the chosen items; the pool stays whole."""
-        columns = ([column[i] for i in indices] for column in (self.ids, self.records, self.gold))
-        ids, records, gold = (tuple(column) for column in columns)
-        return Split(self.language, ids, records, gold, self.files, self.pool, self.pool_ids)
+        ids, records, gold = (tuple(column[i] for i in indices) for column in (self.ids, self.records, self.gold))
+        return replace(self, ids=ids, records=records, gold=gold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +187,9 @@ class Target:
 
 
 def revision(paths: Sequence[Path]) -> str:
-    """Return the first 16 hex digits of a hash over the files' bytes: which data a score was computed on.
-
-    Line ends and names do not count as long as the bytes are equal.
-    """
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
+    """Return 16 hex digits of a hash over the files' bytes, not their names: which data a score was computed on."""
+    digests = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)
+    return hashlib.sha256(digests).hexdigest()[:16]
 
 
 def one_file(
@@ -225,9 +224,5 @@ def _sources(files: Iterable[Mapping[str, Any]], origin: str) -> tuple[DataSourc
 
 
 def codes(*lines: str) -> tuple[str, ...]:
-    """Return language codes written with spaces between them.
-
-    >>> codes("de en", "zh")
-    ('de', 'en', 'zh')
-    """
+    """Return language codes written with spaces between them."""
     return tuple(" ".join(lines).split())

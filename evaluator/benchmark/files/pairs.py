@@ -15,12 +15,10 @@ def pair_split(
     language: str, rows: Iterable[Sequence[str]], labels: tuple[str, ...], files: tuple[Path, ...], prefix: str = ""
 ) -> Split:
     """Return rows of two texts and a label's name as a split; ids are the prefix and the row's number."""
-    records, gold = [], []
-    for number, (text_a, text_b, name) in enumerate(rows, start=1):
+    items = []
+    for number, (text_a, text_b, name) in enumerate(rows):
         label = OTHER_NAMES.get(name, name)
         if label not in labels:
-            raise unknown("label", label, labels, where=f"{files[-1]} line {number}")
-        gold.append(label)
-        records.append(Pair(text_a, text_b, labels.index(label)))
-    ids = tuple(f"{prefix}{number}" for number in range(len(records)))
-    return Split(language, ids, tuple(records), tuple(gold), files)
+            raise unknown("label", label, labels, where=f"{files[-1]} line {number + 1}")
+        items.append((f"{prefix}{number}", Pair(text_a, text_b, labels.index(label)), label))
+    return Split.of(language, items, *files)

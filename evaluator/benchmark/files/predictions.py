@@ -57,11 +57,9 @@ def _lines(text: str) -> list[str]:
 
 
 def _checked(lines: list[str], labels: tuple[str, ...], kind: str) -> list[str]:
-    """Return the lines; UserError for the first that is no label."""
     for number, line in enumerate(lines, start=1):
         if line not in labels:
-            known = ", ".join(filter(None, labels))
-            raise UserError(f"prediction line {number} is '{line}'; known {kind}: {known}")
+            raise UserError(f"prediction line {number} is '{line}'; known {kind}: {', '.join(filter(None, labels))}")
     return lines
 
 

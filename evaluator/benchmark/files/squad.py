@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from evaluator.benchmark.files.predictions import answers_by_id
 from evaluator.benchmark.files.writers import squad
-from evaluator.benchmark.target import DataRoot, DataSource, HubFile, Split, UnlabelledError
+from evaluator.benchmark.target import (
+    DataRoot,
+    DataSource,
+    HubFile,
+    Scored,
+    Split,
+    Target,
+    UnlabelledError,
+    facts,
+    one_file,
+)
 from synthgen.corpora.readers.squad import questions
 from synthgen.corpora.readers.text import read_json
 from synthgen.errors import UserError
@@ -34,28 +48,32 @@ def read_questions(path: Path, language: str) -> Split:
         raise UnlabelledError(path, len(pairs), "no question has an answer")
     if empty:
         raise UserError(f"{path}: question {empty[0]} and {len(empty) - 1} others have no answer")
-    ids, records, gold, seen = [], [], [], Counter[str]()
+    items, seen = [], Counter[str]()
     for paragraph, question in pairs:
         first, name = question["answers"][0], str(question["id"])
         seen[name] += 1
-        ids.append(name if seen[name] == 1 else f"{name}.{seen[name]}")
-        records.append(Span(paragraph["context"], question["question"], first["text"], first["answer_start"]))
-        gold.append(tuple(answer["text"] for answer in question["answers"]))
-    return Split(language, tuple(ids), tuple(records), tuple(gold), (path,))
+        record = Span(paragraph["context"], question["question"], first["text"], first["answer_start"])
+        gold = tuple(answer["text"] for answer in question["answers"])
+        items.append((name if seen[name] == 1 else f"{name}.{seen[name]}", record, gold))
+    return Split.of(language, items, path)
 
 
-def train(root: DataRoot) -> Split:
-    """Return SQuAD v1.1's English training questions.
+def train(root: DataRoot, source: DataSource = TRAIN) -> Split:
+    """Return English training questions, by default those of SQuAD v1.1.
 
     A plain list of {context, question, answer} is read too; its answers are taken at their first occurrence, which may
     not be the annotated one.
     """
-    path = root.find(TRAIN)
-    if path.name == "train-v1.1.json":
+    path = root.find(source)
+    if path != root.path / TRAIN.paths[1]:
         return read_questions(path, "en")
-    rows = read_json(path)
-    records = tuple(
-        Span(row["context"], row["question"], row["answer"], row["context"].index(row["answer"])) for row in rows
-    )
-    ids = tuple(str(number) for number in range(len(rows)))
-    return Split("en", ids, records, tuple((row["answer"],) for row in rows), (path,))
+    rows = ((row["context"], row["question"], row["answer"]) for row in read_json(path))
+    spans = (Span(context, question, answer, context.index(answer)) for context, question, answer in rows)
+    return Split.of("en", ((str(number), span, (span.answer,)) for number, span in enumerate(spans)), path)
+
+
+def span_target(module: str, score: Callable[[Split, Sequence[Any]], Scored], *hub_files: HubFile) -> Target:
+    """Return a target of questions about paragraphs, trained on SQuAD unless it says otherwise."""
+    table: dict[str, Any] = {"train_sources": (TRAIN,)} | facts(module)
+    read, train_ = one_file(read_questions, table["sources"]), partial(train, source=table["train_sources"][0])
+    return Target(**table, read=read, train=train_, score=score, parse=answers_by_id, hub_files=hub_files)

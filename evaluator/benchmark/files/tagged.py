@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from evaluator.benchmark.target import Split, UnlabelledError
+from evaluator.benchmark.files.predictions import tag_lines
+from evaluator.benchmark.metrics.tags import score_tags
+from evaluator.benchmark.target import HubFile, Split, Target, UnlabelledError, facts, one_file
 from synthgen.corpora.readers.item import UNLABELLED
 from synthgen.corpora.readers.tagged import read_sentences, tagged
 from synthgen.errors import UserError
@@ -21,9 +24,22 @@ def tagged_split(path: Path, language: str, labels: tuple[str, ...]) -> Split:
     if faulty := next((sentence for sentence in sentences if sentence.fault), None):
         line = faulty.number + faulty.tags.index("")
         raise UserError(f"{path} line {line} has no tag; expected token TAB tag")
-    records = tuple(
-        tagged(sentence.tokens, sentence.tags, labels, f"{path} sentence {number}")
-        for number, sentence in enumerate(sentences, start=1)
+    items = (
+        (f"{language}-{number}", tagged(each.tokens, each.tags, labels, f"{path} sentence {number + 1}"), each.tags)
+        for number, each in enumerate(sentences)
     )
-    ids = tuple(f"{language}-{number}" for number in range(len(records)))
-    return Split(language, ids, records, tuple(sentence.tags for sentence in sentences), (path,))
+    return Split.of(language, items, path)
+
+
+def tag_target(module: str, labels: tuple[str, ...], *hub_files: HubFile) -> Target:
+    """Return a target of tagged sentences, one file for each split and language."""
+    table, read = facts(module), partial(tagged_split, labels=labels)
+    return Target(
+        **table,
+        labels=labels,
+        read=one_file(read, table["sources"]),
+        train=lambda root: read(root.find(table["train_sources"][0]), "en"),
+        score=score_tags,
+        parse=tag_lines(labels),
+        hub_files=hub_files,
+    )

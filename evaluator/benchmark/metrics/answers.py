@@ -14,8 +14,6 @@ from evaluator.benchmark.target import Scored, Split
 from synthgen.errors import unknown
 from synthgen.formats.answer_match import squad_normalise, token_f1
 
-Normaliser = Callable[[str], str]
-
 MLQA_ARTICLES = {
     "en": re.compile(r"\b(a|an|the)\b"),
     "es": re.compile(r"\b(un|una|unos|unas|el|la|los|las)\b"),
@@ -46,7 +44,7 @@ def score_mlqa(split: Split, predictions: Sequence[str | None]) -> Scored:
     return _score(split, predictions, lambda text: mlqa_normalise(text, split.language))
 
 
-def _score(split: Split, predictions: Sequence[str | None], normalise: Normaliser) -> Scored:
+def _score(split: Split, predictions: Sequence[str | None], normalise: Callable[[str], str]) -> Scored:
     same_length(split, predictions)
     exact, overlap = [], []
     for prediction, answers in zip(predictions, split.gold, strict=True):
@@ -72,6 +70,5 @@ def mlqa_normalise(text: str, language: str) -> str:
 
 @cache
 def _unicode_punctuation() -> dict[int, None]:
-    """Return the translation table that deletes every character of a category P, and ASCII punctuation."""
     marks = (i for i in range(sys.maxunicode) if unicodedata.category(chr(i)).startswith("P"))
     return dict.fromkeys([*marks, *map(ord, string.punctuation)])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate
 
 from evaluator.benchmark.metrics.classification import same_length
 from evaluator.benchmark.target import Scored, Split
 from synthgen.errors import UserError
 
 Tags = Sequence[str]
-Chunk = tuple[str, int, int]
 
 
 def score_tags(split: Split, predictions: Sequence[Tags]) -> Scored:
@@ -21,16 +20,15 @@ def score_tags(split: Split, predictions: Sequence[Tags]) -> Scored:
     and not token accuracy. Items of `f1` are the (true positive, predicted, gold) chunks that end in a sentence.
     """
     same_length(split, predictions)
-    shares, right, total = [], 0, 0
+    hits, shares = [], []
     for item, gold, predicted in zip(split.ids, split.gold, predictions, strict=True):
         if len(gold) != len(predicted):
             raise UserError(f"{len(predicted)} tags for the {len(gold)} tokens of item {item} in {split.files[0]}")
-        hits = sum(p == g for p, g in zip(predicted, gold, strict=True))
-        shares.append(hits / len(gold))
-        right, total = right + hits, total + len(gold)
+        hits.append(sum(p == g for p, g in zip(predicted, gold, strict=True)))
+        shares.append(hits[-1] / len(gold))
     counts = chunk_counts(split.gold, predictions)
     totals = (sum(column) for column in zip(*counts, strict=True))
-    metrics = {"f1": 100 * f1(*totals), "token_accuracy": 100 * right / total}
+    metrics = {"f1": 100 * f1(*totals), "token_accuracy": 100 * sum(hits) / sum(map(len, split.gold))}
     return Scored(metrics, {"f1": counts, "token_accuracy": shares})
 
 
@@ -42,9 +40,13 @@ def f1(true_positive: float, predicted: float, gold: float) -> float:
 
 
 def chunk_counts(gold: Sequence[Tags], predicted: Sequence[Tags]) -> list[list[int]]:
-    """Return [true positive, predicted, gold] chunks per sentence; a chunk belongs to the sentence it ends in."""
+    """Return [true positive, predicted, gold] chunks per sentence; a chunk belongs to the sentence it ends in.
+
+    As in seqeval all sentences stand in one list, an "O" after each.
+    """
     ends = list(accumulate(len(sentence) + 1 for sentence in gold))
-    gold_chunks, predicted_chunks = (set(chunks(_flat(sentences))) for sentences in (gold, predicted))
+    flat = ([tag for sentence in sentences for tag in (*sentence, "O")] for sentences in (gold, predicted))
+    gold_chunks, predicted_chunks = map(set, map(chunks, flat))
     counts = [[0, 0, 0] for _ in gold]
     for column, counted in enumerate((gold_chunks & predicted_chunks, predicted_chunks, gold_chunks)):
         for _, _, last in counted:
@@ -52,12 +54,7 @@ def chunk_counts(gold: Sequence[Tags], predicted: Sequence[Tags]) -> list[list[i
     return counts
 
 
-def _flat(sentences: Sequence[Tags]) -> list[str]:
-    """Return all sentences as one list, an "O" after each, as seqeval lays them out."""
-    return list(chain.from_iterable([*sentence, "O"] for sentence in sentences))
-
-
-def chunks(tags: Tags) -> Iterator[Chunk]:
+def chunks(tags: Tags) -> Iterator[tuple[str, int, int]]:
     """Yield (type, first, last) of each chunk exactly as seqeval 1.2.2 `get_entities` finds them.
 
     The first letter is the prefix and the rest the type, also for UPOS tags: SCONJ and SYM start with S and never

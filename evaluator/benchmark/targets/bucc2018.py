@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from evaluator.benchmark.files.predictions import pair_lines
 from evaluator.benchmark.metrics.retrieval import Vectors, best_threshold, mine, score_pairs
@@ -22,11 +23,8 @@ def read(root: DataRoot, language: str, split: str) -> Split:
         if source not in foreign_ids or target not in english_ids:
             raise UserError(f"{files[2]} line {number} names {source} and {target}; at least one is in neither file")
         gold.setdefault(source, []).append(target)
-    ids, records = tuple(row[0] for row in foreign), tuple(row[1].strip() for row in foreign)
-    return Split(
-        language, ids, records, tuple(tuple(gold.get(item, ())) for item in ids), tuple(files),
-        tuple(row[1].strip() for row in english), tuple(row[0] for row in english),
-    )  # fmt: skip
+    items = ((name, text.strip(), tuple(gold.get(name, ()))) for name, text in foreign)
+    return Split.of(language, items, *files, pool=((name, text.strip()) for name, text in english))
 
 
 def rank(split: Split, sources: Vectors, pool: Vectors) -> list[list[str]]:
@@ -55,8 +53,7 @@ def cap(split: Split, indices: Sequence[int]) -> Split:
     translations = {target for gold in kept.gold for target in gold}
     share = len(indices) / len(split)
     chosen = [i for i, name in enumerate(split.pool_ids) if name in translations or i < share * len(split.pool)]
-    pool, names = tuple(split.pool[i] for i in chosen), tuple(split.pool_ids[i] for i in chosen)
-    return Split(split.language, kept.ids, kept.records, kept.gold, split.files, pool, names)
+    return replace(kept, pool=tuple(split.pool[i] for i in chosen), pool_ids=tuple(split.pool_ids[i] for i in chosen))
 
 
 TARGET = Target(

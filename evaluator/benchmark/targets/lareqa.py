@@ -20,32 +20,27 @@ def read(root: DataRoot, language: str, split: str) -> Split:
     Source: XT utils_lareqa.py, generate_examples. A question whose answer lies in no sentence is left out, as there.
     """
     path = root.find(TARGET.split_sources(split)[0], language)
-    ids, records, gold, pool, pool_ids = [], [], [], [], []
+    items, pool = [], list[tuple[str, str]]()
     for number, paragraph in enumerate(paragraphs(read_json(path), str(path)), start=1):
         context, breaks = paragraph["context"], paragraph["sentence_breaks"]
         names = [f"{language}_{number}_{place}" for place in range(len(breaks))]
-        for name, (start, end) in zip(names, breaks, strict=True):
-            pool.append(candidate_text(context[start:end], context))
-            pool_ids.append(name)
+        texts = (candidate_text(context[start:end], context) for start, end in breaks)
+        pool += zip(names, texts, strict=True)
         for question in paragraph["qas"]:
             place = _sentence(breaks, question["answers"][0]["answer_start"])
             if place is not None:
-                ids.append(question["id"])
-                records.append(question["question"])
-                gold.append((names[place],))
-    return Split(language, tuple(ids), tuple(records), tuple(gold), (path,), tuple(pool), tuple(pool_ids))
+                items.append((question["id"], question["question"], (names[place],)))
+    return Split.of(language, items, path, pool=pool)
 
 
 def join(splits: Sequence[Split]) -> list[Split]:
     """Return the splits with one pool of all languages, and as gold the answers to a question in each of them."""
-    pool, names = (
-        tuple(chain.from_iterable(column)) for column in zip(*((s.pool, s.pool_ids) for s in splits), strict=True)
-    )
-    answers: dict[str, list[str]] = {}
+    pool, names = (tuple(chain.from_iterable(getattr(s, field) for s in splits)) for field in ("pool", "pool_ids"))
+    answers: dict[str, tuple[str, ...]] = {}
     for split in splits:
         for item, gold in zip(split.ids, split.gold, strict=True):
-            answers.setdefault(item, []).extend(gold)
-    return [replace(s, pool=pool, pool_ids=names, gold=tuple(tuple(answers[item]) for item in s.ids)) for s in splits]
+            answers[item] = (*answers.get(item, ()), *gold)
+    return [replace(s, pool=pool, pool_ids=names, gold=tuple(answers[item] for item in s.ids)) for s in splits]
 
 
 def train(root: DataRoot) -> Split:
@@ -60,7 +55,7 @@ def train(root: DataRoot) -> Split:
         place = _sentence(breaks, record.start)
         start, end = breaks[place] if place is not None else (0, len(record.context))
         records.append((record.question, candidate_text(record.context[start:end], record.context)))
-    return Split("en", questions.ids, tuple(records), questions.gold, questions.files)
+    return replace(questions, records=tuple(records))
 
 
 def candidate_text(sentence: str, paragraph: str) -> str:

@@ -24,34 +24,26 @@ def read(root: DataRoot, language: str, split: str) -> Split:
     mentions, entities = TARGET.split_sources(split)
     path = root.find(mentions, language)
     if path.suffix == ".json":
-        gold = read_json(path)
-        return Split(language, tuple(gold), ("",) * len(gold), tuple(tuple(ids) for ids in gold.values()), (path,))
+        return Split.of(language, ((item, "", tuple(ids)) for item, ids in read_json(path).items()), path)
     pool = root.find(entities)
-    passages = [
-        (row["context"], mention)
+    items = (
+        (mention["example_id"], mention_text(row["context"], mention), (mention["entity_id"],))
         for row in read_json_lines(path)
         for mention in (row["mentions"] if "mentions" in row else [row["mention"]])
-    ]
-    descriptions = list(read_json_lines(pool))
-    return Split(
-        language,
-        tuple(mention["example_id"] for _, mention in passages),
-        tuple(mention_text(context, mention) for context, mention in passages),
-        tuple((mention["entity_id"],) for _, mention in passages),
-        (path, pool),
-        tuple(entity_text(entity) for entity in descriptions),
-        tuple(entity["entity_id"] for entity in descriptions),
     )
+    candidates = ((entity["entity_id"], entity_text(entity)) for entity in read_json_lines(pool))
+    return Split.of(language, items, path, pool, pool=candidates)
 
 
 def train(root: DataRoot) -> Split:
     """Return English Wikipedia's mentions with the description of their entity."""
     path = root.find(TARGET.train_sources[0])
-    mentions = [(row["contextual_mention"], row["entity"]) for row in read_json_lines(path)]
-    pairs = [(mention["context"], mention["mention"], entity) for mention, entity in mentions]
-    records = tuple((mention_text(context, mention), entity_text(entity)) for context, mention, entity in pairs)
-    ids = tuple(mention["example_id"] for _, mention, _ in pairs)
-    return Split("en", ids, records, tuple((mention["entity_id"],) for _, mention, _ in pairs), (path,))
+    items = []
+    for row in read_json_lines(path):
+        context, mention = row["contextual_mention"]["context"], row["contextual_mention"]["mention"]
+        record = mention_text(context, mention), entity_text(row["entity"])
+        items.append((mention["example_id"], record, (mention["entity_id"],)))
+    return Split.of("en", items, path)
 
 
 def mention_text(context: Mapping[str, Any], mention: Mapping[str, Any]) -> str:
@@ -60,8 +52,7 @@ def mention_text(context: Mapping[str, Any], mention: Mapping[str, Any]) -> str:
     sentence = _sentence(context, span)
     left = _BRACES.sub(r"(\1)", context["text"][sentence[0] : span["start"]])
     right = _BRACES.sub(r"(\1)", context["text"][span["end"] : sentence[1]])
-    text = f"{span['text']}: {left} {{ {span['text']} }} {right}"
-    return _one_line(text)
+    return _one_line(f"{span['text']}: {left} {{ {span['text']} }} {right}")
 
 
 def _sentence(context: Mapping[str, Any], span: Mapping[str, Any]) -> tuple[int, int]:

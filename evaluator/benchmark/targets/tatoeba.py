@@ -31,21 +31,19 @@ def read(root: DataRoot, language: str, split: str) -> Split:
     pool, queries = list(read_lines(foreign)), list(read_lines(english))
     if len(pool) != len(queries):
         raise UserError(f"{foreign} has {len(pool)} lines and {english} {len(queries)}; line i translates line i")
-    ids = tuple(str(number) for number in range(len(queries)))
-    gold = tuple(range(len(queries)))
-    return Split(language, ids, tuple(queries), gold, (foreign, english), tuple(pool), ids)
+    items = ((str(number), query, number) for number, query in enumerate(queries))
+    return Split.of(language, items, foreign, english, pool=((str(number), text) for number, text in enumerate(pool)))
 
 
 def cap(split: Split, indices: Sequence[int]) -> Split:
     """Return a smaller test set: the chosen lines of both files, renumbered, so the pool shrinks with the queries."""
-    queries, pool = tuple(split.records[i] for i in indices), tuple(split.pool[i] for i in indices)
-    ids = tuple(split.ids[i] for i in indices)
-    return Split(split.language, ids, queries, tuple(range(len(ids))), split.files, pool, ids)
+    items = ((split.ids[i], split.records[i], number) for number, i in enumerate(indices))
+    return Split.of(split.language, items, *split.files, pool=((split.ids[i], split.pool[i]) for i in indices))
 
 
 def rank(split: Split, queries: Vectors, pool: Vectors) -> list[int]:
     """Return the pool index nearest to each English query by cosine: the other language is indexed (XT, JI)."""
-    return [int(index) for index in np.ravel(nearest(queries, pool, 1))]
+    return np.ravel(nearest(queries, pool, 1)).tolist()
 
 
 TARGET = Target(

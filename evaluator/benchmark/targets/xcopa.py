@@ -22,9 +22,8 @@ def read(root: DataRoot, language: str, split: str) -> Split:
     path = root.find(TARGET.split_sources(split)[0], language)
     english = root.path / _ENGLISH[split]
     kinds = {row["idx"]: row["question"] for row in read_json_lines(english)} if english.is_file() else {}
-    return _split(
-        language, [{**row, "question": kinds.get(row["idx"], row["question"])} for row in read_json_lines(path)], path
-    )
+    rows = [{**row, "question": kinds.get(row["idx"], row["question"])} for row in read_json_lines(path)]
+    return _split(language, rows, path)
 
 
 def train(root: DataRoot) -> Split:
@@ -36,25 +35,23 @@ def train(root: DataRoot) -> Split:
 def pretrain(root: DataRoot) -> Split:
     """Return SIQa's questions, the stage before COPA; the answer is given as text and equals one of the options."""
     path = root.find(TARGET.train_sources[0])
-    rows = list(read_json_lines(path))
-    records = tuple(
+    records = (
         Choice(row["context"], row["question"], tuple(row["options"]), row["options"].index(row["answer"]))
-        for row in rows
+        for row in read_json_lines(path)
     )
-    ids = tuple(str(number) for number in range(len(rows)))
-    return Split("en", ids, records, tuple(record.label for record in records), (path,))
+    return Split.of("en", ((str(number), record, record.label) for number, record in enumerate(records)), path)
 
 
 def _split(language: str, rows: Sequence[dict[str, Any]], path: Path) -> Split:
     if len(rows) > 1 and len({row["label"] for row in rows}) == 1:
         raise UnlabelledError(path, len(rows), f"every row has the placeholder {rows[0]['label']}")
     # XT run_xcopa.py, line 305: the premise and its question are one text, each choice the other.
-    records = tuple(
+    records = (
         Choice(row["premise"], f"What was the {row['question']}?", (row["choice1"], row["choice2"]), int(row["label"]))
         for row in rows
     )
-    ids = tuple(str(row["idx"]) for row in rows)
-    return Split(language, ids, records, tuple(int(row["label"]) for row in rows), (path,))
+    items = ((str(row["idx"]), record, record.label) for row, record in zip(rows, records, strict=True))
+    return Split.of(language, items, path)
 
 
 def _copa_row(row: Mapping[str, Any]) -> dict[str, Any]:
