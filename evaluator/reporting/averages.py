@@ -19,7 +19,7 @@ BEST = "Best source per target, chosen at the other seeds than the one reported"
 def score_rows(comparison: Comparison, score: Callable[[Point], str], size: str = "d") -> Table:
     """Return a row for each arm and size: the whole and every target, each formatted by `score`."""
     rows = []
-    for arm, n in comparison.groups:
+    for arm, n in dict.fromkeys((point.arm, point.size) for point in comparison.points):
         points = [comparison.point_at.get((arm, n, scope)) for scope in comparison.score_scopes]
         scores = ["missing" if point is None or point.value is None else score(point) for point in points]
         rows.append([arm, format(n, size), *scores])

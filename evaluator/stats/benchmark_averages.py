@@ -126,15 +126,8 @@ def best_sources(table: ScoreTable) -> list[BestSource]:
             by_target.setdefault(target, []).append(_mean_cell(table, cells))
     sources: list[BestSource] = []
     for target, columns in sorted(by_target.items()):
-        scores = np.mean(columns, axis=0)
-        sources += _best_of_target(target, seeds, {arm: scores[runs] for arm, (_, runs) in largest.items()})
+        scores = {arm: np.mean(columns, axis=0)[runs] for arm, (_, runs) in sorted(largest.items())}
+        for place, seed in enumerate(seeds) if np.isfinite(list(scores.values())).all() else ():
+            arm = max(scores, key=lambda arm: float(np.mean(np.delete(scores[arm], place))))
+            sources.append(BestSource(target, seed, arm, float(scores[arm][place])))
     return sources
-
-
-def _best_of_target(target: str, seeds: Sequence[int], scores: Mapping[str, Floats]) -> Iterator[BestSource]:
-    if any(np.isnan(values).any() for values in scores.values()):
-        return
-    for place, seed in enumerate(seeds):
-        others = {arm: float(np.mean(np.delete(values, place))) for arm, values in scores.items()}
-        arm = max(sorted(others), key=others.__getitem__)
-        yield BestSource(target, seed, arm, float(scores[arm][place]))

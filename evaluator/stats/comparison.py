@@ -20,7 +20,7 @@ from evaluator.stats.contrasts import LevelScores
 from evaluator.stats.estimand import AggregationLevel, aggregation_levels, estimand_of
 from evaluator.stats.item_bootstrap import DRAWS, LevelDraws, item_noise, level_draws
 from evaluator.stats.pairwise import PairwiseResult, pairwise_results, with_holm
-from evaluator.stats.results import Cell, Floats, Group, Results
+from evaluator.stats.results import SAMPLE_PREFIX, Floats, Group, Results
 from evaluator.stats.scaling import Curve, ExchangeRate, exchange_rate, fit_curves
 from evaluator.stats.score_table import Problem, ScoreTable, some_of
 from evaluator.stats.significance import Estimate, rounded
@@ -49,10 +49,7 @@ class Point:
     def document(self) -> dict[str, Any]:
         """Return the object of comparison.json."""
         return {
-            "arm": self.arm,
-            "size": self.size,
-            "n": self.n,
-            "scope": self.scope,
+            **{name: getattr(self, name) for name in ("arm", "size", "n", "scope")},
             "mean": rounded(self.estimate.value),
             "ci95": self.estimate.rounded_interval(),
             "by_seed": [rounded(value) for value in self.by_seed],
@@ -127,11 +124,6 @@ class Comparison:
         return {(point.arm, point.size, point.scope): point for point in self.points}
 
     @cached_property
-    def groups(self) -> list[Group]:
-        """Every arm at every size, in the order of the arms."""
-        return list(dict.fromkeys((point.arm, point.size) for point in self.points))
-
-    @cached_property
     def score_scopes(self) -> list[str]:
         """The scopes of the whole and of single targets: `all`, `target:name`."""
         return [s for s in dict.fromkeys(p.scope for p in self.points) if s == "all" or s.startswith("target:")]
@@ -162,23 +154,21 @@ def compare_results(results: Results, *, margin: float = 0.5, preferred: Sequenc
     levels = aggregation_levels(table.cells)
     draws = level_draws(results, table, levels)
     arms = _ordered_arms(table.groups, preferred)
-    sample = any(row.is_sample for row in results.rows)
+    sample = any(row.data_revision.startswith(SAMPLE_PREFIX) for row in results.rows)
+    faults = {**table.faults, **draws.faults}
     scores: dict[str, LevelScores] = {}
     pairs: list[PairwiseResult] = []
     points: list[Point] = []
-    gaps: list[Point] = []
     curves: list[FittedCurve] = []
     for level in levels:
-        key, fault = level.key, _fault_of(level, {**table.faults, **draws.faults})
-        scores[key] = _level_scores(table, level, draws, fault)
-        if level.kind == "gap":
-            gaps += _points(arms, key, scores[key])
-            continue
-        reason = fault or (NO_VERDICT if sample else None)
-        pairs += pairwise_results(key, scores[key], arms, margin=margin, fault=reason)
-        points += _points(arms, key, scores[key])
+        fault = next((faults[cell] for cell in level.cells if cell in faults), None)
+        scores[level.key] = _level_scores(table, level, draws, fault)
+        points += _points(arms, level.key, scores[level.key])
+        if level.kind != "gap":
+            reason = fault or (NO_VERDICT if sample else None)
+            pairs += pairwise_results(level.key, scores[level.key], arms, margin=margin, fault=reason)
         if level.kind in ("all", "target"):
-            curves += _curves(arms, key, scores[key])
+            curves += _curves(arms, level.key, scores[level.key])
     estimand = estimand_of(table.cells)
     return Comparison(
         estimand=estimand,
@@ -187,19 +177,15 @@ def compare_results(results: Results, *, margin: float = 0.5, preferred: Sequenc
         sample=sample,
         arms=tuple(arms),
         pairs=tuple(with_holm(pairs)),
-        points=tuple(points),
+        points=tuple(point for point in points if not point.scope.startswith("gap:")),
         curves=tuple(curves),
         exchange_rates=tuple(_exchange_rates(curves, scores)) if not sample else (),
         problems=(*table.problems, *_item_problems(draws)),
         cells=tuple(_cell_documents(table)),
-        gaps=tuple(gaps),
+        gaps=tuple(point for point in points if point.scope.startswith("gap:")),
         aggregates=tuple(aggregates(table)),
         best_sources=tuple(best_sources(table)),
     )
-
-
-def _fault_of(level: AggregationLevel, faults: Mapping[Cell, str]) -> str | None:
-    return next((faults[cell] for cell in level.cells if cell in faults), None)
 
 
 def _ordered_arms(groups: Iterable[Group], preferred: Sequence[str]) -> list[str]:

@@ -108,7 +108,7 @@ class LevelScores:
         """Return variance and df of means over seeds, from `by_seed` (contrasts, seeds) and the rest of the sweep."""
         n_seeds = by_seed.shape[1]
         variance, df = np.var(by_seed, axis=1, ddof=1), n_seeds - 1
-        pooled, pooled_df = self._pool.variance(weights, self.groups), self._pool.borrowed_df(n_seeds)
+        pooled, pooled_df = _quadratic(weights, self._pool.covariance), self._pool.borrowed_df(n_seeds)
         moderated = (df * variance + pooled_df * pooled) / (df + pooled_df)
         return moderated / n_seeds, np.full(len(weights), df + pooled_df)
 
@@ -142,14 +142,14 @@ def _quadratic(weights: Floats, covariance: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class PooledSeedVariance:
-    """What the whole sweep says about seed noise: one variance of a run, and covariances of runs that share a seed.
+    """What the whole sweep says about seed noise: the covariance of runs that share a seed, (groups, groups).
 
-    Those are means over two arms at one size, over one arm at two sizes, and over runs that differ in both. `contrasts`
-    counts the independent differences between arms, `correlation` is how far a seed repeats a difference across sizes.
+    It has four numbers: the mean variance of a run, and the mean covariances of two arms at one size, of one arm at two
+    sizes, and of runs that differ in both. `contrasts` counts the independent differences between arms, `correlation`
+    is how far a seed repeats a difference across sizes.
     """
 
-    variance_of_run: float
-    covariances: tuple[float, float, float]
+    covariance: Floats
     contrasts: int
     correlation: float
 
@@ -157,19 +157,13 @@ class PooledSeedVariance:
     def of(cls, scores: LevelScores) -> PooledSeedVariance:
         """Pool the groups that share the most common set of seeds and were trained on intermediate data."""
         shared = _largest_shared(scores)
+        pooled = np.zeros((len(scores.groups), len(scores.groups)))
         if len(shared) < 2:
-            return cls(0.0, (0.0, 0.0, 0.0), 0, 0.0)
+            return cls(pooled, 0, 0.0)
         covariance = np.asarray(np.cov(np.stack([scores.values[group] for group in shared])), dtype=np.float64)
-        one, two, three = (float(covariance[mask].mean()) if mask.any() else 0.0 for mask in _relations(shared))
-        contrasts = len(shared) - len({size for _, size in shared})
-        return cls(float(np.diag(covariance).mean()), (one, two, three), contrasts, _repeat(covariance, shared))
-
-    def variance(self, weights: Floats, groups: Sequence[Group]) -> Floats:
-        """Return the pooled per-seed variance of contrasts (contrasts, groups), shape (contrasts,)."""
-        matrix = np.eye(len(groups)) * self.variance_of_run
-        for mask, covariance in zip(_relations(groups), self.covariances, strict=True):
-            matrix += mask * covariance
-        return _quadratic(weights, matrix)
+        for measured, every in zip(_relations(shared), _relations(scores.groups), strict=True):
+            pooled += every * (covariance[measured].mean() if measured.any() else 0.0)
+        return cls(pooled, len(shared) - len({size for _, size in shared}), _repeat(covariance, shared))
 
     def borrowed_df(self, n_seeds: int) -> float:
         """Return how many degrees of freedom a contrast may borrow."""
@@ -177,10 +171,10 @@ class PooledSeedVariance:
 
 
 def _relations(groups: Sequence[Group]) -> tuple[npt.NDArray[np.bool_], ...]:
-    """Return which pairs of groups share a size, an arm, or neither; each (groups, groups), the diagonal in none."""
+    """Return which pairs of groups are one group, share a size, an arm, or neither; each (groups, groups)."""
     sizes, arms = np.array([size for _, size in groups]), np.array([arm for arm, _ in groups])
     same_size, same_arm = sizes[:, None] == sizes[None, :], arms[:, None] == arms[None, :]
-    return same_size & ~same_arm, same_arm & ~same_size, ~same_size & ~same_arm
+    return same_size & same_arm, same_size & ~same_arm, same_arm & ~same_size, ~same_size & ~same_arm
 
 
 def _largest_shared(scores: LevelScores) -> list[Group]:

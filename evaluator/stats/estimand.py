@@ -25,16 +25,11 @@ SECONDARY_METRICS = frozenset({"token_accuracy"})  # reported, never part of a t
 
 @dataclass(frozen=True, slots=True)
 class AggregationLevel:
-    """A weighted sum of cells: everything, a target, a family, a script, a language, or a transfer gap."""
+    """A weighted sum of cells; `key` is the scope of comparison.json: `all`, or `kind:name`."""
 
     kind: Kind
-    name: str
+    key: str
     cells: Mapping[Cell, float]
-
-    @property
-    def key(self) -> str:
-        """The scope of comparison.json: `all`, or `kind:name`."""
-        return self.kind if self.kind == "all" else f"{self.kind}:{self.name}"
 
 
 def primary_cells(cells: Iterable[Cell]) -> dict[TargetLanguage, list[Cell]]:
@@ -51,10 +46,10 @@ def aggregation_levels(cells: Iterable[Cell]) -> list[AggregationLevel]:
     foreign = [key for key in scored if key[1] != ENGLISH]
     names: list[tuple[Kind, Iterable[TargetLanguage], Callable[[TargetLanguage], str]]] = [
         ("all", foreign, lambda _: "all"),
-        ("target", foreign, lambda key: key[0]),
-        ("family", foreign, lambda key: LANGUAGES[key[1]].family),
-        ("script", foreign, lambda key: LANGUAGES[key[1]].script),
-        ("language", scored, lambda key: key[1]),
+        ("target", foreign, lambda key: f"target:{key[0]}"),
+        ("family", foreign, lambda key: f"family:{LANGUAGES[key[1]].family}"),
+        ("script", foreign, lambda key: f"script:{LANGUAGES[key[1]].script}"),
+        ("language", scored, lambda key: f"language:{key[1]}"),
     ]
     levels = []
     for kind, keys, name_of in names:
@@ -73,7 +68,7 @@ def _gap(scored: Mapping[TargetLanguage, list[Cell]], target: str) -> Aggregatio
     """The transfer gap: English minus the mean of the other languages (Hu et al. 2020, XTREME, section 5)."""
     others = _macro(scored, [key for key in scored if key[0] == target and key[1] != ENGLISH])
     english = _macro(scored, [(target, ENGLISH)])
-    return AggregationLevel("gap", target, {**english, **{cell: -weight for cell, weight in others.items()}})
+    return AggregationLevel("gap", f"gap:{target}", {**english, **{cell: -weight for cell, weight in others.items()}})
 
 
 def estimand_of(cells: Iterable[Cell]) -> dict[str, Any]:

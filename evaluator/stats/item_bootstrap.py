@@ -7,8 +7,9 @@ their weighted sums per level are kept.
 
 from __future__ import annotations
 
+import itertools
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,11 +99,9 @@ def level_draws(results: Results, table: ScoreTable, levels: Sequence[Aggregatio
     items = dict.fromkeys(draws, 0)
     faults: dict[Cell, str] = {}
     missing: set[Cell] = set()
-    targets: dict[str, list[Cell]] = {}
-    for cell in sorted({cell for level in levels for cell in level.cells}):
-        targets.setdefault(cell.target, []).append(cell)
-    for cells in targets.values():
-        for cell, counts, new_items in _cells_with_counts(results, cells, missing):
+    cells = sorted({cell for level in levels for cell in level.cells})
+    for _, of_target in itertools.groupby(cells, key=lambda cell: cell.target):
+        for cell, counts, new_items in _cells_with_counts(results, of_target, missing):
             try:
                 cell_draws = _cell_draws(results.items(cell), table.runs, table.values[cell], counts)
             except UserError as error:
@@ -118,13 +117,12 @@ def level_draws(results: Results, table: ScoreTable, levels: Sequence[Aggregatio
 
 
 def _cells_with_counts(
-    results: Results, cells: Sequence[Cell], missing: set[Cell]
+    results: Results, cells: Iterable[Cell], missing: set[Cell]
 ) -> Iterator[tuple[Cell, npt.NDArray[np.float32], int]]:
     """Yield each cell with its item counts (items, draws), drawn jointly over the languages that share items."""
     ids: dict[Cell, tuple[str, ...]] = {}
     for cell in cells:
-        item_ids = results.item_ids(cell)
-        if item_ids is None:
+        if (item_ids := results.item_ids(cell)) is None:
             missing.add(cell)
         else:
             ids[cell] = item_ids

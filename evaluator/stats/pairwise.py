@@ -87,9 +87,7 @@ class PairwiseResult:
             "se": rounded(e.se) if known else None,
             "df": rounded(min(e.df, 1e6)) if known else None,
             "p": rounded(e.p, 6) if known else None,
-            "p_holm": rounded(self.p_holm, 6),
-            "p_permutation": rounded(self.p_permutation, 6),
-            "p_floor": rounded(self.p_floor, 6),
+            **{name: rounded(getattr(self, name), 6) for name in ("p_holm", "p_permutation", "p_floor")},
             "p_equivalence": rounded(e.p_equivalence(self.margin), 6) if known else None,
             "mde80": rounded(e.mde80) if known else None,
             "margin": self.margin,
@@ -138,26 +136,22 @@ def _unknown_reason(scores: LevelScores, estimate: Estimate, a: Group, b: Group)
 
 def _sign_flips(scores: LevelScores, a: Group, b: Group) -> tuple[float | None, float | None]:
     difference = scores.values[a] - scores.values[b]
-    n = len(difference)
-    p = sign_flip_p(difference, np.random.default_rng(0)) if n >= MIN_FLIP_PAIRS else None
-    return sign_flip_floor(n), p
+    enough = len(difference) >= MIN_FLIP_PAIRS
+    return sign_flip_floor(len(difference)), sign_flip_p(difference, np.random.default_rng(0)) if enough else None
 
 
 def with_holm(pairs: Sequence[PairwiseResult]) -> Iterator[PairwiseResult]:
     """Adjust language p-values within each comparison, and count "better in at least k of m" for its whole."""
-    families: dict[ComparisonKey, list[PairwiseResult]] = {}
+    families: dict[ComparisonKey, dict[str, Estimate]] = {}
     for pair in pairs:
         tested = pair.known and pair.reason is None
         if pair.scope.startswith("language:") and pair.scope != f"language:{ENGLISH}" and tested:
-            families.setdefault(pair.key, []).append(pair)
-    adjusted: dict[tuple[ComparisonKey, str], float] = {}
-    for key, languages in families.items():
-        for pair, p in zip(languages, holm([pair.estimate.p for pair in languages]), strict=True):
-            adjusted[key, pair.scope] = p
+            families.setdefault(pair.key, {})[pair.scope] = pair.estimate
+    adjusted = {k: dict(zip(f, holm([e.p for e in f.values()]), strict=True)) for k, f in families.items()}
     for pair in pairs:
         if pair.scope == "all" and pair.known and pair.key in families:
-            above = [language.estimate.p_above() for language in families[pair.key]]
+            above = [estimate.p_above() for estimate in families[pair.key].values()]
             counts = {"a_better": at_least(above), "b_better": at_least([1 - p for p in above]), "of": len(above)}
             yield replace(pair, languages=counts)
         else:
-            yield replace(pair, p_holm=adjusted.get((pair.key, pair.scope)))
+            yield replace(pair, p_holm=adjusted.get(pair.key, {}).get(pair.scope))

@@ -30,7 +30,7 @@ import pyarrow.parquet as pq
 from synthgen.errors import UserError, unknown
 from synthgen.text.languages import language
 
-SAMPLE_PREFIX = "sample:"
+SAMPLE_PREFIX = "sample:"  # of the revision of test data that ship with the package, which support no verdict
 TRIPLE = 3  # numbers per example of a corpus metric: tp, predicted, gold
 MIXED_WIDTH = "some runs have one score per item and some three; a cell has one kind"
 ITEM_SCORES = "item_scores hold other things than numbers from 0 to 1, or triples of counts [tp, predicted, gold]"
@@ -94,11 +94,6 @@ class ResultRow:
         """What was scored."""
         return Cell(self.target, self.language, self.metric)
 
-    @property
-    def is_sample(self) -> bool:
-        """Whether the test data is the small sample that ships with the package, which supports no verdict."""
-        return self.data_revision.startswith(SAMPLE_PREFIX)
-
     def document(self) -> dict[str, Any]:
         """Return the object of results.jsonl, without absent item scores; a value that is not finite is None."""
         finite = self.value is not None and math.isfinite(self.value)
@@ -131,11 +126,10 @@ def _value_faults(document: dict[str, Any]) -> Iterable[str]:
         if not isinstance(document[name], str) or not document[name]:
             yield f"{name} is {document[name]!r}; allowed: text that is not empty"
     for name in _COUNTS:
-        value = document[name]
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            yield f"{name} is {value!r}; allowed: whole numbers from 0"
+        if type(document[name]) is not int or document[name] < 0:
+            yield f"{name} is {document[name]!r}; allowed: whole numbers from 0"
     value = document["value"]
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100):
+    if value is not None and (type(value) not in (int, float) or not 0 <= value <= 100):
         yield f"value is {value!r}; allowed: 0 to 100, or null for a run that failed"
     ids, scores = document.get("item_ids"), document.get("item_scores")
     if (ids is None) != (scores is None):
@@ -216,18 +210,16 @@ class Results:
 
 def _inline_items(cell: Cell, rows: Sequence[ResultRow]) -> ItemScores:
     ids = rows[0].item_ids or ()
-    place = {item: index for index, item in enumerate(ids)}
     scores = []
     for row in rows:
-        row_ids = row.item_ids or ()
-        if row_ids != ids and (len(row_ids) != len(ids) or set(row_ids) != set(place)):
+        by_id = dict(zip(row.item_ids or (), row.item_scores or (), strict=True))
+        if by_id.keys() != set(ids):
             message = f"{row.run} was scored on other items than {rows[0].run}; score both on the same file"
             raise UserError(f"{cell}: {message}")
-        values = np.asarray(row.item_scores, dtype=np.float32)
-        scores.append(values if row_ids == ids else values[np.argsort([place[item] for item in row_ids])])
+        scores.append(np.array([by_id[item] for item in ids], dtype=np.float32))
     if len({array.shape for array in scores}) > 1:
         raise UserError(f"{cell}: {MIXED_WIDTH}")
-    return ItemScores(cell, tuple(row.run for row in rows), tuple(ids), np.stack(scores))
+    return ItemScores(cell, tuple(row.run for row in rows), ids, np.stack(scores))
 
 
 def read_results(source: Path) -> Results:
@@ -292,14 +284,9 @@ def write_item_scores(store: Path, cell: Cell, scores: dict[TrainedRun, npt.Arra
     width = {TRIPLE if array.ndim == 2 else 1 for array in arrays.values()}
     if len(width) != 1:
         raise UserError(f"{cell}: {MIXED_WIDTH}")
-    runs = list(arrays)
-    columns = {
-        "arm": [run.arm for run in runs],
-        "size": pa.array([run.size for run in runs], pa.int64()),
-        "seed": pa.array([run.seed for run in runs], pa.int64()),
-        "item_scores": pa.array([array.reshape(-1) for array in arrays.values()], pa.list_(pa.float32())),
-    }
-    table = pa.table(columns).replace_schema_metadata({"width": str(width.pop())})
+    item_scores = pa.array([array.reshape(-1) for array in arrays.values()], pa.list_(pa.float32()))
+    columns = {name: [getattr(run, name) for run in arrays] for name in TrainedRun._fields}
+    table = pa.table({**columns, "item_scores": item_scores}, metadata={"width": str(width.pop())})
     path = _items_path(store, cell)
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path, compression="zstd")
@@ -325,10 +312,9 @@ def _read_parquet(path: Path, *columns: str) -> pa.Table:
 def read_items(store: Path, cell: Cell) -> ItemScores:
     """Read the per-example scores of a cell from a store; UserError when a run's scores do not match the ids."""
     path = _items_path(store, cell)
-    table = _read_parquet(path, "arm", "size", "seed", "item_scores")
+    table = _read_parquet(path, *TrainedRun._fields, "item_scores")
     ids = read_item_ids(store, cell)
-    columns = (table[name].to_pylist() for name in ("arm", "size", "seed"))
-    runs = tuple(TrainedRun(*values) for values in zip(*columns, strict=True))
+    runs = tuple(TrainedRun(**row) for row in table.select(TrainedRun._fields).to_pylist())
     width = int((table.schema.metadata or {}).get(b"width", b"1"))
     lists = table["item_scores"].combine_chunks()
     wrong = np.flatnonzero(lists.value_lengths().to_numpy() != len(ids) * width)

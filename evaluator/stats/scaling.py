@@ -67,10 +67,6 @@ class Curve:
             )
         return _predict(self.form, np.asarray(self.theta), n)
 
-    def value(self, n: float) -> float:
-        """Return the score at n examples; UserError beyond the limits."""
-        return float(self.values(np.array([float(n)]))[0])
-
     def weights(self, n: Floats, groups: Sequence[Group]) -> Floats:
         """Return, per n, the weights of mean scores whose weighted sum moves like the curve; (n, groups)."""
         by_size = _jacobian(self.form, np.asarray(self.theta), n) @ self.weights_to_theta
@@ -113,16 +109,12 @@ def fit_curves(
     within `RIVAL_AICC` of the best stays a rival. The power law needs three sizes of every arm.
     """
     data = {arm: _ScoredSizes.of(arm, points, trained or {}) for arm, points in arms.items()}
-    fits: dict[Form, dict[str, Floats]] = {
-        "log-linear": {
-            arm: np.asarray(np.linalg.lstsq(_jacobian("log-linear", (), scored.n), scored.y, rcond=None)[0])
-            for arm, scored in data.items()
-        }
-    }
-    if all(len(scored.sizes) >= 3 for scored in data.values()):
-        power = {arm: _fit_power(scored.n, scored.y) for arm, scored in data.items()}
-        if all(theta is not None for theta in power.values()):
-            fits["power"] = {arm: theta for arm, theta in power.items() if theta is not None}
+    lines = {arm: _fit_line(scored.n, scored.y) for arm, scored in data.items()}
+    enough = {arm: scored for arm, scored in data.items() if len(scored.sizes) >= 3}
+    power = {arm: theta for arm, s in enough.items() if (theta := _fit_power(s.n, s.y)) is not None}
+    fits: dict[Form, dict[str, Floats]] = {"log-linear": lines}
+    if len(power) == len(data):
+        fits["power"] = power
     aicc = {form: _joint_aicc(form, thetas, data) for form, thetas in fits.items()}
     forms = sorted((form for form in fits if aicc[form] - min(aicc.values()) <= RIVAL_AICC), key=aicc.__getitem__)
     curves = {arm: [scored.curve(arm, form, fits[form][arm], aicc) for form in forms] for arm, scored in data.items()}
@@ -165,6 +157,10 @@ def _joint_aicc(form: Form, thetas: Mapping[str, Floats], data: Mapping[str, _Sc
         return math.inf if form == "power" else 0.0
     variance = max(float(np.mean(residual**2)), 1e-12)
     return count * math.log(variance) + 2 * k + 2 * k * (k + 1) / (count - k - 1)
+
+
+def _fit_line(n: Floats, y: Floats) -> Floats:
+    return np.asarray(np.linalg.lstsq(_jacobian("log-linear", (), n), y, rcond=None)[0])
 
 
 def _fit_power(n: Floats, y: Floats) -> Floats | None:
@@ -254,9 +250,10 @@ def _reached(
     scores: LevelScores, curve: Curve, reference: Curve, k: int, grid: Floats
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Return how far the curve lies above the goal at each size, and where that may be zero (one seed: everywhere)."""
-    gaps = curve.values(grid) - reference.value(k)
-    goal = reference.weights(np.array([float(k)]), scores.groups)
-    half = scores.spread(curve.weights(grid, scores.groups) - goal).half_width()
+    goal = np.array([float(k)])
+    gaps = curve.values(grid) - reference.values(goal)
+    weights = curve.weights(grid, scores.groups) - reference.weights(goal, scores.groups)
+    half = scores.spread(weights).half_width()
     return gaps, np.abs(gaps) <= np.where(np.isfinite(half), half, np.inf)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -32,10 +31,12 @@ class Problem:
 class ScoreTable:
     """Rows as an array per cell over runs, NaN where a score is missing, with the faults that forbid an aggregate.
 
-    `trained` is how many intermediate examples an arm was trained on at a size.
+    `groups` are the indices of runs that differ by seed alone; `trained` is how many intermediate examples an arm was
+    trained on at a size.
     """
 
     runs: tuple[TrainedRun, ...]
+    groups: Mapping[Group, list[int]]
     cells: tuple[Cell, ...]
     values: Mapping[Cell, Floats]
     trained: Mapping[Group, int]
@@ -48,6 +49,9 @@ class ScoreTable:
         runs = tuple(sorted({row.run for row in rows}))
         cells = tuple(sorted({row.cell for row in rows}))
         place = {run: index for index, run in enumerate(runs)}
+        groups: dict[Group, list[int]] = {}
+        for run, index in place.items():
+            groups.setdefault(run.group, []).append(index)
         values = {cell: np.full(len(runs), np.nan) for cell in cells}
         trained: dict[Group, int] = {}
         for row in rows:
@@ -58,37 +62,24 @@ class ScoreTable:
         faults = dict(_mixed_cells(rows))
         problems = [
             *_score_problems(rows, runs, cells),
-            *_seed_problems(runs),
+            *_seed_problems({group: [runs[index].seed for index in indices] for group, indices in groups.items()}),
             *_short_arms(rows),
             *_nothing_to_compare(runs, cells),
             *(Problem("mixed cells", f"{message}; its aggregates are refused") for message in faults.values()),
-            *_degenerate(runs, values),
+            *_degenerate(runs, groups.values(), values),
         ]
-        return cls(runs, cells, values, trained, faults, tuple(problems))
-
-    @cached_property
-    def groups(self) -> dict[Group, list[int]]:
-        """The indices of the runs that differ by seed alone."""
-        return _by_group(self.runs)
-
-
-def _by_group(runs: Iterable[TrainedRun]) -> dict[Group, list[int]]:
-    groups: dict[Group, list[int]] = {}
-    for index, run in enumerate(runs):
-        groups.setdefault(run.group, []).append(index)
-    return groups
+        return cls(runs, groups, cells, values, trained, faults, tuple(problems))
 
 
 def _mixed_cells(rows: Iterable[ResultRow]) -> Iterator[tuple[Cell, str]]:
-    settings: dict[Cell, dict[str, set[object]]] = {}
+    settings: dict[tuple[Cell, str], set[str]] = {}
     for row in rows:
         values = {"data revisions": row.data_revision, "splits": row.split, "numbers of items": row.n}
         for name, value in values.items():
-            settings.setdefault(row.cell, {}).setdefault(name, set()).add(value)
-    for cell, by_name in settings.items():
-        for name, distinct in by_name.items():
-            if len(distinct) > 1:
-                yield cell, f"{cell} mixes {name} {', '.join(sorted(map(str, distinct)))}"
+            settings.setdefault((row.cell, name), set()).add(str(value))
+    for (cell, name), distinct in settings.items():
+        if len(distinct) > 1:
+            yield cell, f"{cell} mixes {name} {', '.join(sorted(distinct))}"
 
 
 def _score_problems(rows: Sequence[ResultRow], runs: Sequence[TrainedRun], cells: Sequence[Cell]) -> Iterator[Problem]:
@@ -113,8 +104,7 @@ def some_of(items: Sequence[object]) -> str:
     return ", ".join(map(str, items[:3])) + more
 
 
-def _seed_problems(runs: Sequence[TrainedRun]) -> Iterator[Problem]:
-    seeds = {group: [runs[index].seed for index in indices] for group, indices in _by_group(runs).items()}
+def _seed_problems(seeds: Mapping[Group, list[int]]) -> Iterator[Problem]:
     if single := [f"{arm}@{size}" for (arm, size), numbers in seeds.items() if len(numbers) == 1]:
         noise = "how much training noise moves its score is unknown; run 5 (3 at least)"
         yield Problem("one seed", f"one seed for {some_of(single)}: {noise}")
@@ -144,7 +134,9 @@ def _short_arms(rows: Iterable[ResultRow]) -> Iterator[Problem]:
         yield Problem("short arm", f"{arm}@{size} was trained on {n} rows, fewer than asked for")
 
 
-def _degenerate(runs: Sequence[TrainedRun], values: Mapping[Cell, Floats]) -> Iterator[Problem]:
+def _degenerate(
+    runs: Sequence[TrainedRun], groups: Iterable[Sequence[int]], values: Mapping[Cell, Floats]
+) -> Iterator[Problem]:
     """Report runs that look collapsed: one score in every language (one class), or far below the other seeds."""
     by_target: dict[tuple[str, str], list[Floats]] = {}
     for cell, scores in values.items():
@@ -153,7 +145,7 @@ def _degenerate(runs: Sequence[TrainedRun], values: Mapping[Cell, Floats]) -> It
         stacked = np.stack(scores_by_language)
         constant = np.flatnonzero(np.ptp(stacked, axis=0) == 0) if len(stacked) >= 3 else ()
         signs = {runs[i]: f"{stacked[0, i]:.2f} on {target} in every language" for i in constant}
-        for group in _by_group(runs).values():
+        for group in groups:
             for i, sign in _far_below(group, stacked.mean(axis=0)):
                 signs.setdefault(runs[i], f"{sign} on {target}")
         for run, sign in signs.items():

@@ -67,9 +67,9 @@ class Estimate:
         """Two-sided p-value of no difference, dual to the interval."""
         return min(1.0, 2 * self._upper_tail(abs(self.value)))
 
-    def p_above(self, threshold: float = 0.0) -> float:
-        """One-sided p-value of "the truth is at most `threshold`"."""
-        return self._upper_tail(self.value - threshold)
+    def p_above(self) -> float:
+        """One-sided p-value of "the truth is at most zero"."""
+        return self._upper_tail(self.value)
 
     def p_equivalence(self, margin: float) -> float:
         """Two one-sided tests (Schuirmann 1987) of "the truth lies outside (-margin, margin)"."""
@@ -95,10 +95,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return [float(value) for value in adjusted]
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
+    return list(map(float, adjusted))
 
 
 def at_least(p_one_sided: Sequence[float], alpha: float = 0.05) -> int:

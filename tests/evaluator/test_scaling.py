@@ -121,7 +121,7 @@ def test_nothing_is_said_beyond_four_times_the_largest_size() -> None:
     curve = fit_curves({"real": arm_points(line)})["real"]
     assert curve.limits == (250, 256_000)
     with pytest.raises(UserError, match="real: 256001 examples; allowed: 250 to 256000, four times what was measured"):
-        curve.value(256_001)
+        curve.values(np.array([256_001.0]))
 
 
 def test_one_size_makes_no_curve() -> None:
