@@ -26,18 +26,13 @@ from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import UNANSWERABLE
 from synthgen.models.packs import ResolvedModel
+from synthgen.runtime.files import read_toml
 from synthgen.runtime.provenance import public_name
 
 LABEL_TOKENS, ANSWER_TOKENS = 32, 96
 LETTERS = "ABCDEFGHIJ"
-PROMPTS = {
-    "pair": "Read two texts and decide which label fits. The labels, by what is true of the second text:\n{labels}\n\n"
-    '{texts}\n\nAnswer with JSON: {{"label": "…"}}',
-    "choice": "Read the texts and choose the option that is {right}.\n\n{texts}\n\nAnswer with JSON, the letter alone: "
-    '{{"label": "…"}}',
-    "span": "Read the passage and answer the question with words copied from the passage, as few as answer it.{none}"
-    '\n\n{texts}\n\nAnswer with JSON: {{"answer": "…"}}',
-}
+PROMPTS: dict[str, str] = read_toml(Path(__file__).with_name("judge_prompts.toml"))
+"""Format → the prompt for a row of it."""
 NONE = " If the passage does not say it, the answer is empty."
 
 
