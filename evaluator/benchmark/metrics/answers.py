@@ -8,22 +8,16 @@ import sys
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 
 from evaluator.benchmark.metrics.classification import same_length
 from evaluator.benchmark.target import Scored, Split
 from synthgen.errors import unknown
 from synthgen.formats.answer_match import squad_normalise, token_f1
+from synthgen.runtime.files import read_toml
 
-MLQA_ARTICLES = {
-    "en": re.compile(r"\b(a|an|the)\b"),
-    "es": re.compile(r"\b(un|una|unos|unas|el|la|los|las)\b"),
-    "vi": re.compile(r"\b(của|là|cái|chiếc|những)\b"),
-    "de": re.compile(r"\b(ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b"),
-    # The reference's pattern as it is: it removes the letters wherever they stand, also inside words.
-    "ar": re.compile("\\sال^|ال"),
-    "hi": None,
-    "zh": None,
-}
+_ARTICLES: dict[str, str] = read_toml(Path(__file__).with_name("mlqa_articles.toml"))
+MLQA_ARTICLES = {language: re.compile(pattern) if pattern else None for language, pattern in _ARTICLES.items()}
 """Articles by language (mlqa_evaluation_v1.py, remove_articles); Hindi and Chinese have none."""
 
 _HAN = re.compile("[\u4e00-\u9fa5]")
