@@ -14,6 +14,7 @@ import json
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +24,8 @@ from synthgen.errors import IncompleteError, missing_package
 FloatArray = NDArray[np.float32]
 POSITION_SHIFT = 2
 
-_LAYER_NAMES = {
-    "q": "attention.self.query",
-    "k": "attention.self.key",
-    "v": "attention.self.value",
-    "ao": "attention.output.dense",
-    "aln": "attention.output.LayerNorm",
-    "fi": "intermediate.dense",
-    "fo": "output.dense",
-    "oln": "output.LayerNorm",
-}
+_FILES: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("e5_image.json").read_text(encoding="utf-8"))
+"""The names of a layer's tensors, and `config.json` and `tokenizer_config.json` of the model but for the sizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +101,7 @@ def xlmr_weights(image: E5Image) -> dict[str, FloatArray]:
         "embeddings.LayerNorm.bias": tensors["emb.ln.b"],
     }
     for i in range(image.layers):
-        for short, long in _LAYER_NAMES.items():
+        for short, long in _FILES["layer"].items():
             weights[f"encoder.layer.{i}.{long}.weight"] = tensors[f"l{i}.{short}.w"]
             weights[f"encoder.layer.{i}.{long}.bias"] = tensors[f"l{i}.{short}.b"]
     return weights
@@ -122,26 +115,15 @@ def convert_e5_image(path: Path, model_dir: Path) -> None:
         raise missing_package("safetensors", "packs", "converting pack:multilingual-e5-small") from None
     image = read_e5_image(path)
     save_file(xlmr_weights(image), model_dir / "model.safetensors", metadata={"format": "pt"})
-    config = {
-        "architectures": ["XLMRobertaModel"],
-        "model_type": "xlm-roberta",
+    sizes = {
         "vocab_size": image.vocabulary,
         "hidden_size": image.hidden,
         "num_hidden_layers": image.layers,
         "num_attention_heads": image.heads,
         "intermediate_size": image.intermediate,
         "max_position_embeddings": image.positions + POSITION_SHIFT,
-        "type_vocab_size": 1,
         "layer_norm_eps": image.epsilon,
-        "hidden_act": "gelu",
-        "bos_token_id": 0,
-        "pad_token_id": 1,
-        "eos_token_id": 2,
-        "dtype": "float32",
-        "transformers_version": "5.0.0",
     }
-    tokens = dict(bos="<s>", eos="</s>", sep="</s>", cls="<s>", unk="<unk>", pad="<pad>", mask="<mask>")
-    names = {f"{role}_token": token for role, token in tokens.items()}
-    tokenizer = {"tokenizer_class": "XLMRobertaTokenizer", **names, "model_max_length": image.positions}
+    config, tokenizer = _FILES["config"] | sizes, _FILES["tokenizer"] | {"model_max_length": image.positions}
     (model_dir / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     (model_dir / "tokenizer_config.json").write_text(json.dumps(tokenizer, indent=2) + "\n", encoding="utf-8")
