@@ -16,6 +16,7 @@ from synthgen.dataset.licences import normalise
 from synthgen.dataset.manifest import Manifest, dataset_format
 from synthgen.dataset.shards import row_features
 from synthgen.formats.base import Features
+from synthgen.runtime.files import read_toml
 
 CROISSANT_NAME = "croissant.json"
 _SHARDS = "shards"
@@ -23,19 +24,8 @@ _PARQUET = "application/x-parquet"
 _CONTEXT = json.loads(Path(__file__).with_name("croissant_context.json").read_text(encoding="utf-8"))
 """The JSON-LD context that the specification prescribes."""
 _TYPES = {"string": "Text", "int64": "Integer", "int32": "Integer", "float64": "Float", "bool": "Boolean"}
-
-# Which disclosure says what each property of the responsible-AI vocabulary asks for.
-_RAI = {
-    "rai:dataCollection": ("generator", "prompts", "sampling"),
-    "rai:dataManipulationProtocol": ("funnel", "deduplication"),
-    "rai:dataAnnotationProtocol": ("labels",),
-    "rai:dataAnnotationAnalysis": ("judged",),
-    "rai:dataPreprocessingProtocol": ("contamination", "language", "translation"),
-    "rai:personalSensitiveInformation": ("personal",),
-    "rai:dataUseCases": ("use",),
-    "rai:dataLimitations": ("use",),
-    "rai:dataBiases": ("statistics",),
-}
+_RAI: dict[str, list[str]] = read_toml(Path(__file__).with_name("croissant_rai.toml"))
+"""Which disclosures say what each property of the responsible-AI vocabulary asks for."""
 _ONE_TEXT = ("rai:dataCollection", "rai:dataManipulationProtocol")
 
 
