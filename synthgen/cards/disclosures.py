@@ -10,9 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from synthgen.dataset.manifest import Manifest
+from synthgen.runtime.files import read_toml
 
 NOT_DONE = "not done: "
 Facts = Mapping[str, Any]
@@ -37,6 +40,7 @@ def disclose(manifest: Manifest) -> dict[str, Disclosure]:
     return {key: Disclosure(title, *answer(manifest)) for key, (title, answer) in DISCLOSURES.items()}
 
 
+_TEXTS: dict[str, Any] = read_toml(Path(__file__).with_name("disclosures.toml"))
 _DUPLICATES = ("exact", "near", "semantic")
 Answer = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -105,20 +109,11 @@ def _prompts(m: Manifest) -> Answer:
 def _sampling(m: Manifest) -> Answer:
     if m.origin != "synthetic":
         return _answer(f"Which rows were drawn is decided by seed {m.seed}.", {"draw": m.sampling, "seed": m.seed})
-    text = (
-        f"Labels and attributes are drawn from seed {m.seed} and the number of the slot. Replies are not reproducible "
-        "token by token, since no batch-invariant mode was used; the ledger of the run holds every one of them."
-    )
-    return _answer(text, m.sampling)
+    return _answer(_TEXTS["sampling"].format(seed=m.seed), m.sampling)
 
 
 def _labels(m: Manifest) -> Answer:
-    source = {
-        "synthetic": "Labels are those the text was asked to have, decided before it was written",
-        "translated": "Labels are those of the source rows",
-        "real": "Labels are those of the source",
-        "sample": "Labels were given by the authors of the samples",
-    }[m.origin]
+    source = _TEXTS["labels"][m.origin]
     verified = m.checks.get("verification")
     if verified is None:
         return _answer(f"{source}; no verifier looked at them.", {"labels": m.label_counts or "none"})
@@ -146,47 +141,28 @@ def _funnel(m: Manifest) -> Answer:
     return _answer(text, facts)
 
 
-_RECALL = (
-    " Recall on planted edits (one word, swaps, casing, punctuation), measured on MNLI and SNLI with the default "
-    "settings: .98 or more in every cell, by `benchmarks/filters_duplicates.py DATA --recall`."
-)
-
-
 def _deduplication(m: Manifest) -> Answer:
     settings = {name: value for name, value in m.checks.get("filters", {}).items() if name in _DUPLICATES}
     if not settings:
         return _not_done("the set is kept as its source has it")
     facts: dict[str, Any] = {f"settings of {name}": value or "none" for name, value in settings.items()}
     measured = _facts(m.checks.get("deduplication", {}))
-    removed = " and ".join(f"{name} duplicates" for name in settings)
-    return _answer(
-        f"Removed: {removed}.{_RECALL if 'near' in settings else ''}",
-        {**facts, **measured, "SHA-256 of the filters": m.filters_hash},
-    )
-
-
-def _contamination(m: Manifest) -> Answer:
-    return _checked(m, "contamination", "Rows were compared with these evaluation sets.", "no evaluation set was given")
+    text = f"Removed: {' and '.join(f'{name} duplicates' for name in settings)}."
+    text += f" {_TEXTS['recall']}" if "near" in settings else ""
+    return _answer(text, {**facts, **measured, "SHA-256 of the filters": m.filters_hash})
 
 
 def _language(m: Manifest) -> Answer:
     if "language" not in m.checks and "before_filtering" in _facts(m.checks.get("translation", {})):
         return _answer("The language of every translation was identified; the pass rate stands under Translation.")
-    return _checked(m, "language", "The language of every row was identified.", "no language identification was run")
+    return _checked(m, check="language")
 
 
 def _translation(m: Manifest) -> Answer:
     if m.origin != "translated":
         return _not_done("nothing was translated")
-    done = "The rows are a translation that others have made."
-    if "before_filtering" in _facts(m.checks.get("translation", {})):
-        done = "Whole items were translated by machine."
-    return _checked(m, "translation", done, "no quality was measured")
-
-
-def _personal(m: Manifest) -> Answer:
-    missing = "no scan for personal data or toxicity was run"
-    return _checked(m, "personal_data", "Rows were scanned for personal data; toxicity was not scanned.", missing)
+    is_ours = "before_filtering" in _facts(m.checks.get("translation", {}))
+    return _checked(m, check="translation", done="done" if is_ours else "done_by_others")
 
 
 def _statistics(m: Manifest) -> Answer:
@@ -199,22 +175,12 @@ def _statistics(m: Manifest) -> Answer:
     return _answer(text, facts | beside)
 
 
-def _human_sample(m: Manifest) -> Answer:
-    return _checked(m, "judged", "A person judged a blind sample.", "no person or judge read a sample")
-
-
 def _use(m: Manifest) -> Answer:
-    text = "Training data for research on intermediate-task transfer. Not for evaluation, and not as a source of facts."
-    if m.origin == "sample":
-        text = "A small sample for trying the software. No claim can be based on it."
-    failures = {
-        "synthetic": "labels that the text does not bear out, near-paraphrases, invented facts, English-centred topics",
-        "translated": "translationese, mistranslations that change a label, lost idioms",
-        "real": "those its own documentation names",
-        "sample": "too small for any figure",
-    }[m.origin]
+    text = _TEXTS["use"]["sample" if m.origin == "sample" else "other"]
     note = m.model.get("note") if m.model else None
-    return _answer(text, {"known failures": failures} | ({"about the model": note} if note else {}))
+    return _answer(
+        text, {"known failures": _TEXTS["known_failures"][m.origin]} | ({"about the model": note} if note else {})
+    )
 
 
 def _cost(m: Manifest) -> Answer:
@@ -228,8 +194,10 @@ def _rerun(m: Manifest) -> Answer:
     return _answer("The command that made the set:", {"command": f"`{m.command}`"})
 
 
-def _checked(m: Manifest, name: str, done: str, missing: str) -> Answer:
-    return _answer(done, _facts(m.checks[name])) if name in m.checks else _not_done(missing)
+def _checked(m: Manifest, *, check: str, done: str = "done") -> Answer:
+    """Return the answer for a check of the manifest, which `disclosures.toml` words."""
+    texts = _TEXTS[check]
+    return _answer(texts[done], _facts(m.checks[check])) if check in m.checks else _not_done(texts["missing"])
 
 
 def _facts(value: object) -> Facts:
@@ -243,12 +211,12 @@ DISCLOSURES: dict[str, tuple[str, Callable[[Manifest], Answer]]] = {
     "labels": ("Labels", _labels),
     "funnel": ("Funnel", _funnel),
     "deduplication": ("Duplicates", _deduplication),
-    "contamination": ("Contamination", _contamination),
+    "contamination": ("Contamination", partial(_checked, check="contamination")),
     "language": ("Language identification", _language),
     "translation": ("Translation", _translation),
-    "personal": ("Personal data", _personal),
+    "personal": ("Personal data", partial(_checked, check="personal_data")),
     "statistics": ("Statistics", _statistics),
-    "judged": ("Blind sample", _human_sample),
+    "judged": ("Blind sample", partial(_checked, check="judged")),
     "use": ("Intended use and known failures", _use),
     "cost": ("Cost", _cost),
     "rerun": ("How to make it again", _rerun),
