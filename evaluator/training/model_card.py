@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from evaluator.experiment.recipe import Recipe, Stage
@@ -50,20 +51,16 @@ def model_card(
         **{name.replace("_", " "): value for name, value in asdict(stage).items()},
         **{f"training: {name.replace('_', ' ')}": value for name, value in training.items()},
     }
-    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()]
-    table = [f"| {name} | {_cell(value)} |" for name, value in facts.items()]
-    head = ["---", *lines, "---", "", f"# {base}, trained on {dataset.task} ({dataset.origin})", "", _USE, ""]
-    return "\n".join([*head, "| | |", "| --- | --- |", *table, "", _LIMITS, ""])
-
-
-_USE = (
-    "An intermediate checkpoint: an encoder with the head of its intermediate task, for further training on a target "
-    "task, or as a label verifier, teacher or reader of `synthgen`. Load it with transformers' Auto classes."
-)
-_LIMITS = (
-    "It was not evaluated by itself. What its data does to zero-shot transfer is the business of a comparison, whose "
-    "results card says so with intervals. It repeats the errors of its data and of its base model."
-)
+    return (
+        Path(__file__)
+        .with_name("model_card.md")
+        .read_text(encoding="utf-8")
+        .format(
+            front="\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()),
+            title=f"{base}, trained on {dataset.task} ({dataset.origin})",
+            facts="\n".join(f"| {name} | {_cell(value)} |" for name, value in facts.items()),
+        )
+    )
 
 
 def _cell(value: object) -> str:
