@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable
+from statistics import fmean
 
 from evaluator.reporting.sentences import interval_text, signed, size_label
 from evaluator.stats.benchmark_averages import BestSource
@@ -51,16 +53,12 @@ def best_rows(comparison: Comparison) -> Table:
     by_target: dict[str, list[BestSource]] = {}
     for source in comparison.best_sources:
         by_target.setdefault(source.target, []).append(source)
-    rows = [[target, f"{_mean(sources):.2f}", _arms(sources)] for target, sources in by_target.items()]
+    means = {target: fmean(source.value for source in sources) for target, sources in by_target.items()}
+    rows = []
+    for target, sources in by_target.items():
+        chosen = Counter(source.arm for source in sources)
+        arms = ", ".join(f"{arm} at {count} of {len(sources)} seeds" for arm, count in chosen.items())
+        rows.append([target, f"{means[target]:.2f}", arms])
     if len(rows) > 1:
-        rows.append(["all", f"{sum(map(_mean, by_target.values())) / len(by_target):.2f}", ""])
+        rows.append(["all", f"{fmean(means.values()):.2f}", ""])
     return ["target", "mean", "sources chosen"], rows
-
-
-def _mean(sources: Sequence[BestSource]) -> float:
-    return sum(source.value for source in sources) / len(sources)
-
-
-def _arms(sources: Sequence[BestSource]) -> str:
-    arms = [source.arm for source in sources]
-    return ", ".join(f"{arm} at {arms.count(arm)} of {len(arms)} seeds" for arm in dict.fromkeys(arms))

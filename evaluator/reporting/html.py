@@ -6,8 +6,8 @@ Everything that comes from data passes through Jinja's autoescape or `html.escap
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -18,28 +18,11 @@ from evaluator.reporting.inputs import data_cards, plan_rows
 from evaluator.stats.comparison import Comparison, Point
 from evaluator.stats.pairwise import PairwiseResult
 from synthgen.runtime.files import format_count
-from synthgen.text.languages import ENGLISH, LANGUAGES, Language
+from synthgen.text.languages import ENGLISH, LANGUAGES
 
 GROUPS = {
     "all": "All targets", "target": "Targets", "family": "Families", "script": "Scripts", "language": "Languages",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Heat:
-    """The language x arm table of one size: rows of language, scores by arm, their difference, the gap to English."""
-
-    size: int
-    arms: Sequence[str]
-    lead: PairwiseResult | None
-    rows: Sequence[tuple[Language, Sequence[float | None], PairwiseResult | None, float | None]]
-
-    def shade(self, score: float | None) -> int:
-        """Return how strongly a score is tinted in percent: 5 for the lowest of the table, 55 for the highest."""
-        known = [value for _, scores, *_ in self.rows for value in scores if value is not None]
-        if score is None or max(known) == min(known):
-            return 0
-        return round(5 + 50 * (score - min(known)) / (max(known) - min(known)))
 
 
 def render_page(comparison: Comparison, *, arms: dict[str, Any], plan: dict[str, Any], note: str | None) -> str:
@@ -115,7 +98,8 @@ def _place(pair: PairwiseResult, limit: float) -> dict[str, float]:
     return {name: round(min(max(50 + 50 * value / limit, 0.0), 100.0), 2) for name, value in ends.items()}
 
 
-def _heat(comparison: Comparison, size: int) -> Heat:
+def _heat(comparison: Comparison, size: int) -> dict[str, object]:
+    """Return the language x arm table of one size: language, scores by arm, their difference, gap to English."""
     by_key = comparison.point_at
     at = {arm: size if (arm, size, "all") in by_key else 0 for arm in comparison.arms}
     arms = [arm for arm in comparison.arms if (arm, at[arm], "all") in by_key]
@@ -131,7 +115,14 @@ def _heat(comparison: Comparison, size: int) -> Heat:
             pair = next((pair for pair in pairs if lead and pair.key == lead.key), None)
             scores = [point.value if point else None for point in points]
             rows.append((LANGUAGES[code], scores, pair, gaps.get(code)))
-    return Heat(size, arms, lead, rows)
+    known = [score for _, scores, *_ in rows for score in scores if score is not None] or [0.0]
+    shade = partial(_shade, low=min(known), high=max(known))
+    return {"size": size, "arms": arms, "lead": lead, "rows": rows, "shade": shade}
+
+
+def _shade(score: float | None, low: float, high: float) -> int:
+    """Return how strongly a score is tinted in percent: 5 for the lowest of the table, 55 for the highest."""
+    return 0 if score is None or high == low else round(5 + 50 * (score - low) / (high - low))
 
 
 def _language_gaps(comparison: Comparison, arm: str, size: int) -> dict[str, float]:

@@ -15,7 +15,6 @@ from typing import Any
 
 from synthgen.errors import UserError
 
-EMPTY: tuple[object, ...] = (None, "", [], {})
 SHOWN_APART = frozenset({"dataset_card", "kept", "rejected", "failed", "data"})
 
 
@@ -98,7 +97,7 @@ def _data_card(index: int, arm: str, entry: Mapping[str, Any]) -> DataCard:
 
 
 def _facts(entry: Mapping[str, Any]) -> dict[str, str]:
-    return {name.replace("_", " "): _fact(value) for name, value in entry.items() if value not in EMPTY}
+    return {name.replace("_", " "): _fact(value) for name, value in entry.items() if value not in (None, "", [], {})}
 
 
 def whole(value: object) -> int:

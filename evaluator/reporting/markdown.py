@@ -17,17 +17,14 @@ def results_section(comparison: Comparison, note: str | None = None) -> str:
         lines += [escape(note), ""]
     lines += [f"- {escape(sentences.sentence(pair))}" for pair in sentences.lead_pairs(comparison)]
     lines += [f"- {escape(sentences.exchange_sentence(rate))}" for rate in sentences.lead_rates(comparison)]
-    lines += ["", *_scores(comparison), "", *_differences(comparison), "", *_averages(comparison)]
+    header, rows = averages.score_rows(comparison, lambda point: f"{point.estimate.value:.2f}", size=",")
+    lines += ["", *table(header, rows, "l" + "r" * (len(header) - 1)), "", *_differences(comparison), ""]
+    lines += _averages(comparison)
     if comparison.problems:
         problems = sentences.problem_lines(comparison.problems)
         lines += ["### Problems", "", *(f"- {escape(line)}" for line in problems), ""]
     lines += [f"Estimand: {comparison.estimand['text']}.", "", f"`{comparison.signature}`", ""]
     return "\n".join(lines)
-
-
-def _scores(comparison: Comparison) -> list[str]:
-    header, rows = averages.score_rows(comparison, lambda point: f"{point.estimate.value:.2f}", size=",")
-    return table(header, rows, "l" + "r" * (len(header) - 1))
 
 
 def _averages(comparison: Comparison) -> list[str]:

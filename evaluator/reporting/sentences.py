@@ -83,8 +83,7 @@ def sentence(pair: PairwiseResult) -> str:
     if not pair.known:
         value = f"{signed(pair.estimate.value)} points"
         return f"{pair.a} against {pair.b} {size_text(pair)}: {value}, no interval and no verdict; {pair.reason}."
-    low, high = pair.estimate.interval()
-    numbers = f"{signed(pair.estimate.value)} points, 95 % interval {interval_text(low, high)}"
+    numbers = f"{signed(pair.estimate.value)} points, 95 % interval {interval_text(*pair.estimate.interval())}"
     if pair.reason is not None:
         return f"{pair.a} against {pair.b} {size_text(pair)}: {numbers}; no verdict, {pair.reason}."
     if pair.verdict == "equivalent":

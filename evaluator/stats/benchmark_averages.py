@@ -7,8 +7,8 @@ has no languages there). XTREME averages its nine targets over the languages it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -30,25 +30,21 @@ def benchmark_languages(benchmark: str) -> dict[str, tuple[str, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """An arm's average on a benchmark at one size: per seed and per target, NaN where a cell is missing."""
+    """An arm's average on a benchmark at one size: over seeds, per seed and per target, NaN where a cell is missing."""
 
     benchmark: str
     english: bool
     arm: str
     size: int
+    mean: float
     by_seed: tuple[float, ...]
     targets: Mapping[str, float]
     missing: tuple[str, ...]
 
-    @property
-    def mean(self) -> float:
-        """The mean over seeds; NaN while something is missing."""
-        return float(np.mean(self.by_seed))
-
     def document(self) -> dict[str, Any]:
         """Return the object of comparison.json."""
         return {
-            **{name: getattr(self, name) for name in ("benchmark", "english", "arm", "size")},
+            **asdict(self),
             "mean": rounded(self.mean),
             "by_seed": [rounded(value) for value in self.by_seed],
             "targets": {name: rounded(value) for name, value in self.targets.items()},
@@ -72,8 +68,7 @@ def aggregates(table: ScoreTable) -> list[Aggregate]:
 
 def _mean_cell(table: ScoreTable, cells: Sequence[Cell]) -> Floats:
     hole = np.nan if any(cell in table.faults for cell in cells) else 0.0
-    mean: Floats = hole + np.mean([table.values[cell] for cell in cells], axis=0)
-    return mean
+    return np.asarray(hole + np.mean([table.values[cell] for cell in cells], axis=0))
 
 
 def _aggregate(
@@ -83,17 +78,15 @@ def _aggregate(
     absent = np.full(max(runs) + 1, np.nan)
     cells = {t: {code: scored.get((t, code), absent)[list(runs)] for code in codes} for t, codes in listed.items()}
     targets = {target: np.mean(list(by_code.values()), axis=0) for target, by_code in cells.items()}
-    return Aggregate(
-        benchmark, english, *group, tuple(np.mean(list(targets.values()), axis=0).tolist()),
-        {target: float(np.mean(values)) for target, values in targets.items()}, tuple(_missing(cells)),
-    )  # fmt: skip
-
-
-def _missing(cells: Mapping[str, Mapping[str, Floats]]) -> Iterator[str]:
+    by_seed = np.mean(list(targets.values()), axis=0)
+    means = {target: float(np.mean(values)) for target, values in targets.items()}
+    missing = []
     for target, by_code in cells.items():
-        codes = [code for code, values in by_code.items() if np.isnan(values).any()]
-        if codes:
-            yield target if len(codes) == len(by_code) else f"{target} {' '.join(codes)}"
+        if holes := [code for code, values in by_code.items() if np.isnan(values).any()]:
+            missing.append(target if len(holes) == len(by_code) else f"{target} {' '.join(holes)}")
+    return Aggregate(
+        benchmark, english, *group, float(np.mean(by_seed)), tuple(by_seed.tolist()), means, tuple(missing)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,9 +79,8 @@ class PairwiseResult:
     def document(self) -> dict[str, Any]:
         """Return the object of comparison.json."""
         e, known = self.estimate, self.known
-        names = ("a", "b", "size", "size_a", "size_b", "n_a", "n_b", "scope")
         return {
-            **{name: getattr(self, name) for name in names},
+            **{name: getattr(self, name) for name in ("a", "b", "size", "size_a", "size_b", "n_a", "n_b", "scope")},
             "difference": rounded(e.value),
             "ci95": e.rounded_interval() if known else None,
             "se": rounded(e.se) if known else None,

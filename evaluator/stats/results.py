@@ -301,7 +301,6 @@ def read_item_ids(store: Path, cell: Cell) -> tuple[str, ...]:
 
 
 def _read_parquet(path: Path, *columns: str) -> pa.Table:
-    """Read columns of a Parquet file; UserError for a file that is not one, or has others."""
     try:
         return pq.read_table(path, columns=list(columns))
     except (pa.ArrowException, OSError) as error:

@@ -48,11 +48,6 @@ class Curve:
     rivals: tuple[Curve, ...] = ()
 
     @property
-    def plausible(self) -> tuple[Curve, ...]:
-        """The curve and its rivals."""
-        return self, *self.rivals
-
-    @property
     def limits(self) -> tuple[float, float]:
         """Smallest and largest number of examples this curve may speak about."""
         return self.trained[0] / MAX_EXTRAPOLATION, self.trained[-1] * MAX_EXTRAPOLATION
@@ -62,23 +57,21 @@ class Curve:
         low, high = self.limits
         if n.min() < low or n.max() > high:
             beyond = n.min() if n.min() < low else n.max()
-            raise UserError(
-                f"{self.arm}: {beyond:g} examples; allowed: {low:g} to {high:g}, four times what was measured"
-            )
+            allowed = f"{low:g} to {high:g}, four times what was measured"
+            raise UserError(f"{self.arm}: {beyond:g} examples; allowed: {allowed}")
         return _predict(self.form, np.asarray(self.theta), n)
 
     def weights(self, n: Floats, groups: Sequence[Group]) -> Floats:
         """Return, per n, the weights of mean scores whose weighted sum moves like the curve; (n, groups)."""
-        by_size = _jacobian(self.form, np.asarray(self.theta), n) @ self.weights_to_theta
         weights = np.zeros((len(n), len(groups)))
-        for column, size in enumerate(self.sizes):
-            weights[:, groups.index((self.arm, size))] = by_size[:, column]
+        columns = [groups.index((self.arm, size)) for size in self.sizes]
+        weights[:, columns] = _jacobian(self.form, np.asarray(self.theta), n) @ self.weights_to_theta
         return weights
 
     def band(self, scores: LevelScores, n: Floats) -> Floats:
         """Return the ends of the pointwise 95 % band over all plausible forms at each n, (n, 2); NaN with one seed."""
         ends = []
-        for curve in self.plausible:
+        for curve in (self, *self.rivals):
             half = scores.spread(curve.weights(n, scores.groups)).half_width()
             ends.append(np.stack([curve.values(n) - half, curve.values(n) + half]))
         return np.stack([np.min(ends, axis=0)[0], np.max(ends, axis=0)[1]], axis=1)
@@ -216,9 +209,7 @@ class ExchangeRate:
     def document(self) -> dict[str, Any]:
         """Return the object of comparison.json."""
         return {
-            "arm": self.arm,
-            "reference": self.reference,
-            "k": self.k,
+            **{name: getattr(self, name) for name in ("arm", "reference", "k")},
             "equals": rounded(self.equals, 1),
             "ci95": [rounded(self.low, 1), rounded(self.high, 1)],
             "rate": rounded(self.rate),
@@ -231,7 +222,7 @@ def exchange_rate(scores: LevelScores, curve: Curve, reference: Curve, k: int) -
     """Return how many examples on `curve` reach what `reference` reaches with k, with a 95 % interval."""
     low, high = curve.limits
     grid = np.clip(np.geomspace(low, high, max(2, round(GRID_PER_DOUBLING * math.log2(high / low)))), low, high)
-    both = list(itertools.product(curve.plausible, reference.plausible))
+    both = list(itertools.product((curve, *curve.rivals), (reference, *reference.rivals)))
     alike = [(fit, other) for fit, other in both if fit.form == other.form]
     pairs = [_reached(scores, fit, other, k, grid) for fit, other in alike or both]
     equals = _crossing(grid, pairs[0][0])

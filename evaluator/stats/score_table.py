@@ -84,16 +84,15 @@ def _mixed_cells(rows: Iterable[ResultRow]) -> Iterator[tuple[Cell, str]]:
 
 def _score_problems(rows: Sequence[ResultRow], runs: Sequence[TrainedRun], cells: Sequence[Cell]) -> Iterator[Problem]:
     failed: dict[TrainedRun, list[Cell]] = {}
-    scored: dict[TrainedRun, set[Cell]] = {run: set() for run in runs}
+    scored = {(row.run, row.cell) for row in rows}
     for row in rows:
-        scored[row.run].add(row.cell)
         if row.value is None:
             failed.setdefault(row.run, []).append(row.cell)
     for run, without_value in failed.items():
         message = f"{run} has no score (null or NaN) on {some_of(without_value)}; rerun it, or leave its seed out"
         yield Problem("failed run", message)
     for run in runs:
-        if missing := [cell for cell in cells if cell not in scored[run]]:
+        if missing := [cell for cell in cells if (run, cell) not in scored]:
             message = f"{run} was not scored on {some_of(missing)}; the aggregates that need it are refused"
             yield Problem("missing cell", message)
 
