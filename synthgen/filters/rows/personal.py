@@ -10,30 +10,14 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from synthgen.filters.base import Drop, FilterSpec, RowFilter
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
+from synthgen.runtime.files import read_toml
 
-_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}(?![\w-])")
-_PHONE = re.compile(
-    r"(?<![\w.,/:$€£#=-])(?:\+\d{1,3}[ .-]?(?:\(0?\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){2,4}"  # +49 30 901820
-    r"|1[ .-]?[2-9]\d{2}[ .-]\d{3}[ .-]\d{4}|\(?[2-9]\d{2}\)?[ .-]\d{3}[ .-]\d{4}"  # North America
-    r"|0\d{2,4}[ /-]\d{3,4}[ -]?\d{3,4})(?![\w-]|[.,:/]\d)"  # national numbers with a trunk zero
-)
-_IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
-_CARD = re.compile(r"(?<![\w.,-])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\w-]|[.,]\d)")
-_IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\d)")
-_IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
-_KEY = re.compile(
-    r"(?<!\w)(?:(?:AKIA|ASIA)[0-9A-Z]{16}"  # Amazon
-    r"|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,}|glpat-[\w-]{20,}"
-    r"|sk-(?:proj-|ant-|live-)?[A-Za-z0-9_-]{20,}|[sr]k_(?:live|test)_[A-Za-z0-9]{20,}|hf_[A-Za-z0-9]{30,}"
-    r"|xox[abposr]-[A-Za-z0-9-]{10,}|AIza[\w-]{35}|SG\.[\w-]{16,}\.[\w-]{16,}|npm_[A-Za-z0-9]{36}"
-    r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,})(?!\w)"  # JSON web tokens
-    r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"
-)
 _DOCUMENTATION = re.compile(r"@(?:[\w-]+\.)*example(?:\.(?:com|org|net))?$|\.(?:test|invalid|example)$")
 _DOCUMENTATION_NETS = tuple(
     map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"))
@@ -80,15 +64,17 @@ def _is_address(text: str) -> bool:
     return not reserved and not any(address in net for net in _DOCUMENTATION_NETS if net.version == address.version)
 
 
-KINDS: dict[str, tuple[re.Pattern[str], Callable[[str], bool]]] = {
-    "key": (_KEY, lambda _: True),
-    "email": (_EMAIL, _is_email),
-    "iban": (_IBAN, is_iban),
-    "card": (_CARD, is_card),
-    "ip": (_IPV4, _is_address),
-    "ip6": (_IPV6, lambda text: text.count(":") > 2 and _is_address(text)),
-    "phone": (_PHONE, _is_phone),
+_CONFIRMS: dict[str, Callable[[str], bool]] = {
+    "key": lambda _: True,
+    "email": _is_email,
+    "iban": is_iban,
+    "card": is_card,
+    "ip": _is_address,
+    "ip6": lambda text: text.count(":") > 2 and _is_address(text),
+    "phone": _is_phone,
 }
+_PATTERNS: dict[str, list[str]] = read_toml(Path(__file__).with_name("personal.toml"))
+KINDS = {kind: (re.compile("".join(_PATTERNS[kind])), confirms) for kind, confirms in _CONFIRMS.items()}
 """What is looked for, in order: the pattern, and what confirms it."""
 
 
