@@ -59,7 +59,6 @@ class ChoiceFormat:
 
     @property
     def text_columns(self) -> tuple[str, ...]:
-        """Columns that hold running text as one string: what is filtered and counted. See `translatable` for all."""
         packed = ("ctx", "endings", "choices", self.columns[-1])
         return tuple(column for column in self.columns if column not in packed)
 
@@ -91,7 +90,8 @@ class ChoiceFormat:
             row["endings"] = list(record.options)
         if "choices" in row:
             row["choices"] = {"label": list(self.labels), "text": list(record.options)}
-        return row | {self.columns[-1]: self._label_value(record.label)}
+        has_name = self._label_feature() == string()
+        return row | {self.columns[-1]: self.labels[record.label] if has_name else record.label}
 
     def from_row(self, row: Mapping[str, Any]) -> Choice:
         """Return the record of a row; a missing column raises KeyError with its name."""
@@ -110,7 +110,6 @@ class ChoiceFormat:
         return tuple(row["endings"] if "endings" in self.columns else row["choices"]["text"])
 
     def cell(self, row: Mapping[str, Any]) -> str:
-        """Return the name of the quota cell a row belongs to: the position of its right option."""
         value = row[self.columns[-1]]
         return self.labels[value] if isinstance(value, int) else str(value)
 
@@ -136,7 +135,6 @@ class ChoiceFormat:
         return before | {ANSWER: answer} | {f"distractor{i}": text for i, text in enumerate(options, start=1)}
 
     def check(self, row: Mapping[str, Any]) -> str | None:
-        """Return why a row breaks the format, None when it is well-formed."""
         options = self.options(row)
         if len(options) != len(self.labels):
             return f"{len(options)} options"
@@ -145,10 +143,10 @@ class ChoiceFormat:
         if len({option.casefold().strip() for option in options}) < len(options):
             return "two options equal"
         value = row[self.columns[-1]]
-        in_range = 0 <= value < len(self.labels) if isinstance(value, int) else value in self.labels
-        if not in_range:
+        if value not in (range(len(self.labels)) if isinstance(value, int) else self.labels):
             return "label out of range"
-        return None if any(row[column].strip() for column in self._question_columns()) else "empty question"
+        texts = (row[column] for columns in _TEXTS_BEFORE_OPTIONS for column in columns if column in self.columns)
+        return None if any(text.strip() for text in texts) else "empty question"
 
     def translatable(self, row: Mapping[str, Any]) -> dict[str, str]:
         """Return the texts a translation replaces, by path, e.g. `{"ctx_a": …, "endings.2": …}`; `ctx` is rebuilt."""
@@ -159,15 +157,9 @@ class ChoiceFormat:
             texts |= {f"choices.text.{index}": text for index, text in enumerate(row["choices"]["text"])}
         return texts
 
-    def _question_columns(self) -> tuple[str, ...]:
-        return tuple(column for names in _TEXTS_BEFORE_OPTIONS for column in names if column in self.columns)
-
     def _label_feature(self) -> Features:
         """Letters and HellaSwag's digits are strings, option names (`choice1`) a ClassLabel, plain positions int32."""
         if self.labels == self.option_columns:
             return class_label(self.labels)
         positions = tuple(str(index) for index in range(len(self.labels)))
         return integer() if self.option_columns and self.labels == positions else string()
-
-    def _label_value(self, position: int) -> int | str:
-        return self.labels[position] if self._label_feature() == string() else position

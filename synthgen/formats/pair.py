@@ -22,7 +22,7 @@ class Pair:
 class PairFormat:
     """The columns of a pair task: two texts and a label.
 
-    `fields` are the column names of the two texts, `labels` the class names in ClassLabel order.
+    `fields` are the column names of the two texts, `labels` the class names; a row's quota cell is its label.
 
     >>> nli = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
     >>> nli.to_row(Pair("It rains.", "It is wet.", 0))
@@ -37,16 +37,13 @@ class PairFormat:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Column names of the real set, in order."""
         return (*self.fields, "label")
 
     @property
     def text_columns(self) -> tuple[str, ...]:
-        """Columns that hold running text: what is translated, filtered and counted."""
         return self.fields
 
     def features(self) -> Features:
-        """Return the Hugging Face features of a row, label as ClassLabel."""
         return {self.fields[0]: string(), self.fields[1]: string(), "label": class_label(self.labels)}
 
     def to_row(self, record: Pair) -> Row:
@@ -58,11 +55,9 @@ class PairFormat:
         return Pair(row[self.fields[0]], row[self.fields[1]], int(row["label"]))
 
     def cell(self, row: Mapping[str, Any]) -> str:
-        """Return the name of the quota cell a row belongs to: its label."""
         return self.labels[int(row["label"])]
 
     def translatable(self, row: Mapping[str, Any]) -> dict[str, str]:
-        """Return the texts a translation replaces, by column."""
         return {field: row[field] for field in self.fields}
 
     def assemble(self, texts: Mapping[str, str], cell: str) -> Row:
@@ -70,12 +65,9 @@ class PairFormat:
         text_a, text_b = (clean_text(texts[field]) for field in self.fields)
         return self.to_row(Pair(text_a, text_b, self.labels.index(cell)))
 
-    def texts_of(self, row: Mapping[str, Any]) -> dict[str, str]:
-        """Return the two texts by column."""
-        return self.translatable(row)
+    texts_of = translatable
 
     def check(self, row: Mapping[str, Any]) -> str | None:
-        """Return why a row breaks the format, None when it is well-formed."""
         for field in self.fields:
             if not isinstance(row.get(field), str) or not row[field].strip():
                 return f"empty {field}"

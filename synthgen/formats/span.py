@@ -50,18 +50,13 @@ class SpanFormat:
     """
 
     VERSION: ClassVar[int] = 1
+    text_columns: ClassVar[tuple[str, ...]] = ("context", "question")
 
     labels: tuple[str, ...]
     columns: tuple[str, ...] = COLUMNS
     name: str = "span"
 
-    @property
-    def text_columns(self) -> tuple[str, ...]:
-        """Columns that hold running text: what is filtered and counted. See `translatable` for the answers."""
-        return ("context", "question")
-
     def features(self) -> Features:
-        """Return the Hugging Face features of a row; `answers` holds two lists of equal length."""
         answers = {"text": listed(string()), "answer_start": listed(integer())}
         return {column: string() for column in COLUMNS[:-1]} | {"answers": answers}
 
@@ -79,7 +74,6 @@ class SpanFormat:
         return Span(row["context"], row["question"], answer, start, row["title"])
 
     def cell(self, row: Mapping[str, Any]) -> str:
-        """Return the name of the quota cell a row belongs to: whether its question has an answer."""
         return ANSWERABLE if row["answers"]["text"] else UNANSWERABLE
 
     def assemble(self, texts: Mapping[str, str], cell: str) -> Row:
@@ -98,12 +92,10 @@ class SpanFormat:
         return self.to_row(record)
 
     def texts_of(self, row: Mapping[str, Any]) -> dict[str, str]:
-        """Return title, context, question and, where there is one, the answer."""
         texts = {name: row[name] for name in ("title", "context", "question")}
         return texts | ({"answer": row["answers"]["text"][0]} if row["answers"]["text"] else {})
 
     def check(self, row: Mapping[str, Any]) -> str | None:
-        """Return why a row breaks the format, None when it is well-formed."""
         for field in self.text_columns:
             if not isinstance(row.get(field), str) or not row[field].strip():
                 return f"empty {field}"

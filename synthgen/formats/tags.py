@@ -30,18 +30,13 @@ class TagsFormat:
     """
 
     VERSION: ClassVar[int] = 1
+    text_columns: ClassVar[tuple[str, ...]] = ()
 
     columns: tuple[str, str]
     labels: tuple[str, ...]
     name: str = "tags"
 
-    @property
-    def text_columns(self) -> tuple[str, ...]:
-        """Columns that hold running text as one string: none, the tokens are a list. See `sentence`."""
-        return ()
-
     def features(self) -> Features:
-        """Return the Hugging Face features of a row, tags as a list of ClassLabel."""
         return {self.columns[0]: listed(string()), self.columns[1]: listed(class_label(self.labels))}
 
     def to_row(self, record: Tagged) -> Row:
@@ -75,7 +70,6 @@ class TagsFormat:
         return {SENTENCE: self.sentence(row)}
 
     def check(self, row: Mapping[str, Any]) -> str | None:
-        """Return why a row breaks the format, None when it is well-formed."""
         tokens, tags = row[self.columns[0]], row[self.columns[1]]
         if not tokens:
             return "no tokens"

@@ -26,10 +26,9 @@ def value_hashes(column: pa.ChunkedArray) -> Hashes:
     """Return 64 bits for each value of a column, equal for equal values; null is none of them."""
     values = column.combine_chunks()
     if pa.types.is_string(values.type):
-        hashes = _span_hashes(*_spans(values.fill_null("") if values.null_count else values))[0]
+        hashes = _span_hashes(*_spans(values.fill_null("")))[0]
     elif pa.types.is_integer(values.type):
-        plain = values.fill_null(0) if values.null_count else values
-        hashes = mixed(plain.to_numpy().astype(np.int64).view(np.uint64) + _NUMBER)
+        hashes = mixed(values.fill_null(0).to_numpy().astype(np.int64).view(np.uint64) + _NUMBER)
     else:
         hashes = _span_hashes(*_spans(pa.array(map(repr, values.to_pylist()), pa.string())))[0]
     return np.where(pc.is_null(values).to_numpy(zero_copy_only=False), _NULL, hashes) if values.null_count else hashes
@@ -37,8 +36,7 @@ def value_hashes(column: pa.ChunkedArray) -> Hashes:
 
 def equal_text_hashes(texts: pa.Array) -> Hashes:
     """Return 128 bits (2, texts) for each text, equal for texts that are equal when `normalised`."""
-    plain = folded(texts, normalised)
-    letters, starts, lengths = _spans(plain)
+    letters, starts, lengths = _spans(folded(texts, normalised))
     return _span_hashes(*_squeezed(letters[:-8].translate(_LOWER), starts + lengths), lanes=2)
 
 

@@ -41,8 +41,8 @@ def identifiable_texts(texts: Mapping[str, str], min_words: int) -> dict[str, st
     {'question': 'Where does the cat sleep?', 'a + b': 'on the bed under the table'}
     """
     long_enough = {path: text for path, text in texts.items() if count_words(text) >= min_words}
-    short = {path: text for path, text in texts.items() if path not in long_enough}
-    together = " ".join(short.values())
+    short = [path for path in texts if path not in long_enough]
+    together = " ".join(texts[path] for path in short)
     return long_enough | ({" + ".join(short): together} if count_words(together) >= min_words else {})
 
 
@@ -122,9 +122,8 @@ def _plain(text: str) -> str:
 def _is_surely(text: str, names: Collection[str], share: float) -> bool:
     """Return whether the first model gives one of these names alone the share: most texts, at little cost."""
     # What the public `predict` does, without its arrays: the line end is fastText's own end of a text.
-    return any(
-        name.removeprefix("__label__") in names for _, name in _fasttext().f.predict(text + "\n", 1, share, "strict")
-    )
+    best = _fasttext().f.predict(text + "\n", 1, share, "strict")
+    return any(name.removeprefix("__label__") in names for _, name in best)
 
 
 def _first(text: str, *, count: int = 5) -> dict[str, float]:

@@ -133,21 +133,17 @@ def _hashed(text: bytes, of_texts: Places) -> tuple[Hashes, Places]:
         hashes[longer] = mixed(hashes[longer] * _LONGER + chunk)
         done += 8
         longer = longer[lengths[longer] > done]
-    return _with_empty(hashes, np.searchsorted(starts, np.cumsum(of_texts + 1) - 1))
-
-
-def eights_of(data: bytes) -> Hashes:
-    """Return the eight bytes from each place on as a number; the last seven places have none."""
-    return np.ndarray((len(data) - 7,), dtype="<u8", buffer=data, strides=(1,))
-
-
-def _with_empty(hashes: Hashes, ends: Places) -> tuple[Hashes, Places]:
-    """Add the empty word to every text without words."""
+    ends = np.searchsorted(starts, np.cumsum(of_texts + 1) - 1)
     without = np.flatnonzero(np.diff(ends, prepend=0) == 0)
     if not len(without):
         return hashes, ends
     hashes = np.insert(hashes, np.concatenate(([0], ends[:-1]))[without], _EMPTY)
     return hashes, ends + np.cumsum(np.bincount(without, minlength=len(ends)))
+
+
+def eights_of(data: bytes) -> Hashes:
+    """Return the eight bytes from each place on as a number; the last seven places have none."""
+    return np.ndarray((len(data) - 7,), dtype="<u8", buffer=data, strides=(1,))
 
 
 def mixed(values: Hashes) -> Hashes:
