@@ -58,11 +58,10 @@ def views(manifest: Manifest) -> dict[str, str]:
 def render_card(manifest: Manifest) -> str:
     """Return the text of the card."""
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["cell"] = _table_cell
+    environment.filters["cell"] = lambda value: str(value).replace("|", "\\|").replace("\n", " ")
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    values = {"title": title(manifest), "front": front_matter(manifest)}
-    text = template.render(m=manifest, answers=disclose(manifest), figures=list(figures(manifest)), **values)
-    return text.rstrip() + "\n"
+    views = {"title": title(manifest), "front": front_matter(manifest), "figures": list(figures(manifest))}
+    return template.render(m=manifest, answers=disclose(manifest), **views).rstrip() + "\n"
 
 
 def check(folder: Path) -> list[str]:
@@ -111,15 +110,7 @@ def card_faults(text: str, *, disclosed: list[str]) -> list[str]:
             lines.append(f"{CARD_NAME}: the section '{name}' is missing")
         elif not body or body == NOT_DONE.strip():
             lines.append(f"{CARD_NAME}: the section '{name}' is empty; say 'not done: reason'")
-        lines += [f"{CARD_NAME}: an empty field in '{name}': {row}" for row in _empty_rows(body)]
+        rows = (line for line in body.split("\n") if line.startswith("| ") and not set(line) <= set("| -"))
+        empty = [row for row in rows if re.search(r"\|\s*(None|nan|undefined)?\s*\|$", row)]
+        lines += [f"{CARD_NAME}: an empty field in '{name}': {row}" for row in empty]
     return lines
-
-
-def _empty_rows(section: str) -> list[str]:
-    rows = [line for line in section.split("\n") if line.startswith("| ") and not set(line) <= set("| -")]
-    return [row for row in rows if re.search(r"\|\s*(None|nan|undefined)?\s*\|$", row)]
-
-
-def _table_cell(value: object) -> str:
-    """Return a value as one Markdown table cell: no pipes, no line ends."""
-    return str(value).replace("|", "\\|").replace("\n", " ")

@@ -25,10 +25,8 @@ def figures(manifest: Manifest) -> dict[str, str]:
     pictures = {"funnel": funnel(manifest)}
     if 1 < len(manifest.label_counts) <= 40:
         pictures["labels"] = bars("Kept rows by label", [(k, v, "k") for k, v in manifest.label_counts.items()])
-    if artefacts := manifest.checks.get("artefacts", {}).get("baselines"):
-        pictures["artefacts"] = artefact_bars(
-            artefacts, manifest.checks["artefacts"].get("real", {}).get("baselines", {})
-        )
+    if (artefacts := manifest.checks.get("artefacts", {})).get("baselines"):
+        pictures["artefacts"] = artefact_bars(artefacts)
     if isinstance(lengths, Mapping):
         pictures["lengths"] = spans("Length in XLM-R pieces: middle 90 %, middle half, median", lengths)
     return pictures
@@ -42,10 +40,10 @@ def funnel(manifest: Manifest) -> str:
     return bars("From asked to kept", [*rows, ("kept", manifest.kept, "g")])
 
 
-def artefact_bars(baselines: Mapping[str, Any], real: Mapping[str, Any]) -> str:
+def artefact_bars(artefacts: Mapping[str, Any]) -> str:
     """Return how often each part of a row alone gives its label, the real set's and guessing beside it."""
-    rows = []
-    for name, scores in baselines.items():
+    rows, real = [], artefacts.get("real", {}).get("baselines", {})
+    for name, scores in artefacts["baselines"].items():
         rows.append((name, round(scores["accuracy"]), "k"))
         if name in real:
             rows.append(("– the real set", round(real[name]["accuracy"]), "g"))

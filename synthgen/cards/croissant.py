@@ -85,8 +85,7 @@ def _data_type(feature: Features) -> str:
 
 
 def _responsible_ai(manifest: Manifest) -> dict[str, Any]:
-    answers = disclose(manifest)
-    is_new = manifest.origin in ("synthetic", "translated")
+    answers, is_new = disclose(manifest), manifest.origin in ("synthetic", "translated")
     values: dict[str, Any] = {
         "rai:dataCollectionType": ["Others"] if is_new else ["Existing datasets"],
         "rai:machineAnnotationTools": [manifest.model["ref"]] if manifest.model else ["none"],

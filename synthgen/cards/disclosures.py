@@ -128,11 +128,9 @@ def _labels(m: Manifest) -> Answer:
 
 
 def _funnel(m: Manifest) -> Answer:
-    facts: dict[str, Any] = {"asked": m.asked}
-    facts |= {f"rejected: {reason}": count for reason, count in m.rejected.items()}
-    facts |= {"failed": m.failed, "kept": m.kept}
-    if "filters" in m.checks:
-        facts |= {f"filter {name}": value or "no settings" for name, value in m.checks["filters"].items()}
+    rejected = {f"rejected: {reason}": count for reason, count in m.rejected.items()}
+    facts: dict[str, Any] = {"asked": m.asked, **rejected, "failed": m.failed, "kept": m.kept}
+    facts |= {f"filter {name}": value or "no settings" for name, value in m.checks.get("filters", {}).items()}
     for number, before in enumerate(m.checks.get("filtered_before", []), start=1):
         facts[f"filtering before this one, {number}"] = before.get("filters", "not recorded")
     if m.origin == "synthetic":
@@ -146,10 +144,9 @@ def _deduplication(m: Manifest) -> Answer:
     if not settings:
         return _not_done("the set is kept as its source has it")
     facts: dict[str, Any] = {f"settings of {name}": value or "none" for name, value in settings.items()}
-    measured = _facts(m.checks.get("deduplication", {}))
+    facts |= {**_facts(m.checks.get("deduplication", {})), "SHA-256 of the filters": m.filters_hash}
     text = f"Removed: {' and '.join(f'{name} duplicates' for name in settings)}."
-    text += f" {_TEXTS['recall']}" if "near" in settings else ""
-    return _answer(text, {**facts, **measured, "SHA-256 of the filters": m.filters_hash})
+    return _answer(text + (f" {_TEXTS['recall']}" if "near" in settings else ""), facts)
 
 
 def _language(m: Manifest) -> Answer:

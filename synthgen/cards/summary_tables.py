@@ -108,11 +108,11 @@ def _shape(result: Mapping[str, Any] | str) -> SummaryTable:
 
 def _diversity(result: Mapping[str, Any]) -> SummaryTable:
     real = _dict(result.get("real"))
+    measures = {name: value for name, value in result.items() if name != "real"}
     rows = (
-        (name.replace("_", " "), cell_text(value), cell_text(real.get(name, "–"))) for name, value in result.items()
+        (name.replace("_", " "), cell_text(value), cell_text(real.get(name, "–"))) for name, value in measures.items()
     )
-    columns = ("measure", "this set", "real set")
-    return SummaryTable("Diversity", columns, tuple(row for row in rows if row[0] != "real"))
+    return SummaryTable("Diversity", ("measure", "this set", "real set"), tuple(rows))
 
 
 def _agreement(title: str, result: Mapping[str, Any]) -> Iterator[SummaryTable]:

@@ -3,10 +3,8 @@
 Replies are what the money was spent on and are never changed. Each is stored under the key of its request (model,
 revision, sampling, schema, prompt), so that it is used only for the very same request. Verdicts follow from replies by
 parsing and filtering; the versions of parser and filters that gave them are stored beside them, and they can be remade
-at any time without a model call. At most the replies since the last commit are lost by a crash.
-
-One process writes a ledger at a time: it holds SQLite's write lock from opening to closing, which a killed process
-gives up. Others can read meanwhile.
+at any time without a model call. At most the replies since the last commit are lost by a crash. One process writes at a
+time: it holds SQLite's write lock from opening to closing, which a killed process gives up. Others can read meanwhile.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +69,6 @@ class Ledger:
         except sqlite3.OperationalError as error:
             raise UserError(f"{path} cannot be opened: {error}; give another --out") from None
         self._pending, self._committed_at = 0, time.monotonic()
-        self._prompts = b""
         try:
             self._refuse_other_versions(path)
             if read_only:
@@ -90,12 +87,11 @@ class Ledger:
         self._prompts = prompts[0].encode() if prompts else b""
 
     def _refuse_other_versions(self, path: Path) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        tables = self._db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+        query = "SELECT user_version, (SELECT COUNT(*) FROM sqlite_master) FROM pragma_user_version"
+        version, tables = self._db.execute(query).fetchone()
         if tables and version != SCHEMA_VERSION:
-            raise UserError(
-                f"{path} is of another version of synthgen ({version}, here {SCHEMA_VERSION}); give another --out"
-            )
+            versions = f"{version}, here {SCHEMA_VERSION}"
+            raise UserError(f"{path} is of another version of synthgen ({versions}); give another --out")
 
     def _prepare(self) -> None:
         """Take the write lock and make the tables that are not there."""
@@ -134,17 +130,14 @@ class Ledger:
         self._db.execute("INSERT INTO slots VALUES (?, ?)", (slot, cell))
 
     def add_reply(self, reply: StoredReply) -> None:
-        """Record a reply."""
-        values = (reply.slot, reply.step, reply.request_key, reply.outcome, reply.text, reply.error)
-        tokens = (reply.prompt_tokens, reply.output_tokens)
-        row = (*values, *tokens, self._compressed(reply.prompt))
+        *values, prompt = astuple(reply)
+        row = (*values, self._compressed(prompt))
         self._db.execute("INSERT INTO replies VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         self._pending += 1
 
     def add_verdict(self, verdict: StoredVerdict) -> None:
-        """Record the end of a slot."""
-        row = json.dumps(verdict.row, ensure_ascii=False)
-        values = (verdict.slot, verdict.verdict, verdict.reason, verdict.stage, verdict.evidence, row)
+        *values, row = astuple(verdict)
+        values.append(json.dumps(row, ensure_ascii=False))
         self._db.execute("INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def commit_when_due(self) -> None:
@@ -205,7 +198,7 @@ class Ledger:
         prompt = "prompt" if slot is not None else "x''"
         columns = f"slot, step, request_key, outcome, text, error, prompt_tokens, output_tokens, {prompt}"
         for stored in self._db.execute(f"SELECT {columns} FROM replies {where} ORDER BY seq", values):
-            yield StoredReply(*(*stored[:-1], self._expanded(stored[-1])))
+            yield StoredReply(*stored[:-1], self._expanded(stored[-1]))
 
     def judge_reply(self, request_key: str) -> tuple[str, int, int] | None:
         """Return a judge's stored reply, its text and its prompt and output tokens; None when it was never asked."""
@@ -221,16 +214,15 @@ class Ledger:
 
     def verdict(self, slot: int) -> StoredVerdict | None:
         """Return the verdict of one slot, None while it is open."""
-        return next(self._verdicts("WHERE slot = ?", (slot,)), None)
+        return next(self._verdicts("WHERE slot = ?", slot), None)
 
     def verdicts(self, verdict: str | None = None) -> Iterator[StoredVerdict]:
         """Yield verdicts by slot, all or of one kind."""
-        return self._verdicts("", ()) if verdict is None else self._verdicts("WHERE verdict = ?", (verdict,))
+        return self._verdicts() if verdict is None else self._verdicts("WHERE verdict = ?", verdict)
 
-    def _verdicts(self, where: str, values: tuple[Any, ...]) -> Iterator[StoredVerdict]:
-        columns = "slot, verdict, reason, stage, evidence, row"
-        for stored in self._db.execute(f"SELECT {columns} FROM verdicts {where} ORDER BY slot", values):
-            yield StoredVerdict(*(*stored[:-1], json.loads(stored[-1])))
+    def _verdicts(self, where: str = "", *values: int | str) -> Iterator[StoredVerdict]:
+        for stored in self._db.execute(f"SELECT * FROM verdicts {where} ORDER BY slot", values):
+            yield StoredVerdict(*stored[:-1], json.loads(stored[-1]))
 
     def verdict_counts(self) -> Counter[tuple[str, str]]:
         """Return how many slots of each cell ended with each verdict, by (cell, verdict)."""

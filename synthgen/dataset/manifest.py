@@ -90,10 +90,8 @@ class Manifest:
             raise UserError(f"{where} has unknown keys {extra}; known: {', '.join(sorted(known))}")
         for key, kind in (*((name, list) for name in _LISTS), *((name, dict) for name in _MAPPINGS)):
             if key in values and not isinstance(values[key], kind):
-                allowed = "a list" if kind is list else "a mapping"
-                raise UserError(
-                    f"{where} is not a dataset manifest: {key} is {values[key]!r:.60}; allowed is {allowed}"
-                )
+                allowed = f"{values[key]!r:.60}; allowed is {'a list' if kind is list else 'a mapping'}"
+                raise UserError(f"{where} is not a dataset manifest: {key} is {allowed}")
         for key in _LISTS:
             values[key] = tuple(values.get(key, ()))
         try:

@@ -11,9 +11,9 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from synthgen import options
 from synthgen.cards.card import CARD_NAME, views
@@ -23,7 +23,7 @@ from synthgen.errors import IncompleteError, UserError, first_line, missing_pack
 from synthgen.publishing.secrets import leaks, secret_patterns
 from synthgen.publishing.verify import verify
 from synthgen.runtime.files import check_writable, draft_folder, file_sha256
-from synthgen.runtime.hub import endpoint
+from synthgen.runtime.hub import endpoint, network_errors
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -39,10 +39,6 @@ class Publication:
     files: dict[str, int]
     steps: tuple[str, ...]
     status: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the publication as JSON values."""
-        return {**asdict(self), "steps": list(self.steps)}
 
 
 def publish(
@@ -69,7 +65,9 @@ def publish(
         raise UserError(f"--to '{to}' is neither owner/name (letters, digits, '-', '_', '.') nor a path like ./{to}")
     if is_folder and target.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"--to {to} is inside the set itself; give another --to")
-    _refuse_faults(folder)
+    if faults := verify(folder).faults:
+        more = f" (and {len(faults) - 1} more; synthgen card {folder} --verify)" if len(faults) > 1 else ""
+        raise UserError(f"not published: {faults[0]}{more}")
     files = {name: (folder / name).stat().st_size for name in published_files(manifest)}
     if secrets := leaks(folder, list(files), secret_patterns()):
         raise UserError(f"not published: {'; '.join(secrets)}")
@@ -81,12 +79,6 @@ def publish(
 def published_files(manifest: Manifest) -> list[str]:
     """Return the names of the files that are published, the manifest last: it is what makes a folder finished."""
     return [*views(manifest), *filter(is_public, manifest.files), MANIFEST_NAME]
-
-
-def _refuse_faults(folder: Path) -> None:
-    if faults := verify(folder).faults:
-        more = f" (and {len(faults) - 1} more; synthgen card {folder} --verify)" if len(faults) > 1 else ""
-        raise UserError(f"not published: {faults[0]}{more}")
 
 
 def _to_folder(folder: Path, manifest: Manifest, target: Path, files: dict[str, int], *, dry_run: bool) -> Publication:
@@ -168,17 +160,15 @@ def _same_or_refused(manifest: Manifest, published: Manifest, where: str) -> str
 @contextmanager
 def _plain_errors(repo: str) -> Iterator[None]:
     """Turn what the hub's library raises into one line that says what to do."""
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+    from huggingface_hub.errors import HFValidationError, LocalTokenNotFoundError
 
     try:
         yield
-    except (UserError, IncompleteError):
-        raise
     except HFValidationError as error:
         raise UserError(f"--to '{repo}' is no valid repository name: {first_line(error)}") from None
     except LocalTokenNotFoundError:
         raise UserError(_LOGIN) from None
-    except (OSError, *HfHubHTTPError.__bases__) as error:
+    except network_errors() as error:
         code = getattr(getattr(error, "response", None), "status_code", None)
         message = " ".join(str(getattr(error, "server_message", None) or "").split())
         raise _by_code(code, repo, message or first_line(error)) from None

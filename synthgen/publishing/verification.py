@@ -22,11 +22,9 @@ class Verification:
 
     @property
     def is_true(self) -> bool:
-        """Say whether nothing that could be recomputed differs."""
         return not self.faults
 
     def to_json(self) -> dict[str, Any]:
-        """Return the verification as JSON values."""
         return {"verified": self.is_true} | {name: list(values) for name, values in asdict(self).items()}
 
 

@@ -44,12 +44,10 @@ def verify(folder: Path) -> Verification:
     verify_ledger(folder, manifest, log)
     _verify_views(folder, manifest, log)
     name_the_rest(manifest, log)
-    faults = tuple(dict.fromkeys(log.faults))
-    return Verification(tuple(log.recomputed), tuple(log.skipped), faults)
+    return Verification(tuple(log.recomputed), tuple(log.skipped), tuple(dict.fromkeys(log.faults)))
 
 
 def _verify_files(folder: Path, manifest: Manifest, log: VerificationLog) -> None:
-    """Compare every file with its checksum, and look for files that nothing lists."""
     for name, digest in manifest.files.items():
         path = folder / name
         if path.is_file():

@@ -40,34 +40,26 @@ def _compare(ledger: Ledger, manifest: Manifest, log: VerificationLog) -> None:
     verdicts = ledger.verdict_counts()
     if not verdicts:
         return
-    by_verdict: Counter[str] = Counter()
-    for (_, verdict), count in verdicts.items():
+    by_cell, by_verdict = Counter[str](), Counter[str]()
+    for (cell, verdict), count in verdicts.items():
+        by_cell[cell] += count
         by_verdict[verdict] += count
     log.compare("kept, by the ledger", manifest.kept, by_verdict["kept"], by=_BY)
     log.compare("failed", manifest.failed, by_verdict["failed"], by=_BY)
     log.compare("asked", manifest.asked, by_verdict.total(), by=_BY)
     if manifest.tokens:
         log.compare("tokens", manifest.tokens, ledger.token_totals(), by=_BY)
+    # The ledger has the outcome of a reply as far as it is known before it is parsed.
     answered = {name: count for name, count in manifest.attempts.items() if name not in ("ok", "bad")}
     answered["ok or bad"] = manifest.attempts["ok"] + manifest.attempts["bad"]
-    outcomes = _outcomes(ledger, is_generated=manifest.origin == "synthetic")
-    log.compare("attempts", answered, outcomes, by=_BY)
-    if "acceptance" in manifest.statistics:
-        log.compare("statistics, acceptance", manifest.statistics["acceptance"], _acceptance(verdicts), by=_BY)
-
-
-def _outcomes(ledger: Ledger, *, is_generated: bool) -> dict[str, int]:
-    """Return replies by outcome, as far as it is known before they are parsed."""
     counts = ledger.outcomes()
-    http = counts["http"] + counts["busy"] * is_generated
-    return {"http": http, "timeout": counts["timeout"], "ok or bad": counts["ok"]}
-
-
-def _acceptance(verdicts: Counter[tuple[str, str]]) -> dict[str, float]:
-    ended: Counter[str] = Counter()
-    for (cell, _), count in verdicts.items():
-        ended[cell] += count
-    return {cell: round(verdicts[cell, "kept"] / ended[cell], 4) for cell in ended if verdicts[cell, "kept"]}
+    http = counts["http"] + (counts["busy"] if manifest.origin == "synthetic" else 0)
+    stored = {"http": http, "timeout": counts["timeout"], "ok or bad": counts["ok"]}
+    log.compare("attempts", answered, stored, by=_BY)
+    if "acceptance" in manifest.statistics:
+        kept = {cell: verdicts[cell, "kept"] for cell in by_cell}
+        acceptance = {cell: round(count / by_cell[cell], 4) for cell, count in kept.items() if count}
+        log.compare("statistics, acceptance", manifest.statistics["acceptance"], acceptance, by=_BY)
 
 
 def contradictions(manifest: Manifest) -> Iterator[str]:

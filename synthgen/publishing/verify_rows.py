@@ -39,7 +39,6 @@ class _Counts:
     ids: list[int] = field(default_factory=list)
 
     def add(self, table: pa.Table, format_: Format) -> None:
-        """Count the rows of a table."""
         for row in table.to_pylist():
             self.labels[format_.cell(row)] += 1
             self.languages[row["language"]] += 1
@@ -129,7 +128,7 @@ def _gaps(table: pa.Table, format_: Format, name: str) -> Iterator[str]:
     """Yield a line for each column of texts with a cell that holds nothing."""
     for column in ("id", "language", *format_.text_columns):
         if table[column].null_count:
-            place = table[column].to_pylist().index(None)
+            place = pc.index(pc.is_null(table[column]), True).as_py()
             yield f"{name}, row {table['id'][place]}: {column} is null"
 
 
@@ -140,19 +139,13 @@ def _label_faults(table: pa.Table, features: Features, name: str) -> Iterator[st
         if inner.get("_type") != "ClassLabel":
             continue
         labels, values = len(inner["names"]), table[column].combine_chunks()
-        flat = values.flatten() if pa.types.is_list(values.type) else values
-        bounds = pc.min_max(flat).as_py()
-        inside = bounds["min"] is None or (bounds["min"] >= 0 and bounds["max"] < labels)
-        if flat.null_count or not inside:
-            yield _first_fault(table, column, labels, name)
-
-
-def _first_fault(table: pa.Table, column: str, labels: int, name: str) -> str:
-    for row_id, value in zip(table["id"].to_pylist(), table[column].to_pylist(), strict=True):
-        for each in value if isinstance(value, list) else [value]:
-            if each not in range(labels):
-                return f"{name}, row {row_id}: {column} is {each}; allowed is 0 to {labels - 1}"
-    return f"{name}: {column} holds no label"
+        is_list = pa.types.is_list(values.type)
+        flat = values.flatten() if is_list else values
+        is_label = pc.and_(pc.greater_equal(flat, 0), pc.less(flat, labels)).fill_null(False)
+        if (place := pc.index(is_label, False).as_py()) >= 0:
+            row = pc.list_parent_indices(values)[place].as_py() if is_list else place
+            fault = f"{column} is {flat[place].as_py()}; allowed is 0 to {labels - 1}"
+            yield f"{name}, row {table['id'][row]}: {fault}"
 
 
 def _is_next(written: Iterator[tuple[str, int]], table: pa.Table) -> bool:

@@ -70,13 +70,12 @@ def new_draft(target: Path) -> Path:
 
 
 def _is_running(process: str) -> bool:
-    """Return whether a process of this machine runs, by its number."""
     try:
         os.kill(int(process), 0)
     except (ProcessLookupError, ValueError):
         return False
     except OSError:
-        return True
+        pass  # somebody else's
     return True
 
 

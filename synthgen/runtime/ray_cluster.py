@@ -44,22 +44,15 @@ def joined(address: str) -> Iterator[Any]:
 def _connect(ray: Any, address: str) -> None:  # noqa: ANN401 - a module that may be missing
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
     named = _named(address)
-    if named == AUTO:
+    if named != LOCAL:
         try:
-            ray.init(address=AUTO, **options)
-        except ConnectionError:
-            _start_here(ray, options)
-        return
-    if named == LOCAL:
-        _start_here(ray, options)
-        return
-    try:
-        ray.init(address=named, **options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise UserError(f"--ray {named}: {first_line(error)}; {_ALLOWED}") from None
-
-
-def _start_here(ray: Any, options: dict[str, Any]) -> None:  # noqa: ANN401 - a module that may be missing
+            ray.init(address=named, **options)
+            return
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            if named != AUTO:
+                raise UserError(f"--ray {named}: {first_line(error)}; {_ALLOWED}") from None
+            if not isinstance(error, ConnectionError):
+                raise
     try:
         ray.init(address=LOCAL, include_dashboard=False, **options)
     except Exception as error:  # Ray raises a bare one when its processes are not up in time
@@ -92,9 +85,8 @@ def check_address(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), timeout=SECONDS_TO_ANSWER).close()
     except OSError as error:
-        raise UserError(
-            f"--ray {address}: no Ray cluster answers there ({error.strerror or error}); {_ALLOWED}"
-        ) from None
+        reason = error.strerror or error
+        raise UserError(f"--ray {address}: no Ray cluster answers there ({reason}); {_ALLOWED}") from None
 
 
 def largest_node(ray: Any, resource: str) -> float:  # noqa: ANN401 - a module that may be missing

@@ -66,7 +66,6 @@ class _LazyCommand(TyperCommand):
     """A command whose callback returns the command itself, options and all."""
 
     def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:  # noqa: ANN401 - Typer's
-        """Build the command and let it parse the arguments."""
         return cast(Callable[[], TyperCommand], self.callback)().make_context(info_name, args, parent, **extra)
 
 

@@ -10,13 +10,10 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from types import TracebackType
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-_AHEAD = 2
 
 
 def usable_cores() -> int:
@@ -28,22 +25,18 @@ class Workers:
     """Processes for the length of a `with` block, started when the first work comes; with 1 there are none."""
 
     def __init__(self, processes: int = 1) -> None:
-        """Start none yet."""
         self.processes = processes
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Workers:
-        """Return the workers."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End the processes; work not begun is given up."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item], ahead: int = _AHEAD) -> Iterator[Result]:
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item], ahead: int = 2) -> Iterator[Result]:
         """Yield the function's results in the items' order; function and items must be ones that can be sent.
 
         For each process so many items are read `ahead`; large ones are better read one at a time.
@@ -52,8 +45,7 @@ class Workers:
             yield from map(function, items)
             return
         if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.processes, mp_context=context)
+            self._pool = ProcessPoolExecutor(self.processes, mp_context=multiprocessing.get_context("spawn"))
         waiting: deque[Future[Result]] = deque()
         for item in items:
             waiting.append(self._pool.submit(function, item))
