@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class UserError(ValueError):
@@ -48,6 +49,15 @@ def refuse(reason: str, **options: object) -> None:
 def missing_package(package: str, extra: str, purpose: str) -> UserError:
     """Return the error for an optional package that is not installed, with its install line."""
     return UserError(f"{purpose} needs the package '{package}': pip install 'synthgen-evaluator[{extra}]'")
+
+
+@contextmanager
+def requires(package: str, extra: str, purpose: str) -> Iterator[None]:
+    """Turn the ImportError of an optional package into the error with its install line."""
+    try:
+        yield
+    except ImportError:
+        raise missing_package(package, extra, purpose) from None
 
 
 def shorten(text: str, most: int = 100, dots: str = "...") -> str:

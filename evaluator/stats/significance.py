@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from synthgen.errors import missing_package
+from synthgen.errors import requires
 
 CONFIDENCE = 0.95
 POWER = 0.80
@@ -21,10 +21,9 @@ SAMPLED_FLIPS = 20_000
 
 def scipy_module(name: str, purpose: str = "the statistics of a report") -> Any:  # noqa: ANN401 - scipy has no types
     """Import a module of scipy; UserError with the install line where it is missing."""
-    try:
-        return importlib.import_module(f"scipy.{name}")
-    except ImportError as error:
-        raise missing_package("scipy", "report", purpose) from error
+    with requires("scipy", "report", purpose):
+        module = importlib.import_module(f"scipy.{name}")
+    return module
 
 
 def t_quantile(df: npt.ArrayLike) -> Any:  # noqa: ANN401 - a number or an array, as `df`

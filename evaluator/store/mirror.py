@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.dataset.layout import MANIFEST_NAME
-from synthgen.errors import UserError, missing_package
+from synthgen.errors import UserError, requires
 from synthgen.models.packs import cache_root
 from synthgen.runtime.files import draft_folder
 
@@ -39,10 +39,8 @@ class Mirror:
 
     @cached_property
     def _files(self) -> tuple[Any, str]:
-        try:
+        with requires("fsspec", "hub", f"--store {self.address}"):
             import fsspec
-        except ImportError:
-            raise missing_package("fsspec", "hub", f"--store {self.address}") from None
         try:
             files, root = fsspec.core.url_to_fs(self.address)
         except (ImportError, ValueError) as error:

@@ -67,15 +67,14 @@ def render_card(manifest: Manifest) -> str:
 def check(folder: Path) -> list[str]:
     """Return what the card of a folder fails to disclose, one line each; empty when every disclosure is there."""
     manifest = read_manifest(folder)
-    path = folder / CARD_NAME
     lines = [f"{MANIFEST_NAME}: {fault}" for fault in faults(json.loads(manifest.to_json()), "manifest")]
     lines += licence_faults(manifest.licence, manifest.model, manifest.parents)
-    if not (folder / CROISSANT_NAME).is_file():
-        lines.append(f"{CROISSANT_NAME} is missing; synthgen card {folder.name} writes it")
-    if not path.is_file():
-        return [*lines, f"{CARD_NAME} is missing; synthgen card {folder.name} writes it"]
+    missing = [name for name in (CROISSANT_NAME, CARD_NAME) if not (folder / name).is_file()]
+    lines += [f"{name} is missing; synthgen card {folder.name} writes it" for name in missing]
+    if CARD_NAME in missing:
+        return lines
     try:
-        text = path.read_text(encoding="utf-8")
+        text = (folder / CARD_NAME).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         return [*lines, f"{CARD_NAME} is not UTF-8: {error.reason} at byte {error.start}"]
     lines += card_faults(text, disclosed=[answer.title for answer in disclose(manifest).values()])

@@ -32,7 +32,12 @@ _ONE_TEXT = ("rai:dataCollection", "rai:dataManipulationProtocol")
 def render_croissant(manifest: Manifest, title: str) -> str:
     """Return the text of `croissant.json`."""
     features = row_features(dataset_format(manifest), translated=manifest.origin == "translated")
-    shards = {name: digest for name, digest in manifest.files.items() if name.startswith("data/")}
+    files = [
+        {"@type": "cr:FileObject", "@id": name, "contentUrl": name, "encodingFormat": _PARQUET, "sha256": digest}
+        for name, digest in manifest.files.items()
+        if name.startswith("data/")
+    ]
+    shards = {"@type": "cr:FileSet", "@id": _SHARDS, "encodingFormat": _PARQUET, "includes": "data/train-*.parquet"}
     record_set = {
         "@type": "cr:RecordSet",
         "@id": "train",
@@ -50,18 +55,11 @@ def render_croissant(manifest: Manifest, title: str) -> str:
         "inLanguage": [manifest.language],
         "version": f"1.0.0+{manifest.content_hash[:12]}",
         "keywords": ["synthgen", manifest.origin, manifest.task],
-        "distribution": [*map(_file_object, shards, shards.values()), _FILE_SET],
+        "distribution": [*files, shards],
         "recordSet": [record_set],
         **_responsible_ai(manifest),
     }
     return json.dumps(values, ensure_ascii=False, indent=2) + "\n"
-
-
-_FILE_SET = {"@type": "cr:FileSet", "@id": _SHARDS, "encodingFormat": _PARQUET, "includes": "data/train-*.parquet"}
-
-
-def _file_object(name: str, digest: str) -> dict[str, Any]:
-    return {"@type": "cr:FileObject", "@id": name, "contentUrl": name, "encodingFormat": _PARQUET, "sha256": digest}
 
 
 def _field(name: str, feature: Any, inside: str = "") -> dict[str, Any]:  # noqa: ANN401 - a feature tree is nested dicts

@@ -35,6 +35,7 @@ def front_matter(manifest: Manifest) -> str:
     """Return the lines between the dashes; JSON values are YAML, which keeps quoting out of our hands."""
     creators = [_CREATORS.get(manifest.origin, "machine-generated")]
     is_translated = manifest.origin == "translated"
+    sources = (parent.get("hub") or parent.get("corpus") or parent.get("task") for parent in manifest.parents)
     values: dict[str, Any] = {
         "pretty_name": title(manifest),
         "language": [manifest.language],
@@ -43,7 +44,7 @@ def front_matter(manifest: Manifest) -> str:
         "language_creators": creators,
         "multilinguality": ["translation" if is_translated else "monolingual"],
         "size_categories": [next((name for size, name in _SIZES.items() if manifest.n < size), "n>10M")],
-        "source_datasets": _source_datasets(manifest),
+        "source_datasets": [f"extended|{name}" for name in dict.fromkeys(sources) if name] or ["original"],
         "task_categories": [_CATEGORIES[manifest.format][0]],
         "task_ids": _task_ids(manifest),
         "tags": ["synthgen", manifest.origin, manifest.task],
@@ -91,12 +92,6 @@ def _licence_fields(licence: str) -> dict[str, str]:
     """Return the front matter of a licence: its SPDX-like id, or `other` with its terms as the name."""
     is_id = licence == licence.casefold() and " " not in licence
     return {"license": licence} if is_id else {"license": "other", "license_name": licence}
-
-
-def _source_datasets(manifest: Manifest) -> list[str]:
-    """Return `original` where no real text went in, else `extended|<corpus>` for each corpus."""
-    names = (parent.get("hub") or parent.get("corpus") or parent.get("task") for parent in manifest.parents)
-    return [f"extended|{name}" for name in dict.fromkeys(names) if name] or ["original"]
 
 
 def _task_ids(manifest: Manifest) -> list[str]:

@@ -63,24 +63,20 @@ def print_make(result: Manifest | Sequence[Mapping[str, Any]], arguments: Argume
     """Print the set that was made, or the items of its preview."""
     from synthgen.generation.run import default_folder
 
-    if isinstance(result, Sequence):
-        _print_preview(result)
-    else:
+    if not isinstance(result, Sequence):
         _print_set(result, arguments["out"] or default_folder(*(arguments[each] for each in ("task", "n", "seed"))))
+        return
+    for item in result:
+        console.stdout.rule(f"{item['id']} ({item['label']})")
+        for request, reply in zip(item["prompts"], item["replies"], strict=True):
+            console.stdout.print(f"{request}\n[→] {reply!r}\n", markup=False, highlight=False)
+        console.stdout.print(f"row: {item['row']}\nverdict: {item['verdict']}", markup=False, highlight=False)
 
 
 def print_translations(manifests: Sequence[Manifest], arguments: Arguments) -> None:
     """Print what the set of each language holds."""
     for manifest in manifests:
         _print_set(manifest, arguments["out"] if len(manifests) == 1 else arguments["out"] / manifest.language)
-
-
-def _print_preview(items: Sequence[Mapping[str, Any]]) -> None:
-    for item in items:
-        console.stdout.rule(f"{item['id']} ({item['label']})")
-        for request, reply in zip(item["prompts"], item["replies"], strict=True):
-            console.stdout.print(f"{request}\n[→] {reply!r}\n", markup=False, highlight=False)
-        console.stdout.print(f"row: {item['row']}\nverdict: {item['verdict']}", markup=False, highlight=False)
 
 
 def print_inspection(manifest: Manifest, arguments: Arguments) -> None:
@@ -100,9 +96,8 @@ def print_inspection(manifest: Manifest, arguments: Arguments) -> None:
 
 def inspection_document(manifest: Manifest, arguments: Arguments) -> dict[str, Any]:
     """Return the manifest as JSON values, or the blind sample's file and rows."""
-    if (csv := arguments["csv"]) is not None:
-        return {"csv": str(csv), "rows": arguments["sample"]}
-    return asdict(manifest)
+    csv, rows = arguments["csv"], arguments["sample"]
+    return asdict(manifest) if csv is None else {"csv": str(csv), "rows": rows}
 
 
 def _print_table(content: SummaryTable) -> None:

@@ -70,7 +70,11 @@ class Ledger:
             raise UserError(f"{path} cannot be opened: {error}; give another --out") from None
         self._pending, self._committed_at = 0, time.monotonic()
         try:
-            self._refuse_other_versions(path)
+            query = "SELECT user_version, (SELECT COUNT(*) FROM sqlite_master) FROM pragma_user_version"
+            version, tables = self._db.execute(query).fetchone()
+            if tables and version != SCHEMA_VERSION:
+                versions = f"{version}, here {SCHEMA_VERSION}"
+                raise UserError(f"{path} is of another version of synthgen ({versions}); give another --out")
             if read_only:
                 self._db.execute("PRAGMA query_only=ON")
             else:
@@ -85,13 +89,6 @@ class Ledger:
             self._db.close()
             raise
         self._prompts = prompts[0].encode() if prompts else b""
-
-    def _refuse_other_versions(self, path: Path) -> None:
-        query = "SELECT user_version, (SELECT COUNT(*) FROM sqlite_master) FROM pragma_user_version"
-        version, tables = self._db.execute(query).fetchone()
-        if tables and version != SCHEMA_VERSION:
-            versions = f"{version}, here {SCHEMA_VERSION}"
-            raise UserError(f"{path} is of another version of synthgen ({versions}); give another --out")
 
     def _prepare(self) -> None:
         """Take the write lock and make the tables that are not there."""
@@ -198,7 +195,7 @@ class Ledger:
         prompt = "prompt" if slot is not None else "x''"
         columns = f"slot, step, request_key, outcome, text, error, prompt_tokens, output_tokens, {prompt}"
         for stored in self._db.execute(f"SELECT {columns} FROM replies {where} ORDER BY seq", values):
-            yield StoredReply(*stored[:-1], self._expanded(stored[-1]))
+            yield StoredReply(*(*stored[:-1], self._expanded(stored[-1])))
 
     def judge_reply(self, request_key: str) -> tuple[str, int, int] | None:
         """Return a judge's stored reply, its text and its prompt and output tokens; None when it was never asked."""
@@ -222,7 +219,7 @@ class Ledger:
 
     def _verdicts(self, where: str = "", *values: int | str) -> Iterator[StoredVerdict]:
         for stored in self._db.execute(f"SELECT * FROM verdicts {where} ORDER BY slot", values):
-            yield StoredVerdict(*stored[:-1], json.loads(stored[-1]))
+            yield StoredVerdict(*(*stored[:-1], json.loads(stored[-1])))
 
     def verdict_counts(self) -> Counter[tuple[str, str]]:
         """Return how many slots of each cell ended with each verdict, by (cell, verdict)."""

@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from synthgen.engines.base import Reply, Request, Sampling
-from synthgen.errors import missing_package
+from synthgen.errors import requires
 
 if TYPE_CHECKING:
     import aiohttp
@@ -88,8 +88,6 @@ def api_key() -> str:
 
 def load_aiohttp() -> Any:  # noqa: ANN401 - the module, imported when it is needed
     """Return the module aiohttp; UserError with its install line when it is missing."""
-    try:
+    with requires("aiohttp", "endpoint", "--engine endpoint"):
         import aiohttp
-    except ImportError:
-        raise missing_package("aiohttp", "endpoint", "--engine endpoint") from None
     return aiohttp

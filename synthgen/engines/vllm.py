@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.engines.base import Engine, EngineSpec, NextRequest, Reply, Request, Sampling
-from synthgen.errors import UserError, missing_package
+from synthgen.errors import UserError, requires
 from synthgen.models.packs import ResolvedModel, cache_root, resolve
 
 MAX_MODEL_LEN = 2048
@@ -38,12 +38,9 @@ class VllmEngine(Engine):
         prepare_environment(on_gpu=on_gpu)
         log = cache_root() / "logs" / f"vllm-{os.getpid()}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with _stderr_to(log):
-                from vllm import LLM
-                from vllm.exceptions import VLLMError
-        except ImportError:
-            raise missing_package("vllm", "vllm", "--engine vllm") from None
+        with requires("vllm", "vllm", "--engine vllm"), _stderr_to(log):
+            from vllm import LLM
+            from vllm.exceptions import VLLMError
         self._refusals: tuple[type[Exception], ...] = (ValueError, VLLMError)
         self.batch_size = SEQUENCES_ON_GPU if on_gpu else SEQUENCES_ON_CPU
         try:
@@ -170,10 +167,8 @@ def _stderr_to(path: Path) -> Iterator[None]:
 
 
 def _has_gpu() -> bool:
-    try:
+    with requires("torch", "vllm", "--engine vllm"):
         import torch
-    except ImportError:
-        raise missing_package("torch", "vllm", "--engine vllm") from None
     return bool(torch.cuda.is_available())
 
 

@@ -21,7 +21,8 @@ class ParseError(ValueError):
 class Format(Protocol):
     """The shape of an example: its columns and types, how replies become rows, what makes a row well-formed.
 
-    `VERSION` is raised when the same texts come to another row.
+    `VERSION` is raised when the same texts come to another row. Each format has a record of its own, from which
+    `to_row` makes the row that the real set would have, and which `from_row` reads; KeyError names a missing column.
     """
 
     VERSION: ClassVar[int]

@@ -94,7 +94,6 @@ class ChoiceFormat:
         return row | {self.columns[-1]: self.labels[record.label] if has_name else record.label}
 
     def from_row(self, row: Mapping[str, Any]) -> Choice:
-        """Return the record of a row; a missing column raises KeyError with its name."""
         contexts, questions = _TEXTS_BEFORE_OPTIONS
         return Choice(
             context=" ".join(row[column] for column in contexts if column in self.columns),

@@ -47,11 +47,9 @@ class PairFormat:
         return {self.fields[0]: string(), self.fields[1]: string(), "label": class_label(self.labels)}
 
     def to_row(self, record: Pair) -> Row:
-        """Return the row that the real set would have for this record."""
         return {self.fields[0]: record.text_a, self.fields[1]: record.text_b, "label": record.label}
 
     def from_row(self, row: Mapping[str, Any]) -> Pair:
-        """Return the record of a row; a missing column raises KeyError with its name."""
         return Pair(row[self.fields[0]], row[self.fields[1]], int(row["label"]))
 
     def cell(self, row: Mapping[str, Any]) -> str:

@@ -40,11 +40,9 @@ class TagsFormat:
         return {self.columns[0]: listed(string()), self.columns[1]: listed(class_label(self.labels))}
 
     def to_row(self, record: Tagged) -> Row:
-        """Return the row that the real set would have for this record."""
         return {self.columns[0]: list(record.tokens), self.columns[1]: list(record.tags)}
 
     def from_row(self, row: Mapping[str, Any]) -> Tagged:
-        """Return the record of a row; a missing column raises KeyError with its name."""
         return Tagged(tuple(row[self.columns[0]]), tuple(row[self.columns[1]]))
 
     def sentence(self, row: Mapping[str, Any]) -> str:

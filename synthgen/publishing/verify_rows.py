@@ -85,7 +85,9 @@ def _compare(folder: Path, manifest: Manifest, counts: _Counts, log: Verificatio
     if languages:  # a set of which no row was kept has none to compare with
         log.compare("language", manifest.language, next(iter(languages)) if len(languages) == 1 else "mul")
     if len(np.unique(np.array(counts.ids, dtype=np.int64))) < len(counts.ids):
-        log.faults += [f"the id {row_id} occurs {count} times" for row_id, count in _repeated(folder)]
+        occurrences = Counter(row["id"] for row in read_rows(folder))
+        repeated = (f"the id {row_id} occurs {count} times" for row_id, count in occurrences.items() if count > 1)
+        log.faults += islice(repeated, FAULTS_SHOWN)
 
 
 def _tables(folder: Path, total: int) -> Iterator[tuple[str, pa.Table]]:
@@ -150,14 +152,8 @@ def _label_faults(table: pa.Table, features: Features, name: str) -> Iterator[st
 
 def _is_next(written: Iterator[tuple[str, int]], table: pa.Table) -> bool:
     """Say whether the next rows that were written are these, in this order."""
-    columns = fingerprint_table(table)
-    pairs = list(zip(columns["id"].to_pylist(), columns["fingerprint"].to_pylist(), strict=True))
+    pairs = list(zip(*(column.to_pylist() for column in fingerprint_table(table).columns), strict=True))
     return list(islice(written, len(pairs))) == pairs
-
-
-def _repeated(folder: Path) -> Iterator[tuple[str, int]]:
-    counts = Counter(row["id"] for row in read_rows(folder))
-    return islice(((row_id, count) for row_id, count in counts.items() if count > 1), FAULTS_SHOWN)
 
 
 def _changed_rows(folder: Path) -> Iterator[str]:

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from synthgen.errors import UserError, first_line, missing_package, unknown
+from synthgen.errors import UserError, first_line, requires, unknown
 from synthgen.models.packs import ResolvedModel, cache_root, resolve
 from synthgen.runtime.files import draft_folder
 from synthgen.translation.backends.base import BackendSpec
@@ -32,10 +32,8 @@ class CTranslate2(HubModel):
 
     def __init__(self, model: ResolvedModel, compute: ComputeConfig | None = None) -> None:
         """Load a converted model, or convert one first; UserError without the package or for another kind of model."""
-        try:
+        with requires("ctranslate2", "ct2", f"--mt {model.ref}"):
             import ctranslate2
-        except ImportError:
-            raise missing_package("ctranslate2", "ct2", f"--mt {model.ref}") from None
         compute = compute or ComputeConfig()
         device = compute.choose(ctranslate2.get_cuda_device_count())
         types = ("default", "auto", *sorted(ctranslate2.get_supported_compute_types(device)))
