@@ -58,44 +58,48 @@ def bars(title: str, rows: Sequence[tuple[str, int, str]]) -> str:
     1
     """
     most = max((count for _, count, _ in rows), default=0) or 1
-    marks = []
+    lines = []
     for number, (name, count, kind) in enumerate(rows):
-        y = 34 + _ROW * number
         width = round((WIDTH - _LEFT - _RIGHT) * count / most, 1)
-        marks.append(_name(name, y))
-        marks.append(f'<rect class="{kind}" x="{_LEFT}" y="{y}" width="{width}" height="18" rx="2"/>')
-        marks.append(f'<text class="n" x="{_LEFT + width + 6:.1f}" y="{y + 14}">{count:,}</text>')
-    summary = ", ".join(f"{name} {count:,}" for name, count, _ in rows)
-    return _picture(title, summary, marks, len(rows))
+        bar = f'<rect class="{kind}" x="{_LEFT}" y="{_y(number)}" width="{width}" height="18" rx="2"/>'
+        lines.append((name, [bar], _LEFT + width, f"{count:,}"))
+    return _picture(title, lines)
 
 
 def spans(title: str, columns: Mapping[str, Mapping[str, Any]]) -> str:
     """Return one box a column: a line over the middle 90 %, a box over the middle half, a mark at the median."""
     most = max((float(values["p95"]) for values in columns.values()), default=0.0) or 1.0
     scale = (WIDTH - _LEFT - _RIGHT) / most
-    marks = []
+    lines = []
     for number, (name, values) in enumerate(columns.items()):
-        y = 34 + _ROW * number
+        y = _y(number)
         low, first, middle, third, high = (
             round(_LEFT + scale * float(values[key]), 1) for key in ("p05", "p25", "median", "p75", "p95")
         )
-        marks.append(_name(name, y))
-        marks.append(f'<line class="l" x1="{low}" y1="{y + 9}" x2="{high}" y2="{y + 9}"/>')
-        marks.append(f'<rect class="k" x="{first}" y="{y}" width="{max(third - first, 1):.1f}" height="18" rx="2"/>')
-        marks.append(f'<line class="m" x1="{middle}" y1="{y}" x2="{middle}" y2="{y + 18}"/>')
-        marks.append(f'<text class="n" x="{high + 6:.1f}" y="{y + 14}">median {values["median"]:g}</text>')
-    summary = ", ".join(f"{name} median {values['median']:g}" for name, values in columns.items())
-    return _picture(title, summary, marks, len(columns))
+        box = [
+            f'<line class="l" x1="{low}" y1="{y + 9}" x2="{high}" y2="{y + 9}"/>',
+            f'<rect class="k" x="{first}" y="{y}" width="{max(third - first, 1):.1f}" height="18" rx="2"/>',
+            f'<line class="m" x1="{middle}" y1="{y}" x2="{middle}" y2="{y + 18}"/>',
+        ]
+        lines.append((name, box, high, f"median {values['median']:g}"))
+    return _picture(title, lines)
 
 
-def _name(name: str, y: int) -> str:
-    return f'<text x="{_LEFT - 8}" y="{y + 14}" text-anchor="end">{escape(shorten(name, 28, "…"))}</text>'
+def _y(number: int) -> int:
+    return 34 + _ROW * number
 
 
-def _picture(title: str, summary: str, marks: Sequence[str], rows: int) -> str:
-    """Return the marks under their title; `summary` says in words what the picture shows."""
-    height = 40 + _ROW * rows
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" '
-    head += f'aria-label="{escape(f"{title}: {summary}", quote=True)}">'
-    heading = f'<text x="{_LEFT}" y="18" font-weight="600">{escape(title)}</text>'
-    return "\n".join([head, _STYLE, heading, *marks, "</svg>"]) + "\n"
+def _picture(title: str, lines: Sequence[tuple[str, Sequence[str], float, str]]) -> str:
+    """Return lines of (name, its marks, where they end, the number that stands there) under their title."""
+    height, summary = 40 + _ROW * len(lines), ", ".join(f"{name} {number}" for name, _, _, number in lines)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" '
+        f'aria-label="{escape(f"{title}: {summary}", quote=True)}">',
+        _STYLE,
+        f'<text x="{_LEFT}" y="18" font-weight="600">{escape(title)}</text>',
+    ]
+    for place, (name, marks, end, number) in enumerate(lines):
+        y = _y(place) + 14
+        parts.append(f'<text x="{_LEFT - 8}" y="{y}" text-anchor="end">{escape(shorten(name, 28, "…"))}</text>')
+        parts += [*marks, f'<text class="n" x="{end + 6:.1f}" y="{y}">{number}</text>']
+    return "\n".join([*parts, "</svg>"]) + "\n"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -41,8 +40,12 @@ def kept_vectors(encoder: SentenceEncoder, texts: Sequence[str]) -> Iterator[Vec
 def _block(encoder: SentenceEncoder, texts: Sequence[str]) -> Halves:
     key = version_hash({"version": [VERSION, sentence_encoder.VERSION], "encoder": encoder.facts, "texts": texts})
     path = cache_root() / "vectors" / f"{key[:32]}.float16"
-    if (kept := _kept(path, len(texts))) is not None:
-        return kept
+    packed = b""
+    with suppress(OSError):
+        packed = path.read_bytes()
+    digest, content = packed[:_DIGEST], packed[_DIGEST:]
+    if hashlib.sha256(content).digest() == digest:
+        return np.frombuffer(content, np.float16).reshape(len(texts), -1)
     vectors = encoder.embed(texts).astype(np.float16)
     if encoder.facts["revision"] != LOCAL:
         with suppress(OSError):
@@ -50,14 +53,3 @@ def _block(encoder: SentenceEncoder, texts: Sequence[str]) -> Halves:
             content = vectors.tobytes()
             write_atomically(path, hashlib.sha256(content).digest() + content)
     return vectors
-
-
-def _kept(path: Path, texts: int) -> Halves | None:
-    """Return the vectors of a file, None when there is none or it is not as it was written."""
-    try:
-        packed = path.read_bytes()
-    except OSError:
-        return None
-    digest, content = packed[:_DIGEST], packed[_DIGEST:]
-    is_whole = hashlib.sha256(content).digest() == digest
-    return np.frombuffer(content, np.float16).reshape(texts, -1) if is_whole else None
