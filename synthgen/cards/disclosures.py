@@ -37,20 +37,17 @@ class Disclosure:
 
 def disclose(manifest: Manifest) -> dict[str, Disclosure]:
     """Return every disclosure's answer by key, in the order of the card."""
-    return {key: Disclosure(title, *answer(manifest)) for key, (title, answer) in DISCLOSURES.items()}
+    answers = {key: (title, *answer(manifest)) for key, (title, answer) in DISCLOSURES.items()}
+    return {key: Disclosure(title, text, tuple(flatten(facts))) for key, (title, text, facts) in answers.items()}
 
 
 _TEXTS: dict[str, Any] = read_toml(Path(__file__).with_name("disclosures.toml"))
 _DUPLICATES = ("exact", "near", "semantic")
-Answer = tuple[str, tuple[tuple[str, str], ...]]
-
-
-def _answer(summary: str, facts: Facts | None = None) -> Answer:
-    return summary, tuple(flatten(facts or {}))
+Answer = tuple[str, Facts]
 
 
 def _not_done(reason: str) -> Answer:
-    return NOT_DONE + reason, ()
+    return NOT_DONE + reason, {}
 
 
 def flatten(facts: Facts, prefix: str = "") -> list[tuple[str, str]]:
@@ -89,12 +86,12 @@ def _generator(m: Manifest) -> Answer:
         return _not_done("no model wrote these rows")
     if m.model is None:
         by = _facts(m.checks.get("translation", {})).get("by")
-        return _answer(f"The rows were translated by {by}.") if by else _not_done("the manifest names no model")
+        return (f"The rows were translated by {by}.", {}) if by else _not_done("the manifest names no model")
     facts = {"revision": m.model["revision"], "licence of the weights": m.model["licence"], "engine": m.engine}
     facts |= {name: value for name, value in m.model.items() if name not in ("ref", "revision", "licence")}
     facts["versions"] = m.versions
     verb = "translated" if m.origin == "translated" else "written"
-    return _answer(f"The rows were {verb} by {m.model['ref']}.", facts)
+    return f"The rows were {verb} by {m.model['ref']}.", facts
 
 
 def _prompts(m: Manifest) -> Answer:
@@ -103,20 +100,20 @@ def _prompts(m: Manifest) -> Answer:
     text = "The prompt file stands whole at the end of this card." if m.prompt_text else "The prompt file is not here."
     shots = [parent for parent in m.parents if parent.get("role") == "shots"]
     text += " Real examples were shown to the generator." if shots else " Its examples were written for this project."
-    return _answer(text, {"SHA-256 of the prompt file": m.prompt_hash} | ({"examples shown": shots} if shots else {}))
+    return text, {"SHA-256 of the prompt file": m.prompt_hash} | ({"examples shown": shots} if shots else {})
 
 
 def _sampling(m: Manifest) -> Answer:
     if m.origin != "synthetic":
-        return _answer(f"Which rows were drawn is decided by seed {m.seed}.", {"draw": m.sampling, "seed": m.seed})
-    return _answer(_TEXTS["sampling"].format(seed=m.seed), m.sampling)
+        return f"Which rows were drawn is decided by seed {m.seed}.", {"draw": m.sampling, "seed": m.seed}
+    return _TEXTS["sampling"].format(seed=m.seed), m.sampling
 
 
 def _labels(m: Manifest) -> Answer:
     source = _TEXTS["labels"][m.origin]
     verified = m.checks.get("verification")
     if verified is None:
-        return _answer(f"{source}; no verifier looked at them.", {"labels": m.label_counts or "none"})
+        return f"{source}; no verifier looked at them.", {"labels": m.label_counts or "none"}
     agreed = {"verify": "a checkpoint", "judge": "a language model"}
     said = [
         f"{agreed[name]} read them again blindly and said the same of {100 * (result['agreement'] or 0):.1f} %"
@@ -124,7 +121,7 @@ def _labels(m: Manifest) -> Answer:
         if name in agreed
     ]
     text = f"{source}. Rows that a second reader disputes are not kept: {', then '.join(said) or 'see below'}."
-    return _answer(text, {"labels": m.label_counts, **_facts(verified)})
+    return text, {"labels": m.label_counts, **_facts(verified)}
 
 
 def _funnel(m: Manifest) -> Answer:
@@ -136,7 +133,7 @@ def _funnel(m: Manifest) -> Answer:
     if m.origin == "synthetic":
         facts |= {"requests by outcome": m.attempts, "acceptance by label": m.statistics.get("acceptance", "none")}
     text = "asked = kept + rejected + failed. Rejected rows are not published; their reasons and counts are."
-    return _answer(text, facts)
+    return text, facts
 
 
 def _deduplication(m: Manifest) -> Answer:
@@ -146,12 +143,12 @@ def _deduplication(m: Manifest) -> Answer:
     facts: dict[str, Any] = {f"settings of {name}": value or "none" for name, value in settings.items()}
     facts |= {**_facts(m.checks.get("deduplication", {})), "SHA-256 of the filters": m.filters_hash}
     text = f"Removed: {' and '.join(f'{name} duplicates' for name in settings)}."
-    return _answer(text + (f" {_TEXTS['recall']}" if "near" in settings else ""), facts)
+    return text + (f" {_TEXTS['recall']}" if "near" in settings else ""), facts
 
 
 def _language(m: Manifest) -> Answer:
     if "language" not in m.checks and "before_filtering" in _facts(m.checks.get("translation", {})):
-        return _answer("The language of every translation was identified; the pass rate stands under Translation.")
+        return "The language of every translation was identified; the pass rate stands under Translation.", {}
     return _checked(m, check="language")
 
 
@@ -169,32 +166,30 @@ def _statistics(m: Manifest) -> Answer:
     text = "Counted over the rows of this set; the real set's figures are not beside them: no real set was given."
     if "real" in artefacts:
         text = f"Counted over the rows of this set, beside the real set's. Artefacts: {artefacts['verdict']}."
-    return _answer(text, facts | beside)
+    return text, facts | beside
 
 
 def _use(m: Manifest) -> Answer:
     text = _TEXTS["use"]["sample" if m.origin == "sample" else "other"]
     note = m.model.get("note") if m.model else None
-    return _answer(
-        text, {"known failures": _TEXTS["known_failures"][m.origin]} | ({"about the model": note} if note else {})
-    )
+    return text, {"known failures": _TEXTS["known_failures"][m.origin]} | ({"about the model": note} if note else {})
 
 
 def _cost(m: Manifest) -> Answer:
     text = f"{m.seconds:g} seconds on {cell_text(m.hardware)}; energy was not measured."
-    return _answer(text, {"tokens": m.tokens or "none", "seconds": m.seconds, "hardware": m.hardware or "not recorded"})
+    return text, {"tokens": m.tokens or "none", "seconds": m.seconds, "hardware": m.hardware or "not recorded"}
 
 
 def _rerun(m: Manifest) -> Answer:
     if not m.command:
         return _not_done("the set was made by a call from Python; the settings above are its arguments")
-    return _answer("The command that made the set:", {"command": f"`{m.command}`"})
+    return "The command that made the set:", {"command": f"`{m.command}`"}
 
 
 def _checked(m: Manifest, *, check: str, done: str = "done") -> Answer:
     """Return the answer for a check of the manifest, which `disclosures.toml` words."""
     texts = _TEXTS[check]
-    return _answer(texts[done], _facts(m.checks[check])) if check in m.checks else _not_done(texts["missing"])
+    return (texts[done], _facts(m.checks[check])) if check in m.checks else _not_done(texts["missing"])
 
 
 def _facts(value: object) -> Facts:
