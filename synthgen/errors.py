@@ -70,6 +70,17 @@ def is_disk_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+@contextmanager
+def plain_os_error(what: str, advice: str = "") -> Iterator[None]:
+    """Turn an OSError into a UserError: what could not be done, why, what to do; a full disk stays what it is."""
+    try:
+        yield
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        raise UserError(f"{what}: {error.strerror or error}" + (f"; {advice}" if advice else "")) from None
+
+
 def first_line(error: BaseException) -> str:
     r"""Return what an error says in one line: its first, or the name of its class where it says nothing.
 

@@ -21,7 +21,7 @@ from evaluator.reporting.markdown import results_section
 from evaluator.stats.comparison import Comparison, compare_results
 from evaluator.stats.results import read_results
 from evaluator.stats.score_table import Problem
-from synthgen.errors import UserError
+from synthgen.errors import UserError, plain_os_error
 from synthgen.runtime.files import check_writable, write_atomically
 
 _STYLE = {"a": "green", "b": "red", "equivalent": "cyan", "unresolved": "yellow"}
@@ -50,12 +50,10 @@ def report(
         out.with_name("results_card.md"): results_card(comparison, arms, plan, note),
         out: render_page(comparison, arms=arms, plan=plan, note=note),
     }
-    try:
+    with plain_os_error(f"cannot write the report to {out}"):
         out.parent.mkdir(parents=True, exist_ok=True)
         for path, text in files.items():
             write_atomically(path, text)
-    except OSError as error:
-        raise UserError(f"cannot write the report to {out}: {error.strerror}") from None
     return comparison
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from synthgen.analysis.artefacts import wilson
 from synthgen.analysis.label_noise import confusion
-from synthgen.errors import UserError, is_disk_full, unknown
+from synthgen.errors import UserError, plain_os_error, unknown
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -47,16 +47,12 @@ def _plain(text: str) -> str:
 
 
 def _write(path: Path, lines: Iterable[Sequence[str]]) -> None:
-    try:
+    advice = "name a file in a folder that exists and can be written"
+    with plain_os_error(f"--csv {path} cannot be written", advice):
         if path.is_file() and path.stat().st_size:
             _refuse_overwriting(path)
         with path.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(lines)
-    except OSError as error:
-        if is_disk_full(error):
-            raise
-        why = f"--csv {path} cannot be written: {error.strerror}"
-        raise UserError(f"{why}; name a file in a folder that exists and can be written") from None
 
 
 def _refuse_overwriting(path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from synthgen.dataset.layout import FINGERPRINTS_NAME, LEDGER_NAME
 from synthgen.dataset.manifest import is_finished, read_manifest
-from synthgen.errors import UserError, is_disk_full
+from synthgen.errors import UserError, plain_os_error
 from synthgen.runtime.files import check_writable, draft_folder
 
 _REPLACED = ("data", "rejected", "README.md", "croissant.json", FINGERPRINTS_NAME)
@@ -16,12 +16,8 @@ _REPLACED = ("data", "rejected", "README.md", "croissant.json", FINGERPRINTS_NAM
 
 def make_folder(out: Path) -> None:
     """Make a folder that a run writes to, unless it is there; UserError when it cannot be made."""
-    try:
+    with plain_os_error(f"--out {out} cannot be a folder", "give another --out"):
         out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        if is_disk_full(error):
-            raise
-        raise UserError(f"--out {out} cannot be a folder: {error.strerror}; give another --out") from None
 
 
 def make_run_folder(out: Path) -> None:
@@ -59,10 +55,8 @@ def drafted(out: Path) -> Iterator[Path]:
 
 def refuse_taken(out: Path) -> None:
     """Raise UserError when a folder cannot be made at `out`: something is there, or its name is none."""
-    try:
+    with plain_os_error(f"cannot write to {out}"):
         is_taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
-    except OSError as error:
-        raise UserError(f"cannot write to {out}: {error.strerror}") from None
     if is_taken:
         raise UserError(f"{out} exists and is not a dataset folder; give another --out")
     if out.is_mount() or out.resolve() == Path.cwd():

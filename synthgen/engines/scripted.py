@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from synthgen.engines.base import Engine, EngineSpec, NextRequest, Reply, Request
-from synthgen.errors import UserError
+from synthgen.errors import UserError, plain_os_error
 from synthgen.models.packs import ResolvedModel
 
 Fault = Literal["http", "busy", "timeout", "crash"]
@@ -59,10 +59,8 @@ class ScriptedEngine(Engine):
 def resolve_replies(ref: str) -> ResolvedModel:
     """Return a file of replies as a model, with its hash as the revision; UserError when it cannot be read."""
     path = Path(ref)
-    try:
+    with plain_os_error(f"--engine scripted reads its replies from the file --model {ref}"):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise UserError(f"--engine scripted reads its replies from the file --model {ref}: {error.strerror}") from None
     return ResolvedModel(path, path.name, digest, "that of the replies", "replies from a file, no model")
 
 

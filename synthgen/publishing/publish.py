@@ -19,7 +19,7 @@ from synthgen import options
 from synthgen.cards.card import CARD_NAME, views
 from synthgen.dataset.layout import MANIFEST_NAME, is_public
 from synthgen.dataset.manifest import Manifest, read_manifest
-from synthgen.errors import IncompleteError, UserError, first_line, refuse, requires
+from synthgen.errors import IncompleteError, UserError, first_line, plain_os_error, refuse, requires
 from synthgen.publishing.secrets import leaks, secret_patterns
 from synthgen.publishing.verify import verify
 from synthgen.runtime.files import check_writable, draft_folder, file_sha256
@@ -91,10 +91,8 @@ def _to_folder(folder: Path, manifest: Manifest, target: Path, files: dict[str, 
     steps = (f"copy {len(files)} files to {target}",)
     if dry_run:
         return Publication(str(target), files, steps, "dry run: nothing was sent")
-    try:
+    with plain_os_error(f"--to {target} cannot be a folder", "give another --to"):
         target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--to {target} cannot be a folder: {error.strerror}; give another --to") from None
     check_writable(target.parent, f"to --to {target}")
     try:
         with draft_folder(target) as draft:

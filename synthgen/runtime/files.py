@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from synthgen.errors import UserError, is_disk_full
+from synthgen.errors import UserError, plain_os_error
 
 DRAFT_DAYS = 7
 """After this a draft of another machine is taken to be abandoned."""
@@ -82,13 +82,8 @@ def _is_running(process: str) -> bool:
 def check_writable(folder: Path, what: str) -> None:
     """Raise UserError unless files can be written to a folder or, before it is made, to its nearest parent."""
     folder = folder.absolute()
-    try:
-        with tempfile.TemporaryFile(dir=next(path for path in (folder, *folder.parents) if path.exists())):
-            pass
-    except OSError as error:
-        if is_disk_full(error):
-            raise
-        raise UserError(f"cannot write {what}: {error.strerror}") from None
+    with plain_os_error(f"cannot write {what}"):
+        tempfile.TemporaryFile(dir=next(path for path in (folder, *folder.parents) if path.exists())).close()
 
 
 def read_toml(path: Path, what: str = "") -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from synthgen.corpora.any_folder import open_set
 from synthgen.dataset.manifest import is_finished
-from synthgen.errors import UserError
+from synthgen.errors import UserError, plain_os_error
 from synthgen.filters.decontamination.evaluation_files import SUFFIXES, UNREADABLE, file_kind, read_items
 from synthgen.filters.dedup.similarity import compared_texts, texts_apart
 from synthgen.formats.base import Features
@@ -62,10 +62,8 @@ def read_evaluation_sets(path: Path) -> list[EvaluationSet]:
 
 def check_place(path: Path) -> None:
     """Raise UserError when there is no file or folder to read evaluation sets from."""
-    try:
+    with plain_os_error(f"--against {path}"):
         is_there = path.exists()
-    except OSError as error:
-        raise UserError(f"--against {path}: {error.strerror}") from None
     if not is_there:
         raise UserError(f"--against {path}: no such file or folder")
 
