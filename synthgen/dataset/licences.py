@@ -28,7 +28,6 @@ class LicensedSource:
     licence: str
 
     def __str__(self) -> str:
-        """Return the part as an error names it."""
         return f"{self.role} {self.name} ({self.licence})"
 
 
@@ -42,11 +41,6 @@ class Terms:
     no_derivatives: bool = False
     version: str = "4.0"
     custom: str = ""
-
-    @property
-    def is_permissive(self) -> bool:
-        """Return whether any licence may stand on the result."""
-        return self == Terms()
 
 
 def normalise(licence: str) -> str:
@@ -92,7 +86,7 @@ def derive(parts: Iterable[LicensedSource]) -> str:
         if terms(part.licence).no_derivatives:
             raise UserError(f"{part} allows no derived work; nothing may be published from it")
     names = list(dict.fromkeys(normalise(part.licence) for part in parts))
-    binding = [name for name in names if not terms(name).is_permissive]
+    binding = [name for name in names if terms(name) != Terms()]
     if not binding:
         return names[0]
     return _joint(binding) or "; ".join(binding)
@@ -117,8 +111,8 @@ def forbidden(licence: str, parts: Iterable[LicensedSource]) -> list[str]:
     >>> forbidden("cc-by-4.0", [LicensedSource("translator", "nllb", "cc-by-nc-4.0")])
     ['translator nllb (cc-by-nc-4.0) forbids the licence cc-by-4.0: it allows no commercial use']
     """
-    claimed = [terms(each) for each in licence.split(";")]
     texts = [normalise(each) for each in licence.split(";")]
+    claimed = [terms(each) for each in texts]
     return [
         f"{part} forbids the licence {licence}: {reason}"
         for part in parts
@@ -159,16 +153,12 @@ def _objections(part: Terms, name: str, claimed: list[Terms], texts: list[str]) 
     reasons = []
     if part.non_commercial and not any(each.non_commercial for each in claimed):
         reasons.append("it allows no commercial use")
-    if part.share_alike and not any(_shares(part, each) for each in claimed):
+    alike = [each for each in claimed if each.share_alike and each.non_commercial == part.non_commercial]
+    if part.share_alike and not any(each.version >= part.version for each in alike):
         reasons.append("it must be shared under the same licence")
     if part.attribution and not any(each.attribution or each.custom for each in claimed):
         reasons.append("it asks for attribution")
     return reasons
-
-
-def _shares(part: Terms, claimed: Terms) -> bool:
-    same = claimed.share_alike and claimed.non_commercial == part.non_commercial
-    return same and claimed.version >= part.version
 
 
 def parts_of(model: Mapping[str, Any] | None, parents: Iterable[Mapping[str, Any]]) -> list[LicensedSource]:
