@@ -80,13 +80,8 @@ def _read_entry(name: str, table: dict[str, Any]) -> CorpusEntry:
 
 _TABLES = read_toml(Path(__file__).with_name("catalogue.toml"))
 ENTRIES = {name: _read_entry(name, table) for name, table in _TABLES.items()}
-SNLI, MNLI, ANLI, QQP, CCG, COPA, PANX, PAWSX, TYDIQA = (
-    ENTRIES[name] for name in ("snli", "mnli", "anli", "qqp", "ccg", "copa", "panx", "pawsx", "tydiqa")
-)
-UDPOS, SQUAD_V1, SQUAD_V2, HELLASWAG, COSMOSQA, COMMONSENSEQA, SOCIALIQA = (
-    ENTRIES[name] for name in ("udpos", "squad_v1", "squad_v2", "hellaswag", "cosmosqa", "commonsenseqa", "socialiqa")
-)
-SOURCES = {"anli_plus": (SNLI, MNLI, ANLI), **{name: (entry,) for name, entry in ENTRIES.items()}}
+_ANLI_PLUS = ENTRIES["snli"], ENTRIES["mnli"], ENTRIES["anli"]
+SOURCES = {"anli_plus": _ANLI_PLUS, **{name: (entry,) for name, entry in ENTRIES.items()}}
 """What `synthgen import TASK` knows: the nine intermediate tasks and the extra sources, with the corpora of each."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from synthgen.corpora.catalogue import CCG, CorpusEntry
+from synthgen.corpora.catalogue import ENTRIES, CorpusEntry
 from synthgen.corpora.readers.item import Reader
 from synthgen.corpora.readers.tagged import CCG_TAG_FILE, ccg_labels
 from synthgen.corpora.translations import TRANSLATIONS
@@ -60,7 +60,7 @@ def find_files(sources: tuple[CorpusEntry, ...], path: Path) -> list[CorpusFile]
 
 def files_format(files: list[CorpusFile]) -> Format:
     """Return the format of the files' rows; CCG's tag set is in the files, as no list of it may ship."""
-    if files[0].source is CCG:
+    if files[0].source is ENTRIES["ccg"]:
         return TagsFormat(("tokens", "tags"), ccg_labels([file.path for file in files]))
     return files[0].source.format
 

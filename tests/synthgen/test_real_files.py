@@ -8,22 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from synthgen.corpora.catalogue import (
-    CCG,
-    COMMONSENSEQA,
-    COPA,
-    COSMOSQA,
-    HELLASWAG,
-    MNLI,
-    PANX,
-    QQP,
-    SOCIALIQA,
-    SOURCES,
-    SQUAD_V1,
-    SQUAD_V2,
-    UDPOS,
-    find_sources,
-)
+from synthgen.corpora.catalogue import ENTRIES, SOURCES, find_sources
 from synthgen.corpora.local_files import find_files
 from synthgen.corpora.readers.choices import (
     read_commonsenseqa_jsonl,
@@ -40,7 +25,7 @@ from synthgen.corpora.readers.squad import read_span_json
 from synthgen.corpora.readers.tagged import ccg_labels, read_ccg_tsv, read_tag_file
 from synthgen.errors import UserError
 
-NLI, PARAPHRASE = MNLI.format, QQP.format
+NLI, PARAPHRASE = ENTRIES["mnli"].format, ENTRIES["qqp"].format
 
 
 def write(path: Path, text: str) -> Path:
@@ -150,12 +135,12 @@ SQUAD = {
 
 def test_squad_json_gives_offsets_titles_and_unanswerable_questions(tmp_path: Path) -> None:
     path = write(tmp_path / "train-v2.0.json", json.dumps(SQUAD))
-    items = list(read_span_json(path, SQUAD_V2.format))
+    items = list(read_span_json(path, ENTRIES["squad_v2"].format))
     assert [item.id for item in items] == ["a", "b", "c"]
     assert items[0].row["answers"] == {"text": ["Tea"], "answer_start": [14]}
     assert items[0].row["title"] == "Tea"
     assert items[1].row["answers"] == {"text": [], "answer_start": []}
-    assert [SQUAD_V2.format.check(item.row) for item in items] == [None, None, "answer is not at its offset"]
+    assert [ENTRIES["squad_v2"].format.check(item.row) for item in items] == [None, None, "answer is not at its offset"]
 
 
 def test_answers_without_positions_are_placed_by_their_question_and_noted(tmp_path: Path) -> None:
@@ -166,7 +151,7 @@ def test_answers_without_positions_are_placed_by_their_question_and_noted(tmp_pa
         {"context": "An antique ant", "question": "What?", "answer": "ant"},
         {"context": "Nothing here", "question": "What?", "answer": "ant"},
     ]
-    items = list(read_span_json(write(tmp_path / "s.json", json.dumps(values)), SQUAD_V1.format))
+    items = list(read_span_json(write(tmp_path / "s.json", json.dumps(values)), ENTRIES["squad_v1"].format))
     assert [item.row["answers"]["answer_start"] for item in items] == [[118], [14], [5], [11], []]
     assert [(item.note or "").removeprefix("answer position ") for item in items] == [
         "by question",
@@ -181,7 +166,7 @@ def test_answers_without_positions_are_placed_by_their_question_and_noted(tmp_pa
 def test_hellaswag_json_lines_keep_their_split_context_and_string_label(tmp_path: Path) -> None:
     values = {"ind": 4, "ctx_a": "A man sits.", "ctx_b": "he", "ctx": "A man sits. he", "endings": ["a", "b", "c", "d"]}
     path = write_json_lines(tmp_path / "hellaswag_train.jsonl", values | {"label": 3}, values)
-    labelled, unlabelled = read_hellaswag_jsonl(path, HELLASWAG.format)
+    labelled, unlabelled = read_hellaswag_jsonl(path, ENTRIES["hellaswag"].format)
     assert labelled == Item(
         {
             "ctx_a": "A man sits.",
@@ -197,7 +182,7 @@ def test_hellaswag_json_lines_keep_their_split_context_and_string_label(tmp_path
 
 def test_hellaswag_text_splits_off_the_sentence_the_context_breaks_off_in(tmp_path: Path) -> None:
     path = write(tmp_path / "val.txt", "Sitting: A man sits. he\n2\na\nb\nc\nd\n")
-    (item,) = read_hellaswag_text(path, HELLASWAG.format)
+    (item,) = read_hellaswag_text(path, ENTRIES["hellaswag"].format)
     assert item.row == {
         "ctx_a": "A man sits.",
         "ctx_b": "he",
@@ -206,7 +191,7 @@ def test_hellaswag_text_splits_off_the_sentence_the_context_breaks_off_in(tmp_pa
         "label": "2",
     }
     with pytest.raises(UserError, match=r"has 5 lines; six lines an item"):
-        list(read_hellaswag_text(write(tmp_path / "val.txt", "Sitting: A\n2\na\nb\nc\n"), HELLASWAG.format))
+        list(read_hellaswag_text(write(tmp_path / "val.txt", "Sitting: A\n2\na\nb\nc\n"), ENTRIES["hellaswag"].format))
 
 
 @pytest.mark.parametrize("context", ["A man sits.", "[header] How to sit [step] Bend. Then", "no sentence end"])
@@ -217,7 +202,7 @@ def test_a_context_without_a_begun_sentence_stays_whole(context: str) -> None:
 def test_cosmosqa_reads_quoted_csv_with_cr_line_ends_and_json_lines(tmp_path: Path) -> None:
     names = "id,context,question,answer0,answer1,answer2,answer3,label"
     path = write(tmp_path / "train.csv", f'{names}\r\nx,"One, two\nthree",Why?,a,b,c,"d ""e""",3\r\n')
-    (item,) = read_cosmosqa(path, COSMOSQA.format)
+    (item,) = read_cosmosqa(path, ENTRIES["cosmosqa"].format)
     assert item.id == "x"
     assert item.row == {
         "context": "One, two\nthree",
@@ -229,7 +214,9 @@ def test_cosmosqa_reads_quoted_csv_with_cr_line_ends_and_json_lines(tmp_path: Pa
         "label": 3,
     }
     unlabelled = write_json_lines(tmp_path / "test.jsonl", {"id": "y", **item.row, "label": None})
-    assert [(item.id, item.fault) for item in read_cosmosqa(unlabelled, COSMOSQA.format)] == [("y", UNLABELLED)]
+    assert [(item.id, item.fault) for item in read_cosmosqa(unlabelled, ENTRIES["cosmosqa"].format)] == [
+        ("y", UNLABELLED)
+    ]
 
 
 def test_commonsenseqa_orders_choices_by_letter_and_marks_its_unlabelled_test(tmp_path: Path) -> None:
@@ -240,7 +227,7 @@ def test_commonsenseqa_orders_choices_by_letter_and_marks_its_unlabelled_test(tm
         {"id": "a", "answerKey": "B", "question": question},
         {"id": "b", "question": {"stem": "Where?", "choices": choices}},
     )
-    labelled, unlabelled = read_commonsenseqa_jsonl(path, COMMONSENSEQA.format)
+    labelled, unlabelled = read_commonsenseqa_jsonl(path, ENTRIES["commonsenseqa"].format)
     assert labelled.id == "a"
     assert labelled.row == {
         "question": "Where?",
@@ -256,10 +243,10 @@ def test_socialiqa_reads_labels_beside_the_file_or_the_answers_text(tmp_path: Pa
     path = write_json_lines(tmp_path / "train.jsonl", item)
     write(tmp_path / "train-labels.lst", "2\n")
     expected = [item | {"label": "2"}]
-    assert rows(list(read_socialiqa_jsonl(path, SOCIALIQA.format))) == expected
+    assert rows(list(read_socialiqa_jsonl(path, ENTRIES["socialiqa"].format))) == expected
     other = {"context": "Ann left.", "question": "Why?", "options": ["a", "b", "c"], "answer": "b"}
     path = write_json_lines(tmp_path / "dev.jsonl", other, other | {"answer": "d"})
-    labelled, unlabelled = read_socialiqa_jsonl(path, SOCIALIQA.format)
+    labelled, unlabelled = read_socialiqa_jsonl(path, ENTRIES["socialiqa"].format)
     assert labelled.row == expected[0]
     assert unlabelled.fault == UNLABELLED
 
@@ -267,23 +254,27 @@ def test_socialiqa_reads_labels_beside_the_file_or_the_answers_text(tmp_path: Pa
 def test_copa_reads_superglue_lines_and_refuses_placeholder_labels(tmp_path: Path) -> None:
     values = {"premise": "P", "choice1": "a", "choice2": "b", "question": "cause", "label": 1, "idx": 7}
     path = write(tmp_path / "val.jsonl", json.dumps(values) + "\r\n")
-    assert rows(list(read_copa_jsonl(path, COPA.format))) == [
+    assert rows(list(read_copa_jsonl(path, ENTRIES["copa"].format))) == [
         {"premise": "P", "choice1": "a", "choice2": "b", "question": "cause", "label": 1}
     ]
     with pytest.raises(UserError, match="placeholder labels"):
-        list(read_copa_jsonl(write_json_lines(tmp_path / "test.placeholder-labels.jsonl", values), COPA.format))
+        list(
+            read_copa_jsonl(
+                write_json_lines(tmp_path / "test.placeholder-labels.jsonl", values), ENTRIES["copa"].format
+            )
+        )
 
 
 def test_token_lines_give_sentences_with_quotes_and_marks_untagged_ones(tmp_path: Path) -> None:
     path = write(tmp_path / "train-en.tsv", 'en:"\tO\nen:Berlin\tB-LOC\n\n\nen:Anna\nen:runs\n\nx\ty\tz\n')
-    items = list(read_tag_file(path, PANX.format))
+    items = list(read_tag_file(path, ENTRIES["panx"].format))
     assert items[0] == Item({"tokens": ['"', "Berlin"], "ner_tags": [0, 5]})
     assert [item.fault for item in items] == [None, UNLABELLED, MALFORMED]
 
 
 def test_an_unknown_tag_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"unknown tag 'NUON' in .*train-en\.tsv; did you mean 'NOUN'"):
-        list(read_tag_file(write(tmp_path / "train-en.tsv", "dog\tNUON\n"), UDPOS.format))
+        list(read_tag_file(write(tmp_path / "train-en.tsv", "dog\tNUON\n"), ENTRIES["udpos"].format))
 
 
 def test_conllu_skips_ranges_and_empty_nodes(tmp_path: Path) -> None:
@@ -296,9 +287,9 @@ def test_conllu_skips_ranges_and_empty_nodes(tmp_path: Path) -> None:
         "3\tHaus\tHaus\tNOUN",
     ]
     path = write(tmp_path / "de_x-ud-test.conllu", "\n".join(line + "\t_" * 6 for line in lines) + "\n\n")
-    (item,) = read_tag_file(path, UDPOS.format)
+    (item,) = read_tag_file(path, ENTRIES["udpos"].format)
     assert item.row["tokens"] == ["zu", "dem", "Haus"]
-    assert [UDPOS.format.labels[tag] for tag in item.row["pos_tags"]] == ["ADP", "DET", "NOUN"]
+    assert [ENTRIES["udpos"].format.labels[tag] for tag in item.row["pos_tags"]] == ["ADP", "DET", "NOUN"]
 
 
 def test_ccg_takes_its_tag_order_from_the_table_beside_the_file(tmp_path: Path) -> None:
@@ -306,7 +297,7 @@ def test_ccg_takes_its_tag_order_from_the_table_beside_the_file(tmp_path: Path) 
     assert ccg_labels([path]) == (".", "N", "S\\NP")
     write(tmp_path / "tags_to_id.json", json.dumps({"N": "0", ".": "1", "S\\NP": "2", "NP/N": "3"}))
     assert ccg_labels([path]) == ("N", ".", "S\\NP", "NP/N")
-    format_ = type(CCG.format)(("tokens", "tags"), ccg_labels([path]))
+    format_ = type(ENTRIES["ccg"].format)(("tokens", "tags"), ccg_labels([path]))
     items = list(read_ccg_tsv(path, format_))
     assert items[0].row == {"tokens": ["Dogs", "bark", "."], "tags": [0, 2, 1]}
     assert items[1].fault == MALFORMED
@@ -339,7 +330,7 @@ def test_a_line_of_white_space_ends_a_sentence(tmp_path: Path, blank: str) -> No
     pairs = [f"{word}\t{tag}" for word, tag in DOGS]
     table = write(tmp_path / "train-en.tsv", "\r\n".join([*pairs, blank, *pairs, blank]))
     for path in (conllu, table):
-        items = list(read_tag_file(path, UDPOS.format))
+        items = list(read_tag_file(path, ENTRIES["udpos"].format))
         assert [item.row["tokens"] for item in items] == [["Dogs", "bark"]] * 2
         assert not any(item.fault for item in items)
 
@@ -381,4 +372,4 @@ def test_the_table_has_the_nine_tasks_and_the_extra_sources() -> None:
     for task, sources in SOURCES.items():
         assert len({source.format for source in sources}) == 1, task
         assert all(source.licence and source.citation and source.official for source in sources)
-        assert all(source.hub or source is CCG for source in sources)
+        assert all(source.hub or source is ENTRIES["ccg"] for source in sources)

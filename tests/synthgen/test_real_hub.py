@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from synthgen.corpora.catalogue import HELLASWAG, SOURCES, SQUAD_V2, UDPOS
+from synthgen.corpora.catalogue import ENTRIES, SOURCES
 from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import read_rows
 from synthgen.errors import IncompleteError, UserError
@@ -110,12 +110,16 @@ def test_spans_choices_and_tags_are_read_as_the_hub_stores_them(hub: Hub, tmp_pa
     swag = {"ctx_a": "A.", "ctx_b": "b", "ctx": "A. b", "endings": list("wxyz"), "label": "2"}
     tags = {"tokens": ["Dogs", "bark"], "pos_tags": [7, 15]}
     hub.repos = {
-        "rajpurkar/squad_v2": {"squad_v2/train-00000-of-00001.parquet": parquet(spans, SQUAD_V2.format.features())},
+        "rajpurkar/squad_v2": {
+            "squad_v2/train-00000-of-00001.parquet": parquet(spans, ENTRIES["squad_v2"].format.features())
+        },
         "Rowan/hellaswag": {
-            "data/train-00000-of-00001.parquet": parquet([swag, swag | {"label": ""}], HELLASWAG.format.features())
+            "data/train-00000-of-00001.parquet": parquet(
+                [swag, swag | {"label": ""}], ENTRIES["hellaswag"].format.features()
+            )
         },
         "google/xtreme": {
-            "udpos.English/train-00000-of-00001.parquet": parquet([tags], UDPOS.format.features()),
+            "udpos.English/train-00000-of-00001.parquet": parquet([tags], ENTRIES["udpos"].format.features()),
             "udpos.German/train-00000-of-00001.parquet": b"not asked for",
         },
     }

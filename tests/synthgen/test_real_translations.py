@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from synthgen.cards import card as datacard
-from synthgen.corpora.catalogue import MNLI, PAWSX, TYDIQA
+from synthgen.corpora.catalogue import ENTRIES
 from synthgen.corpora.import_corpus import import_task
 from synthgen.corpora.translations import TRANSLATIONS
 from synthgen.dataset import read_rejected, read_rows
@@ -67,7 +67,7 @@ def test_xtremes_pairs_are_translated_rows_with_their_language_and_who_translate
     assert {row["language"] for row in rows} == {"de"}
     assert "Google for XTREME" in manifest.checks["translation"]["by"]
     assert [parent["role"] for parent in manifest.parents] == ["translation", "translated"]
-    assert MNLI.licence in manifest.licence
+    assert ENTRIES["mnli"].licence in manifest.licence
     assert "licence not stated" in manifest.licence
 
 
@@ -247,8 +247,8 @@ def test_english_paws_and_tydiqa_come_from_their_own_repositories(hub: Hub, tmp_
     pair = {"id": 1, "sentence1": "a b", "sentence2": "b a", "label": 1}
     row = {"id": "english-1", "title": "T", "context": "Tea.", "question": "?"}
     row |= {"answers": {"text": ["Tea"], "answer_start": [0]}}
-    paws = (PAWSX, [pair], {"id": integer(), **PAWSX.format.features()}, "en")
-    tydiqa = (TYDIQA, [row, row | {"id": "thai-1"}], TYDIQA.format.features(), "secondary_task")
+    paws = (ENTRIES["pawsx"], [pair], {"id": integer(), **ENTRIES["pawsx"].format.features()}, "en")
+    tydiqa = (ENTRIES["tydiqa"], [row, row | {"id": "thai-1"}], ENTRIES["tydiqa"].format.features(), "secondary_task")
     for source, rows, features, config in (paws, tydiqa):
         hub.repos[source.hub[0].repo] = {f"{config}/train-00000-of-00001.parquet": parquet(rows, features)}
         import_task(source.name, source="hub", out=tmp_path / source.name)
