@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import groupby
 from statistics import fmean
 
 from evaluator.reporting.sentences import interval_text, signed, size_label
-from evaluator.stats.benchmark_averages import BestSource
 from evaluator.stats.comparison import Comparison, Point
 from evaluator.stats.pairwise import PairwiseResult
 from evaluator.stats.score_table import some_of
@@ -50,15 +50,13 @@ def average_rows(comparison: Comparison) -> Table:
 
 def best_rows(comparison: Comparison) -> Table:
     """Return a row for each target and, when there are several, their mean."""
-    by_target: dict[str, list[BestSource]] = {}
-    for source in comparison.best_sources:
-        by_target.setdefault(source.target, []).append(source)
-    means = {target: fmean(source.value for source in sources) for target, sources in by_target.items()}
-    rows = []
-    for target, sources in by_target.items():
+    rows, means = [], []
+    for target, of_target in groupby(comparison.best_sources, key=lambda source: source.target):
+        sources = list(of_target)
+        means.append(fmean(source.value for source in sources))
         chosen = Counter(source.arm for source in sources)
         arms = ", ".join(f"{arm} at {count} of {len(sources)} seeds" for arm, count in chosen.items())
-        rows.append([target, f"{means[target]:.2f}", arms])
+        rows.append([target, f"{means[-1]:.2f}", arms])
     if len(rows) > 1:
-        rows.append(["all", f"{fmean(means.values()):.2f}", ""])
+        rows.append(["all", f"{fmean(means):.2f}", ""])
     return ["target", "mean", "sources chosen"], rows

@@ -6,6 +6,7 @@ marker shape of its own: colour is never the only sign. No library, no script ne
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -166,16 +167,14 @@ def gap_chart(comparison: Comparison, width: int) -> tuple[Frame, list[tuple[str
     These are the frame, and name, top and points of every target; None where there is no gap.
     """
     full_size = {arm: max(point.size for point in comparison.points if point.arm == arm) for arm in comparison.arms}
-    rows: dict[str, list[Point]] = {}
-    for point in comparison.gaps:
-        if point.size == full_size[point.arm] and point.value is not None:
-            rows.setdefault(point.scope.removeprefix("gap:"), []).append(point)
-    if not rows:
+    gaps = [p for p in comparison.gaps if p.size == full_size[p.arm] and p.value is not None]
+    if not gaps:
         return None
     values, targets, top = [0.0], [], 14
-    for target, points in rows.items():
-        targets.append((target, top, points))
+    for scope, of_scope in itertools.groupby(gaps, key=lambda point: point.scope):
+        points = list(of_scope)
+        targets.append((scope.removeprefix("gap:"), top, points))
         top += GAP_STEP * len(points) + 14
-        for estimate in (point.estimate for point in points):
-            values += estimate.interval() if estimate.known else [estimate.value]
+    for estimate in (point.estimate for point in gaps):
+        values += estimate.interval() if estimate.known else [estimate.value]
     return Frame(width, top + 36, (min(values) - 0.5, max(values) + 0.5), (0, 1), left=92), targets

@@ -112,11 +112,8 @@ class Comparison:
 
     @cached_property
     def by_scope(self) -> dict[str, list[PairwiseResult]]:
-        """The pairs of each level."""
-        scopes: dict[str, list[PairwiseResult]] = {}
-        for pair in self.pairs:
-            scopes.setdefault(pair.scope, []).append(pair)
-        return scopes
+        """The pairs of each level, which follow one another."""
+        return {scope: list(pairs) for scope, pairs in itertools.groupby(self.pairs, key=lambda pair: pair.scope)}
 
     @cached_property
     def point_at(self) -> dict[tuple[str, int, str], Point]:

@@ -99,9 +99,9 @@ def level_draws(results: Results, table: ScoreTable, levels: Sequence[Aggregatio
     items = dict.fromkeys(draws, 0)
     faults: dict[Cell, str] = {}
     missing: set[Cell] = set()
-    cells = sorted({cell for level in levels for cell in level.cells})
-    for _, of_target in itertools.groupby(cells, key=lambda cell: cell.target):
-        for cell, counts, new_items in _cells_with_counts(results, of_target, missing):
+    weighed = sorted({cell for level in levels for cell in level.cells})
+    for _, cells in itertools.groupby(weighed, key=lambda cell: cell.target):
+        for cell, counts, new_items in _cells_with_counts(results, cells, missing):
             try:
                 cell_draws = _cell_draws(results.items(cell), table.runs, table.values[cell], counts)
             except UserError as error:
