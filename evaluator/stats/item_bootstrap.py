@@ -162,12 +162,11 @@ def _cell_draws(
     draws = metric_draws(items.scores, counts)
     result = np.full((len(runs), counts.shape[1]), np.nan, dtype=np.float32)
     for index, run in enumerate(runs):
-        scored = np.isfinite(values[index])
         if run in place:
             value = whole[place[run]]
-            if scored and abs(value - values[index]) > TOLERANCE:
+            if abs(value - values[index]) > TOLERANCE:  # never where the score is missing: NaN
                 raise UserError(f"{items.cell}: {run} says {values[index]:.3f}, its item scores give {value:.3f}")
             result[index] = draws[place[run]]
-        elif scored:
+        elif np.isfinite(values[index]):
             raise UserError(f"{items.cell}: {run} has a score but no item scores")
     return result

@@ -2,7 +2,7 @@
 
 Two forms, chosen by AICc: log-linear, s = a + b log2 n, and a power law in the error, 100 - s = c + a n^-b. Both are
 fitted to every seed point. Around its fit each form is linear in the scores, so a point on a curve, and the distance
-between two curves, is a contrast of runs: its uncertainty is that of `significance`, seeds and test items included,
+between two curves, is a contrast of runs: its uncertainty is that of `contrasts`, seeds and test items included,
 and runs that share seeds or items stay correlated. The interval of an exchange rate holds every size at which the two
 curves cannot be told apart (Fieller 1954): it stays honest where a curve is flat, and it may be open.
 """
