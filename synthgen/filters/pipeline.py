@@ -60,13 +60,10 @@ class OnlinePipeline:
         for filter_ in self._comparing if remaining else ():
             filter_.precompute(remaining)
         for place, (row_id, row) in enumerate(rows):
-            yield drops[place] if place in drops else self._compare(row_id, row)
+            checked = ((filter_.name, filter_.check(row_id, row)) for filter_ in self._comparing)
+            yield drops.get(place) or next(((name, drop) for name, drop in checked if drop is not None), None)
 
     def add_kept(self, row_id: str, row: Row) -> None:
         """Let the filters take note of a row that is kept."""
         for filter_ in self.filters:
             filter_.add_kept(row_id, row)
-
-    def _compare(self, row_id: str, row: Row) -> StageDrop | None:
-        checked = ((filter_.name, filter_.check(row_id, row)) for filter_ in self._comparing)
-        return next(((name, drop) for name, drop in checked if drop is not None), None)

@@ -194,22 +194,17 @@ class Neighbours:
         common = frozenset(text for text, count in counts.items() if count > _RELATIVES)
         lengths = {number: len(self._items[number]) for number in numbers}
         for group in grouped(numbers, lambda at: 1 if self._is_whole(lengths[at]) else lengths[at]).values():
-            yield self._group(origin, group, common, advance)
-
-    def _group(
-        self, origin: tuple[int, str], numbers: Sequence[int], common: frozenset[str], advance: Callable[[float], None]
-    ) -> _Group:
-        items = [self._items[number] for number in numbers]
-        parts = [(" ".join(item),) if self._is_whole(len(item)) else item for item in items]
-        texts = tuple(sorted({text for part in parts for text in part}))
-        place = {text: number for number, text in enumerate(texts)}
-        places = np.array([[place[text] for text in part] for part in parts])
-        blocks = []
-        for block in kept_vectors(self._encoder, texts):
-            blocks.append(block)
-            advance(len(numbers) * len(block) / len(texts))
-        vectors = np.concatenate(blocks)
-        return _Group(origin, np.array(numbers), places, texts, common, vectors, vectors.mean(axis=0))
+            items = [self._items[number] for number in group]
+            parts = [(" ".join(item),) if self._is_whole(len(item)) else item for item in items]
+            texts = tuple(sorted({text for part in parts for text in part}))
+            place = {text: number for number, text in enumerate(texts)}
+            places = np.array([[place[text] for text in part] for part in parts])
+            blocks = []
+            for block in kept_vectors(self._encoder, texts):
+                blocks.append(block)
+                advance(len(group) * len(block) / len(texts))
+            vectors = np.concatenate(blocks)
+            yield _Group(origin, np.array(group), places, texts, common, vectors, vectors.mean(axis=0))
 
     def _take_means_away(self) -> None:
         for groups in grouped(self._groups, attrgetter("origin")).values():

@@ -20,14 +20,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from synthgen.filters.base import Drop, FilterSpec, SetFilter, SetRows
-from synthgen.filters.dedup import similarity
 from synthgen.filters.dedup.candidate_pairs import NEIGHBOURS, KeyFile
 from synthgen.filters.dedup.hash_index import ByteStore, HashIndex
 from synthgen.filters.dedup.minhash import array_row_keys, row_keys
-from synthgen.filters.dedup.similarity import ComparedRow, NearSettings, columns_of_texts, row_likeness
+from synthgen.filters.dedup.similarity import VERSIONS, ComparedRow, NearSettings, columns_of_texts, ranks, row_likeness
 from synthgen.formats import Format
 from synthgen.formats.base import Row
-from synthgen.text.words import words
 
 REASON = "near duplicate"
 
@@ -129,7 +127,7 @@ class NearDuplicates(SetFilter):
         return self._precomputed[row_id]
 
 
-SPEC = FilterSpec(NearDuplicates, NearSettings, check="deduplication", place=70, shared=similarity.VERSIONS)
+SPEC = FilterSpec(NearDuplicates, NearSettings, check="deduplication", place=70, shared=VERSIONS)
 
 
 def evidence(old: ComparedRow, measure: str, score: float) -> str:
@@ -138,11 +136,9 @@ def evidence(old: ComparedRow, measure: str, score: float) -> str:
 
 
 def _packed(format_: Format, table: pa.Table) -> list[bytes]:
-    texts = zip(*(map(words, column.to_pylist()) for column in columns_of_texts(format_, table)), strict=True)
-    rows = zip(texts, table.to_pylist(), strict=True)
-    return [ComparedRow(row["id"], row_texts, similarity.answers(format_, row)).pack() for row_texts, row in rows]
+    return [ComparedRow.of(format_, row["id"], row).pack() for row in table.to_pylist()]
 
 
 def _sketched(format_: Format, table: pa.Table) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
     """Return the ranks (rows,) and the keys (keys a row, rows) of a table's rows."""
-    return similarity.ranks(table), array_row_keys(columns_of_texts(format_, table))
+    return ranks(table), array_row_keys(columns_of_texts(format_, table))

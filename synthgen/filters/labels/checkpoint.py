@@ -10,6 +10,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
@@ -108,19 +109,21 @@ class _Classifier(_Checkpoint):
     """A checkpoint that gives each label a probability."""
 
     _labels: tuple[str, ...]
+    _columns: Sequence[int] | slice = slice(None)
+    """The columns of the logits (rows, labels) in the order of the format's labels."""
 
     def read(self, rows: Sequence[Row]) -> list[Annotation | None]:
         """Return the likeliest label of each row, with the probabilities of all."""
-        probabilities = (dict(zip(self._labels, map(float, row), strict=True)) for row in softmax(self._logits(rows)))
+        first, second = zip(*(pair for row in rows for pair in self._pairs(row)), strict=True)
+        options = {"truncation": "longest_first", "max_length": MAX_LENGTH}
+        logits = np.stack(self._run(self.tokenizer(list(first), list(second), **options)["input_ids"]))
+        by_row = softmax(logits.astype(np.float64).reshape(len(rows), -1)[:, self._columns])
+        probabilities = (dict(zip(self._labels, map(float, row), strict=True)) for row in by_row)
         return [Annotation(max(row, key=lambda label: row[label]), row) for row in probabilities]
 
     @abstractmethod
-    def _logits(self, rows: Sequence[Row]) -> Floats:
-        """Return the logits (rows, labels), in the order of the format's labels."""
-
-    def _pair_logits(self, first: Sequence[str], second: Sequence[str]) -> Floats:
-        options = {"truncation": "longest_first", "max_length": MAX_LENGTH}
-        return np.stack(self._run(self.tokenizer(list(first), list(second), **options)["input_ids"])).astype(np.float64)
+    def _pairs(self, row: Row) -> Iterable[tuple[str, str]]:
+        """Return the text pairs of a row that the model gives logits, all labels' at once or one each."""
 
 
 class _PairVerifier(_Classifier):
@@ -134,9 +137,9 @@ class _PairVerifier(_Classifier):
         self._fields = format_.fields
         self._labels, self._columns = format_.labels, [names.index(label) for label in format_.labels]
 
-    def _logits(self, rows: Sequence[Row]) -> Floats:
-        first, second = ([str(row[field]) for row in rows] for field in self._fields)
-        return self._pair_logits(first, second)[:, self._columns]
+    def _pairs(self, row: Row) -> Iterable[tuple[str, str]]:
+        first, second = self._fields
+        return [(str(row[first]), str(row[second]))]
 
 
 class _ChoiceVerifier(_Classifier):
@@ -144,11 +147,9 @@ class _ChoiceVerifier(_Classifier):
         super().__init__(checkpoint, "AutoModelForMultipleChoice")
         self._format, self._labels = format_, format_.labels
 
-    def _logits(self, rows: Sequence[Row]) -> Floats:
-        records = [self._format.from_row(row) for row in rows]
-        first = [f"{record.context} {record.question}".strip() for record in records for _ in record.options]
-        second = [option for record in records for option in record.options]
-        return self._pair_logits(first, second).reshape(len(rows), -1)
+    def _pairs(self, row: Row) -> Iterable[tuple[str, str]]:
+        record = self._format.from_row(row)
+        return product([f"{record.context} {record.question}".strip()], record.options)
 
     def _forward(self, batch: Any) -> Any:  # noqa: ANN401 - tensors
         return self.model(**{name: values.unsqueeze(1) for name, values in batch.items()}).logits

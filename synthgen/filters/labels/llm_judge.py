@@ -77,6 +77,9 @@ class LLMJudge(Annotator):
         self._engine: Engine | None = None
         self._ledger = self._open_ledger(config.replies)
         self._tokens = Counter(prompt=0, output=0)
+        self._key = "answer" if format_.name == "span" else "label"
+        self._names = LETTERS[: len(format_.labels)] if format_.name == "choice" else format_.labels
+        """What the labels are called in a prompt: letters for the places of options."""
 
     def read(self, rows: Sequence[Row]) -> list[Annotation | None]:
         """Return the annotation of each row; IncompleteError when requests keep failing."""
@@ -132,29 +135,23 @@ class LLMJudge(Annotator):
             )
 
     def _request(self, number: int, row: Row) -> Request:
-        max_tokens = ANSWER_TOKENS if self._format.name == "span" else LABEL_TOKENS
+        max_tokens = ANSWER_TOKENS if self._key == "answer" else LABEL_TOKENS
         sampling = Sampling(max_tokens, temperature=0.0, top_k=-1, stop=(), schema=json.dumps(self._schema()))
         return Request((number, 0), self._prompt(row), sampling)
 
     def _schema(self) -> dict[str, Any]:
         """Return the schema of a reply: one of the labels, or an answer that may be empty where rows may have none."""
-        if self._format.name == "span":
-            least = 0 if UNANSWERABLE in self._format.labels else 1
-            name, value = "answer", {"type": "string", "minLength": least}
-        else:
-            name, value = "label", {"enum": list(self._names())}
-        return {"type": "object", "properties": {name: value}, "required": [name], "additionalProperties": False}
-
-    def _names(self) -> Sequence[str]:
-        """Return what the labels are called in a prompt: letters for the places of options."""
-        return LETTERS[: len(self._format.labels)] if self._format.name == "choice" else self._format.labels
+        least = 0 if UNANSWERABLE in self._format.labels else 1
+        answer, label = {"type": "string", "minLength": least}, {"enum": list(self._names)}
+        properties = {self._key: answer if self._key == "answer" else label}
+        return {"type": "object", "properties": properties, "required": [self._key], "additionalProperties": False}
 
     def _prompt(self, row: Row) -> str:
         """Return the prompt: what all rows share first, so that engines keep it in their prefix cache."""
         means = self._config.definitions
         texts = "\n\n".join(f"{name}: {text}" for name, text in self._texts(row).items())
         return PROMPTS[self._format.name].format(
-            labels="\n".join(f"- {name}: {means.get(name, name)}" for name in self._names()),
+            labels="\n".join(f"- {name}: {means.get(name, name)}" for name in self._names),
             right=means.get("right", "right"),
             none=NONE if UNANSWERABLE in self._format.labels else "",
             texts=texts,
@@ -178,13 +175,12 @@ class LLMJudge(Annotator):
         text, prompt, output = stored
         self._tokens.update(prompt=prompt, output=output)
         try:
-            reply = json.loads(text)
-        except json.JSONDecodeError:
+            value = json.loads(text)[self._key]
+        except (json.JSONDecodeError, KeyError, TypeError):
             return None
-        value = reply.get("answer" if self._format.name == "span" else "label") if isinstance(reply, dict) else None
         if not isinstance(value, str):
             return None
-        if self._format.name == "span":
+        if self._key == "answer":
             return Annotation(value.strip())
-        label = dict(zip(self._names(), self._format.labels, strict=True)).get(value)
+        label = dict(zip(self._names, self._format.labels, strict=True)).get(value)
         return None if label is None else Annotation(label)
