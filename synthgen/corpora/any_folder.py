@@ -91,27 +91,21 @@ class InputDataset:
             name = self.aliases.get(each.name, each.name)
             values = self._column(raw[name], each, path) if name in raw.column_names else None
             if each.name in ("id", "language") and (values is None or values.null_count):
-                default = self._default(each.name, first, raw.num_rows)
+                ids = [f"{self.name}-{number:09d}" for number in range(first, first + raw.num_rows)]
+                default = pa.array(ids if each.name == "id" else [self.language] * raw.num_rows)
                 values = default if values is None else pc.coalesce(values, default)
             if values is None:
                 raise UserError(f"{path} has no column '{name}'; it has {', '.join(raw.column_names)}")
             columns.append(values)
         return pa.Table.from_arrays(columns, schema=pa.schema(fields, self.schema.metadata))
 
-    def _default(self, name: str, first: int, rows: int) -> pa.Array:
-        """Return the ids, or the languages, of rows that have none of their own."""
-        if name == "language":
-            return pa.array([self.language] * rows)
-        return pa.array([f"{self.name}-{number:09d}" for number in range(first, first + rows)])
-
     def _column(self, values: pa.ChunkedArray, field: pa.Field, path: Path) -> pa.ChunkedArray:
         """Return a column in the schema's type; names of labels become their indices, an unknown one -1."""
-        if pa.types.is_integer(field.type) and _is_text(values.type):
+        if pa.types.is_integer(field.type) and (self.names or _is_text(values.type)):
+            if not _is_text(values.type):
+                numbers = pa.array(range(len(self.names)), values.type)
+                values = pc.take(pa.array(self.names), pc.index_in(values, value_set=numbers))
             return self._indices(values.cast(pa.string())).cast(field.type)
-        if pa.types.is_integer(field.type) and self.names:
-            numbers = pa.array(range(len(self.names)), values.type)
-            values = pc.take(pa.array(self.names), pc.index_in(values, value_set=numbers))
-            return self._indices(values).cast(field.type)
         try:
             return values.cast(field.type)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

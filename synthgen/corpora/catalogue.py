@@ -6,18 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthgen.corpora.readers.choices import (
-    read_commonsenseqa_jsonl,
-    read_copa_jsonl,
-    read_cosmosqa,
-    read_hellaswag_jsonl,
-    read_hellaswag_text,
-    read_socialiqa_jsonl,
-)
+from synthgen.corpora.readers import choices, pairs, squad, tagged
 from synthgen.corpora.readers.item import Reader
-from synthgen.corpora.readers.pairs import read_indexed_json, read_pair_jsonl, read_pair_tsv, read_translated_tsv
-from synthgen.corpora.readers.squad import read_span_json
-from synthgen.corpora.readers.tagged import NER_TAGS, UPOS, read_ccg_tsv, read_tag_file
 from synthgen.errors import unknown
 from synthgen.formats import Format, format_from_manifest
 from synthgen.runtime.files import read_toml
@@ -58,15 +48,8 @@ class CorpusEntry:
         return self.folders or (self.name,)
 
 
-READERS: dict[str, Reader] = {
-    reader.__name__: reader
-    for reader in (
-        *(read_commonsenseqa_jsonl, read_copa_jsonl, read_cosmosqa, read_hellaswag_jsonl, read_hellaswag_text),
-        *(read_socialiqa_jsonl, read_indexed_json, read_pair_jsonl, read_pair_tsv, read_translated_tsv),
-        *(read_span_json, read_ccg_tsv, read_tag_file),
-    )
-}
-_TAGS = {"udpos": UPOS, "panx": NER_TAGS}
+READERS: dict[str, Reader] = vars(choices) | vars(pairs) | vars(squad) | vars(tagged)
+_TAGS = {"udpos": tagged.UPOS, "panx": tagged.NER_TAGS}
 
 
 def _read_entry(name: str, table: dict[str, Any]) -> CorpusEntry:
