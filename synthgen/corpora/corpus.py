@@ -17,14 +17,7 @@ from synthgen.corpora.hub_files import Fetched, fetch_split, read_hub_parquet
 from synthgen.corpora.local_files import SAMPLE_LICENCE, CorpusFile, files_format, find_files, is_sample, sample_file
 from synthgen.corpora.readers.item import Item, Reader
 from synthgen.corpora.translation_pairs import EnglishRows, row_key
-from synthgen.corpora.translations import (
-    ENGLISH,
-    TranslatedFile,
-    Translation,
-    find_translation,
-    translations_of,
-    with_english,
-)
+from synthgen.corpora.translations import TranslatedFile, Translation, find_translation, translations_of, with_english
 from synthgen.dataset.licences import derive, parts_of
 from synthgen.errors import UserError
 from synthgen.formats import Format
@@ -183,9 +176,9 @@ def _translated_hub_corpus(task: str, language: str, english: EnglishRows | None
     if translation is None:
         raise UserError(f"--language {language}: the hub has no translation of {task}; give --from PATH with its file")
     parts = _hub_corpus(task, (translation.on_hub(language),)).parts
-    beside = _hub_corpus(task, (translation.on_hub(ENGLISH),)).parts if english else ()
+    beside = _hub_corpus(task, (translation.on_hub("en"),)).parts if english else ()
     if english and len(beside) != len(parts):
-        raise UserError(f"{translation.hub} has {len(parts)} files of {language} and {len(beside)} of {ENGLISH}")
+        raise UserError(f"{translation.hub} has {len(parts)} files of {language} and {len(beside)} of en")
     rows = [pq.read_metadata(part.path).num_rows for part in parts]
     facts: dict[str, Any] = {"source": translation.source, "language": language, "translation": translation}
     translated = tuple(

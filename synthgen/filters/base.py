@@ -1,7 +1,4 @@
-"""What a filter is and why it drops a row; what an edit is; what both may know of the set.
-
-A filter keeps a row or drops it with a short reason and never changes it; an edit changes rows and is counted apart.
-"""
+"""What a filter is, why it drops a row, and what it may know of the set; a filter never changes a row."""
 
 from __future__ import annotations
 
@@ -158,16 +155,6 @@ class RowFilter(Filter):
         other = copy(self)
         other.counts = Counter()
         return other
-
-
-class Edit(Protocol):
-    """One change of rows, e.g. control characters removed; `VERSION` is raised when it changes rows otherwise."""
-
-    VERSION: int
-    name: str
-
-    def apply(self, row: Row) -> Row:
-        """Return the changed row, or the very same object when there is nothing to change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,10 @@ from synthgen.corpora.any_folder import InputDataset
 from synthgen.dataset.shards import ROWS_PER_GROUP, Rejection
 from synthgen.dataset.table_cache import TableCache
 from synthgen.errors import UserError
-from synthgen.filters.base import Drop, Edit, Filter, Result, RowFilter, SetFilter
+from synthgen.filters.base import Drop, Filter, Result, RowFilter, SetFilter
 from synthgen.filters.dedup.candidate_pairs import sharing
 from synthgen.filters.pipeline import check_table, first_drops
+from synthgen.filters.rows.edits import Clean
 from synthgen.formats.base import Row
 from synthgen.runtime.workers import Workers
 from synthgen.text.hashes import value_hashes
@@ -41,7 +42,7 @@ class FilteredDataset:
     """A set's rows, the edits made to them, and which of them go; `edited` counts changed rows by edit."""
 
     source: InputDataset
-    edits: tuple[Edit, ...]
+    edits: tuple[Clean, ...]
     stays: Mask
     edited: dict[str, int]
     dropped: dict[int, tuple[str, Drop]]
@@ -129,7 +130,7 @@ def workers_for(source: InputDataset, processes: int) -> Workers:
 
 
 def filter_dataset(
-    source: InputDataset, filters: Sequence[Filter], edits: tuple[Edit, ...], workers: Workers | None = None
+    source: InputDataset, filters: Sequence[Filter], edits: tuple[Clean, ...], workers: Workers | None = None
 ) -> FilteredDataset:
     """Return the set with the rows that go: each dropped by the first filter that objects, later ones do not see it.
 

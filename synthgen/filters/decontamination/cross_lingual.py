@@ -1,14 +1,13 @@
 """Evaluation items found again by what they mean, in any language that the encoder knows.
 
-A row is like an item as its texts are, one like the other in their order or the reverse: where one of them has more
-texts, the best of those that keep the order; a single text is compared with the whole of the other. The text most alike
-proves nothing by itself: the others must be alike too. What counts is the margin: by how much the most similar item is
-more similar than the next ones (Artetxe and Schwenk 2019, 1811.01136, the distance of section 3, among the items
-alone). Rows on a common topic are like many items, a translation is like one; items that share its premise or passage
-are left out of the count, and so are near copies of it and the other languages of a set that has several.
+Texts are paired in their order or the reverse, the best of those that keep it where one side has more; a single text
+is compared with the whole of the other side. The text most alike proves nothing by itself: the others must be alike
+too. What counts is the margin: by how much the most similar item is more similar than the next ones (Artetxe and
+Schwenk 2019, 1811.01136, section 3, among the items alone). Rows on a common topic are like many items, a translation
+is like one; items that share its premise or passage do not count, nor do near copies and other languages of its set.
 
-Cosines are taken of vectors less the mean of their language: encoders put all texts in a narrow cone, where unrelated
-ones already have cosines of 0.8, and each language in a corner of it.
+Cosines are of vectors less the mean of their language: encoders put all texts in a narrow cone, where unrelated ones
+already have cosines of 0.8, and each language in a corner of it.
 """
 
 from __future__ import annotations

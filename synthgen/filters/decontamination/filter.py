@@ -1,10 +1,9 @@
 """Decontamination: rows that repeat an item of an evaluation set, as a whole or in part, in any language of theirs.
 
-Candidates share word trigrams with an item. A long text is a hit when it holds a run of 13 words of the item's (the
-n-gram of GPT-3's report, Brown et al. 2020, appendix C), when most of its trigrams are the item's, as in a truncated
-copy, or when it is a near duplicate. Short texts are one only when every text of the row is a hit on another text of an
-item: a stock sentence proves nothing. Translations and paraphrases are not found so (Yang et al. 2023, 2311.04850):
-an encoder, when one is named, looks for the item that means the same.
+Candidates share word trigrams with an item. A long text is a hit with a run of 13 words of the item's (GPT-3's n-gram,
+Brown et al. 2020, appendix C), with most of its trigrams, as in a truncated copy, or as a near duplicate; short texts
+only when every text of the row hits another text of an item: a stock sentence proves nothing. For translations and
+paraphrases (Yang et al. 2023, 2311.04850) an encoder, when one is named, looks for the item that means the same.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Edits change rows before they are filtered. Off unless a configuration file names them: `edits = ["clean"]`."""
+"""Edits change rows before they are filtered, counted apart. Off unless a configuration file names them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ class Clean:
 
     name = "clean"
     VERSION = 1
+    """Raised when it changes rows otherwise."""
 
     def __init__(self, format_: Format) -> None:
         self._columns = () if format_.name == "span" else format_.text_columns
 
     def apply(self, row: Row) -> Row:
-        """Return the cleaned row; a text of which nothing would be left is not touched, filters will see it."""
+        """Return the cleaned row, the same object if nothing changes; a text of which nothing would be left stays."""
         changed = {}
         for column in self._columns:
             text = row.get(column)
