@@ -62,20 +62,19 @@ def import_task(
     if is_finished(out):
         return _same_or_refused(out, identity)
     survey = survey_corpus(corpus, seed)
-    _refuse_empty(corpus, survey)
+    if not survey.cells:
+        raise _nothing_usable(corpus, survey)
     chosen = draw(survey, survey.counts() if n is None else quotas(task, survey.counts(), n))
     facts = identity | {"seed": seed, "command": _command(task, source, n, seed, language, pair_with)}
     return _write(out, corpus, survey, chosen, facts, started)
 
 
-def _refuse_empty(corpus: Corpus, survey: Survey) -> None:
-    if survey.cells:
-        return
+def _nothing_usable(corpus: Corpus, survey: Survey) -> UserError:
     names = ", ".join(part.path.name for part in corpus.parts)
     if corpus.english:
-        raise UserError(f"{names} has no translation of a row of {corpus.english.name}")
+        return UserError(f"{names} has no translation of a row of {corpus.english.name}")
     reasons = Counter(rejection.reason for rejection in survey.rejected)
-    raise UserError(f"no usable row in {names}: {dict(reasons) or 'nothing there'}")
+    return UserError(f"no usable row in {names}: {dict(reasons) or 'nothing there'}")
 
 
 def _rows(corpus: Corpus, chosen: frozenset[int]) -> Iterator[Row]:

@@ -111,18 +111,18 @@ class Contamination(Filter):
         self._by_meaning = 0
 
     def check(self, row_id: str, row: Row) -> Drop | None:
-        """Return a verdict naming the evaluation set, the item's hash and what they share."""
+        """Return a drop naming the evaluation set, the item's hash and what they share."""
         return self.check_batch([(row_id, row)])[0]
 
     def check_batch(self, rows: Sequence[tuple[str, Row]]) -> list[Drop | None]:
-        """Return the verdicts of several rows."""
+        """Return the drops of several rows."""
         texts = [tuple(map(words, compared_texts(self._format, row))) for _, row in rows]
         candidates = self._candidates(texts)
-        verdicts = [self._verdict(row, candidates.get(number, ())) for number, row in enumerate(texts)]
-        if self._settings.encoder and (rest := [number for number, drop in enumerate(verdicts) if drop is None]):
+        drops = [self._drop(row, candidates.get(number, ())) for number, row in enumerate(texts)]
+        if self._settings.encoder and (rest := [number for number, drop in enumerate(drops) if drop is None]):
             for number, drop in zip(rest, self._same_meaning([rows[number][1] for number in rest]), strict=True):
-                verdicts[number] = drop
-        return verdicts
+                drops[number] = drop
+        return drops
 
     def metadata(self) -> dict[str, Any]:
         """Return the counts by set; `contamination.json` has the hashes of the items."""
@@ -154,7 +154,7 @@ class Contamination(Filter):
         return {REPORT_NAME: {key: value for key, value in self.metadata().items() if key != "sets"} | {"sets": sets}}
 
     def _same_meaning(self, rows: Sequence[Row]) -> Iterator[Drop | None]:
-        """Yield a verdict for each row that says what an item says; the items are read when the first rows come."""
+        """Yield the drop of each row that says what an item says; the items are read when the first rows come."""
         texts = [texts_apart(self._format, row) for row in rows]
         if self._neighbours is None:
             encoder = SentenceEncoder(self._settings.encoder, self._settings.prefix)
@@ -167,9 +167,9 @@ class Contamination(Filter):
         for language, numbers in grouped(long_enough, lambda at: row_language(rows[at], self._language)).items():
             best = self._neighbours.nearest([texts[number] for number in numbers], language, margins, _NEARLY)
             nearest |= zip(numbers, best, strict=True)
-        return (self._meaning_verdict(nearest.get(number)) for number in range(len(rows)))
+        return (self._drop_by_meaning(nearest.get(number)) for number in range(len(rows)))
 
-    def _meaning_verdict(self, nearest: Nearest | None) -> Drop | None:
+    def _drop_by_meaning(self, nearest: Nearest | None) -> Drop | None:
         if nearest is None:
             return None
         item = self._items[nearest.item]
@@ -206,7 +206,7 @@ class Contamination(Filter):
         fullest = nsmallest(_CANDIDATES, shares, key=lambda item: (-shares[item], self._items[item].code))
         return list(dict.fromkeys((*most, *fullest)))
 
-    def _verdict(self, texts: tuple[str, ...], candidates: Iterable[int]) -> Drop | None:
+    def _drop(self, texts: tuple[str, ...], candidates: Iterable[int]) -> Drop | None:
         below: set[int] = set()
         for item in (self._items[number] for number in candidates):
             evidence, is_hit = self._compare(texts, item.texts)

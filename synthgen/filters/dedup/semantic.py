@@ -62,26 +62,23 @@ class SemanticDuplicates(SetFilter):
         new, vectors = self._compared(row_id, row)
         if not self._kept:
             return None
-        scores = np.minimum.reduce(np.einsum("nfw,fw->fn", np.stack(self._vectors), vectors))
+        scores = np.minimum.reduce(np.einsum("nfw,fw->fn", np.stack([kept for _, kept in self._kept]), vectors))
         for number in np.argsort(-scores):
             if scores[number] < self._settings.similarity:
                 break
-            if new.agrees(self._kept[number]):
-                return _drop(self._kept[number], float(scores[number]))
+            if new.agrees(old := self._kept[number][0]):
+                return _drop(old, float(scores[number]))
         return None
 
     def add_kept(self, row_id: str, row: Row) -> None:
         """Hold the row's vectors."""
-        compared, vectors = self._compared(row_id, row)
-        self._kept.append(compared)
-        self._vectors.append(vectors)
+        self._kept.append(self._compared(row_id, row))
 
     def close(self) -> None:
         """Forget the rows that were kept, and the encoder."""
         self._loaded: SentenceEncoder | None = None
-        self._kept: list[ComparedRow] = []
-        self._vectors: list[Vectors] = []
-        self._last: tuple[str, ComparedRow, Vectors] | None = None
+        self._kept: list[tuple[ComparedRow, Vectors]] = []
+        self._last: tuple[str, tuple[ComparedRow, Vectors]] | None = None
 
     def check_dataset(self, rows: SetRows) -> Iterator[tuple[int, Drop]]:
         """Yield number and reason of the rows to drop: rows by `ranks`, each that is like one kept before it."""
@@ -110,8 +107,8 @@ class SemanticDuplicates(SetFilter):
         """Return a row as it is compared and the vectors of its texts; `add_kept` follows `check` on the same row."""
         if self._last is None or self._last[0] != row_id:
             vectors = self._encoder().embed(compared_texts(self._format, row))
-            self._last = (row_id, ComparedRow.of(self._format, row_id, row), vectors)
-        return self._last[1], self._last[2]
+            self._last = (row_id, (ComparedRow.of(self._format, row_id, row), vectors))
+        return self._last[1]
 
 
 _SHARED = VERSIONS | {"encoder": sentence_encoder.VERSION}
