@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +116,7 @@ def with_another_filter(folder: Path, code: str, name: str, place: int) -> subpr
     assert {f'"{name}"', f"place={place}"} <= set(re.findall(r'"[\w-]+"|place=\d+', copy))
     folder.mkdir(exist_ok=True)
     (folder / "one_more.py").write_text(copy, encoding="utf-8")
+    shutil.copy(Path(residue.__file__).with_suffix(".toml"), folder)
     code = f"import sys; from synthgen.filters import rows; rows.__path__.append({str(folder)!r}); {code}"
     root = Path(synthgen.__file__).parents[1]
     return subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
