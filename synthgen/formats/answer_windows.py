@@ -44,7 +44,9 @@ def windows(question: str, context: str, tokenizer: Any, *, max_length: int, str
     first_id, last_id = tokenizer.bos_token_id, tokenizer.eos_token_id
     prefix = [first_id, *query["input_ids"], last_id, last_id]
     room = max(1, max_length - len(prefix) - 1)
-    ids, offsets = read["input_ids"], _trimmed(context, read["offset_mapping"])
+    ids = read["input_ids"]
+    # Sentencepiece counts the white space before a token into it.
+    offsets = [(end - len(context[start:end].lstrip()), end) for start, end in read["offset_mapping"]]
     spans = window_spans(len(ids), room, min(stride, room))
     for (first, last), central in zip(spans, central_tokens(spans), strict=True):
         tokens = [*prefix, *ids[first:last], last_id]
@@ -106,11 +108,6 @@ def central_tokens(spans: Sequence[tuple[int, int]]) -> list[npt.NDArray[np.bool
         owner[first:last][score > best[first:last]] = number
         best[first:last] = np.maximum(best[first:last], score)
     return [owner[first:last] == number for number, (first, last) in enumerate(spans)]
-
-
-def _trimmed(text: str, offsets: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the offsets without the white space that sentencepiece counts into a token."""
-    return [(start + (len(text[start:end]) - len(text[start:end].lstrip())), end) for start, end in offsets]
 
 
 def best_span(logits: Floats, places: Ints) -> tuple[float, int, int] | None:

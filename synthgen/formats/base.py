@@ -67,9 +67,9 @@ def string() -> Features:
     return {"dtype": "string", "_type": "Value"}
 
 
-def integer(bits: int = 32) -> Features:
+def integer() -> Features:
     """Return the feature of an integer column."""
-    return {"dtype": f"int{bits}", "_type": "Value"}
+    return {"dtype": "int32", "_type": "Value"}
 
 
 def class_label(names: Sequence[str]) -> Features:

@@ -58,7 +58,12 @@ def read_e5_image(path: Path) -> E5Image:
 
 
 def _tensors(image: memoryview) -> list[tuple[str, FloatArray]]:
-    offset = _directory_offset(image)
+    # The tokenizer comes first: n, four special ids, blob length, n + 1 offsets, n scores, blob, normalisation map.
+    offset = 44
+    pieces, *_special, blob = struct.unpack_from("<5iQ", image, offset)
+    offset += 28 + 4 * (pieces + 1) + 4 * pieces + blob
+    _entries, size = struct.unpack_from("<iI", image, offset)
+    offset += 8 + size
     (count,) = struct.unpack_from("<i", image, offset)
     offset += 4
     tensors = []
@@ -70,15 +75,6 @@ def _tensors(image: memoryview) -> list[tuple[str, FloatArray]]:
         data = image[start : start + size]
         tensors.append((name, np.frombuffer(data, "<f4").copy() if kind == 0 else _dequantise(data, elements)))
     return tensors
-
-
-def _directory_offset(image: memoryview) -> int:
-    """Skip the tokenizer: n, four special ids, blob length, n + 1 offsets, n scores, blob, normalisation map."""
-    offset = 44
-    pieces, *_special, blob = struct.unpack_from("<5iQ", image, offset)
-    offset += 28 + 4 * (pieces + 1) + 4 * pieces + blob
-    _entries, size = struct.unpack_from("<iI", image, offset)
-    return int(offset + 8 + size)
 
 
 def _dequantise(data: memoryview, elements: int) -> FloatArray:
