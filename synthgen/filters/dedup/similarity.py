@@ -195,8 +195,9 @@ def _is_one_for_two(left: list[str], right: list[str]) -> bool:
     shorter, longer = sorted((left, right), key=len)
     if len(longer) != len(shorter) + 1:
         return False
-    places = range(len(shorter) + 1)
-    return any(shorter[:at] == longer[:at] and shorter[at + 1 :] == longer[at + 2 :] for at in places)
+    differing = (place for place, (one, two) in enumerate(zip(shorter, longer, strict=False)) if one != two)
+    at = next(differing, len(shorter))
+    return shorter[at + 1 :] == longer[at + 2 :]
 
 
 def _jaccard(left: list[str], right: list[str]) -> float:
