@@ -11,7 +11,7 @@ from functools import partial
 from importlib import import_module
 
 from synthgen.engines.base import Engine, EngineSpec, NextRequest, Outcome, Reply, Request, Sampling
-from synthgen.engines.endpoint_address import ADDRESSES
+from synthgen.engines.openai_api import ADDRESSES
 from synthgen.errors import UserError, unknown
 from synthgen.models.packs import ResolvedModel, resolve
 

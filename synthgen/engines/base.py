@@ -1,16 +1,19 @@
-"""Requests, replies, the protocol that all engines follow, and their entry in the registry."""
+"""Requests, replies, the protocol that all engines follow, retries, and an engine's entry in the registry."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any, Literal, Protocol
 
 from synthgen.models.packs import ResolvedModel
 
+TRIES = 4
+FIRST_DELAY = 0.5
+"""Seconds before the first second try; each later one waits twice as long."""
 Outcome = Literal["ok", "http", "timeout", "busy"]
 """`http`: the server failed or refused; `busy`: it had no room (429, 503), which is no fault of the request."""
 
@@ -92,6 +95,20 @@ class Engine(Protocol):
     def close(self) -> None:
         """Free the engine's processes and memory; calling it twice is fine."""
         return
+
+
+def run_with_retries(engine: Engine, requests: Sequence[Request], first_delay: float = FIRST_DELAY) -> Iterator[Reply]:
+    """Yield a reply for every request, in any order; a failed one only after the last of `TRIES`. Tags must differ."""
+    open_requests = {request.tag: request for request in requests}
+    for tries in range(TRIES):
+        delay = first_delay * 2**tries if tries else 0.0
+        source = iter([replace(request, delay=delay) for request in open_requests.values()])
+        for reply in engine.run(lambda source=source: next(source, None)):  # type: ignore[misc]
+            if reply.outcome == "ok" or tries == TRIES - 1:
+                del open_requests[reply.tag]
+                yield reply
+        if not open_requests:
+            return
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,7 @@
 """Any OpenAI-compatible server (`vllm serve`, a cluster's gateway, a provider), with many requests in flight.
 
-Requests with a schema go to `/chat/completions` with `response_format`, plain ones to `/completions`; `concurrency`
-limits how many at a time. A server that cannot be reached, or is only ever busy, for as long as the timeout ends the
-run with what it has; no reply is lost.
-
-The key comes from `SYNTHGEN_API_KEY` or `OPENAI_API_KEY` and is never written anywhere; redirects are not followed,
-so that it goes nowhere else.
+A server that cannot be reached, or is only ever busy, for as long as the timeout ends the run with what it has; no
+reply is lost. Redirects are not followed, so that the key goes nowhere else.
 """
 
 from __future__ import annotations
@@ -19,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from synthgen.engines.base import Engine, EngineSpec, NextRequest, Reply, Request
 from synthgen.engines.concurrency import Limit
-from synthgen.engines.endpoint_address import resolve_endpoint
 from synthgen.engines.openai_api import (
     KEYS,
     LONGEST_PAUSE,
@@ -30,6 +25,7 @@ from synthgen.engines.openai_api import (
     load_aiohttp,
     open_session,
     pause_seconds,
+    resolve_endpoint,
 )
 from synthgen.errors import IncompleteError, UserError
 from synthgen.models.packs import ResolvedModel
@@ -223,8 +219,5 @@ class EndpointEngine(Engine):
 
 
 ENGINE = EngineSpec(
-    "endpoint",
-    lambda model, _, timeout: EndpointEngine(model, timeout=timeout),
-    lambda ref, timeout: resolve_endpoint(ref, timeout=timeout),
-    serves="address",
+    "endpoint", lambda model, _, timeout: EndpointEngine(model, timeout=timeout), resolve_endpoint, serves="address"
 )

@@ -1,27 +1,32 @@
-"""HTTP client for OpenAI-compatible servers: requests as JSON bodies, replies out of them.
+"""HTTP client for OpenAI-compatible servers: addresses, requests as JSON bodies, replies out of them.
 
 The key comes from `SYNTHGEN_API_KEY` or `OPENAI_API_KEY` and is never written anywhere.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synthgen.engines.base import Reply, Request, Sampling
-from synthgen.errors import requires
+from synthgen.errors import IncompleteError, UserError, requires
+from synthgen.models.packs import ResolvedModel
 
 if TYPE_CHECKING:
     import aiohttp
 
+ADDRESSES = ("http://", "https://")
+"""How a reference begins that is the address of an endpoint."""
 KEYS = ("SYNTHGEN_API_KEY", "OPENAI_API_KEY")
 LONGEST_PAUSE = 30.0
 
 
 def body(model: str, request: Request) -> tuple[str, str]:
-    """Return the path and JSON body of a request."""
+    """Return the path and JSON body of a request: chat with `response_format` for a schema, else a plain completion."""
     prompt = json.dumps(request.prompt)
     if request.sampling.schema:
         message = f'{{"role": "user", "content": {prompt}}}'
@@ -91,3 +96,56 @@ def load_aiohttp() -> Any:  # noqa: ANN401 - the module, imported when it is nee
     with requires("aiohttp", "endpoint", "--engine endpoint"):
         import aiohttp
     return aiohttp
+
+
+def parse_address(ref: str) -> tuple[str, str]:
+    """Return address and model of `http://host:port/v1[#NAME]`; UserError for another shape, or a password in it.
+
+    >>> parse_address("http://localhost:8000/v1/#tiny")
+    ('http://localhost:8000/v1', 'tiny')
+    """
+    url, _, name = ref.partition("#")
+    host = url.partition("://")[2].partition("/")[0]
+    if not url.startswith(ADDRESSES) or not host:
+        raise UserError(f"--model '{ref}' is no endpoint; give http://host:port/v1 or http://host:port/v1#NAME")
+    if "@" in host or "?" in url:
+        raise UserError(f"the address of an endpoint holds no password or query; put the key into {KEYS[0]}")
+    return url.rstrip("/"), name
+
+
+def resolve_endpoint(ref: str, timeout: float) -> ResolvedModel:
+    """Return the model that a server serves: its name is recorded, the host nowhere.
+
+    Raises UserError when the server has several models and none is named, or has no such model, IncompleteError when
+    it does not answer.
+    """
+    url, name = parse_address(ref)
+    listed = asyncio.run(_model_names(url, timeout))
+    choices = {each for each in ([name] if listed is None else listed) if each and name in ("", each)}
+    if len(choices) != 1:
+        fault = f"no model '{name}'" if name else "more than one model, or does not list them"
+        known = ", ".join(f"{url}#{each}" for each in listed or ["NAME"])
+        raise UserError(f"{url} has {fault}; give one of: {known}")
+    return ResolvedModel(Path(), choices.pop(), "", "that of the model served", "served by an endpoint", url)
+
+
+async def _model_names(url: str, timeout: float) -> list[str] | None:
+    """Return the ids in `/models`, None when the server has no such list; IncompleteError when it cannot be reached."""
+    aiohttp = load_aiohttp()
+    try:
+        async with (
+            open_session(min(timeout, 30.0), api_key()) as session,
+            session.get(f"{url}/models", allow_redirects=False) as response,
+        ):
+            if response.status in (401, 403):
+                raise UserError(f"{url} refuses the key (HTTP {response.status}); set {KEYS[0]}")
+            return [str(item["id"]) for item in json.loads(await response.text())["data"]]
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, UserError):
+            raise
+        return None
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise IncompleteError(
+            f"the endpoint {url} cannot be reached ({type(error).__name__}); nothing was asked. "
+            "Start the server, then give the same command again"
+        ) from None

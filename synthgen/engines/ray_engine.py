@@ -31,7 +31,6 @@ class Server:
     """An engine in a thread of its own, with a queue of requests and one of finished replies."""
 
     def __init__(self) -> None:
-        """Start with empty queues."""
         self.requests: queue.Queue[Request] = queue.Queue()
         self.finished: queue.Queue[Reply | Exception] = queue.Queue()
 

@@ -56,7 +56,7 @@ class ScriptedEngine(Engine):
                 yield _reply(request, self._answer(request))
 
 
-def resolve_replies(ref: str) -> ResolvedModel:
+def resolve_replies(ref: str, _timeout: float) -> ResolvedModel:
     """Return a file of replies as a model, with its hash as the revision; UserError when it cannot be read."""
     path = Path(ref)
     with plain_os_error(f"--engine scripted reads its replies from the file --model {ref}"):
@@ -104,8 +104,5 @@ def _reply(request: Request, answer: Answer | Line) -> Reply:
 
 
 ENGINE = EngineSpec(
-    "scripted",
-    lambda model, _seed, _timeout: ScriptedEngine(read_replies(model.path)),
-    lambda ref, _: resolve_replies(ref),
-    serves="replies",
+    "scripted", lambda model, *_: ScriptedEngine(read_replies(model.path)), resolve_replies, serves="replies"
 )

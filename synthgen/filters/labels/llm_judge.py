@@ -16,7 +16,7 @@ from typing import Any
 
 from synthgen.dataset.ledger import Ledger
 from synthgen.engines import Engine, Request, Sampling, engine_of, open_engine, resolve_model
-from synthgen.engines.retry import run_with_retries
+from synthgen.engines.base import run_with_retries
 from synthgen.errors import IncompleteError, UserError
 from synthgen.filters.base import JudgeConfig, StartEngine
 from synthgen.filters.labels.annotator import Annotation, Annotator

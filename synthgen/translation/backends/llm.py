@@ -15,7 +15,7 @@ from typing import Any
 
 from synthgen.dataset.ledger import storable
 from synthgen.engines import DEFAULT_TIMEOUT, Engine, Reply, Request, Sampling, engine_of, open_engine, resolve_model
-from synthgen.engines.retry import FIRST_DELAY, run_with_retries
+from synthgen.engines.base import FIRST_DELAY, run_with_retries
 from synthgen.filters.rows.residue import residue
 from synthgen.formats.reply_schema import text_object
 from synthgen.models.packs import ResolvedModel
