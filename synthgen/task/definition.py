@@ -72,9 +72,7 @@ class Attribute:
 
     def draw(self, random: Random) -> str:
         """Return one of the values."""
-        if self.weights is None:
-            return random.choice(self.values)
-        return random.choices(self.values, self.weights)[0]
+        return random.choices(self.values, self.weights)[0] if self.weights else random.choice(self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +109,6 @@ class Task:
         """Return the steps that an item of this label takes, in order."""
         return tuple(step for step in self.steps if not step.labels or label in step.labels)
 
-    def facts(self) -> dict[str, Any]:
-        """Return the entry of `synthgen tasks --json`."""
-        facts = {name: getattr(self, name) for name in ("real_size", "label_counts", "licence", "source")}
-        return {"name": self.name, "format": self.format.name, "columns": list(self.format.columns), **facts}
-
 
 def prompts_folder() -> Path:
     """Return the folder of prompt files: beside the package in a checkout, inside it in an installed wheel."""
@@ -145,7 +138,12 @@ def tasks() -> list[dict[str, Any]]:
 
     Returns the facts of each, the task with the largest real set first.
     """
-    return [load_task(name).facts() for name in task_names()]
+    same = ("real_size", "label_counts", "licence", "source")
+    return [
+        {"name": task.name, "format": task.format.name, "columns": list(task.format.columns)}
+        | {name: getattr(task, name) for name in same}
+        for task in map(load_task, task_names())
+    ]
 
 
 def definitions(task: str) -> dict[str, str]:
@@ -179,9 +177,11 @@ def parse_task(name: str, text: str, *, where: str) -> Task:
         header = tomllib.loads(match["header"])
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{where}: the header is not TOML: {error}") from None
-    sections = _sections(match["body"])
+    _, *parts = _SECTION.split(match["body"])
+    sections = {title: template.strip() for title, template in zip(parts[::2], parts[1::2], strict=True)}
     if messages := faults(header, sections, _jinja):
-        raise UserError("; ".join(f"{where}:{_line_of(text, token)}: {message}" for token, message in messages))
+        lines = (text.count("\n", 0, max(text.find(token), 0)) + 1 for token, _ in messages)
+        raise UserError("; ".join(f"{where}:{at}: {message}" for at, (_, message) in zip(lines, messages, strict=True)))
     return _build(name, header, sections, text)
 
 
@@ -193,7 +193,10 @@ def _build(name: str, header: dict[str, Any], sections: dict[str, str], prompt_t
         **{key: header[key] for key in same if key in header},
         name=name,
         format=format_from_manifest(header["format"], header["columns"], labels),
-        attributes={key: _attribute(values) for key, values in header.get("attributes", {}).items()},
+        attributes={
+            key: Attribute(tuple(values), tuple(values.values()) if isinstance(values, dict) else None)
+            for key, values in header.get("attributes", {}).items()
+        },
         shots={label: tuple(items) for label, items in header.get("shots", {}).items()},
         steps=tuple(_step(key, sections[key], options) for key, options in header.get("steps", {}).items()),
         conditions=Conditions(**header.get("conditions", {})),
@@ -206,17 +209,3 @@ def _step(name: str, template: str, options: dict[str, Any]) -> Step:
     stop = options.get("stop", ("\n",) if len(fields) == 1 else ("\n\n",))
     lists = {"labels": tuple(options.get("labels", ())), "stop": tuple(stop)}
     return Step(name, template, **{**options, **lists, "fields": fields})
-
-
-def _attribute(table: list[str] | dict[str, float]) -> Attribute:
-    return Attribute(tuple(table), tuple(table.values()) if isinstance(table, dict) else None)
-
-
-def _sections(body: str) -> dict[str, str]:
-    parts = _SECTION.split(body)
-    return {parts[i]: parts[i + 1].strip() for i in range(1, len(parts), 2)}
-
-
-def _line_of(text: str, token: str) -> int:
-    position = text.find(token)
-    return text.count("\n", 0, max(position, 0)) + 1
