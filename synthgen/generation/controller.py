@@ -273,13 +273,9 @@ class Controller:
             self.reasons[outcome.reason] += 1
         self.ledger.add_verdict(StoredVerdict(slot.number, *outcome, row))
         del self._slots[slot.number]
-        self._contexts.leave(slot, still_opening=self._will_join(slot.context))
-
-    def _will_join(self, context: int) -> bool:
-        """Say whether a slot of a cell that is not full may still be opened in a context."""
-        may_reopen = bool(self._set_filters)
-        short = (cell for cell, counter in self.counters.items() if may_reopen or not counter.is_full)
-        return any(self.chain.next_context(cell) <= context for cell in short)
+        short = (cell for cell, counter in self.counters.items() if self._set_filters or not counter.is_full)
+        still_opening = any(self.chain.next_context(cell) <= slot.context for cell in short)
+        self._contexts.leave(slot, still_opening=still_opening)
 
     def close_open_slots(self) -> None:
         """End every slot that is still open once all quotas are full: surplus, rejected as such."""

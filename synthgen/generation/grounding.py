@@ -27,19 +27,11 @@ MAX_SHOT_WORDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """Examples by quota cell, and passages in the order of use; `parents` are their manifest entries."""
+    """Examples by quota cell, and passages in the order of use, over and over; `parents` are their manifest entries."""
 
     shots: Shots = field(default_factory=dict)
     passages: tuple[str, ...] = ()
     parents: tuple[dict[str, Any], ...] = ()
-
-    def settings(self) -> dict[str, Any]:
-        """Return the content hashes that a resumed run must share."""
-        return {parent["role"]: parent["sha256"] for parent in self.parents}
-
-    def passage(self, context: int) -> str:
-        """Return the passage of a context; when all are used they are used again."""
-        return self.passages[context % len(self.passages)]
 
 
 def read_grounding(task: Task, *, shots: Path | None, passages: Path | None, seed: int) -> Grounding:

@@ -1,19 +1,22 @@
 """The request loop: the controller's requests go to the engine, replies come back, and progress is shown.
 
-Live: rows kept a second, tokens a second, acceptance of each label. Once, after the first 200 rows: the projected cost
-of the whole run.
+Before it begins, the requests are checked; after the first 200 rows the cost of the whole run is projected.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from synthgen import console
 from synthgen.engines import Engine, Reply, Request
-from synthgen.errors import IncompleteError
+from synthgen.engines.vllm import MAX_MODEL_LEN
+from synthgen.errors import IncompleteError, UserError
 from synthgen.generation.controller import Controller
+from synthgen.generation.prompt_chain import PromptChain
 from synthgen.models.packs import ResolvedModel
 from synthgen.runtime.files import format_count, format_duration
 
@@ -49,6 +52,29 @@ class Usage:
         counts = (format_count(round(each * share)) for each in (self.prompt_tokens, self.output_tokens))
         tokens = "{} prompt and {} output tokens".format(*counts)
         return f"{rows:,} rows will take about {tokens} and {format_duration(self.seconds * share)}"
+
+
+def check_context_length(chain: PromptChain, model: Path) -> None:
+    """Raise UserError when a prompt and its reply cannot fit, earlier texts taken at their longest.
+
+    A model folder without `tokenizer.json` (a server's model) is not checked: the server refuses in its own words.
+    """
+    tokenizer_file, config_file = model / "tokenizer.json", model / "config.json"
+    if not tokenizer_file.is_file() or not config_file.is_file():
+        return
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    config = json.loads(config_file.read_text(encoding="utf-8"))
+    limit = min(MAX_MODEL_LEN, config.get("max_position_embeddings", MAX_MODEL_LEN))
+    for cell in chain.task.label_counts:
+        for step, request in chain.trial_requests(cell, lambda step: "word " * (step.max_tokens // len(step.fields))):
+            needed = len(tokenizer.encode(request.prompt).ids) + step.max_tokens
+            if needed > limit:
+                raise UserError(
+                    f"the prompt of step '{step.name}' and its reply can take {needed} tokens, the model reads "
+                    f"{limit}: use a model with a longer context, or shorter --shots or --passages"
+                )
 
 
 def check_requests(controller: Controller, engine: Engine) -> None:

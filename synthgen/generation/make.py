@@ -1,7 +1,7 @@
 """`synthgen make`: exactly n kept rows of a task, written by a model, as a dataset folder.
 
 The controller chooses the requests, an engine replies, the ledger stores. `loop` connects the three, `write` makes the
-folder when every label has its quota.
+folder when every label has its quota; a preview writes nothing.
 """
 
 from __future__ import annotations
@@ -9,22 +9,21 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from synthgen import console, options
 from synthgen.dataset.folder import make_run_folder, refuse_foreign
 from synthgen.dataset.layout import LEDGER_NAME
-from synthgen.dataset.ledger import Ledger, unwritable
+from synthgen.dataset.ledger import Ledger, StoredVerdict, unwritable
 from synthgen.dataset.manifest import Manifest, is_finished, read_manifest
 from synthgen.engines import ADDRESSES, DEFAULT_TIMEOUT, Engine
 from synthgen.errors import IncompleteError, UserError, refuse
 from synthgen.filters.base import FilterContext, JudgeConfig, StartEngine
 from synthgen.filters.config import closing_all, read_config
-from synthgen.generation.context_length import check_context_length
 from synthgen.generation.controller import Controller
-from synthgen.generation.loop import check_requests, serve
-from synthgen.generation.preview import preview_items
+from synthgen.generation.loop import Usage, check_context_length, check_requests, exchanges, serve
 from synthgen.generation.run import (
     DEFAULT_MODEL,
     EngineConfig,
@@ -80,7 +79,7 @@ def make(
     serving = EngineConfig(engine, model, timeout, ray, started_engine)
     run = GenerationRun(chain, resolve_n(n, chain.task), serving, read_config(filters, context), context)
     if preview:
-        return preview_items(run, preview, out=out, ray=ray, max_requests=max_requests)
+        return _preview(run, preview, out=out, ray=ray, max_requests=max_requests)
     return _make_folder(run, out or default_folder(task, run.n, seed), max_requests)
 
 
@@ -170,3 +169,46 @@ def _shortfall(controller: Controller, out: Path, budget: int) -> str:
         f"{counter.quota} at an acceptance of {counter.acceptance:.0%}; commonest rejections: {reasons}. "
         f"Everything is kept in {out}/ledger.sqlite; the same command with a larger --max-requests goes on"
     )
+
+
+def _preview(
+    run: GenerationRun, count: int, *, out: Path | None, ray: str | None, max_requests: int | None
+) -> list[dict[str, Any]]:
+    """Return prompts, replies, parsed row and verdict of `count` items of a run; nothing is written to disk.
+
+    On stderr: what all rows of the run will take at the cost of these. UserError for options without a use.
+    """
+    if count < 1:
+        raise UserError(f"--preview {count} is less than one item")
+    refuse(f"--preview {count} writes no folder", out=out)
+    refuse(f"--preview {count} starts one engine, here", ray=ray)
+    refuse(f"--preview {count} asks for {count} items and no more", max_requests=max_requests)
+    if "like" not in {spec.needs for spec, _ in run.config.stages}:
+        refuse(f"--preview {count} measures nothing, and no filter needs a real set", like=run.context.like)
+    if run.engine.name == "vllm":
+        check_context_length(run.chain, run.model.path)
+    ledger = Ledger(Path(":memory:"))
+    with run.engine.open(run.chain.seed) as start:
+        controller = open_controller(replace(run, n=count).with_judge(ledger, start), ledger)
+        with closing_all(controller.filters):
+            check_requests(controller, engine := start())
+            usage = Usage()
+            for reply, request in exchanges(controller, engine, budget=count * len(run.task.steps)):
+                controller.take(reply, request, "")
+                usage.add(reply)
+            controller.check_complete()
+    usage.kept = controller.kept
+    console.stderr.print(f"{usage.projection(run.n)}, at {count} rows at a time", highlight=False)
+    return [_item(controller, verdict) for verdict in ledger.verdicts()]
+
+
+def _item(controller: Controller, verdict: StoredVerdict) -> dict[str, Any]:
+    replies = list(controller.ledger.replies(verdict.slot))
+    return {
+        "id": controller.row_id(verdict.slot),
+        "label": controller.ledger.cell(verdict.slot),
+        "prompts": [reply.prompt for reply in replies if reply.prompt],
+        "replies": [reply.text or reply.error for reply in replies],
+        "row": verdict.row,
+        "verdict": f"{verdict.verdict} {verdict.reason} {verdict.evidence}".strip(),
+    }

@@ -1,9 +1,8 @@
 """The requests that make one example, step by step, and the row that their replies add up to.
 
-A slot is one example in progress: a quota cell (its label, chosen before any text), a context, and the texts so far.
-The context is what slots have in common: attributes drawn from the seed and, for tasks with `per_stem`, a first text
-that is written once and serves slots of every label (`shared_context`). All of it follows from the task, the seed and
-the order in which the `controller` opens slots.
+A slot is one example in progress. Its context is what slots have in common: attributes drawn from the seed and, for
+tasks with `per_stem`, a first text that is written once and serves slots of every label (`shared_context`). All follows
+from the task, the seed and the order in which the `controller` opens slots.
 """
 
 from __future__ import annotations
@@ -39,7 +38,10 @@ PASSAGE = "context"
 
 @dataclass(slots=True)
 class Slot:
-    """One example in progress; `step` counts the steps done, `tries` the failed requests for the next one."""
+    """One example in progress; `step` counts the steps done, `tries` the failed requests for the next one.
+
+    `cell` is its quota cell: its label, chosen before any text.
+    """
 
     number: int
     cell: str
@@ -72,22 +74,21 @@ class SlotOutcome(NamedTuple):
     evidence: str
 
 
+@dataclass(eq=False)
 class PromptChain:
-    """The requests of a task's slots, and the parser of their replies."""
+    """The requests of a task's slots, and the parser of their replies.
 
-    def __init__(
-        self,
-        task: Task,
-        *,
-        seed: int,
-        structured: bool,
-        grounding: Grounding | None = None,
-        teacher: Teacher | None = None,
-    ) -> None:
-        """Request flat JSON objects if `structured`, else plain completions; `teacher` tags the sentences written."""
-        self.task, self.seed, self.structured = task, seed, structured
-        self.grounding, self._teacher = grounding or Grounding(), teacher
-        self._slots_opened: Counter[str] = Counter()
+    Requests are for flat JSON objects if `structured`, else plain completions; `teacher` tags the sentences written.
+    """
+
+    task: Task
+    seed: int
+    structured: bool
+    grounding: Grounding = field(default_factory=Grounding)
+    teacher: Teacher | None = None
+    _slots_opened: Counter[str] = field(default_factory=Counter, init=False)
+
+    def __post_init__(self) -> None:
         self._attributes = lru_cache(CONTEXTS_CACHED)(self._draw_attributes)
 
     def open(self, number: int, cell: str) -> Slot:
@@ -95,8 +96,8 @@ class PromptChain:
         context = self.next_context(cell) if self.task.per_stem else number
         self._slots_opened[cell] += 1
         slot = Slot(number, cell, context)
-        if self.grounding.passages:
-            slot.begin({self.task.stem: self.grounding.passage(context)})
+        if passages := self.grounding.passages:
+            slot.begin({self.task.stem: passages[context % len(passages)]})
         return slot
 
     @property
@@ -153,7 +154,7 @@ class PromptChain:
 
     def row(self, slot: Slot) -> Row:
         """Return the row of a written slot; ParseError with the reason when its texts make none."""
-        texts = self._teacher.texts(slot.texts[SENTENCE]) if self._teacher is not None else slot.texts
+        texts = self.teacher.texts(slot.texts[SENTENCE]) if self.teacher is not None else slot.texts
         row = self.task.format.assemble({**self._attributes(slot.context), **texts}, slot.cell)
         self.task.conditions.check_row(self.task.format, row)
         return row

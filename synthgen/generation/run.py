@@ -103,7 +103,7 @@ class GenerationRun:
             "seed": self.chain.seed,
             "decoding": "json" if self.chain.structured else "plain",
             "prompt_hash": self.task.prompt_hash,
-            **self.chain.grounding.settings(),
+            **{parent["role"]: parent["sha256"] for parent in self.chain.grounding.parents},
         }
 
     def with_judge(self, ledger: Ledger, start: StartEngine) -> GenerationRun:

@@ -18,17 +18,16 @@ class _SharedContext:
     users: int = 0
 
 
+@dataclass(slots=True)
 class SharedContexts:
-    """The contexts of open slots. The first slot of a context writes it, the others wait for it."""
+    """The contexts of open slots. The first slot of a context writes it, the others wait for it, if it is `shared`."""
 
-    def __init__(self, *, shared: bool) -> None:
-        """Let every slot write its own context when `shared` is false."""
-        self._shared = shared
-        self._contexts: dict[int, _SharedContext] = {}
+    shared: bool
+    _contexts: dict[int, _SharedContext] = field(default_factory=dict)
 
     def join(self, slot: Slot) -> SlotOutcome | None:
         """Add a slot to its context and give it the texts that are there; the outcome of a context that failed."""
-        if not self._shared:
+        if not self.shared:
             return None
         context = self._contexts.setdefault(slot.context, _SharedContext(slot.number))
         context.users += 1

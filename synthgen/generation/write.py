@@ -30,7 +30,9 @@ def write_folder(
     earlier = read_manifest(out).versions if is_finished(out) else {}  # of the engine that wrote replies kept since
     (out / MANIFEST_NAME).unlink(missing_ok=True)  # a set made anew is not finished while its rows are half written
     files = write_rows(out, _kept_rows(controller), row_features(format_))
-    files |= write_rejected(out, _rejections(controller)) | write_reports(out, controller.filters)
+    rejected = ((controller.row_id(item.slot), item) for item in ledger.verdicts("rejected"))
+    rejections = (Rejection(row_id, item.reason, item.stage, item.evidence, item.row) for row_id, item in rejected)
+    files |= write_rejected(out, rejections) | write_reports(out, controller.filters)
     checks = run.config.checks(run.context, controller.filters)
     for filter_ in controller.filters:  # what they hold of a large set is more than all that follows needs
         filter_.close()
@@ -94,8 +96,3 @@ def _counts(controller: Controller) -> dict[str, Any]:
 def _kept_rows(controller: Controller) -> Iterator[Row]:
     for verdict in controller.ledger.verdicts("kept"):
         yield {**verdict.row, "id": controller.row_id(verdict.slot), "language": controller.chain.task.language}
-
-
-def _rejections(controller: Controller) -> Iterator[Rejection]:
-    for item in controller.ledger.verdicts("rejected"):
-        yield Rejection(controller.row_id(item.slot), item.reason, item.stage, item.evidence, item.row)

@@ -10,8 +10,8 @@ from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import read_rows
 from synthgen.engines import Request
 from synthgen.errors import UserError
-from synthgen.generation.context_length import check_context_length
 from synthgen.generation.grounding import read_grounding
+from synthgen.generation.loop import check_context_length
 from synthgen.generation.run import open_chain
 from synthgen.generation.teacher import Teacher
 from synthgen.task.definition import load_task
