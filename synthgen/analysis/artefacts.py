@@ -54,7 +54,7 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
-class _Word:
+class Word:
     """A word or pair of words and the label it points to: its rows and the share of them with the label."""
 
     text: str
@@ -64,14 +64,7 @@ class _Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Word(_Word):
-    """A word with its pointwise mutual information with the label, in bits."""
-
-    pmi: float
-
-
-@dataclass(frozen=True, slots=True)
-class NewWord(_Word):
+class NewWord(Word):
     """A word that gives a label away; `real_rows` of the real set have it and that label."""
 
     real_rows: int
@@ -89,6 +82,11 @@ class WordCounts:
         common = self.totals[word.label] / self.totals.total()
         return wilson(word.share, word.rows)[0] >= common + GIVE_AWAY * (1 - common)
 
+    def pmi(self, word: Word) -> float:
+        """Return the pointwise mutual information of a word and its label, in bits."""
+        share = self.words[word.text][word.label] / word.rows
+        return round(math.log2(share * self.totals.total() / self.totals[word.label]), 3)
+
 
 def radar(format_: Format, rows: Sequence[Row], real: Sequence[Row] = (), *, margin: float = MARGIN) -> dict[str, Any]:
     """Return for the manifest: baselines, words, the same for `real`, and the verdict.
@@ -103,9 +101,8 @@ def radar(format_: Format, rows: Sequence[Row], real: Sequence[Row] = (), *, mar
     if not real:
         return facts | {"verdict": "no real set to compare with"}
     real_counts, real_figures = _figures(format_, _draw(real, size))
-    excess = {
-        name: exceeds(baseline, real_figures["baselines"][name]) for name, baseline in figures["baselines"].items()
-    }
+    real_baselines = real_figures["baselines"]
+    excess = {name: exceeds(each, real_baselines[name]) for name, each in figures["baselines"].items()}
     words = new_give_aways(counts, real_counts)
     suspicious = [name for name, points in excess.items() if points > margin]
     suspicious += [f"the words {', '.join(repr(word.text) for word in words[:NAMED_WORDS])}"] if words else []
@@ -132,7 +129,7 @@ def _figures(format_: Format, rows: Sequence[Row]) -> tuple[WordCounts, dict[str
     words = telling_words(counts)
     return counts, {
         "baselines": {name: asdict(baseline) for name, baseline in baselines(format_, rows).items()},
-        "words": [asdict(word) for word in words[:SHOWN_WORDS]],
+        "words": [asdict(word) | {"pmi": counts.pmi(word)} for word in words[:SHOWN_WORDS]],
         "give_aways": [word.text for word in words if counts.gives_away(word)],
     }
 
@@ -228,7 +225,11 @@ def telling_words(counts: WordCounts) -> list[Word]:
     """
     totals = counts.totals
     least = max(20, MIN_SHARE * totals.total())
-    words = [_word(word, by, totals) for word, by in counts.words.items() if by.total() >= least]
+    words: list[Word] = []
+    for text, by in counts.words.items():
+        if by.total() >= least:
+            label = max(by, key=lambda name: by[name] / totals[name])
+            words.append(Word(text, label, by.total(), round(by[label] / by.total(), 4)))
     return sorted(
         words, key=lambda word: (-wilson(word.share, word.rows)[0] + totals[word.label] / totals.total(), word.text)
     )
@@ -258,13 +259,6 @@ def labelled(format_: Format, row: Row) -> list[tuple[str, str]]:
         options = enumerate(format_.options(row))
         return [(option, "right" if place == right else "wrong") for place, option in options]
     return [(str(row[column]), cell) for column in format_.text_columns[-1:]]
-
-
-def _word(text: str, by: Counter[str], totals: Counter[str]) -> Word:
-    label = max(by, key=lambda name: by[name] / totals[name])
-    share = by[label] / by.total()
-    pmi = math.log2(share * totals.total() / totals[label])
-    return Word(text, label, by.total(), round(share, 4), round(pmi, 3))
 
 
 def _draw(rows: Sequence[Row], size: int) -> list[Row]:

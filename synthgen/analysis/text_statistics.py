@@ -32,18 +32,16 @@ _TEXTS_AT_ONCE = 1_000
 def describe(format_: Format, rows: Iterable[Row]) -> dict[str, Any]:
     """Return the statistics of up to 100,000 rows; what could not be computed says why."""
     sample = [row for row, _ in zip(rows, range(MAX_ROWS), strict=False)]
+    columns = {column: [str(row[column]) for row in sample] for column in format_.text_columns}
     facts: dict[str, Any] = {"rows_described": len(sample)}
     try:
-        facts["xlmr_tokens"] = {
-            column: _summary(count_tokens([str(row[column]) for row in sample])) for column in format_.text_columns
-        }
+        facts["xlmr_tokens"] = {column: _summary(count_tokens(texts)) for column, texts in columns.items()}
     except UserError as error:
         facts["xlmr_tokens"] = f"not done: {error}"
     facts["distinct_share"] = {
-        column: round(len({str(row[column]).casefold() for row in sample}) / len(sample), 4)
-        for column in format_.text_columns
+        column: round(len(set(map(str.casefold, texts))) / len(sample), 4) for column, texts in columns.items()
     }
-    facts["self_bleu"] = {column: self_bleu([str(row[column]) for row in sample]) for column in format_.text_columns}
+    facts["self_bleu"] = {column: self_bleu(texts) for column, texts in columns.items()}
     if len(format_.text_columns) == 2:
         facts["word_overlap"] = word_overlap(sample, *format_.text_columns)
     return facts
