@@ -33,7 +33,7 @@ from unittest.mock import patch
 import aiohttp
 
 from synthgen.analysis.similarity_to_real import measure
-from synthgen.engines.concurrency import MAX_LIMIT
+from synthgen.engines.endpoint import MAX_LIMIT
 from synthgen.generation import make as generate
 from synthgen.generation import write
 from tests.mock_endpoint import WORDS

@@ -29,7 +29,8 @@ from synthgen.filters.pipeline import OnlinePipeline, check_table, first_drops
 from synthgen.filters.registry import EDITS, ORDER
 from synthgen.formats import FORMATS
 from synthgen.formats.base import Format, ParseError, Row
-from synthgen.generation.prompt_chain import VERSION, PromptChain, Slot, parser_version
+from synthgen.generation.prompt_chain import VERSION, PromptChain, parser_version
+from synthgen.generation.slots import Slot
 from synthgen.generation.teacher import Teacher
 from synthgen.models import embedding_cache, sentence_encoder
 from synthgen.task.definition import parse_task

@@ -10,11 +10,11 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from synthgen.engines.base import Engine, EngineSpec, NextRequest, Reply, Request
-from synthgen.engines.concurrency import Limit
 from synthgen.engines.openai_api import (
     KEYS,
     LONGEST_PAUSE,
@@ -33,8 +33,46 @@ from synthgen.models.packs import ResolvedModel
 if TYPE_CHECKING:
     import aiohttp
 
+FIRST_LIMIT = 32
+MAX_LIMIT = 256
 TIMEOUTS_IN_A_ROW = 8
 """Fewer say nothing of the server: the last requests of a run may all be slow ones."""
+
+
+@dataclass(slots=True)
+class Limit:
+    """How many requests may be in flight: doubles per round until the server is busy, then grows by one per round.
+
+    Additive increase, multiplicative decrease, as in TCP.
+
+    >>> limit = Limit()
+    >>> limit.good(); limit.now
+    33
+    >>> limit.busy(sent=1.0, now=2.0); limit.busy(sent=1.5, now=2.1); limit.now
+    16
+    """
+
+    _size: float = FIRST_LIMIT
+    _steady: bool = False
+    _cut_at: float = 0.0
+
+    @property
+    def now(self) -> int:
+        """Requests that may be in flight."""
+        return int(self._size)
+
+    def good(self) -> None:
+        """Grow after a reply."""
+        self._size = min(MAX_LIMIT, self._size + (1 / self._size if self._steady else 1))
+
+    def busy(self, *, sent: float, now: float) -> None:
+        """Halve, once for all requests that were sent before the last cut."""
+        if sent >= self._cut_at:
+            self._size, self._steady, self._cut_at = max(1.0, self._size / 2), True, now
+
+    def late(self) -> None:
+        """Shrink by a tenth after a timeout: one costs little, many in a row mean an overloaded server."""
+        self._size = max(1.0, self._size * 0.9)
 
 
 class EndpointEngine(Engine):
@@ -87,7 +125,6 @@ class EndpointEngine(Engine):
                 self._run(asyncio.wait(unfinished))
 
     def close(self) -> None:
-        """Close the connections and the loop."""
         if self._loop.is_closed():
             return
         if self._session is not None:

@@ -88,7 +88,9 @@ class VllmEngine(Engine):
             if tags.keys().isdisjoint(self._finished):
                 self._finished |= {output.request_id: output for output in core.step() if output.finished}
             for name in [name for name in self._finished if name in tags]:
-                yield _reply(tags.pop(name), self._finished.pop(name))
+                output = self._finished.pop(name)
+                reply, prompt_tokens = output.outputs[0], len(output.prompt_token_ids or ())
+                yield Reply(tags.pop(name), "ok", reply.text, "", prompt_tokens, len(reply.token_ids))
 
     def close(self) -> None:
         """Stop vLLM's engine process."""
@@ -170,11 +172,6 @@ def _has_gpu() -> bool:
     with requires("torch", "vllm", "--engine vllm"):
         import torch
     return bool(torch.cuda.is_available())
-
-
-def _reply(tag: tuple[int, int], output: Any) -> Reply:  # noqa: ANN401 - vLLM's own type
-    completion = output.outputs[0]
-    return Reply(tag, "ok", completion.text, "", len(output.prompt_token_ids or ()), len(completion.token_ids))
 
 
 ENGINE = EngineSpec(

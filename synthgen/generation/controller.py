@@ -16,9 +16,8 @@ from synthgen.engines import Reply, Request
 from synthgen.filters.base import Filter
 from synthgen.filters.pipeline import OnlinePipeline
 from synthgen.formats.base import ParseError, Row
-from synthgen.generation.prompt_chain import PromptChain, Slot, SlotOutcome, slot_id
-from synthgen.generation.quotas import QuotaCounter, RequestQueue
-from synthgen.generation.shared_context import SharedContexts
+from synthgen.generation.prompt_chain import PromptChain
+from synthgen.generation.slots import QuotaCounter, RequestQueue, SharedContexts, Slot, SlotOutcome, slot_id
 from synthgen.models.packs import ResolvedModel
 
 MAX_TRIES = 4

@@ -115,16 +115,12 @@ def serve(controller: Controller, engine: Engine, model: ResolvedModel, *, budge
             usage.add(reply)
             if (now := time.monotonic()) - updated_at > SECONDS_BETWEEN_UPDATES:
                 updated_at, last, usage.kept = now, usage.kept, controller.kept - kept_before
-                bar.update(line, completed=controller.kept, note=_note(controller, usage))
+                accepted = " ".join(f"{cell} {each.acceptance:.0%}" for cell, each in controller.counters.items())
+                rates = f"{usage.kept / usage.seconds:.1f} kept/s, {usage.output_tokens / usage.seconds:.0f} tokens/s"
+                bar.update(line, completed=controller.kept, note=f"{rates}, accepted: {accepted}")
                 if last < ROWS_BEFORE_PROJECTION <= usage.kept and controller.kept < rows:
                     console.stderr.print(usage.projection(rows - kept_before), highlight=False)
         controller.check_complete()
         bar.update(line, completed=controller.kept)
     if controller.is_full:
         controller.close_open_slots()
-
-
-def _note(controller: Controller, usage: Usage) -> str:
-    accepted = " ".join(f"{cell} {counter.acceptance:.0%}" for cell, counter in controller.counters.items())
-    rates = f"{usage.kept / usage.seconds:.1f} kept/s, {usage.output_tokens / usage.seconds:.0f} tokens/s"
-    return f"{rates}, accepted: {accepted}"

@@ -1,7 +1,7 @@
 """The requests that make one example, step by step, and the row that their replies add up to.
 
 A slot is one example in progress. Its context is what slots have in common: attributes drawn from the seed and, for
-tasks with `per_stem`, a first text that is written once and serves slots of every label (`shared_context`). All follows
+tasks with `per_stem`, a first text that is written once and serves slots of every label (`slots`). All follows
 from the task, the seed and the order in which the `controller` opens slots.
 """
 
@@ -14,13 +14,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from synthgen.engines import Request, Sampling
 from synthgen.formats.base import Format, ParseError, Row, clean_text
 from synthgen.formats.reply_schema import text_object
 from synthgen.formats.tags import SENTENCE
 from synthgen.generation.grounding import Grounding
+from synthgen.generation.slots import Slot
 from synthgen.generation.teacher import Teacher
 from synthgen.runtime.provenance import version_hash
 from synthgen.task.definition import Step, Task
@@ -34,44 +35,6 @@ CONTEXTS_CACHED = 4096
 """Contexts whose attributes are cached: each is drawn for several steps and slots, which come close together."""
 PASSAGE = "context"
 """The text that may be longer than a reply: what `max_tokens` cuts off in the middle of a sentence is left out."""
-
-
-@dataclass(slots=True)
-class Slot:
-    """One example in progress; `step` counts the steps done, `tries` the failed requests for the next one.
-
-    `cell` is its quota cell: its label, chosen before any text.
-    """
-
-    number: int
-    cell: str
-    context: int
-    texts: dict[str, str] = field(default_factory=dict)
-    step: int = 0
-    tries: int = 0
-
-    def begin(self, texts: dict[str, str]) -> None:
-        """Fill in the texts of the first step, which then needs no request."""
-        self.texts |= texts
-        self.step = 1
-
-
-def slot_id(task: str, seed: int, number: int) -> str:
-    """Return the id of a slot's row.
-
-    >>> slot_id("mnli", 0, 42)
-    'mnli-s0-0000042'
-    """
-    return f"{task}-s{seed}-{number:07d}"
-
-
-class SlotOutcome(NamedTuple):
-    """How a slot ended: `kept`, `rejected` or `failed`, the reason, the stage, the evidence."""
-
-    verdict: str
-    reason: str
-    stage: str
-    evidence: str
 
 
 @dataclass(eq=False)

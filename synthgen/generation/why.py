@@ -12,7 +12,7 @@ from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.manifest import is_finished, read_manifest
 from synthgen.dataset.shards import read_rejected, read_rows
 from synthgen.errors import UserError
-from synthgen.generation.prompt_chain import slot_id
+from synthgen.generation.slots import slot_id
 
 LONGEST_NUMBER = 18
 """Digits of a slot number that SQLite can hold."""

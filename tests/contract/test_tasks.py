@@ -18,8 +18,9 @@ from synthgen.corpora.catalogue import SOURCES
 from synthgen.dataset import Manifest, dataset_format, read_rows, scale_counts
 from synthgen.engines import Request
 from synthgen.formats.choice import ChoiceFormat
-from synthgen.generation.prompt_chain import PromptChain, Slot
+from synthgen.generation.prompt_chain import PromptChain
 from synthgen.generation.run import open_chain
+from synthgen.generation.slots import Slot
 from synthgen.task.definition import load_task, prompts_folder, task_names
 from tests.synthgen.conftest import make_scripted
 

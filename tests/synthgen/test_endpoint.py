@@ -17,8 +17,7 @@ import pytest
 
 from synthgen.dataset import Manifest, read_manifest, read_rows
 from synthgen.engines import Reply, Request, Sampling
-from synthgen.engines.concurrency import Limit
-from synthgen.engines.endpoint import EndpointEngine
+from synthgen.engines.endpoint import EndpointEngine, Limit
 from synthgen.engines.openai_api import resolve_endpoint
 from synthgen.errors import IncompleteError, UserError
 from synthgen.generation.make import make
