@@ -1,6 +1,6 @@
 """`synthgen translate`: any set, real or synthetic, as the same set in another language.
 
-`job` holds the settings, `run` translates, `records` reads the ledger, `write` writes the folder; `answers` projects
+`records` holds the settings and reads the ledger, `run` translates, `write` writes the folder; `answers` projects
 answers into the translation, `quality` scores. Every row keeps its id, label and option order; `translated_from` names
 its source row.
 """
@@ -8,25 +8,30 @@ its source row.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
 
 from synthgen import options
-from synthgen.corpora.any_folder import open_set
+from synthgen.corpora.any_folder import InputDataset, open_set
+from synthgen.dataset.folder import refuse_foreign
 from synthgen.dataset.manifest import Manifest
 from synthgen.errors import UserError
 from synthgen.filters.labels.checkpoint import SpanVerifier
-from synthgen.formats import Format
+from synthgen.filters.set_pipeline import repeated_ids
 from synthgen.formats.span import SpanFormat
+from synthgen.models.loading import check_checkpoint
 from synthgen.translation.answers.alignment import Aligner
-from synthgen.translation.backends.base import Backend
-from synthgen.translation.backends.device import ComputeConfig
+from synthgen.translation.backends.base import Backend, ComputeConfig
 from synthgen.translation.backends.registry import DEFAULT_MT, open_backend
-from synthgen.translation.job import Options, TranslationJob, check_set
+from synthgen.translation.quality import count_in_target
 from synthgen.translation.quality_estimation import SILENCE, open_estimator
+from synthgen.translation.records import TranslationJob
+from synthgen.translation.rows import check_format, translatable
 from synthgen.translation.run import run_job
 
+ROWS_READ = 256
+"""Rows looked at to see that the set is not in the target language already."""
 _CODE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
 
 
@@ -60,15 +65,19 @@ def translate(
     together, IncompleteError when the model cannot be had or nothing came back.
     """
     config = ComputeConfig(device, threads, compute)
-    settings = Options(round_trip, aligner, qa, open_estimator(qe, qe_least, qe_most, qe_silence))
+    if round_trip < 0:
+        raise UserError(f"--round-trip is {round_trip}; allowed is 0 or more")
+    estimator = open_estimator(qe, qe_least, qe_most, qe_silence)
     folders = _folders(to, Path(out))
     dataset = open_set(Path(folder), origin=origin)
-    check_set(dataset, folders, settings)
+    _check_set(dataset, folders, aligner, qa)
     with nullcontext(backend) if backend else closing(open_backend(mt, config)) as translator:
         for language in folders:
             translator.check(dataset.language, language)
-        models = _models(settings, dataset.format, answerer)
-        jobs = [TranslationJob(dataset, translator, *each, settings, *models) for each in folders.items()]
+        if qa and isinstance(dataset.format, SpanFormat):
+            answerer = SpanVerifier(qa, dataset.format, "--qa")
+        settings = (round_trip, estimator, Aligner(aligner) if aligner else None, answerer)
+        jobs = [TranslationJob(dataset, translator, *each, *settings) for each in folders.items()]
         return list(map(run_job, jobs))
 
 
@@ -80,12 +89,29 @@ def _folders(to: str | Sequence[str], out: Path) -> dict[str, Path]:
     return {language: out if len(languages) == 1 else out / language for language in languages}
 
 
-def _models(
-    settings: Options, format_: Format, answerer: SpanVerifier | None
-) -> tuple[Aligner | None, SpanVerifier | None]:
-    if settings.qa and isinstance(format_, SpanFormat):
-        answerer = SpanVerifier(settings.qa, format_, "--qa")
-    return Aligner(settings.aligner) if settings.aligner else None, answerer
+def _check_set(dataset: InputDataset, folders: Mapping[str, Path], aligner: str | None, qa: Path | None) -> None:
+    """Raise UserError when a set cannot be translated into languages and folders so, before a model is loaded."""
+    check_format(dataset.format)
+    if repeated := sum(1 for _ in repeated_ids(dataset)):
+        raise UserError(f"{dataset.name} repeats ids in {repeated} rows; a translation is paired with its row by id")
+    for name, ref in (("--aligner", aligner), ("--qa", qa)):
+        if ref and not isinstance(dataset.format, SpanFormat):
+            kind = f"{dataset.name} is a {dataset.format.name} set without any"
+            raise UserError(f"{name} {ref} finds answers again; {kind}")
+    if qa:
+        check_checkpoint(qa, "--qa")
+    for language, out in folders.items():
+        _check_language(dataset, language)
+        refuse_foreign(out)
 
 
-__all__ = ["translate"]
+def _check_language(dataset: InputDataset, target: str) -> None:
+    """Raise UserError when a set, or most of its first rows, is in the language already."""
+    languages = "--to names languages to translate it into"
+    if dataset.language == target:
+        raise UserError(f"{dataset.name} is in '{target}' already; {languages}")
+    rows = next(dataset.tables(ROWS_READ)).to_pylist()
+    there, of = count_in_target([translatable(dataset.format, row) for row in rows], dataset.language, target)
+    if there > of / 2:
+        seen = f"{there} of {of} texts read as '{target}' already"
+        raise UserError(f"{dataset.name} says '{dataset.language}', but {seen}; {languages}")

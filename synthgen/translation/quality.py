@@ -16,17 +16,10 @@ from typing import Any
 from synthgen.text.language_id import MIN_WORDS, foreign, identifiable_texts, known_languages
 from synthgen.text.words import lower_case_words
 
+LIMITS = {"most_copied": 0.7, "shortest": 0.4, "longest": 2.5}
+"""Limits of an item's scores. Length ratios are relative to the set's median, to suit any two languages."""
 FIRST_MODEL_ALONE = 1.1
 """No second model rescues a text: the plain rate of texts that lid.176 finds to be in the language."""
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Limits of an item's scores. Length ratios are relative to the set's median, to suit any two languages."""
-
-    most_copied: float = 0.7
-    shortest: float = 0.4
-    longest: float = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +68,16 @@ def copied(source: Mapping[str, str], target: Mapping[str, str]) -> float:
     return round(sum(word in known for word in words) / len(words), 4) if len(words) > 1 else 0.0
 
 
-def fault(scores: Scores, median_ratio: float, limits: Thresholds) -> tuple[str, str] | None:
-    """Return reason and evidence when an item's scores are beyond a threshold."""
+def fault(scores: Scores, median_ratio: float) -> tuple[str, str] | None:
+    """Return reason and evidence when an item's scores are beyond a limit."""
     if scores.foreign:
         return "language", scores.foreign
     if scores.lost:
         return "no words left", scores.lost
-    if scores.copied > limits.most_copied:
+    if scores.copied > LIMITS["most_copied"]:
         return "not translated", f"{scores.copied:.2f} of the words are the source's"
     relative = scores.length_ratio / median_ratio
-    if not limits.shortest <= relative <= limits.longest:
+    if not LIMITS["shortest"] <= relative <= LIMITS["longest"]:
         return "length", f"{scores.length_ratio:.2f} times the source, the median is {median_ratio:.2f}"
     return None
 

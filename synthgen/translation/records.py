@@ -1,18 +1,86 @@
-"""Ledger records of a translated row: its texts, its projected answers, its scores, the way back."""
+"""A translation job, and what its ledger keeps of a row: its texts, its projected answers, its scores, the way back."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from synthgen.corpora.any_folder import InputDataset
 from synthgen.dataset.ledger import Ledger, StoredReply
-from synthgen.translation.backends.base import Outcome, Piece, Translation, TranslationFailure
+from synthgen.filters.labels.checkpoint import SpanVerifier
+from synthgen.formats import Format
+from synthgen.formats.base import Row
+from synthgen.translation.answers.alignment import Aligner
+from synthgen.translation.backends.base import Backend, Outcome, Piece, Translation, TranslationFailure
+from synthgen.translation.quality import LIMITS
+from synthgen.translation.quality_estimation import Estimator
 
 TEXTS, ANSWERS, REANSWERS, ESTIMATES, RETURNED = 0, 1, 2, 8, 9
 """Steps of a row in the ledger: its translation, its projected answers, the same after a model answered its translated
 question, its texts' scores by an estimator, and its texts translated back."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationJob:
+    """One set, one backend, one language, one folder to write.
+
+    `round_trip` is the number of rows translated back; an aligner and a model that answers the translated questions
+    help to project answers; the estimator scores translations.
+    """
+
+    dataset: InputDataset
+    backend: Backend
+    target: str
+    out: Path
+    round_trip: int
+    estimator: Estimator | None
+    aligner: Aligner | None
+    answerer: SpanVerifier | None
+
+    @property
+    def source(self) -> str:
+        """The language of the rows."""
+        return self.dataset.language
+
+    @property
+    def format(self) -> Format:
+        """The format of the rows."""
+        return self.dataset.format
+
+    @property
+    def answerer_key(self) -> str:
+        """The key of the model that answers the translated questions; empty without one."""
+        return digest(self.answerer.revision) if self.answerer else ""
+
+    @property
+    def estimator_key(self) -> str:
+        """The key of the command that scores translations; empty without one."""
+        return digest(self.estimator.command) if self.estimator else ""
+
+    def settings(self) -> dict[str, Any]:
+        """Return what determines the translations; the ledger compares it before it goes on."""
+        backend = self.backend
+        model = {"mt": backend.ref, "revision": backend.revision, "backend": backend.name, "how": backend.settings}
+        if self.aligner:
+            model["aligner"] = f"{self.aligner.ref} {self.aligner.revision}"
+        return model | {"source": self.dataset.content_hash, "from": self.source, "to": self.target}
+
+    def criteria(self) -> dict[str, Any]:
+        """Return what decides about a translated row: it can change without a row being translated again."""
+        criteria: dict[str, Any] = {"round_trip_rows": self.round_trip, **LIMITS}
+        if self.answerer:
+            criteria["qa"] = self.answerer.metadata()
+        if each := self.estimator:
+            criteria["estimator"] = {"command": each.public_command, "least": each.least, "most": each.most}
+        return criteria
+
+    def rows(self) -> Iterator[tuple[int, Row]]:
+        """Yield the rows of the set with their numbers."""
+        yield from enumerate(row for table in self.dataset.tables() for row in table.to_pylist())
 
 
 def stored(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import TypeVar
 
 from synthgen import console
@@ -22,8 +23,7 @@ from synthgen.formats.span import SpanFormat
 from synthgen.translation import records
 from synthgen.translation.answers.projection import AnswerProjector
 from synthgen.translation.backends.base import Outcome, TranslationFailure
-from synthgen.translation.job import TranslationJob
-from synthgen.translation.records import json_reply, read_answers, read_estimates, read_translation, stored
+from synthgen.translation.records import TranslationJob, read_answers, read_translation
 from synthgen.translation.rows import source_fault, translatable
 from synthgen.translation.write import write
 
@@ -37,30 +37,25 @@ def run_job(job: TranslationJob) -> Manifest:
     """Translate what is not yet translated, check every row, write the folder and return its manifest."""
     started = time.monotonic()
     make_run_folder(job.out)
-    ledger = Ledger(job.out / LEDGER_NAME)
     try:
-        ledger.claim(job.settings(), where=job.out)
-        if is_finished(job.out) and _is_current(job, read_manifest(job.out)):
-            return read_manifest(job.out)
-        _translate_rows(job, ledger)
-        if not any(reply.outcome == "ok" for reply in ledger.replies()):
-            rows = f"none of {job.dataset.rows} rows"
-            raise IncompleteError(f"{job.backend.ref} translated {rows}; the same command tries again")
-        _answer_questions(job, ledger)
-        _translate_back(job, ledger)
-        _estimate(job, ledger)
-        return write(job, ledger, seconds=time.monotonic() - started)
+        with closing(Ledger(job.out / LEDGER_NAME)) as ledger:
+            ledger.claim(job.settings(), where=job.out)
+            # A finished folder stays when it lacks no row and was checked by the same criteria.
+            manifest = read_manifest(job.out) if is_finished(job.out) else None
+            if manifest and not manifest.failed and manifest.checks["translation"].get("asked") == job.criteria():
+                return manifest
+            _translate_rows(job, ledger)
+            if not any(reply.outcome == "ok" for reply in ledger.replies()):
+                rows = f"none of {job.dataset.rows} rows"
+                raise IncompleteError(f"{job.backend.ref} translated {rows}; the same command tries again")
+            _answer_questions(job, ledger)
+            _translate_back(job, ledger)
+            _estimate(job, ledger)
+            return write(job, ledger, seconds=time.monotonic() - started)
     except (sqlite3.OperationalError, OSError) as error:
         if (fault := unwritable(error)) is None:
             raise
         raise IncompleteError(f"{fault}. What is translated is kept in {job.out}; the same command goes on") from None
-    finally:
-        ledger.close()
-
-
-def _is_current(job: TranslationJob, manifest: Manifest) -> bool:
-    """Say whether a finished folder lacks no row and was checked by the same criteria."""
-    return manifest.failed == 0 and manifest.checks["translation"].get("asked") == job.criteria()
 
 
 def _translate_rows(job: TranslationJob, ledger: Ledger) -> None:
@@ -111,7 +106,7 @@ def _translate_batch(job: TranslationJob, ledger: Ledger, batch: Sequence[tuple[
     settings = job.settings()
     for (number, row), each, outcome in rows:
         outcome = outcome or TranslationFailure(source_fault(job.format, row) or "nothing to translate")
-        ledger.add_reply(stored(settings, number, records.TEXTS, each, outcome, job.backend.spent()))
+        ledger.add_reply(records.stored(settings, number, records.TEXTS, each, outcome, job.backend.spent()))
     ledger.commit()
 
 
@@ -128,7 +123,7 @@ def _project_answers(
     ]
     projector = AnswerProjector(job.backend, job.source, job.target, job.aligner)
     for (number, *_), answers in zip(passages, projector.project([each[1:] for each in passages]), strict=True):
-        ledger.add_reply(json_reply(number, records.ANSWERS, "", answers, job.backend.spent()))
+        ledger.add_reply(records.json_reply(number, records.ANSWERS, "", answers, job.backend.spent()))
 
 
 def _answer_questions(job: TranslationJob, ledger: Ledger) -> None:
@@ -144,7 +139,7 @@ def _answer_questions(job: TranslationJob, ledger: Ledger) -> None:
         for batch in _chunks(waiting, QUESTIONS_AT_ONCE):
             rows = [(row, read_translation(ledger, number), read_answers(ledger, number)) for number, row in batch]
             for (number, _), answers in zip(batch, projector.answer_questions(rows, job.answerer), strict=True):
-                ledger.add_reply(json_reply(number, step, key, answers, job.backend.spent()))
+                ledger.add_reply(records.json_reply(number, step, key, answers, job.backend.spent()))
             ledger.commit()
             bar.advance(task, len(batch))
 
@@ -157,22 +152,22 @@ def _translate_back(job: TranslationJob, ledger: Ledger) -> None:
         return
     slots = sorted({reply.slot for reply in ledger.replies() if reply.step == records.TEXTS and reply.text})
     done = {reply.slot for reply in ledger.replies() if reply.step == records.RETURNED}
-    most = min(job.options.round_trip, len(slots))
+    most = min(job.round_trip, len(slots))
     spread = (slots[i * len(slots) // most] for i in range(most))
     settings = job.settings()
     for batch in _chunks([slot for slot in spread if slot not in done], job.backend.items_at_once):
         texts = [{path: each.text for path, each in read_translation(ledger, slot).items()} for slot in batch]
         outcomes = job.backend.translate([tuple(each.values()) for each in texts], job.target, job.source)
         for slot, each, outcome in zip(batch, texts, outcomes, strict=True):
-            ledger.add_reply(stored(settings, slot, records.RETURNED, each, outcome, job.backend.spent()))
+            ledger.add_reply(records.stored(settings, slot, records.RETURNED, each, outcome, job.backend.spent()))
         ledger.commit()
 
 
 def _estimate(job: TranslationJob, ledger: Ledger) -> None:
     """Have every translated text scored that has no score by this command yet; the answers of a passage stand in it."""
-    if not (estimator := job.options.estimator):
+    if not (estimator := job.estimator):
         return
-    done = read_estimates(ledger, job.estimator_key)
+    done = records.read_estimates(ledger, job.estimator_key)
     pairs: dict[str, tuple[str, str]] = {}
     for number, row in job.rows():
         texts = translatable(job.format, row)
@@ -182,7 +177,7 @@ def _estimate(job: TranslationJob, ledger: Ledger) -> None:
     try:
         for name, score in estimator.scores(pairs) if pairs else ():
             slot, _, path = name.partition("/")
-            ledger.add_reply(json_reply(int(slot), records.ESTIMATES, job.estimator_key, {path: score}))
+            ledger.add_reply(records.json_reply(int(slot), records.ESTIMATES, job.estimator_key, {path: score}))
             ledger.commit_when_due()
     finally:
         ledger.commit()

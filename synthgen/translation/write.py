@@ -19,10 +19,10 @@ from synthgen.dataset.manifest import Manifest, finish
 from synthgen.dataset.shards import Rejection, row_features, write_rejected, write_rows
 from synthgen.formats.base import Row
 from synthgen.runtime.provenance import command_line, hardware, public_name
+from synthgen.translation import records
 from synthgen.translation.answers.candidates import agree
-from synthgen.translation.job import TranslationJob
 from synthgen.translation.quality import Scores, estimate_facts, fault, round_trip, score, summary
-from synthgen.translation.records import RETURNED, TEXTS, last_reply, read_answers, read_estimates, read_translation
+from synthgen.translation.records import TranslationJob, read_answers, read_translation
 from synthgen.translation.rows import translatable, with_answers, with_texts
 
 
@@ -85,14 +85,16 @@ def _provenance(job: TranslationJob) -> dict[str, Any]:
 
 def _check(job: TranslationJob, ledger: Ledger) -> dict[str, Any]:
     """Make the verdicts anew and return what the manifest says of the translation."""
-    scores = {number: _scores(job, ledger, number, row) for number, row in job.rows()}
+    scores: dict[int, Scores | None] = {}
+    for number, row in job.rows():
+        texts = {path: each.text for path, each in read_translation(ledger, number).items()}
+        scores[number] = score(translatable(job.format, row), texts, job.target) if texts else None
     translated = [each for each in scores.values() if each]
     median = stats.median(each.length_ratio for each in translated) if translated else 1.0
-    estimates = read_estimates(ledger, job.estimator_key)
+    estimates = records.read_estimates(ledger, job.estimator_key)
     ledger.clear_verdicts({})
     for number, row in job.rows():
-        verdict = _verdict(job, ledger, (number, row), scores[number], median)
-        ledger.add_verdict(_with_estimates(job, verdict, estimates.get(number, {})))
+        ledger.add_verdict(_verdict(job, ledger, (number, row), scores[number], median, estimates.get(number, {})))
     ledger.commit()
     kept = sum(1 for _ in ledger.verdicts("kept"))
     facts = {"from": job.source, "to": job.target, "translated": len(translated), "of": len(scores)}
@@ -130,17 +132,17 @@ def _agreement(candidates: list[dict[str, Any]]) -> dict[str, float]:
     return {pair: round(stats.fmean(each), 4) for pair, each in sorted(same.items())}
 
 
-def _scores(job: TranslationJob, ledger: Ledger, number: int, row: Row) -> Scores | None:
-    texts = {path: each.text for path, each in read_translation(ledger, number).items()}
-    return score(translatable(job.format, row), texts, job.target) if texts else None
-
-
 def _verdict(
-    job: TranslationJob, ledger: Ledger, numbered: tuple[int, Row], scores: Scores | None, median: float
+    job: TranslationJob,
+    ledger: Ledger,
+    numbered: tuple[int, Row],
+    scores: Scores | None,
+    median: float,
+    estimates: dict[str, float],
 ) -> StoredVerdict:
     number, row = numbered
     if scores is None:
-        reply = last_reply(ledger, number, TEXTS)
+        reply = records.last_reply(ledger, number, records.TEXTS)
         reason, evidence = json.loads(reply.error) if reply and reply.error else ("no reply", "")
         failed = reply is None or reply.outcome != "ok"
         return StoredVerdict(number, "failed" if failed else "rejected", reason, "translation", evidence, row)
@@ -151,29 +153,22 @@ def _verdict(
     if answers and not new["answers"]["text"]:
         evidence = json.dumps(answers, ensure_ascii=False)
         return StoredVerdict(number, "rejected", answers[0]["reason"], "answer recovery", evidence, new)
-    if beyond := fault(scores, median, job.options.thresholds):
+    if beyond := fault(scores, median):
         return StoredVerdict(number, "rejected", beyond[0], "translation quality", beyond[1], new)
     # A fault that the source has too is the source's: real rows are kept as they were released.
     if (broken := job.format.check(new)) and not job.format.check(row):
         return StoredVerdict(number, "rejected", broken, "format", "the source row is well-formed", new)
+    estimator = job.estimator
+    if bad := [f"{path}: {value:g}" for path, value in estimates.items() if estimator and not estimator.allows(value)]:
+        return StoredVerdict(number, "rejected", "estimated quality", "translation quality", ", ".join(bad), new)
     return StoredVerdict(number, "kept", "", "", "", new)
-
-
-def _with_estimates(job: TranslationJob, verdict: StoredVerdict, scores: dict[str, float]) -> StoredVerdict:
-    """Return a kept row's verdict after its texts' scores by the estimator."""
-    estimator = job.options.estimator
-    bad = [f"{path}: {score:g}" for path, score in scores.items() if estimator and not estimator.allows(score)]
-    if verdict.verdict != "kept" or not bad:
-        return verdict
-    reason, stage = "estimated quality", "translation quality"
-    return StoredVerdict(verdict.slot, "rejected", reason, stage, ", ".join(bad), verdict.row)
 
 
 def _round_trip(job: TranslationJob, ledger: Ledger) -> dict[str, Any] | str:
     returned = {
         reply.slot: {path: each["text"] for path, each in json.loads(reply.text).items()}
         for reply in ledger.replies()
-        if reply.step == RETURNED and reply.text
+        if reply.step == records.RETURNED and reply.text
     }
     if not returned:
         return f"not done: {job.backend.ref} was not asked to translate {job.target} to {job.source}, or cannot"

@@ -12,10 +12,9 @@ import pytest
 from synthgen.errors import UserError
 from synthgen.models.packs import ResolvedModel
 from synthgen.text.languages import LANGUAGES, NAMES, NLLB, TWO_LETTERS
+from synthgen.translation.backends.base import ComputeConfig
 from synthgen.translation.backends.ctranslate2 import CTranslate2
-from synthgen.translation.backends.device import ComputeConfig
-from synthgen.translation.backends.hub_model import load_tokenizer
-from synthgen.translation.backends.language_codes import LanguageTokens, Start
+from synthgen.translation.backends.hub_model import LanguageTokens, Start, load_tokenizer
 from synthgen.translation.backends.registry import open_backend
 from synthgen.translation.backends.seq2seq import Seq2Seq
 from tests.synthgen.tiny_translators import LAYERS, SENTENCES, pieces, save_opus

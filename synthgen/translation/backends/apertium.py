@@ -15,8 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from synthgen.errors import IncompleteError, UserError, unknown
 from synthgen.runtime.workers import usable_cores
-from synthgen.translation.backends.base import BackendSpec, Item, Outcome, TranslationFailure
-from synthgen.translation.backends.device import ComputeConfig
+from synthgen.translation.backends.base import BackendSpec, ComputeConfig, Item, Outcome, TranslationFailure
 from synthgen.translation.backends.documents import DocumentBackend
 
 CODES = {"en": "eng", "es": "spa", "ca": "cat", "pt": "por", "fr": "fra", "it": "ita", "gl": "glg"}

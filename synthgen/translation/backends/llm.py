@@ -21,8 +21,7 @@ from synthgen.formats.reply_schema import text_object
 from synthgen.models.packs import ResolvedModel
 from synthgen.text.languages import NAMES
 from synthgen.text.sentences import Span, packed
-from synthgen.translation.backends.base import BackendSpec, Item, Outcome, TranslationFailure, whole
-from synthgen.translation.backends.device import ComputeConfig
+from synthgen.translation.backends.base import BackendSpec, ComputeConfig, Item, Outcome, TranslationFailure, whole
 from synthgen.translation.backends.documents import assemble
 
 PREFIX = "llm:"

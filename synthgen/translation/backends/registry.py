@@ -12,8 +12,7 @@ from synthgen.engines import ADDRESSES
 from synthgen.errors import IncompleteError, UserError
 from synthgen.models.packs import resolve
 from synthgen.translation import backends
-from synthgen.translation.backends.base import Backend, BackendSpec
-from synthgen.translation.backends.device import ComputeConfig
+from synthgen.translation.backends.base import Backend, BackendSpec, ComputeConfig
 
 DEFAULT_MT = "google/madlad400-3b-mt"
 """Apache-2.0 and 400 languages: translations of it may be used for anything the source allows."""

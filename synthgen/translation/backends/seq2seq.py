@@ -10,8 +10,7 @@ from importlib.metadata import version
 
 from synthgen.models.loading import load_model, require
 from synthgen.models.packs import ResolvedModel
-from synthgen.translation.backends.base import BackendSpec
-from synthgen.translation.backends.device import ComputeConfig
+from synthgen.translation.backends.base import BackendSpec, ComputeConfig
 from synthgen.translation.backends.hub_model import LONGEST, TOKENS_A_BATCH, HubModel, no_model
 
 
