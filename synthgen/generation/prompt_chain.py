@@ -147,7 +147,6 @@ def parser_version(format_: Format) -> str:
 
 
 def _json_texts(reply: str, step: Step) -> dict[str, str]:
-    """Return the texts of a reply that is one flat JSON object."""
     try:
         values: Any = json.loads(reply)
     except json.JSONDecodeError:

@@ -38,7 +38,6 @@ class EngineConfig:
     running: Engine | None = None
 
     def __post_init__(self) -> None:
-        """Raise UserError for an engine that cannot be started so."""
         if self.running is None:
             check_engine(self.name, timeout=self.timeout, ray=self.ray)
 
@@ -78,7 +77,6 @@ class GenerationRun:
     context: FilterContext
 
     def __post_init__(self) -> None:
-        """Raise UserError for a timeout without an endpoint."""
         if self.engine.timeout != DEFAULT_TIMEOUT and self.engine.name != "endpoint" and not self.config.has("judge"):
             refuse(f"--engine {self.engine.name} is no endpoint", timeout=f"{self.engine.timeout:g}")
 

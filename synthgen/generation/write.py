@@ -80,7 +80,6 @@ def _settings(run: GenerationRun, parents: tuple[dict[str, Any], ...]) -> dict[s
 
 
 def _counts(controller: Controller) -> dict[str, Any]:
-    """Return the manifest's counts of slots and attempts."""
     counters = controller.counters
     totals = {name: sum(getattr(each, name) for each in counters.values()) for name in ("kept", "rejected", "failed")}
     return {

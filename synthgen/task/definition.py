@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from jinja2 import StrictUndefined, Template
+from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from synthgen.errors import UserError, unknown
@@ -28,11 +28,7 @@ from synthgen.task.validation import faults
 _HEADER = re.compile(r"\A\+\+\+\n(?P<header>.*?)\n\+\+\+\n(?P<body>.*)\Z", re.DOTALL)
 _SECTION = re.compile(r"^## (\w+)\n", re.MULTILINE)
 _jinja = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False, autoescape=False)
-
-
-@cache
-def _compiled(template: str) -> Template:
-    return _jinja.from_string(template)
+_compiled = cache(_jinja.from_string)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,9 +76,11 @@ def translate(
             translator.check(dataset.language, language)
         if qa and isinstance(dataset.format, SpanFormat):
             answerer = SpanVerifier(qa, dataset.format, "--qa")
-        settings = (round_trip, estimator, Aligner(aligner) if aligner else None, answerer)
-        jobs = [TranslationJob(dataset, translator, *each, *settings) for each in folders.items()]
-        return list(map(run_job, jobs))
+        encoder = Aligner(aligner) if aligner else None
+        return [
+            run_job(TranslationJob(dataset, translator, language, path, round_trip, estimator, encoder, answerer))
+            for language, path in folders.items()
+        ]
 
 
 def _folders(to: str | Sequence[str], out: Path) -> dict[str, Path]:

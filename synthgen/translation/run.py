@@ -95,7 +95,6 @@ def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 
 def _translate_batch(job: TranslationJob, ledger: Ledger, batch: Sequence[tuple[int, Row]]) -> None:
-    """Translate some rows and make the translations durable."""
     texts = [translatable(job.format, row) for _, row in batch]
     items = [tuple(each.values()) for each in texts if each]
     translated = iter(job.backend.translate(items, job.source, job.target) if items else ())

@@ -127,7 +127,6 @@ class AnswerProjector:
                 each.projection = Candidate(each.candidates[way], (way, "round trip"))
 
     def _translate(self, texts: Sequence[str], source: str, target: str) -> list[str | None]:
-        """Return the translation of each text, None for failures."""
         outcomes = self.backend.translate([(text,) for text in texts], source, target) if texts else []
         return [None if isinstance(each, TranslationFailure) else each[0].text for each in outcomes]
 
@@ -141,7 +140,6 @@ def _answers(row: Row, texts: Texts) -> list[ProjectedAnswer]:
 
 
 def _with_records(answers: list[ProjectedAnswer], records: Records) -> list[ProjectedAnswer]:
-    """Return a row's answers with what is recorded of them."""
     for each, record in zip(answers, records, strict=True):
         each.candidates = {way: (start, end) for way, (start, end) in record["candidates"].items()}
         if "text" in record:

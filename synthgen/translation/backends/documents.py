@@ -54,7 +54,6 @@ class DocumentBackend(ABC):
         return [done.get(number) or _from_pieces(item, spans, answers) for number, item in enumerate(items)]
 
     def _joined(self, item: Item) -> str:
-        """Return an item as one document, or nothing when it cannot be one."""
         separator = self.separator
         if not separator or len(item) < 2 or any(separator.strip() in text or "\n" in text for text in item):
             return ""

@@ -58,21 +58,18 @@ class LlmTranslator:
 
     @property
     def versions(self) -> dict[str, str]:
-        """Package versions that determine the replies."""
         return self._engine.versions
 
     def check(self, source: str, target: str) -> None:
         """Allow any two languages: what a model can do is measured, not listed."""
 
     def translate(self, items: Sequence[Item], source: str, target: str) -> list[Outcome]:
-        """Return one outcome for each item."""
         cuts = [_cuts(item) for item in items]
         parts = [part for item, spans in zip(items, cuts, strict=True) for part in _parts(item, spans)]
         outcomes = iter(self._ask(parts, source, target))
         return [_joined(item, spans, outcomes) for item, spans in zip(items, cuts, strict=True)]
 
     def spent(self) -> tuple[int, int]:
-        """Return the prompt and output tokens of the replies since the last call."""
         spent, self._spent = self._spent, (0, 0)
         return spent
 
