@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import random
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,20 +39,15 @@ def write_sample(format_: Format, rows: Sequence[Row], path: Path, *, count: int
     for row in drawn:
         texts = row_texts(format_, row)
         lines.append([_plain(row["id"]), *(_plain(texts.get(name, "")) for name in columns), ""])
-    _write(path, lines)
-
-
-def _plain(text: str) -> str:
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def _write(path: Path, lines: Iterable[Sequence[str]]) -> None:
-    advice = "name a file in a folder that exists and can be written"
-    with plain_os_error(f"--csv {path} cannot be written", advice):
+    with plain_os_error(f"--csv {path} cannot be written", "name a file in a folder that exists and can be written"):
         if path.is_file() and path.stat().st_size:
             _refuse_overwriting(path)
         with path.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(lines)
+
+
+def _plain(text: str) -> str:
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _refuse_overwriting(path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -86,7 +87,11 @@ def _read_passages(task: Task, source: Path, seed: int) -> tuple[tuple[str, ...]
     else:
         raise UserError(f"--passages {source} is neither a file nor a dataset folder")
     least = task.conditions.min_words.get(task.stem, 1)
-    texts = dict.fromkeys(text for text in map(_clean_or_empty, lines) if len(text.split()) >= least)
+    texts: dict[str, None] = {}
+    for line in lines:
+        with suppress(ParseError):
+            if len((text := clean_text(line)).split()) >= least:
+                texts[text] = None
     if not texts:
         raise UserError(f"--passages {source} has no text of {least} words or more")
     ordered = list(texts)
@@ -99,13 +104,6 @@ def _first_text(manifest: Manifest, row: Row) -> str:
     column = next((name for name in ("ctx", "context") if name in row), manifest.columns[0])
     value = row[column]
     return " ".join(value) if isinstance(value, list) else str(value)
-
-
-def _clean_or_empty(text: str) -> str:
-    try:
-        return clean_text(text)
-    except ParseError:
-        return ""
 
 
 def _parent(role: str, manifest: Manifest, **entries: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values

@@ -166,8 +166,7 @@ class SharedContexts:
 
     def has_waiters(self, slot: Slot) -> bool:
         """Say whether others wait for what this slot is about to write."""
-        context = self._context_written_by(slot)
-        return context is not None and bool(context.waiting)
+        return bool((context := self._context_written_by(slot)) and context.waiting)
 
     def leave(self, slot: Slot, *, still_opening: bool) -> None:
         """Remove a slot that ended, and its context when no slot uses it and none will (`still_opening`) join it."""

@@ -19,6 +19,8 @@ from synthgen.dataset.manifest import Manifest
 from synthgen.errors import UserError
 from synthgen.filters.labels.checkpoint import SpanVerifier
 from synthgen.filters.set_pipeline import repeated_ids
+from synthgen.formats.choice import ChoiceFormat
+from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import SpanFormat
 from synthgen.models.loading import check_checkpoint
 from synthgen.translation.answers.alignment import Aligner
@@ -27,7 +29,7 @@ from synthgen.translation.backends.registry import DEFAULT_MT, open_backend
 from synthgen.translation.quality import count_in_target
 from synthgen.translation.quality_estimation import SILENCE, open_estimator
 from synthgen.translation.records import TranslationJob
-from synthgen.translation.rows import check_format, translatable
+from synthgen.translation.rows import translatable
 from synthgen.translation.run import run_job
 
 ROWS_READ = 256
@@ -93,7 +95,11 @@ def _folders(to: str | Sequence[str], out: Path) -> dict[str, Path]:
 
 def _check_set(dataset: InputDataset, folders: Mapping[str, Path], aligner: str | None, qa: Path | None) -> None:
     """Raise UserError when a set cannot be translated into languages and folders so, before a model is loaded."""
-    check_format(dataset.format)
+    if not isinstance(dataset.format, PairFormat | ChoiceFormat | SpanFormat):
+        raise UserError(
+            f"'{dataset.format.name}' data cannot be translated: a tag belongs to a token, and a translation has other "
+            "tokens in another order; pair, choice and span data can"
+        )
     if repeated := sum(1 for _ in repeated_ids(dataset)):
         raise UserError(f"{dataset.name} repeats ids in {repeated} rows; a translation is paired with its row by id")
     for name, ref in (("--aligner", aligner), ("--qa", qa)):

@@ -18,6 +18,8 @@ from synthgen.text.words import lower_case_words
 
 LIMITS = {"most_copied": 0.7, "shortest": 0.4, "longest": 2.5}
 """Limits of an item's scores. Length ratios are relative to the set's median, to suit any two languages."""
+Fault = tuple[str, str]
+"""Reason and evidence."""
 FIRST_MODEL_ALONE = 1.1
 """No second model rescues a text: the plain rate of texts that lid.176 finds to be in the language."""
 
@@ -68,7 +70,7 @@ def copied(source: Mapping[str, str], target: Mapping[str, str]) -> float:
     return round(sum(word in known for word in words) / len(words), 4) if len(words) > 1 else 0.0
 
 
-def fault(scores: Scores, median_ratio: float) -> tuple[str, str] | None:
+def fault(scores: Scores, median_ratio: float) -> Fault | None:
     """Return reason and evidence when an item's scores are beyond a limit."""
     if scores.foreign:
         return "language", scores.foreign

@@ -7,21 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synthgen.corpora.sampling import TOLERATED
-from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Row
-from synthgen.formats.choice import ChoiceFormat
-from synthgen.formats.pair import PairFormat
-from synthgen.formats.span import SpanFormat
-
-
-def check_format(format_: Format) -> None:
-    """Raise UserError for tags, which belong to the tokens of their sentence."""
-    if not isinstance(format_, PairFormat | ChoiceFormat | SpanFormat):
-        raise UserError(
-            f"'{format_.name}' data cannot be translated: a tag belongs to a token, and a translation has other tokens "
-            "in another order; pair, choice and span data can"
-        )
 
 
 def translatable(format_: Format, row: Mapping[str, Any]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from synthgen.formats.base import Row
 from synthgen.runtime.provenance import command_line, hardware, public_name
 from synthgen.translation import records
 from synthgen.translation.answers.candidates import agree
-from synthgen.translation.quality import Scores, estimate_facts, fault, round_trip, score, summary
+from synthgen.translation.quality import Fault, Scores, estimate_facts, fault, round_trip, score, summary
 from synthgen.translation.records import TranslationJob, read_answers, read_translation
 from synthgen.translation.rows import translatable, with_answers, with_texts
 
@@ -94,7 +94,8 @@ def _check(job: TranslationJob, ledger: Ledger) -> dict[str, Any]:
     estimates = records.read_estimates(ledger, job.estimator_key)
     ledger.clear_verdicts({})
     for number, row in job.rows():
-        ledger.add_verdict(_verdict(job, ledger, (number, row), scores[number], median, estimates.get(number, {})))
+        beyond = fault(each, median) if (each := scores[number]) else None
+        ledger.add_verdict(_verdict(job, ledger, (number, row), beyond, estimates.get(number, {})))
     ledger.commit()
     kept = sum(1 for _ in ledger.verdicts("kept"))
     facts = {"from": job.source, "to": job.target, "translated": len(translated), "of": len(scores)}
@@ -133,27 +134,22 @@ def _agreement(candidates: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _verdict(
-    job: TranslationJob,
-    ledger: Ledger,
-    numbered: tuple[int, Row],
-    scores: Scores | None,
-    median: float,
-    estimates: dict[str, float],
+    job: TranslationJob, ledger: Ledger, numbered: tuple[int, Row], beyond: Fault | None, estimates: dict[str, float]
 ) -> StoredVerdict:
     number, row = numbered
-    if scores is None:
+    texts = {path: each.text for path, each in read_translation(ledger, number).items()}
+    if not texts:
         reply = records.last_reply(ledger, number, records.TEXTS)
         reason, evidence = json.loads(reply.error) if reply and reply.error else ("no reply", "")
         failed = reply is None or reply.outcome != "ok"
         return StoredVerdict(number, "failed" if failed else "rejected", reason, "translation", evidence, row)
-    texts = {path: each.text for path, each in read_translation(ledger, number).items()}
     answers = read_answers(ledger, number, job.answerer_key)
     new = with_answers(row, texts, answers) if answers else with_texts(row, texts)
     new |= {"language": job.target, "translated_from": row["id"]}
     if answers and not new["answers"]["text"]:
         evidence = json.dumps(answers, ensure_ascii=False)
         return StoredVerdict(number, "rejected", answers[0]["reason"], "answer recovery", evidence, new)
-    if beyond := fault(scores, median):
+    if beyond:
         return StoredVerdict(number, "rejected", beyond[0], "translation quality", beyond[1], new)
     # A fault that the source has too is the source's: real rows are kept as they were released.
     if (broken := job.format.check(new)) and not job.format.check(row):
