@@ -66,23 +66,19 @@ def translate(
     open already, `answerer` likewise the model of `qa`. Raises UserError for languages, models and data that do not go
     together, IncompleteError when the model cannot be had or nothing came back.
     """
-    config = ComputeConfig(device, threads, compute)
-    if round_trip < 0:
-        raise UserError(f"--round-trip is {round_trip}; allowed is 0 or more")
-    estimator = open_estimator(qe, qe_least, qe_most, qe_silence)
+    config, estimator = ComputeConfig(device, threads, compute), open_estimator(qe, qe_least, qe_most, qe_silence)
     folders = _folders(to, Path(out))
     dataset = open_set(Path(folder), origin=origin)
-    _check_set(dataset, folders, aligner, qa)
+    _check_set(dataset, folders, round_trip, aligner, qa)
     with nullcontext(backend) if backend else closing(open_backend(mt, config)) as translator:
         for language in folders:
             translator.check(dataset.language, language)
-        if qa and isinstance(dataset.format, SpanFormat):
-            answerer = SpanVerifier(qa, dataset.format, "--qa")
-        encoder = Aligner(aligner) if aligner else None
-        return [
-            run_job(TranslationJob(dataset, translator, language, path, round_trip, estimator, encoder, answerer))
-            for language, path in folders.items()
-        ]
+        answerer = (
+            SpanVerifier(qa, dataset.format, "--qa") if qa and isinstance(dataset.format, SpanFormat) else answerer
+        )
+        models = Aligner(aligner) if aligner else None, answerer
+        jobs = [TranslationJob(dataset, translator, *each, round_trip, estimator, *models) for each in folders.items()]
+        return list(map(run_job, jobs))
 
 
 def _folders(to: str | Sequence[str], out: Path) -> dict[str, Path]:
@@ -93,8 +89,12 @@ def _folders(to: str | Sequence[str], out: Path) -> dict[str, Path]:
     return {language: out if len(languages) == 1 else out / language for language in languages}
 
 
-def _check_set(dataset: InputDataset, folders: Mapping[str, Path], aligner: str | None, qa: Path | None) -> None:
+def _check_set(
+    dataset: InputDataset, folders: Mapping[str, Path], round_trip: int, aligner: str | None, qa: Path | None
+) -> None:
     """Raise UserError when a set cannot be translated into languages and folders so, before a model is loaded."""
+    if round_trip < 0:
+        raise UserError(f"--round-trip is {round_trip}; allowed is 0 or more")
     if not isinstance(dataset.format, PairFormat | ChoiceFormat | SpanFormat):
         raise UserError(
             f"'{dataset.format.name}' data cannot be translated: a tag belongs to a token, and a translation has other "
