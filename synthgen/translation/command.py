@@ -19,6 +19,7 @@ from synthgen.dataset.manifest import Manifest
 from synthgen.errors import UserError
 from synthgen.filters.labels.checkpoint import SpanVerifier
 from synthgen.filters.set_pipeline import repeated_ids
+from synthgen.formats import Format
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import SpanFormat
@@ -66,17 +67,15 @@ def translate(
     open already, `answerer` likewise the model of `qa`. Raises UserError for languages, models and data that do not go
     together, IncompleteError when the model cannot be had or nothing came back.
     """
-    config, estimator = ComputeConfig(device, threads, compute), open_estimator(qe, qe_least, qe_most, qe_silence)
+    config = ComputeConfig(device, threads, compute)
+    estimator = open_estimator(qe, qe_least, qe_most, qe_silence)
     folders = _folders(to, Path(out))
     dataset = open_set(Path(folder), origin=origin)
     _check_set(dataset, folders, round_trip, aligner, qa)
     with nullcontext(backend) if backend else closing(open_backend(mt, config)) as translator:
         for language in folders:
             translator.check(dataset.language, language)
-        answerer = (
-            SpanVerifier(qa, dataset.format, "--qa") if qa and isinstance(dataset.format, SpanFormat) else answerer
-        )
-        models = Aligner(aligner) if aligner else None, answerer
+        models = _models(aligner, qa, dataset.format, answerer)
         jobs = [TranslationJob(dataset, translator, *each, round_trip, estimator, *models) for each in folders.items()]
         return list(map(run_job, jobs))
 
@@ -87,6 +86,14 @@ def _folders(to: str | Sequence[str], out: Path) -> dict[str, Path]:
     if not languages or not all(map(_CODE.fullmatch, languages)) or len(set(languages)) != len(languages):
         raise UserError(f"--to '{','.join(languages)}': give languages as BCP-47 codes, each once, e.g. de,sw")
     return {language: out if len(languages) == 1 else out / language for language in languages}
+
+
+def _models(
+    aligner: str | None, qa: Path | None, format_: Format, answerer: SpanVerifier | None
+) -> tuple[Aligner | None, SpanVerifier | None]:
+    if qa and isinstance(format_, SpanFormat):
+        answerer = SpanVerifier(qa, format_, "--qa")
+    return Aligner(aligner) if aligner else None, answerer
 
 
 def _check_set(
