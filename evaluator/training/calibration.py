@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluator.benchmark.registry import find
-from evaluator.experiment.graph import IntermediateJob, Job, TargetJob
+from evaluator.experiment.graph import IntermediateJob, Job
 from evaluator.experiment.hardware import Hardware
 from evaluator.experiment.recipe import Stage
 from evaluator.experiment.throughput import Throughput
@@ -30,7 +30,12 @@ def count_job(job: Job, store: Store) -> tuple[int, int, int]:
     if isinstance(job, IntermediateJob):
         sets = [features for _, features in intermediate_features(job, store)]
         return *_count_training(sets, TrainingConfig(job.stage, job.seed, steps=job.steps)), 0
-    return _count_target(job, store)
+    stages = training_features(job, store)
+    counts = [_count_training([features], TrainingConfig(stage, job.seed)) for _, stage, _, features in stages]
+    join = find(job.target).join
+    splits = job_splits(job, [name for name, node in job.predictions.items() if join or not store.is_finished(node)])
+    predicted = sum(features.tokens for _, features in prediction_features(job, splits, store))
+    return sum(steps for steps, _ in counts), sum(tokens for _, tokens in counts), predicted
 
 
 def _count_training(sets: Sequence[Features], config: TrainingConfig) -> tuple[int, int]:
@@ -43,20 +48,10 @@ def _count_training(sets: Sequence[Features], config: TrainingConfig) -> tuple[i
     return len(steps), sum(int(tokens[number][indices].sum()) for number, indices in steps)
 
 
-def _count_target(job: TargetJob, store: Store) -> tuple[int, int, int]:
-    sets, join = training_features(job, store), find(job.target).join
-    counts = [_count_training([features], TrainingConfig(stage, job.seed)) for _, stage, _, features in sets]
-    splits = job_splits(job, [name for name, node in job.predictions.items() if join or not store.is_finished(node)])
-    predicted = sum(features.tokens for _, features in prediction_features(job, splits, store))
-    return sum(steps for steps, _ in counts), sum(tokens for _, tokens in counts), predicted
-
-
 def calibrate(model: Path, hardware: Hardware) -> Throughput:
     """Return the speed of a few training steps on random tokens, and the seconds of a run apart from its steps."""
     device, head = configure_torch(hardware), PairHead(("0", "1"))
-    generator = np.random.default_rng(0)
-    stage = Stage(1e-6, 1, examples_per_step=16)
-    started = time.monotonic()
+    generator, stage, started = np.random.default_rng(0), Stage(1e-6, 1, examples_per_step=16), time.monotonic()
     encoder = head.build(model, 0).to(device)
     known = min(1000, encoder.config.vocab_size)
     lengths = generator.integers(*CALIBRATION_LENGTHS, size=stage.examples_per_step * CALIBRATION_STEPS)

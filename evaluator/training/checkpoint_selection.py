@@ -7,6 +7,8 @@ a source of irreproducible results (Keung et al. 2020); the default is the last 
 
 from __future__ import annotations
 
+import numpy as np
+
 from evaluator.benchmark.splits import draw, has_dev_file
 from evaluator.benchmark.target import DataRoot, Split, Target
 
@@ -16,25 +18,18 @@ def dev_items(target: Target, root: DataRoot, examples: int) -> Split:
     if has_dev_file(target, root):
         items = target.load(root, "en", "dev")
         return items.take(draw(len(items), min(examples, len(items)), seed=0).tolist())
-    items = _train(target, root)
-    return items.take(_held_out(items, examples))
+    return _held_out(target, root, examples)[0]
 
 
 def training_items(target: Target, root: DataRoot, examples: int) -> Split:
     """Return the English training items less those that `dev_items` holds out of them."""
-    items = _train(target, root)
-    if has_dev_file(target, root):
-        return items
-    held_out = set(_held_out(items, examples))
-    return items.take([i for i in range(len(items)) if i not in held_out])
+    return _held_out(target, root, 0 if has_dev_file(target, root) else examples)[1]
 
 
-def _train(target: Target, root: DataRoot) -> Split:
+def _held_out(target: Target, root: DataRoot, examples: int) -> tuple[Split, Split]:
+    """Return the English training items that are held out, a tenth at most, and the others."""
     if target.train is None:
         raise RuntimeError(f"target {target.name} is not trained")
-    return target.train(root)
-
-
-def _held_out(items: Split, examples: int) -> list[int]:
-    positions: list[int] = draw(len(items), min(examples, len(items) // 10), seed=0).tolist()
-    return positions
+    items = target.train(root)
+    positions = draw(len(items), min(examples, len(items) // 10), seed=0)
+    return items.take(positions.tolist()), items.take(np.setdiff1d(np.arange(len(items)), positions).tolist())

@@ -158,7 +158,6 @@ def english_dev(job: TargetJob, store: Store) -> DevEvaluator | None:
     tokens_per_batch, bfloat16 = job.recipe.tokens_per_batch, job.hardware.bfloat16
 
     def score(model: PreTrainedModel, remap: Remap | None) -> float:
-        """Return the target's main metric in percent."""
         outputs = inference.run(model, head, features, tokens_per_batch, remap, bfloat16=bfloat16)
         return target.score(items, head.decode(items.records, features, outputs)).metrics[target.metrics[0]]
 

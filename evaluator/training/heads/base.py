@@ -108,7 +108,6 @@ class ExactLinear(nn.Linear):
     """A linear layer in float32 under autocast too: in bfloat16 two close scores are equal, and the first wins."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """Return the layer's output."""
         with torch.autocast(input.device.type, enabled=False):
             return super().forward(input.float())
 
@@ -122,15 +121,12 @@ def fresh_head(model: PreTrainedModel, seed: int) -> PreTrainedModel:
     generator = torch.Generator().manual_seed(seed)
     heads = [module for name, module in model.named_children() if name != model.base_model_prefix]
     heads += [module for name, module in model.named_modules() if name.endswith("pooler")]
-    for head in heads:
-        for module in head.modules():
-            if isinstance(module, nn.Linear):
-                weight = torch.empty_like(module.weight, device="cpu")
-                weight.normal_(0.0, model.config.initializer_range, generator=generator)
-                module.weight.data.copy_(weight)
-                module.__class__ = ExactLinear
-                if module.bias is not None:
-                    module.bias.data.zero_()
+    for module in (module for head in heads for module in head.modules() if isinstance(module, nn.Linear)):
+        weight = torch.empty_like(module.weight, device="cpu")
+        module.weight.data.copy_(weight.normal_(0.0, model.config.initializer_range, generator=generator))
+        module.__class__ = ExactLinear
+        if module.bias is not None:
+            module.bias.data.zero_()
     return model
 
 
@@ -138,8 +134,9 @@ def keep_head(model: PreTrainedModel, checkpoint: Path) -> PreTrainedModel:
     """Load the head of a checkpoint that was trained on the same task, pooler included, in place of the fresh one."""
     encoder = f"{model.base_model_prefix}."
     head = {name for name in model.state_dict() if not name.startswith(encoder) or ".pooler." in name}
-    shards = [load_file(path) for path in sorted(checkpoint.glob("*.safetensors"))]
-    saved = {name: value for shard in shards for name, value in shard.items()}
+    saved: dict[str, torch.Tensor] = {}
+    for shard in sorted(checkpoint.glob("*.safetensors")):
+        saved |= load_file(shard)
     model.load_state_dict({name: saved[name] for name in head}, strict=False)
     return model
 
@@ -152,10 +149,7 @@ def share_encoder(first: PreTrainedModel, other: PreTrainedModel) -> None:
 
 
 def load(model_class: Any, checkpoint: Path, **config: Any) -> PreTrainedModel:  # noqa: ANN401 - an Auto class
-    """Return a model of one of transformers' Auto classes from a local folder, weights from safetensors only.
-
-    `config` changes entries of the checkpoint's configuration.
-    """
+    """Return a model of an Auto class from a local folder's safetensors; `config` changes entries of its config."""
     changed = AutoConfig.from_pretrained(checkpoint, local_files_only=True, **config)
     options = {"ignore_mismatched_sizes": True, "use_safetensors": True, "local_files_only": True}
     model: PreTrainedModel = model_class.from_pretrained(checkpoint, config=changed, dtype=torch.float32, **options)

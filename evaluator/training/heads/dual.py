@@ -33,7 +33,6 @@ class DualHead(Head):
     splits_steps: bool = False
 
     def build(self, checkpoint: Path, seed: int) -> PreTrainedModel:
-        """Return the encoder with a fresh pooler and scale."""
         model = fresh_head(load(AutoModel, checkpoint), seed)
         model.register_parameter("logit_scale", nn.Parameter(torch.tensor(SCALE)))
         return model

@@ -58,7 +58,6 @@ class MaskedHead(Head):
         return functional.cross_entropy(logits.float(), batch.ids[hidden], reduction="sum")
 
     def count(self, targets: Sequence[IntArray]) -> int:
-        """Return the number of hidden tokens."""
         return sum(int(target[0]) for target in targets)
 
 
@@ -73,8 +72,7 @@ def hide(batch: Batch, mask_id: int, vocabulary: int) -> tuple[torch.Tensor, tor
     order = torch.rand(ids.shape).masked_fill(~inner, 2.0).argsort(dim=1)
     ranks = torch.empty_like(order).scatter_(1, order, places.expand_as(order))
     hidden = (ranks < counts[:, None]) & inner
-    fate = torch.rand(ids.shape)
-    others = torch.randint(vocabulary, ids.shape)
+    fate, others = torch.rand(ids.shape), torch.randint(vocabulary, ids.shape)
     replacements = torch.where(fate < MASKED, mask_id, torch.where(fate < MASKED + RANDOM, others, ids))
     changed = torch.where(hidden, replacements, ids)
     return changed.to(batch.ids.device), hidden.to(batch.ids.device)

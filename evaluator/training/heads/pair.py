@@ -26,24 +26,15 @@ class PairHead(Head):
     splits_steps: bool = True
 
     def build(self, checkpoint: Path, seed: int) -> PreTrainedModel:
-        """Return the encoder with a fresh classifier."""
         return fresh_head(load(AutoModelForSequenceClassification, checkpoint, **label_names(self.labels)), seed)
 
     def encode(self, records: Sequence[Pair], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
         """Return one feature per pair; the longer text is cut first (XT utils_classify: truncation longest first)."""
         if not records:
             return pack([])
-        encoded = tokenizer(
-            [record.text_a for record in records],
-            [record.text_b for record in records],
-            truncation="longest_first",
-            max_length=stage.max_length,
-        )
-        return pack(
-            Feature((ids,), (record.label,), i)
-            for i, (ids, record) in enumerate(zip(encoded["input_ids"], records, strict=True))
-        )
+        texts = [record.text_a for record in records], [record.text_b for record in records]
+        ids = tokenizer(*texts, truncation="longest_first", max_length=stage.max_length)["input_ids"]
+        return pack(Feature((ids[i],), (record.label,), i) for i, record in enumerate(records))
 
     def decode(self, records: Sequence[Any], features: Features, outputs: Sequence[Output]) -> list[str]:
-        """Return the likeliest label of each pair."""
         return [self.labels[int(np.argmax(output))] for output in outputs]

@@ -36,7 +36,6 @@ class RetrievalHead(Head):
         return model
 
     def encode(self, records: Sequence[str], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
-        """Return one feature per text."""
         encoded = token_ids(records, tokenizer, self.recipe.retrieval_max_length)
         return pack(Feature((ids,), (), i) for i, ids in enumerate(encoded))
 

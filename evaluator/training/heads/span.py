@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,6 @@ class SpanHead(Head):
     splits_steps: bool = True
 
     def build(self, checkpoint: Path, seed: int) -> PreTrainedModel:
-        """Return the encoder with a fresh span classifier."""
         return fresh_head(load(AutoModelForQuestionAnswering, checkpoint, num_labels=2), seed)
 
     def encode(self, records: Sequence[Span], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
@@ -46,13 +46,12 @@ class SpanHead(Head):
         Padding is no place to start or end. The reference lets it compete, which makes the loss of a window depend on
         how long its neighbours are; here it must not depend on how a step is cut.
         """
-        output, padding = model(input_ids=batch.ids, attention_mask=batch.mask), batch.mask == 0
-        both = (output.start_logits, batch.targets[:, 0]), (output.end_logits, batch.targets[:, 1])
-        losses = [
-            functional.cross_entropy(logits.float().masked_fill(padding, -torch.inf), places, reduction="sum")
-            for logits, places in both
-        ]
-        return (losses[0] + losses[1]) / 2
+        output = model(input_ids=batch.ids, attention_mask=batch.mask)
+        start, end = (
+            functional.cross_entropy(logits.float().masked_fill(batch.mask == 0, -torch.inf), places, reduction="sum")
+            for logits, places in zip((output.start_logits, output.end_logits), batch.targets[:, :2].T, strict=True)
+        )
+        return (start + end) / 2
 
     def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
         """Return start and end logits of each window, (tokens, 2)."""
@@ -65,15 +64,13 @@ class SpanHead(Head):
         scored: list[list[tuple[FloatArray, IntArray]]] = [[] for _ in records]
         for i, logits in enumerate(outputs):
             scored[int(features.owners[i])].append((logits, features.target(i)[2:].reshape(-1, 3)))
-        may_be_none = UNANSWERABLE in self.labels
-        return [
-            best_answer(r.context, logits, may_be_none=may_be_none) for r, logits in zip(records, scored, strict=True)
-        ]
+        answer = partial(best_answer, may_be_none=UNANSWERABLE in self.labels)
+        return [answer(record.context, logits) for record, logits in zip(records, scored, strict=True)]
 
 
 def _windows(number: int, record: Span, tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Iterator[Feature]:
-    lengths = {"max_length": stage.max_length, "stride": stage.stride}
-    for window in windows(record.question, record.context, tokenizer, **lengths):
+    texts = record.question, record.context
+    for window in windows(*texts, tokenizer, max_length=stage.max_length, stride=stage.stride):
         answer = _answer(record, window.places[window.shift : -1, :2], window.shift)
         yield Feature((window.ids,), [*answer, *window.places.ravel().tolist()], number)
 

@@ -30,11 +30,9 @@ class TagsHead(Head):
     splits_steps: bool = True
 
     def build(self, checkpoint: Path, seed: int) -> PreTrainedModel:
-        """Return the encoder with a fresh token classifier."""
         return fresh_head(load(AutoModelForTokenClassification, checkpoint, **label_names(self.labels)), seed)
 
     def encode(self, records: Sequence[Tagged], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
-        """Return one feature per piece of a sentence."""
         subwords = _subwords({token for record in records for token in record.tokens}, tokenizer)
         first, last = tokenizer.bos_token_id, tokenizer.eos_token_id
         return pack(
@@ -44,12 +42,10 @@ class TagsHead(Head):
         )
 
     def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-        """Return the cross entropy summed over tokens."""
         logits, targets = self.logits(model, batch).flatten(0, 1), batch.targets.flatten()
         return functional.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
 
     def count(self, targets: Sequence[IntArray]) -> int:
-        """Return the number of tokens."""
         return sum(int((target != IGNORED).sum()) for target in targets)
 
     def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
@@ -71,9 +67,8 @@ class TagsHead(Head):
 
 def _subwords(tokens: set[str], tokenizer: PreTrainedTokenizerBase) -> dict[str, list[int]]:
     """Return each token's sub-word ids; <unk> for a token that has none, so that counts line up (XT does so)."""
-    ordered = sorted(tokens)
-    encoded = tokenizer(ordered, add_special_tokens=False)["input_ids"] if ordered else []
-    return {token: ids or [tokenizer.unk_token_id] for token, ids in zip(ordered, encoded, strict=True)}
+    encoded = tokenizer(list(tokens), add_special_tokens=False)["input_ids"] if tokens else []
+    return {token: ids or [tokenizer.unk_token_id] for token, ids in zip(tokens, encoded, strict=True)}
 
 
 def _split(record: Tagged, subwords: dict[str, list[int]], room: int) -> Iterator[tuple[list[int], list[int]]]:
