@@ -27,9 +27,7 @@ from synthgen.errors import UserError, refuse, unknown
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.ray_cluster import LOCAL, check_address
 
-MATCHES = ("epochs", "updates")
-SELECTIONS = ("last", EN_DEV)
-SPLITS = ("test", "dev")
+CHOICES = {"match": ("epochs", "updates"), "select": ("last", EN_DEV), "split": ("test", "dev")}
 
 P = ParamSpec("P")
 A = TypeVar("A")
@@ -62,7 +60,7 @@ class Arguments:
 
     def __post_init__(self) -> None:
         """Check each value that needs nothing else to be checked."""
-        for name, allowed in (("match", MATCHES), ("select", SELECTIONS), ("split", SPLITS)):
+        for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise unknown(f"--{name}", getattr(self, name), allowed)
         for name in ("seeds", "max_train_examples", "max_eval_examples", "workers"):
@@ -119,9 +117,12 @@ def define(arguments: Arguments) -> Experiment:
     sizes, targets = tuple(dict.fromkeys(map(parse_size, arguments.sizes))), select_targets(arguments.targets)
     languages = select_languages(targets, arguments.languages)
     load_recipe(arguments.recipe, LARGE_WIDTH)  # its faults show at any width, before the encoder is fetched
-    _check_places(arguments)
+    check_store(arguments.store)
+    if arguments.ray is not None or arguments.workers > 1:
+        check_address(arguments.ray or LOCAL)
     root = default_root(arguments.data_root)
-    _check_selection(arguments.select, targets)
+    if arguments.select == EN_DEV and (ranked := [target.name for target in targets if target.train and target.rank]):
+        raise UserError(f"--select en-dev: {', '.join(ranked)} rank a pool and have no English items to choose by")
     _check_files(targets, root, languages, arguments.split)
     arms = parse_arms(arguments.arms)
     if arguments.preset:
@@ -170,11 +171,12 @@ def select_targets(names: Sequence[str]) -> tuple[Target, ...]:
 def select_languages(targets: Sequence[Target], names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Return the languages to score of each target: the named ones that it has, in its own order; all for no name."""
     check_languages(names, targets)
+    languages = {t.name: tuple(code for code in t.languages if not names or code in names) for t in targets}
     for target in targets:
-        if names and not set(names) & set(target.languages):
+        if not languages[target.name]:
             known = ", ".join(target.languages)
             raise UserError(f"target {target.name} has none of the languages {', '.join(names)}; known: {known}")
-    return {t.name: tuple(code for code in t.languages if not names or code in names) for t in targets}
+    return languages
 
 
 def parse_size(text: str | int) -> int:
@@ -186,13 +188,6 @@ def parse_size(text: str | int) -> int:
     return int(text)
 
 
-def _check_places(arguments: Arguments) -> None:
-    """Check the store and the Ray cluster, without making or joining anything."""
-    check_store(arguments.store)
-    if arguments.ray is not None or arguments.workers > 1:
-        check_address(arguments.ray or LOCAL)
-
-
 def _check_use(arguments: Arguments, arms: Sequence[Arm], sizes: Sequence[int], targets: Sequence[Target]) -> None:
     """Refuse options that would change nothing."""
     if not any(arm.is_trained for arm in arms):
@@ -200,25 +195,16 @@ def _check_use(arguments: Arguments, arms: Sequence[Arm], sizes: Sequence[int], 
     if not any(arm.parts for arm in arms):
         refuse("no arm trains on a dataset", keep_heads=arguments.keep_heads)
     if not any(target.train for target in targets):
-        names = ", ".join(target.name for target in targets)
-        is_selected = arguments.select == EN_DEV
+        names, is_selected = ", ".join(target.name for target in targets), arguments.select == EN_DEV
         refuse(f"no training for {names}", select=is_selected, max_train_examples=arguments.max_train_examples)
 
 
-def _check_selection(select: str, targets: Sequence[Target]) -> None:
-    ranked = [target.name for target in targets if target.train and target.rank]
-    if select == EN_DEV and ranked:
-        raise UserError(f"--select en-dev: {', '.join(ranked)} rank a pool and have no English items to choose by")
-
-
 def _check_sizes(arms: Sequence[Arm], sizes: Sequence[int], targets: Sequence[Target], root: DataRoot) -> None:
-    for arm in arms:
-        for size in (size for size in sizes if arm.is_trained and size != FULL):
-            if not arm.uses_target_data:
-                arm.draws(size), arm.lines(size)
-            for target in targets if arm.uses_target_data else ():
-                if target.train and size > (rows := training_size(target.name, root)):
-                    raise UserError(f"the training set of {target.name} cannot give size {size}; allowed: up to {rows}")
+    for arm, size in ((arm, size) for arm in arms for size in sizes if arm.is_trained and size != FULL):
+        arm.draws(size), arm.lines(size)
+        for target in targets if arm.uses_target_data else ():
+            if target.train and size > (rows := training_size(target.name, root)):
+                raise UserError(f"the training set of {target.name} cannot give size {size}; allowed: up to {rows}")
 
 
 @cache

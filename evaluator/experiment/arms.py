@@ -49,11 +49,6 @@ class Corpus:
     total: int
     lines: int
 
-    @property
-    def files(self) -> list[Path]:
-        """The text files, in order."""
-        return text_files(self.path)
-
 
 @dataclass(frozen=True, slots=True)
 class Arm:
@@ -128,20 +123,18 @@ class Arm:
 
 def parse_arms(texts: Sequence[str]) -> tuple[Arm, ...]:
     """Return the arms of the command line in order; UserError for a second arm of the same name."""
-    arms = tuple(parse_arm(text) for text in texts)
-    names = [arm.name for arm in arms]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"arm '{name}' is given {names.count(name)} times; names must differ")
-    if not arms:
+    if not texts:
         raise UserError(f"no arm to compare; {_GRAMMAR}")
+    arms = tuple(map(parse_arm, texts))
+    for name, count in Counter(arm.name for arm in arms).items():
+        if count > 1:
+            raise UserError(f"arm '{name}' is given {count} times; names must differ")
     return arms
 
 
 def parse_arm(text: str) -> Arm:
     """Return one arm; its dataset folders must be finished."""
-    match = _ARM.fullmatch(text)
-    if not match:
+    if not (match := _ARM.fullmatch(text)):
         raise UserError(f"cannot read the arm '{text}'; {_GRAMMAR}")
     name, value = match["name"], match["value"]
     if value == "none":
@@ -157,8 +150,7 @@ def parse_arm(text: str) -> Arm:
 
 
 def _part(text: str, *, arm: str) -> ArmPart:
-    match = _PART.fullmatch(text)
-    if not match:
+    if not (match := _PART.fullmatch(text)):
         raise UserError(f"arm '{arm}' has an empty part; {_GRAMMAR}")
     folder = Path(match["folder"])
     manifest = read_manifest(folder)
@@ -166,15 +158,12 @@ def _part(text: str, *, arm: str) -> ArmPart:
 
 
 def _corpus(text: str, *, arm: str) -> Corpus:
-    match = _PART.fullmatch(text.removeprefix(_MLM))
-    if not match:
+    if not (match := _PART.fullmatch(text.removeprefix(_MLM))):
         raise UserError(f"arm '{arm}': '{text}' names no corpus; {_GRAMMAR}")
     path = Path(match["folder"])
-    files = text_files(path)
-    if not files:
+    if not (files := text_files(path)):
         raise UserError(f"arm '{arm}': {path} is neither a text file nor a folder of *.txt")
-    total = sum(1 for _ in read_lines(files))
-    if not total:
+    if not (total := sum(1 for _ in read_lines(files))):
         raise UserError(f"arm '{arm}': {path} holds no text")
     hashes = "".join(file_sha256(file) for file in files)
     lines = _row_count(match["rows"], total, f"arm '{arm}': {path}", text)

@@ -10,9 +10,9 @@ here imports torch: `training.jobs` carries the jobs out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,11 @@ class Encoder:
     path: Path | None = None
     node: Node | None = None
     head: tuple[str, tuple[str, ...]] | None = None
+
+    @classmethod
+    def of(cls, model: ResolvedModel) -> Encoder:
+        """Return a model as it is."""
+        return cls(identity(model), identity(model), model.path, path=model.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,8 @@ def build(experiment: Experiment) -> Graph:
     """Return the graph; every dataset must be large enough for every size."""
     jobs: dict[str, Job] = {}
     cells: dict[tuple[Any, ...], PlannedScore] = {}
-    for arm, size, seed in _runs(experiment):
+    sizes = ((arm, size) for arm in experiment.arms for size in (experiment.sizes if arm.is_trained else (FULL,)))
+    for (arm, size), seed in product(sizes, experiment.seeds):
         named_size = _size(experiment, arm, size)
         for target in experiment.targets:
             intermediate = _intermediate(experiment, arm, size, seed, target)
@@ -170,21 +176,12 @@ def build(experiment: Experiment) -> Graph:
     return Graph(tuple(jobs.values()), tuple(cells.values()))
 
 
-def _runs(experiment: Experiment) -> Iterator[tuple[Arm, int, int]]:
-    for arm in experiment.arms:
-        for size in experiment.sizes if arm.is_trained else (FULL,):
-            for seed in experiment.seeds:
-                yield arm, size, seed
-
-
 def _size(experiment: Experiment, arm: Arm, size: int) -> int:
     """Return the size that a run of an arm stands for in results, the same for every target.
 
     At full size the arm `own` stands for the largest training set, though most targets have a smaller one or none.
     """
-    if not arm.is_trained:
-        return 0
-    if size != FULL:
+    if size != FULL or not arm.is_trained:
         return size
     draws = (_draws(experiment, arm, FULL, target) for target in _differing(experiment, arm))
     return max(sum(draw.rows for draw in parts or corpora) for parts, corpora in draws)
@@ -195,19 +192,12 @@ def _differing(experiment: Experiment, arm: Arm) -> tuple[Target, ...]:
     return experiment.targets if arm.uses_target_data else experiment.targets[:1]
 
 
-def _base(experiment: Experiment, arm: Arm) -> Encoder:
-    """Return the model that an arm starts from, as it is."""
-    model = experiment.arm_models.get(arm.name, experiment.model)
-    return Encoder(identity(model), identity(model), model.path, path=model.path)
-
-
 def _encoder(experiment: Experiment, arm: Arm, intermediate: IntermediateJob | None) -> Encoder:
     """Return what a target starts from: the intermediate model, or the arm's model as it is."""
-    base = _base(experiment, arm)
     if intermediate is None:
-        return base
+        return Encoder.of(experiment.arm_models.get(arm.name, experiment.model))
     node, head = intermediate.node, _first_head(arm, intermediate) if experiment.arguments.keep_heads else None
-    return replace(base, identity=node.key, path=None, node=node, head=head)
+    return replace(intermediate.base, identity=node.key, path=None, node=node, head=head)
 
 
 def _first_head(arm: Arm, intermediate: IntermediateJob) -> tuple[str, tuple[str, ...]] | None:
@@ -236,23 +226,21 @@ def _intermediate(experiment: Experiment, arm: Arm, size: int, seed: int, target
     if not parts and not corpora:
         return None
     stage, recipe, hardware = experiment.recipe.stage(INTERMEDIATE), experiment.recipe, experiment.hardware
-    base, steps = _base(experiment, arm), _matched_steps(experiment, stage)
+    model, steps = experiment.arm_models.get(arm.name, experiment.model), _matched_steps(experiment, stage)
     inputs: dict[str, Any] = {
         "code": CODE_VERSION,
-        "model": base.identity,
+        "model": identity(model),
         "parts": [part.to_json() for part in parts],
         "stage": stage_inputs(stage, recipe),
         "steps": steps,
         "seed": seed,
         **hardware.to_json(),
+        **({"corpora": [part.to_json() for part in corpora]} if corpora else {}),
+        **({"own": target.name} if arm.uses_target_data else {}),
     }
-    if corpora:
-        inputs["corpora"] = [part.to_json() for part in corpora]
-    if arm.uses_target_data:
-        inputs["own"] = target.name
     return IntermediateJob(
-        Node("intermediate", inputs), base, parts, stage, recipe, seed, steps,
-        experiment.arm_models.get(arm.name, experiment.model).licence, hardware, corpora, inputs.get("own"), arm.name,
+        Node("intermediate", inputs), Encoder.of(model), parts, stage, recipe, seed, steps,
+        model.licence, hardware, corpora, inputs.get("own"), arm.name,
     )  # fmt: skip
 
 
@@ -261,25 +249,22 @@ def _draws(
 ) -> tuple[tuple[DataDraw, ...], tuple[DataDraw, ...]]:
     """Return the rows of datasets and the lines of corpora that an arm trains on at a size."""
     if arm.uses_target_data:
-        return _target_rows(experiment, size, target), ()
-    parts = (
+        if target.train is None:
+            return (), ()
+        root, total = experiment.data_root, training_size(target.name, experiment.data_root)
+        rows = total if size == FULL else size
+        return (DataDraw(root.path.resolve(), _training_revision(target, root), total, rows),), ()
+    parts = tuple(
         DataDraw(part.folder.resolve(), part.manifest.content_hash, part.manifest.kept, rows)
         for part, rows in zip(arm.parts, arm.draws(size), strict=True)
+        if rows
     )
-    corpora = (
+    corpora = tuple(
         DataDraw(corpus.path.resolve(), corpus.content_hash, corpus.total, lines)
         for corpus, lines in zip(arm.corpora, arm.lines(size), strict=True)
+        if lines
     )
-    return tuple(part for part in parts if part.rows), tuple(corpus for corpus in corpora if corpus.rows)
-
-
-def _target_rows(experiment: Experiment, size: int, target: Target) -> tuple[DataDraw, ...]:
-    """Return the draw from a target's own training set; none for a target that is not trained."""
-    if target.train is None:
-        return ()
-    root = experiment.data_root
-    total = training_size(target.name, root)
-    return (DataDraw(root.path.resolve(), _training_revision(target, root), total, total if size == FULL else size),)
+    return parts, corpora
 
 
 def _training_revision(target: Target, root: DataRoot) -> str:
@@ -354,8 +339,7 @@ def identity(model: ResolvedModel) -> str:
     """Return what names a model's weights in keys: its revision, or a hash of the files of a bare local folder."""
     if model.revision != LOCAL:
         return f"{model.ref}@{model.revision}" if not Path(model.ref).is_dir() else model.revision
-    weights = sorted([*model.path.glob("*.safetensors"), *model.path.glob("*.json")])
-    return file_revision(*weights)
+    return file_revision(*sorted([*model.path.glob("*.safetensors"), *model.path.glob("*.json")]))
 
 
 def stage_inputs(stage: Stage, recipe: Recipe) -> dict[str, Any]:

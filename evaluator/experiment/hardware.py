@@ -23,11 +23,9 @@ class Hardware:
     bfloat16: bool
 
     def __str__(self) -> str:
-        """Return `cpu, 2 threads, bfloat16`."""
         return f"{self.device}, {self.threads} threads, {'bfloat16' if self.bfloat16 else 'float32'}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON values that go into keys."""
         return asdict(self)
 
 

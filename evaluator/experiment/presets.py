@@ -30,13 +30,11 @@ def expand(preset: str, datasets: Sequence[Arm], sizes: Sequence[int]) -> tuple[
 
 
 def _phang2020(datasets: dict[str, Arm], sizes: tuple[int, ...]) -> tuple[tuple[Arm, ...], tuple[int, ...]]:
-    allowed = [*PHANG_TASKS, *(task + TRANSLATED for task in PHANG_TASKS), "mlm"]
-    _check_names("phang2020", datasets, allowed)
+    _check_names("phang2020", datasets, [*PHANG_TASKS, *(task + TRANSLATED for task in PHANG_TASKS), "mlm"])
     tasks = [datasets[task] for task in PHANG_TASKS if task in datasets]
     if not tasks:
         raise UserError(f"preset phang2020 needs at least one TASK=DATASET of {', '.join(PHANG_TASKS)}")
-    absent = [task for task in PHANG_TASKS if task not in datasets]
-    if absent:
+    if absent := [task for task in PHANG_TASKS if task not in datasets]:
         stderr.print(f"preset phang2020 without {', '.join(absent)}: no dataset given", highlight=False)
     arms = list(tasks)
     if len(tasks) > 1:
@@ -64,8 +62,7 @@ def _check_names(preset: str, datasets: dict[str, Arm], allowed: Sequence[str]) 
     for name, arm in datasets.items():
         if name not in allowed:
             raise unknown("dataset name", name, allowed, where=f"preset {preset}")
-        has_what_it_needs = arm.corpora if name == "mlm" else arm.parts
-        if not has_what_it_needs:
+        if not (arm.corpora if name == "mlm" else arm.parts):
             raise UserError(f"preset {preset}: {name} must be {'mlm:CORPUS' if name == 'mlm' else 'a dataset folder'}")
 
 

@@ -40,7 +40,6 @@ class Stage:
     max_gradient_norm: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse values that cannot train."""
         if not self.learning_rate > 0 or self.epochs < 1 or self.examples_per_step < 1 or self.max_length < 8:
             allowed = "learning_rate > 0, epochs >= 1, examples_per_step >= 1, max_length >= 8"
             raise UserError(f"a stage needs {allowed}; got {self}")
@@ -63,7 +62,6 @@ class Recipe:
     selection: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse values that cannot run."""
         if self.tokens_per_batch < 1 or self.retrieval_max_length < 8 or not 0 <= self.retrieval_depth <= 1:
             allowed = "tokens_per_batch >= 1, retrieval_max_length >= 8, retrieval_depth from 0 to 1"
             raise UserError(f"a recipe needs {allowed}; {self.name} has others")
@@ -92,22 +90,17 @@ def load_recipe(ref: str, width: int) -> Recipe:
 
     A TOML file holds `base = NAME`, values, and a `[stages.NAME]` table each; UserError for another.
     """
-    if ref == BY_SIZE or ref in RECIPES:
-        return _named(ref, width)
+    recipes = {BY_SIZE: XTREME_LARGE if width >= LARGE_WIDTH else XTREME_BASE, **RECIPES}
+    if ref in recipes:
+        return recipes[ref]
     path = Path(ref)
     if path.suffix != ".toml":
-        raise unknown("recipe", ref, [BY_SIZE, *RECIPES, "FILE.toml"])
+        raise unknown("recipe", ref, [*recipes, "FILE.toml"])
     values = read_toml(path, "the recipe ")
     name = str(values.pop("base", BY_SIZE))
-    if name != BY_SIZE and name not in RECIPES:
-        raise unknown("base recipe", name, [BY_SIZE, *RECIPES], where=ref)
-    return _recipe(values, _named(name, width), where=ref)
-
-
-def _named(name: str, width: int) -> Recipe:
-    if name == BY_SIZE:
-        return XTREME_LARGE if width >= LARGE_WIDTH else XTREME_BASE
-    return RECIPES[name]
+    if name not in recipes:
+        raise unknown("base recipe", name, recipes, where=ref)
+    return _recipe(values, recipes[name], where=ref)
 
 
 def _recipe(values: dict[str, Any], base: Recipe, *, where: str) -> Recipe:
@@ -144,7 +137,6 @@ def _check_values(values: Mapping[str, Any], known: Sequence[Field[Any]], where:
 
 
 def _built_in(name: str, base: Recipe | None = None) -> Recipe:
-    """Return a recipe of this package."""
     values = read_toml(Path(__file__).with_name("recipes") / f"{name}.toml")
     base = base or Recipe(name, source="", stages={}, selection=values.pop("selection"))
     return _recipe({key: value for key, value in values.items() if key != "base"}, base, where=name)

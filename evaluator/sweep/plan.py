@@ -1,8 +1,7 @@
 """`evaluator plan`: what an experiment would run and what it would cost, before anything runs.
 
-Runs, steps and tokens are counted exactly, by tokenising what would be trained and predicted; the tokenised data stay
-in the store for the runs themselves. Time follows from the speed of finished runs on this hardware, else from a
-calibration of a few steps.
+Runs, steps and tokens are counted by tokenising what would be trained and predicted; the tokenised data stay in the
+store. Time follows from the speed of finished runs on this hardware, else from a calibration of a few steps.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ from evaluator.sweep.pending import pending
 from synthgen.console import stderr
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import IncompleteError
-from synthgen.models.packs import ResolvedModel
 from synthgen.runtime.files import format_duration, format_size
 
 FORWARD_SHARE = 1 / 3
@@ -97,8 +95,13 @@ def plan_graph(experiment: Experiment, graph: Graph, store: Store) -> CostEstima
     """Return the cost of a graph's missing jobs; IncompleteError when disk or memory cannot hold them."""
     ray, workers, hardware = experiment.arguments.ray, experiment.arguments.workers, experiment.hardware
     todo, size = pending(graph.jobs, store), EncoderSize.read(experiment.model.path)
-    disk = _disk_bytes(experiment.model, todo)
-    memory = workers * _memory_bytes(size, experiment.recipe.tokens_per_batch, todo)
+    intermediate = [job for job in todo if isinstance(job, IntermediateJob)]
+    # The intermediate checkpoints, and one more for all that is small.
+    weights = sum(path.stat().st_size for path in experiment.model.path.glob("*.safetensors"))
+    disk = weights * (len(intermediate) + 1) if todo else 0
+    # Masked language modelling trains the embeddings.
+    tokens, trains_embeddings = experiment.recipe.tokens_per_batch, any(job.corpora for job in intermediate)
+    memory = workers * size.memory_bytes(tokens, trains_embeddings=trains_embeddings) if todo else 0
     _check_room(disk, memory if ray is None else 0, hardware, store.root)
     in_process = ray is None and (workers == 1 or hardware.device == "cpu")
     start = time.monotonic()
@@ -116,18 +119,6 @@ def plan_graph(experiment: Experiment, graph: Graph, store: Store) -> CostEstima
         devices=1 if in_process else cluster_speed.devices(ray, hardware),
         arms=tuple({"name": arm.name, **arm.facts()} for arm in experiment.arms),
     )
-
-
-def _disk_bytes(model: ResolvedModel, jobs: Sequence[Job]) -> int:
-    """Return about what these runs write: the intermediate checkpoints, and one more for all that is small."""
-    size = sum(path.stat().st_size for path in model.path.glob("*.safetensors"))
-    return size * (sum(isinstance(job, IntermediateJob) for job in jobs) + 1) if jobs else 0
-
-
-def _memory_bytes(size: EncoderSize, tokens_per_batch: int, jobs: Sequence[Job]) -> int:
-    """Return about the most memory that one of these runs takes; masked language modelling trains the embeddings."""
-    trains_embeddings = any(isinstance(job, IntermediateJob) and job.corpora for job in jobs)
-    return size.memory_bytes(tokens_per_batch, trains_embeddings=trains_embeddings) if jobs else 0
 
 
 def _check_room(disk: int, memory: int, hardware: Hardware, root: Path) -> None:
@@ -157,13 +148,14 @@ def _count(jobs: Sequence[Job], store: Store) -> tuple[JobCost, ...]:
 def measured_speed(store: Store, hardware: Hardware) -> Throughput | None:
     """Return the median speed of finished runs on such a device, None where there are none."""
     speeds, apart = [], []
-    for kind in ("target", "intermediate"):
-        for path in sorted((store.root / kind).glob(f"*/{MANIFEST_NAME}")):
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-            training = manifest["results"]["training"]
-            if training["seconds"] and hardware.to_json().items() <= manifest["inputs"].items():
-                speeds.append(training["tokens"] / training["seconds"])
-                apart.append(manifest["results"].get("seconds_apart", 0.0))
+    for path in (
+        path for kind in ("target", "intermediate") for path in (store.root / kind).glob(f"*/{MANIFEST_NAME}")
+    ):
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        training = manifest["results"]["training"]
+        if training["seconds"] and hardware.to_json().items() <= manifest["inputs"].items():
+            speeds.append(training["tokens"] / training["seconds"])
+            apart.append(manifest["results"].get("seconds_apart", 0.0))
     if not speeds:
         return None
     return Throughput(statistics.median(speeds), statistics.median(apart), f"{len(speeds)} finished runs")
@@ -183,7 +175,6 @@ def _calibrated(experiment: Experiment, reading: float) -> Throughput:
 
 
 def announce(plan: CostEstimate) -> None:
-    """Print the plan in one line."""
     totals = plan.document()
     tokens = totals["training_tokens"] + totals["inference_tokens"]
     stderr.print(

@@ -1,8 +1,8 @@
 """plan.json: what an experiment fixed before it ran, and what it took.
 
-The estimand's hash and the plan are written before the first run starts; the real cost is added at the end. An
-interrupted experiment keeps its first plan, so that plan and cost speak of the same runs. The report shows the file,
-and says so when the results are of another estimand than was fixed.
+The estimand's hash and the plan are written before the first run starts, the real cost at the end. An interrupted
+experiment keeps its first plan, so that plan and cost speak of the same runs. The report shows the file, and says so
+when the results are of another estimand than was fixed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluator.experiment.arguments import Experiment, estimand
-from evaluator.experiment.graph import Graph, IntermediateJob, Job
+from evaluator.experiment.graph import Graph, TargetJob
 from evaluator.store import Json, Store
 from evaluator.sweep.plan import CostEstimate
 from synthgen.runtime.files import write_atomically
@@ -40,41 +40,33 @@ def fix_plan(plan: CostEstimate, experiment: Experiment, folders: Sequence[Path]
 def add_cost(document: Json, graph: Graph, store: Store, folders: Sequence[Path]) -> None:
     """Add to a fixed plan what its runs really took; an experiment that was finished before keeps its figures."""
     planned = set(document["jobs"])
-    costs = [_cost(job, store) for job in graph.jobs if job.node.key in planned]
-    totals = {name: sum(cost[name] for cost in costs) for name in ("steps", "training_tokens", "inference_tokens")}
-    seconds, training = (sum(cost[name] for cost in costs) for name in ("seconds", "training_seconds"))
+    jobs = [job for job in graph.jobs if job.node.key in planned]
+    nodes = [node for job in jobs if isinstance(job, TargetJob) for node in job.predictions.values()]
+    models, predictions = (
+        [store.results(node) for node in finished if store.is_finished(node)]
+        for finished in ((job.node for job in jobs), nodes)
+    )
+    logs = [results[name] for results in models for name in ("training", "pretraining") if name in results]
+    training, tokens = sum(log["seconds"] for log in logs), sum(log["tokens"] for log in logs)
+    apart = sum(results.get("seconds_apart", 0.0) for results in models)
+    seconds = training + apart + sum(each["seconds"] for each in predictions)
     real = {
-        "runs": len(costs),
-        **totals,
+        "runs": len(jobs),
+        "steps": sum(log["steps"] for log in logs),
+        "training_tokens": tokens,
+        "inference_tokens": sum(each["tokens"] for each in predictions),
         "seconds": round(seconds, 1),
         "device_hours": round(seconds / 3600, 3),
-        "tokens_per_second": round(totals["training_tokens"] / training, 1) if training else 0.0,
+        "tokens_per_second": round(tokens / training, 1) if training else 0.0,
     }
     _write({**document, "real": real}, folders)
 
 
-def _cost(job: Job, store: Store) -> dict[str, float]:
-    """Return what a job's training and predictions took."""
-    nodes = [] if isinstance(job, IntermediateJob) else list(job.predictions.values())
-    results = store.results(job.node) if store.is_finished(job.node) else {}
-    logs = [results[name] for name in ("training", "pretraining") if name in results]
-    predictions = [store.results(node) for node in nodes if store.is_finished(node)]
-    training = sum(log["seconds"] for log in logs)
-    return {
-        "steps": sum(log["steps"] for log in logs),
-        "training_tokens": sum(log["tokens"] for log in logs),
-        "inference_tokens": sum(each["tokens"] for each in predictions),
-        "training_seconds": training,
-        "seconds": training + results.get("seconds_apart", 0.0) + sum(each["seconds"] for each in predictions),
-    }
-
-
 def _read(folder: Path) -> Json:
     try:
-        document: Json = json.loads((folder / PLAN_NAME).read_text(encoding="utf-8"))
+        return dict(json.loads((folder / PLAN_NAME).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError):
         return {}
-    return document
 
 
 def _write(document: Json, folders: Sequence[Path]) -> None:

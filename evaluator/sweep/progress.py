@@ -1,7 +1,6 @@
 """Where a sweep stands: one live table on a terminal, one line per finished run in a log.
 
-Counts what is done, running and waiting by kind of run, and estimates when it ends from the work done so far. Both ways
-of running, in this process and on Ray, report here.
+Runs in this process and on Ray report here.
 """
 
 from __future__ import annotations
@@ -58,33 +57,27 @@ class SweepProgress:
         self.failed[key] = message
         stderr.print(f"failed  {self.jobs[key].label}  {key}: {message}", highlight=False, markup=False)
 
-    def seconds_left(self) -> float | None:
-        """Return the time the rest will take at the pace so far; None before anything is done."""
+    def _left(self) -> str:
+        """Return the time the rest will take at the pace so far; nothing before anything is done."""
         done = sum(self.work.get(key, 1.0) for key in self.done)
         left = sum(self.work.get(key, 1.0) for key in self.jobs if key not in self.done and key not in self.failed)
-        return (time.monotonic() - self.started) * left / done if done else None
-
-    def _left(self) -> str:
-        seconds = self.seconds_left()
-        return "" if seconds is None or len(self.done) == len(self.jobs) else f", {format_duration(seconds)} left"
+        if not done or len(self.done) == len(self.jobs):
+            return ""
+        return f", {format_duration((time.monotonic() - self.started) * left / done)} left"
 
     def __rich__(self) -> Table:
-        """Return the table."""
         table = Table(box=None, pad_edge=False, caption=self._caption(), caption_justify="left")
         for column in ("runs", "done", "running", "waiting"):
             table.add_column(column, justify="left" if column == "runs" else "right")
         counts: dict[str, Counter[str]] = {}
         for key, job in self.jobs.items():
             kind = "intermediate models" if isinstance(job, IntermediateJob) else job.target
-            counts.setdefault(kind, Counter())[self._state(key)] += 1
-        for kind, states in counts.items():
-            table.add_row(kind, *(str(states[state]) for state in ("done", "running", "waiting")))
+            states = {"done": self.done, "failed": self.failed, "running": self.running}
+            state = next((state for state, keys in states.items() if key in keys), "waiting")
+            counts.setdefault(kind, Counter())[state] += 1
+        for kind, count in counts.items():
+            table.add_row(kind, *(str(count[state]) for state in ("done", "running", "waiting")))
         return table
-
-    def _state(self, key: str) -> str:
-        if key in self.done:
-            return "done"
-        return "failed" if key in self.failed else "running" if key in self.running else "waiting"
 
     def _caption(self) -> str:
         lines = [f"{self.jobs[key].label}: {text}" for key, text in list(self.running.items())[:NAMED_RUNS]]

@@ -29,11 +29,9 @@ class ProgressBoard:
     """Where tasks say what they are doing, an actor beside the driver, read by its display."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self.notes: dict[str, str] = {}
 
     def note(self, key: str, text: str) -> None:
-        """Keep the last text of a run."""
         self.notes[key] = text
 
     def read(self) -> dict[str, str]:
@@ -77,7 +75,6 @@ def resources(ray: Any, hardware: Hardware, workers: int) -> dict[str, float]:  
 
 
 def _task(job: Job, store: Store, board: Any, keep_weights: bool, _before: Any) -> float:  # noqa: ANN401 - Ray handles
-    """Carry out one job in a Ray worker and return the seconds it took; what another finished already is left alone."""
     note = partial(board.note.remote, job.node.key)
     note("")
     return run_logged(job, store, note, keep_weights=keep_weights)
@@ -95,10 +92,9 @@ def _watch(ray: Any, references: dict[str, Any], board: Any, sweep: SweepProgres
             try:
                 sweep.finish(key, ray.get(reference))
             except ray.exceptions.RayTaskError as error:
-                cause = error.cause
-                if not isinstance(cause, IncompleteError):
-                    raise cause from None
-                sweep.fail(key, str(cause))
+                if not isinstance(error.cause, IncompleteError):
+                    raise error.cause from None
+                sweep.fail(key, str(error.cause))
             except ray.exceptions.RayError as error:
                 sweep.fail(key, f"lost {RETRIES + 1} times: {str(error).partition(chr(10))[0]}")
 
@@ -106,7 +102,6 @@ def _watch(ray: Any, references: dict[str, Any], board: Any, sweep: SweepProgres
 def _new_notes(ray: Any, board: Any) -> dict[str, str]:  # noqa: ANN401 - Ray handles
     """Return the notes since the last look; none while the board's machine is lost, which must end no sweep."""
     try:
-        notes: dict[str, str] = ray.get(board.read.remote(), timeout=LONGEST_LOOK)
+        return dict(ray.get(board.read.remote(), timeout=LONGEST_LOOK))
     except ray.exceptions.RayError:
         return {}
-    return notes

@@ -1,9 +1,8 @@
 """Length bucketing: steps of a fixed number of examples with little padding, batches within a token budget.
 
-A step has the recipe's number of examples, so results stay comparable with the reference scripts. How it is cut into
-batches changes speed and memory only: the loss is normalised over the step.
-Sources: HF `LengthGroupedSampler` for the pools; steps are shuffled after bucketing, so that neighbouring steps do
-not have neighbouring lengths (modelscope/ms-swift#10111).
+How a step is cut into batches changes speed and memory only: the loss is normalised over the step. Pools follow HF's
+`LengthGroupedSampler`; steps are shuffled after bucketing, so that neighbouring steps do not have neighbouring lengths
+(modelscope/ms-swift#10111).
 """
 
 from __future__ import annotations
@@ -48,12 +47,10 @@ def training_steps(
 def _epoch(lengths: IntArray, examples_per_step: int, generator: np.random.Generator) -> list[IntArray]:
     """Return one epoch's steps: shuffle, sort pools by length, cut into steps, shuffle the steps."""
     order = generator.permutation(len(lengths))
-    pool_size = examples_per_step * POOL_STEPS
-    steps: list[IntArray] = []
-    for first in range(0, len(order), pool_size):
-        pool = order[first : first + pool_size]
-        pool = pool[np.argsort(lengths[pool], kind="stable")]
-        steps.extend(np.split(pool, range(examples_per_step, len(pool), examples_per_step)))
+    pool_size, steps = examples_per_step * POOL_STEPS, list[IntArray]()
+    for pool in np.split(order, range(pool_size, len(order), pool_size)):
+        ordered = pool[np.argsort(lengths[pool], kind="stable")]
+        steps.extend(np.split(ordered, range(examples_per_step, len(pool), examples_per_step)))
     return [steps[i] for i in generator.permutation(len(steps))]
 
 
@@ -69,18 +66,14 @@ def split_step(
     [[0, 2], [3, 1]]
     """
     order = indices[np.argsort(lengths[indices], kind="stable")]
-    widths = [int(width) * group for width in lengths[order]]
-    real, overhead = sum(widths), BATCH_OVERHEAD_TOKENS[device]
-    cuts = _cheapest_cuts(widths, tokens_per_batch, overhead)
-    while overhead and _padded(widths, cuts) * (1 - MAX_PADDING) > real:
-        overhead //= 2
+    widths, overhead = (lengths[order] * group).tolist(), BATCH_OVERHEAD_TOKENS[device]
+    while True:
         cuts = _cheapest_cuts(widths, tokens_per_batch, overhead)
-    return np.split(order, cuts)
-
-
-def _padded(widths: list[int], cuts: list[int]) -> int:
-    edges = [0, *cuts, len(widths)]
-    return sum((end - start) * widths[end - 1] for start, end in itertools.pairwise(edges))
+        edges = itertools.pairwise([0, *cuts, len(widths)])
+        padded = sum((end - start) * widths[end - 1] for start, end in edges)
+        if not overhead or padded * (1 - MAX_PADDING) <= sum(widths):
+            return np.split(order, cuts)
+        overhead //= 2
 
 
 def _cheapest_cuts(widths: list[int], budget: int, overhead: int) -> list[int]:

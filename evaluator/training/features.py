@@ -87,7 +87,7 @@ _DTYPES = {"ids": "int32", "starts": "int64", "targets": "int32", "target_starts
 
 
 def _mapped(path: Path, dtype: str) -> IntArray:
-    """Return a file as an array; a plain one, since slices of `np.memmap` take more than twice as long."""
+    """Return a file as a plain array, since slices of `np.memmap` take more than twice as long."""
     return np.asarray(np.memmap(path, dtype, "r")) if path.stat().st_size else np.zeros(0, dtype)
 
 
@@ -119,9 +119,7 @@ def pack(features: Iterable[Feature], *, group: int = 1) -> Features:
     >>> packed.lengths.tolist(), packed.sequence(1).tolist(), packed.target(0).tolist()
     ([3, 4], [0, 9, 9, 2], [1])
     """
-    ids: list[IntArray] = []
-    targets: list[IntArray] = []
-    owners: list[int] = []
+    ids, targets, owners = list[IntArray](), list[IntArray](), list[int]()
     for feature in features:
         if len(feature.sequences) != group:
             raise ValueError(f"example {feature.owner} has {len(feature.sequences)} sequences, the others {group}")

@@ -44,8 +44,7 @@ def _outputs(
         if len(indices) == 1:
             raise
     torch.cuda.empty_cache()
-    halves = np.array_split(indices, 2)
-    return [output for half in halves for output in _outputs(model, head, features, half, remap)]
+    return [output for half in np.array_split(indices, 2) for output in _outputs(model, head, features, half, remap)]
 
 
 def predict(

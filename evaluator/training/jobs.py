@@ -1,7 +1,6 @@
 """Training and prediction jobs of a run graph: the only place where models are loaded, trained and saved.
 
-Each function turns one job into finished nodes and can run in any process. Neighbours: `experiment.graph` defines the
-jobs, `sweep.runner` runs them here or through Ray.
+`experiment.graph` defines the jobs, `sweep.runner` runs them in this process or through Ray.
 """
 
 from __future__ import annotations
@@ -128,7 +127,9 @@ def run_target(job: TargetJob, store: Store, on_progress: OnProgress, *, keep_we
     for number, (split, predicted) in enumerate(zip(splits, predictions, strict=True)):
         if split.language in missing:
             with store.writing(missing[split.language]) as (draft, results):
-                write_predictions(draft / "predictions.parquet", split.ids, predicted)
+                texts = [json.dumps(prediction, ensure_ascii=False) for prediction in predicted]
+                columns = {"item_id": pa.array(split.ids, pa.string()), "prediction": pa.array(texts, pa.string())}
+                pq.write_table(pa.table(columns), draft / "predictions.parquet")
                 share = tokens * (number + 1) // len(splits) - tokens * number // len(splits)  # sums to tokens
                 results |= {"n": len(split), "tokens": share, "seconds": seconds}
 
@@ -172,18 +173,16 @@ def job_splits(job: TargetJob, languages: Sequence[str]) -> list[Split]:
 
 def checkpoint(encoder: Encoder, store: Store) -> Path:
     """Return the folder of an encoder's weights."""
-    if encoder.node is not None:
-        return store.folder(encoder.node)
-    if encoder.path is None:
+    folder = store.folder(encoder.node) if encoder.node else encoder.path
+    if folder is None:
         raise RuntimeError(f"encoder {encoder.identity} has neither a folder nor a node")
-    return encoder.path
+    return folder
 
 
 def build(head: Head, folder: Path, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
     """Return the head's model; UserError for a checkpoint with another vocabulary than its tokenizer's."""
     model = head.build(folder, seed)
-    rows = model.get_input_embeddings().num_embeddings
-    if len(tokenizer) > rows:
+    if len(tokenizer) > (rows := model.get_input_embeddings().num_embeddings):
         sizes = f"the tokenizer knows {len(tokenizer)} pieces and the model {rows}"
         raise UserError(f"{folder}: {sizes}; they do not match")
     return model
@@ -202,12 +201,6 @@ def summary(log: TrainingLog) -> Json:
     losses = values.pop("losses")
     tail = losses[-max(1, len(losses) // 10) :]
     return {**values, "first_loss": (losses or (None,))[0], "final_loss": sum(tail) / len(tail) if tail else 0.0}
-
-
-def write_predictions(path: Path, ids: Sequence[str], predictions: Sequence[Any]) -> None:
-    """Write one prediction per item as JSON text."""
-    texts = [json.dumps(prediction, ensure_ascii=False) for prediction in predictions]
-    pq.write_table(pa.table({"item_id": pa.array(ids, pa.string()), "prediction": pa.array(texts, pa.string())}), path)
 
 
 def _step_reporter(on_progress: OnProgress) -> OnStep:

@@ -176,16 +176,15 @@ class _Loop:
         self.optimizer = adamw([task.model for task in tasks], config.stage)
         self.budget = config.tokens_per_batch
         self.lengths = {id(task.features): task.features.lengths for task in tasks}
-        self.sizes: list[tuple[int, int, int]] = []
-        """Examples, tokens and computed positions of each batch."""
+        self.sizes: list[tuple[int, int, int]] = []  # examples, tokens and computed positions of each batch
 
     def step(self, task: TrainingTask, indices: IntArray, rate: float, *, place: str) -> float:
         """Do one optimizer step and return its mean loss; on too little memory, again with half the batch."""
         lengths = self.lengths[id(task.features)]
-        while True:
+        loss = None
+        while loss is None:
             try:
                 loss = self._gradients(task, indices, lengths)
-                break
             except torch.OutOfMemoryError:
                 longest = int(lengths[indices].max()) * task.features.group
                 if self.budget <= longest or not task.head.splits_steps:
@@ -212,10 +211,9 @@ class _Loop:
         """Compute the gradients of the step's mean loss, batch by batch, and return that loss."""
         self.optimizer.zero_grad(set_to_none=True)
         device, padding_id = task.model.device, task.model.config.pad_token_id
-        total = task.head.count([task.features.target(int(index)) for index in indices])
-        batches = [indices]
-        if task.head.splits_steps:
-            batches = split_step(indices, lengths, self.budget, task.features.group, device=device.type)
+        total, group = task.head.count([task.features.target(int(i)) for i in indices]), task.features.group
+        splits = task.head.splits_steps
+        batches = split_step(indices, lengths, self.budget, group, device=device.type) if splits else [indices]
         loss, sizes = 0.0, list[tuple[int, int, int]]()
         # around all batches: weights are cast once a step
         with torch.autocast(device.type, torch.bfloat16, enabled=self.config.bfloat16):
@@ -244,7 +242,7 @@ class _Loop:
 def adamw(models: Sequence[PreTrainedModel], stage: Stage) -> torch.optim.AdamW:
     """Return fused AdamW; biases and layer norms are not decayed, as in the reference scripts and HF's Trainer."""
     named = {id(p): (name, p) for model in models for name, p in model.named_parameters()}.values()
-    plain = [p for name, p in named if name.endswith("bias") or "LayerNorm" in name]
     decayed = [p for name, p in named if not (name.endswith("bias") or "LayerNorm" in name)]
+    plain = [p for name, p in named if name.endswith("bias") or "LayerNorm" in name]
     groups = [{"params": decayed, "weight_decay": stage.weight_decay}, {"params": plain, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=stage.learning_rate, eps=stage.adam_epsilon, fused=True)

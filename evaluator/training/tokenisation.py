@@ -1,7 +1,6 @@
 """Tokenised data in the store, shared by seeds, arms and sizes: counted by `calibration`, read by `jobs`.
 
-A node of kind `features` is identified by the data's hash, the tokenizer, the head and the lengths, and memory-mapped
-when it is used.
+A node of kind `features` is identified by the data's hash, the tokenizer, the head and the lengths.
 """
 
 from __future__ import annotations
@@ -82,7 +81,6 @@ def intermediate_features(job: IntermediateJob, store: Store) -> list[tuple[Head
 
 
 def _draws(parts: Sequence[DataDraw], seed: int) -> list[list[Any]]:
-    """Return what identifies the rows that a seed draws of each part."""
     return [[*part.to_json(), seed if part.rows < part.total else None] for part in parts]
 
 
@@ -117,8 +115,8 @@ def training_features(job: TargetJob, store: Store) -> list[tuple[str, Stage, He
         return []
     stages = [("training", target.train, target.labels, job.stage)]
     if target.pretrain:
-        pretraining = job.recipe.stage(f"{target.name}-pretrain")
-        stages.insert(0, ("pretraining", target.pretrain, target.pretrain_labels, pretraining))
+        stage = job.recipe.stage(f"{target.name}-pretrain")
+        stages.insert(0, ("pretraining", target.pretrain, target.pretrain_labels, stage))
     for name, read, labels, stage in stages:
         head = head_for(target.head, labels, job.recipe)
         held_out = job.select == EN_DEV and name == "training"

@@ -76,7 +76,7 @@ def _job(folder: Path, manifest: Manifest, model: ResolvedModel, recipe: Recipe,
     rows = DataDraw(folder.resolve(), manifest.content_hash, manifest.kept, manifest.kept)
     settings = {"stage": stage_inputs(stage, recipe), "seed": seed, **hardware.to_json()}
     inputs = {"code": CODE_VERSION, "model": name, "parts": [rows.to_json()], **settings}
-    base, licence = Encoder(name, name, model.path, path=model.path), checkpoint_licence(manifest, model)
+    base, licence = Encoder.of(model), checkpoint_licence(manifest, model)
     return IntermediateJob(Node("checkpoint", inputs), base, (rows,), stage, recipe, seed, None, licence, hardware)
 
 
@@ -87,6 +87,6 @@ def _existing(folder: Path, node: Node) -> dict[str, Any]:
     if manifest.get("key") == node.key:
         return manifest
     inputs = manifest.get("inputs", {})
-    differing = [name for name in node.inputs if inputs.get(name) != node.inputs[name]]
-    content = f"another training (differs in {', '.join(differing)})" if inputs else "something else"
+    differing = ", ".join(name for name in node.inputs if inputs.get(name) != node.inputs[name])
+    content = f"another training (differs in {differing})" if inputs else "something else"
     raise UserError(f"--out {folder} holds {content}; give another folder or remove it")

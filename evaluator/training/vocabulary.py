@@ -45,8 +45,7 @@ def compact(model: PreTrainedModel, ids: Sequence[IntArray]) -> CompactVocabular
     for array in ids:
         for first in range(0, len(array), IDS_AT_ONCE):
             used[array[first : first + IDS_AT_ONCE]] = True
-    rows = np.flatnonzero(used)
-    table = embedding.weight.detach()
+    rows, table = np.flatnonzero(used), embedding.weight.detach()
     model.set_input_embeddings(_embedding(table[torch.from_numpy(rows)], embedding.padding_idx))
     return CompactVocabulary(rows, table.cpu())
 
