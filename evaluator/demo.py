@@ -13,6 +13,7 @@ import shlex
 import subprocess
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from synthgen.console import stderr, stdout
@@ -25,13 +26,13 @@ FOLDER = Path("runs/demo")
 TARGETS = ("xnli", "udpos", "tatoeba")
 
 
+@dataclass
 class Demo:
     """Runs the steps in order; every step is a command that resumes or returns at once when it is finished."""
 
-    def __init__(self, data_root: Path | None, folder: Path) -> None:
-        """Write everything below `folder`."""
-        self.data_root, self.folder = data_root, folder
-        self.steps: list[dict[str, object]] = []
+    data_root: Path | None
+    folder: Path
+    steps: list[dict[str, object]] = field(default_factory=list)
 
     def run(self) -> None:
         """Run all steps; raises CalledProcessError when one of them fails."""
@@ -96,18 +97,13 @@ def main() -> int:
             f"the demo stopped; what is finished is kept in {arguments.folder}, and `make demo` goes on from there"
         )
         return int(error.returncode)
-    seconds = round(time.monotonic() - begin, 1)
+    seconds, timing = round(time.monotonic() - begin, 1), arguments.folder / "timing.json"
     installed = json.loads(arguments.install_facts.read_text()) if arguments.install_facts else {}
-    _write_timing(arguments.folder / "timing.json", seconds, demo.steps, installed)
+    facts = {**installed, "cores": os.cpu_count(), "seconds": seconds, "steps": demo.steps}
+    first = json.loads(timing.read_text()).get("first") if timing.is_file() else None  # the run that did the work
+    timing.write_text(json.dumps({**facts, "first": first or facts}, indent=2) + "\n")
     stdout.print(f"\n[bold]done in {seconds:.0f} s[/]; open {arguments.folder / 'report.html'}", highlight=False)
     return 0
-
-
-def _write_timing(path: Path, seconds: float, steps: list[dict[str, object]], installed: dict[str, object]) -> None:
-    """Write the seconds of this run; those of the run that did the work stay as `first`."""
-    facts = {**installed, "cores": os.cpu_count(), "seconds": seconds, "steps": steps}
-    first = json.loads(path.read_text()).get("first") if path.is_file() else None
-    path.write_text(json.dumps({**facts, "first": first or facts}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

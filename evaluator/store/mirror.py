@@ -66,21 +66,17 @@ class Mirror:
         """Copy a finished node to the address, its manifest last."""
         if kind in NOT_COPIED:
             return
-        files, root = self._files
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         for path in sorted(paths, key=lambda path: path.name == MANIFEST_NAME):
-            self._put_file(files, path, f"{root}/{kind}/{key}/{path.relative_to(folder).as_posix()}")
-
-    def _put_file(self, files: Any, path: Path, target: str) -> None:  # noqa: ANN401 - an fsspec file system
-        files.makedirs(target.rpartition("/")[0], exist_ok=True)
-        files.put_file(str(path), target)
+            self.write(path, f"{kind}/{key}/{path.relative_to(folder).as_posix()}")
 
     def read(self, name: str) -> str | None:
         """Return the text of a file beside the nodes, None where there is none."""
         files, root = self._files
         return files.cat_file(f"{root}/{name}").decode() if files.exists(f"{root}/{name}") else None
 
-    def write(self, path: Path) -> None:
-        """Copy a file to stand beside the nodes."""
+    def write(self, path: Path, name: str) -> None:
+        """Copy a file to a name below the address."""
         files, root = self._files
-        self._put_file(files, path, f"{root}/{path.name}")
+        files.makedirs(f"{root}/{name}".rpartition("/")[0], exist_ok=True)
+        files.put_file(str(path), f"{root}/{name}")

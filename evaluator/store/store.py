@@ -5,9 +5,8 @@
     STORE/logs/<kind>-<key>.log                what a run did and when, a line each; a second attempt is appended
 
 Kinds are `intermediate` (a checkpoint folder), `target` (what its training did; weights only when asked for),
-`predictions` and `scores`. Killing a process at any moment leaves finished nodes and drafts, nothing in between. Any
-number of processes, on any number of machines that see the folder, may write to a store at once: the first to finish a
-node wins.
+`predictions` and `scores`. Killing a process leaves finished nodes and drafts, nothing in between. Any number of
+processes, on all machines that see the folder, may write to a store at once: the first to finish a node wins.
 """
 
 from __future__ import annotations
@@ -45,7 +44,6 @@ class Node:
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
-        """Compute the key."""
         document = json.dumps([STORE_VERSION, self.kind, self.inputs], sort_keys=True, ensure_ascii=False)
         object.__setattr__(self, "key", hashlib.sha256(document.encode()).hexdigest()[:24])
 
@@ -69,8 +67,7 @@ class Store:
         """
         mirror, root, here = _place(place)
         for ref, revision in models.items():
-            known = here["models"].get(ref, revision)
-            if known != revision:
+            if (known := here["models"].get(ref, revision)) != revision:
                 raise UserError(
                     f"{place} holds runs of {ref} at revision {known}; it is now {revision}: use another --store"
                 )
@@ -78,7 +75,7 @@ class Store:
         path = root / STORE_FILE
         write_atomically(path, json.dumps({**here, "models": {**here["models"], **models}}, indent=2) + "\n")
         if mirror:
-            mirror.write(path)
+            mirror.write(path, STORE_FILE)
         return cls(root, mirror)
 
     def folder(self, node: Node) -> Path:
@@ -103,11 +100,9 @@ class Store:
 
     def results(self, node: Node) -> Json:
         """Return what a finished node recorded."""
-        manifest = self.manifest(node)
-        if manifest is None:
+        if (manifest := self.manifest(node)) is None:
             raise RuntimeError(f"node {node.kind}/{node.key} is not finished")
-        results: Json = manifest["results"]
-        return results
+        return dict(manifest["results"])
 
     @contextmanager
     def writing(self, node: Node) -> Iterator[tuple[Path, Json]]:
