@@ -50,14 +50,8 @@ def compare(arguments: CompareArguments) -> Comparison:
         announce(planned)
     folders = (page.parent, store.root)
     fixed = fix_plan(planned, experiment, folders)
-    run_jobs(
-        graph.jobs,
-        store,
-        keep_weights=arguments.keep_weights,
-        ray=arguments.ray,
-        workers=arguments.workers,
-        work={job.key: job.work for job in planned.jobs},
-    )
+    work, ray, workers = {job.key: job.work for job in planned.jobs}, arguments.ray, arguments.workers
+    run_jobs(graph.jobs, store, work, ray=ray, workers=workers, keep_weights=arguments.keep_weights)
     score_all(experiment, graph, store)
     write_tables(experiment, graph, store, page.parent)
     add_cost(fixed, graph, store, folders)

@@ -15,13 +15,7 @@ from synthgen.errors import IncompleteError
 
 
 def run_jobs(
-    jobs: Sequence[Job],
-    store: Store,
-    *,
-    keep_weights: bool = False,
-    ray: str | None = None,
-    workers: int = 1,
-    work: Mapping[str, float] | None = None,
+    jobs: Sequence[Job], store: Store, work: Mapping[str, float], *, ray: str | None, workers: int, keep_weights: bool
 ) -> None:
     """Carry out what is missing; torch is imported only when something is.
 
@@ -31,7 +25,7 @@ def run_jobs(
     todo = pending(jobs, store)
     if not todo:
         return
-    with display(todo, len(jobs) - len(todo), work or {}) as sweep:
+    with display(todo, len(jobs) - len(todo), work) as sweep:
         if ray is None and workers == 1:
             _run_here(todo, store, sweep, keep_weights=keep_weights)
         else:

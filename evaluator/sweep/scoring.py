@@ -33,7 +33,6 @@ def score_all(experiment: Experiment, graph: Graph, store: Store) -> None:
 
 
 def _score(cell: PlannedScore, split: Split, revision: str, store: Store) -> None:
-    """Score one cell's predictions and keep percentages and item scores as a node."""
     scored = cell.target.score(split, read_predictions(store.folder(cell.predictions) / "predictions.parquet", split))
     with store.writing(cell.scores) as (draft, results):
         results |= {"metrics": scored.metrics, "n": len(split), "data_revision": revision}
