@@ -4,8 +4,6 @@ generate 200 MNLI examples → import a real arm of the same size → compare no
 With no data root the official files come from the hub; where no hub answers, from the samples in this package.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -1,7 +1,5 @@
 """The options of the commands, each declared once: its type in Python, and what `--help` says of it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated

@@ -4,8 +4,6 @@ Every command is a function of the same name: `synthgen.make("mnli", n=200, mode
 Functions load what they need when they are first used, so that importing the package is quick.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any

@@ -1,7 +1,5 @@
 """The console of both commands: results to stdout, progress to stderr, errors as one line with an exit code."""
 
-from __future__ import annotations
-
 import json
 import signal
 import sys

@@ -1,7 +1,5 @@
 """The two exceptions with an exit code, and the wording of common error messages."""
 
-from __future__ import annotations
-
 import difflib
 import errno
 from collections.abc import Iterable, Iterator

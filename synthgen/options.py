@@ -3,8 +3,6 @@
 Public functions use them in their signatures, and `typer_command` builds the commands from those.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """The data root: where it is, what it holds, and what is missing."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path

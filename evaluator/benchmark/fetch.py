@@ -4,8 +4,6 @@ A file is complete when it stands in `fetched.json`, with its SHA-256, repositor
 where the first stopped. Revisions are resolved once per repository and locked in that file.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence

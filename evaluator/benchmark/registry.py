@@ -1,7 +1,5 @@
 """The targets, each a module of `evaluator.benchmark.targets` that is found by existing, and the published averages."""
 
-from __future__ import annotations
-
 import pkgutil
 from collections.abc import Sequence
 from importlib import import_module

@@ -1,7 +1,5 @@
 """`evaluator score`: the metrics of a prediction file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Which items are read: the test items of each language, capped training items, English development items."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

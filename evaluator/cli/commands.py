@@ -1,7 +1,5 @@
 """The `evaluator` command: a table of commands, each a public function of that name, and what each prints."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +18,7 @@ def main() -> None:
 
 
 def print_targets(targets: Sequence[Json], _: Arguments) -> None:
+    """Print a line for each target."""
     rows = (
         (t["name"], f"{len(t['languages'])}: {' '.join(t['languages'])}", " ".join(t["metrics"]), t["train_source"],
          t["licence"])
@@ -29,14 +28,17 @@ def print_targets(targets: Sequence[Json], _: Arguments) -> None:
 
 
 def print_data_check(rows: Sequence[Json], _: Arguments) -> None:
+    """Print a line for each target, language and split that is there."""
     _print_table(("target", "language", "split", "rows", "hash", "labelled"), (row.values() for row in rows))
 
 
 def print_fetched(files: Sequence[Json], arguments: Arguments) -> None:
+    """Print how many files were fetched."""
     stdout.print(f"{len(files)} files in {arguments['data_root']}")
 
 
 def print_training(manifest: Json, arguments: Arguments) -> None:
+    """Print the steps, examples and final loss of a training."""
     log = manifest["results"]["training"]
     stdout.print(f"{arguments['out']}: {log['steps']} steps, {log['examples']} examples, loss {log['final_loss']:.3f}")
 
@@ -69,6 +71,7 @@ def print_score(score: Json, _: Arguments) -> None:
 
 
 def print_comparison(comparison: Any, arguments: Arguments) -> None:  # noqa: ANN401 - Comparison, not imported here
+    """Print the verdicts and where the page is."""
     from evaluator.reporting.report import terminal_summary
 
     stdout.print(terminal_summary(comparison))

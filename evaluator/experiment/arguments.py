@@ -1,7 +1,5 @@
 """The arguments of `compare` and `plan`, and the experiment they describe: all checked before anything runs."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field

@@ -7,8 +7,6 @@
 - `name=model:REF`: a ready intermediate encoder
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections import Counter

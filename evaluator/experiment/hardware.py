@@ -1,7 +1,5 @@
 """The device, threads and precision of this machine, without importing torch: part of every trained node's key."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from dataclasses import asdict, dataclass
@@ -26,6 +24,7 @@ class Hardware:
         return f"{self.device}, {self.threads} threads, {'bfloat16' if self.bfloat16 else 'float32'}"
 
     def to_json(self) -> dict[str, Any]:
+        """Return the JSON values that go into keys."""
         return asdict(self)
 
 

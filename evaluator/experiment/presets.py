@@ -6,8 +6,6 @@
   size and at ten times the size, translated, over sizes up to the real one
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

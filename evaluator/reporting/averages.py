@@ -1,7 +1,5 @@
 """The tables of a report: scores, differences, the averages that benchmarks publish, the best source of each target."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from itertools import groupby

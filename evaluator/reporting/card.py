@@ -1,7 +1,5 @@
 """The results card of a comparison: what was compared, on which data, and the results, as Markdown for a hub."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

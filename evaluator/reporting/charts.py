@@ -4,8 +4,6 @@ An arm has a place in the palette (`arm-<i>`, coloured by the style sheet, so th
 marker shape of its own: colour is never the only sign. No library, no script needed to see them.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """The summary of an arm's data in arms.json, from the manifests of its dataset folders, and the link to its card."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from pathlib import Path

@@ -3,8 +3,6 @@
 Everything that comes from data passes through Jinja's autoescape or `html.escape`; the embedded JSON has no `<`.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator
 from functools import partial

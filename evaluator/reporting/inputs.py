@@ -4,8 +4,6 @@ They may come from anywhere, so odd values are left out rather than shown or fol
 paths or https, never another scheme.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping, Sequence

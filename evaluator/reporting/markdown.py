@@ -1,7 +1,5 @@
 """The results section: the verdict and tables of a comparison as Markdown, ready for a README or a paper draft."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from evaluator.reporting import averages, sentences

@@ -1,7 +1,5 @@
 """The methods text of a report, filled in with its own numbers, and the references it cites."""
 
-from __future__ import annotations
-
 from importlib.resources import files
 
 from evaluator.stats.comparison import Comparison

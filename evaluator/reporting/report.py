@@ -1,7 +1,5 @@
 """Results in, report out: an HTML page, `comparison.json`, a results section, a card, a summary for the terminal."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The sentences that the page, the terminal and the Markdown section share. Plain text only."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 

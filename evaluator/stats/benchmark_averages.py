@@ -5,8 +5,6 @@ average is unweighted over targets (XTREME evaluate.py, evaluate, whose XTREME-R
 has no languages there). XTREME averages its nine targets over the languages it had. No average over a missing cell.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any

@@ -4,8 +4,6 @@ Nothing is averaged over a hole: a level with a missing cell, a failed run, mixe
 difference, and a reason.
 """
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence

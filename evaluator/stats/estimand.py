@@ -5,8 +5,6 @@ The whole is the macro mean over targets of the mean over non-English languages,
 the transfer gap. All of it follows from the list of cells, so `estimand_of` can be hashed before anything runs.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections import Counter

@@ -5,8 +5,6 @@ draw together, in every arm and seed; targets are drawn independently. The draws
 their weighted sums per level are kept.
 """
 
-from __future__ import annotations
-
 import itertools
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence

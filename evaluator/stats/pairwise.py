@@ -4,8 +4,6 @@ Every pair is compared at each common size, and each arm at its own full size. L
 and counted for the whole.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -12,8 +12,6 @@ Parquet they lie flat, example by example, and the schema metadata says `width=3
 the same id in every language. Ids of unrelated sets may repeat across languages: resampling them jointly does no harm.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterable, Sequence

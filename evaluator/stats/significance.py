@@ -1,7 +1,5 @@
 """How sure an estimate is: t intervals, tests, the minimum detectable effect, Holm's correction, sign flips."""
 
-from __future__ import annotations
-
 import importlib
 import itertools
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ Finished nodes are copied up, their manifest last, and copied down where another
 on the machine that made them: they are made again faster than they are copied.
 """
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """How many devices a Ray cluster has, and how fast one trains, for a plan made on a machine without such a device."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from evaluator.experiment.hardware import Hardware

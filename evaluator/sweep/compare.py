@@ -1,7 +1,5 @@
 """`evaluator compare`: build the graph, say what it costs, run what is missing, score, report."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from evaluator import options

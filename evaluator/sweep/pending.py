@@ -1,7 +1,5 @@
 """Which jobs of a graph still have something to do, and what each waits for."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from evaluator.experiment.graph import IntermediateJob, Job, TargetJob

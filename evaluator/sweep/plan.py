@@ -4,8 +4,6 @@ Runs, steps and tokens are counted by tokenising what would be trained and predi
 store. Time follows from the speed of finished runs on this hardware, else from a calibration of a few steps.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import statistics
@@ -175,6 +173,7 @@ def _calibrated(experiment: Experiment, reading: float) -> Throughput:
 
 
 def announce(plan: CostEstimate) -> None:
+    """Print the plan in one line."""
     totals = plan.document()
     tokens = totals["training_tokens"] + totals["inference_tokens"]
     stderr.print(

@@ -5,8 +5,6 @@ experiment keeps its first plan, so that plan and cost speak of the same runs. T
 when the results are of another estimand than was fixed.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

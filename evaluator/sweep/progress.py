@@ -3,8 +3,6 @@
 Runs in this process and on Ray report here.
 """
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

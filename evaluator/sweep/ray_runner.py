@@ -4,8 +4,6 @@ Ray does the scheduling: a target's task takes the reference of its intermediate
 starts when that one has ended, on any machine. A task whose machine is lost is run again elsewhere.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -32,6 +30,7 @@ class ProgressBoard:
         self.notes: dict[str, str] = {}
 
     def note(self, key: str, text: str) -> None:
+        """Keep the last text of a run."""
         self.notes[key] = text
 
     def read(self) -> dict[str, str]:

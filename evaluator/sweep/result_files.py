@@ -1,7 +1,5 @@
 """The files that `report` reads: results.jsonl, arms.json and the item scores of a finished graph."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

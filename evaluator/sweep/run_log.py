@@ -1,7 +1,5 @@
 """One run with a log of its own in the store."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Running the jobs of a graph: one after the other in this process, or on Ray; what is finished is left alone."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Scores of stored predictions, without torch: scoring is a step of its own, so that a metric can be mended alone."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

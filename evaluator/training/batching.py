@@ -5,8 +5,6 @@ How a step is cut into batches changes speed and memory only: the loss is normal
 (modelscope/ms-swift#10111).
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 

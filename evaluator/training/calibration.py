@@ -1,7 +1,5 @@
 """Exact counts of a job, by tokenising its data, and the speed of this machine, by training a few steps."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from pathlib import Path

@@ -5,8 +5,6 @@ out of training. Never a target language: that would measure what no zero-shot u
 a source of irreproducible results (Keung et al. 2020); the default is the last checkpoint.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from evaluator.benchmark.splits import draw, has_dev_file

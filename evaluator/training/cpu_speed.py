@@ -4,8 +4,6 @@ Here four elements share a random word of 64 bits: the same distribution, the ra
 In bfloat16 the scale that keeps the mean is rounded, as torch rounds it. GPUs keep their kernels, which fuse the draw.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """Inference: the predictions of one model for several sets of records in one length-sorted pass."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any

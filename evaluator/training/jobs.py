@@ -3,8 +3,6 @@
 `experiment.graph` defines the jobs, `sweep.runner` runs them in this process or through Ray.
 """
 
-from __future__ import annotations
-
 import ctypes
 import json
 import os

@@ -3,8 +3,6 @@
 Steps are cut into batches within a token budget; bfloat16 autocast where the hardware has it; compacted vocabulary.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Sequence

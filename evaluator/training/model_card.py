@@ -1,7 +1,5 @@
 """Model card of a checkpoint of `evaluator train`: its data, its recipe, its use and its limits."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import asdict

@@ -3,8 +3,6 @@
 A node of kind `features` is identified by the data's hash, the tokenizer, the head and the lengths.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache

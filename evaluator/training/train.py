@@ -1,7 +1,5 @@
 """`evaluator train`: from a dataset folder to a plain checkpoint folder."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

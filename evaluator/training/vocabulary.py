@@ -5,8 +5,6 @@ decay, a product of (1 - learning rate x decay) over the steps. Training the occ
 same model, without gradient, moments and update traffic for the quarter million others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

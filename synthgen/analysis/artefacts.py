@@ -7,8 +7,6 @@ human SNLI at 63-69 % (Proebsting and Poliak 2024). A set is suspicious when it 
 when a word gives a label away that does not do so there: in a fiftieth of the rows it moves no baseline, yet is learnt.
 """
 
-from __future__ import annotations
-
 import math
 import random
 from collections import Counter

@@ -6,8 +6,6 @@ core would need it and SciPy, seconds to import, its probabilities differ by 0.0
 `rebalance` drops, and it has no model of options that share their weights.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

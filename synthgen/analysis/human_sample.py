@@ -1,7 +1,5 @@
 """A blind sample for a human annotator: a CSV file of texts without labels, and its agreement with the set's labels."""
 
-from __future__ import annotations
-
 import csv
 import random
 import re

@@ -4,8 +4,6 @@ The page shows the card's figures. What is measured here (artefacts, shape, dive
 manifest's `checks`, and the card is made anew from it.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from dataclasses import replace

@@ -7,8 +7,6 @@ This is the correction of Rogan and Gladen (1978) for any number of labels, as L
 labels. It holds where the verifier errs on the set as it errs on the calibration rows; sets in another style shift it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

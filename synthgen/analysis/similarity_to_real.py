@@ -6,8 +6,6 @@ real set: less than that cannot be asked. Diversity follows Shaib et al. 2024: c
 self-BLEU; and distinct-n (Li et al. 2016). All of it depends on the number of rows, so both sets have equally many.
 """
 
-from __future__ import annotations
-
 import random
 import statistics as stats
 import zlib

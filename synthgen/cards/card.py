@@ -3,8 +3,6 @@
 `card` writes them anew, `check` lists what a card fails to disclose; `publishing.verify` recomputes every number.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -4,8 +4,6 @@ A figure is a function of the manifest, so it can be made again and compared byt
 number as text; colours are those of Okabe and Ito, and follow the reader's dark mode.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path

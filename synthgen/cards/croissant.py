@@ -5,8 +5,6 @@ since the library that reads it (mlcroissant) is heavy; the tests validate it wi
 Sources: mlcommons.org/croissant/1.1 and mlcommons.org/croissant/RAI/1.0.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

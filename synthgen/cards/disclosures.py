@@ -5,8 +5,6 @@ synthetic data leave out most often: generator revision, seed, prompts, and fide
 answers one disclosure; the card, the Croissant file and `card --check` are all views of these answers.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The front matter of a card: what the Hugging Face hub reads of a dataset, as YAML whose values are JSON."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Summary tables of a manifest, for the terminal and the page of `inspect`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

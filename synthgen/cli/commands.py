@@ -1,7 +1,5 @@
 """The `synthgen` command: the table of its commands, each a public function and what prints its result."""
 
-from __future__ import annotations
-
 import synthgen
 from synthgen import console, options
 from synthgen.cli import printing

@@ -4,8 +4,6 @@ The format of a folder without a manifest is its task's, which is stated or gues
 indices, ids are added where there are none or null, further columns are left out. Nothing of the folder is changed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """The human corpora of `catalogue.toml`: columns, readers, hub address, licence and citation of each."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The files a task's rows are read from, local or fetched, and the one stream of rows they make together."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace

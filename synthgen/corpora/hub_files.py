@@ -4,8 +4,6 @@ A branch is resolved to a commit once and remembered in a lock file in the user 
 that the same command gives the same rows tomorrow, and needs no network then.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ in the manifest (`statistics.check`). Rejected is only what nothing can be train
 lines, answers that are not at their offsets, and rows that an earlier file of the corpus has too.
 """
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Iterator

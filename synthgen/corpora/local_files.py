@@ -1,7 +1,5 @@
 """Which files of a path are a corpus's training rows: one named file, a corpus's folder, or a whole data root."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from itertools import chain

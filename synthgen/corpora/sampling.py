@@ -1,7 +1,5 @@
 """Which rows of a corpus to keep: a first reading that sorts them into quota cells, and a draw of n from the cells."""
 
-from __future__ import annotations
-
 import hashlib
 import heapq
 from collections import Counter, defaultdict

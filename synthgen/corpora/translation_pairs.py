@@ -1,7 +1,5 @@
 """The English rows that a ready-made translation is paired with: found by id, else by their texts and label."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Container

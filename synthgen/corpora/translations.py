@@ -3,8 +3,6 @@
 The rows import with `origin` translated and the task of the English set.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace

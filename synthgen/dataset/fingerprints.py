@@ -1,7 +1,5 @@
 """Row fingerprints: 64 bits a row, written beside the shards, by which `card --verify` names a row changed later."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Output folders: checks of `--out`, and drafts that take its place when they are whole."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

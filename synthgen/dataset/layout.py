@@ -1,7 +1,5 @@
 """The files of a dataset folder: their names, which ones its manifest may list, which ones `publish` may send."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

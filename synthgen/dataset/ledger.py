@@ -7,8 +7,6 @@ at any time without a model call. At most the replies since the last commit are 
 time: it holds SQLite's write lock from opening to closing, which a killed process gives up. Others can read meanwhile.
 """
 
-from __future__ import annotations
-
 import json
 import sqlite3
 import time
@@ -127,12 +125,14 @@ class Ledger:
         self._db.execute("INSERT INTO slots VALUES (?, ?)", (slot, cell))
 
     def add_reply(self, reply: StoredReply) -> None:
+        """Record a reply."""
         *values, prompt = astuple(reply)
         row = (*values, self._compressed(prompt))
         self._db.execute("INSERT INTO replies VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         self._pending += 1
 
     def add_verdict(self, verdict: StoredVerdict) -> None:
+        """Record the end of a slot."""
         *values, row = astuple(verdict)
         values.append(json.dumps(row, ensure_ascii=False))
         self._db.execute("INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?)", values)

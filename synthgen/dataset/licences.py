@@ -5,8 +5,6 @@ licence that is not known here counts as terms of its own, which the result name
 Sources: creativecommons.org compatibility chart (BY < BY-SA, NC and SA do not mix), SPDX ids as the hub writes them.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The Parquet files of a dataset folder: shards of kept rows, their fingerprints, and rejections with reasons."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """A cache of Arrow tables that are read several times, in a nameless temporary file that ends with the process."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator

@@ -4,8 +4,6 @@ An engine pulls the next request from its caller whenever it has room and yields
 caller decides at the last moment what is worth requesting. Every module of this package with an `ENGINE` is one.
 """
 
-from __future__ import annotations
-
 import pkgutil
 from functools import partial
 from importlib import import_module

@@ -1,7 +1,5 @@
 """Requests, replies, the protocol that all engines follow, retries, and an engine's entry in the registry."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence

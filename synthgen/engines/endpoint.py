@@ -125,6 +125,7 @@ class EndpointEngine(Engine):
                 self._run(asyncio.wait(unfinished))
 
     def close(self) -> None:
+        """Close the connections and the loop."""
         if self._loop.is_closed():
             return
         if self._session is not None:

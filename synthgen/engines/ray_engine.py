@@ -4,8 +4,6 @@ The driver keeps the ledger and makes every decision: it fills each actor's queu
 requests of a lost actor go to the others, and Ray starts a new one.
 """
 
-from __future__ import annotations
-
 import queue
 import threading
 from collections import deque
@@ -48,6 +46,7 @@ class Server:
         self.engine.check(request)
 
     def submit(self, requests: list[Request]) -> None:
+        """Queue requests."""
         for request in requests:
             self.requests.put(request)
 
@@ -106,6 +105,7 @@ class RayEngine:
         return {**self._versions, "ray": self._ray.__version__}
 
     def check(self, request: Request) -> None:
+        """Check with the first actor's engine."""
         try:
             self._ray.get(self._actors[0].handle.check.remote(request))
         except self._ray.exceptions.RayTaskError as error:
@@ -135,6 +135,7 @@ class RayEngine:
                 yield reply
 
     def close(self) -> None:
+        """Stop the actors and leave the cluster."""
         for actor in self._actors:
             self._ray.kill(actor.handle)
         self._actors = []

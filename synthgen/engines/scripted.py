@@ -7,8 +7,6 @@ The file has one reply a line, taken in turn and from the start again: `{"text":
 `kill -9`); `"seconds"` makes a reply slow. A text that is no JSON is a bad reply, the same text twice a duplicate.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

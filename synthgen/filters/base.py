@@ -1,7 +1,5 @@
 """What a filter is, why it drops a row, and what it may know of the set; a filter never changes a row."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -5,8 +5,6 @@ that dropped it, the reason and what shows it. The input is not touched, and not
 fails in the middle.
 """
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Sequence

@@ -9,8 +9,6 @@ A table of the TOML file names a filter to run, its keys are settings; filters w
 always that of `synthgen.filters.registry.ORDER`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

@@ -4,8 +4,6 @@
 rows as they are generated, some at a time, each against those kept before it.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import takewhile

@@ -5,8 +5,6 @@
 A new filter is a file with a class that cites its source, and a spec beside it.
 """
 
-from __future__ import annotations
-
 import pkgutil
 from collections import Counter
 from importlib import import_module

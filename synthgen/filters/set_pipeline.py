@@ -4,8 +4,6 @@ Filters that check rows alone share one pass; those that compare rows with one a
 filters before left it. Memory holds the reasons of dropped rows, one byte a row, and what a filter itself holds.
 """
 
-from __future__ import annotations
-
 import operator
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """The formats an intermediate task can have; a dataset's manifest names its format, columns and labels."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from synthgen.errors import unknown

@@ -1,7 +1,5 @@
 """Answer matching: SQuAD's normaliser and token F1, for scores and for answers checked again."""
 
-from __future__ import annotations
-
 import re
 import string
 from collections import Counter

@@ -4,8 +4,6 @@ Shared by the evaluator's span head and by `filters.labels.checkpoint`, which an
 reference is google-research/xtreme (XT) `run_squad.py` and `processors/squad.py`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The Format protocol, feature declarations in the Hugging Face vocabulary, and text cleaning."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """A question with several options of which one is right: sentence completion and multiple-choice reading."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,6 +57,7 @@ class ChoiceFormat:
 
     @property
     def text_columns(self) -> tuple[str, ...]:
+        """Columns that hold running text as one string: what is filtered and counted. See `translatable` for all."""
         packed = ("ctx", "endings", "choices", self.columns[-1])
         return tuple(column for column in self.columns if column not in packed)
 
@@ -94,6 +93,7 @@ class ChoiceFormat:
         return row | {self.columns[-1]: self.labels[record.label] if has_name else record.label}
 
     def from_row(self, row: Mapping[str, Any]) -> Choice:
+        """Return the record of a row; a missing column raises KeyError with its name."""
         contexts, questions = _TEXTS_BEFORE_OPTIONS
         return Choice(
             context=" ".join(row[column] for column in contexts if column in self.columns),
@@ -109,6 +109,7 @@ class ChoiceFormat:
         return tuple(row["endings"] if "endings" in self.columns else row["choices"]["text"])
 
     def cell(self, row: Mapping[str, Any]) -> str:
+        """Return the name of the quota cell a row belongs to: the position of its right option."""
         value = row[self.columns[-1]]
         return self.labels[value] if isinstance(value, int) else str(value)
 
@@ -134,6 +135,7 @@ class ChoiceFormat:
         return before | {ANSWER: answer} | {f"distractor{i}": text for i, text in enumerate(options, start=1)}
 
     def check(self, row: Mapping[str, Any]) -> str | None:
+        """Return why a row breaks the format, None when it is well-formed."""
         options = self.options(row)
         if len(options) != len(self.labels):
             return f"{len(options)} options"

@@ -1,7 +1,5 @@
 """Two texts and a class label: natural language inference and paraphrase tasks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -37,25 +35,32 @@ class PairFormat:
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """Column names of the real set, in order."""
         return (*self.fields, "label")
 
     @property
     def text_columns(self) -> tuple[str, ...]:
+        """Columns that hold running text: what is translated, filtered and counted."""
         return self.fields
 
     def features(self) -> Features:
+        """Return the Hugging Face features of a row, label as ClassLabel."""
         return {self.fields[0]: string(), self.fields[1]: string(), "label": class_label(self.labels)}
 
     def to_row(self, record: Pair) -> Row:
+        """Return the row that the real set would have for this record."""
         return {self.fields[0]: record.text_a, self.fields[1]: record.text_b, "label": record.label}
 
     def from_row(self, row: Mapping[str, Any]) -> Pair:
+        """Return the record of a row; a missing column raises KeyError with its name."""
         return Pair(row[self.fields[0]], row[self.fields[1]], int(row["label"]))
 
     def cell(self, row: Mapping[str, Any]) -> str:
+        """Return the name of the quota cell a row belongs to: its label."""
         return self.labels[int(row["label"])]
 
     def translatable(self, row: Mapping[str, Any]) -> dict[str, str]:
+        """Return the texts a translation replaces, by column."""
         return {field: row[field] for field in self.fields}
 
     def assemble(self, texts: Mapping[str, str], cell: str) -> Row:
@@ -66,6 +71,7 @@ class PairFormat:
     texts_of = translatable
 
     def check(self, row: Mapping[str, Any]) -> str | None:
+        """Return why a row breaks the format, None when it is well-formed."""
         for field in self.fields:
             if not isinstance(row.get(field), str) or not row[field].strip():
                 return f"empty {field}"

@@ -1,7 +1,5 @@
 """The JSON schema of a structured reply: one flat object of texts, which every engine's grammar compiler accepts."""
 
-from __future__ import annotations
-
 from typing import Any
 
 

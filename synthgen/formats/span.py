@@ -1,7 +1,5 @@
 """A question about a passage, answered by a piece of that passage or not at all: extractive question answering."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -57,6 +55,7 @@ class SpanFormat:
     name: str = "span"
 
     def features(self) -> Features:
+        """Return the Hugging Face features of a row; `answers` holds two lists of equal length."""
         answers = {"text": listed(string()), "answer_start": listed(integer())}
         return {column: string() for column in COLUMNS[:-1]} | {"answers": answers}
 
@@ -74,6 +73,7 @@ class SpanFormat:
         return Span(row["context"], row["question"], answer, start, row["title"])
 
     def cell(self, row: Mapping[str, Any]) -> str:
+        """Return the name of the quota cell a row belongs to: whether its question has an answer."""
         return ANSWERABLE if row["answers"]["text"] else UNANSWERABLE
 
     def assemble(self, texts: Mapping[str, str], cell: str) -> Row:
@@ -92,10 +92,12 @@ class SpanFormat:
         return self.to_row(record)
 
     def texts_of(self, row: Mapping[str, Any]) -> dict[str, str]:
+        """Return title, context, question and, where there is one, the answer."""
         texts = {name: row[name] for name in ("title", "context", "question")}
         return texts | ({"answer": row["answers"]["text"][0]} if row["answers"]["text"] else {})
 
     def check(self, row: Mapping[str, Any]) -> str | None:
+        """Return why a row breaks the format, None when it is well-formed."""
         for field in self.text_columns:
             if not isinstance(row.get(field), str) or not row[field].strip():
                 return f"empty {field}"

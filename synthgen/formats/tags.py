@@ -1,7 +1,5 @@
 """Sentences with one tag a token: part of speech, named entities, supertags."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -37,12 +35,15 @@ class TagsFormat:
     name: str = "tags"
 
     def features(self) -> Features:
+        """Return the Hugging Face features of a row, tags as a list of ClassLabel."""
         return {self.columns[0]: listed(string()), self.columns[1]: listed(class_label(self.labels))}
 
     def to_row(self, record: Tagged) -> Row:
+        """Return the row that the real set would have for this record."""
         return {self.columns[0]: list(record.tokens), self.columns[1]: list(record.tags)}
 
     def from_row(self, row: Mapping[str, Any]) -> Tagged:
+        """Return the record of a row; a missing column raises KeyError with its name."""
         return Tagged(tuple(row[self.columns[0]]), tuple(row[self.columns[1]]))
 
     def sentence(self, row: Mapping[str, Any]) -> str:
@@ -68,6 +69,7 @@ class TagsFormat:
         return {SENTENCE: self.sentence(row)}
 
     def check(self, row: Mapping[str, Any]) -> str | None:
+        """Return why a row breaks the format, None when it is well-formed."""
         tokens, tags = row[self.columns[0]], row[self.columns[1]]
         if not tokens:
             return "no tokens"

@@ -1,7 +1,5 @@
 """The running text of a row of any format, also in lists of options, answers and tokens."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

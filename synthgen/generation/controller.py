@@ -4,8 +4,6 @@ The controller is a fold over slots and replies: replaying the ledger's replies 
 resumes and how verdicts are recomputed without a model. The requests of a slot are those of `prompt_chain`.
 """
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

@@ -4,8 +4,6 @@ Both are read once, before the first request, and are part of a run's settings: 
 records which rows were used.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress

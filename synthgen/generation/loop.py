@@ -3,8 +3,6 @@
 Before it begins, the requests are checked; after the first 200 rows the cost of the whole run is projected.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterator

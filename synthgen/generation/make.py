@@ -4,8 +4,6 @@ The controller chooses the requests, an engine replies, the ledger stores. `loop
 folder when every label has its quota; a preview writes nothing.
 """
 
-from __future__ import annotations
-
 import sqlite3
 import time
 from contextlib import closing

@@ -5,8 +5,6 @@ tasks with `per_stem`, a first text that is written once and serves slots of eve
 from the task, the seed and the order in which the `controller` opens slots.
 """
 
-from __future__ import annotations
-
 import json
 import random
 import re

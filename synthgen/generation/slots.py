@@ -4,8 +4,6 @@ A slot is one example in progress. A context that slots of several labels share,
 once, so that it carries no label signal.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple

@@ -5,8 +5,6 @@ second copy. The model is deterministic (no dropout), so what differs is positio
 them is one the teacher is not sure of. Checkpoints are made by `evaluator train DATASET --out CKPT`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path

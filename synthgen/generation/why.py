@@ -1,7 +1,5 @@
 """`synthgen why`: one row from its requests to its verdict, read from the ledger."""
 
-from __future__ import annotations
-
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path

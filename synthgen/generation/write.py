@@ -1,7 +1,5 @@
 """The dataset folder of a complete run: rows, rejections, filter reports, manifest and card."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -8,8 +8,6 @@ The image holds a BERT. It becomes an XLM-R without changing any output: the row
 position, and positions move up by two, because XLM-R counts them from padding_idx + 1 = 2.
 """
 
-from __future__ import annotations
-
 import json
 import struct
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 They are stored in blocks, each whole or not at all: a run that was killed goes on with the block it was at.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Models and tokenizers of transformers from local folders: safetensors only, without remote code or progress bars."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager

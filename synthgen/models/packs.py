@@ -5,8 +5,6 @@ without its requirements, converted once to a plain `save_pretrained` folder in 
 again.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

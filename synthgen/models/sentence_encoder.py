@@ -4,8 +4,6 @@ Any encoder that transformers loads will do; the prefix is what E5 models expect
 their like (Wang et al. 2024, 2402.05672).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np

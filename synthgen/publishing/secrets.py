@@ -1,7 +1,5 @@
 """The names, paths and secrets of this machine, searched for in everything that would be published."""
 
-from __future__ import annotations
-
 import getpass
 import os
 import re

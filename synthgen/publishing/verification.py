@@ -1,7 +1,5 @@
 """The result of a verification: what was recomputed, what was not and why, and every fault in one line."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -22,9 +20,11 @@ class Verification:
 
     @property
     def is_true(self) -> bool:
+        """Say whether nothing that could be recomputed differs."""
         return not self.faults
 
     def to_json(self) -> dict[str, Any]:
+        """Return the verification as JSON values."""
         return {"verified": self.is_true} | {name: list(values) for name, values in asdict(self).items()}
 
 

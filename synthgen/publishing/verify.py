@@ -4,8 +4,6 @@ The manifest is compared with the rows, the card and the Croissant file with the
 the row; a figure that nothing here gives is listed as not recomputed.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterator

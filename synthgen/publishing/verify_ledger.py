@@ -1,7 +1,5 @@
 """A manifest's figures of the run that made a set: compared with the ledger, or named as not recomputed."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ This is the part of a verification that takes time. Memory stays flat; rows are 
 fingerprint has already been found to differ.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -39,6 +37,7 @@ class _Counts:
     ids: list[int] = field(default_factory=list)
 
     def add(self, table: pa.Table, format_: Format) -> None:
+        """Count the rows of a table."""
         for row in table.to_pylist():
             self.labels[format_.cell(row)] += 1
             self.languages[row["language"]] += 1

@@ -1,7 +1,5 @@
 """Files and folders that appear whole or not at all, their hashes, and sizes, counts and times in few characters."""
 
-from __future__ import annotations
-
 import glob
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """Dataset repositories of the Hugging Face hub: where their Parquet files lie, and the class names stored in them."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

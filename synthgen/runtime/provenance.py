@@ -1,7 +1,5 @@
 """Provenance for manifests: the machine, the command and model references, without anything that names their owner."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

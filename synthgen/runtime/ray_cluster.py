@@ -3,8 +3,6 @@
 Only Ray Core is used: tasks and actors. Nothing here schedules anything.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 import sys

@@ -5,8 +5,6 @@ exists only in Python. The command line has one text where Python takes text or 
 the type is marked `COMMAS`; any other sequence is an option that can be repeated.
 """
 
-from __future__ import annotations
-
 import ast
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -66,6 +64,7 @@ class _LazyCommand(TyperCommand):
     """A command whose callback returns the command itself, options and all."""
 
     def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:  # noqa: ANN401 - Typer's
+        """Build the command and let it parse the arguments."""
         return cast(Callable[[], TyperCommand], self.callback)().make_context(info_name, args, parent, **extra)
 
 

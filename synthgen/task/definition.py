@@ -4,8 +4,6 @@ The header describes the data (format, columns, labels, real size) and what vari
 example rows); each section is the prompt of a step. Templates run in Jinja's sandbox and refuse undefined variables.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

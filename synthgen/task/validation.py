@@ -3,8 +3,6 @@
 An entry of the wrong type is left out of the second.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any

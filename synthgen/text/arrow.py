@@ -1,7 +1,5 @@
 """Columns of texts, changed and joined without a Python object a value."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

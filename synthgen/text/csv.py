@@ -1,7 +1,5 @@
 """CSV text as rows of cells, whatever their length."""
 
-from __future__ import annotations
-
 import csv
 import io
 

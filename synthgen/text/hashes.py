@@ -4,8 +4,6 @@ Texts are read eight bytes at a time; each eight are mixed with their place and 
 adversary; among other texts, two of the same 128 bits are never seen.
 """
 
-from __future__ import annotations
-
 import unicodedata
 
 import numpy as np

@@ -6,8 +6,6 @@ BSD-3). Alone, each errs on 0.2-2 % of short English texts; together on 0.06 % (
 reads only texts that the first doubts, so that it costs little. Both work offline.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping
 from functools import cache, lru_cache

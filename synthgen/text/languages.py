@@ -6,8 +6,6 @@ its branches ("IE: ...") because half of the languages belong to it. Scripts are
 test sets are written in.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

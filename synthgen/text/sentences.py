@@ -5,8 +5,6 @@ The offsets of the pieces cover the text but for white space between them, so a 
 and every part of it traced to its source.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 

@@ -1,7 +1,5 @@
 """Tokenisers: the words of texts in any script and their hashes, by which duplicates and contamination are found."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Callable, Sequence

@@ -5,8 +5,6 @@ answers into the translation, `quality` scores. Every row keeps its id, label an
 its source row.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext

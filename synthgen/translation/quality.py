@@ -4,8 +4,6 @@ Each item gets scores; a threshold on each rejects the worst. The scores of all 
 manifest as a histogram, so that a threshold can be chosen.
 """
 
-from __future__ import annotations
-
 import math
 import statistics as stats
 from collections import Counter

@@ -1,7 +1,5 @@
 """A translation job, and what its ledger keeps of a row: its texts, its projected answers, its scores, the way back."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator, Mapping

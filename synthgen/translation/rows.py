@@ -1,7 +1,5 @@
 """Translated texts back into rows: by path, with everything that is no text as it was."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -4,8 +4,6 @@ Translations go to the ledger as they come, so a row is never translated twice; 
 the ledger each time and cost no model call.
 """
 
-from __future__ import annotations
-
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Verdicts on the translated rows, and the dataset folder of those that stay."""
 
-from __future__ import annotations
-
 import json
 import statistics as stats
 from collections import Counter

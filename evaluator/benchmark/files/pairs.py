@@ -1,7 +1,5 @@
 """Pairs of texts with a label, as XNLI and PAWS-X have them on disk."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 

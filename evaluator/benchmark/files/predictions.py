@@ -1,7 +1,5 @@
 """Readers of prediction files, one per shape of `evaluator score`; each returns {item id: prediction}."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from itertools import groupby

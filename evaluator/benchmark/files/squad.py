@@ -1,7 +1,5 @@
 """Questions about paragraphs in SQuAD v1.1's JSON, as XQuAD, MLQA and TyDiQA have them."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial

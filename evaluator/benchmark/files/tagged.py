@@ -1,7 +1,5 @@
 """Sentences with tags, as UD-POS and PAN-X have them on disk."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 

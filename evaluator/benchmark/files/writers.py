@@ -1,7 +1,5 @@
 """Hub rows back to the official file formats, so that one reader serves both."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Exact match and token F1 of answers, with each task's own normaliser; the best over all gold answers counts."""
 
-from __future__ import annotations
-
 import re
 import string
 import sys

@@ -1,7 +1,5 @@
 """Nearest neighbours by cosine, rankings, mined pairs."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """F1 of tag spans as seqeval computes it, and token accuracy."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate

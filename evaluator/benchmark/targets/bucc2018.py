@@ -1,7 +1,5 @@
 """BUCC 2018: mine the translation pairs of two comparable corpora, of the older XTREME; no training."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace

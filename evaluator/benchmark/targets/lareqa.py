@@ -1,7 +1,5 @@
 """LAReQA (XQuAD-R): retrieve the sentences that answer a question from a pool of 11 languages."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain

@@ -1,7 +1,5 @@
 """Mewsli-X: link a mention in one of 11 languages to its entity in a pool of a million descriptions."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """PAWS-X: paraphrase pairs with high word overlap in 7 languages, of the older XTREME."""
 
-from __future__ import annotations
-
 from evaluator.benchmark.files.pairs import pair_split
 from evaluator.benchmark.files.predictions import label_lines
 from evaluator.benchmark.files.writers import tsv

@@ -1,7 +1,5 @@
 """Tatoeba: find the translation of an English sentence among up to 1,000 sentences, 41 languages, no training."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """XCOPA: choose the cause or effect of a premise, 11 languages, trained on SIQa and then on COPA."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

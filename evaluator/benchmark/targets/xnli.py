@@ -1,7 +1,5 @@
 """XNLI: natural language inference in 15 languages, 5,010 parallel test pairs each, trained on MultiNLI."""
 
-from __future__ import annotations
-
 from evaluator.benchmark.files.pairs import pair_split
 from evaluator.benchmark.files.predictions import label_lines
 from evaluator.benchmark.files.writers import tsv

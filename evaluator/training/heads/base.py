@@ -3,8 +3,6 @@
 Models are transformers' own classes. Neighbours: `features` and `batching` before, `loop` and `inference` after.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +106,7 @@ class ExactLinear(nn.Linear):
     """A linear layer in float32 under autocast too: in bfloat16 two close scores are equal, and the first wins."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Return the layer's output."""
         with torch.autocast(input.device.type, enabled=False):
             return super().forward(input.float())
 

@@ -1,7 +1,5 @@
 """Multiple choice: one score per option, softmax over the options."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +31,7 @@ class ChoiceHead(Head):
         return len(self.labels)
 
     def build(self, checkpoint: Path, seed: int) -> PreTrainedModel:
+        """Return the encoder with a fresh scorer."""
         return fresh_head(load(AutoModelForMultipleChoice, checkpoint), seed)
 
     def encode(self, records: Sequence[Choice], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
@@ -49,6 +48,7 @@ class ChoiceHead(Head):
         )
 
     def decode(self, records: Sequence[Choice], features: Features, outputs: Sequence[Output]) -> list[int]:
+        """Return the position of the best option of each question."""
         return [int(np.argmax(output)) for output in outputs]
 
     def logits(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:

@@ -1,7 +1,5 @@
 """Dual encoder: queries and candidates in one space, trained with the other candidates of the step as negatives."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +31,7 @@ class DualHead(Head):
     splits_steps: bool = False
 
     def build(self, checkpoint: Path, seed: int) -> PreTrainedModel:
+        """Return the encoder with a fresh pooler and scale."""
         model = fresh_head(load(AutoModel, checkpoint), seed)
         model.register_parameter("logit_scale", nn.Parameter(torch.tensor(SCALE)))
         return model

@@ -58,6 +58,7 @@ class MaskedHead(Head):
         return functional.cross_entropy(logits.float(), batch.ids[hidden], reduction="sum")
 
     def count(self, targets: Sequence[IntArray]) -> int:
+        """Return the number of hidden tokens."""
         return sum(int(target[0]) for target in targets)
 
 

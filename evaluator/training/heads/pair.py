@@ -1,7 +1,5 @@
 """Sequence classification of two texts: natural language inference, paraphrase."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +24,7 @@ class PairHead(Head):
     splits_steps: bool = True
 
     def build(self, checkpoint: Path, seed: int) -> PreTrainedModel:
+        """Return the encoder with a fresh classifier."""
         return fresh_head(load(AutoModelForSequenceClassification, checkpoint, **label_names(self.labels)), seed)
 
     def encode(self, records: Sequence[Pair], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
@@ -37,4 +36,5 @@ class PairHead(Head):
         return pack(Feature((ids[i],), (record.label,), i) for i, record in enumerate(records))
 
     def decode(self, records: Sequence[Any], features: Features, outputs: Sequence[Output]) -> list[str]:
+        """Return the likeliest label of each pair."""
         return [self.labels[int(np.argmax(output))] for output in outputs]

@@ -1,7 +1,5 @@
 """The head of a dataset or a target, by format name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from evaluator.experiment.recipe import Recipe

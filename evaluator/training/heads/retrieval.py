@@ -1,7 +1,5 @@
 """Sentence retrieval with an encoder as it is: mean of a middle layer's states, cosine similarity."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +34,7 @@ class RetrievalHead(Head):
         return model
 
     def encode(self, records: Sequence[str], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
+        """Return one feature per text."""
         encoded = token_ids(records, tokenizer, self.recipe.retrieval_max_length)
         return pack(Feature((ids,), (), i) for i, ids in enumerate(encoded))
 

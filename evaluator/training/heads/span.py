@@ -1,7 +1,5 @@
 """Extractive question answering: the first and last token of the answer, over overlapping windows of the context."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +32,7 @@ class SpanHead(Head):
     splits_steps: bool = True
 
     def build(self, checkpoint: Path, seed: int) -> PreTrainedModel:
+        """Return the encoder with a fresh span classifier."""
         return fresh_head(load(AutoModelForQuestionAnswering, checkpoint, num_labels=2), seed)
 
     def encode(self, records: Sequence[Span], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:

@@ -1,7 +1,5 @@
 """Token classification: part of speech, named entities, supertags."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +28,11 @@ class TagsHead(Head):
     splits_steps: bool = True
 
     def build(self, checkpoint: Path, seed: int) -> PreTrainedModel:
+        """Return the encoder with a fresh token classifier."""
         return fresh_head(load(AutoModelForTokenClassification, checkpoint, **label_names(self.labels)), seed)
 
     def encode(self, records: Sequence[Tagged], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
+        """Return one feature per piece of a sentence."""
         subwords = _subwords({token for record in records for token in record.tokens}, tokenizer)
         first, last = tokenizer.bos_token_id, tokenizer.eos_token_id
         return pack(
@@ -42,10 +42,12 @@ class TagsHead(Head):
         )
 
     def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+        """Return the cross entropy summed over tokens."""
         logits, targets = self.logits(model, batch).flatten(0, 1), batch.targets.flatten()
         return functional.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
 
     def count(self, targets: Sequence[IntArray]) -> int:
+        """Return the number of tokens."""
         return sum(int((target != IGNORED).sum()) for target in targets)
 
     def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:

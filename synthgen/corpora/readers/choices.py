@@ -1,7 +1,5 @@
 """Files of multiple choice: HellaSwag, Cosmos QA, CommonsenseQA, SocialIQA and COPA."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What a reader yields: a row, the corpus's own id where it has one, and what was wrong or had to be guessed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path

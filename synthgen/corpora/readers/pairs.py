@@ -1,7 +1,5 @@
 """Files of sentence pairs: MultiNLI, SNLI, ANLI and Quora Question Pairs, as released and in common re-releases."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Files of extractive question answering: SQuAD's JSON (v1.1, v2.0) and a list of answers without positions."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

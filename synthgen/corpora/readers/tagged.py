@@ -1,7 +1,5 @@
 """Files of tagged sentences: XTREME's POS and NER tables, Universal Dependencies' CoNLL-U, jiant's CCG table."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache

@@ -1,7 +1,5 @@
 """The one way into text files: UTF-8, packed or not, whatever their line ends; lines, cells and JSON of them."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """JSON Schemas of the files and `--json` outputs that other programs read: manifests, results, comparisons."""
 
-from __future__ import annotations
-
 import json
 from functools import cache
 from pathlib import Path

@@ -10,8 +10,6 @@ Cosines are of vectors less the mean of their language: encoders put all texts i
 already have cosines of 0.8, and each language in a corner of it.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass

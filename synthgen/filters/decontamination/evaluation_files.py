@@ -3,8 +3,6 @@
 No score is computed from them, so which text is the question and which the passage does not matter; their order does.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 import re

@@ -5,8 +5,6 @@ counts, whatever its language, whose name does not say `train` and which is in n
 Nothing read here is ever written out: contamination reports hold hashes.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

@@ -6,8 +6,6 @@ only when every text of the row hits another text of an item: a stock sentence p
 paraphrases (Yang et al. 2023, 2311.04850) an encoder, when one is named, looks for the item that means the same.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass

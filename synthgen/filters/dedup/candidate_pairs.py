@@ -3,8 +3,6 @@
 Rows are numbered by their rank, a hash of what they say, so that nothing depends on the order they came in.
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet

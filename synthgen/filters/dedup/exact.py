@@ -1,7 +1,5 @@
 """Exact duplicates after normalisation: NFKC, casefolded, white space as one space; punctuation counts."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Iterator
 from functools import partial

@@ -1,7 +1,5 @@
 """Rows kept in memory without an object a row: a flat hash table of row numbers, and the rows' bytes end to end."""
 
-from __future__ import annotations
-
 from array import array
 
 import numpy as np

@@ -7,8 +7,6 @@ text. One-edit keys, for rows of several texts: half of one text and the whole o
 or replaced leaves one half as it was, so such a pair is found for certain. Everything is vectorised over rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 

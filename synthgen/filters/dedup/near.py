@@ -5,8 +5,6 @@ defaults find almost none; docs/log.md has the measured recall. A near match wit
 should have: both rows stay, and the second is counted.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing

@@ -4,8 +4,6 @@ Off unless a configuration file names it: every text goes through a sentence enc
 every other in blocks, so it is for sets of some ten thousand rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial

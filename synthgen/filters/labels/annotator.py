@@ -3,8 +3,6 @@
 An annotator is a trained checkpoint (`checkpoint`) or an LLM judge (`llm_judge`); `filter` compares it with the row.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ kept in `rejected/` with the annotator's label: many are hard, not wrong. How ma
 real rows given with --against that the annotator was not trained on.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Edits change rows before they are filtered, counted apart. Off unless a configuration file names them."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 from synthgen.formats.base import Format, ParseError, Row, clean_text

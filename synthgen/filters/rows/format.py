@@ -1,7 +1,5 @@
 """Well-formed rows: nothing missing, and what the format's own check asks for. Later filters rely on it."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa

@@ -1,7 +1,5 @@
 """Language: rows with a text that `synthgen.text.language_id` does not find to be in the set's language."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -5,8 +5,6 @@ E-mail addresses, phone numbers, IBANs (ISO 13616: mod 97 = 1), payment cards (I
 reserved for documentation (RFC 2606, RFC 5737, 555-01xx numbers) belong to nobody and are kept.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from collections.abc import Callable

@@ -6,8 +6,6 @@ equally many of each label, and it is trained again on the rest. The filter sees
 asks it when every label has its quota, and fills up what it drops.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

@@ -4,8 +4,6 @@ Refusals are recognised by their structure (a model speaking of itself, or an ap
 single words, because people apologise in novels and phone calls too. The patterns stand in `residue.toml`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from functools import lru_cache

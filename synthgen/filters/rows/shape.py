@@ -5,8 +5,6 @@ Lengths are in words, and where `max_tokens` is set in pieces of the XLM-R vocab
 those that real rows keep: benchmarks/filters_planted.py counts how many of 20,000 do not.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Mapping

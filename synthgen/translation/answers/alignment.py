@@ -3,8 +3,6 @@
 Jalili Sabet, Dufter, Yvon and Schütze, Findings of EMNLP 2020 ("Argmax"; layer 8 of a 12-layer encoder).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

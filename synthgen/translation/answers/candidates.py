@@ -6,8 +6,6 @@ question. A candidate is accepted when two ways agree on it, or when it is the s
 back (Lewis et al., ACL 2020, MLQA, and Artetxe et al., ACL 2020, do by hand what this approximates).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Answer projection on batches of rows: every way tried, and the records of it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any

@@ -5,8 +5,6 @@ translated line by line and nothing is gained by joining them. Long texts are cu
 pieces say which part of a passage an answer was in. The pairs are GPL; what they translate is not.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -5,8 +5,6 @@ common can stay in common: a premise and a hypothesis translated apart lose part
 trained on them learn from the loss (Artetxe, Labaka and Agirre, EMNLP 2020).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol

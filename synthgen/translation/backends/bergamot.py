@@ -5,8 +5,6 @@ Portuguese ("no banco", on the bench, becomes "não banco", not bench: docs/log.
 sequence and frees the interpreter while it computes, so a thread per core keeps them all busy.
 """
 
-from __future__ import annotations
-
 import importlib
 import sys
 from collections.abc import Sequence
@@ -43,6 +41,7 @@ class Bergamot(DocumentBackend):
         self._directions: dict[tuple[str, str], Any] = {}
 
     def check(self, source: str, target: str) -> None:
+        """Raise UserError when the pair is not in the pack."""
         sources = sorted({pair[0] for pair in MODELS})
         if source not in sources:
             raise unknown("source language", source, sources, where=self.ref)
@@ -51,9 +50,11 @@ class Bergamot(DocumentBackend):
             raise unknown(f"target language of {source}", target, targets, where=self.ref)
 
     def translate_texts(self, texts: Sequence[str], source: str, target: str) -> list[str]:
+        """Return one translation for each text."""
         return list(self._threads.map(self._direction(source, target).translate, texts))
 
     def close(self) -> None:
+        """End the threads."""
         self._threads.shutdown()
         self._directions.clear()
 

@@ -4,8 +4,6 @@
 model (`model.bin`) is used as it is, with the tokenizer that lies in it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 from collections.abc import Sequence
@@ -68,6 +66,7 @@ class CTranslate2(HubModel):
         return 2 * max(map(len, sources), default=0) + 16
 
     def close(self) -> None:
+        """Free the model's memory."""
         self._model.unload_model()
 
     def _text(self, tokens: list[str]) -> str:

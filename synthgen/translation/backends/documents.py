@@ -5,8 +5,6 @@ keep. Where the translation does not have the separators back, and where an item
 sentence by sentence. Equal pieces of one call are translated once.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 

@@ -4,8 +4,6 @@ NLLB and M2M-100 take a language token first in what they write (`deu_Latn`, `__
 one before the source (`<2de>`, `>>deu<<`), and an OPUS-MT model of one pair none: its name says which pair it is.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass
@@ -38,6 +36,7 @@ class HubModel(DocumentBackend):
         self.languages = LanguageTokens(self._tokenizer, name, model.ref)
 
     def check(self, source: str, target: str) -> None:
+        """Raise UserError with the languages there are when the pair cannot be translated."""
         self.languages.check(source, target)
 
     def length(self, text: str) -> int:

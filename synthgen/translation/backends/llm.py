@@ -5,8 +5,6 @@ repeats the source is a rejection with the reply as evidence, never a row. An it
 text by text, in runs of whole sentences.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -58,18 +56,21 @@ class LlmTranslator:
 
     @property
     def versions(self) -> dict[str, str]:
+        """What determines the replies."""
         return self._engine.versions
 
     def check(self, source: str, target: str) -> None:
         """Allow any two languages: what a model can do is measured, not listed."""
 
     def translate(self, items: Sequence[Item], source: str, target: str) -> list[Outcome]:
+        """Return one outcome for each item."""
         cuts = [_cuts(item) for item in items]
         parts = [part for item, spans in zip(items, cuts, strict=True) for part in _parts(item, spans)]
         outcomes = iter(self._ask(parts, source, target))
         return [_joined(item, spans, outcomes) for item, spans in zip(items, cuts, strict=True)]
 
     def spent(self) -> tuple[int, int]:
+        """Return the prompt and output tokens of the replies since the last call."""
         spent, self._spent = self._spent, (0, 0)
         return spent
 

@@ -3,8 +3,6 @@
 To add a backend, write one module here with a `BACKEND`: `--mt` and the contract tests find it.
 """
 
-from __future__ import annotations
-
 import pkgutil
 from importlib import import_module
 

@@ -3,8 +3,6 @@
 CTranslate2 (see `ctranslate2`) runs the same models several times as fast.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 
