@@ -47,7 +47,7 @@ class PromptChain:
     structured: bool
     grounding: Grounding = field(default_factory=Grounding)
     teacher: Teacher | None = None
-    _slots_opened: Counter[str] = field(default_factory=Counter, init=False)
+    _slot_counts: Counter[str] = field(default_factory=Counter, init=False)
 
     def __post_init__(self) -> None:
         self._attributes = lru_cache(CONTEXTS_CACHED)(self._draw_attributes)
@@ -55,7 +55,7 @@ class PromptChain:
     def open(self, number: int, cell: str) -> Slot:
         """Return a new slot, in the cell's next shared context or else in a context of its own."""
         context = self.next_context(cell) if self.task.per_stem else number
-        self._slots_opened[cell] += 1
+        self._slot_counts[cell] += 1
         slot = Slot(number, cell, context)
         if passages := self.grounding.passages:
             slot.begin({self.task.stem: passages[context % len(passages)]})
@@ -68,7 +68,7 @@ class PromptChain:
 
     def next_context(self, cell: str) -> int:
         """Return the number of the shared context that the cell's next slot will join."""
-        return self._slots_opened[cell] // self.task.per_stem.get(cell, 1)
+        return self._slot_counts[cell] // self.task.per_stem.get(cell, 1)
 
     def is_complete(self, slot: Slot) -> bool:
         """Say whether every text of the slot is there."""
