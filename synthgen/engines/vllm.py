@@ -1,7 +1,8 @@
 """vLLM in process: the one file that knows vLLM's API (written against 0.32).
 
 Without a GPU the engine serves float32 and needs environment variables, which are set here. The engine core runs in a
-spawned process (vLLM's default), which is why preloaded libraries can be chosen from within Python.
+spawned process: a forked one cannot use CUDA once torch was asked for a GPU, nor preload libraries. So a script that
+calls `make` needs `if __name__ == "__main__":`.
 """
 
 import ctypes.util
@@ -34,6 +35,8 @@ class VllmEngine(Engine):
         """Start the engine: 15-60 s on a CPU. UserError when vLLM is missing or cannot serve the model."""
         with requires("torch", "vllm", "--engine vllm"):
             import torch
+        # torch's usual check starts CUDA's driver in this process; vLLM sets this too, but later.
+        os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
         on_gpu = bool(torch.cuda.is_available())
         prepare_environment(on_gpu=on_gpu)
         log = cache_root() / "logs" / f"vllm-{os.getpid()}.log"
@@ -143,6 +146,9 @@ def engine_arguments(model: ResolvedModel, *, seed: int, on_gpu: bool, batch_siz
 def prepare_environment(*, on_gpu: bool) -> None:
     """Set what vLLM reads from the environment, unless the user has set it; must run before vLLM is imported."""
     variables = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+    variables["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
+    if on_gpu and not (shutil.which("nvcc") or os.environ.get("CUDA_HOME")):
+        variables["VLLM_USE_FLASHINFER_SAMPLER"] = "0"  # it is compiled with nvcc at start; vLLM's other one needs none
     if not on_gpu:
         variables |= {"VLLM_CPU_NUM_OF_RESERVED_CPU": "0", "VLLM_CPU_KVCACHE_SPACE": str(KV_CACHE_GIB_ON_CPU)}
         # Libraries that make vLLM's CPU worker faster, where they are installed: Intel's OpenMP, tcmalloc.
