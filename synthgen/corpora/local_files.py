@@ -127,7 +127,8 @@ def _reads(source: CorpusEntry, file: Path) -> bool:
 
 
 def _corpus_file(source: CorpusEntry, path: Path, folder: Path) -> CorpusFile:
-    if not (reader := source.readers.get(path.suffix)):
+    suffix = ".jsonl" if path.suffix == ".json" and ".json" not in source.readers else path.suffix
+    if not (reader := source.readers.get(suffix)):
         known = ", ".join(source.readers)
         raise UserError(f"cannot read {path} for {source.name}: the suffix is '{path.suffix}', allowed {known}")
     name = path.relative_to(folder).as_posix()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,33 @@ def test_three_ways_into_a_file_give_the_same_items(
     ]
     if isinstance(format_, PairFormat | TagsFormat):
         assert list(records) == imported
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [("indexed", "dev.json"), *product(("lines", "array", "indented array"), ("dev.json", "dev.jsonl"))],
+)
+def test_json_lines_and_arrays_are_read_by_content_whatever_the_file_is_called(
+    form: str, name: str, tmp_path: Path
+) -> None:
+    rows = [{"premise": PREMISE, "hypothesis": HYPOTHESIS, "label": label} for label in ("entailment", "neutral")]
+    indent = 1 if form == "indented array" else None
+    whole = json.dumps(
+        {str(place): row for place, row in enumerate(rows)} if form == "indexed" else rows, indent=indent
+    )
+    path = tmp_path / name
+    path.write_text("\n".join(map(json.dumps, rows)) if form == "lines" else whole, encoding="utf-8")
+    assert [item.row["label"] for item in open_corpus("mnli", path).items()] == [0, 1]
+    assert len(set(read_items(path))) == 1
+
+
+def test_copa_in_a_json_array_is_read_and_its_broken_item_named(tmp_path: Path) -> None:
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps([COPA, COPA]), encoding="utf-8")
+    assert len(list(open_corpus("copa", path).items())) == 2
+    path.write_text(json.dumps([COPA, "COPA"]), encoding="utf-8")
+    with pytest.raises(UserError, match=r"train\.json item 2 is not a JSON object"):
+        list(open_corpus("copa", path).items())
 
 
 def test_packed_files_and_lines_of_old_macs_are_read_by_the_same_opener(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Files of sentence pairs: MultiNLI, SNLI, ANLI and Quora Question Pairs, as released and in common re-releases."""
 
 import csv
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,11 @@ OTHER_NAMES = {"contradictory": "contradiction", "e": "entailment", "n": "neutra
 
 
 def read_indexed_json(path: Path, format_: PairFormat) -> Iterator[Item]:
-    """Yield the pairs of `{"0": {"text_a": …, "text_b": …, "label": …}, …}`."""
+    """Yield the pairs of `{"0": {"text_a": …, "text_b": …, "label": …}, …}`; JSON lines and arrays may be called so."""
+    first = next((line.strip() for line in read_lines(path) if line.strip()), "")
+    if first.startswith("[") or (first.endswith("}") and not re.match(r'{\s*"\d+"', first)):
+        yield from read_pair_jsonl(path, format_)
+        return
     document = read_json(path)
     require(document, ("0",), str(path))
     for key, values in document.items():

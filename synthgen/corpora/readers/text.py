@@ -67,18 +67,28 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - a JSON document
 
 
 def read_json_lines(path: Path, names: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a JSON-lines file; UserError names the line that is none, and what lacks one of `names`."""
-    for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except ValueError as error:
-            raise UserError(f"{path} line {number} is not JSON: {error}") from None
+    """Yield the objects of a JSON-lines file, or of one JSON array of them, whatever the file is called.
+
+    UserError names the line that is none, and what lacks one of `names`.
+    """
+    for where, value in _json_values(path):
         if not isinstance(value, dict):
-            raise UserError(f"{path} line {number} is not a JSON object")
+            raise UserError(f"{path} {where} is not a JSON object")
         require(value, names, str(path))
         yield value
+
+
+def _json_values(path: Path) -> Iterator[tuple[str, Any]]:
+    """Yield the values of JSON lines or of a JSON array, each with its place."""
+    lines = ((number, line) for number, line in enumerate(read_lines(path), start=1) if line.strip())
+    for number, line in lines:
+        if line.lstrip().startswith("["):
+            yield from ((f"item {place}", value) for place, value in enumerate(read_json(path), start=1))
+            return
+        try:
+            yield f"line {number}", json.loads(line)
+        except ValueError as error:
+            raise UserError(f"{path} line {number} is not JSON: {error}") from None
 
 
 def require(values: Any, names: tuple[str, ...], where: str) -> None:  # noqa: ANN401 - whatever the file holds

@@ -82,7 +82,7 @@ def _json(path: Path) -> Iterator[Texts]:
         value = json.loads(read_text(path))
     except json.JSONDecodeError:
         with suppress(json.JSONDecodeError):
-            if items := list(_jsonl(path)):
+            if items := list(_by_line(path)):
                 yield from items
                 return
         raise
@@ -155,6 +155,12 @@ def _squad_items(article: dict[str, Any]) -> list[Texts]:
 
 
 def _jsonl(path: Path) -> Iterator[Texts]:
+    """Yield the items of JSON lines; an array of objects may be called so too."""
+    first = next(filter(None, map(str.strip, read_lines(path))), "")
+    return _json(path) if re.fullmatch(r"\[\s*({.*)?", first) else _by_line(path)
+
+
+def _by_line(path: Path) -> Iterator[Texts]:
     return (_texts(_strings(json.loads(line))) for line in read_lines(path) if line.strip())
 
 
