@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import UserError
+from synthgen.runtime.workers import usable_cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def detect() -> Hardware:
     device = os.environ.get("SYNTHGEN_DEVICE") or ("cuda" if sees_gpu() else "cpu")
     if device not in ("cpu", "cuda"):
         raise UserError(f"SYNTHGEN_DEVICE is '{device}'; allowed: cpu, cuda")
-    threads = os.environ.get("SYNTHGEN_THREADS") or str(len(os.sched_getaffinity(0)))
+    threads = os.environ.get("SYNTHGEN_THREADS") or str(usable_cores())
     if not threads.isdecimal() or int(threads) < 1:
         raise UserError(f"SYNTHGEN_THREADS is '{threads}'; allowed: whole numbers from 1")
     has_units = _gpu_multiplies_bfloat16 if device == "cuda" else _cpu_multiplies_bfloat16
@@ -47,19 +48,42 @@ def detect() -> Hardware:
 
 
 def sees_gpu() -> bool:
-    """Say whether this machine has an NVIDIA GPU that is not hidden from this process."""
+    """Say whether this machine has an NVIDIA GPU that is not hidden from this process; WSL2 has no /dev/nvidia0."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1")
-    return not hidden and any(Path("/dev").glob("nvidia[0-9]*"))
+    return not hidden and (any(Path("/dev").glob("nvidia[0-9]*")) or _nvidia_smi("-L").startswith("GPU "))
 
 
 def _gpu_multiplies_bfloat16() -> bool:
-    """Say whether every GPU here has units for bfloat16 (compute capability 8); True where nothing says so."""
-    query = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
+    """Say whether every GPU that this process may use has units for bfloat16; True where nothing says so."""
+    lines = _nvidia_smi("--query-gpu=uuid,compute_cap", "--format=csv,noheader").splitlines()
+    rows = [(uuid.rstrip(", "), capability) for uuid, _, capability in (line.strip().rpartition(" ") for line in lines)]
+    gpus = [(uuid, float(value)) for uuid, value in rows if value.replace(".", "", 1).isdecimal()]
+    return all(capability >= 8 for _, capability in _visible(gpus))
+
+
+def _visible(gpus: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Return those of the GPUs (UUID, compute capability) that `CUDA_VISIBLE_DEVICES` names; all for a MIG instance.
+
+    CUDA numbers the fastest first, unless `CUDA_DEVICE_ORDER` is PCI_BUS_ID, which is nvidia-smi's order.
+    """
+    names = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
+    if os.environ.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
+        gpus = sorted(gpus, key=lambda gpu: -gpu[1])
+    named = [
+        gpu
+        for number, gpu in enumerate(gpus)
+        if any(name and (name == str(number) or gpu[0].startswith(name)) for name in names)
+    ]
+    return named or gpus
+
+
+def _nvidia_smi(*options: str) -> str:
+    """Return what nvidia-smi prints, nothing where it is missing or hangs."""
     try:
-        capabilities = subprocess.run(query, capture_output=True, text=True, timeout=60, check=False).stdout.split()
+        ended = subprocess.run(["nvidia-smi", *options], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return True
-    return all(float(each) >= 8 for each in capabilities if each.replace(".", "", 1).isdecimal())
+        return ""
+    return ended.stdout
 
 
 def _cpu_multiplies_bfloat16() -> bool:

@@ -127,6 +127,61 @@ def test_units_of_gpus_are_those_that_all_of_them_have(
     assert detect().bfloat16 is there
 
 
+def nvidia_smi(folder: Path, monkeypatch: pytest.MonkeyPatch, prints: str) -> None:
+    """Put an `nvidia-smi` first on the path, on a machine whose variables name no GPU."""
+    program = folder / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\nprintf '{prints}'\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    for name in ("SYNTHGEN_DEVICE", "SYNTHGEN_BFLOAT16", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("visible", "order", "there"),
+    [
+        (None, None, False),
+        ("0", None, True),
+        ("1", None, False),
+        ("1", "PCI_BUS_ID", True),
+        ("0,1", None, False),
+        ("GPU-aa", None, True),
+        ("GPU-74", None, False),
+        ("MIG-11", None, False),
+    ],
+)
+def test_only_gpus_that_are_visible_to_the_process_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, visible: str | None, order: str | None, there: bool
+) -> None:
+    nvidia_smi(tmp_path, monkeypatch, "GPU-7400, 7.5\\nGPU-aa00, 8.0\\n")
+    monkeypatch.setenv("SYNTHGEN_DEVICE", "cuda")
+    for name, value in {"CUDA_VISIBLE_DEVICES": visible, "CUDA_DEVICE_ORDER": order}.items():
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    assert detect().bfloat16 is there
+
+
+def test_a_gpu_without_a_device_file_is_seen_through_nvidia_smi(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvidia_smi(tmp_path, monkeypatch, "GPU 0: NVIDIA RTX 4090 (UUID: GPU-aa00)\\n")
+    assert detect().device == "cuda"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert detect().device == "cpu"
+
+
+@pytest.mark.skipif(any(Path("/dev").glob("nvidia[0-9]*")), reason="this machine has a GPU")
+def test_a_driver_that_does_not_run_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nvidia_smi(tmp_path, monkeypatch, "NVIDIA-SMI has failed because it could not communicate with the NVIDIA driver.")
+    assert detect().device == "cpu"
+
+
+def test_a_system_that_cannot_say_which_cores_are_ours_gives_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.delenv("SYNTHGEN_THREADS", raising=False)
+    assert detect().threads == os.cpu_count()
+
+
 def test_bfloat16_gives_the_same_twice(tiny_model: Path) -> None:
     head, features = PairHead(("a", "b", "c")), pairs(40)
     runs = [head.build(tiny_model, 1) for _ in range(2)]
