@@ -47,12 +47,15 @@ def engine_of(ref: str) -> str:
     return DEFAULT_ENGINES[kind]
 
 
-def resolve_model(engine: str, ref: str, *, timeout: float) -> ResolvedModel:
-    """Return the model that a reference means to an engine: a folder, a server's model, or a file of replies."""
+def resolve_model(engine: str, ref: str, *, timeout: float, ray: str | None = None) -> ResolvedModel:
+    """Return the model that a reference means to an engine: a folder, a server's model, or a file of replies.
+
+    UserError, before anything is fetched, for an engine that is not installed, unless it runs on a cluster (`ray`).
+    """
     spec = check_engine(engine, timeout=timeout)
     if ref.startswith(ADDRESSES) and spec.serves != "address":
         raise UserError(f"--model {ref} is an endpoint; add --engine endpoint")
-    return spec.resolve(ref, timeout)
+    return resolve(ref) if ray is not None else spec.resolve(ref, timeout)
 
 
 def open_engine(

@@ -12,11 +12,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import distributions, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from synthgen.engines.base import Engine, EngineSpec, NextRequest, Reply, Request, Sampling
-from synthgen.errors import UserError, requires
+from synthgen.errors import UserError, missing_package, requires
 from synthgen.models.packs import ResolvedModel, cache_root, resolve
 
 MAX_MODEL_LEN = 2048
@@ -33,15 +34,16 @@ class VllmEngine(Engine):
 
     def __init__(self, model: ResolvedModel, *, seed: int) -> None:
         """Start the engine: 15-60 s on a CPU. UserError when vLLM is missing or cannot serve the model."""
-        with requires("torch", "vllm", "--engine vllm"):
-            import torch
+        _check_installed()
+        import torch
+
         # torch's usual check starts CUDA's driver in this process; vLLM sets this too, but later.
         os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
         on_gpu = bool(torch.cuda.is_available())
         prepare_environment(on_gpu=on_gpu)
         log = cache_root() / "logs" / f"vllm-{os.getpid()}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        with requires("vllm", "vllm", "--engine vllm"), _stderr_to(log):
+        with requires("vllm", "vllm", "--engine vllm"), _stderr_to(log):  # it can be there and not import
             from vllm import LLM
             from vllm.exceptions import VLLMError
         self._refusals: tuple[type[Exception], ...] = (ValueError, VLLMError)
@@ -174,6 +176,18 @@ def _stderr_to(path: Path) -> Iterator[None]:
         os.close(terminal)
 
 
-ENGINE = EngineSpec(
-    "vllm", lambda model, seed, _: VllmEngine(model, seed=seed), lambda ref, _: resolve(ref), on_ray=True
-)
+def _check_installed() -> None:
+    """Raise UserError where vLLM is not installed, naming what works without it."""
+    for package in ("torch", "vllm"):
+        if not find_spec(package):
+            missing = missing_package(package, "vllm", "--engine vllm")
+            raise UserError(f"{missing} (Linux), or use a server: --engine endpoint --model http://HOST/v1")
+
+
+def _resolve(ref: str, _: float) -> ResolvedModel:
+    """Return the model of a reference, but fetch none that could not be served."""
+    _check_installed()
+    return resolve(ref)
+
+
+ENGINE = EngineSpec("vllm", lambda model, seed, _: VllmEngine(model, seed=seed), _resolve, on_ray=True)

@@ -44,7 +44,9 @@ class EngineConfig:
     @cached_property
     def model(self) -> ResolvedModel:
         """The model, resolved, or fetched, at the first access."""
-        return resolve(self.ref) if self.running else resolve_model(self.name, self.ref, timeout=self.timeout)
+        if self.running:
+            return resolve(self.ref)
+        return resolve_model(self.name, self.ref, timeout=self.timeout, ray=self.ray)
 
     @contextmanager
     def open(self, seed: int) -> Iterator[StartEngine]:

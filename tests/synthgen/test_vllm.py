@@ -93,3 +93,29 @@ def test_a_gpu_without_nvcc_samples_without_flashinfer(stand_ins: Path, tmp_path
     nvcc.chmod(0o755)
     assert "VLLM_USE_FLASHINFER_SAMPLER" not in started(stand_ins, PATH=str(tmp_path))[1]
     assert "VLLM_USE_FLASHINFER_SAMPLER" not in started(stand_ins, gpu=False)[1]
+
+
+WITHOUT_VLLM = """
+import sys
+from importlib.machinery import PathFinder
+class Hidden(PathFinder):
+    @classmethod
+    def find_spec(cls, name, *rest):
+        return None if name == "vllm" else PathFinder.find_spec(name, *rest)
+sys.meta_path[:] = [Hidden if finder is PathFinder else finder for finder in sys.meta_path]
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "from pathlib import Path; import synthgen; synthgen.make('mnli', n=5, model='no/such-model', out=Path('out'))",
+        "from synthgen.translation.backends.registry import open_backend as o; o('llm:no/such-model')",
+    ],
+)
+def test_without_vllm_no_model_is_fetched_and_an_endpoint_is_named(stand_ins: Path, call: str) -> None:
+    ended = run(stand_ins, WITHOUT_VLLM + call, HF_ENDPOINT="http://127.0.0.1:9")
+    line = ended.stderr.strip().splitlines()[-1]
+    assert "--engine vllm needs the package 'vllm': pip install 'synthgen-evaluator[vllm]'" in line
+    assert "--engine endpoint" in line
+    assert "no/such-model" not in line
