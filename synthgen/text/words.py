@@ -60,6 +60,24 @@ def bare_words(text: str) -> set[str]:
     return {word.strip(".,;:!?\"'()").casefold() for word in text.split()} - {""}
 
 
+_LETTERS = "".join(f"{chr(first)}-{chr(last)}" for first, last in SPACELESS)
+_MARKS = "".join(chr(code) for code in range(0xE00, 0x3100) if unicodedata.category(chr(code))[0] == "M")
+_LETTER = re.compile(f"[{_LETTERS}][{_MARKS}]*")
+_LETTER_OR_WORD = re.compile(f"{_LETTER.pattern}|[^\\s{_LETTERS}]+")
+
+
+def words_and_letters(text: str) -> tuple[list[str], int]:
+    """Return the words between white space, the letters of scripts without spaces apart, and how many these are.
+
+    >>> words_and_letters("An ant."), words_and_letters("东京 has 3。"), words_and_letters("กินน้ำ")
+    ((['An', 'ant.'], 0), (['东', '京', 'has', '3。'], 2), (['กิ', 'น', 'น้', 'ำ'], 4))
+    """
+    if text.isascii() or not _LETTER.search(text):
+        return text.split(), 0
+    parts = [part for part in _LETTER_OR_WORD.findall(text) if any(map(str.isalnum, part))]
+    return parts, sum(map(bool, map(_LETTER.match, parts)))
+
+
 def letter_runs(text: str) -> set[str]:
     """Return the runs of letters, digits and underscores, casefolded."""
     return set(re.findall(r"\w+", text.casefold()))

@@ -32,6 +32,14 @@ def reason(verdict: object) -> str | None:
         ("word " * 1200, "too long"),
         ("The two brothers ran the old mill together.", "format"),
         ("A man and a woman and a dog ran.", None),
+        ("他们昨天在河边钓鱼。", None),
+        ("เด็กสองคนเล่นน้ำในแม่น้ำเมื่อวาน", None),
+        ("きのう川で魚をつりました。", None),
+        ("雨。", "too short"),
+        ("天地玄黄宇宙洪荒" * 300, "too long"),
+        ("好好好好好好好好", "repetition"),
+        ("今天天气很好," * 5, "repetition"),
+        ("ฝนตกหนักมาก " * 5, "repetition"),
     ],
 )
 def test_shape_names_what_is_wrong_with_a_text(text: str, expected: str | None) -> None:

@@ -1,6 +1,7 @@
 """Format and length: what no reader would take for an example of the task.
 
-Lengths are in words, and where `max_tokens` is set in pieces of the XLM-R vocabulary. Repetition follows Gopher's rules
+Lengths are in words, two letters of a script without spaces counting as one, and where `max_tokens` is set in pieces of
+the XLM-R vocabulary. Repetition follows Gopher's rules
 (Rae et al. 2021, appendix A.1.1), scaled to texts of a sentence: one word, or one phrase, over and over. The limits are
 those that real rows keep: benchmarks/filters_planted.py counts how many of 20,000 do not.
 """
@@ -16,8 +17,9 @@ from synthgen.filters.base import CACHED_TEXTS, Drop, FilterSpec, RowFilter
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
+from synthgen.text.words import words_and_letters
 
-PHRASE_WORDS = 3
+PHRASE_WORDS, LETTERS_PER_WORD = 3, 2
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Unicode's category Cc but for tab and line ends."""
 
@@ -43,7 +45,7 @@ class Shape(RowFilter):
     """Drops rows that break the format, are too short or long, hold control characters, or repeat themselves."""
 
     name = "shape"
-    VERSION = 1
+    VERSION = 2
 
     def __init__(self, format_: Format, limits: ShapeLimits | None = None) -> None:
         super().__init__(format_)
@@ -81,19 +83,21 @@ SPEC = FilterSpec(Shape, ShapeLimits, place=20)
 
 @lru_cache(CACHED_TEXTS)
 def _check_text(path: str, text: str, min_words: int, limits: ShapeLimits) -> Drop | None:
-    words = text.split()
+    words, letters = words_and_letters(text)
+    count = len(words) - letters // LETTERS_PER_WORD
     if _CONTROL.search(text):
         return Drop("control characters", path)
-    if len(words) < min_words:
-        return Drop("too short", f"{path}: {len(words)} words")
-    if len(words) > limits.max_words:
-        return Drop("too long", f"{path}: {len(words)} words")
-    if repetition := _repetition([word.casefold() for word in words], limits):
+    if count < min_words:
+        return Drop("too short", f"{path}: {count} words")
+    if count > limits.max_words:
+        return Drop("too long", f"{path}: {count} words")
+    phrase_words = PHRASE_WORDS * (LETTERS_PER_WORD if letters * 2 > len(words) else 1)
+    if repetition := _repetition([word.casefold() for word in words], limits, phrase_words):
         return Drop("repetition", f"{path}: {repetition}")
     return None
 
 
-def _repetition(words: list[str], limits: ShapeLimits) -> str:
+def _repetition(words: list[str], limits: ShapeLimits, phrase_words: int = PHRASE_WORDS) -> str:
     """Return what is repeated too often, an empty string when nothing is.
 
     >>> _repetition("no no no no no no".split(), ShapeLimits())
@@ -106,8 +110,8 @@ def _repetition(words: list[str], limits: ShapeLimits) -> str:
     word, count = Counter(words).most_common(1)[0]
     if count > limits.max_repeated_words and count / len(words) > limits.max_repeated_share:
         return f"'{word}' is {count} of {len(words)} words"
-    phrases = Counter(zip(*(words[start:] for start in range(PHRASE_WORDS)), strict=False))
+    phrases = Counter(zip(*(words[start:] for start in range(phrase_words)), strict=False))
     phrase, count = max(phrases.items(), key=itemgetter(1), default=((), 0))
-    if count > limits.max_repeated_phrases and count * PHRASE_WORDS / len(words) > limits.max_repeated_share:
+    if count > limits.max_repeated_phrases and count * phrase_words / len(words) > limits.max_repeated_share:
         return f"'{' '.join(phrase)}' {count} times in {len(words)} words"
     return ""
