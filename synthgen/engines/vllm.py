@@ -8,7 +8,10 @@ calls `make` needs `if __name__ == "__main__":`.
 import ctypes.util
 import os
 import shutil
+import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import distributions, version
@@ -17,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.engines.base import Engine, EngineSpec, NextRequest, Reply, Request, Sampling
-from synthgen.errors import UserError, missing_package, requires
+from synthgen.errors import IncompleteError, UserError, missing_package, requires
 from synthgen.models.packs import ResolvedModel, cache_root, resolve
 
 MAX_MODEL_LEN = 2048
@@ -41,7 +44,7 @@ class VllmEngine(Engine):
         os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
         on_gpu = bool(torch.cuda.is_available())
         prepare_environment(on_gpu=on_gpu)
-        log = cache_root() / "logs" / f"vllm-{os.getpid()}.log"
+        self._log = log = cache_root() / "logs" / f"vllm-{os.getpid()}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with requires("vllm", "vllm", "--engine vllm"), _stderr_to(log):  # it can be there and not import
             from vllm import LLM
@@ -54,6 +57,7 @@ class VllmEngine(Engine):
         except (*self._refusals, RuntimeError, OSError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"vLLM cannot serve {model.ref}: {reason}; its log is {log}") from None
+        threading.Thread(target=_wake_when_dead, args=(self.llm.llm_engine.engine_core,), daemon=True).start()
         self._ref, self._serial = model.ref, 0
         self._params: dict[Sampling, Any] = {}
         self._finished: dict[str, Any] = {}
@@ -67,7 +71,7 @@ class VllmEngine(Engine):
     def check(self, request: Request) -> None:
         """Queue a request and abort it; UserError for what vLLM refuses, and for JSON without a chat template."""
         try:
-            self.llm.llm_engine.add_request("check", self._prompt(request), self._sampling_params(request))
+            self._add("check", request)
             self.llm.llm_engine.abort_request(["check"])
         except self._refusals as error:
             raise UserError(f"{self._ref} cannot serve this task: {str(error).splitlines()[0]}") from None
@@ -77,13 +81,12 @@ class VllmEngine(Engine):
 
         A second run may go on inside a first one, between two of its replies: each gets its own.
         """
-        core = self.llm.llm_engine
         tags: dict[str, tuple[int, int]] = {}
         while True:
             while len(tags) < self.batch_size + self.batch_size // 2 and (request := next_request()) is not None:
                 self._serial += 1
                 try:
-                    core.add_request(str(self._serial), self._prompt(request), self._sampling_params(request))
+                    self._add(str(self._serial), request)
                 except self._refusals as error:
                     yield Reply(request.tag, "http", error=str(error).splitlines()[0])
                     continue
@@ -91,17 +94,42 @@ class VllmEngine(Engine):
             if not tags:
                 return
             if tags.keys().isdisjoint(self._finished):
-                self._finished |= {output.request_id: output for output in core.step() if output.finished}
+                with self._incomplete_when_dead():
+                    outputs = self.llm.llm_engine.step()
+                self._finished |= {output.request_id: output for output in outputs if output.finished}
             for name in [name for name in self._finished if name in tags]:
                 output = self._finished.pop(name)
                 reply, prompt_tokens = output.outputs[0], len(output.prompt_token_ids or ())
-                yield Reply(tags.pop(name), "ok", reply.text, "", prompt_tokens, len(reply.token_ids))
+                fault = reason if (reason := getattr(reply, "finish_reason", None)) in ("abort", "error") else ""
+                outcome, error = ("http", f"vLLM ended the reply with '{fault}'") if fault else ("ok", "")
+                yield Reply(tags.pop(name), outcome, reply.text, error, prompt_tokens, len(reply.token_ids))
 
     def close(self) -> None:
         """Stop vLLM's engine process."""
         core, self.llm = getattr(self, "llm", None), None
         if core is not None:
             core.llm_engine.engine_core.shutdown()
+
+    def _add(self, name: str, request: Request) -> None:
+        """Queue a request under a name; raises what vLLM refuses it with."""
+        prompt, parameters = self._prompt(request), self._sampling_params(request)
+        with self._incomplete_when_dead():
+            self.llm.llm_engine.add_request(name, prompt, parameters)
+
+    @contextmanager
+    def _incomplete_when_dead(self) -> Iterator[None]:
+        """Turn any error into IncompleteError where vLLM's process has ended."""
+        try:
+            yield
+        except Exception:
+            resources = getattr(self.llm.llm_engine.engine_core, "resources", None)
+            if not getattr(resources, "engine_dead", False):
+                raise
+            processes = getattr(resources.engine_manager, "processes", ())
+            killed = any(process.exitcode == -signal.SIGKILL for process in processes)
+            how = " (signal 9: out of memory?)" if killed else ""
+            kept = "what it replied is kept, the same command goes on"
+            raise IncompleteError(f"vLLM's process ended{how}; its log is {self._log}; {kept}") from None
 
     def _prompt(self, request: Request) -> dict[str, Any]:
         """Return vLLM's prompt: requests with a schema use the model's chat template, the others are completed."""
@@ -159,6 +187,14 @@ def prepare_environment(*, on_gpu: bool) -> None:
             variables["LD_PRELOAD"] = ":".join(libraries)
     for name, value in variables.items():
         os.environ.setdefault(name, value)
+
+
+def _wake_when_dead(client: Any) -> None:  # noqa: ANN401 - vLLM's client of its process; one without has no `resources`
+    """Wake who waits for outputs when vLLM's process has ended; vLLM itself then only marks its client as dead."""
+    if hasattr(client, "resources"):
+        while not client.resources.engine_dead:
+            time.sleep(1)
+        client.outputs_queue.put(RuntimeError("vLLM's process ended"))
 
 
 @contextmanager

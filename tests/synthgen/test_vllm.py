@@ -2,12 +2,20 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from synthgen.engines import Request, Sampling, open_engine
+from synthgen.errors import IncompleteError
+from synthgen.models.packs import resolve
 
 TORCH = """
 import os
@@ -25,13 +33,52 @@ class SamplingParams:
 """
 STAND_IN = """
 import json, os
+from types import SimpleNamespace
 class LLM:
+    llm_engine = SimpleNamespace(engine_core=object())
     def __init__(self, **arguments):
         print(json.dumps({name: value for name, value in os.environ.items() if name.startswith("VLLM_")}))
 """
 ERRORS = """
 class VLLMError(Exception): pass
 class EngineDeadError(VLLMError): pass
+"""
+MORTAL = """
+import queue, subprocess, threading
+from types import SimpleNamespace
+from vllm.exceptions import EngineDeadError
+
+class Core:
+    "Replies to three requests; then its process is killed, which marks the client as dead and nothing else."
+    def __init__(self):
+        process = subprocess.Popen(["/bin/sleep", "60"])
+        manager = SimpleNamespace(processes=[SimpleNamespace(exitcode=None)])
+        self.resources = SimpleNamespace(engine_dead=False, engine_manager=manager)
+        self.engine_core = SimpleNamespace(resources=self.resources, outputs_queue=queue.Queue())
+        self.process, self.waiting = process, []
+
+    def add_request(self, name, *_):
+        if self.resources.engine_dead:
+            raise EngineDeadError("EngineCore encountered an issue.")
+        self.waiting.append(name)
+
+    def step(self):
+        if len(self.waiting) < 3:
+            raise self.engine_core.outputs_queue.get()
+        finished, self.waiting = self.waiting[:3], []
+        threading.Thread(target=self.end).start()
+        reasons = zip(finished, ("stop", "abort", "error"))
+        return [SimpleNamespace(request_id=name, finished=True, prompt_token_ids=[1], outputs=[
+            SimpleNamespace(text="t", token_ids=[1], finish_reason=reason)]) for name, reason in reasons]
+
+    def end(self):
+        self.process.kill()
+        self.resources.engine_manager.processes[0].exitcode = self.process.wait()
+        self.resources.engine_dead = True
+
+class LLM:
+    def __init__(self, **_):
+        self.llm_engine = Core()
 """
 START = """
 from pathlib import Path
@@ -119,3 +166,45 @@ def test_without_vllm_no_model_is_fetched_and_an_endpoint_is_named(stand_ins: Pa
     assert "--engine vllm needs the package 'vllm': pip install 'synthgen-evaluator[vllm]'" in line
     assert "--engine endpoint" in line
     assert "no/such-model" not in line
+
+
+SERVE = (
+    START
+    + """
+from synthgen.engines import Request, Sampling
+requests = [Request((number, 0), "prompt", Sampling(1, 0.0, -1, ())) for number in range(3)]
+try:
+    for reply in engine.run(lambda: requests.pop() if requests else None):
+        print(reply.outcome, reply.error, flush=True)
+        requests += [Request((number, 1), "prompt", Sampling(1, 0.0, -1, ())) for number in range(2 - len(requests))]
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+)
+
+
+def test_a_killed_process_of_vllm_ends_the_run_in_one_line(stand_ins: Path) -> None:
+    (stand_ins / "vllm" / "stand_in.py").write_text(MORTAL, encoding="utf-8")
+    ended = run(stand_ins, SERVE)
+    _, *replies, line = ended.stdout.splitlines()
+    assert replies == ["ok ", "http vLLM ended the reply with 'abort'", "http vLLM ended the reply with 'error'"]
+    assert line.startswith("IncompleteError vLLM's process ended (signal 9: out of memory?); its log is ")
+    assert line.endswith(".log; what it replied is kept, the same command goes on")
+
+
+@pytest.mark.vllm
+def test_the_real_vllm_killed_within_a_run_ends_it_within_half_a_minute() -> None:
+    pytest.importorskip("vllm")
+    sampling = Sampling(max_tokens=12, temperature=0.8, top_k=20, stop=())
+    with closing(open_engine("vllm", resolve("pack:smollm2-135m-instruct"), seed=0)) as engine:
+        (process,) = engine.llm.llm_engine.engine_core.resources.engine_manager.processes  # type: ignore[attr-defined]
+        numbers = count()
+        replies = engine.run(lambda: Request((next(numbers), 0), "Once upon a time", sampling))
+        next(replies)
+        os.kill(process.pid, signal.SIGKILL)
+        killed_at = time.monotonic()
+        with pytest.raises(
+            IncompleteError, match=r"signal 9.*\.log; what it replied is kept, the same command goes on"
+        ):
+            list(replies)
+        assert time.monotonic() - killed_at < 30
