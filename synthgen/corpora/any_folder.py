@@ -6,6 +6,7 @@ indices, ids are added where there are none or null, further columns are left ou
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -16,7 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from synthgen import console
 from synthgen.corpora.catalogue import SOURCES, find_sources
+from synthgen.corpora.local_files import SPLITS_BY_PREFERENCE, split_of
 from synthgen.corpora.readers.pairs import ABSENT, LABEL, TEXT_A, TEXT_B
 from synthgen.dataset.licences import UNKNOWN
 from synthgen.dataset.manifest import Manifest, Origin, dataset_format, is_finished, read_manifest
@@ -48,6 +51,9 @@ class InputDataset:
     names: tuple[str, ...] = ()
     """What the files themselves say that label indices mean; empty where they say nothing, or what the format says."""
 
+    files: tuple[str, ...] = ()
+    """The names of the `paths` in a folder that is not one of ours."""
+
     @property
     def schema(self) -> pa.Schema:
         """The schema of every table."""
@@ -63,7 +69,8 @@ class InputDataset:
     def parent(self, role: str) -> dict[str, Any]:
         """Return what the manifest of a set made from this one says of it: its contents and what its licence asks."""
         facts = {"role": role, "name": self.name, "task": self.task, "origin": self.origin}
-        return facts | {"licence": self.licence, "rows": self.rows, "content_hash": self.content_hash}
+        facts |= {"licence": self.licence, "rows": self.rows, "content_hash": self.content_hash}
+        return facts | ({"files": list(self.files)} if self.files else {})
 
     def tables(self, rows: int = ROWS_PER_GROUP, columns: Sequence[str] = ()) -> Iterator[pa.Table]:
         """Yield the rows in order, so many at a time, with all columns or only these.
@@ -131,9 +138,7 @@ def open_set(folder: Path, *, origin: str | None = None, task: str | None = None
         raise UserError(f"no dataset folder at {folder}")
     if is_finished(folder):
         return _finished_set(folder, origin, task)
-    paths = sorted(path for path in folder.rglob("*.parquet") if "rejected" not in path.relative_to(folder).parts)
-    if not paths:
-        raise UserError(f"{folder} has no synthgen.json and no parquet files")
+    paths = _training_files(folder)
     columns = _columns(paths)
     name, format_, aliases = _format_of(columns, folder, task)
     if origin is None:
@@ -143,9 +148,35 @@ def open_set(folder: Path, *, origin: str | None = None, task: str | None = None
         )
     features = row_features(format_, translated="translated_from" in columns)
     facts = (folder.resolve().name, name, format_, "en", UNKNOWN, origin, tuple(paths), features)
-    dataset = InputDataset(*facts, _count(paths, folder), aliases=aliases)
+    files = tuple(path.relative_to(folder).as_posix() for path in paths)
+    dataset = InputDataset(*facts, _count(paths, folder), aliases=aliases, files=files)
     _check_labels(dataset, is_guess=task is None)
     return replace(dataset, names=_label_names(dataset))
+
+
+def _training_files(folder: Path) -> list[Path]:
+    """Return the parquet files of the best split that names of files and folders state; say which were left out."""
+    paths = sorted(path for path in folder.rglob("*.parquet") if "rejected" not in path.relative_to(folder).parts)
+    if not paths:
+        raise UserError(f"{folder} has no synthgen.json and no parquet files")
+    splits = {path: _split_of(path.relative_to(folder)) for path in paths}
+    best = min(splits.values(), key=SPLITS_BY_PREFERENCE.index)
+    if others := [path.relative_to(folder).as_posix() for path in paths if splits[path] != best]:
+        kind = "what states no split" if best == "unstated" else f"the {best} split"
+        line = f"{folder}: only {kind} is read; left out: {', '.join(others)}"
+        console.stderr.print(line, markup=False, highlight=False)
+    return [path for path in paths if splits[path] == best]
+
+
+def _split_of(path: Path) -> str:
+    """Return the split that a file's name states as a word, else its nearest folder that states one.
+
+    >>> [_split_of(Path(name)) for name in ("data/test-00000-of-1.parquet", "train/0.parquet", "contest.parquet")]
+    ['test', 'train', 'unstated']
+    """
+    word = re.compile(r"(?<![a-z])(train|dev|val|test)(ing|idation)?(?![a-z])")
+    stated = (word.search(name.lower()) for name in path.parts[::-1])
+    return split_of(next((match[1] for match in stated if match), ""))
 
 
 def _finished_set(folder: Path, origin: str | None, task: str | None) -> InputDataset:

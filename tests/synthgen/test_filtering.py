@@ -41,6 +41,23 @@ def test_a_foreign_folder_becomes_a_verified_set_and_every_row_is_accounted_for(
     assert verify(tmp_path / "out").faults == ()
 
 
+@pytest.mark.parametrize("layout", ["data/{}-00000-of-00001.parquet", "default/{}/0000.parquet", "{}.parquet"])
+def test_of_a_hub_copy_the_training_split_is_filtered_and_the_others_are_named(
+    layout: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = random_rows(60)
+    for place, split in enumerate(("test", "train", "validation")):
+        part = parquet_folder(tmp_path / split, rows[place * 20 : place * 20 + 20]) / "part.parquet"
+        path = tmp_path / "copy" / layout.format(split)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.rename(path)
+    manifest = run_filters(tmp_path / "copy", out=tmp_path / "out", origin="real")
+    assert {row["premise"] for row in read_rows(tmp_path / "out")} == {row["premise"] for row in rows[20:40]}
+    assert manifest.parents[0]["files"] == [layout.format("train")]
+    left_out = ", ".join(layout.format(split) for split in ("test", "validation"))
+    assert f"only the train split is read; left out: {left_out}" in capsys.readouterr().err
+
+
 def test_the_same_call_again_returns_the_finished_folder_and_another_is_refused(tmp_path: Path) -> None:
     source = parquet_folder(tmp_path / "in", random_rows(20))
     first = run_filters(source, out=tmp_path / "out", origin="real")
