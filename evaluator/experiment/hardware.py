@@ -12,7 +12,7 @@ from synthgen.runtime.workers import usable_cores
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """Device kind, threads and precision of one run. Sums depend on all three, so they belong to a node's key.
+    """Device kind, CPU threads and precision of one run. Sums depend on them, so they belong to a node's key.
 
     With `bfloat16` the encoder's matrix products are computed in it.
     """
@@ -25,8 +25,8 @@ class Hardware:
         return f"{self.device}, {self.threads} threads, {'bfloat16' if self.bfloat16 else 'float32'}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON values that go into keys."""
-        return asdict(self)
+        """Return the JSON values that go into keys. Sums of a GPU do not depend on the CPU's threads: they are 0."""
+        return asdict(self) | ({"threads": 0} if self.device == "cuda" else {})
 
 
 def detect() -> Hardware:

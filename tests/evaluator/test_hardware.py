@@ -61,6 +61,12 @@ def test_runs_of_another_precision_are_other_nodes() -> None:
     assert Hardware("cpu", 2, bfloat16=True).to_json() != Hardware("cpu", 2, bfloat16=False).to_json()
 
 
+def test_cores_are_part_of_the_key_on_a_cpu_and_not_on_a_gpu() -> None:
+    assert Hardware("cpu", 2, bfloat16=True).to_json() == {"device": "cpu", "threads": 2, "bfloat16": True}
+    assert Hardware("cuda", 2, bfloat16=True).to_json() == {"device": "cuda", "threads": 0, "bfloat16": True}
+    assert Hardware("cuda", 2, bfloat16=True).to_json() == Hardware("cuda", 64, bfloat16=True).to_json()
+
+
 def pairs(count: int) -> Features:
     draw = np.random.default_rng(0)
     rows = [draw.integers(4, 30, size=draw.integers(4, 20)) for _ in range(count)]
