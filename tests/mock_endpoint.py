@@ -13,9 +13,10 @@ import argparse
 import asyncio
 import json
 import random
+import ssl
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -130,12 +131,21 @@ class MockEndpoint:
 def serving(faults: Faults | None = None) -> Iterator[tuple[str, MockEndpoint]]:
     """Serve in a thread; yield the base URL and the server."""
     server = MockEndpoint(faults or Faults())
+    with listening(server.app(), server.closing) as address:
+        yield f"http://{address}/v1", server
+
+
+@contextmanager
+def listening(
+    app: web.Application, closing: asyncio.Event | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[str]:
+    """Serve an application in a thread; yield host and port. `closing` is set before it ends."""
     loop = asyncio.new_event_loop()
-    runner = web.AppRunner(server.app(), handle_signals=False, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=0.1)
 
     async def start() -> int:
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024)
+        site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024, ssl_context=tls)
         await site.start()
         return int(runner.addresses[0][1])
 
@@ -143,13 +153,23 @@ def serving(faults: Faults | None = None) -> Iterator[tuple[str, MockEndpoint]]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{port}/v1", server
+        yield f"127.0.0.1:{port}"
     finally:
-        loop.call_soon_threadsafe(server.closing.set)
+        if closing is not None:
+            loop.call_soon_threadsafe(closing.set)
         asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+@contextmanager
+def answering(reply: Callable[[web.Request], Awaitable[web.Response]]) -> Iterator[str]:
+    """Serve one function for every path and method; yield host and port."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", reply)
+    with listening(app) as address:
+        yield address
 
 
 def main() -> None:

@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from synthgen.engines.base import Engine, EngineSpec, NextRequest, Reply, Request
 from synthgen.engines.openai_api import (
-    KEYS,
     LONGEST_PAUSE,
     api_key,
     body,
+    certificate_fault,
     completion,
     error_message,
     load_aiohttp,
     open_session,
+    path_hint,
     pause_seconds,
+    refuse_address,
     resolve_endpoint,
 )
 from synthgen.errors import IncompleteError, UserError
@@ -227,11 +229,16 @@ class EndpointEngine(Engine):
 
     async def _post(self, request: Request) -> Reply:
         path, data = body(self._model, request)
-        self._session = self._session or open_session(None, self._key)
+        self._session = self._session or open_session(self._url, self._key, timeout=None)
         try:
             async with self._session.post(self._url + path, data=data, allow_redirects=False) as response:
-                text = await response.text()
-                return self._read(request, response.status, text, response.headers.get("Retry-After", ""))
+                text = await response.text(errors="replace")
+                headers = response.headers
+                if headers.get("Location"):
+                    refuse_address(self._url, response.status, self._without_key(text), headers["Location"])
+                return self._read(request, response.status, text, headers.get("Retry-After", ""))
+        except self._aiohttp.ClientSSLError as error:
+            raise UserError(certificate_fault(self._url, error)) from None
         except (self._aiohttp.ClientConnectorError, self._aiohttp.ServerDisconnectedError):
             raise
         except self._aiohttp.ClientError as error:
@@ -242,10 +249,12 @@ class EndpointEngine(Engine):
         if status == 200:
             return completion(request, self._without_key(text))
         message = self._without_key(f"HTTP {status}: {error_message(text)}")
-        if status in (401, 403):
-            raise UserError(f"{self._url} refuses the key, set {KEYS[0]}: {message}")
+        refuse_address(self._url, status, self._without_key(text))
         if status == 404:
-            raise UserError(f"{self._url} does not serve {self._model}: {message}")
+            hint = path_hint(self._url)
+            raise UserError(
+                f"{self._url} does not serve {self._model}: {message}" + (f"; {hint}check the name" if hint else "")
+            )
         if status in (429, 503):
             self._resume_at = max(self._resume_at, time.monotonic() + pause_seconds(retry_after))
             return Reply(request.tag, "busy", error=message)

@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from synthgen.engines.base import Reply, Request, Sampling
-from synthgen.errors import IncompleteError, UserError, requires
+from synthgen.errors import IncompleteError, UserError, first_line, requires
 from synthgen.models.packs import ResolvedModel
 
 if TYPE_CHECKING:
@@ -54,7 +57,7 @@ def completion(request: Request, text: str) -> Reply:
         choice, usage = body["choices"][0], body.get("usage") or {}
         content = choice["message"]["content"] if "message" in choice else choice["text"]
         tokens = [int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens")]
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         return Reply(request.tag, "http", error=f"the reply is no completion: {text[:200]}")
     return Reply(request.tag, "ok", str(content or ""), "", *tokens)
 
@@ -78,17 +81,31 @@ def pause_seconds(retry_after: str) -> float:
         return 0.5
 
 
-def open_session(timeout: float | None, key: str) -> aiohttp.ClientSession:
-    """Return a client; `timeout` is for a whole reply, in seconds, None for no limit."""
-    client = load_aiohttp()
+def open_session(url: str, key: str, *, timeout: float | None) -> aiohttp.ClientSession:
+    """Return a client for one server, through the proxy of the environment where one is set for it.
+
+    `timeout` is for a whole reply, in seconds, None for no limit. aiohttp looks for a proxy at every request, which it
+    is told to do only where there is one.
+    """
+    client, address = load_aiohttp(), urlsplit(url)
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
     limits = client.ClientTimeout(total=timeout, sock_connect=10.0)
-    return client.ClientSession(connector=client.TCPConnector(limit=0), timeout=limits, headers=headers)  # type: ignore[no-any-return]
+    has_proxy = address.scheme in getproxies() and not proxy_bypass(address.netloc)
+    connector = client.TCPConnector(limit=0)
+    return client.ClientSession(connector=connector, timeout=limits, headers=headers, trust_env=has_proxy)  # type: ignore[no-any-return]
 
 
 def api_key() -> str:
-    """Return the key of the environment, empty when there is none."""
-    return next((os.environ[name] for name in KEYS if os.environ.get(name)), "")
+    """Return the key of the environment without blanks around it, empty when there is none.
+
+    UserError for one that no header can hold, such as two lines of a file.
+    """
+    for name in KEYS:
+        if key := os.environ.get(name, "").strip():
+            if not (key.isascii() and key.isprintable()):
+                raise UserError(f"the key in {name} holds a line break or another character no key has")
+            return key
+    return ""
 
 
 def load_aiohttp() -> Any:  # noqa: ANN401 - the module, imported when it is needed
@@ -116,36 +133,80 @@ def parse_address(ref: str) -> tuple[str, str]:
 def resolve_endpoint(ref: str, timeout: float) -> ResolvedModel:
     """Return the model that a server serves: its name is recorded, the host nowhere.
 
-    Raises UserError when the server has several models and none is named, or has no such model, IncompleteError when
-    it does not answer.
+    Raises UserError when the server has several models and none is named, has no such model, or its address or key is
+    wrong, IncompleteError when it does not answer.
     """
     url, name = parse_address(ref)
-    listed = asyncio.run(_model_names(url, timeout))
-    choices = {each for each in ([name] if listed is None else listed) if each and name in ("", each)}
+    listed = asyncio.run(_list_models(url, name, timeout))
+    choices = {each for each in listed if name in ("", each)}
     if len(choices) != 1:
-        fault = f"no model '{name}'" if name else "more than one model, or does not list them"
-        known = ", ".join(f"{url}#{each}" for each in listed or ["NAME"])
-        raise UserError(f"{url} has {fault}; give one of: {known}")
+        fault = f"no model '{name}'" if name else f"{len(choices)} models"
+        raise UserError(f"{url} has {fault}; give one of: " + ", ".join(f"{url}#{each}" for each in listed))
     return ResolvedModel(Path(), choices.pop(), "", "that of the model served", "served by an endpoint", url)
 
 
-async def _model_names(url: str, timeout: float) -> list[str] | None:
-    """Return the ids in `/models`, None when the server has no such list; IncompleteError when it cannot be reached."""
+async def _list_models(url: str, name: str, timeout: float) -> list[str]:
+    """Return the ids in `/models`, `name` alone for a server without such a list; wait while it says 503."""
     aiohttp = load_aiohttp()
+    give_up_at, key = time.monotonic() + timeout, api_key()
     try:
-        async with (
-            open_session(min(timeout, 30.0), api_key()) as session,
-            session.get(f"{url}/models", allow_redirects=False) as response,
-        ):
-            if response.status in (401, 403):
-                raise UserError(f"{url} refuses the key (HTTP {response.status}); set {KEYS[0]}")
-            return [str(item["id"]) for item in json.loads(await response.text())["data"]]
-    except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, UserError):
-            raise
-        return None
+        async with open_session(url, key, timeout=min(timeout, 30.0)) as session:
+            while True:
+                async with session.get(f"{url}/models", allow_redirects=False) as response:
+                    status, text = response.status, await response.text(errors="replace")
+                    wait = pause_seconds(response.headers.get("Retry-After", ""))
+                    place = response.headers.get("Location", "")
+                if status != 503 or time.monotonic() + wait > give_up_at:
+                    break
+                await asyncio.sleep(wait)
+    except aiohttp.ClientSSLError as error:
+        raise UserError(certificate_fault(url, error)) from None
     except (aiohttp.ClientError, TimeoutError) as error:
         raise IncompleteError(
             f"the endpoint {url} cannot be reached ({type(error).__name__}); nothing was asked. "
             "Start the server, then give the same command again"
         ) from None
+    text = text.replace(key, "***") if key else text
+    if status == 503:
+        said = error_message(text)
+        raise IncompleteError(f"{url} is not ready after {timeout:g} s (HTTP 503: {said}); give the same command later")
+    refuse_address(url, status, text, place)
+    return _model_names(url, name, status, text)
+
+
+def _model_names(url: str, name: str, status: int, text: str) -> list[str]:
+    """Return the ids in the reply of `/models`, `name` alone when there is none; UserError without a name too."""
+    try:
+        body = json.loads(text)
+        names = [str(item["id"]) for item in (body if isinstance(body, list) else body["data"] or [])]
+    except (ValueError, KeyError, TypeError):
+        names = None
+    if status == 200 and names:
+        return names
+    if name:
+        return [name]
+    if status == 200 and names is not None:
+        raise UserError(f"{url} has no model loaded; load one on the server, or name it: {url}#NAME")
+    said = f"HTTP {status}: {error_message(text)[:100]}"
+    raise UserError(f"{url}/models lists no models ({said}); {path_hint(url)}name the model: {url}#NAME")
+
+
+def refuse_address(url: str, status: int, text: str, location: str = "") -> None:
+    """Raise UserError for a status after which no request to the address can succeed: a redirect, a refused key."""
+    message = f"HTTP {status}: {error_message(text)}"
+    if 300 <= status < 400:
+        raise UserError(f"{url} redirects (HTTP {status}) to {location or 'nowhere'}; give the address it redirects to")
+    if status in (401, 403):
+        raise UserError(f"{url} refuses the key, set {KEYS[0]}: {message}")
+
+
+def path_hint(url: str) -> str:
+    """Return the advice for an address without the `/v1` that nearly all servers have."""
+    return "" if "/v1" in url else f"add /v1 to the address ({url}/v1), or "
+
+
+def certificate_fault(url: str, error: Exception) -> str:
+    """Return what is wrong with the TLS of a server, and what to do."""
+    cause = getattr(error, "certificate_error", error)
+    reason = getattr(cause, "verify_message", "") or first_line(cause)
+    return f"the certificate of {url} is refused ({reason}); set SSL_CERT_FILE to that of its authority"

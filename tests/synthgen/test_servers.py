@@ -1,0 +1,144 @@
+"""Servers as they are met: what an address, a key or a proxy can be wrong with, and what is said of it."""
+
+from __future__ import annotations
+
+import itertools
+import ssl
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from synthgen.engines import Reply, Request, Sampling
+from synthgen.engines.endpoint import EndpointEngine
+from synthgen.engines.openai_api import resolve_endpoint
+from synthgen.errors import IncompleteError, UserError
+from synthgen.models.packs import ResolvedModel
+from tests.mock_endpoint import answering, listening
+
+MODELS = '{"data": [{"id": "tiny"}]}'
+
+
+def replies_of(engine: EndpointEngine, count: int) -> list[Reply]:
+    """Return the replies to so many equal requests."""
+    waiting = [Request((number, 0), "Write.", Sampling(5, 1.0, 5, ())) for number in range(count)]
+    with closing(engine):
+        return list(engine.run(lambda: waiting.pop() if waiting else None))
+
+
+def fixed(status: int, body: str | bytes, **headers: str):
+    """Return a server that answers everything alike."""
+    raw = body if isinstance(body, bytes) else body.encode()
+
+    async def reply(request: web.Request) -> web.Response:
+        return web.Response(status=status, body=raw, headers={"Content-Type": "application/json", **headers})
+
+    return answering(reply)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (404, "404 page not found", r"lists no models \(HTTP 404: 404 page not found\); add /v1 .*#NAME"),
+        (401, '{"error": {"message": "wrong key"}}', "refuses the key, set SYNTHGEN_API_KEY: HTTP 401: wrong key"),
+        (500, '{"error": {"message": "boom"}}', "lists no models .HTTP 500: boom."),
+        (500, "d\xe9lai".encode("latin-1"), "lists no models .HTTP 500: d\ufffdlai."),
+        (200, "<html>Sign in</html>", "lists no models .HTTP 200: <html>Sign in"),
+        (200, '{"data": []}', "has no model loaded"),
+        (200, '{"data": null}', "has no model loaded"),
+        (200, '{"data": [{"id": "a"}, {"id": "b"}]}', "has 2 models; give one of: http.*#a, http.*#b"),
+    ],
+)
+def test_each_fault_of_an_address_has_its_line(status: int, body: str | bytes, said: str) -> None:
+    with fixed(status, body) as address, pytest.raises(UserError, match=said) as fault:
+        resolve_endpoint(f"http://{address}", timeout=5)
+    assert "\n" not in str(fault.value)
+
+
+def test_a_bare_list_of_models_is_a_list_too() -> None:
+    with fixed(200, '[{"id": "tiny"}]') as address:
+        assert resolve_endpoint(f"http://{address}/v1", timeout=5).ref == "tiny"
+
+
+def test_a_redirect_is_named_and_not_followed() -> None:
+    with (
+        fixed(307, "", Location="http://other.example/v1/models") as address,
+        pytest.raises(UserError, match="redirects .HTTP 307. to http://other.example/v1/models; give the address"),
+    ):
+        resolve_endpoint(f"http://{address}/v1#tiny", timeout=5)
+
+
+def test_a_server_that_loads_its_model_is_waited_for() -> None:
+    calls = itertools.count()
+
+    async def reply(request: web.Request) -> web.Response:
+        ready = next(calls) > 1
+        return web.Response(status=200 if ready else 503, text=MODELS if ready else '{"error": "Loading model"}')
+
+    with answering(reply) as address:
+        assert resolve_endpoint(f"http://{address}/v1", timeout=10).ref == "tiny"
+        calls = itertools.count(-1000)
+        with pytest.raises(IncompleteError, match="is not ready after 0.2 s .HTTP 503: Loading model."):
+            resolve_endpoint(f"http://{address}/v1", timeout=0.2)
+
+
+def test_a_certificate_that_is_not_trusted_is_named(tmp_path: Path) -> None:
+    pair = [f"{tmp_path}/key.pem", f"{tmp_path}/cert.pem"]
+    options = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=x"]
+    subprocess.run(["openssl", "req", *options, "-keyout", pair[0], "-out", pair[1]], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pair[1], pair[0])
+    with listening(web.Application(), tls=tls) as address:
+        url = f"https://{address}/v1"
+        with pytest.raises(UserError, match="the certificate of https://.* is refused .*self.signed.*SSL_CERT_FILE"):
+            resolve_endpoint(url, timeout=5)
+        with pytest.raises(UserError, match="the certificate of https://"):
+            replies_of(EndpointEngine(ResolvedModel(Path(), "tiny", "", "x", url=url), timeout=5), 1)
+
+
+def test_a_line_end_after_the_key_is_left_out_and_one_within_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = []
+
+    async def reply(request: web.Request) -> web.Response:
+        keys.append(request.headers["Authorization"])
+        return web.Response(text=MODELS)
+
+    with answering(reply) as address:
+        monkeypatch.setenv("SYNTHGEN_API_KEY", "sk-abc\r\n")
+        resolve_endpoint(f"http://{address}/v1", timeout=5)
+        monkeypatch.setenv("SYNTHGEN_API_KEY", "sk-abc\nsk-def")
+        with pytest.raises(UserError, match="SYNTHGEN_API_KEY holds a line break") as fault:
+            resolve_endpoint(f"http://{address}/v1", timeout=5)
+    assert keys == ["Bearer sk-abc"]
+    assert "sk-" not in str(fault.value)
+
+
+def test_a_page_that_is_not_utf8_is_a_failed_request() -> None:
+    with fixed(500, "d\xe9lai d\xe9pass\xe9".encode("latin-1")) as address:
+        model = ResolvedModel(Path(), "tiny", "", "x", url=f"http://{address}/v1")
+        (reply,) = replies_of(EndpointEngine(model, timeout=5), 1)
+    assert (reply.outcome, reply.error) == ("http", "HTTP 500: d\ufffdlai d\ufffdpass\ufffd")
+
+
+def test_without_v1_the_answer_404_says_so() -> None:
+    with fixed(404, '{"detail": "Not Found"}') as address:
+        model = ResolvedModel(Path(), "tiny", "", "x", url=f"http://{address}")
+        with pytest.raises(UserError, match="does not serve tiny: HTTP 404: .*; add /v1 to the address"):
+            replies_of(EndpointEngine(model, timeout=5), 1)
+
+
+def test_the_proxy_of_the_environment_is_used_and_no_proxy_respected(monkeypatch: pytest.MonkeyPatch) -> None:
+    targets = []
+
+    async def reply(request: web.Request) -> web.Response:
+        targets.append((request.host.removesuffix(":8000"), request.headers.get("Proxy-Authorization", "")[:6]))
+        return web.Response(text=MODELS)
+
+    with answering(reply) as address:
+        monkeypatch.setenv("http_proxy", f"http://name:word@{address}")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        assert resolve_endpoint("http://llm.internal.example:8000/v1", timeout=5).ref == "tiny"
+        assert resolve_endpoint(f"http://{address}/v1", timeout=5).ref == "tiny"
+    assert targets == [("llm.internal.example", "Basic "), (address, "")]
