@@ -206,7 +206,7 @@ class Ledger:
     def add_judge_reply(self, request_key: str, text: str, prompt_tokens: int, output_tokens: int) -> None:
         """Record a judge's reply under its request: about the same texts the same judge is never asked again."""
         values = (request_key, text, prompt_tokens, output_tokens)
-        self._db.execute("INSERT OR IGNORE INTO judged VALUES (?, ?, ?, ?)", values)
+        self._db.execute("INSERT OR REPLACE INTO judged VALUES (?, ?, ?, ?)", values)
         self._pending += 1
 
     def verdict(self, slot: int) -> StoredVerdict | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
+from dataclasses import replace
 from itertools import count, groupby
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +13,7 @@ import pytest
 
 from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import read_manifest, read_rejected, read_rows
+from synthgen.dataset.ledger import Ledger
 from synthgen.engines import Engine, Request, Sampling
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.engines.vllm import VllmEngine
@@ -94,7 +97,34 @@ def test_no_question_is_asked_twice_and_nonsense_is_nothing_said(tmp_path: Path)
     again = judge_of(NLI, engine, tmp_path)
     assert again.read(rows) == said
     assert again.metadata()["tokens"] == judge.metadata()["tokens"]
-    assert engine.requests == 2
+    assert again.read(rows) == said
+    assert engine.requests == 3  # what could not be read is asked anew, once a run
+
+
+def test_a_reply_that_cannot_be_read_is_not_kept_when_the_server_is_mended(tmp_path: Path) -> None:
+    broken, mended = (ScriptedEngine(lambda _, text=text: text) for text in ("```no", '{"label": "neutral"}'))
+    for engine, labels in ((broken, [None]), (mended, ["neutral"]), (broken, ["neutral"])):
+        judge = judge_of(NLI, engine, tmp_path)
+        assert [said and said.text for said in judge.read([PAIR])] == labels
+        judge.close()
+
+
+def test_a_reply_of_no_use_in_an_older_cache_is_replaced(tmp_path: Path) -> None:
+    engine = ScriptedEngine(lambda _: '{"label": "neutral"}')
+    with closing(Ledger(tmp_path / "run.sqlite")) as ledger:
+        judge = LLMJudge(NLI, JudgeConfig(replies=ledger), MODEL, lambda: engine, owned=True)
+        ledger.add_judge_reply(judge._request(0, PAIR).key(MODEL.ref, MODEL.revision), "```no", 1, 1)
+        assert [said and said.text for said in judge.read([PAIR])] == ["neutral"]
+
+
+def test_two_servers_that_name_their_models_alike_do_not_share_answers(tmp_path: Path) -> None:
+    for url, label in (("http://a/v1", "neutral"), ("http://b/v1", "entailment"), ("http://a/v1", "neutral")):
+        engine = ScriptedEngine(lambda _, label=label: json.dumps({"label": label}))
+        model = replace(MODEL, url=url)
+        judge = LLMJudge(NLI, JudgeConfig(replies=tmp_path), model, lambda engine=engine: engine, owned=True)
+        assert [said and said.text for said in judge.read([PAIR])] == [label]
+        judge.close()
+    assert engine.requests == 0
 
 
 def test_a_server_that_fails_now_and_then_is_asked_again_and_one_that_is_gone_ends_the_work(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The LLM judge: a language model that a second prompt asks which label fits, or what the answer is.
 
-The choice is constrained by a JSON schema, greedy, one request a row. Replies are kept in a ledger under the content
-address of their request: the same model is never asked twice about the same texts, whatever filters run afterwards.
+The choice is constrained by a JSON schema, greedy, one request a row. Replies that can be read are kept in a ledger
+under the content address of their request: the same model of the same server is never asked twice about the same texts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.dataset.ledger import Ledger
-from synthgen.engines import Engine, Request, Sampling, engine_of, open_engine, resolve_model
+from synthgen.engines import Engine, Reply, Request, Sampling, engine_of, open_engine, resolve_model
 from synthgen.engines.base import run_with_retries
 from synthgen.errors import IncompleteError, UserError
 from synthgen.filters.base import JudgeConfig, StartEngine
@@ -76,6 +76,8 @@ class LLMJudge(Annotator):
         self._start, self._owned = start, owned
         self._engine: Engine | None = None
         self._ledger = self._open_ledger(config.replies)
+        self._unreadable: dict[str, Reply] = {}
+        """Replies that say no label or answer: not kept, so that a later run asks again."""
         self._tokens = Counter(prompt=0, output=0)
         self._key = "answer" if format_.name == "span" else "label"
         self._names = LETTERS[: len(format_.labels)] if format_.name == "choice" else format_.labels
@@ -86,7 +88,7 @@ class LLMJudge(Annotator):
         requests = [self._request(number, row) for number, row in enumerate(rows)]
         keys = [request.key(self._model.ref, self._model.revision) for request in requests]
         pairs = zip(keys, requests, strict=True)
-        self._ask({key: request for key, request in pairs if self._ledger.judge_reply(key) is None})
+        self._ask({key: request for key, request in pairs if self._stored(key) is None})
         return [self._annotation(key) for key in keys]
 
     def metadata(self) -> dict[str, Any]:
@@ -108,7 +110,8 @@ class LLMJudge(Annotator):
         if replies is None:
             return Ledger(Path(":memory:"))
         replies.mkdir(parents=True, exist_ok=True)
-        model = blake2b(f"{self._model.ref}\n{self._model.revision}".encode(), digest_size=8)
+        names = (self._model.ref, self._model.revision, *filter(None, [self._model.url]))
+        model = blake2b("\n".join(names).encode(), digest_size=8)
         return Ledger(replies / f"{model.hexdigest()}.sqlite")
 
     def _ask(self, missing: Mapping[str, Request]) -> None:
@@ -124,6 +127,9 @@ class LLMJudge(Annotator):
         for reply in run_with_retries(self._engine, requests):
             if reply.outcome != "ok":
                 failed.append(reply)
+                continue
+            if self._parse(reply.text) is None:
+                self._unreadable[keys[reply.tag]] = reply
                 continue
             self._ledger.add_judge_reply(keys[reply.tag], reply.text, reply.prompt_tokens, reply.output_tokens)
             self._ledger.commit_when_due()
@@ -168,15 +174,25 @@ class LLMJudge(Annotator):
         before = {"Text": record.context, "Question": record.question}
         return {name: text for name, text in before.items() if text} | dict(zip(LETTERS, record.options, strict=False))
 
+    def _stored(self, key: str) -> tuple[str, int, int] | None:
+        """Return the reply to a request with its tokens; None when it was not sent or what is kept cannot be read."""
+        if (reply := self._unreadable.get(key)) is not None:
+            return reply.text, reply.prompt_tokens, reply.output_tokens
+        stored = self._ledger.judge_reply(key)
+        return None if stored is None or self._parse(stored[0]) is None else stored
+
     def _annotation(self, key: str) -> Annotation | None:
-        """Return the annotation in a stored reply, None for a reply that is not an object of the schema."""
-        if (stored := self._ledger.judge_reply(key)) is None:
+        """Return the annotation in the reply to a request, None for a reply that is not an object of the schema."""
+        if (stored := self._stored(key)) is None:
             raise KeyError(f"the request {key} was not answered")
         text, prompt, output = stored
         self._tokens.update(prompt=prompt, output=output)
+        return self._parse(text)
+
+    def _parse(self, text: str) -> Annotation | None:
         try:
             value = json.loads(text)[self._key]
-        except (json.JSONDecodeError, KeyError, TypeError):
+        except (json.JSONDecodeError, KeyError, TypeError, RecursionError):
             return None
         if not isinstance(value, str):
             return None
