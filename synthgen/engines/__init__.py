@@ -70,7 +70,7 @@ def open_engine(
     if ray is not None:
         from synthgen.engines.ray_engine import RayEngine
 
-        return RayEngine(partial(_open_there, name, model.ref, seed), address=ray)
+        return RayEngine(partial(_open_there, name, model.pinned_ref, seed), address=ray)
     return spec.open(model, seed, timeout)
 
 

@@ -75,6 +75,12 @@ class ResolvedModel:
     note: str = ""
     url: str = ""
 
+    @property
+    def pinned_ref(self) -> str:
+        """The reference that gives these weights on another machine too: a hub id with its commit."""
+        is_hub_id = not (self.url or self.ref.startswith(PREFIX) or Path(self.ref).expanduser().is_dir())
+        return f"{self.ref}@{self.revision}" if is_hub_id else self.ref
+
 
 def resolve(ref: str) -> ResolvedModel:
     """Return the folder of a model named `pack:NAME`, by local path, or by hub id (`owner/name[@revision]`).

@@ -192,6 +192,43 @@ def test_a_killed_process_of_vllm_ends_the_run_in_one_line(stand_ins: Path) -> N
     assert line.endswith(".log; what it replied is kept, the same command goes on")
 
 
+HUB = """
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+def snapshot_download(name, revision, **_):
+    with open(os.environ["HUB_LOG"], "a") as log:
+        print(name, revision, file=log)
+    folder = Path(os.environ["HUB_LOG"]).parent / "snapshots" / (revision or "0" * 40)
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder)
+
+def model_info(*_, **__):
+    return SimpleNamespace(card_data={"license": "mit"})
+"""
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(("ref", "first"), [("an/llm", None), (f"an/llm@{'1' * 40}", "1" * 40)])
+def test_engines_of_a_cluster_fetch_the_commit_that_the_driver_resolved(
+    stand_ins: Path, tmp_path: Path, ref: str, first: str | None
+) -> None:
+    pytest.importorskip("ray")
+    (stand_ins / "huggingface_hub").mkdir()
+    (stand_ins / "huggingface_hub" / "__init__.py").write_text(HUB, encoding="utf-8")
+    errors = "class HfHubHTTPError(OSError): pass\nclass LocalEntryNotFoundError(OSError): pass\n"
+    (stand_ins / "huggingface_hub" / "errors.py").write_text(errors, encoding="utf-8")
+    script = "from synthgen.engines import open_engine, resolve_model\n"
+    script += f"model = resolve_model('vllm', {ref!r}, timeout=5, ray='local')\n"
+    script += "open_engine('vllm', model, seed=0, ray='local').close()\n"
+    variables = {"HUB_LOG": str(tmp_path / "hub.log"), "PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    ended = run(stand_ins, script, gpu=False, **variables)
+    assert ended.returncode == 0, ended.stderr
+    asked = (tmp_path / "hub.log").read_text(encoding="utf-8").splitlines()
+    assert asked == [f"an/llm {first}", f"an/llm {first or '0' * 40}"]
+
+
 @pytest.mark.vllm
 def test_the_real_vllm_killed_within_a_run_ends_it_within_half_a_minute() -> None:
     pytest.importorskip("vllm")
