@@ -56,6 +56,24 @@ def test_every_kind_of_file_is_read_but_training_files(root: Path) -> None:
     assert sets["udpos/test-zh.tsv"] == (("我们 明天 去 动物园",),)
 
 
+def test_files_of_kinds_that_are_not_read_are_named_on_the_terminal_and_in_the_manifest(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("xnli/test.jsonl.zst", "xquad/xquad.zip", "xnli/train.zip", "README.md", "ud.tar.gz"):
+        (root / name).write_bytes(b"-")
+    rows = parquet_folder(tmp_path / "in", random_rows(9))
+    manifest = run_filters(rows, out=tmp_path / "out", origin="real", against=[root])
+    assert manifest.checks["contamination"]["not_read"] == ["ud.tar.gz", "xnli/test.jsonl.zst", "xquad/xquad.zip"]
+    assert "not read, and so not looked for: ud.tar.gz, xnli/test.jsonl.zst, xquad/xquad.zip" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["test-de.tsv", "test.csv", "test.json", "test.jsonl"])
+def test_a_git_lfs_pointer_is_no_evaluation_file(name: str, root: Path) -> None:
+    (root / name).write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 7\n")
+    with pytest.raises(UserError, match=rf"{name} is a Git LFS pointer.*git lfs pull"):
+        read_evaluation_sets(root)
+
+
 @pytest.mark.parametrize(
     ("premise", "hypothesis", "where"),
     [

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from synthgen.errors import UserError
 
 PACKED = ".gz"
+LFS_POINTER = "version https://git-lfs.github.com/spec/"
 
 
 @contextmanager
@@ -30,7 +31,15 @@ def open_text(path: Path) -> Iterator[TextIO]:
 def read_text(path: Path) -> str:
     """Return the text of a file with its line ends as they are."""
     with open_text(path) as file:
-        return file.read()
+        text = file.read()
+    _refuse_pointer(path, text)
+    return text
+
+
+def _refuse_pointer(path: Path, start: str) -> None:
+    """Raise UserError for what a clone without Git LFS has instead of a file."""
+    if start.startswith(LFS_POINTER):
+        raise UserError(f"{path} is a Git LFS pointer, not the file itself: run `git lfs pull` in its repository")
 
 
 def read_lines(path: Path) -> Iterator[str]:
@@ -41,6 +50,7 @@ def read_lines(path: Path) -> Iterator[str]:
     blank: list[str] = []
     with open_text(path) as file:
         first = next(file, "")
+        _refuse_pointer(path, first)
         lines = [first] if first.endswith("\n") else first.split("\r")
         for line in (line.rstrip("\r\n") for line in chain(lines, file)):
             blank.append(line)

@@ -8,7 +8,7 @@ Nothing read here is ever written out: contamination reports hold hashes.
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,11 @@ _NO_ITEMS = re.compile(
     r"(?<![a-z])train(ing|set)?(?![a-z])|^(licen[cs]es?|readme|provenance|cc-by|(test\.)?(labels|genres))(?![a-z])"
     r"|^(synthgen|croissant|contamination|dataset_infos?)\.json$"
 )
+_UNREAD = re.compile(
+    r"\.(zip|zst|xz|bz2|lz4|7z|rar|tar|tgz|tbz2?|txz|arrow|feather|orc|avro|pq|parq|conll[x0-9]*|iob2?|bio|xml|html?|xlsx?|ods"
+    r"|h5|hdf5|pkl|pickle|np[yz]|db|sqlite3?|ya?ml|jsonlines)"
+)
+"""The endings of files that may hold evaluation data and are not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +56,18 @@ def read_evaluation_sets(path: Path) -> list[EvaluationSet]:
     """
     check_place(path)
     root = path.parent if path.is_file() else path
-    places = sorted(_places(path)) if path.is_dir() else [path] if _may_hold_items(path, root) else []
+    places = sorted(_places(path, _may_hold_items)) if path.is_dir() else [path] if _may_hold_items(path, root) else []
     sets = [_dataset(place) if place.is_dir() else _file(place, root) for place in places]
     if not any(each.items for each in sets):
         raise UserError(f"--against {path} has no evaluation items: no texts of test or development data are there")
     return [each for each in sets if each.items]
+
+
+def unread_files(path: Path) -> list[str]:
+    """Return the names of the files of a data root whose endings say that they hold data of a kind that is not read."""
+    check_place(path)
+    places = _places(path, _is_unread_data) if path.is_dir() else ()
+    return sorted(place.relative_to(path).as_posix() for place in places if not place.is_dir())
 
 
 def check_place(path: Path) -> None:
@@ -66,8 +78,8 @@ def check_place(path: Path) -> None:
         raise UserError(f"--against {path}: no such file or folder")
 
 
-def _places(root: Path) -> Iterator[Path]:
-    """Yield the dataset folders at and below a folder and all other files that may hold items; links are followed."""
+def _places(root: Path, is_wanted: Callable[[Path, Path], bool]) -> Iterator[Path]:
+    """Yield the dataset folders at and below a folder and all other files that are wanted; links are followed."""
     seen: set[str] = set()
     for place, inner, names in os.walk(root, followlinks=True, onerror=_unreadable):
         folder, real = Path(place), os.path.realpath(place)
@@ -76,7 +88,7 @@ def _places(root: Path) -> Iterator[Path]:
         if is_new and is_dataset:
             yield folder
         elif is_new:
-            yield from (folder / name for name in names if _may_hold_items(folder / name, root))
+            yield from (folder / name for name in names if is_wanted(folder / name, root))
         inner[:] = [name for name in inner if is_new and not is_dataset and not _NO_FOLDERS.fullmatch(name.lower())]
 
 
@@ -87,6 +99,11 @@ def _unreadable(error: OSError) -> None:
 def _may_hold_items(path: Path, root: Path) -> bool:
     is_data = file_kind(path) in SUFFIXES or not PLAIN.isdisjoint(_folders(path, root))
     return is_data and path.is_file() and not _NO_ITEMS.search(path.name.lower())
+
+
+def _is_unread_data(path: Path, root: Path) -> bool:
+    is_data = not _may_hold_items(path, root) and not _NO_ITEMS.search(path.name.lower())
+    return is_data and path.is_file() and bool(_UNREAD.fullmatch(file_kind(path)))
 
 
 def _folders(path: Path, root: Path) -> tuple[str, ...]:

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from synthgen import console
 from synthgen.filters.base import Drop, Filter, FilterSpec
 from synthgen.filters.decontamination.cross_lingual import BACKGROUND, Margins, Nearest, Neighbours, grouped
-from synthgen.filters.decontamination.evaluation_sets import item_hash, read_evaluation_sets
+from synthgen.filters.decontamination.evaluation_sets import item_hash, read_evaluation_sets, unread_files
 from synthgen.filters.dedup.similarity import VERSIONS, NearSettings, compared_texts, likeness, texts_apart
 from synthgen.formats import Format
 from synthgen.formats.base import Row
@@ -90,7 +91,12 @@ class Contamination(Filter):
         `neighbours` are the items by what they mean, when they are encoded already.
         """
         self._format, self._language, self._settings = format_, language, settings or ContaminationSettings()
+        against = list(against)
         self._sets = list(chain.from_iterable(map(read_evaluation_sets, against)))
+        self._not_read = list(chain.from_iterable(map(unread_files, against)))
+        if self._not_read:
+            line = f"--against: not read, and so not looked for: {', '.join(self._not_read)}"
+            console.stderr.print(line, markup=False, highlight=False)
         self._items = [
             _Item(apart, tuple(map(words, texts)), number, item_hash(texts))
             for number, each in enumerate(self._sets)
@@ -130,6 +136,7 @@ class Contamination(Filter):
             "settings": public_settings(asdict(self._settings)),
             "sets": len(self._sets),
             "items": len(self._items),
+            **({"not_read": self._not_read} if self._not_read else {}),
             "rows_removed": sum(hits.total() for hits in self._hits.values()),
             **({"rows_removed_by_meaning": self._by_meaning} | self._encoder_facts if self._encoder_facts else {}),
             "rows_with_hits_below_the_threshold": self._below.total(),
