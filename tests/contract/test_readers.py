@@ -132,6 +132,33 @@ def test_copa_in_a_json_array_is_read_and_its_broken_item_named(tmp_path: Path) 
         list(open_corpus("copa", path).items())
 
 
+def test_a_line_with_more_cells_than_the_header_is_malformed_wherever_its_label_stands(tmp_path: Path) -> None:
+    cells = {"gold_label": "neutral", "sentence1": "He wrote it.", "sentence2": "It is on the board."}
+    for order in (["gold_label", "sentence1", "sentence2"], ["sentence1", "sentence2", "gold_label"]):
+        line = "\t".join(cells[name] for name in order)
+        path = tmp_path / "train.tsv"
+        path.write_text("\n".join(["\t".join(order), line, line.replace("wrote ", "wrote\t"), f"{line}\t"]))
+        assert [item.fault for item in open_corpus("mnli", path).items()] == [None, "malformed line", None]
+
+
+@pytest.mark.parametrize("write", [str, float])
+def test_an_offset_written_as_text_or_as_a_float_is_that_number(write: Callable[[int], Any], tmp_path: Path) -> None:
+    path = tmp_path / "squad" / "train-v1.1.json"
+    path.parent.mkdir()
+    starts = {f'"answer_start": {start}': f'"answer_start": {json.dumps(write(start))}' for start in (20, 4)}
+    text = json.dumps(SQUAD)
+    for before, after in starts.items():
+        text = text.replace(before, after)
+    path.write_text(text)
+    items, train = list(open_corpus("squad_v1", path).items()), find("xquad").train
+    assert train is not None
+    assert [item.row["answers"]["answer_start"] for item in items] == [[20], [4]]
+    assert [record.start for record in train(DataRoot(tmp_path)).records] == [20, 4]
+    path.write_text(text.replace(json.dumps(write(20)), '"later"'))
+    with pytest.raises(UserError, match="answer_start of question a is 'later'"):
+        train(DataRoot(tmp_path))
+
+
 def test_packed_files_and_lines_of_old_macs_are_read_by_the_same_opener(tmp_path: Path) -> None:
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"\xef\xbb\xbfone\r\n\ntwo\n \n\n"))
     (tmp_path / "b.txt").write_bytes(b"one\r\rtwo\r")

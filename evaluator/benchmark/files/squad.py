@@ -19,7 +19,7 @@ from evaluator.benchmark.target import (
     facts,
     one_file,
 )
-from synthgen.corpora.readers.squad import questions
+from synthgen.corpora.readers.squad import NOWHERE, answer_start, questions
 from synthgen.corpora.readers.text import read_json
 from synthgen.errors import UserError
 from synthgen.formats.span import Span
@@ -50,7 +50,9 @@ def read_questions(path: Path, language: str) -> Split:
     for paragraph, question in pairs:
         first, name = question["answers"][0], str(question["id"])
         seen[name] += 1
-        record = Span(paragraph["context"], question["question"], first["text"], first["answer_start"])
+        if (start := answer_start(first)) == NOWHERE:
+            raise UserError(f"{path}: the answer_start of question {name} is {first.get('answer_start')!r}, no place")
+        record = Span(paragraph["context"], question["question"], first["text"], start)
         gold = tuple(answer["text"] for answer in question["answers"])
         items.append((name if seen[name] == 1 else f"{name}.{seen[name]}", record, gold))
     return Split.of(language, items, path)

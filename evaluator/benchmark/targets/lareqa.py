@@ -8,7 +8,7 @@ from evaluator.benchmark.files import squad
 from evaluator.benchmark.files.predictions import rankings_by_id
 from evaluator.benchmark.metrics.retrieval import nearest_ids, score_ranking
 from evaluator.benchmark.target import DataRoot, Split, Target, facts
-from synthgen.corpora.readers.squad import paragraphs
+from synthgen.corpora.readers.squad import answer_start, paragraphs
 from synthgen.corpora.readers.text import read_json
 
 
@@ -25,7 +25,7 @@ def read(root: DataRoot, language: str, split: str) -> Split:
         texts = (candidate_text(context[start:end], context) for start, end in breaks)
         pool += zip(names, texts, strict=True)
         for question in paragraph["qas"]:
-            place = _sentence(breaks, question["answers"][0]["answer_start"])
+            place = _sentence(breaks, answer_start(question["answers"][0]))
             if place is not None:
                 items.append((question["id"], question["question"], (names[place],)))
     return Split.of(language, items, path, pool=pool)

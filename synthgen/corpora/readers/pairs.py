@@ -48,14 +48,14 @@ def read_pair_tsv(path: Path, format_: PairFormat) -> Iterator[Item]:
     are quoted and may hold newlines.
 
     Its header names the columns, as in GLUE's MNLI and QQP, MultiNLI's text form and PAWS-X; or there is none, and the
-    columns are both texts and the label's name, as in XTREME's layout. Lines with too few cells are malformed: GLUE's
-    QQP has three, and the published count of 363,846 leaves them out too.
+    columns are both texts and the label's name, as in XTREME's layout. Lines with too few cells or too many are
+    malformed: GLUE's QQP has three, and the published count of 363,846 leaves them out too.
     """
     header = list(format_.columns)
     for number, cells in _rows(path):
         if number == 1 and (len(cells) != len(header) or not set(LABEL).isdisjoint(cells)):
             header = cells
-        elif len(cells) < len(header):
+        elif len(cells) < len(header) or any(cells[len(header) :]):
             yield Item({"line": "\t".join(cells)}, fault=MALFORMED)
         else:
             yield _item(dict(zip(header, cells, strict=False)), format_, f"{path} line {number}")

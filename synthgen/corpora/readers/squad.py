@@ -28,7 +28,7 @@ def read_span_json(path: Path, format_: SpanFormat) -> Iterator[Item]:
         require(question, ("id", "question", "answers"), f"{path} question {question.get('id', '?')}")
         answers = [] if question.get("is_impossible") else question["answers"]
         row = format_.to_row(Span(paragraph["context"], question["question"], title=paragraph["title"]))
-        row["answers"] = {"text": [each["text"] for each in answers], "answer_start": list(map(_start, answers))}
+        row["answers"] = {"text": [each["text"] for each in answers], "answer_start": list(map(answer_start, answers))}
         yield Item(row, id=str(question["id"]))
 
 
@@ -48,9 +48,15 @@ def paragraphs(document: Any, where: str) -> Iterator[dict[str, Any]]:  # noqa: 
             yield {"title": article.get("title", ""), **paragraph}
 
 
-def _start(answer: dict[str, Any]) -> int:
-    """Return where an answer stands; releases of translations have some without a place, which no check accepts."""
+def answer_start(answer: dict[str, Any]) -> int:
+    """Return where an answer stands; releases of translations have some without a place, which no check accepts.
+
+    >>> [answer_start({"answer_start": start}) for start in (171, "171", 42.0, "?", None)]
+    [171, 171, 42, -1, -1]
+    """
     start = answer.get("answer_start")
+    if (isinstance(start, str) and start.isdecimal()) or (isinstance(start, float) and start.is_integer()):
+        return int(start)
     return start if isinstance(start, int) else NOWHERE
 
 
