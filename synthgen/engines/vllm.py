@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from synthgen.engines.base import Engine, EngineSpec, NextRequest, Reply, Request, Sampling
+from synthgen.engines.base import Engine, EngineSpec, NextRequest, Outcome, Reply, Request, Sampling
 from synthgen.errors import IncompleteError, UserError, missing_package, requires
 from synthgen.models.packs import ResolvedModel, cache_root, resolve
 
@@ -100,9 +100,10 @@ class VllmEngine(Engine):
             for name in [name for name in self._finished if name in tags]:
                 output = self._finished.pop(name)
                 reply, prompt_tokens = output.outputs[0], len(output.prompt_token_ids or ())
-                fault = reason if (reason := getattr(reply, "finish_reason", None)) in ("abort", "error") else ""
-                outcome, error = ("http", f"vLLM ended the reply with '{fault}'") if fault else ("ok", "")
-                yield Reply(tags.pop(name), outcome, reply.text, error, prompt_tokens, len(reply.token_ids))
+                reason = getattr(reply, "finish_reason", None)
+                fault = f"vLLM ended the reply with '{reason}'" if reason in ("abort", "error") else ""
+                outcome: Outcome = "http" if fault else "ok"
+                yield Reply(tags.pop(name), outcome, reply.text, fault, prompt_tokens, len(reply.token_ids))
 
     def close(self) -> None:
         """Stop vLLM's engine process."""
@@ -123,7 +124,7 @@ class VllmEngine(Engine):
             yield
         except Exception:
             resources = getattr(self.llm.llm_engine.engine_core, "resources", None)
-            if not getattr(resources, "engine_dead", False):
+            if resources is None or not resources.engine_dead:
                 raise
             processes = getattr(resources.engine_manager, "processes", ())
             killed = any(process.exitcode == -signal.SIGKILL for process in processes)
