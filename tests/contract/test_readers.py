@@ -159,6 +159,17 @@ def test_an_offset_written_as_text_or_as_a_float_is_that_number(write: Callable[
         train(DataRoot(tmp_path))
 
 
+def test_a_copa_label_that_counts_from_one_is_refused_with_its_line_by_import_and_evaluator(tmp_path: Path) -> None:
+    path = tmp_path / "xcopa" / "en" / "train.en.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("\n".join(json.dumps(COPA | {"label": label, "idx": label}) for label in (1, 2)))
+    train = find("xcopa").train
+    assert train is not None
+    for read in (lambda: list(open_corpus("copa", path).items()), lambda: train(DataRoot(tmp_path))):
+        with pytest.raises(UserError, match=r"unknown label '2' in .*train\.en\.jsonl line 2"):
+            read()
+
+
 def test_packed_files_and_lines_of_old_macs_are_read_by_the_same_opener(tmp_path: Path) -> None:
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"\xef\xbb\xbfone\r\n\ntwo\n \n\n"))
     (tmp_path / "b.txt").write_bytes(b"one\r\rtwo\r")

@@ -9,10 +9,13 @@ from evaluator.benchmark.files.writers import jsonl
 from evaluator.benchmark.metrics.classification import accuracy
 from evaluator.benchmark.target import DataRoot, HubFile, Split, Target, UnlabelledError, facts
 from synthgen.corpora.readers.text import read_json_lines
+from synthgen.errors import unknown
 from synthgen.formats.choice import Choice
 
 # The field `question` is wrong in some released translations; English has it right.
 _ENGLISH = {"test": "xcopa/en/test.en.placeholder-labels.jsonl", "dev": "xcopa/en/val.en.jsonl"}
+
+_LABELS = ("0", "1")
 
 
 def read(root: DataRoot, language: str, split: str) -> Split:
@@ -43,6 +46,9 @@ def pretrain(root: DataRoot) -> Split:
 def _split(language: str, rows: Sequence[dict[str, Any]], path: Path) -> Split:
     if len(rows) > 1 and len({row["label"] for row in rows}) == 1:
         raise UnlabelledError(path, len(rows), f"every row has the placeholder {rows[0]['label']}")
+    for number, row in enumerate(rows, start=1):
+        if str(row["label"]) not in _LABELS:
+            raise unknown("label", str(row["label"]), _LABELS, where=f"{path} line {number}")
     # XT run_xcopa.py, line 305: the premise and its question are one text, each choice the other.
     records = (
         Choice(row["premise"], f"What was the {row['question']}?", (row["choice1"], row["choice2"]), int(row["label"]))

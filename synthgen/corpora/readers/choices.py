@@ -9,7 +9,7 @@ from typing import Any
 
 from synthgen.corpora.readers.item import UNLABELLED, Item, is_labelled
 from synthgen.corpora.readers.text import open_text, read_json_lines, read_lines, require
-from synthgen.errors import UserError
+from synthgen.errors import UserError, unknown
 from synthgen.formats.choice import Choice, ChoiceFormat
 
 HELLASWAG_LINES = 6
@@ -103,9 +103,11 @@ def read_copa_jsonl(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
     """Yield COPA's items in SuperGLUE's JSON lines: premise, choice1, choice2, question, label 0 or 1."""
     if "placeholder" in path.name:
         raise UserError(f"{path} holds placeholder labels, not gold ones: import the train or val file")
-    for values in read_json_lines(path, ("premise", "choice1", "choice2", "question")):
+    for number, values in enumerate(read_json_lines(path, ("premise", "choice1", "choice2", "question")), start=1):
         row: dict[str, Any] = {column: values[column] for column in format_.columns[:-1]}
-        yield _labelled(Item(row | {"label": int(values.get("label", -1))}), format_)
+        if (label := str(values.get("label", -1))) not in (allowed := ("0", "1", "-1")):
+            raise unknown("label", label, allowed, where=f"{path} line {number}")
+        yield _labelled(Item(row | {"label": int(label)}), format_)
 
 
 def _labelled(item: Item, format_: ChoiceFormat) -> Item:
