@@ -1,8 +1,9 @@
 """Models and tokenizers of transformers from local folders: safetensors only, without remote code or progress bars."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -49,12 +50,50 @@ def load_tokenizer(folder: Path) -> Any:  # noqa: ANN401 - transformers ships no
 def load_model(auto_class: str, folder: Path, **options: Any) -> Any:  # noqa: ANN401 - the same
     """Return a folder's model as one of transformers' Auto classes, as its `from_pretrained` does.
 
-    Weights are read from safetensors alone: other files may hold pickled code. OSError where there are none.
+    Weights are read from safetensors alone: other files may hold pickled code. OSError where there are none, UserError
+    where some are wrong; missing ones of a head are left to a caller that wants `output_loading_info`.
     """
     import transformers
 
+    wants_info = options.pop("output_loading_info", False)
     with _quietly():
-        return getattr(transformers, auto_class).from_pretrained(folder, use_safetensors=True, **LOCAL, **options)
+        load = partial(getattr(transformers, auto_class).from_pretrained, **LOCAL)
+        model, info = load_checked(load, folder, new_head=wants_info, **options)
+    return (model, info) if wants_info else model
+
+
+def load_checked(
+    load: Callable[..., Any],
+    folder: Path,
+    *,
+    new_head: bool,
+    **options: Any,  # noqa: ANN401 - the same
+) -> tuple[Any, Any]:
+    """Return what a `from_pretrained` gives for a folder's safetensors: the model and what it says of the loading.
+
+    UserError when weights are missing, of another shape or not finite, or cannot be read. A pooler may be new, and with
+    `new_head` all that does not belong to the encoder.
+    """
+    import torch
+    from safetensors import SafetensorError
+
+    needed = {"use_safetensors": True, "ignore_mismatched_sizes": True, "output_loading_info": True}
+    try:
+        model, info = load(folder, **options, **needed)
+    except SafetensorError as error:
+        raise UserError(f"the weights of {folder} cannot be read: {error}; copy or fetch the folder again") from None
+    prefix = f"{model.base_model_prefix}." if new_head and model.base_model is not model else ""
+    of_other_shape = {name for name, *_ in info["mismatched_keys"]}
+    not_finite = {name for name, weight in model.named_parameters() if not weight.sum(dtype=torch.float32).isfinite()}
+    for fault, names in (
+        ("are missing", info["missing_keys"]),
+        ("have another shape", of_other_shape),
+        ("are not finite", not_finite),
+    ):
+        if wrong := sorted(name for name in names if name.startswith(prefix) and "pooler." not in name):
+            shown = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
+            raise UserError(f"{folder} is not a whole checkpoint: weights {fault}: {shown}")
+    return model, info
 
 
 @contextmanager

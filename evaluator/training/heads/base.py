@@ -18,6 +18,7 @@ from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.experiment.recipe import Stage
 from evaluator.training.features import IGNORED, Features, IntArray
+from synthgen.models.loading import load_checked
 
 FloatArray = npt.NDArray[np.float32]
 Output = npt.NDArray[Any]
@@ -148,10 +149,13 @@ def share_encoder(first: PreTrainedModel, other: PreTrainedModel) -> None:
 
 
 def load(model_class: Any, checkpoint: Path, **config: Any) -> PreTrainedModel:  # noqa: ANN401 - an Auto class
-    """Return a model of an Auto class from a local folder's safetensors; `config` changes entries of its config."""
+    """Return a model of an Auto class from a local folder's safetensors; `config` changes entries of its config.
+
+    UserError when weights of its encoder are missing, of another shape or not finite.
+    """
     changed = AutoConfig.from_pretrained(checkpoint, local_files_only=True, **config)
-    options = {"ignore_mismatched_sizes": True, "use_safetensors": True, "local_files_only": True}
-    model: PreTrainedModel = model_class.from_pretrained(checkpoint, config=changed, dtype=torch.float32, **options)
+    options = {"config": changed, "dtype": torch.float32, "local_files_only": True}
+    model: PreTrainedModel = load_checked(model_class.from_pretrained, checkpoint, new_head=True, **options)[0]
     return model
 
 
