@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthgen.dataset.manifest import Manifest, read_manifest, scale_counts
+from synthgen.dataset.manifest import Manifest, read_intact_manifest, scale_counts
 from synthgen.errors import UserError
 from synthgen.runtime.files import file_sha256
 from synthgen.runtime.provenance import public_name
@@ -151,7 +151,7 @@ def _part(text: str, *, arm: str) -> ArmPart:
     if not (match := _PART.fullmatch(text)):
         raise UserError(f"arm '{arm}' has an empty part; {_GRAMMAR}")
     folder = Path(match["folder"])
-    manifest = read_manifest(folder)
+    manifest = read_intact_manifest(folder)
     return ArmPart(folder, manifest, _row_count(match["rows"], manifest.kept, f"arm '{arm}': {folder}", text))
 
 

@@ -26,7 +26,7 @@ from evaluator.training.features import EncodedRecords, Features, write_features
 from evaluator.training.heads.base import Head
 from evaluator.training.heads.mlm import MaskedHead
 from evaluator.training.heads.registry import head_for
-from synthgen.dataset.manifest import dataset_format, read_manifest
+from synthgen.dataset.manifest import dataset_format, read_intact_manifest, read_manifest
 from synthgen.dataset.shards import read_rows
 
 RECORDS_AT_ONCE = 5_000
@@ -93,7 +93,7 @@ def _target_features(job: IntermediateJob, store: Store) -> tuple[Head, Features
 
 
 def _records(part: DataDraw, seed: int) -> Iterator[Any]:
-    format_: Any = dataset_format(read_manifest(part.folder))
+    format_: Any = dataset_format(read_intact_manifest(part.folder))
     return (format_.from_row(row) for row in _drawn(part, read_rows(part.folder), seed))
 
 

@@ -14,7 +14,7 @@ from evaluator.store import Node, Store
 from evaluator.training.model_card import CARD_NAME, checkpoint_licence, model_card
 from synthgen.console import progress
 from synthgen.dataset.layout import MANIFEST_NAME
-from synthgen.dataset.manifest import Manifest, read_manifest
+from synthgen.dataset.manifest import Manifest, read_intact_manifest
 from synthgen.errors import UserError
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.files import check_writable
@@ -66,7 +66,7 @@ def _check(folder: Path, out: Path, recipe: str, seed: int) -> Manifest:
     elif not (out / MANIFEST_NAME).is_file():
         raise UserError(f"--out {out} holds something else; give another folder or remove it")
     load_recipe(recipe, LARGE_WIDTH)
-    return read_manifest(folder)
+    return read_intact_manifest(folder)
 
 
 def _job(folder: Path, manifest: Manifest, model: ResolvedModel, recipe: Recipe, seed: int) -> IntermediateJob:

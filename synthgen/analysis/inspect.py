@@ -23,7 +23,7 @@ from synthgen.analysis.similarity_to_real import check_like, measure
 from synthgen.cards.card import write_card
 from synthgen.cards.charts import figures
 from synthgen.cards.summary_tables import SummaryTable, counts, findings, nearest_pairs
-from synthgen.dataset.manifest import Manifest, dataset_format, finish, read_manifest
+from synthgen.dataset.manifest import Manifest, dataset_format, finish, read_intact_manifest, read_manifest
 from synthgen.dataset.shards import read_rows
 from synthgen.errors import UserError, refuse
 from synthgen.formats import Format
@@ -61,7 +61,7 @@ def inspect(
             raise UserError(f"--judged {judged} cannot stand beside --sample {sample}: write a sample or read one back")
         refuse(f"--sample {sample} writes texts and measures nothing", like=like)
     folder = Path(folder)
-    manifest = read_manifest(folder)
+    manifest = read_intact_manifest(folder)
     format_ = dataset_format(manifest)
     if sample is not None and csv is not None:
         write_sample(format_, _rows(folder), csv, count=sample, seed=manifest.seed)
@@ -113,7 +113,7 @@ def _rows(folder: Path) -> list[Row]:
 
 def summary_tables(folder: Path) -> list[SummaryTable]:
     """Return everything that the page shows as tables, for a terminal."""
-    manifest = read_manifest(folder)
+    manifest = read_intact_manifest(folder)
     pairs = _pairs(Path(folder), manifest.content_hash)
     return [*counts(manifest), *findings(manifest), nearest_pairs(pairs)]
 

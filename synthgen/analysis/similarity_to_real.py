@@ -22,7 +22,7 @@ from rich.markup import escape
 from synthgen import console
 from synthgen.analysis import artefacts
 from synthgen.analysis.text_statistics import ngrams, self_bleu
-from synthgen.dataset.manifest import dataset_format, read_manifest
+from synthgen.dataset.manifest import dataset_format, read_intact_manifest, read_manifest
 from synthgen.dataset.shards import sample_rows
 from synthgen.errors import UserError
 from synthgen.formats import Format
@@ -76,7 +76,7 @@ def check_like(like: Path | None, format_: Format) -> None:
     """Raise UserError when a set of this format cannot be compared with the real set."""
     if like is None:
         return
-    real = dataset_format(manifest := read_manifest(like))
+    real = dataset_format(manifest := read_intact_manifest(like))
     if (real.name, real.columns, real.labels) != (format_.name, format_.columns, format_.labels):
         shape, real_shape = (f"{each.name}: {', '.join(each.columns)}" for each in (format_, real))
         raise UserError(f"--like {like} is a {manifest.task} set ({real_shape}); the set has {shape}")

@@ -22,7 +22,7 @@ from synthgen.corpora.catalogue import SOURCES, find_sources
 from synthgen.corpora.local_files import SPLITS_BY_PREFERENCE, split_of
 from synthgen.corpora.readers.pairs import ABSENT, LABEL, TEXT_A, TEXT_B
 from synthgen.dataset.licences import UNKNOWN
-from synthgen.dataset.manifest import Manifest, Origin, dataset_format, is_finished, read_manifest
+from synthgen.dataset.manifest import Manifest, Origin, dataset_format, is_finished, read_intact_manifest
 from synthgen.dataset.shards import ROWS_PER_GROUP, arrow_schema, row_features, shard_paths
 from synthgen.errors import UserError, refuse, unknown
 from synthgen.formats import Format
@@ -180,7 +180,7 @@ def _split_of(path: Path) -> str:
 
 
 def _finished_set(folder: Path, origin: str | None, task: str | None) -> InputDataset:
-    manifest = read_manifest(folder)
+    manifest = read_intact_manifest(folder)
     if origin not in (None, manifest.origin):
         refuse(f"the rows of {folder} are {manifest.origin} by its synthgen.json", origin=origin)
     if task not in (None, manifest.task):

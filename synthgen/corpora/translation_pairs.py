@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.corpora.readers.item import Item
-from synthgen.dataset.manifest import dataset_format, read_manifest
+from synthgen.dataset.manifest import dataset_format, read_intact_manifest
 from synthgen.dataset.shards import read_rows
 from synthgen.errors import UserError
 from synthgen.formats import Format
@@ -28,7 +28,7 @@ class EnglishRows:
 
     def __init__(self, folder: Path, task: str) -> None:
         """Read the set; UserError when it is no finished folder of the task's own English rows."""
-        self.name, self.manifest = public_name(str(folder)), read_manifest(folder)
+        self.name, self.manifest = public_name(str(folder)), read_intact_manifest(folder)
         held, language = self.manifest.task, self.manifest.language
         if (held, language) != (task, "en"):
             raise UserError(f"--pair-with {folder} holds {held} in '{language}'; expected {task} in 'en'")

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from synthgen.dataset.manifest import Manifest, dataset_format, read_manifest
+from synthgen.dataset.manifest import Manifest, dataset_format, read_intact_manifest
 from synthgen.dataset.shards import read_rows
 from synthgen.errors import UserError
 from synthgen.formats.base import ParseError, Row, clean_text
@@ -42,7 +42,7 @@ def read_grounding(task: Task, *, shots: Path | None, passages: Path | None, see
 
 def _read_shots(task: Task, folder: Path, seed: int) -> tuple[Shots, list[dict[str, Any]]]:
     """Return the texts of `SHOTS_PER_LABEL` random rows per cell, and their manifest entry."""
-    manifest = read_manifest(folder)
+    manifest = read_intact_manifest(folder)
     format_ = dataset_format(manifest)
     if (manifest.format, manifest.columns) != (task.format.name, task.format.columns):
         raise UserError(
@@ -74,7 +74,7 @@ def _read_passages(task: Task, source: Path, seed: int) -> tuple[tuple[str, ...]
     if not task.stem:
         raise UserError(f"--passages is not for {task.name}: the engine writes all of its texts")
     if source.is_dir():
-        manifest = read_manifest(source)
+        manifest = read_intact_manifest(source)
         lines: Iterator[str] = (_first_text(manifest, row) for row in read_rows(source))
         parent = _parent("passages", manifest)
     elif source.is_file():

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from synthgen.dataset.manifest import is_finished, read_manifest
+from synthgen.dataset.manifest import is_finished, read_intact_manifest
 from synthgen.dataset.shards import read_rows
 from synthgen.filters.base import Drop, Filter, FilterContext, FilterSpec
 from synthgen.filters.labels.agreement import Agreement
@@ -120,7 +120,7 @@ class Verify(Filter):
     def _calibrates(self, folder: Path) -> bool:
         if not is_finished(folder):
             return False
-        manifest, format_ = read_manifest(folder), self._context.format
+        manifest, format_ = read_intact_manifest(folder), self._context.format
         same = (manifest.format, manifest.columns) == (format_.name, format_.columns)
         return same and manifest.origin == "real" and manifest.content_hash not in self._annotator.trained_on()
 
