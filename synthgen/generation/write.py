@@ -62,7 +62,9 @@ def _settings(run: GenerationRun, parents: tuple[dict[str, Any], ...]) -> dict[s
         "labels": task.format.labels,
         "origin": "synthetic",
         "language": task.language,
-        "licence": derive([LicensedSource("generator", model.ref, model.licence), *parts_of(None, parents)]),
+        "licence": derive(
+            [LicensedSource("generator", public_name(model.ref), model.licence), *parts_of(None, parents)]
+        ),
         "parents": parents,
         "n": run.n,
         "seed": settings["seed"],

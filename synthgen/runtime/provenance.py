@@ -21,12 +21,17 @@ def hardware() -> dict[str, Any]:
     return machine
 
 
+_MODELS = ("--model", "--judge", "--mt", "--aligner")
+"""The options that take a hub id, which looks like a path."""
+
+
 def command_line(arguments: Sequence[str] | None = None) -> str:
     """Return the command that started this process, or an empty string outside the `synthgen` command.
 
-    A path keeps its last part only, an address its model, a cluster nothing: the rest is nobody's business.
+    A path keeps its last part only, an address its model, a cluster nothing, a command its program: the rest is
+    nobody's business.
 
-    >>> command_line(["/opt/bin/synthgen", "make", "--task", "mnli", "--out=/data/ann/mnli", "--passages", "../ann/p"])
+    >>> command_line(["/opt/bin/synthgen", "make", "--task", "mnli", "--out=/data/ann/mnli", "--passages", "ann, x/p"])
     'synthgen make --task mnli --out=mnli --passages p'
     >>> command_line(["synthgen", "translate", "--mt", "llm:/data/ann/x", "--ray", "node7:6379"])
     'synthgen translate --mt llm:x --ray HOST'
@@ -40,11 +45,25 @@ def command_line(arguments: Sequence[str] | None = None) -> str:
 
 def _public_argument(argument: str, before: str) -> str:
     """Return an argument as others may read it; `before` is the one before it."""
-    if argument.startswith("--ray="):
-        return f"--ray={_public_argument(argument.removeprefix('--ray='), '--ray')}"
+    option, equals, value = argument.partition("=")
+    if option.startswith("--") and equals:
+        return f"{option}={_public_argument(value, option)}"
     if before == "--ray":
         return argument if argument == "auto" else "HOST"
-    return public_name(argument)
+    if before == "--qe":
+        return public_command(argument)
+    return public_name(argument) if before in _MODELS or _ADDRESS.match(argument) else last_part(argument)
+
+
+def public_command(command: str) -> str:
+    """Return a command's program and, for its arguments, which may hold keys and addresses, a hash.
+
+    >>> public_command("/opt/ann/bin/python qe.py --api-key abc")
+    'python sha256:3766f510359a'
+    """
+    program, *arguments = shlex.split(command)
+    digest = hashlib.sha256(json.dumps(arguments).encode()).hexdigest()[:12]
+    return " ".join([last_part(program), *([f"sha256:{digest}"] if arguments else [])])
 
 
 def version_hash(parts: Mapping[str, Any]) -> str:
@@ -55,8 +74,17 @@ def version_hash(parts: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-_ADDRESS = re.compile(r"https?://[^\s#]+")
-_FOLDERS = re.compile(r"(?<![\w.~/-])(?:file://)?(?:~\w*|\.\.?)?/(?!/)(?:[^\s/=:,]+/)*")
+_ADDRESS = re.compile(r"((?:\w[\w-]+:)?)https?://[^#]*", re.IGNORECASE)
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?")
+
+
+def last_part(path: str) -> str:
+    r"""Return the last part of a path, also of one of Windows.
+
+    >>> last_part("/data/ann/My Set,x=1/real/"), last_part("C:\\ann\\real"), last_part("mnli")
+    ('real', 'real', 'mnli')
+    """
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
 
 
 def public_name(ref: str) -> str:
@@ -64,10 +92,17 @@ def public_name(ref: str) -> str:
 
     >>> public_name("/data/ann/models/tiny"), public_name("owner/name@main"), public_name("http://10.0.0.7:8000/v1#big")
     ('tiny', 'owner/name@main', 'http://HOST/v1#big')
-    >>> public_name("file:///data/ann/x"), public_name("llm:~/x/"), public_name("python /data/ann/qe.py --x=./a/b")
-    ('x', 'llm:x', 'python qe.py --x=b')
+    >>> public_name("file:///data/ann/x"), public_name("llm:~/x/"), public_name("llm:owner/name")
+    ('x', 'llm:x', 'llm:owner/name')
+    >>> public_name("/data/Ann Smith/a,b=c/My-Model"), public_name("llm:http://ann:pw@h/v1?key=1#/data/ann/big")
+    ('My-Model', 'llm:http://HOST/v1#big')
     """
-    return _FOLDERS.sub("", _ADDRESS.sub("http://HOST/v1", ref.rstrip("/")))
+    if address := _ADDRESS.match(ref):
+        _, hash_sign, model = ref.partition("#")
+        return f"{address[1]}http://HOST/v1{hash_sign}{public_name(model)}"
+    if scheme := re.match(r"(?!file:)[a-z][\w-]+:", ref):
+        return scheme[0] + public_name(ref.removeprefix(scheme[0]))
+    return ref if _HUB_ID.fullmatch(ref) and not Path(ref).is_dir() else last_part(ref)
 
 
 def public_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

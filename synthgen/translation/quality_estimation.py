@@ -17,10 +17,10 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any
 
 from synthgen.errors import IncompleteError, UserError, refuse
+from synthgen.runtime.provenance import public_command
 
 Pairs = Mapping[str, tuple[str, str]]
 """Source and translation by id."""
@@ -57,8 +57,8 @@ class Estimator:
 
     @property
     def public_command(self) -> str:
-        """The command as others may read it: without folders."""
-        return shlex.join(Path(part).name if "/" in part else part for part in self.arguments())
+        """The command as others may read it: its program and a hash of the rest."""
+        return public_command(self.command)
 
     def arguments(self) -> list[str]:
         """Return the command's words; UserError when it has none or its program is not there."""

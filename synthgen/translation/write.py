@@ -68,7 +68,7 @@ def _provenance(job: TranslationJob) -> dict[str, Any]:
     readers = ({"role": "verifier", **job.answerer.metadata()},) if job.answerer else ()
     sources = [
         LicensedSource("translated", parent["name"], parent["licence"]),
-        LicensedSource("translator", backend.ref, backend.licence),
+        LicensedSource("translator", public_name(backend.ref), backend.licence),
     ]
     model = {"revision": backend.revision, "licence": backend.licence, "note": backend.note}
     return {
