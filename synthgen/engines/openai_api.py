@@ -26,6 +26,8 @@ ADDRESSES = ("http://", "https://")
 """How a reference begins that is the address of an endpoint."""
 KEYS = ("SYNTHGEN_API_KEY", "OPENAI_API_KEY")
 LONGEST_PAUSE = 30.0
+LARGEST_REPLY = 4_000_000
+"""Bytes of a reply, unpacked; a completion is a few thousand."""
 
 
 def body(model: str, request: Request) -> tuple[str, str]:
@@ -92,7 +94,29 @@ def open_session(url: str, key: str, *, timeout: float | None) -> aiohttp.Client
     limits = client.ClientTimeout(total=timeout, sock_connect=10.0)
     has_proxy = address.scheme in getproxies() and not proxy_bypass(address.netloc)
     connector = client.TCPConnector(limit=0)
-    return client.ClientSession(connector=connector, timeout=limits, headers=headers, trust_env=has_proxy)  # type: ignore[no-any-return]
+    options = {"response_class": _limited_response(), "connector": connector, "timeout": limits}
+    return client.ClientSession(**options, headers=headers, trust_env=has_proxy)  # type: ignore[no-any-return]
+
+
+@cache
+def _limited_response() -> Any:  # noqa: ANN401 - a class of aiohttp, imported when it is needed
+    """Return a class of responses whose text ends in an error past `LARGEST_REPLY`, however well it was packed."""
+    client = load_aiohttp()
+
+    class LimitedResponse(client.ClientResponse):  # type: ignore[misc, name-defined]
+        async def text(self, encoding: str | None = None, errors: str = "strict") -> str:
+            content = bytearray()
+            async for chunk in self.content.iter_any():
+                content += chunk
+                if len(content) > LARGEST_REPLY:
+                    self.close()
+                    raise client.ClientPayloadError(f"the reply is larger than {LARGEST_REPLY:,} bytes")
+            try:
+                return content.decode(encoding or self.charset or "utf-8", errors)
+            except LookupError:  # a character set that Python does not know
+                return content.decode("utf-8", errors)
+
+    return LimitedResponse
 
 
 def api_key() -> str:
