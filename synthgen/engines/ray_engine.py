@@ -1,7 +1,7 @@
 """Engines in Ray actors, one per GPU of a cluster (one per machine where there is none), as a single engine.
 
 The driver keeps the ledger and makes every decision: it fills each actor's queue and collects finished replies. The
-requests of a lost actor go to the others, and Ray starts a new one.
+requests of an actor that is lost, or whose engine failed, go to the others, and Ray starts a new one.
 """
 
 import queue
@@ -12,8 +12,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+from synthgen import console
 from synthgen.engines.base import Engine, NextRequest, Reply, Request
-from synthgen.errors import IncompleteError
+from synthgen.errors import IncompleteError, UserError, first_line
 from synthgen.runtime.ray_cluster import joined, largest_node
 
 StartEngine = Callable[[int], Engine]
@@ -126,9 +127,14 @@ class RayEngine:
             actor = polls.pop(ended[0])
             try:
                 replies = self._ray.get(ended[0])
-            except self._ray.exceptions.RayActorError:
+            except (self._ray.exceptions.RayActorError, self._ray.exceptions.RayTaskError) as error:
+                cause = (
+                    getattr(error, "cause", None) or error
+                )  # of a task: what its engine raised, such as a CUDA error
+                if isinstance(cause, UserError):
+                    raise cause from None
                 again.extend(actor.in_flight.values())
-                self._replace(actor)
+                self._replace(actor, first_line(cause))
                 continue
             for reply in replies:
                 del actor.in_flight[reply.tag]
@@ -160,12 +166,14 @@ class RayEngine:
         if requests:
             actor.handle.submit.remote(requests)
 
-    def _replace(self, lost: _Actor) -> None:
+    def _replace(self, lost: _Actor, reason: str) -> None:
         """Start another actor for a lost one; without a machine to do so the others go on."""
         self._lost += 1
         self._actors.remove(lost)
+        self._ray.kill(lost.handle)
+        console.stderr.print(f"an engine of the cluster was lost: {reason}", highlight=False, markup=False)
         if self._lost > RESTARTS:
-            fault = f"{self._lost} engines were lost; what they replied is in the ledger"
+            fault = f"{self._lost} engines were lost, the last with: {reason}; what they replied is in the ledger"
             raise IncompleteError(f"{fault}, the same command goes on")
         ((name, needed),) = self._resources.items()
         free = self._ray.available_resources().get({"num_gpus": "GPU", "num_cpus": "CPU"}[name], 0)

@@ -10,7 +10,7 @@ import pytest
 
 from synthgen.dataset import read_rows
 from synthgen.engines.scripted import ScriptedEngine
-from synthgen.errors import UserError
+from synthgen.errors import IncompleteError, UserError
 from tests.synthgen.conftest import make_scripted
 from tests.synthgen.scripts import mostly, sentence
 
@@ -38,7 +38,20 @@ def mortal(number: int) -> ScriptedEngine:
     return engine
 
 
-@pytest.mark.parametrize("start", [honest, mortal])
+def faulty(number: int) -> ScriptedEngine:
+    """The first engine fails after forty requests, as a GPU might."""
+    engine = ScriptedEngine(sentence, batch_size=8)
+
+    def answer(request):
+        if number == 0 and engine.requests > 40:
+            raise RuntimeError("CUDA error: unspecified launch failure\nand a page of details")
+        return sentence(request)
+
+    engine._answer = answer
+    return engine
+
+
+@pytest.mark.parametrize("start", [honest, mortal, faulty])
 def test_two_actors_make_exactly_n_rows(start, tiny_model: str, tmp_path: Path) -> None:
     with closing(RayEngine(start, address="local", engines=2)) as engine:
         assert (engine.name, set(engine.versions)) == ("scripted", {"scripted", "ray"})
@@ -46,6 +59,24 @@ def test_two_actors_make_exactly_n_rows(start, tiny_model: str, tmp_path: Path) 
     assert manifest.kept == len(list(read_rows(tmp_path / "out"))) == 60
     assert manifest.asked == manifest.kept + sum(manifest.rejected.values()) + manifest.failed
     assert manifest.label_counts == {"entailment": 20, "neutral": 20, "contradiction": 20}
+
+
+def hopeless(number: int) -> ScriptedEngine:
+    def answer(request):
+        raise RuntimeError("CUDA error: unspecified launch failure\nand a page of details")
+
+    return ScriptedEngine(answer, batch_size=8)
+
+
+def test_engines_that_all_fail_end_the_run_in_one_line_with_the_reason(tiny_model: str, tmp_path: Path) -> None:
+    line = (
+        "4 engines were lost, the last with: CUDA error: unspecified launch failure; what they replied is in the ledger"
+    )
+    with (
+        closing(RayEngine(hopeless, address="local", engines=1)) as engine,
+        pytest.raises(IncompleteError, match=f"^{line}, the same command goes on"),
+    ):
+        make_scripted(tiny_model, tmp_path / "out", n=60, engine=engine)
 
 
 def refusing(number: int) -> ScriptedEngine:
