@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from synthgen import console
 from synthgen.engines.base import Engine, EngineSpec, NextRequest, Reply, Request
 from synthgen.engines.openai_api import (
     LONGEST_PAUSE,
+    Dialect,
     api_key,
     body,
     certificate_fault,
@@ -96,6 +98,9 @@ class EndpointEngine(Engine):
         self._timeouts = 0
         self._wake = asyncio.Event()
         self._fault: BaseException | None = None
+        self._dialect = Dialect()
+        self._negotiation, self._negotiated = asyncio.Lock(), set[bool]()
+        """Held by the first request with a schema, or without one; for which of the two it is over."""
 
     @property
     def versions(self) -> dict[str, str]:
@@ -174,9 +179,21 @@ class EndpointEngine(Engine):
         self._wake.set()
 
     async def _send(self, request: Request) -> None:
-        """Send a request until there is a reply of some kind, again while the server cannot be reached."""
+        """Send a request until there is a reply of some kind, again while the server cannot be reached.
+
+        The first of each kind goes alone: what the server refuses of it is negotiated once, not by all in flight.
+        """
         if request.delay:
             await asyncio.sleep(request.delay)
+        if (kind := request.sampling.schema is None) not in self._negotiated:
+            async with self._negotiation:
+                if kind not in self._negotiated:
+                    await self._send_now(request)
+                    self._negotiated.add(kind)
+                    return
+        await self._send_now(request)
+
+    async def _send_now(self, request: Request) -> None:
         pause = 0.25
         while True:
             if (wait := self._resume_at - time.monotonic()) > 0:
@@ -228,21 +245,34 @@ class EndpointEngine(Engine):
             raise IncompleteError(f"{self._url} {what} and has not answered for {self._timeout:g} s")
 
     async def _post(self, request: Request) -> Reply:
-        path, data = body(self._model, request)
+        """Return the reply to a request, sent again without what the server's refusal names."""
         self._session = self._session or open_session(self._url, self._key, timeout=None)
-        try:
-            async with self._session.post(self._url + path, data=data, allow_redirects=False) as response:
-                text = await response.text(errors="replace")
-                headers = response.headers
-                if headers.get("Location"):
-                    refuse_address(self._url, response.status, self._without_key(text), headers["Location"])
-                return self._read(request, response.status, text, headers.get("Retry-After", ""))
-        except self._aiohttp.ClientSSLError as error:
-            raise UserError(certificate_fault(self._url, error)) from None
-        except (self._aiohttp.ClientConnectorError, self._aiohttp.ServerDisconnectedError):
-            raise
-        except self._aiohttp.ClientError as error:
-            return Reply(request.tag, "http", error=self._without_key(f"{type(error).__name__}: {error}"))
+        while True:
+            dialect = self._dialect
+            path, data = body(self._model, request, dialect)
+            try:
+                async with self._session.post(self._url + path, data=data, allow_redirects=False) as response:
+                    status, headers, text = response.status, response.headers, await response.text(errors="replace")
+            except self._aiohttp.ClientSSLError as error:
+                raise UserError(certificate_fault(self._url, error)) from None
+            except (self._aiohttp.ClientConnectorError, self._aiohttp.ServerDisconnectedError):
+                raise
+            except self._aiohttp.ClientError as error:
+                return Reply(request.tag, "http", error=self._without_key(f"{type(error).__name__}: {error}"))
+            if status == 200 or not self._negotiate(dialect, request, status, text):
+                if location := headers.get("Location"):
+                    refuse_address(self._url, status, self._without_key(text), location)
+                return self._read(request, status, text, headers.get("Retry-After", ""))
+
+    def _negotiate(self, dialect: Dialect, request: Request, status: int, text: str) -> bool:
+        """Say whether a refused request may be sent again: the dialect has changed, now or since it was sent."""
+        if (change := dialect.after(request, status, text)) is None:
+            return False
+        if dialect == self._dialect:
+            self._dialect, what = change
+            said = self._without_key(error_message(text))
+            console.stderr.print(f"{self._url} takes {what} (HTTP {status}: {said})", highlight=False, markup=False)
+        return True
 
     def _read(self, request: Request, status: int, text: str, retry_after: str) -> Reply:
         """Return the reply that an HTTP response is; UserError when no request can ever succeed."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import time
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,25 +32,63 @@ LARGEST_REPLY = 4_000_000
 """Bytes of a reply, unpacked; a completion is a few thousand."""
 
 
-def body(model: str, request: Request) -> tuple[str, str]:
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What one server takes of the protocol: without a refusal, everything; `response_format` is empty for none."""
+
+    without: frozenset[str] = frozenset()
+    limit: str = "max_tokens"
+    response_format: str = "json_schema"
+    chat: bool = False
+    """Whether plain completions go through the chat too."""
+
+    def after(self, request: Request, status: int, text: str) -> tuple[Dialect, str] | None:
+        """Return the dialect after a refusal and what changes, None when the refusal names nothing to change."""
+        if status not in (400, 404, 405, 422):
+            return None
+        if not (request.sampling.schema or self.chat) and (status in (404, 405) or "chat" in text):
+            return replace(self, chat=True), "chat instead of completions"
+        if status in (404, 405):
+            return None
+        text = text[:1000]
+        if "max_completion_tokens" in text and self.limit == "max_tokens":
+            return replace(self, limit="max_completion_tokens"), "max_completion_tokens instead of max_tokens"
+        for name in ("top_k", "temperature"):
+            if re.search(rf"\b{name}\b", text) and name not in self.without:
+                return replace(self, without=self.without | {name}), f"no {name}"
+        if request.sampling.schema and self.response_format and _FORMAT.search(text):
+            weaker = "json_object" if self.response_format == "json_schema" else ""
+            return replace(self, response_format=weaker), f"{weaker or 'no response_format'} instead of a JSON schema"
+        return None
+
+
+_FORMAT = re.compile("response_format|json_schema|json_object|guided|structured output", re.IGNORECASE)
+
+
+def body(model: str, request: Request, dialect: Dialect) -> tuple[str, str]:
     """Return the path and JSON body of a request: chat with `response_format` for a schema, else a plain completion."""
-    prompt = json.dumps(request.prompt)
-    if request.sampling.schema:
-        message = f'{{"role": "user", "content": {prompt}}}'
-        return "/chat/completions", f'{_shared(model, request.sampling)}, "messages": [{message}]}}'
-    return "/completions", f'{_shared(model, request.sampling)}, "prompt": {prompt}}}'
+    schema, shared = request.sampling.schema, _shared(model, request.sampling, dialect)
+    prompt = request.prompt
+    if schema and dialect.response_format != "json_schema":
+        prompt += f"\n\nAnswer with one JSON object of this schema, nothing else: {schema}"
+    if schema or dialect.chat:
+        message = f'{{"role": "user", "content": {json.dumps(prompt)}}}'
+        return "/chat/completions", f'{shared}, "messages": [{message}]}}'
+    return "/completions", f'{shared}, "prompt": {json.dumps(prompt)}}}'
 
 
 @cache
-def _shared(model: str, sampling: Sampling) -> str:
+def _shared(model: str, sampling: Sampling, dialect: Dialect) -> str:
     """Return the beginning of the bodies of all requests with one sampling."""
-    numbers = {name: getattr(sampling, name) for name in ("max_tokens", "temperature", "top_k")}
-    shared: dict[str, Any] = {"model": model, **numbers}
+    numbers = {dialect.limit: sampling.max_tokens, "temperature": sampling.temperature, "top_k": sampling.top_k}
+    shared: dict[str, Any] = {"model": model, **{k: v for k, v in numbers.items() if k not in dialect.without}}
     if sampling.stop:
         shared["stop"] = list(sampling.stop)
-    if sampling.schema:
-        schema = {"name": "reply", "strict": True, "schema": json.loads(sampling.schema)}
-        shared["response_format"] = {"type": "json_schema", "json_schema": schema}
+    if sampling.schema and dialect.response_format:
+        shared["response_format"] = {"type": dialect.response_format}
+        if dialect.response_format == "json_schema":
+            schema = {"name": "reply", "strict": True, "schema": json.loads(sampling.schema)}
+            shared["response_format"]["json_schema"] = schema
     return json.dumps(shared)[:-1]
 
 

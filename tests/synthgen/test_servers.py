@@ -7,6 +7,7 @@ import ssl
 import subprocess
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -21,9 +22,9 @@ from tests.mock_endpoint import answering, listening
 MODELS = '{"data": [{"id": "tiny"}]}'
 
 
-def replies_of(engine: EndpointEngine, count: int) -> list[Reply]:
+def replies_of(engine: EndpointEngine, count: int, schema: str | None = None) -> list[Reply]:
     """Return the replies to so many equal requests."""
-    waiting = [Request((number, 0), "Write.", Sampling(5, 1.0, 5, ())) for number in range(count)]
+    waiting = [Request((number, 0), "Write.", Sampling(5, 0.8, 5, (), schema)) for number in range(count)]
     with closing(engine):
         return list(engine.run(lambda: waiting.pop() if waiting else None))
 
@@ -142,3 +143,71 @@ def test_the_proxy_of_the_environment_is_used_and_no_proxy_respected(monkeypatch
         assert resolve_endpoint("http://llm.internal.example:8000/v1", timeout=5).ref == "tiny"
         assert resolve_endpoint(f"http://{address}/v1", timeout=5).ref == "tiny"
     assert targets == [("llm.internal.example", "Basic "), (address, "")]
+
+
+def has(name: str):
+    return lambda body: name in body
+
+
+def formats(*types: str):
+    return lambda body: body.get("response_format", {}).get("type") in types
+
+
+TOP_K = (has("top_k"), 400, "Unrecognized request argument supplied: top_k")
+LIMIT = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+WARMTH = "Unsupported value: 'temperature' does not support 0.8. Only the default (1) value is supported."
+SCHEMA = (formats("json_schema"), 400, "'response_format.type' must be 'text' or 'json_object'")
+REFUSALS = {
+    "openai": [TOP_K],
+    "o-series": [TOP_K, (has("max_tokens"), 400, LIMIT), (has("temperature"), 400, WARMTH)],
+    "json object": [SCHEMA],
+    "no format": [SCHEMA, (formats("json_object"), 422, "response_format: Extra inputs are not permitted")],
+    "chat only": [(has("prompt"), 404, "404 page not found")],
+    "vllm": [],
+}
+
+
+def refusing(profile: str, seen: list[dict[str, Any]]):
+    """Return a server that refuses what such servers refuse, in their words."""
+
+    async def reply(request: web.Request) -> web.Response:
+        body = await request.json()
+        for applies, status, message in REFUSALS[profile]:
+            if applies(body):
+                seen.append(body)
+                return web.json_response({"error": {"message": message}}, status=status)
+        choice = {"message": {"content": "{}"}} if "messages" in body else {"text": "A text."}
+        return web.json_response({"choices": [choice | {"finish_reason": "stop"}]})
+
+    return answering(reply)
+
+
+@pytest.mark.parametrize(
+    ("profile", "schema", "refusals", "takes"),
+    [
+        ("openai", "{}", 1, ["no top_k"]),
+        ("o-series", "{}", 3, ["no top_k", "max_completion_tokens instead of max_tokens", "no temperature"]),
+        ("json object", "{}", 1, ["json_object instead of a JSON schema"]),
+        ("no format", "{}", 2, ["json_object instead", "no response_format instead"]),
+        ("chat only", None, 1, ["chat instead of completions"]),
+        ("vllm", "{}", 0, []),
+    ],
+)
+def test_what_a_server_refuses_is_negotiated_once_for_the_run(
+    profile: str, schema: str | None, refusals: int, takes: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[dict[str, Any]] = []
+    with refusing(profile, seen) as address:
+        model = ResolvedModel(Path(), "tiny", "", "x", url=f"http://{address}/v1")
+        replies = replies_of(EndpointEngine(model, timeout=5), 100, schema)
+    assert [reply.outcome for reply in replies] == ["ok"] * 100
+    assert len(seen) == refusals <= 3
+    said = " ".join(capsys.readouterr().err.split())
+    assert [said.count(f"takes {change}") for change in takes] == [1] * len(takes)
+
+
+def test_a_refusal_that_names_no_parameter_is_a_failed_request() -> None:
+    with fixed(400, '{"message": "maximum context length is 512 tokens, you requested 900"}') as address:
+        model = ResolvedModel(Path(), "tiny", "", "x", url=f"http://{address}/v1")
+        replies = replies_of(EndpointEngine(model, timeout=5), 3, "{}")
+    assert {reply.outcome for reply in replies} == {"http"}
