@@ -170,6 +170,23 @@ def test_a_copa_label_that_counts_from_one_is_refused_with_its_line_by_import_an
             read()
 
 
+@pytest.mark.parametrize("columns", ["NNP I-NP ", ""])
+def test_named_entities_parted_by_spaces_are_read_without_the_lines_that_begin_documents(
+    columns: str, tmp_path: Path
+) -> None:
+    lines = ["-DOCSTART- -X- -X- O", "", f"Anna {columns}B-PER", f"sails {columns}O", "", f"Oslo {columns}B-LOC"]
+    path = tmp_path / "panx" / "train-en.tsv"
+    path.parent.mkdir()
+    path.write_text("\n".join(lines))
+    items, train = list(open_corpus("panx", path).items()), find("panx").train
+    assert train is not None
+    assert [(item.row["tokens"], item.row["ner_tags"], item.fault) for item in items] == [
+        (["Anna", "sails"], [1, 0], None),
+        (["Oslo"], [5], None),
+    ]
+    assert len(train(DataRoot(tmp_path)).records) == 2
+
+
 def test_packed_files_and_lines_of_old_macs_are_read_by_the_same_opener(tmp_path: Path) -> None:
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"\xef\xbb\xbfone\r\n\ntwo\n \n\n"))
     (tmp_path / "b.txt").write_bytes(b"one\r\rtwo\r")

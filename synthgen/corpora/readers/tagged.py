@@ -1,5 +1,6 @@
 """Files of tagged sentences: XTREME's POS and NER tables, Universal Dependencies' CoNLL-U, jiant's CCG table."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,8 @@ NER_TAGS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 CCG_TAG_FILE = "tags_to_id.json"
 _CONLLU_COLUMNS = 10
 _ID, _FORM, _UPOS = 0, 1, 3
+_SPACED = re.compile(r"[^ \t]+ (?:[^ \t]+ )*(?:O|[BI]-[^ \t]+) *")
+"""A line of CoNLL-2003's NER files: token, other columns or none, tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,8 @@ class Sentence:
 
 
 def read_sentences(path: Path) -> Iterator[Sentence]:
-    """Yield the sentences of a file with blank lines between them: token TAB tag, or CoNLL-U's ten columns.
+    """Yield the sentences of a file with blank lines between them: token TAB tag, or CoNLL-U's ten columns, or
+    CoNLL-2003's for NER, which are parted by spaces.
 
     Of a table the prefix of WikiANN's own files (`en:Berlin`) is dropped where all tokens of a sentence have it. Of
     CoNLL-U come syntactic words with UPOS: ranges (`3-4`) and empty nodes (`24.1`) carry none and are passed over, so a
@@ -44,8 +48,10 @@ def read_sentences(path: Path) -> Iterator[Sentence]:
     """
     prefix = f"{path.name.partition('.')[0].rpartition('-')[2]}:"
     for number, block in _blocks(path):
-        lines = tuple(line for line in block if not line.startswith("# "))
+        lines = tuple(line for line in block if not line.startswith(("# ", "-DOCSTART-")))
         rows = [line.split("\t") for line in lines]
+        if all(map(_SPACED.fullmatch, lines)):
+            rows = [[line.partition(" ")[0], line.rstrip(" ").rpartition(" ")[2]] for line in lines]
         if ".conllu" in path.suffixes or any(len(row) >= _CONLLU_COLUMNS for row in rows):
             pairs = [(row[_FORM], row[_UPOS]) for row in rows if row[_ID].isdecimal()]
         else:
