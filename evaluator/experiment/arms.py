@@ -183,5 +183,5 @@ def text_files(path: Path) -> list[Path]:
 def read_lines(files: Sequence[Path]) -> Iterator[str]:
     """Yield the lines that hold text."""
     for path in files:
-        with path.open(encoding="utf-8", newline="\n") as file:
+        with path.open(encoding="utf-8-sig", newline="\n") as file:
             yield from (line.strip() for line in file if line.strip())

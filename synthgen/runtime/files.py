@@ -87,7 +87,7 @@ def check_writable(folder: Path, what: str) -> None:
 def read_toml(path: Path, what: str = "") -> dict[str, Any]:
     """Return the values of a TOML file; UserError when it cannot be read, with `what` before its name."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UserError(f"cannot read {what}{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

@@ -206,7 +206,7 @@ def load_task(name: str) -> Task:
 @cache
 def _read_task(path: Path) -> Task:
     where = f"prompts/{path.name}" if path.parent == prompts_folder() else str(path)
-    return parse_task(path.stem, path.read_text(encoding="utf-8"), where=where)
+    return parse_task(path.stem, path.read_text(encoding="utf-8-sig"), where=where)
 
 
 def parse_task(name: str, text: str, *, where: str) -> Task:

@@ -67,7 +67,8 @@ GOOD = [
 
 @pytest.mark.parametrize(("target", "text", "metrics"), GOOD, ids=[case[0] for case in GOOD])
 def test_a_prediction_file_is_scored(root: Path, target: str, text: str, metrics: dict[str, float]) -> None:
-    assert score(root, target, text)["metrics"] == pytest.approx(metrics)
+    for mark in ("", "\ufeff"):
+        assert score(root, target, mark + text)["metrics"] == pytest.approx(metrics)
 
 
 def test_missing_and_extra_predictions_are_counted_and_named(root: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from synthgen.models.loading import weights_sha256
-from synthgen.runtime.files import draft_folder
+from synthgen.runtime.files import draft_folder, read_toml
 
 
 def write(out: Path, *, fault: Exception | None = None, other: Path | None = None) -> None:
@@ -43,3 +43,8 @@ def test_the_hash_of_a_checkpoint_covers_every_shard_and_is_the_files_own_where_
     before = weights_sha256(tmp_path)
     (tmp_path / "model-00002-of-00002.safetensors").write_bytes(b"three")
     assert weights_sha256(tmp_path) != before
+
+
+def test_a_byte_order_mark_is_no_part_of_a_toml_file(tmp_path: Path) -> None:
+    (tmp_path / "f.toml").write_bytes(b"\xef\xbb\xbf[shape]\r\nmin_words = 3\r\n")
+    assert read_toml(tmp_path / "f.toml") == {"shape": {"min_words": 3}}
