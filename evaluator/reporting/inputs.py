@@ -27,6 +27,8 @@ def read_side_file(results: Path, name: str) -> dict[str, Any]:
         raise UserError(f"{path.name}: not UTF-8 ({error})") from error
     except json.JSONDecodeError as error:
         raise UserError(f"{path.name} line {error.lineno}: not JSON ({error.msg})") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path.name}: not JSON ({error})") from error
     if not isinstance(document, dict):
         raise UserError(f"{path.name}: expected a JSON object, got {type(document).__name__}")
     return document

@@ -63,7 +63,7 @@ def add_cost(document: Json, graph: Graph, store: Store, folders: Sequence[Path]
 def _read(folder: Path) -> Json:
     try:
         return dict(json.loads((folder / PLAN_NAME).read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
 
 

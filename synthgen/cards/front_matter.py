@@ -64,7 +64,7 @@ def read_front_matter(text: str, *, where: str) -> dict[str, Any]:
         key, _, value = line.partition(": ")
         try:
             values[key] = json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             raise UserError(f"{where}:{number}: '{line[:60]}' is not a key with a JSON value") from None
     return values
 

@@ -83,7 +83,7 @@ class Manifest:
         """Return the manifest of a JSON text; unknown or missing keys are named in one UserError."""
         try:
             values = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{where} is not JSON: {error}") from None
         known = {item.name for item in fields(cls)}
         if not isinstance(values, dict) or set(values) - known:

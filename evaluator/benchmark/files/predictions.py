@@ -78,7 +78,7 @@ def _is_ranking(value: object) -> bool:
 def _json_object(text: str, is_prediction: Callable[[object], bool], expected: str) -> dict[str, Any]:
     try:
         predictions = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"the prediction file is not JSON: {error}") from None
     if not isinstance(predictions, dict):
         kind = type(predictions).__name__

@@ -70,9 +70,10 @@ def read_table(path: Path, columns: int) -> list[list[str]]:
 
 def read_json(path: Path) -> Any:  # noqa: ANN401 - a JSON document
     """Return the JSON document of a file; UserError names the file when it is none."""
+    text = read_text(path)
     try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not JSON: {error}") from None
 
 
@@ -97,7 +98,7 @@ def _json_values(path: Path) -> Iterator[tuple[str, Any]]:
             return
         try:
             yield f"line {number}", json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path} line {number} is not JSON: {error}") from None
 
 
