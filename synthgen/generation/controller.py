@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from synthgen.dataset.ledger import Ledger, StoredReply, StoredVerdict, storable
 from synthgen.engines import Reply, Request
+from synthgen.errors import shorten
 from synthgen.filters.base import Filter
 from synthgen.filters.pipeline import OnlinePipeline
 from synthgen.formats.base import ParseError, Row
@@ -27,6 +28,10 @@ MAX_FAILED_SHARE = 0.1
 """More failed slots than 20, and than a tenth of all that ended, stop the run."""
 REPLAY_BATCH = 512
 """Slots that the filters check together when a run is resumed."""
+MIN_REPLIES = 100
+"""As many replies of which none can be read stop the run."""
+MIN_SLOTS, LEAST_ACCEPTANCE = 500, 0.02
+"""As many ended slots of a cell of which a smaller share is kept stop the run."""
 KEPT = SlotOutcome("kept", "", "", "")
 SURPLUS = SlotOutcome("rejected", "quota", "quota", "the label has its quota")
 
@@ -52,6 +57,9 @@ class Controller:
         self._queue, self._complete = RequestQueue(), list[Slot]()
         self._next_number = 0
         self._totals_before = (0, 0)
+        self._attempts_before: Counter[str] = Counter()
+        self._cells_before: dict[str, tuple[int, int]] = {}
+        self._rejection = SURPLUS
 
     @property
     def kept(self) -> int:
@@ -68,6 +76,24 @@ class Controller:
         """Whether so many slots have failed since the start of this process that going on would waste the budget."""
         failed, ended = (now - before for now, before in zip(self._totals(), self._totals_before, strict=True))
         return failed > max(MIN_FAILED, MAX_FAILED_SHARE * ended)
+
+    @property
+    def waste(self) -> str:
+        """Why going on would waste the budget, by what this process has seen, with an example; empty for no reason."""
+        bad, ok = (self.attempts[name] - self._attempts_before[name] for name in ("bad", "ok"))
+        if bad >= MIN_REPLIES and not ok:
+            return f"none of {bad} replies can be used{self._commonest_fault()}"
+        for cell, counter in self.counters.items():
+            kept, ended = self._cells_before.get(cell, (0, 0))
+            kept, ended = counter.kept - kept, counter.ended - ended
+            if ended >= MIN_SLOTS and kept < LEAST_ACCEPTANCE * ended and counter.shortage > 0:
+                return f"only {kept} of {ended} rows for '{cell}' are kept{self._commonest_fault()}"
+        return ""
+
+    def _commonest_fault(self) -> str:
+        (reason, count), *_ = self.reasons.most_common(1)
+        example = shorten(" ".join(self._rejection.evidence.split()), 200)
+        return f"; commonest rejection: {reason} ({count}), the last: {self._rejection.reason}, '{example}'"
 
     def _totals(self) -> tuple[int, int]:
         """Return how many slots have failed, and how many have ended in any way."""
@@ -99,7 +125,8 @@ class Controller:
         self.check_complete()
         self._queue.clear()
         self._queue.add(*(slot for slot in self._slots.values() if not self._contexts.waits(slot)))
-        self._totals_before = self._totals()
+        self._totals_before, self._attempts_before = self._totals(), self.attempts.copy()
+        self._cells_before = {cell: (counter.kept, counter.ended) for cell, counter in self.counters.items()}
         if self.is_full:
             self.close_open_slots()
 
@@ -268,6 +295,7 @@ class Controller:
         setattr(counter, outcome.verdict, getattr(counter, outcome.verdict) + 1)
         if outcome.verdict == "rejected":
             self.reasons[outcome.reason] += 1
+            self._rejection = outcome
         self.ledger.add_verdict(StoredVerdict(slot.number, *outcome, row))
         del self._slots[slot.number]
         short = (cell for cell, counter in self.counters.items() if self._set_filters or not counter.is_full)

@@ -110,6 +110,8 @@ def serve(controller: Controller, engine: Engine, model: ResolvedModel, *, budge
             if controller.requests_failing:
                 failed = sum(counter.failed for counter in controller.counters.values())
                 raise IncompleteError(f"too many requests fail: {failed} slots failed, the last with: {reply.error}")
+            if waste := controller.waste:
+                raise IncompleteError(waste)
             usage.add(reply)
             if (now := time.monotonic()) - updated_at > SECONDS_BETWEEN_UPDATES:
                 updated_at, last, usage.kept = now, usage.kept, controller.kept - kept_before

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
+import random
 import ssl
 import subprocess
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,13 +15,16 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from synthgen.dataset import read_manifest
 from synthgen.engines import Reply, Request, Sampling
-from synthgen.engines.endpoint import EndpointEngine
+from synthgen.engines.endpoint import MAX_LIMIT, EndpointEngine
 from synthgen.engines.openai_api import resolve_endpoint
 from synthgen.errors import IncompleteError, UserError
+from synthgen.generation.make import make
 from synthgen.models.packs import ResolvedModel
 from tests.mock_endpoint import answering, listening
 
+WORDS = "river museum garden council winter doctor bridge station lawyer window market teacher".split()  # noqa: SIM905
 MODELS = '{"data": [{"id": "tiny"}]}'
 
 
@@ -27,6 +33,12 @@ def replies_of(engine: EndpointEngine, count: int, schema: str | None = None) ->
     waiting = [Request((number, 0), "Write.", Sampling(5, 0.8, 5, (), schema)) for number in range(count)]
     with closing(engine):
         return list(engine.run(lambda: waiting.pop() if waiting else None))
+
+
+def unique(number: int) -> str:
+    """Return a sentence that no other number has."""
+    draw = random.Random(number)
+    return f"The {' '.join(draw.choices(WORDS, k=9))} number {number}."
 
 
 def fixed(status: int, body: str | bytes, **headers: str):
@@ -211,3 +223,47 @@ def test_a_refusal_that_names_no_parameter_is_a_failed_request() -> None:
         model = ResolvedModel(Path(), "tiny", "", "x", url=f"http://{address}/v1")
         replies = replies_of(EndpointEngine(model, timeout=5), 3, "{}")
     assert {reply.outcome for reply in replies} == {"http"}
+
+
+def chatting(content: Callable[[int], str], calls: list[int], finish: str = "stop"):
+    """Return a server whose replies are `content` of their number."""
+
+    async def reply(request: web.Request) -> web.Response:
+        if request.path.endswith("/models"):
+            return web.Response(text=MODELS)
+        calls.append(len(calls))
+        text = content(calls[-1])
+        choice = {"message": {"content": text}} if "chat" in request.path else {"text": text}
+        return web.json_response({"choices": [choice | {"finish_reason": finish}]})
+
+    return answering(reply)
+
+
+def test_replies_of_which_none_can_be_read_end_the_run_and_it_can_be_resumed(tmp_path: Path) -> None:
+    readable, calls = [False], list[int]()
+
+    def content(number: int) -> str:
+        return json.dumps(dict.fromkeys(("premise", "hypothesis"), unique(number))) if readable[0] else "Sure! I can."
+
+    with chatting(content, calls) as address:
+        options = {"n": 60, "engine": "endpoint", "model": f"http://{address}/v1", "out": tmp_path / "out"}
+        with pytest.raises(IncompleteError, match="none of 100 replies .* unreadable JSON .*'Sure! I can.'.* 0 of 60"):
+            make("mnli", **options)
+        assert len(calls) <= 100 + MAX_LIMIT
+        readable[0] = True
+        make("mnli", **options)
+        assert read_manifest(tmp_path / "out").kept == 60
+
+
+def test_a_label_that_keeps_next_to_nothing_ends_the_run(tmp_path: Path) -> None:
+    calls: list[int] = []
+
+    def content(number: int) -> str:
+        return json.dumps(dict.fromkeys(("premise", "hypothesis"), "The same old text stands here every time."))
+
+    with (
+        chatting(content, calls) as address,
+        pytest.raises(IncompleteError, match=r"only \d of \d+ rows for '\w+' are kept; commonest rejection: "),
+    ):
+        make("mnli", n=900, engine="endpoint", model=f"http://{address}/v1", out=tmp_path / "out")
+    assert len(calls) < 6000
