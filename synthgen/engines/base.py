@@ -15,6 +15,9 @@ FIRST_DELAY = 0.5
 Outcome = Literal["ok", "http", "timeout", "busy"]
 """`http`: the server failed or refused; `busy`: it had no room (429, 503), which is no fault of the request."""
 
+TRUNCATED = "truncated"
+"""The `error` of a reply that came but ended at its token limit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from synthgen.engines.base import Reply, Request, Sampling
+from synthgen.engines.base import TRUNCATED, Reply, Request, Sampling
 from synthgen.errors import IncompleteError, UserError, first_line, requires
 from synthgen.models.packs import ResolvedModel
 
@@ -101,7 +101,8 @@ def completion(request: Request, text: str) -> Reply:
         tokens = [int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens")]
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         return Reply(request.tag, "http", error=f"the reply is no completion: {text[:200]}")
-    return Reply(request.tag, "ok", str(content or ""), "", *tokens)
+    cut = TRUNCATED if choice.get("finish_reason") == "length" else ""
+    return Reply(request.tag, "ok", str(content or ""), cut, *tokens)
 
 
 def error_message(text: str) -> str:

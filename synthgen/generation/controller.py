@@ -213,7 +213,7 @@ class Controller:
             self._abandon(slot, SlotOutcome("failed", reply.outcome, "request", reply.error))
             return False
         try:
-            self.chain.read(slot, reply.text)
+            self.chain.read(slot, reply.text, reply.error)
         except ParseError as error:
             self._count(reply, bad=True)
             self._abandon(slot, SlotOutcome("rejected", str(error), "parse", reply.text))
@@ -232,7 +232,7 @@ class Controller:
     def _count_unused(self, reply: Reply) -> None:
         """Count the attempt of a slot that has ended already."""
         number, step = reply.tag
-        readable = reply.outcome != "ok" or self.chain.can_read(self.ledger.cell(number), step, reply.text)
+        readable = reply.outcome != "ok" or self.chain.can_read(self.ledger.cell(number), step, reply.text, reply.error)
         self._count(reply, bad=not readable)
 
     def _abandon(self, slot: Slot, outcome: SlotOutcome) -> None:

@@ -92,9 +92,14 @@ class PromptChain:
             slot.texts |= dict.fromkeys(step.fields, text(step))
             slot.step += 1
 
-    def read(self, slot: Slot, reply: str) -> None:
-        """Parse a reply into the slot's next texts; ParseError with the reason when they are not there."""
+    def read(self, slot: Slot, reply: str, fault: str = "") -> None:
+        """Parse a reply into the slot's next texts; ParseError with the reason when they are not there.
+
+        `fault` is what the engine says of the reply: one that was cut off is no text, but may be a passage.
+        """
         step = self.task.steps_of(slot.cell)[slot.step]
+        if fault and (self.structured or PASSAGE not in step.fields):
+            raise ParseError(fault)
         texts = _json_texts(reply, step) if self.structured else _plain_texts(reply, step)
         cleaned = {name: clean_text(text) for name, text in texts.items()}
         if any(_UNREADABLE.search(text) for text in cleaned.values()):
@@ -105,10 +110,10 @@ class PromptChain:
         slot.texts |= cleaned
         slot.step += 1
 
-    def can_read(self, cell: str, step: int, reply: str) -> bool:
+    def can_read(self, cell: str, step: int, reply: str, fault: str = "") -> bool:
         """Say whether a reply to this step of the cell can be parsed."""
         try:
-            self.read(Slot(0, cell, 0, {}, step), reply)
+            self.read(Slot(0, cell, 0, {}, step), reply, fault)
         except ParseError:
             return False
         return True

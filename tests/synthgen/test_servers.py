@@ -267,3 +267,16 @@ def test_a_label_that_keeps_next_to_nothing_ends_the_run(tmp_path: Path) -> None
     ):
         make("mnli", n=900, engine="endpoint", model=f"http://{address}/v1", out=tmp_path / "out")
     assert len(calls) < 6000
+
+
+@pytest.mark.parametrize("decoding", ["plain", "json"])
+def test_a_text_that_the_server_cut_off_is_a_rejection_that_says_so(tmp_path: Path, decoding: str) -> None:
+    def content(number: int) -> str:
+        text = unique(number).removesuffix(".")
+        return text if decoding == "plain" else json.dumps(dict.fromkeys(("premise", "hypothesis"), text))
+
+    with (
+        chatting(content, [], finish="length") as address,
+        pytest.raises(IncompleteError, match="none of 100 replies can be used; commonest rejection: truncated"),
+    ):
+        make("mnli", n=30, engine="endpoint", model=f"http://{address}/v1", out=tmp_path / "out", decoding=decoding)
