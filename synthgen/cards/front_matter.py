@@ -46,7 +46,14 @@ def front_matter(manifest: Manifest) -> str:
         "task_categories": [_CATEGORIES[manifest.format][0]],
         "task_ids": _task_ids(manifest),
         "tags": ["synthgen", manifest.origin, manifest.task],
-        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*.parquet"}]}],
+        # The description keeps sets apart in the cache of `datasets`, whose key is the folder's name and these lines.
+        "configs": [
+            {
+                "config_name": "default",
+                "description": f"content {manifest.content_hash}",
+                "data_files": [{"split": "train", "path": "data/train-*.parquet"}],
+            }
+        ],
         # No "splits": datasets reads none without its size in memory, which is not a number of the files.
         "dataset_info": {"features": yaml_features(row_features(dataset_format(manifest), translated=is_translated))},
     }

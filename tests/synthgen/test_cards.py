@@ -20,8 +20,9 @@ from synthgen.cards.front_matter import read_front_matter
 from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import MANIFEST_NAME, Manifest, file_sha256, read_manifest
 from synthgen.errors import UserError
+from synthgen.filters.command import filter as run_filters
 from synthgen.publishing.verify import verify
-from tests.synthgen.conftest import edit_manifest
+from tests.synthgen.conftest import edit_manifest, parquet_folder, random_rows
 
 
 @pytest.fixture
@@ -306,6 +307,15 @@ def test_the_front_matter_is_what_the_hub_library_and_datasets_read(
     assert datasets.Features._from_yaml_list(values["dataset_info"]["features"]) == loaded.features
     assert loaded.num_rows == read_manifest(finished).kept
     assert "dataset card" not in caplog.text, "a part of the card that datasets ignores"
+
+
+def test_folders_of_one_name_are_loaded_each_with_its_own_rows(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    for place, count in (("a", 20), ("b", 7)):
+        source = parquet_folder(tmp_path / place / "in", random_rows(count))
+        run_filters(source, out=tmp_path / place / "set", origin="real")
+        loaded = datasets.load_dataset(str(tmp_path / place / "set"), split="train", cache_dir=str(tmp_path / "cache"))
+        assert loaded.num_rows == count
 
 
 def test_the_croissant_file_is_valid_and_reads_the_rows(finished: Path) -> None:
