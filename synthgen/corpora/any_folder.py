@@ -68,7 +68,7 @@ class InputDataset:
 
     def parent(self, role: str) -> dict[str, Any]:
         """Return what the manifest of a set made from this one says of it: its contents and what its licence asks."""
-        facts = {"role": role, "name": self.name, "task": self.task, "origin": self.origin}
+        facts: dict[str, Any] = {"role": role, "name": self.name, "task": self.task, "origin": self.origin}
         facts |= {"licence": self.licence, "rows": self.rows, "content_hash": self.content_hash}
         return facts | ({"files": list(self.files)} if self.files else {})
 
