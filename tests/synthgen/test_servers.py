@@ -9,6 +9,7 @@ import ssl
 import subprocess
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -246,12 +247,12 @@ def test_replies_of_which_none_can_be_read_end_the_run_and_it_can_be_resumed(tmp
         return json.dumps(dict.fromkeys(("premise", "hypothesis"), unique(number))) if readable[0] else "Sure! I can."
 
     with chatting(content, calls) as address:
-        options = {"n": 60, "engine": "endpoint", "model": f"http://{address}/v1", "out": tmp_path / "out"}
+        again = partial(make, "mnli", n=60, engine="endpoint", model=f"http://{address}/v1", out=tmp_path / "out")
         with pytest.raises(IncompleteError, match="none of 100 replies .* unreadable JSON .*'Sure! I can.'.* 0 of 60"):
-            make("mnli", **options)
+            again()
         assert len(calls) <= 100 + MAX_LIMIT
         readable[0] = True
-        make("mnli", **options)
+        again()
         assert read_manifest(tmp_path / "out").kept == 60
 
 
