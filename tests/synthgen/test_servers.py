@@ -8,7 +8,7 @@ import random
 import ssl
 import subprocess
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def unique(number: int) -> str:
     return f"The {' '.join(draw.choices(WORDS, k=9))} number {number}."
 
 
-def fixed(status: int, body: str | bytes, **headers: str):
+def fixed(status: int, body: str | bytes, **headers: str) -> AbstractContextManager[str]:
     """Return a server that answers everything alike."""
     raw = body if isinstance(body, bytes) else body.encode()
 
@@ -158,11 +158,11 @@ def test_the_proxy_of_the_environment_is_used_and_no_proxy_respected(monkeypatch
     assert targets == [("llm.internal.example", "Basic "), (address, "")]
 
 
-def has(name: str):
+def has(name: str) -> Callable[[dict[str, Any]], bool]:
     return lambda body: name in body
 
 
-def formats(*types: str):
+def formats(*types: str) -> Callable[[dict[str, Any]], bool]:
     return lambda body: body.get("response_format", {}).get("type") in types
 
 
@@ -180,7 +180,7 @@ REFUSALS = {
 }
 
 
-def refusing(profile: str, seen: list[dict[str, Any]]):
+def refusing(profile: str, seen: list[dict[str, Any]]) -> AbstractContextManager[str]:
     """Return a server that refuses what such servers refuse, in their words."""
 
     async def reply(request: web.Request) -> web.Response:
@@ -226,7 +226,7 @@ def test_a_refusal_that_names_no_parameter_is_a_failed_request() -> None:
     assert {reply.outcome for reply in replies} == {"http"}
 
 
-def chatting(content: Callable[[int], str], calls: list[int], finish: str = "stop"):
+def chatting(content: Callable[[int], str], calls: list[int], finish: str = "stop") -> AbstractContextManager[str]:
     """Return a server whose replies are `content` of their number."""
 
     async def reply(request: web.Request) -> web.Response:
