@@ -95,6 +95,12 @@ def test_what_people_write_is_no_residue(text: str) -> None:
     assert residue(text) is None
 
 
+@pytest.mark.parametrize("word", ["insert", "your", "name of", "fill", "city", "date", "company", "subject", "topic"])
+def test_a_word_in_brackets_that_stands_for_another_is_residue(word: str) -> None:
+    assert residue(f"She wrote to him about [{word}] again.") == ("template residue", f"[{word}]")
+    assert residue("She quoted [context] in brackets.") is None
+
+
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
