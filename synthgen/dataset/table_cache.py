@@ -4,7 +4,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import IO
 
 import pyarrow as pa
 
@@ -29,8 +28,10 @@ class TableCache:
 
         Half of the room there is may be taken: others need some too.
         """
-        room = shutil.disk_usage(tempfile.gettempdir()).free // 2
-        file: IO[bytes] | None = tempfile.TemporaryFile(prefix="synthgen-")  # noqa: SIM115 - closed when unread
+        room, file = 0, None
+        with suppress(OSError):
+            room = shutil.disk_usage(tempfile.gettempdir()).free // 2
+            file = tempfile.TemporaryFile(prefix="synthgen-")  # noqa: SIM115 - closed when unread
         writer: pa.RecordBatchFileWriter | None = None
         for table in self._source():
             room -= table.nbytes

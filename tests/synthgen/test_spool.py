@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -76,6 +77,16 @@ def test_no_tables_are_none_again() -> None:
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full is there on Linux alone")
 def test_where_there_is_no_room_the_source_is_asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: open("/dev/full", "w+b"))  # noqa: SIM115
+    source = Source()
+    spool = TableCache(source)
+    assert [rows(spool), rows(spool)] == [rows(Source()())] * 2
+    assert source.asked == 2
+
+
+def test_where_there_is_no_folder_for_temporary_files_the_source_is_asked_each_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
     source = Source()
     spool = TableCache(source)
     assert [rows(spool), rows(spool)] == [rows(Source()())] * 2
