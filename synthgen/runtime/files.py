@@ -59,7 +59,7 @@ def new_draft(target: Path) -> Path:
         machine, _, process = path.name.removeprefix(start).removesuffix(".draft").rpartition("-")
         with suppress(OSError):
             is_old = time.time() - path.stat().st_mtime > DRAFT_DAYS * 86_400
-            if is_old or (machine == host and not _is_running(process)):
+            if not _is_running(process) if machine == host else is_old:
                 shutil.rmtree(path, ignore_errors=True)
     draft = target.parent / f"{start}{host}-{os.getpid()}.draft"
     shutil.rmtree(draft, ignore_errors=True)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import platform
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -32,6 +36,20 @@ def test_a_folder_that_was_filled_meanwhile_is_not_replaced(tmp_path: Path) -> N
     with pytest.raises(OSError, match="not empty"):
         write(tmp_path / "out", other=tmp_path / "out" / "theirs")
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "theirs"]
+
+
+def test_only_drafts_that_nobody_writes_any_more_are_removed(tmp_path: Path) -> None:
+    ended = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout.strip()
+    here, elsewhere = platform.node(), "another-machine"
+    running = [(here, str(os.getppid()), 30), (elsewhere, ended, 6)]
+    gone = [(here, ended, 0), (elsewhere, ended, 8)]
+    for number, (host, process, days) in enumerate([*running, *gone]):
+        draft = tmp_path / f".out.{host}{'' if host == here else number}-{process}.draft"
+        draft.mkdir()
+        os.utime(draft, times=(time.time() - days * 86_400,) * 2)
+    write(tmp_path / "out")
+    left = {path.name for path in tmp_path.iterdir()} - {"out"}
+    assert left == {f".out.{here}-{os.getppid()}.draft", f".out.{elsewhere}1-{ended}.draft"}
 
 
 def test_the_hash_of_a_checkpoint_covers_every_shard_and_is_the_files_own_where_there_is_one(tmp_path: Path) -> None:
