@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -120,6 +121,26 @@ def test_the_texts_of_odd_files_are_read_whatever_is_around_them(
     else:
         with pytest.raises(UserError, match="no evaluation items"):
             read_evaluation_sets(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "article",
+    [
+        {"paragraphs": None, "text": SENTENCE},
+        {"paragraphs": 5, "text": SENTENCE},
+        {"paragraphs": [{"context": SENTENCE, "qas": None}]},
+        {"paragraphs": [{"context": SENTENCE, "qas": [None]}]},
+    ],
+)
+def test_a_file_with_names_of_squads_for_other_things_is_read_like_any(tmp_path: Path, article: dict[str, Any]) -> None:
+    (tmp_path / "test.json").write_text(json.dumps(article))
+    assert [each.items for each in read_evaluation_sets(tmp_path)] == [((SENTENCE,),)]
+
+
+def test_a_line_of_conllu_that_ends_early_stops_nothing(tmp_path: Path) -> None:
+    words = [f"{number}\t{word}" for number, word in enumerate(SENTENCE.split(" "), start=1)]
+    (tmp_path / "test.conllu").write_text("\n".join([*words, "", ""]))
+    assert [each.items for each in read_evaluation_sets(tmp_path)] == [((SENTENCE,),)]
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 200_000, '{"a": "\x00"}', "9" * 5_000])

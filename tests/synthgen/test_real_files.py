@@ -292,6 +292,12 @@ def test_conllu_skips_ranges_and_empty_nodes(tmp_path: Path) -> None:
     assert [ENTRIES["udpos"].format.labels[tag] for tag in item.row["pos_tags"]] == ["ADP", "DET", "NOUN"]
 
 
+def test_a_line_of_conllu_that_ends_early_makes_its_sentence_malformed(tmp_path: Path) -> None:
+    path = write(tmp_path / "de_x-ud-test.conllu", "1\tdem\tder\tDET" + "\t_" * 6 + "\n2\tHaus\n\n")
+    (item,) = read_tag_file(path, ENTRIES["udpos"].format)
+    assert item.fault == MALFORMED
+
+
 def test_ccg_takes_its_tag_order_from_the_table_beside_the_file(tmp_path: Path) -> None:
     path = write(tmp_path / "ccg.train.tsv", "Dogs bark .\tN S\\NP .\ntoo few\tN\n")
     assert ccg_labels([path]) == (".", "N", "S\\NP")

@@ -53,7 +53,8 @@ def read_sentences(path: Path) -> Iterator[Sentence]:
         if all(map(_SPACED.fullmatch, lines)):
             rows = [[line.partition(" ")[0], line.rstrip(" ").rpartition(" ")[2]] for line in lines]
         if ".conllu" in path.suffixes or any(len(row) >= _CONLLU_COLUMNS for row in rows):
-            pairs = [(row[_FORM], row[_UPOS]) for row in rows if row[_ID].isdecimal()]
+            full = [[*row, "", "", ""] for row in rows if row[_ID].isdecimal()]  # a line that ends early has no tag
+            pairs = [(row[_FORM], row[_UPOS]) for row in full]
         else:
             start = len(prefix) if all(row[0].startswith(prefix) for row in rows) else 0
             pairs = [(row[0][start:], row[1] if len(row) == 2 else "") for row in rows]

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -18,7 +19,7 @@ LFS_POINTER = "version https://git-lfs.github.com/spec/"
 def open_text(path: Path) -> Iterator[TextIO]:
     """Open a file as UTF-8 text, unpacked where its name ends in `.gz`; a byte order mark is no part of it.
 
-    Raises UserError where what is read is not UTF-8.
+    Raises UserError where what is read is not UTF-8, or is packed and cannot be unpacked.
     """
     open_file = gzip.open if path.suffix.lower() == PACKED else open
     try:
@@ -26,6 +27,8 @@ def open_text(path: Path) -> Iterator[TextIO]:
             yield file
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8: {error}") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"{path} cannot be unpacked: {error}") from None
 
 
 def read_text(path: Path) -> str:

@@ -149,9 +149,9 @@ def _squad_items(article: dict[str, Any]) -> list[Texts]:
     """Return the questions of an article of SQuAD's, each with its passage; none of another object."""
     try:
         pairs = list(questions({"data": [article]}, ""))
-    except UserError:
+        return [_texts(_strings([paragraph["context"], question.get("question")])) for paragraph, question in pairs]
+    except (UserError, TypeError, AttributeError):  # its names, but not its lists and objects
         return []
-    return [_texts(_strings([paragraph["context"], question.get("question")])) for paragraph, question in pairs]
 
 
 def _jsonl(path: Path) -> Iterator[Texts]:
