@@ -93,7 +93,10 @@ class Split:
     pool_ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse ids that name two items."""
+        """Refuse lists that do not line up, and ids that name two items."""
+        if not len(self.ids) == len(self.records) == len(self.gold):
+            names = ", ".join(map(str, self.files))
+            raise UserError(f"{len(self.ids)} ids, {len(self.records)} items and {len(self.gold)} labels in {names}")
         if len(set(self.ids)) < len(self.ids):
             [(name, count)] = Counter(self.ids).most_common(1)
             raise UserError(f"the id {name} names {count} items in {', '.join(map(str, self.files))}")

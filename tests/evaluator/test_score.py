@@ -155,3 +155,8 @@ def test_mewslix_is_scored_on_the_mock_files_as_the_reference_prints(data_root: 
     found = evaluator.score("mewslix", language="de", predictions=path, data_root=data_root)
     assert found["metrics"] == {"map20": 50.0}
     assert found["gold"] == ["xtreme_mock/labels/mewslix/test-de.json"]
+
+
+def test_lists_of_a_split_that_do_not_line_up_are_refused() -> None:
+    with pytest.raises(UserError, match=r"2 ids, 1 items and 2 labels in a\.tsv"):
+        Split("de", ("1", "2"), ("text",), ("0", "1"), (Path("a.tsv"),))
