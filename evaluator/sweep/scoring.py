@@ -17,8 +17,11 @@ from synthgen.errors import UserError
 
 
 def score_all(experiment: Experiment, graph: Graph, store: Store) -> None:
-    """Score every cell that lacks scores; the test items of a target are read once for all arms and seeds."""
-    unscored = [cell for cell in graph.cells if not store.is_finished(cell.scores)]
+    """Score every cell that lacks scores; the test items of a target are read once for all arms and seeds.
+
+    Cells may share predictions, as the seeds of an encoder that is not trained do: those are scored once.
+    """
+    unscored = list({cell.scores.key: cell for cell in graph.cells if not store.is_finished(cell.scores)}.values())
     root, split, most = experiment.data_root, experiment.arguments.split, experiment.arguments.max_eval_examples
     for target in experiment.targets:
         cells = [cell for cell in unscored if cell.target.name == target.name]

@@ -16,7 +16,9 @@ import pytest
 
 import evaluator
 from evaluator.experiment.graph import IntermediateJob
+from evaluator.sweep import scoring
 from evaluator.sweep.pending import pending
+from evaluator.sweep.scoring import read_predictions
 from synthgen.dataset import dataset_format, read_manifest
 from synthgen.errors import UserError
 from synthgen.filters.labels.checkpoint import open_verifier
@@ -76,9 +78,18 @@ def logs(arguments: dict[str, Any]) -> RunLogs:
 
 
 def test_every_cell_is_scored_and_each_model_is_trained_once(
-    arguments: dict[str, Any], datasets: dict[str, Path], logs: RunLogs, tmp_path: Path
+    arguments: dict[str, Any],
+    datasets: dict[str, Path],
+    logs: RunLogs,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    read: Counter[Path] = Counter()
+    monkeypatch.setattr(
+        scoring, "read_predictions", lambda path, split: read.update([path]) or read_predictions(path, split)
+    )
     evaluator.compare(arms(datasets), **arguments)
+    assert set(read.values()) == {1}  # also what several seeds share
     rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
     cells = {(row["arm"], row["seed"], row["target"], row["language"], row["metric"]) for row in rows}
     per_run = 3 + 3 * 2 + 2  # xnli accuracy, udpos two metrics, tatoeba without English
