@@ -1,7 +1,7 @@
 """The targets, each a module of `evaluator.benchmark.targets` that is found by existing, and the published averages."""
 
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -26,10 +26,10 @@ def target_names() -> tuple[str, ...]:
     return tuple(dict.fromkeys((*AVERAGES[XTREME_R], *AVERAGES[XTREME], *modules)))
 
 
-def find(name: str) -> Target:
-    """Return a target by name; UserError with the nearest name."""
+def find(name: str, groups: Iterable[str] = ()) -> Target:
+    """Return a target by name; UserError with the nearest name, where `groups` might have been named too."""
     if name not in (names := target_names()):
-        raise unknown("target", name, [*names, *GROUPS])
+        raise unknown("target", name, [*names, *groups])
     target: Target = import_module(f"{folder.__name__}.{name}").TARGET
     return target
 
@@ -45,7 +45,7 @@ def select(names: Sequence[str]) -> tuple[Target, ...]:
     >>> [target.name for target in select(["xtreme9", "xcopa"])][:3]
     ['xnli', 'xcopa', 'udpos']
     """
-    chosen = {each for name in names for each in GROUPS.get(name) or (find(name).name,)}
+    chosen = {each for name in names for each in GROUPS.get(name) or (find(name, GROUPS).name,)}
     return tuple(find(name) for name in target_names() if name in chosen)
 
 

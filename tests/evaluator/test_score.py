@@ -104,6 +104,11 @@ def test_a_wrong_prediction_file_is_refused_with_its_place(root: Path, target: s
         score(root, target, text)
 
 
+def test_a_group_of_targets_is_no_target_and_not_suggested(root: Path) -> None:
+    with pytest.raises(UserError, match=r"^unknown target 'all'; known: xnli, .*, bucc2018$"):
+        evaluator.score("all", language="de", predictions="none.txt", data_root=root)
+
+
 def test_a_missing_file_and_a_folder_are_no_prediction_files(root: Path) -> None:
     for path, message in ((root / "none", "no prediction file at"), (root, "cannot read the prediction file")):
         with pytest.raises(UserError, match=message):
