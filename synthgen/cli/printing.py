@@ -113,9 +113,9 @@ def _print_table(content: SummaryTable) -> None:
 
 def print_story(story: Mapping[str, Any], _: Arguments) -> None:
     """Print the story of one row."""
-    title = escape(f"{story['verdict']} {story['reason']}")
+    title = escape(f"{story['verdict']} {story['reason']}".strip())
     console.stdout.print(f"[bold]{escape(story['id'])}[/]: {title}", highlight=False)
-    console.print_lines(f"  {name}: {story[name]}" for name in ("stage", "evidence", "row"))
+    console.print_lines(f"  {name}: {story[name]}" for name in ("stage", "evidence", "row") if story[name])
     for reply in story["replies"]:
         if reply["prompt"]:
             console.print_lines([f"  step {reply['step']} asked:", indent(reply["prompt"], "    | ")])
