@@ -4,6 +4,8 @@ import glob
 import hashlib
 import os
 import platform
+import re
+import secrets
 import shutil
 import tempfile
 import time
@@ -17,6 +19,7 @@ from synthgen.errors import UserError, plain_os_error
 
 DRAFT_DAYS = 7
 """After this a draft of another machine is taken to be abandoned."""
+_WRITER = re.compile(r"(?P<host>.*)-(?P<process>\d+)(\.[0-9a-f]{8})?\.draft")
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -49,20 +52,19 @@ def draft_folder(target: Path) -> Iterator[Path]:
 
 
 def new_draft(target: Path) -> Path:
-    """Return a new empty folder `.NAME.HOST-PROCESS.draft` beside `target`; OSError when there can be none.
+    """Return a new empty folder `.NAME.HOST-PROCESS.RANDOM.draft` beside `target`; OSError when there can be none.
 
     Drafts that nobody writes any more are removed: of processes of this machine that have ended, and of other machines
     after a week.
     """
     start, host = f".{target.name[:100]}.", platform.node()
     for path in target.parent.glob(f"{glob.escape(start)}*.draft"):
-        machine, _, process = path.name.removeprefix(start).removesuffix(".draft").rpartition("-")
+        writer = _WRITER.fullmatch(path.name.removeprefix(start))
         with suppress(OSError):
             is_old = time.time() - path.stat().st_mtime > DRAFT_DAYS * 86_400
-            if not _is_running(process) if machine == host else is_old:
+            if not _is_running(writer["process"]) if writer and writer["host"] == host else is_old:
                 shutil.rmtree(path, ignore_errors=True)
-    draft = target.parent / f"{start}{host}-{os.getpid()}.draft"
-    shutil.rmtree(draft, ignore_errors=True)
+    draft = target.parent / f"{start}{host}-{os.getpid()}.{secrets.token_hex(4)}.draft"
     draft.mkdir(parents=True)
     return draft
 

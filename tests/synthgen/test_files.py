@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from synthgen.models.loading import weights_sha256
-from synthgen.runtime.files import draft_folder, read_toml
+from synthgen.runtime.files import draft_folder, new_draft, read_toml
 
 
 def write(out: Path, *, fault: Exception | None = None, other: Path | None = None) -> None:
@@ -66,3 +66,10 @@ def test_the_hash_of_a_checkpoint_covers_every_shard_and_is_the_files_own_where_
 def test_a_byte_order_mark_is_no_part_of_a_toml_file(tmp_path: Path) -> None:
     (tmp_path / "f.toml").write_bytes(b"\xef\xbb\xbf[shape]\r\nmin_words = 3\r\n")
     assert read_toml(tmp_path / "f.toml") == {"shape": {"min_words": 3}}
+
+
+def test_two_drafts_of_one_process_are_two_folders(tmp_path: Path) -> None:
+    first, second = new_draft(tmp_path / "out"), new_draft(tmp_path / "out")
+    assert first != second
+    assert first.is_dir()
+    assert second.is_dir()
