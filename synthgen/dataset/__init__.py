@@ -10,6 +10,7 @@ from synthgen.dataset.layout import FINGERPRINTS_NAME, LEDGER_NAME, MANIFEST_NAM
 from synthgen.dataset.manifest import Manifest, Origin, dataset_format, finish, is_finished, read_manifest, scale_counts
 from synthgen.dataset.shards import (
     ROWS_PER_GROUP,
+    ROWS_PER_SHARD,
     Rejection,
     arrow_schema,
     read_batches,
@@ -26,9 +27,9 @@ from synthgen.dataset.shards import (
 from synthgen.runtime.files import check_writable, file_sha256, write_atomically
 
 __all__ = [
-    "FINGERPRINTS_NAME", "LEDGER_NAME", "MANIFEST_NAME", "ROWS_PER_GROUP", "Manifest", "Origin", "Rejection",
-    "arrow_schema", "check_writable", "dataset_format", "drafted", "file_sha256", "fingerprint", "fingerprint_table",
-    "finish", "is_finished", "make_run_folder", "read_batches", "read_fingerprints", "read_manifest", "read_rejected",
-    "read_rows", "refuse_foreign", "refuse_taken", "row_features", "sample_rows", "scale_counts", "shard_paths",
-    "write_atomically", "write_rejected", "write_rows", "write_tables",
+    "FINGERPRINTS_NAME", "LEDGER_NAME", "MANIFEST_NAME", "ROWS_PER_GROUP", "ROWS_PER_SHARD", "Manifest", "Origin",
+    "Rejection", "arrow_schema", "check_writable", "dataset_format", "drafted", "file_sha256", "fingerprint",
+    "fingerprint_table", "finish", "is_finished", "make_run_folder", "read_batches", "read_fingerprints",
+    "read_manifest", "read_rejected", "read_rows", "refuse_foreign", "refuse_taken", "row_features", "sample_rows",
+    "scale_counts", "shard_paths", "write_atomically", "write_rejected", "write_rows", "write_tables",
 ]  # fmt: skip

@@ -10,17 +10,22 @@ from importlib import import_module
 
 from synthgen.engines.base import Engine, EngineSpec, NextRequest, Outcome, Reply, Request, Sampling
 from synthgen.engines.openai_api import ADDRESSES
+from synthgen.engines.scripted import ScriptedEngine, read_replies, resolve_replies
 from synthgen.errors import UserError, unknown
 from synthgen.models.packs import ResolvedModel, resolve
 
 DEFAULT_ENGINES = {"model": "vllm", "address": "endpoint", "replies": "scripted"}
 """The engine of each kind of reference."""
+ENGINES = tuple(DEFAULT_ENGINES.values())
 DEFAULT_TIMEOUT = 300.0
 """Seconds an endpoint may take for one reply. Long, because a busy local server may need minutes for its queue."""
 SEED_STRIDE = 1_000_003
 """Between the seeds of two engines of one run: equal seeds would give equal replies to equal prompts."""
 
-__all__ = ["ADDRESSES", "Engine", "NextRequest", "Outcome", "Reply", "Request", "Sampling"]
+__all__ = [
+    "ADDRESSES", "Engine", "NextRequest", "Outcome", "Reply", "Request", "Sampling", "ScriptedEngine", "read_replies",
+    "resolve_replies",
+]  # fmt: skip
 
 
 def engine_specs() -> dict[str, EngineSpec]:
