@@ -8,9 +8,11 @@ import pytest
 
 NAMES = {
     "synthgen.dataset": """FINGERPRINTS_NAME LEDGER_NAME MANIFEST_NAME Manifest Origin ROWS_PER_GROUP
-        ROWS_PER_SHARD Rejection arrow_schema check_writable dataset_format drafted file_sha256 fingerprint
-        fingerprint_table finish is_finished make_run_folder read_batches read_fingerprints read_manifest read_rejected read_rows refuse_taken
-        row_features sample_rows scale_counts shard_paths write_atomically write_rejected write_rows write_tables""",
+        ROWS_PER_SHARD Rejection arrow_schema check_writable dataset_format drafted
+        file_sha256 fingerprint fingerprint_table finish is_finished make_run_folder
+        read_batches read_fingerprints read_manifest read_rejected read_rows
+        refuse_taken row_features sample_rows scale_counts shard_paths write_atomically
+        write_rejected write_rows write_tables""",
     "synthgen.formats": "FORMATS Format ParseError format_from_manifest",
     "synthgen.engines": """ADDRESSES DEFAULT_TIMEOUT ENGINES Engine NextRequest Outcome Reply Request Sampling
         ScriptedEngine open_engine read_replies resolve_model resolve_replies""",
