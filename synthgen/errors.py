@@ -28,7 +28,18 @@ def unknown(kind: str, value: str, known: Iterable[str], *, where: str = "") -> 
     near = difflib.get_close_matches(value, names, n=1, cutoff=0.5)
     place = f" in {where}" if where else ""
     hint = f"; did you mean '{near[0]}'?" if near else ";"
-    return UserError(f"unknown {kind} '{value}'{place}{hint} known: {', '.join(names)}")
+    return UserError(f"unknown {kind} '{shorten(value)}'{place}{hint} known: {listed(names)}")
+
+
+def listed(names: Iterable[object], most: int = 40) -> str:
+    """Return names as a list that a person reads: the first ones, each in at most 100 characters, and how many follow.
+
+    >>> listed(["a", "b", "c", "d"], most=2)
+    'a, b and 2 more'
+    """
+    every = list(names)
+    shown = ", ".join(shorten(str(name)) for name in every[:most])
+    return shown if len(every) <= most else f"{shown} and {len(every) - most:,} more"
 
 
 def refuse(reason: str, **options: object) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthgen import console
 from synthgen.engines.base import Engine, EngineSpec, NextRequest, Reply, Request
+from synthgen.engines.http_body import LARGE_REPLIES, BodyFault, read_body, without_key
 from synthgen.engines.openai_api import (
     LONGEST_PAUSE,
     Dialect,
@@ -91,6 +92,7 @@ class EndpointEngine(Engine):
         self._key = api_key()
         self._loop = asyncio.new_event_loop()
         self._session: aiohttp.ClientSession | None = None
+        self._room = asyncio.Semaphore(LARGE_REPLIES)
         self._done: deque[Reply] = deque()
         self.limit = Limit()
         self._resume_at = self._answered_at = self._ran = self._resumed_at = 0.0
@@ -252,16 +254,19 @@ class EndpointEngine(Engine):
             path, data = body(self._model, request, dialect)
             try:
                 async with self._session.post(self._url + path, data=data, allow_redirects=False) as response:
-                    status, headers, text = response.status, response.headers, await response.text(errors="replace")
+                    text = await read_body(response, self._key, self._room)
+                    status, headers = response.status, response.headers
             except self._aiohttp.ClientSSLError as error:
                 raise UserError(certificate_fault(self._url, error)) from None
             except (self._aiohttp.ClientConnectorError, self._aiohttp.ServerDisconnectedError):
                 raise
-            except self._aiohttp.ClientError as error:
-                return Reply(request.tag, "http", error=self._without_key(f"{type(error).__name__}: {error}"))
+            except BodyFault as fault:
+                return Reply(request.tag, "http", error=str(fault))
+            except (self._aiohttp.ClientError, OSError) as error:
+                return Reply(request.tag, "http", error=without_key(f"{type(error).__name__}: {error}", self._key))
             if status == 200 or not self._negotiate(dialect, request, status, text):
                 if location := headers.get("Location"):
-                    refuse_address(self._url, status, self._without_key(text), location)
+                    refuse_address(self._url, status, text, without_key(location, self._key))
                 return self._read(request, status, text, headers.get("Retry-After", ""))
 
     def _negotiate(self, dialect: Dialect, request: Request, status: int, text: str) -> bool:
@@ -270,29 +275,26 @@ class EndpointEngine(Engine):
             return False
         if dialect == self._dialect:
             self._dialect, what = change
-            said = self._without_key(error_message(text))
-            console.stderr.print(f"{self._url} takes {what} (HTTP {status}: {said})", highlight=False, markup=False)
+            said = f"HTTP {status}: {error_message(text)}"
+            console.stderr.print(f"{self._url} takes {what} ({said})", highlight=False, markup=False)
         return True
 
     def _read(self, request: Request, status: int, text: str, retry_after: str) -> Reply:
         """Return the reply that an HTTP response is; UserError when no request can ever succeed."""
         if status == 200:
-            return completion(request, self._without_key(text))
-        message = self._without_key(f"HTTP {status}: {error_message(text)}")
-        refuse_address(self._url, status, self._without_key(text))
+            return completion(request, text)
+        message = f"HTTP {status}: {error_message(text)}"
+        refuse_address(self._url, status, text)
         if status == 404:
             hint = path_hint(self._url)
             raise UserError(
                 f"{self._url} does not serve {self._model}: {message}" + (f"; {hint}check the name" if hint else "")
             )
         if status in (429, 503):
-            self._resume_at = max(self._resume_at, time.monotonic() + pause_seconds(retry_after))
+            pause = min(pause_seconds(retry_after), self._timeout)
+            self._resume_at = max(self._resume_at, time.monotonic() + pause)
             return Reply(request.tag, "busy", error=message)
         return Reply(request.tag, "http", error=message)
-
-    def _without_key(self, text: str) -> str:
-        """Return an error as it may be stored: some servers repeat the key they refuse."""
-        return text.replace(self._key, "***") if self._key else text
 
 
 ENGINE = EngineSpec(

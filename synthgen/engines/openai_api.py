@@ -18,8 +18,10 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from synthgen.engines.base import TRUNCATED, Reply, Request, Sampling
-from synthgen.errors import IncompleteError, UserError, first_line, requires
+from synthgen.engines.http_body import LARGE_REPLIES, READ_BUFFER, BodyFault, read_body, without_key
+from synthgen.errors import IncompleteError, UserError, first_line, listed, requires
 from synthgen.models.packs import ResolvedModel
+from synthgen.text.json_text import JsonFault, parse_json
 
 if TYPE_CHECKING:
     import aiohttp
@@ -28,8 +30,7 @@ ADDRESSES = ("http://", "https://")
 """How a reference begins that is the address of an endpoint."""
 KEYS = ("SYNTHGEN_API_KEY", "OPENAI_API_KEY")
 LONGEST_PAUSE = 30.0
-LARGEST_REPLY = 4_000_000
-"""Bytes of a reply, unpacked; a completion is a few thousand."""
+MOST_TOKENS = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,23 +96,30 @@ def _shared(model: str, sampling: Sampling, dialect: Dialect) -> str:
 def completion(request: Request, text: str) -> Reply:
     """Return the reply in a (chat) completion's JSON; a body of another shape is a server error."""
     try:
-        body = json.loads(text)
+        body = parse_json(text)
         choice, usage = body["choices"][0], body.get("usage") or {}
         content = choice["message"]["content"] if "message" in choice else choice["text"]
-        tokens = [int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens")]
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+        tokens = [_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")]
+        is_cut = choice.get("finish_reason") == "length"
+    except JsonFault as fault:
+        return Reply(request.tag, "http", error=f"the reply is no completion: {fault}: {text[:200]}")
+    except (KeyError, TypeError, IndexError, AttributeError):
         return Reply(request.tag, "http", error=f"the reply is no completion: {text[:200]}")
-    cut = TRUNCATED if choice.get("finish_reason") == "length" else ""
-    return Reply(request.tag, "ok", str(content or ""), cut, *tokens)
+    return Reply(request.tag, "ok", str(content or ""), TRUNCATED if is_cut else "", *tokens)
+
+
+def _count(tokens: object) -> int:
+    """Return a number of tokens as a server reports it, 0 for what is none."""
+    return int(tokens) if isinstance(tokens, int | float) and 0 <= tokens < MOST_TOKENS else 0
 
 
 def error_message(text: str) -> str:
     """Return what an error body says, at most 300 characters of one line."""
     try:
-        body = json.loads(text)
+        body = parse_json(text)
         error = body.get("error", body) if isinstance(body, dict) else body
         text = str(error.get("message", error)) if isinstance(error, dict) else str(error)
-    except ValueError:
+    except JsonFault:
         pass
     return " ".join(text.split())[:300]
 
@@ -134,30 +142,9 @@ def open_session(url: str, key: str, *, timeout: float | None) -> aiohttp.Client
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
     limits = client.ClientTimeout(total=timeout, sock_connect=10.0)
     has_proxy = address.scheme in getproxies() and not proxy_bypass(address.netloc)
-    connector = client.TCPConnector(limit=0)
-    options = {"response_class": _limited_response(), "connector": connector, "timeout": limits}
-    return client.ClientSession(**options, headers=headers, trust_env=has_proxy)  # type: ignore[no-any-return]
-
-
-@cache
-def _limited_response() -> Any:  # noqa: ANN401 - a class of aiohttp, imported when it is needed
-    """Return a class of responses whose text ends in an error past `LARGEST_REPLY`, however well it was packed."""
-    client = load_aiohttp()
-
-    class LimitedResponse(client.ClientResponse):  # type: ignore[misc, name-defined]
-        async def text(self, encoding: str | None = None, errors: str = "strict") -> str:
-            content = bytearray()
-            async for chunk in self.content.iter_any():
-                content += chunk
-                if len(content) > LARGEST_REPLY:
-                    self.close()
-                    raise client.ClientPayloadError(f"the reply is larger than {LARGEST_REPLY:,} bytes")
-            try:
-                return content.decode(encoding or self.charset or "utf-8", errors)
-            except LookupError:  # a character set that Python does not know
-                return content.decode("utf-8", errors)
-
-    return LimitedResponse
+    options = {"connector": client.TCPConnector(limit=0), "timeout": limits, "read_bufsize": READ_BUFFER}
+    options |= {"cookie_jar": client.DummyCookieJar(), "trust_env": has_proxy}
+    return client.ClientSession(**options, headers=headers)  # type: ignore[no-any-return]
 
 
 def api_key() -> str:
@@ -202,23 +189,23 @@ def resolve_endpoint(ref: str, timeout: float) -> ResolvedModel:
     wrong, IncompleteError when it does not answer.
     """
     url, name = parse_address(ref)
-    listed = asyncio.run(_list_models(url, name, timeout))
-    choices = {each for each in listed if name in ("", each)}
+    served = asyncio.run(_list_models(url, name, timeout))
+    choices = {each for each in served if name in ("", each)}
     if len(choices) != 1:
         fault = f"no model '{name}'" if name else f"{len(choices)} models"
-        raise UserError(f"{url} has {fault}; give one of: " + ", ".join(f"{url}#{each}" for each in listed))
+        raise UserError(f"{url} has {fault}; give one of: {listed((f'{url}#{each}' for each in served), most=12)}")
     return ResolvedModel(Path(), choices.pop(), "", "that of the model served", "served by an endpoint", url)
 
 
 async def _list_models(url: str, name: str, timeout: float) -> list[str]:
     """Return the ids in `/models`, `name` alone for a server without such a list; wait while it says 503."""
     aiohttp = load_aiohttp()
-    give_up_at, key = time.monotonic() + timeout, api_key()
+    give_up_at, key, room = time.monotonic() + timeout, api_key(), asyncio.Semaphore(LARGE_REPLIES)
     try:
         async with open_session(url, key, timeout=min(timeout, 30.0)) as session:
             while True:
                 async with session.get(f"{url}/models", allow_redirects=False) as response:
-                    status, text = response.status, await response.text(errors="replace")
+                    status, text = response.status, await read_body(response, key, room)
                     wait = pause_seconds(response.headers.get("Retry-After", ""))
                     place = response.headers.get("Location", "")
                 if status != 503 or time.monotonic() + wait > give_up_at:
@@ -226,12 +213,14 @@ async def _list_models(url: str, name: str, timeout: float) -> list[str]:
                 await asyncio.sleep(wait)
     except aiohttp.ClientSSLError as error:
         raise UserError(certificate_fault(url, error)) from None
+    except BodyFault as fault:
+        raise UserError(f"{url}/models: {fault}; name the model: {url}#NAME") from None
     except (aiohttp.ClientError, TimeoutError) as error:
         raise IncompleteError(
             f"the endpoint {url} cannot be reached ({type(error).__name__}); nothing was asked. "
             "Start the server, then give the same command again"
         ) from None
-    text = text.replace(key, "***") if key else text
+    place = without_key(place, key)
     if status == 503:
         said = error_message(text)
         raise IncompleteError(f"{url} is not ready after {timeout:g} s (HTTP 503: {said}); give the same command later")
@@ -242,9 +231,9 @@ async def _list_models(url: str, name: str, timeout: float) -> list[str]:
 def _model_names(url: str, name: str, status: int, text: str) -> list[str]:
     """Return the ids in the reply of `/models`, `name` alone when there is none; UserError without a name too."""
     try:
-        body = json.loads(text)
+        body = parse_json(text)
         names = [str(item["id"]) for item in (body if isinstance(body, list) else body["data"] or [])]
-    except (ValueError, KeyError, TypeError):
+    except (JsonFault, KeyError, TypeError):
         names = None
     if status == 200 and names:
         return names

@@ -42,13 +42,3 @@ def test_a_reply_without_an_end_fails() -> None:
     with answering(reply) as url:  # type: ignore[arg-type]
         (failed,) = replies_of(_engine(url), 1)
     assert (failed.outcome, "larger than" in failed.error) == ("http", True)
-
-
-def test_a_character_set_that_does_not_exist_is_read_as_utf_8() -> None:
-    async def reply(_: web.Request) -> web.Response:
-        text = '{"choices": [{"text": "é"}]}'.encode()
-        return web.Response(body=text, headers={"Content-Type": "application/json; charset=no-such"})
-
-    with answering(reply) as url:
-        (read,) = replies_of(_engine(url), 1)
-    assert (read.outcome, read.text) == ("ok", "é")
