@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from synthgen.console import stderr, stdout
+from synthgen.console import note, print_lines
 from synthgen.dataset.manifest import read_manifest
 from synthgen.dataset.samples import XTREME_R_SAMPLES
 from synthgen.errors import IncompleteError
@@ -64,14 +64,14 @@ class Demo:
         except subprocess.CalledProcessError as error:
             if error.returncode != IncompleteError.exit_code:
                 raise
-            stderr.print("no hub answers: using the samples of this package, from which nothing can be concluded")
+            note("no hub answers: using the samples of this package, from which nothing can be concluded")
             return XTREME_R_SAMPLES, ("--from", "sample")
         return fetched, ("--from", "hub", "--n", str(ROWS))
 
     def command(self, *words: str) -> None:
         """Show, run and time one command."""
         line = shlex.join(words)
-        stdout.print(f"\n[bold]$ {line}[/]", highlight=False)
+        print_lines(["", f"$ {line}"])
         begin = time.monotonic()
         program = Path(sys.executable).with_name(words[0])
         subprocess.run([str(program), *words[1:]], check=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
@@ -91,16 +91,14 @@ def main() -> int:
     try:
         demo.run()
     except subprocess.CalledProcessError as error:
-        stderr.print(
-            f"the demo stopped; what is finished is kept in {arguments.folder}, and `make demo` goes on from there"
-        )
+        note(f"the demo stopped; what is finished is kept in {arguments.folder}, and `make demo` goes on from there")
         return int(error.returncode)
     seconds, timing = round(time.monotonic() - begin, 1), arguments.folder / "timing.json"
     installed = json.loads(arguments.install_facts.read_text()) if arguments.install_facts else {}
     facts = {**installed, "cores": os.cpu_count(), "seconds": seconds, "steps": demo.steps}
     first = json.loads(timing.read_text()).get("first") if timing.is_file() else None  # the run that did the work
     timing.write_text(json.dumps({**facts, "first": first or facts}, indent=2) + "\n")
-    stdout.print(f"\n[bold]done in {seconds:.0f} s[/]; open {arguments.folder / 'report.html'}", highlight=False)
+    print_lines(["", f"done in {seconds:.0f} s; open {arguments.folder / 'report.html'}"])
     return 0
 
 

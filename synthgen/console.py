@@ -1,6 +1,11 @@
-"""The console of both commands: results to stdout, progress to stderr, errors as one line with an exit code."""
+"""The console of both commands: results to stdout, progress to stderr, errors as one line with an exit code.
 
+Every text is shown as it is: none is markup; what moves the cursor or turns the direction of writing is spelled out.
+"""
+
+import errno
 import json
+import re
 import signal
 import sys
 import threading
@@ -12,13 +17,64 @@ from typing import Any, NoReturn
 
 import typer
 from rich import progress as bars
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
 from synthgen import __version__
 from synthgen.errors import IncompleteError, UserError, is_disk_full
 
-stdout = Console(soft_wrap=True)
-stderr = Console(stderr=True, soft_wrap=True)
+MOST_OF_A_LINE = 4000
+"""Characters of a line that are shown."""
+_INVISIBLE = (
+    "\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff"
+    "\\ufff9-\\ufffb\\ud800-\\udfff\\U000e0000-\\U000e007f"
+)
+"""Control characters, half characters, and those that only turn the direction of writing or show nothing."""
+_UNPRINTABLE, _OUTSIDE_A_LINE = re.compile(f"[{_INVISIBLE}]"), re.compile(f"[\\t\\n{_INVISIBLE}]")
+
+
+def visible(text: str) -> str:
+    r"""Return a text with its control characters and the like spelled out; line ends and tabs stay.
+
+    >>> visible("a\x1b[2Jb\u202e c\n")
+    'a\\x1b[2Jb\\u202e c\n'
+    """
+    return text if text.isascii() and text.isprintable() else _UNPRINTABLE.sub(_spelled, text)
+
+
+def one_line(text: object, most: int = MOST_OF_A_LINE) -> str:
+    r"""Return a text as one visible line that says how much of it is left out.
+
+    >>> one_line("a\nb"), one_line("abcdefgh" * 9, most=40)
+    ('a\\nb', 'abcdefghabcdefghab… (54 more characters)')
+    """
+    shown = str(text)
+    if len(shown) > most:
+        kept = max(1, most - 22)
+        shown = f"{shown[:kept]}… ({len(shown) - kept:,} more characters)"
+    return _OUTSIDE_A_LINE.sub(_spelled, shown)
+
+
+def _spelled(character: re.Match[str]) -> str:
+    return character[0].encode("unicode_escape").decode()
+
+
+class PlainConsole(Console):
+    """A console that takes no text as markup, emoji names or something to colour, and shows what cannot be seen."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        """Write to standard output, or to standard error."""
+        super().__init__(stderr=stderr, soft_wrap=True, markup=False, emoji=False, highlight=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the parts of what is printed; those that move the cursor are Rich's own."""
+        for part in super().render(renderable, options):
+            yield part if part.control else Segment(visible(part.text), part.style)
+
+
+stdout = PlainConsole()
+stderr = PlainConsole(stderr=True)
 
 SECONDS_BETWEEN_LINES = 20.0
 
@@ -34,17 +90,23 @@ def new_app(name: str, summary: str) -> typer.Typer:
         show_version: bool = typer.Option(False, "--version", is_eager=True, help="Print the version and stop."),
     ) -> None:
         if show_version:
-            stdout.print(f"{name} {__version__}", highlight=False)
+            print_lines([f"{name} {__version__}"])
             raise typer.Exit
 
     app.info.invoke_without_command = True
     return app
 
 
-def print_lines(lines: Iterable[str]) -> None:
-    """Write lines to stdout as they are: data never becomes markup."""
+def print_lines(lines: Iterable[object]) -> None:
+    """Write each text to stdout as one line, cut to what a person reads."""
     for line in lines:
-        stdout.print(line, markup=False, highlight=False)
+        stdout.print(one_line(line))
+
+
+def note(line: object, *, label: str = "") -> None:
+    """Write one line to stderr, after a label that stands out."""
+    start = Text(f"{label}: ", style="bold red") if label else Text()
+    stderr.print(start + Text(one_line(line)))
 
 
 def run(app: typer.Typer) -> NoReturn:
@@ -55,34 +117,58 @@ def run(app: typer.Typer) -> NoReturn:
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, _interrupted)
     try:
-        app()
+        code = app(standalone_mode=False)
     except (UserError, IncompleteError) as error:
         _fail(error, error.exit_code)
+    except _UsageError as error:
+        _fail_usage(error)
     except OSError as error:
+        if error.errno == errno.EPIPE:
+            sys.stdout = None  # whoever read it has gone: nothing is to be flushed
+            sys.exit(1)
         if is_disk_full(error):
             advice = f"make room on the disk, or for temporary files ({gettempdir()}) set TMPDIR"
             _fail(f"{error}: {advice}; then give the same command again", IncompleteError.exit_code)
         if error.filename is None:
             raise
         _fail(error, UserError.exit_code)
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+_UsageError: Any = typer.BadParameter.__base__
+"""What Typer raises for wrong options; the copy of click that it brings has no public name."""
+
+
+def _fail_usage(error: Any) -> NoReturn:  # noqa: ANN401 - Typer's
+    """End with what is wrong with the options, or with the help where there are none."""
+    message = "" if type(error).__name__ == "NoArgsIsHelpError" else error.format_message().rstrip(".")
+    if not message:
+        error.show()
+        sys.exit(error.exit_code)
+    command = error.ctx.command_path if error.ctx else sys.argv[0]
+    _fail(f"{message}; see {command} --help", error.exit_code)
 
 
 def _fail(error: Exception | str, exit_code: int) -> NoReturn:
-    message = str(error).replace("[", r"\[")
-    stderr.print(f"[bold red]error:[/] {message}", highlight=False)
+    note(error, label="error")
     sys.exit(exit_code)
 
 
 def _interrupted(_signal: int, _frame: FrameType | None) -> NoReturn:
     """End with exit code 130; what is open is closed on the way out, so the state stays resumable."""
-    stderr.print("stopped; to go on, give the same command again", highlight=False)
+    note("stopped; to go on, give the same command again")
     raise SystemExit(130)
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
     """Write one JSON document to stdout, keys in the order given."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    sys.stdout.write(_UNPRINTABLE.sub(_as_json, text) + "\n")
+
+
+def _as_json(character: re.Match[str]) -> str:
+    number = ord(character[0])
+    return f"\\u{number:04x}" if number < 0x10000 else json.dumps(character[0])[1:-1]
 
 
 @contextmanager
@@ -90,12 +176,12 @@ def progress() -> Iterator[bars.Progress]:
     """Yield a progress display on stderr: a live bar on a terminal, a line every 20 s in a log."""
     columns = (
         bars.SpinnerColumn(),
-        bars.TextColumn("[progress.description]{task.description}"),
+        bars.TextColumn("{task.description}", style="progress.description", markup=False),
         bars.BarColumn(bar_width=24),
         bars.MofNCompleteColumn(),
         bars.TimeElapsedColumn(),
         bars.TimeRemainingColumn(),
-        bars.TextColumn("{task.fields[note]}"),
+        bars.TextColumn("{task.fields[note]}", markup=False),
     )
     with bars.Progress(*columns, console=stderr, disable=not stderr.is_terminal) as bar:
         done = threading.Event()
@@ -113,4 +199,4 @@ def _print_lines(bar: bars.Progress, done: threading.Event) -> None:
         for task in bar.tasks:
             if not task.finished:
                 count = "" if task.total is None else f"{task.completed:.0f}/{task.total:.0f} "
-                stderr.print(f"{task.description}: {count}{task.fields.get('note', '')}", markup=False, highlight=False)
+                note(f"{task.description}: {count}{task.fields.get('note', '')}")

@@ -6,7 +6,8 @@ from typing import Any
 import typer
 from rich.table import Table
 
-from synthgen.console import new_app, run, stderr, stdout
+from synthgen.console import new_app, note, one_line, print_lines, run, stdout
+from synthgen.errors import listed
 from synthgen.runtime.typer_command import Arguments, add_command
 
 Json = Mapping[str, Any]
@@ -34,13 +35,14 @@ def print_data_check(rows: Sequence[Json], _: Arguments) -> None:
 
 def print_fetched(files: Sequence[Json], arguments: Arguments) -> None:
     """Print how many files were fetched."""
-    stdout.print(f"{len(files)} files in {arguments['data_root']}")
+    print_lines([f"{len(files)} files in {arguments['data_root']}"])
 
 
 def print_training(manifest: Json, arguments: Arguments) -> None:
     """Print the steps, examples and final loss of a training."""
     log = manifest["results"]["training"]
-    stdout.print(f"{arguments['out']}: {log['steps']} steps, {log['examples']} examples, loss {log['final_loss']:.3f}")
+    counts = f"{log['steps']} steps, {log['examples']} examples, loss {log['final_loss']:.3f}"
+    print_lines([f"{arguments['out']}: {counts}"])
 
 
 def print_plan(plan: Json, _: Arguments) -> None:
@@ -51,23 +53,21 @@ def print_plan(plan: Json, _: Arguments) -> None:
         for arm, text in zip(plan["arms"], data, strict=True)
     )
     _print_table(("arm", "rows", "data"), arms)
-    stdout.print()
+    print_lines([""])
     jobs = ((job["label"], job["steps"], job["training_tokens"], job["inference_tokens"]) for job in plan["jobs"])
     _print_table(("run", "steps", "training tokens", "inference tokens"), jobs)
-    for name, value in plan.items():
-        if not isinstance(value, list):
-            stdout.print(f"{name}: {_cell(value)}", highlight=False)
+    print_lines(f"{name}: {_cell(value)}" for name, value in plan.items() if not isinstance(value, list))
 
 
 def print_score(score: Json, _: Arguments) -> None:
     """Print the metrics in one line, and name the first missing and extra predictions."""
     metrics = "  ".join(f"{name} {value:.2f}" for name, value in score["metrics"].items())
     counts = f"n {score['n']}, missing {score['missing']}, extra {score['extra']}, gold {score['gold'][0]}"
-    stdout.print(f"{score['target']} {score['language']} {score['split']}  {metrics}  ({counts})")
+    print_lines([f"{score['target']} {score['language']} {score['split']}  {metrics}  ({counts})"])
     for what in ("missing", "extra"):
         if ids := score[f"{what}_ids"]:
             more = f" and {score[what] - len(ids)} more" if score[what] > len(ids) else ""
-            stderr.print(f"{what}: {', '.join(ids)}{more}", highlight=False)
+            note(f"{what}: {listed(ids)}{more}")
 
 
 def print_comparison(comparison: Any, arguments: Arguments) -> None:  # noqa: ANN401 - Comparison, not imported here
@@ -75,7 +75,7 @@ def print_comparison(comparison: Any, arguments: Arguments) -> None:  # noqa: AN
     from evaluator.reporting.report import terminal_summary
 
     stdout.print(terminal_summary(comparison))
-    stdout.print(f"report: {arguments['out']}")
+    print_lines([f"report: {arguments['out']}"])
 
 
 def _comparison_json(comparison: Any, _: Arguments) -> Any:  # noqa: ANN401 - Comparison, not imported here
@@ -95,7 +95,7 @@ def _print_table(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
 def _cell(value: Any) -> str:  # noqa: ANN401 - a JSON value
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else one_line(value)
 
 
 app = new_app("evaluator", "What intermediate-task data does to zero-shot cross-lingual transfer on XTREME-R.")

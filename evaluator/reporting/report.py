@@ -19,9 +19,11 @@ from evaluator.reporting.markdown import results_section
 from evaluator.stats.comparison import Comparison, compare_results
 from evaluator.stats.results import read_results
 from evaluator.stats.score_table import Problem
+from synthgen.console import one_line
 from synthgen.errors import UserError, plain_os_error
 from synthgen.runtime.files import check_writable, write_atomically
 
+MOST_OF_A_CELL = 60
 _STYLE = {"a": "green", "b": "red", "equivalent": "cyan", "unresolved": "yellow"}
 
 
@@ -90,9 +92,11 @@ def terminal_summary(comparison: Comparison) -> RenderableType:
         parts += [Text(sentences.SAMPLE, style="bold yellow"), Text()]
     lines = [(sentences.sentence(pair), _STYLE[pair.verdict]) for pair in sentences.lead_pairs(comparison)[:6]]
     lines += [(sentences.exchange_sentence(rate), "blue") for rate in sentences.lead_rates(comparison)[:6]]
-    parts += [Text.assemble(("● ", style), line) for line, style in lines]
+    parts += [Text.assemble(("● ", style), one_line(line, 1000)) for line, style in lines]
     parts += [Text(), _table(comparison)]
-    parts += [Text(line, style="yellow") for line in sentences.problem_lines(comparison.problems, limit=8)]
+    parts += [
+        Text(one_line(line, 1000), style="yellow") for line in sentences.problem_lines(comparison.problems, limit=8)
+    ]
     return Group(*parts, Text(comparison.signature, style="dim"))
 
 
@@ -103,6 +107,7 @@ def _table(comparison: Comparison) -> Table:
     for pair in sentences.lead_pairs(comparison):
         *cells, _, detectable = pair_cells(pair)
         words = {"a": f"{pair.a} better", "b": f"{pair.b} better", "unresolved": "not resolved"}
-        verdict = Text(words.get(pair.verdict, pair.verdict), style=_STYLE[pair.verdict])
-        table.add_row(*map(Text, [*cells, detectable]), verdict if pair.known else pair.reason or "not resolved")
+        verdict = words.get(pair.verdict, pair.verdict) if pair.known else pair.reason or "not resolved"
+        *before, last = (one_line(text, MOST_OF_A_CELL) for text in (*cells, detectable, verdict))
+        table.add_row(*before, Text(last, style=_STYLE[pair.verdict] if pair.known else ""))
     return table

@@ -20,7 +20,7 @@ from evaluator.experiment.throughput import EncoderSize, Throughput, available_m
 from evaluator.store import Json, Store
 from evaluator.sweep import cluster_speed
 from evaluator.sweep.pending import pending
-from synthgen.console import stderr
+from synthgen.console import note
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import IncompleteError
 from synthgen.runtime.files import format_duration, format_size
@@ -176,12 +176,11 @@ def announce(plan: CostEstimate) -> None:
     """Print the plan in one line."""
     totals = plan.document()
     tokens = totals["training_tokens"] + totals["inference_tokens"]
-    stderr.print(
+    note(
         f"plan: {totals['runs']} runs, {plan.finished_runs} finished before, {totals['steps']:,} steps, "
         f"{tokens:,} tokens, about {format_duration(totals['seconds'])} at {totals['tokens_per_second']:.0f} tokens/s "
         f"and {totals['seconds_per_run']:.0f} s a run on {plan.devices} x {plan.device}, from {plan.speed.source}; "
-        f"{format_size(plan.disk_bytes)} disk, {format_size(plan.memory_bytes)} memory",
-        highlight=False,
+        f"{format_size(plan.disk_bytes)} disk, {format_size(plan.memory_bytes)} memory"
     )
 
 

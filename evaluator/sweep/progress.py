@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 
 from evaluator.experiment.graph import IntermediateJob, Job
-from synthgen.console import stderr
+from synthgen.console import note, one_line, stderr
 from synthgen.runtime.files import format_duration
 
 NAMED_RUNS = 8
@@ -46,14 +46,13 @@ class SweepProgress:
         self.running.pop(key, None)
         self.done.add(key)
         count = f"{len(self.done) + self.finished_before} of {len(self.jobs) + self.finished_before}"
-        text = f"done  {self.jobs[key].label}  {seconds:.0f} s  {key}  ({count}{self._left()})"
-        stderr.print(text, highlight=False)
+        note(f"done  {self.jobs[key].label}  {seconds:.0f} s  {key}  ({count}{self._left()})")
 
     def fail(self, key: str, message: str) -> None:
         """Note that a job could not be completed, and print a line."""
         self.running.pop(key, None)
         self.failed[key] = message
-        stderr.print(f"failed  {self.jobs[key].label}  {key}: {message}", highlight=False, markup=False)
+        note(f"failed  {self.jobs[key].label}  {key}: {message}")
 
     def _left(self) -> str:
         """Return the time the rest will take at the pace so far; nothing before anything is done."""
@@ -78,7 +77,10 @@ class SweepProgress:
         return table
 
     def _caption(self) -> str:
-        lines = [f"{self.jobs[key].label}: {text}" for key, text in list(self.running.items())[:NAMED_RUNS]]
+        lines = [
+            one_line(f"{self.jobs[key].label}: {text}", most=200)
+            for key, text in list(self.running.items())[:NAMED_RUNS]
+        ]
         passed = format_duration(time.monotonic() - self.started)
         failed = [f"failed: {len(self.failed)}"] if self.failed else []
         return "\n".join([*lines, f"{passed} so far{self._left()}", *failed])

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rich.markup import escape
 
 from synthgen import console
 from synthgen.analysis import artefacts
@@ -67,9 +66,9 @@ def warn_of_artefacts(facts: Mapping[str, Any]) -> None:
     for word in facts.get("new_give_aways", ())[: artefacts.NAMED_WORDS]:
         share = f"{100 * word['share']:.0f} % of the {word['rows']} rows with '{word['text']}' are {word['label']}"
         warnings.append(f"{share}; in the real set {word['real_rows']} rows have both")
-    for warning in map(escape, warnings):
+    for warning in warnings:
         consequence = f"at {facts['rows']} rows each; models will learn this and not the task"
-        console.stderr.print(f"[bold red]ARTEFACTS:[/] {warning}, {consequence}")
+        console.note(f"{warning}, {consequence}", label="ARTEFACTS")
 
 
 def check_like(like: Path | None, format_: Format) -> None:

@@ -8,18 +8,21 @@ from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from synthgen import console
-from synthgen.errors import UserError
+from synthgen.errors import UserError, listed
 from synthgen.runtime.typer_command import Arguments
 
 if TYPE_CHECKING:
     from synthgen.cards.summary_tables import SummaryTable
     from synthgen.dataset.manifest import Manifest
     from synthgen.publishing.publish import Publication
+
+
+MOST_FAULTS = 100
+MOST_OF_A_CELL = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,15 @@ def print_manifest(manifest: Manifest, arguments: Arguments) -> None:
 
 
 def _print_set(manifest: Manifest, folder: Path) -> None:
-    rejected = ", ".join(f"{reason} {count}" for reason, count in manifest.rejected.items()) or "none"
-    labels = escape(", ".join(f"{label} {count}" for label, count in manifest.label_counts.items()))
-    console.stdout.print(
-        f"[bold]{escape(str(folder))}[/]: {manifest.kept} {manifest.origin} {manifest.task} examples ({labels})\n"
-        f"asked {manifest.asked} = kept {manifest.kept} + rejected {sum(manifest.rejected.values())} "
-        f"+ failed {manifest.failed}; rejected: {escape(rejected)}",
-        highlight=False,
+    rejected = listed(f"{reason} {count}" for reason, count in manifest.rejected.items()) or "none"
+    labels = listed(f"{label} {count}" for label, count in manifest.label_counts.items())
+    examples = console.one_line(f": {manifest.kept} {manifest.origin} {manifest.task} examples ({labels})")
+    console.stdout.print(Text.assemble((console.one_line(folder), "bold"), examples))
+    console.print_lines(
+        [
+            f"asked {manifest.asked} = kept {manifest.kept} + rejected {sum(manifest.rejected.values())} "
+            f"+ failed {manifest.failed}; rejected: {rejected}"
+        ]
     )
 
 
@@ -67,10 +72,10 @@ def print_make(result: Manifest | Sequence[Mapping[str, Any]], arguments: Argume
         _print_set(result, arguments["out"] or default_folder(*(arguments[each] for each in ("task", "n", "seed"))))
         return
     for item in result:
-        console.stdout.rule(f"{item['id']} ({item['label']})")
+        console.stdout.rule(console.one_line(f"{item['id']} ({item['label']})", most=60))
         for request, reply in zip(item["prompts"], item["replies"], strict=True):
-            console.stdout.print(f"{request}\n[→] {reply!r}\n", markup=False, highlight=False)
-        console.stdout.print(f"row: {item['row']}\nverdict: {item['verdict']}", markup=False, highlight=False)
+            console.print_lines([*request.split("\n"), f"[→] {reply!r}", ""])
+        console.print_lines([f"row: {item['row']}", f"verdict: {item['verdict']}"])
 
 
 def print_translations(manifests: Sequence[Manifest], arguments: Arguments) -> None:
@@ -91,7 +96,7 @@ def print_inspection(manifest: Manifest, arguments: Arguments) -> None:
     _print_set(manifest, folder)
     for table in summary_tables(folder):
         _print_table(table)
-    console.stdout.print(f"page: {folder / PAGE_NAME}", highlight=False)
+    console.print_lines([f"page: {folder / PAGE_NAME}"])
 
 
 def inspection_document(manifest: Manifest, arguments: Arguments) -> dict[str, Any]:
@@ -101,24 +106,30 @@ def inspection_document(manifest: Manifest, arguments: Arguments) -> dict[str, A
 
 
 def _print_table(content: SummaryTable) -> None:
-    table = Table(title=Text(content.title), caption=Text(content.note), title_justify="left", caption_justify="left")
+    title, caption = (Text(console.one_line(text)) for text in (content.title, content.note))
+    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
     table.box, table.show_header = None, any(content.columns)
     for number, column in enumerate(content.columns):
         is_number = content.is_number(number)
-        table.add_column(Text(column), justify="right" if is_number else "left", no_wrap=is_number or number == 0)
+        table.add_column(
+            Text(console.one_line(column, MOST_OF_A_CELL)),
+            justify="right" if is_number else "left",
+            no_wrap=is_number or number == 0,
+        )
     for row in content.rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(console.one_line(cell, MOST_OF_A_CELL)) for cell in row))
     console.stdout.print("", table)
 
 
 def print_story(story: Mapping[str, Any], _: Arguments) -> None:
     """Print the story of one row."""
-    title = escape(f"{story['verdict']} {story['reason']}".strip())
-    console.stdout.print(f"[bold]{escape(story['id'])}[/]: {title}", highlight=False)
+    title = console.one_line(f": {story['verdict']} {story['reason']}".strip())
+    console.stdout.print(Text.assemble((console.one_line(story["id"]), "bold"), title))
     console.print_lines(f"  {name}: {story[name]}" for name in ("stage", "evidence", "row") if story[name])
     for reply in story["replies"]:
         if reply["prompt"]:
-            console.print_lines([f"  step {reply['step']} asked:", indent(reply["prompt"], "    | ")])
+            asked = indent(reply["prompt"], "    | ", lambda _: True).split("\n")
+            console.print_lines([f"  step {reply['step']} asked:", *asked])
         said = repr(reply["text"]) if reply["text"] else reply["error"]
         console.print_lines([f"  step {reply['step']} ({reply['outcome']}): {said}"])
 
@@ -126,7 +137,10 @@ def print_story(story: Mapping[str, Any], _: Arguments) -> None:
 def print_card_report(result: CardReport, _: Arguments) -> None:
     """Print what was found of a card, or where it was written."""
     report = result.facts
-    console.print_lines(report["faults"])
+    faults = report["faults"]
+    console.print_lines(faults[:MOST_FAULTS])
+    if len(faults) > MOST_FAULTS:
+        console.print_lines([f"and {len(faults) - MOST_FAULTS:,} more faults; --json gives all"])
     if "card" in report:
         console.print_lines([report["card"]])
     elif not report["faults"]:

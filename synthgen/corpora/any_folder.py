@@ -164,7 +164,7 @@ def _training_files(folder: Path) -> list[Path]:
     if others := [path.relative_to(folder).as_posix() for path in paths if splits[path] != best]:
         kind = "what states no split" if best == "unstated" else f"the {best} split"
         line = f"{folder}: only {kind} is read; left out: {', '.join(others)}"
-        console.stderr.print(line, markup=False, highlight=False)
+        console.note(line)
     return [path for path in paths if splits[path] == best]
 
 

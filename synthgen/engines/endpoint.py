@@ -276,7 +276,7 @@ class EndpointEngine(Engine):
         if dialect == self._dialect:
             self._dialect, what = change
             said = f"HTTP {status}: {error_message(text)}"
-            console.stderr.print(f"{self._url} takes {what} ({said})", highlight=False, markup=False)
+            console.note(f"{self._url} takes {what} ({said})")
         return True
 
     def _read(self, request: Request, status: int, text: str, retry_after: str) -> Reply:

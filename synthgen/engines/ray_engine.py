@@ -171,7 +171,7 @@ class RayEngine:
         self._lost += 1
         self._actors.remove(lost)
         self._ray.kill(lost.handle)
-        console.stderr.print(f"an engine of the cluster was lost: {reason}", highlight=False, markup=False)
+        console.note(f"an engine of the cluster was lost: {reason}")
         if self._lost > RESTARTS:
             fault = f"{self._lost} engines were lost, the last with: {reason}; what they replied is in the ledger"
             raise IncompleteError(f"{fault}, the same command goes on")

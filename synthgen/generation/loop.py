@@ -119,7 +119,7 @@ def serve(controller: Controller, engine: Engine, model: ResolvedModel, *, budge
                 rates = f"{usage.kept / usage.seconds:.1f} kept/s, {usage.output_tokens / usage.seconds:.0f} tokens/s"
                 bar.update(line, completed=controller.kept, note=f"{rates}, accepted: {accepted}")
                 if last < ROWS_BEFORE_PROJECTION <= usage.kept and controller.kept < rows:
-                    console.stderr.print(usage.projection(rows - kept_before), highlight=False)
+                    console.note(usage.projection(rows - kept_before))
         controller.check_complete()
         bar.update(line, completed=controller.kept)
     if controller.is_full:

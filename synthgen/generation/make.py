@@ -125,7 +125,7 @@ def _is_current(run: GenerationRun, manifest: Manifest) -> bool:
     changed = [name for name in now if manifest.parser_hash is not None and before[name] != now[name]]
     if changed:
         line = f"the {' and the '.join(changed)} changed since this set was made: the stored replies are judged anew"
-        console.stderr.print(line, highlight=False)
+        console.note(line)
     return not changed
 
 
@@ -196,7 +196,7 @@ def _preview(
                 usage.add(reply)
             controller.check_complete()
     usage.kept = controller.kept
-    console.stderr.print(f"{usage.projection(run.n)}, at {count} rows at a time", highlight=False)
+    console.note(f"{usage.projection(run.n)}, at {count} rows at a time")
     return [_item(controller, verdict) for verdict in ledger.verdicts()]
 
 

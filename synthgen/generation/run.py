@@ -60,7 +60,7 @@ class EngineConfig:
             if self.running is not None:
                 return self.running
             line = f"model {self.model.ref} ({self.model.licence}), engine {self.name}: starting"
-            console.stderr.print(line, highlight=False)
+            console.note(line)
             engine = open_engine(self.name, self.model, seed=seed, timeout=self.timeout, ray=self.ray)
             return stack.enter_context(closing(engine))
 

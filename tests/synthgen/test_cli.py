@@ -43,7 +43,7 @@ def test_tasks_as_json_is_valid_by_its_schema_and_stdout_holds_nothing_else() ->
 def test_a_file_that_cannot_be_written_is_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: int, code: int, line: str
 ) -> None:
-    def fails() -> None:
+    def fails(**_: object) -> None:
         raise OSError(number, os.strerror(number), "out/data")
 
     monkeypatch.setattr(signal, "signal", lambda *_: None)

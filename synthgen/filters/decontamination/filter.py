@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synthgen import console
+from synthgen.errors import listed
 from synthgen.filters.base import Drop, Filter, FilterSpec
 from synthgen.filters.decontamination.cross_lingual import BACKGROUND, Margins, Nearest, Neighbours, grouped
 from synthgen.filters.decontamination.evaluation_sets import item_hash, read_evaluation_sets, unread_files
@@ -95,8 +96,7 @@ class Contamination(Filter):
         self._sets = list(chain.from_iterable(map(read_evaluation_sets, against)))
         self._not_read = list(chain.from_iterable(map(unread_files, against)))
         if self._not_read:
-            line = f"--against: not read, and so not looked for: {', '.join(self._not_read)}"
-            console.stderr.print(line, markup=False, highlight=False)
+            console.note(f"--against: not read, and so not looked for: {listed(self._not_read)}")
         self._items = [
             _Item(apart, tuple(map(words, texts)), number, item_hash(texts))
             for number, each in enumerate(self._sets)
