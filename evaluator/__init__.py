@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from evaluator.benchmark.registry import targets as targets
     from evaluator.benchmark.score_file import score as score
     from evaluator.reporting.report import report as report
+    from evaluator.store.commands import store_check as store_check
+    from evaluator.store.commands import store_list as store_list
+    from evaluator.store.commands import store_repair as store_repair
+    from evaluator.store.commands import store_size as store_size
     from evaluator.sweep.compare import compare as compare
     from evaluator.sweep.plan import plan as plan
     from evaluator.training.train import train as train
@@ -27,6 +31,7 @@ _COMMANDS = {
     "plan": "evaluator.sweep.plan",
     "report": "evaluator.reporting.report",
     "score": "evaluator.benchmark.score_file",
+    **dict.fromkeys(("store_check", "store_list", "store_repair", "store_size"), "evaluator.store.commands"),
     "targets": "evaluator.benchmark.registry",
     "train": "evaluator.training.train",
 }

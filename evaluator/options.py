@@ -47,6 +47,7 @@ DataRoot = Annotated[
     Path | str | None, Option(help="Folder of the official files; default $SYNTHGEN_DATA, else data/ here.")
 ]
 FetchRoot = Annotated[Path | str, Option(help="Where the files go.")]
+StorePlace = Annotated[Path | str, Argument(help="A folder that was the --store of `evaluator compare`.")]
 StoreFolder = Annotated[Path | str, Option(help="Where finished runs are kept and found again: a folder, or s3://…")]
 
 # What is scored and reported.

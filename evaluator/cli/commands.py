@@ -38,6 +38,18 @@ def print_fetched(files: Sequence[Json], arguments: Arguments) -> None:
     print_lines([f"{len(files)} files in {arguments['data_root']}"])
 
 
+def print_store_check(check: Any, _: Arguments) -> None:  # noqa: ANN401 - StoreCheck, not imported here
+    """Print a line for each fault of a store, and how many nodes were read."""
+    done = "removed, the next compare makes it again" if check.removed else "not removed: evaluator store repair"
+    print_lines(f"{name}: {fault}; {done}" for name, fault in check.faults.items())
+    print_lines([f"{check.store}: {check.nodes} nodes read, {len(check.faults) or 'no'} faults"])
+
+
+def print_store_nodes(nodes: Sequence[Json], _: Arguments) -> None:
+    """Print a line for each node, or kind of nodes."""
+    _print_table(tuple(nodes[0]) if nodes else ("kind",), (node.values() for node in nodes))
+
+
 def print_training(manifest: Json, arguments: Arguments) -> None:
     """Print the steps, examples and final loss of a training."""
     log = manifest["results"]["training"]
@@ -85,7 +97,7 @@ def _comparison_json(comparison: Any, _: Arguments) -> Any:  # noqa: ANN401 - Co
 def _print_table(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        is_count = column in ("rows", "steps", "training tokens", "inference tokens")
+        is_count = column in ("rows", "nodes", "bytes", "steps", "training tokens", "inference tokens")
         table.add_column(column, justify="right" if is_count else "left")
     for row in rows:
         table.add_row(*map(_cell, row))
@@ -101,10 +113,16 @@ def _cell(value: Any) -> str:  # noqa: ANN401 - a JSON value
 app = new_app("evaluator", "What intermediate-task data does to zero-shot cross-lingual transfer on XTREME-R.")
 data_app = typer.Typer(help="The official files: what is there, and fetching them.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+store_app = typer.Typer(help="Finished runs: what is there, and whether it is as it was written.", no_args_is_help=True)
+app.add_typer(store_app, name="store")
 
 add_command(app, "targets", "evaluator.benchmark.registry:targets", print_targets)
 add_command(data_app, "check", "evaluator.benchmark.data_root:data_check", print_data_check)
 add_command(data_app, "fetch", "evaluator.benchmark.fetch:data_fetch", print_fetched)
+add_command(store_app, "list", "evaluator.store.commands:store_list", print_store_nodes)
+add_command(store_app, "size", "evaluator.store.commands:store_size", print_store_nodes)
+add_command(store_app, "check", "evaluator.store.commands:store_check", print_store_check)
+add_command(store_app, "repair", "evaluator.store.commands:store_repair", print_store_check)
 add_command(app, "train", "evaluator.training.train:train", print_training)
 add_command(app, "compare", "evaluator.sweep.compare:compare", print_comparison, _comparison_json)
 add_command(app, "plan", "evaluator.sweep.plan:plan", print_plan)

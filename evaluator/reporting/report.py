@@ -19,6 +19,7 @@ from evaluator.reporting.markdown import results_section
 from evaluator.stats.comparison import Comparison, compare_results
 from evaluator.stats.results import read_results
 from evaluator.stats.score_table import Problem
+from evaluator.store.tables import check_tables
 from synthgen.console import one_line
 from synthgen.errors import UserError, plain_os_error
 from synthgen.runtime.files import check_writable, write_atomically
@@ -39,7 +40,9 @@ def report(
     results. `note` stands in all of them.
     """
     check_margin(margin)
-    out, results = check_page(out), read_results(Path(source))
+    out = check_page(out)
+    check_tables(Path(source))
+    results = read_results(Path(source))
     arms, plan = read_arms(results.source, out.parent), read_side_file(results.source, "plan.json")
     real_first = [arm for arm, entry in arms.items() if isinstance(entry, dict) and entry.get("origin") == "real"]
     comparison = _checked(compare_results(results, margin=margin, preferred=real_first), plan)

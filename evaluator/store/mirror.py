@@ -11,9 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from evaluator.store.manifest import node_fault
 from synthgen.dataset.layout import MANIFEST_NAME
-from synthgen.errors import UserError, requires
-from synthgen.models.packs import cache_root
+from synthgen.errors import IncompleteError, UserError, requires
+from synthgen.runtime.cache import cache_root
 from synthgen.runtime.files import draft_folder
 
 NOT_COPIED = ("features",)
@@ -51,13 +52,21 @@ class Mirror:
         return kind not in NOT_COPIED and bool(files.exists(f"{root}/{kind}/{key}/{MANIFEST_NAME}"))
 
     def fetch(self, kind: str, key: str, folder: Path) -> None:
-        """Copy a finished node to a folder, which appears whole or not at all."""
+        """Copy a finished node to a folder, which appears whole or not at all.
+
+        IncompleteError for one that is damaged there; it is removed, so that the next run makes it again.
+        """
         files, root = self._files
         with draft_folder(folder) as draft:
             for path in files.find(f"{root}/{kind}/{key}"):
                 target = draft / path.partition(f"/{kind}/{key}/")[2]
                 target.parent.mkdir(parents=True, exist_ok=True)
                 files.get_file(path, str(target))
+            if fault := node_fault(draft, key=key):
+                files.rm(f"{root}/{kind}/{key}", recursive=True)
+                raise IncompleteError(
+                    f"{self.address}/{kind}/{key}: {fault}; it was removed, the same command makes it again"
+                )
             shutil.rmtree(folder, ignore_errors=True)
 
     def put(self, kind: str, key: str, folder: Path) -> None:
@@ -71,7 +80,7 @@ class Mirror:
     def read(self, name: str) -> str | None:
         """Return the text of a file beside the nodes, None where there is none."""
         files, root = self._files
-        return files.cat_file(f"{root}/{name}").decode() if files.exists(f"{root}/{name}") else None
+        return files.cat_file(f"{root}/{name}").decode(errors="replace") if files.exists(f"{root}/{name}") else None
 
     def write(self, path: Path, name: str) -> None:
         """Copy a file to a name below the address."""

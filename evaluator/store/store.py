@@ -5,8 +5,10 @@
     STORE/logs/<kind>-<key>.log                what a run did and when, a line each; a second attempt is appended
 
 Kinds are `intermediate` (a checkpoint folder), `target` (what its training did; weights only when asked for),
-`predictions` and `scores`. Killing a process leaves finished nodes and drafts, nothing in between. Any number of
-processes, on all machines that see the folder, may write to a store at once: the first to finish a node wins.
+`predictions`, `scores` and `features`. A manifest lists the SHA-256 of the node's files and has one of itself: a node
+that is not as it was finished counts as not done, is said and removed, and the run makes it again. Killing a process
+leaves finished nodes and drafts, nothing in between. Any number of processes, on all machines that see the folder, may
+write to a store at once: the first to finish a node wins.
 """
 
 from __future__ import annotations
@@ -17,17 +19,19 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evaluator.store.manifest import node_fault, read_node, write_node
 from evaluator.store.mirror import Mirror, is_address, local_folder
+from synthgen.console import note
 from synthgen.dataset.layout import MANIFEST_NAME
-from synthgen.errors import UserError
+from synthgen.errors import IncompleteError, UserError
 from synthgen.runtime.files import check_writable, new_draft, write_atomically
 
-STORE_VERSION = 1
+STORE_VERSION = 2
 """Goes up when the meaning of a node changes; stores of another version are refused."""
 
 STORE_FILE = "store.json"
@@ -79,47 +83,67 @@ class Store:
         return cls(root, mirror)
 
     def folder(self, node: Node) -> Path:
-        """Return where a node is, or will be; one that is only at the mirror is fetched."""
-        path = self._folder(node)
-        if self.mirror and not (path / MANIFEST_NAME).is_file() and self.mirror.has(node.kind, node.key):
+        """Return where a finished node is, fetched from the mirror if need be; IncompleteError for a damaged one."""
+        path = self.path(node)
+        if not self.is_finished(node):
+            raise IncompleteError(f"{path} was changed while it was used; give the same command again")
+        if self.mirror and not (path / MANIFEST_NAME).exists():
             self.mirror.fetch(node.kind, node.key, path)
         return path
 
-    def _folder(self, node: Node) -> Path:
+    def path(self, node: Node) -> Path:
+        """Return where a node will be."""
         return self.root / node.kind / node.key
 
-    def manifest(self, node: Node) -> Json | None:
-        """Return the manifest of a finished node, else None."""
-        path = self.folder(node) / MANIFEST_NAME
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
     def is_finished(self, node: Node) -> bool:
-        """Say whether a node is there."""
-        is_here = (self._folder(node) / MANIFEST_NAME).is_file()
-        return is_here or (self.mirror is not None and self.mirror.has(node.kind, node.key))
+        """Say whether a node is there, whole; one that was changed since it was finished is said and removed."""
+        folder = self.path(node)
+        if (folder / MANIFEST_NAME).exists():
+            if not (fault := node_fault(folder)):
+                return True
+            self._remove(folder, fault)
+        return self.mirror is not None and self.mirror.has(node.kind, node.key)
+
+    def _remove(self, folder: Path, fault: str) -> None:
+        """Move a damaged node out of the way, unless another process has made it again, and say so."""
+        aside = new_draft(folder)
+        try:
+            folder.rename(aside)
+            if node_fault(aside, key=folder.name) is None:
+                aside.rename(folder)
+                return
+        except OSError:  # another process was quicker
+            return
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        note(f"{folder}: {fault}; it is made again")
 
     def results(self, node: Node) -> Json:
         """Return what a finished node recorded."""
-        if (manifest := self.manifest(node)) is None:
-            raise RuntimeError(f"node {node.kind}/{node.key} is not finished")
-        return dict(manifest["results"])
+        return dict(read_node(self.folder(node))["results"])
+
+    def finished(self, kind: str) -> Iterator[Json]:
+        """Yield the manifests of this machine's nodes of a kind; damaged ones are passed over."""
+        for path in sorted((self.root / kind).glob(f"*/{MANIFEST_NAME}")):
+            with suppress(UserError):
+                yield read_node(path.parent)
 
     @contextmanager
     def writing(self, node: Node) -> Iterator[tuple[Path, Json]]:
         """Yield a draft folder and the results to fill in; on success they become the finished node, atomically."""
-        final = self._folder(node)
+        final = self.path(node)
         draft = new_draft(final)
         results: Json = {}
         yield draft, results
-        manifest = {"kind": node.kind, "key": node.key, "inputs": node.inputs, "results": results}
         _sync(draft)
-        write_atomically(draft / MANIFEST_NAME, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
-        if not (final / MANIFEST_NAME).is_file():
+        facts = {"kind": node.kind, "key": node.key, "inputs": node.inputs, "results": results}
+        write_node(draft, facts)
+        if node_fault(final):
             shutil.rmtree(final, ignore_errors=True)
         try:
             draft.rename(final)
         except OSError:
-            if not (final / MANIFEST_NAME).is_file():
+            if node_fault(final):
                 raise
             shutil.rmtree(draft, ignore_errors=True)
         if self.mirror:
@@ -144,17 +168,36 @@ def _place(place: Path | str) -> tuple[Mirror | None, Path, Json]:
     mirror = Mirror(str(place)) if is_address(str(place)) else None
     root = local_folder(str(place)) if mirror else Path(place)
     path = root / STORE_FILE
-    text = mirror.read(path.name) if mirror else path.read_text(encoding="utf-8") if path.is_file() else None
-    try:
-        head: Json = {"version": STORE_VERSION, "models": {}} if text is None else json.loads(text)
-        version = head["version"]
-    except (ValueError, TypeError, KeyError):
-        raise UserError(f"{place} is not a store: its {STORE_FILE} cannot be read; use another --store") from None
-    if version != STORE_VERSION:
+    text = mirror.read(path.name) if mirror else _text(path) if path.is_file() else None
+    head = {"version": STORE_VERSION, "models": {}} if text is None else _parsed(text)
+    if head is None:
+        advice = "use another --store" if mirror else f"use another --store, or: evaluator store repair {place}"
+        raise UserError(f"{place} is not a store: its {STORE_FILE} cannot be read; {advice}")
+    if (version := head["version"]) != STORE_VERSION:
         raise UserError(
             f"{place} is a store of version {version}, this is version {STORE_VERSION}; use another --store"
         )
     return mirror, root, head
+
+
+def has_head(root: Path) -> bool:
+    """Say whether a store's folder has a head that can be read; UserError for a store of another version."""
+    if (root / STORE_FILE).exists() and _parsed(_text(root / STORE_FILE)) is None:
+        return False
+    _place(root)
+    return True
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _parsed(text: str) -> Json | None:
+    try:
+        head = json.loads(text)
+        return {"version": head["version"], "models": dict(head["models"])}
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 def _sync(folder: Path) -> None:

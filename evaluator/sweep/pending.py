@@ -8,14 +8,16 @@ from evaluator.store import Store
 
 def pending(jobs: Sequence[Job], store: Store) -> list[Job]:
     """Return the jobs that lack results, intermediate models only where a target needs them, and before targets."""
-    targets = [job for job in jobs if isinstance(job, TargetJob) and not _is_predicted(job, store)]
+    targets = [job for job in jobs if isinstance(job, TargetJob) and not is_done(job, store)]
     needed = set(map(parent, targets))
     models = [job for job in jobs if isinstance(job, IntermediateJob) and job.node.key in needed]
     return [*(job for job in models if not store.is_finished(job.node)), *targets]
 
 
-def _is_predicted(job: TargetJob, store: Store) -> bool:
-    return all(map(store.is_finished, job.predictions.values()))
+def is_done(job: TargetJob, store: Store) -> bool:
+    """Say whether a target's predictions and, where it was trained, the log of its training are there."""
+    nodes = [*job.predictions.values(), *([job.node] if job.stage else [])]
+    return all([store.is_finished(node) for node in nodes])  # each is looked at: what is damaged is said
 
 
 def parent(job: Job) -> str | None:

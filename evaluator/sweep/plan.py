@@ -4,12 +4,12 @@ Runs, steps and tokens are counted by tokenising what would be trained and predi
 store. Time follows from the speed of finished runs on this hardware, else from a calibration of a few steps.
 """
 
-import json
 import shutil
 import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ from evaluator.store import Json, Store
 from evaluator.sweep import cluster_speed
 from evaluator.sweep.pending import pending
 from synthgen.console import note
-from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import IncompleteError
 from synthgen.runtime.files import format_duration, format_size
 
@@ -146,10 +145,7 @@ def _count(jobs: Sequence[Job], store: Store) -> tuple[JobCost, ...]:
 def measured_speed(store: Store, hardware: Hardware) -> Throughput | None:
     """Return the median speed of finished runs on such a device, None where there are none."""
     speeds, apart = [], []
-    for path in (
-        path for kind in ("target", "intermediate") for path in (store.root / kind).glob(f"*/{MANIFEST_NAME}")
-    ):
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+    for manifest in chain(store.finished("target"), store.finished("intermediate")):
         training = manifest["results"]["training"]
         if training["seconds"] and hardware.to_json().items() <= manifest["inputs"].items():
             speeds.append(training["tokens"] / training["seconds"])

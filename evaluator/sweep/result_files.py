@@ -11,6 +11,7 @@ from evaluator.reporting.data_summary import card_link, data_facts
 from evaluator.stats.results import Cell as ResultCell
 from evaluator.stats.results import ResultRow, TrainedRun, write_item_ids, write_item_scores, write_results
 from evaluator.store import Store
+from evaluator.store.tables import seal_tables
 from evaluator.sweep.scoring import read_items
 from synthgen.runtime.files import write_atomically
 from synthgen.runtime.provenance import public_name
@@ -25,6 +26,7 @@ def write_tables(experiment: Experiment, graph: Graph, store: Store, folder: Pat
         arms = {arm.name: _arm_facts(experiment, arm, place) for arm in experiment.arms}
         write_atomically(place / "arms.json", json.dumps(arms, ensure_ascii=False, indent=2) + "\n")
     _write_items(graph, store)
+    seal_tables(store.root)
 
 
 def result_rows(cell: PlannedScore, split: str, store: Store) -> list[ResultRow]:

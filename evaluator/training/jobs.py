@@ -99,7 +99,7 @@ def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgre
 def run_target(job: TargetJob, store: Store, on_progress: OnProgress, *, keep_weights: bool = False) -> None:
     """Train a target model if it has a stage, and predict every language that lacks predictions in one pass."""
     missing = {language: node for language, node in job.predictions.items() if not store.is_finished(node)}
-    if not missing:
+    if not missing and (job.stage is None or store.is_finished(job.node)):
         return
     started = time.monotonic()
     device, base = configure_torch(job.hardware), checkpoint(job.encoder, store)
@@ -117,6 +117,8 @@ def run_target(job: TargetJob, store: Store, on_progress: OnProgress, *, keep_we
                 save(model, tokenizer, draft)
             trained = sum(log["seconds"] for log in results.values())
             results["seconds_apart"] = time.monotonic() - started - trained
+    if not missing:
+        return
     on_progress("predicting")
     started, join = time.monotonic(), find(job.target).join
     splits = job_splits(job, tuple(job.predictions if join else missing))

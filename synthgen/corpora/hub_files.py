@@ -18,7 +18,7 @@ from synthgen.corpora.readers.item import UNLABELLED, Item, is_labelled
 from synthgen.corpora.readers.text import require
 from synthgen.errors import IncompleteError, UserError, first_line, missing_package
 from synthgen.formats import Format
-from synthgen.models.packs import cache_root
+from synthgen.runtime.cache import cache_root
 from synthgen.runtime.files import write_atomically
 from synthgen.runtime.hub import class_names, download, named_rows, network_errors, parquet_files, repository_files
 

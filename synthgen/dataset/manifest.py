@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import UserError
 from synthgen.formats import Format, format_from_manifest
-from synthgen.runtime.files import file_sha256, write_atomically
+from synthgen.runtime.files import write_atomically
+from synthgen.runtime.integrity import folder_faults
 
 _LISTS = ("columns", "labels", "parents")
 _MAPPINGS: tuple[str, ...] = ("rejected", "label_counts", "files", "attempts", "sampling", "versions")
@@ -138,29 +138,26 @@ def read_manifest(folder: Path | str) -> Manifest:
         raise UserError(f"{path} is not UTF-8: {error.reason} at byte {error.start}") from None
 
 
-def read_intact_manifest(folder: Path | str) -> Manifest:
-    """Return the manifest of a finished folder whose shards are the ones that it lists; UserError names another.
+def read_intact_manifest(folder: Path | str, *parts: str) -> Manifest:
+    """Return the manifest of a finished folder whose rows are those that it lists; UserError names another file.
 
-    A file is read once in a process, and again when its size, its time or its inode has changed.
+    `parts` are folders of further files that are to be read ("rejected").
     """
     folder, manifest = Path(folder), read_manifest(folder)
-    shards = {name: digest for name, digest in manifest.files.items() if name.startswith("data/")}
-    there = {path.relative_to(folder).as_posix() for path in (folder / "data").glob("train-*.parquet")}
-    for name in sorted(shards.keys() | there):
-        fault = "is missing" if name not in there else "" if name in shards else f"is not in {MANIFEST_NAME}"
-        if not fault:
-            state = (folder / name).stat()
-            digest = _known_sha256((folder / name).resolve(), state.st_size, state.st_mtime_ns, state.st_ino)
-            fault = "" if digest == shards[name] else f"is not the file that {MANIFEST_NAME} lists: its SHA-256 differs"
-        if fault:
-            advice = f"copy or make the set again; synthgen card {folder} --verify says what changed"
-            raise UserError(f"{folder / name} {fault}; {advice}")
+    if fault := next(changed_files(folder, manifest, "data", *parts), None):
+        advice = f"copy or make the set again; synthgen card {folder} --verify says what changed"
+        raise UserError(f"{folder / fault}; {advice}")
     return manifest
 
 
-@lru_cache(maxsize=4096)
-def _known_sha256(path: Path, _size: int, _time: int, _inode: int) -> str:
-    return file_sha256(path)
+def changed_files(folder: Path, manifest: Manifest, *parts: str) -> Iterator[str]:
+    """Yield "NAME is missing" and the like for each file of these folders that is not as it was finished."""
+    listed = {name: digest for name, digest in manifest.files.items() if name.partition("/")[0] in parts}
+    yield from folder_faults(folder, listed, MANIFEST_NAME)
+    there = (
+        path.relative_to(folder).as_posix() for part in parts for path in sorted((folder / part).glob("*.parquet"))
+    )
+    yield from (f"{name} is not in {MANIFEST_NAME}" for name in there if name not in listed)
 
 
 def dataset_format(manifest: Manifest) -> Format:

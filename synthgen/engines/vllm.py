@@ -21,7 +21,8 @@ from typing import Any
 
 from synthgen.engines.base import Engine, EngineSpec, NextRequest, Outcome, Reply, Request, Sampling
 from synthgen.errors import IncompleteError, UserError, missing_package, requires
-from synthgen.models.packs import ResolvedModel, cache_root, resolve
+from synthgen.models.packs import ResolvedModel, resolve
+from synthgen.runtime.cache import cache_root
 
 MAX_MODEL_LEN = 2048
 """Tokens of a prompt and its reply that are served at most; a model that reads fewer lowers it."""

@@ -29,7 +29,7 @@ from synthgen.filters.config import FilterConfig, closing_all, read_config, writ
 from synthgen.filters.labels.filter import annotator_parents
 from synthgen.filters.registry import EDITS, ORDER
 from synthgen.filters.set_pipeline import FilteredDataset, filter_dataset, refuse_repeated_ids, workers_for
-from synthgen.models.packs import cache_root
+from synthgen.runtime.cache import cache_root
 from synthgen.runtime.provenance import command_line, hardware
 from synthgen.runtime.workers import usable_cores
 from synthgen.task.definition import definitions

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from synthgen.models import sentence_encoder
-from synthgen.models.packs import LOCAL, cache_root
+from synthgen.models.packs import LOCAL
 from synthgen.models.sentence_encoder import SentenceEncoder, Vectors
+from synthgen.runtime.cache import cache_root
 from synthgen.runtime.files import write_atomically
 from synthgen.runtime.provenance import version_hash
 

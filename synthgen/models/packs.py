@@ -6,7 +6,6 @@ again.
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from synthgen.errors import IncompleteError, UserError, first_line, requires, unknown
 from synthgen.models.e5_image import convert_e5_image
+from synthgen.runtime.cache import cache_root
 from synthgen.runtime.files import draft_folder, read_toml
 
 PREFIX = "pack:"
@@ -120,13 +120,6 @@ def pull(name: str) -> Path:
         (model / "pack.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
     return folder
-
-
-def cache_root() -> Path:
-    """Return the user cache: `$SYNTHGEN_CACHE`, else `synthgen` in `$XDG_CACHE_HOME` or `~/.cache`."""
-    if named := os.environ.get("SYNTHGEN_CACHE"):
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "synthgen"
 
 
 # The platform is fixed because the data are the same everywhere and the hash is that of one wheel.

@@ -264,7 +264,7 @@ def test_fetch_checks_its_arguments_before_it_asks_the_hub(places: Path) -> None
 def test_a_store_that_knows_the_model_by_another_revision_is_refused_before_anything_is_counted(
     arguments: dict[str, Any], datasets: dict[str, Path], tiny_model: Path, tmp_path: Path
 ) -> None:
-    head = {"version": 1, "models": {str(tiny_model): "another"}}
+    head = {"version": 2, "models": {str(tiny_model): "another"}}
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "store.json").write_text(json.dumps(head), encoding="utf-8")
     with pytest.raises(UserError, match="holds runs of .* at revision another"):

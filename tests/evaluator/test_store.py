@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from evaluator.store import Node, Store
 from evaluator.store.mirror import Mirror
-from synthgen.errors import UserError
+from synthgen.errors import IncompleteError, UserError
 
 NODE = Node("predictions", {"of": "something"})
 
@@ -24,9 +25,7 @@ def write(store: Store, text: str, node: Node = NODE) -> None:
 def test_the_first_to_finish_a_node_is_believed(tmp_path: Path) -> None:
     store = Store.open(tmp_path, {})
     with store.writing(NODE) as (draft, _):
-        write_elsewhere = store.folder(NODE)
-        write_elsewhere.mkdir(parents=True)
-        (write_elsewhere / "synthgen.json").write_text(json.dumps({"results": {"n": 1}}))
+        write(store, "1")
         (draft / "predictions.txt").write_text("late")
     assert store.results(NODE) == {"n": 1}
     assert not list((tmp_path / "predictions").glob(".*"))
@@ -51,7 +50,7 @@ def test_another_revision_of_a_model_is_refused_with_both(tmp_path: Path) -> Non
 def test_another_version_is_refused(tmp_path: Path) -> None:
     Store.open(tmp_path, {})
     (tmp_path / "store.json").write_text('{"version": 99, "models": {}}')
-    with pytest.raises(UserError, match="is a store of version 99, this is version 1"):
+    with pytest.raises(UserError, match="is a store of version 99, this is version 2"):
         Store.open(tmp_path, {})
 
 
@@ -80,3 +79,78 @@ def test_an_address_of_an_unknown_kind_is_one_line() -> None:
     pytest.importorskip("fsspec")
     with pytest.raises(UserError, match="--store nowhere://x: Protocol not known: nowhere"):
         Store.open("nowhere://x", {})
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def _flip(path: Path) -> None:
+    """Change a byte, leaving size and time of the file as they were."""
+    before, content = path.stat(), bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _swap(path: Path) -> None:
+    """Put the file of another node in its place."""
+    other = Store(path.parents[2])
+    write(other, "another", Node("predictions", {"of": "something else"}))
+    shutil.copy(other.folder(Node("predictions", {"of": "something else"})) / path.name, path)
+
+
+def _link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/null")
+
+
+DAMAGES = [
+    _cut,
+    _flip,
+    _swap,
+    _link,
+    Path.unlink,
+    lambda path: path.write_bytes(b""),
+    lambda path: path.write_text("{}"),
+]
+
+
+@pytest.mark.parametrize("name", ["predictions.txt", "synthgen.json"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_node_that_is_not_as_it_was_finished_is_said_once_and_made_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], object], name: str
+) -> None:
+    store = Store.open(tmp_path, {})
+    write(store, "done")
+    assert store.is_finished(NODE)
+    damage(store.path(NODE) / name)
+    assert [store.is_finished(NODE), store.is_finished(NODE)] == [False, False]
+    said = capsys.readouterr().err
+    assert said == "" if (name, damage) == ("synthgen.json", Path.unlink) else f"{NODE.key}: {name} " in said
+    assert said.count("it is made again") <= 1
+    write(store, "done")
+    assert store.is_finished(NODE)
+    assert (store.folder(NODE) / "predictions.txt").read_text() == "done"
+
+
+def test_a_node_with_the_manifest_of_another_is_not_taken_for_it(tmp_path: Path) -> None:
+    store, other = Store.open(tmp_path, {}), Node("predictions", {"of": "something else"})
+    write(store, "done")
+    write(store, "other", other)
+    shutil.rmtree(store.path(NODE))
+    shutil.copytree(store.path(other), store.path(NODE))
+    assert not store.is_finished(NODE)
+
+
+def test_a_node_that_is_damaged_at_an_address_is_named_and_made_again(tmp_path: Path) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    mirror = Mirror("memory://damaged")
+    first, second = Store(tmp_path / "first", mirror), Store(tmp_path / "second", mirror)
+    write(first, "done")
+    fsspec.filesystem("memory").pipe_file(f"/damaged/predictions/{NODE.key}/predictions.txt", b"gone")
+    with pytest.raises(IncompleteError, match=r"predictions.txt is not the file .*; it was removed, the same command"):
+        second.folder(NODE)
+    assert not second.is_finished(NODE)
+    write(second, "done")
+    assert Store(tmp_path / "third", mirror).results(NODE) == {"n": 4}

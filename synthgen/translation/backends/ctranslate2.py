@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import UserError, first_line, requires, unknown
-from synthgen.models.packs import ResolvedModel, cache_root, resolve
+from synthgen.models.packs import ResolvedModel, resolve
+from synthgen.runtime.cache import cache_root
 from synthgen.runtime.files import draft_folder
 from synthgen.translation.backends.base import BackendSpec, ComputeConfig
 from synthgen.translation.backends.hub_model import TOKENS_A_BATCH, HubModel, configuration, load_tokenizer

@@ -1,0 +1,127 @@
+"""`evaluator store`: what a store holds and takes, whether it is as it was written, and the removal of what is not."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from evaluator import options
+from evaluator.store.manifest import node_fault, read_node
+from evaluator.store.mirror import is_address
+from evaluator.store.store import STORE_FILE, Json, Store, has_head
+from evaluator.store.tables import TABLES_FILE, table_faults
+from synthgen.dataset.layout import MANIFEST_NAME
+from synthgen.errors import UserError
+
+KINDS = ("intermediate", "target", "predictions", "scores", "features")
+"""The kinds of nodes, in the order in which they depend on each other; `features` come first but are cheap."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCheck:
+    """What a check or a repair found: nodes read, faults by path inside the store, and what was removed."""
+
+    store: str
+    nodes: int
+    faults: dict[str, str]
+    removed: list[str] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """2 for a store with faults that stay."""
+        return UserError.exit_code if self.faults.keys() - set(self.removed) else 0
+
+
+def store_check(store: options.StorePlace) -> StoreCheck:
+    """Read every file of a store and compare it with the SHA-256 that was written when it was finished.
+
+    Exit code 2 when a file is not as it was finished; `evaluator store repair` removes what is not.
+
+    Example: `evaluator store check runs/store`
+    """
+    root = _root(store)
+    return StoreCheck(str(root), sum(1 for _ in _nodes(root)), dict(_faults(root)))
+
+
+def store_repair(store: options.StorePlace) -> StoreCheck:
+    """Remove from a store what is not as it was finished; the next `compare` makes it again.
+
+    Example: `evaluator store repair runs/store`
+    """
+    root = _root(store)
+    nodes, faults = sum(1 for _ in _nodes(root)), dict(_faults(root))
+    for name in faults:
+        if (root / name).is_dir() and not (root / name).is_symlink():
+            shutil.rmtree(root / name)
+        else:
+            (root / name).unlink(missing_ok=True)
+    if any(name.partition("/")[0] not in KINDS for name in faults):
+        (root / TABLES_FILE).unlink(missing_ok=True)  # `compare` writes the tables and this list of them anew
+    if STORE_FILE in faults:
+        Store.open(root, {})
+    return StoreCheck(str(root), nodes, faults, list(faults))
+
+
+def store_list(store: options.StorePlace) -> list[Json]:
+    """List the nodes of a store: kind, key, what it is, bytes.
+
+    Example: `evaluator store list runs/store`
+    """
+    root = _root(store)
+    return [
+        {"kind": folder.parent.name, "key": folder.name, "what": _label(root, folder), "bytes": _size(folder)}
+        for folder in _nodes(root)
+    ]
+
+
+def store_size(store: options.StorePlace) -> list[Json]:
+    """Say what each part of a store takes: nodes and bytes of each kind, and of all else.
+
+    Example: `evaluator store size runs/store`
+    """
+    root = _root(store)
+    kinds = [{"kind": kind, "nodes": len(list(_nodes(root, kind))), "bytes": _size(root / kind)} for kind in KINDS]
+    rest = _size(root) - sum(_size(root / kind) for kind in KINDS)
+    return [*kinds, {"kind": "tables and logs", "nodes": 0, "bytes": rest}]
+
+
+def _root(store: Path | str) -> Path:
+    """Return the folder of a store; UserError where there is none."""
+    if is_address(str(store)):
+        raise UserError(f"{store} is an address: runs check what they fetch from it; give a folder")
+    if not any((Path(store) / name).exists() for name in (STORE_FILE, *KINDS)):
+        raise UserError(f"no store at {store}: a store has a {STORE_FILE}; give the --store of `evaluator compare`")
+    return Path(store)
+
+
+def _nodes(root: Path, *kinds: str) -> Iterator[Path]:
+    """Yield the folders of finished nodes."""
+    for kind in kinds or KINDS:
+        yield from (path.parent for path in sorted((root / kind).glob(f"[!.]*/{MANIFEST_NAME}")))
+
+
+def _faults(root: Path) -> Iterator[tuple[str, str]]:
+    """Yield the path inside the store of what is not as it was finished, and what is wrong with it."""
+    if not has_head(root):
+        yield STORE_FILE, "cannot be read"
+    for folder in _nodes(root):
+        if fault := node_fault(folder, anew=True):
+            yield folder.relative_to(root).as_posix(), fault
+    yield from table_faults(root, anew=True)
+
+
+def _label(root: Path, folder: Path) -> str:
+    """Return what made a node, by its log, or of predictions what they are of."""
+    try:
+        inputs = read_node(folder)["inputs"]
+    except UserError as error:
+        return str(error)
+    if folder.parent.name == "predictions":
+        return f"{inputs['target']} {inputs['language']} {inputs['split']}"
+    log = root / "logs" / f"{folder.parent.name}-{folder.name}.log"
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
+    return next((line.partition("  start  ")[2] for line in lines if "  start  " in line), "")
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,144 @@
+"""A store with damage of every kind: the same command makes again what is damaged and what it needs, and no more."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import evaluator
+from synthgen.errors import UserError
+from tests.evaluator.conftest import TINY_RECIPE, write_pairs
+
+pytest.importorskip("torch")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished comparison: the folder that its store and tables are in, and the command."""
+
+    folder: Path
+    arms: list[str]
+    arguments: dict[str, Any]
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "store"
+
+    @property
+    def results(self) -> str:
+        return (self.folder / "out" / "results.jsonl").read_text()
+
+    def compare(self) -> None:
+        evaluator.compare(self.arms, **self.arguments, store=self.store, out=self.folder / "out" / "report.html")
+
+    def first(self, kind: str, name: str) -> Path:
+        return sorted((self.store / kind).glob(f"*/{name}"))[0]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, samples: Path) -> Finished:
+    """A comparison of a small set with none, on one target."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "tiny.toml").write_text(TINY_RECIPE, encoding="utf-8")
+    arguments = {
+        "targets": ["xnli"], "languages": ["en", "tr"], "model": str(tiny_model), "recipe": str(folder / "tiny.toml"),
+        "seeds": 2, "max_eval_examples": 8, "max_train_examples": 8, "data_root": samples,
+    }  # fmt: skip
+    run = Finished(folder, ["none=none", f"real={write_pairs(folder / 'real', 24)}"], arguments)
+    run.compare()
+    return run
+
+
+@pytest.fixture
+def finished(whole: Finished, tmp_path: Path) -> Finished:
+    for name in ("store", "out"):
+        shutil.copytree(whole.folder / name, tmp_path / name)
+    return Finished(tmp_path, whole.arms, whole.arguments)
+
+
+def _zero(path: Path) -> None:
+    """Overwrite the middle of a file, in place."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size // 2)
+        file.write(bytes(min(64, size // 4)))
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:70])
+
+
+@pytest.mark.parametrize("damage", [_zero, _cut, Path.unlink])
+def test_the_same_command_gives_the_same_results_and_says_what_was_damaged(
+    finished: Finished, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], object]
+) -> None:
+    before = finished.results
+    places = {"scores": "items.json", "predictions": "predictions.parquet", "features": "ids.bin"}
+    places |= {"target": "synthgen.json", "intermediate": "model.safetensors"}
+    damaged = {kind: finished.first(kind, name) for kind, name in places.items()}
+    for path in damaged.values():
+        damage(path)
+    target = damaged["target"].parent
+    # A checkpoint is only read where a target needs it.
+    for path in [*(finished.store / "predictions").iterdir(), *(finished.store / "scores").iterdir()]:
+        if path not in [each.parent for each in damaged.values()]:
+            shutil.rmtree(path)
+    capsys.readouterr()
+    finished.compare()
+    said = capsys.readouterr().err
+    assert finished.results == before
+    for path in {*damaged.values()} - ({damaged["target"]} if damage is Path.unlink else set()):
+        assert said.count(f"{path.parent}: {path.name} ") == 1, said
+    assert (target / "synthgen.json").is_file()
+    assert evaluator.store_check(finished.store).faults == {}
+
+
+def test_check_names_each_file_and_repair_removes_it(finished: Finished) -> None:
+    before = finished.results
+    assert evaluator.store_check(finished.store).exit_code == 0
+    items = sorted((finished.store / "items").iterdir())[0]
+    damaged = [finished.first("intermediate", "model.safetensors"), finished.first("scores", "synthgen.json"), items]
+    for path in [*damaged, finished.store / "store.json"]:
+        _cut(path)
+    found = evaluator.store_check(finished.store)
+    places = {path.parent.relative_to(finished.store).as_posix() for path in damaged[:2]}
+    assert set(found.faults) == {*places, "store.json", f"items/{items.name}"}
+    assert found.exit_code == 2
+    with pytest.raises(
+        UserError, match=r"items/.* is not the file that tables.json lists: .*; give the `evaluator comp"
+    ):
+        evaluator.report(finished.store, out=finished.folder / "page.html")
+    with pytest.raises(UserError, match=r"its store.json cannot be read; use another --store, or: evaluator store"):
+        finished.compare()
+    repaired = evaluator.store_repair(finished.store)
+    assert set(repaired.removed) == set(found.faults)
+    assert repaired.exit_code == 0
+    finished.compare()
+    assert finished.results == before
+    assert evaluator.store_check(finished.store).faults == {}
+
+
+def test_list_and_size_say_what_a_store_holds(finished: Finished) -> None:
+    nodes = evaluator.store_list(finished.store)
+    assert {(node["kind"], node["what"]) for node in nodes if node["kind"] != "features"} >= {
+        ("intermediate", "intermediate real 24 rows seed 0"),
+        ("predictions", "xnli tr test"),
+    }
+    sizes = {each["kind"]: each["bytes"] for each in evaluator.store_size(finished.store)}
+    assert sizes["predictions"] == sum(node["bytes"] for node in nodes if node["kind"] == "predictions")
+    assert sum(sizes.values()) == sum(path.stat().st_size for path in finished.store.rglob("*") if path.is_file())
+
+
+def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no store at .*: a store has a store.json"):
+        evaluator.store_check(tmp_path)
+    (tmp_path / "store.json").write_text(json.dumps({"version": 99, "models": {}}))
+    for command in (evaluator.store_check, evaluator.store_repair):
+        with pytest.raises(UserError, match="is a store of version 99"):
+            command(tmp_path)
