@@ -18,8 +18,10 @@ limits of extrapolation; the oracle also knows that the curves are lines, so its
 
 `--single` adds sweeps of one size, where nothing can be borrowed: with three paired seeds and no item noise the t
 interval, and so any interval of 95 % that assumes no more, is 1.94 oracles wide. `--stress` adds seed noise that falls
-with size, seeds that repeat at every size, and power laws. `--languages` draws every language by itself. `--reports N`
-draws right and wrong answers of N whole sweeps (three targets, two kinds of metric) and puts them through a report.
+with size, seeds that repeat at every size, and power laws. `--noise` draws arms whose seed noise differs by arm and by
+size, and arms that collapse: what a third arm does to the interval of two. `--languages` draws every
+language by itself. `--reports N` draws right and wrong answers of N whole sweeps (three targets, two kinds of metric)
+and puts them through a report.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ import numpy.typing as npt
 
 from evaluator.stats.comparison import compare_results
 from evaluator.stats.contrasts import LevelScores
-from evaluator.stats.item_bootstrap import item_noise, metric_draws, resample_counts
+from evaluator.stats.item_bootstrap import ItemNoise, item_noise, metric_draws, resample_counts
 from evaluator.stats.results import Cell, Floats, Group, ItemScores, ResultRow, Results, TrainedRun
 from evaluator.stats.scaling import exchange_rate, fit_curves
 from evaluator.stats.significance import Estimate, at_least, sign_flip_p
@@ -230,6 +232,72 @@ def run_languages(job: tuple[int, int, float, int]) -> tuple[str, dict[str, floa
 
 
 @dataclass(frozen=True)
+class NoiseWorld:
+    """Arms whose seed noise differs: sd in points by arm and size. The first two are compared, at size `at`."""
+
+    name: str
+    sd: dict[str, tuple[float, ...]]
+    at: int = 0
+    collapsed: str | None = None  # this arm loses `FALL` points in one run of ten
+    untrained: bool = False  # the second arm has no intermediate data: one group, of size 0
+
+
+FALL = 15.0
+NOISE_ITEM_SD = 0.3  # points: some 20,000 answers
+SEED_CORRELATION = 0.3  # of two arms that share a seed
+NOISE = [
+    NoiseWorld("one noise, two arms", {"a": (0.7,) * 4, "b": (0.7,) * 4}),
+    NoiseWorld("one noise, four arms", dict.fromkeys("abcd", (0.7,) * 4)),
+    NoiseWorld("third arm collapses", dict.fromkeys("abc", (0.7,) * 3), collapsed="c"),
+    NoiseWorld("third arm six times as noisy", {"a": (0.3,) * 3, "b": (0.3,) * 3, "c": (2.0,) * 3}),
+    NoiseWorld("one noisy arm of five", {"a": (2.0,) * 3, **dict.fromkeys("bcde", (0.3,) * 3)}),
+    NoiseWorld("no intermediate data, four times as noisy", {"a": (0.4,) * 3, "b": (1.6,)}, untrained=True),
+    NoiseWorld("no intermediate data, collapses", {"a": (0.7,) * 3, "b": (0.7,)}, collapsed="b", untrained=True),
+    NoiseWorld("noise doubles with size", dict.fromkeys("ab", (0.5, 0.63, 0.8, 1.0)), at=3),
+    NoiseWorld("noise rises with size, at the noisy end", dict.fromkeys("ab", (0.3, 0.8, 2.0)), at=2),
+    NoiseWorld("noise falls with size, at the noisy end", dict.fromkeys("ab", (2.0, 0.8, 0.3))),
+    NoiseWorld("noise falls with size, at the quiet end", dict.fromkeys("ab", (2.0, 0.8, 0.3)), at=2),
+]
+
+
+def contrast_of(values: dict[Group, Floats], items: Floats, first: Group, second: Group) -> Estimate:
+    """Return the estimate of first - second, with the item covariance of the groups known."""
+    seeds = {group: tuple(range(len(scores))) for group, scores in values.items()}
+    return LevelScores(values, seeds, ItemNoise(items, items, 2500)).contrast({first: 1.0, second: -1.0})
+
+
+def run_noise(job: tuple[NoiseWorld, int, int]) -> tuple[str, dict[str, float]]:
+    """Compare two arms without a true difference, beside others; widths against their t interval alone."""
+    world, n, worlds = job
+    rng = np.random.default_rng([n, len(world.name), 11])
+    sizes = {arm: [0] if world.untrained and arm == "b" else list(SIZES[: len(sd)]) for arm, sd in world.sd.items()}
+    groups: list[Group] = [(arm, size) for arm in world.sd for size in sizes[arm]]
+    sd = np.array([value for values in world.sd.values() for value in values])
+    first, second = ("a", sizes["a"][world.at]), ("b", sizes["b"][0 if world.untrained else world.at])
+    items = NOISE_ITEM_SD**2 * np.array([[1.0 if arm == other else 0.5 for arm, _ in groups] for other, _ in groups])
+    items += 1e-6 * np.eye(len(groups))
+    falls = np.array([arm == world.collapsed for arm, _ in groups])
+    tally: dict[str, list[float]] = {"cover": [], "width": [], "points": []}
+    for _ in range(worlds):
+        shared = {size: rng.standard_normal(n) for size in (0, *SIZES)}
+        common = np.stack([shared[size] for _, size in groups])
+        own = rng.standard_normal((len(groups), n))
+        runs = sd[:, None] * (np.sqrt(SEED_CORRELATION) * common + np.sqrt(1 - SEED_CORRELATION) * own)
+        runs -= FALL * ((rng.random(runs.shape) < 0.1) - 0.1) * falls[:, None]  # the mean loss is part of the truth
+        runs += np.linalg.cholesky(items) @ rng.standard_normal((len(groups), 1))  # the same items for every seed
+        estimate = contrast_of(dict(zip(groups, 60 + runs, strict=True)), items, first, second)
+        both = [groups.index(first), groups.index(second)]
+        alone = dict(zip((first, second), 60 + runs[both], strict=True))
+        unpooled = contrast_of(alone, items[np.ix_(both, both)], first, second)
+        (low, high), bounds = estimate.interval(), unpooled.interval()
+        tally["cover"].append(low <= 0 <= high)
+        tally["width"].append(bounds[1] - bounds[0])
+        tally["points"].append(high - low)
+    widths = {"points": float(np.mean(tally["points"])), "alone": float(np.mean(tally["width"]))}
+    return f"| {world.name} | {n} |", {"cover": float(np.mean(tally["cover"])), **widths}
+
+
+@dataclass(frozen=True)
 class Sweep(Results):
     """Results whose item scores are in memory."""
 
@@ -352,6 +420,14 @@ def show_languages(pool: Executor, worlds: int) -> None:
         print(start, " | ".join(f"{value:.3f}" for value in errors.values()), "|", flush=True)
 
 
+def show_noise(pool: Executor, worlds: int, seeds: Sequence[int]) -> None:
+    print("\nArms and sizes of unequal noise, arms that collapse\n")
+    print("| world | seeds | cover | width, points | width without other sizes |")
+    print("|---|--:|--:|--:|--:|")
+    for start, row in pool.map(run_noise, [(world, n, worlds) for world in NOISE for n in seeds]):
+        print(start, " | ".join(f"{value:.3f}" for value in row.values()), "|", flush=True)
+
+
 def show_reports(pool: Executor, worlds: int) -> None:
     print("\nWhole sweeps of right and wrong answers, through `compare_results`, no true difference\n")
     print("| seeds | seed/item | cover | cover per target | Holm error | k of m error | detectable, points |")
@@ -370,6 +446,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[3, 5, 10], help="part of the grid; rows do not change")
     parser.add_argument("--single", action="store_true", help="add sweeps of one size")
     parser.add_argument("--stress", action="store_true", help="add sweeps that break the assumptions")
+    parser.add_argument("--noise", action="store_true", help="add arms and sizes of unequal noise")
     parser.add_argument("--languages", action="store_true", help="add per-language error rates (Holm, k of m)")
     parser.add_argument("--reports", type=int, metavar="WORLDS", help="add sweeps through the whole of a report")
     parser.add_argument("--no-grid", action="store_true", help="leave the grid out")
@@ -386,6 +463,8 @@ def main() -> None:
             show("One size", pool.map(run_world, [(w, args.worlds, args.seed) for w in SINGLE]))
         if args.stress:
             show("Broken assumptions", pool.map(run_world, [(w, args.worlds, args.seed) for w in STRESS]))
+        if args.noise:
+            show_noise(pool, args.worlds, args.seeds)
         if args.languages:
             show_languages(pool, args.worlds)
         if args.reports:

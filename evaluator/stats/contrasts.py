@@ -8,14 +8,13 @@ intervals are far too narrow, so the interval here is its small-sample form: the
 
 with a t quantile (Cochran & Cox 1950), and never less than resampling the items alone gives. The first term is
 unbiased for any n; the second leaves out the noise that is private to one seed and one item, which the first already
-holds (the plain multi-bootstrap counts it three times; Owen 2007, pigeonhole bootstrap). Where a sweep has further
-contrasts of the same kind, the seed variance is moderated towards their pool (Smyth 2004, limma), which makes three
-seeds usable.
+holds (the plain multi-bootstrap counts it three times; Owen 2007, pigeonhole bootstrap). Where the same arms were
+run at other sizes, the seed variance is moderated towards the pool of those (Smyth 2004, limma), which makes three
+seeds usable; other arms are not part of it, since one that collapses would widen every interval.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,7 +26,7 @@ from evaluator.stats.item_bootstrap import ItemNoise
 from evaluator.stats.results import Floats, Group
 from evaluator.stats.significance import CONFIDENCE, Estimate, scipy_module, t_quantile
 
-# The rest of a sweep counts as two more seeds at most: enough for three, harmless where noise differs.
+# The other sizes count as two more seeds at most: enough for three, harmless where noise differs.
 MAX_BORROWED_DF = 2.0
 
 
@@ -73,8 +72,13 @@ class LevelScores:
         return np.array([np.mean(self.values[group]) for group in self.groups])
 
     @cached_property
-    def _pool(self) -> PooledSeedVariance:
-        return PooledSeedVariance.of(self)
+    def _pools(self) -> dict[frozenset[str], PooledSeedVariance]:
+        return {}
+
+    def _pool(self, arms: frozenset[str]) -> PooledSeedVariance:
+        if arms not in self._pools:
+            self._pools[arms] = PooledSeedVariance.of(self, arms)
+        return self._pools[arms]
 
     def contrast(self, weights: Mapping[Group, float]) -> Estimate:
         """Return the estimate of sum(weight * mean over seeds): one arm's mean, a difference, a point on a curve."""
@@ -105,10 +109,11 @@ class LevelScores:
         return Spread(np.sqrt(variance), df, n_seeds, paired)
 
     def _moderated_variance(self, weights: Floats, by_seed: Floats) -> tuple[Floats, Floats]:
-        """Return variance and df of means over seeds, from `by_seed` (contrasts, seeds) and the rest of the sweep."""
+        """Return variance and df of means over seeds, from `by_seed` (contrasts, seeds) and other sizes."""
         n_seeds = by_seed.shape[1]
         variance, df = np.var(by_seed, axis=1, ddof=1), n_seeds - 1
-        pooled, pooled_df = _quadratic(weights, self._pool.covariance), self._pool.borrowed_df(n_seeds)
+        pool = self._pool(frozenset(self.groups[index][0] for index in np.flatnonzero(weights.any(axis=0))))
+        pooled, pooled_df = _quadratic(weights, pool.covariance), pool.borrowed_df(n_seeds)
         moderated = (df * variance + pooled_df * pooled) / (df + pooled_df)
         return moderated / n_seeds, np.full(len(weights), df + pooled_df)
 
@@ -142,32 +147,40 @@ def _quadratic(weights: Floats, covariance: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class PooledSeedVariance:
-    """What the whole sweep says about seed noise: the covariance of runs that share a seed, (groups, groups).
+    """What the other sizes of the arms of a contrast say about its seed noise.
 
-    It has four numbers: the mean variance of a run, and the mean covariances of two arms at one size, of one arm at two
-    sizes, and of runs that differ in both. `contrasts` counts the independent differences between arms, `correlation`
-    is how far a seed repeats a difference across sizes.
+    `covariance` is that of runs that share a seed, (groups, groups), zero for arms that are not of the contrast. It has
+    four numbers: the mean variance of a run, and the mean covariances of two arms at one size, of one arm at two
+    sizes, and of runs that differ in both. `contrasts` counts the sizes, `correlation` is how far a seed repeats a
+    difference across them, and `p_equal` is the p-value of runs that vary alike at every size.
     """
 
     covariance: Floats
-    contrasts: int
-    correlation: float
+    contrasts: int = 0
+    correlation: float = 0.0
+    p_equal: float = 0.0
 
     @classmethod
-    def of(cls, scores: LevelScores) -> PooledSeedVariance:
-        """Pool the groups that share the most common set of seeds and were trained on intermediate data."""
-        shared = _largest_shared(scores)
+    def of(cls, scores: LevelScores, arms: frozenset[str]) -> PooledSeedVariance:
+        """Pool the sizes of one or two arms; nothing where one of them has a single size, or other seeds."""
+        shared = _largest_shared(scores, arms)
         pooled = np.zeros((len(scores.groups), len(scores.groups)))
-        if len(shared) < 2:
-            return cls(pooled, 0, 0.0)
-        covariance = np.asarray(np.cov(np.stack([scores.values[group] for group in shared])), dtype=np.float64)
+        vectors = _same_contrasts(shared, sorted(arms))
+        if len(vectors) < 2:
+            return cls(pooled)
+        values = np.stack([scores.values[group] for group in shared])
+        covariance = np.asarray(np.cov(values), dtype=np.float64)
+        of_arms = np.array([group[0] in arms for group in scores.groups])
         for measured, every in zip(_relations(shared), _relations(scores.groups), strict=True):
-            pooled += every * (covariance[measured].mean() if measured.any() else 0.0)
-        return cls(pooled, len(shared) - len({size for _, size in shared}), _repeat(covariance, shared))
+            pooled += every * np.outer(of_arms, of_arms) * (covariance[measured].mean() if measured.any() else 0.0)
+        correlation = _repeat(vectors @ covariance @ vectors.T)
+        by_size = np.abs(vectors) @ np.var(values, axis=1, ddof=1) / len(arms)
+        return cls(pooled, len(vectors), correlation, bartlett_p(by_size, len(arms) * (values.shape[1] - 1)))
 
     def borrowed_df(self, n_seeds: int) -> float:
-        """Return how many degrees of freedom a contrast may borrow."""
-        return min(MAX_BORROWED_DF, max(self.contrasts - 1, 0) * (n_seeds - 1)) * (1 - self.correlation**2)
+        """Return how many degrees of freedom a contrast may borrow: none where noise clearly depends on size."""
+        df = min(MAX_BORROWED_DF, max(self.contrasts - 1, 0) * (n_seeds - 1)) * (1 - self.correlation**2)
+        return df * min(1.0, (n_seeds - 1) ** 2 * self.p_equal)
 
 
 def _relations(groups: Sequence[Group]) -> tuple[npt.NDArray[np.bool_], ...]:
@@ -177,27 +190,36 @@ def _relations(groups: Sequence[Group]) -> tuple[npt.NDArray[np.bool_], ...]:
     return same_size & same_arm, same_size & ~same_arm, same_arm & ~same_size, ~same_size & ~same_arm
 
 
-def _largest_shared(scores: LevelScores) -> list[Group]:
+def _largest_shared(scores: LevelScores, arms: frozenset[str]) -> list[Group]:
+    """Return the trained groups of `arms` that have the most common set of seeds, two at least."""
     by_seeds: dict[tuple[int, ...], list[Group]] = {}
     for group, values in scores.values.items():
-        if group[1] > 0 and len(values) > 1 and np.isfinite(values).all():
+        if group[0] in arms and group[1] > 0 and len(values) > 1 and np.isfinite(values).all():
             by_seeds.setdefault(scores.seeds[group], []).append(group)
     return max(by_seeds.values(), key=len, default=[])
 
 
-def _repeat(covariance: Floats, groups: Sequence[Group]) -> float:
-    """Correlation, across sizes, of the per-seed difference of two arms: what a seed repeats cannot count twice."""
-    place = {group: index for index, group in enumerate(groups)}
-    arms = sorted({arm for arm, _ in groups})
-    within, between = [], []
-    for first, second in itertools.combinations(arms, 2):
-        sizes = [size for arm, size in groups if arm == first and (second, size) in place]
-        vectors = np.zeros((len(sizes), len(groups)))
-        for row, size in enumerate(sizes):
-            vectors[row, place[first, size]], vectors[row, place[second, size]] = 1, -1
-        block = vectors @ covariance @ vectors.T
-        within += list(np.diag(block))
-        between += list(block[np.triu_indices(len(sizes), 1)])
-    if not between or np.mean(within) <= 0:
+def _same_contrasts(groups: Sequence[Group], arms: Sequence[str]) -> Floats:
+    """Return the contrast of the arms at every size that all have: a mean, or a difference of two; (sizes, groups)."""
+    sizes = sorted(set.intersection(*({size for own, size in groups if own == arm} for arm in arms)))
+    vectors = np.zeros((len(sizes), len(groups)))
+    for row, size in enumerate(sizes):
+        for arm, sign in zip(arms, (1.0, -1.0), strict=False):
+            vectors[row, groups.index((arm, size))] = sign
+    return vectors
+
+
+def _repeat(covariance: Floats) -> float:
+    """Correlation of a contrast with itself at other sizes: what a seed repeats cannot count twice."""
+    within, between = np.diag(covariance).mean(), covariance[np.triu_indices(len(covariance), 1)].mean()
+    return float(np.clip(between / within, 0.0, 1.0)) if within > 0 else 0.0
+
+
+def bartlett_p(variances: Floats, df: int) -> float:
+    """Return the p-value of Bartlett's (1937) test that variances of `df` degrees of freedom each are one; (sizes,)."""
+    if not variances.all():
         return 0.0
-    return float(np.clip(np.mean(between) / np.mean(within), 0.0, 1.0))
+    count, total = len(variances), len(variances) * df
+    spread = total * np.log(variances.mean()) - df * np.log(variances).sum()
+    correction = 1 + (count / df - 1 / total) / (3 * (count - 1))
+    return float(scipy_module("special").chdtrc(count - 1, spread / correction))

@@ -12,8 +12,9 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import ttost_paired
 
-from evaluator.stats.contrasts import LevelScores
+from evaluator.stats.contrasts import LevelScores, bartlett_p
 from evaluator.stats.item_bootstrap import ItemNoise, item_noise, metric_draws, resample_counts
+from evaluator.stats.results import Group
 from evaluator.stats.significance import at_least, holm, sign_flip_floor, sign_flip_p
 
 from . import experiments
@@ -188,6 +189,36 @@ def test_a_sweep_lends_two_degrees_of_freedom_unless_seeds_repeat_themselves_at_
     more = {(arm, size): np.roll(v, shift * size) for size in (1, 2) for (arm, _), v in alone.values.items()}
     sweep = LevelScores({**alone.values, **more}, dict.fromkeys([A, B, *more], (0, 1, 2, 3, 4)))
     assert sweep.contrast(DIFFERENCE).df == pytest.approx(df, abs=0.7)
+
+
+def _sweep(sd: dict[Group, float], seeds: int = 5) -> LevelScores:
+    noise = np.random.default_rng(3)
+    values = {group: 60 + noise.normal(0, size, seeds) for group, size in sd.items()}
+    return LevelScores(values, dict.fromkeys(values, tuple(range(seeds))))
+
+
+def test_a_noisy_third_arm_changes_nothing_between_two_others() -> None:
+    pair = _sweep({(arm, size): 0.5 for size in (100, 200, 400) for arm in "ab"})
+    noisy = {("c", size): np.array([10.0, 90, 20, 80, 50]) for size in (100, 200, 400)}
+    beside = LevelScores({**pair.values, **noisy}, dict.fromkeys([*pair.values, *noisy], (0, 1, 2, 3, 4)))
+    weights = {("a", 100): 1.0, ("b", 100): -1.0}
+    assert beside.contrast(weights) == pair.contrast(weights)
+
+
+def test_sizes_of_clearly_unequal_noise_lend_nothing() -> None:
+    sweep = _sweep({(arm, size): sd for size, sd in ((100, 0.1), (200, 1.0), (400, 10.0)) for arm in "ab"})
+    assert sweep.contrast({("a", 400): 1.0, ("b", 400): -1.0}).df == pytest.approx(4, abs=0.1)
+
+
+def test_an_arm_of_one_size_borrows_no_noise_of_the_other() -> None:
+    sweep = _sweep({("none", 0): 3.0, **{("a", size): 0.3 for size in (100, 200, 400)}})
+    assert sweep.contrast({("a", 100): 1.0, ("none", 0): -1.0}).df == 4
+
+
+def test_bartletts_p_value_is_that_of_scipy() -> None:
+    runs = np.random.default_rng(5).normal(0, [[1.0], [2.0], [4.0]], (3, 6))
+    variances = np.var(runs, axis=1, ddof=1)
+    assert bartlett_p(variances, 5) == pytest.approx(stats.bartlett(*runs).pvalue)
 
 
 def test_one_seed_or_a_missing_score_leaves_the_uncertainty_unknown() -> None:
