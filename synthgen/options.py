@@ -31,6 +31,9 @@ Origin = Annotated[
 FolderTask = Annotated[
     str | None, Option("--task", help="Task of a folder without synthgen.json, where several have its columns.")
 ]
+FolderLanguage = Annotated[
+    str | None, Option("--language", help="Language of a folder without synthgen.json, where its texts do not tell.")
+]
 
 # make
 Task = Annotated[str, Option(help="A task of `synthgen tasks`.")]
@@ -58,8 +61,9 @@ Corpus = Annotated[
 ]
 Source = Annotated[str | Path, Option("--from", help="'hub', 'sample', or a file or folder of the official files.")]
 Draw = Annotated[int | None, Option("--n", help="Keep this many rows, stratified by label.")]
-MachineTranslation = Annotated[
-    str | None, Option(help="Take the ready-made machine translation into this language: de, sw, …")
+SetLanguage = Annotated[
+    str | None,
+    Option(help="Language of the rows: de, zh-Hans, …; of a corpus with ready-made translations, the one to take."),
 ]
 PairWith = Annotated[
     Path | None, Option(help="English dataset folder: keep the translations of its rows, under their ids.")

@@ -14,6 +14,7 @@ from typing import Any
 
 from synthgen.dataset.manifest import Manifest
 from synthgen.runtime.files import read_toml
+from synthgen.text.languages import UNKNOWN_LANGUAGE
 
 NOT_DONE = "not done: "
 Facts = Mapping[str, Any]
@@ -145,9 +146,25 @@ def _deduplication(m: Manifest) -> Answer:
 
 
 def _language(m: Manifest) -> Answer:
-    if "language" not in m.checks and "before_filtering" in _facts(m.checks.get("translation", {})):
-        return "The language of every translation was identified; the pass rate stands under Translation.", {}
-    return _checked(m, check="language")
+    translation = _facts(m.checks.get("translation", {}))
+    if "language" not in m.checks and "before_filtering" in translation:
+        return _of_translations(translation)
+    text, facts = _checked(m, check="language")
+    if not (said := m.checks.get("set_language")):
+        return text, facts
+    known = "not known" if m.language == UNKNOWN_LANGUAGE else f"{m.language}, by {said['said_by']}"
+    read, agree = said["texts_identified"], said["texts_that_agree"]
+    counted = f" ({agree} of {read} texts identified agree)" if read else ""
+    return f"{text}{'' if text.endswith('.') else '.'} The language of the set is {known}{counted}.", facts
+
+
+def _of_translations(translation: Facts) -> Answer:
+    """Return of how many translated rows the language was identified."""
+    judged, rows = translation["before_filtering"]["items_judged_for_language"], translation["translated"]
+    if not judged:
+        return _not_done(f"no translation is long enough to identify, or no model knows {translation['to']}")
+    few = "" if judged == rows else ", those long enough"
+    return f"The language of {judged} of {rows} translations was identified{few}; the pass rate stands below.", {}
 
 
 def _translation(m: Manifest) -> Answer:

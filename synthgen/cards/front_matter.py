@@ -8,6 +8,7 @@ from synthgen.dataset.manifest import Manifest, dataset_format
 from synthgen.dataset.shards import row_features
 from synthgen.errors import UserError
 from synthgen.formats.base import Features
+from synthgen.text.languages import SEVERAL_LANGUAGES
 
 REQUIRED = [
     "pretty_name", "language", "license", "annotations_creators", "language_creators", "multilinguality",
@@ -32,15 +33,17 @@ def title(manifest: Manifest) -> str:
 def front_matter(manifest: Manifest) -> str:
     """Return the lines between the dashes; JSON values are YAML, which keeps quoting out of our hands."""
     creators = [_CREATORS.get(manifest.origin, "machine-generated")]
+    is_mixed = manifest.language == SEVERAL_LANGUAGES
     is_translated = manifest.origin == "translated"
     sources = (parent.get("hub") or parent.get("corpus") or parent.get("task") for parent in manifest.parents)
     values: dict[str, Any] = {
         "pretty_name": title(manifest),
-        "language": [manifest.language],
+        "language": [manifest.language.partition("-")[0]],
+        "language_bcp47": [manifest.language] if "-" in manifest.language else [],
         **_licence_fields(normalise(manifest.licence)),
         "annotations_creators": creators,
         "language_creators": creators,
-        "multilinguality": ["translation" if is_translated else "monolingual"],
+        "multilinguality": ["translation" if is_translated else "multilingual" if is_mixed else "monolingual"],
         "size_categories": [next((name for size, name in _SIZES.items() if manifest.n < size), "n>10M")],
         "source_datasets": [f"extended|{name}" for name in dict.fromkeys(sources) if name] or ["original"],
         "task_categories": [_CATEGORIES[manifest.format][0]],

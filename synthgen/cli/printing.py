@@ -62,6 +62,9 @@ def _print_set(manifest: Manifest, folder: Path) -> None:
             f"+ failed {manifest.failed}; rejected: {rejected}"
         ]
     )
+    if (said := manifest.checks.get("set_language")) and said["said_by"] != "the corpus":
+        counts = f"{said['texts_that_agree']} of {said['texts_identified']} texts identified agree"
+        console.print_lines([f"language {manifest.language}, by {said['said_by']}; {counts}"])
 
 
 def print_make(result: Manifest | Sequence[Mapping[str, Any]], arguments: Arguments) -> None:

@@ -28,8 +28,14 @@ from synthgen.errors import UserError, refuse, unknown
 from synthgen.formats import Format
 from synthgen.formats.base import Features
 from synthgen.formats.pair import PairFormat
+from synthgen.formats.texts import texts_of_sound_rows
 from synthgen.runtime.files import file_sha256
 from synthgen.runtime.hub import class_names
+from synthgen.text.languages import SEVERAL_LANGUAGES, UNKNOWN_LANGUAGE, find_language_code, language_code
+from synthgen.text.set_language import OPTION, SetLanguage, set_language
+
+ROWS_READ = 1000
+"""Rows read to know the language of a folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,8 @@ class InputDataset:
 
     files: tuple[str, ...] = ()
     """The names of the `paths` in a folder that is not one of ours."""
+    set_language: SetLanguage | None = None
+    """What says the language of a folder that is not one of ours."""
 
     @property
     def schema(self) -> pa.Schema:
@@ -99,10 +107,20 @@ class InputDataset:
                 ids = [f"{self.name}-{number:09d}" for number in range(first, first + raw.num_rows)]
                 default = pa.array(ids if each.name == "id" else [self.language] * raw.num_rows)
                 values = default if values is None else pc.coalesce(values, default)
+            if each.name == "language" and self.manifest is None:
+                values = self._languages(values)
             if values is None:
                 raise UserError(f"{path} has no column '{name}'; it has {', '.join(raw.column_names)}")
             columns.append(values)
         return pa.Table.from_arrays(columns, schema=pa.schema(fields, self.schema.metadata))
+
+    def _languages(self, values: pa.ChunkedArray) -> pa.Array:
+        """Return the codes of a column of languages; the set's where a row says no language, or the user says it."""
+        if self.set_language and self.set_language.said_by == OPTION:
+            return pa.array([self.language] * len(values))
+        distinct = pc.unique(values)
+        codes = pa.array([find_language_code(each) or self.language for each in distinct.to_pylist()])
+        return pc.take(codes, pc.index_in(values, distinct))
 
     def _column(self, values: pa.ChunkedArray, field: pa.Field, path: Path) -> pa.ChunkedArray:
         """Return a column in the schema's type; names of labels become their indices, an unknown one -1."""
@@ -123,9 +141,11 @@ class InputDataset:
         return pc.if_else(pc.is_valid(names), pc.coalesce(indices, numbers, -1), None)
 
 
-def open_set(folder: Path, *, origin: str | None = None, task: str | None = None) -> InputDataset:
-    """Return a folder's rows. `origin` must be given for a folder that is not one of ours, `task` where its columns and
-    labels do not tell it.
+def open_set(
+    folder: Path, *, origin: str | None = None, task: str | None = None, language: str | None = None
+) -> InputDataset:
+    """Return a folder's rows. Of a folder that is not one of ours `origin` must be given, `task` where its columns and
+    labels do not tell it, `language` where neither its rows nor their texts do.
 
     Raises UserError when there is no folder, no readable parquet file, no row, or when the columns fit no format or
     the labels not the one that was guessed.
@@ -137,7 +157,7 @@ def open_set(folder: Path, *, origin: str | None = None, task: str | None = None
     if not folder.is_dir():
         raise UserError(f"no dataset folder at {folder}")
     if is_finished(folder):
-        return _finished_set(folder, origin, task)
+        return _finished_set(folder, origin, task, language)
     paths = _training_files(folder)
     columns = _columns(paths)
     name, format_, aliases = _format_of(columns, folder, task)
@@ -147,11 +167,22 @@ def open_set(folder: Path, *, origin: str | None = None, task: str | None = None
             "synthetic, translated or sample"
         )
     features = row_features(format_, translated="translated_from" in columns)
-    facts = (folder.resolve().name, name, format_, "en", UNKNOWN, origin, tuple(paths), features)
+    facts = (folder.resolve().name, name, format_, UNKNOWN_LANGUAGE, UNKNOWN, origin, tuple(paths), features)
     files = tuple(path.relative_to(folder).as_posix() for path in paths)
     dataset = InputDataset(*facts, _count(paths, folder), aliases=aliases, files=files)
     _check_labels(dataset, is_guess=task is None)
-    return replace(dataset, names=_label_names(dataset))
+    dataset = replace(dataset, names=_label_names(dataset))
+    said = _language(dataset, language, is_stated="language" in columns)
+    return replace(dataset, language=said.code, set_language=said)
+
+
+def _language(dataset: InputDataset, option: str | None, *, is_stated: bool) -> SetLanguage:
+    """Return the language of a folder that is not one of ours: that of the option, of its rows, or of their texts."""
+    rows = next(dataset.tables(ROWS_READ)).to_pylist()
+    own = {row["language"] for row in rows} - {UNKNOWN_LANGUAGE} if is_stated and option is None else set()
+    if own:
+        return SetLanguage(own.pop() if len(own) == 1 else SEVERAL_LANGUAGES, "its rows")
+    return set_language(texts_of_sound_rows(dataset.format, rows), option=option)
 
 
 def _training_files(folder: Path) -> list[Path]:
@@ -179,12 +210,14 @@ def _split_of(path: Path) -> str:
     return split_of(next((match[1] for match in stated if match), ""))
 
 
-def _finished_set(folder: Path, origin: str | None, task: str | None) -> InputDataset:
+def _finished_set(folder: Path, origin: str | None, task: str | None, language: str | None) -> InputDataset:
     manifest = read_intact_manifest(folder)
     if origin not in (None, manifest.origin):
         refuse(f"the rows of {folder} are {manifest.origin} by its synthgen.json", origin=origin)
     if task not in (None, manifest.task):
         refuse(f"the rows of {folder} are of {manifest.task} by its synthgen.json", task=task)
+    if language and language_code(language) != manifest.language:
+        refuse(f"the rows of {folder} are in '{manifest.language}' by its synthgen.json", language=language)
     format_, paths = dataset_format(manifest), tuple(shard_paths(folder))
     if not paths:
         raise UserError(f"{folder} has a manifest and no data/train-*.parquet")

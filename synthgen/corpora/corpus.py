@@ -15,11 +15,21 @@ from synthgen.corpora.hub_files import Fetched, fetch_split, read_hub_parquet
 from synthgen.corpora.local_files import SAMPLE_LICENCE, CorpusFile, files_format, find_files, is_sample, sample_file
 from synthgen.corpora.readers.item import Item, Reader
 from synthgen.corpora.translation_pairs import EnglishRows, row_key
-from synthgen.corpora.translations import TranslatedFile, Translation, find_translation, translations_of, with_english
+from synthgen.corpora.translations import (
+    TranslatedFile,
+    Translation,
+    find_translation,
+    refuse_without_translation,
+    translations_of,
+    with_english,
+)
 from synthgen.dataset.licences import derive, parts_of
 from synthgen.errors import UserError
 from synthgen.formats import Format
+from synthgen.formats.texts import texts_of_sound_rows
 from synthgen.runtime.files import file_sha256
+from synthgen.text.languages import ENGLISH, base_language, language_code
+from synthgen.text.set_language import SetLanguage, set_language, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +41,17 @@ class CorpusPart:
     source: CorpusEntry
     path: Path
     reader: Reader
-    language: str
+    set_language: SetLanguage
     id_prefix: str
     parent: dict[str, Any]
     translation: Translation | None = None
     english: Path | None = None
     first: int = 0
+
+    @property
+    def language(self) -> str:
+        """The code of the language of its rows."""
+        return self.set_language.code
 
     @property
     def licence(self) -> str:
@@ -81,6 +96,11 @@ class Corpus:
             return parents
         source = self.translation.source
         return (*parents, {"role": "translated", "corpus": source.name, "licence": source.licence})
+
+    @property
+    def language(self) -> SetLanguage:
+        """The language of the rows."""
+        return together([part.set_language for part in self.parts])
 
     @property
     def licence(self) -> str:
@@ -129,14 +149,15 @@ class Corpus:
 def open_corpus(task: str, source: str | Path, *, language: str | None = None, pair_with: Path | None = None) -> Corpus:
     """Return the corpus of a task from "hub", "sample" or a path, fetched where need be.
 
-    With `language`, or where the path is a file of one, that is a ready-made translation of the task's English set;
-    `pair_with` is the dataset folder of the English rows to keep the translations of.
+    Where the path is or has a ready-made translation of the task's English set into `language`, it is that; else
+    `language` says what the files are in. `pair_with` is the dataset folder of the English rows whose translations to
+    keep.
     """
     sources = find_sources(task)
-    translations_of(task, language)
+    language = language_code(language) if language else None
     english = EnglishRows(pair_with, task) if pair_with else None
     if source == "hub" and language:
-        return _translated_hub_corpus(task, language, english)
+        return _translated_hub_corpus(task, base_language(language), english)
     file = None if source in ("hub", "sample") else find_translation(task, Path(source).expanduser(), language)
     if file:
         return Corpus(file.translation.source.format, (_translated_part(file, needs_english=bool(english)),), english)
@@ -147,14 +168,27 @@ def open_corpus(task: str, source: str | Path, *, language: str | None = None, p
         )
     if source == "hub":
         return _hub_corpus(task, sources)
-    files = find_files(sources, sample_file(task) if source == "sample" else Path(source).expanduser())
-    return Corpus(files_format(files), tuple(_local_part(file) for file in files))
+    path = sample_file(task) if source == "sample" else Path(source).expanduser()
+    try:
+        files = find_files(sources, path)
+    except UserError:
+        if language and path.is_dir():
+            refuse_without_translation(task, path, language)
+        raise
+    format_ = files_format(files)
+    parts = tuple(_local_part(file, format_, language) for file in files)
+    if language and path.is_dir() and any(part.set_language.is_doubtful for part in parts):
+        refuse_without_translation(task, path, language)
+    return Corpus(format_, parts)
 
 
-def _local_part(file: CorpusFile) -> CorpusPart:
+def _local_part(file: CorpusFile, format_: Format, language: str | None) -> CorpusPart:
+    rows = (each.row for each in file.reader(file.path, format_) if not each.fault)
+    texts = texts_of_sound_rows(format_, rows)
+    said = set_language(texts, option=language, stated=file.stated_languages)
     parent = {"file": file.name, "sha256": file_sha256(file.path), "split": file.split, "corpus": file.source.name}
     stem = Path(file.name).with_suffix("").as_posix().replace("/", "-")
-    return CorpusPart(file.source, file.path, file.reader, file.language, f"{file.source.name}-{stem}", parent)
+    return CorpusPart(file.source, file.path, file.reader, said, f"{file.source.name}-{stem}", parent)
 
 
 def _translated_part(file: TranslatedFile, *, needs_english: bool) -> CorpusPart:
@@ -165,7 +199,8 @@ def _translated_part(file: TranslatedFile, *, needs_english: bool) -> CorpusPart
         raise UserError(f"--pair-with needs the English rows of the same lines: there is no {beside}")
     parent = {"file": path.name, "sha256": file_sha256(path), "split": "train", "corpus": release.source.name}
     prefix = f"{release.name}-train" if release.english else f"{release.name}-{file.language}-train"
-    return CorpusPart(release.source, path, release.reader, file.language, prefix, parent, release, beside)
+    said = SetLanguage(file.language, "the translation")
+    return CorpusPart(release.source, path, release.reader, said, prefix, parent, release, beside)
 
 
 def _translated_hub_corpus(task: str, language: str, english: EnglishRows | None) -> Corpus:
@@ -178,7 +213,8 @@ def _translated_hub_corpus(task: str, language: str, english: EnglishRows | None
     if english and len(beside) != len(parts):
         raise UserError(f"{translation.hub} has {len(parts)} files of {language} and {len(beside)} of en")
     rows = [pq.read_metadata(part.path).num_rows for part in parts]
-    facts: dict[str, Any] = {"source": translation.source, "language": language, "translation": translation}
+    facts: dict[str, Any] = {"source": translation.source, "translation": translation}
+    facts["set_language"] = SetLanguage(language, "the translation")
     translated = tuple(
         replace(part, **facts, id_prefix=f"{translation.name}-train", first=sum(rows[:number]), english=path)
         for number, (part, path) in enumerate(zip_longest(parts, [part.path for part in beside]))
@@ -200,4 +236,5 @@ def _hub_part(source: CorpusEntry, split: HubSplit, fetched: Fetched) -> CorpusP
     parent |= {"sha256": file_sha256(fetched.path), "split": split.split, "corpus": source.name}
     shard = re.search(r"\d+", Path(fetched.name).stem.removeprefix(split.split))
     prefix = f"{source.name}-{split.split}-{shard.group() if shard else '0'}"
-    return CorpusPart(source, fetched.path, partial(read_hub_parquet, ids=split.ids), "en", prefix, parent)
+    said = SetLanguage(ENGLISH, "the corpus")
+    return CorpusPart(source, fetched.path, partial(read_hub_parquet, ids=split.ids), said, prefix, parent)

@@ -33,12 +33,15 @@ def import_task(
     out: options.Out,
     n: options.Draw = None,
     seed: options.Seed = 0,
-    language: options.MachineTranslation = None,
+    language: options.SetLanguage = None,
     pair_with: options.PairWith = None,
 ) -> Manifest:
     """Import real data as a dataset folder, or a machine translation of it that others have made.
 
     Translations: facebook/xnli (mnli), and XTREME's translate-train files (mnli, pawsx, squad_v1, tydiqa).
+
+    Where --language does not say it, the language is that of the file's name or the corpus where the texts agree, else
+    the one that the texts are identified to be in.
 
     Examples: synthgen import mnli --from data --n 200 --out runs/mnli-real;
     synthgen import mnli --from hub --language de --pair-with runs/mnli-real --out runs/mnli-de;
@@ -96,8 +99,6 @@ def _write(
 def _manifest(
     corpus: Corpus, survey: Survey, chosen: frozenset[int], facts: dict[str, Any], texts: dict[str, Any], started: float
 ) -> Manifest:
-    languages = {part.language for part in corpus.parts}
-    language = languages.pop() if len(languages) == 1 else "mul"
     counts = {cell: sum(number in chosen for _, number in rows) for cell, rows in survey.cells.items()}
     order = dict.fromkeys([*corpus.format.labels, *counts])
     odd = {"available": survey.counts(), "check": dict(survey.check), "notes": dict(survey.notes)}
@@ -106,7 +107,6 @@ def _manifest(
         format=corpus.format.name,
         columns=corpus.format.columns,
         labels=corpus.format.labels,
-        language=language,
         n=len(chosen),
         asked=len(chosen) + len(survey.rejected),
         kept=len(chosen),
@@ -116,19 +116,25 @@ def _manifest(
         versions={"pyarrow": pa.__version__},
         seconds=round(time.monotonic() - started, 1),
         statistics=texts | odd,
-        checks=_checks(corpus, language, len(chosen)),
+        checks=_checks(corpus, len(chosen)),
     )
 
 
-def _checks(corpus: Corpus, language: str, kept: int) -> dict[str, Any]:
-    """Return what the manifest says of a ready-made translation; nothing for a corpus's own rows."""
+def _checks(corpus: Corpus, kept: int) -> dict[str, Any]:
+    """Return what the manifest says of the language, and of a ready-made translation."""
+    checks = {"set_language": corpus.language.facts()}
     if not (translation := corpus.translation):
-        return {}
-    facts: dict[str, Any] = {"from": "en", "to": language, "by": translation.by, "pairing": translation.pairing}
+        return checks
+    facts: dict[str, Any] = {
+        "from": "en",
+        "to": corpus.language.code,
+        "by": translation.by,
+        "pairing": translation.pairing,
+    }
     facts |= {"quality": "not measured here"}
     if english := corpus.english:
         facts |= {"pairing": f"ids are those of {english.name}", "translated": kept, "of": english.manifest.kept}
-    return {"translation": facts}
+    return checks | {"translation": facts}
 
 
 def _identity(task: str, corpus: Corpus, n: int | None, seed: int) -> dict[str, Any]:
@@ -137,6 +143,7 @@ def _identity(task: str, corpus: Corpus, n: int | None, seed: int) -> dict[str, 
     return {
         "task": task,
         "origin": "translated" if corpus.translation else origin,
+        "language": corpus.language.code,
         "licence": corpus.licence,
         "sampling": {"n": n, "seed": seed},
         "parents": corpus.parents,

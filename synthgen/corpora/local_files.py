@@ -1,6 +1,7 @@
 """Which files of a path are a corpus's training rows: one named file, a corpus's folder, or a whole data root."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -13,25 +14,30 @@ from synthgen.dataset.samples import MNLI_SAMPLE, XTREME_R_SAMPLES
 from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.tags import TagsFormat
+from synthgen.text.languages import ENGLISH
+from synthgen.text.set_language import language_of_name
 
 SAMPLES = {"mnli": MNLI_SAMPLE, "udpos": XTREME_R_SAMPLES / "udpos" / "train-en.tsv"}
 """The small files of our own that stand in where neither the hub nor the real files can be had."""
 SPLITS_BY_PREFERENCE = ("train", "unstated", "validation", "test")
 
 _SPLIT_WORDS = {"train": "train", "dev": "validation", "val": "validation", "test": "test"}
-_LANGUAGE = re.compile(r"[-.]([a-z]{2})$|^([a-z]{2})_[a-z]+-ud-|\.([a-z]{2})\.(?:train|dev)$")
 
 
 @dataclass(frozen=True, slots=True)
 class CorpusFile:
-    """One file to read: its corpus, its name inside the corpus's folder, its reader, the split and language stated."""
+    """One file to read: its corpus, its name inside the corpus's folder, its reader, the split that it states."""
 
     source: CorpusEntry
     path: Path
     name: str
     reader: Reader
     split: str
-    language: str
+
+    @property
+    def stated_languages(self) -> Mapping[str, str]:
+        """The language by what states it; the corpora are English, other people's files of their form need not be."""
+        return {"the file's name": language_of_name(self.path.name), "the corpus": ENGLISH}
 
 
 def find_files(sources: tuple[CorpusEntry, ...], path: Path) -> list[CorpusFile]:
@@ -88,18 +94,6 @@ def split_of(name: str) -> str:
     return _SPLIT_WORDS[match.group()] if match else "unstated"
 
 
-def language_of(name: str) -> str:
-    """Return the language a file's name states, en where it states none.
-
-    >>> [language_of(name) for name in ("train-en.tsv", "val.sw.jsonl", "zh_pud-ud-test.conllu", "ccg.train.tsv")]
-    ['en', 'sw', 'zh', 'en']
-    >>> language_of("tydiqa.goldp.fi.train.json")
-    'fi'
-    """
-    match = _LANGUAGE.search(Path(name).stem)
-    return next((group for group in match.groups() if group), "en") if match else "en"
-
-
 def _best_split(source: CorpusEntry, path: Path) -> list[CorpusFile]:
     """Return the files of a corpus's best split in the first of its folders that has some; the path may be one."""
     inside = [name.partition("/")[2] for name in source.places]
@@ -132,4 +126,4 @@ def _corpus_file(source: CorpusEntry, path: Path, folder: Path) -> CorpusFile:
         known = ", ".join(source.readers)
         raise UserError(f"cannot read {path} for {source.name}: the suffix is '{path.suffix}', allowed {known}")
     name = path.relative_to(folder).as_posix()
-    return CorpusFile(source, path, name, reader, split_of(path.name), language_of(path.name))
+    return CorpusFile(source, path, name, reader, split_of(path.name))

@@ -14,8 +14,8 @@ from synthgen.corpora.catalogue import ENTRIES, READERS, CorpusEntry, HubSplit
 from synthgen.corpora.readers.item import Item, Reader
 from synthgen.errors import UserError, unknown
 from synthgen.runtime.files import read_toml
+from synthgen.text.languages import ENGLISH, base_language
 
-ENGLISH = "en"
 _CODE = r"(?P<language>[a-z]{2,3})"
 
 
@@ -72,6 +72,10 @@ _TABLES = read_toml(Path(__file__).with_name("translations.toml"))
 TRANSLATIONS = tuple(_read_release(name, table) for name, table in _TABLES.items())
 
 
+def _translations(task: str) -> tuple[Translation, ...]:
+    return tuple(each for each in TRANSLATIONS if each.source.name == task)
+
+
 @dataclass(frozen=True, slots=True)
 class TranslatedFile:
     """One language's file of a translation."""
@@ -82,8 +86,8 @@ class TranslatedFile:
 
 
 def translations_of(task: str, language: str | None) -> tuple[Translation, ...]:
-    """Return the translations of a task's English set; UserError when a language is asked for and there are none."""
-    known = tuple(each for each in TRANSLATIONS if each.source.name == task)
+    """Return the translations of a task's English set; UserError when a language is asked for that has none."""
+    known = _translations(task)
     if language and not known:
         tasks = ", ".join(dict.fromkeys(each.source.name for each in TRANSLATIONS))
         raise UserError(
@@ -98,23 +102,30 @@ def translations_of(task: str, language: str | None) -> tuple[Translation, ...]:
 def find_translation(task: str, path: Path, language: str | None) -> TranslatedFile | None:
     """Return the translated file at a path, None when it is no translation that is meant.
 
-    A file is known by its name; in a folder a translation is looked for when a language is asked for.
+    A file is known by its name; in a folder a translation is looked for when a language is asked for. UserError for a
+    translation into another language.
     """
-    known = translations_of(task, language)
+    known = _translations(task)
     if path.is_file():
         named = [TranslatedFile(each, path, code) for each in known if (code := each.language_of(path.name))]
-        if language and [file.language for file in named] != [language]:
-            raise UserError(f"--language {language}: {path.name} is not called {_names(known, language)}")
+        if language and named and named[0].language != base_language(language):
+            raise UserError(f"--language {language}: {path.name} is a translation into {named[0].language} by its name")
         return named[0] if named else None
-    if language is None:
+    if language in (None, ENGLISH):
         return None
-    files = [TranslatedFile(each, place, language) for each in known if (place := each.find(path, language))]
+    code = base_language(language)
+    files = [TranslatedFile(each, place, language) for each in known if (place := each.find(path, code))]
     if len(files) > 1:
         both = " and ".join(str(file.path.relative_to(path)) for file in files)
         raise UserError(f"{path} has {both}: give the one that is meant")
-    if not files:
-        raise UserError(f"{path} has no {_names(known, language)}")
-    return files[0]
+    return files[0] if files else None
+
+
+def refuse_without_translation(task: str, path: Path, language: str) -> None:
+    """Raise UserError for a folder without any of the translations known, if there are such of the task."""
+    code = base_language(language)
+    if names := " or ".join(Path(each.files.format(language=code)).name for each in _translations(task)):
+        raise UserError(f"{path} has no {names}, and no files of {task} that read as {language}")
 
 
 def with_english(items: Iterable[Item], english: Iterable[Item], where: str) -> Iterator[Item]:
@@ -125,7 +136,3 @@ def with_english(items: Iterable[Item], english: Iterable[Item], where: str) -> 
         if not item.fault and not row.fault and item.row["label"] != row.row["label"]:
             raise UserError(f"{where}: row {number} has another label than its English row; they are not aligned")
         yield replace(item, english=None if row.fault else row.row)
-
-
-def _names(translations: Iterable[Translation], language: str) -> str:
-    return " or ".join(Path(each.files.format(language=language)).name for each in translations)

@@ -49,6 +49,7 @@ def filter(
     like: options.Like = None,
     origin: options.Origin = None,
     task: options.FolderTask = None,
+    language: options.FolderLanguage = None,
     processes: Processes = 1,
 ) -> Manifest:
     """Keep the rows of any set, ours or somebody's parquet files, that pass the filters; write them to a new folder.
@@ -62,7 +63,7 @@ def filter(
     started = time.monotonic()
     if processes < 1:
         raise UserError(f"processes = {processes} is less than 1")
-    source = open_set(folder, origin=origin, task=task)
+    source = open_set(folder, origin=origin, task=task, language=language)
     prompt = source.manifest.prompt_text if source.manifest else ""
     llm_judge = JudgeConfig(judge or "", definitions(source.task), cache_root() / "judged" / source.content_hash[:16])
     context = FilterContext(source.format, source.language, prompt, tuple(against), verifier, like, llm_judge)
@@ -147,5 +148,6 @@ def _checks_before(earlier: Manifest) -> dict[str, Any]:
 def _without_manifest(source: InputDataset) -> Manifest:
     facts: dict[str, Any] = {name: getattr(source, name) for name in ("task", "origin", "language", "licence")}
     facts |= {name: getattr(source.format, name) for name in ("columns", "labels")}
+    facts["checks"] = {"set_language": source.set_language.facts()} if source.set_language else {}
     facts |= dict.fromkeys(("n", "asked", "kept", "failed", "seed"), 0)
     return Manifest(format=source.format.name, rejected={}, label_counts={}, files={}, **facts)

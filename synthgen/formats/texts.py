@@ -1,9 +1,9 @@
 """The running text of a row of any format, also in lists of options, answers and tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from synthgen.formats.base import Format
+from synthgen.formats.base import Format, Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.span import SpanFormat
 from synthgen.formats.tags import TagsFormat
@@ -21,3 +21,22 @@ def row_texts(format_: Format, row: Mapping[str, Any]) -> dict[str, str]:
     if isinstance(format_, ChoiceFormat | SpanFormat):
         return format_.translatable(row)
     return {column: str(row[column]) for column in format_.text_columns}
+
+
+def texts_of_sound_rows(format_: Format, rows: Iterable[Row]) -> Iterator[dict[str, str]]:
+    """Yield the `row_texts` of each row that lacks nothing and has no fault."""
+    for row in rows:
+        if not any(absent(row.get(column), column) for column in format_.columns) and not format_.check(row):
+            yield row_texts(format_, row)
+
+
+def absent(value: object, name: str) -> str:
+    """Return the path of the first null in a value, an empty string when there is none.
+
+    >>> absent({"text": ["tea", None], "label": ["A", "B"]}, "choices"), absent(["tea"], "endings")
+    ('choices.text.1', '')
+    """
+    if value is None:
+        return name
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return next(filter(None, (absent(each, f"{name}.{key}") for key, each in inner)), "")

@@ -20,8 +20,8 @@ from langcodes.registry_parser import parse_registry
 from synthgen.errors import UserError, unknown
 
 ENGLISH = "en"
-UNKNOWN_LANGUAGE = "und"
-"""BCP-47's code for a language that is not known."""
+UNKNOWN_LANGUAGE, SEVERAL_LANGUAGES = "und", "mul"
+"""BCP-47's codes where the language is not known, or not one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ TWO_LETTERS = {
 """Codes of two letters by those of three (ISO 639-3), of which some languages have a narrower one too."""
 _OURS = {langcodes.standardize_tag(code): code for code in _ALL}
 """BCP-47 prefers `fil` to `tl`; the data of XTREME-R and the models know `tl`."""
-_NO_LANGUAGE = (None, "mul", "mis", "zxx")
+_NO_LANGUAGE = (None, SEVERAL_LANGUAGES, "mis", "zxx")
 """What BCP-47 says of several languages, of a language without a code, and of what is no language."""
 
 
@@ -74,21 +74,23 @@ def language_code(code: str, *, where: str = "--language") -> str:
     Traceback (most recent call last):
     synthgen.errors.UserError: --to jp is no language; did you mean 'ja' (Japanese)? give a BCP-47 code: de, sw, zh-Hans
     """
-    try:
-        return _language_code(code)
-    except ValueError:
-        near = _nearest(code)
-        hint = f"did you mean '{near}' ({language_name(near)})? give" if near else "give"
-        raise UserError(f"{where} {code} is no language; {hint} a BCP-47 code: de, sw, zh-Hans") from None
+    if found := find_language_code(code):
+        return found
+    near = _nearest(code)
+    hint = f"did you mean '{near}' ({language_name(near)})? give" if near else "give"
+    raise UserError(f"{where} {code} is no language; {hint} a BCP-47 code: de, sw, zh-Hans")
 
 
 @lru_cache(1024)
-def _language_code(code: str) -> str:
-    """Return the code; ValueError for what is no language."""
+def find_language_code(code: str) -> str:
+    """Return the `language_code` of a code, empty for what is no language."""
     subtag, *rest = code.strip().replace("_", "-").split("-")
-    tag = langcodes.Language.get("-".join([TWO_LETTERS.get(subtag.lower(), subtag), *rest]))
+    try:
+        tag = langcodes.Language.get("-".join([TWO_LETTERS.get(subtag.lower(), subtag), *rest]))
+    except langcodes.LanguageTagError:
+        return ""
     if not tag.is_valid() or tag.language in _NO_LANGUAGE or str(tag.language).startswith("x-"):
-        raise ValueError(code)
+        return ""
     tag = langcodes.Language.get(langcodes.standardize_tag(str(tag), macro=True)).simplify_script()
     base = _OURS.get(str(tag.language), str(tag.language))
     is_implied = base in _ALL and base != "zh" and tag.script in (_ALL[base].script, _ALL[base].flores[4:])
@@ -101,10 +103,7 @@ def base_language(code: str) -> str:
     >>> base_language("zh-Hans"), base_language("deu_Latn"), base_language("sr-Latn"), base_language("?")
     ('zh', 'de', 'sr', '?')
     """
-    try:
-        return _language_code(code).partition("-")[0]
-    except ValueError:
-        return code.lower()
+    return find_language_code(code).partition("-")[0] or code.lower()
 
 
 def language_name(code: str) -> str:

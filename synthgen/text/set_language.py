@@ -2,17 +2,19 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from types import MappingProxyType
 from typing import Any
 
 from synthgen.text.language_id import MIN_WORDS, best_guess, foreign, identifiable_texts, known_languages
-from synthgen.text.languages import UNKNOWN_LANGUAGE, base_language, language_code
+from synthgen.text.languages import SEVERAL_LANGUAGES, UNKNOWN_LANGUAGE, base_language, language_code
 
 TEXTS = 200
 """Texts that are identified of a set."""
 _ROWS = 1000
+OPTION, IDENTIFIED = "--language", "identification of its texts"
 _IN_NAME = re.compile(
     r"(?<![A-Za-z0-9])([a-z]{2}(?:[-_](?:[A-Z][a-z]{3}|[A-Z]{2}))?|[a-z]{3}_[A-Z][a-z]{3})(?![A-Za-z0-9])"
 )
@@ -24,8 +26,8 @@ class SetLanguage:
 
     code: str
     said_by: str
-    identified: int
-    agree: int
+    identified: int = 0
+    agree: int = 0
 
     @property
     def is_doubtful(self) -> bool:
@@ -38,27 +40,39 @@ class SetLanguage:
 
 
 def set_language(
-    items: Iterable[Mapping[str, str]], *, option: str | None = None, file: str = "", corpus: str = ""
+    items: Iterable[Mapping[str, str]], *, option: str | None = None, stated: Mapping[str, str] = MappingProxyType({})
 ) -> SetLanguage:
     """Return the language of a set of items (their texts by path; the first few hundred are read).
 
-    It is that of the option, else of the file's name, else of the corpus, else of the texts. The name and the corpus
-    do not count where most texts read as another language: other people's files may be called anything. `und` where
-    nothing says it and the texts do not tell. UserError for an option that is no language.
+    It is that of the option, else the first one `stated` (code by what says it, such as the file's name) that most of
+    the texts do not contradict: other people's files may be called anything. Else it is that of the texts, and `und`
+    where these do not tell. UserError for an option that is no language.
 
     >>> item = {"question": "Wo ist der Hund geblieben?"}
-    >>> set_language([item], corpus="en")
-    SetLanguage(code='de', said_by='its texts', identified=1, agree=1)
+    >>> set_language([item], stated={"the corpus": "en"})
+    SetLanguage(code='de', said_by='identification of its texts', identified=1, agree=1)
     """
     code = language_code(option) if option else ""
     identifiable = (identifiable_texts(item, MIN_WORDS).values() for item in islice(items, _ROWS))
     texts = list(islice(chain.from_iterable(identifiable), TEXTS))
     if code:
-        return _said(code, "--language", texts)
-    for name, said_by in ((file, "the file's name"), (corpus, "the corpus")):
+        return _said(code, OPTION, texts)
+    for said_by, name in stated.items():
         if name and not (said := _said(language_code(name), said_by, texts)).is_doubtful:
             return said
     return _identified(texts)
+
+
+def together(parts: Sequence[SetLanguage]) -> SetLanguage:
+    """Return the language of a set of parts; `mul` for several.
+
+    >>> together([SetLanguage("de", "the corpus", 9, 9), SetLanguage("sw", "the file's name", 9, 8)])
+    SetLanguage(code='mul', said_by="the corpus, the file's name", identified=18, agree=17)
+    """
+    codes = {part.code for part in parts}
+    said_by = ", ".join(dict.fromkeys(part.said_by for part in parts))
+    counts = (sum(part.identified for part in parts), sum(part.agree for part in parts))
+    return SetLanguage(codes.pop() if len(codes) == 1 else SEVERAL_LANGUAGES, said_by, *counts)
 
 
 def language_of_name(name: str) -> str:
@@ -74,7 +88,7 @@ def language_of_name(name: str) -> str:
 
 def _said(code: str, said_by: str, texts: list[str]) -> SetLanguage:
     if base_language(code) not in known_languages():
-        return SetLanguage(code, said_by, 0, 0)
+        return SetLanguage(code, said_by)
     return SetLanguage(code, said_by, len(texts), sum(not foreign(text, code) for text in texts))
 
 
@@ -83,5 +97,5 @@ def _identified(texts: list[str]) -> SetLanguage:
     guesses = Counter(filter(None, map(best_guess, texts)))
     code, count = guesses.most_common(1)[0] if guesses else (UNKNOWN_LANGUAGE, 0)
     if 2 * count <= guesses.total():
-        return SetLanguage(UNKNOWN_LANGUAGE, "nothing", len(texts), 0)
-    return _said(code, "its texts", texts)
+        return SetLanguage(UNKNOWN_LANGUAGE, "nothing", len(texts))
+    return _said(code, IDENTIFIED, texts)

@@ -1,8 +1,19 @@
 """Codes of languages, and the language of a set."""
 
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from synthgen.cards.card import check
+from synthgen.cards.front_matter import read_front_matter
+from synthgen.corpora.import_corpus import import_task
+from synthgen.dataset import Manifest, read_rows
 from synthgen.errors import UserError
+from synthgen.filters.command import filter as run_filters
+from synthgen.publishing.verify import verify
 from synthgen.text.language_id import foreign, known_languages, row_language
 from synthgen.text.languages import LANGUAGES, NLLB, base_language, language_code
 from synthgen.text.set_language import language_of_name, set_language
@@ -64,15 +75,16 @@ def test_what_the_option_says_holds_and_what_the_texts_read_as_is_counted() -> N
     assert language.is_doubtful
 
 
-def test_a_name_or_a_corpus_holds_only_where_the_texts_agree() -> None:
-    assert set_language(items(GERMAN), file="de", corpus="en").said_by == "the file's name"
-    assert set_language(items(GERMAN), file="is", corpus="de").said_by == "the corpus"
-    assert set_language(items(PERSIAN), file="", corpus="en").code == "fa"
-    assert set_language(items(CHINESE), file="zh-Hans").code == "zh-Hans"
+def test_what_is_stated_holds_only_where_the_texts_agree() -> None:
+    name, corpus = "the file's name", "the corpus"
+    assert set_language(items(GERMAN), stated={name: "de", corpus: "en"}).said_by == name
+    assert set_language(items(GERMAN), stated={name: "is", corpus: "de"}).said_by == corpus
+    assert set_language(items(PERSIAN), stated={name: "", corpus: "en"}).code == "fa"
+    assert set_language(items(CHINESE), stated={name: "zho_Hans"}).code == "zh-Hans"
 
 
-def test_texts_too_short_to_identify_leave_what_is_said_and_nothing_said_is_und() -> None:
-    assert set_language(items("Tee", "1912"), corpus="en").code == "en"
+def test_texts_too_short_to_identify_leave_what_is_stated_and_nothing_stated_is_und() -> None:
+    assert set_language(items("Tee", "1912"), stated={"the corpus": "en"}).code == "en"
     assert set_language(items("Tee", "1912")).code == "und"
     assert set_language([]).facts() == {"said_by": "nothing", "texts_identified": 0, "texts_that_agree": 0}
 
@@ -92,3 +104,66 @@ def test_a_set_of_several_languages_has_none() -> None:
 )  # fmt: skip
 def test_the_name_of_a_file_states_one_language_or_none(name: str, code: str) -> None:
     assert language_of_name(name) == code
+
+
+HEBREW = ("המים באגם הקטן קרים היום במיוחד", "אף אחד לא רוצה לשחות באגם היום", "הילדים משחקים בכדור ליד הבית הישן")
+"""Three sentences of our own."""
+
+
+def pairs(path: Path, sentences: tuple[str, ...] = HEBREW) -> Path:
+    lines = [{"premise": text, "hypothesis": f"{text} {i}", "label": i % 3} for i, text in enumerate(sentences * 2)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def said_by(manifest: Manifest) -> tuple[str, str]:
+    return manifest.language, manifest.checks["set_language"]["said_by"]
+
+
+def test_a_set_of_another_language_is_imported_and_filtered_as_one(tmp_path: Path) -> None:
+    manifest = import_task("mnli", source=pairs(tmp_path / "train.jsonl"), out=tmp_path / "set")
+    assert said_by(manifest) == ("he", "identification of its texts")
+    assert {row["language"] for row in read_rows(tmp_path / "set")} == {"he"}
+    filtered = run_filters(tmp_path / "set", out=tmp_path / "kept")
+    assert said_by(filtered) == said_by(manifest)
+    assert "language" not in filtered.rejected
+    for folder in (tmp_path / "set", tmp_path / "kept"):
+        assert check(folder) == []
+        assert verify(folder).faults == ()
+        assert "The language of the set is he, by identification of its texts (1" in (folder / "README.md").read_text()
+
+
+def test_a_stated_language_is_kept_and_what_the_texts_read_as_is_in_the_card(tmp_path: Path) -> None:
+    path = pairs(tmp_path / "train.jsonl")
+    manifest = import_task("mnli", source=path, out=tmp_path / "set", language="sr_Latn")
+    assert said_by(manifest) == ("sr-Latn", "--language")
+    card = (tmp_path / "set" / "README.md").read_text()
+    assert "The language of the set is sr-Latn, by --language (0 of 12 texts identified agree)." in card
+    front = read_front_matter(card, where="README.md")
+    assert (front["language"], front["language_bcp47"]) == (["sr"], ["sr-Latn"])
+    with pytest.raises(UserError, match="language is sr-Latn, asked for he"):
+        import_task("mnli", source=path, out=tmp_path / "set", language="iw")
+
+
+def test_a_folder_that_reads_as_another_language_is_no_translation(tmp_path: Path) -> None:
+    pairs(tmp_path / "train.jsonl")
+    with pytest.raises(UserError, match=r"has no multinli.train.sw.tsv or .*, and no files of mnli that read as sw"):
+        import_task("mnli", source=tmp_path, out=tmp_path / "set", language="sw")
+    assert import_task("mnli", source=tmp_path, out=tmp_path / "set", language="heb").language == "he"
+
+
+@pytest.mark.parametrize(
+    ("column", "option", "said"),
+    [(None, None, ("he", "identification of its texts")), ("iw", None, ("he", "its rows")),
+     ("Hebrew", None, ("he", "identification of its texts")), ("yi", "he", ("he", "--language"))],
+)  # fmt: skip
+def test_rows_of_somebodys_parquet_files_have_the_language_of_the_set(
+    tmp_path: Path, column: str | None, option: str | None, said: tuple[str, str]
+) -> None:
+    rows = [json.loads(line) for line in pairs(tmp_path / "train.jsonl").read_text().splitlines()]
+    rows = [row | {"language": column} for row in rows] if column else rows
+    (tmp_path / "in").mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "in" / "train.parquet")
+    manifest = run_filters(tmp_path / "in", out=tmp_path / "out", origin="real", task="mnli", language=option)
+    assert said_by(manifest) == said
+    assert verify(tmp_path / "out").faults == ()

@@ -220,7 +220,8 @@ def test_the_hubs_translation_is_paired_through_its_english_rows(hub: Hub, tmp_p
 @pytest.mark.parametrize(
     ("task", "language", "message"),
     [
-        ("mnli", "xx", "unknown --language 'xx'.*known: ar, bg, de"),
+        ("mnli", "fi", "unknown --language 'fi'.*known: ar, bg, de"),
+        ("mnli", "xx", "--language xx is no language"),
         ("mnli", "en", "leave it out for mnli itself"),
         ("qqp", "de", "no ready-made translation of qqp is known .*synthgen translate makes one"),
         ("pawsx", "de", "the hub has no translation of pawsx; give --from PATH"),
@@ -232,7 +233,7 @@ def test_a_language_that_is_not_there_is_refused(tmp_path: Path, task: str, lang
 
 
 def test_a_language_that_is_not_the_files_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"--language sw: en-de-translated.tsv is not called multinli.train.sw.tsv or"):
+    with pytest.raises(UserError, match=r"--language sw: en-de-translated.tsv is a translation into de by its name"):
         import_task("mnli", source=write_pairs(tmp_path), out=tmp_path / "out", language="sw")
     with pytest.raises(UserError, match="--language is for ready-made translations; 'sample' is none"):
         import_task("mnli", source="sample", out=tmp_path / "out", language="de")

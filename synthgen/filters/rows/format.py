@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from synthgen.filters.base import Drop, FilterSpec, RowFilter
 from synthgen.formats.base import Row
 from synthgen.formats.pair import PairFormat
+from synthgen.formats.texts import absent
 
 _MOST_CHARACTERS = 3
 """To so many a character becomes when case is folded (Unicode's full case folding)."""
@@ -44,15 +45,3 @@ class WellFormed(RowFilter):
 
 
 SPEC = FilterSpec(WellFormed, runs="always", place=10)
-
-
-def absent(value: object, name: str) -> str:
-    """Return the path of the first null in a value, an empty string when there is none.
-
-    >>> absent({"text": ["tea", None], "label": ["A", "B"]}, "choices"), absent(["tea"], "endings")
-    ('choices.text.1', '')
-    """
-    if value is None:
-        return name
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return next(filter(None, (absent(each, f"{name}.{key}") for key, each in inner)), "")
