@@ -19,6 +19,7 @@ from synthgen.console import progress
 from synthgen.errors import IncompleteError, first_line, missing_package
 from synthgen.runtime.files import check_writable, file_sha256, write_atomically
 from synthgen.runtime.hub import download, named_rows, network_errors, parquet_files, repository_files
+from synthgen.text.json_text import read_json_object
 from synthgen.text.languages import language
 
 LOCK = "fetched.json"
@@ -111,5 +112,5 @@ def _load(file: HubFile, lock: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _read_lock(root: Path) -> dict[str, Any]:
     path = root / LOCK
-    lock: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    lock: dict[str, Any] = read_json_object(path) if path.is_file() else {}
     return {"files": {}, "revisions": {}} | lock

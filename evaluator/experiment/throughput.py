@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
+
+from synthgen.text.json_text import read_json_object
 
 ACTIVATION_BYTES = 80
 """Kept for the backward pass per token, layer and unit of width: some twenty float32 values."""
@@ -34,7 +35,7 @@ class EncoderSize:
     @classmethod
     def read(cls, checkpoint: Path) -> EncoderSize:
         """Return the size of a checkpoint folder's encoder."""
-        config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
+        config = read_json_object(checkpoint / "config.json")
         names = "num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size"
         return cls(*(int(config[name]) for name in names))
 

@@ -4,7 +4,6 @@ They may come from anywhere, so odd values are left out rather than shown or fol
 paths or https, never another scheme.
 """
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import UserError
+from synthgen.text.json_text import JsonFault, parse_json
 
 SHOWN_APART = frozenset({"dataset_card", "kept", "rejected", "failed", "data"})
 
@@ -22,13 +22,11 @@ def read_side_file(results: Path, name: str) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_text(encoding="utf-8-sig"), nan=True)
     except UnicodeDecodeError as error:
         raise UserError(f"{path.name}: not UTF-8 ({error})") from error
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path.name} line {error.lineno}: not JSON ({error.msg})") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path.name}: not JSON ({error})") from error
+    except JsonFault as fault:
+        raise UserError(f"{path.name}: not JSON ({fault})") from fault
     if not isinstance(document, dict):
         raise UserError(f"{path.name}: expected a JSON object, got {type(document).__name__}")
     return document

@@ -26,7 +26,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from synthgen.errors import UserError, unknown
+from synthgen.text.json_text import JsonFault, parse_json
 from synthgen.text.languages import language
+from synthgen.text.parquet import open_parquet
 
 SAMPLE_PREFIX = "sample:"  # of the revision of test data that ship with the package, which support no verdict
 TRIPLE = 3  # numbers per example of a corpus metric: tp, predicted, gold
@@ -245,13 +247,17 @@ def read_results(source: Path) -> Results:
 
 def _load(line: bytes, *, where: str) -> object:
     try:
-        document: object = json.loads(line.decode("utf-8"), parse_constant=lambda _: None)
-        json.dumps(document, ensure_ascii=False).encode("utf-8")  # half an escaped character cannot be written again
-    except json.JSONDecodeError as error:
-        raise UserError(f"{where}: not JSON ({error.msg} at column {error.colno})") from error
-    except (ValueError, RecursionError) as error:
+        document = parse_json(line.decode("utf-8"), nan=True)
+    except JsonFault as fault:
+        raise UserError(f"{where}: not JSON ({fault})") from fault
+    except UnicodeDecodeError as error:
         raise UserError(f"{where}: not JSON in UTF-8 ({error})") from error
-    return document
+    if not isinstance(document, dict):
+        return document
+    return {name: None if value != value or value in _INFINITE else value for name, value in document.items()}
+
+
+_INFINITE = (math.inf, -math.inf)
 
 
 def write_results(path: Path, rows: Iterable[ResultRow]) -> None:
@@ -300,10 +306,10 @@ def read_item_ids(store: Path, cell: Cell) -> tuple[str, ...]:
 
 def _read_parquet(path: Path, *columns: str) -> pa.Table:
     try:
-        return pq.read_table(path, columns=list(columns))
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path.name} in the store cannot be read: {reason}; score the runs again") from error
+        with open_parquet(path) as file:
+            return file.read(columns=list(columns))
+    except UserError as error:
+        raise UserError(f"{error}; score the runs again") from None
 
 
 def read_items(store: Path, cell: Cell) -> ItemScores:

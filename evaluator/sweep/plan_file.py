@@ -14,6 +14,7 @@ from evaluator.experiment.graph import Graph, TargetJob
 from evaluator.store import Json, Store
 from evaluator.sweep.plan import CostEstimate
 from synthgen.runtime.files import write_atomically
+from synthgen.text.json_text import parse_json
 
 PLAN_NAME = "plan.json"
 
@@ -62,8 +63,8 @@ def add_cost(document: Json, graph: Graph, store: Store, folders: Sequence[Path]
 
 def _read(folder: Path) -> Json:
     try:
-        return dict(json.loads((folder / PLAN_NAME).read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError, RecursionError):
+        return dict(parse_json((folder / PLAN_NAME).read_text(encoding="utf-8"), nan=True))
+    except (FileNotFoundError, ValueError, TypeError):
         return {}
 
 

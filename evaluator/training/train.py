@@ -1,6 +1,5 @@
 """`evaluator train`: from a dataset folder to a plain checkpoint folder."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from synthgen.dataset.manifest import Manifest, read_intact_manifest
 from synthgen.errors import UserError
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.files import check_writable
+from synthgen.text.json_text import read_json_object
 
 LARGEST_SEED = 2**32 - 1
 
@@ -81,7 +81,7 @@ def _job(folder: Path, manifest: Manifest, model: ResolvedModel, recipe: Recipe,
 def _existing(folder: Path, node: Node) -> dict[str, Any]:
     """Return the manifest of a checkpoint of the same training; UserError for anything else."""
     path = folder / MANIFEST_NAME
-    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    manifest: dict[str, Any] = read_json_object(path) if path.is_file() else {}
     if manifest.get("key") == node.key:
         return manifest
     inputs = manifest.get("inputs", {})

@@ -8,6 +8,7 @@ from synthgen.dataset.manifest import Manifest, dataset_format
 from synthgen.dataset.shards import row_features
 from synthgen.errors import UserError
 from synthgen.formats.base import Features
+from synthgen.text.json_text import JsonFault, parse_json
 from synthgen.text.languages import SEVERAL_LANGUAGES
 
 REQUIRED = [
@@ -73,8 +74,8 @@ def read_front_matter(text: str, *, where: str) -> dict[str, Any]:
     for number, line in enumerate(block.split("\n"), start=2):
         key, _, value = line.partition(": ")
         try:
-            values[key] = json.loads(value)
-        except (ValueError, RecursionError):
+            values[key] = parse_json(value)
+        except JsonFault:
             raise UserError(f"{where}:{number}: '{line[:60]}' is not a key with a JSON value") from None
     return values
 

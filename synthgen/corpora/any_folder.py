@@ -15,7 +15,6 @@ from typing import Any, get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from synthgen import console
 from synthgen.corpora.catalogue import SOURCES, find_sources
@@ -32,6 +31,7 @@ from synthgen.formats.texts import texts_of_sound_rows
 from synthgen.runtime.files import file_sha256
 from synthgen.runtime.hub import class_names
 from synthgen.text.languages import SEVERAL_LANGUAGES, UNKNOWN_LANGUAGE, find_language_code, language_code
+from synthgen.text.parquet import count_rows, read_batches, read_schema
 from synthgen.text.set_language import OPTION, SetLanguage, set_language
 
 ROWS_READ = 1000
@@ -88,15 +88,10 @@ class InputDataset:
         number, fields = 0, [each for each in self.schema if each.name in columns or not columns]
         projection = {self.aliases.get(name, name) for name in columns}
         for path in self.paths:
-            try:
-                with pq.ParquetFile(path) as file:
-                    present = [name for name in file.schema_arrow.names if name in projection]
-                    for batch in file.iter_batches(rows, columns=present or None):
-                        batch.validate(full=True)
-                        yield self._table(pa.Table.from_batches([batch]), fields, number, path)
-                        number += batch.num_rows
-            except (pa.ArrowException, OSError) as error:
-                raise UserError(f"cannot read {path} from row {number} on: {error}") from None
+            present = [name for name in read_schema(path).names if name in projection]
+            for batch in read_batches(path, present or None, rows):
+                yield self._table(pa.Table.from_batches([batch]), fields, number, path)
+                number += batch.num_rows
 
     def _table(self, raw: pa.Table, fields: Sequence[pa.Field], first: int, path: Path) -> pa.Table:
         columns = []
@@ -242,22 +237,18 @@ def _check_labels(dataset: InputDataset, *, is_guess: bool) -> None:
 def _labels(dataset: InputDataset, path: Path, column: str) -> list[Any]:
     """Return the distinct labels of a file's rows that have one; none of a type that is refused when it is read."""
     name = dataset.aliases.get(column, column)
-    try:
-        values = pq.read_table(path, columns=[name])[name]
-        is_read = _is_text(values.type) or pa.types.is_integer(values.type)
-        return [value for value in pc.unique(values).to_pylist() if value not in ABSENT] if is_read else []
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"cannot read {path}: {error}") from None
+    kind = read_schema(path).field(name).type
+    if not _is_text(kind) and not pa.types.is_integer(kind):
+        return []
+    distinct = (value for batch in read_batches(path, [name]) for value in pc.unique(batch[name]).to_pylist())
+    return [value for value in dict.fromkeys(distinct) if value not in ABSENT]
 
 
 def _columns(paths: Sequence[Path]) -> list[str]:
     """Return the column names of the files; UserError when one cannot be read or they differ."""
     columns: list[str] = []
     for path in paths:
-        try:
-            names = pq.read_schema(path).names
-        except (pa.ArrowException, OSError) as error:
-            raise UserError(f"cannot read {path}: {error}") from None
+        names = read_schema(path).names
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise UserError(f"{path} has two columns '{twice}'")
         if columns and set(names) != set(columns):
@@ -287,7 +278,7 @@ def _label_names(dataset: InputDataset) -> tuple[str, ...]:
 def _class_labels(path: Path, column: str) -> tuple[str, ...]:
     """Return the names that a file's metadata gives a column's labels, none for plain numbers."""
     try:
-        names = tuple(map(str, class_names(pq.read_schema(path).metadata)[column]))
+        names = tuple(map(str, class_names(read_schema(path).metadata)[column]))
     except (ValueError, KeyError, TypeError, AttributeError):
         return ()
     return () if all(name.isdecimal() for name in names) else names
@@ -299,7 +290,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _count(paths: Sequence[Path], folder: Path) -> int:
-    rows = int(sum(pq.read_metadata(path).num_rows for path in paths))
+    rows = int(sum(map(count_rows, paths)))
     if not rows:
         raise UserError(f"{folder} has no rows")
     return rows

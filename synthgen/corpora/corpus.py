@@ -8,8 +8,6 @@ from itertools import chain, count, zip_longest
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from synthgen.corpora.catalogue import CorpusEntry, HubSplit, find_sources
 from synthgen.corpora.hub_files import Fetched, fetch_split, read_hub_parquet
 from synthgen.corpora.local_files import SAMPLE_LICENCE, CorpusFile, files_format, find_files, is_sample, sample_file
@@ -29,6 +27,7 @@ from synthgen.formats import Format
 from synthgen.formats.texts import texts_of_sound_rows
 from synthgen.runtime.files import file_sha256
 from synthgen.text.languages import ENGLISH, base_language, language_code
+from synthgen.text.parquet import count_rows
 from synthgen.text.set_language import SetLanguage, set_language, together
 
 
@@ -212,7 +211,7 @@ def _translated_hub_corpus(task: str, language: str, english: EnglishRows | None
     beside = _hub_corpus(task, (translation.on_hub("en"),)).parts if english else ()
     if english and len(beside) != len(parts):
         raise UserError(f"{translation.hub} has {len(parts)} files of {language} and {len(beside)} of en")
-    rows = [pq.read_metadata(part.path).num_rows for part in parts]
+    rows = [count_rows(part.path) for part in parts]
     facts: dict[str, Any] = {"source": translation.source, "translation": translation}
     facts["set_language"] = SetLanguage(language, "the translation")
     translated = tuple(

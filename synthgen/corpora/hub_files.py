@@ -11,8 +11,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from synthgen.corpora.catalogue import CorpusEntry, HubSplit
 from synthgen.corpora.readers.item import UNLABELLED, Item, is_labelled
 from synthgen.corpora.readers.text import require
@@ -21,6 +19,8 @@ from synthgen.formats import Format
 from synthgen.runtime.cache import cache_root
 from synthgen.runtime.files import write_atomically
 from synthgen.runtime.hub import class_names, download, named_rows, network_errors, parquet_files, repository_files
+from synthgen.text.json_text import read_json_object
+from synthgen.text.parquet import read_schema
 
 LOCK_NAME = "hub.lock.json"
 
@@ -59,7 +59,7 @@ def fetch_split(split: HubSplit, source: CorpusEntry) -> list[Fetched]:
 
 def _read_locks() -> dict[str, Any]:
     path = cache_root() / LOCK_NAME
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    return read_json_object(path) if path.is_file() else {}
 
 
 def _resolve(split: HubSplit) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def read_hub_parquet(path: Path, format_: Format, ids: str = "") -> Iterator[Ite
 
     Only rows whose id begins with `ids`.
     """
-    schema = pq.read_schema(path)
+    schema = read_schema(path)
     require(dict.fromkeys(schema.names), format_.columns, str(path))
     columns = [name for name in schema.names if name in format_.columns or name == "id"]
     classes = {column: names for column, names in class_names(schema.metadata).items() if column in columns}

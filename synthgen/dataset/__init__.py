@@ -13,7 +13,6 @@ from synthgen.dataset.shards import (
     ROWS_PER_SHARD,
     Rejection,
     arrow_schema,
-    read_batches,
     read_fingerprints,
     read_rejected,
     read_rows,
@@ -25,6 +24,7 @@ from synthgen.dataset.shards import (
     write_tables,
 )
 from synthgen.runtime.files import check_writable, file_sha256, write_atomically
+from synthgen.text.parquet import read_batches
 
 __all__ = [
     "FINGERPRINTS_NAME", "LEDGER_NAME", "MANIFEST_NAME", "ROWS_PER_GROUP", "ROWS_PER_SHARD", "Manifest", "Origin",

@@ -15,6 +15,7 @@ from synthgen.errors import UserError
 from synthgen.formats import Format, format_from_manifest
 from synthgen.runtime.files import write_atomically
 from synthgen.runtime.integrity import folder_faults
+from synthgen.text.json_text import JsonFault, parse_json
 
 _LISTS = ("columns", "labels", "parents")
 _MAPPINGS: tuple[str, ...] = ("rejected", "label_counts", "files", "attempts", "sampling", "versions")
@@ -82,9 +83,9 @@ class Manifest:
     def from_json(cls, text: str, *, where: str) -> Manifest:
         """Return the manifest of a JSON text; unknown or missing keys are named in one UserError."""
         try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{where} is not JSON: {error}") from None
+            values = parse_json(text, nan=True)
+        except JsonFault as fault:
+            raise UserError(f"{where} is not JSON: {fault}") from None
         known = {item.name for item in fields(cls)}
         if not isinstance(values, dict) or set(values) - known:
             extra = sorted(set(values) - known) if isinstance(values, dict) else type(values).__name__

@@ -19,6 +19,8 @@ from synthgen.formats import Format
 from synthgen.formats.base import Features, Row, string
 from synthgen.runtime.files import file_sha256
 from synthgen.runtime.workers import Workers
+from synthgen.text.json_text import JsonFault, parse_json
+from synthgen.text.parquet import count_rows, read_batches
 
 ROWS_PER_SHARD = 100_000
 ROWS_PER_GROUP = 10_000
@@ -47,19 +49,10 @@ def read_rows(folder: Path | str) -> Iterator[Row]:
             yield from batch.to_pylist()
 
 
-def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a parquet file, ten thousand at a time; UserError names a file that cannot be read and why."""
-    try:
-        with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(ROWS_PER_GROUP)
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"cannot read {path}: {error}") from None
-
-
 def sample_rows(folder: Path | str, count: int, *, seed: int = 0) -> list[Row]:
     """Return `count` kept rows drawn at random, in their order; all rows when there are not more."""
     paths = shard_paths(Path(folder))
-    total = sum(pq.read_metadata(path).num_rows for path in paths)
+    total = sum(map(count_rows, paths))
     if total <= count:
         return list(read_rows(folder))
     places = np.sort(np.random.default_rng(seed).choice(total, count, replace=False))
@@ -73,10 +66,13 @@ def sample_rows(folder: Path | str, count: int, *, seed: int = 0) -> list[Row]:
 
 
 def read_rejected(folder: Path | str) -> Iterator[Rejection]:
-    """Yield the rejections of a finished folder in order."""
+    """Yield the rejections of a finished folder in order; UserError names a file that cannot be read."""
     for path in sorted((Path(folder) / "rejected").glob("*.parquet")):
-        for row in pq.read_table(path).to_pylist():
-            yield Rejection(**{**row, "row": json.loads(row["row"])})
+        for row in (row for batch in read_batches(path) for row in batch.to_pylist()):
+            try:
+                yield Rejection(**{**row, "row": parse_json(row["row"])})
+            except (TypeError, JsonFault) as error:
+                raise UserError(f"{path} holds no rejected rows: {error}") from None
 
 
 def read_fingerprints(folder: Path) -> Iterator[tuple[str, int]]:

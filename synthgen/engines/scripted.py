@@ -8,7 +8,6 @@ The file has one reply a line, taken in turn and from the start again: `{"text":
 """
 
 import hashlib
-import json
 import os
 import signal
 import time
@@ -21,6 +20,7 @@ from typing import Literal, get_args
 from synthgen.engines.base import Engine, EngineSpec, NextRequest, Reply, Request
 from synthgen.errors import UserError, plain_os_error
 from synthgen.models.packs import ResolvedModel
+from synthgen.text.json_text import parse_json
 
 Fault = Literal["http", "busy", "timeout", "crash"]
 Answer = str | Exception
@@ -77,7 +77,7 @@ def read_replies(path: Path) -> Callable[[Request], Line]:
 
 def _line(text: str, *, where: str) -> Line:
     try:
-        line = Line(**json.loads(text))
+        line = Line(**parse_json(text))
     except (ValueError, TypeError):
         raise UserError(f"{where}: {text[:80]!r} is no reply; allowed keys: text, error, seconds") from None
     if not isinstance(line.text, str) or type(line.seconds) not in (int, float) or not 0 <= line.seconds < 1e6:

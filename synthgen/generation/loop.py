@@ -3,7 +3,6 @@
 Before it begins, the requests are checked; after the first 200 rows the cost of the whole run is projected.
 """
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from synthgen.generation.controller import Controller
 from synthgen.generation.prompt_chain import PromptChain
 from synthgen.models.packs import ResolvedModel
 from synthgen.runtime.files import format_count, format_duration
+from synthgen.text.json_text import read_json_object
 
 ROWS_BEFORE_PROJECTION = 200
 SECONDS_BETWEEN_UPDATES = 0.2
@@ -63,7 +63,7 @@ def check_context_length(chain: PromptChain, model: Path) -> None:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
-    config = json.loads(config_file.read_text(encoding="utf-8"))
+    config = read_json_object(config_file)
     limit = min(MAX_MODEL_LEN, config.get("max_position_embeddings", MAX_MODEL_LEN))
     for cell in chain.task.label_counts:
         for step, request in chain.trial_requests(cell, lambda step: "word " * (step.max_tokens // len(step.fields))):

@@ -23,9 +23,10 @@ from synthgen.generation.slots import Slot
 from synthgen.generation.teacher import Teacher
 from synthgen.runtime.provenance import version_hash
 from synthgen.task.definition import Step, Task
+from synthgen.text.json_text import JsonFault, parse_json
 from synthgen.text.sentences import whole_sentences
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same replies come to other texts or rows: here, in a task's conditions, in a teacher."""
 _UNREADABLE = re.compile("[\ud800-\udfff\ufffd]")
 """Half a character, which no file can hold, or the sign that stands where one was."""
@@ -151,8 +152,8 @@ def parser_version(format_: Format) -> str:
 
 def _json_texts(reply: str, step: Step) -> dict[str, str]:
     try:
-        values: Any = json.loads(reply)
-    except json.JSONDecodeError:
+        values: Any = parse_json(reply)
+    except JsonFault:
         values = None
     if not isinstance(values, dict) or not all(isinstance(values.get(name), str) for name in step.fields):
         raise ParseError("unreadable JSON")

@@ -19,6 +19,7 @@ from synthgen.errors import IncompleteError, UserError, first_line, requires, un
 from synthgen.models.e5_image import convert_e5_image
 from synthgen.runtime.cache import cache_root
 from synthgen.runtime.files import draft_folder, read_toml
+from synthgen.text.json_text import read_json_object
 
 PREFIX = "pack:"
 
@@ -179,7 +180,7 @@ def _local_model(path: Path, ref: str) -> ResolvedModel:
     if not (path / "config.json").is_file():
         raise UserError(f"{path} is not a model folder: it has no config.json")
     manifest = path / "synthgen.json"
-    facts = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+    facts = read_json_object(manifest) if manifest.is_file() else {}
     return ResolvedModel(path, ref, str(facts.get("key", LOCAL)), str(facts.get("licence", "unknown")))
 
 

@@ -8,9 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
-from synthgen.dataset.shards import ROWS_PER_GROUP
+from synthgen.text.parquet import read_batches, read_schema
 
 _SECRET_NAMES = re.compile(r"TOKEN|SECRET|PASS|CREDENTIAL|KEY|(?:^|_)PAT$", re.IGNORECASE)
 _SHORTEST_SECRET = 8
@@ -88,7 +86,5 @@ def _chunks(path: Path) -> Iterator[bytes]:
     if path.suffix != ".parquet":
         yield path.read_bytes()
         return
-    with pq.ParquetFile(path) as file:
-        yield file.schema_arrow.serialize().to_pybytes()
-        for batch in file.iter_batches(ROWS_PER_GROUP):
-            yield batch.serialize().to_pybytes()
+    yield read_schema(path).serialize().to_pybytes()
+    yield from (batch.serialize().to_pybytes() for batch in read_batches(path))

@@ -4,7 +4,6 @@ This is the part of a verification that takes time. Memory stays flat; rows are 
 fingerprint has already been found to differ.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,17 +14,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from synthgen import console
 from synthgen.dataset.fingerprints import fingerprint, fingerprint_table
 from synthgen.dataset.layout import FINGERPRINTS_NAME
 from synthgen.dataset.manifest import Manifest, dataset_format
-from synthgen.dataset.shards import arrow_schema, read_batches, read_fingerprints, read_rows, row_features, shard_paths
+from synthgen.dataset.shards import arrow_schema, read_fingerprints, read_rows, row_features, shard_paths
 from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Features
 from synthgen.publishing.verification import FAULTS_SHOWN, VerificationLog
+from synthgen.text.json_text import parse_json
+from synthgen.text.parquet import read_batches, read_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +105,9 @@ def _schema_faults(folder: Path, features: Features) -> Iterator[str]:
     expected = {field.name: field.type for field in format_schema}  # not as text: parquet renames the items of lists
     for path in shard_paths(folder):
         try:
-            schema = pq.read_schema(path)
-        except (pa.ArrowException, OSError) as error:
-            yield f"cannot read {path}: {error}"
+            schema = read_schema(path)
+        except UserError as error:
+            yield str(error)
             continue
         types = {field.name: field.type for field in schema}
         differing = [name for name in {**expected, **types} if types.get(name) != expected.get(name)]
@@ -120,7 +120,7 @@ def _schema_faults(folder: Path, features: Features) -> Iterator[str]:
 
 def _metadata(schema: pa.Schema) -> Any:  # noqa: ANN401 - what `datasets` reads of it
     try:
-        return json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        return parse_json((schema.metadata or {}).get(b"huggingface", b"{}").decode())
     except ValueError:
         return None
 

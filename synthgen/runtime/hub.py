@@ -1,13 +1,13 @@
 """Dataset repositories of the Hugging Face hub: where their Parquet files lie, and the class names stored in them."""
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
+from synthgen.text.json_text import parse_json
+from synthgen.text.parquet import read_batches, read_schema
 
 BATCH_ROWS = 1_000
 
@@ -63,13 +63,21 @@ def parquet_files(names: Sequence[str], config: str, split: str) -> list[str]:
 
 def class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[str]]:
     """Return {column: class names} of the columns that `datasets` stored as ClassLabel or as lists of it."""
-    info = json.loads((metadata or {}).get(b"huggingface", b"{}")).get("info") or {}
     names = {}
-    for column, feature in (info.get("features") or {}).items():
+    for column, feature in _features(metadata).items():
         inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
-        if isinstance(inner, dict) and inner.get("_type") == "ClassLabel":
-            names[column] = list(inner["names"])
+        if isinstance(inner, dict) and inner.get("_type") == "ClassLabel" and isinstance(inner.get("names"), list):
+            names[column] = list(map(str, inner["names"]))
     return names
+
+
+def _features(metadata: Mapping[bytes, bytes] | None) -> dict[str, Any]:
+    """Return the features that `datasets` described in a file's metadata; none where they cannot be read."""
+    try:
+        described = parse_json((metadata or {}).get(b"huggingface", b"{}").decode())
+        return dict(described["info"]["features"])
+    except (ValueError, KeyError, TypeError):
+        return {}
 
 
 def named_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
@@ -77,11 +85,9 @@ def named_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dic
 
     Hubs order labels as they like: mapped by number, one order's "neutral" is another's "entailment".
     """
-    with pq.ParquetFile(path) as file:
-        names = class_names(file.schema_arrow.metadata)
-        for batch in file.iter_batches(BATCH_ROWS, columns=columns):
-            for row in batch.to_pylist():
-                yield row | {column: _named(row[column], names[column]) for column in names.keys() & row}
+    names = class_names(read_schema(path).metadata)
+    for row in (row for batch in read_batches(path, columns, BATCH_ROWS) for row in batch.to_pylist()):
+        yield row | {column: _named(row[column], names[column]) for column in names.keys() & row}
 
 
 def _named(value: Any, names: Sequence[str]) -> Any:  # noqa: ANN401 - a class number, or a list of them

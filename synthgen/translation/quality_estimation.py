@@ -21,11 +21,14 @@ from typing import IO, Any
 
 from synthgen.errors import IncompleteError, UserError, refuse
 from synthgen.runtime.provenance import public_command
+from synthgen.text.json_text import parse_json
 
 Pairs = Mapping[str, tuple[str, str]]
 """Source and translation by id."""
 SILENCE = 600.0
 """Seconds that may pass without a score."""
+LONGEST_LINE, LINES_AHEAD = 10_000, 1_000
+"""Bytes of a line that are read, and lines that may wait."""
 
 
 def open_estimator(command: str | None, least: float | None, most: float | None, silence: float) -> Estimator | None:
@@ -113,12 +116,12 @@ class Estimator:
 
     def _lines(self, process: subprocess.Popen[bytes], waiting: set[str], total: int) -> Iterator[bytes]:
         """Yield the lines that a process prints; IncompleteError when it is silent for too long."""
-        lines: queue.Queue[bytes] = queue.Queue()
+        lines: queue.Queue[bytes] = queue.Queue(LINES_AHEAD)
 
         def collect(stream: IO[bytes]) -> None:
             """Queue the lines, an empty one after the last."""
             with stream:
-                for line in stream:
+                for line in iter(lambda: stream.readline(LONGEST_LINE), b""):
                     if line.strip():
                         lines.put(line)
             lines.put(b"")
@@ -131,7 +134,7 @@ class Estimator:
 
     def _parse(self, line: bytes, waiting: set[str]) -> tuple[str, float]:
         try:
-            value: Any = json.loads(line)
+            value: Any = parse_json(line.decode(), nan=True)
             name, score = value["id"], value["score"]
         except (ValueError, TypeError, KeyError):
             text = line.decode("utf-8", "replace").strip()[:120]

@@ -212,7 +212,7 @@ def test_a_file_that_is_not_text_and_a_store_that_is_not_parquet_are_named(tmp_p
     cell = Cell("xnli", "de", "accuracy")
     write_item_ids(tmp_path, "xnli", "de", ["a"])
     (tmp_path / "items" / "xnli.de.accuracy.parquet").write_bytes(b"junk")
-    with pytest.raises(UserError, match=r"xnli\.de\.accuracy\.parquet in the store cannot be read"):
+    with pytest.raises(UserError, match=r"xnli\.de\.accuracy\.parquet: .*; score the runs again"):
         read_items(tmp_path, cell)
 
 

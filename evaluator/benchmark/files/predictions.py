@@ -7,6 +7,7 @@ from typing import Any
 
 from evaluator.benchmark.target import Split
 from synthgen.errors import UserError
+from synthgen.text.json_text import JsonFault, parse_json
 
 Parser = Callable[[str, Split], dict[str, Any]]
 
@@ -77,9 +78,9 @@ def _is_ranking(value: object) -> bool:
 
 def _json_object(text: str, is_prediction: Callable[[object], bool], expected: str) -> dict[str, Any]:
     try:
-        predictions = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"the prediction file is not JSON: {error}") from None
+        predictions = parse_json(text, nan=True)
+    except JsonFault as fault:
+        raise UserError(f"the prediction file is not JSON: {fault}") from None
     if not isinstance(predictions, dict):
         kind = type(predictions).__name__
         raise UserError(f"the prediction file holds a JSON {kind}; expected an object of item ids")

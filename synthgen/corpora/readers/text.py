@@ -1,7 +1,6 @@
 """The one way into text files: UTF-8, packed or not, whatever their line ends; lines, cells and JSON of them."""
 
 import gzip
-import json
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from synthgen.errors import UserError
+from synthgen.text.json_text import JsonFault, parse_json
 
 PACKED = ".gz"
 LFS_POINTER = "version https://git-lfs.github.com/spec/"
@@ -75,9 +75,9 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - a JSON document
     """Return the JSON document of a file; UserError names the file when it is none."""
     text = read_text(path)
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not JSON: {error}") from None
+        return parse_json(text, nan=True)
+    except JsonFault as fault:
+        raise UserError(f"{path} is not JSON: {fault}") from None
 
 
 def read_json_lines(path: Path, names: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:
@@ -100,9 +100,9 @@ def _json_values(path: Path) -> Iterator[tuple[str, Any]]:
             yield from ((f"item {place}", value) for place, value in enumerate(read_json(path), start=1))
             return
         try:
-            yield f"line {number}", json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path} line {number} is not JSON: {error}") from None
+            yield f"line {number}", parse_json(line, nan=True)
+        except JsonFault as fault:
+            raise UserError(f"{path} line {number} is not JSON: {fault}") from None
 
 
 def require(values: Any, names: tuple[str, ...], where: str) -> None:  # noqa: ANN401 - whatever the file holds

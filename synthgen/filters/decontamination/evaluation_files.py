@@ -4,7 +4,6 @@ No score is computed from them, so which text is the question and which the pass
 """
 
 import csv
-import json
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from synthgen.corpora.readers.squad import questions
 from synthgen.corpora.readers.tagged import read_sentences
@@ -21,6 +19,8 @@ from synthgen.corpora.readers.text import PACKED, read_lines, read_text
 from synthgen.dataset.ledger import storable
 from synthgen.errors import UserError
 from synthgen.text.csv import csv_rows
+from synthgen.text.json_text import JsonFault, parse_json
+from synthgen.text.parquet import read_batches, read_schema
 
 Texts = tuple[str, ...]
 
@@ -61,10 +61,9 @@ def file_kind(path: Path) -> str:
 
 
 def _parquet(path: Path) -> Iterator[Texts]:
-    with pq.ParquetFile(path) as file:
-        columns = [field.name for field in file.schema_arrow if re.search("string|binary", str(field.type))]
-        for batch in file.iter_batches(_BATCH, columns=columns):
-            yield from (_texts(_strings(row)) for row in batch.to_pylist())
+    columns = [field.name for field in read_schema(path) if re.search("string|binary", str(field.type))]
+    for batch in read_batches(path, columns, _BATCH):
+        yield from (_texts(_strings(row)) for row in batch.to_pylist())
 
 
 def _lines(path: Path) -> Iterator[Texts]:
@@ -79,9 +78,9 @@ def _tagged(path: Path) -> Iterator[Texts]:
 def _json(path: Path) -> Iterator[Texts]:
     """Yield the items of a JSON file, a table by columns being turned to rows; JSON lines may be called so too."""
     try:
-        value = json.loads(read_text(path))
-    except json.JSONDecodeError:
-        with suppress(json.JSONDecodeError):
+        value = parse_json(read_text(path), nan=True)
+    except JsonFault:
+        with suppress(JsonFault):
             if items := list(_by_line(path)):
                 yield from items
                 return
@@ -161,7 +160,7 @@ def _jsonl(path: Path) -> Iterator[Texts]:
 
 
 def _by_line(path: Path) -> Iterator[Texts]:
-    return (_texts(_strings(json.loads(line))) for line in read_lines(path) if line.strip())
+    return (_texts(_strings(parse_json(line, nan=True))) for line in read_lines(path) if line.strip())
 
 
 def _csv(path: Path) -> Iterator[Texts]:

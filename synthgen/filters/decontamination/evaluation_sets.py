@@ -115,6 +115,8 @@ def _file(path: Path, root: Path) -> EvaluationSet:
     try:
         items = tuple(dict.fromkeys(read_items(path, is_tagged=not TAGGED.isdisjoint(_folders(path, root)))))
         revision = file_sha256(path)
+    except UserError as error:
+        raise UserError(f"--against: {error}") from None
     except UNREADABLE as error:
         raise UserError(f"--against: cannot read {path}: {error}") from None
     return EvaluationSet(path.relative_to(root).as_posix(), revision, items, items)

@@ -6,7 +6,6 @@ safetensors are loaded, no code of theirs is run.
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -29,6 +28,7 @@ from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import UNANSWERABLE, SpanFormat
 from synthgen.models.loading import check_checkpoint, load_model, load_tokenizer, require, weights_sha256
+from synthgen.text.json_text import read_json_object
 
 MAX_LENGTH = 256
 BATCH = 32
@@ -86,7 +86,7 @@ class _Checkpoint(Annotator):
 
     def _manifest(self) -> dict[str, Any]:
         path = self._folder / MANIFEST_NAME
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+        return read_json_object(path) if path.is_file() else {}
 
     def _run(self, sequences: Sequence[Sequence[int]]) -> list[Any]:
         """Return the model's output for every sequence of ids, (tokens or classes, ...) each, in their order."""

@@ -28,6 +28,7 @@ from synthgen.formats.span import UNANSWERABLE
 from synthgen.models.packs import ResolvedModel
 from synthgen.runtime.files import read_toml
 from synthgen.runtime.provenance import public_name
+from synthgen.text.json_text import JsonFault, parse_json
 
 LABEL_TOKENS, ANSWER_TOKENS = 32, 96
 LETTERS = "ABCDEFGHIJ"
@@ -191,8 +192,8 @@ class LLMJudge(Annotator):
 
     def _parse(self, text: str) -> Annotation | None:
         try:
-            value = json.loads(text)[self._key]
-        except (json.JSONDecodeError, KeyError, TypeError, RecursionError):
+            value = parse_json(text)[self._key]
+        except (JsonFault, KeyError, TypeError):
             return None
         if not isinstance(value, str):
             return None

@@ -4,7 +4,6 @@ NLLB and M2M-100 take a language token first in what they write (`deu_Latn`, `__
 one before the source (`<2de>`, `>>deu<<`), and an OPUS-MT model of one pair none: its name says which pair it is.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from typing import Any
 from synthgen.errors import UserError, first_line, unknown
 from synthgen.models import loading
 from synthgen.models.packs import ResolvedModel
+from synthgen.text.json_text import read_json_object
 from synthgen.text.languages import NLLB, TWO_LETTERS
 from synthgen.translation.backends.documents import DocumentBackend
 
@@ -61,7 +61,7 @@ def load_tokenizer(model: ResolvedModel) -> Any:  # noqa: ANN401 - a class of tr
 
 def configuration(model: ResolvedModel) -> dict[str, Any]:
     """Return the model's config.json."""
-    return dict(json.loads((model.path / "config.json").read_text(encoding="utf-8")))
+    return read_json_object(model.path / "config.json")
 
 
 def no_model(model: ResolvedModel, error: Exception) -> UserError:

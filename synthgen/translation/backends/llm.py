@@ -17,6 +17,7 @@ from synthgen.engines.base import FIRST_DELAY, run_with_retries
 from synthgen.filters.rows.residue import residue
 from synthgen.formats.reply_schema import text_object
 from synthgen.models.packs import ResolvedModel
+from synthgen.text.json_text import JsonFault, parse_json
 from synthgen.text.languages import NAMES
 from synthgen.text.sentences import Span, packed
 from synthgen.translation.backends.base import BackendSpec, ComputeConfig, Item, Outcome, TranslationFailure, whole
@@ -139,8 +140,8 @@ def read_reply(reply: Reply, item: Item) -> Outcome:
         return TranslationFailure(reply.outcome, reply.error, failed=True)
     evidence = storable(reply.text[:EVIDENCE])
     try:
-        values: Any = json.loads(reply.text)
-    except (ValueError, RecursionError):
+        values: Any = parse_json(reply.text)
+    except JsonFault:
         return TranslationFailure(_fault(reply.text), evidence)
     names = [f"text{i}" for i in range(len(item))]
     if not isinstance(values, dict) or set(values) != set(names):
@@ -148,7 +149,10 @@ def read_reply(reply: Reply, item: Item) -> Outcome:
     texts = [values[name] for name in names]
     if not all(isinstance(text, str) and text.strip() for text in texts):
         return TranslationFailure("empty translation", evidence)
-    if any(storable(text) != text for text in texts):
+    if any(
+        "\N{REPLACEMENT CHARACTER}" in new and "\N{REPLACEMENT CHARACTER}" not in old
+        for old, new in zip(item, texts, strict=True)
+    ):
         return TranslationFailure("unreadable characters", evidence)
     for old, new in zip(item, texts, strict=True):
         if not residue(old) and (match := residue(new)):

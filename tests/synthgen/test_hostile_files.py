@@ -1,0 +1,111 @@
+"""Files that are broken, or unpack to far more than they are: one line that names the file, in little memory."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from synthgen.corpora.any_folder import open_set
+from synthgen.dataset.shards import read_rejected, sample_rows
+from synthgen.errors import UserError
+from synthgen.filters.decontamination.evaluation_sets import read_evaluation_sets
+from synthgen.publishing.secrets import leaks, secret_patterns
+from synthgen.runtime.hub import named_rows
+from synthgen.text.parquet import LARGEST_BATCH, count_rows, read_batches
+from synthgen.translation.quality_estimation import Estimator
+
+ROWS = {"premise": ["The cook left."] * 300, "hypothesis": ["Someone left."] * 300, "label": [0] * 300}
+BOMB = 1_000_000
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def zeros(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[20:120] = bytes(100)
+    path.write_bytes(content)
+
+
+def not_utf8(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"The cook", b"The \xff\xfeok"))
+
+
+def other(path: Path) -> None:
+    path.write_text("broken")
+
+
+@pytest.mark.parametrize("damage", [cut, zeros, not_utf8, other])
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda path: list(read_batches(path)),
+        lambda path: list(named_rows(path)),
+        lambda path: list(open_set(path.parent.parent, origin="real").tables()),
+        lambda path: sample_rows(path.parent.parent, 9),
+        lambda path: list(read_rejected(path.parent.parent)),
+        lambda path: leaks(path.parent.parent, ["data/train-0.parquet"], secret_patterns()),
+    ],
+    ids=["batches", "hub", "folder", "sample", "rejected", "secrets"],
+)
+def test_a_parquet_file_that_is_damaged_is_one_line_that_names_it(
+    tmp_path: Path, read: Callable[[Path], object], damage: Callable[[Path], None]
+) -> None:
+    for folder in ("data", "rejected"):
+        (tmp_path / folder).mkdir()
+        path = tmp_path / folder / "train-0.parquet"
+        pq.write_table(pa.table(ROWS), path, compression="none", use_dictionary=False)
+        damage(path)
+    with pytest.raises(UserError, match=r"train-0\.parquet") as raised:
+        read(tmp_path / "data" / "train-0.parquet")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_dictionary_of_one_long_text_is_unpacked_a_few_rows_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.parquet"
+    pq.write_table(pa.table({"premise": ["x" * BOMB] * 150}), path)
+    assert path.stat().st_size < BOMB / 2
+    sizes = [(batch.num_rows, batch.nbytes) for batch in read_batches(path)]
+    assert sum(rows for rows, _ in sizes) == count_rows(path) == 150
+    assert max(size for _, size in sizes) < LARGEST_BATCH + 60 * BOMB
+
+
+def test_batches_are_as_many_rows_as_asked_for_where_texts_are_short(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"n": range(25_000)}), tmp_path / "x.parquet", row_group_size=10_000)
+    assert [batch.num_rows for batch in read_batches(tmp_path / "x.parquet")] == [10_000, 10_000, 5000]
+    assert {batch.num_rows for batch in read_batches(tmp_path / "x.parquet", rows=7)} <= {7, 4, 3}
+
+
+def test_a_column_that_unpacks_to_far_more_than_it_is_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"premise": ["0" * 70_000_000]}), path, compression="zstd", use_dictionary=False)
+    with pytest.raises(UserError, match=r"the column 'premise' unpacks to 70,0\d\d,\d\d\d bytes from"):
+        count_rows(path)
+
+
+@pytest.mark.parametrize(
+    "metadata", [b"[" * 5000, b"\xff", b'{"info": 3}', b'{"info": {"features": {"label": {"_type": "ClassLabel"}}}}']
+)
+def test_a_description_of_columns_that_cannot_be_read_describes_none(tmp_path: Path, metadata: bytes) -> None:
+    table = pa.table({"label": [1]}).replace_schema_metadata({"huggingface": metadata})
+    pq.write_table(table, tmp_path / "x.parquet")
+    assert list(named_rows(tmp_path / "x.parquet")) == [{"label": 1}]
+
+
+@pytest.mark.parametrize("content", ['{"a": 1, "a": 2}', '{"a": ' + "9" * 30 + "}", "[" * 9000])
+def test_an_evaluation_file_with_json_that_is_refused_is_one_line_that_names_it(tmp_path: Path, content: str) -> None:
+    (tmp_path / "bad.json").write_text(content)
+    with pytest.raises(UserError, match=r"--against: cannot read .*bad\.json") as raised:
+        read_evaluation_sets(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_estimator_that_prints_no_line_ends_is_refused_before_it_fills_the_memory() -> None:
+    program = "import sys\nwhile True: sys.stdout.write('0' * 100000)"
+    estimator = Estimator(f'{sys.executable} -c "{program}"', None, None, 20.0)
+    with pytest.raises(UserError, match="--qe printed '0000"):
+        list(estimator.scores({"a": ("One.", "Eins.")}))
