@@ -1,19 +1,16 @@
-"""The console of both commands: results to stdout, progress to stderr, errors as one line with an exit code.
+"""The console of both commands: results to stdout, progress to stderr.
 
 Every text is shown as it is: none is markup; what moves the cursor or turns the direction of writing is spelled out.
 """
 
-import errno
+import codecs
 import json
 import re
-import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from tempfile import gettempdir
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import typer
 from rich import progress as bars
@@ -22,7 +19,6 @@ from rich.segment import Segment
 from rich.text import Text
 
 from synthgen import __version__
-from synthgen.errors import IncompleteError, UserError, is_disk_full
 
 MOST_OF_A_LINE = 4000
 """Characters of a line that are shown."""
@@ -109,60 +105,10 @@ def note(line: object, *, label: str = "") -> None:
     stderr.print(start + Text(one_line(line)))
 
 
-def run(app: typer.Typer) -> NoReturn:
-    """Run a command group: exit 0 done, 2 wrong input, 3 incomplete, 130 interrupted; a bug keeps its traceback.
-
-    A file that cannot be read or written is no bug.
-    """
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signal_number, _interrupted)
-    try:
-        code = app(standalone_mode=False)
-    except (UserError, IncompleteError) as error:
-        _fail(error, error.exit_code)
-    except _UsageError as error:
-        _fail_usage(error)
-    except OSError as error:
-        if error.errno == errno.EPIPE:
-            sys.stdout = None  # whoever read it has gone: nothing is to be flushed
-            sys.exit(1)
-        if is_disk_full(error):
-            advice = f"make room on the disk, or for temporary files ({gettempdir()}) set TMPDIR"
-            _fail(f"{error}: {advice}; then give the same command again", IncompleteError.exit_code)
-        if error.filename is None:
-            raise
-        _fail(error, UserError.exit_code)
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-_UsageError: Any = typer.BadParameter.__base__
-"""What Typer raises for wrong options; the copy of click that it brings has no public name."""
-
-
-def _fail_usage(error: Any) -> NoReturn:  # noqa: ANN401 - Typer's
-    """End with what is wrong with the options, or with the help where there are none."""
-    message = "" if type(error).__name__ == "NoArgsIsHelpError" else error.format_message().rstrip(".")
-    if not message:
-        error.show()
-        sys.exit(error.exit_code)
-    command = error.ctx.command_path if error.ctx else sys.argv[0]
-    _fail(f"{message}; see {command} --help", error.exit_code)
-
-
-def _fail(error: Exception | str, exit_code: int) -> NoReturn:
-    note(error, label="error")
-    sys.exit(exit_code)
-
-
-def _interrupted(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """End with exit code 130; what is open is closed on the way out, so the state stays resumable."""
-    note("stopped; to go on, give the same command again")
-    raise SystemExit(130)
-
-
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
-    """Write one JSON document to stdout, keys in the order given."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
+    """Write one JSON document to stdout, keys in the order given, in ASCII where stdout is not UTF-8."""
+    is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
+    text = json.dumps(value, ensure_ascii=not is_utf8, indent=2)
     sys.stdout.write(_UNPRINTABLE.sub(_as_json, text) + "\n")
 
 

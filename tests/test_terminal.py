@@ -10,6 +10,7 @@ import pytest
 
 from synthgen import console
 from synthgen.errors import UserError
+from synthgen.runtime.entry import carry_out
 from tests.payloads import HOSTILE
 
 SOURCES = [path for side in ("synthgen", "evaluator") for path in (Path(__file__).parents[1] / side).rglob("*.py")]
@@ -39,15 +40,12 @@ def test_json_on_the_terminal_is_the_same_value_without_a_command_to_it(
     assert not MOVES_THE_CURSOR.search(shown)
 
 
-def test_an_error_is_one_line_whatever_it_says(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_is_one_line_whatever_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     def fails(**_: object) -> None:
         raise UserError("no\\[/such] :smile:\n\x1b[2J" + "x" * 10_000)
 
-    monkeypatch.setattr("signal.signal", lambda *_: None)
     with pytest.raises(SystemExit) as ended:
-        console.run(fails)  # type: ignore[arg-type]
+        carry_out(fails)  # type: ignore[arg-type]
     assert ended.value.code == 2
     start, _, more = capsys.readouterr().err.partition("… (")
     assert start.startswith(r"error: no\[/such] :smile:\n\x1b[2Jxxx")

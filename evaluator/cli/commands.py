@@ -6,8 +6,9 @@ from typing import Any
 import typer
 from rich.table import Table
 
-from synthgen.console import new_app, note, one_line, print_lines, run, stdout
+from synthgen.console import new_app, note, one_line, print_lines, stdout
 from synthgen.errors import listed
+from synthgen.runtime.entry import run
 from synthgen.runtime.typer_command import Arguments, add_command
 
 Json = Mapping[str, Any]

@@ -5,6 +5,7 @@ from synthgen import console, options
 from synthgen.cli import printing
 from synthgen.cli.printing import CardReport
 from synthgen.errors import refuse, unknown
+from synthgen.runtime.entry import run
 from synthgen.runtime.typer_command import Document, Show, add_command, json_value
 
 
@@ -61,4 +62,4 @@ add_command(app, "packs", packs, printing.print_packs)
 
 def main() -> None:
     """Run the `synthgen` command."""
-    console.run(app)
+    run(app)

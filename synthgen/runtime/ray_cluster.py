@@ -4,14 +4,17 @@ Only Ray Core is used: tasks and actors. Nothing here schedules anything.
 """
 
 import os
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
 from synthgen.errors import IncompleteError, UserError, first_line, missing_package
+from synthgen.runtime.guard import ended_with_this_process
 
 AUTO = "auto"
 LOCAL = "local"
@@ -32,11 +35,21 @@ def joined(address: str) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    _connect(ray, address)
+    with _own_signals():
+        _connect(ray, address)
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep this process's way to end at SIGTERM, which Ray replaces by its own."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 def _connect(ray: Any, address: str) -> None:  # noqa: ANN401 - a module that may be missing
@@ -52,12 +65,27 @@ def _connect(ray: Any, address: str) -> None:  # noqa: ANN401 - a module that ma
             if not isinstance(error, ConnectionError):
                 raise
     try:
-        ray.init(address=LOCAL, include_dashboard=False, **options)
+        with _alone(ray), ended_with_this_process():
+            ray.init(address=LOCAL, include_dashboard=False, **options)
     except Exception as error:  # Ray raises a bare one when its processes are not up in time
         raise IncompleteError(
             f"Ray could not be started on this machine: {first_line(error)}; nothing was run; the same command tries "
             "again, without --ray and --workers it runs in this process"
         ) from error
+
+
+@contextmanager
+def _alone(ray: Any) -> Iterator[None]:  # noqa: ANN401 - a module that may be missing
+    """Let a Ray that is started in the block listen on 127.0.0.1 alone.
+
+    As with `RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0`, which Ray reads when it is imported.
+    """
+    constants = ray._private.ray_constants
+    before, constants.ENABLE_RAY_CLUSTER = constants.ENABLE_RAY_CLUSTER, False
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = before
 
 
 _ALLOWED = "allowed are auto, local, HOST:PORT as `ray start --head` printed it, or ray://HOST:PORT"

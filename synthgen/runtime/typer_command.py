@@ -7,6 +7,7 @@ the type is marked `COMMAS`; any other sequence is an option that can be repeate
 
 import ast
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from importlib import import_module
@@ -20,6 +21,7 @@ from typer.core import TyperCommand
 from typer.models import ParameterInfo
 
 from synthgen import console
+from synthgen.errors import UserError
 
 COMMAS = "comma-separated"
 """The mark of a sequence of names that is one text on the command line."""
@@ -31,6 +33,7 @@ Show: TypeAlias = Callable[[Any, Arguments], object]
 Document: TypeAlias = Callable[[Any, Arguments], Any]
 """Returns the JSON value of a result."""
 
+_EMPTY = re.compile("--[a-z-]+=")
 _Json = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON on stdout.")]
 _AS_JSON = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_Json)
 
@@ -64,7 +67,11 @@ class _LazyCommand(TyperCommand):
     """A command whose callback returns the command itself, options and all."""
 
     def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:  # noqa: ANN401 - Typer's
-        """Build the command and let it parse the arguments."""
+        """Build the command and let it parse the arguments; an empty one would name this folder."""
+        for before, each in zip(["", *args], args, strict=False):
+            if not each or _EMPTY.fullmatch(each):
+                name = each.rstrip("=") or (before if before.startswith("--") else "an argument")
+                raise UserError(f"{name} is empty; give a value, or leave it out")
         return cast(Callable[[], TyperCommand], self.callback)().make_context(info_name, args, parent, **extra)
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from synthgen.errors import IncompleteError, UserError, refuse
+from synthgen.runtime.guard import ended_with_this_process
 from synthgen.runtime.provenance import public_command
 from synthgen.text.json_text import parse_json
 
@@ -110,7 +111,8 @@ class Estimator:
     def _start(self, requests: IO[bytes], errors: IO[bytes]) -> subprocess.Popen[bytes]:
         words = self.arguments()
         try:
-            return subprocess.Popen(words, stdin=requests, stdout=subprocess.PIPE, stderr=errors)
+            with ended_with_this_process():
+                return subprocess.Popen(words, stdin=requests, stdout=subprocess.PIPE, stderr=errors)
         except OSError as error:
             raise UserError(f"--qe cannot start '{words[0]}': {error.strerror or error}") from None
 

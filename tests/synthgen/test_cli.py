@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from synthgen import __version__, console
+from synthgen import __version__
 from synthgen.cli.commands import app
 from synthgen.dataset.schemas import faults
 
@@ -31,28 +27,6 @@ def test_tasks_as_json_is_valid_by_its_schema_and_stdout_holds_nothing_else() ->
     done = synthgen("tasks", "--json")
     assert done.returncode == 0
     assert faults(json.loads(done.stdout), "tasks") == []
-
-
-@pytest.mark.parametrize(
-    ("number", "code", "line"),
-    [
-        (errno.EACCES, 2, "error: [Errno 13] Permission denied: 'out/data'"),
-        (errno.ENOSPC, 3, "error: [Errno 28] No space left on device: 'out/data': make room on the disk"),
-    ],
-)
-def test_a_file_that_cannot_be_written_is_one_line(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: int, code: int, line: str
-) -> None:
-    def fails(**_: object) -> None:
-        raise OSError(number, os.strerror(number), "out/data")
-
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    with pytest.raises(SystemExit) as ended:
-        console.run(fails)
-    assert ended.value.code == code
-    assert line in " ".join(capsys.readouterr().err.split())
-    with pytest.raises(ConnectionError):
-        console.run(Mock(side_effect=ConnectionError("no name of a file: a bug")))
 
 
 def test_every_public_function_is_a_function_at_its_second_use_too() -> None:

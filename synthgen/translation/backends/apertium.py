@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from synthgen.errors import IncompleteError, UserError, unknown
+from synthgen.runtime.guard import ended_with_this_process
 from synthgen.runtime.workers import usable_cores
 from synthgen.translation.backends.base import BackendSpec, ComputeConfig, Item, Outcome, TranslationFailure
 from synthgen.translation.backends.documents import DocumentBackend
@@ -67,7 +68,7 @@ class Apertium(DocumentBackend):
         """Return one translation for each text, by a process per core, each text a paragraph of its own."""
         mode, processes = f"{CODES[source]}-{CODES[target]}", usable_cores()
         translations = [""] * len(texts)
-        with ThreadPoolExecutor(processes) as threads:
+        with ended_with_this_process(), ThreadPoolExecutor(processes) as threads:
             shares = [texts[first::processes] for first in range(processes)]
             for first, lines in enumerate(threads.map(lambda share: self._run(share, mode), shares)):
                 translations[first::processes] = lines

@@ -1,0 +1,130 @@
+"""The process of a command: its streams and signals, and its errors as one line with an exit code."""
+
+import errno
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from types import FrameType
+from typing import Any, NoReturn
+
+import typer
+
+from synthgen.console import note
+from synthgen.errors import IncompleteError, UserError, is_disk_full
+from synthgen.runtime.limits import (
+    check_address_space,
+    check_working_folder,
+    open_file_limit,
+    raise_open_file_limit,
+)
+from synthgen.runtime.streams import LastWord, prepare_streams
+
+SECONDS_TO_STOP = 1.5
+"""After a signal what is open is closed in this time, or the process ends as by `kill -9`, which loses nothing."""
+INTERRUPTED = 130
+_STOPPED = "stopped; to go on, give the same command again"
+
+
+def run(app: typer.Typer) -> NoReturn:
+    """Run a command group as what this process is for, ended by signals: see `carry_out`."""
+    prepare_streams()
+    _stop_at_signals()
+    raise_open_file_limit()
+    carry_out(app)
+
+
+def carry_out(app: typer.Typer) -> NoReturn:
+    """Run a command group: exit 0 done, 2 wrong input, 3 incomplete, 130 interrupted; a bug keeps its traceback.
+
+    What the machine refuses (a file, memory, a thread) is no bug.
+    """
+    try:
+        check_working_folder()
+        check_address_space()
+        code = app(standalone_mode=False)
+    except (UserError, IncompleteError) as error:
+        _fail(error, error.exit_code)
+    except _UsageError as error:
+        _fail_usage(error)
+    except (OSError, MemoryError, ImportError, RuntimeError) as error:
+        if getattr(error, "errno", None) == errno.EPIPE:
+            sys.stdout = None  # whoever read it has gone: nothing is to be flushed
+            sys.exit(1)
+        if (refused := refused_by_machine(error)) is None:
+            raise
+        _fail(refused, refused.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+_UsageError: Any = typer.BadParameter.__base__
+"""What Typer raises for wrong options; the copy of click that it brings has no public name."""
+
+
+def _fail_usage(error: Any) -> NoReturn:  # noqa: ANN401 - Typer's
+    """End with what is wrong with the options, or with the help where there are none."""
+    message = "" if type(error).__name__ == "NoArgsIsHelpError" else error.format_message().rstrip(".")
+    if not message:
+        error.show()
+        sys.exit(error.exit_code)
+    command = error.ctx.command_path if error.ctx else sys.argv[0]
+    _fail(f"{message}; see {command} --help", error.exit_code)
+
+
+def _fail(error: Exception | str, exit_code: int) -> NoReturn:
+    note(error, label="error")
+    sys.exit(exit_code)
+
+
+def refused_by_machine(error: Exception) -> UserError | IncompleteError | None:
+    """Return what the machine refused, in one line; None for a bug.
+
+    >>> print(refused_by_machine(OSError(errno.EACCES, "Permission denied", "out/data")))
+    [Errno 13] Permission denied: 'out/data'
+    >>> refused_by_machine(RuntimeError("dictionary changed size during iteration"))
+    """
+    again = "then give the same command again"
+    if isinstance(error, OSError) and error.errno != errno.ENOMEM:
+        if is_disk_full(error):
+            return IncompleteError(f"{error}: make room on the disk, or for temporary files set TMPDIR; {again}")
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            return IncompleteError(f"{error}: raise the limit of {open_file_limit()} (ulimit -n); {again}")
+        return None if error.errno is None else UserError(str(error))
+    text = str(error)
+    if isinstance(error, MemoryError | OSError) or "failed to map segment" in text or "allocate memory" in text:
+        return IncompleteError(f"memory ran out: take less at once, such as --processes 1, or more memory; {again}")
+    if isinstance(error, RuntimeError) and "can't start new thread" in text:
+        return IncompleteError(f"no thread can be started: allow more processes (ulimit -u) or memory; {again}")
+    if isinstance(error, RuntimeError) and "home directory" in text:
+        return UserError(f"{text} Set HOME, and SYNTHGEN_CACHE to a folder for models and stored replies")
+    return None
+
+
+def _stop_at_signals() -> None:
+    """End at SIGINT and SIGTERM, in time also where a library keeps the main thread busy or waits for its own threads.
+
+    What is open is closed on the way out; the state is resumable either way.
+    """
+    last_word = LastWord()
+
+    def interrupted(_signal: int, _frame: FrameType | None) -> None:
+        if last_word.say(_STOPPED):
+            raise SystemExit(INTERRUPTED)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupted)
+    received, sender = socket.socketpair()
+    sender.setblocking(False)
+    signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_end_in_time, args=(received, sender, last_word), daemon=True).start()
+
+
+def _end_in_time(received: socket.socket, _sender: socket.socket, last_word: LastWord) -> None:
+    """Wait for a signal, and end the process when it has not ended by itself after a while."""
+    while received.recv(1)[0] not in (signal.SIGINT, signal.SIGTERM):
+        pass
+    time.sleep(SECONDS_TO_STOP)
+    last_word.say(_STOPPED)
+    os._exit(INTERRUPTED)

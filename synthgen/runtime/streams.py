@@ -1,0 +1,60 @@
+"""The standard streams of a command: what they cannot show, and the last word on them."""
+
+import io
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_SHOW_CURSOR = b"\r\x1b[K\x1b[?25h"
+_last_word = threading.Lock()
+
+
+def prepare_streams() -> None:
+    """Let the standard streams show by its number what they cannot encode, and one that is closed take anything."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:
+            quiet = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(quiet, number)
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def stderr_to(path: Path) -> Iterator[None]:
+    """Send file descriptor 2 to a file; processes started meanwhile keep it there, this one gets its own back."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with path.open("ab") as log:
+        os.dup2(log.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        if not _last_word.locked():
+            os.dup2(terminal, 2)
+        os.close(terminal)
+
+
+class LastWord:
+    """A line that is said at most once, after which this process prints nothing: libraries do, on the way out."""
+
+    def __init__(self) -> None:
+        with suppress(OSError):
+            self._terminal = os.dup(2)
+
+    def say(self, text: str) -> bool:
+        """Print a line to the standard error as it was at first; return whether it is the last word."""
+        if not _last_word.acquire(blocking=False):
+            return False
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        for number in (1, 2):
+            os.dup2(quiet, number)
+        with suppress(OSError):
+            start = _SHOW_CURSOR if os.isatty(self._terminal) else b""
+            os.write(self._terminal, start + text.encode() + b"\n")
+        return True
