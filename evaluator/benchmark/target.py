@@ -16,6 +16,7 @@ from typing import Any
 
 from synthgen.errors import UserError, unknown
 from synthgen.runtime.files import read_toml
+from synthgen.runtime.integrity import known_sha256
 
 
 class UnlabelledError(UserError):
@@ -191,7 +192,7 @@ class Target:
 
 def revision(paths: Sequence[Path]) -> str:
     """Return 16 hex digits of a hash over the files' bytes, not their names: which data a score was computed on."""
-    digests = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)
+    digests = b"".join(bytes.fromhex(known_sha256(path)) for path in paths)
     return hashlib.sha256(digests).hexdigest()[:16]
 
 

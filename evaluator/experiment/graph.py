@@ -11,7 +11,6 @@ here imports torch: `training.jobs` carries the jobs out.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from evaluator.experiment.hardware import Hardware
 from evaluator.experiment.recipe import INTERMEDIATE, Recipe, Stage
 from evaluator.store import Node
 from synthgen.dataset.manifest import dataset_format
+from synthgen.models.checkpoint_files import READ, check_weights
 from synthgen.models.packs import LOCAL, ResolvedModel
 
 CODE_VERSION = 7
@@ -60,7 +60,8 @@ class Encoder:
 
     @classmethod
     def of(cls, model: ResolvedModel) -> Encoder:
-        """Return a model as it is."""
+        """Return a model as it is; UserError for one without whole weights."""
+        check_weights(model.path)
         return cls(identity(model), identity(model), model.path, path=model.path)
 
 
@@ -143,16 +144,10 @@ class Graph:
     cells: tuple[PlannedScore, ...]
 
 
-@cache
-def file_revision(*paths: Path) -> str:
-    """Return the hash of some data files, computed once per process."""
-    return revision(paths)
-
-
 def data_revision(target: Target, root: DataRoot, language: str, split: str) -> str:
     """Return which test data a language is scored on."""
     code = target.file_code(language)
-    return file_revision(*(root.find(source, code) for source in target.split_sources(split)))
+    return revision([root.find(source, code) for source in target.split_sources(split)])
 
 
 def build(experiment: Experiment) -> Graph:
@@ -268,7 +263,7 @@ def _draws(
 
 
 def _training_revision(target: Target, root: DataRoot) -> str:
-    return file_revision(*(root.find(source) for source in target.train_sources))
+    return revision([root.find(source) for source in target.train_sources])
 
 
 def _matched_steps(experiment: Experiment, stage: Stage) -> int | None:
@@ -339,7 +334,7 @@ def identity(model: ResolvedModel) -> str:
     """Return what names a model's weights in keys: its revision, or a hash of the files of a bare local folder."""
     if model.revision != LOCAL:
         return f"{model.ref}@{model.revision}" if not Path(model.ref).is_dir() else model.revision
-    return file_revision(*sorted([*model.path.glob("*.safetensors"), *model.path.glob("*.json")]))
+    return revision(sorted({path for pattern in READ for path in model.path.glob(pattern)}))
 
 
 def stage_inputs(stage: Stage, recipe: Recipe) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from evaluator.experiment.graph import CODE_VERSION, DataDraw, Encoder, Intermed
 from evaluator.experiment.hardware import detect
 from evaluator.experiment.recipe import INTERMEDIATE, LARGE_WIDTH, Recipe, load_recipe
 from evaluator.experiment.throughput import EncoderSize
-from evaluator.store import Node, Store
+from evaluator.store import Json, Node, Store
+from evaluator.store.manifest import read_node
 from evaluator.training.model_card import CARD_NAME, checkpoint_licence, model_card
 from synthgen.console import progress
 from synthgen.dataset.layout import MANIFEST_NAME
@@ -17,7 +18,7 @@ from synthgen.dataset.manifest import Manifest, read_intact_manifest
 from synthgen.errors import UserError
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.files import check_writable
-from synthgen.text.json_text import read_json_object
+from synthgen.runtime.integrity import folder_faults
 
 LARGEST_SEED = 2**32 - 1
 
@@ -42,19 +43,23 @@ def train(
     encoder = resolve(model)
     job = _job(folder, manifest, encoder, load_recipe(recipe, EncoderSize.read(encoder.path).width), seed)
     if target.exists():
-        return _existing(target, job.node)
+        return _existing(target, job.node.inputs)
     from evaluator.training.jobs import train_intermediate  # torch, only where there is something to train
 
     store = Store(target.parent / f".{target.name}.training")
     with progress() as bar:
         line = bar.add_task("training", total=None, note="")
-        train_intermediate(job, store, lambda text: bar.update(line, note=text))
+        try:
+            train_intermediate(job, store, lambda text: bar.update(line, note=text))
+        except UserError:
+            shutil.rmtree(store.root, ignore_errors=True)
+            raise
     training, draft = store.results(job.node)["training"], store.folder(job.node)
     card = model_card(manifest, encoder, recipe=job.recipe, stage=job.stage, seed=seed, training=training)
     (draft / CARD_NAME).write_text(card, encoding="utf-8")
     draft.rename(target)
     shutil.rmtree(store.root)
-    return _existing(target, job.node)
+    return _existing(target, job.node.inputs)
 
 
 def _check(folder: Path, out: Path, recipe: str, seed: int) -> Manifest:
@@ -63,28 +68,38 @@ def _check(folder: Path, out: Path, recipe: str, seed: int) -> Manifest:
         raise UserError(f"--seed {seed}: allowed are whole numbers from 0 to {LARGEST_SEED}")
     if not out.exists():
         check_writable(out.parent, f"to --out {out}")
-    elif not (out / MANIFEST_NAME).is_file():
-        raise UserError(f"--out {out} holds something else; give another folder or remove it")
     load_recipe(recipe, LARGE_WIDTH)
-    return read_intact_manifest(folder)
+    manifest = read_intact_manifest(folder)
+    if out.exists():
+        _existing(out, {"parts": [_rows(folder, manifest).to_json()], "seed": seed})
+    return manifest
+
+
+def _rows(folder: Path, manifest: Manifest) -> DataDraw:
+    return DataDraw(folder.resolve(), manifest.content_hash, manifest.kept, manifest.kept)
 
 
 def _job(folder: Path, manifest: Manifest, model: ResolvedModel, recipe: Recipe, seed: int) -> IntermediateJob:
     stage, hardware, name = recipe.stage(INTERMEDIATE), detect(), identity(model)
-    rows = DataDraw(folder.resolve(), manifest.content_hash, manifest.kept, manifest.kept)
+    rows = _rows(folder, manifest)
     settings = {"stage": stage_inputs(stage, recipe), "seed": seed, **hardware.to_json()}
     inputs = {"code": CODE_VERSION, "model": name, "parts": [rows.to_json()], **settings}
     base, licence = Encoder.of(model), checkpoint_licence(manifest, model)
     return IntermediateJob(Node("checkpoint", inputs), base, (rows,), stage, recipe, seed, None, licence, hardware)
 
 
-def _existing(folder: Path, node: Node) -> dict[str, Any]:
-    """Return the manifest of a checkpoint of the same training; UserError for anything else."""
-    path = folder / MANIFEST_NAME
-    manifest: dict[str, Any] = read_json_object(path) if path.is_file() else {}
-    if manifest.get("key") == node.key:
-        return manifest
-    inputs = manifest.get("inputs", {})
-    differing = ", ".join(name for name in node.inputs if inputs.get(name) != node.inputs[name])
-    content = f"another training (differs in {differing})" if inputs else "something else"
-    raise UserError(f"--out {folder} holds {content}; give another folder or remove it")
+def _existing(folder: Path, inputs: Json) -> Json:
+    """Return the manifest of a whole checkpoint of a training with these inputs; UserError for anything else."""
+    advice = "give another folder or remove it"
+    if not (folder / MANIFEST_NAME).is_file():
+        raise UserError(f"--out {folder} holds something else; {advice}")
+    try:
+        manifest = read_node(folder)
+    except UserError as error:
+        raise UserError(f"--out {folder} holds something else; {advice} ({error})") from None
+    there = manifest["inputs"]
+    if differing := ", ".join(name for name in inputs if there.get(name) != inputs[name]):
+        raise UserError(f"--out {folder} holds another training (differs in {differing}); {advice}")
+    if fault := next(folder_faults(folder, manifest["files"], MANIFEST_NAME), None):
+        raise UserError(f"{folder / fault}; remove {folder} to train it again")
+    return manifest

@@ -10,6 +10,7 @@ from contextlib import suppress
 import numpy as np
 import numpy.typing as npt
 
+from synthgen.console import note
 from synthgen.models import sentence_encoder
 from synthgen.models.packs import LOCAL
 from synthgen.models.sentence_encoder import SentenceEncoder, Vectors
@@ -45,6 +46,8 @@ def _block(encoder: SentenceEncoder, texts: Sequence[str]) -> Halves:
     digest, content = packed[:_DIGEST], packed[_DIGEST:]
     if hashlib.sha256(content).digest() == digest:
         return np.frombuffer(content, np.float16).reshape(len(texts), -1)
+    if packed:
+        note(f"{path} is damaged: its texts are encoded again")
     vectors = encoder.embed(texts).astype(np.float16)
     if encoder.facts["revision"] != LOCAL:
         with suppress(OSError):

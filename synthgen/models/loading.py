@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import UserError, requires
-from synthgen.runtime.files import file_sha256
+from synthgen.models.checkpoint_files import check_weights, shown, trained_revision
+from synthgen.runtime.integrity import known_sha256
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
 
@@ -24,18 +25,20 @@ def require(what: str, *, torch: bool = True) -> Any:  # noqa: ANN401 - transfor
 
 
 def check_checkpoint(folder: Path, option: str) -> None:
-    """Raise UserError, naming `option`, when a folder is no checkpoint."""
+    """Raise UserError, naming `option`, when a folder is no checkpoint; of a damaged one for its file."""
     if not (folder / "config.json").is_file():
         raise UserError(f"{option} {folder} is not a checkpoint folder: it has no config.json")
+    trained_revision(folder)
+    check_weights(folder)
 
 
 def weights_sha256(checkpoint: Path) -> str:
     """Return the SHA-256 of a checkpoint's safetensors file, or of the hashes of all its shards, in hexadecimal.
 
-    That of the configuration where a checkpoint has no weights.
+    UserError for a checkpoint without weights, or with damaged ones.
     """
-    shards = sorted(checkpoint.glob("*.safetensors"))
-    hashes = [file_sha256(path) for path in shards or [checkpoint / "config.json"]]
+    check_weights(checkpoint)
+    hashes = [known_sha256(path) for path in sorted(checkpoint.glob("*.safetensors"))]
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
@@ -50,8 +53,8 @@ def load_tokenizer(folder: Path) -> Any:  # noqa: ANN401 - transformers ships no
 def load_model(auto_class: str, folder: Path, **options: Any) -> Any:  # noqa: ANN401 - the same
     """Return a folder's model as one of transformers' Auto classes, as its `from_pretrained` does.
 
-    Weights are read from safetensors alone: other files may hold pickled code. OSError where there are none, UserError
-    where some are wrong; missing ones of a head are left to a caller that wants `output_loading_info`.
+    Weights are read from safetensors alone: other files may hold pickled code. UserError where there are none or some
+    are wrong; missing ones of a head are left to a caller that wants `output_loading_info`.
     """
     import transformers
 
@@ -74,25 +77,14 @@ def load_checked(
     UserError when weights are missing, of another shape or not finite, or cannot be read. A pooler may be new, and with
     `new_head` all that does not belong to the encoder.
     """
-    import torch
-    from safetensors import SafetensorError
-
-    needed = {"use_safetensors": True, "ignore_mismatched_sizes": True, "output_loading_info": True}
-    try:
-        model, info = load(folder, **options, **needed)
-    except SafetensorError as error:
-        raise UserError(f"the weights of {folder} cannot be read: {error}; copy or fetch the folder again") from None
+    check_weights(folder)
+    options |= {"use_safetensors": True, "ignore_mismatched_sizes": True, "output_loading_info": True}
+    model, info = load(folder, **options)
     prefix = f"{model.base_model_prefix}." if new_head and model.base_model is not model else ""
     of_other_shape = {name for name, *_ in info["mismatched_keys"]}
-    not_finite = {name for name, weight in model.named_parameters() if not weight.sum(dtype=torch.float32).isfinite()}
-    for fault, names in (
-        ("are missing", info["missing_keys"]),
-        ("have another shape", of_other_shape),
-        ("are not finite", not_finite),
-    ):
+    for fault, names in (("are missing", info["missing_keys"]), ("have another shape", of_other_shape)):
         if wrong := sorted(name for name in names if name.startswith(prefix) and "pooler." not in name):
-            shown = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
-            raise UserError(f"{folder} is not a whole checkpoint: weights {fault}: {shown}")
+            raise UserError(f"{folder} is not a whole checkpoint: weights {fault}: {shown(wrong)}")
     return model, info
 
 

