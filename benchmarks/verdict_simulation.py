@@ -310,12 +310,12 @@ class Sweep(Results):
         return self.scores[cell]
 
 
-def draw_sweep(n: int, ratio: float, rng: np.random.Generator) -> Sweep:
-    """Return a whole sweep of right and wrong answers in which both arms are drawn alike: no difference is true.
+def draw_sweep(n: int, ratio: float, arms: Sequence[str], rng: np.random.Generator) -> Sweep:
+    """Return a whole sweep of right and wrong answers in which all arms are drawn alike: no difference is true.
 
     Three targets with five languages each: parallel accuracy, tag F1 from counts, accuracy with items of its own.
     """
-    runs = [TrainedRun(arm, size, seed) for arm in ARMS for size in SIZES for seed in range(n)]
+    runs = [TrainedRun(arm, size, seed) for arm in arms for size in SIZES for seed in range(n)]
     gain = np.array([0.1 * np.log2(run.size / 1000) for run in runs])
     drift = ratio * WHOLE_DRIFT * rng.standard_normal(len(runs))
     scores, rows = {}, []
@@ -341,24 +341,25 @@ def draw_sweep(n: int, ratio: float, rng: np.random.Generator) -> Sweep:
     return Sweep(tuple(rows), Path("simulated"), scores=scores)
 
 
-def run_report(job: tuple[int, float, int]) -> tuple[str, dict[str, float]]:
+def run_report(job: tuple[int, float, int, int]) -> tuple[str, dict[str, float]]:
     """Put whole sweeps without a difference through `compare_results`: how often is one claimed?"""
-    n, ratio, worlds = job
-    rng = np.random.default_rng([n, int(ratio * 100), 3])
-    tally: dict[str, list[float]] = {"cover": [], "target": [], "holm": [], "k_of_m": [], "mde": []}
+    n, ratio, n_arms, worlds = job
+    rng, arms = np.random.default_rng([n, int(ratio * 100), n_arms]), (*ARMS, "third", "fourth")[:n_arms]
+    tally: dict[str, list[float]] = {"claim": [], "cover": [], "target": [], "holm": [], "k_of_m": [], "mde": []}
     for _ in range(worlds):
-        found = compare_results(draw_sweep(n, ratio, rng))
+        found = compare_results(draw_sweep(n, ratio, arms, rng))
+        tally["claim"].append(any(pair.better for pair in found.headline()))
         at = [pair for pair in found.pairs if pair.size == SIZES[0]]
         whole = next(pair for pair in at if pair.scope == "all")
         low, high = whole.estimate.interval()
         tally["cover"].append(low <= 0 <= high)
         targets = [pair.estimate.interval() for pair in at if pair.scope.startswith("target:")]
         tally["target"].append(float(np.mean([low <= 0 <= high for low, high in targets])))
-        tally["holm"].append(any(pair.p_holm is not None and pair.p_holm <= 0.05 for pair in at))
+        tally["holm"].append(any((pair.p_holm or 1) <= 0.05 for pair in at if pair.scope.startswith("language:")))
         better = whole.languages or {"a_better": 0}
         tally["k_of_m"].append(better["a_better"] > 0)
         tally["mde"].append(whole.estimate.mde80)
-    return f"| {n} | {ratio:g} |", {name: float(np.mean(values)) for name, values in tally.items()}
+    return f"| {n} | {ratio:g} | {n_arms} |", {name: float(np.mean(values)) for name, values in tally.items()}
 
 
 def grid(only: str | None, seeds: Sequence[int]) -> list[World]:
@@ -430,9 +431,9 @@ def show_noise(pool: Executor, worlds: int, seeds: Sequence[int]) -> None:
 
 def show_reports(pool: Executor, worlds: int) -> None:
     print("\nWhole sweeps of right and wrong answers, through `compare_results`, no true difference\n")
-    print("| seeds | seed/item | cover | cover per target | Holm error | k of m error | detectable, points |")
-    print("|--:|--:|--:|--:|--:|--:|--:|")
-    jobs = [(n, ratio, worlds) for n, ratio in itertools.product((3, 5), (0.25, 4.0))]
+    columns = "false claim in a headline | cover | cover per target | Holm error | k of m error | detectable, points"
+    print(f"| seeds | seed/item | arms | {columns} |\n|{'--:|' * 9}")
+    jobs = [(n, ratio, arms, worlds) for n, ratio, arms in itertools.product((3, 5), (0.25, 4.0), (2, 4))]
     for start, errors in pool.map(run_report, jobs):
         print(start, " | ".join(f"{value:.3f}" for value in errors.values()), "|", flush=True)
 

@@ -25,7 +25,10 @@ from synthgen.errors import UserError, plain_os_error
 from synthgen.runtime.files import check_writable, write_atomically
 
 MOST_OF_A_CELL = 60
-_STYLE = {"a": "green", "b": "red", "equivalent": "cyan", "unresolved": "yellow"}
+_STYLE = {
+    "a": "green", "a within margin": "green", "b": "red", "b within margin": "red",
+    "equivalent": "cyan", "unresolved": "yellow",
+}  # fmt: skip
 
 
 def report(
@@ -109,8 +112,7 @@ def _table(comparison: Comparison) -> Table:
         table.add_column(name, justify="right" if name in ("size", "a − b", "p", "detectable") else "left")
     for pair in sentences.lead_pairs(comparison):
         *cells, _, detectable = pair_cells(pair)
-        words = {"a": f"{pair.a} better", "b": f"{pair.b} better", "unresolved": "not resolved"}
-        verdict = words.get(pair.verdict, pair.verdict) if pair.known else pair.reason or "not resolved"
+        verdict = sentences.verdict_words(pair) if pair.known else pair.reason or "not resolved"
         *before, last = (one_line(text, MOST_OF_A_CELL) for text in (*cells, detectable, verdict))
         table.add_row(*before, Text(last, style=_STYLE[pair.verdict] if pair.known else ""))
     return table

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 from evaluator.stats.comparison import Comparison
-from evaluator.stats.pairwise import PairwiseResult
+from evaluator.stats.pairwise import ALPHA, PairwiseResult
 from evaluator.stats.scaling import ExchangeRate
 from evaluator.stats.score_table import Problem
 
@@ -84,37 +84,71 @@ def sentence(pair: PairwiseResult) -> str:
     numbers = f"{signed(pair.estimate.value)} points, 95 % interval {interval_text(*pair.estimate.interval())}"
     if pair.reason is not None:
         return f"{pair.a} against {pair.b} {size_text(pair)}: {numbers}; no verdict, {pair.reason}."
-    if pair.verdict == "equivalent":
-        p = p_text(pair.estimate.p_equivalence(pair.margin))
-        return f"{pair.a} is as good as {pair.b} {size_text(pair)}, within ±{pair.margin:g} points ({numbers}; {p})."
-    if pair.verdict == "unresolved":
-        power = f"minimum detectable effect {pair.estimate.mde80:.2f} points at 80 % power"
-        return f"{pair.a} and {pair.b} cannot be told apart {size_text(pair)} ({numbers}); {power}."
-    tests = p_text(pair.estimate.p)
-    if pair.p_permutation is not None and pair.p_floor is not None:
-        tests += f"; permutation over seeds {p_text(pair.p_permutation)}, its floor {pair.p_floor:.2g}"
-    return f"{pair.a} {_verb(pair)} {pair.b} {size_text(pair)} ({numbers}, {tests}{_languages(pair)})."
+    return f"{_claim(pair)} ({numbers}; {_tests(pair)}){_collapsed(pair)}."
 
 
 def headline(pair: PairwiseResult) -> str:
     """Return the verdict on a pair in as few words as are true."""
     if not pair.known or pair.reason is not None:
         return f"No verdict on {pair.a} and {pair.b} {size_text(pair)}."
+    return f"{_claim(pair)}."
+
+
+def verdict_words(pair: PairwiseResult) -> str:
+    """Return the verdict as a cell of a table."""
+    better = {"a": pair.a, "b": pair.b}.get(pair.verdict[:1])
+    within = ", within the margin" if pair.verdict.endswith("within margin") else ""
+    return f"{better} better{within}" if pair.better and better else pair.verdict.replace("unresolved", "not resolved")
+
+
+def _claim(pair: PairwiseResult) -> str:
+    points, size, margin = f"{abs(pair.estimate.value):.1f} points", size_text(pair), f"{pair.margin:g} points"
+    better, worse = (pair.a, pair.b) if pair.estimate.value > 0 else (pair.b, pair.a)
+    match pair.verdict:
+        case "a" | "b":
+            return f"{better} is better than {worse} by {points} {size}"
+        case "a within margin" | "b within margin":
+            return f"{better} is better than {worse} {size}, by less than the margin of {margin}"
+        case "equivalent":
+            return f"{pair.a} and {pair.b} are equivalent {size}, within ±{margin}"
+        case "unresolved":
+            not_inferior = [f"; {arm} is at most {margin} worse" for arm in pair.not_inferior if pair.robust]
+            return f"No difference detected between {pair.a} and {pair.b} {size}{''.join(not_inferior[:1])}"
+
+
+def _tests(pair: PairwiseResult) -> str:
+    """Return the p-value that the claim rests on, or the minimum detectable effect where there is no claim."""
+    holm = f" after Holm's correction over {pair.family} comparisons" if pair.family > 1 else ""
     if pair.verdict == "equivalent":
-        return f"{pair.a} is as good as {pair.b} {size_text(pair)}, within {pair.margin:g} points."
-    if pair.verdict == "unresolved":
-        return f"{pair.a} and {pair.b} cannot be told apart {size_text(pair)}."
-    return f"{pair.a} {_verb(pair)} {pair.b} by {abs(pair.estimate.value):.1f} points {size_text(pair)}."
+        return (
+            f"equivalence {p_text(_corrected(pair.p_equivalence_holm, pair.estimate.p_equivalence(pair.margin)))}{holm}"
+        )
+    p = _corrected(pair.p_holm, pair.estimate.p)
+    if pair.verdict != "unresolved":
+        return f"{p_text(p)}{holm}{_languages(pair)}"
+    power = f"minimum detectable effect {pair.estimate.mde80:.2f} points at 80 % power"
+    return f"{power}; {p_text(pair.estimate.p)}, {p_text(p)}{holm}" if pair.estimate.p <= ALPHA < p else power
 
 
-def _verb(pair: PairwiseResult) -> str:
-    return "beats" if pair.verdict == "a" else "falls short of"
+def _corrected(adjusted: float | None, p: float) -> float:
+    return p if adjusted is None else adjusted
+
+
+def _collapsed(pair: PairwiseResult) -> str:
+    """Return what is left without the runs that look collapsed, where there are any."""
+    other = pair.without_collapsed
+    if other is None:
+        return ""
+    if not other.known:
+        return "; without the collapsed runs too few seeds are left"
+    numbers = f"{signed(other.value)} points, {interval_text(*other.interval())}"
+    return f"; without the collapsed runs {numbers}" + ("" if pair.robust else ", which is another answer")
 
 
 def _languages(pair: PairwiseResult) -> str:
     if not pair.languages:
         return ""
-    side, word = ("a_better", "better") if pair.verdict == "a" else ("b_better", "worse")
+    side, word = ("a_better", "better") if pair.better == "a" else ("b_better", "worse")
     least, of = pair.languages[side], pair.languages["of"]
     return f"; {word} in at least {least} of {of} languages" if least else ""
 
@@ -137,13 +171,8 @@ def exchange_sentence(rate: ExchangeRate) -> str:
 
 
 def lead_pairs(comparison: Comparison) -> list[PairwiseResult]:
-    """Return the pairs a reader asks about first: two trained arms, full size and large sizes first.
-
-    What is the same at a common size and at full size stands once, as full size.
-    """
-    full = {(p.a, p.b, p.size_a, p.size_b) for p in comparison.headline() if p.size == "full"}
-    once = [p for p in comparison.headline() if p.size == "full" or (p.a, p.b, p.size_a, p.size_b) not in full]
-    return sorted(once, key=lambda p: (not p.both_trained, p.size != "full", -max(p.size_a, p.size_b)))
+    """Return the pairs a reader asks about first: two trained arms, full size and large sizes first."""
+    return sorted(comparison.headline(), key=lambda p: (not p.both_trained, p.size != "full", -max(p.size_a, p.size_b)))
 
 
 def lead_rates(comparison: Comparison) -> list[ExchangeRate]:

@@ -161,7 +161,10 @@ def compare_results(results: Results, *, margin: float = 0.5, preferred: Sequenc
         points += _points(arms, level.key, scores[level.key])
         if level.kind != "gap":
             reason = fault or (NO_VERDICT if sample else None)
-            pairs += pairwise_results(level.key, scores[level.key], arms, margin=margin, fault=reason)
+            targets = {cell.target for cell in level.cells}
+            collapsed = frozenset(run for run, target in table.collapsed if target in targets)
+            compared = scores[level.key]
+            pairs += pairwise_results(level.key, compared, arms, margin=margin, fault=reason, collapsed=collapsed)
         if level.kind in ("all", "target"):
             curves += _curves(arms, level.key, scores[level.key])
     estimand = estimand_of(table.cells)

@@ -15,19 +15,20 @@ seeds usable; other arms are not part of it, since one that collapses would wide
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from evaluator.stats.item_bootstrap import ItemNoise
-from evaluator.stats.results import Floats, Group
+from evaluator.stats.results import Floats, Group, TrainedRun
 from evaluator.stats.significance import CONFIDENCE, Estimate, scipy_module, t_quantile
 
 # The other sizes count as two more seeds at most: enough for three, harmless where noise differs.
 MAX_BORROWED_DF = 2.0
+LEAST_COMMON_SEEDS = 3  # below it, runs of other seeds are worth more than the pairing
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +81,32 @@ class LevelScores:
             self._pools[arms] = PooledSeedVariance.of(self, arms)
         return self._pools[arms]
 
+    def without(self, runs: Container[TrainedRun]) -> LevelScores:
+        """Return the scores of all other runs; the noise of test items is as it was."""
+        left = {
+            group: [i for i, seed in enumerate(self.seeds[group]) if TrainedRun(*group, seed) not in runs]
+            for group in self.groups
+        }
+        values = {group: self.values[group][index] for group, index in left.items()}
+        seeds = {group: tuple(self.seeds[group][i] for i in index) for group, index in left.items()}
+        return replace(self, values=values, seeds=seeds)
+
     def contrast(self, weights: Mapping[Group, float]) -> Estimate:
         """Return the estimate of sum(weight * mean over seeds): one arm's mean, a difference, a point on a curve."""
         vector = np.array([weights.get(group, 0.0) for group in self.groups])
         spread = self.spread(vector[None, :])
-        value = float(np.sum(vector[vector != 0] * self.means[vector != 0]))
+        used = [group for group in self.groups if weights.get(group)]
+        means = [float(np.mean(sample)) if len(sample) else np.nan for sample in self.samples(used)]
+        value = float(np.dot([weights[group] for group in used], means))
         with_items = self.items is not None
         return Estimate(value, float(spread.se[0]), float(spread.df[0]), spread.seeds, spread.paired, with_items)
 
     def spread(self, weights: Floats) -> Spread:
         """Return the uncertainty of contrasts, `weights` (contrasts, groups); NaN with one seed or a missing score."""
         used = np.flatnonzero(np.any(weights != 0, axis=0))
-        samples = [self.values[self.groups[index]] for index in used]
+        samples = self.samples([self.groups[index] for index in used])
         n_seeds = min(map(len, samples), default=0)
-        paired = len({self.seeds[self.groups[index]] for index in used}) == 1
+        paired = self._paired([self.groups[index] for index in used]) is not None
         if n_seeds < 2 or not all(np.isfinite(sample).all() for sample in samples):
             unknown = np.full(len(weights), np.nan)
             return Spread(unknown, unknown, n_seeds, paired)
@@ -107,6 +120,20 @@ class LevelScores:
             variance, df = _cochran_cox(np.stack([variance, item_variance]), np.stack([df, item_df]))
             variance = np.maximum(variance, _quadratic(weights, self.items.of_means))
         return Spread(np.sqrt(variance), df, n_seeds, paired)
+
+    def _paired(self, groups: Sequence[Group]) -> tuple[int, ...] | None:
+        """Return the seeds to pair groups by: those all have, if most of each; None where they are independent."""
+        own = [self.seeds[group] for group in groups]
+        common = tuple(sorted(set(own[0]).intersection(*own))) if own else ()
+        enough = len(set(own)) == 1 or len(common) >= max(LEAST_COMMON_SEEDS, max(map(len, own), default=0) / 2)
+        return common if enough else None
+
+    def samples(self, groups: Sequence[Group]) -> list[Floats]:
+        """Return the scores of each group at the seeds they are paired by, or at all of its own."""
+        common = self._paired(groups)
+        if common is None:
+            return [self.values[group] for group in groups]
+        return [self.values[group][[self.seeds[group].index(seed) for seed in common]] for group in groups]
 
     def _moderated_variance(self, weights: Floats, by_seed: Floats) -> tuple[Floats, Floats]:
         """Return variance and df of means over seeds, from `by_seed` (contrasts, seeds) and other sizes."""

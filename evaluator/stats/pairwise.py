@@ -1,7 +1,7 @@
 """Pairwise comparison of arms at an aggregation level: the difference, its tests, and the verdict.
 
-Every pair is compared at each common size, and each arm at its own full size. Languages are corrected together (Holm),
-and counted for the whole.
+Every pair is compared at each common size, and each arm at its own full size. Comparisons over all targets are
+corrected together (Holm), and so are the targets, families, scripts and languages of one comparison.
 """
 
 import itertools
@@ -12,11 +12,11 @@ from typing import Any, Literal
 import numpy as np
 
 from evaluator.stats.contrasts import LevelScores
-from evaluator.stats.results import Group
+from evaluator.stats.results import Group, TrainedRun
 from evaluator.stats.significance import Estimate, at_least, holm, rounded, sign_flip_floor, sign_flip_p
 from synthgen.text.languages import ENGLISH
 
-Verdict = Literal["a", "b", "equivalent", "unresolved"]
+Verdict = Literal["a", "b", "a within margin", "b within margin", "equivalent", "unresolved"]
 Size = int | Literal["full"]
 ComparisonKey = tuple[str, str, Size]
 
@@ -46,7 +46,10 @@ class PairwiseResult:
     p_floor: float | None = None
     p_permutation: float | None = None
     p_holm: float | None = None
+    p_equivalence_holm: float | None = None
+    family: int = 1  # comparisons that are corrected together
     languages: Mapping[str, int] | None = None
+    without_collapsed: Estimate | None = None  # the same without runs that look collapsed, where there are any
 
     @property
     def key(self) -> ComparisonKey:
@@ -64,15 +67,47 @@ class PairwiseResult:
         return self.estimate.known and self.estimate.se >= LEAST_SE
 
     @property
+    def better(self) -> Literal["a", "b"] | None:
+        """The arm whose advantage is significant after Holm's correction."""
+        p = self.estimate.p if self.p_holm is None else self.p_holm
+        return None if p > ALPHA else "a" if self.estimate.value > 0 else "b"
+
+    @property
+    def within_margin(self) -> bool:
+        """Whether both one-sided tests of equivalence pass, after Holm's correction."""
+        p = self.p_equivalence_holm
+        return (self.estimate.p_equivalence(self.margin) if p is None else p) <= ALPHA
+
+    @property
+    def robust(self) -> bool:
+        """Whether both tests come out alike with and without the runs that look collapsed."""
+        other, own = self.without_collapsed, self.estimate
+        if other is None:
+            return True
+        same_side = (own.value > 0) == (other.value > 0) or own.p > ALPHA
+        differences = (own.p <= ALPHA) == (other.p <= ALPHA) and same_side
+        equivalences = (own.p_equivalence(self.margin) <= ALPHA) == (other.p_equivalence(self.margin) <= ALPHA)
+        return other.known and differences and equivalences
+
+    @property
     def verdict(self) -> Verdict:
-        """Equivalent when both one-sided tests pass; else the better arm when the interval excludes zero."""
-        if not self.known or self.reason is not None:
+        """Difference and equivalence are two questions (Lakens 2017), so a small difference can be both."""
+        if not self.known or self.reason is not None or not self.robust:
             return "unresolved"
-        if self.estimate.p_equivalence(self.margin) <= ALPHA:
-            return "equivalent"
-        if self.estimate.p <= ALPHA:
-            return "a" if self.estimate.value > 0 else "b"
-        return "unresolved"
+        if self.better == "a":
+            return "a within margin" if self.within_margin else "a"
+        if self.better == "b":
+            return "b within margin" if self.within_margin else "b"
+        return "equivalent" if self.within_margin else "unresolved"
+
+    @property
+    def not_inferior(self) -> tuple[str, ...]:
+        """The arms that are at most the margin worse than the other, each by a one-sided test at 5 %."""
+        if not self.known or self.reason is not None:
+            return ()
+        ahead = {self.a: self.estimate.value, self.b: -self.estimate.value}
+        shifted = {arm: replace(self.estimate, value=value + self.margin) for arm, value in ahead.items()}
+        return tuple(arm for arm, estimate in shifted.items() if estimate.p_above() <= ALPHA)
 
     def document(self) -> dict[str, Any]:
         """Return the object of comparison.json."""
@@ -85,10 +120,16 @@ class PairwiseResult:
             "df": rounded(min(e.df, 1e6)) if known else None,
             "p": rounded(e.p, 6) if known else None,
             **{name: rounded(getattr(self, name), 6) for name in ("p_holm", "p_permutation", "p_floor")},
+            "corrected_together": self.family,
+            "ci90": e.rounded_interval(0.90) if known else None,
             "p_equivalence": rounded(e.p_equivalence(self.margin), 6) if known else None,
+            "p_equivalence_holm": rounded(self.p_equivalence_holm, 6),
             "mde80": rounded(e.mde80) if known else None,
             "margin": self.margin,
+            "margin80": rounded(e.margin80) if known else None,
             "verdict": self.verdict,
+            "not_inferior": list(self.not_inferior),
+            "without_collapsed": self._without_collapsed(),
             "seeds": e.seeds,
             "paired": e.paired,
             "items_resampled": e.items_resampled,
@@ -96,30 +137,45 @@ class PairwiseResult:
             "reason": self.reason,
         }
 
+    def _without_collapsed(self) -> dict[str, Any] | None:
+        e = self.without_collapsed
+        return None if e is None else {"difference": rounded(e.value), "ci95": e.rounded_interval(), "seeds": e.seeds}
+
 
 def pairwise_results(
-    level: str, scores: LevelScores, arms: Sequence[str], *, margin: float, fault: str | None
+    level: str,
+    scores: LevelScores,
+    arms: Sequence[str],
+    *,
+    margin: float,
+    fault: str | None,
+    collapsed: frozenset[TrainedRun] = frozenset(),
 ) -> Iterator[PairwiseResult]:
     """Yield the result of every pair of arms at a level; with a `fault` none of them gets a verdict."""
+    fallen, others = {run.group for run in collapsed}, scores.without(collapsed)
     for a, b, size in _matched_groups(arms, scores.values):
         estimate = scores.contrast({a: 1.0, b: -1.0})
+        without = others.contrast({a: 1.0, b: -1.0}) if {a, b} & fallen else None
         flips = _sign_flips(scores, a, b) if estimate.known and estimate.paired else (None, None)
         reason = fault or _unknown_reason(scores, estimate, a, b)
         trained = scores.examples(a), scores.examples(b)
-        yield PairwiseResult(a[0], b[0], size, a[1], b[1], *trained, level, estimate, margin, reason, *flips)
+        yield PairwiseResult(
+            a[0], b[0], size, a[1], b[1], *trained, level, estimate, margin, reason, *flips, without_collapsed=without
+        )
 
 
 def _matched_groups(arms: Sequence[str], groups: Iterable[Group]) -> Iterator[tuple[Group, Group, Size]]:
-    """Yield every pair of arms at each common size, and each arm at its own full size."""
+    """Yield every pair of arms at each common size, and each arm at its own full size: a pair of groups once."""
     sizes: dict[str, list[int]] = {}
     for arm, size in sorted(groups):
         sizes.setdefault(arm, []).append(size)
     for b, a in itertools.combinations(arms, 2):
-        if [0] in (sizes[a], sizes[b]):  # an arm without intermediate data is shown at every size
-            yield from (((a, n), (b, m), max(n, m)) for n in sizes[a] for m in sizes[b])
-        else:
-            yield from (((a, n), (b, n), n) for n in sizes[a] if n in sizes[b])
-        yield (a, sizes[a][-1]), (b, sizes[b][-1]), "full"
+        # An arm without intermediate data is shown at every size.
+        untrained = [0] in (sizes[a], sizes[b])
+        matched = [(n, m) for n in sizes[a] for m in sizes[b] if untrained or n == m]
+        full = sizes[a][-1], sizes[b][-1]
+        yield from (((a, n), (b, m), max(n, m)) for n, m in matched if (n, m) != full)
+        yield (a, full[0]), (b, full[1]), "full"
 
 
 def _unknown_reason(scores: LevelScores, estimate: Estimate, a: Group, b: Group) -> str | None:
@@ -132,23 +188,42 @@ def _unknown_reason(scores: LevelScores, estimate: Estimate, a: Group, b: Group)
 
 
 def _sign_flips(scores: LevelScores, a: Group, b: Group) -> tuple[float | None, float | None]:
-    difference = scores.values[a] - scores.values[b]
+    first, second = scores.samples([a, b])
+    difference = first - second
     enough = len(difference) >= MIN_FLIP_PAIRS
     return sign_flip_floor(len(difference)), sign_flip_p(difference, np.random.default_rng(0)) if enough else None
 
 
-def with_holm(pairs: Sequence[PairwiseResult]) -> Iterator[PairwiseResult]:
-    """Adjust language p-values within each comparison, and count "better in at least k of m" for its whole."""
-    families: dict[ComparisonKey, dict[str, Estimate]] = {}
-    for pair in pairs:
-        tested = pair.known and pair.reason is None
-        if pair.scope.startswith("language:") and pair.scope != f"language:{ENGLISH}" and tested:
-            families.setdefault(pair.key, {})[pair.scope] = pair.estimate
-    adjusted = {k: dict(zip(f, holm([e.p for e in f.values()]), strict=True)) for k, f in families.items()}
-    for pair in pairs:
-        if pair.scope == "all" and pair.known and pair.key in families:
-            above = [estimate.p_above() for estimate in families[pair.key].values()]
-            counts = {"a_better": at_least(above), "b_better": at_least([1 - p for p in above]), "of": len(above)}
-            yield replace(pair, languages=counts)
-        else:
-            yield replace(pair, p_holm=adjusted.get(pair.key, {}).get(pair.scope))
+def with_holm(pairs: Sequence[PairwiseResult]) -> list[PairwiseResult]:
+    """Adjust p-values within each family, and count "better in at least k of m languages" for the whole."""
+    families: dict[tuple[str, ...], list[int]] = {}
+    for index, pair in enumerate(pairs):
+        if pair.known and pair.reason is None and pair.scope != f"language:{ENGLISH}":
+            families.setdefault(_family(pair), []).append(index)
+    adjusted = list(pairs)
+    for members in families.values():
+        tested = [pairs[index] for index in members]
+        differences = holm([pair.estimate.p for pair in tested])
+        equivalences = holm([pair.estimate.p_equivalence(pair.margin) for pair in tested])
+        for index, *p_values in zip(members, differences, equivalences, strict=True):
+            p_holm, p_equivalence = p_values
+            adjusted[index] = replace(
+                pairs[index], p_holm=p_holm, p_equivalence_holm=p_equivalence, family=len(members)
+            )
+    by_key = {key: [pairs[index].estimate for index in members] for key, members in families.items()}
+    return [_with_languages(pair, by_key) if pair.scope == "all" else pair for pair in adjusted]
+
+
+def _family(pair: PairwiseResult) -> tuple[str, ...]:
+    """Return what is corrected together: all comparisons over all targets, or one kind of scope of one comparison."""
+    kind = pair.scope.partition(":")[0]
+    return (kind,) if kind == "all" else (kind, *map(str, pair.key))
+
+
+def _with_languages(pair: PairwiseResult, families: Mapping[tuple[str, ...], Sequence[Estimate]]) -> PairwiseResult:
+    estimates = families.get(("language", *map(str, pair.key)))
+    if not estimates or not pair.known:
+        return pair
+    above = [estimate.p_above() for estimate in estimates]
+    counts = {"a_better": at_least(above, ALPHA / 2), "b_better": at_least([1 - p for p in above], ALPHA / 2)}
+    return replace(pair, languages={**counts, "of": len(above)})

@@ -42,6 +42,7 @@ class ScoreTable:
     trained: Mapping[Group, int]
     faults: Mapping[Cell, str]
     problems: tuple[Problem, ...]
+    collapsed: frozenset[tuple[TrainedRun, str]] = frozenset()  # runs, each with the target it looks collapsed on
 
     @classmethod
     def of(cls, rows: Sequence[ResultRow]) -> ScoreTable:
@@ -59,16 +60,16 @@ class ScoreTable:
                 values[row.cell][place[row.run]] = row.value
             # A target that trains nothing has no rows of its own.
             trained[row.run.group] = max(row.arm_n, trained.get(row.run.group, 0))
-        faults = dict(_mixed_cells(rows))
+        faults, degenerate = dict(_mixed_cells(rows)), _degenerate(runs, groups.values(), values)
         problems = [
             *_score_problems(rows, runs, cells),
             *_seed_problems({group: [runs[index].seed for index in indices] for group, indices in groups.items()}),
             *_short_arms(rows),
             *_nothing_to_compare(runs, cells),
             *(Problem("mixed cells", f"{message}; its aggregates are refused") for message in faults.values()),
-            *_degenerate(runs, groups.values(), values),
+            *(Problem("degenerate run", _collapsed(run, sign)) for (run, _), sign in degenerate.items()),
         ]
-        return cls(runs, groups, cells, values, trained, faults, tuple(problems))
+        return cls(runs, groups, cells, values, trained, faults, tuple(problems), frozenset(degenerate))
 
 
 def _mixed_cells(rows: Iterable[ResultRow]) -> Iterator[tuple[Cell, str]]:
@@ -113,7 +114,8 @@ def _seed_problems(seeds: Mapping[Group, list[int]]) -> Iterator[Problem]:
     common = Counter(map(tuple, seeds.values())).most_common(1)[0][0]
     for (arm, size), numbers in seeds.items():
         if tuple(numbers) != common and len(numbers) > 1:
-            message = f"{arm}@{size} has seeds {numbers}, others {list(common)}; compared as unpaired"
+            pairing = "paired by the seeds that both have where those are most of each, else compared as unpaired"
+            message = f"{arm}@{size} has seeds {numbers}, others {list(common)}; {pairing}"
             yield Problem("unequal seeds", message)
     if len({size for _, size in seeds if size > 0}) < 2:
         yield Problem("one size", "one size of intermediate data: no scaling curve and no exchange rate; give --sizes")
@@ -133,22 +135,26 @@ def _short_arms(rows: Iterable[ResultRow]) -> Iterator[Problem]:
         yield Problem("short arm", f"{arm}@{size} was trained on {n} rows, fewer than asked for")
 
 
+def _collapsed(run: TrainedRun, sign: str) -> str:
+    return f"{run} scores {sign}: it may have collapsed; verdicts are given where they hold with and without it"
+
+
 def _degenerate(
     runs: Sequence[TrainedRun], groups: Iterable[Sequence[int]], values: Mapping[Cell, Floats]
-) -> Iterator[Problem]:
-    """Report runs that look collapsed: one score in every language (one class), or far below the other seeds."""
+) -> dict[tuple[TrainedRun, str], str]:
+    """Return the runs and targets that look collapsed: one score in every language, or far below the other seeds."""
     by_target: dict[tuple[str, str], list[Floats]] = {}
     for cell, scores in values.items():
         by_target.setdefault((cell.target, cell.metric), []).append(scores)
+    signs: dict[tuple[TrainedRun, str], str] = {}
     for (target, _), scores_by_language in by_target.items():
         stacked = np.stack(scores_by_language)
-        constant = np.flatnonzero(np.ptp(stacked, axis=0) == 0) if len(stacked) >= 3 else ()
-        signs = {runs[i]: f"{stacked[0, i]:.2f} on {target} in every language" for i in constant}
+        for i in np.flatnonzero(np.ptp(stacked, axis=0) == 0) if len(stacked) >= 3 else ():
+            signs.setdefault((runs[i], target), f"{stacked[0, i]:.2f} on {target} in every language")
         for group in groups:
             for i, sign in _far_below(group, stacked.mean(axis=0)):
-                signs.setdefault(runs[i], f"{sign} on {target}")
-        for run, sign in signs.items():
-            yield Problem("degenerate run", f"{run} scores {sign}: it may have collapsed; kept in every average")
+                signs.setdefault((runs[i], target), f"{sign} on {target}")
+    return signs
 
 
 def _far_below(group: Sequence[int], means: Floats) -> Iterator[tuple[int, str]]:

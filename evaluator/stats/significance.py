@@ -24,9 +24,9 @@ def scipy_module(name: str, purpose: str = "the statistics of a report") -> Any:
     return module
 
 
-def t_quantile(df: npt.ArrayLike) -> Any:  # noqa: ANN401 - a number or an array, as `df`
-    """Return the t quantile of a two-sided 95 % interval, elementwise."""
-    return scipy_module("special").stdtrit(df, 0.5 + CONFIDENCE / 2)
+def t_quantile(df: npt.ArrayLike, confidence: float = CONFIDENCE) -> Any:  # noqa: ANN401 - a number or array, as `df`
+    """Return the t quantile of a two-sided interval, elementwise."""
+    return scipy_module("special").stdtrit(df, 0.5 + confidence / 2)
 
 
 def rounded(value: float | None, digits: int = 4) -> float | None:
@@ -50,14 +50,14 @@ class Estimate:
         """Whether there is a standard error: two seeds at least, and no missing score."""
         return bool(np.isfinite(self.value) and np.isfinite(self.se) and self.df > 0)
 
-    def interval(self) -> tuple[float, float]:
-        """Return the 95 % t interval."""
-        half = float(t_quantile(self.df)) * self.se
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
+        """Return the t interval: of 95 % for a difference, of 90 % for two one-sided tests at 5 %."""
+        half = float(t_quantile(self.df, confidence)) * self.se
         return self.value - half, self.value + half
 
-    def rounded_interval(self) -> list[float | None] | None:
+    def rounded_interval(self, confidence: float = CONFIDENCE) -> list[float | None] | None:
         """Return the interval as comparison.json has it, None where there is no standard error."""
-        return [rounded(end) for end in self.interval()] if self.known else None
+        return [rounded(end) for end in self.interval(confidence)] if self.known else None
 
     @property
     def p(self) -> float:
@@ -82,6 +82,12 @@ class Estimate:
         """Minimum detectable effect: the smallest true difference detected with 80 % power (noncentral t)."""
         df = min(self.df, 1e6)
         return float(scipy_module("special").nctdtrinc(df, 1 - POWER, t_quantile(df))) * self.se
+
+    @property
+    def margin80(self) -> float:
+        """The smallest margin for which equal arms are called equivalent with 80 % power, nearly: two t tails."""
+        df, special = min(self.df, 1e6), scipy_module("special")
+        return float(special.stdtrit(df, CONFIDENCE) + special.stdtrit(df, (1 + POWER) / 2)) * self.se
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

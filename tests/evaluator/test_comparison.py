@@ -31,6 +31,7 @@ from evaluator.stats.results import (
     write_results,
 )
 from evaluator.stats.score_table import ScoreTable
+from evaluator.stats.significance import holm
 
 from . import experiments
 
@@ -102,10 +103,10 @@ def test_a_family_counts_targets_equally_however_many_languages_they_have() -> N
 def test_every_pair_is_compared_at_every_common_size_and_at_full_size(comparison: Comparison) -> None:
     seen = {(pair.a, pair.b, pair.size) for pair in comparison.headline()}
     arms = [("real", "none"), ("synthetic", "none"), ("synthetic", "real")]
-    assert seen == {(a, b, size) for a, b in arms for size in (1_000, 4_000, 16_000, "full")}
+    assert seen == {(a, b, size) for a, b in arms for size in (1_000, 4_000, "full")}
     for a, b in arms:
-        full, largest = whole(comparison, a, b, "full"), whole(comparison, a, b, 16_000)
-        assert replace(full, size=16_000) == largest
+        full = whole(comparison, a, b, "full")
+        assert {full.size_a, full.size_b} <= {0, 16_000}  # once, though it is a common size too
 
 
 def test_the_standard_error_agrees_with_the_published_multi_bootstrap_where_test_items_make_the_noise(
@@ -158,16 +159,16 @@ def test_an_arm_of_ten_times_is_compared_at_the_size_asked_for_and_drawn_at_what
 
 
 def test_an_arm_without_intermediate_data_is_shown_at_every_size(comparison: Comparison) -> None:
-    pairs = [whole(comparison, "real", "none", size) for size in (1_000, 16_000)]
+    pairs = [whole(comparison, "real", "none", size) for size in (1_000, "full")]
     assert [pair.size_b for pair in pairs] == [0, 0]
 
 
 def test_languages_are_corrected_by_holm_and_counted(comparison: Comparison) -> None:
-    pair = whole(comparison, "real", "none", 16_000)
+    pair = whole(comparison, "real", "none", "full")
     own = [
         p
         for p in comparison.pairs
-        if p.scope.startswith("language:") and (p.a, p.b, p.size) == ("real", "none", 16_000)
+        if p.scope.startswith("language:") and (p.a, p.b, p.size) == ("real", "none", "full")
     ]
     assert {p.scope for p in own if p.p_holm is not None} == {"language:de", "language:sw", "language:zh"}
     assert all(p.p_holm >= p.estimate.p for p in own if p.p_holm is not None)
@@ -312,6 +313,38 @@ def test_without_item_scores_the_interval_covers_seeds_alone_and_says_so(results
     found = compare(results_file(with_items=False))
     assert not whole(found, "synthetic", "real", 1_000).estimate.items_resampled
     assert "intervals that use them cover seeds alone" in problems(found)["seeds alone"]
+
+
+def test_all_comparisons_over_all_targets_are_corrected_together(comparison: Comparison) -> None:
+    headline = comparison.headline()
+    assert [pair.family for pair in headline] == [len(headline)] * len(headline)
+    assert [pair.p_holm for pair in headline] == holm([pair.estimate.p for pair in headline])
+
+
+def test_a_lost_seed_leaves_the_others_paired(results_file: Maker, experiment_rows: Rows) -> None:
+    rows = [r for r in experiment_rows() if (r.arm, r.size, r.seed) != ("synthetic", 1_000, 2)]
+    estimate = whole(compare(results_file(rows)), "synthetic", "real", 1_000).estimate
+    assert (estimate.seeds, estimate.paired) == (4, True)
+    common = [r for r in experiment_rows() if r.seed != 2]
+    assert estimate.value == whole(compare(results_file(common)), "synthetic", "real", 1_000).estimate.value
+
+
+def test_a_verdict_needs_the_same_answer_without_the_collapsed_run(results_file: Maker, experiment_rows: Rows) -> None:
+    """Two arms drawn alike, but for one run that fell to one class: the fall alone is no verdict."""
+
+    def fallen(row: ResultRow) -> ResultRow:
+        if (row.arm, row.size, row.seed) != ("synthetic", 16_000, 4):
+            return row
+        return replace(row, value=5.0, item_ids=None, item_scores=None)
+
+    rows = [fallen(r) for r in experiment_rows(with_items=False)]
+    pair = whole(compare(results_file(rows)), "synthetic", "real", "full")
+    assert pair.without_collapsed is not None
+    assert pair.without_collapsed.seeds == 4
+    assert "without the collapsed runs" in sentences.sentence(pair)
+    assert pair.robust or (pair.verdict, "another answer" in sentences.sentence(pair)) == ("unresolved", True)
+    quiet = whole(compare(results_file(rows)), "real", "none", "full")
+    assert quiet.without_collapsed is None
 
 
 def test_other_seeds_make_the_comparison_unpaired(results_file: Maker, experiment_rows: Rows) -> None:

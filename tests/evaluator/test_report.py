@@ -129,8 +129,11 @@ def test_one_seed_shows_its_difference_and_why_there_is_no_verdict(results_file:
 
 def test_a_wide_margin_makes_arms_equivalent_in_words(results_file: Maker, tmp_path: Path) -> None:
     comparison = report(results_file(), out=tmp_path / "report.html", margin=60)
-    assert {pair.verdict for pair in comparison.headline()} == {"equivalent"}
-    assert "is as good as" in sentences.sentence(comparison.headline()[0])
+    assert all(pair.within_margin for pair in comparison.headline())
+    words = {pair.verdict: sentences.sentence(pair) for pair in comparison.headline()}
+    assert words.keys() == {"a within margin", "b within margin", "equivalent"}
+    assert "are equivalent at 1,000 examples, within ±60 points (" in words["equivalent"]
+    assert "by less than the margin of 60 points (" in words["a within margin"]
 
 
 def test_sample_data_print_sample_everywhere_and_give_no_verdict(results_file: Maker, tmp_path: Path) -> None:
@@ -139,7 +142,9 @@ def test_sample_data_print_sample_everywhere_and_give_no_verdict(results_file: M
     assert "SAMPLE: no verdict." in page
     assert "SAMPLE" in (tmp_path / "results.md").read_text(encoding="utf-8")
     assert "SAMPLE" in text_of(comparison)
-    assert not re.search(r"\b(beats|falls short of|is as good as)\b", page.split('<script type="application/json"')[0])
+    assert not re.search(
+        r"\b(is better than|are equivalent|No difference detected)\b", page.split('<script type="application/json"')[0]
+    )
 
 
 class Tags(HTMLParser):
