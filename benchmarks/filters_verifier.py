@@ -72,7 +72,7 @@ class Lexical:
     def __init__(self, rows: list[Row], format_: Format) -> None:
         self._format, self._rows = format_, rows
 
-    def read(self, rows: list[Row]) -> list[Annotation | None]:
+    def read(self, rows: list[Row]) -> list[Annotation]:
         texts = featurise([self._compared(row) for row in [*self._rows, *rows]])
         labels = np.array([self._format.labels.index(self._format.cell(row)) for row in self._rows])
         known, asked = np.arange(len(self._rows)), np.arange(len(self._rows), texts.items)

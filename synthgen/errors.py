@@ -13,9 +13,16 @@ class UserError(ValueError):
 
 
 class IncompleteError(RuntimeError):
-    """The work could not be completed. The message says what is kept and how to go on. Exit code 3."""
+    """The work could not be completed: the `fault`, then what is `kept` and how to go on. Exit code 3.
+
+    Who knows better what is kept takes the fault alone and says that instead.
+    """
 
     exit_code = 3
+
+    def __init__(self, fault: str, kept: str = "") -> None:
+        super().__init__(f"{fault}; {kept}" if kept else fault)
+        self.fault = fault
 
 
 def unknown(kind: str, value: str, known: Iterable[str], *, where: str = "") -> UserError:

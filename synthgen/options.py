@@ -47,6 +47,7 @@ Engine = Annotated[
 ]
 RunFolder = Annotated[Path | None, Option(help="Dataset folder [default: runs/TASK-nN-sSEED].")]
 Decoding = Annotated[str | None, Option(help="plain completion or json schema [default: by model].")]
+Thinking = Annotated[str, Option(help="on or off: whether the model thinks before it replies.")]
 Shots = Annotated[Path | None, Option(help="Dataset folder to draw the few-shot examples from.")]
 Passages = Annotated[Path | None, Option(help="Premises or passages: a text file, one a line, or a dataset folder.")]
 Teacher = Annotated[Path | None, Option(help="Checkpoint that tags the sentences of ccg.")]

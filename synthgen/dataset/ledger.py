@@ -31,7 +31,8 @@ _TABLES = Path(__file__).with_name("ledger.sql")
 class StoredReply:
     """A reply as it came: which slot and step it answers, the content address of its request, and the prompt.
 
-    The prompt is stored compressed, as what it adds to the prompt file: a retried request has it once, empty after.
+    What the model thought before it stands apart, with its share of the output tokens. The prompt is stored compressed,
+    as what it adds to the prompt file: a retried request has it once, empty after.
     """
 
     slot: int
@@ -43,6 +44,8 @@ class StoredReply:
     prompt_tokens: int
     output_tokens: int
     prompt: str = ""
+    reasoning: str = ""
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class Ledger:
             else:
                 self._prepare()
             prompts = self._db.execute("SELECT value FROM run WHERE key = ?", (_PROMPTS,)).fetchone()
+            query = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'reasoning'"
+            self._has_reasoning = bool(self._db.execute(query).fetchone()[0])  # an earlier ledger has none
         except sqlite3.DatabaseError as error:
             self._db.close()
             if (fault := unwritable(error)) is not None:
@@ -126,9 +131,11 @@ class Ledger:
 
     def add_reply(self, reply: StoredReply) -> None:
         """Record a reply."""
-        *values, prompt = astuple(reply)
+        *values, prompt, reasoning, tokens = astuple(reply)
         row = (*values, self._compressed(prompt))
-        self._db.execute("INSERT INTO replies VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        added = self._db.execute("INSERT INTO replies VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        if reasoning or tokens:
+            self._db.execute("INSERT INTO reasoning VALUES (?, ?, ?)", (added.lastrowid, reasoning, tokens))
         self._pending += 1
 
     def add_verdict(self, verdict: StoredVerdict) -> None:
@@ -193,9 +200,13 @@ class Ledger:
         """Yield replies in the order they came: of one slot with their prompts, or of all without."""
         where, values = ("", ()) if slot is None else ("WHERE slot = ?", (slot,))
         prompt = "prompt" if slot is not None else "x''"
-        columns = f"slot, step, request_key, outcome, text, error, prompt_tokens, output_tokens, {prompt}"
-        for stored in self._db.execute(f"SELECT {columns} FROM replies {where} ORDER BY seq", values):
-            yield StoredReply(*(*stored[:-1], self._expanded(stored[-1])))
+        columns = f"slot, step, request_key, outcome, replies.text, error, prompt_tokens, output_tokens, {prompt}"
+        thought, joined = "'', 0", ""
+        if self._has_reasoning:
+            thought, joined = "COALESCE(reasoning.text, ''), COALESCE(tokens, 0)", "LEFT JOIN reasoning USING (seq)"
+        query = f"SELECT {columns}, {thought} FROM replies {joined} {where} ORDER BY seq"
+        for stored in self._db.execute(query, values):
+            yield StoredReply(*(*stored[:8], self._expanded(stored[8]), *stored[9:]))
 
     def judge_reply(self, request_key: str) -> tuple[str, int, int] | None:
         """Return a judge's stored reply, its text and its prompt and output tokens; None when it was never asked."""
@@ -232,9 +243,11 @@ class Ledger:
         return Counter(dict(self._db.execute("SELECT outcome, COUNT(*) FROM replies GROUP BY 1")))
 
     def token_totals(self) -> dict[str, int]:
-        """Return the prompt and output tokens of all replies."""
+        """Return the prompt and output tokens of all replies, and those of the output that were thought, if any."""
         prompt, output = self._db.execute("SELECT TOTAL(prompt_tokens), TOTAL(output_tokens) FROM replies").fetchone()
-        return {"prompt": int(prompt), "output": int(output)}
+        query = "SELECT TOTAL(tokens) FROM reasoning"
+        thought = int(self._db.execute(query).fetchone()[0]) if self._has_reasoning else 0
+        return {"prompt": int(prompt), "output": int(output)} | ({"reasoning": thought} if thought else {})
 
     def _compressed(self, prompt: str) -> bytes:
         if not prompt:
@@ -261,12 +274,12 @@ def storable(text: str) -> str:
 def unwritable(error: Exception) -> str | None:
     """Return what keeps a run's folder from being written and what to do about it; None for any other error."""
     if isinstance(error, IncompleteError):
-        return str(error)
+        return error.fault
     if isinstance(error, OSError):
         return f"{first_line(error)}: make room on the disk" if is_disk_full(error) else None
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return "another process is writing this folder; give the same command again when it has ended"
+        return "another process is writing this folder: wait until it has ended"
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
         return f"the ledger cannot be written, make room on its disk: {error}"
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):

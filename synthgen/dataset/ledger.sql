@@ -7,6 +7,8 @@ CREATE TABLE IF NOT EXISTS replies (
     outcome TEXT NOT NULL, text TEXT NOT NULL, error TEXT NOT NULL, prompt_tokens INTEGER NOT NULL,
     output_tokens INTEGER NOT NULL, prompt BLOB NOT NULL);
 
+CREATE TABLE IF NOT EXISTS reasoning (seq INTEGER PRIMARY KEY, text TEXT NOT NULL, tokens INTEGER NOT NULL);
+
 CREATE TABLE IF NOT EXISTS verdicts (
     slot INTEGER PRIMARY KEY, verdict TEXT NOT NULL, reason TEXT NOT NULL, stage TEXT NOT NULL,
     evidence TEXT NOT NULL, row TEXT NOT NULL);

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any, Literal, Protocol
 
+from synthgen.engines.reply_text import split_reasoning
 from synthgen.models.packs import ResolvedModel
 
 TRIES = 4
@@ -17,24 +18,48 @@ Outcome = Literal["ok", "http", "timeout", "busy"]
 
 TRUNCATED = "truncated"
 """The `error` of a reply that came but ended at its token limit."""
+EMPTY = "empty reply"
+"""What is wrong with a reply that says nothing, or only what the model thought."""
+THINKING_TOKENS = 4096
+"""Room for what a model thinks before it replies."""
+OBJECT_TOKENS = 16
+"""Room in a JSON object beside its texts and an empty object of the same keys: escapes, spaces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How one reply is sampled. `schema` constrains it to JSON; a plain completion has none."""
+    """How one reply is sampled. `schema` constrains it to JSON; a plain completion has none.
+
+    `max_tokens` are those of its texts; `thinking` lets the model think aloud before it replies.
+    """
 
     max_tokens: int
     temperature: float
     top_k: int
     stop: tuple[str, ...]
     schema: str | None = None
+    thinking: bool = False
+
+    @property
+    def limit(self) -> int:
+        """Most tokens of the whole reply: its texts, the JSON object around them, what is thought before."""
+        return self.max_tokens + _object_tokens(self.schema) + (THINKING_TOKENS if self.thinking else 0)
+
+
+@cache
+def _object_tokens(schema: str | None) -> int:
+    """Return the tokens that an object takes beside its texts: a character of an empty one is at most a token."""
+    if schema is None:
+        return 0
+    return len(json.dumps(dict.fromkeys(json.loads(schema).get("required", ()), ""))) + OBJECT_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One prompt. `tag` identifies it to the caller; `nonce` makes equal prompts different requests.
 
-    `delay` is the seconds that an engine with a server waits before sending it, after a failure.
+    `system` is the system prompt, empty for none; `delay` the seconds that an engine with a server waits before
+    sending the request, after a failure.
     """
 
     tag: tuple[int, int]
@@ -42,24 +67,44 @@ class Request:
     sampling: Sampling
     nonce: int = 0
     delay: float = 0.0
+    system: str = ""
 
     def key(self, model: str, revision: str) -> str:
-        """Return the content address of this request to this model: model, revision, sampling, schema, prompt."""
+        """Return the content address of this request to this model: model, revision, sampling, schema, prompts."""
         digest = _digest(model, revision, self.sampling).copy()
-        digest.update(f"{self.nonce}\n{self.prompt}".encode("utf-8", "surrogatepass"))
+        system = f"{self.system}\n" if self.system else ""
+        digest.update(f"{self.nonce}\n{system}{self.prompt}".encode("utf-8", "surrogatepass"))
         return str(digest.hexdigest())
+
+
+def messages(request: Request, *, has_system: bool = True) -> list[dict[str, str]]:
+    """Return a request as the messages of a chat; without a system role the system prompt stands before the prompt."""
+    if request.system and has_system:
+        return [{"role": "system", "content": request.system}, {"role": "user", "content": request.prompt}]
+    return [{"role": "user", "content": completion_prompt(request)}]
+
+
+def completion_prompt(request: Request) -> str:
+    """Return a request as the one text of a plain completion."""
+    return f"{request.system}\n\n{request.prompt}" if request.system else request.prompt
 
 
 @cache
 def _digest(model: str, revision: str, sampling: Sampling) -> Any:  # noqa: ANN401 - hashlib has no public type for it
     """Return the hash of what requests with the same sampling share."""
     shared = {"model": model, "revision": revision, **asdict(sampling)}
+    if not sampling.thinking:  # as the keys were before there was a choice
+        del shared["thinking"]
     return hashlib.blake2b((json.dumps(shared, sort_keys=True) + "\n").encode(), digest_size=16)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The text of a reply, or its failure; token counts as the engine reports them."""
+    """The text of a reply, or its failure; token counts as the engine reports them.
+
+    A reply that came has an `error` too where no text of it is to be used: it was cut off, or is a refusal.
+    `reasoning` is what the model thought before, `reasoning_tokens` the output tokens of it.
+    """
 
     tag: tuple[int, int]
     outcome: Outcome
@@ -67,6 +112,29 @@ class Reply:
     error: str = ""
     prompt_tokens: int = 0
     output_tokens: int = 0
+    reasoning: str = ""
+    reasoning_tokens: int = 0
+
+
+def said(
+    tag: tuple[int, int],
+    text: str,
+    *,
+    tokens: tuple[int, int],
+    error: str = "",
+    reasoning: str = "",
+    reasoning_tokens: int | None = None,
+) -> Reply:
+    """Return the reply with a text, what was thought aloud in it apart; `tokens` are those of prompt and output.
+
+    Without a count of its own, the thought has the share of the output tokens that it has of the characters.
+    """
+    thought, text = split_reasoning(text)
+    reasoning = "\n".join(filter(None, (reasoning, thought)))
+    if reasoning_tokens is None:
+        reasoning_tokens = round(tokens[1] * len(reasoning) / max(1, len(reasoning) + len(text)))
+    error = error or ("" if text.strip() else EMPTY)
+    return Reply(tag, "ok", text, error, *tokens, reasoning, reasoning_tokens)
 
 
 NextRequest = Callable[[], Request | None]

@@ -9,28 +9,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from synthgen import console
-from synthgen.engines.base import Engine, EngineSpec, NextRequest, Reply, Request
+from synthgen.engines.base import THINKING_TOKENS, Engine, EngineSpec, NextRequest, Reply, Request
+from synthgen.engines.dialect import BUSY, Dialect, body, completion, error_message
 from synthgen.engines.http_body import LARGE_REPLIES, BodyFault, read_body, without_key
 from synthgen.engines.openai_api import (
     LONGEST_PAUSE,
-    Dialect,
     api_key,
-    body,
-    certificate_fault,
-    completion,
-    error_message,
     load_aiohttp,
     open_session,
     path_hint,
     pause_seconds,
     refuse_address,
     resolve_endpoint,
+    tls_fault,
 )
 from synthgen.errors import IncompleteError, UserError
 from synthgen.models.packs import ResolvedModel
@@ -250,50 +247,58 @@ class EndpointEngine(Engine):
 
     async def _post(self, request: Request) -> Reply:
         """Return the reply to a request, sent again without what the server's refusal names."""
-        self._session = self._session or open_session(self._url, self._key, timeout=None)
         while True:
             dialect = self._dialect
-            path, data = body(self._model, request, dialect)
             try:
-                async with self._session.post(self._url + path, data=data, allow_redirects=False) as response:
-                    text = await read_body(response, self._key, self._room)
-                    status, headers = response.status, response.headers
-            except self._aiohttp.ClientSSLError as error:
-                raise UserError(certificate_fault(self._url, error)) from None
+                status, headers, text = await self._exchange(*body(self._model, request, dialect))
             except (self._aiohttp.ClientConnectorError, self._aiohttp.ServerDisconnectedError):
                 raise
             except BodyFault as fault:
                 return Reply(request.tag, "http", error=str(fault))
             except (self._aiohttp.ClientError, OSError) as error:
                 return Reply(request.tag, "http", error=without_key(f"{type(error).__name__}: {error}", self._key))
-            if status == 200 or not self._negotiate(dialect, request, status, text):
-                if location := headers.get("Location"):
-                    refuse_address(self._url, status, text, without_key(location, self._key))
-                return self._read(request, status, text, headers.get("Retry-After", ""))
+            if status != 200 and self._negotiate(dialect, request, status, text):
+                continue
+            reply = self._read(request, status, text, headers)
+            if (change := dialect.after_reply(request, reply)) is None:
+                return reply
+            if dialect == self._dialect:
+                self._change(change, f"{THINKING_TOKENS} more tokens a reply", "the model thinks before it replies")
+
+    async def _exchange(self, path: str, data: str) -> tuple[int, Mapping[str, str], str]:
+        """Return status, headers and text of the response to a body; UserError for a fault of TLS."""
+        self._session = self._session or open_session(self._url, self._key, timeout=None)
+        try:
+            async with self._session.post(self._url + path, data=data, allow_redirects=False) as response:
+                return response.status, response.headers, await read_body(response, self._key, self._room)
+        except self._aiohttp.ClientSSLError as error:
+            raise UserError(tls_fault(self._url, error)) from None
 
     def _negotiate(self, dialect: Dialect, request: Request, status: int, text: str) -> bool:
         """Say whether a refused request may be sent again: the dialect has changed, now or since it was sent."""
         if (change := dialect.after(request, status, text)) is None:
             return False
         if dialect == self._dialect:
-            self._dialect, what = change
-            said = f"HTTP {status}: {error_message(text)}"
-            console.note(f"{self._url} takes {what} ({said})")
+            self._change(*change, f"HTTP {status}: {error_message(text)}")
         return True
 
-    def _read(self, request: Request, status: int, text: str, retry_after: str) -> Reply:
+    def _change(self, dialect: Dialect, what: str, why: str) -> None:
+        self._dialect = dialect
+        console.note(f"{self._url} takes {what} ({why})")
+
+    def _read(self, request: Request, status: int, text: str, headers: Mapping[str, str]) -> Reply:
         """Return the reply that an HTTP response is; UserError when no request can ever succeed."""
         if status == 200:
             return completion(request, text)
         message = f"HTTP {status}: {error_message(text)}"
-        refuse_address(self._url, status, text)
+        refuse_address(self._url, status, text, without_key(headers.get("Location", ""), self._key))
         if status == 404:
             hint = path_hint(self._url)
             raise UserError(
                 f"{self._url} does not serve {self._model}: {message}" + (f"; {hint}check the name" if hint else "")
             )
-        if status in (429, 503):
-            pause = min(pause_seconds(retry_after), self._timeout)
+        if status in BUSY:
+            pause = min(pause_seconds(headers), self._timeout)
             self._resume_at = max(self._resume_at, time.monotonic() + pause)
             return Reply(request.tag, "busy", error=message)
         return Reply(request.tag, "http", error=message)

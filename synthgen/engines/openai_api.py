@@ -1,4 +1,4 @@
-"""HTTP client for OpenAI-compatible servers: addresses, requests as JSON bodies, replies out of them.
+"""HTTP client for OpenAI-compatible servers: addresses, keys, connections, and the models that a server has.
 
 The key comes from `SYNTHGEN_API_KEY` or `OPENAI_API_KEY` and is never written anywhere.
 """
@@ -6,18 +6,17 @@ The key comes from `SYNTHGEN_API_KEY` or `OPENAI_API_KEY` and is never written a
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import re
 import time
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from synthgen.engines.base import TRUNCATED, Reply, Request, Sampling
+from synthgen.engines.dialect import error_message
 from synthgen.engines.http_body import LARGE_REPLIES, READ_BUFFER, BodyFault, read_body, without_key
 from synthgen.errors import IncompleteError, UserError, first_line, listed, requires
 from synthgen.models.packs import ResolvedModel
@@ -29,107 +28,24 @@ if TYPE_CHECKING:
 ADDRESSES = ("http://", "https://")
 """How a reference begins that is the address of an endpoint."""
 KEYS = ("SYNTHGEN_API_KEY", "OPENAI_API_KEY")
-LONGEST_PAUSE = 30.0
-MOST_TOKENS = 2**31
+SHORTEST_PAUSE, DEFAULT_PAUSE, LONGEST_PAUSE = 0.05, 0.5, 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """What one server takes of the protocol: without a refusal, everything; `response_format` is empty for none."""
+def pause_seconds(headers: Mapping[str, str]) -> float:
+    """Return the pause that the headers of a busy server ask for, in seconds: a number or a date; else half a second.
 
-    without: frozenset[str] = frozenset()
-    limit: str = "max_tokens"
-    response_format: str = "json_schema"
-    chat: bool = False
-    """Whether plain completions go through the chat too."""
-
-    def after(self, request: Request, status: int, text: str) -> tuple[Dialect, str] | None:
-        """Return the dialect after a refusal and what changes, None when the refusal names nothing to change."""
-        if status not in (400, 404, 405, 422):
-            return None
-        if not (request.sampling.schema or self.chat) and (status in (404, 405) or "chat" in text):
-            return replace(self, chat=True), "chat instead of completions"
-        if status in (404, 405):
-            return None
-        text = text[:1000]
-        if "max_completion_tokens" in text and self.limit == "max_tokens":
-            return replace(self, limit="max_completion_tokens"), "max_completion_tokens instead of max_tokens"
-        for name in ("top_k", "temperature"):
-            if re.search(rf"\b{name}\b", text) and name not in self.without:
-                return replace(self, without=self.without | {name}), f"no {name}"
-        if request.sampling.schema and self.response_format and _FORMAT.search(text):
-            weaker = "json_object" if self.response_format == "json_schema" else ""
-            return replace(self, response_format=weaker), f"{weaker or 'no response_format'} instead of a JSON schema"
-        return None
-
-
-_FORMAT = re.compile("response_format|json_schema|json_object|guided|structured output", re.IGNORECASE)
-
-
-def body(model: str, request: Request, dialect: Dialect) -> tuple[str, str]:
-    """Return the path and JSON body of a request: chat with `response_format` for a schema, else a plain completion."""
-    schema, shared = request.sampling.schema, _shared(model, request.sampling, dialect)
-    prompt = request.prompt
-    if schema and dialect.response_format != "json_schema":
-        prompt += f"\n\nAnswer with one JSON object of this schema, nothing else: {schema}"
-    if schema or dialect.chat:
-        message = f'{{"role": "user", "content": {json.dumps(prompt)}}}'
-        return "/chat/completions", f'{shared}, "messages": [{message}]}}'
-    return "/completions", f'{shared}, "prompt": {json.dumps(prompt)}}}'
-
-
-@cache
-def _shared(model: str, sampling: Sampling, dialect: Dialect) -> str:
-    """Return the beginning of the bodies of all requests with one sampling."""
-    numbers = {dialect.limit: sampling.max_tokens, "temperature": sampling.temperature, "top_k": sampling.top_k}
-    shared: dict[str, Any] = {"model": model, **{k: v for k, v in numbers.items() if k not in dialect.without}}
-    if sampling.stop:
-        shared["stop"] = list(sampling.stop)
-    if sampling.schema and dialect.response_format:
-        shared["response_format"] = {"type": dialect.response_format}
-        if dialect.response_format == "json_schema":
-            schema = {"name": "reply", "strict": True, "schema": json.loads(sampling.schema)}
-            shared["response_format"]["json_schema"] = schema
-    return json.dumps(shared)[:-1]
-
-
-def completion(request: Request, text: str) -> Reply:
-    """Return the reply in a (chat) completion's JSON; a body of another shape is a server error."""
+    >>> pause_seconds({"Retry-After": "2"}), pause_seconds({"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT"})
+    (2.0, 30.0)
+    """
+    value = headers.get("Retry-After", "")
     try:
-        body = parse_json(text)
-        choice, usage = body["choices"][0], body.get("usage") or {}
-        content = choice["message"]["content"] if "message" in choice else choice["text"]
-        tokens = [_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")]
-        is_cut = choice.get("finish_reason") == "length"
-    except JsonFault as fault:
-        return Reply(request.tag, "http", error=f"the reply is no completion: {fault}: {text[:200]}")
-    except (KeyError, TypeError, IndexError, AttributeError):
-        return Reply(request.tag, "http", error=f"the reply is no completion: {text[:200]}")
-    return Reply(request.tag, "ok", str(content or ""), TRUNCATED if is_cut else "", *tokens)
-
-
-def _count(tokens: object) -> int:
-    """Return a number of tokens as a server reports it, 0 for what is none."""
-    return int(tokens) if isinstance(tokens, int | float) and 0 <= tokens < MOST_TOKENS else 0
-
-
-def error_message(text: str) -> str:
-    """Return what an error body says, at most 300 characters of one line."""
-    try:
-        body = parse_json(text)
-        error = body.get("error", body) if isinstance(body, dict) else body
-        text = str(error.get("message", error)) if isinstance(error, dict) else str(error)
-    except JsonFault:
-        pass
-    return " ".join(text.split())[:300]
-
-
-def pause_seconds(retry_after: str) -> float:
-    """Return the pause of a Retry-After header in seconds; half a second when it gives none (a date counts as none)."""
-    try:
-        return min(LONGEST_PAUSE, max(0.0, float(retry_after)))
+        seconds = float(value)
     except ValueError:
-        return 0.5
+        try:
+            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError, OverflowError):  # TypeError: a date without a time zone
+            return DEFAULT_PAUSE
+    return min(LONGEST_PAUSE, max(SHORTEST_PAUSE, seconds)) if seconds == seconds else DEFAULT_PAUSE
 
 
 def open_session(url: str, key: str, *, timeout: float | None) -> aiohttp.ClientSession:
@@ -206,13 +122,13 @@ async def _list_models(url: str, name: str, timeout: float) -> list[str]:
             while True:
                 async with session.get(f"{url}/models", allow_redirects=False) as response:
                     status, text = response.status, await read_body(response, key, room)
-                    wait = pause_seconds(response.headers.get("Retry-After", ""))
+                    wait = pause_seconds(response.headers)
                     place = response.headers.get("Location", "")
                 if status != 503 or time.monotonic() + wait > give_up_at:
                     break
                 await asyncio.sleep(wait)
     except aiohttp.ClientSSLError as error:
-        raise UserError(certificate_fault(url, error)) from None
+        raise UserError(tls_fault(url, error)) from None
     except BodyFault as fault:
         raise UserError(f"{url}/models: {fault}; name the model: {url}#NAME") from None
     except (aiohttp.ClientError, TimeoutError) as error:
@@ -232,11 +148,13 @@ def _model_names(url: str, name: str, status: int, text: str) -> list[str]:
     """Return the ids in the reply of `/models`, `name` alone when there is none; UserError without a name too."""
     try:
         body = parse_json(text)
-        names = [str(item["id"]) for item in (body if isinstance(body, list) else body["data"] or [])]
+        items = body if isinstance(body, list) else body["data"] or []
+        names = [str(item["id"]) for item in items]
     except (JsonFault, KeyError, TypeError):
-        names = None
+        names, items = None, []
     if status == 200 and names:
-        return names
+        # What Azure lists are the models that one may deploy; what it serves goes by the name of the deployment.
+        return [name] if name and any("lifecycle_status" in item for item in items) else names
     if name:
         return [name]
     if status == 200 and names is not None:
@@ -259,8 +177,10 @@ def path_hint(url: str) -> str:
     return "" if "/v1" in url else f"add /v1 to the address ({url}/v1), or "
 
 
-def certificate_fault(url: str, error: Exception) -> str:
+def tls_fault(url: str, error: Exception) -> str:
     """Return what is wrong with the TLS of a server, and what to do."""
-    cause = getattr(error, "certificate_error", error)
+    cause = getattr(error, "certificate_error", None)
+    if cause is None:
+        return f"{url} does not speak TLS ({first_line(error)}); give http:// where the server has no certificate"
     reason = getattr(cause, "verify_message", "") or first_line(cause)
     return f"the certificate of {url} is refused ({reason}); set SSL_CERT_FILE to that of its authority"

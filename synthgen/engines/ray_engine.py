@@ -173,8 +173,8 @@ class RayEngine:
         self._ray.kill(lost.handle)
         console.note(f"an engine of the cluster was lost: {reason}")
         if self._lost > RESTARTS:
-            fault = f"{self._lost} engines were lost, the last with: {reason}; what they replied is in the ledger"
-            raise IncompleteError(f"{fault}, the same command goes on")
+            fault = f"{self._lost} engines were lost, the last with: {reason}"
+            raise IncompleteError(fault, "what they replied is in the ledger, the same command goes on")
         ((name, needed),) = self._resources.items()
         free = self._ray.available_resources().get({"num_gpus": "GPU", "num_cpus": "CPU"}[name], 0)
         if not self._actors or free >= needed:

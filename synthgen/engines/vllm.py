@@ -19,7 +19,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from synthgen.engines.base import Engine, EngineSpec, NextRequest, Outcome, Reply, Request, Sampling
+import jinja2
+
+from synthgen.engines.base import (
+    TRUNCATED,
+    Engine,
+    EngineSpec,
+    NextRequest,
+    Reply,
+    Request,
+    Sampling,
+    completion_prompt,
+    messages,
+    said,
+)
 from synthgen.errors import IncompleteError, UserError, missing_package, requires
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.cache import cache_root
@@ -102,11 +115,7 @@ class VllmEngine(Engine):
                 self._finished |= {output.request_id: output for output in outputs if output.finished}
             for name in [name for name in self._finished if name in tags]:
                 output = self._finished.pop(name)
-                reply, prompt_tokens = output.outputs[0], len(output.prompt_token_ids or ())
-                reason = getattr(reply, "finish_reason", None)
-                fault = f"vLLM ended the reply with '{reason}'" if reason in ("abort", "error") else ""
-                outcome: Outcome = "http" if fault else "ok"
-                yield Reply(tags.pop(name), outcome, reply.text, fault, prompt_tokens, len(reply.token_ids))
+                yield _reply(tags.pop(name), output)
 
     def close(self) -> None:
         """Stop vLLM's engine process."""
@@ -133,18 +142,20 @@ class VllmEngine(Engine):
             killed = any(process.exitcode == -signal.SIGKILL for process in processes)
             how = " (signal 9: out of memory?)" if killed else ""
             kept = "what it replied is kept, the same command goes on"
-            raise IncompleteError(f"vLLM's process ended{how}; its log is {self._log}; {kept}") from None
+            raise IncompleteError(f"vLLM's process ended{how}; its log is {self._log}", kept) from None
 
     def _prompt(self, request: Request) -> dict[str, Any]:
         """Return vLLM's prompt: requests with a schema use the model's chat template, the others are completed."""
         if not request.sampling.schema:
-            return {"prompt": request.prompt}
+            return {"prompt": completion_prompt(request)}
         tokenizer = self.llm.get_tokenizer()
         if not tokenizer.chat_template:
             raise ValueError("the model has no chat template; add --decoding plain")
-        message = {"role": "user", "content": request.prompt}
-        tokens = tokenizer.apply_chat_template([message], add_generation_prompt=True, return_dict=False)
-        return {"prompt_token_ids": tokens}
+        options = {"add_generation_prompt": True, "return_dict": False, "enable_thinking": request.sampling.thinking}
+        try:
+            return {"prompt_token_ids": tokenizer.apply_chat_template(messages(request), **options)}
+        except jinja2.TemplateError:  # a template without a system role
+            return {"prompt_token_ids": tokenizer.apply_chat_template(messages(request, has_system=False), **options)}
 
     def _sampling_params(self, request: Request) -> Any:  # noqa: ANN401 - vLLM's own type
         """Return vLLM's sampling parameters, built once for each `Sampling`.
@@ -157,10 +168,22 @@ class VllmEngine(Engine):
             from vllm import SamplingParams
             from vllm.sampling_params import StructuredOutputsParams
 
-            values = {name: getattr(sampling, name) for name in ("max_tokens", "temperature", "top_k")}
-            schema = StructuredOutputsParams(json=sampling.schema) if sampling.schema else None
+            values = {"max_tokens": sampling.limit, "temperature": sampling.temperature, "top_k": sampling.top_k}
+            # A grammar would begin with the first token, and leave no room to think.
+            constrained = sampling.schema and not sampling.thinking
+            schema = StructuredOutputsParams(json=sampling.schema) if constrained else None
             self._params[sampling] = SamplingParams(**values, stop=list(sampling.stop), structured_outputs=schema)
         return self._params[sampling]
+
+
+def _reply(tag: tuple[int, int], output: Any) -> Reply:  # noqa: ANN401 - vLLM's own type
+    """Return the reply that a finished output of vLLM's is."""
+    completion = output.outputs[0]
+    tokens = len(output.prompt_token_ids or ()), len(completion.token_ids)
+    reason = getattr(completion, "finish_reason", None)
+    if reason in ("abort", "error"):
+        return Reply(tag, "http", completion.text, f"vLLM ended the reply with '{reason}'", *tokens)
+    return said(tag, completion.text, tokens=tokens, error=TRUNCATED if reason == "length" else "")
 
 
 def engine_arguments(model: ResolvedModel, *, seed: int, on_gpu: bool, batch_size: int) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from synthgen.dataset.folder import drafted, refuse_taken
 from synthgen.dataset.licences import LicensedSource, derive, parts_of
 from synthgen.dataset.manifest import Manifest, finish, is_finished, read_manifest
 from synthgen.dataset.shards import read_rows, write_rejected, write_tables
-from synthgen.errors import UserError
+from synthgen.errors import UserError, shorten
 from synthgen.filters.base import Filter, FilterContext, JudgeConfig
 from synthgen.filters.config import FilterConfig, closing_all, read_config, write_reports
 from synthgen.filters.labels.filter import annotator_parents
@@ -85,8 +85,11 @@ def _filter_rows(
         edits = tuple(EDITS[name](context.format) for name in config.edits)
         dataset = filter_dataset(source, built, edits, workers)
         if not dataset.stays.any():
-            reasons = ", ".join(f"{reason} ({count})" for reason, count in list(dataset.reasons().items())[:3])
-            raise UserError(f"no row of {source.name} would be kept: {reasons}; nothing is written")
+            reasons = dataset.reasons()
+            said = ", ".join(f"{reason} ({count})" for reason, count in list(reasons.items())[:3])
+            example = next(drop.evidence for _, drop in dataset.dropped.values() if drop.reason in list(reasons)[:1])
+            shown = f", such as {shorten(' '.join(example.split()), 200)}" if example else ""
+            raise UserError(f"no row of {source.name} would be kept: {said}{shown}; nothing is written")
         checks = config.checks(context, built) | ({"edits": dict(dataset.edited)} if config.edits else {})
         manifest = _write_rows(draft, dataset, built, checks)
         seconds = round(time.monotonic() - started, 1)

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from synthgen.dataset.ledger import Ledger, StoredReply, StoredVerdict, storable
 from synthgen.engines import Reply, Request
+from synthgen.engines.reply_faults import LEAST_SHARE, MIN_ENDED, MIN_REPLIES
 from synthgen.errors import shorten
 from synthgen.filters.base import Filter
 from synthgen.filters.pipeline import OnlinePipeline
@@ -28,10 +29,6 @@ MAX_FAILED_SHARE = 0.1
 """More failed slots than 20, and than a tenth of all that ended, stop the run."""
 REPLAY_BATCH = 512
 """Slots that the filters check together when a run is resumed."""
-MIN_REPLIES = 100
-"""As many replies of which none can be read stop the run."""
-MIN_SLOTS, LEAST_ACCEPTANCE = 500, 0.02
-"""As many ended slots of a cell of which a smaller share is kept stop the run."""
 KEPT = SlotOutcome("kept", "", "", "")
 SURPLUS = SlotOutcome("rejected", "quota", "quota", "the label has its quota")
 
@@ -86,7 +83,7 @@ class Controller:
         for cell, counter in self.counters.items():
             kept, ended = self._cells_before.get(cell, (0, 0))
             kept, ended = counter.kept - kept, counter.ended - ended
-            if ended >= MIN_SLOTS and kept < LEAST_ACCEPTANCE * ended and counter.shortage > 0:
+            if ended >= MIN_ENDED and kept < LEAST_SHARE * ended and counter.shortage > 0:
                 return f"only {kept} of {ended} rows for '{cell}' are kept{self._commonest_fault()}"
         return ""
 
@@ -112,7 +109,13 @@ class Controller:
         for stored in self.ledger.replies():
             self._reopen(stored_slots, until=stored.slot)
             self._queue.clear()
-            reply = Reply((stored.slot, stored.step), stored.outcome, stored.text, stored.error)  # type: ignore[arg-type]
+            reply = Reply(
+                (stored.slot, stored.step),
+                stored.outcome,  # type: ignore[arg-type]
+                stored.text,
+                stored.error,
+                reasoning=stored.reasoning,
+            )
             slot, key = self._slots.get(stored.slot), (model.ref, model.revision)
             if slot and slot.step == stored.step and self.chain.request(slot).key(*key) == stored.request_key:
                 self.requests += 1
@@ -175,12 +178,14 @@ class Controller:
 
         A slot that it completes waits for `check_complete`, which the next request calls at the latest.
         """
-        reply = replace(reply, text=storable(reply.text), error=storable(reply.error))
+        text, error, reasoning = map(storable, (reply.text, reply.error, reply.reasoning))
+        reply = replace(reply, text=text, error=error, reasoning=reasoning)
         number, step = reply.tag
         slot = self._slots.get(number)
         prompt = "" if slot is not None and slot.tries else request.prompt
         values = (reply.outcome, reply.text, reply.error, reply.prompt_tokens, reply.output_tokens)
-        self.ledger.add_reply(StoredReply(number, step, key, *values, prompt))
+        thought = (reply.reasoning, reply.reasoning_tokens)
+        self.ledger.add_reply(StoredReply(number, step, key, *values, prompt, *thought))
         if slot is None:
             self._count_unused(reply)
         elif self._advance(slot, reply):
@@ -216,7 +221,7 @@ class Controller:
             self.chain.read(slot, reply.text, reply.error)
         except ParseError as error:
             self._count(reply, bad=True)
-            self._abandon(slot, SlotOutcome("rejected", str(error), "parse", reply.text))
+            self._abandon(slot, SlotOutcome("rejected", str(error), "parse", reply.text or reply.reasoning))
             return False
         self._count(reply)
         slot.tries = 0

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from synthgen import console
 from synthgen.engines import Engine, Reply, Request
+from synthgen.engines.base import completion_prompt
 from synthgen.engines.vllm import MAX_MODEL_LEN
 from synthgen.errors import IncompleteError, UserError
 from synthgen.generation.controller import Controller
@@ -67,7 +68,7 @@ def check_context_length(chain: PromptChain, model: Path) -> None:
     limit = min(MAX_MODEL_LEN, config.get("max_position_embeddings", MAX_MODEL_LEN))
     for cell in chain.task.label_counts:
         for step, request in chain.trial_requests(cell, lambda step: "word " * (step.max_tokens // len(step.fields))):
-            needed = len(tokenizer.encode(request.prompt).ids) + step.max_tokens
+            needed = len(tokenizer.encode(completion_prompt(request)).ids) + request.sampling.limit
             if needed > limit:
                 raise UserError(
                     f"the prompt of step '{step.name}' and its reply can take {needed} tokens, the model reads "

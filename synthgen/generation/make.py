@@ -28,6 +28,7 @@ from synthgen.generation.run import (
     GenerationRun,
     default_folder,
     is_structured,
+    is_thinking,
     open_chain,
     open_controller,
     resolve_n,
@@ -48,6 +49,7 @@ def make(
     out: options.RunFolder = None,
     seed: options.Seed = 0,
     decoding: options.Decoding = None,
+    thinking: options.Thinking = "off",
     filters: options.FilterFile = None,
     against: options.Against = (),
     verifier: options.Verifier = None,
@@ -71,7 +73,9 @@ def make(
     Returns the manifest, or the preview's items. `started_engine` is used instead of a new engine. Raises UserError for
     wrong input, IncompleteError when the request budget or the server ends.
     """
-    chain = open_chain(task, seed, is_structured(decoding, model), shots, passages, teacher)
+    structured = is_structured(decoding, model)
+    thinks = is_thinking(thinking, structured=structured)
+    chain = open_chain(task, seed, structured, shots, passages, teacher, thinks)
     format_, language, prompt = chain.task.format, chain.task.language, chain.task.prompt_text
     context = FilterContext(format_, language, prompt, tuple(against), verifier, like, JudgeConfig(judge or ""))
     serving = EngineConfig(engine, model, timeout, ray, started_engine)

@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 from synthgen.engines import Request, Sampling
+from synthgen.engines.reply_text import json_object
 from synthgen.formats.base import Format, ParseError, Row, clean_text
 from synthgen.formats.reply_schema import text_object
 from synthgen.formats.tags import SENTENCE
@@ -23,7 +23,6 @@ from synthgen.generation.slots import Slot
 from synthgen.generation.teacher import Teacher
 from synthgen.runtime.provenance import version_hash
 from synthgen.task.definition import Step, Task
-from synthgen.text.json_text import JsonFault, parse_json
 from synthgen.text.sentences import whole_sentences
 
 VERSION = 2
@@ -40,7 +39,8 @@ PASSAGE = "context"
 class PromptChain:
     """The requests of a task's slots, and the parser of their replies.
 
-    Requests are for flat JSON objects if `structured`, else plain completions; `teacher` tags the sentences written.
+    Requests are for flat JSON objects if `structured`, else plain completions; with `thinking` the model thinks aloud
+    before it replies. `teacher` tags the sentences written.
     """
 
     task: Task
@@ -48,6 +48,7 @@ class PromptChain:
     structured: bool
     grounding: Grounding = field(default_factory=Grounding)
     teacher: Teacher | None = None
+    thinking: bool = False
     _slot_counts: Counter[str] = field(default_factory=Counter, init=False)
 
     def __post_init__(self) -> None:
@@ -61,6 +62,11 @@ class PromptChain:
         if passages := self.grounding.passages:
             slot.begin({self.task.stem: passages[context % len(passages)]})
         return slot
+
+    @property
+    def decoding(self) -> str:
+        """How replies are written, as settings and manifest name it."""
+        return "json" + ", thinking" * self.thinking if self.structured else "plain"
 
     @property
     def shares_contexts(self) -> bool:
@@ -79,11 +85,12 @@ class PromptChain:
         """Return the request for the slot's next step."""
         step = self.task.steps_of(slot.cell)[slot.step]
         schema = json.dumps(text_object(*step.fields)) if self.structured else None
-        sampling = Sampling(step.max_tokens, step.temperature, step.top_k, () if schema else step.stop, schema)
+        stop = () if schema else step.stop
+        sampling = Sampling(step.max_tokens, step.temperature, step.top_k, stop, schema, self.thinking)
         prompt = step.render(self.variables(slot))
         if self.structured:
             prompt += "\n\nAnswer with JSON: " + json.dumps(dict.fromkeys(step.fields, "…"), ensure_ascii=False)
-        return Request((slot.number, slot.step), prompt, sampling, nonce=slot.number)
+        return Request((slot.number, slot.step), prompt, sampling, nonce=slot.number, system=self.task.system)
 
     def trial_requests(self, cell: str, text: Callable[[Step], str]) -> Iterator[tuple[Step, Request]]:
         """Yield each step of a cell with a request for it, in which `text(step)` stands for every earlier text."""
@@ -151,11 +158,8 @@ def parser_version(format_: Format) -> str:
 
 
 def _json_texts(reply: str, step: Step) -> dict[str, str]:
-    try:
-        values: Any = parse_json(reply)
-    except JsonFault:
-        values = None
-    if not isinstance(values, dict) or not all(isinstance(values.get(name), str) for name in step.fields):
+    values = json_object(reply) or {}
+    if not all(isinstance(values.get(name), str) for name in step.fields):
         raise ParseError("unreadable JSON")
     return {name: values[name] for name in step.fields}
 

@@ -101,7 +101,7 @@ class GenerationRun:
             "revision": self.model.revision,
             "engine": self.engine.name,
             "seed": self.chain.seed,
-            "decoding": "json" if self.chain.structured else "plain",
+            "decoding": self.chain.decoding,
             "prompt_hash": self.task.prompt_hash,
             **{parent["role"]: parent["sha256"] for parent in self.chain.grounding.parents},
         }
@@ -124,6 +124,7 @@ def open_chain(
     shots: Path | None = None,
     passages: Path | None = None,
     teacher: Path | None = None,
+    thinking: bool = False,
 ) -> PromptChain:
     """Return the prompt chain of a task with the real text and the teacher named.
 
@@ -140,7 +141,7 @@ def open_chain(
         columns = definition.format.columns
         definition = replace(definition, format=TagsFormat((columns[0], columns[1]), tagger.labels))
         grounding = replace(grounding, parents=(*grounding.parents, tagger.parent()))
-    return PromptChain(definition, seed=seed, structured=structured, grounding=grounding, teacher=tagger)
+    return PromptChain(definition, seed, structured, grounding, tagger, thinking)
 
 
 def resolve_n(n: int | str, task: Task) -> int:
@@ -166,6 +167,15 @@ def is_structured(decoding: str | None, model: str) -> bool:
         raise UserError(f"--decoding '{decoding}' is neither 'plain' nor 'json'")
     # Measured (docs/log.md): the bundled 135M model keeps more rows per second from plain few-shot completion.
     return decoding == "json" or (decoding is None and not model.startswith(PREFIX))
+
+
+def is_thinking(thinking: str, *, structured: bool) -> bool:
+    """Say whether the model thinks before it replies; UserError for what is neither on nor off, or of no use."""
+    if thinking not in ("on", "off"):
+        raise UserError(f"--thinking '{thinking}' is neither 'on' nor 'off'")
+    if not structured:
+        refuse("--decoding plain completes a text, without a chat", thinking=thinking == "on" and thinking)
+    return thinking == "on"
 
 
 def default_folder(task: str, n: int | str, seed: int) -> Path:

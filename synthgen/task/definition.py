@@ -120,8 +120,9 @@ def overlap(first: str, second: str) -> float:
 class Task:
     """A task as its prompt file defines it; `label_counts` are the real training set's.
 
-    `stem` is the first text, where real text may stand instead (a premise, a passage), else empty; `per_stem` says how
-    many slots of each label share one, empty when none do.
+    `system` is the system prompt of every request, empty for none. `stem` is the first text, where real text may stand
+    instead (a premise, a passage), else empty; `per_stem` says how many slots of each label share one, empty when none
+    do.
     """
 
     name: str
@@ -137,6 +138,7 @@ class Task:
     steps: tuple[Step, ...]
     prompt_text: str
     definitions: dict[str, str] = field(default_factory=dict)
+    system: str = ""
     stem: str = ""
     per_stem: dict[str, int] = field(default_factory=dict)
     conditions: Conditions = field(default_factory=Conditions)
@@ -229,9 +231,9 @@ def parse_task(name: str, text: str, *, where: str) -> Task:
 def _build(name: str, header: dict[str, Any], sections: dict[str, str], prompt_text: str) -> Task:
     # A teacher brings its tag set; the quota cell of a tagging task is no tag.
     labels = () if header["format"] == "tags" else tuple(header["label_counts"])
-    same = ("title", "language", "real_size", "label_counts", "licence", "source", "stem", "per_stem", "definitions")
+    same = ("title", "language", "real_size", "label_counts", "licence", "source", "system", "stem", "per_stem")
     return Task(
-        **{key: header[key] for key in same if key in header},
+        **{key: header[key] for key in (*same, "definitions") if key in header},
         name=name,
         format=format_from_manifest(header["format"], header["columns"], labels),
         attributes={

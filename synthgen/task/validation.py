@@ -60,7 +60,7 @@ _OPTIONAL = {
     "attributes": _table(_Shape("text lists or weights", _is_attribute)),
     "shots": _table(_list(_table(_TEXT))),
     "steps": _table(_ANY_TABLE),
-    "stem": _TEXT,
+    **dict.fromkeys(("stem", "system"), _TEXT),
     "per_stem": _table(_whole(1)),
     "conditions": _ANY_TABLE,
 }

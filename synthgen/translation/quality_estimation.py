@@ -151,4 +151,4 @@ class Estimator:
 
 def _incomplete(reason: str, waiting: set[str], total: int) -> IncompleteError:
     done = f"{total - len(waiting)} of {total} texts have their score, which is kept"
-    return IncompleteError(f"{reason}; {done}; the same command goes on")
+    return IncompleteError(f"{reason}; {done}", "the same command goes on")

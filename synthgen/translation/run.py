@@ -40,17 +40,15 @@ def run_job(job: TranslationJob) -> Manifest:
             ledger.claim(job.settings(), where=job.out)
             # A finished folder stays when it lacks no row and was checked by the same criteria.
             manifest = read_manifest(job.out) if is_finished(job.out) else None
-            if manifest and not manifest.failed and manifest.checks["translation"].get("asked") == job.criteria():
+            whole = manifest and manifest.kept and not manifest.failed
+            if manifest and whole and manifest.checks["translation"].get("asked") == job.criteria():
                 return manifest
             _translate_rows(job, ledger)
-            if not any(reply.outcome == "ok" for reply in ledger.replies()):
-                rows = f"none of {job.dataset.rows} rows"
-                raise IncompleteError(f"{job.backend.ref} translated {rows}; the same command tries again")
             _answer_questions(job, ledger)
             _translate_back(job, ledger)
             _estimate(job, ledger)
             return write(job, ledger, seconds=time.monotonic() - started)
-    except (sqlite3.OperationalError, OSError) as error:
+    except (IncompleteError, sqlite3.OperationalError, OSError) as error:
         if (fault := unwritable(error)) is None:
             raise
         raise IncompleteError(f"{fault}. What is translated is kept in {job.out}; the same command goes on") from None
@@ -58,6 +56,8 @@ def run_job(job: TranslationJob) -> Manifest:
 
 def _translate_rows(job: TranslationJob, ledger: Ledger) -> None:
     done = {reply.slot for reply in ledger.replies() if reply.step == records.TEXTS and reply.outcome == "ok"}
+    if not any(reply.step == records.TEXTS and reply.text for reply in ledger.replies()):
+        done = set()  # a translator that came to nothing may be mended
     with console.progress() as bar:
         task = bar.add_task(f"translate to {job.target}", total=job.dataset.rows, completed=len(done), note="")
         for batch in _batches(job, done):

@@ -15,6 +15,7 @@ from synthgen.dataset.ledger import Ledger, StoredVerdict
 from synthgen.dataset.licences import LicensedSource, derive, parts_of
 from synthgen.dataset.manifest import Manifest, finish
 from synthgen.dataset.shards import Rejection, row_features, write_rejected, write_rows
+from synthgen.errors import IncompleteError, shorten
 from synthgen.formats.base import Row
 from synthgen.runtime.provenance import command_line, hardware, public_name
 from synthgen.translation import records
@@ -27,6 +28,7 @@ from synthgen.translation.rows import translatable, with_answers, with_texts
 def write(job: TranslationJob, ledger: Ledger, *, seconds: float) -> Manifest:
     """Check every row from the ledger, write rows, rejections, card and manifest, and return the manifest."""
     checks = _check(job, ledger)
+    _refuse_none_kept(job, ledger)
     (job.out / MANIFEST_NAME).unlink(missing_ok=True)  # not finished while its rows are half written
     files = write_rows(job.out, _kept(ledger), row_features(job.format, translated=True))
     rejected = ledger.verdicts("rejected")
@@ -60,6 +62,18 @@ def write(job: TranslationJob, ledger: Ledger, *, seconds: float) -> Manifest:
     )
     write_card(job.out, manifest)
     return finish(job.out, manifest)
+
+
+def _refuse_none_kept(job: TranslationJob, ledger: Ledger) -> None:
+    """Raise IncompleteError with the reasons and an example when no row is kept."""
+    if next(ledger.verdicts("kept"), None) is not None:
+        return
+    reasons = Counter(item.reason for item in ledger.verdicts()).most_common(3)
+    example = next((item.evidence for item in ledger.verdicts() if item.reason == reasons[0][0]), "")
+    said = ", ".join(f"{reason} ({count})" for reason, count in reasons)
+    shown = f", such as '{shorten(' '.join(example.split()), 200)}'" if example else ""
+    fault = f"none of {job.dataset.rows} rows that {job.backend.ref} translated can be kept: {said}{shown}"
+    raise IncompleteError(fault, "no set is written")
 
 
 def _provenance(job: TranslationJob) -> dict[str, Any]:

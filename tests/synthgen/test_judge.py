@@ -91,8 +91,7 @@ def test_no_question_is_asked_twice_and_nonsense_is_nothing_said(tmp_path: Path)
     rows = [PAIR, PAIR | {"premise": "A cat sleeps."}]
     judge = judge_of(NLI, engine, tmp_path)
     said = judge.read(rows)
-    assert said[0] is not None
-    assert said[1] is None
+    assert [each.unread for each in said] == ["", "not JSON: no JSON"]
     judge.close()
     again = judge_of(NLI, engine, tmp_path)
     assert again.read(rows) == said
@@ -103,10 +102,26 @@ def test_no_question_is_asked_twice_and_nonsense_is_nothing_said(tmp_path: Path)
 
 def test_a_reply_that_cannot_be_read_is_not_kept_when_the_server_is_mended(tmp_path: Path) -> None:
     broken, mended = (ScriptedEngine(lambda _, text=text: text) for text in ("```no", '{"label": "neutral"}'))
-    for engine, labels in ((broken, [None]), (mended, ["neutral"]), (broken, ["neutral"])):
+    for engine, labels in ((broken, [""]), (mended, ["neutral"]), (broken, ["neutral"])):
         judge = judge_of(NLI, engine, tmp_path)
-        assert [said and said.text for said in judge.read([PAIR])] == labels
+        assert [said.text for said in judge.read([PAIR])] == labels
         judge.close()
+
+
+def test_a_judge_of_whose_first_replies_none_can_be_read_is_asked_no_more(tmp_path: Path) -> None:
+    engine = ScriptedEngine(lambda _: "It is neutral, I think.")
+    judge = judge_of(NLI, engine, tmp_path)
+    rows = [PAIR | {"hypothesis": f"An animal rests {number} times."} for number in range(400)]
+    with pytest.raises(IncompleteError, match="none of 100 replies .*: not JSON .100., the last: 'It is neutral, I th"):
+        judge.read(rows)
+    assert engine.requests <= 100 + 64
+
+
+def test_when_no_row_was_judged_one_reply_is_shown(tmp_path: Path) -> None:
+    import_task("mnli", source="sample", out=tmp_path / "in")
+    (tmp_path / "judge.jsonl").write_text('{"text": "It is neutral."}')
+    with pytest.raises(UserError, match="would be kept: not judged .60., such as .*not JSON: It is neutral"):
+        run_filters(tmp_path / "in", out=tmp_path / "out", judge=str(tmp_path / "judge.jsonl"))
 
 
 def test_a_reply_of_no_use_in_an_older_cache_is_replaced(tmp_path: Path) -> None:

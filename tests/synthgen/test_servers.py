@@ -198,8 +198,13 @@ def refusing(profile: str, seen: list[dict[str, Any]]) -> AbstractContextManager
 @pytest.mark.parametrize(
     ("profile", "schema", "refusals", "takes"),
     [
-        ("openai", "{}", 1, ["no top_k"]),
-        ("o-series", "{}", 3, ["no top_k", "max_completion_tokens instead of max_tokens", "no temperature"]),
+        ("openai", "{}", 1, ["no chat_template_kwargs and no top_k"]),
+        (
+            "o-series",
+            "{}",
+            3,
+            ["no chat_template_kwargs", "max_completion_tokens instead", "no temperature"],
+        ),
         ("json object", "{}", 1, ["json_object instead of a JSON schema"]),
         ("no format", "{}", 2, ["json_object instead", "no response_format instead"]),
         ("chat only", None, 1, ["chat instead of completions"]),

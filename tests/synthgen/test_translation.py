@@ -227,11 +227,29 @@ def test_a_set_judged_anew_is_not_finished_until_all_of_it_is_written(english: P
     assert not (tmp_path / "xx" / "synthgen.json").exists()
 
 
-def test_a_set_of_which_no_row_was_kept_verifies(english: Path, tmp_path: Path) -> None:
-    backend = llm(tmp_path, lambda request: "{")
-    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend)
-    assert (manifest.kept, manifest.rejected) == (0, {"truncated": 10})
-    assert verify(tmp_path / "xx").faults == ()
+def test_a_translator_that_comes_to_nothing_is_no_set_and_is_asked_again_when_it_is_mended(
+    english: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "xx"
+    with pytest.raises(IncompleteError, match=r"none of 10 rows .*: truncated \(10\), such as '\{'. What"):
+        translate(english, to="xx", out=out, backend=llm(tmp_path, lambda request: "{"), round_trip=0)
+    assert not (out / "synthgen.json").exists()
+
+    def mended(request: Request) -> str:
+        names = json.loads(request.sampling.schema or "")["required"]
+        return json.dumps({name: f"Satz {request.tag[0]} {name} steht hier." for name in names})
+
+    (manifest,) = translate(english, to="xx", out=out, backend=llm(tmp_path, mended), round_trip=0)
+    assert manifest.kept == 10
+    assert verify(out).faults == ()
+
+
+def test_a_translator_of_whose_first_replies_none_can_be_used_is_asked_no_more(tmp_path: Path) -> None:
+    requests: list[Request] = []
+    backend = llm(tmp_path, lambda request: requests.append(request) or "Gern!")
+    with pytest.raises(IncompleteError, match="none of 100 replies can be used; .* not JSON .100., the last: 'Gern!'"):
+        translate(pairs(tmp_path / "many", 600), to="xx", out=tmp_path / "xx", backend=backend)
+    assert len(requests) <= 100 + 64
 
 
 def test_rows_with_empty_or_missing_values_are_translated_as_far_as_they_can_be(tmp_path: Path) -> None:

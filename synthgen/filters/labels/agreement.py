@@ -41,12 +41,12 @@ class Agreement:
         """How many rows were counted."""
         return self.counts.total()
 
-    def add(self, row: Row, annotation: Annotation | None) -> dict[str, Any] | None:
+    def add(self, row: Row, annotation: Annotation) -> dict[str, Any] | None:
         """Count a row; return None where both agree, else what each says."""
         cell = self.format.cell(row)
-        if annotation is None:
+        if annotation.unread:
             self.counts[cell, UNREAD] += 1
-            return {"said": "nothing that can be read"}
+            return {"said": annotation.unread}
         if isinstance(self.format, SpanFormat):
             return self._add_answer(row["answers"]["text"], cell, annotation.text)
         self.counts[cell, annotation.text] += 1

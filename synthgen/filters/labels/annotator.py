@@ -13,18 +13,22 @@ from synthgen.formats.base import Row
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """A label, or the answer to a row's question ("" for none); `shares` are a classifier's probabilities by label."""
+    """A label, or the answer to a row's question ("" for none); `shares` are a classifier's probabilities by label.
+
+    `unread` is what came instead when no sense can be made of it.
+    """
 
     text: str
     shares: Mapping[str, float] = field(default_factory=dict)
+    unread: str = ""
 
 
 class Annotator(ABC):
     """A reader of the texts of rows and nothing else of them."""
 
     @abstractmethod
-    def read(self, rows: Sequence[Row]) -> list[Annotation | None]:
-        """Return the annotation of each row, None where no sense can be made of the output."""
+    def read(self, rows: Sequence[Row]) -> list[Annotation]:
+        """Return the annotation of each row."""
 
     @abstractmethod
     def metadata(self) -> dict[str, Any]:

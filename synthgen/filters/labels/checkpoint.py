@@ -112,7 +112,7 @@ class _Classifier(_Checkpoint):
     _columns: Sequence[int] | slice = slice(None)
     """The columns of the logits (rows, labels) in the order of the format's labels."""
 
-    def read(self, rows: Sequence[Row]) -> list[Annotation | None]:
+    def read(self, rows: Sequence[Row]) -> list[Annotation]:
         """Return the likeliest label of each row, with the probabilities of all."""
         first, second = zip(*(pair for row in rows for pair in self._pairs(row)), strict=True)
         options = {"truncation": "longest_first", "max_length": MAX_LENGTH}
@@ -163,7 +163,7 @@ class SpanVerifier(_Checkpoint):
         super().__init__(checkpoint, "AutoModelForQuestionAnswering", option)
         self._format = format_
 
-    def read(self, rows: Sequence[Row]) -> list[Annotation | None]:
+    def read(self, rows: Sequence[Row]) -> list[Annotation]:
         """Return the answer to each row's question."""
         may_be_none = UNANSWERABLE in self._format.labels
         places = (best_place(scored, may_be_none=may_be_none) for scored in self._scored(rows))

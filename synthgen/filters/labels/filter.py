@@ -59,7 +59,7 @@ def _refuse_no_share(**values: float) -> None:
 class Verify(Filter):
     """Drops rows that an annotator labels otherwise; counts agreement by label."""
 
-    VERSION = 1
+    VERSION = 2
     """Raise it for the annotators (checkpoint, LLM judge) and for what counts as agreement too."""
     rows_at_once = 64
 
@@ -69,7 +69,7 @@ class Verify(Filter):
         self.name, self._context, self._settings, self._annotator = name, context, settings, annotator
         self._min_confidence = settings.min_confidence if isinstance(settings, VerifySettings) else 0.0
         self._agreement = Agreement(context.format, settings.min_f1)
-        self._precomputed: dict[str, Annotation | None] = {}
+        self._precomputed: dict[str, Annotation] = {}
 
     def check(self, row_id: str, row: Row) -> Drop | None:
         """Return a drop with the annotator's label or answer where it differs."""
@@ -95,10 +95,10 @@ class Verify(Filter):
         """Stop the annotator."""
         self._annotator.close()
 
-    def _compare(self, row: Row, annotation: Annotation | None) -> Drop | None:
+    def _compare(self, row: Row, annotation: Annotation) -> Drop | None:
         if (difference := self._agreement.add(row, annotation)) is None:
             return None
-        if annotation is None:
+        if annotation.unread:
             reason = "not judged"
         elif annotation.shares.get(annotation.text, 1.0) < self._min_confidence:
             return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -17,7 +18,9 @@ from typing import Any
 from synthgen.dataset.ledger import Ledger
 from synthgen.engines import Engine, Reply, Request, Sampling, engine_of, open_engine, resolve_model
 from synthgen.engines.base import run_with_retries
-from synthgen.errors import IncompleteError, UserError
+from synthgen.engines.reply_faults import EXAMPLE, ReplyFaults
+from synthgen.engines.reply_text import json_object
+from synthgen.errors import IncompleteError, UserError, shorten
 from synthgen.filters.base import JudgeConfig, StartEngine
 from synthgen.filters.labels.annotator import Annotation, Annotator
 from synthgen.formats import Format
@@ -28,7 +31,6 @@ from synthgen.formats.span import UNANSWERABLE
 from synthgen.models.packs import ResolvedModel
 from synthgen.runtime.files import read_toml
 from synthgen.runtime.provenance import public_name
-from synthgen.text.json_text import JsonFault, parse_json
 
 LABEL_TOKENS, ANSWER_TOKENS = 32, 96
 LETTERS = "ABCDEFGHIJ"
@@ -79,17 +81,18 @@ class LLMJudge(Annotator):
         self._ledger = self._open_ledger(config.replies)
         self._unreadable: dict[str, Reply] = {}
         """Replies that say no label or answer: not kept, so that a later run asks again."""
+        self._faults = ReplyFaults()
         self._tokens = Counter(prompt=0, output=0)
         self._key = "answer" if format_.name == "span" else "label"
         self._names = LETTERS[: len(format_.labels)] if format_.name == "choice" else format_.labels
         """What the labels are called in a prompt: letters for the places of options."""
 
-    def read(self, rows: Sequence[Row]) -> list[Annotation | None]:
-        """Return the annotation of each row; IncompleteError when requests keep failing."""
+    def read(self, rows: Sequence[Row]) -> list[Annotation]:
+        """Return the annotation of each row; IncompleteError when requests keep failing, or no reply can be read."""
         requests = [self._request(number, row) for number, row in enumerate(rows)]
         keys = [request.key(self._model.ref, self._model.revision) for request in requests]
         pairs = zip(keys, requests, strict=True)
-        self._ask({key: request for key, request in pairs if self._stored(key) is None})
+        self._ask({key: request for key, request in pairs if key not in self._unreadable and not self._stored(key)})
         return [self._annotation(key) for key in keys]
 
     def metadata(self) -> dict[str, Any]:
@@ -129,17 +132,26 @@ class LLMJudge(Annotator):
             if reply.outcome != "ok":
                 failed.append(reply)
                 continue
-            if self._parse(reply.text) is None:
-                self._unreadable[keys[reply.tag]] = reply
-                continue
-            self._ledger.add_judge_reply(keys[reply.tag], reply.text, reply.prompt_tokens, reply.output_tokens)
-            self._ledger.commit_when_due()
+            self._keep(keys[reply.tag], reply)
+            if self._faults.waste:
+                break
         self._ledger.commit()
+        judge, kept = f"the judge {self._model.ref}", "what it said is kept, the same command goes on"
+        if waste := self._faults.waste:
+            raise IncompleteError(f"{judge} cannot be read: {waste}", kept)
         if failed:
-            raise IncompleteError(
-                f"the judge {self._model.ref} leaves {len(failed)} requests without an answer, the last with: "
-                f"{failed[-1].error}. What it said is kept; the same command goes on"
-            )
+            left = f"{judge} leaves {len(failed)} requests without an answer"
+            raise IncompleteError(f"{left}, the last with: {failed[-1].error}", kept)
+
+    def _keep(self, key: str, reply: Reply) -> None:
+        """Keep a reply in the ledger; one that cannot be read is kept for this run only."""
+        fault = reply.error or self._fault(reply.text)
+        self._faults.add(fault, reply.text or reply.reasoning)
+        if fault:
+            self._unreadable[key] = replace(reply, error=fault)
+            return
+        self._ledger.add_judge_reply(key, reply.text, reply.prompt_tokens, reply.output_tokens)
+        self._ledger.commit_when_due()
 
     def _request(self, number: int, row: Row) -> Request:
         max_tokens = ANSWER_TOKENS if self._key == "answer" else LABEL_TOKENS
@@ -149,7 +161,7 @@ class LLMJudge(Annotator):
     def _schema(self) -> dict[str, Any]:
         """Return the schema of a reply: one of the labels, or an answer that may be empty where rows may have none."""
         least = 0 if UNANSWERABLE in self._format.labels else 1
-        answer, label = {"type": "string", "minLength": least}, {"enum": list(self._names)}
+        answer, label = {"type": "string", "minLength": least}, {"type": "string", "enum": list(self._names)}
         properties = {self._key: answer if self._key == "answer" else label}
         return {"type": "object", "properties": properties, "required": [self._key], "additionalProperties": False}
 
@@ -177,24 +189,30 @@ class LLMJudge(Annotator):
 
     def _stored(self, key: str) -> tuple[str, int, int] | None:
         """Return the reply to a request with its tokens; None when it was not sent or what is kept cannot be read."""
-        if (reply := self._unreadable.get(key)) is not None:
-            return reply.text, reply.prompt_tokens, reply.output_tokens
         stored = self._ledger.judge_reply(key)
         return None if stored is None or self._parse(stored[0]) is None else stored
 
-    def _annotation(self, key: str) -> Annotation | None:
-        """Return the annotation in the reply to a request, None for a reply that is not an object of the schema."""
+    def _annotation(self, key: str) -> Annotation:
+        """Return the annotation in the reply to a request."""
+        if reply := self._unreadable.get(key):
+            self._tokens.update(prompt=reply.prompt_tokens, output=reply.output_tokens)
+            return Annotation("", unread=f"{reply.error}: {shorten(reply.text or reply.reasoning, EXAMPLE)}")
         if (stored := self._stored(key)) is None:
             raise KeyError(f"the request {key} was not answered")
         text, prompt, output = stored
         self._tokens.update(prompt=prompt, output=output)
-        return self._parse(text)
+        annotation = self._parse(text)
+        assert annotation is not None  # else it was not stored
+        return annotation
+
+    def _fault(self, text: str) -> str:
+        """Return what is wrong with a reply; empty for nothing."""
+        if self._parse(text) is not None:
+            return ""
+        return f"no {self._key}" if json_object(text) else "not JSON"
 
     def _parse(self, text: str) -> Annotation | None:
-        try:
-            value = parse_json(text)[self._key]
-        except (JsonFault, KeyError, TypeError):
-            return None
+        value = (json_object(text) or {}).get(self._key)
         if not isinstance(value, str):
             return None
         if self._key == "answer":

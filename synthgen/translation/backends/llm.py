@@ -14,10 +14,12 @@ from typing import Any
 from synthgen.dataset.ledger import storable
 from synthgen.engines import DEFAULT_TIMEOUT, Engine, Reply, Request, Sampling, engine_of, open_engine, resolve_model
 from synthgen.engines.base import FIRST_DELAY, run_with_retries
+from synthgen.engines.reply_faults import ReplyFaults
+from synthgen.engines.reply_text import json_object
+from synthgen.errors import IncompleteError
 from synthgen.filters.rows.residue import residue
 from synthgen.formats.reply_schema import text_object
 from synthgen.models.packs import ResolvedModel
-from synthgen.text.json_text import JsonFault, parse_json
 from synthgen.text.languages import NAMES
 from synthgen.text.sentences import Span, packed
 from synthgen.translation.backends.base import BackendSpec, ComputeConfig, Item, Outcome, TranslationFailure, whole
@@ -54,6 +56,7 @@ class LlmTranslator:
         }
         self._start, self._first_delay = start, first_delay
         self._spent = (0, 0)
+        self._faults = ReplyFaults()
 
     @property
     def versions(self) -> dict[str, str]:
@@ -89,12 +92,16 @@ class LlmTranslator:
 
     def _ask(self, items: Sequence[Item], source: str, target: str) -> list[Outcome]:
         requests = [_request(number, item, source, target) for number, item in enumerate(items)]
-        requested = run_with_retries(self._engine, requests, self._first_delay) if requests else ()
-        replies = {reply.tag[0]: reply for reply in requested}
-        prompt, output = self._spent
-        prompt += sum(reply.prompt_tokens for reply in replies.values())
-        self._spent = prompt, output + sum(reply.output_tokens for reply in replies.values())
-        return [read_reply(replies[number], item) for number, item in enumerate(items)]
+        outcomes: dict[int, Outcome] = {}
+        for reply in run_with_retries(self._engine, requests, self._first_delay) if requests else ():
+            number, (prompt, output) = reply.tag[0], self._spent
+            self._spent = prompt + reply.prompt_tokens, output + reply.output_tokens
+            outcome = outcomes[number] = read_reply(reply, items[number])
+            fault = outcome.reason if isinstance(outcome, TranslationFailure) else ""
+            self._faults.add(fault, reply.error if reply.outcome != "ok" else reply.text or reply.reasoning)
+            if waste := self._faults.waste:
+                raise IncompleteError(f"{self.ref} does not translate: {waste}")
+        return [outcomes[number] for number in range(len(items))]
 
 
 def _cuts(item: Item) -> list[list[Span]]:
@@ -138,26 +145,27 @@ def read_reply(reply: Reply, item: Item) -> Outcome:
     """
     if reply.outcome != "ok":
         return TranslationFailure(reply.outcome, reply.error, failed=True)
-    evidence = storable(reply.text[:EVIDENCE])
-    try:
-        values: Any = parse_json(reply.text)
-    except JsonFault:
-        return TranslationFailure(_fault(reply.text), evidence)
+    evidence = storable((reply.text or reply.reasoning)[:EVIDENCE])
+    if reply.error or (values := json_object(reply.text)) is None:
+        return TranslationFailure(reply.error or _fault(reply.text), evidence)
     names = [f"text{i}" for i in range(len(item))]
-    if not isinstance(values, dict) or set(values) != set(names):
+    if set(values) != set(names):
         return TranslationFailure("other keys", evidence)
     texts = [values[name] for name in names]
-    if not all(isinstance(text, str) and text.strip() for text in texts):
-        return TranslationFailure("empty translation", evidence)
-    if any(
-        "\N{REPLACEMENT CHARACTER}" in new and "\N{REPLACEMENT CHARACTER}" not in old
-        for old, new in zip(item, texts, strict=True)
-    ):
-        return TranslationFailure("unreadable characters", evidence)
-    for old, new in zip(item, texts, strict=True):
-        if not residue(old) and (match := residue(new)):
-            return TranslationFailure(match[0], evidence)
+    if fault := _texts_fault(item, texts):
+        return TranslationFailure(fault, evidence)
     return tuple(whole(old, new.strip()) for old, new in zip(item, texts, strict=True))
+
+
+def _texts_fault(item: Item, texts: Sequence[Any]) -> str:
+    """Return what is wrong with the translated texts of an item; empty for nothing."""
+    if not all(isinstance(text, str) and text.strip() for text in texts):
+        return "empty translation"
+    broken = "\N{REPLACEMENT CHARACTER}"
+    if any(broken in new and broken not in old for old, new in zip(item, texts, strict=True)):
+        return "unreadable characters"
+    found = (residue(new) for old, new in zip(item, texts, strict=True) if not residue(old))
+    return next((match[0] for match in found if match), "")
 
 
 def _fault(text: str) -> str:

@@ -1,0 +1,188 @@
+"""The OpenAI protocol as one server speaks it: bodies of requests, what its refusals mean, replies out of bodies."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from synthgen.engines.base import (
+    THINKING_TOKENS,
+    TRUNCATED,
+    Reply,
+    Request,
+    Sampling,
+    completion_prompt,
+    messages,
+    said,
+)
+from synthgen.text.json_text import JsonFault, parse_json
+
+MOST_TOKENS = 2**31
+BUSY = (429, 503)
+"""HTTP statuses of a server without room: no fault of the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What one server takes of the protocol: without a refusal, everything; `response_format` is empty for none."""
+
+    without: frozenset[str] = frozenset()
+    limit: str = "max_tokens"
+    response_format: str = "json_schema"
+    chat: bool = False
+    """Whether plain completions go through the chat too."""
+    thinks: bool = False
+    """Whether the model thinks, whatever it is asked to, so that a reply needs room for it."""
+
+    def after(self, request: Request, status: int, text: str) -> tuple[Dialect, str] | None:
+        """Return the dialect after a refusal and what changes, None when the refusal names nothing to change."""
+        if status not in (400, 404, 405, 422):
+            return None
+        if not (request.sampling.schema or self.chat) and (status in (404, 405) or "chat" in text):
+            return replace(self, chat=True), "chat instead of completions"
+        if status in (404, 405):
+            return None
+        return self._without(request, text[:1000])
+
+    def _without(self, request: Request, text: str) -> tuple[Dialect, str] | None:
+        """Return the dialect without what a refusal names."""
+        if "max_completion_tokens" in text and self.limit == "max_tokens":
+            # Only models that think have the other name; their limit counts the thought.
+            new = replace(self, limit="max_completion_tokens", thinks=True)
+            return new, "max_completion_tokens instead of max_tokens"
+        for names in _REFUSED_TOGETHER:
+            if not names <= self.without and any(re.search(rf"\b{name}\b", text) for name in names):
+                return replace(self, without=self.without | names), f"no {' and no '.join(sorted(names))}"
+        if "system" not in self.without and request.system and _SYSTEM_ROLE.search(text):
+            return replace(self, without=self.without | {"system"}), "the system prompt in the prompt"
+        if request.sampling.schema and self.response_format and _FORMAT.search(text):
+            weaker = "json_object" if self.response_format == "json_schema" else ""
+            return replace(self, response_format=weaker), f"{weaker or 'no response_format'} instead of a JSON schema"
+        return None
+
+    def after_reply(self, request: Request, reply: Reply) -> Dialect | None:
+        """Return the dialect after a reply that was cut off while the model thought, though it was not asked to."""
+        thought = reply.reasoning_tokens or not reply.text
+        has_room = request.sampling.thinking or self.thinks
+        return replace(self, thinks=True) if reply.error == TRUNCATED and thought and not has_room else None
+
+
+_REFUSED_TOGETHER = tuple(map(frozenset, (("top_k", "chat_template_kwargs"), ("temperature", "top_p"), ("stop",))))
+"""Parameters that are no part of OpenAI's protocol, those that its models that think refuse; one refusal is enough."""
+_FORMAT = re.compile("response_format|json_schema|json_object|guided|structured output", re.IGNORECASE)
+_SYSTEM_ROLE = re.compile(r"system['\"]?\W+(role|message)|does not support '?system|role.{0,20}system", re.IGNORECASE)
+
+
+def body(model: str, request: Request, dialect: Dialect) -> tuple[str, str]:
+    """Return the path and JSON body of a request: chat with `response_format` for a schema, else a plain completion."""
+    schema, shared = request.sampling.schema, _shared(model, request.sampling, dialect)
+    if not (schema or dialect.chat):
+        return "/completions", f'{shared}, "prompt": {json.dumps(completion_prompt(request))}}}'
+    if schema and dialect.response_format != "json_schema":
+        rule = f"\n\nAnswer with one JSON object of this schema, nothing else: {schema}"
+        request = replace(request, prompt=request.prompt + rule)
+    chat = json.dumps(messages(request, has_system="system" not in dialect.without))
+    return "/chat/completions", f'{shared}, "messages": {chat}}}'
+
+
+@cache
+def _shared(model: str, sampling: Sampling, dialect: Dialect) -> str:
+    """Return the beginning of the bodies of all requests with one sampling."""
+    limit = sampling.limit + (THINKING_TOKENS if dialect.thinks and not sampling.thinking else 0)
+    optional = {"temperature": sampling.temperature, "top_p": 1.0, "top_k": sampling.top_k, "stop": list(sampling.stop)}
+    if sampling.schema or dialect.chat:
+        optional["chat_template_kwargs"] = {"enable_thinking": sampling.thinking}
+    given = {name: value for name, value in optional.items() if name not in dialect.without and value != []}
+    shared: dict[str, Any] = {"model": model, dialect.limit: limit, **given}
+    if sampling.schema and dialect.response_format:
+        shared["response_format"] = {"type": dialect.response_format}
+        if dialect.response_format == "json_schema":
+            schema = {"name": "reply", "strict": True, "schema": _strict(json.loads(sampling.schema))}
+            shared["response_format"]["json_schema"] = schema
+    return json.dumps(shared)[:-1]
+
+
+def _strict(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema without lengths of texts, which OpenAI's strict mode refuses; an empty text is found later."""
+    fields = schema.get("properties", {}).items()
+    properties = {name: {k: v for k, v in each.items() if k != "minLength"} for name, each in fields}
+    return {**schema, "properties": properties} if properties else schema
+
+
+def completion(request: Request, text: str) -> Reply:
+    """Return the reply in a (chat) completion's JSON; a body of another shape is a server error."""
+    try:
+        body = parse_json(text)
+        if not body.get("choices") and body.get("error"):
+            return failed(request, text)
+        choice, usage = body["choices"][0], body.get("usage") or {}
+        if choice.get("error"):
+            return failed(request, json.dumps(choice))
+        message = choice.get("message") or {"content": choice["text"]}
+        reply, thought = _said(message.get("content"))
+        thought = thought or _said(message.get("reasoning_content") or message.get("reasoning"))[0]
+        if not reply and request.sampling.schema and _is_object(thought):
+            reply, thought = thought, ""  # some servers take a reply without a thought for the thought
+        refusal = message.get("refusal")
+        details = usage.get("completion_tokens_details") or {}
+    except JsonFault as fault:
+        return Reply(request.tag, "http", error=f"the reply is no completion: {fault}: {text[:200]}")
+    except (KeyError, TypeError, IndexError, AttributeError):
+        return Reply(request.tag, "http", error=f"the reply is no completion: {text[:200]}")
+    for stop in request.sampling.stop:  # of a server that does not take it
+        reply = reply.lstrip("\n").partition(stop)[0]
+    error = "refusal" if refusal else _ENDS.get(str(choice.get("finish_reason")), "")
+    tokens = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    counted = _count(details, "reasoning_tokens") or None
+    text = reply or str(refusal or "")
+    return said(request.tag, text, tokens=tokens, error=error, reasoning=thought, reasoning_tokens=counted)
+
+
+_ENDS = {"length": TRUNCATED, "content_filter": "content filter"}
+"""Why a reply ended → what is wrong with it."""
+
+
+def failed(request: Request, text: str) -> Reply:
+    """Return the reply that an error is which came as a success, as gateways do when the provider behind them fails."""
+    error = parse_json(text)["error"]
+    code = error.get("code") if isinstance(error, dict) else None
+    return Reply(request.tag, "busy" if code in BUSY else "http", error=error_message(text))
+
+
+def _said(content: Any) -> tuple[str, str]:  # noqa: ANN401 - what a server sends
+    """Return the text and the thought of a content: a text, nothing, or a list of parts."""
+    if not isinstance(content, list):
+        return str(content or ""), ""
+    parts = [part for part in content if isinstance(part, Mapping)]
+    thoughts = (part.get("thinking") or part.get("reasoning") for part in parts)
+    text = "".join(str(part["text"]) for part in parts if part.get("type", "text").endswith("text") and "text" in part)
+    return text, "\n".join(_said(thought)[0] for thought in thoughts if thought)
+
+
+def _is_object(text: str) -> bool:
+    """Say whether a text is a JSON object, with nothing around it."""
+    try:
+        return isinstance(parse_json(text), dict)
+    except JsonFault:
+        return False
+
+
+def _count(usage: Any, name: str) -> int:  # noqa: ANN401 - what a server sends
+    """Return a number of tokens, 0 for what is none."""
+    value = usage.get(name) if isinstance(usage, dict) else None
+    return int(value) if isinstance(value, int | float) and 0 <= value < MOST_TOKENS else 0
+
+
+def error_message(text: str) -> str:
+    """Return what an error body says, at most 300 characters of one line."""
+    try:
+        body = parse_json(text)
+        error = body.get("error", body) if isinstance(body, dict) else body
+        text = str(error.get("message", error)) if isinstance(error, dict) else str(error)
+    except JsonFault:
+        pass
+    return " ".join(text.split())[:300]
