@@ -1,6 +1,5 @@
 """`evaluator store`: what a store holds and takes, whether it is as it was written, and the removal of what is not."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from evaluator.store.store import STORE_FILE, Json, Store, has_head
 from evaluator.store.tables import TABLES_FILE, table_faults
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import UserError
+from synthgen.runtime.files import remove
 
 KINDS = ("intermediate", "target", "predictions", "scores", "features")
 """The kinds of nodes, in the order in which they depend on each other; `features` come first but are cheap."""
@@ -51,10 +51,7 @@ def store_repair(store: options.StorePlace) -> StoreCheck:
     root = _root(store)
     nodes, faults = sum(1 for _ in _nodes(root)), dict(_faults(root))
     for name in faults:
-        if (root / name).is_dir() and not (root / name).is_symlink():
-            shutil.rmtree(root / name)
-        else:
-            (root / name).unlink(missing_ok=True)
+        remove(root / name)
     if any(name.partition("/")[0] not in KINDS for name in faults):
         (root / TABLES_FILE).unlink(missing_ok=True)  # `compare` writes the tables and this list of them anew
     if STORE_FILE in faults:

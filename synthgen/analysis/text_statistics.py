@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Row
-from synthgen.models.packs import find_pack
+from synthgen.models.packs import find_pack, pack_fault
 from synthgen.text.words import bare_words
 
 if TYPE_CHECKING:
@@ -66,14 +66,14 @@ def _tokenizer(path: Path) -> Tokenizer:
 
 
 def xlmr_tokenizer() -> Path:
-    """Return the path of the encoder pack's tokenizer.json; UserError when the pack is not in the cache.
+    """Return the path of the encoder pack's tokenizer.json; UserError when the pack is not in the cache as it was made.
 
     It is not fetched here: a card must not start a download.
     """
-    path = find_pack(TOKENIZER_PACK).folder / "tokenizer.json"
-    if not path.is_file():
+    folder = find_pack(TOKENIZER_PACK).folder
+    if not (folder / "tokenizer.json").is_file() or pack_fault(folder):
         raise UserError(f"pack:{TOKENIZER_PACK} is not in the cache; synthgen packs pull {TOKENIZER_PACK}")
-    return path
+    return folder / "tokenizer.json"
 
 
 def _summary(values: list[int]) -> dict[str, float]:

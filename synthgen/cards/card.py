@@ -16,7 +16,7 @@ from synthgen.cards.disclosures import NOT_DONE, disclose
 from synthgen.cards.front_matter import REQUIRED, front_matter, read_front_matter, title
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.dataset.licences import licence_faults
-from synthgen.dataset.manifest import Manifest, read_manifest
+from synthgen.dataset.manifest import Manifest, read_intact_manifest, read_manifest
 from synthgen.dataset.schemas import faults
 from synthgen.errors import UserError, shorten
 from synthgen.runtime.files import write_atomically
@@ -28,7 +28,7 @@ _SECTION = re.compile(r"^## \d+\. ([^\n]+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re
 
 def card(folder: Path) -> Path:
     """Write the card of a finished folder anew from its manifest and return its path."""
-    return write_card(folder, read_manifest(folder))
+    return write_card(folder, read_intact_manifest(folder))
 
 
 def write_card(folder: Path, manifest: Manifest) -> Path:

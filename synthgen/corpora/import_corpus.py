@@ -20,7 +20,7 @@ from synthgen.corpora.corpus import Corpus, open_corpus
 from synthgen.corpora.local_files import is_sample
 from synthgen.corpora.sampling import Survey, draw, quotas, survey_corpus
 from synthgen.dataset.folder import drafted, refuse_taken
-from synthgen.dataset.manifest import Manifest, finish, is_finished, read_manifest
+from synthgen.dataset.manifest import Manifest, finish, is_finished, read_manifest, refuse_changed
 from synthgen.dataset.shards import row_features, write_rejected, write_rows
 from synthgen.errors import UserError, refuse
 from synthgen.formats.base import Row
@@ -156,6 +156,7 @@ def _same_or_refused(out: Path, identity: dict[str, Any]) -> Manifest:
     pairs = {key: (getattr(manifest, key), value) for key, value in identity.items()}
     if differs := [f"{key} is {old}, asked for {new}" for key, (old, new) in pairs.items() if old != new]:
         raise UserError(f"{out} holds another import: {'; '.join(differs)}. Give another --out")
+    refuse_changed(out, manifest, f"remove {out} to import again")
     return manifest
 
 

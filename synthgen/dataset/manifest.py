@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from synthgen.console import note
 from synthgen.dataset.layout import MANIFEST_NAME
-from synthgen.errors import UserError
+from synthgen.errors import UserError, listed
 from synthgen.formats import Format, format_from_manifest
 from synthgen.runtime.files import write_atomically
 from synthgen.runtime.integrity import folder_faults
@@ -86,20 +87,29 @@ class Manifest:
             values = parse_json(text, nan=True)
         except JsonFault as fault:
             raise UserError(f"{where} is not JSON: {fault}") from None
-        known = {item.name for item in fields(cls)}
-        if not isinstance(values, dict) or set(values) - known:
-            extra = sorted(set(values) - known) if isinstance(values, dict) else type(values).__name__
-            raise UserError(f"{where} has unknown keys {extra}; known: {', '.join(sorted(known))}")
-        for key, kind in (*((name, list) for name in _LISTS), *((name, dict) for name in _MAPPINGS)):
-            if key in values and not isinstance(values[key], kind):
-                allowed = f"{values[key]!r:.60}; allowed is {'a list' if kind is list else 'a mapping'}"
-                raise UserError(f"{where} is not a dataset manifest: {key} is {allowed}")
+        _check_keys(values, where)
         for key in _LISTS:
             values[key] = tuple(values.get(key, ()))
         try:
             return cls(**values)
         except (TypeError, ValueError) as error:
             raise UserError(f"{where} is not a dataset manifest: {error}") from None
+
+
+def _check_keys(values: Any, where: str) -> None:  # noqa: ANN401 - any JSON value
+    """Raise UserError for what has not the keys of a manifest, or lists and mappings that are none."""
+    if not isinstance(values, dict):
+        raise UserError(f"{where} is not a dataset manifest: it is no JSON object")
+    known = {item.name for item in fields(Manifest)}
+    needed = [item.name for item in fields(Manifest) if item.default is item.default_factory is MISSING]
+    if missing := [name for name in needed if name not in values]:
+        raise UserError(f"{where} is not a dataset manifest: it lacks {listed(missing)}; copy or make the set again")
+    if extra := sorted(set(values) - known):
+        raise UserError(f"{where} has unknown keys {listed(extra)}; known: {', '.join(sorted(known))}")
+    for key, kind in (*((name, list) for name in _LISTS), *((name, dict) for name in _MAPPINGS)):
+        if key in values and not isinstance(values[key], kind):
+            allowed = f"{values[key]!r:.60}; allowed is {'a list' if kind is list else 'a mapping'}"
+            raise UserError(f"{where} is not a dataset manifest: {key} is {allowed}")
 
 
 def scale_counts(counts: Mapping[str, int], n: int) -> dict[str, int]:
@@ -145,10 +155,26 @@ def read_intact_manifest(folder: Path | str, *parts: str) -> Manifest:
     `parts` are folders of further files that are to be read ("rejected").
     """
     folder, manifest = Path(folder), read_manifest(folder)
-    if fault := next(changed_files(folder, manifest, "data", *parts), None):
-        advice = f"copy or make the set again; synthgen card {folder} --verify says what changed"
-        raise UserError(f"{folder / fault}; {advice}")
+    refuse_changed(
+        folder, manifest, f"copy or make the set again; synthgen card {folder} --verify says what changed", *parts
+    )
     return manifest
+
+
+def refuse_changed(folder: Path, manifest: Manifest, advice: str, *parts: str) -> None:
+    """Raise UserError, with advice, for a row file or one of the folders `parts` that is not as it was finished."""
+    if fault := next(changed_files(folder, manifest, "data", *parts), None):
+        raise UserError(f"{folder / fault}; {advice}")
+    if manifest.kept and not any(name.startswith("data/") for name in manifest.files):
+        raise UserError(f"{folder / MANIFEST_NAME} names no file of its {manifest.kept} rows; {advice}")
+
+
+def is_damaged(folder: Path, manifest: Manifest) -> bool:
+    """Say whether a file of a finished run is not as it was, which is printed: its ledger gives the rows again."""
+    fault = next(folder_faults(folder, manifest.files, MANIFEST_NAME), None)
+    if fault:
+        note(f"{folder / fault}: the rows are written again from the ledger")
+    return fault is not None
 
 
 def changed_files(folder: Path, manifest: Manifest, *parts: str) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """The Parquet files of a dataset folder: shards of kept rows, their fingerprints, and rejections with reasons."""
 
 import json
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from itertools import chain, islice
@@ -17,7 +16,7 @@ from synthgen.dataset.layout import FINGERPRINTS_NAME
 from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Features, Row, string
-from synthgen.runtime.files import file_sha256
+from synthgen.runtime.files import file_sha256, remove
 from synthgen.runtime.workers import Workers
 from synthgen.text.json_text import JsonFault, parse_json
 from synthgen.text.parquet import count_rows, read_batches
@@ -121,7 +120,8 @@ def write_tables(
     the shards; what is in them does not depend on how many there are.
     """
     data, workers = folder / "data", workers or Workers()
-    shutil.rmtree(data, ignore_errors=True)
+    for earlier in (data, folder / FINGERPRINTS_NAME):
+        remove(earlier)
     data.mkdir(parents=True)
     drafts: list[Path] = []
 
@@ -162,7 +162,7 @@ def _tables(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.Table]:
 def write_rejected(folder: Path, rejections: Iterable[Rejection]) -> dict[str, str]:
     """Write rejections as `rejected/rejected-00000.parquet` and return {relative path: sha256}."""
     path = folder / "rejected" / "rejected-00000.parquet"
-    shutil.rmtree(path.parent, ignore_errors=True)
+    remove(path.parent)
     path.parent.mkdir(parents=True)
     schema = pa.schema([(field.name, pa.string()) for field in fields(Rejection)])
     iterator, encode = iter(rejections), json.JSONEncoder(ensure_ascii=False).encode

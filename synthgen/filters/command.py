@@ -21,7 +21,7 @@ from synthgen.cards.card import write_card
 from synthgen.corpora.any_folder import InputDataset, open_set
 from synthgen.dataset.folder import drafted, refuse_taken
 from synthgen.dataset.licences import LicensedSource, derive, parts_of
-from synthgen.dataset.manifest import Manifest, finish, is_finished, read_manifest
+from synthgen.dataset.manifest import Manifest, finish, is_finished, read_manifest, refuse_changed
 from synthgen.dataset.shards import read_rows, write_rejected, write_tables
 from synthgen.errors import UserError, shorten
 from synthgen.filters.base import Filter, FilterContext, JudgeConfig
@@ -104,8 +104,7 @@ def _filter_rows(
 def _same_or_refused(out: Path, record: dict[str, Any], parent: dict[str, Any]) -> Manifest:
     manifest = read_manifest(out)
     if manifest.checks.get("filters") == record and parent in manifest.parents:
-        if lost := next((name for name in manifest.files if not (out / name).is_file()), None):
-            raise UserError(f"{out} lacks {lost}, which its manifest names: remove the folder to filter again")
+        refuse_changed(out, manifest, f"remove {out} to filter again")
         return manifest
     raise UserError(f"{out} holds another set: filtered from other rows, or with other settings; give another --out")
 

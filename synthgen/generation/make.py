@@ -15,7 +15,7 @@ from synthgen import console, options
 from synthgen.dataset.folder import make_run_folder, refuse_foreign
 from synthgen.dataset.layout import LEDGER_NAME
 from synthgen.dataset.ledger import Ledger, StoredVerdict, unwritable
-from synthgen.dataset.manifest import Manifest, is_finished, read_manifest
+from synthgen.dataset.manifest import Manifest, is_damaged, is_finished, read_manifest
 from synthgen.engines import ADDRESSES, DEFAULT_TIMEOUT, Engine
 from synthgen.errors import IncompleteError, UserError, refuse
 from synthgen.filters.base import FilterContext, JudgeConfig, StartEngine
@@ -100,7 +100,7 @@ def _make_folder(run: GenerationRun, out: Path, max_requests: int | None) -> Man
     make_run_folder(out)
     with closing(Ledger(out / LEDGER_NAME)) as ledger:
         ledger.claim(settings, where=out, prompt_text=run.task.prompt_text)
-        if is_finished(out) and _is_current(run, manifest := read_manifest(out)):
+        if is_finished(out) and _is_current(run, out, manifest := read_manifest(out)):
             return manifest
         with run.engine.open(run.chain.seed) as start:
             return _generate(run.with_judge(ledger, start), ledger, out, budget, start)
@@ -118,12 +118,12 @@ def _request_budget(run: GenerationRun, max_requests: int | None) -> int:
     return budget
 
 
-def _is_current(run: GenerationRun, manifest: Manifest) -> bool:
-    """Say whether a finished set is what its replies come to today; if not, they are parsed and filtered again.
+def _is_current(run: GenerationRun, out: Path, manifest: Manifest) -> bool:
+    """Say whether a finished set is whole, and what its replies come to today; if not, they are judged again.
 
     A set of a version that did not record its parser is left as it is.
     """
-    if manifest.checks.get("filters") != run.config.record(run.context):
+    if manifest.checks.get("filters") != run.config.record(run.context) or is_damaged(out, manifest):
         return False
     before, now = {"parser": manifest.parser_hash, "filters": manifest.filters_hash}, run.versions()
     changed = [name for name in now if manifest.parser_hash is not None and before[name] != now[name]]

@@ -7,7 +7,7 @@ from typing import Any
 
 from synthgen import options
 from synthgen.dataset.ledger import Ledger
-from synthgen.dataset.manifest import is_finished, read_manifest
+from synthgen.dataset.manifest import is_finished, read_intact_manifest, read_manifest
 from synthgen.dataset.shards import read_rejected, read_rows
 from synthgen.errors import UserError
 from synthgen.generation.slots import slot_id
@@ -46,7 +46,7 @@ def why(folder: options.Folder, row_id: options.RowId) -> dict[str, Any]:
 
 def _without_ledger(folder: Path, row_id: str) -> dict[str, Any]:
     """Return the story of a row as the published files of its folder have it."""
-    read_manifest(folder)
+    read_intact_manifest(folder, *(["rejected"] if (folder / "rejected").is_dir() else []))
     for rejection in read_rejected(folder):
         if rejection.id == row_id:
             return {"verdict": "rejected", **asdict(rejection), "replies": []}

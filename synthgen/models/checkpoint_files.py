@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from synthgen.dataset.layout import MANIFEST_NAME
-from synthgen.errors import UserError, plain_os_error
+from synthgen.errors import UserError, listed, plain_os_error
 from synthgen.runtime.integrity import folder_faults, known_sha256
 from synthgen.text.json_text import JsonFault, parse_json, read_json_object
 
@@ -48,21 +48,16 @@ def check_weights(folder: Path) -> None:
     """Raise UserError for a folder without safetensors, or with one that is cut, or holds NaN or infinity."""
     if not (shards := sorted(folder.glob("*.safetensors"))):
         others = sorted(path.name for path in folder.iterdir() if path.suffix in _OTHERS)
-        found = f"; {shown(others)} may hold code and is not read" if others else ""
+        found = f"; {listed(others, 3)} may hold code and is not read" if others else ""
         raise UserError(f"{folder} has no weights in safetensors{found}: save the model with save_pretrained")
     weights = set[str]()
     for shard in shards:
         with plain_os_error(f"cannot read {shard}"):
             weights |= _weights(shard, known_sha256(shard))
     index = read_json_object(folder / _INDEX) if (folder / _INDEX).is_file() else {}
-    listed = index.get("weight_map")
-    if missing := sorted(set(listed if isinstance(listed, dict) else ()) - weights):
-        raise UserError(f"{folder} is not a whole checkpoint: weights are missing: {shown(missing)}")
-
-
-def shown(names: list[str]) -> str:
-    """Return the first three of some names, and how many there are more."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    of_shards = index.get("weight_map")
+    if missing := sorted(set(of_shards if isinstance(of_shards, dict) else ()) - weights):
+        raise UserError(f"{folder} is not a whole checkpoint: weights are missing: {listed(missing, 3)}")
 
 
 @lru_cache(maxsize=1024)
@@ -81,7 +76,7 @@ def _weights(path: Path, _digest: str) -> frozenset[str]:
     if (whole := start + max(ends.values(), default=0)) != size:
         raise UserError(f"{path} cannot be read: it has {size:,} bytes in place of {whole:,}; copy or fetch it again")
     if wrong := sorted(name for name in ends if not _is_finite(path, start, header[name])):
-        raise UserError(f"{path.parent} is not a whole checkpoint: weights are not finite: {shown(wrong)}")
+        raise UserError(f"{path.parent} is not a whole checkpoint: weights are not finite: {listed(wrong, 3)}")
     return frozenset(ends)
 
 

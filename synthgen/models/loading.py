@@ -8,8 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from synthgen.errors import UserError, requires
-from synthgen.models.checkpoint_files import check_weights, shown, trained_revision
+from synthgen.errors import UserError, listed, requires
+from synthgen.models.checkpoint_files import check_weights, trained_revision
 from synthgen.runtime.integrity import known_sha256
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
@@ -84,7 +84,7 @@ def load_checked(
     of_other_shape = {name for name, *_ in info["mismatched_keys"]}
     for fault, names in (("are missing", info["missing_keys"]), ("have another shape", of_other_shape)):
         if wrong := sorted(name for name in names if name.startswith(prefix) and "pooler." not in name):
-            raise UserError(f"{folder} is not a whole checkpoint: weights {fault}: {shown(wrong)}")
+            raise UserError(f"{folder} is not a whole checkpoint: weights {fault}: {listed(wrong, 3)}")
     return model, info
 
 

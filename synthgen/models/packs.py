@@ -124,7 +124,7 @@ def pull(name: str) -> Path:
     pack = find_pack(name)
     folder = pack.folder
     if (folder / _FACTS).is_file():
-        if not (fault := _pack_fault(folder)):
+        if not (fault := pack_fault(folder)):
             return folder
         note(f"{folder}: {fault}; it is fetched again")
     with draft_folder(folder) as model, tempfile.TemporaryDirectory(dir=folder.parent, prefix=".wheels-") as wheels:
@@ -147,7 +147,7 @@ def _is_sealed(name: str) -> bool:
     return name != _FACTS and "__pycache__" not in name
 
 
-def _pack_fault(folder: Path) -> str | None:
+def pack_fault(folder: Path) -> str | None:
     """Return what is wrong with a pack in the cache; one that an earlier version put there gets its hashes now."""
     try:
         facts = read_json_object(folder / _FACTS)

@@ -79,6 +79,14 @@ def _is_running(process: str) -> bool:
     return True
 
 
+def remove(path: Path) -> None:
+    """Remove what is at a path, if anything: a file, a link (not what it leads to), or a folder and all in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def check_writable(folder: Path, what: str) -> None:
     """Raise UserError unless files can be written to a folder or, before it is made, to its nearest parent."""
     folder = folder.absolute()

@@ -14,7 +14,7 @@ from synthgen import console
 from synthgen.dataset.folder import make_run_folder
 from synthgen.dataset.layout import LEDGER_NAME
 from synthgen.dataset.ledger import Ledger, unwritable
-from synthgen.dataset.manifest import Manifest, is_finished, read_manifest
+from synthgen.dataset.manifest import Manifest, is_damaged, is_finished, read_manifest
 from synthgen.errors import IncompleteError, UserError
 from synthgen.formats.base import Row
 from synthgen.formats.span import SpanFormat
@@ -38,10 +38,8 @@ def run_job(job: TranslationJob) -> Manifest:
     try:
         with closing(Ledger(job.out / LEDGER_NAME)) as ledger:
             ledger.claim(job.settings(), where=job.out)
-            # A finished folder stays when it lacks no row and was checked by the same criteria.
             manifest = read_manifest(job.out) if is_finished(job.out) else None
-            whole = manifest and manifest.kept and not manifest.failed
-            if manifest and whole and manifest.checks["translation"].get("asked") == job.criteria():
+            if manifest and _is_current(job, manifest):
                 return manifest
             _translate_rows(job, ledger)
             _answer_questions(job, ledger)
@@ -52,6 +50,13 @@ def run_job(job: TranslationJob) -> Manifest:
         if (fault := unwritable(error)) is None:
             raise
         raise IncompleteError(f"{fault}. What is translated is kept in {job.out}; the same command goes on") from None
+
+
+def _is_current(job: TranslationJob, manifest: Manifest) -> bool:
+    """Say whether a finished folder lacks no row, is whole, and was checked by the same criteria."""
+    lacks_none = manifest.kept and not manifest.failed
+    is_same = lacks_none and manifest.checks["translation"].get("asked") == job.criteria()
+    return bool(is_same) and not is_damaged(job.out, manifest)
 
 
 def _translate_rows(job: TranslationJob, ledger: Ledger) -> None:

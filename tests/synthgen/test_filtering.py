@@ -312,7 +312,7 @@ def test_a_finished_folder_that_lacks_a_file_is_not_taken_as_done(tmp_path: Path
     source = parquet_folder(tmp_path / "in", random_rows(20))
     made = run_filters(source, out=tmp_path / "out", origin="real")
     (tmp_path / "out" / next(iter(made.files))).unlink()
-    with pytest.raises(UserError, match=r"out lacks data/train-.*: remove the folder"):
+    with pytest.raises(UserError, match=r"out/data/train-.* is missing; remove .*out to filter again"):
         run_filters(source, out=tmp_path / "out", origin="real")
 
 

@@ -1,0 +1,191 @@
+"""Finished sets of which a file was cut, changed, replaced or removed: made again where that can be, else refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import synthgen
+from synthgen.dataset import read_manifest, read_rows
+from synthgen.errors import UserError
+from synthgen.models import packs
+from synthgen.publishing.verify import verify
+from tests.synthgen.conftest import edit_manifest, make_scripted, parquet_folder, random_rows
+from tests.synthgen.translators import Backwards
+
+
+@pytest.fixture
+def folder(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished set, to be touched."""
+    return Path(shutil.copytree(finished, tmp_path / "set"))
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def _link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.with_name("nowhere"))
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _swap(path: Path) -> None:
+    shutil.copy(path.parents[1] / "fingerprints.parquet", path)
+
+
+DAMAGES = [_cut, _flip, _link, _folder, _swap, Path.unlink, lambda path: path.write_bytes(b"")]
+
+
+def _shard(folder: Path, part: str = "data") -> Path:
+    return next((folder / part).iterdir())
+
+
+READERS = {
+    "inspect": lambda folder, out: synthgen.inspect(folder),
+    "filter": lambda folder, out: synthgen.filter(folder, out=out),
+    "translate": lambda folder, out: synthgen.translate(folder, to="xx", out=out, backend=Backwards()),
+    "card": lambda folder, out: synthgen.card(folder),
+    "publish": lambda folder, out: synthgen.publish(folder, to=str(out)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_whatever_reads_rows_names_the_damaged_file_and_the_way_out(
+    folder: Path, tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    damage(_shard(folder))
+    for name, read in READERS.items():
+        with pytest.raises(UserError) as error:
+            read(folder, tmp_path / name)
+        assert _shard_name in str(error.value), name
+        assert "\n" not in str(error.value)
+        assert "--verify" in str(error.value) or name == "publish"
+    assert any(_shard_name in fault for fault in verify(folder).faults)
+
+
+_shard_name = "data/train-00000-of-00001.parquet"
+
+
+@pytest.mark.parametrize("part", ["data", "rejected"])
+def test_why_reads_no_damaged_rows(folder: Path, part: str) -> None:
+    (folder / "ledger.sqlite").unlink()
+    row_id = next(iter(read_rows(folder)))["id"]
+    _flip(_shard(folder, part))
+    with pytest.raises(UserError, match=f"{part}/.* its SHA-256 differs; copy or make the set again"):
+        synthgen.why(folder, row_id)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["data", "rejected", "fingerprints.parquet"])
+def test_make_writes_damaged_rows_again_from_its_ledger(
+    tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], object], name: str
+) -> None:
+    out = tmp_path / "set"
+    files = make_scripted(tiny_model, out, n=12).files
+    path = out / next(each for each in files if each.startswith(name))
+    if damage is _swap and name == "fingerprints.parquet":
+        pytest.skip("it is what others are swapped for")
+    damage(path)
+    capsys.readouterr()
+    assert make_scripted(tiny_model, out, n=12).files == files
+    assert capsys.readouterr().err.count("the rows are written again from the ledger") == 1
+    assert verify(out).faults == ()
+    make_scripted(tiny_model, out, n=12)
+    assert "again" not in capsys.readouterr().err
+
+
+def test_translate_writes_damaged_rows_again_from_its_ledger(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (manifest,) = synthgen.translate(folder, to="xx", out=tmp_path / "xx", backend=Backwards())
+    _shard(tmp_path / "xx").unlink()
+    (again,) = synthgen.translate(folder, to="xx", out=tmp_path / "xx", backend=Backwards())
+    assert again.files == manifest.files
+    assert "is missing: the rows are written again from the ledger" in capsys.readouterr().err
+    assert verify(tmp_path / "xx").faults == ()
+
+
+def test_a_filtered_or_imported_set_that_was_changed_is_not_taken_as_done(tmp_path: Path) -> None:
+    source = parquet_folder(tmp_path / "in", random_rows(20))
+    synthgen.filter(source, out=tmp_path / "out", origin="real")
+    _flip(_shard(tmp_path / "out"))
+    with pytest.raises(UserError, match=r"its SHA-256 differs; remove .*out to filter again"):
+        synthgen.filter(source, out=tmp_path / "out", origin="real")
+    synthgen.import_task("mnli", source="sample", n=6, out=tmp_path / "real")
+    _flip(_shard(tmp_path / "real"))
+    with pytest.raises(UserError, match=r"its SHA-256 differs; remove .*real to import again"):
+        synthgen.import_task("mnli", source="sample", n=6, out=tmp_path / "real")
+
+
+def test_rows_that_the_manifest_does_not_name_are_refused(folder: Path) -> None:
+    _shard(folder).unlink()
+    files = read_manifest(folder).files
+    edit_manifest(folder, files={name: digest for name, digest in files.items() if not name.startswith("data/")})
+    with pytest.raises(UserError, match=r"synthgen.json names no file of its 60 rows; copy or make the set again"):
+        synthgen.inspect(folder)
+
+
+def test_consistent_hashes_of_changed_rows_are_those_of_another_set(folder: Path) -> None:
+    before = read_manifest(folder)
+    other = json.dumps(before.files | {_shard_name: "0" * 64})
+    edit_manifest(folder, files=json.loads(other))
+    assert read_manifest(folder).content_hash != before.content_hash
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("{}", r"it lacks task, format, columns, .*; copy or make the set again"),
+        ("[]", "it is no JSON object"),
+        ("", "is not JSON"),
+        ('{"task": "mnli"}', "it lacks format, "),
+    ],
+)
+def test_a_manifest_without_its_keys_says_which(folder: Path, text: str, fault: str) -> None:
+    (folder / "synthgen.json").write_text(text)
+    with pytest.raises(UserError, match=fault):
+        synthgen.inspect(folder)
+
+
+@pytest.mark.parametrize("made_with", [True, False])
+@pytest.mark.parametrize("verified_with", [True, False])
+def test_a_verification_depends_on_the_folder_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_with: bool, verified_with: bool
+) -> None:
+    pytest.importorskip("tokenizers")
+    source = parquet_folder(tmp_path / "in", random_rows(20))
+    _cache(tmp_path, monkeypatch, whole=made_with)
+    made = synthgen.filter(source, out=tmp_path / "out", origin="real")
+    assert str(made.statistics["xlmr_tokens"]).startswith("not done") != made_with
+    _cache(tmp_path, monkeypatch, whole=verified_with)
+    assert verify(tmp_path / "out").faults == ()
+    assert synthgen.publish(tmp_path / "out", to=str(tmp_path / "public")).status == "published"
+
+
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, whole: bool) -> None:
+    """Use a cache with or without the encoder's tokenizer."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path / ("full" if whole else "empty")))
+    folder = packs.find_pack("multilingual-e5-small").folder
+    if whole and not folder.exists():
+        folder.mkdir(parents=True)
+        tokenizer = Tokenizer(models.WordLevel({"<unk>": 0}, unk_token="<unk>"))
+        tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+        tokenizer.save(str(folder / "tokenizer.json"))
+        (folder / "pack.json").write_text("{}")
