@@ -21,7 +21,9 @@ TargetNames = Annotated[
 Languages = Annotated[Sequence[str], Option(help="BCP-47 codes, comma-separated; default: all of each target."), COMMAS]
 SplitName = Annotated[str, Option(help="test or dev")]
 Sizes = Annotated[Sequence[str | int], Option(help="full, or numbers of intermediate rows, comma-separated"), COMMAS]
-Seeds = Annotated[int, Option(help="Runs per arm and size; a seed redraws rows, order, initialisation.")]
+Seeds = Annotated[
+    str | int, Option(help="Runs per arm and size, or which: 5, 0,2-4. A seed redraws rows, order, initialisation.")
+]
 Match = Annotated[str, Option(help="epochs, or updates: every arm gets the updates of the largest")]
 Preset = Annotated[
     str | None, Option(help="phang2020 or synthetic-vs-real: all its arms, made from the datasets named.")

@@ -25,6 +25,7 @@ from synthgen.errors import UserError, refuse, unknown
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.ray_cluster import LOCAL, check_address
 
+MOST_SEEDS = 1_000
 CHOICES = {"match": ("epochs", "updates"), "select": ("last", EN_DEV), "split": ("test", "dev")}
 
 P = ParamSpec("P")
@@ -61,7 +62,8 @@ class Arguments:
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise unknown(f"--{name}", getattr(self, name), allowed)
-        for name in ("seeds", "max_train_examples", "max_eval_examples", "workers"):
+        parse_seeds(self.seeds)
+        for name in ("max_train_examples", "max_eval_examples", "workers"):
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise UserError(f"--{name.replace('_', '-')} {number}: allowed are whole numbers from 1")
@@ -132,7 +134,7 @@ def define(arguments: Arguments) -> Experiment:
         arguments=arguments,
         arms=arms,
         sizes=sizes,
-        seeds=tuple(range(arguments.seeds)),
+        seeds=parse_seeds(arguments.seeds),
         targets=targets,
         languages=languages,
         model=encoder,
@@ -184,6 +186,24 @@ def parse_size(text: str | int) -> int:
     if not str(text).isdecimal() or int(text) < 1:
         raise UserError(f"--sizes {text}: allowed are 'full' and whole numbers from 1")
     return int(text)
+
+
+def parse_seeds(text: str | int) -> tuple[int, ...]:
+    """Return the seeds of a count, or of a list of numbers and ranges; UserError for anything else.
+
+    >>> parse_seeds(3), parse_seeds("0,2-4")
+    ((0, 1, 2), (0, 2, 3, 4))
+    """
+    parts = [part.strip().partition("-") for part in str(text).split(",")]
+    spans = [(low, high if dash else low) for low, dash, high in parts]
+    if not all(number.isdecimal() for span in spans for number in span):
+        raise UserError(f"--seeds {text}: allowed are a count from 1, such as 5, and a list, such as 0,2-4")
+    if len(parts) == 1 and not parts[0][1]:
+        spans = [("0", str(int(parts[0][0]) - 1))]
+    seeds = [seed for low, high in spans for seed in range(int(low), min(int(high), MOST_SEEDS) + 1)]
+    if not seeds or len(set(seeds)) < len(seeds) or max(seeds) >= MOST_SEEDS:
+        raise UserError(f"--seeds {text}: allowed are different seeds, one at least, each below {MOST_SEEDS}")
+    return tuple(sorted(seeds))
 
 
 def _check_use(arguments: Arguments, arms: Sequence[Arm], sizes: Sequence[int], targets: Sequence[Target]) -> None:

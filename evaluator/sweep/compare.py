@@ -12,7 +12,7 @@ from evaluator.sweep.plan_file import add_cost, fix_plan
 from evaluator.sweep.result_files import write_tables
 from evaluator.sweep.runner import run_jobs
 from evaluator.sweep.scoring import score_all
-from synthgen.errors import refuse
+from synthgen.errors import IncompleteError, refuse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,8 @@ def compare(arguments: CompareArguments) -> Comparison:
     Example: `evaluator compare none=none real=runs/real synthetic=runs/synthetic --targets xnli,udpos --seeds 3`
 
     Returns the comparison; the report stands at `out`, its tables beside it. Every argument is checked before anything
-    is trained: UserError for one that is wrong, IncompleteError when a run could not be completed.
+    is trained: UserError for one that is wrong. A run that could not be completed has a null score in the results;
+    IncompleteError names it after the report of the others is written.
     """
     experiment = define(arguments)
     graph, store, page = build(experiment), open_store(experiment), check_page(arguments.out)
@@ -49,8 +50,11 @@ def compare(arguments: CompareArguments) -> Comparison:
     folders = (page.parent, store.root)
     fixed = fix_plan(planned, experiment, folders)
     work, ray, workers = {job.key: job.work for job in planned.jobs}, arguments.ray, arguments.workers
-    run_jobs(graph.jobs, store, work, ray=ray, workers=workers, keep_weights=arguments.keep_weights)
+    failure = run_jobs(graph.jobs, store, work, ray=ray, workers=workers, keep_weights=arguments.keep_weights)
     score_all(experiment, graph, store)
     write_tables(experiment, graph, store, page.parent)
     add_cost(fixed, graph, store, folders)
-    return report(store.root, out=page, margin=arguments.margin)
+    comparison = report(store.root, out=page, margin=arguments.margin)
+    if failure is not None:
+        raise IncompleteError(f"{failure}; {page} reports the others, or leave a seed out with --seeds, such as 0,2-4")
+    return comparison

@@ -1,6 +1,7 @@
 """The files that `report` reads: results.jsonl, arms.json and the item scores of a finished graph."""
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,22 @@ from evaluator.stats.results import Cell as ResultCell
 from evaluator.stats.results import ResultRow, TrainedRun, write_item_ids, write_item_scores, write_results
 from evaluator.store import Store
 from evaluator.store.tables import seal_tables
-from evaluator.sweep.scoring import read_items
+from evaluator.sweep.scoring import read_items, scored_revision
 from synthgen.runtime.files import write_atomically
 from synthgen.runtime.provenance import public_name
 
 
 def write_tables(experiment: Experiment, graph: Graph, store: Store, folder: Path) -> None:
     """Write results.jsonl and arms.json to `folder` and to the store, and the item scores to the store."""
-    rows = [row for cell in graph.cells for row in result_rows(cell, experiment.arguments.split, store)]
+    scored = [cell for cell in graph.cells if store.is_finished(cell.scores)]
+    rows = [row for cell in scored for row in result_rows(cell, experiment.arguments.split, store)]
+    rows += _failed_rows(experiment, graph, rows)
     folder.mkdir(parents=True, exist_ok=True)
     for place in (folder, store.root):
         write_results(place / "results.jsonl", rows)
         arms = {arm.name: _arm_facts(experiment, arm, place) for arm in experiment.arms}
         write_atomically(place / "arms.json", json.dumps(arms, ensure_ascii=False, indent=2) + "\n")
-    _write_items(graph, store)
+    _write_items(scored, store)
     seal_tables(store.root)
 
 
@@ -50,11 +53,30 @@ def result_rows(cell: PlannedScore, split: str, store: Store) -> list[ResultRow]
     ]
 
 
-def _write_items(graph: Graph, store: Store) -> None:
+def _failed_rows(experiment: Experiment, graph: Graph, rows: Sequence[ResultRow]) -> Iterator[ResultRow]:
+    """Yield a row without a value for each metric of each cell that has no scores: its run failed."""
+    done = {(row.run, row.target, row.language) for row in rows}
+    beside = {row.cell: row for row in rows}
+    split, root = experiment.arguments.split, experiment.data_root
+    for planned in graph.cells:
+        run, target = TrainedRun(planned.arm.name, planned.size, planned.seed), planned.target
+        if (run, target.name, planned.language) in done:
+            continue
+        for metric in target.metrics:
+            cell = ResultCell(target.name, planned.language, metric)
+            known = beside.get(cell)
+            data_revision = known.data_revision if known else scored_revision(target, root, planned.language, split)
+            yield ResultRow(
+                **run._asdict(), **cell._asdict(), arm_n=planned.arm_n, split=split, value=None,
+                n=known.n if known else 0, data_revision=data_revision,
+            )  # fmt: skip
+
+
+def _write_items(cells: Sequence[PlannedScore], store: Store) -> None:
     """Store the item scores per target, language and metric, all runs together."""
     scores: dict[ResultCell, dict[TrainedRun, Any]] = {}
     ids: dict[tuple[str, str], list[str]] = {}
-    for cell in graph.cells:
+    for cell in cells:
         items = read_items(cell, store)
         ids[cell.target.name, cell.language] = items["ids"]
         for metric, values in items["scores"].items():

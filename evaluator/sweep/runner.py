@@ -14,26 +14,27 @@ from synthgen.errors import IncompleteError
 
 def run_jobs(
     jobs: Sequence[Job], store: Store, work: Mapping[str, float], *, ray: str | None, workers: int, keep_weights: bool
-) -> None:
+) -> str | None:
     """Carry out what is missing; torch is imported only when something is.
 
-    With `ray` or several workers the runs are Ray tasks. A run that cannot be completed does not stop the others;
-    IncompleteError at the end names it.
+    With `ray` or several workers the runs are Ray tasks. A run that cannot be completed does not stop the others.
+    Returns a line that counts such runs and names the first, None when all are complete.
     """
     todo = pending(jobs, store)
     if not todo:
-        return
+        return None
     with display(todo, len(jobs) - len(todo), work) as sweep:
         if ray is None and workers == 1:
             _run_here(todo, store, sweep, keep_weights=keep_weights)
         else:
             run_on_ray(todo, store, sweep, address=ray, workers=workers, keep_weights=keep_weights)
-    if sweep.failed:
-        key, message = next(iter(sweep.failed.items()))
-        raise IncompleteError(
-            f"{len(sweep.failed)} of {len(todo)} runs were not completed, the others are kept in {store.root}; "
-            f"{sweep.jobs[key].label}: {message}"
-        )
+    if not sweep.failed:
+        return None
+    key, message = next(iter(sweep.failed.items()))
+    return (
+        f"{len(sweep.failed)} of {len(todo)} runs were not completed, the others are kept in {store.root}; "
+        f"{sweep.jobs[key].label}: {message}"
+    )
 
 
 def _run_here(jobs: Sequence[Job], store: Store, sweep: SweepProgress, *, keep_weights: bool) -> None:

@@ -21,16 +21,17 @@ def score_all(experiment: Experiment, graph: Graph, store: Store) -> None:
 
     Cells may share predictions, as the seeds of an encoder that is not trained do: those are scored once.
     """
-    unscored = list({cell.scores.key: cell for cell in graph.cells if not store.is_finished(cell.scores)}.values())
+    unscored = {cell.scores.key: cell for cell in graph.cells if not store.is_finished(cell.scores)}.values()
     root, split, most = experiment.data_root, experiment.arguments.split, experiment.arguments.max_eval_examples
     for target in experiment.targets:
-        cells = [cell for cell in unscored if cell.target.name == target.name]
+        of_target = [cell for cell in unscored if cell.target.name == target.name]
+        cells = [cell for cell in of_target if store.is_finished(cell.predictions)]  # else the run failed
         if not cells:
             continue
         splits = evaluation_splits(target, root, experiment.languages[target.name], split, most)
         by_language = {items.language: items for items in splits}
         for cell in cells:
-            _score(cell, by_language[cell.language], _revision(target, root, cell.language, split), store)
+            _score(cell, by_language[cell.language], scored_revision(target, root, cell.language, split), store)
 
 
 def _score(cell: PlannedScore, split: Split, revision: str, store: Store) -> None:
@@ -55,7 +56,7 @@ def read_items(cell: PlannedScore, store: Store) -> Json:
     return items
 
 
-def _revision(target: Target, root: DataRoot, language: str, split: str) -> str:
+def scored_revision(target: Target, root: DataRoot, language: str, split: str) -> str:
     """Return the data revision of results; the package's own samples say so."""
-    revision = data_revision(target, root, language, split)
-    return f"{SAMPLE_PREFIX}{revision}" if root.path.resolve() == XTREME_R_SAMPLES.resolve() else revision
+    of_files = data_revision(target, root, language, split)
+    return f"{SAMPLE_PREFIX}{of_files}" if root.path.resolve() == XTREME_R_SAMPLES.resolve() else of_files

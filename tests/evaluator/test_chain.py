@@ -20,13 +20,15 @@ from evaluator.sweep import scoring
 from evaluator.sweep.pending import pending
 from evaluator.sweep.scoring import read_predictions
 from synthgen.dataset import dataset_format, read_manifest
-from synthgen.errors import UserError
+from synthgen.errors import IncompleteError, UserError
 from synthgen.filters.labels.checkpoint import open_verifier
 from synthgen.translation.command import translate
 from tests.evaluator.conftest import write_pairs
 from tests.synthgen.translators import Backwards
 
 pytest.importorskip("torch")
+from safetensors.torch import load_file, save_file
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -268,6 +270,28 @@ def test_the_best_model_on_english_items_is_another_node_than_the_last(
     evaluator.compare(["none=none"], **asked, select="en-dev")
     evaluator.compare(["none=none"], **asked)
     assert sorted(logs.started()) == ["udpos seed 0"] * 2 + ["xnli seed 0"] * 2
+
+
+def test_a_run_that_diverges_is_a_null_row_and_all_else_is_reported(
+    arguments: dict[str, Any], tiny_model: Path, datasets: dict[str, Path], tmp_path: Path
+) -> None:
+    """One arm starts from weights whose loss is never finite; the numbers of the others do not change."""
+    huge = shutil.copytree(tiny_model, tmp_path / "huge")
+    weights = load_file(huge / "model.safetensors")
+    save_file({name: values * 1e30 for name, values in weights.items()}, huge / "model.safetensors", {"format": "pt"})
+    chosen = {**arguments, "targets": ["xnli"], "seeds": "0,2"}
+    evaluator.compare(["none=none", f"a={datasets['real']}"], **chosen)
+    alone = (arguments["out"].parent / "results.jsonl").read_text().splitlines()
+    message = r"2 of 2 runs were not completed, .*diverged.*report\.html reports the others, or leave a seed out"
+    with pytest.raises(IncompleteError, match=message):
+        evaluator.compare(["none=none", f"a={datasets['real']}", f"bad=model:{huge}"], **chosen)
+    rows = [json.loads(line) for line in (arguments["out"].parent / "results.jsonl").read_text().splitlines()]
+    assert {row["value"] for row in rows if row["arm"] == "bad"} == {None}
+    assert {row["seed"] for row in rows} == {0, 2}
+    assert [json.dumps(row, ensure_ascii=False) for row in rows if row["arm"] != "bad"] == alone
+    comparison = json.loads((arguments["out"].parent / "comparison.json").read_text())
+    verdicts = {pair["reason"] for pair in comparison["pairs"] if "bad" in (pair["a"], pair["b"])}
+    assert all("bad" in reason or "SAMPLE" in reason.upper() for reason in verdicts)
 
 
 def test_targets_that_rank_a_pool_have_nothing_to_choose_by(arguments: dict[str, Any]) -> None:
