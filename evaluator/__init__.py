@@ -42,4 +42,6 @@ __all__ = ["DEFAULT_MODEL", *_COMMANDS]
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - each command has its own type
     if name not in _COMMANDS:
         raise AttributeError(f"module 'evaluator' has no attribute '{name}'")
-    return getattr(import_module(_COMMANDS[name]), name)
+    from synthgen.runtime.public_function import public
+
+    return public(getattr(import_module(_COMMANDS[name]), name))

@@ -34,5 +34,7 @@ __all__ = ["__version__", *sorted(FUNCTIONS)]
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - each command has its own type
     if name not in FUNCTIONS:
         raise AttributeError(f"module 'synthgen' has no attribute '{name}'")
-    function = globals()[name] = getattr(import_module(FUNCTIONS[name]), name)  # a module may have the same name
+    from synthgen.runtime.public_function import public
+
+    function = globals()[name] = public(getattr(import_module(FUNCTIONS[name]), name))  # a module may have the name too
     return function

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from synthgen.engines.reply_text import split_reasoning
 from synthgen.models.packs import ResolvedModel
@@ -140,6 +140,7 @@ def said(
 NextRequest = Callable[[], Request | None]
 
 
+@runtime_checkable
 class Engine(Protocol):
     """A server of one model; subclasses inherit a `check` that accepts all requests and a `close` without effect."""
 

@@ -7,7 +7,7 @@ trained on them learn from the loss (Artetxe, Labaka and Agirre, EMNLP 2020).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from synthgen.errors import UserError, refuse, unknown
 from synthgen.models.packs import ResolvedModel
@@ -50,6 +50,7 @@ class TranslationFailure:
 Outcome = tuple[Translation, ...] | TranslationFailure
 
 
+@runtime_checkable
 class Backend(Protocol):
     """A translator of whole items.
 

@@ -1,0 +1,125 @@
+"""Public functions for callers in Python: paths may be texts, and a value of a wrong type is one line."""
+
+import inspect
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
+from numbers import Integral, Real
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from synthgen.errors import UserError, shorten
+from synthgen.runtime.typer_command import COMMAS, names
+
+_NAMES = {
+    Path: "a path",
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "True or False",
+    NoneType: "None",
+}
+
+
+class _WrongType(TypeError):
+    """A value has not the type of its parameter."""
+
+
+def public(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that takes what is close to its types, with a signature that `help` shows without options.
+
+    A path may be a text and a text a path, one value stands for a list of one. UserError names anything else.
+    """
+    hints, marked = get_type_hints(function), get_type_hints(function, include_extras=True)
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - what the function takes and returns
+        bound = signature.bind(*args, **kwargs)
+        for name, value in bound.arguments.items():
+            has_commas = COMMAS in getattr(marked[name], "__metadata__", ())
+            bound.arguments[name] = _checked(name, value, hints[name], has_commas=has_commas)
+        return function(*bound.args, **bound.kwargs)
+
+    shown = [each.replace(annotation=_shown(hints[name])) for name, each in signature.parameters.items()]
+    result = hints.get("return", signature.return_annotation)
+    called.__signature__ = signature.replace(parameters=shown, return_annotation=result)  # type: ignore[attr-defined]
+    called.__annotations__ = {name: _shown(hint) for name, hint in hints.items()}
+    return called
+
+
+def _checked(name: str, value: Any, hint: Any, *, has_commas: bool) -> Any:  # noqa: ANN401 - any value and type
+    try:
+        return _converted(names(value) if has_commas and isinstance(value, str) else value, hint)
+    except _WrongType:
+        given = f"{name} = {shorten(repr(value))}"
+        if isinstance(value, str) and "\0" in value:
+            raise UserError(f"{given} holds a null character; no name or path has one") from None
+        raise UserError(f"{given} is of the type {type(value).__name__}; allowed is {_described(hint)}") from None
+
+
+def _converted(value: Any, hint: Any) -> Any:  # noqa: ANN401 - any value and type
+    if get_origin(hint) in (Union, UnionType):
+        return _of_one(value, get_args(hint))
+    if get_origin(hint) is Sequence:
+        return _sequence(value, get_args(hint)[0])
+    if hint is Path or hint is str:
+        return _text_or_path(value, hint)
+    if isinstance(hint, type) and get_origin(hint) is None:
+        return _plain(value, hint)
+    return value
+
+
+def _of_one(value: Any, hints: tuple[Any, ...]) -> Any:  # noqa: ANN401 - any value and type
+    """Return a value as the first of some types that it is, or else that it can be taken for."""
+    if type(value) in hints:
+        return _converted(value, type(value))
+    for hint in hints:
+        try:
+            return _converted(value, hint)
+        except _WrongType:
+            continue
+    raise _WrongType
+
+
+def _sequence(value: Any, item: Any) -> Sequence[Any]:  # noqa: ANN401 - any value and type
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        return (_converted(value, item),)
+    return tuple(_converted(each, item) for each in value)
+
+
+def _text_or_path(value: Any, hint: type[str] | type[Path]) -> str | Path:  # noqa: ANN401 - any value
+    if not isinstance(value, (str, os.PathLike)) or not isinstance(text := os.fspath(value), str):
+        raise _WrongType
+    if "\0" in text:
+        raise _WrongType
+    if hint is Path:
+        return Path(value)
+    return value if isinstance(value, str) else os.path.join(os.curdir, value)  # a path is never taken for a hub id
+
+
+def _plain(value: Any, hint: type) -> Any:  # noqa: ANN401 - any value
+    if isinstance(value, bool) and hint is not bool:
+        raise _WrongType
+    if hint is int and isinstance(value, Integral):
+        return int(value)
+    if hint is float and isinstance(value, Real):
+        return float(value)
+    if hint in (int, float) or not isinstance(value, hint):
+        raise _WrongType
+    return value
+
+
+def _shown(hint: Any) -> Any:  # noqa: ANN401 - a type
+    """Return a type as `help` shows it: where a path is taken, a text is."""
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    return Union[(*kinds, str)] if Path in kinds else hint
+
+
+def _described(hint: Any) -> str:  # noqa: ANN401 - a type
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(dict.fromkeys(map(_described, get_args(hint))))
+    if get_origin(hint) is Sequence:
+        return f"a list, of each {_described(get_args(hint)[0])}"
+    return _NAMES.get(hint, getattr(hint, "__name__", str(hint)))

@@ -1,0 +1,99 @@
+"""Every public function from Python: paths as texts, wrong types in one line, and help without options of a command."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import pydoc
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import evaluator
+import synthgen
+from synthgen.dataset import read_rows
+from synthgen.errors import UserError
+from synthgen.runtime.public_function import public
+from tests.synthgen.conftest import parquet_folder, random_rows
+
+FUNCTIONS = [(package, name) for package in (synthgen, evaluator) for name in package.__all__ if name[0].islower()]
+PARAMETERS = [
+    (package, name, parameter)
+    for package, name in FUNCTIONS
+    for parameter in inspect.signature(getattr(package, name)).parameters
+]
+
+
+@pytest.mark.parametrize(("package", "name", "parameter"), PARAMETERS)
+@pytest.mark.parametrize("value", [object(), b"bytes", {"a": 1}, 1j, "a\0b"])
+def test_a_value_of_a_wrong_type_is_one_line_that_names_it(
+    package: Any, name: str, parameter: str, value: object
+) -> None:
+    function = getattr(package, name)
+    required = [each for each in inspect.signature(function).parameters.values() if each.default is each.empty]
+    given = {each.name: "x" for each in required} | {parameter: value}
+    fault = "holds a null character" if isinstance(value, str) else f"is of the type {type(value).__name__}; allowed"
+    with pytest.raises(UserError, match=rf"^{parameter} = .* {fault}") as error:
+        function(**given)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("package", "name"), FUNCTIONS)
+def test_help_shows_types_and_no_options(package: Any, name: str) -> None:
+    text = pydoc.plain(pydoc.render_doc(getattr(package, name)))
+    assert "typer" not in text
+    assert "Info object" not in text
+    assert inspect.getdoc(getattr(package, name)).split("\n")[0] in text
+
+
+def test_paths_may_be_texts_from_making_a_set_to_publishing_it(tmp_path: Path) -> None:
+    source = parquet_folder(tmp_path / "in", random_rows(20))
+    out = str(tmp_path / "out")
+    synthgen.filter(str(source), out=out, origin="real", like=None)
+    synthgen.inspect(out, like=out)
+    assert synthgen.card(out) == tmp_path / "out" / "README.md"
+    assert synthgen.verify(out).faults == ()
+    assert synthgen.why(out, next(iter(read_rows(out)))["id"])["verdict"] == "kept"
+    assert synthgen.publish(out, to=tmp_path / "public").status == "published"
+
+
+def _function(
+    path: Path | None = None,
+    text: str = "",
+    many: list[Path] | tuple[Path, ...] = (),
+    number: float = 0,
+    n: int | str = 0,
+) -> tuple[Any, ...]:
+    return path, text, many, number, n
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ({"path": "a"}, (Path("a"), "", (), 0, 0)),
+        ({"text": Path("a/b")}, (None, os.path.join(".", "a/b"), (), 0, 0)),
+        ({"number": np.float32(0.5), "n": np.int64(3)}, (None, "", (), 0.5, 3)),
+        ({"many": "a"}, (None, "", (Path("a"),), 0, 0)),
+        ({"many": iter(["a", Path("b")])}, (None, "", (Path("a"), Path("b")), 0, 0)),
+        ({"number": Fraction(1, 2), "n": "real"}, (None, "", (), 0.5, "real")),
+    ],
+)
+def test_what_is_close_to_a_type_is_taken_for_it(given: dict[str, Any], taken: tuple[Any, ...]) -> None:
+    found = public(_function)(**given)
+    assert found == taken
+    assert [type(each) for each in found] == [type(each) for each in taken]
+
+
+@pytest.mark.parametrize("given", [{"n": True}, {"n": 0.5}, {"number": "1"}, {"text": 3}, {"path": 3}])
+def test_what_only_looks_close_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="; allowed is "):
+        public(_function)(**given)
+
+
+@pytest.mark.parametrize("targets", ["xnli,nothing", ["nothing"], "nothing"])
+def test_one_text_stands_for_a_list(targets: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="unknown target 'nothing'"):
+        evaluator.plan("none=none", targets=targets, store=tmp_path / "store")
