@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import pydoc
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def test_paths_may_be_texts_from_making_a_set_to_publishing_it(tmp_path: Path) -
 def _function(
     path: Path | None = None,
     text: str = "",
-    many: list[Path] | tuple[Path, ...] = (),
+    many: Sequence[Path] = (),
     number: float = 0,
     n: int | str = 0,
 ) -> tuple[Any, ...]:
