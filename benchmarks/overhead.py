@@ -33,11 +33,12 @@ from unittest.mock import patch
 import aiohttp
 
 from synthgen.analysis.similarity_to_real import measure
-from synthgen.engines.endpoint import MAX_LIMIT
 from synthgen.generation import make as generate
 from synthgen.generation import write
 from tests.mock_endpoint import WORDS
 
+IN_FLIGHT = 256
+"""Requests in flight of the bare client and of the peers."""
 PEERS = ("distilabel", "data-designer")
 
 
@@ -81,7 +82,7 @@ def bare(url: str, rows: int, folder: Path) -> float:
     async def all_rows() -> None:
         numbers = list(range(rows))
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-            await asyncio.gather(*(ask(session, numbers) for _ in range(MAX_LIMIT)))
+            await asyncio.gather(*(ask(session, numbers) for _ in range(IN_FLIGHT)))
 
     begin = time.perf_counter()
     asyncio.run(all_rows())
@@ -90,7 +91,7 @@ def bare(url: str, rows: int, folder: Path) -> float:
 
 def peer(name: str, environments: Path, url: str, rows: int, folder: Path) -> float:
     script = Path(__file__).parent / "peers" / f"{name.replace('-', '_')}_rows.py"
-    command = [environments / name / "bin" / "python", script, url, str(rows), str(MAX_LIMIT)]
+    command = [environments / name / "bin" / "python", script, url, str(rows), str(IN_FLIGHT)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, timeout=400)
     if done.returncode:
         sys.exit(f"{name} failed: {done.stderr[-2000:]}")

@@ -20,7 +20,8 @@ Against = Annotated[
 ]
 Verifier = Annotated[Path | None, Option(help="Checkpoint of `evaluator train` that relabels the rows.")]
 Judge = Annotated[
-    str | None, Option(help="Model that labels the rows blindly: as --model, or an endpoint's http://HOST/v1[#NAME].")
+    str | None,
+    Option(help="Model that labels the rows blindly: as --model, or an endpoint's http://HOST/v1[#NAME]."),
 ]
 Like = Annotated[
     Path | None, Option(help="Dataset folder of real rows to compare artefacts, shape and diversity with.")
@@ -40,7 +41,10 @@ Task = Annotated[str, Option(help="A task of `synthgen tasks`.")]
 Rows = Annotated[int | str, Option(help="Rows to keep: a number, 'real' (the real set's size) or '10x'.")]
 Model = Annotated[
     str,
-    Option(help="pack:NAME, a model folder, a hub id owner/name[@revision]; an endpoint's http://HOST/v1[#NAME]."),
+    Option(
+        help="pack:NAME, a model folder, a hub id owner/name[@revision]; an endpoint's http://HOST/v1[#NAME], or "
+        "several of them with commas."
+    ),
 ]
 Engine = Annotated[
     str, Option(help="vllm (here), endpoint (any OpenAI-compatible server), scripted (a file of replies).")

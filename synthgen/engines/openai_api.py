@@ -9,6 +9,7 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from synthgen import console
 from synthgen.engines.dialect import error_message
 from synthgen.engines.http_body import LARGE_REPLIES, READ_BUFFER, BodyFault, read_body, without_key
 from synthgen.errors import IncompleteError, UserError, first_line, listed, requires
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 ADDRESSES = ("http://", "https://")
 """How a reference begins that is the address of an endpoint."""
+ADDRESS_SEPARATOR = ","
 KEYS = ("SYNTHGEN_API_KEY", "OPENAI_API_KEY")
 SHORTEST_PAUSE, DEFAULT_PAUSE, LONGEST_PAUSE = 0.05, 0.5, 30.0
 
@@ -99,11 +102,27 @@ def parse_address(ref: str) -> tuple[str, str]:
 
 
 def resolve_endpoint(ref: str, timeout: float) -> ResolvedModel:
-    """Return the model that a server serves: its name is recorded, the host nowhere.
+    """Return the model that a server serves, or several, parted by commas: its name is recorded, the hosts nowhere.
 
     Raises UserError when the server has several models and none is named, has no such model, or its address or key is
-    wrong, IncompleteError when it does not answer.
+    wrong, IncompleteError when it does not answer. Of several servers those that do not answer are said and left out.
     """
+    models, silent, name = [], None, ref.partition("#")[2].partition(ADDRESS_SEPARATOR)[0]
+    for each in ref.split(ADDRESS_SEPARATOR):
+        try:
+            models.append(_resolve_one(each.strip() if "#" in each or not name else f"{each.strip()}#{name}", timeout))
+        except IncompleteError as error:
+            silent = error
+            if ADDRESS_SEPARATOR in ref:
+                console.note(f"left out of the run: {error.fault}")
+    if not models:
+        raise silent or UserError(f"--model '{ref}' is no endpoint")
+    if len(names := {model.ref for model in models}) > 1:
+        raise UserError(f"--model {ref}: the servers have other models ({', '.join(sorted(names))}); name one, #NAME")
+    return replace(models[0], url=ADDRESS_SEPARATOR.join(model.url for model in models))
+
+
+def _resolve_one(ref: str, timeout: float) -> ResolvedModel:
     url, name = parse_address(ref)
     served = asyncio.run(_list_models(url, name, timeout))
     choices = {each for each in served if name in ("", each)}
@@ -133,8 +152,8 @@ async def _list_models(url: str, name: str, timeout: float) -> list[str]:
         raise UserError(f"{url}/models: {fault}; name the model: {url}#NAME") from None
     except (aiohttp.ClientError, TimeoutError) as error:
         raise IncompleteError(
-            f"the endpoint {url} cannot be reached ({type(error).__name__}); nothing was asked. "
-            "Start the server, then give the same command again"
+            f"the endpoint {url} cannot be reached ({_reason(error)})",
+            "nothing was asked. Start the server, then give the same command again",
         ) from None
     place = without_key(place, key)
     if status == 503:
@@ -142,6 +161,11 @@ async def _list_models(url: str, name: str, timeout: float) -> list[str]:
         raise IncompleteError(f"{url} is not ready after {timeout:g} s (HTTP 503: {said}); give the same command later")
     refuse_address(url, status, text, place)
     return _model_names(url, name, status, text)
+
+
+def _reason(error: Exception) -> str:
+    """Return why a server cannot be reached, in words where there are some."""
+    return "no host of that name: check it" if "DNS" in type(error).__name__ else type(error).__name__
 
 
 def _model_names(url: str, name: str, status: int, text: str) -> list[str]:

@@ -17,8 +17,9 @@ import pytest
 
 from synthgen.dataset import Manifest, read_manifest, read_rows
 from synthgen.engines import Reply, Request, Sampling
-from synthgen.engines.endpoint import EndpointEngine, Limit
+from synthgen.engines.endpoint import EndpointEngine
 from synthgen.engines.openai_api import resolve_endpoint
+from synthgen.engines.server import Limit
 from synthgen.errors import IncompleteError, UserError
 from synthgen.generation.make import make
 from synthgen.generation.why import why
@@ -162,11 +163,11 @@ def test_why_shows_every_prompt_and_the_key_is_written_nowhere(tmp_path: Path, m
 def test_a_reply_of_another_shape_is_a_failed_request() -> None:
     engine = EndpointEngine(resolve_model_of("http://127.0.0.1:9/v1"), timeout=1)
     request = Request((0, 0), "x", Sampling(5, 1.0, 5, ()))
-    assert engine._read(request, 200, "<html>", {}).outcome == "http"
-    assert engine._read(request, 200, json.dumps({"choices": []}), {}).outcome == "http"
-    assert engine._read(request, 400, json.dumps({"error": "too long"}), {}).error == "HTTP 400: too long"
+    assert engine.servers[0].read(request, 200, "<html>", {}).outcome == "http"
+    assert engine.servers[0].read(request, 200, json.dumps({"choices": []}), {}).outcome == "http"
+    assert engine.servers[0].read(request, 400, json.dumps({"error": "too long"}), {}).error == "HTTP 400: too long"
     with pytest.raises(UserError, match="refuses the key, set SYNTHGEN_API_KEY"):
-        engine._read(request, 401, "{}", {})
+        engine.servers[0].read(request, 401, "{}", {})
     engine.close()
 
 

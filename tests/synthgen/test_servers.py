@@ -18,12 +18,13 @@ from aiohttp import web
 
 from synthgen.dataset import read_manifest
 from synthgen.engines import Reply, Request, Sampling
-from synthgen.engines.endpoint import MAX_LIMIT, EndpointEngine
+from synthgen.engines.endpoint import EndpointEngine
 from synthgen.engines.openai_api import resolve_endpoint
+from synthgen.engines.server import Limit
 from synthgen.errors import IncompleteError, UserError
 from synthgen.generation.make import make
 from synthgen.models.packs import ResolvedModel
-from tests.mock_endpoint import answering, listening
+from tests.mock_endpoint import Faults, answering, listening, serving
 
 WORDS = "river museum garden council winter doctor bridge station lawyer window market teacher".split()  # noqa: SIM905
 MODELS = '{"data": [{"id": "tiny"}]}'
@@ -255,7 +256,7 @@ def test_replies_of_which_none_can_be_read_end_the_run_and_it_can_be_resumed(tmp
         again = partial(make, "mnli", n=60, engine="endpoint", model=f"http://{address}/v1", out=tmp_path / "out")
         with pytest.raises(IncompleteError, match="none of 100 replies .* unreadable JSON .*'Sure! I can.'.* 0 of 60"):
             again()
-        assert len(calls) <= 100 + MAX_LIMIT
+        assert len(calls) <= 100 + 256
         readable[0] = True
         again()
         assert read_manifest(tmp_path / "out").kept == 60
@@ -286,3 +287,60 @@ def test_a_text_that_the_server_cut_off_is_a_rejection_that_says_so(tmp_path: Pa
         pytest.raises(IncompleteError, match="none of 100 replies can be used; commonest rejection: truncated"),
     ):
         make("mnli", n=30, engine="endpoint", model=f"http://{address}/v1", out=tmp_path / "out", decoding=decoding)
+
+
+def requests_of(count: int) -> Callable[[], Request | None]:
+    waiting = [Request((number, 0), "Write.", Sampling(5, 0.8, 5, ())) for number in range(count)]
+    return lambda: waiting.pop() if waiting else None
+
+
+def test_several_servers_share_the_requests() -> None:
+    with serving(Faults(latency=0.02)) as (one, first), serving(Faults(latency=0.02)) as (other, second):
+        engine = EndpointEngine(resolve_endpoint(f"{one},{other}", timeout=5), timeout=5)
+        with closing(engine):
+            replies = list(engine.run(requests_of(300)))
+    assert [reply.outcome for reply in replies] == ["ok"] * 300
+    assert min(first.counters["ok"], second.counters["ok"]) > 90
+
+
+def test_a_server_that_dies_is_left_out_and_said_and_no_reply_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(Faults(latency=0.02)) as (one, first):
+        with serving(Faults(latency=0.02)) as (other, _):
+            engine = EndpointEngine(resolve_endpoint(f"{one},{other}#mock-7b", timeout=5), timeout=5)
+        with closing(engine):
+            replies = list(engine.run(requests_of(100)))
+        assert first.counters["ok"] == len(replies) == 100
+        assert resolve_endpoint(f"{other},{one}", timeout=5).url == one
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count(f"{other} cannot be reached: left out of the run; {one} goes on") == 1
+    assert f"left out of the run: the endpoint {other} cannot be reached" in said
+
+
+def test_servers_of_different_models_are_refused() -> None:
+    with (
+        serving() as (one, _),
+        serving(Faults(models=("b",))) as (other, _),
+        pytest.raises(UserError, match="name one"),
+    ):
+        resolve_endpoint(f"{one},{other}", timeout=5)
+
+
+def test_a_server_gets_hundreds_at_a_time_and_one_that_lets_them_wait_for_each_other_few() -> None:
+    with serving(Faults(latency=2.0)) as (url, server):
+        engine = EndpointEngine(resolve_endpoint(url, timeout=60), timeout=60)
+        with closing(engine):
+            assert len(list(engine.run(requests_of(4000)))) == 4000
+    assert server.peak > 512
+    limit = Limit()
+    for number in range(1000):
+        limit.good(seconds=1.0 + min(number, 60), enough=30.0)
+    assert limit.now < 100
+
+
+def test_an_account_without_credit_ends_the_run_at_once() -> None:
+    error = {"message": "You exceeded your current quota", "type": "insufficient_quota", "code": "insufficient_quota"}
+    for status in (429, 402):
+        with fixed(status, json.dumps({"error": error})) as address:
+            model = ResolvedModel(Path(), "tiny", "", "x", url=f"http://{address}/v1")
+            with pytest.raises(IncompleteError, match="serves no more, the account has no credit: .*current quota"):
+                replies_of(EndpointEngine(model, timeout=60), 1)
