@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -106,11 +109,13 @@ def edit_manifest(folder: Path, **changes: object) -> None:
 
 @contextmanager
 def full_disk(folder: Path) -> Iterator[None]:
-    """Let a dataset folder be on a disk without room: what is written to its fingerprints is refused."""
-    if not Path("/dev/full").exists():
-        pytest.skip("a device that is always full is there on Linux alone")
-    fingerprints = folder / "fingerprints.parquet"
-    fingerprints.unlink(missing_ok=True)
-    fingerprints.symlink_to("/dev/full")
-    yield
-    fingerprints.unlink()
+    """Let a dataset folder be on a disk without room: no Parquet file can be opened in it."""
+    opened = pq.ParquetWriter
+
+    def _refused(path: Path, *args: Any, **options: Any) -> pq.ParquetWriter:
+        if Path(path).is_relative_to(folder):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return opened(path, *args, **options)
+
+    with mock.patch.object(pq, "ParquetWriter", _refused):
+        yield
