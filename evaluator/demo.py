@@ -18,6 +18,7 @@ from synthgen.console import note, print_lines
 from synthgen.dataset.manifest import read_manifest
 from synthgen.dataset.samples import XTREME_R_SAMPLES
 from synthgen.errors import IncompleteError
+from synthgen.runtime.files import write_atomically
 
 ROWS = 200
 FOLDER = Path("runs/demo")
@@ -97,7 +98,7 @@ def main() -> int:
     installed = json.loads(arguments.install_facts.read_text()) if arguments.install_facts else {}
     facts = {**installed, "cores": os.cpu_count(), "seconds": seconds, "steps": demo.steps}
     first = json.loads(timing.read_text()).get("first") if timing.is_file() else None  # the run that did the work
-    timing.write_text(json.dumps({**facts, "first": first or facts}, indent=2) + "\n")
+    write_atomically(timing, json.dumps({**facts, "first": first or facts}, indent=2) + "\n")
     print_lines(["", f"done in {seconds:.0f} s; open {arguments.folder / 'report.html'}"])
     return 0
 

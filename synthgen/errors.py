@@ -86,13 +86,20 @@ def is_disk_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+def disk_advice(error: OSError) -> str:
+    """Return what to do about a disk that is full or fails; an empty text for any other error."""
+    if is_disk_full(error):
+        return "make room on the disk, or for temporary files set TMPDIR"
+    return "the disk or the connection to it fails; see to it" if error.errno == errno.EIO else ""
+
+
 @contextmanager
 def plain_os_error(what: str, advice: str = "") -> Iterator[None]:
-    """Turn an OSError into a UserError: what could not be done, why, what to do; a full disk stays what it is."""
+    """Turn an OSError into a UserError: what could not be done, why, what to do; that of a full disk stays as it is."""
     try:
         yield
     except OSError as error:
-        if is_disk_full(error):
+        if disk_advice(error):
             raise
         raise UserError(f"{what}: {error.strerror or error}" + (f"; {advice}" if advice else "")) from None
 

@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from synthgen.errors import UserError, unknown
+from synthgen.runtime.files import atomic_file, write_atomically
 from synthgen.text.json_text import JsonFault, parse_json
 from synthgen.text.languages import language
 from synthgen.text.parquet import open_parquet
@@ -264,7 +265,7 @@ def write_results(path: Path, rows: Iterable[ResultRow]) -> None:
     """Write rows sorted, without times or paths: the same experiment gives the same bytes."""
     lines = [json.dumps(row.document(), ensure_ascii=False, allow_nan=False) for row in sorted(rows, key=_order)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    write_atomically(path, "".join(f"{line}\n" for line in lines))
 
 
 def _order(row: ResultRow) -> tuple[TrainedRun, Cell]:
@@ -273,9 +274,15 @@ def _order(row: ResultRow) -> tuple[TrainedRun, Cell]:
 
 def write_item_ids(store: Path, target: str, language_code: str, ids: Sequence[str]) -> None:
     """Store the item ids of a target in a language, once for every run."""
-    path = _items_path(store, (target, language_code, "ids"))
+    _write_parquet(
+        _items_path(store, (target, language_code, "ids")), pa.table({"item_id": pa.array(ids, pa.string())})
+    )
+
+
+def _write_parquet(path: Path, table: pa.Table) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table({"item_id": pa.array(ids, pa.string())}), path)
+    with atomic_file(path) as file:
+        pq.write_table(table, file, compression="zstd")
 
 
 def _items_path(store: Path, name: Sequence[str]) -> Path:
@@ -291,9 +298,7 @@ def write_item_scores(store: Path, cell: Cell, scores: dict[TrainedRun, npt.Arra
     item_scores = pa.array([array.reshape(-1) for array in arrays.values()], pa.list_(pa.float32()))
     columns = {name: [getattr(run, name) for run in arrays] for name in TrainedRun._fields}
     table = pa.table({**columns, "item_scores": item_scores}, metadata={"width": str(width.pop())})
-    path = _items_path(store, cell)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path, compression="zstd")
+    _write_parquet(_items_path(store, cell), table)
 
 
 def read_item_ids(store: Path, cell: Cell) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The content-addressed store: a node is a folder named by the hash of everything that determines it.
 
     STORE/<kind>/<key>/synthgen.json           written last; the node is finished when it exists
-    STORE/<kind>/.<key>.<process>.draft        a node being written; swept away when its process is gone
+    STORE/<kind>/.<key>.<writer>.draft         a node being written; swept away when its process is gone
     STORE/logs/<kind>-<key>.log                what a run did and when, a line each; a second attempt is appended
 
 Kinds are `intermediate` (a checkpoint folder), `target` (what its training did; weights only when asked for),
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -29,7 +28,7 @@ from evaluator.store.mirror import Mirror, is_address, local_folder
 from synthgen.console import note
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import IncompleteError, UserError
-from synthgen.runtime.files import check_writable, new_draft, write_atomically
+from synthgen.runtime.files import check_writable, move, scratch_folder, sync_folder, write_atomically
 
 STORE_VERSION = 2
 """Goes up when the meaning of a node changes; stores of another version are refused."""
@@ -106,16 +105,14 @@ class Store:
 
     def _remove(self, folder: Path, fault: str) -> None:
         """Move a damaged node out of the way, unless another process has made it again, and say so."""
-        aside = new_draft(folder)
         try:
-            folder.rename(aside)
-            if node_fault(aside, key=folder.name) is None:
-                aside.rename(folder)
-                return
+            with scratch_folder(folder) as aside:
+                move(folder, aside)
+                if node_fault(aside, key=folder.name) is None:
+                    move(aside, folder)
+                    return
         except OSError:  # another process was quicker
             return
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
         note(f"{folder}: {fault}; it is made again")
 
     def results(self, node: Node) -> Json:
@@ -132,20 +129,18 @@ class Store:
     def writing(self, node: Node) -> Iterator[tuple[Path, Json]]:
         """Yield a draft folder and the results to fill in; on success they become the finished node, atomically."""
         final = self.path(node)
-        draft = new_draft(final)
         results: Json = {}
-        yield draft, results
-        _sync(draft)
-        facts = {"kind": node.kind, "key": node.key, "inputs": node.inputs, "results": results}
-        write_node(draft, facts)
-        if node_fault(final):
-            shutil.rmtree(final, ignore_errors=True)
-        try:
-            draft.rename(final)
-        except OSError:
+        with scratch_folder(final) as draft:
+            yield draft, results
+            sync_folder(draft)
+            write_node(draft, {"kind": node.kind, "key": node.key, "inputs": node.inputs, "results": results})
             if node_fault(final):
-                raise
-            shutil.rmtree(draft, ignore_errors=True)
+                shutil.rmtree(final, ignore_errors=True)
+            try:
+                move(draft, final)
+            except OSError:
+                if node_fault(final):
+                    raise
         if self.mirror:
             self.mirror.put(node.kind, node.key, final)
 
@@ -198,12 +193,3 @@ def _parsed(text: str) -> Json | None:
         return {"version": head["version"], "models": dict(head["models"])}
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-
-
-def _sync(folder: Path) -> None:
-    """Force the files to disk, so that a manifest never outlives what it vouches for."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            descriptor = os.open(path, os.O_RDONLY)
-            os.fsync(descriptor)
-            os.close(descriptor)

@@ -17,7 +17,7 @@ from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.dataset.manifest import Manifest, read_intact_manifest
 from synthgen.errors import UserError
 from synthgen.models.packs import ResolvedModel, resolve
-from synthgen.runtime.files import check_writable
+from synthgen.runtime.files import check_writable, move, write_atomically
 from synthgen.runtime.integrity import folder_faults
 
 LARGEST_SEED = 2**32 - 1
@@ -42,11 +42,13 @@ def train(
     manifest = _check(folder, target, recipe, seed)
     encoder = resolve(model)
     job = _job(folder, manifest, encoder, load_recipe(recipe, EncoderSize.read(encoder.path).width), seed)
+    store = Store(target.parent / f".{target.name}.training")
     if target.exists():
-        return _existing(target, job.node.inputs)
+        existing = _existing(target, job.node.inputs)
+        shutil.rmtree(store.root, ignore_errors=True)  # of a run that was stopped while it removed it
+        return existing
     from evaluator.training.jobs import train_intermediate  # torch, only where there is something to train
 
-    store = Store(target.parent / f".{target.name}.training")
     with progress() as bar:
         line = bar.add_task("training", total=None, note="")
         try:
@@ -56,9 +58,9 @@ def train(
             raise
     training, draft = store.results(job.node)["training"], store.folder(job.node)
     card = model_card(manifest, encoder, recipe=job.recipe, stage=job.stage, seed=seed, training=training)
-    (draft / CARD_NAME).write_text(card, encoding="utf-8")
-    draft.rename(target)
-    shutil.rmtree(store.root)
+    write_atomically(draft / CARD_NAME, card)
+    move(draft, target)
+    shutil.rmtree(store.root, ignore_errors=True)
     return _existing(target, job.node.inputs)
 
 

@@ -1,6 +1,7 @@
 """A blind sample for a human annotator: a CSV file of texts without labels, and its agreement with the set's labels."""
 
 import csv
+import io
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from synthgen.errors import UserError, plain_os_error, unknown
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
+from synthgen.runtime.files import write_atomically
 from synthgen.text.csv import csv_rows
 
 ANSWER = "judged"
@@ -40,8 +42,8 @@ def write_sample(format_: Format, rows: Sequence[Row], path: Path, *, count: int
     with plain_os_error(f"--csv {path} cannot be written", "name a file in a folder that exists and can be written"):
         if path.is_file() and path.stat().st_size:
             _refuse_overwriting(path)
-        with path.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows(lines)
+        csv.writer(text := io.StringIO(newline="")).writerows(lines)
+        write_atomically(path, text.getvalue())
 
 
 def _plain(text: str) -> str:

@@ -14,6 +14,7 @@ from synthgen.cards.charts import figures
 from synthgen.cards.croissant import CROISSANT_NAME, render_croissant
 from synthgen.cards.disclosures import NOT_DONE, disclose
 from synthgen.cards.front_matter import REQUIRED, front_matter, read_front_matter, title
+from synthgen.dataset.folder import sweep_set
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.dataset.licences import licence_faults
 from synthgen.dataset.manifest import Manifest, read_intact_manifest, read_manifest
@@ -38,6 +39,7 @@ def write_card(folder: Path, manifest: Manifest) -> Path:
     """
     if objections := licence_faults(manifest.licence, manifest.model, manifest.parents):
         raise UserError("; ".join(objections))
+    sweep_set(folder)
     for name, text in views(manifest).items():
         (folder / name).parent.mkdir(exist_ok=True)
         write_atomically(folder / name, text)

@@ -7,6 +7,7 @@ from pathlib import Path
 from synthgen.dataset.layout import FINGERPRINTS_NAME, LEDGER_NAME
 from synthgen.dataset.manifest import is_finished, read_manifest
 from synthgen.errors import UserError, plain_os_error
+from synthgen.runtime.drafts import ANY, sweep
 from synthgen.runtime.files import check_writable, draft_folder
 
 _REPLACED = ("data", "rejected", "README.md", "croissant.json", FINGERPRINTS_NAME)
@@ -22,6 +23,13 @@ def make_run_folder(out: Path) -> None:
     """Make a folder that a run with a ledger writes to, or take the one where it was; see `refuse_foreign`."""
     refuse_foreign(out)
     make_folder(out)
+    sweep_set(out)
+
+
+def sweep_set(folder: Path) -> None:
+    """Remove the drafts of ended processes from a set's folder, also those of files that are not written again."""
+    for place in (folder, folder / "data", folder / "figures"):
+        sweep(place, ANY)
 
 
 def refuse_foreign(out: Path) -> None:

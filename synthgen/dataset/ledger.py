@@ -13,11 +13,12 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from synthgen.errors import IncompleteError, UserError, first_line, is_disk_full
+from synthgen.errors import IncompleteError, UserError, disk_advice, first_line
 
 REPLIES_PER_COMMIT = 64
 SECONDS_PER_COMMIT = 2.0
@@ -60,15 +61,43 @@ class StoredVerdict:
     row: dict[str, Any]
 
 
+class _Connection(sqlite3.Connection):
+    """A connection whose errors are those of the command: IncompleteError, or UserError for what is no ledger."""
+
+    path: Path
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:  # noqa: ANN401 - SQLite's
+        """Carry out one statement."""
+        with self._plain_errors():
+            return super().execute(*arguments)
+
+    def executemany(self, *arguments: Any) -> sqlite3.Cursor:  # noqa: ANN401 - SQLite's
+        """Carry out a statement for each of many values."""
+        with self._plain_errors():
+            return super().executemany(*arguments)
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
+            if (fault := unwritable(error)) is not None:
+                raise IncompleteError(f"{self.path}: {fault}", "then give the same command again") from None
+            if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")):
+                raise UserError(f"{self.path} is not a ledger: {error}") from None
+            raise
+
+
 class Ledger:
     """An open ledger. Writes are batched; `commit` makes them durable."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open or create the file; UserError if it is no ledger, IncompleteError if another process is writing it."""
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=0.0)
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=0.0, factory=_Connection)
         except sqlite3.OperationalError as error:
-            raise UserError(f"{path} cannot be opened: {error}; give another --out") from None
+            raise UserError(f"{path}: {unwritable(error) or error}; then give the same command again") from None
+        self._db.path = path
         self._pending, self._committed_at = 0, time.monotonic()
         try:
             query = "SELECT user_version, (SELECT COUNT(*) FROM sqlite_master) FROM pragma_user_version"
@@ -83,12 +112,7 @@ class Ledger:
             prompts = self._db.execute("SELECT value FROM run WHERE key = ?", (_PROMPTS,)).fetchone()
             query = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'reasoning'"
             self._has_reasoning = bool(self._db.execute(query).fetchone()[0])  # an earlier ledger has none
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            if (fault := unwritable(error)) is not None:
-                raise IncompleteError(f"{path}: {fault}") from None
-            raise UserError(f"{path} is not a ledger: {error}") from None
-        except UserError:
+        except BaseException:
             self._db.close()
             raise
         self._prompts = prompts[0].encode() if prompts else b""
@@ -122,7 +146,8 @@ class Ledger:
 
     def settings(self) -> dict[str, Any]:
         """Return the settings that the run was claimed with."""
-        stored = self._db.execute("SELECT key, value FROM run WHERE key NOT LIKE 'version: %'")
+        query = "SELECT key, value FROM run WHERE key NOT LIKE 'version: %' AND key NOT LIKE 'engine: %'"
+        stored = self._db.execute(query)
         return {key: json.loads(value) for key, value in stored if key != _PROMPTS}
 
     def add_slot(self, slot: int, cell: str) -> None:
@@ -160,8 +185,9 @@ class Ledger:
         try:
             if self._db.in_transaction:
                 self._db.execute("COMMIT")
-        except sqlite3.OperationalError:
-            self._db.rollback()
+        except IncompleteError:
+            with suppress(sqlite3.OperationalError):
+                self._db.rollback()
         self._db.close()
 
     def clear_verdicts(self, versions: Mapping[str, str]) -> None:
@@ -188,9 +214,20 @@ class Ledger:
         stored = self._db.execute("SELECT key, value FROM run WHERE key LIKE 'version: %'")
         return {key.removeprefix("version: "): value for key, value in stored}
 
+    def add_engine(self, versions: Mapping[str, str]) -> None:
+        """Record the versions of an engine that replies: a run that goes on may need none any more."""
+        values = [(f"engine: {name}", version) for name, version in versions.items()]
+        self._db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", values)
+
+    def engine_versions(self) -> dict[str, str]:
+        """Return the versions of the engines that have replied."""
+        stored = self._db.execute("SELECT key, value FROM run WHERE key LIKE 'engine: %'")
+        return {key.removeprefix("engine: "): value for key, value in stored}
+
     def slots(self) -> Iterator[tuple[int, str]]:
         """Yield slot and cell of every slot opened, in order."""
-        yield from self._db.execute("SELECT slot, cell FROM slots ORDER BY slot")
+        for slot, cell in self._db.execute("SELECT slot, cell FROM slots ORDER BY slot"):
+            yield int(slot), str(cell)  # `yield from` would close the cursor, perhaps after the database
 
     def cell(self, slot: int) -> str:
         """Return the cell of one slot."""
@@ -276,12 +313,12 @@ def unwritable(error: Exception) -> str | None:
     if isinstance(error, IncompleteError):
         return error.fault
     if isinstance(error, OSError):
-        return f"{first_line(error)}: make room on the disk" if is_disk_full(error) else None
+        return f"{first_line(error)}: {advice}" if (advice := disk_advice(error)) else None
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return "another process is writing this folder: wait until it has ended"
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-        return f"the ledger cannot be written, make room on its disk: {error}"
+        return f"the ledger cannot be written ({error}): see to its disk"
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-        return f"the ledger cannot be written, allow it or give another --out: {error}"
+        return f"the ledger cannot be written ({error}): allow it and make room, or give another --out"
     return None

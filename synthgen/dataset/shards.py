@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from itertools import chain, islice
 from pathlib import Path
@@ -16,7 +17,7 @@ from synthgen.dataset.layout import FINGERPRINTS_NAME
 from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Features, Row, string
-from synthgen.runtime.files import file_sha256, remove
+from synthgen.runtime.files import file_sha256, move, new_file, remove
 from synthgen.runtime.workers import Workers
 from synthgen.text.json_text import JsonFault, parse_json
 from synthgen.text.parquet import count_rows, read_batches
@@ -132,10 +133,12 @@ def write_tables(
             drafts.append(data / f"draft-{len(drafts):05d}")
             yield drafts[-1], schema, shard if workers.processes < 2 else list(shard)
 
-    with pq.ParquetWriter(folder / FINGERPRINTS_NAME, FINGERPRINTS, compression="zstd") as fingerprints:
+    with parquet_writer(folder / FINGERPRINTS_NAME, FINGERPRINTS) as fingerprints:
         for prints in workers.map(_write_shard, _shards(), ahead=1):
             fingerprints.write_table(prints, ROWS_PER_GROUP)
-    final = [draft.rename(data / f"train-{i:05d}-of-{len(drafts):05d}.parquet") for i, draft in enumerate(drafts)]
+    final = [data / f"train-{i:05d}-of-{len(drafts):05d}.parquet" for i in range(len(drafts))]
+    for draft, path in zip(drafts, final, strict=True):
+        move(draft, path)
     return {str(path.relative_to(folder)): file_sha256(path) for path in (*final, folder / FINGERPRINTS_NAME)}
 
 
@@ -143,11 +146,18 @@ def _write_shard(shard: tuple[Path, pa.Schema, Iterable[pa.Table]]) -> pa.Table:
     """Write one parquet file and return the fingerprints of its rows."""
     path, schema, tables = shard
     prints = []
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with parquet_writer(path, schema) as writer:
         for table in tables:
             writer.write_table(table)
             prints.append(fingerprint_table(table))
     return pa.concat_tables(prints)
+
+
+@contextmanager
+def parquet_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """Yield the writer of a new Parquet file, in a folder that is a draft or not finished."""
+    with new_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        yield writer
 
 
 def _tables(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.Table]:
@@ -166,7 +176,7 @@ def write_rejected(folder: Path, rejections: Iterable[Rejection]) -> dict[str, s
     path.parent.mkdir(parents=True)
     schema = pa.schema([(field.name, pa.string()) for field in fields(Rejection)])
     iterator, encode = iter(rejections), json.JSONEncoder(ensure_ascii=False).encode
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with parquet_writer(path, schema) as writer:
         while batch := list(islice(iterator, ROWS_PER_GROUP)):
             rows = [(item.id, item.reason, item.stage, item.evidence, encode(item.row)) for item in batch]
             columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]

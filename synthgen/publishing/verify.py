@@ -23,6 +23,7 @@ from synthgen.errors import UserError
 from synthgen.publishing.verification import FAULTS_SHOWN, Verification, VerificationLog, short
 from synthgen.publishing.verify_ledger import contradictions, name_the_rest, verify_ledger
 from synthgen.publishing.verify_rows import verify_rows
+from synthgen.runtime.drafts import is_draft
 from synthgen.runtime.files import file_sha256
 
 _WRITTEN_HERE = {MANIFEST_NAME, "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "inspect.html"}
@@ -58,7 +59,7 @@ def _verify_files(folder: Path, manifest: Manifest, log: VerificationLog) -> Non
             log.faults.append(f"{name} is missing")
     known = set(manifest.files) | set(views(manifest)) | _WRITTEN_HERE
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and (name := path.relative_to(folder).as_posix()) not in known:
+        if path.is_file() and (name := path.relative_to(folder).as_posix()) not in known and not is_draft(path.name):
             log.faults.append(f"{name} is in the folder but not in {MANIFEST_NAME}")
     if manifest.prompt_text:
         log.compare("prompt_hash", manifest.prompt_hash, sha256(manifest.prompt_text.encode()).hexdigest())

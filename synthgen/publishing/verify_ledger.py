@@ -9,7 +9,7 @@ from pathlib import Path
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.manifest import Manifest
-from synthgen.errors import UserError
+from synthgen.errors import IncompleteError, UserError
 from synthgen.publishing.verification import VerificationLog
 
 _BY = "the ledger gives"
@@ -28,7 +28,7 @@ def verify_ledger(folder: Path, manifest: Manifest, log: VerificationLog) -> Non
     try:
         with closing(Ledger(path, read_only=True)) as ledger:
             _compare(ledger, manifest, log)
-    except UserError as error:
+    except (UserError, IncompleteError) as error:
         log.faults.append(str(error))
     except (sqlite3.DatabaseError, ValueError, TypeError) as error:
         log.faults.append(f"ledger.sqlite cannot be read: {error}")

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import typer
 
 from synthgen.console import note
-from synthgen.errors import IncompleteError, UserError, is_disk_full
+from synthgen.errors import IncompleteError, UserError, disk_advice
 from synthgen.runtime.limits import (
     check_address_space,
     check_working_folder,
@@ -87,8 +87,8 @@ def refused_by_machine(error: Exception) -> UserError | IncompleteError | None:
     """
     again = "then give the same command again"
     if isinstance(error, OSError) and error.errno != errno.ENOMEM:
-        if is_disk_full(error):
-            return IncompleteError(f"{error}: make room on the disk, or for temporary files set TMPDIR; {again}")
+        if advice := disk_advice(error):
+            return IncompleteError(f"{error}: {advice}; {again}")
         if error.errno in (errno.EMFILE, errno.ENFILE):
             return IncompleteError(f"{error}: raise the limit of {open_file_limit()} (ulimit -n); {again}")
         return None if error.errno is None else UserError(str(error))

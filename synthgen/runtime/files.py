@@ -1,40 +1,88 @@
 """Files and folders that appear whole or not at all, their hashes, and sizes, counts and times in few characters."""
 
-import glob
+import errno
 import hashlib
+import io
 import os
-import platform
-import re
-import secrets
 import shutil
 import tempfile
-import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from synthgen.errors import UserError, plain_os_error
+from synthgen.runtime.drafts import draft_name, sweep
 
-DRAFT_DAYS = 7
-"""After this a draft of another machine is taken to be abandoned."""
-_WRITER = re.compile(r"(?P<host>.*)-(?P<process>\d+)(\.[0-9a-f]{8})?\.draft")
+
+class _NewFile(io.FileIO):
+    """A file to write whose errors name what it is going to be called."""
+
+    def __init__(self, path: Path, target: Path, mode: str) -> None:
+        self._target = target
+        with _naming(target):
+            super().__init__(path, mode)
+
+    def write(self, data: Any, /) -> int:  # noqa: ANN401 - what holds bytes
+        """Write bytes."""
+        with _naming(self._target):
+            return super().write(data)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an OSError name this file, not its draft or none."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file to write, in a folder that is a draft or not finished; it is on disk when the block ends well."""
+    with _writing(path, path, "wb") as file:
+        yield file
+
+
+@contextmanager
+def _writing(path: Path, target: Path, mode: str) -> Iterator[BinaryIO]:
+    with io.BufferedWriter(_NewFile(path, target, mode)) as file:
+        yield file
+        file.flush()
+        with _naming(target):
+            os.fsync(file.fileno())
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file to write that takes the place of `path` when the block ends well, and is removed otherwise.
+
+    A reader sees the old content or the new, also after a crash. What is no file, as a device, is written to directly.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
+    sweep(path.parent, path.name)
+    draft = path.with_name(draft_name(path.name))
+    try:
+        with _writing(draft, path, "xb") as file:
+            yield file
+        with _naming(path):
+            draft.replace(path)
+            _sync(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader sees either nothing or all of it, also after a crash; text as UTF-8."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError:
-        with suppress(OSError):
-            draft.unlink()
-        raise
+    with atomic_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
@@ -43,40 +91,50 @@ def draft_folder(target: Path) -> Iterator[Path]:
 
     Whatever fills `target` has to be removed in the block: only an empty folder is replaced. OSError when it is not.
     """
-    draft = new_draft(target)
+    with scratch_folder(target) as draft:
+        yield draft
+        sync_folder(draft)
+        move(draft, target)
+
+
+@contextmanager
+def scratch_folder(target: Path) -> Iterator[Path]:
+    """Yield a new empty folder beside `target` that is removed when the block ends; OSError when there can be none."""
+    sweep(target.parent, target.name)
+    draft = target.with_name(draft_name(target.name))
+    with _naming(target):
+        draft.mkdir(parents=True)
     try:
         yield draft
-        draft.rename(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def new_draft(target: Path) -> Path:
-    """Return a new empty folder `.NAME.HOST-PROCESS.RANDOM.draft` beside `target`; OSError when there can be none.
-
-    Drafts that nobody writes any more are removed: of processes of this machine that have ended, and of other machines
-    after a week.
-    """
-    start, host = f".{target.name[:100]}.", platform.node()
-    for path in target.parent.glob(f"{glob.escape(start)}*.draft"):
-        writer = _WRITER.fullmatch(path.name.removeprefix(start))
-        with suppress(OSError):
-            is_old = time.time() - path.stat().st_mtime > DRAFT_DAYS * 86_400
-            if not _is_running(writer["process"]) if writer and writer["host"] == host else is_old:
-                shutil.rmtree(path, ignore_errors=True)
-    draft = target.parent / f"{start}{host}-{os.getpid()}.{secrets.token_hex(4)}.draft"
-    draft.mkdir(parents=True)
-    return draft
+def move(source: Path, target: Path) -> None:
+    """Move a file or folder within a disk, where it is also after a crash."""
+    with _naming(target):
+        source.rename(target)
+        _sync(target.parent)
 
 
-def _is_running(process: str) -> bool:
+def sync_folder(folder: Path) -> None:
+    """Force a folder and all that is in it to disk, so that nothing outlives what it vouches for."""
+    for path in (*folder.rglob("*"), folder):
+        if not path.is_symlink():
+            _sync(path)
+
+
+def _sync(path: Path) -> None:
+    """Force a file to disk, or the names in a folder, where its file system can do that."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except OSError:
-        pass  # somebody else's
-    return True
+        with _naming(path):
+            os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def remove(path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synthgen.errors import UserError, first_line, is_disk_full
+from synthgen.errors import UserError, disk_advice, first_line
 
 ROWS_AT_ONCE = 10_000
 LARGEST_BATCH = 16_000_000
@@ -29,7 +29,7 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
             _refuse_bomb(path, file.metadata)
             yield file
     except _FAULTS as error:
-        if isinstance(error, OSError) and is_disk_full(error):
+        if isinstance(error, OSError) and disk_advice(error):
             raise
         raise UserError(f"cannot read {path}: {first_line(error)}") from None
 

@@ -4,7 +4,6 @@ Translations go to the ledger as they come, so a row is never translated twice; 
 the ledger each time and cost no model call.
 """
 
-import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -46,7 +45,7 @@ def run_job(job: TranslationJob) -> Manifest:
             _translate_back(job, ledger)
             _estimate(job, ledger)
             return write(job, ledger, seconds=time.monotonic() - started)
-    except (IncompleteError, sqlite3.OperationalError, OSError) as error:
+    except (IncompleteError, OSError) as error:
         if (fault := unwritable(error)) is None:
             raise
         raise IncompleteError(f"{fault}. What is translated is kept in {job.out}; the same command goes on") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from synthgen.dataset import MANIFEST_NAME, Manifest, file_sha256, read_manifest
 from synthgen.errors import UserError
 from synthgen.filters.command import filter as run_filters
 from synthgen.publishing.verify import verify
+from synthgen.runtime.drafts import draft_name
 from tests.synthgen.conftest import edit_manifest, parquet_folder, random_rows
 
 
@@ -376,3 +378,13 @@ def test_the_cards_of_real_files_pass_check_verification_hub_datasets_and_croiss
     described = mlcroissant.Dataset(str(folder / "croissant.json"))
     assert not described.metadata.ctx.issues.errors
     assert len(list(described.records("train"))) == 40
+
+
+def test_what_a_killed_command_was_writing_is_no_fault_and_the_next_card_removes_it(folder: Path) -> None:
+    ended = re.sub(r"-\d+-\d+\.", "-4194305-1.", draft_name("README.md"))
+    drafts = [ended, ".croissant.json.4194305", f"figures/{ended}", "figures/.funnel.svg.4194305"]
+    for name in drafts:
+        (folder / name).write_text("half")
+    assert verify(folder).is_true
+    datacard.card(folder)
+    assert not [name for name in drafts if (folder / name).exists()]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from synthgen.models.loading import weights_sha256
-from synthgen.runtime.files import draft_folder, new_draft, read_toml
+from synthgen.runtime.drafts import draft_name
+from synthgen.runtime.files import draft_folder, new_file, read_toml, scratch_folder, write_atomically
 
 
 def write(out: Path, *, fault: Exception | None = None, other: Path | None = None) -> None:
@@ -68,8 +71,52 @@ def test_a_byte_order_mark_is_no_part_of_a_toml_file(tmp_path: Path) -> None:
     assert read_toml(tmp_path / "f.toml") == {"shape": {"min_words": 3}}
 
 
+def _ended() -> str:
+    return subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _of_process(name: str, process: str, start: str) -> str:
+    """Return the name of a draft of this process as another's."""
+    return re.sub(r"-\d+-\d+\.", f"-{process}-{start}.", draft_name(name))
+
+
+def test_drafts_of_files_whose_writers_have_ended_are_removed_by_the_next_write_to_the_folder(tmp_path: Path) -> None:
+    parent = os.getppid()
+    start = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[19]
+    running = _of_process("other.json", str(parent), start)
+    left = [_of_process("other.json", _ended(), start), _of_process("other.json", str(parent), "17"), f".f.{_ended()}"]
+    not_ours = [f".g.{_ended()}", ".hidden"]
+    for name in (running, *left, *not_ours):
+        (tmp_path / name).touch()
+    (tmp_path / (folder := _of_process("set", _ended(), "5"))).mkdir()
+    (tmp_path / folder / "part").touch()
+    write_atomically(tmp_path / "f", "text")
+    assert {path.name for path in tmp_path.iterdir()} == {"f", running, *not_ours}
+
+
+def test_threads_that_write_one_file_leave_one_of_their_texts_and_no_draft(tmp_path: Path) -> None:
+    texts = [str(number) * 100_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda text: write_atomically(tmp_path / "f", text), texts * 5))
+    assert (tmp_path / "f").read_text() in texts
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    write_atomically(Path(os.devnull), "text")
+    assert not Path(os.devnull).is_file()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is there on Linux alone")
+def test_an_error_of_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "f").symlink_to("/dev/full")
+    with pytest.raises(OSError, match=r"No space left on device: '.*/f'"), new_file(tmp_path / "f") as file:
+        file.write(b"text")
+
+
 def test_two_drafts_of_one_process_are_two_folders(tmp_path: Path) -> None:
-    first, second = new_draft(tmp_path / "out"), new_draft(tmp_path / "out")
-    assert first != second
-    assert first.is_dir()
-    assert second.is_dir()
+    with scratch_folder(tmp_path / "out") as first, scratch_folder(tmp_path / "out") as second:
+        assert first != second
+        assert first.is_dir()
+        assert second.is_dir()
+    assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sqlite3
@@ -299,11 +300,25 @@ def test_a_full_disk_while_the_set_is_written_leaves_the_ledger_and_the_same_com
 ) -> None:
     with pytest.raises(IncompleteError):
         make_scripted(tiny_model, tmp_path / "out", mostly(0.5, RuntimeError("down")), n=20, max_requests=40)
-    says = r"No space left on device: make room .* 20 of 20 rows are kept"
+    says = r"No space left on device: '.*fingerprints.parquet': make room .* 20 of 20 rows are kept"
     with full_disk(tmp_path / "out"), pytest.raises(IncompleteError, match=says):
         make_scripted(tiny_model, tmp_path / "out", n=20)
     assert not (tmp_path / "out" / "synthgen.json").exists()
     assert make_scripted(tiny_model, tmp_path / "out", lambda request: pytest.fail("asked"), n=20).kept == 20
+
+
+def test_a_ledger_is_closed_while_its_slots_are_still_read_and_nothing_is_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.add_slot(1, "a")
+    ledger.add_slot(2, "b")
+    slots = ledger.slots()
+    assert next(slots) == (1, "a")
+    ledger.close()
+    del slots
+    gc.collect()
+    assert capfd.readouterr().err == ""
 
 
 def test_a_set_that_was_made_anew_and_cut_off_is_not_taken_for_finished(tiny_model: str, tmp_path: Path) -> None:

@@ -7,8 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -41,28 +40,25 @@ class CandidatePairs:
 
 
 class KeyFile:
-    """Keys of rows in a temporary folder: `add` them all, `sort` once, then ask for `pairs`; `close` at the end."""
+    """Keys of rows in temporary files: `add` them all, `sort` once, then ask for `pairs`; `close` at the end."""
 
     def __init__(self, neighbours: int = NEIGHBOURS) -> None:
         """Start with no rows; of those that share a key each is compared with so many `neighbours`."""
         self._neighbours = neighbours
-        self._folder = tempfile.TemporaryDirectory(prefix="synthgen-")
-        self._columns: list[BinaryIO] = []
+        self._columns: list[IO[bytes]] = []
         self._parts: list[tuple[Numbers, _Packed]] = [(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint64))]
         self._crowded: list[tuple[_Packed, _Packed]] | None = None
         self._listed: _Packed = np.empty(0, dtype=np.uint64)
         self.numbers = self._place = np.empty(0, dtype=np.int64)
 
     def close(self) -> None:
-        """Remove the folder."""
+        """Close the files, which have no names and so end with the process."""
         for file in self._columns:
             file.close()
-        self._folder.cleanup()
 
     def add(self, numbers: Numbers, ranks: _Packed, keys: _Packed) -> None:
         """Write the keys (keys a row, rows) of rows with these numbers and hashes of what they say."""
-        folder = Path(self._folder.name)
-        self._columns = self._columns or [(folder / str(column)).open("w+b") for column in range(len(keys))]
+        self._columns = self._columns or [tempfile.TemporaryFile() for _ in keys]  # noqa: SIM115 - see close
         for file, column in zip(self._columns, keys, strict=True):
             file.write(column.tobytes())
         self._parts.append((numbers, ranks))
@@ -103,8 +99,8 @@ class KeyFile:
         """Yield the `sharing` places of each column."""
         stays = alive[self._place]
         for file in self._columns:
-            file.flush()
-            keys = np.fromfile(file.name, dtype=np.uint64)
+            file.seek(0)
+            keys = np.fromfile(file, dtype=np.uint64)
             here = stays & (keys != 0)
             yield sharing(keys[here], self._place[here])
 

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from synthgen.errors import UserError, first_line, requires, unknown
+from synthgen.errors import UserError, disk_advice, first_line, requires, unknown
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.cache import cache_root
 from synthgen.runtime.files import draft_folder
@@ -112,6 +112,8 @@ def convert(model: ResolvedModel) -> Path:
         with draft_folder(folder) as draft:
             Converter(str(model.path)).convert(str(draft), force=True)
     except (ValueError, OSError) as error:
+        if isinstance(error, OSError) and disk_advice(error):
+            raise
         raise UserError(f"--mt {PREFIX}{model.ref} cannot be converted by CTranslate2: {first_line(error)}") from None
     return folder
 
