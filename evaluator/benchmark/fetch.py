@@ -19,6 +19,7 @@ from synthgen.console import progress
 from synthgen.errors import IncompleteError, first_line, missing_package
 from synthgen.runtime.files import check_writable, file_sha256, write_atomically
 from synthgen.runtime.hub import download, named_rows, network_errors, parquet_files, repository_files
+from synthgen.runtime.lock import only_writer
 from synthgen.text.json_text import read_json_object
 from synthgen.text.languages import language
 
@@ -41,9 +42,9 @@ def data_fetch(
     check_languages(languages, chosen)
     check_writable(root, f"to --data-root {root}")
     root.mkdir(parents=True, exist_ok=True)
-    lock = _read_lock(root)
     files = [file for target in chosen for file in _official_files(target, languages)]
-    with progress() as bar:
+    with only_writer(root / LOCK), progress() as bar:
+        lock = _read_lock(root)
         task = bar.add_task("files", total=len(files), note="")
         for file in files:
             bar.update(task, note=file.path)

@@ -1,18 +1,21 @@
 """`evaluator compare`: build the graph, say what it costs, run what is missing, score, report."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from evaluator import options
-from evaluator.experiment.arguments import Arguments, define, open_store, select_targets, takes
-from evaluator.experiment.graph import build
+from evaluator.experiment.arguments import Arguments, Experiment, define, open_store, select_targets, takes
+from evaluator.experiment.graph import Graph, build
 from evaluator.reporting.report import check_margin, check_page, report
 from evaluator.stats.comparison import Comparison
+from evaluator.store import Store
 from evaluator.sweep.plan import announce, plan_graph
 from evaluator.sweep.plan_file import add_cost, fix_plan
 from evaluator.sweep.result_files import write_tables
 from evaluator.sweep.runner import run_jobs
 from evaluator.sweep.scoring import score_all
 from synthgen.errors import IncompleteError, refuse
+from synthgen.runtime.lock import only_writer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,12 @@ def compare(arguments: CompareArguments) -> Comparison:
     """
     experiment = define(arguments)
     graph, store, page = build(experiment), open_store(experiment), check_page(arguments.out)
+    with only_writer(page):
+        return _run(arguments, experiment, graph, store, page)
+
+
+def _run(arguments: CompareArguments, experiment: Experiment, graph: Graph, store: Store, page: Path) -> Comparison:
+    """Run what is missing, score and report."""
     planned = plan_graph(experiment, graph, store)
     if planned.jobs:
         announce(planned)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from evaluator.experiment.graph import Job
 from evaluator.store import Store
 from synthgen.errors import IncompleteError
+from synthgen.runtime.lock import only_writer
 
 SECONDS_BETWEEN_NOTES = 5.0
 """Between two lines of progress in the log of a run."""
@@ -26,7 +27,8 @@ def run_logged(job: Job, store: Store, on_progress: Callable[[str], None], *, ke
 
     store.log(job.node, f"start  {job.label}")
     try:
-        run_job(job, store, report, keep_weights=keep_weights)
+        with only_writer(store.path(job.node), wait=True):  # another comparison may be at this very run
+            run_job(job, store, report, keep_weights=keep_weights)
     except IncompleteError as error:
         store.log(job.node, f"failed  {error}")
         raise

@@ -19,6 +19,7 @@ from synthgen.errors import UserError
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.files import check_writable, move, write_atomically
 from synthgen.runtime.integrity import folder_faults
+from synthgen.runtime.lock import only_writer
 
 LARGEST_SEED = 2**32 - 1
 
@@ -47,6 +48,17 @@ def train(
         existing = _existing(target, job.node.inputs)
         shutil.rmtree(store.root, ignore_errors=True)  # of a run that was stopped while it removed it
         return existing
+    with only_writer(target):
+        training, draft = _train(job, store)
+        card = model_card(manifest, encoder, recipe=job.recipe, stage=job.stage, seed=seed, training=training)
+        write_atomically(draft / CARD_NAME, card)
+        move(draft, target)
+        shutil.rmtree(store.root, ignore_errors=True)
+    return _existing(target, job.node.inputs)
+
+
+def _train(job: IntermediateJob, store: Store) -> tuple[dict[str, Any], Path]:
+    """Train in a store of its own; return what the training did, and the checkpoint's folder."""
     from evaluator.training.jobs import train_intermediate  # torch, only where there is something to train
 
     with progress() as bar:
@@ -56,12 +68,7 @@ def train(
         except UserError:
             shutil.rmtree(store.root, ignore_errors=True)
             raise
-    training, draft = store.results(job.node)["training"], store.folder(job.node)
-    card = model_card(manifest, encoder, recipe=job.recipe, stage=job.stage, seed=seed, training=training)
-    write_atomically(draft / CARD_NAME, card)
-    move(draft, target)
-    shutil.rmtree(store.root, ignore_errors=True)
-    return _existing(target, job.node.inputs)
+    return store.results(job.node)["training"], store.folder(job.node)
 
 
 def _check(folder: Path, out: Path, recipe: str, seed: int) -> Manifest:

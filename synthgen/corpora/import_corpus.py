@@ -24,6 +24,7 @@ from synthgen.dataset.manifest import Manifest, finish, is_finished, read_manife
 from synthgen.dataset.shards import row_features, write_rejected, write_rows
 from synthgen.errors import UserError, refuse
 from synthgen.formats.base import Row
+from synthgen.runtime.lock import only_writer
 
 
 def import_task(
@@ -62,12 +63,13 @@ def import_task(
     identity = _identity(task, corpus, n, seed)
     if is_finished(out):
         return _same_or_refused(out, identity)
-    survey = survey_corpus(corpus, seed)
-    if not survey.cells:
-        raise _nothing_usable(corpus, survey)
-    chosen = draw(survey, survey.counts() if n is None else quotas(task, survey.counts(), n))
     facts = identity | {"seed": seed, "command": _command(task, source, n, seed, language, pair_with)}
-    return _write(out, corpus, survey, chosen, facts, started)
+    with only_writer(out):
+        survey = survey_corpus(corpus, seed)
+        if not survey.cells:
+            raise _nothing_usable(corpus, survey)
+        chosen = draw(survey, survey.counts() if n is None else quotas(task, survey.counts(), n))
+        return _write(out, corpus, survey, chosen, facts, started)
 
 
 def _nothing_usable(corpus: Corpus, survey: Survey) -> UserError:

@@ -30,6 +30,7 @@ from synthgen.filters.labels.filter import annotator_parents
 from synthgen.filters.registry import EDITS, ORDER
 from synthgen.filters.set_pipeline import FilteredDataset, filter_dataset, refuse_repeated_ids, workers_for
 from synthgen.runtime.cache import cache_root
+from synthgen.runtime.lock import only_writer
 from synthgen.runtime.provenance import command_line, hardware
 from synthgen.runtime.workers import usable_cores
 from synthgen.task.definition import definitions
@@ -73,8 +74,9 @@ def filter(
     if is_finished(out):
         return _same_or_refused(out, config.record(context), source.parent("filtered"))
     refuse_taken(out)
-    refuse_repeated_ids(source)
-    return _filter_rows(source, out, config, context, processes, started)
+    with only_writer(out):
+        refuse_repeated_ids(source)
+        return _filter_rows(source, out, config, context, processes, started)
 
 
 def _filter_rows(

@@ -27,6 +27,7 @@ from synthgen.runtime.cache import cache_root
 from synthgen.runtime.files import draft_folder, read_toml, scratch_folder, write_atomically
 from synthgen.runtime.guard import ended_with_this_process
 from synthgen.runtime.integrity import folder_faults, folder_hashes, known_sha256
+from synthgen.runtime.lock import only_writer
 from synthgen.text.json_text import read_json_object
 
 PREFIX = "pack:"
@@ -122,6 +123,14 @@ def pull(name: str) -> Path:
     """Return the pack's model folder, fetched and converted first when the cache does not hold it as it was made."""
     pack = find_pack(name)
     folder = pack.folder
+    if (folder / _FACTS).is_file() and not pack_fault(folder):
+        return folder
+    with only_writer(folder, wait=True):
+        return _pulled(pack, folder)
+
+
+def _pulled(pack: Pack, folder: Path) -> Path:
+    """Fetch and convert a pack, unless another process has done so meanwhile; one that was changed is said."""
     if (folder / _FACTS).is_file():
         if not (fault := pack_fault(folder)):
             return folder

@@ -24,6 +24,7 @@ from synthgen.publishing.secrets import leaks, secret_patterns
 from synthgen.publishing.verify import verify
 from synthgen.runtime.files import check_writable, draft_folder, file_sha256
 from synthgen.runtime.hub import endpoint, network_errors
+from synthgen.runtime.lock import only_writer
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -95,7 +96,7 @@ def _to_folder(folder: Path, manifest: Manifest, target: Path, files: dict[str, 
         target.parent.mkdir(parents=True, exist_ok=True)
     check_writable(target.parent, f"to --to {target}")
     try:
-        with draft_folder(target) as draft:
+        with only_writer(target), draft_folder(target) as draft:
             for name in files:
                 (draft / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(folder / name, draft / name)

@@ -15,6 +15,7 @@ from synthgen.errors import UserError, disk_advice, first_line, requires, unknow
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.cache import cache_root
 from synthgen.runtime.files import draft_folder
+from synthgen.runtime.lock import only_writer
 from synthgen.translation.backends.base import BackendSpec, ComputeConfig
 from synthgen.translation.backends.hub_model import TOKENS_A_BATCH, HubModel, configuration, load_tokenizer
 
@@ -107,10 +108,12 @@ def convert(model: ResolvedModel) -> Path:
     folder = cache_root() / "ctranslate2" / f"{model.path.name[:40]}-{key}"
     if is_converted(folder):
         return folder
-    shutil.rmtree(folder, ignore_errors=True)
     try:
-        with draft_folder(folder) as draft:
-            Converter(str(model.path)).convert(str(draft), force=True)
+        with only_writer(folder, wait=True):
+            if not is_converted(folder):  # by another process, meanwhile
+                shutil.rmtree(folder, ignore_errors=True)
+                with draft_folder(folder) as draft:
+                    Converter(str(model.path)).convert(str(draft), force=True)
     except (ValueError, OSError) as error:
         if isinstance(error, OSError) and disk_advice(error):
             raise
