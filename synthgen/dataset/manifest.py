@@ -20,7 +20,7 @@ from synthgen.text.json_text import JsonFault, parse_json
 
 _LISTS = ("columns", "labels", "parents")
 _MAPPINGS: tuple[str, ...] = ("rejected", "label_counts", "files", "attempts", "sampling", "versions")
-_MAPPINGS += ("tokens", "hardware", "statistics", "checks")
+_MAPPINGS += ("tokens", "cost", "hardware", "statistics", "checks")
 
 Origin = Literal["real", "synthetic", "translated", "sample"]
 
@@ -55,6 +55,7 @@ class Manifest:
     parents: tuple[dict[str, Any], ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
+    cost: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     hardware: dict[str, Any] = field(default_factory=dict)
     statistics: dict[str, Any] = field(default_factory=dict)
@@ -78,7 +79,8 @@ class Manifest:
 
     def to_json(self) -> str:
         """Return the manifest as the text of `synthgen.json`."""
-        return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
+        values = {name: value for name, value in asdict(self).items() if value or name != "cost"}
+        return json.dumps(values, ensure_ascii=False, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str, *, where: str) -> Manifest:

@@ -133,6 +133,7 @@ def _write_rows(draft: Path, dataset: FilteredDataset, filters: Sequence[Filter]
         parents=(*earlier.parents, source.parent("filtered"), *annotators),
         versions=earlier.versions | {"synthgen-evaluator": __version__},
         tokens={},
+        cost={},
         hardware=hardware(),
         statistics=describe(source.format, read_rows(draft)),
         checks=_checks_before(earlier) | checks,

@@ -11,8 +11,10 @@ from pathlib import Path
 from synthgen import console
 from synthgen.engines import Engine, Reply, Request
 from synthgen.engines.base import completion_prompt
+from synthgen.engines.prices import Prices
 from synthgen.engines.vllm import MAX_MODEL_LEN
 from synthgen.errors import IncompleteError, UserError
+from synthgen.generation.budget import Budget
 from synthgen.generation.controller import Controller
 from synthgen.generation.prompt_chain import PromptChain
 from synthgen.models.packs import ResolvedModel
@@ -31,6 +33,7 @@ class Usage:
     kept: int = 0
     prompt_tokens: int = 0
     output_tokens: int = 0
+    prices: Prices | None = None
     start: float = field(default_factory=time.monotonic)
 
     def add(self, reply: Reply) -> None:
@@ -50,7 +53,9 @@ class Usage:
         share = rows / self.kept
         counts = (format_count(round(each * share)) for each in (self.prompt_tokens, self.output_tokens))
         tokens = "{} prompt and {} output tokens".format(*counts)
-        return f"{rows:,} rows will take about {tokens} and {format_duration(self.seconds * share)}"
+        cost = share * self.prices.cost(self.prompt_tokens, self.output_tokens) if self.prices else 0.0
+        money = f", cost about {cost:,.2f}" if self.prices else ""
+        return f"{rows:,} rows will take about {tokens} and {format_duration(self.seconds * share)}{money}"
 
 
 def check_context_length(chain: PromptChain, model: Path) -> None:
@@ -83,27 +88,29 @@ def check_requests(controller: Controller, engine: Engine) -> None:
             engine.check(request)
 
 
-def exchanges(controller: Controller, engine: Engine, *, budget: int) -> Iterator[tuple[Reply, Request]]:
-    """Send the controller's requests until the request budget is spent; yield replies with their requests."""
+def exchanges(controller: Controller, engine: Engine, *, budget: Budget) -> Iterator[tuple[Reply, Request]]:
+    """Send the controller's requests until the budget is spent; yield replies with their requests."""
     in_flight: dict[tuple[int, int], Request] = {}
 
     def next_request() -> Request | None:
         """Return the controller's next request within the budget."""
-        request = controller.next_request() if controller.requests < budget else None
+        request = controller.next_request() if budget.allows(controller.requests, len(in_flight)) else None
         if request is not None:
             in_flight[request.tag] = request
+            budget.note(request)
         return request
 
     for reply in engine.run(next_request):
+        budget.add(reply)
         yield reply, in_flight.pop(reply.tag)
 
 
-def serve(controller: Controller, engine: Engine, model: ResolvedModel, *, budget: int, rows: int) -> None:
-    """Send the controller's requests until the quotas are full or the request budget is spent.
+def serve(controller: Controller, engine: Engine, model: ResolvedModel, *, budget: Budget, rows: int) -> None:
+    """Send the controller's requests until the quotas are full or the budget is spent.
 
     Raises IncompleteError when the server is gone or too many requests fail.
     """
-    kept_before, usage, updated_at = controller.kept, Usage(), 0.0
+    kept_before, usage, updated_at = controller.kept, Usage(prices=budget.prices), 0.0
     with console.progress() as bar:
         line = bar.add_task(f"make {controller.chain.task.name}", total=rows, completed=kept_before, note="")
         for reply, request in exchanges(controller, engine, budget=budget):
@@ -118,7 +125,8 @@ def serve(controller: Controller, engine: Engine, model: ResolvedModel, *, budge
                 updated_at, last, usage.kept = now, usage.kept, controller.kept - kept_before
                 accepted = " ".join(f"{cell} {each.acceptance:.0%}" for cell, each in controller.counters.items())
                 rates = f"{usage.kept / usage.seconds:.1f} kept/s, {usage.output_tokens / usage.seconds:.0f} tokens/s"
-                bar.update(line, completed=controller.kept, note=f"{rates}, accepted: {accepted}")
+                cost = f", cost {budget.cost:,.2f}" if budget.prices else ""
+                bar.update(line, completed=controller.kept, note=f"{rates}{cost}, accepted: {accepted}")
                 if last < ROWS_BEFORE_PROJECTION <= usage.kept and controller.kept < rows:
                     console.note(usage.projection(rows - kept_before))
         controller.check_complete()

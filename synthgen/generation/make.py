@@ -16,9 +16,11 @@ from synthgen.dataset.layout import LEDGER_NAME
 from synthgen.dataset.ledger import Ledger, StoredVerdict, unwritable
 from synthgen.dataset.manifest import Manifest, is_damaged, is_finished, read_manifest
 from synthgen.engines import ADDRESSES, DEFAULT_TIMEOUT, Engine
+from synthgen.engines.prices import PriceOptions
 from synthgen.errors import IncompleteError, UserError, refuse
 from synthgen.filters.base import FilterContext, JudgeConfig, StartEngine
 from synthgen.filters.config import closing_all, read_config
+from synthgen.generation.budget import Budget
 from synthgen.generation.controller import Controller
 from synthgen.generation.loop import Usage, check_context_length, check_requests, exchanges, serve
 from synthgen.generation.run import (
@@ -59,6 +61,10 @@ def make(
     teacher: options.Teacher = None,
     preview: options.Preview = 0,
     max_requests: options.MaxRequests = None,
+    price_in: options.PriceIn = None,
+    price_out: options.PriceOut = None,
+    prices: options.PriceTable = None,
+    max_cost: options.MaxCost = None,
     timeout: options.Timeout = DEFAULT_TIMEOUT,
     ray: options.Ray = None,
     started_engine: Engine | None = None,
@@ -77,7 +83,8 @@ def make(
     chain = open_chain(task, seed, structured, shots, passages, teacher, thinks)
     format_, language, prompt = chain.task.format, chain.task.language, chain.task.prompt_text
     context = FilterContext(format_, language, prompt, tuple(against), verifier, like, JudgeConfig(judge or ""))
-    serving = EngineConfig(engine, model, timeout, ray, started_engine)
+    money = PriceOptions(price_in, price_out, prices, max_cost)
+    serving = EngineConfig(engine, model, timeout, ray, started_engine, money)
     run = GenerationRun(chain, resolve_n(n, chain.task), serving, read_config(filters, context), context)
     if preview:
         return _preview(run, preview, out=out, ray=ray, max_requests=max_requests)
@@ -86,7 +93,7 @@ def make(
 
 def _make_folder(run: GenerationRun, out: Path, max_requests: int | None) -> Manifest:
     """Return the manifest of the run's folder: new, resumed or finished already."""
-    budget = _request_budget(run, max_requests)
+    requests = _request_budget(run, max_requests)
     model, ray = run.context.judge.model, run.engine.ray
     if ray and model and not model.startswith(ADDRESSES):
         raise UserError(f"--judge {model} would need engines beside those of --ray; give an endpoint, http://HOST/v1")
@@ -101,6 +108,9 @@ def _make_folder(run: GenerationRun, out: Path, max_requests: int | None) -> Man
         ledger.claim(settings, where=out, prompt_text=run.task.prompt_text)
         if is_finished(out) and _is_current(run, out, manifest := read_manifest(out)):
             return manifest
+        tokens, replies = ledger.token_totals(), ledger.outcomes().total()
+        spent = (tokens["prompt"], tokens["output"], replies)
+        budget = Budget(requests, run.engine.prices, run.engine.money.max_cost, *spent)
         with run.engine.open(run.chain.seed) as start:
             return _generate(run.with_judge(ledger, start), ledger, out, budget, start)
 
@@ -132,7 +142,7 @@ def _is_current(run: GenerationRun, out: Path, manifest: Manifest) -> bool:
     return not changed
 
 
-def _generate(run: GenerationRun, ledger: Ledger, out: Path, budget: int, start: StartEngine) -> Manifest:
+def _generate(run: GenerationRun, ledger: Ledger, out: Path, budget: Budget, start: StartEngine) -> Manifest:
     """Resume, make requests until the set is complete or the budget spent, and write the folder."""
     controller = open_controller(run, ledger)
     versions: dict[str, str] = {}
@@ -141,7 +151,7 @@ def _generate(run: GenerationRun, ledger: Ledger, out: Path, budget: int, start:
         with closing_all(controller.filters):
             controller.resume(model=run.model, versions=run.versions())
             start_time = time.monotonic()
-            while not controller.settle() and before < controller.requests < budget:
+            while not controller.settle() and before < controller.requests and budget.allows(controller.requests, 0):
                 before = controller.requests
                 if run.engine.name == "vllm" and not versions:
                     check_context_length(run.chain, run.model.path)
@@ -152,7 +162,7 @@ def _generate(run: GenerationRun, ledger: Ledger, out: Path, budget: int, start:
             ledger.commit()
             if controller.is_full:
                 seconds = time.monotonic() - start_time
-                return write_folder(run, controller, out, seconds=seconds)
+                return write_folder(run, controller, out, seconds=seconds, cost=budget.facts())
     except (IncompleteError, OSError) as error:
         if (fault := unwritable(error)) is None:
             raise
@@ -161,14 +171,20 @@ def _generate(run: GenerationRun, ledger: Ledger, out: Path, budget: int, start:
     raise IncompleteError(_shortfall(controller, out, budget))
 
 
-def _shortfall(controller: Controller, out: Path, budget: int) -> str:
+def _shortfall(controller: Controller, out: Path, budget: Budget) -> str:
     """Return the message for a spent budget: the label furthest from its quota, and the commonest rejections."""
     cell, counter = max(controller.counters.items(), key=lambda item: item[1].quota - item[1].kept)
     reasons = ", ".join(f"{reason} ({count})" for reason, count in controller.reasons.most_common(3)) or "none"
+    spent, option = f"the budget of {budget.requests} requests is spent", "--max-requests"
+    if budget.is_spent():
+        spent, option = (
+            f"another reply would cost more than {budget.max_cost:g}, {budget.cost:,.4f} is spent",
+            "--max-cost",
+        )
     return (
-        f"the budget of {budget} requests is spent with {controller.kept} rows kept; '{cell}' has {counter.kept} of "
+        f"{spent} with {controller.kept} rows kept; '{cell}' has {counter.kept} of "
         f"{counter.quota} at an acceptance of {counter.acceptance:.0%}; commonest rejections: {reasons}. "
-        f"Everything is kept in {out}/ledger.sqlite; the same command with a larger --max-requests goes on"
+        f"Everything is kept in {out}/ledger.sqlite; the same command with a larger {option} goes on"
     )
 
 
@@ -183,7 +199,8 @@ def _preview(
         raise UserError(f"--preview {count} is less than one item")
     refuse(f"--preview {count} writes no folder", out=out)
     refuse(f"--preview {count} starts one engine, here", ray=ray)
-    refuse(f"--preview {count} asks for {count} items and no more", max_requests=max_requests)
+    money = run.engine.money
+    refuse(f"--preview {count} asks for {count} items and no more", max_requests=max_requests, max_cost=money.max_cost)
     if "like" not in {spec.needs for spec, _ in run.config.stages}:
         refuse(f"--preview {count} measures nothing, and no filter needs a real set", like=run.context.like)
     if run.engine.name == "vllm":
@@ -193,8 +210,8 @@ def _preview(
         controller = open_controller(replace(run, n=count).with_judge(ledger, start), ledger)
         with closing_all(controller.filters):
             check_requests(controller, engine := start())
-            usage = Usage()
-            for reply, request in exchanges(controller, engine, budget=count * len(run.task.steps)):
+            usage, budget = Usage(prices=run.engine.prices), Budget(count * len(run.task.steps))
+            for reply, request in exchanges(controller, engine, budget=budget):
                 controller.take(reply, request, "")
                 usage.add(reply)
             controller.check_complete()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from synthgen import console
 from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.manifest import scale_counts
 from synthgen.engines import DEFAULT_TIMEOUT, Engine, check_engine, open_engine, resolve_model
+from synthgen.engines.prices import PriceOptions, Prices
 from synthgen.errors import UserError, refuse
 from synthgen.filters.base import FilterContext, JudgeConfig, StartEngine
 from synthgen.filters.config import FilterConfig
@@ -36,6 +37,7 @@ class EngineConfig:
     timeout: float = DEFAULT_TIMEOUT
     ray: str | None = None
     running: Engine | None = None
+    money: PriceOptions = field(default_factory=PriceOptions)
 
     def __post_init__(self) -> None:
         if self.running is None:
@@ -47,6 +49,11 @@ class EngineConfig:
         if self.running:
             return resolve(self.ref)
         return resolve_model(self.name, self.ref, timeout=self.timeout, ray=self.ray)
+
+    @property
+    def prices(self) -> Prices | None:
+        """What the model's tokens cost, None when nothing is said of money."""
+        return self.money.prices(self.model.ref, batch=False)
 
     @contextmanager
     def open(self, seed: int) -> Iterator[StartEngine]:

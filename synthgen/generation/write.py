@@ -20,7 +20,9 @@ from synthgen.generation.run import GenerationRun
 from synthgen.runtime.provenance import command_line, hardware, public_name
 
 
-def write_folder(run: GenerationRun, controller: Controller, out: Path, *, seconds: float) -> Manifest:
+def write_folder(
+    run: GenerationRun, controller: Controller, out: Path, *, seconds: float, cost: dict[str, Any]
+) -> Manifest:
     """Write the folder and return its manifest, which is written last."""
     ledger, format_ = controller.ledger, run.task.format
     earlier = read_manifest(out).versions if is_finished(out) else {}  # of the engine that wrote replies kept since
@@ -40,6 +42,7 @@ def write_folder(run: GenerationRun, controller: Controller, out: Path, *, secon
         checks=checks | measure(out, format_, run.context.like),
         versions={**earlier, "synthgen-evaluator": __version__, **ledger.engine_versions()},
         tokens=ledger.token_totals(),
+        cost=cost,
         seconds=round(seconds, 1),
         statistics=describe(format_, _kept_rows(controller)) | {"acceptance": acceptance},
         hardware=hardware(),

@@ -16,7 +16,7 @@ _BY = "the ledger gives"
 _ALWAYS = ("asked", "rejected", "failed", "attempts", "seconds")
 _WHERE_GIVEN = (
     *("tokens", "label_counts", "seed", "licence", "model", "engine", "sampling", "parser_hash", "filters_hash"),
-    *("parents", "versions", "hardware", "command"),
+    *("cost", "parents", "versions", "hardware", "command"),
 )
 
 
