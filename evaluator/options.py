@@ -31,8 +31,15 @@ Preset = Annotated[
 
 # How models are trained.
 Model = Annotated[str, Option(help="Encoder: hub id, local folder or pack:NAME.")]
-Recipe = Annotated[str, Option(help="xtreme (-large or -base by the encoder), phang2020, small, or a TOML file.")]
-Select = Annotated[str, Option(help="last, or en-dev: best on English dev items; never another language's")]
+Recipe = Annotated[
+    str,
+    Option(
+        help="xtreme (-large or -base by the encoder), phang2020, small, or a TOML file; else the preset's, or xtreme."
+    ),
+]
+Select = Annotated[
+    str, Option(help="last, or en-dev: best on English dev items, never another language's; else the preset's, or last")
+]
 KeepHeads = Annotated[
     bool, Option(help="Go on with the intermediate head where a target has its format and labels; else dropped.")
 ]

@@ -20,7 +20,7 @@ from evaluator.benchmark.target import DataRoot, Target, revision
 from evaluator.experiment.arguments import Experiment, training_size
 from evaluator.experiment.arms import FULL, Arm
 from evaluator.experiment.hardware import Hardware
-from evaluator.experiment.recipe import INTERMEDIATE, Recipe, Stage
+from evaluator.experiment.recipe import Recipe, Stage
 from evaluator.store import Node
 from synthgen.dataset.manifest import dataset_format
 from synthgen.models.checkpoint_files import READ, check_weights
@@ -28,6 +28,9 @@ from synthgen.models.packs import LOCAL, ResolvedModel
 
 CODE_VERSION = 7
 """Goes up when the same inputs would train or predict something else."""
+
+OWN_SEED = 1_000
+"""Added to the seed of an arm `own`: training twice on the same rows has another order and head each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,8 @@ class IntermediateJob:
     def label(self) -> str:
         """What the progress display calls it, by the first arm that needs it."""
         name = f"{self.arm}, {self.target_data}, " if self.target_data else f"{self.arm} " if self.arm else ""
-        return f"intermediate {name}{self.rows} rows seed {self.seed}"
+        seed = self.seed - OWN_SEED if self.target_data else self.seed
+        return f"intermediate {name}{self.rows} rows seed {seed}"
 
     @property
     def rows(self) -> int:
@@ -220,8 +224,10 @@ def _intermediate(experiment: Experiment, arm: Arm, size: int, seed: int, target
     parts, corpora = _draws(experiment, arm, size, target)
     if not parts and not corpora:
         return None
-    stage, recipe, hardware = experiment.recipe.stage(INTERMEDIATE), experiment.recipe, experiment.hardware
-    model, steps = experiment.arm_models.get(arm.name, experiment.model), _matched_steps(experiment, stage)
+    recipe, hardware, formats = experiment.recipe, experiment.hardware, _formats(experiment, arm, target)
+    stage = recipe.stage(target.name) if arm.uses_target_data else recipe.intermediate(formats)
+    model, steps = experiment.arm_models.get(arm.name, experiment.model), _matched_steps(experiment)
+    seed += OWN_SEED if arm.uses_target_data else 0
     inputs: dict[str, Any] = {
         "code": CODE_VERSION,
         "model": identity(model),
@@ -232,11 +238,25 @@ def _intermediate(experiment: Experiment, arm: Arm, size: int, seed: int, target
         **hardware.to_json(),
         **({"corpora": [part.to_json() for part in corpora]} if corpora else {}),
         **({"own": target.name} if arm.uses_target_data else {}),
+        **({"lengths": _lengths(recipe, formats)} if len(formats) > 1 else {}),
     }
     return IntermediateJob(
         Node("intermediate", inputs), Encoder.of(model), parts, stage, recipe, seed, steps,
         model.licence, hardware, corpora, inputs.get("own"), arm.name,
     )  # fmt: skip
+
+
+def _formats(experiment: Experiment, arm: Arm, target: Target) -> tuple[str, ...]:
+    """Return the formats of the rows that an arm trains on."""
+    if arm.uses_target_data:
+        return (target.head,)
+    return tuple(sorted({dataset_format(part.manifest).name for part in arm.parts}))
+
+
+def _lengths(recipe: Recipe, formats: tuple[str, ...]) -> dict[str, list[int]]:
+    """Return how each of several formats is cut into features; they share the rest of a stage."""
+    stages = {name: recipe.intermediate((name,)) for name in formats}
+    return {name: [stage.max_length, stage.query_length, stage.stride] for name, stage in stages.items()}
 
 
 def _draws(
@@ -247,7 +267,7 @@ def _draws(
         if target.train is None:
             return (), ()
         root, total = experiment.data_root, training_size(target.name, experiment.data_root)
-        rows = total if size == FULL else size
+        rows = total if size == FULL else min(size, total)
         return (DataDraw(root.path.resolve(), _training_revision(target, root), total, rows),), ()
     parts = tuple(
         DataDraw(part.folder.resolve(), part.manifest.content_hash, part.manifest.kept, rows)
@@ -266,10 +286,11 @@ def _training_revision(target: Target, root: DataRoot) -> str:
     return revision([root.find(source) for source in target.train_sources])
 
 
-def _matched_steps(experiment: Experiment, stage: Stage) -> int | None:
+def _matched_steps(experiment: Experiment) -> int | None:
     """Return the updates every intermediate model gets with `--match updates`: those of the largest at its epochs."""
     if experiment.arguments.match != "updates":
         return None
+    stage = experiment.recipe.intermediate()
     largest = max(
         sum(part.rows for draws in _draws(experiment, arm, size, target) for part in draws)
         for arm in experiment.arms

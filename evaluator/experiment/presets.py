@@ -1,14 +1,17 @@
 """Presets: experiments of many arms from a few datasets, by name. What they expand to, `plan` prints.
 
-- `phang2020`: none; each real intermediate task given; all of them at once (`multi`); with `mlm=mlm:CORPUS` each of
-  these again with masked language modelling mixed in; and every `TASK.translated=DATASET` given
+- `phang2020`: the paper's recipe, choice of checkpoints and targets, unless others are given; none; each real
+  intermediate task given; all of them at once (`multi`); with `mlm=mlm:CORPUS` each of these again with masked
+  language modelling mixed in; and every `TASK.translated=DATASET` given
 - `synthetic-vs-real`: from datasets `real=` and `synthetic=` (and `translated=`): none, real, synthetic at the same
   size and at ten times the size, translated, over sizes up to the real one
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+from evaluator.benchmark.splits import EN_DEV
 from evaluator.experiment.arms import FULL, Arm
 from synthgen.console import stderr
 from synthgen.errors import UserError, unknown
@@ -63,5 +66,11 @@ def _check_names(preset: str, datasets: dict[str, Arm], allowed: Sequence[str]) 
         if not (arm.corpora if name == "mlm" else arm.parts):
             raise UserError(f"preset {preset}: {name} must be {'mlm:CORPUS' if name == 'mlm' else 'a dataset folder'}")
 
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    # Best of the English development items every 1,000 updates: jiant's e_run_models.sh and metarunner.
+    "phang2020": {"recipe": "phang2020", "select": EN_DEV, "targets": ("xtreme9",)},
+}
+"""What a preset sets where the command does not."""
 
 PRESETS = {"phang2020": _phang2020, "synthetic-vs-real": _synthetic_vs_real}

@@ -6,7 +6,7 @@ Large, `xtreme-base` for smaller ones. `phang2020` follows the base paper's repl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, replace
 from math import isnan
 from pathlib import Path
@@ -49,6 +49,7 @@ class Stage:
 class Recipe:
     """The stages of an experiment by name: `intermediate`, each target, and `default` for targets not named.
 
+    `formats` holds what differs from the stage `intermediate` where a dataset has that format.
     `retrieval_depth` is the share of the layers whose output is averaged for retrieval; `tokens_per_batch` bounds
     memory and does not change results beyond rounding.
     """
@@ -56,6 +57,7 @@ class Recipe:
     name: str
     source: str
     stages: Mapping[str, Stage]
+    formats: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     retrieval_depth: float = 14 / 24
     retrieval_max_length: int = 512
     tokens_per_batch: int = 4096
@@ -73,6 +75,11 @@ class Recipe:
             raise unknown("stage", name, self.stages, where=f"recipe {self.name}")
         return stage
 
+    def intermediate(self, formats: Collection[str] = ()) -> Stage:
+        """Return the stage that trains on datasets of these formats; those of several have the settings of none."""
+        stage = self.stage(INTERMEDIATE)
+        return replace(stage, **self.formats.get(next(iter(formats)), {})) if len(formats) == 1 else stage
+
     def retrieval_layer(self, layers: int) -> int:
         """Return the hidden state used for retrieval, counting the embeddings as 0.
 
@@ -80,6 +87,9 @@ class Recipe:
         """
         return round(layers * self.retrieval_depth)
 
+
+FORMATS = ("pair", "choice", "span", "tags")
+"""Formats of datasets that may differ from the stage `intermediate`."""
 
 BY_SIZE = "xtreme"
 """The name of two recipes, of which the encoder's width chooses one."""
@@ -108,14 +118,33 @@ def _recipe(values: dict[str, Any], base: Recipe, *, where: str) -> Recipe:
     changed = values.pop("stages", {})
     if not isinstance(changed, dict) or not all(isinstance(changes, dict) for changes in changed.values()):
         raise UserError(f"stages in {where}: expected a table [stages.NAME] for each stage")
+    formats = _formats(values.pop("formats", {}), base, changed.get(INTERMEDIATE, {}), where)
     stages = dict(base.stages)
     for name, changes in changed.items():
         _check_values(changes, fields(Stage), f"[stages.{name}] of {where}")
         is_new = not {name, "default"} & base.stages.keys() and {"learning_rate", "epochs"} <= changes.keys()
         stages[name] = Stage(**changes) if is_new else replace(base.stage(name), **changes)
-    settings = [item for item in fields(Recipe) if item.name not in ("stages", "selection")]
-    _check_values(values, settings, where, also=("base", "stages"))
-    return replace(base, stages=stages, **{"name": Path(where).stem, "source": Path(where).name, **values})
+    settings = [item for item in fields(Recipe) if item.name not in ("stages", "formats", "selection")]
+    _check_values(values, settings, where, also=("base", "stages", "formats"))
+    return replace(
+        base, stages=stages, formats=formats, **{"name": Path(where).stem, "source": Path(where).name, **values}
+    )
+
+
+def _formats(changed: object, base: Recipe, stage: Mapping[str, Any], where: str) -> dict[str, Mapping[str, Any]]:
+    """Return what formats change; a value that the file gives to the whole stage takes the place of the base's."""
+    if not isinstance(changed, dict) or not all(isinstance(changes, dict) for changes in changed.values()):
+        raise UserError(f"formats in {where}: expected a table [formats.NAME] for each of {', '.join(FORMATS)}")
+    formats = {
+        name: {key: value for key, value in changes.items() if key not in stage}
+        for name, changes in base.formats.items()
+    }
+    for name, changes in changed.items():
+        if name not in FORMATS:
+            raise unknown("format", name, FORMATS, where=where)
+        _check_values(changes, fields(Stage), f"[formats.{name}] of {where}")
+        formats[name] = {**formats.get(name, {}), **changes}
+    return dict(formats)
 
 
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {

@@ -70,11 +70,13 @@ def intermediate_features(job: IntermediateJob, store: Store) -> list[tuple[Head
     for (name, labels), parts in pools.items():
         head = head_for(name, labels, job.recipe)
         records = (record for part in parts for record in _records(part, job.seed))
-        pairs.append((head, cached(store, job.base, {"data": _draws(parts, job.seed)}, records, head, job.stage)))
+        data, stage = {"data": _draws(parts, job.seed)}, job.recipe.intermediate((name,))
+        pairs.append((head, cached(store, job.base, data, records, head, stage)))
     if job.corpora:
-        masked, data = MaskedHead.of(load_tokenizer(job.base.tokenizer_folder)), _draws(job.corpora, job.seed)
+        masked, drawn = MaskedHead.of(load_tokenizer(job.base.tokenizer_folder)), _draws(job.corpora, job.seed)
         lines = (line for part in job.corpora for line in _drawn(part, read_lines(text_files(part.folder)), job.seed))
-        pairs.append((masked, cached(store, job.base, {"corpora": data}, lines, masked, job.stage)))
+        stage = job.recipe.intermediate()
+        pairs.append((masked, cached(store, job.base, {"corpora": drawn}, lines, masked, stage)))
     return pairs
 
 

@@ -7,14 +7,14 @@ from typing import Any
 from evaluator import options
 from evaluator.experiment.graph import CODE_VERSION, DataDraw, Encoder, IntermediateJob, identity, stage_inputs
 from evaluator.experiment.hardware import detect
-from evaluator.experiment.recipe import INTERMEDIATE, LARGE_WIDTH, Recipe, load_recipe
+from evaluator.experiment.recipe import LARGE_WIDTH, Recipe, load_recipe
 from evaluator.experiment.throughput import EncoderSize
 from evaluator.store import Json, Node, Store
 from evaluator.store.manifest import read_node
 from evaluator.training.model_card import CARD_NAME, checkpoint_licence, model_card
 from synthgen.console import progress
 from synthgen.dataset.layout import MANIFEST_NAME
-from synthgen.dataset.manifest import Manifest, read_intact_manifest
+from synthgen.dataset.manifest import Manifest, dataset_format, read_intact_manifest
 from synthgen.errors import UserError
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.files import check_writable, move, write_atomically
@@ -89,7 +89,7 @@ def _rows(folder: Path, manifest: Manifest) -> DataDraw:
 
 
 def _job(folder: Path, manifest: Manifest, model: ResolvedModel, recipe: Recipe, seed: int) -> IntermediateJob:
-    stage, hardware, name = recipe.stage(INTERMEDIATE), detect(), identity(model)
+    stage, hardware, name = recipe.intermediate((dataset_format(manifest).name,)), detect(), identity(model)
     rows = _rows(folder, manifest)
     settings = {"stage": stage_inputs(stage, recipe), "seed": seed, **hardware.to_json()}
     inputs = {"code": CODE_VERSION, "model": name, "parts": [rows.to_json()], **settings}

@@ -136,9 +136,12 @@ def test_a_page_that_is_a_folder_or_below_a_file_is_refused(
         evaluator.compare([f"real={datasets['real']}"], **arguments, out=places / place)
 
 
-def test_sizes_beyond_a_targets_own_training_set_are_refused(arguments: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=r"the training set of xnli cannot give size 9999; allowed: up to \d+"):
-        evaluator.plan(["control=own"], **arguments, sizes=[9999])
+def test_the_preset_of_the_base_paper_sets_its_recipe_selection_and_targets(arguments: dict[str, Any]) -> None:
+    plain = {name: value for name, value in arguments.items() if name not in ("recipe", "targets")}
+    chosen = Arguments(["mnli=x"], **plain, preset="phang2020")
+    assert (chosen.recipe, chosen.select, chosen.targets) == ("phang2020", "en-dev", ("xtreme9",))
+    named = Arguments(["mnli=x"], **plain, preset="phang2020", recipe="small", select="last", targets=["xnli"])
+    assert (named.recipe, named.select, named.targets) == ("small", "last", ["xnli"])
 
 
 IDLE: list[tuple[list[str], dict[str, Any], str]] = [

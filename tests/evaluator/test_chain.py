@@ -310,6 +310,12 @@ def test_a_targets_own_training_set_is_a_control_arm(
     assert {row["arm_n"] for row in rows if row["arm"] == "control" and row["target"] != "tatoeba"} == {8}
 
 
+def test_a_size_beyond_a_targets_own_training_set_takes_all_of_it(arguments: dict[str, Any]) -> None:
+    chosen = {name: value for name, value in arguments.items() if name != "out"}
+    plans = [evaluator.plan(["control=own"], **{**chosen, "seeds": 1, "sizes": [size]}) for size in ("full", 9999)]
+    assert labels(plans[0]) == labels(plans[1])
+
+
 def test_at_full_size_the_control_arm_is_one_run_for_all_targets(arguments: dict[str, Any]) -> None:
     from evaluator.experiment.arguments import Arguments, define
     from evaluator.experiment.graph import build

@@ -429,3 +429,17 @@ def test_the_reference_recipe_goes_by_the_size_of_the_encoder(width: int, rates:
     stages = [recipe.stage(name) for name in ("xnli", "xcopa", "pawsx", "xquad")]
     assert tuple(stage.learning_rate for stage in stages) == rates
     assert load_recipe("phang2020", width) is load_recipe("phang2020", 1)
+
+
+def test_an_intermediate_stage_has_the_lengths_of_its_format(tmp_path: Path) -> None:
+    span, pair = XTREME_BASE.intermediate(["span"]), XTREME_BASE.intermediate(["pair"])
+    assert (span.max_length, span.stride, pair.max_length) == (384, 128, 128)
+    assert dataclasses.replace(span, max_length=128) == pair == XTREME_BASE.intermediate(["pair", "span"])
+    assert XTREME_BASE.intermediate(["tags"]).epochs == XTREME_BASE.stage("udpos").epochs
+    path = tmp_path / "own.toml"
+    path.write_text("[stages.intermediate]\nmax_length = 64\n[formats.choice]\nmax_length = 96\n", encoding="utf-8")
+    own = load_recipe(str(path), 384)
+    assert [own.intermediate([name]).max_length for name in ("pair", "span", "choice")] == [64, 64, 96]
+    path.write_text("[formats.spam]\nmax_length = 64\n", encoding="utf-8")
+    with pytest.raises(UserError, match="unknown format 'spam'; did you mean 'span'"):
+        load_recipe(str(path), 384)
