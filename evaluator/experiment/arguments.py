@@ -124,11 +124,11 @@ def define(arguments: Arguments) -> Experiment:
     check_store(arguments.store)
     if arguments.ray is not None or arguments.workers > 1:
         check_address(arguments.ray or LOCAL)
+    arms = parse_arms(arguments.arms)
     root = default_root(arguments.data_root)
     if arguments.select == EN_DEV and (ranked := [target.name for target in targets if target.train and target.rank]):
         raise UserError(f"--select en-dev: {', '.join(ranked)} rank a pool and have no English items to choose by")
     _check_files(targets, root, languages, arguments.split)
-    arms = parse_arms(arguments.arms)
     if arguments.preset:
         arms, sizes = expand(arguments.preset, arms, sizes)
     _check_use(arguments, arms, sizes, targets)

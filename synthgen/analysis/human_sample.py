@@ -100,9 +100,11 @@ def _labelled(format_: Format, rows: Sequence[Row], path: Path) -> Iterator[tupl
 
 def _answers(path: Path) -> list[tuple[int, str, str]]:
     """Return line, first cell and answer of each line of a sample that is not blank."""
+    with plain_os_error(f"cannot read --judged {path}", "give the file of --sample N --csv FILE, filled in"):
+        content = path.read_bytes()
     try:
-        header, *lines = csv_rows(path.read_bytes().decode("utf-8-sig")) or [[]]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        header, *lines = csv_rows(content.decode("utf-8-sig")) or [[]]
+    except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"cannot read {path}: {error}") from None
     if not header:
         raise UserError(f"{path} is empty: a judged sample begins with its columns, id … {ANSWER}")

@@ -5,6 +5,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import StrictUndefined
@@ -79,6 +80,12 @@ def check(folder: Path) -> list[str]:
         return [*lines, f"{CARD_NAME} is not UTF-8: {error.reason} at byte {error.start}"]
     lines += card_faults(text, disclosed=[answer.title for answer in disclose(manifest).values()])
     return lines + front_faults(text, views(manifest)[CARD_NAME])
+
+
+def way_out(folder: Path, faults: Sequence[str]) -> list[str]:
+    """Return the command that mends faults of files that `card` writes; nothing where there are none."""
+    is_written = any(fault.startswith((CARD_NAME, CROISSANT_NAME, "figures/")) for fault in faults)
+    return [f"synthgen card {folder} writes the card and its files anew"] if is_written else []
 
 
 def front_faults(text: str, expected: str) -> list[str]:

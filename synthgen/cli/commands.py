@@ -21,10 +21,12 @@ def card(folder: options.Folder, *, check: options.Check = False, verify: option
 
     if verify:
         refuse("--verify checks the card too", check=check)
-        return CardReport(verify_folder(folder).to_json())
-    if check:
-        return CardReport({"faults": datacard.check(folder)})
-    return CardReport({"card": str(datacard.card(folder)), "faults": []})
+        report = verify_folder(folder).to_json()
+    elif check:
+        report = {"faults": datacard.check(folder)}
+    else:
+        report = {"card": str(datacard.card(folder)), "faults": []}
+    return CardReport(report | {"advice": datacard.way_out(folder, report["faults"])})
 
 
 def packs(action: options.PackAction = None, name: options.PackName = None) -> list[dict[str, object]] | dict[str, str]:

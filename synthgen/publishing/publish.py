@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthgen import options
-from synthgen.cards.card import CARD_NAME, views
+from synthgen.cards.card import CARD_NAME, views, way_out
 from synthgen.dataset.layout import MANIFEST_NAME, is_public
 from synthgen.dataset.manifest import Manifest, read_manifest
 from synthgen.errors import IncompleteError, UserError, first_line, plain_os_error, refuse, requires
@@ -68,7 +68,7 @@ def publish(
         raise UserError(f"--to {to} is inside the set itself; give another --to")
     if faults := verify(folder).faults:
         more = f" (and {len(faults) - 1} more; synthgen card {folder} --verify)" if len(faults) > 1 else ""
-        raise UserError(f"not published: {faults[0]}{more}")
+        raise UserError("; ".join([f"not published: {faults[0]}{more}", *way_out(folder, faults)]))
     files = {name: (folder / name).stat().st_size for name in published_files(manifest)}
     if secrets := leaks(folder, list(files), secret_patterns()):
         raise UserError(f"not published: {'; '.join(secrets)}")

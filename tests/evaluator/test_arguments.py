@@ -275,3 +275,10 @@ def test_a_store_that_knows_the_model_by_another_revision_is_refused_before_anyt
     (tmp_path / "store" / "store.json").write_text(json.dumps(head), encoding="utf-8")
     with pytest.raises(UserError, match="holds runs of .* at revision another"):
         evaluator.plan([f"real={datasets['real']}"], **{**arguments, "model": str(tiny_model)})
+
+
+def test_a_wrong_arm_is_said_before_a_data_root_is_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no dataset folder at .*nowhere"):
+        evaluator.plan(
+            ["none=none", f"a={tmp_path / 'nowhere'}"], targets=["xnli"], data_root=tmp_path / "none", store=tmp_path
+        )

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from synthgen.cards import card as datacard
-from synthgen.cards.card import card_faults, check
+from synthgen.cards.card import card_faults, check, way_out
 from synthgen.cards.charts import bars, figures
 from synthgen.cards.disclosures import DISCLOSURES, disclose
 from synthgen.cards.front_matter import read_front_matter
@@ -22,6 +22,7 @@ from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import MANIFEST_NAME, Manifest, file_sha256, read_manifest
 from synthgen.errors import UserError
 from synthgen.filters.command import filter as run_filters
+from synthgen.publishing.publish import publish
 from synthgen.publishing.verify import verify
 from synthgen.runtime.drafts import draft_name
 from tests.synthgen.conftest import edit_manifest, parquet_folder, random_rows
@@ -388,3 +389,16 @@ def test_what_a_killed_command_was_writing_is_no_fault_and_the_next_card_removes
     assert verify(folder).is_true
     datacard.card(folder)
     assert not [name for name in drafts if (folder / name).exists()]
+
+
+def test_a_card_of_an_earlier_version_is_mended_by_the_command_that_is_named(folder: Path, tmp_path: Path) -> None:
+    path, digest = folder / "README.md", read_manifest(folder).content_hash
+    path.write_text(path.read_text().replace(f"content {digest}", "the rows"))
+    faults = check(folder)
+    (advice,) = way_out(folder, faults)
+    assert advice == f"synthgen card {folder} writes the card and its files anew"
+    with pytest.raises(UserError, match=f"not published: .*; {advice}$"):
+        publish(folder, to=str(tmp_path / "public"))
+    assert way_out(folder, ["data/train-00000-of-00001.parquet is missing"]) == []
+    datacard.card(folder)
+    assert publish(folder, to=str(tmp_path / "public")).status == "published"

@@ -190,3 +190,9 @@ def test_the_command_says_where_the_sample_is_also_as_json(mnli: Path, tmp_path:
     done = CliRunner().invoke(app, [*words, "--json"])
     assert json.loads(done.stdout) == {"csv": str(path), "rows": 2}
     assert f"2 rows without labels in {path};" in CliRunner().invoke(app, words).stdout
+
+
+def test_a_judged_file_that_is_not_there_is_one_plain_line(tmp_path: Path) -> None:
+    for path, reason in ((tmp_path / "nofile.csv", "No such file or directory"), (tmp_path, "Is a directory")):
+        with pytest.raises(UserError, match=rf"^cannot read --judged {path}: {reason}; give the file of --sample N"):
+            read_sample(PAIRS, [], path)
