@@ -27,7 +27,7 @@ from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
-from synthgen.text.words import tokens
+from synthgen.text.words import tokens, with_pairs_of_letters, word_count, words_long
 
 MAX_ROWS = 2_000
 REPEATED_WORDS = 4
@@ -126,9 +126,9 @@ def _features(format_: Format) -> dict[str, Callable[[Row], Any]]:
     columns = format_.text_columns
     features: dict[str, Callable[[Row], Any]] = {
         "label": format_.cell,
-        "words": lambda row: sum(len(text.split()) for text in row_texts(format_, row).values()),
+        "words": lambda row: sum(map(word_count, row_texts(format_, row).values())),
     }
-    features |= {f"words of {name}": partial(_of_text, name, lambda text: len(text.split())) for name in columns}
+    features |= {f"words of {name}": partial(_of_text, name, word_count) for name in columns}
     if len(columns) > 1:
         features[f"overlap of {columns[1]} with {columns[0]}"] = lambda row: _overlap(row[columns[0]], row[columns[1]])
     questions = [name for name in columns if name.startswith("question") and name != "question_concept"]
@@ -149,7 +149,7 @@ def question_type(text: str) -> str:
 
 
 def _overlap(first: str, second: str) -> float:
-    words, others = set(tokens(first)), set(tokens(second))
+    words, others = (set(with_pairs_of_letters(tokens(text))) for text in (first, second))
     return len(words & others) / len(others) if others else 0.0
 
 
@@ -180,9 +180,10 @@ def distinct(words: Sequence[Sequence[str]], n: int) -> float:
 
 
 def self_repetition(words: Sequence[Sequence[str]]) -> float:
-    """Return the share of rows with a run of four words that another row has too."""
-    owners = Counter(gram for row in words for gram in set(ngrams(row, REPEATED_WORDS)))
-    repeated = sum(any(owners[gram] > 1 for gram in ngrams(row, REPEATED_WORDS)) for row in words)
+    """Return the share of rows with a run of four words, or eight letters, that another row has too."""
+    rows = [ngrams(row, words_long(row, REPEATED_WORDS)) for row in words]
+    owners = Counter(gram for grams in rows for gram in set(grams))
+    repeated = sum(any(owners[gram] > 1 for gram in grams) for grams in rows)
     return round(repeated / len(words), 4) if words else 0.0
 
 

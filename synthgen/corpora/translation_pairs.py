@@ -1,6 +1,5 @@
 """The English rows that a ready-made translation is paired with: found by id, else by their texts and label."""
 
-import re
 from collections import defaultdict
 from collections.abc import Container
 from hashlib import blake2b
@@ -14,12 +13,13 @@ from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.runtime.provenance import public_name
+from synthgen.text.words import running_words
 
 
 def row_key(row: Row, format_: Format) -> bytes:
     """Return what two copies of a row share although one is word-tokenised: the letters and digits of its texts."""
     texts = [str(row[column]) for column in (format_.text_columns or format_.columns[:1])]
-    letters = ["".join(re.findall(r"\w+", text.casefold())) for text in texts]
+    letters = ["".join(running_words(text)) for text in texts]
     return blake2b("\t".join(letters).encode(), digest_size=16).digest()
 
 

@@ -17,6 +17,7 @@ from synthgen.dataset.shards import read_rows
 from synthgen.errors import UserError
 from synthgen.formats.base import ParseError, Row, clean_text
 from synthgen.task.definition import Task
+from synthgen.text.words import word_count
 
 Shots = Mapping[str, tuple[dict[str, str], ...]]
 SHOTS_PER_LABEL = 4
@@ -56,7 +57,7 @@ def _read_shots(task: Task, folder: Path, seed: int) -> tuple[Shots, list[dict[s
     for row in read_rows(folder):
         order = draw.random()
         texts = format_.texts_of(row)
-        if sum(len(text.split()) for text in texts.values()) <= MAX_SHOT_WORDS:
+        if sum(map(word_count, texts.values())) <= MAX_SHOT_WORDS:
             best = chosen.setdefault("any" if pooled else format_.cell(row), [])
             best.append((order, row["id"], texts))
             best.sort(key=lambda item: item[0])
@@ -88,7 +89,7 @@ def _read_passages(task: Task, source: Path, seed: int) -> tuple[tuple[str, ...]
     texts: dict[str, None] = {}
     for line in lines:
         with suppress(ParseError):
-            if len((text := clean_text(line)).split()) >= least:
+            if word_count(text := clean_text(line)) >= least:
                 texts[text] = None
     if not texts:
         raise UserError(f"--passages {source} has no text of {least} words or more")

@@ -24,7 +24,7 @@ from synthgen.formats.base import ParseError, Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.task.validation import faults
-from synthgen.text.words import bare_words
+from synthgen.text.words import bare_words, word_count
 
 _HEADER = re.compile(r"\A\+\+\+\n(?P<header>.*?)\n\+\+\+\n(?P<body>.*)\Z", re.DOTALL)
 _SECTION = re.compile(r"^## (\w+)\n", re.MULTILINE)
@@ -88,7 +88,7 @@ class Conditions:
     def check_texts(self, texts: Mapping[str, str]) -> None:
         """Raise ParseError when a text of a reply has too few or too many words."""
         for name, text in texts.items():
-            count = len(text.split())
+            count = word_count(text)
             if count < self.min_words.get(name, 0):
                 raise ParseError(f"{name} too short")
             if name in self.max_words and count > self.max_words[name]:

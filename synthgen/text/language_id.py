@@ -12,8 +12,8 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
-from synthgen.text.languages import base_language
-from synthgen.text.words import SPACELESS
+from synthgen.text.languages import base_language, script_of
+from synthgen.text.words import LETTERS_PER_WORD, words_and_letters
 
 VERSION = 2
 """Raise it when texts come to other languages; it counts for every filter that asks for them."""
@@ -61,19 +61,23 @@ def row_language(row: Mapping[str, Any], default: str) -> str:
 
 
 def count_words(text: str) -> float:
-    """Return the number of words that have letters; a letter of a script without spaces counts as half a word."""
+    """Return the number of words that have letters; a letter of a script without spaces counts as half a word.
+
+    >>> count_words("It is 9 a.m."), count_words("東京は 9 時")
+    (3.0, 2.0)
+    """
     if text.isascii():
         return float(len(_ASCII_WORD.findall(text)))
-    count = 0.0
-    for word in text.split():
-        spaceless = sum(any(first <= ord(letter) <= last for first, last in SPACELESS) for letter in word)
-        count += spaceless / 2 if spaceless else any(letter.isalpha() for letter in word)
-    return count
+    parts, letters = words_and_letters(text)
+    return sum(any(map(str.isalpha, part)) for part in parts) - letters * (1 - 1 / LETTERS_PER_WORD)
 
 
 @lru_cache(1024)
 def foreign(text: str, language: str, doubt_below: float = DOUBT_BELOW, confirm_below: float = CONFIRM_BELOW) -> str:
     """Return what language a text seems to be when both models say it is not in `language`, else an empty string.
+
+    Of a text in Latin letters, where `language` has others, one must be sure of another language, or both name the
+    same: nearly a tenth of the hypotheses of XNLI's Hindi are romanised.
 
     >>> foreign("Das ist ein Satz auf Deutsch.", "en").split(",")[0], foreign("This is an English sentence.", "en")
     ('de', '')
@@ -90,7 +94,22 @@ def foreign(text: str, language: str, doubt_below: float = DOUBT_BELOW, confirm_
     confirmed = sum(second.get(name, 0.0) for name in names)
     if names & _second_languages() and confirmed >= confirm_below:
         return ""
-    return f"{max(first, key=lambda name: first[name])}, {language} has {probability:.2f} and {confirmed:.2f}"
+    likely = max(first, key=lambda name: first[name])
+    if _is_romanised(plain, language) and not (
+        best_guess(text) or _labels(likely) & {max(second, key=second.__getitem__)}
+    ):
+        return ""
+    return f"{likely}, {language} has {probability:.2f} and {confirmed:.2f}"
+
+
+def _is_romanised(text: str, language: str) -> bool:
+    """Whether a text in a language of another script has Latin letters alone: the models do not know it so.
+
+    >>> _is_romanised("wo ghar gaya", "hi"), _is_romanised("wo घर gaya", "hi"), _is_romanised("wo ist er", "de")
+    (True, False, False)
+    """
+    is_latin = all(letter < "\u0250" or "\u1e00" <= letter < "\u1f00" for letter in text if letter.isalpha())
+    return is_latin and script_of(base_language(language)) != "Latn"
 
 
 def likely_language(text: str) -> str:

@@ -106,6 +106,16 @@ def base_language(code: str) -> str:
     return find_language_code(code).partition("-")[0] or code.lower()
 
 
+@cache
+def script_of(code: str) -> str:
+    """Return the script (ISO 15924) that a language is mostly written in, empty where it is not known.
+
+    >>> script_of("hi"), script_of("sw"), script_of("am"), script_of("zh-Hant")
+    ('Deva', 'Latn', 'Ethi', 'Hant')
+    """
+    return str(langcodes.Language.get(code).maximize().script or "") if find_language_code(code) else ""
+
+
 def language_name(code: str) -> str:
     """Return the English name of a language, for prompts and messages, with its script and region where they are said.
 

@@ -8,13 +8,13 @@ and every part of it traced to its source.
 import re
 from collections.abc import Callable, Iterator
 
-_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s+[\"'“‘(\[¿¡]*[^\W_a-z])|[。！？।።]+[」』”’）]*|\n+")
-_ENDED = re.compile(r"[.!?…。！？।።]+[\"'”’)\]」』）]*\s*$")
+_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s+[\"'“‘(\[¿¡]*[^\W_a-z])|[。！？।॥።؟۔။។៕]+[」』”’）]*|\n+")
+_ENDED = re.compile(r"[.!?…。！？।॥።؟۔။។៕]+[\"'”’)\]」』）]*\s*$")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\[\"'“])(?:Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|No|vs|etc|e\.g|i\.e|cf|Fig|Gen|Col|Lt|Sgt|Gov|Sen|Rep|Rev|Hon|Mt|Ft|"
     r"approx|c|ca|[A-Z]|(?:[A-Z]\.)+[A-Z])\.$"
 )
-_CLAUSE = re.compile(r"[;:,—–]\s+|[、，；：]|\s+")
+_CLAUSE = re.compile(r"[;:,—–]\s+|[、，；：،؛၊]|\s+")
 
 Span = tuple[int, int]
 

@@ -1,8 +1,14 @@
-"""Tokenisers: the words of texts in any script and their hashes, by which duplicates and contamination are found."""
+"""Tokenisers: the words of texts in any script and their hashes, by which duplicates and contamination are found.
+
+Scripts without spaces between words (Unicode's line-break classes SA, ID and CJ, and Tibetan) are not segmented by a
+dictionary: each letter with its marks is a word by itself, two letters count as one word of a length, and where texts
+are compared as sets of words, each pair of neighbouring letters is one. Elsewhere a word is what stands between spaces.
+"""
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, groupby, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +17,7 @@ import pyarrow.compute as pc
 
 from synthgen.text.arrow import changed, joined, sizes
 
-VERSION = 1
+VERSION = 2
 """Raise it when a text has other `words`, or they have other hashes; it counts for every filter that compares texts."""
 
 Hashes = npt.NDArray[np.uint64]
@@ -30,8 +36,15 @@ class _Folding(dict[int, str]):
         return self.setdefault(code, folded)
 
 
-SPACELESS = ((0xE00, 0xEFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x3400, 0x9FFF), (0x20000, 0x3FFFF))
-"""Thai and Lao, Burmese, Khmer, kana, Han: scripts without spaces between words, whose letters each count as a word."""
+SPACELESS = (
+    *((0xE00, 0xFFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x1950, 0x1AAF), (0xA9E0, 0xA9FF), (0xAA60, 0xAADF)),
+    *((0x2E80, 0x2FDF), (0x3005, 0x3007), (0x3021, 0x3029), (0x3031, 0x3035), (0x303B, 0x303C), (0x3040, 0x30FF)),
+    *((0x3100, 0x312F), (0x31A0, 0x31BF), (0x31F0, 0x31FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF)),
+    *((0xFF66, 0xFF9F), (0x11700, 0x1174F), (0x16FE0, 0x18DFF), (0x1AFF0, 0x1B2FF), (0x20000, 0x3FFFF)),
+)
+"""Thai, Lao, Tibetan, Burmese, Khmer, Tai scripts, kana, bopomofo, Han: scripts without spaces between words."""
+LETTERS_PER_WORD = 2
+"""Letters of these scripts that count as a word of a length."""
 _FOLDING = _Folding()
 _ASCII = bytes(ord(_FOLDING[code]) if code < 128 else code for code in range(256))
 MASKS = np.array([(1 << 8 * count) - 1 for count in range(9)], dtype=np.uint64)
@@ -43,27 +56,41 @@ _EMPTY = np.uint64(0x2545F4914F6CDD1D)
 def words(text: str) -> str:
     """Return a text's words, casefolded and without punctuation, one space between them.
 
-    >>> words("It's  RAINING!"), words("Straße, 東京")
-    ('it s raining', 'strasse 東 京')
+    >>> words("It's  RAINING!"), words("Straße, 東京"), words("กินข้าว")
+    ('it s raining', 'strasse 東 京', 'กิ น ข้ า ว')
     """
     if text.isascii():
         return b" ".join(text.encode().translate(_ASCII).split()).decode()
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().translate(_FOLDING).split())
+    folded = unicodedata.normalize("NFKC", text).casefold().translate(_FOLDING)
+    return _BEFORE_MARK.sub("", " ".join(folded.split()))
 
 
-def bare_words(text: str) -> set[str]:
-    """Return the words between white space, casefolded and without punctuation at their ends.
-
-    >>> sorted(bare_words("Tea, or not tea?"))
-    ['not', 'or', 'tea']
-    """
-    return {word.strip(".,;:!?\"'()").casefold() for word in text.split()} - {""}
+def _class_of(codes: Iterable[int]) -> str:
+    """Return characters as ranges of a class of a regular expression."""
+    ordered = sorted(codes)
+    firsts = [code for before, code in pairwise([-2, *ordered]) if code - before > 1]
+    lasts = [code for code, after in pairwise([*ordered, 1 << 21]) if after - code > 1]
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in zip(firsts, lasts, strict=True))
 
 
 _LETTERS = "".join(f"{chr(first)}-{chr(last)}" for first, last in SPACELESS)
-_MARKS = "".join(chr(code) for code in range(0xE00, 0x3100) if unicodedata.category(chr(code))[0] == "M")
+_PLACES_OF_MARKS = (range(0x300, 0x3400), range(0xA600, 0xAC00), range(0xFB00, 0x1F000), range(0xE0100, 0xE01F0))
+_IS_MARK = [code for code in chain.from_iterable(_PLACES_OF_MARKS) if unicodedata.category(chr(code))[0] == "M"]
+_MARKS = _class_of(_IS_MARK) + "\u200c\u200d"
+_MARK = re.compile(f"[{_MARKS}]")
 _LETTER = re.compile(f"[{_LETTERS}][{_MARKS}]*")
 _LETTER_OR_WORD = re.compile(f"{_LETTER.pattern}|[^\\s{_LETTERS}]+")
+_RUN = rf"(?:(?![{_LETTERS}])[\w{_MARKS}])+"
+_LETTER_OR_RUN = re.compile(f"{_LETTER.pattern}|{_RUN}")
+_LETTER_OR_TOKEN = re.compile(rf"{_LETTER_OR_RUN.pattern}|[^\w\s]")
+
+
+def _is_letter(part: str) -> bool:
+    """Whether a word is a letter of a script without spaces."""
+    return not part.isascii() and _LETTER.match(part) is not None
+
+
+_BEFORE_MARK = re.compile(f" (?=[{_class_of(code for code in _IS_MARK if _is_letter(chr(code)))}])")
 
 
 def words_and_letters(text: str) -> tuple[list[str], int]:
@@ -75,29 +102,96 @@ def words_and_letters(text: str) -> tuple[list[str], int]:
     if text.isascii() or not _LETTER.search(text):
         return text.split(), 0
     parts = [part for part in _LETTER_OR_WORD.findall(text) if any(map(str.isalnum, part))]
-    return parts, sum(map(bool, map(_LETTER.match, parts)))
+    return parts, sum(map(_is_letter, parts))
+
+
+def word_count(text: str) -> int:
+    """Return the number of words between white space; two letters of a script without spaces count as one.
+
+    >>> word_count("An ant."), word_count("东京 has。"), word_count("猫")
+    (2, 2, 1)
+    """
+    parts, letters = words_and_letters(text)
+    return len(parts) - letters // LETTERS_PER_WORD
+
+
+def words_long(parts: Sequence[str], count: int) -> int:
+    """Return how many of such parts are `count` words: twice as many where most of them are letters.
+
+    >>> words_long(["an", "ant"], 3), words_long(["东", "京"], 3)
+    (3, 6)
+    """
+    return count * LETTERS_PER_WORD if 2 * sum(map(_is_letter, parts)) > len(parts) else count
+
+
+def with_pairs_of_letters(parts: Iterable[str]) -> list[str]:
+    """Return words as they are, and in place of the letters of scripts without spaces their pairs.
+
+    >>> with_pairs_of_letters(["in", "東", "京", "都", "3"])
+    ['in', '東京', '京都', '3']
+    """
+    found: list[str] = []
+    for are_letters, run in groupby(parts, key=_is_letter):
+        members = list(run)
+        found += map("".join, pairwise(members)) if are_letters and len(members) > 1 else members
+    return found
+
+
+def bare_words(text: str) -> set[str]:
+    """Return the words between white space, casefolded and without punctuation at their ends, and pairs of letters.
+
+    >>> sorted(bare_words("Tea, or not tea?")), sorted(bare_words("東京都。")), sorted(bare_words("چای، یا آب؟"))
+    (['not', 'or', 'tea'], ['京都', '東京'], ['آب', 'چای', 'یا'])
+    """
+    parts = words_and_letters(text)[0]
+    return {word.strip(_PUNCTUATION).casefold() for word in with_pairs_of_letters(parts)} - {""}
+
+
+_PUNCTUATION = ".,;:!?\"'()،؛؟۔।॥።၊။"
+
+
+def running_words(text: str) -> list[str]:
+    """Return the runs of letters, digits, marks and underscores, casefolded; letters of scripts without spaces alone.
+
+    >>> running_words("It's हिन्दी 東京")
+    ['it', 's', 'हिन्दी', '東', '京']
+    """
+    return (_ASCII_RUN if text.isascii() else _LETTER_OR_RUN).findall(text.casefold())
 
 
 def letter_runs(text: str) -> set[str]:
-    """Return the runs of letters, digits and underscores, casefolded."""
-    return set(re.findall(r"\w+", text.casefold()))
+    """Return the different `running_words`, and of letters their pairs.
+
+    >>> sorted(letter_runs("It's 東京都"))
+    ['it', 's', '京都', '東京']
+    """
+    return set(with_pairs_of_letters(running_words(text)))
 
 
 def lower_case_words(text: str) -> list[str]:
-    """Return the words of three letters or more that are written in lower case: no names, no numbers."""
-    bare = (word.strip(".,;:!?\"'()[]«»“”¿¡") for word in text.split())
-    return [word for word in bare if len(word) > 2 and word.isalpha() and word.islower()]
+    """Return the words of three letters or more that are not written in upper case, and pairs of letters.
+
+    >>> lower_case_words("The dog saw Rome in 1912"), lower_case_words("她在Rome。"), lower_case_words("यह हिन्दी है")
+    (['dog', 'saw'], ['她在'], ['हिन्दी'])
+    """
+    found = (word.strip(f"{_PUNCTUATION}[]«»“”¿¡") for word in with_pairs_of_letters(words_and_letters(text)[0]))
+    return [word for word in found if _is_word(word) and word == word.lower() and (len(word) > 2 or _is_letter(word))]
+
+
+def _is_word(text: str) -> bool:
+    return text != "" and all(letter.isalpha() or _MARK.fullmatch(letter) for letter in text)
 
 
 def tokens(text: str) -> list[str]:
-    """Return the lower-cased words and punctuation marks of a text.
+    """Return the lower-cased words and punctuation marks of a text; letters of scripts without spaces one by one.
 
-    >>> tokens("Nobody's here.")
-    ['nobody', "'", 's', 'here', '.']
+    >>> tokens("Nobody's here."), tokens("हिन्दी में"), tokens("東京です。")
+    (['nobody', "'", 's', 'here', '.'], ['हिन्दी', 'में'], ['東', '京', 'で', 'す', '。'])
     """
-    return re.findall(r"\w+|[^\w\s]", text.lower())
+    return (_ASCII_TOKEN if text.isascii() else _LETTER_OR_TOKEN).findall(text.lower())
 
 
+_ASCII_RUN, _ASCII_TOKEN = re.compile(r"\w+"), re.compile(r"\w+|[^\w\s]")
 _TOKEN = re.compile(
     r"""\d+(?:[.,:]\d+)*|(?:[A-Z]\.)+[A-Z]?|\w+?(?=n['’]t\b)|n['’]t\b|['’](?:s|re|ve|ll|d|m|S)\b|(?:Mr|Mrs|Ms|Dr|St)\.
     |\w+(?:[-'’]\w+)*?(?=['’](?:s|re|ve|ll|d|m)\b)|\w+(?:[-'’]\w+)*|\.\.\.|--|``|''|\S""",

@@ -30,7 +30,7 @@ from synthgen.models.sentence_encoder import PREFIX, SentenceEncoder
 from synthgen.runtime.provenance import public_settings
 from synthgen.text import language_id
 from synthgen.text.language_id import count_words, row_language
-from synthgen.text.words import mixed, word_hashes, words
+from synthgen.text.words import mixed, word_count, word_hashes, words, words_long
 
 REPORT_NAME = "contamination.json"
 _CANDIDATES = 8
@@ -77,7 +77,7 @@ class Contamination(Filter):
     """Drops rows that repeat items of the sets it was given. The evidence names the set and the item's hash."""
 
     name = "contamination"
-    VERSION = 1
+    VERSION = 2
 
     def __init__(
         self,
@@ -233,19 +233,21 @@ class Contamination(Filter):
             if matches:
                 other = text if text in matches else next(iter(matches))
                 shared[other] = matches[other][0]
-        is_enough = len(shared) == len(texts) and sum(len(text.split()) for text in texts) >= _FEWEST_WORDS
+        is_enough = len(shared) == len(texts) and sum(map(word_count, texts)) >= _FEWEST_WORDS
         return next(iter(shared.values()), ""), is_enough
 
     def _match(self, text: str, other: str) -> tuple[str, bool] | None:
         """Return what two texts share and whether it counts alone, None when it is not enough for either."""
         left, right = text.split(), other.split()
-        is_long = min(len(left), len(right)) >= self._settings.long_from
+        words_of_both = min(word_count(text), word_count(other))
+        is_long = words_of_both >= self._settings.long_from
         one, two = set(zip(left, left[1:], left[2:], strict=False)), set(zip(right, right[1:], right[2:], strict=False))
         smaller = min(len(one), len(two))
         share = len(one & two) / smaller if smaller else float(text == other)
         if share >= self._settings.share:
-            return f"{share:.0%} of the trigrams of {min(len(left), len(right))} words", is_long
-        if min(len(left), len(right)) >= self._settings.run and _longest_run(left, right, self._settings.run):
+            return f"{share:.0%} of the trigrams of {words_of_both} words", is_long
+        run = words_long(min(left, right, key=len), self._settings.run)
+        if min(len(left), len(right)) >= run and _longest_run(left, right, run):
             return f"a run of {self._settings.run} words", True
         if near := likeness(text, other, NearSettings()):
             return f"{near[0]} {near[1]}", is_long

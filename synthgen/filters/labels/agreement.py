@@ -19,6 +19,7 @@ from synthgen.formats import Format
 from synthgen.formats.answer_match import squad_normalise, token_f1
 from synthgen.formats.base import Row
 from synthgen.formats.span import ANSWERABLE, UNANSWERABLE, SpanFormat
+from synthgen.text.words import words_and_letters
 
 NOT_CALIBRATED = "not estimated: no real rows that the reader was not trained on (--against DATASET)"
 UNREAD = "unread"
@@ -61,8 +62,8 @@ class Agreement:
         self.counts[cell, ANSWERABLE if answer else UNANSWERABLE] += 1
         guess = squad_normalise(answer)
         normalised = [squad_normalise(gold) for gold in golds] or [""]
-        exact = float(guess in normalised)
-        overlap = max(token_f1(guess.split(), gold.split()) for gold in normalised) if golds else exact
+        exact, said = float(guess in normalised), words_and_letters(guess)[0]
+        overlap = max(token_f1(said, words_and_letters(gold)[0]) for gold in normalised) if golds else exact
         self.exact, self.f1 = self.exact + exact, self.f1 + overlap
         if (max(overlap, exact) >= self.min_f1) if golds else not answer:
             self.agreed += 1

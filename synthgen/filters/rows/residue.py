@@ -14,6 +14,7 @@ from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
 from synthgen.runtime.files import read_toml
+from synthgen.text.words import running_words, words_long
 
 _ASIDE = str.maketrans("’‘“”", "''\"\"")
 PROMPT_WORDS = 8
@@ -39,7 +40,7 @@ class Residue(RowFilter):
     """Drops rows in which a model refuses, remains of a template stand, or the prompt's own sentences come back."""
 
     name = "residue"
-    VERSION = 1
+    VERSION = 2
 
     def __init__(self, format_: Format, prompt: str = "") -> None:
         """`prompt` is the text of the task's prompt file, where it is known."""
@@ -79,6 +80,7 @@ def residue(text: str) -> tuple[str, str] | None:
 
 
 def _runs(text: str) -> Iterator[str]:
-    words = re.findall(r"\w+", text.casefold())
-    for start in range(len(words) - PROMPT_WORDS + 1):
-        yield " ".join(words[start : start + PROMPT_WORDS])
+    words = running_words(text)
+    length = words_long(words, PROMPT_WORDS)
+    for start in range(len(words) - length + 1):
+        yield " ".join(words[start : start + length])

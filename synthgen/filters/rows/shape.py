@@ -17,9 +17,9 @@ from synthgen.filters.base import CACHED_TEXTS, Drop, FilterSpec, RowFilter
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
-from synthgen.text.words import words_and_letters
+from synthgen.text.words import LETTERS_PER_WORD, words_and_letters, words_long
 
-PHRASE_WORDS, LETTERS_PER_WORD = 3, 2
+PHRASE_WORDS = 3
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Unicode's category Cc but for tab and line ends."""
 
@@ -45,7 +45,7 @@ class Shape(RowFilter):
     """Drops rows that break the format, are too short or long, hold control characters, or repeat themselves."""
 
     name = "shape"
-    VERSION = 2
+    VERSION = 3
 
     def __init__(self, format_: Format, limits: ShapeLimits | None = None) -> None:
         super().__init__(format_)
@@ -91,7 +91,7 @@ def _check_text(path: str, text: str, min_words: int, limits: ShapeLimits) -> Dr
         return Drop("too short", f"{path}: {count} words")
     if count > limits.max_words:
         return Drop("too long", f"{path}: {count} words")
-    phrase_words = PHRASE_WORDS * (LETTERS_PER_WORD if letters * 2 > len(words) else 1)
+    phrase_words = words_long(words, PHRASE_WORDS)
     if repetition := _repetition([word.casefold() for word in words], limits, phrase_words):
         return Drop("repetition", f"{path}: {repetition}")
     return None
