@@ -9,6 +9,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from synthgen.runtime.typer_command import COMMAS
+
 # Several commands
 Folder = Annotated[Path, Argument(help="A dataset folder.")]
 Out = Annotated[Path, Option(help="Dataset folder to write.")]
@@ -74,6 +76,24 @@ SetLanguage = Annotated[
     str | None,
     Option(help="Language of the rows: de, zh-Hans, …; of a corpus with ready-made translations, the one to take."),
 ]
+Columns = Annotated[
+    Sequence[str], COMMAS, Option(help="Their columns: premise=text1,hypothesis=text2,label=gold [default: by name].")
+]
+LabelNames = Annotated[
+    Sequence[str], COMMAS, Option(help="What their labels mean: 0=entailment,e=entailment,x=- ('-' drops the rows).")
+]
+Hypotheses = Annotated[
+    Sequence[str],
+    COMMAS,
+    Option(help="Several hypotheses a row: COLUMN:LABEL,…; of COLUMN/COLUMN:LABEL each row gives one in turn."),
+]
+Where = Annotated[Sequence[str], COMMAS, Option(help="Only rows with these values: quality=Yes,checked=1.")]
+ImportOrigin = Annotated[str | None, Option("--origin", help="real, synthetic or translated [default: real].")]
+Generator = Annotated[str | None, Option(help="Model that wrote or translated the rows.")]
+Licence = Annotated[str | None, Option(help="Licence of the rows: CC-BY-4.0, …")]
+Split = Annotated[str | None, Option(help="Split to take where there are several [default: train].")]
+SourceText = Annotated[str | None, Option("--source", help="Where the rows come from, for the card.")]
+Citation = Annotated[str | None, Option(help="What to cite, for the card.")]
 PairWith = Annotated[
     Path | None, Option(help="English dataset folder: keep the translations of its rows, under their ids.")
 ]

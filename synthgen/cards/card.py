@@ -13,7 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from synthgen.cards.charts import figures
 from synthgen.cards.croissant import CROISSANT_NAME, render_croissant
-from synthgen.cards.disclosures import NOT_DONE, disclose
+from synthgen.cards.disclosures import NOT_DONE, claims, disclose, lead
 from synthgen.cards.front_matter import REQUIRED, front_matter, read_front_matter, title
 from synthgen.dataset.folder import sweep_set
 from synthgen.dataset.layout import MANIFEST_NAME
@@ -62,7 +62,7 @@ def render_card(manifest: Manifest) -> str:
     environment.filters["cell"] = lambda value: str(value).replace("|", "\\|").replace("\n", " ")
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     views = {"title": title(manifest), "front": front_matter(manifest), "figures": list(figures(manifest))}
-    return template.render(m=manifest, answers=disclose(manifest), **views).rstrip() + "\n"
+    return template.render(m=manifest, lead=lead(manifest), answers=disclose(manifest), **views).rstrip() + "\n"
 
 
 def check(folder: Path) -> list[str]:
@@ -79,7 +79,15 @@ def check(folder: Path) -> list[str]:
     except UnicodeDecodeError as error:
         return [*lines, f"{CARD_NAME} is not UTF-8: {error.reason} at byte {error.start}"]
     lines += card_faults(text, disclosed=[answer.title for answer in disclose(manifest).values()])
-    return lines + front_faults(text, views(manifest)[CARD_NAME])
+    expected = views(manifest)[CARD_NAME]
+    return lines + front_faults(text, expected) + claim_faults(text, expected)
+
+
+def claim_faults(text: str, expected: str) -> list[str]:
+    """Return which of the sentences that cards say a card has although its manifest does not give it."""
+    said, right = (" ".join(each.split()) for each in (text, expected))
+    unfounded = (claim for claim in claims() if claim in said and claim not in right)
+    return [f"{CARD_NAME} claims '{claim}', and {MANIFEST_NAME} has no evidence for it" for claim in unfounded]
 
 
 def way_out(folder: Path, faults: Sequence[str]) -> list[str]:

@@ -81,10 +81,12 @@ def _data_type(feature: Features) -> str:
 
 
 def _responsible_ai(manifest: Manifest) -> dict[str, Any]:
-    answers, is_new = disclose(manifest), manifest.origin in ("synthetic", "translated")
+    answers, is_elsewhere = disclose(manifest), bool(manifest.made_elsewhere)
+    is_new = manifest.origin in ("synthetic", "translated") and not is_elsewhere
+    tools = "not known" if is_elsewhere else "none"
     values: dict[str, Any] = {
         "rai:dataCollectionType": ["Others"] if is_new else ["Existing datasets"],
-        "rai:machineAnnotationTools": [manifest.model["ref"]] if manifest.model else ["none"],
+        "rai:machineAnnotationTools": [manifest.model["ref"]] if manifest.model else [tools],
         "rai:annotationsPerItem": "1",
     }
     for name, keys in _RAI.items():

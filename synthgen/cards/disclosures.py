@@ -6,6 +6,7 @@ answers one disclosure; the card, the Croissant file and `card --check` are all 
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from synthgen.dataset.manifest import Manifest
 from synthgen.runtime.files import read_toml
 from synthgen.text.languages import UNKNOWN_LANGUAGE
 
-NOT_DONE = "not done: "
+NOT_DONE, NOT_KNOWN = "not done: ", "not known: "
 Facts = Mapping[str, Any]
 
 
@@ -30,8 +31,8 @@ class Disclosure:
 
     @property
     def is_done(self) -> bool:
-        """Return whether the step was done; otherwise the summary is the reason."""
-        return not self.summary.startswith(NOT_DONE)
+        """Return whether the step was done, as far as that is known; otherwise the summary is the reason."""
+        return not self.summary.startswith((NOT_DONE, NOT_KNOWN))
 
 
 def disclose(manifest: Manifest) -> dict[str, Disclosure]:
@@ -80,9 +81,36 @@ def cell_text(value: object) -> str:
     return str(value) if value not in ("", None) else "none"
 
 
+def lead(m: Manifest) -> str:
+    """Return what a card says first of its rows."""
+    if m.made_elsewhere:
+        return str(_TEXTS["lead"]["elsewhere"]).format(name=m.made_elsewhere, origin=m.origin)
+    return str(_TEXTS["lead"][m.origin])
+
+
+def claims() -> list[str]:
+    """Return every sentence that a card says by itself: no card may say one that its manifest does not give."""
+    texts = [text for text in _leaves(_TEXTS) if "{" not in text]
+    return [each for text in texts for each in re.split(r"(?<=[.;:]) ", " ".join(text.split())) if each.count(" ") > 3]
+
+
+def _leaves(value: Any) -> list[str]:  # noqa: ANN401 - the texts of a TOML file
+    return [value] if isinstance(value, str) else [text for inner in value.values() for text in _leaves(inner)]
+
+
+def _elsewhere(m: Manifest, key: str = "unknown", facts: Facts | None = None, **values: Any) -> Answer:  # noqa: ANN401
+    """Return the answer for rows that were not made here."""
+    return _TEXTS["elsewhere"][key].format(name=m.made_elsewhere, **values), facts or {}
+
+
 def _generator(m: Manifest) -> Answer:
     if m.origin in ("real", "sample"):
         return _not_done("no model wrote these rows")
+    if m.made_elsewhere:
+        named = [parent["generator"] for parent in m.parents if "generator" in parent]
+        verb = "translated" if m.origin == "translated" else "written"
+        values = {"generator": ", ".join(dict.fromkeys(named)), "verb": verb}
+        return _elsewhere(m, "generator" if named else "unknown", {}, **values)
     if m.model is None:
         by = _facts(m.checks.get("translation", {})).get("by")
         return (f"The rows were translated by {by}.", {}) if by else _not_done("the manifest names no model")
@@ -96,6 +124,8 @@ def _generator(m: Manifest) -> Answer:
 def _prompts(m: Manifest) -> Answer:
     if m.origin != "synthetic":
         return _not_done("no prompt was used")
+    if m.made_elsewhere:
+        return _elsewhere(m)
     text = "The prompt file stands whole at the end of this card." if m.prompt_text else "The prompt file is not here."
     shots = [parent for parent in m.parents if parent.get("role") == "shots"]
     text += " Real examples were shown to the generator." if shots else " Its examples were written for this project."
@@ -103,13 +133,15 @@ def _prompts(m: Manifest) -> Answer:
 
 
 def _sampling(m: Manifest) -> Answer:
+    if m.made_elsewhere:
+        return _elsewhere(m, "whole" if m.sampling.get("n") is None else "drawn", {"draw": m.sampling}, seed=m.seed)
     if m.origin != "synthetic":
         return f"Which rows were drawn is decided by seed {m.seed}.", {"draw": m.sampling, "seed": m.seed}
     return _TEXTS["sampling"].format(seed=m.seed), m.sampling
 
 
 def _labels(m: Manifest) -> Answer:
-    source = _TEXTS["labels"][m.origin]
+    source = _elsewhere(m, "labels")[0] if m.made_elsewhere else _TEXTS["labels"][m.origin]
     verified = m.checks.get("verification")
     if verified is None:
         return f"{source}; no verifier looked at them.", {"labels": m.label_counts or "none"}
@@ -129,7 +161,7 @@ def _funnel(m: Manifest) -> Answer:
     facts |= {f"filter {name}": value or "no settings" for name, value in m.checks.get("filters", {}).items()}
     for number, before in enumerate(m.checks.get("filtered_before", []), start=1):
         facts[f"filtering before this one, {number}"] = before.get("filters", "not recorded")
-    if m.origin == "synthetic":
+    if m.origin == "synthetic" and not m.made_elsewhere:
         facts |= {"requests by outcome": m.attempts, "acceptance by label": m.statistics.get("acceptance", "none")}
     text = "asked = kept + rejected + failed. Rejected rows are not published; their reasons and counts are."
     return text, facts
@@ -170,6 +202,8 @@ def _of_translations(translation: Facts) -> Answer:
 def _translation(m: Manifest) -> Answer:
     if m.origin != "translated":
         return _not_done("nothing was translated")
+    if m.made_elsewhere:
+        return _elsewhere(m)
     is_ours = "before_filtering" in _facts(m.checks.get("translation", {}))
     return _checked(m, check="translation", done="done" if is_ours else "done_by_others")
 
@@ -187,15 +221,20 @@ def _statistics(m: Manifest) -> Answer:
 def _use(m: Manifest) -> Answer:
     text = _TEXTS["use"]["sample" if m.origin == "sample" else "other"]
     note = m.model.get("note") if m.model else None
-    return text, {"known failures": _TEXTS["known_failures"][m.origin]} | ({"about the model": note} if note else {})
+    failures = _elsewhere(m)[0] if m.made_elsewhere else _TEXTS["known_failures"][m.origin]
+    return text, {"known failures": failures} | ({"about the model": note} if note else {})
 
 
 def _cost(m: Manifest) -> Answer:
+    if m.made_elsewhere:
+        return _elsewhere(m, "cost", {}, seconds=m.seconds, hardware=cell_text(m.hardware or "a machine not recorded"))
     text = f"{m.seconds:g} seconds on {cell_text(m.hardware)}; energy was not measured."
     return text, {"tokens": m.tokens or "none", "seconds": m.seconds, "hardware": m.hardware or "not recorded"}
 
 
 def _rerun(m: Manifest) -> Answer:
+    if not m.command and m.made_elsewhere:
+        return _elsewhere(m)
     if not m.command:
         return _not_done("the set was made by a call from Python; the settings above are its arguments")
     return "The command that made the set:", {"command": f"`{m.command}`"}

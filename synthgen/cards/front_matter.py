@@ -34,6 +34,7 @@ def title(manifest: Manifest) -> str:
 def front_matter(manifest: Manifest) -> str:
     """Return the lines between the dashes; JSON values are YAML, which keeps quoting out of our hands."""
     creators = [_CREATORS.get(manifest.origin, "machine-generated")]
+    annotators = ["other"] if manifest.made_elsewhere else creators
     is_mixed = manifest.language == SEVERAL_LANGUAGES
     is_translated = manifest.origin == "translated"
     sources = (parent.get("hub") or parent.get("corpus") or parent.get("task") for parent in manifest.parents)
@@ -42,7 +43,7 @@ def front_matter(manifest: Manifest) -> str:
         "language": [manifest.language.partition("-")[0]],
         "language_bcp47": [manifest.language] if "-" in manifest.language else [],
         **_licence_fields(normalise(manifest.licence)),
-        "annotations_creators": creators,
+        "annotations_creators": annotators,
         "language_creators": creators,
         "multilinguality": ["translation" if is_translated else "multilingual" if is_mixed else "monolingual"],
         "size_categories": [next((name for size, name in _SIZES.items() if manifest.n < size), "n>10M")],

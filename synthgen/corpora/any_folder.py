@@ -6,7 +6,6 @@ indices, ids are added where there are none or null, further columns are left ou
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -16,10 +15,9 @@ from typing import Any, get_args
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synthgen import console
 from synthgen.corpora.catalogue import SOURCES, find_sources
-from synthgen.corpora.local_files import SPLITS_BY_PREFERENCE, split_of
-from synthgen.corpora.readers.pairs import ABSENT, LABEL, TEXT_A, TEXT_B
+from synthgen.corpora.readers.columns import ABSENT, LABEL, TEXT_A, TEXT_B
+from synthgen.corpora.readers.splits import best_split
 from synthgen.dataset.licences import UNKNOWN
 from synthgen.dataset.manifest import Manifest, Origin, dataset_format, is_finished, read_intact_manifest
 from synthgen.dataset.shards import ROWS_PER_GROUP, arrow_schema, row_features, shard_paths
@@ -185,24 +183,7 @@ def _training_files(folder: Path) -> list[Path]:
     paths = sorted(path for path in folder.rglob("*.parquet") if "rejected" not in path.relative_to(folder).parts)
     if not paths:
         raise UserError(f"{folder} has no synthgen.json and no parquet files")
-    splits = {path: _split_of(path.relative_to(folder)) for path in paths}
-    best = min(splits.values(), key=SPLITS_BY_PREFERENCE.index)
-    if others := [path.relative_to(folder).as_posix() for path in paths if splits[path] != best]:
-        kind = "what states no split" if best == "unstated" else f"the {best} split"
-        line = f"{folder}: only {kind} is read; left out: {', '.join(others)}"
-        console.note(line)
-    return [path for path in paths if splits[path] == best]
-
-
-def _split_of(path: Path) -> str:
-    """Return the split that a file's name states as a word, else its nearest folder that states one.
-
-    >>> [_split_of(Path(name)) for name in ("data/test-00000-of-1.parquet", "train/0.parquet", "contest.parquet")]
-    ['test', 'train', 'unstated']
-    """
-    word = re.compile(r"(?<![a-z])(train|dev|val|test)(ing|idation)?(?![a-z])")
-    stated = (word.search(name.lower()) for name in path.parts[::-1])
-    return split_of(next((match[1] for match in stated if match), ""))
+    return [folder / name for name in best_split([path.relative_to(folder) for path in paths], str(folder))]
 
 
 def _finished_set(folder: Path, origin: str | None, task: str | None, language: str | None) -> InputDataset:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthgen.corpora.readers import choices, pairs, squad, tagged
+from synthgen.corpora.readers import choices, pairs, record_rows, tagged
 from synthgen.corpora.readers.item import Reader
 from synthgen.errors import unknown
 from synthgen.formats import Format, format_from_manifest
@@ -46,7 +46,7 @@ class CorpusEntry:
         return self.folders or (self.name,)
 
 
-READERS: dict[str, Reader] = vars(choices) | vars(pairs) | vars(squad) | vars(tagged)
+READERS: dict[str, Reader] = vars(choices) | vars(pairs) | vars(record_rows) | vars(tagged)
 _TAGS = {"udpos": tagged.UPOS, "panx": tagged.NER_TAGS}
 
 

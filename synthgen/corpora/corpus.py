@@ -1,40 +1,58 @@
 """The files a task's rows are read from, local or fetched, and the one stream of rows they make together."""
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, count, zip_longest
 from pathlib import Path
 from typing import Any
 
+from synthgen import console
 from synthgen.corpora.catalogue import CorpusEntry, HubSplit, find_sources
 from synthgen.corpora.hub_files import Fetched, fetch_split, read_hub_parquet
-from synthgen.corpora.local_files import SAMPLE_LICENCE, CorpusFile, files_format, find_files, is_sample, sample_file
-from synthgen.corpora.readers.item import Item, Reader
+from synthgen.corpora.local_files import (
+    SAMPLE_LICENCE,
+    CorpusFile,
+    files_format,
+    find_files,
+    has_release,
+    is_sample,
+    other_files,
+    sample_file,
+)
+from synthgen.corpora.readers.item import TOLERATED, TOLERATED_ELSEWHERE, Item, Reader
+from synthgen.corpora.readers.record_rows import RecordReader, open_reader, read_records
+from synthgen.corpora.stated_facts import StatedFacts
 from synthgen.corpora.translation_pairs import EnglishRows, row_key
 from synthgen.corpora.translations import (
     TranslatedFile,
     Translation,
     find_translation,
+    has_translation,
     refuse_without_translation,
     translations_of,
     with_english,
 )
-from synthgen.dataset.licences import derive, parts_of
+from synthgen.dataset.licences import UNKNOWN, derive, parts_of
 from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.texts import texts_of_sound_rows
 from synthgen.runtime.files import file_sha256
-from synthgen.text.languages import ENGLISH, base_language, language_code
+from synthgen.runtime.provenance import public_name
+from synthgen.text.languages import ENGLISH, base_language
 from synthgen.text.parquet import count_rows
 from synthgen.text.set_language import SetLanguage, set_language, together
+
+REPEATED = "in an earlier file"
 
 
 @dataclass(frozen=True, slots=True)
 class CorpusPart:
     """One file of a task's rows; `id_prefix` and numbers from `first` on name its rows, `parent` is what the manifest
     says of it. Of a translation, `english` is the file with the English rows on the same lines, where one is needed.
+    `records` reads a file of records in tables; `terms` is its licence where it is not the corpus's.
     """
 
     source: CorpusEntry
@@ -46,6 +64,8 @@ class CorpusPart:
     translation: Translation | None = None
     english: Path | None = None
     first: int = 0
+    records: RecordReader | None = None
+    terms: str = ""
 
     @property
     def language(self) -> str:
@@ -57,7 +77,7 @@ class CorpusPart:
         """The licence of the file itself: the corpus's, the translation's, or that of the samples that ship here."""
         if is_sample(self.path):
             return SAMPLE_LICENCE
-        return (self.translation or self.source).licence
+        return self.terms or (self.translation or self.source).licence
 
     def manifest_entry(self) -> dict[str, Any]:
         """Return the part as one of a manifest's parents."""
@@ -79,6 +99,7 @@ class Corpus:
     format: Format
     parts: tuple[CorpusPart, ...]
     english: EnglishRows | None = None
+    stated: StatedFacts = field(default_factory=StatedFacts)
 
     @property
     def translation(self) -> Translation | None:
@@ -117,7 +138,7 @@ class Corpus:
         """
         taken: set[str] = set()
         for part in self.parts:
-            known = self._earlier_keys(part)
+            known = self.earlier_keys(part)
             for number, item in enumerate(part.items(self.format), start=part.first):
                 row_id = self._id_of(item, f"{part.id_prefix}-{number:07d}", taken)
                 if row_id is None:
@@ -127,7 +148,13 @@ class Corpus:
                 row = {**item.row, "id": row_id, "language": part.language}
                 if part.translation:
                     row["translated_from"] = row_id
-                yield Item(row, row_id, "in an earlier file" if is_repeated else item.fault, item.note)
+                yield Item(row, row_id, REPEATED if is_repeated else item.fault, item.note)
+
+    @property
+    def tolerated(self) -> tuple[str, ...]:
+        """The beginnings of the faults that rows may have: empty texts only where a corpus was released with them."""
+        is_release = not self.translation and all("corpus" in part.parent for part in self.parts)
+        return TOLERATED if is_release else TOLERATED_ELSEWHERE
 
     def _id_of(self, item: Item, name: str, taken: set[str]) -> str | None:
         """Return the id of a row, None when it is none of the English rows to be paired with."""
@@ -136,28 +163,34 @@ class Corpus:
         name = item.id or name
         return next(free for free in chain([name], (f"{name}-{number}" for number in count(2))) if free not in taken)
 
-    def _earlier_keys(self, part: CorpusPart) -> set[bytes]:
+    def earlier_keys(self, part: CorpusPart) -> set[bytes]:
         """Return the keys of the rows before a part in its folder: other extracts of the corpus may overlap it."""
-        if "hub" in part.parent:
+        if "corpus" not in part.parent or "hub" in part.parent:
             return set()
         siblings = [other for other in self.parts if other.path.parent == part.path.parent]
         items = (item for other in siblings[: siblings.index(part)] for item in other.reader(other.path, self.format))
         return {row_key(item.row, self.format) for item in items if not item.fault}
 
 
-def open_corpus(task: str, source: str | Path, *, language: str | None = None, pair_with: Path | None = None) -> Corpus:
+def open_corpus(
+    task: str, source: str | Path, *, stated: StatedFacts | None = None, pair_with: Path | None = None
+) -> Corpus:
     """Return the corpus of a task from "hub", "sample" or a path, fetched where need be.
 
-    Where the path is or has a ready-made translation of the task's English set into `language`, it is that; else
-    `language` says what the files are in. `pair_with` is the dataset folder of the English rows whose translations to
-    keep.
+    Where the path is or has a ready-made translation of the task's English set into the language stated, it is that;
+    else the language says what the files are in. `pair_with` is the dataset folder of the English rows whose
+    translations to keep.
     """
-    sources = find_sources(task)
-    language = language_code(language) if language else None
+    stated = stated or StatedFacts()
+    sources, language = find_sources(task), stated.language
     english = EnglishRows(pair_with, task) if pair_with else None
-    if source == "hub" and language:
-        return _translated_hub_corpus(task, base_language(language), english)
-    file = None if source in ("hub", "sample") else find_translation(task, Path(source).expanduser(), language)
+    if source in ("hub", "sample") and (stated.is_own or stated.split):
+        raise UserError(f"--from {source} says itself what its rows are: leave out what you state of them")
+    if source == "hub":
+        code = base_language(language) if language else ""
+        return _translated_hub_corpus(task, code, english) if code else _hub_corpus(task, sources)
+    path = sample_file(task) if source == "sample" else Path(source).expanduser()
+    file = None if stated.is_own else find_translation(task, path, language)
     if file:
         return Corpus(file.translation.source.format, (_translated_part(file, needs_english=bool(english)),), english)
     if english or (source == "sample" and language):
@@ -165,29 +198,65 @@ def open_corpus(task: str, source: str | Path, *, language: str | None = None, p
             f"--{'pair-with' if english else 'language'} is for ready-made translations; "
             f"'{source}' is none: give a translation's file, or --language with its folder or the hub"
         )
-    if source == "hub":
-        return _hub_corpus(task, sources)
-    path = sample_file(task) if source == "sample" else Path(source).expanduser()
-    try:
-        files = find_files(sources, path)
-    except UserError:
-        if language and path.is_dir():
-            refuse_without_translation(task, path, language)
-        raise
-    format_ = files_format(files)
-    parts = tuple(_local_part(file, format_, language) for file in files)
-    if language and path.is_dir() and any(part.set_language.is_doubtful for part in parts):
-        refuse_without_translation(task, path, language)
-    return Corpus(format_, parts)
+    return _local_corpus(task, path, stated)
 
 
-def _local_part(file: CorpusFile, format_: Format, language: str | None) -> CorpusPart:
-    rows = (each.row for each in file.reader(file.path, format_) if not each.fault)
-    texts = texts_of_sound_rows(format_, rows)
-    said = set_language(texts, option=language, stated=file.stated_languages)
-    parent = {"file": file.name, "sha256": file_sha256(file.path), "split": file.split, "corpus": file.source.name}
-    stem = Path(file.name).with_suffix("").as_posix().replace("/", "-")
-    return CorpusPart(file.source, file.path, file.reader, said, f"{file.source.name}-{stem}", parent)
+def _local_corpus(task: str, path: Path, stated: StatedFacts) -> Corpus:
+    """Return an official release's files, or somebody's; say which of their columns are taken for the task's."""
+    sources, is_folder = find_sources(task), path.is_dir()
+    is_release = has_release(sources, path)
+    is_pooled = len(sources) > 1 and not stated.is_own
+    if is_release or is_pooled or not path.exists():
+        files = find_files(sources if is_pooled or is_folder else sources[:1], path, stated.split)
+    else:
+        if stated.language and is_folder and has_translation(task, path):
+            refuse_without_translation(task, path, stated.language)
+        files = other_files(sources[0], path, stated.split)
+    format_, is_own = files_format(files), stated.is_foreign or not is_release
+    parts = [_local_part(file, format_, stated, path if is_own else None) for file in files]
+    if is_release and stated.language and is_folder and any(part.set_language.is_doubtful for part in parts):
+        refuse_without_translation(task, path, stated.language)
+    for line in dict.fromkeys(line for part in parts for line in _column_lines(part)):
+        console.note(line)
+    return Corpus(format_, _with_prefixes(parts), None, stated)
+
+
+def _local_part(file: CorpusFile, format_: Format, stated: StatedFacts, own: Path | None) -> CorpusPart:
+    """Return a file as a part; `own` is the path that was given where it is no official release."""
+    parent: dict[str, Any] = {"file": file.name, "sha256": file_sha256(file.path), "split": file.split}
+    reader = read_records if stated.records else file.reader
+    tolerated = TOLERATED_ELSEWHERE if own else TOLERATED
+    is_table = reader is read_records
+    records = open_reader(file.path, format_, stated.records, stated.split, tolerated) if is_table else None
+    parent |= ({"name": public_name(own.name)} if own else {"corpus": file.source.name}) | stated.parent_facts()
+    if own and records and (columns := records.plan.other_names()):
+        parent["columns"] = columns
+    rows = records.rows() if records else (each.row for each in file.reader(file.path, format_) if not each.fault)
+    said = set_language(texts_of_sound_rows(format_, rows), option=stated.language, stated=file.stated_languages)
+    prefix = f"{file.source.name}-{Path(file.name).with_suffix('').as_posix().replace('/', '-')}"
+    terms = stated.licence or (UNKNOWN if own else "")
+    return CorpusPart(file.source, file.path, reader, said, prefix, parent, records=records, terms=terms)
+
+
+def _column_lines(part: CorpusPart) -> Iterator[str]:
+    """Yield a line that says which columns were taken by their names, where these are not the task's."""
+    if part.records is None:
+        return
+    plan = part.records.plan
+    taken = {ours: theirs for ours, theirs in plan.other_names().items() if ours not in plan.options.columns}
+    if taken:
+        pairs = ", ".join(f"{ours} is '{theirs}'" for ours, theirs in taken.items())
+        yield f"columns by their names: {pairs}; --columns says otherwise"
+
+
+def _with_prefixes(parts: Sequence[CorpusPart]) -> tuple[CorpusPart, ...]:
+    """Return the parts, each with a prefix of ids of its own."""
+    seen, result = Counter[str](), list[CorpusPart]()
+    for part in parts:
+        seen[part.id_prefix] += 1
+        more = f"-{seen[part.id_prefix]}" if seen[part.id_prefix] > 1 else ""
+        result.append(replace(part, id_prefix=part.id_prefix + more))
+    return tuple(result)
 
 
 def _translated_part(file: TranslatedFile, *, needs_english: bool) -> CorpusPart:

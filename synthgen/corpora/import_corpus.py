@@ -1,29 +1,33 @@
-"""Human corpora, and translations of them that others have made → dataset folders: `synthgen import`.
+"""Human corpora, translations of them that others have made, and anybody's files → dataset folders: `synthgen import`.
 
-A real row is kept as released, also where our own checks would refuse a generated one: how many of those there are is
-in the manifest (`statistics.check`). Rejected is only what nothing can be trained on: rows without a label, malformed
-lines, answers that are not at their offsets, and rows that an earlier file of the corpus has too.
+A row is kept as released, also where our own checks would refuse a generated one: how many of those there are is in the
+manifest (`statistics.check`). Rejected is only what nothing can be trained on, with its reason, file and line: rows
+without a label, malformed lines, answers that are not at their offsets, and rows of an official release that an earlier
+file of it has too.
 """
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from synthgen import options
+from synthgen import console, options
 from synthgen.analysis.text_statistics import describe
 from synthgen.cards.card import write_card
 from synthgen.corpora.corpus import Corpus, open_corpus
 from synthgen.corpora.local_files import is_sample
-from synthgen.corpora.sampling import Survey, draw, quotas, survey_corpus
+from synthgen.corpora.sampling import Survey, draw, quotas
+from synthgen.corpora.stated_facts import stated_facts
 from synthgen.dataset.folder import drafted, refuse_taken
 from synthgen.dataset.manifest import Manifest, finish, is_finished, read_manifest, refuse_changed
-from synthgen.dataset.shards import row_features, write_rejected, write_rows
+from synthgen.dataset.shards import cell_counts, regrouped, write_rejected, write_tables
 from synthgen.errors import UserError, refuse
-from synthgen.formats.base import Row
 from synthgen.runtime.lock import only_writer
 
 
@@ -36,21 +40,36 @@ def import_task(
     seed: options.Seed = 0,
     language: options.SetLanguage = None,
     pair_with: options.PairWith = None,
+    columns: options.Columns = (),
+    labels: options.LabelNames = (),
+    hypotheses: options.Hypotheses = (),
+    where: options.Where = (),
+    origin: options.ImportOrigin = None,
+    generator: options.Generator = None,
+    licence: options.Licence = None,
+    split: options.Split = None,
+    source_text: options.SourceText = None,
+    citation: options.Citation = None,
 ) -> Manifest:
-    """Import real data as a dataset folder, or a machine translation of it that others have made.
+    """Import any data as a dataset folder: an official release, a machine translation of one, or anybody's files.
 
-    Translations: facebook/xnli (mnli), and XTREME's translate-train files (mnli, pawsx, squad_v1, tydiqa).
+    Files are JSON, JSON lines, CSV, TSV, Parquet or Arrow, packed or not, whatever their names; or a folder of them,
+    as from the hub's cache or `save_to_disk`.
+
+    Translations: facebook/xnli (mnli), and XTREME's translate-train files (mnli,
+    pawsx, squad_v1, tydiqa).
 
     Where --language does not say it, the language is that of the file's name or the corpus where the texts agree, else
     the one that the texts are identified to be in.
 
     Examples: synthgen import mnli --from data --n 200 --out runs/mnli-real;
     synthgen import mnli --from hub --language de --pair-with runs/mnli-real --out runs/mnli-de;
-    synthgen import squad_v1 --from squad.translate.train.en-de.json --out runs/squad-de
+    synthgen import mnli --from wanli/ --origin synthetic --generator GPT-3 --licence CC-BY-4.0 --out runs/wanli;
+    synthgen import squad_v1 --from qa.csv.gz --columns context=text,answer=span --language tr --out runs/qa
 
     Returns the folder's manifest; the same call again returns it too. The smaller of two draws with one seed is, but
-    for rounding, part of the larger. Raises UserError for a task, path, file, language or n that cannot be,
-    IncompleteError when the hub does not answer.
+    for rounding, part of the larger. Raises UserError for a task, path, file, language, column, label or n that cannot
+    be, IncompleteError when the hub does not answer.
     """
     started = time.monotonic()
     if n is not None and n < 1:
@@ -59,66 +78,86 @@ def import_task(
         refuse("without --n every row is kept", seed=seed or None)
     if not is_finished(out):
         refuse_taken(out)
-    corpus = open_corpus(task, source, language=language, pair_with=pair_with)
+    of_records = {"columns": columns, "labels": labels, "hypotheses": hypotheses, "where": where}
+    facts = {"origin": origin, "generator": generator, "licence": licence, "language": language, "split": split}
+    facts |= {"source": source_text, "citation": citation}
+    stated = stated_facts(task, facts, of_records)
+    corpus = open_corpus(task, source, stated=stated, pair_with=pair_with)
     identity = _identity(task, corpus, n, seed)
     if is_finished(out):
         return _same_or_refused(out, identity)
-    facts = identity | {"seed": seed, "command": _command(task, source, n, seed, language, pair_with)}
     with only_writer(out):
-        survey = survey_corpus(corpus, seed)
-        if not survey.cells:
-            raise _nothing_usable(corpus, survey)
-        chosen = draw(survey, survey.counts() if n is None else quotas(task, survey.counts(), n))
-        return _write(out, corpus, survey, chosen, facts, started)
+        survey = Survey(corpus, None if n is None else seed)
+        survey.refuse_other_labels()
+        if not survey.cells.total():
+            raise _nothing_usable(survey)
+        for line in label_lines(corpus):
+            console.note(line)
+        chosen = None if n is None else draw(survey, quotas(task, dict(survey.cells), n))
+        command = _command(task, source, n, seed, pair_with, {**of_records, **facts})
+        return _write(out, survey, chosen, identity | {"seed": seed, "command": command}, started)
 
 
-def _nothing_usable(corpus: Corpus, survey: Survey) -> UserError:
-    names = ", ".join(part.path.name for part in corpus.parts)
-    if corpus.english:
-        return UserError(f"{names} has no translation of a row of {corpus.english.name}")
+def label_lines(corpus: Corpus) -> Iterator[str]:
+    """Yield a line that says how numbers were taken for labels, where nothing but their order says it."""
+    labels = corpus.format.labels
+    if corpus.format.name in ("pair", "tags") and not all(map(str.isdecimal, labels)):
+        numbers = sorted({number for part in corpus.parts if part.records for number in part.records.labels.numbers})
+        if numbers:
+            pairs = ", ".join(f"{number} is {labels[number]}" for number in numbers[:20])
+            yield f"labels by their numbers: {pairs}; --labels says otherwise"
+
+
+def _nothing_usable(survey: Survey) -> UserError:
+    names = ", ".join(part.path.name for part in survey.corpus.parts)
+    if survey.corpus.english:
+        return UserError(f"{names} has no translation of a row of {survey.corpus.english.name}")
     reasons = Counter(rejection.reason for rejection in survey.rejected)
-    return UserError(f"no usable row in {names}: {dict(reasons) or 'nothing there'}")
-
-
-def _rows(corpus: Corpus, chosen: frozenset[int]) -> Iterator[Row]:
-    return (item.row for number, item in enumerate(corpus.items()) if number in chosen)
+    first = next((f"; first in {each.evidence}" for each in survey.rejected if each.evidence), "")
+    return UserError(f"no usable row in {names}: {dict(reasons) or 'nothing there'}{first}")
 
 
 def _write(
-    out: Path, corpus: Corpus, survey: Survey, chosen: frozenset[int], facts: dict[str, Any], started: float
+    out: Path, survey: Survey, chosen: npt.NDArray[np.bool_] | None, facts: dict[str, Any], started: float
 ) -> Manifest:
     """Write the folder beside its place and move it there when it is whole."""
-    features = row_features(corpus.format, translated=bool(corpus.translation))
+    stream, format_, counts = survey.stream, survey.corpus.format, Counter[str]()
+
+    def kept() -> Iterator[pa.Table]:
+        for table in regrouped(survey.tables(chosen), stream.schema):
+            counts.update(cell_counts(format_, table))
+            yield table
+
     with drafted(out) as draft:
-        files = write_rows(draft, _rows(corpus, chosen), features) | write_rejected(draft, survey.rejected)
-        texts = describe(corpus.format, _rows(corpus, chosen))
-        manifest = _manifest(corpus, survey, chosen, facts | {"files": files}, texts, started)
+        files = write_tables(draft, kept(), stream.schema) | write_rejected(draft, survey.rejected)
+        texts = describe(format_, (row for table in survey.tables(chosen) for row in table.to_pylist()))
+        manifest = _manifest(survey, counts, facts | {"files": files}, texts, started)
         write_card(draft, manifest)
         finish(draft, manifest)
     return manifest
 
 
 def _manifest(
-    corpus: Corpus, survey: Survey, chosen: frozenset[int], facts: dict[str, Any], texts: dict[str, Any], started: float
+    survey: Survey, counts: Counter[str], facts: dict[str, Any], texts: dict[str, Any], started: float
 ) -> Manifest:
-    counts = {cell: sum(number in chosen for _, number in rows) for cell, rows in survey.cells.items()}
+    corpus = survey.corpus
     order = dict.fromkeys([*corpus.format.labels, *counts])
-    odd = {"available": survey.counts(), "check": dict(survey.check), "notes": dict(survey.notes)}
+    odd = {"available": dict(survey.cells), "check": dict(survey.check), "notes": dict(survey.notes)}
     return Manifest(
         **facts,
         format=corpus.format.name,
         columns=corpus.format.columns,
         labels=corpus.format.labels,
-        n=len(chosen),
-        asked=len(chosen) + len(survey.rejected),
-        kept=len(chosen),
+        n=counts.total(),
+        asked=counts.total() + len(survey.rejected),
+        kept=counts.total(),
         failed=0,
         rejected=dict(Counter(rejection.reason for rejection in survey.rejected)),
         label_counts={cell: counts[cell] for cell in order if counts.get(cell)},
         versions={"pyarrow": pa.__version__},
         seconds=round(time.monotonic() - started, 1),
         statistics=texts | odd,
-        checks=_checks(corpus, len(chosen)),
+        checks=_checks(corpus, counts.total()),
     )
 
 
@@ -127,13 +166,8 @@ def _checks(corpus: Corpus, kept: int) -> dict[str, Any]:
     checks = {"set_language": corpus.language.facts()}
     if not (translation := corpus.translation):
         return checks
-    facts: dict[str, Any] = {
-        "from": "en",
-        "to": corpus.language.code,
-        "by": translation.by,
-        "pairing": translation.pairing,
-    }
-    facts |= {"quality": "not measured here"}
+    facts: dict[str, Any] = {"from": "en", "to": corpus.language.code, "by": translation.by}
+    facts |= {"pairing": translation.pairing, "quality": "not measured here"}
     if english := corpus.english:
         facts |= {"pairing": f"ids are those of {english.name}", "translated": kept, "of": english.manifest.kept}
     return checks | {"translation": facts}
@@ -141,7 +175,7 @@ def _checks(corpus: Corpus, kept: int) -> dict[str, Any]:
 
 def _identity(task: str, corpus: Corpus, n: int | None, seed: int) -> dict[str, Any]:
     """Return the manifest keys that say which import this is; two with equal ones have equal rows."""
-    origin = "sample" if all(is_sample(part.path) for part in corpus.parts) else "real"
+    origin = "sample" if all(is_sample(part.path) for part in corpus.parts) else corpus.stated.origin or "real"
     return {
         "task": task,
         "origin": "translated" if corpus.translation else origin,
@@ -163,10 +197,19 @@ def _same_or_refused(out: Path, identity: dict[str, Any]) -> Manifest:
 
 
 def _command(
-    task: str, source: str | Path, n: int | None, seed: int, language: str | None, pair_with: Path | None
+    task: str, source: str | Path, n: int | None, seed: int, pair_with: Path | None, given: dict[str, Any]
 ) -> str:
-    origin = source if source in ("hub", "sample") else Path(source).resolve().name
-    words = [f"synthgen import {task} --from {origin}"]
-    words += [f"--language {language}"] if language else []
-    words += [f"--pair-with {Path(pair_with).name}"] if pair_with else []
-    return " ".join(words + ([f"--n {n} --seed {seed}"] if n is not None else []))
+    """Return the command of an import as others may read it."""
+    words = [
+        "synthgen",
+        "import",
+        task,
+        "--from",
+        source if source in ("hub", "sample") else Path(source).resolve().name,
+    ]
+    for name, value in given.items():
+        if value:
+            words += [f"--{name}", value if isinstance(value, str) else ",".join(value)]
+    words += ["--pair-with", Path(pair_with).name] if pair_with else []
+    words += ["--n", str(n), "--seed", str(seed)] if n is not None else []
+    return shlex.join(map(str, words))

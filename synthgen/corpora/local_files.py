@@ -1,15 +1,21 @@
 """Which files of a path are a corpus's training rows: one named file, a corpus's folder, or a whole data root."""
 
-import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from itertools import chain
 from pathlib import Path
 
+from synthgen import console
 from synthgen.corpora.catalogue import ENTRIES, CorpusEntry
 from synthgen.corpora.readers.item import Reader
+from synthgen.corpora.readers.record_rows import read_records
+from synthgen.corpora.readers.records import open_records
+from synthgen.corpora.readers.splits import SPLITS_BY_PREFERENCE, best_split, is_data_name, split_of, split_of_path
 from synthgen.corpora.readers.tagged import CCG_TAG_FILE, ccg_labels
 from synthgen.corpora.translations import TRANSLATIONS
+from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.dataset.samples import MNLI_SAMPLE, XTREME_R_SAMPLES
 from synthgen.errors import UserError
 from synthgen.formats import Format
@@ -19,9 +25,6 @@ from synthgen.text.set_language import language_of_name
 
 SAMPLES = {"mnli": MNLI_SAMPLE, "udpos": XTREME_R_SAMPLES / "udpos" / "train-en.tsv"}
 """The small files of our own that stand in where neither the hub nor the real files can be had."""
-SPLITS_BY_PREFERENCE = ("train", "unstated", "validation", "test")
-
-_SPLIT_WORDS = {"train": "train", "dev": "validation", "val": "validation", "test": "test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class CorpusFile:
         return {"the file's name": language_of_name(self.path.name), "the corpus": ENGLISH}
 
 
-def find_files(sources: tuple[CorpusEntry, ...], path: Path) -> list[CorpusFile]:
+def find_files(sources: tuple[CorpusEntry, ...], path: Path, split: str | None = None) -> list[CorpusFile]:
     """Return the files to import for a task, in reading order; UserError says what was looked for where.
 
     A file is taken as it is. In a folder each corpus gives the files of its best split: training files where there
@@ -50,16 +53,68 @@ def find_files(sources: tuple[CorpusEntry, ...], path: Path) -> list[CorpusFile]
         if len(sources) > 1:
             names = ", ".join(source.name for source in sources)
             raise UserError(f"{path} is one file, and the task pools {names}: give the folder that holds all of them")
-        return [_corpus_file(sources[0], path, path.parent)]
+        return [corpus_file(sources[0], path, path.parent)]
     if not path.is_dir():
         raise UserError(f"no file or folder at {path}")
-    files = {source.name: _best_split(source, path) for source in sources}
+    files = {source.name: _best_split(source, path, split) for source in sources}
     if missing := [source for source in sources if not files[source.name]]:
         names = "; ".join(f"{source.name}: {source.official}" for source in missing)
         places = ", ".join(f"{folder}/" for source in missing for folder in source.places)
         patterns = ", ".join(dict.fromkeys(pattern for source in missing for pattern in source.files))
         raise UserError(f"{path} has no files of {names} (looked in it and in {places} for {patterns})")
     return list(chain.from_iterable(files.values()))
+
+
+def has_release(sources: tuple[CorpusEntry, ...], path: Path) -> bool:
+    """Say whether a path is an official file, or a folder with files of one of the corpora, by their names."""
+    if path.is_file():
+        is_named = any(fnmatch(path.name, pattern) for source in sources for pattern in source.files)
+        return is_named and any(path.suffix in source.readers for source in sources)
+    return any(_best_split(source, path, None) for source in sources)
+
+
+def other_files(source: CorpusEntry, path: Path, split: str | None) -> list[CorpusFile]:
+    """Return the files of one split in somebody's folder of data; UserError when it has none, or those of ours.
+
+    A hub-cache folder has the files of its main revision. Of several kinds of files one is read; the others are named.
+    """
+    if path.is_file():
+        return [corpus_file(source, path, path.parent)]
+    if (path / MANIFEST_NAME).is_file():
+        raise UserError(
+            f"{path} is a dataset folder of synthgen already: filter, translate and compare take it as it is"
+        )
+    root = _snapshot(path)
+    names = [each.relative_to(root) for each in sorted(root.rglob("*")) if each.is_file()]
+    if not (data := [name for name in names if is_data_name(name.as_posix())]):
+        raise UserError(f"{path} has no data files; it has {', '.join(map(str, names[:8])) or 'no files'}")
+    kinds = [_ending(name) for name in data]
+    best = min(kinds, key=lambda kind: _ENDINGS.index(kind) if kind in _ENDINGS else len(_ENDINGS))
+    if others := [name.as_posix() for name, kind in zip(data, kinds, strict=True) if kind != best]:
+        console.note(f"{path}: left out: {', '.join(others)}")
+    chosen = best_split([name for name, kind in zip(data, kinds, strict=True) if kind == best], str(path), split)
+    return [corpus_file(source, root / name, root) for name in chosen]
+
+
+_ENDINGS = (".parquet", ".arrow", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt")
+
+
+def _ending(name: Path) -> str:
+    return next((suffix.lower() for suffix in name.suffixes[::-1] if suffix.lower() in _ENDINGS), name.suffix.lower())
+
+
+def _snapshot(path: Path) -> Path:
+    """Return the folder of the main revision in a hub-cache folder, any other folder as it is."""
+    revisions = sorted((path / "snapshots").iterdir()) if (path / "snapshots").is_dir() else []
+    if not revisions:
+        return path
+    with suppress(OSError):
+        revision = path / "snapshots" / (path / "refs" / "main").read_text(encoding="utf-8").strip()
+        if revision.is_dir():
+            return revision
+    if len(revisions) > 1:
+        raise UserError(f"{path} has {len(revisions)} revisions and no refs/main: give one of its snapshots/")
+    return revisions[0]
 
 
 def files_format(files: list[CorpusFile]) -> Format:
@@ -84,23 +139,13 @@ def sample_file(task: str) -> Path:
     return SAMPLES[task]
 
 
-def split_of(name: str) -> str:
-    """Return the split a file's name states: its first split word decides.
-
-    >>> [split_of(name) for name in ("train_9k.json", "dev_matched_1-5000.jsonl", "valid.csv", "squad_sample.json")]
-    ['train', 'validation', 'validation', 'unstated']
-    """
-    match = re.search("|".join(_SPLIT_WORDS), name.lower())
-    return _SPLIT_WORDS[match.group()] if match else "unstated"
-
-
-def _best_split(source: CorpusEntry, path: Path) -> list[CorpusFile]:
+def _best_split(source: CorpusEntry, path: Path, wanted: str | None) -> list[CorpusFile]:
     """Return the files of a corpus's best split in the first of its folders that has some; the path may be one."""
     inside = [name.partition("/")[2] for name in source.places]
     for folder in (*(path / name for name in source.places), path, *(path / name for name in inside if name)):
         paths = (path for pattern in source.files for path in sorted(folder.glob(pattern)) if _reads(source, path))
-        files = [_corpus_file(source, file, folder) for file in paths]
-        for split in SPLITS_BY_PREFERENCE:
+        files = [corpus_file(source, file, folder) for file in paths]
+        for split in [split_of(wanted)] if wanted else SPLITS_BY_PREFERENCE:
             if of_split := [file for file in files if file.split == split]:
                 return _in_preferred_forms(of_split)
     return []
@@ -120,10 +165,17 @@ def _reads(source: CorpusEntry, file: Path) -> bool:
     return file.is_file() and file.suffix in source.readers and file.name != CCG_TAG_FILE and not is_translated
 
 
-def _corpus_file(source: CorpusEntry, path: Path, folder: Path) -> CorpusFile:
-    suffix = ".jsonl" if path.suffix == ".json" and ".json" not in source.readers else path.suffix
-    if not (reader := source.readers.get(suffix)):
-        known = ", ".join(source.readers)
-        raise UserError(f"cannot read {path} for {source.name}: the suffix is '{path.suffix}', allowed {known}")
+def corpus_file(source: CorpusEntry, path: Path, folder: Path) -> CorpusFile:
+    """Return a file of a corpus with its reader: by its suffix, else by its content."""
     name = path.relative_to(folder).as_posix()
-    return CorpusFile(source, path, name, reader, split_of(path.name))
+    reader = source.readers.get(path.suffix) or _sniffed_reader(source, path)
+    split = split_of(path.name)
+    split = split_of_path(Path(name)) if split == "unstated" else split
+    return CorpusFile(source, path, name, reader, split)
+
+
+def _sniffed_reader(source: CorpusEntry, path: Path) -> Reader:
+    """Return the reader of a file by its content: records, or for text that names no columns the corpus's own."""
+    of_text = [reader for reader in source.readers.values() if reader is not read_records]
+    is_record = not of_text or source.format.name != "tags" or open_records(path).kind != "table"
+    return read_records if is_record else of_text[0]

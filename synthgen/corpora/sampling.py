@@ -1,53 +1,81 @@
-"""Which rows of a corpus to keep: a first reading that sorts them into quota cells, and a draw of n from the cells."""
+"""Which rows of a corpus to keep: a first reading that counts them by quota cell, and a draw of n from the cells."""
 
 import hashlib
 import heapq
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from synthgen.corpora.corpus import Corpus
-from synthgen.corpora.readers.item import Item
+from synthgen.corpora.readers.item import UNKNOWN_LABEL
+from synthgen.corpora.row_stream import RowStream
 from synthgen.dataset.manifest import scale_counts
-from synthgen.dataset.shards import Rejection
+from synthgen.dataset.shards import Rejection, cell_counts
+from synthgen.dataset.table_cache import TableCache
 from synthgen.errors import UserError
 from synthgen.task.definition import load_task, prompt_files
 
-STAGE = "import"
-TOLERATED = ("both texts equal", "two options equal", "empty ")
-"""Beginnings of the check reasons that released corpora give cause for, and that we keep."""
-TOLERATED_TRANSLATED = TOLERATED[:2]
-"""An empty text is a translation that was lost."""
+STRAY_SHARE = 0.01
+"""More rows with labels that are not the task's are a class of their own, and no slips."""
 
 
-@dataclass(slots=True)
 class Survey:
-    """What a first reading finds: the usable rows of each quota cell as (draw key, row number), and all that is odd."""
+    """The usable rows of a corpus, counted by cell when they are first read; and all that is odd.
 
-    cells: defaultdict[str, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
-    rejected: list[Rejection] = field(default_factory=list)
-    check: Counter[str] = field(default_factory=Counter)
-    notes: Counter[str] = field(default_factory=Counter)
+    With a seed, each row has a draw key.
+    """
 
-    def counts(self) -> dict[str, int]:
-        """Return the number of usable rows in each cell."""
-        return {cell: len(rows) for cell, rows in self.cells.items()}
+    def __init__(self, corpus: Corpus, seed: int | None) -> None:
+        self.corpus, self.stream = corpus, RowStream(corpus)
+        self._seed = seed
+        self.cells, self.rejected = Counter[str](), list[Rejection]()
+        self.check, self.notes = Counter[str](), Counter[str]()
+        self.keys: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        self._cache = TableCache(self._read)
+        for _ in self._cache:
+            pass
 
+    def tables(self, chosen: npt.NDArray[np.bool_] | None = None) -> Iterator[pa.Table]:
+        """Yield the usable rows, all or those chosen."""
+        first = 0
+        for table in self._cache:
+            yield table if chosen is None else table.filter(pa.array(chosen[first : first + table.num_rows]))
+            first += table.num_rows
 
-def survey_corpus(corpus: Corpus, seed: int) -> Survey:
-    """Read the corpus once and return where its usable rows are; rows that cannot be kept are rejections."""
-    survey = Survey()
-    tolerated = TOLERATED_TRANSLATED if corpus.translation else TOLERATED
-    for number, item in enumerate(corpus.items()):
-        if item.note:
-            survey.notes[item.note] += 1
-        reason = item.fault or corpus.format.check(item.row)
-        if item.fault or (reason and not reason.startswith(tolerated)):
-            survey.rejected.append(Rejection(str(item.id), str(reason), STAGE, "", item.row))
-            continue
-        if reason:
-            survey.check[reason] += 1
-        survey.cells[corpus.format.cell(item.row)].append((_draw_key(seed, item), number))
-    return survey
+    def _read(self) -> Iterator[pa.Table]:
+        for counted in (self.cells, self.rejected, self.check, self.notes, self.keys):
+            counted.clear()
+        rows = 0
+        for batch in self.stream:
+            self.rejected += batch.rejected
+            self.notes += batch.notes
+            self.check += batch.check
+            self.cells += cell_counts(self.corpus.format, batch.table)
+            if self._seed is not None:
+                for number, row in enumerate(batch.table.to_pylist(), start=rows):
+                    self.keys[self.corpus.format.cell(row)].append((_draw_key(self._seed, row["id"]), number))
+            rows += batch.table.num_rows
+            if batch.table.num_rows:
+                yield batch.table
+
+    def refuse_other_labels(self) -> None:
+        """Raise UserError where so many rows have a label that is not the task's that it is no slip."""
+        others = Counter(each.evidence.rpartition(": ")[2] for each in self._stray())
+        if others.total() > STRAY_SHARE * (self.cells.total() + others.total()):
+            first = next(self._stray())
+            named = ", ".join(f"'{label}' ({count})" for label, count in others.most_common(6))
+            labels = self.corpus.format.labels
+            example = ",".join(f"{label}={labels[0] if len(others) == 1 else '…'}" for label in list(others)[:3])
+            raise UserError(
+                f"unknown labels {named}, first in {first.evidence.rpartition(': ')[0]}; known: {', '.join(labels)}. "
+                f"Say what they mean: --labels '{example}' ('{next(iter(others))}=-' drops the rows)"
+            )
+
+    def _stray(self) -> Iterator[Rejection]:
+        return (each for each in self.rejected if each.reason == UNKNOWN_LABEL and each.evidence)
 
 
 def quotas(task: str, available: dict[str, int], n: int) -> dict[str, int]:
@@ -77,13 +105,14 @@ def _largest_draw(proportions: dict[str, int], available: dict[str, int]) -> int
     return 0
 
 
-def draw(survey: Survey, counts: dict[str, int]) -> frozenset[int]:
-    """Return the numbers of the rows drawn: in each cell so many, those with the smallest keys."""
-    cells = {cell: (survey.cells[cell], count) for cell, count in counts.items() if count}
-    drawn = (rows if count == len(rows) else heapq.nsmallest(count, rows) for rows, count in cells.values())
-    return frozenset(number for rows in drawn for _, number in rows)
+def draw(survey: Survey, counts: dict[str, int]) -> npt.NDArray[np.bool_]:
+    """Return which rows are drawn: in each cell so many, those with the smallest keys."""
+    chosen = np.zeros(survey.cells.total(), dtype=np.bool_)
+    for cell, count in counts.items():
+        chosen[[number for _, number in heapq.nsmallest(count, survey.keys[cell])]] = True
+    return chosen
 
 
-def _draw_key(seed: int, item: Item) -> int:
+def _draw_key(seed: int, row_id: str) -> int:
     """Return a number that depends on the seed and the row's id alone, so that draws nest and survive re-ordering."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}:{item.id}".encode(), digest_size=8).digest(), "big")
+    return int.from_bytes(hashlib.blake2b(f"{seed}:{row_id}".encode(), digest_size=8).digest(), "big")

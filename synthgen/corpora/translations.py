@@ -121,6 +121,11 @@ def find_translation(task: str, path: Path, language: str | None) -> TranslatedF
     return files[0] if files else None
 
 
+def has_translation(task: str, path: Path) -> bool:
+    """Say whether a folder has a file that is called as a translation of the task's English set is."""
+    return any(each.language_of(place.name) for each in _translations(task) for place in path.rglob("*"))
+
+
 def refuse_without_translation(task: str, path: Path, language: str) -> None:
     """Raise UserError for a folder without any of the translations known, if there are such of the task."""
     code = base_language(language)

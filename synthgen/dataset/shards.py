@@ -1,6 +1,7 @@
 """The Parquet files of a dataset folder: shards of kept rows, their fingerprints, and rejections with reasons."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -158,6 +159,28 @@ def parquet_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
     """Yield the writer of a new Parquet file, in a folder that is a draft or not finished."""
     with new_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         yield writer
+
+
+def regrouped(tables: Iterable[pa.Table], schema: pa.Schema, rows: int = ROWS_PER_GROUP) -> Iterator[pa.Table]:
+    """Yield the rows of tables of any sizes as tables of so many; one empty table for no rows."""
+    waiting, is_empty = schema.empty_table(), True
+    for table in tables:
+        waiting = pa.concat_tables([waiting, table])
+        while waiting.num_rows >= rows:
+            yield waiting.slice(0, rows)
+            waiting, is_empty = waiting.slice(rows), False
+    if waiting.num_rows or is_empty:
+        yield waiting
+
+
+def cell_counts(format_: Format, table: pa.Table) -> Counter[str]:
+    """Return how many of a table's rows are in each cell; where labels are plain values, each is looked at once."""
+    short = table.select([column for column in format_.columns if column not in format_.text_columns])
+    if len(short.column_names) > 1 or pa.types.is_nested(short.schema[0].type):
+        return Counter(map(format_.cell, short.to_pylist()))
+    counted = short.column(0).value_counts()
+    labels = pa.table([counted.field("values")], short.column_names).to_pylist()
+    return Counter(dict(zip(map(format_.cell, labels), counted.field("counts").to_pylist(), strict=True)))
 
 
 def _tables(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.Table]:

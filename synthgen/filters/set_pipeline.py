@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from synthgen import console
 from synthgen.corpora.any_folder import InputDataset
-from synthgen.dataset.shards import ROWS_PER_GROUP, Rejection
+from synthgen.dataset.shards import ROWS_PER_GROUP, Rejection, cell_counts, regrouped
 from synthgen.dataset.table_cache import TableCache
 from synthgen.errors import UserError
 from synthgen.filters.base import Drop, Filter, Result, RowFilter, SetFilter
@@ -83,15 +83,9 @@ class FilteredDataset:
 
     def kept(self, labels: Counter[str], rows: int = ROWS_PER_GROUP) -> Iterator[pa.Table]:
         """Yield the rows that stay as tables of so many `rows`, counting their labels."""
-        waiting = self.source.schema.empty_table()
-        for _, table in _select(self._cache, self.stays):
-            labels.update(self._cells(table))
-            waiting = pa.concat_tables([waiting, table])
-            while waiting.num_rows >= rows:
-                yield waiting.slice(0, rows)
-                waiting = waiting.slice(rows)
-        if waiting.num_rows or not self.stays.any():
-            yield waiting
+        for table in regrouped((table for _, table in _select(self._cache, self.stays)), self.source.schema, rows):
+            labels.update(cell_counts(self.source.format, table))
+            yield table
 
     def rejections(self) -> Iterator[Rejection]:
         """Yield the rows that go, in order."""
@@ -99,16 +93,6 @@ class FilteredDataset:
             for number, row in zip(numbers.tolist(), table.to_pylist(), strict=True):
                 stage, drop = self.dropped[number]
                 yield Rejection(row["id"], drop.reason, stage, drop.evidence, row)
-
-    def _cells(self, table: pa.Table) -> Counter[str]:
-        """Return how many of a table's rows are in each cell; where labels are plain values, each is looked at once."""
-        format_ = self.source.format
-        short = table.select([column for column in format_.columns if column not in format_.text_columns])
-        if len(short.column_names) > 1 or pa.types.is_nested(short.schema[0].type):
-            return Counter(map(format_.cell, short.to_pylist()))
-        counted = short.column(0).value_counts()
-        labels = pa.table([counted.field("values")], short.column_names).to_pylist()
-        return Counter(dict(zip(map(format_.cell, labels), counted.field("counts").to_pylist(), strict=True)))
 
     def _edited_tables(self) -> Iterator[pa.Table]:
         """Yield the tables as the edits leave them, and count what they change."""

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 Row = dict[str, Any]
@@ -57,7 +57,10 @@ class Format(Protocol):
         """Return the texts a translation replaces, by path; none where tags belong to tokens."""
 
     def check(self, row: Mapping[str, Any]) -> str | None:
-        """Return why a row breaks the format, None when it is well-formed."""
+        """Return the first reason that a row breaks the format, None when it is well-formed."""
+
+    def faults(self, row: Mapping[str, Any]) -> Iterator[str]:
+        """Yield every reason that a row breaks the format."""
 
 
 def string() -> Features:
@@ -78,6 +81,21 @@ def class_label(names: Sequence[str]) -> Features:
 def listed(feature: Features) -> Features:
     """Return the feature of a list of `feature`."""
     return {"feature": feature, "_type": "List"}
+
+
+def text_fault(value: object, name: str) -> str | None:
+    """Return why a value is no text of a row, None when it is one.
+
+    >>> text_fault(None, "premise"), text_fault(7, "premise"), text_fault(" ", "premise"), text_fault("Hi", "premise")
+    ('no premise', 'premise is no text', 'empty premise', None)
+    """
+    if value is None:
+        return f"no {name}"
+    if not isinstance(value, str):
+        return f"{name} is no text"
+    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        return f"{name} has half a character"
+    return None if value.strip() else f"empty {name}"
 
 
 def clean_text(text: str) -> str:

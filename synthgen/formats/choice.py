@@ -1,11 +1,21 @@
 """A question with several options of which one is right: sentence completion and multiple-choice reading."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from synthgen.formats.base import Features, ParseError, Row, class_label, clean_text, integer, listed, string
+from synthgen.formats.base import (
+    Features,
+    ParseError,
+    Row,
+    class_label,
+    clean_text,
+    integer,
+    listed,
+    string,
+    text_fault,
+)
 
 ANSWER = "answer"
 """Name of the generated text that is the right option; the wrong ones are `distractor1`, `distractor2`, …"""
@@ -135,19 +145,25 @@ class ChoiceFormat:
         return before | {ANSWER: answer} | {f"distractor{i}": text for i, text in enumerate(options, start=1)}
 
     def check(self, row: Mapping[str, Any]) -> str | None:
-        """Return why a row breaks the format, None when it is well-formed."""
+        """Return the first reason that a row breaks the format, None when it is well-formed."""
+        return next(self.faults(row), None)
+
+    def faults(self, row: Mapping[str, Any]) -> Iterator[str]:
+        """Yield every reason that a row breaks the format."""
         options = self.options(row)
         if len(options) != len(self.labels):
-            return f"{len(options)} options"
-        if not all(isinstance(option, str) and option.strip() for option in options):
-            return "empty option"
-        if len({option.casefold().strip() for option in options}) < len(options):
-            return "two options equal"
+            yield f"{len(options)} options"
+        faults = list(filter(None, (text_fault(option, "option") for option in options)))
+        yield from dict.fromkeys(faults)
+        if not faults and len({option.casefold().strip() for option in options}) < len(options):
+            yield "two options equal"
         value = row[self.columns[-1]]
         if value not in (range(len(self.labels)) if isinstance(value, int) else self.labels):
-            return "label out of range"
-        texts = (row[column] for columns in _TEXTS_BEFORE_OPTIONS for column in columns if column in self.columns)
-        return None if any(text.strip() for text in texts) else "empty question"
+            yield "label out of range"
+        names = [column for columns in _TEXTS_BEFORE_OPTIONS for column in columns if column in self.columns]
+        yield from (fault for name in names if (fault := text_fault(row[name], name)) and not fault.startswith("empty"))
+        if not any(isinstance(row[name], str) and row[name].strip() for name in names):
+            yield "empty question"
 
     def translatable(self, row: Mapping[str, Any]) -> dict[str, str]:
         """Return the texts a translation replaces, by path, e.g. `{"ctx_a": …, "endings.2": …}`; `ctx` is rebuilt."""

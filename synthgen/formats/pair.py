@@ -1,10 +1,10 @@
 """Two texts and a class label: natural language inference and paraphrase tasks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from synthgen.formats.base import Features, Row, class_label, clean_text, string
+from synthgen.formats.base import Features, Row, class_label, clean_text, string, text_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +71,15 @@ class PairFormat:
     texts_of = translatable
 
     def check(self, row: Mapping[str, Any]) -> str | None:
-        """Return why a row breaks the format, None when it is well-formed."""
-        for field in self.fields:
-            if not isinstance(row.get(field), str) or not row[field].strip():
-                return f"empty {field}"
+        """Return the first reason that a row breaks the format, None when it is well-formed."""
+        return next(self.faults(row), None)
+
+    def faults(self, row: Mapping[str, Any]) -> Iterator[str]:
+        """Yield every reason that a row breaks the format."""
+        texts = [row.get(field) for field in self.fields]
+        yield from filter(None, map(text_fault, texts, self.fields))
         if not 0 <= int(row["label"]) < len(self.labels):
-            return "label out of range"
-        if row[self.fields[0]].casefold() == row[self.fields[1]].casefold():
-            return "both texts equal"
-        return None
+            yield "label out of range"
+        first, second = texts
+        if isinstance(first, str) and isinstance(second, str) and first.casefold() == second.casefold():
+            yield "both texts equal"

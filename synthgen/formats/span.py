@@ -2,11 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from synthgen.formats.base import Features, ParseError, Row, clean_text, integer, listed, string
+from synthgen.formats.base import Features, ParseError, Row, clean_text, integer, listed, string, text_fault
 
 ANSWERABLE, UNANSWERABLE = "answerable", "unanswerable"
 _JOINER = "\u200d"
@@ -97,24 +97,29 @@ class SpanFormat:
         return texts | ({"answer": row["answers"]["text"][0]} if row["answers"]["text"] else {})
 
     def check(self, row: Mapping[str, Any]) -> str | None:
-        """Return why a row breaks the format, None when it is well-formed."""
-        for field in self.text_columns:
-            if not isinstance(row.get(field), str) or not row[field].strip():
-                return f"empty {field}"
+        """Return the first reason that a row breaks the format, None when it is well-formed."""
+        return next(self.faults(row), None)
+
+    def faults(self, row: Mapping[str, Any]) -> Iterator[str]:
+        """Yield every reason that a row breaks the format."""
+        yield from filter(None, (text_fault(row.get(field), field) for field in self.text_columns))
         if self.cell(row) not in self.labels:
-            return "no answer"
+            yield "no answer"
         texts, starts = row["answers"]["text"], row["answers"]["answer_start"]
         if len(texts) != len(starts):
-            return "answers and offsets differ in number"
-        pairs = zip(texts, starts, strict=True)
-        if not all(start >= 0 and text and row["context"][start : start + len(text)] == text for text, start in pairs):
-            return "answer is not at its offset"
-        return None
+            yield "answers and offsets differ in number"
+        elif not all(_stands_at(row["context"], text, start) for text, start in zip(texts, starts, strict=True)):
+            yield "answer is not at its offset"
 
     def translatable(self, row: Mapping[str, Any]) -> dict[str, str]:
         """Return the texts a translation replaces, by path; the offsets must be found again in the new context."""
         answers = {f"answers.text.{index}": text for index, text in enumerate(row["answers"]["text"])}
         return {"context": row["context"], "question": row["question"], **answers}
+
+
+def _stands_at(context: object, text: object, start: int) -> bool:
+    is_text = isinstance(context, str) and isinstance(text, str) and bool(text) and start >= 0
+    return is_text and str(context)[start : start + len(str(text))] == text
 
 
 def locate(context: str, answer: str, start: str | None = None) -> int:

@@ -1,10 +1,10 @@
 """Sentences with one tag a token: part of speech, named entities, supertags."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from synthgen.formats.base import Features, ParseError, Row, class_label, listed, string
+from synthgen.formats.base import Features, ParseError, Row, class_label, listed, string, text_fault
 
 SENTENCE = "sentence"
 """The one quota cell of a tagging task: every sentence counts alike."""
@@ -69,15 +69,19 @@ class TagsFormat:
         return {SENTENCE: self.sentence(row)}
 
     def check(self, row: Mapping[str, Any]) -> str | None:
-        """Return why a row breaks the format, None when it is well-formed."""
+        """Return the first reason that a row breaks the format, None when it is well-formed."""
+        return next(self.faults(row), None)
+
+    def faults(self, row: Mapping[str, Any]) -> Iterator[str]:
+        """Yield every reason that a row breaks the format."""
         tokens, tags = row[self.columns[0]], row[self.columns[1]]
         if not tokens:
-            return "no tokens"
-        if len(tokens) != len(tags):
-            return "tokens and tags differ in number"
-        if not all(isinstance(token, str) and token.strip() for token in tokens):
-            return "empty token"
-        return None if all(0 <= tag < len(self.labels) for tag in tags) else "tag out of range"
+            yield "no tokens"
+        elif len(tokens) != len(tags):
+            yield "tokens and tags differ in number"
+        yield from dict.fromkeys(filter(None, (text_fault(token, "token") for token in tokens)))
+        if not all(0 <= tag < len(self.labels) for tag in tags):
+            yield "tag out of range"
 
     def translatable(self, row: Mapping[str, Any]) -> dict[str, str]:
         """Return no text: tags are of these tokens, and a translation has others."""

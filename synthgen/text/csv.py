@@ -2,6 +2,9 @@
 
 import csv
 import io
+import re
+
+_HEAD = 10_000
 
 
 def csv_rows(text: str, delimiter: str = ",") -> list[list[str]]:
@@ -17,3 +20,13 @@ def csv_rows(text: str, delimiter: str = ",") -> list[list[str]]:
         return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     finally:
         csv.field_size_limit(limit)
+
+
+def delimiter_of(text: str) -> str:
+    r"""Return what parts the cells of a table's first row; signs before a space and between quotes do so least.
+
+    >>> [delimiter_of(text) for text in ("Well, yes, it is;No, it is not", '"a;b",c', "a\tb", "a; b")]
+    [';', ',', '\t', ';']
+    """
+    row = re.split("[\r\n]", re.sub('"[^"]*"', "", text[:_HEAD].lstrip()))[0]
+    return max(",;\t", key=lambda sign: (len(re.findall(f"{sign}(?! )", row)), row.count(sign)))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,13 +20,13 @@ LARGEST_PART, MOST_PACKED = 64_000_000, 200
 
 
 @contextmanager
-def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+def open_parquet(path: Path, content: BinaryIO | None = None) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file; UserError when it cannot be read, there or in the block, or unpacks to far more than it is.
 
-    A full disk stays what it is.
+    `content` is what is read where the file itself is packed. A full disk stays what it is.
     """
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(content or path) as file:
             _refuse_bomb(path, file.metadata)
             yield file
     except _FAULTS as error:
@@ -50,13 +51,13 @@ def count_rows(path: Path) -> int:
 
 
 def read_batches(
-    path: Path, columns: Sequence[str] | None = None, rows: int = ROWS_AT_ONCE
+    path: Path, columns: Sequence[str] | None = None, rows: int = ROWS_AT_ONCE, content: BinaryIO | None = None
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a file in order, so many at a time, fewer where they are long; all columns or only these.
 
     UserError names a file that cannot be read and why.
     """
-    with open_parquet(path) as file:
+    with open_parquet(path, content) as file:
         held: list[pa.RecordBatch] = []
         number = count = size = 0
         try:

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synthgen.corpora.sampling import TOLERATED
+from synthgen.corpora.readers.item import TOLERATED
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 

@@ -15,6 +15,7 @@ from evaluator.benchmark.registry import find
 from evaluator.benchmark.target import DataRoot
 from synthgen.corpora.catalogue import find_sources
 from synthgen.corpora.corpus import open_corpus
+from synthgen.corpora.import_corpus import import_task
 from synthgen.corpora.readers.text import read_json, read_json_lines, read_lines
 from synthgen.errors import UserError
 from synthgen.filters.decontamination.evaluation_files import read_items
@@ -128,8 +129,7 @@ def test_copa_in_a_json_array_is_read_and_its_broken_item_named(tmp_path: Path) 
     path.write_text(json.dumps([COPA, COPA]), encoding="utf-8")
     assert len(list(open_corpus("copa", path).items())) == 2
     path.write_text(json.dumps([COPA, "COPA"]), encoding="utf-8")
-    with pytest.raises(UserError, match=r"train\.json item 2 is not a JSON object"):
-        list(open_corpus("copa", path).items())
+    assert [item.fault for item in open_corpus("copa", path).items()] == [None, "not a JSON object"]
 
 
 def test_a_line_with_more_cells_than_the_header_is_malformed_wherever_its_label_stands(tmp_path: Path) -> None:
@@ -165,9 +165,10 @@ def test_a_copa_label_that_counts_from_one_is_refused_with_its_line_by_import_an
     path.write_text("\n".join(json.dumps(COPA | {"label": label, "idx": label}) for label in (1, 2)))
     train = find("xcopa").train
     assert train is not None
-    for read in (lambda: list(open_corpus("copa", path).items()), lambda: train(DataRoot(tmp_path))):
-        with pytest.raises(UserError, match=r"unknown label '2' in .*train\.en\.jsonl line 2"):
-            read()
+    with pytest.raises(UserError, match=r"unknown labels '2' \(1\), first in train\.en\.jsonl line 2"):
+        import_task("copa", source=path, out=tmp_path / "out")
+    with pytest.raises(UserError, match=r"unknown label '2' in .*train\.en\.jsonl line 2"):
+        train(DataRoot(tmp_path))
 
 
 @pytest.mark.parametrize("columns", ["NNP I-NP ", ""])

@@ -9,20 +9,14 @@ from pathlib import Path
 import pytest
 
 from synthgen.corpora.catalogue import ENTRIES, SOURCES, find_sources
+from synthgen.corpora.corpus import open_corpus
+from synthgen.corpora.import_corpus import import_task
 from synthgen.corpora.local_files import find_files
-from synthgen.corpora.readers.choices import (
-    read_commonsenseqa_jsonl,
-    read_copa_jsonl,
-    read_cosmosqa,
-    read_hellaswag_jsonl,
-    read_hellaswag_text,
-    read_socialiqa_jsonl,
-    split_begun_sentence,
-)
-from synthgen.corpora.readers.item import MALFORMED, UNLABELLED, Item
-from synthgen.corpora.readers.pairs import read_indexed_json, read_pair_jsonl, read_pair_tsv
-from synthgen.corpora.readers.squad import read_span_json
+from synthgen.corpora.readers.choices import read_hellaswag_text, read_socialiqa_jsonl, split_begun_sentence
+from synthgen.corpora.readers.item import MALFORMED, UNKNOWN_LABEL, UNLABELLED, Item
+from synthgen.corpora.readers.record_rows import read_records
 from synthgen.corpora.readers.tagged import ccg_labels, read_ccg_tsv, read_tag_file
+from synthgen.dataset import read_rejected
 from synthgen.errors import UserError
 
 NLI, PARAPHRASE = ENTRIES["mnli"].format, ENTRIES["qqp"].format
@@ -45,12 +39,10 @@ def rows(items: list[Item]) -> list[dict]:
 def test_indexed_json_maps_labels_by_name_and_numeral(tmp_path: Path) -> None:
     nli = {"0": {"text_a": "It rains.", "text_b": "It is dry.", "label": "contradiction"}}
     path = write(tmp_path / "a.json", json.dumps(nli))
-    assert rows(list(read_indexed_json(path, NLI))) == [
-        {"premise": "It rains.", "hypothesis": "It is dry.", "label": 2}
-    ]
+    assert rows(list(read_records(path, NLI))) == [{"premise": "It rains.", "hypothesis": "It is dry.", "label": 2}]
     qqp = {"0": {"text_a": "Why?", "text_b": "How?", "label": "0"}}
     path = write(tmp_path / "b.json", json.dumps(qqp))
-    assert rows(list(read_indexed_json(path, PARAPHRASE))) == [{"question1": "Why?", "question2": "How?", "label": 0}]
+    assert rows(list(read_records(path, PARAPHRASE))) == [{"question1": "Why?", "question2": "How?", "label": 0}]
 
 
 @pytest.mark.parametrize(
@@ -65,33 +57,39 @@ def test_indexed_json_maps_labels_by_name_and_numeral(tmp_path: Path) -> None:
 )
 def test_nli_json_lines_are_read_in_all_their_released_forms(tmp_path: Path, values: dict, label: int) -> None:
     path = write_json_lines(tmp_path / "x.jsonl", values)
-    assert list(read_pair_jsonl(path, NLI)) == [Item({"premise": "P", "hypothesis": "H", "label": label})]
+    assert list(read_records(path, NLI)) == [Item({"premise": "P", "hypothesis": "H", "label": label})]
 
 
 @pytest.mark.parametrize("absent", ["-", -1, "-1", "", None])
 def test_pairs_without_a_gold_label_are_marked(tmp_path: Path, absent: object) -> None:
     path = write_json_lines(tmp_path / "x.jsonl", {"sentence1": "P", "sentence2": "H", "gold_label": absent})
-    assert [item.fault for item in read_pair_jsonl(path, NLI)] == [UNLABELLED]
+    assert [item.fault for item in read_records(path, NLI)] == [UNLABELLED]
 
 
-def test_an_unknown_label_names_its_line_and_the_nearest_label(tmp_path: Path) -> None:
-    path = write_json_lines(tmp_path / "x.jsonl", {"premise": "P", "hypothesis": "H", "label": "entailmnt"})
-    with pytest.raises(UserError, match=r"x\.jsonl line 1; did you mean 'entailment'"):
-        list(read_pair_jsonl(path, NLI))
+def test_a_stray_label_is_counted_and_a_class_of_its_own_refused_with_what_to_say(tmp_path: Path) -> None:
+    pairs = [{"premise": f"P {n}", "hypothesis": f"H {n}", "label": "neutral"} for n in range(200)]
+    path = write_json_lines(tmp_path / "train.jsonl", *pairs, pairs[0] | {"label": "entailmnt"})
+    manifest = import_task("mnli", source=path, out=tmp_path / "one")
+    assert (manifest.kept, manifest.rejected) == (200, {UNKNOWN_LABEL: 1})
+    (rejected,) = read_rejected(tmp_path / "one")
+    assert rejected.evidence == "train.jsonl line 201: entailmnt"
+    path = write_json_lines(tmp_path / "train.jsonl", *pairs[:9], pairs[0] | {"label": "maybe"})
+    with pytest.raises(UserError, match=r"unknown labels 'maybe' \(1\), first in train\.jsonl line 10; .* --labels"):
+        import_task("mnli", source=path, out=tmp_path / "two")
+    manifest = import_task("mnli", source=path, out=tmp_path / "two", labels=["maybe=-"])
+    assert (manifest.kept, manifest.rejected) == (9, {UNLABELLED: 1})
 
 
 def test_a_file_of_another_format_says_what_it_lacks_and_what_it_has(tmp_path: Path) -> None:
     path = write_json_lines(tmp_path / "x.jsonl", {"premise": "P", "label": "neutral"})
-    with pytest.raises(UserError, match=r"line 1 has no hypothesis; it has premise, label"):
-        list(read_pair_jsonl(path, NLI))
-    with pytest.raises(UserError, match=r"x\.jsonl line 1 is not JSON"):
-        list(read_pair_jsonl(write(tmp_path / "x.jsonl", "premise\n"), NLI))
+    with pytest.raises(UserError, match=r"x\.jsonl has no hypothesis; it has premise, label"):
+        list(read_records(path, NLI))
 
 
 def test_pair_tables_keep_quotes_and_unicode_separators(tmp_path: Path) -> None:
     text = 'sentence1\tsentence2\tlabel\tgenre\n"Hi \x1d there\u2028\tHe said "hi\u0085"\tneutral\tfiction\n'
     path = write(tmp_path / "train.tsv", text)
-    assert list(read_pair_tsv(path, NLI)) == [
+    assert list(read_records(path, NLI)) == [
         Item({"premise": '"Hi \x1d there\u2028', "hypothesis": 'He said "hi\u0085"', "label": 1})
     ]
 
@@ -99,7 +97,7 @@ def test_pair_tables_keep_quotes_and_unicode_separators(tmp_path: Path) -> None:
 def test_glue_qqp_lines_that_end_early_are_malformed(tmp_path: Path) -> None:
     header = "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate"
     path = write(tmp_path / "train.tsv", f"{header}\n1\t2\t3\tWhy?\tHow?\t1\n4\t5\t6\tWhy\n")
-    assert [item.fault for item in read_pair_tsv(path, PARAPHRASE)] == [None, MALFORMED]
+    assert [item.fault for item in read_records(path, PARAPHRASE)] == [None, MALFORMED]
 
 
 def test_quoras_own_table_is_quoted_and_may_break_lines(tmp_path: Path) -> None:
@@ -108,7 +106,7 @@ def test_quoras_own_table_is_quoted_and_may_break_lines(tmp_path: Path) -> None:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")
         table.writerow(["id", "qid1", "qid2", "question1", "question2", "is_duplicate"])
         table.writerow(["0", "1", "2", 'What is "it"?', "What\nis\tit?", "1"])
-    assert list(read_pair_tsv(path, PARAPHRASE)) == [
+    assert list(read_records(path, PARAPHRASE)) == [
         Item({"question1": 'What is "it"?', "question2": "What\nis\tit?", "label": 1})
     ]
 
@@ -135,12 +133,12 @@ SQUAD = {
 
 def test_squad_json_gives_offsets_titles_and_unanswerable_questions(tmp_path: Path) -> None:
     path = write(tmp_path / "train-v2.0.json", json.dumps(SQUAD))
-    items = list(read_span_json(path, ENTRIES["squad_v2"].format))
+    items = list(read_records(path, ENTRIES["squad_v2"].format))
     assert [item.id for item in items] == ["a", "b", "c"]
     assert items[0].row["answers"] == {"text": ["Tea"], "answer_start": [14]}
     assert items[0].row["title"] == "Tea"
     assert items[1].row["answers"] == {"text": [], "answer_start": []}
-    assert [ENTRIES["squad_v2"].format.check(item.row) for item in items] == [None, None, "answer is not at its offset"]
+    assert [item.fault for item in items] == [None, None, "answer is not at its offset"]
 
 
 def test_answers_without_positions_are_placed_by_their_question_and_noted(tmp_path: Path) -> None:
@@ -151,8 +149,8 @@ def test_answers_without_positions_are_placed_by_their_question_and_noted(tmp_pa
         {"context": "An antique ant", "question": "What?", "answer": "ant"},
         {"context": "Nothing here", "question": "What?", "answer": "ant"},
     ]
-    items = list(read_span_json(write(tmp_path / "s.json", json.dumps(values)), ENTRIES["squad_v1"].format))
-    assert [item.row["answers"]["answer_start"] for item in items] == [[118], [14], [5], [11], []]
+    items = list(read_records(write(tmp_path / "s.json", json.dumps(values)), ENTRIES["squad_v1"].format))
+    assert [item.row["answers"]["answer_start"] for item in items[:-1]] == [[118], [14], [5], [11]]
     assert [(item.note or "").removeprefix("answer position ") for item in items] == [
         "by question",
         "unique",
@@ -166,7 +164,7 @@ def test_answers_without_positions_are_placed_by_their_question_and_noted(tmp_pa
 def test_hellaswag_json_lines_keep_their_split_context_and_string_label(tmp_path: Path) -> None:
     values = {"ind": 4, "ctx_a": "A man sits.", "ctx_b": "he", "ctx": "A man sits. he", "endings": ["a", "b", "c", "d"]}
     path = write_json_lines(tmp_path / "hellaswag_train.jsonl", values | {"label": 3}, values)
-    labelled, unlabelled = read_hellaswag_jsonl(path, ENTRIES["hellaswag"].format)
+    labelled, unlabelled = read_records(path, ENTRIES["hellaswag"].format)
     assert labelled == Item(
         {
             "ctx_a": "A man sits.",
@@ -175,7 +173,6 @@ def test_hellaswag_json_lines_keep_their_split_context_and_string_label(tmp_path
             "endings": ["a", "b", "c", "d"],
             "label": "3",
         },
-        id="hellaswag-hellaswag_train-4",
     )
     assert unlabelled.fault == UNLABELLED
 
@@ -202,7 +199,7 @@ def test_a_context_without_a_begun_sentence_stays_whole(context: str) -> None:
 def test_cosmosqa_reads_quoted_csv_with_cr_line_ends_and_json_lines(tmp_path: Path) -> None:
     names = "id,context,question,answer0,answer1,answer2,answer3,label"
     path = write(tmp_path / "train.csv", f'{names}\r\nx,"One, two\nthree",Why?,a,b,c,"d ""e""",3\r\n')
-    (item,) = read_cosmosqa(path, ENTRIES["cosmosqa"].format)
+    (item,) = read_records(path, ENTRIES["cosmosqa"].format)
     assert item.id == "x"
     assert item.row == {
         "context": "One, two\nthree",
@@ -214,7 +211,7 @@ def test_cosmosqa_reads_quoted_csv_with_cr_line_ends_and_json_lines(tmp_path: Pa
         "label": 3,
     }
     unlabelled = write_json_lines(tmp_path / "test.jsonl", {"id": "y", **item.row, "label": None})
-    assert [(item.id, item.fault) for item in read_cosmosqa(unlabelled, ENTRIES["cosmosqa"].format)] == [
+    assert [(item.id, item.fault) for item in read_records(unlabelled, ENTRIES["cosmosqa"].format)] == [
         ("y", UNLABELLED)
     ]
 
@@ -227,7 +224,7 @@ def test_commonsenseqa_orders_choices_by_letter_and_marks_its_unlabelled_test(tm
         {"id": "a", "answerKey": "B", "question": question},
         {"id": "b", "question": {"stem": "Where?", "choices": choices}},
     )
-    labelled, unlabelled = read_commonsenseqa_jsonl(path, ENTRIES["commonsenseqa"].format)
+    labelled, unlabelled = read_records(path, ENTRIES["commonsenseqa"].format)
     assert labelled.id == "a"
     assert labelled.row == {
         "question": "Where?",
@@ -254,15 +251,11 @@ def test_socialiqa_reads_labels_beside_the_file_or_the_answers_text(tmp_path: Pa
 def test_copa_reads_superglue_lines_and_refuses_placeholder_labels(tmp_path: Path) -> None:
     values = {"premise": "P", "choice1": "a", "choice2": "b", "question": "cause", "label": 1, "idx": 7}
     path = write(tmp_path / "val.jsonl", json.dumps(values) + "\r\n")
-    assert rows(list(read_copa_jsonl(path, ENTRIES["copa"].format))) == [
+    assert rows(list(read_records(path, ENTRIES["copa"].format))) == [
         {"premise": "P", "choice1": "a", "choice2": "b", "question": "cause", "label": 1}
     ]
     with pytest.raises(UserError, match="placeholder labels"):
-        list(
-            read_copa_jsonl(
-                write_json_lines(tmp_path / "test.placeholder-labels.jsonl", values), ENTRIES["copa"].format
-            )
-        )
+        list(read_records(write_json_lines(tmp_path / "test.placeholder-labels.jsonl", values), ENTRIES["copa"].format))
 
 
 def test_token_lines_give_sentences_with_quotes_and_marks_untagged_ones(tmp_path: Path) -> None:
@@ -366,8 +359,8 @@ def test_a_pooled_task_needs_all_its_corpora(tmp_path: Path) -> None:
 def test_bad_paths_say_what_is_allowed(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no file or folder at"):
         find_files(find_sources("qqp"), tmp_path / "nowhere")
-    with pytest.raises(UserError, match=r"the suffix is '\.txt', allowed \.json, \.jsonl, \.tsv"):
-        find_files(find_sources("qqp"), write(tmp_path / "a.txt", ""))
+    with pytest.raises(UserError, match=r"a\.txt is empty"):
+        open_corpus("qqp", write(tmp_path / "a.txt", ""))
     with pytest.raises(UserError, match=r"train-v1\.1\.json from rajpurkar"):
         find_files(find_sources("squad_v1"), tmp_path)
 

@@ -112,8 +112,9 @@ def test_a_folder_of_other_files_is_never_touched(corpus: Path, tmp_path: Path) 
 
 
 def test_a_failed_import_leaves_nothing_behind(corpus: Path, tmp_path: Path) -> None:
-    corpus.write_text(corpus.read_text() + json.dumps({"sentence1": "P", "sentence2": "H", "gold_label": "maybe"}))
-    with pytest.raises(UserError, match="unknown label 'maybe'"):
+    strange = json.dumps({"sentence1": "P", "sentence2": "H", "gold_label": "maybe"}) + "\n"
+    corpus.write_text(corpus.read_text() + strange * 9)
+    with pytest.raises(UserError, match=r"unknown labels 'maybe' \(9\)"):
         import_task("mnli", source=corpus, out=tmp_path / "real")
     assert {path.name for path in tmp_path.iterdir()} == {corpus.name}
 

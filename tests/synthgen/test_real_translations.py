@@ -106,10 +106,10 @@ def test_translated_questions_keep_their_ids_and_misplaced_answers_are_counted(
     asked = [question("q1", "Tee", 0), question("q2", "Tea", 0), question("q3", "heiß", 3), question("q4", "Tee", None)]
     (tmp_path / name).write_text(json.dumps(squad(asked)))
     manifest = import_task(task, source=tmp_path / name, out=tmp_path / "out")
-    assert (manifest.origin, manifest.language, manifest.kept) == ("translated", "de", 1)
-    assert manifest.rejected == {"answer is not at its offset": 3}
-    (row,) = read_rows(tmp_path / "out")
-    assert (row["id"], row["translated_from"]) == ("q1", "q1")
+    assert (manifest.origin, manifest.language, manifest.kept) == ("translated", "de", 2)
+    assert manifest.rejected == {"answer is not at its offset": 2}
+    assert manifest.statistics["notes"] == {"answer position unique": 1}
+    assert [(row["id"], row["translated_from"]) for row in read_rows(tmp_path / "out")] == [("q1", "q1"), ("q4", "q4")]
 
 
 def test_translations_of_an_english_sets_rows_get_their_ids(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from evaluator.benchmark.target import Split
-from synthgen.corpora.readers.pairs import OTHER_NAMES
+from synthgen.corpora.readers.columns import OTHER_NAMES
 from synthgen.errors import unknown
 from synthgen.formats.pair import Pair
 

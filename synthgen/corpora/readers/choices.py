@@ -1,28 +1,16 @@
-"""Files of multiple choice: HellaSwag, Cosmos QA, CommonsenseQA, SocialIQA and COPA."""
+"""Files of multiple choice that are no plain records: HellaSwag's as text, SocialIQA's with labels beside it."""
 
-import csv
 import re
 from collections.abc import Iterator
-from itertools import repeat
 from pathlib import Path
-from typing import Any
 
 from synthgen.corpora.readers.item import UNLABELLED, Item, is_labelled
-from synthgen.corpora.readers.text import open_text, read_json_lines, read_lines, require
-from synthgen.errors import UserError, unknown
+from synthgen.corpora.readers.text import read_json_lines, read_lines, require
+from synthgen.errors import UserError
 from synthgen.formats.choice import Choice, ChoiceFormat
 
 HELLASWAG_LINES = 6
 _LAST_SENTENCE_END = re.compile(r".*[.!?][\"')\]]*\s+(?=\S)", re.DOTALL)
-
-
-def read_hellaswag_jsonl(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
-    """Yield the items of HellaSwag's own JSON lines: ind, ctx_a, ctx_b, ctx, endings, label (absent in test)."""
-    for values in read_json_lines(path, ("ctx_a", "ctx_b", "endings")):
-        position = values.get("label", "")
-        row = format_.to_row(Choice(values["ctx_a"], values["ctx_b"], tuple(values["endings"]), 0))
-        row |= {"ctx": values.get("ctx", row["ctx"]), "label": str(position)}
-        yield _labelled(Item(row, id=f"hellaswag-{path.stem}-{values['ind']}" if "ind" in values else None), format_)
 
 
 def read_hellaswag_text(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
@@ -57,57 +45,26 @@ def split_begun_sentence(context: str) -> tuple[str, str]:
     return match.group().rstrip(), context[match.end() :]
 
 
-def read_cosmosqa(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
-    """Yield the items of Cosmos QA: id, context, question, answer0 … answer3, label.
-
-    The file is quoted CSV, or JSON lines, the form of its test set (which has no label).
-    """
-    with open_text(path) as file:
-        for values in csv.DictReader(file) if path.suffix == ".csv" else read_json_lines(path):
-            require(values, ("id", *format_.columns[:-1]), str(path))
-            row = {column: values[column] for column in format_.columns[:-1]}
-            row["label"] = -1 if (label := values.get("label")) in (None, "") else int(label)
-            yield _labelled(Item(row, id=values["id"]), format_)
-
-
-def read_commonsenseqa_jsonl(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
-    """Yield the items of CommonsenseQA's JSON lines: answerKey, id, question {stem, question_concept, choices}."""
-    for values in read_json_lines(path, ("id", "question")):
-        question = values["question"]
-        options = sorted(question["choices"], key=lambda choice: str(choice["label"]))
-        row = format_.to_row(Choice("", question["stem"], tuple(option["text"] for option in options), 0))
-        # The test release has neither concept nor key.
-        row |= {"question_concept": question.get("question_concept", ""), "answerKey": values.get("answerKey", "")}
-        yield _labelled(Item(row, id=values["id"]), format_)
-
-
 def read_socialiqa_jsonl(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
     """Yield SocialIQA's items: answerA … answerC with labels 1 to 3 in `<name>-labels.lst` as released, or `options`
     with the right one repeated in `answer`.
     """
     beside = path.with_name(f"{path.stem}-labels.lst")
-    labels = read_lines(beside) if beside.is_file() else repeat("")
-    for values, label in zip(read_json_lines(path, ("context", "question")), labels, strict=beside.is_file()):
+    labels = list(read_lines(beside)) if beside.is_file() else None
+    number = 0
+    for number, values in enumerate(read_json_lines(path, ("context", "question")), start=1):
+        label = labels[number - 1] if labels and number <= len(labels) else str(values.get("label", ""))
         if "options" in values:
-            options = values["options"]
-            label = format_.labels[options.index(values["answer"])] if values["answer"] in options else ""
+            options, answer = values["options"], values.get("answer")
+            options = options if isinstance(options, list) else []
+            label = format_.labels[options.index(answer)] if answer in options[: len(format_.labels)] else ""
         else:
             require(values, format_.option_columns, str(path))
             options = [values[column] for column in format_.option_columns]
-            label = str(values.get("label", label))
         row = format_.to_row(Choice(values["context"], values["question"], tuple(options), 0))
         yield _labelled(Item(row | {"label": label.strip()}), format_)
-
-
-def read_copa_jsonl(path: Path, format_: ChoiceFormat) -> Iterator[Item]:
-    """Yield COPA's items in SuperGLUE's JSON lines: premise, choice1, choice2, question, label 0 or 1."""
-    if "placeholder" in path.name:
-        raise UserError(f"{path} holds placeholder labels, not gold ones: import the train or val file")
-    for number, values in enumerate(read_json_lines(path, ("premise", "choice1", "choice2", "question")), start=1):
-        row: dict[str, Any] = {column: values[column] for column in format_.columns[:-1]}
-        if (label := str(values.get("label", -1))) not in (allowed := ("0", "1", "-1")):
-            raise unknown("label", label, allowed, where=f"{path} line {number}")
-        yield _labelled(Item(row | {"label": int(label)}), format_)
+    if labels is not None and len(labels) != number:
+        raise UserError(f"{beside} has {len(labels)} labels for the {number} rows of {path.name}")
 
 
 def _labelled(item: Item, format_: ChoiceFormat) -> Item:

@@ -16,7 +16,7 @@ MALFORMED = "malformed line"
 @dataclass(frozen=True, slots=True)
 class Item:
     """One row as read. `fault` is why it cannot be kept, `note` what the reader decided where the file is silent,
-    `english` the row that a translated one was made from, where the file has it.
+    `english` the row that a translated one was made from, where the file has it, `odd` what our checks say of one kept.
     """
 
     row: Row
@@ -24,6 +24,7 @@ class Item:
     fault: str | None = None
     note: str | None = None
     english: Row | None = None
+    odd: str | None = None
 
 
 def is_labelled(row: Row, format_: Format) -> bool:
@@ -32,6 +33,22 @@ def is_labelled(row: Row, format_: Format) -> bool:
         return True
     value = row[format_.columns[-1]]
     return 0 <= value < len(format_.labels) if isinstance(value, int) else value in format_.labels
+
+
+TOLERATED = ("both texts equal", "two options equal", "empty ")
+"""Beginnings of the check reasons that released corpora give cause for, and that we keep."""
+TOLERATED_ELSEWHERE = TOLERATED[:2]
+"""An empty text is a translation that was lost, or nothing to train on."""
+
+
+def row_faults(format_: Format, row: Row, tolerated: tuple[str, ...]) -> tuple[str | None, str | None]:
+    """Return why a row cannot be kept, and what is odd about one that can; None for nothing.
+
+    An answer of an empty context has no place: what is tolerated hides no other fault.
+    """
+    faults = list(format_.faults(row))
+    worse = next((fault for fault in faults if not fault.startswith(tolerated)), None)
+    return worse, None if worse else next(iter(faults), None)
 
 
 Reader = Callable[[Path, Any], Iterator[Item]]

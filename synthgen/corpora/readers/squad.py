@@ -2,13 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from synthgen.corpora.readers.item import Item
-from synthgen.corpora.readers.text import read_json, require
+from synthgen.corpora.readers.text import require
 from synthgen.errors import UserError
-from synthgen.formats.span import Span, SpanFormat, is_whole
+from synthgen.formats.span import is_whole
 from synthgen.text.words import letter_runs
 
 NOWHERE = -1
@@ -16,20 +14,6 @@ NEIGHBOURHOOD = 60
 """Characters on each side of an occurrence that are compared with the question. Of the answers that occur more than
 once this finds the annotated position for 80 % in XQuAD and 75 % in MLQA (English); the first one is it for 69 and
 55 %."""
-
-
-def read_span_json(path: Path, format_: SpanFormat) -> Iterator[Item]:
-    """Yield the questions of a JSON file: SQuAD's `{"data": […]}`, or a list of {context, question, answer}."""
-    document = read_json(path)
-    if isinstance(document, list):
-        yield from _unplaced_answers(document, format_, str(path))
-        return
-    for paragraph, question in questions(document, str(path)):
-        require(question, ("id", "question", "answers"), f"{path} question {question.get('id', '?')}")
-        answers = [] if question.get("is_impossible") else question["answers"]
-        row = format_.to_row(Span(paragraph["context"], question["question"], title=paragraph["title"]))
-        row["answers"] = {"text": [each["text"] for each in answers], "answer_start": list(map(answer_start, answers))}
-        yield Item(row, id=str(question["id"]))
 
 
 def questions(document: Any, where: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:  # noqa: ANN401 - JSON
@@ -58,19 +42,6 @@ def answer_start(answer: dict[str, Any]) -> int:
     if (isinstance(start, str) and start.isdecimal()) or (isinstance(start, float) and start.is_integer()):
         return int(start)
     return start if isinstance(start, int) else NOWHERE
-
-
-def _unplaced_answers(items: list[dict[str, Any]], format_: SpanFormat, where: str) -> Iterator[Item]:
-    """Yield questions whose file says what the answer is but not where, with the position worked out and noted."""
-    for number, values in enumerate(items):
-        require(values, ("context", "question", "answer"), f"{where} item {number}")
-        context, question, answer = values["context"], values["question"], values["answer"]
-        starts = occurrences(context, answer)
-        if not starts:
-            yield Item(format_.to_row(Span(context, question)), fault="answer not in context")
-            continue
-        start, note = place_answer(context, question, answer, starts)
-        yield Item(format_.to_row(Span(context, question, answer, start)), note=note)
 
 
 def occurrences(context: str, answer: str) -> list[int]:

@@ -1,34 +1,47 @@
 """The one way into text files: UTF-8, packed or not, whatever their line ends; lines, cells and JSON of them."""
 
-import gzip
-import zlib
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO, cast
 
+from synthgen.corpora.readers.packed import open_unpacked
 from synthgen.errors import UserError
 from synthgen.text.json_text import JsonFault, parse_json
 
-PACKED = ".gz"
 LFS_POINTER = "version https://git-lfs.github.com/spec/"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @contextmanager
 def open_text(path: Path) -> Iterator[TextIO]:
-    """Open a file as UTF-8 text, unpacked where its name ends in `.gz`; a byte order mark is no part of it.
+    """Open a file as UTF-8 text, unpacked where it is packed; a byte order mark is no part of it.
 
     Raises UserError where what is read is not UTF-8, or is packed and cannot be unpacked.
     """
-    open_file = gzip.open if path.suffix.lower() == PACKED else open
     try:
-        with open_file(path, "rt", encoding="utf-8-sig", newline="\n") as file:
-            yield file
+        with open_unpacked(path) as file:
+            yield io.TextIOWrapper(as_utf8(file, path), encoding="utf-8", newline="\n")
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8: {error}") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{path} cannot be unpacked: {error}") from None
+
+
+def as_utf8(file: BinaryIO, path: Path) -> BinaryIO:
+    """Return the text of a file as UTF-8 without a byte order mark; of UTF-16, which has one, too.
+
+    UserError for broken UTF-16.
+    """
+    start = cast(io.BufferedReader, file).peek(4)
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        try:
+            return io.BufferedReader(cast(io.RawIOBase, io.BytesIO(file.read().decode("utf-16").encode())))
+        except UnicodeError as error:
+            raise UserError(f"{path} is not UTF-16, as its first bytes say: {error}") from None
+    if start.startswith(_BYTE_ORDER_MARK):
+        file.read(len(_BYTE_ORDER_MARK))
+    return file
 
 
 def read_text(path: Path) -> str:

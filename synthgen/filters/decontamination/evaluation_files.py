@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from synthgen.corpora.readers.squad import questions
 from synthgen.corpora.readers.tagged import read_sentences
-from synthgen.corpora.readers.text import PACKED, read_lines, read_text
+from synthgen.corpora.readers.text import read_lines, read_text
 from synthgen.dataset.ledger import storable
 from synthgen.errors import UserError
-from synthgen.text.csv import csv_rows
+from synthgen.text.csv import csv_rows, delimiter_of
 from synthgen.text.json_text import JsonFault, parse_json
 from synthgen.text.parquet import read_batches, read_schema
 
@@ -31,7 +31,8 @@ _MOST_PARTS = 16
 """More objects beside a text are items; fewer that have one text each are its options or answers."""
 _MOST_BROKEN = 8
 """Bytes are no text when more than one in so many of their characters is broken."""
-_BATCH, _HEAD = 1_000, 10_000
+_BATCH = 1_000
+PACKED = (".gz", ".zst", ".xz", ".bz2")
 _ABOUT = re.compile(
     r"(dataset_?|task_?)?(version|title|name|id|description|info|notes?|licen[cs]e|citation|source|url|homepage|lang(uage)?"
     r"|date|created|authors?|contact|copyright|dataset|task|split|type|config)"
@@ -56,7 +57,7 @@ def file_kind(path: Path) -> str:
     >>> file_kind(Path("test.JSONL.gz")), file_kind(Path("test.tsv")), file_kind(Path("test"))
     ('.jsonl', '.tsv', '')
     """
-    is_packed = path.suffix.lower() == PACKED
+    is_packed = path.suffix.lower() in PACKED
     return (path.with_suffix("") if is_packed else path).suffix.lower()
 
 
@@ -166,17 +167,7 @@ def _by_line(path: Path) -> Iterator[Texts]:
 def _csv(path: Path) -> Iterator[Texts]:
     """Yield an item a row, a header's too: its cells are seldom running text."""
     text = read_text(path)
-    yield from map(_texts, csv_rows(text, _delimiter(text)))
-
-
-def _delimiter(text: str) -> str:
-    r"""Return what parts the cells of a table's first row; signs before a space and between quotes do so least.
-
-    >>> _delimiter("Well, yes, it is;No, it is not"), _delimiter('"a;b",c'), _delimiter("a\tb"), _delimiter("a; b")
-    (';', ',', '\t', ';')
-    """
-    row = re.split("[\r\n]", re.sub('"[^"]*"', "", text[:_HEAD].lstrip()))[0]
-    return max(",;\t", key=lambda sign: (len(re.findall(f"{sign}(?! )", row)), row.count(sign)))
+    yield from map(_texts, csv_rows(text, delimiter_of(text)))
 
 
 def _strings(value: Any) -> Iterator[str]:  # noqa: ANN401 - any value of JSON or parquet
@@ -218,6 +209,6 @@ _READERS: dict[str, Callable[[Path], Iterator[Texts]]] = {
     ".parquet": _parquet,
 }
 SUFFIXES = set(_READERS)
-"""The endings of files that are read; all but parquet's may be followed by `.gz`."""
+"""The endings of files that are read; all but parquet's may be followed by one of `PACKED`."""
 UNREADABLE = (OSError, EOFError, ValueError, OverflowError, RecursionError, csv.Error, zlib.error, pa.ArrowException)
 """What is raised for files that are broken."""

@@ -1,0 +1,150 @@
+"""Tables as text: which sign parts the cells of a file, whether they are quoted, whether a header names them."""
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv as pcsv
+
+from synthgen.corpora.readers.columns import LABEL, TEXT_A, TEXT_B
+from synthgen.errors import UserError
+from synthgen.text.csv import csv_rows, delimiter_of
+
+_BLOCK = 1 << 22
+_LARGEST_BLOCK = 1 << 26
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_NAME = re.compile(r"[^\W\d][\w .()/#*-]{0,39}")
+_LABELS = re.compile(r"-?\d+(\.0+)?|entailment|neutral|contradict\w+|(not_)?duplicate", re.IGNORECASE)
+MALFORMED = "malformed line"
+_CONVERT = "convert it, e.g. with `iconv -f latin1 -t utf-8`"
+Batch = tuple[npt.NDArray[np.int64], pa.Table | None, tuple[dict[str, str], ...], list[tuple[int, str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a table is written: its delimiter, whether cells are quoted, and the columns' names, which it may lack."""
+
+    delimiter: str
+    is_quoted: bool
+    names: tuple[str, ...]
+    has_header: bool
+
+
+def sniff_dialect(head: str) -> Dialect:
+    r"""Return how the table is written that begins so.
+
+    In a tab-separated file quotes are signs like others, unless every cell that begins with one is rightly quoted and
+    one needed to be. Columns without a header are called 1, 2, 3, ….
+
+    >>> sniff_dialect("premise,hypothesis\n\"a, b\",c\n")
+    Dialect(delimiter=',', is_quoted=True, names=('premise', 'hypothesis'), has_header=True)
+    >>> sniff_dialect('"Hi," he said.\tHe spoke.\tentailment\n').names
+    ('1', '2', '3')
+    """
+    delimiter = delimiter_of(head)
+    is_quoted = delimiter != "\t" or _needs_quotes(head)
+    first = next((line for line in re.split("[\r\n]+", head) if line.strip()), "")
+    cells = next(iter(csv_rows(_first_row(head), delimiter)), []) if is_quoted else first.split(delimiter)
+    names = tuple(cell.strip() for cell in cells)
+    has_header = bool(names) and all(map(_NAME.fullmatch, filter(None, names))) and not _is_row(names)
+    return Dialect(delimiter, is_quoted, names if has_header else tuple(map(str, range(1, len(names) + 1))), has_header)
+
+
+def _first_row(head: str) -> str:
+    """Return the text up to the first line end outside quotes."""
+    match = re.match(r'\s*((?:[^"\r\n]|"(?:[^"]|"")*")*)', head)
+    return match[1] if match else ""
+
+
+def _needs_quotes(head: str) -> bool:
+    rows = head.split("\n")[:-1] or [head]
+    cells = [cell.strip("\r") for cell in re.split("[\t\n]", "\n".join(rows)) if cell.startswith('"')]
+    if cells and all(map(_QUOTED.fullmatch, cells)):
+        return any('""' in cell[1:-1] for cell in cells) or rows[0].startswith('"')
+    # Cells with a tab or a line end inside fall apart when they are cut at every one.
+    table = re.sub(r'(?:(?<=[\t\n])|^)"(?:[^"]|"")*"(?=[\t\r\n]|$)', "", "\n".join(rows))
+    return bool(cells) and '""' in "".join(cells) and not re.search(r'(?:[\t\n]|^)"', table)
+
+
+def _is_row(names: tuple[str, ...]) -> bool:
+    """Say whether the first row of a table is one of its examples: running text, or a label beside other texts."""
+    texts = [name for name in names if len(name.split()) > 3 or (len(name) > 8 and not name.isascii())]
+    is_labelled = bool(_LABELS.fullmatch(names[-1])) and any(" " in name for name in names)
+    is_repeated = len(set(names)) < len(names) and not {*TEXT_A, *TEXT_B, *LABEL} & {name.casefold() for name in names}
+    return bool(texts) or is_labelled or is_repeated
+
+
+def read_table_batches(file: BinaryIO, dialect: Dialect, path: Path, columns: tuple[str, ...]) -> Iterator[Batch]:
+    """Yield (numbers, table, objects, faults) of a table: rows by Arrow; those with surplus empty cells as objects.
+
+    UserError where the file is no such table, or not UTF-8.
+    """
+    bad: list[tuple[int, str]] = []
+
+    def _skip(row: Any) -> str:  # noqa: ANN401 - pyarrow.csv.InvalidRow
+        bad.append((row.number, row.text))
+        return "skip"
+
+    if twice := next((name for name in dialect.names if dialect.names.count(name) > 1 and name), None):
+        raise UserError(f"{path} has two columns '{twice}'")
+    wanted = [name for name in dialect.names if name in columns or not columns]
+    options = pcsv.ConvertOptions(
+        column_types=dict.fromkeys(wanted, pa.string()), include_columns=wanted, strings_can_be_null=False
+    )
+    first = 1 + dialect.has_header
+    try:
+        for batch in _open(file, dialect, _skip, options):
+            here = first + np.arange(batch.num_rows + len(bad))
+            odd = [number for number, _ in bad]
+            numbers = here[np.isin(here, odd, invert=True)][: batch.num_rows]
+            first = int(numbers[-1]) + 1 if len(numbers) else first
+            yield numbers, pa.Table.from_batches([batch]), (), []
+            if bad:
+                yield _odd_rows(bad, dialect)
+                bad.clear()
+        if bad:
+            yield _odd_rows(bad, dialect)
+    except pa.ArrowException as error:
+        if "UTF8" in str(error):
+            raise UserError(f"{path} is not UTF-8 after row {first - 1}: {_CONVERT}") from None
+        raise UserError(f"cannot read {path} after row {first - 1}: {' '.join(str(error).split())[:300]}") from None
+
+
+def _open(file: BinaryIO, dialect: Dialect, skip: Any, options: pcsv.ConvertOptions) -> pcsv.CSVStreamingReader:  # noqa: ANN401
+    parse = pcsv.ParseOptions(
+        delimiter=dialect.delimiter,
+        quote_char='"' if dialect.is_quoted else False,
+        newlines_in_values=dialect.is_quoted,
+        invalid_row_handler=skip,
+    )
+    read = pcsv.ReadOptions(
+        use_threads=False,
+        block_size=_BLOCK,
+        column_names=list(dialect.names),
+        skip_rows_after_names=1 if dialect.has_header else 0,
+    )
+    return pcsv.open_csv(file, read_options=read, parse_options=parse, convert_options=options)
+
+
+def _odd_rows(bad: list[tuple[int, str]], dialect: Dialect) -> Batch:
+    """Return the rows with too few or too many cells: malformed, but for those that only have empty ones more."""
+    faults, objects, numbers = list[tuple[int, str, str]](), list[dict[str, str]](), list[int]()
+    for number, text in bad:
+        if not text.strip(" \t\r\n" + dialect.delimiter):
+            continue
+        try:
+            cells = csv_rows(text, dialect.delimiter)[0] if dialect.is_quoted else text.split(dialect.delimiter)
+        except (csv.Error, IndexError):
+            cells = []
+        if len(cells) > len(dialect.names) and not any(cells[len(dialect.names) :]):
+            objects.append(dict(zip(dialect.names, cells, strict=False)))
+            numbers.append(number)
+        else:
+            faults.append((number, MALFORMED, text[:1_000]))
+    return np.array(numbers, dtype=np.int64), None, tuple(objects), faults

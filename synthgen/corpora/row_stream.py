@@ -1,0 +1,113 @@
+"""The rows of a corpus as tables with ids and languages, and those that cannot be used as rejections."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count, islice
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synthgen.corpora.corpus import REPEATED, Corpus, CorpusPart
+from synthgen.corpora.readers.item import row_faults
+from synthgen.corpora.readers.record_rows import RowBatch, Unusable
+from synthgen.corpora.translation_pairs import row_key
+from synthgen.dataset.shards import ROWS_PER_GROUP, Rejection, arrow_schema, row_features
+
+STAGE = "import"
+
+
+@dataclass(slots=True)
+class StreamBatch:
+    """Rows as they are stored, those that are not kept, and what was odd or decided."""
+
+    table: pa.Table
+    rejected: list[Rejection] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
+    check: Counter[str] = field(default_factory=Counter)
+
+
+class RowStream:
+    """Every row of a corpus, the same ones in the same order each time it is read."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._corpus = corpus
+        self.features = row_features(corpus.format, translated=bool(corpus.translation))
+        self.schema = arrow_schema(self.features)
+
+    def __iter__(self) -> Iterator[StreamBatch]:
+        """Yield the rows; files of records are read in tables, others row by row."""
+        if all(part.records for part in self._corpus.parts) and not self._corpus.translation:
+            taken: set[str] = set()
+            for part in self._corpus.parts:
+                yield from self._of_records(part, taken)
+        else:
+            yield from self._of_items()
+
+    def _of_records(self, part: CorpusPart, taken: set[str]) -> Iterator[StreamBatch]:
+        assert part.records is not None
+        known = self._corpus.earlier_keys(part)
+        for batch in part.records.batches():
+            if known:
+                _drop_repeated(batch, known, self._corpus)
+            ids = self._ids(part, batch, taken)
+            columns = {name: batch.table[name] for name in batch.table.column_names}
+            columns |= {"id": ids, "language": pa.repeat(part.language, len(ids))}
+            table = pa.Table.from_arrays([columns[name] for name in self.schema.names], schema=self.schema)
+            rejected = [_rejection(part, each) for each in batch.unusable]
+            yield StreamBatch(table, rejected, Counter(filter(None, batch.notes or [])), batch.check)
+
+    def _ids(self, part: CorpusPart, batch: RowBatch, taken: set[str]) -> pa.Array:
+        """Return the ids of a batch: the file's own, else its prefix and the number of the record."""
+        assert part.records is not None
+        numbers = pa.array(batch.numbers - part.records.file.first)
+        padded = pc.utf8_lpad(numbers.cast(pa.string()), 7, "0")
+        names = pc.binary_join_element_wise(pa.scalar(part.id_prefix), padded, "-")
+        if batch.ids is None and not part.records.plan.options.hypotheses:
+            return names
+        ids = []
+        for own, name in zip(batch.ids or [None] * len(names), names.to_pylist(), strict=True):
+            first = own or name
+            ids.append(first if first not in taken else next(_free(first, taken)))
+            taken.add(ids[-1])
+        return pa.array(ids, pa.string())
+
+    def _of_items(self) -> Iterator[StreamBatch]:
+        items, format_, tolerated = iter(self._corpus.items()), self._corpus.format, self._corpus.tolerated
+        while some := list(islice(items, ROWS_PER_GROUP)):
+            batch, rows = StreamBatch(self.schema.empty_table()), []
+            for item in some:
+                worse, odd = (item.fault, None) if item.fault else row_faults(format_, item.row, tolerated)
+                batch.notes.update([item.note] if item.note else [])
+                if worse:
+                    batch.rejected.append(Rejection(str(item.id), worse, STAGE, "", item.row))
+                else:
+                    rows.append(item.row)
+                    batch.check.update([odd] if odd else [])
+            batch.table = pa.Table.from_pylist(rows, schema=self.schema)
+            yield batch
+
+
+def _free(name: str, taken: set[str]) -> Iterator[str]:
+    return (free for number in count(2) if (free := f"{name}-{number}") not in taken)
+
+
+def _drop_repeated(batch: RowBatch, known: set[bytes], corpus: Corpus) -> None:
+    rows = batch.table.to_pylist()
+    is_new = np.array([row_key(row, corpus.format) not in known for row in rows], dtype=bool)
+    repeated = np.flatnonzero(~is_new)
+    batch.unusable += [Unusable(int(batch.numbers[place]), REPEATED, "", rows[place]) for place in repeated]
+    if batch.ids is not None:
+        batch.ids = [own for own, new in zip(batch.ids, is_new, strict=True) if new]
+    if batch.notes is not None:
+        batch.notes = [note for note, new in zip(batch.notes, is_new, strict=True) if new]
+    batch.table, batch.numbers = batch.table.filter(pa.array(is_new)), batch.numbers[is_new]
+
+
+def _rejection(part: CorpusPart, unusable: Unusable) -> Rejection:
+    assert part.records is not None
+    place = part.records.file.place(unusable.number)
+    evidence = f"{place}: {unusable.evidence}" if unusable.evidence else place
+    row_id = unusable.id or f"{part.id_prefix}-{unusable.number - part.records.file.first:07d}"
+    return Rejection(row_id, unusable.reason, STAGE, evidence, unusable.row)
