@@ -22,7 +22,7 @@ from synthgen.analysis.bow_classifier import Floats, Ints, cross_validated, feat
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
-from synthgen.text.words import tokens
+from synthgen.text.words import LONGEST_EXAMPLE, tokens
 
 MAX_ROWS = 10_000
 MARGIN = 5.0
@@ -212,7 +212,7 @@ def words_and_pairs(text: str) -> set[str]:
     >>> sorted(words_and_pairs("Tea is"))
     ['is', 'tea', 'tea is']
     """
-    words = tokens(text)
+    words = tokens(text[:LONGEST_EXAMPLE])
     return {*words, *(f"{a} {b}" for a, b in pairwise(words))}
 
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from synthgen.text.words import tokens
+from synthgen.text.words import LONGEST_EXAMPLE, tokens
 
 FOLDS = 5
 EPOCHS = 6
@@ -52,7 +52,7 @@ class Texts:
 
 def featurise(texts: Sequence[str], group: int = 1) -> Texts:
     """Return the features of texts; those that occur once are left out, every text has at least its length."""
-    rows = [_features(tokens(text)) for text in texts]
+    rows = [_features(tokens(text[:LONGEST_EXAMPLE])) for text in texts]
     counts = Counter(feature for row in rows for feature in row)
     vocabulary = {feature: i for i, feature in enumerate(f for f, count in counts.items() if count >= MIN_COUNT)}
     unknown = len(vocabulary)

@@ -27,7 +27,7 @@ from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
-from synthgen.text.words import tokens, with_pairs_of_letters, word_count, words_long
+from synthgen.text.words import LONGEST_EXAMPLE, tokens, with_pairs_of_letters, word_count, words_long
 
 MAX_ROWS = 2_000
 REPEATED_WORDS = 4
@@ -156,7 +156,7 @@ def _overlap(first: str, second: str) -> float:
 def diversity(format_: Format, rows: Sequence[Row], *, seed: int = 0) -> dict[str, Any]:
     """Return how varied the texts of at most 2,000 rows are; higher compression and repetition mean less varied."""
     drawn = list(rows) if len(rows) <= MAX_ROWS else random.Random(seed).sample(list(rows), MAX_ROWS)
-    texts = [" ".join(row_texts(format_, row).values()) for row in drawn]
+    texts = [" ".join(row_texts(format_, row).values())[:LONGEST_EXAMPLE] for row in drawn]
     words = [tokens(text) for text in texts]
     measures: dict[str, Any] = {"rows": len(drawn), "compression_ratio": compression_ratio(texts)}
     measures |= {f"distinct_{n}": distinct(words, n) for n in NGRAMS}

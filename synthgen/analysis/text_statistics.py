@@ -18,7 +18,7 @@ from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.models.packs import find_pack, pack_fault
-from synthgen.text.words import bare_words
+from synthgen.text.words import LONGEST_EXAMPLE, bare_words
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -89,7 +89,7 @@ def self_bleu(texts: list[str], *, seed: int = 0) -> dict[str, Any]:
     """
     from sacrebleu.metrics import BLEU
 
-    drawn = random.Random(seed).sample(texts, min(SELF_BLEU_ROWS, len(texts)))
+    drawn = [text[:LONGEST_EXAMPLE] for text in random.Random(seed).sample(texts, min(SELF_BLEU_ROWS, len(texts)))]
     if len(drawn) < 2:
         return {"rows": len(drawn), "value": "not done: fewer than two rows"}
     bleu = BLEU(effective_order=True)

@@ -6,10 +6,12 @@ and every part of it traced to its source.
 """
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 
-_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s+[\"'“‘(\[¿¡]*[^\W_a-z])|[。！？।॥።؟۔။។៕]+[」』”’）]*|\n+")
-_ENDED = re.compile(r"[.!?…。！？।॥።؟۔။។៕]+[\"'”’)\]」』）]*\s*$")
+_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]]*+(?=\s++[\"'“‘(\[¿¡]*+[^\W_a-z])|[。！？।॥።؟۔။។៕]++[」』”’）]*+|\n++")
+"""A run of signs is tried once, from its beginning, and no part of it given back: texts of one sign stay linear."""
+_ENDS, _CLOSING = tuple(".!?…。！？।॥።؟۔။។៕"), "\"'”’)]」』）"
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\[\"'“])(?:Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|No|vs|etc|e\.g|i\.e|cf|Fig|Gen|Col|Lt|Sgt|Gov|Sen|Rep|Rev|Hon|Mt|Ft|"
     r"approx|c|ca|[A-Z]|(?:[A-Z]\.)+[A-Z])\.$"
@@ -27,7 +29,7 @@ def sentences(text: str) -> list[Span]:
     ['Dr. Low came.', 'He sat down (at last).', 'OK?']
     """
     ends = (match.end() for match in _END.finditer(text))
-    cuts = [end for end in ends if not _ABBREVIATION.search(text[max(0, end - 12) : end])]
+    cuts = [end for end in ends if text[end - 1] not in ".\n" or not _ABBREVIATION.search(text[max(0, end - 12) : end])]
     spans = (_trimmed(text, *span) for span in zip([0, *cuts], [*cuts, len(text)], strict=True))
     return [span for span in spans if span[0] < span[1]]
 
@@ -41,7 +43,7 @@ def whole_sentences(text: str) -> str:
     ('The mill is old.', 'The mill is')
     """
     spans = sentences(text)
-    if len(spans) < 2 or _ENDED.search(text):
+    if len(spans) < 2 or text.rstrip().rstrip(_CLOSING).endswith(_ENDS):
         return text
     return text[: spans[-2][1]]
 
@@ -72,21 +74,41 @@ def packed(text: str, length: Callable[[str], int], most: int) -> list[Span]:
 
 def _cut(text: str, span: Span, length: Callable[[str], int], most: int) -> Iterator[Span]:
     """Yield a span in parts of at most `most`: halved at the clause end or space nearest to its middle."""
+    if length(text[slice(*span)]) <= most:
+        yield span
+        return
+    places = [match.end() for match in _CLAUSE.finditer(text, *span)]
+    clauses = [each for each in places if not text[each - 2 : each].isspace() and text[each - 2] in ";:,—–"]
+    yield from _halved(text, span, (clauses, places), length, most)
+
+
+def _halved(
+    text: str, span: Span, places: tuple[list[int], list[int]], length: Callable[[str], int], most: int
+) -> Iterator[Span]:
     start, end = span
-    places = [start + match.end() for match in _CLAUSE.finditer(text[start:end]) if 0 < match.end() < end - start]
-    if length(text[start:end]) <= most or not (places or end - start > 1):
+    if end - start <= 1 or length(text[start:end]) <= most:
         yield span
         return
     middle = (start + end) / 2
-    clauses = [place for place in places if not text[place - 2 : place].isspace() and text[place - 2] in ";:,—–"]
-    near = [place for place in clauses if abs(place - middle) < (end - start) / 4]
-    cut = min(near or places or [int(middle)], key=lambda place: abs(place - middle))
+    clause, place = (_nearest(each, middle, span) for each in places)
+    is_near = clause is not None and abs(clause - middle) < (end - start) / 4
+    cut = clause if is_near else place
+    cut = int(middle) if cut is None else cut
     for part in (_trimmed(text, start, cut), _trimmed(text, cut, end)):
         if part[0] < part[1]:
-            yield from _cut(text, part, length, most)
+            yield from _halved(text, part, places, length, most)
+
+
+def _nearest(places: list[int], middle: float, span: Span) -> int | None:
+    """Return the one of ascending places within a span that is nearest to its middle, the first of two."""
+    first, last = bisect_right(places, span[0]), bisect_left(places, span[1])
+    at = bisect_left(places, middle, first, max(first, last))
+    return min(places[max(first, at - 1) : min(last, at + 1)], key=lambda place: abs(place - middle), default=None)
 
 
 def _trimmed(text: str, start: int, end: int) -> Span:
+    if start < end and not text[start].isspace() and not text[end - 1].isspace():
+        return start, end
     part = text[start:end]
     first = start + len(part) - len(part.lstrip())
     return first, max(first, end - (len(part) - len(part.rstrip())))

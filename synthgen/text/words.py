@@ -20,6 +20,9 @@ from synthgen.text.arrow import changed, joined, sizes
 VERSION = 2
 """Raise it when a text has other `words`, or they have other hashes; it counts for every filter that compares texts."""
 
+LONGEST_EXAMPLE = 5_000
+"""Characters of a text that statistics of a set read: nearly all texts are shorter."""
+
 Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
 
@@ -50,6 +53,7 @@ _ASCII = bytes(ord(_FOLDING[code]) if code < 128 else code for code in range(256
 MASKS = np.array([(1 << 8 * count) - 1 for count in range(9)], dtype=np.uint64)
 """Bit masks of the first so many of eight bytes."""
 _LONGER = np.uint64(0x9E3779B97F4A7C15)
+_FEW_WORDS, _ALL = 16, (1 << 64) - 1
 _EMPTY = np.uint64(0x2545F4914F6CDD1D)
 
 
@@ -238,17 +242,30 @@ def _hashed(text: bytes, of_texts: Places) -> tuple[Hashes, Places]:
     hashes = mixed(eights[starts] & MASKS[np.minimum(lengths, 8)])
     longer = np.flatnonzero(lengths > 8)
     done = 8
-    while len(longer):
+    while len(longer) > _FEW_WORDS:
         chunk = eights[starts[longer] + done] & MASKS[np.minimum(lengths[longer] - done, 8)]
         hashes[longer] = mixed(hashes[longer] * _LONGER + chunk)
         done += 8
         longer = longer[lengths[longer] > done]
+    for place in longer.tolist():
+        rest = letters[starts[place] + done : starts[place] + lengths[place]]
+        hashes[place] = _hash_on(int(hashes[place]), rest)
     ends = np.searchsorted(starts, np.cumsum(of_texts + 1) - 1)
     without = np.flatnonzero(np.diff(ends, prepend=0) == 0)
     if not len(without):
         return hashes, ends
     hashes = np.insert(hashes, np.concatenate(([0], ends[:-1]))[without], _EMPTY)
     return hashes, ends + np.cumsum(np.bincount(without, minlength=len(ends)))
+
+
+def _hash_on(value: int, rest: bytes) -> int:
+    """Return the hash of a word from that of its first bytes: the loop of `_hashed` for a word longer than others."""
+    for place in range(0, len(rest), 8):
+        value = (value * int(_LONGER) + int.from_bytes(rest[place : place + 8], "little")) & _ALL
+        value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 & _ALL
+        value = (value ^ (value >> 27)) * 0x94D049BB133111EB & _ALL
+        value ^= value >> 31
+    return value
 
 
 def eights_of(data: bytes) -> Hashes:

@@ -16,12 +16,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from synthgen.filters.base import Drop, FilterSpec, SetFilter, SetRows
 from synthgen.filters.dedup.candidate_pairs import NEIGHBOURS, KeyFile
 from synthgen.filters.dedup.hash_index import ByteStore, HashIndex
 from synthgen.filters.dedup.minhash import array_row_keys, row_keys
-from synthgen.filters.dedup.similarity import VERSIONS, ComparedRow, NearSettings, columns_of_texts, ranks, row_likeness
+from synthgen.filters.dedup.similarity import (
+    MOST_COMPARED,
+    VERSIONS,
+    ComparedRow,
+    NearSettings,
+    columns_of_texts,
+    ranks,
+    row_likeness,
+)
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 
@@ -139,4 +148,5 @@ def _packed(format_: Format, table: pa.Table) -> list[bytes]:
 
 def _sketched(format_: Format, table: pa.Table) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
     """Return the ranks (rows,) and the keys (keys a row, rows) of a table's rows."""
-    return ranks(table), array_row_keys(columns_of_texts(format_, table))
+    beginnings = [pc.utf8_slice_codeunits(column, 0, MOST_COMPARED) for column in columns_of_texts(format_, table)]
+    return ranks(table), array_row_keys(beginnings)

@@ -25,8 +25,10 @@ from synthgen.text.hashes import value_hashes
 from synthgen.text.words import VERSION as WORDS_VERSION
 from synthgen.text.words import Hashes, mixed, words
 
-VERSION = 1
+VERSION = 2
 """Raise it when other texts are compared, or ranked or measured otherwise."""
+MOST_COMPARED = 10_000
+"""Characters of a text by which near duplicates are found: more than examples have."""
 VERSIONS = {"comparison": VERSION, "words": WORDS_VERSION}
 """What every filter that compares texts has in common."""
 
@@ -114,7 +116,9 @@ class ComparedRow:
     @classmethod
     def of(cls, format_: Format, row_id: str, row: Mapping[str, Any]) -> ComparedRow:
         """Return the entry of a row."""
-        return cls(row_id, tuple(map(words, compared_texts(format_, row))), answers(format_, row))
+        return cls(
+            row_id, tuple(words(text[:MOST_COMPARED]) for text in compared_texts(format_, row)), answers(format_, row)
+        )
 
     def pack(self) -> bytes:
         """Return the entry as bytes."""
@@ -156,7 +160,7 @@ def likeness(a: str, b: str, settings: NearSettings) -> tuple[str, float] | None
     left, right = a.split(), b.split()
     if _may_share_words(left, right, settings.jaccard) and (match := _shared_words(left, right, settings)):
         return match
-    edit = fuzz.ratio(a, b, score_cutoff=settings.edit)
+    edit = fuzz.ratio(a[:MOST_COMPARED], b[:MOST_COMPARED], score_cutoff=settings.edit)
     return ("edit", round(edit / 100, 3)) if edit >= settings.edit else None
 
 

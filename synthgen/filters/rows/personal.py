@@ -74,6 +74,8 @@ _CONFIRMS: dict[str, Callable[[str], bool]] = {
 _PATTERNS: dict[str, list[str]] = read_toml(Path(__file__).with_name("personal.toml"))
 KINDS = {kind: (re.compile("".join(_PATTERNS[kind])), confirms) for kind, confirms in _CONFIRMS.items()}
 """What is looked for, in order: the pattern, and what confirms it."""
+_NEEDS = {kind: re.compile({"email": "@", "ip6": ":", "key": "[-_.IS]"}.get(kind, r"\d")) for kind in KINDS}
+"""A character that each kind has: most texts have none."""
 
 
 class PersonalData(RowFilter):
@@ -105,7 +107,7 @@ def personal_data(text: str) -> tuple[str, str] | None:
     (('email', 'ann.lee@posteo.de'), None)
     """
     for kind, (pattern, confirms) in KINDS.items():
-        for match in pattern.finditer(text):
+        for match in pattern.finditer(text) if _NEEDS[kind].search(text) else ():
             if confirms(match[0]):
                 return kind, match[0]
     return None

@@ -17,6 +17,8 @@ from synthgen.runtime.files import read_toml
 from synthgen.text.words import running_words, words_long
 
 _ASIDE = str.maketrans("’‘“”", "''\"\"")
+MOST_READ, END_READ = 12_000, 2_000
+"""Characters that are read of a text, and how many of them at its end."""
 PROMPT_WORDS = 8
 """A row that shares this many words in a row with the prompt has copied from it."""
 
@@ -60,6 +62,7 @@ SPEC = FilterSpec(Residue, builder=lambda context, _: Residue(context.format, co
 
 @lru_cache(CACHED_TEXTS)
 def _fault(text: str, prompt: frozenset[str]) -> tuple[str, str] | None:
+    text = _read(text)
     copied = next((run for run in _runs(text) if run in prompt), None)
     return residue(text) or (("prompt leakage", copied) if copied else None)
 
@@ -72,11 +75,16 @@ def residue(text: str) -> tuple[str, str] | None:
     >>> residue("Hypothesis: the man sleeps.")[0], residue("I'm sorry, but I can't stay for dinner.")
     ('template residue', None)
     """
-    plain = text.strip().translate(_ASIDE)
+    plain = _read(text).strip().translate(_ASIDE)
     for reason, pattern in _RULES.items():
         if match := pattern.search(plain):
             return reason, match[0].strip()
     return None
+
+
+def _read(text: str) -> str:
+    """Return what is read of a text: its beginning and its end when it is longer than any example."""
+    return text if len(text) <= MOST_READ else f"{text[: MOST_READ - END_READ]} {text[-END_READ:]}"
 
 
 def _runs(text: str) -> Iterator[str]:

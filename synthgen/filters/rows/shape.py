@@ -29,11 +29,12 @@ class ShapeLimits:
     """The limits; `min_words` holds for texts of pairs and spans; options and stems may be one word.
 
     `max_tokens` (of a row's texts together, XLM-R pieces) and `max_length_ratio` (longest text of a pair to shortest,
-    in characters) are 0 for no limit.
+    in characters) are 0 for no limit, as `max_characters` of one text may be.
     """
 
     min_words: int = 2
     max_words: int = 1_000
+    max_characters: int = 20_000
     max_tokens: int = 0
     max_length_ratio: float = 25.0
     max_repeated_share: float = 0.34
@@ -83,6 +84,8 @@ SPEC = FilterSpec(Shape, ShapeLimits, place=20)
 
 @lru_cache(CACHED_TEXTS)
 def _check_text(path: str, text: str, min_words: int, limits: ShapeLimits) -> Drop | None:
+    if limits.max_characters and len(text) > limits.max_characters:
+        return Drop("too long", f"{path}: {len(text)} characters")
     words, letters = words_and_letters(text)
     count = len(words) - letters // LETTERS_PER_WORD
     if _CONTROL.search(text):
