@@ -59,6 +59,7 @@ Passages = Annotated[Path | None, Option(help="Premises or passages: a text file
 Teacher = Annotated[Path | None, Option(help="Checkpoint that tags the sentences of ccg.")]
 Preview = Annotated[int, Option(help="Show this many items and write nothing.")]
 MaxRequests = Annotated[int | None, Option(help="Request budget [default: 25 a row and step].")]
+Batch = Annotated[bool, Option("--batch", help="Ask an endpoint by batches: half the price, within a day.")]
 PriceIn = Annotated[float | None, Option(help="Price of a million prompt tokens, in any currency.")]
 PriceOut = Annotated[float | None, Option(help="Price of a million output tokens.")]
 PriceTable = Annotated[Path | None, Option(help='TOML file of prices by model: ["NAME"], in = 0.15, out = 0.60.')]

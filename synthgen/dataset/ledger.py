@@ -245,6 +245,26 @@ class Ledger:
         for stored in self._db.execute(query, values):
             yield StoredReply(*(*stored[:8], self._expanded(stored[8]), *stored[9:]))
 
+    def add_job(self, name: str) -> None:
+        """Record that a job of this name is about to be sent to a server."""
+        self._db.execute("INSERT INTO jobs VALUES (NULL, ?, '', 0)", (name,))
+
+    def name_job(self, name: str, job: str) -> None:
+        """Record the id that the server gave a job."""
+        self._db.execute("UPDATE jobs SET id = ? WHERE name = ?", (job, name))
+
+    def end_job(self, name: str) -> None:
+        """Record that nothing of a job is needed any more."""
+        self._db.execute("UPDATE jobs SET ended = 1 WHERE name = ?", (name,))
+
+    def open_jobs(self) -> list[tuple[str, str]]:
+        """Return name and id of the jobs that have not ended, the id empty where none came back."""
+        return list(self._db.execute("SELECT name, id FROM jobs WHERE NOT ended ORDER BY seq"))
+
+    def failed_keys(self) -> list[str]:
+        """Return the request key of every reply that is a failure."""
+        return [key for (key,) in self._db.execute("SELECT request_key FROM replies WHERE outcome != 'ok'")]
+
     def judge_reply(self, request_key: str) -> tuple[str, int, int] | None:
         """Return a judge's stored reply, its text and its prompt and output tokens; None when it was never asked."""
         query = "SELECT text, prompt_tokens, output_tokens FROM judged WHERE request_key = ?"

@@ -51,14 +51,16 @@ def pause_seconds(headers: Mapping[str, str]) -> float:
     return min(LONGEST_PAUSE, max(SHORTEST_PAUSE, seconds)) if seconds == seconds else DEFAULT_PAUSE
 
 
-def open_session(url: str, key: str, *, timeout: float | None) -> aiohttp.ClientSession:
+def open_session(url: str, key: str, *, timeout: float | None, json_bodies: bool = True) -> aiohttp.ClientSession:
     """Return a client for one server, through the proxy of the environment where one is set for it.
 
-    `timeout` is for a whole reply, in seconds, None for no limit. aiohttp looks for a proxy at every request, which it
+    `timeout` is for a whole reply, in seconds, None for no limit; `json_bodies` says that all bodies sent are JSON
+    texts. aiohttp looks for a proxy at every request, which it
     is told to do only where there is one.
     """
     client, address = load_aiohttp(), urlsplit(url)
-    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    headers = {"Content-Type": "application/json"} if json_bodies else {}
+    headers |= {"Authorization": f"Bearer {key}"} if key else {}
     limits = client.ClientTimeout(total=timeout, sock_connect=10.0)
     has_proxy = address.scheme in getproxies() and not proxy_bypass(address.netloc)
     options = {"connector": client.TCPConnector(limit=0), "timeout": limits, "read_bufsize": READ_BUFFER}

@@ -65,6 +65,7 @@ def make(
     price_out: options.PriceOut = None,
     prices: options.PriceTable = None,
     max_cost: options.MaxCost = None,
+    batch: options.Batch = False,
     timeout: options.Timeout = DEFAULT_TIMEOUT,
     ray: options.Ray = None,
     started_engine: Engine | None = None,
@@ -84,7 +85,7 @@ def make(
     format_, language, prompt = chain.task.format, chain.task.language, chain.task.prompt_text
     context = FilterContext(format_, language, prompt, tuple(against), verifier, like, JudgeConfig(judge or ""))
     money = PriceOptions(price_in, price_out, prices, max_cost)
-    serving = EngineConfig(engine, model, timeout, ray, started_engine, money)
+    serving = EngineConfig(engine, model, timeout, ray, started_engine, money, batch)
     run = GenerationRun(chain, resolve_n(n, chain.task), serving, read_config(filters, context), context)
     if preview:
         return _preview(run, preview, out=out, ray=ray, max_requests=max_requests)
@@ -111,7 +112,7 @@ def _make_folder(run: GenerationRun, out: Path, max_requests: int | None) -> Man
         tokens, replies = ledger.token_totals(), ledger.outcomes().total()
         spent = (tokens["prompt"], tokens["output"], replies)
         budget = Budget(requests, run.engine.prices, run.engine.money.max_cost, *spent)
-        with run.engine.open(run.chain.seed) as start:
+        with run.engine.open(run.chain.seed, ledger) as start:
             return _generate(run.with_judge(ledger, start), ledger, out, budget, start)
 
 
@@ -198,6 +199,7 @@ def _preview(
     if count < 1:
         raise UserError(f"--preview {count} is less than one item")
     refuse(f"--preview {count} writes no folder", out=out)
+    refuse(f"--preview {count} asks at once", batch=run.engine.batch)
     refuse(f"--preview {count} starts one engine, here", ray=ray)
     money = run.engine.money
     refuse(f"--preview {count} asks for {count} items and no more", max_requests=max_requests, max_cost=money.max_cost)
@@ -206,7 +208,7 @@ def _preview(
     if run.engine.name == "vllm":
         check_context_length(run.chain, run.model.path)
     ledger = Ledger(Path(":memory:"))
-    with run.engine.open(run.chain.seed) as start:
+    with run.engine.open(run.chain.seed, ledger) as start:
         controller = open_controller(replace(run, n=count).with_judge(ledger, start), ledger)
         with closing_all(controller.filters):
             check_requests(controller, engine := start())

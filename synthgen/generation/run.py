@@ -13,6 +13,7 @@ from synthgen import console
 from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.manifest import scale_counts
 from synthgen.engines import DEFAULT_TIMEOUT, Engine, check_engine, open_engine, resolve_model
+from synthgen.engines.batch import BatchEngine
 from synthgen.engines.prices import PriceOptions, Prices
 from synthgen.errors import UserError, refuse
 from synthgen.filters.base import FilterContext, JudgeConfig, StartEngine
@@ -38,10 +39,13 @@ class EngineConfig:
     ray: str | None = None
     running: Engine | None = None
     money: PriceOptions = field(default_factory=PriceOptions)
+    batch: bool = False
 
     def __post_init__(self) -> None:
         if self.running is None:
-            check_engine(self.name, timeout=self.timeout, ray=self.ray)
+            spec = check_engine(self.name, timeout=self.timeout, ray=self.ray)
+            if spec.serves != "address":
+                refuse(f"--engine {self.name} has no batches; give --engine endpoint", batch=self.batch)
 
     @cached_property
     def model(self) -> ResolvedModel:
@@ -53,11 +57,13 @@ class EngineConfig:
     @property
     def prices(self) -> Prices | None:
         """What the model's tokens cost, None when nothing is said of money."""
-        return self.money.prices(self.model.ref, batch=False)
+        return self.money.prices(self.model.ref, batch=self.batch)
 
     @contextmanager
-    def open(self, seed: int) -> Iterator[StartEngine]:
+    def open(self, seed: int, ledger: Ledger) -> Iterator[StartEngine]:
         """Yield a function that returns the engine: the running one, or one started by its first call and closed here.
+
+        The jobs of batches are kept in `ledger`.
 
         The model and its licence are printed before the start.
         """
@@ -68,6 +74,8 @@ class EngineConfig:
                 return self.running
             line = f"model {self.model.ref} ({self.model.licence}), engine {self.name}: starting"
             console.note(line)
+            if self.batch:
+                return stack.enter_context(closing(BatchEngine(self.model, ledger, timeout=self.timeout)))
             engine = open_engine(self.name, self.model, seed=seed, timeout=self.timeout, ray=self.ray)
             return stack.enter_context(closing(engine))
 
@@ -106,7 +114,7 @@ class GenerationRun:
             "n": self.n,
             "model": self.model.ref,
             "revision": self.model.revision,
-            "engine": self.engine.name,
+            "engine": self.engine.name + ", batch" * self.engine.batch,
             "seed": self.chain.seed,
             "decoding": self.chain.decoding,
             "prompt_hash": self.task.prompt_hash,
@@ -114,8 +122,11 @@ class GenerationRun:
         }
 
     def with_judge(self, ledger: Ledger, start: StartEngine) -> GenerationRun:
-        """Return the run with an LLM judge that keeps its replies in `ledger` and may share the engine of `start`."""
-        model, shared = self.context.judge.model, (self.model, start)
+        """Return the run with an LLM judge that keeps its replies in `ledger` and may share the engine of `start`.
+
+        Not where that makes jobs of its requests: a judge is asked about some rows at a time.
+        """
+        model, shared = self.context.judge.model, None if self.engine.batch else (self.model, start)
         judge = JudgeConfig(model, self.task.definitions, ledger, shared, self.engine.timeout)
         return replace(self, context=replace(self.context, judge=judge))
 
