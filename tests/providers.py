@@ -44,7 +44,6 @@ def scripted_reply(body: dict[str, Any], number: int) -> str:
 class Provider:
     """A server that takes everything; the others differ from it."""
 
-    ignores: ClassVar[frozenset[str]] = frozenset()
     counters: Counter[str] = field(default_factory=Counter)
     bodies: list[dict[str, Any]] = field(default_factory=list)
 
