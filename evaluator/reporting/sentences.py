@@ -4,9 +4,10 @@ import math
 from collections.abc import Iterable
 
 from evaluator.stats.comparison import Comparison
-from evaluator.stats.pairwise import ALPHA, PairwiseResult
+from evaluator.stats.pairwise import PairwiseResult
 from evaluator.stats.scaling import ExchangeRate
 from evaluator.stats.score_table import Problem
+from evaluator.stats.significance import ALPHA
 
 MINUS = "\N{MINUS SIGN}"
 SAMPLE = (
@@ -157,6 +158,8 @@ def exchange_sentence(rate: ExchangeRate) -> str:
     """Return the exchange rate in one sentence."""
     goal = f"{rate.k:,} {rate.reference} examples"
     least, most = map(count, rate.limits)
+    if rate.reason is not None:
+        return f"No number of {rate.arm} examples equals {goal}: {rate.reason}."
     if rate.low is None and rate.high is None:
         fits = f"anything from {least} to {most}, and beyond, fits the data"
         return f"How many {rate.arm} examples equal {goal} stays open: {fits}."

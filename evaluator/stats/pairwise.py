@@ -13,14 +13,13 @@ import numpy as np
 
 from evaluator.stats.contrasts import LevelScores
 from evaluator.stats.results import Group, TrainedRun
-from evaluator.stats.significance import Estimate, at_least, holm, rounded, sign_flip_floor, sign_flip_p
+from evaluator.stats.significance import ALPHA, Estimate, at_least, holm, rounded, sign_flip_floor, sign_flip_p
 from synthgen.text.languages import ENGLISH
 
 Verdict = Literal["a", "b", "a within margin", "b within margin", "equivalent", "unresolved"]
 Size = int | Literal["full"]
 ComparisonKey = tuple[str, str, Size]
 
-ALPHA = 0.05
 LEAST_SE = 1e-9  # points; below it runs are copies of each other, or have collapsed
 MIN_FLIP_PAIRS = 6  # below six pairs a sign-flip test cannot reach 0.05
 

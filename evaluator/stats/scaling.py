@@ -1,7 +1,9 @@
 """Scaling curves and the exchange rate: how many examples of one arm are worth k of another.
 
 Two forms, chosen by AICc: log-linear, s = a + b log2 n, and a power law in the error, 100 - s = c + a n^-b. Both are
-fitted to every seed point. Around its fit each form is linear in the scores, so a point on a curve, and the distance
+fitted to every seed point. A form that the means contradict, by the lack-of-fit F test against the noise between seeds,
+is left out; where none is left, curves are interpolated in log n between the sizes measured, and end there. Around its
+fit each form is linear in the scores, so a point on a curve, and the distance
 between two curves, is a contrast of runs: its uncertainty is that of `contrasts`, seeds and test items included,
 and runs that share seeds or items stay correlated. The interval of an exchange rate holds every size at which the two
 curves cannot be told apart (Fieller 1954): it stays honest where a curve is flat, and it may be open.
@@ -20,13 +22,14 @@ import numpy.typing as npt
 
 from evaluator.stats.contrasts import LevelScores
 from evaluator.stats.results import Floats, Group
-from evaluator.stats.significance import rounded, scipy_module
+from evaluator.stats.significance import ALPHA, rounded, scipy_module
 from synthgen.errors import UserError
 
-Form = Literal["log-linear", "power"]
+Form = Literal["log-linear", "power", "interpolated"]
 MAX_EXTRAPOLATION = 4.0  # no statement beyond four times the largest size, or below a quarter of the smallest
 GRID_PER_DOUBLING = 64
 RIVAL_AICC = 1.0  # a form this close explains the seeds as well (support begins to fade at 2: Burnham & Anderson 2002)
+LACK_OF_FIT = 0.05  # p-value below which the measured means contradict a form
 RATE_BOUNDS = (0.01, 4.0)  # of the power law; outside it the form is a line in log n, or a step
 
 
@@ -50,6 +53,8 @@ class Curve:
     @property
     def limits(self) -> tuple[float, float]:
         """Smallest and largest number of examples this curve may speak about."""
+        if self.form == "interpolated":
+            return float(self.trained[0]), float(self.trained[-1])
         return self.trained[0] / MAX_EXTRAPOLATION, self.trained[-1] * MAX_EXTRAPOLATION
 
     def values(self, n: Floats) -> Floats:
@@ -57,15 +62,16 @@ class Curve:
         low, high = self.limits
         if n.min() < low or n.max() > high:
             beyond = n.min() if n.min() < low else n.max()
-            allowed = f"{low:g} to {high:g}, four times what was measured"
+            reach = "what was measured" if self.form == "interpolated" else "four times what was measured"
+            allowed = f"{low:g} to {high:g}, {reach}"
             raise UserError(f"{self.arm}: {beyond:g} examples; allowed: {allowed}")
-        return _predict(self.form, np.asarray(self.theta), n)
+        return _predict(self.form, np.asarray(self.theta), n, self.trained)
 
     def weights(self, n: Floats, groups: Sequence[Group]) -> Floats:
         """Return, per n, the weights of mean scores whose weighted sum moves like the curve; (n, groups)."""
         weights = np.zeros((len(n), len(groups)))
         columns = [groups.index((self.arm, size)) for size in self.sizes]
-        weights[:, columns] = _jacobian(self.form, np.asarray(self.theta), n) @ self.weights_to_theta
+        weights[:, columns] = _jacobian(self.form, np.asarray(self.theta), n, self.trained) @ self.weights_to_theta
         return weights
 
     def band(self, scores: LevelScores, n: Floats) -> Floats:
@@ -77,14 +83,18 @@ class Curve:
         return np.stack([np.min(ends, axis=0)[0], np.max(ends, axis=0)[1]], axis=1)
 
 
-def _predict(form: Form, theta: Floats, n: Floats) -> Floats:
+def _predict(form: Form, theta: Floats, n: Floats, knots: Sequence[int] = ()) -> Floats:
+    if form == "interpolated":
+        return np.asarray(np.interp(np.log(n), np.log(knots), theta))
     if form == "log-linear":
         return np.asarray(theta[0] + theta[1] * np.log2(n))
     floor, height, rate = theta
     return np.asarray(100.0 - floor - height * n**-rate)
 
 
-def _jacobian(form: Form, theta: Sequence[float] | Floats, n: Floats) -> Floats:
+def _jacobian(form: Form, theta: Sequence[float] | Floats, n: Floats, knots: Sequence[int] = ()) -> Floats:
+    if form == "interpolated":
+        return np.stack([np.interp(np.log(n), np.log(knots), unit) for unit in np.eye(len(knots))], axis=1)
     if form == "log-linear":
         return np.stack([np.ones_like(n), np.log2(n)], axis=1)
     _, height, rate = theta
@@ -99,7 +109,8 @@ def fit_curves(
 
     `trained` says how many examples an arm was trained on at a size, where that is not the size.
     One form for all arms, by the AICc of their joint fit, because choosing arm by arm mostly follows noise. A form
-    within `RIVAL_AICC` of the best stays a rival. The power law needs three sizes of every arm.
+    within `RIVAL_AICC` of the best stays a rival. The power law needs three sizes of every arm. Forms that the data
+    contradict are no candidates; without one the curves are interpolated.
     """
     data = {arm: _ScoredSizes.of(arm, points, trained or {}) for arm, points in arms.items()}
     lines = {arm: _fit_line(scored.n, scored.y) for arm, scored in data.items()}
@@ -108,6 +119,9 @@ def fit_curves(
     fits: dict[Form, dict[str, Floats]] = {"log-linear": lines}
     if len(power) == len(data):
         fits["power"] = power
+    fits = {form: thetas for form, thetas in fits.items() if _lack_of_fit_p(form, thetas, data) > LACK_OF_FIT}
+    if not fits:
+        fits["interpolated"] = {arm: scored.means() for arm, scored in data.items()}
     aicc = {form: _joint_aicc(form, thetas, data) for form, thetas in fits.items()}
     forms = sorted((form for form in fits if aicc[form] - min(aicc.values()) <= RIVAL_AICC), key=aicc.__getitem__)
     curves = {arm: [scored.curve(arm, form, fits[form][arm], aicc) for form in forms] for arm, scored in data.items()}
@@ -135,16 +149,34 @@ class _ScoredSizes:
         n = np.concatenate([np.full(len(points[s]), float(count)) for s, count in zip(sizes, counts, strict=True)])
         return cls(sizes, counts, n, np.concatenate([points[size] for size in sizes]))
 
+    def means(self) -> Floats:
+        """Return the mean score at each size."""
+        return np.array([self.y[self.n == count].mean() for count in self.trained])
+
     def curve(self, arm: str, form: Form, theta: Floats, aicc: Mapping[Form, float]) -> Curve:
         """Return the fit with d theta / d (mean score at a size), by the Gauss-Newton step."""
-        step = np.linalg.pinv(_jacobian(form, theta, self.n))
+        step = np.linalg.pinv(_jacobian(form, theta, self.n, self.trained))
         weights = np.stack([step[:, self.n == count].sum(axis=1) for count in self.trained], axis=1)
         return Curve(arm, self.sizes, form, tuple(map(float, theta)), aicc, weights, self.trained)
 
 
+def _lack_of_fit_p(form: Form, thetas: Mapping[str, Floats], data: Mapping[str, _ScoredSizes]) -> float:
+    """Return the p-value of the lack-of-fit F test of all arms together; 1 where seeds or sizes are too few for one."""
+    pure, lack, pure_df, lack_df = 0.0, 0.0, 0, 0
+    for arm, scored in data.items():
+        means = _predict("interpolated", scored.means(), scored.n, scored.trained)
+        pure += float(np.sum((scored.y - means) ** 2))
+        lack += float(np.sum((means - _predict(form, thetas[arm], scored.n)) ** 2))
+        pure_df += len(scored.y) - len(scored.trained)
+        lack_df += len(scored.trained) - len(thetas[arm])
+    if pure_df < 1 or lack_df < 1 or pure <= 0:
+        return 1.0
+    return float(scipy_module("special").fdtrc(lack_df, pure_df, lack / lack_df / (pure / pure_df)))
+
+
 def _joint_aicc(form: Form, thetas: Mapping[str, Floats], data: Mapping[str, _ScoredSizes]) -> float:
     """Corrected Akaike criterion (Hurvich & Tsai 1989) of all arms together; their variance is a parameter too."""
-    residual = np.concatenate([scored.y - _predict(form, thetas[arm], scored.n) for arm, scored in data.items()])
+    residual = np.concatenate([s.y - _predict(form, thetas[arm], s.n, s.trained) for arm, s in data.items()])
     count, k = len(residual), sum(len(theta) for theta in thetas.values()) + 1
     if count - k - 1 <= 0:
         return math.inf if form == "power" else 0.0
@@ -190,7 +222,8 @@ def _at_rate(rate: float, scaled: Floats, error: Floats) -> tuple[float, float, 
 class ExchangeRate:
     """How many examples of `arm` equal `k` of `reference`: None where the curve does not get there within `limits`.
 
-    `low` and `high` are the ends of the 95 % interval; None means open: no end within the limits.
+    `reason` says why no rate is given at all: the reference does not clearly gain from more examples. `low` and `high`
+    are the ends of the 95 % interval; None means open: no end within the limits.
     """
 
     arm: str
@@ -200,6 +233,7 @@ class ExchangeRate:
     low: float | None
     high: float | None
     limits: tuple[float, float]
+    reason: str | None = None
 
     @property
     def rate(self) -> float | None:
@@ -215,12 +249,18 @@ class ExchangeRate:
             "rate": rounded(self.rate),
             "reached": self.equals is not None,
             "limits": [round(limit, 1) for limit in self.limits],
+            "reason": self.reason,
         }
 
 
 def exchange_rate(scores: LevelScores, curve: Curve, reference: Curve, k: int) -> ExchangeRate:
     """Return how many examples on `curve` reach what `reference` reaches with k, with a 95 % interval."""
     low, high = curve.limits
+    trend = scores.contrast(_trend(reference))
+    if trend.known and (trend.value <= 0 or trend.p > ALPHA):
+        slope = f"{trend.value:+.2f} points a doubling".replace("-", "\N{MINUS SIGN}")
+        gain = f"{reference.arm} does not clearly gain from more examples ({slope})"
+        return ExchangeRate(curve.arm, reference.arm, k, None, None, None, (low, high), gain)
     grid = np.clip(np.geomspace(low, high, max(2, round(GRID_PER_DOUBLING * math.log2(high / low)))), low, high)
     both = list(itertools.product((curve, *curve.rivals), (reference, *reference.rivals)))
     alike = [(fit, other) for fit, other in both if fit.form == other.form]
@@ -237,15 +277,31 @@ def exchange_rate(scores: LevelScores, curve: Curve, reference: Curve, k: int) -
     return ExchangeRate(curve.arm, reference.arm, k, equals, *ends, (low, high))
 
 
+def _trend(curve: Curve) -> dict[Group, float]:
+    """Return the contrast of mean scores that is the slope of their regression on log2 n."""
+    x = np.log2(curve.trained) - np.mean(np.log2(curve.trained))
+    return {(curve.arm, size): float(w) for size, w in zip(curve.sizes, x / (x @ x), strict=True)}
+
+
 def _reached(
     scores: LevelScores, curve: Curve, reference: Curve, k: int, grid: Floats
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Return how far the curve lies above the goal at each size, and where that may be zero (one seed: everywhere)."""
+    """Return how far the curve lies above the goal at each size, and where that may be zero (one seed: everywhere).
+
+    Between two measured sizes an interpolated curve may bend: all that its ends leave possible may be zero.
+    """
     goal = np.array([float(k)])
     gaps = curve.values(grid) - reference.values(goal)
     weights = curve.weights(grid, scores.groups) - reference.weights(goal, scores.groups)
     half = scores.spread(weights).half_width()
-    return gaps, np.abs(gaps) <= np.where(np.isfinite(half), half, np.inf)
+    half = np.where(np.isfinite(half), half, np.inf)
+    low, high = gaps - half, gaps + half
+    if curve.form == "interpolated":
+        ends = np.searchsorted(grid, curve.trained[1:-1])
+        pieces = np.digitize(np.arange(len(grid)), ends)
+        low = np.array([low[pieces == piece].min() for piece in pieces])
+        high = np.array([high[pieces == piece].max() for piece in pieces])
+    return gaps, (low <= 0) & (high >= 0)
 
 
 def _crossing(grid: Floats, gaps: Floats) -> float | None:

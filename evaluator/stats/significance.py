@@ -12,6 +12,7 @@ import numpy.typing as npt
 from synthgen.errors import requires
 
 CONFIDENCE = 0.95
+ALPHA = 0.05
 POWER = 0.80
 EXACT_FLIPS = 12  # enumerate all 2^n sign flips up to this n
 SAMPLED_FLIPS = 20_000

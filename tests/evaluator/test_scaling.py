@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
+from evaluator.reporting.sentences import exchange_sentence
 from evaluator.stats.contrasts import LevelScores
 from evaluator.stats.results import Floats, Group
 from evaluator.stats.scaling import exchange_rate, fit_curves
@@ -127,3 +128,30 @@ def test_nothing_is_said_beyond_four_times_the_largest_size() -> None:
 def test_one_size_makes_no_curve() -> None:
     with pytest.raises(UserError, match="real: a curve needs at least two sizes, got 1"):
         fit_curves({"real": {1000: np.array([60.0, 61.0])}})
+
+
+def late(size: float) -> float:
+    """A curve that stays flat for thousands of rows, then rises: neither form fits it."""
+    return 60 + 6 / (1 + np.exp(1.5 * (3 - np.log2(size / 1000))))
+
+
+def test_curves_that_no_form_fits_are_interpolated_and_end_where_measuring_did() -> None:
+    points = arm_points(late, 0.3)
+    curve = fit_curves({"real": points})["real"]
+    assert (curve.form, curve.limits, curve.rivals) == ("interpolated", (1_000, 64_000), ())
+    assert curve.values(np.array([4_000.0])) == pytest.approx([points[4_000].mean()])
+    middle = (points[4_000].mean() + points[16_000].mean()) / 2
+    assert curve.values(np.array([8_000.0])) == pytest.approx([middle])
+    low, high = curve.band(scores_of({"real": points}), np.array([4_000.0]))[0]
+    assert (low, high) == pytest.approx(scores_of({"real": points}).contrast({("real", 4_000): 1.0}).interval())
+    with pytest.raises(UserError, match="allowed: 1000 to 64000, what was measured"):
+        curve.values(np.array([64_001.0]))
+
+
+def test_a_reference_that_gains_nothing_from_more_examples_gives_no_rate() -> None:
+    arms = {"real": arm_points(lambda n: 60.0, 0.5), "synthetic": arm_points(line, 0.5, seed=1)}
+    curves = fit_curves(arms)
+    rate = exchange_rate(scores_of(arms), curves["synthetic"], curves["real"], 4_000)
+    assert rate.equals is rate.low is rate.high is None
+    assert "real does not clearly gain from more examples" in str(rate.reason)
+    assert "No number of synthetic examples equals 4,000 real examples: real does not" in exchange_sentence(rate)
