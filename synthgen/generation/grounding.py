@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from synthgen.corpora.readers.text import read_text
 from synthgen.dataset.manifest import Manifest, dataset_format, read_intact_manifest
 from synthgen.dataset.shards import read_rows
 from synthgen.errors import UserError
@@ -79,7 +80,7 @@ def _read_passages(task: Task, source: Path, seed: int) -> tuple[tuple[str, ...]
         lines: Iterator[str] = (_first_text(manifest, row) for row in read_rows(source))
         parent = _parent("passages", manifest)
     elif source.is_file():
-        content = source.read_text(encoding="utf-8")
+        content = read_text(source)
         lines = iter(content.split("\n"))
         digest = hashlib.sha256(content.encode()).hexdigest()
         parent = {"role": "passages", "file": source.name, "sha256": digest, "licence": "unknown"}

@@ -17,9 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from synthgen.cards.card import check as card_faults_of
 from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import read_manifest, read_rejected, read_rows
 from synthgen.errors import UserError
+from synthgen.generation.grounding import read_grounding
+from synthgen.task.definition import load_task
 
 LABELS = ("entailment", "neutral", "contradiction")
 ROWS = [
@@ -358,3 +361,85 @@ def test_quotes_are_signs_like_others_in_a_table_whose_cells_are_not_quoted(tmp_
     (tmp_path / "x.tsv").write_text("\n".join(lines))
     kept = imported(tmp_path / "x.tsv", tmp_path / "out")
     assert [(row["premise"], row["hypothesis"]) for row in kept] == rows
+
+
+def test_passages_are_read_packed_or_with_a_byte_order_mark_and_latin_1_is_refused(tmp_path: Path) -> None:
+    task, text = load_task("mnli"), "The ferry left the old harbour.\nRain fell on the café roof.\n"
+    for name, data in {"bom.txt": b"\xef\xbb\xbf" + text.encode(), "packed": gzip.compress(text.encode())}.items():
+        (tmp_path / name).write_bytes(data)
+        grounding = read_grounding(task, shots=None, passages=tmp_path / name, seed=0)
+        assert sorted(grounding.passages) == sorted(text.strip().split("\n"))
+    (tmp_path / "latin.txt").write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match=r"latin\.txt is not UTF-8"):
+        read_grounding(task, shots=None, passages=tmp_path / "latin.txt", seed=0)
+
+
+LLM = {
+    "wanli": ("mnli", "wanli", {}, 15_001, {"entailment": 5_001, "neutral": 5_000, "contradiction": 5_000}),
+    "inli": (
+        "mnli",
+        "inli",
+        {
+            "hypotheses": [
+                "implied_entailment/explicit_entailment:entailment",
+                "neutral:neutral",
+                "contradiction:contradiction",
+            ]
+        },
+        24_000,
+        dict.fromkeys(LABELS, 8_000),
+    ),
+    "fewgen": ("mnli", "fewgen", {}, 15_000, dict.fromkeys(LABELS, 5_000)),
+    "supergen": ("mnli", "supergen", {}, 6_000, dict.fromkeys(LABELS, 2_000)),
+    **{
+        f"genx-{code}": ("copa", f"genx/xcopa-{code}.jsonl", {"language": code}, rows, None)
+        for code, rows in {"en": 3_769, "sw": 3_724, "zh": 3_757, "id": 3_702}.items()
+    },
+    **{
+        f"ares-{name}": (
+            "squad_v1",
+            f"ares/{name}_synthetic_queries.zip",
+            {
+                "columns": ["context=document", "question=synthetic_query", "answer=generated_answer"],
+                "where": [
+                    f"{what}_Label=Yes" for what in ("Context_Relevance", "Answer_Faithfulness", "Answer_Relevance")
+                ],
+            },
+            rows,
+            {"answerable": rows},
+        )
+        for name, rows in {"nq": 389, "hotpotqa": 840}.items()
+    },
+}
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", LLM)
+def test_the_sets_of_language_models_import_with_their_counts_and_cards(
+    name: str, data_root: Path, tmp_path: Path
+) -> None:
+    task, path, options, rows, labels = LLM[name]
+    facts = {"origin": "synthetic", "generator": "a model", "licence": "CC-BY-4.0"}
+    manifest = import_task(task, source=data_root / "llm" / path, out=tmp_path / "out", **facts, **options)
+    assert (manifest.origin, manifest.kept, manifest.licence) == ("synthetic", rows, "CC-BY-4.0")
+    assert labels is None or manifest.label_counts == labels
+    assert manifest.language == options.get("language", "en")
+    assert manifest.parents[0]["generator"] == "a model"
+    assert card_faults_of(tmp_path / "out") == []
+    for row in read_rows(tmp_path / "out") if task == "squad_v1" else ():
+        ((text,), (start,)) = row["answers"]["text"], row["answers"]["answer_start"]
+        assert row["context"][start : start + len(text)] == text
+
+
+def test_a_card_of_rows_from_elsewhere_says_only_what_is_known_and_check_finds_what_is_not(tmp_path: Path) -> None:
+    (tmp_path / "zoo.csv").write_bytes(KINDS["csv"](ROWS))
+    import_task("mnli", source=tmp_path / "zoo.csv", out=tmp_path / "out", origin="synthetic", language="en")
+    path = tmp_path / "out" / "README.md"
+    card = path.read_text()
+    assert card.count("not known: rows came from zoo.csv") >= 4
+    for ours in ("decided before it was written", "the ledger of the run", "asked* to have", "prompt file"):
+        assert ours not in card
+    assert card_faults_of(tmp_path / "out") == []
+    claim = "Labels are those the text was asked to have, decided before it was written"
+    path.write_text(card.replace("## Sources", f"{claim}.\n\n## Sources"))
+    assert card_faults_of(tmp_path / "out") == [f"README.md claims '{claim}', and synthgen.json has no evidence for it"]

@@ -19,9 +19,10 @@ from evaluator.benchmark.target import (
     facts,
     one_file,
 )
-from synthgen.corpora.readers.squad import NOWHERE, answer_start, questions
+from synthgen.corpora.readers.squad import NOWHERE, answer_start, gold_answers, questions
 from synthgen.corpora.readers.text import read_json
 from synthgen.errors import UserError
+from synthgen.formats.base import text_fault
 from synthgen.formats.span import Span
 
 TRAIN = DataSource(
@@ -41,21 +42,28 @@ def read_questions(path: Path, language: str) -> Split:
     files number their questions anew in every article; a repeated id gets its occurrence behind it.
     """
     pairs = list(questions(read_json(path), str(path)))
-    empty = [question["id"] for _, question in pairs if not any(answer["text"] for answer in question["answers"])]
+    answers = [gold_answers(question, str(path)) for _, question in pairs]
+    empty = [question["id"] for (_, question), each in zip(pairs, answers, strict=True) if not _texts(each)]
     if empty and len(empty) == len(pairs):
         raise UnlabelledError(path, len(pairs), "no question has an answer")
     if empty:
         raise UserError(f"{path}: question {empty[0]} and {len(empty) - 1} others have no answer")
     items, seen = [], Counter[str]()
-    for paragraph, question in pairs:
-        first, name = question["answers"][0], str(question["id"])
+    for (paragraph, question), each in zip(pairs, answers, strict=True):
+        first, name = each[0], str(question["id"])
+        if fault := text_fault(paragraph["context"], "context"):
+            raise UserError(f"{path} question {name}: {fault}")
         seen[name] += 1
         if (start := answer_start(first)) == NOWHERE:
             raise UserError(f"{path}: the answer_start of question {name} is {first.get('answer_start')!r}, no place")
         record = Span(paragraph["context"], question["question"], first["text"], start)
-        gold = tuple(answer["text"] for answer in question["answers"])
+        gold = tuple(answer["text"] for answer in each)
         items.append((name if seen[name] == 1 else f"{name}.{seen[name]}", record, gold))
     return Split.of(language, items, path)
+
+
+def _texts(answers: Sequence[dict[str, Any]]) -> list[str]:
+    return [answer["text"] for answer in answers if answer["text"]]
 
 
 def train(root: DataRoot, source: DataSource = TRAIN) -> Split:

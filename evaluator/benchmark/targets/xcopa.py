@@ -1,6 +1,6 @@
 """XCOPA: choose the cause or effect of a premise, 11 languages, trained on SIQa and then on COPA."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,38 +9,58 @@ from evaluator.benchmark.files.writers import jsonl
 from evaluator.benchmark.metrics.classification import accuracy
 from evaluator.benchmark.target import DataRoot, HubFile, Split, Target, UnlabelledError, facts
 from synthgen.corpora.readers.text import read_json_lines
-from synthgen.errors import unknown
+from synthgen.errors import UserError, unknown
+from synthgen.formats.base import text_fault
 from synthgen.formats.choice import Choice
 
 # The field `question` is wrong in some released translations; English has it right.
 _ENGLISH = {"test": "xcopa/en/test.en.placeholder-labels.jsonl", "dev": "xcopa/en/val.en.jsonl"}
 
 _LABELS = ("0", "1")
+_COLUMNS = ("premise", "choice1", "choice2", "question", "label", "idx")
 
 
 def read(root: DataRoot, language: str, split: str) -> Split:
     """Return the premises of a language; cause or effect is taken from the English row of the same number if there."""
     path = root.find(TARGET.split_sources(split)[0], language)
     english = root.path / _ENGLISH[split]
-    kinds = {row["idx"]: row["question"] for row in read_json_lines(english)} if english.is_file() else {}
-    rows = [{**row, "question": kinds.get(row["idx"], row["question"])} for row in read_json_lines(path)]
+    kinds = {str(row["idx"]): row["question"] for row in _rows(english)} if english.is_file() else {}
+    rows = [{**row, "question": kinds.get(str(row["idx"]), row["question"])} for row in _rows(path)]
     return _split(language, rows, path)
 
 
 def train(root: DataRoot) -> Split:
     """Return COPA's English training premises."""
     path = root.find(TARGET.train_sources[1])
-    return _split("en", list(read_json_lines(path)), path)
+    return _split("en", list(_rows(path)), path)
 
 
 def pretrain(root: DataRoot) -> Split:
     """Return SIQa's questions, the stage before COPA; the answer is given as text and equals one of the options."""
     path = root.find(TARGET.train_sources[0])
-    records = (
-        Choice(row["context"], row["question"], tuple(row["options"]), row["options"].index(row["answer"]))
-        for row in read_json_lines(path)
-    )
+    rows = enumerate(read_json_lines(path, ("context", "question", "options", "answer")), start=1)
+    records = (_siqa_record(row, f"{path} line {number}") for number, row in rows)
     return Split.of("en", ((str(number), record, record.label) for number, record in enumerate(records)), path)
+
+
+def _siqa_record(row: Mapping[str, Any], where: str) -> Choice:
+    _check_texts({name: row[name] for name in ("context", "question")}, where)
+    if not isinstance(options := row["options"], list) or row["answer"] not in options:
+        raise UserError(f"{where}: the answer is none of the options")
+    return Choice(row["context"], row["question"], tuple(options), options.index(row["answer"]))
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file; UserError names the line of one that lacks something."""
+    for number, row in enumerate(read_json_lines(path, _COLUMNS), start=1):
+        _check_texts({name: row[name] for name in _COLUMNS[:4]}, f"{path} line {number}")
+        yield row
+
+
+def _check_texts(values: Mapping[str, Any], where: str) -> None:
+    for name, value in values.items():
+        if fault := text_fault(value, name):
+            raise UserError(f"{where}: {fault}")
 
 
 def _split(language: str, rows: Sequence[dict[str, Any]], path: Path) -> Split:

@@ -5,8 +5,11 @@ from evaluator.benchmark.files.predictions import label_lines
 from evaluator.benchmark.files.writers import tsv
 from evaluator.benchmark.metrics.classification import accuracy
 from evaluator.benchmark.target import DataRoot, HubFile, Split, Target, UnlabelledError, facts
-from synthgen.corpora.readers.text import read_json, read_lines, read_table
+from synthgen.corpora.readers.item import UNLABELLED
+from synthgen.corpora.readers.record_rows import read_records
+from synthgen.corpora.readers.text import read_lines, read_table
 from synthgen.errors import UserError
+from synthgen.formats.pair import PairFormat
 
 LABELS = ("entailment", "neutral", "contradiction")
 
@@ -29,12 +32,15 @@ def read(root: DataRoot, language: str, split: str) -> Split:
 
 
 def train(root: DataRoot) -> Split:
-    """Return MultiNLI's English training pairs."""
+    """Return MultiNLI's English training pairs, of a file in any of its released forms."""
     path = root.find(TARGET.train_sources[0])
-    if path.suffix == ".tsv":
-        return pair_split("en", read_table(path, 3), LABELS, (path,))
-    rows = read_json(path).values()
-    return pair_split("en", ([row["text_a"], row["text_b"], row["label"]] for row in rows), LABELS, (path,))
+    items = list(read_records(path, PairFormat(("premise", "hypothesis"), LABELS)))
+    if fault := next((item.fault for item in items if item.fault not in (None, UNLABELLED)), None):
+        number = next(number for number, item in enumerate(items, start=1) if item.fault == fault)
+        raise UserError(f"{path} row {number}: {fault}")
+    rows = (item.row for item in items if not item.fault)
+    pairs = ([row["premise"], row["hypothesis"], LABELS[row["label"]]] for row in rows)
+    return pair_split("en", pairs, LABELS, (path,))
 
 
 _LABELLED = tsv("premise", "hypothesis", "label", names=LABELS)

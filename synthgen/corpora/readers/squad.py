@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from synthgen.corpora.readers.text import require
-from synthgen.errors import UserError
+from synthgen.errors import UserError, shorten
+from synthgen.formats.base import text_fault
 from synthgen.formats.span import is_whole
 from synthgen.text.words import letter_runs
 
@@ -19,17 +20,41 @@ once this finds the annotated position for 80 % in XQuAD and 75 % in MLQA (Engli
 def questions(document: Any, where: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:  # noqa: ANN401 - JSON
     """Yield (paragraph, question) of a document of SQuAD's, as `paragraphs` gives the former."""
     for paragraph in paragraphs(document, where):
-        yield from ((paragraph, question) for question in paragraph["qas"])
+        yield from ((paragraph, question) for question in _list(paragraph, "qas", where))
 
 
 def paragraphs(document: Any, where: str) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - a JSON document
     """Yield the paragraphs of SQuAD's JSON with the title of their article; UserError when it is of another format."""
     require(document, ("data",), where)
-    for article in document["data"]:
+    for article in _list(document, "data", where):
         require(article, ("paragraphs",), where)
-        for paragraph in article["paragraphs"]:
+        for paragraph in _list(article, "paragraphs", where):
             require(paragraph, ("context", "qas"), where)
             yield {"title": article.get("title", ""), **paragraph}
+
+
+def gold_answers(question: Any, where: str) -> list[dict[str, Any]]:  # noqa: ANN401 - a JSON value
+    """Return the answers of a question; UserError names one that lacks its id, its text or the texts of its answers.
+
+    >>> gold_answers({"id": "q1", "question": "Who?", "answers": [{"text": "Ann"}]}, "dev.json")
+    [{'text': 'Ann'}]
+    """
+    require(question, ("id",), f"{where}: a question")
+    name = f"{where} question {question['id']}"
+    require(question, ("question", "answers"), name)
+    answers = _list(question, "answers", name)
+    for answer in answers:
+        require(answer, ("text",), f"{name}: an answer")
+    for field, value in (("question", question["question"]), *(("text", answer["text"]) for answer in answers)):
+        if not isinstance(value, str):
+            raise UserError(f"{name}: {text_fault(value, field)}")
+    return answers
+
+
+def _list(values: dict[str, Any], name: str, where: str) -> list[Any]:
+    if not isinstance(value := values[name], list):
+        raise UserError(f"{where}: '{name}' is no list but {shorten(repr(value), 40)}")
+    return value
 
 
 def answer_start(answer: dict[str, Any]) -> int:

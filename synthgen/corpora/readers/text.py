@@ -101,7 +101,7 @@ def read_json_lines(path: Path, names: tuple[str, ...] = ()) -> Iterator[dict[st
     for where, value in _json_values(path):
         if not isinstance(value, dict):
             raise UserError(f"{path} {where} is not a JSON object")
-        require(value, names, str(path))
+        require(value, names, f"{path} {where}")
         yield value
 
 
