@@ -19,41 +19,10 @@ from rich.segment import Segment
 from rich.text import Text
 
 from synthgen import __version__
-
-MOST_OF_A_LINE = 4000
-"""Characters of a line that are shown."""
-_INVISIBLE = (
-    "\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff"
-    "\\ufff9-\\ufffb\\ud800-\\udfff\\U000e0000-\\U000e007f"
-)
-"""Control characters, half characters, and those that only turn the direction of writing or show nothing."""
-_UNPRINTABLE, _OUTSIDE_A_LINE = re.compile(f"[{_INVISIBLE}]"), re.compile(f"[\\t\\n{_INVISIBLE}]")
-
-
-def visible(text: str) -> str:
-    r"""Return a text with its control characters and the like spelled out; line ends and tabs stay.
-
-    >>> visible("a\x1b[2Jb\u202e c\n")
-    'a\\x1b[2Jb\\u202e c\n'
-    """
-    return text if text.isascii() and text.isprintable() else _UNPRINTABLE.sub(_spelled, text)
-
-
-def one_line(text: object, most: int = MOST_OF_A_LINE) -> str:
-    r"""Return a text as one visible line that says how much of it is left out.
-
-    >>> one_line("a\nb"), one_line("abcdefgh" * 9, most=40)
-    ('a\\nb', 'abcdefghabcdefghab… (54 more characters)')
-    """
-    shown = str(text)
-    if len(shown) > most:
-        kept = max(1, most - 22)
-        shown = f"{shown[:kept]}… ({len(shown) - kept:,} more characters)"
-    return _OUTSIDE_A_LINE.sub(_spelled, shown)
-
-
-def _spelled(character: re.Match[str]) -> str:
-    return character[0].encode("unicode_escape").decode()
+from synthgen.text.escape import MOST_OF_A_LINE as MOST_OF_A_LINE
+from synthgen.text.escape import UNPRINTABLE
+from synthgen.text.escape import one_line as one_line
+from synthgen.text.escape import visible as visible
 
 
 class PlainConsole(Console):
@@ -109,7 +78,7 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
     """Write one JSON document to stdout, keys in the order given, in ASCII where stdout is not UTF-8."""
     is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
     text = json.dumps(value, ensure_ascii=not is_utf8, indent=2)
-    sys.stdout.write(_UNPRINTABLE.sub(_as_json, text) + "\n")
+    sys.stdout.write(UNPRINTABLE.sub(_as_json, text) + "\n")
 
 
 def _as_json(character: re.Match[str]) -> str:

@@ -16,6 +16,7 @@ from evaluator.reporting.inputs import data_cards, plan_rows
 from evaluator.stats.comparison import Comparison, Point
 from evaluator.stats.pairwise import PairwiseResult
 from synthgen.runtime.files import format_count
+from synthgen.text.escape import shown_in_pages
 from synthgen.text.languages import ENGLISH, LANGUAGES
 
 GROUPS = {
@@ -29,7 +30,7 @@ def render_page(comparison: Comparison, *, arms: dict[str, Any], plan: dict[str,
     sizes = sorted({p.size for p in comparison.points if p.size > 0 and p.scope == "all"}, reverse=True)
     environment = Environment(
         loader=FunctionLoader(methods.resource), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
+        lstrip_blocks=True, finalize=shown_in_pages,
     )  # fmt: skip
     environment.filters |= {
         "signed": sentences.signed,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from evaluator.reporting import averages, sentences
 from evaluator.stats.comparison import Comparison
+from synthgen.text.escape import code, markdown
 
 
 def results_section(comparison: Comparison, note: str | None = None) -> str:
@@ -12,16 +13,16 @@ def results_section(comparison: Comparison, note: str | None = None) -> str:
     if comparison.sample:
         lines += [f"> **{sentences.SAMPLE}**", ""]
     if note:
-        lines += [escape(note), ""]
-    lines += [f"- {escape(sentences.sentence(pair))}" for pair in sentences.lead_pairs(comparison)]
-    lines += [f"- {escape(sentences.exchange_sentence(rate))}" for rate in sentences.lead_rates(comparison)]
+        lines += [markdown(note), ""]
+    lines += [f"- {markdown(sentences.sentence(pair))}" for pair in sentences.lead_pairs(comparison)]
+    lines += [f"- {markdown(sentences.exchange_sentence(rate))}" for rate in sentences.lead_rates(comparison)]
     header, rows = averages.score_rows(comparison, lambda point: f"{point.estimate.value:.2f}", size=",")
     lines += ["", *table(header, rows, "l" + "r" * (len(header) - 1)), "", *_differences(comparison), ""]
     lines += _averages(comparison)
     if comparison.problems:
         problems = sentences.problem_lines(comparison.problems)
-        lines += ["### Problems", "", *(f"- {escape(line)}" for line in problems), ""]
-    lines += [f"Estimand: {comparison.estimand['text']}.", "", f"`{comparison.signature}`", ""]
+        lines += ["### Problems", "", *(f"- {markdown(line)}" for line in problems), ""]
+    lines += [f"Estimand: {markdown(comparison.estimand['text'])}.", "", f"{code(comparison.signature)}", ""]
     return "\n".join(lines)
 
 
@@ -36,7 +37,7 @@ def _averages(comparison: Comparison) -> list[str]:
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], alignment: str) -> list[str]:
     """Return a table whose columns are aligned left (`l`) or right (`r`)."""
     rule = "|".join("---" if side == "l" else "--:" for side in alignment)
-    lines = [" | ".join(map(escape, row)) for row in (header, *rows)]
+    lines = [" | ".join(map(markdown, row)) for row in (header, *rows)]
     return [f"| {lines[0]} |", f"|{rule}|", *(f"| {line} |" for line in lines[1:])]
 
 
@@ -45,10 +46,3 @@ def _differences(comparison: Comparison) -> list[str]:
     pairs = sentences.lead_pairs(comparison)
     rows = [[*averages.pair_cells(p), p.verdict if p.known else p.reason or "not resolved"] for p in pairs]
     return table(header, rows, "llrrlrrrl")
-
-
-def escape(text: str) -> str:
-    """Keep data from becoming markup: Markdown's own characters and HTML."""
-    for character in "\\`*_[]|<>":
-        text = text.replace(character, f"\\{character}")
-    return text

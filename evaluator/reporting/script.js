@@ -114,7 +114,8 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 40_000); // a busy browser may start reading late
   };
   const lines = (table) => [...table.rows].map((row) => [...row.cells].map((cell) => cell.textContent.trim()));
-  const csvCell = (text) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const inert = (text) => (/^'*[\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20](?![\d.]+( .*)?$)/.test(text) ? `'${text}` : text);
+  const csvCell = (text) => (/[",\n\r]/.test(inert(text)) ? `"${inert(text).replaceAll('"', '""')}"` : text && inert(text));
   const texMarks = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "±": "$\\pm$", "−": "$-$" };
   const texCell = (text) => text.replace(/[\\~^±−]|[&%$#_{}]/g, (mark) => texMarks[mark] ?? `\\${mark}`);
   const formats = {
@@ -125,7 +126,7 @@
     tex: (table) => {
       const [head, ...rows] = lines(table).map((row) => `${row.map(texCell).join(" & ")} \\\\`);
       const columns = [...table.rows[0].cells].map((cell) => (cell.classList.contains("t") ? "l" : "r")).join("");
-      return ["application/x-tex", [`% ${report.signature}`, `\\begin{tabular}{${columns}}`, "\\toprule", head, "\\midrule", ...rows, "\\bottomrule", "\\end{tabular}", ""].join("\n")];
+      return ["application/x-tex", [`% ${report.signature.replaceAll(/\s+/g, " ")}`, `\\begin{tabular}{${columns}}`, "\\toprule", head, "\\midrule", ...rows, "\\bottomrule", "\\end{tabular}", ""].join("\n")];
     },
   };
   for (const button of all("button[data-save]")) {

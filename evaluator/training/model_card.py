@@ -11,6 +11,7 @@ from synthgen.dataset.licences import LicensedSource, derive, parts_of
 from synthgen.dataset.manifest import Manifest
 from synthgen.models.packs import ResolvedModel
 from synthgen.runtime.provenance import public_name
+from synthgen.text.escape import code, markdown
 
 CARD_NAME = "README.md"
 _PIPELINE = {"pair": "text-classification", "choice": "multiple-choice", "span": "question-answering"}
@@ -39,15 +40,15 @@ def model_card(
         "tags": ["evaluator", "intermediate-task", dataset.task, dataset.origin],
     }
     facts = {
-        "base model": f"`{base}` at `{model.revision}`, licence {model.licence}",
-        "about the base model": model.note or "nothing to add",
-        "training data": f"{dataset.kept} {dataset.origin} rows of {dataset.task} ({dataset.language})",
-        "hash of the data": f"`{dataset.content_hash}`",
-        "licence of the data": dataset.licence,
-        "recipe": f"{recipe.name}: {recipe.source}",
+        "base model": f"{code(base)} at {code(model.revision)}, licence {markdown(model.licence)}",
+        "about the base model": markdown(model.note or "nothing to add"),
+        "training data": markdown(f"{dataset.kept} {dataset.origin} rows of {dataset.task} ({dataset.language})"),
+        "hash of the data": code(dataset.content_hash),
+        "licence of the data": markdown(dataset.licence),
+        "recipe": markdown(f"{recipe.name}: {recipe.source}"),
         "seed": seed,
-        **{name.replace("_", " "): value for name, value in asdict(stage).items()},
-        **{f"training: {name.replace('_', ' ')}": value for name, value in training.items()},
+        **{name.replace("_", " "): markdown(value) for name, value in asdict(stage).items()},
+        **{f"training: {name.replace('_', ' ')}": markdown(value) for name, value in training.items()},
     }
     return (
         Path(__file__)
@@ -55,11 +56,7 @@ def model_card(
         .read_text(encoding="utf-8")
         .format(
             front="\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()),
-            title=f"{base}, trained on {dataset.task} ({dataset.origin})",
-            facts="\n".join(f"| {name} | {_cell(value)} |" for name, value in facts.items()),
+            title=markdown(f"{base}, trained on {dataset.task} ({dataset.origin})"),
+            facts="\n".join(f"| {name} | {value or 'none'} |" for name, value in facts.items()),
         )
     )
-
-
-def _cell(value: object) -> str:
-    return str(value).replace("|", "\\|").replace("\n", " ") or "none"

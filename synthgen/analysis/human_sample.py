@@ -3,7 +3,6 @@
 import csv
 import io
 import random
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,9 @@ from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
 from synthgen.runtime.files import write_atomically
 from synthgen.text.csv import csv_rows
+from synthgen.text.escape import spreadsheet_cell
 
 ANSWER = "judged"
-_UNSEEN = r"[\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
-_FORMULA = re.compile(rf"'*([\t\r\n]|{_UNSEEN}*[=+\-@\uff1d\uff0b\uff0d\uff20])")
-"""Beginnings of a spreadsheet formula, also after invisible characters; and of such a cell already protected."""
 
 
 def write_sample(format_: Format, rows: Sequence[Row], path: Path, *, count: int, seed: int = 0) -> None:
@@ -38,16 +35,12 @@ def write_sample(format_: Format, rows: Sequence[Row], path: Path, *, count: int
     lines = [["id", *columns, f"{ANSWER} ({' / '.join(format_.labels)})"]]
     for row in drawn:
         texts = row_texts(format_, row)
-        lines.append([_plain(row["id"]), *(_plain(texts.get(name, "")) for name in columns), ""])
+        lines.append([spreadsheet_cell(row["id"]), *(spreadsheet_cell(texts.get(name, "")) for name in columns), ""])
     with plain_os_error(f"--csv {path} cannot be written", "name a file in a folder that exists and can be written"):
         if path.is_file() and path.stat().st_size:
             _refuse_overwriting(path)
         csv.writer(text := io.StringIO(newline="")).writerows(lines)
         write_atomically(path, text.getvalue())
-
-
-def _plain(text: str) -> str:
-    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _refuse_overwriting(path: Path) -> None:
@@ -84,7 +77,7 @@ def read_sample(format_: Format, rows: Sequence[Row], path: Path) -> dict[str, A
 
 def _labelled(format_: Format, rows: Sequence[Row], path: Path) -> Iterator[tuple[Row, str]]:
     """Yield each row of a judged sample with its answer, a label or nothing."""
-    by_cell = {row["id"]: row for row in rows} | {_plain(row["id"]): row for row in rows}
+    by_cell = {row["id"]: row for row in rows} | {spreadsheet_cell(row["id"]): row for row in rows}
     lines: dict[str, int] = {}
     for line, cell, answer in _answers(path):
         place = f"{path}, line {line}"

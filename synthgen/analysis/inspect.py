@@ -30,6 +30,7 @@ from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
 from synthgen.runtime.files import write_atomically
+from synthgen.text.escape import shown_in_pages
 
 PAGE_NAME = "inspect.html"
 MAX_ROWS = 100_000
@@ -120,7 +121,9 @@ def summary_tables(folder: Path) -> list[SummaryTable]:
 
 def render(manifest: Manifest, pairs: Sequence[dict[str, Any]]) -> str:
     """Return the page: self-contained, everything from data escaped."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, finalize=shown_in_pages, trim_blocks=True, lstrip_blocks=True
+    )
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     pictures = [Markup(svg) for svg in figures(manifest).values()]
     return template.render(m=manifest, pictures=pictures, tables=[*findings(manifest), nearest_pairs(pairs)])

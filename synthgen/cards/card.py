@@ -22,6 +22,7 @@ from synthgen.dataset.manifest import Manifest, read_intact_manifest, read_manif
 from synthgen.dataset.schemas import faults
 from synthgen.errors import UserError, shorten
 from synthgen.runtime.files import write_atomically
+from synthgen.text.escape import block, code, markdown
 
 CARD_NAME = "README.md"
 _TEMPLATE = Path(__file__).with_name("card_template.md")
@@ -42,8 +43,11 @@ def write_card(folder: Path, manifest: Manifest) -> Path:
         raise UserError("; ".join(objections))
     sweep_set(folder)
     for name, text in views(manifest).items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        write_atomically(folder / name, text)
+        path = folder / name
+        if path.parent != folder and path.parent.is_symlink():
+            path.parent.unlink()  # nothing is written to where a link leads
+        path.parent.mkdir(exist_ok=True)
+        write_atomically(path, text)
     return folder / CARD_NAME
 
 
@@ -59,7 +63,7 @@ def views(manifest: Manifest) -> dict[str, str]:
 def render_card(manifest: Manifest) -> str:
     """Return the text of the card."""
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["cell"] = lambda value: str(value).replace("|", "\\|").replace("\n", " ")
+    environment.filters |= {"text": markdown, "code": code, "block": block}
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     views = {"title": title(manifest), "front": front_matter(manifest), "figures": list(figures(manifest))}
     return template.render(m=manifest, lead=lead(manifest), answers=disclose(manifest), **views).rstrip() + "\n"

@@ -5,12 +5,12 @@ number as text; colours are those of Okabe and Ito, and follow the reader's dark
 """
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from synthgen.dataset.manifest import Manifest
 from synthgen.errors import shorten
+from synthgen.text.escape import html_text
 
 WIDTH = 720
 _LEFT, _ROW, _RIGHT = 210, 26, 90
@@ -92,12 +92,12 @@ def _picture(title: str, lines: Sequence[tuple[str, Sequence[str], float, str]])
     height, summary = 40 + _ROW * len(lines), ", ".join(f"{name} {number}" for name, _, _, number in lines)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" '
-        f'aria-label="{escape(f"{title}: {summary}", quote=True)}">',
+        f'aria-label="{html_text(f"{title}: {summary}")}">',
         _STYLE,
-        f'<text x="{_LEFT}" y="18" font-weight="600">{escape(title)}</text>',
+        f'<text x="{_LEFT}" y="18" font-weight="600">{html_text(title)}</text>',
     ]
     for place, (name, marks, end, number) in enumerate(lines):
         y = _y(place) + 14
-        parts.append(f'<text x="{_LEFT - 8}" y="{y}" text-anchor="end">{escape(shorten(name, 28, "…"))}</text>')
+        parts.append(f'<text x="{_LEFT - 8}" y="{y}" text-anchor="end">{html_text(shorten(name, 28, "…"))}</text>')
         parts += [*marks, f'<text class="n" x="{end + 6:.1f}" y="{y}">{number}</text>']
     return "\n".join([*parts, "</svg>"]) + "\n"

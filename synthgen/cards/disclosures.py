@@ -84,8 +84,10 @@ def cell_text(value: object) -> str:
 def lead(m: Manifest) -> str:
     """Return what a card says first of its rows."""
     if m.made_elsewhere:
-        return str(_TEXTS["lead"]["elsewhere"]).format(name=m.made_elsewhere, origin=m.origin)
-    return str(_TEXTS["lead"][m.origin])
+        text = str(_TEXTS["lead"]["elsewhere"]).format(name=m.made_elsewhere, origin=m.origin)
+    else:
+        text = str(_TEXTS["lead"][m.origin])
+    return " ".join(text.split())
 
 
 def claims() -> list[str]:
@@ -237,7 +239,7 @@ def _rerun(m: Manifest) -> Answer:
         return _elsewhere(m)
     if not m.command:
         return _not_done("the set was made by a call from Python; the settings above are its arguments")
-    return "The command that made the set:", {"command": f"`{m.command}`"}
+    return "The command that made the set:", {"command": m.command}
 
 
 def _checked(m: Manifest, *, check: str, done: str = "done") -> Answer:
