@@ -171,3 +171,25 @@ def test_the_models_know_every_language_of_xtreme_r_but_wolof() -> None:
     from synthgen.text.languages import LANGUAGES
 
     assert set(LANGUAGES) - known_languages() == {"wo"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think> They want a sentence. </think> The ferry left.",
+        "The ferry \ufffd left at noon.",
+        "The ferry left \u202enoon\u202c at last.",
+        "Fish &amp; chips were sold on the ferry.",
+        "The cafÃ© on the ferry was shut.",
+        "Itâ€™s late.",
+    ],
+)
+def test_thinking_aloud_and_text_that_was_decoded_wrongly_are_residue(text: str) -> None:
+    assert residue(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["AT&T; R&D is dear.", "«Amanhã», disse São João.", "Âge d'or", "Vão à praça; I think so."]
+)
+def test_ampersands_and_accents_are_no_broken_text(text: str) -> None:
+    assert residue(text) is None

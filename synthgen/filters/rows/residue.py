@@ -1,4 +1,4 @@
-"""Residue: words of the machinery instead of an example: refusals, remains of templates, sentences of the prompt.
+"""Residue: traces of the machinery instead of an example: refusals, remains of templates, broken characters, the prompt.
 
 Refusals are recognised by their structure (a model speaking of itself, or an apology that declines a request), not by
 single words, because people apologise in novels and phone calls too. The patterns stand in `residue.toml`.
@@ -39,10 +39,10 @@ _RULES = _read_rules(Path(__file__).with_name("residue.toml"))
 
 
 class Residue(RowFilter):
-    """Drops rows in which a model refuses, remains of a template stand, or the prompt's own sentences come back."""
+    """Drops rows in which a model refuses or thinks aloud, text was decoded wrongly, or remains of a prompt stand."""
 
     name = "residue"
-    VERSION = 2
+    VERSION = 3
 
     def __init__(self, format_: Format, prompt: str = "") -> None:
         """`prompt` is the text of the task's prompt file, where it is known."""
