@@ -12,6 +12,9 @@ from evaluator.training.batching import inference_batches
 from evaluator.training.features import EncodedRecords, Features, IntArray, merge
 from evaluator.training.heads.base import Head, Output, Remap, collate
 
+TOKENS_ON_GPU = 32_768
+"""Tokens of a batch on a GPU at least: without gradients a small one leaves it idle between launches."""
+
 
 @torch.inference_mode()
 def run(
@@ -26,6 +29,8 @@ def run(
     """Return the head's outputs in the order of the features; `remap` is that of a compacted model."""
     model.eval()
     outputs: dict[int, Output] = {}
+    if model.device.type == "cuda":
+        tokens_per_batch = max(tokens_per_batch, TOKENS_ON_GPU)
     with torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
         for indices in inference_batches(features.lengths, tokens_per_batch, features.group):
             outputs |= zip(indices.tolist(), _outputs(model, head, features, indices, remap), strict=True)

@@ -51,10 +51,19 @@ def configure_torch(hardware: Hardware) -> torch.device:
         raise UserError("torch cannot use this machine's GPU; install its CUDA build, or set SYNTHGEN_DEVICE=cpu")
     if hardware.device == "cuda" and hardware.bfloat16 and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise UserError(f"{torch.cuda.get_device_name()} has no units for bfloat16; set SYNTHGEN_BFLOAT16=0")
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    _compute_deterministically(hardware.device)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # finds bugs, costs time
     _keep_freed_memory()
     return torch.device(hardware.device)
+
+
+def _compute_deterministically(device: str) -> None:
+    """Take torch's deterministic algorithms: on a GPU strictly, where with warnings alone attention is none of them.
+
+    cuBLAS needs a workspace of its own for that, which it reads from the environment before its first call.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=device != "cuda")
 
 
 def _keep_freed_memory() -> None:

@@ -18,7 +18,8 @@ from evaluator.training.cpu_speed import cheap_dropout
 from evaluator.training.features import Features, IntArray
 from evaluator.training.heads.base import Head, Remap, collate
 from evaluator.training.vocabulary import compact, restore
-from synthgen.errors import IncompleteError
+from synthgen.console import note
+from synthgen.errors import IncompleteError, first_line
 
 OnStep = Callable[[int, int, float], None]
 """Callback after each step: its number from 1, the number of steps, its loss."""
@@ -193,6 +194,14 @@ class _Loop:
                     ) from None
                 self.budget //= 2
                 torch.cuda.empty_cache()
+            except RuntimeError as error:
+                if (
+                    "deterministic implementation" not in str(error)
+                    or torch.is_deterministic_algorithms_warn_only_enabled()
+                ):
+                    raise
+                note(f"two trainings of this model will differ in the last digits: {first_line(error)}")
+                torch.use_deterministic_algorithms(True, warn_only=True)
         if not math.isfinite(loss):
             raise IncompleteError(
                 f"training diverged: the loss is {loss} at {place} (learning rate "
@@ -212,7 +221,7 @@ class _Loop:
         total, group = task.head.count([task.features.target(int(i)) for i in indices]), task.features.group
         splits = task.head.splits_steps
         batches = split_step(indices, lengths, self.budget, group, device=device.type) if splits else [indices]
-        loss, sizes = 0.0, list[tuple[int, int, int]]()
+        loss, sizes = torch.zeros((), dtype=torch.float64, device=device), list[tuple[int, int, int]]()
         # around all batches: weights are cast once a step
         with torch.autocast(device.type, torch.bfloat16, enabled=self.config.bfloat16):
             for members in batches:
@@ -220,10 +229,10 @@ class _Loop:
                 part = task.head.loss(task.model, batch) / total
                 with torch.autocast(device.type, enabled=False):
                     part.backward()  # type: ignore[no-untyped-call]
-                loss += float(part.detach())
+                loss += part.detach()  # not read before the end of the step: a GPU would wait for each
                 sizes.append((len(members), batch.real_tokens, batch.ids.numel()))
         self.sizes += sizes  # not before: a step that runs out of memory is done again
-        return loss
+        return float(loss)
 
     def close(self) -> None:
         """Free gradients and moments, two to three times the memory of what was trained."""

@@ -28,6 +28,16 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def wait_passively() -> None:
+    """Let the threads of OpenMP sleep while they wait, here and in processes started from here; before torch is loaded.
+
+    Spinning, as they do by default, gains nothing on idle cores and costs most of the speed on shared ones
+    (benchmarks/shared_cpu.py). What the environment says already stays.
+    """
+    for name, value in {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}.items():
+        os.environ.setdefault(name, value)
+
+
 class Workers:
     """Processes for the length of a `with` block, started when the first work comes; with 1 there are none."""
 

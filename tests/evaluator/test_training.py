@@ -306,7 +306,7 @@ def test_masking_hides_an_exact_number_of_inner_tokens_and_differs_each_time() -
     ids = torch.arange(10, 34).reshape(2, 12)
     ids[1, 8:] = 1
     mask = (ids != 1).long()
-    batch = Batch(ids, mask, torch.tensor([[4], [2]]))
+    batch = Batch(ids, mask, torch.tensor([[4], [2]]), real_tokens=20)
     torch.manual_seed(0)
     shown, hidden = hide(batch, mask_id=3, vocabulary=5)
     again = hide(batch, mask_id=3, vocabulary=5)[1]

@@ -27,16 +27,15 @@ Remap = Callable[[IntArray], IntArray]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Padded tensors: `ids`, `mask` (features x group, tokens), `targets` (features, values), padded with -100."""
+    """Padded tensors: `ids`, `mask` (features x group, tokens), `targets` (features, values), padded with -100.
+
+    `real_tokens` are those that are not padding.
+    """
 
     ids: torch.Tensor
     mask: torch.Tensor
     targets: torch.Tensor
-
-    @property
-    def real_tokens(self) -> int:
-        """Number of tokens that are not padding."""
-        return int(self.mask.sum())
+    real_tokens: int
 
 
 class Head(Protocol):
@@ -93,7 +92,8 @@ def collate(
     lengths = np.array([len(row) for row in rows])
     mask = (np.arange(ids.shape[1]) < lengths[:, None]).astype(np.int64)
     targets = _padded([features.target(int(index)) for index in indices], IGNORED)
-    return Batch(*(torch.from_numpy(array).to(device) for array in (ids, mask, targets)))
+    tensors = [torch.from_numpy(array).to(device) for array in (ids, mask, targets)]
+    return Batch(tensors[0], tensors[1], tensors[2], int(lengths.sum()))
 
 
 def _padded(rows: Sequence[IntArray], value: int) -> IntArray:
