@@ -14,7 +14,8 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,10 @@ class StoredVerdict:
     stage: str
     evidence: str
     row: dict[str, Any]
+
+
+_values_of = attrgetter(*(each.name for each in fields(StoredReply)[:8]))
+_facts_of = attrgetter(*(each.name for each in fields(StoredVerdict) if each.name != "row"))
 
 
 class _Connection(sqlite3.Connection):
@@ -140,8 +145,9 @@ class Ledger:
             self._db.executemany("INSERT INTO run VALUES (?, ?)", sorted({**new, _PROMPTS: prompt_text}.items()))
             self.commit()
             return
-        if differing := [key for key in new if stored.get(key) != new[key]]:
-            changes = ", ".join(f"{key} is {stored.get(key)} there, {new[key]} here" for key in differing)
+        settings_then = [key for key in stored if key != _PROMPTS and ": " not in key]  # versions have one
+        if differing := [key for key in dict.fromkeys([*new, *settings_then]) if stored.get(key) != new.get(key)]:
+            changes = ", ".join(f"{key} is {stored.get(key)} there, {new.get(key)} here" for key in differing)
             raise UserError(f"{where} holds another run: {changes}; give another --out, or the same settings to resume")
 
     def settings(self) -> dict[str, Any]:
@@ -156,17 +162,16 @@ class Ledger:
 
     def add_reply(self, reply: StoredReply) -> None:
         """Record a reply."""
-        *values, prompt, reasoning, tokens = astuple(reply)
-        row = (*values, self._compressed(prompt))
+        row = (*_values_of(reply), self._compressed(reply.prompt))
         added = self._db.execute("INSERT INTO replies VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        if reasoning or tokens:
-            self._db.execute("INSERT INTO reasoning VALUES (?, ?, ?)", (added.lastrowid, reasoning, tokens))
+        if reply.reasoning or reply.reasoning_tokens:
+            values = (added.lastrowid, reply.reasoning, reply.reasoning_tokens)
+            self._db.execute("INSERT INTO reasoning VALUES (?, ?, ?)", values)
         self._pending += 1
 
     def add_verdict(self, verdict: StoredVerdict) -> None:
         """Record the end of a slot."""
-        *values, row = astuple(verdict)
-        values.append(json.dumps(row, ensure_ascii=False))
+        values = (*_facts_of(verdict), json.dumps(verdict.row, ensure_ascii=False))
         self._db.execute("INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def commit_when_due(self) -> None:
@@ -195,7 +200,7 @@ class Ledger:
         self._db.execute("DELETE FROM verdicts")
         if self.verdict_versions() != dict(versions):
             self._db.execute("DELETE FROM taken_back")
-        values = [(f"version: {name}", version) for name, version in versions.items()]
+        values = [(_VERSION + name, version) for name, version in versions.items()]
         self._db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", values)
 
     def revoke(self, slot: int, reason: str, stage: str, evidence: str) -> None:
@@ -212,7 +217,7 @@ class Ledger:
     def verdict_versions(self) -> dict[str, str]:
         """Return the versions of the parser and the filters that gave the verdicts; empty before the first."""
         stored = self._db.execute("SELECT key, value FROM run WHERE key LIKE 'version: %'")
-        return {key.removeprefix("version: "): value for key, value in stored}
+        return {key.removeprefix(_VERSION): value for key, value in stored}
 
     def add_engine(self, versions: Mapping[str, str]) -> None:
         """Record the versions of an engine that replies: a run that goes on may need none any more."""
@@ -320,6 +325,7 @@ class Ledger:
 
 
 _PROMPTS = "prompt_text"
+_VERSION = "version: "
 _WINDOW = 32_768  # what DEFLATE looks back
 
 

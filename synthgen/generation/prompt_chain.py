@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from synthgen.engines import Request, Sampling
 from synthgen.engines.reply_text import json_object
@@ -53,6 +53,8 @@ class PromptChain:
 
     def __post_init__(self) -> None:
         self._attributes = lru_cache(CONTEXTS_CACHED)(self._draw_attributes)
+        self._steps_of, self._variables_of = cache(self.task.steps_of), cache(self._label_variables)
+        self._asked = {step.name: self._asking(step) for step in self.task.steps}
 
     def open(self, number: int, cell: str) -> Slot:
         """Return a new slot, in the cell's next shared context or else in a context of its own."""
@@ -79,18 +81,22 @@ class PromptChain:
 
     def is_complete(self, slot: Slot) -> bool:
         """Say whether every text of the slot is there."""
-        return slot.step == len(self.task.steps_of(slot.cell))
+        return slot.step == len(self._steps_of(slot.cell))
 
     def request(self, slot: Slot) -> Request:
         """Return the request for the slot's next step."""
-        step = self.task.steps_of(slot.cell)[slot.step]
+        step = self._steps_of(slot.cell)[slot.step]
+        sampling, ending = self._asked[step.name]
+        prompt = step.render(self.variables(slot)) + ending
+        return Request((slot.number, slot.step), prompt, sampling, nonce=slot.number, system=self.task.system)
+
+    def _asking(self, step: Step) -> tuple[Sampling, str]:
+        """Return the sampling of a step's requests and how their prompts end."""
         schema = json.dumps(text_object(*step.fields)) if self.structured else None
         stop = () if schema else step.stop
         sampling = Sampling(step.max_tokens, step.temperature, step.top_k, stop, schema, self.thinking)
-        prompt = step.render(self.variables(slot))
-        if self.structured:
-            prompt += "\n\nAnswer with JSON: " + json.dumps(dict.fromkeys(step.fields, "…"), ensure_ascii=False)
-        return Request((slot.number, slot.step), prompt, sampling, nonce=slot.number, system=self.task.system)
+        example = json.dumps(dict.fromkeys(step.fields, "…"), ensure_ascii=False)
+        return sampling, f"\n\nAnswer with JSON: {example}" if schema else ""
 
     def trial_requests(self, cell: str, text: Callable[[Step], str]) -> Iterator[tuple[Step, Request]]:
         """Yield each step of a cell with a request for it, in which `text(step)` stands for every earlier text."""
@@ -105,7 +111,7 @@ class PromptChain:
 
         `fault` is what the engine says of the reply: one that was cut off is no text, but may be a passage.
         """
-        step = self.task.steps_of(slot.cell)[slot.step]
+        step = self._steps_of(slot.cell)[slot.step]
         if fault and (self.structured or PASSAGE not in step.fields):
             raise ParseError(fault)
         texts = _json_texts(reply, step) if self.structured else _plain_texts(reply, step)
@@ -135,16 +141,18 @@ class PromptChain:
 
     def variables(self, slot: Slot) -> dict[str, object]:
         """Return the template's variables: attributes, the label, its definition and examples, the texts so far."""
+        return {**self._attributes(slot.context), **self._variables_of(slot.cell), **slot.texts}
+
+    def _label_variables(self, cell: str) -> dict[str, object]:
+        """Return the variables that all slots of a label have in common."""
         shots = {**self.task.shots, **self.grounding.shots}
         return {
-            **self._attributes(slot.context),
-            "label": slot.cell,
-            "definition": self.task.definitions.get(slot.cell, slot.cell),
+            "label": cell,
+            "definition": self.task.definitions.get(cell, cell),
             "definitions": self.task.definitions,
-            "shots": shots.get(slot.cell) or shots.get("any", ()),
+            "shots": shots.get(cell) or shots.get("any", ()),
             "real_stems": [row for rows in self.grounding.shots.values() for row in rows],
             "language": self.task.language,
-            **slot.texts,
         }
 
     def _draw_attributes(self, context: int) -> dict[str, str]:

@@ -64,6 +64,8 @@ def test_premises_may_come_one_a_line_and_are_part_of_the_settings(tiny_model: s
     (tmp_path / "lines.txt").write_text("It rained all day in the north.\n\nThe shop is shut on Mondays.\n")
     run(tiny_model, tmp_path / "out", passages=tmp_path / "lines.txt")
     assert len({row["premise"] for row in read_rows(tmp_path / "out")}) == 2
+    with pytest.raises(UserError, match="holds another run: .* there, None here; give another --out"):
+        run(tiny_model, tmp_path / "out")
     (tmp_path / "lines.txt").write_text("Another line of text.\n")
     with pytest.raises(UserError, match="holds another run"):
         run(tiny_model, tmp_path / "out", passages=tmp_path / "lines.txt")
