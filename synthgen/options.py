@@ -66,6 +66,11 @@ PriceTable = Annotated[Path | None, Option(help='TOML file of prices by model: [
 MaxCost = Annotated[float | None, Option(help="End the run, resumably, before its replies cost more.")]
 Timeout = Annotated[float, Option(help="Seconds an endpoint may take for a reply.")]
 Ray = Annotated[str | None, Option(help="One engine per GPU of a Ray cluster: auto (here, if none runs) or HOST:PORT.")]
+EngineArgs = Annotated[
+    str | None,
+    Option(help="vLLM's own arguments: FILE.toml, FILE.json or '{\"gpu_memory_utilization\": 0.8}'."),
+]
+GpusPerEngine = Annotated[int | None, Option(help="With --ray: GPUs of one engine [default: 1, or by --engine-args].")]
 
 # import
 Corpus = Annotated[

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -182,15 +182,26 @@ def run_with_retries(engine: Engine, requests: Sequence[Request], first_delay: f
 
 
 @dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How an engine is started: seed, seconds that a server may take for a reply, arguments of the engine's own."""
+
+    seed: int = 0
+    timeout: float = 300.0
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSpec:
     """An engine as its module declares it: `ENGINE = EngineSpec(name, open, resolve)`.
 
-    `open(model, seed, timeout)` starts it, `resolve(ref, timeout)` finds the model of a reference. `serves` is the kind
-    of reference: a model folder or id, a server's address, or a file of replies; `on_ray` allows `--ray`.
+    `open` starts it, `resolve(ref, timeout)` finds the model of a reference. `serves` is the kind of reference: a model
+    folder or id, a server's address, or a file of replies; `on_ray` allows `--ray`. An engine with arguments of its own
+    has `check_arguments`, which raises UserError for a wrong one.
     """
 
     name: str
-    open: Callable[[ResolvedModel, int, float], Engine]
+    open: Callable[[ResolvedModel, EngineOptions], Engine]
     resolve: Callable[[str, float], ResolvedModel]
     serves: Literal["model", "address", "replies"] = "model"
     on_ray: bool = False
+    check_arguments: Callable[[Mapping[str, Any]], None] | None = None

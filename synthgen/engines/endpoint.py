@@ -166,5 +166,8 @@ class EndpointEngine(Engine):
 
 
 ENGINE = EngineSpec(
-    "endpoint", lambda model, _, timeout: EndpointEngine(model, timeout=timeout), resolve_endpoint, serves="address"
+    "endpoint",
+    lambda model, options: EndpointEngine(model, timeout=options.timeout),
+    resolve_endpoint,
+    serves="address",
 )

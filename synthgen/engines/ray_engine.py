@@ -1,4 +1,4 @@
-"""Engines in Ray actors, one per GPU of a cluster (one per machine where there is none), as a single engine.
+"""Engines in Ray actors, one for each one or more GPUs of a cluster (one a machine without any), as a single engine.
 
 The driver keeps the ledger and makes every decision: it fills each actor's queue and collects finished replies. The
 requests of an actor that is lost, or whose engine failed, go to the others, and Ray starts a new one.
@@ -88,17 +88,20 @@ class _Actor:
 class RayEngine:
     """All engines of a cluster as one. Close it, or use it in `contextlib.closing`."""
 
-    def __init__(self, start: StartEngine, *, address: str, engines: int | None = None) -> None:
-        """Join the cluster and start `engines` of them, as many as it has GPUs or machines when not said."""
+    def __init__(self, start: StartEngine, *, address: str, engines: int | None = None, gpus: int = 1) -> None:
+        """Join the cluster and start `engines` of them, as many as fit with so many GPUs each when not said.
+
+        Without any GPU, one a machine. UserError when no machine has that many.
+        """
         self._stack = ExitStack()
         self._ray = self._stack.enter_context(joined(address))
         self._start, self._lost = start, 0
-        self._resources, count = _resources(self._ray, engines)
         try:
+            self._resources, count = _resources(self._ray, engines, gpus)
             self._actors = self._new(range(count))
-        except self._ray.exceptions.RayTaskError as error:
+        except (self._ray.exceptions.RayTaskError, UserError) as error:
             self._stack.close()
-            raise error.cause from None
+            raise getattr(error, "cause", None) or error from None
 
     @property
     def versions(self) -> dict[str, str]:
@@ -175,17 +178,21 @@ class RayEngine:
         if self._lost > RESTARTS:
             fault = f"{self._lost} engines were lost, the last with: {reason}"
             raise IncompleteError(fault, "what they replied is in the ledger, the same command goes on")
-        ((name, needed),) = self._resources.items()
+        name, needed = next(iter(self._resources.items()))
         free = self._ray.available_resources().get({"num_gpus": "GPU", "num_cpus": "CPU"}[name], 0)
         if not self._actors or free >= needed:
             self._actors += self._new([len(self._actors) + self._lost])
 
 
-def _resources(ray: Any, engines: int | None) -> tuple[dict[str, float], int]:  # noqa: ANN401 - an optional module
-    """Return what Ray sets aside for one engine, and how many there are."""
-    total = ray.cluster_resources()
-    if total.get("GPU"):
-        return {"num_gpus": 1.0}, engines or int(total["GPU"])
+def _resources(ray: Any, engines: int | None, gpus: int) -> tuple[dict[str, float], int]:  # noqa: ANN401 - a module
+    """Return what Ray sets aside for one engine, and how many there are; UserError when none fits."""
+    if largest := largest_node(ray, "GPU"):
+        if gpus > largest:
+            raise UserError(f"an engine over {gpus} GPUs fits no machine of the cluster: the largest has {largest:g}")
+        fitting = sum(int(node["Resources"].get("GPU", 0) // gpus) for node in ray.nodes() if node["Alive"])
+        return {"num_gpus": float(gpus), "num_cpus": 0.0}, engines or fitting  # Ray would set a core aside for each
+    if gpus > 1:
+        raise UserError(f"an engine over {gpus} GPUs fits no machine of the cluster: it has no GPU")
     cores, machines = largest_node(ray, "CPU"), sum(node["Alive"] for node in ray.nodes())
     per_machine = -(-(engines or machines) // machines)
     return {"num_cpus": cores / per_machine}, engines or machines

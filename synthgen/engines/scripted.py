@@ -102,5 +102,5 @@ def _reply(request: Request, answer: Answer | Line) -> Reply:
 
 
 ENGINE = EngineSpec(
-    "scripted", lambda model, *_: ScriptedEngine(read_replies(model.path)), resolve_replies, serves="replies"
+    "scripted", lambda model, _: ScriptedEngine(read_replies(model.path)), resolve_replies, serves="replies"
 )

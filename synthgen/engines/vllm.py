@@ -5,25 +5,27 @@ spawned process: a forked one cannot use CUDA once torch was asked for a GPU, no
 calls `make` needs `if __name__ == "__main__":`.
 """
 
-import ctypes.util
+import copy
 import os
-import shutil
 import signal
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache, cached_property
 from importlib.metadata import distributions, version
-from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
+from synthgen.dataset.ledger import storable
+from synthgen.engines.arguments import LORA
 from synthgen.engines.base import (
     TRUNCATED,
     Engine,
+    EngineOptions,
     EngineSpec,
     NextRequest,
     Reply,
@@ -33,17 +35,15 @@ from synthgen.engines.base import (
     messages,
     said,
 )
-from synthgen.errors import IncompleteError, UserError, missing_package, requires
+from synthgen.engines.vllm_arguments import check_arguments, check_installed, engine_arguments, refusal, see_gpu
+from synthgen.errors import IncompleteError, UserError, requires
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.cache import cache_root
 from synthgen.runtime.guard import ended_with_this_process
 from synthgen.runtime.streams import stderr_to
 
-MAX_MODEL_LEN = 2048
-"""Tokens of a prompt and its reply that are served at most; a model that reads fewer lowers it."""
-SEQUENCES_ON_CPU = 32
-SEQUENCES_ON_GPU = 256
-KV_CACHE_GIB_ON_CPU = 2
+BLOCK = 64
+"""Prompts that are tokenised together, at most: in threads of the tokenizer's own, and while vLLM computes."""
 
 
 class VllmEngine(Engine):
@@ -51,30 +51,27 @@ class VllmEngine(Engine):
 
     name = "vllm"
 
-    def __init__(self, model: ResolvedModel, *, seed: int) -> None:
-        """Start the engine: 15-60 s on a CPU. UserError when vLLM is missing or cannot serve the model."""
-        _check_installed()
-        import torch
-
-        # torch's usual check starts CUDA's driver in this process; vLLM sets this too, but later.
-        os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-        on_gpu = bool(torch.cuda.is_available())
-        prepare_environment(on_gpu=on_gpu)
+    def __init__(self, model: ResolvedModel, options: EngineOptions) -> None:
+        """Start the engine: 15-60 s on a CPU. UserError when vLLM is missing or cannot serve the model so."""
+        check_installed()
+        check_arguments(options.arguments)
+        on_gpu = see_gpu()
         self._log = log = cache_root() / "logs" / f"vllm-{os.getpid()}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with requires("vllm", "vllm", "--engine vllm"), stderr_to(log):  # it can be there and not import
             from vllm import LLM
             from vllm.exceptions import VLLMError
         self._refusals: tuple[type[Exception], ...] = (ValueError, VLLMError)
-        self.batch_size = SEQUENCES_ON_GPU if on_gpu else SEQUENCES_ON_CPU
+        arguments = engine_arguments(model, options.arguments, seed=options.seed, on_gpu=on_gpu)
         try:
             with stderr_to(log), ended_with_this_process():
-                self.llm = LLM(**engine_arguments(model, seed=seed, on_gpu=on_gpu, batch_size=self.batch_size))
-        except (*self._refusals, RuntimeError, OSError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(f"vLLM cannot serve {model.ref}: {reason}; its log is {log}") from None
-        threading.Thread(target=_wake_when_dead, args=(self.llm.llm_engine.engine_core,), daemon=True).start()
-        self._ref, self._serial = model.ref, 0
+                self.llm = LLM(**arguments)
+        except (*self._refusals, TypeError, RuntimeError, OSError) as error:
+            raise UserError(f"vLLM cannot serve {model.ref}: {refusal(error)}; its log is {log}") from None
+        core = self.llm.llm_engine
+        threading.Thread(target=_wake_when_dead, args=(core.engine_core,), daemon=True).start()
+        self.batch_size = int(core.vllm_config.scheduler_config.max_num_seqs)
+        self._ref, self._serial, self._adapter = model.ref, 0, options.arguments.get(LORA)
         self._params: dict[Sampling, Any] = {}
         self._finished: dict[str, Any] = {}
 
@@ -87,10 +84,10 @@ class VllmEngine(Engine):
     def check(self, request: Request) -> None:
         """Queue a request and abort it; UserError for what vLLM refuses, and for JSON without a chat template."""
         try:
-            self._add("check", request)
+            self._add("check", request, *self._tokens([request]))
             self.llm.llm_engine.abort_request(["check"])
         except self._refusals as error:
-            raise UserError(f"{self._ref} cannot serve this task: {str(error).splitlines()[0]}") from None
+            raise UserError(f"{self._ref} cannot serve this task: {refusal(error)}") from None
 
     def run(self, next_request: NextRequest) -> Iterator[Reply]:
         """Yield replies as vLLM finishes them; an over-long prompt is a failed reply, never the end of the run.
@@ -98,15 +95,10 @@ class VllmEngine(Engine):
         A second run may go on inside a first one, between two of its replies: each gets its own.
         """
         tags: dict[str, tuple[int, int]] = {}
+        room, block = self.batch_size + self.batch_size // 2, min(BLOCK, max(1, self.batch_size // 2))
         while True:
-            while len(tags) < self.batch_size + self.batch_size // 2 and (request := next_request()) is not None:
-                self._serial += 1
-                try:
-                    self._add(str(self._serial), request)
-                except self._refusals as error:
-                    yield Reply(request.tag, "http", error=str(error).splitlines()[0])
-                    continue
-                tags[str(self._serial)] = request.tag
+            while len(tags) <= room - block and (requests := list(islice(iter(next_request, None), block))):
+                yield from self._queue(requests, tags)
             if not tags:
                 return
             if tags.keys().isdisjoint(self._finished):
@@ -123,11 +115,22 @@ class VllmEngine(Engine):
         if core is not None:
             core.llm_engine.engine_core.shutdown()
 
-    def _add(self, name: str, request: Request) -> None:
-        """Queue a request under a name; raises what vLLM refuses it with."""
-        prompt, parameters = self._prompt(request), self._sampling_params(request)
+    def _queue(self, requests: Sequence[Request], tags: dict[str, tuple[int, int]]) -> Iterator[Reply]:
+        """Queue requests under new names, which go into `tags`; yield the failed reply of each that vLLM refuses."""
+        for request, ids in zip(requests, self._tokens(requests), strict=True):
+            self._serial += 1
+            try:
+                self._add(str(self._serial), request, ids)
+            except self._refusals as error:
+                yield Reply(request.tag, "http", error=refusal(error))
+            else:
+                tags[str(self._serial)] = request.tag
+
+    def _add(self, name: str, request: Request, ids: list[int]) -> None:
+        """Queue a request, whose prompt has these tokens, under a name; raises what vLLM refuses it with."""
+        prompt, parameters = {"type": "token", "prompt_token_ids": ids}, self._sampling_params(request)
         with self._incomplete_when_dead():
-            self.llm.llm_engine.add_request(name, prompt, parameters)
+            self.llm.llm_engine.add_request(name, prompt, parameters, **self._through)
 
     @contextmanager
     def _incomplete_when_dead(self) -> Iterator[None]:
@@ -144,35 +147,75 @@ class VllmEngine(Engine):
             kept = "what it replied is kept, the same command goes on"
             raise IncompleteError(f"vLLM's process ended{how}; its log is {self._log}", kept) from None
 
-    def _prompt(self, request: Request) -> dict[str, Any]:
-        """Return vLLM's prompt: requests with a schema use the model's chat template, the others are completed."""
-        if not request.sampling.schema:
-            return {"prompt": completion_prompt(request)}
-        tokenizer = self.llm.get_tokenizer()
-        if not tokenizer.chat_template:
+    def _tokens(self, requests: Sequence[Request]) -> list[list[int]]:
+        """Return the tokens of prompts: with a schema, in the model's chat template; the others are completed."""
+        is_chat = [bool(request.sampling.schema) for request in requests]
+        texts = [
+            self._rendered(request) if chat else completion_prompt(request)
+            for request, chat in zip(requests, is_chat, strict=True)
+        ]
+        ids: dict[bool, Iterator[list[int]]] = {
+            chat: iter(self._encode([text for text, each in zip(texts, is_chat, strict=True) if each is chat], chat))
+            for chat in set(is_chat)
+        }
+        return [next(ids[chat]) for chat in is_chat]
+
+    def _rendered(self, request: Request) -> str:
+        """Return a request in the model's chat template."""
+        if not self._tokenizer.chat_template:
             raise ValueError("the model has no chat template; add --decoding plain")
-        options = {"add_generation_prompt": True, "return_dict": False, "enable_thinking": request.sampling.thinking}
+        options = {"add_generation_prompt": True, "tokenize": False, "enable_thinking": request.sampling.thinking}
         try:
-            return {"prompt_token_ids": tokenizer.apply_chat_template(messages(request), **options)}
+            return str(self._tokenizer.apply_chat_template(messages(request), **options))
         except jinja2.TemplateError:  # a template without a system role
-            return {"prompt_token_ids": tokenizer.apply_chat_template(messages(request, has_system=False), **options)}
+            return str(self._tokenizer.apply_chat_template(messages(request, has_system=False), **options))
+
+    def _encode(self, texts: list[str], rendered: bool) -> list[list[int]]:
+        """Return the tokens of texts; a template brings the special ones."""
+        texts = list(map(storable, texts))
+        if self._fast is None:
+            return list(self._tokenizer(texts, add_special_tokens=not rendered)["input_ids"])
+        return [each.ids for each in self._fast.encode_batch_fast(texts, add_special_tokens=not rendered)]
+
+    @cached_property
+    def _tokenizer(self) -> Any:  # noqa: ANN401 - transformers ships no types
+        return self.llm.get_tokenizer()
+
+    @cached_property
+    def _fast(self) -> Any:  # noqa: ANN401 - of the package tokenizers; None for a tokenizer in Python
+        """The model's tokenizer without transformers' work around it, and without a limit of length."""
+        if (fast := copy.deepcopy(getattr(self._tokenizer, "backend_tokenizer", None))) is not None:
+            fast.no_truncation()
+            fast.no_padding()
+        return fast
+
+    @cached_property
+    def _through(self) -> dict[str, Any]:
+        """What sends every request through the LoRA adapter, where there is one."""
+        if self._adapter is None:
+            return {}
+        from vllm.lora.request import LoRARequest
+
+        return {"lora_request": LoRARequest("adapter", 1, str(Path(self._adapter).expanduser()))}
 
     def _sampling_params(self, request: Request) -> Any:  # noqa: ANN401 - vLLM's own type
-        """Return vLLM's sampling parameters, built once for each `Sampling`.
+        """Return vLLM's sampling parameters, built and checked once for each `Sampling`, never changed by a request.
 
         Without top-p, which sorts the whole vocabulary, and without a seed per request: on a CPU vLLM refuses the first
         with the second, and neither gives equal text across batch sizes.
         """
         sampling = request.sampling
         if sampling not in self._params:
-            from vllm import SamplingParams
-            from vllm.sampling_params import StructuredOutputsParams
+            from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
             values = {"max_tokens": sampling.limit, "temperature": sampling.temperature, "top_k": sampling.top_k}
             # A grammar would begin with the first token, and leave no room to think.
             constrained = sampling.schema and not sampling.thinking
             schema = StructuredOutputsParams(json=sampling.schema) if constrained else None
-            self._params[sampling] = SamplingParams(**values, stop=list(sampling.stop), structured_outputs=schema)
+            final = {"output_kind": RequestOutputKind.FINAL_ONLY, "skip_clone": True}
+            self._params[sampling] = _checked_once()(
+                **values, stop=list(sampling.stop), structured_outputs=schema, **final
+            )
         return self._params[sampling]
 
 
@@ -186,34 +229,18 @@ def _reply(tag: tuple[int, int], output: Any) -> Reply:  # noqa: ANN401 - vLLM's
     return said(tag, completion.text, tokens=tokens, error=TRUNCATED if reason == "length" else "")
 
 
-def engine_arguments(model: ResolvedModel, *, seed: int, on_gpu: bool, batch_size: int) -> dict[str, Any]:
-    """Return the arguments of `vllm.LLM`."""
-    # Without a C++ compiler vLLM cannot compile the model for the CPU and runs it five times slower (LOG.md).
-    on_cpu = {"dtype": "float32", "enforce_eager": shutil.which("g++") is None}
-    return ({} if on_gpu else on_cpu) | {
-        "model": str(model.path),
-        "max_model_len": MAX_MODEL_LEN,
-        "max_num_seqs": batch_size,
-        "seed": seed,
-        "disable_log_stats": True,
-        "enable_prefix_caching": True,
-    }
+@cache
+def _checked_once() -> Any:  # noqa: ANN401 - a class of vLLM's, imported when it is needed
+    """Return sampling parameters that vLLM checks, with their grammar, before their first request only."""
+    from vllm import SamplingParams
 
+    class CheckedOnce(SamplingParams):  # type: ignore[misc]
+        def verify(self, *given: Any) -> None:  # noqa: ANN401 - vLLM's own types
+            if "was_checked" not in vars(self):
+                super().verify(*given)
+                self.was_checked = True
 
-def prepare_environment(*, on_gpu: bool) -> None:
-    """Set what vLLM reads from the environment, unless the user has set it; must run before vLLM is imported."""
-    variables = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-    variables["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
-    if on_gpu and not (shutil.which("nvcc") or os.environ.get("CUDA_HOME")):
-        variables["VLLM_USE_FLASHINFER_SAMPLER"] = "0"  # it is compiled with nvcc at start; vLLM's other one needs none
-    if not on_gpu:
-        variables |= {"VLLM_CPU_NUM_OF_RESERVED_CPU": "0", "VLLM_CPU_KVCACHE_SPACE": str(KV_CACHE_GIB_ON_CPU)}
-        # Libraries that make vLLM's CPU worker faster, where they are installed: Intel's OpenMP, tcmalloc.
-        openmp, tcmalloc = Path(sys.prefix) / "lib" / "libiomp5.so", ctypes.util.find_library("tcmalloc_minimal")
-        if libraries := [name for name in (str(openmp) if openmp.is_file() else None, tcmalloc) if name]:
-            variables["LD_PRELOAD"] = ":".join(libraries)
-    for name, value in variables.items():
-        os.environ.setdefault(name, value)
+    return CheckedOnce
 
 
 def _wake_when_dead(client: Any) -> None:  # noqa: ANN401 - vLLM's client of its process; one without has no `resources`
@@ -224,18 +251,10 @@ def _wake_when_dead(client: Any) -> None:  # noqa: ANN401 - vLLM's client of its
         client.outputs_queue.put(RuntimeError("vLLM's process ended"))
 
 
-def _check_installed() -> None:
-    """Raise UserError where vLLM is not installed, naming what works without it."""
-    for package in ("torch", "vllm"):
-        if not find_spec(package):
-            missing = missing_package(package, "vllm", "--engine vllm")
-            raise UserError(f"{missing} (Linux), or use a server: --engine endpoint --model http://HOST/v1")
-
-
 def _resolve(ref: str, _: float) -> ResolvedModel:
     """Return the model of a reference, but fetch none that could not be served."""
-    _check_installed()
+    check_installed()
     return resolve(ref)
 
 
-ENGINE = EngineSpec("vllm", lambda model, seed, _: VllmEngine(model, seed=seed), _resolve, on_ray=True)
+ENGINE = EngineSpec("vllm", VllmEngine, _resolve, on_ray=True, check_arguments=check_arguments)

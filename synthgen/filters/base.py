@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from synthgen.dataset.ledger import Ledger
 from synthgen.engines import DEFAULT_TIMEOUT, Engine
+from synthgen.engines.arguments import Arguments
 from synthgen.formats.base import Format, Row
 from synthgen.models.packs import ResolvedModel
 
@@ -37,7 +38,8 @@ class JudgeConfig:
     """The model of an LLM judge, what the labels mean, where its replies are kept.
 
     `replies` is an open ledger, the folder of a new one, or None for nothing that lasts. `shared` is a model that the
-    run serves already and what gives its engine: a judge with the same model uses it.
+    run serves already and what gives its engine: a judge with the same model uses it. `arguments` are those of an
+    engine that takes some.
     """
 
     model: str = ""
@@ -45,6 +47,7 @@ class JudgeConfig:
     replies: Ledger | Path | None = None
     shared: tuple[ResolvedModel, StartEngine] | None = None
     timeout: float = DEFAULT_TIMEOUT
+    arguments: Arguments = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from synthgen.dataset.folder import drafted, refuse_taken
 from synthgen.dataset.licences import LicensedSource, derive, parts_of
 from synthgen.dataset.manifest import Manifest, finish, is_finished, read_manifest, refuse_changed
 from synthgen.dataset.shards import read_rows, write_rejected, write_tables
-from synthgen.errors import UserError, shorten
+from synthgen.engines.arguments import read_arguments
+from synthgen.errors import UserError, refuse, shorten
 from synthgen.filters.base import Filter, FilterContext, JudgeConfig
 from synthgen.filters.config import FilterConfig, closing_all, read_config, write_reports
 from synthgen.filters.labels.filter import annotator_parents
@@ -47,6 +48,7 @@ def filter(
     against: options.Against = (),
     verifier: options.Verifier = None,
     judge: options.Judge = None,
+    engine_args: options.EngineArgs = None,
     like: options.Like = None,
     origin: options.Origin = None,
     task: options.FolderTask = None,
@@ -66,9 +68,12 @@ def filter(
         raise UserError(f"processes = {processes} is less than 1")
     source = open_set(folder, origin=origin, task=task, language=language)
     prompt = source.manifest.prompt_text if source.manifest else ""
-    llm_judge = JudgeConfig(judge or "", definitions(source.task), cache_root() / "judged" / source.content_hash[:16])
+    answers, arguments = cache_root() / "judged" / source.content_hash[:16], read_arguments(engine_args)
+    llm_judge = JudgeConfig(judge or "", definitions(source.task), answers, arguments=arguments)
     context = FilterContext(source.format, source.language, prompt, tuple(against), verifier, like, llm_judge)
     config = read_config(filters, context)
+    if not config.has("judge"):
+        refuse("no filter asks a model", engine_args=engine_args)
     if not source.manifest and out.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{out} is inside {folder}, whose files are all rows to filter; give another --out")
     if is_finished(out):

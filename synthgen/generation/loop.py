@@ -3,6 +3,7 @@
 Before it begins, the requests are checked; after the first 200 rows the cost of the whole run is projected.
 """
 
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +13,6 @@ from synthgen import console
 from synthgen.engines import Engine, Reply, Request
 from synthgen.engines.base import completion_prompt
 from synthgen.engines.prices import Prices
-from synthgen.engines.vllm import MAX_MODEL_LEN
 from synthgen.errors import IncompleteError, UserError
 from synthgen.generation.budget import Budget
 from synthgen.generation.controller import Controller
@@ -58,10 +58,11 @@ class Usage:
         return f"{rows:,} rows will take about {tokens} and {format_duration(self.seconds * share)}{money}"
 
 
-def check_context_length(chain: PromptChain, model: Path) -> None:
+def check_context_length(chain: PromptChain, model: Path, served: int = -1) -> None:
     """Raise UserError when a prompt and its reply cannot fit, earlier texts taken at their longest.
 
-    A model folder without `tokenizer.json` (a server's model) is not checked: the server refuses in its own words.
+    `served` is the length that the engine is to serve, the model's own when not above 0. A model folder without
+    `tokenizer.json` (a server's model) is not checked: the server refuses in its own words.
     """
     tokenizer_file, config_file = model / "tokenizer.json", model / "config.json"
     if not tokenizer_file.is_file() or not config_file.is_file():
@@ -70,7 +71,8 @@ def check_context_length(chain: PromptChain, model: Path) -> None:
 
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     config = read_json_object(config_file)
-    limit = min(MAX_MODEL_LEN, config.get("max_position_embeddings", MAX_MODEL_LEN))
+    limit = config.get("max_position_embeddings") or config.get("text_config", {}).get("max_position_embeddings")
+    limit = served if served > 0 else limit or sys.maxsize
     for cell in chain.task.label_counts:
         for step, request in chain.trial_requests(cell, lambda step: "word " * (step.max_tokens // len(step.fields))):
             needed = len(tokenizer.encode(completion_prompt(request)).ids) + request.sampling.limit

@@ -16,6 +16,7 @@ from synthgen.dataset.layout import LEDGER_NAME
 from synthgen.dataset.ledger import Ledger, StoredVerdict, unwritable
 from synthgen.dataset.manifest import Manifest, is_damaged, is_finished, read_manifest
 from synthgen.engines import ADDRESSES, DEFAULT_TIMEOUT, Engine
+from synthgen.engines.arguments import over_gpus, read_arguments
 from synthgen.engines.prices import PriceOptions
 from synthgen.errors import IncompleteError, UserError, refuse
 from synthgen.filters.base import FilterContext, JudgeConfig, StartEngine
@@ -68,6 +69,8 @@ def make(
     batch: options.Batch = False,
     timeout: options.Timeout = DEFAULT_TIMEOUT,
     ray: options.Ray = None,
+    engine_args: options.EngineArgs = None,
+    gpus_per_engine: options.GpusPerEngine = None,
     started_engine: Engine | None = None,
 ) -> Manifest | list[dict[str, Any]]:
     """Generate exactly N kept examples of a task. The same command again resumes.
@@ -83,9 +86,11 @@ def make(
     thinks = is_thinking(thinking, structured=structured)
     chain = open_chain(task, seed, structured, shots, passages, teacher, thinks)
     format_, language, prompt = chain.task.format, chain.task.language, chain.task.prompt_text
-    context = FilterContext(format_, language, prompt, tuple(against), verifier, like, JudgeConfig(judge or ""))
+    arguments = over_gpus(read_arguments(engine_args), gpus_per_engine, ray=ray)
+    judged = JudgeConfig(judge or "", arguments=arguments)
+    context = FilterContext(format_, language, prompt, tuple(against), verifier, like, judged)
     money = PriceOptions(price_in, price_out, prices, max_cost)
-    serving = EngineConfig(engine, model, timeout, ray, started_engine, money, batch)
+    serving = EngineConfig(engine, model, timeout, ray, started_engine, money, batch, arguments)
     run = GenerationRun(chain, resolve_n(n, chain.task), serving, read_config(filters, context), context)
     if preview:
         return _preview(run, preview, out=out, ray=ray, max_requests=max_requests)
@@ -99,7 +104,7 @@ def _make_folder(run: GenerationRun, out: Path, max_requests: int | None) -> Man
     if ray and model and not model.startswith(ADDRESSES):
         raise UserError(f"--judge {model} would need engines beside those of --ray; give an endpoint, http://HOST/v1")
     if run.engine.running:
-        refuse("started_engine is used instead of a new engine", ray=ray)
+        refuse("started_engine is used instead of a new engine", ray=ray, engine_args=run.engine.arguments or None)
     if ray:
         check_address(ray)
     refuse_foreign(out)
@@ -155,7 +160,7 @@ def _generate(run: GenerationRun, ledger: Ledger, out: Path, budget: Budget, sta
             while not controller.settle() and before < controller.requests and budget.allows(controller.requests, 0):
                 before = controller.requests
                 if run.engine.name == "vllm" and not versions:
-                    check_context_length(run.chain, run.model.path)
+                    check_context_length(run.chain, run.model.path, run.engine.context_length)
                 engine = start()
                 ledger.add_engine(versions := engine.versions)
                 check_requests(controller, engine)
@@ -206,7 +211,7 @@ def _preview(
     if "like" not in {spec.needs for spec, _ in run.config.stages}:
         refuse(f"--preview {count} measures nothing, and no filter needs a real set", like=run.context.like)
     if run.engine.name == "vllm":
-        check_context_length(run.chain, run.model.path)
+        check_context_length(run.chain, run.model.path, run.engine.context_length)
     ledger = Ledger(Path(":memory:"))
     with run.engine.open(run.chain.seed, ledger) as start:
         controller = open_controller(replace(run, n=count).with_judge(ledger, start), ledger)

@@ -13,6 +13,7 @@ from synthgen import console
 from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.manifest import scale_counts
 from synthgen.engines import DEFAULT_TIMEOUT, Engine, check_engine, open_engine, resolve_model
+from synthgen.engines.arguments import Arguments, of_replies, recorded
 from synthgen.engines.batch import BatchEngine
 from synthgen.engines.prices import PriceOptions, Prices
 from synthgen.errors import UserError, refuse
@@ -31,7 +32,7 @@ DEFAULT_MODEL = "Qwen/Qwen3-4B-Instruct-2507"
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """Which engine serves which model, and where; `running` is an engine that is used instead of a new one."""
+    """Which engine serves which model, where, with which arguments; `running` is used instead of a new one."""
 
     name: str
     ref: str
@@ -40,10 +41,11 @@ class EngineConfig:
     running: Engine | None = None
     money: PriceOptions = field(default_factory=PriceOptions)
     batch: bool = False
+    arguments: Arguments = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.running is None:
-            spec = check_engine(self.name, timeout=self.timeout, ray=self.ray)
+            spec = check_engine(self.name, timeout=self.timeout, ray=self.ray, arguments=self.arguments)
             if spec.serves != "address":
                 refuse(f"--engine {self.name} has no batches; give --engine endpoint", batch=self.batch)
 
@@ -52,7 +54,19 @@ class EngineConfig:
         """The model, resolved, or fetched, at the first access."""
         if self.running:
             return resolve(self.ref)
-        return resolve_model(self.name, self.ref, timeout=self.timeout, ray=self.ray)
+        given: dict[str, Any] = {"timeout": self.timeout, "ray": self.ray, "arguments": self.arguments}
+        return resolve_model(self.name, self.ref, **given)
+
+    @cached_property
+    def recorded(self) -> dict[str, Any]:
+        """The engine's arguments as the manifest has them."""
+        return recorded(self.arguments)
+
+    @property
+    def context_length(self) -> int:
+        """The tokens of a prompt and its reply that the engine is told to serve, -1 for all that the model can."""
+        length = self.arguments.get("max_model_len", -1)
+        return length if isinstance(length, int) else -1
 
     @property
     def prices(self) -> Prices | None:
@@ -76,7 +90,8 @@ class EngineConfig:
             console.note(line)
             if self.batch:
                 return stack.enter_context(closing(BatchEngine(self.model, ledger, timeout=self.timeout)))
-            engine = open_engine(self.name, self.model, seed=seed, timeout=self.timeout, ray=self.ray)
+            given: dict[str, Any] = {"timeout": self.timeout, "ray": self.ray, "arguments": self.arguments}
+            engine = open_engine(self.name, self.model, seed=seed, **given)
             return stack.enter_context(closing(engine))
 
         with ExitStack() as stack:
@@ -118,6 +133,7 @@ class GenerationRun:
             "seed": self.chain.seed,
             "decoding": self.chain.decoding,
             "prompt_hash": self.task.prompt_hash,
+            **({"engine_args": arguments} if (arguments := of_replies(self.engine.recorded)) else {}),
             **{parent["role"]: parent["sha256"] for parent in self.chain.grounding.parents},
         }
 
@@ -127,7 +143,7 @@ class GenerationRun:
         Not where that makes jobs of its requests: a judge is asked about some rows at a time.
         """
         model, shared = self.context.judge.model, None if self.engine.batch else (self.model, start)
-        judge = JudgeConfig(model, self.task.definitions, ledger, shared, self.engine.timeout)
+        judge = JudgeConfig(model, self.task.definitions, ledger, shared, self.engine.timeout, self.engine.arguments)
         return replace(self, context=replace(self.context, judge=judge))
 
     def versions(self) -> dict[str, str]:

@@ -52,6 +52,8 @@ def _public_argument(argument: str, before: str) -> str:
         return argument if argument == "auto" else "HOST"
     if before == "--qe":
         return public_command(argument)
+    if before == "--engine-args" and argument.lstrip().startswith("{"):
+        return json.dumps(public_values(json.loads(argument)))
     return public_name(argument) if before in _MODELS or _ADDRESS.match(argument) else last_part(argument)
 
 
@@ -103,6 +105,19 @@ def public_name(ref: str) -> str:
     if scheme := re.match(r"(?!file:)[a-z][\w-]+:", ref):
         return scheme[0] + public_name(ref.removeprefix(scheme[0]))
     return ref if _HUB_ID.fullmatch(ref) and not Path(ref).is_dir() else last_part(ref)
+
+
+def public_values(value: Any) -> Any:  # noqa: ANN401 - a JSON value
+    """Return a JSON value as others may read it: paths, at any depth, by their last part.
+
+    >>> public_values({"model": "/data/ann/draft", "tokens": 3, "of": ["owner/name", "fp8"]})
+    {'model': 'draft', 'tokens': 3, 'of': ['owner/name', 'fp8']}
+    """
+    if isinstance(value, dict):
+        return {name: public_values(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [public_values(each) for each in value]
+    return public_name(value) if isinstance(value, str) else value
 
 
 def public_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from synthgen import options
 from synthgen.corpora.any_folder import InputDataset, open_set
 from synthgen.dataset.folder import refuse_foreign
 from synthgen.dataset.manifest import Manifest
-from synthgen.errors import UserError
+from synthgen.engines.arguments import read_arguments
+from synthgen.errors import UserError, refuse
 from synthgen.filters.labels.checkpoint import SpanVerifier
 from synthgen.filters.set_pipeline import repeated_ids
 from synthgen.formats import Format
@@ -24,6 +25,7 @@ from synthgen.formats.span import SpanFormat
 from synthgen.models.loading import check_checkpoint
 from synthgen.translation.answers.alignment import Aligner
 from synthgen.translation.backends.base import Backend, ComputeConfig
+from synthgen.translation.backends.llm import PREFIX as LLM
 from synthgen.translation.backends.registry import DEFAULT_MT, open_backend
 from synthgen.translation.quality import count_in_target
 from synthgen.translation.quality_estimation import SILENCE, open_estimator
@@ -52,6 +54,7 @@ def translate(
     device: options.Device = "auto",
     threads: options.Threads = 0,
     compute: options.NumberType = "default",
+    engine_args: options.EngineArgs = None,
     origin: options.Origin = None,
     backend: Backend | None = None,
     answerer: SpanVerifier | None = None,
@@ -65,7 +68,9 @@ def translate(
     open already, `answerer` likewise the model of `qa`. Raises UserError for languages, models and data that do not go
     together, IncompleteError when the model cannot be had or nothing came back.
     """
-    config = ComputeConfig(device, threads, compute)
+    config = ComputeConfig(device, threads, compute, read_arguments(engine_args))
+    if not mt.startswith(LLM):
+        refuse(f"--mt {mt} is no model of an engine, as {LLM}REF is", engine_args=engine_args)
     estimator = open_estimator(qe, qe_least, qe_most, qe_silence)
     folders = _folders(to, Path(out))
     dataset = open_set(Path(folder), origin=origin)

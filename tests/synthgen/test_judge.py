@@ -238,7 +238,7 @@ class Core:
         self.waiting: list[tuple[str, str]] = []
 
     def add_request(self, name: str, prompt: dict[str, str], _params: object) -> None:
-        self.waiting.append((name, prompt["prompt"]))
+        self.waiting.append((name, "".join(map(chr, prompt["prompt_token_ids"]))))
 
     def step(self) -> list[SimpleNamespace]:
         done, self.waiting = self.waiting[:2], self.waiting[2:]
@@ -249,9 +249,19 @@ class Core:
         ]
 
 
+class Letters:
+    """A tokenizer whose tokens are characters."""
+
+    chat_template, backend_tokenizer = None, None
+
+    def __call__(self, texts: list[str], add_special_tokens: bool) -> dict[str, list[list[int]]]:
+        return {"input_ids": [[ord(letter) for letter in text] for text in texts]}
+
+
 def test_vllm_serves_a_run_inside_a_run_and_each_gets_its_own_replies() -> None:
     engine = VllmEngine.__new__(VllmEngine)
-    engine.llm, engine.batch_size, engine._refusals = SimpleNamespace(llm_engine=Core()), 4, ()
+    engine.llm = SimpleNamespace(llm_engine=Core(), get_tokenizer=Letters)
+    engine.batch_size, engine._refusals, engine._adapter = 4, (), None
     engine._serial, engine._finished = 0, {}
     sampling = Sampling(1, 0.0, -1, ())
     engine._params = {sampling: None}

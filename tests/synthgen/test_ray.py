@@ -86,3 +86,20 @@ def refusing(number: int) -> ScriptedEngine:
 def test_what_an_engine_refuses_is_said_as_it_would_be_here() -> None:
     with pytest.raises(UserError, match="this machine has no such model"):
         RayEngine(refusing, address="local", engines=1)
+
+
+def test_as_many_engines_start_as_fit_with_so_many_gpus_each() -> None:
+    import ray
+
+    ray.init(num_gpus=4, include_dashboard=False, logging_level="ERROR")
+    try:
+        for gpus, left in ((1, 0), (2, 0), (3, 1)):
+            with closing(RayEngine(honest, address="auto", gpus=gpus)):
+                assert ray.available_resources().get("GPU", 0) == left
+    finally:
+        ray.shutdown()
+
+
+def test_an_engine_over_more_gpus_than_a_machine_has_is_refused() -> None:
+    with pytest.raises(UserError, match="an engine over 2 GPUs fits no machine of the cluster: it has no GPU"):
+        RayEngine(honest, address="local", gpus=2)

@@ -35,9 +35,11 @@ STAND_IN = """
 import json, os
 from types import SimpleNamespace
 class LLM:
-    llm_engine = SimpleNamespace(engine_core=object())
+    scheduler = SimpleNamespace(max_num_seqs=4)
+    llm_engine = SimpleNamespace(engine_core=object(), vllm_config=SimpleNamespace(scheduler_config=scheduler))
     def __init__(self, **arguments):
         print(json.dumps({name: value for name, value in os.environ.items() if name.startswith("VLLM_")}))
+        print(json.dumps(arguments))
 """
 ERRORS = """
 class VLLMError(Exception): pass
@@ -48,7 +50,13 @@ import queue, subprocess, threading
 from types import SimpleNamespace
 from vllm.exceptions import EngineDeadError
 
+class Tokenizer:
+    chat_template, backend_tokenizer = None, None
+    def __call__(self, texts, add_special_tokens):
+        return {"input_ids": [[1] for _ in texts]}
+
 class Core:
+    vllm_config = SimpleNamespace(scheduler_config=SimpleNamespace(max_num_seqs=4))
     "Replies to three requests; then its process is killed, which marks the client as dead and nothing else."
     def __init__(self):
         process = subprocess.Popen(["/bin/sleep", "60"])
@@ -79,12 +87,35 @@ class Core:
 class LLM:
     def __init__(self, **_):
         self.llm_engine = Core()
+
+    def get_tokenizer(self):
+        return Tokenizer()
+"""
+ARG_UTILS = """
+from dataclasses import dataclass
+@dataclass
+class EngineArgs:
+    model: str = ""
+    seed: int = 0
+    max_num_seqs: int = 0
+    gpu_memory_utilization: float = 0.92
+    tensor_parallel_size: int = 1
+    quantization: str = ""
+    enable_lora: bool = False
+"""
+SAMPLING_PARAMS = """
+from types import SimpleNamespace
+class StructuredOutputsParams: pass
+RequestOutputKind = SimpleNamespace(FINAL_ONLY=2)
 """
 START = """
+import os
 from pathlib import Path
-from synthgen.engines.vllm import VllmEngine
+from synthgen.engines import open_engine
+from synthgen.engines.arguments import read_arguments
 from synthgen.models.packs import ResolvedModel
-engine = VllmEngine(ResolvedModel(Path("model"), "a/model", "1", "mit"), seed=1)
+arguments = read_arguments(os.environ.get("ENGINE_ARGS"))
+engine = open_engine("vllm", ResolvedModel(Path("model"), "a/model", "1", "mit"), seed=1, arguments=arguments)
 """
 
 
@@ -93,8 +124,8 @@ def stand_ins(tmp_path: Path) -> Path:
     """A folder with the two packages; `vllm/stand_in.py` has the `LLM`, which prints its variables."""
     folder = tmp_path / "stand-ins"
     files = {"__init__": VLLM, "stand_in": STAND_IN, "exceptions": ERRORS}
-    files["sampling_params"] = "class StructuredOutputsParams: pass\n"
-    (folder / "vllm").mkdir(parents=True)
+    files |= {"sampling_params": SAMPLING_PARAMS, "engine/__init__": "", "engine/arg_utils": ARG_UTILS}
+    (folder / "vllm" / "engine").mkdir(parents=True)
     (folder / "torch.py").write_text(TORCH, encoding="utf-8")
     for name, text in files.items():
         (folder / "vllm" / f"{name}.py").write_text(text, encoding="utf-8")
@@ -115,7 +146,7 @@ def started(stand_ins: Path, *, gpu: bool = True, **variables: str) -> tuple[str
     """Start the engine; return what torch saw when it was asked for a GPU, and vLLM's variables at its start."""
     ended = run(stand_ins, START, gpu=gpu, **variables)
     assert ended.returncode == 0, ended.stderr
-    check, environment = ended.stdout.splitlines()
+    check, environment, _ = ended.stdout.splitlines()
     return check, json.loads(environment)
 
 
@@ -140,6 +171,69 @@ def test_a_gpu_without_nvcc_samples_without_flashinfer(stand_ins: Path, tmp_path
     nvcc.chmod(0o755)
     assert "VLLM_USE_FLASHINFER_SAMPLER" not in started(stand_ins, PATH=str(tmp_path))[1]
     assert "VLLM_USE_FLASHINFER_SAMPLER" not in started(stand_ins, gpu=False)[1]
+
+
+def arguments(stand_ins: Path, given: str | None = None, *, gpu: bool = True) -> dict[str, Any]:
+    """Start the engine with `--engine-args`; return what `vllm.LLM` was called with."""
+    ended = run(stand_ins, START, gpu=gpu, **({"ENGINE_ARGS": given} if given else {}))
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout.splitlines()[-1])
+
+
+def test_a_gpu_serves_with_vllms_defaults_for_throughput_and_any_length_that_fits(stand_ins: Path) -> None:
+    on_gpu, on_cpu = arguments(stand_ins), arguments(stand_ins, gpu=False)
+    assert (on_gpu["performance_mode"], on_gpu["max_model_len"]) == ("throughput", -1)
+    assert not {"max_num_seqs", "dtype"} & set(on_gpu)
+    assert (on_cpu["max_num_seqs"], on_cpu["dtype"]) == (32, "float32")
+
+
+def test_engine_arguments_come_from_json_or_a_file_and_take_the_place_of_ours(stand_ins: Path, tmp_path: Path) -> None:
+    values = {"max_num_seqs": 7, "gpu_memory_utilization": 0.5, "quantization": "fp8"}
+    files = {
+        "args.json": json.dumps(values),
+        "args.toml": "".join(f"{k} = {json.dumps(v)}\n" for k, v in values.items()),
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    for given in (json.dumps(values), *(str(tmp_path / name) for name in files)):
+        assert values.items() <= arguments(stand_ins, given, gpu=False).items()
+
+
+def test_an_adapter_is_an_argument_of_our_own_with_the_rank_it_needs(stand_ins: Path, tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text('{"r": 24}', encoding="utf-8")
+    called = arguments(stand_ins, json.dumps({"lora": str(tmp_path)}))
+    assert (called["enable_lora"], called["max_lora_rank"]) == (True, 32)
+    assert "lora" not in called
+
+
+def test_several_gpus_of_one_engine_are_served_without_tasks_of_ray(stand_ins: Path) -> None:
+    called = arguments(stand_ins, '{"tensor_parallel_size": 2}')
+    assert (called["tensor_parallel_size"], called["distributed_executor_backend"]) == (2, "mp")
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (
+            '{"gpu_memory_utilisation": 0.5}',
+            "unknown engine argument 'gpu_memory_utilisation' in --engine-args; did you mean 'gpu_memory_utilization'?",
+        ),
+        ('{"model": "x"}', "'model' is no argument for --engine-args; give --model"),
+        ('{"hf_token": "x"}', "'hf_token' is no argument for --engine-args; give the environment variable HF_TOKEN"),
+        (
+            '{"tensor_parallel_size": 0}',
+            "tensor_parallel_size in --engine-args is 0; allowed is a whole number above 0",
+        ),
+        ('{"lora": "/nowhere"}', "lora in --engine-args is '/nowhere'; allowed is a folder with adapter_config.json"),
+        ('{"model": ', "--engine-args is not JSON: "),
+        ("[1]", "--engine-args '[1]' is neither a file NAME.toml or NAME.json nor a JSON object {...}"),
+        ("no.toml", "cannot read --engine-args no.toml: No such file or directory"),
+        ("no.json", "cannot read --engine-args no.json: No such file or directory"),
+    ],
+)
+def test_a_wrong_engine_argument_is_refused_in_one_line(stand_ins: Path, given: str, line: str) -> None:
+    ended = run(stand_ins, START, ENGINE_ARGS=given)
+    assert ended.stderr.strip().splitlines()[-1].startswith(f"synthgen.errors.UserError: {line}")
 
 
 WITHOUT_VLLM = """

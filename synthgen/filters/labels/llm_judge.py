@@ -16,7 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.dataset.ledger import Ledger
-from synthgen.engines import Engine, Reply, Request, Sampling, engine_of, open_engine, resolve_model
+from synthgen.engines import (
+    Engine,
+    Reply,
+    Request,
+    Sampling,
+    engine_of,
+    open_engine,
+    resolve_model,
+    takes_arguments,
+)
+from synthgen.engines.arguments import of_replies, recorded
 from synthgen.engines.base import run_with_retries
 from synthgen.engines.reply_faults import EXAMPLE, ReplyFaults
 from synthgen.engines.reply_text import json_object
@@ -50,8 +60,9 @@ def open_judge(format_: Format, config: JudgeConfig, model: str = "") -> LLMJudg
     if config.shared is not None and config.shared[0].ref == ref:
         return LLMJudge(format_, config, *config.shared, owned=False)
     engine = engine_of(ref)
-    resolved = resolve_model(engine, ref, timeout=config.timeout)
-    start = partial(open_engine, engine, resolved, seed=0, timeout=config.timeout)
+    arguments = config.arguments if config.shared is None or takes_arguments(engine) else {}
+    resolved = resolve_model(engine, ref, timeout=config.timeout, arguments=arguments)
+    start = partial(open_engine, engine, resolved, seed=0, timeout=config.timeout, arguments=arguments)
     return LLMJudge(format_, config, resolved, start, owned=True)
 
 
@@ -97,8 +108,14 @@ class LLMJudge(Annotator):
 
     def metadata(self) -> dict[str, Any]:
         """Return the model, the prompt, and the tokens of the replies that were used."""
-        model = {"name": public_name(self._model.ref), "revision": self._model.revision, "licence": self._model.licence}
+        model: dict[str, Any] = {
+            "name": public_name(self._model.ref),
+            "revision": self._model.revision,
+            "licence": self._model.licence,
+        }
         prompt = PROMPTS[self._format.name].replace("{{", "{").replace("}}", "}")
+        if self._config.arguments and not self._model.url:
+            model["engine_args"] = recorded(self._config.arguments)
         return model | {"prompt": prompt, "temperature": 0, "tokens": dict(self._tokens)}
 
     def close(self) -> None:
@@ -114,7 +131,9 @@ class LLMJudge(Annotator):
         if replies is None:
             return Ledger(Path(":memory:"))
         replies.mkdir(parents=True, exist_ok=True)
-        names = (self._model.ref, self._model.revision, *filter(None, [self._model.url]))
+        served = of_replies(recorded(self._config.arguments)) if not self._model.url else None
+        said = [self._model.url, json.dumps(served, sort_keys=True) if served else ""]
+        names = (self._model.ref, self._model.revision, *filter(None, said))
         model = blake2b("\n".join(names).encode(), digest_size=8)
         return Ledger(replies / f"{model.hexdigest()}.sqlite")
 

@@ -6,9 +6,10 @@ trained on them learn from the loss (Artetxe, Labaka and Agirre, EMNLP 2020).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from synthgen.engines.arguments import Arguments
 from synthgen.errors import UserError, refuse, unknown
 from synthgen.models.packs import ResolvedModel
 from synthgen.runtime.workers import usable_cores
@@ -89,11 +90,15 @@ class Backend(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ComputeConfig:
-    """Device, threads (0 is every core) and number type of a model: one of CTranslate2's or the checkpoint's own."""
+    """Device, threads (0 is every core) and number type of a model: one of CTranslate2's or the checkpoint's own.
+
+    `arguments` are those of an engine that serves one.
+    """
 
     device: str = "auto"
     threads: int = 0
     compute: str = "default"
+    arguments: Arguments = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:

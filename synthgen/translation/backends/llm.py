@@ -6,13 +6,24 @@ text by text, in runs of whole sentences.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from itertools import chain
 from typing import Any
 
 from synthgen.dataset.ledger import storable
-from synthgen.engines import DEFAULT_TIMEOUT, Engine, Reply, Request, Sampling, engine_of, open_engine, resolve_model
+from synthgen.engines import (
+    DEFAULT_TIMEOUT,
+    NONE,
+    Engine,
+    Reply,
+    Request,
+    Sampling,
+    engine_of,
+    open_engine,
+    resolve_model,
+)
+from synthgen.engines.arguments import of_replies, recorded
 from synthgen.engines.base import FIRST_DELAY, run_with_retries
 from synthgen.engines.reply_faults import ReplyFaults
 from synthgen.engines.reply_text import json_object
@@ -43,16 +54,25 @@ class LlmTranslator:
     name = "llm"
     items_at_once = 256
 
-    def __init__(self, model: ResolvedModel, start: Callable[[], Engine], *, first_delay: float = FIRST_DELAY) -> None:
+    def __init__(
+        self,
+        model: ResolvedModel,
+        start: Callable[[], Engine],
+        *,
+        first_delay: float = FIRST_DELAY,
+        settings: Mapping[str, Any] = NONE,
+    ) -> None:
         """Ask `model` through the engine that `start` gives, which is started by the first item.
 
-        What the engine fails at is asked again after `first_delay` seconds or more.
+        What the engine fails at is asked again after `first_delay` seconds or more; `settings` are more of what
+        determines the translations.
         """
         self.ref, self.revision, self.licence, self.note = model.ref, model.revision, model.licence, model.note
         self.settings: dict[str, str | int | bool] = {
             "prompt": PROMPT,
             "temperature": 0,
             "most_characters": MOST_CHARACTERS,
+            **settings,
         }
         self._start, self._first_delay = start, first_delay
         self._spent = (0, 0)
@@ -180,8 +200,9 @@ def _open(ref: str, compute: ComputeConfig) -> LlmTranslator:
     """Return the translator that asks a model of vLLM's, or the one behind `http://HOST/v1[#NAME]`."""
     compute.refuse(f"an engine serves --mt {PREFIX}{ref}", "device", "threads", "compute")
     name = engine_of(ref)
-    model = resolve_model(name, ref, timeout=DEFAULT_TIMEOUT)
-    return LlmTranslator(model, lambda: open_engine(name, model, seed=0))
+    model = resolve_model(name, ref, timeout=DEFAULT_TIMEOUT, arguments=compute.arguments)
+    start = partial(open_engine, name, model, seed=0, arguments=compute.arguments)
+    return LlmTranslator(model, start, settings=of_replies(recorded(compute.arguments)))
 
 
 BACKEND = BackendSpec(PREFIX, _open)
