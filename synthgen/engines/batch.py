@@ -157,7 +157,11 @@ class BatchEngine(Engine):
         response = mapping(result.get("response"))
         status, text = response.get("status_code"), json.dumps(response.get("body") or {"error": result.get("error")})
         if status == 200:
-            return completion(request, text)
+            reply = completion(request, text)
+            if (thinks := sent.after_reply(request, reply)) is None:
+                return reply
+            self._dialect = thinks if self._dialect == sent else self._dialect
+            return None
         fault = f"HTTP {status}: {error_message(text)}" if isinstance(status, int) else error_message(text)
         change = sent.after(request, status, text) if isinstance(status, int) else None
         if change is None:

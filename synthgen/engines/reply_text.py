@@ -2,9 +2,10 @@
 
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
-from synthgen.text.json_text import parse_json
+from synthgen.text.json_text import JsonFault, parse_json
 
 _CLOSING = re.compile(r"</(?:think|thinking|thought|reasoning|seed:think)>|\[/THINK\]|◁/think▷")
 _OPENING = re.compile(r"\s*(?:<(?:think|thinking|thought|reasoning|seed:think)>|\[THINK\]|◁think▷)")
@@ -35,8 +36,11 @@ def json_object(text: str) -> dict[str, Any] | None:
     {'label': 'neutral'}
     """
     text = text.strip().removeprefix("\ufeff")
+    with suppress(JsonFault):
+        if isinstance(value := parse_json(text), dict):
+            return value
     fenced = (match[1] for match in _FENCE.finditer(text)) if "```" in text else ()
-    for candidate in (text, *fenced, text[text.find("{") :]):
+    for candidate in (*fenced, text[text.find("{") :]):
         try:
             _, end = _DECODER.raw_decode(candidate)
             value = parse_json(candidate[:end])

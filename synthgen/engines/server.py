@@ -89,7 +89,7 @@ class Server:
         self.sent: dict[asyncio.Task[None], float] = {}
         """When the open requests were sent."""
         self.resume_at = self.answered_at = 0.0
-        self._timeouts = 0
+        self._timeouts, self._served = 0, False
         self._negotiation, self._negotiated = asyncio.Lock(), set[bool]()
         """Held by the first request with a schema, or without one; for which of the two it is over."""
 
@@ -204,7 +204,11 @@ class Server:
     def read(self, request: Request, status: int, text: str, headers: Mapping[str, str]) -> Reply:
         """Return the reply that an HTTP response is; UserError when no request can ever succeed."""
         if status == 200:
-            return completion(request, text)
+            reply = completion(request, text)
+            self._served = self._served or reply.outcome == "ok"
+            if not self._served and (hint := path_hint(self.url)):
+                raise UserError(f"{self.url} answers something else than a reply: {reply.error}; {hint}check it")
+            return reply
         message = f"HTTP {status}: {error_message(text)}"
         refuse_address(self.url, status, text, without_key(headers.get("Location", ""), self._key))
         if status == 404:

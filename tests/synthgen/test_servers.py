@@ -144,6 +144,13 @@ def test_without_v1_the_answer_404_says_so() -> None:
             replies_of(EndpointEngine(model, timeout=5), 1)
 
 
+def test_without_v1_an_error_that_comes_as_a_success_says_so() -> None:
+    with fixed(200, '{"error": "Unexpected endpoint or method. (POST /completions)"}') as address:
+        model = ResolvedModel(Path(), "tiny", "", "x", url=f"http://{address}")
+        with pytest.raises(UserError, match="something else than a reply: Unexpected end.*; add /v1 to the address"):
+            replies_of(EndpointEngine(model, timeout=5), 1)
+
+
 def test_the_proxy_of_the_environment_is_used_and_no_proxy_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     targets = []
 
