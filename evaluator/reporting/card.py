@@ -21,15 +21,21 @@ _OF_ADDRESSES = "/:?=&%#@+,;~.-_"
 NO_PLAN = "Not recorded: there is no plan beside the results."
 
 
-def results_card(comparison: Comparison, arms: Mapping[str, Any], plan: Mapping[str, Any], note: str | None) -> str:
-    """Return the card; `arms` and `plan` are the documents beside the results, empty where there are none."""
+def results_card(
+    comparison: Comparison,
+    arms: Mapping[str, Any],
+    plan: Mapping[str, Any],
+    record: Mapping[str, Any],
+    note: str | None,
+) -> str:
+    """Return the card; `arms`, `plan` and `record` are the documents beside the results, empty where there are none."""
     return resource("results_card.md").format(
         front_signature=json.dumps(comparison.signature, ensure_ascii=False),
         signature=code(comparison.signature),
         arms="\n".join(f"- **{markdown(arm)}**: {_arm(arms.get(arm))}" for arm in comparison.arms),
-        results=results_section(comparison, note),
+        results=results_section(comparison, record, note),
         cost="\n".join(table(("", "planned", "real"), plan_rows(plan), "lll")) if plan else NO_PLAN,
-        methods="\n".join(f"{markdown(text)}\n" for text in paragraphs(comparison)),
+        methods="\n".join(f"{markdown(text)}\n" for text in paragraphs(comparison, record)),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from evaluator.reporting import averages, charts, methods, sentences
+from evaluator.reporting import averages, charts, methods, sentences, training
 from evaluator.reporting.inputs import data_cards, plan_rows
 from evaluator.stats.comparison import Comparison, Point
 from evaluator.stats.pairwise import PairwiseResult
@@ -24,7 +24,9 @@ GROUPS = {
 }  # fmt: skip
 
 
-def render_page(comparison: Comparison, *, arms: dict[str, Any], plan: dict[str, Any], note: str | None) -> str:
+def render_page(
+    comparison: Comparison, *, arms: dict[str, Any], plan: dict[str, Any], record: dict[str, Any], note: str | None
+) -> str:
     """Return the HTML of a comparison."""
     # Scores in English alone have no mean over other languages, and so nothing to show against it.
     sizes = sorted({p.size for p in comparison.points if p.size > 0 and p.scope == "all"}, reverse=True)
@@ -54,7 +56,10 @@ def render_page(comparison: Comparison, *, arms: dict[str, Any], plan: dict[str,
         heats=[_heat(comparison, size) for size in sizes],
         cards=data_cards(comparison.arms, arms),
         plan=plan_rows(plan),
-        tables=[table for table in _tables(comparison) if table[3]],
+        setup=training.setup_line(record),
+        quick_look=training.quick_look(record),
+        method_texts=methods.paragraphs(comparison, record),
+        tables=[table for table in (*_tables(comparison), _stages(record)) if table[3]],
         note=note,
     )
 
@@ -146,6 +151,10 @@ def _tables(comparison: Comparison) -> Iterator[tuple[str, str, list[str], list[
     yield "cells", cells, *_cell_rows(comparison), 3
     yield "averages", averages.AVERAGES, *averages.average_rows(comparison), 3
     yield "best_sources", averages.BEST, *averages.best_rows(comparison), 1
+
+
+def _stages(record: dict[str, Any]) -> tuple[str, str, list[str], list[list[str]], int]:
+    return "training", "Training: every stage", *training.stage_rows(record), 1
 
 
 def _with_half_width(point: Point) -> str:

@@ -1,15 +1,19 @@
 """The results section: the verdict and tables of a comparison as Markdown, ready for a README or a paper draft."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from evaluator.reporting import averages, sentences
+from evaluator.reporting.training import setup_line
 from evaluator.stats.comparison import Comparison
 from synthgen.text.escape import code, markdown
 
 
-def results_section(comparison: Comparison, note: str | None = None) -> str:
-    """Return the results as Markdown."""
+def results_section(comparison: Comparison, record: Mapping[str, Any], note: str | None = None) -> str:
+    """Return the results as Markdown; `record` is experiment.json, empty where there is none."""
     lines = ["## Results", ""]
+    if record:
+        lines += [markdown(setup_line(record)), ""]
     if comparison.sample:
         lines += [f"> **{sentences.SAMPLE}**", ""]
     if note:

@@ -1,7 +1,10 @@
 """The methods text of a report, filled in with its own numbers, and the references it cites."""
 
+from collections.abc import Mapping
 from importlib.resources import files
+from typing import Any
 
+from evaluator.reporting.training import training_paragraph
 from evaluator.stats.comparison import Comparison
 from evaluator.stats.item_bootstrap import DRAWS
 
@@ -11,8 +14,8 @@ def resource(name: str) -> str:
     return files("evaluator.reporting").joinpath(name).read_text(encoding="utf-8")
 
 
-def paragraphs(comparison: Comparison) -> list[str]:
-    """Return the methods section, ready to paste."""
+def paragraphs(comparison: Comparison, record: Mapping[str, Any]) -> list[str]:
+    """Return the methods section, ready to paste: how models were trained, and how they are compared."""
     estimand = comparison.estimand
     targets = "; ".join(
         f"{name} ({len(entry['languages'])} languages, {' and '.join(entry['metrics'])})"
@@ -27,4 +30,5 @@ def paragraphs(comparison: Comparison) -> list[str]:
         "draws": DRAWS,
         "margin": comparison.margin,
     }
-    return [" ".join(text.split()).format(**values) for text in resource("methods.txt").split("\n\n")]
+    statistics = [" ".join(text.split()).format(**values) for text in resource("methods.txt").split("\n\n")]
+    return [training_paragraph(record), *statistics]

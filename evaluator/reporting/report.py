@@ -16,6 +16,7 @@ from evaluator.reporting.card import results_card
 from evaluator.reporting.html import render_page
 from evaluator.reporting.inputs import read_arms, read_side_file
 from evaluator.reporting.markdown import results_section
+from evaluator.reporting.training import training_hash
 from evaluator.stats.comparison import Comparison, compare_results
 from evaluator.stats.results import read_results
 from evaluator.stats.score_table import Problem
@@ -39,8 +40,8 @@ def report(
     Example: `evaluator report runs/store --out report.html`
 
     Writes the page, and beside it comparison.json, results.md (a section for a paper) and results_card.md. An
-    `arms.json` or `plan.json` beside the results is shown where present; a plan's `estimand_hash` must be that of the
-    results. `note` stands in all of them.
+    `arms.json`, `plan.json` or `experiment.json` beside the results is shown where present; a plan's `estimand_hash`
+    must be that of the results. `note` stands in all of them.
     """
     check_margin(margin)
     out = check_page(out)
@@ -48,13 +49,15 @@ def report(
     results = read_results(Path(source))
     arms, plan = read_arms(results.source, out.parent), read_side_file(results.source, "plan.json")
     real_first = [arm for arm, entry in arms.items() if isinstance(entry, dict) and entry.get("origin") == "real"]
-    comparison = _checked(compare_results(results, margin=margin, preferred=real_first), plan)
+    record = read_side_file(results.source, "experiment.json")
+    comparison = compare_results(results, margin=margin, preferred=real_first, training=training_hash(record))
+    comparison = _checked(comparison, plan)
     document = json.dumps(comparison.document(), ensure_ascii=False, allow_nan=False, indent=1)
     files = {
         out.with_name("comparison.json"): document + "\n",
-        out.with_name("results.md"): results_section(comparison, note),
-        out.with_name("results_card.md"): results_card(comparison, arms, plan, note),
-        out: render_page(comparison, arms=arms, plan=plan, note=note),
+        out.with_name("results.md"): results_section(comparison, record, note),
+        out.with_name("results_card.md"): results_card(comparison, arms, plan, record, note),
+        out: render_page(comparison, arms=arms, plan=plan, record=record, note=note),
     }
     with plain_os_error(f"cannot write the report to {out}"):
         out.parent.mkdir(parents=True, exist_ok=True)

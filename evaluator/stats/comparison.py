@@ -143,8 +143,13 @@ class Comparison:
         }
 
 
-def compare_results(results: Results, *, margin: float = 0.5, preferred: Sequence[str] = ()) -> Comparison:
-    """Compare every pair of arms at every level. `preferred` orders arms for display; `none` comes first."""
+def compare_results(
+    results: Results, *, margin: float = 0.5, preferred: Sequence[str] = (), training: str = "unknown"
+) -> Comparison:
+    """Compare every pair of arms at every level. `preferred` orders arms for display; `none` comes first.
+
+    `training` is the hash of how models were trained, for the signature.
+    """
     table = ScoreTable.of(results.rows)
     levels = aggregation_levels(table.cells)
     draws = level_draws(results, table, levels)
@@ -170,7 +175,7 @@ def compare_results(results: Results, *, margin: float = 0.5, preferred: Sequenc
     estimand = estimand_of(table.cells)
     return Comparison(
         estimand=estimand,
-        signature=_signature(results, estimand, table),
+        signature=_signature(results, estimand, table, training),
         margin=margin,
         sample=sample,
         arms=tuple(arms),
@@ -238,7 +243,7 @@ def _item_problems(draws: LevelDraws) -> Iterator[Problem]:
         yield Problem("seeds alone", f"no item scores for {some_of(missing)}: {coverage}")
 
 
-def _signature(results: Results, estimand: Mapping[str, Any], table: ScoreTable) -> str:
+def _signature(results: Results, estimand: Mapping[str, Any], table: ScoreTable, training: str) -> str:
     revisions = sorted({f"{row.target}={row.data_revision}" for row in results.rows})
     parts = {
         "estimand": estimand["hash"],
@@ -246,6 +251,7 @@ def _signature(results: Results, estimand: Mapping[str, Any], table: ScoreTable)
         "targets": len(estimand["targets"]),
         "split": "+".join(sorted({row.split for row in results.rows})),
         "seeds": "+".join(map(str, sorted({run.seed for run in table.runs}))),
+        "training": training,
         "data": hashlib.sha256("\n".join(revisions).encode()).hexdigest()[:12],
         "draws": DRAWS,
         "version": __version__,

@@ -8,6 +8,7 @@ from typing import Any
 from evaluator.experiment.arguments import Experiment
 from evaluator.experiment.arms import Arm
 from evaluator.experiment.graph import Graph, PlannedScore
+from evaluator.experiment.record import RECORD_NAME, experiment_record
 from evaluator.reporting.data_summary import card_link, data_facts
 from evaluator.stats.results import Cell as ResultCell
 from evaluator.stats.results import ResultRow, TrainedRun, write_item_ids, write_item_scores, write_results
@@ -19,7 +20,7 @@ from synthgen.runtime.provenance import public_name
 
 
 def write_tables(experiment: Experiment, graph: Graph, store: Store, folder: Path) -> None:
-    """Write results.jsonl and arms.json to `folder` and to the store, and the item scores to the store."""
+    """Write results.jsonl, arms.json and experiment.json to `folder` and the store, item scores to the store alone."""
     scored = [cell for cell in graph.cells if store.is_finished(cell.scores)]
     rows = [row for cell in scored for row in result_rows(cell, experiment.arguments.split, store)]
     rows += _failed_rows(experiment, graph, rows)
@@ -28,6 +29,8 @@ def write_tables(experiment: Experiment, graph: Graph, store: Store, folder: Pat
         write_results(place / "results.jsonl", rows)
         arms = {arm.name: _arm_facts(experiment, arm, place) for arm in experiment.arms}
         write_atomically(place / "arms.json", json.dumps(arms, ensure_ascii=False, indent=2) + "\n")
+        record = json.dumps(experiment_record(experiment), ensure_ascii=False, indent=2)
+        write_atomically(place / RECORD_NAME, record + "\n")
     _write_items(scored, store)
     seal_tables(store.root)
 

@@ -16,6 +16,7 @@ import pytest
 
 import evaluator
 from evaluator.experiment.graph import IntermediateJob
+from evaluator.reporting.training import training_hash
 from evaluator.sweep import scoring
 from evaluator.sweep.pending import pending
 from evaluator.sweep.scoring import read_predictions
@@ -270,6 +271,19 @@ def test_the_best_model_on_english_items_is_another_node_than_the_last(
     evaluator.compare(["none=none"], **asked, select="en-dev")
     evaluator.compare(["none=none"], **asked)
     assert sorted(logs.started()) == ["udpos seed 0"] * 2 + ["xnli seed 0"] * 2
+
+
+def test_the_record_of_an_experiment_holds_every_stage_that_ran(
+    arguments: dict[str, Any], datasets: dict[str, Path]
+) -> None:
+    chosen = {**arguments, "targets": ["xnli"], "seeds": "0,3"}
+    comparison = evaluator.compare(["none=none", f"a={datasets['real']}"], **chosen)
+    record = json.loads((arguments["out"].parent / "experiment.json").read_text(encoding="utf-8"))
+    assert record == json.loads((arguments["store"] / "experiment.json").read_text(encoding="utf-8"))
+    assert list(record["recipe"]["stages"]) == ["intermediate (pair)", "xnli"]
+    assert (record["seeds"], record["max_eval_examples"]) == ([0, 3], 10)
+    assert f"training:{training_hash(record)}" in comparison.signature
+    assert "learning rate" in arguments["out"].read_text(encoding="utf-8")
 
 
 def test_a_run_that_diverges_is_a_null_row_and_all_else_is_reported(

@@ -11,9 +11,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
-from evaluator.reporting import sentences
+from evaluator.reporting import sentences, training
 from evaluator.reporting.html import embedded_json
 from evaluator.reporting.report import report, terminal_summary
 from evaluator.stats.comparison import Comparison
@@ -291,3 +293,42 @@ def test_a_broken_side_file_is_named(results_file: Maker, tmp_path: Path) -> Non
     source.with_name("arms.json").write_text("{", encoding="utf-8")
     with pytest.raises(UserError, match=r"arms\.json: not JSON .*line 1"):
         report(source, out=tmp_path / "report.html")
+
+
+RECORD = {
+    "encoders": {"": {"ref": "owner/encoder", "revision": "abc"}},
+    "seeds": [0, 1, 2],
+    "select": "last",
+    "match": "epochs",
+    "max_eval_examples": 400,
+    "recipe": {"name": "small", "source": "a page", "stages": {"xnli": {"learning_rate": 2e-5, "epochs": 5}}},
+    "environment": {"versions": {"torch": "2.9"}},
+}
+
+
+def test_a_report_says_how_models_were_trained_and_signs_it(results_file: Maker, tmp_path: Path) -> None:
+    source = results_file(seeds=2, sizes=(1_000,), items=8)
+    signatures = [report(source, out=tmp_path / "report.html").signature]
+    assert "Not recorded: there is no experiment.json" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    other = {**RECORD, "recipe": {"name": "small", "stages": {"xnli": {"learning_rate": 1e-5}}}}
+    for record in (RECORD, {**RECORD, "environment": {}}, other):
+        source.with_name("experiment.json").write_text(json.dumps(record), encoding="utf-8")
+        signatures.append(report(source, out=tmp_path / "report.html").signature)
+    assert [signatures.index(signature) for signature in signatures] == [0, 1, 1, 3]
+    source.with_name("experiment.json").write_text(json.dumps(RECORD), encoding="utf-8")
+    report(source, out=tmp_path / "report.html")
+    page = html.unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "encoder owner/encoder, recipe small, 3 seeds, at most 400 test items a language" in page
+    assert "Quick look: " in page
+    assert "xnli: learning rate 2e-05, 5 epochs" in page
+    assert "xnli: learning rate 2e-05" in (tmp_path / "results_card.md").read_text(encoding="utf-8").replace("\\", "")
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(max_size=3), lambda v: st.dictionaries(
+    st.sampled_from(["recipe", "stages", "xnli", "warmup", "seeds", "encoders", "", "ref", "max_eval_examples"]), v
+) | st.lists(v, max_size=2)))  # fmt: skip
+def test_a_record_of_any_shape_is_read_without_a_fault(value: object) -> None:
+    record = value if isinstance(value, dict) else {"recipe": value}
+    assert training.training_paragraph(record)
+    assert isinstance(training.setup_line(record), str)
+    training.stage_rows(record)
