@@ -59,7 +59,7 @@ def test_the_results_card_has_the_signature_the_verdicts_and_a_line_for_every_ar
     comparison = report(source, out=tmp_path / "out" / "report.html")
     card = (tmp_path / "out" / "results_card.md").read_text(encoding="utf-8")
     assert f"signature: {json.dumps(comparison.signature)}" in card
-    assert "1,000 rows of mnli, written by a language model by `owner/model`, [card](../../x/README.md)" in card
+    assert "1,000 rows of mnli, written by a language model by `owner/model`, [card](<../../x/README.md>)" in card
     assert (tmp_path / "out" / "results.md").read_text(encoding="utf-8") in card
     assert all(f"- **{arm}**" in card for arm in comparison.arms)
 
