@@ -71,7 +71,7 @@ def xlmr_tokenizer() -> Path:
     It is not fetched here: a card must not start a download.
     """
     folder = find_pack(TOKENIZER_PACK).folder
-    if not (folder / "tokenizer.json").is_file() or pack_fault(folder):
+    if not (folder / "tokenizer.json").is_file() or pack_fault(folder, "tokenizer.json"):
         raise UserError(f"pack:{TOKENIZER_PACK} is not in the cache; synthgen packs pull {TOKENIZER_PACK}")
     return folder / "tokenizer.json"
 

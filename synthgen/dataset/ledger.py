@@ -13,13 +13,13 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from synthgen.errors import IncompleteError, UserError, disk_advice, first_line
+from synthgen.errors import IncompleteError, UserError, disk_advice, first_line, shorten
 
 REPLIES_PER_COMMIT = 64
 SECONDS_PER_COMMIT = 2.0
@@ -66,6 +66,26 @@ _values_of = attrgetter(*(each.name for each in fields(StoredReply)[:8]))
 _facts_of = attrgetter(*(each.name for each in fields(StoredVerdict) if each.name != "row"))
 
 
+class _Cursor(sqlite3.Cursor):
+    """A cursor whose errors are those of the command; no table of a ledger has an empty cell."""
+
+    connection: "_Connection"
+
+    def __next__(self) -> Any:  # noqa: ANN401 - SQLite's
+        """Return the next row; UserError for one that is damaged."""
+        try:
+            row = super().__next__()
+        except sqlite3.DatabaseError as error:
+            raise self.connection.plain(error) from None
+        if None in row:
+            raise damaged(self.connection.path, "a cell is empty")
+        return row
+
+    def fetchone(self) -> Any:  # noqa: ANN401 - SQLite's
+        """Return the next row, None where there is none."""
+        return next(self, None)
+
+
 class _Connection(sqlite3.Connection):
     """A connection whose errors are those of the command: IncompleteError, or UserError for what is no ledger."""
 
@@ -73,24 +93,31 @@ class _Connection(sqlite3.Connection):
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:  # noqa: ANN401 - SQLite's
         """Carry out one statement."""
-        with self._plain_errors():
-            return super().execute(*arguments)
+        try:
+            return self.cursor(_Cursor).execute(*arguments)
+        except sqlite3.DatabaseError as error:
+            raise self.plain(error) from None
 
     def executemany(self, *arguments: Any) -> sqlite3.Cursor:  # noqa: ANN401 - SQLite's
         """Carry out a statement for each of many values."""
-        with self._plain_errors():
-            return super().executemany(*arguments)
-
-    @contextmanager
-    def _plain_errors(self) -> Iterator[None]:
         try:
-            yield
-        except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
-            if (fault := unwritable(error)) is not None:
-                raise IncompleteError(f"{self.path}: {fault}", "then give the same command again") from None
-            if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")):
-                raise UserError(f"{self.path} is not a ledger: {error}") from None
-            raise
+            return super().executemany(*arguments)
+        except sqlite3.DatabaseError as error:
+            raise self.plain(error) from None
+
+    def plain(self, error: sqlite3.DatabaseError) -> Exception:
+        """Return an error of SQLite as the command says it; one that only a fault of ours can give as it is."""
+        if (fault := unwritable(error)) is not None:
+            return IncompleteError(f"{self.path}: {fault}", "then give the same command again")
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")):
+            return UserError(f"{self.path} is not a ledger: {error}")
+        return damaged(self.path, str(error)) if "decode" in str(error) else error
+
+
+def damaged(path: Path, fault: str) -> UserError:
+    """Return the error for a ledger that is not as it was written, with the way out."""
+    return UserError(f"{path} is damaged: {shorten(fault)}; put a copy of it back, or give another --out")
 
 
 class Ledger:
@@ -154,7 +181,7 @@ class Ledger:
         """Return the settings that the run was claimed with."""
         query = "SELECT key, value FROM run WHERE key NOT LIKE 'version: %' AND key NOT LIKE 'engine: %'"
         stored = self._db.execute(query)
-        return {key: json.loads(value) for key, value in stored if key != _PROMPTS}
+        return {key: self._value(value) for key, value in stored if key != _PROMPTS}
 
     def add_slot(self, slot: int, cell: str) -> None:
         """Record that a slot was opened for a cell."""
@@ -292,7 +319,7 @@ class Ledger:
 
     def _verdicts(self, where: str = "", *values: int | str) -> Iterator[StoredVerdict]:
         for stored in self._db.execute(f"SELECT * FROM verdicts {where} ORDER BY slot", values):
-            yield StoredVerdict(*(*stored[:-1], json.loads(stored[-1])))
+            yield StoredVerdict(*(*stored[:-1], self._value(stored[-1])))
 
     def verdict_counts(self) -> Counter[tuple[str, str]]:
         """Return how many slots of each cell ended with each verdict, by (cell, verdict)."""
@@ -311,6 +338,17 @@ class Ledger:
         thought = int(self._db.execute(query).fetchone()[0]) if self._has_reasoning else 0
         return {"prompt": int(prompt), "output": int(output)} | ({"reasoning": thought} if thought else {})
 
+    def check(self) -> None:
+        """Raise UserError when SQLite finds a page of the file damaged."""
+        if (found := str(self._db.execute("PRAGMA quick_check(1)").fetchone()[0])) != "ok":
+            raise damaged(self._db.path, found)
+
+    def _value(self, text: str) -> Any:  # noqa: ANN401 - any JSON value
+        try:
+            return json.loads(text)
+        except (ValueError, TypeError) as error:
+            raise damaged(self._db.path, str(error)) from None
+
     def _compressed(self, prompt: str) -> bytes:
         if not prompt:
             return b""
@@ -321,7 +359,10 @@ class Ledger:
         if not packed:
             return ""
         unpacker = zlib.decompressobj(-15, zdict=self._prompts[-_WINDOW:])
-        return unpacker.decompress(packed).decode("utf-8", "surrogatepass")
+        try:
+            return unpacker.decompress(packed).decode("utf-8", "surrogatepass")
+        except (zlib.error, UnicodeDecodeError, TypeError) as error:
+            raise damaged(self._db.path, f"a prompt cannot be read, {error}") from None
 
 
 _PROMPTS = "prompt_text"

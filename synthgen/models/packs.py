@@ -155,8 +155,11 @@ def _is_sealed(name: str) -> bool:
     return name != _FACTS and "__pycache__" not in name
 
 
-def pack_fault(folder: Path) -> str | None:
-    """Return what is wrong with a pack in the cache; one that an earlier version put there gets its hashes now."""
+def pack_fault(folder: Path, name: str | None = None) -> str | None:
+    """Return what is wrong with a pack in the cache, or one file of it.
+
+    A pack that an earlier version put there gets its hashes now.
+    """
     try:
         facts = read_json_object(folder / _FACTS)
     except UserError as error:
@@ -165,7 +168,8 @@ def pack_fault(folder: Path) -> str | None:
         with suppress(OSError):
             _seal(folder, facts)
         return None
-    return next(folder_faults(folder, files, _FACTS), None)
+    read = files if name is None else {name: files.get(name, "")}
+    return next(folder_faults(folder, read, _FACTS), None)
 
 
 # The platform is fixed because the data are the same everywhere and the hash is that of one wheel.

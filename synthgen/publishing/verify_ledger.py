@@ -27,6 +27,7 @@ def verify_ledger(folder: Path, manifest: Manifest, log: VerificationLog) -> Non
         return
     try:
         with closing(Ledger(path, read_only=True)) as ledger:
+            ledger.check()
             _compare(ledger, manifest, log)
     except (UserError, IncompleteError) as error:
         log.faults.append(str(error))

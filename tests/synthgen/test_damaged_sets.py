@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 import synthgen
 from synthgen.dataset import read_manifest, read_rows
-from synthgen.errors import UserError
+from synthgen.errors import IncompleteError, UserError
 from synthgen.models import packs
 from synthgen.publishing.verify import verify
 from tests.synthgen.conftest import edit_manifest, make_scripted, parquet_folder, random_rows
@@ -189,3 +190,46 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, whole: bool) -> N
         tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
         tokenizer.save(str(folder / "tokenizer.json"))
         (folder / "pack.json").write_text("{}")
+
+
+def _flip_bits(content: bytearray, draw: random.Random) -> None:
+    for _ in range(20):
+        content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+
+
+def _zero_bytes(content: bytearray, draw: random.Random) -> None:
+    start = draw.randrange(len(content) - 300)
+    content[start : start + 300] = bytes(300)
+
+
+def _cut_off(content: bytearray, draw: random.Random) -> None:
+    del content[draw.randrange(len(content)) :]
+
+
+def _fill_page(content: bytearray, draw: random.Random) -> None:
+    start = 4096 * draw.randrange(1, len(content) // 4096)
+    content[start : start + 4096] = draw.randbytes(4096)
+
+
+@pytest.mark.parametrize("damage", [_flip_bits, _zero_bytes, _cut_off, _fill_page])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_damaged_ledger_ends_in_one_line_at_most(
+    tiny_model: str, folder: Path, damage: Callable[[bytearray, random.Random], None], seed: int
+) -> None:
+    row_id = next(iter(read_rows(folder)))["id"]
+    content = bytearray((folder / "ledger.sqlite").read_bytes())
+    damage(content, random.Random(seed))
+    (folder / "ledger.sqlite").write_bytes(content)
+    verify(folder)
+    _shard(folder).unlink()
+    said = [_error(lambda: synthgen.why(folder, row_id)), _error(lambda: make_scripted(tiny_model, folder, n=60))]
+    assert all("\n" not in line and (not line or str(folder) in line) for line in said)
+
+
+def _error(read: Callable[[], object]) -> str:
+    """Return the line that a command ends with; it may end well too."""
+    try:
+        read()
+    except (UserError, IncompleteError) as error:
+        return str(error)
+    return ""
