@@ -1,13 +1,15 @@
 # make demo [DATA=DIR]   the main job on a small scale, end to end
 # make test [WORKERS=2]  make check, then all tests, the fast ones in this many processes
 # make check             lint, import rules and types
+# make fuzz [SECONDS=600] changed inputs for every reader (tests/fuzz); what breaks one is written to its corpus
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?=
 WORKERS ?= 2
+SECONDS ?= 600
 
-.PHONY: demo test fast check install
+.PHONY: demo test fast fuzz check install
 .DEFAULT_GOAL := install
 
 install: $(VENV)/installed.json
@@ -24,6 +26,9 @@ test: check fast
 
 fast: install
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not realdata and not model and not browser and not vllm and not install and not ray and not gpu and not network"
+
+fuzz: install
+	$(BIN)/python -m tests.fuzz $(SECONDS)
 
 check: install
 	$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from synthgen.errors import unknown
+from synthgen.errors import UserError, listed, unknown
 from synthgen.formats.base import Format, ParseError
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
@@ -18,9 +18,14 @@ FORMATS: dict[str, Callable[[Sequence[str], Sequence[str]], Format]] = {
 
 
 def format_from_manifest(name: str, columns: Sequence[str], labels: Sequence[str]) -> Format:
-    """Return the format object for a format name, the real set's column names and the label names."""
-    if name not in FORMATS:
-        raise unknown("format", name, FORMATS)
+    """Return the format object for a format name, the real set's column names and the label names.
+
+    UserError for an unknown format, and for names that are no texts or too few.
+    """
+    if not isinstance(name, str) or name not in FORMATS:
+        raise unknown("format", str(name), FORMATS)
+    if len(columns) < 2 or not all(isinstance(each, str) for each in (*columns, *labels)):
+        raise UserError(f"a {name} set has no columns or labels such as {listed(columns, 6)} and {listed(labels, 6)}")
     return FORMATS[name](columns, labels)
 
 

@@ -59,7 +59,7 @@ def markdown(text: object) -> str:
     \- a 1\. b
     """
     line = _MARKUP.sub(r"\\\g<0>", one_line(text).strip())
-    starts = re.match(r"[-+=#]|\d{1,9}(?=[.)]\s)", line)
+    starts = re.match(r"[-+=#]|\d{1,9}(?=[.)](\s|$))", line)
     if not starts:
         return line
     at = 0 if not starts[0].isdigit() else starts.end()

@@ -1,4 +1,4 @@
-"""Residue: traces of the machinery instead of an example: refusals, remains of templates, broken characters, the prompt.
+"""Residue: traces of the machinery, not an example: refusals, remains of templates, broken characters, the prompt.
 
 Refusals are recognised by their structure (a model speaking of itself, or an apology that declines a request), not by
 single words, because people apologise in novels and phone calls too. The patterns stand in `residue.toml`.
