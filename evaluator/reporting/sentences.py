@@ -85,7 +85,7 @@ def sentence(pair: PairwiseResult) -> str:
     numbers = f"{signed(pair.estimate.value)} points, 95 % interval {interval_text(*pair.estimate.interval())}"
     if pair.reason is not None:
         return f"{pair.a} against {pair.b} {size_text(pair)}: {numbers}; no verdict, {pair.reason}."
-    return f"{_claim(pair)} ({numbers}; {_tests(pair)}){_collapsed(pair)}."
+    return f"{_claim(pair)} ({numbers}; {_tests(pair)}){_collapsed(pair)}.{_settling(pair)}"
 
 
 def headline(pair: PairwiseResult) -> str:
@@ -144,6 +144,17 @@ def _collapsed(pair: PairwiseResult) -> str:
         return "; without the collapsed runs too few seeds are left"
     numbers = f"{signed(other.value)} points, {interval_text(*other.interval())}"
     return f"; without the collapsed runs {numbers}" + ("" if pair.robust else ", which is another answer")
+
+
+def _settling(pair: PairwiseResult) -> str:
+    """Return how many seeds would settle an unresolved comparison, and what no number of them can show."""
+    if (need := pair.settling) is None:
+        return ""
+    floor = f"no number of seeds detects less than {need.floor:.2f} with these test items" if need.floor else ""
+    if need.seeds is None:
+        why = floor if need.floor > need.effect else "more than 100 would be needed"
+        return f" More seeds would not settle {need.effect:.2f} points: {why}."
+    return f" {need.seeds} seeds an arm would detect {need.effect:.2f} points{'; ' + floor if floor else ''}."
 
 
 def _languages(pair: PairwiseResult) -> str:

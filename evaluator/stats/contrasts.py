@@ -98,8 +98,9 @@ class LevelScores:
         used = [group for group in self.groups if weights.get(group)]
         means = [float(np.mean(sample)) if len(sample) else np.nan for sample in self.samples(used)]
         value = float(np.dot([weights[group] for group in used], means))
-        with_items = self.items is not None
-        return Estimate(value, float(spread.se[0]), float(spread.df[0]), spread.seeds, spread.paired, with_items)
+        item_se = 0.0 if self.items is None else float(_quadratic(vector[None, :], self.items.across_seeds)[0]) ** 0.5
+        se, df, with_items = float(spread.se[0]), float(spread.df[0]), self.items is not None
+        return Estimate(value, se, df, spread.seeds, spread.paired, with_items, item_se)
 
     def spread(self, weights: Floats) -> Spread:
         """Return the uncertainty of contrasts, `weights` (contrasts, groups); NaN with one seed or a missing score."""

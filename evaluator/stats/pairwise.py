@@ -13,6 +13,7 @@ import numpy as np
 
 from evaluator.stats.contrasts import LevelScores
 from evaluator.stats.results import Group, TrainedRun
+from evaluator.stats.settling import Settling, settling
 from evaluator.stats.significance import ALPHA, Estimate, at_least, holm, rounded, sign_flip_floor, sign_flip_p
 from synthgen.text.languages import ENGLISH
 
@@ -100,6 +101,12 @@ class PairwiseResult:
         return "equivalent" if self.within_margin else "unresolved"
 
     @property
+    def settling(self) -> Settling | None:
+        """What would settle an unresolved comparison over all targets; None where there is a verdict or none can be."""
+        is_open = self.scope == "all" and self.known and self.reason is None and self.verdict == "unresolved"
+        return settling(self.estimate, self.margin) if is_open else None
+
+    @property
     def not_inferior(self) -> tuple[str, ...]:
         """The arms that are at most the margin worse than the other, each by a one-sided test at 5 %."""
         if not self.known or self.reason is not None:
@@ -127,6 +134,7 @@ class PairwiseResult:
             "margin": self.margin,
             "margin80": rounded(e.margin80) if known else None,
             "verdict": self.verdict,
+            "settling": None if self.settling is None else self.settling.document(),
             "not_inferior": list(self.not_inferior),
             "without_collapsed": self._without_collapsed(),
             "seeds": e.seeds,

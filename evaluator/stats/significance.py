@@ -37,7 +37,10 @@ def rounded(value: float | None, digits: int = 4) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A contrast of scores with its standard error and degrees of freedom, all in points."""
+    """A contrast of scores with its standard error and degrees of freedom, all in points.
+
+    `item_se` is the part of the standard error that the test items make, which no number of seeds changes.
+    """
 
     value: float
     se: float
@@ -45,6 +48,7 @@ class Estimate:
     seeds: int
     paired: bool = True
     items_resampled: bool = True
+    item_se: float = 0.0
 
     @property
     def known(self) -> bool:

@@ -15,7 +15,8 @@ from statsmodels.stats.weightstats import ttost_paired
 from evaluator.stats.contrasts import LevelScores, bartlett_p
 from evaluator.stats.item_bootstrap import ItemNoise, item_noise, metric_draws, resample_counts
 from evaluator.stats.results import Group
-from evaluator.stats.significance import at_least, holm, sign_flip_floor, sign_flip_p
+from evaluator.stats.settling import settling
+from evaluator.stats.significance import Estimate, at_least, holm, sign_flip_floor, sign_flip_p
 
 from . import experiments
 
@@ -236,3 +237,23 @@ def test_the_p_value_is_below_five_percent_exactly_when_the_interval_excludes_ze
     estimate = two_arms(list(mean + noise), [0.0] * n).contrast(DIFFERENCE)
     low, high = estimate.interval()
     assert (estimate.p < 0.05) == (low > 0 or high < 0)
+
+
+@pytest.mark.parametrize(("sd", "item_se", "effect"), [(2.0, 0.0, 1.5), (1.5, 0.3, 1.4), (0.6, 0.3, 1.0)])
+def test_the_seeds_that_would_settle_a_comparison_detect_its_effect_in_eight_of_ten_worlds(
+    sd: float, item_se: float, effect: float
+) -> None:
+    seen = Estimate(effect, np.sqrt(sd**2 / 3 + item_se**2), 2.0, 3, item_se=item_se)
+    need = settling(seen, 0.5)
+    assert need.seeds is not None
+    rng, worlds, n = np.random.default_rng(0), 4_000, need.seeds
+    runs = rng.normal(effect, sd, (worlds, n)) + rng.normal(0, item_se, (worlds, 1))
+    variance = np.var(runs, axis=1, ddof=1) / n
+    total = variance + item_se**2
+    quantile = (variance * stats.t.ppf(0.975, n - 1) + item_se**2 * stats.norm.ppf(0.975)) / total
+    assert 0.75 < np.mean(np.abs(runs.mean(axis=1)) > quantile * np.sqrt(total)) < 0.9
+    assert need.floor == pytest.approx(2.8016 * item_se, rel=1e-3)
+
+
+def test_an_effect_below_the_floor_of_the_items_needs_other_items_not_seeds() -> None:
+    assert settling(Estimate(0.4, 0.5, 4.0, 5, item_se=0.4), 0.5).seeds is None
