@@ -206,9 +206,9 @@ class Server:
         if status == 200:
             reply = completion(request, text)
             self._served = self._served or reply.outcome == "ok"
-            if not self._served and (hint := path_hint(self.url)):
+            if reply.outcome == "http" and not self._served and (hint := path_hint(self.url)):
                 raise UserError(f"{self.url} answers something else than a reply: {reply.error}; {hint}check it")
-            return reply
+            return self._pausing(reply, headers) if reply.outcome == "busy" else reply
         message = f"HTTP {status}: {error_message(text)}"
         refuse_address(self.url, status, text, without_key(headers.get("Location", ""), self._key))
         if status == 404:
@@ -219,7 +219,11 @@ class Server:
         if status == 402 or NO_CREDIT in text:
             raise IncompleteError(f"{self.url} serves no more, the account has no credit: {message}")
         if status in BUSY:
-            pause = min(pause_seconds(headers), self._timeout)
-            self.resume_at = max(self.resume_at, time.monotonic() + pause)
-            return Reply(request.tag, "busy", error=message)
+            return self._pausing(Reply(request.tag, "busy", error=message), headers)
         return Reply(request.tag, "http", error=message)
+
+    def _pausing(self, reply: Reply, headers: Mapping[str, str]) -> Reply:
+        """Return the reply of a busy server, and wait as long as it asks for before anything else is sent."""
+        pause = min(pause_seconds(headers), self._timeout)
+        self.resume_at = max(self.resume_at, time.monotonic() + pause)
+        return reply

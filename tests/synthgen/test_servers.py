@@ -7,6 +7,7 @@ import json
 import random
 import ssl
 import subprocess
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from functools import partial
@@ -149,6 +150,22 @@ def test_without_v1_an_error_that_comes_as_a_success_says_so() -> None:
         model = ResolvedModel(Path(), "tiny", "", "x", url=f"http://{address}")
         with pytest.raises(UserError, match="something else than a reply: Unexpected end.*; add /v1 to the address"):
             replies_of(EndpointEngine(model, timeout=5), 1)
+
+
+def test_a_provider_without_room_behind_a_gateway_is_waited_for() -> None:
+    calls = itertools.count()
+
+    async def reply(_: web.Request) -> web.Response:
+        if next(calls) < 2:
+            return web.json_response({"error": {"code": 429, "message": "rate"}}, headers={"Retry-After": "0.4"})
+        return web.json_response({"choices": [{"text": "A text.", "finish_reason": "stop"}]})
+
+    with answering(reply) as address:
+        engine = EndpointEngine(ResolvedModel(Path(), "tiny", "", "x", url=f"http://{address}/v1"), timeout=5)
+        began = time.monotonic()
+        outcomes = [each.outcome for each in replies_of(engine, 4)]
+    assert sorted(outcomes) == ["busy", "busy", "ok", "ok"]
+    assert time.monotonic() - began > 0.7
 
 
 def test_the_proxy_of_the_environment_is_used_and_no_proxy_respected(monkeypatch: pytest.MonkeyPatch) -> None:
