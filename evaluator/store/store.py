@@ -28,6 +28,7 @@ from evaluator.store.mirror import Mirror, is_address, local_folder
 from synthgen.console import note
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import IncompleteError, UserError
+from synthgen.runtime.drafts import sweep
 from synthgen.runtime.files import check_writable, move, scratch_folder, sync_folder, write_atomically
 
 STORE_VERSION = 2
@@ -75,6 +76,8 @@ class Store:
                     f"{place} holds runs of {ref} at revision {known}; it is now {revision}: use another --store"
                 )
         root.mkdir(parents=True, exist_ok=True)
+        for kind in root.iterdir():
+            sweep(kind)
         path = root / STORE_FILE
         write_atomically(path, json.dumps({**here, "models": {**here["models"], **models}}, indent=2) + "\n")
         if mirror:

@@ -31,6 +31,7 @@ from evaluator.training.heads.base import Head, Remap, keep_head, share_encoder
 from evaluator.training.loop import DevEvaluator, OnStep, TrainingConfig, TrainingLog, TrainingTask, fit
 from evaluator.training.tokenisation import load_tokenizer, target_head
 from synthgen.errors import UserError
+from synthgen.runtime.files import rust_writer
 
 OnProgress = Callable[[str], None]
 """Callback with a line of progress."""
@@ -200,8 +201,9 @@ def build(head: Head, folder: Path, tokenizer: PreTrainedTokenizerBase, seed: in
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Write a plain checkpoint folder: safetensors, config with label names, tokenizer."""
     model.config.name_or_path = ""
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    with rust_writer(folder):
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
 
 
 def summary(log: TrainingLog) -> Json:

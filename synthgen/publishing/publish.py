@@ -19,9 +19,10 @@ from synthgen import options
 from synthgen.cards.card import CARD_NAME, views, way_out
 from synthgen.dataset.layout import MANIFEST_NAME, is_public
 from synthgen.dataset.manifest import Manifest, read_manifest
-from synthgen.errors import IncompleteError, UserError, first_line, plain_os_error, refuse, requires
+from synthgen.errors import IncompleteError, UserError, disk_advice, first_line, plain_os_error, refuse, requires
 from synthgen.publishing.secrets import leaks, secret_patterns
 from synthgen.publishing.verify import verify
+from synthgen.runtime.drafts import sweep
 from synthgen.runtime.files import check_writable, draft_folder, file_sha256
 from synthgen.runtime.hub import endpoint, network_errors
 from synthgen.runtime.lock import only_writer
@@ -84,6 +85,7 @@ def published_files(manifest: Manifest) -> list[str]:
 
 def _to_folder(folder: Path, manifest: Manifest, target: Path, files: dict[str, int], *, dry_run: bool) -> Publication:
     if (target / MANIFEST_NAME).is_file():
+        sweep(target.absolute().parent)
         status = _same_or_refused(manifest, read_manifest(target), str(target))
         _refuse_other_files(folder, target, files)
         return Publication(str(target), files, (), status)
@@ -101,7 +103,8 @@ def _to_folder(folder: Path, manifest: Manifest, target: Path, files: dict[str, 
                 (draft / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(folder / name, draft / name)
     except OSError as error:
-        raise IncompleteError(f"cannot write {target}: {error.strerror}; nothing was published") from None
+        advice = f"{disk_advice(error) or 'see to it'}, then give the same command again"
+        raise IncompleteError(f"cannot write {target}: {error.strerror}: nothing was published; {advice}") from None
     return Publication(str(target), files, steps, "published")
 
 

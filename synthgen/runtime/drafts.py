@@ -15,6 +15,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from synthgen.runtime.lock import SUFFIX, remove_free
+
 DRAFT_DAYS = 7
 """After this a draft of another machine is taken to be abandoned."""
 ANY = "*"
@@ -43,11 +45,13 @@ def is_draft(name: str) -> bool:
 def sweep(folder: Path, name: str = "") -> None:
     """Remove a folder's drafts whose writers have ended, and those that earlier versions left for `name` or ANY file.
 
-    A folder that cannot be read or changed is left as it is.
+    Also locks that nobody has. A folder that cannot be read or changed is left as it is.
     """
     with suppress(OSError), os.scandir(folder) as entries:
         for path in [folder / entry.name for entry in entries if entry.name.startswith(".")]:
-            if _is_abandoned(path, name):
+            if path.name.endswith(SUFFIX):
+                remove_free(path)
+            elif _is_abandoned(path, name):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import io
 import os
+import re
 import shutil
 import tempfile
 import tomllib
@@ -135,6 +136,17 @@ def _sync(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def rust_writer(folder: Path) -> Iterator[None]:
+    """Raise an OSError for one of libraries in Rust (safetensors, tokenizers), which have errors of their own."""
+    try:
+        yield
+    except Exception as error:
+        if (number := re.search(r"\(os error (\d+)\)", str(error))) is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(folder)) from None
 
 
 def remove(path: Path) -> None:

@@ -14,14 +14,17 @@ except ImportError:  # not a Unix
     fcntl = None  # type: ignore[assignment]
 
 
+SUFFIX = ".writer.lock"
+
+
 @contextmanager
 def only_writer(place: Path, *, wait: bool = False) -> Iterator[None]:
     """Let no other process write `place` in the block; IncompleteError at once when one does, unless it is waited for.
 
-    The lock is one of the file `.NAME.lock` beside the place; a killed process gives it up.
+    The lock is one of the file `.NAME.writer.lock` beside the place; a killed process gives it up.
     A file system without locks has none.
     """
-    path = place.parent / f".{place.name[:100]}.lock"
+    path = place.parent / f".{place.name[:100]}{SUFFIX}"
     with plain_os_error(f"cannot write {place}"):
         place.parent.mkdir(parents=True, exist_ok=True)
         file = _locked(path, wait)
@@ -53,6 +56,20 @@ def _locked(path: Path, wait: bool) -> int | None:
             os.close(file)
             raise
         os.close(file)  # who had it before has removed it meanwhile
+
+
+def remove_free(path: Path) -> None:
+    """Remove the file of a lock that a killed process has left, unless another process has the lock now."""
+    file = os.open(path, os.O_RDWR)
+    try:
+        if fcntl:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(file, path):
+                path.unlink()
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(file)
 
 
 def _is_at(file: int, path: Path) -> bool:

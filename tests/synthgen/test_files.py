@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import platform
@@ -11,11 +12,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from synthgen.models.loading import weights_sha256
 from synthgen.runtime.drafts import draft_name
-from synthgen.runtime.files import draft_folder, new_file, read_toml, scratch_folder, write_atomically
+from synthgen.runtime.files import draft_folder, new_file, read_toml, rust_writer, scratch_folder, write_atomically
+from synthgen.runtime.lock import only_writer
 
 
 def write(out: Path, *, fault: Exception | None = None, other: Path | None = None) -> None:
@@ -56,13 +59,16 @@ def test_only_drafts_that_nobody_writes_any_more_are_removed(tmp_path: Path) -> 
 
 
 def test_the_hash_of_a_checkpoint_covers_every_shard_and_is_the_files_own_where_there_is_one(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_bytes(b"{}")
-    assert weights_sha256(tmp_path) == hashlib.sha256(b"{}").hexdigest()
-    (tmp_path / "model-00001-of-00002.safetensors").write_bytes(b"one")
-    assert weights_sha256(tmp_path) == hashlib.sha256(b"one").hexdigest()
-    (tmp_path / "model-00002-of-00002.safetensors").write_bytes(b"two")
+    safetensors = pytest.importorskip("safetensors.numpy")
+
+    def write(name: str, value: float) -> bytes:
+        safetensors.save_file({name: np.full(3, value, dtype=np.float32)}, path := tmp_path / f"{name}.safetensors")
+        return path.read_bytes()
+
+    assert hashlib.sha256(write("one", 1.0)).hexdigest() == weights_sha256(tmp_path)
+    write("two", 2.0)
     before = weights_sha256(tmp_path)
-    (tmp_path / "model-00002-of-00002.safetensors").write_bytes(b"three")
+    write("two", 3.0)
     assert weights_sha256(tmp_path) != before
 
 
@@ -120,3 +126,17 @@ def test_two_drafts_of_one_process_are_two_folders(tmp_path: Path) -> None:
         assert first.is_dir()
         assert second.is_dir()
     assert not list(tmp_path.iterdir())
+
+
+def test_the_lock_of_a_killed_process_is_removed_by_the_next_write_and_one_that_is_held_is_not(tmp_path: Path) -> None:
+    left = tmp_path / ".gone.writer.lock"
+    left.touch()
+    with only_writer(tmp_path / "busy"):
+        write_atomically(tmp_path / "f", "text")
+        assert {path.name for path in tmp_path.iterdir()} == {"f", ".busy.writer.lock"}
+
+
+def test_an_error_of_a_library_in_rust_is_that_of_the_disk(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left on device") as raised, rust_writer(tmp_path):
+        raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+    assert raised.value.errno == errno.ENOSPC

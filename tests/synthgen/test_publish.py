@@ -242,7 +242,7 @@ def test_a_full_disk_leaves_nothing_behind(folder: Path, tmp_path: Path, monkeyp
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(shutil, "copyfile", no_space)
-    with pytest.raises(IncompleteError, match="No space left on device; nothing was published"):
+    with pytest.raises(IncompleteError, match="No space left on device: nothing was published; make room"):
         publish(folder, to=str(tmp_path / "public"))
     assert not list(tmp_path.glob("*public*"))
 
