@@ -2,6 +2,7 @@
 # make test [WORKERS=2]  make check, then all tests, the fast ones in this many processes
 # make check             lint, import rules and types
 # make fuzz [SECONDS=600] changed inputs for every reader (tests/fuzz); what breaks one is written to its corpus
+# make faults            every command with a fault at every write, then killed at random: for the night
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -9,7 +10,7 @@ DATA ?=
 WORKERS ?= 2
 SECONDS ?= 600
 
-.PHONY: demo test fast fuzz check install
+.PHONY: demo test fast fuzz faults check install
 .DEFAULT_GOAL := install
 
 install: $(VENV)/installed.json
@@ -22,10 +23,10 @@ demo: install
 
 # Cheap things first: lint and types, then the tests that say most of what is wrong. Real data and real models follow.
 test: check fast
-	$(BIN)/pytest -m "(realdata or model or browser or vllm or install or ray) and not gpu and not network"
+	$(BIN)/pytest -m "(realdata or model or browser or vllm or install or ray or slow) and not gpu and not network"
 
 fast: install
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not realdata and not model and not browser and not vllm and not install and not ray and not gpu and not network"
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not realdata and not model and not browser and not vllm and not install and not ray and not slow and not gpu and not network"
 
 fuzz: install
 	$(BIN)/python -m tests.fuzz $(SECONDS)
@@ -35,3 +36,7 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
+
+faults: install
+	$(BIN)/python -m tests.faults --jobs $(WORKERS)
+	$(BIN)/python scripts/random_kills.py

@@ -1,0 +1,41 @@
+"""`python -m tests.faults [--part 10] [--jobs 2] [COMMAND ...]`: every fault at every change, or a fixed part of them.
+
+Needs a C compiler and the GNU C library: `inject.c` is preloaded.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+_LIBRARY = "SYNTHGEN_FAULTS"
+
+
+def preloaded() -> None:
+    """Start this process again with the library that injects faults, unless it is there."""
+    if _LIBRARY in os.environ:
+        return
+    folder = Path(tempfile.mkdtemp(prefix="faults-"))
+    library = folder / "inject.so"
+    source = Path(__file__).with_name("inject.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+    quiet = {
+        "OMP_NUM_THREADS": "1",
+        "SYNTHGEN_THREADS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONHASHSEED": "0",
+        "NO_COLOR": "1",
+    }
+    quiet |= {"PYTHONDONTWRITEBYTECODE": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+    environment = os.environ | quiet | {"LD_PRELOAD": str(library), _LIBRARY: str(folder)}
+    os.execve(sys.executable, [sys.executable, "-m", "tests.faults", *sys.argv[1:]], environment)
+
+
+if __name__ == "__main__":
+    preloaded()
+    from tests.faults.run import main
+
+    sys.exit(main(Path(os.environ[_LIBRARY])))

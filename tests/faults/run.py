@@ -1,0 +1,58 @@
+"""Every fault at every change of every command, or a fixed part of them, in some processes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import time
+from pathlib import Path
+
+from tests.faults.commands import Command, commands
+from tests.faults.harness import Fault, Trial
+
+
+def main(scratch: Path) -> int:
+    """Try the faults and print what is wrong; exit code 1 when anything is."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--part", type=int, default=1, help="try one in so many")
+    parser.add_argument("--jobs", type=int, default=2, help="processes at once")
+    parser.add_argument("names", nargs="*", metavar="COMMAND")
+    arguments = parser.parse_args()
+    chosen = [each for each in commands(scratch / "inputs") if each.name in (arguments.names or [each.name])]
+    for command in chosen:
+        Trial.warm(command, scratch / "warm" / command.name)
+    wrong = sum(try_all(command, scratch / command.name, arguments.part, arguments.jobs) for command in chosen)
+    shutil.rmtree(scratch, ignore_errors=True)
+    return int(wrong > 0)
+
+
+def try_all(command: Command, folder: Path, part: int, jobs: int) -> int:
+    """Try one fault in so `many` of a command in some processes; print a line for it and for each that is wrong."""
+    start = time.monotonic()
+    changes = Trial(command, folder / "count").changes
+    points = [(change, fault) for change in range(1, changes + 1) for fault in Fault][part // 2 :: part]
+    print(f"{command.name}: {changes} changes", flush=True)
+    workers = [_in_a_fork(command, folder / str(number), points[number::jobs]) for number in range(jobs)]
+    wrong = sum(os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) != 0 for worker in workers)
+    seconds = time.monotonic() - start
+    print(f"{command.name}: {changes} changes, {len(points)} faults tried, {seconds:.0f} s", flush=True)
+    return wrong
+
+
+def _in_a_fork(command: Command, folder: Path, points: list[tuple[int, Fault]]) -> int:
+    """Start a process that tries these faults; its exit code says whether anything is wrong."""
+    if worker := os.fork():
+        return worker
+    code = 0
+    try:
+        trial = Trial(command, folder)
+        for change, fault in points:
+            for line in trial.faults_of(change, fault):
+                code = 1
+                print(f"  {command.name}, change {change}, {fault.name}: {line}", flush=True)
+    except BaseException as error:
+        code = 2
+        print(f"  {command.name}: {error!r}", flush=True)
+    finally:
+        os._exit(code)
