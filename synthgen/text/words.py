@@ -84,9 +84,12 @@ _MARKS = _class_of(_IS_MARK) + "\u200c\u200d"
 _MARK = re.compile(f"[{_MARKS}]")
 _LETTER = re.compile(f"[{_LETTERS}][{_MARKS}]*")
 _LETTER_OR_WORD = re.compile(f"{_LETTER.pattern}|[^\\s{_LETTERS}]+")
-_RUN = rf"(?:(?![{_LETTERS}])[\w{_MARKS}])+"
-_LETTER_OR_RUN = re.compile(f"{_LETTER.pattern}|{_RUN}")
-_LETTER_OR_TOKEN = re.compile(rf"{_LETTER_OR_RUN.pattern}|[^\w\s]")
+RUN = rf"(?:(?![{_LETTERS}])[\w{_MARKS}])+"
+"""Pattern of a run of letters, digits, marks and underscores in a script with spaces."""
+LETTER_OR_RUN = f"{_LETTER.pattern}|{RUN}"
+"""The same, or a letter of a script without spaces."""
+_LETTER_OR_RUN = re.compile(LETTER_OR_RUN)
+_LETTER_OR_TOKEN = re.compile(rf"{LETTER_OR_RUN}|[^\w\s]")
 
 
 def _is_letter(part: str) -> bool:

@@ -5,12 +5,11 @@ answers into the translation, `quality` scores. Every row keeps its id, label an
 its source row.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
 
-from synthgen import options
+from synthgen import console, options
 from synthgen.corpora.any_folder import InputDataset, open_set
 from synthgen.dataset.folder import refuse_foreign
 from synthgen.dataset.manifest import Manifest
@@ -23,8 +22,10 @@ from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import SpanFormat
 from synthgen.models.loading import check_checkpoint
-from synthgen.translation.answers.alignment import Aligner
-from synthgen.translation.backends.base import Backend, ComputeConfig
+from synthgen.text.language_id import known_languages
+from synthgen.text.languages import base_language, language_code
+from synthgen.translation.answers.alignment import NO_ALIGNER, Aligner, default_aligner
+from synthgen.translation.backends.base import Backend, ComputeConfig, model_codes
 from synthgen.translation.backends.llm import PREFIX as LLM
 from synthgen.translation.backends.registry import DEFAULT_MT, open_backend
 from synthgen.translation.quality import count_in_target
@@ -35,7 +36,6 @@ from synthgen.translation.run import run_job
 
 ROWS_READ = 256
 """Rows looked at to see that the set is not in the target language already."""
-_CODE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
 
 
 def translate(
@@ -76,17 +76,20 @@ def translate(
     dataset = open_set(Path(folder), origin=origin)
     _check_set(dataset, folders, round_trip, aligner, qa)
     with nullcontext(backend) if backend else closing(open_backend(mt, config)) as translator:
-        for language in folders:
-            translator.check(dataset.language, language)
+        codes = [model_codes(translator, dataset.language, language) for language in folders]
         models = _models(aligner, qa, dataset.format, answerer)
-        jobs = [TranslationJob(dataset, translator, *each, round_trip, estimator, *models) for each in folders.items()]
+        jobs = [
+            TranslationJob(dataset, translator, pair, language, folder, round_trip, estimator, *models)
+            for pair, (language, folder) in zip(codes, folders.items(), strict=True)
+        ]
         return list(map(run_job, jobs))
 
 
 def _folders(to: str | Sequence[str], out: Path) -> dict[str, Path]:
     """Return the folder of each language; UserError for what is no list of languages."""
-    languages = [each.strip() for each in to.split(",")] if isinstance(to, str) else list(to)
-    if not languages or not all(map(_CODE.fullmatch, languages)) or len(set(languages)) != len(languages):
+    asked = to.split(",") if isinstance(to, str) else to
+    languages = [language_code(each.strip(), where="--to") for each in asked]
+    if not languages or len(set(languages)) != len(languages):
         raise UserError(f"--to '{','.join(languages)}': give languages as BCP-47 codes, each once, e.g. de,sw")
     return {language: out if len(languages) == 1 else out / language for language in languages}
 
@@ -94,9 +97,10 @@ def _folders(to: str | Sequence[str], out: Path) -> dict[str, Path]:
 def _models(
     aligner: str | None, qa: Path | None, format_: Format, answerer: SpanVerifier | None
 ) -> tuple[Aligner | None, SpanVerifier | None]:
-    if qa and isinstance(format_, SpanFormat):
-        answerer = SpanVerifier(qa, format_, "--qa")
-    return Aligner(aligner) if aligner else None, answerer
+    if not isinstance(format_, SpanFormat):
+        return None, None
+    answerer = SpanVerifier(qa, format_, "--qa") if qa else answerer
+    return (default_aligner() if aligner is None else Aligner(aligner) if aligner != NO_ALIGNER else None), answerer
 
 
 def _check_set(
@@ -112,7 +116,7 @@ def _check_set(
         )
     if repeated := sum(1 for _ in repeated_ids(dataset)):
         raise UserError(f"{dataset.name} repeats ids in {repeated} rows; a translation is paired with its row by id")
-    for name, ref in (("--aligner", aligner), ("--qa", qa)):
+    for name, ref in (("--aligner", None if aligner == NO_ALIGNER else aligner), ("--qa", qa)):
         if ref and not isinstance(dataset.format, SpanFormat):
             kind = f"{dataset.name} is a {dataset.format.name} set without any"
             raise UserError(f"{name} {ref} finds answers again; {kind}")
@@ -128,6 +132,8 @@ def _check_language(dataset: InputDataset, target: str) -> None:
     languages = "--to names languages to translate it into"
     if dataset.language == target:
         raise UserError(f"{dataset.name} is in '{target}' already; {languages}")
+    if base_language(target) not in known_languages():
+        console.note(f"no model here knows '{target}': the language of the translations is not checked")
     rows = next(dataset.tables(ROWS_READ)).to_pylist()
     there, of = count_in_target([translatable(dataset.format, row) for row in rows], dataset.language, target)
     if there > of / 2:

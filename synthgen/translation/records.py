@@ -26,12 +26,13 @@ question, its texts' scores by an estimator, and its texts translated back."""
 class TranslationJob:
     """One set, one backend, one language, one folder to write.
 
-    `round_trip` is the number of rows translated back; an aligner and a model that answers the translated questions
-    help to project answers; the estimator scores translations.
+    `codes` are what the backend calls the languages. `round_trip` is the number of rows translated back; an aligner and
+    a model that answers the translated questions help to project answers; the estimator scores translations.
     """
 
     dataset: InputDataset
     backend: Backend
+    codes: tuple[str, str]
     target: str
     out: Path
     round_trip: int

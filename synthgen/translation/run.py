@@ -99,7 +99,7 @@ def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 def _translate_batch(job: TranslationJob, ledger: Ledger, batch: Sequence[tuple[int, Row]]) -> None:
     texts = [translatable(job.format, row) for _, row in batch]
     items = [tuple(each.values()) for each in texts if each]
-    translated = iter(job.backend.translate(items, job.source, job.target) if items else ())
+    translated = iter(job.backend.translate(items, *job.codes) if items else ())
     outcomes = [next(translated) if each else None for each in texts]
     # The texts come last: a row that has them is done, and one that was stopped before that is translated anew.
     rows = list(zip(batch, texts, outcomes, strict=True))
@@ -122,7 +122,7 @@ def _project_answers(
         for (number, row), texts, outcome in rows
         if isinstance(outcome, tuple) and row["answers"]["text"]
     ]
-    projector = AnswerProjector(job.backend, job.source, job.target, job.aligner)
+    projector = AnswerProjector(job.backend, *job.codes, job.aligner)
     for (number, *_), answers in zip(passages, projector.project([each[1:] for each in passages]), strict=True):
         ledger.add_reply(records.json_reply(number, records.ANSWERS, "", answers, job.backend.spent()))
 
@@ -134,7 +134,7 @@ def _answer_questions(job: TranslationJob, ledger: Ledger) -> None:
     step, key = records.REANSWERS, job.answerer_key
     done = {reply.slot for reply in ledger.replies() if (reply.step, reply.request_key) == (step, key)}
     waiting = [(i, row) for i, row in job.rows() if i not in done and read_answers(ledger, i)]
-    projector = AnswerProjector(job.backend, job.source, job.target, job.aligner)
+    projector = AnswerProjector(job.backend, *job.codes, job.aligner)
     with console.progress() as bar:
         task = bar.add_task(f"ask again in {job.target}", total=len(waiting) + len(done), completed=len(done), note="")
         for batch in _chunks(waiting, QUESTIONS_AT_ONCE):
@@ -148,7 +148,7 @@ def _answer_questions(job: TranslationJob, ledger: Ledger) -> None:
 def _translate_back(job: TranslationJob, ledger: Ledger) -> None:
     """Translate some rows back into the source language, evenly spread, for the round trip's chrF and BLEU."""
     try:
-        job.backend.check(job.target, job.source)
+        job.backend.check(*job.codes[::-1])
     except UserError:
         return
     slots = sorted({reply.slot for reply in ledger.replies() if reply.step == records.TEXTS and reply.text})
@@ -158,7 +158,7 @@ def _translate_back(job: TranslationJob, ledger: Ledger) -> None:
     settings = job.settings()
     for batch in _chunks([slot for slot in spread if slot not in done], job.backend.items_at_once):
         texts = [{path: each.text for path, each in read_translation(ledger, slot).items()} for slot in batch]
-        outcomes = job.backend.translate([tuple(each.values()) for each in texts], job.target, job.source)
+        outcomes = job.backend.translate([tuple(each.values()) for each in texts], *job.codes[::-1])
         for slot, each, outcome in zip(batch, texts, outcomes, strict=True):
             ledger.add_reply(records.stored(settings, slot, records.RETURNED, each, outcome, job.backend.spent()))
         ledger.commit()

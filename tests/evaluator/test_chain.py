@@ -106,9 +106,9 @@ def test_every_cell_is_scored_and_each_model_is_trained_once(
 def test_a_translated_folder_is_an_arm_like_any_other(
     arguments: dict[str, Any], datasets: dict[str, Path], tmp_path: Path
 ) -> None:
-    translate(datasets["real"], to="xx", out=tmp_path / "xx", backend=Backwards())
+    translate(datasets["real"], to="tlh", out=tmp_path / "tlh", backend=Backwards())
     arguments |= {"targets": ["xnli"], "languages": ["en", "es"], "seeds": 1}
-    evaluator.compare([f"real={datasets['real']}", f"translated={tmp_path / 'xx'}"], **arguments)
+    evaluator.compare([f"real={datasets['real']}", f"translated={tmp_path / 'tlh'}"], **arguments)
     rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
     assert {row["arm"] for row in rows} == {"real", "translated"}
     assert len({(row["arm_n"], row["n"]) for row in rows}) == 1

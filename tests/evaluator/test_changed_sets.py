@@ -35,7 +35,7 @@ def _change_labels(folder: Path) -> Path:
         lambda changed, out: train(changed, out=out, model=str(out / "no-model-is-read")),
         lambda changed, _: parse_arms(["none=none", f"a={changed}:4"]),
         lambda changed, out: filter_set(changed, out=out / "kept"),
-        lambda changed, out: translate(changed, to="xx", out=out / "xx"),
+        lambda changed, out: translate(changed, to="tlh", out=out / "tlh"),
         lambda changed, _: inspect(changed),
     ],
 )

@@ -59,7 +59,7 @@ def _shard(folder: Path, part: str = "data") -> Path:
 READERS = {
     "inspect": lambda folder, out: synthgen.inspect(folder),
     "filter": lambda folder, out: synthgen.filter(folder, out=out),
-    "translate": lambda folder, out: synthgen.translate(folder, to="xx", out=out, backend=Backwards()),
+    "translate": lambda folder, out: synthgen.translate(folder, to="tlh", out=out, backend=Backwards()),
     "card": lambda folder, out: synthgen.card(folder),
     "publish": lambda folder, out: synthgen.publish(folder, to=str(out)),
 }
@@ -113,12 +113,12 @@ def test_make_writes_damaged_rows_again_from_its_ledger(
 def test_translate_writes_damaged_rows_again_from_its_ledger(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (manifest,) = synthgen.translate(folder, to="xx", out=tmp_path / "xx", backend=Backwards())
-    _shard(tmp_path / "xx").unlink()
-    (again,) = synthgen.translate(folder, to="xx", out=tmp_path / "xx", backend=Backwards())
+    (manifest,) = synthgen.translate(folder, to="tlh", out=tmp_path / "tlh", backend=Backwards())
+    _shard(tmp_path / "tlh").unlink()
+    (again,) = synthgen.translate(folder, to="tlh", out=tmp_path / "tlh", backend=Backwards())
     assert again.files == manifest.files
     assert "is missing: the rows are written again from the ledger" in capsys.readouterr().err
-    assert verify(tmp_path / "xx").faults == ()
+    assert verify(tmp_path / "tlh").faults == ()
 
 
 def test_a_filtered_or_imported_set_that_was_changed_is_not_taken_as_done(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def run(tmp_path: Path, command: str, backend: Backwards | None = None, **thresh
     english = tmp_path / "en"
     folder = english if english.exists() else pairs(english, 4)
     backend = backend or Backwards()
-    return translate(folder, to="xx", out=tmp_path / "xx", backend=backend, round_trip=0, qe=command, **thresholds)[0]
+    return translate(folder, to="tlh", out=tmp_path / "tlh", backend=backend, round_trip=0, qe=command, **thresholds)[0]
 
 
 def test_scores_are_those_of_the_process_and_the_card_gets_histogram_and_thresholds(tmp_path: Path) -> None:
@@ -61,7 +61,9 @@ def test_nothing_of_the_arguments_of_an_estimator_is_written_to_manifest_or_card
     run(
         tmp_path, command(tmp_path, CHRF_SCRIPT) + " --api-key MARKER1 --url=https://qe.internal/x?key=MARKER2 10.1.2.3"
     )
-    written = "".join((tmp_path / "xx" / name).read_text() for name in ("synthgen.json", "README.md", "croissant.json"))
+    written = "".join(
+        (tmp_path / "tlh" / name).read_text() for name in ("synthgen.json", "README.md", "croissant.json")
+    )
     assert not re.search(r"MARKER|qe\.internal|10\.1\.2\.3", written)
 
 
@@ -72,7 +74,7 @@ def test_a_new_threshold_judges_anew_and_asks_neither_translator_nor_estimator(t
     backend = Backwards()
     manifest = run(tmp_path, scored, backend, qe_least=101.0)
     assert (manifest.kept, manifest.rejected, backend.calls) == (0, {"estimated quality": 4}, 0)
-    assert "premise: " in next(read_rejected(tmp_path / "xx")).evidence
+    assert "premise: " in next(read_rejected(tmp_path / "tlh")).evidence
     assert run(tmp_path, scored, qe_most=100.0).kept == 4
 
 
@@ -103,7 +105,7 @@ def test_scores_that_came_before_a_failure_are_kept_and_only_the_rest_is_asked(t
         run(tmp_path, scored)
     command(tmp_path, "assert len(lines) == 6, len(lines)" + CHRF_SCRIPT)
     assert run(tmp_path, scored).checks["translation"]["estimated"]["texts"] == 8
-    ledger = Ledger(tmp_path / "xx" / "ledger.sqlite")
+    ledger = Ledger(tmp_path / "tlh" / "ledger.sqlite")
     assert sum(reply.step == ESTIMATES for reply in ledger.replies()) == 8
     ledger.close()
 

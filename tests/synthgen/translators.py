@@ -1,4 +1,4 @@
-"""A translator into a language of our own, "xx": every word written backwards, so that tests can undo it."""
+"""A translator into a language of our own, "tlh": every word written backwards, so that tests can undo it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def backwards(text: str) -> str:
 
 
 class Backwards(DocumentBackend):
-    """Translates en to xx and back; can fail on a word, and can kill its own process after some calls."""
+    """Translates en to tlh and back; can fail on a word, and can kill its own process after some calls."""
 
     name, ref, revision, licence, note = "backwards", "test:backwards", "1", "cc-by-nc-4.0", ""
     versions: dict[str, str] = {}  # noqa: RUF012 - a constant
@@ -32,8 +32,8 @@ class Backwards(DocumentBackend):
         self.settings: dict[str, str | int | bool] = {"separator": separator}
 
     def check(self, source: str, target: str) -> None:
-        if {source, target} != {"en", "xx"}:
-            raise unknown("target language", target, ["xx"])
+        if {source, target} != {"en", "tlh"}:
+            raise unknown("target language", target, ["tlh"])
 
     def translate_texts(self, texts: Sequence[str], source: str, target: str) -> list[str]:
         self.texts += texts
@@ -51,4 +51,4 @@ class Backwards(DocumentBackend):
         ]
 
 
-BACKEND = BackendSpec("backwards", lambda ref, compute: Backwards(), example="backwards", languages=("en", "xx"))
+BACKEND = BackendSpec("backwards", lambda ref, compute: Backwards(), example="backwards", languages=("en", "tlh"))

@@ -6,10 +6,13 @@ Jalili Sabet, Dufter, Yvon and Schütze, Findings of EMNLP 2020 ("Argmax"; layer
 from collections.abc import Sequence
 from typing import Any
 
+from synthgen import console
+from synthgen.errors import IncompleteError, UserError
 from synthgen.models.loading import load_model, load_tokenizer, require
 from synthgen.models.packs import resolve
 
 LAYER = 8
+DEFAULT_ALIGNER, NO_ALIGNER = "pack:multilingual-e5-small", "none"
 PAIRS_AT_ONCE = 16
 Span = tuple[int, int]
 
@@ -48,6 +51,16 @@ class Aligner:
         unit = torch.nn.functional.normalize(hidden, dim=-1)
         tokens = [[i for i, (start, end) in enumerate(each) if end > start] for each in offsets]
         return [(unit[row, ids], [tuple(offsets[row][i]) for i in ids]) for row, ids in enumerate(tokens)]
+
+
+def default_aligner() -> Aligner | None:
+    """Return the aligner that is used where none is named; None, and said, where it cannot be had."""
+    try:
+        return Aligner(DEFAULT_ALIGNER)
+    except (UserError, IncompleteError) as error:
+        found = "without word alignment fewer answers are found again"
+        console.note(f"{found}: {error}; --aligner REF names another encoder, --aligner {NO_ALIGNER} does without")
+        return None
 
 
 def mutual(source: tuple[Any, list[Span]], stretch: Span, target: tuple[Any, list[Span]]) -> list[Span]:

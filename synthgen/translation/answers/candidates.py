@@ -12,18 +12,19 @@ from dataclasses import dataclass
 
 from rapidfuzz.fuzz import partial_ratio_alignment
 
+from synthgen.text.words import LETTER_OR_RUN, RUN
 from synthgen.translation.backends.base import Piece, Translation
 
 Span = tuple[int, int]
 
 MARKERS = (("[[", "]]"), ("((", "))"), ("<<", ">>"))
-BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"), ("«", "»"), ("“", "”"))
+BRACKETS = tuple(zip("([{«“（「『《【", ")]}»”）」』》】", strict=True))
 FUZZY_LEAST = 80.0
 """Least similarity (0-100) of an inexact occurrence: inflected endings and articles pass, other words do not."""
 OVERLAP_LEAST = 0.7
-_WORD = re.compile(r"(?:\w\.)+\w\b|\w+(?:[-'’]\w+|[.,]\d+)*")
+_WORD = re.compile(rf"(?:\w\.)+\w\b|{RUN}(?:[-'’]{RUN}|[.,]\d+)*|{LETTER_OR_RUN}")
 """A full stop or comma is part of a word in numbers and in letters like U.S.; translators lose spaces after others."""
-_EDGE = " \t\n.,;:!?\"'“”«»()[]{}¿¡"
+_EDGE = " \t\n.,;:!?\"'“”«»()[]{}¿¡،؛؟۔।॥。，、；：！？（）「」『』《》【】"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,9 @@ def snap_to_words(text: str, span: Span) -> Span | None:
     >>> text = "Foi o Facebook (fundado em 2004 (maio)), disse."
     >>> [text[slice(*snap_to_words(text, span))] for span in ((6, 39), (15, 31))]
     ['Facebook (fundado em 2004 (maio))', 'fundado em 2004']
+    >>> text = "他出生在北方的《湖边》小镇。"
+    >>> [text[slice(*snap_to_words(text, span))] for span in ((4, 6), (8, 13))]
+    ['北方', '《湖边》小镇']
     """
     start, end = span
     while start < end and text[start] in _EDGE:

@@ -13,6 +13,7 @@ from synthgen.engines.arguments import Arguments
 from synthgen.errors import UserError, refuse, unknown
 from synthgen.models.packs import ResolvedModel
 from synthgen.runtime.workers import usable_cores
+from synthgen.text.languages import base_language, script_of
 
 Item = tuple[str, ...]
 DEVICES = ("auto", "cpu", "cuda")
@@ -121,6 +122,25 @@ class ComputeConfig:
         if self.device == "cuda" and not gpus:
             raise UserError("--device cuda: this machine has no CUDA device; give --device cpu")
         return "cuda" if gpus and self.device != "cpu" else "cpu"
+
+
+def model_codes(backend: Backend, source: str, target: str) -> tuple[str, str]:
+    """Return the codes by which a backend takes two languages: as they are, or without a region or a script implied.
+
+    UserError with the languages there are when it takes neither: traditional Chinese is not translated as simplified.
+    """
+    try:
+        backend.check(source, target)
+    except UserError:
+        plain = _without_implied(source), _without_implied(target)
+        backend.check(*plain)
+        return plain
+    return source, target
+
+
+def _without_implied(code: str) -> str:
+    base = base_language(code)
+    return base if script_of(base) == script_of(code) else code
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,13 @@ from synthgen.errors import UserError, first_line, unknown
 from synthgen.models import loading
 from synthgen.models.packs import ResolvedModel
 from synthgen.text.json_text import read_json_object
-from synthgen.text.languages import NLLB, TWO_LETTERS
+from synthgen.text.languages import NLLB, find_language_code
 from synthgen.translation.backends.documents import DocumentBackend
 
 TOKENS_A_BATCH = 4096
 LONGEST = 256
 """Source tokens of one piece: translation models see few longer ones in training, whatever their positions allow."""
+_FLORES = re.compile("[a-z]{3}_[A-Z][a-z]{3}")
 _BEFORE_SOURCE = re.compile(r"<2(\w+)>|>>(\w+)<<")
 
 
@@ -97,8 +98,8 @@ class LanguageTokens:
     def start(self, source: str, target: str) -> Start:
         """Return how to ask for a pair; the tokenizer is set to the source language."""
         if self._written_first:
-            is_nllb = self._written_first[source] == NLLB.get(source)
-            self._tokenizer.src_lang = NLLB[source] if is_nllb else source
+            token = self._written_first[source]
+            self._tokenizer.src_lang = token if _FLORES.fullmatch(token) else source
             return Start(first=self._written_first[target])
         return Start(f"{self._before_source[target]} ") if target in self._before_source else Start()
 
@@ -108,14 +109,16 @@ class LanguageTokens:
         if tokens := getattr(self._tokenizer, "lang_code_to_token", None):
             return dict(tokens)
         vocabulary = self._tokenizer.get_vocab()
-        return {language: token for language, token in NLLB.items() if token in vocabulary}
+        known = {language: token for language, token in NLLB.items() if token in vocabulary}
+        others = {find_language_code(token): token for token in filter(_FLORES.fullmatch, vocabulary)}
+        return {code: token for code, token in others.items() if code} | known if known else {}
 
     @cached_property
     def _before_source(self) -> dict[str, str]:
-        """Language -> the token before the source; OPUS-MT's three letters go by their two where those are known."""
+        """Language -> the token before the source."""
         matches = filter(None, map(_BEFORE_SOURCE.fullmatch, self._tokenizer.get_vocab()))
         codes = {match[0]: match[1] or match[2] for match in matches}
-        return {TWO_LETTERS.get(code, code): token for token, code in codes.items()}
+        return {find_language_code(code) or code: token for token, code in codes.items()}
 
 
 def opus_pair(name: str) -> tuple[str, str] | None:

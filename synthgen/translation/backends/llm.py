@@ -31,7 +31,7 @@ from synthgen.errors import IncompleteError
 from synthgen.filters.rows.residue import residue
 from synthgen.formats.reply_schema import text_object
 from synthgen.models.packs import ResolvedModel
-from synthgen.text.languages import NAMES
+from synthgen.text.languages import language_name
 from synthgen.text.sentences import Span, packed
 from synthgen.translation.backends.base import BackendSpec, ComputeConfig, Item, Outcome, TranslationFailure, whole
 from synthgen.translation.backends.documents import assemble
@@ -153,7 +153,7 @@ def _request(number: int, item: Item, source: str, target: str) -> Request:
     room = LEAST_TOKENS + int(TOKENS_A_CHARACTER * sum(map(len, item)))
     schema = json.dumps(text_object(*texts), sort_keys=True)
     sampling = Sampling(max_tokens=room, temperature=0.0, top_k=-1, stop=(), schema=schema)
-    names = {"source": NAMES.get(source, source), "target": NAMES.get(target, target)}
+    names = {"source": language_name(source), "target": language_name(target)}
     return Request((number, 0), PROMPT.format(**names, texts=json.dumps(texts, ensure_ascii=False)), sampling)
 
 
