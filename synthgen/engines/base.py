@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -11,6 +12,8 @@ from synthgen.engines.reply_text import split_reasoning
 from synthgen.models.packs import ResolvedModel
 
 TRIES = 4
+MOST_TURNS = 50
+"""As often a request is sent at most, answers that there is no room included."""
 FIRST_DELAY = 0.5
 """Seconds before the first second try; each later one waits twice as long."""
 Outcome = Literal["ok", "http", "timeout", "busy"]
@@ -168,13 +171,19 @@ class Engine(Protocol):
 
 
 def run_with_retries(engine: Engine, requests: Sequence[Request], first_delay: float = FIRST_DELAY) -> Iterator[Reply]:
-    """Yield a reply for every request, in any order; a failed one only after the last of `TRIES`. Tags must differ."""
+    """Yield a reply for every request, in any order; a failed one only after the last of `TRIES`. Tags must differ.
+
+    That a server has no room is no failure: an engine ends the work itself when there never is any.
+    """
     open_requests = {request.tag: request for request in requests}
-    for tries in range(TRIES):
-        delay = first_delay * 2**tries if tries else 0.0
+    failures: Counter[tuple[int, int]] = Counter()
+    for turn in range(MOST_TURNS):
+        delay = first_delay * 2 ** min(turn, TRIES) if turn else 0.0
         source = iter([replace(request, delay=delay) for request in open_requests.values()])
         for reply in engine.run(lambda source=source: next(source, None)):  # type: ignore[misc]
-            if reply.outcome == "ok" or tries == TRIES - 1:
+            waits = reply.outcome == "busy" and turn < MOST_TURNS - 1
+            failures[reply.tag] += reply.outcome != "ok" and not waits
+            if reply.outcome == "ok" or (not waits and failures[reply.tag] >= TRIES) or turn == MOST_TURNS - 1:
                 del open_requests[reply.tag]
                 yield reply
         if not open_requests:

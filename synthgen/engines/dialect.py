@@ -130,9 +130,9 @@ def completion(request: Request, text: str) -> Reply:
         refusal = message.get("refusal")
         details = usage.get("completion_tokens_details") or {}
     except JsonFault as fault:
-        return Reply(request.tag, "http", error=f"the reply is no completion: {fault}: {text[:200]}")
+        return Reply(request.tag, "http", error=f"the reply is no completion: {fault}: {_line(text)}")
     except (KeyError, TypeError, IndexError, AttributeError):
-        return Reply(request.tag, "http", error=f"the reply is no completion: {text[:200]}")
+        return Reply(request.tag, "http", error=f"the reply is no completion: {_line(text)}")
     for stop in request.sampling.stop:  # of a server that does not take it
         reply = reply.lstrip("\n").partition(stop)[0]
     error = "refusal" if refusal else _ENDS.get(str(choice.get("finish_reason")), "")
@@ -161,6 +161,11 @@ def _said(content: Any) -> tuple[str, str]:  # noqa: ANN401 - what a server send
     thoughts = (part.get("thinking") or part.get("reasoning") for part in parts)
     text = "".join(str(part["text"]) for part in parts if part.get("type", "text").endswith("text") and "text" in part)
     return text, "\n".join(_said(thought)[0] for thought in thoughts if thought)
+
+
+def _line(text: str) -> str:
+    """Return the beginning of a body in one line."""
+    return " ".join(text[:400].split())[:200]
 
 
 def _is_object(text: str) -> bool:

@@ -224,6 +224,6 @@ class Server:
 
     def _pausing(self, reply: Reply, headers: Mapping[str, str]) -> Reply:
         """Return the reply of a busy server, and wait as long as it asks for before anything else is sent."""
-        pause = min(pause_seconds(headers), self._timeout)
+        pause = min(pause_seconds(headers), self._timeout / 2)
         self.resume_at = max(self.resume_at, time.monotonic() + pause)
         return reply

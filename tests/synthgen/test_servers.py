@@ -19,8 +19,10 @@ from aiohttp import web
 
 from synthgen.dataset import read_manifest
 from synthgen.engines import Reply, Request, Sampling
+from synthgen.engines.base import run_with_retries
 from synthgen.engines.endpoint import EndpointEngine
 from synthgen.engines.openai_api import resolve_endpoint
+from synthgen.engines.scripted import Line, ScriptedEngine
 from synthgen.engines.server import Limit
 from synthgen.errors import IncompleteError, UserError
 from synthgen.generation.make import make
@@ -165,7 +167,21 @@ def test_a_provider_without_room_behind_a_gateway_is_waited_for() -> None:
         began = time.monotonic()
         outcomes = [each.outcome for each in replies_of(engine, 4)]
     assert sorted(outcomes) == ["busy", "busy", "ok", "ok"]
-    assert time.monotonic() - began > 0.7
+    assert time.monotonic() - began > 0.35
+
+
+def test_answers_that_there_is_no_room_are_no_failures_of_a_judges_requests() -> None:
+    calls = itertools.count()
+    engine = ScriptedEngine(lambda _: Line("Yes.") if next(calls) % 12 == 11 else Line(error="busy"))
+    requests = [Request((number, 0), "Write.", Sampling(5, 0.8, 5, ())) for number in range(3)]
+    assert [reply.text for reply in run_with_retries(engine, requests, 0.0)] == ["Yes."] * 3
+
+
+def test_a_page_instead_of_a_reply_is_one_line() -> None:
+    with fixed(200, "<html>\n<body>\nSign in</body>") as address:
+        engine = EndpointEngine(ResolvedModel(Path(), "tiny", "", "x", url=f"http://{address}/v1"), timeout=5)
+        (reply,) = replies_of(engine, 1)
+    assert reply.error.endswith("<html> <body> Sign in</body>")
 
 
 def test_the_proxy_of_the_environment_is_used_and_no_proxy_respected(monkeypatch: pytest.MonkeyPatch) -> None:
