@@ -246,7 +246,8 @@ def _column_lines(part: CorpusPart) -> Iterator[str]:
     taken = {ours: theirs for ours, theirs in plan.other_names().items() if ours not in plan.options.columns}
     if taken:
         pairs = ", ".join(f"{ours} is '{theirs}'" for ours, theirs in taken.items())
-        yield f"columns by their names: {pairs}; --columns says otherwise"
+        known_by = "names" if part.records.file.has_names else "order"
+        yield f"columns by their {known_by}: {pairs}; --columns says otherwise"
 
 
 def _with_prefixes(parts: Sequence[CorpusPart]) -> tuple[CorpusPart, ...]:

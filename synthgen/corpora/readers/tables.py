@@ -1,11 +1,13 @@
 """Tables as text: which sign parts the cells of a file, whether they are quoted, whether a header names them."""
 
+import codecs
 import csv
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -99,7 +101,8 @@ def read_table_batches(file: BinaryIO, dialect: Dialect, path: Path, columns: tu
     )
     first = 1 + dialect.has_header
     try:
-        for batch in _open(file, dialect, _skip, options):
+        checked = io.BufferedReader(_Utf8(file, path), _BLOCK)
+        for batch in _open(cast(BinaryIO, checked), dialect, _skip, options):
             here = first + np.arange(batch.num_rows + len(bad))
             odd = [number for number, _ in bad]
             numbers = here[np.isin(here, odd, invert=True)][: batch.num_rows]
@@ -111,9 +114,28 @@ def read_table_batches(file: BinaryIO, dialect: Dialect, path: Path, columns: tu
         if bad:
             yield _odd_rows(bad, dialect)
     except pa.ArrowException as error:
-        if "UTF8" in str(error):
-            raise UserError(f"{path} is not UTF-8 after row {first - 1}: {_CONVERT}") from None
         raise UserError(f"cannot read {path} after row {first - 1}: {' '.join(str(error).split())[:300]}") from None
+
+
+class _Utf8(io.RawIOBase):
+    """A stream that refuses what is not UTF-8; pyarrow's handler of malformed rows can only complain of it."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self._file, self._path = file, path
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer
+        data = self._file.read(len(buffer))
+        try:
+            self._decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            place = f"{error.reason} (0x{error.object[error.start]:02x})"
+            raise UserError(f"{self._path} is not UTF-8: {place}; {_CONVERT}") from None
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def _open(file: BinaryIO, dialect: Dialect, skip: Any, options: pcsv.ConvertOptions) -> pcsv.CSVStreamingReader:  # noqa: ANN401

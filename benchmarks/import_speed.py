@@ -1,0 +1,99 @@
+"""Import of a million rows of JSON lines, CSV and Parquet beside pyarrow's reading of the same columns.
+
+`python benchmarks/import_speed.py [ROWS]`: ours and pyarrow by turns, medians of five, in this process; then the whole
+command once a kind in a process of its own, with its peak memory. `rows` reads, checks and maps every row; `command`
+also writes the folder, its statistics and its card.
+"""
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.json
+import pyarrow.parquet as pq
+
+from synthgen.corpora.corpus import open_corpus
+from synthgen.corpora.row_stream import RowStream
+
+COLUMNS = ["premise", "hypothesis", "label"]
+REPEATS = 5
+PEERS: dict[str, Callable[[Path], pa.Table]] = {
+    "jsonl": lambda path: pa.json.read_json(path).select(COLUMNS),
+    "csv": lambda path: pa.csv.read_csv(path, convert_options=pa.csv.ConvertOptions(include_columns=COLUMNS)),
+    "parquet": lambda path: pq.read_table(path, columns=COLUMNS),
+}
+COMMAND = """
+import resource, sys
+from synthgen.corpora.import_corpus import import_task
+manifest = import_task("mnli", source=sys.argv[1], out=__import__("pathlib").Path(sys.argv[2]), language="en")
+print(manifest.kept, manifest.seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def write(folder: Path, rows: int) -> None:
+    """Write the same rows in each kind of file."""
+    numbers = range(rows)
+    table = pa.table(
+        {
+            "premise": [
+                f"The ferry number {n} left the old harbour before noon, and nobody saw it go." for n in numbers
+            ],
+            "hypothesis": [f'Boat {n} was, as they "say", on its way.' for n in numbers],
+            "label": [("entailment", "neutral", "contradiction")[n % 3] for n in numbers],
+            "note": [f"row {n}" for n in numbers],
+        }
+    )
+    pq.write_table(table, folder / "x.parquet", row_group_size=100_000)
+    pa.csv.write_csv(table, folder / "x.csv")
+    with (folder / "x.jsonl").open("w") as file:
+        for batch in table.to_batches(10_000):
+            file.writelines(json.dumps(row) + "\n" for row in batch.to_pylist())
+
+
+def ours(path: Path) -> int:
+    """Read every row as import does; return their number."""
+    return sum(batch.table.num_rows for batch in RowStream(open_corpus("mnli", path)))
+
+
+def timed(function: Callable[[Path], object], path: Path) -> float:
+    """Return the seconds that a call takes."""
+    start = time.perf_counter()
+    function(path)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Print a line for each kind of file."""
+    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        write(folder, rows)
+        for kind, peer in PEERS.items():
+            path = folder / f"x.{kind}"
+            pairs = [(timed(peer, path), timed(ours, path)) for _ in range(REPEATS)]
+            theirs, mine = (statistics.median(each) for each in zip(*pairs, strict=True))
+            done = subprocess.run(
+                [sys.executable, "-c", COMMAND, str(path), str(folder / kind)],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            kept, seconds, peak = done.stdout.split()[-3:]
+            print(
+                f"{kind}: pyarrow {theirs:.2f} s, rows {mine:.2f} s, ratio {theirs / mine:.2f}; command {seconds} s",
+                end="",
+            )
+            print(f", {kept} rows, peak {peak} MB")
+    print(f"peak of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
+
+
+if __name__ == "__main__":
+    main()
