@@ -169,7 +169,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="COMMAND")
     arguments = parser.parse_args()
     if arguments.translate:
-        run: Callable[..., object] = partial(translate, arguments.translate, to="xx", out=Path("out"), round_trip=50)
+        run: Callable[..., object] = partial(translate, arguments.translate, to="tlh", out=Path("out"), round_trip=50)
         carry_out(lambda **_: run(backend=Backwards()))  # type: ignore[arg-type]
     draw, wrong = random.Random(arguments.seed), 0
     with tempfile.TemporaryDirectory(prefix="kills-") as scratch:

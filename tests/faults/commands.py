@@ -113,5 +113,5 @@ def _make(model: str, folder: Path) -> None:
 
 
 def _translate(source: Path, folder: Path) -> None:
-    options = {"to": "xx", "out": folder / "out", "round_trip": 4}
+    options = {"to": "tlh", "out": folder / "out", "round_trip": 4}
     carry_out(lambda **_: translate(source, backend=Backwards(), **options))  # type: ignore[arg-type]
