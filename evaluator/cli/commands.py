@@ -41,7 +41,8 @@ def print_fetched(files: Sequence[Json], arguments: Arguments) -> None:
 
 def print_store_check(check: Any, _: Arguments) -> None:  # noqa: ANN401 - StoreCheck, not imported here
     """Print a line for each fault of a store, and how many nodes were read."""
-    done = "removed, the next compare makes it again" if check.removed else f"evaluator store repair {check.store} removes it"
+    way_out = f"evaluator store repair {check.store} removes it"
+    done = "removed, the next compare makes it again" if check.removed else way_out
     print_lines(f"{name}: {fault}; {done}" for name, fault in check.faults.items())
     print_lines([f"{check.store}: {check.nodes} nodes read, {len(check.faults) or 'no'} faults"])
 
