@@ -108,6 +108,7 @@ PairWith = Annotated[
 Sample = Annotated[int | None, Option(help="Write so many rows without labels to --csv.")]
 Csv = Annotated[Path | None, Option(help="Where the blind sample goes.")]
 Judged = Annotated[Path | None, Option(help="A blind sample with its column 'judged' filled in.")]
+InspectionPage = Annotated[Path | None, Option(help="Write the page to this file, and nothing to the set's folder.")]
 
 # translate
 Languages = Annotated[str | Sequence[str], Option(help="Languages as BCP-47 codes: de, or de,sw for a folder each.")]

@@ -25,7 +25,7 @@ from synthgen.cards.charts import figures
 from synthgen.cards.summary_tables import SummaryTable, counts, findings, nearest_pairs
 from synthgen.dataset.manifest import Manifest, dataset_format, finish, read_intact_manifest, read_manifest
 from synthgen.dataset.shards import read_rows
-from synthgen.errors import UserError, refuse
+from synthgen.errors import UserError, plain_os_error, refuse
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
@@ -47,8 +47,11 @@ def inspect(
     sample: options.Sample = None,
     csv: options.Csv = None,
     judged: options.Judged = None,
+    out: options.InspectionPage = None,
 ) -> Manifest:
     """Show the funnel, lengths, labels, artefacts, diversity and nearest pairs of a set; write them to inspect.html.
+
+    With `out` the page goes there, and nothing is written to the folder.
 
     Example: synthgen inspect runs/mnli --like runs/mnli-real
 
@@ -60,7 +63,7 @@ def inspect(
     if sample is not None:
         if judged is not None:
             raise UserError(f"--judged {judged} cannot stand beside --sample {sample}: write a sample or read one back")
-        refuse(f"--sample {sample} writes texts and measures nothing", like=like)
+        refuse(f"--sample {sample} writes texts and measures nothing", like=like, out=out)
     folder = Path(folder)
     manifest = read_intact_manifest(folder)
     format_ = dataset_format(manifest)
@@ -70,9 +73,15 @@ def inspect(
     check_like(like, format_)
     checks = {} if judged is None else {"judged": read_sample(format_, _rows(folder), judged)}
     manifest = replace(manifest, checks=manifest.checks | measure(folder, format_, like) | checks)
-    write_card(folder, manifest)
-    write_atomically(folder / PAGE_NAME, render(manifest, _pairs(folder, manifest.content_hash)))
-    return finish(folder, manifest)
+    page = render(manifest, _pairs(folder, manifest.content_hash))
+    if out is not None:
+        with plain_os_error(f"cannot write --out {out}"):
+            write_atomically(Path(out), page)
+        return manifest
+    with plain_os_error(f"cannot write to {folder}", "give --out FILE, which gets the page alone"):
+        write_card(folder, manifest)
+        write_atomically(folder / PAGE_NAME, page)
+        return finish(folder, manifest)
 
 
 def nearest(format_: Format, rows: Sequence[Row], *, seed: int = 0) -> list[dict[str, Any]]:
@@ -112,9 +121,9 @@ def _rows(folder: Path) -> list[Row]:
     return list(islice(read_rows(folder), MAX_ROWS))
 
 
-def summary_tables(folder: Path) -> list[SummaryTable]:
-    """Return everything that the page shows as tables, for a terminal."""
-    manifest = read_intact_manifest(folder)
+def summary_tables(folder: Path, manifest: Manifest | None = None) -> list[SummaryTable]:
+    """Return everything that the page shows as tables, for a terminal; `manifest` is the folder's, measured anew."""
+    manifest = manifest or read_intact_manifest(folder)
     pairs = _pairs(Path(folder), manifest.content_hash)
     return [*counts(manifest), *findings(manifest), nearest_pairs(pairs)]
 

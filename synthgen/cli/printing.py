@@ -97,9 +97,9 @@ def print_inspection(manifest: Manifest, arguments: Arguments) -> None:
         console.print_lines([f"{rows} rows without labels in {csv}; fill in 'judged', then --judged {csv}"])
         return
     _print_set(manifest, folder)
-    for table in summary_tables(folder):
+    for table in summary_tables(folder, manifest):
         _print_table(table)
-    console.print_lines([f"page: {folder / PAGE_NAME}"])
+    console.print_lines([f"page: {arguments['out'] or folder / PAGE_NAME}"])
 
 
 def inspection_document(manifest: Manifest, arguments: Arguments) -> dict[str, Any]:

@@ -8,6 +8,7 @@ time: it holds SQLite's write lock from opening to closing, which a killed proce
 """
 
 import json
+import os
 import sqlite3
 import time
 import zlib
@@ -126,7 +127,8 @@ class Ledger:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open or create the file; UserError if it is no ledger, IncompleteError if another process is writing it."""
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=0.0, factory=_Connection)
+            uri = _uri(path, read_only=read_only)
+            self._db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0.0, factory=_Connection)
         except sqlite3.OperationalError as error:
             raise UserError(f"{path}: {unwritable(error) or error}; then give the same command again") from None
         self._db.path = path
@@ -363,6 +365,21 @@ class Ledger:
             return unpacker.decompress(packed).decode("utf-8", "surrogatepass")
         except (zlib.error, UnicodeDecodeError, TypeError) as error:
             raise damaged(self._db.path, f"a prompt cannot be read, {error}") from None
+
+
+def _uri(path: Path, *, read_only: bool) -> str:
+    """Return the address of a file that only its owner may read, or of one that is there and is not changed.
+
+    A ledger that nobody writes has no file of later writes beside it, and is read where nothing can be written.
+    """
+    if str(path) == ":memory:":
+        return "file::memory:"
+    if not read_only:
+        with suppress(FileExistsError, OSError):  # SQLite says why it cannot be made
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        return path.absolute().as_uri()
+    is_written = path.with_name(path.name + "-wal").exists()
+    return f"{path.absolute().as_uri()}?{'mode=ro' if is_written else 'mode=ro&immutable=1'}"
 
 
 _PROMPTS = "prompt_text"

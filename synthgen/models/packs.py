@@ -23,7 +23,7 @@ from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import IncompleteError, UserError, first_line, requires, unknown
 from synthgen.models.checkpoint_files import READ, trained_revision
 from synthgen.models.e5_image import convert_e5_image
-from synthgen.runtime.cache import cache_root
+from synthgen.runtime.cache import cache_root, refuse_shared
 from synthgen.runtime.files import draft_folder, read_toml, rust_writer, scratch_folder, write_atomically
 from synthgen.runtime.guard import ended_with_this_process
 from synthgen.runtime.integrity import folder_faults, folder_hashes, known_sha256
@@ -123,6 +123,8 @@ def pull(name: str) -> Path:
     """Return the pack's model folder, fetched and converted first when the cache does not hold it as it was made."""
     pack = find_pack(name)
     folder = pack.folder
+    for place in (folder.parent, folder):
+        refuse_shared(place)
     if (folder / _FACTS).is_file() and not pack_fault(folder):
         return folder
     with only_writer(folder, wait=True):

@@ -29,8 +29,9 @@ def stderr_to(path: Path) -> Iterator[None]:
     """Send file descriptor 2 to a file; processes started meanwhile keep it there, this one gets its own back."""
     sys.stderr.flush()
     terminal = os.dup(2)
-    with path.open("ab") as log:
-        os.dup2(log.fileno(), 2)
+    log = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    os.dup2(log, 2)
+    os.close(log)
     try:
         yield
     finally:

@@ -179,7 +179,8 @@ def _round_trip(job: TranslationJob, ledger: Ledger) -> dict[str, Any] | str:
         if reply.step == records.RETURNED and reply.text
     }
     if not returned:
-        return f"not done: {job.backend.ref} was not asked to translate {job.target} to {job.source}, or cannot"
+        backend = public_name(job.backend.ref)
+        return f"not done: {backend} was not asked to translate {job.target} to {job.source}, or cannot"
     pairs = [
         (text, returned[number].get(path, ""))
         for number, row in job.rows()

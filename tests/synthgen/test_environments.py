@@ -12,7 +12,7 @@ import pytest
 
 from synthgen.runtime.entry import refused_by_machine
 from synthgen.runtime.limits import connections_at_once
-from tests.synthgen.conftest import dataset_folder, random_rows
+from tests.synthgen.conftest import dataset_folder, make_scripted, random_rows
 
 SYNTHGEN = Path(sys.executable).with_name("synthgen")
 
@@ -91,3 +91,26 @@ def test_what_the_machine_refuses_is_told_from_a_bug(error: Exception, code: int
 def test_a_server_gets_as_many_connections_as_there_are_files_left_to_open() -> None:
     assert connections_at_once(3) == 3
     assert connections_at_once(10**9) < 65_536
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="gives up root's right to write anywhere with setpriv")
+def test_a_folder_that_may_only_be_read_can_be_read(tiny_model: str, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    make_scripted(tiny_model, made, n=12)
+    for path in (made, made / "data"):
+        path.chmod(0o555)
+    drop = "-dac_override,-dac_read_search"
+    reader = f"setpriv --bounding-set={drop} --inh-caps={drop} synthgen" if os.getuid() == 0 else "synthgen"
+    before = sorted((path, path.stat().st_mtime_ns) for path in made.rglob("*"))
+    for words in (
+        "card $SET --verify",
+        "why $SET mnli-s0-0000001",
+        "inspect $SET --out page.html",
+        "publish $SET --to ./p",
+    ):
+        done = shell(f"{reader} {words}", made, tmp_path)
+        assert (done.returncode, done.stderr) == (0, b""), words
+    done = shell(f"{reader} inspect $SET", made, tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.decode().endswith("give --out FILE, which gets the page alone\n")
+    assert sorted((path, path.stat().st_mtime_ns) for path in made.rglob("*")) == before

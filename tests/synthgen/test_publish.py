@@ -277,7 +277,7 @@ LEAKS = [
     ("keysk-planted-0123", "$MY_SIGNING_KEY"),
     ("ghp_planted0123", "$GH_PAT"),
     ("hunter2hunter2", "$DB_PASS"),
-    ("hf_" + "a1" * 12, "a token of the hub"),
+    ("hf_" + "a1" * 12, "a key of the Hugging Face hub"),
     ("stored-planted-token", "the token of `hf auth login`"),
     ("https://ann:planted@server.example/v1", "a password in an address"),
 ]

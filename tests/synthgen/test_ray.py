@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -103,3 +105,37 @@ def test_as_many_engines_start_as_fit_with_so_many_gpus_each() -> None:
 def test_an_engine_over_more_gpus_than_a_machine_has_is_refused() -> None:
     with pytest.raises(UserError, match="an engine over 2 GPUs fits no machine of the cluster: it has no GPU"):
         RayEngine(honest, address="local", gpus=2)
+
+
+_DRIVER = """
+import time
+from synthgen.runtime.ray_cluster import joined
+with joined("local") as ray:
+    wait = ray.remote(lambda: time.sleep(60))
+    tasks = [wait.remote() for _ in range(2)]
+    time.sleep(2)
+    print("begun", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads /proc")
+def test_a_ray_that_is_started_here_listens_to_this_machine_alone_and_ends_with_a_killed_command(
+    tmp_path: Path,
+) -> None:
+    psutil = pytest.importorskip("psutil")
+    (tmp_path / "driver.py").write_text(_DRIVER)
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, str(tmp_path / "driver.py")]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout
+        assert any(line == "begun\n" for line in driver.stdout)
+        me = psutil.Process(driver.pid)
+        family = [me, *me.children(recursive=True)]
+        sockets = [each for one in family for each in one.net_connections("tcp") if each.status == "LISTEN"]
+        driver.kill()
+    assert len(family) > 5
+    assert sockets
+    assert {each.laddr.ip.removeprefix("::ffff:") for each in sockets} == {"127.0.0.1"}
+    _, left = psutil.wait_procs(family, timeout=15)
+    assert [one for one in left if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
