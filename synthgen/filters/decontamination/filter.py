@@ -95,6 +95,9 @@ class Contamination(Filter):
         against = list(against)
         self._sets = list(chain.from_iterable(map(read_evaluation_sets, against)))
         self._not_read = list(chain.from_iterable(map(unread_files, against)))
+        if self._sets:
+            items = sum(len(each.items) for each in self._sets)
+            console.note(f"--against: {items} items read of {listed([each.name for each in self._sets])}")
         if self._not_read:
             console.note(f"--against: not read, and so not looked for: {listed(self._not_read)}")
         self._items = [
