@@ -6,6 +6,7 @@ requests of an actor that is lost, or whose engine failed, go to the others, and
 
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -24,6 +25,8 @@ RESTARTS = 3
 """How many actors may be lost before the run ends."""
 
 DEFAULT_ROOM = 64
+SECONDS_TOGETHER = 0.05
+"""Replies that come within it go to the driver together; what it adds to the wait of one is little."""
 
 
 class Server:
@@ -32,6 +35,7 @@ class Server:
     def __init__(self) -> None:
         self.requests: queue.Queue[Request] = queue.Queue()
         self.finished: queue.Queue[Reply | Exception] = queue.Queue()
+        self.open = 0
 
     def start(self, start: StartEngine, number: int) -> tuple[str, dict[str, str], int]:
         """Start the engine, and return its name, its versions, and how many requests to keep in its queue.
@@ -48,16 +52,30 @@ class Server:
 
     def submit(self, requests: list[Request]) -> None:
         """Queue requests."""
+        self.open += len(requests)
         for request in requests:
             self.requests.put(request)
 
     def replies(self) -> list[Reply]:
-        """Wait for a reply and return all there are."""
+        """Wait for a reply, and a moment for those that come next; return all there are.
+
+        A call costs the driver as much as some replies do. Nothing is waited for when no request is open.
+        """
         replies: list[Reply] = []
-        while not replies or not self.finished.empty():
-            if isinstance(item := self.finished.get(), Exception):
-                raise item
+        until = None
+        while not replies or not self.finished.empty() or (self.open and time.monotonic() < (until or 0)):
+            try:
+                item = self.finished.get(timeout=until and max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                break
+            if isinstance(item, Exception):
+                if not replies:
+                    raise item
+                self.finished.put(item)  # for the next call: what came before it counts
+                break
             replies.append(item)
+            self.open -= 1
+            until = until or time.monotonic() + SECONDS_TOGETHER
         return replies
 
     def _serve(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from synthgen.dataset import read_rows
+from synthgen.engines.base import Request, Sampling
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import IncompleteError, UserError
 from tests.synthgen.conftest import make_scripted
@@ -18,7 +19,7 @@ from tests.synthgen.scripts import mostly, sentence
 
 pytest.importorskip("ray")
 
-from synthgen.engines.ray_engine import RayEngine
+from synthgen.engines.ray_engine import RayEngine, Server
 
 pytestmark = pytest.mark.ray
 
@@ -61,6 +62,20 @@ def test_two_actors_make_exactly_n_rows(start, tiny_model: str, tmp_path: Path) 
     assert manifest.kept == len(list(read_rows(tmp_path / "out"))) == 60
     assert manifest.asked == manifest.kept + sum(manifest.rejected.values()) + manifest.failed
     assert manifest.label_counts == {"entailment": 20, "neutral": 20, "contradiction": 20}
+
+
+def test_replies_come_in_bulk_and_those_before_a_fault_are_not_lost() -> None:
+    server = Server()
+    server.start(faulty, 0)
+    sampling = Sampling(8, 1.0, -1, ())
+    server.submit([Request((number, 0), f"Topic {number}", sampling, nonce=number) for number in range(60)])
+    replies, calls = [], 0
+    with pytest.raises(RuntimeError, match="unspecified launch failure"):
+        while True:
+            replies += server.replies()
+            calls += 1
+    assert [reply.tag[0] for reply in replies] == list(range(40))
+    assert calls < 10
 
 
 def hopeless(number: int) -> ScriptedEngine:
