@@ -9,6 +9,7 @@ from evaluator.sweep.pending import parent, pending
 from evaluator.sweep.progress import SweepProgress, display
 from evaluator.sweep.ray_runner import run_on_ray
 from evaluator.sweep.run_log import run_logged
+from synthgen.console import note
 from synthgen.errors import IncompleteError
 
 
@@ -25,6 +26,7 @@ def run_jobs(
         return None
     with display(todo, len(jobs) - len(todo), work) as sweep:
         if ray is None and workers == 1:
+            _name_idle_gpus(todo)
             _run_here(todo, store, sweep, keep_weights=keep_weights)
         else:
             run_on_ray(todo, store, sweep, address=ray, workers=workers, keep_weights=keep_weights)
@@ -35,6 +37,16 @@ def run_jobs(
         f"{len(sweep.failed)} of {len(todo)} runs were not completed, the others are kept in {store.root}; "
         f"{sweep.jobs[key].label}: {message}"
     )
+
+
+def _name_idle_gpus(jobs: Sequence[Job]) -> None:
+    """Say how many GPUs runs one after the other leave idle, and what uses them."""
+    if len(jobs) > 1 and jobs[0].hardware.device == "cuda":
+        import torch
+
+        if (idle := torch.cuda.device_count() - 1) > 0:
+            more = f"{idle} more GPU{'s are' if idle > 1 else ' is'} idle"
+            note(f"{more}: --ray auto uses all, --workers 2 each for two runs")
 
 
 def _run_here(jobs: Sequence[Job], store: Store, sweep: SweepProgress, *, keep_weights: bool) -> None:

@@ -35,7 +35,14 @@ from synthgen.engines.base import (
     messages,
     said,
 )
-from synthgen.engines.vllm_arguments import check_arguments, check_installed, engine_arguments, refusal, see_gpu
+from synthgen.engines.vllm_arguments import (
+    check_arguments,
+    check_installed,
+    engine_arguments,
+    name_idle_gpus,
+    refusal,
+    see_gpu,
+)
 from synthgen.errors import IncompleteError, UserError, requires
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.cache import cache_root
@@ -68,6 +75,8 @@ class VllmEngine(Engine):
                 self.llm = LLM(**arguments)
         except (*self._refusals, TypeError, RuntimeError, OSError) as error:
             raise UserError(f"vLLM cannot serve {model.ref}: {refusal(error)}; its log is {log}") from None
+        if on_gpu:
+            name_idle_gpus(options.arguments)
         core = self.llm.llm_engine
         threading.Thread(target=_wake_when_dead, args=(core.engine_core,), daemon=True).start()
         self.batch_size = int(core.vllm_config.scheduler_config.max_num_seqs)

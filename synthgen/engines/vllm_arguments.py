@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from synthgen import console
 from synthgen.engines.arguments import LORA, gpus
 from synthgen.errors import UserError, missing_package, requires, unknown
 from synthgen.models.packs import ResolvedModel
@@ -40,6 +41,15 @@ def see_gpu() -> bool:
     on_gpu = bool(torch.cuda.is_available())
     prepare_environment(on_gpu=on_gpu)
     return on_gpu
+
+
+def name_idle_gpus(given: Mapping[str, Any]) -> None:
+    """Say how many GPUs one engine with these arguments leaves idle, and what uses them."""
+    import torch
+
+    if (idle := torch.cuda.device_count() - gpus(given)) > 0:
+        more = f"{idle} more GPU{'s are' if idle > 1 else ' is'} idle"
+        console.note(f"{more}: --ray auto runs an engine on each, tensor_parallel_size in --engine-args one on all")
 
 
 def prepare_environment(*, on_gpu: bool) -> None:

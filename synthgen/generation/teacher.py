@@ -12,7 +12,7 @@ from typing import Any
 
 from synthgen.errors import UserError
 from synthgen.formats.base import ParseError
-from synthgen.models.loading import check_checkpoint, load_model, load_tokenizer, require, weights_sha256
+from synthgen.models.loading import check_checkpoint, load_model, load_tokenizer, placed, require, weights_sha256
 from synthgen.text.words import treebank_tokens
 
 
@@ -35,7 +35,7 @@ class Teacher:
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
         """The tokenizer and the model, loaded when the first sentence is to be tagged."""
-        return load_tokenizer(self._folder), load_model("AutoModelForTokenClassification", self._folder).eval()
+        return load_tokenizer(self._folder), placed(load_model("AutoModelForTokenClassification", self._folder))
 
     def parent(self) -> dict[str, Any]:
         """Return the teacher's entry in a manifest; what its training set allows is not known from a checkpoint."""
@@ -63,5 +63,5 @@ class Teacher:
         if len(firsts) < len(words) or pieces["input_ids"].shape[1] > room:
             raise ParseError("sentence unreadable for the teacher")
         with torch.inference_mode():
-            best = model(**pieces).logits[0].argmax(-1).tolist()
+            best = model(**pieces.to(model.device)).logits[0].argmax(-1).tolist()
         return [self.labels[best[firsts[index]]] for index in range(len(words))]

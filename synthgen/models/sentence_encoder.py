@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from synthgen.models.loading import load_model, load_tokenizer, require
+from synthgen.models.loading import load_model, load_tokenizer, placed, require
 from synthgen.models.packs import resolve
 from synthgen.runtime.provenance import public_name
 
@@ -35,7 +35,7 @@ class SentenceEncoder:
         self.facts = names | {"prefix": prefix}
         self._torch, self._prefix = torch, prefix
         self._tokenizer = load_tokenizer(model.path)
-        self._model = load_model("AutoModel", model.path).eval().to("cuda" if torch.cuda.is_available() else "cpu")
+        self._model = placed(load_model("AutoModel", model.path))
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return the vectors (texts, width); equal texts are read once, texts of like length together."""

@@ -20,6 +20,7 @@ from synthgen.models.packs import resolve
 TORCH = """
 import os
 class cuda:
+    device_count = staticmethod(lambda: int(os.environ.get("FAKE_GPUS", 1)))
     @staticmethod
     def is_available():
         print("is_available", os.environ.get("PYTORCH_NVML_BASED_CUDA_CHECK"))
@@ -197,6 +198,13 @@ def test_engine_arguments_come_from_json_or_a_file_and_take_the_place_of_ours(st
         (tmp_path / name).write_text(text, encoding="utf-8")
     for given in (json.dumps(values), *(str(tmp_path / name) for name in files)):
         assert values.items() <= arguments(stand_ins, given, gpu=False).items()
+
+
+def test_gpus_that_one_engine_leaves_idle_are_named_with_what_uses_them(stand_ins: Path) -> None:
+    said = [run(stand_ins, START, FAKE_GPUS=count, ENGINE_ARGS='{"tensor_parallel_size": 2}').stderr for count in "238"]
+    assert said[0] == ""
+    assert said[1].startswith("1 more GPU is idle: --ray auto runs an engine on each")
+    assert said[2].startswith("6 more GPUs are idle: ")
 
 
 def test_an_adapter_is_an_argument_of_our_own_with_the_rank_it_needs(stand_ins: Path, tmp_path: Path) -> None:

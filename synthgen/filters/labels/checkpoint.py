@@ -27,11 +27,11 @@ from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import UNANSWERABLE, SpanFormat
-from synthgen.models.loading import check_checkpoint, load_model, load_tokenizer, require, weights_sha256
+from synthgen.models.loading import check_checkpoint, load_model, load_tokenizer, placed, require, weights_sha256
 from synthgen.text.json_text import read_json_object
 
 MAX_LENGTH = 256
-BATCH = 32
+BATCH, BATCH_ON_GPU = 32, 256
 SPAN_MAX_LENGTH, SPAN_STRIDE = 384, 128
 """As in the reference's evaluation of question answering (XT run_squad.py)."""
 
@@ -68,7 +68,8 @@ class _Checkpoint(Annotator):
         if missing := sorted(loaded["missing_keys"]):
             trained_as = auto_class.removeprefix("AutoModelFor")
             raise UserError(f"{option} {checkpoint} was not trained for {trained_as}: it has no {', '.join(missing)}")
-        self.model = model.eval()
+        self.model = placed(model)
+        self._batch = BATCH if self.model.device.type == "cpu" else BATCH_ON_GPU
 
     def metadata(self) -> dict[str, Any]:
         """Return the checkpoint's name, the hash of its weights and its licence."""
@@ -94,11 +95,12 @@ class _Checkpoint(Annotator):
 
         outputs: dict[int, Any] = {}
         order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
-        for start in range(0, len(order), BATCH):
-            chosen = order[start : start + BATCH]
+        for start in range(0, len(order), self._batch):
+            chosen = order[start : start + self._batch]
             batch = self.tokenizer.pad({"input_ids": [list(sequences[i]) for i in chosen]}, return_tensors="pt")
             with torch.inference_mode():
-                outputs |= zip(chosen, self._forward(batch).float().numpy(), strict=True)
+                output = self._forward(batch.to(self.model.device)).float().cpu()
+            outputs |= zip(chosen, output.numpy(), strict=True)
         return [outputs[i] for i in range(len(sequences))]
 
     def _forward(self, batch: Any) -> Any:  # noqa: ANN401 - tensors

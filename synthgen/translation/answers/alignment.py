@@ -8,7 +8,7 @@ from typing import Any
 
 from synthgen import console
 from synthgen.errors import IncompleteError, UserError
-from synthgen.models.loading import load_model, load_tokenizer, require
+from synthgen.models.loading import load_model, load_tokenizer, placed, require
 from synthgen.models.packs import resolve
 
 LAYER = 8
@@ -26,7 +26,7 @@ class Aligner:
         self.ref, model = ref, resolve(ref)
         self.revision = model.revision
         self._tokenizer = load_tokenizer(model.path)
-        self._encoder = load_model("AutoModel", model.path).eval()
+        self._encoder = placed(load_model("AutoModel", model.path))
         self._layer = min(layer, self._encoder.config.num_hidden_layers)
 
     def align(self, pairs: Sequence[tuple[str, Span, str]]) -> list[list[Span]]:
@@ -47,7 +47,8 @@ class Aligner:
         )
         offsets = batch.pop("offset_mapping").tolist()
         with torch.inference_mode():
-            hidden = self._encoder(**batch, output_hidden_states=True).hidden_states[self._layer]
+            states = self._encoder(**batch.to(self._encoder.device), output_hidden_states=True).hidden_states
+            hidden = states[self._layer].cpu()
         unit = torch.nn.functional.normalize(hidden, dim=-1)
         tokens = [[i for i, (start, end) in enumerate(each) if end > start] for each in offsets]
         return [(unit[row, ids], [tuple(offsets[row][i]) for i in ids]) for row, ids in enumerate(tokens)]
