@@ -21,7 +21,7 @@ from synthgen.corpora.readers.json_values import array_values, document_rows
 from synthgen.corpora.readers.packed import open_seekable, open_unpacked
 from synthgen.corpora.readers.tables import Dialect, read_table_batches, sniff_dialect
 from synthgen.corpora.readers.text import LFS_POINTER, as_utf8
-from synthgen.errors import UserError
+from synthgen.errors import UserError, first_line
 from synthgen.formats.base import Row
 from synthgen.text.json_text import JsonFault, parse_json
 from synthgen.text.parquet import open_parquet, read_batches
@@ -174,13 +174,14 @@ def _arrow(source: RecordFile, columns: tuple[str, ...]) -> Iterator[Records]:
     try:
         with open_seekable(source.path, source.split) as file:
             yield from _numbered(_checked(_batches(file)), source, columns)
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"cannot read {source.path}: {error}") from None
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {source.path}: {first_line(error)}") from None
 
 
 def _checked(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         batch.validate(full=True)
+        batch.slice(0, 1).to_pylist()  # names that are not UTF-8 show when they are asked for
         yield batch
 
 
@@ -276,7 +277,7 @@ def _arrow_block(block: bytes, schema: pa.Schema | None, columns: tuple[str, ...
     try:
         table = pj.read_json(pa.BufferReader(block), read, parse)
         table.validate(full=True)
-    except (pa.ArrowException, OverflowError):
+    except (pa.ArrowException, OverflowError, UnicodeDecodeError):
         return None
     is_dated = any(pa.types.is_temporal(field.type) for field in table.schema)
     return None if is_dated or table.num_rows != block.count(b"\n") else table
