@@ -5,6 +5,7 @@ can be read so, else lists of objects; what is no record is a fault with its pla
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -191,7 +192,7 @@ def _numbered(
     first = 1
     for batch in batches:
         names = batch.schema.names
-        if twice := next((name for name in names if names.count(name) > 1), None):
+        if twice := next((name for name, count in Counter(names).items() if count > 1), None):
             raise UserError(f"{source.path} has two columns '{twice}'")
         table = pa.Table.from_batches([batch])
         kept = [name for name in names if name in columns]

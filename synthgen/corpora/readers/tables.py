@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,7 @@ def read_table_batches(file: BinaryIO, dialect: Dialect, path: Path, columns: tu
         bad.append((row.number, row.text))
         return "skip"
 
-    if twice := next((name for name in dialect.names if dialect.names.count(name) > 1 and name), None):
+    if twice := next((name for name, count in Counter(dialect.names).items() if count > 1 and name), None):
         raise UserError(f"{path} has two columns '{twice}'")
     wanted = [name for name in dialect.names if name in columns or not columns]
     options = pcsv.ConvertOptions(
