@@ -46,7 +46,7 @@ def model_card(
         "hash of the data": code(dataset.content_hash),
         "licence of the data": markdown(dataset.licence),
         "recipe": markdown(f"{recipe.name}: {recipe.source}"),
-        "seed": seed,
+        "seed": str(seed),
         **{name.replace("_", " "): markdown(value) for name, value in asdict(stage).items()},
         **{f"training: {name.replace('_', ' ')}": markdown(value) for name, value in training.items()},
     }
