@@ -57,12 +57,9 @@ def score(
 
 
 def _text(path: Path) -> str:
-    try:
-        return read_text(path)
-    except FileNotFoundError:
-        raise UserError(f"no prediction file at {path}") from None
-    except OSError as error:
-        raise UserError(f"cannot read the prediction file {path}: {error.strerror}") from None
+    if not path.exists():
+        raise UserError(f"no prediction file at {path}")
+    return read_text(path)
 
 
 def _scored(

@@ -28,6 +28,7 @@ def data_facts(manifest: Manifest) -> dict[str, Any]:
     checks = {
         f"check_{name}": dict(_numbers(check)) if isinstance(check, Mapping) else check
         for name, check in manifest.checks.items()
+        if name != "set_language"  # the language is a fact of its own
         if name != "filtered_before"
     }
     return {name: value for name, value in {**facts, **checks}.items() if value not in ("", {}, None)}

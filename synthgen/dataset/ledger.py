@@ -402,7 +402,7 @@ def unwritable(error: Exception) -> str | None:
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return "another process is writing this folder: wait until it has ended"
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-        return f"the ledger cannot be written ({error}): see to its disk"
+        return f"the ledger cannot be written ({error}): make room on its disk, or see why the disk fails"
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return f"the ledger cannot be written ({error}): allow it and make room, or give another --out"
     return None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sacrebleu.metrics import CHRF
 
-from synthgen.dataset import read_rejected, read_rows
+from synthgen.dataset import read_rows
 from synthgen.dataset.ledger import Ledger
 from synthgen.errors import IncompleteError, UserError
 from synthgen.translation.command import translate
@@ -72,9 +72,9 @@ def test_a_new_threshold_judges_anew_and_asks_neither_translator_nor_estimator(t
     assert run(tmp_path, scored).kept == 4
     command(tmp_path, "sys.exit(9)")
     backend = Backwards()
-    manifest = run(tmp_path, scored, backend, qe_least=101.0)
-    assert (manifest.kept, manifest.rejected, backend.calls) == (0, {"estimated quality": 4}, 0)
-    assert "premise: " in next(read_rejected(tmp_path / "tlh")).evidence
+    with pytest.raises(IncompleteError, match=r"none of 4 rows .* can be kept: estimated quality \(4\), .*premise: "):
+        run(tmp_path, scored, backend, qe_least=101.0)
+    assert backend.calls == 0
     assert run(tmp_path, scored, qe_most=100.0).kept == 4
 
 

@@ -105,5 +105,6 @@ def test_a_folder_that_is_no_tagger_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not a checkpoint folder"):
         Teacher(tmp_path)
     model_folder(tmp_path, '{"model_type": "xlm-roberta", "architectures": ["XLMRobertaModel"]}')
+    (tmp_path / "model.safetensors").write_bytes(len(b"{}").to_bytes(8, "little") + b"{}")
     with pytest.raises(UserError, match="is no token classifier but XLMRobertaModel"):
         Teacher(tmp_path)

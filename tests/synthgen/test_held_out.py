@@ -307,7 +307,7 @@ def test_packed_files_are_read_as_those_in_them(tmp_path: Path) -> None:
     assert (found.name, found.items) == ("dev.jsonl.gz", ((SENTENCE,),))
     for broken in (packed[:-9], b"\x1f\x8b" + bytes(9), b"no gzip"):
         (tmp_path / "dev.jsonl.gz").write_bytes(broken)
-        with pytest.raises(UserError, match=r"cannot read .*dev.jsonl.gz"):
+        with pytest.raises(UserError, match=r"dev\.jsonl\.gz(:| cannot be unpacked: )"):
             read_evaluation_sets(tmp_path)
 
 
