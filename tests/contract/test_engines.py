@@ -87,7 +87,7 @@ def test_no_request_is_no_reply(engine: Engine) -> None:
 def test_vllm_answers_an_over_long_prompt_as_a_failed_reply_and_goes_on(engine: Engine) -> None:
     if engine.name != "vllm":
         pytest.skip("only vLLM has a context length here")
-    waiting = [Request((1, 0), "A short one:", SAMPLING), Request((0, 0), "word " * 5000, SAMPLING)]
+    waiting = [Request((1, 0), "A short one:", SAMPLING), Request((0, 0), "word " * 20_000, SAMPLING)]
     replies = {reply.tag[0]: reply.outcome for reply in engine.run(lambda: waiting.pop() if waiting else None)}
     assert replies == {0: "http", 1: "ok"}
 

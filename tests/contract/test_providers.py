@@ -19,6 +19,7 @@ NEGOTIATION = 3
 """Most requests that a command may need to find out what a server takes."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PROVIDERS, ids=lambda kind: kind.__name__)
 def test_make_judge_and_translate_keep_what_they_should(
     kind: type[Provider], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

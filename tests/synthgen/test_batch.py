@@ -50,6 +50,7 @@ def kill_in_ledger(out: Path, server: MockBatch, url: str, replies: int) -> None
     process.wait()
 
 
+@pytest.mark.slow
 def test_a_run_killed_three_times_keeps_exactly_n_and_pays_every_request_once(tmp_path: Path) -> None:
     out, server = tmp_path / "out", MockBatch(fails=lambda number: number % 50 == 0)
     with batches(server) as url:

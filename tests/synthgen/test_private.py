@@ -60,6 +60,7 @@ def texts(folder: Path) -> str:
     return "\n".join([*map(str, folder.rglob("*")), *tables, *files]).replace(str(folder), "")
 
 
+@pytest.mark.slow
 def test_no_marker_is_in_a_published_folder(tmp_path: Path) -> None:
     home = tmp_path / "MARKERhome, x=1" / "MARKER-project"
     home.mkdir(parents=True)
