@@ -14,6 +14,7 @@ from synthgen.runtime.entry import refused_by_machine
 from synthgen.runtime.limits import connections_at_once
 from tests.synthgen.conftest import dataset_folder, make_scripted, random_rows
 
+pytestmark = pytest.mark.slow  # real commands, each in a process of its own
 
 SYNTHGEN = Path(sys.executable).with_name("synthgen")
 
