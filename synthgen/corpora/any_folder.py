@@ -15,6 +15,7 @@ from typing import Any, get_args
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synthgen import console
 from synthgen.corpora.catalogue import SOURCES, find_sources
 from synthgen.corpora.readers.columns import ABSENT, LABEL, TEXT_A, TEXT_B
 from synthgen.corpora.readers.splits import best_split
@@ -159,6 +160,8 @@ def open_set(
             f"{folder} has no synthgen.json to say where its rows come from: give --origin real, "
             "synthetic, translated or sample"
         )
+    if task is None:
+        _note_guess(folder, name)
     features = row_features(format_, translated="translated_from" in columns)
     facts = (folder.resolve().name, name, format_, UNKNOWN_LANGUAGE, UNKNOWN, origin, tuple(paths), features)
     files = tuple(path.relative_to(folder).as_posix() for path in paths)
@@ -167,6 +170,16 @@ def open_set(
     dataset = replace(dataset, names=_label_names(dataset))
     said = _language(dataset, language, is_stated="language" in columns)
     return replace(dataset, language=said.code, set_language=said)
+
+
+def _note_guess(folder: Path, name: str) -> None:
+    """Say on standard error which task the columns stand for, where other tasks have the same."""
+    columns = SOURCES[name][0].format.columns
+    if others := [task for task, sources in SOURCES.items() if task != name and sources[0].format.columns == columns]:
+        also = ", ".join(others)
+        console.note(
+            f"{folder}: task {name}, by its columns, which {also} have too; `synthgen filter --task` says otherwise"
+        )
 
 
 def _language(dataset: InputDataset, option: str | None, *, is_stated: bool) -> SetLanguage:

@@ -236,6 +236,19 @@ def test_labels_that_do_not_fit_the_guessed_task_are_refused_by_name(tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("task", "said"), [(None, "task anli_plus, by its columns, which mnli, snli, anli have too;"), ("mnli", "")]
+)
+def test_a_guessed_task_that_is_not_the_only_one_with_these_columns_is_said(
+    task: str | None, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = parquet_folder(tmp_path / "in", [{**row, "label": i % 3} for i, row in enumerate(random_rows(6))])
+    run_filters(folder, out=tmp_path / "out", origin="real", task=task)
+    said_all = " ".join(capsys.readouterr().err.split())
+    assert said in said_all
+    assert ("by its columns" in said_all) == bool(said)
+
+
 def test_the_task_may_be_stated_where_columns_fit_several_or_another(tmp_path: Path) -> None:
     rows = [{**row, "label": number % 3} for number, row in enumerate(random_rows(9))]
     parquet_folder(tmp_path / "nli", [{"sentence1": r["premise"], "sentence2": r["hypothesis"], **r} for r in rows])
