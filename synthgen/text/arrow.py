@@ -1,6 +1,7 @@
 """Columns of texts, changed and joined without a Python object a value."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,12 @@ def joined(texts: pa.Array, between: str = "") -> bytes:
     """Return the texts' bytes end to end, with something between any two."""
     every = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
     return bytes(pc.binary_join(every, between)[0].as_buffer())
+
+
+def lazy_rows(table: pa.Table, at_once: int = 1_000) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table as objects, made so many at a time: who wants a few pays for a few."""
+    for start in range(0, table.num_rows, at_once):
+        yield from table.slice(start, at_once).to_pylist()
 
 
 def sizes(texts: pa.Array) -> npt.NDArray[np.int64]:

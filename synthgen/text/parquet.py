@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from synthgen.errors import UserError, disk_advice, first_line
@@ -14,8 +15,8 @@ from synthgen.errors import UserError, disk_advice, first_line
 ROWS_AT_ONCE = 10_000
 LARGEST_BATCH = 16_000_000
 """Bytes after which a batch is handed on, however few its rows."""
-ROWS_UNPACKED = 50
-"""Rows that Arrow unpacks at a time: a dictionary of one long text unpacks to its length in every row."""
+FEWEST_UNPACKED, MOST_UNPACKED = 50, 1_000
+"""Rows that Arrow unpacks at a time: few of a group at first, more where they are short."""
 LARGEST_PART, MOST_PACKED = 64_000_000, 200
 """Bytes that a file may unpack to although they are more than so many times its size."""
 
@@ -28,7 +29,9 @@ def open_parquet(path: Path, content: BinaryIO | None = None) -> Iterator[pq.Par
     """
     try:
         with pq.ParquetFile(content or path) as file:
-            _refuse_bomb(path, file.metadata, content.seek(0, os.SEEK_END) if content else path.stat().st_size)
+            # Only sizes of whole groups are asked for: pyarrow ends the process where those of a column are damaged.
+            sizes = [file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups)]
+            _refuse_bomb(path, sum(sizes), _size(path, content))
             yield file
     except _FAULTS as error:
         if isinstance(error, OSError) and disk_advice(error):
@@ -60,26 +63,71 @@ def read_batches(
     """
     with open_parquet(path, content) as file:
         held: list[pa.RecordBatch] = []
-        number = count = size = 0
+        number = size = unpacked = 0
+        packed = _size(path, content)
         try:
-            for part in file.iter_batches(min(rows, ROWS_UNPACKED), columns=columns):
-                part.validate(full=True)
+            for part in _parts(file, content or path, columns, rows):
                 held.append(part)
-                count, size = count + part.num_rows, size + part.nbytes
-                if count + ROWS_UNPACKED > rows or size > LARGEST_BATCH:
+                number, size, unpacked = number + part.num_rows, size + part.nbytes, unpacked + part.nbytes
+                _refuse_bomb(path, unpacked, packed)
+                if number % rows == 0 or size > LARGEST_BATCH:
                     yield pa.concat_batches(held)
-                    number, held, count, size = number + count, [], 0, 0
+                    held, size = [], 0
             if held:
                 yield pa.concat_batches(held)
         except _FAULTS as error:
             raise UserError(f"cannot read {path} from row {number} on: {first_line(error)}") from None
 
 
-def _refuse_bomb(path: Path, metadata: pq.FileMetaData, packed: int) -> None:
-    """Raise UserError for a file that unpacks to far more than any text does.
+def _parts(
+    file: pq.ParquetFile, source: Path | BinaryIO, columns: Sequence[str] | None, rows: int
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a file in parts that unpack to little and lie within batches of so many rows.
 
-    Only the sizes of whole row groups are asked for: pyarrow ends the process where those of a column are damaged.
+    A dictionary of one long text unpacks to its length in every row, and may follow upon any number of short texts:
+    what it holds is looked at before the rows of a group are unpacked.
     """
-    unpacked = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+    leaves = [file.schema.column(place).path for place in range(len(file.schema))]
+    done = 0
+    with pq.ParquetFile(source, read_dictionary=leaves) as packed:
+        for group in range(file.num_row_groups):
+            first = next(packed.iter_batches(1, row_groups=[group], columns=columns), None)
+            longest = max(map(_longest, first.columns if first else ()), default=0)
+            most = min(MOST_UNPACKED, LARGEST_BATCH // (1 + longest))
+            at_once = max(1, min(most, FEWEST_UNPACKED))
+            for part in file.iter_batches(min(at_once, rows - done % rows), row_groups=[group], columns=columns):
+                part.validate(full=True)
+                part = _without_dictionaries(part)
+                yield part
+                done += part.num_rows
+                fitting = LARGEST_BATCH // (1 + part.nbytes // part.num_rows)
+                at_once = max(1, min(most, 4 * at_once, fitting))
+                file.reader.set_batch_size(min(at_once, rows - done % rows))
+
+
+def _without_dictionaries(part: pa.RecordBatch) -> pa.RecordBatch:
+    """Return rows with the texts of columns that were categories when they were written."""
+    if not any(pa.types.is_dictionary(kind) for kind in part.schema.types):
+        return part
+    columns = [each.dictionary_decode() if pa.types.is_dictionary(each.type) else each for each in part.columns]
+    return pa.RecordBatch.from_arrays(columns, names=part.schema.names).replace_schema_metadata(part.schema.metadata)
+
+
+def _longest(values: pa.Array) -> int:
+    """Return the bytes of the longest text in the dictionaries of a column."""
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        values.validate(full=True)
+        return pc.max(pc.binary_length(values.dictionary)).as_py() or 0
+    inner = values.flatten() if pa.types.is_struct(kind) else [values.values] if hasattr(values, "values") else []
+    return max(map(_longest, inner), default=0)
+
+
+def _size(path: Path, content: BinaryIO | None) -> int:
+    return content.seek(0, os.SEEK_END) if content else path.stat().st_size
+
+
+def _refuse_bomb(path: Path, unpacked: int, packed: int) -> None:
+    """Raise UserError for a file that unpacks to far more than any text does, as it says or as far as it was read."""
     if unpacked > LARGEST_PART and unpacked > MOST_PACKED * packed:
         raise UserError(f"cannot read {path}: it unpacks to {unpacked:,} bytes from {packed:,}")

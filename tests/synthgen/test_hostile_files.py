@@ -67,11 +67,27 @@ def test_a_parquet_file_that_is_damaged_is_one_line_that_names_it(
 
 def test_a_dictionary_of_one_long_text_is_unpacked_a_few_rows_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "bomb.parquet"
-    pq.write_table(pa.table({"premise": ["x" * BOMB] * 150}), path)
+    long_after_short = ["A cook left."] * 5000 + ["x" * BOMB] * 60
+    pq.write_table(
+        pa.table({"premise": long_after_short, "nested": [{"texts": [each]} for each in long_after_short]}), path
+    )
     assert path.stat().st_size < BOMB / 2
-    sizes = [(batch.num_rows, batch.nbytes) for batch in read_batches(path)]
-    assert sum(rows for rows, _ in sizes) == count_rows(path) == 150
-    assert max(size for _, size in sizes) < LARGEST_BATCH + 60 * BOMB
+    sizes = [(batch.num_rows, batch.nbytes) for batch in read_batches(path, ["nested"])]
+    assert sum(rows for rows, _ in sizes) == count_rows(path) == 5060
+    assert max(size for _, size in sizes) < LARGEST_BATCH + 17 * BOMB
+
+
+@pytest.mark.parametrize("stores_categories", [False, True])
+def test_a_dictionary_that_unpacks_to_far_more_than_its_file_is_refused_as_it_is_read(
+    tmp_path: Path, stores_categories: bool
+) -> None:
+    path = tmp_path / "bomb.parquet"
+    texts = pa.DictionaryArray.from_arrays([0] * 5000 + [1] * 5000, ["A cook left.", "x" * BOMB])
+    pq.write_table(pa.table({"premise": texts}), path, store_schema=stores_categories)
+    before = pa.total_allocated_bytes()
+    allocated = (pa.total_allocated_bytes() - before for _ in read_batches(path))
+    with pytest.raises(UserError, match=r"bomb\.parquet: it unpacks to \d\d,\d\d\d,\d\d\d bytes from"):
+        assert max(allocated) < 6 * LARGEST_BATCH
 
 
 def test_batches_are_as_many_rows_as_asked_for_where_texts_are_short(tmp_path: Path) -> None:

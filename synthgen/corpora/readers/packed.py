@@ -110,9 +110,11 @@ class _Limited(io.RawIOBase):
         self._stream, self._path, self._left, self._limit = stream, path, limit, limit
 
     def readable(self) -> bool:
+        """Say that it is there to be read, as its buffer asks."""
         return True
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer
+        """Fill a buffer; UserError where the file cannot be unpacked or unpacks to too much."""
         view = memoryview(buffer).cast("B")
         try:
             data = self._stream.read(len(view))

@@ -23,6 +23,7 @@ from synthgen.errors import UserError, shorten
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.runtime.hub import class_names
+from synthgen.text.arrow import lazy_rows
 
 _FIRST = 1_000
 """Records by which columns are told."""
@@ -65,7 +66,7 @@ class RecordReader:
 
     def rows(self) -> Iterator[Row]:
         """Yield the usable rows one by one."""
-        return (row for batch in self.batches() for row in batch.table.to_pylist())
+        return (row for batch in self.batches() for row in lazy_rows(batch.table))
 
     def batches(self) -> Iterator[RowBatch]:
         """Yield the rows in order."""
@@ -150,7 +151,8 @@ class RecordReader:
 
 
 def _equal_texts(rows: pa.Table) -> Counter[str]:
-    equal = pc.sum(pc.equal(pc.utf8_lower(rows[0]), pc.utf8_lower(rows[1]))).as_py()
+    alike = rows.filter(pc.equal(pc.utf8_length(rows[0]), pc.utf8_length(rows[1])))  # whatever the case of the letters
+    equal = pc.sum(pc.equal(pc.utf8_lower(alike[0]), pc.utf8_lower(alike[1]))).as_py()
     return Counter({"both texts equal": equal} if equal else {})
 
 
@@ -163,7 +165,7 @@ def _is_label(kind: pa.DataType) -> bool:
 
 
 def _has_text(texts: pa.Array) -> pa.Array:
-    return pc.fill_null(pc.match_substring_regex(texts, r"\S"), False)
+    return pc.fill_null(pc.and_not(pc.greater(pc.binary_length(texts), 0), pc.utf8_is_space(texts)), False)
 
 
 def _storable(record: Row) -> Row:

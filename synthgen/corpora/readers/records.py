@@ -24,6 +24,7 @@ from synthgen.corpora.readers.tables import Dialect, read_table_batches, sniff_d
 from synthgen.corpora.readers.text import LFS_POINTER, as_utf8
 from synthgen.errors import UserError, first_line
 from synthgen.formats.base import Row
+from synthgen.text.arrow import lazy_rows
 from synthgen.text.json_text import JsonFault, parse_json
 from synthgen.text.parquet import open_parquet, read_batches
 
@@ -64,9 +65,9 @@ class Records:
     objects: tuple[Row, ...] = ()
     faults: tuple[Fault, ...] = ()
 
-    def rows(self) -> list[Row]:
-        """Return the records as objects."""
-        return list(self.objects) if self.table is None else self.table.to_pylist()
+    def rows(self) -> Iterator[Row]:
+        """Yield the records as objects."""
+        return iter(self.objects) if self.table is None else lazy_rows(self.table)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,6 @@ from synthgen.errors import UserError
 from synthgen.text.csv import csv_rows, delimiter_of
 
 _BLOCK = 1 << 22
-_LARGEST_BLOCK = 1 << 26
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _NAME = re.compile(r"[^\W\d][\w .()/#*-]{0,39}")
 _LABELS = re.compile(r"-?\d+(\.0+)?|entailment|neutral|contradict\w+|(not_)?duplicate", re.IGNORECASE)
@@ -98,12 +97,14 @@ def read_table_batches(file: BinaryIO, dialect: Dialect, path: Path, columns: tu
         raise UserError(f"{path} has two columns '{twice}'")
     wanted = [name for name in dialect.names if name in columns or not columns]
     options = pcsv.ConvertOptions(
-        column_types=dict.fromkeys(wanted, pa.string()), include_columns=wanted, strings_can_be_null=False
+        column_types=dict.fromkeys(wanted, pa.string()),
+        include_columns=wanted,
+        strings_can_be_null=False,
+        check_utf8=False,
     )
     first = 1 + dialect.has_header
     try:
-        checked = io.BufferedReader(_Utf8(file, path), _BLOCK)
-        for batch in _open(cast(BinaryIO, checked), dialect, _skip, options):
+        for batch in _open(_Utf8(file, path), dialect, _skip, options):
             here = first + np.arange(batch.num_rows + len(bad))
             odd = [number for number, _ in bad]
             numbers = here[np.isin(here, odd, invert=True)][: batch.num_rows]
@@ -126,20 +127,22 @@ class _Utf8(io.RawIOBase):
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def readable(self) -> bool:
+        """Say that it is there to be read, as pyarrow asks."""
         return True
 
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer
-        data = self._file.read(len(buffer))
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes; UserError where they are not UTF-8."""
+        data = self._file.read(size)
         try:
-            self._decoder.decode(data, final=not data)
+            if not data.isascii() or not data or self._decoder.getstate()[0]:
+                self._decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
             place = f"{error.reason} (0x{error.object[error.start]:02x})"
             raise UserError(f"{self._path} is not UTF-8: {place}; {_CONVERT}") from None
-        buffer[: len(data)] = data
-        return len(data)
+        return data
 
 
-def _open(file: BinaryIO, dialect: Dialect, skip: Any, options: pcsv.ConvertOptions) -> pcsv.CSVStreamingReader:  # noqa: ANN401
+def _open(file: io.RawIOBase, dialect: Dialect, skip: Any, options: pcsv.ConvertOptions) -> pcsv.CSVStreamingReader:  # noqa: ANN401
     parse = pcsv.ParseOptions(
         delimiter=dialect.delimiter,
         quote_char='"' if dialect.is_quoted else False,
@@ -152,7 +155,7 @@ def _open(file: BinaryIO, dialect: Dialect, skip: Any, options: pcsv.ConvertOpti
         column_names=list(dialect.names),
         skip_rows_after_names=1 if dialect.has_header else 0,
     )
-    return pcsv.open_csv(file, read_options=read, parse_options=parse, convert_options=options)
+    return pcsv.open_csv(pa.PythonFile(file, mode="r"), read_options=read, parse_options=parse, convert_options=options)
 
 
 def _odd_rows(bad: list[tuple[int, str]], dialect: Dialect) -> Batch:
