@@ -57,6 +57,7 @@ class Controller:
         self._attempts_before: Counter[str] = Counter()
         self._cells_before: dict[str, tuple[int, int]] = {}
         self._rejection = SURPLUS
+        self._request_error = ""
 
     @property
     def kept(self) -> int:
@@ -87,10 +88,16 @@ class Controller:
                 return f"only {kept} of {ended} rows for '{cell}' are kept{self._commonest_fault()}"
         return ""
 
+    @property
+    def failed_requests(self) -> str:
+        """How many requests got no reply, and why the last did not; empty where none failed."""
+        failed = self.attempts["http"] + self.attempts["timeout"]
+        return f"{failed} requests failed, the last with: {shorten(self._request_error, 200)}" if failed else ""
+
     def _commonest_fault(self) -> str:
         (reason, count), *_ = self.reasons.most_common(1)
         example = shorten(" ".join(self._rejection.evidence.split()), 200)
-        return f"; commonest rejection: {reason} ({count}), the last: {self._rejection.reason}, '{example}'"
+        return f"; commonest rejection: {reason} ({count} rows), the last: {self._rejection.reason}, '{example}'"
 
     def _totals(self) -> tuple[int, int]:
         """Return how many slots have failed, and how many have ended in any way."""
@@ -233,6 +240,8 @@ class Controller:
     def _count(self, reply: Reply, *, bad: bool = False) -> None:
         """Count an attempt by its outcome: ok, bad, http (busy among them) or timeout."""
         self.attempts["bad" if bad else "http" if reply.outcome == "busy" else reply.outcome] += 1
+        if reply.outcome != "ok":
+            self._request_error = reply.error
 
     def _count_unused(self, reply: Reply) -> None:
         """Count the attempt of a slot that has ended already."""

@@ -178,9 +178,10 @@ def _generate(run: GenerationRun, ledger: Ledger, out: Path, budget: Budget, sta
 
 
 def _shortfall(controller: Controller, out: Path, budget: Budget) -> str:
-    """Return the message for a spent budget: the label furthest from its quota, and the commonest rejections."""
+    """Return the message for a spent budget: the label furthest from its quota, the commonest rejections, failures."""
     cell, counter = max(controller.counters.items(), key=lambda item: item[1].quota - item[1].kept)
     reasons = ", ".join(f"{reason} ({count})" for reason, count in controller.reasons.most_common(3)) or "none"
+    failed = f"; {said}" if (said := controller.failed_requests) else ""
     spent, option = f"the budget of {budget.requests} requests is spent", "--max-requests"
     if budget.is_spent():
         spent, option = (
@@ -189,7 +190,7 @@ def _shortfall(controller: Controller, out: Path, budget: Budget) -> str:
         )
     return (
         f"{spent} with {controller.kept} rows kept; '{cell}' has {counter.kept} of "
-        f"{counter.quota} at an acceptance of {counter.acceptance:.0%}; commonest rejections: {reasons}. "
+        f"{counter.quota} at an acceptance of {counter.acceptance:.0%}; commonest rejections: {reasons}{failed}. "
         f"Everything is kept in {out}/ledger.sqlite; the same command with a larger {option} goes on"
     )
 

@@ -324,7 +324,9 @@ def test_a_text_that_the_server_cut_off_is_a_rejection_that_says_so(tmp_path: Pa
 
     with (
         chatting(content, [], finish="length") as address,
-        pytest.raises(IncompleteError, match="none of 100 replies can be used; commonest rejection: truncated"),
+        pytest.raises(
+            IncompleteError, match="none of 100 replies can be used; commonest rejection: truncated .300 rows."
+        ),
     ):
         make("mnli", n=30, engine="endpoint", model=f"http://{address}/v1", out=tmp_path / "out", decoding=decoding)
 
