@@ -156,22 +156,11 @@ def compare_results(
     arms = _ordered_arms(table.groups, preferred)
     sample = any(row.data_revision.startswith(SAMPLE_PREFIX) for row in results.rows)
     faults = {**table.faults, **draws.faults}
-    scores: dict[str, LevelScores] = {}
-    pairs: list[PairwiseResult] = []
-    points: list[Point] = []
-    curves: list[FittedCurve] = []
+    compared = _Levels()
     for level in levels:
         fault = next((faults[cell] for cell in level.cells if cell in faults), None)
-        scores[level.key] = _level_scores(table, level, draws, fault)
-        points += _points(arms, level.key, scores[level.key])
-        if level.kind != "gap":
-            reason = fault or (NO_VERDICT if sample else None)
-            targets = {cell.target for cell in level.cells}
-            collapsed = frozenset(run for run, target in table.collapsed if target in targets)
-            compared = scores[level.key]
-            pairs += pairwise_results(level.key, compared, arms, margin=margin, fault=reason, collapsed=collapsed)
-        if level.kind in ("all", "target"):
-            curves += _curves(arms, level.key, scores[level.key])
+        reason = fault or (NO_VERDICT if sample else None)
+        compared.add(level, _level_scores(table, level, draws, fault), arms, table, margin=margin, reason=reason)
     estimand = estimand_of(table.cells)
     return Comparison(
         estimand=estimand,
@@ -179,16 +168,46 @@ def compare_results(
         margin=margin,
         sample=sample,
         arms=tuple(arms),
-        pairs=tuple(with_holm(pairs)),
-        points=tuple(point for point in points if not point.scope.startswith("gap:")),
-        curves=tuple(curves),
-        exchange_rates=tuple(_exchange_rates(curves, scores)) if not sample else (),
+        pairs=tuple(with_holm(compared.pairs)),
+        points=tuple(point for point in compared.points if not point.scope.startswith("gap:")),
+        curves=tuple(compared.curves),
+        exchange_rates=tuple(_exchange_rates(compared.curves, compared.scores)) if not sample else (),
         problems=(*table.problems, *_item_problems(draws)),
         cells=tuple(_cell_documents(table)),
-        gaps=tuple(point for point in points if point.scope.startswith("gap:")),
+        gaps=tuple(point for point in compared.points if point.scope.startswith("gap:")),
         aggregates=tuple(aggregates(table)),
         best_sources=tuple(best_sources(table)),
     )
+
+
+@dataclass
+class _Levels:
+    """What is computed at each level of aggregation, in the order of levels."""
+
+    scores: dict[str, LevelScores] = field(default_factory=dict)
+    pairs: list[PairwiseResult] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
+    curves: list[FittedCurve] = field(default_factory=list)
+
+    def add(
+        self,
+        level: AggregationLevel,
+        scores: LevelScores,
+        arms: Sequence[str],
+        table: ScoreTable,
+        *,
+        margin: float,
+        reason: str | None,
+    ) -> None:
+        """Add points, comparisons of arms, and curves where the level has them; with a `reason` there is no verdict."""
+        self.scores[level.key] = scores
+        self.points += _points(arms, level.key, scores)
+        if level.kind != "gap":
+            targets = {cell.target for cell in level.cells}
+            collapsed = frozenset(run for run, target in table.collapsed if target in targets)
+            self.pairs += pairwise_results(level.key, scores, arms, margin=margin, fault=reason, collapsed=collapsed)
+        if level.kind in ("all", "target"):
+            self.curves += _curves(arms, level.key, scores)
 
 
 def _ordered_arms(groups: Iterable[Group], preferred: Sequence[str]) -> list[str]:
