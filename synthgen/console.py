@@ -43,6 +43,8 @@ stderr = PlainConsole(stderr=True)
 
 SECONDS_BETWEEN_LINES = 20.0
 
+_CREDENTIALS = re.compile(r"://[^\s/@?#]{1,500}@")
+
 
 def new_app(name: str, summary: str) -> typer.Typer:
     """Return a command group with `--version` and plain tracebacks."""
@@ -69,9 +71,9 @@ def print_lines(lines: Iterable[object]) -> None:
 
 
 def note(line: object, *, label: str = "") -> None:
-    """Write one line to stderr, after a label that stands out."""
+    """Write one line to stderr, after a label that stands out; addresses in it without user and password."""
     start = Text(f"{label}: ", style="bold red") if label else Text()
-    stderr.print(start + Text(one_line(line)))
+    stderr.print(start + Text(one_line(_CREDENTIALS.sub("://***@", str(line)))))
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value

@@ -30,6 +30,12 @@ def test_a_line_shows_a_hostile_text_and_obeys_none_of_it(text: str, capsys: pyt
         assert done.out == f"{text}\n"
 
 
+def test_addresses_in_messages_have_neither_user_nor_password(capsys: pytest.CaptureFixture[str]) -> None:
+    console.note("--model http://ann:s3:cret@host:8/v1 is an endpoint, a@b.example and https://x.example/@y are not")
+    shown = "--model http://***@host:8/v1 is an endpoint, a@b.example and https://x.example/@y are not\n"
+    assert " ".join(capsys.readouterr().err.split()) + "\n" == shown
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_json_on_the_terminal_is_the_same_value_without_a_command_to_it(
     text: str, capsys: pytest.CaptureFixture[str]

@@ -191,6 +191,14 @@ def test_a_model_is_converted_once_and_a_converted_folder_is_used_as_it_is(maria
     assert isinstance(open_backend(str(tmp_path)), CTranslate2)
 
 
+@pytest.mark.parametrize("content", [b"", b"\x06\x00\x00", b"weights of another program" * 99])
+def test_a_converted_model_that_is_none_is_one_line(marian: Path, tmp_path: Path, content: bytes) -> None:
+    shutil.copytree(marian, tmp_path / "opus")
+    (tmp_path / "opus" / "model.bin").write_bytes(content)
+    with pytest.raises(UserError, match=r"--mt ct2:.*opus cannot be read by CTranslate2: "):
+        open_backend(f"ct2:{tmp_path / 'opus'}")
+
+
 class Vocabulary:
     """A tokenizer as far as languages go."""
 

@@ -44,7 +44,10 @@ class CTranslate2(HubModel):
         self.settings |= {"beam": 1, "compute": compute.compute}
         threads = {"inter_threads": compute.cores, "intra_threads": 1} if device == "cpu" else {}
         where = {"device": device, "compute_type": compute.compute, **threads}
-        self._model: Any = ctranslate2.Translator(str(converted), **where)
+        try:
+            self._model: Any = ctranslate2.Translator(str(converted), **where)
+        except (RuntimeError, ValueError) as error:
+            raise UserError(f"--mt {PREFIX}{model.ref} cannot be read by CTranslate2: {first_line(error)}") from None
 
     def translate_texts(self, texts: Sequence[str], source: str, target: str) -> list[str]:
         """Return one translation for each text, an empty one where it filled all its room and so was cut off."""
