@@ -73,31 +73,40 @@ def import_task(
     be, IncompleteError when the hub does not answer.
     """
     started = time.monotonic()
-    if n is not None and n < 1:
-        raise UserError(f"--n is {n}; allowed is 1 or more")
-    if n is None:
-        refuse("without --n every row is kept", seed=seed or None)
+    _refuse_draw(n, seed)
     if not is_finished(out):
         refuse_taken(out)
     of_records = {"columns": columns, "labels": labels, "hypotheses": hypotheses, "where": where}
     facts = {"origin": origin, "generator": generator, "licence": licence, "language": language, "split": split}
     facts |= {"source": source_text, "citation": citation}
-    stated = stated_facts(task, facts, of_records)
-    corpus = open_corpus(task, source, stated=stated, pair_with=pair_with)
+    corpus = open_corpus(task, source, stated=stated_facts(task, facts, of_records), pair_with=pair_with)
     identity = _identity(task, corpus, n, seed)
     if is_finished(out):
         sweep(out.absolute().parent)
         return _same_or_refused(out, identity)
     with only_writer(out):
-        survey = Survey(corpus, None if n is None else seed)
-        survey.refuse_other_labels()
-        if not survey.cells.total():
-            raise _nothing_usable(survey)
-        for line in label_lines(corpus):
-            console.note(line)
+        survey = _survey(corpus, None if n is None else seed)
         chosen = None if n is None else draw(survey, quotas(task, dict(survey.cells), n))
         command = _command(task, source, n, seed, pair_with, {**of_records, **facts})
         return _write(out, survey, chosen, identity | {"seed": seed, "command": command}, started)
+
+
+def _refuse_draw(n: int | None, seed: int) -> None:
+    if n is not None and n < 1:
+        raise UserError(f"--n is {n}; allowed is 1 or more")
+    if n is None:
+        refuse("without --n every row is kept", seed=seed or None)
+
+
+def _survey(corpus: Corpus, seed: int | None) -> Survey:
+    """Return what a corpus has of each cell, and say how its labels were taken; UserError when nothing can be used."""
+    survey = Survey(corpus, seed)
+    survey.refuse_other_labels()
+    if not survey.cells.total():
+        raise _nothing_usable(survey)
+    for line in label_lines(corpus):
+        console.note(line)
+    return survey
 
 
 def label_lines(corpus: Corpus) -> Iterator[str]:

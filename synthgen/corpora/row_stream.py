@@ -62,7 +62,7 @@ class RowStream:
         """Return the ids of a batch: the file's own, else its prefix and the number of the record."""
         assert part.records is not None
         numbers = pa.array(batch.numbers - part.records.file.first)
-        padded = pc.utf8_lpad(numbers.cast(pa.string()), 7, "0")
+        padded = pc.ascii_lpad(numbers.cast(pa.string()), 7, "0")
         names = pc.binary_join_element_wise(pa.scalar(part.id_prefix), padded, "-")
         if batch.ids is None and not part.records.plan.options.hypotheses:
             return names

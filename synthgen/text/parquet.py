@@ -15,8 +15,10 @@ from synthgen.errors import UserError, disk_advice, first_line
 ROWS_AT_ONCE = 10_000
 LARGEST_BATCH = 16_000_000
 """Bytes after which a batch is handed on, however few its rows."""
-FEWEST_UNPACKED, MOST_UNPACKED = 50, 1_000
+FEWEST_UNPACKED, MOST_UNPACKED = 50, 2_000
 """Rows that Arrow unpacks at a time: few of a group at first, more where they are short."""
+_BUFFER = 1 << 18
+"""Bytes of a column that are read at a time, not the whole group's."""
 LARGEST_PART, MOST_PACKED = 64_000_000, 200
 """Bytes that a file may unpack to although they are more than so many times its size."""
 
@@ -28,7 +30,7 @@ def open_parquet(path: Path, content: BinaryIO | None = None) -> Iterator[pq.Par
     `content` is what is read where the file itself is packed. A full disk stays what it is.
     """
     try:
-        with pq.ParquetFile(content or path) as file:
+        with pq.ParquetFile(content or path, buffer_size=_BUFFER) as file:
             # Only sizes of whole groups are asked for: pyarrow ends the process where those of a column are damaged.
             sizes = [file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups)]
             _refuse_bomb(path, sum(sizes), _size(path, content))
@@ -89,7 +91,7 @@ def _parts(
     """
     leaves = [file.schema.column(place).path for place in range(len(file.schema))]
     done = 0
-    with pq.ParquetFile(source, read_dictionary=leaves) as packed:
+    with pq.ParquetFile(source, read_dictionary=leaves, buffer_size=_BUFFER) as packed:
         for group in range(file.num_row_groups):
             first = next(packed.iter_batches(1, row_groups=[group], columns=columns), None)
             longest = max(map(_longest, first.columns if first else ()), default=0)

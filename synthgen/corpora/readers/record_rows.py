@@ -151,7 +151,10 @@ class RecordReader:
 
 
 def _equal_texts(rows: pa.Table) -> Counter[str]:
-    alike = rows.filter(pc.equal(pc.utf8_length(rows[0]), pc.utf8_length(rows[1])))  # whatever the case of the letters
+    first, second = rows[0], rows[1]
+    is_plain = pc.and_(pc.string_is_ascii(first), pc.string_is_ascii(second))
+    as_long = pc.equal(pc.binary_length(first), pc.binary_length(second))  # whatever the case of ASCII letters
+    alike = rows.filter(pc.or_(as_long, pc.invert(is_plain)))
     equal = pc.sum(pc.equal(pc.utf8_lower(alike[0]), pc.utf8_lower(alike[1]))).as_py()
     return Counter({"both texts equal": equal} if equal else {})
 
