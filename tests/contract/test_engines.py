@@ -131,7 +131,8 @@ def test_vllm_translates_into_the_object_asked_for_and_what_is_cut_off_is_no_tra
             assert not outcome.failed
         else:
             assert len(outcome) == 2
-    cut = LlmTranslator(resolve(GENERATOR), lambda: ShortReplies(engine)).translate(items, "English", "French")
+    long = [("The cat sat on the mat. " * 12, "A cat sat. " * 12), items[1]]
+    cut = LlmTranslator(resolve(GENERATOR), lambda: ShortReplies(engine)).translate(long, "English", "French")
     assert [isinstance(each, TranslationFailure) and each.reason for each in cut] == ["truncated"] * 2
 
 

