@@ -108,7 +108,7 @@ def _heat(comparison: Comparison, size: int) -> dict[str, object]:
     at = {arm: size if (arm, size, "all") in by_key else 0 for arm in comparison.arms}
     arms = [arm for arm in comparison.arms if (arm, at[arm], "all") in by_key]
     trained_first = sorted(comparison.headline(), key=lambda pair: not pair.both_trained)
-    lead = next((pair for pair in trained_first if {pair.size_a, pair.size_b} <= {0, size}), None)
+    lead = next((pair for pair in trained_first if {pair.size_a, pair.size_b} - {0} == {size}), None)
     arm = lead.a if lead else arms[-1]
     gaps = _language_gaps(comparison, arm, at[arm])
     rows = []

@@ -99,7 +99,7 @@ def verdict_words(pair: PairwiseResult) -> str:
     """Return the verdict as a cell of a table."""
     better = {"a": pair.a, "b": pair.b}.get(pair.verdict[:1])
     within = ", within the margin" if pair.verdict.endswith("within margin") else ""
-    return f"{better} better{within}" if pair.better and better else pair.verdict.replace("unresolved", "not resolved")
+    return f"{better} better{within}" if better else pair.verdict.replace("unresolved", "not resolved")
 
 
 def _claim(pair: PairwiseResult) -> str:
@@ -121,18 +121,12 @@ def _tests(pair: PairwiseResult) -> str:
     """Return the p-value that the claim rests on, or the minimum detectable effect where there is no claim."""
     holm = f" after Holm's correction over {pair.family} comparisons" if pair.family > 1 else ""
     if pair.verdict == "equivalent":
-        return (
-            f"equivalence {p_text(_corrected(pair.p_equivalence_holm, pair.estimate.p_equivalence(pair.margin)))}{holm}"
-        )
-    p = _corrected(pair.p_holm, pair.estimate.p)
+        return f"equivalence {p_text(pair.p_equivalence_corrected)}{holm}"
+    p = pair.p_corrected
     if pair.verdict != "unresolved":
         return f"{p_text(p)}{holm}{_languages(pair)}"
     power = f"minimum detectable effect {pair.estimate.mde80:.2f} points at 80 % power"
     return f"{power}; {p_text(pair.estimate.p)}, {p_text(p)}{holm}" if pair.estimate.p <= ALPHA < p else power
-
-
-def _corrected(adjusted: float | None, p: float) -> float:
-    return p if adjusted is None else adjusted
 
 
 def _collapsed(pair: PairwiseResult) -> str:

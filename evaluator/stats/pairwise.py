@@ -67,16 +67,25 @@ class PairwiseResult:
         return self.estimate.known and self.estimate.se >= LEAST_SE
 
     @property
+    def p_corrected(self) -> float:
+        """The p-value of no difference after Holm's correction, as it is where nothing else is tested beside it."""
+        return self.estimate.p if self.p_holm is None else self.p_holm
+
+    @property
+    def p_equivalence_corrected(self) -> float:
+        """The p-value of a difference beyond the margin, corrected in the same way."""
+        p = self.p_equivalence_holm
+        return self.estimate.p_equivalence(self.margin) if p is None else p
+
+    @property
     def better(self) -> Literal["a", "b"] | None:
         """The arm whose advantage is significant after Holm's correction."""
-        p = self.estimate.p if self.p_holm is None else self.p_holm
-        return None if p > ALPHA else "a" if self.estimate.value > 0 else "b"
+        return None if self.p_corrected > ALPHA else "a" if self.estimate.value > 0 else "b"
 
     @property
     def within_margin(self) -> bool:
         """Whether both one-sided tests of equivalence pass, after Holm's correction."""
-        p = self.p_equivalence_holm
-        return (self.estimate.p_equivalence(self.margin) if p is None else p) <= ALPHA
+        return self.p_equivalence_corrected <= ALPHA
 
     @property
     def robust(self) -> bool:
@@ -117,7 +126,7 @@ class PairwiseResult:
 
     def document(self) -> dict[str, Any]:
         """Return the object of comparison.json."""
-        e, known = self.estimate, self.known
+        e, known, need = self.estimate, self.known, self.settling
         return {
             **{name: getattr(self, name) for name in ("a", "b", "size", "size_a", "size_b", "n_a", "n_b", "scope")},
             "difference": rounded(e.value),
@@ -134,7 +143,7 @@ class PairwiseResult:
             "margin": self.margin,
             "margin80": rounded(e.margin80) if known else None,
             "verdict": self.verdict,
-            "settling": None if self.settling is None else self.settling.document(),
+            "settling": None if need is None else need.document(),
             "not_inferior": list(self.not_inferior),
             "without_collapsed": self._without_collapsed(),
             "seeds": e.seeds,

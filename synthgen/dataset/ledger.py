@@ -8,7 +8,6 @@ time: it holds SQLite's write lock from opening to closing, which a killed proce
 """
 
 import json
-import os
 import sqlite3
 import time
 import zlib
@@ -20,7 +19,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from synthgen.errors import IncompleteError, UserError, disk_advice, first_line, shorten
+from synthgen.dataset.ledger_connection import connect, damaged
+from synthgen.errors import IncompleteError, UserError
 
 REPLIES_PER_COMMIT = 64
 SECONDS_PER_COMMIT = 2.0
@@ -67,71 +67,12 @@ _values_of = attrgetter(*(each.name for each in fields(StoredReply)[:8]))
 _facts_of = attrgetter(*(each.name for each in fields(StoredVerdict) if each.name != "row"))
 
 
-class _Cursor(sqlite3.Cursor):
-    """A cursor whose errors are those of the command; no table of a ledger has an empty cell."""
-
-    connection: "_Connection"
-
-    def __next__(self) -> Any:  # noqa: ANN401 - SQLite's
-        """Return the next row; UserError for one that is damaged."""
-        try:
-            row = super().__next__()
-        except sqlite3.DatabaseError as error:
-            raise self.connection.plain(error) from None
-        if None in row:
-            raise damaged(self.connection.path, "a cell is empty")
-        return row
-
-    def fetchone(self) -> Any:  # noqa: ANN401 - SQLite's
-        """Return the next row, None where there is none."""
-        return next(self, None)
-
-
-class _Connection(sqlite3.Connection):
-    """A connection whose errors are those of the command: IncompleteError, or UserError for what is no ledger."""
-
-    path: Path
-
-    def execute(self, *arguments: Any) -> sqlite3.Cursor:  # noqa: ANN401 - SQLite's
-        """Carry out one statement."""
-        try:
-            return self.cursor(_Cursor).execute(*arguments)
-        except sqlite3.DatabaseError as error:
-            raise self.plain(error) from None
-
-    def executemany(self, *arguments: Any) -> sqlite3.Cursor:  # noqa: ANN401 - SQLite's
-        """Carry out a statement for each of many values."""
-        try:
-            return super().executemany(*arguments)
-        except sqlite3.DatabaseError as error:
-            raise self.plain(error) from None
-
-    def plain(self, error: sqlite3.DatabaseError) -> Exception:
-        """Return an error of SQLite as the command says it; one that only a fault of ours can give as it is."""
-        if (fault := unwritable(error)) is not None:
-            return IncompleteError(f"{self.path}: {fault}", "then give the same command again")
-        name = getattr(error, "sqlite_errorname", "")
-        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")):
-            return UserError(f"{self.path} is not a ledger: {error}")
-        return damaged(self.path, str(error)) if "decode" in str(error) else error
-
-
-def damaged(path: Path, fault: str) -> UserError:
-    """Return the error for a ledger that is not as it was written, with the way out."""
-    return UserError(f"{path} is damaged: {shorten(fault)}; put a copy of it back, or give another --out")
-
-
 class Ledger:
     """An open ledger. Writes are batched; `commit` makes them durable."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open or create the file; UserError if it is no ledger, IncompleteError if another process is writing it."""
-        try:
-            uri = _uri(path, read_only=read_only)
-            self._db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0.0, factory=_Connection)
-        except sqlite3.OperationalError as error:
-            raise UserError(f"{path}: {unwritable(error) or error}; then give the same command again") from None
-        self._db.path = path
+        self._db = connect(path, read_only=read_only)
         self._pending, self._committed_at = 0, time.monotonic()
         try:
             query = "SELECT user_version, (SELECT COUNT(*) FROM sqlite_master) FROM pragma_user_version"
@@ -250,13 +191,13 @@ class Ledger:
 
     def add_engine(self, versions: Mapping[str, str]) -> None:
         """Record the versions of an engine that replies: a run that goes on may need none any more."""
-        values = [(f"engine: {name}", version) for name, version in versions.items()]
+        values = [(_ENGINE + name, version) for name, version in versions.items()]
         self._db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", values)
 
     def engine_versions(self) -> dict[str, str]:
         """Return the versions of the engines that have replied."""
         stored = self._db.execute("SELECT key, value FROM run WHERE key LIKE 'engine: %'")
-        return {key.removeprefix("engine: "): value for key, value in stored}
+        return {key.removeprefix(_ENGINE): value for key, value in stored}
 
     def slots(self) -> Iterator[tuple[int, str]]:
         """Yield slot and cell of every slot opened, in order."""
@@ -367,42 +308,11 @@ class Ledger:
             raise damaged(self._db.path, f"a prompt cannot be read, {error}") from None
 
 
-def _uri(path: Path, *, read_only: bool) -> str:
-    """Return the address of a file that only its owner may read, or of one that is there and is not changed.
-
-    A ledger that nobody writes has no file of later writes beside it, and is read where nothing can be written.
-    """
-    if str(path) == ":memory:":
-        return "file::memory:"
-    if not read_only:
-        with suppress(FileExistsError, OSError):  # SQLite says why it cannot be made
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        return path.absolute().as_uri()
-    is_written = path.with_name(path.name + "-wal").exists()
-    return f"{path.absolute().as_uri()}?{'mode=ro' if is_written else 'mode=ro&immutable=1'}"
-
-
 _PROMPTS = "prompt_text"
-_VERSION = "version: "
+_VERSION, _ENGINE = "version: ", "engine: "
 _WINDOW = 32_768  # what DEFLATE looks back
 
 
 def storable(text: str) -> str:
     """Return a reply as it can be written: half a character, which a server may send, as the sign for a broken one."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def unwritable(error: Exception) -> str | None:
-    """Return what keeps a run's folder from being written and what to do about it; None for any other error."""
-    if isinstance(error, IncompleteError):
-        return error.fault
-    if isinstance(error, OSError):
-        return f"{first_line(error)}: {advice}" if (advice := disk_advice(error)) else None
-    name = getattr(error, "sqlite_errorname", "")
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return "another process is writing this folder: wait until it has ended"
-    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-        return f"the ledger cannot be written ({error}): make room on its disk, or see why the disk fails"
-    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-        return f"the ledger cannot be written ({error}): allow it and make room, or give another --out"
-    return None

@@ -13,7 +13,8 @@ from typing import Any
 from synthgen import console, options
 from synthgen.dataset.folder import make_run_folder, refuse_foreign
 from synthgen.dataset.layout import LEDGER_NAME
-from synthgen.dataset.ledger import Ledger, StoredVerdict, unwritable
+from synthgen.dataset.ledger import Ledger, StoredVerdict
+from synthgen.dataset.ledger_connection import unwritable
 from synthgen.dataset.manifest import Manifest, is_damaged, is_finished, read_manifest
 from synthgen.engines import ADDRESSES, DEFAULT_TIMEOUT, Engine
 from synthgen.engines.arguments import over_gpus, read_arguments

@@ -12,7 +12,8 @@ from typing import TypeVar
 from synthgen import console
 from synthgen.dataset.folder import make_run_folder
 from synthgen.dataset.layout import LEDGER_NAME
-from synthgen.dataset.ledger import Ledger, unwritable
+from synthgen.dataset.ledger import Ledger
+from synthgen.dataset.ledger_connection import unwritable
 from synthgen.dataset.manifest import Manifest, is_damaged, is_finished, read_manifest
 from synthgen.errors import IncompleteError, UserError
 from synthgen.formats.base import Row
