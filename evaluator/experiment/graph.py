@@ -65,7 +65,8 @@ class Encoder:
     def of(cls, model: ResolvedModel) -> Encoder:
         """Return a model as it is; UserError for one without whole weights."""
         check_weights(model.path)
-        return cls(identity(model), identity(model), model.path, path=model.path)
+        name = identity(model)
+        return cls(name, name, model.path, path=model.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,13 +225,14 @@ def _intermediate(experiment: Experiment, arm: Arm, size: int, seed: int, target
     parts, corpora = _draws(experiment, arm, size, target)
     if not parts and not corpora:
         return None
-    recipe, hardware, formats = experiment.recipe, experiment.hardware, _formats(experiment, arm, target)
+    recipe, hardware, formats = experiment.recipe, experiment.hardware, _formats(arm, target)
     stage = recipe.stage(target.name) if arm.uses_target_data else recipe.intermediate(formats)
     model, steps = experiment.arm_models.get(arm.name, experiment.model), _matched_steps(experiment)
     seed += OWN_SEED if arm.uses_target_data else 0
+    base = Encoder.of(model)
     inputs: dict[str, Any] = {
         "code": CODE_VERSION,
-        "model": identity(model),
+        "model": base.identity,
         "parts": [part.to_json() for part in parts],
         "stage": stage_inputs(stage, recipe),
         "steps": steps,
@@ -241,12 +243,12 @@ def _intermediate(experiment: Experiment, arm: Arm, size: int, seed: int, target
         **({"lengths": _lengths(recipe, formats)} if len(formats) > 1 else {}),
     }
     return IntermediateJob(
-        Node("intermediate", inputs), Encoder.of(model), parts, stage, recipe, seed, steps,
+        Node("intermediate", inputs), base, parts, stage, recipe, seed, steps,
         model.licence, hardware, corpora, inputs.get("own"), arm.name,
     )  # fmt: skip
 
 
-def _formats(experiment: Experiment, arm: Arm, target: Target) -> tuple[str, ...]:
+def _formats(arm: Arm, target: Target) -> tuple[str, ...]:
     """Return the formats of the rows that an arm trains on."""
     if arm.uses_target_data:
         return (target.head,)

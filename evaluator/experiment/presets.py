@@ -13,7 +13,7 @@ from typing import Any
 
 from evaluator.benchmark.splits import EN_DEV
 from evaluator.experiment.arms import FULL, Arm
-from synthgen.console import stderr
+from synthgen.console import note
 from synthgen.errors import UserError, unknown
 
 PHANG_TASKS = ("anli_plus", "mnli", "qqp", "squad_v2", "squad_v1", "hellaswag", "ccg", "cosmosqa", "commonsenseqa")
@@ -36,7 +36,7 @@ def _phang2020(datasets: dict[str, Arm], sizes: tuple[int, ...]) -> tuple[tuple[
     if not tasks:
         raise UserError(f"preset phang2020 needs at least one TASK=DATASET of {', '.join(PHANG_TASKS)}")
     if absent := [task for task in PHANG_TASKS if task not in datasets]:
-        stderr.print(f"preset phang2020 without {', '.join(absent)}: no dataset given", highlight=False)
+        note(f"preset phang2020 without {', '.join(absent)}: no dataset given")
     arms = list(tasks)
     if len(tasks) > 1:
         arms.append(Arm("multi", tuple(part for arm in tasks for part in arm.parts)))

@@ -118,7 +118,7 @@ class LevelScores:
         if self.items is not None:
             item_variance = _quadratic(weights, self.items.across_seeds)
             item_df = np.full_like(df, max(self.items.n_items - 1, 1))
-            variance, df = _cochran_cox(np.stack([variance, item_variance]), np.stack([df, item_df]))
+            variance, df = cochran_cox(np.stack([variance, item_variance]), np.stack([df, item_df]))
             variance = np.maximum(variance, _quadratic(weights, self.items.of_means))
         return Spread(np.sqrt(variance), df, n_seeds, paired)
 
@@ -155,7 +155,7 @@ def _welch_variance(weights: Floats, samples: Sequence[Floats]) -> tuple[Floats,
     return total, np.divide(total**2, spread, out=np.full_like(total, float(dfs.min())), where=spread > 0)
 
 
-def _cochran_cox(parts: Floats, dfs: Floats) -> tuple[Floats, Floats]:
+def cochran_cox(parts: Floats, dfs: Floats) -> tuple[Floats, Floats]:
     """Return the sum of two variances, and the degrees of freedom whose t quantile is their weighted mean quantile.
 
     The approximation of Cochran & Cox (1950). Satterthwaite's takes a small variance between three lucky seeds at its

@@ -7,7 +7,10 @@ floor under the minimum detectable effect.
 from dataclasses import dataclass
 from typing import Any
 
-from evaluator.stats.significance import CONFIDENCE, POWER, Estimate, rounded, scipy_module, t_quantile
+import numpy as np
+
+from evaluator.stats.contrasts import cochran_cox
+from evaluator.stats.significance import CONFIDENCE, POWER, Estimate, rounded, scipy_module
 
 MOST_SEEDS = 100
 
@@ -42,9 +45,6 @@ def settling(estimate: Estimate, margin: float) -> Settling:
 
 def _detectable(seed_variance: float, item_variance: float, seeds: int) -> float:
     """Return the minimum detectable effect of variances of a mean, with the degrees of freedom of Cochran & Cox."""
-    total = seed_variance + item_variance
-    if not total:
-        return 0.0
-    quantile = (seed_variance * float(t_quantile(seeds - 1)) + item_variance * float(t_quantile(1e6))) / total
-    df = float(scipy_module("special").stdtridf(0.5 + CONFIDENCE / 2, quantile))
-    return Estimate(0.0, float(total**0.5), min(df, 1e6), seeds).mde80
+    variances, dfs = np.array([[seed_variance], [item_variance]]), np.array([[seeds - 1.0], [1e6]])
+    total, df = cochran_cox(variances, dfs)
+    return Estimate(0.0, float(total[0]) ** 0.5, float(df[0]), seeds).mde80

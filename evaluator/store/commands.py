@@ -77,8 +77,9 @@ def store_size(store: options.StorePlace) -> list[Json]:
     Example: `evaluator store size runs/store`
     """
     root = _root(store)
-    kinds = [{"kind": kind, "nodes": len(list(_nodes(root, kind))), "bytes": _size(root / kind)} for kind in KINDS]
-    rest = _size(root) - sum(_size(root / kind) for kind in KINDS)
+    sizes = {kind: _size(root / kind) for kind in KINDS}
+    kinds = [{"kind": kind, "nodes": len(list(_nodes(root, kind))), "bytes": size} for kind, size in sizes.items()]
+    rest = _size(root) - sum(sizes.values())
     return [*kinds, {"kind": "tables and logs", "nodes": 0, "bytes": rest}]
 
 

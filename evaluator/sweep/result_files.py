@@ -25,11 +25,11 @@ def write_tables(experiment: Experiment, graph: Graph, store: Store, folder: Pat
     rows = [row for cell in scored for row in result_rows(cell, experiment.arguments.split, store)]
     rows += _failed_rows(experiment, graph, rows)
     folder.mkdir(parents=True, exist_ok=True)
+    record = json.dumps(experiment_record(experiment), ensure_ascii=False, indent=2)
     for place in (folder, store.root):
         write_results(place / "results.jsonl", rows)
         arms = {arm.name: _arm_facts(experiment, arm, place) for arm in experiment.arms}
         write_atomically(place / "arms.json", json.dumps(arms, ensure_ascii=False, indent=2) + "\n")
-        record = json.dumps(experiment_record(experiment), ensure_ascii=False, indent=2)
         write_atomically(place / RECORD_NAME, record + "\n")
     _write_items(scored, store)
     seal_tables(store.root)

@@ -13,7 +13,7 @@ from typing import Any
 
 from synthgen import console
 from synthgen.engines.arguments import LORA, gpus
-from synthgen.errors import UserError, missing_package, requires, unknown
+from synthgen.errors import UserError, first_line, missing_package, requires, unknown
 from synthgen.models.packs import ResolvedModel
 
 SEQUENCES_ON_CPU = 32
@@ -123,7 +123,7 @@ def refusal(error: Exception) -> str:
     details = getattr(error, "errors", None)
     if callable(details) and (first := next(iter(details()), None)):  # pydantic's
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}, not {first['input']!r}"
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return first_line(error)
 
 
 def _rank(adapter: object) -> int:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from synthgen.dataset.ledger import Ledger, StoredReply, StoredVerdict, storable
 from synthgen.engines import Reply, Request
+from synthgen.engines.base import FIRST_DELAY, TRIES
 from synthgen.engines.reply_faults import LEAST_SHARE, MIN_ENDED, MIN_REPLIES
 from synthgen.errors import shorten
 from synthgen.filters.base import Filter
@@ -20,8 +21,6 @@ from synthgen.generation.prompt_chain import PromptChain
 from synthgen.generation.slots import QuotaCounter, RequestQueue, SharedContexts, Slot, SlotOutcome, slot_id
 from synthgen.models.packs import ResolvedModel
 
-MAX_TRIES = 4
-FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 """Seconds before a failed request is sent again: about 0.5, 1, 2 ..., half as much to half as much again."""
 MIN_FAILED = 20
@@ -220,7 +219,7 @@ class Controller:
                 self.requests -= 1
                 return True
             slot.tries += 1
-            if slot.tries < MAX_TRIES:
+            if slot.tries < TRIES:
                 return True
             self._abandon(slot, SlotOutcome("failed", reply.outcome, "request", reply.error))
             return False

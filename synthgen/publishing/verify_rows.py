@@ -25,6 +25,7 @@ from synthgen.formats import Format
 from synthgen.formats.base import Features
 from synthgen.publishing.verification import FAULTS_SHOWN, VerificationLog
 from synthgen.text.json_text import parse_json
+from synthgen.text.languages import SEVERAL_LANGUAGES
 from synthgen.text.parquet import read_batches, read_schema
 
 
@@ -82,7 +83,7 @@ def _compare(folder: Path, manifest: Manifest, counts: _Counts, log: Verificatio
         claimed = {label: count for label, count in manifest.label_counts.items() if count}
         log.compare("label_counts", claimed, dict(counts.labels))
     if languages:  # a set of which no row was kept has none to compare with
-        log.compare("language", manifest.language, next(iter(languages)) if len(languages) == 1 else "mul")
+        log.compare("language", manifest.language, next(iter(languages)) if len(languages) == 1 else SEVERAL_LANGUAGES)
     if len(np.unique(np.array(counts.ids, dtype=np.int64))) < len(counts.ids):
         occurrences = Counter(row["id"] for row in read_rows(folder))
         repeated = (f"the id {row_id} occurs {count} times" for row_id, count in occurrences.items() if count > 1)

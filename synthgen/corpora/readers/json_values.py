@@ -74,7 +74,7 @@ def document_rows(document: Any, path: Path) -> Iterable[Any]:  # noqa: ANN401 -
     if not isinstance(document, dict) or not document:
         raise UserError(f"{path} holds no rows: it is {type(document).__name__}")
     if isinstance(articles := document.get("data"), list) and any("paragraphs" in each for each in _dicts(articles)):
-        return squad_rows(articles, path)
+        return _squad_rows(articles)
     values = list(document.values())
     lists = {name: value for name, value in document.items() if isinstance(value, list) and _dicts(value)}
     is_record = any(isinstance(value, str) and " " in value for value in values)
@@ -96,11 +96,8 @@ def document_rows(document: Any, path: Path) -> Iterable[Any]:  # noqa: ANN401 -
     raise UserError(f"{path} holds no list of rows; it has {', '.join(map(str, list(document)[:8]))}")
 
 
-def squad_rows(articles: list[Any], path: Path) -> Iterator[Any]:
-    """Yield the questions of SQuAD's articles as records; what is not of its shape is yielded as it is, to be counted.
-
-    UserError when nothing is.
-    """
+def _squad_rows(articles: list[Any]) -> Iterator[Any]:
+    """Yield the questions of SQuAD's articles as records, and what is not of its shape as it is, to be counted."""
     for article in articles:
         paragraphs = article.get("paragraphs") if isinstance(article, dict) else None
         if not isinstance(paragraphs, list):

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 
 from synthgen.corpora.readers.columns import LABEL, TEXT_A, TEXT_B
+from synthgen.corpora.readers.item import MALFORMED
 from synthgen.errors import UserError
 from synthgen.text.csv import csv_rows, delimiter_of
 
@@ -23,7 +24,6 @@ _BLOCK = 1 << 22
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _NAME = re.compile(r"[^\W\d][\w .()/#*-]{0,39}")
 _LABELS = re.compile(r"-?\d+(\.0+)?|entailment|neutral|contradict\w+|(not_)?duplicate", re.IGNORECASE)
-MALFORMED = "malformed line"
 _CONVERT = "convert it, e.g. with `iconv -f latin1 -t utf-8`"
 Batch = tuple[npt.NDArray[np.int64], pa.Table | None, tuple[dict[str, str], ...], list[tuple[int, str, str]]]
 

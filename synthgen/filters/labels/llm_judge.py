@@ -206,10 +206,11 @@ class LLMJudge(Annotator):
         before = {"Text": record.context, "Question": record.question}
         return {name: text for name, text in before.items() if text} | dict(zip(LETTERS, record.options, strict=False))
 
-    def _stored(self, key: str) -> tuple[str, int, int] | None:
-        """Return the reply to a request with its tokens; None when it was not sent or what is kept cannot be read."""
-        stored = self._ledger.judge_reply(key)
-        return None if stored is None or self._parse(stored[0]) is None else stored
+    def _stored(self, key: str) -> tuple[Annotation, int, int] | None:
+        """Return the answer to a request with its tokens; None when it was not sent or what is kept cannot be read."""
+        if (stored := self._ledger.judge_reply(key)) is None or (annotation := self._parse(stored[0])) is None:
+            return None
+        return annotation, *stored[1:]
 
     def _annotation(self, key: str) -> Annotation:
         """Return the annotation in the reply to a request."""
@@ -218,10 +219,8 @@ class LLMJudge(Annotator):
             return Annotation("", unread=f"{reply.error}: {shorten(reply.text or reply.reasoning, EXAMPLE)}")
         if (stored := self._stored(key)) is None:
             raise KeyError(f"the request {key} was not answered")
-        text, prompt, output = stored
+        annotation, prompt, output = stored
         self._tokens.update(prompt=prompt, output=output)
-        annotation = self._parse(text)
-        assert annotation is not None  # else it was not stored
         return annotation
 
     def _fault(self, text: str) -> str:
