@@ -38,6 +38,7 @@ from synthgen.corpora.translations import (
 from synthgen.dataset.licences import UNKNOWN, derive, parts_of
 from synthgen.errors import UserError
 from synthgen.formats import Format
+from synthgen.formats.base import Row
 from synthgen.formats.texts import texts_of_sound_rows
 from synthgen.runtime.files import file_sha256
 from synthgen.runtime.provenance import public_name
@@ -78,6 +79,12 @@ class CorpusPart:
         if is_sample(self.path):
             return SAMPLE_LICENCE
         return self.terms or (self.translation or self.source).licence
+
+    def sound_rows(self, format_: Format) -> Iterator[Row]:
+        """Return the rows without a fault, by the columns and labels that were given for files of records."""
+        if self.records:
+            return self.records.rows()
+        return (item.row for item in self.reader(self.path, format_) if not item.fault)
 
     def manifest_entry(self) -> dict[str, Any]:
         """Return the part as one of a manifest's parents."""
@@ -168,8 +175,8 @@ class Corpus:
         if "corpus" not in part.parent or "hub" in part.parent:
             return set()
         siblings = [other for other in self.parts if other.path.parent == part.path.parent]
-        items = (item for other in siblings[: siblings.index(part)] for item in other.reader(other.path, self.format))
-        return {row_key(item.row, self.format) for item in items if not item.fault}
+        rows = (row for other in siblings[: siblings.index(part)] for row in other.sound_rows(self.format))
+        return {row_key(row, self.format) for row in rows}
 
 
 def open_corpus(

@@ -126,6 +126,16 @@ def test_a_file_without_any_label_is_refused(tmp_path: Path) -> None:
         import_task("panx", source=path, out=tmp_path / "out")
 
 
+def test_columns_that_are_named_hold_for_the_rows_of_earlier_files_too(tmp_path: Path) -> None:
+    (folder := tmp_path / "mnli").mkdir()
+    rows = [{"s1": f"Text {i}.", "s2": f"Another {i}.", "gold": "neutral"} for i in range(6)]
+    for name, some in (("multinli_1.0_train.jsonl", rows[:4]), ("train_more.jsonl", rows[2:])):
+        (folder / name).write_text("".join(f"{json.dumps(row)}\n" for row in some))
+    columns = ["premise=s1", "hypothesis=s2", "label=gold"]
+    manifest = import_task("mnli", source=folder, columns=columns, out=tmp_path / "out")
+    assert (manifest.kept, manifest.rejected) == (6, {"in an earlier file": 2})
+
+
 def test_rows_of_an_earlier_extract_are_dropped_also_when_word_tokenised(tmp_path: Path) -> None:
     raw = {"0": {"text_a": "It's late.", "text_b": "It's early.", "label": "contradiction"}}
     (tmp_path / "train_raw.json").write_text(json.dumps(raw))
