@@ -29,6 +29,9 @@ from synthgen.models.packs import LOCAL, ResolvedModel
 CODE_VERSION = 7
 """Goes up when the same inputs would train or predict something else."""
 
+DUAL_VERSION = 2
+"""The same for dual encoders alone: 1 began with random layers in place of the checkpoint's."""
+
 OWN_SEED = 1_000
 """Added to the seed of an arm `own`: training twice on the same rows has another order and head each time."""
 
@@ -319,6 +322,7 @@ def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: 
             "seed": seed,
             "select": _selection(experiment, target),
             **({"head": "kept"} if keeps_head else {}),
+            **({"dual": DUAL_VERSION} if target.head == "dual" else {}),
         }
     node = Node("target" if stage else "encoder", inputs)
     languages = experiment.languages[target.name]

@@ -23,6 +23,7 @@ transformers = pytest.importorskip("transformers")
 
 from evaluator.training import inference  # noqa: E402
 from evaluator.training.heads.base import Batch, collate  # noqa: E402
+from evaluator.training.heads.dual import DualHead  # noqa: E402
 from evaluator.training.heads.mlm import hide  # noqa: E402
 from evaluator.training.heads.pair import PairHead  # noqa: E402 - needs torch
 from evaluator.training.heads.span import SpanHead  # noqa: E402
@@ -300,6 +301,13 @@ def test_a_fresh_head_forgets_the_checkpoints_and_depends_on_the_seed(tiny_model
     same, other = head.build(tmp_path, 1), head.build(tmp_path, 2)
     assert torch.equal(same.classifier.dense.weight, head.build(tiny_model, 1).classifier.dense.weight)
     assert not torch.equal(same.classifier.dense.weight, other.classifier.dense.weight)
+
+
+def test_a_dual_encoder_begins_with_the_checkpoints_weights_and_a_fresh_pooler(tiny_model: Path) -> None:
+    given = transformers.AutoModel.from_pretrained(tiny_model).state_dict()
+    built = DualHead().build(tiny_model, 1).state_dict()
+    other = {name for name, weight in given.items() if not torch.equal(weight, built[name])}
+    assert other == {"pooler.dense.weight"}
 
 
 def test_masking_hides_an_exact_number_of_inner_tokens_and_differs_each_time() -> None:

@@ -119,7 +119,8 @@ def fresh_head(model: PreTrainedModel, seed: int) -> PreTrainedModel:
     to no XLM-R checkpoint's training, so it counts as head.
     """
     generator = torch.Generator().manual_seed(seed)
-    heads = [module for name, module in model.named_children() if name != model.base_model_prefix]
+    outside = model.named_children() if model.base_model is not model else ()
+    heads = [module for name, module in outside if name != model.base_model_prefix]
     heads += [module for name, module in model.named_modules() if name.endswith("pooler")]
     for module in (module for head in heads for module in head.modules() if isinstance(module, nn.Linear)):
         weight = torch.empty_like(module.weight, device="cpu")
