@@ -2,6 +2,7 @@
 # make test [WORKERS=2]  make check, then all tests, the fast ones in this many processes
 # make check             lint, import rules and types
 # make fuzz [SECONDS=600] changed inputs for every reader (tests/fuzz); what breaks one is written to its corpus
+# make docs             the documentation, strict: site/
 # make faults            every command with a fault at every write, then killed at random: for the night
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,7 +11,7 @@ DATA ?=
 WORKERS ?= 2
 SECONDS ?= 600
 
-.PHONY: demo test fast fuzz faults check install
+.PHONY: demo test fast fuzz faults check docs install
 .DEFAULT_GOAL := install
 
 install: $(VENV)/installed.json
@@ -22,11 +23,14 @@ demo: install
 	@$(BIN)/python -m evaluator.demo $(if $(DATA),--data-root $(DATA)) --install-facts $(VENV)/installed.json
 
 # Cheap things first: lint and types, then the tests that say most of what is wrong. Real data and real models follow.
-test: check fast
+test: check docs fast
 	$(BIN)/pytest -m "(realdata or model or browser or vllm or install or ray or slow) and not gpu and not network"
 
 fast: install
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not realdata and not model and not browser and not vllm and not install and not ray and not slow and not gpu and not network"
+
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 fuzz: install
 	$(BIN)/python -m tests.fuzz $(SECONDS)

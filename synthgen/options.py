@@ -135,7 +135,8 @@ Threads = Annotated[int, Option(help="CPU threads; 0 for every core.")]
 NumberType = Annotated[str, Option(help="Number type of a CTranslate2 model, such as int8.")]
 
 # why, card, publish, packs
-RowId = Annotated[str, Argument(metavar="ID")]
+RowId = Annotated[str | None, Argument(metavar="[ID]", help="A row [default: all rejections, by reason].")]
+Reason = Annotated[str | None, Option(help="Show more rejections of this reason, or of this filter.")]
 Check = Annotated[bool, Option("--check", help="Say what the card fails to disclose; write nothing.")]
 Verify = Annotated[bool, Option("--verify", help="Recompute every number from the shards; write nothing.")]
 Destination = Annotated[str, Option(help="owner/name on the hub, or a folder: ./path, /path, ~/path.")]

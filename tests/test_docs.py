@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import typer
-
-import evaluator.cli
-import synthgen.cli
+from scripts import reference_pages
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -16,12 +13,22 @@ README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (CHECKOUT / "docs/explanation/architecture.md").read_text(encoding="utf-8")
 
 
-def test_every_command_is_in_the_readme() -> None:
-    for package, app in (("synthgen", synthgen.cli.app), ("evaluator", evaluator.cli.app)):
-        names = list(typer.main.get_command(app).commands)
-        assert names
-        for name in names:
-            assert re.search(rf"{package} {name}\b", README), f"{package} {name}"
+def test_the_page_of_commands_is_what_the_script_writes() -> None:
+    written = reference_pages.page()
+    assert reference_pages.PAGE.read_text(encoding="utf-8") == written, "run python scripts/reference_pages.py"
+
+
+def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
+    assert README.count("\n") < 200
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert len(links) > 20
+    assert [link for link in links if not link.startswith("http") and not (CHECKOUT / link).exists()] == []
+
+
+def test_every_page_stands_in_the_navigation() -> None:
+    navigation = (CHECKOUT / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = [path.relative_to(CHECKOUT / "docs").as_posix() for path in (CHECKOUT / "docs").rglob("*.md")]
+    assert [page for page in pages if f"- {page}\n" not in navigation] == []
 
 
 def test_every_file_of_a_tracked_text_kind_names_no_path_of_a_machine() -> None:

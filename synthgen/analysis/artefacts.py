@@ -36,7 +36,7 @@ GIVE_AWAY = 0.85
 rows have a label that a third of all rows have, 97 % a label that four fifths have."""
 SURE = 5.0
 """Standard deviations by which it must do so in more rows than in the real set: of some thousand words none does by
-chance. Halves of SNLI and MNLI against each other raise no alarm (docs/log.md)."""
+chance. Halves of SNLI and MNLI against each other raise no alarm (docs/archive/log.md)."""
 
 Views = Mapping[str, Callable[[Row], Sequence[str]]]
 

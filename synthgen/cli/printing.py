@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -49,6 +50,7 @@ def print_tasks(facts: Sequence[Mapping[str, Any]], _: Arguments) -> None:
 def print_manifest(manifest: Manifest, arguments: Arguments) -> None:
     """Print what the set in the folder `out` holds and what its making came to."""
     _print_set(manifest, arguments["out"])
+    _print_next(manifest, arguments["out"])
 
 
 def _print_set(manifest: Manifest, folder: Path) -> None:
@@ -67,12 +69,21 @@ def _print_set(manifest: Manifest, folder: Path) -> None:
         console.print_lines([f"language {manifest.language}, by {said['said_by']}; {counts}"])
 
 
+def _print_next(manifest: Manifest, folder: Path) -> None:
+    """Say which command shows the rows, and why others were rejected."""
+    name = shlex.quote(str(folder))
+    why = [f"synthgen why {name}"] if manifest.rejected else []
+    console.note("next: " + ", ".join([f"synthgen inspect {name}", *why]))
+
+
 def print_make(result: Manifest | Sequence[Mapping[str, Any]], arguments: Arguments) -> None:
     """Print the set that was made, or the items of its preview."""
     from synthgen.generation.run import default_folder
 
     if not isinstance(result, Sequence):
-        _print_set(result, arguments["out"] or default_folder(*(arguments[each] for each in ("task", "n", "seed"))))
+        folder = arguments["out"] or default_folder(*(arguments[each] for each in ("task", "n", "seed")))
+        _print_set(result, folder)
+        _print_next(result, folder)
         return
     for item in result:
         console.stdout.rule(console.one_line(f"{item['id']} ({item['label']})", most=60))
@@ -124,8 +135,29 @@ def _print_table(content: SummaryTable) -> None:
     console.stdout.print("", table)
 
 
-def print_story(story: Mapping[str, Any], _: Arguments) -> None:
-    """Print the story of one row."""
+def print_why(found: Mapping[str, Any] | Sequence[Mapping[str, Any]], arguments: Arguments) -> None:
+    """Print the story of one row, or the rejections by reason."""
+    if isinstance(found, Mapping):
+        _print_story(found)
+        return
+    for kind in found:
+        title = console.one_line(f": {kind['count']:,} rejected by {kind['stage'] or 'make'}")
+        console.stdout.print(Text.assemble((console.one_line(kind["reason"]), "bold"), title))
+        for each in kind["examples"]:
+            console.print_lines([f"  {each['id']}", *(f"    {n}: {each[n]}" for n in ("evidence", "row") if each[n])])
+    console.note(_where_to_look(found, arguments))
+
+
+def _where_to_look(kinds: Sequence[Mapping[str, Any]], arguments: Arguments) -> str:
+    command = f"synthgen why {shlex.quote(str(arguments['folder']))}"
+    if not kinds:
+        return f"{arguments['folder']}: no row was rejected"
+    if arguments["reason"] is None:
+        return f"more of one reason: {command} --reason {shlex.quote(kinds[0]['reason'])}"
+    return f"one row from its prompt to its verdict: {command} {kinds[0]['examples'][0]['id']}"
+
+
+def _print_story(story: Mapping[str, Any]) -> None:
     title = console.one_line(f": {story['verdict']} {story['reason']}".strip())
     console.stdout.print(Text.assemble((console.one_line(story["id"]), "bold"), title))
     console.print_lines(f"  {name}: {story[name]}" for name in ("stage", "evidence", "row") if story[name])
@@ -148,7 +180,8 @@ def print_card_report(result: CardReport, _: Arguments) -> None:
         console.print_lines([report["card"]])
     elif not report["faults"]:
         done = f"{len(report['recomputed'])} figures and files recomputed" if "recomputed" in report else "disclosed"
-        console.print_lines([f"no fault: {done}", *(f"not recomputed: {x}" for x in report.get("not_recomputed", ()))])
+        rest = [line.partition(":")[0] for line in report.get("not_recomputed", ())]
+        console.print_lines([f"no fault: {done}", *([f"not recomputed: {'; '.join(rest)}"] if rest else [])])
 
 
 def print_published(published: Publication, _: Arguments) -> None:

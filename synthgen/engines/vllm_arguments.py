@@ -70,7 +70,7 @@ def prepare_environment(*, on_gpu: bool) -> None:
 
 def engine_arguments(model: ResolvedModel, given: Mapping[str, Any], *, seed: int, on_gpu: bool) -> dict[str, Any]:
     """Return the arguments of `vllm.LLM`, those given in place of ours."""
-    # Without a C++ compiler vLLM cannot compile the model for the CPU and runs it five times slower (LOG.md).
+    # Without a C++ compiler vLLM cannot compile the model and runs it five times slower (docs/archive/log.md).
     on_cpu: dict[str, Any] = {
         "dtype": "float32",
         "enforce_eager": shutil.which("g++") is None,

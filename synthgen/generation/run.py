@@ -199,7 +199,7 @@ def is_structured(decoding: str | None, model: str) -> bool:
     """Say whether replies are JSON objects, by `--decoding` or else by the model; UserError for another decoding."""
     if decoding not in (None, "plain", "json"):
         raise UserError(f"--decoding '{decoding}' is neither 'plain' nor 'json'")
-    # Measured (docs/log.md): the bundled 135M model keeps more rows per second from plain few-shot completion.
+    # Measured (docs/archive/log.md): the bundled 135M model keeps more rows per second from plain few-shot completion.
     return decoding == "json" or (decoding is None and not model.startswith(PREFIX))
 
 

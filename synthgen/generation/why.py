@@ -1,5 +1,6 @@
-"""`synthgen why`: one row from its requests to its verdict, read from the ledger."""
+"""`synthgen why`: why rows of a set were rejected; one row from its requests to its verdict, read from the ledger."""
 
+from collections import Counter
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -9,23 +10,58 @@ from synthgen import options
 from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.manifest import is_finished, read_intact_manifest, read_manifest
 from synthgen.dataset.shards import read_rejected, read_rows
-from synthgen.errors import UserError
+from synthgen.errors import UserError, unknown
 from synthgen.generation.slots import slot_id
 
 LONGEST_NUMBER = 18
 """Digits of a slot number that SQLite can hold."""
 
 
-def why(folder: options.Folder, row_id: options.RowId) -> dict[str, Any]:
-    """Tell the story of one example or rejection.
+EXAMPLES, EXAMPLES_OF_ONE = 2, 20
+"""Rejections shown of each reason, and of the one that was asked for."""
 
-    Example: synthgen why runs/mnli mnli-s0-0000042
 
-    Returns {id, verdict, reason, stage, evidence, row, replies}; raises UserError for an unknown id. Each of `replies`
-    has the step, the request's key and prompt (empty for a retry of the one before), the outcome, the text or the
-    error, and the tokens.
+def why(
+    folder: options.Folder, row_id: options.RowId = None, *, reason: options.Reason = None
+) -> dict[str, Any] | list[dict[str, Any]]:
+    """List why rows were rejected, with examples; or tell the story of one row.
+
+    Examples: synthgen why runs/mnli;
+    synthgen why runs/mnli --reason "near duplicate";
+    synthgen why runs/mnli mnli-s0-0000042
+
+    Returns without an id, for each reason, the commonest first, {reason, stage, count, examples}, each example {id,
+    evidence, row}; `reason` may be a reason or a stage (the filter's name). With an id {id, verdict, reason, stage,
+    evidence, row, replies}; each of `replies` has the step, the request's key and prompt (empty for a retry of the one
+    before), the outcome, the text or the error, and the tokens. Raises UserError for an unknown id or reason.
     """
     folder = Path(folder)
+    if row_id is None:
+        return _reasons(folder, reason)
+    if reason is not None:
+        raise UserError("--reason lists the rejections of a reason; leave out it or the id")
+    return _story(folder, row_id)
+
+
+def _reasons(folder: Path, wanted: str | None) -> list[dict[str, Any]]:
+    read_intact_manifest(folder, *(["rejected"] if (folder / "rejected").is_dir() else []))
+    most = EXAMPLES if wanted is None else EXAMPLES_OF_ONE
+    counts: Counter[tuple[str, str]] = Counter()
+    examples: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for rejection in read_rejected(folder):
+        kind = rejection.reason, rejection.stage
+        counts[kind] += 1
+        if len(shown := examples.setdefault(kind, [])) < most:
+            shown.append({"id": rejection.id, "evidence": rejection.evidence, "row": rejection.row})
+    kinds = [kind for kind, _ in counts.most_common() if wanted is None or wanted in kind]
+    if wanted is not None and not kinds:
+        raise unknown("reason", wanted, sorted({name for kind in counts for name in kind if name}), where=str(folder))
+    return [
+        dict(zip(("reason", "stage"), kind, strict=True), count=counts[kind], examples=examples[kind]) for kind in kinds
+    ]
+
+
+def _story(folder: Path, row_id: str) -> dict[str, Any]:
     path = folder / "ledger.sqlite"
     if not path.is_file() or (is_finished(folder) and read_manifest(folder).origin == "translated"):
         return _without_ledger(folder, row_id)

