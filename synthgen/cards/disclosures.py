@@ -231,7 +231,8 @@ def _cost(m: Manifest) -> Answer:
     if m.made_elsewhere:
         return _elsewhere(m, "cost", {}, seconds=m.seconds, hardware=cell_text(m.hardware or "a machine not recorded"))
     text = f"{m.seconds:g} seconds on {cell_text(m.hardware)}; energy was not measured."
-    return text, {"tokens": m.tokens or "none", "seconds": m.seconds, "hardware": m.hardware or "not recorded"}
+    money = {"money": m.cost} if m.cost else {}
+    return text, money | {"tokens": m.tokens or "none", "seconds": m.seconds, "hardware": m.hardware or "not recorded"}
 
 
 def _rerun(m: Manifest) -> Answer:

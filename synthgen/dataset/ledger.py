@@ -252,6 +252,16 @@ class Ledger:
         self._db.execute("INSERT OR REPLACE INTO judged VALUES (?, ?, ?, ?)", values)
         self._pending += 1
 
+    def judge_totals(self) -> tuple[int, int, int]:
+        """Return the prompt and output tokens of all that a judge was asked, and their number."""
+        query = "SELECT TOTAL(prompt_tokens), TOTAL(output_tokens), COUNT(*) FROM judged"
+        prompt, output, count = self._db.execute(query).fetchone()
+        return int(prompt), int(output), int(count)
+
+    def clear_judge_replies(self) -> None:
+        """Forget what a judge was asked, once something is made of it."""
+        self._db.execute("DELETE FROM judged")
+
     def verdict(self, slot: int) -> StoredVerdict | None:
         """Return the verdict of one slot, None while it is open."""
         return next(self._verdicts("WHERE slot = ?", slot), None)

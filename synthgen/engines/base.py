@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -170,24 +170,62 @@ class Engine(Protocol):
         return
 
 
-def run_with_retries(engine: Engine, requests: Sequence[Request], first_delay: float = FIRST_DELAY) -> Iterator[Reply]:
+class Purse(Protocol):
+    """The money that there is for replies."""
+
+    def is_spent(self, in_flight: int = 0) -> bool:
+        """Say whether one more reply, beside those in flight, would cost more than there is."""
+
+    def note(self, request: Request) -> None:
+        """Note a request that is sent."""
+
+    def add(self, reply: Reply) -> None:
+        """Take note of what a reply cost."""
+
+
+def run_with_retries(
+    engine: Engine, requests: Sequence[Request], first_delay: float = FIRST_DELAY, purse: Purse | None = None
+) -> Iterator[Reply]:
     """Yield a reply for every request, in any order; a failed one only after the last of `TRIES`. Tags must differ.
 
-    That a server has no room is no failure: an engine ends the work itself when there never is any.
+    That a server has no room is no failure: an engine ends the work itself when there never is any. When the money in
+    the purse is spent, the requests that are left are not sent.
     """
     open_requests = {request.tag: request for request in requests}
     failures: Counter[tuple[int, int]] = Counter()
     for turn in range(MOST_TURNS):
         delay = first_delay * 2 ** min(turn, TRIES) if turn else 0.0
-        source = iter([replace(request, delay=delay) for request in open_requests.values()])
-        for reply in engine.run(lambda source=source: next(source, None)):  # type: ignore[misc]
+        waiting = deque(replace(request, delay=delay) for request in open_requests.values())
+        for reply in _replies(engine, waiting, purse):
             waits = reply.outcome == "busy" and turn < MOST_TURNS - 1
             failures[reply.tag] += reply.outcome != "ok" and not waits
             if reply.outcome == "ok" or (not waits and failures[reply.tag] >= TRIES) or turn == MOST_TURNS - 1:
                 del open_requests[reply.tag]
                 yield reply
-        if not open_requests:
+        if not open_requests or waiting:
             return
+
+
+def _replies(engine: Engine, waiting: deque[Request], purse: Purse | None) -> Iterator[Reply]:
+    """Yield the replies to the waiting requests, which are taken away as they are sent, while there is money."""
+    in_flight = 0
+
+    def next_request() -> Request | None:
+        """Return the next request that there is money for."""
+        nonlocal in_flight
+        if not waiting or (purse and purse.is_spent(in_flight)):
+            return None
+        in_flight += 1
+        if purse:
+            purse.note(waiting[0])
+        return waiting.popleft()
+
+    while waiting and not (purse and purse.is_spent()):
+        for reply in engine.run(next_request):
+            in_flight -= 1
+            if purse:
+                purse.add(reply)
+            yield reply
 
 
 @dataclass(frozen=True, slots=True)

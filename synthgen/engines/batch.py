@@ -124,14 +124,15 @@ class BatchEngine(Engine):
         console.note(f"batch {job}: {len(lines):,} requests are with the server; the same command waits for it again")
         self._wait(name, job)
 
-    def _adopt(self, name: str, job: str) -> None:
+    def _adopt(self, name: str, known: str) -> None:
         """Wait for a job of an earlier process; one that never came to the server is forgotten."""
-        if not job and not (job := self._run(self._api.find(name)) or ""):
+        if not (job := known or self._run(self._api.find(name)) or ""):
             self._ledger.end_job(name)
             self._ledger.commit()
             return
-        self._ledger.name_job(name, job)
-        self._ledger.commit()
+        if job != known:
+            self._ledger.name_job(name, job)
+            self._ledger.commit()
         self._wait(name, job)
 
     def _wait(self, name: str, job: str) -> None:

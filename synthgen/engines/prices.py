@@ -30,6 +30,12 @@ class Prices:
         """
         return (prompt_tokens * self.prompt + output_tokens * self.output) / MILLION
 
+    def facts(self, prompt_tokens: int, output_tokens: int) -> dict[str, float]:
+        """Return what a manifest says of the cost of tokens: the sum and the prices."""
+        total = round(self.cost(prompt_tokens, output_tokens), 6)
+        prices = {"per_million_prompt_tokens": self.prompt, "per_million_output_tokens": self.output}
+        return {"total": total, **prices}
+
 
 @dataclass(frozen=True, slots=True)
 class PriceOptions:
@@ -51,6 +57,15 @@ class PriceOptions:
             refuse("--price-in and --price-out are the prices", prices=self.table)
         if self.price_in is None and self.table is None:
             refuse("tokens have no price without --price-in and --price-out, or --prices", max_cost=self.max_cost)
+
+    def prices_beside(self, model: str, *, generator: str) -> Prices | None:
+        """Return the prices of a model asked by address beside a run's generator.
+
+        UserError when only those of the generator are given.
+        """
+        if self.price_in is not None and model != generator:
+            raise UserError(f"--price-in and --price-out are those of {generator}; give --prices FILE with {model} too")
+        return self.prices(model, batch=False)
 
     def prices(self, model: str, *, batch: bool) -> Prices | None:
         """Return the prices of a model, half of them in a batch; None when nothing is said of money."""

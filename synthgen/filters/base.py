@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from synthgen.dataset.ledger import Ledger
-from synthgen.engines import DEFAULT_TIMEOUT, Engine
-from synthgen.engines.arguments import Arguments
+from synthgen.engines.budget import Budget
+from synthgen.engines.config import RequestOptions, StartEngine
 from synthgen.formats.base import Format, Row
 from synthgen.models.packs import ResolvedModel
 
@@ -22,7 +22,6 @@ CACHED_TEXTS = 1024
 """How many texts a filter remembers its result for: rows that share a text, as a premise, come close together."""
 
 Result = TypeVar("Result")
-StartEngine = Callable[[], Engine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +36,16 @@ class Drop:
 class JudgeConfig:
     """The model of an LLM judge, what the labels mean, where its replies are kept.
 
-    `replies` is an open ledger, the folder of a new one, or None for nothing that lasts. `shared` is a model that the
-    run serves already and what gives its engine: a judge with the same model uses it. `arguments` are those of an
-    engine that takes some.
+    `replies` is an open ledger, the folder of a new one, or None for nothing that lasts. `shared` are the generator of
+    the run, what gives its engine, which a judge with the same model uses, and its budget, in which a judge's cost
+    counts.
     """
 
     model: str = ""
     definitions: Mapping[str, str] = field(default_factory=dict)
     replies: Ledger | Path | None = None
-    shared: tuple[ResolvedModel, StartEngine] | None = None
-    timeout: float = DEFAULT_TIMEOUT
-    arguments: Arguments = field(default_factory=dict)
+    shared: tuple[ResolvedModel, StartEngine | None, Budget] | None = None
+    options: RequestOptions = field(default_factory=RequestOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +81,11 @@ class Filter(ABC):
     """Whether a complete set must be shown to `recheck_set`."""
     rows_at_once = 1
     """How many rows are worth waiting for, because checking several together costs less."""
+
+    @property
+    def progress(self) -> str:
+        """What a line of progress says of this filter; empty for nothing."""
+        return ""
 
     @abstractmethod
     def check(self, row_id: str, row: Row) -> Drop | None:

@@ -23,11 +23,12 @@ from synthgen.dataset.folder import drafted, refuse_taken
 from synthgen.dataset.licences import LicensedSource, derive, parts_of
 from synthgen.dataset.manifest import Manifest, finish, is_finished, read_manifest, refuse_changed
 from synthgen.dataset.shards import read_rows, write_rejected, write_tables
-from synthgen.engines.arguments import read_arguments
-from synthgen.errors import UserError, refuse, shorten
+from synthgen.engines import DEFAULT_TIMEOUT
+from synthgen.engines.config import read_options
+from synthgen.errors import UserError, shorten
 from synthgen.filters.base import Filter, FilterContext, JudgeConfig
 from synthgen.filters.config import FilterConfig, closing_all, read_config, write_reports
-from synthgen.filters.labels.filter import annotator_parents
+from synthgen.filters.labels.filter import annotator_parents, judge_cost
 from synthgen.filters.registry import EDITS, ORDER
 from synthgen.filters.set_pipeline import FilteredDataset, filter_dataset, refuse_repeated_ids, workers_for
 from synthgen.runtime.cache import cache_root
@@ -49,6 +50,13 @@ def filter(
     against: options.Against = (),
     verifier: options.Verifier = None,
     judge: options.Judge = None,
+    thinking: options.Thinking = "off",
+    price_in: options.PriceIn = None,
+    price_out: options.PriceOut = None,
+    prices: options.PriceTable = None,
+    max_cost: options.MaxCost = None,
+    batch: options.Batch = False,
+    timeout: options.Timeout = DEFAULT_TIMEOUT,
     engine_args: options.EngineArgs = None,
     like: options.Like = None,
     origin: options.Origin = None,
@@ -67,14 +75,16 @@ def filter(
     started = time.monotonic()
     if processes < 1:
         raise UserError(f"processes = {processes} is less than 1")
+    money: dict[str, Any] = {"price_in": price_in, "price_out": price_out, "prices": prices, "max_cost": max_cost}
+    asked = read_options(timeout=timeout, thinking=thinking, batch=batch, engine_args=engine_args, **money)
     source = open_set(folder, origin=origin, task=task, language=language)
     prompt = source.manifest.prompt_text if source.manifest else ""
-    answers, arguments = cache_root() / "judged" / source.content_hash[:16], read_arguments(engine_args)
-    llm_judge = JudgeConfig(judge or "", definitions(source.task), answers, arguments=arguments)
+    answers = cache_root() / "judged" / source.content_hash[:16]
+    llm_judge = JudgeConfig(judge or "", definitions(source.task), answers, options=asked)
     context = FilterContext(source.format, source.language, prompt, tuple(against), verifier, like, llm_judge)
     config = read_config(filters, context)
     if not config.has("judge"):
-        refuse("no filter asks a model", engine_args=engine_args)
+        asked.refuse("no filter asks a model")
     if not source.manifest and out.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{out} is inside {folder}, whose files are all rows to filter; give another --out")
     if is_finished(out):
@@ -140,7 +150,7 @@ def _write_rows(draft: Path, dataset: FilteredDataset, filters: Sequence[Filter]
         parents=(*earlier.parents, source.parent("filtered"), *annotators),
         versions=earlier.versions | {"synthgen-evaluator": __version__},
         tokens={},
-        cost={},
+        cost=judge_cost(checks),
         hardware=hardware(),
         statistics=describe(source.format, read_rows(draft)),
         checks=_checks_before(earlier) | checks,

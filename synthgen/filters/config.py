@@ -20,7 +20,6 @@ from typing import Any
 
 from synthgen.analysis.similarity_to_real import check_like
 from synthgen.dataset.manifest import is_finished, read_manifest
-from synthgen.engines.arguments import of_replies, recorded
 from synthgen.errors import UserError, unknown
 from synthgen.filters.base import Filter, FilterContext, FilterSpec
 from synthgen.filters.decontamination.evaluation_sets import check_place
@@ -67,8 +66,7 @@ class FilterConfig:
         record = json.loads(json.dumps(record))
         if "judge" in record:
             record["judge"]["model"] = record["judge"]["model"] or context.judge.model
-            if arguments := of_replies(recorded(context.judge.arguments)):
-                record["judge"]["engine_args"] = arguments
+            record["judge"] |= context.judge.options.recorded()
         return {name: public_settings(each) if isinstance(each, dict) else each for name, each in record.items()}
 
     def checks(self, context: FilterContext, filters: Sequence[Filter]) -> dict[str, Any]:

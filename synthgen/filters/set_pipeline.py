@@ -133,7 +133,9 @@ def filter_dataset(
                 names = ", ".join(filter_.name for filter_ in together)
                 line = bar.add_task(f"filter: {names}", total=source.rows, note="")
                 for done in _check_rows(dataset, together):
-                    bar.update(line, completed=done, note=f"{len(dataset.dropped)} dropped")
+                    dropped = f"{len(dataset.dropped)} dropped"
+                    note = ", ".join(filter(None, (dropped, *(filter_.progress for filter_ in together))))
+                    bar.update(line, completed=done, note=note)
     return dataset
 
 
@@ -165,8 +167,23 @@ def _check_rows(dataset: FilteredDataset, filters: Sequence[Filter]) -> Iterator
         for filter_, counted in zip(row_filters, counts, strict=True):
             filter_.counts.update(counted)
         yield _drop_all(dataset, numbers, drops)
-    for numbers, rows in dataset.batches() if others else ():
+    at_once = max((filter_.rows_at_once for filter_ in others), default=1)
+    for numbers, rows in _gathered(dataset.batches(), at_once) if others else ():
         yield _drop_all(dataset, numbers, first_drops(others, [(row["id"], row) for row in rows]))
+
+
+def _gathered(batches: Iterable[tuple[Numbers, list[Row]]], least: int) -> Iterator[tuple[Numbers, list[Row]]]:
+    """Yield rows with their numbers, at least so many together but for the last."""
+    places: list[Numbers] = []
+    gathered: list[Row] = []
+    for numbers, rows in batches:
+        places.append(numbers)
+        gathered += rows
+        if len(gathered) >= least:
+            yield np.concatenate(places), gathered
+            places, gathered = [], []
+    if gathered:
+        yield np.concatenate(places), gathered
 
 
 def _drop_all(dataset: FilteredDataset, numbers: Numbers, drops: dict[int, tuple[str, Drop]]) -> int:

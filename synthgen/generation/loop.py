@@ -12,9 +12,9 @@ from pathlib import Path
 from synthgen import console
 from synthgen.engines import Engine, Reply, Request
 from synthgen.engines.base import completion_prompt
+from synthgen.engines.budget import Budget
 from synthgen.engines.prices import Prices
 from synthgen.errors import IncompleteError, UserError
-from synthgen.generation.budget import Budget
 from synthgen.generation.controller import Controller
 from synthgen.generation.prompt_chain import PromptChain
 from synthgen.models.packs import ResolvedModel
@@ -127,7 +127,7 @@ def serve(controller: Controller, engine: Engine, model: ResolvedModel, *, budge
                 updated_at, last, usage.kept = now, usage.kept, controller.kept - kept_before
                 accepted = " ".join(f"{cell} {each.acceptance:.0%}" for cell, each in controller.counters.items())
                 rates = f"{usage.kept / usage.seconds:.1f} kept/s, {usage.output_tokens / usage.seconds:.0f} tokens/s"
-                cost = f", cost {budget.cost:,.2f}" if budget.prices else ""
+                cost = f", {note}" if (note := budget.cost_note) else ""
                 bar.update(line, completed=controller.kept, note=f"{rates}{cost}, accepted: {accepted}")
                 if last < ROWS_BEFORE_PROJECTION <= usage.kept and controller.kept < rows:
                     console.note(usage.projection(rows - kept_before))

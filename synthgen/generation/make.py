@@ -17,21 +17,19 @@ from synthgen.dataset.ledger import Ledger, StoredVerdict
 from synthgen.dataset.ledger_connection import unwritable
 from synthgen.dataset.manifest import Manifest, is_damaged, is_finished, read_manifest
 from synthgen.engines import ADDRESSES, DEFAULT_TIMEOUT, Engine
-from synthgen.engines.arguments import over_gpus, read_arguments
-from synthgen.engines.prices import PriceOptions
+from synthgen.engines.arguments import over_gpus
+from synthgen.engines.budget import Budget
+from synthgen.engines.config import EngineConfig, StartEngine, read_options
 from synthgen.errors import IncompleteError, UserError, refuse
-from synthgen.filters.base import FilterContext, JudgeConfig, StartEngine
+from synthgen.filters.base import FilterContext, JudgeConfig
 from synthgen.filters.config import closing_all, read_config
-from synthgen.generation.budget import Budget
 from synthgen.generation.controller import Controller
 from synthgen.generation.loop import Usage, check_context_length, check_requests, exchanges, serve
 from synthgen.generation.run import (
     DEFAULT_MODEL,
-    EngineConfig,
     GenerationRun,
     default_folder,
     is_structured,
-    is_thinking,
     open_chain,
     open_controller,
     resolve_n,
@@ -83,15 +81,16 @@ def make(
     Returns the manifest, or the preview's items. `started_engine` is used instead of a new engine. Raises UserError for
     wrong input, IncompleteError when the request budget or the server ends.
     """
-    structured = is_structured(decoding, model)
-    thinks = is_thinking(thinking, structured=structured)
-    chain = open_chain(task, seed, structured, shots, passages, teacher, thinks)
+    money: dict[str, Any] = {"price_in": price_in, "price_out": price_out, "prices": prices, "max_cost": max_cost}
+    asked = read_options(timeout=timeout, thinking=thinking, batch=batch, engine_args=engine_args, **money)
+    asked = replace(asked, arguments=over_gpus(asked.arguments, gpus_per_engine, ray=ray))
+    if not (structured := is_structured(decoding, model)):
+        refuse("--decoding plain completes a text, without a chat", thinking=asked.thinking and thinking)
+    chain = open_chain(task, seed, structured, shots, passages, teacher, asked.thinking)
     format_, language, prompt = chain.task.format, chain.task.language, chain.task.prompt_text
-    arguments = over_gpus(read_arguments(engine_args), gpus_per_engine, ray=ray)
-    judged = JudgeConfig(judge or "", arguments=arguments)
+    judged = JudgeConfig(judge or "", options=asked)
     context = FilterContext(format_, language, prompt, tuple(against), verifier, like, judged)
-    money = PriceOptions(price_in, price_out, prices, max_cost)
-    serving = EngineConfig(engine, model, timeout, ray, started_engine, money, batch, arguments)
+    serving = EngineConfig(engine, model, asked, ray, started_engine)
     run = GenerationRun(chain, resolve_n(n, chain.task), serving, read_config(filters, context), context)
     if preview:
         return _preview(run, preview, out=out, ray=ray, max_requests=max_requests)
@@ -105,7 +104,9 @@ def _make_folder(run: GenerationRun, out: Path, max_requests: int | None) -> Man
     if ray and model and not model.startswith(ADDRESSES):
         raise UserError(f"--judge {model} would need engines beside those of --ray; give an endpoint, http://HOST/v1")
     if run.engine.running:
-        refuse("started_engine is used instead of a new engine", ray=ray, engine_args=run.engine.arguments or None)
+        refuse(
+            "started_engine is used instead of a new engine", ray=ray, engine_args=run.engine.options.arguments or None
+        )
     if ray:
         check_address(ray)
     refuse_foreign(out)
@@ -117,9 +118,9 @@ def _make_folder(run: GenerationRun, out: Path, max_requests: int | None) -> Man
             return manifest
         tokens, replies = ledger.token_totals(), ledger.outcomes().total()
         spent = (tokens["prompt"], tokens["output"], replies)
-        budget = Budget(requests, run.engine.prices, run.engine.money.max_cost, *spent)
+        budget = Budget(requests, run.engine.prices, run.engine.options.money.max_cost, *spent)
         with run.engine.open(run.chain.seed, ledger) as start:
-            return _generate(run.with_judge(ledger, start), ledger, out, budget, start)
+            return _generate(run.with_judge(ledger, start, budget), ledger, out, budget, start)
 
 
 def _request_budget(run: GenerationRun, max_requests: int | None) -> int:
@@ -185,10 +186,7 @@ def _shortfall(controller: Controller, out: Path, budget: Budget) -> str:
     failed = f"; {said}" if (said := controller.failed_requests) else ""
     spent, option = f"the budget of {budget.requests} requests is spent", "--max-requests"
     if budget.is_spent():
-        spent, option = (
-            f"another reply would cost more than {budget.max_cost:g}, {budget.cost:,.4f} is spent",
-            "--max-cost",
-        )
+        spent, option = budget.fault, "--max-cost"
     return (
         f"{spent} with {controller.kept} rows kept; '{cell}' has {counter.kept} of "
         f"{counter.quota} at an acceptance of {counter.acceptance:.0%}; commonest rejections: {reasons}{failed}. "
@@ -206,9 +204,9 @@ def _preview(
     if count < 1:
         raise UserError(f"--preview {count} is less than one item")
     refuse(f"--preview {count} writes no folder", out=out)
-    refuse(f"--preview {count} asks at once", batch=run.engine.batch)
+    refuse(f"--preview {count} asks at once", batch=run.engine.options.batch)
     refuse(f"--preview {count} starts one engine, here", ray=ray)
-    money = run.engine.money
+    money = run.engine.options.money
     refuse(f"--preview {count} asks for {count} items and no more", max_requests=max_requests, max_cost=money.max_cost)
     if "like" not in {spec.needs for spec, _ in run.config.stages}:
         refuse(f"--preview {count} measures nothing, and no filter needs a real set", like=run.context.like)
@@ -216,10 +214,10 @@ def _preview(
         check_context_length(run.chain, run.model.path, run.engine.context_length)
     ledger = Ledger(Path(":memory:"))
     with run.engine.open(run.chain.seed, ledger) as start:
-        controller = open_controller(replace(run, n=count).with_judge(ledger, start), ledger)
+        usage, budget = Usage(prices=run.engine.prices), Budget(count * len(run.task.steps))
+        controller = open_controller(replace(run, n=count).with_judge(ledger, start, budget), ledger)
         with closing_all(controller.filters):
             check_requests(controller, engine := start())
-            usage, budget = Usage(prices=run.engine.prices), Budget(count * len(run.task.steps))
             for reply, request in exchanges(controller, engine, budget=budget):
                 controller.take(reply, request, "")
                 usage.add(reply)

@@ -2,100 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from synthgen import console
 from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.manifest import scale_counts
-from synthgen.engines import DEFAULT_TIMEOUT, Engine, check_engine, open_engine, resolve_model
-from synthgen.engines.arguments import Arguments, of_replies, recorded
-from synthgen.engines.batch import BatchEngine
-from synthgen.engines.prices import PriceOptions, Prices
+from synthgen.engines import DEFAULT_TIMEOUT
+from synthgen.engines.arguments import of_replies
+from synthgen.engines.budget import Budget
+from synthgen.engines.config import EngineConfig, StartEngine
 from synthgen.errors import UserError, refuse
-from synthgen.filters.base import FilterContext, JudgeConfig, StartEngine
+from synthgen.filters.base import FilterContext
 from synthgen.filters.config import FilterConfig
 from synthgen.formats.tags import TagsFormat
 from synthgen.generation.controller import Controller
 from synthgen.generation.grounding import read_grounding
 from synthgen.generation.prompt_chain import PromptChain, parser_version
 from synthgen.generation.teacher import Teacher
-from synthgen.models.packs import PREFIX, ResolvedModel, resolve
+from synthgen.models.packs import PREFIX, ResolvedModel
 from synthgen.task.definition import Task, load_task
 
 DEFAULT_MODEL = "Qwen/Qwen3-4B-Instruct-2507"
-
-
-@dataclass(frozen=True)
-class EngineConfig:
-    """Which engine serves which model, where, with which arguments; `running` is used instead of a new one."""
-
-    name: str
-    ref: str
-    timeout: float = DEFAULT_TIMEOUT
-    ray: str | None = None
-    running: Engine | None = None
-    money: PriceOptions = field(default_factory=PriceOptions)
-    batch: bool = False
-    arguments: Arguments = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.running is None:
-            spec = check_engine(self.name, timeout=self.timeout, ray=self.ray, arguments=self.arguments)
-            if spec.serves != "address":
-                refuse(f"--engine {self.name} has no batches; give --engine endpoint", batch=self.batch)
-
-    @cached_property
-    def model(self) -> ResolvedModel:
-        """The model, resolved, or fetched, at the first access."""
-        if self.running:
-            return resolve(self.ref)
-        given: dict[str, Any] = {"timeout": self.timeout, "ray": self.ray, "arguments": self.arguments}
-        return resolve_model(self.name, self.ref, **given)
-
-    @cached_property
-    def recorded(self) -> dict[str, Any]:
-        """The engine's arguments as the manifest has them."""
-        return recorded(self.arguments)
-
-    @property
-    def context_length(self) -> int:
-        """The tokens of a prompt and its reply that the engine is told to serve, -1 for all that the model can."""
-        length = self.arguments.get("max_model_len", -1)
-        return length if isinstance(length, int) else -1
-
-    @property
-    def prices(self) -> Prices | None:
-        """What the model's tokens cost, None when nothing is said of money."""
-        return self.money.prices(self.model.ref, batch=self.batch)
-
-    @contextmanager
-    def open(self, seed: int, ledger: Ledger) -> Iterator[StartEngine]:
-        """Yield a function that returns the engine: the running one, or one started by its first call and closed here.
-
-        The jobs of batches are kept in `ledger`.
-
-        The model and its licence are printed before the start.
-        """
-
-        def start() -> Engine:
-            """Return the engine."""
-            if self.running is not None:
-                return self.running
-            line = f"model {self.model.ref} ({self.model.licence}), engine {self.name}: starting"
-            console.note(line)
-            if self.batch:
-                return stack.enter_context(closing(BatchEngine(self.model, ledger, timeout=self.timeout)))
-            given: dict[str, Any] = {"timeout": self.timeout, "ray": self.ray, "arguments": self.arguments}
-            engine = open_engine(self.name, self.model, seed=seed, **given)
-            return stack.enter_context(closing(engine))
-
-        with ExitStack() as stack:
-            yield cache(start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +37,9 @@ class GenerationRun:
     context: FilterContext
 
     def __post_init__(self) -> None:
-        if self.engine.timeout != DEFAULT_TIMEOUT and self.engine.name != "endpoint" and not self.config.has("judge"):
-            refuse(f"--engine {self.engine.name} is no endpoint", timeout=f"{self.engine.timeout:g}")
+        timeout = self.engine.options.timeout
+        if timeout != DEFAULT_TIMEOUT and self.engine.name != "endpoint" and not self.config.has("judge"):
+            refuse(f"--engine {self.engine.name} is no endpoint", timeout=f"{timeout:g}")
 
     @property
     def task(self) -> Task:
@@ -129,7 +58,7 @@ class GenerationRun:
             "n": self.n,
             "model": self.model.ref,
             "revision": self.model.revision,
-            "engine": self.engine.name + ", batch" * self.engine.batch,
+            "engine": self.engine.name + ", batch" * self.engine.options.batch,
             "seed": self.chain.seed,
             "decoding": self.chain.decoding,
             "prompt_hash": self.task.prompt_hash,
@@ -137,13 +66,14 @@ class GenerationRun:
             **{parent["role"]: parent["sha256"] for parent in self.chain.grounding.parents},
         }
 
-    def with_judge(self, ledger: Ledger, start: StartEngine) -> GenerationRun:
+    def with_judge(self, ledger: Ledger, start: StartEngine, budget: Budget) -> GenerationRun:
         """Return the run with an LLM judge that keeps its replies in `ledger` and may share the engine of `start`.
 
-        Not where that makes jobs of its requests: a judge is asked about some rows at a time.
+        Not where that makes jobs of its requests: a judge is asked about some rows at a time. What it costs counts in
+        the run's `budget`.
         """
-        model, shared = self.context.judge.model, None if self.engine.batch else (self.model, start)
-        judge = JudgeConfig(model, self.task.definitions, ledger, shared, self.engine.timeout, self.engine.arguments)
+        shared = (self.model, None if self.engine.options.batch else start, budget)
+        judge = replace(self.context.judge, definitions=self.task.definitions, replies=ledger, shared=shared)
         return replace(self, context=replace(self.context, judge=judge))
 
     def versions(self) -> dict[str, str]:
@@ -201,15 +131,6 @@ def is_structured(decoding: str | None, model: str) -> bool:
         raise UserError(f"--decoding '{decoding}' is neither 'plain' nor 'json'")
     # Measured (docs/archive/log.md): the bundled 135M model keeps more rows per second from plain few-shot completion.
     return decoding == "json" or (decoding is None and not model.startswith(PREFIX))
-
-
-def is_thinking(thinking: str, *, structured: bool) -> bool:
-    """Say whether the model thinks before it replies; UserError for what is neither on nor off, or of no use."""
-    if thinking not in ("on", "off"):
-        raise UserError(f"--thinking '{thinking}' is neither 'on' nor 'off'")
-    if not structured:
-        refuse("--decoding plain completes a text, without a chat", thinking=thinking == "on" and thinking)
-    return thinking == "on"
 
 
 def default_folder(task: str, n: int | str, seed: int) -> Path:

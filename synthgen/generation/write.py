@@ -71,7 +71,7 @@ def _settings(run: GenerationRun, parents: tuple[dict[str, Any], ...]) -> dict[s
         "seed": settings["seed"],
         "model": {"ref": public_name(model.ref)}
         | {name: getattr(model, name) for name in ("revision", "licence", "note")}
-        | ({"engine_args": run.engine.recorded} if run.engine.arguments else {}),
+        | ({"engine_args": run.engine.recorded} if run.engine.options.arguments else {}),
         "engine": settings["engine"],
         "prompt_hash": task.prompt_hash,
         "prompt_text": task.prompt_text,

@@ -8,13 +8,15 @@ its source row.
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
+from typing import Any
 
 from synthgen import console, options
 from synthgen.corpora.any_folder import InputDataset, open_set
 from synthgen.dataset.folder import refuse_foreign
 from synthgen.dataset.manifest import Manifest
-from synthgen.engines.arguments import read_arguments
-from synthgen.errors import UserError, refuse
+from synthgen.engines import DEFAULT_TIMEOUT
+from synthgen.engines.config import read_options
+from synthgen.errors import UserError
 from synthgen.filters.labels.checkpoint import SpanVerifier
 from synthgen.filters.set_pipeline import repeated_ids
 from synthgen.formats import Format
@@ -54,6 +56,13 @@ def translate(
     device: options.Device = "auto",
     threads: options.Threads = 0,
     compute: options.NumberType = "default",
+    thinking: options.Thinking = "off",
+    price_in: options.PriceIn = None,
+    price_out: options.PriceOut = None,
+    prices: options.PriceTable = None,
+    max_cost: options.MaxCost = None,
+    batch: options.Batch = False,
+    timeout: options.Timeout = DEFAULT_TIMEOUT,
     engine_args: options.EngineArgs = None,
     origin: options.Origin = None,
     backend: Backend | None = None,
@@ -68,9 +77,11 @@ def translate(
     open already, `answerer` likewise the model of `qa`. Raises UserError for languages, models and data that do not go
     together, IncompleteError when the model cannot be had or nothing came back.
     """
-    config = ComputeConfig(device, threads, compute, read_arguments(engine_args))
+    money: dict[str, Any] = {"price_in": price_in, "price_out": price_out, "prices": prices, "max_cost": max_cost}
+    asked = read_options(timeout=timeout, thinking=thinking, batch=batch, engine_args=engine_args, **money)
     if not mt.startswith(LLM):
-        refuse(f"--mt {mt} is no model of an engine, as {LLM}REF is", engine_args=engine_args)
+        asked.refuse(f"--mt {mt} is no model of an engine, as {LLM}REF is")
+    config = ComputeConfig(device, threads, compute, asked)
     estimator = open_estimator(qe, qe_least, qe_most, qe_silence)
     folders = _folders(to, Path(out))
     dataset = open_set(Path(folder), origin=origin)

@@ -38,6 +38,7 @@ def run_job(job: TranslationJob) -> Manifest:
     try:
         with closing(Ledger(job.out / LEDGER_NAME)) as ledger:
             ledger.claim(job.settings(), where=job.out)
+            job.backend.use(ledger)
             manifest = read_manifest(job.out) if is_finished(job.out) else None
             if manifest and _is_current(job, manifest):
                 return manifest
@@ -67,7 +68,7 @@ def _translate_rows(job: TranslationJob, ledger: Ledger) -> None:
         task = bar.add_task(f"translate to {job.target}", total=job.dataset.rows, completed=len(done), note="")
         for batch in _batches(job, done):
             _translate_batch(job, ledger, batch)
-            bar.advance(task, len(batch))
+            bar.update(task, advance=len(batch), note=job.backend.budget.cost_note)
 
 
 def _batches(job: TranslationJob, done: set[int]) -> Iterator[list[tuple[int, Row]]]:
@@ -77,7 +78,7 @@ def _batches(job: TranslationJob, done: set[int]) -> Iterator[list[tuple[int, Ro
     of a run that was never stopped: what else is in a batch can change a model's last bits.
     """
     first = 0
-    for table in job.dataset.tables(ROWS_SORTED_TOGETHER):
+    for table in job.dataset.tables(max(ROWS_SORTED_TOGETHER, job.backend.items_at_once)):
         rows = list(enumerate(table.to_pylist(), start=first))
         first += table.num_rows
         rows.sort(key=lambda pair: _longest(translatable(job.format, pair[1])))

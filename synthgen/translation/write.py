@@ -53,6 +53,7 @@ def write(job: TranslationJob, ledger: Ledger, *, seconds: float) -> Manifest:
         files=files,
         attempts=_attempts(ledger),
         tokens=tokens if any(tokens.values()) else {},
+        cost=prices.facts(tokens["prompt"], tokens["output"]) if (prices := job.backend.budget.prices) else {},
         seconds=round(seconds, 1),
         hardware=hardware(),
         statistics=describe(job.format, _kept(ledger)) if verdicts["kept"] else {},

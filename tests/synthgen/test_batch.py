@@ -105,7 +105,9 @@ def test_a_batch_that_fails_says_why_and_is_sent_anew(tmp_path: Path) -> None:
 
 
 def test_batches_are_for_one_server_and_no_other_engine(tmp_path: Path, tiny_model: str) -> None:
-    with pytest.raises(UserError, match="--batch has no use: --engine scripted has no batches"):
+    with pytest.raises(
+        UserError, match="--batch has no use: .* is served by the engine scripted; a server at an address has batches"
+    ):
         make("mnli", n=6, engine="scripted", model=tiny_model, out=tmp_path / "out", batch=True)
     with batches(MockBatch()) as one, batches(MockBatch()) as other, pytest.raises(UserError, match="one address"):
         make("mnli", n=6, engine="endpoint", model=f"{one},{other}", out=tmp_path / "out", batch=True)

@@ -598,7 +598,7 @@ def test_an_llm_behind_an_endpoint_is_asked_for_an_object_and_what_is_none_is_no
 def test_an_item_too_long_for_one_request_is_asked_for_in_runs_of_sentences(tmp_path: Path) -> None:
     asked: list[Request] = []
     backend = llm(tmp_path, lambda request: asked.append(request) or reply_backwards(request))
-    text = "One sentence of many words stands here. " * 60
+    text = "".join(f"Sentence {number} of many words stands here. " for number in range(10, 64))
     (outcome,) = backend.translate([(text, "Short.")], "en", "tlh")
     assert outcome[0].text == backwards(text).strip()
     assert outcome[1].text == "trohS."

@@ -26,6 +26,14 @@ class Annotation:
 class Annotator(ABC):
     """A reader of the texts of rows and nothing else of them."""
 
+    rows_at_once = 64
+    """How many rows are worth reading together."""
+
+    @property
+    def progress(self) -> str:
+        """What a line of progress says of the annotator; empty for nothing."""
+        return ""
+
     @abstractmethod
     def read(self, rows: Sequence[Row]) -> list[Annotation]:
         """Return the annotation of each row."""

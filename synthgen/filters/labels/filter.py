@@ -61,12 +61,12 @@ class Verify(Filter):
 
     VERSION = 2
     """Raise it for the annotators (checkpoint, LLM judge) and for what counts as agreement too."""
-    rows_at_once = 64
 
     def __init__(
         self, name: str, context: FilterContext, settings: VerifySettings | LabelCheckSettings, annotator: Annotator
     ) -> None:
         self.name, self._context, self._settings, self._annotator = name, context, settings, annotator
+        self.rows_at_once = annotator.rows_at_once
         self._min_confidence = settings.min_confidence if isinstance(settings, VerifySettings) else 0.0
         self._agreement = Agreement(context.format, settings.min_f1)
         self._precomputed: dict[str, Annotation] = {}
@@ -90,6 +90,11 @@ class Verify(Filter):
     def metadata(self) -> dict[str, Any]:
         """Return the annotator, agreement, confusion and the noise estimate, under the filter's own name."""
         return {self.name: self._annotator.metadata() | self._agreement.metadata(self._calibration())}
+
+    @property
+    def progress(self) -> str:
+        """What a line of progress says of the annotator."""
+        return self._annotator.progress
 
     def close(self) -> None:
         """Stop the annotator."""
@@ -132,6 +137,11 @@ def annotator_parents(checks: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     return tuple(
         {"role": role, **{key: metadata[name][key] for key in keys}} for name, role in roles.items() if name in metadata
     )
+
+
+def judge_cost(checks: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a set's checks say a judge cost; nothing where it had no price."""
+    return dict(checks.get(CHECK, {}).get("judge", {}).get("cost", {}))
 
 
 def _build_verify(context: FilterContext, settings: VerifySettings) -> Verify:

@@ -7,31 +7,22 @@ under the content address of their request: the same model of the same server is
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from synthgen.dataset.ledger import Ledger
-from synthgen.engines import (
-    Engine,
-    Reply,
-    Request,
-    Sampling,
-    engine_of,
-    open_engine,
-    resolve_model,
-    takes_arguments,
-)
+from synthgen.engines import Engine, Reply, Request, Sampling
 from synthgen.engines.arguments import of_replies, recorded
-from synthgen.engines.base import run_with_retries
-from synthgen.engines.reply_faults import EXAMPLE, ReplyFaults
+from synthgen.engines.asker import KEPT, Asker
+from synthgen.engines.batch import MOST_REQUESTS
+from synthgen.engines.budget import Budget
+from synthgen.engines.config import EngineConfig, StartEngine
+from synthgen.engines.reply_faults import EXAMPLE
 from synthgen.engines.reply_text import json_object
 from synthgen.errors import IncompleteError, UserError, shorten
-from synthgen.filters.base import JudgeConfig, StartEngine
+from synthgen.filters.base import JudgeConfig
 from synthgen.filters.labels.annotator import Annotation, Annotator
 from synthgen.formats import Format
 from synthgen.formats.base import Row
@@ -55,15 +46,31 @@ def open_judge(format_: Format, config: JudgeConfig, model: str = "") -> LLMJudg
     `http://HOST/v1[#NAME]` is an endpoint, a `.jsonl` file a script of replies, anything else a model for vLLM. Raises
     UserError when no model is named, for one that cannot be found, and for a format that has no label to judge.
     """
-    ref = model or config.model
+    ref, shared = model or config.model, config.shared
     check_judge(format_, ref)
-    if config.shared is not None and config.shared[0].ref == ref:
-        return LLMJudge(format_, config, *config.shared, owned=False)
-    engine = engine_of(ref)
-    arguments = config.arguments if config.shared is None or takes_arguments(engine) else {}
-    resolved = resolve_model(engine, ref, timeout=config.timeout, arguments=arguments)
-    start = partial(open_engine, engine, resolved, seed=0, timeout=config.timeout, arguments=arguments)
-    return LLMJudge(format_, config, resolved, start, owned=True)
+    if shared is not None and shared[1] is not None and shared[0].ref == ref:
+        return LLMJudge(format_, config, shared[0], shared[1], owned=False, budget=_budget(config, shared[0]))
+    asked = (EngineConfig.of if shared is None else EngineConfig.beside)(ref, config.options)
+
+    def start() -> Engine:
+        """Return the engine; batches are kept where the judge's replies are."""
+        return asked.start(0, judge.replies)
+
+    budget = _budget(config, asked.model, free=not asked.has_address)
+    judge = LLMJudge(format_, config, asked.model, start, owned=True, budget=budget)
+    return judge
+
+
+def _budget(config: JudgeConfig, model: ResolvedModel, *, free: bool = False) -> Budget:
+    """Return what the judge may cost: beside a generator, with what that costs; nothing where it runs here (`free`)."""
+    money, batch = config.options.money, config.options.batch
+    if config.shared is None:
+        return Budget(prices=money.prices(model.ref, batch=batch), max_cost=money.max_cost)
+    generator, _, run = config.shared
+    prices = None if free and model.ref != generator.ref else money.prices_beside(model.ref, generator=generator.ref)
+    budget = Budget(prices=prices, max_cost=money.max_cost)
+    budget.join(run)
+    return budget
 
 
 def check_judge(format_: Format, model: str, option: str = "") -> None:
@@ -83,47 +90,68 @@ class LLMJudge(Annotator):
     """An annotator that asks a language model; what that was trained on is not known."""
 
     def __init__(
-        self, format_: Format, config: JudgeConfig, model: ResolvedModel, start: StartEngine, *, owned: bool
+        self,
+        format_: Format,
+        config: JudgeConfig,
+        model: ResolvedModel,
+        start: StartEngine,
+        *,
+        owned: bool,
+        budget: Budget | None = None,
     ) -> None:
-        """Ask `model` through the engine that `start` gives; stop it at the end if it is `owned`."""
-        self._format, self._config, self._model = format_, config, model
-        self._start, self._owned = start, owned
-        self._engine: Engine | None = None
-        self._ledger = self._open_ledger(config.replies)
-        self._unreadable: dict[str, Reply] = {}
-        """Replies that say no label or answer: not kept, so that a later run asks again."""
-        self._faults = ReplyFaults()
-        self._tokens = Counter(prompt=0, output=0)
+        """Ask `model` through the engine that `start` gives, within a budget; stop it at the end if it is `owned`."""
+        self._format, self._config, self._model, self._owned = format_, config, model, owned
+        self._asker = Asker(model, start, self._open_ledger(config.replies), budget=budget)
+        self._tokens = (0, 0)
         self._key = "answer" if format_.name == "span" else "label"
         self._names = LETTERS[: len(format_.labels)] if format_.name == "choice" else format_.labels
         """What the labels are called in a prompt: letters for the places of options."""
+        self.rows_at_once = MOST_REQUESTS if config.options.batch and config.shared is None else 64
+
+    @property
+    def replies(self) -> Ledger:
+        """The ledger that keeps the replies."""
+        return self._asker.ledger
+
+    @property
+    def progress(self) -> str:
+        """What the replies have cost, where they have a price."""
+        return self._asker.budget.cost_note
 
     def read(self, rows: Sequence[Row]) -> list[Annotation]:
         """Return the annotation of each row; IncompleteError when requests keep failing, or no reply can be read."""
         requests = [self._request(number, row) for number, row in enumerate(rows)]
-        keys = [request.key(self._model.ref, self._model.revision) for request in requests]
-        pairs = zip(keys, requests, strict=True)
-        self._ask({key: request for key, request in pairs if key not in self._unreadable and not self._stored(key)})
-        return [self._annotation(key) for key in keys]
+        judge = f"the judge {self._model.ref}"
+        replies = self._asker.ask(requests, self._fault, f"{judge} cannot be read")
+        if failed := [reply for reply in replies if reply.outcome != "ok"]:
+            left = f"{judge} leaves {len(failed)} requests without an answer"
+            raise IncompleteError(f"{left}, the last with: {failed[-1].error}", KEPT)
+        prompt, output = self._asker.spent()
+        self._tokens = self._tokens[0] + prompt, self._tokens[1] + output
+        return [self._annotation(reply) for reply in replies]
 
     def metadata(self) -> dict[str, Any]:
-        """Return the model, the prompt, and the tokens of the replies that were used."""
+        """Return the model, the prompt, the tokens of the replies that were used, and what they cost."""
         model: dict[str, Any] = {
             "name": public_name(self._model.ref),
             "revision": self._model.revision,
             "licence": self._model.licence,
         }
-        prompt = PROMPTS[self._format.name].replace("{{", "{").replace("}}", "}")
-        if self._config.arguments and not self._model.url:
-            model["engine_args"] = recorded(self._config.arguments)
-        return model | {"prompt": prompt, "temperature": 0, "tokens": dict(self._tokens)}
+        prompt, options = PROMPTS[self._format.name].replace("{{", "{").replace("}}", "}"), self._config.options
+        if options.arguments and not self._model.url:
+            model["engine_args"] = recorded(options.arguments)
+        if options.thinking:
+            model["thinking"] = True
+        prices, tokens = self._asker.budget.prices, dict(zip(("prompt", "output"), self._tokens, strict=True))
+        cost = {"cost": prices.facts(*self._tokens)} if prices else {}
+        return model | {"prompt": prompt, "temperature": 0, "tokens": tokens} | cost
 
     def close(self) -> None:
         """Stop the engine and close the ledger, unless they are the run's."""
-        if self._engine is not None and self._owned:
-            self._engine.close()
-        if self._ledger is not self._config.replies:
-            self._ledger.close()
+        if self._owned:
+            self._asker.close()
+        if self.replies is not self._config.replies:
+            self.replies.close()
 
     def _open_ledger(self, replies: Ledger | Path | None) -> Ledger:
         if isinstance(replies, Ledger):
@@ -131,50 +159,16 @@ class LLMJudge(Annotator):
         if replies is None:
             return Ledger(Path(":memory:"))
         replies.mkdir(parents=True, exist_ok=True)
-        served = of_replies(recorded(self._config.arguments)) if not self._model.url else None
+        served = of_replies(recorded(self._config.options.arguments)) if not self._model.url else None
         said = [self._model.url, json.dumps(served, sort_keys=True) if served else ""]
         names = (self._model.ref, self._model.revision, *filter(None, said))
         model = blake2b("\n".join(names).encode(), digest_size=8)
         return Ledger(replies / f"{model.hexdigest()}.sqlite")
 
-    def _ask(self, missing: Mapping[str, Request]) -> None:
-        """Let the engine answer every request and keep its replies; failed requests are sent again some times."""
-        if not missing:
-            return
-        requests = list(missing.values())
-        keys = {request.tag: key for key, request in missing.items()}
-        if self._engine is None:
-            self._engine = self._start()
-            self._engine.check(requests[0])
-        failed = []
-        for reply in run_with_retries(self._engine, requests):
-            if reply.outcome != "ok":
-                failed.append(reply)
-                continue
-            self._keep(keys[reply.tag], reply)
-            if self._faults.waste:
-                break
-        self._ledger.commit()
-        judge, kept = f"the judge {self._model.ref}", "what it said is kept, the same command goes on"
-        if waste := self._faults.waste:
-            raise IncompleteError(f"{judge} cannot be read: {waste}", kept)
-        if failed:
-            left = f"{judge} leaves {len(failed)} requests without an answer"
-            raise IncompleteError(f"{left}, the last with: {failed[-1].error}", kept)
-
-    def _keep(self, key: str, reply: Reply) -> None:
-        """Keep a reply in the ledger; one that cannot be read is kept for this run only."""
-        fault = reply.error or self._fault(reply.text)
-        self._faults.add(fault, reply.text or reply.reasoning)
-        if fault:
-            self._unreadable[key] = replace(reply, error=fault)
-            return
-        self._ledger.add_judge_reply(key, reply.text, reply.prompt_tokens, reply.output_tokens)
-        self._ledger.commit_when_due()
-
     def _request(self, number: int, row: Row) -> Request:
         max_tokens = ANSWER_TOKENS if self._key == "answer" else LABEL_TOKENS
-        sampling = Sampling(max_tokens, temperature=0.0, top_k=-1, stop=(), schema=json.dumps(self._schema()))
+        schema, thinking = json.dumps(self._schema()), self._config.options.thinking
+        sampling = Sampling(max_tokens, temperature=0.0, top_k=-1, stop=(), schema=schema, thinking=thinking)
         return Request((number, 0), self._prompt(row), sampling)
 
     def _schema(self) -> dict[str, Any]:
@@ -206,28 +200,17 @@ class LLMJudge(Annotator):
         before = {"Text": record.context, "Question": record.question}
         return {name: text for name, text in before.items() if text} | dict(zip(LETTERS, record.options, strict=False))
 
-    def _stored(self, key: str) -> tuple[Annotation, int, int] | None:
-        """Return the answer to a request with its tokens; None when it was not sent or what is kept cannot be read."""
-        if (stored := self._ledger.judge_reply(key)) is None or (annotation := self._parse(stored[0])) is None:
-            return None
-        return annotation, *stored[1:]
+    def _annotation(self, reply: Reply) -> Annotation:
+        """Return the annotation in a reply."""
+        annotation = None if reply.error else self._parse(reply.text)
+        unread = f"{reply.error}: {shorten(reply.text or reply.reasoning, EXAMPLE)}"
+        return annotation or Annotation("", unread=unread)
 
-    def _annotation(self, key: str) -> Annotation:
-        """Return the annotation in the reply to a request."""
-        if reply := self._unreadable.get(key):
-            self._tokens.update(prompt=reply.prompt_tokens, output=reply.output_tokens)
-            return Annotation("", unread=f"{reply.error}: {shorten(reply.text or reply.reasoning, EXAMPLE)}")
-        if (stored := self._stored(key)) is None:
-            raise KeyError(f"the request {key} was not answered")
-        annotation, prompt, output = stored
-        self._tokens.update(prompt=prompt, output=output)
-        return annotation
-
-    def _fault(self, text: str) -> str:
+    def _fault(self, reply: Reply, _: Request) -> str:
         """Return what is wrong with a reply; empty for nothing."""
-        if self._parse(text) is not None:
-            return ""
-        return f"no {self._key}" if json_object(text) else "not JSON"
+        if reply.error or self._parse(reply.text) is not None:
+            return reply.error
+        return f"no {self._key}" if json_object(reply.text) else "not JSON"
 
     def _parse(self, text: str) -> Annotation | None:
         value = (json_object(text) or {}).get(self._key)

@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from synthgen.engines.arguments import Arguments
+from synthgen.dataset.ledger import Ledger
+from synthgen.engines.budget import Budget
+from synthgen.engines.config import RequestOptions
 from synthgen.errors import UserError, refuse, unknown
 from synthgen.models.packs import ResolvedModel
 from synthgen.runtime.workers import usable_cores
@@ -58,7 +60,8 @@ class Backend(Protocol):
 
     `name` is the kind of backend, `ref` the model as the command line names it, `revision` identifies the weights; the
     licence of the translations derives from `licence`; `note` is what else a reader must know, empty for nothing.
-    `items_at_once` is how many items one call takes, and what a crash may cost.
+    `items_at_once` is how many items one call takes, and what a crash may cost. `budget` is what its replies have cost
+    and may cost, without prices where they are free.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Backend(Protocol):
     licence: str
     note: str
     items_at_once: int
+    budget: Budget
 
     @property
     def versions(self) -> dict[str, str]:
@@ -82,8 +86,14 @@ class Backend(Protocol):
     def translate(self, items: Sequence[Item], source: str, target: str) -> list[Outcome]:
         """Return one outcome for each item, in order."""
 
+    def use(self, ledger: Ledger) -> None:
+        """Keep in a run's ledger what has been paid for and is no row of it yet."""
+
     def spent(self) -> tuple[int, int]:
-        """Return the prompt and output tokens of the replies since the last call; zeros where none are counted."""
+        """Return the prompt and output tokens of the replies since the last call; zeros where none are counted.
+
+        What `use` keeps of these replies may go: their rows are stored in the same transaction.
+        """
 
     def close(self) -> None:
         """Free processes and memory."""
@@ -93,13 +103,13 @@ class Backend(Protocol):
 class ComputeConfig:
     """Device, threads (0 is every core) and number type of a model: one of CTranslate2's or the checkpoint's own.
 
-    `arguments` are those of an engine that serves one.
+    `options` are those of requests to an engine that serves one.
     """
 
     device: str = "auto"
     threads: int = 0
     compute: str = "default"
-    arguments: Arguments = field(default_factory=dict)
+    options: RequestOptions = field(default_factory=RequestOptions)
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:

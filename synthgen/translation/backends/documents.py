@@ -8,6 +8,8 @@ sentence by sentence. Equal pieces of one call are translated once.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
+from synthgen.dataset.ledger import Ledger
+from synthgen.engines.budget import Budget
 from synthgen.text.sentences import Span, pieces
 from synthgen.translation.backends.base import Item, Outcome, Piece, Translation, TranslationFailure, whole
 
@@ -23,6 +25,7 @@ class DocumentBackend(ABC):
     separator = ""
     note = ""
     items_at_once = 256
+    budget = Budget()
 
     @abstractmethod
     def translate_texts(self, texts: Sequence[str], source: str, target: str) -> list[str]:
@@ -31,6 +34,9 @@ class DocumentBackend(ABC):
     def length(self, text: str) -> int:
         """Return the length of a text in the model's units, characters unless a backend says otherwise."""
         return len(text)
+
+    def use(self, ledger: Ledger) -> None:  # noqa: B027 - a default, for most backends
+        """Keep nothing: what is lost costs time alone."""
 
     def spent(self) -> tuple[int, int]:
         """Return zeros: nothing is paid by the token."""

@@ -6,28 +6,19 @@ text by text, in runs of whole sentences.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from collections.abc import Iterator, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
-from synthgen.dataset.ledger import storable
-from synthgen.engines import (
-    DEFAULT_TIMEOUT,
-    NONE,
-    Engine,
-    Reply,
-    Request,
-    Sampling,
-    engine_of,
-    open_engine,
-    resolve_model,
-)
-from synthgen.engines.arguments import of_replies, recorded
-from synthgen.engines.base import FIRST_DELAY, run_with_retries
-from synthgen.engines.reply_faults import ReplyFaults
+from synthgen.dataset.ledger import Ledger, storable
+from synthgen.engines import Engine, Reply, Request, Sampling
+from synthgen.engines.asker import Asker
+from synthgen.engines.base import FIRST_DELAY
+from synthgen.engines.batch import MOST_REQUESTS
+from synthgen.engines.budget import Budget
+from synthgen.engines.config import EngineConfig, RequestOptions, StartEngine
 from synthgen.engines.reply_text import json_object
-from synthgen.errors import IncompleteError
 from synthgen.filters.rows.residue import residue
 from synthgen.formats.reply_schema import text_object
 from synthgen.models.packs import ResolvedModel
@@ -52,36 +43,43 @@ class LlmTranslator:
     """Translates items with a language model that an engine serves; any pair of languages is tried."""
 
     name = "llm"
-    items_at_once = 256
 
     def __init__(
         self,
         model: ResolvedModel,
-        start: Callable[[], Engine],
+        start: StartEngine,
         *,
         first_delay: float = FIRST_DELAY,
-        settings: Mapping[str, Any] = NONE,
+        options: RequestOptions | None = None,
     ) -> None:
         """Ask `model` through the engine that `start` gives, which is started by the first item.
 
-        What the engine fails at is asked again after `first_delay` seconds or more; `settings` are more of what
-        determines the translations.
+        What the engine fails at is asked again after `first_delay` seconds or more. `options` are those of the engine:
+        by batches, all items there are go together.
         """
         self.ref, self.revision, self.licence, self.note = model.ref, model.revision, model.licence, model.note
-        self.settings: dict[str, str | int | bool] = {
+        options = options or RequestOptions()
+        self.settings: dict[str, Any] = {
             "prompt": PROMPT,
             "temperature": 0,
             "most_characters": MOST_CHARACTERS,
-            **settings,
+            **options.recorded(),
         }
-        self._start, self._first_delay = start, first_delay
-        self._spent = (0, 0)
-        self._faults = ReplyFaults()
+        self.items_at_once = MOST_REQUESTS if options.batch else 256
+        money = options.money
+        self.budget = Budget(prices=money.prices(model.ref, batch=options.batch), max_cost=money.max_cost)
+        self._asker = Asker(model, start, Ledger(Path(":memory:")), budget=self.budget, first_delay=first_delay)
+        self._thinking = options.thinking
 
     @property
     def versions(self) -> dict[str, str]:
         """What determines the replies."""
-        return self._engine.versions
+        return self._asker.engine(_request(0, ("A text.",), "en", "de")).versions
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger that keeps replies which are no rows yet, and the jobs of batches."""
+        return self._asker.ledger
 
     def check(self, source: str, target: str) -> None:
         """Allow any two languages: what a model can do is measured, not listed."""
@@ -93,35 +91,31 @@ class LlmTranslator:
         outcomes = iter(self._ask(parts, source, target))
         return [_joined(item, spans, outcomes) for item, spans in zip(items, cuts, strict=True)]
 
+    def use(self, ledger: Ledger) -> None:
+        """Keep in a run's ledger the replies that are no rows of it yet; what it has cost counts."""
+        tokens = ledger.token_totals()
+        self.budget.add_tokens(tokens["prompt"], tokens["output"], ledger.outcomes().total())
+        self._asker.use(ledger)
+
     def spent(self) -> tuple[int, int]:
-        """Return the prompt and output tokens of the replies since the last call."""
-        spent, self._spent = self._spent, (0, 0)
-        return spent
+        """Return the prompt and output tokens of the replies since the last call, which need not be kept any more."""
+        self._asker.forget()
+        return self._asker.spent()
 
     def close(self) -> None:
         """Stop the engine, if it was started."""
-        if "_engine" in vars(self):
-            self._engine.close()
-
-    @cached_property
-    def _engine(self) -> Engine:
-        """The engine, started and able to serve such requests."""
-        engine = self._start()
-        engine.check(_request(0, ("A text.",), "en", "de"))
-        return engine
+        self._asker.close()
 
     def _ask(self, items: Sequence[Item], source: str, target: str) -> list[Outcome]:
-        requests = [_request(number, item, source, target) for number, item in enumerate(items)]
-        outcomes: dict[int, Outcome] = {}
-        for reply in run_with_retries(self._engine, requests, self._first_delay) if requests else ():
-            number, (prompt, output) = reply.tag[0], self._spent
-            self._spent = prompt + reply.prompt_tokens, output + reply.output_tokens
-            outcome = outcomes[number] = read_reply(reply, items[number])
-            fault = outcome.reason if isinstance(outcome, TranslationFailure) else ""
-            self._faults.add(fault, reply.error if reply.outcome != "ok" else reply.text or reply.reasoning)
-            if waste := self._faults.waste:
-                raise IncompleteError(f"{self.ref} does not translate: {waste}")
-        return [outcomes[number] for number in range(len(items))]
+        requests = [_request(number, each, source, target, self._thinking) for number, each in enumerate(items)]
+
+        def fault(reply: Reply, request: Request) -> str:
+            """Return why a reply is no translation; empty for one."""
+            outcome = read_reply(reply, items[request.tag[0]])
+            return outcome.reason if isinstance(outcome, TranslationFailure) else ""
+
+        replies = self._asker.ask(requests, fault, f"{self.ref} does not translate")
+        return list(map(read_reply, replies, items))
 
 
 def _cuts(item: Item) -> list[list[Span]]:
@@ -148,11 +142,11 @@ def _joined(item: Item, cuts: list[list[Span]], outcomes: Iterator[Outcome]) -> 
     return tuple(map(assemble, item, cuts, texts))
 
 
-def _request(number: int, item: Item, source: str, target: str) -> Request:
+def _request(number: int, item: Item, source: str, target: str, thinking: bool = False) -> Request:
     texts = {f"text{i}": text for i, text in enumerate(item)}
     room = LEAST_TOKENS + int(TOKENS_A_CHARACTER * sum(map(len, item)))
     schema = json.dumps(text_object(*texts), sort_keys=True)
-    sampling = Sampling(max_tokens=room, temperature=0.0, top_k=-1, stop=(), schema=schema)
+    sampling = Sampling(max_tokens=room, temperature=0.0, top_k=-1, stop=(), schema=schema, thinking=thinking)
     names = {"source": language_name(source), "target": language_name(target)}
     return Request((number, 0), PROMPT.format(**names, texts=json.dumps(texts, ensure_ascii=False)), sampling)
 
@@ -199,10 +193,14 @@ def _fault(text: str) -> str:
 def _open(ref: str, compute: ComputeConfig) -> LlmTranslator:
     """Return the translator that asks a model of vLLM's, or the one behind `http://HOST/v1[#NAME]`."""
     compute.refuse(f"an engine serves --mt {PREFIX}{ref}", "device", "threads", "compute")
-    name = engine_of(ref)
-    model = resolve_model(name, ref, timeout=DEFAULT_TIMEOUT, arguments=compute.arguments)
-    start = partial(open_engine, name, model, seed=0, arguments=compute.arguments)
-    return LlmTranslator(model, start, settings=of_replies(recorded(compute.arguments)))
+    engine = EngineConfig.of(ref, compute.options)
+
+    def start() -> Engine:
+        """Return the engine; its batches are kept with the translations."""
+        return engine.start(0, translator.ledger)
+
+    translator = LlmTranslator(engine.model, start, options=compute.options)
+    return translator
 
 
 BACKEND = BackendSpec(PREFIX, _open)
