@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from synthgen.errors import UserError, listed
 from synthgen.text.json_text import read_json_object
 
 ACTIVATION_BYTES = 80
 """Kept for the backward pass per token, layer and unit of width: some twenty float32 values."""
+
+_SIZES = ("num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size")
+_LARGEST = 2**31
 
 SENTENCE_LENGTH = 40
 """Tokens that a token attends to, on average."""
@@ -36,8 +41,11 @@ class EncoderSize:
     def read(cls, checkpoint: Path) -> EncoderSize:
         """Return the size of a checkpoint folder's encoder."""
         config = read_json_object(checkpoint / "config.json")
-        names = "num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size"
-        return cls(*(int(config[name]) for name in names))
+        values: dict[str, Any] = {name: config.get(name) for name in _SIZES}
+        if wrong := [name for name, value in values.items() if type(value) is not int or not 0 < value < _LARGEST]:
+            path = checkpoint / "config.json"
+            raise UserError(f"{path} is of no encoder that can be trained: it has no size in {listed(wrong)}")
+        return cls(*values.values())
 
     @property
     def weights(self) -> int:

@@ -26,6 +26,7 @@ from synthgen.filters.decontamination.evaluation_sets import check_place
 from synthgen.filters.labels.checkpoint import check_verifier
 from synthgen.filters.labels.llm_judge import check_judge
 from synthgen.filters.registry import EDITS, ORDER
+from synthgen.models.sentence_encoder import find_encoder
 from synthgen.runtime.files import file_sha256, read_toml, write_atomically
 from synthgen.runtime.provenance import public_settings, version_hash
 
@@ -125,6 +126,8 @@ def read_config(path: Path | None = None, context: FilterContext | None = None) 
             raise UserError(f"[{spec.name}] of {path} needs --{spec.needs}")
         if spec.name == "judge" and context is not None:
             check_judge(context.format, settings.model, context.judge.model)
+        if context is not None and (encoder := getattr(settings, "encoder", "")):
+            find_encoder(encoder)
     if context is not None:
         for path in context.against:
             check_place(path)

@@ -12,7 +12,15 @@ from typing import Any
 
 from synthgen.errors import UserError
 from synthgen.formats.base import ParseError
-from synthgen.models.loading import check_checkpoint, load_model, load_tokenizer, placed, require, weights_sha256
+from synthgen.models.loading import (
+    check_checkpoint,
+    load_config,
+    load_model,
+    load_tokenizer,
+    placed,
+    require,
+    weights_sha256,
+)
 from synthgen.text.words import treebank_tokens
 
 
@@ -22,8 +30,8 @@ class Teacher:
     def __init__(self, folder: Path) -> None:
         """Read the configuration, not yet the weights; UserError when it is no token classifier's."""
         check_checkpoint(folder, "--teacher")
-        transformers = require("--teacher")
-        config: Any = transformers.AutoConfig.from_pretrained(folder)
+        require("--teacher")
+        config: Any = load_config(folder)
         if not any("TokenClassification" in name for name in config.architectures or ()):
             kinds = ", ".join(config.architectures or ["none"])
             raise UserError(f"--teacher {folder} is no token classifier but {kinds}; make one with evaluator train")

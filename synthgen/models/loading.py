@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from synthgen import console
-from synthgen.errors import UserError, listed, requires
+from synthgen.errors import UserError, first_line, listed, requires
 from synthgen.models.checkpoint_files import check_weights, trained_revision
+from synthgen.runtime.entry import refused_by_machine
 from synthgen.runtime.integrity import known_sha256
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
@@ -47,8 +48,16 @@ def load_tokenizer(folder: Path) -> Any:  # noqa: ANN401 - transformers ships no
     """Return a folder's tokenizer."""
     from transformers import AutoTokenizer
 
-    with _quietly():
+    with _quietly(), _readable(folder):
         return AutoTokenizer.from_pretrained(folder, **LOCAL)
+
+
+def load_config(folder: Path, **changes: Any) -> Any:  # noqa: ANN401 - the same
+    """Return a folder's configuration with some entries changed."""
+    from transformers import AutoConfig
+
+    with _readable(folder):
+        return AutoConfig.from_pretrained(folder, **LOCAL, **changes)
 
 
 def load_model(auto_class: str, folder: Path, **options: Any) -> Any:  # noqa: ANN401 - the same
@@ -80,7 +89,8 @@ def load_checked(
     """
     check_weights(folder)
     options |= {"use_safetensors": True, "ignore_mismatched_sizes": True, "output_loading_info": True}
-    model, info = load(folder, **options)
+    with _readable(folder):
+        model, info = load(folder, **options)
     prefix = f"{model.base_model_prefix}." if new_head and model.base_model is not model else ""
     of_other_shape = {name for name, *_ in info["mismatched_keys"]}
     for fault, names in (("are missing", info["missing_keys"]), ("have another shape", of_other_shape)):
@@ -101,6 +111,17 @@ def placed(model: Any) -> Any:  # noqa: ANN401 - a module of torch
         torch.cuda.empty_cache()
         console.note("the GPU has no room for a model that reads rows; it runs on the CPU")
         return model.eval().to("cpu")
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """Turn whatever transformers raises for the content of a folder's files into a UserError that names the folder."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, UserError) or refused_by_machine(error):
+            raise
+        raise UserError(f"{folder} cannot be read by transformers: {first_line(error)}") from None
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from synthgen.models.checkpoint_files import check_weights
 from synthgen.models.loading import load_model, load_tokenizer, placed, require
-from synthgen.models.packs import resolve
+from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.provenance import public_name
 
 VERSION = 1
@@ -27,10 +28,10 @@ class SentenceEncoder:
 
     def __init__(self, ref: str, prefix: str) -> None:
         """Load the model; UserError when there is none or a package is missing, IncompleteError without a network."""
+        model = find_encoder(ref)
         require(f"the sentence encoder {ref}")
         import torch
 
-        model = resolve(ref)
         names = {"encoder": public_name(model.ref), "revision": model.revision, "licence": model.licence}
         self.facts = names | {"prefix": prefix}
         self._torch, self._prefix = torch, prefix
@@ -52,6 +53,13 @@ class SentenceEncoder:
             mask = inputs["attention_mask"].unsqueeze(-1)
             means = (states * mask).sum(1) / mask.sum(1)
             return np.asarray(self._torch.nn.functional.normalize(means, dim=1).float().cpu().numpy())
+
+
+def find_encoder(ref: str) -> ResolvedModel:
+    """Return an encoder's folder, before anything heavy is imported; UserError when it is no checkpoint."""
+    model = resolve(ref)
+    check_weights(model.path)
+    return model
 
 
 def alike_before(fields: Sequence[Vectors], similarity: float) -> Iterator[tuple[int, int, float]]:

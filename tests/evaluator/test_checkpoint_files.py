@@ -6,19 +6,23 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import evaluator
 from evaluator.experiment.graph import Encoder
+from evaluator.experiment.throughput import EncoderSize
 from synthgen.errors import UserError
 from synthgen.models.checkpoint_files import check_weights
+from synthgen.models.loading import load_model, load_tokenizer
 from synthgen.models.packs import resolve
 from tests.evaluator.conftest import write_pairs
 
 torch = pytest.importorskip("torch")
 WEIGHTS = "model.safetensors"
+HEAVY = ("torch", "transformers")
 
 
 def _cut(path: Path) -> None:
@@ -88,13 +92,58 @@ def test_pickled_weights_are_said_not_to_be_read(copy: Path) -> None:
         check_weights(copy)
 
 
-def test_a_damaged_checkpoint_is_refused_before_torch_is_imported(datasets: dict[str, Path], copy: Path) -> None:
+@pytest.mark.parametrize(
+    ("call", "fault"),
+    [
+        ("evaluator.train(data, out=out, model=str(copy), recipe='small')", "model.safetensors cannot be read"),
+        ("synthgen.filter(data, out=out, verifier=copy)", "model.safetensors cannot be read"),
+        ("synthgen.filter(data, out=out, filters=filters)", "model.safetensors cannot be read"),
+        ("synthgen.translate(data, out=out, to='de', mt=str(copy))", "model.safetensors cannot be read"),
+        ("synthgen.translate(data, out=out, to='de', mt=f'ct2:{copy}')", "model.safetensors cannot be read"),
+        ("synthgen.translate(data, out=out, to='de', mt=f'ct2:{foreign}')", "cannot be read by CTranslate2"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused_before_torch_is_imported(
+    datasets: dict[str, Path], copy: Path, tmp_path: Path, call: str, fault: str
+) -> None:
     _cut(copy / WEIGHTS)
-    call = f"evaluator.train({str(datasets['real'])!r}, out={str(copy / 'out')!r}, model={str(copy)!r}, recipe='small')"
-    code = f"import sys, evaluator\ntry: {call}\nexcept ValueError as error: print(error, 'torch' in sys.modules)"
+    foreign = shutil.copytree(copy, tmp_path / "foreign")
+    (foreign / "model.bin").write_bytes(b"weights of another program" * 99)
+    if "ct2:" in call:
+        (copy / "config.json").write_text('{"model_type": "marian"}')
+    filters = tmp_path / "filters.toml"
+    filters.write_text(f'[semantic]\nencoder = "{copy}"\n')
+    places = {"data": datasets["real"], "copy": copy, "foreign": foreign, "filters": filters, "out": tmp_path / "out"}
+    code = "from pathlib import Path, PosixPath\nimport sys, synthgen, evaluator\n"
+    code += "".join(f"{name} = {place!r}\n" for name, place in places.items())
+    code += f"try: {call}\nexcept ValueError as error: print(error, [name in sys.modules for name in {HEAVY}])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "model.safetensors cannot be read" in done.stdout
-    assert done.stdout.endswith("again False\n")
+    assert fault in done.stdout
+    assert done.stdout.endswith(" [False, False]\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("tokenizer.json", "{}", "copy cannot be read by transformers: "),
+        ("tokenizer.json", "[1, 2", "copy cannot be read by transformers: "),
+        ("tokenizer_config.json", "[]", "copy cannot be read by transformers: "),
+        ("config.json", '{"model_type": ["x"], "num_hidden_layers": 2}', "copy cannot be read by transformers: "),
+        ("config.json", '{"model_type": "evil"}', "copy cannot be read by transformers: "),
+    ],
+)
+def test_what_transformers_cannot_read_is_one_line(copy: Path, name: str, content: str, fault: str) -> None:
+    (copy / name).write_text(content)
+    with pytest.raises(UserError, match=fault) as error:
+        (load_tokenizer if name.startswith("tokenizer") else partial(load_model, "AutoModel"))(copy)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("size", ["null", "-3", "1.5", '"16"', "99999999999"])
+def test_a_configuration_without_the_encoders_size_is_refused_by_its_name(copy: Path, size: str) -> None:
+    (copy / "config.json").write_text(f'{{"num_hidden_layers": 2, "hidden_size": {size}, "vocab_size": 152}}')
+    with pytest.raises(UserError, match=r"it has no size in hidden_size, intermediate_size$"):
+        EncoderSize.read(copy)
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, "tokenizer.json", "config.json", "sentencepiece.bpe.model"])

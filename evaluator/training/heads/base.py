@@ -14,11 +14,11 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
-from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.experiment.recipe import Stage
 from evaluator.training.features import IGNORED, Features, IntArray
-from synthgen.models.loading import load_checked
+from synthgen.models.loading import load_checked, load_config
 
 FloatArray = npt.NDArray[np.float32]
 Output = npt.NDArray[Any]
@@ -154,8 +154,7 @@ def load(model_class: Any, checkpoint: Path, **config: Any) -> PreTrainedModel: 
 
     UserError when weights of its encoder are missing, of another shape or not finite.
     """
-    changed = AutoConfig.from_pretrained(checkpoint, local_files_only=True, **config)
-    options = {"config": changed, "dtype": torch.float32, "local_files_only": True}
+    options = {"config": load_config(checkpoint, **config), "dtype": torch.float32, "local_files_only": True}
     model: PreTrainedModel = load_checked(model_class.from_pretrained, checkpoint, new_head=True, **options)[0]
     return model
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import UserError, disk_advice, first_line, requires, unknown
+from synthgen.models.checkpoint_files import check_weights
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.cache import cache_root
 from synthgen.runtime.files import draft_folder
@@ -39,15 +40,15 @@ class CTranslate2(HubModel):
         if compute.compute not in types:
             raise unknown("--compute", compute.compute, types, where=f"CTranslate2 on {device}")
         converted = model.path if is_converted(model.path) else convert(model)
-        super().__init__(model)
-        self.versions = {name: version(name) for name in ("ctranslate2", "transformers")}
-        self.settings |= {"beam": 1, "compute": compute.compute}
         threads = {"inter_threads": compute.cores, "intra_threads": 1} if device == "cpu" else {}
         where = {"device": device, "compute_type": compute.compute, **threads}
         try:
             self._model: Any = ctranslate2.Translator(str(converted), **where)
         except (RuntimeError, ValueError) as error:
             raise UserError(f"--mt {PREFIX}{model.ref} cannot be read by CTranslate2: {first_line(error)}") from None
+        super().__init__(model)
+        self.versions = {name: version(name) for name in ("ctranslate2", "transformers")}
+        self.settings |= {"beam": 1, "compute": compute.compute}
 
     def translate_texts(self, texts: Sequence[str], source: str, target: str) -> list[str]:
         """Return one translation for each text, an empty one where it filled all its room and so was cut off."""
@@ -88,6 +89,10 @@ def is_converted(folder: Path) -> bool:
 
 def convert(model: ResolvedModel) -> Path:
     """Return the model converted with its weights' own type, from the user cache where it is there already."""
+    if (model_type := configuration(model).get("model_type", "")) not in CONVERTED:
+        families = ", ".join(f"{each} ({name})" for each, name in CONVERTED.items())
+        raise UserError(f"--mt {PREFIX}{model.ref} is a model of type '{model_type}'; {PREFIX} takes {families}")
+    check_weights(model.path)
     import ctranslate2
     from ctranslate2.converters import TransformersConverter
 
@@ -102,9 +107,6 @@ def convert(model: ResolvedModel) -> Path:
             """Return the tokenizer with the languages that its class adds."""
             return load_tokenizer(model)
 
-    if (model_type := configuration(model).get("model_type", "")) not in CONVERTED:
-        families = ", ".join(f"{each} ({name})" for each, name in CONVERTED.items())
-        raise UserError(f"--mt {PREFIX}{model.ref} is a model of type '{model_type}'; {PREFIX} takes {families}")
     files = [(each.name, each.stat().st_size, each.stat().st_mtime_ns) for each in sorted(model.path.iterdir())]
     named = f"{model.path} {model.revision} {files} {ctranslate2.__version__}"
     key = hashlib.blake2b(named.encode(), digest_size=8).hexdigest()

@@ -6,6 +6,7 @@ CTranslate2 (see `ctranslate2`) runs the same models several times as fast.
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 
+from synthgen.models.checkpoint_files import check_weights
 from synthgen.models.loading import load_model, require
 from synthgen.models.packs import ResolvedModel
 from synthgen.translation.backends.base import BackendSpec, ComputeConfig
@@ -19,6 +20,7 @@ class Seq2Seq(HubModel):
 
     def __init__(self, model: ResolvedModel, compute: ComputeConfig | None = None) -> None:
         """Load tokenizer and model; UserError when the folder holds no translation model."""
+        check_weights(model.path)
         require(f"--mt {model.ref}")
         import torch
 
