@@ -7,6 +7,7 @@ at any time without a model call. At most the replies since the last commit are 
 time: it holds SQLite's write lock from opening to closing, which a killed process gives up. Others can read meanwhile.
 """
 
+import hashlib
 import json
 import sqlite3
 import time
@@ -291,6 +292,15 @@ class Ledger:
         thought = int(self._db.execute(query).fetchone()[0]) if self._has_reasoning else 0
         return {"prompt": int(prompt), "output": int(output)} | ({"reasoning": thought} if thought else {})
 
+    def content_hash(self) -> str:
+        """Return the SHA-256 of every row that was recorded, whatever place in the file it has; jobs are not facts."""
+        digest = hashlib.sha256()
+        for table, key in _FACTS.items():
+            if table != "reasoning" or self._has_reasoning:
+                for row in self._db.execute(f"SELECT * FROM {table} ORDER BY {key}"):
+                    digest.update(repr(row).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
     def check(self) -> None:
         """Raise UserError when SQLite finds a page of the file damaged."""
         if (found := str(self._db.execute("PRAGMA quick_check(1)").fetchone()[0])) != "ok":
@@ -319,6 +329,8 @@ class Ledger:
 
 
 _PROMPTS = "prompt_text"
+_FACTS = {"run": "key", "slots": "slot", "replies": "seq", "reasoning": "seq", "judged": "request_key"}
+_FACTS |= {"verdicts": "slot", "taken_back": "slot"}
 _VERSION, _ENGINE = "version: ", "engine: "
 _WINDOW = 32_768  # what DEFLATE looks back
 

@@ -51,6 +51,7 @@ class Manifest:
     prompt_text: str = ""
     parser_hash: str | None = None
     filters_hash: str | None = None
+    ledger_hash: str | None = None
     sampling: dict[str, Any] = field(default_factory=dict)
     parents: tuple[dict[str, Any], ...] = ()
     versions: dict[str, str] = field(default_factory=dict)

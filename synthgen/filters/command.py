@@ -147,6 +147,7 @@ def _write_rows(draft: Path, dataset: FilteredDataset, filters: Sequence[Filter]
         label_counts={cell: labels[cell] for cell in dict.fromkeys([*source.format.labels, *labels]) if labels[cell]},
         files=files,
         attempts=dict.fromkeys(earlier.attempts, 0),
+        ledger_hash=None,
         parents=(*earlier.parents, source.parent("filtered"), *annotators),
         versions=earlier.versions | {"synthgen-evaluator": __version__},
         tokens={},

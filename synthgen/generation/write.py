@@ -41,6 +41,7 @@ def write_folder(
         files=files,
         checks=checks | measure(out, format_, run.context.like),
         versions={**earlier, "synthgen-evaluator": __version__, **ledger.engine_versions()},
+        ledger_hash=ledger.content_hash(),
         tokens=ledger.token_totals(),
         cost=cost,
         seconds=round(seconds, 1),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from synthgen.dataset.layout import MANIFEST_NAME
+from synthgen.dataset.layout import LEDGER_NAME, MANIFEST_NAME
 from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.manifest import Manifest
 from synthgen.errors import IncompleteError, UserError
@@ -16,23 +16,31 @@ _BY = "the ledger gives"
 _ALWAYS = ("asked", "rejected", "failed", "attempts", "seconds")
 _WHERE_GIVEN = (
     *("tokens", "label_counts", "seed", "licence", "model", "engine", "sampling", "parser_hash", "filters_hash"),
-    *("cost", "parents", "versions", "hardware", "command"),
+    *("ledger_hash", "cost", "parents", "versions", "hardware", "command"),
 )
 
 
 def verify_ledger(folder: Path, manifest: Manifest, log: VerificationLog) -> None:
     """Compare the run's counts with the ledger; a set that was filtered has none of its own rows in it."""
-    path = folder / "ledger.sqlite"
+    path = folder / LEDGER_NAME
     if not path.is_file():
         return
     try:
         with closing(Ledger(path, read_only=True)) as ledger:
             ledger.check()
+            if manifest.ledger_hash:  # a set of an earlier version has none
+                _compare_hash(ledger, manifest, log)
             _compare(ledger, manifest, log)
     except (UserError, IncompleteError) as error:
         log.faults.append(str(error))
     except (sqlite3.DatabaseError, ValueError, TypeError) as error:
-        log.faults.append(f"ledger.sqlite cannot be read: {error}")
+        log.faults.append(f"{LEDGER_NAME} cannot be read: {error}")
+
+
+def _compare_hash(ledger: Ledger, manifest: Manifest, log: VerificationLog) -> None:
+    log.recomputed.append("ledger_hash")
+    if ledger.content_hash() != manifest.ledger_hash:
+        log.faults.append(f"{LEDGER_NAME} is not the one that the set was written from: its rows differ")
 
 
 def _compare(ledger: Ledger, manifest: Manifest, log: VerificationLog) -> None:

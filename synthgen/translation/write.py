@@ -52,6 +52,7 @@ def write(job: TranslationJob, ledger: Ledger, *, seconds: float) -> Manifest:
         seed=job.dataset.manifest.seed if job.dataset.manifest else 0,
         files=files,
         attempts=_attempts(ledger),
+        ledger_hash=ledger.content_hash(),
         tokens=tokens if any(tokens.values()) else {},
         cost=prices.facts(tokens["prompt"], tokens["output"]) if (prices := job.backend.budget.prices) else {},
         seconds=round(seconds, 1),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -224,6 +226,29 @@ def test_a_damaged_ledger_ends_in_one_line_at_most(
     _shard(folder).unlink()
     said = [_error(lambda: synthgen.why(folder, row_id)), _error(lambda: make_scripted(tiny_model, folder, n=60))]
     assert all("\n" not in line and (not line or str(folder) in line) for line in said)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE replies SET text = text || ' ' WHERE seq = 1",
+        "UPDATE replies SET error = 'none' WHERE seq = 2",
+        "DELETE FROM replies WHERE seq = 3",
+        "UPDATE verdicts SET evidence = 'seen' WHERE verdict = 'kept'",
+        "UPDATE run SET value = value || ' ' WHERE key = 'seed'",
+        "INSERT INTO slots VALUES (99999, 'neutral')",
+    ],
+)
+def test_a_changed_row_of_the_ledger_is_a_fault_and_is_not_published(folder: Path, tmp_path: Path, change: str) -> None:
+    with closing(sqlite3.connect(folder / "ledger.sqlite")) as ledger:
+        ledger.execute("VACUUM")
+    assert verify(folder).faults == ()
+    with closing(sqlite3.connect(folder / "ledger.sqlite")) as ledger, ledger:
+        assert ledger.execute(change).rowcount > 0
+    fault = "ledger.sqlite is not the one that the set was written from: its rows differ"
+    assert fault in verify(folder).faults
+    with pytest.raises(UserError, match="not published: "):
+        synthgen.publish(folder, to=str(tmp_path / "public"))
 
 
 def _error(read: Callable[[], object]) -> str:
