@@ -21,6 +21,7 @@ _CORNERS: dict[str, list[tuple[float, float]]] = {
     "down": [(0, 1.3), (1.2, -1), (-1.2, -1)],
     "cross": [(-1.2, -0.4), (-0.4, -0.4), (-0.4, -1.2), (0.4, -1.2), (0.4, -0.4), (1.2, -0.4)],
 }
+SEED_ASIDE = 4  # left of the mark, which would hide them
 DODGE = 6  # between the marks of two arms at one size, so that none hides another
 SHAPES = ("circle", "square", "diamond", "triangle", "cross", "down")
 
@@ -34,7 +35,7 @@ class Frame:
     x_range: tuple[float, float]
     y_range: tuple[float, float]
     left: int = 40
-    top: int = 12
+    top: int = 18
 
     @property
     def right(self) -> int:
@@ -97,6 +98,7 @@ class CurveChart:
     points: Sequence[Point]
     curves: Sequence[FittedCurve]
     sizes: Sequence[float]
+    y_title: str
 
     def x(self, n: float) -> float:
         """Return the horizontal place of a number of examples."""
@@ -135,7 +137,15 @@ def curve_chart(comparison: Comparison, scope: str, width: int, height: int) -> 
         return None
     limits = [limit for fitted in curves for limit in fitted.curve.limits] or [sizes[0] / 2, sizes[-1] * 2]
     frame = Frame(width, height, (math.log2(min(limits)), math.log2(max(limits))), _y_range(points, curves))
-    return CurveChart(frame, points, curves, [*sizes, max(limits)] if curves else sizes)
+    return CurveChart(frame, points, curves, [*sizes, max(limits)] if curves else sizes, _y_title(comparison, scope))
+
+
+def _y_title(comparison: Comparison, scope: str) -> str:
+    """Return what the scores of a level are: the metric of a target, or a mean over targets."""
+    if scope == "all":
+        return "mean score over targets and non-English languages, %"
+    metrics = comparison.estimand["targets"].get(scope.removeprefix("target:"), {}).get("metrics", ["score"])
+    return f"{' and '.join(metrics).replace('_', ' ')}, %"
 
 
 def _y_range(points: Sequence[Point], curves: Sequence[FittedCurve]) -> tuple[float, float]:

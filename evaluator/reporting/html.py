@@ -4,6 +4,7 @@ Everything that comes from data passes through Jinja's autoescape or `html.escap
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
@@ -76,8 +77,9 @@ def embedded_json(document: object) -> str:
 
 def _forests(comparison: Comparison) -> Iterator[dict[str, object]]:
     """Yield the differences of two arms at one size in every scope, as name, pair and place in percent of the width."""
+    repeated = _of_one_language(comparison)
     for lead in sentences.lead_pairs(comparison):
-        pairs = [pair for pair in comparison.pairs if pair.key == lead.key]
+        pairs = [pair for pair in comparison.pairs if pair.key == lead.key and pair.scope not in repeated]
         limit = _limit(pairs)
         groups: dict[str, list[tuple[str, PairwiseResult, dict[str, float]]]] = {}
         for pair in pairs:
@@ -85,6 +87,15 @@ def _forests(comparison: Comparison) -> Iterator[dict[str, object]]:
             title = f"{LANGUAGES[name].name} ({name})" if kind == "language" else name or "all targets"
             groups.setdefault(GROUPS[kind], []).append((title, pair, _place(pair, limit)))
         yield {"lead": lead, "limit": limit, "groups": groups}
+
+
+def _of_one_language(comparison: Comparison) -> set[str]:
+    """Return the families and scripts of one language besides English, whose row would repeat that of the language."""
+    codes = {scope.partition(":")[2] for scope in comparison.by_scope if scope.startswith("language:")} - {ENGLISH}
+    kinds = Counter(
+        scope for code in codes for scope in (f"family:{LANGUAGES[code].family}", f"script:{LANGUAGES[code].script}")
+    )
+    return {scope for scope, languages in kinds.items() if languages == 1}
 
 
 def _limit(pairs: Iterable[PairwiseResult]) -> float:
@@ -99,7 +110,8 @@ def _place(pair: PairwiseResult, limit: float) -> dict[str, float]:
         return {}
     low, high = pair.estimate.interval()
     ends = {"low": low, "high": high, "at": pair.estimate.value}
-    return {name: round(min(max(50 + 50 * value / limit, 0.0), 100.0), 2) for name, value in ends.items()}
+    places = {name: round(min(max(50 + 50 * value / limit, 0.0), 100.0), 2) for name, value in ends.items()}
+    return places | {"cut_low": low < -limit, "cut_high": high > limit}
 
 
 def _heat(comparison: Comparison, size: int) -> dict[str, object]:
@@ -165,7 +177,7 @@ def _with_half_width(point: Point) -> str:
 
 
 def _pair_rows(comparison: Comparison) -> averages.Table:
-    header = "a,b,scope,size,a - b,low,high,p,Holm p,permutation p,its floor,equivalence p,detectable,seeds,verdict"
+    header = "a,b,scope,size,a - b,low,high,p,Holm p,permutation p,its floor,equivalence p,MDE,seeds,verdict"
     names = ("p", "p_holm", "p_permutation", "p_floor", "p_equivalence", "mde80", "seeds")
     rows = []
     for pair in comparison.pairs:

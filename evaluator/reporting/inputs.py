@@ -4,16 +4,26 @@ They may come from anywhere, so odd values are left out rather than shown or fol
 paths or https, never another scheme.
 """
 
+import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from synthgen.errors import UserError
+from synthgen.runtime.files import format_duration, format_size
 from synthgen.text.json_text import JsonFault, parse_json
 
 SHOWN_APART = frozenset({"dataset_card", "kept", "rejected", "failed", "data"})
+
+
+_IN_UNITS: Mapping[str, Callable[[Any], str]] = {
+    "seconds": format_duration, "seconds_per_run": format_duration, "disk_bytes": format_size,
+    "memory_bytes": format_size, "flops": lambda number: f"{number:.1e}",
+}  # fmt: skip
+_PLAN_NAMES = {"seconds": "time", "seconds_per_run": "time of a run", "disk_bytes": "disk", "memory_bytes": "memory",
+               "flops": "floating-point operations"}  # fmt: skip
 
 
 def read_side_file(results: Path, name: str) -> dict[str, Any]:
@@ -130,4 +140,13 @@ def plan_rows(plan: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     apart = ("planned", "real", "jobs") if any(isinstance(side, dict) for side in sides) else ()
     rows = [(key, planned.get(key), real.get(key)) for key in {**planned, **real}]
     rows += [(key, value, None) for key, value in plan.items() if key not in apart]
-    return [(key.replace("_", " "), *("" if v is None else _fact(v) for v in values)) for key, *values in rows]
+    return [
+        (_PLAN_NAMES.get(key, key.replace("_", " ")), *(_plan_fact(key, v) for v in values)) for key, *values in rows
+    ]
+
+
+def _plan_fact(key: str, value: object) -> str:
+    if value is None:
+        return ""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return _IN_UNITS[key](value) if is_number and key in _IN_UNITS else _fact(value)

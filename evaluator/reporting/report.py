@@ -110,12 +110,18 @@ def terminal_summary(comparison: Comparison) -> RenderableType:
 
 
 def _table(comparison: Comparison) -> Table:
-    table = Table(title="all targets, non-English languages; points", title_justify="left")
-    for name in ("a", "b", "size", "a − b", "95 % interval", "p", "detectable", "verdict"):
-        table.add_column(name, justify="right" if name in ("size", "a − b", "p", "detectable") else "left")
+    """Return the differences over all targets; long names are folded in a narrow terminal, never cut."""
+    title = "All targets, non-English languages, points. MDE: minimum detectable effect."
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("difference", overflow="fold", min_width=10)
+    for name in ("size", "", "95 % interval", "MDE"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", overflow="fold", min_width=10)
     for pair in sentences.lead_pairs(comparison):
-        *cells, _, detectable = pair_cells(pair)
-        verdict = sentences.verdict_words(pair) if pair.known else pair.reason or "not resolved"
-        *before, last = (one_line(text, MOST_OF_A_CELL) for text in (*cells, detectable, verdict))
-        table.add_row(*before, Text(last, style=_STYLE[pair.verdict] if pair.known else ""))
+        a, b, size, difference, interval, *_, mde = (one_line(text, MOST_OF_A_CELL) for text in pair_cells(pair))
+        verdict = one_line(
+            sentences.verdict_words(pair) if pair.known else pair.reason or "not resolved", MOST_OF_A_CELL
+        )
+        style = _STYLE[pair.verdict] if pair.known else ""
+        table.add_row(f"{a} − {b}", size, difference, interval, mde, Text(verdict, style=style))
     return table

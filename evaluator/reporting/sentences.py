@@ -146,8 +146,9 @@ def _settling(pair: PairwiseResult) -> str:
         return ""
     floor = f"no number of seeds detects less than {need.floor:.2f} with these test items" if need.floor else ""
     if need.seeds is None:
-        why = floor if need.floor > need.effect else "more than 100 would be needed"
-        return f" More seeds would not settle {need.effect:.2f} points: {why}."
+        if need.floor > need.effect:
+            return f" More seeds would not settle {need.effect:.2f} points: {floor}."
+        return f" More than 100 seeds an arm would be needed to detect {need.effect:.2f} points."
     return f" {need.seeds} seeds an arm would detect {need.effect:.2f} points{'; ' + floor if floor else ''}."
 
 
