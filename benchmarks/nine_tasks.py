@@ -21,7 +21,7 @@ from synthgen.engines import open_engine
 from synthgen.errors import IncompleteError
 from synthgen.generation.make import make
 from synthgen.models.packs import resolve
-from synthgen.task.definition import load_task, task_names
+from synthgen.task.registry import load_task, task_names
 
 GENERATOR, ENCODER = "pack:smollm2-135m-instruct", "pack:multilingual-e5-small"
 TEACHER_SENTENCES = 600

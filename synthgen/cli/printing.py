@@ -14,6 +14,7 @@ from rich.text import Text
 
 from synthgen import console
 from synthgen.errors import UserError, listed
+from synthgen.runtime.own_files import OwnFileCheck, own_file_lines
 from synthgen.runtime.typer_command import Arguments
 
 if TYPE_CHECKING:
@@ -38,8 +39,11 @@ class CardReport:
         return UserError.exit_code if self.facts["faults"] else 0
 
 
-def print_tasks(facts: Sequence[Mapping[str, Any]], _: Arguments) -> None:
-    """Print the intermediate tasks."""
+def print_tasks(facts: Sequence[Mapping[str, Any]] | OwnFileCheck | Path, _: Arguments) -> None:
+    """Print the intermediate tasks, or what became of a file of the user's own."""
+    if isinstance(facts, OwnFileCheck | Path):
+        console.print_lines(own_file_lines(facts, "task", "synthgen make --task"))
+        return
     table = Table("task", "format", "real size", "labels", "source", box=None)
     for fact in facts:
         labels = ", ".join(f"{name} {count:,}" for name, count in fact["label_counts"].items())

@@ -6,7 +6,7 @@ indices, ids are added where there are none or null, further columns are left ou
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthgen import console
-from synthgen.corpora.catalogue import SOURCES, find_sources
+from synthgen.corpora.catalogue import find_sources, known_tasks
 from synthgen.corpora.readers.columns import ABSENT, LABEL, TEXT_A, TEXT_B
 from synthgen.corpora.readers.splits import best_split
 from synthgen.dataset.licences import UNKNOWN
@@ -29,6 +29,7 @@ from synthgen.formats.pair import PairFormat
 from synthgen.formats.texts import texts_of_sound_rows
 from synthgen.runtime.files import file_sha256
 from synthgen.runtime.hub import class_names
+from synthgen.task.registry import definitions, task_name
 from synthgen.text.languages import SEVERAL_LANGUAGES, UNKNOWN_LANGUAGE, find_language_code, language_code
 from synthgen.text.parquet import count_rows, read_batches, read_schema
 from synthgen.text.set_language import OPTION, SetLanguage, set_language
@@ -60,6 +61,8 @@ class InputDataset:
     """The names of the `paths` in a folder that is not one of ours."""
     set_language: SetLanguage | None = None
     """What says the language of a folder that is not one of ours."""
+    definitions: Mapping[str, str] = field(default_factory=dict)
+    """What its labels mean in words, by its manifest or the file of its task."""
 
     @property
     def schema(self) -> pa.Schema:
@@ -165,7 +168,8 @@ def open_set(
     features = row_features(format_, translated="translated_from" in columns)
     facts = (folder.resolve().name, name, format_, UNKNOWN_LANGUAGE, UNKNOWN, origin, tuple(paths), features)
     files = tuple(path.relative_to(folder).as_posix() for path in paths)
-    dataset = InputDataset(*facts, _count(paths, folder), aliases=aliases, files=files)
+    means = definitions(task or name)
+    dataset = InputDataset(*facts, _count(paths, folder), aliases=aliases, files=files, definitions=means)
     _check_labels(dataset, is_guess=task is None)
     dataset = replace(dataset, names=_label_names(dataset))
     said = _language(dataset, language, is_stated="language" in columns)
@@ -174,8 +178,8 @@ def open_set(
 
 def _note_guess(folder: Path, name: str) -> None:
     """Say on standard error which task the columns stand for, where other tasks have the same."""
-    columns = SOURCES[name][0].format.columns
-    if others := [task for task, sources in SOURCES.items() if task != name and sources[0].format.columns == columns]:
+    formats = {task: find_sources(task)[0].format for task in known_tasks()}
+    if others := [task for task, each in formats.items() if task != name and each.columns == formats[name].columns]:
         also = ", ".join(others)
         console.note(
             f"{folder}: task {name}, by its columns, which {also} have too; `synthgen filter --task` says otherwise"
@@ -203,7 +207,7 @@ def _finished_set(folder: Path, origin: str | None, task: str | None, language: 
     manifest = read_intact_manifest(folder)
     if origin not in (None, manifest.origin):
         refuse(f"the rows of {folder} are {manifest.origin} by its synthgen.json", origin=origin)
-    if task not in (None, manifest.task):
+    if task is not None and task_name(task) != manifest.task:
         refuse(f"the rows of {folder} are of {manifest.task} by its synthgen.json", task=task)
     if language and language_code(language) != manifest.language:
         refuse(f"the rows of {folder} are in '{manifest.language}' by its synthgen.json", language=language)
@@ -212,7 +216,9 @@ def _finished_set(folder: Path, origin: str | None, task: str | None, language: 
         raise UserError(f"{folder} has a manifest and no data/train-*.parquet")
     features = row_features(format_, translated="translated_from" in _columns(paths))
     facts = (manifest.task, format_, manifest.language, manifest.licence, manifest.origin)
-    return InputDataset(folder.resolve().name, *facts, paths, features, _count(paths, folder), manifest)
+    means = manifest.definitions or definitions(manifest.task)
+    name, rows = folder.resolve().name, _count(paths, folder)
+    return InputDataset(name, *facts, paths, features, rows, manifest, definitions=means)
 
 
 def _check_labels(dataset: InputDataset, *, is_guess: bool) -> None:
@@ -292,7 +298,9 @@ def _count(paths: Sequence[Path], folder: Path) -> int:
 
 def _format_of(columns: Sequence[str], folder: Path, task: str | None) -> tuple[str, Format, dict[str, str]]:
     """Return the task stated, else the first with these columns; its format; and other names of its columns."""
-    formats = {name: sources[0].format for name, sources in SOURCES.items() if task in (None, name)}
+    names = known_tasks() if task is None else [task]
+    formats = {task_name(name): find_sources(name)[0].format for name in names}
+    task = task_name(task) if task else None
     for name, format_ in formats.items():
         if set(format_.columns) - {"id"} <= set(columns):
             return name, format_, {}

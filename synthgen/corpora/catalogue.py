@@ -9,6 +9,9 @@ from synthgen.corpora.readers.item import Reader
 from synthgen.errors import unknown
 from synthgen.formats import Format, format_from_manifest
 from synthgen.runtime.files import read_toml
+from synthgen.task.definition import Task
+from synthgen.task.registry import is_task, is_task_file, load_task, prompt_files
+from synthgen.text.languages import ENGLISH
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class CorpusEntry:
     licence: str
     citation: str
     official: str
+    language: str = ENGLISH
     folders: tuple[str, ...] = ()
     files: tuple[str, ...] = ("*train*", "*dev*", "*val*", "*test*")
 
@@ -66,8 +70,23 @@ SOURCES = {"anli_plus": _ANLI_PLUS, **{name: (entry,) for name, entry in ENTRIES
 """What `synthgen import TASK` knows: the nine intermediate tasks and the extra sources, with the corpora of each."""
 
 
+def known_tasks() -> list[str]:
+    """Return the names of all tasks that rows can be imported for: those of the catalogue, then the user's own."""
+    return list(dict.fromkeys((*SOURCES, *prompt_files())))
+
+
 def find_sources(task: str) -> tuple[CorpusEntry, ...]:
-    """Return the corpora a task is made of; UserError with the nearest name."""
-    if task not in SOURCES:
-        raise unknown("task", task, SOURCES)
-    return SOURCES[task]
+    """Return the corpora a task is made of, by its name or its file; UserError with the nearest name."""
+    if task in SOURCES:
+        return SOURCES[task]
+    if is_task_file(task) or is_task(task):
+        return (_own_entry(load_task(task)),)
+    raise unknown("task", task, [*known_tasks(), "FILE.md"])
+
+
+def _own_entry(task: Task) -> CorpusEntry:
+    """Return the corpus of a task of the user's own: no official release, any file with its columns."""
+    suffixes = (".tsv", ".conll", ".conllu", ".bio", ".iob2", ".txt") if task.format.name == "tags" else ()
+    readers = dict.fromkeys(suffixes, READERS["read_tag_file"])
+    facts = (task.licence, task.source, "files of your own")
+    return CorpusEntry(task.name, task.format, readers, (), *facts, task.language, files=())

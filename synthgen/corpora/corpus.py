@@ -42,6 +42,7 @@ from synthgen.formats.base import Row
 from synthgen.formats.texts import texts_of_sound_rows
 from synthgen.runtime.files import file_sha256
 from synthgen.runtime.provenance import public_name
+from synthgen.task.registry import task_name
 from synthgen.text.languages import ENGLISH, base_language
 from synthgen.text.parquet import count_rows
 from synthgen.text.set_language import SetLanguage, set_language, together
@@ -189,7 +190,7 @@ def open_corpus(
     translations to keep.
     """
     stated = stated or StatedFacts()
-    sources, language = find_sources(task), stated.language
+    sources, language, task = find_sources(task), stated.language, task_name(task)
     english = EnglishRows(pair_with, task) if pair_with else None
     if source in ("hub", "sample") and (stated.is_own or stated.split):
         raise UserError(f"--from {source} says itself what its rows are: leave out what you state of them")
@@ -205,12 +206,12 @@ def open_corpus(
             f"--{'pair-with' if english else 'language'} is for ready-made translations; "
             f"'{source}' is none: give a translation's file, or --language with its folder or the hub"
         )
-    return _local_corpus(task, path, stated)
+    return _local_corpus(task, sources, path, stated)
 
 
-def _local_corpus(task: str, path: Path, stated: StatedFacts) -> Corpus:
+def _local_corpus(task: str, sources: tuple[CorpusEntry, ...], path: Path, stated: StatedFacts) -> Corpus:
     """Return an official release's files, or somebody's; say which of their columns are taken for the task's."""
-    sources, is_folder = find_sources(task), path.is_dir()
+    is_folder = path.is_dir()
     is_release = has_release(sources, path)
     is_pooled = len(sources) > 1 and not stated.is_own
     if is_release or is_pooled or not path.exists():
@@ -301,7 +302,8 @@ def _translated_hub_corpus(task: str, language: str, english: EnglishRows | None
 def _hub_corpus(task: str, sources: tuple[CorpusEntry, ...]) -> Corpus:
     """Return the corpus as the hub has it; UserError for a task that no hub may carry."""
     if missing := [source for source in sources if not source.hub]:
-        raise UserError(f"{task} is not on the hub ({missing[0].licence}): give --from PATH with {missing[0].official}")
+        why = f" ({missing[0].licence})" if missing[0].licence else ""
+        raise UserError(f"{task} is not on the hub{why}: give --from PATH with {missing[0].official}")
     splits = [(source, split) for source in sources for split in source.hub]
     parts = [_hub_part(source, split, fetched) for source, split in splits for fetched in fetch_split(split, source)]
     return Corpus(sources[0].format, tuple(parts))

@@ -30,6 +30,8 @@ from synthgen.dataset.shards import cell_counts, regrouped, write_rejected, writ
 from synthgen.errors import UserError, refuse
 from synthgen.runtime.drafts import sweep
 from synthgen.runtime.lock import only_writer
+from synthgen.runtime.provenance import last_part
+from synthgen.task.registry import definitions, task_name
 
 
 def import_task(
@@ -80,7 +82,7 @@ def import_task(
     facts = {"origin": origin, "generator": generator, "licence": licence, "language": language, "split": split}
     facts |= {"source": source_text, "citation": citation}
     corpus = open_corpus(task, source, stated=stated_facts(task, facts, of_records), pair_with=pair_with)
-    identity = _identity(task, corpus, n, seed)
+    identity = _identity(task_name(task), corpus, n, seed)
     if is_finished(out):
         sweep(out.absolute().parent)
         return _same_or_refused(out, identity)
@@ -88,7 +90,8 @@ def import_task(
         survey = _survey(corpus, None if n is None else seed)
         chosen = None if n is None else draw(survey, quotas(task, dict(survey.cells), n))
         command = _command(task, source, n, seed, pair_with, {**of_records, **facts})
-        return _write(out, survey, chosen, identity | {"seed": seed, "command": command}, started)
+        told = {"seed": seed, "command": command, "definitions": definitions(task)}
+        return _write(out, survey, chosen, identity | told, started)
 
 
 def _refuse_draw(n: int | None, seed: int) -> None:
@@ -214,7 +217,7 @@ def _command(
     words = [
         "synthgen",
         "import",
-        task,
+        last_part(task),
         "--from",
         source if source in ("hub", "sample") else Path(source).resolve().name,
     ]

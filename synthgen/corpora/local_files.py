@@ -20,7 +20,6 @@ from synthgen.dataset.samples import MNLI_SAMPLE, XTREME_R_SAMPLES
 from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.tags import TagsFormat
-from synthgen.text.languages import ENGLISH
 from synthgen.text.set_language import language_of_name
 
 SAMPLES = {"mnli": MNLI_SAMPLE, "udpos": XTREME_R_SAMPLES / "udpos" / "train-en.tsv"}
@@ -40,7 +39,7 @@ class CorpusFile:
     @property
     def stated_languages(self) -> Mapping[str, str]:
         """The language by what states it; the corpora are English, other people's files of their form need not be."""
-        return {"the file's name": language_of_name(self.path.name), "the corpus": ENGLISH}
+        return {"the file's name": language_of_name(self.path.name), "the corpus": self.source.language}
 
 
 def find_files(sources: tuple[CorpusEntry, ...], path: Path, split: str | None = None) -> list[CorpusFile]:
@@ -121,7 +120,10 @@ def files_format(files: list[CorpusFile]) -> Format:
     """Return the format of the files' rows; CCG's tag set is in the files, as no list of it may ship."""
     if files[0].source is ENTRIES["ccg"]:
         return TagsFormat(("tokens", "tags"), ccg_labels([file.path for file in files]))
-    return files[0].source.format
+    format_, name = files[0].source.format, files[0].source.name
+    if format_.name == "tags" and not format_.labels:
+        raise UserError(f"the file of {name} names no tags; add the tag set to its header: tags = ['O', 'B-X', …]")
+    return format_
 
 
 SAMPLE_LICENCE = "CC0-1.0"

@@ -16,7 +16,7 @@ from synthgen.dataset.manifest import scale_counts
 from synthgen.dataset.shards import Rejection, cell_counts
 from synthgen.dataset.table_cache import TableCache
 from synthgen.errors import UserError
-from synthgen.task.definition import load_task, prompt_files
+from synthgen.task.registry import is_task, load_task
 
 STRAY_SHARE = 0.01
 """More rows with labels that are not the task's are a class of their own, and no slips."""
@@ -83,7 +83,7 @@ def quotas(task: str, available: dict[str, int], n: int) -> dict[str, int]:
 
     Raises UserError, with what is short and the largest n that would do, when a cell has too few rows.
     """
-    real = load_task(task).label_counts if task in prompt_files() else {}
+    real = load_task(task).label_counts if is_task(task) else {}
     proportions = real if set(available) <= set(real) else dict(sorted(available.items()))
     counts = scale_counts(proportions, n)
     short = {cell: count for cell, count in counts.items() if count > available.get(cell, 0)}

@@ -19,8 +19,10 @@ from synthgen.runtime.integrity import folder_faults
 from synthgen.text.json_text import JsonFault, parse_json
 
 _LISTS = ("columns", "labels", "parents")
-_MAPPINGS: tuple[str, ...] = ("rejected", "label_counts", "files", "attempts", "sampling", "versions")
+_MAPPINGS: tuple[str, ...] = ("rejected", "label_counts", "files", "attempts", "sampling", "versions", "definitions")
 _MAPPINGS += ("tokens", "cost", "hardware", "statistics", "checks")
+_NOT_EMPTY = ("cost", "definitions")
+"""What a manifest leaves out where there is nothing to say."""
 
 Origin = Literal["real", "synthetic", "translated", "sample"]
 
@@ -49,6 +51,7 @@ class Manifest:
     engine: str | None = None
     prompt_hash: str | None = None
     prompt_text: str = ""
+    definitions: dict[str, str] = field(default_factory=dict)
     parser_hash: str | None = None
     filters_hash: str | None = None
     ledger_hash: str | None = None
@@ -92,7 +95,7 @@ class Manifest:
 
     def to_json(self) -> str:
         """Return the manifest as the text of `synthgen.json`."""
-        values = {name: value for name, value in asdict(self).items() if value or name != "cost"}
+        values = {name: value for name, value in asdict(self).items() if value or name not in _NOT_EMPTY}
         return json.dumps(values, ensure_ascii=False, indent=2) + "\n"
 
     @classmethod

@@ -36,7 +36,6 @@ from synthgen.runtime.drafts import sweep
 from synthgen.runtime.lock import only_writer
 from synthgen.runtime.provenance import command_line, hardware
 from synthgen.runtime.workers import usable_cores
-from synthgen.task.definition import definitions
 
 _PROCESSES = "Compare rows in so many processes (every core); no result depends on it."
 Processes = Annotated[int, Option(help=_PROCESSES, default_factory=usable_cores, show_default=False)]
@@ -80,7 +79,7 @@ def filter(
     source = open_set(folder, origin=origin, task=task, language=language)
     prompt = source.manifest.prompt_text if source.manifest else ""
     answers = cache_root() / "judged" / source.content_hash[:16]
-    llm_judge = JudgeConfig(judge or "", definitions(source.task), answers, options=asked)
+    llm_judge = JudgeConfig(judge or "", source.definitions, answers, options=asked)
     context = FilterContext(source.format, source.language, prompt, tuple(against), verifier, like, llm_judge)
     config = read_config(filters, context)
     if not config.has("judge"):
@@ -170,6 +169,7 @@ def _checks_before(earlier: Manifest) -> dict[str, Any]:
 
 def _without_manifest(source: InputDataset) -> Manifest:
     facts: dict[str, Any] = {name: getattr(source, name) for name in ("task", "origin", "language", "licence")}
+    facts |= {"definitions": dict(source.definitions)}
     facts |= {name: getattr(source.format, name) for name in ("columns", "labels")}
     facts["checks"] = {"set_language": source.set_language.facts()} if source.set_language else {}
     facts |= dict.fromkeys(("n", "asked", "kept", "failed", "seed"), 0)

@@ -145,15 +145,8 @@ class PromptChain:
 
     def _label_variables(self, cell: str) -> dict[str, object]:
         """Return the variables that all slots of a label have in common."""
-        shots = {**self.task.shots, **self.grounding.shots}
-        return {
-            "label": cell,
-            "definition": self.task.definitions.get(cell, cell),
-            "definitions": self.task.definitions,
-            "shots": shots.get(cell) or shots.get("any", ()),
-            "real_stems": [row for rows in self.grounding.shots.values() for row in rows],
-            "language": self.task.language,
-        }
+        real_stems = [row for rows in self.grounding.shots.values() for row in rows]
+        return {**self.task.label_variables(cell, self.grounding.shots), "real_stems": real_stems}
 
     def _draw_attributes(self, context: int) -> dict[str, str]:
         draw = random.Random(f"{self.task.name}/{self.seed}/{context}")

@@ -21,7 +21,8 @@ from synthgen.generation.grounding import read_grounding
 from synthgen.generation.prompt_chain import PromptChain, parser_version
 from synthgen.generation.teacher import Teacher
 from synthgen.models.packs import PREFIX, ResolvedModel
-from synthgen.task.definition import Task, load_task
+from synthgen.task.definition import Task
+from synthgen.task.registry import load_task
 
 DEFAULT_MODEL = "Qwen/Qwen3-4B-Instruct-2507"
 
@@ -97,7 +98,10 @@ def open_chain(
     definition = load_task(task)
     if (teacher is not None) != isinstance(definition.format, TagsFormat):
         needs = "needs --teacher CKPT, a token classifier made by evaluator train" if teacher is None else "has no use"
-        raise UserError(f"{task} {needs}" + ("" if teacher is None else f" for --teacher {teacher}: it is not tagged"))
+        name, unused = definition.name, f" for --teacher {teacher}: it is not tagged"
+        raise UserError(f"{name} {needs}" + ("" if teacher is None else unused))
+    if not definition.steps:
+        raise UserError(f"{definition.name} has no [steps] to write rows by; synthgen import takes rows for it")
     grounding = read_grounding(definition, shots=shots, passages=passages, seed=seed)
     tagger = None
     if teacher is not None:
@@ -135,7 +139,8 @@ def is_structured(decoding: str | None, model: str) -> bool:
 
 def default_folder(task: str, n: int | str, seed: int) -> Path:
     """Return the folder of a set when `--out` names none."""
-    return Path("runs") / f"{task}-n{resolve_n(n, load_task(task))}-s{seed}"
+    definition = load_task(task)
+    return Path("runs") / f"{definition.name}-n{resolve_n(n, definition)}-s{seed}"
 
 
 def open_controller(run: GenerationRun, ledger: Ledger) -> Controller:

@@ -76,6 +76,7 @@ def _settings(run: GenerationRun, parents: tuple[dict[str, Any], ...]) -> dict[s
         "engine": settings["engine"],
         "prompt_hash": task.prompt_hash,
         "prompt_text": task.prompt_text,
+        "definitions": task.definitions,
         "parser_hash": run.versions()["parser"],
         "filters_hash": run.versions()["filters"],
         "sampling": {step.name: step.sampling for step in task.steps} | {"decoding": settings["decoding"]},

@@ -1,35 +1,27 @@
-"""An intermediate task: one file in `prompts/`, a strict TOML header and one Jinja template per generation step.
+"""An intermediate task: the content of one file, a strict TOML header and one Jinja template per generation step.
 
 The header describes the data (format, columns, labels, real size) and what varies from item to item (attributes,
 example rows); each section is the prompt of a step. Templates run in Jinja's sandbox and refuse undefined variables.
 """
 
 import hashlib
-import os
-import re
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from random import Random
 from typing import Any
 
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from synthgen.errors import UserError, unknown
-from synthgen.formats import Format, format_from_manifest
+from synthgen.formats import Format
 from synthgen.formats.base import ParseError, Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
-from synthgen.task.validation import faults
 from synthgen.text.words import bare_words, word_count
 
-_HEADER = re.compile(r"\A\+\+\+\n(?P<header>.*?)\n\+\+\+\n(?P<body>.*)\Z", re.DOTALL)
-_SECTION = re.compile(r"^## (\w+)\n", re.MULTILINE)
-_jinja = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False, autoescape=False)
-_compiled = cache(_jinja.from_string)
+JINJA = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False, autoescape=False)
+_compiled = cache(JINJA.from_string)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +110,7 @@ def overlap(first: str, second: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task as its prompt file defines it; `label_counts` are the real training set's.
+    """A task as its file defines it; `label_counts` are the real training set's.
 
     `system` is the system prompt of every request, empty for none. `stem` is the first text, where real text may stand
     instead (a premise, a passage), else empty; `per_stem` says how many slots of each label share one, empty when none
@@ -131,12 +123,12 @@ class Task:
     language: str
     real_size: int
     label_counts: dict[str, int]
-    licence: str
-    source: str
     attributes: dict[str, Attribute]
     shots: dict[str, tuple[dict[str, str], ...]]
     steps: tuple[Step, ...]
     prompt_text: str
+    licence: str = ""
+    source: str = ""
     definitions: dict[str, str] = field(default_factory=dict)
     system: str = ""
     stem: str = ""
@@ -152,103 +144,13 @@ class Task:
         """Return the steps that an item of this label takes, in order."""
         return tuple(step for step in self.steps if not step.labels or label in step.labels)
 
-
-def prompts_folder() -> Path:
-    """Return the folder of prompt files: beside the package in a checkout, inside it in an installed wheel."""
-    inside = Path(__file__).parents[1] / "prompts"
-    return inside if inside.is_dir() else Path(__file__).parents[2] / "prompts"
-
-
-def prompt_files() -> dict[str, Path]:
-    """Return the prompt files by task: those of the package, then those of the folders in `$SYNTHGEN_TASKS`."""
-    folders = [prompts_folder(), *map(Path, filter(None, os.environ.get("SYNTHGEN_TASKS", "").split(os.pathsep)))]
-    files: dict[str, Path] = {}
-    for path in (path for folder in folders for path in sorted(folder.glob("*.md")) if path.stem != "README"):
-        if files.setdefault(path.stem, path) != path:
-            raise UserError(f"{path}: {files[path.stem]} defines the task '{path.stem}' already; rename one of the two")
-    return files
-
-
-def task_names() -> list[str]:
-    """Return the names of all tasks, largest real set first."""
-    return [task.name for task in sorted(map(load_task, prompt_files()), key=lambda task: -task.real_size)]
-
-
-def tasks() -> list[dict[str, Any]]:
-    """List the intermediate tasks: format, real size, labels, licence, source.
-
-    Example: synthgen tasks --json
-
-    Returns the facts of each, the task with the largest real set first.
-    """
-    same = ("real_size", "label_counts", "licence", "source")
-    return [
-        {"name": task.name, "format": task.format.name, "columns": list(task.format.columns)}
-        | {name: getattr(task, name) for name in same}
-        for task in map(load_task, task_names())
-    ]
-
-
-def definitions(task: str) -> dict[str, str]:
-    """Return what the labels of a task mean in words; nothing for a source that has no prompt file.
-
-    >>> definitions("mnli")["neutral"]
-    'possibly true, but not settled by the first sentence'
-    """
-    return load_task(task).definitions if task in prompt_files() else {}
-
-
-def load_task(name: str) -> Task:
-    """Return the task of that name; UserError with the nearest name, or with all faults of its prompt file."""
-    if name not in (files := prompt_files()):
-        raise unknown("task", name, files)
-    return _read_task(files[name])
-
-
-@cache
-def _read_task(path: Path) -> Task:
-    where = f"prompts/{path.name}" if path.parent == prompts_folder() else str(path)
-    return parse_task(path.stem, path.read_text(encoding="utf-8-sig"), where=where)
-
-
-def parse_task(name: str, text: str, *, where: str) -> Task:
-    """Return the task that a prompt file's text defines; UserError lists every fault with its line."""
-    match = _HEADER.match(text)
-    if match is None:
-        raise UserError(f"{where}:1: no header; a prompt file starts with +++, TOML, +++")
-    try:
-        header = tomllib.loads(match["header"])
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{where}: the header is not TOML: {error}") from None
-    _, *parts = _SECTION.split(match["body"])
-    sections = {title: template.strip() for title, template in zip(parts[::2], parts[1::2], strict=True)}
-    if messages := faults(header, sections, _jinja):
-        lines = (text.count("\n", 0, max(text.find(token), 0)) + 1 for token, _ in messages)
-        raise UserError("; ".join(f"{where}:{at}: {message}" for at, (_, message) in zip(lines, messages, strict=True)))
-    return _build(name, header, sections, text)
-
-
-def _build(name: str, header: dict[str, Any], sections: dict[str, str], prompt_text: str) -> Task:
-    # A teacher brings its tag set; the quota cell of a tagging task is no tag.
-    labels = () if header["format"] == "tags" else tuple(header["label_counts"])
-    same = ("title", "language", "real_size", "label_counts", "licence", "source", "system", "stem", "per_stem")
-    return Task(
-        **{key: header[key] for key in (*same, "definitions") if key in header},
-        name=name,
-        format=format_from_manifest(header["format"], header["columns"], labels),
-        attributes={
-            key: Attribute(tuple(values), tuple(values.values()) if isinstance(values, dict) else None)
-            for key, values in header.get("attributes", {}).items()
-        },
-        shots={label: tuple(items) for label, items in header.get("shots", {}).items()},
-        steps=tuple(_step(key, sections[key], options) for key, options in header.get("steps", {}).items()),
-        conditions=Conditions(**header.get("conditions", {})),
-        prompt_text=prompt_text,
-    )
-
-
-def _step(name: str, template: str, options: dict[str, Any]) -> Step:
-    fields = options.get("fields", {name: ""})
-    stop = options.get("stop", ("\n",) if len(fields) == 1 else ("\n\n",))
-    lists = {"labels": tuple(options.get("labels", ())), "stop": tuple(stop)}
-    return Step(name, template, **{**options, **lists, "fields": fields})
+    def label_variables(self, label: str, shots: Mapping[str, Sequence[Any]] | None = None) -> dict[str, Any]:
+        """Return the template variables that all slots of a label have in common, real examples before the task's."""
+        examples = {**self.shots, **(shots or {})}
+        return {
+            "label": label,
+            "definition": self.definitions.get(label, label),
+            "definitions": self.definitions,
+            "shots": examples.get(label) or examples.get("any", ()),
+            "language": self.language,
+        }

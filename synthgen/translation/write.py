@@ -43,6 +43,7 @@ def write(job: TranslationJob, ledger: Ledger, *, seconds: float) -> Manifest:
         labels=job.format.labels,
         origin="translated",
         language=job.target,
+        definitions=dict(job.dataset.definitions),
         n=verdicts["kept"],
         asked=job.dataset.rows,
         kept=verdicts["kept"],

@@ -22,7 +22,7 @@ from synthgen.filters.base import JudgeConfig
 from synthgen.filters.labels.llm_judge import LLMJudge
 from synthgen.generation.make import make
 from synthgen.models.packs import ResolvedModel, resolve
-from synthgen.task.definition import definitions
+from synthgen.task.registry import definitions
 from synthgen.translation.backends.base import TranslationFailure
 from synthgen.translation.backends.llm import LlmTranslator
 from tests.mock_endpoint import serving

@@ -12,7 +12,7 @@ from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import dataset_format, read_rows, row_features
 from synthgen.formats import FORMATS, Format, format_from_manifest
 from synthgen.formats.base import Row
-from synthgen.task.definition import load_task, task_names
+from synthgen.task.registry import load_task, task_names
 
 TASKS = {load_task(name).format.name: name for name in task_names()}
 """For each format a task that has it."""

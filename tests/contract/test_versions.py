@@ -15,7 +15,7 @@ import pytest
 import synthgen
 from synthgen.filters.registry import EDITS, ORDER
 from synthgen.formats import FORMATS
-from synthgen.task.definition import prompts_folder
+from synthgen.task.registry import prompts_folder
 from tests import golden_inputs, versions
 from tests.versions import GOLDEN, Results, changes, hashes, results
 

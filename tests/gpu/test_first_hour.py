@@ -21,7 +21,7 @@ from evaluator.experiment.hardware import Hardware, sees_gpu
 from evaluator.experiment.recipe import Stage
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.models.packs import resolve
-from synthgen.task.definition import task_names
+from synthgen.task.registry import task_names
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not sees_gpu(), reason="no CUDA device here")]
 

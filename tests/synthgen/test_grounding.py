@@ -14,7 +14,7 @@ from synthgen.generation.grounding import read_grounding
 from synthgen.generation.loop import check_context_length
 from synthgen.generation.run import open_chain
 from synthgen.generation.teacher import Teacher
-from synthgen.task.definition import load_task
+from synthgen.task.registry import load_task
 from tests.synthgen.conftest import make_scripted, model_folder
 from tests.synthgen.scripts import sentence
 

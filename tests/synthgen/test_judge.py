@@ -27,7 +27,7 @@ from synthgen.formats.tags import TagsFormat
 from synthgen.generation.make import make
 from synthgen.models.packs import ResolvedModel
 from synthgen.publishing.verify import verify
-from synthgen.task.definition import definitions
+from synthgen.task.registry import definitions
 from tests.mock_endpoint import Faults, serving
 from tests.synthgen.conftest import NLI
 from tests.synthgen.scripts import sentence

@@ -25,7 +25,7 @@ from synthgen.errors import IncompleteError, UserError
 from synthgen.generation.make import make
 from synthgen.generation.prompt_chain import parser_version
 from synthgen.generation.why import why
-from synthgen.task.definition import load_task
+from synthgen.task.registry import load_task
 from tests.synthgen.conftest import full_disk, make_scripted
 from tests.synthgen.scripts import mostly, sentence
 

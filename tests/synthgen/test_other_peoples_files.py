@@ -22,7 +22,7 @@ from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import read_manifest, read_rejected, read_rows
 from synthgen.errors import UserError
 from synthgen.generation.grounding import read_grounding
-from synthgen.task.definition import load_task
+from synthgen.task.registry import load_task
 
 LABELS = ("entailment", "neutral", "contradiction")
 ROWS = [

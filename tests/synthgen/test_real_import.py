@@ -15,7 +15,7 @@ from synthgen.corpora.local_files import is_sample
 from synthgen.corpora.sampling import quotas
 from synthgen.dataset import MANIFEST_NAME, file_sha256, read_manifest, read_rejected, read_rows
 from synthgen.errors import UserError
-from synthgen.task.definition import load_task, prompts_folder
+from synthgen.task.registry import load_task, prompts_folder
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LABELS = ("entailment", "neutral", "contradiction")

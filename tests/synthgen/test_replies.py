@@ -24,7 +24,7 @@ from synthgen.generation.make import make
 from synthgen.generation.why import why
 from synthgen.models.packs import ResolvedModel
 from synthgen.publishing.verify import verify
-from synthgen.task.definition import parse_task
+from synthgen.task.task_file import parse_task
 from synthgen.translation.backends.base import TranslationFailure
 from synthgen.translation.backends.llm import read_reply
 from tests.synthgen.conftest import NLI

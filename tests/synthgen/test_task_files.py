@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from synthgen.errors import UserError
-from synthgen.task.definition import parse_task
+from synthgen.task.task_file import parse_task
 
 GOOD = """+++
 title = "A task"
@@ -115,7 +115,7 @@ def test_a_value_of_any_other_kind_is_named_and_never_a_traceback() -> None:
         (('columns = ["premise", "hypothesis", "label"]', "columns = 5"), "columns is 5; expected list of text"),
         (("real_size = 3", 'real_size = "3"'), "real_size is '3'; expected int from 1"),
         (("yes = 1", 'yes = "1"'), "label_counts is {'yes': '1', 'no': 2}; expected table of int"),
-        (('genre = ["a letter", "a story"]', "genre = true"), "expected table of text lists or weights"),
+        (('genre = ["a letter", "a story"]', "genre = true"), "expected list of text, or table of weights"),
         (("max_words = { hypothesis = 20 }", "max_words = 20"), "condition max_words is 20; expected table of int"),
         (('labels = ["yes", "no"]', "labels = 1"), "step 'hypothesis': labels is 1; expected list of text"),
     ],

@@ -1,0 +1,33 @@
+"""`synthgen tasks --new` and `--check`: a commented task file to start from, and all faults of one at once."""
+
+from pathlib import Path
+
+from synthgen.errors import UserError
+from synthgen.formats import FORMATS
+from synthgen.runtime.own_files import OwnFileCheck, check_name, named_file, new_file, read_own_text
+from synthgen.task.registry import SUFFIX, prompt_files
+from synthgen.task.task_file import check_task_text
+
+_SKELETONS = {name: Path(__file__).parent / "skeletons" / f"{name}{SUFFIX}" for name in FORMATS}
+
+
+def new_task(format_: str, path: Path) -> Path:
+    """Write a commented task file of a format to start from, and return its path.
+
+    UserError for an unknown format, and for a file that is there or cannot be written.
+    """
+    return new_file(path, _SKELETONS, format_, "task", prompt_files())
+
+
+def check_task(path: Path) -> OwnFileCheck:
+    """Return the name of the task that a file defines, and all that is wrong with the file."""
+    if not path.is_file():
+        named_file(str(path), {}, "task")
+    _, wrong = check_task_text(path.stem, read_own_text(path, "task"))
+    faults = [f"{path}:{fault.line}: {fault.message}" for fault in wrong]
+    try:
+        check_name(path, "task")
+        named_file(str(path), prompt_files(), "task")
+    except UserError as error:
+        faults.insert(0, str(error))
+    return OwnFileCheck(str(path), path.stem, tuple(faults))
