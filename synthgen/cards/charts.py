@@ -14,6 +14,8 @@ from synthgen.text.escape import html_text
 
 WIDTH = 720
 _LEFT, _ROW, _RIGHT = 210, 26, 90
+_MOST_SHOWN, _MOST_SAID = 28, 200
+"""Characters of a name in a chart, and in what a screen reader says of it."""
 _STYLE = f"<style>\n{Path(__file__).with_name('charts.css').read_text(encoding='utf-8')}</style>"
 
 
@@ -89,7 +91,8 @@ def _y(number: int) -> int:
 
 def _picture(title: str, lines: Sequence[tuple[str, Sequence[str], float, str]]) -> str:
     """Return lines of (name, its marks, where they end, the number that stands there) under their title."""
-    height, summary = 40 + _ROW * len(lines), ", ".join(f"{name} {number}" for name, _, _, number in lines)
+    height = 40 + _ROW * len(lines)
+    summary = ", ".join(f"{shorten(name, _MOST_SAID, '…')} {number}" for name, _, _, number in lines)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" '
         f'aria-label="{html_text(f"{title}: {summary}")}">',
@@ -98,6 +101,7 @@ def _picture(title: str, lines: Sequence[tuple[str, Sequence[str], float, str]])
     ]
     for place, (name, marks, end, number) in enumerate(lines):
         y = _y(place) + 14
-        parts.append(f'<text x="{_LEFT - 8}" y="{y}" text-anchor="end">{html_text(shorten(name, 28, "…"))}</text>')
+        shown = html_text(shorten(name, _MOST_SHOWN, "…"))
+        parts.append(f'<text x="{_LEFT - 8}" y="{y}" text-anchor="end">{shown}</text>')
         parts += [*marks, f'<text class="n" x="{end + 6:.1f}" y="{y}">{number}</text>']
     return "\n".join([*parts, "</svg>"]) + "\n"

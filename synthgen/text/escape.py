@@ -5,6 +5,7 @@ Pages are templates that Jinja escapes; `shown_in_pages` is what it gets first.
 
 import html
 import re
+from functools import cache
 
 MOST_OF_A_LINE = 4000
 """Characters of a line that are shown."""
@@ -47,7 +48,12 @@ def one_line(text: object, most: int = MOST_OF_A_LINE) -> str:
 
 
 def _spelled(character: re.Match[str]) -> str:
-    return character[0].encode("unicode_escape").decode()
+    return _spelling(character[0])
+
+
+@cache
+def _spelling(character: str) -> str:
+    return character.encode("unicode_escape").decode()
 
 
 def markdown(text: object) -> str:

@@ -46,10 +46,15 @@ def identifiable_texts(texts: Mapping[str, str], min_words: int) -> dict[str, st
     >>> identifiable_texts({"question": "Where does the cat sleep?", "a": "on the bed", "b": "under the table"}, 5)
     {'question': 'Where does the cat sleep?', 'a + b': 'on the bed under the table'}
     """
-    long_enough = {path: text for path, text in texts.items() if count_words(text) >= min_words}
+    long_enough = {path: text for path, text in texts.items() if _has_words(text, min_words)}
     short = [path for path in texts if path not in long_enough]
     together = " ".join(texts[path] for path in short)
-    return long_enough | ({" + ".join(short): together} if count_words(together) >= min_words else {})
+    return long_enough | ({" + ".join(short): together} if _has_words(together, min_words) else {})
+
+
+def _has_words(text: str, least: int) -> bool:
+    """Whether a text has so many words with letters; the beginning of a long one nearly always has."""
+    return (len(text) > _READ and count_words(text[:_READ]) >= least) or count_words(text) >= least
 
 
 def row_language(row: Mapping[str, Any], default: str) -> str:
@@ -70,7 +75,8 @@ def count_words(text: str) -> float:
     if text.isascii():
         return float(len(_ASCII_WORD.findall(text)))
     parts, letters = words_and_letters(text)
-    return sum(any(map(str.isalpha, part)) for part in parts) - letters * (1 - 1 / LETTERS_PER_WORD)
+    with_letters = {part for part in set(parts) if any(map(str.isalpha, part))}
+    return sum(map(with_letters.__contains__, parts)) - letters * (1 - 1 / LETTERS_PER_WORD)
 
 
 @lru_cache(1024)

@@ -12,10 +12,15 @@ from collections.abc import Callable, Iterator
 _END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]]*+(?=\s++[\"'“‘(\[¿¡]*+[^\W_a-z])|[。！？।॥።؟۔။។៕]++[」』”’）]*+|\n++")
 """A run of signs is tried once, from its beginning, and no part of it given back: texts of one sign stay linear."""
 _ENDS, _CLOSING = tuple(".!?…。！？।॥።؟۔။។៕"), "\"'”’)]」』）"
-_ABBREVIATION = re.compile(
-    r"(?:^|[\s(\[\"'“])(?:Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|No|vs|etc|e\.g|i\.e|cf|Fig|Gen|Col|Lt|Sgt|Gov|Sen|Rep|Rev|Hon|Mt|Ft|"
-    r"approx|c|ca|[A-Z]|(?:[A-Z]\.)+[A-Z])\.$"
+_ABBREVIATIONS = (
+    *("Mr", "Mrs", "Ms", "Dr", "Prof", "St", "Sr", "Jr", "No", "vs", "etc", "e.g", "i.e", "cf", "Fig", "Gen", "Col"),
+    *("Lt", "Sgt", "Gov", "Sen", "Rep", "Rev", "Hon", "Mt", "Ft", "approx", "c", "ca"),
 )
+_LONGEST_ABBREVIATION = 12
+_ABBREVIATION = re.compile(
+    rf"\n?\.(?:{'|'.join(re.escape(each[::-1]) for each in _ABBREVIATIONS)}|[A-Z](?:\.[A-Z])*+)(?=\Z|[\s(\[\"'“])"
+)
+"""An abbreviation read from its end, so that it is looked for in one place."""
 _CLAUSE = re.compile(r"[;:,—–]\s+|[、，；：،؛၊]|\s+")
 
 Span = tuple[int, int]
@@ -28,9 +33,14 @@ def sentences(text: str) -> list[Span]:
     >>> [text[start:end] for start, end in sentences(text)]
     ['Dr. Low came.', 'He sat down (at last).', 'OK?']
     """
-    ends = (match.end() for match in _END.finditer(text))
-    cuts = [end for end in ends if text[end - 1] not in ".\n" or not _ABBREVIATION.search(text[max(0, end - 12) : end])]
-    spans = (_trimmed(text, *span) for span in zip([0, *cuts], [*cuts, len(text)], strict=True))
+    ends = [match.end() for match in _END.finditer(text)]
+    is_abbreviation, longest = _ABBREVIATION.match, _LONGEST_ABBREVIATION
+    cuts = [
+        end
+        for end in ends
+        if text[end - 1] not in ".\n" or not is_abbreviation(text[max(0, end - longest) : end][::-1])
+    ]
+    spans = [_trimmed(text, start, end) for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
     return [span for span in spans if span[0] < span[1]]
 
 
@@ -54,7 +64,13 @@ def pieces(text: str, length: Callable[[str], int], most: int) -> list[Span]:
     >>> [span for span in pieces("one two three, four", lambda part: len(part.split()), 3)]
     [(0, 7), (8, 19)]
     """
-    return [part for span in sentences(text) for part in _cut(text, span, length, most)]
+    parts: list[Span] = []
+    for start, end in sentences(text):
+        if length(text[start:end]) <= most:
+            parts.append((start, end))
+        else:
+            parts += _cut(text, (start, end), length, most)
+    return parts
 
 
 def packed(text: str, length: Callable[[str], int], most: int) -> list[Span]:
@@ -73,13 +89,10 @@ def packed(text: str, length: Callable[[str], int], most: int) -> list[Span]:
 
 
 def _cut(text: str, span: Span, length: Callable[[str], int], most: int) -> Iterator[Span]:
-    """Yield a span in parts of at most `most`: halved at the clause end or space nearest to its middle."""
-    if length(text[slice(*span)]) <= most:
-        yield span
-        return
+    """Yield a longer span in parts of at most `most`: halved at the clause end or space nearest to its middle."""
     places = [match.end() for match in _CLAUSE.finditer(text, *span)]
-    clauses = [each for each in places if not text[each - 2 : each].isspace() and text[each - 2] in ";:,—–"]
-    yield from _halved(text, span, (clauses, places), length, most)
+    clauses = [each for each in places if text[each - 2] in ";:,—–"]
+    return _halved(text, span, (clauses, places), length, most)
 
 
 def _halved(

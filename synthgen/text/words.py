@@ -6,9 +6,11 @@ are compared as sets of words, each pair of neighbouring letters is one. Elsewhe
 """
 
 import re
+import struct
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain, groupby, pairwise
+from itertools import chain, pairwise
+from operator import add
 
 import numpy as np
 import numpy.typing as npt
@@ -27,15 +29,22 @@ Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
 
 
+_JOINED = "\x01"
+"""Stands before a mark that joins the word before it; a text's own is folded to a space."""
+
+
 class _Folding(dict[int, str]):
-    """Character → its lower case, a space, or itself between spaces; filled as characters come."""
+    """Character → its lower case, a space, or itself apart from others; filled as characters come."""
 
     def __missing__(self, code: int) -> str:
         letter = chr(code)
-        if unicodedata.category(letter)[0] in "PSZC":
+        category = unicodedata.category(letter)[0]
+        if category in "PSZC":
             folded = " "
+        elif _is_spaceless(code):
+            folded = f"{_JOINED}{letter} " if category == "M" else f" {letter} "
         else:
-            folded = f" {letter} " if any(first <= code <= last for first, last in SPACELESS) else letter.lower()
+            folded = letter.lower()
         return self.setdefault(code, folded)
 
 
@@ -46,6 +55,12 @@ SPACELESS = (
     *((0xFF66, 0xFF9F), (0x11700, 0x1174F), (0x16FE0, 0x18DFF), (0x1AFF0, 0x1B2FF), (0x20000, 0x3FFFF)),
 )
 """Thai, Lao, Tibetan, Burmese, Khmer, Tai scripts, kana, bopomofo, Han: scripts without spaces between words."""
+
+
+def _is_spaceless(code: int) -> bool:
+    return any(first <= code <= last for first, last in SPACELESS)
+
+
 LETTERS_PER_WORD = 2
 """Letters of these scripts that count as a word of a length."""
 _FOLDING = _Folding()
@@ -66,7 +81,7 @@ def words(text: str) -> str:
     if text.isascii():
         return b" ".join(text.encode().translate(_ASCII).split()).decode()
     folded = unicodedata.normalize("NFKC", text).casefold().translate(_FOLDING)
-    return _BEFORE_MARK.sub("", " ".join(folded.split()))
+    return " ".join(folded.split()).replace(f" {_JOINED}", "").replace(_JOINED, "")
 
 
 def _class_of(codes: Iterable[int]) -> str:
@@ -80,11 +95,18 @@ def _class_of(codes: Iterable[int]) -> str:
 _LETTERS = "".join(f"{chr(first)}-{chr(last)}" for first, last in SPACELESS)
 _PLACES_OF_MARKS = (range(0x300, 0x3400), range(0xA600, 0xAC00), range(0xFB00, 0x1F000), range(0xE0100, 0xE01F0))
 _IS_MARK = [code for code in chain.from_iterable(_PLACES_OF_MARKS) if unicodedata.category(chr(code))[0] == "M"]
-_MARKS = _class_of(_IS_MARK) + "\u200c\u200d"
-_MARK = re.compile(f"[{_MARKS}]")
-_LETTER = re.compile(f"[{_LETTERS}][{_MARKS}]*")
-_LETTER_OR_WORD = re.compile(f"{_LETTER.pattern}|[^\\s{_LETTERS}]+")
-RUN = rf"(?:(?![{_LETTERS}])[\w{_MARKS}])+"
+_MARK = re.compile(f"[{_class_of(_IS_MARK)}\u200c\u200d]")
+
+
+def _marks(codes: Sequence[int]) -> str:
+    """Return a pattern of such marks; a class with many ranges beyond U+FFFF is slow where it does not match."""
+    low, high = (_class_of(code for code in codes if (code > 0xFFFF) is is_high) for is_high in (False, True))
+    return rf"[{low}\u200c\u200d]++|(?![\x00-\uffff])[{high}]++"
+
+
+_LETTER = re.compile(f"[{_LETTERS}](?:{_marks(_IS_MARK)})*+")
+_LETTER_OR_WORD = re.compile(f"{_LETTER.pattern}|[^\\s{_LETTERS}]++")
+RUN = rf"(?:[^\W{_LETTERS}]++|{_marks([code for code in _IS_MARK if not _is_spaceless(code)])})+"
 """Pattern of a run of letters, digits, marks and underscores in a script with spaces."""
 LETTER_OR_RUN = f"{_LETTER.pattern}|{RUN}"
 """The same, or a letter of a script without spaces."""
@@ -97,9 +119,6 @@ def _is_letter(part: str) -> bool:
     return not part.isascii() and _LETTER.match(part) is not None
 
 
-_BEFORE_MARK = re.compile(f" (?=[{_class_of(code for code in _IS_MARK if _is_letter(chr(code)))}])")
-
-
 def words_and_letters(text: str) -> tuple[list[str], int]:
     """Return the words between white space, the letters of scripts without spaces apart, and how many these are.
 
@@ -108,8 +127,11 @@ def words_and_letters(text: str) -> tuple[list[str], int]:
     """
     if text.isascii() or not _LETTER.search(text):
         return text.split(), 0
-    parts = [part for part in _LETTER_OR_WORD.findall(text) if any(map(str.isalnum, part))]
-    return parts, sum(map(_is_letter, parts))
+    parts = _LETTER_OR_WORD.findall(text)
+    spoken = {part for part in set(parts) if any(map(str.isalnum, part))}
+    parts = [part for part in parts if part in spoken]
+    letters = set(filter(_is_letter, spoken))
+    return parts, sum(map(letters.__contains__, parts))
 
 
 def word_count(text: str) -> int:
@@ -120,6 +142,19 @@ def word_count(text: str) -> int:
     """
     parts, letters = words_and_letters(text)
     return len(parts) - letters // LETTERS_PER_WORD
+
+
+def count_of_parts(parts: Sequence[str]) -> int:
+    """Return the `word_count` of a text of `words` that was split already.
+
+    >>> count_of_parts(words("An ant. 東京 has!").split())
+    4
+    """
+    if not any(map(_LETTER.search, different := set(parts))):
+        return len(parts)
+    spoken = {part for part in different if any(map(str.isalnum, part))}
+    letters = set(filter(_is_letter, spoken))
+    return sum(map(spoken.__contains__, parts)) - sum(map(letters.__contains__, parts)) // LETTERS_PER_WORD
 
 
 def words_long(parts: Sequence[str], count: int) -> int:
@@ -137,11 +172,20 @@ def with_pairs_of_letters(parts: Iterable[str]) -> list[str]:
     >>> with_pairs_of_letters(["in", "東", "京", "都", "3"])
     ['in', '東京', '京都', '3']
     """
-    found: list[str] = []
-    for are_letters, run in groupby(parts, key=_is_letter):
-        members = list(run)
-        found += map("".join, pairwise(members)) if are_letters and len(members) > 1 else members
-    return found
+    parts = list(parts)
+    letters = set(filter(_is_letter, set(parts)))
+    if not letters:
+        return parts
+    found, done = list[str](), 0
+    for run in _NEIGHBOURS.finditer(bytes(map(letters.__contains__, parts))):
+        start, end = run.span()
+        found += parts[done:start]
+        found += map(add, parts[start : end - 1], parts[start + 1 : end])
+        done = end
+    return found + parts[done:]
+
+
+_NEIGHBOURS = re.compile(rb"\x01{2,}")
 
 
 def bare_words(text: str) -> set[str]:
@@ -151,7 +195,7 @@ def bare_words(text: str) -> set[str]:
     (['not', 'or', 'tea'], ['京都', '東京'], ['آب', 'چای', 'یا'])
     """
     parts = words_and_letters(text)[0]
-    return {word.strip(_PUNCTUATION).casefold() for word in with_pairs_of_letters(parts)} - {""}
+    return {word.strip(_PUNCTUATION).casefold() for word in set(with_pairs_of_letters(parts))} - {""}
 
 
 _PUNCTUATION = ".,;:!?\"'()،؛؟۔।॥።၊။"
@@ -181,12 +225,14 @@ def lower_case_words(text: str) -> list[str]:
     >>> lower_case_words("The dog saw Rome in 1912"), lower_case_words("她在Rome。"), lower_case_words("यह हिन्दी है")
     (['dog', 'saw'], ['她在'], ['हिन्दी'])
     """
-    found = (word.strip(f"{_PUNCTUATION}[]«»“”¿¡") for word in with_pairs_of_letters(words_and_letters(text)[0]))
-    return [word for word in found if _is_word(word) and word == word.lower() and (len(word) > 2 or _is_letter(word))]
+    found = [word.strip(f"{_PUNCTUATION}[]«»“”¿¡") for word in with_pairs_of_letters(words_and_letters(text)[0])]
+    wanted = {word for word in set(found) if _is_word(word) and word == word.lower()}
+    wanted = {word for word in wanted if len(word) > 2 or _is_letter(word)}
+    return [word for word in found if word in wanted]
 
 
 def _is_word(text: str) -> bool:
-    return text != "" and all(letter.isalpha() or _MARK.fullmatch(letter) for letter in text)
+    return text.isalpha() or (text != "" and all(letter.isalpha() or _MARK.match(letter) for letter in text))
 
 
 def tokens(text: str) -> list[str]:
@@ -200,10 +246,12 @@ def tokens(text: str) -> list[str]:
 
 _ASCII_RUN, _ASCII_TOKEN = re.compile(r"\w+"), re.compile(r"\w+|[^\w\s]")
 _TOKEN = re.compile(
-    r"""\d+(?:[.,:]\d+)*|(?:[A-Z]\.)+[A-Z]?|\w+?(?=n['’]t\b)|n['’]t\b|['’](?:s|re|ve|ll|d|m|S)\b|(?:Mr|Mrs|Ms|Dr|St)\.
-    |\w+(?:[-'’]\w+)*?(?=['’](?:s|re|ve|ll|d|m)\b)|\w+(?:[-'’]\w+)*|\.\.\.|--|``|''|\S""",
+    r"""\d+(?:[.,:]\d+)*|(?:[A-Z]\.)+[A-Z]?
+    |(?=\w++[-'’])(?:\w+?(?=n['’]t\b)|n['’]t\b|\w+(?:[-'’]\w+)*?(?=['’](?:s|re|ve|ll|d|m)\b)|\w+(?:[-'’]\w+)*)
+    |['’](?:s|re|ve|ll|d|m|S)\b|(?:Mr|Mrs|Ms|Dr|St)\.|\w++|\.\.\.|--|``|''|\S""",
     re.VERBOSE,
 )
+"""A word is looked at for clitics where an apostrophe or hyphen follows its letters."""
 
 
 def treebank_tokens(sentence: str) -> list[str]:
@@ -220,7 +268,12 @@ def word_hashes(texts: Sequence[str]) -> tuple[Hashes, Places]:
 
     A text without words has one, the empty one. Words are read eight bytes at a time.
     """
-    encoded = [(text if text.isascii() else words(text)).encode("utf-8", "surrogatepass") for text in texts]
+    return hashes_of_words([text if text.isascii() else words(text) for text in texts])
+
+
+def hashes_of_words(texts: Sequence[str]) -> tuple[Hashes, Places]:
+    """Return the `word_hashes` of texts that are `words` already, or ASCII."""
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     return _hashed(b" ".join(encoded), np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded)))
 
 
@@ -263,8 +316,9 @@ def _hashed(text: bytes, of_texts: Places) -> tuple[Hashes, Places]:
 
 def _hash_on(value: int, rest: bytes) -> int:
     """Return the hash of a word from that of its first bytes: the loop of `_hashed` for a word longer than others."""
-    for place in range(0, len(rest), 8):
-        value = (value * int(_LONGER) + int.from_bytes(rest[place : place + 8], "little")) & _ALL
+    longer = int(_LONGER)
+    for (eight,) in struct.iter_unpack("<Q", rest.ljust(-(-len(rest) // 8) * 8, b"\0")):
+        value = (value * longer + eight) & _ALL
         value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 & _ALL
         value = (value ^ (value >> 27)) * 0x94D049BB133111EB & _ALL
         value ^= value >> 31

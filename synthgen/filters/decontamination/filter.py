@@ -9,6 +9,7 @@ paraphrases (Yang et al. 2023, 2311.04850) an encoder, when one is named, looks 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from heapq import nsmallest
 from itertools import chain
 from pathlib import Path
@@ -30,7 +31,7 @@ from synthgen.models.sentence_encoder import PREFIX, SentenceEncoder
 from synthgen.runtime.provenance import public_settings
 from synthgen.text import language_id
 from synthgen.text.language_id import count_words, row_language
-from synthgen.text.words import mixed, word_count, word_hashes, words, words_long
+from synthgen.text.words import count_of_parts, hashes_of_words, mixed, word_count, words, words_long
 
 REPORT_NAME = "contamination.json"
 _CANDIDATES = 8
@@ -241,18 +242,17 @@ class Contamination(Filter):
 
     def _match(self, text: str, other: str) -> tuple[str, bool] | None:
         """Return what two texts share and whether it counts alone, None when it is not enough for either."""
-        left, right = text.split(), other.split()
-        words_of_both = min(word_count(text), word_count(other))
-        is_long = words_of_both >= self._settings.long_from
-        one, two = set(zip(left, left[1:], left[2:], strict=False)), set(zip(right, right[1:], right[2:], strict=False))
+        (left, one), (right, two) = _parts(text), _parts(other)
         smaller = min(len(one), len(two))
         share = len(one & two) / smaller if smaller else float(text == other)
         if share >= self._settings.share:
-            return f"{share:.0%} of the trigrams of {words_of_both} words", is_long
+            words_of_both = min(count_of_parts(left), count_of_parts(right))
+            return f"{share:.0%} of the trigrams of {words_of_both} words", words_of_both >= self._settings.long_from
         run = words_long(min(left, right, key=len), self._settings.run)
         if min(len(left), len(right)) >= run and _longest_run(left, right, run):
             return f"a run of {self._settings.run} words", True
         if near := likeness(text, other, NearSettings()):
+            is_long = min(count_of_parts(left), count_of_parts(right)) >= self._settings.long_from
             return f"{near[0]} {near[1]}", is_long
         return None
 
@@ -267,6 +267,13 @@ SPEC = FilterSpec(
     place=90,
     shared=VERSIONS | {"encoder": sentence_encoder.VERSION, "language": language_id.VERSION},
 )
+
+
+@lru_cache(16)
+def _parts(text: str) -> tuple[list[str], set[tuple[str, ...]]]:
+    """Return the words of a text of `words` and their trigrams; a row is compared with several items."""
+    parts = text.split()
+    return parts, set(zip(parts, parts[1:], parts[2:], strict=False))
 
 
 def _longest_run(left: list[str], right: list[str], length: int) -> bool:
@@ -289,7 +296,7 @@ def _trigrams(texts: Sequence[tuple[str, ...]]) -> tuple[npt.NDArray[np.uint64],
     if not flat:
         return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64)
     owner = np.repeat(np.arange(len(texts)), list(map(len, texts)))
-    hashes, ends = word_hashes(flat)
+    hashes, ends = hashes_of_words(flat)
     is_last = np.zeros(len(hashes), dtype=np.bool_)
     is_last[ends - 1] = True
     text_of_word = np.repeat(np.arange(len(flat)), np.diff(ends, prepend=0))

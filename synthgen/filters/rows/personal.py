@@ -74,8 +74,9 @@ _CONFIRMS: dict[str, Callable[[str], bool]] = {
 _PATTERNS: dict[str, list[str]] = read_toml(Path(__file__).with_name("personal.toml"))
 KINDS = {kind: (re.compile("".join(_PATTERNS[kind])), confirms) for kind, confirms in _CONFIRMS.items()}
 """What is looked for, in order: the pattern, and what confirms it."""
-_NEEDS = {kind: re.compile({"email": "@", "ip6": ":", "key": "[-_.IS]"}.get(kind, r"\d")) for kind in KINDS}
-"""A character that each kind has: most texts have none."""
+_SIGNS = {"email": "@", "ip6": ":[0-9A-Fa-f]{0,4}:", "phone": r"\d\d", "key": "[-_.IS]"}
+_NEEDS = {kind: re.compile(_SIGNS.get(kind, r"\d")) for kind in KINDS}
+"""What each kind has somewhere: most texts have none."""
 
 
 class PersonalData(RowFilter):
