@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from evaluator.benchmark.registry import find
 from evaluator.experiment.graph import IntermediateJob, Job
@@ -55,7 +56,14 @@ def calibrate(model: Path, hardware: Hardware) -> Throughput:
     lengths = generator.integers(*CALIBRATION_LENGTHS, size=stage.examples_per_step * CALIBRATION_STEPS)
     features = pack(Feature((generator.integers(4, known, size=size),), (0,), i) for i, size in enumerate(lengths))
     config, ends = TrainingConfig(stage, 0, steps=CALIBRATION_STEPS, bfloat16=hardware.bfloat16), list[float]()
-    fit([TrainingTask(encoder, head, features)], config, lambda step, steps, loss: ends.append(time.monotonic()))
+
+    def note(_step: int, _steps: int, _loss: float) -> None:
+        """Note when a step has ended, on a GPU too."""
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        ends.append(time.monotonic())
+
+    fit([TrainingTask(encoder, head, features)], config, note)
     tokens = [int(features.lengths[indices].sum()) for _, indices in schedule([features], config)]
     # A median of steps, since another process may take one of them; the first warms caches up.
     speed = float(np.median(np.array(tokens[1:]) / np.diff(ends)))

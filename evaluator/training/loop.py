@@ -22,7 +22,8 @@ from synthgen.console import note
 from synthgen.errors import IncompleteError, first_line
 
 OnStep = Callable[[int, int, float], None]
-"""Callback after each step: its number from 1, the number of steps, its loss."""
+"""Callback after each step: its number from 1, the number of steps, the loss of one of the last sixteen."""
+STEPS_A_READING = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +97,57 @@ def fit(
     torch.manual_seed(config.seed)
     for task in tasks:
         task.model.train()
-    losses, decay = [], 1.0
+    losses, decay = _Losses(stage.learning_rate, config.seed, len(steps)), 1.0
     with cheap_dropout([task.model for task in tasks]):
         for number, (which, indices) in enumerate(steps):
             rate = learning_rate(stage, number, len(steps))
-            losses.append(loop.step(tasks[which], indices, rate, place=f"step {number + 1} of {len(steps)}"))
+            losses.add(loop.step(tasks[which], indices, rate, place=f"step {number + 1} of {len(steps)}"))
             decay *= 1.0 - rate * stage.weight_decay
             if on_step:
-                on_step(number + 1, len(steps), losses[-1])
+                on_step(number + 1, len(steps), losses.last)
             if best and best.is_over(number + 1, len(steps), decay):
                 break
+    losses.read()
     loop.close()
     decay = best.restore() if best else decay
     if vocabulary:
         restore(encoder, vocabulary, decay)
     for task in tasks:
         task.model.eval()
-    return loop.log(losses, time.monotonic() - started)
+    return loop.log(losses.values, time.monotonic() - started)
+
+
+class _Losses:
+    """The losses of the steps, read from the device some steps at a time: a GPU waits whenever one is read."""
+
+    def __init__(self, learning_rate: float, seed: int, steps: int) -> None:
+        self.values: list[float] = []
+        self._unread: list[torch.Tensor] = []
+        self._setting, self._steps = f"learning rate {learning_rate:g}, seed {seed}", steps
+
+    def add(self, loss: torch.Tensor) -> None:
+        """Take the loss of a step, and read those that wait when there are enough; the first at once."""
+        self._unread.append(loss)
+        if len(self._unread) == STEPS_A_READING or not self.values:
+            self.read()
+
+    @property
+    def last(self) -> float:
+        """The last loss that was read."""
+        return self.values[-1]
+
+    def read(self) -> None:
+        """Read what waits; IncompleteError where a loss is no number."""
+        read = torch.stack(self._unread).tolist() if self._unread else []
+        self._unread.clear()
+        for loss in read:
+            self.values.append(loss)
+            if not math.isfinite(loss):
+                raise IncompleteError(
+                    f"training diverged: the loss is {loss} at step {len(self.values)} of {self._steps} "
+                    f"({self._setting}); finished runs are kept; lower the learning rate in a recipe file or leave "
+                    "this seed out"
+                )
 
 
 class _BestCheckpoint:
@@ -177,7 +212,7 @@ class _Loop:
         self.lengths = {id(task.features): task.features.lengths for task in tasks}
         self.sizes: list[tuple[int, int, int]] = []  # examples, tokens and computed positions of each batch
 
-    def step(self, task: TrainingTask, indices: IntArray, rate: float, *, place: str) -> float:
+    def step(self, task: TrainingTask, indices: IntArray, rate: float, *, place: str) -> torch.Tensor:
         """Do one optimizer step and return its mean loss; on too little memory, again with half the batch."""
         lengths = self.lengths[id(task.features)]
         loss = None
@@ -202,19 +237,13 @@ class _Loop:
                     raise
                 note(f"two trainings of this model will differ in the last digits: {first_line(error)}")
                 torch.use_deterministic_algorithms(True, warn_only=True)
-        if not math.isfinite(loss):
-            raise IncompleteError(
-                f"training diverged: the loss is {loss} at {place} (learning rate "
-                f"{self.config.stage.learning_rate:g}, seed {self.config.seed}); finished runs are kept; lower the "
-                "learning rate in a recipe file or leave this seed out"
-            )
         torch.nn.utils.clip_grad_norm_(self.parameters, self.config.stage.max_gradient_norm)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
         return loss
 
-    def _gradients(self, task: TrainingTask, indices: IntArray, lengths: IntArray) -> float:
+    def _gradients(self, task: TrainingTask, indices: IntArray, lengths: IntArray) -> torch.Tensor:
         """Compute the gradients of the step's mean loss, batch by batch, and return that loss."""
         self.optimizer.zero_grad(set_to_none=True)
         device, padding_id = task.model.device, task.model.config.pad_token_id
@@ -229,10 +258,10 @@ class _Loop:
                 part = task.head.loss(task.model, batch) / total
                 with torch.autocast(device.type, enabled=False):
                     part.backward()  # type: ignore[no-untyped-call]
-                loss += part.detach()  # not read before the end of the step: a GPU would wait for each
+                loss += part.detach()
                 sizes.append((len(members), batch.real_tokens, batch.ids.numel()))
         self.sizes += sizes  # not before: a step that runs out of memory is done again
-        return float(loss)
+        return loss
 
     def close(self) -> None:
         """Free gradients and moments, two to three times the memory of what was trained."""

@@ -19,6 +19,7 @@ from synthgen.engines.base import (
     messages,
     said,
 )
+from synthgen.engines.reply_text import SCHEMA_NAME
 from synthgen.text.json_text import JsonFault, parse_json
 
 MOST_TOKENS = 2**31
@@ -101,7 +102,7 @@ def _shared(model: str, sampling: Sampling, dialect: Dialect) -> str:
     if sampling.schema and dialect.response_format:
         shared["response_format"] = {"type": dialect.response_format}
         if dialect.response_format == "json_schema":
-            schema = {"name": "reply", "strict": True, "schema": _strict(json.loads(sampling.schema))}
+            schema = {"name": SCHEMA_NAME, "strict": True, "schema": _strict(json.loads(sampling.schema))}
             shared["response_format"]["json_schema"] = schema
     return json.dumps(shared)[:-1]
 
@@ -154,7 +155,9 @@ def failed(request: Request, text: str) -> Reply:
 
 
 def _said(content: Any) -> tuple[str, str]:  # noqa: ANN401 - what a server sends
-    """Return the text and the thought of a content: a text, nothing, or a list of parts."""
+    """Return the text and the thought of a content: a text, nothing, an object instead of its text, a list of parts."""
+    if isinstance(content, dict):
+        return json.dumps(content, ensure_ascii=False), ""
     if not isinstance(content, list):
         return str(content or ""), ""
     parts = [part for part in content if isinstance(part, Mapping)]

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from synthgen import console
-from synthgen.engines.dialect import error_message
+from synthgen.engines.dialect import BUSY, error_message
 from synthgen.engines.http_body import LARGE_REPLIES, READ_BUFFER, BodyFault, read_body, without_key
 from synthgen.errors import IncompleteError, UserError, first_line, listed, requires
 from synthgen.models.packs import ResolvedModel
@@ -31,6 +31,8 @@ ADDRESSES = ("http://", "https://")
 """How a reference begins that is the address of an endpoint."""
 ADDRESS_SEPARATOR = ","
 KEYS = ("SYNTHGEN_API_KEY", "OPENAI_API_KEY")
+LARGEST_HEADER = 65_536
+"""Bytes of a line of a reply's headers; gateways send policies of more than the usual 8 KB."""
 SHORTEST_PAUSE, DEFAULT_PAUSE, LONGEST_PAUSE = 0.05, 0.5, 30.0
 
 
@@ -64,6 +66,7 @@ def open_session(url: str, key: str, *, timeout: float | None, json_bodies: bool
     limits = client.ClientTimeout(total=timeout, sock_connect=10.0)
     has_proxy = address.scheme in getproxies() and not proxy_bypass(address.netloc)
     options = {"connector": client.TCPConnector(limit=0), "timeout": limits, "read_bufsize": READ_BUFFER}
+    options |= {"max_line_size": LARGEST_HEADER, "max_field_size": LARGEST_HEADER}
     options |= {"cookie_jar": client.DummyCookieJar(), "trust_env": has_proxy}
     return client.ClientSession(**options, headers=headers)  # type: ignore[no-any-return]
 
@@ -145,7 +148,7 @@ async def _list_models(url: str, name: str, timeout: float) -> list[str]:
                     status, text = response.status, await read_body(response, key, room)
                     wait = pause_seconds(response.headers)
                     place = response.headers.get("Location", "")
-                if status != 503 or time.monotonic() + wait > give_up_at:
+                if status not in BUSY or time.monotonic() + wait > give_up_at:
                     break
                 await asyncio.sleep(wait)
     except aiohttp.ClientSSLError as error:
@@ -158,9 +161,9 @@ async def _list_models(url: str, name: str, timeout: float) -> list[str]:
             "nothing was asked. Start the server, then give the same command again",
         ) from None
     place = without_key(place, key)
-    if status == 503:
-        said = error_message(text)
-        raise IncompleteError(f"{url} is not ready after {timeout:g} s (HTTP 503: {said}); give the same command later")
+    if status in BUSY:
+        said = f"HTTP {status}: {error_message(text)}"
+        raise IncompleteError(f"{url} is not ready after {timeout:g} s ({said}); give the same command later")
     refuse_address(url, status, text, place)
     return _model_names(url, name, status, text)
 
@@ -175,7 +178,7 @@ def _model_names(url: str, name: str, status: int, text: str) -> list[str]:
     try:
         body = parse_json(text)
         items = body if isinstance(body, list) else body["data"] or []
-        names = [str(item["id"]) for item in items]
+        names = [str(item["id"]) for item in items if item["id"]]
     except (JsonFault, KeyError, TypeError):
         names, items = None, []
     if status == 200 and names:

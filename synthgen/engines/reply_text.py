@@ -7,6 +7,8 @@ from typing import Any
 
 from synthgen.text.json_text import JsonFault, parse_json
 
+SCHEMA_NAME = "reply"
+"""What the schema of a reply is called; no field of a task has this name."""
 _CLOSING = re.compile(r"</(?:think|thinking|thought|reasoning|seed:think)>|\[/THINK\]|◁/think▷")
 _OPENING = re.compile(r"\s*(?:<(?:think|thinking|thought|reasoning|seed:think)>|\[THINK\]|◁think▷)")
 _FENCE = re.compile(r"```(?:\w+)?\s*\n\s*(.*?)\n?\s*```", re.DOTALL)
@@ -37,8 +39,11 @@ def json_object(text: str) -> dict[str, Any] | None:
     """
     text = text.strip().removeprefix("\ufeff")
     with suppress(JsonFault):
-        if isinstance(value := parse_json(text), dict):
-            return value
+        value = parse_json(text)
+        if isinstance(value, str) and value.lstrip().startswith("{"):  # escaped once more
+            value = parse_json(value)
+        if isinstance(value, dict):
+            return _unwrapped(value)
     fenced = (match[1] for match in _FENCE.finditer(text)) if "```" in text else ()
     for candidate in (*fenced, text[text.find("{") :]):
         try:
@@ -47,8 +52,14 @@ def json_object(text: str) -> dict[str, Any] | None:
         except (ValueError, RecursionError):
             continue
         if isinstance(value, dict):
-            return value
+            return _unwrapped(value)
     return None
+
+
+def _unwrapped(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the object inside one that has the name of its schema as only key, as some models reply."""
+    inner = value.get(SCHEMA_NAME)
+    return inner if len(value) == 1 and isinstance(inner, dict) else value
 
 
 _DECODER = json.JSONDecoder()

@@ -25,6 +25,8 @@ MAX_LIMIT = 4096
 """A router before many GPUs (`vllm serve --data-parallel-size 8`) keeps as many busy."""
 TIMEOUTS_IN_A_ROW = 8
 """Fewer say nothing of the server: the last requests of a run may all be slow ones."""
+LONGEST_FAULT = 300
+"""Characters of what the HTTP client says of a fault; it quotes what it could not read."""
 NO_CREDIT = "insufficient_quota"
 """The code of a 429 that no pause mends."""
 
@@ -171,7 +173,8 @@ class Server:
             except BodyFault as fault:
                 return Reply(request.tag, "http", error=str(fault))
             except (self._aiohttp.ClientError, OSError) as error:
-                return Reply(request.tag, "http", error=without_key(f"{type(error).__name__}: {error}", self._key))
+                said = " ".join(f"{type(error).__name__}: {error}".split())
+                return Reply(request.tag, "http", error=without_key(said, self._key)[:LONGEST_FAULT])
             if status != 200 and self._negotiate(dialect, request, status, text):
                 continue
             reply = self.read(request, status, text, headers)

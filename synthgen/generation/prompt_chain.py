@@ -25,7 +25,7 @@ from synthgen.runtime.provenance import version_hash
 from synthgen.task.definition import Step, Task
 from synthgen.text.sentences import whole_sentences
 
-VERSION = 3
+VERSION = 4
 """Raise it when the same replies come to other texts or rows: here, in a task's conditions, in a teacher."""
 _UNREADABLE = re.compile("[\ud800-\udfff\ufffd]")
 """Half a character, which no file can hold, or the sign that stands where one was."""

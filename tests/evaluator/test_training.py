@@ -252,6 +252,22 @@ def test_a_diverged_run_stops_with_a_verdict(tiny_model: Path) -> None:
         )
 
 
+def test_the_losses_of_some_steps_are_read_together_and_the_step_that_diverged_is_named(tiny_model: Path) -> None:
+    head, seen = PairHead(("a", "b", "c")), list[float]()
+    network = head.build(tiny_model, 1)
+
+    def spoil(step: int, steps: int, loss: float) -> None:
+        seen.append(loss)
+        if step == 20:
+            network.classifier.out_proj.weight.data.fill_(float("nan"))
+
+    stage = Stage(1e-3, 5, examples_per_step=8)
+    with pytest.raises(IncompleteError, match="the loss is nan at step 21 of 50"):
+        fit([TrainingTask(network, head, pairs(tiny_model, 80))], TrainingConfig(stage, 3), spoil)
+    assert len(seen) == 32  # read after the first step, and after each sixteen that follow
+    assert len(set(seen)) == 2
+
+
 def test_positions_start_at_two_with_any_padding(tiny_model: Path) -> None:
     head = PairHead(("a", "b", "c"))
     network = head.build(tiny_model, 1).eval()

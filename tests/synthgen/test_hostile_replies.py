@@ -74,6 +74,26 @@ def test_a_body_that_cannot_be_unpacked_fails(encoding: str) -> None:
     assert reply.outcome == "http"
 
 
+def test_what_the_http_client_says_of_a_body_is_one_short_line() -> None:
+    with fixed(200, b"no such packing", **{"Content-Encoding": "gzip"}) as address:
+        (reply,) = replies_of(engine(address), 1)
+    assert reply.error.startswith("ClientPayloadError: ")
+    assert "\n" not in reply.error
+    assert len(reply.error) < 400
+
+
+def test_a_header_of_some_ten_thousand_bytes_is_read() -> None:
+    with fixed(200, _TEXT % 1, **{"Content-Security-Policy": "img-src example.org; " * 1000}) as address:
+        (reply,) = replies_of(engine(address), 1)
+    assert (reply.outcome, reply.text) == ("ok", "x")
+
+
+def test_an_object_instead_of_its_text_is_read_as_its_text() -> None:
+    with fixed(200, '{"choices": [{"message": {"content": {"premise": "A café."}}}]}') as address:
+        (reply,) = replies_of(engine(address), 1)
+    assert (reply.outcome, reply.text) == ("ok", '{"premise": "A café."}')
+
+
 def escaped(text: str) -> str:
     return "".join(f"\\u{ord(char):04X}" for char in text)
 

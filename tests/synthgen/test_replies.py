@@ -48,13 +48,18 @@ REQUEST = Request((0, 0), "Write.", Sampling(20, 0.8, 5, (), SCHEMA))
         f"Here is the JSON: {TEXT} Do you need more?",
         f"\ufeff{TEXT}",
         f"{TEXT}\n{TEXT}",
+        json.dumps(TEXT),
+        json.dumps({"reply": OBJECT}),
+        f"{FENCE}json\n{json.dumps({'reply': OBJECT})}\n{FENCE}",
     ],
 )
 def test_an_object_is_found_in_what_is_around_it(text: str) -> None:
     assert json_object(text) == OBJECT
 
 
-@pytest.mark.parametrize("text", ["", "null", "[1]", '{"premise": "It', "{" * 100_000, "no object", "{'premise': 1}"])
+@pytest.mark.parametrize(
+    "text", ["", "null", "[1]", '{"premise": "It', "{" * 100_000, "no object", "{'premise': 1}", '"{"']
+)
 def test_what_holds_no_object_has_none(text: str) -> None:
     assert json_object(text) is None
 

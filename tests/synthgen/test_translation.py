@@ -533,6 +533,7 @@ def test_an_llm_gets_whole_items_with_a_schema_and_its_replies_become_rows(engli
         ("I'm sorry, but I can't assist with that request.", "refusal"),
         ('{"text0": "I\'m sorry, but I can\'t assist with that request.", "text1": "on"}', "refusal"),
         ('{"text0": "eno"}', "other keys"),
+        ('{"text0": "eno", "text1": "owt", "text2": "eerht"}', "other keys"),
         ('{"text0": "eno", "text1": " "}', "empty translation"),
     ],
 )
@@ -543,6 +544,12 @@ def test_refusals_and_truncations_of_an_llm_are_rejections(
     (manifest,) = translate(english, to="tlh", out=tmp_path / "tlh", backend=backend, round_trip=0)
     assert (manifest.kept, manifest.rejected) == (9, {reason: 1})
     assert manifest.attempts["bad"] == 1
+
+
+def test_a_note_beside_the_translations_is_left_out(english: Path, tmp_path: Path) -> None:
+    backend = llm(tmp_path, lambda request: json.dumps({**json.loads(reply_backwards(request)), "note": "free"}))
+    (manifest,) = translate(english, to="tlh", out=tmp_path / "tlh", backend=backend, round_trip=0)
+    assert (manifest.kept, manifest.rejected) == (10, {})
 
 
 def test_a_timeout_of_an_llm_is_a_failure_and_asked_again(english: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ text by text, in runs of whole sentences.
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -33,6 +34,7 @@ MOST_CHARACTERS = 800
 LEAST_TOKENS, TOKENS_A_CHARACTER = 64, 1.0
 """Room for a reply: scripts that the vocabulary knows badly take about a token a character."""
 EVIDENCE = 200
+_TEXT = re.compile(r"text\d+")
 PROMPT = (
     "Translate the JSON object from {source} to {target}. Keep its keys. Translate every value completely and use the "
     "same words for the same things in all of them. Answer with the JSON object only.\n\n{texts}\n\nTranslation:\n"
@@ -163,7 +165,7 @@ def read_reply(reply: Reply, item: Item) -> Outcome:
     if reply.error or (values := json_object(reply.text)) is None:
         return TranslationFailure(reply.error or _fault(reply.text), evidence)
     names = [f"text{i}" for i in range(len(item))]
-    if set(values) != set(names):
+    if {name for name in values if name in names or _TEXT.fullmatch(name)} != set(names):  # notes beside them are none
         return TranslationFailure("other keys", evidence)
     texts = [values[name] for name in names]
     if fault := _texts_fault(item, texts):
