@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from evaluator.benchmark.fetch import data_fetch as data_fetch
     from evaluator.benchmark.registry import targets as targets
     from evaluator.benchmark.score_file import score as score
+    from evaluator.experiment.starter import init as init
     from evaluator.reporting.report import report as report
     from evaluator.store.commands import store_check as store_check
     from evaluator.store.commands import store_list as store_list
@@ -22,14 +23,17 @@ if TYPE_CHECKING:
     from evaluator.store.commands import store_size as store_size
     from evaluator.sweep.compare import compare as compare
     from evaluator.sweep.plan import plan as plan
+    from evaluator.sweep.run import run as run
     from evaluator.training.train import train as train
 
 _COMMANDS = {
     "compare": "evaluator.sweep.compare",
     "data_check": "evaluator.benchmark.data_root",
     "data_fetch": "evaluator.benchmark.fetch",
+    "init": "evaluator.experiment.starter",
     "plan": "evaluator.sweep.plan",
     "report": "evaluator.reporting.report",
+    "run": "evaluator.sweep.run",
     "score": "evaluator.benchmark.score_file",
     **dict.fromkeys(("store_check", "store_list", "store_repair", "store_size"), "evaluator.store.commands"),
     "targets": "evaluator.benchmark.registry",

@@ -13,21 +13,37 @@ DEFAULT_MODEL = "FacebookAI/xlm-roberta-base"
 
 # What is compared, and on what.
 Arms = Annotated[
-    Sequence[str], Argument(help="name=DATASET[:N][+DATASET…][+mlm:CORPUS], name=none, name=own, name=model:REF")
+    Sequence[str],
+    Argument(
+        help="name=DATASET[:N][+DATASET…][+mlm:CORPUS], name=none, name=own, name=model:REF; or one EXPERIMENT.toml."
+    ),
 ]
 TargetNames = Annotated[
     Sequence[str], Option(help="Comma-separated; `all` is XTREME-R's ten, `xtreme9` the older nine."), COMMAS
 ]
 Languages = Annotated[Sequence[str], Option(help="BCP-47 codes, comma-separated; default: all of each target."), COMMAS]
 SplitName = Annotated[str, Option(help="test or dev")]
-Sizes = Annotated[Sequence[str | int], Option(help="full, or numbers of intermediate rows, comma-separated"), COMMAS]
+Sizes = Annotated[
+    Sequence[str | int],
+    Option(help="full, numbers of intermediate rows, parts of an arm (real/4); comma-separated"),
+    COMMAS,
+]
 Seeds = Annotated[
     str | int, Option(help="Runs per arm and size, or which: 5, 0,2-4. A seed redraws rows, order, initialisation.")
 ]
 Match = Annotated[str, Option(help="epochs, or updates: every arm gets the updates of the largest")]
 Preset = Annotated[
-    str | None, Option(help="phang2020 or synthetic-vs-real: all its arms, made from the datasets named.")
+    str | None,
+    Option(help="mixture, multi-source, phang2020, synthetic-vs-real or two-stage: its arms, from the datasets named."),
 ]
+
+# One file for all of it.
+ExperimentFile = Annotated[Path | str, Argument(help="An experiment file, as `evaluator init` writes.")]
+NewExperiment = Annotated[Path | str, Argument(help="The file to write.")]
+PresetFile = Annotated[str | None, Option("--preset", help="Begin with this preset instead.")]
+Changes = Annotated[Sequence[str], Option("--set", help="KEY=VALUE in place of what the file says. Repeatable.")]
+CheckFile = Annotated[bool, Option("--check", help="List all that is wrong with the file; make nothing.")]
+OnlyData = Annotated[bool, Option("--only-data", help="Make the data and stop.")]
 
 # How models are trained.
 Model = Annotated[str, Option(help="Encoder: hub id, local folder or pack:NAME.")]
@@ -53,7 +69,8 @@ Seed = Annotated[int, Option(help="Seed of the order of rows and of the initiali
 
 # Where things are.
 DataRoot = Annotated[
-    Path | str | None, Option(help="Folder of the official files; default $SYNTHGEN_DATA, else data/ here.")
+    Path | str | None,
+    Option(help="Folder of the official files, or 'sample' [default: $SYNTHGEN_DATA, else data/ here]."),
 ]
 FetchRoot = Annotated[Path | str, Option(help="Where the files go.")]
 StorePlace = Annotated[Path | str, Argument(help="A folder that was the --store of `evaluator compare`.")]

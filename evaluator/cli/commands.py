@@ -1,6 +1,7 @@
 """The `evaluator` command: a table of commands, each a public function of that name, and what each prints."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -84,12 +85,31 @@ def print_score(score: Json, _: Arguments) -> None:
             note(f"{what}: {listed(ids)}{more}")
 
 
-def print_comparison(comparison: Any, arguments: Arguments) -> None:  # noqa: ANN401 - Comparison, not imported here
+def print_comparison(comparison: Any, _: Arguments) -> None:  # noqa: ANN401 - Comparison, not imported here
     """Print the verdicts and where the page is."""
     from evaluator.reporting.report import terminal_summary
 
     stdout.print(terminal_summary(comparison))
-    print_lines([f"report: {arguments['out']}"])
+    print_lines([f"report: {comparison.page}"])
+
+
+def print_run(result: Any, arguments: Arguments) -> None:  # noqa: ANN401 - ExperimentRun, not imported here
+    """Print the faults of an experiment file, or its verdicts, and the next command."""
+    if result.comparison:
+        print_comparison(result.comparison, arguments)
+    if result.faults:
+        print_lines([*result.faults, f"{result.file}: {len(result.faults)} faults"])
+    else:
+        print_lines([*([f"{result.file}: no fault"] if arguments["check"] else []), f"next: {result.next}"])
+
+
+def print_init(path: Path, _: Arguments) -> None:
+    """Print where the file is, and the next command."""
+    print_lines([f"{path}: written", f"next: evaluator run {path} --check"])
+
+
+def _run_json(result: Any, _: Arguments) -> Any:  # noqa: ANN401 - ExperimentRun, not imported here
+    return result.document()
 
 
 def _comparison_json(comparison: Any, _: Arguments) -> Any:  # noqa: ANN401 - Comparison, not imported here
@@ -125,6 +145,8 @@ add_command(store_app, "list", "evaluator.store.commands:store_list", print_stor
 add_command(store_app, "size", "evaluator.store.commands:store_size", print_store_nodes)
 add_command(store_app, "check", "evaluator.store.commands:store_check", print_store_check)
 add_command(store_app, "repair", "evaluator.store.commands:store_repair", print_store_check)
+add_command(app, "init", "evaluator.experiment.starter:init", print_init, lambda path, _: {"file": str(path)})
+add_command(app, "run", "evaluator.sweep.run:run", print_run, _run_json)
 add_command(app, "train", "evaluator.training.train:train", print_training)
 add_command(app, "compare", "evaluator.sweep.compare:compare", print_comparison, _comparison_json)
 add_command(app, "plan", "evaluator.sweep.plan:plan", print_plan)

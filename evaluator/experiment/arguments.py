@@ -1,10 +1,9 @@
 """The arguments of `compare` and `plan`, and the experiment they describe: all checked before anything runs."""
 
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from functools import cache, wraps
-from typing import Any, ParamSpec, TypeVar, get_type_hints
+from functools import cache, partial
+from typing import Any
 
 from evaluator import options
 from evaluator.benchmark.data_root import default_root, missing_files, trained_on
@@ -14,9 +13,10 @@ from evaluator.benchmark.splits import EN_DEV
 from evaluator.benchmark.target import DataRoot, Target
 from evaluator.experiment.arms import FULL, Arm, parse_arms
 from evaluator.experiment.hardware import Hardware, detect
-from evaluator.experiment.presets import PRESETS, SETTINGS, expand
 from evaluator.experiment.recipe import LARGE_WIDTH, Recipe, load_recipe
+from evaluator.experiment.steps import DataSteps
 from evaluator.experiment.throughput import EncoderSize
+from evaluator.reporting.report import check_margin, check_page
 from evaluator.stats.estimand import estimand_of
 from evaluator.stats.results import Cell
 from evaluator.stats.score_table import some_of
@@ -29,14 +29,10 @@ DEFAULTS = {"recipe": "xtreme", "select": "last"}
 MOST_SEEDS = 1_000
 CHOICES = {"match": ("epochs", "updates"), "select": ("last", EN_DEV), "split": ("test", "dev")}
 
-P = ParamSpec("P")
-A = TypeVar("A")
-R = TypeVar("R")
-
 
 @dataclass(frozen=True)
 class Arguments:
-    """What `compare` and `plan` take; a value that no experiment can have is refused with UserError."""
+    """What `compare` and `plan` take; `data` is how an experiment file made its data, for the record."""
 
     arms: options.Arms
     _: KW_ONLY
@@ -57,43 +53,77 @@ class Arguments:
     max_eval_examples: options.Cap = None
     ray: options.Ray = None
     workers: options.Workers = 1
+    data: DataSteps | None = None
 
     def __post_init__(self) -> None:
-        """Take what a preset sets, and check each value that needs nothing else to be checked."""
-        if self.preset is not None and self.preset not in PRESETS:
-            raise unknown("--preset", self.preset, PRESETS)
-        for name, value in {**DEFAULTS, **SETTINGS.get(self.preset or "", {})}.items():
+        """Take what is usual where nothing is given."""
+        for name, value in DEFAULTS.items():
             if not getattr(self, name):
                 object.__setattr__(self, name, value)
+
+    def checks(self) -> Iterator[tuple[str, Callable[[], object]]]:
+        """Yield a check of each value that needs no data, with the value's name; it raises UserError."""
         for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise unknown(f"--{name}", getattr(self, name), allowed)
-        parse_seeds(self.seeds)
+            yield name, partial(_check_choice, name, getattr(self, name), allowed)
+        yield "seeds", partial(parse_seeds, self.seeds)
         for name in ("max_train_examples", "max_eval_examples", "workers"):
-            number = getattr(self, name)
-            if number is not None and number < 1:
-                raise UserError(f"--{name.replace('_', '-')} {number}: allowed are whole numbers from 1")
+            yield name, partial(_check_number, name, getattr(self, name))
+        yield from ((("sizes"), partial(parse_size, size)) for size in self.sizes)
+        yield "targets", partial(select_targets, self.targets)
+        yield "languages", lambda: select_languages(select_targets(self.targets), self.languages)
+        yield "recipe", partial(load_recipe, self.recipe, LARGE_WIDTH)  # at any width, before the encoder is fetched
+        yield "store", partial(check_store, self.store)
+        if self.ray is not None or self.workers > 1:
+            yield "ray", partial(check_address, self.ray or LOCAL)
+
+    def data_checks(self) -> Iterator[tuple[str, Callable[[], object]]]:
+        """Yield a check of each value against the official files, once the others are right."""
+        yield "data_root", lambda: check_files(self)
+        yield "select", lambda: _check_selection(self)
 
 
-def takes(arguments: Callable[P, A]) -> Callable[[Callable[[A], R]], Callable[P, R]]:
-    """Let a function of a dataclass of arguments be called with those arguments themselves.
+@dataclass(frozen=True, kw_only=True)
+class CompareArguments(Arguments):
+    """The arguments of `plan`, and what is kept and reported."""
 
-    Its `help()` and its command show them with their types and defaults.
-    """
+    out: options.Page = "runs/compare/report.html"
+    margin: options.Margin = 0.5
+    keep_weights: options.KeepWeights = False
 
-    def decorate(function: Callable[[A], R]) -> Callable[P, R]:
-        @wraps(function)
-        def command(*args: P.args, **kwargs: P.kwargs) -> R:
-            return function(arguments(*args, **kwargs))
+    def checks(self) -> Iterator[tuple[str, Callable[[], object]]]:
+        """Yield also checks of where the report goes, of its margin, and that there are weights to keep."""
+        yield "margin", partial(check_margin, self.margin)
+        yield "out", partial(check_page, self.out)
+        yield from super().checks()
+        yield "keep_weights", lambda: _check_weights(self)
 
-        hints, signature = get_type_hints(arguments), inspect.signature(arguments)
-        parameters = [each.replace(annotation=hints[name]) for name, each in signature.parameters.items()]
-        result = inspect.signature(function).return_annotation
-        command.__signature__ = signature.replace(parameters=parameters, return_annotation=result)  # type: ignore[attr-defined]
-        command.__annotations__ = get_type_hints(arguments, include_extras=True)
-        return command
 
-    return decorate
+def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise unknown(f"--{name}", value, allowed)
+
+
+def _check_number(name: str, number: int | None) -> None:
+    if number is not None and number < 1:
+        raise UserError(f"--{name.replace('_', '-')} {number}: allowed are whole numbers from 1")
+
+
+def _check_weights(arguments: CompareArguments) -> None:
+    if not any(target.train for target in select_targets(arguments.targets)):
+        refuse(f"no training for {', '.join(arguments.targets)}", keep_weights=arguments.keep_weights)
+
+
+def _check_selection(arguments: Arguments) -> None:
+    ranked = [target.name for target in select_targets(arguments.targets) if target.train and target.rank]
+    if arguments.select == EN_DEV and ranked:
+        raise UserError(f"--select en-dev: {', '.join(ranked)} rank a pool and have no English items to choose by")
+
+
+def check_files(arguments: Arguments) -> DataRoot:
+    """Return the data root; UserError where it lacks official files, or would train on what is scored."""
+    root, targets = default_root(arguments.data_root), select_targets(arguments.targets)
+    _check_files(targets, root, select_languages(targets, arguments.languages), arguments.split)
+    return root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,19 +148,13 @@ def define(arguments: Arguments) -> Experiment:
 
     Models are resolved, and fetched where they are not here, only after everything else has been checked.
     """
-    sizes, targets = tuple(dict.fromkeys(map(parse_size, arguments.sizes))), select_targets(arguments.targets)
+    for _, check in arguments.checks():
+        check()
+    targets, arms = select_targets(arguments.targets), parse_arms(arguments.arms)
     languages = select_languages(targets, arguments.languages)
-    load_recipe(arguments.recipe, LARGE_WIDTH)  # its faults show at any width, before the encoder is fetched
-    check_store(arguments.store)
-    if arguments.ray is not None or arguments.workers > 1:
-        check_address(arguments.ray or LOCAL)
-    arms = parse_arms(arguments.arms)
-    root = default_root(arguments.data_root)
-    if arguments.select == EN_DEV and (ranked := [target.name for target in targets if target.train and target.rank]):
-        raise UserError(f"--select en-dev: {', '.join(ranked)} rank a pool and have no English items to choose by")
-    _check_files(targets, root, languages, arguments.split)
-    if arguments.preset:
-        arms, sizes = expand(arguments.preset, arms, sizes)
+    sizes = tuple(dict.fromkeys(parse_size(size, arms) for size in arguments.sizes))
+    for _, check in arguments.data_checks():
+        check()
     _check_use(arguments, arms, sizes, targets)
     _check_sizes(arms, sizes)
     hardware, encoder = detect(), resolve(arguments.model)
@@ -144,7 +168,7 @@ def define(arguments: Arguments) -> Experiment:
         model=encoder,
         arm_models={arm.name: resolve(arm.model) for arm in arms if arm.model},
         recipe=load_recipe(arguments.recipe, EncoderSize.read(encoder.path).width),
-        data_root=root,
+        data_root=default_root(arguments.data_root),
         hardware=hardware,
     )
 
@@ -183,13 +207,19 @@ def select_languages(targets: Sequence[Target], names: Sequence[str]) -> dict[st
     return languages
 
 
-def parse_size(text: str | int) -> int:
-    """Return a size: a number of rows, or FULL for `full`."""
+def parse_size(text: str | int, arms: Sequence[Arm] | None = None) -> int:
+    """Return a size: a number of rows, FULL for `full`, of `ARM/N` a part of an arm's rows."""
+    arm, slash, number = str(text).rpartition("/")
     if text == "full":
         return FULL
-    if not str(text).isdecimal() or int(text) < 1:
-        raise UserError(f"--sizes {text}: allowed are 'full' and whole numbers from 1")
-    return int(text)
+    if not number.isdecimal() or int(number) < 1 or (slash and not arm):
+        raise UserError(f"--sizes {text}: allowed are 'full', whole numbers from 1, and parts of an arm: real/4")
+    if not slash or arms is None:
+        return int(number)
+    rows = {each.name: each.rows for each in arms}
+    if arm not in rows:
+        raise unknown("arm", arm, rows, where=f"--sizes {text}")
+    return max(1, rows[arm] // int(number))
 
 
 def parse_seeds(text: str | int) -> tuple[int, ...]:

@@ -1,7 +1,12 @@
 """Arms: the sources of intermediate data under comparison, and which rows each size and seed draws.
 
 - `name=PART[+PART...]`, PART = `DATASET[:N]`: a dataset folder, N of its rows; or `mlm:CORPUS[:N]`: masked language
-  modelling on a text file (a text a line) or a folder of `*.txt`, mixed in, N lines of it
+  modelling on a text file (a text a line) or a folder of `*.txt`, mixed in, N lines of it. A size is drawn of the
+  parts in proportion to their rows
+- `DATASET:P%` gives that share of every size, `DATASET:even` as much as the others; beside `DATASET:rest`, which gives
+  the rest, `DATASET:N` gives N rows of every size
+- `name=10*PART...`: ten times the size
+- `name=PART... then PART...`: trained on the first, then on the second
 - `name=none`: target training only
 - `name=own`: each target's own English training set as intermediate data, a control
 - `name=model:REF`: a ready intermediate encoder
@@ -11,11 +16,13 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from synthgen.dataset.manifest import Manifest, read_intact_manifest, scale_counts
+from evaluator.experiment.parts import ArmPart, Corpus, check_shares, most_rows, shared
+from synthgen.dataset.manifest import read_intact_manifest, scale_counts
 from synthgen.errors import UserError
 from synthgen.runtime.files import file_sha256
 from synthgen.runtime.provenance import public_name
@@ -23,29 +30,13 @@ from synthgen.runtime.provenance import public_name
 FULL = 0
 """The size that stands for all rows of an arm."""
 
-_ARM = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]*)=(?P<value>.+)")
-_PART = re.compile(r"(?P<folder>.+?)(?::(?P<rows>\d+))?")
+_ARM = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.+-]*)=(?P<value>.+)")
+_PART = re.compile(r"(?P<folder>.+?)(?::(?P<amount>\d+|\d+(?:\.\d+)?%|rest|even))?")
+_FACTOR = re.compile(r"(?:(?P<factor>[1-9]\d{0,3})\*)?(?P<value>.+)")
 _GRAMMAR = "expected name=DATASET[:N][+DATASET[:N]...][+mlm:CORPUS[:N]], name=none, name=own or name=model:REF"
-_MLM = "mlm:"
-
-
-@dataclass(frozen=True, slots=True)
-class ArmPart:
-    """A dataset folder and how many of its rows take part."""
-
-    folder: Path
-    manifest: Manifest
-    rows: int
-
-
-@dataclass(frozen=True, slots=True)
-class Corpus:
-    """Text files for masked language modelling, and how many of their lines take part."""
-
-    path: Path
-    content_hash: str
-    total: int
-    lines: int
+THEN = " then "
+REST, EVEN = "rest", "even"
+MLM = "mlm:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +61,20 @@ class Arm:
     @property
     def rows(self) -> int:
         """Rows at full size: of the datasets, and of the corpora only where there is nothing else."""
-        return sum(self._totals())
+        return most_rows(self.name, self.parts) if self._has_shares else sum(self._totals())
+
+    @property
+    def _has_shares(self) -> bool:
+        return any(part.is_shared for part in self.parts)
+
+    @property
+    def stages(self) -> int:
+        """How many trainings follow one another."""
+        return max((part.stage for part in self.parts), default=0) + 1
+
+    def of_stage(self, number: int) -> "Arm":
+        """Return the arm with the datasets of one of its stages alone."""
+        return replace(self, parts=tuple(part for part in self.parts if part.stage == number))
 
     def _totals(self) -> tuple[int, ...]:
         return tuple(part.rows for part in self.parts) or tuple(corpus.lines for corpus in self.corpora)
@@ -88,14 +92,16 @@ class Arm:
 
     def _draws(self, size: int) -> tuple[int, ...]:
         totals = self._totals()
-        if size == FULL or not totals:
+        if not totals or (size == FULL and not self._has_shares):
             return totals
-        rows = size * self.factor
+        rows = self.rows if size == FULL else size * self.factor
         if rows > self.rows:
             places = " + ".join(f"{part.folder} ({part.rows} rows)" for part in self.parts) or "its corpora"
             times = f"{self.factor} times " if self.factor > 1 else ""
             allowed = self.rows // self.factor
             raise UserError(f"arm '{self.name}' cannot give {times}size {size}: {places}; allowed: up to {allowed}")
+        if self._has_shares:
+            return shared(self.name, self.parts, rows)
         counts = scale_counts({str(i): total for i, total in enumerate(totals)}, rows)
         return tuple(counts[str(i)] for i in range(len(totals)))
 
@@ -130,41 +136,67 @@ def parse_arms(texts: Sequence[str]) -> tuple[Arm, ...]:
     return arms
 
 
-def parse_arm(text: str) -> Arm:
-    """Return one arm; its dataset folders must be finished."""
+def split_arm(text: str) -> tuple[str, str]:
+    """Return the name and the value of an arm, name=value."""
     if not (match := _ARM.fullmatch(text)):
         raise UserError(f"cannot read the arm '{text}'; {_GRAMMAR}")
-    name, value = match["name"], match["value"]
+    return match["name"], match["value"]
+
+
+def parse_arm(text: str) -> Arm:
+    """Return one arm; its dataset folders must be finished."""
+    name, value = split_arm(text)
     if value == "none":
         return Arm(name)
     if value == "own":
         return Arm(name, uses_target_data=True)
     if value.startswith("model:"):
         return Arm(name, model=value.removeprefix("model:"))
-    texts = value.split("+")
-    parts = tuple(_part(text, arm=name) for text in texts if not text.startswith(_MLM))
-    corpora = tuple(_corpus(text, arm=name) for text in texts if text.startswith(_MLM))
-    return Arm(name, parts, corpora=corpora)
+    times = _FACTOR.fullmatch(value)
+    factor, stages = int(times["factor"] or 1) if times else 1, (times["value"] if times else value).split(THEN)
+    texts = [(stage, text) for stage, whole in enumerate(stages) for text in whole.split("+")]
+    parts = tuple(_part(text, arm=name, stage=stage) for stage, text in texts if not text.startswith(MLM))
+    corpora = tuple(_corpus(text, arm=name) for _, text in texts if text.startswith(MLM))
+    if any(text.endswith(f":{EVEN}") for _, text in texts):
+        if not all(text.endswith(f":{EVEN}") for _, text in texts):
+            raise UserError(f"arm '{name}': where one part is {EVEN}, all are")
+        parts = tuple(replace(part, share=Fraction(1, len(parts))) for part in parts)
+    _check_parts(name, parts, corpora, len(stages))
+    return Arm(name, parts, corpora=corpora, factor=factor)
 
 
-def _part(text: str, *, arm: str) -> ArmPart:
+def _part(text: str, *, arm: str, stage: int) -> ArmPart:
     if not (match := _PART.fullmatch(text)):
         raise UserError(f"arm '{arm}' has an empty part; {_GRAMMAR}")
-    folder = Path(match["folder"])
+    folder, amount = Path(match["folder"]), match["amount"] or ""
     manifest = read_intact_manifest(folder)
-    return ArmPart(folder, manifest, _row_count(match["rows"], manifest.kept, f"arm '{arm}': {folder}", text))
+    number = amount if amount.isdecimal() else None
+    share = Fraction(amount[:-1]) / 100 if amount.endswith("%") else None
+    rows = _row_count(number, manifest.kept, f"arm '{arm}': {folder}", text)
+    return ArmPart(folder, manifest, rows, share, amount == REST, stage)
+
+
+def _check_parts(arm: str, parts: Sequence[ArmPart], corpora: Sequence[Corpus], stages: int) -> None:
+    """Raise UserError for shares that do not make a whole, and for stages that cannot follow one another."""
+    if stages > 1 and (corpora or {part.stage for part in parts} != set(range(stages))):
+        raise UserError(f"arm '{arm}': '{THEN.strip()}' joins datasets; mix a corpus in with + alone")
+    if corpora and any(part.is_shared for part in parts):
+        raise UserError(f"arm '{arm}': shares are of datasets; a corpus is mixed in with numbers of rows alone")
+    check_shares(arm, parts)
 
 
 def _corpus(text: str, *, arm: str) -> Corpus:
-    if not (match := _PART.fullmatch(text.removeprefix(_MLM))):
+    if not (match := _PART.fullmatch(text.removeprefix(MLM))):
         raise UserError(f"arm '{arm}': '{text}' names no corpus; {_GRAMMAR}")
-    path = Path(match["folder"])
+    path, amount = Path(match["folder"]), match["amount"]
+    if amount and not amount.isdecimal():
+        raise UserError(f"arm '{arm}': a corpus gives a number of lines, not {amount}")
     if not (files := text_files(path)):
         raise UserError(f"arm '{arm}': {path} is neither a text file nor a folder of *.txt")
     if not (total := sum(1 for _ in read_lines(files))):
         raise UserError(f"arm '{arm}': {path} holds no text")
     hashes = "".join(file_sha256(file) for file in files)
-    lines = _row_count(match["rows"], total, f"arm '{arm}': {path}", text)
+    lines = _row_count(amount, total, f"arm '{arm}': {path}", text)
     return Corpus(path, hashlib.sha256(hashes.encode()).hexdigest(), total, lines)
 
 

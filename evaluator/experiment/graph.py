@@ -10,6 +10,7 @@ here imports torch: `training.jobs` carries the jobs out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -74,7 +75,10 @@ class Encoder:
 
 @dataclass(frozen=True, slots=True)
 class IntermediateJob:
-    """Train one intermediate model: on dataset folders, on corpora, or on the training set of `target_data`."""
+    """Train one intermediate model: on dataset folders, on corpora, or on the training set of `target_data`.
+
+    `base` is the encoder, or the model of the stage before.
+    """
 
     node: Node
     base: Encoder
@@ -166,12 +170,11 @@ def build(experiment: Experiment) -> Graph:
     for (arm, size), seed in product(sizes, experiment.seeds):
         named_size = _size(experiment, arm, size)
         for target in experiment.targets:
-            intermediate = _intermediate(experiment, arm, size, seed, target)
-            if intermediate:
-                jobs.setdefault(intermediate.node.key, intermediate)
-            job = _target_job(experiment, _encoder(experiment, arm, intermediate), target, seed)
+            stages = _intermediate(experiment, arm, size, seed, target)
+            jobs |= {stage.node.key: stage for stage in stages if stage.node.key not in jobs}
+            job = _target_job(experiment, _encoder(experiment, arm, stages[-1] if stages else None), target, seed)
             jobs.setdefault(job.node.key, job)
-            rows = intermediate.rows if intermediate else 0
+            rows = sum(stage.rows for stage in stages)
             for language, node in job.predictions.items():
                 scores = Node("scores", {"predictions": node.key, "code": CODE_VERSION})
                 key = arm.name, named_size, seed, target.name, language  # the full size may be named as a number too
@@ -187,7 +190,12 @@ def _size(experiment: Experiment, arm: Arm, size: int) -> int:
     if size != FULL or not arm.is_trained:
         return size
     draws = (_draws(experiment, arm, FULL, target) for target in _differing(experiment, arm))
-    return max(sum(draw.rows for draw in parts or corpora) for parts, corpora in draws)
+    return max(_rows(*each) for each in draws)
+
+
+def _rows(parts: Sequence[tuple[int, DataDraw]], corpora: Sequence[DataDraw]) -> int:
+    """Return the rows of datasets, or the lines of corpora where there are no datasets."""
+    return sum(draw.rows for draw in [draw for _, draw in parts] or corpora)
 
 
 def _differing(experiment: Experiment, arm: Arm) -> tuple[Target, ...]:
@@ -223,16 +231,41 @@ def _keeps_head(encoder: Encoder, target: Target) -> bool:
     return name == target.head and (name in ("choice", "span") or labels == target.labels)
 
 
-def _intermediate(experiment: Experiment, arm: Arm, size: int, seed: int, target: Target) -> IntermediateJob | None:
-    """Return the job that trains the arm's model for a target, the same for all targets unless the arm is `own`."""
+def _intermediate(
+    experiment: Experiment, arm: Arm, size: int, seed: int, target: Target
+) -> tuple[IntermediateJob, ...]:
+    """Return the jobs that train the arm's model for a target, one after the other.
+
+    They are the same for all targets unless the arm is `own`.
+    """
     parts, corpora = _draws(experiment, arm, size, target)
-    if not parts and not corpora:
-        return None
+    stages = [tuple(part for stage, part in parts if stage == number) for number in range(arm.stages)]
+    steps, total = _matched_steps(experiment), sum(part.rows for _, part in parts)
+    base = Encoder.of(experiment.arm_models.get(arm.name, experiment.model)) if parts or corpora else None
+    jobs: list[IntermediateJob] = []
+    for number, draws in enumerate(stages):
+        if base and (draws or corpora):
+            share = sum(part.rows for part in draws) / total if steps and arm.stages > 1 else 1
+            matched = steps and max(1, round(steps * share))
+            jobs.append(_stage_job(experiment, arm.of_stage(number), target, seed, base, draws, corpora, matched))
+            base = replace(base, identity=jobs[-1].node.key, path=None, node=jobs[-1].node)
+    return tuple(jobs)
+
+
+def _stage_job(
+    experiment: Experiment,
+    arm: Arm,
+    target: Target,
+    seed: int,
+    base: Encoder,
+    parts: tuple[DataDraw, ...],
+    corpora: tuple[DataDraw, ...],
+    steps: int | None,
+) -> IntermediateJob:
     recipe, hardware, formats = experiment.recipe, experiment.hardware, _formats(arm, target)
     stage = recipe.stage(target.name) if arm.uses_target_data else recipe.intermediate(formats)
-    model, steps = experiment.arm_models.get(arm.name, experiment.model), _matched_steps(experiment)
+    model = experiment.arm_models.get(arm.name, experiment.model)
     seed += OWN_SEED if arm.uses_target_data else 0
-    base = Encoder.of(model)
     inputs: dict[str, Any] = {
         "code": CODE_VERSION,
         "model": base.identity,
@@ -266,16 +299,16 @@ def _lengths(recipe: Recipe, formats: tuple[str, ...]) -> dict[str, list[int]]:
 
 def _draws(
     experiment: Experiment, arm: Arm, size: int, target: Target
-) -> tuple[tuple[DataDraw, ...], tuple[DataDraw, ...]]:
-    """Return the rows of datasets and the lines of corpora that an arm trains on at a size."""
+) -> tuple[tuple[tuple[int, DataDraw], ...], tuple[DataDraw, ...]]:
+    """Return the rows of datasets, each with its stage, and the lines of corpora that an arm trains on at a size."""
     if arm.uses_target_data:
         if target.train is None:
             return (), ()
         root, total = experiment.data_root, training_size(target.name, experiment.data_root)
         rows = total if size == FULL else min(size, total)
-        return (DataDraw(root.path.resolve(), _training_revision(target, root), total, rows),), ()
+        return ((0, DataDraw(root.path.resolve(), _training_revision(target, root), total, rows)),), ()
     parts = tuple(
-        DataDraw(part.folder.resolve(), part.manifest.content_hash, part.manifest.kept, rows)
+        (part.stage, DataDraw(part.folder.resolve(), part.manifest.content_hash, part.manifest.kept, rows))
         for part, rows in zip(arm.parts, arm.draws(size), strict=True)
         if rows
     )
@@ -297,10 +330,11 @@ def _matched_steps(experiment: Experiment) -> int | None:
         return None
     stage = experiment.recipe.intermediate()
     largest = max(
-        sum(part.rows for draws in _draws(experiment, arm, size, target) for part in draws)
+        sum(draw.rows for draw in (*(draw for _, draw in parts), *corpora))
         for arm in experiment.arms
         for size in experiment.sizes
         for target in _differing(experiment, arm)
+        for parts, corpora in [_draws(experiment, arm, size, target)]
     )
     return -(-largest // stage.examples_per_step) * stage.epochs
 

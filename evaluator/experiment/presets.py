@@ -1,76 +1,42 @@
-"""Presets: experiments of many arms from a few datasets, by name. What they expand to, `plan` prints.
+"""Presets: the experiment files of `evaluator/presets/`, each by its name, with the data given in place of theirs."""
 
-- `phang2020`: the paper's recipe, choice of checkpoints and targets, unless others are given; none; each real
-  intermediate task given; all of them at once (`multi`); with `mlm=mlm:CORPUS` each of these again with masked
-  language modelling mixed in; and every `TASK.translated=DATASET` given
-- `synthetic-vs-real`: from datasets `real=` and `synthetic=` (and `translated=`): none, real, synthetic at the same
-  size and at ten times the size, translated, over sizes up to the real one
-"""
-
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from evaluator.benchmark.splits import EN_DEV
-from evaluator.experiment.arms import FULL, Arm
+from evaluator.experiment.arms import MLM
+from evaluator.experiment.file import parse_experiment
 from synthgen.console import note
 from synthgen.errors import UserError, unknown
 
-PHANG_TASKS = ("anli_plus", "mnli", "qqp", "squad_v2", "squad_v1", "hellaswag", "ccg", "cosmosqa", "commonsenseqa")
-"""The nine real intermediate tasks of Phang et al. 2020, Table 1."""
-
-TRANSLATED = ".translated"
-SYNTHETIC_TIMES = 10
-SIZE_STEPS = (64, 16, 4, 1)
-"""`synthetic-vs-real` without --sizes: the real size divided by these."""
+FOLDER = Path(__file__).parents[1] / "presets"
+PLAIN = ("none", "own")
 
 
-def expand(preset: str, datasets: Sequence[Arm], sizes: Sequence[int]) -> tuple[tuple[Arm, ...], tuple[int, ...]]:
-    """Return the arms and sizes of a preset made from the named datasets; UserError for a name it has no use for."""
-    return PRESETS[preset]({arm.name: arm for arm in datasets}, tuple(sizes))
+def preset_path(name: str) -> Path:
+    """Return the file of a preset; UserError for a name that is none."""
+    known = sorted(path.stem for path in FOLDER.glob("*.toml"))
+    if name not in known:
+        raise unknown("--preset", name, known)
+    return FOLDER / f"{name}.toml"
 
 
-def _phang2020(datasets: dict[str, Arm], sizes: tuple[int, ...]) -> tuple[tuple[Arm, ...], tuple[int, ...]]:
-    _check_names("phang2020", datasets, [*PHANG_TASKS, *(task + TRANSLATED for task in PHANG_TASKS), "mlm"])
-    tasks = [datasets[task] for task in PHANG_TASKS if task in datasets]
-    if not tasks:
-        raise UserError(f"preset phang2020 needs at least one TASK=DATASET of {', '.join(PHANG_TASKS)}")
-    if absent := [task for task in PHANG_TASKS if task not in datasets]:
-        note(f"preset phang2020 without {', '.join(absent)}: no dataset given")
-    arms = list(tasks)
-    if len(tasks) > 1:
-        arms.append(Arm("multi", tuple(part for arm in tasks for part in arm.parts)))
-    if "mlm" in datasets:
-        arms += [replace(arm, name=f"{arm.name}+mlm", corpora=datasets["mlm"].corpora) for arm in arms]
-    arms += [arm for name, arm in datasets.items() if name.endswith(TRANSLATED)]
-    return (Arm("none"), *arms), sizes
-
-
-def _synthetic_vs_real(datasets: dict[str, Arm], sizes: tuple[int, ...]) -> tuple[tuple[Arm, ...], tuple[int, ...]]:
-    _check_names("synthetic-vs-real", datasets, ("real", "synthetic", "translated"))
-    for name in ("real", "synthetic"):
-        if name not in datasets:
-            raise UserError(f"preset synthetic-vs-real needs {name}=DATASET")
-    real, synthetic = datasets["real"], datasets["synthetic"]
-    tenfold = replace(synthetic, name=f"synthetic-{SYNTHETIC_TIMES}x", factor=SYNTHETIC_TIMES)
-    if sizes == (FULL,):
-        sizes = tuple(dict.fromkeys(max(1, real.rows // step) for step in SIZE_STEPS))
-    translated = [datasets["translated"]] if "translated" in datasets else []
-    return (Arm("none"), real, synthetic, tenfold, *translated), sizes
-
-
-def _check_names(preset: str, datasets: dict[str, Arm], allowed: Sequence[str]) -> None:
-    for name, arm in datasets.items():
-        if name not in allowed:
-            raise unknown("dataset name", name, allowed, where=f"preset {preset}")
-        if not (arm.corpora if name == "mlm" else arm.parts):
-            raise UserError(f"preset {preset}: {name} must be {'mlm:CORPUS' if name == 'mlm' else 'a dataset folder'}")
-
-
-SETTINGS: dict[str, dict[str, Any]] = {
-    # Best of the English development items every 1,000 updates: jiant's e_run_models.sh and metarunner.
-    "phang2020": {"recipe": "phang2020", "select": EN_DEV, "targets": ("xtreme9",)},
-}
-"""What a preset sets where the command does not."""
-
-PRESETS = {"phang2020": _phang2020, "synthetic-vs-real": _synthetic_vs_real}
+def expand(name: str, data: Mapping[str, str]) -> tuple[list[str], dict[str, Any]]:
+    """Return the arms and options of a preset with these data; UserError for data it has no use for, or needs."""
+    own = parse_experiment(preset_path(name))
+    optional = own.optional
+    known = dict.fromkeys([*own.places, *optional])
+    for each, value in data.items():
+        if each not in known:
+            raise unknown("dataset name", each, known, where=f"preset {name}")
+        if value in PLAIN or value.startswith("model:") or value.startswith(MLM) != (each == "mlm"):
+            raise UserError(f"preset {name}: {each} must be {'mlm:CORPUS' if each == 'mlm' else 'a dataset folder'}")
+    if lacking := [each for each in known if each not in data and each not in optional]:
+        raise UserError(f"preset {name} needs {lacking[0]}=DATASET")
+    if not data:
+        raise UserError(f"preset {name} needs at least one NAME=DATASET of {', '.join(known)}")
+    if absent := [each for each in own.places if each not in data]:
+        note(f"preset {name} without {', '.join(absent)}: no dataset given")
+    file = parse_experiment(own.path, data=data)
+    options = {key: value for key, value in file.options.items() if key not in ("out", "store")}
+    return file.arm_texts(), options

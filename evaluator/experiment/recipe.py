@@ -98,7 +98,8 @@ BY_SIZE = "xtreme"
 def load_recipe(ref: str, width: int) -> Recipe:
     """Return a recipe by name, for an encoder of this width.
 
-    A TOML file holds `base = NAME`, values, and a `[stages.NAME]` table each; UserError for another.
+    A TOML file holds `base = NAME`, values, and a `[stages.NAME]` table each, or all of it in a table `[recipe]` of an
+    experiment file; UserError for another.
     """
     recipes = {BY_SIZE: XTREME_LARGE if width >= LARGE_WIDTH else XTREME_BASE, **RECIPES}
     if ref in recipes:
@@ -107,6 +108,7 @@ def load_recipe(ref: str, width: int) -> Recipe:
     if path.suffix != ".toml":
         raise unknown("recipe", ref, [*recipes, "FILE.toml"])
     values = read_toml(path, "the recipe ")
+    values = table if isinstance(table := values.get("recipe"), dict) else values
     name = str(values.pop("base", BY_SIZE))
     if name not in recipes:
         raise unknown("base recipe", name, recipes, where=ref)

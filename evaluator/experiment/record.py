@@ -22,6 +22,7 @@ def experiment_record(experiment: Experiment) -> dict[str, Any]:
     names = {target.name for target in experiment.targets if target.train}
     names |= {f"{target.name}-pretrain" for target in experiment.targets if target.pretrain}
     return {
+        "data": arguments.data.document() if arguments.data else {},
         "arms": [{"name": arm.name, **arm.facts()} for arm in experiment.arms],
         "encoders": {name: {"ref": public_name(m.ref), "revision": m.revision} for name, m in encoders.items()},
         "estimand": estimand(experiment)["hash"],

@@ -63,7 +63,7 @@ def report(
         out.parent.mkdir(parents=True, exist_ok=True)
         for path, text in files.items():
             write_atomically(path, text)
-    return comparison
+    return replace(comparison, page=out)
 
 
 def check_margin(margin: float) -> None:

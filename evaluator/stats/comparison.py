@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,7 @@ class Comparison:
     gaps: tuple[Point, ...] = ()
     aggregates: tuple[Aggregate, ...] = ()
     best_sources: tuple[BestSource, ...] = ()
+    page: Path | None = None  # where its report stands
 
     def headline(self) -> list[PairwiseResult]:
         """Return the results over all targets: each common size, then each arm's full size."""

@@ -1,12 +1,11 @@
 """`evaluator compare`: build the graph, say what it costs, run what is missing, score, report."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from evaluator import options
-from evaluator.experiment.arguments import Arguments, Experiment, define, open_store, select_targets, takes
+from evaluator.experiment.arguments import CompareArguments, Experiment, define, open_store
+from evaluator.experiment.call import takes
 from evaluator.experiment.graph import Graph, build
-from evaluator.reporting.report import check_margin, check_page, report
+from evaluator.reporting.report import check_page, report
 from evaluator.stats.comparison import Comparison
 from evaluator.store import Store
 from evaluator.sweep.plan import announce, plan_graph
@@ -14,25 +13,8 @@ from evaluator.sweep.plan_file import add_cost, fix_plan
 from evaluator.sweep.result_files import write_tables
 from evaluator.sweep.runner import run_jobs
 from evaluator.sweep.scoring import score_all
-from synthgen.errors import IncompleteError, refuse
+from synthgen.errors import IncompleteError
 from synthgen.runtime.lock import only_writer
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompareArguments(Arguments):
-    """The arguments of `plan`, and what is kept and reported."""
-
-    out: options.Page = "runs/compare/report.html"
-    margin: options.Margin = 0.5
-    keep_weights: options.KeepWeights = False
-
-    def __post_init__(self) -> None:
-        """Check also where the report goes, its margin, and that there are weights to keep."""
-        super().__post_init__()
-        check_margin(self.margin)
-        check_page(self.out)
-        if not any(target.train for target in select_targets(self.targets)):
-            refuse(f"no training for {', '.join(self.targets)}", keep_weights=self.keep_weights)
 
 
 @takes(CompareArguments)
@@ -41,10 +23,17 @@ def compare(arguments: CompareArguments) -> Comparison:
 
     Example: `evaluator compare none=none real=runs/real synthetic=runs/synthetic --targets xnli,udpos --seeds 3`
 
+    Example: `evaluator compare experiment.toml --seeds 5`
+
     Returns the comparison; the report stands at `out`, its tables beside it. Every argument is checked before anything
     is trained: UserError for one that is wrong. A run that could not be completed has a null score in the results;
     IncompleteError names it after the report of the others is written.
     """
+    return carry_out(arguments)
+
+
+def carry_out(arguments: CompareArguments) -> Comparison:
+    """Do what `compare` does."""
     experiment = define(arguments)
     graph, store, page = build(experiment), open_store(experiment), check_page(arguments.out)
     with only_writer(page):

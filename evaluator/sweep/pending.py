@@ -7,11 +7,14 @@ from evaluator.store import Store
 
 
 def pending(jobs: Sequence[Job], store: Store) -> list[Job]:
-    """Return the jobs that lack results, intermediate models only where a target needs them, and before targets."""
+    """Return the jobs that lack results, intermediate models only where a later job needs them, and before it."""
     targets = [job for job in jobs if isinstance(job, TargetJob) and not is_done(job, store)]
-    needed = set(map(parent, targets))
-    models = [job for job in jobs if isinstance(job, IntermediateJob) and job.node.key in needed]
-    return [*(job for job in models if not store.is_finished(job.node)), *targets]
+    needed, models = set(map(parent, targets)), []
+    for job in reversed(jobs):  # a model stands before those that are trained on from it
+        if isinstance(job, IntermediateJob) and job.node.key in needed and not store.is_finished(job.node):
+            needed.add(parent(job))
+            models.append(job)
+    return [*reversed(models), *targets]
 
 
 def is_done(job: TargetJob, store: Store) -> bool:
@@ -22,4 +25,5 @@ def is_done(job: TargetJob, store: Store) -> bool:
 
 def parent(job: Job) -> str | None:
     """Return the key of the intermediate model that a job needs, if any."""
-    return job.encoder.node.key if isinstance(job, TargetJob) and job.encoder.node else None
+    before = job.encoder if isinstance(job, TargetJob) else job.base
+    return before.node.key if before.node else None

@@ -13,7 +13,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from evaluator.experiment.arguments import Arguments, Experiment, define, estimand, open_store, takes
+from evaluator.experiment.arguments import Arguments, Experiment, define, estimand, open_store
+from evaluator.experiment.call import takes
 from evaluator.experiment.graph import Graph, IntermediateJob, Job, build
 from evaluator.experiment.hardware import Hardware, sees_gpu
 from evaluator.experiment.throughput import EncoderSize, Throughput, available_memory
@@ -185,6 +186,8 @@ def plan(arguments: Arguments) -> dict[str, Any]:
     """Print what `compare` with the same arguments would run, and its cost: exact counts, estimated time.
 
     Example: `evaluator plan none=none real=runs/real --targets all --seeds 5`
+
+    Example: `evaluator plan experiment.toml`
 
     Returns the counts and the estimate as JSON values; nothing is trained.
     """

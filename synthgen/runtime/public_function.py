@@ -49,6 +49,13 @@ def public(function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
+def converted(function: Callable[..., Any], name: str, value: Any, shown: str = "") -> Any:  # noqa: ANN401 - any value
+    """Return a value as the parameter `name` of a function has it; UserError, with the name `shown`, for another."""
+    marked = get_type_hints(function, include_extras=True)[name]
+    has_commas = COMMAS in getattr(marked, "__metadata__", ())
+    return _checked(shown or name, value, get_type_hints(function)[name], has_commas=has_commas)
+
+
 def _checked(name: str, value: Any, hint: Any, *, has_commas: bool) -> Any:  # noqa: ANN401 - any value and type
     try:
         return _converted(names(value) if has_commas and isinstance(value, str) else value, hint)

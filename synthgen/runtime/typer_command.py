@@ -36,6 +36,7 @@ Document: TypeAlias = Callable[[Any, Arguments], Any]
 _EMPTY = re.compile("--[a-z-]+=")
 _Json = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON on stdout.")]
 _AS_JSON = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_Json)
+_CONTEXT = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
 
 def json_value(result: Any, arguments: Arguments) -> Any:  # noqa: ANN401 - any result
@@ -80,13 +81,14 @@ def _build(name: str, function: Callable[..., Any], show: Show, document: Docume
     parameters = inspect.signature(function).parameters
     options = [_option(parameter, hints.get(key, parameter.annotation)) for key, parameter in parameters.items()]
 
-    def _run(as_json: bool, **values: Any) -> None:  # noqa: ANN401 - what the function takes
+    def _run(context: typer.Context, as_json: bool, **values: Any) -> None:  # noqa: ANN401 - what the function takes
         arguments = {key: names(value) if COMMAS in _metadata(hints[key]) else value for key, value in values.items()}
-        result = function(**arguments)
+        given = {key: value for key, value in arguments.items() if not _is_default(context, parameters[key], hints)}
+        result = function(**given)
         console.print_json(document(result, arguments)) if as_json else show(result, arguments)
         raise typer.Exit(getattr(result, "exit_code", 0))
 
-    _run.__signature__ = inspect.Signature([*filter(None, options), _AS_JSON])  # type: ignore[attr-defined]
+    _run.__signature__ = inspect.Signature([_CONTEXT, *filter(None, options), _AS_JSON])  # type: ignore[attr-defined]
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
     app.command(name, help=help_text(inspect.getdoc(function) or ""))(_run)
     return cast(TyperCommand, typer.main.get_command(app))
@@ -94,8 +96,7 @@ def _build(name: str, function: Callable[..., Any], show: Show, document: Docume
 
 def _option(parameter: inspect.Parameter, hint: Any) -> inspect.Parameter | None:  # noqa: ANN401 - a type
     """Return a parameter as Typer takes it; None for one that exists only in Python."""
-    info = next((each for each in _metadata(hint) if isinstance(each, ParameterInfo)), None)
-    if info is None:
+    if (info := _info(hint)) is None:
         return None
     kind: Any = get_args(hint)[0]
     default: Any = parameter.empty if info.default_factory else parameter.default
@@ -106,6 +107,39 @@ def _option(parameter: inspect.Parameter, hint: Any) -> inspect.Parameter | None
     elif get_origin(kind) in (Union, UnionType) and str in get_args(kind):
         kind = str | None if type(None) in get_args(kind) else str
     return parameter.replace(kind=parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
+
+
+def _is_default(context: typer.Context, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
+    """Say whether an option was left out, so that the function's own default holds."""
+    info, source = _info(hints[parameter.name]), context.get_parameter_source(parameter.name)
+    return source is not None and source.name == "DEFAULT" and not (info and info.default_factory)
+
+
+def option_names(function: Callable[..., Any]) -> dict[str, str]:
+    """Return the options of a function's command as a file names them, each with the parameter that takes it.
+
+    >>> def count(folder: Annotated[Path, typer.Argument()], *, source: Annotated[str, typer.Option("--from")]): ...
+    >>> option_names(count)
+    {'folder': 'folder', 'from': 'source'}
+    """
+    infos = {name: _info(hint) for name, hint in get_type_hints(function, include_extras=True).items()}
+    return {_flag(name, info): name for name, info in infos.items() if info is not None}
+
+
+def option_help(hint: Any) -> str:  # noqa: ANN401 - a type
+    """Return what `--help` says of an option, by its type."""
+    info = _info(hint)
+    return (info.help or "") if info else ""
+
+
+def _flag(name: str, info: ParameterInfo) -> str:
+    texts = [info.default, *(info.param_decls or ())]  # in Annotated the first name stands as the default
+    flags = [text.removeprefix("--") for text in texts if isinstance(text, str) and text.startswith("--")]
+    return (flags[0] if flags else name).replace("-", "_")
+
+
+def _info(hint: Any) -> ParameterInfo | None:  # noqa: ANN401 - a type
+    return next((each for each in _metadata(hint) if isinstance(each, ParameterInfo)), None)
 
 
 def _metadata(hint: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a type

@@ -15,6 +15,7 @@ import pytest
 
 import evaluator
 from evaluator.experiment.arguments import Arguments, define
+from evaluator.experiment.call import arguments_of
 from evaluator.experiment.graph import build
 from synthgen.errors import UserError
 
@@ -65,8 +66,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"workers": 0}, "--workers 0: allowed are whole numbers from 1"),
     ({"max_train_examples": 0}, "--max-train-examples 0: allowed are whole numbers from 1"),
     ({"max_eval_examples": -1}, "--max-eval-examples -1: allowed are whole numbers from 1"),
-    ({"sizes": ["some"]}, "--sizes some: allowed are 'full' and whole numbers from 1"),
-    ({"sizes": [0]}, "--sizes 0: allowed are 'full' and whole numbers from 1"),
+    ({"sizes": ["some"]}, "--sizes some: allowed are 'full', whole numbers from 1"),
+    ({"sizes": [0]}, "--sizes 0: allowed are 'full', whole numbers from 1"),
     ({"sizes": [8, 99]}, r"arm 'real' cannot give size 99: .*real \(24 rows\); allowed: up to 24"),
     ({"recipe": "extreme"}, "unknown recipe 'extreme'; did you mean 'xtreme'?"),
     ({"ray": "somewhere"}, "--ray somewhere: not an address"),
@@ -136,11 +137,15 @@ def test_a_page_that_is_a_folder_or_below_a_file_is_refused(
         evaluator.compare([f"real={datasets['real']}"], **arguments, out=places / place)
 
 
-def test_the_preset_of_the_base_paper_sets_its_recipe_selection_and_targets(arguments: dict[str, Any]) -> None:
+def test_the_preset_of_the_base_paper_sets_its_recipe_selection_and_targets(
+    arguments: dict[str, Any], datasets: dict[str, Path]
+) -> None:
     plain = {name: value for name, value in arguments.items() if name not in ("recipe", "targets")}
-    chosen = Arguments(["mnli=x"], **plain, preset="phang2020")
-    assert (chosen.recipe, chosen.select, chosen.targets) == ("phang2020", "en-dev", ("xtreme9",))
-    named = Arguments(["mnli=x"], **plain, preset="phang2020", recipe="small", select="last", targets=["xnli"])
+    given = [f"mnli={datasets['real']}"]
+    chosen = arguments_of(Arguments, given, **plain, preset="phang2020")
+    assert (chosen.recipe, chosen.select, tuple(chosen.targets)) == ("phang2020", "en-dev", ("xtreme9",))
+    other = {"recipe": "small", "select": "last", "targets": ["xnli"]}
+    named = arguments_of(Arguments, given, **plain, preset="phang2020", **other)
     assert (named.recipe, named.select, named.targets) == ("small", "last", ["xnli"])
 
 

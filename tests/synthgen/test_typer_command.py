@@ -66,7 +66,7 @@ def test_each_kind_of_option_reaches_the_function_as_python_has_it() -> None:
 
 def test_defaults_are_those_of_the_signature_unless_the_option_has_a_factory() -> None:
     rows = json.loads(run("tally", "x", "--json").stdout)["rows"]
-    assert rows == repr((Path("x"), "real", None, [], ["de", "sw"], 7))
+    assert rows == repr((Path("x"), "real", None, (), ("de", "sw"), 7))
 
 
 def test_the_help_ends_with_the_examples_and_has_no_option_that_exists_only_in_python() -> None:

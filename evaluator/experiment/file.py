@@ -1,0 +1,260 @@
+"""An experiment file: data, arms and every option of `evaluator compare` in one TOML file.
+
+sizes = [500, "full"]       options of `evaluator compare`, with `_` for `-`; `recipe` may be a table
+folder = "runs/mine"        where data, store and report go
+[data]                      names of dataset folders and corpora, and the steps that make data (`steps`)
+[arms]                      arms as on the command line, with names of data for folders
+optional = ["translated"]   names of data that need not be there: what arms have of them is left out
+"""
+
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evaluator.experiment.arguments import CompareArguments
+from evaluator.experiment.arms import MLM, parse_arm
+from evaluator.experiment.steps import DataSteps, Fault, Step, read_step
+from evaluator.experiment.toml_lines import line_of
+from synthgen.dataset.manifest import is_finished
+from synthgen.errors import UserError, unknown
+from synthgen.runtime.files import read_toml
+from synthgen.runtime.public_function import converted
+from synthgen.runtime.typer_command import option_names
+
+OWN_KEYS = ("folder", "optional", "data", "arms")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_PIECE = re.compile(r"(?P<before>(?:\d+\*)?)(?P<name>[^:/+]+)(?P<after>[:/].*)?", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentFile:
+    """What an experiment file says: steps, arms and options as `compare` takes them, and what is wrong with it.
+
+    `places` are the folders and corpora that names of data stand for.
+    """
+
+    path: Path
+    text: str
+    changed: frozenset[str]
+    folder: Path
+    places: Mapping[str, str] = field(default_factory=dict)
+    steps: DataSteps = field(default_factory=DataSteps)
+    arms: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    optional: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+    def line(self, fault: Fault) -> int:
+        """Return the line of the file that a fault is about, 0 where there is none."""
+        return 0 if ".".join(fault.keys) in self.changed else line_of(self.text, fault.keys) or 0
+
+    def describe(self, fault: Fault) -> str:
+        """Return a fault in one line, with the line of the file or the --set that it is about."""
+        if ".".join(fault.keys) in self.changed:
+            return f"--set: {fault.message}"
+        line = self.line(fault)
+        return f"{self.path}{f' line {line}' if line else ''}: {fault.message}"
+
+    def arm_texts(self) -> list[str]:
+        """Return the arms as `compare` takes them."""
+        return [f"{name}={filled(value, self.places)}" for name, value in self.arms.items()]
+
+
+def is_experiment(arms: Sequence[str]) -> bool:
+    """Say whether the arms of a command are one experiment file."""
+    return len(arms) == 1 and "=" not in arms[0] and Path(arms[0]).suffix == ".toml"
+
+
+def read_experiment(path: Path, changes: Sequence[str] = ()) -> ExperimentFile:
+    """Return the experiment of a file, changed by texts `KEY=VALUE`; UserError for its first fault."""
+    file = parse_experiment(path, changes)
+    for fault in file.faults:
+        raise UserError(file.describe(fault))
+    return file
+
+
+def parse_experiment(path: Path, changes: Sequence[str] = (), data: Mapping[str, str] | None = None) -> ExperimentFile:
+    """Return the experiment of a file with all its faults; UserError for a file that is not TOML.
+
+    `data` are the places of data in place of those that the file names or makes.
+    """
+    values = read_toml(path, "the experiment ")
+    changed = frozenset(_apply(values, change) for change in changes)
+    folder = Path(str(values.get("folder") or Path("runs") / path.stem))
+    read = _read_data(_table(values, "data") if data is None else data, folder)
+    options, of_options = _read_options(values, path)
+    optional = tuple(map(str, named)) if isinstance(named := values.get("optional"), list) else ()
+    arms = _without(_table(values, "arms"), {name for name in optional if name not in read.places}, read.places)
+    of_arms = _arm_faults(arms, read.places, read.made)
+    return ExperimentFile(
+        path=path,
+        text=path.read_text(encoding="utf-8-sig"),
+        changed=changed,
+        folder=folder,
+        places=read.places,
+        steps=DataSteps(tuple(read.steps), folder),
+        arms={name: value for name, value in arms.items() if isinstance(value, str)},
+        options={"out": folder / "report.html", "store": folder / "store", **options},
+        optional=optional,
+        faults=(*_shape_faults(values), *read.faults, *of_options, *of_arms),
+    )
+
+
+def _apply(values: dict[str, Any], change: str) -> str:
+    """Set a value as `KEY=VALUE` says, and return the key; a value that is not TOML is a text."""
+    key, equals, text = change.partition("=")
+    try:
+        nested: Any = tomllib.loads(f"{key} = 0")
+    except ValueError:
+        nested = {}
+    if not equals or not nested:
+        raise UserError(f"--set {change}: expected KEY=VALUE, such as seeds=3 or data.real.n=500")
+    keys = []
+    while isinstance(nested, dict):
+        [(name, nested)] = nested.items()
+        keys.append(name)
+    for name in keys[:-1]:
+        values = values.setdefault(name, {})
+        if not isinstance(values, dict):
+            raise UserError(f"--set {change}: {name} is no table")
+    try:
+        values[keys[-1]] = tomllib.loads(f"x = {text}")["x"]
+    except ValueError:
+        values[keys[-1]] = text
+    return ".".join(keys)
+
+
+def known_keys() -> dict[str, str]:
+    """Return the keys of an experiment file that are options of `compare`, each with its parameter."""
+    return {key: name for key, name in option_names(CompareArguments).items() if name != "arms"}
+
+
+def _table(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return table if isinstance(table := values.get(name, {}), dict) else {}
+
+
+def _shape_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
+    for name in ("data", "arms"):
+        if not isinstance(values.get(name, {}), dict):
+            yield Fault((name,), f"{name}: expected a table [{name}]")
+    if not isinstance(values.get("optional", []), list):
+        yield Fault(("optional",), f"optional = {values['optional']!r}: expected a list of names of data")
+    if not isinstance(values.get("folder", ""), str):
+        yield Fault(("folder",), f"folder = {values['folder']!r}: expected a path")
+    if not _table(values, "arms") and not values.get("preset"):
+        yield Fault(("arms",), 'there is no arm; expected a table [arms] with lines such as none = "none"')
+
+
+def _without(arms: Mapping[str, Any], absent: Collection[str], places: Mapping[str, str]) -> dict[str, Any]:
+    """Return the arms without parts of absent data; one without a dataset, or now the same as another, is left out."""
+    kept: dict[str, Any] = {}
+    for name, value in arms.items():
+        pieces = _pieces(value)[::2] if isinstance(value, str) else []
+        named = {piece: match["name"] for piece in pieces if (match := _PIECE.fullmatch(piece))}
+        there = [piece for piece in pieces if named.get(piece) not in absent]
+        if there == pieces:
+            kept[name] = value
+            continue
+        has_rows = any(not places.get(named.get(piece, ""), piece).startswith(MLM) for piece in there)
+        if has_rows and "+".join(there) not in kept.values():
+            kept[name] = "+".join(there)
+    return kept
+
+
+@dataclass
+class _Data:
+    """What the table [data] says; `made` are the names whose folders should be there already."""
+
+    places: dict[str, str] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)
+    steps: list[Step] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+    def add(self, name: str, value: object, folder: Path, later: Collection[str]) -> None:
+        """Read one entry: a place, or a step that makes one."""
+        if not NAME.fullmatch(name):
+            self.faults.append(Fault(("data", name), f"data.{name}: a name has letters, digits and _ . - alone"))
+        elif isinstance(value, str):
+            self.places[name] = value
+            self.made.add(name)
+        elif not isinstance(value, dict):
+            allowed = f'the path of a dataset folder, or a table [data.{name}] with a command, such as import = "mnli"'
+            self.faults.append(Fault(("data", name), f"data.{name} = {value!r}: expected {allowed}"))
+        else:
+            step = read_step(name, value, {key: Path(place) for key, place in self.places.items()}, folder, later)
+            self.places[name] = str(step.folder if isinstance(step, Step) else folder / name)
+            if isinstance(step, Step):
+                self.steps.append(step)
+                self.made |= {name} if step.is_done else set()
+            else:
+                self.faults += step
+
+
+def _read_data(table: Mapping[str, Any], folder: Path) -> _Data:
+    data, names = _Data(), list(table)
+    for number, name in enumerate(names):
+        data.add(name, table[name], folder, names[number:])
+    return data
+
+
+def _read_options(values: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], list[Fault]]:
+    known, options, faults = known_keys(), {}, []
+    for key, value in values.items():
+        if key in OWN_KEYS:
+            continue
+        try:
+            if (parameter := known.get(key.replace("-", "_"))) is None:
+                raise unknown("key", key, [*OWN_KEYS, *known])
+            is_table = parameter == "recipe" and isinstance(value, dict)  # read from there by `load_recipe`
+            options[parameter] = str(path) if is_table else converted(CompareArguments, parameter, value, key)
+        except UserError as error:
+            faults.append(Fault((key,), str(error)))
+    return options, faults
+
+
+def _arm_faults(table: Mapping[str, Any], places: Mapping[str, str], made: Collection[str]) -> Iterator[Fault]:
+    """Yield the faults of arms; one of data that are not `made` yet is parsed when they are."""
+    for name, value in table.items():
+        try:
+            if not isinstance(value, str):
+                raise UserError(f'arms.{name} = {value!r}: expected a text, such as "none" or "real:500+synthetic:500"')
+            if set(_names(value, places)) <= set(made):
+                parse_arm(f"{name}={filled(value, places)}")
+        except UserError as error:
+            yield Fault(("arms", name), str(error))
+
+
+def _names(value: str, places: Mapping[str, str]) -> list[str]:
+    """Return the names of data in an arm; UserError for a part that is neither a name nor a dataset folder."""
+    names = []
+    for piece in _pieces(value)[::2]:
+        match = _PIECE.fullmatch(piece)
+        if match and match["name"] in places:
+            names.append(match["name"])
+        elif match and value not in ("none", "own") and not piece.startswith((MLM, "model:")):
+            folder = piece[len(match["before"]) :].partition(":")[0]
+            if not is_finished(Path(folder)):
+                raise unknown("data or dataset folder", folder, places)
+    return names
+
+
+def filled(value: str, places: Mapping[str, str]) -> str:
+    """Return the text of an arm with folders in place of names of data.
+
+    >>> filled("real:500+mt/de:rest", {"real": "runs/mnli", "mt": "runs/mt"})
+    'runs/mnli:500+runs/mt/de:rest'
+    """
+    pieces = _pieces(value)
+    for index in range(0, len(pieces), 2):
+        match = _PIECE.fullmatch(pieces[index])
+        if match and match["name"] in places:
+            pieces[index] = f"{match['before']}{places[match['name']]}{match['after'] or ''}"
+    return "".join(pieces)
+
+
+def _pieces(value: str) -> list[str]:
+    """Return the parts of an arm and, between them, what joins them."""
+    return re.split(r"( then |\+)", value)

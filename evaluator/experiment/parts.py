@@ -1,0 +1,74 @@
+"""The parts of an arm, datasets and corpora, and what each dataset gives where it has a share of every size."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
+from pathlib import Path
+
+from synthgen.dataset.manifest import Manifest, scale_counts
+from synthgen.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class ArmPart:
+    """A dataset folder and how many of its rows take part; `stage` counts what is trained one after the other.
+
+    `share` is its part of every size; with `is_rest` it gives what the others leave.
+    """
+
+    folder: Path
+    manifest: Manifest
+    rows: int
+    share: Fraction | None = None
+    is_rest: bool = False
+    stage: int = 0
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it gives other rows of a size than in proportion to its own."""
+        return self.share is not None or self.is_rest
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Text files for masked language modelling, and how many of their lines take part."""
+
+    path: Path
+    content_hash: str
+    total: int
+    lines: int
+
+
+def check_shares(arm: str, parts: Sequence[ArmPart]) -> None:
+    """Raise UserError for shares that do not make a whole."""
+    shares = [part.share for part in parts if part.share is not None]
+    rests = sum(part.is_rest for part in parts)
+    is_whole = sum(shares) == 1 and len(shares) == len(parts)
+    if (shares or rests) and not is_whole and not (rests == 1 and sum(shares) < 1):
+        raise UserError(f"arm '{arm}': shares must make 100 %, or leave a rest to one part: DATASET:rest")
+
+
+def most_rows(arm: str, parts: Sequence[ArmPart]) -> int:
+    """Return the largest size of which every part can give its share."""
+    limits: list[Fraction | float] = [part.rows / part.share for part in parts if part.share]
+    left = 1 - sum(part.share for part in parts if part.share is not None)
+    if left:
+        limits.append(sum(part.rows for part in parts if part.share is None) / left)
+    most = int(min(limits))
+    while any(count > part.rows for count, part in zip(shared(arm, parts, most), parts, strict=True)):
+        most -= 1
+    return most
+
+
+def shared(arm: str, parts: Sequence[ArmPart], rows: int) -> tuple[int, ...]:
+    """Return how many rows each part gives of `rows`: its share, its number, or what the others leave."""
+    if not any(part.is_rest for part in parts):
+        shares = [part.share or Fraction() for part in parts]
+        scale = lcm(*(share.denominator for share in shares))
+        counts = scale_counts({str(i): int(share * scale) for i, share in enumerate(shares)}, rows)
+        return tuple(counts[str(i)] for i in range(len(parts)))
+    given = [0 if part.is_rest else part.rows if part.share is None else int(part.share * rows) for part in parts]
+    if (least := sum(given)) > rows:
+        raise UserError(f"arm '{arm}' gives {least} rows beside the rest; a size of {rows} is less")
+    return tuple(rows - least if part.is_rest else count for part, count in zip(parts, given, strict=True))

@@ -1,0 +1,81 @@
+"""`evaluator run`: a whole experiment from one file: its data, its runs, its report."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluator import options
+from evaluator.experiment.arguments import CompareArguments
+from evaluator.experiment.call import file_arguments
+from evaluator.experiment.file import ExperimentFile, parse_experiment
+from evaluator.experiment.steps import Fault
+from evaluator.stats.comparison import Comparison
+from evaluator.sweep.compare import carry_out
+from synthgen.errors import UserError, refuse
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentRun:
+    """What `run` did: the faults that --check found, the comparison where one was made, and the next command."""
+
+    file: str
+    next: str
+    faults: tuple[str, ...] = ()
+    comparison: Comparison | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0, or that of wrong input where the file has faults."""
+        return UserError.exit_code if self.faults else 0
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON object of the command."""
+        document = {"file": self.file, "faults": list(self.faults), "next": self.next}
+        return document | ({"comparison": self.comparison.document()} if self.comparison else {})
+
+
+def run(
+    experiment: options.ExperimentFile,
+    *,
+    changes: options.Changes = (),
+    check: options.CheckFile = False,
+    only_data: options.OnlyData = False,
+) -> ExperimentRun:
+    """Make the data of an experiment file, train and score its arms, and report. The same command again resumes.
+
+    Example: `evaluator run experiment.toml --set seeds=3 --set data.real.n=500`
+
+    Returns the comparison, or with `check` every fault of the file. A data step that is finished is not done again; one
+    whose options have changed since is refused. UserError names the first fault with its line, before anything is made;
+    IncompleteError as in `compare`.
+    """
+    path = Path(experiment)
+    file = parse_experiment(path, changes)
+    faults = tuple(dict.fromkeys(map(file.describe, sorted(_faults(file), key=file.line))))
+    if check:
+        refuse("--check makes nothing", only_data=only_data)
+        return ExperimentRun(str(path), f"evaluator run {path}", faults)
+    if faults:
+        more = f" ({len(faults) - 1} more: evaluator run {path} --check)" if len(faults) > 1 else ""
+        raise UserError(faults[0] + more)
+    file.steps.run()
+    if only_data:
+        return ExperimentRun(str(path), f"evaluator plan {path}")
+    arguments = file_arguments(CompareArguments, parse_experiment(path, changes))
+    comparison = carry_out(arguments)
+    return ExperimentRun(str(path), f"open {comparison.page}", comparison=comparison)
+
+
+def _faults(file: ExperimentFile) -> Iterator[Fault]:
+    """Yield what is wrong with a file, its steps and its options; where one cannot be read others go unchecked."""
+    yield from file.faults
+    yield from file.steps.changes()
+    arguments, said = file_arguments(CompareArguments, file, made=False), set[str]()
+    for key, check in (*arguments.checks(), *arguments.data_checks()):
+        try:
+            check()
+        except UserError as error:  # a later check may need what an earlier one has refused
+            if str(error) not in said:
+                yield Fault((key,), str(error))
+            said.add(str(error))
