@@ -137,7 +137,10 @@ def serving(faults: Faults | None = None) -> Iterator[tuple[str, MockEndpoint]]:
 
 @contextmanager
 def listening(
-    app: web.Application, closing: asyncio.Event | None = None, tls: ssl.SSLContext | None = None
+    app: web.Application,
+    closing: asyncio.Event | None = None,
+    tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
 ) -> Iterator[str]:
     """Serve an application in a thread; yield host and port. `closing` is set before it ends."""
     loop = asyncio.new_event_loop()
@@ -145,7 +148,7 @@ def listening(
 
     async def start() -> int:
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024, ssl_context=tls)
+        site = web.TCPSite(runner, host, 0, backlog=1024, ssl_context=tls)
         await site.start()
         return int(runner.addresses[0][1])
 
@@ -153,7 +156,7 @@ def listening(
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
-        yield f"127.0.0.1:{port}"
+        yield f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     finally:
         if closing is not None:
             loop.call_soon_threadsafe(closing.set)
@@ -164,11 +167,11 @@ def listening(
 
 
 @contextmanager
-def answering(reply: Callable[[web.Request], Awaitable[web.Response]]) -> Iterator[str]:
+def answering(reply: Callable[[web.Request], Awaitable[web.Response]], host: str = "127.0.0.1") -> Iterator[str]:
     """Serve one function for every path and method; yield host and port."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", reply)
-    with listening(app) as address:
+    with listening(app, host=host) as address:
         yield address
 
 

@@ -120,7 +120,7 @@ def completion(request: Request, text: str) -> Reply:
         body = parse_json(text)
         if not body.get("choices") and body.get("error"):
             return failed(request, text)
-        choice, usage = body["choices"][0], body.get("usage") or {}
+        choice, usage = body["choices"][0], body.get("usage")
         if choice.get("error"):
             return failed(request, json.dumps(choice))
         message = choice.get("message") or {"content": choice["text"]}
@@ -129,7 +129,7 @@ def completion(request: Request, text: str) -> Reply:
         if not reply and request.sampling.schema and _is_object(thought):
             reply, thought = thought, ""  # some servers take a reply without a thought for the thought
         refusal = message.get("refusal")
-        details = usage.get("completion_tokens_details") or {}
+        details = usage.get("completion_tokens_details") if isinstance(usage, dict) else None
     except JsonFault as fault:
         return Reply(request.tag, "http", error=f"the reply is no completion: {fault}: {_line(text)}")
     except (KeyError, TypeError, IndexError, AttributeError):
@@ -186,11 +186,15 @@ def _count(usage: Any, name: str) -> int:  # noqa: ANN401 - what a server sends
 
 
 def error_message(text: str) -> str:
-    """Return what an error body says, at most 300 characters of one line."""
+    """Return what an error body says, at most 300 characters of one line.
+
+    >>> error_message('{"error": {"message": "slow down"}}'), error_message("")
+    ('slow down', 'an empty body')
+    """
     try:
         body = parse_json(text)
         error = body.get("error", body) if isinstance(body, dict) else body
         text = str(error.get("message", error)) if isinstance(error, dict) else str(error)
     except JsonFault:
         pass
-    return " ".join(text.split())[:300]
+    return " ".join(text.split())[:300] or "an empty body"

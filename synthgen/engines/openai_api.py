@@ -33,6 +33,7 @@ ADDRESS_SEPARATOR = ","
 KEYS = ("SYNTHGEN_API_KEY", "OPENAI_API_KEY")
 LARGEST_HEADER = 65_536
 """Bytes of a line of a reply's headers; gateways send policies of more than the usual 8 KB."""
+_OF_THE_PROTOCOL = ("/chat/completions", "/completions", "/models", "/batches")
 SHORTEST_PAUSE, DEFAULT_PAUSE, LONGEST_PAUSE = 0.05, 0.5, 30.0
 
 
@@ -99,11 +100,26 @@ def parse_address(ref: str) -> tuple[str, str]:
     """
     url, _, name = ref.partition("#")
     host = url.partition("://")[2].partition("/")[0]
-    if not url.startswith(ADDRESSES) or not host:
+    if not _is_address(url):
         raise UserError(f"--model '{ref}' is no endpoint; give http://host:port/v1 or http://host:port/v1#NAME")
     if "@" in host or "?" in url:
-        raise UserError(f"the address of an endpoint holds no password or query; put the key into {KEYS[0]}")
-    return url.rstrip("/"), name
+        azure = "; at Azure give https://NAME.openai.azure.com/openai/v1#DEPLOYMENT" if "api-version" in url else ""
+        raise UserError(f"the address of an endpoint holds no password or query; put the key into {KEYS[0]}{azure}")
+    url = url.rstrip("/")
+    for path in _OF_THE_PROTOCOL:
+        if url.endswith(path):
+            raise UserError(f"--model {ref} names one path of a server; give its address, {url.removesuffix(path)}")
+    return url, name
+
+
+def _is_address(url: str) -> bool:
+    """Say whether a text has the form of a server's address: a host that has a name in DNS, a port that is a number."""
+    try:
+        parts = urlsplit(url)
+        host, _ = (parts.hostname or "").encode("idna"), parts.port
+    except ValueError:
+        return False
+    return url.startswith(ADDRESSES) and bool(host) and url.isprintable() and " " not in url
 
 
 def resolve_endpoint(ref: str, timeout: float) -> ResolvedModel:
@@ -202,7 +218,9 @@ def refuse_address(url: str, status: int, text: str, location: str = "") -> None
 
 
 def path_hint(url: str) -> str:
-    """Return the advice for an address without the `/v1` that nearly all servers have."""
+    """Return the advice for an address without the `/v1` that nearly all servers have, or with two."""
+    if url.endswith("/v1/v1"):
+        return f"/v1 stands twice in it: give {url.removesuffix('/v1')}, or "
     return "" if "/v1" in url else f"add /v1 to the address ({url}/v1), or "
 
 

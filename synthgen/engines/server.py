@@ -175,7 +175,7 @@ class Server:
             except (self._aiohttp.ClientError, OSError) as error:
                 said = " ".join(f"{type(error).__name__}: {error}".split())
                 return Reply(request.tag, "http", error=without_key(said, self._key)[:LONGEST_FAULT])
-            if status != 200 and self._negotiate(dialect, request, status, text):
+            if status >= 300 and self._negotiate(dialect, request, status, text):
                 continue
             reply = self.read(request, status, text, headers)
             if (change := dialect.after_reply(request, reply)) is None:
@@ -206,7 +206,7 @@ class Server:
 
     def read(self, request: Request, status: int, text: str, headers: Mapping[str, str]) -> Reply:
         """Return the reply that an HTTP response is; UserError when no request can ever succeed."""
-        if status == 200:
+        if status in (200, 201):
             reply = completion(request, text)
             self._served = self._served or reply.outcome == "ok"
             if reply.outcome == "http" and not self._served and (hint := path_hint(self.url)):

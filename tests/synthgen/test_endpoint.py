@@ -14,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from synthgen.dataset import Manifest, read_manifest, read_rows
 from synthgen.engines import Reply, Request, Sampling
@@ -23,7 +24,7 @@ from synthgen.engines.server import Limit
 from synthgen.errors import IncompleteError, UserError
 from synthgen.generation.make import make
 from synthgen.generation.why import why
-from tests.mock_endpoint import Faults, MockEndpoint, serving
+from tests.mock_endpoint import Faults, MockEndpoint, answering, serving
 
 CHECKOUT = Path(__file__).parents[2]
 FAULTS = Faults(latency=0.002, malformed=0.2, http_500=0.05, timeouts=0.01)
@@ -138,10 +139,33 @@ def test_the_only_model_is_taken_and_others_are_listed() -> None:
                 resolve_endpoint(ref, timeout=5)
 
 
-@pytest.mark.parametrize("ref", ["localhost:8000", "http://", "http://user:pass@host/v1", "http://host/v1?key=1"])
-def test_what_is_no_endpoint_is_refused(ref: str) -> None:
-    with pytest.raises(UserError, match="endpoint"):
+NO_HOST = ["http://", "http:///v1", "http://:80/v1", "http://[::1:80/v1", "http://a b/v1", f"http://{'a' * 300}/v1"]
+
+
+@pytest.mark.parametrize(
+    ("ref", "said"),
+    [
+        *((ref, "is no endpoint") for ref in ("localhost:8000", *NO_HOST)),
+        *((f"http://host:{port}/v1", "is no endpoint") for port in ("99999", "abc", "-1", "8000\nX: y")),
+        ("http://user:pass@host/v1", "of an endpoint holds no password"),
+        ("http://host/v1?key=1", "of an endpoint holds no password or query"),
+        ("http://host/openai/x?api-version=2024", "at Azure give https://NAME.openai.azure.com/openai/v1#DEPLOYMENT"),
+        ("http://host/v1/chat/completions#m", "names one path of a server; give its address, http://host/v1"),
+    ],
+)
+def test_what_is_no_endpoint_is_refused(ref: str, said: str) -> None:
+    with pytest.raises(UserError, match=said) as fault:
         resolve_endpoint(ref, timeout=1)
+    assert "pass@" not in str(fault.value)
+
+
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").is_file(), reason="this machine has no IPv6")
+def test_a_server_at_an_address_of_ipv6_is_asked() -> None:
+    async def reply(_: web.Request) -> web.Response:
+        return web.json_response({"data": [{"id": "tiny"}]})
+
+    with answering(reply, "::1") as address:
+        assert resolve_endpoint(f"http://{address}/v1/", timeout=5).url == f"http://{address}/v1"
 
 
 def test_why_shows_every_prompt_and_the_key_is_written_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

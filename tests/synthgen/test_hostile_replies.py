@@ -56,6 +56,14 @@ def test_a_token_count_that_is_none_counts_nothing(count: str) -> None:
     assert (reply.outcome, reply.text, reply.prompt_tokens) == ("ok", "x", 0)
 
 
+@pytest.mark.parametrize("usage", ["[1, 2]", '"many"', "7", "null", '{"completion_tokens_details": "x"}'])
+@pytest.mark.parametrize("status", [200, 201])
+def test_counts_of_another_shape_count_nothing(usage: str, status: int) -> None:
+    with fixed(status, f'{{"choices": [{{"text": "x"}}], "usage": {usage}}}') as address:
+        (reply,) = replies_of(engine(address), 1)
+    assert (reply.outcome, reply.text, reply.prompt_tokens) == ("ok", "x", 0)
+
+
 @pytest.mark.parametrize("charset", ["undefined", "hex", "rot13", "punycode", "idna", "utf-7", "zlib", "no-such"])
 def test_json_is_utf_8_whatever_the_charset_says(charset: str) -> None:
     async def reply(_: web.Request) -> web.Response:
