@@ -29,6 +29,7 @@ from synthgen.filters.pipeline import OnlinePipeline, check_table, first_drops
 from synthgen.filters.registry import EDITS, ORDER
 from synthgen.formats import FORMATS
 from synthgen.formats.base import Format, ParseError, Row
+from synthgen.formats.tags import SENTENCE
 from synthgen.generation.prompt_chain import VERSION, PromptChain, parser_version
 from synthgen.generation.slots import Slot
 from synthgen.generation.teacher import Teacher
@@ -171,10 +172,10 @@ def _chain_results(format_: Format, teacher: Path) -> dict[str, Any]:
         for cell in _cells(format_):
             for number, step in enumerate(chain.task.steps_of(cell)):
                 replies = [json.dumps(dict.fromkeys(step.fields, each)) for each in REPLIES] if structured else REPLIES
-                read = [_tried(_read, chain, Slot(0, cell, 0, {}, number), each) for each in (*replies, "[1]")]
+                read = [_tried(chain.read, cell, number, each) for each in (*replies, "[1]")]
                 outcomes[f"{step.name}, {'JSON' if structured else 'plain'}"] = read
             texts = [{**each, "sentence": each["premise"]} for each in TEXTS]
-            outcomes[f"rows, {cell}"] = [_tried(chain.row, Slot(0, cell, 0, dict(each), number)) for each in texts]
+            outcomes[f"rows, {cell}"] = [_tried(_row, chain, Slot(0, cell, 0), each) for each in texts]
     return outcomes
 
 
@@ -189,9 +190,12 @@ def _chain(format_: Format, teacher: Path, *, structured: bool) -> PromptChain:
     return PromptChain(task, seed=0, structured=structured, teacher=Teacher(teacher) if name == "tags" else None)
 
 
-def _read(chain: PromptChain, slot: Slot, reply: str) -> dict[str, str]:
-    chain.read(slot, reply)
-    return slot.texts
+def _row(chain: PromptChain, slot: Slot, texts: dict[str, str]) -> Row:
+    """Return the row of a slot's texts, or of their labelled form."""
+    labelled = chain.teacher.read([texts[SENTENCE]])[0] if chain.teacher else texts
+    if isinstance(labelled, ParseError):
+        raise labelled
+    return chain.row(slot, labelled)
 
 
 def _tried(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -11,9 +11,8 @@ import hashlib
 import json
 import sqlite3
 import time
-import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from operator import attrgetter
@@ -21,22 +20,25 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.dataset.ledger_connection import connect, damaged
+from synthgen.dataset.prompt_packer import PromptPacker
 from synthgen.errors import IncompleteError, UserError
 
 REPLIES_PER_COMMIT = 64
 SECONDS_PER_COMMIT = 2.0
 """A slow model's replies are worth more than a commit: none waits longer than this for the next one to come."""
+ROWS_TOGETHER = 512
+"""Of all tables, that are inserted at once at the latest."""
 SCHEMA_VERSION = 2
 
 _TABLES = Path(__file__).with_name("ledger.sql")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, which would take three times as long from one process to another
 class StoredReply:
     """A reply as it came: which slot and step it answers, the content address of its request, and the prompt.
 
-    What the model thought before it stands apart, with its share of the output tokens. The prompt is stored compressed,
-    as what it adds to the prompt file: a retried request has it once, empty after.
+    What the model thought before it stands apart, with its share of the output tokens. The prompt is there when the
+    replies of one slot are read: a retried request has it once, empty after.
     """
 
     slot: int
@@ -69,12 +71,16 @@ _facts_of = attrgetter(*(each.name for each in fields(StoredVerdict) if each.nam
 
 
 class Ledger:
-    """An open ledger. Writes are batched; `commit` makes them durable."""
+    """An open ledger. Writes are batched; `commit` makes them durable, and any reading sees them.
+
+    `packer` compresses the prompts that `add_reply` stores.
+    """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open or create the file; UserError if it is no ledger, IncompleteError if another process is writing it."""
         self._db = connect(path, read_only=read_only)
-        self._pending, self._committed_at = 0, time.monotonic()
+        self._uncommitted, self._committed_at = 0, time.monotonic()
+        self._new: dict[str, list[tuple[Any, ...]]] = {}
         try:
             query = "SELECT user_version, (SELECT COUNT(*) FROM sqlite_master) FROM pragma_user_version"
             version, tables = self._db.execute(query).fetchone()
@@ -88,10 +94,12 @@ class Ledger:
             prompts = self._db.execute("SELECT value FROM run WHERE key = ?", (_PROMPTS,)).fetchone()
             query = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'reasoning'"
             self._has_reasoning = bool(self._db.execute(query).fetchone()[0])  # an earlier ledger has none
+            query = "SELECT COALESCE(MAX(seq), 0) FROM replies"
+            self._last_reply = 0 if read_only else int(self._db.execute(query).fetchone()[0])
         except BaseException:
             self._db.close()
             raise
-        self._prompts = prompts[0].encode() if prompts else b""
+        self.packer = PromptPacker(prompts[0] if prompts else "")
 
     def _prepare(self) -> None:
         """Take the write lock and make the tables that are not there."""
@@ -112,7 +120,7 @@ class Ledger:
         stored = dict(self._db.execute("SELECT key, value FROM run"))
         new = {key: json.dumps(value, sort_keys=True, ensure_ascii=False) for key, value in settings.items()}
         if not stored:
-            self._prompts = prompt_text.encode()
+            self.packer = PromptPacker(prompt_text)
             self._db.executemany("INSERT INTO run VALUES (?, ?)", sorted({**new, _PROMPTS: prompt_text}.items()))
             self.commit()
             return
@@ -129,38 +137,55 @@ class Ledger:
 
     def add_slot(self, slot: int, cell: str) -> None:
         """Record that a slot was opened for a cell."""
-        self._db.execute("INSERT INTO slots VALUES (?, ?)", (slot, cell))
+        self._add("slots", (slot, cell))
 
-    def add_reply(self, reply: StoredReply) -> None:
-        """Record a reply."""
-        row = (*_values_of(reply), self._compressed(reply.prompt))
-        added = self._db.execute("INSERT INTO replies VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    def add_reply(self, reply: StoredReply, prompt: bytes = b"") -> None:
+        """Record a reply with its prompt, as `packer` gives it."""
+        self._last_reply += 1
+        self._add("replies", (self._last_reply, *_values_of(reply), prompt))
         if reply.reasoning or reply.reasoning_tokens:
-            values = (added.lastrowid, reply.reasoning, reply.reasoning_tokens)
-            self._db.execute("INSERT INTO reasoning VALUES (?, ?, ?)", values)
-        self._pending += 1
+            self._add("reasoning", (self._last_reply, reply.reasoning, reply.reasoning_tokens))
+        self._uncommitted += 1
 
     def add_verdict(self, verdict: StoredVerdict) -> None:
         """Record the end of a slot."""
-        values = (*_facts_of(verdict), json.dumps(verdict.row, ensure_ascii=False))
-        self._db.execute("INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?)", values)
+        self._add("verdicts", (*_facts_of(verdict), json.dumps(verdict.row, ensure_ascii=False)))
+
+    def _add(self, table: str, row: tuple[Any, ...]) -> None:
+        """Insert a row, with others."""
+        rows = self._new.setdefault(table, [])
+        rows.append(row)
+        if len(rows) >= ROWS_TOGETHER:
+            self._insert()
+
+    def _insert(self) -> None:
+        """Insert the rows that wait for it."""
+        new, self._new = self._new, {}
+        for table, rows in new.items():
+            self._db.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+
+    def _execute(self, query: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Carry out a statement on all that was added."""
+        self._insert()
+        return self._db.execute(query, values)
 
     def commit_when_due(self) -> None:
         """Commit after 64 replies, or two seconds; called between replies, so that a reply's verdict goes with it."""
-        if self._pending >= REPLIES_PER_COMMIT or time.monotonic() - self._committed_at > SECONDS_PER_COMMIT:
+        if self._uncommitted >= REPLIES_PER_COMMIT or time.monotonic() - self._committed_at > SECONDS_PER_COMMIT:
             self.commit()
 
     def commit(self) -> None:
         """Make everything recorded so far durable."""
+        self._insert()
         self._db.execute("COMMIT")
         self._db.execute("BEGIN IMMEDIATE")
-        self._pending, self._committed_at = 0, time.monotonic()
+        self._uncommitted, self._committed_at = 0, time.monotonic()
 
     def close(self) -> None:
         """Commit and close; when that fails (a full disk), what was committed before stands."""
         try:
             if self._db.in_transaction:
-                self._db.execute("COMMIT")
+                self._execute("COMMIT")
         except IncompleteError:
             with suppress(sqlite3.OperationalError):
                 self._db.rollback()
@@ -168,26 +193,26 @@ class Ledger:
 
     def clear_verdicts(self, versions: Mapping[str, str]) -> None:
         """Drop all verdicts: the replies are to be checked again by a parser and filters of these versions."""
-        self._db.execute("DELETE FROM verdicts")
+        self._execute("DELETE FROM verdicts")
         if self.verdict_versions() != dict(versions):
-            self._db.execute("DELETE FROM taken_back")
+            self._execute("DELETE FROM taken_back")
         values = [(_VERSION + name, version) for name, version in versions.items()]
         self._db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", values)
 
     def revoke(self, slot: int, reason: str, stage: str, evidence: str) -> None:
         """Turn a kept slot into a rejected one because of the set it is in, which no later check of it alone sees."""
-        self._db.execute("INSERT INTO taken_back VALUES (?, ?, ?, ?)", (slot, reason, stage, evidence))
+        self._execute("INSERT INTO taken_back VALUES (?, ?, ?, ?)", (slot, reason, stage, evidence))
         change = "UPDATE verdicts SET verdict = 'rejected', reason = ?, stage = ?, evidence = ? WHERE slot = ?"
-        self._db.execute(change, (reason, stage, evidence, slot))
+        self._execute(change, (reason, stage, evidence, slot))
 
     def revoked(self) -> Iterator[tuple[int, tuple[str, str, str]]]:
         """Yield slot and reason, stage and evidence of every row that the present filters have revoked."""
-        for slot, reason, stage, evidence in self._db.execute("SELECT slot, reason, stage, evidence FROM taken_back"):
+        for slot, reason, stage, evidence in self._execute("SELECT slot, reason, stage, evidence FROM taken_back"):
             yield slot, (reason, stage, evidence)
 
     def verdict_versions(self) -> dict[str, str]:
         """Return the versions of the parser and the filters that gave the verdicts; empty before the first."""
-        stored = self._db.execute("SELECT key, value FROM run WHERE key LIKE 'version: %'")
+        stored = self._execute("SELECT key, value FROM run WHERE key LIKE 'version: %'")
         return {key.removeprefix(_VERSION): value for key, value in stored}
 
     def add_engine(self, versions: Mapping[str, str]) -> None:
@@ -197,17 +222,17 @@ class Ledger:
 
     def engine_versions(self) -> dict[str, str]:
         """Return the versions of the engines that have replied."""
-        stored = self._db.execute("SELECT key, value FROM run WHERE key LIKE 'engine: %'")
+        stored = self._execute("SELECT key, value FROM run WHERE key LIKE 'engine: %'")
         return {key.removeprefix(_ENGINE): value for key, value in stored}
 
     def slots(self) -> Iterator[tuple[int, str]]:
         """Yield slot and cell of every slot opened, in order."""
-        for slot, cell in self._db.execute("SELECT slot, cell FROM slots ORDER BY slot"):
+        for slot, cell in self._execute("SELECT slot, cell FROM slots ORDER BY slot"):
             yield int(slot), str(cell)  # `yield from` would close the cursor, perhaps after the database
 
     def cell(self, slot: int) -> str:
         """Return the cell of one slot."""
-        return str(self._db.execute("SELECT cell FROM slots WHERE slot = ?", (slot,)).fetchone()[0])
+        return str(self._execute("SELECT cell FROM slots WHERE slot = ?", (slot,)).fetchone()[0])
 
     def replies(self, slot: int | None = None) -> Iterator[StoredReply]:
         """Yield replies in the order they came: of one slot with their prompts, or of all without."""
@@ -218,8 +243,8 @@ class Ledger:
         if self._has_reasoning:
             thought, joined = "COALESCE(reasoning.text, ''), COALESCE(tokens, 0)", "LEFT JOIN reasoning USING (seq)"
         query = f"SELECT {columns}, {thought} FROM replies {joined} {where} ORDER BY seq"
-        for stored in self._db.execute(query, values):
-            yield StoredReply(*(*stored[:8], self._expanded(stored[8]), *stored[9:]))
+        for stored in self._execute(query, values):
+            yield StoredReply(*(*stored[:8], self._unpacked(stored[8]), *stored[9:]))
 
     def add_job(self, name: str) -> None:
         """Record that a job of this name is about to be sent to a server."""
@@ -239,7 +264,7 @@ class Ledger:
 
     def failed_keys(self) -> list[str]:
         """Return the request key of every reply that is a failure."""
-        return [key for (key,) in self._db.execute("SELECT request_key FROM replies WHERE outcome != 'ok'")]
+        return [key for (key,) in self._execute("SELECT request_key FROM replies WHERE outcome != 'ok'")]
 
     def judge_reply(self, request_key: str) -> tuple[str, int, int] | None:
         """Return a judge's stored reply, its text and its prompt and output tokens; None when it was never asked."""
@@ -251,7 +276,7 @@ class Ledger:
         """Record a judge's reply under its request: about the same texts the same judge is never asked again."""
         values = (request_key, text, prompt_tokens, output_tokens)
         self._db.execute("INSERT OR REPLACE INTO judged VALUES (?, ?, ?, ?)", values)
-        self._pending += 1
+        self._uncommitted += 1
 
     def judge_totals(self) -> tuple[int, int, int]:
         """Return the prompt and output tokens of all that a judge was asked, and their number."""
@@ -272,24 +297,24 @@ class Ledger:
         return self._verdicts() if verdict is None else self._verdicts("WHERE verdict = ?", verdict)
 
     def _verdicts(self, where: str = "", *values: int | str) -> Iterator[StoredVerdict]:
-        for stored in self._db.execute(f"SELECT * FROM verdicts {where} ORDER BY slot", values):
+        for stored in self._execute(f"SELECT * FROM verdicts {where} ORDER BY slot", values):
             yield StoredVerdict(*(*stored[:-1], self._value(stored[-1])))
 
     def verdict_counts(self) -> Counter[tuple[str, str]]:
         """Return how many slots of each cell ended with each verdict, by (cell, verdict)."""
         joined = "verdicts LEFT JOIN slots USING (slot) GROUP BY 1, 2"
-        rows = self._db.execute(f"SELECT COALESCE(cell, ''), verdict, COUNT(*) FROM {joined}")
+        rows = self._execute(f"SELECT COALESCE(cell, ''), verdict, COUNT(*) FROM {joined}")
         return Counter({(cell, verdict): count for cell, verdict, count in rows})
 
     def outcomes(self) -> Counter[str]:
         """Return the number of replies by outcome."""
-        return Counter(dict(self._db.execute("SELECT outcome, COUNT(*) FROM replies GROUP BY 1")))
+        return Counter(dict(self._execute("SELECT outcome, COUNT(*) FROM replies GROUP BY 1")))
 
     def token_totals(self) -> dict[str, int]:
         """Return the prompt and output tokens of all replies, and those of the output that were thought, if any."""
-        prompt, output = self._db.execute("SELECT TOTAL(prompt_tokens), TOTAL(output_tokens) FROM replies").fetchone()
+        prompt, output = self._execute("SELECT TOTAL(prompt_tokens), TOTAL(output_tokens) FROM replies").fetchone()
         query = "SELECT TOTAL(tokens) FROM reasoning"
-        thought = int(self._db.execute(query).fetchone()[0]) if self._has_reasoning else 0
+        thought = int(self._execute(query).fetchone()[0]) if self._has_reasoning else 0
         return {"prompt": int(prompt), "output": int(output)} | ({"reasoning": thought} if thought else {})
 
     def content_hash(self) -> str:
@@ -297,13 +322,13 @@ class Ledger:
         digest = hashlib.sha256()
         for table, key in _FACTS.items():
             if table != "reasoning" or self._has_reasoning:
-                for row in self._db.execute(f"SELECT * FROM {table} ORDER BY {key}"):
+                for row in self._execute(f"SELECT * FROM {table} ORDER BY {key}"):
                     digest.update(repr(row).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
     def check(self) -> None:
         """Raise UserError when SQLite finds a page of the file damaged."""
-        if (found := str(self._db.execute("PRAGMA quick_check(1)").fetchone()[0])) != "ok":
+        if (found := str(self._execute("PRAGMA quick_check(1)").fetchone()[0])) != "ok":
             raise damaged(self._db.path, found)
 
     def _value(self, text: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -312,19 +337,10 @@ class Ledger:
         except (ValueError, TypeError) as error:
             raise damaged(self._db.path, str(error)) from None
 
-    def _compressed(self, prompt: str) -> bytes:
-        if not prompt:
-            return b""
-        packer = zlib.compressobj(1, zlib.DEFLATED, -15, zdict=self._prompts[-_WINDOW:])
-        return packer.compress(prompt.encode("utf-8", "surrogatepass")) + packer.flush()
-
-    def _expanded(self, packed: bytes) -> str:
-        if not packed:
-            return ""
-        unpacker = zlib.decompressobj(-15, zdict=self._prompts[-_WINDOW:])
+    def _unpacked(self, prompt: bytes) -> str:
         try:
-            return unpacker.decompress(packed).decode("utf-8", "surrogatepass")
-        except (zlib.error, UnicodeDecodeError, TypeError) as error:
+            return self.packer.unpack(prompt)
+        except ValueError as error:
             raise damaged(self._db.path, f"a prompt cannot be read, {error}") from None
 
 
@@ -332,7 +348,6 @@ _PROMPTS = "prompt_text"
 _FACTS = {"run": "key", "slots": "slot", "replies": "seq", "reasoning": "seq", "judged": "request_key"}
 _FACTS |= {"verdicts": "slot", "taken_back": "slot"}
 _VERSION, _ENGINE = "version: ", "engine: "
-_WINDOW = 32_768  # what DEFLATE looks back
 
 
 def storable(text: str) -> str:

@@ -1,12 +1,13 @@
-"""Requests, replies, the protocol that all engines follow, retries, and an engine's entry in the registry."""
+"""Requests, replies, the work around them, the protocol of all engines, retries, an engine's entry in the registry."""
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from synthgen.engines.reply_text import split_reasoning
 from synthgen.models.packs import ResolvedModel
@@ -143,6 +144,42 @@ def said(
 NextRequest = Callable[[], Request | None]
 
 
+class Tagged(Protocol):
+    """Something about one request, with its tag."""
+
+    @property
+    def tag(self) -> tuple[int, int]:
+        """The tag of the request."""
+
+
+Order = TypeVar("Order", bound=Tagged)
+Result = TypeVar("Result", bound=Tagged)
+
+
+class Work(ABC, Generic[Order, Result]):
+    """What is done for each reply beside replying, in the process of its engine: a cluster's engine sends it there."""
+
+    @abstractmethod
+    def request(self, order: Order) -> Request:
+        """Return the request of an order, which has the same tag."""
+
+    @abstractmethod
+    def result(self, order: Order, request: Request, reply: Reply) -> Result:
+        """Return what a reply comes to, with the same tag."""
+
+
+class NoWork(Work[Request, Reply]):
+    """Requests and replies as they are."""
+
+    def request(self, order: Request) -> Request:
+        """Return the request."""
+        return order
+
+    def result(self, order: Request, request: Request, reply: Reply) -> Reply:
+        """Return the reply."""
+        return reply
+
+
 @runtime_checkable
 class Engine(Protocol):
     """A server of one model; subclasses inherit a `check` that accepts all requests and a `close` without effect."""
@@ -164,6 +201,21 @@ class Engine(Protocol):
 
         `next_request` is called whenever there is room; None means no request now.
         """
+
+    def results(self, work: Work[Order, Result], next_order: Callable[[], Order | None]) -> Iterator[Result]:
+        """Yield the results of orders as their replies come, as `run` does with requests."""
+        in_flight: dict[tuple[int, int], tuple[Order, Request]] = {}
+
+        def next_request() -> Request | None:
+            """Return the request of the next order."""
+            if (order := next_order()) is None:
+                return None
+            request = work.request(order)
+            in_flight[request.tag] = order, request
+            return request
+
+        for reply in self.run(next_request):
+            yield work.result(*in_flight.pop(reply.tag), reply)
 
     def close(self) -> None:
         """Free the engine's processes and memory; calling it twice is fine."""

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from synthgen.dataset.ledger import StoredReply
 from synthgen.engines.base import Reply, Request
 from synthgen.engines.prices import Prices
 from synthgen.errors import UserError
@@ -32,7 +33,7 @@ class Budget:
     beside: Budget | None = None
     _most: float = 0.0
 
-    def add(self, reply: Reply) -> None:
+    def add(self, reply: Reply | StoredReply) -> None:
         """Count the tokens of a reply; UserError where there is a limit of money and the server counts none."""
         if self.max_cost is not None and reply.outcome == "ok" and not (reply.prompt_tokens or reply.output_tokens):
             raise UserError("the server counts no tokens, so what a reply costs is not known; leave out --max-cost")
@@ -49,9 +50,19 @@ class Budget:
         self.beside, other.beside = other, self
 
     @property
+    def tokens(self) -> tuple[int, int]:
+        """Tokens of prompts and of replies."""
+        return self.prompt_tokens, self.output_tokens
+
+    @property
     def own_cost(self) -> float:
         """What the replies of this model cost; 0 without prices."""
-        return self.prices.cost(self.prompt_tokens, self.output_tokens) if self.prices else 0.0
+        return self.prices.cost(*self.tokens) if self.prices else 0.0
+
+    @property
+    def estimates(self) -> bool:
+        """Whether it is still to be noted what requests may cost."""
+        return self.prices is not None and self.replies < REPLIES_FOR_A_MEAN
 
     @property
     def cost(self) -> float:
@@ -81,13 +92,13 @@ class Budget:
 
     def note(self, request: Request) -> None:
         """Note what a request may cost at most."""
-        if self.prices and self.replies < REPLIES_FOR_A_MEAN:
+        if self.prices and self.estimates:
             prompt = (len(request.prompt) + len(request.system)) // CHARACTERS_A_TOKEN
             self._most = max(self._most, self.prices.cost(prompt, request.sampling.limit))
 
     def facts(self) -> dict[str, Any]:
         """Return the prices and the cost for a manifest, that of the model beside apart; nothing without prices."""
-        facts = self.prices.facts(self.prompt_tokens, self.output_tokens) if self.prices else {}
+        facts = self.prices.facts(*self.tokens) if self.prices else {}
         if self.beside and self.beside.prices:
             facts |= {"judge": round(self.beside.own_cost, 6), "total": round(self.cost, 6)}
         return facts

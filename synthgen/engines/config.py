@@ -91,8 +91,7 @@ class EngineConfig:
 
     def __post_init__(self) -> None:
         if self.running is None:
-            given: dict[str, Any] = {"timeout": self.options.timeout, "ray": self.ray}
-            spec = check_engine(self.name, arguments=self.options.arguments, **given)
+            spec = check_engine(self.name, **self._given)
             if spec.serves != "address":
                 refuse(
                     f"{self.ref} is served by the engine {self.name}; a server at an address has batches",
@@ -110,13 +109,17 @@ class EngineConfig:
         arguments = options.arguments if takes_arguments(engine_of(ref)) else {}
         return cls.of(ref, replace(options, batch=False, arguments=arguments))
 
+    @property
+    def _given(self) -> dict[str, Any]:
+        """What the registry of engines is asked with."""
+        return {"timeout": self.options.timeout, "ray": self.ray, "arguments": self.options.arguments}
+
     @cached_property
     def model(self) -> ResolvedModel:
         """The model, resolved, or fetched, at the first access."""
         if self.running:
             return resolve(self.ref)
-        given: dict[str, Any] = {"timeout": self.options.timeout, "ray": self.ray}
-        return resolve_model(self.name, self.ref, arguments=self.options.arguments, **given)
+        return resolve_model(self.name, self.ref, **self._given)
 
     @cached_property
     def recorded(self) -> dict[str, Any]:
@@ -143,8 +146,7 @@ class EngineConfig:
         """Return a started engine; the jobs of batches are kept in `ledger`."""
         if self.options.batch:
             return BatchEngine(self.model, ledger, timeout=self.options.timeout)
-        given: dict[str, Any] = {"timeout": self.options.timeout, "ray": self.ray}
-        return open_engine(self.name, self.model, seed=seed, arguments=self.options.arguments, **given)
+        return open_engine(self.name, self.model, seed=seed, **self._given)
 
     @contextmanager
     def open(self, seed: int, ledger: Ledger) -> Iterator[StartEngine]:

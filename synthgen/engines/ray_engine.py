@@ -1,7 +1,8 @@
 """Engines in Ray actors, one for each one or more GPUs of a cluster (one a machine without any), as a single engine.
 
-The driver keeps the ledger and makes every decision: it fills each actor's queue and collects finished replies. The
-requests of an actor that is lost, or whose engine failed, go to the others, and Ray starts a new one.
+The driver keeps the ledger and makes every decision: it fills each actor's queue with orders and collects results. What
+can be done for a reply alone is done in the actors (`Work`). The orders of an actor that is lost, or whose engine
+failed, go to the others, and Ray starts a new one.
 """
 
 import queue
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from synthgen import console
-from synthgen.engines.base import Engine, NextRequest, Reply, Request
+from synthgen.engines.base import Engine, NextRequest, NoWork, Order, Reply, Request, Result, Tagged, Work
 from synthgen.errors import IncompleteError, UserError, first_line
 from synthgen.runtime.ray_cluster import joined, largest_node
 
@@ -24,86 +25,97 @@ StartEngine = Callable[[int], Engine]
 RESTARTS = 3
 """How many actors may be lost before the run ends."""
 
+AGAIN = "the same command goes on"
 DEFAULT_ROOM = 64
-SECONDS_TOGETHER = 0.05
-"""Replies that come within it go to the driver together; what it adds to the wait of one is little."""
+SECONDS_TOGETHER = 0.1
+"""Results that come within it go to the driver together; what it adds to the wait of one is little."""
+SHARE_TOGETHER = 4
+"""A quarter of what an actor's queue holds goes to the driver at once: half of the queue would make the engine wait."""
+SECONDS_WITHOUT = 1.0
+"""After so long without a result an actor asks whether there are more orders."""
 
 
 class Server:
-    """An engine in a thread of its own, with a queue of requests and one of finished replies."""
+    """An engine in a thread of its own, with a queue of orders and one of results."""
 
     def __init__(self) -> None:
-        self.requests: queue.Queue[Request] = queue.Queue()
-        self.finished: queue.Queue[Reply | Exception] = queue.Queue()
+        self.orders: queue.Queue[Any] = queue.Queue()
+        self.finished: queue.Queue[Any] = queue.Queue()
         self.open = 0
 
     def start(self, start: StartEngine, number: int) -> tuple[str, dict[str, str], int]:
-        """Start the engine, and return its name, its versions, and how many requests to keep in its queue.
+        """Start the engine, and return its name, its versions, and how many orders to keep in its queue.
 
         Not part of the actor's constructor, so that what the engine refuses is raised as it is.
         """
         self.engine = start(number)
         threading.Thread(target=self._serve, daemon=True).start()
-        return self.engine.name, self.engine.versions, getattr(self.engine, "batch_size", DEFAULT_ROOM) * 3 // 2
+        room = getattr(self.engine, "batch_size", DEFAULT_ROOM) * 3 // 2
+        self.enough = max(1, room // SHARE_TOGETHER)
+        return self.engine.name, self.engine.versions, room
 
     def check(self, request: Request) -> None:
         """Raise what the engine says against requests of this kind."""
         self.engine.check(request)
 
-    def submit(self, requests: list[Request]) -> None:
-        """Queue requests."""
-        self.open += len(requests)
-        for request in requests:
-            self.requests.put(request)
+    def begin(self, work: Work[Any, Any]) -> list[Any]:
+        """Do this work for the orders that come next; none is open, so there is no result."""
+        self.work = work
+        return []
 
-    def replies(self) -> list[Reply]:
-        """Wait for a reply, and a moment for those that come next; return all there are.
+    def exchange(self, orders: list[Any]) -> list[Any]:
+        """Queue orders, and return results: all there are after a moment, none where the engine takes long.
 
-        A call costs the driver as much as some replies do. Nothing is waited for when no request is open.
+        A call costs the driver as much as some results do.
         """
-        replies: list[Reply] = []
-        until = None
-        while not replies or not self.finished.empty() or (self.open and time.monotonic() < (until or 0)):
+        self.open += len(orders)
+        for order in orders:
+            self.orders.put(order)
+        results: list[Any] = []
+        until = time.monotonic() + SECONDS_WITHOUT
+        while self.open and len(results) < self.enough:
             try:
-                item = self.finished.get(timeout=until and max(0.0, until - time.monotonic()))
+                item = self.finished.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
                 break
             if isinstance(item, Exception):
-                if not replies:
+                if not results:
                     raise item
                 self.finished.put(item)  # for the next call: what came before it counts
                 break
-            replies.append(item)
+            until = until if results else time.monotonic() + SECONDS_TOGETHER
+            results.append(item)
             self.open -= 1
-            until = until or time.monotonic() + SECONDS_TOGETHER
-        return replies
+        return results
 
     def _serve(self) -> None:
         try:
             while True:
-                first: list[Request] = [self.requests.get()]
-                for reply in self.engine.run(lambda waiting=first: self._next(waiting)):  # type: ignore[misc]
-                    self.finished.put(reply)
+                first = [self.orders.get()]
+                for result in self.engine.results(self.work, lambda waiting=first: self._next(waiting)):  # type: ignore[misc]
+                    self.finished.put(result)
         except Exception as error:
             self.finished.put(error)
 
-    def _next(self, first: list[Request]) -> Request | None:
+    def _next(self, first: list[Any]) -> Any:  # noqa: ANN401 - an order of any work
         if first:
             return first.pop()
         try:
-            return self.requests.get_nowait()
+            return self.orders.get_nowait()
         except queue.Empty:
             return None
 
 
-@dataclass
+@dataclass(eq=False)
 class _Actor:
     handle: Any
     room: int
-    in_flight: dict[tuple[int, int], Request] = field(default_factory=dict)
+    in_flight: dict[tuple[int, int], Tagged] = field(default_factory=dict)
+    ready: bool = False
+    """Whether it has the work that its orders are for."""
 
 
-class RayEngine:
+class RayEngine(Engine):
     """All engines of a cluster as one. Close it, or use it in `contextlib.closing`."""
 
     def __init__(self, start: StartEngine, *, address: str, engines: int | None = None, gpus: int = 1) -> None:
@@ -117,9 +129,17 @@ class RayEngine:
         try:
             self._resources, count = _resources(self._ray, engines, gpus)
             self._actors = self._new(range(count))
-        except (self._ray.exceptions.RayTaskError, UserError) as error:
+        except (self._ray.exceptions.RayError, UserError) as error:
             self._stack.close()
-            raise getattr(error, "cause", None) or error from None
+            cause = getattr(error, "cause", None) or error
+            if isinstance(cause, self._ray.exceptions.RayError):
+                cause = IncompleteError(f"an engine of the cluster did not start: {first_line(cause)}", AGAIN)
+            raise cause from None
+
+    @property
+    def name(self) -> str:
+        """The engine in the actors."""
+        return self._name
 
     @property
     def versions(self) -> dict[str, str]:
@@ -135,31 +155,40 @@ class RayEngine:
 
     def run(self, next_request: NextRequest) -> Iterator[Reply]:
         """Yield replies as any actor finishes them."""
-        again: deque[Request] = deque()
-        polls: dict[Any, _Actor] = {}
+        return self.results(NoWork(), next_request)
+
+    def results(self, work: Work[Order, Result], next_order: Callable[[], Order | None]) -> Iterator[Result]:
+        """Yield results as any actor finishes them, of work that is done there."""
+        again: deque[Any] = deque()
+        busy: dict[_Actor, Any] = {}
+        there = self._ray.put(work)
+        for actor in self._actors:
+            actor.ready = False
         while True:
-            for actor in self._actors:
-                self._fill(actor, again, next_request)
-                if actor.in_flight and actor not in polls.values():
-                    polls[actor.handle.replies.remote()] = actor
-            if not polls:
+            calls = {actor: self._call(actor, there, again, next_order) for actor in self._actors if actor not in busy}
+            busy |= {actor: call for actor, call in calls.items() if call is not None}
+            if not busy:
                 return
-            ended, _ = self._ray.wait(list(polls), num_returns=1)
-            actor = polls.pop(ended[0])
-            try:
-                replies = self._ray.get(ended[0])
-            except (self._ray.exceptions.RayActorError, self._ray.exceptions.RayTaskError) as error:
-                cause = (
-                    getattr(error, "cause", None) or error
-                )  # of a task: what its engine raised, such as a CUDA error
-                if isinstance(cause, UserError):
-                    raise cause from None
-                again.extend(actor.in_flight.values())
-                self._replace(actor, first_line(cause))
-                continue
-            for reply in replies:
-                del actor.in_flight[reply.tag]
-                yield reply
+            (ended,), _ = self._ray.wait(list(busy.values()), num_returns=1)
+            actor = next(actor for actor, call in busy.items() if call == ended)
+            del busy[actor]
+            for result in self._collected(actor, ended, again):
+                del actor.in_flight[result.tag]
+                yield result
+
+    def _collected(self, actor: _Actor, ended: Any, again: deque[Any]) -> list[Any]:  # noqa: ANN401 - Ray's
+        """Return what a call of an actor gave; nothing, and its orders go into `again`, when it is lost."""
+        try:
+            results: list[Any] = self._ray.get(ended)
+        except self._ray.exceptions.RayError as error:
+            cause = getattr(error, "cause", None) or error  # of a task: what its engine raised, such as a CUDA error
+            if isinstance(cause, UserError):
+                raise cause from None
+            again.extend(actor.in_flight.values())
+            self._replace(actor, first_line(cause))
+            return []
+        actor.ready = True
+        return results
 
     def close(self) -> None:
         """Stop the actors and leave the cluster."""
@@ -173,19 +202,22 @@ class RayEngine:
         server = self._ray.remote(max_concurrency=2, **self._resources)(Server)
         handles = [server.remote() for _ in numbers]
         started = self._ray.get([h.start.remote(self._start, n) for h, n in zip(handles, numbers, strict=True)])
-        self.name, self._versions, _ = started[0]  # of the engine: Ray changes where it runs, not its replies
+        name, self._versions, _ = started[0]
+        self._name = str(name)  # of the engine: Ray changes where it runs, not its replies
         return [_Actor(handle, room) for handle, (_, _, room) in zip(handles, started, strict=True)]
 
-    def _fill(self, actor: _Actor, again: deque[Request], next_request: NextRequest) -> None:
-        requests: list[Request] = []
+    def _call(self, actor: _Actor, work: Any, again: deque[Any], next_order: Callable[[], Order | None]) -> Any:  # noqa: ANN401 - Ray's
+        """Let an actor have its work first, then orders, those of lost actors first; return the call, None for none."""
+        if not actor.ready:
+            return actor.handle.begin.remote(work)
+        orders: list[Any] = []
         while len(actor.in_flight) < actor.room:
-            request = again.popleft() if again else next_request()
-            if request is None:
+            order = again.popleft() if again else next_order()
+            if order is None:
                 break
-            actor.in_flight[request.tag] = request
-            requests.append(request)
-        if requests:
-            actor.handle.submit.remote(requests)
+            actor.in_flight[order.tag] = order
+            orders.append(order)
+        return actor.handle.exchange.remote(orders) if actor.in_flight else None
 
     def _replace(self, lost: _Actor, reason: str) -> None:
         """Start another actor for a lost one; without a machine to do so the others go on."""
@@ -195,7 +227,7 @@ class RayEngine:
         console.note(f"an engine of the cluster was lost: {reason}")
         if self._lost > RESTARTS:
             fault = f"{self._lost} engines were lost, the last with: {reason}"
-            raise IncompleteError(fault, "what they replied is in the ledger, the same command goes on")
+            raise IncompleteError(fault, f"what they replied is in the ledger, {AGAIN}")
         name, needed = next(iter(self._resources.items()))
         free = self._ray.available_resources().get({"num_gpus": "GPU", "num_cpus": "CPU"}[name], 0)
         if not self._actors or free >= needed:

@@ -81,6 +81,10 @@ class Filter(ABC):
     """Whether a complete set must be shown to `recheck_set`."""
     rows_at_once = 1
     """How many rows are worth waiting for, because checking several together costs less."""
+    is_slow = False
+    """Whether a model reads the rows, which takes so long that the engine should not wait for it."""
+    needs_loop = False
+    """Whether it uses an engine or a ledger, which belong to the thread that they were opened in."""
 
     @property
     def progress(self) -> str:
@@ -159,6 +163,12 @@ class RowFilter(Filter):
         other = copy(self)
         other.counts = Counter()
         return other
+
+    def take_counts(self) -> dict[str, int]:
+        """Return what was counted, and begin anew."""
+        counts = dict(self.counts)
+        self.counts.clear()
+        return counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby, takewhile
+from itertools import groupby
 from typing import Any, cast
 
 import numpy as np
@@ -21,9 +21,9 @@ from synthgen.corpora.any_folder import InputDataset
 from synthgen.dataset.shards import ROWS_PER_GROUP, Rejection, cell_counts, regrouped
 from synthgen.dataset.table_cache import TableCache
 from synthgen.errors import UserError
-from synthgen.filters.base import Drop, Filter, Result, RowFilter, SetFilter
+from synthgen.filters.base import Drop, Filter, Result, SetFilter
 from synthgen.filters.dedup.candidate_pairs import sharing
-from synthgen.filters.pipeline import check_table, first_drops
+from synthgen.filters.pipeline import check_table, first_drops, first_row_filters
 from synthgen.filters.rows.edits import Clean
 from synthgen.formats.base import Row
 from synthgen.runtime.workers import Workers
@@ -161,7 +161,7 @@ def repeated_ids(source: InputDataset) -> Iterator[tuple[str, int, int]]:
 
 def _check_rows(dataset: FilteredDataset, filters: Sequence[Filter]) -> Iterator[int]:
     """Give each table to one filter after the other; yield how far the set is."""
-    row_filters = cast(list[RowFilter], list(takewhile(lambda each: isinstance(each, RowFilter), filters)))
+    row_filters = first_row_filters(filters)
     others = filters[len(row_filters) :]
     for numbers, (drops, counts) in dataset.mapped(partial(check_table, row_filters)) if row_filters else ():
         for filter_, counted in zip(row_filters, counts, strict=True):

@@ -1,28 +1,26 @@
 """The controller of a run: which slot to open next and what each reply comes to, until exactly n rows are kept.
 
 The controller is a fold over slots and replies: replaying the ledger's replies gives the same state, which is how a run
-resumes and how verdicts are recomputed without a model. The requests of a slot are those of `prompt_chain`.
+resumes and how verdicts are recomputed without a model. What concerns one slot alone is `SlotWork`, done where the
+engine runs.
 """
 
-import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from synthgen.dataset.ledger import Ledger, StoredReply, StoredVerdict, storable
-from synthgen.engines import Reply, Request
-from synthgen.engines.base import FIRST_DELAY, TRIES
+from synthgen.dataset.ledger import Ledger, StoredReply, StoredVerdict
+from synthgen.engines.base import TRIES
 from synthgen.engines.reply_faults import LEAST_SHARE, MIN_ENDED, MIN_REPLIES
 from synthgen.errors import shorten
 from synthgen.filters.base import Filter
 from synthgen.filters.pipeline import OnlinePipeline
-from synthgen.formats.base import ParseError, Row
+from synthgen.formats.base import Row
 from synthgen.generation.prompt_chain import PromptChain
-from synthgen.generation.slots import QuotaCounter, RequestQueue, SharedContexts, Slot, SlotOutcome, slot_id
+from synthgen.generation.row_checks import Outcome, RowChecks
+from synthgen.generation.slot_work import PARSE, Reading, SlotReply, SlotWork
+from synthgen.generation.slots import QuotaCounter, RequestQueue, SharedContexts, Slot, SlotOutcome
 from synthgen.models.packs import ResolvedModel
 
-LONGEST_DELAY = 30.0
-"""Seconds before a failed request is sent again: about 0.5, 1, 2 ..., half as much to half as much again."""
 MIN_FAILED = 20
 MAX_FAILED_SHARE = 0.1
 """More failed slots than 20, and than a tenth of all that ended, stop the run."""
@@ -36,12 +34,19 @@ class Controller:
     """Opens slots only for cells with a shortage, checks complete rows, and records everything in the ledger."""
 
     def __init__(
-        self, chain: PromptChain, quotas: dict[str, int], *, filters: Sequence[Filter], ledger: Ledger
+        self,
+        chain: PromptChain,
+        quotas: dict[str, int],
+        *,
+        filters: Sequence[Filter],
+        ledger: Ledger,
+        model: ResolvedModel,
     ) -> None:
         """Start with nothing kept; `resume` restores the state of an earlier process."""
         self.chain, self.ledger = chain, ledger
         self.filters, self._pipeline = filters, OnlinePipeline(filters)
-        self._check_size = max((filter_.rows_at_once for filter_ in filters), default=1)
+        self.work = SlotWork(chain, self._pipeline.row_filters, model, ledger.packer)
+        self._checks = RowChecks(self._pipeline, self.work, chain.teacher)
         self._set_filters = [filter_ for filter_ in filters if filter_.rechecks_set]
         self._revoked: dict[int, SlotOutcome] = {}
         self._contexts = SharedContexts(shared=chain.shares_contexts)
@@ -50,7 +55,7 @@ class Controller:
         self.attempts: Counter[str] = Counter()
         self.requests = 0
         self._slots: dict[int, Slot] = {}
-        self._queue, self._complete = RequestQueue(), list[Slot]()
+        self._queue = RequestQueue()
         self._next_number = 0
         self._totals_before = (0, 0)
         self._attempts_before: Counter[str] = Counter()
@@ -103,11 +108,11 @@ class Controller:
         counters = self.counters.values()
         return sum(counter.failed for counter in counters), sum(counter.ended for counter in counters)
 
-    def resume(self, *, model: ResolvedModel, versions: Mapping[str, str]) -> None:
+    def resume(self, *, versions: Mapping[str, str]) -> None:
         """Restore the state from the ledger by checking every stored reply again; open requests are queued.
 
         `versions` of the parser and the filters are recorded. A stored reply whose request is no longer the one that
-        the task would make of `model` is not used: its slot makes the request again.
+        the task would make of the model is not used: its slot makes the request again.
         """
         self.ledger.clear_verdicts(versions)
         self._revoked = {slot: SlotOutcome("rejected", *reason) for slot, reason in self.ledger.revoked()}
@@ -115,20 +120,13 @@ class Controller:
         for stored in self.ledger.replies():
             self._reopen(stored_slots, until=stored.slot)
             self._queue.clear()
-            reply = Reply(
-                (stored.slot, stored.step),
-                stored.outcome,  # type: ignore[arg-type]
-                stored.text,
-                stored.error,
-                reasoning=stored.reasoning,
-            )
-            slot, key = self._slots.get(stored.slot), (model.ref, model.revision)
-            if slot and slot.step == stored.step and self.chain.request(slot).key(*key) == stored.request_key:
+            slot = self._slots.get(stored.slot)
+            if slot and slot.step == stored.step and self.work.key(self.chain.request(slot)) == stored.request_key:
                 self.requests += 1
-                self._advance(slot, reply)
+                self._advance(slot, stored, self.work.read(slot, stored))
             else:
-                self._count_unused(reply)
-            if len(self._complete) >= REPLAY_BATCH:
+                self._count_unused(stored)
+            if len(self._checks) >= REPLAY_BATCH:
                 self.check_complete()
         self._reopen(stored_slots, until=None)
         self.check_complete()
@@ -144,16 +142,17 @@ class Controller:
         while (until is None or self._next_number <= until) and (stored := next(stored_slots, None)) is not None:
             self._open(*stored)
 
-    def next_request(self) -> Request | None:
-        """Return the most useful request now: the next step of an open slot, else the first of a new one."""
-        if len(self._complete) >= self._check_size:
+    def next_slot(self) -> Slot | None:
+        """Return the slot with the most useful request now: the next step of one, else the first of a new one."""
+        self._decide(self._checks.due())
+        if (slot := self._next_slot()) is None and self._checks.has_any:
             self.check_complete()
-        if (request := self._next_request()) is None and self._complete:
-            self.check_complete()
-            request = self._next_request()
-        return request
+            slot = self._next_slot()
+        if slot is not None:
+            self.requests += 1
+        return slot
 
-    def _next_request(self) -> Request | None:
+    def _next_slot(self) -> Slot | None:
         if self.is_full:
             return None
         while (slot := self._queue.next()) is not None:
@@ -162,39 +161,25 @@ class Controller:
             if self.counters[slot.cell].is_full and not self._contexts.has_waiters(slot):
                 self._end(slot, SURPLUS, dict(slot.texts))
                 continue
-            return self._request(slot)
+            return slot
         while True:
             cell, counter = max(self.counters.items(), key=lambda item: item[1].shortage)
             if counter.shortage <= 0:
                 return None
             self.ledger.add_slot(self._next_number, cell)
             if (slot := self._open(self._next_number, cell)) is not None:
-                return self._request(slot)
+                return slot
 
-    def _request(self, slot: Slot) -> Request:
-        self.requests += 1
-        request = self.chain.request(slot)
-        if slot.tries:
-            delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (slot.tries - 1))
-            return replace(request, delay=delay * random.uniform(0.5, 1.5))
-        return request
-
-    def take(self, reply: Reply, request: Request, key: str) -> None:
-        """Record the reply to a request, whose content address is `key`, and advance its slot.
+    def take(self, reply: SlotReply) -> None:
+        """Record a reply and advance its slot.
 
         A slot that it completes waits for `check_complete`, which the next request calls at the latest.
         """
-        text, error, reasoning = map(storable, (reply.text, reply.error, reply.reasoning))
-        reply = replace(reply, text=text, error=error, reasoning=reasoning)
-        number, step = reply.tag
-        slot = self._slots.get(number)
-        prompt = "" if slot is not None and slot.tries else request.prompt
-        values = (reply.outcome, reply.text, reply.error, reply.prompt_tokens, reply.output_tokens)
-        thought = (reply.reasoning, reply.reasoning_tokens)
-        self.ledger.add_reply(StoredReply(number, step, key, *values, prompt, *thought))
+        self.ledger.add_reply(reply.stored, reply.prompt)
+        slot = self._slots.get(reply.stored.slot)
         if slot is None:
-            self._count_unused(reply)
-        elif self._advance(slot, reply):
+            self._count(reply.stored, bad=bool(reply.reading and reply.reading.fault))
+        elif self._advance(slot, reply.stored, reply.reading):
             if self.is_full:
                 self._end(slot, SURPLUS, dict(slot.texts))
             else:
@@ -211,9 +196,9 @@ class Controller:
             return None
         return None if self._contexts.waits(slot) else slot
 
-    def _advance(self, slot: Slot, reply: Reply) -> bool:
+    def _advance(self, slot: Slot, reply: StoredReply, reading: Reading | None) -> bool:
         """Advance a slot by one reply; True when it has another request to make."""
-        if reply.outcome != "ok":
+        if reading is None:
             self._count(reply)
             if reply.outcome == "busy":
                 self.requests -= 1
@@ -223,29 +208,28 @@ class Controller:
                 return True
             self._abandon(slot, SlotOutcome("failed", reply.outcome, "request", reply.error))
             return False
-        try:
-            self.chain.read(slot, reply.text, reply.error)
-        except ParseError as error:
-            self._count(reply, bad=True)
-            self._abandon(slot, SlotOutcome("rejected", str(error), "parse", reply.text or reply.reasoning))
+        self._count(reply, bad=bool(reading.fault))
+        if reading.fault:
+            self._abandon(slot, SlotOutcome("rejected", reading.fault, PARSE, reply.text or reply.reasoning))
             return False
-        self._count(reply)
-        slot.tries = 0
+        slot.texts |= reading.texts
+        slot.step, slot.tries = slot.step + 1, 0
         self._queue.add(*self._contexts.publish(slot))
-        if self.chain.is_complete(slot):
-            self._complete.append(slot)
-        return not self.chain.is_complete(slot)
+        if not self.chain.is_complete(slot):
+            return True
+        self._checks.add(slot, reading.checked)
+        return False
 
-    def _count(self, reply: Reply, *, bad: bool = False) -> None:
+    def _count(self, reply: StoredReply, *, bad: bool = False) -> None:
         """Count an attempt by its outcome: ok, bad, http (busy among them) or timeout."""
         self.attempts["bad" if bad else "http" if reply.outcome == "busy" else reply.outcome] += 1
         if reply.outcome != "ok":
             self._request_error = reply.error
 
-    def _count_unused(self, reply: Reply) -> None:
+    def _count_unused(self, reply: StoredReply) -> None:
         """Count the attempt of a slot that has ended already."""
-        number, step = reply.tag
-        readable = reply.outcome != "ok" or self.chain.can_read(self.ledger.cell(number), step, reply.text, reply.error)
+        cell = self.ledger.cell(reply.slot)
+        readable = reply.outcome != "ok" or self.chain.can_read(cell, reply.step, reply.text, reply.error)
         self._count(reply, bad=not readable)
 
     def _abandon(self, slot: Slot, outcome: SlotOutcome) -> None:
@@ -256,26 +240,23 @@ class Controller:
             self._end(waiter, outcome, {})
 
     def check_complete(self) -> None:
-        """Filter the rows of the slots whose texts are complete, in the order in which they became so."""
-        if not self._complete:
-            return
-        complete, self._complete = self._complete, []
-        rows: list[tuple[Slot, tuple[str, Row]]] = []
-        for slot in complete:
-            try:
-                rows.append((slot, (self.row_id(slot.number), self.chain.row(slot))))
-            except ParseError as error:
-                self._end(slot, SlotOutcome("rejected", str(error), "parse", ""), dict(slot.texts))
-        drops = self._pipeline.check_batch([row for _, row in rows])
-        for (slot, (row_id, row)), stage_drop in zip(rows, drops, strict=True):
+        """Filter the rows of all slots whose texts are complete, in the order in which they became so."""
+        self._decide(self._checks.rest())
+
+    def _decide(self, outcomes: Iterable[Outcome]) -> None:
+        for slot, row, stage_drop in outcomes:
             if stage_drop is not None:
                 stage, drop = stage_drop
                 self._end(slot, SlotOutcome("rejected", drop.reason, stage, drop.evidence), row)
             elif self.counters[slot.cell].is_full:
                 self._end(slot, SURPLUS, row)
             else:
-                self._pipeline.add_kept(row_id, row)
+                self._pipeline.add_kept(self.row_id(slot.number), row)
                 self._end(slot, self._revoked.get(slot.number, KEPT), row)
+
+    def close(self) -> None:
+        """End what checks rows."""
+        self._checks.close()
 
     def settle(self) -> bool:
         """Say whether the set is done: every cell has its quota, and no filter drops a row of the complete set.
@@ -299,8 +280,8 @@ class Controller:
         return True
 
     def row_id(self, number: int) -> str:
-        """Return the id of a slot's row: task, seed and slot number."""
-        return slot_id(self.chain.task.name, self.chain.seed, number)
+        """Return the id of a slot's row."""
+        return self.chain.row_id(number)
 
     def _end(self, slot: Slot, outcome: SlotOutcome, row: Row) -> None:
         counter = self.counters[slot.cell]

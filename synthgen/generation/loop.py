@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from synthgen import console
-from synthgen.engines import Engine, Reply, Request
+from synthgen.engines import Engine
 from synthgen.engines.base import completion_prompt
 from synthgen.engines.budget import Budget
-from synthgen.engines.prices import Prices
 from synthgen.errors import IncompleteError, UserError
 from synthgen.generation.controller import Controller
 from synthgen.generation.prompt_chain import PromptChain
-from synthgen.models.packs import ResolvedModel
+from synthgen.generation.slot_work import SlotReply
+from synthgen.generation.slots import Slot
 from synthgen.runtime.files import format_count, format_duration
 from synthgen.text.json_text import read_json_object
 
@@ -28,18 +28,21 @@ PLACEHOLDER = "A sentence that stands for one that is not written yet."
 
 @dataclass(slots=True)
 class Usage:
-    """Rows kept, tokens and seconds since the start of this process."""
+    """Rows kept, tokens and seconds since the start of this process, the tokens as the run's `budget` counts them."""
 
+    budget: Budget
     kept: int = 0
-    prompt_tokens: int = 0
-    output_tokens: int = 0
-    prices: Prices | None = None
     start: float = field(default_factory=time.monotonic)
+    _before: tuple[int, int] = field(init=False)
 
-    def add(self, reply: Reply) -> None:
-        """Add the tokens of a reply."""
-        self.prompt_tokens += reply.prompt_tokens
-        self.output_tokens += reply.output_tokens
+    def __post_init__(self) -> None:
+        self._before = self.budget.tokens
+
+    @property
+    def tokens(self) -> tuple[int, int]:
+        """Tokens of prompts and of replies."""
+        (prompt, output), (prompt_before, output_before) = self.budget.tokens, self._before
+        return prompt - prompt_before, output - output_before
 
     @property
     def seconds(self) -> float:
@@ -51,10 +54,10 @@ class Usage:
         if not self.kept:
             return "no row was kept, so what the run will take cannot be said"
         share = rows / self.kept
-        counts = (format_count(round(each * share)) for each in (self.prompt_tokens, self.output_tokens))
+        counts = (format_count(round(each * share)) for each in self.tokens)
         tokens = "{} prompt and {} output tokens".format(*counts)
-        cost = share * self.prices.cost(self.prompt_tokens, self.output_tokens) if self.prices else 0.0
-        money = f", cost about {cost:,.2f}" if self.prices else ""
+        prices = self.budget.prices
+        money = f", cost about {share * prices.cost(*self.tokens):,.2f}" if prices else ""
         return f"{rows:,} rows will take about {tokens} and {format_duration(self.seconds * share)}{money}"
 
 
@@ -90,48 +93,57 @@ def check_requests(controller: Controller, engine: Engine) -> None:
             engine.check(request)
 
 
-def exchanges(controller: Controller, engine: Engine, *, budget: Budget) -> Iterator[tuple[Reply, Request]]:
-    """Send the controller's requests until the budget is spent; yield replies with their requests."""
-    in_flight: dict[tuple[int, int], Request] = {}
+def exchanges(controller: Controller, engine: Engine, *, budget: Budget) -> Iterator[SlotReply]:
+    """Send the controller's requests until the budget is spent; yield the replies."""
+    in_flight = 0
 
-    def next_request() -> Request | None:
-        """Return the controller's next request within the budget."""
-        request = controller.next_request() if budget.allows(controller.requests, len(in_flight)) else None
-        if request is not None:
-            in_flight[request.tag] = request
-            budget.note(request)
-        return request
+    def next_slot() -> Slot | None:
+        """Return the controller's next slot with a request, within the budget."""
+        nonlocal in_flight
+        slot = controller.next_slot() if budget.allows(controller.requests, in_flight) else None
+        if slot is not None:
+            in_flight += 1
+            if budget.estimates:
+                budget.note(controller.work.request(slot))
+        return slot
 
-    for reply in engine.run(next_request):
-        budget.add(reply)
-        yield reply, in_flight.pop(reply.tag)
+    for reply in engine.results(controller.work, next_slot):
+        in_flight -= 1
+        budget.add(reply.stored)
+        yield reply
 
 
-def serve(controller: Controller, engine: Engine, model: ResolvedModel, *, budget: Budget, rows: int) -> None:
+def serve(controller: Controller, engine: Engine, *, budget: Budget, rows: int) -> None:
     """Send the controller's requests until the quotas are full or the budget is spent.
 
     Raises IncompleteError when the server is gone or too many requests fail.
     """
-    kept_before, usage, updated_at = controller.kept, Usage(prices=budget.prices), 0.0
+    kept_before, usage, updated_at = controller.kept, Usage(budget), 0.0
     with console.progress() as bar:
         line = bar.add_task(f"make {controller.chain.task.name}", total=rows, completed=kept_before, note="")
-        for reply, request in exchanges(controller, engine, budget=budget):
-            controller.take(reply, request, request.key(model.ref, model.revision))
+        for reply in exchanges(controller, engine, budget=budget):
+            controller.take(reply)
             if controller.requests_failing:
                 failed = sum(counter.failed for counter in controller.counters.values())
-                raise IncompleteError(f"too many requests fail: {failed} slots failed, the last with: {reply.error}")
+                raise IncompleteError(
+                    f"too many requests fail: {failed} slots failed, the last with: {reply.stored.error}"
+                )
             if waste := controller.waste:
                 raise IncompleteError(waste)
-            usage.add(reply)
             if (now := time.monotonic()) - updated_at > SECONDS_BETWEEN_UPDATES:
                 updated_at, last, usage.kept = now, usage.kept, controller.kept - kept_before
-                accepted = " ".join(f"{cell} {each.acceptance:.0%}" for cell, each in controller.counters.items())
-                rates = f"{usage.kept / usage.seconds:.1f} kept/s, {usage.output_tokens / usage.seconds:.0f} tokens/s"
-                cost = f", {note}" if (note := budget.cost_note) else ""
-                bar.update(line, completed=controller.kept, note=f"{rates}{cost}, accepted: {accepted}")
+                bar.update(line, completed=controller.kept, note=_progress(controller, usage))
                 if last < ROWS_BEFORE_PROJECTION <= usage.kept and controller.kept < rows:
                     console.note(usage.projection(rows - kept_before))
         controller.check_complete()
         bar.update(line, completed=controller.kept)
     if controller.is_full:
         controller.close_open_slots()
+
+
+def _progress(controller: Controller, usage: Usage) -> str:
+    """Return the rates, the cost and the acceptance so far."""
+    accepted = " ".join(f"{cell} {each.acceptance:.0%}" for cell, each in controller.counters.items())
+    rates = f"{usage.kept / usage.seconds:.1f} kept/s, {usage.tokens[1] / usage.seconds:.0f} tokens/s"
+    cost = f", {note}" if (note := usage.budget.cost_note) else ""
+    return f"{rates}{cost}, accepted: {accepted}"

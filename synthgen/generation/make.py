@@ -156,8 +156,8 @@ def _generate(run: GenerationRun, ledger: Ledger, out: Path, budget: Budget, sta
     versions: dict[str, str] = {}
     before = -1
     try:
-        with closing_all(controller.filters):
-            controller.resume(model=run.model, versions=run.versions())
+        with closing_all(controller.filters), closing(controller):
+            controller.resume(versions=run.versions())
             start_time = time.monotonic()
             while not controller.settle() and before < controller.requests and budget.allows(controller.requests, 0):
                 before = controller.requests
@@ -166,7 +166,7 @@ def _generate(run: GenerationRun, ledger: Ledger, out: Path, budget: Budget, sta
                 engine = start()
                 ledger.add_engine(versions := engine.versions)
                 check_requests(controller, engine)
-                serve(controller, engine, run.model, budget=budget, rows=run.n)
+                serve(controller, engine, budget=budget, rows=run.n)
             ledger.commit()
             if controller.is_full:
                 seconds = time.monotonic() - start_time
@@ -214,13 +214,12 @@ def _preview(
         check_context_length(run.chain, run.model.path, run.engine.context_length)
     ledger = Ledger(Path(":memory:"))
     with run.engine.open(run.chain.seed, ledger) as start:
-        usage, budget = Usage(prices=run.engine.prices), Budget(count * len(run.task.steps))
+        usage = Usage(budget := Budget(count * len(run.task.steps), run.engine.prices))
         controller = open_controller(replace(run, n=count).with_judge(ledger, start, budget), ledger)
-        with closing_all(controller.filters):
+        with closing_all(controller.filters), closing(controller):
             check_requests(controller, engine := start())
-            for reply, request in exchanges(controller, engine, budget=budget):
-                controller.take(reply, request, "")
-                usage.add(reply)
+            for reply in exchanges(controller, engine, budget=budget):
+                controller.take(reply)
             controller.check_complete()
     usage.kept = controller.kept
     console.note(f"{usage.projection(run.n)}, at {count} rows at a time")

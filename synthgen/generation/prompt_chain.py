@@ -9,17 +9,17 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
+from typing import Any
 
 from synthgen.engines import Request, Sampling
 from synthgen.engines.reply_text import json_object
 from synthgen.formats.base import Format, ParseError, Row, clean_text
 from synthgen.formats.reply_schema import text_object
-from synthgen.formats.tags import SENTENCE
 from synthgen.generation.grounding import Grounding
-from synthgen.generation.slots import Slot
+from synthgen.generation.slots import Slot, slot_id
 from synthgen.generation.teacher import Teacher
 from synthgen.runtime.provenance import version_hash
 from synthgen.task.definition import Step, Task
@@ -56,6 +56,11 @@ class PromptChain:
         self._steps_of, self._variables_of = cache(self.task.steps_of), cache(self._label_variables)
         self._asked = {step.name: self._asking(step) for step in self.task.steps}
 
+    def __reduce__(self) -> tuple[type["PromptChain"], tuple[Any, ...]]:
+        """Let other processes have what requests and rows of single slots need: neither passages nor the teacher."""
+        grounding = replace(self.grounding, passages=())
+        return PromptChain, (self.task, self.seed, self.structured, grounding, None, self.thinking)
+
     def open(self, number: int, cell: str) -> Slot:
         """Return a new slot, in the cell's next shared context or else in a context of its own."""
         context = self.next_context(cell) if self.task.per_stem else number
@@ -79,9 +84,13 @@ class PromptChain:
         """Return the number of the shared context that the cell's next slot will join."""
         return self._slot_counts[cell] // self.task.per_stem.get(cell, 1)
 
+    def steps(self, cell: str) -> int:
+        """Return how many steps the slots of a cell take."""
+        return len(self._steps_of(cell))
+
     def is_complete(self, slot: Slot) -> bool:
         """Say whether every text of the slot is there."""
-        return slot.step == len(self._steps_of(slot.cell))
+        return slot.step == self.steps(slot.cell)
 
     def request(self, slot: Slot) -> Request:
         """Return the request for the slot's next step."""
@@ -106,38 +115,40 @@ class PromptChain:
             slot.texts |= dict.fromkeys(step.fields, text(step))
             slot.step += 1
 
-    def read(self, slot: Slot, reply: str, fault: str = "") -> None:
-        """Parse a reply into the slot's next texts; ParseError with the reason when they are not there.
+    def read(self, cell: str, step: int, reply: str, fault: str = "") -> dict[str, str]:
+        """Return the texts in a reply to a step of a cell's slot; ParseError with the reason when they are not there.
 
         `fault` is what the engine says of the reply: one that was cut off is no text, but may be a passage.
         """
-        step = self._steps_of(slot.cell)[slot.step]
-        if fault and (self.structured or PASSAGE not in step.fields):
+        asked = self._steps_of(cell)[step]
+        if fault and (self.structured or PASSAGE not in asked.fields):
             raise ParseError(fault)
-        texts = _json_texts(reply, step) if self.structured else _plain_texts(reply, step)
+        texts = _json_texts(reply, asked) if self.structured else _plain_texts(reply, asked)
         cleaned = {name: clean_text(text) for name, text in texts.items()}
         if any(_UNREADABLE.search(text) for text in cleaned.values()):
             raise ParseError("unreadable characters")
         if PASSAGE in cleaned:
             cleaned[PASSAGE] = whole_sentences(cleaned[PASSAGE])
         self.task.conditions.check_texts(cleaned)
-        slot.texts |= cleaned
-        slot.step += 1
+        return cleaned
 
     def can_read(self, cell: str, step: int, reply: str, fault: str = "") -> bool:
         """Say whether a reply to this step of the cell can be parsed."""
         try:
-            self.read(Slot(0, cell, 0, {}, step), reply, fault)
+            self.read(cell, step, reply, fault)
         except ParseError:
             return False
         return True
 
-    def row(self, slot: Slot) -> Row:
-        """Return the row of a written slot; ParseError with the reason when its texts make none."""
-        texts = self.teacher.texts(slot.texts[SENTENCE]) if self.teacher is not None else slot.texts
+    def row(self, slot: Slot, texts: Mapping[str, str]) -> Row:
+        """Return the row of a slot with these texts; ParseError with the reason when they make none."""
         row = self.task.format.assemble({**self._attributes(slot.context), **texts}, slot.cell)
         self.task.conditions.check_row(self.task.format, row)
         return row
+
+    def row_id(self, number: int) -> str:
+        """Return the id of a slot's row: task, seed and slot number."""
+        return slot_id(self.task.name, self.seed, number)
 
     def variables(self, slot: Slot) -> dict[str, object]:
         """Return the template's variables: attributes, the label, its definition and examples, the texts so far."""

@@ -146,4 +146,5 @@ def default_folder(task: str, n: int | str, seed: int) -> Path:
 def open_controller(run: GenerationRun, ledger: Ledger) -> Controller:
     """Return a controller with nothing kept, and with fresh filters."""
     quotas = scale_counts(run.task.label_counts, run.n)
-    return Controller(run.chain, quotas, filters=run.config.build(run.context), ledger=ledger)
+    filters = run.config.build(run.context)
+    return Controller(run.chain, quotas, filters=filters, ledger=ledger, model=run.model)

@@ -26,6 +26,11 @@ class Slot:
     step: int = 0
     tries: int = 0
 
+    @property
+    def tag(self) -> tuple[int, int]:
+        """What identifies the request for the next step."""
+        return self.number, self.step
+
     def begin(self, texts: dict[str, str]) -> None:
         """Fill in the texts of the first step, which then needs no request."""
         self.texts |= texts

@@ -23,9 +23,14 @@ from synthgen.models.loading import (
 )
 from synthgen.text.words import treebank_tokens
 
+BATCH, BATCH_ON_GPU = 32, 256
+
 
 class Teacher:
     """A token classifier loaded from a checkpoint folder; `labels` are its tags in the order of its outputs."""
+
+    rows_at_once = 64
+    """How many sentences are worth waiting for: together they take less."""
 
     def __init__(self, folder: Path) -> None:
         """Read the configuration, not yet the weights; UserError when it is no token classifier's."""
@@ -49,27 +54,58 @@ class Teacher:
         """Return the teacher's entry in a manifest; what its training set allows is not known from a checkpoint."""
         return {"role": "teacher", "file": self.name, "sha256": self.revision, "licence": "unknown"}
 
-    def texts(self, sentence: str) -> dict[str, str]:
-        """Return the sentence's tokens and tags, each joined by spaces; ParseError when its decodings disagree."""
-        words = treebank_tokens(sentence)
-        tags = self._tags(words)
-        if tags != self._tags([*words, *words])[len(words) :]:
-            raise ParseError("teacher's decodings disagree")
-        return {"tokens": " ".join(words), "tags": " ".join(tags)}
+    def read(self, sentences: Sequence[str]) -> list[dict[str, str] | ParseError]:
+        """Return each sentence's tokens and tags, both joined by spaces; why not where its decodings disagree."""
+        words = [treebank_tokens(sentence) for sentence in sentences]
+        tagged = self._tags([*words, *([*each, *each] for each in words)])
+        alone, repeated = tagged[: len(words)], tagged[len(words) :]
+        return [_agreed(*each) for each in zip(words, alone, repeated, strict=True)]
 
-    def _tags(self, words: Sequence[str]) -> list[str]:
-        """Return one tag a word, read at its first piece; ParseError when the sentence is too long to be read."""
+    def _tags(self, texts: Sequence[Sequence[str]]) -> list[list[str]]:
+        """Return one tag a word for each text, read at its first piece; none for a text too long to be read."""
+        tokenizer, model = self._loaded
+        pieces = [tokenizer(list(words), is_split_into_words=True) for words in texts]
+        firsts = [_first_pieces(each.word_ids()) for each in pieces]
+        room = getattr(model.config, "max_position_embeddings", 514) - 2
+        tags: list[list[str]] = [[] for _ in texts]
+        readable = [
+            number
+            for number, each in enumerate(pieces)
+            if len(firsts[number]) == len(texts[number]) and len(each["input_ids"]) <= room
+        ]
+        readable.sort(key=lambda number: len(pieces[number]["input_ids"]))
+        size = BATCH if model.device.type == "cpu" else BATCH_ON_GPU
+        for start in range(0, len(readable), size):
+            chosen = readable[start : start + size]
+            best = self._best([pieces[number] for number in chosen])
+            for number, labels in zip(chosen, best, strict=True):
+                tags[number] = [self.labels[labels[place]] for place in firsts[number]]
+        return tags
+
+    def _best(self, pieces: Sequence[Any]) -> list[list[int]]:
+        """Return the likeliest label of each piece of some texts."""
         import torch
 
         tokenizer, model = self._loaded
-        pieces = tokenizer([list(words)], is_split_into_words=True, return_tensors="pt")
-        firsts: dict[int, int] = {}
-        for position, word in enumerate(pieces.word_ids(0)):
-            if word is not None:
-                firsts.setdefault(word, position)
-        room = getattr(model.config, "max_position_embeddings", 514) - 2
-        if len(firsts) < len(words) or pieces["input_ids"].shape[1] > room:
-            raise ParseError("sentence unreadable for the teacher")
+        batch = tokenizer.pad(list(pieces), return_tensors="pt").to(model.device)
         with torch.inference_mode():
-            best = model(**pieces.to(model.device)).logits[0].argmax(-1).tolist()
-        return [self.labels[best[firsts[index]]] for index in range(len(words))]
+            labels: list[list[int]] = model(**batch).logits.argmax(-1).tolist()
+        return labels
+
+
+def _first_pieces(words: Sequence[int | None]) -> list[int]:
+    """Return the place of the first piece of each word, where a text's pieces are of these words."""
+    places: dict[int, int] = {}
+    for place, word in enumerate(words):
+        if word is not None:
+            places.setdefault(word, place)
+    return list(places.values())
+
+
+def _agreed(words: Sequence[str], alone: Sequence[str], repeated: Sequence[str]) -> dict[str, str] | ParseError:
+    """Return what two decodings of a sentence agree on."""
+    if len(alone) < len(words) or len(repeated) < 2 * len(words):
+        return ParseError("sentence unreadable for the teacher")
+    if list(alone) != list(repeated[len(words) :]):
+        return ParseError("teacher's decodings disagree")
+    return {"tokens": " ".join(words), "tags": " ".join(alone)}

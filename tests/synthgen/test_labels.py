@@ -16,7 +16,7 @@ from synthgen.corpora.import_corpus import import_task
 from synthgen.errors import UserError
 from synthgen.filters.base import FilterContext
 from synthgen.filters.labels.agreement import Agreement
-from synthgen.filters.labels.annotator import Annotation
+from synthgen.filters.labels.annotator import Annotation, Annotator
 from synthgen.filters.labels.checkpoint import open_verifier
 from synthgen.filters.labels.filter import Verify, VerifySettings
 from synthgen.filters.rows.rebalance import give_aways
@@ -69,7 +69,7 @@ def test_a_verifier_at_chance_and_one_without_calibration_give_no_estimate() -> 
     assert "at least 100" in counted(200).metadata(counted(4))["noise"]
 
 
-class Echo:
+class Echo(Annotator):
     """A reader that finds two questions duplicates when they are of one length."""
 
     def __init__(self, *trained_on: str) -> None:

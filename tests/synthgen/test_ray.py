@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 from contextlib import closing
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from synthgen.dataset import read_rows
-from synthgen.engines.base import Request, Sampling
+from synthgen.dataset import MANIFEST_NAME, read_rows
+from synthgen.dataset.ledger import Ledger
+from synthgen.engines.base import NoWork, Request, Sampling
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.errors import IncompleteError, UserError
 from tests.synthgen.conftest import make_scripted
@@ -64,18 +66,65 @@ def test_two_actors_make_exactly_n_rows(start, tiny_model: str, tmp_path: Path) 
     assert manifest.label_counts == {"entailment": 20, "neutral": 20, "contradiction": 20}
 
 
+FAULTS = (
+    "",
+    "I'm sorry, but I can't help with that.",
+    "Das ist ein ganz anderer Satz in einer anderen Sprache.",
+    "No.",
+)
+
+
+def varied(number: int) -> ScriptedEngine:
+    """Replies of which half are rejected: unreadable, by filters of single rows, as duplicates; some requests fail."""
+
+    def answer(request):
+        draw = random.Random(f"{request.nonce} {request.tag}")
+        kind = draw.randrange(12)
+        if kind == 11:
+            return OSError("no room")
+        return draw.choice([*FAULTS, "The river museum stays closed in winter."]) if kind > 6 else sentence(request)
+
+    return ScriptedEngine(answer, batch_size=8)
+
+
+def unused(number: int) -> ScriptedEngine:
+    return ScriptedEngine(lambda request: pytest.fail("a request that is answered already"))
+
+
+def test_what_actors_say_of_replies_and_rows_is_what_a_run_that_goes_on_says_here(
+    tiny_model: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with closing(RayEngine(varied, address="local", engines=2)) as engine:
+        there = make_scripted(tiny_model, out, n=60, engine=engine)
+    with closing(Ledger(out / "ledger.sqlite", read_only=True)) as ledger:
+        verdicts = list(ledger.verdicts())
+        replies = [reply for each in verdicts for reply in reversed(list(ledger.replies(each.slot)))]
+        assert all({(reply.slot, reply.step): reply.prompt for reply in replies}.values())  # of the first try
+    (out / MANIFEST_NAME).unlink()
+    here = make_scripted(tiny_model, out, n=60, engine=unused(0))
+    with closing(Ledger(out / "ledger.sqlite", read_only=True)) as ledger:
+        assert list(ledger.verdicts()) == verdicts
+    assert {"refusal", "language", "too short", "empty reply"} <= set(there.rejected)
+    assert there.attempts["http"] > 0
+    assert there.checks["language"]["rows_judged"] > 60
+    for name in ("asked", "rejected", "attempts", "checks", "files", "tokens", "statistics"):
+        assert getattr(there, name) == getattr(here, name), name
+
+
 def test_replies_come_in_bulk_and_those_before_a_fault_are_not_lost() -> None:
     server = Server()
     server.start(faulty, 0)
+    server.begin(NoWork())
     sampling = Sampling(8, 1.0, -1, ())
-    server.submit([Request((number, 0), f"Topic {number}", sampling, nonce=number) for number in range(60)])
-    calls = []
+    orders = [Request((number, 0), f"Topic {number}", sampling, nonce=number) for number in range(60)]
+    calls = [server.exchange(orders)]
     while sum(map(len, calls)) < 40:
-        calls.append(server.replies())
+        calls.append(server.exchange([]))
     assert [reply.tag[0] for replies in calls for reply in replies] == list(range(40))
-    assert len(calls) < 10
+    assert len(calls) <= 40 // server.enough + 2
     with pytest.raises(RuntimeError, match="unspecified launch failure"):
-        server.replies()
+        server.exchange([])
 
 
 def hopeless(number: int) -> ScriptedEngine:

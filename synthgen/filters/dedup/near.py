@@ -44,6 +44,7 @@ class NearDuplicates(SetFilter):
 
     name = "near"
     VERSION = 1
+    rows_at_once = 64
 
     def __init__(self, format_: Format, settings: NearSettings | None = None, *, neighbours: int = NEIGHBOURS) -> None:
         """Compare all texts of a row, in a whole set with at most so many `neighbours` for each key it shares."""

@@ -28,6 +28,8 @@ class Annotator(ABC):
 
     rows_at_once = 64
     """How many rows are worth reading together."""
+    asks_engine = False
+    """Whether it uses an engine, which may be that of the run."""
 
     @property
     def progress(self) -> str:

@@ -66,6 +66,7 @@ class Verify(Filter):
         self, name: str, context: FilterContext, settings: VerifySettings | LabelCheckSettings, annotator: Annotator
     ) -> None:
         self.name, self._context, self._settings, self._annotator = name, context, settings, annotator
+        self.is_slow, self.needs_loop = True, annotator.asks_engine
         self.rows_at_once = annotator.rows_at_once
         self._min_confidence = settings.min_confidence if isinstance(settings, VerifySettings) else 0.0
         self._agreement = Agreement(context.format, settings.min_f1)

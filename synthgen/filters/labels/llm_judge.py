@@ -89,6 +89,8 @@ def check_judge(format_: Format, model: str, option: str = "") -> None:
 class LLMJudge(Annotator):
     """An annotator that asks a language model; what that was trained on is not known."""
 
+    asks_engine = True
+
     def __init__(
         self,
         format_: Format,
