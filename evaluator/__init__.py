@@ -43,6 +43,10 @@ _COMMANDS = {
 __all__ = ["DEFAULT_MODEL", *_COMMANDS]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - each command has its own type
     if name not in _COMMANDS:
         raise AttributeError(f"module 'evaluator' has no attribute '{name}'")

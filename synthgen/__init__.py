@@ -31,6 +31,10 @@ FUNCTIONS = {
 __all__ = ["__version__", *sorted(FUNCTIONS)]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - each command has its own type
     if name not in FUNCTIONS:
         raise AttributeError(f"module 'synthgen' has no attribute '{name}'")

@@ -62,6 +62,8 @@ def print_training(manifest: Json, arguments: Arguments) -> None:
 
 def print_plan(plan: Json, _: Arguments) -> None:
     """Print the arms of an experiment, its runs, and their totals."""
+    from evaluator.reporting.inputs import plan_fact, plan_name
+
     data = [" + ".join(arm["tasks"]) or arm["model"] or "target training only" for arm in plan["arms"]]
     arms = (
         (arm["name"], arm["rows"], f"{arm['origin'] or ''} {text}".strip())
@@ -71,7 +73,8 @@ def print_plan(plan: Json, _: Arguments) -> None:
     print_lines([""])
     jobs = ((job["label"], job["steps"], job["training_tokens"], job["inference_tokens"]) for job in plan["jobs"])
     _print_table(("run", "steps", "training tokens", "inference tokens"), jobs)
-    print_lines(f"{name}: {_cell(value)}" for name, value in plan.items() if not isinstance(value, list))
+    facts = {name: value for name, value in plan.items() if not isinstance(value, list)}
+    print_lines(f"{plan_name(name)}: {plan_fact(name, value)}" for name, value in facts.items())
 
 
 def print_score(score: Json, _: Arguments) -> None:

@@ -124,11 +124,13 @@ class TargetJob:
     hardware: Hardware
     select: str = "last"
     keep_head: bool = False
+    arm: str = ""
 
     @property
     def label(self) -> str:
-        """What the progress display calls it."""
-        return f"{self.target} seed {self.seed}" if self.stage else f"{self.target} encoder"
+        """What the progress display calls it, by the first arm that needs it."""
+        name = f"{self.arm}, {self.target}" if self.arm else self.target
+        return f"{name} seed {self.seed}" if self.stage else f"{name} encoder"
 
 
 Job = IntermediateJob | TargetJob
@@ -173,8 +175,9 @@ def build(experiment: Experiment) -> Graph:
             stages = _intermediate(experiment, arm, size, seed, target)
             jobs |= {stage.node.key: stage for stage in stages if stage.node.key not in jobs}
             job = _target_job(experiment, _encoder(experiment, arm, stages[-1] if stages else None), target, seed)
-            jobs.setdefault(job.node.key, job)
             rows = sum(stage.rows for stage in stages)
+            name = f"{arm.name} {rows:,}" if rows else arm.name
+            jobs.setdefault(job.node.key, replace(job, arm=name))
             for language, node in job.predictions.items():
                 scores = Node("scores", {"predictions": node.key, "code": CODE_VERSION})
                 key = arm.name, named_size, seed, target.name, language  # the full size may be named as a number too

@@ -140,12 +140,16 @@ def plan_rows(plan: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     apart = ("planned", "real", "jobs") if any(isinstance(side, dict) for side in sides) else ()
     rows = [(key, planned.get(key), real.get(key)) for key in {**planned, **real}]
     rows += [(key, value, None) for key, value in plan.items() if key not in apart]
-    return [
-        (_PLAN_NAMES.get(key, key.replace("_", " ")), *(_plan_fact(key, v) for v in values)) for key, *values in rows
-    ]
+    return [(plan_name(key), plan_fact(key, first), plan_fact(key, second)) for key, first, second in rows]
 
 
-def _plan_fact(key: str, value: object) -> str:
+def plan_name(key: str) -> str:
+    """Return what a key of a plan is called for a person."""
+    return _PLAN_NAMES.get(key, key.replace("_", " "))
+
+
+def plan_fact(key: str, value: object) -> str:
+    """Return a fact of a plan with its unit; an empty text for none."""
     if value is None:
         return ""
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -19,12 +19,13 @@ from rapidfuzz import fuzz, process
 
 from synthgen import options
 from synthgen.analysis.human_sample import read_sample, write_sample
+from synthgen.analysis.shown_rows import drawn_rows, rejected_rows
 from synthgen.analysis.similarity_to_real import check_like, measure
 from synthgen.cards.card import write_card
 from synthgen.cards.charts import figures
 from synthgen.cards.summary_tables import SummaryTable, counts, findings, nearest_pairs
 from synthgen.dataset.manifest import Manifest, dataset_format, finish, read_intact_manifest, read_manifest
-from synthgen.dataset.shards import read_rows
+from synthgen.dataset.shards import read_rows, sample_rows
 from synthgen.errors import UserError, plain_os_error, refuse
 from synthgen.formats import Format
 from synthgen.formats.base import Row
@@ -73,7 +74,11 @@ def inspect(
     check_like(like, format_)
     checks = {} if judged is None else {"judged": read_sample(format_, _rows(folder), judged)}
     manifest = replace(manifest, checks=manifest.checks | measure(folder, format_, like) | checks)
-    page = render(manifest, _pairs(folder, manifest.content_hash))
+    rows = [drawn_rows(format_, _rows(folder), seed=manifest.seed, title="Rows")]
+    if like is not None:
+        real = sample_rows(Path(like), MAX_ROWS)
+        rows.append(drawn_rows(format_, real, seed=manifest.seed, title="Rows of the real set"))
+    page = render(manifest, _pairs(folder, manifest.content_hash), [*rows, rejected_rows(format_, folder)])
     if out is not None:
         with plain_os_error(f"cannot write --out {out}"):
             write_atomically(Path(out), page)
@@ -128,11 +133,12 @@ def summary_tables(folder: Path, manifest: Manifest | None = None) -> list[Summa
     return [*counts(manifest), *findings(manifest), nearest_pairs(pairs)]
 
 
-def render(manifest: Manifest, pairs: Sequence[dict[str, Any]]) -> str:
-    """Return the page: self-contained, everything from data escaped."""
+def render(manifest: Manifest, pairs: Sequence[dict[str, Any]], rows: Sequence[SummaryTable]) -> str:
+    """Return the page: self-contained, everything from data escaped; `rows` are tables of rows to read."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, finalize=shown_in_pages, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     pictures = [Markup(svg) for svg in figures(manifest).values()]
-    return template.render(m=manifest, pictures=pictures, tables=[*findings(manifest), nearest_pairs(pairs)])
+    tables = [*rows, *findings(manifest), nearest_pairs(pairs)]
+    return template.render(m=manifest, pictures=pictures, tables=tables)

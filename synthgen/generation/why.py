@@ -1,6 +1,5 @@
 """`synthgen why`: why rows of a set were rejected; one row from its requests to its verdict, read from the ledger."""
 
-from collections import Counter
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import Any
 from synthgen import options
 from synthgen.dataset.ledger import Ledger
 from synthgen.dataset.manifest import is_finished, read_intact_manifest, read_manifest
-from synthgen.dataset.shards import read_rejected, read_rows
+from synthgen.dataset.rejections import reasons
+from synthgen.dataset.shards import Rejection, read_rejected, read_rows
 from synthgen.errors import UserError, unknown
 from synthgen.generation.slots import slot_id
 
@@ -45,20 +45,16 @@ def why(
 
 def _reasons(folder: Path, wanted: str | None) -> list[dict[str, Any]]:
     read_intact_manifest(folder, *(["rejected"] if (folder / "rejected").is_dir() else []))
-    most = EXAMPLES if wanted is None else EXAMPLES_OF_ONE
-    counts: Counter[tuple[str, str]] = Counter()
-    examples: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for rejection in read_rejected(folder):
-        kind = rejection.reason, rejection.stage
-        counts[kind] += 1
-        if len(shown := examples.setdefault(kind, [])) < most:
-            shown.append({"id": rejection.id, "evidence": rejection.evidence, "row": rejection.row})
-    kinds = [kind for kind, _ in counts.most_common() if wanted is None or wanted in kind]
-    if wanted is not None and not kinds:
-        raise unknown("reason", wanted, sorted({name for kind in counts for name in kind if name}), where=str(folder))
-    return [
-        dict(zip(("reason", "stage"), kind, strict=True), count=counts[kind], examples=examples[kind]) for kind in kinds
-    ]
+    found = reasons(folder, EXAMPLES if wanted is None else EXAMPLES_OF_ONE)
+    shown = [kind for kind in found if wanted is None or wanted in (kind.reason, kind.stage)]
+    if wanted is not None and not shown:
+        names = sorted({name for kind in found for name in (kind.reason, kind.stage) if name})
+        raise unknown("reason", wanted, names, where=str(folder))
+    return [{**asdict(kind), "examples": [_example(each) for each in kind.examples]} for kind in shown]
+
+
+def _example(rejection: Rejection) -> dict[str, Any]:
+    return {"id": rejection.id, "evidence": rejection.evidence, "row": rejection.row}
 
 
 def _story(folder: Path, row_id: str) -> dict[str, Any]:

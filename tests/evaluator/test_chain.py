@@ -99,7 +99,7 @@ def test_every_cell_is_scored_and_each_model_is_trained_once(
     assert len(rows) == len(cells) == 3 * 2 * per_run
     started = logs.started()
     assert sum(label.startswith("intermediate") for label in started) == 4
-    assert sum(label.startswith("tatoeba") for label in started) == 5  # none once for both seeds
+    assert sum("tatoeba" in label for label in started) == 5  # none once for both seeds
     assert all(row["data_revision"].startswith("sample:") for row in rows)
 
 
@@ -165,7 +165,7 @@ def test_adding_a_seed_runs_only_that_seed(arguments: dict[str, Any], datasets: 
     logs.started()
     evaluator.compare(arms(datasets), **arguments)
     started = logs.started()
-    assert all("seed 1" in label or label == "tatoeba encoder" for label in started)
+    assert all("seed 1" in label or label.endswith("tatoeba encoder") for label in started)
     assert len(started) == 2 + 3 * 2 + 2  # intermediates, trained targets, tatoeba of the two new encoders
 
 
@@ -190,7 +190,7 @@ def test_sizes_are_nested_and_none_is_trained_once_for_all_of_them(
     evaluator.compare(arms(datasets), **{**arguments, "sizes": ["8", "16"], "seeds": 1, "targets": ["xnli"]})
     started = logs.started()
     assert sum(" 8 rows " in label for label in started) == 2
-    assert sum(label.startswith("xnli") for label in started) == 2 * 2 + 1
+    assert sum(", xnli" in label for label in started) == 2 * 2 + 1
     rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
     assert {(row["arm"], row["size"]) for row in rows} == {
         ("none", 0), ("real", 8), ("real", 16), ("synthetic", 8), ("synthetic", 16)
@@ -270,7 +270,7 @@ def test_the_best_model_on_english_items_is_another_node_than_the_last(
     asked = {**arguments, "seeds": 1, "targets": ["xnli", "udpos"], "data_root": root}
     evaluator.compare(["none=none"], **asked, select="en-dev")
     evaluator.compare(["none=none"], **asked)
-    assert sorted(logs.started()) == ["udpos seed 0"] * 2 + ["xnli seed 0"] * 2
+    assert sorted(logs.started()) == ["none, udpos seed 0"] * 2 + ["none, xnli seed 0"] * 2
 
 
 def test_the_record_of_an_experiment_holds_every_stage_that_ran(
@@ -358,7 +358,7 @@ def test_a_ready_model_takes_the_place_of_the_base(
     out = tmp_path / "checkpoint"
     evaluator.train(datasets["real"], out=out, model=arguments["model"], recipe=arguments["recipe"])
     evaluator.compare(["none=none", f"ready=model:{out}"], **{**arguments, "seeds": 1, "targets": ["xnli"]})
-    assert logs.started() == ["xnli seed 0", "xnli seed 0"]
+    assert logs.started() == ["none, xnli seed 0", "ready, xnli seed 0"]
     arms = json.loads((tmp_path / "out" / "arms.json").read_text())
     assert (arms["ready"]["encoder"], arms["ready"]["model"]) == ("checkpoint", "checkpoint"), "never a local path"
 

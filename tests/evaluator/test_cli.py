@@ -68,7 +68,7 @@ def test_a_plan_is_printed_as_arms_runs_and_totals(capsys: pytest.CaptureFixture
     plan: dict[str, Any] = {"estimand_hash": "abc", "runs": 1, "arms": [arm], "jobs": [job]}
     print_plan(plan, {})
     shown = capsys.readouterr().out
-    for line in (r"real +1,200 +real mnli", r"xnli seed 0 +10 +5,000 +7", "estimand_hash: abc", "runs: 1"):
+    for line in (r"real +1,200 +real mnli", r"xnli seed 0 +10 +5,000 +7", "estimand hash: abc", "runs: 1"):
         assert re.search(line, shown), line
 
 

@@ -17,6 +17,7 @@ from synthgen.cli.commands import app
 from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import read_manifest, read_rows
 from synthgen.errors import UserError
+from synthgen.filters.command import filter as filter_
 from synthgen.formats.pair import PairFormat
 
 
@@ -43,6 +44,20 @@ def test_the_page_shows_the_cards_figures_and_escapes_what_rows_say(sample_set: 
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
     assert {"artefacts", "shape", "diversity"} <= set(read_manifest(sample_set).checks)
     assert all(found["distance"] == 0 for found in manifest.checks["shape"]["features"].values())
+
+
+def test_the_page_shows_rows_of_each_label_and_rejected_ones_with_their_reason(tmp_path: Path) -> None:
+    rows = ["A man sleeps in the park.\tA <b>man</b> sleeps.\tentailment"] * 2
+    rows.append("A woman sings on the stage.\tNobody sings here tonight.\tcontradiction")
+    (tmp_path / "set.tsv").write_text("premise\thypothesis\tlabel\n" + "\n".join(rows) + "\n")
+    import_task("mnli", source=str(tmp_path / "set.tsv"), origin="synthetic", out=tmp_path / "set")
+    filter_(tmp_path / "set", out=tmp_path / "clean")
+    inspect(tmp_path / "clean", like=tmp_path / "set")
+    page = (tmp_path / "clean" / PAGE_NAME).read_text(encoding="utf-8")
+    rows_of_both, _, rejected = page.partition("Rejected rows")
+    assert "hypothesis: A &lt;b&gt;man&lt;/b&gt; sleeps." in rows_of_both
+    assert "Rows of the real set" in rows_of_both
+    assert "exact duplicate (1)" in rejected
 
 
 def test_a_blind_sample_has_no_label_and_its_answers_come_back_as_agreement(sample_set: Path, tmp_path: Path) -> None:
