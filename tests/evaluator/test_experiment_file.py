@@ -180,7 +180,7 @@ def test_plan_and_compare_take_the_file_and_what_the_call_says_goes_before_it(wr
     evaluator.run(path, only_data=True)
     planned = evaluator.plan(str(path), seeds=1, model=str(tiny_model))
     assert [job["label"] for job in planned["jobs"]] == [
-        "intermediate real 60 rows seed 0", "xnli seed 0", "xnli seed 0",
+        "intermediate real 60 rows seed 0", "none, xnli seed 0", "real 60, xnli seed 0",
     ]  # fmt: skip
     assert Path("runs/study/store").is_dir()
 
