@@ -1,11 +1,12 @@
-"""Import of a million rows of JSON lines, CSV and Parquet beside pyarrow's reading of the same columns.
+"""Import of a million rows of JSON lines, CSV and Parquet beside reading the same columns by pyarrow, and by polars.
 
-`python benchmarks/import_speed.py [ROWS]`: CPU seconds of ours and of pyarrow, one thread each, by turns, medians of
-five; then the whole command once a kind in a process of its own, with its peak memory. `rows` reads, checks and maps
-every row; `command` also writes the folder, its statistics and its card.
+`python benchmarks/import_speed.py [ROWS]`: CPU seconds of ours, of pyarrow and of polars where it is installed, one
+thread each, by turns, medians of five; then the whole command once a kind in a process of its own, with its peak
+memory. `rows` reads, checks and maps every row; `command` also writes the folder, its statistics and its card.
 """
 
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -25,11 +26,23 @@ from synthgen.corpora.row_stream import RowStream
 
 COLUMNS = ["premise", "hypothesis", "label"]
 REPEATS = 5
-PEERS: dict[str, Callable[[Path], pa.Table]] = {
-    "jsonl": lambda path: pa.json.read_json(path).select(COLUMNS),
-    "csv": lambda path: pa.csv.read_csv(path, convert_options=pa.csv.ConvertOptions(include_columns=COLUMNS)),
-    "parquet": lambda path: pq.read_table(path, columns=COLUMNS),
+Peer = Callable[[Path], object]
+PEERS: dict[str, dict[str, Peer]] = {
+    "jsonl": {"pyarrow": lambda path: pa.json.read_json(path).select(COLUMNS)},
+    "csv": {
+        "pyarrow": lambda path: pa.csv.read_csv(path, convert_options=pa.csv.ConvertOptions(include_columns=COLUMNS))
+    },
+    "parquet": {"pyarrow": lambda path: pq.read_table(path, columns=COLUMNS)},
 }
+try:
+    os.environ["POLARS_MAX_THREADS"] = "1"
+    import polars as pl
+
+    PEERS["jsonl"]["polars"] = lambda path: pl.read_ndjson(path).select(COLUMNS)
+    PEERS["csv"]["polars"] = lambda path: pl.read_csv(path, columns=COLUMNS)
+    PEERS["parquet"]["polars"] = lambda path: pl.read_parquet(path, columns=COLUMNS)
+except ImportError:
+    print("polars is not installed: pyarrow alone is compared")
 COMMAND = """
 import resource, sys
 from synthgen.corpora.import_corpus import import_task
@@ -77,22 +90,21 @@ def main() -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         write(folder, rows)
-        for kind, peer in PEERS.items():
+        for kind, peers in PEERS.items():
             path = folder / f"x.{kind}"
-            pairs = [(timed(peer, path), timed(ours, path)) for _ in range(REPEATS)]
-            theirs, mine = (statistics.median(each) for each in zip(*pairs, strict=True))
+            readers: dict[str, Peer] = {**peers, "rows": ours}
+            turns = [[timed(reader, path) for reader in readers.values()] for _ in range(REPEATS)]
+            seconds = dict(zip(readers, map(statistics.median, zip(*turns, strict=True)), strict=True))
             done = subprocess.run(
                 [sys.executable, "-c", COMMAND, str(path), str(folder / kind)],
                 capture_output=True,
                 text=True,
                 check=True,
             )
-            kept, seconds, peak = done.stdout.split()[-3:]
-            print(
-                f"{kind}: pyarrow {theirs:.2f} s, rows {mine:.2f} s, ratio {theirs / mine:.2f}; command {seconds} s",
-                end="",
-            )
-            print(f", {kept} rows, peak {peak} MB")
+            kept, whole, peak = done.stdout.split()[-3:]
+            print(f"{kind}: " + ", ".join(f"{name} {each:.2f} s" for name, each in seconds.items()), end="")
+            print("".join(f", {seconds[name] / seconds['rows']:.2f} of {name}" for name in peers), end="")
+            print(f"; command {whole} s, {kept} rows, peak {peak} MB")
     print(f"peak of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
 
 

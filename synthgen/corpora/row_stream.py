@@ -63,7 +63,7 @@ class RowStream:
         assert part.records is not None
         numbers = pa.array(batch.numbers - part.records.file.first)
         padded = pc.ascii_lpad(numbers.cast(pa.string()), 7, "0")
-        names = pc.binary_join_element_wise(pa.scalar(part.id_prefix), padded, "-")
+        names = pc.binary_replace_slice(padded, 0, 0, f"{part.id_prefix}-")
         if batch.ids is None and not part.records.plan.options.hypotheses:
             return names
         ids = []

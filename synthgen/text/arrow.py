@@ -30,3 +30,17 @@ def lazy_rows(table: pa.Table, at_once: int = 1_000) -> Iterator[dict[str, Any]]
 def sizes(texts: pa.Array) -> npt.NDArray[np.int64]:
     """Return the number of bytes of each text."""
     return np.asarray(pc.binary_length(texts).to_numpy().astype(np.int64))
+
+
+def whole(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array, without a copy where it is one."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def is_ascii(texts: pa.Array) -> bool:
+    """Say whether no text, of 32-bit offsets, has another character than ASCII's."""
+    _, offsets, data = texts.buffers()
+    if not len(texts) or data is None:
+        return True
+    ends = np.frombuffer(offsets, np.int32)
+    return bytes(data[ends[texts.offset] : ends[texts.offset + len(texts)]]).isascii()

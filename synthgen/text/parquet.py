@@ -15,7 +15,7 @@ from synthgen.errors import UserError, disk_advice, first_line
 ROWS_AT_ONCE = 10_000
 LARGEST_BATCH = 16_000_000
 """Bytes after which a batch is handed on, however few its rows."""
-FEWEST_UNPACKED, MOST_UNPACKED = 50, 2_000
+FEWEST_UNPACKED, MOST_UNPACKED = 50, 5_000
 """Rows that Arrow unpacks at a time: few of a group at first, more where they are short."""
 _BUFFER = 1 << 18
 """Bytes of a column that are read at a time, not the whole group's."""
@@ -93,9 +93,7 @@ def _parts(
     done = 0
     with pq.ParquetFile(source, read_dictionary=leaves, buffer_size=_BUFFER) as packed:
         for group in range(file.num_row_groups):
-            first = next(packed.iter_batches(1, row_groups=[group], columns=columns), None)
-            longest = max(map(_longest, first.columns if first else ()), default=0)
-            most = min(MOST_UNPACKED, LARGEST_BATCH // (1 + longest))
+            most = _most_rows(packed, group, columns)
             at_once = max(1, min(most, FEWEST_UNPACKED))
             for part in file.iter_batches(min(at_once, rows - done % rows), row_groups=[group], columns=columns):
                 part.validate(full=True)
@@ -105,6 +103,18 @@ def _parts(
                 fitting = LARGEST_BATCH // (1 + part.nbytes // part.num_rows)
                 at_once = max(1, min(most, 4 * at_once, fitting))
                 file.reader.set_batch_size(min(at_once, rows - done % rows))
+
+
+def _most_rows(packed: pq.ParquetFile, group: int, columns: Sequence[str] | None) -> int:
+    """Return how many rows of a group unpack to little; few where pyarrow can look at no dictionary."""
+    try:
+        first = next(packed.iter_batches(1, row_groups=[group], columns=columns), None)
+    except _FAULTS:  # DELTA_BYTE_ARRAY, which has none, or a damaged file: its rows will say so
+        names = columns or packed.schema_arrow.names
+        alone = [_most_rows(packed, group, [name]) for name in names] if len(names) > 1 else []
+        return min([FEWEST_UNPACKED, *alone])
+    longest = max(map(_longest, first.columns if first else ()), default=0)
+    return min(MOST_UNPACKED, LARGEST_BATCH // (1 + longest))
 
 
 def _without_dictionaries(part: pa.RecordBatch) -> pa.RecordBatch:

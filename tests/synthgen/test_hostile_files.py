@@ -90,6 +90,14 @@ def test_a_dictionary_that_unpacks_to_far_more_than_its_file_is_refused_as_it_is
         assert max(allocated) < 6 * LARGEST_BATCH
 
 
+def test_texts_written_by_what_they_share_with_the_one_before_are_read_few_at_a_time(tmp_path):
+    path, texts = tmp_path / "x.parquet", pa.table({"text": ["x"] * 300 + ["y" * 100_000] * 100, "n": range(400)})
+    pq.write_table(texts, path, use_dictionary=False, column_encoding={"text": "DELTA_BYTE_ARRAY", "n": "PLAIN"})
+    batches = list(read_batches(path))
+    assert pa.Table.from_batches(batches) == texts
+    assert max(batch.nbytes for batch in batches) < 2 * LARGEST_BATCH
+
+
 def test_batches_are_as_many_rows_as_asked_for_where_texts_are_short(tmp_path: Path) -> None:
     pq.write_table(pa.table({"n": range(25_000)}), tmp_path / "x.parquet", row_group_size=10_000)
     assert [batch.num_rows for batch in read_batches(tmp_path / "x.parquet")] == [10_000, 10_000, 5000]

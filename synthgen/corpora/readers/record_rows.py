@@ -23,7 +23,7 @@ from synthgen.errors import UserError, shorten
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.runtime.hub import class_names
-from synthgen.text.arrow import lazy_rows
+from synthgen.text.arrow import is_ascii, lazy_rows, whole
 
 _FIRST = 1_000
 """Records by which columns are told."""
@@ -83,7 +83,7 @@ class RecordReader:
         is_wide = bool(self.plan.options.hypotheses or self.plan.options.where or "id" in self.plan.columns)
         if self._format.name != "pair" or is_wide or not set(names) <= set(table.column_names):
             return None
-        first, second, label = (table[name].combine_chunks() for name in names)
+        first, second, label = (whole(table[name]) for name in names)
         if not (_is_text(first.type) and _is_text(second.type) and _is_label(label.type)):
             return None
         distinct = pc.unique(label)
@@ -91,7 +91,8 @@ class RecordReader:
         known = pa.array([None if place is None or place < 0 else place for place in places], pa.int64())
         indices = pc.take(known, pc.index_in(label, value_set=distinct))
         rows = pa.Table.from_arrays([first.cast(pa.string()), second.cast(pa.string()), indices], schema=self._schema)
-        usable = pc.and_(pc.is_valid(indices), pc.and_(_has_text(rows[0]), _has_text(rows[1])))
+        has_texts = pc.and_(_has_text(rows[0]), _has_text(rows[1]))
+        usable = pc.fill_null(pc.and_(pc.is_valid(indices), has_texts), False)
         if pc.all(usable).as_py():
             return RowBatch(rows, numbers, check=_equal_texts(rows))
         if "empty " in self._tolerated:
@@ -151,11 +152,11 @@ class RecordReader:
 
 
 def _equal_texts(rows: pa.Table) -> Counter[str]:
-    first, second = rows[0], rows[1]
-    is_plain = pc.and_(pc.string_is_ascii(first), pc.string_is_ascii(second))
-    as_long = pc.equal(pc.binary_length(first), pc.binary_length(second))  # whatever the case of ASCII letters
-    alike = rows.filter(pc.or_(as_long, pc.invert(is_plain)))
-    equal = pc.sum(pc.equal(pc.utf8_lower(alike[0]), pc.utf8_lower(alike[1]))).as_py()
+    first, second = whole(rows[0]), whole(rows[1])
+    if is_ascii(first) and is_ascii(second):  # equal ones are as long, whatever their case
+        as_long = pc.equal(pc.binary_length(first), pc.binary_length(second))
+        first, second = first.filter(as_long), second.filter(as_long)
+    equal = pc.sum(pc.equal(pc.utf8_lower(first), pc.utf8_lower(second))).as_py()
     return Counter({"both texts equal": equal} if equal else {})
 
 
@@ -168,7 +169,7 @@ def _is_label(kind: pa.DataType) -> bool:
 
 
 def _has_text(texts: pa.Array) -> pa.Array:
-    return pc.fill_null(pc.and_not(pc.greater(pc.binary_length(texts), 0), pc.utf8_is_space(texts)), False)
+    return pc.invert(pc.or_(pc.equal(texts, ""), pc.utf8_is_space(texts)))
 
 
 def _storable(record: Row) -> Row:
