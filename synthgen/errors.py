@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -47,6 +48,18 @@ def listed(names: Iterable[object], most: int = 40) -> str:
     every = list(names)
     shown = ", ".join(shorten(str(name)) for name in every[:most])
     return shown if len(every) <= most else f"{shown} and {len(every) - most:,} more"
+
+
+def not_utf8(where: object, error: UnicodeDecodeError) -> UserError:
+    """Return the error for text that is not UTF-8, with the line that converts it."""
+    byte = f"{error.reason} (0x{error.object[error.start]:02x})"
+    return UserError(f"{where} is not UTF-8: {byte}; convert it, e.g. with `iconv -f windows-1252 -t utf-8`")
+
+
+def refuse_twice(where: object, columns: Iterable[str]) -> None:
+    """Raise UserError for the first name that two columns have."""
+    if twice := next((name for name, count in Counter(columns).items() if count > 1), None):
+        raise UserError(f"{where} has two columns '{twice}'")
 
 
 def refuse(reason: str, **options: object) -> None:

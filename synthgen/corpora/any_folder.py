@@ -22,7 +22,7 @@ from synthgen.corpora.readers.splits import best_split
 from synthgen.dataset.licences import UNKNOWN
 from synthgen.dataset.manifest import Manifest, Origin, dataset_format, is_finished, read_intact_manifest
 from synthgen.dataset.shards import ROWS_PER_GROUP, arrow_schema, row_features, shard_paths
-from synthgen.errors import UserError, refuse, unknown
+from synthgen.errors import UserError, refuse, refuse_twice, unknown
 from synthgen.formats import Format
 from synthgen.formats.base import Features
 from synthgen.formats.pair import PairFormat
@@ -249,8 +249,7 @@ def _columns(paths: Sequence[Path]) -> list[str]:
     columns: list[str] = []
     for path in paths:
         names = read_schema(path).names
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise UserError(f"{path} has two columns '{twice}'")
+        refuse_twice(path, names)
         if columns and set(names) != set(columns):
             raise UserError(f"{path} has the columns {', '.join(names)}; {paths[0].name} has {', '.join(columns)}")
         columns = names

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from synthgen import console
 from synthgen.corpora.catalogue import ENTRIES, CorpusEntry
+from synthgen.corpora.readers.columns import names_both
 from synthgen.corpora.readers.item import Reader
 from synthgen.corpora.readers.record_rows import read_records
 from synthgen.corpora.readers.records import open_records
@@ -170,14 +171,18 @@ def _reads(source: CorpusEntry, file: Path) -> bool:
 def corpus_file(source: CorpusEntry, path: Path, folder: Path) -> CorpusFile:
     """Return a file of a corpus with its reader: by its suffix, else by its content."""
     name = path.relative_to(folder).as_posix()
-    reader = source.readers.get(path.suffix) or _sniffed_reader(source, path)
+    reader = _reader(source, path)
     split = split_of(path.name)
     split = split_of_path(Path(name)) if split == "unstated" else split
     return CorpusFile(source, path, name, reader, split)
 
 
-def _sniffed_reader(source: CorpusEntry, path: Path) -> Reader:
-    """Return the reader of a file by its content: records, or for text that names no columns the corpus's own."""
+def _reader(source: CorpusEntry, path: Path) -> Reader:
+    """Return the reader of a file: by its suffix, else records, but of text that names no columns the corpus's own."""
     of_text = [reader for reader in source.readers.values() if reader is not read_records]
-    is_record = not of_text or source.format.name != "tags" or open_records(path).kind != "table"
+    reader = source.readers.get(path.suffix, read_records)
+    if not of_text or source.format.name != "tags" or (path.suffix in source.readers and reader is read_records):
+        return reader
+    file = open_records(path)
+    is_record = file.dialect is None or names_both(source.format, file.dialect.names)
     return read_records if is_record else of_text[0]

@@ -68,7 +68,10 @@ class Survey:
             first = next(self._stray())
             named = ", ".join(f"'{label}' ({count})" for label, count in others.most_common(6))
             labels = self.corpus.format.labels
-            example = ",".join(f"{label}={labels[0] if len(others) == 1 else '…'}" for label in list(others)[:3])
+            parts = (part.records for part in self.corpus.parts if part.records)
+            names = sorted({*others, *(str(number) for part in parts for number in part.labels.numbers)})
+            meant = labels if len(names) == len(labels) and all(map(str.isdecimal, names)) else ["…"] * 3
+            example = ",".join(f"{name}={label}" for name, label in zip(names, meant, strict=False))
             raise UserError(
                 f"unknown labels {named}, first in {first.evidence.rpartition(': ')[0]}; known: {', '.join(labels)}. "
                 f"Say what they mean: --labels '{example}' ('{next(iter(others))}=-' drops the rows)"

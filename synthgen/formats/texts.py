@@ -24,9 +24,10 @@ def row_texts(format_: Format, row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def texts_of_sound_rows(format_: Format, rows: Iterable[Row]) -> Iterator[dict[str, str]]:
-    """Yield the `row_texts` of each row that lacks nothing and has no fault."""
+    """Yield the `row_texts` of each row that lacks nothing but an id, which it may get later, and has no fault."""
+    columns = [column for column in format_.columns if column != "id"]
     for row in rows:
-        if not any(absent(row.get(column), column) for column in format_.columns) and not format_.check(row):
+        if not any(absent(row.get(column), column) for column in columns) and not format_.check(row):
             yield row_texts(format_, row)
 
 

@@ -133,6 +133,19 @@ def test_a_set_of_another_language_is_imported_and_filtered_as_one(tmp_path: Pat
         assert "The language of the set is he, by identification of its texts (1" in (folder / "README.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("task", "row"),
+    [("squad_v1", {"context": " ".join(HEBREW), "question": HEBREW[0], "answer": "המים"}),
+     ("copa", {"premise": HEBREW[0], "choice1": HEBREW[1], "choice2": HEBREW[2], "question": "cause", "label": 0}),
+     ("commonsenseqa", {"question": HEBREW[0], "choices": list(HEBREW[0].split()[:5]), "answerKey": "A"}),
+     ("panx", {"tokens": HEBREW[0].split(), "ner_tags": ["O"] * len(HEBREW[0].split())})],
+)  # fmt: skip
+def test_the_language_of_rows_of_every_format_is_identified(task: str, row: dict, tmp_path: Path) -> None:
+    (tmp_path / "colleague.json").write_text(json.dumps([row] * 3))
+    manifest = import_task(task, source=tmp_path / "colleague.json", out=tmp_path / "set")
+    assert said_by(manifest) == ("he", "identification of its texts")
+
+
 def test_a_stated_language_is_kept_and_what_the_texts_read_as_is_in_the_card(tmp_path: Path) -> None:
     path = pairs(tmp_path / "train.jsonl")
     manifest = import_task("mnli", source=path, out=tmp_path / "set", language="sr_Latn")

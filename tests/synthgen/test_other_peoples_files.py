@@ -75,6 +75,9 @@ KINDS = {
     "json object of a list": lambda rows: json.dumps({"version": 1, "data": rows}).encode(),
     "json object of numbers": lambda rows: json.dumps({str(n): row for n, row in enumerate(rows)}).encode(),
     "json object of columns": lambda rows: json.dumps({key: [row[key] for row in rows] for key in rows[0]}).encode(),
+    "json of pandas' split": lambda rows: json.dumps(
+        {"columns": list(rows[0]), "index": list(range(len(rows))), "data": [list(row.values()) for row in rows]}
+    ).encode(),
     "json of the hub's viewer": lambda rows: json.dumps(
         {"rows": [{"row_idx": 0, "row": row} for row in rows]}
     ).encode(),
@@ -175,7 +178,9 @@ def test_numbers_for_labels_are_said_and_those_that_count_from_one_refused(
     assert pairs_of(imported(tmp_path / "x.jsonl", tmp_path / "out")) == EXPECTED
     assert "labels by their numbers: 0 is entailment, 1 is neutral, 2 is contradiction" in capfd.readouterr().err
     (tmp_path / "y.csv").write_bytes(table_text([row | {"label": row["label"] + 1} for row in rows], ","))
-    with pytest.raises(UserError, match=r"unknown labels '3' \(10\), first in y\.csv row 4; .*--labels '3="):
+    with pytest.raises(
+        UserError, match=r"unknown labels '3' \(10\), first in y\.csv row 4; .*--labels '1=entailment,2=neu"
+    ):
         import_task("mnli", source=tmp_path / "y.csv", out=tmp_path / "y")
 
 
@@ -249,20 +254,71 @@ def test_answers_without_places_are_found_and_those_with_any_shape_of_place_take
         {"answers": {"text": ["June"], "answer_start": [3]}},
         {"answers": {"text": ["June"], "answer_start": ["?"]}},
         {"answers": None},
+        {"answers": {"text": [""], "answer_start": [0]}},
+        {"answers": {"text": ["June"], "answer_start": [-1]}},
+        {"answers": "{'text': array(['June'], dtype=object), 'answer_start': array([30], dtype=int32)}"},
     ]
     rows = [question | {"answer": None, "answers": None} | answer for answer in answers]
     (tmp_path / "qa.jsonl").write_text("\n".join(map(json.dumps, rows)))
     kept = imported(tmp_path / "qa.jsonl", tmp_path / "out", "squad_v1")
-    assert [row["answers"]["answer_start"] for row in kept] == [[30]] * 6 + [[0]]
+    assert [row["answers"]["answer_start"] for row in kept] == [[30]] * 6 + [[0]] + [[30]] * 2
     manifest = read_manifest(tmp_path / "out")
     assert manifest.rejected == {
         "answer not in context": 1,
         "answer is not at its offset": 1,
         "answer_start is no number": 1,
         "no answer": 1,
+        "empty answer": 1,
     }
-    assert manifest.statistics["notes"] == {"answer position unique": 2, "answer position first of equals": 1}
+    assert manifest.statistics["notes"] == {"answer position unique": 3, "answer position first of equals": 1}
     assert [each.evidence for each in read_rejected(tmp_path / "out")][:2] == ["qa.jsonl line 8", "qa.jsonl line 9"]
+
+
+def test_places_counted_in_bytes_become_places_in_characters(tmp_path: Path) -> None:
+    row = {"context": "Ää kam im Mai, Öö im Juni; Ää ging.", "question": "Wann kam Öö?"}
+    starts = {"Juni": len("Ää kam im Mai, Öö im ".encode()), "Mai": 10, "Ää": 0}
+    rows = [row | {"answers": {"text": [text], "answer_start": [start]}} for text, start in starts.items()]
+    (tmp_path / "qa.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    kept = imported(tmp_path / "qa.jsonl", tmp_path / "out", "squad_v1", language="de")
+    assert [each["answers"]["answer_start"] for each in kept] == [[21], [10], [0]]
+    assert read_manifest(tmp_path / "out").statistics["notes"] == {"answer position given in bytes": 1}
+
+
+def test_yes_and_no_are_no_classes_of_three_unless_they_are_said_to_be(tmp_path: Path) -> None:
+    rows = [row | {"label": row["label"] == "entailment"} for row in ROWS]
+    (tmp_path / "x.jsonl").write_bytes(KINDS["json lines"](rows))
+    with pytest.raises(UserError, match=r"unknown labels 'False' \(20\), 'True' \(10\).*--labels 'False=…,True=…'"):
+        import_task("mnli", source=tmp_path / "x.jsonl", out=tmp_path / "out")
+    kept = imported(tmp_path / "x.jsonl", tmp_path / "out", labels=["true=entailment", "False=-"])
+    assert pairs_of(kept) == [row for row in EXPECTED if row[2] == 0]
+    kept = imported(tmp_path / "x.jsonl", tmp_path / "y", labels=["1=entailment", "0=-"], where=["label=True"])
+    assert len(kept) == 10
+
+
+def test_texts_that_stand_in_several_rows_are_proposed_as_texts(tmp_path: Path) -> None:
+    rows = [{"Text": ROWS[n // 3]["premise"], "Annahme": row["hypothesis"], "Art": row["label"]}
+            for n, row in enumerate(ROWS)]  # fmt: skip
+    (tmp_path / "x.csv").write_bytes(table_text(rows, ";"))
+    with pytest.raises(UserError, match="--columns 'premise=Text,hypothesis=Annahme,label=Art': give that"):
+        import_task("mnli", source=tmp_path / "x.csv", out=tmp_path / "out")
+
+
+@pytest.mark.parametrize("cells", [str, json.dumps, lambda values: f"[{' '.join(map(repr, values))}]"])
+def test_a_table_of_tokens_and_tags_is_read_by_its_columns(cells: Callable[[list], str], tmp_path: Path) -> None:
+    tokens, tags = ["Ann", "isn't", "here"], ["B-PER", "O", "O"]
+    for name, delimiter in (("x.csv", ","), ("x.tsv", "\t")):
+        rows = [{"tokens": cells(tokens), "tags": cells(tags)}, {"tokens": cells(tokens), "tags": cells([1, 0, 0])}]
+        (tmp_path / name).write_bytes(table_text(rows, delimiter))
+        kept = imported(tmp_path / name, tmp_path / f"{name}-out", "panx", language="en")
+        assert [(row["tokens"], row["ner_tags"]) for row in kept] == [(tokens, [1, 0, 0])] * 2
+
+
+def test_what_is_left_out_of_a_zip_is_said_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with zipfile.ZipFile(tmp_path / "y.zip", "w") as archive:
+        for name in ("train.csv", "test.csv"):
+            archive.writestr(name, KINDS["csv"](ROWS))
+    assert pairs_of(imported(tmp_path / "y.zip", tmp_path / "out")) == EXPECTED
+    assert capfd.readouterr().err.count("only the train split is read; left out: test.csv") == 1
 
 
 def test_rows_that_cannot_be_used_are_counted_with_reason_file_and_line(tmp_path: Path) -> None:
@@ -291,7 +347,11 @@ def test_rows_that_cannot_be_used_are_counted_with_reason_file_and_line(tmp_path
 
 REFUSED = {
     "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n",
-    "is not UTF-8": "premise,hypothesis,label\nCafé au lait.,It is coffee.,neutral\n".encode("latin-1"),
+    "is not UTF-8: .*`iconv -f windows-1252": "premise,hypothesis,label\nCafé au lait.,It is coffee.,neutral\n".encode(
+        "latin-1"
+    ),
+    "is UTF-16 without a byte order mark: .* utf-16le": table_text(ROWS, ",").decode().encode("utf-16-le"),
+    "objects of premise, hypothesis, label: make them columns": parquet([{"row": row} for row in ROWS]),
     "is empty": b"  \n",
     "an SQLite database": b"SQLite format 3\0" + bytes(100),
     "a pickle": b"\x80\x04\x95" + bytes(100),

@@ -40,6 +40,8 @@ DROPPED = "-"
 _WHOLE = re.compile(r"(-?\d+)\.0+")
 _FEW = 12
 """A column with more values is no column of labels."""
+_OFTEN = 10
+"""A text that stands so often, on average, is a category; a premise stands in several rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,8 @@ def _missing_columns(
     missing: Sequence[str], columns: Names, present: Sequence[str], rows: Sequence[Row], format_: Format, where: str
 ) -> str:
     """Return what to say of columns that are not found: what there is, and which those may be by their values."""
-    line = f"{where} has no {', '.join(missing)}; it has {', '.join(map(str, present[:20])) or 'no columns'}"
+    there = [_described(name, next((row[name] for row in rows if row.get(name)), None)) for name in present[:20]]
+    line = f"{where} has no {', '.join(missing)}; it has {', '.join(there) or 'no columns'}"
     free = [name for name in present if name not in columns.values()]
     labels = [name for name in free if _may_be_labels([row.get(name) for row in rows], format_)]
     texts = [name for name in free if name not in labels and _may_be_texts([row.get(name) for row in rows])]
@@ -205,6 +208,20 @@ def _missing_columns(
     return f"{line}. Say which they are: --columns {','.join(f'{name}=…' for name in missing)}"
 
 
+def _described(name: str, value: object) -> str:
+    """Return a column's name, and of one of objects what they hold: only columns of the file itself can be named."""
+    return (
+        f"{name} (objects of {', '.join(map(str, list(value)[:8]))}: make them columns)"
+        if isinstance(value, dict)
+        else name
+    )
+
+
+def names_both(format_: Format, names: Sequence[str]) -> bool:
+    """Say whether each of a format's columns is among the names, as its own or another of those it goes by."""
+    return all(_by_name(ours, known, names, ()) for ours, known in _known_names(format_).items())
+
+
 def _may_be_labels(values: Sequence[object], format_: Format) -> bool:
     distinct = {str(value) for value in values if value not in ABSENT}
     known = {name.casefold() for name in (*format_.labels, *OTHER_NAMES)} | set(map(str, range(len(format_.labels))))
@@ -214,7 +231,7 @@ def _may_be_labels(values: Sequence[object], format_: Format) -> bool:
 def _may_be_texts(values: Sequence[object]) -> bool:
     texts = [value for value in values if isinstance(value, str) and value.strip()]
     running = sum(" " in text.strip() or (len(text) > 3 and not text.isascii()) for text in texts)
-    return bool(texts) and running * 2 > len(texts) and len(set(texts)) * 2 > len(texts)
+    return bool(texts) and running * 2 > len(texts) and len(set(texts)) * _OFTEN > len(texts)
 
 
 class LabelMap:
@@ -229,11 +246,13 @@ class LabelMap:
     def index(self, value: object) -> int | None:
         """Return the position of a label, None where there is none, -1 for one that is not known."""
         text = label_text(value)
-        if text in self._given or _folded(text) in map(_folded, self._given):
-            name = self._given.get(text) or next(n for t, n in self._given.items() if _folded(t) == _folded(text))
+        names = (name for said, name in self._given.items() if is_value(value, said))
+        if name := self._given.get(text) or next(names, None):
             return None if name == DROPPED else self._labels.index(name)
         if value in ABSENT or text in ABSENT:
             return None
+        if isinstance(value, bool) and len(self._labels) != 2:
+            return -1  # yes and no are no first and second of more
         if self._names and text.isdecimal() and int(text) < len(self._names):
             text = self._names[int(text)]
         for name in (text, OTHER_NAMES.get(text.casefold(), text)):
@@ -256,6 +275,16 @@ def label_text(value: object) -> str:
     text = str(int(value)) if isinstance(value, bool) else str(value).strip()
     match = _WHOLE.fullmatch(text)
     return match[1] if match else text
+
+
+def is_value(value: object, said: str) -> bool:
+    """Say whether a value is what the user calls so: yes and no by their names or as 1 and 0.
+
+    >>> is_value(True, "true"), is_value(1.0, "1"), is_value("Yes ", "yes"), is_value(None, "None")
+    (True, True, True, False)
+    """
+    texts = [label_text(value), *([str(value)] if isinstance(value, bool) else [])]
+    return _folded(said) in map(_folded, texts)
 
 
 def _folded(name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from synthgen.errors import UserError
+from synthgen.errors import UserError, not_utf8
 
 _PIECE = 1 << 20
 _LONGEST = 1 << 28
@@ -57,7 +57,7 @@ def _whole_characters(data: bytes, path: Path, *, is_last: bool) -> tuple[str, b
         return data.decode("utf-8"), b""
     except UnicodeDecodeError as error:
         if is_last or len(data) - error.start > 3:
-            raise UserError(f"{path} is not UTF-8: {error.reason} (0x{data[error.start]:02x})") from None
+            raise not_utf8(path, error) from None
         return data[: error.start].decode("utf-8"), data[error.start :]
 
 
@@ -75,6 +75,8 @@ def document_rows(document: Any, path: Path) -> Iterable[Any]:  # noqa: ANN401 -
         raise UserError(f"{path} holds no rows: it is {type(document).__name__}")
     if isinstance(articles := document.get("data"), list) and any("paragraphs" in each for each in _dicts(articles)):
         return _squad_rows(articles)
+    if isinstance(document.get("columns"), list) and isinstance(articles, list) and not _dicts(articles):
+        return _named_cells(document["columns"], articles)
     values = list(document.values())
     lists = {name: value for name, value in document.items() if isinstance(value, list) and _dicts(value)}
     is_record = any(isinstance(value, str) and " " in value for value in values)
@@ -84,16 +86,29 @@ def document_rows(document: Any, path: Path) -> Iterable[Any]:  # noqa: ANN401 -
         is_viewer = all(isinstance(each, dict) and isinstance(each.get(_ROW), dict) for each in rows)
         return [each[_ROW] for each in rows] if is_viewer else rows
     if all(isinstance(value, dict) for value in values):
-        keys = list(values[0])
-        if not all(map(str.isdecimal, document)) and keys and all(map(str.isdecimal, keys)):
-            names = dict.fromkeys(key for value in values for key in value)
-            return [{column: value.get(key) for column, value in document.items()} for key in names]
-        return values
+        return _numbered_rows(document)
     if all(isinstance(value, list) and len(value) == len(values[0]) for value in values):
         return [dict(zip(document, row, strict=True)) for row in zip(*values, strict=True)]
     if any(isinstance(value, str) for value in values):
         return [document]
     raise UserError(f"{path} holds no list of rows; it has {', '.join(map(str, list(document)[:8]))}")
+
+
+def _numbered_rows(document: dict[str, dict[str, Any]]) -> list[Any]:
+    """Return the rows of an object of them by number, or of an object of columns that have them by number."""
+    keys = list(next(iter(document.values())))
+    if not all(map(str.isdecimal, document)) and keys and all(map(str.isdecimal, keys)):
+        names = dict.fromkeys(key for value in document.values() for key in value)
+        return [{column: value.get(key) for column, value in document.items()} for key in names]
+    return list(document.values())
+
+
+def _named_cells(names: list[Any], rows: list[Any]) -> list[Any]:
+    """Return rows of cells, as pandas writes them beside the names of the columns; what is no such row as it is."""
+    is_row = [isinstance(row, list) and len(row) == len(names) for row in rows]
+    return [
+        dict(zip(map(str, names), row, strict=True)) if fits else row for row, fits in zip(rows, is_row, strict=True)
+    ]
 
 
 def _squad_rows(articles: list[Any]) -> Iterator[Any]:

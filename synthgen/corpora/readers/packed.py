@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -85,11 +86,12 @@ def _unpacked(file: IO[bytes], kind: str, path: Path, split: str | None) -> Any:
         return lzma.LZMAFile(file)
     if kind == "zip":
         archive = zipfile.ZipFile(file)
-        return archive.open(_member(archive.namelist(), path, split))
+        return archive.open(_member(tuple(archive.namelist()), path, split))
     return pa.CompressedInputStream(pa.PythonFile(file, mode="r"), kind)
 
 
-def _member(names: list[str], path: Path, split: str | None) -> str:
+@lru_cache(1)  # a file is opened several times, and what is left out said once
+def _member(names: tuple[str, ...], path: Path, split: str | None) -> str:
     """Return the name of the one data file of a zip file; UserError when there are several, or none."""
     if "xl/workbook.xml" in names:
         raise UserError(f"{path} is a spreadsheet: save it as CSV (UTF-8)")

@@ -2,12 +2,13 @@
 
 import ast
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from synthgen.corpora.readers.columns import ANSWER, ANSWER_START, LabelMap, label_text
 from synthgen.corpora.readers.item import UNKNOWN_LABEL, UNLABELLED, Item
-from synthgen.corpora.readers.squad import NOWHERE, answer_start, occurrences, place_answer
+from synthgen.corpora.readers.squad import NOWHERE, answer_start, character_start, occurrences, place_answer
 from synthgen.errors import shorten
 from synthgen.formats import Format
 from synthgen.formats.base import Row, text_fault
@@ -35,7 +36,7 @@ def _label(value: object, labels: LabelMap) -> int:
     if index is None:
         raise UnusableError(UNLABELLED)
     if index < 0:
-        raise UnusableError(UNKNOWN_LABEL, shorten(label_text(value), 60))
+        raise UnusableError(UNKNOWN_LABEL, shorten(str(value) if isinstance(value, bool) else label_text(value), 60))
     return index
 
 
@@ -81,11 +82,15 @@ def _span(_format: Format, values: Mapping[str, Any], record: Row, _labels: Labe
     context, question = _text(values, "context"), _text(values, "question")
     texts, starts, note = list[str](), list[int](), ""
     for answer, start in [] if record.get("is_impossible") in (True, "True", "true") else _answers(values):
+        if not answer:
+            raise UnusableError("empty answer")
         if start is None:
             places = occurrences(context, answer)
             if not places:
                 raise UnusableError("answer not in context")
             start, note = place_answer(context, question, answer, places)
+        elif (place := character_start(context, answer, start)) != start:
+            start, note = place, "answer position given in bytes"
         texts.append(answer)
         starts.append(start)
     title = values.get("title")
@@ -118,7 +123,9 @@ def _answers(values: Mapping[str, Any]) -> list[tuple[str, int | None]]:
     return [(_text({ANSWER: text}, ANSWER), None if start is None else _place(start)) for text, start in pairs]
 
 
-def _place(value: object) -> int:
+def _place(value: object) -> int | None:
+    if str(value) in ("-1", "-1.0"):  # some write it where they do not know the place
+        return None
     place = answer_start({"answer_start": value})
     if place == NOWHERE:
         raise UnusableError("answer_start is no number", shorten(repr(value)))
@@ -129,10 +136,22 @@ def _listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else [] if value in (None, "") else [value]
 
 
+_ARRAY = re.compile(r"array\((\[[^\[\]]*\])(?:, dtype=\w+)?\)")
+_WITHOUT_COMMAS = re.compile(r"""'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+"|-?\d++""")
+
+
 def _decoded(value: object) -> object:
-    """Return the list or object that a cell of a table holds as text, as JSON or as Python writes it."""
+    r"""Return the list or object that a cell of a table holds as text, as JSON or as Python and numpy write it.
+
+    >>> _decoded("['It' \"isn't\"]"), _decoded("[0 1]"), _decoded("{'text': array(['a'], dtype=object)}")
+    (['It', "isn't"], [0, 1], {'text': ['a']})
+    """
     if not isinstance(value, str) or value.strip()[:1] not in ("[", "{"):
         return value
+    inner = value.strip()[1:-1]
+    if not _WITHOUT_COMMAS.sub("", inner).strip():
+        value = f"[{','.join(_WITHOUT_COMMAS.findall(inner))}]"
+    value = _ARRAY.sub(r"\1", value)
     for read in (json.loads, ast.literal_eval):
         try:
             decoded = read(value)

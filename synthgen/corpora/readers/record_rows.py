@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from synthgen.corpora.readers.columns import ColumnPlan, LabelMap, Names, RecordOptions, label_text, plan_columns
+from synthgen.corpora.readers.columns import ColumnPlan, LabelMap, Names, RecordOptions, is_value, plan_columns
 from synthgen.corpora.readers.item import TOLERATED, TOLERATED_ELSEWHERE, Item, row_faults
 from synthgen.corpora.readers.packed import open_seekable
 from synthgen.corpora.readers.record_makers import UnusableError, make_row
@@ -140,7 +140,7 @@ class RecordReader:
         own = None if values.get("id") in (None, "") else str(values["id"])
         try:
             for name, value in self.plan.options.where.items():
-                if label_text(record.get(name)) != value:
+                if not is_value(record.get(name), value):
                     raise UnusableError(f"not {name}={value}", shorten(str(record.get(name))))
             item = make_row(self._format, values, record, self.labels)
         except UnusableError as error:

@@ -5,7 +5,6 @@ can be read so, else lists of objects; what is no record is a fault with its pla
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,8 +20,8 @@ import pyarrow.json as pj
 from synthgen.corpora.readers.json_values import array_values, document_rows
 from synthgen.corpora.readers.packed import open_seekable, open_unpacked
 from synthgen.corpora.readers.tables import Dialect, read_table_batches, sniff_dialect
-from synthgen.corpora.readers.text import LFS_POINTER, as_utf8
-from synthgen.errors import UserError, first_line
+from synthgen.corpora.readers.text import as_utf8, refuse_pointer
+from synthgen.errors import UserError, first_line, not_utf8, refuse_twice
 from synthgen.formats.base import Row
 from synthgen.text.arrow import lazy_rows
 from synthgen.text.json_text import JsonFault, parse_json
@@ -34,7 +33,6 @@ BLOCK = 1 << 22
 LONGEST_LINE = 1 << 26
 HEAD = 1 << 20
 _OTHERS = {
-    b"version https://git-lfs": "a Git LFS pointer, not the file itself: run `git lfs pull` in its repository",
     b"SQLite format 3": "an SQLite database",
     b"%PDF": "a PDF file",
     b"\x89HDF": "an HDF5 file",
@@ -127,10 +125,13 @@ def decoded_head(head: bytes, path: Path) -> str:
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return head[: len(head) // 2 * 2].decode("utf-16", "ignore")
     if b"\0" in head:
-        raise UserError(f"{path} is of no kind that is known: {_READ}")
+        halves = [kind for start, kind in enumerate(("be", "le")) if 4 * head[start::2].count(0) > len(head)]
+        is_text = (
+            f"UTF-16 without a byte order mark: convert it with `iconv -f utf-16{halves[0]} -t utf-8`" if halves else ""
+        )
+        raise UserError(f"{path} is {is_text or f'of no kind that is known: {_READ}'}")
     text = head.decode("utf-8-sig", "ignore")
-    if text.startswith(LFS_POINTER):
-        raise UserError(f"{path} is {_OTHERS[b'version https://git-lfs']}")
+    refuse_pointer(path, text)
     return text
 
 
@@ -193,8 +194,7 @@ def _numbered(
     first = 1
     for batch in batches:
         names = batch.schema.names
-        if twice := next((name for name, count in Counter(names).items() if count > 1), None):
-            raise UserError(f"{source.path} has two columns '{twice}'")
+        refuse_twice(source.path, names)
         table = pa.Table.from_batches([batch])
         kept = [name for name in names if name in columns]
         table = table.select(kept) if kept else table
@@ -307,7 +307,7 @@ def _text(data: bytes, path: Path) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8: {error.reason} (0x{data[error.start]:02x})") from None
+        raise not_utf8(path, error) from None
 
 
 _READERS: dict[str, Callable[[RecordFile, tuple[str, ...]], Iterator[Records]]] = {

@@ -69,6 +69,18 @@ def answer_start(answer: dict[str, Any]) -> int:
     return start if isinstance(start, int) else NOWHERE
 
 
+def character_start(context: str, answer: str, start: int) -> int:
+    """Return where an answer stands that is at `start` as bytes of UTF-8 are counted; `start` as it is for others.
+
+    >>> character_start("Ää, ja", "ja", 4), character_start("Ää, ja", "ja", 6), character_start("Ää, ja", "ja", 1)
+    (4, 4, 1)
+    """
+    if context.isascii() or context.startswith(answer, start):
+        return start
+    text, sought = context.encode(errors="surrogatepass"), answer.encode(errors="surrogatepass")
+    return len(text[:start].decode(errors="ignore")) if text.startswith(sought, start) else start
+
+
 def occurrences(context: str, answer: str) -> list[int]:
     """Return where an answer occurs: as whole words if it does so anywhere, else also inside words.
 

@@ -4,7 +4,6 @@ import codecs
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +16,13 @@ import pyarrow.csv as pcsv
 
 from synthgen.corpora.readers.columns import LABEL, TEXT_A, TEXT_B
 from synthgen.corpora.readers.item import MALFORMED
-from synthgen.errors import UserError
+from synthgen.errors import UserError, not_utf8, refuse_twice
 from synthgen.text.csv import csv_rows, delimiter_of
 
 _BLOCK = 1 << 22
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _NAME = re.compile(r"[^\W\d][\w .()/#*-]{0,39}")
 _LABELS = re.compile(r"-?\d+(\.0+)?|entailment|neutral|contradict\w+|(not_)?duplicate", re.IGNORECASE)
-_CONVERT = "convert it, e.g. with `iconv -f latin1 -t utf-8`"
 Batch = tuple[npt.NDArray[np.int64], pa.Table | None, tuple[dict[str, str], ...], list[tuple[int, str, str]]]
 
 
@@ -93,8 +91,7 @@ def read_table_batches(file: BinaryIO, dialect: Dialect, path: Path, columns: tu
         bad.append((row.number, row.text))
         return "skip"
 
-    if twice := next((name for name, count in Counter(dialect.names).items() if count > 1 and name), None):
-        raise UserError(f"{path} has two columns '{twice}'")
+    refuse_twice(path, filter(None, dialect.names))
     wanted = [name for name in dialect.names if name in columns or not columns]
     options = pcsv.ConvertOptions(
         column_types=dict.fromkeys(wanted, pa.string()),
@@ -137,8 +134,7 @@ class _Utf8(io.RawIOBase):
             if not data.isascii() or not data or self._decoder.getstate()[0]:
                 self._decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
-            place = f"{error.reason} (0x{error.object[error.start]:02x})"
-            raise UserError(f"{self._path} is not UTF-8: {place}; {_CONVERT}") from None
+            raise not_utf8(self._path, error) from None
         return data
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
 from synthgen.corpora.readers.packed import open_unpacked
-from synthgen.errors import UserError
+from synthgen.errors import UserError, not_utf8
 from synthgen.text.json_text import JsonFault, parse_json
 
 LFS_POINTER = "version https://git-lfs.github.com/spec/"
@@ -25,7 +25,7 @@ def open_text(path: Path) -> Iterator[TextIO]:
         with open_unpacked(path) as file:
             yield io.TextIOWrapper(as_utf8(file, path), encoding="utf-8", newline="\n")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8: {error}") from None
+        raise not_utf8(path, error) from None
 
 
 def as_utf8(file: BinaryIO, path: Path) -> BinaryIO:
@@ -48,11 +48,11 @@ def read_text(path: Path) -> str:
     """Return the text of a file with its line ends as they are."""
     with open_text(path) as file:
         text = file.read()
-    _refuse_pointer(path, text)
+    refuse_pointer(path, text)
     return text
 
 
-def _refuse_pointer(path: Path, start: str) -> None:
+def refuse_pointer(path: Path, start: str) -> None:
     """Raise UserError for what a clone without Git LFS has instead of a file."""
     if start.startswith(LFS_POINTER):
         raise UserError(f"{path} is a Git LFS pointer, not the file itself: run `git lfs pull` in its repository")
@@ -66,7 +66,7 @@ def read_lines(path: Path) -> Iterator[str]:
     blank: list[str] = []
     with open_text(path) as file:
         first = next(file, "")
-        _refuse_pointer(path, first)
+        refuse_pointer(path, first)
         lines = [first] if first.endswith("\n") else first.split("\r")
         for line in (line.rstrip("\r\n") for line in chain(lines, file)):
             blank.append(line)
