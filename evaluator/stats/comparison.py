@@ -166,7 +166,7 @@ def compare_results(
     estimand = estimand_of(table.cells)
     return Comparison(
         estimand=estimand,
-        signature=_signature(results, estimand, table, training),
+        signature=_signature(results, estimand, table, training, draws),
         margin=margin,
         sample=sample,
         arms=tuple(arms),
@@ -260,11 +260,13 @@ def _exchange_rates(curves: Sequence[FittedCurve], scores: Mapping[str, LevelSco
 def _item_problems(draws: LevelDraws) -> Iterator[Problem]:
     yield from (Problem("unequal items", text) for text in draws.faults.values())
     if missing := sorted(draws.without_items - set(draws.faults)):
-        coverage = "intervals that use them cover seeds alone, on these test items"
+        coverage = "intervals that use them cover seeds alone, on these test items, and support no verdict"
         yield Problem("seeds alone", f"no item scores for {some_of(missing)}: {coverage}")
 
 
-def _signature(results: Results, estimand: Mapping[str, Any], table: ScoreTable, training: str) -> str:
+def _signature(
+    results: Results, estimand: Mapping[str, Any], table: ScoreTable, training: str, draws: LevelDraws
+) -> str:
     revisions = sorted({f"{row.target}={row.data_revision}" for row in results.rows})
     parts = {
         "estimand": estimand["hash"],
@@ -274,6 +276,7 @@ def _signature(results: Results, estimand: Mapping[str, Any], table: ScoreTable,
         "seeds": "+".join(map(str, sorted({run.seed for run in table.runs}))),
         "training": training,
         "data": hashlib.sha256("\n".join(revisions).encode()).hexdigest()[:12],
+        "items": f"{len(draws.without_items)} cells without" if draws.without_items else "all",
         "draws": DRAWS,
         "version": __version__,
     }

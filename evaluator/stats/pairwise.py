@@ -200,7 +200,9 @@ def _unknown_reason(scores: LevelScores, estimate: Estimate, a: Group, b: Group)
         return f"missing or failed scores of {' and '.join(holes)}"
     if not estimate.known:
         return "one seed: the noise of training is unknown"
-    return "no seed differs from another: noise cannot be estimated" if estimate.se < LEAST_SE else None
+    if estimate.se < LEAST_SE:
+        return "no seed differs from another: noise cannot be estimated"
+    return None if estimate.items_resampled else "without item scores the interval covers seeds alone"
 
 
 def _sign_flips(scores: LevelScores, a: Group, b: Group) -> tuple[float | None, float | None]:

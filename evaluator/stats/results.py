@@ -1,11 +1,11 @@
 """The results of an experiment on disk: `results.jsonl`, and per-example scores beside it.
 
-`compare` writes these files; `comparison` reads them and nothing else. Two shapes, one reader:
+`compare` writes these files, beside its page and in its store; `comparison` reads them and nothing else. Item scores
+stand in files beside the rows, or in the rows themselves:
 
-    results.jsonl                                     one row per (arm, size, seed, target, language, metric)
-    STORE/results.jsonl                               the same rows, without item scores
-    STORE/items/<target>.<language>.ids.parquet       item_id: string, in the order of the scores, once for all runs
-    STORE/items/<target>.<language>.<metric>.parquet  one row per run: arm, size, seed, item_scores: list<float32>
+    results.jsonl                               one row per (arm, size, seed, target, language, metric)
+    items/<target>.<language>.ids.parquet       item_id: string, in the order of the scores, once for all runs
+    items/<target>.<language>.<metric>.parquet  one row per run: arm, size, seed, item_scores: list<float32>
 
 Item scores are 0-1 per example. A corpus metric (tag F1, BUCC) has three numbers per example, (tp, predicted, gold); in
 Parquet they lie flat, example by example, and the schema metadata says `width=3`. An item of a parallel test set has
@@ -224,7 +224,7 @@ def _inline_items(cell: Cell, rows: Sequence[ResultRow]) -> ItemScores:
 
 
 def read_results(source: Path) -> Results:
-    """Read a `results.jsonl`, or the one in a store folder; the rows sorted, each checked, duplicates refused."""
+    """Read a `results.jsonl`, or the one in a folder; the rows sorted, each checked, duplicates refused."""
     path = source / "results.jsonl" if source.is_dir() else source
     if not path.is_file():
         raise UserError(f"no results at {source}; expected a results.jsonl or a store folder that holds one")
@@ -243,7 +243,7 @@ def read_results(source: Path) -> Results:
     if not rows:
         raise UserError(f"{path} has no rows; expected one per arm, size, seed, target, language and metric")
     rows.sort(key=_order)
-    return Results(tuple(rows), path, source if source.is_dir() else None)
+    return Results(tuple(rows), path, path.parent if (path.parent / "items").is_dir() else None)
 
 
 def _load(line: bytes, *, where: str) -> object:

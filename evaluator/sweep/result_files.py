@@ -20,7 +20,7 @@ from synthgen.runtime.provenance import public_name
 
 
 def write_tables(experiment: Experiment, graph: Graph, store: Store, folder: Path) -> None:
-    """Write results.jsonl, arms.json and experiment.json to `folder` and the store, item scores to the store alone."""
+    """Write results.jsonl, arms.json, experiment.json and the item scores to `folder` and the store."""
     scored = [cell for cell in graph.cells if store.is_finished(cell.scores)]
     rows = [row for cell in scored for row in result_rows(cell, experiment.arguments.split, store)]
     rows += _failed_rows(experiment, graph, rows)
@@ -31,7 +31,7 @@ def write_tables(experiment: Experiment, graph: Graph, store: Store, folder: Pat
         arms = {arm.name: _arm_facts(experiment, arm, place) for arm in experiment.arms}
         write_atomically(place / "arms.json", json.dumps(arms, ensure_ascii=False, indent=2) + "\n")
         write_atomically(place / RECORD_NAME, record + "\n")
-    _write_items(scored, store)
+    _write_items(scored, store, (folder, store.root))
     seal_tables(store.root)
 
 
@@ -75,8 +75,8 @@ def _failed_rows(experiment: Experiment, graph: Graph, rows: Sequence[ResultRow]
             )  # fmt: skip
 
 
-def _write_items(cells: Sequence[PlannedScore], store: Store) -> None:
-    """Store the item scores per target, language and metric, all runs together."""
+def _write_items(cells: Sequence[PlannedScore], store: Store, places: Sequence[Path]) -> None:
+    """Write the item scores per target, language and metric, all runs together, beside each results.jsonl."""
     scores: dict[ResultCell, dict[TrainedRun, Any]] = {}
     ids: dict[tuple[str, str], list[str]] = {}
     for cell in cells:
@@ -85,10 +85,11 @@ def _write_items(cells: Sequence[PlannedScore], store: Store) -> None:
         for metric, values in items["scores"].items():
             key = ResultCell(cell.target.name, cell.language, metric)
             scores.setdefault(key, {})[TrainedRun(cell.arm.name, cell.size, cell.seed)] = values
-    for (target, language), names in ids.items():
-        write_item_ids(store.root, target, language, names)
-    for key, by_run in scores.items():
-        write_item_scores(store.root, key, by_run)
+    for place in places:
+        for (target, language), names in ids.items():
+            write_item_ids(place, target, language, names)
+        for key, by_run in scores.items():
+            write_item_scores(place, key, by_run)
 
 
 def _arm_facts(experiment: Experiment, arm: Arm, place: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable
@@ -311,7 +312,12 @@ def test_one_size_has_no_curve_and_says_so(results_file: Maker) -> None:
 
 def test_without_item_scores_the_interval_covers_seeds_alone_and_says_so(results_file: Maker) -> None:
     found = compare(results_file(with_items=False))
-    assert not whole(found, "synthetic", "real", 1_000).estimate.items_resampled
+    pair = whole(found, "synthetic", "real", 1_000)
+    assert not pair.estimate.items_resampled
+    assert (pair.verdict, pair.not_inferior) == ("unresolved", ())
+    assert "no verdict, without item scores the interval covers seeds alone" in sentences.sentence(pair)
+    assert re.search(r"\|items:\d+ cells without\|", found.signature)
+    assert "|items:all|" in compare(results_file()).signature
     assert "intervals that use them cover seeds alone" in problems(found)["seeds alone"]
 
 
@@ -335,9 +341,11 @@ def test_a_verdict_needs_the_same_answer_without_the_collapsed_run(results_file:
     def fallen(row: ResultRow) -> ResultRow:
         if (row.arm, row.size, row.seed) != ("synthetic", 16_000, 4):
             return row
-        return replace(row, value=5.0, item_ids=None, item_scores=None)
+        right = [2 * (item < 2) for item in range(row.n)]  # 2 of 40 items
+        counts, scores = tuple((tp, 2, 2) for tp in right), tuple(tp // 2 for tp in right)
+        return replace(row, value=5.0, item_scores=counts if row.metric == "f1" else scores)
 
-    rows = [fallen(r) for r in experiment_rows(with_items=False)]
+    rows = [fallen(r) for r in experiment_rows()]
     pair = whole(compare(results_file(rows)), "synthetic", "real", "full")
     assert pair.without_collapsed is not None
     assert pair.without_collapsed.seeds == 4
