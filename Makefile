@@ -16,7 +16,7 @@ SECONDS ?= 600
 
 install: $(VENV)/installed.json
 
-$(VENV)/installed.json: pyproject.toml .ci/constraints.txt .ci/constraints-gpu.txt .ci/install
+$(VENV)/installed.json: pyproject.toml $(wildcard .ci/hashes-*.txt) .ci/install
 	@PYTHON=$(PYTHON) bash .ci/install $(VENV)
 
 demo: install

