@@ -1,4 +1,4 @@
-"""Commands killed at random moments: `python scripts/random_kills.py [--kills 100] [COMMAND ...]`, from the checkout.
+"""Commands killed at random moments: `python scripts/random_kills.py [--kills 100] [--rows 105000] [COMMAND ...]`.
 
 Each command is started as a user does and killed by `kill -9`. Five seconds later none of its processes may be left;
 the same command again has to end well and leave the files of an undisturbed run, with `card --verify` clean.
@@ -48,11 +48,11 @@ class Command:
     same_bytes: bool = True
 
 
-def commands(inputs: Path) -> dict[str, Command]:
-    """Return the commands; what they read is made in `inputs`."""
+def commands(inputs: Path, rows: int) -> dict[str, Command]:
+    """Return the commands; what they read is made in `inputs`: a set of so many rows, a small one, a model."""
     bins, draw = Path(sys.executable).parent, random.Random(0)
     synthgen, evaluator = str(bins / "synthgen"), str(bins / "evaluator")
-    large, small = (_corpus(inputs / str(rows), rows, draw) for rows in (LARGE, SMALL))
+    large, small = _corpus(inputs / "large", rows, draw), _corpus(inputs / "small", min(SMALL, rows), draw)
     replies = inputs / "replies.jsonl"
     replies.write_text("".join(f"{json.dumps({'text': _sentence(draw), 'seconds': 0.001})}\n" for _ in range(20_000)))
     recipe = inputs / "tiny.toml"
@@ -165,6 +165,7 @@ def main() -> int:
     """Kill each command so many times, print a line for each, and return 1 when anything is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--rows", type=int, default=LARGE, help="of the set that is filtered and published")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--translate", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("names", nargs="*", metavar="COMMAND")
@@ -174,7 +175,7 @@ def main() -> int:
         carry_out(lambda **_: run(backend=Backwards()))  # type: ignore[arg-type]
     draw, wrong = random.Random(arguments.seed), 0
     with tempfile.TemporaryDirectory(prefix="kills-") as scratch:
-        for name, command in commands(Path(scratch) / "inputs").items():
+        for name, command in commands(Path(scratch) / "inputs", arguments.rows).items():
             if name not in (arguments.names or [name]):
                 continue
             trial = Trial(command, Path(scratch) / name)

@@ -4,7 +4,6 @@ Every text is shown as it is: none is markup; what moves the cursor or turns the
 """
 
 import codecs
-import json
 import re
 import sys
 import threading
@@ -20,9 +19,9 @@ from rich.text import Text
 
 from synthgen import __version__
 from synthgen.text.escape import MOST_OF_A_LINE as MOST_OF_A_LINE
-from synthgen.text.escape import UNPRINTABLE
 from synthgen.text.escape import one_line as one_line
 from synthgen.text.escape import visible as visible
+from synthgen.text.escape import visible_json
 
 
 class PlainConsole(Console):
@@ -79,13 +78,7 @@ def note(line: object, *, label: str = "") -> None:
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
     """Write one JSON document to stdout, keys in the order given, in ASCII where stdout is not UTF-8."""
     is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
-    text = json.dumps(value, ensure_ascii=not is_utf8, indent=2)
-    sys.stdout.write(UNPRINTABLE.sub(_as_json, text) + "\n")
-
-
-def _as_json(character: re.Match[str]) -> str:
-    number = ord(character[0])
-    return f"\\u{number:04x}" if number < 0x10000 else json.dumps(character[0])[1:-1]
+    sys.stdout.write(visible_json(value, ensure_ascii=not is_utf8, indent=2) + "\n")
 
 
 @contextmanager

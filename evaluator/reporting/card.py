@@ -1,6 +1,5 @@
 """The results card of a comparison: what was compared, on which data, and the results, as Markdown for a hub."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -9,7 +8,7 @@ from evaluator.reporting.inputs import plan_rows, safe_links, whole
 from evaluator.reporting.markdown import results_section, table
 from evaluator.reporting.methods import paragraphs, resource
 from evaluator.stats.comparison import Comparison
-from synthgen.text.escape import code, markdown
+from synthgen.text.escape import code, markdown, visible_json
 
 _ORIGIN = {
     "real": "real data",
@@ -30,7 +29,7 @@ def results_card(
 ) -> str:
     """Return the card; `arms`, `plan` and `record` are the documents beside the results, empty where there are none."""
     return resource("results_card.md").format(
-        front_signature=json.dumps(comparison.signature, ensure_ascii=False),
+        front_signature=visible_json(comparison.signature),
         signature=code(comparison.signature),
         arms="\n".join(f"- **{markdown(arm)}**: {_arm(arms.get(arm))}" for arm in comparison.arms),
         results=results_section(comparison, record, note),

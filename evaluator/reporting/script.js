@@ -117,7 +117,8 @@
   const inert = (text) => (/^'*[\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20](?![\d.]+( .*)?$)/.test(text) ? `'${text}` : text);
   const csvCell = (text) => (/[",\n\r]/.test(inert(text)) ? `"${inert(text).replaceAll('"', '""')}"` : text && inert(text));
   const texMarks = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "±": "$\\pm$", "−": "$-$" };
-  const texCell = (text) => text.replace(/[\\~^±−]|[&%$#_{}]/g, (mark) => texMarks[mark] ?? `\\${mark}`);
+  // A bracket or a star that begins a row would be an argument of the line end before it.
+  const texCell = (text) => text.replace(/[\\~^±−]|[&%$#_{}]/g, (mark) => texMarks[mark] ?? `\\${mark}`).replace(/^[[*]/, "{$&}");
   const formats = {
     csv: (table) => {
       const signed = lines(table).map((row, at) => [...row, at ? report.signature : "signature"]);

@@ -1,6 +1,5 @@
 """Model card of a checkpoint of `evaluator train`: its data, its recipe, its use and its limits."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ from synthgen.dataset.licences import LicensedSource, derive, parts_of
 from synthgen.dataset.manifest import Manifest
 from synthgen.models.packs import ResolvedModel
 from synthgen.runtime.provenance import public_name
-from synthgen.text.escape import code, markdown
+from synthgen.text.escape import code, markdown, visible_json
 
 CARD_NAME = "README.md"
 _PIPELINE = {"pair": "text-classification", "choice": "multiple-choice", "span": "question-answering"}
@@ -55,7 +54,7 @@ def model_card(
         .with_name("model_card.md")
         .read_text(encoding="utf-8")
         .format(
-            front="\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()),
+            front="\n".join(f"{key}: {visible_json(value)}" for key, value in front.items()),
             title=markdown(f"{base}, trained on {dataset.task} ({dataset.origin})"),
             facts="\n".join(f"| {name} | {value or 'none'} |" for name, value in facts.items()),
         )

@@ -1,6 +1,5 @@
 """The front matter of a card: what the Hugging Face hub reads of a dataset, as YAML whose values are JSON."""
 
-import json
 from typing import Any
 
 from synthgen.dataset.licences import normalise
@@ -8,6 +7,7 @@ from synthgen.dataset.manifest import Manifest, dataset_format
 from synthgen.dataset.shards import row_features
 from synthgen.errors import UserError
 from synthgen.formats.base import Features
+from synthgen.text.escape import visible_json
 from synthgen.text.json_text import JsonFault, parse_json
 from synthgen.text.languages import SEVERAL_LANGUAGES
 
@@ -62,7 +62,7 @@ def front_matter(manifest: Manifest) -> str:
         # No "splits": datasets reads none without its size in memory, which is not a number of the files.
         "dataset_info": {"features": yaml_features(row_features(dataset_format(manifest), translated=is_translated))},
     }
-    return "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value)
+    return "\n".join(f"{key}: {visible_json(value)}" for key, value in values.items() if value)
 
 
 def read_front_matter(text: str, *, where: str) -> dict[str, Any]:

@@ -4,8 +4,10 @@ Pages are templates that Jinja escapes; `shown_in_pages` is what it gets first.
 """
 
 import html
+import json
 import re
 from functools import cache
+from typing import Any
 
 MOST_OF_A_LINE = 4000
 """Characters of a line that are shown."""
@@ -45,6 +47,20 @@ def one_line(text: object, most: int = MOST_OF_A_LINE) -> str:
         kept = max(1, most - 22)
         shown = f"{shown[:kept]}… ({len(shown) - kept:,} more characters)"
     return _OUTSIDE_A_LINE.sub(_spelled, shown)
+
+
+def visible_json(value: Any, *, ensure_ascii: bool = False, indent: int | None = None) -> str:  # noqa: ANN401 - any
+    r"""Return a value as JSON, which is YAML too, with control characters and the like spelled out.
+
+    >>> print(visible_json({"a": "\x9b2J é"}))
+    {"a": "\u009b2J é"}
+    """
+    return UNPRINTABLE.sub(_as_json, json.dumps(value, ensure_ascii=ensure_ascii, indent=indent))
+
+
+def _as_json(character: re.Match[str]) -> str:
+    number = ord(character[0])
+    return f"\\u{number:04x}" if number < 0x10000 else json.dumps(character[0])[1:-1]
 
 
 def _spelled(character: re.Match[str]) -> str:

@@ -23,7 +23,7 @@ PAYLOADS = (HTML, MARKDOWN, LATEX, TEMPLATE, ESCAPES, BIDI)
 def check_untouched(browser: Chrome, page: Path) -> str:
     browser.get_log("performance")
     test_report_page.open_page(browser, page)
-    assert TAKEN not in browser.title
+    assert browser.title != TAKEN
     requests = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     addresses = [each["params"]["request"]["url"] for each in requests if each["method"] == "Network.requestWillBeSent"]
     assert not [address for address in addresses if "example" in address]
