@@ -29,7 +29,7 @@ from synthgen.formats.pair import PairFormat
 from synthgen.formats.texts import texts_of_sound_rows
 from synthgen.runtime.files import file_sha256
 from synthgen.runtime.hub import class_names
-from synthgen.task.registry import definitions, task_name
+from synthgen.task.registry import definitions, prompt_files, task_name
 from synthgen.text.languages import SEVERAL_LANGUAGES, UNKNOWN_LANGUAGE, find_language_code, language_code
 from synthgen.text.parquet import count_rows, read_batches, read_schema
 from synthgen.text.set_language import OPTION, SetLanguage, set_language
@@ -216,7 +216,8 @@ def _finished_set(folder: Path, origin: str | None, task: str | None, language: 
         raise UserError(f"{folder} has a manifest and no data/train-*.parquet")
     features = row_features(format_, translated="translated_from" in _columns(paths))
     facts = (manifest.task, format_, manifest.language, manifest.licence, manifest.origin)
-    means = manifest.definitions or definitions(manifest.task)
+    is_known = manifest.task in prompt_files()  # what a manifest calls its task is the name of no file here
+    means = manifest.definitions or (definitions(manifest.task) if is_known else {})
     name, rows = folder.resolve().name, _count(paths, folder)
     return InputDataset(name, *facts, paths, features, rows, manifest, definitions=means)
 
