@@ -1,0 +1,36 @@
+# %% [markdown]
+# # Look at a set
+# Import the sample rows of this package, filter them, and look at what `inspect` measures, in Python.
+
+# %%
+from datasets import load_dataset
+
+import synthgen
+
+synthgen.import_task("mnli", source="sample", out="runs/example")
+manifest = synthgen.filter("runs/example", out="runs/example-clean")
+print(manifest.kept, manifest.rejected, manifest.label_counts)
+
+# %% [markdown]
+# The rows, with the Hugging Face library, and as a data frame.
+
+# %%
+rows = load_dataset("runs/example-clean", split="train")
+print(rows.features["label"].names)
+print(rows.to_pandas().head())
+
+# %% [markdown]
+# What a classifier could cheat with: how often one part of the row alone gives the label away.
+
+# %%
+checks = synthgen.inspect("runs/example-clean", like="runs/example").checks
+for part, scores in checks["artefacts"]["baselines"].items():
+    print(part, scores["accuracy"], "against", scores["majority"], "by guessing")
+print(checks["artefacts"]["verdict"])
+
+# %% [markdown]
+# Why rows were rejected.
+
+# %%
+for reason in synthgen.why("runs/example-clean"):
+    print(reason["count"], reason["reason"], reason["examples"][0]["evidence"])
