@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Read results
-# The scores of `examples/tiny` as a data frame, and one number of the report built again. Run from the project's folder;
-# a first run trains for about a minute.
+# The scores of `examples/tiny` as a data frame, and one number of the report built again. Run from the project's
+# folder; a first run trains for about a minute.
 
 # %%
 import subprocess
