@@ -61,7 +61,10 @@ KeepHeads = Annotated[
 ]
 Cap = Annotated[int | None, Option(help="Fewer examples per target, drawn by seed, for quick looks.")]
 Ray = Annotated[str | None, Option(help="Run on Ray: auto (the cluster here, else this machine), local, or HOST:PORT.")]
-Workers = Annotated[int, Option(help="Runs at once per GPU, or on the cores of each machine.")]
+Workers = Annotated[
+    int | None,
+    Option(help="Runs at once per GPU, or on the cores of each machine [default: 1; with --ray, as a GPU holds]."),
+]
 KeepWeights = Annotated[bool, Option(help="Keep the weights of target models, not only predictions.")]
 Dataset = Annotated[Path | str, Argument(help="A finished dataset folder.")]
 Checkpoint = Annotated[Path | str, Option(help="Where the checkpoint folder goes; refused when it exists.")]

@@ -52,7 +52,7 @@ class Arguments:
     max_train_examples: options.Cap = None
     max_eval_examples: options.Cap = None
     ray: options.Ray = None
-    workers: options.Workers = 1
+    workers: options.Workers = None
     data: DataSteps | None = None
 
     def __post_init__(self) -> None:
@@ -73,7 +73,7 @@ class Arguments:
         yield "languages", lambda: select_languages(select_targets(self.targets), self.languages)
         yield "recipe", partial(load_recipe, self.recipe, LARGE_WIDTH)  # at any width, before the encoder is fetched
         yield "store", partial(check_store, self.store)
-        if self.ray is not None or self.workers > 1:
+        if self.ray is not None or (self.workers or 1) > 1:
             yield "ray", partial(check_address, self.ray or LOCAL)
 
     def data_checks(self) -> Iterator[tuple[str, Callable[[], object]]]:

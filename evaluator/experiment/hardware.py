@@ -53,6 +53,15 @@ def sees_gpu() -> bool:
     return not hidden and (any(Path("/dev").glob("nvidia[0-9]*")) or _nvidia_smi("-L").startswith("GPU "))
 
 
+def gpu_memory() -> int | None:
+    """Return the bytes of the smallest GPU of this machine; None where nobody says, or a GPU is parted (MIG)."""
+    if "MIG" in _nvidia_smi("-L"):
+        return None
+    said = _nvidia_smi("--query-gpu=memory.total", "--format=csv,noheader,nounits").split()
+    sizes = [int(size) for size in said if size.isdecimal()]
+    return min(sizes) * 2**20 if sizes else None
+
+
 def _gpu_multiplies_bfloat16() -> bool:
     """Say whether every GPU that this process may use has units for bfloat16; True where nothing says so."""
     lines = _nvidia_smi("--query-gpu=uuid,compute_cap", "--format=csv,noheader").splitlines()

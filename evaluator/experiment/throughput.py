@@ -21,11 +21,15 @@ SENTENCE_LENGTH = 40
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """Real training tokens a second, what a run takes besides (loading, tokenising, saving), and where this is from."""
+    """Real training tokens a second, what a run takes besides (loading, tokenising, saving), and where this is from.
+
+    `waiting` is the share of the time that the threads waited for a core that something else used.
+    """
 
     tokens_per_second: float
     seconds_per_run: float
     source: str
+    waiting: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,18 @@ class EncoderSize:
         """
         embeddings = (16 if trains_embeddings else 4) * self.vocabulary * self.width
         return 16 * self.weights + embeddings + tokens_per_batch * self.layers * self.width * ACTIVATION_BYTES
+
+
+def core_seconds() -> tuple[float, float]:
+    """Return how long the threads of this process have run, and waited for a core; zeros where nobody says."""
+    run = waited = 0
+    for path in Path("/proc/self/task").glob("*/schedstat"):
+        try:
+            on_core, in_queue, _ = map(int, path.read_text(encoding="ascii").split())
+        except (OSError, ValueError):  # a thread that has ended meanwhile
+            continue
+        run, waited = run + on_core, waited + in_queue
+    return run / 1e9, waited / 1e9
 
 
 def available_memory() -> int | None:

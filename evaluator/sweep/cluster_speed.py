@@ -1,11 +1,18 @@
-"""How many devices a Ray cluster has, and how fast one trains, for a plan made on a machine without such a device."""
+"""How many devices a Ray cluster has, how many runs share one, and how fast one trains, for a plan made elsewhere."""
 
 from pathlib import Path
 
-from evaluator.experiment.hardware import Hardware
+from evaluator.experiment.hardware import Hardware, gpu_memory, sees_gpu
 from evaluator.experiment.throughput import Throughput
 from evaluator.sweep.ray_runner import resources
-from synthgen.runtime.ray_cluster import LOCAL, joined
+from synthgen.runtime.ray_cluster import LOCAL, joined, largest_node
+
+MOST_RUNS = 4
+"""On a GPU: with more, the time between launches is used up."""
+USABLE, LEAST_SHARE = 0.8, 0.01
+"""Share of a GPU's memory that runs may take together; share of a GPU that is taken to look at it."""
+RUN_OVERHEAD = 2 * 2**30
+"""Bytes that a run takes of a GPU beside its training: CUDA's own, batches of inference."""
 
 
 def devices(address: str | None, hardware: Hardware) -> int:
@@ -14,6 +21,19 @@ def devices(address: str | None, hardware: Hardware) -> int:
         if hardware.device == "cuda":
             return max(1, int(ray.cluster_resources().get("GPU", 1)))
         return sum(node["Alive"] for node in ray.nodes())
+
+
+def runs_a_gpu(address: str | None, memory: int) -> int:
+    """Return how many runs of so much memory go at once on each GPU of a cluster: 1 where nobody says what it holds."""
+    with joined(address or LOCAL) as ray:
+        gpus, cores = largest_node(ray, "GPU"), largest_node(ray, "CPU")
+        if sees_gpu():
+            size = gpu_memory()
+        else:
+            task = ray.remote(num_gpus=LEAST_SHARE, num_cpus=0)(gpu_memory)
+            size = ray.get(task.remote()) if gpus else None
+    held = int((size or 0) * USABLE // (memory + RUN_OVERHEAD))
+    return max(1, min(MOST_RUNS, held, int(cores // max(1.0, gpus))))
 
 
 def calibrate_on_cluster(address: str | None, model: Path, hardware: Hardware) -> Throughput:

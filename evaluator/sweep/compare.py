@@ -47,7 +47,7 @@ def _run(arguments: CompareArguments, experiment: Experiment, graph: Graph, stor
         announce(planned)
     folders = (page.parent, store.root)
     fixed = fix_plan(planned, experiment, folders)
-    work, ray, workers = {job.key: job.work for job in planned.jobs}, arguments.ray, arguments.workers
+    work, ray, workers = {job.key: job.work for job in planned.jobs}, arguments.ray, planned.workers
     failure = run_jobs(graph.jobs, store, work, ray=ray, workers=workers, keep_weights=arguments.keep_weights)
     score_all(experiment, graph, store)
     write_tables(experiment, graph, store, page.parent)

@@ -25,6 +25,8 @@ from synthgen.console import note
 from synthgen.errors import IncompleteError
 from synthgen.runtime.files import format_duration, format_size
 
+NOTICED = 0.1
+"""Share of the time spent waiting for cores from which an estimate is a range."""
 FORWARD_SHARE = 1 / 3
 """A forward pass costs a third of a training step: the backward pass is two forwards' worth of products."""
 
@@ -58,6 +60,7 @@ class CostEstimate:
     memory_bytes: int
     device: str
     devices: int
+    workers: int
     arms: tuple[Json, ...]
 
     @property
@@ -65,6 +68,19 @@ class CostEstimate:
         """Estimated time of one device."""
         work = sum(job.work for job in self.jobs)
         return work / self.speed.tokens_per_second + self.speed.seconds_per_run * len(self.jobs)
+
+    @property
+    def seconds_alone(self) -> float:
+        """Estimated time of one device with nothing else on its cores."""
+        return self.seconds * (1 - self.speed.waiting)
+
+    @property
+    def duration(self) -> str:
+        """The estimated time in words: two where other programs kept the cores busy when the speed was measured."""
+        most, least = (format_duration(each / self.devices) for each in (self.seconds, self.seconds_alone))
+        if self.speed.waiting < NOTICED:
+            return f"about {most}"
+        return f"{least} alone on the cores to {most} as beside others now ({self.speed.waiting:.0%} spent waiting)"
 
     def document(self) -> Json:
         """Return the plan as JSON values."""
@@ -76,6 +92,7 @@ class CostEstimate:
             "inference_tokens": sum(job.inference_tokens for job in self.jobs),
             "flops": self.flops_per_token * sum(job.work for job in self.jobs),
             "seconds": round(self.seconds / self.devices, 1),
+            "seconds_alone": round(self.seconds_alone / self.devices, 1),
             "device_hours": round(self.seconds / 3600, 3),
             "disk_bytes": self.disk_bytes,
             "memory_bytes": self.memory_bytes,
@@ -84,6 +101,7 @@ class CostEstimate:
             "speed_source": self.speed.source,
             "device": self.device,
             "devices": self.devices,
+            "workers": self.workers,
             "arms": list(self.arms),
             "jobs": [asdict(job) for job in self.jobs],
         }
@@ -91,7 +109,7 @@ class CostEstimate:
 
 def plan_graph(experiment: Experiment, graph: Graph, store: Store) -> CostEstimate:
     """Return the cost of a graph's missing jobs; IncompleteError when disk or memory cannot hold them."""
-    ray, workers, hardware = experiment.arguments.ray, experiment.arguments.workers, experiment.hardware
+    ray, hardware = experiment.arguments.ray, experiment.hardware
     todo, size = pending(graph.jobs, store), EncoderSize.read(experiment.model.path)
     intermediate = [job for job in todo if isinstance(job, IntermediateJob)]
     # The intermediate checkpoints, and one more for all that is small.
@@ -99,7 +117,10 @@ def plan_graph(experiment: Experiment, graph: Graph, store: Store) -> CostEstima
     disk = weights * (len(intermediate) + 1) if todo else 0
     # Masked language modelling trains the embeddings.
     tokens, trains_embeddings = experiment.recipe.tokens_per_batch, any(job.corpora for job in intermediate)
-    memory = workers * size.memory_bytes(tokens, trains_embeddings=trains_embeddings) if todo else 0
+    memory = size.memory_bytes(tokens, trains_embeddings=trains_embeddings) if todo else 0
+    shares = experiment.arguments.workers is None and ray is not None and hardware.device == "cuda" and memory
+    workers = cluster_speed.runs_a_gpu(ray, memory) if shares else experiment.arguments.workers or 1
+    memory *= workers
     _check_room(disk, memory if ray is None else 0, hardware, store.root)
     in_process = ray is None and (workers == 1 or hardware.device == "cpu")
     start = time.monotonic()
@@ -114,6 +135,7 @@ def plan_graph(experiment: Experiment, graph: Graph, store: Store) -> CostEstima
         disk_bytes=disk,
         memory_bytes=memory,
         device=str(hardware),
+        workers=workers,
         devices=1 if in_process else cluster_speed.devices(ray, hardware),
         arms=tuple({"name": arm.name, **arm.facts()} for arm in experiment.arms),
     )
@@ -175,8 +197,9 @@ def announce(plan: CostEstimate) -> None:
     tokens = totals["training_tokens"] + totals["inference_tokens"]
     note(
         f"plan: {totals['runs']} runs, {plan.finished_runs} finished before, {totals['steps']:,} steps, "
-        f"{tokens:,} tokens, about {format_duration(totals['seconds'])} at {totals['tokens_per_second']:.0f} tokens/s "
-        f"and {totals['seconds_per_run']:.0f} s a run on {plan.devices} x {plan.device}, from {plan.speed.source}; "
+        f"{tokens:,} tokens, {plan.duration} at {totals['tokens_per_second']:.0f} tokens/s "
+        f"and {totals['seconds_per_run']:.0f} s a run on {plan.devices} x {plan.device}, "
+        f"{plan.workers} at once on each, from {plan.speed.source}; "
         f"{format_size(plan.disk_bytes)} disk, {format_size(plan.memory_bytes)} memory"
     )
 

@@ -11,7 +11,7 @@ from evaluator.benchmark.registry import find
 from evaluator.experiment.graph import IntermediateJob, Job
 from evaluator.experiment.hardware import Hardware
 from evaluator.experiment.recipe import Stage
-from evaluator.experiment.throughput import Throughput
+from evaluator.experiment.throughput import Throughput, core_seconds
 from evaluator.store import Store
 from evaluator.training.batching import count_steps
 from evaluator.training.features import Feature, Features, pack
@@ -63,8 +63,11 @@ def calibrate(model: Path, hardware: Hardware) -> Throughput:
             torch.cuda.synchronize()
         ends.append(time.monotonic())
 
+    before = core_seconds()
     fit([TrainingTask(encoder, head, features)], config, note)
+    run, waited = np.subtract(core_seconds(), before)
     tokens = [int(features.lengths[indices].sum()) for _, indices in schedule([features], config)]
     # A median of steps, since another process may take one of them; the first warms caches up.
     speed = float(np.median(np.array(tokens[1:]) / np.diff(ends)))
-    return Throughput(speed, max(0.0, time.monotonic() - started - features.tokens / speed), "calibration")
+    apart, waiting = max(0.0, time.monotonic() - started - features.tokens / speed), float(waited / (run + waited or 1))
+    return Throughput(speed, apart, "calibration", round(waiting, 3))

@@ -36,6 +36,8 @@ from synthgen.runtime.files import rust_writer
 OnProgress = Callable[[str], None]
 """Callback with a line of progress."""
 
+THREADS_BESIDE_A_GPU = 8
+"""Of a run: on a machine of many cores and GPUs, each run would start one for every core."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
@@ -47,7 +49,8 @@ def configure_torch(hardware: Hardware) -> torch.device:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    torch.set_num_threads(hardware.threads)
+    most = THREADS_BESIDE_A_GPU if hardware.device == "cuda" else hardware.threads
+    torch.set_num_threads(min(hardware.threads, most))
     if hardware.device == "cuda" and not torch.cuda.is_available():
         raise UserError("torch cannot use this machine's GPU; install its CUDA build, or set SYNTHGEN_DEVICE=cpu")
     if hardware.device == "cuda" and hardware.bfloat16 and not torch.cuda.is_bf16_supported(including_emulation=False):

@@ -1,7 +1,6 @@
 """vLLM's arguments and environment: what we give it, what `--engine-args` may say, on a GPU and without one."""
 
 import ctypes.util
-import json
 import os
 import shutil
 import sys
@@ -15,6 +14,7 @@ from synthgen import console
 from synthgen.engines.arguments import LORA, gpus
 from synthgen.errors import UserError, first_line, missing_package, requires, unknown
 from synthgen.models.packs import ResolvedModel
+from synthgen.text.json_text import read_json_object
 
 SEQUENCES_ON_CPU = 32
 KV_CACHE_GIB_ON_CPU = 2
@@ -129,8 +129,8 @@ def refusal(error: Exception) -> str:
 def _rank(adapter: object) -> int:
     """Return the smallest rank of vLLM's that holds an adapter; UserError for what is no folder of one."""
     try:
-        config = json.loads((Path(str(adapter)).expanduser() / "adapter_config.json").read_text(encoding="utf-8"))
-        return next(rank for rank in LORA_RANKS if rank >= int(config["r"]))
-    except (OSError, ValueError, KeyError, TypeError, StopIteration, RecursionError):
+        rank = read_json_object(Path(str(adapter)).expanduser() / "adapter_config.json").get("r")
+        return next(most for most in LORA_RANKS if type(rank) is int and 0 < rank <= most)
+    except (ValueError, RuntimeError, StopIteration):  # UserError is a ValueError; RuntimeError: of a home nobody has
         allowed = "a folder with adapter_config.json, whose r is 512 at most, and adapter_model.safetensors"
         raise UserError(f"{LORA} in --engine-args is {adapter!r}; allowed is {allowed}") from None

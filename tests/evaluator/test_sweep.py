@@ -15,6 +15,8 @@ import pytest
 
 import evaluator
 from evaluator.experiment.hardware import Hardware
+from evaluator.experiment.throughput import Throughput
+from evaluator.sweep.plan import CostEstimate, JobCost, announce
 from synthgen.errors import IncompleteError, UserError
 from synthgen.runtime.ray_cluster import joined
 from tests.evaluator.conftest import TINY_RECIPE, write_pairs
@@ -150,6 +152,57 @@ def test_a_plan_can_be_calibrated_on_the_cluster(tiny_model: Path) -> None:
     assert calibrate_on_cluster("local", tiny_model, Hardware("cpu", 1, bfloat16=False)).tokens_per_second > 0
     with pytest.raises(UserError, match="no machine of the Ray cluster has a GPU; set SYNTHGEN_DEVICE=cpu"):
         calibrate_on_cluster("local", tiny_model, Hardware("cuda", 1, bfloat16=False))
+
+
+@pytest.mark.ray
+def test_as_many_runs_share_a_gpu_as_its_memory_and_the_cores_beside_it_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    from evaluator.sweep.cluster_speed import runs_a_gpu
+
+    program, gigabyte = tmp_path / "nvidia-smi", 2**30
+    program.write_text('#!/bin/sh\ncase "$1" in -L) echo "GPU 0: X";; *memory*) printf "81559\\n46068\\n";; esac\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    ray.init(num_gpus=2, num_cpus=12, include_dashboard=False, logging_level="ERROR")
+    try:
+        assert [runs_a_gpu("auto", size * gigabyte) for size in (5, 14, 30, 90)] == [4, 2, 1, 1]
+        program.write_text("#!/bin/sh\n")
+        assert runs_a_gpu("auto", gigabyte) == 1  # nobody says what the GPUs hold
+    finally:
+        ray.shutdown()
+
+
+def estimate(speed: Throughput) -> CostEstimate:
+    job = JobCost("key", "label", "target", steps=10, training_tokens=3_600_000, inference_tokens=0)
+    return CostEstimate((job,), 0, speed, 1.0, 0, 0, "cpu", devices=1, workers=1, arms=())
+
+
+def test_a_plan_measured_beside_other_programs_gives_a_range(capsys: pytest.CaptureFixture[str]) -> None:
+    announce(estimate(Throughput(1000.0, 0.0, "calibration", waiting=0.02)))
+    assert "about 1 h 00 min at 1000 tokens/s" in " ".join(capsys.readouterr().err.split())
+    busy = estimate(Throughput(1000.0, 0.0, "calibration", waiting=0.75))
+    announce(busy)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "15 min 00 s alone on the cores to 1 h 00 min as beside others now (75% spent waiting)" in said
+    assert (busy.document()["seconds"], busy.document()["seconds_alone"]) == (3600.0, 900.0)
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").is_file(), reason="this kernel counts no waiting for cores")
+def test_a_calibration_beside_busy_programs_says_how_long_it_waited(tiny_model: Path) -> None:
+    from evaluator.training.calibration import calibrate
+
+    cores = len(os.sched_getaffinity(0))
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * cores)]
+    try:
+        assert calibrate(tiny_model, Hardware("cpu", cores, bfloat16=False)).waiting > 0.1
+    finally:
+        for process in others:
+            process.kill()
+            process.wait()
 
 
 def test_ray_that_does_not_start_here_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from synthgen.engines import Request, Sampling, open_engine
-from synthgen.errors import IncompleteError
+from synthgen.engines.vllm_arguments import check_arguments
+from synthgen.errors import IncompleteError, UserError
 from synthgen.models.packs import resolve
 
 TORCH = """
@@ -212,6 +213,18 @@ def test_an_adapter_is_an_argument_of_our_own_with_the_rank_it_needs(stand_ins: 
     called = arguments(stand_ins, json.dumps({"lora": str(tmp_path)}))
     assert (called["enable_lora"], called["max_lora_rank"]) == (True, 32)
     assert "lora" not in called
+
+
+@pytest.mark.parametrize(
+    "config", ['{"r": 1e999}', '{"r": "16"}', '{"r": 0}', '{"r": 513}', "[1]", "{}", '{"r": 1', "\xff"]
+)
+def test_an_adapter_whose_rank_cannot_be_read_is_refused_in_one_line(config: str, tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_bytes(config.encode("latin-1"))
+    for folder in (str(tmp_path), "~no-such-user/adapter", "no\0folder", 7):
+        with pytest.raises(
+            UserError, match="lora in --engine-args is .*; allowed is a folder with adapter_config.json"
+        ):
+            check_arguments({"lora": folder})
 
 
 def test_several_gpus_of_one_engine_are_served_without_tasks_of_ray(stand_ins: Path) -> None:
