@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from evaluator.benchmark.fetch import data_fetch as data_fetch
     from evaluator.benchmark.registry import targets as targets
     from evaluator.benchmark.score_file import score as score
+    from evaluator.experiment.encoders import models as models
     from evaluator.experiment.starter import init as init
     from evaluator.reporting.report import report as report
     from evaluator.store.commands import store_check as store_check
@@ -31,6 +32,7 @@ _COMMANDS = {
     "data_check": "evaluator.benchmark.data_root",
     "data_fetch": "evaluator.benchmark.fetch",
     "init": "evaluator.experiment.starter",
+    "models": "evaluator.experiment.encoders",
     "plan": "evaluator.sweep.plan",
     "report": "evaluator.reporting.report",
     "run": "evaluator.sweep.run",

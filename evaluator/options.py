@@ -47,11 +47,10 @@ OnlyData = Annotated[bool, Option("--only-data", help="Make the data and stop.")
 
 # How models are trained.
 Model = Annotated[str, Option(help="Encoder: hub id, local folder or pack:NAME.")]
+CheckedModel = Annotated[str | None, Option(help="A model to check instead: hub id, local folder or pack:NAME.")]
 Recipe = Annotated[
     str,
-    Option(
-        help="xtreme (-large or -base by the encoder), phang2020, small, or a TOML file; else the preset's, or xtreme."
-    ),
+    Option(help="xtreme (by the encoder), phang2020, small, or a TOML file; else the preset's, or xtreme."),
 ]
 Select = Annotated[
     str, Option(help="last, or en-dev: best on English dev items, never another language's; else the preset's, or last")

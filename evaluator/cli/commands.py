@@ -30,6 +30,17 @@ def print_targets(targets: Sequence[Json], _: Arguments) -> None:
     _print_table(("target", "languages", "metrics", "trained on", "licence"), rows)
 
 
+def print_models(rows: Sequence[Json], arguments: Arguments) -> None:
+    """Print a line for each family of encoders, or for each target that a model was checked for."""
+    if arguments.get("check"):
+        cells = ((row["target"], row["head"], row["fits"], row["reason"]) for row in rows)
+        _print_table(("target", "head", "fits", "reason"), cells)
+        return
+    for row in rows:
+        stdout.print(f"{row['family']}: {', '.join(row['examples'])}", markup=False)
+        stdout.print(f"  recipes {', '.join(row['recipes'])}. {row['note']}", markup=False)
+
+
 def print_data_check(rows: Sequence[Json], _: Arguments) -> None:
     """Print a line for each target, language and split that is there."""
     _print_table(("target", "language", "split", "rows", "hash", "labelled"), (row.values() for row in rows))
@@ -142,6 +153,7 @@ store_app = typer.Typer(help="Finished runs: what is there, and whether it is as
 app.add_typer(store_app, name="store")
 
 add_command(app, "targets", "evaluator.benchmark.registry:targets", print_targets)
+add_command(app, "models", "evaluator.experiment.encoders:models", print_models)
 add_command(data_app, "check", "evaluator.benchmark.data_root:data_check", print_data_check)
 add_command(data_app, "fetch", "evaluator.benchmark.fetch:data_fetch", print_fetched)
 add_command(store_app, "list", "evaluator.store.commands:store_list", print_store_nodes)

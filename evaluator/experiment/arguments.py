@@ -12,10 +12,10 @@ from evaluator.benchmark.registry import select as targets_by_name
 from evaluator.benchmark.splits import EN_DEV
 from evaluator.benchmark.target import DataRoot, Target
 from evaluator.experiment.arms import FULL, Arm, parse_arms
+from evaluator.experiment.encoders import arm_heads, check_heads, read_facts, recipe_for
 from evaluator.experiment.hardware import Hardware, detect
 from evaluator.experiment.recipe import LARGE_WIDTH, Recipe, load_recipe
 from evaluator.experiment.steps import DataSteps
-from evaluator.experiment.throughput import EncoderSize
 from evaluator.reporting.report import check_margin, check_page
 from evaluator.stats.estimand import estimand_of
 from evaluator.stats.results import Cell
@@ -158,6 +158,10 @@ def define(arguments: Arguments) -> Experiment:
     _check_use(arguments, arms, sizes, targets)
     _check_sizes(arms, sizes)
     hardware, encoder = detect(), resolve(arguments.model)
+    arm_models = {arm.name: resolve(arm.model) for arm in arms if arm.model}
+    facts = read_facts(encoder)
+    for name, model in arm_models.items():
+        read_facts(model, f"arm {name}: model")
     return Experiment(
         arguments=arguments,
         arms=arms,
@@ -166,11 +170,23 @@ def define(arguments: Arguments) -> Experiment:
         targets=targets,
         languages=languages,
         model=encoder,
-        arm_models={arm.name: resolve(arm.model) for arm in arms if arm.model},
-        recipe=load_recipe(arguments.recipe, EncoderSize.read(encoder.path).width),
+        arm_models=arm_models,
+        recipe=recipe_for(arguments.recipe, facts),
         data_root=default_root(arguments.data_root),
         hardware=hardware,
     )
+
+
+def check_encoders(experiment: Experiment) -> None:
+    """Raise UserError for the first encoder whose tokenizer does not fit what it would be trained for or score."""
+    targets: dict[str, list[str]] = {}
+    for target in experiment.targets:
+        targets.setdefault(target.head, []).append(target.name)
+    for arm in experiment.arms:
+        model = experiment.arm_models.get(arm.name, experiment.model)
+        option = f"arm {arm.name}: model" if arm.model else "--model"
+        heads = targets | arm_heads(arm.parts, has_corpora=bool(arm.corpora))
+        check_heads(model, read_facts(model, option), heads, option)
 
 
 def estimand(experiment: Experiment) -> dict[str, Any]:

@@ -11,6 +11,7 @@ here imports torch: `training.jobs` carries the jobs out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -24,14 +25,19 @@ from evaluator.experiment.hardware import Hardware
 from evaluator.experiment.recipe import Recipe, Stage
 from evaluator.store import Node
 from synthgen.dataset.manifest import dataset_format
+from synthgen.errors import UserError
 from synthgen.models.checkpoint_files import READ, check_weights
 from synthgen.models.packs import LOCAL, ResolvedModel
+from synthgen.text.json_text import read_json_object
 
 CODE_VERSION = 7
 """Goes up when the same inputs would train or predict something else."""
 
 DUAL_VERSION = 2
 """The same for dual encoders alone: 1 began with random layers in place of the checkpoint's."""
+
+REFERENCE, INPUTS_VERSION = "xlm-roberta", "+inputs1"
+"""The same for all encoders but the reference's: before, inputs and weight decay of every encoder were as XLM-R's."""
 
 OWN_SEED = 1_000
 """Added to the seed of an arm `own`: training twice on the same rows has another order and head each time."""
@@ -395,10 +401,17 @@ def _predictions(experiment: Experiment, model: Node, target: Target, language: 
 
 
 def identity(model: ResolvedModel) -> str:
-    """Return what names a model's weights in keys: its revision, or a hash of the files of a bare local folder."""
+    """Return what names a model's weights in keys: its revision, or a hash of the files of a bare local folder.
+
+    For all but XLM-R it also says how its inputs are made.
+    """
+    is_reference = False
+    with suppress(UserError):  # a config that cannot be read is refused where it is used
+        is_reference = read_json_object(model.path / "config.json").get("model_type") == REFERENCE
+    inputs = "" if is_reference else INPUTS_VERSION
     if model.revision != LOCAL:
-        return f"{model.ref}@{model.revision}" if not Path(model.ref).is_dir() else model.revision
-    return revision(sorted({path for pattern in READ for path in model.path.glob(pattern)}))
+        return (f"{model.ref}@{model.revision}" if not Path(model.ref).is_dir() else model.revision) + inputs
+    return revision(sorted({path for pattern in READ for path in model.path.glob(pattern)})) + inputs
 
 
 def stage_inputs(stage: Stage, recipe: Recipe) -> dict[str, Any]:

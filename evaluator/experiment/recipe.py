@@ -1,7 +1,8 @@
 """Every hyper-parameter, frozen. A recipe is a TOML file; those in `recipes/` say where their values come from.
 
 `xtreme` follows the reference scripts, which differ by the model's size: `xtreme-large` for encoders as wide as XLM-R
-Large, `xtreme-base` for smaller ones. `phang2020` follows the base paper's replication code, `small` is ours.
+Large, `xtreme-base` for smaller ones; a family with a recipe of its own has that. `phang2020` follows the base
+paper's replication code, `small` is ours.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+from synthgen.console import note
 from synthgen.errors import UserError, unknown
+from synthgen.models.encoder import FAMILIES
 from synthgen.runtime.files import read_toml
 
 INTERMEDIATE = "intermediate"
@@ -49,7 +52,8 @@ class Stage:
 class Recipe:
     """The stages of an experiment by name: `intermediate`, each target, and `default` for targets not named.
 
-    `formats` holds what differs from the stage `intermediate` where a dataset has that format.
+    `families` are those of the encoders that it was made for, none for all. `formats` holds what differs from the stage
+    `intermediate` where a dataset has that format.
     `retrieval_depth` is the share of the layers whose output is averaged for retrieval; `tokens_per_batch` bounds
     memory and does not change results beyond rounding.
     """
@@ -57,6 +61,7 @@ class Recipe:
     name: str
     source: str
     stages: Mapping[str, Stage]
+    families: tuple[str, ...] = field(default=(), repr=False)  # no part of keys
     formats: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     retrieval_depth: float = 14 / 24
     retrieval_max_length: int = 512
@@ -80,6 +85,24 @@ class Recipe:
         stage = self.stage(INTERMEDIATE)
         return replace(stage, **self.formats.get(next(iter(formats)), {})) if len(formats) == 1 else stage
 
+    def fitted(self, most: int | None) -> Recipe:
+        """Return the recipe with its lengths cut to `most` tokens, with a note where that changes something."""
+        longest = max(self.retrieval_max_length, *(stage.max_length for stage in self.stages.values()))
+        longest = max(longest, *(int(each.get("max_length", 0)) for each in self.formats.values()), 0)
+        if most is None or longest <= most:
+            return self
+        note(f"recipe {self.name}: lengths up to {longest} are cut to {most}, the most tokens that the encoder reads")
+        lengths = "max_length", "query_length"
+        cut = {
+            name: replace(stage, **{each: min(getattr(stage, each), most) for each in lengths})
+            for name, stage in self.stages.items()
+        }
+        formats = {
+            name: {key: min(each, most) if key in lengths else each for key, each in values.items()}
+            for name, values in self.formats.items()
+        }
+        return replace(self, stages=cut, formats=formats, retrieval_max_length=min(self.retrieval_max_length, most))
+
     def retrieval_layer(self, layers: int) -> int:
         """Return the hidden state used for retrieval, counting the embeddings as 0.
 
@@ -91,28 +114,39 @@ class Recipe:
 FORMATS = ("pair", "choice", "span", "tags")
 """Formats of datasets that may differ from the stage `intermediate`."""
 
-BY_SIZE = "xtreme"
-"""The name of two recipes, of which the encoder's width chooses one."""
+BY_ENCODER = "xtreme"
+"""The name of several recipes, of which the encoder's family and width choose one."""
 
 
-def load_recipe(ref: str, width: int) -> Recipe:
-    """Return a recipe by name, for an encoder of this width.
+def load_recipe(ref: str, width: int, family: str = "") -> Recipe:
+    """Return a recipe by name, for an encoder of this family and width; a note where it was made for other families.
 
     A TOML file holds `base = NAME`, values, and a `[stages.NAME]` table each, or all of it in a table `[recipe]` of an
     experiment file; UserError for another.
     """
-    recipes = {BY_SIZE: XTREME_LARGE if width >= LARGE_WIDTH else XTREME_BASE, **RECIPES}
+    recipes = {BY_ENCODER: by_encoder(width, family), **RECIPES}
     if ref in recipes:
-        return recipes[ref]
+        found = recipes[ref]
+        if family and found.families and family not in found.families:
+            note(f"recipe {found.name} was made for {', '.join(found.families)}, the encoder is of {family}")
+        return found
     path = Path(ref)
     if path.suffix != ".toml":
         raise unknown("recipe", ref, [*recipes, "FILE.toml"])
     values = read_toml(path, "the recipe ")
     values = table if isinstance(table := values.get("recipe"), dict) else values
-    name = str(values.pop("base", BY_SIZE))
+    name = str(values.pop("base", BY_ENCODER))
     if name not in recipes:
         raise unknown("base recipe", name, recipes, where=ref)
     return _recipe(values, recipes[name], where=ref)
+
+
+def by_encoder(width: int, family: str) -> Recipe:
+    """Return the recipe of a family and size, else of its other size, else the reference's of that size."""
+    own = [recipe for recipe in RECIPES.values() if family in recipe.families]
+    is_large = width >= LARGE_WIDTH
+    of_size = [recipe for recipe in own if recipe.name.endswith("-large") == is_large]
+    return (of_size or own or [XTREME_LARGE if is_large else XTREME_BASE])[0]
 
 
 def _recipe(values: dict[str, Any], base: Recipe, *, where: str) -> Recipe:
@@ -126,11 +160,26 @@ def _recipe(values: dict[str, Any], base: Recipe, *, where: str) -> Recipe:
         _check_values(changes, fields(Stage), f"[stages.{name}] of {where}")
         is_new = not {name, "default"} & base.stages.keys() and {"learning_rate", "epochs"} <= changes.keys()
         stages[name] = Stage(**changes) if is_new else replace(base.stage(name), **changes)
-    settings = [item for item in fields(Recipe) if item.name not in ("stages", "formats", "selection")]
-    _check_values(values, settings, where, also=("base", "stages", "formats"))
+    families = _families(values.pop("families", []), where)
+    settings = [item for item in fields(Recipe) if item.name not in ("stages", "families", "formats", "selection")]
+    _check_values(values, settings, where, also=("base", "families", "stages", "formats"))
     return replace(
-        base, stages=stages, formats=formats, **{"name": Path(where).stem, "source": Path(where).name, **values}
+        base,
+        stages=stages,
+        formats=formats,
+        families=families,
+        **{"name": Path(where).stem, "source": Path(where).name, **values},
     )
+
+
+def _families(names: object, where: str) -> tuple[str, ...]:
+    """Return the families that a file says it is for."""
+    if not isinstance(names, list):
+        raise UserError(f"families = {names!r} in {where}: expected a list of {', '.join(FAMILIES)}")
+    for name in names:
+        if name not in FAMILIES:
+            raise unknown("family", str(name), FAMILIES, where=where)
+    return tuple(names)
 
 
 def _formats(changed: object, base: Recipe, stage: Mapping[str, Any], where: str) -> dict[str, Mapping[str, Any]]:
@@ -176,4 +225,7 @@ def _built_in(name: str, base: Recipe | None = None) -> Recipe:
 XTREME_LARGE = _built_in("xtreme-large")
 XTREME_BASE = _built_in("xtreme-base", XTREME_LARGE)
 PHANG2020, SMALL = _built_in("phang2020"), _built_in("small")
-RECIPES = {recipe.name: recipe for recipe in (XTREME_LARGE, XTREME_BASE, PHANG2020, SMALL)}
+OF_FAMILIES = [
+    _built_in(name, XTREME_BASE) for name in ("mdeberta-base", "mmbert-base", "eurobert-base", "eurobert-large")
+]
+RECIPES = {recipe.name: recipe for recipe in (XTREME_LARGE, XTREME_BASE, PHANG2020, SMALL, *OF_FAMILIES)}

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from evaluator.experiment.arguments import Arguments, Experiment, define, estimand, open_store
+from evaluator.experiment.arguments import Arguments, Experiment, check_encoders, define, estimand, open_store
 from evaluator.experiment.call import takes
 from evaluator.experiment.graph import Graph, IntermediateJob, Job, build
 from evaluator.experiment.hardware import Hardware, sees_gpu
@@ -121,6 +121,8 @@ def plan_graph(experiment: Experiment, graph: Graph, store: Store) -> CostEstima
     shares = experiment.arguments.workers is None and ray is not None and hardware.device == "cuda" and memory
     workers = cluster_speed.runs_a_gpu(ray, memory) if shares else experiment.arguments.workers or 1
     memory *= workers
+    if todo:
+        check_encoders(experiment)
     _check_room(disk, memory if ray is None else 0, hardware, store.root)
     in_process = ray is None and (workers == 1 or hardware.device == "cpu")
     start = time.monotonic()

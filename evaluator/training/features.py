@@ -31,12 +31,14 @@ class Feature:
 
     `sequences` are token ids: one sequence, or one per choice, or query and candidate. `target` is what the loss
     compares with: one value (a class), one per token (tags), two (the span's first and last token) and more. `owner` is
-    the index of the example.
+    the index of the example. `seconds` is where the second segment of each sequence begins: its length, or nothing,
+    where there is none.
     """
 
     sequences: tuple[Sequence[int], ...]
     target: Sequence[int]
     owner: int
+    seconds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class Features:
     """Features laid end to end; feature i has `group` sequences, number i x group and those that follow.
 
     Shapes: `ids` (tokens,), `starts` (features x group + 1,), `targets` (values,), `target_starts` (features + 1,),
-    `owners` (features,): the index of the example that a feature is (a piece of).
+    `owners` (features,): the index of the example that a feature is (a piece of). `seconds` (features x group,): where
+    the second segment of each sequence begins, its length where it has none; None where no sequence has segments.
     """
 
     ids: IntArray
@@ -53,6 +56,7 @@ class Features:
     target_starts: IntArray
     owners: IntArray
     group: int = 1
+    seconds: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.owners)
@@ -80,10 +84,14 @@ class Features:
     def load(cls, folder: Path) -> Features:
         """Return the features that `write_features` wrote to a folder, memory-mapped."""
         group = int(json.loads((folder / "features.json").read_text(encoding="utf-8"))["group"])
-        return cls(**{name: _mapped(folder / f"{name}.bin", dtype) for name, dtype in _DTYPES.items()}, group=group)
+        arrays = {name: _mapped(folder / f"{name}.bin", dtype) for name, dtype in _DTYPES.items()}
+        path = folder / f"{_SECONDS}.bin"
+        return cls(**arrays, group=group, seconds=_mapped(path, "int32") if path.is_file() else None)
 
 
 _DTYPES = {"ids": "int32", "starts": "int64", "targets": "int32", "target_starts": "int64", "owners": "int64"}
+_SECONDS = "seconds"
+"""A file for tokenizers with segments alone."""
 
 
 def _mapped(path: Path, dtype: str) -> IntArray:
@@ -98,6 +106,7 @@ def write_features(folder: Path, parts: Iterable[tuple[Features, int]]) -> Featu
     """
     folder.mkdir(parents=True, exist_ok=True)
     group, examples, ids, values = 1, 0, 0, 0
+    seconds, lengths = list[IntArray | None](), list[IntArray]()
     with ExitStack() as stack:
         files = {name: stack.enter_context((folder / f"{name}.bin").open("wb")) for name in _DTYPES}
         for name in ("starts", "target_starts"):
@@ -107,7 +116,11 @@ def write_features(folder: Path, parts: Iterable[tuple[Features, int]]) -> Featu
             columns = (*sequences, *targets, part.owners + examples)
             for (name, file), column in zip(files.items(), columns, strict=True):
                 file.write(column.astype(_DTYPES[name]).tobytes())
+            seconds.append(part.seconds)
+            lengths.append(np.diff(part.starts))
             group, examples, ids, values = part.group, examples + count, ids + part.tokens, values + len(part.targets)
+    if (joined := _joined(seconds, lengths)) is not None:
+        (folder / f"{_SECONDS}.bin").write_bytes(joined.astype("int32").tobytes())
     (folder / "features.json").write_text(json.dumps({"group": group}) + "\n", encoding="utf-8")
     return Features.load(folder)
 
@@ -119,14 +132,17 @@ def pack(features: Iterable[Feature], *, group: int = 1) -> Features:
     >>> packed.lengths.tolist(), packed.sequence(1).tolist(), packed.target(0).tolist()
     ([3, 4], [0, 9, 9, 2], [1])
     """
-    ids, targets, owners = list[IntArray](), list[IntArray](), list[int]()
+    ids, targets, owners, seconds = list[IntArray](), list[IntArray](), list[int](), list[int]()
     for feature in features:
         if len(feature.sequences) != group:
             raise ValueError(f"example {feature.owner} has {len(feature.sequences)} sequences, the others {group}")
         ids.extend(np.asarray(sequence, dtype=np.int32) for sequence in feature.sequences)
         targets.append(np.asarray(feature.target, dtype=np.int32))
         owners.append(feature.owner)
-    return Features(*_laid_out(ids), *_laid_out(targets), owners=np.asarray(owners, dtype=np.int64), group=group)
+        seconds.extend(feature.seconds or map(len, feature.sequences))
+    arrays = *_laid_out(ids), *_laid_out(targets), np.asarray(owners, dtype=np.int64)
+    has_segments = seconds != [len(sequence) for sequence in ids]
+    return Features(*arrays, group, np.asarray(seconds, dtype=np.int32) if has_segments else None)
 
 
 def merge(parts: Sequence[Features]) -> Features:
@@ -144,7 +160,15 @@ def merge(parts: Sequence[Features]) -> Features:
         target_starts=_boundaries([np.diff(part.target_starts) for part in parts]),
         owners=np.concatenate(owners),
         group=parts[0].group,
+        seconds=_joined([part.seconds for part in parts], [np.diff(part.starts) for part in parts]),
     )
+
+
+def _joined(seconds: Sequence[IntArray | None], lengths: Sequence[IntArray]) -> IntArray | None:
+    """Return where second segments begin, of several parts in order; None where no sequence has one."""
+    if all(part is None for part in seconds):
+        return None
+    return np.concatenate([n if part is None else part for part, n in zip(seconds, lengths, strict=True)])
 
 
 def _laid_out(arrays: Sequence[IntArray]) -> tuple[IntArray, IntArray]:

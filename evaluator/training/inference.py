@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from evaluator.training.batching import inference_batches
 from evaluator.training.features import EncodedRecords, Features, IntArray, merge
 from evaluator.training.heads.base import Head, Output, Remap, collate
+from synthgen.models.encoder import padding_id
 
 TOKENS_ON_GPU = 32_768
 """Tokens of a batch on a GPU at least: without gradients a small one leaves it idle between launches."""
@@ -42,7 +43,7 @@ def _outputs(
 ) -> list[Output]:
     """Return the outputs of a batch; where it does not fit in memory, of its halves."""
     try:
-        return head.outputs(model, collate(features, indices, model.config.pad_token_id, model.device, remap))
+        return head.outputs(model, collate(features, indices, padding_id(model), model.device, remap))
     except torch.OutOfMemoryError:
         if len(indices) == 1:
             raise

@@ -4,6 +4,7 @@ Steps are cut into batches within a token budget; bfloat16 autocast where the ha
 """
 
 import math
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,13 @@ from evaluator.training.batching import count_steps, split_step, training_steps
 from evaluator.training.cpu_speed import cheap_dropout
 from evaluator.training.features import Features, IntArray
 from evaluator.training.heads.base import Head, Remap, collate
-from evaluator.training.vocabulary import compact, restore
+from evaluator.training.vocabulary import can_compact, compact, restore
 from synthgen.console import note
 from synthgen.errors import IncompleteError, first_line
+from synthgen.models.encoder import padding_id
+
+_NOT_DECAYED = re.compile(r"bias$|LayerNorm|layernorm|(?:^|[._])norm\.weight$(?<!lm_head\.layer_norm\.weight)")
+"""Biases and norms of all families; the reference's scripts decay the norm of XLM-R's `lm_head`."""
 
 OnStep = Callable[[int, int, float], None]
 """Callback after each step: its number from 1, the number of steps, the loss of one of the last sixteen."""
@@ -90,7 +95,7 @@ def fit(
     stage, encoder = config.stage, tasks[0].model
     sets = [task.features for task in tasks]
     ids = [features.ids for features in (*sets, *([dev_evaluator.features] if dev_evaluator else []))]
-    vocabulary = compact(encoder, ids) if config.compact else None
+    vocabulary = compact(encoder, ids) if config.compact and can_compact(encoder) else None
     remap = vocabulary.remap if vocabulary else None
     steps, loop = schedule(sets, config), _Loop(tasks, config, remap)
     best = _BestCheckpoint(encoder, dev_evaluator, remap) if dev_evaluator else None
@@ -246,7 +251,7 @@ class _Loop:
     def _gradients(self, task: TrainingTask, indices: IntArray, lengths: IntArray) -> torch.Tensor:
         """Compute the gradients of the step's mean loss, batch by batch, and return that loss."""
         self.optimizer.zero_grad(set_to_none=True)
-        device, padding_id = task.model.device, task.model.config.pad_token_id
+        device = task.model.device
         total, group = task.head.count([task.features.target(int(i)) for i in indices]), task.features.group
         splits = task.head.splits_steps
         batches = split_step(indices, lengths, self.budget, group, device=device.type) if splits else [indices]
@@ -254,7 +259,7 @@ class _Loop:
         # around all batches: weights are cast once a step
         with torch.autocast(device.type, torch.bfloat16, enabled=self.config.bfloat16):
             for members in batches:
-                batch = collate(task.features, members, padding_id, device, self.remap)
+                batch = collate(task.features, members, padding_id(task.model), device, self.remap)
                 part = task.head.loss(task.model, batch) / total
                 with torch.autocast(device.type, enabled=False):
                     part.backward()  # type: ignore[no-untyped-call]
@@ -276,9 +281,9 @@ class _Loop:
 
 
 def adamw(models: Sequence[PreTrainedModel], stage: Stage) -> torch.optim.AdamW:
-    """Return fused AdamW; biases and layer norms are not decayed, as in the reference scripts and HF's Trainer."""
+    """Return fused AdamW; biases and norms are not decayed, as in the reference scripts and HF's Trainer."""
     named = {id(p): (name, p) for model in models for name, p in model.named_parameters()}.values()
-    decayed = [p for name, p in named if not (name.endswith("bias") or "LayerNorm" in name)]
-    plain = [p for name, p in named if name.endswith("bias") or "LayerNorm" in name]
+    decayed = [p for name, p in named if not _NOT_DECAYED.search(name)]
+    plain = [p for name, p in named if _NOT_DECAYED.search(name)]
     groups = [{"params": decayed, "weight_decay": stage.weight_decay}, {"params": plain, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=stage.learning_rate, eps=stage.adam_epsilon, fused=True)

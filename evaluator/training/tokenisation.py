@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import transformers
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from evaluator.benchmark.registry import find
 from evaluator.benchmark.splits import EN_DEV, capped, draw
@@ -28,6 +27,7 @@ from evaluator.training.heads.mlm import MaskedHead
 from evaluator.training.heads.registry import head_for
 from synthgen.dataset.manifest import dataset_format, read_intact_manifest, read_manifest
 from synthgen.dataset.shards import read_rows
+from synthgen.models.encoder import read_tokenizer
 
 RECORDS_AT_ONCE = 5_000
 """Records tokenised together: what one part of the features takes in memory."""
@@ -36,8 +36,7 @@ RECORDS_AT_ONCE = 5_000
 @cache
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Return the tokenizer of a checkpoint folder, read once per process: 250,000 pieces take a second."""
-    transformers.logging.set_verbosity_error()
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer: PreTrainedTokenizerBase = read_tokenizer(folder)
     return tokenizer
 
 

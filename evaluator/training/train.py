@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from evaluator import options
+from evaluator.experiment.encoders import check_heads, read_facts, recipe_for
 from evaluator.experiment.graph import CODE_VERSION, DataDraw, Encoder, IntermediateJob, identity, stage_inputs
 from evaluator.experiment.hardware import detect
 from evaluator.experiment.recipe import LARGE_WIDTH, Recipe, load_recipe
-from evaluator.experiment.throughput import EncoderSize
 from evaluator.store import Json, Node, Store
 from evaluator.store.manifest import read_node
 from evaluator.training.model_card import CARD_NAME, checkpoint_licence, model_card
@@ -43,13 +43,15 @@ def train(
     folder, target = Path(dataset), Path(out)
     manifest = _check(folder, target, recipe, seed)
     encoder = resolve(model)
-    job = _job(folder, manifest, encoder, load_recipe(recipe, EncoderSize.read(encoder.path).width), seed)
+    facts = read_facts(encoder)
+    job = _job(folder, manifest, encoder, recipe_for(recipe, facts), seed)
     store = Store(target.parent / f".{target.name}.training")
     if target.exists():
         existing = _existing(target, job.node.inputs)
         shutil.rmtree(store.root, ignore_errors=True)  # of a run that was stopped while it removed it
         sweep(target.parent)
         return existing
+    check_heads(encoder, facts, {dataset_format(manifest).name: [f"the dataset {folder}"]})
     with only_writer(target):
         training, draft = _train(job, store)
         card = model_card(manifest, encoder, recipe=job.recipe, stage=job.stage, seed=seed, training=training)

@@ -1,11 +1,10 @@
-"""Extractive answers: overlapping windows of a long context, and the best span by a model's logits.
+"""Extractive answers: which tokens of a long context each window holds, and the best span by a model's logits.
 
-Shared by the evaluator's span head and by `filters.labels.checkpoint`, which answers questions anew. Numpy only; the
-reference is google-research/xtreme (XT) `run_squad.py` and `processors/squad.py`.
+Shared by the evaluator's span head and by `filters.labels.checkpoint`, which answers questions anew; `models.encoder`
+writes the windows. Numpy only; the reference is google-research/xtreme (XT) `run_squad.py` and `processors/squad.py`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,39 +19,6 @@ OUTSIDE = -100
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A piece of a context with its question: `<s> question </s></s> context </s>` as `ids`.
-
-    `places` (tokens, 3): for every token its [start, end) characters in the context, and whether this window gives it
-    the most context on both sides; -100 outside the context. The context begins at token `shift`.
-    """
-
-    ids: list[int]
-    places: Ints
-    shift: int
-
-
-def windows(question: str, context: str, tokenizer: Any, *, max_length: int, stride: int) -> Iterator[Window]:  # noqa: ANN401 - a transformers tokenizer
-    """Yield the windows of a context, each begins `stride` tokens after the one before."""
-    query = tokenizer(question.strip(), add_special_tokens=False, truncation=True, max_length=MAX_QUESTION_LENGTH)
-    read = tokenizer(context, add_special_tokens=False, return_offsets_mapping=True)
-    first_id, last_id = tokenizer.bos_token_id, tokenizer.eos_token_id
-    prefix = [first_id, *query["input_ids"], last_id, last_id]
-    room = max(1, max_length - len(prefix) - 1)
-    ids = read["input_ids"]
-    # Sentencepiece counts the white space before a token into it.
-    offsets = [(end - len(context[start:end].lstrip()), end) for start, end in read["offset_mapping"]]
-    spans = window_spans(len(ids), room, min(stride, room))
-    for (first, last), central in zip(spans, central_tokens(spans), strict=True):
-        tokens = [*prefix, *ids[first:last], last_id]
-        places = np.full((len(tokens), 3), OUTSIDE, dtype=np.int64)
-        inside = slice(len(prefix), len(tokens) - 1)
-        places[inside, :2] = np.array(offsets[first:last], dtype=np.int64).reshape(-1, 2)
-        places[inside, 2] = central
-        yield Window(tokens, places, len(prefix))
 
 
 def best_answer(context: str, scored: Iterable[tuple[Floats, Ints]], *, may_be_none: bool) -> str:

@@ -7,11 +7,13 @@ them is one the teacher is not sure of. Checkpoints are made by `evaluator train
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
 from synthgen.errors import UserError
 from synthgen.formats.base import ParseError
+from synthgen.models.encoder import family_of, frame, max_length, padded_inputs, word_ids
 from synthgen.models.loading import (
     check_checkpoint,
     load_config,
@@ -64,42 +66,30 @@ class Teacher:
     def _tags(self, texts: Sequence[Sequence[str]]) -> list[list[str]]:
         """Return one tag a word for each text, read at its first piece; none for a text too long to be read."""
         tokenizer, model = self._loaded
-        pieces = [tokenizer(list(words), is_split_into_words=True) for words in texts]
-        firsts = [_first_pieces(each.word_ids()) for each in pieces]
-        room = getattr(model.config, "max_position_embeddings", 514) - 2
+        around, pieces = frame(tokenizer, 1), [word_ids(words, tokenizer) for words in texts]
+        ids = [[*around.first, *chain.from_iterable(each), *around.last] for each in pieces]
+        room = max_length(model.config.to_dict(), family_of(model.config.model_type))
         tags: list[list[str]] = [[] for _ in texts]
-        readable = [
-            number
-            for number, each in enumerate(pieces)
-            if len(firsts[number]) == len(texts[number]) and len(each["input_ids"]) <= room
-        ]
-        readable.sort(key=lambda number: len(pieces[number]["input_ids"]))
+        readable = [number for number, each in enumerate(ids) if room is None or len(each) <= room]
+        readable.sort(key=lambda number: len(ids[number]))
         size = BATCH if model.device.type == "cpu" else BATCH_ON_GPU
         for start in range(0, len(readable), size):
             chosen = readable[start : start + size]
-            best = self._best([pieces[number] for number in chosen])
+            best = self._best([ids[number] for number in chosen])
             for number, labels in zip(chosen, best, strict=True):
-                tags[number] = [self.labels[labels[place]] for place in firsts[number]]
+                firsts = accumulate(map(len, pieces[number][:-1]), initial=len(around.first))
+                tags[number] = [self.labels[labels[place]] for place in firsts]
         return tags
 
-    def _best(self, pieces: Sequence[Any]) -> list[list[int]]:
+    def _best(self, ids: Sequence[Sequence[int]]) -> list[list[int]]:
         """Return the likeliest label of each piece of some texts."""
         import torch
 
-        tokenizer, model = self._loaded
-        batch = tokenizer.pad(list(pieces), return_tensors="pt").to(model.device)
+        _, model = self._loaded
         with torch.inference_mode():
-            labels: list[list[int]] = model(**batch).logits.argmax(-1).tolist()
+            inputs = padded_inputs(model, ids, [len(each) for each in ids])
+            labels: list[list[int]] = model(**inputs).logits.argmax(-1).tolist()
         return labels
-
-
-def _first_pieces(words: Sequence[int | None]) -> list[int]:
-    """Return the place of the first piece of each word, where a text's pieces are of these words."""
-    places: dict[int, int] = {}
-    for place, word in enumerate(words):
-        if word is not None:
-            places.setdefault(word, place)
-    return list(places.values())
 
 
 def _agreed(words: Sequence[str], alone: Sequence[str], repeated: Sequence[str]) -> dict[str, str] | ParseError:

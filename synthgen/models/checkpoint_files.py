@@ -18,7 +18,8 @@ from synthgen.errors import UserError, listed, plain_os_error
 from synthgen.runtime.integrity import folder_faults, known_sha256
 from synthgen.text.json_text import JsonFault, parse_json, read_json_object
 
-READ = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+WEIGHTS = ("*.safetensors",)
+READ = ("*.json", *WEIGHTS, "*.model", "*.txt", "*.jinja")
 """Patterns of the files that a model or its tokenizer is read from."""
 
 _INDEX = "model.safetensors.index.json"

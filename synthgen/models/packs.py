@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,7 @@ from typing import Any
 from synthgen.console import note
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import IncompleteError, UserError, first_line, requires, unknown
-from synthgen.models.checkpoint_files import READ, trained_revision
+from synthgen.models.checkpoint_files import READ, WEIGHTS, trained_revision
 from synthgen.models.e5_image import convert_e5_image
 from synthgen.runtime.cache import cache_root, refuse_shared
 from synthgen.runtime.files import draft_folder, read_toml, rust_writer, scratch_folder, write_atomically
@@ -95,9 +95,10 @@ class ResolvedModel:
         return f"{self.ref}@{self.revision}" if is_hub_id else self.ref
 
 
-def resolve(ref: str) -> ResolvedModel:
+def resolve(ref: str, *, weights: bool = True) -> ResolvedModel:
     """Return the folder of a model named `pack:NAME`, by local path, or by hub id (`owner/name[@revision]`).
 
+    Without `weights` none are fetched from the hub: config and tokenizer alone.
     Raises UserError for a name that cannot be one, IncompleteError when the model cannot be fetched.
     """
     if ref.startswith(PREFIX):
@@ -109,7 +110,7 @@ def resolve(ref: str) -> ResolvedModel:
     if ref.count("/") != 1 or ref.startswith((".", "/", "~")):
         allowed = f"pack:NAME ({', '.join(PACKS)}), a model folder, or a hub id owner/name"
         raise UserError(f"no model at '{ref}': give {allowed}")
-    return _hub_model(ref)
+    return _hub_model(ref, [pattern for pattern in READ if weights or pattern not in WEIGHTS])
 
 
 def find_pack(name: str) -> Pack:
@@ -238,14 +239,14 @@ def _local_model(path: Path, ref: str) -> ResolvedModel:
     return ResolvedModel(path, ref, trained_revision(path) or LOCAL, str(licence))
 
 
-def _hub_model(ref: str) -> ResolvedModel:
-    """Fetch a hub snapshot; its commit, resolved now, is the revision that manifests record."""
+def _hub_model(ref: str, patterns: Sequence[str]) -> ResolvedModel:
+    """Fetch the files of a hub snapshot that match; its commit, resolved now, is the revision that manifests record."""
     with requires("huggingface_hub", "hub", f"the model {ref}"):
         from huggingface_hub import model_info, snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     name, _, revision = ref.partition("@")
     try:
-        fetch = partial(snapshot_download, name, revision=revision or None, allow_patterns=list(READ))
+        fetch = partial(snapshot_download, name, revision=revision or None, allow_patterns=list(patterns))
         path = Path(fetch())
         if damaged := [each for each in path.iterdir() if _is_damaged_blob(each)]:
             note(

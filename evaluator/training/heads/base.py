@@ -18,7 +18,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.experiment.recipe import Stage
 from evaluator.training.features import IGNORED, Features, IntArray
-from synthgen.models.loading import load_checked, load_config
+from synthgen.models.encoder import auto_class, takes_segments
+from synthgen.models.loading import LOCAL, load_checked, load_config
 
 FloatArray = npt.NDArray[np.float32]
 Output = npt.NDArray[Any]
@@ -29,13 +30,22 @@ Remap = Callable[[IntArray], IntArray]
 class Batch:
     """Padded tensors: `ids`, `mask` (features x group, tokens), `targets` (features, values), padded with -100.
 
-    `real_tokens` are those that are not padding.
+    `real_tokens` are those that are not padding. `segments`, of the shape of `ids`, are there for tokenizers that have
+    them.
     """
 
     ids: torch.Tensor
     mask: torch.Tensor
     targets: torch.Tensor
     real_tokens: int
+    segments: torch.Tensor | None = None
+
+    def inputs(self, model: PreTrainedModel) -> dict[str, torch.Tensor]:
+        """Return what a model reads, by name; segments only for one that has several."""
+        read = {"input_ids": self.ids, "attention_mask": self.mask}
+        if self.segments is not None and takes_segments(model):
+            read["token_type_ids"] = self.segments
+        return read
 
 
 class Head(Protocol):
@@ -73,7 +83,7 @@ class Head(Protocol):
 
     def logits(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         """Return the model's logits in float32."""
-        logits: torch.Tensor = model(input_ids=batch.ids, attention_mask=batch.mask).logits
+        logits: torch.Tensor = model(**batch.inputs(model)).logits
         return logits.float()
 
     def decode(self, records: Sequence[Any], features: Features, outputs: Sequence[Output]) -> list[Any]:
@@ -89,11 +99,14 @@ def collate(
     rows = [features.sequence(int(number)) for number in numbers]
     ids = _padded(rows, padding_id)
     ids = remap(ids) if remap else ids
-    lengths = np.array([len(row) for row in rows])
-    mask = (np.arange(ids.shape[1]) < lengths[:, None]).astype(np.int64)
+    lengths, places = np.array([len(row) for row in rows]), np.arange(ids.shape[1])
+    mask = (places < lengths[:, None]).astype(np.int64)
     targets = _padded([features.target(int(index)) for index in indices], IGNORED)
     tensors = [torch.from_numpy(array).to(device) for array in (ids, mask, targets)]
-    return Batch(tensors[0], tensors[1], tensors[2], int(lengths.sum()))
+    if features.seconds is None:
+        return Batch(tensors[0], tensors[1], tensors[2], int(lengths.sum()))
+    segments = torch.from_numpy(mask * (places >= features.seconds[numbers][:, None])).to(device)
+    return Batch(tensors[0], tensors[1], tensors[2], int(lengths.sum()), segments)
 
 
 def _padded(rows: Sequence[IntArray], value: int) -> IntArray:
@@ -116,13 +129,16 @@ def fresh_head(model: PreTrainedModel, seed: int) -> PreTrainedModel:
     """Re-initialise everything but the encoder: Phang et al. 2020 drop the head of the intermediate task.
 
     The head's layers compute in float32 whatever the encoder does. A pooler belongs to transformers' encoder class but
-    to no XLM-R checkpoint's training, so it counts as head.
+    to no XLM-R checkpoint's training, so it counts as head; ModernBERT's head takes over nothing of its pretraining.
     """
     generator = torch.Generator().manual_seed(seed)
     outside = model.named_children() if model.base_model is not model else ()
     heads = [module for name, module in outside if name != model.base_model_prefix]
     heads += [module for name, module in model.named_modules() if name.endswith("pooler")]
-    for module in (module for head in heads for module in head.modules() if isinstance(module, nn.Linear)):
+    modules = dict.fromkeys(module for head in heads for module in head.modules())
+    for norm in (module for module in modules if isinstance(module, nn.LayerNorm)):
+        norm.reset_parameters()
+    for module in (module for module in modules if isinstance(module, nn.Linear)):
         weight = torch.empty_like(module.weight, device="cpu")
         module.weight.data.copy_(weight.normal_(0.0, model.config.initializer_range, generator=generator))
         module.__class__ = ExactLinear
@@ -149,12 +165,14 @@ def share_encoder(first: PreTrainedModel, other: PreTrainedModel) -> None:
             setattr(other.base_model, name, module)
 
 
-def load(model_class: Any, checkpoint: Path, **config: Any) -> PreTrainedModel:  # noqa: ANN401 - an Auto class
-    """Return a model of an Auto class from a local folder's safetensors; `config` changes entries of its config.
+def load(head: str, checkpoint: Path, **config: Any) -> PreTrainedModel:  # noqa: ANN401 - values of a config
+    """Return a model with a head from a local folder's safetensors; `config` changes entries of its config.
 
     UserError when weights of its encoder are missing, of another shape or not finite.
     """
-    options = {"config": load_config(checkpoint, **config), "dtype": torch.float32, "local_files_only": True}
+    model_class, stand_in = auto_class(head, load_config(checkpoint))
+    changed = load_config(checkpoint, **(config | stand_in))
+    options = {"config": changed, "dtype": torch.float32, **LOCAL}
     model: PreTrainedModel = load_checked(model_class.from_pretrained, checkpoint, new_head=True, **options)[0]
     return model
 

@@ -2,21 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoModelForMultipleChoice, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.experiment.recipe import Stage
 from evaluator.training.features import Feature, Features, pack
 from evaluator.training.heads.base import Batch, Head, Output, fresh_head, load
 from synthgen.formats.choice import Choice
+from synthgen.models.encoder import choice_scores, pair_ids
 
 
 @dataclass(frozen=True, slots=True)
 class ChoiceHead(Head):
-    """A scalar from `<s> context question </s></s> option </s>` per option; predictions are 0-based positions.
+    """A scalar per option, read after context and question as a pair; predictions are 0-based positions.
 
     One scalar whatever the number of options, so SIQa's three-way weights serve COPA's two (XT run_xcopa.py).
     """
@@ -32,7 +34,7 @@ class ChoiceHead(Head):
 
     def build(self, checkpoint: Path, seed: int) -> PreTrainedModel:
         """Return the encoder with a fresh scorer."""
-        return fresh_head(load(AutoModelForMultipleChoice, checkpoint), seed)
+        return fresh_head(load("choice", checkpoint), seed)
 
     def encode(self, records: Sequence[Choice], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
         """Return one feature per question, its options as a group; the context is cut first."""
@@ -40,12 +42,14 @@ class ChoiceHead(Head):
             return pack([], group=self.group)
         prompts = [f"{record.context} {record.question}".strip() for record in records for _ in record.options]
         options = [option for record in records for option in record.options]
-        ids = tokenizer(prompts, options, truncation="longest_first", max_length=stage.max_length)["input_ids"]
+        ids, seconds = pair_ids(prompts, options, tokenizer, stage.max_length)
         starts = np.cumsum([0, *(len(record.options) for record in records)])
-        return pack(
-            (Feature(tuple(ids[starts[i] : starts[i + 1]]), (record.label,), i) for i, record in enumerate(records)),
-            group=self.group,
+        places = [slice(first, last) for first, last in pairwise(starts.tolist())]
+        features = (
+            Feature(tuple(ids[place]), (record.label,), i, tuple(seconds[place]))
+            for i, (record, place) in enumerate(zip(records, places, strict=True))
         )
+        return pack(features, group=self.group)
 
     def decode(self, records: Sequence[Choice], features: Features, outputs: Sequence[Output]) -> list[int]:
         """Return the position of the best option of each question."""
@@ -53,6 +57,5 @@ class ChoiceHead(Head):
 
     def logits(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         """Return each question's option scores, (questions, options)."""
-        shape = (-1, self.group, batch.ids.shape[1])
-        logits: torch.Tensor = model(input_ids=batch.ids.view(shape), attention_mask=batch.mask.view(shape)).logits
-        return logits.float()
+        scores: torch.Tensor = choice_scores(model, batch.inputs(model), self.group)
+        return scores.float()

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.experiment.recipe import Stage
 from evaluator.training.features import Feature, Features, pack
@@ -18,9 +18,21 @@ SCALE = 100.0
 """Start of the learned scale of the cosines (XT third_party/bert.py, BertForRetrieval)."""
 
 
+class Pooler(nn.Module):
+    """BERT's pooler, for encoders that have none."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(width, width)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """Return the pooled states, (texts, width)."""
+        return torch.tanh(self.dense(states[:, 0]))
+
+
 @dataclass(frozen=True, slots=True)
 class DualHead(Head):
-    """Unit vectors from the pooler (dense + tanh over <s>) of one encoder for both sides.
+    """Unit vectors from the pooler (dense + tanh over the first token) of one encoder for both sides.
 
     A training record is (query, candidate), any other a text. The softmax runs over all candidates of a step, so a step
     is never cut into batches.
@@ -32,7 +44,10 @@ class DualHead(Head):
 
     def build(self, checkpoint: Path, seed: int) -> PreTrainedModel:
         """Return the encoder with a fresh pooler and scale."""
-        model = fresh_head(load(AutoModel, checkpoint), seed)
+        model = load("dual", checkpoint)
+        if getattr(model, "pooler", None) is None:
+            model.pooler = Pooler(model.config.hidden_size)
+        model = fresh_head(model, seed)
         model.register_parameter("logit_scale", nn.Parameter(torch.tensor(SCALE)))
         return model
 
@@ -58,5 +73,7 @@ class DualHead(Head):
         return list(self._vectors(model, batch).cpu().numpy())
 
     def _vectors(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-        pooled = model(input_ids=batch.ids, attention_mask=batch.mask).pooler_output
+        output = model(**batch.inputs(model))
+        is_ours = isinstance(model.pooler, Pooler)
+        pooled: torch.Tensor = model.pooler(output.last_hidden_state) if is_ours else output.pooler_output
         return functional.normalize(pooled.float(), dim=1)

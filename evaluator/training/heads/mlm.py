@@ -12,12 +12,13 @@ from pathlib import Path
 
 import torch
 from torch.nn import functional
-from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.experiment.recipe import Stage
 from evaluator.training.features import Feature, Features, IntArray, pack
 from evaluator.training.heads.base import Batch, Head, load, token_ids
 from synthgen.errors import UserError
+from synthgen.models.encoder import vocabulary_logits
 
 SHARE = 0.15
 MASKED, RANDOM = 0.8, 0.1
@@ -43,7 +44,7 @@ class MaskedHead(Head):
     def build(self, checkpoint: Path, seed: int) -> PreTrainedModel:
         """Return the encoder with the checkpoint's language-model head, or a fresh one where it has none."""
         torch.manual_seed(seed)
-        return load(AutoModelForMaskedLM, checkpoint)
+        return load("mlm", checkpoint)
 
     def encode(self, records: Sequence[str], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
         """Return one feature per text, cut at the stage's length; its target is how many tokens are hidden."""
@@ -54,7 +55,7 @@ class MaskedHead(Head):
         """Return the cross entropy summed over the hidden tokens; logits are computed for those alone."""
         ids, hidden = hide(batch, self.mask_id, model.config.vocab_size)
         states = model.base_model(input_ids=ids, attention_mask=batch.mask).last_hidden_state
-        logits = model.lm_head(states[hidden])
+        logits = vocabulary_logits(model, states[hidden])
         return functional.cross_entropy(logits.float(), batch.ids[hidden], reduction="sum")
 
     def count(self, targets: Sequence[IntArray]) -> int:

@@ -8,22 +8,23 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.nn import functional
-from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.experiment.recipe import Stage
 from evaluator.training.features import Feature, Features, IntArray, pack
 from evaluator.training.heads.base import Batch, FloatArray, Head, Output, fresh_head, load
-from synthgen.formats.answer_windows import best_answer, windows
+from synthgen.formats.answer_windows import best_answer
 from synthgen.formats.span import UNANSWERABLE, Span
+from synthgen.models.encoder import span_logits, windows
 
 
 @dataclass(frozen=True, slots=True)
 class SpanHead(Head):
     """Start and end logits per token; predictions are answer texts, "" for none.
 
-    A feature's target is the answer's first and last token (the first token, <s>, when the window does not hold it),
-    then for every token its [start, end) characters in the context and whether this window gives it the most context
-    on both sides, -100 outside the context. An answer starts only where it does (XT processors/squad.py).
+    A feature's target is the answer's first and last token (the window's first, such as <s>, when it does not hold
+    it), then for every token its [start, end) characters in the context and whether this window gives it the most
+    context on both sides, -100 outside the context. An answer starts only where it does (XT processors/squad.py).
     """
 
     labels: tuple[str, ...] = ()
@@ -33,7 +34,7 @@ class SpanHead(Head):
 
     def build(self, checkpoint: Path, seed: int) -> PreTrainedModel:
         """Return the encoder with a fresh span classifier."""
-        return fresh_head(load(AutoModelForQuestionAnswering, checkpoint, num_labels=2), seed)
+        return fresh_head(load("span", checkpoint, num_labels=2), seed)
 
     def encode(self, records: Sequence[Span], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
         """Return one feature per window of a context; each begins `stage.stride` tokens after the one before."""
@@ -45,17 +46,15 @@ class SpanHead(Head):
         Padding is no place to start or end. The reference lets it compete, which makes the loss of a window depend on
         how long its neighbours are; here it must not depend on how a step is cut.
         """
-        output = model(input_ids=batch.ids, attention_mask=batch.mask)
         start, end = (
             functional.cross_entropy(logits.float().masked_fill(batch.mask == 0, -torch.inf), places, reduction="sum")
-            for logits, places in zip((output.start_logits, output.end_logits), batch.targets[:, :2].T, strict=True)
+            for logits, places in zip(span_logits(model, batch.inputs(model)), batch.targets[:, :2].T, strict=True)
         )
         return (start + end) / 2
 
     def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
         """Return start and end logits of each window, (tokens, 2)."""
-        output = model(input_ids=batch.ids, attention_mask=batch.mask)
-        logits = torch.stack([output.start_logits, output.end_logits], dim=-1).float().cpu().numpy()
+        logits = torch.stack(span_logits(model, batch.inputs(model)), dim=-1).float().cpu().numpy()
         return [row[:length] for row, length in zip(logits, batch.mask.sum(dim=1).tolist(), strict=True)]
 
     def decode(self, records: Sequence[Span], features: Features, outputs: Sequence[Output]) -> list[str]:
@@ -70,8 +69,8 @@ class SpanHead(Head):
 def _windows(number: int, record: Span, tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Iterator[Feature]:
     texts = record.question, record.context
     for window in windows(*texts, tokenizer, max_length=stage.max_length, stride=stage.stride):
-        answer = _answer(record, window.places[window.shift : -1, :2], window.shift)
-        yield Feature((window.ids,), [*answer, *window.places.ravel().tolist()], number)
+        answer = _answer(record, window.places[window.inside, :2], window.inside.start)
+        yield Feature((window.ids,), [*answer, *window.places.ravel().tolist()], number, (window.second,))
 
 
 def _answer(record: Span, characters: IntArray, shift: int) -> tuple[int, int]:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import torch
 from torch.nn import functional
-from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.experiment.recipe import Stage
 from evaluator.training.features import IGNORED, Feature, Features, IntArray, pack
 from evaluator.training.heads.base import Batch, Head, Output, fresh_head, label_names, load
 from synthgen.formats.tags import Tagged
+from synthgen.models.encoder import frame, word_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +30,18 @@ class TagsHead(Head):
 
     def build(self, checkpoint: Path, seed: int) -> PreTrainedModel:
         """Return the encoder with a fresh token classifier."""
-        return fresh_head(load(AutoModelForTokenClassification, checkpoint, **label_names(self.labels)), seed)
+        return fresh_head(load("tags", checkpoint, **label_names(self.labels)), seed)
 
     def encode(self, records: Sequence[Tagged], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
         """Return one feature per piece of a sentence."""
-        subwords = _subwords({token for record in records for token in record.tokens}, tokenizer)
-        first, last = tokenizer.bos_token_id, tokenizer.eos_token_id
+        tokens = list({token for record in records for token in record.tokens})
+        subwords = dict(zip(tokens, word_ids(tokens, tokenizer), strict=True))
+        around = frame(tokenizer, 1)
+        before, after = [IGNORED] * len(around.first), [IGNORED] * len(around.last)
         return pack(
-            Feature(([first, *ids, last],), [IGNORED, *target, IGNORED], i)
+            Feature(([*around.first, *ids, *around.last],), [*before, *target, *after], i)
             for i, record in enumerate(records)
-            for ids, target in _split(record, subwords, stage.max_length - 2)
+            for ids, target in _split(record, subwords, stage.max_length - len(around))
         )
 
     def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
@@ -65,12 +68,6 @@ class TagsHead(Head):
             if len(record.tokens) != len(predicted):
                 raise RuntimeError(f"{len(predicted)} tags for {len(record.tokens)} tokens: {' '.join(record.tokens)}")
         return [tuple(predicted) for predicted in tags]
-
-
-def _subwords(tokens: set[str], tokenizer: PreTrainedTokenizerBase) -> dict[str, list[int]]:
-    """Return each token's sub-word ids; <unk> for a token that has none, so that counts line up (XT does so)."""
-    encoded = tokenizer(list(tokens), add_special_tokens=False)["input_ids"] if tokens else []
-    return {token: ids or [tokenizer.unk_token_id] for token, ids in zip(tokens, encoded, strict=True)}
 
 
 def _split(record: Tagged, subwords: dict[str, list[int]], room: int) -> Iterator[tuple[list[int], list[int]]]:

@@ -22,11 +22,12 @@ from synthgen.dataset.licences import UNKNOWN
 from synthgen.errors import UserError
 from synthgen.filters.labels.annotator import Annotation, Annotator
 from synthgen.formats import Format
-from synthgen.formats.answer_windows import best_place, windows
+from synthgen.formats.answer_windows import best_place
 from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import UNANSWERABLE, SpanFormat
+from synthgen.models.encoder import choice_scores, head_class, padded_inputs, pair_ids, span_logits, windows
 from synthgen.models.loading import check_checkpoint, load_model, load_tokenizer, placed, require, weights_sha256
 from synthgen.text.json_text import read_json_object
 
@@ -59,11 +60,11 @@ def check_verifier(checkpoint: Path, format_: Format) -> None:
 class _Checkpoint(Annotator):
     """A tokenizer and a model, whose outputs a subclass turns into annotations."""
 
-    def __init__(self, checkpoint: Path, auto_class: str, option: str = "--verifier") -> None:
+    def __init__(self, checkpoint: Path, head: str, option: str = "--verifier") -> None:
         self._folder = checkpoint
         check_checkpoint(checkpoint, option)
         require(option)
-        self.tokenizer = load_tokenizer(checkpoint)
+        self.tokenizer, auto_class = load_tokenizer(checkpoint), head_class(head, checkpoint)
         model, loaded = load_model(auto_class, checkpoint, output_loading_info=True)
         if missing := sorted(loaded["missing_keys"]):
             trained_as = auto_class.removeprefix("AutoModelFor")
@@ -89,22 +90,25 @@ class _Checkpoint(Annotator):
         path = self._folder / MANIFEST_NAME
         return read_json_object(path) if path.is_file() else {}
 
-    def _run(self, sequences: Sequence[Sequence[int]]) -> list[Any]:
-        """Return the model's output for every sequence of ids, (tokens or classes, ...) each, in their order."""
+    def _run(self, sequences: Sequence[Sequence[int]], seconds: Sequence[int]) -> list[Any]:
+        """Return the model's output for every sequence of ids, (tokens or classes, ...) each, in their order.
+
+        `seconds` is where their second segments begin.
+        """
         import torch
 
         outputs: dict[int, Any] = {}
         order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
         for start in range(0, len(order), self._batch):
             chosen = order[start : start + self._batch]
-            batch = self.tokenizer.pad({"input_ids": [list(sequences[i]) for i in chosen]}, return_tensors="pt")
+            batch = padded_inputs(self.model, [sequences[i] for i in chosen], [seconds[i] for i in chosen])
             with torch.inference_mode():
-                output = self._forward(batch.to(self.model.device)).float().cpu()
+                output = self._forward(batch).float().cpu()
             outputs |= zip(chosen, output.numpy(), strict=True)
         return [outputs[i] for i in range(len(sequences))]
 
-    def _forward(self, batch: Any) -> Any:  # noqa: ANN401 - tensors
-        return self.model(**batch).logits
+    def _forward(self, inputs: Any) -> Any:  # noqa: ANN401 - tensors
+        return self.model(**inputs).logits
 
 
 class _Classifier(_Checkpoint):
@@ -117,8 +121,7 @@ class _Classifier(_Checkpoint):
     def read(self, rows: Sequence[Row]) -> list[Annotation]:
         """Return the likeliest label of each row, with the probabilities of all."""
         first, second = zip(*(pair for row in rows for pair in self._pairs(row)), strict=True)
-        options = {"truncation": "longest_first", "max_length": MAX_LENGTH}
-        logits = np.stack(self._run(self.tokenizer(list(first), list(second), **options)["input_ids"]))
+        logits = np.stack(self._run(*pair_ids(first, second, self.tokenizer, MAX_LENGTH)))
         by_row = softmax(logits.astype(np.float64).reshape(len(rows), -1)[:, self._columns])
         probabilities = (dict(zip(self._labels, map(float, row), strict=True)) for row in by_row)
         return [Annotation(max(row, key=lambda label: row[label]), row) for row in probabilities]
@@ -130,7 +133,7 @@ class _Classifier(_Checkpoint):
 
 class _PairVerifier(_Classifier):
     def __init__(self, checkpoint: Path, format_: PairFormat) -> None:
-        super().__init__(checkpoint, "AutoModelForSequenceClassification")
+        super().__init__(checkpoint, "pair")
         names = [self.model.config.id2label[i] for i in range(self.model.config.num_labels)]
         if sorted(names) != sorted(format_.labels):
             raise UserError(
@@ -146,15 +149,15 @@ class _PairVerifier(_Classifier):
 
 class _ChoiceVerifier(_Classifier):
     def __init__(self, checkpoint: Path, format_: ChoiceFormat) -> None:
-        super().__init__(checkpoint, "AutoModelForMultipleChoice")
+        super().__init__(checkpoint, "choice")
         self._format, self._labels = format_, format_.labels
 
     def _pairs(self, row: Row) -> Iterable[tuple[str, str]]:
         record = self._format.from_row(row)
         return product([f"{record.context} {record.question}".strip()], record.options)
 
-    def _forward(self, batch: Any) -> Any:  # noqa: ANN401 - tensors
-        return self.model(**{name: values.unsqueeze(1) for name, values in batch.items()}).logits
+    def _forward(self, inputs: Any) -> Any:  # noqa: ANN401 - tensors
+        return choice_scores(self.model, inputs, 1)
 
 
 class SpanVerifier(_Checkpoint):
@@ -162,7 +165,7 @@ class SpanVerifier(_Checkpoint):
 
     def __init__(self, checkpoint: Path, format_: SpanFormat, option: str = "--verifier") -> None:
         """Load it; UserError, naming `option`, for a folder that is no such checkpoint."""
-        super().__init__(checkpoint, "AutoModelForQuestionAnswering", option)
+        super().__init__(checkpoint, "span", option)
         self._format = format_
 
     def read(self, rows: Sequence[Row]) -> list[Annotation]:
@@ -180,12 +183,12 @@ class SpanVerifier(_Checkpoint):
         """Yield for each row its windows' logits and places."""
         options = {"max_length": SPAN_MAX_LENGTH, "stride": SPAN_STRIDE}
         windows_of = [list(windows(row["question"], row["context"], self.tokenizer, **options)) for row in rows]
-        logits = iter(self._run([window.ids for row_windows in windows_of for window in row_windows]))
+        every = [window for row_windows in windows_of for window in row_windows]
+        logits = iter(self._run([window.ids for window in every], [window.second for window in every]))
         for row_windows in windows_of:
             yield [(next(logits)[: len(window.ids)], window.places) for window in row_windows]
 
-    def _forward(self, batch: Any) -> Any:  # noqa: ANN401 - tensors
+    def _forward(self, inputs: Any) -> Any:  # noqa: ANN401 - tensors
         import torch
 
-        output = self.model(**batch)
-        return torch.stack([output.start_logits, output.end_logits], dim=-1)
+        return torch.stack(span_logits(self.model, inputs), dim=-1)
