@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from evaluator.sweep.pending import pending
 from synthgen.console import note
 from synthgen.errors import IncompleteError
 from synthgen.runtime.files import format_duration, format_size
+from synthgen.runtime.workers import Workers
 
 NOTICED = 0.1
 """Share of the time spent waiting for cores from which an estimate is a range."""
@@ -189,7 +191,13 @@ def _calibrated(experiment: Experiment, reading: float) -> Throughput:
 
     model, hardware, ray = experiment.model.path, experiment.hardware, experiment.arguments.ray
     is_elsewhere = ray is not None and hardware.device == "cuda" and not sees_gpu()
-    speed = cluster_speed.calibrate_on_cluster(ray, model, hardware) if is_elsewhere else calibrate(model, hardware)
+    if is_elsewhere:
+        speed = cluster_speed.calibrate_on_cluster(ray, model, hardware)
+    elif hardware.device == "cuda":  # in a process of its own: this one would keep a part of the GPU
+        with Workers(2) as workers:
+            (speed,) = workers.map(partial(calibrate, hardware=hardware), [model])
+    else:
+        speed = calibrate(model, hardware)
     return replace(speed, seconds_per_run=speed.seconds_per_run + reading)
 
 

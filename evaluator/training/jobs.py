@@ -106,7 +106,7 @@ def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgre
         log = fit(tasks, config, _step_reporter(on_progress))
         save(tasks[0].model, tokenizer, draft)
         apart = time.monotonic() - started - log.seconds
-        results |= {"training": summary(log), "licence": job.licence, "seconds_apart": apart}
+        results |= {"training": summary(log), "licence": job.licence, "seconds_apart": apart, **_gpu(device)}
 
 
 def run_target(job: TargetJob, store: Store, on_progress: OnProgress, *, keep_weights: bool = False) -> None:
@@ -129,7 +129,7 @@ def run_target(job: TargetJob, store: Store, on_progress: OnProgress, *, keep_we
             if keep_weights:
                 save(model, tokenizer, draft)
             trained = sum(log["seconds"] for log in results.values())
-            results["seconds_apart"] = time.monotonic() - started - trained
+            results |= {"seconds_apart": time.monotonic() - started - trained, **_gpu(device)}
     if not missing:
         return
     on_progress("predicting")
@@ -145,6 +145,11 @@ def run_target(job: TargetJob, store: Store, on_progress: OnProgress, *, keep_we
                 pq.write_table(pa.table(columns), draft / "predictions.parquet")
                 share = tokens * (number + 1) // len(splits) - tokens * number // len(splits)  # sums to tokens
                 results |= {"n": len(split), "tokens": share, "seconds": seconds}
+
+
+def _gpu(device: torch.device) -> Json:
+    """Return the model of the GPU that a run was on, whose sums another model's differ from; nothing on a CPU."""
+    return {"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
 
 
 def predict(

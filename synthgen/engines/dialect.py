@@ -23,8 +23,8 @@ from synthgen.engines.reply_text import SCHEMA_NAME
 from synthgen.text.json_text import JsonFault, parse_json
 
 MOST_TOKENS = 2**31
-BUSY = (429, 503)
-"""HTTP statuses of a server without room: no fault of the request."""
+BUSY = (429, 503, 529)
+"""HTTP statuses of a server without room, 529 as Anthropic says it: no fault of the request."""
 
 
 @dataclass(frozen=True, slots=True)

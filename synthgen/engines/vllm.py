@@ -7,11 +7,12 @@ calls `make` needs `if __name__ == "__main__":`.
 
 import copy
 import os
+import re
 import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, cached_property
 from importlib.metadata import distributions, version
 from itertools import islice
@@ -43,12 +44,15 @@ from synthgen.engines.vllm_arguments import (
     refusal,
     see_gpu,
 )
-from synthgen.errors import IncompleteError, UserError, requires
+from synthgen.errors import IncompleteError, UserError, requires, shorten
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.cache import cache_root
 from synthgen.runtime.guard import ended_with_this_process
 from synthgen.runtime.streams import stderr_to
 
+LOG_BYTES = 65_536
+"""Of the log of vLLM's process that are looked through for its last error."""
+_ERROR = re.compile(r"\b[\w.]*(?:Error|Exception): .+")
 BLOCK = 64
 """Prompts that are tokenised together, at most: in threads of the tokenizer's own, and while vLLM computes."""
 
@@ -74,7 +78,7 @@ class VllmEngine(Engine):
             with stderr_to(log), ended_with_this_process():
                 self.llm = LLM(**arguments)
         except (*self._refusals, TypeError, RuntimeError, OSError) as error:
-            raise UserError(f"vLLM cannot serve {model.ref}: {refusal(error)}; its log is {log}") from None
+            raise UserError(f"vLLM cannot serve {model.ref}: {refusal(error)}; {_log_line(log)}") from None
         if on_gpu:
             name_idle_gpus(options.arguments)
         core = self.llm.llm_engine
@@ -154,7 +158,7 @@ class VllmEngine(Engine):
             killed = any(process.exitcode == -signal.SIGKILL for process in processes)
             how = " (signal 9: out of memory?)" if killed else ""
             kept = "what it replied is kept, the same command goes on"
-            raise IncompleteError(f"vLLM's process ended{how}; its log is {self._log}", kept) from None
+            raise IncompleteError(f"vLLM's process ended{how}; {_log_line(self._log)}", kept) from None
 
     def _tokens(self, requests: Sequence[Request]) -> list[list[int]]:
         """Return the tokens of prompts: with a schema, in the model's chat template; the others are completed."""
@@ -250,6 +254,16 @@ def _checked_once() -> Any:  # noqa: ANN401 - a class of vLLM's, imported when i
                 self.was_checked = True
 
     return CheckedOnce
+
+
+def _log_line(log: Path) -> str:
+    """Return where vLLM's log is, with the last error of it: what happened in its process stands only there."""
+    with suppress(OSError), log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - LOG_BYTES))
+        errors = _ERROR.findall(file.read().decode("utf-8", "replace"))
+        if errors:
+            return f"its log is {log}, the last error there: {shorten(errors[-1].strip(), 200)}"
+    return f"its log is {log}"
 
 
 def _wake_when_dead(client: Any) -> None:  # noqa: ANN401 - vLLM's client of its process; one without has no `resources`

@@ -155,6 +155,7 @@ def _generate(run: GenerationRun, ledger: Ledger, out: Path, budget: Budget, sta
     controller = open_controller(run, ledger)
     versions: dict[str, str] = {}
     before = -1
+    engine: Engine | None = None
     try:
         with closing_all(controller.filters), closing(controller):
             controller.resume(versions=run.versions())
@@ -170,7 +171,8 @@ def _generate(run: GenerationRun, ledger: Ledger, out: Path, budget: Budget, sta
             ledger.commit()
             if controller.is_full:
                 seconds = time.monotonic() - start_time
-                return write_folder(run, controller, out, seconds=seconds, cost=budget.facts())
+                free = engine.close if engine is not None and run.engine.running is None else lambda: None
+                return write_folder(run, controller, out, seconds=seconds, cost=budget.facts(), free=free)
     except (IncompleteError, OSError) as error:
         if (fault := unwritable(error)) is None:
             raise

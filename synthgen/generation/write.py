@@ -1,6 +1,6 @@
 """The dataset folder of a complete run: rows, rejections, filter reports, manifest and card."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,29 @@ from synthgen.runtime.provenance import command_line, hardware, public_name
 
 
 def write_folder(
-    run: GenerationRun, controller: Controller, out: Path, *, seconds: float, cost: dict[str, Any]
+    run: GenerationRun,
+    controller: Controller,
+    out: Path,
+    *,
+    seconds: float,
+    cost: dict[str, Any],
+    free: Callable[[], None] = lambda: None,
 ) -> Manifest:
-    """Write the folder and return its manifest, which is written last."""
+    """Write the folder and return its manifest, which is written last.
+
+    `free` is called when no model is asked any more: a large set is written for minutes, which no GPU need wait.
+    """
     ledger, format_ = controller.ledger, run.task.format
     earlier = read_manifest(out).versions if is_finished(out) else {}  # of the engine that wrote replies kept since
     (out / MANIFEST_NAME).unlink(missing_ok=True)  # a set made anew is not finished while its rows are half written
+    reports, checks = write_reports(out, controller.filters), run.config.checks(run.context, controller.filters)
+    for filter_ in controller.filters:  # what they hold of a large set is more than all that follows needs
+        filter_.close()
+    free()
     files = write_rows(out, _kept_rows(controller), row_features(format_))
     rejected = ((controller.row_id(item.slot), item) for item in ledger.verdicts("rejected"))
     rejections = (Rejection(row_id, item.reason, item.stage, item.evidence, item.row) for row_id, item in rejected)
-    files |= write_rejected(out, rejections) | write_reports(out, controller.filters)
-    checks = run.config.checks(run.context, controller.filters)
-    for filter_ in controller.filters:  # what they hold of a large set is more than all that follows needs
-        filter_.close()
+    files |= write_rejected(out, rejections) | reports
     acceptance = {cell: round(each.acceptance, 4) for cell, each in controller.counters.items() if each.kept}
     manifest = Manifest(
         **_settings(run, (*run.chain.grounding.parents, *annotator_parents(checks))),

@@ -67,6 +67,20 @@ def test_with_faults_of_every_kind_n_are_kept_and_attempts_are_the_servers_own_c
         assert min(manifest.attempts.values()) > 0
 
 
+def test_the_engine_is_closed_before_the_rows_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bool] = []
+    close = EndpointEngine.close
+
+    def note(engine: EndpointEngine) -> None:
+        written.append((tmp_path / "out" / "data").exists() or any((tmp_path / "out").glob("*.parquet")))
+        close(engine)
+
+    monkeypatch.setattr(EndpointEngine, "close", note)
+    with serving() as (url, _):
+        make("mnli", n=6, engine="endpoint", model=url, out=tmp_path / "out")
+    assert written[0] is False
+
+
 def test_a_run_killed_twice_and_resumed_keeps_exactly_n(tmp_path: Path) -> None:
     with serving(FAULTS) as (url, server):
         for answered in (150, 350):

@@ -159,6 +159,24 @@ def test_vllm_spawns_its_process_and_cuda_is_not_started_before(stand_ins: Path,
     assert environment["VLLM_WORKER_MULTIPROC_METHOD"] == "spawn"
 
 
+BROKEN = """
+import sys
+class LLM:
+    def __init__(self, **_):
+        print("(EngineCore pid=7) ERROR [core.py:9] ValueError: an earlier fault", file=sys.stderr)
+        print("(EngineCore pid=7) ERROR [core.py:9] torch.AcceleratorError: CUDA error: no image", file=sys.stderr)
+        print("(EngineCore pid=7) ERROR [core.py:9] a line after it", file=sys.stderr, flush=True)
+        raise RuntimeError("Engine core initialization failed. See root cause above.")
+"""
+
+
+def test_what_broke_in_vllms_process_is_said_from_its_log(stand_ins: Path) -> None:
+    (stand_ins / "vllm" / "stand_in.py").write_text(BROKEN, encoding="utf-8")
+    line = run(stand_ins, START).stderr.strip().splitlines()[-1]
+    assert "Engine core initialization failed" in line
+    assert line.endswith(".log, the last error there: torch.AcceleratorError: CUDA error: no image")
+
+
 def test_what_the_user_set_for_vllm_stays(stand_ins: Path) -> None:
     _, environment = started(stand_ins, VLLM_WORKER_MULTIPROC_METHOD="fork", VLLM_USE_FLASHINFER_SAMPLER="1")
     assert environment["VLLM_WORKER_MULTIPROC_METHOD"] == "fork"
