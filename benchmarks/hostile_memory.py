@@ -8,15 +8,20 @@ At most 150 MB may be added. A command ends by itself or is stopped after two mi
 from __future__ import annotations
 
 import argparse
+import bz2
 import gzip
 import json
+import lzma
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+import zipfile
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,6 +33,7 @@ SYNTHGEN = Path(sys.executable).with_name("synthgen")
 SECONDS = 120
 _ZEROS = gzip.compress(bytes(2_000_000_000), 9)
 Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Peaks = Iterator[tuple[str, tuple[float, int]]]
 LABELS = ("entailment", "neutral", "contradiction")
 
 
@@ -46,17 +52,30 @@ async def endless(request: web.Request) -> web.StreamResponse:
         await response.write(b" " * 65_536)
 
 
+_MEASURED = """
+import resource, subprocess, sys
+process = subprocess.Popen(sys.argv[2:], stdout=2, stderr=2)
+try:
+    process.wait(float(sys.argv[1]))
+except subprocess.TimeoutExpired:
+    process.kill()
+code = process.wait()
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, code)
+"""
+
+
 def peak(words: list[str], folder: Path) -> tuple[float, int]:
-    """Return the peak of a command in MB, and how it ended."""
+    """Return the peak of a command in MB, and how it ended.
+
+    A process of its own starts it: the peak of a process begins with that of the one that it was started from.
+    """
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        [str(SYNTHGEN), *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
-    ) as process:
-        killer = subprocess.Popen(["sh", "-c", f"sleep {SECONDS}; kill -9 {process.pid}"])
-        _, status, usage = os.wait4(process.pid, 0)
-        killer.kill()
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return usage.ru_maxrss / 1000, process.returncode
+    command = [sys.executable, "-c", _MEASURED, str(SECONDS), str(SYNTHGEN), *words]
+    done = subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, check=True
+    )
+    kilobytes, code = done.stdout.split()
+    return int(kilobytes) / 1000, int(code)
 
 
 def rows(path: Path, premise: Callable[[int], str], count: int = 9) -> Path:
@@ -69,11 +88,10 @@ def rows(path: Path, premise: Callable[[int], str], count: int = 9) -> Path:
     return path
 
 
-def servers(words: Callable[[str], list[str]], folder: Path) -> dict[str, tuple[float, int]]:
+def servers(words: Callable[[str], list[str]], folder: Path) -> Peaks:
     """Return the peaks of a command that asks a server, by what the server does."""
-    found = {}
     with ExitStack() as stack:
-        found["peace"] = peak(words(stack.enter_context(serving(Faults()))[0] + "#mock-7b"), folder)
+        yield "peace", peak(words(stack.enter_context(serving(Faults()))[0] + "#mock-7b"), folder)
     for name, reply in (("gzip bomb", bomb), ("50 MB", large), ("endless", endless)):
 
         async def answer(request: web.Request, reply: Reply = reply) -> web.StreamResponse:
@@ -81,11 +99,10 @@ def servers(words: Callable[[str], list[str]], folder: Path) -> dict[str, tuple[
             return web.json_response({"data": [{"id": "mock-7b"}]}) if is_list else await reply(request)
 
         with answering(answer) as address:  # type: ignore[arg-type]
-            found[name] = peak(words(f"http://{address}/v1#mock-7b"), folder)
-    return found
+            yield name, peak(words(f"http://{address}/v1#mock-7b"), folder)
 
 
-def make(folder: Path) -> dict[str, tuple[float, int]]:
+def make(folder: Path) -> Peaks:
     number = iter(range(9))
     return servers(
         lambda url: ["make", "--task", "mnli", "--n", "40", "--engine", "endpoint", "--model", url, "--timeout", "10",
@@ -93,12 +110,12 @@ def make(folder: Path) -> dict[str, tuple[float, int]]:
     )  # fmt: skip
 
 
-def judge(folder: Path) -> dict[str, tuple[float, int]]:
+def judge(folder: Path) -> Peaks:
     number = iter(range(9))
     return servers(lambda url: ["filter", "real", "--judge", url, "--out", f"f{next(number)}"], folder)
 
 
-def llm(folder: Path) -> dict[str, tuple[float, int]]:
+def llm(folder: Path) -> Peaks:
     number = iter(range(9))
     return servers(
         lambda url: ["translate", "real", "--to", "de", "--mt", f"llm:{url}", "--round-trip", "0", "--out",
@@ -106,28 +123,84 @@ def llm(folder: Path) -> dict[str, tuple[float, int]]:
     )  # fmt: skip
 
 
-def against(folder: Path) -> dict[str, tuple[float, int]]:
-    (folder / "quiet").mkdir()
-    (folder / "bombs").mkdir()
-    rows(folder / "quiet" / "test.jsonl", lambda i: f"The waiter {i} came in.")
-    pq.write_table(pa.table({"premise": ["x y " * 300_000] * 3000}), folder / "bombs" / "test.parquet")
-    words = ["filter", "real", "--against"]
-    return {
-        "peace": peak([*words, "quiet", "--out", "a0"], folder),
-        "parquet bomb": peak([*words, "bombs", "--out", "a1"], folder),
+def zeros(file: IO[bytes], head: bytes = b'{"premise": "', megabytes: int = 1000) -> None:
+    """Write some bytes and very many zeros after them."""
+    file.write(head)
+    for _ in range(megabytes):
+        file.write(b"0" * 1_000_000)
+
+
+def bombs(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Write files of a few kilobytes that unpack to gigabytes, and files of one endless text, one after another."""
+    with gzip.open(path := folder / "gzip.train.jsonl.gz", "wb") as packed:
+        zeros(packed)
+    yield "gzip bomb", path
+    with pa.CompressedOutputStream(str(path := folder / "zstd.train.jsonl.zst"), "zstd") as stream:
+        zeros(stream)
+    yield "zstd bomb", path
+    with lzma.open(path := folder / "xz.train.jsonl.xz", "wb", preset=0) as file:
+        zeros(file)
+    yield "xz bomb", path
+    with bz2.open(path := folder / "bz2.train.jsonl.bz2", "wb") as file:
+        zeros(file, megabytes=400)
+    yield "bz2 bomb", path
+    with (
+        zipfile.ZipFile(path := folder / "zip.train.zip", "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("a.train.jsonl", "w", force_zip64=True) as member,
+    ):
+        zeros(member)
+    yield "zip bomb", path
+    with (path := folder / "csv.train.csv").open("wb") as plain:
+        zeros(plain, b"premise,hypothesis,label\n")
+    yield "CSV of one line", path
+    yield "gzip of long rows", rows(folder / "rows.train.jsonl.gz", lambda i: f"{i} " + "0" * 100_000_000, count=12)
+    yield "texts of 50 MB", rows(folder / "texts.train.jsonl", lambda i: f"{i} " + "word " * 10_000_000, count=4)
+    yield from tables(folder)
+
+
+def tables(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Write Parquet files, one row group each, as pyarrow packs them: small by what is repeated."""
+    text, count = "x y " * 300_000, 3000
+    premises: dict[str, Callable[[], Any]] = {
+        "long texts": lambda: [text] * count,
+        "a dictionary": lambda: pa.array([text] * count).dictionary_encode(),
+        "one row group": lambda: ["x y"] * 9_000_000,
+        "lists": lambda: [[text] * 1000] * 3,
+        "deep lists": lambda: deep(200),
     }
+    for name, premise in premises.items():
+        column = premise()
+        sides = {"hypothesis": ["a"] * len(column), "label": [0] * len(column)}
+        table = pa.table({"premise": column, **sides})
+        path = folder / f"{name.replace(' ', '-')}.train.parquet"
+        pq.write_table(table, path, row_group_size=table.num_rows, compression="zstd")
+        del column, sides, table
+        yield f"Parquet, {name}", path
 
 
-def imported(folder: Path) -> dict[str, tuple[float, int]]:
-    rows(folder / "quiet.train.jsonl", lambda i: f"The waiter {i} came in.")
-    rows(folder / "bomb.train.jsonl.gz", lambda i: f"The waiter {i} " + "0" * 100_000_000, count=12)
-    pq.write_table(pa.table({"premise": ["x y " * 300_000] * 3000, "hypothesis": ["a"] * 3000, "label": [0] * 3000}),
-                   folder / "bomb.train.parquet")  # fmt: skip
-    found = {}
-    for name, file in (("peace", "quiet.train.jsonl"), ("gzip bomb", "bomb.train.jsonl.gz"),
-                       ("parquet bomb", "bomb.train.parquet")):  # fmt: skip
-        found[name] = peak(["import", "mnli", "--from", file, "--out", f"i-{name.replace(' ', '-')}"], folder)
-    return found
+def deep(levels: int) -> pa.Array:
+    """Return one value within so many lists."""
+    value: pa.Array = pa.array(["x"])
+    for _ in range(levels):
+        value = pa.ListArray.from_arrays(pa.array([0, 1], pa.int32()), value)
+    return value
+
+
+def against(folder: Path) -> Peaks:
+    (folder / "quiet").mkdir()
+    rows(folder / "quiet" / "test.jsonl", lambda i: f"The waiter {i} came in.")
+    yield "peace", peak(["filter", "real", "--against", "quiet", "--out", "a"], folder)
+    for number, (name, path) in enumerate(bombs(folder)):
+        place = folder / f"held-out-{number}"
+        place.mkdir()
+        path.rename(place / path.name.replace(".train", ""))
+        yield name, peak(["filter", "real", "--against", place.name, "--out", f"a{number}"], folder)
+
+
+def imported(folder: Path) -> Peaks:
+    quiet = rows(folder / "quiet.train.jsonl", lambda i: f"The waiter {i} came in.")
+    for number, (name, path) in enumerate(chain([("peace", quiet)], bombs(folder))):
+        yield name, peak(["import", "mnli", "--from", path.name, "--out", f"i{number}"], folder)
 
 
 COMMANDS = {"make": make, "filter --judge": judge, "translate --mt llm:": llm, "--against": against, "import": imported}
@@ -144,7 +217,7 @@ def main() -> None:
             real = rows(Path(folder) / "real.train.jsonl", lambda i: f"The waiter {i} came into the room with plates.")
             peak(["import", "mnli", "--from", real.name, "--out", "real"], Path(folder))
             quiet = 0.0
-            for state, (megabytes, code) in measure(Path(folder)).items():
+            for state, (megabytes, code) in measure(Path(folder)):
                 quiet = quiet or megabytes
                 print(f"{name:22} {state:14} {megabytes:6.0f} MB  {megabytes - quiet:+6.0f}  exit {code}", flush=True)
 

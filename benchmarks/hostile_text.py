@@ -19,6 +19,8 @@ from functools import cache, partial
 from itertools import count
 from pathlib import Path
 
+from tokenizers import Tokenizer
+
 from synthgen.analysis import artefacts, bow_classifier, inspect, similarity_to_real, text_statistics
 from synthgen.cards.charts import bars
 from synthgen.console import one_line
@@ -95,6 +97,7 @@ def subjects(against: Path) -> Mapping[str, Callable[[], Subject]]:
         "reply of a translator": lambda text: read_reply(Reply((0, 0), "ok", text), ("A text.",)),
         "card: statistics": lambda text: _statistics(pair(text)),
         "card: tokens": lambda text: text_statistics.count_tokens([text]),
+        "card: tokens, the library alone": lambda text: library().encode_batch_fast([text], add_special_tokens=False),
         "card: words that tell": lambda text: artefacts.count_words(PAIR, [pair(text)]),
         "card: label from a part": lambda text: bow_classifier.featurise([text]),
         "card: diversity": lambda text: similarity_to_real.diversity(PAIR, [pair(text)]),
@@ -125,6 +128,11 @@ def milliseconds(build: Callable[[], Subject], text: str, runs: int = 2) -> floa
             subject(text)
         times.append(time.process_time() - start)
     return 1000 * min(times)
+
+
+@cache
+def library() -> Tokenizer:
+    return Tokenizer.from_file(str(text_statistics.xlmr_tokenizer()))
 
 
 def loop(_: str) -> None:

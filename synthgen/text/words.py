@@ -101,7 +101,7 @@ _MARK = re.compile(f"[{_class_of(_IS_MARK)}\u200c\u200d]")
 def _marks(codes: Sequence[int]) -> str:
     """Return a pattern of such marks; a class with many ranges beyond U+FFFF is slow where it does not match."""
     low, high = (_class_of(code for code in codes if (code > 0xFFFF) is is_high) for is_high in (False, True))
-    return rf"[{low}\u200c\u200d]++|(?![\x00-\uffff])[{high}]++"
+    return rf"[{low}\u200c\u200d]++|(?![\x00-\uffff\U0001f000-\U000e00ff])[{high}]++"
 
 
 _LETTER = re.compile(f"[{_LETTERS}](?:{_marks(_IS_MARK)})*+")
@@ -128,8 +128,10 @@ def words_and_letters(text: str) -> tuple[list[str], int]:
     if text.isascii() or not _LETTER.search(text):
         return text.split(), 0
     parts = _LETTER_OR_WORD.findall(text)
-    spoken = {part for part in set(parts) if any(map(str.isalnum, part))}
-    parts = [part for part in parts if part in spoken]
+    different = set(parts)
+    spoken = {part for part in different if any(map(str.isalnum, part))}
+    if len(spoken) < len(different):
+        parts = [part for part in parts if part in spoken]
     letters = set(filter(_is_letter, spoken))
     return parts, sum(map(letters.__contains__, parts))
 
@@ -225,10 +227,11 @@ def lower_case_words(text: str) -> list[str]:
     >>> lower_case_words("The dog saw Rome in 1912"), lower_case_words("她在Rome。"), lower_case_words("यह हिन्दी है")
     (['dog', 'saw'], ['她在'], ['हिन्दी'])
     """
-    found = [word.strip(f"{_PUNCTUATION}[]«»“”¿¡") for word in with_pairs_of_letters(words_and_letters(text)[0])]
-    wanted = {word for word in set(found) if _is_word(word) and word == word.lower()}
-    wanted = {word for word in wanted if len(word) > 2 or _is_letter(word)}
-    return [word for word in found if word in wanted]
+    found = with_pairs_of_letters(words_and_letters(text)[0])
+    bare = {word: word.strip(f"{_PUNCTUATION}[]«»“”¿¡") for word in set(found)}
+    wanted = {word: each for word, each in bare.items() if _is_word(each) and each == each.lower()}
+    wanted = {word: each for word, each in wanted.items() if len(each) > 2 or _is_letter(each)}
+    return [wanted[word] for word in found if word in wanted]
 
 
 def _is_word(text: str) -> bool:

@@ -168,6 +168,7 @@ def test_the_engines_are_found_in_their_folder_the_default_ones_first() -> None:
     assert list(engine_specs()) == ["vllm", "endpoint", "scripted"]
 
 
+@pytest.mark.slow  # the contract tests once more, in a process of its own
 def test_one_new_file_is_an_engine_that_these_checks_run_on(tmp_path: Path) -> None:
     source = Path(scripted_module.__file__).read_text(encoding="utf-8")
     (tmp_path / "parrot.py").write_text(source.replace('"scripted"', '"parrot"'), encoding="utf-8")

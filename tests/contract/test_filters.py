@@ -101,6 +101,7 @@ def test_the_registry_refuses_two_filters_of_one_name_or_place(tmp_path: Path) -
         assert "ValueError: 2 filters of synthgen.filters have the " in done.stderr
 
 
+@pytest.mark.slow  # the contract tests once more, in a process of its own
 def test_one_new_file_makes_a_filter_that_is_found_and_held_to_the_contract(tmp_path: Path) -> None:
     options = [__file__, "-vv", "-n", "0", "-p", "no:cacheprovider", "-k", "new-one"]
     done = with_another_filter(tmp_path, f"import pytest; sys.exit(pytest.main({options}))", "new-one", 31)

@@ -61,6 +61,7 @@ def test_a_result_that_changed_asks_for_a_number_and_a_new_number_for_golden_res
     assert changes(before, {})[0].startswith("filter a is new, gone")
 
 
+@pytest.mark.slow  # all results once more, in a process of its own
 def test_comments_and_names_of_local_variables_change_no_hash_and_no_result(tmp_path: Path, now: Results) -> None:
     package = Path(synthgen.__file__).parent
     renamed = 0
