@@ -16,6 +16,7 @@ from synthgen.console import note
 from synthgen.errors import IncompleteError, UserError, disk_advice
 from synthgen.runtime.limits import (
     check_address_space,
+    check_names,
     check_working_folder,
     open_file_limit,
     raise_open_file_limit,
@@ -43,6 +44,7 @@ def carry_out(app: typer.Typer) -> NoReturn:
     """
     try:
         check_working_folder()
+        check_names()
         check_address_space()
         code = app(standalone_mode=False)
     except (UserError, IncompleteError) as error:

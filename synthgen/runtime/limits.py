@@ -1,6 +1,7 @@
 """What the machine lets this process have: open files, address space, a folder to be in."""
 
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -64,3 +65,13 @@ def check_working_folder() -> None:
         Path.cwd()
     except OSError:
         raise UserError("the working directory is gone; change to one that is there") from None
+
+
+def check_names() -> None:
+    """Raise UserError for an argument or a working directory whose bytes are no text here: Arrow opens no such file."""
+    for name in (*sys.argv[1:], str(Path.cwd())):
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            way_out = "rename it, or where the locale is not UTF-8 set PYTHONUTF8=1"
+            raise UserError(f"'{name}' is not text in {sys.getfilesystemencoding()}: {way_out}") from None

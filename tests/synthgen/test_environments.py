@@ -61,6 +61,8 @@ def test_a_command_works_with_little(line: str, variables: dict[str, str], folde
             "the address space is limited to 1.0 GB (ulimit -v)",
         ),
         ("ulimit -n 14; synthgen filter $SET --out f", 3, "raise the limit of 14 (ulimit -n); then give the same"),
+        (r"synthgen filter $SET --out $'f\xff'", 2, r"'f\udcff' is not text in utf-8: rename it, or where"),
+        (r"mkdir $'d\xff'; cd $'d\xff'; synthgen filter $SET --out f", 2, r"d\udcff' is not text in utf-8: rename it"),
         ("synthgen tasks >/dev/full", 3, "No space left on device"),
     ],
 )
