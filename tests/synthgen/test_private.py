@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -18,10 +19,11 @@ from synthgen.errors import UserError
 from synthgen.publishing.publish import publish
 from synthgen.publishing.secrets import leaks, secret_patterns
 from synthgen.runtime.cache import cache_root
+from tests.evaluator.conftest import TINY_RECIPE, samples, write_pairs, write_tiny_model
 from tests.mock_endpoint import Faults, MockEndpoint, listening
 
-SYNTHGEN = Path(sys.executable).with_name("synthgen")
 KEY = "sk-MARKERKEY1a2b3c4d"
+__all__ = ["samples"]
 _ESTIMATOR = """
 import json, sys
 for line in sys.stdin:
@@ -47,9 +49,10 @@ class TalkativeServer(MockEndpoint):
         return await super()._answer_or_fail(body, text, choice)
 
 
-def command(*words: str, cwd: Path, **variables: str) -> None:
+def command(*words: str, cwd: Path, program: str = "synthgen", **variables: str) -> None:
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), **variables}
-    done = subprocess.run([str(SYNTHGEN), *words], env=env, cwd=cwd, capture_output=True, text=True, check=False)
+    program = str(Path(sys.executable).with_name(program))
+    done = subprocess.run([program, *words], env=env, cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -87,6 +90,46 @@ def test_no_marker_is_in_a_published_folder(tmp_path: Path) -> None:
         assert [word for word in ("MARKER", "10.1.2.3", "qe.internal", str(tmp_path)) if word in said] == []
     assert {path.name for path in home.rglob("*.sqlite") if stat.S_IMODE(path.stat().st_mode) != 0o600} == set()
     assert stat.S_IMODE((home / "cache").stat().st_mode) == 0o700
+
+
+@pytest.mark.slow
+def test_no_marker_is_in_a_report_or_a_checkpoint(tmp_path: Path, samples: Path) -> None:
+    pytest.importorskip("torch")
+    home = tmp_path / "MARKERhome, x=1" / "MARKER-project"
+    home.mkdir(parents=True)
+    shutil.copytree(samples, home / "xtreme")
+    model, real = write_tiny_model(home / "tiny"), write_pairs(home / "real", 24)
+    (home / "recipe.toml").write_text(TINY_RECIPE, encoding="utf-8")
+    private = {"SYNTHGEN_API_KEY": KEY, "HF_TOKEN": "hf_MARKERtokenMARKERtoken0", "LOGNAME": "MARKERuser"}
+    private |= {"SYNTHGEN_CACHE": str(home / "cache"), "MARKER_VARIABLE": "MARKERvalue"}
+    model_and_recipe = ("--model", str(model), f"--recipe={home}/recipe.toml")
+    for out, given in (("absolute", str(real)), ("relative", "../MARKER-project/real")):
+        words = [
+            "compare",
+            "none=none",
+            f"real={given}",
+            "--data-root",
+            f"{home}/xtreme",
+            "--targets",
+            "xnli",
+            *model_and_recipe,
+        ]
+        words += ["--languages", "es", "--seeds", "2", "--max-train-examples", "16", "--max-eval-examples", "8"]
+        words += [f"--store={home}/store", "--out", f"{home}/{out}/report.html"]
+        command(*words, cwd=home, program="evaluator", **private)
+    command(
+        "train",
+        str(real),
+        "--out",
+        "../MARKER-project/model",
+        *model_and_recipe,
+        cwd=home,
+        program="evaluator",
+        **private,
+    )
+    for name in ("absolute", "relative", "model"):
+        said = texts(home / name)
+        assert [word for word in ("MARKER", KEY, str(tmp_path)) if word in said] == [], name
 
 
 @pytest.mark.parametrize(
