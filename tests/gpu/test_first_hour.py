@@ -75,9 +75,10 @@ def test_the_gpu_is_busy_while_rows_are_made(tmp_path: Path) -> None:
     shares = []
     with subprocess.Popen(command(tmp_path / "out", 20_000), stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:
+            said = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()
             shares.append(
-                max(map(int, subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()))
-            )
+                max((int(share) for share in said if share.isdecimal()), default=0)
+            )  # "[N/A]" of a part of one
             time.sleep(1)
     assert process.returncode == 0
     busy = [share for share in shares if share]
@@ -107,16 +108,17 @@ def test_the_same_training_twice_gives_the_same_bytes() -> None:
 
 def test_several_runs_on_a_gpu_train_more_tokens_a_second_than_one() -> None:
     script = (
-        "from evaluator.experiment.hardware import Hardware; from evaluator.training.calibration import calibrate\n"
-        f"from synthgen.models.packs import resolve; path = resolve({ENCODER!r}).path\n"
-        "for _ in range(4): speed = calibrate(path, Hardware('cuda', 4, bfloat16=True)).tokens_per_second\n"
+        "import sys, time; from evaluator.experiment.hardware import Hardware\n"
+        "from evaluator.training.calibration import calibrate; from synthgen.models.packs import resolve\n"
+        f"path, speed = resolve({ENCODER!r}).path, 0.0\n"
+        "while not speed or time.time() < float(sys.argv[1]):  # so that the last ones measure together\n"
+        "    speed = calibrate(path, Hardware('cuda', 4, bfloat16=True)).tokens_per_second\n"
         "print(speed)"
     )
     speeds = {}
     for workers in (1, 2, 4):
-        started = [
-            subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(workers)
-        ]
+        command_ = [sys.executable, "-c", script, str(time.time() + 45)]
+        started = [subprocess.Popen(command_, stdout=subprocess.PIPE, text=True) for _ in range(workers)]
         speeds[workers] = sum(float(process.communicate(timeout=300)[0].split()[-1]) for process in started)
     print({workers: f"{speed:,.0f} tokens/s" for workers, speed in speeds.items()})
     assert speeds[1] < speeds[2] < speeds[4]
@@ -136,13 +138,15 @@ def children(process: int) -> dict[str, int]:
 
 
 def test_a_killed_engine_ends_the_run_within_half_a_minute(tmp_path: Path) -> None:
-    with subprocess.Popen(command(tmp_path / "out", 200_000), stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command(tmp_path / "out", 1_000_000), stderr=subprocess.PIPE, text=True) as process:
         time.sleep(120)
         (engine,) = [number for name, number in children(process.pid).items() if name.startswith("VLLM::Engine")]
         os.kill(engine, signal.SIGKILL)
         _, printed = process.communicate(timeout=30)
     assert process.returncode == 3
-    assert re.search(r"signal 9.*\.log; what it replied is kept, the same command goes on", " ".join(printed.split()))
+    assert re.search(
+        r"signal 9.*\.log\b.*; what it replied is kept, the same command goes on", " ".join(printed.split())
+    )
 
 
 @pytest.mark.skipif("SYNTHGEN_GPU_MODEL" not in os.environ, reason="SYNTHGEN_GPU_MODEL names no model that writes JSON")
