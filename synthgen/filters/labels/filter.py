@@ -59,7 +59,7 @@ def _refuse_no_share(**values: float) -> None:
 class Verify(Filter):
     """Drops rows that an annotator labels otherwise; counts agreement by label."""
 
-    VERSION = 2
+    VERSION = 3
     """Raise it for the annotators (checkpoint, LLM judge) and for what counts as agreement too."""
 
     def __init__(
