@@ -229,11 +229,15 @@ def _preview(
 
 
 def _item(controller: Controller, verdict: StoredVerdict) -> dict[str, Any]:
-    replies = list(controller.ledger.replies(verdict.slot))
+    replies, prompts = list(controller.ledger.replies(verdict.slot)), list[str]()
+    asked: dict[int, str] = {}  # what is asked again is stored once
+    for reply in replies:
+        asked[reply.step] = reply.prompt or asked.get(reply.step, "")
+        prompts.append(asked[reply.step])
     return {
         "id": controller.row_id(verdict.slot),
         "label": controller.ledger.cell(verdict.slot),
-        "prompts": [reply.prompt for reply in replies if reply.prompt],
+        "prompts": prompts,
         "replies": [reply.text or reply.error for reply in replies],
         "row": verdict.row,
         "verdict": f"{verdict.verdict} {verdict.reason} {verdict.evidence}".strip(),

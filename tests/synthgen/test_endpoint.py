@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from synthgen.cli.printing import print_make
 from synthgen.dataset import Manifest, read_manifest, read_rows
 from synthgen.engines import Reply, Request, Sampling
 from synthgen.engines.endpoint import EndpointEngine
@@ -225,6 +226,18 @@ def test_a_preview_shows_items_and_the_cost_of_the_run_and_writes_nothing(
     assert all(item["prompts"] and item["replies"] and item["verdict"] for item in shown)
     assert "1,000 rows will take about" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_preview_at_a_server_that_fails_now_and_then_shows_each_reply_under_its_prompt(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with serving(Faults(http_500=0.5, malformed=0.2, seed=3)) as (url, server):
+        shown = make("mnli", n=1000, engine="endpoint", model=url, preview=5)
+    assert server.counters["http"] > 0
+    assert any(len(item["replies"]) > 2 for item in shown)
+    assert all(len(item["prompts"]) == len(item["replies"]) and all(item["prompts"]) for item in shown)
+    print_make(shown, {})
+    assert capsys.readouterr().out.count("[→]") == sum(len(item["replies"]) for item in shown)
 
 
 FULL_DISK = """
