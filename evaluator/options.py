@@ -43,6 +43,10 @@ NewExperiment = Annotated[Path | str, Argument(help="The file to write.")]
 PresetFile = Annotated[str | None, Option("--preset", help="Begin with this preset instead.")]
 Changes = Annotated[Sequence[str], Option("--set", help="KEY=VALUE in place of what the file says. Repeatable.")]
 CheckFile = Annotated[bool, Option("--check", help="List all that is wrong with the file; make nothing.")]
+UntilResolved = Annotated[
+    bool, Option("--until-resolved", help="Add seeds where they settle most, in up to four looks; needs --budget.")
+]
+Budget = Annotated[float | None, Option(help="Hours that --until-resolved may take.")]
 OnlyData = Annotated[bool, Option("--only-data", help="Make the data and stop.")]
 
 # How models are trained.
@@ -93,3 +97,9 @@ Predictions = Annotated[
 Results = Annotated[Path | str, Argument(help="A results.jsonl or a store folder.")]
 Page = Annotated[Path | str, Option(help="The HTML page; its tables and comparison.json go beside it.")]
 Margin = Annotated[float, Option(help="Points within which arms count as equivalent.")]
+ReportMargin = Annotated[
+    float | None, Option("--margin", help="Another margin of equivalence than that of experiment.json [else 0.5].")
+]
+Primary = Annotated[
+    Sequence[str], Option(help="The comparison that the experiment is for: A:B or A:B@SIZE, two arms."), COMMAS
+]

@@ -111,6 +111,8 @@ def print_run(result: Any, arguments: Arguments) -> None:  # noqa: ANN401 - Expe
     """Print the faults of an experiment file, or its verdicts, and the next command."""
     if result.comparison:
         print_comparison(result.comparison, arguments)
+    if result.end:
+        print_lines([f"--until-resolved: {result.end}"])
     if result.faults:
         print_lines([*result.faults, f"{result.file}: {len(result.faults)} faults"])
     else:

@@ -1,6 +1,6 @@
 """The arguments of `compare` and `plan`, and the experiment they describe: all checked before anything runs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cache, partial
 from typing import Any
@@ -11,14 +11,16 @@ from evaluator.benchmark.registry import check_languages, find
 from evaluator.benchmark.registry import select as targets_by_name
 from evaluator.benchmark.splits import EN_DEV
 from evaluator.benchmark.target import DataRoot, Target
-from evaluator.experiment.arms import FULL, Arm, parse_arms
+from evaluator.experiment.arms import FULL, Arm, parse_arms, split_arm
 from evaluator.experiment.encoders import arm_heads, check_heads, read_facts, recipe_for
 from evaluator.experiment.hardware import Hardware, detect
 from evaluator.experiment.recipe import LARGE_WIDTH, Recipe, load_recipe
 from evaluator.experiment.steps import DataSteps
 from evaluator.reporting.report import check_margin, check_page
 from evaluator.stats.estimand import estimand_of
-from evaluator.stats.results import Cell
+from evaluator.stats.looks import Looks
+from evaluator.stats.pairwise import parse_primary
+from evaluator.stats.results import Cell, Group
 from evaluator.stats.score_table import some_of
 from evaluator.store import Store, check_store
 from synthgen.errors import UserError, refuse, unknown
@@ -88,11 +90,13 @@ class CompareArguments(Arguments):
 
     out: options.Page = "runs/compare/report.html"
     margin: options.Margin = 0.5
+    primary: options.Primary = ()
     keep_weights: options.KeepWeights = False
 
     def checks(self) -> Iterator[tuple[str, Callable[[], object]]]:
         """Yield also checks of where the report goes, of its margin, and that there are weights to keep."""
         yield "margin", partial(check_margin, self.margin)
+        yield from (("primary", partial(_check_primary, text, self.arms)) for text in self.primary)
         yield "out", partial(check_page, self.out)
         yield from super().checks()
         yield "keep_weights", lambda: _check_weights(self)
@@ -106,6 +110,16 @@ def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
 def _check_number(name: str, number: int | None) -> None:
     if number is not None and number < 1:
         raise UserError(f"--{name.replace('_', '-')} {number}: allowed are whole numbers from 1")
+
+
+def _check_primary(text: str, arms: Sequence[str]) -> None:
+    a, b, _ = parse_primary(text)
+    known = [name for name, _ in map(split_arm, arms)]
+    for arm in (a, b):
+        if arm not in known:
+            raise unknown("arm", arm, known, where=f"--primary {text}")
+    if a == b:
+        raise UserError(f"--primary {text}: two different arms are compared")
 
 
 def _check_weights(arguments: CompareArguments) -> None:
@@ -128,7 +142,10 @@ def check_files(arguments: Arguments) -> DataRoot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """Everything that an experiment's results depend on: its arguments, and what they name."""
+    """Everything that an experiment's results depend on: its arguments, and what they name.
+
+    `more_seeds` are those of an arm at a size beside `seeds`, `looks` how often the results are to be looked at.
+    """
 
     arguments: Arguments
     arms: tuple[Arm, ...]
@@ -141,6 +158,8 @@ class Experiment:
     recipe: Recipe
     data_root: DataRoot
     hardware: Hardware
+    more_seeds: Mapping[Group, tuple[int, ...]] = field(default_factory=dict)
+    looks: Looks | None = None
 
 
 def define(arguments: Arguments) -> Experiment:

@@ -10,10 +10,9 @@ here imports torch: `training.jobs` carries the jobs out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -174,9 +173,7 @@ def build(experiment: Experiment) -> Graph:
     """Return the graph; every dataset must be large enough for every size."""
     jobs: dict[str, Job] = {}
     cells: dict[tuple[Any, ...], PlannedScore] = {}
-    sizes = ((arm, size) for arm in experiment.arms for size in (experiment.sizes if arm.is_trained else (FULL,)))
-    for (arm, size), seed in product(sizes, experiment.seeds):
-        named_size = _size(experiment, arm, size)
+    for arm, size, named_size, seed in _runs(experiment):
         for target in experiment.targets:
             stages = _intermediate(experiment, arm, size, seed, target)
             jobs |= {stage.node.key: stage for stage in stages if stage.node.key not in jobs}
@@ -189,6 +186,15 @@ def build(experiment: Experiment) -> Graph:
                 key = arm.name, named_size, seed, target.name, language  # the full size may be named as a number too
                 cells.setdefault(key, PlannedScore(arm, named_size, rows, seed, target, language, node, scores))
     return Graph(tuple(jobs.values()), tuple(cells.values()))
+
+
+def _runs(experiment: Experiment) -> Iterator[tuple[Arm, int, int, int]]:
+    """Yield arm, size, the size that results name, and seed of every run."""
+    for arm in experiment.arms:
+        for size in experiment.sizes if arm.is_trained else (FULL,):
+            named_size = _size(experiment, arm, size)
+            for seed in (*experiment.seeds, *experiment.more_seeds.get((arm.name, named_size), ())):
+                yield arm, size, named_size, seed
 
 
 def _size(experiment: Experiment, arm: Arm, size: int) -> int:

@@ -29,6 +29,9 @@ def experiment_record(experiment: Experiment) -> dict[str, Any]:
         "targets": {name: list(languages) for name, languages in experiment.languages.items()},
         "sizes": ["full" if size == FULL else size for size in experiment.sizes],
         "seeds": list(experiment.seeds),
+        "more_seeds": {f"{arm}@{size}": list(seeds) for (arm, size), seeds in sorted(experiment.more_seeds.items())},
+        **{name: getattr(arguments, name, None) for name in ("margin", "primary")},
+        "looks": asdict(experiment.looks) if experiment.looks else None,
         **{name: getattr(arguments, name) for name in ("split", "match", "select", "keep_heads", "preset")},
         **{name: getattr(arguments, name) for name in ("max_train_examples", "max_eval_examples")},
         "recipe": {

@@ -1,6 +1,7 @@
 """Results in, report out: an HTML page, `comparison.json`, a results section, a card, a summary for the terminal."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from evaluator.reporting.inputs import read_arms, read_side_file
 from evaluator.reporting.markdown import results_section
 from evaluator.reporting.training import training_hash
 from evaluator.stats.comparison import Comparison, compare_results
+from evaluator.stats.looks import Looks
+from evaluator.stats.pairwise import ComparisonKey, parse_primary
 from evaluator.stats.results import read_results
 from evaluator.stats.score_table import Problem
 from evaluator.store.tables import check_tables
@@ -33,7 +36,7 @@ _STYLE = {
 
 
 def report(
-    source: options.Results, *, out: options.Page, margin: options.Margin = 0.5, note: str | None = None
+    source: options.Results, *, out: options.Page, margin: options.ReportMargin = None, note: str | None = None
 ) -> Comparison:
     """Compare the arms of finished results: intervals, verdicts, curves.
 
@@ -41,17 +44,26 @@ def report(
 
     Writes the page, and beside it comparison.json, results.md (a section for a paper) and results_card.md. An
     `arms.json`, `plan.json` or `experiment.json` beside the results is shown where present; a plan's `estimand_hash`
-    must be that of the results. `note` stands in all of them.
+    must be that of the results. Margin, primary comparisons and planned looks are those of the record. `note` stands in
+    all of them.
     """
-    check_margin(margin)
+    if margin is not None:
+        check_margin(margin)
     out = check_page(out)
     check_tables(Path(source))
     results = read_results(Path(source))
     arms, plan = read_arms(results.source, out.parent), read_side_file(results.source, "plan.json")
     real_first = [arm for arm, entry in arms.items() if isinstance(entry, dict) and entry.get("origin") == "real"]
     record = read_side_file(results.source, "experiment.json")
-    comparison = compare_results(results, margin=margin, preferred=real_first, training=training_hash(record))
-    comparison = _checked(comparison, plan)
+    comparison = compare_results(
+        results,
+        margin=_planned_margin(record) or 0.5 if margin is None else margin,
+        preferred=real_first,
+        training=training_hash(record),
+        primary=_planned_primary(record),
+        looks=Looks.of(record.get("looks")),
+    )
+    comparison = _checked(comparison, plan, record)
     document = json.dumps(comparison.document(), ensure_ascii=False, allow_nan=False, indent=1)
     files = {
         out.with_name("comparison.json"): document + "\n",
@@ -85,13 +97,27 @@ def check_page(out: Path | str) -> Path:
     return page
 
 
-def _checked(comparison: Comparison, plan: dict[str, Any]) -> Comparison:
-    """Return the comparison, with a problem when the plan had fixed another estimand."""
+def _planned_margin(record: Mapping[str, Any]) -> float | None:
+    margin = record.get("margin")
+    return float(margin) if isinstance(margin, int | float) and 0 < margin <= 100 else None
+
+
+def _planned_primary(record: Mapping[str, Any]) -> list[ComparisonKey]:
+    named = record.get("primary")
+    return [parse_primary(text) for text in named if isinstance(text, str)] if isinstance(named, list) else []
+
+
+def _checked(comparison: Comparison, plan: Mapping[str, Any], record: Mapping[str, Any]) -> Comparison:
+    """Return the comparison, with a problem where the plan had fixed another estimand or margin."""
+    problems = []
     planned, actual = plan.get("estimand_hash"), comparison.estimand["hash"]
-    if planned in (None, actual):
-        return comparison
-    message = f"the plan fixed {planned}, these results give {actual}: targets, languages or metrics differ"
-    return replace(comparison, problems=(Problem("other estimand", message), *comparison.problems))
+    if planned not in (None, actual):
+        message = f"the plan fixed {planned}, these results give {actual}: targets, languages or metrics differ"
+        problems.append(Problem("other estimand", message))
+    if (margin := _planned_margin(record)) not in (None, comparison.margin):
+        message = f"{margin:g} points were fixed before the runs; equivalences at {comparison.margin:g} are exploratory"
+        problems.append(Problem("other margin", message))
+    return replace(comparison, problems=(*problems, *comparison.problems))
 
 
 def terminal_summary(comparison: Comparison) -> RenderableType:

@@ -85,7 +85,8 @@ def sentence(pair: PairwiseResult) -> str:
     numbers = f"{signed(pair.estimate.value)} points, 95 % interval {interval_text(*pair.estimate.interval())}"
     if pair.reason is not None:
         return f"{pair.a} against {pair.b} {size_text(pair)}: {numbers}; no verdict, {pair.reason}."
-    return f"{_claim(pair)} ({numbers}; {_tests(pair)}){_collapsed(pair)}.{_settling(pair)}"
+    primary = "Primary comparison: " if pair.primary else ""
+    return f"{primary}{_claim(pair)} ({numbers}; {_tests(pair)}){_collapsed(pair)}.{_settling(pair)}"
 
 
 def headline(pair: PairwiseResult) -> str:
@@ -120,6 +121,7 @@ def _claim(pair: PairwiseResult) -> str:
 def _tests(pair: PairwiseResult) -> str:
     """Return the p-value that the claim rests on, or the minimum detectable effect where there is no claim."""
     holm = f" after Holm's correction over {pair.family} comparisons" if pair.family > 1 else ""
+    holm += f", times {pair.spent:.2f} for the planned looks" if pair.spent > 1 else ""
     if pair.verdict == "equivalent":
         return f"equivalence {p_text(pair.p_equivalence_corrected)}{holm}"
     p = pair.p_corrected
@@ -180,8 +182,11 @@ def exchange_sentence(rate: ExchangeRate) -> str:
 
 
 def lead_pairs(comparison: Comparison) -> list[PairwiseResult]:
-    """Return the pairs a reader asks about first: two trained arms, full size and large sizes first."""
-    return sorted(comparison.headline(), key=lambda p: (not p.both_trained, p.size != "full", -max(p.size_a, p.size_b)))
+    """Return the pairs a reader asks about first: primary ones, two trained arms, full size and large sizes first."""
+    return sorted(
+        comparison.headline(),
+        key=lambda p: (not p.primary, not p.both_trained, p.size != "full", -max(p.size_a, p.size_b)),
+    )
 
 
 def lead_rates(comparison: Comparison) -> list[ExchangeRate]:

@@ -6,7 +6,7 @@ difference, and a reason.
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,8 @@ from evaluator.stats.benchmark_averages import Aggregate, BestSource, aggregates
 from evaluator.stats.contrasts import LevelScores
 from evaluator.stats.estimand import AggregationLevel, aggregation_levels, estimand_of
 from evaluator.stats.item_bootstrap import DRAWS, LevelDraws, item_noise, level_draws
-from evaluator.stats.pairwise import PairwiseResult, pairwise_results, with_holm
+from evaluator.stats.looks import Looks
+from evaluator.stats.pairwise import ComparisonKey, PairwiseResult, pairwise_results, with_holm
 from evaluator.stats.results import SAMPLE_PREFIX, Floats, Group, Results
 from evaluator.stats.scaling import Curve, ExchangeRate, exchange_rate, fit_curves
 from evaluator.stats.score_table import Problem, ScoreTable, some_of
@@ -146,11 +147,18 @@ class Comparison:
 
 
 def compare_results(
-    results: Results, *, margin: float = 0.5, preferred: Sequence[str] = (), training: str = "unknown"
+    results: Results,
+    *,
+    margin: float = 0.5,
+    preferred: Sequence[str] = (),
+    training: str = "unknown",
+    primary: Collection[ComparisonKey] = (),
+    looks: Looks | None = None,
 ) -> Comparison:
     """Compare every pair of arms at every level. `preferred` orders arms for display; `none` comes first.
 
-    `training` is the hash of how models were trained, for the signature.
+    `training` is the hash of how models were trained, for the signature; `primary` are the comparisons that were named
+    before the runs, `looks` how often the results were to be looked at.
     """
     table = ScoreTable.of(results.rows)
     levels = aggregation_levels(table.cells)
@@ -158,7 +166,7 @@ def compare_results(
     arms = _ordered_arms(table.groups, preferred)
     sample = any(row.data_revision.startswith(SAMPLE_PREFIX) for row in results.rows)
     faults = {**table.faults, **draws.faults}
-    compared = _Levels()
+    compared = _Levels(primary=primary, looks=looks)
     for level in levels:
         fault = next((faults[cell] for cell in level.cells if cell in faults), None)
         reason = fault or (NO_VERDICT if sample else None)
@@ -166,7 +174,7 @@ def compare_results(
     estimand = estimand_of(table.cells)
     return Comparison(
         estimand=estimand,
-        signature=_signature(results, estimand, table, training, draws),
+        signature=_signature(results, estimand, table, training, draws, looks),
         margin=margin,
         sample=sample,
         arms=tuple(arms),
@@ -190,6 +198,8 @@ class _Levels:
     pairs: list[PairwiseResult] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
     curves: list[FittedCurve] = field(default_factory=list)
+    primary: Collection[ComparisonKey] = ()
+    looks: Looks | None = None
 
     def add(
         self,
@@ -207,7 +217,10 @@ class _Levels:
         if level.kind != "gap":
             targets = {cell.target for cell in level.cells}
             collapsed = frozenset(run for run, target in table.collapsed if target in targets)
-            self.pairs += pairwise_results(level.key, scores, arms, margin=margin, fault=reason, collapsed=collapsed)
+            self.pairs += pairwise_results(
+                level.key, scores, arms, margin=margin, fault=reason, collapsed=collapsed, primary=self.primary,
+                looks=self.looks,
+            )  # fmt: skip
         if level.kind in ("all", "target"):
             self.curves += _curves(arms, level.key, scores)
 
@@ -265,7 +278,12 @@ def _item_problems(draws: LevelDraws) -> Iterator[Problem]:
 
 
 def _signature(
-    results: Results, estimand: Mapping[str, Any], table: ScoreTable, training: str, draws: LevelDraws
+    results: Results,
+    estimand: Mapping[str, Any],
+    table: ScoreTable,
+    training: str,
+    draws: LevelDraws,
+    looks: Looks | None,
 ) -> str:
     revisions = sorted({f"{row.target}={row.data_revision}" for row in results.rows})
     parts = {
@@ -277,6 +295,7 @@ def _signature(
         "training": training,
         "data": hashlib.sha256("\n".join(revisions).encode()).hexdigest()[:12],
         "items": f"{len(draws.without_items)} cells without" if draws.without_items else "all",
+        **({"looks": f"{looks.planned} of {looks.seeds} seeds"} if looks else {}),
         "draws": DRAWS,
         "version": __version__,
     }

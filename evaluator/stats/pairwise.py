@@ -5,21 +5,26 @@ corrected together (Holm), and so are the targets, families, scripts and languag
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from evaluator.stats.contrasts import LevelScores
+from evaluator.stats.looks import Looks
 from evaluator.stats.results import Group, TrainedRun
 from evaluator.stats.settling import Settling, settling
 from evaluator.stats.significance import ALPHA, Estimate, at_least, holm, rounded, sign_flip_floor, sign_flip_p
+from synthgen.errors import UserError
 from synthgen.text.languages import ENGLISH
 
 Verdict = Literal["a", "b", "a within margin", "b within margin", "equivalent", "unresolved"]
 Size = int | Literal["full"]
 ComparisonKey = tuple[str, str, Size]
+
+_PRIMARY = re.compile(r"(?P<a>[^:@]+):(?P<b>[^:@]+)(?:@(?P<size>full|[1-9]\d{0,8}))?")
 
 LEAST_SE = 1e-9  # points; below it runs are copies of each other, or have collapsed
 MIN_FLIP_PAIRS = 6  # below six pairs a sign-flip test cannot reach 0.05
@@ -50,6 +55,8 @@ class PairwiseResult:
     family: int = 1  # comparisons that are corrected together
     languages: Mapping[str, int] | None = None
     without_collapsed: Estimate | None = None  # the same without runs that look collapsed, where there are any
+    primary: bool = False  # named before the runs, and corrected apart from the others
+    spent: float = 1.0  # what p-values count times, where several looks at the results were planned
 
     @property
     def key(self) -> ComparisonKey:
@@ -68,14 +75,14 @@ class PairwiseResult:
 
     @property
     def p_corrected(self) -> float:
-        """The p-value of no difference after Holm's correction, as it is where nothing else is tested beside it."""
-        return self.estimate.p if self.p_holm is None else self.p_holm
+        """The p-value of no difference after the corrections, as it is where nothing else is tested beside it."""
+        return min(1.0, self.spent * (self.estimate.p if self.p_holm is None else self.p_holm))
 
     @property
     def p_equivalence_corrected(self) -> float:
         """The p-value of a difference beyond the margin, corrected in the same way."""
         p = self.p_equivalence_holm
-        return self.estimate.p_equivalence(self.margin) if p is None else p
+        return min(1.0, self.spent * (self.estimate.p_equivalence(self.margin) if p is None else p))
 
     @property
     def better(self) -> Literal["a", "b"] | None:
@@ -122,7 +129,7 @@ class PairwiseResult:
             return ()
         ahead = {self.a: self.estimate.value, self.b: -self.estimate.value}
         shifted = {arm: replace(self.estimate, value=value + self.margin) for arm, value in ahead.items()}
-        return tuple(arm for arm, estimate in shifted.items() if estimate.p_above() <= ALPHA)
+        return tuple(arm for arm, estimate in shifted.items() if self.spent * estimate.p_above() <= ALPHA)
 
     def document(self) -> dict[str, Any]:
         """Return the object of comparison.json."""
@@ -136,6 +143,8 @@ class PairwiseResult:
             "p": rounded(e.p, 6) if known else None,
             **{name: rounded(getattr(self, name), 6) for name in ("p_holm", "p_permutation", "p_floor")},
             "corrected_together": self.family,
+            "primary": self.primary,
+            "spent": rounded(self.spent, 4),
             "ci90": e.rounded_interval(0.90) if known else None,
             "p_equivalence": rounded(e.p_equivalence(self.margin), 6) if known else None,
             "p_equivalence_holm": rounded(self.p_equivalence_holm, 6),
@@ -158,6 +167,18 @@ class PairwiseResult:
         return None if e is None else {"difference": rounded(e.value), "ci95": e.rounded_interval(), "seeds": e.seeds}
 
 
+def parse_primary(text: str) -> ComparisonKey:
+    """Return the comparison that `A:B` or `A:B@SIZE` names; UserError for another text.
+
+    >>> parse_primary("synthetic:real"), parse_primary("synthetic:real@500")
+    (('synthetic', 'real', 'full'), ('synthetic', 'real', 500))
+    """
+    if not (match := _PRIMARY.fullmatch(text)):
+        raise UserError(f"--primary {text}: expected two arms, such as synthetic:real, or synthetic:real@500")
+    size = match["size"]
+    return match["a"], match["b"], int(size) if size and size != "full" else "full"
+
+
 def pairwise_results(
     level: str,
     scores: LevelScores,
@@ -166,6 +187,8 @@ def pairwise_results(
     margin: float,
     fault: str | None,
     collapsed: frozenset[TrainedRun] = frozenset(),
+    primary: Collection[ComparisonKey] = (),
+    looks: Looks | None = None,
 ) -> Iterator[PairwiseResult]:
     """Yield the result of every pair of arms at a level; with a `fault` none of them gets a verdict."""
     fallen, others = {run.group for run in collapsed}, scores.without(collapsed)
@@ -176,8 +199,16 @@ def pairwise_results(
         reason = fault or _unknown_reason(scores, estimate, a, b)
         trained = scores.examples(a), scores.examples(b)
         yield PairwiseResult(
-            a[0], b[0], size, a[1], b[1], *trained, level, estimate, margin, reason, *flips, without_collapsed=without
-        )
+            a[0], b[0], size, a[1], b[1], *trained, level, estimate, margin, reason, *flips, without_collapsed=without,
+            primary=_is_primary(a, b, size, primary), spent=looks.factor(estimate.seeds) if looks else 1.0,
+        )  # fmt: skip
+
+
+def _is_primary(a: Group, b: Group, size: Size, primary: Iterable[ComparisonKey]) -> bool:
+    """Say whether a comparison was named; the largest size of both arms may be named by its number too."""
+    numbers = {a[1], b[1]} - {0}
+    sizes = {size, *(numbers if len(numbers) == 1 and size == "full" else ())}
+    return any({first, second} == {a[0], b[0]} and named in sizes for first, second, named in primary)
 
 
 def _matched_groups(arms: Sequence[str], groups: Iterable[Group]) -> Iterator[tuple[Group, Group, Size]]:
@@ -233,9 +264,12 @@ def with_holm(pairs: Sequence[PairwiseResult]) -> list[PairwiseResult]:
 
 
 def _family(pair: PairwiseResult) -> tuple[str, ...]:
-    """Return what is corrected together: all comparisons over all targets, or one kind of scope of one comparison."""
+    """Return what is corrected together: one kind of scope of one comparison; over all targets all comparisons.
+
+    There the primary ones stand apart.
+    """
     kind = pair.scope.partition(":")[0]
-    return (kind,) if kind == "all" else (kind, *map(str, pair.key))
+    return (kind, str(pair.primary)) if kind == "all" else (kind, *map(str, pair.key))
 
 
 def _with_languages(pair: PairwiseResult, families: Mapping[tuple[str, ...], Sequence[Estimate]]) -> PairwiseResult:

@@ -34,7 +34,11 @@ def compare(arguments: CompareArguments) -> Comparison:
 
 def carry_out(arguments: CompareArguments) -> Comparison:
     """Do what `compare` does."""
-    experiment = define(arguments)
+    return run_experiment(arguments, define(arguments))
+
+
+def run_experiment(arguments: CompareArguments, experiment: Experiment) -> Comparison:
+    """Run what an experiment lacks, score and report it; IncompleteError as in `compare`."""
     graph, store, page = build(experiment), open_store(experiment), check_page(arguments.out)
     with only_writer(page):
         return _run(arguments, experiment, graph, store, page)
@@ -52,7 +56,7 @@ def _run(arguments: CompareArguments, experiment: Experiment, graph: Graph, stor
     score_all(experiment, graph, store)
     write_tables(experiment, graph, store, page.parent)
     add_cost(fixed, graph, store, folders)
-    comparison = report(store.root, out=page, margin=arguments.margin)
+    comparison = report(store.root, out=page)
     if failure is not None:
         raise IncompleteError(f"{failure}; {page} reports the others, or leave a seed out with --seeds, such as 0,2-4")
     return comparison

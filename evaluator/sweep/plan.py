@@ -169,6 +169,11 @@ def _count(jobs: Sequence[Job], store: Store) -> tuple[JobCost, ...]:
     return tuple(JobCost(job.node.key, job.label, job.node.kind, *count_job(job, store)) for job in jobs)
 
 
+def work_of(jobs: Sequence[Job], store: Store) -> float:
+    """Return the training tokens' worth of work of jobs, done or not."""
+    return sum(cost.work for cost in _count(jobs, store))
+
+
 def measured_speed(store: Store, hardware: Hardware) -> Throughput | None:
     """Return the median speed of finished runs on such a device, None where there are none."""
     speeds, apart = [], []

@@ -12,17 +12,22 @@ from evaluator.experiment.file import ExperimentFile, parse_experiment
 from evaluator.experiment.steps import Fault
 from evaluator.stats.comparison import Comparison
 from evaluator.sweep.compare import carry_out
+from evaluator.sweep.until_resolved import run_until_resolved
 from synthgen.errors import UserError, refuse
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentRun:
-    """What `run` did: the faults that --check found, the comparison where one was made, and the next command."""
+    """What `run` did: the faults that --check found, the comparison where one was made, and the next command.
+
+    `end` is why --until-resolved stopped.
+    """
 
     file: str
     next: str
     faults: tuple[str, ...] = ()
     comparison: Comparison | None = None
+    end: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -31,7 +36,7 @@ class ExperimentRun:
 
     def document(self) -> dict[str, Any]:
         """Return the JSON object of the command."""
-        document = {"file": self.file, "faults": list(self.faults), "next": self.next}
+        document = {"file": self.file, "faults": list(self.faults), "next": self.next, "end": self.end}
         return document | ({"comparison": self.comparison.document()} if self.comparison else {})
 
 
@@ -41,6 +46,8 @@ def run(
     changes: options.Changes = (),
     check: options.CheckFile = False,
     only_data: options.OnlyData = False,
+    until_resolved: options.UntilResolved = False,
+    budget: options.Budget = None,
 ) -> ExperimentRun:
     """Make the data of an experiment file, train and score its arms, and report. The same command again resumes.
 
@@ -50,21 +57,29 @@ def run(
     whose options have changed since is refused. UserError names the first fault with its line, before anything is made;
     IncompleteError as in `compare`.
     """
+    if until_resolved != (budget is not None):
+        raise UserError("--until-resolved and --budget HOURS come together")
     path = Path(experiment)
     file = parse_experiment(path, changes)
     faults = tuple(dict.fromkeys(map(file.describe, sorted(_faults(file), key=file.line))))
     if check:
-        refuse("--check makes nothing", only_data=only_data)
+        refuse("--check makes nothing", only_data=only_data, until_resolved=until_resolved)
         return ExperimentRun(str(path), f"evaluator run {path}", faults)
     if faults:
         more = f" ({len(faults) - 1} more: evaluator run {path} --check)" if len(faults) > 1 else ""
         raise UserError(faults[0] + more)
     file.steps.run()
     if only_data:
+        refuse("--only-data trains nothing", until_resolved=until_resolved)
         return ExperimentRun(str(path), f"evaluator plan {path}")
     arguments = file_arguments(CompareArguments, parse_experiment(path, changes))
+    if budget is not None:
+        comparison, end = run_until_resolved(arguments, budget)
+        return ExperimentRun(str(path), f"open {comparison.page}", comparison=comparison, end=end)
     comparison = carry_out(arguments)
-    return ExperimentRun(str(path), f"open {comparison.page}", comparison=comparison)
+    is_open = any(pair.settling for pair in comparison.headline())
+    more = f", or evaluator run {path} --until-resolved --budget HOURS" if is_open else ""
+    return ExperimentRun(str(path), f"open {comparison.page}{more}", comparison=comparison)
 
 
 def _faults(file: ExperimentFile) -> Iterator[Fault]:

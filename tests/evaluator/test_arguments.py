@@ -98,6 +98,9 @@ WRONG_PLACES: list[tuple[str, str, str]] = [
 WRONG_OUTPUT: list[tuple[dict[str, Any], str]] = [
     ({"margin": 0}, "--margin 0: the equivalence margin is in points"),
     ({"margin": float("nan")}, "--margin nan: the equivalence margin is in points"),
+    ({"primary": "real"}, "--primary real: expected two arms, such as synthetic:real"),
+    ({"primary": ["real:reel"]}, "unknown arm 'reel' in --primary real:reel; did you mean 'real'?"),
+    ({"primary": "real:real@500"}, "--primary real:real@500: two different arms are compared"),
     ({"out": "report"}, r"--out report: the report is a page; give a name that ends in \.html"),
     ({"out": "/proc/report.html"}, "cannot write the report to /proc/report.html: No such file"),
 ]
@@ -191,7 +194,7 @@ def test_with_every_argument_right_the_model_is_what_is_missing(
 def test_plan_takes_the_arguments_of_compare_and_no_others() -> None:
     compared, planned = (inspect.signature(call).parameters for call in (evaluator.compare, evaluator.plan))
     assert [compared[name] for name in planned] == list(planned.values())
-    assert set(compared) - set(planned) == {"out", "margin", "keep_weights"}
+    assert set(compared) - set(planned) == {"out", "margin", "primary", "keep_weights"}
     with pytest.raises(TypeError, match="unexpected keyword argument 'target'"):
         evaluator.plan(["none=none"], target="xnli")  # type: ignore[call-arg]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 
 import evaluator
+from synthgen.dataset.samples import XTREME_R_SAMPLES
+from synthgen.errors import IncompleteError, UserError
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.slow
@@ -71,3 +74,21 @@ def test_a_report_from_the_results_alone_and_one_from_the_store_are_one(example:
     stored = evaluator.report("runs/tiny/store", out="stored/report.html")
     assert alone.document() == stored.document()
     assert "|items:all|" in alone.signature
+
+
+def test_seeds_are_added_within_the_budget_and_the_next_ones_are_named(example: Path) -> None:
+    data = shutil.copytree(XTREME_R_SAMPLES, "data")  # elsewhere than in the package they are no samples
+    changes = [f"data_root={data}", "folder=runs/more", "max_eval_examples=30", "arms.half=none", "seeds=2"]
+    with pytest.raises(IncompleteError, match="the experiment itself takes about .* more than --budget; nothing was"):
+        evaluator.run(FILE, changes=changes, until_resolved=True, budget=1e-4)
+    evaluator.run(FILE, changes=changes)
+    found = evaluator.run(FILE, changes=changes, until_resolved=True, budget=1e-4)
+    assert re.fullmatch(
+        r"the budget ends; next: 4 seeds an arm for \w+ against \w+ at full size .*, about .*", found.end
+    )
+    assert found.comparison is not None
+    assert {pair.seeds for pair in (p.estimate for p in found.comparison.headline())} == {2}
+    more = evaluator.run(FILE, changes=changes, until_resolved=True, budget=0.1)
+    assert max(pair.estimate.seeds for pair in more.comparison.headline()) in (4, 6, 8)
+    with pytest.raises(UserError, match="--until-resolved and --budget HOURS come together"):
+        evaluator.run(FILE, until_resolved=True)
