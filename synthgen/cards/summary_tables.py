@@ -63,10 +63,14 @@ def findings(manifest: Manifest) -> Iterator[SummaryTable]:
 
 
 def nearest_pairs(pairs: Sequence[Mapping[str, Any]]) -> SummaryTable:
-    """Return the most alike pairs of rows, both texts of each."""
-    rows = ((f"{pair['similarity']:g}", "\n".join(pair["ids"]), "\n".join(pair["texts"])) for pair in pairs)
-    note = "edit similarity of the texts as shown, 100 is equal"
-    return SummaryTable("Nearest pairs", ("similarity", "ids", "texts"), tuple(rows), note)
+    """Return the most alike pairs of rows, the two of each one below the other."""
+    rows = (
+        (f"{pair['similarity']:g}", name, text)
+        for pair in pairs
+        for name, text in zip(pair["ids"], pair["texts"], strict=True)
+    )
+    note = "edit similarity of the texts as shown, 100 is equal; two rows a pair"
+    return SummaryTable("Nearest pairs", ("similarity", "id", "text"), tuple(rows), note)
 
 
 def _artefacts(result: Mapping[str, Any]) -> Iterator[SummaryTable]:

@@ -124,7 +124,7 @@ def inspection_document(manifest: Manifest, arguments: Arguments) -> dict[str, A
 
 
 def _print_table(content: SummaryTable) -> None:
-    title, caption = (Text(console.one_line(text)) for text in (content.title, content.note))
+    title, caption = (Text(console.one_line(text)) if text else None for text in (content.title, content.note))
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
     table.box, table.show_header = None, any(content.columns)
     for number, column in enumerate(content.columns):
@@ -132,11 +132,13 @@ def _print_table(content: SummaryTable) -> None:
         table.add_column(
             Text(console.one_line(column, MOST_OF_A_CELL)),
             justify="right" if is_number else "left",
-            no_wrap=is_number or number == 0,
+            overflow="fold",
+            no_wrap=number == 0,
         )
     for row in content.rows:
         table.add_row(*(Text(console.one_line(cell, MOST_OF_A_CELL)) for cell in row))
-    console.stdout.print("", table)
+    console.stdout.print()
+    console.stdout.print(table if content.columns else Text("\n").join(filter(None, (title, caption))))
 
 
 def print_why(found: Mapping[str, Any] | Sequence[Mapping[str, Any]], arguments: Arguments) -> None:

@@ -181,9 +181,7 @@ def _note_guess(folder: Path, name: str) -> None:
     formats = {task: find_sources(task)[0].format for task in known_tasks()}
     if others := [task for task, each in formats.items() if task != name and each.columns == formats[name].columns]:
         also = ", ".join(others)
-        console.note(
-            f"{folder}: task {name}, by its columns, which {also} have too; `synthgen filter --task` says otherwise"
-        )
+        console.note(f"{folder}: task {name}, by its columns, which {also} have too; --task says otherwise")
 
 
 def _language(dataset: InputDataset, option: str | None, *, is_stated: bool) -> SetLanguage:
@@ -230,7 +228,7 @@ def _check_labels(dataset: InputDataset, *, is_guess: bool) -> None:
     fits = [value in labels or (str(value).isdecimal() and int(value) < len(labels)) for value, _ in values]
     if not all(fits) and (is_guess or not any(fits)):
         value, path = values[fits.index(False)]
-        guess = f"{dataset.task} is guessed by its columns; `synthgen filter --task` states it"
+        guess = f"{dataset.task} is guessed by its columns; --task states it"
         hint = guess if is_guess else "expected by --task"
         raise UserError(f"unknown label '{value}' in {path}; known: {', '.join(labels)} ({hint})")
 

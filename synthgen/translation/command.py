@@ -65,6 +65,8 @@ def translate(
     timeout: options.Timeout = DEFAULT_TIMEOUT,
     engine_args: options.EngineArgs = None,
     origin: options.Origin = None,
+    task: options.FolderTask = None,
+    language: options.FolderLanguage = None,
     backend: Backend | None = None,
     answerer: SpanVerifier | None = None,
 ) -> list[Manifest]:
@@ -84,14 +86,14 @@ def translate(
     config = ComputeConfig(device, threads, compute, asked)
     estimator = open_estimator(qe, qe_least, qe_most, qe_silence)
     folders = _folders(to, Path(out))
-    dataset = open_set(Path(folder), origin=origin)
+    dataset = open_set(Path(folder), origin=origin, task=task, language=language)
     _check_set(dataset, folders, round_trip, aligner, qa)
     with nullcontext(backend) if backend else closing(open_backend(mt, config)) as translator:
-        codes = [model_codes(translator, dataset.language, language) for language in folders]
+        codes = [model_codes(translator, dataset.language, target) for target in folders]
         models = _models(aligner, qa, dataset.format, answerer)
         jobs = [
-            TranslationJob(dataset, translator, pair, language, folder, round_trip, estimator, *models)
-            for pair, (language, folder) in zip(codes, folders.items(), strict=True)
+            TranslationJob(dataset, translator, pair, target, place, round_trip, estimator, *models)
+            for pair, (target, place) in zip(codes, folders.items(), strict=True)
         ]
         return list(map(run_job, jobs))
 

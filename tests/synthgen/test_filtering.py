@@ -255,7 +255,7 @@ def test_the_task_may_be_stated_where_columns_fit_several_or_another(tmp_path: P
     columns = {"premise": "sentence1", "hypothesis": "sentence2", "label": "label"}
     parquet_folder(tmp_path / "snli", [{columns[name]: value for name, value in row.items()} for row in rows])
     with pytest.raises(
-        UserError, match=r"unknown label '2' in .*; known: 0, 1 \(pawsx is guessed by its columns; .synthgen filter"
+        UserError, match=r"unknown label '2' in .*; known: 0, 1 \(pawsx is guessed by its columns; --task states it"
     ):
         run_filters(tmp_path / "snli", out=tmp_path / "out", origin="real")
     for name in ("nli", "snli"):

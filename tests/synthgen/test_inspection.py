@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,19 @@ def test_the_terminal_shows_the_tables_of_the_page(sample_set: Path, capsys: pyt
         assert all(len(row) == len(sheet.columns) for row in sheet.rows)
     assert "hypothesis-only" in told
     assert "Nearest pairs" in (sample_set / PAGE_NAME).read_text(encoding="utf-8")
+
+
+def test_nothing_is_cut_off_in_eighty_columns(
+    sample_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    app(["inspect", str(sample_set), "--out", str(tmp_path / "page.html")], standalone_mode=False)
+    told = capsys.readouterr().out
+    assert "\\n" not in told
+    assert "…" not in told
+    nearest = told.partition("Nearest pairs")[2].split()
+    assert sum(row["id"] in nearest for row in read_rows(sample_set)) > 1
+    assert re.search(r"Shape beside the real set\nnot done: no real set", told)
 
 
 def test_numbers_stand_on_the_right_and_what_was_not_measured_is_a_dash() -> None:

@@ -12,6 +12,8 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,6 +137,15 @@ def test_tags_are_refused_with_the_reason(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match="a tag belongs to a token"):
         translate(folder, to="tlh", out=tmp_path / "tlh", backend=Backwards())
+
+
+def test_task_and_language_of_somebodys_folder_may_be_said(tmp_path: Path) -> None:
+    rows = [{"premise": f"Cat {i}.", "hypothesis": f"Mat {i}.", "label": i % 3} for i in range(3)]
+    (tmp_path / "in").mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "in" / "x.parquet")
+    facts = {"origin": "real", "task": "anli_plus", "language": "en"}
+    (manifest,) = translate(tmp_path / "in", to="tlh", out=tmp_path / "tlh", backend=Backwards(), **facts)
+    assert (manifest.task, manifest.checks["translation"]["from"]) == ("anli_plus", "en")
 
 
 def test_a_set_in_the_target_language_is_refused(english: Path, tmp_path: Path) -> None:
