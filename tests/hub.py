@@ -20,7 +20,7 @@ from synthgen.dataset import arrow_schema
 
 
 class Hub(ThreadingHTTPServer):
-    """A hub of datasets held in memory: {repo: {file name: bytes}}, one commit each, and the requests it got."""
+    """A hub of datasets and models held in memory: {repo: {file name: bytes}}, one commit each, and the requests it got."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
@@ -47,10 +47,12 @@ class Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)
         self.server.requests.append(f"{self.command} {path}")
-        if path.startswith("/api/datasets/"):
+        if path.startswith(("/api/datasets/", "/api/models/")):
             repo = "/".join(path.split("/")[3:5])
-            return self.info(repo) if repo in self.server.repos else self.missing("RepoNotFound")
-        _, _, owner, name, _, revision, *rest = path.split("/")
+            if repo not in self.server.repos:
+                return self.missing("RepoNotFound")
+            return self.tree(repo) if "/tree/" in path else self.info(repo)
+        owner, name, _, revision, *rest = path.removeprefix("/datasets").split("/")[1:]
         files = self.server.repos.get(f"{owner}/{name}", {})
         content = files.get("/".join(rest))
         if content is None or revision != self.server.commit(f"{owner}/{name}"):
@@ -61,6 +63,11 @@ class Answer(BaseHTTPRequestHandler):
         siblings = [{"rfilename": name} for name in self.server.repos[repo]]
         facts = {"id": repo, "sha": self.server.commit(repo), "siblings": siblings, "tags": [], "private": False}
         self.send(json.dumps(facts).encode(), {"Content-Type": "application/json"})
+
+    def tree(self, repo: str) -> None:
+        files = self.server.repos[repo].items()
+        rows = [{"type": "file", "path": name, "size": len(content), "oid": ""} for name, content in files]
+        self.send(json.dumps(rows).encode(), {"Content-Type": "application/json"})
 
     def missing(self, code: str) -> None:
         self.send(b"", {"X-Error-Code": code}, status=404)

@@ -19,9 +19,12 @@ from evaluator.stats.results import read_results
 from synthgen.errors import UserError
 from synthgen.models.encoder import FAMILIES
 from synthgen.models.packs import ResolvedModel, resolve
+from tests import hub as loopback
 from tests import tiny_encoders
+from tests.hub import Hub
 
 pytest.importorskip("torch")
+hub = loopback.hub
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
@@ -65,6 +68,13 @@ def test_every_target_fits_every_family(tiny: Callable[[str], Path], family: str
 def test_a_model_is_checked_without_its_weights(copy: Callable[..., ResolvedModel]) -> None:
     model = copy("mmbert", without=("model.safetensors",))
     assert all(row["fits"] for row in evaluator.models(check=str(model.path)))
+
+
+def test_weights_of_the_hub_are_not_fetched_for_a_check(tiny: Callable[[str], Path], hub: Hub) -> None:
+    hub.repos["someone/encoder"] = {path.name: path.read_bytes() for path in tiny("mdeberta").iterdir()}
+    assert all(row["fits"] for row in evaluator.models(check="someone/encoder"))
+    assert any("tokenizer.json" in request for request in hub.requests)
+    assert not any("safetensors" in request for request in hub.requests)
 
 
 @pytest.mark.parametrize(
