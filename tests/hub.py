@@ -20,7 +20,7 @@ from synthgen.dataset import arrow_schema
 
 
 class Hub(ThreadingHTTPServer):
-    """A hub of datasets and models held in memory: {repo: {file name: bytes}}, one commit each, and the requests it got."""
+    """A hub of datasets and models in memory: {repo: {file name: bytes}}, one commit each, and the requests it got."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)

@@ -196,6 +196,11 @@ def define(arguments: Arguments) -> Experiment:
     )
 
 
+def check_model(arguments: Arguments) -> None:
+    """Raise UserError for a model that is no encoder; of one from the hub no weights are fetched."""
+    read_facts(resolve(arguments.model, weights=False))
+
+
 def check_encoders(experiment: Experiment) -> None:
     """Raise UserError for the first encoder whose tokenizer does not fit what it would be trained for or score."""
     targets: dict[str, list[str]] = {}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluator import options
-from evaluator.experiment.arguments import CompareArguments
+from evaluator.experiment.arguments import CompareArguments, check_model
 from evaluator.experiment.call import file_arguments
 from evaluator.experiment.file import ExperimentFile, parse_experiment
 from evaluator.experiment.steps import Fault
@@ -68,6 +68,8 @@ def run(
     if faults:
         more = f" ({len(faults) - 1} more: evaluator run {path} --check)" if len(faults) > 1 else ""
         raise UserError(faults[0] + more)
+    if not only_data:
+        check_model(file_arguments(CompareArguments, file, made=False))
     file.steps.run()
     if only_data:
         refuse("--only-data trains nothing", until_resolved=until_resolved)

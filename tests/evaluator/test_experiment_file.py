@@ -173,6 +173,18 @@ real = "clean"
     assert json.loads(Path("runs/study/again/synthgen.json").read_text())["origin"] == "synthetic"
 
 
+def test_a_model_that_is_no_encoder_is_refused_before_data_are_made(write: Write) -> None:
+    sizes = {"num_hidden_layers": 2, "hidden_size": 16, "intermediate_size": 32, "vocab_size": 99}
+    Path("decoder").mkdir()
+    Path("decoder/config.json").write_text(json.dumps({"model_type": "llama", **sizes}), encoding="utf-8")
+    path = write(
+        'model = "decoder"\n' + HEAD + '[data.real]\nimport = "mnli"\nfrom = "sample"\n[arms]\nreal = "real"\n'
+    )
+    with pytest.raises(UserError, match="--model decoder is of type llama, which is no encoder"):
+        evaluator.run(path)
+    assert not Path("runs/study/real").exists()
+
+
 def test_plan_and_compare_take_the_file_and_what_the_call_says_goes_before_it(write: Write, tiny_model: Path) -> None:
     path = write(HEAD + '[data.real]\nimport = "mnli"\nfrom = "sample"\n[arms]\nnone = "none"\nreal = "real"\n')
     with pytest.raises(UserError, match=r"data.real is not made yet; evaluator run study.toml makes it"):
