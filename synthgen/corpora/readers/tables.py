@@ -19,7 +19,8 @@ from synthgen.corpora.readers.item import MALFORMED
 from synthgen.errors import UserError, not_utf8, refuse_twice
 from synthgen.text.csv import csv_rows, delimiter_of
 
-_BLOCK = 1 << 22
+_BLOCK = 1 << 21
+"""Bytes that pyarrow parses together, and of which it reads 32 ahead."""
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _NAME = re.compile(r"[^\W\d][\w .()/#*-]{0,39}")
 _LABELS = re.compile(r"-?\d+(\.0+)?|entailment|neutral|contradict\w+|(not_)?duplicate", re.IGNORECASE)
