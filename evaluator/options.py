@@ -21,7 +21,11 @@ Arms = Annotated[
 TargetNames = Annotated[
     Sequence[str], Option(help="Comma-separated; `all` is XTREME-R's ten, `xtreme9` the older nine."), COMMAS
 ]
-Languages = Annotated[Sequence[str], Option(help="BCP-47 codes, comma-separated; default: all of each target."), COMMAS]
+Languages = Annotated[
+    Sequence[str],
+    Option(help="BCP-47 codes, of one target TARGET:CODE, comma-separated; default: all of each target."),
+    COMMAS,
+]
 SplitName = Annotated[str, Option(help="test or dev")]
 Sizes = Annotated[
     Sequence[str | int],

@@ -237,13 +237,28 @@ def select_targets(names: Sequence[str]) -> tuple[Target, ...]:
 
 
 def select_languages(targets: Sequence[Target], names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the languages to score of each target: the named ones that it has, in its own order; all for no name."""
-    check_languages(names, targets)
-    languages = {t.name: tuple(code for code in t.languages if not names or code in names) for t in targets}
+    """Return the languages to score of each target, in its own order; all for no name.
+
+    `TARGET:CODE` names a language of one target, which then has those alone; the others have the plain codes.
+    """
+    own: dict[str, list[str]] = {}
+    for name in names:
+        target_name, _, code = name.rpartition(":")
+        own.setdefault(target_name, []).append(code)
+    common = own.pop("", [])
+    known_targets = [target.name for target in targets]
+    for name in own:
+        if name not in known_targets:
+            raise unknown("target", name, known_targets, where="--languages")
+    check_languages(common, targets)
+    languages = {}
     for target in targets:
+        wanted = own.get(target.name, common)
+        check_languages(wanted if target.name in own else [], [target])
+        languages[target.name] = tuple(code for code in target.languages if not wanted or code in wanted)
         if not languages[target.name]:
             known = ", ".join(target.languages)
-            raise UserError(f"target {target.name} has none of the languages {', '.join(names)}; known: {known}")
+            raise UserError(f"target {target.name} has none of the languages {', '.join(wanted)}; known: {known}")
     return languages
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import evaluator
-from evaluator.experiment.arguments import Arguments, define
+from evaluator.experiment.arguments import Arguments, define, select_languages, select_targets
 from evaluator.experiment.call import arguments_of
 from evaluator.experiment.graph import build
 from synthgen.errors import UserError
@@ -54,6 +54,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"targets": []}, "no target; give --targets T,… or --targets all"),
     ({"targets": ["xnly"]}, "unknown target 'xnly'; did you mean 'xnli'?"),
     ({"languages": ["en", "xx"]}, "unknown language 'xx' in targets xnli, udpos"),
+    ({"languages": ["es", "xnly:en"]}, "unknown target 'xnly' in --languages; did you mean 'xnli'?"),
+    ({"languages": ["es", "xnli:xx"]}, "unknown language 'xx' in target"),
     ({"targets": ["xnli", "tatoeba"], "languages": ["en"]}, "target tatoeba has none of the languages en"),
     ({"split": "train"}, "unknown --split 'train'"),
     ({"match": "steps"}, "unknown --match 'steps'"),
@@ -197,6 +199,15 @@ def test_plan_takes_the_arguments_of_compare_and_no_others() -> None:
     assert set(compared) - set(planned) == {"out", "margin", "primary", "keep_weights"}
     with pytest.raises(TypeError, match="unexpected keyword argument 'target'"):
         evaluator.plan(["none=none"], target="xnli")  # type: ignore[call-arg]
+
+
+def test_a_target_may_have_languages_of_its_own() -> None:
+    targets = select_targets(["xnli", "udpos"])
+    assert select_languages(targets, ["tr", "es", "xnli:sw", "xnli:en"]) == {
+        "xnli": ("en", "sw"),
+        "udpos": ("es", "tr"),
+    }
+    assert len(select_languages(targets, ["xnli:sw"])["udpos"]) == len(targets[1].languages)
 
 
 def test_a_size_that_is_named_twice_or_is_the_full_one_is_one_run(

@@ -19,8 +19,6 @@ from evaluator.experiment.toml_lines import line_of
 from synthgen.errors import UserError
 from tests.evaluator.conftest import write_pairs
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "tiny" / "experiment.toml"
-
 Write = Callable[..., Path]
 
 HEAD = """\
@@ -322,3 +320,11 @@ def test_a_data_folder_that_was_made_by_hand_may_be_named(write: Write, tmp_path
     assert faults(path, ["arms.mine=mine:99"]) == [
         f"--set: arm 'mine': {folder} has 24 rows; '{folder}:99' asks for 99"
     ]
+
+
+@pytest.mark.realdata
+def test_the_draft_of_the_study_has_no_fault(data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("data").symlink_to(data_root.resolve())
+    study = Path(__file__).parents[2] / "studies" / "nli-generators" / "study.toml"
+    assert faults(study) == []
