@@ -25,7 +25,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from evaluator.training import inference  # noqa: E402
-from evaluator.training.heads.base import Head, collate, keep_head, load  # noqa: E402 - needs torch
+from evaluator.training.heads.base import Head, collate, keep_head, load, share_encoder  # noqa: E402 - needs torch
 from evaluator.training.heads.mlm import MaskedHead  # noqa: E402
 from evaluator.training.heads.registry import head_for  # noqa: E402
 from evaluator.training.jobs import save  # noqa: E402
@@ -147,6 +147,21 @@ def test_training_the_occurring_rows_alone_gives_the_same_model(encoder: Path) -
     (*_, compacted), (*_, plain) = (train("pair", encoder, compact=compact, decay=0.1) for compact in (True, False))
     for name, weight in plain.state_dict().items():
         assert torch.allclose(compacted.state_dict()[name], weight, atol=1e-6), name
+
+
+def test_two_heads_train_one_encoder_with_the_occurring_rows_alone_too(encoder: Path) -> None:
+    trained = []
+    for compact in (True, False):
+        heads = [head(name, encoder) for name in ("pair", "tags", "choice")]
+        models = [without_dropout(each.build(encoder, 1)) for each in heads]
+        for other in models[1:]:
+            share_encoder(models[0], other)
+        sets = [each.encode(RECORDS[each.name], load_tokenizer(encoder), STAGE) for each in heads]
+        tasks = [TrainingTask(*each) for each in zip(models, heads, sets, strict=True)]
+        fit(tasks, TrainingConfig(STAGE, 3, steps=6, compact=compact))
+        assert all(each.get_input_embeddings() is models[0].get_input_embeddings() for each in models)
+        trained.append([weight for each in models for weight in each.state_dict().values()])
+    assert all(torch.allclose(*pair, atol=1e-6) for pair in zip(*trained, strict=True))
 
 
 def test_no_norm_and_no_bias_is_decayed(encoder: Path) -> None:

@@ -159,7 +159,13 @@ def keep_head(model: PreTrainedModel, checkpoint: Path) -> PreTrainedModel:
 
 
 def share_encoder(first: PreTrainedModel, other: PreTrainedModel) -> None:
-    """Let two models train one encoder; a pooler is part of a head, which choices have and sequence pairs do not."""
+    """Let two models train one encoder; a pooler is part of a head, which choices have and sequence pairs do not.
+
+    Where there is none the whole encoder is shared, since its embeddings may stand in it and be exchanged (`compact`).
+    """
+    if not any(getattr(model.base_model, "pooler", None) for model in (first, other)):
+        setattr(other, other.base_model_prefix, first.base_model)
+        return
     for name, module in first.base_model.named_children():
         if name != "pooler":
             setattr(other.base_model, name, module)
