@@ -55,6 +55,7 @@ class Arguments:
     max_eval_examples: options.Cap = None
     ray: options.Ray = None
     workers: options.Workers = None
+    price_per_hour: options.PricePerHour = None
     data: DataSteps | None = None
 
     def __post_init__(self) -> None:
@@ -72,6 +73,7 @@ class Arguments:
             yield name, partial(_check_number, name, getattr(self, name))
         yield from ((("sizes"), partial(parse_size, size)) for size in self.sizes)
         yield "targets", partial(select_targets, self.targets)
+        yield "price_per_hour", partial(_check_price, self.price_per_hour)
         yield "languages", lambda: select_languages(select_targets(self.targets), self.languages)
         yield "recipe", partial(load_recipe, self.recipe, LARGE_WIDTH)  # at any width, before the encoder is fetched
         yield "store", partial(check_store, self.store)
@@ -110,6 +112,11 @@ def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
 def _check_number(name: str, number: int | None) -> None:
     if number is not None and number < 1:
         raise UserError(f"--{name.replace('_', '-')} {number}: allowed are whole numbers from 1")
+
+
+def _check_price(price: float | None) -> None:
+    if price is not None and not 0 <= price < 1e9:
+        raise UserError(f"--price-per-hour {price:g}: allowed are amounts of money from 0")
 
 
 def _check_primary(text: str, arms: Sequence[str]) -> None:

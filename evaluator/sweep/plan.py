@@ -64,6 +64,7 @@ class CostEstimate:
     devices: int
     workers: int
     arms: tuple[Json, ...]
+    price_per_hour: float | None = None
 
     @property
     def seconds(self) -> float:
@@ -96,6 +97,7 @@ class CostEstimate:
             "seconds": round(self.seconds / self.devices, 1),
             "seconds_alone": round(self.seconds_alone / self.devices, 1),
             "device_hours": round(self.seconds / 3600, 3),
+            **({} if (price := self.price_per_hour) is None else {"money": round(price * self.seconds / 3600, 2)}),
             "disk_bytes": self.disk_bytes,
             "memory_bytes": self.memory_bytes,
             "tokens_per_second": round(self.speed.tokens_per_second, 1),
@@ -142,6 +144,7 @@ def plan_graph(experiment: Experiment, graph: Graph, store: Store) -> CostEstima
         workers=workers,
         devices=1 if in_process else cluster_speed.devices(ray, hardware),
         arms=tuple({"name": arm.name, **arm.facts()} for arm in experiment.arms),
+        price_per_hour=experiment.arguments.price_per_hour,
     )
 
 

@@ -66,6 +66,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"seeds": "3-"}, "--seeds 3-: allowed are a count from 1, such as 5, and a list, such as 0,2-4"),
     ({"seeds": "0-99999999999"}, "--seeds 0-99999999999: allowed are different seeds, one at least, each below 1000"),
     ({"workers": 0}, "--workers 0: allowed are whole numbers from 1"),
+    ({"price_per_hour": -1.0}, "--price-per-hour -1: allowed are amounts of money from 0"),
     ({"max_train_examples": 0}, "--max-train-examples 0: allowed are whole numbers from 1"),
     ({"max_eval_examples": -1}, "--max-eval-examples -1: allowed are whole numbers from 1"),
     ({"sizes": ["some"]}, "--sizes some: allowed are 'full', whole numbers from 1"),

@@ -188,7 +188,8 @@ def test_plan_and_compare_take_the_file_and_what_the_call_says_goes_before_it(wr
     with pytest.raises(UserError, match=r"data.real is not made yet; evaluator run study.toml makes it"):
         evaluator.plan(str(path))
     evaluator.run(path, only_data=True)
-    planned = evaluator.plan(str(path), seeds=1, model=str(tiny_model))
+    planned = evaluator.plan(str(path), seeds=1, model=str(tiny_model), price_per_hour=3600)
+    assert planned["money"] == pytest.approx(planned["seconds"], abs=0.06)  # a second costs one
     assert [job["label"] for job in planned["jobs"]] == [
         "intermediate real 60 rows seed 0", "none, xnli seed 0", "real 60, xnli seed 0",
     ]  # fmt: skip
