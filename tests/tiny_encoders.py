@@ -136,7 +136,7 @@ def mmbert(folder: Path) -> Any:
 
 
 def eurobert(folder: Path) -> Any:
-    """Return the config of a model whose padding is the last id but two, as that of Llama 3's vocabulary is."""
+    """Return the config of a model whose padding is its end-of-text piece, at the end of the vocabulary."""
     from transformers import EuroBertConfig
 
     first, last, mask = "<|begin_of_text|>", "<|end_of_text|>", "<|mask|>"
