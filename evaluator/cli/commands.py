@@ -114,7 +114,7 @@ def print_run(result: Any, arguments: Arguments) -> None:  # noqa: ANN401 - Expe
     if result.end:
         print_lines([f"--until-resolved: {result.end}"])
     if result.faults:
-        print_lines([*result.faults, f"{result.file}: {len(result.faults)} faults"])
+        print_lines([*result.faults, f"{result.file}: faults: {len(result.faults)}"])
     else:
         print_lines([*([f"{result.file}: no fault"] if arguments["check"] else []), f"next: {result.next}"])
 

@@ -71,7 +71,7 @@ class Arguments:
         yield "seeds", partial(parse_seeds, self.seeds)
         for name in ("max_train_examples", "max_eval_examples", "workers"):
             yield name, partial(_check_number, name, getattr(self, name))
-        yield from ((("sizes"), partial(parse_size, size)) for size in self.sizes)
+        yield from (("sizes", partial(_check_size, size, self.arms)) for size in self.sizes)
         yield "targets", partial(select_targets, self.targets)
         yield "price_per_hour", partial(_check_price, self.price_per_hour)
         yield "languages", lambda: select_languages(select_targets(self.targets), self.languages)
@@ -112,6 +112,13 @@ def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
 def _check_number(name: str, number: int | None) -> None:
     if number is not None and number < 1:
         raise UserError(f"--{name.replace('_', '-')} {number}: allowed are whole numbers from 1")
+
+
+def _check_size(size: str | int, arms: Sequence[str]) -> None:
+    parse_size(size)
+    arm, names = str(size).rpartition("/")[0], [name for name, _ in map(split_arm, arms)]
+    if arm and arm not in names:
+        raise unknown("arm", arm, names, where=f"--sizes {size}")
 
 
 def _check_price(price: float | None) -> None:

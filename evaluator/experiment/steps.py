@@ -62,6 +62,8 @@ class Step:
             _function(self.command)(**self.options, out=self.folder)
         except (UserError, IncompleteError) as error:
             raise type(error)(f"data.{self.name}: {error}") from None
+        if not self.is_done:
+            raise UserError(f"data.{self.name}: {self.command} with these options writes no dataset to {self.folder}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,12 @@ def _faults(file: ExperimentFile) -> Iterator[Fault]:
     """Yield what is wrong with a file, its steps and its options; where one cannot be read others go unchecked."""
     yield from file.faults
     yield from file.steps.changes()
-    arguments, said = file_arguments(CompareArguments, file, made=False), set[str]()
+    try:
+        arguments = file_arguments(CompareArguments, file, made=False)
+    except UserError as error:  # of its preset
+        yield Fault(("preset",), str(error))
+        return
+    said = set[str]()
     for key, check in (*arguments.checks(), *arguments.data_checks()):
         try:
             check()

@@ -117,6 +117,12 @@ def test_a_step_that_names_a_later_one_is_told_to_follow_it(write: Write) -> Non
         (HEAD + "folder = 3\n[arms]\nnone='none'\n", "line 5: folder = 3: expected a path"),
         (HEAD.replace('"small"', "{ bass = 1 }") + "[arms]\nnone='none'\n", "line 4: unknown key 'bass'"),
         (HEAD + "[arms]\nnone='none'\n[x]\ny = 1\n", "line 7: unknown key 'x'"),
+        (HEAD + "sizes = ['x/2']\n[arms]\nnone='none'\n", "line 5: unknown arm 'x' in --sizes x/2"),
+        (
+            HEAD + "preset = 'mixture'\n[data.real]\nimport='mnli'\nfrom='sample'\n",
+            "line 5: preset mixture needs synth",
+        ),
+        (HEAD + "preset = 'mix'\n", "line 5: unknown --preset 'mix'; did you mean 'mixture'"),
     ],
 )
 def test_a_file_that_cannot_be_run_is_refused_before_anything_is_made(write: Write, text: str, message: str) -> None:
