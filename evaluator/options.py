@@ -19,8 +19,13 @@ Arms = Annotated[
     ),
 ]
 TargetNames = Annotated[
-    Sequence[str], Option(help="Comma-separated; `all` is XTREME-R's ten, `xtreme9` the older nine."), COMMAS
+    Sequence[str],
+    Option(help="Comma-separated names, or files of your own; `all` is XTREME-R's ten, `xtreme9` the older nine."),
+    COMMAS,
 ]
+OwnFile = Annotated[Path | None, Argument(metavar="FILE", help="With --new: the file to write.")]
+NewTarget = Annotated[str | None, Option("--new", help="Write a commented target file: pair, choice, span or tags.")]
+CheckedTarget = Annotated[Path | None, Option("--check", help="Say all that is wrong with a target file.")]
 Languages = Annotated[
     Sequence[str],
     Option(help="BCP-47 codes, of one target TARGET:CODE, comma-separated; default: all of each target."),
@@ -88,7 +93,7 @@ StorePlace = Annotated[Path | str, Argument(help="A folder that was the --store 
 StoreFolder = Annotated[Path | str, Option(help="Where finished runs are kept and found again: a folder, or s3://…")]
 
 # What is scored and reported.
-TargetName = Annotated[str, Argument(help="A target of `evaluator targets`.")]
+TargetName = Annotated[str, Argument(help="A target of `evaluator targets`, or a target file of your own.")]
 Language = Annotated[str, Option(help="BCP-47 code")]
 ScoreSplit = Annotated[str, Option(help="A split of the target: test, or dev where it has one.")]
 Predictions = Annotated[

@@ -21,7 +21,7 @@ from synthgen.runtime.files import check_writable, file_sha256, write_atomically
 from synthgen.runtime.hub import download, named_rows, network_errors, parquet_files, repository_files
 from synthgen.runtime.lock import only_writer
 from synthgen.text.json_text import read_json_object
-from synthgen.text.languages import language
+from synthgen.text.languages import any_language
 
 LOCK = "fetched.json"
 ATTEMPTS, WAIT_S = 3, 2.0
@@ -63,7 +63,7 @@ def _official_files(target: Target, languages: Sequence[str]) -> list[HubFile]:
     for file in target.hub_files:
         codes = [file.language] if file.language else [c for c in target.languages if not languages or c in languages]
         for code in codes:
-            names = {"language": target.file_code(code), "name": language(code).name}
+            names = {"language": target.file_code(code), "name": any_language(code).name}
             path = file.path.format(**names)
             files.setdefault(path, replace(file, path=path, config=file.config.format(**names)))
     return list(files.values())

@@ -1,37 +1,84 @@
-"""The targets, each a module of `evaluator.benchmark.targets` that is found by existing, and the published averages."""
+"""The targets that are known: the package's, those of `$SYNTHGEN_TARGETS` and other packages, files that are named.
+
+A module or a TOML file of `evaluator.benchmark.targets` is found by existing.
+"""
 
 import pkgutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from evaluator.benchmark import targets as folder
+from evaluator.benchmark.averages import AVERAGES, XTREME, XTREME_R
 from evaluator.benchmark.target import Target
-from synthgen.errors import unknown
+from evaluator.benchmark.target_file import parse_target
+from synthgen.errors import UserError, unknown
+from synthgen.runtime.own_files import check_name, is_file_name, named_file, own_files, read_own_text
 
-XTREME_R, XTREME = "XTREME-R", "XTREME"
-AVERAGES = {
-    XTREME_R: ("xnli", "xcopa", "udpos", "panx", "xquad", "mlqa", "tydiqa", "tatoeba", "mewslix", "lareqa"),
-    XTREME: ("xnli", "udpos", "panx", "xquad", "mlqa", "tydiqa", "tatoeba", "pawsx", "bucc2018"),
-}
-"""The targets of each benchmark's average, in the order of its paper. No other target is ever part of one."""
-
+VARIABLE, GROUP, SUFFIX = "SYNTHGEN_TARGETS", "evaluator.targets", ".toml"
 GROUPS = {"all": AVERAGES[XTREME_R], "xtreme9": AVERAGES[XTREME]}
 """What --targets may name beside single targets."""
 
 
 def target_names() -> tuple[str, ...]:
-    """Return the names of all targets in the order of tables: those of the averages, then the others by name."""
-    modules = sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
-    return tuple(dict.fromkeys((*AVERAGES[XTREME_R], *AVERAGES[XTREME], *modules)))
+    """Return the names of all targets in the order of tables: of the averages, the package's others, one's own."""
+    return (*shipped_names(), *own_target_files())
+
+
+def shipped_names() -> tuple[str, ...]:
+    """Return the names of the package's targets in the order of tables."""
+    return tuple(dict.fromkeys((*AVERAGES[XTREME_R], *AVERAGES[XTREME], *sorted({*_modules(), *_tables()}))))
+
+
+def _modules() -> list[str]:
+    return [module.name for module in pkgutil.iter_modules(folder.__path__)]
+
+
+def _tables() -> dict[str, Path]:
+    """Return the TOML files of the package that no module goes with: each is a target by itself."""
+    files = {path.stem: path for place in folder.__path__ for path in sorted(Path(place).glob(f"*{SUFFIX}"))}
+    return {name: path for name, path in files.items() if not path.with_suffix(".py").is_file()}
+
+
+def own_target_files() -> dict[str, Path]:
+    """Return the target files of folders in `$SYNTHGEN_TARGETS` and of other packages, by name."""
+    files: dict[str, Path] = {}
+    for path in own_files(VARIABLE, GROUP, SUFFIX):
+        check_name(path, "target")
+        if path.stem in shipped_names() or files.setdefault(path.stem, path).resolve() != path.resolve():
+            raise UserError(f"{path}: there is a target '{path.stem}' already; rename one of the two")
+    return files
+
+
+def taken_names() -> dict[str, Path | None]:
+    """Return the names of targets, those of one's own with their files."""
+    return {**dict.fromkeys([*shipped_names(), *GROUPS]), **own_target_files()}
 
 
 def find(name: str, groups: Iterable[str] = ()) -> Target:
-    """Return a target by name; UserError with the nearest name, where `groups` might have been named too."""
-    if name not in (names := target_names()):
-        raise unknown("target", name, [*names, *groups])
-    target: Target = import_module(f"{folder.__name__}.{name}").TARGET
-    return target
+    """Return a target by its name or file; UserError with the nearest name, where `groups` might have been named."""
+    if is_file_name(name, SUFFIX):
+        return _read(named_file(name, {key: path or key for key, path in taken_names().items()}, "target"))
+    if name in _tables():
+        return _read(_tables()[name])
+    if name in _modules():
+        target: Target = import_module(f"{folder.__name__}.{name}").TARGET
+        return target
+    if name not in (own := own_target_files()):
+        raise unknown("target", name, [*shipped_names(), *own, *groups, *(["FILE.toml"] if groups else [])])
+    return _read(own[name])
+
+
+def _read(path: Path) -> Target:
+    is_shipped = str(path.parent) in folder.__path__
+    where = f"targets/{path.name}" if is_shipped else str(path)
+    return parse_target(path.stem, read_own_text(path, "target"), where=where)
+
+
+def of_run(name: str, definition: str) -> Target:
+    """Return the target of a run: one of the package, or the one that a definition of one's own gives."""
+    return parse_target(name, definition) if definition else find(name)
 
 
 def load_all() -> tuple[Target, ...]:
@@ -40,13 +87,20 @@ def load_all() -> tuple[Target, ...]:
 
 
 def select(names: Sequence[str]) -> tuple[Target, ...]:
-    """Return targets by name, in the order of tables and once each; `all` is XTREME-R's ten, `xtreme9` the older nine.
+    """Return targets by name or file, in the order of tables and once each.
+
+    `all` is XTREME-R's ten, `xtreme9` the older nine.
 
     >>> [target.name for target in select(["xtreme9", "xcopa"])][:3]
     ['xnli', 'xcopa', 'udpos']
     """
-    chosen = {each for name in names for each in GROUPS.get(name) or (find(name, GROUPS).name,)}
-    return tuple(find(name) for name in target_names() if name in chosen)
+    chosen: dict[str, Target] = {}
+    for name in names:
+        for target in [find(each, GROUPS) for each in GROUPS.get(name) or (name,)]:
+            if chosen.setdefault(target.name, target).definition != target.definition:
+                raise UserError(f"--targets has two different targets '{target.name}'; rename one of the files")
+    order = {name: number for number, name in enumerate(shipped_names())}
+    return tuple(sorted(chosen.values(), key=lambda target: order.get(target.name, len(order))))
 
 
 def check_languages(names: Sequence[str], targets: Sequence[Target]) -> None:
@@ -55,6 +109,15 @@ def check_languages(names: Sequence[str], targets: Sequence[Target]) -> None:
     for name in names:
         if name not in known:
             raise unknown("language", name, known, where=f"targets {', '.join(target.name for target in targets)}")
+
+
+def own_averages(targets: Iterable[Target]) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    """Return the averages of one's own: of each the targets that name it, with their languages."""
+    averages: dict[str, dict[str, tuple[str, ...]]] = {}
+    for target in targets:
+        if target.average:
+            averages.setdefault(target.average, {})[target.name] = target.languages
+    return averages
 
 
 def targets() -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """`evaluator score`: the metrics of a prediction file."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def score(
         "extra": len(extra),
         "missing_ids": missing[:NAMED],
         "extra_ids": extra[:NAMED],
-        "gold": [file.relative_to(root.path).as_posix() for file in items.files],
+        "gold": [Path(os.path.relpath(file, root.path)).as_posix() for file in items.files],
         "metrics": scored.metrics,
     }
 

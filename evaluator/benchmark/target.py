@@ -139,9 +139,10 @@ class Target:
     have `rank(split, query vectors, pool vectors)`; `join` gives the splits of all languages one pool. `pretrain` reads
     the items of a stage before the training proper, with its own labels. `cap` makes a smaller test set; `file_code` is
     the language's name in file names; `scores_missing` says that an item without a prediction counts 0.
-    `hub_files` make the files from the hub; none means that they must be obtained by hand. `is_parallel` says that the
-    languages hold the same items under the same ids, `is_translated` that they hold the same items in another order;
-    `new_in_xtreme_r` are the languages that the older XTREME did not have.
+    `definition` is the text of the file that defines the target, where one does, and `average` an average of one's own
+    that it counts for. `hub_files` make the files from the hub; none means that they must be obtained by hand.
+    `is_parallel` says that the languages hold the same items under the same ids, `is_translated` that they hold the
+    same items in another order; `new_in_xtreme_r` are the languages that the older XTREME did not have.
     """
 
     name: str
@@ -171,6 +172,8 @@ class Target:
     scores_missing: bool = False
     hub_files: tuple[HubFile, ...] = ()
     new_in_xtreme_r: tuple[str, ...] = ()
+    definition: str = ""
+    average: str = ""
 
     def check_language(self, language: str) -> None:
         """Raise UserError for a language outside the target."""
@@ -206,19 +209,36 @@ def one_file(
 def facts(module: str) -> dict[str, Any]:
     """Return what the TOML file beside a target's module says of it, as arguments of `Target`.
 
-    `origin` says where the files come from, unless a source says it itself. UserError names a key that is none.
+    UserError names a key that is none.
     """
     path = Path(module).with_suffix(".toml")
-    table = read_toml(path)
-    origin, known = table.pop("origin", ""), [field.name for field in fields(Target)]
-    if wrong := next((key for key in table if key not in known), None):
-        raise unknown("key", wrong, known, where=str(path))
-    sources = {split: _sources(files, origin) for split, files in table.pop("sources").items()}
-    if "train_sources" in table:
-        table["train_sources"] = _sources(table["train_sources"], origin)
-    table |= {key: codes(table[key]) for key in ("languages", "new_in_xtreme_r") if key in table}
-    lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
-    return {"name": path.stem, **table, **lists, "sources": sources}
+    return facts_of(path.stem, read_toml(path), where=str(path))
+
+
+def facts_of(name: str, table: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+    """Return what the table of a TOML file says of a target, as arguments of `Target`.
+
+    `format` is the head; `origin` says where the files come from, unless a source says it itself; `languages` may be a
+    table of codes and what the files call them.
+    """
+    values, origin = dict(table), table.get("origin", "")
+    known = ["format", "origin", *(field.name for field in fields(Target) if field.name != "head")]
+    if wrong := next((key for key in values if key not in known), None):
+        raise unknown("key", wrong, known, where=where)
+    values.pop("origin", None)
+    values["head"] = values.pop("format")
+    sources = {split: _sources(files, origin) for split, files in values.pop("sources").items()}
+    if "train_sources" in values:
+        values["train_sources"] = _sources(values["train_sources"], origin)
+    if isinstance(names := values["languages"], Mapping):
+        values["file_code"] = names.__getitem__
+    values |= {
+        key: codes(*([value] if isinstance(value, str) else value))
+        for key in ("languages", "new_in_xtreme_r")
+        if (value := values.get(key))
+    }
+    lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+    return {"name": name, **values, **lists, "sources": sources}
 
 
 def _sources(files: Iterable[Mapping[str, Any]], origin: str) -> tuple[DataSource, ...]:

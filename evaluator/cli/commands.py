@@ -7,9 +7,11 @@ from typing import Any
 import typer
 from rich.table import Table
 
+from evaluator import options
 from synthgen.console import new_app, note, one_line, print_lines, stdout
-from synthgen.errors import listed
+from synthgen.errors import listed, refuse
 from synthgen.runtime.entry import run
+from synthgen.runtime.own_files import OwnFileCheck, own_file_document, own_file_lines, required_file
 from synthgen.runtime.typer_command import Arguments, add_command
 
 Json = Mapping[str, Any]
@@ -20,8 +22,31 @@ def main() -> None:
     run(app)
 
 
-def print_targets(targets: Sequence[Json], _: Arguments) -> None:
-    """Print a line for each target."""
+def targets(
+    file: options.OwnFile = None, *, new: options.NewTarget = None, check: options.CheckedTarget = None
+) -> list[dict[str, Any]] | OwnFileCheck | Path:
+    """List the test tasks, their languages, metrics and English training source; or start or check one of your own.
+
+    Exit code 2 when --check finds a fault.
+
+    Example: `evaluator targets --new pair my_target.toml`
+
+    Example: `evaluator targets --check my_target.toml`
+    """
+    from evaluator.benchmark import own_target, registry
+
+    if new is not None:
+        refuse("--new writes a file that is in order", check=check)
+        return own_target.new_target(new, required_file(file, "--new"))
+    refuse("a file to write goes with --new FORMAT", file=file)
+    return registry.targets() if check is None else own_target.check_target(check)
+
+
+def print_targets(targets: Sequence[Json] | OwnFileCheck | Path, _: Arguments) -> None:
+    """Print a line for each target, or what became of a file of the user's own."""
+    if isinstance(targets, OwnFileCheck | Path):
+        print_lines(own_file_lines(targets, "target", "evaluator compare … --targets"))
+        return
     rows = (
         (t["name"], f"{len(t['languages'])}: {' '.join(t['languages'])}", " ".join(t["metrics"]), t["train_source"],
          t["licence"])
@@ -154,7 +179,7 @@ app.add_typer(data_app, name="data")
 store_app = typer.Typer(help="Finished runs: what is there, and whether it is as it was written.", no_args_is_help=True)
 app.add_typer(store_app, name="store")
 
-add_command(app, "targets", "evaluator.benchmark.registry:targets", print_targets)
+add_command(app, "targets", targets, print_targets, own_file_document)
 add_command(app, "models", "evaluator.experiment.encoders:models", print_models)
 add_command(data_app, "check", "evaluator.benchmark.data_root:data_check", print_data_check)
 add_command(data_app, "fetch", "evaluator.benchmark.fetch:data_fetch", print_fetched)

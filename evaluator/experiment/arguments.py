@@ -7,7 +7,7 @@ from typing import Any
 
 from evaluator import options
 from evaluator.benchmark.data_root import default_root, missing_files, trained_on
-from evaluator.benchmark.registry import check_languages, find
+from evaluator.benchmark.registry import check_languages, of_run
 from evaluator.benchmark.registry import select as targets_by_name
 from evaluator.benchmark.splits import EN_DEV
 from evaluator.benchmark.target import DataRoot, Target
@@ -327,9 +327,9 @@ def _check_sizes(arms: Sequence[Arm], sizes: Sequence[int]) -> None:
 
 
 @cache
-def training_size(target: str, root: DataRoot) -> int:
+def training_size(target: str, definition: str, root: DataRoot) -> int:
     """Return how many English training items a target has; reading them takes seconds, so once per process."""
-    read = find(target).train
+    read = of_run(target, definition).train
     return len(read(root)) if read else 0
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from evaluator.benchmark.splits import EN_DEV, has_dev_file
 from evaluator.benchmark.target import DataRoot, Target, revision
+from evaluator.benchmark.target_file import reading_hash
 from evaluator.experiment.arguments import Experiment, training_size
 from evaluator.experiment.arms import FULL, Arm
 from evaluator.experiment.hardware import Hardware
@@ -97,6 +98,7 @@ class IntermediateJob:
     corpora: tuple[DataDraw, ...] = ()
     target_data: str | None = None
     arm: str = ""
+    definition: str = ""
 
     @property
     def label(self) -> str:
@@ -113,7 +115,10 @@ class IntermediateJob:
 
 @dataclass(frozen=True, slots=True)
 class TargetJob:
-    """Train one target model, or take the encoder as it is, and predict every language in one pass."""
+    """Train one target model, or take the encoder as it is, and predict every language in one pass.
+
+    `definition` is the text of the file of a target of one's own, which other processes and machines do not have.
+    """
 
     node: Node
     encoder: Encoder
@@ -130,6 +135,7 @@ class TargetJob:
     select: str = "last"
     keep_head: bool = False
     arm: str = ""
+    definition: str = ""
 
     @property
     def label(self) -> str:
@@ -182,7 +188,8 @@ def build(experiment: Experiment) -> Graph:
             name = f"{arm.name} {rows:,}" if rows else arm.name
             jobs.setdefault(job.node.key, replace(job, arm=name))
             for language, node in job.predictions.items():
-                scores = Node("scores", {"predictions": node.key, "code": CODE_VERSION})
+                metrics = {"metrics": list(target.metrics)} if target.definition else {}
+                scores = Node("scores", {"predictions": node.key, "code": CODE_VERSION, **metrics})
                 key = arm.name, named_size, seed, target.name, language  # the full size may be named as a number too
                 cells.setdefault(key, PlannedScore(arm, named_size, rows, seed, target, language, node, scores))
     return Graph(tuple(jobs.values()), tuple(cells.values()))
@@ -278,7 +285,7 @@ def _stage_job(
     steps: int | None,
 ) -> IntermediateJob:
     recipe, hardware, formats = experiment.recipe, experiment.hardware, _formats(arm, target)
-    stage = recipe.stage(target.name) if arm.uses_target_data else recipe.intermediate(formats)
+    stage = recipe.of_target(target.name, target.head) if arm.uses_target_data else recipe.intermediate(formats)
     model = experiment.arm_models.get(arm.name, experiment.model)
     seed += OWN_SEED if arm.uses_target_data else 0
     inputs: dict[str, Any] = {
@@ -290,12 +297,13 @@ def _stage_job(
         "seed": seed,
         **hardware.to_json(),
         **({"corpora": [part.to_json() for part in corpora]} if corpora else {}),
-        **({"own": target.name} if arm.uses_target_data else {}),
+        **({"own": target.name, **_reading(target)} if arm.uses_target_data else {}),
         **({"lengths": _lengths(recipe, formats)} if len(formats) > 1 else {}),
     }
     return IntermediateJob(
         Node("intermediate", inputs), base, parts, stage, recipe, seed, steps,
         model.licence, hardware, corpora, inputs.get("own"), arm.name,
+        definition=target.definition if arm.uses_target_data else "",
     )  # fmt: skip
 
 
@@ -319,7 +327,7 @@ def _draws(
     if arm.uses_target_data:
         if target.train is None:
             return (), ()
-        root, total = experiment.data_root, training_size(target.name, experiment.data_root)
+        root, total = experiment.data_root, training_size(target.name, target.definition, experiment.data_root)
         rows = total if size == FULL else min(size, total)
         return ((0, DataDraw(root.path.resolve(), _training_revision(target, root), total, rows)),), ()
     parts = tuple(
@@ -333,6 +341,11 @@ def _draws(
         if lines
     )
     return parts, corpora
+
+
+def _reading(target: Target) -> dict[str, str]:
+    """Return what keys hold of a target file: which items it takes from its files, whose bytes are in keys anyway."""
+    return {"definition": reading_hash(target.definition)} if target.definition else {}
 
 
 def _training_revision(target: Target, root: DataRoot) -> str:
@@ -356,7 +369,7 @@ def _matched_steps(experiment: Experiment) -> int | None:
 
 def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: int) -> TargetJob:
     arguments, root, recipe = experiment.arguments, experiment.data_root, experiment.recipe
-    stage = recipe.stage(target.name) if target.train else None
+    stage = recipe.of_target(target.name, target.head) if target.train else None
     keeps_head = _keeps_head(encoder, target)
     inputs: dict[str, Any] = {"code": CODE_VERSION, "encoder": encoder.identity, **experiment.hardware.to_json()}
     if stage is None:
@@ -364,6 +377,7 @@ def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: 
     else:
         inputs |= {
             "target": target.name,
+            **_reading(target),
             "data": _training_revision(target, root),
             "max_train_examples": arguments.max_train_examples,
             "stage": stage_inputs(stage, recipe),
@@ -379,6 +393,7 @@ def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: 
     return TargetJob(
         node, encoder, target.name, stage, recipe, seed, root.path, arguments.split, arguments.max_train_examples,
         arguments.max_eval_examples, predictions, experiment.hardware, arguments.select, keeps_head,
+        definition=target.definition,
     )  # fmt: skip
 
 
@@ -396,6 +411,7 @@ def _predictions(experiment: Experiment, model: Node, target: Target, language: 
     inputs: dict[str, Any] = {
         "model": model.key,
         "target": target.name,
+        **_reading(target),
         "language": language,
         "split": split,
         "data": data_revision(target, root, language, split),

@@ -80,6 +80,10 @@ class Recipe:
             raise unknown("stage", name, self.stages, where=f"recipe {self.name}")
         return stage
 
+    def of_target(self, name: str, format_: str) -> Stage:
+        """Return the stage of a target; where the recipe has none for it, and no default, that of its format."""
+        return self.stage(name) if {name, "default"} & self.stages.keys() else self.intermediate((format_,))
+
     def intermediate(self, formats: Collection[str] = ()) -> Stage:
         """Return the stage that trains on datasets of these formats; those of several have the settings of none."""
         stage = self.stage(INTERMEDIATE)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from evaluator.benchmark.registry import own_averages
 from evaluator.experiment.arguments import Experiment, estimand
 from evaluator.experiment.arms import FULL
 from synthgen import __version__
@@ -27,6 +28,7 @@ def experiment_record(experiment: Experiment) -> dict[str, Any]:
         "encoders": {name: {"ref": public_name(m.ref), "revision": m.revision} for name, m in encoders.items()},
         "estimand": estimand(experiment)["hash"],
         "targets": {name: list(languages) for name, languages in experiment.languages.items()},
+        **_own(experiment),
         "sizes": ["full" if size == FULL else size for size in experiment.sizes],
         "seeds": list(experiment.seeds),
         "more_seeds": {f"{arm}@{size}": list(seeds) for (arm, size), seeds in sorted(experiment.more_seeds.items())},
@@ -49,13 +51,24 @@ def experiment_record(experiment: Experiment) -> dict[str, Any]:
     }
 
 
+def _own(experiment: Experiment) -> dict[str, Any]:
+    """Return the files of targets of one's own, whole, and the averages that they count for."""
+    files = {target.name: target.definition for target in experiment.targets if target.definition}
+    averages = {
+        name: {target: list(experiment.languages[target]) for target in targets}
+        for name, targets in own_averages(experiment.targets).items()
+    }
+    return ({"definitions": files} if files else {}) | ({"averages": averages} if averages else {})
+
+
 def _stages(experiment: Experiment, targets: set[str]) -> dict[str, Any]:
     """Return the stages of the intermediate formats and of the targets that are trained, by name."""
     formats = sorted({dataset_format(part.manifest).name for arm in experiment.arms for part in arm.parts})
     stages = {f"intermediate ({name})": experiment.recipe.intermediate((name,)) for name in formats}
     if any(arm.corpora for arm in experiment.arms):
         stages["intermediate (masked language modelling)"] = experiment.recipe.intermediate()
-    return {**stages, **{name: experiment.recipe.stage(name) for name in sorted(targets)}}
+    heads = {target.name: target.head for target in experiment.targets}
+    return {**stages, **{name: experiment.recipe.of_target(name, heads.get(name, "")) for name in sorted(targets)}}
 
 
 def _version(package: str) -> str | None:

@@ -18,7 +18,7 @@ from evaluator.stats.comparison import Comparison, Point
 from evaluator.stats.pairwise import PairwiseResult
 from synthgen.runtime.files import format_count
 from synthgen.text.escape import shown_in_pages
-from synthgen.text.languages import ENGLISH, LANGUAGES
+from synthgen.text.languages import ENGLISH, any_language
 
 GROUPS = {
     "all": "All targets", "target": "Targets", "family": "Families", "script": "Scripts", "language": "Languages",
@@ -84,7 +84,7 @@ def _forests(comparison: Comparison) -> Iterator[dict[str, object]]:
         groups: dict[str, list[tuple[str, PairwiseResult, dict[str, float]]]] = {}
         for pair in pairs:
             kind, _, name = pair.scope.partition(":")
-            title = f"{LANGUAGES[name].name} ({name})" if kind == "language" else name or "all targets"
+            title = f"{any_language(name).name} ({name})" if kind == "language" else name or "all targets"
             groups.setdefault(GROUPS[kind], []).append((title, pair, _place(pair, limit)))
         yield {"lead": lead, "limit": limit, "groups": groups}
 
@@ -93,7 +93,9 @@ def _of_one_language(comparison: Comparison) -> set[str]:
     """Return the families and scripts of one language besides English, whose row would repeat that of the language."""
     codes = {scope.partition(":")[2] for scope in comparison.by_scope if scope.startswith("language:")} - {ENGLISH}
     kinds = Counter(
-        scope for code in codes for scope in (f"family:{LANGUAGES[code].family}", f"script:{LANGUAGES[code].script}")
+        scope
+        for code in codes
+        for scope in (f"family:{any_language(code).family}", f"script:{any_language(code).script}")
     )
     return {scope for scope, languages in kinds.items() if languages == 1}
 
@@ -130,7 +132,7 @@ def _heat(comparison: Comparison, size: int) -> dict[str, object]:
             points = [by_key.get((arm, at[arm], scope)) for arm in arms]
             pair = next((pair for pair in pairs if lead and pair.key == lead.key), None)
             scores = [point.value if point else None for point in points]
-            rows.append((LANGUAGES[code], scores, pair, gaps.get(code)))
+            rows.append((any_language(code), scores, pair, gaps.get(code)))
     known = [score for _, scores, *_ in rows for score in scores if score is not None] or [0.0]
     shade = partial(_shade, low=min(known), high=max(known))
     return {"size": size, "arms": arms, "lead": lead, "rows": rows, "shade": shade}

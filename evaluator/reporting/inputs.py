@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluator.benchmark.averages import AVERAGES
 from synthgen.errors import UserError
 from synthgen.runtime.files import format_duration, format_size
 from synthgen.text.json_text import JsonFault, parse_json
@@ -154,3 +155,13 @@ def plan_fact(key: str, value: object) -> str:
         return ""
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return _IN_UNITS[key](value) if is_number and key in _IN_UNITS else _fact(value)
+
+
+def own_averages(record: Mapping[str, Any]) -> dict[str, dict[str, list[str]]]:
+    """Return the averages of one's own that experiment.json names, with the languages of their targets."""
+    averages = record.get("averages")
+    return {
+        str(name): {str(target): list(map(str, codes)) for target, codes in targets.items() if isinstance(codes, list)}
+        for name, targets in (averages.items() if isinstance(averages, Mapping) else ())
+        if isinstance(targets, Mapping) and name not in AVERAGES
+    }

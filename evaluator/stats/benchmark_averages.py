@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from evaluator.benchmark.registry import AVERAGES, XTREME, find
+from evaluator.benchmark.averages import AVERAGES, XTREME
+from evaluator.benchmark.registry import find
 from evaluator.stats.estimand import primary_cells
 from evaluator.stats.results import Cell, Floats, Group
 from evaluator.stats.score_table import ScoreTable
@@ -50,12 +51,15 @@ class Aggregate:
         }
 
 
-def aggregates(table: ScoreTable) -> list[Aggregate]:
-    """Return both averages of every arm and size, with and without English, of the benchmarks that were touched."""
+def aggregates(table: ScoreTable, own: Mapping[str, Mapping[str, Sequence[str]]] | None = None) -> list[Aggregate]:
+    """Return both averages of every arm and size, with and without English, of the benchmarks that were touched.
+
+    `own` are averages of one's own: the languages of their targets.
+    """
     scored = {key: _mean_cell(table, cells) for key, cells in primary_cells(table.cells).items()}
     averages = []
-    for benchmark in AVERAGES:
-        languages = benchmark_languages(benchmark)
+    of_benchmarks = {benchmark: benchmark_languages(benchmark) for benchmark in AVERAGES}
+    for benchmark, languages in {**(own or {}), **of_benchmarks}.items():
         if not any(target in languages for target, _ in scored):
             continue
         for english in (True, False):

@@ -154,11 +154,13 @@ def compare_results(
     training: str = "unknown",
     primary: Collection[ComparisonKey] = (),
     looks: Looks | None = None,
+    own_averages: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
 ) -> Comparison:
     """Compare every pair of arms at every level. `preferred` orders arms for display; `none` comes first.
 
     `training` is the hash of how models were trained, for the signature; `primary` are the comparisons that were named
-    before the runs, `looks` how often the results were to be looked at.
+    before the runs, `looks` how often the results were to be looked at; `own_averages` give the languages of the
+    targets of averages of one's own.
     """
     table = ScoreTable.of(results.rows)
     levels = aggregation_levels(table.cells)
@@ -185,7 +187,7 @@ def compare_results(
         problems=(*table.problems, *_item_problems(draws)),
         cells=tuple(_cell_documents(table)),
         gaps=tuple(point for point in compared.points if point.scope.startswith("gap:")),
-        aggregates=tuple(aggregates(table)),
+        aggregates=tuple(aggregates(table, own_averages)),
         best_sources=tuple(best_sources(table)),
     )
 

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from evaluator.stats.results import Cell
-from synthgen.text.languages import ENGLISH, LANGUAGES
+from synthgen.text.languages import ENGLISH, any_language
 
 Kind = Literal["all", "target", "family", "script", "language", "gap"]
 TargetLanguage = tuple[str, str]
 
-SECONDARY_METRICS = frozenset({"token_accuracy"})  # reported, never part of a target's score when it has another metric
+SECONDARY_METRICS = frozenset(
+    {"token_accuracy", "macro_f1"}
+)  # reported, never part of a target's score when it has another metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ def aggregation_levels(cells: Iterable[Cell]) -> list[AggregationLevel]:
     names: list[tuple[Kind, Iterable[TargetLanguage], Callable[[TargetLanguage], str]]] = [
         ("all", foreign, lambda _: "all"),
         ("target", foreign, lambda key: f"target:{key[0]}"),
-        ("family", foreign, lambda key: f"family:{LANGUAGES[key[1]].family}"),
-        ("script", foreign, lambda key: f"script:{LANGUAGES[key[1]].script}"),
+        ("family", foreign, lambda key: f"family:{any_language(key[1]).family}"),
+        ("script", foreign, lambda key: f"script:{any_language(key[1]).script}"),
         ("language", scored, lambda key: f"language:{key[1]}"),
     ]
     levels = []

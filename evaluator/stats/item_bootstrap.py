@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluator.stats.estimand import AggregationLevel
-from evaluator.stats.results import Cell, Floats, Group, ItemScores, Results, TrainedRun
+from evaluator.stats.results import LABEL_PAIR, Cell, Floats, Group, ItemScores, Results, TrainedRun
 from evaluator.stats.score_table import ScoreTable
 from synthgen.errors import UserError
 
@@ -35,7 +35,8 @@ def metric_draws(scores: npt.NDArray[np.float32], counts: npt.NDArray[np.float32
     """Return the metric in percent of every run in every draw, (runs, draws).
 
     `scores` is (runs, items): the metric is a mean; or (runs, items, 3) with tp, predicted, gold: it is their micro F1,
-    recomputed from the resampled counts. `counts` is (items, draws).
+    recomputed from the resampled counts; or (runs, items, 2) with numbers of the predicted and the gold label: it is
+    their macro F1, over the labels that a draw has. `counts` is (items, draws).
 
     >>> triples = np.array([[[1, 1, 2], [1, 2, 1]]], dtype=np.float32)
     >>> metric_draws(triples, np.ones((2, 1), dtype=np.float32)).round(2)
@@ -44,8 +45,21 @@ def metric_draws(scores: npt.NDArray[np.float32], counts: npt.NDArray[np.float32
     if scores.ndim == 2:
         total = (scores @ counts).astype(np.float64)
         return np.asarray(100.0 * total / np.maximum(counts.sum(axis=0), 1.0))
+    if scores.shape[2] == LABEL_PAIR:
+        return np.stack([_macro_f1(run, counts) for run in scores])
     tp, predicted, gold = ((scores[:, :, part] @ counts).astype(np.float64) for part in range(3))
     return np.asarray(200.0 * tp / np.maximum(predicted + gold, 1e-12))
+
+
+def _macro_f1(pairs: npt.NDArray[np.float32], counts: npt.NDArray[np.float32]) -> Floats:
+    """Return the macro F1 of one run in every draw, from (items, 2) labels."""
+    total, labels = np.zeros(counts.shape[1]), np.zeros(counts.shape[1])
+    for label in np.unique(pairs):
+        is_label = (pairs == label).astype(np.float32)
+        hits, marked = is_label.prod(axis=1) @ counts, is_label.sum(axis=1) @ counts
+        total += 2 * hits / np.maximum(marked, 1e-12)
+        labels += marked > 0
+    return np.asarray(100 * total / np.maximum(labels, 1))
 
 
 @dataclass(frozen=True, slots=True)

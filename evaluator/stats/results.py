@@ -7,9 +7,10 @@ stand in files beside the rows, or in the rows themselves:
     items/<target>.<language>.ids.parquet       item_id: string, in the order of the scores, once for all runs
     items/<target>.<language>.<metric>.parquet  one row per run: arm, size, seed, item_scores: list<float32>
 
-Item scores are 0-1 per example. A corpus metric (tag F1, BUCC) has three numbers per example, (tp, predicted, gold); in
-Parquet they lie flat, example by example, and the schema metadata says `width=3`. An item of a parallel test set has
-the same id in every language. Ids of unrelated sets may repeat across languages: resampling them jointly does no harm.
+Item scores are 0-1 per example. A corpus metric (tag F1, BUCC) has three numbers per example, (tp, predicted, gold),
+macro F1 has two, the predicted and the gold label; in Parquet they lie flat, example by example, and the schema
+metadata says `width=3` or `width=2`. An item of a parallel test set has the same id in every language. Ids of unrelated
+sets may repeat across languages: resampling them jointly does no harm.
 """
 
 import json
@@ -28,13 +29,17 @@ import pyarrow.parquet as pq
 from synthgen.errors import UserError, unknown
 from synthgen.runtime.files import atomic_file, write_atomically
 from synthgen.text.json_text import JsonFault, parse_json
-from synthgen.text.languages import language
+from synthgen.text.languages import find_language_code, language
 from synthgen.text.parquet import open_parquet
 
 SAMPLE_PREFIX = "sample:"  # of the revision of test data that ship with the package, which support no verdict
 TRIPLE = 3  # numbers per example of a corpus metric: tp, predicted, gold
+LABEL_PAIR = 2  # numbers per example of macro F1: the predicted label, the gold label
 MIXED_WIDTH = "some runs have one score per item and some three; a cell has one kind"
-ITEM_SCORES = "item_scores hold other things than numbers from 0 to 1, or triples of counts [tp, predicted, gold]"
+ITEM_SCORES = (
+    "item_scores hold other things than numbers from 0 to 1, or triples of counts [tp, predicted, gold], or "
+    "[predicted, gold] labels"
+)
 
 Floats = npt.NDArray[np.float64]
 Group = tuple[str, int]  # an arm at a size: the runs that differ by seed alone
@@ -118,7 +123,8 @@ def parse_row(document: object, *, where: str) -> ResultRow:
     faults = [f"{name} is missing" for name in _NAMES if name not in document and name not in _OPTIONAL]
     if faults := faults or list(_value_faults(document)):
         raise UserError(f"{where}: {'; '.join(faults)}")
-    language(document["language"], where=where)
+    if not find_language_code(document["language"]):
+        language(document["language"], where=where)
     return ResultRow(**{name: _frozen(value) for name, value in document.items()})
 
 
@@ -155,7 +161,7 @@ def _are_scores(scores: list[Any]) -> bool:
         array = np.asarray(scores)
     except ValueError:  # lists of unequal lengths
         return False
-    counts = array.shape[1:] == (TRIPLE,)
+    counts = array.shape[1:] in ((TRIPLE,), (LABEL_PAIR,))
     return array.dtype.kind in "biuf" and (array.ndim == 1 or counts) and _in_range(array, counts=counts)
 
 
@@ -292,7 +298,7 @@ def _items_path(store: Path, name: Sequence[str]) -> Path:
 def write_item_scores(store: Path, cell: Cell, scores: dict[TrainedRun, npt.ArrayLike]) -> None:
     """Store the per-example scores of a cell: per run (items,) in 0-1 or (items, 3) counts, in the order of the ids."""
     arrays = {run: np.asarray(scores[run], dtype=np.float32) for run in sorted(scores)}
-    width = {TRIPLE if array.ndim == 2 else 1 for array in arrays.values()}
+    width = {array.shape[1] if array.ndim == 2 else 1 for array in arrays.values()}
     if len(width) != 1:
         raise UserError(f"{cell}: {MIXED_WIDTH}")
     item_scores = pa.array([array.reshape(-1) for array in arrays.values()], pa.list_(pa.float32()))
@@ -330,7 +336,7 @@ def read_items(store: Path, cell: Cell) -> ItemScores:
         first = int(wrong[0])
         raise UserError(f"{cell}: {runs[first]} has {len(lists[first]) // width} item scores for {len(ids)} ids")
     flat = lists.flatten().to_numpy(zero_copy_only=False)
-    if not _in_range(flat, counts=width == TRIPLE):
+    if not _in_range(flat, counts=width > 1):
         raise UserError(f"{cell}: {path.name}: {ITEM_SCORES}")
     shape = (len(runs), len(ids)) if width == 1 else (len(runs), len(ids), width)
     return ItemScores(cell, runs, ids, flat.reshape(shape))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from evaluator.benchmark.registry import find
+from evaluator.benchmark.registry import of_run
 from evaluator.experiment.graph import IntermediateJob, Job
 from evaluator.experiment.hardware import Hardware
 from evaluator.experiment.recipe import Stage
@@ -31,7 +31,7 @@ def count_job(job: Job, store: Store) -> tuple[int, int, int]:
         return *_count_training(sets, TrainingConfig(job.stage, job.seed, steps=job.steps)), 0
     stages = training_features(job, store)
     counts = [_count_training([features], TrainingConfig(stage, job.seed)) for _, stage, _, features in stages]
-    join = find(job.target).join
+    join = of_run(job.target, job.definition).join
     splits = job_splits(job, [name for name, node in job.predictions.items() if join or not store.is_finished(node)])
     predicted = sum(features.tokens for _, features in prediction_features(job, splits, store))
     return sum(steps for steps, _ in counts), sum(tokens for _, tokens in counts), predicted

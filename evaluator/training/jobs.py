@@ -19,7 +19,7 @@ import torch
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from evaluator.benchmark.registry import find
+from evaluator.benchmark.registry import of_run
 from evaluator.benchmark.splits import EN_DEV, evaluation_splits
 from evaluator.benchmark.target import DataRoot, Split
 from evaluator.experiment.graph import Encoder, IntermediateJob, Job, TargetJob
@@ -133,7 +133,7 @@ def run_target(job: TargetJob, store: Store, on_progress: OnProgress, *, keep_we
     if not missing:
         return
     on_progress("predicting")
-    started, join = time.monotonic(), find(job.target).join
+    started, join = time.monotonic(), of_run(job.target, job.definition).join
     splits = job_splits(job, tuple(job.predictions if join else missing))
     predictions, tokens = predict(job, model, splits, store)
     seconds = (time.monotonic() - started) / len(splits)
@@ -156,7 +156,7 @@ def predict(
     job: TargetJob, model: PreTrainedModel, splits: Sequence[Split], store: Store
 ) -> tuple[list[list[Any]], int]:
     """Return the predictions of each split and the tokens computed, in one length-sorted pass over all languages."""
-    target, sets = find(job.target), tokenisation.prediction_features(job, splits, store)
+    target, sets = of_run(job.target, job.definition), tokenisation.prediction_features(job, splits, store)
     tokens_per_batch, bfloat16 = job.recipe.tokens_per_batch, job.hardware.bfloat16
     predictions = inference.predict(model, target_head(job), sets, tokens_per_batch, bfloat16=bfloat16)
     tokens = sum(features.tokens for _, features in sets)
@@ -171,7 +171,7 @@ def english_dev(job: TargetJob, store: Store) -> DevEvaluator | None:
     """Return the evaluation by which a target's checkpoint is selected; None for the last checkpoint."""
     if job.select != EN_DEV:
         return None
-    target, head, selection = find(job.target), target_head(job), job.recipe.selection
+    target, head, selection = of_run(job.target, job.definition), target_head(job), job.recipe.selection
     items = dev_items(target, DataRoot(job.data_root), selection["examples"])
     features = tokenisation.evaluation_features(job, items.records, store)
     tokens_per_batch, bfloat16 = job.recipe.tokens_per_batch, job.hardware.bfloat16
@@ -186,7 +186,7 @@ def english_dev(job: TargetJob, store: Store) -> DevEvaluator | None:
 def job_splits(job: TargetJob, languages: Sequence[str]) -> list[Split]:
     """Return the items of a job that are predicted in these languages."""
     root = DataRoot(job.data_root)
-    return evaluation_splits(find(job.target), root, languages, job.split, job.max_eval_examples)
+    return evaluation_splits(of_run(job.target, job.definition), root, languages, job.split, job.max_eval_examples)
 
 
 def checkpoint(encoder: Encoder, store: Store) -> Path:

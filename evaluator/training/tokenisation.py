@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from evaluator.benchmark.registry import find
+from evaluator.benchmark.registry import of_run
 from evaluator.benchmark.splits import EN_DEV, capped, draw
 from evaluator.benchmark.target import DataRoot, Split
 from evaluator.experiment.arms import read_lines, text_files
@@ -85,7 +85,7 @@ def _draws(parts: Sequence[DataDraw], seed: int) -> list[list[Any]]:
 
 def _target_features(job: IntermediateJob, store: Store) -> tuple[Head, Features]:
     """Return the head and features of rows drawn from the target's own training set, by the job's seed."""
-    target, (rows,) = find(job.target_data or ""), job.parts
+    target, (rows,) = of_run(job.target_data or "", job.definition), job.parts
     if target.train is None:
         raise RuntimeError(f"target {job.target_data} has no training set")
     head = head_for(target.head, target.labels, job.recipe)
@@ -109,7 +109,7 @@ def _drawn(part: DataDraw, rows: Iterable[Any], seed: int) -> Iterator[Any]:
 
 def training_features(job: TargetJob, store: Store) -> list[tuple[str, Stage, Head, Features]]:
     """Return (name, stage, head, features) of a target's stages in order: pretraining where it has one, training."""
-    target, root, sets = find(job.target), DataRoot(job.data_root), []
+    target, root, sets = of_run(job.target, job.definition), DataRoot(job.data_root), []
     if job.stage is None or target.train is None:
         return []
     stages = [("training", target.train, target.labels, job.stage)]
@@ -128,7 +128,7 @@ def training_features(job: TargetJob, store: Store) -> list[tuple[str, Stage, He
 
 def target_head(job: TargetJob) -> Head:
     """Return the head of a job's target."""
-    target = find(job.target)
+    target = of_run(job.target, job.definition)
     return head_for(target.head, target.labels, job.recipe)
 
 
@@ -137,7 +137,7 @@ def prediction_features(job: TargetJob, splits: Sequence[Split], store: Store) -
 
     A pool that all languages share stands in every split but is encoded once.
     """
-    target, texts = find(job.target), [split.records for split in splits]
+    target, texts = of_run(job.target, job.definition), [split.records for split in splits]
     if target.rank:
         texts += [split.pool for split in (splits[:1] if target.join else splits)]
     return [(records, evaluation_features(job, records, store)) for records in texts]

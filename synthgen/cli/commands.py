@@ -40,7 +40,9 @@ def tasks(
 
     Exit code 2 when --check finds a fault.
 
-    Examples: synthgen tasks --json; synthgen tasks --new pair my_task.md; synthgen tasks --check my_task.md
+    Example: synthgen tasks --new pair my_task.md
+
+    Example: synthgen tasks --check my_task.md
     """
     from synthgen.task import own_task, registry
 

@@ -129,10 +129,10 @@ def pair_ids(
 ) -> tuple[list[list[int]], list[int]]:
     """Return the token ids of text pairs, the longer text cut first, and where each second segment begins.
 
-    That is the length for a tokenizer without segments.
+    That is the length for a tokenizer without segments. Where no pair has a second text, each is encoded as one text.
     """
     options = {"truncation": "longest_first", "max_length": max_length, "return_token_type_ids": True}
-    encoded = tokenizer(list(first), list(second), **options)
+    encoded = tokenizer(list(first), *([list(second)] if any(second) else []), **options)
     return encoded["input_ids"], [second_start(segments) for segments in encoded["token_type_ids"]]
 
 

@@ -149,6 +149,16 @@ def _closest(text: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     return next(iter(difflib.get_close_matches(text, list(known), n=1, cutoff=cutoff)), "")
 
 
+@cache
+def any_language(code: str) -> Language:
+    """Return the language of a code; of one that is none of XTREME-R's the family is `other`.
+
+    >>> any_language("sw").family, any_language("wo").name, any_language("wo").family, any_language("ks-Deva").script
+    ('Niger-Congo', 'Wolof', 'other', 'Deva')
+    """
+    return LANGUAGES.get(code) or Language(code, language_name(code), f"und_{script_of(code) or 'other'}", "other")
+
+
 def language(code: str, *, where: str = "") -> Language:
     """Return the XTREME-R language of a code; UserError with the nearest one.
 

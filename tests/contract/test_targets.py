@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,11 +12,14 @@ from pathlib import Path
 import pytest
 
 from evaluator.benchmark import targets
-from evaluator.benchmark.registry import AVERAGES, find, load_all, select, target_names
+from evaluator.benchmark.averages import AVERAGES
+from evaluator.benchmark.own_target import new_target
+from evaluator.benchmark.registry import find, load_all, select, shipped_names, target_names
 from evaluator.benchmark.target import Target, facts
+from evaluator.benchmark.target_check import COLUMNS
 from evaluator.stats.benchmark_averages import benchmark_languages
 from synthgen.errors import UserError
-from synthgen.text.languages import language
+from synthgen.text.languages import find_language_code, language
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = load_all()
@@ -27,8 +31,9 @@ def target(request: pytest.FixtureRequest) -> Target:
 
 
 def test_the_list_names_every_file_of_the_folder() -> None:
-    files = {path.stem for folder in targets.__path__ for path in Path(folder).glob("*.py")} - {"__init__"}
-    assert files == set(target_names())
+    kinds = ("*.py", "*.toml")
+    files = {path.stem for folder in targets.__path__ for kind in kinds for path in Path(folder).glob(kind)}
+    assert files - {"__init__"} == set(shipped_names())
 
 
 def test_a_wrong_key_in_the_file_of_facts_is_named(tmp_path: Path) -> None:
@@ -42,17 +47,20 @@ def test_the_name_is_the_file_name(target: Target) -> None:
 
 
 def test_a_target_says_where_everything_comes_from(target: Target) -> None:
-    for text in (target.title, target.train_source, target.hub, target.licence, target.citation):
+    for text in (target.title, target.train_source, target.licence, target.citation):
         assert text
+    assert target.hub or target.name not in shipped_names()
     for sources in target.sources.values():
         assert all(source.origin and source.paths for source in sources)
     assert (target.train is None) == (not target.train_sources)
 
 
-def test_languages_are_of_the_fifty_and_sorted(target: Target) -> None:
+def test_languages_are_sorted_and_of_the_fifty_in_the_averages(target: Target) -> None:
     assert list(target.languages) == sorted(set(target.languages))
     for code in target.languages:
-        language(code)
+        assert find_language_code(code)
+        if any(target.name in names for names in AVERAGES.values()):
+            language(code)
 
 
 def test_a_language_outside_the_target_is_refused(target: Target) -> None:
@@ -69,7 +77,7 @@ def test_the_name_stands_in_one_file_of_the_package(target: Target) -> None:
         for path in root.rglob("*.py")
         if f'"{target.name}"' in path.read_text(encoding="utf-8") and path.name not in allowed
     }
-    assert naming <= {"__init__.py", "registry.py"}
+    assert naming <= {"__init__.py", "averages.py", "registry.py"}
 
 
 def test_language_lists_have_the_published_sizes() -> None:
@@ -147,7 +155,9 @@ def test_a_new_file_is_held_to_the_contract_without_another_change(with_a_new_fi
 
 def test_a_new_file_is_listed_after_the_targets_of_the_averages(with_a_new_file: Callable[[str], str]) -> None:
     rows = json.loads(with_a_new_file("import evaluator\nprint(json.dumps(evaluator.targets()))"))
-    assert [row["name"] for row in rows] == [*target_names(), "abba"]
+    named = {name for names in AVERAGES.values() for name in names}
+    assert [row["name"] for row in rows if row["name"] in named] == [row["name"] for row in rows][: len(named)]
+    assert [row["name"] for row in rows][len(named) :] == sorted({"abba", *target_names()} - named)
 
 
 def test_a_new_file_joins_no_average(with_a_new_file: Callable[[str], str]) -> None:
@@ -156,3 +166,13 @@ def test_a_new_file_joins_no_average(with_a_new_file: Callable[[str], str]) -> N
     assert languages == {
         name: {target: list(codes) for target, codes in benchmark_languages(name).items()} for name in AVERAGES
     }
+
+
+def test_the_four_skeletons_are_held_to_the_contract(tmp_path: Path) -> None:
+    for format_ in COLUMNS:
+        new_target(format_, tmp_path / f"abba_{format_}.toml")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n0", "-v", "-k", "abba_", __file__]
+    environment = os.environ | {"SYNTHGEN_TARGETS": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count(" PASSED") == 5 * len(COLUMNS)

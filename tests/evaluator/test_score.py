@@ -105,7 +105,7 @@ def test_a_wrong_prediction_file_is_refused_with_its_place(root: Path, target: s
 
 
 def test_a_group_of_targets_is_no_target_and_not_suggested(root: Path) -> None:
-    with pytest.raises(UserError, match=r"^unknown target 'all'; known: xnli, .*, bucc2018$"):
+    with pytest.raises(UserError, match=r"^unknown target 'all'; known: xnli, .*, sib200$"):
         evaluator.score("all", language="de", predictions="none.txt", data_root=root)
 
 

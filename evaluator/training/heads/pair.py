@@ -29,7 +29,10 @@ class PairHead(Head):
         return fresh_head(load("pair", checkpoint, **label_names(self.labels)), seed)
 
     def encode(self, records: Sequence[Pair], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
-        """Return one feature per pair; the longer text is cut first (XT utils_classify: truncation longest first)."""
+        """Return one feature per pair; the longer text is cut first (XT utils_classify: truncation longest first).
+
+        Where no record has a second text, each is encoded as one text.
+        """
         if not records:
             return pack([])
         texts = [record.text_a for record in records], [record.text_b for record in records]

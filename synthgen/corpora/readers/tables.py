@@ -58,8 +58,8 @@ def sniff_dialect(head: str) -> Dialect:
 
 
 def _first_row(head: str) -> str:
-    """Return the text up to the first line end outside quotes."""
-    match = re.match(r'\s*((?:[^"\r\n]|"(?:[^"]|"")*")*)', head)
+    """Return the text up to the first line end outside quotes, blank lines before it left out."""
+    match = re.match(r'(?:[ \t]*[\r\n])*((?:[^"\r\n]|"(?:[^"]|"")*")*)', head)
     return match[1] if match else ""
 
 

@@ -1,0 +1,32 @@
+"""`evaluator targets --new` and `--check`: a commented target file to start from, and all faults of one at once."""
+
+from pathlib import Path
+
+from evaluator.benchmark.registry import SUFFIX, taken_names
+from evaluator.benchmark.target_check import COLUMNS
+from evaluator.benchmark.target_file import check_target_text
+from synthgen.errors import UserError
+from synthgen.runtime.own_files import OwnFileCheck, check_name, named_file, new_file, read_own_text
+
+_SKELETONS = {name: Path(__file__).parent / "skeletons" / f"{name}{SUFFIX}" for name in COLUMNS}
+
+
+def new_target(format_: str, path: Path) -> Path:
+    """Write a commented target file of a format to start from, and return its path.
+
+    UserError for an unknown format, and for a file that is there or cannot be written.
+    """
+    return new_file(path, _SKELETONS, format_, "target", taken_names())
+
+
+def check_target(path: Path) -> OwnFileCheck:
+    """Return the name of the target that a file defines, and all that is wrong with the file."""
+    if not path.is_file():
+        named_file(str(path), {}, "target")
+    faults = [f"{path}:{fault.line}: {fault.message}" for fault in check_target_text(read_own_text(path, "target"))]
+    try:
+        check_name(path, "target")
+        named_file(str(path), {name: file or name for name, file in taken_names().items()}, "target")
+    except UserError as error:
+        faults.insert(0, str(error))
+    return OwnFileCheck(str(path), path.stem, tuple(faults))
