@@ -73,6 +73,7 @@ class Arguments:
             yield name, partial(_check_number, name, getattr(self, name))
         yield from (("sizes", partial(_check_size, size, self.arms)) for size in self.sizes)
         yield "targets", partial(select_targets, self.targets)
+        yield "select", lambda: _check_selection(self)
         yield "price_per_hour", partial(_check_price, self.price_per_hour)
         yield "languages", lambda: select_languages(select_targets(self.targets), self.languages)
         yield "recipe", partial(load_recipe, self.recipe, LARGE_WIDTH)  # at any width, before the encoder is fetched
@@ -83,7 +84,6 @@ class Arguments:
     def data_checks(self) -> Iterator[tuple[str, Callable[[], object]]]:
         """Yield a check of each value against the official files, once the others are right."""
         yield "data_root", lambda: check_files(self)
-        yield "select", lambda: _check_selection(self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,7 @@ from synthgen.models.e5_image import convert_e5_image
 from synthgen.runtime.cache import cache_root, refuse_shared
 from synthgen.runtime.files import draft_folder, read_toml, rust_writer, scratch_folder, write_atomically
 from synthgen.runtime.guard import ended_with_this_process
+from synthgen.runtime.hub import endpoint
 from synthgen.runtime.integrity import folder_faults, folder_hashes, known_sha256
 from synthgen.runtime.lock import only_writer
 from synthgen.text.json_text import read_json_object
@@ -242,11 +243,12 @@ def _local_model(path: Path, ref: str) -> ResolvedModel:
 def _hub_model(ref: str, patterns: Sequence[str]) -> ResolvedModel:
     """Fetch the files of a hub snapshot that match; its commit, resolved now, is the revision that manifests record."""
     with requires("huggingface_hub", "hub", f"the model {ref}"):
-        from huggingface_hub import model_info, snapshot_download
+        from huggingface_hub import HfApi
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     name, _, revision = ref.partition("@")
+    hub = HfApi(endpoint=endpoint())
     try:
-        fetch = partial(snapshot_download, name, revision=revision or None, allow_patterns=list(patterns))
+        fetch = partial(hub.snapshot_download, name, revision=revision or None, allow_patterns=list(patterns))
         path = Path(fetch())
         if damaged := [each for each in path.iterdir() if _is_damaged_blob(each)]:
             note(
@@ -260,7 +262,7 @@ def _hub_model(ref: str, patterns: Sequence[str]) -> ResolvedModel:
         reason = f"could not be fetched ({first_line(error)})"
         raise IncompleteError(f"the model {ref} {reason}; there are offline: {packs}") from None
     try:
-        licence = str((model_info(name, revision=path.name).card_data or {}).get("license", "unknown"))
+        licence = str((hub.model_info(name, revision=path.name).card_data or {}).get("license", "unknown"))
     except (HfHubHTTPError, OSError):
         licence = "unknown"
     return ResolvedModel(path, name, path.name, licence)

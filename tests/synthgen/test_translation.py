@@ -12,9 +12,11 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import safetensors.numpy as safetensors_numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -691,6 +693,7 @@ def test_long_texts_are_cut_to_the_length_of_a_model_folder(marian: Path) -> Non
 
 def test_a_folder_without_a_translation_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    safetensors_numpy.save_file({"x": np.zeros(1, np.float32)}, tmp_path / "model.safetensors")
     with pytest.raises(UserError, match="is no translation model"):
         Seq2Seq(ResolvedModel(tmp_path, "local", "local", "unknown"))
 
