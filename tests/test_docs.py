@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import evaluator
+import synthgen
 from scripts import reference_pages
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -16,6 +18,14 @@ ARCHITECTURE = (CHECKOUT / "docs/explanation/architecture.md").read_text(encodin
 def test_the_page_of_commands_is_what_the_script_writes() -> None:
     written = reference_pages.page()
     assert reference_pages.PAGE.read_text(encoding="utf-8") == written, "run python scripts/reference_pages.py"
+
+
+def test_every_public_function_stands_on_the_page_of_python() -> None:
+    page = (CHECKOUT / "docs/reference/python.md").read_text(encoding="utf-8")
+    functions = {**synthgen.FUNCTIONS, **evaluator._COMMANDS}
+    assert sorted(re.findall(r"^::: (\S+)$", page, re.MULTILINE)) == sorted(
+        f"{module}.{name}" for name, module in functions.items()
+    )
 
 
 def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
