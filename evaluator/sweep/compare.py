@@ -4,7 +4,8 @@ from pathlib import Path
 
 from evaluator.experiment.arguments import CompareArguments, Experiment, define, open_store
 from evaluator.experiment.call import takes
-from evaluator.experiment.graph import Graph, build
+from evaluator.experiment.graph import build
+from evaluator.experiment.jobs import Graph
 from evaluator.reporting.report import check_page, report
 from evaluator.stats.comparison import Comparison
 from evaluator.store import Store

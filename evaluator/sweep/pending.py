@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from evaluator.experiment.graph import IntermediateJob, Job, TargetJob
+from evaluator.experiment.jobs import IntermediateJob, Job, TargetJob
 from evaluator.store import Store
 
 

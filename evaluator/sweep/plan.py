@@ -16,8 +16,9 @@ from typing import Any
 
 from evaluator.experiment.arguments import Arguments, Experiment, check_encoders, define, estimand, open_store
 from evaluator.experiment.call import takes
-from evaluator.experiment.graph import Graph, IntermediateJob, Job, build
+from evaluator.experiment.graph import build
 from evaluator.experiment.hardware import Hardware, sees_gpu
+from evaluator.experiment.jobs import Graph, IntermediateJob, Job
 from evaluator.experiment.throughput import EncoderSize, Throughput, available_memory
 from evaluator.store import Json, Store
 from evaluator.sweep import cluster_speed

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluator.experiment.arguments import Experiment, estimand
-from evaluator.experiment.graph import Graph, TargetJob
+from evaluator.experiment.jobs import Graph, TargetJob
 from evaluator.store import Json, Store
 from evaluator.sweep.plan import CostEstimate
 from synthgen.runtime.files import write_atomically

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from rich.live import Live
 from rich.table import Table
 
-from evaluator.experiment.graph import IntermediateJob, Job
+from evaluator.experiment.jobs import IntermediateJob, Job
 from synthgen.console import note, one_line, stderr
 from synthgen.runtime.files import format_duration
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from evaluator.experiment.graph import Job
 from evaluator.experiment.hardware import Hardware
+from evaluator.experiment.jobs import Job
 from evaluator.store import Store
 from evaluator.sweep.pending import parent
 from evaluator.sweep.progress import SweepProgress

@@ -7,7 +7,7 @@ from typing import Any
 
 from evaluator.experiment.arguments import Experiment
 from evaluator.experiment.arms import Arm
-from evaluator.experiment.graph import Graph, PlannedScore
+from evaluator.experiment.jobs import Graph, PlannedScore
 from evaluator.experiment.record import RECORD_NAME, experiment_record
 from evaluator.reporting.data_summary import card_link, data_facts
 from evaluator.stats.results import Cell as ResultCell

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from evaluator.experiment.graph import Job
+from evaluator.experiment.jobs import Job
 from evaluator.store import Store
 from synthgen.console import note
 from synthgen.errors import IncompleteError, first_line

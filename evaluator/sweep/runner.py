@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from evaluator.experiment.graph import Job
+from evaluator.experiment.jobs import Job
 from evaluator.store import Store
 from evaluator.sweep.pending import parent, pending
 from evaluator.sweep.progress import SweepProgress, display

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 from evaluator.benchmark.splits import evaluation_splits
 from evaluator.benchmark.target import DataRoot, Split, Target
 from evaluator.experiment.arguments import Experiment
-from evaluator.experiment.graph import Graph, PlannedScore, data_revision
+from evaluator.experiment.graph import data_revision
+from evaluator.experiment.jobs import Graph, PlannedScore
 from evaluator.stats.results import SAMPLE_PREFIX
 from evaluator.store import Json, Store
 from synthgen.dataset.samples import XTREME_R_SAMPLES

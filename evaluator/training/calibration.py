@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from evaluator.benchmark.registry import of_run
-from evaluator.experiment.graph import IntermediateJob, Job
 from evaluator.experiment.hardware import Hardware
+from evaluator.experiment.jobs import IntermediateJob, Job
 from evaluator.experiment.recipe import Stage
 from evaluator.experiment.throughput import Throughput, core_seconds
 from evaluator.store import Store

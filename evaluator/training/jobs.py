@@ -22,8 +22,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from evaluator.benchmark.registry import of_run
 from evaluator.benchmark.splits import EN_DEV, evaluation_splits
 from evaluator.benchmark.target import DataRoot, Split
-from evaluator.experiment.graph import Encoder, IntermediateJob, Job, TargetJob
 from evaluator.experiment.hardware import Hardware
+from evaluator.experiment.jobs import Encoder, IntermediateJob, Job, TargetJob
 from evaluator.store import Json, Store
 from evaluator.training import inference, tokenisation
 from evaluator.training.checkpoint_selection import dev_items

@@ -17,7 +17,8 @@ from evaluator.benchmark.registry import of_run
 from evaluator.benchmark.splits import EN_DEV, capped, draw
 from evaluator.benchmark.target import DataRoot, Split
 from evaluator.experiment.arms import read_lines, text_files
-from evaluator.experiment.graph import CODE_VERSION, DataDraw, Encoder, IntermediateJob, TargetJob
+from evaluator.experiment.graph import CODE_VERSION
+from evaluator.experiment.jobs import DataDraw, Encoder, IntermediateJob, TargetJob
 from evaluator.experiment.recipe import Stage
 from evaluator.store import Json, Node, Store
 from evaluator.training.checkpoint_selection import training_items

@@ -6,8 +6,9 @@ from typing import Any
 
 from evaluator import options
 from evaluator.experiment.encoders import check_heads, read_facts, recipe_for
-from evaluator.experiment.graph import CODE_VERSION, DataDraw, Encoder, IntermediateJob, identity, stage_inputs
+from evaluator.experiment.graph import CODE_VERSION, stage_inputs
 from evaluator.experiment.hardware import detect
+from evaluator.experiment.jobs import DataDraw, Encoder, IntermediateJob, identity
 from evaluator.experiment.recipe import LARGE_WIDTH, Recipe, load_recipe
 from evaluator.store import Json, Node, Store
 from evaluator.store.manifest import read_node

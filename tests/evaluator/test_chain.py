@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import evaluator
-from evaluator.experiment.graph import IntermediateJob
+from evaluator.experiment.jobs import IntermediateJob
 from evaluator.reporting.training import training_hash
 from evaluator.sweep import scoring
 from evaluator.sweep.pending import pending

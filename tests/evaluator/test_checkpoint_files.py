@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import evaluator
-from evaluator.experiment.graph import Encoder
+from evaluator.experiment.jobs import Encoder
 from evaluator.experiment.throughput import EncoderSize
 from synthgen.errors import UserError
 from synthgen.models.checkpoint_files import check_weights

@@ -13,7 +13,7 @@ import pytest
 import evaluator
 from evaluator.experiment.arguments import Arguments, define
 from evaluator.experiment.encoders import check_heads, faults, read_facts
-from evaluator.experiment.graph import identity
+from evaluator.experiment.jobs import identity
 from evaluator.experiment.recipe import RECIPES, load_recipe
 from evaluator.stats.results import read_results
 from synthgen.errors import UserError

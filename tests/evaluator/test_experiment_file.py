@@ -13,7 +13,8 @@ import evaluator
 from evaluator.experiment.arguments import Arguments, define
 from evaluator.experiment.arms import FULL, parse_arm
 from evaluator.experiment.call import arguments_of
-from evaluator.experiment.graph import IntermediateJob, build
+from evaluator.experiment.graph import build
+from evaluator.experiment.jobs import IntermediateJob
 from evaluator.experiment.presets import FOLDER
 from evaluator.experiment.toml_lines import line_of
 from synthgen.errors import UserError

@@ -11,7 +11,8 @@ import pytest
 import evaluator
 import synthgen
 from evaluator.experiment.arguments import Arguments, define
-from evaluator.experiment.graph import IntermediateJob, TargetJob, build
+from evaluator.experiment.graph import build
+from evaluator.experiment.jobs import IntermediateJob, TargetJob
 from tests.evaluator.conftest import LABELS
 
 torch = pytest.importorskip("torch")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluator.experiment.graph import Encoder
+from evaluator.experiment.jobs import Encoder
 from evaluator.experiment.throughput import EncoderSize
 from synthgen.errors import UserError
 from synthgen.models.loading import check_checkpoint

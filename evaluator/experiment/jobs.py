@@ -1,0 +1,167 @@
+"""The jobs of a run graph, and what they begin with: nothing here says how they follow from an experiment.
+
+A job is a node to be made: an intermediate model, or a target with the predictions of its languages.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluator.benchmark.target import Target, revision
+from evaluator.experiment.arms import Arm
+from evaluator.experiment.hardware import Hardware
+from evaluator.experiment.recipe import Recipe, Stage
+from evaluator.store import Node
+from synthgen.errors import UserError
+from synthgen.models.checkpoint_files import READ, check_weights
+from synthgen.models.packs import LOCAL, ResolvedModel
+from synthgen.text.json_text import read_json_object
+
+REFERENCE, INPUTS_VERSION = "xlm-roberta", "+inputs1"
+"""The same for all encoders but the reference's: before, inputs and weight decay of every encoder were as XLM-R's."""
+
+OWN_SEED = 1_000
+"""Added to the seed of an arm `own`: training twice on the same rows has another order and head each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataDraw:
+    """How many rows a run draws of a dataset folder, of a text corpus, or of a target's own training set."""
+
+    folder: Path
+    content_hash: str
+    total: int
+    rows: int
+
+    def to_json(self) -> list[Any]:
+        """Return the JSON values that go into keys."""
+        return [self.content_hash, self.total, self.rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """An encoder to start from: a model folder on disk, or an intermediate node. The tokenizer is the base model's.
+
+    `head` is the format and the labels of the head that an intermediate model has beside it.
+    """
+
+    identity: str
+    tokenizer: str
+    tokenizer_folder: Path
+    path: Path | None = None
+    node: Node | None = None
+    head: tuple[str, tuple[str, ...]] | None = None
+
+    @classmethod
+    def of(cls, model: ResolvedModel) -> Encoder:
+        """Return a model as it is; UserError for one without whole weights."""
+        check_weights(model.path)
+        name = identity(model)
+        return cls(name, name, model.path, path=model.path)
+
+
+@dataclass(frozen=True, slots=True)
+class IntermediateJob:
+    """Train one intermediate model: on dataset folders, on corpora, or on the training set of `target_data`.
+
+    `base` is the encoder, or the model of the stage before.
+    """
+
+    node: Node
+    base: Encoder
+    parts: tuple[DataDraw, ...]
+    stage: Stage
+    recipe: Recipe
+    seed: int
+    steps: int | None
+    licence: str
+    hardware: Hardware
+    corpora: tuple[DataDraw, ...] = ()
+    target_data: str | None = None
+    arm: str = ""
+    definition: str = ""
+
+    @property
+    def label(self) -> str:
+        """What the progress display calls it, by the first arm that needs it."""
+        name = f"{self.arm}, {self.target_data}, " if self.target_data else f"{self.arm} " if self.arm else ""
+        seed = self.seed - OWN_SEED if self.target_data else self.seed
+        return f"intermediate {name}{self.rows} rows seed {seed}"
+
+    @property
+    def rows(self) -> int:
+        """Rows of the datasets, or lines of the corpora where there are no datasets."""
+        return sum(part.rows for part in self.parts or self.corpora)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetJob:
+    """Train one target model, or take the encoder as it is, and predict every language in one pass.
+
+    `definition` is the text of the file of a target of one's own, which other processes and machines do not have.
+    """
+
+    node: Node
+    encoder: Encoder
+    target: str
+    stage: Stage | None
+    recipe: Recipe
+    seed: int
+    data_root: Path
+    split: str
+    max_train_examples: int | None
+    max_eval_examples: int | None
+    predictions: dict[str, Node]
+    hardware: Hardware
+    select: str = "last"
+    keep_head: bool = False
+    arm: str = ""
+    definition: str = ""
+
+    @property
+    def label(self) -> str:
+        """What the progress display calls it, by the first arm that needs it."""
+        name = f"{self.arm}, {self.target}" if self.arm else self.target
+        return f"{name} seed {self.seed}" if self.stage else f"{name} encoder"
+
+
+Job = IntermediateJob | TargetJob
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedScore:
+    """One (arm, size, seed, target, language): its predictions and its scores."""
+
+    arm: Arm
+    size: int
+    arm_n: int
+    seed: int
+    target: Target
+    language: str
+    predictions: Node
+    scores: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Jobs in an order that respects their dependencies, and the cells of the result table."""
+
+    jobs: tuple[Job, ...]
+    cells: tuple[PlannedScore, ...]
+
+
+def identity(model: ResolvedModel) -> str:
+    """Return what names a model's weights in keys: its revision, or a hash of the files of a bare local folder.
+
+    For all but XLM-R it also says how its inputs are made.
+    """
+    is_reference = False
+    with suppress(UserError):  # a config that cannot be read is refused where it is used
+        is_reference = read_json_object(model.path / "config.json").get("model_type") == REFERENCE
+    inputs = "" if is_reference else INPUTS_VERSION
+    if model.revision != LOCAL:
+        return (f"{model.ref}@{model.revision}" if not Path(model.ref).is_dir() else model.revision) + inputs
+    return revision(sorted({path for pattern in READ for path in model.path.glob(pattern)})) + inputs
