@@ -74,11 +74,7 @@ def inspect(
     check_like(like, format_)
     checks = {} if judged is None else {"judged": read_sample(format_, _rows(folder), judged)}
     manifest = replace(manifest, checks=manifest.checks | measure(folder, format_, like) | checks)
-    rows = [drawn_rows(format_, _rows(folder), seed=manifest.seed, title="Rows")]
-    if like is not None:
-        real = sample_rows(Path(like), MAX_ROWS)
-        rows.append(drawn_rows(format_, real, seed=manifest.seed, title="Rows of the real set"))
-    page = render(manifest, _pairs(folder, manifest.content_hash), [*rows, rejected_rows(format_, folder)])
+    page = render(manifest, _pairs(folder, manifest.content_hash), _tables_of_rows(folder, manifest, like))
     if out is not None:
         with plain_os_error(f"cannot write --out {out}"):
             write_atomically(Path(out), page)
@@ -87,6 +83,14 @@ def inspect(
         write_card(folder, manifest)
         write_atomically(folder / PAGE_NAME, page)
         return finish(folder, manifest)
+
+
+def _tables_of_rows(folder: Path, manifest: Manifest, like: Path | None) -> list[SummaryTable]:
+    format_, seed = dataset_format(manifest), manifest.seed
+    tables = [drawn_rows(format_, _rows(folder), seed=seed, title="Rows")]
+    if like is not None:
+        tables.append(drawn_rows(format_, sample_rows(like, MAX_ROWS), seed=seed, title="Rows of the real set"))
+    return [*tables, rejected_rows(format_, folder)]
 
 
 def nearest(format_: Format, rows: Sequence[Row], *, seed: int = 0) -> list[dict[str, Any]]:

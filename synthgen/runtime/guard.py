@@ -79,12 +79,14 @@ class _Followed:
         self._seen: dict[int, str] = {}
 
     def began(self) -> None:
+        """Note that one more program is started; the children there are before the first are nobody's business."""
         self.starts += 1
         if self.starts == 1:
             self._others = {pid for pid, (parent, _) in _processes().items() if parent == self.parent} - set(self._seen)
             self._others.add(os.getpid())
 
     def ended(self) -> None:
+        """Note that a program has ended, and what it left running."""
         self.look()
         self.starts -= 1
 

@@ -36,6 +36,7 @@ class _State(NamedTuple):
 
     @classmethod
     def of(cls, state: os.stat_result) -> "_State":
+        """Return what tells a changed file from the one that was read."""
         return cls(state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 
 
