@@ -44,7 +44,7 @@ def shell(line: str, folder: Path, cwd: Path, **variables: str) -> subprocess.Co
 )
 def test_a_command_works_with_little(line: str, variables: dict[str, str], folder: Path, tmp_path: Path) -> None:
     done = shell(line, folder, tmp_path, **variables)
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert (done.returncode, [text for text in done.stderr.splitlines() if not text.startswith(b"next: ")]) == (0, [])
     assert ">&-" in line or done.stdout.isascii()
 
 
