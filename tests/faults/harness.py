@@ -194,7 +194,7 @@ def _content(path: Path) -> object:
     return content
 
 
-_TIME = re.compile(rb"^.*(?:seconds|device.hours|tokens.per.second).*$", re.MULTILINE)
+_TIME = re.compile(rb"^.*(?:seconds|device.hours|tokens.per.second|\btime(?: of a run)?(?:<| [|])).*$", re.MULTILINE)
 """A line with times in it, whose numbers are not compared."""
 
 
