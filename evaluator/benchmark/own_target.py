@@ -5,8 +5,7 @@ from pathlib import Path
 from evaluator.benchmark.registry import SUFFIX, taken_names
 from evaluator.benchmark.target_check import COLUMNS
 from evaluator.benchmark.target_file import check_target_text
-from synthgen.errors import UserError
-from synthgen.runtime.own_files import OwnFileCheck, check_name, named_file, new_file, read_own_text
+from synthgen.runtime.own_files import OwnFileCheck, check_file, new_file
 
 _SKELETONS = {name: Path(__file__).parent / "skeletons" / f"{name}{SUFFIX}" for name in COLUMNS}
 
@@ -21,12 +20,5 @@ def new_target(format_: str, path: Path) -> Path:
 
 def check_target(path: Path) -> OwnFileCheck:
     """Return the name of the target that a file defines, and all that is wrong with the file."""
-    if not path.is_file():
-        named_file(str(path), {}, "target")
-    faults = [f"{path}:{fault.line}: {fault.message}" for fault in check_target_text(read_own_text(path, "target"))]
-    try:
-        check_name(path, "target")
-        named_file(str(path), {name: file or name for name, file in taken_names().items()}, "target")
-    except UserError as error:
-        faults.insert(0, str(error))
-    return OwnFileCheck(str(path), path.stem, tuple(faults))
+    taken = {name: file or name for name, file in taken_names().items()}
+    return check_file(path, "target", taken, check_target_text)

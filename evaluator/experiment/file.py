@@ -17,12 +17,12 @@ from typing import Any
 from evaluator.experiment.arguments import CompareArguments
 from evaluator.experiment.arms import MLM, parse_arm
 from evaluator.experiment.steps import DataSteps, Fault, Step, read_step
-from evaluator.experiment.toml_lines import line_of
 from synthgen.dataset.manifest import is_finished
 from synthgen.errors import UserError, unknown
 from synthgen.runtime.files import read_toml
 from synthgen.runtime.public_function import converted
 from synthgen.runtime.typer_command import option_names
+from synthgen.text.toml_text import TomlText, read_toml_text
 
 OWN_KEYS = ("folder", "optional", "data", "arms")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -37,7 +37,7 @@ class ExperimentFile:
     """
 
     path: Path
-    text: str
+    text: TomlText
     changed: frozenset[str]
     folder: Path
     places: Mapping[str, str] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class ExperimentFile:
 
     def line(self, fault: Fault) -> int:
         """Return the line of the file that a fault is about, 0 where there is none."""
-        return 0 if ".".join(fault.keys) in self.changed else line_of(self.text, fault.keys) or 0
+        return 0 if ".".join(fault.keys) in self.changed else self.text.known_line(fault.keys) or 0
 
     def describe(self, fault: Fault) -> str:
         """Return a fault in one line, with the line of the file or the --set that it is about."""
@@ -91,7 +91,7 @@ def parse_experiment(path: Path, changes: Sequence[str] = (), data: Mapping[str,
     of_arms = _arm_faults(arms, read.places, read.made)
     return ExperimentFile(
         path=path,
-        text=path.read_text(encoding="utf-8-sig"),
+        text=read_toml_text(path.read_text(encoding="utf-8-sig")),
         changed=changed,
         folder=folder,
         places=read.places,

@@ -5,7 +5,7 @@ A package gives its files by an entry point whose value is the package they lie 
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from synthgen.errors import UserError, plain_os_error, unknown
+from synthgen.text.toml_text import Fault
 
 _NAME = re.compile(r"\w[\w-]*")
 
@@ -106,6 +107,24 @@ class OwnFileCheck:
     def exit_code(self) -> int:
         """2 when there is a fault."""
         return UserError.exit_code if self.faults else 0
+
+
+def check_file(
+    path: Path, kind: str, taken: Mapping[str, object], faults_of: Callable[[str], Iterable[Fault]]
+) -> OwnFileCheck:
+    """Return the name of what a file defines, and all that is wrong with its name and, by `faults_of`, its text.
+
+    UserError for a file that is not there or cannot be read.
+    """
+    if not path.is_file():
+        named_file(str(path), {}, kind)
+    faults = [f"{path}:{fault.line}: {fault.message}" for fault in faults_of(read_own_text(path, kind))]
+    try:
+        check_name(path, kind)
+        named_file(str(path), taken, kind)
+    except UserError as error:
+        faults.insert(0, str(error))
+    return OwnFileCheck(str(path), path.stem, tuple(faults))
 
 
 def new_file(path: Path, skeletons: Mapping[str, Path], format_: str, kind: str, taken: Mapping[str, object]) -> Path:

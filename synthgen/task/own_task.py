@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from synthgen.errors import UserError
 from synthgen.formats import FORMATS
-from synthgen.runtime.own_files import OwnFileCheck, check_name, named_file, new_file, read_own_text
+from synthgen.runtime.own_files import OwnFileCheck, check_file, new_file
 from synthgen.task.registry import SUFFIX, prompt_files
 from synthgen.task.task_file import check_task_text
 
@@ -21,13 +20,4 @@ def new_task(format_: str, path: Path) -> Path:
 
 def check_task(path: Path) -> OwnFileCheck:
     """Return the name of the task that a file defines, and all that is wrong with the file."""
-    if not path.is_file():
-        named_file(str(path), {}, "task")
-    _, wrong = check_task_text(path.stem, read_own_text(path, "task"))
-    faults = [f"{path}:{fault.line}: {fault.message}" for fault in wrong]
-    try:
-        check_name(path, "task")
-        named_file(str(path), prompt_files(), "task")
-    except UserError as error:
-        faults.insert(0, str(error))
-    return OwnFileCheck(str(path), path.stem, tuple(faults))
+    return check_file(path, "task", prompt_files(), lambda text: check_task_text(path.stem, text)[1])

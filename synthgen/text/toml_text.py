@@ -38,11 +38,20 @@ class TomlText:
     left_out: frozenset[str]
 
     def line(self, place: Place) -> int:
-        """Return the line of an entry, or of the nearest table that it is in."""
+        """Return the line of an entry, or of the nearest table that it is in; else the first."""
+        return self.known_line(place) or 1
+
+    def known_line(self, place: Place) -> int | None:
+        r"""Return the line of an entry, or of the nearest table that it is in; None where it is in none.
+
+        >>> text = read_toml_text("a = 1\n[b]\nc = [\n  2,\n]\nd = 3\n")
+        >>> text.known_line(("b", "c")), text.known_line(("b", "x")), text.known_line(("x",))
+        (3, 2, None)
+        """
         for part in (place[:end] for end in range(len(place), 0, -1)):
             if inside := [line for other, line in self.lines.items() if other[: len(part)] == part]:
                 return self.lines.get(part, min(inside))
-        return 1
+        return None
 
 
 def read_toml_text(text: str, first: int = 1) -> TomlText:

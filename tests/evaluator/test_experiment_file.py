@@ -16,8 +16,8 @@ from evaluator.experiment.call import arguments_of
 from evaluator.experiment.graph import build
 from evaluator.experiment.jobs import IntermediateJob
 from evaluator.experiment.presets import FOLDER
-from evaluator.experiment.toml_lines import line_of
 from synthgen.errors import UserError
+from synthgen.text.toml_text import read_toml_text
 from tests.evaluator.conftest import write_pairs
 
 Write = Callable[..., Path]
@@ -317,8 +317,9 @@ def test_sizes_may_be_parts_of_an_arm(datasets: dict[str, Path], tiny_model: Pat
 def test_the_line_of_a_key_is_found_in_any_shape_of_toml() -> None:
     text = 'a = """\nb = 1\n"""\nc = { d = 1 }\n[e]\n# f = 1\nf = [\n 1,\n]\n[e.g]\nh.i = 2\n'
     places = {("a",): 1, ("c", "d"): 4, ("e",): 5, ("e", "f"): 7, ("e", "g", "h", "i"): 11, ("e", "zz"): 5}
-    assert {keys: line_of(text, keys) for keys in places} == places
-    assert line_of(text, ("zz",)) is None
+    read = read_toml_text(text)
+    assert {keys: read.known_line(keys) for keys in places} == places
+    assert read.known_line(("zz",)) is None
 
 
 def test_a_data_folder_that_was_made_by_hand_may_be_named(write: Write, tmp_path: Path) -> None:
