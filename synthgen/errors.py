@@ -94,6 +94,19 @@ def shorten(text: str, most: int = 100, dots: str = "...") -> str:
     return text if len(text) <= most else text[: most - len(dots)] + dots
 
 
+EXCERPT = 200
+"""Characters of an example in a message."""
+
+
+def excerpt(text: str, most: int = EXCERPT) -> str:
+    r"""Return the beginning of a text in one line.
+
+    >>> excerpt("  two\nlines  "), excerpt("one two", 6)
+    ('two lines', 'one...')
+    """
+    return shorten(" ".join(text.split()), most)
+
+
 def is_disk_full(error: OSError) -> bool:
     """Return whether a file could not be written because its disk, its owner's quota or its size has no room left."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

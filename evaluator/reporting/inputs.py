@@ -19,12 +19,14 @@ from synthgen.text.json_text import JsonFault, parse_json
 SHOWN_APART = frozenset({"dataset_card", "kept", "rejected", "failed", "data"})
 
 
-_IN_UNITS: Mapping[str, Callable[[Any], str]] = {
-    "seconds": format_duration, "seconds_per_run": format_duration, "disk_bytes": format_size,
-    "memory_bytes": format_size, "flops": lambda number: f"{number:.1e}",
-}  # fmt: skip
-_PLAN_NAMES = {"seconds": "time", "seconds_per_run": "time of a run", "disk_bytes": "disk", "memory_bytes": "memory",
-               "flops": "floating-point operations"}  # fmt: skip
+_PLAN_FACTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    "seconds": ("time", format_duration),
+    "seconds_per_run": ("time of a run", format_duration),
+    "disk_bytes": ("disk", format_size),
+    "memory_bytes": ("memory", format_size),
+    "flops": ("floating-point operations", "{:.1e}".format),
+}
+"""Keys of a plan: what they are called for a person, and how their numbers are shown."""
 
 
 def read_side_file(results: Path, name: str) -> dict[str, Any]:
@@ -146,7 +148,7 @@ def plan_rows(plan: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 def plan_name(key: str) -> str:
     """Return what a key of a plan is called for a person."""
-    return _PLAN_NAMES.get(key, key.replace("_", " "))
+    return _PLAN_FACTS[key][0] if key in _PLAN_FACTS else key.replace("_", " ")
 
 
 def plan_fact(key: str, value: object) -> str:
@@ -154,7 +156,7 @@ def plan_fact(key: str, value: object) -> str:
     if value is None:
         return ""
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return _IN_UNITS[key](value) if is_number and key in _IN_UNITS else _fact(value)
+    return _PLAN_FACTS[key][1](value) if is_number and key in _PLAN_FACTS else _fact(value)
 
 
 def own_averages(record: Mapping[str, Any]) -> dict[str, dict[str, list[str]]]:

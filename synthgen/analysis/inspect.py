@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined
@@ -74,7 +74,9 @@ def inspect(
     check_like(like, format_)
     checks = {} if judged is None else {"judged": read_sample(format_, _rows(folder), judged)}
     manifest = replace(manifest, checks=manifest.checks | measure(folder, format_, like) | checks)
-    page = render(manifest, _pairs(folder, manifest.content_hash), _tables_of_rows(folder, manifest, like))
+    shown = _read_once(folder, manifest.content_hash)
+    tables = [shown.rows, *_real_rows(format_, like, manifest.seed), rejected_rows(format_, folder)]
+    page = render(manifest, shown.pairs, tables)
     if out is not None:
         with plain_os_error(f"cannot write --out {out}"):
             write_atomically(Path(out), page)
@@ -85,12 +87,10 @@ def inspect(
         return finish(folder, manifest)
 
 
-def _tables_of_rows(folder: Path, manifest: Manifest, like: Path | None) -> list[SummaryTable]:
-    format_, seed = dataset_format(manifest), manifest.seed
-    tables = [drawn_rows(format_, _rows(folder), seed=seed, title="Rows")]
-    if like is not None:
-        tables.append(drawn_rows(format_, sample_rows(like, MAX_ROWS), seed=seed, title="Rows of the real set"))
-    return [*tables, rejected_rows(format_, folder)]
+def _real_rows(format_: Format, like: Path | None, seed: int) -> list[SummaryTable]:
+    if like is None:
+        return []
+    return [drawn_rows(format_, sample_rows(like, MAX_ROWS), seed=seed, title="Rows of the real set")]
 
 
 def nearest(format_: Format, rows: Sequence[Row], *, seed: int = 0) -> list[dict[str, Any]]:
@@ -120,10 +120,19 @@ def _beginnings(texts: Sequence[str], size: int) -> Sequence[str]:
     return texts
 
 
+class _Shown(NamedTuple):
+    """The rows of a folder that are shown, and its nearest pairs."""
+
+    rows: SummaryTable
+    pairs: list[dict[str, Any]]
+
+
 @lru_cache(maxsize=1)
-def _pairs(folder: Path, _content_hash: str) -> list[dict[str, Any]]:
-    """Return the nearest pairs of a folder, which take seconds; the page and the terminal show the same."""
-    return nearest(dataset_format(read_manifest(folder)), _rows(folder))
+def _read_once(folder: Path, _content_hash: str) -> _Shown:
+    """Return what the rows of a folder come to, which takes seconds; the page and the terminal show the same."""
+    manifest, rows = read_manifest(folder), _rows(folder)
+    format_ = dataset_format(manifest)
+    return _Shown(drawn_rows(format_, rows, seed=manifest.seed, title="Rows"), nearest(format_, rows))
 
 
 def _rows(folder: Path) -> list[Row]:
@@ -133,7 +142,7 @@ def _rows(folder: Path) -> list[Row]:
 def summary_tables(folder: Path, manifest: Manifest | None = None) -> list[SummaryTable]:
     """Return everything that the page shows as tables, for a terminal; `manifest` is the folder's, measured anew."""
     manifest = manifest or read_intact_manifest(folder)
-    pairs = _pairs(Path(folder), manifest.content_hash)
+    pairs = _read_once(Path(folder), manifest.content_hash).pairs
     return [*counts(manifest), *findings(manifest), nearest_pairs(pairs)]
 
 

@@ -3,14 +3,12 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from synthgen.errors import shorten
+from synthgen.errors import excerpt
 
 MIN_REPLIES = 100
 """As many replies of which none can be used end the work."""
 MIN_ENDED, LEAST_SHARE = 500, 0.02
 """As many of which a smaller share can be used end it too."""
-EXAMPLE = 200
-"""Characters of an example."""
 
 
 @dataclass(slots=True)
@@ -49,4 +47,4 @@ class ReplyFaults:
     @property
     def quoted(self) -> str:
         """The last reply that cannot be used, in one line."""
-        return f"'{shorten(' '.join(self.example.split()), EXAMPLE)}'"
+        return f"'{excerpt(self.example)}'"

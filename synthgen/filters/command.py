@@ -25,7 +25,7 @@ from synthgen.dataset.manifest import Manifest, finish, is_finished, read_manife
 from synthgen.dataset.shards import read_rows, write_rejected, write_tables
 from synthgen.engines import DEFAULT_TIMEOUT
 from synthgen.engines.config import read_options
-from synthgen.errors import UserError, shorten
+from synthgen.errors import UserError, excerpt
 from synthgen.filters.base import Filter, FilterContext, JudgeConfig
 from synthgen.filters.config import FilterConfig, closing_all, read_config, write_reports
 from synthgen.filters.labels.filter import annotator_parents, judge_cost
@@ -106,7 +106,7 @@ def _filter_rows(
             reasons = dataset.reasons()
             said = ", ".join(f"{reason} ({count})" for reason, count in list(reasons.items())[:3])
             example = next(drop.evidence for _, drop in dataset.dropped.values() if drop.reason in list(reasons)[:1])
-            shown = f", such as {shorten(' '.join(example.split()), 200)}" if example else ""
+            shown = f", such as {excerpt(example)}" if example else ""
             raise UserError(f"no row of {source.name} would be kept: {said}{shown}; nothing is written")
         checks = config.checks(context, built) | ({"edits": dict(dataset.edited)} if config.edits else {})
         manifest = _write_rows(draft, dataset, built, checks)

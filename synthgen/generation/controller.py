@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from synthgen.dataset.ledger import Ledger, StoredReply, StoredVerdict
 from synthgen.engines.base import TRIES
 from synthgen.engines.reply_faults import LEAST_SHARE, MIN_ENDED, MIN_REPLIES
-from synthgen.errors import shorten
+from synthgen.errors import excerpt, shorten
 from synthgen.filters.base import Filter
 from synthgen.filters.pipeline import OnlinePipeline
 from synthgen.formats.base import Row
@@ -100,7 +100,7 @@ class Controller:
 
     def _commonest_fault(self) -> str:
         (reason, count), *_ = self.reasons.most_common(1)
-        example = shorten(" ".join(self._rejection.evidence.split()), 200)
+        example = excerpt(self._rejection.evidence)
         return f"; commonest rejection: {reason} ({count} rows), the last: {self._rejection.reason}, '{example}'"
 
     def _totals(self) -> tuple[int, int]:

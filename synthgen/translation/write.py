@@ -15,7 +15,7 @@ from synthgen.dataset.ledger import Ledger, StoredVerdict
 from synthgen.dataset.licences import LicensedSource, derive, parts_of
 from synthgen.dataset.manifest import Manifest, finish
 from synthgen.dataset.shards import Rejection, row_features, write_rejected, write_rows
-from synthgen.errors import IncompleteError, shorten
+from synthgen.errors import IncompleteError, excerpt
 from synthgen.formats.base import Row
 from synthgen.runtime.provenance import command_line, hardware, public_name
 from synthgen.translation import records
@@ -74,7 +74,7 @@ def _refuse_none_kept(job: TranslationJob, ledger: Ledger) -> None:
     reasons = Counter(item.reason for item in ledger.verdicts()).most_common(3)
     example = next((item.evidence for item in ledger.verdicts() if item.reason == reasons[0][0]), "")
     said = ", ".join(f"{reason} ({count})" for reason, count in reasons)
-    shown = f", such as '{shorten(' '.join(example.split()), 200)}'" if example else ""
+    shown = f", such as '{excerpt(example)}'" if example else ""
     fault = f"none of {job.dataset.rows} rows that {job.backend.ref} translated can be kept: {said}{shown}"
     raise IncompleteError(fault, "no set is written")
 

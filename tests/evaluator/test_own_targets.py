@@ -361,8 +361,8 @@ def topics(root: Path, rows: int = 24, **changes: str) -> Path:
         ('{"text": null, "topic": 1}', "no text"),
         ('{"text": ["a"], "topic": 1}', "text is no text"),
         ('{"text": "a b", "topic": {}}', "unknown label"),
-        ("[1]", ""),
-        ('{"text": "a', ""),
+        ("[1]", "line 2: not a JSON object"),
+        ('{"text": "a', "line 2: not JSON"),
     ],
 )
 def test_a_row_that_is_none_is_named_by_file_and_line(line: str, said: str, tmp_path: Path) -> None:

@@ -125,10 +125,10 @@ def test_long_texts_are_compared_by_their_beginnings_and_short_ones_beside_them_
 
 
 def test_pairs_are_compared_once_for_the_page_and_the_terminal(sample_set: Path) -> None:
-    inspection._pairs.cache_clear()
+    inspection._read_once.cache_clear()
     inspect(sample_set)
     summary_tables(sample_set)
-    assert inspection._pairs.cache_info().misses == 1
+    assert inspection._read_once.cache_info().misses == 1
 
 
 def test_measures_of_sameness_know_the_extremes() -> None:

@@ -19,9 +19,8 @@ from synthgen.engines.asker import KEPT, Asker
 from synthgen.engines.batch import MOST_REQUESTS
 from synthgen.engines.budget import Budget
 from synthgen.engines.config import EngineConfig, StartEngine
-from synthgen.engines.reply_faults import EXAMPLE
 from synthgen.engines.reply_text import json_object
-from synthgen.errors import IncompleteError, UserError, shorten
+from synthgen.errors import EXCERPT, IncompleteError, UserError, shorten
 from synthgen.filters.base import JudgeConfig
 from synthgen.filters.labels.annotator import Annotation, Annotator
 from synthgen.formats import Format
@@ -205,7 +204,7 @@ class LLMJudge(Annotator):
     def _annotation(self, reply: Reply) -> Annotation:
         """Return the annotation in a reply."""
         annotation = None if reply.error else self._parse(reply.text)
-        unread = f"{reply.error}: {shorten(reply.text or reply.reasoning, EXAMPLE)}"
+        unread = f"{reply.error}: {shorten(reply.text or reply.reasoning, EXCERPT)}"
         return annotation or Annotation("", unread=unread)
 
     def _fault(self, reply: Reply, _: Request) -> str:
