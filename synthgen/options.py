@@ -41,6 +41,10 @@ FolderLanguage = Annotated[
 
 # make
 Task = Annotated[str, Option(help="A task of `synthgen tasks`, or a task file of your own: my_task.md.")]
+WrittenLanguage = Annotated[
+    str | None,
+    Option("--language", help="Language to write in: de, sw, zh-Hans, … [default: that of the task's file]."),
+]
 Rows = Annotated[int | str, Option(help="Rows to keep: a number, 'real' (the real set's size) or '10x'.")]
 Model = Annotated[
     str,

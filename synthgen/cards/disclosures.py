@@ -15,7 +15,7 @@ from typing import Any
 
 from synthgen.dataset.manifest import Manifest
 from synthgen.runtime.files import read_toml
-from synthgen.text.languages import UNKNOWN_LANGUAGE
+from synthgen.text.languages import UNKNOWN_LANGUAGE, language_name
 
 NOT_DONE, NOT_KNOWN = "not done: ", "not known: "
 Facts = Mapping[str, Any]
@@ -131,7 +131,11 @@ def _prompts(m: Manifest) -> Answer:
     text = "The prompt file stands whole at the end of this card." if m.prompt_text else "The prompt file is not here."
     shots = [parent for parent in m.parents if parent.get("role") == "shots"]
     text += " Real examples were shown to the generator." if shots else " Its examples were written for this project."
-    return text, {"SHA-256 of the prompt file": m.prompt_hash} | ({"examples shown": shots} if shots else {})
+    facts = {"SHA-256 of the prompt file": m.prompt_hash} | ({"examples shown": shots} if shots else {})
+    if said := m.checks.get("prompt_language"):
+        text += f" The rows are in {language_name(m.language)}, which is not the language of the prompt file."
+        facts |= said
+    return text, facts
 
 
 def _sampling(m: Manifest) -> Answer:

@@ -85,7 +85,7 @@ def print_make(result: Manifest | Sequence[Mapping[str, Any]], arguments: Argume
     from synthgen.generation.run import default_folder
 
     if not isinstance(result, Sequence):
-        folder = arguments["out"] or default_folder(*(arguments[each] for each in ("task", "n", "seed")))
+        folder = arguments["out"] or default_folder(*(arguments[each] for each in ("task", "n", "seed", "language")))
         _print_set(result, folder)
         _print_next(result, folder)
         return

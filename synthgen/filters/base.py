@@ -53,7 +53,8 @@ class FilterContext:
     """The set to filter: the prompt that it was generated with, and what it may be compared with.
 
     `against` are evaluation sets to keep out, `like` is the real set whose rows it should resemble; a checkpoint
-    (`verifier`) and an LLM judge (`judge`) may label its rows again.
+    (`verifier`) and an LLM judge (`judge`) may label its rows again. `is_asked` says that a model was asked for this
+    language where prompts are in another, so that rows in neither are to be expected.
     """
 
     format: Format
@@ -63,6 +64,7 @@ class FilterContext:
     verifier: Path | None = None
     like: Path | None = None
     judge: JudgeConfig = field(default_factory=JudgeConfig)
+    is_asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,16 +177,17 @@ class RowFilter(Filter):
 class FilterSpec:
     """A filter's entry in the registry: its class, its place in the order, how it is built, and when it runs.
 
-    `runs`: in every set (`always`), by default, when an evaluation set (`against`), a `verifier` or a `judge` is given,
-    or only when a configuration file names it. `needs` is what has to be given then, `check` the key of its metadata
-    in the manifest's `checks`. `shared` are the versions, by name, of what it has in common with other filters.
-    `builder` is for a filter that takes more of the context than the format; `name` for a class with several entries.
+    `runs`: in every set (`always`), by default, by default and where a language is `asked` for, when an evaluation set
+    (`against`), a `verifier` or a `judge` is given, or only when a configuration file names it. `needs` is what has to
+    be given then, `check` the key of its metadata in the manifest's `checks`. `shared` are the versions, by name, of
+    what it has in common with other filters. `builder` is for a filter that takes more of the context than the format;
+    `name` for a class with several entries.
     """
 
     filter_class: type[Filter]
     settings: type = NoSettings
     place: int = field(kw_only=True)
-    runs: Literal["always", "default", "against", "verifier", "judge", "named"] = "default"
+    runs: Literal["always", "default", "asked", "against", "verifier", "judge", "named"] = "default"
     check: str = ""
     needs: Literal["", "against", "verifier", "like"] = ""
     shared: Mapping[str, int] = field(default_factory=dict)

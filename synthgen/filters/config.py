@@ -115,7 +115,8 @@ def read_config(path: Path | None = None, context: FilterContext | None = None) 
     _refuse_unknown(tables, edits, where=str(path))
     inputs = {name: bool(context and getattr(context, name)) for name in ("against", "verifier", "like")}
     inputs |= {"": True, "judge": bool(context and context.judge.model)}
-    runs = inputs | {"always": True, "default": path is None, "named": False}
+    is_asked = path is None or bool(context and context.is_asked)
+    runs = inputs | {"always": True, "default": path is None, "asked": is_asked, "named": False}
     stages = [
         (spec, _settings(spec, tables.get(spec.name, {}), where=f"[{spec.name}] of {path}"))
         for spec in ORDER

@@ -5,7 +5,7 @@ records which rows were used.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,9 @@ from synthgen.dataset.shards import read_rows
 from synthgen.errors import UserError
 from synthgen.formats.base import ParseError, Row, clean_text
 from synthgen.task.definition import Task
+from synthgen.text.language_id import row_language
+from synthgen.text.languages import base_language
+from synthgen.text.set_language import set_language
 from synthgen.text.words import word_count
 
 Shots = Mapping[str, tuple[dict[str, str], ...]]
@@ -55,7 +58,7 @@ def _read_shots(task: Task, folder: Path, seed: int) -> tuple[Shots, list[dict[s
     pooled = "any" in task.shots
     chosen: dict[str, list[tuple[float, str, dict[str, str]]]] = {}
     draw = Random(f"shots/{seed}")
-    for row in read_rows(folder):
+    for row in _rows_of(task, folder):
         order = draw.random()
         texts = format_.texts_of(row)
         if sum(map(word_count, texts.values())) <= MAX_SHOT_WORDS:
@@ -65,7 +68,7 @@ def _read_shots(task: Task, folder: Path, seed: int) -> tuple[Shots, list[dict[s
             del best[SHOTS_PER_LABEL:]
     cells = ["any"] if pooled else list(task.label_counts)
     if missing := [cell for cell in cells if cell not in chosen]:
-        raise UserError(f"--shots {folder} has no usable row of {', '.join(missing)}")
+        raise UserError(f"--shots {folder} has no usable row of {', '.join(missing)}{_in_language(task)}")
     examples = {cell: tuple(texts for _, _, texts in rows) for cell, rows in chosen.items()}
     rows = [row_id for cell in cells for _, row_id, _ in chosen[cell]]
     return examples, [_parent("shots", manifest, rows=rows)]
@@ -77,7 +80,7 @@ def _read_passages(task: Task, source: Path, seed: int) -> tuple[tuple[str, ...]
         raise UserError(f"--passages is not for {task.name}: the engine writes all of its texts")
     if source.is_dir():
         manifest = read_intact_manifest(source)
-        lines: Iterator[str] = (_first_text(manifest, row) for row in read_rows(source))
+        lines: Iterator[str] = (_first_text(manifest, row) for row in _rows_of(task, source))
         parent = _parent("passages", manifest)
     elif source.is_file():
         content = read_text(source)
@@ -93,10 +96,32 @@ def _read_passages(task: Task, source: Path, seed: int) -> tuple[tuple[str, ...]
             if word_count(text := clean_text(line)) >= least:
                 texts[text] = None
     if not texts:
-        raise UserError(f"--passages {source} has no text of {least} words or more")
+        raise UserError(f"--passages {source} has no text of {least} words or more{_in_language(task)}")
     ordered = list(texts)
+    if task.asked_language:
+        _refuse_foreign(ordered, task.language, source)
     Random(f"passages/{seed}").shuffle(ordered)
     return tuple(ordered), [parent | {"passages": len(ordered)}]
+
+
+def _rows_of(task: Task, folder: Path) -> Iterator[Row]:
+    """Yield the rows of a set; where a language is asked for, those in it."""
+    wanted = base_language(task.asked_language) if task.asked_language else ""
+    yield from (row for row in read_rows(folder) if not wanted or row_language(row, "") == wanted)
+
+
+def _in_language(task: Task) -> str:
+    return f" in '{task.language}', the language asked for" if task.asked_language else ""
+
+
+def _refuse_foreign(passages: Sequence[str], language: str, source: Path) -> None:
+    """Raise UserError for passages most of which are in another language than the rows are to be."""
+    said = set_language(({"text": text} for text in passages), option=language)
+    if said.is_doubtful:
+        raise UserError(
+            f"--passages {source}: {said.agree} of {said.identified} texts identified are in '{language}', the "
+            "language asked for; give passages in it"
+        )
 
 
 def _first_text(manifest: Manifest, row: Row) -> str:

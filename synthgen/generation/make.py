@@ -36,6 +36,8 @@ from synthgen.generation.run import (
 )
 from synthgen.generation.write import write_folder
 from synthgen.runtime.ray_cluster import check_address
+from synthgen.text.language_id import known_languages
+from synthgen.text.languages import base_language
 
 REQUESTS_PER_ROW = 25
 """Default request budget for each row and step: a set that accepts fewer than one slot in 25 ends with exit 3."""
@@ -45,6 +47,7 @@ def make(
     task: options.Task,
     *,
     n: options.Rows = "real",
+    language: options.WrittenLanguage = None,
     model: options.Model = DEFAULT_MODEL,
     engine: options.Engine = "vllm",
     out: options.RunFolder = None,
@@ -78,6 +81,8 @@ def make(
 
     Example: synthgen make --task mnli --engine endpoint --model http://localhost:8000/v1 --preview 5
 
+    Example: synthgen make --task mnli --language sw --n 200 --model owner/name --out runs/mnli-sw
+
     Returns the manifest, or the preview's items. `started_engine` is used instead of a new engine. Raises UserError for
     wrong input, IncompleteError when the request budget or the server ends.
     """
@@ -86,15 +91,17 @@ def make(
     asked = replace(asked, arguments=over_gpus(asked.arguments, gpus_per_engine, ray=ray))
     if not (structured := is_structured(decoding, model)):
         refuse("--decoding plain completes a text, without a chat", thinking=asked.thinking and thinking)
-    chain = open_chain(task, seed, structured, shots, passages, teacher, asked.thinking)
-    format_, language, prompt = chain.task.format, chain.task.language, chain.task.prompt_text
-    judged = JudgeConfig(judge or "", options=asked)
-    context = FilterContext(format_, language, prompt, tuple(against), verifier, like, judged)
+    chain = open_chain(task, seed, structured, shots, passages, teacher, asked.thinking, language)
+    written, judged = chain.task, JudgeConfig(judge or "", options=asked)
+    if written.asked_language and base_language(written.language) not in known_languages():
+        console.note(f"no model here knows '{written.language}': the language of the rows is not checked")
+    compared = (tuple(against), verifier, like, judged, bool(written.asked_language))
+    context = FilterContext(written.format, written.language, written.prompt_text, *compared)
     serving = EngineConfig(engine, model, asked, ray, started_engine)
     run = GenerationRun(chain, resolve_n(n, chain.task), serving, read_config(filters, context), context)
     if preview:
         return _preview(run, preview, out=out, ray=ray, max_requests=max_requests)
-    return _make_folder(run, out or default_folder(task, run.n, seed), max_requests)
+    return _make_folder(run, out or default_folder(task, run.n, seed, language), max_requests)
 
 
 def _make_folder(run: GenerationRun, out: Path, max_requests: int | None) -> Manifest:

@@ -95,17 +95,20 @@ class PromptChain:
     def request(self, slot: Slot) -> Request:
         """Return the request for the slot's next step."""
         step = self._steps_of(slot.cell)[slot.step]
-        sampling, ending = self._asked[step.name]
-        prompt = step.render(self.variables(slot)) + ending
+        sampling, beginning, ending = self._asked[step.name]
+        prompt = beginning + step.render(self.variables(slot)) + ending
         return Request((slot.number, slot.step), prompt, sampling, nonce=slot.number, system=self.task.system)
 
-    def _asking(self, step: Step) -> tuple[Sampling, str]:
-        """Return the sampling of a step's requests and how their prompts end."""
+    def _asking(self, step: Step) -> tuple[Sampling, str, str]:
+        """Return the sampling of a step's requests, and how their prompts begin and end."""
         schema = json.dumps(text_object(*step.fields)) if self.structured else None
         stop = () if schema else step.stop
         sampling = Sampling(step.max_tokens, step.temperature, step.top_k, stop, schema, self.thinking)
         example = json.dumps(dict.fromkeys(step.fields, "…"), ensure_ascii=False)
-        return sampling, f"\n\nAnswer with JSON: {example}" if schema else ""
+        asks = f"Write in {step.asks_for}, whatever language the examples are in." if step.asks_for else ""
+        if schema:  # what is read last counts most; a plain completion goes on where the prompt ends
+            return sampling, "", "\n\n".join(["", *filter(None, [asks]), f"Answer with JSON: {example}"])
+        return sampling, asks and f"{asks}\n\n", ""
 
     def trial_requests(self, cell: str, text: Callable[[Step], str]) -> Iterator[tuple[Step, Request]]:
         """Yield each step of a cell with a request for it, in which `text(step)` stands for every earlier text."""
@@ -148,7 +151,7 @@ class PromptChain:
 
     def row_id(self, number: int) -> str:
         """Return the id of a slot's row: task, seed and slot number."""
-        return slot_id(self.task.name, self.seed, number)
+        return slot_id(self.task.name, self.seed, number, self.task.asked_language)
 
     def variables(self, slot: Slot) -> dict[str, object]:
         """Return the template's variables: attributes, the label, its definition and examples, the texts so far."""
@@ -156,7 +159,7 @@ class PromptChain:
 
     def _label_variables(self, cell: str) -> dict[str, object]:
         """Return the variables that all slots of a label have in common."""
-        real_stems = [row for rows in self.grounding.shots.values() for row in rows]
+        real_stems = [row for rows in self.grounding.shots.values() for row in rows] or list(self.task.own_examples)
         return {**self.task.label_variables(cell, self.grounding.shots), "real_stems": real_stems}
 
     def _draw_attributes(self, context: int) -> dict[str, str]:

@@ -23,6 +23,7 @@ from synthgen.generation.teacher import Teacher
 from synthgen.models.packs import PREFIX, ResolvedModel
 from synthgen.task.definition import Task
 from synthgen.task.registry import load_task
+from synthgen.text.languages import language_code
 
 DEFAULT_MODEL = "Qwen/Qwen3-4B-Instruct-2507"
 
@@ -63,6 +64,7 @@ class GenerationRun:
             "seed": self.chain.seed,
             "decoding": self.chain.decoding,
             "prompt_hash": self.task.prompt_hash,
+            **({"language": self.task.asked_language} if self.task.asked_language else {}),
             **({"engine_args": arguments} if (arguments := of_replies(self.engine.recorded)) else {}),
             **{parent["role"]: parent["sha256"] for parent in self.chain.grounding.parents},
         }
@@ -90,12 +92,13 @@ def open_chain(
     passages: Path | None = None,
     teacher: Path | None = None,
     thinking: bool = False,
+    language: str | None = None,
 ) -> PromptChain:
-    """Return the prompt chain of a task with the real text and the teacher named.
+    """Return the prompt chain of a task, in another language than its file's if asked, with the real text and teacher.
 
     A teacher brings its tag set, which becomes that of the task. Raises UserError where one is missing or of no use.
     """
-    definition = load_task(task)
+    definition = written_in(load_task(task), language)
     if (teacher is not None) != isinstance(definition.format, TagsFormat):
         needs = "needs --teacher CKPT, a token classifier made by evaluator train" if teacher is None else "has no use"
         name, unused = definition.name, f" for --teacher {teacher}: it is not tagged"
@@ -110,6 +113,11 @@ def open_chain(
         definition = replace(definition, format=TagsFormat((columns[0], columns[1]), tagger.labels))
         grounding = replace(grounding, parents=(*grounding.parents, tagger.parent()))
     return PromptChain(definition, seed, structured, grounding, tagger, thinking)
+
+
+def written_in(task: Task, language: str | None) -> Task:
+    """Return a task as `--language` asks for it; UserError for what is no language."""
+    return task.in_language(language_code(language)) if language is not None else task
 
 
 def resolve_n(n: int | str, task: Task) -> int:
@@ -137,10 +145,11 @@ def is_structured(decoding: str | None, model: str) -> bool:
     return decoding == "json" or (decoding is None and not model.startswith(PREFIX))
 
 
-def default_folder(task: str, n: int | str, seed: int) -> Path:
+def default_folder(task: str, n: int | str, seed: int, language: str | None = None) -> Path:
     """Return the folder of a set when `--out` names none."""
-    definition = load_task(task)
-    return Path("runs") / f"{definition.name}-n{resolve_n(n, definition)}-s{seed}"
+    definition = written_in(load_task(task), language)
+    name = "-".join(filter(None, [definition.name, definition.asked_language]))
+    return Path("runs") / f"{name}-n{resolve_n(n, definition)}-s{seed}"
 
 
 def open_controller(run: GenerationRun, ledger: Ledger) -> Controller:

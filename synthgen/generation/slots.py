@@ -37,13 +37,15 @@ class Slot:
         self.step = 1
 
 
-def slot_id(task: str, seed: int, number: int) -> str:
+def slot_id(task: str, seed: int, number: int, language: str = "") -> str:
     """Return the id of a slot's row.
 
     >>> slot_id("mnli", 0, 42)
     'mnli-s0-0000042'
+    >>> slot_id("mnli", 0, 42, "sw")
+    'mnli-sw-s0-0000042'
     """
-    return f"{task}-s{seed}-{number:07d}"
+    return f"{task}{language and f'-{language}'}-s{seed}-{number:07d}"
 
 
 class SlotOutcome(NamedTuple):

@@ -66,7 +66,8 @@ def _story(folder: Path, row_id: str) -> dict[str, Any]:
         raise UserError(f"'{row_id}' is not an id of {folder}; ids end in a slot number, as in mnli-s0-0000042")
     with closing(Ledger(path, read_only=True)) as ledger:
         settings, slot = ledger.settings(), int(suffix)
-        verdict = ledger.verdict(slot) if row_id == slot_id(settings["task"], settings["seed"], slot) else None
+        own_id = slot_id(settings["task"], settings["seed"], slot, settings.get("language", ""))
+        verdict = ledger.verdict(slot) if row_id == own_id else None
         if verdict is None:
             raise UserError(f"no example '{row_id}' in {folder}")
         return {

@@ -11,13 +11,16 @@ from synthgen.cards.card import write_card
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.dataset.licences import LicensedSource, derive, parts_of
 from synthgen.dataset.manifest import Manifest, finish, is_finished, read_manifest
-from synthgen.dataset.shards import Rejection, row_features, write_rejected, write_rows
+from synthgen.dataset.shards import Rejection, read_rows, row_features, write_rejected, write_rows
 from synthgen.filters.config import write_reports
 from synthgen.filters.labels.filter import annotator_parents
 from synthgen.formats.base import Row
+from synthgen.formats.texts import texts_of_sound_rows
 from synthgen.generation.controller import Controller
 from synthgen.generation.run import GenerationRun
 from synthgen.runtime.provenance import command_line, hardware, public_name
+from synthgen.task.definition import Task
+from synthgen.text.set_language import set_language
 
 
 def write_folder(
@@ -49,7 +52,7 @@ def write_folder(
         **_settings(run, (*run.chain.grounding.parents, *annotator_parents(checks))),
         **_counts(controller),
         files=files,
-        checks=checks | measure(out, format_, run.context.like),
+        checks=checks | measure(out, format_, run.context.like) | _of_language(run.task, out),
         versions={**earlier, "synthgen-evaluator": __version__, **ledger.engine_versions()},
         ledger_hash=ledger.content_hash(),
         tokens=ledger.token_totals(),
@@ -91,6 +94,14 @@ def _settings(run: GenerationRun, parents: tuple[dict[str, Any], ...]) -> dict[s
         "filters_hash": run.versions()["filters"],
         "sampling": {step.name: step.sampling for step in task.steps} | {"decoding": settings["decoding"]},
     }
+
+
+def _of_language(task: Task, out: Path) -> dict[str, Any]:
+    """Return what the manifest says of rows in another language than that of the task's file."""
+    if not task.asked_language:
+        return {}
+    said = set_language(texts_of_sound_rows(task.format, read_rows(out)), option=task.language)
+    return {"set_language": said.facts(), "prompt_language": task.prompt_language}
 
 
 def _counts(controller: Controller) -> dict[str, Any]:

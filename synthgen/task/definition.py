@@ -6,20 +6,23 @@ example rows); each section is the prompt of a step. Templates run in Jinja's sa
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from random import Random
 from typing import Any
 
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from synthgen.formats import Format
 from synthgen.formats.base import ParseError, Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
+from synthgen.text.languages import base_language, language_name
 from synthgen.text.words import bare_words, word_count
 
+OF_LANGUAGE = {"language", "language_name"}
+"""The variables of every template that say what to write in: its code and its English name."""
 JINJA = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False, autoescape=False)
 _compiled = cache(JINJA.from_string)
 
@@ -29,7 +32,8 @@ class Step:
     """One request of an item's prompt chain: its template, the texts of its reply, its sampling parameters.
 
     `fields` maps each text to the marker its line begins with in a plain reply; a step of one text has none. With
-    `labels` only slots of those labels take the step.
+    `labels` only slots of those labels take the step. `asks_for` is the English name of a language that the template
+    does not ask for, and the prompt must; empty where it need not.
     """
 
     name: str
@@ -40,10 +44,16 @@ class Step:
     temperature: float = 1.0
     top_k: int = 50
     stop: tuple[str, ...] = ("\n",)
+    asks_for: str = ""
 
     def render(self, variables: Mapping[str, Any]) -> str:
         """Return the prompt; a variable the template needs and `variables` lacks raises UndefinedError."""
         return _compiled(self.template).render(variables).strip()
+
+    @property
+    def names_language(self) -> bool:
+        """Whether the template itself says which language to write in."""
+        return bool(meta.find_undeclared_variables(JINJA.parse(self.template)) & OF_LANGUAGE)
 
     @property
     def sampling(self) -> dict[str, Any]:
@@ -114,7 +124,8 @@ class Task:
 
     `system` is the system prompt of every request, empty for none. `stem` is the first text, where real text may stand
     instead (a premise, a passage), else empty; `per_stem` says how many slots of each label share one, empty when none
-    do.
+    do. `by_language` is the task as the file has it for other languages; `asked_language` is one of them where the
+    rows are to be written in it, and `own_examples` the examples that the file has in it.
     """
 
     name: str
@@ -134,6 +145,34 @@ class Task:
     stem: str = ""
     per_stem: dict[str, int] = field(default_factory=dict)
     conditions: Conditions = field(default_factory=Conditions)
+    by_language: dict[str, "Task"] = field(default_factory=dict)
+    asked_language: str = ""
+    own_examples: tuple[dict[str, str], ...] = ()
+
+    def in_language(self, code: str) -> "Task":
+        """Return the task as its rows are written in a language: with what the file says for that, else in English.
+
+        Steps without a section in the language, whose template does not name it, ask for it in a line of English.
+        """
+        if code == self.language:
+            return self
+        own = self.by_language.get(code) or self.by_language.get(base_language(code)) or self
+        before = {step.name: step.template for step in self.steps}
+        steps = tuple(
+            step
+            if step.template != before[step.name] or step.names_language
+            else replace(step, asks_for=language_name(code))
+            for step in own.steps
+        )
+        return replace(own, language=code, asked_language=code, steps=steps, by_language={})
+
+    @property
+    def prompt_language(self) -> dict[str, Any]:
+        """What a card says of prompts for rows in another language than the file's."""
+        return {
+            "asked for in English": [step.name for step in self.steps if step.asks_for],
+            "examples in the language": bool(self.own_examples),
+        }
 
     @property
     def prompt_hash(self) -> str:
@@ -153,4 +192,5 @@ class Task:
             "definitions": self.definitions,
             "shots": examples.get(label) or examples.get("any", ()),
             "language": self.language,
+            "language_name": language_name(self.language),
         }

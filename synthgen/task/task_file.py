@@ -1,16 +1,19 @@
 """A task file read: its text to the task that it defines, or to all that is wrong with it."""
 
 import re
+from collections.abc import Collection
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from synthgen.errors import UserError
 from synthgen.formats import format_from_manifest
+from synthgen.task.by_language import split_languages
 from synthgen.task.definition import JINJA, Attribute, Conditions, Step, Task
 from synthgen.task.trial import trial_faults
 from synthgen.task.validation import faults, section_place, sound
 from synthgen.text.languages import ENGLISH
-from synthgen.text.toml_text import Fault, read_toml_text
+from synthgen.text.toml_text import Fault, Finding, read_toml_text
 
 _HEADER = re.compile(r"\A\+\+\+[ \t]*\n(?P<header>.*?\n)\+\+\+[ \t]*(?:\n(?P<body>.*))?\Z", re.DOTALL)
 _SECTION = re.compile(r"^##[ \t]+(.+?)[ \t]*$\n?", re.MULTILINE)
@@ -33,13 +36,29 @@ def check_task_text(name: str, text: str) -> tuple[Task | None, tuple[Fault, ...
     header = read_toml_text(match["header"], first=2)
     body, first = match["body"] or "", text.count("\n", 0, match.start("body")) + 1 if match["body"] else 1
     sections, lines, wrong = _read_sections(body, first)
-    findings = faults(header.values, sections, JINJA, header.left_out)
-    keys = {place[0] for place, _ in findings if place}
-    can_be_tried = not header.faults and not keys & _BASIS and header.values.keys() >= _BASIS
-    task = _build(name, sound(header.values), sections, text) if can_be_tried else None
-    findings += trial_faults(task, keys) if task else []
+    own, own_sections, others = split_languages(header.values, sections)
+    is_toml = not header.faults
+    task, findings = _checked_task(name, own, own_sections, text, header.left_out, is_toml)
+    known = tuple(findings)
+    for other in others:
+        of_other, more = _checked_task(name, other.header, other.sections, text, header.left_out, is_toml)
+        findings += other.located(more, known)
+        if task and of_other:
+            shots = tuple(row for rows in of_other.shots.values() for row in rows) if "shots" in other.own else ()
+            task.by_language[other.code] = replace(of_other, own_examples=shots)
     located = {Fault(lines.get(place[:1]) or header.line(place), message): None for place, message in findings}
     return task, tuple(sorted([*header.faults, *wrong, *located], key=lambda fault: fault.line))
+
+
+def _checked_task(
+    name: str, header: dict[str, Any], sections: dict[str, str], text: str, left_out: Collection[str], is_toml: bool
+) -> tuple[Task | None, list[Finding]]:
+    """Return the task of a header and sections, or None where it cannot be tried; and what is wrong with them."""
+    findings = faults(header, sections, JINJA, left_out)
+    keys = {place[0] for place, _ in findings if place}
+    can_be_tried = is_toml and not keys & _BASIS and header.keys() >= _BASIS
+    task = _build(name, sound(header), sections, text) if can_be_tried else None
+    return task, findings + (trial_faults(task, keys) if task else [])
 
 
 _BASIS = {"format", "columns", "label_counts"}

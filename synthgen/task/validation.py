@@ -13,6 +13,7 @@ from synthgen.formats import FORMATS
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.span import ANSWERABLE, COLUMNS, UNANSWERABLE
 from synthgen.formats.tags import SENTENCE
+from synthgen.task.definition import OF_LANGUAGE
 from synthgen.text.languages import find_language_code, language_code
 from synthgen.text.toml_text import (
     FULL_TEXT,
@@ -68,7 +69,7 @@ _CONDITIONS = {
     "min_word_overlap": table_of(NUMBER),
     "max_option_ratio": NUMBER,
 }
-_OF_LABELS = {"label", "definition", "definitions", "shots", "real_stems", "language"}
+_OF_LABELS = {"label", "definition", "definitions", "shots", "real_stems", *OF_LANGUAGE}
 """The variables of every template."""
 _CHOICE_TEXTS = ("ctx_a", "premise", "context", "ctx_b", "question", "question_concept")
 

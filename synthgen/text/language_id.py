@@ -109,6 +109,16 @@ def foreign(text: str, language: str, doubt_below: float = DOUBT_BELOW, confirm_
     return f"{likely}, {language} has {probability:.2f} and {confirmed:.2f}"
 
 
+def surely_foreign(text: str, language: str) -> str:
+    """Return what `foreign` says of a text that one model is sure about, so that less than five words may do.
+
+    >>> surely_foreign("He went home yesterday.", "sw")[:2], surely_foreign("Mtoto anacheza nje.", "sw")
+    ('en', '')
+    """
+    says = foreign(text, language)
+    return says if says and best_guess(text) not in ("", base_language(language)) else ""
+
+
 def _is_romanised(text: str, language: str) -> bool:
     """Whether a text in a language of another script has Latin letters alone: the models do not know it so.
 

@@ -92,7 +92,7 @@ def test_names_and_places_of_filters_differ() -> None:
 def test_a_filters_settings_have_defaults_and_its_check_a_name(spec: FilterSpec) -> None:
     spec.settings()
     assert spec.name
-    assert spec.runs in ("always", "default", "against", "verifier", "judge", "named")
+    assert spec.runs in ("always", "default", "asked", "against", "verifier", "judge", "named")
 
 
 def test_the_registry_refuses_two_filters_of_one_name_or_place(tmp_path: Path) -> None:

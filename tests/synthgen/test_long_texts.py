@@ -24,7 +24,7 @@ SUBJECTS: dict[str, Callable[[str], object]] = {
     "treebank": words.treebank_tokens,
     "language": language_id.count_words,
 }
-FILTERS = {spec.name: spec for spec in ORDER if spec.runs in ("always", "default") or spec.name == "personal"}
+FILTERS = {spec.name: spec for spec in ORDER if spec.runs in ("always", "default", "asked") or spec.name == "personal"}
 
 
 def texts() -> list[str]:

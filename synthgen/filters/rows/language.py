@@ -1,5 +1,6 @@
 """Language: rows with a text that `synthgen.text.language_id` does not find to be in the set's language."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,10 @@ from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.formats.texts import row_texts
 from synthgen.text import language_id
+
+SHORT_WORDS = 3
+"""Words from which a short text is identified where a language was asked for. On XNLI's hypotheses of three and four
+words in de, sw and zh, 2 of 1,103 would go; of English ones in their place 417 of 426."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +35,46 @@ class LanguageSettings:
 class Language(RowFilter):
     """Drops a row one of whose texts is in another language than the set's.
 
-    Texts of less than five words are identified together, as one. `metadata` counts the rows that could be checked.
+    Texts of less than five words are identified together, as one. `is_asked` sets were written in a language that a
+    model was asked for and may not have kept to: their short texts too must not be surely in another language.
+    `metadata` counts the rows that could be checked.
     """
 
     name = "language"
     VERSION = language_id.VERSION
 
-    def __init__(self, format_: Format, language: str, settings: LanguageSettings | None = None) -> None:
+    def __init__(
+        self, format_: Format, language: str, settings: LanguageSettings | None = None, *, is_asked: bool = False
+    ) -> None:
         """Expect `language`, unless a row names its own."""
         super().__init__(format_)
-        self._language, self._settings = language, settings or LanguageSettings()
+        self._language, self._settings, self._is_asked = language, settings or LanguageSettings(), is_asked
 
     def check(self, row_id: str, row: Row) -> Drop | None:
         """Return a drop with the text's language as the first model has it, and both models' probabilities."""
         language, limits = language_id.row_language(row, self._language), self._settings
-        texts = language_id.identifiable_texts(row_texts(self._format, row), limits.min_words)
+        every = row_texts(self._format, row)
+        texts = language_id.identifiable_texts(every, limits.min_words)
         if language not in language_id.known_languages():
             self.counts["unknown"] += 1
             return None
+        if (drop := self._check_short(every, language)) is not None:
+            return drop
         if not texts:
             self.counts["too short"] += 1
             return None
         self.counts["judged"] += 1
         for path, text in texts.items():
             if guess := language_id.foreign(text, language, limits.doubt_below, limits.confirm_below):
+                return Drop("language", f"{path}: {guess}")
+        return None
+
+    def _check_short(self, texts: Mapping[str, str], language: str) -> Drop | None:
+        """Return a drop for a short text that is surely in another language, where that is to be expected."""
+        for path, text in texts.items() if self._is_asked else ():
+            if SHORT_WORDS <= language_id.count_words(text) < self._settings.min_words and (
+                guess := language_id.surely_foreign(text, language)
+            ):
                 return Drop("language", f"{path}: {guess}")
         return None
 
@@ -71,7 +92,8 @@ class Language(RowFilter):
 SPEC = FilterSpec(
     Language,
     LanguageSettings,
-    builder=lambda context, settings: Language(context.format, context.language, settings),
+    builder=lambda context, settings: Language(context.format, context.language, settings, is_asked=context.is_asked),
+    runs="asked",
     check="language",
     place=40,
 )
