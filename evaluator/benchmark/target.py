@@ -82,7 +82,8 @@ class Split:
     """The test items of one language, or the training items.
 
     Lengths: `ids`, `records` and `gold` are parallel; `pool` holds the candidates of a retrieval target and `pool_ids`
-    their names. Ids of parallel sets are equal across languages.
+    their names. Ids of parallel sets are equal across languages. `clusters` has a name for what each item shares with
+    others, its premise or paragraph; it is empty where items share nothing.
     """
 
     language: str
@@ -92,24 +93,37 @@ class Split:
     files: tuple[Path, ...]
     pool: tuple[Any, ...] = ()
     pool_ids: tuple[str, ...] = ()
+    clusters: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse lists that do not line up, and ids that name two items."""
         if not len(self.ids) == len(self.records) == len(self.gold):
             names = ", ".join(map(str, self.files))
             raise UserError(f"{len(self.ids)} ids, {len(self.records)} items and {len(self.gold)} labels in {names}")
+        if self.clusters and len(self.clusters) != len(self.ids):
+            raise UserError(
+                f"{len(self.clusters)} sources of {len(self.ids)} items in {', '.join(map(str, self.files))}"
+            )
         if len(set(self.ids)) < len(self.ids):
             [(name, count)] = Counter(self.ids).most_common(1)
             raise UserError(f"the id {name} names {count} items in {', '.join(map(str, self.files))}")
 
     @classmethod
     def of(
-        cls, language: str, items: Iterable[tuple[str, Any, Any]], *files: Path, pool: Iterable[tuple[str, Any]] = ()
+        cls,
+        language: str,
+        items: Iterable[tuple[str, Any, Any]],
+        *files: Path,
+        pool: Iterable[tuple[str, Any]] = (),
+        sources: Iterable[str] = (),
     ) -> Split:
-        """Return a split of (id, record, gold) items and a pool of (id, candidate) pairs."""
+        """Return a split of (id, record, gold) items and a pool of (id, candidate) pairs.
+
+        `sources` are what items share with others, such as their paragraph: as text, which names a cluster by its hash.
+        """
         ids, records, gold = tuple(zip(*items, strict=True)) or ((), (), ())
         pool_ids, candidates = tuple(zip(*pool, strict=True)) or ((), ())
-        return cls(language, ids, records, gold, files, candidates, pool_ids)
+        return cls(language, ids, records, gold, files, candidates, pool_ids, tuple(map(_cluster, sources)))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -117,7 +131,12 @@ class Split:
     def take(self, indices: Sequence[int]) -> Split:
         """Return the chosen items; the pool stays whole."""
         ids, records, gold = (tuple(column[i] for i in indices) for column in (self.ids, self.records, self.gold))
-        return replace(self, ids=ids, records=records, gold=gold)
+        clusters = tuple(self.clusters[i] for i in indices) if self.clusters else ()
+        return replace(self, ids=ids, records=records, gold=gold, clusters=clusters)
+
+
+def _cluster(source: str) -> str:
+    return hashlib.blake2b(source.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +161,8 @@ class Target:
     `definition` is the text of the file that defines the target, where one does, and `average` an average of one's own
     that it counts for. `hub_files` make the files from the hub; none means that they must be obtained by hand.
     `is_parallel` says that the languages hold the same items under the same ids, `is_translated` that they hold the
-    same items in another order; `new_in_xtreme_r` are the languages that the older XTREME did not have.
+    same items in another order; `clusters` what items share, as a word: `premise`; `new_in_xtreme_r` are the languages
+    that the older XTREME did not have.
     """
 
     name: str
@@ -172,6 +192,7 @@ class Target:
     scores_missing: bool = False
     hub_files: tuple[HubFile, ...] = ()
     new_in_xtreme_r: tuple[str, ...] = ()
+    clusters: str = ""
     definition: str = ""
     average: str = ""
 

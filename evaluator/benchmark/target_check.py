@@ -33,10 +33,10 @@ METRICS = {
 }
 """The metrics of each format that a target of one's own may have."""
 COLUMNS = {
-    "pair": ("text_a", "text_b", "label", "id"),
-    "choice": ("context", "question", "options", "label", "id"),
-    "span": ("context", "question", "answers", "id"),
-    "tags": ("tokens", "tags", "id"),
+    "pair": ("text_a", "text_b", "label", "id", "cluster"),
+    "choice": ("context", "question", "options", "label", "id", "cluster"),
+    "span": ("context", "question", "answers", "id", "cluster"),
+    "tags": ("tokens", "tags", "id", "cluster"),
 }
 """What a column can be in each format."""
 _NEEDED = {

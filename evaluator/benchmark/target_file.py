@@ -28,7 +28,10 @@ SCORES: dict[tuple[str, str], Score] = {
     ("tags", "token_accuracy"): score_tags,
 }
 _READING = ("format", "columns", "train_columns", "labels", "train_labels", "is_parallel")
-"""What of a target file decides which items its files give; the files themselves have hashes of their own."""
+"""What of a target file decides which items its files give; the files themselves have hashes of their own.
+
+The column of clusters does not: it says only what items share.
+"""
 
 
 @cache
@@ -54,8 +57,14 @@ def reading_hash(definition: str) -> str:
     if not definition:
         return ""
     table = read_toml_text(definition).values
-    text = json.dumps({key: table.get(key) for key in _READING}, sort_keys=True, ensure_ascii=False)
+    read = {key: table.get(key) for key in _READING}
+    read |= {key: _without_clusters(columns) for key in ("columns", "train_columns") if (columns := table.get(key))}
+    text = json.dumps(read, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _without_clusters(columns: Mapping[str, Any]) -> dict[str, Any]:
+    return {role: column for role, column in columns.items() if role != "cluster"}
 
 
 def _build(name: str, table: Mapping[str, Any], text: str) -> Target:
@@ -66,9 +75,8 @@ def _build(name: str, table: Mapping[str, Any], text: str) -> Target:
     labels, sources, trained = facts.get("labels", ()), facts["sources"], facts["train_sources"][0]
     file_code, is_parallel = facts.get("file_code", str), facts["is_parallel"]
     layout = RecordLayout(facts["head"], table.get("columns", {}), labels)
-    training = RecordLayout(
-        facts["head"], table.get("train_columns", layout.columns), labels, tuple(table.get("train_labels", ()))
-    )
+    trained_columns = _without_clusters(table.get("train_columns", layout.columns))
+    training = RecordLayout(facts["head"], trained_columns, labels, tuple(table.get("train_labels", ())))
 
     def read(root: DataRoot, language: str, split: str) -> Split:
         """Return the items of a language."""
@@ -83,6 +91,7 @@ def _build(name: str, table: Mapping[str, Any], text: str) -> Target:
         parse=_parser(facts["head"], labels),
         scores_missing=facts["head"] == "span",
         hub_files=tuple(_hub_file(each, facts["hub"]) for each in table.get("hub_files", ())),
+        clusters=layout.source or ("" if layout.columns or facts["head"] != "span" else "paragraph"),
         definition=text,
     )
 

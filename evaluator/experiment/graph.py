@@ -51,7 +51,8 @@ def build(experiment: Experiment) -> Graph:
             jobs.setdefault(job.node.key, replace(job, arm=name))
             for language, node in job.predictions.items():
                 metrics = {"metrics": list(target.metrics)} if target.definition else {}
-                scores = Node("scores", {"predictions": node.key, "code": CODE_VERSION, **metrics})
+                clusters = {"clusters": target.clusters} if target.clusters else {}
+                scores = Node("scores", {"predictions": node.key, "code": CODE_VERSION, **metrics, **clusters})
                 key = arm.name, named_size, seed, target.name, language  # the full size may be named as a number too
                 cells.setdefault(key, PlannedScore(arm, named_size, rows, seed, target, language, node, scores))
     return Graph(tuple(jobs.values()), tuple(cells.values()))

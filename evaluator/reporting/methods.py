@@ -28,7 +28,13 @@ def paragraphs(comparison: Comparison, record: Mapping[str, Any]) -> list[str]:
         "targets": targets,
         "coverage": f"seeds {'and test items' if items else 'alone (item scores were not stored for every cell)'}",
         "draws": DRAWS,
+        "clusters": _clusters(comparison),
         "margin": comparison.margin,
     }
     statistics = [" ".join(text.split()).format(**values) for text in resource("methods.txt").split("\n\n")]
     return [training_paragraph(record), *statistics]
+
+
+def _clusters(comparison: Comparison) -> str:
+    counts = ", ".join(f"{each.items:,} of {name} in {each.clusters:,}" for name, each in comparison.clusters.items())
+    return f"; items that share a premise or a paragraph are resampled as one cluster ({counts})" if counts else ""

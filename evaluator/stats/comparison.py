@@ -17,7 +17,7 @@ import numpy as np
 from evaluator.stats.benchmark_averages import Aggregate, BestSource, aggregates, best_sources
 from evaluator.stats.contrasts import LevelScores
 from evaluator.stats.estimand import AggregationLevel, aggregation_levels, estimand_of
-from evaluator.stats.item_bootstrap import DRAWS, LevelDraws, item_noise, level_draws
+from evaluator.stats.item_bootstrap import DRAWS, Clusters, LevelDraws, item_noise, level_draws
 from evaluator.stats.looks import Looks
 from evaluator.stats.pairwise import ComparisonKey, PairwiseResult, pairwise_results, with_holm
 from evaluator.stats.results import SAMPLE_PREFIX, Floats, Group, Results
@@ -105,6 +105,7 @@ class Comparison:
     gaps: tuple[Point, ...] = ()
     aggregates: tuple[Aggregate, ...] = ()
     best_sources: tuple[BestSource, ...] = ()
+    clusters: Mapping[str, Clusters] = field(default_factory=dict)
     page: Path | None = None  # where its report stands
 
     def headline(self) -> list[PairwiseResult]:
@@ -143,6 +144,7 @@ class Comparison:
             "exchange_rates": [rate.document() for rate in self.exchange_rates],
             "cells": [dict(cell) for cell in self.cells],
             "problems": [asdict(problem) for problem in self.problems],
+            **({"clusters": {name: asdict(each) for name, each in self.clusters.items()}} if self.clusters else {}),
         }
 
 
@@ -189,6 +191,7 @@ def compare_results(
         gaps=tuple(point for point in compared.points if point.scope.startswith("gap:")),
         aggregates=tuple(aggregates(table, own_averages)),
         best_sources=tuple(best_sources(table)),
+        clusters=draws.clustered,
     )
 
 
@@ -297,6 +300,7 @@ def _signature(
         "training": training,
         "data": hashlib.sha256("\n".join(revisions).encode()).hexdigest()[:12],
         "items": f"{len(draws.without_items)} cells without" if draws.without_items else "all",
+        **({"clusters": "+".join(draws.clustered)} if draws.clustered else {}),
         **({"looks": f"{looks.planned} of {looks.seeds} seeds"} if looks else {}),
         "draws": DRAWS,
         "version": __version__,

@@ -1,14 +1,14 @@
 """Bootstrap over test items: the draws of every aggregation level, in one pass over the item scores.
 
 Items are drawn once per group of languages that share item ids, so the translations of one sentence enter and leave a
-draw together, in every arm and seed; targets are drawn independently. The draws of a cell are one matrix product; only
-their weighted sums per level are kept.
+draw together, in every arm and seed; targets are drawn independently. Items that share a premise or a paragraph are
+drawn as one. The draws of a cell are one matrix product; only their weighted sums per level are kept.
 """
 
 import itertools
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -96,13 +96,25 @@ def item_noise(
 
 
 @dataclass(frozen=True, slots=True)
+class Clusters:
+    """How many clusters the different test items of a target are in."""
+
+    items: int
+    clusters: int
+
+
+@dataclass(frozen=True, slots=True)
 class LevelDraws:
-    """Per level (runs, draws), the aggregate of every run in every item draw; which cells lack or distrust items."""
+    """Per level (runs, draws), the aggregate of every run in every item draw; which cells lack or distrust items.
+
+    `items` are how many were drawn, clusters counting as one. `clustered` has the targets whose items share something.
+    """
 
     draws: Mapping[str, npt.NDArray[np.float32]]
     items: Mapping[str, int]
     without_items: frozenset[Cell]
     faults: Mapping[Cell, str]
+    clustered: Mapping[str, Clusters] = field(default_factory=dict)
 
 
 def level_draws(results: Results, table: ScoreTable, levels: Sequence[AggregationLevel]) -> LevelDraws:
@@ -111,10 +123,18 @@ def level_draws(results: Results, table: ScoreTable, levels: Sequence[Aggregatio
     items = dict.fromkeys(draws, 0)
     faults: dict[Cell, str] = {}
     missing: set[Cell] = set()
+    clustered: dict[str, Clusters] = {}
     weighed = sorted({cell for level in levels for cell in level.cells})
-    for _, cells in itertools.groupby(weighed, key=lambda cell: cell.target):
-        for cell, counts, new_items in _cells_with_counts(results, cells, missing):
+    for target, cells in itertools.groupby(weighed, key=lambda cell: cell.target):
+        ids = _item_ids(results, cells, missing)
+        units = _units(ids, {cell: results.clusters(cell) for cell in ids})
+        different = [len(set(itertools.chain.from_iterable(each.values()))) for each in (ids, units)]
+        if different[0] > different[1]:
+            clustered[target] = Clusters(*different)
+        for cell, counts, new_items in _cells_with_counts(units):
             try:
+                if len(set(units[cell])) < 2 <= len(ids[cell]):
+                    raise UserError(f"{cell}: its {len(ids[cell])} items share one source; what others give is unknown")
                 cell_draws = _cell_draws(results.items(cell), table.runs, table.values[cell], counts)
             except UserError as error:
                 faults[cell] = str(error)
@@ -125,19 +145,45 @@ def level_draws(results: Results, table: ScoreTable, levels: Sequence[Aggregatio
                     draws[level.key] += np.float32(level.cells[cell]) * cell_draws
                     items[level.key] += new_items
     usable = {level.key: draws[level.key] for level in levels if missing.isdisjoint(level.cells)}
-    return LevelDraws(usable, items, frozenset(missing), faults)
+    return LevelDraws(usable, items, frozenset(missing), faults, clustered)
 
 
-def _cells_with_counts(
-    results: Results, cells: Iterable[Cell], missing: set[Cell]
-) -> Iterator[tuple[Cell, npt.NDArray[np.float32], int]]:
-    """Yield each cell with its item counts (items, draws), drawn jointly over the languages that share items."""
+def _item_ids(results: Results, cells: Iterable[Cell], missing: set[Cell]) -> dict[Cell, tuple[str, ...]]:
     ids: dict[Cell, tuple[str, ...]] = {}
     for cell in cells:
         if (item_ids := results.item_ids(cell)) is None:
             missing.add(cell)
         else:
             ids[cell] = item_ids
+    return ids
+
+
+def _units(
+    ids: Mapping[Cell, tuple[str, ...]], clusters: Mapping[Cell, tuple[str, ...] | None]
+) -> dict[Cell, tuple[str, ...]]:
+    """Return for each item what it is drawn with: an item that stands for all that share an id or a cluster with it.
+
+    Items are joined across languages too: by their id where sets are parallel, by the name of a cluster otherwise.
+    """
+    if not any(clusters.values()):
+        return dict(ids)
+    parents: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        """Return what stands for all that a name was joined with."""
+        while (parent := parents.setdefault(name, name)) != name:
+            parents[name] = name = parents[parent]
+        return name
+
+    of_clusters: dict[str, str] = {}
+    for cell, names in clusters.items():
+        for item, cluster in zip(ids[cell], names or ids[cell], strict=True):
+            parents[root(item)] = root(of_clusters.setdefault(cluster, item) if names and cluster else item)
+    return {cell: tuple(map(root, items)) for cell, items in ids.items()}
+
+
+def _cells_with_counts(ids: Mapping[Cell, tuple[str, ...]]) -> Iterator[tuple[Cell, npt.NDArray[np.float32], int]]:
+    """Yield each cell with its item counts (items, draws), drawn jointly over the languages that share items."""
     for number, component in enumerate(_components(ids)):
         union = tuple(dict.fromkeys(item for cell in component for item in ids[cell]))
         place = {item: index for index, item in enumerate(union)}

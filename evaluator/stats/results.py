@@ -4,13 +4,14 @@
 stand in files beside the rows, or in the rows themselves:
 
     results.jsonl                               one row per (arm, size, seed, target, language, metric)
-    items/<target>.<language>.ids.parquet       item_id: string, in the order of the scores, once for all runs
+    items/<target>.<language>.ids.parquet       item_id: string, in the order of the scores, once for all runs; and
+                                                cluster: string, where items share a premise or a paragraph
     items/<target>.<language>.<metric>.parquet  one row per run: arm, size, seed, item_scores: list<float32>
 
 Item scores are 0-1 per example. A corpus metric (tag F1, BUCC) has three numbers per example, (tp, predicted, gold),
 macro F1 has two, the predicted and the gold label; in Parquet they lie flat, example by example, and the schema
 metadata says `width=3` or `width=2`. An item of a parallel test set has the same id in every language. Ids of unrelated
-sets may repeat across languages: resampling them jointly does no harm.
+sets may repeat across languages: resampling them jointly does no harm. Items of one cluster are resampled together.
 """
 
 import json
@@ -89,6 +90,7 @@ class ResultRow:
     data_revision: str
     item_ids: tuple[str, ...] | None = None
     item_scores: tuple[Any, ...] | None = None
+    item_clusters: tuple[str, ...] | None = None
 
     @property
     def run(self) -> TrainedRun:
@@ -110,7 +112,7 @@ class ResultRow:
 _NAMES = tuple(field.name for field in fields(ResultRow))
 _TEXTS = ("arm", "target", "language", "split", "metric", "data_revision")
 _COUNTS = ("size", "arm_n", "seed", "n")
-_OPTIONAL = ("item_ids", "item_scores")
+_OPTIONAL = ("item_ids", "item_scores", "item_clusters")
 
 
 def parse_row(document: object, *, where: str) -> ResultRow:
@@ -143,6 +145,13 @@ def _value_faults(document: dict[str, Any]) -> Iterable[str]:
         yield "item_ids and item_scores come together; one of them is missing"
     elif ids is not None:
         yield from _item_faults(ids, scores, document["n"])
+    yield from _cluster_faults(document.get("item_clusters"), ids)
+
+
+def _cluster_faults(clusters: object, ids: object) -> Iterable[str]:
+    names = clusters if isinstance(clusters, list) and isinstance(ids, list) and len(clusters) == len(ids) else [None]
+    if clusters is not None and not all(isinstance(each, str) for each in names):
+        yield "item_clusters is no list of texts, one per item id; allowed: what each item shares with others"
 
 
 def _item_faults(ids: object, scores: object, n: object) -> Iterable[str]:
@@ -198,6 +207,16 @@ class Results:
         if self.store and _items_path(self.store, cell).is_file():
             return read_item_ids(self.store, cell)
         return next((row.item_ids for row in self._inline.get(cell, ()) if row.item_ids is not None), None)
+
+    def clusters(self, cell: Cell) -> tuple[str, ...] | None:
+        """Return what each item of a cell shares with others, in the order of the ids; None where nothing is known."""
+        if self.store and _items_path(self.store, cell).is_file():
+            return read_item_clusters(self.store, cell)
+        row = next((row for row in self._inline.get(cell, ()) if row.item_clusters is not None), None)
+        if row is None:
+            return None
+        by_id = dict(zip(row.item_ids or (), row.item_clusters or (), strict=True))
+        return tuple(by_id.get(item, "") for item in self.item_ids(cell) or ())
 
     def items(self, cell: Cell) -> ItemScores | None:
         """Return the per-example scores of a cell, None when nobody stored them; UserError when they do not align."""
@@ -278,11 +297,14 @@ def _order(row: ResultRow) -> tuple[TrainedRun, Cell]:
     return row.run, row.cell
 
 
-def write_item_ids(store: Path, target: str, language_code: str, ids: Sequence[str]) -> None:
-    """Store the item ids of a target in a language, once for every run."""
-    _write_parquet(
-        _items_path(store, (target, language_code, "ids")), pa.table({"item_id": pa.array(ids, pa.string())})
+def write_item_ids(
+    store: Path, target: str, language_code: str, ids: Sequence[str], clusters: Sequence[str] = ()
+) -> None:
+    """Store the item ids of a target in a language, once for every run, and their clusters where there are any."""
+    columns = {"item_id": pa.array(ids, pa.string())} | (
+        {"cluster": pa.array(clusters, pa.string())} if clusters else {}
     )
+    _write_parquet(_items_path(store, (target, language_code, "ids")), pa.table(columns))
 
 
 def _write_parquet(path: Path, table: pa.Table) -> None:
@@ -309,16 +331,29 @@ def write_item_scores(store: Path, cell: Cell, scores: dict[TrainedRun, npt.Arra
 
 def read_item_ids(store: Path, cell: Cell) -> tuple[str, ...]:
     """Read the item ids that the scores of a cell are in the order of."""
+    return tuple(_item_table(store, cell)["item_id"].to_pylist())
+
+
+def read_item_clusters(store: Path, cell: Cell) -> tuple[str, ...] | None:
+    """Read what each item shares with others, None where nothing is known of it."""
+    table = _item_table(store, cell)
+    return tuple(table["cluster"].to_pylist()) if "cluster" in table.column_names else None
+
+
+def _item_table(store: Path, cell: Cell) -> pa.Table:
     path = _items_path(store, (cell.target, cell.language, "ids"))
     if not path.is_file():
         raise UserError(f"{cell}: item scores without ids; expected {path.name} in the store")
-    return tuple(_read_parquet(path, "item_id")["item_id"].to_pylist())
+    table = _read_parquet(path)
+    if "item_id" not in table.column_names:
+        raise UserError(f"{cell}: {path.name} has no column item_id; score the runs again")
+    return table
 
 
 def _read_parquet(path: Path, *columns: str) -> pa.Table:
     try:
         with open_parquet(path) as file:
-            return file.read(columns=list(columns))
+            return file.read(columns=list(columns) or None)
     except UserError as error:
         raise UserError(f"{error}; score the runs again") from None
 

@@ -78,16 +78,16 @@ def _failed_rows(experiment: Experiment, graph: Graph, rows: Sequence[ResultRow]
 def _write_items(cells: Sequence[PlannedScore], store: Store, places: Sequence[Path]) -> None:
     """Write the item scores per target, language and metric, all runs together, beside each results.jsonl."""
     scores: dict[ResultCell, dict[TrainedRun, Any]] = {}
-    ids: dict[tuple[str, str], list[str]] = {}
+    ids: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
     for cell in cells:
         items = read_items(cell, store)
-        ids[cell.target.name, cell.language] = items["ids"]
+        ids[cell.target.name, cell.language] = items["ids"], items.get("clusters", [])
         for metric, values in items["scores"].items():
             key = ResultCell(cell.target.name, cell.language, metric)
             scores.setdefault(key, {})[TrainedRun(cell.arm.name, cell.size, cell.seed)] = values
     for place in places:
-        for (target, language), names in ids.items():
-            write_item_ids(place, target, language, names)
+        for (target, language), (names, clusters) in ids.items():
+            write_item_ids(place, target, language, names, clusters)
         for key, by_run in scores.items():
             write_item_scores(place, key, by_run)
 

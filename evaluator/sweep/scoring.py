@@ -40,6 +40,7 @@ def _score(cell: PlannedScore, split: Split, revision: str, store: Store) -> Non
     with store.writing(cell.scores) as (draft, results):
         results |= {"metrics": scored.metrics, "n": len(split), "data_revision": revision}
         items = {"ids": list(split.ids), "scores": scored.items}
+        items |= {"clusters": list(split.clusters)} if split.clusters else {}
         (draft / "items.json").write_text(json.dumps(items, ensure_ascii=False), encoding="utf-8")
 
 
@@ -52,7 +53,7 @@ def read_predictions(path: Path, split: Split) -> list[Any]:
 
 
 def read_items(cell: PlannedScore, store: Store) -> Json:
-    """Return {"ids": [...], "scores": {metric: [...]}} of a scored cell."""
+    """Return {"ids": [...], "scores": {metric: [...]}} of a scored cell, and its "clusters" where items have them."""
     items: Json = json.loads((store.folder(cell.scores) / "items.json").read_text(encoding="utf-8"))
     return items
 

@@ -44,6 +44,7 @@ class RecordLayout:
                 read_questions(path, language) if self.format == "span" else tagged_split(path, language, self.labels)
             )
         make, ids, items, unlabelled = _MAKERS[self.format], Counter[str](), [], list[str]()
+        source, sources = self.source, []
         for number, (where, row) in enumerate(_rows(path, self.columns)):
             try:
                 record, gold = make(self, row)
@@ -55,11 +56,17 @@ class RecordLayout:
             name = _id(row, self.columns.get("id", ()), number)
             ids[name] += 1
             items.append((f"{prefix}{name}" + (f".{ids[name]}" if ids[name] > 1 else ""), record, gold))
+            sources += [label_text(row[source])] if source else []
         if unlabelled and not items:
             raise UnlabelledError(path, len(unlabelled), "no row has a label")
         if unlabelled and not drops_unlabelled:
             raise UserError(f"{unlabelled[0]} has no label, and {len(unlabelled) - 1} more rows have none")
-        return Split.of(language, items, path)
+        return Split.of(language, items, path, sources=sources)
+
+    @property
+    def source(self) -> str:
+        """The column of what items share, empty where there is none: `cluster`, or the paragraph of a question."""
+        return str(self.columns.get("cluster") or (self.columns.get("context", "") if self.format == "span" else ""))
 
     def label(self, value: object) -> int:
         """Return the position of a label that a file names or numbers."""

@@ -59,7 +59,7 @@ def read_questions(path: Path, language: str) -> Split:
         record = Span(paragraph["context"], question["question"], first["text"], start)
         gold = tuple(answer["text"] for answer in each)
         items.append((name if seen[name] == 1 else f"{name}.{seen[name]}", record, gold))
-    return Split.of(language, items, path)
+    return Split.of(language, items, path, sources=[paragraph["context"] for paragraph, _ in pairs])
 
 
 def _texts(answers: Sequence[dict[str, Any]]) -> list[str]:
@@ -82,6 +82,6 @@ def train(root: DataRoot, source: DataSource = TRAIN) -> Split:
 
 def span_target(module: str, score: Callable[[Split, Sequence[Any]], Scored], *hub_files: HubFile) -> Target:
     """Return a target of questions about paragraphs, trained on SQuAD unless it says otherwise."""
-    table: dict[str, Any] = {"train_sources": (TRAIN,)} | facts(module)
+    table: dict[str, Any] = {"train_sources": (TRAIN,), "clusters": "paragraph"} | facts(module)
     read, train_ = one_file(read_questions, table["sources"]), partial(train, source=table["train_sources"][0])
     return Target(**table, read=read, train=train_, score=score, parse=answers_by_id, hub_files=hub_files)

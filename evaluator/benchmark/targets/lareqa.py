@@ -18,7 +18,7 @@ def read(root: DataRoot, language: str, split: str) -> Split:
     Source: XT utils_lareqa.py, generate_examples. A question whose answer lies in no sentence is left out, as there.
     """
     path = root.find(TARGET.split_sources(split)[0], language)
-    items, pool = [], list[tuple[str, str]]()
+    items, pool, sources = [], list[tuple[str, str]](), []
     for number, paragraph in enumerate(paragraphs(read_json(path), str(path)), start=1):
         context, breaks = paragraph["context"], paragraph["sentence_breaks"]
         names = [f"{language}_{number}_{place}" for place in range(len(breaks))]
@@ -28,7 +28,8 @@ def read(root: DataRoot, language: str, split: str) -> Split:
             place = _sentence(breaks, answer_start(question["answers"][0]))
             if place is not None:
                 items.append((question["id"], question["question"], (names[place],)))
-    return Split.of(language, items, path, pool=pool)
+                sources.append(context)
+    return Split.of(language, items, path, pool=pool, sources=sources)
 
 
 def join(splits: Sequence[Split]) -> list[Split]:

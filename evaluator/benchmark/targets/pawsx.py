@@ -11,13 +11,17 @@ LABELS = ("0", "1")
 
 
 def read(root: DataRoot, language: str, split: str) -> Split:
-    """Return the pairs of a language; a few texts are the placeholder "NS" in the release and stay."""
+    """Return the pairs of a language; a few texts are the placeholder "NS" in the release and stay.
+
+    Translations of a test pair have one id in the files, though not one place.
+    """
     path = root.find(TARGET.split_sources(split)[0], language)
     if split == "dev":
         return pair_split(language, read_table(path, 3), LABELS, (path,), f"{language}-")
     rows = read_table(path, 4)
     rows = rows[1:] if rows and rows[0][0] == "id" else rows
-    return pair_split(language, [row[1:] for row in rows], LABELS, (path,), f"{language}-")
+    names, pairs = [row[0] for row in rows], [row[1:] for row in rows]
+    return pair_split(language, pairs, LABELS, (path,), f"{language}-", sources=names)
 
 
 def train(root: DataRoot) -> Split:

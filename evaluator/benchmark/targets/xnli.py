@@ -19,7 +19,8 @@ def read(root: DataRoot, language: str, split: str) -> Split:
     sources = TARGET.split_sources(split)
     path = root.find(sources[0], language)
     if split == "dev":
-        return pair_split(language, read_table(path, 3), LABELS, (path,))
+        rows = list(read_table(path, 3))
+        return pair_split(language, rows, LABELS, (path,), sources=[row[0] for row in rows])
     pairs = read_table(path, 2)
     if not root.has(sources[1]):
         raise UnlabelledError(path, len(pairs), f"there is no {sources[1].paths[0]} in the data root")
@@ -27,8 +28,8 @@ def read(root: DataRoot, language: str, split: str) -> Split:
     gold = list(read_lines(labels))
     if len(pairs) != len(gold):
         raise UserError(f"{path} has {len(pairs)} rows and {labels} {len(gold)}; line i belongs to line i")
-    rows = ([*pair, label] for pair, label in zip(pairs, gold, strict=True))
-    return pair_split(language, rows, LABELS, (path, labels))
+    rows = [[*pair, label] for pair, label in zip(pairs, gold, strict=True)]
+    return pair_split(language, rows, LABELS, (path, labels), sources=[row[0] for row in rows])
 
 
 def train(root: DataRoot) -> Split:
