@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from evaluator.experiment.encoders import models as models
     from evaluator.experiment.starter import init as init
     from evaluator.reporting.report import report as report
+    from evaluator.store.archive import store_pack as store_pack
+    from evaluator.store.archive import store_unpack as store_unpack
     from evaluator.store.commands import store_check as store_check
     from evaluator.store.commands import store_list as store_list
     from evaluator.store.commands import store_repair as store_repair
@@ -37,6 +39,7 @@ _COMMANDS = {
     "report": "evaluator.reporting.report",
     "run": "evaluator.sweep.run",
     "score": "evaluator.benchmark.score_file",
+    **dict.fromkeys(("store_pack", "store_unpack"), "evaluator.store.archive"),
     **dict.fromkeys(("store_check", "store_list", "store_repair", "store_size"), "evaluator.store.commands"),
     "targets": "evaluator.benchmark.registry",
     "train": "evaluator.training.train",

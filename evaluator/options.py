@@ -90,6 +90,8 @@ DataRoot = Annotated[
 ]
 FetchRoot = Annotated[Path | str, Option(help="Where the files go.")]
 StorePlace = Annotated[Path | str, Argument(help="A folder that was the --store of `evaluator compare`.")]
+Archive = Annotated[Path | str, Option("--out", help="The archive to write, such as runs.tar.gz.")]
+ArchiveRead = Annotated[Path | str, Argument(metavar="ARCHIVE", help="A file that `evaluator store pack` wrote.")]
 StoreFolder = Annotated[Path | str, Option(help="Where finished runs are kept and found again: a folder, or s3://…")]
 
 # What is scored and reported.

@@ -89,6 +89,11 @@ def print_store_nodes(nodes: Sequence[Json], _: Arguments) -> None:
     _print_table(tuple(nodes[0]) if nodes else ("kind",), (node.values() for node in nodes))
 
 
+def print_packed(packed: Any, _: Arguments) -> None:  # noqa: ANN401 - PackedRuns, not imported here
+    """Print how many nodes an archive and a store share now."""
+    print_lines([f"{packed.nodes} nodes: {packed.store} and {packed.archive}"])
+
+
 def print_training(manifest: Json, arguments: Arguments) -> None:
     """Print the steps, examples and final loss of a training."""
     log = manifest["results"]["training"]
@@ -187,6 +192,8 @@ add_command(store_app, "list", "evaluator.store.commands:store_list", print_stor
 add_command(store_app, "size", "evaluator.store.commands:store_size", print_store_nodes)
 add_command(store_app, "check", "evaluator.store.commands:store_check", print_store_check)
 add_command(store_app, "repair", "evaluator.store.commands:store_repair", print_store_check)
+add_command(store_app, "pack", "evaluator.store.archive:store_pack", print_packed)
+add_command(store_app, "unpack", "evaluator.store.archive:store_unpack", print_packed)
 add_command(app, "init", "evaluator.experiment.starter:init", print_init, lambda path, _: {"file": str(path)})
 add_command(app, "run", "evaluator.sweep.run:run", print_run, _run_json)
 add_command(app, "train", "evaluator.training.train:train", print_training)

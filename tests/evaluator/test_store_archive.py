@@ -1,0 +1,74 @@
+"""Finished runs in an archive: another store goes on with them, and nothing else gets in."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+import evaluator
+from synthgen.errors import UserError
+from tests.evaluator.conftest import TINY_RECIPE, write_pairs
+
+pytest.importorskip("torch")
+
+
+def test_an_unpacked_store_gives_the_same_results_without_training_again(
+    tmp_path: Path, tiny_model: Path, samples: Path
+) -> None:
+    (tmp_path / "tiny.toml").write_text(TINY_RECIPE, encoding="utf-8")
+    arms = ["none=none", f"real={write_pairs(tmp_path / 'real', 24)}"]
+
+    def compare(name: str) -> bytes:
+        evaluator.compare(
+            arms, targets=["xnli"], languages=["en", "tr"], model=str(tiny_model), recipe=str(tmp_path / "tiny.toml"),
+            seeds=1, max_eval_examples=8, max_train_examples=8, data_root=samples,
+            store=tmp_path / name, out=tmp_path / f"{name}.html",
+        )  # fmt: skip
+        return (tmp_path / name / "results.jsonl").read_bytes()
+
+    first = compare("one")
+    packed = evaluator.store_pack(tmp_path / "one", out=tmp_path / "runs.tar.gz")
+    again = evaluator.store_pack(tmp_path / "one", out=tmp_path / "again.tar.gz")
+    assert (tmp_path / "runs.tar.gz").read_bytes() == (tmp_path / "again.tar.gz").read_bytes()
+    unpacked = evaluator.store_unpack(tmp_path / "runs.tar.gz", store=tmp_path / "two")
+    assert packed.nodes == again.nodes == unpacked.nodes > 0
+    assert compare("two") == first
+    assert not (tmp_path / "two" / "intermediate").exists(), "nothing was trained"
+
+
+def _archive(path: Path, name: str, content: bytes = b"{}", kind: bytes = tarfile.REGTYPE) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        member = tarfile.TarInfo(name)
+        member.type, member.size, member.linkname = kind, len(content), "/etc/passwd"
+        archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize("name", ["../out", "/abs", "target/0/x", "intermediate/" + "0" * 24 + "/model.safetensors"])
+def test_an_archive_with_another_member_is_refused(tmp_path: Path, name: str) -> None:
+    path = _archive(tmp_path / "runs.tar.gz", name)
+    with pytest.raises(UserError, match="is not a file of a run"):
+        evaluator.store_unpack(path, store=tmp_path / "store")
+    assert not list(tmp_path.glob("store/*/*"))
+
+
+def test_a_link_in_an_archive_is_refused(tmp_path: Path) -> None:
+    path = _archive(tmp_path / "runs.tar.gz", f"target/{'0' * 24}/synthgen.json", b"", tarfile.SYMTYPE)
+    with pytest.raises(UserError, match="is not a file of a run"):
+        evaluator.store_unpack(path, store=tmp_path / "store")
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08" + bytes(40)])
+def test_a_file_that_is_no_archive_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "runs.tar.gz").write_bytes(content)
+    with pytest.raises(UserError, match="is not an archive of"):
+        evaluator.store_unpack(tmp_path / "runs.tar.gz", store=tmp_path / "store")
+
+
+def test_a_changed_run_in_an_archive_is_refused(tmp_path: Path) -> None:
+    path = _archive(tmp_path / "runs.tar.gz", f"target/{'0' * 24}/synthgen.json")
+    with pytest.raises(UserError, match="cannot be read"):
+        evaluator.store_unpack(path, store=tmp_path / "store")
