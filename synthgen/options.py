@@ -16,6 +16,12 @@ Folder = Annotated[Path, Argument(help="A dataset folder.")]
 Out = Annotated[Path, Option(help="Dataset folder to write.")]
 NewFolder = Annotated[Path, Option(help="New dataset folder to write.")]
 Seed = Annotated[int, Option(help="Seed of attributes, sampling and subsets.")]
+DatasetSeeds = Annotated[
+    int | None,
+    Option(
+        help="Make so many sets, one for each seed from --seed on, as OUT/s0, OUT/s1, …; --max-cost is that of all."
+    ),
+]
 FilterFile = Annotated[Path | None, Option(help="TOML file: which filters, with which settings.")]
 Against = Annotated[
     Sequence[Path], Option(help="Evaluation set to keep out: a dataset folder or a data root. Repeatable.")

@@ -189,7 +189,7 @@ def define(arguments: Arguments) -> Experiment:
     for _, check in arguments.data_checks():
         check()
     _check_use(arguments, arms, sizes, targets)
-    _check_sizes(arms, sizes)
+    _check_sizes(arms, sizes, parse_seeds(arguments.seeds))
     hardware, encoder = detect(), resolve(arguments.model)
     arm_models = {arm.name: resolve(arm.model) for arm in arms if arm.model}
     facts = read_facts(encoder)
@@ -320,8 +320,13 @@ def _check_use(arguments: Arguments, arms: Sequence[Arm], sizes: Sequence[int], 
         refuse(f"no training for {names}", select=is_selected, max_train_examples=arguments.max_train_examples)
 
 
-def _check_sizes(arms: Sequence[Arm], sizes: Sequence[int]) -> None:
-    """Check that every dataset has enough rows; a target whose training set is smaller gives `own` all it has."""
+def _check_sizes(arms: Sequence[Arm], sizes: Sequence[int], seeds: Sequence[int]) -> None:
+    """Check that every dataset has enough rows; a target whose training set is smaller gives `own` all it has.
+
+    UserError also for an arm that has no dataset for one of the seeds.
+    """
+    for arm in arms:
+        arm.of_seed(max(seeds))
     for arm, size in ((arm, size) for arm in arms for size in sizes if arm.is_trained and size != FULL):
         arm.draws(size), arm.lines(size)
 

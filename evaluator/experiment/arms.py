@@ -5,6 +5,8 @@
   parts in proportion to their rows
 - `DATASET:P%` gives that share of every size, `DATASET:even` as much as the others; beside `DATASET:rest`, which gives
   the rest, `DATASET:N` gives N rows of every size
+- `name=DATASET{0..4}`: five datasets, `DATASET0` to `DATASET4`: the runs of seed k draw from the k-th, so that seeds
+  differ by their data too
 - `name=10*PART...`: ten times the size
 - `name=PART... then PART...`: trained on the first, then on the second
 - `name=none`: target training only
@@ -22,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.experiment.parts import ArmPart, Corpus, check_shares, most_rows, shared
-from synthgen.dataset.manifest import read_intact_manifest, scale_counts
+from synthgen.dataset.manifest import dataset_format, read_intact_manifest, scale_counts
 from synthgen.errors import UserError
 from synthgen.runtime.files import file_sha256
 from synthgen.runtime.provenance import public_name
@@ -33,6 +35,8 @@ FULL = 0
 _ARM = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.+-]*)=(?P<value>.+)")
 _PART = re.compile(r"(?P<folder>.+?)(?::(?P<amount>\d+|\d+(?:\.\d+)?%|rest|even))?")
 _FACTOR = re.compile(r"(?:(?P<factor>[1-9]\d{0,3})\*)?(?P<value>.+)")
+_COUNTED = re.compile(r"\{(\d{1,6})\.\.(\d{1,6})\}")
+MOST_DATASETS = 1_000
 _GRAMMAR = "expected name=DATASET[:N][+DATASET[:N]...][+mlm:CORPUS[:N]], name=none, name=own or name=model:REF"
 THEN = " then "
 REST, EVEN = "rest", "even"
@@ -44,6 +48,7 @@ class Arm:
     """One source of intermediate data; one that trains nothing stands for `model`, or the base model, as it is.
 
     `uses_target_data` takes each target's own training set; `factor` times the size is drawn (10: ten times the data).
+    `by_seed` are the parts of seeds 0, 1, … where each has datasets of its own; `most` is then the full size of all.
     """
 
     name: str
@@ -52,6 +57,8 @@ class Arm:
     corpora: tuple[Corpus, ...] = ()
     uses_target_data: bool = False
     factor: int = 1
+    by_seed: tuple[tuple[ArmPart, ...], ...] = ()
+    most: int | None = None
 
     @property
     def is_trained(self) -> bool:
@@ -61,6 +68,8 @@ class Arm:
     @property
     def rows(self) -> int:
         """Rows at full size: of the datasets, and of the corpora only where there is nothing else."""
+        if self.most is not None:
+            return self.most
         return most_rows(self.name, self.parts) if self._has_shares else sum(self._totals())
 
     @property
@@ -75,6 +84,22 @@ class Arm:
     def of_stage(self, number: int) -> "Arm":
         """Return the arm with the datasets of one of its stages alone."""
         return replace(self, parts=tuple(part for part in self.parts if part.stage == number))
+
+    def of_seed(self, seed: int) -> "Arm":
+        """Return the arm with the datasets that a seed draws from; UserError for a seed that has none."""
+        if not self.by_seed:
+            return self
+        if seed >= len(self.by_seed):
+            there = f"it has {len(self.by_seed)} datasets, of seeds 0 to {len(self.by_seed) - 1}"
+            raise UserError(f"arm '{self.name}' has no dataset of seed {seed}: {there}; make more, or give --seeds")
+        return replace(self, parts=self.by_seed[seed], by_seed=())
+
+    @property
+    def all_parts(self) -> tuple[ArmPart, ...]:
+        """The parts of every seed, each folder once."""
+        if not self.by_seed:
+            return self.parts
+        return tuple({(part.folder, part.stage): part for parts in self.by_seed for part in parts}.values())
 
     def _totals(self) -> tuple[int, ...]:
         return tuple(part.rows for part in self.parts) or tuple(corpus.lines for corpus in self.corpora)
@@ -92,7 +117,7 @@ class Arm:
 
     def _draws(self, size: int) -> tuple[int, ...]:
         totals = self._totals()
-        if not totals or (size == FULL and not self._has_shares):
+        if not totals or (size == FULL and not self._has_shares and self.most in (None, sum(totals))):
             return totals
         rows = self.rows if size == FULL else size * self.factor
         if rows > self.rows:
@@ -107,7 +132,7 @@ class Arm:
 
     def facts(self) -> dict[str, Any]:
         """Return what the report says about the arm: where its data came from and what was kept."""
-        manifests = [part.manifest for part in self.parts]
+        manifests = [part.manifest for part in self.all_parts]
         rejected = Counter[str]()
         for manifest in manifests:
             rejected.update(manifest.rejected)
@@ -122,6 +147,7 @@ class Arm:
             "failed": sum(manifest.failed for manifest in manifests),
             "rejected": dict(sorted(rejected.items())),
             "rows": self.rows,
+            **({"datasets": len(self.by_seed)} if self.by_seed else {}),
         }
 
 
@@ -132,7 +158,8 @@ def parse_arms(texts: Sequence[str]) -> tuple[Arm, ...]:
     arms = tuple(map(parse_arm, texts))
     for name, count in Counter(arm.name for arm in arms).items():
         if count > 1:
-            raise UserError(f"arm '{name}' is given {count} times; names must differ")
+            several = f"datasets of several seeds are one argument, in quotes: '{name}=DATASET{{0..4}}'"
+            raise UserError(f"arm '{name}' is given {count} times; names must differ; {several}")
     return arms
 
 
@@ -146,6 +173,40 @@ def split_arm(text: str) -> tuple[str, str]:
 def parse_arm(text: str) -> Arm:
     """Return one arm; its dataset folders must be finished."""
     name, value = split_arm(text)
+    texts = expanded(value, f"arm '{name}'")
+    arms = [_parse_arm(name, each) for each in texts]
+    if len(texts) == 1:
+        return arms[0]
+    formats = [[dataset_format(part.manifest) for part in arm.parts] for arm in arms]
+    for number, (arm, own) in enumerate(zip(arms, formats, strict=True)):
+        if not arm.parts or arm.corpora != arms[0].corpora:
+            raise UserError(f"arm '{name}': '{texts[number]}' names no dataset of its own; {{0..4}} counts datasets")
+        if [(each.name, each.labels) for each in own] != [(each.name, each.labels) for each in formats[0]]:
+            raise UserError(f"arm '{name}': {texts[number]} has another format or other labels than {texts[0]}")
+    return replace(arms[0], by_seed=tuple(arm.parts for arm in arms), most=min(arm.rows for arm in arms))
+
+
+def expanded(value: str, where: str) -> list[str]:
+    """Return a text for each number that braces in it count; UserError for braces that count differently.
+
+    >>> expanded("10*run-s{0..2}:500", "arm")
+    ['10*run-s0:500', '10*run-s1:500', '10*run-s2:500']
+    """
+    ranges = [(int(first), int(last)) for first, last in _COUNTED.findall(value)]
+    counts = {last - first + 1 for first, last in ranges} or {1}
+    if len(counts) > 1 or not 1 <= min(counts) <= MOST_DATASETS or (ranges and counts == {1}):
+        allowed = f"2 to {MOST_DATASETS} datasets, as many in every part"
+        raise UserError(f"{where}: '{value}' counts no row of datasets; allowed: {allowed}, such as run-s{{0..4}}")
+    pieces = _COUNTED.split(value)  # text, first, last, text, …
+    firsts = [int(first) for first in pieces[1::3]]
+    texts = [
+        [*zip(pieces[::3], [*(str(first + number) for first in firsts), ""], strict=True)]
+        for number in range(counts.pop())
+    ]
+    return ["".join(text + number for text, number in each) for each in texts]
+
+
+def _parse_arm(name: str, value: str) -> Arm:
     if value == "none":
         return Arm(name)
     if value == "own":

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.experiment.arguments import CompareArguments
-from evaluator.experiment.arms import MLM, parse_arm
+from evaluator.experiment.arms import MLM, expanded, parse_arm
 from evaluator.experiment.steps import DataSteps, Fault, Step, read_step
 from synthgen.dataset.manifest import is_finished
 from synthgen.errors import UserError, unknown
@@ -236,8 +236,9 @@ def _names(value: str, places: Mapping[str, str]) -> list[str]:
             names.append(match["name"])
         elif match and value not in ("none", "own") and not piece.startswith((MLM, "model:")):
             folder = piece[len(match["before"]) :].partition(":")[0]
-            if not is_finished(Path(folder)):
-                raise unknown("data or dataset folder", folder, places)
+            for each in expanded(folder, f"'{value}'"):
+                if not is_finished(Path(each)):
+                    raise unknown("data or dataset folder", each, places)
     return names
 
 

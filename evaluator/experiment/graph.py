@@ -64,7 +64,7 @@ def _runs(experiment: Experiment) -> Iterator[tuple[Arm, int, int, int]]:
         for size in experiment.sizes if arm.is_trained else (FULL,):
             named_size = _size(experiment, arm, size)
             for seed in (*experiment.seeds, *experiment.more_seeds.get((arm.name, named_size), ())):
-                yield arm, size, named_size, seed
+                yield arm.of_seed(seed), size, named_size, seed
 
 
 def _size(experiment: Experiment, arm: Arm, size: int) -> int:

@@ -63,7 +63,7 @@ def _own(experiment: Experiment) -> dict[str, Any]:
 
 def _stages(experiment: Experiment, targets: set[str]) -> dict[str, Any]:
     """Return the stages of the intermediate formats and of the targets that are trained, by name."""
-    formats = sorted({dataset_format(part.manifest).name for arm in experiment.arms for part in arm.parts})
+    formats = sorted({dataset_format(part.manifest).name for arm in experiment.arms for part in arm.all_parts})
     stages = {f"intermediate ({name})": experiment.recipe.intermediate((name,)) for name in formats}
     if any(arm.corpora for arm in experiment.arms):
         stages["intermediate (masked language modelling)"] = experiment.recipe.intermediate()

@@ -50,10 +50,12 @@ class Step:
 
     @property
     def is_done(self) -> bool:
-        """Whether its folder is finished, or that of each language it is translated to."""
+        """Whether its folder is finished, or that of each language it is translated to, or of each seed."""
         to = self.options.get("to")
         languages = names(to) if isinstance(to, str) else list(to or ())
+        first, sets = int(self.options.get("seed", 0)), self.options.get("seeds")
         folders = [self.folder / language for language in languages] if len(languages) > 1 else [self.folder]
+        folders = [self.folder / f"s{seed}" for seed in range(first, first + sets)] if sets else folders
         return all((folder / MANIFEST_NAME).is_file() for folder in folders)
 
     def run(self) -> None:

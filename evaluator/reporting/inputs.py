@@ -167,3 +167,13 @@ def own_averages(record: Mapping[str, Any]) -> dict[str, dict[str, list[str]]]:
         for name, targets in (averages.items() if isinstance(averages, Mapping) else ())
         if isinstance(targets, Mapping) and name not in AVERAGES
     }
+
+
+def arms_of_one_dataset(arms: Mapping[str, Any]) -> list[str]:
+    """Return the arms whose rows a machine wrote or translated, once for all seeds: another run gives another set."""
+    entries = {name: entry for name, entry in arms.items() if isinstance(entry, Mapping)}
+    return [
+        name
+        for name, entry in entries.items()
+        if entry.get("origin") not in (None, "real") and whole(entry.get("datasets")) < 2
+    ]

@@ -15,7 +15,7 @@ from evaluator.reporting import sentences
 from evaluator.reporting.averages import pair_cells
 from evaluator.reporting.card import results_card
 from evaluator.reporting.html import render_page
-from evaluator.reporting.inputs import own_averages, read_arms, read_side_file
+from evaluator.reporting.inputs import arms_of_one_dataset, own_averages, read_arms, read_side_file
 from evaluator.reporting.markdown import results_section
 from evaluator.reporting.training import training_hash
 from evaluator.stats.comparison import Comparison, compare_results
@@ -63,6 +63,7 @@ def report(
         primary=_planned_primary(record),
         looks=Looks.of(record.get("looks")),
         own_averages=own_averages(record),
+        one_dataset=arms_of_one_dataset(arms),
     )
     comparison = _checked(comparison, plan, record)
     document = json.dumps(comparison.document(), ensure_ascii=False, allow_nan=False, indent=1)

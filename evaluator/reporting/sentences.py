@@ -86,7 +86,7 @@ def sentence(pair: PairwiseResult) -> str:
     if pair.reason is not None:
         return f"{pair.a} against {pair.b} {size_text(pair)}: {numbers}; no verdict, {pair.reason}."
     primary = "Primary comparison: " if pair.primary else ""
-    return f"{primary}{_claim(pair)} ({numbers}; {_tests(pair)}){_collapsed(pair)}.{_settling(pair)}"
+    return f"{primary}{_claim(pair)} ({numbers}; {_tests(pair)}){_collapsed(pair)}.{_settling(pair)}{_datasets(pair)}"
 
 
 def headline(pair: PairwiseResult) -> str:
@@ -152,6 +152,14 @@ def _settling(pair: PairwiseResult) -> str:
             return f" More seeds would not settle {need.effect:.2f} points: {floor}."
         return f" More than 100 seeds an arm would be needed to detect {need.effect:.2f} points."
     return f" {need.seeds} seeds an arm would detect {need.effect:.2f} points{'; ' + floor if floor else ''}."
+
+
+def _datasets(pair: PairwiseResult) -> str:
+    """Return which arms have one dataset for all seeds, of which alone the claim is true."""
+    if not pair.one_dataset or pair.verdict == "unresolved":
+        return ""
+    these = "this dataset" if len(pair.one_dataset) == 1 else "these datasets"
+    return f" True of {these} of {' and '.join(pair.one_dataset)}: all seeds train on the same."
 
 
 def _languages(pair: PairwiseResult) -> str:

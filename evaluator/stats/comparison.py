@@ -7,7 +7,7 @@ difference, and a reason.
 import hashlib
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -157,12 +157,13 @@ def compare_results(
     primary: Collection[ComparisonKey] = (),
     looks: Looks | None = None,
     own_averages: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+    one_dataset: Collection[str] = (),
 ) -> Comparison:
     """Compare every pair of arms at every level. `preferred` orders arms for display; `none` comes first.
 
     `training` is the hash of how models were trained, for the signature; `primary` are the comparisons that were named
     before the runs, `looks` how often the results were to be looked at; `own_averages` give the languages of the
-    targets of averages of one's own.
+    targets of averages of one's own. `one_dataset` are the arms whose data a machine wrote once, for all seeds.
     """
     table = ScoreTable.of(results.rows)
     levels = aggregation_levels(table.cells)
@@ -182,7 +183,7 @@ def compare_results(
         margin=margin,
         sample=sample,
         arms=tuple(arms),
-        pairs=tuple(with_holm(compared.pairs)),
+        pairs=tuple(_with_datasets(with_holm(compared.pairs), one_dataset)),
         points=tuple(point for point in compared.points if not point.scope.startswith("gap:")),
         curves=tuple(compared.curves),
         exchange_rates=tuple(_exchange_rates(compared.curves, compared.scores)) if not sample else (),
@@ -228,6 +229,12 @@ class _Levels:
             )  # fmt: skip
         if level.kind in ("all", "target"):
             self.curves += _curves(arms, level.key, scores)
+
+
+def _with_datasets(pairs: Iterable[PairwiseResult], one_dataset: Collection[str]) -> Iterator[PairwiseResult]:
+    for pair in pairs:
+        arms = tuple(arm for arm in (pair.a, pair.b) if arm in one_dataset)
+        yield replace(pair, one_dataset=arms) if arms else pair
 
 
 def _ordered_arms(groups: Iterable[Group], preferred: Sequence[str]) -> list[str]:

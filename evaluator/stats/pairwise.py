@@ -57,6 +57,7 @@ class PairwiseResult:
     without_collapsed: Estimate | None = None  # the same without runs that look collapsed, where there are any
     primary: bool = False  # named before the runs, and corrected apart from the others
     spent: float = 1.0  # what p-values count times, where several looks at the results were planned
+    one_dataset: tuple[str, ...] = ()  # arms whose rows a machine wrote once: another run would give another dataset
 
     @property
     def key(self) -> ComparisonKey:

@@ -96,6 +96,6 @@ def _arm_facts(experiment: Experiment, arm: Arm, place: Path) -> dict[str, Any]:
     """Return what arms.json in the folder `place` says of an arm; links to data cards are relative to that folder."""
     encoder = experiment.arm_models.get(arm.name, experiment.model)
     facts = {"encoder": public_name(encoder.ref), "encoder_revision": encoder.revision, "encoder_note": encoder.note}
-    links = [link for part in arm.parts if (link := card_link(part.folder, place))]
-    data = {part.folder.name: data_facts(part.manifest) for part in arm.parts}
+    links = [link for part in arm.all_parts if (link := card_link(part.folder, place))]
+    data = {part.folder.name: data_facts(part.manifest) for part in arm.all_parts}
     return {**arm.facts(), **facts, "data": data, "dataset_card": links}

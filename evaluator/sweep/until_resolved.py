@@ -104,6 +104,8 @@ def _step(pair: PairwiseResult, experiment: Experiment, store: Store) -> Step | 
     wanted = fewest + looks.seeds - len(experiment.seeds)
     unused = islice((seed for seed in count() if seed not in experiment.seeds), wanted)
     new = tuple(unused)
+    if any(arm.by_seed and max(new) >= len(arm.by_seed) for arm in experiment.arms if arm.name in (pair.a, pair.b)):
+        return None  # a seed without a dataset of its own
     seeds = {group: new if len(new) > len(have) else have for group, have in more.items()}
     before, after = build(experiment), build(_with_seeds(experiment, seeds))
     known = {job.node.key for job in before.jobs}
@@ -129,6 +131,6 @@ def _end(comparison: Comparison, experiment: Experiment) -> str:
     if not still:
         return "resolved"
     planned = experiment.looks.planned if experiment.looks else 0
-    used = f"all {planned} planned looks are used, or more seeds would not settle it"
+    used = f"all {planned} planned looks are used, or more seeds would not settle it, or have no dataset of their own"
     many = f"{len(still)} comparisons are" if len(still) > 1 else "1 comparison is"
     return f"{many} not resolved: {used}; next: more test items, languages or targets"

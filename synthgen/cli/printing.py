@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import indent
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.table import Table
 from rich.text import Text
@@ -80,16 +80,27 @@ def _print_next(manifest: Manifest, folder: Path) -> None:
     console.note("next: " + ", ".join([f"synthgen inspect {name}", *why]))
 
 
-def print_make(result: Manifest | Sequence[Mapping[str, Any]], arguments: Arguments) -> None:
-    """Print the set that was made, or the items of its preview."""
+def print_make(result: Manifest | Sequence[Manifest] | Sequence[Mapping[str, Any]], arguments: Arguments) -> None:
+    """Print the set that was made, or those of several seeds, or the items of a preview."""
     from synthgen.generation.run import default_folder
 
+    if arguments["preview"]:
+        _print_preview(cast(Sequence[Mapping[str, Any]], result))
+        return
+    folder = arguments["out"] or default_folder(*(arguments[each] for each in ("task", "n", "seed", "language")))
     if not isinstance(result, Sequence):
-        folder = arguments["out"] or default_folder(*(arguments[each] for each in ("task", "n", "seed", "language")))
         _print_set(result, folder)
         _print_next(result, folder)
         return
-    for item in result:
+    for number, manifest in enumerate(cast(Sequence[Manifest], result), start=arguments["seed"]):
+        _print_set(manifest, folder / f"s{number}")
+    last = arguments["seed"] + len(result) - 1
+    arm = shlex.quote(f"synthetic={folder}/s{{{arguments['seed']}..{last}}}")
+    console.note(f"next: synthgen inspect {shlex.quote(str(folder / f's{last}'))}, evaluator compare none=none {arm}")
+
+
+def _print_preview(items: Sequence[Mapping[str, Any]]) -> None:
+    for item in items:
         console.stdout.rule(console.one_line(f"{item['id']} ({item['label']})", most=60))
         for request, reply in zip(item["prompts"], item["replies"], strict=True):
             console.print_lines([*request.split("\n"), f"[→] {reply!r}", ""])

@@ -39,6 +39,9 @@ from synthgen.runtime.ray_cluster import check_address
 from synthgen.text.language_id import known_languages
 from synthgen.text.languages import base_language
 
+MOST_SETS = 1_000
+"""Of `--seeds`."""
+
 REQUESTS_PER_ROW = 25
 """Default request budget for each row and step: a set that accepts fewer than one slot in 25 ends with exit 3."""
 
@@ -52,6 +55,7 @@ def make(
     engine: options.Engine = "vllm",
     out: options.RunFolder = None,
     seed: options.Seed = 0,
+    seeds: options.DatasetSeeds = None,
     decoding: options.Decoding = None,
     thinking: options.Thinking = "off",
     filters: options.FilterFile = None,
@@ -74,7 +78,7 @@ def make(
     engine_args: options.EngineArgs = None,
     gpus_per_engine: options.GpusPerEngine = None,
     started_engine: Engine | None = None,
-) -> Manifest | list[dict[str, Any]]:
+) -> Manifest | list[Manifest] | list[dict[str, Any]]:
     """Generate exactly N kept examples of a task. The same command again resumes.
 
     Example: synthgen make --task mnli --n 200 --model pack:smollm2-135m-instruct --out runs/mnli
@@ -83,25 +87,40 @@ def make(
 
     Example: synthgen make --task mnli --language sw --n 200 --model owner/name --out runs/mnli-sw
 
-    Returns the manifest, or the preview's items. `started_engine` is used instead of a new engine. Raises UserError for
-    wrong input, IncompleteError when the request budget or the server ends.
+    Returns the manifest, with `seeds` those of all sets, or the preview's items. `started_engine` is used instead of a
+    new engine. Raises UserError for wrong input, IncompleteError when the request budget or the server ends.
     """
-    money: dict[str, Any] = {"price_in": price_in, "price_out": price_out, "prices": prices, "max_cost": max_cost}
+    share = _share(max_cost, seeds)
+    money: dict[str, Any] = {"price_in": price_in, "price_out": price_out, "prices": prices, "max_cost": share}
     asked = read_options(timeout=timeout, thinking=thinking, batch=batch, engine_args=engine_args, **money)
     asked = replace(asked, arguments=over_gpus(asked.arguments, gpus_per_engine, ray=ray))
     if not (structured := is_structured(decoding, model)):
         refuse("--decoding plain completes a text, without a chat", thinking=asked.thinking and thinking)
-    chain = open_chain(task, seed, structured, shots, passages, teacher, asked.thinking, language)
-    written, judged = chain.task, JudgeConfig(judge or "", options=asked)
+    chains = [
+        open_chain(task, each, structured, shots, passages, teacher, asked.thinking, language)
+        for each in range(seed, seed + (seeds or 1))
+    ]
+    written, judged = chains[0].task, JudgeConfig(judge or "", options=asked)
     if written.asked_language and base_language(written.language) not in known_languages():
         console.note(f"no model here knows '{written.language}': the language of the rows is not checked")
     compared = (tuple(against), verifier, like, judged, bool(written.asked_language))
     context = FilterContext(written.format, written.language, written.prompt_text, *compared)
     serving = EngineConfig(engine, model, asked, ray, started_engine)
-    run = GenerationRun(chain, resolve_n(n, chain.task), serving, read_config(filters, context), context)
+    run = GenerationRun(chains[0], resolve_n(n, written), serving, read_config(filters, context), context)
     if preview:
+        refuse(f"--preview {preview} writes no folder", seeds=seeds)
         return _preview(run, preview, out=out, ray=ray, max_requests=max_requests)
-    return _make_folder(run, out or default_folder(task, run.n, seed, language), max_requests)
+    folder = out or default_folder(task, run.n, seed, language)
+    if seeds:
+        return [_make_folder(replace(run, chain=each), folder / f"s{each.seed}", max_requests) for each in chains]
+    return _make_folder(run, folder, max_requests)
+
+
+def _share(max_cost: float | None, seeds: int | None) -> float | None:
+    """Return what one of several sets may cost; UserError for a number of sets that is none."""
+    if seeds is not None and not 1 <= seeds <= MOST_SETS:
+        raise UserError(f"--seeds {seeds}: allowed are 1 to {MOST_SETS} sets")
+    return max_cost / seeds if max_cost and seeds else max_cost
 
 
 def _make_folder(run: GenerationRun, out: Path, max_requests: int | None) -> Manifest:

@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgen.dataset import read_manifest, read_rejected, read_rows, scale_counts
+from synthgen.dataset import Manifest, read_manifest, read_rejected, read_rows, scale_counts
 from synthgen.dataset.ledger import Ledger
 from synthgen.engines import Request
 from synthgen.engines.scripted import ScriptedEngine
@@ -149,6 +150,7 @@ def test_unknown_names_get_the_nearest_one(tmp_path: Path) -> None:
 _KILLED = """
 import os, sys
 from pathlib import Path
+from typing import Any
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.generation.make import make
 from tests.synthgen.scripts import sentence
@@ -428,3 +430,23 @@ def test_what_rebalancing_takes_back_is_made_anew_and_a_repeated_run_asks_nothin
     )  # fmt: skip
     assert engine.requests == asked
     assert again.kept == 150
+
+
+def test_several_seeds_make_a_set_each_with_shared_settings(tiny_model: str, tmp_path: Path) -> None:
+    engine = ScriptedEngine(sentence)
+    options: dict[str, Any] = {"n": 12, "decoding": "plain", "started_engine": engine, "engine": "scripted"}
+    manifests = make("mnli", model=tiny_model, out=tmp_path / "made", seeds=3, seed=4, **options)
+    assert isinstance(manifests, list)
+    assert [manifest.kept for manifest in manifests] == [12, 12, 12]
+    sets = [{row["premise"] for row in read_rows(tmp_path / f"made/s{seed}")} for seed in (4, 5, 6)]
+    assert not sets[0] & sets[1] & sets[2]
+    alone = make("mnli", model=tiny_model, out=tmp_path / "alone", seed=5, **options)
+    assert isinstance(alone, Manifest)
+    assert alone.content_hash == manifests[1].content_hash
+
+
+@pytest.mark.parametrize("seeds", [0, -1, 1001])
+def test_a_number_of_sets_that_is_none_is_refused(seeds: int, tiny_model: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"--seeds {seeds}: allowed are 1 to 1000 sets"):
+        make("mnli", n=3, model=tiny_model, engine="scripted", out=tmp_path / "made", seeds=seeds)
+    assert not (tmp_path / "made").exists()
