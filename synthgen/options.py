@@ -121,7 +121,8 @@ Split = Annotated[str | None, Option(help="Split to take where there are several
 SourceText = Annotated[str | None, Option("--source", help="Where the rows come from, for the card.")]
 Citation = Annotated[str | None, Option(help="What to cite, for the card.")]
 PairWith = Annotated[
-    Path | None, Option(help="English dataset folder: keep the translations of its rows, under their ids.")
+    Path | None,
+    Option(help="English dataset folder: keep the translations of its rows, under their ids, or of own files its ids."),
 ]
 
 # inspect

@@ -102,7 +102,7 @@ class CorpusPart:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """The parts of a task's data in reading order, the format of their rows, and what translations are paired with."""
+    """The parts of a task's data in reading order, the format of their rows, and the rows they are paired with."""
 
     format: Format
     parts: tuple[CorpusPart, ...]
@@ -119,7 +119,7 @@ class Corpus:
         """What the manifest says the rows are made from: the files, and the English set of a translation."""
         parents = tuple(part.manifest_entry() for part in self.parts)
         if self.english:
-            return (*parents, self.english.manifest_entry())
+            return (*parents, self.english.manifest_entry(is_source=self.translation is not None))
         if not self.translation:
             return parents
         source = self.translation.source
@@ -141,8 +141,8 @@ class Corpus:
         """Yield every row with `id` and `language`, the same ones in the same order each time.
 
         Ids are the corpus's own where it has them, else `<file>-<number>`; a repeated one gets a suffix. A row that
-        an earlier file of the same corpus has too carries that as its fault. Of a translation that is paired only rows
-        of the English set are yielded, under its ids, and faulty ones; each says what it was translated from.
+        an earlier file of the same corpus has too carries that as its fault. Of what is paired only rows of the English
+        set are yielded, under its ids, and faulty ones; a translation says what it was translated from.
         """
         taken: set[str] = set()
         for part in self.parts:
@@ -187,7 +187,7 @@ def open_corpus(
 
     Where the path is or has a ready-made translation of the task's English set into the language stated, it is that;
     else the language says what the files are in. `pair_with` is the dataset folder of the English rows whose
-    translations to keep.
+    translations to keep, or of somebody's files the rows with their ids.
     """
     stated = stated or StatedFacts()
     sources, language, task = find_sources(task), stated.language, task_name(task)
@@ -201,12 +201,13 @@ def open_corpus(
     file = None if stated.is_own else find_translation(task, path, language)
     if file:
         return Corpus(file.translation.source.format, (_translated_part(file, needs_english=bool(english)),), english)
-    if english or (source == "sample" and language):
+    is_release = source == "sample" or (not stated.is_own and has_release(sources, path))
+    if (english and is_release) or (source == "sample" and language):
         raise UserError(
             f"--{'pair-with' if english else 'language'} is for ready-made translations; "
             f"'{source}' is none: give a translation's file, or --language with its folder or the hub"
         )
-    return _local_corpus(task, sources, path, stated)
+    return replace(_local_corpus(task, sources, path, stated), english=english)
 
 
 def _local_corpus(task: str, sources: tuple[CorpusEntry, ...], path: Path, stated: StatedFacts) -> Corpus:

@@ -124,8 +124,10 @@ def label_lines(corpus: Corpus) -> Iterator[str]:
 
 def _nothing_usable(survey: Survey) -> UserError:
     names = ", ".join(part.path.name for part in survey.corpus.parts)
-    if survey.corpus.english:
-        return UserError(f"{names} has no translation of a row of {survey.corpus.english.name}")
+    if english := survey.corpus.english:
+        if survey.corpus.translation:
+            return UserError(f"{names} has no translation of a row of {english.name}")
+        return UserError(f"{names} has no row with an id of {english.name}; --columns id=NAME says where ids are")
     reasons = Counter(rejection.reason for rejection in survey.rejected)
     first = next((f"; first in {each.evidence}" for each in survey.rejected if each.evidence), "")
     return UserError(f"no usable row in {names}: {dict(reasons) or 'nothing there'}{first}")

@@ -1,18 +1,19 @@
 """The rows of a corpus as tables with ids and languages, and those that cannot be used as rejections."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
-from itertools import count, islice
+from itertools import compress, count, islice
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthgen.corpora.corpus import REPEATED, Corpus, CorpusPart
 from synthgen.corpora.readers.item import row_faults
 from synthgen.corpora.readers.record_rows import RowBatch, Unusable
-from synthgen.corpora.translation_pairs import row_key
+from synthgen.corpora.translation_pairs import EnglishRows, row_key
 from synthgen.dataset.shards import ROWS_PER_GROUP, Rejection, arrow_schema, row_features
 
 STAGE = "import"
@@ -51,6 +52,8 @@ class RowStream:
         for batch in part.records.batches():
             if known:
                 _drop_repeated(batch, known, self._corpus)
+            if self._corpus.english:
+                _keep_paired(batch, self._corpus.english, taken)
             ids = self._ids(part, batch, taken)
             columns = {name: batch.table[name] for name in batch.table.column_names}
             columns |= {"id": ids, "language": pa.repeat(part.language, len(ids))}
@@ -98,11 +101,25 @@ def _drop_repeated(batch: RowBatch, known: set[bytes], corpus: Corpus) -> None:
     is_new = np.array([row_key(row, corpus.format) not in known for row in rows], dtype=bool)
     repeated = np.flatnonzero(~is_new)
     batch.unusable += [Unusable(int(batch.numbers[place]), REPEATED, "", rows[place]) for place in repeated]
+    _keep(batch, is_new)
+
+
+def _keep_paired(batch: RowBatch, english: EnglishRows, taken: Container[str]) -> None:
+    """Keep the first row of each id that the English set has."""
+    first: set[str] = set()
+    is_first = []
+    for own in batch.ids or [None] * batch.table.num_rows:
+        is_first.append(own is not None and own in english.ids and own not in taken and own not in first)
+        first |= {own} if own is not None else set()
+    _keep(batch, np.array(is_first, dtype=bool))
+
+
+def _keep(batch: RowBatch, these: npt.NDArray[np.bool_]) -> None:
     if batch.ids is not None:
-        batch.ids = [own for own, new in zip(batch.ids, is_new, strict=True) if new]
+        batch.ids = list(compress(batch.ids, these))
     if batch.notes is not None:
-        batch.notes = [note for note, new in zip(batch.notes, is_new, strict=True) if new]
-    batch.table, batch.numbers = batch.table.filter(pa.array(is_new)), batch.numbers[is_new]
+        batch.notes = list(compress(batch.notes, these))
+    batch.table, batch.numbers = batch.table.filter(pa.array(these)), batch.numbers[these]
 
 
 def _rejection(part: CorpusPart, unusable: Unusable) -> Rejection:

@@ -1,4 +1,4 @@
-"""The English rows that a ready-made translation is paired with: found by id, else by their texts and label."""
+"""The English rows that a translation, or somebody's rows, are paired with: found by id, else by texts and label."""
 
 from collections import defaultdict
 from collections.abc import Container
@@ -33,10 +33,10 @@ class EnglishRows:
         if (held, language) != (task, "en"):
             raise UserError(f"--pair-with {folder} holds {held} in '{language}'; expected {task} in 'en'")
         self._format = dataset_format(self.manifest)
-        self._ids: set[str] = set()
+        self.ids: set[str] = set()
         self._by_text: defaultdict[tuple[bytes, str], list[str]] = defaultdict(list)
         for row in read_rows(folder):
-            self._ids.add(row["id"])
+            self.ids.add(row["id"])
             self._by_text[self._key(row)].append(row["id"])
 
     def find(self, item: Item, taken: Container[str]) -> str | None:
@@ -44,14 +44,16 @@ class EnglishRows:
 
         A row with its English texts is found by these and the label, any other by its id.
         """
-        ids = [str(item.id)] if item.english is None else self._by_text.get(self._key(item.english), [])
-        return next((each for each in ids if each in self._ids and each not in taken), None)
+        own = [] if item.id is None else [item.id]
+        ids = own if item.english is None else self._by_text.get(self._key(item.english), [])
+        return next((each for each in ids if each in self.ids and each not in taken), None)
 
-    def manifest_entry(self) -> dict[str, Any]:
-        """Return the set as one of a manifest's parents."""
+    def manifest_entry(self, *, is_source: bool) -> dict[str, Any]:
+        """Return the set as one of a manifest's parents: what was translated, or what only has the same ids."""
         of = self.manifest
-        facts = {"role": "translated", "name": self.name, "task": of.task, "origin": of.origin}
-        return facts | {"licence": of.licence, "rows": of.kept, "content_hash": of.content_hash}
+        facts: dict[str, Any] = {"role": "translated" if is_source else "paired", "name": self.name, "task": of.task}
+        facts |= {"origin": of.origin, "rows": of.kept, "content_hash": of.content_hash}
+        return facts | ({"licence": of.licence} if is_source else {})
 
     def _key(self, row: Row) -> tuple[bytes, str]:
         return row_key(row, self._format), self._format.cell(row)

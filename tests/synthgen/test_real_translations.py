@@ -139,7 +139,26 @@ def test_a_pairing_that_cannot_be_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds mnli in 'en'; expected pawsx in 'en'"):
         import_task("pawsx", source=path, out=tmp_path / "out", pair_with=english)
     with pytest.raises(UserError, match="--pair-with is for ready-made translations"):
-        import_task("mnli", source=tmp_path / "multinli_1.0_train.jsonl", out=tmp_path / "out", pair_with=english)
+        import_task("mnli", source="sample", out=tmp_path / "out", pair_with=english)
+
+
+def test_rows_that_others_wrote_are_paired_by_their_own_ids(tmp_path: Path) -> None:
+    english = english_set(tmp_path, [("Ann runs.", "Ann is fast.", "neutral"), ("Bo sat.", "Bo sat.", "entailment")])
+    first, second = (row["id"] for row in read_rows(english))
+    lines = [
+        {"number": second, "premise": "Bo alikaa kitini.", "hypothesis": "Bo alikaa.", "label": "entailment"},
+        {"number": "elsewhere", "premise": "Mvua inanyesha.", "hypothesis": "Kuna jua.", "label": "contradiction"},
+        {"number": first, "premise": "Anna anakimbia.", "hypothesis": "Anna ana kasi.", "label": "neutral"},
+    ]
+    path = tmp_path / "native.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    told = {"origin": "synthetic", "language": "sw", "pair_with": english}
+    made = import_task("mnli", source=path, out=tmp_path / "sw", columns=["id=number"], **told)
+    assert [row["id"] for row in read_rows(tmp_path / "sw")] == [second, first]
+    assert (made.origin, made.language, made.asked) == ("synthetic", "sw", 2)
+    assert made.parents[-1]["role"] == "paired"
+    with pytest.raises(UserError, match="no row with an id of mnli-en; --columns id=NAME says where ids are"):
+        import_task("mnli", source=path, out=tmp_path / "none", **told)
 
 
 XNLI_MT = "premise\thypo\tlabel\n"
