@@ -8,6 +8,7 @@ that the key goes nowhere else.
 from __future__ import annotations
 
 import asyncio
+import selectors
 import time
 from collections import deque
 from collections.abc import Coroutine, Iterator
@@ -22,6 +23,23 @@ from synthgen.engines.server import Server
 from synthgen.errors import IncompleteError
 from synthgen.models.packs import ResolvedModel
 
+LEAST_WAITING = 0.1
+"""Share of the time that this process waits for replies, below which more requests would only wait for each other."""
+
+
+class WaitingSelector(selectors.DefaultSelector):
+    """Notes how long it waited."""
+
+    seconds = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait for connections."""
+        start = time.monotonic()
+        try:
+            return super().select(timeout)
+        finally:
+            self.seconds += time.monotonic() - start
+
 
 class EndpointEngine(Engine):
     """One model of one server or more. Runs its event loop whenever the caller waits for the next reply."""
@@ -32,9 +50,11 @@ class EndpointEngine(Engine):
         """Connect to `model.url` at the first request; a reply that takes more than `timeout` seconds is a timeout."""
         self._aiohttp = load_aiohttp()
         self._timeout = timeout
-        self._loop = asyncio.new_event_loop()
+        self._selector = WaitingSelector()
+        self._loop = asyncio.SelectorEventLoop(self._selector)
         self._done: deque[Reply] = deque()
         self._ran = self._resumed_at = 0.0
+        self._looked_at = time.monotonic(), 0.0
         self._wake = asyncio.Event()
         self._fault: BaseException | None = None
         key, room = api_key(), asyncio.Semaphore(LARGE_REPLIES)
@@ -68,12 +88,21 @@ class EndpointEngine(Engine):
                 self._run(self._some_reply(tasks))
                 while self._done:
                     yield self._done.popleft()
+                self._let_grow()
         finally:
             self._reaper.cancel()
             for task in (unfinished := list(tasks)):  # a copy: tasks leave `tasks` when they end
                 task.cancel()
             if unfinished:
                 self._run(asyncio.wait(unfinished))
+
+    def _let_grow(self) -> None:
+        """Let the servers have more requests at a time where this process waited for replies since it last looked."""
+        now, waited = time.monotonic(), self._selector.seconds
+        share = (waited - self._looked_at[1]) / max(1e-9, now - self._looked_at[0])
+        self._looked_at = now, waited
+        for server in self.servers:
+            server.limit.grows = share > LEAST_WAITING
 
     def close(self) -> None:
         """Close the connections and the loop."""

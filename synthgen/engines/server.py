@@ -45,6 +45,8 @@ class Limit:
     """
 
     most: int = MAX_LIMIT
+    grows: bool = True
+    """Whether more in flight would bring more replies."""
     _size: float = FIRST_LIMIT
     _steady: bool = False
     _cut_at: float = 0.0
@@ -61,7 +63,7 @@ class Limit:
         Not where it took more than `enough` and more than twice the quickest reply: it waited for others.
         """
         self._quickest = min(self._quickest, seconds)
-        if seconds > max(enough, 2 * self._quickest):
+        if not self.grows or seconds > max(enough, 2 * self._quickest):
             return
         self._size = min(self.most, self._size + (1 / self._size if self._steady else 1))
 

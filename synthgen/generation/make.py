@@ -35,6 +35,7 @@ from synthgen.generation.run import (
     resolve_n,
 )
 from synthgen.generation.write import write_folder
+from synthgen.runtime.garbage import rare_collections
 from synthgen.runtime.ray_cluster import check_address
 from synthgen.text.language_id import known_languages
 from synthgen.text.languages import base_language
@@ -145,7 +146,7 @@ def _make_folder(run: GenerationRun, out: Path, max_requests: int | None) -> Man
         tokens, replies = ledger.token_totals(), ledger.outcomes().total()
         spent = (tokens["prompt"], tokens["output"], replies)
         budget = Budget(requests, run.engine.prices, run.engine.options.money.max_cost, *spent)
-        with run.engine.open(run.chain.seed, ledger) as start:
+        with rare_collections(), run.engine.open(run.chain.seed, ledger) as start:
             return _generate(run.with_judge(ledger, start, budget), ledger, out, budget, start)
 
 

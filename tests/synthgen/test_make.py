@@ -26,6 +26,7 @@ from synthgen.errors import IncompleteError, UserError
 from synthgen.generation.make import make
 from synthgen.generation.prompt_chain import parser_version
 from synthgen.generation.why import why
+from synthgen.runtime.garbage import RARE
 from synthgen.task.registry import load_task
 from tests.synthgen.conftest import full_disk, make_scripted
 from tests.synthgen.scripts import mostly, sentence
@@ -450,3 +451,17 @@ def test_a_number_of_sets_that_is_none_is_refused(seeds: int, tiny_model: str, t
     with pytest.raises(UserError, match=f"--seeds {seeds}: allowed are 1 to 1000 sets"):
         make("mnli", n=3, model=tiny_model, engine="scripted", out=tmp_path / "made", seeds=seeds)
     assert not (tmp_path / "made").exists()
+
+
+def test_python_looks_for_garbage_seldom_while_a_set_is_made_and_as_before_after_it(
+    tiny_model: str, tmp_path: Path
+) -> None:
+    before, during = gc.get_threshold(), set[tuple[int, int, int]]()
+
+    def noted(request: Request) -> str:
+        during.add(gc.get_threshold())
+        return sentence(request)
+
+    make_scripted(tiny_model, tmp_path / "out", noted, n=3)
+    assert during == {RARE}
+    assert gc.get_threshold() == before

@@ -382,6 +382,15 @@ def test_a_server_gets_hundreds_at_a_time_and_one_that_lets_them_wait_for_each_o
     assert limit.now < 100
 
 
+def test_a_server_gets_no_more_at_a_time_than_are_read_here() -> None:
+    with serving(Faults(latency=0.005)) as (url, server):
+        engine = EndpointEngine(resolve_endpoint(url, timeout=60), timeout=60)
+        for _ in engine.run(requests_of(800)):
+            time.sleep(0.004)
+        engine.close()
+    assert server.peak < 100
+
+
 def test_an_account_without_credit_ends_the_run_at_once() -> None:
     error = {"message": "You exceeded your current quota", "type": "insufficient_quota", "code": "insufficient_quota"}
     for status in (429, 402):
