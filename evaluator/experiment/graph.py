@@ -192,7 +192,7 @@ def _draws(
             return (), ()
         root, total = experiment.data_root, training_size(target.name, target.definition, experiment.data_root)
         rows = total if size == FULL else min(size, total)
-        return ((0, DataDraw(root.path.resolve(), _training_revision(target, root), total, rows)),), ()
+        return ((0, DataDraw(root.path.resolve(), training_revision(target, root), total, rows)),), ()
     parts = tuple(
         (part.stage, DataDraw(part.folder.resolve(), part.manifest.content_hash, part.manifest.kept, rows))
         for part, rows in zip(arm.parts, arm.draws(size), strict=True)
@@ -211,7 +211,8 @@ def _reading(target: Target) -> dict[str, str]:
     return {"definition": reading_hash(target.definition)} if target.definition else {}
 
 
-def _training_revision(target: Target, root: DataRoot) -> str:
+def training_revision(target: Target, root: DataRoot) -> str:
+    """Return which training data a target has."""
     return revision([root.find(source) for source in target.train_sources])
 
 
@@ -241,7 +242,7 @@ def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: 
         inputs |= {
             "target": target.name,
             **_reading(target),
-            "data": _training_revision(target, root),
+            "data": training_revision(target, root),
             "max_train_examples": arguments.max_train_examples,
             "stage": stage_inputs(stage, recipe),
             "pretrain": stage_inputs(recipe.stage(f"{target.name}-pretrain"), recipe) if target.pretrain else None,

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from evaluator.reporting import averages, charts, methods, sentences, training
+from evaluator.reporting import averages, charts, methods, overlap, sentences, training
 from evaluator.reporting.inputs import data_cards, plan_rows
 from evaluator.stats.comparison import Comparison, Point
 from evaluator.stats.pairwise import PairwiseResult
@@ -165,6 +165,7 @@ def _tables(comparison: Comparison) -> Iterator[tuple[str, str, list[str], list[
     yield "cells", cells, *_cell_rows(comparison), 3
     yield "averages", averages.AVERAGES, *averages.average_rows(comparison), 3
     yield "best_sources", averages.BEST, *averages.best_rows(comparison), 1
+    yield "overlap", overlap.OVERLAPS, *overlap.overlap_rows(comparison.overlaps), 4
 
 
 def _stages(record: dict[str, Any]) -> tuple[str, str, list[str], list[list[str]], int]:

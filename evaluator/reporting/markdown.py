@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from evaluator.reporting import averages, sentences
+from evaluator.reporting import averages, overlap, sentences
 from evaluator.reporting.training import setup_line
 from evaluator.stats.comparison import Comparison
 from synthgen.text.escape import code, markdown
@@ -31,7 +31,11 @@ def results_section(comparison: Comparison, record: Mapping[str, Any], note: str
 
 
 def _averages(comparison: Comparison) -> list[str]:
-    tables = {averages.AVERAGES: averages.average_rows(comparison), averages.BEST: averages.best_rows(comparison)}
+    tables = {
+        averages.AVERAGES: averages.average_rows(comparison),
+        averages.BEST: averages.best_rows(comparison),
+        overlap.OVERLAPS: overlap.overlap_rows(comparison.overlaps),
+    }
     lines = []
     for title, (header, rows) in tables.items():
         lines += [f"### {title}", "", *table(header, rows, "l" * len(header)), ""] if rows else []

@@ -17,6 +17,7 @@ from evaluator.reporting.card import results_card
 from evaluator.reporting.html import render_page
 from evaluator.reporting.inputs import arms_of_one_dataset, own_averages, read_arms, read_side_file
 from evaluator.reporting.markdown import results_section
+from evaluator.reporting.overlap import contaminated, read_overlaps
 from evaluator.reporting.training import training_hash
 from evaluator.stats.comparison import Comparison, compare_results
 from evaluator.stats.looks import Looks
@@ -43,9 +44,9 @@ def report(
     Example: `evaluator report runs/store --out report.html`
 
     Writes the page, and beside it comparison.json, results.md (a section for a paper) and results_card.md. An
-    `arms.json`, `plan.json` or `experiment.json` beside the results is shown where present; a plan's `estimand_hash`
-    must be that of the results. Margin, primary comparisons and planned looks are those of the record. `note` stands in
-    all of them.
+    `arms.json`, `plan.json`, `overlap.json` or `experiment.json` beside the results is shown where present; a plan's
+    `estimand_hash` must be that of the results. Margin, primary comparisons and planned looks are those of the record.
+    `note` stands in all of them.
     """
     if margin is not None:
         check_margin(margin)
@@ -65,7 +66,9 @@ def report(
         own_averages=own_averages(record),
         one_dataset=arms_of_one_dataset(arms),
     )
-    comparison = _checked(comparison, plan, record)
+    overlaps = read_overlaps(read_side_file(results.source, "overlap.json"))
+    comparison = replace(_checked(comparison, plan, record), overlaps=tuple(overlaps))
+    comparison = replace(comparison, problems=(*contaminated(overlaps), *comparison.problems))
     document = json.dumps(comparison.document(), ensure_ascii=False, allow_nan=False, indent=1)
     files = {
         out.with_name("comparison.json"): document + "\n",

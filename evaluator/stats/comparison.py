@@ -106,6 +106,7 @@ class Comparison:
     aggregates: tuple[Aggregate, ...] = ()
     best_sources: tuple[BestSource, ...] = ()
     clusters: Mapping[str, Clusters] = field(default_factory=dict)
+    overlaps: tuple[Mapping[str, Any], ...] = ()
     page: Path | None = None  # where its report stands
 
     def headline(self) -> list[PairwiseResult]:
@@ -144,6 +145,7 @@ class Comparison:
             "exchange_rates": [rate.document() for rate in self.exchange_rates],
             "cells": [dict(cell) for cell in self.cells],
             "problems": [asdict(problem) for problem in self.problems],
+            **({"overlaps": [dict(overlap) for overlap in self.overlaps]} if self.overlaps else {}),
             **({"clusters": {name: asdict(each) for name, each in self.clusters.items()}} if self.clusters else {}),
         }
 

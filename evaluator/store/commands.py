@@ -13,7 +13,7 @@ from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import UserError
 from synthgen.runtime.files import remove
 
-KINDS = ("intermediate", "target", "predictions", "scores", "features")
+KINDS = ("intermediate", "target", "predictions", "scores", "features", "overlap")
 """The kinds of nodes, in the order in which they depend on each other; `features` come first but are cheap."""
 
 

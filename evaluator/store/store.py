@@ -5,10 +5,10 @@
     STORE/logs/<kind>-<key>.log                what a run did and when, a line each; a second attempt is appended
 
 Kinds are `intermediate` (a checkpoint folder), `target` (what its training did; weights only when asked for),
-`predictions`, `scores` and `features`. A manifest lists the SHA-256 of the node's files and has one of itself: a node
-that is not as it was finished counts as not done, is said and removed, and the run makes it again. Killing a process
-leaves finished nodes and drafts, nothing in between. Any number of processes, on all machines that see the folder, may
-write to a store at once: the first to finish a node wins.
+`predictions`, `scores`, `features` and `overlap` (of data). A manifest lists the SHA-256 of the node's files and has
+one of itself: a node that is not as it was finished counts as not done, is said and removed, and the run makes it
+again. Killing a process leaves finished nodes and drafts, nothing in between. Any number of processes, on all machines
+that see the folder, may write to a store at once: the first to finish a node wins.
 """
 
 from __future__ import annotations

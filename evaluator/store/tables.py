@@ -9,7 +9,7 @@ from synthgen.runtime.files import write_atomically
 from synthgen.runtime.integrity import file_fault, known_sha256
 
 TABLES_FILE = "tables.json"
-_TABLES = ("results.jsonl", "arms.json", "experiment.json", "items/*.parquet")
+_TABLES = ("results.jsonl", "arms.json", "experiment.json", "overlap.json", "items/*.parquet")
 
 
 def seal_tables(root: Path) -> None:

@@ -9,6 +9,7 @@ from evaluator.experiment.jobs import Graph
 from evaluator.reporting.report import check_page, report
 from evaluator.stats.comparison import Comparison
 from evaluator.store import Store
+from evaluator.sweep.overlap import write_overlap
 from evaluator.sweep.plan import announce, plan_graph
 from evaluator.sweep.plan_file import add_cost, fix_plan
 from evaluator.sweep.result_files import write_tables
@@ -52,6 +53,7 @@ def _run(arguments: CompareArguments, experiment: Experiment, graph: Graph, stor
         announce(planned)
     folders = (page.parent, store.root)
     fixed = fix_plan(planned, experiment, folders)
+    write_overlap(experiment, store, folders)
     work, ray, workers = {job.key: job.work for job in planned.jobs}, arguments.ray, planned.workers
     failure = run_jobs(graph.jobs, store, work, ray=ray, workers=workers, keep_weights=arguments.keep_weights)
     score_all(experiment, graph, store)

@@ -1,0 +1,164 @@
+"""Overlap of texts: which rows of a dataset stand in another, in test items or in training items, by kind.
+
+A row counts once, by the first that fits: it is another's as a whole, one of its longer texts (a premise, a paragraph)
+is, or it shares a run of 13 words, the n-gram of GPT-3 (Brown et al. 2020, appendix C). Words are compared casefolded
+and without punctuation, in any script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from synthgen.formats.choice import Choice
+from synthgen.formats.pair import Pair
+from synthgen.formats.span import Span
+from synthgen.formats.tags import Tagged
+from synthgen.text.words import Hashes, Places, mixed, word_hashes
+
+VERSION = 1
+"""Raise it when other rows count as shared."""
+
+LEAST_WORDS = 6
+"""Of a text that counts by itself: a stock sentence proves nothing."""
+
+RUN = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Rows of a dataset that stand elsewhere: as a whole, with one whole text, or with a run of words; each once."""
+
+    rows: int
+    whole: int = 0
+    text: int = 0
+    run: int = 0
+
+    @property
+    def share(self) -> float:
+        """All of them in percent of the rows."""
+        return 100 * (self.whole + self.text + self.run) / max(self.rows, 1)
+
+    def __add__(self, other: Shared) -> Shared:
+        return Shared(self.rows + other.rows, self.whole + other.whole, self.text + other.text, self.run + other.run)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The hashes of rows, of their different texts and of runs of words; `row_of` and `text_of` say which has which."""
+
+    rows: int
+    row_of: Places
+    text_of: Places
+    text_hashes: Hashes
+    lengths: Places
+    run_hashes: Hashes
+    text_of_run: Places
+
+    @classmethod
+    def of(cls, records: Iterable[Any]) -> Texts:
+        """Read the texts of records of any format, or of plain texts."""
+        places: dict[str, int] = {}
+        row_of, text_of, rows = list[int](), list[int](), 0
+        for rows, record in enumerate(records, start=1):
+            for text in texts_of(record):
+                row_of.append(rows - 1)
+                text_of.append(places.setdefault(text, len(places)))
+        hashes, ends = word_hashes(list(places)) if places else (np.empty(0, np.uint64), np.empty(0, np.int64))
+        return cls(rows, np.array(row_of, np.int64), np.array(text_of, np.int64), *_hashed_texts(hashes, ends))
+
+    @classmethod
+    def joined(cls, several: Sequence[Texts]) -> Texts:
+        """Return the texts of several sets as of one."""
+        texts, rows = (
+            np.cumsum([0, *(len(each.lengths) for each in several)]),
+            np.cumsum([0, *(e.rows for e in several)]),
+        )
+
+        def shifted(name: str, by: Places) -> Places:
+            """Return numbers of rows or texts in all sets together."""
+            return np.concatenate([getattr(each, name) + start for each, start in zip(several, by, strict=False)])
+
+        return cls(
+            int(rows[-1]),
+            shifted("row_of", rows),
+            shifted("text_of", texts),
+            np.concatenate([each.text_hashes for each in several]),
+            np.concatenate([each.lengths for each in several]),
+            np.concatenate([each.run_hashes for each in several]),
+            shifted("text_of_run", texts),
+        )
+
+    @cached_property
+    def row_hashes(self) -> Hashes:
+        """A hash of the texts of each row, in whatever order."""
+        sums = np.zeros(self.rows, dtype=np.uint64)
+        np.add.at(sums, self.row_of, mixed(self.text_hashes[self.text_of]))
+        return mixed(sums)
+
+    @cached_property
+    def is_long(self) -> npt.NDArray[np.bool_]:
+        """Which texts count by themselves."""
+        return self.lengths >= LEAST_WORDS
+
+    @cached_property
+    def long_texts(self) -> Hashes:
+        """The hashes of texts that count by themselves."""
+        return np.unique(self.text_hashes[self.is_long])
+
+    @cached_property
+    def runs(self) -> Hashes:
+        """The hashes of all runs."""
+        return np.unique(self.run_hashes)
+
+    def shared_with(self, other: Texts) -> Shared:
+        """Return how many rows stand in other rows, by kind."""
+        row_words = np.bincount(self.row_of, self.lengths[self.text_of], minlength=self.rows)
+        whole = np.isin(self.row_hashes, other.row_hashes) & (row_words >= LEAST_WORDS)
+        text = self._rows_with(self.is_long & np.isin(self.text_hashes, other.long_texts))
+        of_runs = np.zeros(len(self.text_hashes), dtype=np.bool_)
+        of_runs[self.text_of_run[np.isin(self.run_hashes, other.runs)]] = True
+        run = self._rows_with(of_runs)
+        return Shared(self.rows, int(whole.sum()), int((text & ~whole).sum()), int((run & ~text & ~whole).sum()))
+
+    def _rows_with(self, texts: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        found = np.zeros(self.rows, dtype=np.bool_)
+        found[self.row_of[texts[self.text_of]]] = True
+        return found
+
+
+def _hashed_texts(words: Hashes, ends: Places) -> tuple[Hashes, Places, Hashes, Places]:
+    """Return the hash of each text, how many words it has, and its runs; texts end at `ends` of their words."""
+    lengths = np.diff(ends, prepend=0)
+    text_of_word = np.repeat(np.arange(len(ends)), lengths)
+    place = (np.arange(len(words)) - (ends - lengths)[text_of_word]).astype(np.uint64)
+    sums = np.zeros(len(ends), dtype=np.uint64)
+    np.add.at(sums, text_of_word, mixed(words + mixed(place)))
+    first = np.flatnonzero(text_of_word[: max(len(words) - RUN + 1, 0)] == text_of_word[RUN - 1 :])
+    runs = np.zeros(len(first), dtype=np.uint64)
+    for at in range(RUN):
+        runs = runs * np.uint64(3) + words[first + at]
+    return mixed(sums), lengths, mixed(runs), text_of_word[first]
+
+
+def texts_of(record: Any) -> tuple[str, ...]:  # noqa: ANN401 - a record of any format
+    """Return the texts of a record that say what it is about; answers are part of their paragraph."""
+    match record:
+        case Pair():
+            texts: tuple[str, ...] = record.text_a, record.text_b
+        case Choice():
+            texts = record.context, record.question, *record.options
+        case Span():
+            texts = record.context, record.question
+        case Tagged():
+            texts = (" ".join(record.tokens),)
+        case str():
+            texts = (record,)
+        case _:
+            texts = tuple(filter(lambda part: isinstance(part, str), record))
+    return tuple(filter(None, texts))
