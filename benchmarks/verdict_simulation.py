@@ -19,10 +19,10 @@ limits of extrapolation; the oracle also knows that the curves are lines, so its
 `--single` adds sweeps of one size, where nothing can be borrowed: with three paired seeds and no item noise the t
 interval, and so any interval of 95 % that assumes no more, is 1.94 oracles wide. `--stress` adds seed noise that falls
 with size, seeds that repeat at every size, and power laws. `--curves` adds truths of other shapes: weak, saturating,
-late, flat. `--noise` draws arms whose seed noise differs by arm and by
-size, and arms that collapse: what a third arm does to the interval of two. `--languages` draws every
-language by itself. `--reports N` draws right and wrong answers of N whole sweeps (three targets, two kinds of metric)
-and puts them through a report.
+late, flat. `--noise` draws arms whose seed noise differs by arm and by size, and arms that collapse: what a third arm
+does to the interval of two. `--languages` draws every language by itself. `--data` adds worlds in which data vary
+(`verdict_data.py`): generated datasets, clusters of items, added seeds. `--reports N` draws right and wrong answers of
+N whole sweeps (three targets, two kinds of metric) and puts them through a report.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks import verdict_data
 from evaluator.stats.comparison import compare_results
 from evaluator.stats.contrasts import LevelScores
 from evaluator.stats.item_bootstrap import ItemNoise, item_noise, metric_draws, resample_counts
@@ -458,6 +459,12 @@ def show_reports(pool: Executor, worlds: int) -> None:
         print(start, " | ".join(f"{value:.3f}" for value in errors.values()), "|", flush=True)
 
 
+def show_data(pool: Executor, worlds: int, only: Sequence[str]) -> None:
+    for name in only or verdict_data.TABLES:
+        for text in verdict_data.table_lines(name, worlds, pool.map):
+            print(text, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Coverage, error rates and widths of a report on simulated sweeps.")
     parser.add_argument("--worlds", type=int, default=2000)
@@ -470,6 +477,7 @@ def main() -> None:
     parser.add_argument("--curves", action="store_true", help="add curves of other shapes")
     parser.add_argument("--noise", action="store_true", help="add arms and sizes of unequal noise")
     parser.add_argument("--languages", action="store_true", help="add per-language error rates (Holm, k of m)")
+    parser.add_argument("--data", nargs="*", choices=list(verdict_data.TABLES), help="add worlds in which data vary")
     parser.add_argument("--reports", type=int, metavar="WORLDS", help="add sweeps through the whole of a report")
     parser.add_argument("--no-grid", action="store_true", help="leave the grid out")
     args = parser.parse_args()
@@ -487,12 +495,18 @@ def main() -> None:
             show("Broken assumptions", pool.map(run_world, [(w, args.worlds, args.seed) for w in STRESS]))
         if args.curves:
             show("Shapes of curves", pool.map(run_world, [(w, args.worlds, args.seed) for w in CURVES]))
-        if args.noise:
-            show_noise(pool, args.worlds, args.seeds)
-        if args.languages:
-            show_languages(pool, args.worlds)
-        if args.reports:
-            show_reports(pool, args.reports)
+        show_more(pool, args)
+
+
+def show_more(pool: Executor, args: argparse.Namespace) -> None:
+    if args.noise:
+        show_noise(pool, args.worlds, args.seeds)
+    if args.languages:
+        show_languages(pool, args.worlds)
+    if args.data is not None:
+        show_data(pool, args.worlds, args.data)
+    if args.reports:
+        show_reports(pool, args.reports)
 
 
 if __name__ == "__main__":

@@ -140,7 +140,7 @@ def plan_rows(plan: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return (what, planned, real) lines of a plan; facts that are neither stand in the first column."""
     sides = (plan.get("planned"), plan.get("real"))
     planned, real = (side if isinstance(side, dict) else {} for side in sides)
-    apart = ("planned", "real", "jobs") if any(isinstance(side, dict) for side in sides) else ()
+    apart = ("planned", "real", "jobs", "history", "looks") if any(isinstance(side, dict) for side in sides) else ()
     rows = [(key, planned.get(key), real.get(key)) for key in {**planned, **real}]
     rows += [(key, value, None) for key, value in plan.items() if key not in apart]
     return [(plan_name(key), plan_fact(key, first), plan_fact(key, second)) for key, first, second in rows]
@@ -177,3 +177,22 @@ def arms_of_one_dataset(arms: Mapping[str, Any]) -> list[str]:
         for name, entry in entries.items()
         if entry.get("origin") not in (None, "real") and whole(entry.get("datasets")) < 2
     ]
+
+
+def changed_plan(plan: Mapping[str, Any], *, looks_planned: bool) -> list[str]:
+    """Return what of a plan was changed after it was first fixed, and looks at results that no plan had."""
+    history, looks = (
+        [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries := plan.get(key), list) else []
+        for key in ("history", "looks")
+    )
+    changes = [
+        f"{name} was {_fact(history[0].get(name)) or 'none'} when the first plan was fixed and is "
+        f"{_fact(history[-1].get(name)) or 'none'} now"
+        for name in ("margin", "primary")
+        if history and history[0].get(name) != history[-1].get(name)
+    ]
+    seen = list(dict.fromkeys(whole(look.get("seeds")) for look in looks))
+    if len(seen) > 1 and not looks_planned:
+        counts = f"{', '.join(map(str, seen[:-1]))} and {seen[-1]} seeds"
+        changes.append(f"results were looked at with {counts}, and no plan had several looks: p-values are too small")
+    return changes

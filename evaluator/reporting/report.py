@@ -15,7 +15,7 @@ from evaluator.reporting import sentences
 from evaluator.reporting.averages import pair_cells
 from evaluator.reporting.card import results_card
 from evaluator.reporting.html import render_page
-from evaluator.reporting.inputs import arms_of_one_dataset, own_averages, read_arms, read_side_file
+from evaluator.reporting.inputs import arms_of_one_dataset, changed_plan, own_averages, read_arms, read_side_file
 from evaluator.reporting.markdown import results_section
 from evaluator.reporting.overlap import contaminated, read_overlaps
 from evaluator.reporting.training import training_hash
@@ -122,6 +122,8 @@ def _checked(comparison: Comparison, plan: Mapping[str, Any], record: Mapping[st
     if (margin := _planned_margin(record)) not in (None, comparison.margin):
         message = f"{margin:g} points were fixed before the runs; equivalences at {comparison.margin:g} are exploratory"
         problems.append(Problem("other margin", message))
+    changes = changed_plan(plan, looks_planned=Looks.of(record.get("looks")) is not None)
+    problems += [Problem("exploratory", f"{change}; verdicts are exploratory") for change in changes]
     return replace(comparison, problems=(*problems, *comparison.problems))
 
 

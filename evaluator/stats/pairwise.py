@@ -56,7 +56,7 @@ class PairwiseResult:
     languages: Mapping[str, int] | None = None
     without_collapsed: Estimate | None = None  # the same without runs that look collapsed, where there are any
     primary: bool = False  # named before the runs, and corrected apart from the others
-    spent: float = 1.0  # what p-values count times, where several looks at the results were planned
+    looks: Looks | None = None  # planned before the runs
     one_dataset: tuple[str, ...] = ()  # arms whose rows a machine wrote once: another run would give another dataset
 
     @property
@@ -73,6 +73,11 @@ class PairwiseResult:
     def known(self) -> bool:
         """Whether there is a difference with a standard error that says something: seeds that differ."""
         return self.estimate.known and self.estimate.se >= LEAST_SE
+
+    @property
+    def spent(self) -> float:
+        """What p-values count times where several looks at the results were planned."""
+        return self.looks.factor(self.estimate.seeds) if self.looks else 1.0
 
     @property
     def p_corrected(self) -> float:
@@ -121,7 +126,7 @@ class PairwiseResult:
     def settling(self) -> Settling | None:
         """What would settle an unresolved comparison over all targets; None where there is a verdict or none can be."""
         is_open = self.scope == "all" and self.known and self.reason is None and self.verdict == "unresolved"
-        return settling(self.estimate, self.margin) if is_open else None
+        return settling(self.estimate, self.margin, self.looks) if is_open else None
 
     @property
     def not_inferior(self) -> tuple[str, ...]:
@@ -201,7 +206,7 @@ def pairwise_results(
         trained = scores.examples(a), scores.examples(b)
         yield PairwiseResult(
             a[0], b[0], size, a[1], b[1], *trained, level, estimate, margin, reason, *flips, without_collapsed=without,
-            primary=_is_primary(a, b, size, primary), spent=looks.factor(estimate.seeds) if looks else 1.0,
+            primary=_is_primary(a, b, size, primary), looks=looks,
         )  # fmt: skip
 
 

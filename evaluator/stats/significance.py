@@ -85,8 +85,12 @@ class Estimate:
     @property
     def mde80(self) -> float:
         """Minimum detectable effect: the smallest true difference detected with 80 % power (noncentral t)."""
+        return self.detectable(ALPHA)
+
+    def detectable(self, level: float) -> float:
+        """Return the smallest true difference that a test at this level detects with 80 % power."""
         df = min(self.df, 1e6)
-        return float(scipy_module("special").nctdtrinc(df, 1 - POWER, t_quantile(df))) * self.se
+        return float(scipy_module("special").nctdtrinc(df, 1 - POWER, t_quantile(df, 1 - level))) * self.se
 
     @property
     def margin80(self) -> float:

@@ -11,7 +11,7 @@ from evaluator.stats.comparison import Comparison
 from evaluator.store import Store
 from evaluator.sweep.overlap import write_overlap
 from evaluator.sweep.plan import announce, plan_graph
-from evaluator.sweep.plan_file import add_cost, fix_plan
+from evaluator.sweep.plan_file import add_cost, add_look, fix_plan
 from evaluator.sweep.result_files import write_tables
 from evaluator.sweep.runner import run_jobs
 from evaluator.sweep.scoring import score_all
@@ -58,6 +58,7 @@ def _run(arguments: CompareArguments, experiment: Experiment, graph: Graph, stor
     failure = run_jobs(graph.jobs, store, work, ray=ray, workers=workers, keep_weights=arguments.keep_weights)
     score_all(experiment, graph, store)
     write_tables(experiment, graph, store, page.parent)
+    add_look(fixed, experiment, folders)
     add_cost(fixed, graph, store, folders)
     comparison = report(store.root, out=page)
     if failure is not None:

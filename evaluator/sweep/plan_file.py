@@ -2,15 +2,20 @@
 
 The estimand's hash and the plan are written before the first run starts, the real cost at the end. An interrupted
 experiment keeps its first plan, so that plan and cost speak of the same runs. The report shows the file, and says so
-when the results are of another estimand than was fixed.
+when the results are of another estimand than was fixed. `history` has every plan there was, with its date, and `looks`
+with how many seeds the results were reported: both are only ever added to.
 """
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 from evaluator.experiment.arguments import Experiment, estimand
 from evaluator.experiment.jobs import Graph, TargetJob
+from evaluator.experiment.record import experiment_record
+from evaluator.reporting.training import training_hash
 from evaluator.store import Json, Store
 from evaluator.sweep.plan import CostEstimate
 from synthgen.runtime.files import write_atomically
@@ -32,8 +37,53 @@ def fix_plan(plan: CostEstimate, experiment: Experiment, folders: Sequence[Path]
     else:
         planned = {key: value for key, value in plan.document().items() if not isinstance(value, list)}
         document = {"estimand_hash": fixed, "planned": planned, "jobs": keys}
+    entry = _planned(experiment)
+    histories = [(_entries(before, "history"), _entries(before, "looks")) for before in map(_read, folders)]
+    history, looks = next((each for each in histories if _is_of(each[0], entry)), ([], []))
+    document = {**document, "history": _added(history, entry), "looks": looks}
     _write(document, folders)
     return document
+
+
+def add_look(document: Json, experiment: Experiment, folders: Sequence[Path]) -> None:
+    """Add to a fixed plan that its results are reported now, and with how many seeds of each arm."""
+    document["looks"] = _added(document["looks"], {"seeds": _most_seeds(experiment)})
+    _write(document, folders)
+
+
+def _planned(experiment: Experiment) -> Json:
+    """Return what is fixed before runs, as a line of the history."""
+    arguments = experiment.arguments
+    return {
+        "estimand_hash": estimand(experiment)["hash"],
+        "seeds": _most_seeds(experiment),
+        "arms": [arm.name for arm in experiment.arms],
+        "sizes": [str(size) for size in arguments.sizes],
+        "training": training_hash(experiment_record(experiment)),
+        "margin": getattr(arguments, "margin", None),
+        "primary": list(getattr(arguments, "primary", ())),
+        "looks": asdict(experiment.looks) if experiment.looks else None,
+    }
+
+
+def _entries(document: Json, name: str) -> list[Json]:
+    entries = document.get(name)
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _is_of(history: Sequence[Json], entry: Json) -> bool:
+    """Say whether a history is of this experiment; other experiments may have run in the same store."""
+    return bool(history) and all(history[-1].get(name) == entry[name] for name in ("estimand_hash", "arms"))
+
+
+def _most_seeds(experiment: Experiment) -> int:
+    return len(experiment.seeds) + max(map(len, experiment.more_seeds.values()), default=0)
+
+
+def _added(entries: Sequence[Json], entry: Json) -> list[Json]:
+    """Return entries with one more, dated today, unless it says what the last one says."""
+    last = {key: value for key, value in entries[-1].items() if key != "date"} if entries else None
+    return [*entries, *([] if last == entry else [{"date": datetime.now(UTC).date().isoformat(), **entry}])]
 
 
 def add_cost(document: Json, graph: Graph, store: Store, folders: Sequence[Path]) -> None:

@@ -147,7 +147,8 @@ def test_the_estimand_and_the_plan_are_on_disk_before_the_first_run_and_stay_whe
     assert run.returncode != 0
     comparison = evaluator.compare(arms(datasets), **chosen)
     plan = json.loads(record.read_text())
-    assert before == {name: value for name, value in plan.items() if name != "real"}
+    assert before == {**{name: value for name, value in plan.items() if name != "real"}, "looks": []}
+    assert [look["seeds"] for look in plan["looks"]] == [1]
     assert plan["estimand_hash"] == comparison.estimand["hash"]
     for what in ("runs", "steps", "training_tokens"):
         assert plan["real"][what] == plan["planned"][what] > 0
@@ -172,6 +173,8 @@ def test_adding_a_seed_runs_only_that_seed(arguments: dict[str, Any], datasets: 
     started = logs.started()
     assert all("seed 1" in label or label.endswith("tatoeba encoder") for label in started)
     assert len(started) == 2 + 3 * 2 + 2  # intermediates, trained targets, tatoeba of the two new encoders
+    plan = json.loads((arguments["store"] / "plan.json").read_text())
+    assert [look["seeds"] for look in plan["looks"]] == [entry["seeds"] for entry in plan["history"]] == [1, 2]
 
 
 def test_what_a_crash_left_is_finished_and_nothing_is_done_twice(

@@ -11,11 +11,15 @@ import pytest
 from scipy.stats import norm
 
 from evaluator.reporting import sentences
+from evaluator.reporting.inputs import changed_plan
 from evaluator.reporting.report import report
 from evaluator.stats.comparison import Comparison, compare_results
 from evaluator.stats.looks import Looks, nominal_levels
 from evaluator.stats.pairwise import PairwiseResult, parse_primary
 from evaluator.stats.results import read_results
+from evaluator.stats.settling import settling
+from evaluator.stats.significance import Estimate
+from evaluator.sweep.plan_file import _added
 
 from . import experiments
 
@@ -84,3 +88,46 @@ def test_a_report_takes_margin_and_primary_of_the_record(results_file: Maker, tm
     assert "other margin: 2 points were fixed before the runs; equivalences at 3 are exploratory" in (
         sentences.problem_lines(other.problems)
     )
+
+
+def test_seeds_added_after_a_look_that_was_not_planned_make_verdicts_exploratory(
+    results_file: Maker, tmp_path: Path
+) -> None:
+    path = results_file(targets=("xnli",), sizes=(1000,))
+    plan = {
+        "history": [{"margin": 0.5, "primary": []}, {"margin": 1.0, "primary": ["a:b"]}, 3],
+        "looks": [{"seeds": 3}],
+    }
+    path.with_name("plan.json").write_text(json.dumps(plan))
+    said = [p.message for p in report(path, out=tmp_path / "report.html").problems if p.kind == "exploratory"]
+    assert said == [
+        "margin was 0.5 when the first plan was fixed and is 1 now; verdicts are exploratory",
+        "primary was none when the first plan was fixed and is a:b now; verdicts are exploratory",
+    ]
+    looks = {"looks": [{"seeds": 3}, {"seeds": 3}, {"seeds": 5}, {"seeds": 8}]}
+    path.with_name("plan.json").write_text(json.dumps(looks))
+    [line] = [p.message for p in report(path, out=tmp_path / "report.html").problems if p.kind == "exploratory"]
+    assert line.startswith("results were looked at with 3, 5 and 8 seeds, and no plan had several looks")
+    path.with_name("experiment.json").write_text(json.dumps({"looks": {"planned": 4, "seeds": 3}}))
+    assert not [p for p in report(path, out=tmp_path / "report.html").problems if p.kind == "exploratory"]
+
+
+@pytest.mark.parametrize("plan", [{"history": 3, "looks": "x"}, {"history": [None], "looks": [[], {"seeds": "a"}]}])
+def test_an_odd_plan_says_nothing_of_looks(plan: dict[str, object]) -> None:
+    assert changed_plan(plan, looks_planned=False) == []
+
+
+def test_a_plan_is_only_added_to() -> None:
+    first = _added([], {"seeds": 3})
+    assert _added(first, {"seeds": 3}) == first
+    assert [entry["seeds"] for entry in _added(first, {"seeds": 5})] == [3, 5]
+    assert all(entry["date"] for entry in first)
+
+
+def test_planned_looks_ask_for_more_seeds_than_one_test() -> None:
+    seen = Estimate(1.0, 0.6, 2.0, 3, item_se=0.1)
+    once, looking = settling(seen, 0.5), settling(seen, 0.5, Looks(4, 3))
+    assert once.seeds is not None
+    assert looking.seeds is not None
+    assert once.seeds < looking.seeds < 2 * once.seeds
+    assert looking.floor > once.floor
