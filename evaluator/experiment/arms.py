@@ -1,8 +1,10 @@
 """Arms: the sources of intermediate data under comparison, and which rows each size and seed draws.
 
 - `name=PART[+PART...]`, PART = `DATASET[:N]`: a dataset folder, N of its rows; or `mlm:CORPUS[:N]`: masked language
-  modelling on a text file (a text a line) or a folder of `*.txt`, mixed in, N lines of it. A size is drawn of the
-  parts in proportion to their rows
+  modelling on a text file (a text a line), a folder of `*.txt`, or the texts of a dataset folder, mixed in, N lines of
+  it. A size is drawn of the parts in proportion to their rows
+- `name=shuffled:DATASET...`: the same rows with the labels of others, a control: what is left of a gain without labels;
+  `name=mlm:DATASET` is the other control, its texts without the task
 - `DATASET:P%` gives that share of every size, `DATASET:even` as much as the others; beside `DATASET:rest`, which gives
   the rest, `DATASET:N` gives N rows of every size
 - `name=DATASET{0..4}`: five datasets, `DATASET0` to `DATASET4`: the runs of seed k draw from the k-th, so that seeds
@@ -24,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.experiment.parts import ArmPart, Corpus, check_shares, most_rows, shared
-from synthgen.dataset.manifest import dataset_format, read_intact_manifest, scale_counts
+from synthgen.dataset.manifest import dataset_format, is_finished, read_intact_manifest, scale_counts
 from synthgen.errors import UserError
 from synthgen.runtime.files import file_sha256
 from synthgen.runtime.provenance import public_name
@@ -41,6 +43,7 @@ _GRAMMAR = "expected name=DATASET[:N][+DATASET[:N]...][+mlm:CORPUS[:N]], name=no
 THEN = " then "
 REST, EVEN = "rest", "even"
 MLM = "mlm:"
+SHUFFLED = "shuffled:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,7 @@ class Arm:
         for manifest in manifests:
             rejected.update(manifest.rejected)
         models = [manifest.model for manifest in manifests if manifest.model]
+        is_shuffled = any(part.shuffled for part in self.parts)
         tasks = list(dict.fromkeys(manifest.task for manifest in manifests))
         tasks += ["masked language modelling"] * bool(self.corpora) + ["the target's own"] * self.uses_target_data
         return {
@@ -147,6 +151,7 @@ class Arm:
             "failed": sum(manifest.failed for manifest in manifests),
             "rejected": dict(sorted(rejected.items())),
             "rows": self.rows,
+            **({"control": "labels shuffled"} if is_shuffled else {}),
             **({"datasets": len(self.by_seed)} if self.by_seed else {}),
         }
 
@@ -229,12 +234,13 @@ def _parse_arm(name: str, value: str) -> Arm:
 def _part(text: str, *, arm: str, stage: int) -> ArmPart:
     if not (match := _PART.fullmatch(text)):
         raise UserError(f"arm '{arm}' has an empty part; {_GRAMMAR}")
-    folder, amount = Path(match["folder"]), match["amount"] or ""
+    is_shuffled = match["folder"].startswith(SHUFFLED)
+    folder, amount = Path(match["folder"].removeprefix(SHUFFLED)), match["amount"] or ""
     manifest = read_intact_manifest(folder)
     number = amount if amount.isdecimal() else None
     share = Fraction(amount[:-1]) / 100 if amount.endswith("%") else None
     rows = _row_count(number, manifest.kept, f"arm '{arm}': {folder}", text)
-    return ArmPart(folder, manifest, rows, share, amount == REST, stage)
+    return ArmPart(folder, manifest, rows, share, amount == REST, stage, is_shuffled)
 
 
 def _check_parts(arm: str, parts: Sequence[ArmPart], corpora: Sequence[Corpus], stages: int) -> None:
@@ -252,13 +258,17 @@ def _corpus(text: str, *, arm: str) -> Corpus:
     path, amount = Path(match["folder"]), match["amount"]
     if amount and not amount.isdecimal():
         raise UserError(f"arm '{arm}': a corpus gives a number of lines, not {amount}")
-    if not (files := text_files(path)):
-        raise UserError(f"arm '{arm}': {path} is neither a text file nor a folder of *.txt")
-    if not (total := sum(1 for _ in read_lines(files))):
+    if is_finished(path):
+        manifest = read_intact_manifest(path)
+        content, total = manifest.content_hash, manifest.kept
+    elif files := text_files(path):
+        total = sum(1 for _ in read_lines(files))
+        content = hashlib.sha256("".join(file_sha256(file) for file in files).encode()).hexdigest()
+    else:
+        raise UserError(f"arm '{arm}': {path} is neither a text file, nor a folder of *.txt, nor a dataset folder")
+    if not total:
         raise UserError(f"arm '{arm}': {path} holds no text")
-    hashes = "".join(file_sha256(file) for file in files)
-    lines = _row_count(amount, total, f"arm '{arm}': {path}", text)
-    return Corpus(path, hashlib.sha256(hashes.encode()).hexdigest(), total, lines)
+    return Corpus(path, content, total, _row_count(amount, total, f"arm '{arm}': {path}", text))
 
 
 def _row_count(number: str | None, total: int, where: str, text: str) -> int:

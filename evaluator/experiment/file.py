@@ -26,7 +26,10 @@ from synthgen.text.toml_text import TomlText, read_toml_text
 
 OWN_KEYS = ("folder", "optional", "data", "arms")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_PIECE = re.compile(r"(?P<before>(?:\d+\*)?)(?P<name>[^:/+]+)(?P<after>[:/].*)?", re.DOTALL)
+_AMOUNT = r"(?:\d+%?|rest|even)$"
+_PIECE = re.compile(
+    rf"(?P<before>(?:\d+\*)?(?:(?:mlm|shuffled):(?!{_AMOUNT}))?)(?P<name>[^:/+]+)(?P<after>[:/].*)?", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +161,9 @@ def _without(arms: Mapping[str, Any], absent: Collection[str], places: Mapping[s
         if there == pieces:
             kept[name] = value
             continue
-        has_rows = any(not places.get(named.get(piece, ""), piece).startswith(MLM) for piece in there)
+        has_rows = any(
+            not f"{piece} {places.get(named.get(piece, ''), '')}".startswith((MLM, f"{piece} {MLM}")) for piece in there
+        )
         if has_rows and "+".join(there) not in kept.values():
             kept[name] = "+".join(there)
     return kept

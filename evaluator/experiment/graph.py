@@ -194,7 +194,10 @@ def _draws(
         rows = total if size == FULL else min(size, total)
         return ((0, DataDraw(root.path.resolve(), training_revision(target, root), total, rows)),), ()
     parts = tuple(
-        (part.stage, DataDraw(part.folder.resolve(), part.manifest.content_hash, part.manifest.kept, rows))
+        (
+            part.stage,
+            DataDraw(part.folder.resolve(), part.manifest.content_hash, part.manifest.kept, rows, part.shuffled),
+        )
         for part, rows in zip(arm.parts, arm.draws(size), strict=True)
         if rows
     )

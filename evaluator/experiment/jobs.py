@@ -35,10 +35,11 @@ class DataDraw:
     content_hash: str
     total: int
     rows: int
+    shuffled: bool = False
 
     def to_json(self) -> list[Any]:
         """Return the JSON values that go into keys."""
-        return [self.content_hash, self.total, self.rows]
+        return [self.content_hash, self.total, self.rows, *(["shuffled"] if self.shuffled else [])]
 
 
 @dataclass(frozen=True, slots=True)

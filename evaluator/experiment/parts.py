@@ -14,7 +14,8 @@ from synthgen.errors import UserError
 class ArmPart:
     """A dataset folder and how many of its rows take part; `stage` counts what is trained one after the other.
 
-    `share` is its part of every size; with `is_rest` it gives what the others leave.
+    `share` is its part of every size; with `is_rest` it gives what the others leave. `shuffled` rows have the labels of
+    others.
     """
 
     folder: Path
@@ -23,6 +24,7 @@ class ArmPart:
     share: Fraction | None = None
     is_rest: bool = False
     stage: int = 0
+    shuffled: bool = False
 
     @property
     def is_shared(self) -> bool:

@@ -19,6 +19,7 @@ from evaluator.benchmark.target import DataRoot, Split
 from evaluator.experiment.arms import read_lines, text_files
 from evaluator.experiment.graph import CODE_VERSION
 from evaluator.experiment.jobs import DataDraw, Encoder, IntermediateJob, TargetJob
+from evaluator.experiment.overlap import texts_of
 from evaluator.experiment.recipe import Stage
 from evaluator.store import Json, Node, Store
 from evaluator.training.checkpoint_selection import training_items
@@ -26,7 +27,8 @@ from evaluator.training.features import EncodedRecords, Features, write_features
 from evaluator.training.heads.base import Head
 from evaluator.training.heads.mlm import MaskedHead
 from evaluator.training.heads.registry import head_for
-from synthgen.dataset.manifest import dataset_format, read_intact_manifest, read_manifest
+from evaluator.training.shuffled_labels import with_shuffled_labels
+from synthgen.dataset.manifest import dataset_format, is_finished, read_intact_manifest, read_manifest
 from synthgen.dataset.shards import read_rows
 from synthgen.models.encoder import read_tokenizer
 
@@ -74,14 +76,14 @@ def intermediate_features(job: IntermediateJob, store: Store) -> list[tuple[Head
         pairs.append((head, cached(store, job.base, data, records, head, stage)))
     if job.corpora:
         masked, drawn = MaskedHead.of(load_tokenizer(job.base.tokenizer_folder)), _draws(job.corpora, job.seed)
-        lines = (line for part in job.corpora for line in _drawn(part, read_lines(text_files(part.folder)), job.seed))
+        lines = (line for part in job.corpora for line in _drawn(part, _lines(part.folder), job.seed))
         stage = job.recipe.intermediate()
         pairs.append((masked, cached(store, job.base, {"corpora": drawn}, lines, masked, stage)))
     return pairs
 
 
 def _draws(parts: Sequence[DataDraw], seed: int) -> list[list[Any]]:
-    return [[*part.to_json(), seed if part.rows < part.total else None] for part in parts]
+    return [[*part.to_json(), seed if part.rows < part.total or part.shuffled else None] for part in parts]
 
 
 def _target_features(job: IntermediateJob, store: Store) -> tuple[Head, Features]:
@@ -96,7 +98,16 @@ def _target_features(job: IntermediateJob, store: Store) -> tuple[Head, Features
 
 def _records(part: DataDraw, seed: int) -> Iterator[Any]:
     format_: Any = dataset_format(read_intact_manifest(part.folder))
-    return (format_.from_row(row) for row in _drawn(part, read_rows(part.folder), seed))
+    records = (format_.from_row(row) for row in _drawn(part, read_rows(part.folder), seed))
+    return iter(with_shuffled_labels(list(records), seed)) if part.shuffled else records
+
+
+def _lines(folder: Path) -> Iterator[str]:
+    """Return the texts of a corpus, or of the rows of a dataset folder, one for each row."""
+    if not is_finished(folder):
+        return read_lines(text_files(folder))
+    format_: Any = dataset_format(read_intact_manifest(folder))
+    return (" ".join(texts_of(format_.from_row(row))) for row in read_rows(folder))
 
 
 def _drawn(part: DataDraw, rows: Iterable[Any], seed: int) -> Iterator[Any]:
