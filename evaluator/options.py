@@ -66,7 +66,8 @@ Recipe = Annotated[
     Option(help="xtreme (by the encoder), phang2020, small, or a TOML file; else the preset's, or xtreme."),
 ]
 Select = Annotated[
-    str, Option(help="last, or en-dev: best on English dev items, never another language's; else the preset's, or last")
+    str,
+    Option(help="last; en-dev: best on English dev items, never another language's; recipe: as its reference does"),
 ]
 KeepHeads = Annotated[
     bool, Option(help="Go on with the intermediate head where a target has its format and labels; else dropped.")

@@ -8,8 +8,8 @@ import numpy.typing as npt
 from evaluator.benchmark.data_root import trains_on
 from evaluator.benchmark.target import DataRoot, Split, Target
 
-EN_DEV = "en-dev"
-"""`--select en-dev`: keep the checkpoint that scores best on English development items."""
+LAST, EN_DEV, BY_RECIPE = "last", "en-dev", "recipe"
+"""`--select`: the last checkpoint; the best on English development items; either, as the recipe's reference does."""
 
 
 def draw(total: int, rows: int, seed: int) -> npt.NDArray[np.int64]:

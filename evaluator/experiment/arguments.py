@@ -9,7 +9,7 @@ from evaluator import options
 from evaluator.benchmark.data_root import default_root, missing_files, trained_on
 from evaluator.benchmark.registry import check_languages, of_run
 from evaluator.benchmark.registry import select as targets_by_name
-from evaluator.benchmark.splits import EN_DEV
+from evaluator.benchmark.splits import BY_RECIPE, EN_DEV, LAST
 from evaluator.benchmark.target import DataRoot, Target
 from evaluator.experiment.arms import FULL, Arm, parse_arms, split_arm
 from evaluator.experiment.encoders import arm_heads, check_heads, read_facts, recipe_for
@@ -29,7 +29,7 @@ from synthgen.runtime.ray_cluster import LOCAL, check_address
 
 DEFAULTS = {"recipe": "xtreme", "select": "last"}
 MOST_SEEDS = 1_000
-CHOICES = {"match": ("epochs", "updates"), "select": ("last", EN_DEV), "split": ("test", "dev")}
+CHOICES = {"match": ("epochs", "updates"), "select": (LAST, EN_DEV, BY_RECIPE), "split": ("test", "dev")}
 
 
 @dataclass(frozen=True)
@@ -316,7 +316,7 @@ def _check_use(arguments: Arguments, arms: Sequence[Arm], sizes: Sequence[int], 
     if not any(arm.parts for arm in arms):
         refuse("no arm trains on a dataset", keep_heads=arguments.keep_heads)
     if not any(target.train for target in targets):
-        names, is_selected = ", ".join(target.name for target in targets), arguments.select == EN_DEV
+        names, is_selected = ", ".join(target.name for target in targets), arguments.select != LAST
         refuse(f"no training for {names}", select=is_selected, max_train_examples=arguments.max_train_examples)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from evaluator.benchmark.splits import EN_DEV, has_dev_file
+from evaluator.benchmark.splits import BY_RECIPE, EN_DEV, LAST, has_dev_file
 from evaluator.benchmark.target import DataRoot, Target, revision
 from evaluator.benchmark.target_file import reading_hash
 from evaluator.experiment.arguments import Experiment, training_size
@@ -259,18 +259,25 @@ def _target_job(experiment: Experiment, encoder: Encoder, target: Target, seed: 
     predictions = {language: _predictions(experiment, node, target, language) for language in languages}
     return TargetJob(
         node, encoder, target.name, stage, recipe, seed, root.path, arguments.split, arguments.max_train_examples,
-        arguments.max_eval_examples, predictions, experiment.hardware, arguments.select, keeps_head,
+        arguments.max_eval_examples, predictions, experiment.hardware, _select(experiment, target), keeps_head,
         definition=target.definition,
     )  # fmt: skip
 
 
 def _selection(experiment: Experiment, target: Target) -> Any:  # noqa: ANN401 - a JSON value
     """Return what chooses the checkpoint of a target: the last, or how often and on which items it is evaluated."""
-    if experiment.arguments.select != EN_DEV:
-        return experiment.arguments.select
+    if _select(experiment, target) != EN_DEV:
+        return _select(experiment, target)
     root = experiment.data_root
     dev = data_revision(target, root, "en", "dev") if has_dev_file(target, root) else "held out of training"
-    return {**experiment.recipe.selection, "dev": dev}
+    return {**experiment.recipe.selection_of(target.name), "dev": dev}
+
+
+def _select(experiment: Experiment, target: Target) -> str:
+    """Return which checkpoint of a target is kept: as the option says, or as the recipe's reference does."""
+    if experiment.arguments.select != BY_RECIPE:
+        return experiment.arguments.select
+    return EN_DEV if experiment.recipe.selects(target.name) and not target.rank else LAST
 
 
 def _predictions(experiment: Experiment, model: Node, target: Target, language: str) -> Node:

@@ -55,7 +55,9 @@ class Recipe:
     `families` are those of the encoders that it was made for, none for all. `formats` holds what differs from the stage
     `intermediate` where a dataset has that format.
     `retrieval_depth` is the share of the layers whose output is averaged for retrieval; `tokens_per_batch` bounds
-    memory and does not change results beyond rounding.
+    memory and does not change results beyond rounding. `selection` says how a checkpoint is chosen by English items:
+    every how many steps, on how many of them (0: all), and after how many scores that are no better training ends (0:
+    never); a table in it is of the target of that name.
     """
 
     name: str
@@ -66,7 +68,7 @@ class Recipe:
     retrieval_depth: float = 14 / 24
     retrieval_max_length: int = 512
     tokens_per_batch: int = 4096
-    selection: Mapping[str, int] = field(default_factory=dict)
+    selection: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.tokens_per_batch < 1 or self.retrieval_max_length < 8 or not 0 <= self.retrieval_depth <= 1:
@@ -83,6 +85,16 @@ class Recipe:
     def of_target(self, name: str, format_: str) -> Stage:
         """Return the stage of a target; where the recipe has none for it, and no default, that of its format."""
         return self.stage(name) if {name, "default"} & self.stages.keys() else self.intermediate((format_,))
+
+    def selection_of(self, target: str) -> dict[str, int]:
+        """Return how a checkpoint of a target is chosen by its score on English items."""
+        common = {key: value for key, value in self.selection.items() if not isinstance(value, Mapping)}
+        return {**common, **self.selection.get(target, {})}
+
+    def selects(self, target: str) -> bool:
+        """Say whether the recipe's reference chooses a checkpoint of a target: of those it names, or else of all."""
+        named = [key for key, value in self.selection.items() if isinstance(value, Mapping)]
+        return target in named or not named
 
     def intermediate(self, formats: Collection[str] = ()) -> Stage:
         """Return the stage that trains on datasets of these formats; those of several have the settings of none."""

@@ -17,6 +17,11 @@ _COLUMNS = {
     "weight_decay": "weight decay",
 }
 
+_CHECKPOINTS = {
+    "last": "the last checkpoint",
+    "recipe": "the best checkpoint on English items where the recipe's reference does, else the last",
+}
+
 
 def training_hash(record: Mapping[str, Any]) -> str:
     """Return the hash of all that training depends on, for the signature; "unknown" without a record."""
@@ -50,7 +55,7 @@ def training_paragraph(record: Mapping[str, Any]) -> str:
     if not record:
         return UNKNOWN
     recipe, encoder = _dict(record.get("recipe")), _dict(_dict(record.get("encoders")).get(""))
-    checkpoint = "the last checkpoint" if record.get("select") == "last" else "the best checkpoint on English items"
+    checkpoint = _CHECKPOINTS.get(str(record.get("select")), "the best checkpoint on English items")
     stages = "; ".join(f"{name}: {_stage(_dict(stage))}" for name, stage in _dict(recipe.get("stages")).items())
     environment = _dict(record.get("environment"))
     versions = ", ".join(f"{name} {value}" for name, value in _dict(environment.get("versions")).items() if value)

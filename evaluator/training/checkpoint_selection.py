@@ -10,9 +10,12 @@ import numpy as np
 from evaluator.benchmark.splits import draw, has_dev_file
 from evaluator.benchmark.target import DataRoot, Split, Target
 
+ALL = 10**9
+
 
 def dev_items(target: Target, root: DataRoot, examples: int) -> Split:
-    """Return the English development items, at most `examples`, the same for all arms and seeds."""
+    """Return the English development items, at most `examples` (0: all), the same for all arms and seeds."""
+    examples = examples or ALL
     if has_dev_file(target, root):
         items = target.load(root, "en", "dev")
         return items.take(draw(len(items), min(examples, len(items)), seed=0).tolist())
@@ -21,7 +24,7 @@ def dev_items(target: Target, root: DataRoot, examples: int) -> Split:
 
 def training_items(target: Target, root: DataRoot, examples: int) -> Split:
     """Return the English training items less those that `dev_items` holds out of them."""
-    return _held_out(target, root, 0 if has_dev_file(target, root) else examples)[1]
+    return _held_out(target, root, 0 if has_dev_file(target, root) else examples or ALL)[1]
 
 
 def _held_out(target: Target, root: DataRoot, examples: int) -> tuple[Split, Split]:

@@ -171,7 +171,7 @@ def english_dev(job: TargetJob, store: Store) -> DevEvaluator | None:
     """Return the evaluation by which a target's checkpoint is selected; None for the last checkpoint."""
     if job.select != EN_DEV:
         return None
-    target, head, selection = of_run(job.target, job.definition), target_head(job), job.recipe.selection
+    target, head, selection = of_run(job.target, job.definition), target_head(job), job.recipe.selection_of(job.target)
     items = dev_items(target, DataRoot(job.data_root), selection["examples"])
     features = tokenisation.evaluation_features(job, items.records, store)
     tokens_per_batch, bfloat16 = job.recipe.tokens_per_batch, job.hardware.bfloat16

@@ -56,7 +56,8 @@ class TrainingTask:
 class DevEvaluator:
     """Development evaluation for early stopping: a score every `every` steps, until `patience` bring no better one.
 
-    `score` takes a model and the remap of its vocabulary, in which the tokens of `features` stay; higher is better.
+    Without patience training goes on to its end. `score` takes a model and the remap of its vocabulary, in which the
+    tokens of `features` stay; higher is better.
     """
 
     features: Features
@@ -174,7 +175,7 @@ class _BestCheckpoint:
             self.weights = {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
             return False
         self.worse += 1
-        return self.worse >= self.dev_evaluator.patience
+        return 0 < self.dev_evaluator.patience <= self.worse
 
     def restore(self) -> float:
         """Load the best weights and return the decay of unused embedding rows at that step."""

@@ -131,7 +131,9 @@ def training_features(job: TargetJob, store: Store) -> list[tuple[str, Stage, He
     for name, read, labels, stage in stages:
         head = head_for(target.head, labels, job.recipe)
         held_out = job.select == EN_DEV and name == "training"
-        items = training_items(target, root, job.recipe.selection["examples"]) if held_out else read(root)
+        items = (
+            training_items(target, root, job.recipe.selection_of(job.target)["examples"]) if held_out else read(root)
+        )
         records = capped(items, job.max_train_examples, job.seed).records
         features = cached(store, job.encoder, {"data": digest(records)}, records, head, stage)
         sets.append((name, stage, head, features))

@@ -14,9 +14,13 @@ from typing import Any
 import pytest
 
 import evaluator
+from evaluator.benchmark.registry import find
+from evaluator.benchmark.target import DataRoot
 from evaluator.experiment.arguments import Arguments, define, select_languages, select_targets
 from evaluator.experiment.call import arguments_of
 from evaluator.experiment.graph import build
+from evaluator.experiment.jobs import TargetJob
+from evaluator.experiment.recipe import PHANG2020
 from synthgen.errors import UserError
 
 Place = Callable[[Path], Any]
@@ -200,6 +204,35 @@ def test_plan_takes_the_arguments_of_compare_and_no_others() -> None:
     assert set(compared) - set(planned) == {"out", "margin", "primary", "keep_weights"}
     with pytest.raises(TypeError, match="unexpected keyword argument 'target'"):
         evaluator.plan(["none=none"], target="xnli")  # type: ignore[call-arg]
+
+
+def test_selection_by_the_recipe_is_that_of_xtremes_scripts_and_shares_models_with_the_last(
+    arguments: dict[str, Any], datasets: dict[str, Path], tiny_model: Path
+) -> None:
+    chosen = {**arguments, "model": str(tiny_model), "recipe": "xtreme-base", "targets": ["xnli", "udpos", "tatoeba"]}
+
+    def jobs(select: str) -> dict[str, TargetJob]:
+        graph = build(define(Arguments([f"real={datasets['real']}"], **{**chosen, "seeds": 1, "select": select})))
+        return {job.target: job for job in graph.jobs if isinstance(job, TargetJob)}
+
+    by_recipe, last = jobs("recipe"), jobs("last")
+    assert {name: job.select for name, job in by_recipe.items()} == {
+        "xnli": "en-dev", "udpos": "en-dev", "tatoeba": "last",
+    }  # fmt: skip
+    assert by_recipe["tatoeba"].node.key == last["tatoeba"].node.key
+    recipe = by_recipe["xnli"].recipe
+    steps = {name: recipe.selection_of(name)["every_steps"] for name in ("xnli", "pawsx", "udpos", "panx", "xquad")}
+    assert steps == {"xnli": 100, "pawsx": 200, "udpos": 500, "panx": 1000, "xquad": 1000}
+    assert recipe.selection_of("xnli") == {"every_steps": 100, "examples": 0, "patience": 0}
+    assert recipe.selection_of("xquad") == {"every_steps": 1000, "examples": 500, "patience": 30}
+    assert (recipe.selects("panx"), recipe.selects("xquad")) == (True, False)
+    assert PHANG2020.selects("xquad")
+
+
+def test_all_development_items_choose_where_a_recipe_says_so(samples: Path) -> None:
+    dev_items = pytest.importorskip("evaluator.training.checkpoint_selection").dev_items
+    root, target = DataRoot(samples), find("xnli")
+    assert len(dev_items(target, root, 0)) == len(target.load(root, "en", "dev")) > len(dev_items(target, root, 5)) == 5
 
 
 def test_a_target_may_have_languages_of_its_own() -> None:
