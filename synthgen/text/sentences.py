@@ -7,11 +7,19 @@ and every part of it traced to its source.
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 
-_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]]*+(?=\s++[\"'“‘(\[¿¡]*+[^\W_a-z])|[。！？।॥።؟۔။។៕]++[」』”’）]*+|\n++")
+_SIGNS, _SIGNS_ALONE = ".!?…", "。！？।॥።؟۔။។៕"
+_END = re.compile(
+    rf"""[{_SIGNS}{_SIGNS_ALONE}\n](?:
+    (?<=[{_SIGNS}])(?<![{_SIGNS}]{{2}})[{_SIGNS}]*+["'”’)\]]*+(?=\s++["'“‘(\[¿¡]*+[^\W_a-z])
+    |(?<=[{_SIGNS_ALONE}])[{_SIGNS_ALONE}]*+[」』”’）]*+
+    |(?<=\n)\n*+)""",
+    re.VERBOSE,
+)
 """A run of signs is tried once, from its beginning, and no part of it given back: texts of one sign stay linear."""
-_ENDS, _CLOSING = tuple(".!?…。！？।॥።؟۔။។៕"), "\"'”’)]」』）"
+_ENDS, _CLOSING = tuple(_SIGNS + _SIGNS_ALONE), "\"'”’)]」』）"
 _ABBREVIATIONS = (
     *("Mr", "Mrs", "Ms", "Dr", "Prof", "St", "Sr", "Jr", "No", "vs", "etc", "e.g", "i.e", "cf", "Fig", "Gen", "Col"),
     *("Lt", "Sgt", "Gov", "Sen", "Rep", "Rev", "Hon", "Mt", "Ft", "approx", "c", "ca"),
@@ -33,14 +41,18 @@ def sentences(text: str) -> list[Span]:
     >>> [text[start:end] for start, end in sentences(text)]
     ['Dr. Low came.', 'He sat down (at last).', 'OK?']
     """
-    ends = [match.end() for match in _END.finditer(text)]
-    is_abbreviation, longest = _ABBREVIATION.match, _LONGEST_ABBREVIATION
+    backwards, size, is_abbreviation = text[::-1], len(text), _ABBREVIATION.match
     cuts = [
         end
-        for end in ends
-        if text[end - 1] not in ".\n" or not is_abbreviation(text[max(0, end - longest) : end][::-1])
+        for match in _END.finditer(text)
+        if text[(end := match.end()) - 1] not in ".\n"
+        or not is_abbreviation(backwards, size - end, size - end + _LONGEST_ABBREVIATION)
     ]
-    spans = [_trimmed(text, start, end) for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    borders = [0, *cuts] if size in (0, *cuts[-1:]) else [0, *cuts, size]
+    spans = (
+        _trimmed(text, *span) if text[span[0]].isspace() or text[span[1] - 1].isspace() else span
+        for span in pairwise(borders)
+    )
     return [span for span in spans if span[0] < span[1]]
 
 
@@ -64,13 +76,7 @@ def pieces(text: str, length: Callable[[str], int], most: int) -> list[Span]:
     >>> [span for span in pieces("one two three, four", lambda part: len(part.split()), 3)]
     [(0, 7), (8, 19)]
     """
-    parts: list[Span] = []
-    for start, end in sentences(text):
-        if length(text[start:end]) <= most:
-            parts.append((start, end))
-        else:
-            parts += _cut(text, (start, end), length, most)
-    return parts
+    return [part for span in sentences(text) for part in _fitting(text, span, length, most)]
 
 
 def packed(text: str, length: Callable[[str], int], most: int) -> list[Span]:
@@ -79,13 +85,23 @@ def packed(text: str, length: Callable[[str], int], most: int) -> list[Span]:
     >>> [span for span in packed("One. Two. Three four.", lambda part: len(part.split()), 2)]
     [(0, 9), (10, 21)]
     """
-    runs: list[Span] = []
-    for start, end in pieces(text, length, most):
-        if runs and length(text[runs[-1][0] : end]) <= most:
-            runs[-1] = (runs[-1][0], end)
-        else:
-            runs.append((start, end))
-    return runs
+    begins, ends = list[int](), list[int]()
+    for span in sentences(text):
+        if begins and length(text[begins[-1] : span[1]]) <= most:
+            ends[-1] = span[1]
+            continue
+        for start, end in _fitting(text, span, length, most):
+            if begins and length(text[begins[-1] : end]) <= most:
+                ends[-1] = end
+            else:
+                begins.append(start)
+                ends.append(end)
+    return [*zip(begins, ends, strict=True)]
+
+
+def _fitting(text: str, span: Span, length: Callable[[str], int], most: int) -> Iterable[Span]:
+    """Return a span, in parts where it is longer than `most`."""
+    return (span,) if length(text[span[0] : span[1]]) <= most else _cut(text, span, length, most)
 
 
 def _cut(text: str, span: Span, length: Callable[[str], int], most: int) -> Iterator[Span]:

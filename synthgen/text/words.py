@@ -8,8 +8,9 @@ are compared as sets of words, each pair of neighbouring letters is one. Elsewhe
 import re
 import struct
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain, pairwise
+from itertools import chain, compress, pairwise
 from operator import add
 
 import numpy as np
@@ -34,17 +35,15 @@ _JOINED = "\x01"
 
 
 class _Folding(dict[int, str]):
-    """Character → its lower case, a space, or itself apart from others; filled as characters come."""
+    """Character → a space, or itself apart from others where its script has no spaces; filled as characters come."""
 
     def __missing__(self, code: int) -> str:
-        letter = chr(code)
+        letter = folded = chr(code)
         category = unicodedata.category(letter)[0]
         if category in "PSZC":
             folded = " "
         elif _is_spaceless(code):
             folded = f"{_JOINED}{letter} " if category == "M" else f" {letter} "
-        else:
-            folded = letter.lower()
         return self.setdefault(code, folded)
 
 
@@ -64,7 +63,7 @@ def _is_spaceless(code: int) -> bool:
 LETTERS_PER_WORD = 2
 """Letters of these scripts that count as a word of a length."""
 _FOLDING = _Folding()
-_ASCII = bytes(ord(_FOLDING[code]) if code < 128 else code for code in range(256))
+_ASCII = bytes(ord(_FOLDING[code].lower()) if code < 128 else code for code in range(256))
 MASKS = np.array([(1 << 8 * count) - 1 for count in range(9)], dtype=np.uint64)
 """Bit masks of the first so many of eight bytes."""
 _LONGER = np.uint64(0x9E3779B97F4A7C15)
@@ -80,8 +79,33 @@ def words(text: str) -> str:
     """
     if text.isascii():
         return b" ".join(text.encode().translate(_ASCII).split()).decode()
-    folded = unicodedata.normalize("NFKC", text).casefold().translate(_FOLDING)
-    return " ".join(folded.split()).replace(f" {_JOINED}", "").replace(_JOINED, "")
+    text = unicodedata.normalize("NFKC", text).casefold().lower()
+    if len(text) > _LONG:
+        return _words_of_long(text)
+    return " ".join(text.translate(_FOLDING).split()).replace(f" {_JOINED}", "").replace(_JOINED, "")
+
+
+_LONG = 500
+"""Characters from which on numpy is faster than objects of Python."""
+_SPACE, _LETTER_APART, _MARK_APART = 2, 3, 4
+_KINDS = np.zeros(0x110000, dtype=np.uint8)
+"""What a character is in `words`, 0 where it has not come yet."""
+
+
+def _words_of_long(text: str) -> str:
+    """Return the `words` of a long casefolded text: what `_FOLDING` says of its characters, in arrays."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    kinds = _KINDS[codes]
+    if not kinds.all():
+        for code in np.unique(codes[kinds == 0]).tolist():
+            folded = _FOLDING[code]
+            _KINDS[code] = {chr(code): 1, " ": _SPACE, f" {chr(code)} ": _LETTER_APART}.get(folded, _MARK_APART)
+        kinds = _KINDS[codes]
+    places = np.flatnonzero(kinds != _SPACE)
+    kept, kinds = codes[places], kinds[places]
+    breaks = (np.diff(places) > 1) | (kinds[:-1] >= _LETTER_APART) | (kinds[1:] == _LETTER_APART)
+    spaces = np.flatnonzero(breaks & (kinds[1:] != _MARK_APART)) + 1
+    return np.insert(kept, spaces, ord(" ")).tobytes().decode("utf-32-le")
 
 
 def _class_of(codes: Iterable[int]) -> str:
@@ -119,21 +143,25 @@ def _is_letter(part: str) -> bool:
     return not part.isascii() and _LETTER.match(part) is not None
 
 
+def _words_and_different_letters(text: str) -> tuple[list[str], set[str]]:
+    if text.isascii() or not _LETTER.search(text):
+        return text.split(), set()
+    parts = _LETTER_OR_WORD.findall(text)
+    different = set(parts)
+    spoken = {part for part in different if any(map(str.isalnum, part))}
+    if len(spoken) < len(different):
+        parts = list(filter(spoken.__contains__, parts))
+    return parts, set(filter(_is_letter, spoken))
+
+
 def words_and_letters(text: str) -> tuple[list[str], int]:
     """Return the words between white space, the letters of scripts without spaces apart, and how many these are.
 
     >>> words_and_letters("An ant."), words_and_letters("东京 has 3。"), words_and_letters("กินน้ำ")
     ((['An', 'ant.'], 0), (['东', '京', 'has', '3。'], 2), (['กิ', 'น', 'น้', 'ำ'], 4))
     """
-    if text.isascii() or not _LETTER.search(text):
-        return text.split(), 0
-    parts = _LETTER_OR_WORD.findall(text)
-    different = set(parts)
-    spoken = {part for part in different if any(map(str.isalnum, part))}
-    if len(spoken) < len(different):
-        parts = [part for part in parts if part in spoken]
-    letters = set(filter(_is_letter, spoken))
-    return parts, sum(map(letters.__contains__, parts))
+    parts, letters = _words_and_different_letters(text)
+    return parts, sum(map(letters.__contains__, parts)) if letters else 0
 
 
 def word_count(text: str) -> int:
@@ -152,11 +180,11 @@ def count_of_parts(parts: Sequence[str]) -> int:
     >>> count_of_parts(words("An ant. 東京 has!").split())
     4
     """
-    if not any(map(_LETTER.search, different := set(parts))):
+    counts = Counter(parts)
+    if not any(map(_LETTER.search, counts)):
         return len(parts)
-    spoken = {part for part in different if any(map(str.isalnum, part))}
-    letters = set(filter(_is_letter, spoken))
-    return sum(map(spoken.__contains__, parts)) - sum(map(letters.__contains__, parts)) // LETTERS_PER_WORD
+    spoken = {part: count for part, count in counts.items() if any(map(str.isalnum, part))}
+    return sum(spoken.values()) - sum(map(spoken.__getitem__, filter(_is_letter, spoken))) // LETTERS_PER_WORD
 
 
 def words_long(parts: Sequence[str], count: int) -> int:
@@ -168,26 +196,24 @@ def words_long(parts: Sequence[str], count: int) -> int:
     return count * LETTERS_PER_WORD if 2 * sum(map(_is_letter, parts)) > len(parts) else count
 
 
-def with_pairs_of_letters(parts: Iterable[str]) -> list[str]:
-    """Return words as they are, and in place of the letters of scripts without spaces their pairs.
+def with_pairs_of_letters(parts: Sequence[str]) -> Counter[str]:
+    """Return how often each word occurs, and in place of the letters of scripts without spaces their pairs.
 
-    >>> with_pairs_of_letters(["in", "東", "京", "都", "3"])
-    ['in', '東京', '京都', '3']
+    >>> dict(with_pairs_of_letters(["in", "東", "京", "都", "3", "in"]))
+    {'in': 2, '3': 1, '東京': 1, '京都': 1}
     """
-    parts = list(parts)
-    letters = set(filter(_is_letter, set(parts)))
+    return _with_pairs(parts, set(filter(_is_letter, set(parts))))
+
+
+def _with_pairs(parts: Sequence[str], letters: set[str]) -> Counter[str]:
     if not letters:
-        return parts
-    found, done = list[str](), 0
-    for run in _NEIGHBOURS.finditer(bytes(map(letters.__contains__, parts))):
-        start, end = run.span()
-        found += parts[done:start]
-        found += map(add, parts[start : end - 1], parts[start + 1 : end])
-        done = end
-    return found + parts[done:]
-
-
-_NEIGHBOURS = re.compile(rb"\x01{2,}")
+        return Counter(parts)
+    is_letter = np.frombuffer(bytes(map(letters.__contains__, parts)), dtype=np.bool_)
+    is_pair = is_letter[:-1] & is_letter[1:]
+    is_word = ~(np.append(is_pair, False) | np.append(False, is_pair))
+    counts = Counter(compress(parts, is_word.tobytes()))
+    counts.update(map(add, compress(parts, is_pair.tobytes()), compress(parts[1:], is_pair.tobytes())))
+    return counts
 
 
 def bare_words(text: str) -> set[str]:
@@ -196,8 +222,8 @@ def bare_words(text: str) -> set[str]:
     >>> sorted(bare_words("Tea, or not tea?")), sorted(bare_words("東京都。")), sorted(bare_words("چای، یا آب؟"))
     (['not', 'or', 'tea'], ['京都', '東京'], ['آب', 'چای', 'یا'])
     """
-    parts = words_and_letters(text)[0]
-    return {word.strip(_PUNCTUATION).casefold() for word in set(with_pairs_of_letters(parts))} - {""}
+    pairs = _with_pairs(*_words_and_different_letters(text))
+    return {word.strip(_PUNCTUATION).casefold() for word in pairs} - {""}
 
 
 _PUNCTUATION = ".,;:!?\"'()،؛؟۔।॥።၊။"
@@ -221,17 +247,18 @@ def letter_runs(text: str) -> set[str]:
     return set(with_pairs_of_letters(running_words(text)))
 
 
-def lower_case_words(text: str) -> list[str]:
-    """Return the words of three letters or more that are not written in upper case, and pairs of letters.
+def lower_case_words(text: str) -> Counter[str]:
+    """Count the words of three letters or more that are not written in upper case, and pairs of letters.
 
-    >>> lower_case_words("The dog saw Rome in 1912"), lower_case_words("她在Rome。"), lower_case_words("यह हिन्दी है")
-    (['dog', 'saw'], ['她在'], ['हिन्दी'])
+    >>> dict(lower_case_words("The dog saw Rome in 1912")), dict(lower_case_words("她在Rome。यह हिन्दी है"))
+    ({'dog': 1, 'saw': 1}, {'हिन्दी': 1, '她在': 1})
     """
-    found = with_pairs_of_letters(words_and_letters(text)[0])
-    bare = {word: word.strip(f"{_PUNCTUATION}[]«»“”¿¡") for word in set(found)}
-    wanted = {word: each for word, each in bare.items() if _is_word(each) and each == each.lower()}
-    wanted = {word: each for word, each in wanted.items() if len(each) > 2 or _is_letter(each)}
-    return [wanted[word] for word in found if word in wanted]
+    counts = Counter[str]()
+    for word, count in _with_pairs(*_words_and_different_letters(text)).items():
+        bare = word.strip(f"{_PUNCTUATION}[]«»“”¿¡")
+        if (len(bare) > 2 or _is_letter(bare)) and bare == bare.lower() and _is_word(bare):
+            counts[bare] += count
+    return counts
 
 
 def _is_word(text: str) -> bool:

@@ -65,8 +65,9 @@ def copied(source: Mapping[str, str], target: Mapping[str, str]) -> float:
     0.3333
     """
     known = {word for text in source.values() for word in lower_case_words(text)}
-    words = [word for text in target.values() for word in lower_case_words(text)]
-    return round(sum(word in known for word in words) / len(words), 4) if len(words) > 1 else 0.0
+    words = sum(map(lower_case_words, target.values()), Counter[str]())
+    shared = sum(count for word, count in words.items() if word in known)
+    return round(shared / words.total(), 4) if words.total() > 1 else 0.0
 
 
 def fault(scores: Scores, median_ratio: float) -> Fault | None:

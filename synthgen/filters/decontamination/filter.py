@@ -110,7 +110,8 @@ class Contamination(Filter):
         self._holders = list(holders.values())
         grams, owners = _trigrams([(text,) for text in holders])
         order = np.argsort(grams, kind="stable")
-        self._keys, self._owners = grams[order], owners[order]
+        self._owners = owners[order]
+        self._keys, self._first, self._count = np.unique(grams[order], return_index=True, return_counts=True)
         self._sizes = np.bincount(self._owners, minlength=len(holders)).tolist()
         self._hits: dict[int, Counter[str]] = defaultdict(Counter)
         self._below: Counter[int] = Counter()
@@ -194,13 +195,16 @@ class Contamination(Filter):
 
     def _candidates(self, texts: Sequence[tuple[str, ...]]) -> dict[int, list[int]]:
         """Return, for each row that shares trigrams with items, those it shares most with and those it has most of."""
+        if not len(self._keys):
+            return {}
         grams, rows = _trigrams(texts)
-        first = np.searchsorted(self._keys, grams, side="left")
-        last = np.searchsorted(self._keys, grams, side="right")
-        known = np.flatnonzero((last > first) & (last - first <= _COMMON))
         shared: dict[int, Counter[int]] = defaultdict(Counter)
-        for at in known.tolist():
-            shared[int(rows[at])].update(self._owners[first[at] : last[at]].tolist())
+        at = np.searchsorted(self._keys, grams)
+        at[at == len(self._keys)] = 0
+        known = (self._keys[at] == grams) & (self._count[at] <= _COMMON)
+        first, row = self._first[at[known]], rows[known]
+        for start, end, number in zip(first, first + self._count[at[known]], row.tolist(), strict=True):
+            shared[number].update(self._owners[start:end].tolist())
         return {row: self._likeliest(counts) for row, counts in shared.items()}
 
     def _likeliest(self, shared: Counter[int]) -> list[int]:
@@ -249,7 +253,7 @@ class Contamination(Filter):
             words_of_both = min(count_of_parts(left), count_of_parts(right))
             return f"{share:.0%} of the trigrams of {words_of_both} words", words_of_both >= self._settings.long_from
         run = words_long(min(left, right, key=len), self._settings.run)
-        if min(len(left), len(right)) >= run and _longest_run(left, right, run):
+        if min(len(left), len(right)) >= run and _share_run(left, right, run):
             return f"a run of {self._settings.run} words", True
         if near := likeness(text, other, NearSettings()):
             is_long = min(count_of_parts(left), count_of_parts(right)) >= self._settings.long_from
@@ -276,9 +280,16 @@ def _parts(text: str) -> tuple[list[str], set[tuple[str, ...]]]:
     return parts, set(zip(parts, parts[1:], parts[2:], strict=False))
 
 
-def _longest_run(left: list[str], right: list[str], length: int) -> bool:
-    runs = {tuple(left[at : at + length]) for at in range(len(left) - length + 1)}
-    return any(tuple(right[at : at + length]) in runs for at in range(len(right) - length + 1))
+def _share_run(left: list[str], right: list[str], length: int) -> bool:
+    """Return whether two texts have so many words in a row in common: looked for where trigrams are."""
+    shorter, longer = sorted((left, right), key=len)
+    runs = {tuple(shorter[at : at + length]) for at in range(len(shorter) - length + 1)}
+    trigrams = set(zip(shorter, shorter[1:], shorter[2:], strict=False))
+    shared = bytes(map(trigrams.__contains__, zip(longer, longer[1:], longer[2:], strict=False)))
+    at = shared.find(begin := b"\1" * (length - 2))
+    while at >= 0 and tuple(longer[at : at + length]) not in runs:
+        at = shared.find(begin, at + 1)
+    return at >= 0
 
 
 def _holders(items: Sequence[_Item]) -> dict[str, list[int]]:
