@@ -13,7 +13,9 @@ import pytest
 
 import evaluator
 from synthgen.errors import UserError
+from synthgen.runtime.integrity import known_sha256
 from tests.evaluator.conftest import TINY_RECIPE, write_pairs
+from tests.synthgen.conftest import date_ahead
 
 pytest.importorskip("torch")
 
@@ -96,6 +98,20 @@ def test_the_same_command_gives_the_same_results_and_says_what_was_damaged(
     for path in {*damaged.values()} - ({damaged["target"]} if damage is Path.unlink else set()):
         assert said.count(f"{path.parent}: {path.name} ") == 1, said
     assert (target / "synthgen.json").is_file()
+    assert evaluator.store_check(finished.store).faults == {}
+
+
+def test_a_comparison_goes_on_when_the_clock_has_gone_back(finished: Finished) -> None:
+    before = finished.results
+    for part in ("scores", "predictions"):
+        shutil.rmtree(sorted((finished.store / part).iterdir())[0])
+    damaged = finished.first("scores", "items.json")
+    known_sha256(damaged)
+    date_ahead(finished.folder)
+    _zero(damaged)
+    date_ahead(finished.folder)
+    finished.compare()
+    assert finished.results == before
     assert evaluator.store_check(finished.store).faults == {}
 
 

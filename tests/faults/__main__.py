@@ -1,5 +1,6 @@
 """`python -m tests.faults [--part 10] [--jobs 2] [COMMAND ...]`: every fault at every change, or a fixed part of them.
 
+`--first CHANGE` goes on where a run was stopped.
 Needs a C compiler and the GNU C library: `inject.c` is preloaded.
 """
 

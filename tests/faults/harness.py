@@ -23,7 +23,8 @@ from pathlib import Path
 from synthgen.publishing.verify import verify
 from tests.faults.commands import Command
 
-SECONDS_PER_ATTEMPT = 60
+SECONDS_PER_ATTEMPT = 300
+"""After this an attempt hangs: an idle machine takes half a second, one with twenty processes a core half a minute."""
 
 
 class Fault(IntEnum):

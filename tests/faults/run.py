@@ -17,21 +17,28 @@ def main(scratch: Path) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--part", type=int, default=1, help="try one in so many")
     parser.add_argument("--jobs", type=int, default=2, help="processes at once")
+    parser.add_argument("--first", type=int, default=1, help="go on at this change of the first command")
     parser.add_argument("names", nargs="*", metavar="COMMAND")
     arguments = parser.parse_args()
     chosen = [each for each in commands(scratch / "inputs") if each.name in (arguments.names or [each.name])]
     for command in chosen:
         Trial.warm(command, scratch / "warm" / command.name)
-    wrong = sum(try_all(command, scratch / command.name, arguments.part, arguments.jobs) for command in chosen)
+    wrong = 0
+    for number, command in enumerate(chosen):
+        first = 1 if number else arguments.first
+        wrong += try_all(command, scratch / command.name, first, arguments.part, arguments.jobs)
     shutil.rmtree(scratch, ignore_errors=True)
     return int(wrong > 0)
 
 
-def try_all(command: Command, folder: Path, part: int, jobs: int) -> int:
-    """Try one fault in so `many` of a command in some processes; print a line for it and for each that is wrong."""
+def try_all(command: Command, folder: Path, first: int, part: int, jobs: int) -> int:
+    """Try one in `part` of a command's faults from a change on, in some processes.
+
+    Printed is a line for it and one for each that is wrong.
+    """
     start = time.monotonic()
     changes = Trial(command, folder / "count").changes
-    points = [(change, fault) for change in range(1, changes + 1) for fault in Fault][part // 2 :: part]
+    points = [(change, fault) for change in range(first, changes + 1) for fault in Fault][part // 2 :: part]
     print(f"{command.name}: {changes} changes", flush=True)
     workers = [_in_a_fork(command, folder / str(number), points[number::jobs]) for number in range(jobs)]
     wrong = sum(os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) != 0 for worker in workers)

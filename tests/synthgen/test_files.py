@@ -19,6 +19,7 @@ from synthgen.models.loading import weights_sha256
 from synthgen.runtime.drafts import draft_name
 from synthgen.runtime.files import draft_folder, new_file, read_toml, rust_writer, scratch_folder, write_atomically
 from synthgen.runtime.lock import only_writer
+from tests.synthgen.conftest import date_ahead
 
 
 def write(out: Path, *, fault: Exception | None = None, other: Path | None = None) -> None:
@@ -86,7 +87,10 @@ def _of_process(name: str, process: str, start: str) -> str:
     return re.sub(r"-\d+-\d+\.", f"-{process}-{start}.", draft_name(name))
 
 
-def test_drafts_of_files_whose_writers_have_ended_are_removed_by_the_next_write_to_the_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_gone_back", [False, True], ids=["", "the clock has gone back"])
+def test_drafts_of_files_whose_writers_have_ended_are_removed_by_the_next_write_to_the_folder(
+    tmp_path: Path, *, has_gone_back: bool
+) -> None:
     parent = os.getppid()
     start = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[19]
     running = _of_process("other.json", str(parent), start)
@@ -96,6 +100,8 @@ def test_drafts_of_files_whose_writers_have_ended_are_removed_by_the_next_write_
         (tmp_path / name).touch()
     (tmp_path / (folder := _of_process("set", _ended(), "5"))).mkdir()
     (tmp_path / folder / "part").touch()
+    if has_gone_back:
+        date_ahead(tmp_path)
     write_atomically(tmp_path / "f", "text")
     assert {path.name for path in tmp_path.iterdir()} == {"f", running, *not_ours}
 

@@ -10,6 +10,7 @@ import pytest
 from synthgen.runtime import integrity
 from synthgen.runtime.files import file_sha256
 from synthgen.runtime.integrity import LARGE, file_fault, folder_faults, folder_hashes, known_sha256
+from tests.synthgen.conftest import date_ahead
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +33,15 @@ def test_a_change_that_keeps_size_and_time_is_seen(large: Path) -> None:
     with large.open("r+b") as file:
         file.write(b"x")
     os.utime(large, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert known_sha256(large) == file_sha256(large) != before
+
+
+def test_a_change_that_keeps_size_and_a_time_to_come_is_seen(large: Path) -> None:
+    date_ahead(large)
+    before = known_sha256(large)
+    with large.open("r+b") as file:
+        file.write(b"x")
+    date_ahead(large)
     assert known_sha256(large) == file_sha256(large) != before
 
 

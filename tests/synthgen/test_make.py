@@ -26,9 +26,10 @@ from synthgen.errors import IncompleteError, UserError
 from synthgen.generation.make import make
 from synthgen.generation.prompt_chain import parser_version
 from synthgen.generation.why import why
+from synthgen.publishing.verify import verify
 from synthgen.runtime.garbage import RARE
 from synthgen.task.registry import load_task
-from tests.synthgen.conftest import full_disk, make_scripted
+from tests.synthgen.conftest import date_ahead, full_disk, make_scripted
 from tests.synthgen.scripts import mostly, sentence
 
 
@@ -193,6 +194,18 @@ def test_a_resumed_run_ends_with_the_rows_of_an_uninterrupted_one(tiny_model: st
     parts = make_scripted(tiny_model, tmp_path / "parts", n=60)
     assert parts.label_counts == whole.label_counts
     assert read_manifest(tmp_path / "parts").kept == 60
+
+
+def test_a_run_goes_on_when_the_clock_has_gone_back(tiny_model: str, tmp_path: Path) -> None:
+    whole, out = make_scripted(tiny_model, tmp_path / "whole", n=60), tmp_path / "parts"
+    with pytest.raises(IncompleteError):
+        make_scripted(tiny_model, out, n=60, max_requests=121, answer=mostly(0.5, RuntimeError("down")))
+    date_ahead(out)
+    parts = make_scripted(tiny_model, out, n=60)
+    assert (parts.kept, parts.label_counts) == (60, whole.label_counts)
+    date_ahead(out)
+    assert make_scripted(tiny_model, out, n=60) == parts
+    assert not verify(out).faults
 
 
 BEFORE_NUMBERS = {
