@@ -30,6 +30,7 @@ from synthgen.formats.texts import texts_of_sound_rows
 from synthgen.runtime.files import file_sha256
 from synthgen.runtime.hub import class_names
 from synthgen.task.registry import definitions, prompt_files, task_name
+from synthgen.text.arrow import is_text
 from synthgen.text.languages import SEVERAL_LANGUAGES, UNKNOWN_LANGUAGE, find_language_code, language_code
 from synthgen.text.parquet import count_rows, read_batches, read_schema
 from synthgen.text.set_language import OPTION, SetLanguage, set_language
@@ -121,8 +122,8 @@ class InputDataset:
 
     def _column(self, values: pa.ChunkedArray, field: pa.Field, path: Path) -> pa.ChunkedArray:
         """Return a column in the schema's type; names of labels become their indices, an unknown one -1."""
-        if pa.types.is_integer(field.type) and (self.names or _is_text(values.type)):
-            if not _is_text(values.type):
+        if pa.types.is_integer(field.type) and (self.names or is_text(values.type)):
+            if not is_text(values.type):
                 numbers = pa.array(range(len(self.names)), values.type)
                 values = pc.take(pa.array(self.names), pc.index_in(values, value_set=numbers))
             return self._indices(values.cast(pa.string())).cast(field.type)
@@ -237,7 +238,8 @@ def _labels(dataset: InputDataset, path: Path, column: str) -> list[Any]:
     """Return the distinct labels of a file's rows that have one; none of a type that is refused when it is read."""
     name = dataset.aliases.get(column, column)
     kind = read_schema(path).field(name).type
-    if not _is_text(kind) and not pa.types.is_integer(kind):
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if not is_text(kind) and not pa.types.is_integer(kind):
         return []
     distinct = (value for batch in read_batches(path, [name]) for value in pc.unique(batch[name]).to_pylist())
     return [value for value in dict.fromkeys(distinct) if value not in ABSENT]
@@ -280,11 +282,6 @@ def _class_labels(path: Path, column: str) -> tuple[str, ...]:
     except (ValueError, KeyError, TypeError, AttributeError):
         return ()
     return () if all(name.isdecimal() for name in names) else names
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _count(paths: Sequence[Path], folder: Path) -> int:

@@ -43,4 +43,10 @@ def is_ascii(texts: pa.Array) -> bool:
     if not len(texts) or data is None:
         return True
     ends = np.frombuffer(offsets, np.int32)
-    return bytes(data[ends[texts.offset] : ends[texts.offset + len(texts)]]).isascii()
+    letters = np.frombuffer(data, np.uint8)[ends[texts.offset] : ends[texts.offset + len(texts)]]
+    return not len(letters) or int(letters.max()) < 128
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Say whether a type is one of Arrow's of texts."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

@@ -15,7 +15,7 @@ from synthgen.errors import UserError, disk_advice, first_line
 ROWS_AT_ONCE = 10_000
 LARGEST_BATCH = 16_000_000
 """Bytes after which a batch is handed on, however few its rows."""
-FEWEST_UNPACKED, MOST_UNPACKED = 50, 5_000
+FEWEST_UNPACKED, MOST_UNPACKED = 50, ROWS_AT_ONCE
 """Rows that Arrow unpacks at a time: few of a group at first, more where they are short."""
 _BUFFER = 1 << 18
 """Bytes of a column that are read at a time, not the whole group's."""
@@ -73,12 +73,17 @@ def read_batches(
                 number, size, unpacked = number + part.num_rows, size + part.nbytes, unpacked + part.nbytes
                 _refuse_bomb(path, unpacked, packed)
                 if number % rows == 0 or size > LARGEST_BATCH:
-                    yield pa.concat_batches(held)
+                    yield _together(held)
                     held, size = [], 0
             if held:
-                yield pa.concat_batches(held)
+                yield _together(held)
         except _FAULTS as error:
             raise UserError(f"cannot read {path} from row {number} on: {first_line(error)}") from None
+
+
+def _together(parts: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Return parts as one; one part without the copy that Arrow makes of it."""
+    return parts[0] if len(parts) == 1 else pa.concat_batches(parts)
 
 
 def _parts(

@@ -23,7 +23,7 @@ from synthgen.errors import UserError, shorten
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.runtime.hub import class_names
-from synthgen.text.arrow import is_ascii, lazy_rows, whole
+from synthgen.text.arrow import is_ascii, is_text, lazy_rows, whole
 
 _FIRST = 1_000
 """Records by which columns are told."""
@@ -84,7 +84,7 @@ class RecordReader:
         if self._format.name != "pair" or is_wide or not set(names) <= set(table.column_names):
             return None
         first, second, label = (whole(table[name]) for name in names)
-        if not (_is_text(first.type) and _is_text(second.type) and _is_label(label.type)):
+        if not (is_text(first.type) and is_text(second.type) and _is_label(label.type)):
             return None
         distinct = pc.unique(label)
         places = [self.labels.index(value) for value in distinct.to_pylist()]
@@ -160,12 +160,8 @@ def _equal_texts(rows: pa.Table) -> Counter[str]:
     return Counter({"both texts equal": equal} if equal else {})
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
 def _is_label(kind: pa.DataType) -> bool:
-    return bool(_is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+    return bool(is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
 def _has_text(texts: pa.Array) -> pa.Array:
