@@ -196,3 +196,22 @@ def changed_plan(plan: Mapping[str, Any], *, looks_planned: bool) -> list[str]:
         counts = f"{', '.join(map(str, seen[:-1]))} and {seen[-1]} seeds"
         changes.append(f"results were looked at with {counts}, and no plan had several looks: p-values are too small")
     return changes
+
+
+MOST_CUT = 2.0
+"""Percent of an arm's items that fill their length, or of its windows without an answer, that need no word."""
+
+
+def cut_inputs(arms: Mapping[str, Any]) -> list[str]:
+    """Return a line for each arm of whose items more than 2 % may have been cut, or of whose windows hold no answer."""
+    said = {
+        "items_cut_%": "of its items fill the length of the intermediate stage, and may have been cut",
+        "windows_without_answer_%": "of its windows hold no answer",
+    }
+    entries = {arm: entry for arm, entry in arms.items() if isinstance(entry, dict)}
+    shares = [(arm, entry.get(key), text) for arm, entry in entries.items() for key, text in said.items()]
+    return [
+        f"{arm}: {share:.1f} % {text}; a recipe may have another max_length"
+        for arm, share, text in shares
+        if isinstance(share, int | float) and MOST_CUT < share <= 100
+    ]

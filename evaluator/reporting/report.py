@@ -15,7 +15,14 @@ from evaluator.reporting import sentences
 from evaluator.reporting.averages import pair_cells
 from evaluator.reporting.card import results_card
 from evaluator.reporting.html import render_page
-from evaluator.reporting.inputs import arms_of_one_dataset, changed_plan, own_averages, read_arms, read_side_file
+from evaluator.reporting.inputs import (
+    arms_of_one_dataset,
+    changed_plan,
+    cut_inputs,
+    own_averages,
+    read_arms,
+    read_side_file,
+)
 from evaluator.reporting.markdown import results_section
 from evaluator.reporting.overlap import contaminated, read_overlaps
 from evaluator.reporting.training import training_hash
@@ -68,7 +75,8 @@ def report(
     )
     overlaps = read_overlaps(read_side_file(results.source, "overlap.json"))
     comparison = replace(_checked(comparison, plan, record), overlaps=tuple(overlaps))
-    comparison = replace(comparison, problems=(*contaminated(overlaps), *comparison.problems))
+    cut = [Problem("cut inputs", line) for line in cut_inputs(arms)]
+    comparison = replace(comparison, problems=(*contaminated(overlaps), *cut, *comparison.problems))
     document = json.dumps(comparison.document(), ensure_ascii=False, allow_nan=False, indent=1)
     files = {
         out.with_name("comparison.json"): document + "\n",

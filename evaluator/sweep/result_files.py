@@ -7,7 +7,7 @@ from typing import Any
 
 from evaluator.experiment.arguments import Experiment
 from evaluator.experiment.arms import Arm
-from evaluator.experiment.jobs import Graph, PlannedScore
+from evaluator.experiment.jobs import Graph, IntermediateJob, PlannedScore
 from evaluator.experiment.record import RECORD_NAME, experiment_record
 from evaluator.reporting.data_summary import card_link, data_facts
 from evaluator.stats.results import Cell as ResultCell
@@ -28,7 +28,7 @@ def write_tables(experiment: Experiment, graph: Graph, store: Store, folder: Pat
     record = json.dumps(experiment_record(experiment), ensure_ascii=False, indent=2)
     for place in (folder, store.root):
         write_results(place / "results.jsonl", rows)
-        arms = {arm.name: _arm_facts(experiment, arm, place) for arm in experiment.arms}
+        arms = {arm.name: _arm_facts(experiment, arm, place) | _inputs(graph, arm, store) for arm in experiment.arms}
         write_atomically(place / "arms.json", json.dumps(arms, ensure_ascii=False, indent=2) + "\n")
         write_atomically(place / RECORD_NAME, record + "\n")
     _write_items(scored, store, (folder, store.root))
@@ -99,3 +99,18 @@ def _arm_facts(experiment: Experiment, arm: Arm, place: Path) -> dict[str, Any]:
     links = [link for part in arm.all_parts if (link := card_link(part.folder, place))]
     data = {part.folder.name: data_facts(part.manifest) for part in arm.all_parts}
     return {**arm.facts(), **facts, "data": data, "dataset_card": links}
+
+
+def _inputs(graph: Graph, arm: Arm, store: Store) -> dict[str, Any]:
+    """Return the share of an arm's items that fill the length of their stage, and of its windows that hold no answer.
+
+    Both are those of the run that has most of them; runs of before they were counted have none.
+    """
+    jobs = [job for job in graph.jobs if isinstance(job, IntermediateJob) and job.arm == arm.name]
+    done = [store.results(job.node).get("inputs", {}) for job in jobs if store.is_finished(job.node)]
+    counts = [each for inputs in done for each in inputs.values()]
+    shares = {
+        name: [round(100 * each[key] / max(each["features"], 1), 2) for each in counts if key in each]
+        for name, key in (("items_cut_%", "full"), ("windows_without_answer_%", "without_answer"))
+    }
+    return {name: max(each) for name, each in shares.items() if each}

@@ -24,9 +24,11 @@ from evaluator.benchmark.splits import EN_DEV, evaluation_splits
 from evaluator.benchmark.target import DataRoot, Split
 from evaluator.experiment.hardware import Hardware
 from evaluator.experiment.jobs import Encoder, IntermediateJob, Job, TargetJob
+from evaluator.experiment.recipe import Stage
 from evaluator.store import Json, Store
 from evaluator.training import inference, tokenisation
 from evaluator.training.checkpoint_selection import dev_items
+from evaluator.training.features import Features
 from evaluator.training.heads.base import Head, Remap, keep_head, share_encoder
 from evaluator.training.loop import DevEvaluator, OnStep, TrainingConfig, TrainingLog, TrainingTask, fit
 from evaluator.training.tokenisation import load_tokenizer, target_head
@@ -94,7 +96,10 @@ def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgre
     device, base = configure_torch(job.hardware), checkpoint(job.base, store)
     tokenizer = load_tokenizer(job.base.tokenizer_folder)
     tasks: list[TrainingTask] = []
+    inputs: dict[str, Json] = {}
     for head, features in tokenisation.intermediate_features(job, store):
+        stage = job.stage if job.target_data else job.recipe.intermediate((head.name,))
+        inputs[head.name] = input_counts(head, features, stage)
         model = build(head, base, tokenizer, job.seed + len(tasks)).to(device)
         if tasks:
             share_encoder(tasks[0].model, model)
@@ -107,6 +112,17 @@ def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgre
         save(tasks[0].model, tokenizer, draft)
         apart = time.monotonic() - started - log.seconds
         results |= {"training": summary(log), "licence": job.licence, "seconds_apart": apart, **_gpu(device)}
+        results["inputs"] = inputs
+
+
+def input_counts(head: Head, features: Features, stage: Stage) -> Json:
+    """Return how many features there are, how many fill the stage's length and may be cut, or hold no answer."""
+    counts = {"features": len(features)}
+    if head.name != "span":
+        return {**counts, "full": int((features.lengths >= stage.max_length).sum())}
+    first = features.target_starts[:-1]
+    without = (features.targets[first] == 0) & (features.targets[first + 1] == 0)
+    return {**counts, "without_answer": int(without.sum())}
 
 
 def run_target(job: TargetJob, store: Store, on_progress: OnProgress, *, keep_weights: bool = False) -> None:

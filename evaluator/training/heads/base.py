@@ -56,6 +56,10 @@ class Head(Protocol):
     """
 
     @property
+    def name(self) -> str:
+        """The format that it is for, or the name of its module."""
+
+    @property
     def group(self) -> int:
         """Sequences per feature."""
 
