@@ -14,7 +14,7 @@ from evaluator.benchmark.target import DataRoot, Target
 from evaluator.experiment.arms import FULL, Arm, parse_arms, split_arm
 from evaluator.experiment.encoders import arm_heads, check_heads, read_facts, recipe_for
 from evaluator.experiment.hardware import Hardware, detect
-from evaluator.experiment.recipe import LARGE_WIDTH, Recipe, load_recipe
+from evaluator.experiment.recipe import LARGE_WIDTH, Recipe, check_believed, load_recipe
 from evaluator.experiment.steps import DataSteps
 from evaluator.reporting.report import check_margin, check_page
 from evaluator.stats.estimand import estimand_of
@@ -193,6 +193,8 @@ def define(arguments: Arguments) -> Experiment:
     hardware, encoder = detect(), resolve(arguments.model)
     arm_models = {arm.name: resolve(arm.model) for arm in arms if arm.model}
     facts = read_facts(encoder)
+    recipe = recipe_for(arguments.recipe, facts)
+    check_believed(recipe, [part.manifest for arm in arms for part in arm.all_parts])
     for name, model in arm_models.items():
         read_facts(model, f"arm {name}: model")
     return Experiment(
@@ -204,7 +206,7 @@ def define(arguments: Arguments) -> Experiment:
         languages=languages,
         model=encoder,
         arm_models=arm_models,
-        recipe=recipe_for(arguments.recipe, facts),
+        recipe=recipe,
         data_root=default_root(arguments.data_root),
         hardware=hardware,
     )

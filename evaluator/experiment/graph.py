@@ -11,7 +11,7 @@ here imports torch: `training.jobs` carries the jobs out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from evaluator.benchmark.splits import BY_RECIPE, EN_DEV, LAST, has_dev_file
@@ -298,4 +298,4 @@ def _predictions(experiment: Experiment, model: Node, target: Target, language: 
 
 def stage_inputs(stage: Stage, recipe: Recipe) -> dict[str, Any]:
     """Return the part of a recipe that one run depends on."""
-    return {**asdict(stage), "tokens_per_batch": recipe.tokens_per_batch}
+    return {**stage.values(), "tokens_per_batch": recipe.tokens_per_batch}

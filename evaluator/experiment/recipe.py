@@ -8,17 +8,20 @@ paper's replication code, `small` is ours.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import Field, asdict, dataclass, field, fields, replace
 from math import isnan
 from pathlib import Path
 from typing import Any
 
 from synthgen.console import note
+from synthgen.dataset.manifest import Manifest
 from synthgen.errors import UserError, unknown
 from synthgen.models.encoder import FAMILIES
 from synthgen.runtime.files import read_toml
 
 INTERMEDIATE = "intermediate"
+HARD, SOFT, WEIGHTED = "hard", "soft", "weighted"
+"""What a stage trains on: labels, the probabilities in a set's column `label_probs`, or labels by its `weight`."""
 LARGE_WIDTH = 1024
 """Hidden size from which an encoder counts as large (XLM-R Large)."""
 
@@ -27,7 +30,9 @@ LARGE_WIDTH = 1024
 class Stage:
     """One fine-tuning run. Lengths are in sub-words, `warmup` is a share of the steps, `warmup_steps` a number.
 
-    `stride` is the distance between the beginnings of a context's windows (the reference's doc_stride).
+    `stride` is the distance between the beginnings of a context's windows (the reference's doc_stride). `targets` are
+    hard, soft or weighted; `label_smoothing` is the share of the target that all labels have in equal parts. Both are
+    of rows with one of several labels, and no part of keys where they are not given.
     """
 
     learning_rate: float
@@ -41,11 +46,27 @@ class Stage:
     weight_decay: float = 0.0
     adam_epsilon: float = 1e-8
     max_gradient_norm: float = 1.0
+    targets: str = HARD
+    label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.targets not in (HARD, SOFT, WEIGHTED):
+            raise unknown("targets", self.targets, (HARD, SOFT, WEIGHTED), where="a stage")
+        if not 0 <= self.label_smoothing < 1:
+            raise UserError(f"label_smoothing = {self.label_smoothing} of a stage; allowed is from 0 to less than 1")
         if not self.learning_rate > 0 or self.epochs < 1 or self.examples_per_step < 1 or self.max_length < 8:
             allowed = "learning_rate > 0, epochs >= 1, examples_per_step >= 1, max_length >= 8"
             raise UserError(f"a stage needs {allowed}; got {self}")
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether it trains on more than classes."""
+        return self.targets != HARD or self.label_smoothing > 0
+
+    def values(self) -> dict[str, Any]:
+        """Return its settings; those of soft targets only where they are not the defaults."""
+        absent = {"targets": HARD, "label_smoothing": 0.0}
+        return {name: value for name, value in asdict(self).items() if absent.get(name) != value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +146,16 @@ class Recipe:
         Phang et al. 2020 and XTREME use 14 of 24 (XT run_tatoeba.sh: index 13 of the last 24); others in proportion.
         """
         return round(layers * self.retrieval_depth)
+
+
+def check_believed(recipe: Recipe, manifests: Collection[Manifest]) -> None:
+    """Raise UserError where a recipe asks for a verifier's probabilities, and none of the sets has them."""
+    asked = {recipe.intermediate((manifest.format,)).targets for manifest in manifests} - {HARD}
+    if asked and not any(manifest.is_believed for manifest in manifests):
+        raise UserError(
+            f'recipe {recipe.name} has targets = "{asked.pop()}", and no dataset has a verifier\'s probabilities: '
+            "synthgen filter DATASET --verifier CKPT --filters FILE adds them, with [verify] probabilities = true in it"
+        )
 
 
 FORMATS = ("pair", "choice", "span", "tags")

@@ -41,7 +41,7 @@ def experiment_record(experiment: Experiment) -> dict[str, Any]:
             "source": recipe.source,
             "tokens_per_batch": recipe.tokens_per_batch,
             "selection": dict(recipe.selection) if arguments.select != "last" else None,
-            "stages": {name: asdict(stage) for name, stage in _stages(experiment, names).items()},
+            "stages": {name: stage.values() for name, stage in _stages(experiment, names).items()},
         },
         "environment": {
             "hardware": experiment.hardware.to_json(),

@@ -1,7 +1,6 @@
 """Model card of a checkpoint of `evaluator train`: its data, its recipe, its use and its limits."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ def model_card(
         "licence of the data": markdown(dataset.licence),
         "recipe": markdown(f"{recipe.name}: {recipe.source}"),
         "seed": str(seed),
-        **{name.replace("_", " "): markdown(value) for name, value in asdict(stage).items()},
+        **{name.replace("_", " "): markdown(value) for name, value in stage.values().items()},
         **{f"training: {name.replace('_', ' ')}": markdown(value) for name, value in training.items()},
     }
     return (

@@ -4,8 +4,8 @@ A node of kind `features` is identified by the data's hash, the tokenizer, the h
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, partial
 from itertools import compress, islice
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,12 @@ from evaluator.store import Json, Node, Store
 from evaluator.training.checkpoint_selection import training_items
 from evaluator.training.features import EncodedRecords, Features, write_features
 from evaluator.training.heads.base import Head
+from evaluator.training.heads.choice import ChoiceHead
 from evaluator.training.heads.mlm import MaskedHead
+from evaluator.training.heads.pair import PairHead
 from evaluator.training.heads.registry import head_for
 from evaluator.training.shuffled_labels import with_shuffled_labels
+from evaluator.training.soft_targets import Believed, soften
 from synthgen.dataset.manifest import dataset_format, is_finished, read_intact_manifest, read_manifest
 from synthgen.dataset.shards import read_rows
 from synthgen.models.encoder import read_tokenizer
@@ -43,8 +46,36 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def cached(store: Store, encoder: Encoder, data: Json, records: Iterable[Any], head: Head, stage: Stage) -> Features:
-    """Return the records' features, from the store if it has them; `data` identifies the records."""
+def training_cached(
+    store: Store, encoder: Encoder, data: Json, believed: Iterable[Believed], head: Head, stage: Stage
+) -> Features:
+    """Return the features of records to be trained on, with the targets that the stage asks for."""
+    labels = head.labels if isinstance(head, PairHead | ChoiceHead) else ()
+    if not stage.is_soft or not labels:
+        return cached(store, encoder, data, (each.record for each in believed), head, stage)
+
+    def encode(part: Sequence[Believed], tokenizer: PreTrainedTokenizerBase) -> Features:
+        features = head.encode([each.record for each in part], tokenizer, stage)
+        return soften(features, part, stage, len(labels))
+
+    asked = {"targets": [stage.targets, stage.label_smoothing]}
+    return cached(store, encoder, {**data, **asked}, believed, head, stage, encode)
+
+
+def cached(
+    store: Store,
+    encoder: Encoder,
+    data: Json,
+    records: Iterable[Any],
+    head: Head,
+    stage: Stage,
+    encode: Callable[[Sequence[Any], PreTrainedTokenizerBase], Features] | None = None,
+) -> Features:
+    """Return the records' features, from the store if it has them; `data` identifies the records.
+
+    `encode` is the head's own where nothing else is given.
+    """
+    encode = encode or partial(head.encode, stage=stage)
     lengths = [stage.max_length, stage.query_length, stage.stride]
     inputs = {"tokenizer": encoder.tokenizer, "head": repr(head), "lengths": lengths, "code": CODE_VERSION}
     node = Node("features", {**data, **inputs})
@@ -52,7 +83,7 @@ def cached(store: Store, encoder: Encoder, data: Json, records: Iterable[Any], h
         with store.writing(node) as (draft, results):
             tokenizer, iterator = load_tokenizer(encoder.tokenizer_folder), iter(records)
             parts = iter(lambda: list(islice(iterator, RECORDS_AT_ONCE)), [])
-            features = write_features(draft, ((head.encode(part, tokenizer, stage), len(part)) for part in parts))
+            features = write_features(draft, ((encode(part, tokenizer), len(part)) for part in parts))
             results |= {"features": len(features), "tokens": features.tokens}
     return Features.load(store.folder(node))
 
@@ -73,7 +104,7 @@ def intermediate_features(job: IntermediateJob, store: Store) -> list[tuple[Head
         head = head_for(name, labels, job.recipe)
         records = (record for part in parts for record in _records(part, job.seed))
         data, stage = {"data": _draws(parts, job.seed)}, job.recipe.intermediate((name,))
-        pairs.append((head, cached(store, job.base, data, records, head, stage)))
+        pairs.append((head, training_cached(store, job.base, data, records, head, stage)))
     if job.corpora:
         masked, drawn = MaskedHead.of(load_tokenizer(job.base.tokenizer_folder)), _draws(job.corpora, job.seed)
         lines = (line for part in job.corpora for line in _drawn(part, _lines(part.folder), job.seed))
@@ -93,13 +124,16 @@ def _target_features(job: IntermediateJob, store: Store) -> tuple[Head, Features
         raise RuntimeError(f"target {job.target_data} has no training set")
     head = head_for(target.head, target.labels, job.recipe)
     records = capped(target.train(DataRoot(rows.folder)), rows.rows, job.seed).records
-    return head, cached(store, job.base, {"data": digest(records)}, records, head, job.stage)
+    data, believed = {"data": digest(records)}, map(Believed, records)
+    return head, training_cached(store, job.base, data, believed, head, job.stage)
 
 
-def _records(part: DataDraw, seed: int) -> Iterator[Any]:
+def _records(part: DataDraw, seed: int) -> Iterator[Believed]:
     format_: Any = dataset_format(read_intact_manifest(part.folder))
-    records = (format_.from_row(row) for row in _drawn(part, read_rows(part.folder), seed))
-    return iter(with_shuffled_labels(list(records), seed)) if part.shuffled else records
+    rows = _drawn(part, read_rows(part.folder), seed)
+    if part.shuffled:  # a verifier's probabilities would tell the labels
+        return map(Believed, with_shuffled_labels([format_.from_row(row) for row in rows], seed))
+    return (Believed.of_row(format_.from_row(row), row) for row in rows)
 
 
 def _lines(folder: Path) -> Iterator[str]:
@@ -135,7 +169,8 @@ def training_features(job: TargetJob, store: Store) -> list[tuple[str, Stage, He
             training_items(target, root, job.recipe.selection_of(job.target)["examples"]) if held_out else read(root)
         )
         records = capped(items, job.max_train_examples, job.seed).records
-        features = cached(store, job.encoder, {"data": digest(records)}, records, head, stage)
+        data, believed = {"data": digest(records)}, map(Believed, records)
+        features = training_cached(store, job.encoder, data, believed, head, stage)
         sets.append((name, stage, head, features))
     return sets
 

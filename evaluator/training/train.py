@@ -9,7 +9,7 @@ from evaluator.experiment.encoders import check_heads, read_facts, recipe_for
 from evaluator.experiment.graph import CODE_VERSION, stage_inputs
 from evaluator.experiment.hardware import detect
 from evaluator.experiment.jobs import DataDraw, Encoder, IntermediateJob, identity
-from evaluator.experiment.recipe import LARGE_WIDTH, Recipe, load_recipe
+from evaluator.experiment.recipe import LARGE_WIDTH, Recipe, check_believed, load_recipe
 from evaluator.store import Json, Node, Store
 from evaluator.store.manifest import read_node
 from evaluator.training.model_card import CARD_NAME, checkpoint_licence, model_card
@@ -45,7 +45,9 @@ def train(
     manifest = _check(folder, target, recipe, seed)
     encoder = resolve(model)
     facts = read_facts(encoder)
-    job = _job(folder, manifest, encoder, recipe_for(recipe, facts), seed)
+    settings = recipe_for(recipe, facts)
+    check_believed(settings, [manifest])
+    job = _job(folder, manifest, encoder, settings, seed)
     store = Store(target.parent / f".{target.name}.training")
     if target.exists():
         existing = _existing(target, job.node.inputs)

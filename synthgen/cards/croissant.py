@@ -11,8 +11,8 @@ from typing import Any
 
 from synthgen.cards.disclosures import disclose
 from synthgen.dataset.licences import normalise
-from synthgen.dataset.manifest import Manifest, dataset_format
-from synthgen.dataset.shards import row_features
+from synthgen.dataset.manifest import Manifest
+from synthgen.dataset.shards import stored_features
 from synthgen.formats.base import Features
 from synthgen.runtime.files import read_toml
 
@@ -21,7 +21,8 @@ _SHARDS = "shards"
 _PARQUET = "application/x-parquet"
 _CONTEXT = json.loads(Path(__file__).with_name("croissant_context.json").read_text(encoding="utf-8"))
 """The JSON-LD context that the specification prescribes."""
-_TYPES = {"string": "Text", "int64": "Integer", "int32": "Integer", "float64": "Float", "bool": "Boolean"}
+_TYPES = {"string": "Text", "int64": "Integer", "int32": "Integer", "bool": "Boolean"}
+_TYPES |= dict.fromkeys(("float32", "float64"), "Float")
 _RAI: dict[str, list[str]] = read_toml(Path(__file__).with_name("croissant_rai.toml"))
 """Which disclosures say what each property of the responsible-AI vocabulary asks for."""
 _ONE_TEXT = ("rai:dataCollection", "rai:dataManipulationProtocol")
@@ -29,7 +30,7 @@ _ONE_TEXT = ("rai:dataCollection", "rai:dataManipulationProtocol")
 
 def render_croissant(manifest: Manifest, title: str) -> str:
     """Return the text of `croissant.json`."""
-    features = row_features(dataset_format(manifest), translated=manifest.origin == "translated")
+    features = stored_features(manifest)
     files = [
         {"@type": "cr:FileObject", "@id": name, "contentUrl": name, "encodingFormat": _PARQUET, "sha256": digest}
         for name, digest in manifest.files.items()

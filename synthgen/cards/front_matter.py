@@ -3,8 +3,8 @@
 from typing import Any
 
 from synthgen.dataset.licences import normalise
-from synthgen.dataset.manifest import Manifest, dataset_format
-from synthgen.dataset.shards import row_features
+from synthgen.dataset.manifest import Manifest
+from synthgen.dataset.shards import stored_features
 from synthgen.errors import UserError
 from synthgen.formats.base import Features
 from synthgen.text.escape import visible_json
@@ -37,6 +37,7 @@ def front_matter(manifest: Manifest) -> str:
     annotators = ["other"] if manifest.made_elsewhere else creators
     is_mixed = manifest.language == SEVERAL_LANGUAGES
     is_translated = manifest.origin == "translated"
+    features = stored_features(manifest)
     sources = (parent.get("hub") or parent.get("corpus") or parent.get("task") for parent in manifest.parents)
     values: dict[str, Any] = {
         "pretty_name": title(manifest),
@@ -60,7 +61,7 @@ def front_matter(manifest: Manifest) -> str:
             }
         ],
         # No "splits": datasets reads none without its size in memory, which is not a number of the files.
-        "dataset_info": {"features": yaml_features(row_features(dataset_format(manifest), translated=is_translated))},
+        "dataset_info": {"features": yaml_features(features)},
     }
     return "\n".join(f"{key}: {visible_json(value)}" for key, value in values.items() if value)
 

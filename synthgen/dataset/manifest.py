@@ -24,6 +24,8 @@ _MAPPINGS += ("tokens", "cost", "hardware", "statistics", "checks")
 _NOT_EMPTY = ("cost", "definitions")
 """What a manifest leaves out where there is nothing to say."""
 
+BELIEFS = "label_probabilities"
+"""The check that says whose probabilities of labels the rows have."""
 Origin = Literal["real", "synthetic", "translated", "sample"]
 
 
@@ -80,6 +82,11 @@ class Manifest:
         """Hash of the kept rows' files: equal for equal data, whatever the folder is called."""
         data = {name: digest for name, digest in self.files.items() if name.startswith("data/")}
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def is_believed(self) -> bool:
+        """Whether the rows have a verifier's probabilities of their labels."""
+        return BELIEFS in self.checks
 
     @property
     def made_elsewhere(self) -> str:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from synthgen.dataset.ledger import Ledger
+from synthgen.dataset.shards import Belief
 from synthgen.engines.budget import Budget
 from synthgen.engines.config import RequestOptions, StartEngine
 from synthgen.formats.base import Format, Row
@@ -113,6 +114,10 @@ class Filter(ABC):
 
     def metadata(self) -> dict[str, Any]:
         """Return what the manifest records of this check: settings, counts, scores. Empty for nothing."""
+        return {}
+
+    def beliefs(self) -> Mapping[str, Belief]:
+        """Return, by id, the probabilities of the labels of rows that stay, and of their own; empty for none."""
         return {}
 
     def files(self) -> dict[str, Any]:

@@ -81,7 +81,7 @@ class FilterConfig:
 
 def version_of(path: Path) -> str:
     """Return a file's or folder's own name and the beginning of a hash of what is in it, `NAME@0123456789abcdef`."""
-    if is_finished(path):
+    if is_finished(path) and (path / "data").is_dir():  # a checkpoint has a manifest of its own kind
         return f"{path.name}@{read_manifest(path).content_hash[:16]}"
     places = sorted(path.rglob("*")) if path.is_dir() else [path]
     hashes = [[each.relative_to(path).as_posix(), file_sha256(each)] for each in places if each.is_file()]

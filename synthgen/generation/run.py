@@ -42,6 +42,8 @@ class GenerationRun:
         timeout = self.engine.options.timeout
         if timeout != DEFAULT_TIMEOUT and self.engine.name != "endpoint" and not self.config.has("judge"):
             refuse(f"--engine {self.engine.name} is no endpoint", timeout=f"{timeout:g}")
+        if any(getattr(settings, "probabilities", False) for _, settings in self.config.stages):
+            raise UserError("[verify] probabilities = true is for synthgen filter, which adds them to rows")
 
     @property
     def task(self) -> Task:

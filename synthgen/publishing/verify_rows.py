@@ -19,7 +19,7 @@ from synthgen import console
 from synthgen.dataset.fingerprints import fingerprint, fingerprint_table
 from synthgen.dataset.layout import FINGERPRINTS_NAME
 from synthgen.dataset.manifest import Manifest, dataset_format
-from synthgen.dataset.shards import arrow_schema, read_fingerprints, read_rows, row_features, shard_paths
+from synthgen.dataset.shards import arrow_schema, read_fingerprints, read_rows, shard_paths, stored_features
 from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Features
@@ -48,7 +48,7 @@ class _Counts:
 def verify_rows(folder: Path, manifest: Manifest, log: VerificationLog) -> bool:
     """Compare the rows with the manifest and with their fingerprints; False when they cannot be read."""
     format_, counts = dataset_format(manifest), _Counts()
-    features = row_features(format_, translated=manifest.origin == "translated")
+    features = stored_features(manifest)
     if faults := list(_schema_faults(folder, features)):
         log.faults += faults
         return False

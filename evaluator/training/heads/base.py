@@ -17,6 +17,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.experiment.recipe import Stage
+from evaluator.training import soft_targets
 from evaluator.training.features import IGNORED, Features, IntArray
 from synthgen.models.encoder import auto_class, takes_segments
 from synthgen.models.loading import LOCAL, load_checked, load_config
@@ -75,11 +76,13 @@ class Head(Protocol):
 
     def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         """Return the loss summed over what `count` counts, a scalar: the cross entropy over classes."""
+        if soft_targets.is_soft(batch.targets):
+            return soft_targets.cross_entropy(self.logits(model, batch), batch.targets)
         return functional.cross_entropy(self.logits(model, batch), batch.targets[:, 0], reduction="sum")
 
-    def count(self, targets: Sequence[IntArray]) -> int:
-        """Return what the summed loss of a step is divided by: the number of features, whose targets are passed."""
-        return len(targets)
+    def count(self, targets: Sequence[IntArray]) -> float:
+        """Return what the summed loss of a step is divided by: the features, whose targets are passed, or weights."""
+        return soft_targets.total_weight(targets) if soft_targets.is_soft(targets[0]) else len(targets)
 
     def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
         """Return each feature's outputs, on the CPU: its logits, (classes,)."""

@@ -12,8 +12,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from synthgen.dataset.manifest import is_finished, read_intact_manifest
-from synthgen.dataset.shards import read_rows
+from synthgen.dataset.shards import Belief, read_rows
+from synthgen.errors import UserError
 from synthgen.filters.base import Drop, Filter, FilterContext, FilterSpec
 from synthgen.filters.labels.agreement import Agreement
 from synthgen.filters.labels.annotator import Annotation, Annotator
@@ -28,11 +31,16 @@ CHECK = "verification"
 
 @dataclass(frozen=True, slots=True)
 class VerifySettings:
-    """A label is disputed when the checkpoint gives another one at least this probability; an answer, below this F1."""
+    """A label is disputed when the checkpoint gives another one at least this probability; an answer, below this F1.
+
+    With `probabilities` rows that stay have those of all labels, and of their own, as the columns `label_probs` and
+    `weight`: at `min_confidence = 1.0` nearly every row stays, for a recipe that trains on them.
+    """
 
     min_confidence: float = 0.0
     min_f1: float = 0.5
     calibration_rows: int = 2_000
+    probabilities: bool = False
 
     def __post_init__(self) -> None:
         _refuse_no_share(min_confidence=self.min_confidence, min_f1=self.min_f1)
@@ -71,11 +79,13 @@ class Verify(Filter):
         self._min_confidence = settings.min_confidence if isinstance(settings, VerifySettings) else 0.0
         self._agreement = Agreement(context.format, settings.min_f1)
         self._precomputed: dict[str, Annotation] = {}
+        self._keeps_beliefs = isinstance(settings, VerifySettings) and settings.probabilities
+        self._beliefs: dict[str, Belief] = {}
 
     def check(self, row_id: str, row: Row) -> Drop | None:
         """Return a drop with the annotator's label or answer where it differs."""
         if row_id in self._precomputed:
-            return self._compare(row, self._precomputed.pop(row_id))
+            return self._compare(row_id, row, self._precomputed.pop(row_id))
         return self.check_batch([(row_id, row)])[0]
 
     def precompute(self, rows: Sequence[tuple[str, Row]]) -> None:
@@ -86,7 +96,11 @@ class Verify(Filter):
     def check_batch(self, rows: Sequence[tuple[str, Row]]) -> list[Drop | None]:
         """Return the results of several rows, annotated together."""
         annotations = self._annotator.read([row for _, row in rows])
-        return [self._compare(row, annotation) for (_, row), annotation in zip(rows, annotations, strict=True)]
+        return [self._compare(*row, annotation) for row, annotation in zip(rows, annotations, strict=True)]
+
+    def beliefs(self) -> Mapping[str, Belief]:
+        """Return the checkpoint's probabilities, where they are asked for."""
+        return self._beliefs
 
     def metadata(self) -> dict[str, Any]:
         """Return the annotator, agreement, confusion and the noise estimate, under the filter's own name."""
@@ -101,7 +115,11 @@ class Verify(Filter):
         """Stop the annotator."""
         self._annotator.close()
 
-    def _compare(self, row: Row, annotation: Annotation) -> Drop | None:
+    def _compare(self, row_id: str, row: Row, annotation: Annotation) -> Drop | None:
+        if self._keeps_beliefs:
+            format_, shares = self._context.format, annotation.shares
+            every = np.array([shares[label] for label in format_.labels], dtype=np.float32)
+            self._beliefs[row_id] = every, shares[format_.cell(row)]
         if (difference := self._agreement.add(row, annotation)) is None:
             return None
         if annotation.unread:
@@ -140,6 +158,11 @@ def annotator_parents(checks: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     )
 
 
+def believer(checks: Mapping[str, Any]) -> dict[str, Any]:
+    """Return whose probabilities of labels a set's rows have, by its checks."""
+    return {key: checks[CHECK]["verify"][key] for key in ("name", "revision")}
+
+
 def judge_cost(checks: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a set's checks say a judge cost; nothing where it had no price."""
     return dict(checks.get(CHECK, {}).get("judge", {}).get("cost", {}))
@@ -148,6 +171,8 @@ def judge_cost(checks: Mapping[str, Any]) -> dict[str, Any]:
 def _build_verify(context: FilterContext, settings: VerifySettings) -> Verify:
     if context.verifier is None:
         raise ValueError("the filter verify needs a verifier")
+    if settings.probabilities and isinstance(context.format, SpanFormat):
+        raise UserError("[verify] probabilities = true: span rows have answers, which have no probability here")
     return Verify("verify", context, settings, open_verifier(context.verifier, context.format))
 
 
