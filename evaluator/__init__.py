@@ -36,6 +36,7 @@ _COMMANDS = {
     "init": "evaluator.experiment.starter",
     "models": "evaluator.experiment.encoders",
     "plan": "evaluator.sweep.plan",
+    "publish": "evaluator.sweep.publish",
     "report": "evaluator.reporting.report",
     "run": "evaluator.sweep.run",
     "score": "evaluator.benchmark.score_file",

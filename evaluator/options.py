@@ -95,6 +95,14 @@ Archive = Annotated[Path | str, Option("--out", help="The archive to write, such
 ArchiveRead = Annotated[Path | str, Argument(metavar="ARCHIVE", help="A file that `evaluator store pack` wrote.")]
 StoreFolder = Annotated[Path | str, Option(help="Where finished runs are kept and found again: a folder, or s3://…")]
 
+# Where things go.
+PublishedRun = Annotated[
+    Path | str, Argument(metavar="RUN", help="A checkpoint of `evaluator train`, or the folder of a report.")
+]
+Destination = Annotated[str, Option(help="owner/name on the hub, or a folder: ./path, /path, ~/path.")]
+Private = Annotated[bool, Option("--private", help="Make the repository private.")]
+DryRun = Annotated[bool, Option("--dry-run", help="Show exactly what would be sent; send nothing.")]
+
 # What is scored and reported.
 TargetName = Annotated[str, Argument(help="A target of `evaluator targets`, or a target file of your own.")]
 Language = Annotated[str, Option(help="BCP-47 code")]

@@ -94,6 +94,11 @@ def print_packed(packed: Any, _: Arguments) -> None:  # noqa: ANN401 - PackedRun
     print_lines([f"{packed.nodes} nodes: {packed.store} and {packed.archive}"])
 
 
+def print_published(published: Any, _: Arguments) -> None:  # noqa: ANN401 - Publication, not imported here
+    """Print what was sent where, or would be."""
+    print_lines(published.lines())
+
+
 def print_training(manifest: Json, arguments: Arguments) -> None:
     """Print the steps, examples and final loss of a training."""
     log = manifest["results"]["training"]
@@ -200,4 +205,5 @@ add_command(app, "train", "evaluator.training.train:train", print_training)
 add_command(app, "compare", "evaluator.sweep.compare:compare", print_comparison, _comparison_json)
 add_command(app, "plan", "evaluator.sweep.plan:plan", print_plan)
 add_command(app, "score", "evaluator.benchmark.score_file:score", print_score)
+add_command(app, "publish", "evaluator.sweep.publish:publish", print_published)
 add_command(app, "report", "evaluator.reporting.report:report", print_comparison, _comparison_json)

@@ -20,7 +20,7 @@ from synthgen.runtime.typer_command import Arguments
 if TYPE_CHECKING:
     from synthgen.cards.summary_tables import SummaryTable
     from synthgen.dataset.manifest import Manifest
-    from synthgen.publishing.publish import Publication
+    from synthgen.publishing.parcel import Publication
 
 
 MOST_FAULTS = 100
@@ -203,8 +203,7 @@ def print_card_report(result: CardReport, _: Arguments) -> None:
 
 def print_published(published: Publication, _: Arguments) -> None:
     """Print what was sent where, or would be."""
-    console.print_lines(f"{size:>12,} bytes  {name}" for name, size in published.files.items())
-    console.print_lines([*(f"step: {step}" for step in published.steps), f"{published.to}: {published.status}"])
+    console.print_lines(published.lines())
 
 
 def print_packs(result: Sequence[Mapping[str, Any]] | Mapping[str, str], _: Arguments) -> None:

@@ -12,6 +12,7 @@ from synthgen.runtime.files import read_toml
 from synthgen.text.parquet import read_batches, read_schema
 
 _SECRET_NAMES = re.compile(r"TOKEN|SECRET|PASS|CREDENTIAL|KEY|(?:^|_)PAT$", re.IGNORECASE)
+_WORDS = (".parquet", "tokenizer.json", "vocab.txt")
 _SHORTEST_SECRET = 8
 _SHORTEST_NAME = 5
 _ANYBODY = {"root", "user", "admin", "ubuntu", "localhost"}
@@ -105,10 +106,13 @@ def _secret_pattern(value: str) -> re.Pattern[bytes]:
 
 
 def leaks(folder: Path, names: list[str], patterns: list[SecretPattern]) -> list[str]:
-    """Return one line for each file that holds something private; the private value itself is not repeated."""
+    """Return one line for each file that holds something private; the private value itself is not repeated.
+
+    Rows and the words of a tokenizer may hold what is a path or a name elsewhere.
+    """
     lines = []
     for name in names:
-        applicable = [each for each in patterns if each.in_rows or not name.endswith(".parquet")]
+        applicable = [each for each in patterns if each.in_rows or not name.endswith(_WORDS)]
         hits = {each.what for chunk in _chunks(folder / name) for each in applicable if each.is_in(chunk)}
         lines += [f"{name} holds {what}" for what in sorted(hits)]
     return lines

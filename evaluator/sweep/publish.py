@@ -1,0 +1,90 @@
+"""`evaluator publish`: a checkpoint or a comparison to the hub or to a folder, all of it or nothing.
+
+Of a checkpoint go the weights, the tokenizer, its card and its manifest; of a comparison the results card, the results
+with the scores of items, and the report; never the store. Everything but weights is searched for what is private.
+"""
+
+import hashlib
+from pathlib import Path
+
+from evaluator import options
+from evaluator.stats.results import read_results
+from evaluator.store.manifest import read_node
+from synthgen.dataset.layout import MANIFEST_NAME
+from synthgen.errors import UserError
+from synthgen.publishing.parcel import Parcel, Publication, check_place, send
+from synthgen.runtime.integrity import folder_faults
+
+RESULTS, CARD, README = "results.jsonl", "results_card.md", "README.md"
+_BESIDE = ("results.md", "comparison.json", "arms.json", "experiment.json", "plan.json")
+
+
+def publish(
+    run: options.PublishedRun,
+    *,
+    to: options.Destination,
+    private: options.Private = False,
+    dry_run: options.DryRun = False,
+) -> Publication:
+    """Publish a checkpoint of `evaluator train`, or the folder of a comparison's report.
+
+    Example: `evaluator publish runs/mnli-model --to owner/name --dry-run`
+
+    Example: `evaluator publish runs/comparison --to ./public`
+
+    The same call again finishes an interrupted upload and does nothing for a finished one. Raises UserError for a
+    folder that is neither, or not as it was written, when something private would be sent, for a name that is invalid
+    or taken by something else, and when nobody is logged in; IncompleteError when the hub or the disk fails.
+    """
+    folder = Path(run)
+    check_place(to, folder, "run", private=private)
+    return send(parcel_of(folder), to, private=private, dry_run=dry_run)
+
+
+def parcel_of(folder: Path) -> Parcel:
+    """Return what is published of a folder; UserError for one that is no whole checkpoint and no comparison."""
+    if (folder / "config.json").is_file() and (folder / MANIFEST_NAME).is_file():
+        return _checkpoint(folder)
+    if (folder / RESULTS).is_file():
+        return _comparison(folder)
+    raise UserError(
+        f"{folder} is no checkpoint of evaluator train (config.json, {MANIFEST_NAME}) and no folder of a report "
+        f"({RESULTS}, {CARD})"
+    )
+
+
+def _checkpoint(folder: Path) -> Parcel:
+    try:
+        manifest = read_node(folder)
+    except UserError as error:
+        raise UserError(f"{folder} is no whole checkpoint: {error}; train it again") from None
+    if fault := next(folder_faults(folder, manifest["files"], MANIFEST_NAME), None):
+        raise UserError(f"not published: {folder / fault}; train it again")
+    if README not in manifest["files"] and not (folder / README).is_file():
+        raise UserError(f"{folder} has no model card, {README}; train it again")
+    names = [*dict.fromkeys([README, *manifest["files"]]), MANIFEST_NAME]
+    files = dict(zip(names, names, strict=True))
+    return _parcel(folder, files, "checkpoint", "model", f"checkpoint {str(manifest['key'])[:12]}")
+
+
+def _comparison(folder: Path) -> Parcel:
+    results = read_results(folder / RESULTS)
+    pages = sorted(path.name for path in folder.glob("*.html"))
+    if not pages or not (folder / CARD).is_file():
+        raise UserError(f"{folder} has no report: evaluator report {folder} --out {folder / 'report.html'} writes it")
+    beside = [name for name in _BESIDE if (folder / name).is_file()]
+    beside += sorted(path.relative_to(folder).as_posix() for path in (folder / "items").rglob("*.parquet"))
+    files = {README: CARD} | {name: name for name in (*pages, *beside, RESULTS)}
+    return _parcel(folder, files, "comparison", "dataset", f"results of {len(results.rows)} scores")
+
+
+def _parcel(folder: Path, files: dict[str, str], kind: str, repository: str, message: str) -> Parcel:
+    own = (folder / list(files.values())[-1]).read_text(encoding="utf-8")
+
+    def same_or_refused(text: str, where: str) -> str:
+        if text != own:
+            raise UserError(f"{where} exists and holds another {kind}; give another --to")
+        return "already published"
+
+    tag = f"{kind}-{hashlib.sha256(own.encode()).hexdigest()[:12]}"
+    return Parcel(folder, files, kind, repository, tag, message, same_or_refused)
