@@ -59,11 +59,12 @@ def ours(url: str, rows: int, folder: Path, filters: Path | None = None) -> dict
         return measure(*arguments)  # type: ignore[arg-type]
 
     with tempfile.TemporaryDirectory(dir=folder) as out, patch.object(write, "measure", measured):
-        begin = time.perf_counter()
+        begin, used = time.perf_counter(), time.process_time()
         given = {"passages": passages, "filters": filters, "out": Path(out) / "set"}
         manifest = generate.make("mnli", n=rows, engine="endpoint", model=url, **given)  # type: ignore[arg-type]
         end = time.perf_counter()
     assert manifest.kept == rows
+    print(f"whole: {1000 * (time.process_time() - used) / rows:.2f} ms of CPU time a row", flush=True)
     return {"ours": rows / (written[0] - begin), "whole": rows / (end - begin)}
 
 
