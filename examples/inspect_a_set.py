@@ -1,13 +1,13 @@
 # %% [markdown]
 # # Look at a set
-# Import the sample rows of this package, filter them, and look at what `inspect` measures, in Python.
+# Import rows that ship with this package, filter them, and look at what `inspect` measures, in Python.
 
 # %%
 from datasets import load_dataset
 
 import synthgen
 
-synthgen.import_task("mnli", source="sample", out="runs/example")
+synthgen.import_task("snli", source="sample", n=300, out="runs/example")
 manifest = synthgen.filter("runs/example", out="runs/example-clean")
 print(manifest.kept, manifest.rejected, manifest.label_counts)
 

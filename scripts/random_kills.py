@@ -25,10 +25,10 @@ sys.path.insert(0, str(ROOT))
 
 from synthgen.corpora.import_corpus import import_task  # noqa: E402
 from synthgen.dataset.manifest import read_manifest  # noqa: E402
-from synthgen.dataset.samples import XTREME_R_SAMPLES  # noqa: E402
 from synthgen.publishing.verify import verify  # noqa: E402
 from synthgen.runtime.entry import carry_out  # noqa: E402
 from synthgen.translation.command import translate  # noqa: E402
+from tests.data import TINY_DATA_ROOT  # noqa: E402
 from tests.evaluator.conftest import TINY_RECIPE, write_pairs, write_tiny_model  # noqa: E402
 from tests.faults.harness import contents  # noqa: E402
 from tests.synthgen.translators import Backwards  # noqa: E402
@@ -60,7 +60,7 @@ def commands(inputs: Path, rows: int) -> dict[str, Command]:
     model, pairs = write_tiny_model(inputs / "tiny"), write_pairs(inputs / "pairs", 24)
     make = "make --task mnli --n 600 --engine scripted --decoding plain --out out --model".split()  # noqa: SIM905
     compare = "compare none=none --targets xnli,udpos --languages es,tr --seeds 2 --max-train-examples 16".split()  # noqa: SIM905
-    compare += [f"real={pairs}", "--max-eval-examples", "10", "--data-root", str(XTREME_R_SAMPLES)]
+    compare += [f"real={pairs}", "--max-eval-examples", "10", "--data-root", str(TINY_DATA_ROOT)]
     compare += ["--model", str(model), "--recipe", str(recipe), "--store", "out/store", "--out", "out/report.html"]
     return {
         "make": Command([synthgen, *make, str(replies)], same_bytes=False),

@@ -96,7 +96,9 @@ Corpus = Annotated[
         "udpos, panx."
     ),
 ]
-Source = Annotated[str | Path, Option("--from", help="'hub', 'sample', or a file or folder of the official files.")]
+Source = Annotated[
+    str | Path, Option("--from", help="'hub', 'sample' (rows that ship), or a file or folder of the official files.")
+]
 Draw = Annotated[int | None, Option("--n", help="Keep this many rows, stratified by label.")]
 SetLanguage = Annotated[
     str | None,

@@ -29,6 +29,7 @@ from synthgen.cards.card import card
 from synthgen.cli.commands import app as synthgen_app
 from synthgen.errors import IncompleteError, UserError
 from synthgen.formats.pair import PairFormat
+from tests.data import TINY_DATA_ROOT
 from tests.evaluator import experiments, test_report_page
 from tests.evaluator.conftest import TINY_RECIPE, write_pairs, write_tiny_model
 from tests.evaluator.test_hostile_pages import check_untouched
@@ -271,9 +272,9 @@ def test_hostile_servers_models_and_arms_are_shown_and_obeyed_nowhere(tmp_path: 
         said += [in_its_own("synthgen", "translate", str(pairs), *words)]
     trained = ("--model", str(model), "--recipe", str(tmp_path / "tiny.toml"))
     said += [in_its_own("evaluator", "train", str(given), "--out", str(tmp_path / f"trained {NAME}"), *trained)]
-    samples = CHECKOUT / "synthgen" / "dataset" / "samples" / "xtreme_r"
     arms = ["none=none", f"{LATEX[:30]} {LINK} {HTML}={given}".replace("=", "", 1), f"{FORMULA[1:]}={pairs}"]
-    compared = (*arms, "--targets", "xnli", "--languages", "es", "--seeds", "2", "--data-root", str(samples), *trained)
+    compared = (*arms, "--targets", "xnli", "--languages", "es", "--seeds", "2", *trained)
+    compared += ("--data-root", str(TINY_DATA_ROOT))
     compared += ("--max-train-examples", "16", "--max-eval-examples", "8", "--store", str(tmp_path / "store"))
     said += [in_its_own("evaluator", "plan", *compared)]
     said += [in_its_own("evaluator", "compare", *compared, "--out", str(tmp_path / "compared" / "report.html"))]

@@ -8,17 +8,17 @@ from typing import Any
 from evaluator import options
 from evaluator.benchmark.registry import load_all, select
 from evaluator.benchmark.target import DataRoot, Target, UnlabelledError, revision
-from synthgen.dataset.samples import XTREME_R_SAMPLES
+from synthgen.dataset.samples import SAMPLES
 from synthgen.errors import UserError
 
 
 def default_root(named: Path | str | None) -> DataRoot:
     """Return the named data root, else $SYNTHGEN_DATA, else `data` in the current folder; UserError for no folder.
 
-    `sample` names the small files of this package.
+    `sample` names the files that ship with this package: udpos and tatoeba in a few languages.
     """
     if named == "sample":
-        return DataRoot(XTREME_R_SAMPLES)
+        return DataRoot(SAMPLES)
     variable = os.environ.get("SYNTHGEN_DATA")
     path = Path(named or variable or "data")
     if not path.is_dir():

@@ -14,8 +14,6 @@ def results_section(comparison: Comparison, record: Mapping[str, Any], note: str
     lines = ["## Results", ""]
     if record:
         lines += [markdown(setup_line(record)), ""]
-    if comparison.sample:
-        lines += [f"> **{sentences.SAMPLE}**", ""]
     if note:
         lines += [markdown(note), ""]
     lines += [f"- {markdown(sentences.sentence(pair))}" for pair in sentences.lead_pairs(comparison)]

@@ -138,8 +138,6 @@ def _checked(comparison: Comparison, plan: Mapping[str, Any], record: Mapping[st
 def terminal_summary(comparison: Comparison) -> RenderableType:
     """Return the verdict for a terminal: sentences, the table over all targets, exchange rates, problems."""
     parts: list[RenderableType] = []
-    if comparison.sample:
-        parts += [Text(sentences.SAMPLE, style="bold yellow"), Text()]
     lines = [(sentences.sentence(pair), _STYLE[pair.verdict]) for pair in sentences.lead_pairs(comparison)[:6]]
     lines += [(sentences.exchange_sentence(rate), "blue") for rate in sentences.lead_rates(comparison)[:6]]
     parts += [Text.assemble(("● ", style), one_line(line, 1000)) for line, style in lines]

@@ -10,10 +10,6 @@ from evaluator.stats.score_table import Problem
 from evaluator.stats.significance import ALPHA
 
 MINUS = "\N{MINUS SIGN}"
-SAMPLE = (
-    "SAMPLE: these scores come from the small test samples that ship with the package. They show that the chain works; "
-    "they say nothing about the data, so no verdict is given."
-)
 
 
 def signed(value: float, digits: int = 2) -> str:

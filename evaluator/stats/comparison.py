@@ -20,14 +20,13 @@ from evaluator.stats.estimand import AggregationLevel, aggregation_levels, estim
 from evaluator.stats.item_bootstrap import DRAWS, Clusters, LevelDraws, item_noise, level_draws
 from evaluator.stats.looks import Looks
 from evaluator.stats.pairwise import ComparisonKey, PairwiseResult, pairwise_results, with_holm
-from evaluator.stats.results import SAMPLE_PREFIX, Floats, Group, Results
+from evaluator.stats.results import Floats, Group, Results
 from evaluator.stats.scaling import Curve, ExchangeRate, exchange_rate, fit_curves
 from evaluator.stats.score_table import Problem, ScoreTable, some_of
 from evaluator.stats.significance import Estimate, rounded
 from synthgen import __version__
 
 CURVE_POINTS = 48
-NO_VERDICT = "sample data supports no verdict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,6 @@ class Comparison:
     estimand: Mapping[str, Any]
     signature: str
     margin: float
-    sample: bool
     arms: tuple[str, ...]
     pairs: tuple[PairwiseResult, ...]
     points: tuple[Point, ...]
@@ -133,7 +131,6 @@ class Comparison:
         return {
             "estimand": dict(self.estimand),
             "signature": self.signature,
-            "sample": self.sample,
             "margin": self.margin,
             "arms": list(self.arms),
             "pairs": [pair.document() for pair in self.pairs],
@@ -171,24 +168,21 @@ def compare_results(
     levels = aggregation_levels(table.cells)
     draws = level_draws(results, table, levels)
     arms = _ordered_arms(table.groups, preferred)
-    sample = any(row.data_revision.startswith(SAMPLE_PREFIX) for row in results.rows)
     faults = {**table.faults, **draws.faults}
     compared = _Levels(primary=primary, looks=looks)
     for level in levels:
         fault = next((faults[cell] for cell in level.cells if cell in faults), None)
-        reason = fault or (NO_VERDICT if sample else None)
-        compared.add(level, _level_scores(table, level, draws, fault), arms, table, margin=margin, reason=reason)
+        compared.add(level, _level_scores(table, level, draws, fault), arms, table, margin=margin, reason=fault)
     estimand = estimand_of(table.cells)
     return Comparison(
         estimand=estimand,
         signature=_signature(results, estimand, table, training, draws, looks),
         margin=margin,
-        sample=sample,
         arms=tuple(arms),
         pairs=tuple(_with_datasets(with_holm(compared.pairs), one_dataset)),
         points=tuple(point for point in compared.points if not point.scope.startswith("gap:")),
         curves=tuple(compared.curves),
-        exchange_rates=tuple(_exchange_rates(compared.curves, compared.scores)) if not sample else (),
+        exchange_rates=tuple(_exchange_rates(compared.curves, compared.scores)),
         problems=(*table.problems, *_item_problems(draws)),
         cells=tuple(_cell_documents(table)),
         gaps=tuple(point for point in compared.points if point.scope.startswith("gap:")),

@@ -33,7 +33,6 @@ from synthgen.text.json_text import JsonFault, parse_json
 from synthgen.text.languages import find_language_code, language
 from synthgen.text.parquet import open_parquet
 
-SAMPLE_PREFIX = "sample:"  # of the revision of test data that ship with the package, which support no verdict
 TRIPLE = 3  # numbers per example of a corpus metric: tp, predicted, gold
 LABEL_PAIR = 2  # numbers per example of macro F1: the predicted label, the gold label
 MIXED_WIDTH = "some runs have one score per item and some three; a cell has one kind"

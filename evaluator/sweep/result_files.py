@@ -7,6 +7,7 @@ from typing import Any
 
 from evaluator.experiment.arguments import Experiment
 from evaluator.experiment.arms import Arm
+from evaluator.experiment.graph import data_revision
 from evaluator.experiment.jobs import Graph, IntermediateJob, PlannedScore
 from evaluator.experiment.record import RECORD_NAME, experiment_record
 from evaluator.reporting.data_summary import card_link, data_facts
@@ -14,7 +15,7 @@ from evaluator.stats.results import Cell as ResultCell
 from evaluator.stats.results import ResultRow, TrainedRun, write_item_ids, write_item_scores, write_results
 from evaluator.store import Store
 from evaluator.store.tables import seal_tables
-from evaluator.sweep.scoring import read_items, scored_revision
+from evaluator.sweep.scoring import read_items
 from synthgen.runtime.files import write_atomically
 from synthgen.runtime.provenance import public_name
 
@@ -68,10 +69,10 @@ def _failed_rows(experiment: Experiment, graph: Graph, rows: Sequence[ResultRow]
         for metric in target.metrics:
             cell = ResultCell(target.name, planned.language, metric)
             known = beside.get(cell)
-            data_revision = known.data_revision if known else scored_revision(target, root, planned.language, split)
+            revision = known.data_revision if known else data_revision(target, root, planned.language, split)
             yield ResultRow(
                 **run._asdict(), **cell._asdict(), arm_n=planned.arm_n, split=split, value=None,
-                n=known.n if known else 0, data_revision=data_revision,
+                n=known.n if known else 0, data_revision=revision,
             )  # fmt: skip
 
 

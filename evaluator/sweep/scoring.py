@@ -7,13 +7,11 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from evaluator.benchmark.splits import evaluation_splits
-from evaluator.benchmark.target import DataRoot, Split, Target
+from evaluator.benchmark.target import Split
 from evaluator.experiment.arguments import Experiment
 from evaluator.experiment.graph import data_revision
 from evaluator.experiment.jobs import Graph, PlannedScore
-from evaluator.stats.results import SAMPLE_PREFIX
 from evaluator.store import Json, Store
-from synthgen.dataset.samples import XTREME_R_SAMPLES
 from synthgen.errors import UserError
 
 
@@ -32,7 +30,7 @@ def score_all(experiment: Experiment, graph: Graph, store: Store) -> None:
         splits = evaluation_splits(target, root, experiment.languages[target.name], split, most)
         by_language = {items.language: items for items in splits}
         for cell in cells:
-            _score(cell, by_language[cell.language], scored_revision(target, root, cell.language, split), store)
+            _score(cell, by_language[cell.language], data_revision(target, root, cell.language, split), store)
 
 
 def _score(cell: PlannedScore, split: Split, revision: str, store: Store) -> None:
@@ -56,9 +54,3 @@ def read_items(cell: PlannedScore, store: Store) -> Json:
     """Return {"ids": [...], "scores": {metric: [...]}} of a scored cell, and its "clusters" where items have them."""
     items: Json = json.loads((store.folder(cell.scores) / "items.json").read_text(encoding="utf-8"))
     return items
-
-
-def scored_revision(target: Target, root: DataRoot, language: str, split: str) -> str:
-    """Return the data revision of results; the package's own samples say so."""
-    of_files = data_revision(target, root, language, split)
-    return f"{SAMPLE_PREFIX}{of_files}" if root.path.resolve() == XTREME_R_SAMPLES.resolve() else of_files

@@ -13,14 +13,13 @@ from synthgen import console
 from synthgen.corpora.catalogue import CorpusEntry, HubSplit, find_sources
 from synthgen.corpora.hub_files import Fetched, fetch_split, read_hub_parquet
 from synthgen.corpora.local_files import (
-    SAMPLE_LICENCE,
     CorpusFile,
     files_format,
     find_files,
     has_release,
-    is_sample,
     other_files,
     sample_file,
+    shipped_licence,
 )
 from synthgen.corpora.readers.item import TOLERATED, TOLERATED_ELSEWHERE, Item, Reader
 from synthgen.corpora.readers.record_rows import RecordReader, open_reader, read_records
@@ -76,10 +75,8 @@ class CorpusPart:
 
     @property
     def licence(self) -> str:
-        """The licence of the file itself: the corpus's, the translation's, or that of the samples that ship here."""
-        if is_sample(self.path):
-            return SAMPLE_LICENCE
-        return self.terms or (self.translation or self.source).licence
+        """The licence of the file itself: the corpus's, the translation's, or that of a file that ships here."""
+        return shipped_licence(self.path) or self.terms or (self.translation or self.source).licence
 
     def sound_rows(self, format_: Format) -> Iterator[Row]:
         """Return the rows without a fault, by the columns and labels that were given for files of records."""

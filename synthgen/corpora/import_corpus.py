@@ -178,8 +178,10 @@ def _manifest(
 
 
 def _checks(corpus: Corpus, kept: int) -> dict[str, Any]:
-    """Return what the manifest says of the language, and of a ready-made translation."""
+    """Return what the manifest says of the language, of whom to cite, and of a ready-made translation."""
     checks = {"set_language": corpus.language.facts()}
+    if cited := {part.source.name: part.source.citation for part in corpus.parts if "corpus" in part.parent}:
+        checks["citations"] = cited
     if not (translation := corpus.translation):
         return checks
     facts: dict[str, Any] = {"from": "en", "to": corpus.language.code, "by": translation.by}

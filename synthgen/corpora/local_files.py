@@ -17,14 +17,18 @@ from synthgen.corpora.readers.splits import SPLITS_BY_PREFERENCE, best_split, is
 from synthgen.corpora.readers.tagged import CCG_TAG_FILE, ccg_labels
 from synthgen.corpora.translations import TRANSLATIONS
 from synthgen.dataset.layout import MANIFEST_NAME
-from synthgen.dataset.samples import MNLI_SAMPLE, XTREME_R_SAMPLES
+from synthgen.dataset.samples import MNLI_SAMPLE, SAMPLES, SNLI_ROWS
 from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.tags import TagsFormat
 from synthgen.text.set_language import language_of_name
 
-SAMPLES = {"mnli": MNLI_SAMPLE, "udpos": XTREME_R_SAMPLES / "udpos" / "train-en.tsv"}
-"""The small files of our own that stand in where neither the hub nor the real files can be had."""
+_SHIPPED = {
+    "snli": (SNLI_ROWS, "CC BY-SA 4.0"),
+    "mnli": (MNLI_SAMPLE, "CC0-1.0"),
+    "udpos": (SAMPLES / "udpos" / "train-en.tsv", "CC BY-SA 4.0"),
+}
+"""The files of `--from sample` with their licences: rows of released sets, of mnli a few of our own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,19 +131,21 @@ def files_format(files: list[CorpusFile]) -> Format:
     return format_
 
 
-SAMPLE_LICENCE = "CC0-1.0"
-
-
 def is_sample(path: Path) -> bool:
-    """Say whether a file is one of the samples that ship with the packages."""
-    return any(path.resolve().is_relative_to(folder) for folder in (MNLI_SAMPLE.parent, XTREME_R_SAMPLES))
+    """Say whether a file is the one that was written for this project, of no released set."""
+    return path.resolve() == MNLI_SAMPLE.resolve()
+
+
+def shipped_licence(path: Path) -> str | None:
+    """Return the licence of a file that ships with the package, None for any other file."""
+    return next((licence for file, licence in _SHIPPED.values() if file.resolve() == path.resolve()), None)
 
 
 def sample_file(task: str) -> Path:
-    """Return the sample that ships for a task; UserError names the tasks that have one."""
-    if task not in SAMPLES:
-        raise UserError(f"no sample ships for {task}; tasks with a sample: {', '.join(SAMPLES)}")
-    return SAMPLES[task]
+    """Return the file that ships for a task; UserError names the tasks that have one."""
+    if task not in _SHIPPED:
+        raise UserError(f"no sample ships for {task}; tasks with a sample: {', '.join(_SHIPPED)}")
+    return _SHIPPED[task][0]
 
 
 def _best_split(source: CorpusEntry, path: Path, wanted: str | None) -> list[CorpusFile]:

@@ -23,7 +23,7 @@ def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """A format and rows of it: the examples in a prompt; of tags, which no prompt has, a sample."""
     if request.param == "tags":
         sample = tmp_path_factory.mktemp("format") / "set"
-        manifest = import_task("udpos", source="sample", out=sample)
+        manifest = import_task("udpos", source="sample", n=60, out=sample)
         return dataset_format(manifest), list(read_rows(sample))
     task = load_task(TASKS[request.param])
     rows = [

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.data import TINY_DATA_ROOT
 from tests.synthgen.conftest import NLI, dataset_folder
 
 LABELS = NLI.labels
@@ -73,8 +74,8 @@ def datasets(tmp_path: Path) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def samples() -> Path:
-    """The samples that ship with the package, a small data root."""
-    return Path(__file__).resolve().parents[2] / "synthgen" / "dataset" / "samples" / "xtreme_r"
+    """A data root of a few dozen items of our own a target and language."""
+    return TINY_DATA_ROOT
 
 
 TINY_RECIPE = """

@@ -415,13 +415,6 @@ def test_a_run_far_below_the_other_seeds_is_reported_and_kept(results_file: Make
     assert whole(found, "synthetic", "real", "full").known
 
 
-def test_sample_data_support_no_verdict(results_file: Maker) -> None:
-    found = compare(results_file(revision="sample:abc"))
-    assert found.sample
-    assert {pair.verdict for pair in found.pairs} == {"unresolved"}
-    assert {pair.reason for pair in found.headline()} == {"sample data supports no verdict"}
-
-
 def test_english_alone_has_no_aggregate(results_file: Maker) -> None:
     found = compare(results_file(languages=("en",)))
     assert found.headline() == []

@@ -18,14 +18,15 @@ from evaluator.experiment.jobs import IntermediateJob
 from evaluator.experiment.presets import FOLDER
 from synthgen.errors import UserError
 from synthgen.text.toml_text import read_toml_text
+from tests.data import TINY_DATA_ROOT
 from tests.evaluator.conftest import write_pairs
 
 Write = Callable[..., Path]
 
-HEAD = """\
+HEAD = f"""\
 targets = ["xnli"]
 languages = ["en", "es"]
-data_root = "sample"
+data_root = "{TINY_DATA_ROOT}"
 recipe = "small"
 """
 
@@ -257,7 +258,12 @@ def test_a_size_that_an_arm_cannot_give_is_refused(datasets: dict[str, Path]) ->
 def test_stages_are_trained_one_on_the_other(datasets: dict[str, Path], tiny_model: Path, tmp_path: Path) -> None:
     real, synthetic = datasets["real"], datasets["synthetic"]
     arms = [f"real={real}", f"both={real}:50% then {synthetic}:50%"]
-    settings: dict[str, Any] = {"targets": ["xnli"], "languages": ["es"], "recipe": "small", "data_root": "sample"}
+    settings: dict[str, Any] = {
+        "targets": ["xnli"],
+        "languages": ["es"],
+        "recipe": "small",
+        "data_root": TINY_DATA_ROOT,
+    }
     settings |= {"model": str(tiny_model), "store": tmp_path / "store", "seeds": 1, "sizes": [8]}
     graph = build(define(Arguments(arms, **settings)))
     models = [job for job in graph.jobs if isinstance(job, IntermediateJob)]
@@ -269,7 +275,7 @@ def test_stages_are_trained_one_on_the_other(datasets: dict[str, Path], tiny_mod
 @pytest.mark.parametrize("preset", [path.stem for path in sorted(FOLDER.glob("*.toml"))])
 def test_the_file_of_a_preset_has_no_fault_and_shows_every_option(write: Write, preset: str) -> None:
     path = evaluator.init("mine.toml", preset=preset)
-    assert faults(path, ["data_root=sample", "targets=xnli", "languages=es"]) == []
+    assert faults(path, [f"data_root={TINY_DATA_ROOT}", "targets=xnli", "languages=es"]) == []
     text = path.read_text(encoding="utf-8")
     assert all(
         f"\n{key} = " in text or f"\n#{key} = " in text for key in ("seeds", "margin", "recipe", "max_eval_examples")
@@ -306,7 +312,12 @@ def test_a_file_may_name_a_preset_and_give_its_data(write: Write, datasets: dict
 
 
 def test_sizes_may_be_parts_of_an_arm(datasets: dict[str, Path], tiny_model: Path, tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"targets": ["xnli"], "languages": ["es"], "recipe": "small", "data_root": "sample"}
+    settings: dict[str, Any] = {
+        "targets": ["xnli"],
+        "languages": ["es"],
+        "recipe": "small",
+        "data_root": TINY_DATA_ROOT,
+    }
     settings |= {"model": str(tiny_model), "store": tmp_path / "store"}
     arms = [f"real={datasets['real']}"]
     assert define(Arguments(arms, **settings, sizes=["real/8", "real/100", 5])).sizes == (3, 1, 5)

@@ -138,17 +138,6 @@ def test_a_wide_margin_makes_arms_equivalent_in_words(results_file: Maker, tmp_p
     assert "by less than the margin of 60 points (" in words["a within margin"]
 
 
-def test_sample_data_print_sample_everywhere_and_give_no_verdict(results_file: Maker, tmp_path: Path) -> None:
-    comparison = report(results_file(revision="sample:tiny"), out=tmp_path / "report.html")
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "SAMPLE: no verdict." in page
-    assert "SAMPLE" in (tmp_path / "results.md").read_text(encoding="utf-8")
-    assert "SAMPLE" in text_of(comparison)
-    assert not re.search(
-        r"\b(is better than|are equivalent|No difference detected)\b", page.split('<script type="application/json"')[0]
-    )
-
-
 class Tags(HTMLParser):
     """The elements and attributes of a page."""
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 import evaluator
-from synthgen.dataset.samples import XTREME_R_SAMPLES
 from synthgen.errors import IncompleteError, UserError
+from tests.data import TINY_DATA_ROOT
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.slow
@@ -77,7 +77,7 @@ def test_a_report_from_the_results_alone_and_one_from_the_store_are_one(example:
 
 
 def test_seeds_are_added_within_the_budget_and_the_next_ones_are_named(example: Path) -> None:
-    data = shutil.copytree(XTREME_R_SAMPLES, "data")  # elsewhere than in the package they are no samples
+    data = shutil.copytree(TINY_DATA_ROOT, "data")
     changes = [f"data_root={data}", "folder=runs/more", "max_eval_examples=30", "arms.half=none", "seeds=2"]
     with pytest.raises(IncompleteError, match="the experiment itself takes about .* more than --budget; nothing was"):
         evaluator.run(FILE, changes=changes, until_resolved=True, budget=1e-4)

@@ -16,11 +16,11 @@ from evaluator.cli import commands as evaluator_commands
 from evaluator.stats.results import write_results
 from synthgen.cli import commands as synthgen_commands
 from synthgen.corpora.import_corpus import import_task
-from synthgen.dataset.samples import XTREME_R_SAMPLES
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.generation.make import make
 from synthgen.runtime.entry import carry_out
 from synthgen.translation.command import translate
+from tests.data import TINY_DATA_ROOT
 from tests.evaluator.conftest import TINY_RECIPE, sentence, write_pairs, write_tiny_model
 from tests.evaluator.experiments import make_rows
 from tests.synthgen.conftest import model_folder
@@ -51,7 +51,7 @@ def commands(inputs: Path) -> list[Command]:
     recipe.write_text(TINY_RECIPE, encoding="utf-8")
     trained = ["--model", str(tiny), "--recipe", str(recipe)]
     few = ["--targets", "xnli", "--languages", "es", "--seeds", "1", "--max-train-examples", "8"]
-    few += ["--max-eval-examples", "6", "--data-root", str(XTREME_R_SAMPLES)]
+    few += ["--max-eval-examples", "6", "--data-root", str(TINY_DATA_ROOT)]
     rows = make_rows(arms=("none", "real"), sizes=(1_000,), seeds=2, targets=("xnli",), languages=("en", "de"))
 
     def copied(folder: Path) -> None:

@@ -94,7 +94,7 @@ def test_answers_that_cannot_be_are_named_with_their_place(
 
 
 def test_a_set_of_another_task_cannot_stand_beside(sample_set: Path, tmp_path: Path) -> None:
-    import_task("udpos", source="sample", out=tmp_path / "udpos")
+    import_task("udpos", source="sample", n=40, out=tmp_path / "udpos")
     with pytest.raises(UserError, match="is a udpos set"):
         inspect(sample_set, like=tmp_path / "udpos")
 

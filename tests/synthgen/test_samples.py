@@ -1,4 +1,4 @@
-"""The shipped MNLI sample: balanced, distinct, small, and disjoint from the evaluator's samples."""
+"""The shipped MNLI sample: balanced, distinct, small, and disjoint from the data root of tests."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import json
 from collections import Counter
 from pathlib import Path
 
+from tests.data import TINY_DATA_ROOT
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 SAMPLE = CHECKOUT / "synthgen" / "dataset" / "samples" / "mnli.jsonl"
-EVALUATOR_SAMPLES = CHECKOUT / "synthgen" / "dataset" / "samples" / "xtreme_r"
 
 
 def read_pairs() -> list[dict[str, str | int]]:
@@ -34,10 +35,10 @@ def test_label_order_leaves_no_pattern_of_three() -> None:
     assert len(orders) == 6
 
 
-def test_no_text_of_the_sample_is_in_the_evaluators_samples() -> None:
+def test_no_text_of_the_sample_is_in_the_data_root_of_tests() -> None:
     held = "\n".join(
         path.read_text(encoding="utf-8")
         for folder in ("xnli", "mnli", "tatoeba")
-        for path in (EVALUATOR_SAMPLES / folder).iterdir()
+        for path in (TINY_DATA_ROOT / folder).iterdir()
     )
     assert not [text for pair in read_pairs() for text in (pair["premise"], pair["hypothesis"]) if str(text) in held]

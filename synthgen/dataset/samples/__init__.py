@@ -1,7 +1,8 @@
-"""The small files that ship with the package and stand in where neither the hub nor real files can be had."""
+"""Rows of freely licensed sets that ship with the package, so that it can be tried without a hub: see README.md."""
 
 from pathlib import Path
 
-MNLI_SAMPLE = Path(__file__).with_name("mnli.jsonl")
-XTREME_R_SAMPLES = Path(__file__).with_name("xtreme_r")
-"""A data root of a few dozen items a target and language."""
+SAMPLES = Path(__file__).parent
+"""A data root of two targets, udpos and tatoeba, with training sets of two intermediate tasks."""
+MNLI_SAMPLE = SAMPLES / "mnli.jsonl"
+SNLI_ROWS = SAMPLES / "snli" / "train.jsonl"

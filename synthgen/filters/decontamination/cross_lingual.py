@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from synthgen import console
-from synthgen.corpora.local_files import SAMPLES
 from synthgen.corpora.readers.text import read_json_lines
+from synthgen.dataset.samples import MNLI_SAMPLE
 from synthgen.models.embedding_cache import kept_vectors
 from synthgen.models.sentence_encoder import SentenceEncoder, Vectors
 from synthgen.text.language_id import MIN_WORDS, count_words, foreign, likely_language
@@ -229,8 +229,8 @@ class Neighbours:
 
     @cached_property
     def _english(self) -> Vectors:
-        """The mean of the sample that ships with the package."""
-        texts = [row[column] for row in read_json_lines(SAMPLES["mnli"]) for column in ("premise", "hypothesis")]
+        """The mean of the MNLI pairs that ship with the package."""
+        texts = [row[column] for row in read_json_lines(MNLI_SAMPLE) for column in ("premise", "hypothesis")]
         return np.asarray(self._encoder.embed(texts).mean(axis=0))
 
     def _stands_out(self, group: _Group, best: int, scores: Vectors, needed: float) -> Nearest:

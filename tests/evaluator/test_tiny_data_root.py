@@ -1,4 +1,4 @@
-"""The shipped XTREME-layout samples: aligned, balanced, correctly tagged, small, and really in different scripts."""
+"""The small data root of tests: aligned, balanced, correctly tagged, small, and really in different scripts."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import json
 import unicodedata
 from collections import Counter
 from itertools import chain, pairwise
-from pathlib import Path
 
 import pytest
 
-SAMPLES = Path(__file__).resolve().parents[2] / "synthgen" / "dataset" / "samples" / "xtreme_r"
+from tests.data import TINY_DATA_ROOT
+
+SAMPLES = TINY_DATA_ROOT
 NLI_LABELS = {"entailment", "neutral", "contradiction"}
 XNLI_LANGUAGES = ("en", "de", "es", "hi", "sw", "tr", "zh")
 UDPOS_FILES = ("train-en", "dev-en", *(f"test-{language}" for language in ("en", "de", "es", "hi", "tr", "zh")))
