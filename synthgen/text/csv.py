@@ -1,25 +1,33 @@
-"""CSV text as rows of cells, whatever their length."""
+"""CSV text as rows of cells."""
 
 import csv
 import io
 import re
+from collections.abc import Iterator
+from typing import TextIO
 
 _HEAD = 10_000
+LONGEST_CELL = 1 << 24
+"""Characters; `csv` by itself takes 131,072. A longer cell, or line, is a quote that nothing closes, or no table."""
+
+csv.field_size_limit(LONGEST_CELL)
 
 
 def csv_rows(text: str, delimiter: str = ",") -> list[list[str]]:
-    r"""Return the rows of a CSV text; a cell may be longer than the 131,072 characters that `csv` reads by itself.
-
-    Raises csv.Error for a text that is no CSV.
+    r"""Return the rows of a CSV text. Raises csv.Error for a text that is no CSV.
 
     >>> csv_rows('a,"b\nc"\n')
     [['a', 'b\nc']]
     """
-    limit = csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-    try:
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-    finally:
-        csv.field_size_limit(limit)
+    return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+
+
+def csv_lines(file: TextIO) -> Iterator[str]:
+    r"""Yield the lines of an open CSV file as `csv.reader` takes them, cut at CR too; csv.Error for an endless one."""
+    while line := file.readline(LONGEST_CELL + 1):
+        if len(line) > LONGEST_CELL:
+            raise csv.Error(f"it has a line of more than {LONGEST_CELL >> 20} MB")
+        yield from io.StringIO(line, newline="") if "\r" in line[:-2] else [line]
 
 
 def delimiter_of(text: str) -> str:

@@ -128,6 +128,31 @@ def test_an_evaluation_file_with_json_that_is_refused_is_one_line_that_names_it(
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("a.csv", "abc def," * (3 << 20), "a line of more than 16 MB"),
+        ("a.csv", 'a,b\n"' + "x y\n" * (5 << 20), "field limit"),
+        ("a.jsonl", f'{{"text": "{"two words " * 500_000}"}}\n', "an item of more than 4,194,304 characters"),
+    ],
+)
+def test_an_evaluation_file_with_an_endless_line_cell_or_text_is_refused(
+    tmp_path: Path, name: str, content: str, fault: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=rf"--against: cannot read .*{name}: .*{fault}"):
+        read_evaluation_sets(tmp_path)
+
+
+def test_an_evaluation_file_of_csv_may_end_its_lines_in_any_way(tmp_path: Path) -> None:
+    for number, end in enumerate(("\n", "\r\n", "\r")):
+        (tmp_path / f"{number}.csv").write_bytes(
+            end.join(["id;text", '1;"A cook, leaving"', "2;The cook left", ""]).encode()
+        )
+    sets = read_evaluation_sets(tmp_path)
+    assert [each.items for each in sets] == [(("A cook, leaving",), ("The cook left",))] * 3
+
+
 def test_an_estimator_that_prints_no_line_ends_is_refused_before_it_fills_the_memory() -> None:
     program = "import sys\nwhile True: sys.stdout.write('0' * 100000)"
     estimator = Estimator(f'{sys.executable} -c "{program}"', None, None, 20.0)

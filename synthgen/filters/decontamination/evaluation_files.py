@@ -8,6 +8,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ import pyarrow as pa
 
 from synthgen.corpora.readers.squad import questions
 from synthgen.corpora.readers.tagged import read_sentences
-from synthgen.corpora.readers.text import read_lines, read_text
+from synthgen.corpora.readers.text import open_text, read_lines, read_text, refuse_pointer
 from synthgen.dataset.ledger import storable
 from synthgen.errors import UserError
-from synthgen.text.csv import csv_rows, delimiter_of
+from synthgen.text.csv import csv_lines, delimiter_of
 from synthgen.text.json_text import JsonFault, parse_json
 from synthgen.text.parquet import read_batches, read_schema
 
@@ -31,6 +32,9 @@ _MOST_PARTS = 16
 """More objects beside a text are items; fewer that have one text each are its options or answers."""
 _MOST_BROKEN = 8
 """Bytes are no text when more than one in so many of their characters is broken."""
+_LONGEST_ITEM = 1 << 22
+"""Characters of an item; what is longer is no test item, and comparing it would take some thirty bytes a character."""
+_HEAD_LINES = 20
 _BATCH = 1_000
 PACKED = (".gz", ".zst", ".xz", ".bz2")
 _ABOUT = re.compile(
@@ -47,6 +51,8 @@ def read_items(path: Path, *, is_tagged: bool = False) -> Iterator[Texts]:
     """
     read = _tagged if is_tagged else _READERS.get(file_kind(path), _lines)
     for texts in read(path):
+        if sum(map(len, texts)) > _LONGEST_ITEM:
+            raise ValueError(f"it has an item of more than {_LONGEST_ITEM:,} characters")
         if texts:
             yield from [texts] if len(texts) <= _MOST_TEXTS else ((text,) for text in texts)
 
@@ -166,8 +172,11 @@ def _by_line(path: Path) -> Iterator[Texts]:
 
 def _csv(path: Path) -> Iterator[Texts]:
     """Yield an item a row, a header's too: its cells are seldom running text."""
-    text = read_text(path)
-    yield from map(_texts, csv_rows(text, delimiter_of(text)))
+    with open_text(path) as file:
+        lines = csv_lines(file)
+        head = list(islice(lines, _HEAD_LINES))
+        refuse_pointer(path, "".join(head))
+        yield from map(_texts, csv.reader(chain(head, lines), delimiter=delimiter_of("".join(head))))
 
 
 def _strings(value: Any) -> Iterator[str]:  # noqa: ANN401 - any value of JSON or parquet
