@@ -22,9 +22,9 @@ def test_the_page_of_commands_is_what_the_script_writes() -> None:
 
 def test_every_public_function_stands_on_the_page_of_python() -> None:
     page = (CHECKOUT / "docs/reference/python.md").read_text(encoding="utf-8")
-    functions = {**synthgen.FUNCTIONS, **evaluator._COMMANDS}
+    functions = (*synthgen.FUNCTIONS.items(), *evaluator._COMMANDS.items())
     assert sorted(re.findall(r"^::: (\S+)$", page, re.MULTILINE)) == sorted(
-        f"{module}.{name}" for name, module in functions.items()
+        f"{module}.{name}" for name, module in functions
     )
 
 

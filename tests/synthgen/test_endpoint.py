@@ -236,7 +236,7 @@ def test_a_preview_at_a_server_that_fails_now_and_then_shows_each_reply_under_it
     assert server.counters["http"] > 0
     assert any(len(item["replies"]) > 2 for item in shown)
     assert all(len(item["prompts"]) == len(item["replies"]) and all(item["prompts"]) for item in shown)
-    print_make(shown, {})
+    print_make(shown, {"preview": 2})
     assert capsys.readouterr().out.count("[→]") == sum(len(item["replies"]) for item in shown)
 
 
