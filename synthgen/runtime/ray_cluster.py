@@ -65,6 +65,7 @@ def _connect(ray: Any, address: str) -> None:  # noqa: ANN401 - a module that ma
             if not isinstance(error, ConnectionError):
                 raise
     try:
+        os.environ.setdefault("RAY_worker_niceness", "0")  # by itself Ray gives way to every other process
         with _alone(ray), ended_with_this_process():
             ray.init(address=LOCAL, include_dashboard=False, **options)
     except Exception as error:  # Ray raises a bare one when its processes are not up in time
