@@ -1,4 +1,5 @@
 # make demo [DATA=DIR]   the main job on a small scale, end to end, on rows that ship or on yours
+# make study DATA=DIR  the study of studies/nli-generators: some five hours on two cores, resumable
 # make test [WORKERS=2]  make check, then all tests, the fast ones in this many processes
 # make check             lint, import rules and types
 # make fuzz [SECONDS=600] changed inputs for every reader (tests/fuzz); what breaks one is written to its corpus
@@ -11,7 +12,7 @@ DATA ?=
 WORKERS ?= 2
 SECONDS ?= 600
 
-.PHONY: demo test fast fuzz faults check docs install
+.PHONY: demo study test fast fuzz faults check docs install
 .DEFAULT_GOAL := install
 
 install: $(VENV)/installed.json
@@ -21,6 +22,9 @@ $(VENV)/installed.json: pyproject.toml $(wildcard .ci/hashes-*.txt) .ci/install
 
 demo: install
 	@$(BIN)/python -m evaluator.demo $(if $(DATA),--data-root $(DATA)) --install-facts $(VENV)/installed.json
+
+study: install
+	@$(BIN)/python studies/nli-generators/run.py $(DATA)
 
 # Cheap things first: lint and types, then the tests that say most of what is wrong. Real data and real models follow.
 test: check docs fast

@@ -100,7 +100,11 @@ def verdict_words(pair: PairwiseResult) -> str:
 
 
 def _claim(pair: PairwiseResult) -> str:
-    points, size, margin = f"{abs(pair.estimate.value):.1f} points", size_text(pair), f"{pair.margin:g} points"
+    points, size, margin = (
+        f"{abs(pair.estimate.value):.1f} points",
+        size_text(pair),
+        f"{pair.margin:g} point{'s' * (pair.margin != 1)}",
+    )
     better, worse = (pair.a, pair.b) if pair.estimate.value > 0 else (pair.b, pair.a)
     match pair.verdict:
         case "a" | "b":

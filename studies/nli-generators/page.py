@@ -1,0 +1,118 @@
+"""Write the numbers of docs/studies/nli-generators.md and the README from the committed results.
+
+    python studies/nli-generators/page.py
+
+`tests/test_study.py` compares the page with what this writes.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parents[1] / "docs/studies/nli-generators.md"
+README = HERE.parents[1] / "README.md"
+VERDICTS = {
+    "a": "{a} better",
+    "b": "{b} better",
+    "a within margin": "{a} better, within the margin",
+    "b within margin": "{b} better, within the margin",
+    "equivalent": "equivalent",
+    "unresolved": "no difference detected",
+}
+
+
+def tables() -> dict[str, str]:
+    """Return the parts of the page that hold numbers, by name."""
+    comparison = json.loads((HERE / "comparison.json").read_text(encoding="utf-8"))
+    pairs = comparison["pairs"]
+    return {
+        "answer": _answer({(pair["a"], pair["b"], pair["scope"]): pair for pair in pairs}),
+        "comparisons": _table(_HEAD, (_pair_row(pair) for pair in pairs if pair["scope"] == "all")),
+        "xnli": _table(_HEAD, (_pair_row(pair) for pair in pairs if pair["scope"] == "target:xnli")),
+        "tatoeba": _table(_HEAD, (_pair_row(pair) for pair in pairs if pair["scope"] == "target:tatoeba")),
+        "scores": _scores(comparison),
+    }
+
+
+def _answer(pairs: dict[tuple[str, str, str], dict[str, Any]]) -> str:
+    """Return what the comparisons say, in words."""
+
+    def said(a: str, b: str, scope: str) -> str:
+        pair = pairs[a, b, scope]
+        low, high = map(_number, pair["ci95"])
+        return f"{_number(pair['difference'])} points, {low} to {high}, p = {_p(pair['p_holm'])}"
+
+    nli, other = "target:xnli", "target:tatoeba"
+    return f"""\
+- **4,500 real pairs help on NLI in other languages, and cost elsewhere.** Against no intermediate data, XNLI gains
+  ({said("real", "none", nli)}) and Tatoeba loses
+  ({said("real", "none", other)}). Over both, the planned primary comparison:
+  {said("real", "none", "all")}, not resolved with three seeds.
+- **FewGen's pairs do not replace them.** Against real pairs they lose on XNLI
+  ({said("fewgen", "real", nli)}) and over both targets
+  ({said("fewgen", "real", "all")}), and they cost as much on Tatoeba
+  (against none {said("fewgen", "none", other)}).
+- **WANLI's pairs: not resolved.** Against real pairs {said("wanli", "real", nli)} on XNLI,
+  {said("wanli", "real", "all")} over both. They may be as far behind as FewGen's; a fourth seed
+  would detect a difference of this size.
+- No difference was detected between either generated set and no intermediate data over both targets.
+
+Each: difference, 95 % interval over seeds and test items, p after Holm's correction."""
+
+
+_HEAD = ("comparison", "difference (points)", "95 % interval", "minimum detectable effect", "p (Holm)", "verdict")
+
+
+def _pair_row(pair: dict[str, Any]) -> tuple[str, ...]:
+    low, high = pair["ci95"] or (None, None)
+    interval = "" if low is None else f"{_number(low)} to {_number(high)}"
+    name = f"{pair['a']} − {pair['b']}"
+    named = f"**{name}**" if pair["primary"] else name
+    return (
+        named, _number(pair["difference"]), interval, _number(pair["mde80"]), _p(pair["p_holm"]),
+        VERDICTS[pair["verdict"]].format(**pair),
+    )  # fmt: skip
+
+
+def _scores(comparison: dict[str, Any]) -> str:
+    """Return mean accuracies of each arm by target and language."""
+    cells = comparison["cells"]
+    columns = list(dict.fromkeys((cell["target"], cell["language"]) for cell in cells))
+    of = {(cell["arm"], cell["target"], cell["language"]): cell["mean"] for cell in cells}
+    rows = (
+        (arm, *(_number(of.get((arm, *column))) for column in columns))
+        for arm in dict.fromkeys(cell["arm"] for cell in cells)
+    )
+    return _table(("arm", *(f"{target} {language}" for target, language in columns)), rows)
+
+
+def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+    lines = [head, ("---", *("--:" for _ in head[1:])), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}".replace("-", "−")
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None else "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
+
+
+def filled(text: str) -> str:
+    """Return a page with the tables between its marks."""
+    for name, table in tables().items():
+        text = re.sub(
+            rf"(?s)(?<=<!-- study:{name} -->\n).*?(?=<!-- study:end -->)", f"{table}\n".replace("\\", r"\\"), text
+        )
+    return text
+
+
+if __name__ == "__main__":
+    for page in (PAGE, README):
+        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
+    sys.stdout.write(f"{PAGE}\n")
