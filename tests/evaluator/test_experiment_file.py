@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -343,8 +344,8 @@ def test_a_data_folder_that_was_made_by_hand_may_be_named(write: Write, tmp_path
 
 
 @pytest.mark.realdata
-def test_the_draft_of_the_study_has_no_fault(data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_study_has_no_fault(data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("data").symlink_to(data_root.resolve())
-    study = Path(__file__).parents[2] / "studies" / "nli-generators" / "study.toml"
-    assert faults(study) == []
+    Path("studies").symlink_to(Path(__file__).parents[2] / "studies")
+    runpy.run_path("studies/nli-generators/run.py")["official"](data_root)
+    assert faults(Path("studies/nli-generators/study.toml")) == []

@@ -72,7 +72,8 @@ def test_every_format_and_several_sets_at_once_train_on_real_rows(
     manifests = [json.loads(p.read_text()) for p in (tmp_path / "store" / "intermediate").glob("*/synthgen.json")]
     trained = sorted(found["results"]["training"]["examples"] for found in manifests)
     assert trained[-1] >= 280 * 2  # the sample's contexts of two windows count twice
-    assert all(found["results"]["training"]["final_loss"] < 10 for found in manifests)
+    losses = [found["results"]["training"]["final_loss"] for found in manifests]
+    assert max(losses) < 10, losses
 
 
 def jobs(datasets: dict[str, Path], model: Path, samples: Path, **options: Any) -> dict[str, TargetJob]:

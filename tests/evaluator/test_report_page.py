@@ -104,6 +104,7 @@ def test_a_mark_reached_by_keyboard_shows_its_numbers_and_escape_hides_them(brow
 def test_an_arm_is_switched_off_and_on_everywhere(browser: Chrome, page: Path) -> None:
     open_page(browser, page)
     toggle = browser.find_element(By.CSS_SELECTOR, "[data-toggle=real]")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", toggle)
 
     def visible() -> int:
         return len(browser.find_elements(By.CSS_SELECTOR, "[data-arm=real]:not(.off)"))

@@ -80,6 +80,7 @@ def test_a_report_from_the_results_alone_and_one_from_the_store_are_one(example:
 def test_seeds_are_added_within_the_budget_and_the_next_ones_are_named(example: Path) -> None:
     data = shutil.copytree(TINY_DATA_ROOT, "data")
     changes = [f"data_root={data}", "folder=runs/more", "max_eval_examples=30", "arms.half=none", "seeds=2"]
+    changes += ['targets=["xnli", "udpos"]', "recipe.stages.xnli={ epochs = 1 }"]
     with pytest.raises(IncompleteError, match="the experiment itself takes about .* more than --budget; nothing was"):
         evaluator.run(FILE, changes=changes, until_resolved=True, budget=1e-4)
     evaluator.run(FILE, changes=changes)

@@ -23,6 +23,7 @@ torch = pytest.importorskip("torch")
 
 from evaluator.training.features import Feature, pack  # noqa: E402 - needs torch
 from evaluator.training.heads.pair import PairHead  # noqa: E402
+from evaluator.training.heads.registry import head_for  # noqa: E402
 from evaluator.training.soft_targets import Believed, cross_entropy, soften, total_weight  # noqa: E402
 from synthgen.formats.pair import Pair  # noqa: E402
 
@@ -135,3 +136,9 @@ def test_recipes_without_soft_targets_keep_their_keys_and_wrong_ones_are_named(t
         (tmp_path / "wrong.toml").write_text(f"{RECIPE}{line}\n")
         with pytest.raises(UserError, match=message):
             load_recipe(str(tmp_path / "wrong.toml"), 384)
+
+
+@pytest.mark.parametrize("name", ["span", "dual", "retrieval"])
+def test_features_of_heads_without_labels_count_once_however_many_values_their_targets_have(name: str) -> None:
+    head = head_for(name, (), load_recipe("small", width=384))
+    assert head.count([np.array([3, 4, 0, 5, 1], dtype=np.int32), np.array([0, 0, 0, 9, 1], dtype=np.int32)]) == 2

@@ -76,13 +76,11 @@ class Head(Protocol):
 
     def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         """Return the loss summed over what `count` counts, a scalar: the cross entropy over classes."""
-        if soft_targets.is_soft(batch.targets):
-            return soft_targets.cross_entropy(self.logits(model, batch), batch.targets)
         return functional.cross_entropy(self.logits(model, batch), batch.targets[:, 0], reduction="sum")
 
     def count(self, targets: Sequence[IntArray]) -> float:
-        """Return what the summed loss of a step is divided by: the features, whose targets are passed, or weights."""
-        return soft_targets.total_weight(targets) if soft_targets.is_soft(targets[0]) else len(targets)
+        """Return what the summed loss of a step is divided by: the number of features, whose targets are passed."""
+        return len(targets)
 
     def outputs(self, model: PreTrainedModel, batch: Batch) -> list[Output]:
         """Return each feature's outputs, on the CPU: its logits, (classes,)."""
@@ -121,6 +119,20 @@ def _padded(rows: Sequence[IntArray], value: int) -> IntArray:
     for i, row in enumerate(rows):
         filled[i, : len(row)] = row
     return filled
+
+
+class LabelHead(Head, Protocol):
+    """A head with one label for a feature, which may be soft: probabilities and a weight."""
+
+    def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+        """Return the cross entropy over labels, or over their probabilities by weight, summed over features."""
+        if soft_targets.is_soft(batch.targets):
+            return soft_targets.cross_entropy(self.logits(model, batch), batch.targets)
+        return super().loss(model, batch)
+
+    def count(self, targets: Sequence[IntArray]) -> float:
+        """Return the number of features, or the sum of their weights."""
+        return soft_targets.total_weight(targets) if soft_targets.is_soft(targets[0]) else super().count(targets)
 
 
 class ExactLinear(nn.Linear):

@@ -11,13 +11,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.experiment.recipe import Stage
 from evaluator.training.features import Feature, Features, pack
-from evaluator.training.heads.base import Batch, Head, Output, fresh_head, load
+from evaluator.training.heads.base import Batch, LabelHead, Output, fresh_head, load
 from synthgen.formats.choice import Choice
 from synthgen.models.encoder import choice_scores, pair_ids
 
 
 @dataclass(frozen=True, slots=True)
-class ChoiceHead(Head):
+class ChoiceHead(LabelHead):
     """A scalar per option, read after context and question as a pair; predictions are 0-based positions.
 
     One scalar whatever the number of options, so SIQa's three-way weights serve COPA's two (XT run_xcopa.py).

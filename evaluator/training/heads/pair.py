@@ -10,13 +10,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluator.experiment.recipe import Stage
 from evaluator.training.features import Feature, Features, pack
-from evaluator.training.heads.base import Head, Output, fresh_head, label_names, load
+from evaluator.training.heads.base import LabelHead, Output, fresh_head, label_names, load
 from synthgen.formats.pair import Pair
 from synthgen.models.encoder import pair_ids
 
 
 @dataclass(frozen=True, slots=True)
-class PairHead(Head):
+class PairHead(LabelHead):
     """Class logits over `labels` from both texts, as the tokenizer writes pairs; predictions are label names."""
 
     labels: tuple[str, ...]
