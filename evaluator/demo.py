@@ -86,7 +86,7 @@ def _comparison(folder: Path, arms: Sequence[str], data_root: Path | None) -> Co
     """Two runs at once with half of the cores each: small runs gain little from more."""
     words = (
         *("evaluator", "compare", "none=none", *(f"{name}={folder / name}" for name in arms)),
-        *("--targets", "udpos,tatoeba", "--languages", "en,es,hi,tr,zh", "--data-root", str(data_root or "sample")),
+        *("--targets", "udpos,tatoeba", "--languages", "en,es,tr,zh", "--data-root", str(data_root or "sample")),
         *("--model", "pack:multilingual-e5-small", "--recipe", "small", "--seeds", "2", "--ray", "local"),
         *("--max-train-examples", "150", "--max-eval-examples", str(TEST_ITEMS)),
         *("--store", str(folder / "store"), "--out", str(folder / "report.html")),
