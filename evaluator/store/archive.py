@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluator import options
+from evaluator.store.commands import finished_nodes, refuse_address, store_folder
 from evaluator.store.manifest import node_fault
 from evaluator.store.store import Store, has_head
 from synthgen.dataset.layout import MANIFEST_NAME
@@ -24,7 +25,10 @@ PACKED_KINDS = ("target", "predictions")
 """What an archive holds: scores are made from predictions in seconds, checkpoints are large."""
 
 LARGEST_FILE = 64 * 1024 * 1024
-"""Bytes: weights that `--keep-heads` left in a target's folder stay out, and no archive fills a disk."""
+"""Bytes: weights that `--keep-heads` left in a target's folder stay out."""
+
+LARGEST_ARCHIVE = 4 * 1024 * 1024 * 1024
+"""Bytes that the files of an archive may take: none fills a disk."""
 
 _MEMBER = re.compile(rf"({'|'.join(PACKED_KINDS)})/([0-9a-f]{{24}})/([A-Za-z0-9][A-Za-z0-9_.-]*)")
 
@@ -45,10 +49,11 @@ def store_pack(store: options.StorePlace, *, out: options.Archive) -> PackedRuns
 
     Raises UserError where there is no store, or when the archive cannot be written.
     """
-    root = Path(store)
-    _check_head(root)
+    root = store_folder(store)
     check_writable(Path(out).parent, f"to --out {out}")
-    folders = list(_whole(root))
+    folders = list(_whole(root)) if has_head(root) else []
+    if not folders:
+        raise UserError(f"no finished runs at {root}; give the --store of `evaluator compare`")
     with (
         atomic_file(Path(out)) as file,
         gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
@@ -71,6 +76,7 @@ def store_unpack(archive: options.ArchiveRead, *, store: options.StoreFolder = "
 
     Raises UserError for a file that is no such archive.
     """
+    refuse_address(store)
     path, root = Path(archive), Path(store)
     if not path.is_file():
         raise UserError(f"{path}: no such file; `evaluator store pack STORE --out {path.name}` writes one")
@@ -89,30 +95,27 @@ def store_unpack(archive: options.ArchiveRead, *, store: options.StoreFolder = "
     return PackedRuns(str(path), str(root), len(folders))
 
 
-def _check_head(root: Path) -> None:
-    if not has_head(root) or not any((root / kind).is_dir() for kind in PACKED_KINDS):
-        raise UserError(f"no finished runs at {root}; give the --store of `evaluator compare`")
-
-
 def _whole(root: Path) -> Iterator[Path]:
     """Yield the folders of finished nodes that go into an archive."""
-    for kind in PACKED_KINDS:
-        for manifest in sorted((root / kind).glob(f"[!.]*/{MANIFEST_NAME}")):
-            folder = manifest.parent
-            small = all(path.is_file() and path.stat().st_size <= LARGEST_FILE for path in folder.iterdir())
-            if small and not node_fault(folder):
-                yield folder
+    for folder in finished_nodes(root, *PACKED_KINDS):
+        is_small = all(path.is_file() and path.stat().st_size <= LARGEST_FILE for path in folder.iterdir())
+        if is_small and not node_fault(folder):
+            yield folder
 
 
 def _extract(path: Path, draft: Path) -> None:
     """Write the files of an archive below a folder; UserError for any other member or a damaged archive."""
+    total = 0
     try:
         with tarfile.open(path, "r|gz") as archive:
             for member in archive:
+                total += member.size
                 if not member.isreg() or not _MEMBER.fullmatch(member.name) or member.size > LARGEST_FILE:
                     raise UserError(
                         f"{path}: {member.name!r} is not a file of a run; is it an archive of `store pack`?"
                     )
+                if total > LARGEST_ARCHIVE:
+                    raise UserError(f"{path} unpacks to more than {LARGEST_ARCHIVE >> 30} GB; runs take far less")
                 content = archive.extractfile(member)
                 assert content is not None  # a regular file has content
                 target = draft / member.name

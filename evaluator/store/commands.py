@@ -39,8 +39,8 @@ def store_check(store: options.StorePlace) -> StoreCheck:
 
     Example: `evaluator store check runs/store`
     """
-    root = _root(store)
-    return StoreCheck(str(root), sum(1 for _ in _nodes(root)), dict(_faults(root)))
+    root = store_folder(store)
+    return StoreCheck(str(root), sum(1 for _ in finished_nodes(root)), dict(_faults(root)))
 
 
 def store_repair(store: options.StorePlace) -> StoreCheck:
@@ -48,8 +48,8 @@ def store_repair(store: options.StorePlace) -> StoreCheck:
 
     Example: `evaluator store repair runs/store`
     """
-    root = _root(store)
-    nodes, faults = sum(1 for _ in _nodes(root)), dict(_faults(root))
+    root = store_folder(store)
+    nodes, faults = sum(1 for _ in finished_nodes(root)), dict(_faults(root))
     for name in faults:
         remove(root / name)
     if any(name.partition("/")[0] not in KINDS for name in faults):
@@ -64,10 +64,10 @@ def store_list(store: options.StorePlace) -> list[Json]:
 
     Example: `evaluator store list runs/store`
     """
-    root = _root(store)
+    root = store_folder(store)
     return [
         {"kind": folder.parent.name, "key": folder.name, "what": _label(root, folder), "bytes": _size(folder)}
-        for folder in _nodes(root)
+        for folder in finished_nodes(root)
     ]
 
 
@@ -76,23 +76,30 @@ def store_size(store: options.StorePlace) -> list[Json]:
 
     Example: `evaluator store size runs/store`
     """
-    root = _root(store)
+    root = store_folder(store)
     sizes = {kind: _size(root / kind) for kind in KINDS}
-    kinds = [{"kind": kind, "nodes": len(list(_nodes(root, kind))), "bytes": size} for kind, size in sizes.items()]
+    kinds = [
+        {"kind": kind, "nodes": len(list(finished_nodes(root, kind))), "bytes": size} for kind, size in sizes.items()
+    ]
     rest = _size(root) - sum(sizes.values())
     return [*kinds, {"kind": "tables and logs", "nodes": 0, "bytes": rest}]
 
 
-def _root(store: Path | str) -> Path:
+def store_folder(store: Path | str) -> Path:
     """Return the folder of a store; UserError where there is none."""
-    if is_address(str(store)):
-        raise UserError(f"{store} is an address: runs check what they fetch from it; give a folder")
+    refuse_address(store)
     if not any((Path(store) / name).exists() for name in (STORE_FILE, *KINDS)):
         raise UserError(f"no store at {store}: a store has a {STORE_FILE}; give the --store of `evaluator compare`")
     return Path(store)
 
 
-def _nodes(root: Path, *kinds: str) -> Iterator[Path]:
+def refuse_address(store: Path | str) -> None:
+    """Raise UserError for a store that is no folder of this machine."""
+    if is_address(str(store)):
+        raise UserError(f"{store} is an address: runs check what they fetch from it; give a folder")
+
+
+def finished_nodes(root: Path, *kinds: str) -> Iterator[Path]:
     """Yield the folders of finished nodes."""
     for kind in kinds or KINDS:
         yield from (path.parent for path in sorted((root / kind).glob(f"[!.]*/{MANIFEST_NAME}")))
@@ -102,7 +109,7 @@ def _faults(root: Path) -> Iterator[tuple[str, str]]:
     """Yield the path inside the store of what is not as it was finished, and what is wrong with it."""
     if not has_head(root):
         yield STORE_FILE, "cannot be read"
-    for folder in _nodes(root):
+    for folder in finished_nodes(root):
         if fault := node_fault(folder, anew=True):
             yield folder.relative_to(root).as_posix(), fault
     yield from table_faults(root, anew=True)

@@ -72,3 +72,11 @@ def test_a_changed_run_in_an_archive_is_refused(tmp_path: Path) -> None:
     path = _archive(tmp_path / "runs.tar.gz", f"target/{'0' * 24}/synthgen.json")
     with pytest.raises(UserError, match="cannot be read"):
         evaluator.store_unpack(path, store=tmp_path / "store")
+
+
+def test_a_store_at_an_address_is_refused_and_no_folder_of_its_name_is_made(tmp_path: Path) -> None:
+    path = _archive(tmp_path / "runs.tar.gz", f"target/{'0' * 24}/synthgen.json")
+    with pytest.raises(UserError, match="is an address"):
+        evaluator.store_unpack(path, store="s3://bucket/store")
+    with pytest.raises(UserError, match="is an address"):
+        evaluator.store_pack("s3://bucket/store", out=tmp_path / "out.tar.gz")
