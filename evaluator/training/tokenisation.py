@@ -24,10 +24,8 @@ from evaluator.experiment.recipe import Stage
 from evaluator.store import Json, Node, Store
 from evaluator.training.checkpoint_selection import training_items
 from evaluator.training.features import EncodedRecords, Features, write_features
-from evaluator.training.heads.base import Head
-from evaluator.training.heads.choice import ChoiceHead
+from evaluator.training.heads.base import Head, LabelHead
 from evaluator.training.heads.mlm import MaskedHead
-from evaluator.training.heads.pair import PairHead
 from evaluator.training.heads.registry import head_for
 from evaluator.training.shuffled_labels import with_shuffled_labels
 from evaluator.training.soft_targets import Believed, soften
@@ -50,7 +48,7 @@ def training_cached(
     store: Store, encoder: Encoder, data: Json, believed: Iterable[Believed], head: Head, stage: Stage
 ) -> Features:
     """Return the features of records to be trained on, with the targets that the stage asks for."""
-    labels = head.labels if isinstance(head, PairHead | ChoiceHead) else ()
+    labels = head.labels if isinstance(head, LabelHead) else ()
     if not stage.is_soft or not labels:
         return cached(store, encoder, data, (each.record for each in believed), head, stage)
 

@@ -121,8 +121,10 @@ def _padded(rows: Sequence[IntArray], value: int) -> IntArray:
     return filled
 
 
-class LabelHead(Head, Protocol):
+class LabelHead(Head):
     """A head with one label for a feature, which may be soft: probabilities and a weight."""
+
+    labels: tuple[str, ...]
 
     def loss(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         """Return the cross entropy over labels, or over their probabilities by weight, summed over features."""
