@@ -10,13 +10,14 @@ from pathlib import Path
 from evaluator import options
 from evaluator.stats.results import read_results
 from evaluator.store.manifest import read_node
+from evaluator.sweep.overlap import OVERLAP_NAME
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import UserError
 from synthgen.publishing.parcel import Parcel, Publication, check_place, send
 from synthgen.runtime.integrity import folder_faults
 
 RESULTS, CARD, README = "results.jsonl", "results_card.md", "README.md"
-_BESIDE = ("results.md", "comparison.json", "arms.json", "experiment.json", "plan.json")
+_BESIDE = ("results.md", "comparison.json", "arms.json", "experiment.json", "plan.json", OVERLAP_NAME)
 
 
 def publish(

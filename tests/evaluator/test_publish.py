@@ -14,9 +14,8 @@ from evaluator.stats.results import write_results
 from synthgen.errors import UserError
 from tests.evaluator.conftest import LABELS, sentence
 from tests.evaluator.experiments import make_rows
-from tests.hub import serving
 from tests.synthgen.conftest import dataset_folder
-from tests.synthgen.test_publish import WritableHub
+from tests.synthgen.test_publish import WritableHub, writable_hub
 
 pytest.importorskip("huggingface_hub")
 
@@ -46,12 +45,7 @@ def comparison(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WritableHub]:
-    server = WritableHub()
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.endpoint)
-    template = server.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setenv("HF_TOKEN", "hf_of_a_test_and_nothing_else")
-    with serving(server, tmp_path, monkeypatch):
+    with writable_hub(tmp_path, monkeypatch) as server:
         yield server
 
 
@@ -66,6 +60,12 @@ def test_a_comparison_goes_to_the_hub_with_its_card_as_the_readme(hub: WritableH
     write_results(comparison / "results.jsonl", make_rows(sizes=[1000], seeds=3, targets=["xnli"], languages=["de"]))
     with pytest.raises(UserError, match="ann/results exists and holds another comparison"):
         evaluator.publish(comparison, to="ann/results")
+
+
+def test_what_a_report_is_computed_from_goes_with_it(comparison: Path, tmp_path: Path) -> None:
+    (comparison / "overlap.json").write_text('{"overlaps": []}\n')
+    evaluator.publish(comparison, to=str(tmp_path / "public"))
+    assert (tmp_path / "public" / "overlap.json").read_bytes() == (comparison / "overlap.json").read_bytes()
 
 
 def test_a_checkpoint_goes_to_a_folder_whole_and_can_be_used_there(checkpoint: Path, tmp_path: Path) -> None:

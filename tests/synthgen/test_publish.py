@@ -8,6 +8,7 @@ import json
 import shutil
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -96,8 +97,9 @@ class WritableAnswer(Answer):
         self.send(json.dumps(value).encode(), {"Content-Type": "application/json"})
 
 
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WritableHub]:
+@contextmanager
+def writable_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WritableHub]:
+    """Serve a hub that takes commits, and have the library know it and a token."""
     server = WritableHub()
     # Both are read once, when the library is first imported.
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.endpoint)
@@ -105,6 +107,12 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WritableHub
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setenv("HF_TOKEN", "hf_of_a_test_and_nothing_else")
     with serving(server, tmp_path, monkeypatch):
+        yield server
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WritableHub]:
+    with writable_hub(tmp_path, monkeypatch) as server:
         yield server
 
 
