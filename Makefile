@@ -1,5 +1,5 @@
 # make demo [DATA=DIR]   the main job on a small scale, end to end, on rows that ship or on yours
-# make study DATA=DIR  the study of studies/nli-generators: some five hours on two cores, resumable
+# make study DATA=DIR  the study of studies/nli-generators: some two hours on two cores, resumable
 # make test [WORKERS=2]  make check, then all tests, the fast ones in this many processes
 # make check             lint, import rules and types
 # make fuzz [SECONDS=600] changed inputs for every reader (tests/fuzz); what breaks one is written to its corpus

@@ -10,7 +10,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 WORK = Path("runs/nli-generators")
-FOLDERS = ("mnli", "snli", "llm", "tatoeba")
+FOLDERS = ("mnli", "llm", "tatoeba")
 TRAINING_ROWS = "mnli/dev_matched_1-5000.jsonl"
 """XNLI's training rows: pairs that no arm holds."""
 
