@@ -10,7 +10,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 WORK = Path("runs/nli-generators")
-FOLDERS = ("mnli", "llm", "tatoeba")
+FOLDERS = ("mnli", "snli", "llm", "tatoeba")
+PIECES = ("study.toml", "second/study.toml")
 TRAINING_ROWS = "mnli/dev_matched_1-5000.jsonl"
 """XNLI's training rows: pairs that no arm holds."""
 
@@ -44,7 +45,8 @@ def main(data: Path) -> None:
     if archive.exists():
         evaluator.store_unpack(archive, store=store)
     try:
-        evaluator.run(HERE / "study.toml")
+        for piece in PIECES:
+            evaluator.run(HERE / piece)
     finally:
         if (store / "predictions").is_dir():
             evaluator.store_pack(store, out=archive)
