@@ -50,6 +50,7 @@ def commands(inputs: Path) -> list[Command]:
     recipe = inputs / "tiny.toml"
     recipe.write_text(TINY_RECIPE, encoding="utf-8")
     trained = ["--model", str(tiny), "--recipe", str(recipe)]
+    experiment = _experiment(inputs / "experiment.toml", corpus, tiny, recipe)
     few = ["--targets", "xnli", "--languages", "es", "--seeds", "1", "--max-train-examples", "8"]
     few += ["--max-eval-examples", "6", "--data-root", str(TINY_DATA_ROOT)]
     rows = make_rows(arms=("none", "real"), sizes=(1_000,), seeds=2, targets=("xnli",), languages=("en", "de"))
@@ -76,6 +77,7 @@ def commands(inputs: Path) -> list[Command]:
                 "compare", "none=none", f"real={real}", *few, *trained, "--store", "store", "--out", "out/r.html"
             ),
         ),
+        Command("run", _nothing, _evaluator("run", str(experiment)), ("out/real", "out/clean")),
         Command("report", results, _evaluator("report", "results.jsonl", "--out", "out/report.html")),
     ]
 
@@ -90,6 +92,16 @@ def _corpus(path: Path) -> Path:
         texts = {"sentence1": sentence(number), "sentence2": sentence(number + 5)}
         lines.append(json.dumps(texts | {"gold_label": "-" if number % 8 == 7 else LABELS[number % 3]}))
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def _experiment(path: Path, corpus: Path, model: Path, recipe: Path) -> Path:
+    paths = {"from": corpus, "model": model, "recipe": recipe, "data_root": TINY_DATA_ROOT}
+    source, *options = (f"{name} = {json.dumps(str(value))}\n" for name, value in paths.items())
+    sizes = 'targets = ["xnli"]\nlanguages = ["es"]\nseeds = 1\nmax_train_examples = 8\nmax_eval_examples = 6\n'
+    data = f'[data.real]\nimport = "mnli"\n{source}[data.clean]\nfilter = "real"\nprocesses = 1\n'
+    arms = '[arms]\nnone = "none"\nreal = "clean"\n'
+    path.write_text(f'folder = "out"\n{"".join(options)}{sizes}{data}{arms}', encoding="utf-8")
     return path
 
 
