@@ -28,6 +28,7 @@ LONGEST_EXAMPLE = 5_000
 
 Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 
 _JOINED = "\x01"
@@ -208,11 +209,32 @@ def with_pairs_of_letters(parts: Sequence[str]) -> Counter[str]:
 def _with_pairs(parts: Sequence[str], letters: set[str]) -> Counter[str]:
     if not letters:
         return Counter(parts)
+    if 10 * len(letters) ** 2 < len(parts):
+        return _with_few_pairs(parts, letters)
     is_letter = np.frombuffer(bytes(map(letters.__contains__, parts)), dtype=np.bool_)
-    is_pair = is_letter[:-1] & is_letter[1:]
-    is_word = ~(np.append(is_pair, False) | np.append(False, is_pair))
+    is_pair, is_word = _pairs_and_words(is_letter)
     counts = Counter(compress(parts, is_word.tobytes()))
     counts.update(map(add, compress(parts, is_pair.tobytes()), compress(parts[1:], is_pair.tobytes())))
+    return counts
+
+
+def _pairs_and_words(is_letter: Flags) -> tuple[Flags, Flags]:
+    """Return which parts are letters with one after them, and which have none on either side."""
+    is_pair = is_letter[:-1] & is_letter[1:]
+    return is_pair, ~(np.append(is_pair, False) | np.append(False, is_pair))
+
+
+def _with_few_pairs(parts: Sequence[str], letters: set[str]) -> Counter[str]:
+    """Return the same for a text that repeats a few letters, whose pairs are counted before they become texts."""
+    different = list(dict.fromkeys(parts))
+    numbers = np.fromiter(map({part: i for i, part in enumerate(different)}.__getitem__, parts), dtype=np.int64)
+    is_letter = np.fromiter(map(letters.__contains__, different), dtype=np.bool_)
+    is_pair, is_word = _pairs_and_words(is_letter[numbers])
+    counts = Counter(compress(parts, is_word.tobytes()))
+    pairs, times = np.unique(numbers[:-1][is_pair] * len(different) + numbers[1:][is_pair], return_counts=True)
+    for pair, count in zip(pairs.tolist(), times.tolist(), strict=True):
+        first, second = divmod(pair, len(different))
+        counts[different[first] + different[second]] += count
     return counts
 
 
