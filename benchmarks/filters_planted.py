@@ -28,7 +28,7 @@ from synthgen.filters.rows.residue import Residue
 from synthgen.filters.rows.shape import Shape
 from synthgen.formats.base import Row
 from synthgen.formats.pair import PairFormat
-from synthgen.text.language_id import count_words, known_languages
+from synthgen.text.language_id import count_words, is_known
 from synthgen.text.languages import LANGUAGES
 
 FORMAT = PairFormat(("premise", "hypothesis"), ("a", "b", "c"))
@@ -173,7 +173,7 @@ def language_table(root: Path, rows: list[Row], count: int) -> None:
         back = len(dropped(Language(FORMAT, code), mixed)) / len(mixed)
         print(f"{code:9} {len(planted):8} {found:7.3f} {lost:12.4f} {back:14.3f}")
     rest = [code for code in LANGUAGES if code not in known and code != "en"]
-    print("not known to the models:", [code for code in LANGUAGES if code not in known_languages()])
+    print("not known to the models:", [code for code in LANGUAGES if not is_known(code)])
     print("no sentences at hand:", rest)
 
 

@@ -37,8 +37,7 @@ from synthgen.generation.run import (
 from synthgen.generation.write import write_folder
 from synthgen.runtime.garbage import rare_collections
 from synthgen.runtime.ray_cluster import check_address
-from synthgen.text.language_id import known_languages
-from synthgen.text.languages import base_language
+from synthgen.text.language_id import is_known
 
 MOST_SETS = 1_000
 """Of `--seeds`."""
@@ -102,7 +101,7 @@ def make(
         for each in range(seed, seed + (seeds or 1))
     ]
     written, judged = chains[0].task, JudgeConfig(judge or "", options=asked)
-    if written.asked_language and base_language(written.language) not in known_languages():
+    if written.asked_language and not is_known(written.language):
         console.note(f"no model here knows '{written.language}': the language of the rows is not checked")
     compared = (tuple(against), verifier, like, judged, bool(written.asked_language))
     context = FilterContext(written.format, written.language, written.prompt_text, *compared)

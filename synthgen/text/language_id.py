@@ -90,20 +90,20 @@ def foreign(text: str, language: str, doubt_below: float = DOUBT_BELOW, confirm_
     ('de', '')
     """
     plain = _plain(text)
-    names = _labels(base_language(language))
-    if names & _first_languages() and _is_surely(plain, names, doubt_below):
+    names = _labels(base_language(language), _first_languages())
+    if names and _is_surely(plain, names, doubt_below):
         return ""
     first = _first(plain)
     probability = sum(first.get(name, 0.0) for name in names)
-    if names & _first_languages() and probability >= doubt_below:
+    if names and probability >= doubt_below:
         return ""
-    second = _second(plain)
+    second, names = _second(plain), _labels(base_language(language), _second_languages())
     confirmed = sum(second.get(name, 0.0) for name in names)
-    if names & _second_languages() and confirmed >= confirm_below:
+    if names and confirmed >= confirm_below:
         return ""
     likely = max(first, key=lambda name: first[name])
     if _is_romanised(plain, language) and not (
-        best_guess(text) or _labels(likely) & {max(second, key=second.__getitem__)}
+        best_guess(text) or max(second, key=second.__getitem__) in _labels(likely, _second_languages())
     ):
         return ""
     return f"{likely}, {language} has {probability:.2f} and {confirmed:.2f}"
@@ -153,17 +153,20 @@ def best_guess(text: str) -> str:
 
 
 @cache
-def known_languages() -> frozenset[str]:
-    """Return the codes of the languages that at least one of the models knows."""
-    labels = _first_languages() | _second_languages()
-    return labels | {base_language(label) for label in labels} | SAME.keys()
+def is_known(language: str) -> bool:
+    """Say whether at least one of the models knows a language; the second is loaded where the first does not.
+
+    >>> is_known("pt-BR"), is_known("wo")
+    (True, False)
+    """
+    code = base_language(language)
+    return code in SAME or bool(_labels(code, _first_languages()) or _labels(code, _second_languages()))
 
 
 @cache
-def _labels(language: str) -> frozenset[str]:
-    """Return what the models call a language."""
-    labels = _first_languages() | _second_languages()
-    return frozenset(SAME.get(language) or [language, *(each for each in labels if base_language(each) == language)])
+def _labels(language: str, labels: frozenset[str]) -> frozenset[str]:
+    """Return which labels of a model stand for a language."""
+    return labels & {*SAME.get(language, (language, *(each for each in labels if base_language(each) == language)))}
 
 
 @cache

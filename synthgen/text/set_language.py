@@ -8,8 +8,8 @@ from itertools import chain, islice
 from types import MappingProxyType
 from typing import Any
 
-from synthgen.text.language_id import MIN_WORDS, best_guess, foreign, identifiable_texts, known_languages
-from synthgen.text.languages import SEVERAL_LANGUAGES, UNKNOWN_LANGUAGE, base_language, language_code
+from synthgen.text.language_id import MIN_WORDS, best_guess, foreign, identifiable_texts, is_known
+from synthgen.text.languages import SEVERAL_LANGUAGES, UNKNOWN_LANGUAGE, language_code
 
 TEXTS = 200
 """Texts that are identified of a set."""
@@ -82,12 +82,12 @@ def language_of_name(name: str) -> str:
     >>> [language_of_name(name) for name in names]
     ['en', 'zh', 'pt-BR', 'en', '', '']
     """
-    codes = {language_code(each) for each in _IN_NAME.findall(name) if base_language(each) in known_languages()}
+    codes = {language_code(each) for each in _IN_NAME.findall(name) if is_known(each)}
     return codes.pop() if len(codes) == 1 else ""
 
 
 def _said(code: str, said_by: str, texts: list[str]) -> SetLanguage:
-    if base_language(code) not in known_languages():
+    if not is_known(code):
         return SetLanguage(code, said_by)
     return SetLanguage(code, said_by, len(texts), sum(not foreign(text, code) for text in texts))
 

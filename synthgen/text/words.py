@@ -194,6 +194,8 @@ def words_long(parts: Sequence[str], count: int) -> int:
     >>> words_long(["an", "ant"], 3), words_long(["东", "京"], 3)
     (3, 6)
     """
+    if "".join(parts).isascii():
+        return count
     return count * LETTERS_PER_WORD if 2 * sum(map(_is_letter, parts)) > len(parts) else count
 
 

@@ -24,8 +24,8 @@ from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import SpanFormat
 from synthgen.models.loading import check_checkpoint
-from synthgen.text.language_id import known_languages
-from synthgen.text.languages import base_language, language_code
+from synthgen.text.language_id import is_known
+from synthgen.text.languages import language_code
 from synthgen.translation.answers.alignment import NO_ALIGNER, Aligner, default_aligner
 from synthgen.translation.backends.base import Backend, ComputeConfig, model_codes
 from synthgen.translation.backends.llm import PREFIX as LLM
@@ -145,7 +145,7 @@ def _check_language(dataset: InputDataset, target: str) -> None:
     languages = "--to names languages to translate it into"
     if dataset.language == target:
         raise UserError(f"{dataset.name} is in '{target}' already; {languages}")
-    if base_language(target) not in known_languages():
+    if not is_known(target):
         console.note(f"no model here knows '{target}': the language of the translations is not checked")
     rows = next(dataset.tables(ROWS_READ)).to_pylist()
     there, of = count_in_target([translatable(dataset.format, row) for row in rows], dataset.language, target)

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synthgen.text.language_id import MIN_WORDS, foreign, identifiable_texts, known_languages
-from synthgen.text.languages import base_language
+from synthgen.text.language_id import MIN_WORDS, foreign, identifiable_texts, is_known
 from synthgen.text.words import lower_case_words
 
 LIMITS = {"most_copied": 0.7, "shortest": 0.4, "longest": 2.5}
@@ -41,7 +40,7 @@ class Scores:
 
 def score(source: Mapping[str, str], target: Mapping[str, str], language: str) -> Scores:
     """Return the scores of an item's texts, by path, against their translations."""
-    texts = identifiable_texts(dict(target), MIN_WORDS) if base_language(language) in known_languages() else {}
+    texts = identifiable_texts(dict(target), MIN_WORDS) if is_known(language) else {}
     guesses = [f"{path}: {guess}" for path, text in texts.items() if (guess := foreign(text, language))]
     strict = all(not foreign(text, language, confirm_below=FIRST_MODEL_ALONE) for text in texts.values())
     length = sum(map(len, target.values())) / max(1, sum(map(len, source.values())))
@@ -52,7 +51,7 @@ def score(source: Mapping[str, str], target: Mapping[str, str], language: str) -
 
 def count_in_target(items: Sequence[Mapping[str, str]], source: str, target: str) -> tuple[int, int]:
     """Return how many texts of items are in `target` and not in `source`, and how many were long enough to say."""
-    if not {base_language(source), base_language(target)} <= known_languages():
+    if not (is_known(source) and is_known(target)):
         return 0, 0
     texts = [text for item in items for text in identifiable_texts(dict(item), MIN_WORDS).values()]
     return sum(not foreign(text, target) and bool(foreign(text, source)) for text in texts), len(texts)

@@ -55,7 +55,7 @@ class Language(RowFilter):
         language, limits = language_id.row_language(row, self._language), self._settings
         every = row_texts(self._format, row)
         texts = language_id.identifiable_texts(every, limits.min_words)
-        if language not in language_id.known_languages():
+        if not language_id.is_known(language):
             self.counts["unknown"] += 1
             return None
         if (drop := self._check_short(every, language)) is not None:

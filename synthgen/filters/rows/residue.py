@@ -25,15 +25,15 @@ PROMPT_WORDS = 8
 """A row that shares this many words in a row with the prompt has copied from it."""
 
 
-def _read_rules(path: Path) -> dict[str, re.Pattern[str]]:
-    """Return the pattern of each reason, in which the names of parts stand for their alternatives."""
+def _read_rules(path: Path) -> dict[str, tuple[tuple[str, ...], re.Pattern[str]]]:
+    """Return the signs and the pattern of each reason, in which the names of parts stand for their alternatives."""
     tables = read_toml(path)
     rules = {}
     for reason, patterns in tables["patterns"].items():
         pattern = "|".join(f"(?:{each})" for each in patterns)
         for name, alternatives in tables["parts"].items():
             pattern = pattern.replace(name, f"(?:{'|'.join(alternatives)})")
-        rules[reason] = re.compile(pattern, re.IGNORECASE)
+        rules[reason] = tuple(tables["signs"][reason]), re.compile(pattern, re.IGNORECASE)
     return rules
 
 
@@ -78,10 +78,17 @@ def residue(text: str) -> tuple[str, str] | None:
     ('template residue', None)
     """
     plain = _read(text).strip().translate(_ASIDE)
-    for reason, pattern in _RULES.items():
-        if (match := pattern.search(plain)) and not (reason == "broken text" and len(plain) > PASSAGE):
+    shown = _small(plain).__contains__
+    for reason, (signs, pattern) in _RULES.items():
+        match = pattern.search(plain) if any(map(shown, signs)) else None
+        if match and not (reason == "broken text" and len(plain) > PASSAGE):
             return reason, match[0].strip()
     return None
+
+
+def _small(text: str) -> str:
+    """Return a text in small letters, those that patterns without regard to case take for an ASCII letter as that."""
+    return text.casefold().replace("\u0131", "i").replace("\u0307", "")
 
 
 def _read(text: str) -> str:

@@ -108,6 +108,8 @@ def _repetition(words: list[str], limits: ShapeLimits, phrase_words: int = PHRAS
     >>> _repetition("had had a day he had had before".split(), ShapeLimits())
     ''
     """
+    if len(words) - len(set(words)) < min(limits.max_repeated_words, limits.max_repeated_phrases):
+        return ""  # a phrase that stands there n + 1 times repeats its first word n times
     if not words:
         return ""
     word, count = Counter(words).most_common(1)[0]
