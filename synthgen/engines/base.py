@@ -17,8 +17,8 @@ MOST_TURNS = 50
 """As often a request is sent at most, answers that there is no room included."""
 FIRST_DELAY = 0.5
 """Seconds before the first second try; each later one waits twice as long."""
-Outcome = Literal["ok", "http", "timeout", "busy"]
-"""`http`: the server failed or refused; `busy`: it had no room (429, 503), which is no fault of the request."""
+Outcome = Literal["ok", "http", "timeout", "busy", "refused"]
+"""`http`: the server failed; `busy`: it had no room (429, 503), no fault of the request; `refused`: a fault of it."""
 
 TRUNCATED = "truncated"
 """The `error` of a reply that came but ended at its token limit."""
@@ -28,6 +28,11 @@ THINKING_TOKENS = 4096
 """Room for what a model thinks before it replies."""
 OBJECT_TOKENS = 16
 """Room in a JSON object beside its texts and an empty object of the same keys: escapes, spaces."""
+
+
+def tries_spent(outcome: str) -> int:
+    """Return how many of its tries a failure takes from a request: a refusal half of them, it is sent once more."""
+    return TRIES // 2 if outcome == "refused" else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +255,7 @@ def run_with_retries(
         waiting = deque(replace(request, delay=delay) for request in open_requests.values())
         for reply in _replies(engine, waiting, purse):
             waits = reply.outcome == "busy" and turn < MOST_TURNS - 1
-            failures[reply.tag] += reply.outcome != "ok" and not waits
+            failures[reply.tag] += 0 if reply.outcome == "ok" or waits else tries_spent(reply.outcome)
             if reply.outcome == "ok" or (not waits and failures[reply.tag] >= TRIES) or turn == MOST_TURNS - 1:
                 del open_requests[reply.tag]
                 yield reply

@@ -11,6 +11,7 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import Coroutine, Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import islice
 from typing import Any, TypeVar
@@ -19,7 +20,8 @@ from synthgen import console
 from synthgen.dataset.ledger import Ledger
 from synthgen.engines.base import Engine, NextRequest, Reply, Request
 from synthgen.engines.batch_api import BatchApi, line, mapping
-from synthgen.engines.dialect import Dialect, body, completion, error_message
+from synthgen.engines.dialect import Dialect, body, completion
+from synthgen.engines.failures import error_message, failed_reply
 from synthgen.engines.openai_api import ADDRESS_SEPARATOR
 from synthgen.errors import IncompleteError, UserError
 from synthgen.models.packs import ResolvedModel
@@ -166,7 +168,8 @@ class BatchEngine(Engine):
         fault = f"HTTP {status}: {error_message(text)}" if isinstance(status, int) else error_message(text)
         change = sent.after(request, status, text) if isinstance(status, int) else None
         if change is None:
-            return Reply(request.tag, "http", error=fault)
+            reply = failed_reply(request.tag, status, text, fault)
+            return replace(reply, outcome="http") if reply.outcome == "busy" else reply
         if self._dialect == sent:
             self._dialect, what = change
             console.note(f"{self._model.url} takes {what} ({fault})")

@@ -13,14 +13,12 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from synthgen.engines.dialect import BUSY, error_message
+from synthgen.engines.failures import BUSY, LONGEST_PAUSE, error_message, pause_seconds
 from synthgen.engines.http_body import LARGE_REPLIES, LARGEST_REPLY, BodyFault, read_body
 from synthgen.engines.openai_api import (
-    LONGEST_PAUSE,
     api_key,
     load_aiohttp,
     open_session,
-    pause_seconds,
     refuse_address,
     tls_fault,
 )

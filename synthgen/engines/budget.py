@@ -35,7 +35,8 @@ class Budget:
 
     def add(self, reply: Reply | StoredReply) -> None:
         """Count the tokens of a reply; UserError where there is a limit of money and the server counts none."""
-        if self.max_cost is not None and reply.outcome == "ok" and not (reply.prompt_tokens or reply.output_tokens):
+        counted = reply.prompt_tokens or reply.output_tokens or reply.outcome != "ok" or reply.error
+        if self.max_cost is not None and not counted:
             raise UserError("the server counts no tokens, so what a reply costs is not known; leave out --max-cost")
         self.add_tokens(reply.prompt_tokens, reply.output_tokens, 1)
 

@@ -19,12 +19,12 @@ from synthgen.engines.base import (
     messages,
     said,
 )
+from synthgen.engines.event_stream import read_completion
+from synthgen.engines.failures import error_message, failed_reply, is_too_long
 from synthgen.engines.reply_text import SCHEMA_NAME
 from synthgen.text.json_text import JsonFault, parse_json
 
 MOST_TOKENS = 2**31
-BUSY = (429, 503, 529)
-"""HTTP statuses of a server without room, 529 as Anthropic says it: no fault of the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Dialect:
 
     def after(self, request: Request, status: int, text: str) -> tuple[Dialect, str] | None:
         """Return the dialect after a refusal and what changes, None when the refusal names nothing to change."""
-        if status not in (400, 404, 405, 422):
+        if status not in (400, 404, 405, 422) or is_too_long(text):
             return None
         if not (request.sampling.schema or self.chat) and (status in (404, 405) or "chat" in text):
             return replace(self, chat=True), "chat instead of completions"
@@ -117,14 +117,15 @@ def _strict(schema: dict[str, Any]) -> dict[str, Any]:
 def completion(request: Request, text: str) -> Reply:
     """Return the reply in a (chat) completion's JSON; a body of another shape is a server error."""
     try:
-        body = parse_json(text)
+        body = read_completion(text)
         if not body.get("choices") and body.get("error"):
-            return failed(request, text)
+            return failed(request, json.dumps(body))
         choice, usage = body["choices"][0], body.get("usage")
         if choice.get("error"):
             return failed(request, json.dumps(choice))
         message = choice.get("message") or {"content": choice["text"]}
         reply, thought = _said(message.get("content"))
+        reply = reply or _argument(message) if request.sampling.schema else reply
         thought = thought or _said(message.get("reasoning_content") or message.get("reasoning"))[0]
         if not reply and request.sampling.schema and _is_object(thought):
             reply, thought = thought, ""  # some servers take a reply without a thought for the thought
@@ -151,7 +152,7 @@ def failed(request: Request, text: str) -> Reply:
     """Return the reply that an error is which came as a success, as gateways do when the provider behind them fails."""
     error = parse_json(text)["error"]
     code = error.get("code") if isinstance(error, dict) else None
-    return Reply(request.tag, "busy" if code in BUSY else "http", error=error_message(text))
+    return failed_reply(request.tag, code, text, error_message(text))
 
 
 def _said(content: Any) -> tuple[str, str]:  # noqa: ANN401 - what a server sends
@@ -164,6 +165,13 @@ def _said(content: Any) -> tuple[str, str]:  # noqa: ANN401 - what a server send
     thoughts = (part.get("thinking") or part.get("reasoning") for part in parts)
     text = "".join(str(part["text"]) for part in parts if part.get("type", "text").endswith("text") and "text" in part)
     return text, "\n".join(_said(thought)[0] for thought in thoughts if thought)
+
+
+def _argument(message: Mapping[str, Any]) -> str:
+    """Return the arguments of the one tool that a reply calls: some models say an object that they are asked for so."""
+    calls = message.get("tool_calls")
+    function = calls[0].get("function") if isinstance(calls, list) and len(calls) == 1 else None
+    return _said(function.get("arguments"))[0] if isinstance(function, dict) else ""
 
 
 def _line(text: str) -> str:
@@ -183,18 +191,3 @@ def _count(usage: Any, name: str) -> int:  # noqa: ANN401 - what a server sends
     """Return a number of tokens, 0 for what is none."""
     value = usage.get(name) if isinstance(usage, dict) else None
     return int(value) if isinstance(value, int | float) and 0 <= value < MOST_TOKENS else 0
-
-
-def error_message(text: str) -> str:
-    """Return what an error body says, at most 300 characters of one line.
-
-    >>> error_message('{"error": {"message": "slow down"}}'), error_message("")
-    ('slow down', 'an empty body')
-    """
-    try:
-        body = parse_json(text)
-        error = body.get("error", body) if isinstance(body, dict) else body
-        text = str(error.get("message", error)) if isinstance(error, dict) else str(error)
-    except JsonFault:
-        pass
-    return " ".join(text.split())[:300] or "an empty body"

@@ -17,8 +17,9 @@ from typing import Any
 
 from synthgen import console
 from synthgen.engines.base import Engine, EngineSpec, NextRequest, Reply, Request
+from synthgen.engines.failures import LONGEST_PAUSE
 from synthgen.engines.http_body import LARGE_REPLIES
-from synthgen.engines.openai_api import ADDRESS_SEPARATOR, LONGEST_PAUSE, api_key, load_aiohttp, resolve_endpoint
+from synthgen.engines.openai_api import ADDRESS_SEPARATOR, api_key, load_aiohttp, resolve_endpoint
 from synthgen.engines.server import Server
 from synthgen.errors import IncompleteError
 from synthgen.models.packs import ResolvedModel

@@ -1,10 +1,11 @@
-"""The one reader of HTTP replies: bounded in bytes and in memory, UTF-8, without the key, or one line that says why."""
+"""The one reader of HTTP replies: bounded in bytes and in memory, text without the key, or one line that says why."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ USUAL_REPLY = 32_000
 """A larger one waits for room."""
 LARGE_REPLIES = 4
 """So many larger ones are read at a time, however many requests are in flight."""
+_CHARSETS = re.compile("iso-?8859|windows-|cp12|latin|gb|big5|shift_jis|euc-|koi8", re.IGNORECASE)
+"""Those that are met; decoders of others may take long."""
 READ_BUFFER = 16_384
 """Bytes that aiohttp reads ahead of one reply."""
 
@@ -28,7 +31,8 @@ class BodyFault(Exception):
 async def read_body(response: aiohttp.ClientResponse, key: str, room: asyncio.Semaphore) -> str:
     """Return the body of a reply as text, the key in it masked.
 
-    JSON is UTF-8 whatever a `charset` says; bytes that are not become U+FFFD. `room` is that of all replies of a
+    JSON says itself which Unicode encoding it has, whatever a `charset` says; where bytes are in none that is believed,
+    else they become U+FFFD. `room` is that of all replies of a
     session, `asyncio.Semaphore(LARGE_REPLIES)`. Raises BodyFault for a body that is too large or cannot be unpacked;
     the caller limits the time.
     """
@@ -46,7 +50,17 @@ async def read_body(response: aiohttp.ClientResponse, key: str, room: asyncio.Se
         finally:
             if not response.content.at_eof():
                 response.close()
-        return without_key(content.decode("utf-8-sig", "replace"), key)
+        return without_key(_decoded(bytes(content), response.charset), key)
+
+
+def _decoded(content: bytes, charset: str | None) -> str:
+    """Return the text of a body: UTF-8, or UTF-16 and 32 by their zeros or byte order mark, or in its charset."""
+    unicode = "utf-8-sig" if (found := json.detect_encoding(content[:4])) == "utf-8" else found
+    other = charset if charset and _CHARSETS.match(charset) else unicode
+    for encoding in (unicode, other):
+        with suppress(UnicodeError, LookupError):
+            return content.decode(encoding)
+    return content.decode(unicode, "replace")
 
 
 def without_key(text: str, key: str) -> str:

@@ -10,15 +10,13 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from synthgen import console
-from synthgen.engines.dialect import BUSY, error_message
+from synthgen.engines.failures import BUSY, error_message, pause_seconds
 from synthgen.engines.http_body import LARGE_REPLIES, READ_BUFFER, BodyFault, read_body, without_key
 from synthgen.errors import IncompleteError, UserError, first_line, listed, requires
 from synthgen.models.packs import ResolvedModel
@@ -34,24 +32,6 @@ KEYS = ("SYNTHGEN_API_KEY", "OPENAI_API_KEY")
 LARGEST_HEADER = 65_536
 """Bytes of a line of a reply's headers; gateways send policies of more than the usual 8 KB."""
 _OF_THE_PROTOCOL = ("/chat/completions", "/completions", "/models", "/batches")
-SHORTEST_PAUSE, DEFAULT_PAUSE, LONGEST_PAUSE = 0.05, 0.5, 30.0
-
-
-def pause_seconds(headers: Mapping[str, str]) -> float:
-    """Return the pause that the headers of a busy server ask for, in seconds: a number or a date; else half a second.
-
-    >>> pause_seconds({"Retry-After": "2"}), pause_seconds({"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT"})
-    (2.0, 30.0)
-    """
-    value = headers.get("Retry-After", "")
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError, OverflowError):  # TypeError: a date without a time zone
-            return DEFAULT_PAUSE
-    return min(LONGEST_PAUSE, max(SHORTEST_PAUSE, seconds)) if seconds == seconds else DEFAULT_PAUSE
 
 
 def open_session(url: str, key: str, *, timeout: float | None, json_bodies: bool = True) -> aiohttp.ClientSession:
@@ -162,7 +142,7 @@ async def _list_models(url: str, name: str, timeout: float) -> list[str]:
             while True:
                 async with session.get(f"{url}/models", allow_redirects=False) as response:
                     status, text = response.status, await read_body(response, key, room)
-                    wait = pause_seconds(response.headers)
+                    wait = pause_seconds(response.headers, text)
                     place = response.headers.get("Location", "")
                 if status not in BUSY or time.monotonic() + wait > give_up_at:
                     break
@@ -193,19 +173,31 @@ def _model_names(url: str, name: str, status: int, text: str) -> list[str]:
     """Return the ids in the reply of `/models`, `name` alone when there is none; UserError without a name too."""
     try:
         body = parse_json(text)
-        items = body if isinstance(body, list) else body["data"] or []
-        names = [str(item["id"]) for item in items if item["id"]]
-    except (JsonFault, KeyError, TypeError):
+        items = body if isinstance(body, list) else _listed(body)
+        names = [each for each in map(_id, items) if each]
+    except (JsonFault, KeyError, TypeError, AttributeError):
         names, items = None, []
     if status == 200 and names:
         # What Azure lists are the models that one may deploy; what it serves goes by the name of the deployment.
-        return [name] if name and any("lifecycle_status" in item for item in items) else names
+        partial = isinstance(body, dict) and body.get("has_more")
+        return [name] if name and (partial or any("lifecycle_status" in item for item in items)) else names
     if name:
         return [name]
     if status == 200 and names is not None:
         raise UserError(f"{url} has no model loaded; load one on the server, or name it: {url}#NAME")
     said = f"HTTP {status}: {error_message(text)[:100]}"
     raise UserError(f"{url}/models lists no models ({said}); {path_hint(url)}name the model: {url}#NAME")
+
+
+def _listed(body: Mapping[str, Any]) -> list[Any]:
+    """Return the items of a list of models; KeyError for something else. Ollama's own list has another name."""
+    name = "models" if "data" not in body and "models" in body else "data"
+    return body[name] or []
+
+
+def _id(item: Any) -> str:  # noqa: ANN401 - what a server sends
+    """Return the id of a model in a list, its name where it has no id, or is one."""
+    return item if isinstance(item, str) else str(item.get("id") or item.get("name") or item.get("model") or "")
 
 
 def refuse_address(url: str, status: int, text: str, location: str = "") -> None:

@@ -3,8 +3,9 @@
     synthgen make --task mnli --n 30 --engine scripted --model replies.jsonl
 
 The file has one reply a line, taken in turn and from the start again: `{"text": "It rains."}`, or what goes wrong:
-`{"error": "http"}`, `{"error": "busy"}`, `{"error": "timeout"}`, `{"error": "crash"}` (the process is killed, as by
-`kill -9`); `"seconds"` makes a reply slow. A text that is no JSON is a bad reply, the same text twice a duplicate.
+`{"error": "http"}`, `{"error": "busy"}`, `{"error": "timeout"}`, `{"error": "refused"}`, `{"error": "crash"}` (the
+process is killed, as by `kill -9`); `"seconds"` makes a reply slow. A text that is no JSON is a bad reply, the same
+text twice a duplicate.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ from synthgen.errors import UserError, plain_os_error
 from synthgen.models.packs import ResolvedModel
 from synthgen.text.json_text import parse_json
 
-Fault = Literal["http", "busy", "timeout", "crash"]
+Fault = Literal["http", "busy", "timeout", "refused", "crash"]
 Answer = str | Exception
 """The text of a reply, TimeoutError for a timeout, any other exception for a server error."""
 

@@ -6,14 +6,15 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from synthgen import console
 from synthgen.engines.base import THINKING_TOKENS, Reply, Request
-from synthgen.engines.dialect import BUSY, Dialect, body, completion, error_message
+from synthgen.engines.dialect import Dialect, body, completion
+from synthgen.engines.failures import error_message, failed_reply, pause_seconds
 from synthgen.engines.http_body import BodyFault, read_body, without_key
-from synthgen.engines.openai_api import load_aiohttp, open_session, path_hint, pause_seconds, refuse_address, tls_fault
+from synthgen.engines.openai_api import load_aiohttp, open_session, path_hint, refuse_address, tls_fault
 from synthgen.errors import IncompleteError, UserError
 from synthgen.runtime.limits import connections_at_once
 
@@ -189,7 +190,7 @@ class Server:
         """Return status, headers and text of the response to a body; UserError for a fault of TLS."""
         self._session = self._session or open_session(self.url, self._key, timeout=None)
         try:
-            async with self._session.post(self.url + path, data=data, allow_redirects=False) as response:
+            async with self._session.post(self.url + path, data=data.encode(), allow_redirects=False) as response:
                 return response.status, response.headers, await read_body(response, self._key, self._room)
         except self._aiohttp.ClientSSLError as error:
             raise UserError(tls_fault(self.url, error)) from None
@@ -209,12 +210,15 @@ class Server:
     def read(self, request: Request, status: int, text: str, headers: Mapping[str, str]) -> Reply:
         """Return the reply that an HTTP response is; UserError when no request can ever succeed."""
         if status in (200, 201):
-            reply = completion(request, text)
+            reply = self._masked(completion(request, text))
             self._served = self._served or reply.outcome == "ok"
             if reply.outcome == "http" and not self._served and (hint := path_hint(self.url)):
                 raise UserError(f"{self.url} answers something else than a reply: {reply.error}; {hint}check it")
-            return self._pausing(reply, headers) if reply.outcome == "busy" else reply
+            return self._pausing(reply, headers, text) if reply.outcome == "busy" else reply
         message = f"HTTP {status}: {error_message(text)}"
+        reply = failed_reply(request.tag, status, text, message)
+        if reply.outcome == "ok":
+            return reply
         refuse_address(self.url, status, text, without_key(headers.get("Location", ""), self._key))
         if status == 404:
             hint = path_hint(self.url)
@@ -223,12 +227,17 @@ class Server:
             )
         if status == 402 or NO_CREDIT in text:
             raise IncompleteError(f"{self.url} serves no more, the account has no credit: {message}")
-        if status in BUSY:
-            return self._pausing(Reply(request.tag, "busy", error=message), headers)
-        return Reply(request.tag, "http", error=message)
+        return self._pausing(reply, headers, text) if reply.outcome == "busy" else reply
 
-    def _pausing(self, reply: Reply, headers: Mapping[str, str]) -> Reply:
+    def _masked(self, reply: Reply) -> Reply:
+        """Return a reply without the key, which may stand in one only when the pieces of a stream are together."""
+        if not self._key:
+            return reply
+        text, reasoning, error = (without_key(said, self._key) for said in (reply.text, reply.reasoning, reply.error))
+        return replace(reply, text=text, reasoning=reasoning, error=error)
+
+    def _pausing(self, reply: Reply, headers: Mapping[str, str], text: str) -> Reply:
         """Return the reply of a busy server, and wait as long as it asks for before anything else is sent."""
-        pause = min(pause_seconds(headers), self._timeout / 2)
+        pause = min(pause_seconds(headers, text), self._timeout / 2)
         self.resume_at = max(self.resume_at, time.monotonic() + pause)
         return reply

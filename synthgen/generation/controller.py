@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from synthgen.dataset.ledger import Ledger, StoredReply, StoredVerdict
-from synthgen.engines.base import TRIES
+from synthgen.engines.base import TRIES, tries_spent
 from synthgen.engines.reply_faults import LEAST_SHARE, MIN_ENDED, MIN_REPLIES
 from synthgen.errors import excerpt, shorten
 from synthgen.filters.base import Filter
@@ -203,7 +203,7 @@ class Controller:
             if reply.outcome == "busy":
                 self.requests -= 1
                 return True
-            slot.tries += 1
+            slot.tries += tries_spent(reply.outcome)
             if slot.tries < TRIES:
                 return True
             self._abandon(slot, SlotOutcome("failed", reply.outcome, "request", reply.error))
@@ -221,8 +221,8 @@ class Controller:
         return False
 
     def _count(self, reply: StoredReply, *, bad: bool = False) -> None:
-        """Count an attempt by its outcome: ok, bad, http (busy among them) or timeout."""
-        self.attempts["bad" if bad else "http" if reply.outcome == "busy" else reply.outcome] += 1
+        """Count an attempt by its outcome: ok, bad, http (busy and refused among them) or timeout."""
+        self.attempts["bad" if bad else "http" if reply.outcome in ("busy", "refused") else reply.outcome] += 1
         if reply.outcome != "ok":
             self._request_error = reply.error
 

@@ -15,6 +15,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from synthgen.engines import Request, Sampling
+from synthgen.engines.base import TRUNCATED
 from synthgen.engines.reply_text import json_object
 from synthgen.formats.base import Format, ParseError, Row, clean_text
 from synthgen.formats.reply_schema import text_object
@@ -25,7 +26,7 @@ from synthgen.runtime.provenance import version_hash
 from synthgen.task.definition import Step, Task
 from synthgen.text.sentences import whole_sentences
 
-VERSION = 4
+VERSION = 5
 """Raise it when the same replies come to other texts or rows: here, in a task's conditions, in a teacher."""
 _UNREADABLE = re.compile("[\ud800-\udfff\ufffd]")
 """Half a character, which no file can hold, or the sign that stands where one was."""
@@ -124,7 +125,7 @@ class PromptChain:
         `fault` is what the engine says of the reply: one that was cut off is no text, but may be a passage.
         """
         asked = self._steps_of(cell)[step]
-        if fault and (self.structured or PASSAGE not in asked.fields):
+        if fault and (self.structured or fault != TRUNCATED or PASSAGE not in asked.fields):
             raise ParseError(fault)
         texts = _json_texts(reply, asked) if self.structured else _plain_texts(reply, asked)
         cleaned = {name: clean_text(text) for name, text in texts.items()}

@@ -60,7 +60,7 @@ def _compare(ledger: Ledger, manifest: Manifest, log: VerificationLog) -> None:
     answered = {name: count for name, count in manifest.attempts.items() if name not in ("ok", "bad")}
     answered["ok or bad"] = manifest.attempts["ok"] + manifest.attempts["bad"]
     counts = ledger.outcomes()
-    http = counts["http"] + (counts["busy"] if manifest.origin == "synthetic" else 0)
+    http = counts["http"] + (counts["busy"] + counts["refused"] if manifest.origin == "synthetic" else 0)
     stored = {"http": http, "timeout": counts["timeout"], "ok or bad": counts["ok"]}
     log.compare("attempts", answered, stored, by=_BY)
     if "acceptance" in manifest.statistics:

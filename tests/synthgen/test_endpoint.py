@@ -243,9 +243,7 @@ def test_a_preview_at_a_server_that_fails_now_and_then_shows_each_reply_under_it
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from synthgen.text.language_id import known_languages
 from synthgen.generation.make import make
-known_languages()  # reads its model through a temporary file
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

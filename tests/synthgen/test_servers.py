@@ -268,13 +268,6 @@ def test_what_a_server_refuses_is_negotiated_once_for_the_run(
     assert [said.count(f"takes {change}") for change in takes] == [1] * len(takes)
 
 
-def test_a_refusal_that_names_no_parameter_is_a_failed_request() -> None:
-    with fixed(400, '{"message": "maximum context length is 512 tokens, you requested 900"}') as address:
-        model = ResolvedModel(Path(), "tiny", "", "x", url=f"http://{address}/v1")
-        replies = replies_of(EndpointEngine(model, timeout=5), 3, "{}")
-    assert {reply.outcome for reply in replies} == {"http"}
-
-
 def chatting(content: Callable[[int], str], calls: list[int], finish: str = "stop") -> AbstractContextManager[str]:
     """Return a server whose replies are `content` of their number."""
 
