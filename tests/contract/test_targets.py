@@ -168,6 +168,7 @@ def test_a_new_file_joins_no_average(with_a_new_file: Callable[[str], str]) -> N
     }
 
 
+@pytest.mark.slow
 def test_the_four_skeletons_are_held_to_the_contract(tmp_path: Path) -> None:
     for format_ in COLUMNS:
         new_target(format_, tmp_path / f"abba_{format_}.toml")

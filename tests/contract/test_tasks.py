@@ -153,6 +153,7 @@ def test_ccg_without_a_teacher_says_what_it_needs() -> None:
         open_chain("mnli", seed=0, structured=False, teacher=Path("x"))
 
 
+@pytest.mark.slow
 def test_a_new_prompt_file_and_the_four_skeletons_are_tasks_that_these_checks_run_on(tmp_path: Path) -> None:
     shutil.copy(prompts_folder() / "mnli.md", tmp_path / "zebra_nli.md")
     for format_ in FORMATS:

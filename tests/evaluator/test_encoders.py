@@ -177,6 +177,7 @@ def test_a_tokenizer_that_puts_nothing_between_two_texts_fits_no_pairs(copy: Cal
     assert not {"tags", "retrieval"} & set(reasons(model))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"pad_token_id": None}, {"pad_token_id": -1}, {"type_vocab_size": 1}])
 @pytest.mark.parametrize("family", ["bert", "mmbert"])
 def test_odd_configs_train_and_score(

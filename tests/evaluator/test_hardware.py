@@ -73,6 +73,7 @@ def pairs(count: int) -> Features:
     return pack(Feature(([0, *row, 2],), (int(row.sum()) % 3,), i) for i, row in enumerate(rows))
 
 
+@pytest.mark.slow
 def test_bfloat16_trains_as_float32_does_and_leaves_weights_in_it(tiny_model: Path) -> None:
     head, features = PairHead(("a", "b", "c")), pairs(64)
 

@@ -290,6 +290,7 @@ def test_afrixnli_is_read_as_it_is_released(tmp_path: Path) -> None:
     assert target.train(root).gold == ("entailment", "contradiction")
 
 
+@pytest.mark.slow
 def test_the_shipped_files_train_and_score_from_end_to_end(tmp_path: Path, tiny_model: Path) -> None:
     for make in (sib, belebele, afrixnli):
         make(tmp_path / "root")
@@ -392,6 +393,7 @@ def nodes(tmp_path: Path) -> Counter[str]:
     return Counter(path.parent.name for path in (tmp_path / "store").glob("*/*") if path.is_dir())
 
 
+@pytest.mark.slow
 def test_an_own_target_is_trained_scored_and_reported_and_a_changed_file_gets_no_stale_results(
     tmp_path: Path, tiny_model: Path
 ) -> None:
