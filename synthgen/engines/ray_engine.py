@@ -8,7 +8,7 @@ failed, go to the others, and Ray starts a new one.
 import queue
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from typing import Any
 from synthgen import console
 from synthgen.engines.base import Engine, NextRequest, NoWork, Order, Reply, Request, Result, Tagged, Work
 from synthgen.errors import IncompleteError, UserError, first_line
+from synthgen.runtime.provenance import hardware
 from synthgen.runtime.ray_cluster import joined, largest_node
 
 StartEngine = Callable[[int], Engine]
@@ -43,8 +44,8 @@ class Server:
         self.finished: queue.Queue[Any] = queue.Queue()
         self.open = 0
 
-    def start(self, start: StartEngine, number: int) -> tuple[str, dict[str, str], int]:
-        """Start the engine, and return its name, its versions, and how many orders to keep in its queue.
+    def start(self, start: StartEngine, number: int) -> tuple[str, dict[str, str], int, list[str]]:
+        """Start the engine, and return its name, its versions, how many orders to keep in its queue, and its GPUs.
 
         Not part of the actor's constructor, so that what the engine refuses is raised as it is.
         """
@@ -52,7 +53,7 @@ class Server:
         threading.Thread(target=self._serve, daemon=True).start()
         room = getattr(self.engine, "batch_size", DEFAULT_ROOM) * 3 // 2
         self.enough = max(1, room // SHARE_TOGETHER)
-        return self.engine.name, self.engine.versions, room
+        return self.engine.name, self.engine.versions, room, hardware().get("gpus", [])
 
     def check(self, request: Request) -> None:
         """Raise what the engine says against requests of this kind."""
@@ -143,8 +144,9 @@ class RayEngine(Engine):
 
     @property
     def versions(self) -> dict[str, str]:
-        """Versions of the engine in the actors, and of Ray."""
-        return {**self._versions, "ray": self._ray.__version__}
+        """Versions of the engine in the actors, and of Ray; the GPUs that the engines began on."""
+        gpus = ", ".join(f"{count} x {name}" for name, count in sorted(self._gpus.items()))
+        return {**self._versions, "ray": self._ray.__version__} | ({"gpus": gpus} if gpus else {})
 
     def check(self, request: Request) -> None:
         """Check with the first actor's engine."""
@@ -202,9 +204,11 @@ class RayEngine(Engine):
         server = self._ray.remote(max_concurrency=2, **self._resources)(Server)
         handles = [server.remote() for _ in numbers]
         started = self._ray.get([h.start.remote(self._start, n) for h, n in zip(handles, numbers, strict=True)])
-        name, self._versions, _ = started[0]
+        name, self._versions, *_ = started[0]
         self._name = str(name)  # of the engine: Ray changes where it runs, not its replies
-        return [_Actor(handle, room) for handle, (_, _, room) in zip(handles, started, strict=True)]
+        if not self._lost:
+            self._gpus = Counter(gpu for *_, gpus in started for gpu in gpus)
+        return [_Actor(handle, room) for handle, (_, _, room, _) in zip(handles, started, strict=True)]
 
     def _call(self, actor: _Actor, work: Any, again: deque[Any], next_order: Callable[[], Order | None]) -> Any:  # noqa: ANN401 - Ray's
         """Let an actor have its work first, then orders, those of lost actors first; return the call, None for none."""

@@ -18,7 +18,8 @@ VERSION = 1
 """Raise it when the same model gives other vectors: cached ones are computed again, filters by meaning check again."""
 PACK = "pack:multilingual-e5-small"
 PREFIX = "query: "
-_MAX_LENGTH, _BATCH, _BLOCK = 256, 32, 1024
+_MAX_LENGTH, _BLOCK = 256, 1024
+_BATCH, _BATCH_ON_GPU = 32, 256
 
 Vectors = npt.NDArray[np.float32]
 
@@ -41,7 +42,8 @@ class SentenceEncoder:
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return the vectors (texts, width); equal texts are read once, texts of like length together."""
         distinct = sorted(set(texts), key=lambda text: (len(text), text))
-        vectors = np.concatenate([self._batch(distinct[at : at + _BATCH]) for at in range(0, len(distinct), _BATCH)])
+        size = _BATCH if self._model.device.type == "cpu" else _BATCH_ON_GPU
+        vectors = np.concatenate([self._batch(distinct[at : at + size]) for at in range(0, len(distinct), size)])
         place = {text: number for number, text in enumerate(distinct)}
         return np.asarray(vectors[[place[text] for text in texts]])
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -150,6 +151,20 @@ def refusing(number: int) -> ScriptedEngine:
 def test_what_an_engine_refuses_is_said_as_it_would_be_here() -> None:
     with pytest.raises(UserError, match="this machine has no such model"):
         RayEngine(refusing, address="local", engines=1)
+
+
+def on_a_gpu(number: int) -> ScriptedEngine:
+    """An engine that has loaded a torch which sees one GPU."""
+    cuda = SimpleNamespace(is_available=lambda: True, device_count=lambda: 1, get_device_name=lambda _: "Invented H1")
+    sys.modules["torch"] = SimpleNamespace(cuda=cuda)  # type: ignore[assignment]
+    return honest(number)
+
+
+def test_a_set_names_the_gpus_that_its_engines_ran_on() -> None:
+    with closing(RayEngine(on_a_gpu, address="local", engines=2)) as engine:
+        assert engine.versions["gpus"] == "2 x Invented H1"
+    with closing(RayEngine(honest, address="local", engines=1)) as engine:
+        assert "gpus" not in engine.versions
 
 
 def test_as_many_engines_start_as_fit_with_so_many_gpus_each() -> None:
