@@ -9,7 +9,6 @@ Row = dict[str, Any]
 Features = dict[str, Any]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff]")
-_SPACES = re.compile(r"\s+")
 
 
 class ParseError(ValueError):
@@ -106,7 +105,7 @@ def clean_text(text: str) -> str:
     >>> clean_text("  A  line\x00 of\ntext ")
     'A line of text'
     """
-    cleaned = _SPACES.sub(" ", _CONTROL.sub("", unicodedata.normalize("NFC", text))).strip()
+    cleaned = " ".join(_CONTROL.sub("", unicodedata.normalize("NFC", text)).split())
     if not cleaned:
         raise ParseError("empty text")
     return cleaned

@@ -181,7 +181,10 @@ def _second_languages() -> frozenset[str]:
 
 def _plain(text: str) -> str:
     """Return the words that have letters, in lower case."""
-    return " ".join(word for word in text[:_READ].split() if any(map(str.isalpha, word))).lower()
+    text = text[:_READ]
+    if text.isascii():
+        return " ".join(_ASCII_WORD.findall(text)).lower()
+    return " ".join(word for word in text.split() if any(map(str.isalpha, word))).lower()
 
 
 def _is_surely(text: str, names: Collection[str], share: float) -> bool:

@@ -246,8 +246,8 @@ def bare_words(text: str) -> set[str]:
     >>> sorted(bare_words("Tea, or not tea?")), sorted(bare_words("東京都。")), sorted(bare_words("چای، یا آب؟"))
     (['not', 'or', 'tea'], ['京都', '東京'], ['آب', 'چای', 'یا'])
     """
-    pairs = _with_pairs(*_words_and_different_letters(text))
-    return {word.strip(_PUNCTUATION).casefold() for word in pairs} - {""}
+    parts, letters = _words_and_different_letters(text)
+    return {word.strip(_PUNCTUATION).casefold() for word in (_with_pairs(parts, letters) if letters else parts)} - {""}
 
 
 _PUNCTUATION = ".,;:!?\"'()،؛؟۔।॥።၊။"
