@@ -24,6 +24,9 @@ GROUPS = {
     "all": "All targets", "target": "Targets", "family": "Families", "script": "Scripts", "language": "Languages",
 }  # fmt: skip
 
+NamedTable = tuple[str, str, list[str], list[list[str]], int]
+"""Name, title, header, rows and number of text columns of a table."""
+
 
 def render_page(
     comparison: Comparison, *, arms: dict[str, Any], plan: dict[str, Any], record: dict[str, Any], note: str | None
@@ -60,7 +63,7 @@ def render_page(
         setup=training.setup_line(record),
         quick_look=training.quick_look(record),
         method_texts=methods.paragraphs(comparison, record),
-        tables=[table for table in (*_tables(comparison), _stages(record)) if table[3]],
+        tables=[table for table in (*_tables(comparison), *_training(comparison, record)) if table[3]],
         note=note,
     )
 
@@ -156,8 +159,8 @@ def _language_gaps(comparison: Comparison, arm: str, size: int) -> dict[str, flo
     return {code: sum(values) / len(values) for code, values in gaps.items()}
 
 
-def _tables(comparison: Comparison) -> Iterator[tuple[str, str, list[str], list[list[str]], int]]:
-    """Yield name, title, header, rows and number of text columns of each table to read and to download."""
+def _tables(comparison: Comparison) -> Iterator[NamedTable]:
+    """Yield each table to read and to download."""
     scores = "Scores of every arm (mean over seeds and non-English languages ± half the 95 % interval)"
     yield "scores", scores, *averages.score_rows(comparison, _with_half_width), 1
     yield "differences", "Every difference, in every scope", *_pair_rows(comparison), 3
@@ -168,8 +171,9 @@ def _tables(comparison: Comparison) -> Iterator[tuple[str, str, list[str], list[
     yield "overlap", overlap.OVERLAPS, *overlap.overlap_rows(comparison.overlaps), 4
 
 
-def _stages(record: dict[str, Any]) -> tuple[str, str, list[str], list[list[str]], int]:
-    return "training", "Training: every stage", *training.stage_rows(record), 1
+def _training(comparison: Comparison, record: dict[str, Any]) -> Iterator[NamedTable]:
+    yield "training", "Training: every stage", *training.stage_rows(record), 1
+    yield "counts", training.COUNTS, *training.count_rows(comparison.training), 1
 
 
 def _with_half_width(point: Point) -> str:

@@ -16,7 +16,7 @@ from synthgen.errors import UserError
 from synthgen.runtime.files import format_duration, format_size
 from synthgen.text.json_text import JsonFault, parse_json
 
-SHOWN_APART = frozenset({"dataset_card", "kept", "rejected", "failed", "data"})
+SHOWN_APART = frozenset({"dataset_card", "kept", "rejected", "failed", "data", "training"})
 
 
 _PLAN_FACTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {

@@ -25,7 +25,7 @@ from evaluator.reporting.inputs import (
 )
 from evaluator.reporting.markdown import results_section
 from evaluator.reporting.overlap import contaminated, read_overlaps
-from evaluator.reporting.training import training_hash
+from evaluator.reporting.training import read_counts, training_hash
 from evaluator.stats.comparison import Comparison, compare_results
 from evaluator.stats.looks import Looks
 from evaluator.stats.pairwise import ComparisonKey, parse_primary
@@ -74,7 +74,8 @@ def report(
         one_dataset=arms_of_one_dataset(arms),
     )
     overlaps = read_overlaps(read_side_file(results.source, "overlap.json"))
-    comparison = replace(_checked(comparison, plan, record), overlaps=tuple(overlaps))
+    counts = read_counts(arms, dict.fromkeys((point.arm, point.size) for point in comparison.points if point.size))
+    comparison = replace(_checked(comparison, plan, record), overlaps=tuple(overlaps), training=tuple(counts))
     cut = [Problem("cut inputs", line) for line in cut_inputs(arms)]
     comparison = replace(comparison, problems=(*contaminated(overlaps), *cut, *comparison.problems))
     document = json.dumps(comparison.document(), ensure_ascii=False, allow_nan=False, indent=1)

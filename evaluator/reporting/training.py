@@ -2,8 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from evaluator.reporting.inputs import whole
 
 UNKNOWN = "Not recorded: there is no experiment.json beside the results."
 _COLUMNS = {
@@ -73,6 +76,43 @@ def stage_rows(record: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     stages = _dict(_dict(record.get("recipe")).get("stages"))
     rows = [[name, *(str(_dict(stage).get(key, "")) for key in _COLUMNS)] for name, stage in stages.items()]
     return ["stage", *_COLUMNS.values()], rows
+
+
+COUNTS = "Intermediate training of each arm: means over its runs, blank where unknown"
+_COUNTS = ("epochs", "updates", "tokens")
+
+
+def read_counts(arms: Mapping[str, Any], trained: Iterable[tuple[str, int]]) -> list[dict[str, Any]]:
+    """Return what arms.json says of the intermediate training of each arm at each size, None for what it does not.
+
+    Nothing where it says nothing of any.
+    """
+    counts = [
+        {"arm": arm, "size": size, "runs": whole(entry.get("runs")), **{name: _amount(entry, name) for name in _COUNTS}}
+        for arm, size in trained
+        for entry in [_dict(_dict(_dict(arms.get(arm)).get("training")).get(str(size)))]
+    ]
+    return counts if any(count["runs"] for count in counts) else []
+
+
+def count_rows(counts: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of the table of epochs, updates and tokens."""
+    rows = [
+        [count["arm"], str(count["size"]), str(count["runs"] or ""), *(_shown(count[name]) for name in _COUNTS)]
+        for count in counts
+    ]
+    return ["arm", "size", "runs", *_COUNTS], rows
+
+
+def _amount(entry: Mapping[str, Any], name: str) -> float | None:
+    value = entry.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value < math.inf else None
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:,.12g}"
 
 
 def _stage(stage: Mapping[str, Any]) -> str:

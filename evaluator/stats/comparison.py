@@ -105,6 +105,7 @@ class Comparison:
     best_sources: tuple[BestSource, ...] = ()
     clusters: Mapping[str, Clusters] = field(default_factory=dict)
     overlaps: tuple[Mapping[str, Any], ...] = ()
+    training: tuple[Mapping[str, Any], ...] = ()  # epochs, updates and tokens of each arm at each size
     page: Path | None = None  # where its report stands
 
     def headline(self) -> list[PairwiseResult]:
@@ -143,6 +144,7 @@ class Comparison:
             "cells": [dict(cell) for cell in self.cells],
             "problems": [asdict(problem) for problem in self.problems],
             **({"overlaps": [dict(overlap) for overlap in self.overlaps]} if self.overlaps else {}),
+            **({"training": [dict(counts) for counts in self.training]} if self.training else {}),
             **({"clusters": {name: asdict(each) for name, each in self.clusters.items()}} if self.clusters else {}),
         }
 

@@ -16,6 +16,7 @@ from evaluator.stats.results import ResultRow, TrainedRun, write_item_ids, write
 from evaluator.store import Store
 from evaluator.store.tables import seal_tables
 from evaluator.sweep.scoring import read_items
+from evaluator.sweep.training_counts import training_counts
 from synthgen.runtime.files import write_atomically
 from synthgen.runtime.provenance import public_name
 
@@ -29,7 +30,10 @@ def write_tables(experiment: Experiment, graph: Graph, store: Store, folder: Pat
     record = json.dumps(experiment_record(experiment), ensure_ascii=False, indent=2)
     for place in (folder, store.root):
         write_results(place / "results.jsonl", rows)
-        arms = {arm.name: _arm_facts(experiment, arm, place) | _inputs(graph, arm, store) for arm in experiment.arms}
+        arms = {
+            arm.name: _arm_facts(experiment, arm, place) | _inputs(graph, arm, store) | _training(graph, arm, store)
+            for arm in experiment.arms
+        }
         write_atomically(place / "arms.json", json.dumps(arms, ensure_ascii=False, indent=2) + "\n")
         write_atomically(place / RECORD_NAME, record + "\n")
     _write_items(scored, store, (folder, store.root))
@@ -100,6 +104,11 @@ def _arm_facts(experiment: Experiment, arm: Arm, place: Path) -> dict[str, Any]:
     links = [link for part in arm.all_parts if (link := card_link(part.folder, place))]
     data = {part.folder.name: data_facts(part.manifest) for part in arm.all_parts}
     return {**arm.facts(), **facts, "data": data, "dataset_card": links}
+
+
+def _training(graph: Graph, arm: Arm, store: Store) -> dict[str, Any]:
+    counts = training_counts(graph, arm.name, store)
+    return {"training": counts} if counts else {}
 
 
 def _inputs(graph: Graph, arm: Arm, store: Store) -> dict[str, Any]:

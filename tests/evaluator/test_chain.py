@@ -384,6 +384,26 @@ def test_with_updates_matched_every_arm_takes_the_steps_of_the_largest_and_the_p
         assert training["tokens"] == job["training_tokens"]
 
 
+def test_the_report_says_how_often_each_arm_saw_its_rows(
+    arguments: dict[str, Any], datasets: dict[str, Path], tmp_path: Path
+) -> None:
+    asked = {**arguments, "sizes": [8, 20], "seeds": 2, "targets": ["xnli"], "match": "updates"}
+    evaluator.compare(["none=none", f"real={datasets['real']}"], **asked)
+    document = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    counts = {(each["arm"], each["size"]): each for each in document["training"]}
+    assert counts.keys() == {("real", 8), ("real", 20)}
+    logs = [json.loads(path.read_text()) for path in (tmp_path / "store" / "intermediate").glob("*/synthgen.json")]
+    for (_, size), each in counts.items():
+        runs = [log["results"] for log in logs if log["results"]["inputs"]["pair"]["features"] == size]
+        assert len(runs) == each["runs"] == 2
+        assert each["updates"] == 3
+        assert each["tokens"] == pytest.approx(sum(run["training"]["tokens"] for run in runs) / 2)
+        assert each["epochs"] == pytest.approx(sum(run["training"]["examples"] for run in runs) / 2 / size, abs=0.01)
+    assert counts["real", 8]["epochs"] > counts["real", 20]["epochs"]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert 'id="table-counts"' in page
+
+
 def test_a_finished_experiment_is_reported_without_torch(arguments: dict[str, Any], datasets: dict[str, Path]) -> None:
     evaluator.compare(arms(datasets), **arguments)
     call = f"evaluator.compare({arms(datasets)!r}, **arguments)"

@@ -321,3 +321,27 @@ def test_a_record_of_any_shape_is_read_without_a_fault(value: object) -> None:
     assert training.training_paragraph(record)
     assert isinstance(training.setup_line(record), str)
     training.stage_rows(record)
+
+
+@pytest.mark.parametrize(
+    "entry", [[], {"16000": 3}, {"16000": {"runs": -1, "epochs": "8"}}, {"16000": {"tokens": 1e999}}]
+)
+def test_counts_of_training_that_are_none_leave_the_table_out(
+    results_file: Maker, tmp_path: Path, entry: object
+) -> None:
+    source = results_file()
+    source.with_name("arms.json").write_text(json.dumps({"real": {"training": entry}}), encoding="utf-8")
+    assert report(source, out=tmp_path / "report.html").training == ()
+
+
+def test_what_is_unknown_of_a_training_stays_blank(results_file: Maker, tmp_path: Path) -> None:
+    source = results_file()
+    known = {"16000": {"runs": 3, "updates": 1500, "tokens": 2.5e6}}
+    source.with_name("arms.json").write_text(json.dumps({"real": {"training": known}}), encoding="utf-8")
+    counts = report(source, out=tmp_path / "report.html").training
+    assert len(counts) == 6, "both trained arms at three sizes"
+    assert [c for c in counts if c["runs"]] == [
+        {"arm": "real", "size": 16000, "runs": 3, "epochs": None, "updates": 1500, "tokens": 2.5e6}
+    ]
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert '<td class="t">real</td><td>16000</td><td>3</td><td></td><td>1,500</td><td>2,500,000</td>' in page
