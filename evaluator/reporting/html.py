@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from evaluator.reporting import averages, charts, methods, overlap, sentences, training
+from evaluator.reporting import averages, charts, languages, methods, overlap, sentences, training, variance
 from evaluator.reporting.inputs import data_cards, plan_rows
 from evaluator.stats.comparison import Comparison, Point
 from evaluator.stats.pairwise import PairwiseResult
@@ -50,6 +50,7 @@ def render_page(
     return environment.get_template("template.html").render(
         comparison=comparison,
         sentences=sentences,
+        languages=languages,
         methods=methods,
         style=Markup(methods.resource("style.css")),
         script=Markup(methods.resource("script.js")),
@@ -58,6 +59,7 @@ def render_page(
         rates=sentences.lead_rates(comparison),
         forests=list(_forests(comparison)),
         heats=[_heat(comparison, size) for size in sizes],
+        figures=languages.language_figures(comparison),
         cards=data_cards(comparison.arms, arms),
         plan=plan_rows(plan),
         setup=training.setup_line(record),
@@ -127,7 +129,7 @@ def _heat(comparison: Comparison, size: int) -> dict[str, object]:
     trained_first = sorted(comparison.headline(), key=lambda pair: not pair.both_trained)
     lead = next((pair for pair in trained_first if {pair.size_a, pair.size_b} - {0} == {size}), None)
     arm = lead.a if lead else arms[-1]
-    gaps = _language_gaps(comparison, arm, at[arm])
+    gaps = languages.language_gaps(comparison, arm, at[arm])
     rows = []
     for scope, pairs in comparison.by_scope.items():
         kind, _, code = scope.partition(":")
@@ -146,19 +148,6 @@ def _shade(score: float | None, low: float, high: float) -> int:
     return 0 if score is None or high == low else round(5 + 50 * (score - low) / (high - low))
 
 
-def _language_gaps(comparison: Comparison, arm: str, size: int) -> dict[str, float]:
-    """Return how far each language is below English, over the targets that have both, for one arm."""
-    means: dict[tuple[str, str], list[float]] = {}
-    for cell in comparison.cells:
-        if cell["arm"] == arm and cell["size"] == size and cell["mean"] is not None:
-            means.setdefault((cell["target"], cell["language"]), []).append(cell["mean"])
-    gaps: dict[str, list[float]] = {}
-    for (target, code), values in means.items():
-        if code != ENGLISH and len(means.get((target, ENGLISH), [])) == len(values):
-            gaps.setdefault(code, []).append((sum(means[target, ENGLISH]) - sum(values)) / len(values))
-    return {code: sum(values) / len(values) for code, values in gaps.items()}
-
-
 def _tables(comparison: Comparison) -> Iterator[NamedTable]:
     """Yield each table to read and to download."""
     scores = "Scores of every arm (mean over seeds and non-English languages ± half the 95 % interval)"
@@ -168,6 +157,8 @@ def _tables(comparison: Comparison) -> Iterator[NamedTable]:
     yield "cells", cells, *_cell_rows(comparison), 3
     yield "averages", averages.AVERAGES, *averages.average_rows(comparison), 3
     yield "best_sources", averages.BEST, *averages.best_rows(comparison), 1
+    yield "variance", variance.SOURCES, *variance.source_rows(comparison), 4
+    yield "new_language", languages.NEW_LANGUAGE, *languages.language_rows(comparison), 2
     yield "overlap", overlap.OVERLAPS, *overlap.overlap_rows(comparison.overlaps), 4
 
 

@@ -26,6 +26,7 @@ from evaluator.reporting.inputs import (
 from evaluator.reporting.markdown import results_section
 from evaluator.reporting.overlap import contaminated, read_overlaps
 from evaluator.reporting.training import read_counts, training_hash
+from evaluator.reporting.variance import with_data_draws
 from evaluator.stats.comparison import Comparison, compare_results
 from evaluator.stats.looks import Looks
 from evaluator.stats.pairwise import ComparisonKey, parse_primary
@@ -75,7 +76,10 @@ def report(
     )
     overlaps = read_overlaps(read_side_file(results.source, "overlap.json"))
     counts = read_counts(arms, dict.fromkeys((point.arm, point.size) for point in comparison.points if point.size))
-    comparison = replace(_checked(comparison, plan, record), overlaps=tuple(overlaps), training=tuple(counts))
+    comparison = replace(
+        _checked(comparison, plan, record), overlaps=tuple(overlaps), training=tuple(counts),
+        decompositions=tuple(with_data_draws(comparison.decompositions, arms)),
+    )  # fmt: skip
     cut = [Problem("cut inputs", line) for line in cut_inputs(arms)]
     comparison = replace(comparison, problems=(*contaminated(overlaps), *cut, *comparison.problems))
     document = json.dumps(comparison.document(), ensure_ascii=False, allow_nan=False, indent=1)

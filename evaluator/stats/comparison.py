@@ -16,14 +16,15 @@ import numpy as np
 
 from evaluator.stats.benchmark_averages import Aggregate, BestSource, aggregates, best_sources
 from evaluator.stats.contrasts import LevelScores
-from evaluator.stats.estimand import AggregationLevel, aggregation_levels, estimand_of
+from evaluator.stats.estimand import AggregationLevel, aggregation_levels, estimand_of, mean_over_languages
 from evaluator.stats.item_bootstrap import DRAWS, Clusters, LevelDraws, item_noise, level_draws
 from evaluator.stats.looks import Looks
 from evaluator.stats.pairwise import ComparisonKey, PairwiseResult, pairwise_results, with_holm
-from evaluator.stats.results import Floats, Group, Results
+from evaluator.stats.results import Cell, Floats, Group, Results
 from evaluator.stats.scaling import Curve, ExchangeRate, exchange_rate, fit_curves
 from evaluator.stats.score_table import Problem, ScoreTable, some_of
 from evaluator.stats.significance import Estimate, rounded
+from evaluator.stats.variance import Decomposition, decompositions
 from synthgen import __version__
 
 CURVE_POINTS = 48
@@ -104,6 +105,7 @@ class Comparison:
     aggregates: tuple[Aggregate, ...] = ()
     best_sources: tuple[BestSource, ...] = ()
     clusters: Mapping[str, Clusters] = field(default_factory=dict)
+    decompositions: tuple[Decomposition, ...] = ()
     overlaps: tuple[Mapping[str, Any], ...] = ()
     training: tuple[Mapping[str, Any], ...] = ()  # epochs, updates and tokens of each arm at each size
     page: Path | None = None  # where its report stands
@@ -143,6 +145,7 @@ class Comparison:
             "exchange_rates": [rate.document() for rate in self.exchange_rates],
             "cells": [dict(cell) for cell in self.cells],
             "problems": [asdict(problem) for problem in self.problems],
+            "variance": [each.document() for each in self.decompositions],
             **({"overlaps": [dict(overlap) for overlap in self.overlaps]} if self.overlaps else {}),
             **({"training": [dict(counts) for counts in self.training]} if self.training else {}),
             **({"clusters": {name: asdict(each) for name, each in self.clusters.items()}} if self.clusters else {}),
@@ -168,20 +171,22 @@ def compare_results(
     """
     table = ScoreTable.of(results.rows)
     levels = aggregation_levels(table.cells)
-    draws = level_draws(results, table, levels)
+    over_languages = AggregationLevel("language", "mean over languages", mean_over_languages(levels))
+    draws = level_draws(results, table, [*levels, over_languages])
     arms = _ordered_arms(table.groups, preferred)
     faults = {**table.faults, **draws.faults}
     compared = _Levels(primary=primary, looks=looks)
     for level in levels:
-        fault = next((faults[cell] for cell in level.cells if cell in faults), None)
+        fault = _fault(level, faults)
         compared.add(level, _level_scores(table, level, draws, fault), arms, table, margin=margin, reason=fault)
-    estimand = estimand_of(table.cells)
+    estimand, pairs = estimand_of(table.cells), tuple(_with_datasets(with_holm(compared.pairs), one_dataset))
+    mean = _level_scores(table, over_languages, draws, _fault(over_languages, faults))
     return Comparison(
         estimand=estimand,
         signature=_signature(results, estimand, table, training, draws, looks),
         margin=margin,
         arms=tuple(arms),
-        pairs=tuple(_with_datasets(with_holm(compared.pairs), one_dataset)),
+        pairs=pairs,
         points=tuple(point for point in compared.points if not point.scope.startswith("gap:")),
         curves=tuple(compared.curves),
         exchange_rates=tuple(_exchange_rates(compared.curves, compared.scores)),
@@ -191,6 +196,7 @@ def compare_results(
         aggregates=tuple(aggregates(table, own_averages)),
         best_sources=tuple(best_sources(table)),
         clusters=draws.clustered,
+        decompositions=tuple(decompositions(pairs, _cell_scores(table, levels, draws), mean)),
     )
 
 
@@ -244,7 +250,8 @@ def _ordered_arms(groups: Iterable[Group], preferred: Sequence[str]) -> list[str
 def _level_scores(table: ScoreTable, level: AggregationLevel, draws: LevelDraws, fault: str | None) -> LevelScores:
     """Return the scores of a level; all of them missing where a fault forbids to average its cells."""
     hole = np.nan if fault else 0.0
-    per_run = np.asarray(hole + sum(weight * table.values[cell] for cell, weight in level.cells.items()))
+    weighed = (weight * table.values[cell] for cell, weight in level.cells.items())
+    per_run = hole + sum(weighed, np.zeros(len(table.runs)))
     values = {group: per_run[index] for group, index in table.groups.items()}
     seeds = {group: tuple(table.runs[i].seed for i in index) for group, index in table.groups.items()}
     noise = None
@@ -253,6 +260,25 @@ def _level_scores(table: ScoreTable, level: AggregationLevel, draws: LevelDraws,
         run_groups, run_seeds = [run.group for run in table.runs], [run.seed for run in table.runs]
         noise = item_noise(by_run, list(values), run_groups, run_seeds, draws.items[level.key])
     return LevelScores(values, seeds, noise, table.trained)
+
+
+def _fault(level: AggregationLevel, faults: Mapping[Cell, str]) -> str | None:
+    return next((faults[cell] for cell in level.cells if cell in faults), None)
+
+
+def _cell_scores(
+    table: ScoreTable, levels: Sequence[AggregationLevel], draws: LevelDraws
+) -> dict[tuple[str, str], tuple[float, LevelScores]]:
+    """Return the scores of each target and language that the whole is a mean of, with its weight there."""
+    by_language: dict[tuple[str, str], dict[Cell, float]] = {}
+    for cell, weight in (pair for level in levels if level.kind == "all" for pair in level.cells.items()):
+        by_language.setdefault((cell.target, cell.language), {})[cell] = weight
+    scores = {}
+    for key, cells in by_language.items():
+        weight = sum(cells.values())
+        mean = AggregationLevel("language", f"{key}", {cell: each / weight for cell, each in cells.items()})
+        scores[key] = weight, _level_scores(table, mean, draws, None)
+    return scores
 
 
 def _points(arms: Sequence[str], scope: str, scores: LevelScores) -> Iterator[Point]:

@@ -59,6 +59,15 @@ def aggregation_levels(cells: Iterable[Cell]) -> list[AggregationLevel]:
     return levels + [_gap(scored, target) for target in targets if (target, ENGLISH) in scored]
 
 
+def mean_over_languages(levels: Iterable[AggregationLevel]) -> dict[Cell, float]:
+    """Return the weights of the mean of the non-English languages, each of which is a mean over its targets."""
+    languages = [level for level in levels if level.kind == "language" and level.key != f"language:{ENGLISH}"]
+    cells = (cell for level in languages for cell in level.cells)
+    return {
+        cell: sum(level.cells.get(cell, 0.0) for level in languages) / len(languages) for cell in dict.fromkeys(cells)
+    }
+
+
 def _macro(scored: Mapping[TargetLanguage, list[Cell]], keys: Sequence[TargetLanguage]) -> dict[Cell, float]:
     languages = Counter(target for target, _ in keys)
     return {cell: 1 / (len(languages) * languages[key[0]] * len(scored[key])) for key in keys for cell in scored[key]}
