@@ -18,7 +18,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
@@ -47,9 +47,11 @@ async def large(_: web.Request) -> web.Response:
 
 async def endless(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse()
-    await response.prepare(request)
-    while True:
-        await response.write(b" " * 65_536)
+    with suppress(ConnectionError):  # the client has had enough
+        await response.prepare(request)
+        while True:
+            await response.write(b" " * 65_536)
+    return response
 
 
 _MEASURED = """
@@ -88,10 +90,11 @@ def rows(path: Path, premise: Callable[[int], str], count: int = 9) -> Path:
     return path
 
 
-def servers(words: Callable[[str], list[str]], folder: Path) -> Peaks:
-    """Return the peaks of a command that asks a server, by what the server does."""
+def servers(words: Callable[[str], list[str]], folder: Path, says: str = "") -> Peaks:
+    """Return the peaks of a command that asks a server, by what the server does; in peace it says this."""
     with ExitStack() as stack:
-        yield "peace", peak(words(stack.enter_context(serving(Faults()))[0] + "#mock-7b"), folder)
+        faults = Faults(say=(lambda _: says) if says else None)
+        yield "peace", peak(words(stack.enter_context(serving(faults))[0] + "#mock-7b"), folder)
     for name, reply in (("gzip bomb", bomb), ("50 MB", large), ("endless", endless)):
 
         async def answer(request: web.Request, reply: Reply = reply) -> web.StreamResponse:
@@ -112,15 +115,36 @@ def make(folder: Path) -> Peaks:
 
 def judge(folder: Path) -> Peaks:
     number = iter(range(9))
-    return servers(lambda url: ["filter", "real", "--judge", url, "--out", f"f{next(number)}"], folder)
+    words = ["filter", "real", "--judge"]
+    return servers(lambda url: [*words, url, "--out", f"f{next(number)}"], folder, '{"label": "neutral"}')
 
 
 def llm(folder: Path) -> Peaks:
     number = iter(range(9))
     return servers(
         lambda url: ["translate", "real", "--to", "de", "--mt", f"llm:{url}", "--round-trip", "0", "--out",
-                     f"t{next(number)}"], folder,
+                     f"t{next(number)}"], folder, GERMAN,
     )  # fmt: skip
+
+
+GERMAN = json.dumps({"text0": "Der Kellner kam mit den Tellern in das Zimmer.", "text1": "Jemand kam mit Tellern."})
+ESTIMATORS = {
+    "peace": """for line in sys.stdin: print(json.dumps({"id": json.loads(line)["id"], "score": 0.9}), flush=True)""",
+    "endless": """while True: sys.stdout.write("x" * 65536)""",
+    "endless numbers": """print('{"id": "', end='')
+while True: sys.stdout.write("1" * 65536)""",
+    "50 MB": """print('{"id": "' + "word " * 10_000_000 + '", "score": 1}')""",
+    "errors of 2 GB": """for _ in range(20_000): sys.stderr.write("x" * 100_000)
+sys.exit(1)""",
+}
+
+
+def estimator(folder: Path) -> Peaks:
+    for number, (name, program) in enumerate(ESTIMATORS.items()):
+        (folder / "qe.py").write_text(f"import json, sys\n{program}\n")
+        with serving(Faults(say=lambda _: GERMAN)) as (url, _):
+            words = ["translate", "real", "--to", "de", "--mt", f"llm:{url}#mock-7b", "--round-trip", "0"]
+            yield name, peak([*words, "--qe", f"{sys.executable} qe.py", "--out", f"q{number}"], folder)
 
 
 def zeros(file: IO[bytes], head: bytes = b'{"premise": "', megabytes: int = 1000) -> None:
@@ -203,7 +227,10 @@ def imported(folder: Path) -> Peaks:
         yield name, peak(["import", "mnli", "--from", path.name, "--out", f"i{number}"], folder)
 
 
-COMMANDS = {"make": make, "filter --judge": judge, "translate --mt llm:": llm, "--against": against, "import": imported}
+COMMANDS = {
+    "make": make, "filter --judge": judge, "translate --mt llm:": llm, "translate --qe": estimator,
+    "--against": against, "import": imported,
+}  # fmt: skip
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import queue
 import shlex
 import shutil
@@ -97,9 +98,7 @@ class Estimator:
                 for line in self._lines(process, waiting, len(pairs)):
                     yield self._parse(line, waiting)
                 if code := process.wait():
-                    errors.seek(0)
-                    message = errors.read().decode("utf-8", "replace").strip().splitlines()
-                    last = (message or ["nothing on its error stream"])[-1][:200]
+                    last = _last_line(errors)[:200] or "nothing on its error stream"
                     raise _incomplete(f"--qe ended with code {code}: {last}", waiting, len(pairs))
                 if waiting:
                     missing = f"{len(waiting)} of {len(pairs)} texts, such as {min(waiting)}"
@@ -147,6 +146,11 @@ class Estimator:
             raise UserError(f"--qe scored '{name}', which was not asked for or has its score already")
         waiting.remove(name)
         return name, float(score)
+
+
+def _last_line(stream: IO[bytes]) -> str:
+    stream.seek(max(0, stream.seek(0, os.SEEK_END) - LONGEST_LINE))
+    return (stream.read().decode("utf-8", "replace").strip().splitlines() or [""])[-1]
 
 
 def _incomplete(reason: str, waiting: set[str], total: int) -> IncompleteError:

@@ -83,6 +83,11 @@ def test_a_new_threshold_judges_anew_and_asks_neither_translator_nor_estimator(t
     [
         (TWO_THEN, UserError, r"ended without a score for 6 of 8 texts, such as 1/hypothesis"),
         (TWO_THEN + "sys.exit('no weights')", IncompleteError, r"ended with code 1: no weights; 2 of 8 texts"),
+        (
+            TWO_THEN + "sys.stderr.write('a line\\n' * 100_000); sys.exit('no weights')",
+            IncompleteError,
+            r"ended with code 1: no weights; 2 of 8 texts",
+        ),
         (TWO_THEN + "time.sleep(60)", IncompleteError, r"gave no score for 5 s; 2 of 8 texts .* kept"),
         ('print(\'{"id": "0/premise", "score": NaN}\')', UserError, r"gave 0/premise the score nan; .*finite"),
         ('print(\'{"id": "0/premise", "score": "good"}\')', UserError, r"the score good; a score is a finite number"),
