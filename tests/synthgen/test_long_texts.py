@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from synthgen.analysis.text_statistics import count_tokens
 from synthgen.filters.base import FilterContext
 from synthgen.filters.registry import ORDER
 from synthgen.text import language_id, sentences, words
@@ -58,3 +59,10 @@ def test_a_text_longer_than_any_example_is_too_long() -> None:
     dropped = judged.check("a", {"premise": "1" * 20_001, "hypothesis": "It is a number.", "label": 0})
     assert dropped is not None
     assert (dropped.reason, dropped.evidence) == ("too long", "premise: 20001 characters")
+
+
+@pytest.mark.model
+def test_the_pieces_of_a_text_longer_than_any_example_are_estimated_from_its_beginning() -> None:
+    longest, ten_times = count_tokens(["word " * 4_000, "word " * 40_000])
+    assert 4_000 <= longest <= 4_010
+    assert ten_times == 10 * longest
