@@ -32,7 +32,7 @@ from evaluator.stats.looks import Looks
 from evaluator.stats.pairwise import ComparisonKey, parse_primary
 from evaluator.stats.results import read_results
 from evaluator.stats.score_table import Problem
-from evaluator.store.tables import check_tables
+from evaluator.store.tables import check_tables, seal_report
 from synthgen.console import one_line
 from synthgen.errors import UserError, plain_os_error
 from synthgen.runtime.files import check_writable, write_atomically
@@ -93,6 +93,8 @@ def report(
         out.parent.mkdir(parents=True, exist_ok=True)
         for path, text in files.items():
             write_atomically(path, text)
+        plan_file = out.with_name("plan.json")
+        seal_report([*files, *([plan_file] if plan_file.is_file() else [])], out.parent)
     return replace(comparison, page=out)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from evaluator import options
 from evaluator.stats.results import read_results
 from evaluator.store.manifest import read_node
+from evaluator.store.tables import TABLES_FILE, table_faults
 from evaluator.sweep.overlap import OVERLAP_NAME
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import UserError
@@ -17,7 +18,7 @@ from synthgen.publishing.parcel import Parcel, Publication, check_place, send
 from synthgen.runtime.integrity import folder_faults
 
 RESULTS, CARD, README = "results.jsonl", "results_card.md", "README.md"
-_BESIDE = ("results.md", "comparison.json", "arms.json", "experiment.json", "plan.json", OVERLAP_NAME)
+_BESIDE = ("results.md", "comparison.json", "arms.json", "experiment.json", "plan.json", OVERLAP_NAME, TABLES_FILE)
 
 
 def publish(
@@ -73,6 +74,9 @@ def _comparison(folder: Path) -> Parcel:
     pages = sorted(path.name for path in folder.glob("*.html"))
     if not pages or not (folder / CARD).is_file():
         raise UserError(f"{folder} has no report: evaluator report {folder} --out {folder / 'report.html'} writes it")
+    for name, fault in table_faults(folder, anew=True):
+        again = "`evaluator compare` or `evaluator report` writes it anew"
+        raise UserError(f"not published: {folder / name} {fault}; {again}")
     beside = [name for name in _BESIDE if (folder / name).is_file()]
     beside += sorted(path.relative_to(folder).as_posix() for path in (folder / "items").rglob("*.parquet"))
     files = {README: CARD} | {name: name for name in (*pages, *beside, RESULTS)}

@@ -37,7 +37,8 @@ def write_tables(experiment: Experiment, graph: Graph, store: Store, folder: Pat
         write_atomically(place / "arms.json", json.dumps(arms, ensure_ascii=False, indent=2) + "\n")
         write_atomically(place / RECORD_NAME, record + "\n")
     _write_items(scored, store, (folder, store.root))
-    seal_tables(store.root)
+    for place in (folder, store.root):
+        seal_tables(place)
 
 
 def result_rows(cell: PlannedScore, split: str, store: Store) -> list[ResultRow]:

@@ -158,3 +158,30 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
     for command in (evaluator.store_check, evaluator.store_repair):
         with pytest.raises(UserError, match="is a store of version 99"):
             command(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["results.jsonl", "arms.json", "items"])
+def test_a_report_reads_no_table_that_was_changed_and_says_which(finished: Finished, name: str) -> None:
+    out = finished.folder / "out"
+    path = sorted((out / name).iterdir())[0] if name == "items" else out / name
+    path.write_bytes(path.read_bytes().replace(b"1", b"2", 1) + b"\n")
+    for source in (out, out / "results.jsonl"):
+        with pytest.raises(UserError, match=rf"{path.name} is not the file that tables.json lists"):
+            evaluator.report(source, out=out / "again.html")
+    (out / "tables.json").write_text("[1]")
+    with pytest.raises(UserError, match=r"tables.json cannot be read; .* or remove tables.json if the change is yours"):
+        evaluator.report(out, out=out / "again.html")
+    finished.compare()
+    evaluator.report(out, out=out / "again.html")
+
+
+@pytest.mark.parametrize("name", ["comparison.json", "plan.json", "report.html"])
+def test_a_comparison_that_was_changed_is_not_published(finished: Finished, name: str) -> None:
+    out = finished.folder / "out"
+    path = out / name
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(UserError, match=rf"not published: .*{path.name} is not the file that tables.json lists"):
+        evaluator.publish(out, to=str(finished.folder / "public"))
+    finished.compare()
+    evaluator.publish(out, to=str(finished.folder / "public"))
+    assert (finished.folder / "public" / "tables.json").is_file()

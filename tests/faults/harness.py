@@ -190,6 +190,8 @@ def _content(path: Path) -> object:
         content = re.sub(rb'"sha256": "\w+"', b"", content)  # a node's hash of its own text, times and all
     if path.name == "synthgen.json":
         content = re.sub(rb'"ledger_hash": "\w+"', b"", content)  # the order of replies is in it
+    if path.name == "tables.json":
+        content = re.sub(rb'(\.html|\.md|"plan\.json)": "\w+"', rb"\1", content)  # these have times in them
     if path.suffix in (".json", ".md", ".html"):
         return _TIME.sub(lambda line: re.sub(rb"[\d.,e+\\-]+", b"0", line[0]), content)
     return content
