@@ -101,6 +101,8 @@ def refused_by_machine(error: Exception) -> UserError | IncompleteError | None:
         return IncompleteError(f"no thread can be started: allow more processes (ulimit -u) or memory; {again}")
     if isinstance(error, RuntimeError) and "home directory" in text:
         return UserError(f"{text} Set HOME, and SYNTHGEN_CACHE to a folder for models and stored replies")
+    if isinstance(error, RuntimeError) and text.startswith("Symlink loop"):
+        return UserError(f"{text}, a link that leads to itself; give another path, or remove it")
     return None
 
 

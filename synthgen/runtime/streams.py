@@ -1,5 +1,6 @@
 """The standard streams of a command: what they cannot show, and the last word on them."""
 
+import errno
 import io
 import os
 import sys
@@ -7,13 +8,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 _SHOW_CURSOR = b"\r\x1b[K\x1b[?25h"
 _last_word = threading.Lock()
 
 
 def prepare_streams() -> None:
-    """Let the standard streams show by its number what they cannot encode, and one that is closed take anything."""
+    """Let the standard streams show by its number what they cannot encode, and one that is closed take anything.
+
+    What the standard error has no room for is lost.
+    """
     for number, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name)
         if stream is None:
@@ -22,6 +27,21 @@ def prepare_streams() -> None:
             setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr.fileno() == 2:
+        full = io.BufferedWriter(_Log(2, "w", closefd=False))
+        sys.stderr = io.TextIOWrapper(full, sys.stderr.encoding, "backslashreplace", line_buffering=True)
+
+
+class _Log(io.FileIO):
+    """The standard error, which loses what a full disk has no room for: nothing that is done depends on it."""
+
+    def write(self, data: Any, /) -> int:  # noqa: ANN401 - any bytes-like object
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read it has gone
+                raise
+            return len(memoryview(data).cast("B"))
 
 
 @contextmanager

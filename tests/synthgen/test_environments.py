@@ -38,6 +38,7 @@ def shell(line: str, folder: Path, cwd: Path, **variables: str) -> subprocess.Co
         ("synthgen filter $SET --out füñf", {"PYTHONIOENCODING": "ascii"}),
         ("synthgen inspect $SET", {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
         ("synthgen filter $SET --out f >&-", {}),
+        ("synthgen filter $SET --out f 2>/dev/full", {}),
         ("ulimit -n 64; synthgen filter $SET --out f", {}),
         ("env -u HOME synthgen filter $SET --out f", {"TMPDIR": "/nowhere"}),
     ],
@@ -64,6 +65,7 @@ def test_a_command_works_with_little(line: str, variables: dict[str, str], folde
         (r"synthgen filter $SET --out $'f\xff'", 2, r"'f\udcff' is not text in utf-8: rename it, or where"),
         (r"mkdir $'d\xff'; cd $'d\xff'; synthgen filter $SET --out f", 2, r"d\udcff' is not text in utf-8: rename it"),
         ("synthgen tasks >/dev/full", 3, "No space left on device"),
+        ("ln -s loop loop; synthgen filter $SET --out loop/f", 2, "Symlink loop from"),
     ],
 )
 def test_what_the_machine_refuses_is_one_line(line: str, code: int, message: str, folder: Path, tmp_path: Path) -> None:
@@ -84,6 +86,7 @@ def test_what_the_machine_refuses_is_one_line(line: str, code: int, message: str
         (OSError(13, "Permission denied", "out/data"), 2),
         (OSError(28, "No space left on device", "out/data"), 3),
         (RuntimeError("Could not determine home directory."), 2),
+        (RuntimeError("Symlink loop from 'loop/out'"), 2),
         (ConnectionError("says no number: a bug"), None),
         (ImportError("No module named 'synthgen.task.no'"), None),
     ],
