@@ -15,7 +15,7 @@ from synthgen.errors import UserError, disk_advice, first_line
 ROWS_AT_ONCE = 10_000
 LARGEST_BATCH = 16_000_000
 """Bytes after which a batch is handed on, however few its rows."""
-FEWEST_UNPACKED, MOST_UNPACKED = 50, ROWS_AT_ONCE
+FEWEST_UNPACKED, MOST_UNPACKED = 50, 20_000
 """Rows that Arrow unpacks at a time: few of a group at first, more where they are short."""
 _BUFFER = 1 << 18
 """Bytes of a column that are read at a time, not the whole group's."""

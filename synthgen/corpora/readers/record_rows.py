@@ -86,10 +86,10 @@ class RecordReader:
         first, second, label = (whole(table[name]) for name in names)
         if not (is_text(first.type) and is_text(second.type) and _is_label(label.type)):
             return None
-        distinct = pc.unique(label)
-        places = [self.labels.index(value) for value in distinct.to_pylist()]
+        distinct = label.dictionary_encode(null_encoding="encode")
+        places = [self.labels.index(value) for value in distinct.dictionary.to_pylist()]
         known = pa.array([None if place is None or place < 0 else place for place in places], pa.int64())
-        indices = pc.take(known, pc.index_in(label, value_set=distinct))
+        indices = pc.take(known, distinct.indices)
         rows = pa.Table.from_arrays([first.cast(pa.string()), second.cast(pa.string()), indices], schema=self._schema)
         has_texts = pc.and_(_has_text(rows[0]), _has_text(rows[1]))
         usable = pc.fill_null(pc.and_(pc.is_valid(indices), has_texts), False)

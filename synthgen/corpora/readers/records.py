@@ -27,7 +27,7 @@ from synthgen.text.arrow import lazy_rows
 from synthgen.text.json_text import JsonFault, parse_json
 from synthgen.text.parquet import open_parquet, read_batches
 
-ROWS_AT_ONCE = 10_000
+ROWS_AT_ONCE, ROWS_AT_FIRST = 20_000, 1_000
 BLOCK = 1 << 22
 """Bytes of JSON lines that are read together."""
 LONGEST_LINE = 1 << 26
@@ -163,7 +163,8 @@ def _parquet(source: RecordFile, columns: tuple[str, ...]) -> Iterator[Records]:
     with open_seekable(source.path, source.split) as file:
         with open_parquet(source.path, file) as parquet:
             names = [name for name in parquet.schema_arrow.names if name in columns or not columns]
-        yield from _numbered(read_batches(source.path, names, content=file), source)
+        at_once = ROWS_AT_ONCE if columns else ROWS_AT_FIRST  # who asks for all columns wants to see what there is
+        yield from _numbered(read_batches(source.path, names, at_once, content=file), source)
 
 
 def _arrow(source: RecordFile, columns: tuple[str, ...]) -> Iterator[Records]:
