@@ -53,7 +53,8 @@ def listed(names: Iterable[object], most: int = 40) -> str:
 def not_utf8(where: object, error: UnicodeDecodeError) -> UserError:
     """Return the error for text that is not UTF-8, with the line that converts it."""
     byte = f"{error.reason} (0x{error.object[error.start]:02x})"
-    return UserError(f"{where} is not UTF-8: {byte}; convert it, e.g. with `iconv -f windows-1252 -t utf-8`")
+    convert = "`iconv -f windows-1252 -t utf-8`, or from gb18030 for Chinese, windows-1256 for Arabic, …"
+    return UserError(f"{where} is not UTF-8: {byte}; convert it, e.g. with {convert}")
 
 
 def refuse_twice(where: object, columns: Iterable[str]) -> None:

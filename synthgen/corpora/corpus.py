@@ -17,6 +17,7 @@ from synthgen.corpora.local_files import (
     files_format,
     find_files,
     has_release,
+    of_language,
     other_files,
     sample_file,
     shipped_licence,
@@ -218,11 +219,17 @@ def _local_corpus(task: str, sources: tuple[CorpusEntry, ...], path: Path, state
         if stated.language and is_folder and has_translation(task, path):
             refuse_without_translation(task, path, stated.language)
         files = other_files(sources[0], path, stated.split)
+    files = of_language(files, stated.language, str(path))
     format_, is_own = files_format(files), stated.is_foreign or not is_release
     parts = [_local_part(file, format_, stated, path if is_own else None) for file in files]
     if is_release and stated.language and is_folder and any(part.set_language.is_doubtful for part in parts):
         refuse_without_translation(task, path, stated.language)
-    for line in dict.fromkeys(line for part in parts for line in _column_lines(part)):
+    if is_release and not is_own:
+        names = ", ".join(dict.fromkeys(file.source.name for file in files))
+        console.note(
+            f"{path}: taken for {names} by its files' names; of another set say --origin, --licence or --source"
+        )
+    for line in dict.fromkeys(chain(*map(_column_lines, parts), _language_lines(parts))):
         console.note(line)
     return Corpus(format_, _with_prefixes(parts), None, stated)
 
@@ -254,6 +261,16 @@ def _column_lines(part: CorpusPart) -> Iterator[str]:
         pairs = ", ".join(f"{ours} is '{theirs}'" for ours, theirs in taken.items())
         known_by = "names" if part.records.file.has_names else "order"
         yield f"columns by their {known_by}: {pairs}; --columns says otherwise"
+
+
+def _language_lines(parts: Sequence[CorpusPart]) -> Iterator[str]:
+    """Yield a line that says which files are in which language, where there are several."""
+    files: dict[str, list[str]] = {}
+    for part in parts:
+        files.setdefault(part.language, []).append(part.parent["file"])
+    if len(files) > 1:
+        named = "; ".join(f"{code}: {', '.join(names)}" for code, names in files.items())
+        yield f"several languages in one set ({named}): --language CODE takes the files of one, where names state it"
 
 
 def _with_prefixes(parts: Sequence[CorpusPart]) -> tuple[CorpusPart, ...]:

@@ -87,7 +87,7 @@ def import_task(
         sweep(out.absolute().parent)
         return _same_or_refused(out, identity)
     with only_writer(out):
-        survey = _survey(corpus, None if n is None else seed)
+        survey = _survey(corpus, n, seed)
         chosen = None if n is None else draw(survey, quotas(task, dict(survey.cells), n))
         command = _command(task, source, n, seed, pair_with, {**of_records, **facts})
         told = {"seed": seed, "command": command, "definitions": definitions(task)}
@@ -101,9 +101,9 @@ def _refuse_draw(n: int | None, seed: int) -> None:
         refuse("without --n every row is kept", seed=seed or None)
 
 
-def _survey(corpus: Corpus, seed: int | None) -> Survey:
+def _survey(corpus: Corpus, n: int | None, seed: int) -> Survey:
     """Return what a corpus has of each cell, and say how its labels were taken; UserError when nothing can be used."""
-    survey = Survey(corpus, seed)
+    survey = Survey(corpus, n, seed)
     survey.refuse_other_labels()
     if not survey.cells.total():
         raise _nothing_usable(survey)

@@ -13,7 +13,15 @@ from synthgen.corpora.readers.columns import names_both
 from synthgen.corpora.readers.item import Reader
 from synthgen.corpora.readers.record_rows import read_records
 from synthgen.corpora.readers.records import open_records
-from synthgen.corpora.readers.splits import SPLITS_BY_PREFERENCE, best_split, is_data_name, split_of, split_of_path
+from synthgen.corpora.readers.splits import (
+    SPLITS_BY_PREFERENCE,
+    best_split,
+    is_data_name,
+    of_split,
+    refuse_missing_parts,
+    split_of,
+    split_of_path,
+)
 from synthgen.corpora.readers.tagged import CCG_TAG_FILE, ccg_labels
 from synthgen.corpora.translations import TRANSLATIONS
 from synthgen.dataset.layout import MANIFEST_NAME
@@ -21,6 +29,7 @@ from synthgen.dataset.samples import MNLI_SAMPLE, SAMPLES, SNLI_ROWS
 from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.tags import TagsFormat
+from synthgen.text.languages import base_language
 from synthgen.text.set_language import language_of_name
 
 _SHIPPED = {
@@ -44,7 +53,9 @@ class CorpusFile:
     @property
     def stated_languages(self) -> Mapping[str, str]:
         """The language by what states it; the corpora are English, other people's files of their form need not be."""
-        return {"the file's name": language_of_name(self.path.name), "the corpus": self.source.language}
+        folder = language_of_name(Path(self.name).parent.as_posix())
+        of_names = {"the file's name": language_of_name(self.path.name), "its folder's name": folder}
+        return of_names | {"the corpus": self.source.language}
 
 
 def find_files(sources: tuple[CorpusEntry, ...], path: Path, split: str | None = None) -> list[CorpusFile]:
@@ -60,12 +71,16 @@ def find_files(sources: tuple[CorpusEntry, ...], path: Path, split: str | None =
         return [corpus_file(sources[0], path, path.parent)]
     if not path.is_dir():
         raise UserError(f"no file or folder at {path}")
-    files = {source.name: _best_split(source, path, split) for source in sources}
+    found = {source.name: _best_split(source, path, split) for source in sources}
+    files = {name: chosen for name, (chosen, _) in found.items()}
     if missing := [source for source in sources if not files[source.name]]:
         names = "; ".join(f"{source.name}: {source.official}" for source in missing)
         places = ", ".join(f"{folder}/" for source in missing for folder in source.places)
         patterns = ", ".join(dict.fromkeys(pattern for source in missing for pattern in source.files))
         raise UserError(f"{path} has no files of {names} (looked in it and in {places} for {patterns})")
+    if others := [name for _, left_out in found.values() for name in left_out]:
+        console.note(f"{path}: left out: {', '.join(others)}")
+    refuse_missing_parts([Path(file.name) for chosen in files.values() for file in chosen], str(path))
     return list(chain.from_iterable(files.values()))
 
 
@@ -74,7 +89,7 @@ def has_release(sources: tuple[CorpusEntry, ...], path: Path) -> bool:
     if path.is_file():
         is_named = any(fnmatch(path.name, pattern) for source in sources for pattern in source.files)
         return is_named and any(path.suffix in source.readers for source in sources)
-    return any(_best_split(source, path, None) for source in sources)
+    return any(_best_split(source, path, None)[0] for source in sources)
 
 
 def other_files(source: CorpusEntry, path: Path, split: str | None) -> list[CorpusFile]:
@@ -89,8 +104,9 @@ def other_files(source: CorpusEntry, path: Path, split: str | None) -> list[Corp
             f"{path} is a dataset folder of synthgen already: filter, translate and compare take it as it is"
         )
     root = _snapshot(path)
-    names = [each.relative_to(root) for each in sorted(root.rglob("*")) if each.is_file()]
-    if not (data := [name for name in names if is_data_name(name.as_posix())]):
+    names = [each.relative_to(root) for each in sorted(root.rglob("*")) if not each.is_dir()]
+    data = [name for name in names if is_data_name(name.as_posix()) and _is_data(root / name)]
+    if not data:
         raise UserError(f"{path} has no data files; it has {', '.join(map(str, names[:8])) or 'no files'}")
     kinds = [_ending(name) for name in data]
     best = min(kinds, key=lambda kind: _ENDINGS.index(kind) if kind in _ENDINGS else len(_ENDINGS))
@@ -121,6 +137,18 @@ def _snapshot(path: Path) -> Path:
     return revisions[0]
 
 
+def of_language(files: list[CorpusFile], language: str | None, where: str) -> list[CorpusFile]:
+    """Return those files of a language, where names of files or folders state it and others; say which are left out."""
+    stated = [next(filter(None, list(file.stated_languages.values())[:2]), "") for file in files]
+    same = [bool(language) and base_language(code) == base_language(str(language)) for code in stated]
+    if not any(same) or not any(stated[place] and not each for place, each in enumerate(same)):
+        return files
+    console.note(
+        f"{where}: left out: {', '.join(file.name for file, each in zip(files, same, strict=True) if not each)}"
+    )
+    return [file for file, each in zip(files, same, strict=True) if each]
+
+
 def files_format(files: list[CorpusFile]) -> Format:
     """Return the format of the files' rows; CCG's tag set is in the files, as no list of it may ship."""
     if files[0].source is ENTRIES["ccg"]:
@@ -148,30 +176,45 @@ def sample_file(task: str) -> Path:
     return _SHIPPED[task][0]
 
 
-def _best_split(source: CorpusEntry, path: Path, wanted: str | None) -> list[CorpusFile]:
-    """Return the files of a corpus's best split in the first of its folders that has some; the path may be one."""
+def _best_split(source: CorpusEntry, path: Path, wanted: str | None) -> tuple[list[CorpusFile], list[str]]:
+    """Return the files of a corpus's best split in the first of its folders that has some, which the path may be, and
+    the names of what is not read there.
+    """
     inside = [name.partition("/")[2] for name in source.places]
     for folder in (*(path / name for name in source.places), path, *(path / name for name in inside if name)):
-        paths = (path for pattern in source.files for path in sorted(folder.glob(pattern)) if _reads(source, path))
-        files = [corpus_file(source, file, folder) for file in paths]
-        for split in [split_of(wanted)] if wanted else SPLITS_BY_PREFERENCE:
-            if of_split := [file for file in files if file.split == split]:
-                return _in_preferred_forms(of_split)
-    return []
+        matches = (file for pattern in source.files for file in sorted(folder.glob(pattern)))
+        paths = dict.fromkeys(filter(_is_data, matches))
+        files = [corpus_file(source, file, folder) for file in paths if _reads(source, file)]
+        if wanted:
+            named = of_split([Path(file.name) for file in files], wanted)
+            of_best = [file for file in files if Path(file.name) in named]
+        else:
+            best = min((file.split for file in files), key=SPLITS_BY_PREFERENCE.index, default="")
+            of_best = [file for file in files if file.split == best]
+        if chosen := _in_preferred_forms(of_best):
+            taken = {file.path for file in chosen}
+            return chosen, [file.relative_to(folder).as_posix() for file in paths if file not in taken]
+    return [], []
 
 
 def _in_preferred_forms(files: list[CorpusFile]) -> list[CorpusFile]:
     """Return the files by suffix preference, one form of each: MultiNLI ships the same rows as .jsonl and as .tsv."""
-    suffixes = list(files[0].source.readers)
     forms: dict[Path, CorpusFile] = {}
-    for file in sorted(files, key=lambda file: suffixes.index(file.path.suffix)):
+    for file in sorted(files, key=lambda file: list(file.source.readers).index(file.path.suffix)):
         forms.setdefault(file.path.with_suffix(""), file)
     return list(forms.values())
 
 
+def _is_data(path: Path) -> bool:
+    """Say whether a path is a file of data by its name; UserError for a link to nothing."""
+    if path.is_symlink() and not path.exists() and is_data_name(path.name):
+        raise UserError(f"{path} is a link to a file that is not there: fetch it, or remove the link")
+    return path.is_file() and is_data_name(path.name)
+
+
 def _reads(source: CorpusEntry, file: Path) -> bool:
     is_translated = any(each.source.name == source.name and each.language_of(file.name) for each in TRANSLATIONS)
-    return file.is_file() and file.suffix in source.readers and file.name != CCG_TAG_FILE and not is_translated
+    return file.suffix in source.readers and file.name != CCG_TAG_FILE and not is_translated
 
 
 def corpus_file(source: CorpusEntry, path: Path, folder: Path) -> CorpusFile:

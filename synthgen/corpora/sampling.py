@@ -2,6 +2,7 @@
 
 import hashlib
 import heapq
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
@@ -20,17 +21,20 @@ from synthgen.task.registry import is_task, load_task
 
 STRAY_SHARE = 0.01
 """More rows with labels that are not the task's are a class of their own, and no slips."""
+_SPARE = 1_000
+"""Keys that are kept of a cell before those that cannot be drawn are taken out."""
+_PLACE = re.compile(r"(.*? (?:line|row|item) \d+): ", re.DOTALL)
 
 
 class Survey:
     """The usable rows of a corpus, counted by cell when they are first read; and all that is odd.
 
-    With a seed, each row has a draw key.
+    For a draw of `n`, the rows of each cell that may be drawn are kept: those with the smallest keys.
     """
 
-    def __init__(self, corpus: Corpus, seed: int | None) -> None:
+    def __init__(self, corpus: Corpus, n: int | None = None, seed: int = 0) -> None:
         self.corpus, self.stream = corpus, RowStream(corpus)
-        self._seed = seed
+        self._n, self._seed = n, seed
         self.cells, self.rejected = Counter[str](), list[Rejection]()
         self.check, self.notes = Counter[str](), Counter[str]()
         self.keys: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -54,16 +58,22 @@ class Survey:
             self.notes += batch.notes
             self.check += batch.check
             self.cells += cell_counts(self.corpus.format, batch.table)
-            if self._seed is not None:
-                for number, row in enumerate(batch.table.to_pylist(), start=rows):
-                    self.keys[self.corpus.format.cell(row)].append((_draw_key(self._seed, row["id"]), number))
+            if self._n is not None:
+                self._add_keys(self._n, batch.table, rows)
             rows += batch.table.num_rows
             if batch.table.num_rows:
                 yield batch.table
 
+    def _add_keys(self, n: int, table: pa.Table, first: int) -> None:
+        for number, row in enumerate(table.to_pylist(), start=first):
+            self.keys[self.corpus.format.cell(row)].append((_draw_key(self._seed, row["id"]), number))
+        for keys in self.keys.values():
+            if len(keys) > 2 * n + _SPARE:
+                keys[:] = heapq.nsmallest(n, keys)
+
     def refuse_other_labels(self) -> None:
         """Raise UserError where so many rows have a label that is not the task's that it is no slip."""
-        others = Counter(each.evidence.rpartition(": ")[2] for each in self._stray())
+        others = Counter(_label_of(each)[1] for each in self._stray())
         if others.total() > STRAY_SHARE * (self.cells.total() + others.total()):
             first = next(self._stray())
             named = ", ".join(f"'{label}' ({count})" for label, count in others.most_common(6))
@@ -72,13 +82,21 @@ class Survey:
             names = sorted({*others, *(str(number) for part in parts for number in part.labels.numbers)})
             meant = labels if len(names) == len(labels) and all(map(str.isdecimal, names)) else ["…"] * 3
             example = ",".join(f"{name}={label}" for name, label in zip(names, meant, strict=False))
+            way_out = f"Say what they mean: --labels '{example}' ('{next(iter(others))}=-' drops the rows)"
+            if any("," in name for name in others):
+                way_out = "Make them a column of names or numbers"
             raise UserError(
-                f"unknown labels {named}, first in {first.evidence.rpartition(': ')[0]}; known: {', '.join(labels)}. "
-                f"Say what they mean: --labels '{example}' ('{next(iter(others))}=-' drops the rows)"
+                f"unknown labels {named}, first in {_label_of(first)[0]}; known: {', '.join(labels)}. {way_out}"
             )
 
     def _stray(self) -> Iterator[Rejection]:
         return (each for each in self.rejected if each.reason == UNKNOWN_LABEL and each.evidence)
+
+
+def _label_of(stray: Rejection) -> tuple[str, str]:
+    """Return the place of a row and its label, by the evidence."""
+    match = _PLACE.match(stray.evidence)
+    return (match[1], stray.evidence[match.end() :]) if match else ("", stray.evidence)
 
 
 def quotas(task: str, available: dict[str, int], n: int) -> dict[str, int]:

@@ -33,8 +33,8 @@ def csv_lines(file: TextIO) -> Iterator[str]:
 def delimiter_of(text: str) -> str:
     r"""Return what parts the cells of a table's first row; signs before a space and between quotes do so least.
 
-    >>> [delimiter_of(text) for text in ("Well, yes, it is;No, it is not", '"a;b",c', "a\tb", "a; b")]
-    [';', ',', '\t', ';']
+    >>> [delimiter_of(text) for text in ("Well, yes, it is;No, it is not", '"a;b",c', "a\tb", "a; b", "a|b")]
+    [';', ',', '\t', ';', '|']
     """
     row = re.split("[\r\n]", re.sub('"[^"]*"', "", text[:_HEAD].lstrip()))[0]
-    return max(",;\t", key=lambda sign: (len(re.findall(f"{sign}(?! )", row)), row.count(sign)))
+    return max(",;\t|", key=lambda sign: (len(re.findall(f"[{sign}](?! )", row)), row.count(sign)))

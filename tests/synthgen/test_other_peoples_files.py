@@ -351,7 +351,7 @@ REFUSED = {
         "latin-1"
     ),
     "is UTF-16 without a byte order mark: .* utf-16le": table_text(ROWS, ",").decode().encode("utf-16-le"),
-    "objects of premise, hypothesis, label: make them columns": parquet([{"row": row} for row in ROWS]),
+    "row \\(of row.premise, row.hypothesis, row.label\\)": parquet([{"row": row} for row in ROWS]),
     "is empty": b"  \n",
     "an SQLite database": b"SQLite format 3\0" + bytes(100),
     "a pickle": b"\x80\x04\x95" + bytes(100),

@@ -16,8 +16,10 @@ Names = Mapping[str, str]
 TEXT_A = ("premise", "sentence1", "context", "question1", "text_a", "text1", "premise_text", "sent1", "sentence_a")
 TEXT_B = ("hypothesis", "sentence2", "question2", "text_b", "text2", "hypo", "sent2", "sentence_b")
 LABEL = ("gold_label", "label", "is_duplicate", "gold", "labels", "label_text", "class", "target", "answer")
-ABSENT = (None, "", "-", "-1", -1, "hidden")
-"""How releases say that a row has no gold label (SNLI: "-" in its files, -1 on the hub)."""
+ABSENT = (None, "", "-", "-1", -1, "hidden", "nan", "NaN", "null")
+"""How releases say that a row has no gold label (SNLI: "-" in its files, -1 on the hub), and programs that it has no
+value.
+"""
 OTHER_NAMES = {"contradictory": "contradiction", "e": "entailment", "n": "neutral", "c": "contradiction"}
 """XTREME's raw XNLI and ANLI's files name the same labels otherwise."""
 ANSWER, ANSWER_START = "answer", "answer_start"
@@ -25,8 +27,8 @@ _SPAN = {
     "context": ("context", "document", "passage", "paragraph", "article"),
     "question": ("question", "query"),
     "answers": ("answers",),
-    ANSWER: ("answer", "answer_text"),
-    ANSWER_START: ("answer_start", "answerstart"),
+    ANSWER: ("answer", "answer_text", "answers_text"),
+    ANSWER_START: ("answer_start", "answerstart", "answers_answer_start"),
     "title": ("title",),
     "id": ("id",),
 }
@@ -37,7 +39,7 @@ _OPTIONAL = ("id", "ctx", "ctx_b", "question_concept", "answerKey")
 """Columns that may be missing: test releases have no key."""
 DROPPED = "-"
 """What `--labels` maps a value to whose rows are to go."""
-_WHOLE = re.compile(r"(-?\d+)\.0+")
+_WHOLE = re.compile(r"(-?\d+)[.,]0+")
 _FEW = 12
 """A column with more values is no column of labels."""
 _OFTEN = 10
@@ -112,9 +114,10 @@ class ColumnPlan:
     class_names: tuple[str, ...] = ()
 
     def read(self) -> tuple[str, ...]:
-        """Return the names of the columns that are read."""
+        """Return the names of the columns that are read, of those in objects the object's too."""
         wide = [name for names, _ in self.options.hypotheses for name in names]
-        return tuple(dict.fromkeys((*self.columns.values(), *wide, *self.options.where, _IMPOSSIBLE)))
+        names = (*self.columns.values(), *wide, *self.options.where, _IMPOSSIBLE)
+        return tuple(dict.fromkeys((*names, *(name.partition(".")[0] for name in names if "." in name))))
 
     def other_names(self) -> dict[str, str]:
         """Return {our column: theirs} where that differs."""
@@ -135,9 +138,11 @@ def plan_columns(
     A table without names has the task's columns in order, when it has as many.
     """
     present = list(dict.fromkeys(name for row in rows for name in row))
+    objects = {name: value for row in rows for name, value in row.items() if isinstance(value, dict)}
+    there = [*map(str, present), *(f"{name}.{key}" for name, value in objects.items() for key in value)]
     wide = [name for names, _ in options.hypotheses for name in names]
-    if missing := [name for name in (*options.columns.values(), *wide, *options.where) if name not in present]:
-        raise unknown("column", missing[0], list(map(str, present)), where=where)
+    if missing := [name for name in (*options.columns.values(), *wide, *options.where) if name not in there]:
+        raise unknown("column", missing[0], there, where=where)
     in_order = not has_names and not options and len(present) == len(format_.columns)
     columns = dict(zip(format_.columns, present, strict=True)) if in_order else dict(options.columns)
     known, needed = _known_names(format_), _needed(format_, rows, options)
@@ -149,9 +154,23 @@ def plan_columns(
     if format_.name == "span" and not {"answers", ANSWER} & columns.keys():
         missing.append("answers")
     if missing:
+        where = where if has_names else f"{where} names no columns in its first row, and so"
         raise UserError(_missing_columns(missing, columns, present, rows, format_, where))
+    _refuse_objects(format_, columns, objects, where)
     label = columns.get(format_.columns[-1], "")
     return ColumnPlan(columns, options, tuple(map(str, class_names.get(label, ()))))
+
+
+def _refuse_objects(format_: Format, columns: Names, objects: Mapping[str, Row], where: str) -> None:
+    """Raise UserError for a text or a label that is an object; CommonsenseQA's question holds its choices."""
+    label = (format_.columns[-1],) if format_.name in ("pair", "choice") else ()
+    for ours in (*format_.text_columns, *label):
+        theirs = columns.get(ours, "")
+        if (value := objects.get(theirs)) is not None and "stem" not in value:
+            keys = list(map(str, value))[:8]
+            named = f"'{theirs}' holds objects of {', '.join(keys)}" if keys else f"'{theirs}' holds empty objects"
+            example = f"{ours}={theirs}.{keys[0] if keys else '…'}"
+            raise UserError(f"{where}: {named}; say which is meant, e.g. --columns {example}")
 
 
 def _needed(format_: Format, rows: Sequence[Row], options: RecordOptions) -> list[str]:
@@ -209,12 +228,21 @@ def _missing_columns(
 
 
 def _described(name: str, value: object) -> str:
-    """Return a column's name, and of one of objects what they hold: only columns of the file itself can be named."""
-    return (
-        f"{name} (objects of {', '.join(map(str, list(value)[:8]))}: make them columns)"
-        if isinstance(value, dict)
-        else name
-    )
+    """Return a column's name, and of one of objects the names of what they hold."""
+    return f"{name} (of {', '.join(f'{name}.{key}' for key in list(value)[:8])})" if isinstance(value, dict) else name
+
+
+def value_of(record: Row, name: str) -> Any:  # noqa: ANN401 - any value of a record
+    """Return a value of a record by its column, or by `column.key` of an object in one; None where there is none.
+
+    >>> value_of({"text": {"en": "Tea"}}, "text.en"), value_of({"a.b": 1, "a": {"b": 2}}, "a.b")
+    ('Tea', 1)
+    """
+    if name in record or "." not in name:
+        return record.get(name)
+    column, _, key = name.partition(".")
+    holder = record.get(column)
+    return holder.get(key) if isinstance(holder, dict) else None
 
 
 def names_both(format_: Format, names: Sequence[str]) -> bool:
@@ -267,7 +295,7 @@ class LabelMap:
 def label_text(value: object) -> str:
     """Return a label as text: a whole number without its point, whether a number or a text, yes and no as 1 and 0.
 
-    >>> [label_text(value) for value in (1, 2.0, "1.0", True, " neutral ", None)]
+    >>> [label_text(value) for value in (1, 2.0, "1,0", True, " neutral ", None)]
     ['1', '2', '1', '1', 'neutral', '']
     """
     if value is None:

@@ -93,7 +93,7 @@ def _unpacked(file: IO[bytes], kind: str, path: Path, split: str | None) -> Any:
 @lru_cache(1)  # a file is opened several times, and what is left out said once
 def _member(names: tuple[str, ...], path: Path, split: str | None) -> str:
     """Return the name of the one data file of a zip file; UserError when there are several, or none."""
-    if "xl/workbook.xml" in names:
+    if {"xl/workbook.xml", "content.xml"} & set(names):
         raise UserError(f"{path} is a spreadsheet: save it as CSV (UTF-8)")
     data = [name for name in names if not name.endswith("/") and is_data_name(name)]
     if not data:

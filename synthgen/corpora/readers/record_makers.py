@@ -3,7 +3,7 @@
 import ast
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from synthgen.corpora.readers.columns import ANSWER, ANSWER_START, LabelMap, label_text
@@ -25,14 +25,23 @@ class UnusableError(Exception):
 
 def _text(values: Mapping[str, Any], name: str) -> str:
     """Return a text; UnusableError where there is none that can be stored."""
-    value = values.get(name)
+    value = _only(values.get(name))
     if (fault := text_fault(value, name)) and not fault.startswith("empty"):
         raise UnusableError(fault, "" if value is None else shorten(ascii(value)))
     return str(value)
 
 
-def _label(value: object, labels: LabelMap) -> int:
+def _only(value: object) -> object:
+    """Return what a list of one value holds, anything else as it is."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _label(value: object, labels: LabelMap, options: Sequence[str] = ()) -> int:
+    """Return the position of a label, which may be the text of one of the options."""
+    value = _only(_decoded(value))
     index = labels.index(value) if isinstance(value, str | int | float | None) else -1
+    if index == -1 and options.count(value) == 1:
+        return options.index(value)
     if index is None:
         raise UnusableError(UNLABELLED)
     if index < 0:
@@ -60,7 +69,9 @@ def _choice(format_: ChoiceFormat, values: Mapping[str, Any], _record: Row, labe
         else:
             is_optional = name in ("ctx", "ctx_b", "question_concept")
             row[name] = "" if is_optional and value is None else _text(values, name)
-    index = _label(values.get(format_.columns[-1]), labels)
+    lists = row.get("endings") or row.get("choices", {}).get("text")
+    options = lists or [row[name] for name in format_.option_columns]
+    index = _label(values.get(format_.columns[-1]), labels, options)
     has_name = format_.features()[format_.columns[-1]].get("dtype") == "string"
     return Item(row | {format_.columns[-1]: format_.labels[index] if has_name else index})
 
@@ -105,6 +116,8 @@ def _answers(values: Mapping[str, Any]) -> list[tuple[str, int | None]]:
         given = values[ANSWER]
     given = _decoded(given)
     if isinstance(given, dict):
+        if given.get("text") is None and any(given.values()):
+            raise UnusableError("answers hold no text", shorten(", ".join(map(str, given)) or "nothing"))
         texts, starts = _listed(given.get("text")), given.get("answer_start")
         if starts is None:
             pairs: list[tuple[Any, Any]] = [(text, None) for text in texts]

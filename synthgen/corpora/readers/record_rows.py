@@ -13,11 +13,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from synthgen.corpora.readers.columns import ColumnPlan, LabelMap, Names, RecordOptions, is_value, plan_columns
+from synthgen.corpora.readers.columns import (
+    ColumnPlan,
+    LabelMap,
+    Names,
+    RecordOptions,
+    is_value,
+    plan_columns,
+    value_of,
+)
 from synthgen.corpora.readers.item import TOLERATED, TOLERATED_ELSEWHERE, Item, row_faults
 from synthgen.corpora.readers.packed import open_seekable
 from synthgen.corpora.readers.record_makers import UnusableError, make_row
-from synthgen.corpora.readers.records import RecordFile, Records, open_records
+from synthgen.corpora.readers.records import Fault, RecordFile, Records, open_records
 from synthgen.dataset.shards import arrow_schema
 from synthgen.errors import UserError, shorten
 from synthgen.formats import Format
@@ -100,6 +108,8 @@ class RecordReader:
         left = np.flatnonzero(~usable.to_numpy())
         others = zip(numbers[left].tolist(), table.take(left).to_pylist(), strict=True)
         unusable = [self._row(number, record) for number, record in others]
+        if any(isinstance(each, Item) for each in unusable):
+            return None
         kept = rows.filter(usable)
         batch = RowBatch(kept, np.delete(numbers, left), check=_equal_texts(kept))
         batch.unusable = [each for each in unusable if isinstance(each, Unusable)]
@@ -135,13 +145,13 @@ class RecordReader:
 
     def _row(self, number: int, record: Row, columns: Names | None = None, label: str = "") -> Item | Unusable:
         """Return the row of a record, by other `columns` and with a `label` where it holds several."""
-        values = {ours: record.get(theirs) for ours, theirs in (columns or self.plan.columns).items()}
+        values = {ours: value_of(record, theirs) for ours, theirs in (columns or self.plan.columns).items()}
         values |= {"label": label} if label else {}
         own = None if values.get("id") in (None, "") else str(values["id"])
         try:
             for name, value in self.plan.options.where.items():
-                if not is_value(record.get(name), value):
-                    raise UnusableError(f"not {name}={value}", shorten(str(record.get(name))))
+                if not is_value(own_value := value_of(record, name), value):
+                    raise UnusableError(f"not {name}={value}", shorten(str(own_value)))
             item = make_row(self._format, values, record, self.labels)
         except UnusableError as error:
             return Unusable(number, str(error), error.evidence, _storable(record), own)
@@ -201,13 +211,15 @@ def open_reader(
     if "placeholder" in path.name:  # the English test file of XCOPA's data root
         raise UserError(f"{path} holds placeholder labels, not gold ones: import the train or val file")
     file = open_records(path, split)
-    rows = list[Row]()
+    rows, faults = list[Row](), list[Fault]()
     for records in file.batches():
         rows += list(islice(records.rows(), _FIRST))
+        faults += records.faults[:1]
         if len(rows) >= _FIRST:
             break
     if not rows:
-        raise UserError(f"{path} holds no record ({file.kind})")
+        first = "".join(f"; {file.place(each.number)}: {each.reason}: {shorten(each.text)}" for each in faults[:1])
+        raise UserError(f"{path} holds no record ({file.kind}){first}")
     plan = plan_columns(
         format_, rows[:_FIRST], options or RecordOptions(), _class_names(file), str(path), has_names=file.has_names
     )

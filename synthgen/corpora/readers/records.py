@@ -17,10 +17,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.json as pj
 
-from synthgen.corpora.readers.json_values import array_values, document_rows
-from synthgen.corpora.readers.packed import open_seekable, open_unpacked
-from synthgen.corpora.readers.tables import Dialect, read_table_batches, sniff_dialect
-from synthgen.corpora.readers.text import as_utf8, refuse_pointer
+from synthgen.corpora.readers.json_values import array_values, document_rows, has_several_values
+from synthgen.corpora.readers.packed import open_seekable, open_unpacked, packing
+from synthgen.corpora.readers.tables import Dialect, read_table_batches, refuse_spaced_quotes, sniff_dialect
+from synthgen.corpora.readers.text import as_utf8, refuse_pointer, wide_encoding
 from synthgen.errors import UserError, first_line, not_utf8, refuse_twice
 from synthgen.formats.base import Row
 from synthgen.text.arrow import lazy_rows
@@ -31,6 +31,9 @@ ROWS_AT_ONCE, ROWS_AT_FIRST = 20_000, 1_000
 BLOCK = 1 << 22
 """Bytes of JSON lines that are read together."""
 LONGEST_LINE = 1 << 26
+_LEAST_TEXT = 20
+_AROUND = " \t\r,\x1e"
+"""What stands around the values of JSON lines, or of RFC 7464's sequences."""
 HEAD = 1 << 20
 _OTHERS = {
     b"SQLite format 3": "an SQLite database",
@@ -107,29 +110,39 @@ def open_records(path: Path, split: str | None = None) -> RecordFile:
         return RecordFile(path, "arrow file", "row", split)
     if head.startswith(b"\xff\xff\xff\xff"):
         return RecordFile(path, "arrow stream", "row", split)
-    if other := next((name for start, name in _OTHERS.items() if head.startswith(start)), ""):
-        raise UserError(f"{path} is {other}" + ("" if ":" in other or "," in other else f"; {_READ}"))
-    if head[257:262] == b"ustar":
-        raise UserError(f"{path} is a tar archive: unpack it and give the folder")
+    _refuse_others(head, path)
     text = decoded_head(head, path)
     if not text.strip():
         raise UserError(f"{path} is empty")
-    if re.match(r"\s*(\{|\[\s*([\[{\"\]]|-?\d|null|$))", text):
+    if re.match(r"\s*(?:(?://|#)[^\n]*\n\s*)*(\{|\[\s*([\[{\"\]]|-?\d|null|$))", text):
         kind = _json_kind(text)
         return RecordFile(path, kind, "line" if kind == "JSON lines" else "item", split)
-    return RecordFile(path, "table", "row", split, sniff_dialect(text))
+    refuse_spaced_quotes(text, dialect := sniff_dialect(text), path)
+    return RecordFile(path, "table", "row", split, dialect)
+
+
+def _refuse_others(head: bytes, path: Path) -> None:
+    """Raise UserError for a file of another kind, which its first bytes say."""
+    if other := next((name for start, name in _OTHERS.items() if head.startswith(start)), ""):
+        raise UserError(f"{path} is {other}" + ("" if ":" in other or "," in other else f"; {_READ}"))
+    if packing(head):
+        raise UserError(f"{path} is packed twice: unpack it once")
+    if head[257:262] == b"ustar":
+        raise UserError(f"{path} is a tar archive: unpack it and give the folder")
 
 
 def decoded_head(head: bytes, path: Path) -> str:
     """Return the text that a file begins with; UserError for one that is no text."""
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return head[: len(head) // 2 * 2].decode("utf-16", "ignore")
+    if encoding := wide_encoding(head):
+        return head[: len(head) // 4 * 4].decode(encoding, "ignore")
     if b"\0" in head:
         halves = [kind for start, kind in enumerate(("be", "le")) if 4 * head[start::2].count(0) > len(head)]
-        is_text = (
-            f"UTF-16 without a byte order mark: convert it with `iconv -f utf-16{halves[0]} -t utf-8`" if halves else ""
-        )
-        raise UserError(f"{path} is {is_text or f'of no kind that is known: {_READ}'}")
+        if halves:
+            convert = f"convert it with `iconv -f utf-16{halves[0]} -t utf-8`"
+            raise UserError(f"{path} is UTF-16 without a byte order mark: {convert}")
+        if head.count(0) * _LEAST_TEXT < len(head) and head.isascii():
+            raise UserError(f"{path} has NUL characters in its text: take them out, e.g. with `tr -d '\\000'`")
+        raise UserError(f"{path} is of no kind that is known: {_READ}")
     text = head.decode("utf-8-sig", "ignore")
     refuse_pointer(path, text)
     return text
@@ -140,15 +153,15 @@ def _json_kind(text: str) -> str:
     if text.lstrip().startswith("["):
         return "JSON array"
     lines = [line for line in text.split("\n")[:20] if line.strip()]
-    if len(lines) == 1:
-        return "JSON document"
     whole = sum(map(_is_object, lines[:-1] or lines))
-    return "JSON lines" if whole * 2 > len(lines[:-1] or lines) or _is_object(lines[0]) else "JSON document"
+    if len(lines) > 1 and (whole * 2 > len(lines[:-1] or lines) or _is_object(lines[0])):
+        return "JSON lines"
+    return "JSON values" if has_several_values(text) else "JSON document"
 
 
 def _is_object(line: str) -> bool:
     try:
-        return isinstance(parse_json(line, nan=True), dict)
+        return isinstance(parse_json(_of_line(line), nan=True), dict)
     except JsonFault:
         return False
 
@@ -212,7 +225,7 @@ def _table(source: RecordFile, columns: tuple[str, ...]) -> Iterator[Records]:
 
 def _json_array(source: RecordFile, _columns: tuple[str, ...]) -> Iterator[Records]:
     with _utf8(source) as file:
-        yield from _objects(array_values(file, source.path))
+        yield from _objects(array_values(file, source.path, is_array=source.kind == "JSON array"))
 
 
 def _json_document(source: RecordFile, _columns: tuple[str, ...]) -> Iterator[Records]:
@@ -222,7 +235,7 @@ def _json_document(source: RecordFile, _columns: tuple[str, ...]) -> Iterator[Re
         document = parse_json(text, nan=True)
     except JsonFault as fault:
         raise UserError(f"{source.path} is not JSON: {fault}") from None
-    yield from _objects(document_rows(document, source.path))
+    yield from _objects(document_rows(document, source.path, source.split))
 
 
 def _objects(values: Iterable[Any]) -> Iterator[Records]:
@@ -292,7 +305,7 @@ def _lines(block: bytes, first: int, path: Path) -> Records:
         if not line.strip():
             continue
         try:
-            value = parse_json(line, nan=True)
+            value = parse_json(_of_line(line), nan=True)
         except JsonFault as fault:
             faults.append(Fault(number, "not JSON", f"{fault}: {line[:1_000]}"))
             continue
@@ -302,6 +315,11 @@ def _lines(block: bytes, first: int, path: Path) -> Records:
         else:
             faults.append(_no_object(number, value))
     return Records(np.array(numbers, dtype=np.int64), None, tuple(rows), tuple(faults))
+
+
+def _of_line(line: str) -> str:
+    """Return the JSON of a line: without the comma that parts it from the next, and the sign that begins a record."""
+    return line.strip(_AROUND)
 
 
 def _text(data: bytes, path: Path) -> str:
@@ -317,6 +335,7 @@ _READERS: dict[str, Callable[[RecordFile, tuple[str, ...]], Iterator[Records]]] 
     "arrow stream": _arrow,
     "JSON lines": _json_lines,
     "JSON array": _json_array,
+    "JSON values": _json_array,
     "JSON document": _json_document,
     "table": _table,
 }

@@ -1,7 +1,7 @@
 """Which files of a folder or an archive are data, and which split of a corpus each is by its name."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from synthgen import console
@@ -19,6 +19,7 @@ _OTHER_ENDINGS = re.compile(
     r"\.(md|rst|py|ipynb|sh|ya?ml|toml|cfg|ini|lock|log|pdf|png|jpe?g|svg|gif|html|css|js|bib|sqlite|pt|bin|safetensors"
     r"|pkl|np[yz]|model|vocab|idx|lst|gitattributes|gitignore|incomplete|sha256|md5)"
 )
+_PART = re.compile(r"(.*?)(\d{3,})-of-(\d{3,})(?!\d)(.*)", re.DOTALL)
 _OWN_CACHE = re.compile(r"cache-[0-9a-f]+.*\.arrow")
 
 
@@ -58,10 +59,10 @@ def best_split(paths: Sequence[Path], where: str, split: str | None = None) -> l
     """Return the files of one split, by their paths in a folder or archive: that asked for, else the first there is of
     train, unstated, validation, test. The files left out are named on standard error.
 
-    UserError when the split that is asked for is not there.
+    UserError when the split that is asked for is not there, or one of its files is missing.
     """
     if split:
-        chosen = _of_split(paths, split)
+        chosen = of_split(paths, split)
         if not chosen:
             there = ", ".join(dict.fromkeys(map(split_of_path, paths)))
             raise UserError(f"{where} has no split '{split}'; it has {there}")
@@ -74,10 +75,25 @@ def best_split(paths: Sequence[Path], where: str, split: str | None = None) -> l
     if others := [path.as_posix() for path in paths if path not in chosen]:
         line = f"{where}: only {kind} is read; left out: {', '.join(others)}"
         console.note(line)
+    refuse_missing_parts(chosen, where)
     return chosen
 
 
-def _of_split(paths: Sequence[Path], split: str) -> list[Path]:
+def refuse_missing_parts(paths: Iterable[Path], where: str) -> None:
+    """Raise UserError where files say by their names that there are more of them: `train-00000-of-00002.parquet`."""
+    numbers: dict[tuple[str, ...], set[int]] = {}
+    for path in paths:
+        if match := _PART.fullmatch(path.as_posix()):
+            before, number, count, after = match.groups()
+            numbers.setdefault((before, count, after), set()).add(int(number))
+    for (before, count, after), there in numbers.items():
+        if missing := sorted(set(range(int(count))) - there):
+            name = f"{before}{missing[0]:0{len(count)}d}-of-{count}{after}"
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            raise UserError(f"{where} has no {name}{more}: fetch what is missing, or give a file that is there alone")
+
+
+def of_split(paths: Sequence[Path], split: str) -> list[Path]:
     """Return the files whose path has the split as a word, else those of its kind: validation, dev and val are one."""
     named = re.compile(rf"(?<![a-z0-9]){re.escape(split.lower())}(?![a-z0-9])")
     exact = [path for path in paths if named.search(path.as_posix().lower())]

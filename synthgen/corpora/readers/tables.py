@@ -19,9 +19,11 @@ from synthgen.corpora.readers.item import MALFORMED
 from synthgen.errors import UserError, not_utf8, refuse_twice
 from synthgen.text.csv import csv_rows, delimiter_of
 
+_LINES_TRIED = 20
 _BLOCK = 1 << 21
 """Bytes that pyarrow parses together, and of which it reads 32 ahead."""
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_PREAMBLE = re.compile(r"sep=([,;\t|:^~])(?:\r\n|\n|\r)", re.IGNORECASE)
 _NAME = re.compile(r"[^\W\d][\w .()/#*-]{0,39}")
 _LABELS = re.compile(r"-?\d+(\.0+)?|entailment|neutral|contradict\w+|(not_)?duplicate", re.IGNORECASE)
 Batch = tuple[npt.NDArray[np.int64], pa.Table | None, tuple[dict[str, str], ...], list[tuple[int, str, str]]]
@@ -29,12 +31,18 @@ Batch = tuple[npt.NDArray[np.int64], pa.Table | None, tuple[dict[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a table is written: its delimiter, whether cells are quoted, and the columns' names, which it may lack."""
+    """How a table is written: its delimiter, whether cells are quoted, and the columns' names, which it may lack.
+
+    `preamble` is the line in which Excel says the delimiter, `escape` what stands before a quote inside a cell where
+    that is no second quote.
+    """
 
     delimiter: str
     is_quoted: bool
     names: tuple[str, ...]
     has_header: bool
+    preamble: str = ""
+    escape: str = ""
 
 
 def sniff_dialect(head: str) -> Dialect:
@@ -48,13 +56,34 @@ def sniff_dialect(head: str) -> Dialect:
     >>> sniff_dialect('"Hi," he said.\tHe spoke.\tentailment\n').names
     ('1', '2', '3')
     """
-    delimiter = delimiter_of(head)
+    preamble = _PREAMBLE.match(head)
+    head = head[preamble.end() :] if preamble else head
+    delimiter = preamble[1] if preamble else delimiter_of(head)
     is_quoted = delimiter != "\t" or _needs_quotes(head)
     first = next((line for line in re.split("[\r\n]+", head) if line.strip()), "")
     cells = next(iter(csv_rows(_first_row(head), delimiter)), []) if is_quoted else first.split(delimiter)
     names = tuple(cell.strip() for cell in cells)
     has_header = bool(names) and all(map(_NAME.fullmatch, filter(None, names))) and not _is_row(names)
-    return Dialect(delimiter, is_quoted, names if has_header else tuple(map(str, range(1, len(names) + 1))), has_header)
+    names = names if has_header else tuple(map(str, range(1, len(names) + 1)))
+    escape = "\\" if is_quoted and _has_escapes(head, delimiter) else ""
+    return Dialect(delimiter, is_quoted, names, has_header, preamble[0] if preamble else "", escape)
+
+
+def _has_escapes(head: str, delimiter: str) -> bool:
+    """Say whether quotes inside cells have a backslash before them, and none is doubled."""
+    edge = rf"[{re.escape(delimiter)}\r\n]"
+    return bool(re.search(rf'\\"(?!{edge}|$|")', head)) and not re.search(rf'(?<!{edge})""(?!{edge}|$)', head)
+
+
+def refuse_spaced_quotes(head: str, dialect: Dialect, path: Path) -> None:
+    """Raise UserError for a table with a space before the quotes of its cells: both would become part of the texts."""
+    lines = head.removeprefix(dialect.preamble).split("\n")[1:_LINES_TRIED]
+    rows = csv_rows("\n".join(lines), dialect.delimiter) if dialect.is_quoted else []
+    if 2 * sum(any(cell.startswith(' "') for cell in row) for row in rows) > len(rows):
+        raise UserError(
+            f"{path} has a space between '{dialect.delimiter}' and the quote of the next cell, which no reader of CSV "
+            "takes for one: write it again without, e.g. by Python's csv.reader(…, skipinitialspace=True)"
+        )
 
 
 def _first_row(head: str) -> str:
@@ -93,6 +122,7 @@ def read_table_batches(file: BinaryIO, dialect: Dialect, path: Path, columns: tu
         return "skip"
 
     refuse_twice(path, filter(None, dialect.names))
+    file.read(len(dialect.preamble.encode()))
     wanted = [name for name in dialect.names if name in columns or not columns]
     options = pcsv.ConvertOptions(
         column_types=dict.fromkeys(wanted, pa.string()),
@@ -143,6 +173,7 @@ def _open(file: io.RawIOBase, dialect: Dialect, skip: Any, options: pcsv.Convert
     parse = pcsv.ParseOptions(
         delimiter=dialect.delimiter,
         quote_char='"' if dialect.is_quoted else False,
+        escape_char=dialect.escape or False,
         newlines_in_values=dialect.is_quoted,
         invalid_row_handler=skip,
     )

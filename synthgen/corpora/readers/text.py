@@ -1,5 +1,6 @@
 """The one way into text files: UTF-8, packed or not, whatever their line ends; lines, cells and JSON of them."""
 
+import codecs
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,19 +30,26 @@ def open_text(path: Path) -> Iterator[TextIO]:
 
 
 def as_utf8(file: BinaryIO, path: Path) -> BinaryIO:
-    """Return the text of a file as UTF-8 without a byte order mark; of UTF-16, which has one, too.
+    """Return the text of a file as UTF-8 without a byte order mark; of UTF-16 and UTF-32, which have one, too.
 
-    UserError for broken UTF-16.
+    UserError for broken UTF-16 or UTF-32.
     """
     start = cast(io.BufferedReader, file).peek(4)
-    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if encoding := wide_encoding(start):
         try:
-            return io.BufferedReader(cast(io.RawIOBase, io.BytesIO(file.read().decode("utf-16").encode())))
+            return io.BufferedReader(cast(io.RawIOBase, io.BytesIO(file.read().decode(encoding).encode())))
         except UnicodeError as error:
-            raise UserError(f"{path} is not UTF-16, as its first bytes say: {error}") from None
+            raise UserError(f"{path} is not {encoding.upper()}, as its first bytes say: {error}") from None
     if start.startswith(_BYTE_ORDER_MARK):
         file.read(len(_BYTE_ORDER_MARK))
     return file
+
+
+def wide_encoding(start: bytes) -> str:
+    """Return the encoding of several bytes a character that a byte order mark says, an empty string for none."""
+    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    return "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else ""
 
 
 def read_text(path: Path) -> str:
