@@ -21,7 +21,7 @@ _ROW = "row"
 def has_several_values(text: str) -> bool:
     r"""Say whether a text begins with a JSON value and, after white space or commas, another.
 
-    >>> has_several_values('{"a": 1}\\n\\n{"a": 2'), has_several_values('{"a": 1}\\n')
+    >>> has_several_values('{"a": 1}\n\n{"a": 2'), has_several_values('{"a": 1}\n')
     (True, False)
     """
     try:

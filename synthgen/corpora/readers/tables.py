@@ -52,7 +52,7 @@ def sniff_dialect(head: str) -> Dialect:
     one needed to be. Columns without a header are called 1, 2, 3, ….
 
     >>> sniff_dialect("premise,hypothesis\n\"a, b\",c\n")
-    Dialect(delimiter=',', is_quoted=True, names=('premise', 'hypothesis'), has_header=True)
+    Dialect(delimiter=',', is_quoted=True, names=('premise', 'hypothesis'), has_header=True, preamble='', escape='')
     >>> sniff_dialect('"Hi," he said.\tHe spoke.\tentailment\n').names
     ('1', '2', '3')
     """
