@@ -34,6 +34,7 @@ from evaluator.stats.results import read_results
 from evaluator.stats.score_table import Problem
 from evaluator.store.tables import check_tables, seal_report
 from synthgen.console import one_line
+from synthgen.dataset.folder import refuse_inside
 from synthgen.errors import UserError, plain_os_error
 from synthgen.runtime.files import check_writable, write_atomically
 
@@ -113,6 +114,7 @@ def check_page(out: Path | str) -> Path:
         raise UserError(f"--out {out}: the report is a page; give a name that ends in .html")
     if page.is_dir():
         raise UserError(f"cannot write the report to {out}: it is a folder")
+    refuse_inside(page)
     check_writable(page.parent, f"the report to {out}")
     return page
 

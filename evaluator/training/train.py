@@ -14,6 +14,7 @@ from evaluator.store import Json, Node, Store
 from evaluator.store.manifest import read_node
 from evaluator.training.model_card import CARD_NAME, checkpoint_licence, model_card
 from synthgen.console import progress
+from synthgen.dataset.folder import refuse_inside
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.dataset.manifest import Manifest, dataset_format, read_intact_manifest
 from synthgen.errors import UserError
@@ -83,6 +84,7 @@ def _check(folder: Path, out: Path, recipe: str, seed: int) -> Manifest:
     if not 0 <= seed <= LARGEST_SEED:
         raise UserError(f"--seed {seed}: allowed are whole numbers from 0 to {LARGEST_SEED}")
     if not out.exists():
+        refuse_inside(out)
         check_writable(out.parent, f"to --out {out}")
     load_recipe(recipe, LARGE_WIDTH)
     manifest = read_intact_manifest(folder)

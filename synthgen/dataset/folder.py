@@ -38,11 +38,18 @@ def refuse_foreign(out: Path) -> None:
         raise UserError(f"--out {out} cannot be a folder: {place} is a file; give another --out")
     if (out / LEDGER_NAME).exists():
         return
+    refuse_inside(out)
     if is_finished(out):
         manifest = read_manifest(out)
         raise UserError(f"{out} holds a finished {manifest.origin} {manifest.task} set; give another --out")
     if foreign := next((name for name in _REPLACED if (out / name).exists()), None):
         raise UserError(f"{out} holds {foreign}, which no run of synthgen has written; give another --out")
+
+
+def refuse_inside(out: Path) -> None:
+    """Raise UserError for a place inside a finished folder, which would hold more than its manifest lists."""
+    if around := next((each for each in out.absolute().parents if is_finished(each)), None):
+        raise UserError(f"--out {out} is inside {around.name}, a finished folder; give another --out")
 
 
 @contextmanager
@@ -65,5 +72,6 @@ def refuse_taken(out: Path) -> None:
         is_taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
     if is_taken:
         raise UserError(f"{out} exists and is not a dataset folder; give another --out")
+    refuse_inside(out)
     if out.is_mount() or out.resolve() == Path.cwd():
         raise UserError(f"{out} cannot be replaced: name a folder inside it")

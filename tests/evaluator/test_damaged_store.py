@@ -185,3 +185,11 @@ def test_a_comparison_that_was_changed_is_not_published(finished: Finished, name
     finished.compare()
     evaluator.publish(out, to=str(finished.folder / "public"))
     assert (finished.folder / "public" / "tables.json").is_file()
+
+
+def test_no_report_and_no_checkpoint_is_written_into_a_finished_set(whole: Finished) -> None:
+    place = whole.folder / "real"
+    with pytest.raises(UserError, match=r"page.html is inside real, a finished folder; give another --out"):
+        evaluator.report(whole.store, out=place / "page.html")
+    with pytest.raises(UserError, match=r"model is inside real, a finished folder; give another --out"):
+        evaluator.train(place, model=whole.arguments["model"], out=place / "model")

@@ -194,6 +194,21 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, whole: bool) -> N
         (folder / "pack.json").write_text("{}")
 
 
+WRITERS = {
+    "filter": lambda folder, out: synthgen.filter(folder, out=out),
+    "translate": lambda folder, out: synthgen.translate(folder, to="tlh", out=out, backend=Backwards()),
+    "make": lambda folder, out: make_scripted(str(folder), out),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_nothing_is_written_into_a_finished_set(folder: Path, name: str) -> None:
+    for out in (folder / "other", folder / "data" / "other"):
+        with pytest.raises(UserError, match=r"other is inside set, a finished folder; give another --out"):
+            WRITERS[name](folder, out)
+    assert verify(folder).faults == ()
+
+
 def _flip_bits(content: bytearray, draw: random.Random) -> None:
     for _ in range(20):
         content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)

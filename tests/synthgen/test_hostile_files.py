@@ -1,5 +1,6 @@
 """Files that are broken, or unpack to far more than they are: one line that names the file, in little memory."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -63,6 +64,12 @@ def test_a_parquet_file_that_is_damaged_is_one_line_that_names_it(
     with pytest.raises(UserError, match=r"train-0\.parquet") as raised:
         read(tmp_path / "data" / "train-0.parquet")
     assert "\n" not in str(raised.value)
+
+
+def test_a_pipe_is_no_parquet_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.parquet")
+    with pytest.raises(UserError, match=r"pipe\.parquet: it is no file"):
+        count_rows(tmp_path / "pipe.parquet")
 
 
 def test_a_dictionary_of_one_long_text_is_unpacked_a_few_rows_at_a_time(tmp_path: Path) -> None:
