@@ -17,12 +17,13 @@ exactly the margin is called equivalent; coverage and width of the exchange rate
 limits of extrapolation; the oracle also knows that the curves are lines, so its width says little for `power law`).
 
 `--single` adds sweeps of one size, where nothing can be borrowed: with three paired seeds and no item noise the t
-interval, and so any interval of 95 % that assumes no more, is 1.94 oracles wide. `--stress` adds seed noise that falls
-with size, seeds that repeat at every size, and power laws. `--curves` adds truths of other shapes: weak, saturating,
-late, flat. `--noise` draws arms whose seed noise differs by arm and by size, and arms that collapse: what a third arm
-does to the interval of two. `--languages` draws every language by itself. `--data` adds worlds in which data vary
-(`verdict_data.py`): generated datasets, clusters of items, added seeds. `--reports N` draws right and wrong answers of
-N whole sweeps (three targets, two kinds of metric) and puts them through a report.
+interval, and so any interval of 95 % that assumes no more, is 1.94 oracles wide. `--stress` adds seed noise that
+falls with size, seeds that repeat at every size, and power laws. `--curves` adds truths of other shapes: weak,
+saturating, late, flat; `--sizes` the same with 8 and 12 sizes. `--noise` draws arms whose seed noise differs by arm
+and by size, and arms that collapse: what a third arm does to the interval of two. `--languages` draws every language
+by itself. `--data` adds worlds in which data vary (`verdict_data.py`): generated datasets, clusters of items, added
+seeds. `--reports N` draws right and wrong answers of N whole sweeps (three targets, two kinds of metric) and puts
+them through a report.
 """
 
 from __future__ import annotations
@@ -158,7 +159,7 @@ def shifted(estimate: Estimate, by: float) -> Estimate:
 
 def oracle_exchange(world: World, scores: LevelScores, grid: Floats) -> tuple[float, float]:
     """Interval of the exchange rate, in log2 examples, for one who knows the form and every variance."""
-    design = np.stack([np.ones(len(SIZES)), np.log2(SIZES)], axis=1)
+    design = np.stack([np.ones(len(world.sizes)), np.log2(world.sizes)], axis=1)
     step = np.linalg.pinv(design)
     at = np.stack([np.ones_like(grid), np.log2(grid)], axis=1) @ step
     goal = (np.array([1.0, np.log2(K)]) @ step)[None, :]
@@ -291,7 +292,9 @@ def run_noise(job: tuple[NoiseWorld, int, int]) -> tuple[str, dict[str, float]]:
     items = NOISE_ITEM_SD**2 * np.array([[1.0 if arm == other else 0.5 for arm, _ in groups] for other, _ in groups])
     items += 1e-6 * np.eye(len(groups))
     falls = np.array([arm == world.collapsed for arm, _ in groups])
-    tally: dict[str, list[float]] = {"cover": [], "width": [], "points": []}
+    # Runs that do not collapse lie above the mean with such runs.
+    healthy = 0.1 * FALL * ((first[0] == world.collapsed) - float(second[0] == world.collapsed))
+    tally: dict[str, list[float]] = {"cover": [], "healthy": [], "width": [], "points": []}
     for _ in range(worlds):
         shared = {size: rng.standard_normal(n) for size in (0, *SIZES)}
         common = np.stack([shared[size] for _, size in groups])
@@ -305,10 +308,12 @@ def run_noise(job: tuple[NoiseWorld, int, int]) -> tuple[str, dict[str, float]]:
         unpooled = contrast_of(alone, items[np.ix_(both, both)], first, second)
         (low, high), bounds = estimate.interval(), unpooled.interval()
         tally["cover"].append(low <= 0 <= high)
+        tally["healthy"].append(low <= healthy <= high)
         tally["width"].append(bounds[1] - bounds[0])
         tally["points"].append(high - low)
     widths = {"points": float(np.mean(tally["points"])), "alone": float(np.mean(tally["width"]))}
-    return f"| {world.name} | {n} |", {"cover": float(np.mean(tally["cover"])), **widths}
+    covers = {name: float(np.mean(tally[name])) for name in ("cover", "healthy")}
+    return f"| {world.name} | {n} |", {**covers, **widths}
 
 
 @dataclass(frozen=True)
@@ -389,10 +394,13 @@ STRESS = [
     *(World(n, 10, 4.0, 0.5, repeat=0.5) for n in (3, 5, 10)),
     *(World(n, 10, ratio, 0.5, shape="power law") for n in (3, 5, 10) for ratio in (0.25, 4.0)),
 ]
-CURVES = [
-    World(n, 10, 1.67, 0.5, shape=shape)
-    for shape in ("line", "power law", "weak slope", "saturating", "late start", "flat")
-    for n in (3, 5, 10)
+SHAPES = ("line", "power law", "weak slope", "saturating", "late start", "flat")
+CURVES = [World(n, 10, 1.67, 0.5, shape=shape) for shape in SHAPES for n in (3, 5, 10)]
+MANY_SIZES = [
+    World(n, 10, 1.67, 0.5, tuple(round(1000 * 2 ** (7 * i / (count - 1))) for i in range(count)), shape=shape)
+    for count in (8, 12)
+    for shape in SHAPES
+    for n in (3, 5)
 ]
 
 
@@ -444,8 +452,8 @@ def show_languages(pool: Executor, worlds: int) -> None:
 
 def show_noise(pool: Executor, worlds: int, seeds: Sequence[int]) -> None:
     print("\nArms and sizes of unequal noise, arms that collapse\n")
-    print("| world | seeds | cover | width, points | width without other sizes |")
-    print("|---|--:|--:|--:|--:|")
+    print("| world | seeds | cover | cover of runs that do not collapse | width, points | width without other sizes |")
+    print("|---|--:|--:|--:|--:|--:|")
     for start, row in pool.map(run_noise, [(world, n, worlds) for world in NOISE for n in seeds]):
         print(start, " | ".join(f"{value:.3f}" for value in row.values()), "|", flush=True)
 
@@ -475,6 +483,7 @@ def main() -> None:
     parser.add_argument("--single", action="store_true", help="add sweeps of one size")
     parser.add_argument("--stress", action="store_true", help="add sweeps that break the assumptions")
     parser.add_argument("--curves", action="store_true", help="add curves of other shapes")
+    parser.add_argument("--sizes", action="store_true", help="add curves of 8 and 12 sizes")
     parser.add_argument("--noise", action="store_true", help="add arms and sizes of unequal noise")
     parser.add_argument("--languages", action="store_true", help="add per-language error rates (Holm, k of m)")
     parser.add_argument("--data", nargs="*", choices=list(verdict_data.TABLES), help="add worlds in which data vary")
@@ -495,6 +504,8 @@ def main() -> None:
             show("Broken assumptions", pool.map(run_world, [(w, args.worlds, args.seed) for w in STRESS]))
         if args.curves:
             show("Shapes of curves", pool.map(run_world, [(w, args.worlds, args.seed) for w in CURVES]))
+        if args.sizes:
+            show("Curves of 8 and 12 sizes", pool.map(run_world, [(w, args.worlds, args.seed) for w in MANY_SIZES]))
         show_more(pool, args)
 
 

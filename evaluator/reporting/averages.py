@@ -13,6 +13,7 @@ from evaluator.stats.score_table import some_of
 Table = tuple[list[str], list[list[str]]]  # header and rows
 
 AVERAGES = "Published averages: XTREME-R's ten targets and XTREME's nine, each over the languages it lists"
+OUTCOMES = "Runs that failed or look collapsed: how often, with the exact interval"
 BEST = "Best source per target, chosen at the other seeds than the one reported"
 
 
@@ -44,6 +45,16 @@ def average_rows(comparison: Comparison) -> Table:
         missing = some_of(average.missing) or "nothing"
         rows.append([average.benchmark, english, average.arm, f"{average.size}", mean, missing])
     return ["benchmark", "English", "arm", "size", "average", "missing"], rows
+
+
+def outcome_rows(comparison: Comparison) -> Table:
+    """Return a row for each arm and size: runs that failed or look collapsed, and how often that may happen."""
+    rows = []
+    for outcome in comparison.outcomes:
+        low, high = (f"{100 * end:.0f}" for end in outcome.rate)
+        counts = [str(count) for count in (outcome.size, outcome.runs, outcome.failed, outcome.collapsed)]
+        rows.append([outcome.arm, *counts, f"{low} to {high} %"])
+    return ["arm", "size", "runs", "failed", "collapsed", "95 % interval of the rate"], rows
 
 
 def best_rows(comparison: Comparison) -> Table:

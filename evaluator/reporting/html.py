@@ -157,6 +157,7 @@ def _tables(comparison: Comparison) -> Iterator[NamedTable]:
     yield "cells", cells, *_cell_rows(comparison), 3
     yield "averages", averages.AVERAGES, *averages.average_rows(comparison), 3
     yield "best_sources", averages.BEST, *averages.best_rows(comparison), 1
+    yield "outcomes", averages.OUTCOMES, *averages.outcome_rows(comparison), 1
     yield "variance", variance.SOURCES, *variance.source_rows(comparison), 4
     yield "new_language", languages.NEW_LANGUAGE, *languages.language_rows(comparison), 2
     yield "overlap", overlap.OVERLAPS, *overlap.overlap_rows(comparison.overlaps), 4

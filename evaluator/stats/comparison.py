@@ -22,7 +22,7 @@ from evaluator.stats.looks import Looks
 from evaluator.stats.pairwise import ComparisonKey, PairwiseResult, pairwise_results, with_holm
 from evaluator.stats.results import Cell, Floats, Group, Results
 from evaluator.stats.scaling import Curve, ExchangeRate, exchange_rate, fit_curves
-from evaluator.stats.score_table import Problem, ScoreTable, some_of
+from evaluator.stats.score_table import Problem, RunOutcome, ScoreTable, some_of
 from evaluator.stats.significance import Estimate, rounded
 from evaluator.stats.variance import Decomposition, decompositions
 from synthgen import __version__
@@ -106,6 +106,7 @@ class Comparison:
     best_sources: tuple[BestSource, ...] = ()
     clusters: Mapping[str, Clusters] = field(default_factory=dict)
     decompositions: tuple[Decomposition, ...] = ()
+    outcomes: tuple[RunOutcome, ...] = ()
     overlaps: tuple[Mapping[str, Any], ...] = ()
     training: tuple[Mapping[str, Any], ...] = ()  # epochs, updates and tokens of each arm at each size
     page: Path | None = None  # where its report stands
@@ -145,6 +146,7 @@ class Comparison:
             "exchange_rates": [rate.document() for rate in self.exchange_rates],
             "cells": [dict(cell) for cell in self.cells],
             "problems": [asdict(problem) for problem in self.problems],
+            "outcomes": [outcome.document() for outcome in self.outcomes],
             "variance": [each.document() for each in self.decompositions],
             **({"overlaps": [dict(overlap) for overlap in self.overlaps]} if self.overlaps else {}),
             **({"training": [dict(counts) for counts in self.training]} if self.training else {}),
@@ -196,6 +198,7 @@ def compare_results(
         aggregates=tuple(aggregates(table, own_averages)),
         best_sources=tuple(best_sources(table)),
         clusters=draws.clustered,
+        outcomes=tuple(table.outcomes()),
         decompositions=tuple(decompositions(pairs, _cell_scores(table, levels, draws), mean)),
     )
 

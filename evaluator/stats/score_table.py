@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from evaluator.stats.results import Cell, Floats, Group, ResultRow, TrainedRun
+from evaluator.stats.significance import exact_rate, rounded
 from synthgen.text.languages import ENGLISH
 
 MIN_SIBLINGS = 3
@@ -25,6 +27,26 @@ class Problem:
 
     kind: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """How many runs of an arm at a size have a score missing since they failed, and how many others look collapsed."""
+
+    arm: str
+    size: int
+    runs: int
+    failed: int
+    collapsed: int
+
+    @property
+    def rate(self) -> tuple[float, float]:
+        """The 95 % interval of how often a run of this arm fails or collapses."""
+        return exact_rate(self.failed + self.collapsed, self.runs)
+
+    def document(self) -> dict[str, Any]:
+        """Return the object of comparison.json."""
+        return {**asdict(self), "rate95": [rounded(end) for end in self.rate]}
 
 
 @dataclass(frozen=True)
@@ -43,6 +65,14 @@ class ScoreTable:
     faults: Mapping[Cell, str]
     problems: tuple[Problem, ...]
     collapsed: frozenset[tuple[TrainedRun, str]] = frozenset()  # runs, each with the target it looks collapsed on
+    failed: frozenset[TrainedRun] = frozenset()
+
+    def outcomes(self) -> Iterator[RunOutcome]:
+        """Yield what became of the runs of each arm at each size."""
+        collapsed = {run for run, _ in self.collapsed} - self.failed
+        for (arm, size), indices in self.groups.items():
+            runs = {self.runs[index] for index in indices}
+            yield RunOutcome(arm, size, len(runs), len(runs & self.failed), len(runs & collapsed))
 
     @classmethod
     def of(cls, rows: Sequence[ResultRow]) -> ScoreTable:
@@ -69,7 +99,8 @@ class ScoreTable:
             *(Problem("mixed cells", f"{message}; its aggregates are refused") for message in faults.values()),
             *(Problem("degenerate run", _collapsed(run, sign)) for (run, _), sign in degenerate.items()),
         ]
-        return cls(runs, groups, cells, values, trained, faults, tuple(problems), frozenset(degenerate))
+        failed = frozenset(row.run for row in rows if row.value is None)
+        return cls(runs, groups, cells, values, trained, faults, tuple(problems), frozenset(degenerate), failed)
 
 
 def _mixed_cells(rows: Iterable[ResultRow]) -> Iterator[tuple[Cell, str]]:

@@ -99,6 +99,17 @@ class Estimate:
         return float(special.stdtrit(df, CONFIDENCE) + special.stdtrit(df, (1 + POWER) / 2)) * self.se
 
 
+def exact_rate(count: int, total: int) -> tuple[float, float]:
+    """Return the 95 % interval of Clopper and Pearson (1934) of a rate.
+
+    >>> [round(end, 3) for end in exact_rate(0, 3)]
+    [0.0, 0.708]
+    """
+    quantile, tail = scipy_module("special").betaincinv, (1 - CONFIDENCE) / 2
+    low = float(quantile(count, total - count + 1, tail)) if count else 0.0
+    return low, float(quantile(count + 1, total - count, 1 - tail)) if count < total else 1.0
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return Holm's (1979) adjusted p-values, in the order given.
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from evaluator.reporting import sentences
 from evaluator.stats.comparison import Comparison, compare_results
@@ -373,6 +374,21 @@ def test_a_collapsed_run_is_reported_and_kept(results_file: Maker, experiment_ro
     found = compare(results_file(rows))
     assert "real@1000 seed 3 scores 33.30 on xnli in every language" in problems(found)["degenerate run"]
     assert whole(found, "synthetic", "real", 1_000).known
+
+
+def test_failed_and_collapsed_runs_are_counted_with_an_exact_interval(
+    results_file: Maker, experiment_rows: Rows
+) -> None:
+    lost, fallen = TrainedRun("real", 1_000, 0), TrainedRun("real", 1_000, 3)
+    rows = [
+        replace(r, value=None if r.run == lost else 33.3) if r.run in (lost, fallen) and r.target == "xnli" else r
+        for r in experiment_rows(with_items=False)
+    ]
+    outcomes = {(each.arm, each.size): each for each in compare(results_file(rows)).outcomes}
+    real = outcomes["real", 1_000]
+    assert (real.runs, real.failed, real.collapsed) == (5, 1, 1)
+    assert real.rate == pytest.approx(tuple(binomtest(2, 5).proportion_ci(method="exact")))
+    assert outcomes["none", 0].rate == pytest.approx(tuple(binomtest(0, 5).proportion_ci(method="exact")))
 
 
 def test_runs_that_never_differ_are_no_evidence_of_equivalence(results_file: Maker, experiment_rows: Rows) -> None:

@@ -247,12 +247,22 @@ def test_the_seeds_that_would_settle_a_comparison_detect_its_effect_in_eight_of_
     need = settling(seen, 0.5)
     assert need.seeds is not None
     rng, worlds, n = np.random.default_rng(0), 4_000, need.seeds
-    runs = rng.normal(effect, sd, (worlds, n)) + rng.normal(0, item_se, (worlds, 1))
+    # What is seen is the truth: what the items add, the mean of the first three seeds takes away.
+    items = rng.normal(0, item_se * np.sqrt(1 - item_se**2 / seen.se**2), (worlds, 1))
+    first, later = rng.normal(0, sd, (worlds, 3)), rng.normal(0, sd, (worlds, n - 3)) + items
+    runs = effect + np.hstack([first - first.mean(axis=1, keepdims=True), later])
     variance = np.var(runs, axis=1, ddof=1) / n
     total = variance + item_se**2
     quantile = (variance * stats.t.ppf(0.975, n - 1) + item_se**2 * stats.norm.ppf(0.975)) / total
     assert 0.75 < np.mean(np.abs(runs.mean(axis=1)) > quantile * np.sqrt(total)) < 0.9
     assert need.floor == pytest.approx(2.8016 * item_se, rel=1e-3)
+
+
+def test_a_difference_that_was_missed_by_bad_luck_needs_more_seeds_than_one_that_was_nearly_seen() -> None:
+    unlucky, near = (settling(Estimate(value, 0.6, 4.0, 5, item_se=0.2), 1.2).seeds for value in (0.2, 1.1))
+    assert unlucky is not None
+    assert near is not None
+    assert unlucky > near
 
 
 def test_an_effect_below_the_floor_of_the_items_needs_other_items_not_seeds() -> None:
