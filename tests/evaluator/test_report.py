@@ -40,7 +40,7 @@ def text_of(comparison: Comparison) -> str:
 def test_a_report_is_four_files(results_file: Maker, tmp_path: Path) -> None:
     comparison = report(results_file(seeds=3), out=tmp_path / "out" / "report.html")
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written == {"report.html", "comparison.json", "results.md", "results_card.md"}
+    assert written == {"report.html", "comparison.json", "results.md", "results_card.md", "tables.json"}
     assert json.loads((tmp_path / "out" / "comparison.json").read_text(encoding="utf-8")) == comparison.document()
 
 
