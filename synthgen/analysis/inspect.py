@@ -21,7 +21,7 @@ from synthgen import options
 from synthgen.analysis.human_sample import read_sample, write_sample
 from synthgen.analysis.shown_rows import drawn_rows, rejected_rows
 from synthgen.analysis.similarity_to_real import check_like, measure
-from synthgen.cards.card import write_card
+from synthgen.cards.card import shown_values, write_card
 from synthgen.cards.charts import figures
 from synthgen.cards.summary_tables import SummaryTable, counts, findings, nearest_pairs
 from synthgen.dataset.manifest import Manifest, dataset_format, finish, read_intact_manifest, read_manifest
@@ -143,7 +143,8 @@ def summary_tables(folder: Path, manifest: Manifest | None = None) -> list[Summa
     """Return everything that the page shows as tables, for a terminal; `manifest` is the folder's, measured anew."""
     manifest = manifest or read_intact_manifest(folder)
     pairs = _read_once(Path(folder), manifest.content_hash).pairs
-    return [*counts(manifest), *findings(manifest), nearest_pairs(pairs)]
+    with shown_values():
+        return [*counts(manifest), *findings(manifest), nearest_pairs(pairs)]
 
 
 def render(manifest: Manifest, pairs: Sequence[dict[str, Any]], rows: Sequence[SummaryTable]) -> str:
@@ -152,6 +153,7 @@ def render(manifest: Manifest, pairs: Sequence[dict[str, Any]], rows: Sequence[S
         autoescape=True, undefined=StrictUndefined, finalize=shown_in_pages, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    pictures = [Markup(svg) for svg in figures(manifest).values()]
-    tables = [*rows, *findings(manifest), nearest_pairs(pairs)]
-    return template.render(m=manifest, pictures=pictures, tables=tables)
+    with shown_values():
+        pictures = [Markup(svg) for svg in figures(manifest).values()]
+        tables = [*rows, *findings(manifest), nearest_pairs(pairs)]
+        return template.render(m=manifest, pictures=pictures, tables=tables)

@@ -5,10 +5,11 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from synthgen.cards.charts import figures
@@ -53,10 +54,17 @@ def write_card(folder: Path, manifest: Manifest) -> Path:
 
 def views(manifest: Manifest) -> dict[str, str]:
     """Return every file of the folder that is a view of the manifest, by name; UserError for values of wrong types."""
-    try:
+    with shown_values():
         drawn = {f"figures/{name}.svg": svg for name, svg in figures(manifest).items()}
         return {CARD_NAME: render_card(manifest), CROISSANT_NAME: render_croissant(manifest, title(manifest)), **drawn}
-    except (AttributeError, KeyError, IndexError, TypeError) as error:
+
+
+@contextmanager
+def shown_values() -> Iterator[None]:
+    """Turn what is raised where a manifest has values of wrong types, or lacks some, into a UserError."""
+    try:
+        yield
+    except (AttributeError, KeyError, IndexError, TypeError, UndefinedError) as error:
         raise UserError(f"{MANIFEST_NAME} holds what no card can show: {type(error).__name__}, {error}") from None
 
 

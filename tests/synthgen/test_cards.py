@@ -7,12 +7,14 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import synthgen
 from synthgen.cards import card as datacard
 from synthgen.cards.card import card_faults, check, way_out
 from synthgen.cards.charts import bars, figures
@@ -259,11 +261,25 @@ def test_a_manifest_with_a_value_of_another_type_is_refused_in_one_line(folder: 
     assert "\n" not in str(caught.value)
 
 
-def test_a_manifest_that_no_card_can_show_is_refused_in_one_line(folder: Path) -> None:
+NO_TOKENS: dict[str, Any] = {"statistics": {"xlmr_tokens": {"premise": {}}}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "reads"),
+    [
+        ({"checks": {"artefacts": "x"}}, verify),
+        (NO_TOKENS, verify),
+        (NO_TOKENS, synthgen.inspect),
+        (NO_TOKENS, synthgen.card),
+    ],
+)
+def test_a_manifest_that_no_card_can_show_is_refused_in_one_line(
+    folder: Path, changed: dict[str, Any], reads: Callable[[Path], object]
+) -> None:
     path = folder / MANIFEST_NAME
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"checks": {"artefacts": "x"}}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
     with pytest.raises(UserError, match="holds what no card can show"):
-        verify(folder)
+        reads(folder)
 
 
 def test_a_manifest_that_is_not_utf_8_is_refused_in_one_line(folder: Path) -> None:
