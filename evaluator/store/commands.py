@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evaluator import options
-from evaluator.store.manifest import node_fault, read_node
+from evaluator.store.manifest import node_fault, read_own_node
 from evaluator.store.mirror import is_address
 from evaluator.store.store import STORE_FILE, Json, Store, has_head
 from evaluator.store.tables import TABLES_FILE, table_faults
@@ -118,7 +118,7 @@ def _faults(root: Path) -> Iterator[tuple[str, str]]:
 def _label(root: Path, folder: Path) -> str:
     """Return what made a node, by its log, or of predictions what they are of."""
     try:
-        inputs = read_node(folder)["inputs"]
+        inputs = read_own_node(folder)["inputs"]
     except UserError as error:
         return str(error)
     if folder.parent.name == "predictions":

@@ -30,14 +30,20 @@ def read_node(folder: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
+def read_own_node(folder: Path, key: str | None = None) -> dict[str, Any]:
+    """Return the manifest of the node that a folder is named for, or of `key`; UserError for any other."""
+    manifest = read_node(folder)
+    if manifest["key"] != (key or folder.name):
+        raise UserError(f"{MANIFEST_NAME} is that of {manifest['kind']}/{manifest['key']}")
+    return manifest
+
+
 def node_fault(folder: Path, *, key: str | None = None, anew: bool = False) -> str | None:
     """Return what is wrong with a finished node, None when it is whole; `anew` reads files of a known hash again."""
     try:
-        manifest = read_node(folder)
+        manifest = read_own_node(folder, key)
     except UserError as error:
         return str(error)
-    if manifest["key"] != (key or folder.name):
-        return f"{MANIFEST_NAME} is that of {manifest['kind']}/{manifest['key']}"
     return next(folder_faults(folder, manifest["files"], MANIFEST_NAME, anew=anew), None)
 
 

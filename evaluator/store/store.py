@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evaluator.store.manifest import node_fault, read_node, write_node
+from evaluator.store.manifest import node_fault, read_node, read_own_node, write_node
 from evaluator.store.mirror import Mirror, is_address, local_folder
 from synthgen.console import note
 from synthgen.dataset.layout import MANIFEST_NAME
@@ -126,7 +126,7 @@ class Store:
         """Yield the manifests of this machine's nodes of a kind; damaged ones are passed over."""
         for path in sorted((self.root / kind).glob(f"*/{MANIFEST_NAME}")):
             with suppress(UserError):
-                yield read_node(path.parent)
+                yield read_own_node(path.parent)
 
     @contextmanager
     def writing(self, node: Node) -> Iterator[tuple[Path, Json]]:

@@ -193,3 +193,16 @@ def test_no_report_and_no_checkpoint_is_written_into_a_finished_set(whole: Finis
         evaluator.report(whole.store, out=place / "page.html")
     with pytest.raises(UserError, match=r"model is inside real, a finished folder; give another --out"):
         evaluator.train(place, model=whole.arguments["model"], out=place / "model")
+
+
+def test_a_manifest_of_another_node_is_said_and_the_node_made_again(
+    finished: Finished, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, other = finished.results, finished.first("features", "synthgen.json")
+    for kind in ("intermediate", "predictions"):
+        shutil.copy(other, finished.first(kind, "synthgen.json"))
+    assert "is that of features/" in str(evaluator.store_list(finished.store))
+    capsys.readouterr()
+    finished.compare()
+    assert "synthgen.json is that of features/" in capsys.readouterr().err
+    assert finished.results == before
