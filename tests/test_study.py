@@ -13,6 +13,7 @@ import pytest
 import evaluator
 
 STUDY = Path(__file__).resolve().parents[1] / "studies/nli-generators"
+PIECES = (STUDY, STUDY / "second")
 
 pytestmark = pytest.mark.skipif(not (STUDY / "results.jsonl").exists(), reason="the study has no results yet")
 
@@ -27,13 +28,14 @@ def page() -> ModuleType:
     return module
 
 
-def test_the_report_of_the_committed_results_is_the_committed_report(tmp_path: Path) -> None:
-    shutil.copytree(STUDY, tmp_path / "study")
+@pytest.mark.parametrize("piece", PIECES)
+def test_the_report_of_the_committed_results_is_the_committed_report(piece: Path, tmp_path: Path) -> None:
+    shutil.copytree(piece, tmp_path / "study")
     for name in ("report.html", "comparison.json"):
         (tmp_path / "study" / name).unlink()
     evaluator.report(tmp_path / "study/results.jsonl", out=tmp_path / "study/report.html")
     for name in ("comparison.json", "report.html"):
-        assert (tmp_path / "study" / name).read_bytes() == (STUDY / name).read_bytes(), name
+        assert (tmp_path / "study" / name).read_bytes() == (piece / name).read_bytes(), name
 
 
 @pytest.mark.parametrize("name", ["PAGE", "README"])
@@ -42,7 +44,8 @@ def test_the_tables_of_the_study_are_those_of_its_comparison(page: ModuleType, n
     assert page.filled(text) == text
 
 
-def test_the_plan_of_the_study_fixed_the_estimand_that_was_reported() -> None:
-    plan = json.loads((STUDY / "plan.json").read_text(encoding="utf-8"))
-    comparison = json.loads((STUDY / "comparison.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("piece", PIECES)
+def test_the_plan_of_the_study_fixed_the_estimand_that_was_reported(piece: Path) -> None:
+    plan = json.loads((piece / "plan.json").read_text(encoding="utf-8"))
+    comparison = json.loads((piece / "comparison.json").read_text(encoding="utf-8"))
     assert plan["estimand_hash"] == comparison["estimand"]["hash"]
