@@ -68,7 +68,7 @@ def test_killed_in_its_data_and_in_its_runs_it_ends_with_the_same_bytes(example:
 
 def test_a_report_from_the_results_alone_and_one_from_the_store_are_one(example: Path) -> None:
     shutil.copytree("runs/tiny/items", "apart/items")
-    for name in ("experiment.json", "overlap.json"):
+    for name in ("arms.json", "experiment.json", "overlap.json"):
         shutil.copy(f"runs/tiny/{name}", "apart")
     shutil.copy("runs/tiny/results.jsonl", "apart")
     alone = evaluator.report("apart/results.jsonl", out="alone/report.html")

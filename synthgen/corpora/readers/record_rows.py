@@ -27,7 +27,7 @@ from synthgen.corpora.readers.packed import open_seekable
 from synthgen.corpora.readers.record_makers import UnusableError, make_row
 from synthgen.corpora.readers.records import Fault, RecordFile, Records, open_records
 from synthgen.dataset.shards import arrow_schema
-from synthgen.errors import UserError, shorten
+from synthgen.errors import UserError, excerpt
 from synthgen.formats import Format
 from synthgen.formats.base import Row
 from synthgen.runtime.hub import class_names
@@ -151,7 +151,7 @@ class RecordReader:
         try:
             for name, value in self.plan.options.where.items():
                 if not is_value(own_value := value_of(record, name), value):
-                    raise UnusableError(f"not {name}={value}", shorten(str(own_value)))
+                    raise UnusableError(f"not {name}={value}", excerpt(str(own_value), 100))
             item = make_row(self._format, values, record, self.labels)
         except UnusableError as error:
             return Unusable(number, str(error), error.evidence, _storable(record), own)
@@ -218,7 +218,7 @@ def open_reader(
         if len(rows) >= _FIRST:
             break
     if not rows:
-        first = "".join(f"; {file.place(each.number)}: {each.reason}: {shorten(each.text)}" for each in faults[:1])
+        first = "".join(f"; {file.place(each.number)}: {each.reason}: {excerpt(each.text, 100)}" for each in faults[:1])
         raise UserError(f"{path} holds no record ({file.kind}){first}")
     plan = plan_columns(
         format_, rows[:_FIRST], options or RecordOptions(), _class_names(file), str(path), has_names=file.has_names
