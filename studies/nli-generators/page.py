@@ -55,22 +55,18 @@ def _words(pair: dict[str, Any]) -> str:
 
 def _answer(pairs: dict[tuple[str, str, str], dict[str, Any]]) -> str:
     """Return what the comparisons say, in words."""
-
-    def said(a: str, b: str, scope: str) -> str:
-        return _words(pairs[a, b, scope])
-
     nli, other = "target:xnli", "target:tatoeba"
     return f"""\
 - **4,500 real pairs help on NLI in other languages, and cost elsewhere.** Against no intermediate data, XNLI gains
-  ({said("real", "none", nli)}) and Tatoeba loses
-  ({said("real", "none", other)}). Over both, the planned primary comparison:
-  {said("real", "none", "all")}, not resolved with three seeds.
+  ({_words(pairs["real", "none", nli])}) and Tatoeba loses
+  ({_words(pairs["real", "none", other])}). Over both, the planned primary comparison:
+  {_words(pairs["real", "none", "all"])}, not resolved with three seeds.
 - **FewGen's pairs do not replace them.** Against real pairs they lose on XNLI
-  ({said("fewgen", "real", nli)}) and over both targets
-  ({said("fewgen", "real", "all")}), and they cost as much on Tatoeba
-  (against none {said("fewgen", "none", other)}).
-- **WANLI's pairs: not resolved.** Against real pairs {said("wanli", "real", nli)} on XNLI,
-  {said("wanli", "real", "all")} over both. They may be as far behind as FewGen's; a fourth seed
+  ({_words(pairs["fewgen", "real", nli])}) and over both targets
+  ({_words(pairs["fewgen", "real", "all"])}), and they cost as much on Tatoeba
+  (against none {_words(pairs["fewgen", "none", other])}).
+- **WANLI's pairs: not resolved.** Against real pairs {_words(pairs["wanli", "real", nli])} on XNLI,
+  {_words(pairs["wanli", "real", "all"])} over both. They may be as far behind as FewGen's; a fourth seed
   would detect a difference of this size.
 - No difference was detected between either generated set and no intermediate data over both targets.
 
@@ -129,7 +125,7 @@ def _p(value: float | None) -> str:
 
 
 def _p_words(value: float) -> str:
-    return "p < .001" if value < 0.001 else f"p = {_p(value)}"
+    return f"p {text}" if (text := _p(value)).startswith("<") else f"p = {text}"
 
 
 def filled(text: str) -> str:
