@@ -37,6 +37,8 @@ from synthgen.text.set_language import OPTION, SetLanguage, set_language
 
 ROWS_READ = 1000
 """Rows read to know the language of a folder."""
+_OPTIONAL = {"id", "title"}
+"""Columns that a foreign folder may lack: ids are numbers then, and no passage has a title."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,8 @@ class InputDataset:
                 ids = [f"{self.name}-{number:09d}" for number in range(first, first + raw.num_rows)]
                 default = pa.array(ids if each.name == "id" else [self.language] * raw.num_rows)
                 values = default if values is None else pc.coalesce(values, default)
+            if each.name == "title" and values is None and self.manifest is None:
+                values = pa.repeat("", raw.num_rows)
             if each.name == "language" and self.manifest is None:
                 values = self._languages(values)
             if values is None:
@@ -198,7 +202,8 @@ def _training_files(folder: Path) -> list[Path]:
     """Return the parquet files of the best split that names of files and folders state; say which were left out."""
     paths = sorted(path for path in folder.rglob("*.parquet") if "rejected" not in path.relative_to(folder).parts)
     if not paths:
-        raise UserError(f"{folder} has no synthgen.json and no parquet files")
+        way_out = f"synthgen import TASK --from {folder} reads others"
+        raise UserError(f"{folder} has no synthgen.json and no parquet files; {way_out}")
     return [folder / name for name in best_split([path.relative_to(folder) for path in paths], str(folder))]
 
 
@@ -298,7 +303,7 @@ def _format_of(columns: Sequence[str], folder: Path, task: str | None) -> tuple[
     formats = {task_name(name): find_sources(name)[0].format for name in names}
     task = task_name(task) if task else None
     for name, format_ in formats.items():
-        if set(format_.columns) - {"id"} <= set(columns):
+        if set(format_.columns) - _OPTIONAL <= set(columns):
             return name, format_, {}
     if task and isinstance(pair := formats[task], PairFormat):
         aliases = {
@@ -308,4 +313,5 @@ def _format_of(columns: Sequence[str], folder: Path, task: str | None) -> tuple[
         if all(aliases.values()):
             return task, pair, aliases
     known = "; ".join(f"{name}: {', '.join(format_.columns)}" for name, format_ in formats.items())
-    raise UserError(f"{folder} has the columns {', '.join(columns)}, which fit no task ({known})")
+    way_out = f"synthgen import {task or 'TASK'} --from {folder} --columns … takes others"
+    raise UserError(f"{folder} has the columns {', '.join(columns)}, which fit no task ({known}); {way_out}")

@@ -128,9 +128,8 @@ def _nothing_usable(survey: Survey) -> UserError:
         if survey.corpus.translation:
             return UserError(f"{names} has no translation of a row of {english.name}")
         return UserError(f"{names} has no row with an id of {english.name}; --columns id=NAME says where ids are")
-    reasons = Counter(rejection.reason for rejection in survey.rejected)
-    first = next((f"; first in {each.evidence}" for each in survey.rejected if each.evidence), "")
-    return UserError(f"no usable row in {names}: {dict(reasons) or 'nothing there'}{first}")
+    first = f"; first in {survey.first_evidence}" if survey.first_evidence else ""
+    return UserError(f"no usable row in {names}: {dict(survey.reasons) or 'nothing there'}{first}")
 
 
 def _write(
@@ -145,7 +144,7 @@ def _write(
             yield table
 
     with drafted(out) as draft:
-        files = write_tables(draft, kept(), stream.schema) | write_rejected(draft, survey.rejected)
+        files = write_tables(draft, kept(), stream.schema) | write_rejected(draft, survey.rejected())
         texts = describe(format_, (row for table in survey.tables(chosen) for row in table.to_pylist()))
         manifest = _manifest(survey, counts, facts | {"files": files}, texts, started)
         write_card(draft, manifest)
@@ -165,10 +164,10 @@ def _manifest(
         columns=corpus.format.columns,
         labels=corpus.format.labels,
         n=counts.total(),
-        asked=counts.total() + len(survey.rejected),
+        asked=counts.total() + survey.reasons.total(),
         kept=counts.total(),
         failed=0,
-        rejected=dict(Counter(rejection.reason for rejection in survey.rejected)),
+        rejected=dict(survey.reasons),
         label_counts={cell: counts[cell] for cell in order if counts.get(cell)},
         versions={"pyarrow": pa.__version__},
         seconds=round(time.monotonic() - started, 1),

@@ -21,6 +21,8 @@ from synthgen.task.registry import is_task, load_task
 
 STRAY_SHARE = 0.01
 """More rows with labels that are not the task's are a class of their own, and no slips."""
+MOST_HELD = 10_000
+"""Rejections that are kept in memory; of more, the corpus is read once more when they are written."""
 _SPARE = 1_000
 """Keys that are kept of a cell before those that cannot be drawn are taken out."""
 _PLACE = re.compile(r"(.*? (?:line|row|item) \d+): ", re.DOTALL)
@@ -35,7 +37,8 @@ class Survey:
     def __init__(self, corpus: Corpus, n: int | None = None, seed: int = 0) -> None:
         self.corpus, self.stream = corpus, RowStream(corpus)
         self._n, self._seed = n, seed
-        self.cells, self.rejected = Counter[str](), list[Rejection]()
+        self.cells, self.reasons = Counter[str](), Counter[str]()
+        self._held, self._stray, self._first_stray = list[Rejection](), Counter[str](), ""
         self.check, self.notes = Counter[str](), Counter[str]()
         self.keys: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
         self._cache = TableCache(self._read)
@@ -49,12 +52,25 @@ class Survey:
             yield table if chosen is None else table.filter(pa.array(chosen[first : first + table.num_rows]))
             first += table.num_rows
 
+    def rejected(self) -> Iterator[Rejection]:
+        """Yield the rows that cannot be used."""
+        if self.reasons.total() == len(self._held):
+            yield from self._held
+        else:
+            for batch in self.stream:
+                yield from batch.rejected
+
+    @property
+    def first_evidence(self) -> str:
+        """Why and where the first row that cannot be used is so; nothing where none says."""
+        return next((each.evidence for each in self._held if each.evidence), "")
+
     def _read(self) -> Iterator[pa.Table]:
-        for counted in (self.cells, self.rejected, self.check, self.notes, self.keys):
+        for counted in (self.cells, self.reasons, self._held, self._stray, self.check, self.notes, self.keys):
             counted.clear()
         rows = 0
         for batch in self.stream:
-            self.rejected += batch.rejected
+            self._count_rejected(batch.rejected)
             self.notes += batch.notes
             self.check += batch.check
             self.cells += cell_counts(self.corpus.format, batch.table)
@@ -63,6 +79,15 @@ class Survey:
             rows += batch.table.num_rows
             if batch.table.num_rows:
                 yield batch.table
+
+    def _count_rejected(self, rejected: list[Rejection]) -> None:
+        self.reasons.update(each.reason for each in rejected)
+        self._held += rejected[: MOST_HELD - len(self._held)]
+        for each in rejected:
+            if each.reason == UNKNOWN_LABEL and each.evidence:
+                place, label = _label_of(each)
+                self._first_stray = self._first_stray if self._stray else place
+                self._stray[label] += 1
 
     def _add_keys(self, n: int, table: pa.Table, first: int) -> None:
         for number, row in enumerate(table.to_pylist(), start=first):
@@ -73,9 +98,8 @@ class Survey:
 
     def refuse_other_labels(self) -> None:
         """Raise UserError where so many rows have a label that is not the task's that it is no slip."""
-        others = Counter(_label_of(each)[1] for each in self._stray())
+        others = self._stray
         if others.total() > STRAY_SHARE * (self.cells.total() + others.total()):
-            first = next(self._stray())
             named = ", ".join(f"'{label}' ({count})" for label, count in others.most_common(6))
             labels = self.corpus.format.labels
             parts = (part.records for part in self.corpus.parts if part.records)
@@ -86,11 +110,8 @@ class Survey:
             if any("," in name for name in others):
                 way_out = "Make them a column of names or numbers"
             raise UserError(
-                f"unknown labels {named}, first in {_label_of(first)[0]}; known: {', '.join(labels)}. {way_out}"
+                f"unknown labels {named}, first in {self._first_stray}; known: {', '.join(labels)}. {way_out}"
             )
-
-    def _stray(self) -> Iterator[Rejection]:
-        return (each for each in self.rejected if each.reason == UNKNOWN_LABEL and each.evidence)
 
 
 def _label_of(stray: Rejection) -> tuple[str, str]:

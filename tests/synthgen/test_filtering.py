@@ -457,3 +457,20 @@ def test_a_margin_that_no_set_could_be_rebalanced_to_is_refused(tmp_path: Path, 
         run_filters(
             tmp_path / "in", out=tmp_path / "a", origin="real", filters=tmp_path / "f.toml", like=tmp_path / "real"
         )
+
+
+def test_foreign_passages_need_no_titles(tmp_path: Path) -> None:
+    contexts = [f"On {day} {name} sailed to Bergen." for day in ("Monday", "Friday") for name in ("Ada", "Bo", "Cy")]
+    answers = {"text": ["Bergen"]}
+    rows = [
+        {
+            "context": each,
+            "question": "Where did the small boat sail to on that day?",
+            "answers": {**answers, "answer_start": [each.index("Bergen")]},
+        }
+        for each in contexts
+    ]
+    parquet_folder(tmp_path / "qa", rows)
+    manifest = run_filters(tmp_path / "qa", out=tmp_path / "out", origin="real", task="squad_v1", language="en")
+    assert manifest.asked == len(rows)
+    assert {row["title"] for row in read_rows(tmp_path / "out")} == {""}

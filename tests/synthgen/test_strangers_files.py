@@ -18,8 +18,8 @@ from synthgen.corpora.import_corpus import import_task
 from synthgen.corpora.readers.columns import record_options
 from synthgen.corpora.readers.record_rows import open_reader
 from synthgen.corpora.row_stream import RowStream
-from synthgen.corpora.sampling import Survey, draw, quotas
-from synthgen.dataset import read_rows
+from synthgen.corpora.sampling import MOST_HELD, Survey, draw, quotas
+from synthgen.dataset import read_rejected, read_rows
 from synthgen.errors import UserError
 from tests.synthgen.test_other_peoples_files import EXPECTED, LABELS, ROWS, pairs_of, parquet, table_text
 
@@ -204,3 +204,14 @@ def test_a_draw_keeps_no_more_of_a_large_set_than_it_may_take(tmp_path: Path) ->
     assert sum(map(len, few.keys.values())) < sum(map(len, all_.keys.values())) == 24_000
     counts = quotas("mnli", dict(few.cells), 12)
     assert (draw(few, counts) == draw(all_, counts)).all()
+
+
+def test_rejections_beyond_those_held_in_memory_are_counted_and_written_all(tmp_path: Path) -> None:
+    few = MOST_HELD + 50
+    many = [{**ROWS[n % 30], "hypothesis": f"Boat {n}." if n < few else ""} for n in range(2 * few)]
+    (tmp_path / "x").write_text(lines(many))
+    manifest = import_task("mnli", source=tmp_path / "x", out=tmp_path / "out", language="en")
+    written = [each.id for each in read_rejected(tmp_path / "out")]
+    assert (manifest.kept, manifest.asked) == (few, 2 * few)
+    assert manifest.rejected == {"empty hypothesis": few}
+    assert written == [f"mnli-x-{n:07d}" for n in range(few, 2 * few)]
