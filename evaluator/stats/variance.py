@@ -2,12 +2,13 @@
 
 Seeds: a difference varies from seed to seed as a whole, by target, and by language of a target. The covariances over
 seeds between its cells, of two targets, of two languages of one target, and of a cell with itself, are those three
-variances summed up: estimates by the method of moments (Searle, Casella and McCulloch 1992, chapter 2), which add up
-to the variance between seeds of the whole. One that comes out below zero is shown as zero.
+variances summed up: estimates by the method of moments (Searle, Casella and McCulloch 1992), which add up to the
+variance between seeds of the whole; with as many languages in each target they are those of REML, unless one is below
+zero. Such a one is shown as zero.
 
 Targets and languages: the estimand names them, so they make no part of the interval. How far the true effects of
-languages lie apart is what their differences vary by, less what seeds and test items make of that (Hedges and Olkin
-1985, chapter 9); noise that all of them share, as seeds, does not spread them and is not taken away.
+languages lie apart is what their differences vary by, less what seeds and test items make of that (Hedges 1983; as the
+first step of DerSimonian and Kacker 2007); noise that all of them share does not spread them and is not taken away.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class NewLanguage:
         """Return the 95 % interval of the mean over all such languages, or of one `new` language.
 
         The t interval of a difference that would be observed, with languages - 1 degrees of freedom, less the noise
-        of its own; the squares of half-widths are added, as Zou and Donner (2008) do.
+        of its own; the squares of half-widths are added (Zou and Donner 2008).
         """
         t, normal = (float(t_quantile(df)) for df in (self.languages - 1.0, 1e6))
         of_languages = max(t**2 * self.spread - normal**2 * self.noise, 0.0) * (1 / self.languages + new)

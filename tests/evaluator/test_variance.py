@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-from scipy import stats
+from statsmodels.regression.linear_model import OLS
+from statsmodels.regression.mixed_linear_model import MixedLM
 
 from evaluator.reporting.languages import language_figures
 from evaluator.reporting.report import report
@@ -65,6 +67,22 @@ def test_seed_noise_is_told_apart_by_target_and_language(paired: bool) -> None:
     )
 
 
+def test_the_parts_of_balanced_seed_noise_are_those_of_statsmodels() -> None:
+    rng, n, targets, languages = np.random.default_rng(8), 12, ("xnli", "udpos"), ("de", "sw", "zh")
+    whole, of_target = 2 * rng.standard_normal(n), 1.5 * rng.standard_normal((2, n))
+    seeds, cells, rows = dict.fromkeys((A, B), tuple(range(n))), {}, []
+    for index, target in enumerate(targets):
+        for language in languages:
+            values = whole + of_target[index] + rng.standard_normal(n)
+            cells[target, language] = 1 / 6, LevelScores({A: values, B: np.zeros(n)}, seeds)
+            rows += [(seed, target, f"{target} {language}", value) for seed, value in enumerate(values)]
+    frame = pd.DataFrame(rows, columns=["seed", "target", "cell", "value"])
+    parts = {"re_formula": "1", "vc_formula": {"target": "0 + target"}}
+    expected = MixedLM.from_formula("value ~ cell", frame, groups="seed", **parts).fit()
+    of_statsmodels = [float(expected.cov_re.iloc[0, 0]), float(expected.vcomp[0]), float(expected.scale)]
+    assert [component.one for component in seed_components(cells, A, B, n)] == pytest.approx(of_statsmodels, rel=1e-3)
+
+
 def test_what_one_target_cannot_tell_apart_stays_open() -> None:
     cells = {key: cell for key, cell in cells_with_known_noise(1000, True).items() if key[0] == "xnli"}
     seed, of_target, of_language = seed_components(cells, A, B, 1000)
@@ -77,15 +95,25 @@ def exact(value: float, se: float = 0.0) -> Estimate:
     return Estimate(value, se, 1e6, 5)
 
 
-def test_without_noise_the_prediction_interval_is_that_of_a_sample() -> None:
+def test_without_noise_the_intervals_are_those_of_a_sample_by_statsmodels() -> None:
     values = [1.2, -0.3, 0.8, 2.1, 0.4, 1.7]
     new = new_language([exact(value) for value in values], exact(float(np.mean(values))))
+    expected = OLS(values, np.ones(6)).fit().get_prediction([1]).summary_frame(alpha=0.05).iloc[0]
     assert new is not None
-    half = stats.t.ppf(0.975, 5) * np.std(values, ddof=1)
-    assert new.interval(new=True) == pytest.approx(
-        (np.mean(values) - half * (7 / 6) ** 0.5, np.mean(values) + half * (7 / 6) ** 0.5)
-    )
-    assert new.interval(new=False) == pytest.approx((np.mean(values) - half / 6**0.5, np.mean(values) + half / 6**0.5))
+    assert new.interval(new=True) == pytest.approx((expected.obs_ci_lower, expected.obs_ci_upper))
+    assert new.interval(new=False) == pytest.approx((expected.mean_ci_lower, expected.mean_ci_upper))
+
+
+# statsmodels 0.15.0: `meta_analysis._fit_tau_mm(np.array(values), np.array(errors) ** 2, np.ones(5))`, the estimate of
+# Hedges (1983) in the form of DerSimonian and Kacker (2007).
+HEDGES = 0.693
+
+
+def test_independent_languages_lie_as_far_apart_as_statsmodels_says() -> None:
+    values, errors = [1.2, -0.3, 0.8, 2.1, 0.4], [0.2, 0.5, 0.3, 0.4, 0.1]
+    mean = exact(float(np.mean(values)), float(np.sqrt(np.sum(np.square(errors)))) / 5)
+    found = variance_between([exact(value, error) for value, error in zip(values, errors, strict=True)], mean)
+    assert found == pytest.approx(HEDGES)
 
 
 def test_noise_that_languages_share_does_not_spread_them() -> None:
