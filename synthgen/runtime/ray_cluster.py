@@ -3,6 +3,7 @@
 Only Ray Core is used: tasks and actors. Nothing here schedules anything.
 """
 
+import logging
 import os
 import signal
 import socket
@@ -54,6 +55,8 @@ def _own_signals() -> Iterator[None]:
 
 def _connect(ray: Any, address: str) -> None:  # noqa: ANN401 - a module that may be missing
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
+    # What ray.init's `logging_level` sets is set only with its handlers, after the first of its notes were printed.
+    logging.getLogger(ray.__name__).setLevel(logging.ERROR)
     named = _named(address)
     if named != LOCAL:
         try:
