@@ -79,6 +79,10 @@ Workers = Annotated[
     Option(help="Runs at once per GPU, or on the cores of each machine [default: 1; with --ray, as a GPU holds]."),
 ]
 PricePerHour = Annotated[float | None, Option(help="Price of an hour of one device, for the plan, in any currency.")]
+Assume = Annotated[
+    str | None,
+    Option(help="Hours on a GPU that is not here, from numbers of rows alone: h100, a100, l4, …; arms as NAME=TASK:N."),
+]
 KeepWeights = Annotated[bool, Option(help="Keep the weights of target models, not only predictions.")]
 Dataset = Annotated[Path | str, Argument(help="A finished dataset folder.")]
 Checkpoint = Annotated[Path | str, Option(help="Where the checkpoint folder goes; refused when it exists.")]

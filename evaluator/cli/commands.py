@@ -106,10 +106,13 @@ def print_training(manifest: Json, arguments: Arguments) -> None:
     print_lines([f"{arguments['out']}: {counts}"])
 
 
-def print_plan(plan: Json, _: Arguments) -> None:
+def print_plan(plan: Json, arguments: Arguments) -> None:
     """Print the arms of an experiment, its runs, and their totals."""
     from evaluator.reporting.inputs import plan_fact, plan_name
 
+    if "assumed_device" in plan:
+        _print_assumed(plan, arguments)
+        return
     data = [" + ".join(arm["tasks"]) or arm["model"] or "target training only" for arm in plan["arms"]]
     arms = (
         (arm["name"], arm["rows"], f"{arm['origin'] or ''} {text}".strip())
@@ -121,6 +124,28 @@ def print_plan(plan: Json, _: Arguments) -> None:
     _print_table(("run", "steps", "training tokens", "inference tokens"), jobs)
     facts = {name: value for name, value in plan.items() if not isinstance(value, list)}
     print_lines(f"{plan_name(name)}: {plan_fact(name, value)}" for name, value in facts.items())
+
+
+def _print_assumed(plan: Json, arguments: Arguments) -> None:
+    """Print what an experiment would take on a device that is not here."""
+    hours = ((*job.values(), _between(job["hours"])) for job in plan["jobs"])
+    columns = ("run", "runs", "steps", "training tokens", "inference tokens", "hours of one run")
+    _print_table(columns, ((*each[:5], each[-1]) for each in hours))
+    tokens = (plan["training_tokens"] + plan["inference_tokens"]) / 1e6
+    lines = [
+        "",
+        f"{plan['runs']:,} runs of {plan['model']} ({plan['recipe']}), {plan['steps']:,} steps, {tokens:,.0f} M tokens",
+        f"{_between(plan['device_hours_between'])} hours of one {plan['assumed_device']}, one run after the other",
+    ]
+    if money := plan.get("money_between"):
+        lines.append(f"money: {_between(money)}, at {arguments['price_per_hour']:g} an hour")
+    else:
+        lines.append("money: give --price-per-hour")
+    print_lines([*lines, "estimated from row counts and data sheets, not measured; `evaluator plan` there measures it"])
+
+
+def _between(limits: Sequence[float]) -> str:
+    return " to ".join(f"{each:,.2f}" if each < 10 else f"{each:,.0f}" for each in limits)
 
 
 def print_score(score: Json, _: Arguments) -> None:
@@ -170,7 +195,15 @@ def _comparison_json(comparison: Any, _: Arguments) -> Any:  # noqa: ANN401 - Co
 def _print_table(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        is_count = column in ("rows", "nodes", "bytes", "steps", "training tokens", "inference tokens")
+        is_count = column.startswith("hours") or column in (
+            "rows",
+            "runs",
+            "nodes",
+            "bytes",
+            "steps",
+            "training tokens",
+            "inference tokens",
+        )
         table.add_column(column, justify="right" if is_count else "left")
     for row in rows:
         table.add_row(*map(_cell, row))

@@ -34,7 +34,7 @@ CHOICES = {"match": ("epochs", "updates"), "select": (LAST, EN_DEV, BY_RECIPE), 
 
 @dataclass(frozen=True)
 class Arguments:
-    """What `compare` and `plan` take; `data` is how an experiment file made its data, for the record."""
+    """What `compare` and `plan` both take; `data` is how an experiment file made its data, for the record."""
 
     arms: options.Arms
     _: KW_ONLY
@@ -87,8 +87,15 @@ class Arguments:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlanArguments(Arguments):
+    """The arguments of `plan`."""
+
+    assume: options.Assume = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CompareArguments(Arguments):
-    """The arguments of `plan`, and what is kept and reported."""
+    """The arguments of `compare`: also what is kept and reported."""
 
     out: options.Page = "runs/compare/report.html"
     margin: options.Margin = 0.5

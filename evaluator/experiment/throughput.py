@@ -15,6 +15,11 @@ ACTIVATION_BYTES = 80
 _SIZES = ("num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size")
 _LARGEST = 2**31
 
+FORWARD_SHARE = 1 / 3
+"""A forward pass costs a third of a training step: the backward pass is two forwards' worth of products."""
+TOKENS_ON_GPU = 32_768
+"""Tokens of a batch on a GPU at least: without gradients a small one leaves it idle between launches."""
+
 SENTENCE_LENGTH = 40
 """Tokens that a token attends to, on average."""
 

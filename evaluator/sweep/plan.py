@@ -14,14 +14,15 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from evaluator.experiment.arguments import Arguments, Experiment, check_encoders, define, estimand, open_store
+from evaluator.experiment.arguments import Experiment, PlanArguments, check_encoders, define, estimand, open_store
 from evaluator.experiment.call import takes
 from evaluator.experiment.graph import build
 from evaluator.experiment.hardware import Hardware, sees_gpu
 from evaluator.experiment.jobs import Graph, IntermediateJob, Job
-from evaluator.experiment.throughput import EncoderSize, Throughput, available_memory
+from evaluator.experiment.throughput import FORWARD_SHARE, EncoderSize, Throughput, available_memory
 from evaluator.store import Json, Store
 from evaluator.sweep import cluster_speed
+from evaluator.sweep.assumed import plan_assumed
 from evaluator.sweep.pending import pending
 from synthgen.console import note
 from synthgen.errors import IncompleteError
@@ -30,8 +31,6 @@ from synthgen.runtime.workers import Workers
 
 NOTICED = 0.1
 """Share of the time spent waiting for cores from which an estimate is a range."""
-FORWARD_SHARE = 1 / 3
-"""A forward pass costs a third of a training step: the backward pass is two forwards' worth of products."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,16 +222,22 @@ def announce(plan: CostEstimate) -> None:
     )
 
 
-@takes(Arguments)
-def plan(arguments: Arguments) -> dict[str, Any]:
+@takes(PlanArguments)
+def plan(arguments: PlanArguments) -> dict[str, Any]:
     """Print what `compare` with the same arguments would run, and its cost: exact counts, estimated time.
 
     Example: `evaluator plan none=none real=runs/real --targets all --seeds 5`
 
     Example: `evaluator plan experiment.toml`
 
+    With --assume no data, model or GPU is needed: hours and money, as a range, from tasks and numbers of rows.
+
+    Example: `evaluator plan none=none real=mnli:392702 --targets all --assume h100 --price-per-hour 2.5`
+
     Returns the counts and the estimate as JSON values; nothing is trained.
     """
+    if arguments.assume is not None:
+        return plan_assumed(arguments, arguments.assume)
     experiment = define(arguments)
     cost = plan_graph(experiment, build(experiment), open_store(experiment))
     return {"estimand_hash": estimand(experiment)["hash"], **cost.document()}

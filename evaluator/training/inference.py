@@ -8,13 +8,11 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from evaluator.experiment.throughput import TOKENS_ON_GPU
 from evaluator.training.batching import inference_batches
 from evaluator.training.features import EncodedRecords, Features, IntArray, merge
 from evaluator.training.heads.base import Head, Output, Remap, collate
 from synthgen.models.encoder import padding_id
-
-TOKENS_ON_GPU = 32_768
-"""Tokens of a batch on a GPU at least: without gradients a small one leaves it idle between launches."""
 
 
 @torch.inference_mode()
