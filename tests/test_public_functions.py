@@ -5,7 +5,10 @@ from __future__ import annotations
 import inspect
 import os
 import pydoc
+import subprocess
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,26 @@ PARAMETERS = [
     for package, name in FUNCTIONS
     for parameter in inspect.signature(getattr(package, name)).parameters
 ]
+
+
+def test_a_manifest_is_a_table_in_a_notebook_and_a_frame(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    manifest = synthgen.import_task("snli", source="sample", n=6, out=tmp_path / "set")
+    frame = manifest.to_pandas()
+    assert frame[frame.what == "label"].rows.sum() == manifest.kept == 6
+    assert dict(zip(frame.what, frame.rows, strict=False))["asked"] == manifest.asked
+    assert len(pandas.read_parquet(tmp_path / "set" / "data")) == 6
+    shown = replace(manifest, rejected={"<script>": 1}, asked=manifest.asked + 1)._repr_html_()
+    assert "<td>asked</td><td></td><td>7</td>" in shown
+    assert "&lt;script&gt;" in shown
+    assert "<script>" not in shown
+
+
+def test_without_pandas_a_frame_is_one_line_that_names_the_install(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['pandas'] = None\nfrom synthgen.runtime.notebook import data_frame\ndata_frame([])"
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert "to_pandas() needs the package 'pandas': pip install 'synthgen-evaluator[hub]'" in ended.stderr
 
 
 @pytest.mark.parametrize(("package", "name", "parameter"), PARAMETERS)

@@ -26,6 +26,7 @@ from evaluator.stats.score_table import Problem, RunOutcome, ScoreTable, some_of
 from evaluator.stats.significance import Estimate, rounded
 from evaluator.stats.variance import Decomposition, decompositions
 from synthgen import __version__
+from synthgen.runtime.notebook import data_frame, html_table
 
 CURVE_POINTS = 48
 
@@ -130,6 +131,14 @@ class Comparison:
         """The scopes of the whole and of single targets: `all`, `target:name`."""
         return [s for s in dict.fromkeys(p.scope for p in self.points) if s == "all" or s.startswith("target:")]
 
+    def to_pandas(self) -> Any:  # noqa: ANN401 - pandas may be missing
+        """Return the differences as a DataFrame, a row each pair of arms, size and level (`scope`)."""
+        return data_frame([_row(pair) for pair in self.pairs])
+
+    def _repr_html_(self) -> str:
+        page = f"report: {self.page}" if self.page else ""
+        return html_table(str(self.estimand.get("text", "")), [_row(pair) for pair in self.headline()], page)
+
     def document(self) -> dict[str, Any]:
         """Return the content of comparison.json."""
         return {
@@ -152,6 +161,14 @@ class Comparison:
             **({"training": [dict(counts) for counts in self.training]} if self.training else {}),
             **({"clusters": {name: asdict(each) for name, each in self.clusters.items()}} if self.clusters else {}),
         }
+
+
+def _row(pair: PairwiseResult) -> dict[str, Any]:
+    """Return a difference as a row of plain values."""
+    values = pair.document()
+    low, high = values["ci95"] or (None, None)
+    first = {name: values[name] for name in ("a", "b", "size", "scope", "difference")}
+    return {**first, "low": low, "high": high, **{name: values[name] for name in ("p", "mde80", "verdict", "seeds")}}
 
 
 def compare_results(

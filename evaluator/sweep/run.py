@@ -14,6 +14,7 @@ from evaluator.stats.comparison import Comparison
 from evaluator.sweep.compare import carry_out
 from evaluator.sweep.until_resolved import run_until_resolved
 from synthgen.errors import UserError, refuse
+from synthgen.runtime.notebook import html_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,10 @@ class ExperimentRun:
     def exit_code(self) -> int:
         """0, or that of wrong input where the file has faults."""
         return UserError.exit_code if self.faults else 0
+
+    def _repr_html_(self) -> str:
+        next_ = [{"faults": fault} for fault in self.faults] or [{"next": self.next}]
+        return html_table(self.file, next_) + (self.comparison._repr_html_() if self.comparison else "")
 
     def document(self) -> dict[str, Any]:
         """Return the JSON object of the command."""

@@ -16,6 +16,7 @@ from synthgen.errors import UserError, listed
 from synthgen.formats import Format, format_from_manifest
 from synthgen.runtime.files import write_atomically
 from synthgen.runtime.integrity import folder_faults
+from synthgen.runtime.notebook import data_frame, html_table
 from synthgen.text.json_text import JsonFault, parse_json
 
 _LISTS = ("columns", "labels", "parents")
@@ -99,6 +100,20 @@ class Manifest:
         names = [str(parent["name"]) for parent in sources if "name" in parent]
         is_corpus = self.origin == "real" and (not names or any("corpus" in parent for parent in sources))
         return "" if made or is_corpus else (names or ["another place"])[0]
+
+    def counts(self) -> list[dict[str, Any]]:
+        """Return the counts of the set, each with what it counts: rows, rejections by reason, labels."""
+        totals = [{"what": name, "name": "", "rows": getattr(self, name)} for name in ("asked", "kept", "failed")]
+        parts = (("rejected", self.rejected), ("label", self.label_counts))
+        return totals + [{"what": what, "name": name, "rows": n} for what, each in parts for name, n in each.items()]
+
+    def to_pandas(self) -> Any:  # noqa: ANN401 - pandas may be missing
+        """Return the counts as a DataFrame (what, name, rows); the rows are `pandas.read_parquet(folder / "data")`."""
+        return data_frame(self.counts())
+
+    def _repr_html_(self) -> str:
+        title = f"{self.kept:,} {self.origin} rows of {self.task} ({self.language}), licence {self.licence}"
+        return html_table(title, self.counts())
 
     def to_json(self) -> str:
         """Return the manifest as the text of `synthgen.json`."""

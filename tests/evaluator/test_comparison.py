@@ -61,6 +61,15 @@ def problems(comparison: Comparison) -> dict[str, str]:
     return {problem.kind: problem.message for problem in comparison.problems}
 
 
+def test_a_comparison_is_a_frame_with_a_row_a_difference_and_a_table_in_a_notebook(comparison: Comparison) -> None:
+    pytest.importorskip("pandas")
+    frame, first = comparison.to_pandas(), comparison.pairs[0].document()
+    assert len(frame) == len(comparison.pairs)
+    assert frame.loc[0, ["a", "b", "verdict"]].tolist() == [first["a"], first["b"], first["verdict"]]
+    assert [frame.low[0], frame.high[0]] == first["ci95"]
+    assert comparison._repr_html_().count("<tr>") == 1 + len(comparison.headline())
+
+
 def test_the_document_fits_the_published_schema(comparison: Comparison) -> None:
     schema = json.loads(
         files("synthgen.dataset.schemas").joinpath("comparison.schema.json").read_text(encoding="utf-8")
