@@ -101,7 +101,10 @@ StoreFolder = Annotated[Path | str, Option(help="Where finished runs are kept an
 
 # Where things go.
 PublishedRun = Annotated[
-    Path | str, Argument(metavar="RUN", help="A checkpoint of `evaluator train`, or the folder of a report.")
+    Path | str,
+    Argument(
+        metavar="RUN", help="A checkpoint of `evaluator train`, STORE/target/KEY of a comparison, or a report's folder."
+    ),
 ]
 Destination = Annotated[str, Option(help="owner/name on the hub, or a folder: ./path, /path, ~/path.")]
 Private = Annotated[bool, Option("--private", help="Make the repository private.")]

@@ -92,8 +92,7 @@ def _encoder(experiment: Experiment, arm: Arm, intermediate: IntermediateJob | N
     """Return what a target starts from: the intermediate model, or the arm's model as it is."""
     if intermediate is None:
         return Encoder.of(experiment.arm_models.get(arm.name, experiment.model))
-    node, head = intermediate.node, _first_head(arm, intermediate) if experiment.arguments.keep_heads else None
-    return replace(intermediate.base, identity=node.key, path=None, node=node, head=head)
+    return intermediate.encoder(_first_head(arm, intermediate) if experiment.arguments.keep_heads else None)
 
 
 def _first_head(arm: Arm, intermediate: IntermediateJob) -> tuple[str, tuple[str, ...]] | None:
@@ -133,7 +132,7 @@ def _intermediate(
             share = sum(part.rows for part in draws) / total if steps and arm.stages > 1 else 1
             matched = steps and max(1, round(steps * share))
             jobs.append(_stage_job(experiment, arm.of_stage(number), target, seed, base, draws, corpora, matched))
-            base = replace(base, identity=jobs[-1].node.key, path=None, node=jobs[-1].node)
+            base = jobs[-1].encoder()
     return tuple(jobs)
 
 
@@ -192,17 +191,25 @@ def _draws(
             return (), ()
         root, total = experiment.data_root, training_size(target.name, target.definition, experiment.data_root)
         rows = total if size == FULL else min(size, total)
-        return ((0, DataDraw(root.path.resolve(), training_revision(target, root), total, rows)),), ()
+        about = {"task": target.name, "origin": "own", "language": "en", "licence": target.licence}
+        return ((0, DataDraw(root.path.resolve(), training_revision(target, root), total, rows, about=about)),), ()
     parts = tuple(
         (
             part.stage,
-            DataDraw(part.folder.resolve(), part.manifest.content_hash, part.manifest.kept, rows, part.shuffled),
+            DataDraw(
+                part.folder.resolve(),
+                part.manifest.content_hash,
+                part.manifest.kept,
+                rows,
+                part.shuffled,
+                {key: str(getattr(part.manifest, key)) for key in ("task", "origin", "language", "licence")},
+            ),
         )
         for part, rows in zip(arm.parts, arm.draws(size), strict=True)
         if rows
     )
     corpora = tuple(
-        DataDraw(corpus.path.resolve(), corpus.content_hash, corpus.total, lines)
+        DataDraw(corpus.path.resolve(), corpus.content_hash, corpus.total, lines, about={"task": "mlm"})
         for corpus, lines in zip(arm.corpora, arm.lines(size), strict=True)
         if lines
     )

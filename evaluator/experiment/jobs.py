@@ -5,8 +5,9 @@ A job is a node to be made: an intermediate model, or a target with the predicti
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from evaluator.store import Node
 from synthgen.errors import UserError
 from synthgen.models.checkpoint_files import READ, check_weights
 from synthgen.models.packs import LOCAL, ResolvedModel
+from synthgen.runtime.provenance import public_name
 from synthgen.text.json_text import read_json_object
 
 REFERENCE, INPUTS_VERSION = "xlm-roberta", "+inputs1"
@@ -29,13 +31,17 @@ OWN_SEED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class DataDraw:
-    """How many rows a run draws of a dataset folder, of a text corpus, or of a target's own training set."""
+    """How many rows a run draws of a dataset folder, of a text corpus, or of a target's own training set.
+
+    `about` says of them, for a model card, what no key holds: task, origin, language, licence.
+    """
 
     folder: Path
     content_hash: str
     total: int
     rows: int
     shuffled: bool = False
+    about: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def to_json(self) -> list[Any]:
         """Return the JSON values that go into keys."""
@@ -46,7 +52,8 @@ class DataDraw:
 class Encoder:
     """An encoder to start from: a model folder on disk, or an intermediate node. The tokenizer is the base model's.
 
-    `head` is the format and the labels of the head that an intermediate model has beside it.
+    `head` is the format and the labels of the head that an intermediate model has beside it. `history` is what a model
+    card says of it: the base model's name, revision and licence, and the data that it was `trained_on` since.
     """
 
     identity: str
@@ -55,13 +62,15 @@ class Encoder:
     path: Path | None = None
     node: Node | None = None
     head: tuple[str, tuple[str, ...]] | None = None
+    history: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, model: ResolvedModel) -> Encoder:
         """Return a model as it is; UserError for one without whole weights."""
         check_weights(model.path)
         name = identity(model)
-        return cls(name, name, model.path, path=model.path)
+        history = {"name": public_name(model.ref), "revision": model.revision, "licence": model.licence}
+        return cls(name, name, model.path, path=model.path, history={**history, "trained_on": []})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +100,15 @@ class IntermediateJob:
         name = f"{self.arm}, {self.target_data}, " if self.target_data else f"{self.arm} " if self.arm else ""
         seed = self.seed - OWN_SEED if self.target_data else self.seed
         return f"intermediate {name}{self.rows} rows seed {seed}"
+
+    def encoder(self, head: tuple[str, tuple[str, ...]] | None = None) -> Encoder:
+        """Return the model that it trains, to start from; `head` is what goes on."""
+        drawn = [
+            {**draw.about, "rows": draw.rows, "hash": draw.content_hash} | ({"shuffled": True} if draw.shuffled else {})
+            for draw in (*self.parts, *self.corpora)
+        ]
+        history = {**self.base.history, "trained_on": [*self.base.history.get("trained_on", ()), *drawn]}
+        return replace(self.base, identity=self.node.key, path=None, node=self.node, head=head, history=history)
 
     @property
     def rows(self) -> int:

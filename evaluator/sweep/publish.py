@@ -1,16 +1,20 @@
 """`evaluator publish`: a checkpoint or a comparison to the hub or to a folder, all of it or nothing.
 
-Of a checkpoint go the weights, the tokenizer, its card and its manifest; of a comparison the results card, the results
-with the scores of items, and the report; never the store. Everything but weights is searched for what is private.
+Of a checkpoint go the weights, the tokenizer, its card and its manifest, and the scores where it is a target model that
+a comparison kept; of a comparison the results card, the results with the scores of items, and the report; never the
+store. Everything but weights is searched for what is private.
 """
 
 import hashlib
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from evaluator import options
 from evaluator.stats.results import read_results
 from evaluator.store.manifest import read_node
 from evaluator.store.tables import TABLES_FILE, table_faults
+from evaluator.sweep.kept_target import KIND, stage_target
 from evaluator.sweep.overlap import OVERLAP_NAME
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import UserError
@@ -28,11 +32,13 @@ def publish(
     private: options.Private = False,
     dry_run: options.DryRun = False,
 ) -> Publication:
-    """Publish a checkpoint of `evaluator train`, or the folder of a comparison's report.
+    """Publish a checkpoint of `evaluator train`, a target model kept by `compare --keep-weights`, or a report's folder.
 
     Example: `evaluator publish runs/mnli-model --to owner/name --dry-run`
 
     Example: `evaluator publish runs/comparison --to ./public`
+
+    Example: `evaluator publish runs/store/target/KEY --to owner/name`
 
     The same call again finishes an interrupted upload and does nothing for a finished one. Raises UserError for a
     folder that is neither, or not as it was written, when something private would be sent, for a name that is invalid
@@ -40,13 +46,20 @@ def publish(
     """
     folder = Path(run)
     check_place(to, folder, "run", private=private)
-    return send(parcel_of(folder), to, private=private, dry_run=dry_run)
+    with TemporaryDirectory(prefix="evaluator-publish-") as staging:
+        return send(parcel_of(folder, Path(staging)), to, private=private, dry_run=dry_run)
 
 
-def parcel_of(folder: Path) -> Parcel:
-    """Return what is published of a folder; UserError for one that is no whole checkpoint and no comparison."""
+def parcel_of(folder: Path, staging: Path) -> Parcel:
+    """Return what is published of a folder, what is written for that in an empty one.
+
+    UserError for a folder that is no whole checkpoint and no comparison.
+    """
     if (folder / "config.json").is_file() and (folder / MANIFEST_NAME).is_file():
-        return _checkpoint(folder)
+        return _checkpoint(folder, staging)
+    if folder.resolve().parent.name == KIND and (folder / MANIFEST_NAME).is_file():
+        advice = "`evaluator compare --keep-weights` with another --store keeps those of target models"
+        raise UserError(f"{folder} has no weights: {advice}")
     if (folder / RESULTS).is_file():
         return _comparison(folder)
     raise UserError(
@@ -55,18 +68,28 @@ def parcel_of(folder: Path) -> Parcel:
     )
 
 
-def _checkpoint(folder: Path) -> Parcel:
+def _checkpoint(folder: Path, staging: Path) -> Parcel:
+    manifest = _whole(folder)
+    if manifest["kind"] == KIND:
+        place, names = staging, stage_target(folder, manifest, staging)
+    elif README not in manifest["files"] and not (folder / README).is_file():
+        made_by = "`evaluator train` makes checkpoints with one"
+        raise UserError(f"{folder} has no model card, {README}; {made_by}, `evaluator compare` keeps target models")
+    else:
+        place, names = folder, [*dict.fromkeys([README, *manifest["files"]]), MANIFEST_NAME]
+    files = dict(zip(names, names, strict=True))
+    return _parcel(place, files, "checkpoint", "model", f"checkpoint {str(manifest['key'])[:12]}")
+
+
+def _whole(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a checkpoint; UserError when it or a file is not as it was written."""
     try:
         manifest = read_node(folder)
     except UserError as error:
         raise UserError(f"{folder} is no whole checkpoint: {error}; train it again") from None
     if fault := next(folder_faults(folder, manifest["files"], MANIFEST_NAME), None):
         raise UserError(f"not published: {folder / fault}; train it again")
-    if README not in manifest["files"] and not (folder / README).is_file():
-        raise UserError(f"{folder} has no model card, {README}; train it again")
-    names = [*dict.fromkeys([README, *manifest["files"]]), MANIFEST_NAME]
-    files = dict(zip(names, names, strict=True))
-    return _parcel(folder, files, "checkpoint", "model", f"checkpoint {str(manifest['key'])[:12]}")
+    return manifest
 
 
 def _comparison(folder: Path) -> Parcel:

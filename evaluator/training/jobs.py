@@ -146,6 +146,7 @@ def run_target(job: TargetJob, store: Store, on_progress: OnProgress, *, keep_we
                 save(model, tokenizer, draft)
             trained = sum(log["seconds"] for log in results.values())
             results |= {"seconds_apart": time.monotonic() - started - trained, **_gpu(device)}
+            results["encoder"] = dict(job.encoder.history)
     if not missing:
         return
     on_progress("predicting")

@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 
 import evaluator
-from evaluator.stats.results import write_results
+from evaluator.stats.results import read_results, write_results
 from synthgen.errors import UserError
-from tests.evaluator.conftest import LABELS, sentence
+from tests.data import TINY_DATA_ROOT
+from tests.evaluator.conftest import LABELS, TINY_RECIPE, sentence, write_pairs
 from tests.evaluator.experiments import make_rows
 from tests.synthgen.conftest import dataset_folder
 from tests.synthgen.test_publish import WritableHub, writable_hub
 
 pytest.importorskip("huggingface_hub")
+import yaml
+from huggingface_hub import parse_eval_result_entries
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +108,89 @@ def test_what_is_damaged_private_or_neither_is_refused_in_one_line(
     with pytest.raises(UserError, match="neither owner/name"):
         evaluator.publish(checkpoint, to="nobody")
     assert not Path(to).exists()
+
+
+@pytest.fixture(scope="module")
+def kept(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of a comparison of one arm and seed that kept its target model."""
+    folder = tmp_path_factory.mktemp("kept")
+    (folder / "tiny.toml").write_text(TINY_RECIPE, encoding="utf-8")
+    evaluator.compare(
+        [f"real={write_pairs(folder / 'real', 24)}"], targets=["xnli"], languages=["es", "en"], seeds=1,
+        model=str(tiny_model), recipe=str(folder / "tiny.toml"), data_root=TINY_DATA_ROOT, store=folder / "store",
+        out=folder / "out" / "report.html", max_train_examples=8, max_eval_examples=6, keep_weights=True,
+    )  # fmt: skip
+    return folder / "store"
+
+
+@pytest.fixture
+def store(kept: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(kept, tmp_path / "store"))
+
+
+def target_of(store: Path) -> Path:
+    [folder] = (store / "target").iterdir()
+    return folder
+
+
+def test_a_target_model_goes_to_the_hub_with_its_scores_in_the_hubs_own_format(hub: WritableHub, store: Path) -> None:
+    published = evaluator.publish(target_of(store), to="ann/xnli")
+    assert published.status == "published"
+    sent = hub.repos["ann/xnli"]
+    weights = {"config.json", "model.safetensors", "tokenizer.json"}
+    assert {*weights, "README.md", ".eval_results/xnli.yaml", "synthgen.json", "scores.json"} <= sent.keys()
+    results = {row.language: row for row in read_results(store / "results.jsonl").rows}
+    entries = parse_eval_result_entries(yaml.safe_load(sent[".eval_results/xnli.yaml"]))
+    for entry, language in zip(entries, ("en", "es"), strict=True):
+        assert (entry.dataset_id, entry.task_id) == ("facebook/xnli", language)
+        assert entry.value == round(results[language].value, 2)
+        assert entry.notes == (
+            f"language {language}, accuracy in %, split test, 6 items, drawn by --max-eval-examples, seed 0, "
+            "zero-shot: trained on English (at most 8 examples)"
+        )
+    card = sent["README.md"].decode()
+    assert "24 rows of mnli (real, en, CC0-1.0)" in card
+    assert f"| es | test | accuracy | {results['es'].value:.2f} | 6 (drawn) |" in card
+    assert 'pipeline_tag: "text-classification"' in card
+    assert evaluator.publish(target_of(store), to="ann/xnli").status == "already published"
+
+
+def test_a_published_target_model_can_be_loaded_from_its_folder_and_is_resumed_there(
+    store: Path, tmp_path: Path
+) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    to = tmp_path / "public"
+    plan = evaluator.publish(target_of(store), to=str(to), dry_run=True)
+    assert (plan.status, to.exists()) == ("dry run: nothing was sent", False)
+    assert evaluator.publish(target_of(store), to=str(to)).files == plan.files
+    assert (to / ".eval_results" / "xnli.yaml").is_file()
+    assert not any(path.is_symlink() for path in to.rglob("*"))
+    assert AutoModelForSequenceClassification.from_pretrained(to).config.num_labels == 3
+    assert evaluator.publish(target_of(store), to=str(to)).status == "already published"
+    (to / ".eval_results" / "xnli.yaml").write_text("[]\n")
+    with pytest.raises(UserError, match=r"\.eval_results/xnli\.yaml is missing or another file there"):
+        evaluator.publish(target_of(store), to=str(to))
+
+
+def test_scores_of_a_target_model_are_read_only_from_nodes_that_are_as_they_were_finished(
+    store: Path, tmp_path: Path
+) -> None:
+    to = str(tmp_path / "public")
+    items = next((store / "scores").glob("*/items.json"))
+    items.write_text(items.read_text().replace("1", "0"))
+    with pytest.raises(UserError, match=r"not published: .*items\.json.*evaluator store repair"):
+        evaluator.publish(target_of(store), to=to)
+    shutil.rmtree(store / "scores")
+    evaluator.publish(target_of(store), to=to)
+    assert not (tmp_path / "public" / ".eval_results").exists()
+    assert "The store has no scores of it." in (tmp_path / "public" / "README.md").read_text()
+
+
+def test_a_target_model_without_weights_and_an_intermediate_one_are_refused_with_what_to_do(store: Path) -> None:
+    [intermediate] = (store / "intermediate").iterdir()
+    with pytest.raises(UserError, match="has no model card"):
+        evaluator.publish(intermediate, to="ann/x")
+    (target_of(store) / "config.json").unlink()
+    with pytest.raises(UserError, match="has no weights: `evaluator compare --keep-weights`"):
+        evaluator.publish(target_of(store), to="ann/x")

@@ -46,7 +46,8 @@ class WritableAnswer(Answer):
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)
         if "/tree/" not in path:
-            commit = self.server.commit("/".join(path.split("/")[2:4])) if "/resolve/main/" in path else ""
+            repo = "/".join(path.removeprefix("/datasets").split("/")[1:3])
+            commit = self.server.commit(repo) if "/resolve/main/" in path else ""
             self.path = self.path.replace("/resolve/main/", f"/resolve/{commit}/")
             return super().do_GET()
         files = self.server.repos["/".join(path.split("/")[3:5])]
