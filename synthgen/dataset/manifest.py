@@ -24,9 +24,13 @@ _MAPPINGS: tuple[str, ...] = ("rejected", "label_counts", "files", "attempts", "
 _MAPPINGS += ("tokens", "cost", "hardware", "statistics", "checks")
 _NOT_EMPTY = ("cost", "definitions")
 """What a manifest leaves out where there is nothing to say."""
+MANIFEST_HASH = "manifest_hash"
+"""The key of the hash of all other keys; a set of an earlier version has none."""
 
 BELIEFS = "label_probabilities"
 """The check that says whose probabilities of labels the rows have."""
+_CHANGED = f"was changed after the set was finished: its {MANIFEST_HASH} is of other facts"
+_AS_IT_WAS = "copy the set again, or remove this file and give the command that made the set again"
 Origin = Literal["real", "synthetic", "translated", "sample"]
 
 
@@ -118,22 +122,36 @@ class Manifest:
     def to_json(self) -> str:
         """Return the manifest as the text of `synthgen.json`."""
         values = {name: value for name, value in asdict(self).items() if value or name not in _NOT_EMPTY}
-        return json.dumps(values, ensure_ascii=False, indent=2) + "\n"
+        text = json.dumps(values, ensure_ascii=False)
+        return json.dumps(values | {MANIFEST_HASH: _facts_hash(json.loads(text))}, ensure_ascii=False, indent=2) + "\n"
 
     @classmethod
-    def from_json(cls, text: str, *, where: str) -> Manifest:
-        """Return the manifest of a JSON text; unknown or missing keys are named in one UserError."""
+    def from_json(cls, text: str, *, where: str, faults: list[str] | None = None) -> Manifest:
+        """Return the manifest of a JSON text; unknown or missing keys are named in one UserError.
+
+        So are facts that are not those of their hash, or that is added to `faults` where a list is given.
+        """
         try:
             values = parse_json(text, nan=True)
         except JsonFault as fault:
             raise UserError(f"{where} is not JSON: {fault}") from None
+        digest = values.pop(MANIFEST_HASH, None) if isinstance(values, dict) else None
         _check_keys(values, where)
+        if digest is not None and digest != _facts_hash(values):
+            if faults is None:
+                raise UserError(f"{where} {_CHANGED}; {_AS_IT_WAS}")
+            faults.append(f"{MANIFEST_NAME} {_CHANGED}")
         for key in _LISTS:
             values[key] = tuple(values.get(key, ()))
         try:
             return cls(**values)
         except (TypeError, ValueError) as error:
             raise UserError(f"{where} is not a dataset manifest: {error}") from None
+
+
+def _facts_hash(values: dict[str, Any]) -> str:
+    """Return the SHA-256 of JSON values, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _check_keys(values: Any, where: str) -> None:  # noqa: ANN401 - any JSON value
@@ -175,8 +193,11 @@ def is_finished(folder: Path) -> bool:
     return False
 
 
-def read_manifest(folder: Path | str) -> Manifest:
-    """Return the manifest of a finished folder; UserError when there is none or it cannot be read."""
+def read_manifest(folder: Path | str, *, faults: list[str] | None = None) -> Manifest:
+    """Return the manifest of a finished folder; UserError when there is none or it cannot be read.
+
+    So for one that was changed, or that is added to `faults` where a list is given.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"no dataset folder at {folder}")
@@ -184,7 +205,7 @@ def read_manifest(folder: Path | str) -> Manifest:
         raise UserError(f"{folder} is not a finished dataset folder: it has no {MANIFEST_NAME}")
     path = folder / MANIFEST_NAME
     try:
-        return Manifest.from_json(path.read_text(encoding="utf-8"), where=str(path))
+        return Manifest.from_json(path.read_text(encoding="utf-8"), where=str(path), faults=faults)
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8: {error.reason} at byte {error.start}") from None
 

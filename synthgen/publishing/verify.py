@@ -31,10 +31,10 @@ _WRITTEN_HERE = {MANIFEST_NAME, "ledger.sqlite", "ledger.sqlite-wal", "ledger.sq
 
 def verify(folder: Path) -> Verification:
     """Return what of a finished folder could be recomputed and every place where it says something else."""
-    manifest = read_manifest(folder)
+    log = VerificationLog()
+    manifest = read_manifest(folder, faults=log.faults)
     if outside := misplaced(folder, list(manifest.files)):
         return Verification((), ("all else: nothing outside the folder is read",), tuple(outside))
-    log = VerificationLog()
     log.faults += [*check(folder), *contradictions(manifest)]
     _verify_files(folder, manifest, log)
     if verify_rows(folder, manifest, log):

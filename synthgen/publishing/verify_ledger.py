@@ -24,6 +24,7 @@ def verify_ledger(folder: Path, manifest: Manifest, log: VerificationLog) -> Non
     """Compare the run's counts with the ledger; a set that was filtered has none of its own rows in it."""
     path = folder / LEDGER_NAME
     if not path.is_file():
+        _say_missing(folder, manifest, log)
         return
     try:
         with closing(Ledger(path, read_only=True)) as ledger:
@@ -35,6 +36,16 @@ def verify_ledger(folder: Path, manifest: Manifest, log: VerificationLog) -> Non
         log.faults.append(str(error))
     except (sqlite3.DatabaseError, ValueError, TypeError) as error:
         log.faults.append(f"{LEDGER_NAME} cannot be read: {error}")
+
+
+def _say_missing(folder: Path, manifest: Manifest, log: VerificationLog) -> None:
+    """Record a ledger that is not there: a fault beside rejected rows, which are published no more than it is."""
+    if not manifest.ledger_hash:
+        return
+    if any(name.startswith("rejected/") and (folder / name).exists() for name in manifest.files):
+        log.faults.append(f"{LEDGER_NAME} is missing: the set was written from it")
+    else:
+        log.skipped.append(f"{LEDGER_NAME}: it is not here, as in published sets; the set was written from it")
 
 
 def _compare_hash(ledger: Ledger, manifest: Manifest, log: VerificationLog) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from synthgen.cards import card
 from synthgen.dataset import MANIFEST_NAME, Manifest, finish, read_manifest, row_features, write_rows
+from synthgen.dataset.manifest import MANIFEST_HASH
 from synthgen.engines import Request
 from synthgen.engines.scripted import ScriptedEngine
 from synthgen.formats.base import Format, Row
@@ -97,12 +98,15 @@ def finished(tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def put_manifest(folder: Path, values: dict[str, Any]) -> None:
+    """Write a manifest as versions did that gave it no hash of itself."""
+    (folder / MANIFEST_NAME).write_text(json.dumps({key: values[key] for key in values if key != MANIFEST_HASH}))
+
+
 def edit_manifest(folder: Path, **changes: object) -> None:
     """Change manifest keys the way a careful forger would: counts still add up, card and Croissant follow."""
-    path = folder / MANIFEST_NAME
-    values = json.loads(path.read_text()) | changes
-    values["asked"] = values["kept"] + sum(values["rejected"].values()) + values["failed"]
-    path.write_text(json.dumps(values))
+    values = json.loads((folder / MANIFEST_NAME).read_text()) | changes
+    put_manifest(folder, values | {"asked": values["kept"] + sum(values["rejected"].values()) + values["failed"]})
     for name, text in card.views(read_manifest(folder)).items():
         (folder / name).write_text(text)
 

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -21,13 +22,13 @@ from synthgen.cards.charts import bars, figures
 from synthgen.cards.disclosures import DISCLOSURES, disclose
 from synthgen.cards.front_matter import read_front_matter
 from synthgen.corpora.import_corpus import import_task
-from synthgen.dataset import MANIFEST_NAME, Manifest, file_sha256, read_manifest
+from synthgen.dataset import MANIFEST_NAME, file_sha256, read_manifest
 from synthgen.errors import UserError
 from synthgen.filters.command import filter as run_filters
 from synthgen.publishing.publish import publish
 from synthgen.publishing.verify import verify
 from synthgen.runtime.drafts import draft_name
-from tests.synthgen.conftest import edit_manifest, parquet_folder, random_rows
+from tests.synthgen.conftest import edit_manifest, parquet_folder, put_manifest, random_rows
 
 
 @pytest.fixture
@@ -148,8 +149,8 @@ def leave_a_statistic_out(folder: Path) -> None:
 
 
 def call_the_licence_banana(folder: Path) -> None:
-    path = folder / MANIFEST_NAME
-    path.write_text(path.read_text().replace('"licence": "', '"licence": "banana', 1))
+    text = (folder / MANIFEST_NAME).read_text().replace('"licence": "', '"licence": "banana', 1)
+    put_manifest(folder, json.loads(text))
     for name, text in datacard.views(read_manifest(folder)).items():
         (folder / name).write_text(text)
 
@@ -228,6 +229,15 @@ def test_a_figure_that_nothing_gives_again_is_named(folder: Path) -> None:
     assert not named & set(report.recomputed)
 
 
+def test_a_ledger_that_was_removed_is_a_fault_where_the_set_was_made_and_named_in_a_published_one(folder: Path) -> None:
+    (folder / "ledger.sqlite").unlink()
+    assert verify(folder).faults == ("ledger.sqlite is missing: the set was written from it",)
+    shutil.rmtree(folder / "rejected")
+    report = verify(folder)
+    assert report.faults == ()
+    assert any(line.startswith("ledger.sqlite: ") for line in report.not_recomputed)
+
+
 @pytest.mark.parametrize(("mutate", "named"), MUTATIONS, ids=lambda value: getattr(value, "__name__", "named"))
 def test_verification_names_what_was_touched(folder: Path, mutate: Callable[[Path], None], named: str) -> None:
     mutate(folder)
@@ -254,8 +264,7 @@ def test_a_card_without_a_disclosure_is_refused(folder: Path, title: str) -> Non
     ("key", "value"), [("rejected", None), ("statistics", []), ("files", "x"), ("columns", 3), ("parents", {})]
 )
 def test_a_manifest_with_a_value_of_another_type_is_refused_in_one_line(folder: Path, key: str, value: object) -> None:
-    path = folder / MANIFEST_NAME
-    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    put_manifest(folder, json.loads((folder / MANIFEST_NAME).read_text()) | {key: value})
     with pytest.raises(UserError, match=f"is not a dataset manifest: {key} is .*; allowed is a ") as caught:
         verify(folder)
     assert "\n" not in str(caught.value)
@@ -276,8 +285,7 @@ NO_TOKENS: dict[str, Any] = {"statistics": {"xlmr_tokens": {"premise": {}}}}
 def test_a_manifest_that_no_card_can_show_is_refused_in_one_line(
     folder: Path, changed: dict[str, Any], reads: Callable[[Path], object]
 ) -> None:
-    path = folder / MANIFEST_NAME
-    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    put_manifest(folder, json.loads((folder / MANIFEST_NAME).read_text()) | changed)
     with pytest.raises(UserError, match="holds what no card can show"):
         reads(folder)
 
@@ -309,9 +317,9 @@ def test_a_front_matter_without_a_licence_is_an_error(finished: Path) -> None:
 def test_a_card_refuses_a_licence_that_its_generator_forbids(folder: Path) -> None:
     manifest = read_manifest(folder)
     model = {**(manifest.model or {}), "ref": "facebook/nllb", "licence": "cc-by-nc-4.0"}
-    values = json.loads(manifest.to_json()) | {"model": model, "licence": "apache-2.0"}
+    changed = replace(manifest, model=model, licence="apache-2.0")
     with pytest.raises(UserError, match=r"model facebook/nllb \(cc-by-nc-4\.0\) forbids the licence apache-2\.0"):
-        datacard.write_card(folder, Manifest.from_json(json.dumps(values), where="test"))
+        datacard.write_card(folder, changed)
 
 
 def test_the_front_matter_is_what_the_hub_library_and_datasets_read(

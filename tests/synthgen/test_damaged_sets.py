@@ -151,6 +151,35 @@ def test_consistent_hashes_of_changed_rows_are_those_of_another_set(folder: Path
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        {"label_counts": {"entailment": 21, "neutral": 19, "contradiction": 20}},
+        {"language": "fr"},
+        {"task": "qnli"},
+        {"licence": "CC0-1.0"},
+        {"seed": 1},
+        {"command": "synthgen import mnli"},
+        {"manifest_hash": "0" * 64},
+    ],
+)
+def test_a_changed_fact_of_a_set_is_refused_by_whatever_reads_it(
+    folder: Path, tmp_path: Path, change: dict[str, object]
+) -> None:
+    path = folder / "synthgen.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    for read in [*READERS.values(), lambda folder, _: read_manifest(folder)]:
+        with pytest.raises(UserError, match=r"synthgen\.json was changed after the set was finished: .*; .*again"):
+            read(folder, tmp_path / "out")
+    assert any(fault.startswith("synthgen.json was changed") for fault in verify(folder).faults)
+
+
+def test_a_manifest_with_its_keys_in_another_order_is_the_same(folder: Path) -> None:
+    path = folder / "synthgen.json"
+    path.write_text(json.dumps(dict(reversed(json.loads(path.read_text()).items()))))
+    assert verify(folder).faults == ()
+
+
+@pytest.mark.parametrize(
     ("text", "fault"),
     [
         ("{}", r"it lacks task, format, columns, .*; copy or make the set again"),

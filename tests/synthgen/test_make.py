@@ -29,7 +29,7 @@ from synthgen.generation.why import why
 from synthgen.publishing.verify import verify
 from synthgen.runtime.garbage import RARE
 from synthgen.task.registry import load_task
-from tests.synthgen.conftest import date_ahead, full_disk, make_scripted
+from tests.synthgen.conftest import date_ahead, full_disk, make_scripted, put_manifest
 from tests.synthgen.scripts import mostly, sentence
 
 
@@ -219,8 +219,7 @@ def set_versions(folder: Path, versions: dict[str, str]) -> None:
     """Let a folder's manifest, where there is one, and its ledger say that these versions judged its replies."""
     manifest = folder / "synthgen.json"
     if manifest.exists():
-        keys = {f"{name}_hash": version for name, version in versions.items()}
-        manifest.write_text(json.dumps(json.loads(manifest.read_text()) | keys))
+        put_manifest(folder, json.loads(manifest.read_text()) | {f"{name}_hash": versions[name] for name in versions})
     with sqlite3.connect(folder / "ledger.sqlite") as ledger:
         values = [(version, f"version: {name}") for name, version in versions.items()]
         ledger.executemany("UPDATE run SET value = ? WHERE key = ?", values)
