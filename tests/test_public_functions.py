@@ -52,14 +52,15 @@ def test_without_pandas_a_frame_is_one_line_that_names_the_install(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("package", "name", "parameter"), PARAMETERS)
-@pytest.mark.parametrize("value", [object(), b"bytes", {"a": 1}, 1j, "a\0b"])
+@pytest.mark.parametrize("value", [object(), b"bytes", {"a": 1}, 1j, "a\0b", Path("a\0b"), ["a\0b"]])
 def test_a_value_of_a_wrong_type_is_one_line_that_names_it(
     package: Any, name: str, parameter: str, value: object
 ) -> None:
     function = getattr(package, name)
     required = [each for each in inspect.signature(function).parameters.values() if each.default is each.empty]
     given = {each.name: "x" for each in required} | {parameter: value}
-    fault = "holds a null character" if isinstance(value, str) else f"is of the type {type(value).__name__}; allowed"
+    has_null = isinstance(value, (str, Path, list))
+    fault = "holds a null character" if has_null else f"is of the type {type(value).__name__}; allowed"
     with pytest.raises(UserError, match=rf"^{parameter} = .* {fault}") as error:
         function(**given)
     assert "\n" not in str(error.value)

@@ -60,10 +60,11 @@ def _writing(path: Path, target: Path, mode: str) -> Iterator[BinaryIO]:
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """Yield a file to write that takes the place of `path` when the block ends well, and is removed otherwise.
 
-    A reader sees the old content or the new, also after a crash. What is no file, as a device, is written to directly.
+    A reader sees the old content or the new, also after a crash. What is no file, as a device, is written to directly;
+    UserError for a pipe that nobody reads.
     """
     if path.exists() and not path.is_file():
-        with path.open("wb") as file:
+        with open(path, "wb", opener=_open_at_once) as file:
             yield file
         return
     sweep(path.parent, path.name)
@@ -78,6 +79,18 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):
             draft.unlink()
         raise
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open what is no file; UserError for a pipe without a reader, which is otherwise waited for."""
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        raise UserError(f"cannot write {path}: it is a pipe that nobody reads; remove it") from None
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -61,7 +61,7 @@ def _checked(name: str, value: Any, hint: Any, *, has_commas: bool) -> Any:  # n
         return _converted(names(value) if has_commas and isinstance(value, str) else value, hint)
     except _WrongType:
         given = f"{name} = {shorten(repr(value))}"
-        if isinstance(value, str) and "\0" in value:
+        if any("\0" in str(each) for each in (value if isinstance(value, (list, tuple)) else [value])):
             raise UserError(f"{given} holds a null character; no name or path has one") from None
         raise UserError(f"{given} is of the type {type(value).__name__}; allowed is {_described(hint)}") from None
 

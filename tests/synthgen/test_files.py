@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synthgen.errors import UserError
 from synthgen.models.loading import weights_sha256
 from synthgen.runtime.drafts import draft_name
 from synthgen.runtime.files import draft_folder, new_file, read_toml, rust_writer, scratch_folder, write_atomically
@@ -146,3 +147,19 @@ def test_an_error_of_a_library_in_rust_is_that_of_the_disk(tmp_path: Path) -> No
     with pytest.raises(OSError, match="No space left on device") as raised, rust_writer(tmp_path):
         raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
     assert raised.value.errno == errno.ENOSPC
+
+
+def test_a_pipe_that_nobody_reads_is_one_line_and_one_that_is_read_is_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    os.mkfifo(path)
+    with pytest.raises(UserError, match=r"README\.md: it is a pipe that nobody reads; remove it"):
+        write_atomically(path, "a card")
+    with ThreadPoolExecutor(1) as other:
+        text = other.submit(path.read_text)
+        for _ in range(500):
+            try:
+                write_atomically(path, "a card")
+                break
+            except UserError:
+                time.sleep(0.01)
+        assert text.result(10) == "a card"
