@@ -74,18 +74,31 @@ def _compute_deterministically(device: str) -> None:
 
 def _keep_freed_memory() -> None:
     """Let glibc keep freed memory (mallopt(3)): returning it and faulting it in again took 7 % of a CPU step."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    if mallopt:  # other C libraries have none
+    if mallopt := _of_libc("mallopt"):
         mallopt(M_MMAP_THRESHOLD, 1 << 30)
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
+def _return_freed_memory() -> None:
+    """Return what a run has freed (malloc_trim(3)): the pieces between what is in use grow from run to run."""
+    if trim := _of_libc("malloc_trim"):
+        trim(0)
+
+
+def _of_libc(name: str) -> Callable[..., int] | None:
+    """Return a function of the C library; None where it has no such function, as others than glibc."""
+    return getattr(ctypes.CDLL(None), name, None) if os.name == "posix" else None
+
+
 def run_job(job: Job, store: Store, on_progress: OnProgress, *, keep_weights: bool = False) -> None:
     """Turn a job into finished nodes of the store; finished ones are left alone."""
-    if isinstance(job, IntermediateJob):
-        train_intermediate(job, store, on_progress)
-    else:
-        run_target(job, store, on_progress, keep_weights=keep_weights)
+    try:
+        if isinstance(job, IntermediateJob):
+            train_intermediate(job, store, on_progress)
+        else:
+            run_target(job, store, on_progress, keep_weights=keep_weights)
+    finally:
+        _return_freed_memory()
 
 
 def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgress) -> None:
