@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from evaluator.store.archive import store_pack as store_pack
     from evaluator.store.archive import store_unpack as store_unpack
     from evaluator.store.commands import store_check as store_check
+    from evaluator.store.commands import store_clean as store_clean
     from evaluator.store.commands import store_list as store_list
     from evaluator.store.commands import store_repair as store_repair
     from evaluator.store.commands import store_size as store_size
@@ -41,7 +42,9 @@ _COMMANDS = {
     "run": "evaluator.sweep.run",
     "score": "evaluator.benchmark.score_file",
     **dict.fromkeys(("store_pack", "store_unpack"), "evaluator.store.archive"),
-    **dict.fromkeys(("store_check", "store_list", "store_repair", "store_size"), "evaluator.store.commands"),
+    **dict.fromkeys(
+        ("store_check", "store_clean", "store_list", "store_repair", "store_size"), "evaluator.store.commands"
+    ),
     "targets": "evaluator.benchmark.registry",
     "train": "evaluator.training.train",
 }

@@ -11,6 +11,7 @@ from evaluator import options
 from synthgen.console import new_app, note, one_line, print_lines, stdout
 from synthgen.errors import listed, refuse
 from synthgen.runtime.entry import run
+from synthgen.runtime.files import format_size
 from synthgen.runtime.own_files import OwnFileCheck, own_file_document, own_file_lines, required_file
 from synthgen.runtime.typer_command import Arguments, add_command
 
@@ -87,6 +88,11 @@ def print_store_check(check: Any, _: Arguments) -> None:  # noqa: ANN401 - Store
 def print_store_nodes(nodes: Sequence[Json], _: Arguments) -> None:
     """Print a line for each node, or kind of nodes."""
     _print_table(tuple(nodes[0]) if nodes else ("kind",), (node.values() for node in nodes))
+
+
+def print_cleaned(removed: Sequence[Json], _: Arguments) -> None:
+    """Print what was removed."""
+    print_lines(f"{each['kind']}: {each['nodes']} nodes, {format_size(each['bytes'])} removed" for each in removed)
 
 
 def print_packed(packed: Any, _: Arguments) -> None:  # noqa: ANN401 - PackedRuns, not imported here
@@ -228,6 +234,7 @@ add_command(data_app, "check", "evaluator.benchmark.data_root:data_check", print
 add_command(data_app, "fetch", "evaluator.benchmark.fetch:data_fetch", print_fetched)
 add_command(store_app, "list", "evaluator.store.commands:store_list", print_store_nodes)
 add_command(store_app, "size", "evaluator.store.commands:store_size", print_store_nodes)
+add_command(store_app, "clean", "evaluator.store.commands:store_clean", print_cleaned)
 add_command(store_app, "check", "evaluator.store.commands:store_check", print_store_check)
 add_command(store_app, "repair", "evaluator.store.commands:store_repair", print_store_check)
 add_command(store_app, "pack", "evaluator.store.archive:store_pack", print_packed)

@@ -11,10 +11,14 @@ from evaluator.store.store import STORE_FILE, Json, Store, has_head
 from evaluator.store.tables import TABLES_FILE, table_faults
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import UserError
+from synthgen.runtime.drafts import is_draft, sweep
 from synthgen.runtime.files import remove
 
 KINDS = ("intermediate", "target", "predictions", "scores", "features", "overlap")
 """The kinds of nodes, in the order in which they depend on each other; `features` come first but are cheap."""
+
+REMADE = ("intermediate", "features")
+"""The kinds that `store clean` removes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,33 @@ def store_size(store: options.StorePlace) -> list[Json]:
     ]
     rest = _size(root) - sum(sizes.values())
     return [*kinds, {"kind": "tables and logs", "nodes": 0, "bytes": rest}]
+
+
+def store_clean(store: options.StorePlace) -> list[Json]:
+    """Remove intermediate models and tokenised data, which take most of a store; scores and predictions stay.
+
+    A finished `compare` needs none of them; what further targets, sizes or seeds need is made again. The epochs and
+    tokens of intermediate training are in a report already written, not in one written later.
+
+    Example: `evaluator store clean runs/store`
+
+    Returns what was removed: kind, nodes, bytes. Raises UserError while a run writes to the store.
+    """
+    root = store_folder(store)
+    has_head(root)  # of this version
+    for kind in KINDS:
+        sweep(root / kind)
+        if (root / kind).is_dir() and any(is_draft(path.name) for path in (root / kind).iterdir()):
+            raise UserError(
+                f"a run writes to {root}/{kind} now; nothing was removed: give the command when it has ended"
+            )
+    removed = []
+    for kind in REMADE:
+        nodes = list(finished_nodes(root, kind))
+        removed.append({"kind": kind, "nodes": len(nodes), "bytes": sum(map(_size, nodes))})
+        for folder in nodes:
+            remove(folder)
+    return removed
 
 
 def store_folder(store: Path | str) -> Path:

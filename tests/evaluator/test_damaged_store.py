@@ -13,6 +13,7 @@ import pytest
 
 import evaluator
 from synthgen.errors import UserError
+from synthgen.runtime.drafts import draft_name
 from synthgen.runtime.integrity import known_sha256
 from tests.evaluator.conftest import TINY_RECIPE, write_pairs
 from tests.synthgen.conftest import date_ahead
@@ -151,11 +152,34 @@ def test_list_and_size_say_what_a_store_holds(finished: Finished) -> None:
     assert sum(sizes.values()) == sum(path.stat().st_size for path in finished.store.rglob("*") if path.is_file())
 
 
+def test_a_cleaned_store_gives_the_same_results_and_makes_again_what_more_seeds_need(finished: Finished) -> None:
+    results = (finished.store / "results.jsonl").read_bytes()
+    before = sum(each["bytes"] for each in evaluator.store_size(finished.store))
+    removed = {each["kind"]: each for each in evaluator.store_clean(finished.store)}
+    assert removed["intermediate"]["nodes"] == 2
+    after = sum(each["bytes"] for each in evaluator.store_size(finished.store))
+    assert before - after == sum(each["bytes"] for each in removed.values())
+    finished.compare()
+    assert (finished.store / "results.jsonl").read_bytes() == results
+    assert not list((finished.store / "intermediate").glob("*/*")), "nothing was trained again"
+    more = Finished(finished.folder, finished.arms, {**finished.arguments, "languages": ["en", "tr", "es"]})
+    more.compare()
+    assert (finished.store / "results.jsonl").read_bytes() != results
+    assert evaluator.store_check(finished.store).faults == {}
+
+
+def test_nothing_is_removed_while_a_run_writes(finished: Finished) -> None:
+    (finished.store / "target" / draft_name("0" * 24)).mkdir()
+    with pytest.raises(UserError, match="a run writes to .*target now; nothing was removed"):
+        evaluator.store_clean(finished.store)
+    assert list((finished.store / "intermediate").glob("*/synthgen.json"))
+
+
 def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no store at .*: a store has a store.json"):
         evaluator.store_check(tmp_path)
     (tmp_path / "store.json").write_text(json.dumps({"version": 99, "models": {}}))
-    for command in (evaluator.store_check, evaluator.store_repair):
+    for command in (evaluator.store_check, evaluator.store_repair, evaluator.store_clean):
         with pytest.raises(UserError, match="is a store of version 99"):
             command(tmp_path)
 
