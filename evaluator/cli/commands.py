@@ -1,5 +1,6 @@
 """The `evaluator` command: a table of commands, each a public function of that name, and what each prints."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,7 @@ def print_data_check(rows: Sequence[Json], _: Arguments) -> None:
 def print_fetched(files: Sequence[Json], arguments: Arguments) -> None:
     """Print how many files were fetched."""
     print_lines([f"{len(files)} files in {arguments['data_root']}"])
+    _next(f"evaluator data check --data-root {shlex.quote(str(arguments['data_root']))}")
 
 
 def print_store_check(check: Any, _: Arguments) -> None:  # noqa: ANN401 - StoreCheck, not imported here
@@ -110,6 +112,8 @@ def print_training(manifest: Json, arguments: Arguments) -> None:
     log = manifest["results"]["training"]
     counts = f"{log['steps']} steps, {log['examples']} examples, loss {log['final_loss']:.3f}"
     print_lines([f"{arguments['out']}: {counts}"])
+    arm = shlex.quote(f"trained=model:{arguments['out']}")
+    _next(f"evaluator compare none=none {arm} --targets all")
 
 
 def print_plan(plan: Json, arguments: Arguments) -> None:
@@ -130,6 +134,7 @@ def print_plan(plan: Json, arguments: Arguments) -> None:
     _print_table(("run", "steps", "training tokens", "inference tokens"), jobs)
     facts = {name: value for name, value in plan.items() if not isinstance(value, list)}
     print_lines(f"{plan_name(name)}: {plan_fact(name, value)}" for name, value in facts.items())
+    _next("evaluator compare with the same arguments")
 
 
 def _print_assumed(plan: Json, arguments: Arguments) -> None:
@@ -166,7 +171,12 @@ def print_score(score: Json, _: Arguments) -> None:
 
 
 def print_comparison(comparison: Any, _: Arguments) -> None:  # noqa: ANN401 - Comparison, not imported here
-    """Print the verdicts and where the page is."""
+    """Print the verdicts, where the page is, and the next command."""
+    _print_verdicts(comparison)
+    _next(f"evaluator publish {shlex.quote(str(Path(comparison.page).parent))} --to OWNER/NAME --dry-run")
+
+
+def _print_verdicts(comparison: Any) -> None:  # noqa: ANN401 - Comparison, not imported here
     from evaluator.reporting.report import terminal_summary
 
     stdout.print(terminal_summary(comparison))
@@ -176,7 +186,7 @@ def print_comparison(comparison: Any, _: Arguments) -> None:  # noqa: ANN401 - C
 def print_run(result: Any, arguments: Arguments) -> None:  # noqa: ANN401 - ExperimentRun, not imported here
     """Print the faults of an experiment file, or its verdicts, and the next command."""
     if result.comparison:
-        print_comparison(result.comparison, arguments)
+        _print_verdicts(result.comparison)
     if result.end:
         print_lines([f"--until-resolved: {result.end}"])
     if result.faults:
@@ -196,6 +206,10 @@ def _run_json(result: Any, _: Arguments) -> Any:  # noqa: ANN401 - ExperimentRun
 
 def _comparison_json(comparison: Any, _: Arguments) -> Any:  # noqa: ANN401 - Comparison, not imported here
     return comparison.document()
+
+
+def _next(command: str) -> None:
+    note(f"next: {command}")
 
 
 def _print_table(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:

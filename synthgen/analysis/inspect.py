@@ -52,7 +52,7 @@ def inspect(
 ) -> Manifest:
     """Show the funnel, lengths, labels, artefacts, diversity and nearest pairs of a set; write them to inspect.html.
 
-    With `out` the page goes there, and nothing is written to the folder.
+    `--out FILE` writes the page there and nothing to the folder.
 
     Example: synthgen inspect runs/mnli --like runs/mnli-real
 

@@ -110,7 +110,9 @@ def _print_preview(items: Sequence[Mapping[str, Any]]) -> None:
 def print_translations(manifests: Sequence[Manifest], arguments: Arguments) -> None:
     """Print what the set of each language holds."""
     for manifest in manifests:
-        _print_set(manifest, arguments["out"] if len(manifests) == 1 else arguments["out"] / manifest.language)
+        folder = arguments["out"] if len(manifests) == 1 else arguments["out"] / manifest.language
+        _print_set(manifest, folder)
+        _print_next(manifest, folder)
 
 
 def print_inspection(manifest: Manifest, arguments: Arguments) -> None:
@@ -126,6 +128,7 @@ def print_inspection(manifest: Manifest, arguments: Arguments) -> None:
     for table in summary_tables(folder, manifest):
         _print_table(table)
     console.print_lines([f"page: {arguments['out'] or folder / PAGE_NAME}"])
+    console.note(f"next: evaluator plan none=none {shlex.quote(f'{manifest.origin}={folder}')} --targets all")
 
 
 def inspection_document(manifest: Manifest, arguments: Arguments) -> dict[str, Any]:
@@ -186,7 +189,7 @@ def _print_story(story: Mapping[str, Any]) -> None:
         console.print_lines([f"  step {reply['step']} ({reply['outcome']}): {said}"])
 
 
-def print_card_report(result: CardReport, _: Arguments) -> None:
+def print_card_report(result: CardReport, arguments: Arguments) -> None:
     """Print what was found of a card, or where it was written."""
     report = result.facts
     faults = report["faults"]
@@ -199,6 +202,8 @@ def print_card_report(result: CardReport, _: Arguments) -> None:
         done = f"{len(report['recomputed'])} figures and files recomputed" if "recomputed" in report else "disclosed"
         rest = [line.partition(":")[0] for line in report.get("not_recomputed", ())]
         console.print_lines([f"no fault: {done}", *([f"not recomputed: {'; '.join(rest)}"] if rest else [])])
+    if not faults:
+        console.note(f"next: synthgen publish {shlex.quote(str(arguments['folder']))} --to OWNER/NAME --dry-run")
 
 
 def print_published(published: Publication, _: Arguments) -> None:

@@ -224,7 +224,7 @@ def _local_corpus(task: str, sources: tuple[CorpusEntry, ...], path: Path, state
     parts = [_local_part(file, format_, stated, path if is_own else None) for file in files]
     if is_release and stated.language and is_folder and any(part.set_language.is_doubtful for part in parts):
         refuse_without_translation(task, path, stated.language)
-    if is_release and not is_own:
+    if is_release and not is_own and shipped_licence(path) is None:
         names = ", ".join(dict.fromkeys(file.source.name for file in files))
         console.note(
             f"{path}: taken for {names} by its files' names; of another set say --origin, --licence or --source"

@@ -67,7 +67,8 @@ def test_a_plan_is_printed_as_arms_runs_and_totals(capsys: pytest.CaptureFixture
     job = {"label": "xnli seed 0", "steps": 10, "training_tokens": 5000, "inference_tokens": 7}
     plan: dict[str, Any] = {"estimand_hash": "abc", "runs": 1, "arms": [arm], "jobs": [job]}
     print_plan(plan, {})
-    shown = capsys.readouterr().out
+    shown, error = capsys.readouterr()
+    assert error == "next: evaluator compare with the same arguments\n"
     for line in (r"real +1,200 +real mnli", r"xnli seed 0 +10 +5,000 +7", "estimand hash: abc", "runs: 1"):
         assert re.search(line, shown), line
 
@@ -75,7 +76,9 @@ def test_a_plan_is_printed_as_arms_runs_and_totals(capsys: pytest.CaptureFixture
 def test_a_training_is_printed_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     training = {"steps": 3, "examples": 24, "final_loss": 1.23456}
     print_training({"results": {"training": training}}, {"out": "runs/model"})
-    assert capsys.readouterr().out == "runs/model: 3 steps, 24 examples, loss 1.235\n"
+    shown = capsys.readouterr()
+    assert shown.out == "runs/model: 3 steps, 24 examples, loss 1.235\n"
+    assert shown.err == "next: evaluator compare none=none trained=model:runs/model --targets all\n"
 
 
 def test_wrong_input_ends_with_one_line_and_exit_code_2() -> None:

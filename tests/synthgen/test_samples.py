@@ -6,6 +6,9 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
+from synthgen.cli.commands import app
 from tests.data import TINY_DATA_ROOT
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -33,6 +36,22 @@ def test_label_order_leaves_no_pattern_of_three() -> None:
     labels = [pair["label"] for pair in read_pairs()]
     orders = {tuple(labels[start : start + 3]) for start in range(0, 60, 3)}
     assert len(orders) == 6
+
+
+def test_each_command_on_a_shipped_set_names_the_next_and_no_doubt_of_its_origin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    steps = {
+        "import snli --from sample --n 9 --out real": "synthgen inspect real",
+        "inspect real": "evaluator plan none=none real=real --targets all",
+        "card real --check": "synthgen publish real --to OWNER/NAME --dry-run",
+    }
+    for command, following in steps.items():
+        app(command.split(), standalone_mode=False)
+        shown = capsys.readouterr().err
+        assert shown.endswith(f"next: {following}\n"), shown
+        assert "taken for" not in shown
 
 
 def test_no_text_of_the_sample_is_in_the_data_root_of_tests() -> None:
