@@ -6,10 +6,10 @@ Everything that comes from data passes through Jinja's autoescape or `html.escap
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from evaluator.reporting import averages, charts, languages, methods, overlap, sentences, training, variance
@@ -34,20 +34,7 @@ def render_page(
     """Return the HTML of a comparison."""
     # Scores in English alone have no mean over other languages, and so nothing to show against it.
     sizes = sorted({p.size for p in comparison.points if p.size > 0 and p.scope == "all"}, reverse=True)
-    environment = Environment(
-        loader=FunctionLoader(methods.resource), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, finalize=shown_in_pages,
-    )  # fmt: skip
-    environment.filters |= {
-        "signed": sentences.signed,
-        "count": sentences.count,
-        "size": lambda size: "full size" if size == "full" else f"{size:,}",
-        "short": format_count,
-        "slug": lambda text: "".join(character if character.isalnum() else "-" for character in text),
-        "tick": lambda value: f"{value:g}".replace("-", sentences.MINUS),
-    }
-    environment.globals["charts"] = charts
-    return environment.get_template("template.html").render(
+    return _template().render(
         comparison=comparison,
         sentences=sentences,
         languages=languages,
@@ -68,6 +55,25 @@ def render_page(
         tables=[table for table in (*_tables(comparison), *_training(comparison, record)) if table[3]],
         note=note,
     )
+
+
+@cache
+def _template() -> Template:
+    """Return the page's template, compiled once."""
+    environment = Environment(
+        loader=FunctionLoader(methods.resource), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, finalize=shown_in_pages,
+    )  # fmt: skip
+    environment.filters |= {
+        "signed": sentences.signed,
+        "count": sentences.count,
+        "size": lambda size: "full size" if size == "full" else f"{size:,}",
+        "short": format_count,
+        "slug": lambda text: "".join(character if character.isalnum() else "-" for character in text),
+        "tick": lambda value: f"{value:g}".replace("-", sentences.MINUS),
+    }
+    environment.globals["charts"] = charts
+    return environment.get_template("template.html")
 
 
 def embedded_json(document: object) -> str:

@@ -33,7 +33,7 @@ from evaluator.training.heads.base import Head, Remap, keep_head, share_encoder
 from evaluator.training.loop import DevEvaluator, OnStep, TrainingConfig, TrainingLog, TrainingTask, fit
 from evaluator.training.tokenisation import load_tokenizer, target_head
 from synthgen.errors import UserError
-from synthgen.runtime.files import rust_writer
+from synthgen.runtime.files import new_file, rust_writer
 
 OnProgress = Callable[[str], None]
 """Callback with a line of progress."""
@@ -172,7 +172,8 @@ def run_target(job: TargetJob, store: Store, on_progress: OnProgress, *, keep_we
             with store.writing(missing[split.language]) as (draft, results):
                 texts = [json.dumps(prediction, ensure_ascii=False) for prediction in predicted]
                 columns = {"item_id": pa.array(split.ids, pa.string()), "prediction": pa.array(texts, pa.string())}
-                pq.write_table(pa.table(columns), draft / "predictions.parquet")
+                with new_file(draft / "predictions.parquet") as file:
+                    pq.write_table(pa.table(columns), file)
                 share = tokens * (number + 1) // len(splits) - tokens * number // len(splits)  # sums to tokens
                 results |= {"n": len(split), "tokens": share, "seconds": seconds}
 

@@ -7,13 +7,13 @@ manifest's `checks`, and the card is made anew from it.
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 from rapidfuzz import fuzz, process
 
@@ -149,11 +149,15 @@ def summary_tables(folder: Path, manifest: Manifest | None = None) -> list[Summa
 
 def render(manifest: Manifest, pairs: Sequence[dict[str, Any]], rows: Sequence[SummaryTable]) -> str:
     """Return the page: self-contained, everything from data escaped; `rows` are tables of rows to read."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, finalize=shown_in_pages, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     with shown_values():
         pictures = [Markup(svg) for svg in figures(manifest).values()]
         tables = [*rows, *findings(manifest), nearest_pairs(pairs)]
-        return template.render(m=manifest, pictures=pictures, tables=tables)
+        return _template().render(m=manifest, pictures=pictures, tables=tables)
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, finalize=shown_in_pages, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))

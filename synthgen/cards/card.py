@@ -7,9 +7,10 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
-from jinja2 import StrictUndefined, UndefinedError
+from jinja2 import StrictUndefined, Template, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from synthgen.cards.charts import figures
@@ -70,11 +71,15 @@ def shown_values() -> Iterator[None]:
 
 def render_card(manifest: Manifest) -> str:
     """Return the text of the card."""
+    views = {"title": title(manifest), "front": front_matter(manifest), "figures": list(figures(manifest))}
+    return _template().render(m=manifest, lead=lead(manifest), answers=disclose(manifest), **views).rstrip() + "\n"
+
+
+@cache
+def _template() -> Template:
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"text": markdown, "code": code, "block": block}
-    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    views = {"title": title(manifest), "front": front_matter(manifest), "figures": list(figures(manifest))}
-    return template.render(m=manifest, lead=lead(manifest), answers=disclose(manifest), **views).rstrip() + "\n"
+    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
 
 
 def check(folder: Path) -> list[str]:

@@ -45,7 +45,7 @@ def commands(inputs: Path) -> list[Command]:
     inputs.mkdir(parents=True)
     corpus, pairs = _corpus(inputs / "multinli_1.0_train.jsonl"), inputs / "set"
     import_task("mnli", source=corpus, out=pairs)
-    model, tiny = model_folder(inputs / "model"), write_tiny_model(inputs / "tiny")
+    model, tiny = model_folder(inputs / "model"), write_tiny_model(inputs / "tiny", layers=1)
     real = write_pairs(inputs / "real", 12)
     recipe = inputs / "tiny.toml"
     recipe.write_text(TINY_RECIPE, encoding="utf-8")
@@ -100,7 +100,7 @@ def _experiment(path: Path, corpus: Path, model: Path, recipe: Path) -> Path:
     source, *options = (f"{name} = {json.dumps(str(value))}\n" for name, value in paths.items())
     sizes = 'targets = ["xnli"]\nlanguages = ["es"]\nseeds = 1\nmax_train_examples = 8\nmax_eval_examples = 6\n'
     data = f'[data.real]\nimport = "mnli"\n{source}[data.clean]\nfilter = "real"\nprocesses = 1\n'
-    arms = '[arms]\nnone = "none"\nreal = "clean"\n'
+    arms = '[arms]\nreal = "clean"\n'
     path.write_text(f'folder = "out"\n{"".join(options)}{sizes}{data}{arms}', encoding="utf-8")
     return path
 

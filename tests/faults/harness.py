@@ -1,12 +1,14 @@
 """A fault at every change that a command makes to files: it dies before or after it, the disk is full, the disk fails.
 
 Each attempt is a fork of one warmed process. After the fault the same command is given again: it has to end well and
-leave what an undisturbed run leaves, byte for byte apart from times.
+leave what an undisturbed run leaves, byte for byte apart from times. It is given once for each state of the folder:
+most faults leave what another one left.
 """
 
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 import re
 import shutil
@@ -48,10 +50,14 @@ class Outcome:
 class Trial:
     """One command, its undisturbed result in `folder`, and attempts there with faults."""
 
-    def __init__(self, command: Command, folder: Path) -> None:
-        """Run the command undisturbed; RuntimeError when that does not end well."""
-        self.command, self._root, self._log = command, folder / "work", folder / "log"
+    def __init__(self, command: Command, folder: Path, states: Path) -> None:
+        """Run the command undisturbed; RuntimeError when that does not end well.
+
+        `states` is a folder for the names of states from which the same command has ended well.
+        """
+        self.command, self._root, self._log, self._states = command, folder / "work", folder / "log", states
         folder.mkdir(parents=True)
+        states.mkdir(exist_ok=True)
         outcome = self._fresh_run(0, 0)
         if outcome.code:
             raise RuntimeError(f"{command.name} ends with {outcome.code}: {outcome.said}")
@@ -76,11 +82,16 @@ class Trial:
         yield from _told_wrongly(first, fault, change)
         if first.code == 0 and (differing := self._differing(left_over=False)):
             yield f"exit 0, but {differing}"
+        state = self._states / state_of(self._root)
+        if state.exists():
+            return
         again = self._run(0, 0)
         if again.code:
             yield f"the same command ends with {again.code}: {again.said}"
         elif differing := self._differing():
             yield f"after the same command {differing}"
+        else:
+            state.touch()
 
     def _fresh_run(self, change: int, fault: int) -> Outcome:
         shutil.rmtree(self._root, ignore_errors=True)
@@ -173,26 +184,41 @@ def _told_wrongly(outcome: Outcome, fault: Fault, change: int) -> Iterator[str]:
         yield f"a traceback: {outcome.said}"
 
 
-def contents(folder: Path) -> dict[str, object]:
-    """Return everything below a folder by name, without times: bytes of files, rows of ledgers, None for folders."""
-    return {path.relative_to(folder).as_posix(): _content(path) for path in sorted(folder.rglob("*"))}
+def state_of(folder: Path) -> str:
+    """Return a hash of everything below a folder, without times, its own name and the writers of drafts."""
+    found = contents(folder, ledgers=False).items()
+    files = sorted((_WRITER.sub("", name), repr(content).replace(str(folder), "")) for name, content in found)
+    return hashlib.sha256(repr(files).encode()).hexdigest()
 
 
-def _content(path: Path) -> object:
+_WRITER = re.compile(r"\.\w+-\d+-\d+\.[0-9a-f]{8}(?=\.draft)")
+_DRAFT = re.compile(rf"\.(.+){_WRITER.pattern}\.draft")
+
+
+def contents(folder: Path, *, ledgers: bool = True) -> dict[str, object]:
+    """Return everything below a folder by name, without times: bytes of files, None for folders.
+
+    Ledgers by their rows, or by their bytes too.
+    """
+    return {path.relative_to(folder).as_posix(): _content(path, ledgers) for path in sorted(folder.rglob("*"))}
+
+
+def _content(path: Path, ledgers: bool) -> object:
     if path.is_dir():
         return None
-    if path.suffix == ".sqlite":
+    name = Path(_DRAFT.sub(r"\1", path.name))
+    if ledgers and path.suffix == ".sqlite":
         return _ledger(path)
-    if path.suffix == ".log":
+    if name.suffix == ".log":
         return b""
     content = path.read_bytes()
-    if path.name == "synthgen.json" and b'"inputs"' in content:
+    if name.name == "synthgen.json" and b'"inputs"' in content:
         content = re.sub(rb'"sha256": "\w+"', b"", content)  # a node's hash of its own text, times and all
-    if path.name == "synthgen.json":
-        content = re.sub(rb'"ledger_hash": "\w+"', b"", content)  # the order of replies is in it
-    if path.name == "tables.json":
+    if name.name == "synthgen.json":
+        content = re.sub(rb'"(ledger|manifest)_hash": "\w+"', b"", content)  # of the order of replies, and of times
+    if name.name == "tables.json":
         content = re.sub(rb'(\.html|\.md|"plan\.json)": "\w+"', rb"\1", content)  # these have times in them
-    if path.suffix in (".json", ".md", ".html"):
+    if name.suffix in (".json", ".md", ".html"):
         return _TIME.sub(lambda line: re.sub(rb"[\d.,e+\\-]+", b"0", line[0]), content)
     return content
 

@@ -61,6 +61,9 @@ static int path_is_below(int folder, const char *path) {
     return getcwd(here, sizeof here) && is_below(here);
 }
 
+/* A folder that is there is not made. */
+static int is_absent(int folder, const char *path) { return faccessat(folder, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0; }
+
 /* Count a change; return the error that it is to fail with, or 0. A disk that is full stays full for what needs room. */
 static int begin(int needs_room) {
     long number = ++seen;
@@ -109,8 +112,9 @@ WRAP(int, symlink, 1, path_is_below(AT_FDCWD, to), (const char *from, const char
 WRAP(int, unlink, 0, path_is_below(AT_FDCWD, path), (const char *path), (path))
 WRAP(int, unlinkat, 0, path_is_below(folder, path), (int folder, const char *path, int flags), (folder, path, flags))
 WRAP(int, rmdir, 0, path_is_below(AT_FDCWD, path), (const char *path), (path))
-WRAP(int, mkdir, 1, path_is_below(AT_FDCWD, path), (const char *path, mode_t mode), (path, mode))
-WRAP(int, mkdirat, 1, path_is_below(folder, path), (int folder, const char *path, mode_t mode), (folder, path, mode))
+WRAP(int, mkdir, 1, path_is_below(AT_FDCWD, path) && is_absent(AT_FDCWD, path), (const char *path, mode_t mode), (path, mode))
+WRAP(int, mkdirat, 1, path_is_below(folder, path) && is_absent(folder, path), (int folder, const char *path, mode_t mode),
+     (folder, path, mode))
 
 #define MODE mode_t mode = 0; \
     if (flags & (O_CREAT | O_TMPFILE)) { va_list rest; va_start(rest, flags); mode = va_arg(rest, mode_t); va_end(rest); }

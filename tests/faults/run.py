@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import time
 from pathlib import Path
 
 from tests.faults.commands import Command, commands
 from tests.faults.harness import Fault, Trial
+
+_NEIGHBOURS = 40
+"""Faults that one process tries after each other: they often leave one state."""
 
 
 def main(scratch: Path) -> int:
@@ -27,7 +29,6 @@ def main(scratch: Path) -> int:
     for number, command in enumerate(chosen):
         first = 1 if number else arguments.first
         wrong += try_all(command, scratch / command.name, first, arguments.part, arguments.jobs)
-    shutil.rmtree(scratch, ignore_errors=True)
     return int(wrong > 0)
 
 
@@ -36,30 +37,38 @@ def try_all(command: Command, folder: Path, first: int, part: int, jobs: int) ->
 
     Printed is a line for it and one for each that is wrong.
     """
-    start = time.monotonic()
-    changes = Trial(command, folder / "count").changes
+    start, before = time.monotonic(), _core_seconds()
+    states = folder / "states"
+    changes = Trial(command, folder / "count", states).changes
     points = [(change, fault) for change in range(first, changes + 1) for fault in Fault][part // 2 :: part]
     print(f"{command.name}: {changes} changes", flush=True)
-    workers = [_in_a_fork(command, folder / str(number), points[number::jobs]) for number in range(jobs)]
+    shares = [[point for place, point in enumerate(points) if place // _NEIGHBOURS % jobs == n] for n in range(jobs)]
+    workers = [_in_a_fork(Trial(command, folder / str(n), states), share) for n, share in enumerate(shares)]
     wrong = sum(os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) != 0 for worker in workers)
-    seconds = time.monotonic() - start
-    print(f"{command.name}: {changes} changes, {len(points)} faults tried, {seconds:.0f} s", flush=True)
+    print(
+        f"{command.name}: {changes} changes, {len(points)} faults tried, {len([*states.iterdir()])} states continued, "
+        f"{time.monotonic() - start:.0f} s, {_core_seconds() - before:.0f} s of a core",
+        flush=True,
+    )
     return wrong
 
 
-def _in_a_fork(command: Command, folder: Path, points: list[tuple[int, Fault]]) -> int:
+def _core_seconds() -> float:
+    return sum(os.times()[:4])
+
+
+def _in_a_fork(trial: Trial, points: list[tuple[int, Fault]]) -> int:
     """Start a process that tries these faults; its exit code says whether anything is wrong."""
     if worker := os.fork():
         return worker
     code = 0
     try:
-        trial = Trial(command, folder)
         for change, fault in points:
             for line in trial.faults_of(change, fault):
                 code = 1
-                print(f"  {command.name}, change {change}, {fault.name}: {line}", flush=True)
+                print(f"  {trial.command.name}, change {change}, {fault.name}: {line}", flush=True)
     except BaseException as error:
         code = 2
-        print(f"  {command.name}: {error!r}", flush=True)
+        print(f"  {trial.command.name}: {error!r}", flush=True)
     finally:
         os._exit(code)
