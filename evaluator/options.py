@@ -84,6 +84,9 @@ Assume = Annotated[
     Option(help="Hours on a GPU that is not here, from numbers of rows alone: h100, a100, l4, …; arms as NAME=TASK:N."),
 ]
 KeepWeights = Annotated[bool, Option(help="Keep the weights of target models, not only predictions.")]
+Track = Annotated[
+    str | None, Option(help="Export losses, scores and verdicts as they come: trackio, wandb or tensorboard.")
+]
 Dataset = Annotated[Path | str, Argument(help="A finished dataset folder.")]
 Checkpoint = Annotated[Path | str, Option(help="Where the checkpoint folder goes; refused when it exists.")]
 Seed = Annotated[int, Option(help="Seed of the order of rows and of the initialisation.")]

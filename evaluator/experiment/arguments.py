@@ -23,6 +23,7 @@ from evaluator.stats.pairwise import parse_primary
 from evaluator.stats.results import Cell, Group
 from evaluator.stats.score_table import some_of
 from evaluator.store import Store, check_store
+from evaluator.tracking.backend import check_tracker
 from synthgen.errors import UserError, refuse, unknown
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.ray_cluster import LOCAL, check_address
@@ -101,12 +102,14 @@ class CompareArguments(Arguments):
     margin: options.Margin = 0.5
     primary: options.Primary = ()
     keep_weights: options.KeepWeights = False
+    track: options.Track = None
 
     def checks(self) -> Iterator[tuple[str, Callable[[], object]]]:
         """Yield also checks of where the report goes, of its margin, and that there are weights to keep."""
         yield "margin", partial(check_margin, self.margin)
         yield from (("primary", partial(_check_primary, text, self.arms)) for text in self.primary)
         yield "out", partial(check_page, self.out)
+        yield "track", partial(check_tracker, self.track)
         yield from super().checks()
         yield "keep_weights", lambda: _check_weights(self)
 

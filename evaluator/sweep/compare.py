@@ -8,13 +8,14 @@ from evaluator.experiment.graph import build
 from evaluator.experiment.jobs import Graph
 from evaluator.reporting.report import check_page, report
 from evaluator.stats.comparison import Comparison
-from evaluator.store import Store
 from evaluator.sweep.overlap import write_overlap
 from evaluator.sweep.plan import announce, plan_graph
 from evaluator.sweep.plan_file import add_cost, add_look, fix_plan
 from evaluator.sweep.result_files import write_tables
 from evaluator.sweep.runner import run_jobs
 from evaluator.sweep.scoring import score_all
+from evaluator.sweep.tracked import TrackedSweep
+from evaluator.tracking.tracker import tracking
 from synthgen.errors import IncompleteError
 from synthgen.runtime.lock import only_writer
 
@@ -42,12 +43,15 @@ def carry_out(arguments: CompareArguments) -> Comparison:
 def run_experiment(arguments: CompareArguments, experiment: Experiment) -> Comparison:
     """Run what an experiment lacks, score and report it; IncompleteError as in `compare`."""
     graph, store, page = build(experiment), open_store(experiment), check_page(arguments.out)
-    with only_writer(page):
-        return _run(arguments, experiment, graph, store, page)
+    with only_writer(page), tracking(arguments.track, page.parent) as tracker:
+        return _run(arguments, experiment, graph, TrackedSweep(tracker, store), page)
 
 
-def _run(arguments: CompareArguments, experiment: Experiment, graph: Graph, store: Store, page: Path) -> Comparison:
+def _run(
+    arguments: CompareArguments, experiment: Experiment, graph: Graph, tracked: TrackedSweep, page: Path
+) -> Comparison:
     """Run what is missing, score and report."""
+    store = tracked.store
     planned = plan_graph(experiment, graph, store)
     if planned.jobs:
         announce(planned)
@@ -55,12 +59,14 @@ def _run(arguments: CompareArguments, experiment: Experiment, graph: Graph, stor
     fixed = fix_plan(planned, experiment, folders)
     write_overlap(experiment, store, folders)
     work, ray, workers = {job.key: job.work for job in planned.jobs}, arguments.ray, planned.workers
-    failure = run_jobs(graph.jobs, store, work, ray=ray, workers=workers, keep_weights=arguments.keep_weights)
+    unscored = tracked.unscored(graph.cells)
+    failure = run_jobs(graph.jobs, tracked, work, ray=ray, workers=workers, keep_weights=arguments.keep_weights)
     score_all(experiment, graph, store)
     write_tables(experiment, graph, store, page.parent)
     add_look(fixed, experiment, folders)
     add_cost(fixed, graph, store, folders)
     comparison = report(store.root, out=page)
+    tracked.results(unscored, comparison)
     if failure is not None:
         raise IncompleteError(f"{failure}; {page} reports the others, or leave a seed out with --seeds, such as 0,2-4")
     return comparison

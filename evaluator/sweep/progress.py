@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 
 from evaluator.experiment.jobs import IntermediateJob, Job
+from evaluator.sweep.tracked import TrackedSweep
 from synthgen.console import note, one_line, stderr
 from synthgen.runtime.files import format_duration
 
@@ -27,6 +28,7 @@ class SweepProgress:
     jobs: Mapping[str, Job]
     finished_before: int
     work: Mapping[str, float]
+    tracked: TrackedSweep
     started: float = field(default_factory=time.monotonic)
     running: dict[str, str] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
@@ -40,11 +42,13 @@ class SweepProgress:
         """Note what a running job is doing."""
         if key not in self.done:
             self.running[key] = text
+            self.tracked.note(self.jobs[key], text)
 
     def finish(self, key: str, seconds: float) -> None:
         """Note that a job is done, and print a line."""
         self.running.pop(key, None)
         self.done.add(key)
+        self.tracked.finish(self.jobs[key])
         count = f"{len(self.done) + self.finished_before} of {len(self.jobs) + self.finished_before}"
         note(f"done  {self.jobs[key].label}  {seconds:.0f} s  {key}  ({count}{self._left()})")
 
@@ -52,6 +56,7 @@ class SweepProgress:
         """Note that a job could not be completed, and print a line."""
         self.running.pop(key, None)
         self.failed[key] = message
+        self.tracked.fail(self.jobs[key])
         note(f"failed  {self.jobs[key].label}  {key}: {message}")
 
     def _left(self) -> str:
@@ -87,9 +92,11 @@ class SweepProgress:
 
 
 @contextmanager
-def display(jobs: Sequence[Job], finished_before: int, work: Mapping[str, float]) -> Iterator[SweepProgress]:
+def display(
+    jobs: Sequence[Job], finished_before: int, work: Mapping[str, float], tracked: TrackedSweep
+) -> Iterator[SweepProgress]:
     """Yield the sweep of these jobs, displayed while the block runs."""
-    sweep = SweepProgress({job.node.key: job for job in jobs}, finished_before, work)
+    sweep = SweepProgress({job.node.key: job for job in jobs}, finished_before, work, tracked)
     if not stderr.is_terminal:
         yield sweep
         return

@@ -13,6 +13,7 @@ from evaluator.experiment.steps import Fault
 from evaluator.stats.comparison import Comparison
 from evaluator.sweep.compare import carry_out
 from evaluator.sweep.until_resolved import run_until_resolved
+from evaluator.tracking.backend import check_tracker
 from synthgen.errors import UserError, refuse
 from synthgen.runtime.notebook import html_table
 
@@ -53,6 +54,7 @@ def run(
     only_data: options.OnlyData = False,
     until_resolved: options.UntilResolved = False,
     budget: options.Budget = None,
+    track: options.Track = None,
 ) -> ExperimentRun:
     """Make the data of an experiment file, train and score its arms, and report. The same command again resumes.
 
@@ -62,6 +64,7 @@ def run(
     whose options have changed since is refused. UserError names the first fault with its line, before anything is made;
     IncompleteError as in `compare`.
     """
+    check_tracker(track)
     if until_resolved != (budget is not None):
         raise UserError("--until-resolved and --budget HOURS come together")
     path = Path(experiment)
@@ -79,7 +82,8 @@ def run(
     if only_data:
         refuse("--only-data trains nothing", until_resolved=until_resolved)
         return ExperimentRun(str(path), f"evaluator plan {path}")
-    arguments = file_arguments(CompareArguments, parse_experiment(path, changes))
+    given: dict[str, Any] = {"track": track} if track else {}
+    arguments = file_arguments(CompareArguments, parse_experiment(path, changes), **given)
     if budget is not None:
         comparison, end = run_until_resolved(arguments, budget)
         return ExperimentRun(str(path), f"open {comparison.page}", comparison=comparison, end=end)

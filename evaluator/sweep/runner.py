@@ -9,22 +9,30 @@ from evaluator.sweep.pending import parent, pending
 from evaluator.sweep.progress import SweepProgress, display
 from evaluator.sweep.ray_runner import run_on_ray
 from evaluator.sweep.run_log import run_logged
+from evaluator.sweep.tracked import TrackedSweep
 from synthgen.console import note
 from synthgen.errors import IncompleteError
 
 
 def run_jobs(
-    jobs: Sequence[Job], store: Store, work: Mapping[str, float], *, ray: str | None, workers: int, keep_weights: bool
+    jobs: Sequence[Job],
+    tracked: TrackedSweep,
+    work: Mapping[str, float],
+    *,
+    ray: str | None,
+    workers: int,
+    keep_weights: bool,
 ) -> str | None:
     """Carry out what is missing; torch is imported only when something is.
 
     With `ray` or several workers the runs are Ray tasks. A run that cannot be completed does not stop the others.
     Returns a line that counts such runs and names the first, None when all are complete.
     """
+    store = tracked.store
     todo = pending(jobs, store)
     if not todo:
         return None
-    with display(todo, len(jobs) - len(todo), work) as sweep:
+    with display(todo, len(jobs) - len(todo), work, tracked) as sweep:
         if ray is None and workers == 1:
             _name_idle_gpus(todo)
             _run_here(todo, store, sweep, keep_weights=keep_weights)

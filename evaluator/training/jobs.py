@@ -26,6 +26,7 @@ from evaluator.experiment.hardware import Hardware
 from evaluator.experiment.jobs import Encoder, IntermediateJob, Job, TargetJob
 from evaluator.experiment.recipe import Stage
 from evaluator.store import Json, Store
+from evaluator.tracking.tracker import step_text
 from evaluator.training import inference, tokenisation
 from evaluator.training.checkpoint_selection import dev_items
 from evaluator.training.features import Features
@@ -254,4 +255,4 @@ def summary(log: TrainingLog) -> Json:
 
 
 def _step_reporter(on_progress: OnProgress) -> OnStep:
-    return lambda step, steps, loss: on_progress(f"step {step}/{steps} loss {loss:.3f}")
+    return lambda step, steps, loss: on_progress(step_text(step, steps, loss))

@@ -12,6 +12,8 @@ from evaluator.experiment.jobs import DataDraw, Encoder, IntermediateJob, identi
 from evaluator.experiment.recipe import LARGE_WIDTH, Recipe, check_believed, load_recipe
 from evaluator.store import Json, Node, Store
 from evaluator.store.manifest import read_node
+from evaluator.tracking.backend import check_tracker
+from evaluator.tracking.tracker import Tracker, tracking, training_values
 from evaluator.training.model_card import CARD_NAME, checkpoint_licence, model_card
 from synthgen.console import progress
 from synthgen.dataset.folder import refuse_inside
@@ -34,6 +36,7 @@ def train(
     model: options.Model = options.DEFAULT_MODEL,
     recipe: options.Recipe = "xtreme",
     seed: options.Seed = 0,
+    track: options.Track = None,
 ) -> dict[str, Any]:
     """Train the encoder on a dataset folder and write a plain checkpoint: weights, tokenizer, labels, manifest.
 
@@ -43,6 +46,7 @@ def train(
     with a card and `synthgen.json`. A folder of the same training is left as it is, another is refused with UserError.
     """
     folder, target = Path(dataset), Path(out)
+    check_tracker(track)
     manifest = _check(folder, target, recipe, seed)
     encoder = resolve(model)
     facts = read_facts(encoder)
@@ -56,8 +60,8 @@ def train(
         sweep(target.parent)
         return existing
     check_heads(encoder, facts, {dataset_format(manifest).name: [f"the dataset {folder}"]})
-    with only_writer(target):
-        training, draft = _train(job, store)
+    with only_writer(target), tracking(track, target.parent) as tracker:
+        training, draft = _train(job, store, tracker)
         card = model_card(manifest, encoder, recipe=job.recipe, stage=job.stage, seed=seed, training=training)
         write_atomically(draft / CARD_NAME, card)
         move(draft, target)
@@ -65,18 +69,26 @@ def train(
     return _existing(target, job.node.inputs)
 
 
-def _train(job: IntermediateJob, store: Store) -> tuple[dict[str, Any], Path]:
+def _train(job: IntermediateJob, store: Store, tracker: Tracker) -> tuple[dict[str, Any], Path]:
     """Train in a store of its own; return what the training did, and the checkpoint's folder."""
     from evaluator.training.jobs import train_intermediate  # torch, only where there is something to train
 
     with progress() as bar:
         line = bar.add_task("training", total=None, note="")
+
+        def said(text: str) -> None:
+            bar.update(line, note=text)
+            tracker.progress(job.node.key, text)
+
+        tracker.begin(job.node.key, job.label, job.node.inputs)
         try:
-            train_intermediate(job, store, lambda text: bar.update(line, note=text))
+            train_intermediate(job, store, said)
         except UserError:
             shutil.rmtree(store.root, ignore_errors=True)
             raise
-    return store.results(job.node)["training"], store.folder(job.node)
+    training = store.results(job.node)["training"]
+    tracker.end(job.node.key, lambda: training_values(training))
+    return training, store.folder(job.node)
 
 
 def _check(folder: Path, out: Path, recipe: str, seed: int) -> Manifest:

@@ -201,7 +201,7 @@ def test_with_every_argument_right_the_model_is_what_is_missing(
 def test_plan_takes_the_arguments_of_compare_and_a_device_that_is_not_here() -> None:
     compared, planned = (inspect.signature(call).parameters for call in (evaluator.compare, evaluator.plan))
     assert [compared[name] for name in planned if name != "assume"] == [*planned.values()][:-1]
-    assert set(compared) - set(planned) == {"out", "margin", "primary", "keep_weights"}
+    assert set(compared) - set(planned) == {"out", "margin", "primary", "keep_weights", "track"}
     with pytest.raises(TypeError, match="unexpected keyword argument 'target'"):
         evaluator.plan(["none=none"], target="xnli")  # type: ignore[call-arg]
 

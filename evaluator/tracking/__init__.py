@@ -1,0 +1,1 @@
+"""`--track`: what the logs of runs have, exported to a tracker of experiments."""
