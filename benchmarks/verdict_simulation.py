@@ -484,6 +484,7 @@ def main() -> None:
     parser.add_argument("--stress", action="store_true", help="add sweeps that break the assumptions")
     parser.add_argument("--curves", action="store_true", help="add curves of other shapes")
     parser.add_argument("--sizes", action="store_true", help="add curves of 8 and 12 sizes")
+    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=SHAPES, help="part of the curves; rows stay")
     parser.add_argument("--noise", action="store_true", help="add arms and sizes of unequal noise")
     parser.add_argument("--languages", action="store_true", help="add per-language error rates (Holm, k of m)")
     parser.add_argument("--data", nargs="*", choices=list(verdict_data.TABLES), help="add worlds in which data vary")
@@ -503,9 +504,11 @@ def main() -> None:
         if args.stress:
             show("Broken assumptions", pool.map(run_world, [(w, args.worlds, args.seed) for w in STRESS]))
         if args.curves:
-            show("Shapes of curves", pool.map(run_world, [(w, args.worlds, args.seed) for w in CURVES]))
+            worlds = [w for w in CURVES if w.shape in args.shapes]
+            show("Shapes of curves", pool.map(run_world, [(w, args.worlds, args.seed) for w in worlds]))
         if args.sizes:
-            show("Curves of 8 and 12 sizes", pool.map(run_world, [(w, args.worlds, args.seed) for w in MANY_SIZES]))
+            worlds = [w for w in MANY_SIZES if w.shape in args.shapes]
+            show("Curves of 8 and 12 sizes", pool.map(run_world, [(w, args.worlds, args.seed) for w in worlds]))
         show_more(pool, args)
 
 

@@ -33,10 +33,14 @@ LEAST_COMMON_SEEDS = 3  # below it, runs of other seeds are worth more than the 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Standard errors and degrees of freedom of several contrasts, arrays of shape (contrasts,)."""
+    """Standard errors and degrees of freedom of several contrasts, arrays of shape (contrasts,).
+
+    `seed_df` are the degrees of freedom of the part that seeds make.
+    """
 
     se: Floats
     df: Floats
+    seed_df: Floats
     seeds: int
     paired: bool
 
@@ -99,8 +103,8 @@ class LevelScores:
         means = [float(np.mean(sample)) if len(sample) else np.nan for sample in self.samples(used)]
         value = float(np.dot([weights[group] for group in used], means))
         item_se = 0.0 if self.items is None else float(_quadratic(vector[None, :], self.items.across_seeds)[0]) ** 0.5
-        se, df, with_items = float(spread.se[0]), float(spread.df[0]), self.items is not None
-        return Estimate(value, se, df, spread.seeds, spread.paired, with_items, item_se)
+        se, df, seed_df = float(spread.se[0]), float(spread.df[0]), float(spread.seed_df[0])
+        return Estimate(value, se, df, spread.seeds, spread.paired, self.items is not None, item_se, seed_df)
 
     def spread(self, weights: Floats) -> Spread:
         """Return the uncertainty of contrasts, `weights` (contrasts, groups); NaN with one seed or a missing score."""
@@ -110,17 +114,18 @@ class LevelScores:
         paired = self._paired([self.groups[index] for index in used]) is not None
         if n_seeds < 2 or not all(np.isfinite(sample).all() for sample in samples):
             unknown = np.full(len(weights), np.nan)
-            return Spread(unknown, unknown, n_seeds, paired)
+            return Spread(unknown, unknown, unknown, n_seeds, paired)
         if paired:
             variance, df = self._moderated_variance(weights, weights[:, used] @ np.stack(samples))
         else:
             variance, df = _welch_variance(weights[:, used], samples)
+        seed_df = df
         if self.items is not None:
             item_variance = _quadratic(weights, self.items.across_seeds)
             item_df = np.full_like(df, max(self.items.n_items - 1, 1))
             variance, df = cochran_cox(np.stack([variance, item_variance]), np.stack([df, item_df]))
             variance = np.maximum(variance, _quadratic(weights, self.items.of_means))
-        return Spread(np.sqrt(variance), df, n_seeds, paired)
+        return Spread(np.sqrt(variance), df, seed_df, n_seeds, paired)
 
     def _paired(self, groups: Sequence[Group]) -> tuple[int, ...] | None:
         """Return the seeds to pair groups by: those all have, if most of each; None where they are independent."""

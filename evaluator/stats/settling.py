@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from evaluator.stats.contrasts import cochran_cox
 from evaluator.stats.looks import Looks
 from evaluator.stats.results import Floats
 from evaluator.stats.significance import ALPHA, POWER, Estimate, rounded, scipy_module, t_quantile
 
 MOST_SEEDS = 100
+VARIANCES = 32  # quantiles of the variance between seeds that power is averaged over
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,33 +39,40 @@ def settling(estimate: Estimate, margin: float, looks: Looks | None = None) -> S
 
     Where looks are planned, it has to be detected at the level of the look that has so many seeds.
     """
-    seen, items = abs(estimate.value), estimate.item_se**2
-    effect = max(seen, margin)
-    seed_variance = max(estimate.se**2 - items, 0.0) * estimate.seeds
-    more = range(estimate.seeds + 1, MOST_SEEDS + 1)
-    enough = (
-        n
-        for n in more
-        if _power(effect, seen, estimate.se**2, np.array([seed_variance / n, items]), n, _level(looks, n)) >= POWER
-    )
+    effect = max(abs(estimate.value), margin)
+    more = np.arange(estimate.seeds + 1, MOST_SEEDS + 1)
+    enough = more[_power(estimate, effect, more, np.array([_level(looks, int(n)) for n in more])) >= POWER]
     normal, last = scipy_module("special").ndtri, _level(looks, MOST_SEEDS)
     floor = float(normal(1 - last / 2) + normal(POWER)) * estimate.item_se
-    return Settling(effect, next(enough, None), floor)
+    return Settling(effect, int(enough[0]) if enough.size else None, floor)
 
 
 def _level(looks: Looks | None, seeds: int) -> float:
     return ALPHA / looks.factor(seeds) if looks else ALPHA
 
 
-def _power(effect: float, seen: float, variance: float, parts: Floats, seeds: int, level: float) -> float:
-    """Return the probability that so many seeds detect `effect`, where it is true and `seen` was found so far.
+def _power(estimate: Estimate, effect: float, seeds: npt.NDArray[np.int_], levels: Floats) -> Floats:
+    """Return the probability that each number of seeds detects `effect`, where it is true, after what was seen.
 
-    Conditional power (Lan and Wittes 1988): what the seeds so far and the test items got wrong stays in part.
-    `variance` is that of the difference so far, `parts` are those of seeds and items with so many seeds; the t
-    test is taken as normal with the variance of its bound (Johnson and Welch 1940).
+    Conditional power (Lan and Wittes 1988): what the seeds so far and the test items got wrong stays in part. The
+    variance between seeds is known from few of them, so the power is its mean over what they leave possible
+    (Spiegelhalter, Freedman and Blackburn 1986): a scaled inverse chi-squared, times the likelihood of the difference
+    that was seen. The test is taken as normal, with the variance of its bound (Johnson and Welch 1940).
     """
-    total, df = (float(each[0]) for each in cochran_cox(parts[:, None], np.array([[seeds - 1.0], [1e6]])))
-    left = min(total / variance, 1.0)
-    bound = float(t_quantile(min(df, 1e6), 1 - level))
-    mean, spread = effect + left * (seen - effect), total * (1 - left) + bound**2 * total / (2 * df)
-    return float(scipy_module("special").ndtr((mean - bound * total**0.5) / max(spread, 1e-18) ** 0.5))
+    special, so_far, n = scipy_module("special"), estimate.seeds, seeds[:, None]
+    seen, items, df = abs(estimate.value), estimate.item_se**2, estimate.seed_df or so_far - 1.0
+    measured = max(estimate.se**2 - items, 0.0) * so_far
+    true = df * measured / special.chdtri(df, (np.arange(VARIANCES) + 0.5) / VARIANCES)
+    first, last = true / so_far + items, true / n + items  # variances of the difference
+    likelihood = -((seen - effect) ** 2) / (2 * first) - np.log(first) / 2
+    weights = np.exp(likelihood - likelihood.max())
+
+    later_df = df + n - so_far
+    of_seeds = (df * measured + (n - so_far) * true) / later_df / n  # as the test will estimate it
+    share = of_seeds / (of_seeds + items)
+    quantile = share * t_quantile(later_df, 1 - levels[:, None]) + (1 - share) * special.ndtri(1 - levels / 2)[:, None]
+    bound = quantile * (of_seeds + items) ** 0.5
+    of_bound = (n - so_far) * (quantile * true / (later_df * n)) ** 2 / (2 * (of_seeds + items))
+    mean = effect + last / first * (seen - effect)
+    spread = np.maximum(last * (1 - last / first) + of_bound, 1e-18)
+    return np.asarray(special.ndtr((mean - bound) / spread**0.5) @ weights / weights.sum())

@@ -25,7 +25,7 @@ def scipy_module(name: str, purpose: str = "the statistics of a report") -> Any:
     return module
 
 
-def t_quantile(df: npt.ArrayLike, confidence: float = CONFIDENCE) -> Any:  # noqa: ANN401 - a number or array, as `df`
+def t_quantile(df: npt.ArrayLike, confidence: float | npt.NDArray[np.float64] = CONFIDENCE) -> Any:  # noqa: ANN401 - a number or array
     """Return the t quantile of a two-sided interval, elementwise."""
     return scipy_module("special").stdtrit(df, 0.5 + confidence / 2)
 
@@ -39,7 +39,8 @@ def rounded(value: float | None, digits: int = 4) -> float | None:
 class Estimate:
     """A contrast of scores with its standard error and degrees of freedom, all in points.
 
-    `item_se` is the part of the standard error that the test items make, which no number of seeds changes.
+    `item_se` is the part of the standard error that the test items make, which no number of seeds changes. `seed_df`
+    are the degrees of freedom of the other part; 0 where they are not known.
     """
 
     value: float
@@ -49,6 +50,7 @@ class Estimate:
     paired: bool = True
     items_resampled: bool = True
     item_se: float = 0.0
+    seed_df: float = 0.0
 
     @property
     def known(self) -> bool:

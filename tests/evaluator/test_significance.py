@@ -239,23 +239,37 @@ def test_the_p_value_is_below_five_percent_exactly_when_the_interval_excludes_ze
     assert (estimate.p < 0.05) == (low > 0 or high < 0)
 
 
-@pytest.mark.parametrize(("sd", "item_se", "effect"), [(2.0, 0.0, 1.5), (1.5, 0.3, 1.4), (0.6, 0.3, 1.0)])
+@pytest.mark.parametrize(
+    ("sd", "item_se", "value", "effect"), [(2.0, 0.0, 1.5, 1.5), (1.5, 0.3, 1.4, 1.4), (0.6, 0.3, 1.0, 1.5)]
+)
 def test_the_seeds_that_would_settle_a_comparison_detect_its_effect_in_eight_of_ten_worlds(
-    sd: float, item_se: float, effect: float
+    sd: float, item_se: float, value: float, effect: float
 ) -> None:
-    seen = Estimate(effect, np.sqrt(sd**2 / 3 + item_se**2), 2.0, 3, item_se=item_se)
-    need = settling(seen, 0.5)
+    need = settling(Estimate(value, np.sqrt(sd**2 / 3 + item_se**2), 2.0, 3, item_se=item_se, seed_df=2.0), effect)
     assert need.seeds is not None
-    rng, worlds, n = np.random.default_rng(0), 4_000, need.seeds
-    # What is seen is the truth: what the items add, the mean of the first three seeds takes away.
-    items = rng.normal(0, item_se * np.sqrt(1 - item_se**2 / seen.se**2), (worlds, 1))
-    first, later = rng.normal(0, sd, (worlds, 3)), rng.normal(0, sd, (worlds, n - 3)) + items
-    runs = effect + np.hstack([first - first.mean(axis=1, keepdims=True), later])
+    assert need.effect == effect
+    found = [_found(sd, item_se, value, effect, n) for n in (need.seeds - 1, need.seeds)]
+    assert found[0] - 0.02 < 0.8 < found[1] + 0.02
+    assert need.floor == pytest.approx(2.8016 * item_se, rel=1e-3)
+
+
+def _found(sd: float, item_se: float, value: float, effect: float, n: int) -> float:
+    """Draw what three seeds that gave `value` and `sd` leave possible where `effect` is true; go on to n seeds."""
+    rng, worlds = np.random.default_rng(0), 20_000
+    true = sd * np.sqrt(2 / rng.chisquare(2, worlds))
+    variance = true**2 / 3 + item_se**2
+    likelihood = np.exp(-((value - effect) ** 2) / variance / 2) / np.sqrt(variance)
+    true = rng.choice(true, worlds, p=likelihood / likelihood.sum())
+    variance = true**2 / 3 + item_se**2
+    items = (value - effect) * item_se**2 / variance
+    items = rng.normal(items, item_se * true / np.sqrt(3 * variance))  # the first seeds and the items gave `value`
+    first = np.array([-1.0, 0.0, 1.0]) * sd + value
+    later = rng.normal(effect + items, true, (n - 3, worlds)).T
+    runs = np.hstack([np.tile(first, (worlds, 1)), later])
     variance = np.var(runs, axis=1, ddof=1) / n
     total = variance + item_se**2
     quantile = (variance * stats.t.ppf(0.975, n - 1) + item_se**2 * stats.norm.ppf(0.975)) / total
-    assert 0.75 < np.mean(np.abs(runs.mean(axis=1)) > quantile * np.sqrt(total)) < 0.9
-    assert need.floor == pytest.approx(2.8016 * item_se, rel=1e-3)
+    return float(np.mean(runs.mean(axis=1) > quantile * np.sqrt(total)))
 
 
 def test_a_difference_that_was_missed_by_bad_luck_needs_more_seeds_than_one_that_was_nearly_seen() -> None:
