@@ -162,7 +162,7 @@ class Target:
     that it counts for. `hub_files` make the files from the hub; none means that they must be obtained by hand.
     `is_parallel` says that the languages hold the same items under the same ids, `is_translated` that they hold the
     same items in another order; `clusters` what items share, as a word: `premise`; `new_in_xtreme_r` are the languages
-    that the older XTREME did not have.
+    that the older XTREME did not have. `version` goes up when `rank` would give something else for the same vectors.
     """
 
     name: str
@@ -195,6 +195,7 @@ class Target:
     clusters: str = ""
     definition: str = ""
     average: str = ""
+    version: int = 1
 
     def check_language(self, language: str) -> None:
         """Raise UserError for a language outside the target."""

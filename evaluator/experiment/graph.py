@@ -297,6 +297,7 @@ def _predictions(experiment: Experiment, model: Node, target: Target, language: 
         "split": split,
         "data": data_revision(target, root, language, split),
         "max_eval_examples": experiment.arguments.max_eval_examples,
+        **({"version": target.version} if target.version > 1 else {}),
     }
     if target.join:
         inputs["pool"] = [data_revision(target, root, other, split) for other in experiment.languages[target.name]]

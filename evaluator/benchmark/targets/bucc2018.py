@@ -28,21 +28,28 @@ def read(root: DataRoot, language: str, split: str) -> Split:
 def rank(split: Split, sources: Vectors, pool: Vectors) -> list[list[str]]:
     """Return for each foreign sentence the English ids mined for it; sentences that occur twice are never mined.
 
-    Margin mining with four neighbours; the threshold is optimised on the gold pairs (XT utils_retrieve.py, bucc_eval).
+    Margin mining with four neighbours, of which a sentence that occurs twice is one (XT utils_retrieve.py,
+    text_load_unify); the threshold is optimised on the gold pairs (bucc_eval).
     """
-    twice = [{text for text, count in Counter(texts).items() if count > 1} for texts in (split.records, split.pool)]
+    foreign, english = _distinct(split.records), _distinct(split.pool)
+    once = [{text for text, count in Counter(texts).items() if count == 1} for texts in (split.records, split.pool)]
     mined = [
-        pair
-        for pair in mine(sources, pool)
-        if split.records[pair.source] not in twice[0] and split.pool[pair.target] not in twice[1]
+        (foreign[pair.source], english[pair.target], pair.score)
+        for pair in mine(sources[foreign], pool[english])
+        if split.records[foreign[pair.source]] in once[0] and split.pool[english[pair.target]] in once[1]
     ]
-    hits = [split.pool_ids[pair.target] in split.gold[pair.source] for pair in mined]
-    threshold = best_threshold([pair.score for pair in mined], hits, sum(len(gold) for gold in split.gold))
+    hits = [split.pool_ids[target] in split.gold[source] for source, target, _ in mined]
+    threshold = best_threshold([score for *_, score in mined], hits, sum(len(gold) for gold in split.gold))
     ids: list[list[str]] = [[] for _ in split.ids]
-    for pair in mined:
-        if pair.score >= threshold:
-            ids[pair.source].append(split.pool_ids[pair.target])
+    for source, target, score in mined:
+        if score >= threshold:
+            ids[source].append(split.pool_ids[target])
     return ids
+
+
+def _distinct(texts: Sequence[str]) -> list[int]:
+    """Return where each text stands last, in the order in which they stand first."""
+    return list({text: index for index, text in enumerate(texts)}.values())
 
 
 def cap(split: Split, indices: Sequence[int]) -> Split:
