@@ -163,6 +163,18 @@ def test_nothing_is_wider_than_the_screen(browser: Chrome, page: Path, width: in
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
 
 
+def test_a_long_section_goes_on_over_the_end_of_a_printed_page_and_a_figure_does_not(
+    browser: Chrome, page: Path
+) -> None:
+    rules = """return ['section', 'figure', 'tr'].map(
+        name => getComputedStyle(document.querySelector(name)).breakInside)"""
+    set_media(browser, "print")
+    open_page(browser, page)
+    found = browser.execute_script(rules)
+    set_media(browser, "")
+    assert found == ["auto", "avoid-page", "avoid-page"]
+
+
 def test_the_page_prints_in_the_light_colours_whatever_the_screen_has(browser: Chrome, page: Path) -> None:
     colours = """return ['--page', '--text', '--arm-1'].map(
         name => getComputedStyle(document.documentElement).getPropertyValue(name).trim())"""
