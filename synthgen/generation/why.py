@@ -47,7 +47,7 @@ def _reasons(folder: Path, wanted: str | None) -> list[dict[str, Any]]:
     read_intact_manifest(folder, *(["rejected"] if (folder / "rejected").is_dir() else []))
     found = reasons(folder, EXAMPLES if wanted is None else EXAMPLES_OF_ONE)
     shown = [kind for kind in found if wanted is None or wanted in (kind.reason, kind.stage)]
-    if wanted is not None and not shown:
+    if found and wanted is not None and not shown:
         names = sorted({name for kind in found for name in (kind.reason, kind.stage) if name})
         raise unknown("reason", wanted, names, where=str(folder))
     return [{**asdict(kind), "examples": [_example(each) for each in kind.examples]} for kind in shown]
