@@ -376,3 +376,11 @@ def test_a_folder_or_file_that_may_not_be_read_is_one_line(tmp_path: Path) -> No
         with pytest.raises(UserError, match=r"cannot read .*closed"):
             read_evaluation_sets(tmp_path)
         path.chmod(0o700)
+
+
+def test_rows_that_a_parquet_file_repeats_are_one_item_of_each_batch(tmp_path: Path) -> None:
+    texts = ["The cook left the room."] * 900 + ["The waiter came in again."] * 90
+    pq.write_table(pa.table({"text": texts, "nested": [[text] for text in texts]}), tmp_path / "nested.parquet")
+    pq.write_table(pa.table({"text": texts}), tmp_path / "flat.parquet")
+    assert list(read_items(tmp_path / "flat.parquet")) == [(texts[0],), (texts[-1],)]
+    assert list(read_items(tmp_path / "nested.parquet")) == [(text, text) for text in texts]

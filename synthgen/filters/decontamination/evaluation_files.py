@@ -70,7 +70,9 @@ def file_kind(path: Path) -> str:
 def _parquet(path: Path) -> Iterator[Texts]:
     columns = [field.name for field in read_schema(path) if re.search("string|binary", str(field.type))]
     for batch in read_batches(path, columns, _BATCH):
-        yield from (_texts(_strings(row)) for row in batch.to_pylist())
+        rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        is_flat = not any(map(pa.types.is_nested, batch.schema.types))
+        yield from (_texts(_strings(list(row))) for row in (dict.fromkeys(rows) if is_flat else rows))
 
 
 def _lines(path: Path) -> Iterator[Texts]:
