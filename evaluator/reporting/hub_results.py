@@ -42,14 +42,7 @@ def hub_results(target: Target, scores: Iterable[KeptScore], about: str) -> str:
 
 
 def hub_task(target: Target, language: str, split: str) -> tuple[str, str]:
-    """Return the dataset and the configuration that hold a language's items on the hub, else the language's code.
-
-    >>> from evaluator.benchmark.registry import find
-    >>> hub_task(find("udpos"), "de", "test"), hub_task(find("belebele"), "sw", "test")
-    (('google/xtreme', 'udpos.German'), ('facebook/belebele', 'swh_Latn'))
-    >>> hub_task(find("tydiqa"), "sw", "test"), hub_task(find("bucc2018"), "de", "test")
-    (('google-research-datasets/tydiqa', 'secondary_task'), ('google/xtreme', 'bucc18.de'))
-    """
+    """Return the dataset and the configuration that hold a language's items on the hub, else the language's code."""
     names = {"language": target.file_code(language), "name": any_language(language).name}
     paths = {path.format(**names) for path in target.split_sources(split)[0].paths}
     for file in target.hub_files:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import evaluator
+from evaluator.benchmark.registry import find
+from evaluator.reporting.hub_results import hub_task
 from evaluator.stats.results import read_results, write_results
 from synthgen.errors import UserError
 from tests.data import TINY_DATA_ROOT
@@ -194,3 +196,18 @@ def test_a_target_model_without_weights_and_an_intermediate_one_are_refused_with
     (target_of(store) / "config.json").unlink()
     with pytest.raises(UserError, match="has no weights: `evaluator compare --keep-weights`"):
         evaluator.publish(target_of(store), to="ann/x")
+
+
+@pytest.mark.parametrize(
+    ("target", "language", "dataset", "task"),
+    [
+        ("udpos", "de", "google/xtreme", "udpos.German"),
+        ("belebele", "sw", "facebook/belebele", "swh_Latn"),
+        ("tydiqa", "sw", "google-research-datasets/tydiqa", "secondary_task"),
+        ("bucc2018", "de", "google/xtreme", "bucc18.de"),
+    ],
+)
+def test_a_result_names_the_dataset_and_configuration_that_hold_its_items(
+    target: str, language: str, dataset: str, task: str
+) -> None:
+    assert hub_task(find(target), language, "test") == (dataset, task)
