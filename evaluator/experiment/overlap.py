@@ -2,7 +2,7 @@
 
 A row counts once, by the first that fits: it is another's as a whole, one of its longer texts (a premise, a paragraph)
 is, or it shares a run of 13 words, the n-gram of GPT-3 (Brown et al. 2020, appendix C). Words are compared casefolded
-and without punctuation, in any script.
+and without punctuation, in any script; two letters of a script without spaces are a word.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from synthgen.formats.choice import Choice
 from synthgen.formats.pair import Pair
 from synthgen.formats.span import Span
 from synthgen.formats.tags import Tagged
-from synthgen.text.words import Hashes, Places, mixed, word_hashes
+from synthgen.text.words import LETTERS_PER_WORD, Hashes, Places, mixed, word_hashes, words, words_long
 
-VERSION = 1
+VERSION = 2
 """Raise it when other rows count as shared."""
 
 LEAST_WORDS = 6
@@ -70,7 +70,9 @@ class Texts:
                 row_of.append(rows - 1)
                 text_of.append(places.setdefault(text, len(places)))
         hashes, ends = word_hashes(list(places)) if places else (np.empty(0, np.uint64), np.empty(0, np.int64))
-        return cls(rows, np.array(row_of, np.int64), np.array(text_of, np.int64), *_hashed_texts(hashes, ends))
+        long = [text.isascii() or words_long(words(text).split(), 1) for text in places]
+        hashed = _hashed_texts(hashes, ends, np.array(long, np.int64))
+        return cls(rows, np.array(row_of, np.int64), np.array(text_of, np.int64), *hashed)
 
     @classmethod
     def joined(cls, several: Sequence[Texts]) -> Texts:
@@ -132,18 +134,29 @@ class Texts:
         return found
 
 
-def _hashed_texts(words: Hashes, ends: Places) -> tuple[Hashes, Places, Hashes, Places]:
-    """Return the hash of each text, how many words it has, and its runs; texts end at `ends` of their words."""
+def _hashed_texts(parts: Hashes, ends: Places, a_word: Places) -> tuple[Hashes, Places, Hashes, Places]:
+    """Return the hash of each text, how many words it has, and its runs.
+
+    Texts end at `ends` of their parts, of which `a_word` make a word: two where they are letters.
+    """
     lengths = np.diff(ends, prepend=0)
-    text_of_word = np.repeat(np.arange(len(ends)), lengths)
-    place = (np.arange(len(words)) - (ends - lengths)[text_of_word]).astype(np.uint64)
+    text_of_part = np.repeat(np.arange(len(ends)), lengths)
+    place = (np.arange(len(parts)) - (ends - lengths)[text_of_part]).astype(np.uint64)
     sums = np.zeros(len(ends), dtype=np.uint64)
-    np.add.at(sums, text_of_word, mixed(words + mixed(place)))
-    first = np.flatnonzero(text_of_word[: max(len(words) - RUN + 1, 0)] == text_of_word[RUN - 1 :])
+    np.add.at(sums, text_of_part, mixed(parts + mixed(place)))
+    runs = [_runs(parts, text_of_part, RUN * each, a_word == each) for each in (1, LETTERS_PER_WORD)]
+    hashes, text_of_run = (np.concatenate(each) for each in zip(*runs, strict=True))
+    return mixed(sums), lengths // a_word, hashes, text_of_run
+
+
+def _runs(parts: Hashes, text_of_part: Places, length: int, of_these: npt.NDArray[np.bool_]) -> tuple[Hashes, Places]:
+    """Return the hashes of the runs of so many parts in these texts, and in which of them each is."""
+    first = np.flatnonzero(text_of_part[: max(len(parts) - length + 1, 0)] == text_of_part[length - 1 :])
+    first = first[of_these[text_of_part[first]]]
     runs = np.zeros(len(first), dtype=np.uint64)
-    for at in range(RUN):
-        runs = runs * np.uint64(3) + words[first + at]
-    return mixed(sums), lengths, mixed(runs), text_of_word[first]
+    for at in range(length):
+        runs = runs * np.uint64(3) + parts[first + at]
+    return mixed(runs), text_of_part[first]
 
 
 def texts_of(record: Any) -> tuple[str, ...]:  # noqa: ANN401 - a record of any format

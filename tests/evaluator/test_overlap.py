@@ -45,13 +45,20 @@ def test_twelve_common_words_and_short_texts_are_no_overlap() -> None:
     }
 
 
+def test_letters_of_a_script_without_spaces_are_half_a_word_each() -> None:
+    short, run = "大雨倾盆而下。", "今天早上七点钟有一艘渡轮离开了旧港口没人看见它"
+    assert shared([short], [short, f"他说{run}"]) == {"rows": 1}
+    assert shared([f"她说{run}了"], [f"他写{run}吧"]) == {"rows": 1}
+    assert shared([f"她说{run}离开那里"], [f"他写{run}离开那里"]) == {"rows": 1, "run": 1}
+
+
 @pytest.mark.parametrize(
     ("row", "other"),
     [
         (Choice(RAIN, "Why?", ("a", "b"), 0), Pair(RAIN, "x", 0)),
         (Span(RAIN, "When?", "morning", 46), RAIN),
         (Tagged(tuple(RAIN.split()), (0,) * 11), (RAIN, WET)),
-        (Pair("今天早上开始下雨了", "路都湿了", 0), "今天早上开始下雨了。"),
+        (Pair("今天早上七点钟港口开始下雨了", "路都湿了", 0), "今天早上七点钟港口开始下雨了。"),
     ],
 )
 def test_records_of_any_format_and_script_are_compared(row: Any, other: Any) -> None:
