@@ -75,6 +75,11 @@ def note(line: object, *, label: str = "") -> None:
     stderr.print(start + Text(one_line(_CREDENTIALS.sub("://***@", str(line)))))
 
 
+def note_next(command: str) -> None:
+    """Print what to do next on standard error, the last line of a command that leaves something."""
+    note(f"next: {command}")
+
+
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
     """Write one JSON document to stdout, keys in the order given, in ASCII where stdout is not UTF-8."""
     is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from evaluator import options
-from synthgen.console import new_app, note, one_line, print_lines, stdout
+from synthgen.console import new_app, note, note_next, one_line, print_lines, stdout
 from synthgen.errors import listed, refuse
 from synthgen.runtime.entry import run
 from synthgen.runtime.files import format_size
@@ -76,7 +76,7 @@ def print_data_check(rows: Sequence[Json], _: Arguments) -> None:
 def print_fetched(files: Sequence[Json], arguments: Arguments) -> None:
     """Print how many files were fetched."""
     print_lines([f"{len(files)} files in {arguments['data_root']}"])
-    _next(f"evaluator data check --data-root {shlex.quote(str(arguments['data_root']))}")
+    note_next(f"evaluator data check --data-root {shlex.quote(str(arguments['data_root']))}")
 
 
 def print_store_check(check: Any, _: Arguments) -> None:  # noqa: ANN401 - StoreCheck, not imported here
@@ -113,7 +113,7 @@ def print_training(manifest: Json, arguments: Arguments) -> None:
     counts = f"{log['steps']} steps, {log['examples']} examples, loss {log['final_loss']:.3f}"
     print_lines([f"{arguments['out']}: {counts}"])
     arm = shlex.quote(f"trained=model:{arguments['out']}")
-    _next(f"evaluator compare none=none {arm} --targets all")
+    note_next(f"evaluator compare none=none {arm} --targets all")
 
 
 def print_plan(plan: Json, arguments: Arguments) -> None:
@@ -134,7 +134,7 @@ def print_plan(plan: Json, arguments: Arguments) -> None:
     _print_table(("run", "steps", "training tokens", "inference tokens"), jobs)
     facts = {name: value for name, value in plan.items() if not isinstance(value, list)}
     print_lines(f"{plan_name(name)}: {plan_fact(name, value)}" for name, value in facts.items())
-    _next("evaluator compare with the same arguments")
+    note_next("evaluator compare with the same arguments")
 
 
 def _print_assumed(plan: Json, arguments: Arguments) -> None:
@@ -173,7 +173,7 @@ def print_score(score: Json, _: Arguments) -> None:
 def print_comparison(comparison: Any, _: Arguments) -> None:  # noqa: ANN401 - Comparison, not imported here
     """Print the verdicts, where the page is, and the next command."""
     _print_verdicts(comparison)
-    _next(f"evaluator publish {shlex.quote(str(Path(comparison.page).parent))} --to OWNER/NAME --dry-run")
+    note_next(f"evaluator publish {shlex.quote(str(Path(comparison.page).parent))} --to OWNER/NAME --dry-run")
 
 
 def _print_verdicts(comparison: Any) -> None:  # noqa: ANN401 - Comparison, not imported here
@@ -206,10 +206,6 @@ def _run_json(result: Any, _: Arguments) -> Any:  # noqa: ANN401 - ExperimentRun
 
 def _comparison_json(comparison: Any, _: Arguments) -> Any:  # noqa: ANN401 - Comparison, not imported here
     return comparison.document()
-
-
-def _next(command: str) -> None:
-    note(f"next: {command}")
 
 
 def _print_table(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:

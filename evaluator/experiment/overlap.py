@@ -19,7 +19,7 @@ from synthgen.formats.choice import Choice
 from synthgen.formats.pair import Pair
 from synthgen.formats.span import Span
 from synthgen.formats.tags import Tagged
-from synthgen.text.words import LETTERS_PER_WORD, Hashes, Places, mixed, word_hashes, words, words_long
+from synthgen.text.words import LETTERS_PER_WORD, Hashes, Places, hashes_of_words, mixed, words, words_long
 
 VERSION = 2
 """Raise it when other rows count as shared."""
@@ -69,9 +69,10 @@ class Texts:
             for text in texts_of(record):
                 row_of.append(rows - 1)
                 text_of.append(places.setdefault(text, len(places)))
-        hashes, ends = word_hashes(list(places)) if places else (np.empty(0, np.uint64), np.empty(0, np.int64))
-        long = [text.isascii() or words_long(words(text).split(), 1) for text in places]
-        hashed = _hashed_texts(hashes, ends, np.array(long, np.int64))
+        texts = [text if text.isascii() else words(text) for text in places]
+        hashes, ends = hashes_of_words(texts) if texts else (np.empty(0, np.uint64), np.empty(0, np.int64))
+        a_word = [1 if text.isascii() else words_long(text.split(), 1) for text in texts]
+        hashed = _hashed_texts(hashes, ends, np.array(a_word, np.int64))
         return cls(rows, np.array(row_of, np.int64), np.array(text_of, np.int64), *hashed)
 
     @classmethod

@@ -1,12 +1,11 @@
 """How the models of a comparison were trained, from experiment.json beside the results."""
 
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from evaluator.reporting.inputs import whole
+from synthgen.runtime.files import json_sha256
 
 UNKNOWN = "Not recorded: there is no experiment.json beside the results."
 _COLUMNS = {
@@ -31,7 +30,7 @@ def training_hash(record: Mapping[str, Any]) -> str:
     if not record:
         return "unknown"
     fixed = {name: value for name, value in record.items() if name != "environment"}
-    return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:12]
+    return json_sha256(fixed)[:12]
 
 
 def setup_line(record: Mapping[str, Any]) -> str:

@@ -5,14 +5,13 @@ The whole is the macro mean over targets of the mean over non-English languages,
 the transfer gap. All of it follows from the list of cells, so `estimand_of` can be hashed before anything runs.
 """
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from evaluator.stats.results import Cell
+from synthgen.runtime.files import json_sha256
 from synthgen.text.languages import ENGLISH, any_language
 
 Kind = Literal["all", "target", "family", "script", "language", "gap"]
@@ -89,5 +88,5 @@ def estimand_of(cells: Iterable[Cell]) -> dict[str, Any]:
             entry["languages"].append(code)
     text = "macro mean over targets of the mean over non-English languages, at each size"
     content = {"text": text, "targets": targets}
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    digest = json_sha256(content)
     return {**content, "hash": digest[:16]}

@@ -1,20 +1,19 @@
 """The manifest of a node: what it is made from, its results, the SHA-256 of its files and of the manifest itself."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import UserError
-from synthgen.runtime.files import write_atomically
+from synthgen.runtime.files import json_sha256, write_atomically
 from synthgen.runtime.integrity import folder_faults, folder_hashes
 
 
 def write_node(folder: Path, facts: dict[str, Any]) -> None:
     """Write the manifest of a node whose files are all in the folder."""
     manifest = {**facts, "files": folder_hashes(folder)}
-    document = {**manifest, "sha256": _digest(manifest)}
+    document = {**manifest, "sha256": json_sha256(manifest)}
     write_atomically(folder / MANIFEST_NAME, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
 
 
@@ -25,7 +24,7 @@ def read_node(folder: Path) -> dict[str, Any]:
         digest = manifest.pop("sha256")
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         raise UserError(f"{MANIFEST_NAME} cannot be read") from None
-    if digest != _digest(manifest):
+    if digest != json_sha256(manifest):
         raise UserError(f"{MANIFEST_NAME} is not as it was written: its SHA-256 differs")
     return dict(manifest)
 
@@ -45,7 +44,3 @@ def node_fault(folder: Path, *, key: str | None = None, anew: bool = False) -> s
     except UserError as error:
         return str(error)
     return next(folder_faults(folder, manifest["files"], MANIFEST_NAME, anew=anew), None)
-
-
-def _digest(manifest: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()

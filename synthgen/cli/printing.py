@@ -77,7 +77,7 @@ def _print_next(manifest: Manifest, folder: Path) -> None:
     """Say which command shows the rows, and why others were rejected."""
     name = shlex.quote(str(folder))
     why = [f"synthgen why {name}"] if manifest.rejected else []
-    console.note("next: " + ", ".join([f"synthgen inspect {name}", *why]))
+    console.note_next(", ".join([f"synthgen inspect {name}", *why]))
 
 
 def print_make(result: Manifest | Sequence[Manifest] | Sequence[Mapping[str, Any]], arguments: Arguments) -> None:
@@ -96,7 +96,7 @@ def print_make(result: Manifest | Sequence[Manifest] | Sequence[Mapping[str, Any
         _print_set(manifest, folder / f"s{number}")
     last = arguments["seed"] + len(result) - 1
     arm = shlex.quote(f"synthetic={folder}/s{{{arguments['seed']}..{last}}}")
-    console.note(f"next: synthgen inspect {shlex.quote(str(folder / f's{last}'))}, evaluator compare none=none {arm}")
+    console.note_next(f"synthgen inspect {shlex.quote(str(folder / f's{last}'))}, evaluator compare none=none {arm}")
 
 
 def _print_preview(items: Sequence[Mapping[str, Any]]) -> None:
@@ -128,7 +128,7 @@ def print_inspection(manifest: Manifest, arguments: Arguments) -> None:
     for table in summary_tables(folder, manifest):
         _print_table(table)
     console.print_lines([f"page: {arguments['out'] or folder / PAGE_NAME}"])
-    console.note(f"next: evaluator plan none=none {shlex.quote(f'{manifest.origin}={folder}')} --targets all")
+    console.note_next(f"evaluator plan none=none {shlex.quote(f'{manifest.origin}={folder}')} --targets all")
 
 
 def inspection_document(manifest: Manifest, arguments: Arguments) -> dict[str, Any]:
@@ -203,7 +203,7 @@ def print_card_report(result: CardReport, arguments: Arguments) -> None:
         rest = [line.partition(":")[0] for line in report.get("not_recomputed", ())]
         console.print_lines([f"no fault: {done}", *([f"not recomputed: {'; '.join(rest)}"] if rest else [])])
     if not faults:
-        console.note(f"next: synthgen publish {shlex.quote(str(arguments['folder']))} --to OWNER/NAME --dry-run")
+        console.note_next(f"synthgen publish {shlex.quote(str(arguments['folder']))} --to OWNER/NAME --dry-run")
 
 
 def print_published(published: Publication, _: Arguments) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -14,7 +13,7 @@ from synthgen.console import note
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import UserError, listed
 from synthgen.formats import Format, format_from_manifest
-from synthgen.runtime.files import write_atomically
+from synthgen.runtime.files import json_sha256, write_atomically
 from synthgen.runtime.integrity import folder_faults
 from synthgen.runtime.notebook import data_frame, html_table
 from synthgen.text.json_text import JsonFault, parse_json
@@ -86,7 +85,7 @@ class Manifest:
     def content_hash(self) -> str:
         """Hash of the kept rows' files: equal for equal data, whatever the folder is called."""
         data = {name: digest for name, digest in self.files.items() if name.startswith("data/")}
-        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+        return json_sha256(data)
 
     @property
     def is_believed(self) -> bool:
@@ -123,7 +122,7 @@ class Manifest:
         """Return the manifest as the text of `synthgen.json`."""
         values = {name: value for name, value in asdict(self).items() if value or name not in _NOT_EMPTY}
         text = json.dumps(values, ensure_ascii=False)
-        return json.dumps(values | {MANIFEST_HASH: _facts_hash(json.loads(text))}, ensure_ascii=False, indent=2) + "\n"
+        return json.dumps(values | {MANIFEST_HASH: json_sha256(json.loads(text))}, ensure_ascii=False, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str, *, where: str, faults: list[str] | None = None) -> Manifest:
@@ -137,7 +136,7 @@ class Manifest:
             raise UserError(f"{where} is not JSON: {fault}") from None
         digest = values.pop(MANIFEST_HASH, None) if isinstance(values, dict) else None
         _check_keys(values, where)
-        if digest is not None and digest != _facts_hash(values):
+        if digest is not None and digest != json_sha256(values):
             if faults is None:
                 raise UserError(f"{where} {_CHANGED}; {_AS_IT_WAS}")
             faults.append(f"{MANIFEST_NAME} {_CHANGED}")
@@ -147,11 +146,6 @@ class Manifest:
             return cls(**values)
         except (TypeError, ValueError) as error:
             raise UserError(f"{where} is not a dataset manifest: {error}") from None
-
-
-def _facts_hash(values: dict[str, Any]) -> str:
-    """Return the SHA-256 of JSON values, whatever the order of their keys."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _check_keys(values: Any, where: str) -> None:  # noqa: ANN401 - any JSON value

@@ -3,8 +3,6 @@
 What only the architecture knows, which weights there have to be, is checked when the model is built (`loading`).
 """
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from functools import lru_cache
@@ -15,6 +13,7 @@ import numpy as np
 
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import UserError, listed, plain_os_error
+from synthgen.runtime.files import json_sha256
 from synthgen.runtime.integrity import folder_faults, known_sha256
 from synthgen.text.json_text import JsonFault, parse_json, read_json_object
 
@@ -42,7 +41,7 @@ def trained_revision(folder: Path) -> str | None:
         return None
     if fault := next(folder_faults(folder, files, MANIFEST_NAME), None):
         raise UserError(f"{folder / fault}; copy or train it again, or remove {path} to take the folder as it is")
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:24]
+    return json_sha256(files)[:24]
 
 
 def check_weights(folder: Path) -> None:
