@@ -1,31 +1,24 @@
 """The arguments of `compare` and `plan`, and the experiment they describe: all checked before anything runs."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
-from functools import cache, partial
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
 
 from evaluator import options
 from evaluator.benchmark.data_root import default_root, missing_files, trained_on
-from evaluator.benchmark.registry import check_languages, of_run
+from evaluator.benchmark.registry import check_languages
 from evaluator.benchmark.registry import select as targets_by_name
 from evaluator.benchmark.splits import BY_RECIPE, EN_DEV, LAST
 from evaluator.benchmark.target import DataRoot, Target
-from evaluator.experiment.arms import FULL, Arm, parse_arms, split_arm
-from evaluator.experiment.encoders import arm_heads, check_heads, read_facts, recipe_for
-from evaluator.experiment.hardware import Hardware, detect
-from evaluator.experiment.recipe import LARGE_WIDTH, Recipe, check_believed, load_recipe
+from evaluator.experiment.arms import FULL, Arm, split_arm
+from evaluator.experiment.recipe import LARGE_WIDTH, load_recipe
 from evaluator.experiment.steps import DataSteps
 from evaluator.reporting.report import check_margin, check_page
-from evaluator.stats.estimand import estimand_of
-from evaluator.stats.looks import Looks
 from evaluator.stats.pairwise import parse_primary
-from evaluator.stats.results import Cell, Group
 from evaluator.stats.score_table import some_of
-from evaluator.store import Store, check_store
+from evaluator.store import check_store
 from evaluator.tracking.backend import check_tracker
 from synthgen.errors import UserError, refuse, unknown
-from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.ray_cluster import LOCAL, check_address
 
 DEFAULTS = {"recipe": "xtreme", "select": "last"}
@@ -164,97 +157,6 @@ def check_files(arguments: Arguments) -> DataRoot:
     return root
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Experiment:
-    """Everything that an experiment's results depend on: its arguments, and what they name.
-
-    `more_seeds` are those of an arm at a size beside `seeds`, `looks` how often the results are to be looked at.
-    """
-
-    arguments: Arguments
-    arms: tuple[Arm, ...]
-    sizes: tuple[int, ...]
-    seeds: tuple[int, ...]
-    targets: tuple[Target, ...]
-    languages: dict[str, tuple[str, ...]]
-    model: ResolvedModel
-    arm_models: dict[str, ResolvedModel] = field(default_factory=dict)
-    recipe: Recipe
-    data_root: DataRoot
-    hardware: Hardware
-    more_seeds: Mapping[Group, tuple[int, ...]] = field(default_factory=dict)
-    looks: Looks | None = None
-
-
-def define(arguments: Arguments) -> Experiment:
-    """Return the experiment that the arguments describe; UserError for the first that is wrong.
-
-    Models are resolved, and fetched where they are not here, only after everything else has been checked.
-    """
-    for _, check in arguments.checks():
-        check()
-    targets, arms = select_targets(arguments.targets), parse_arms(arguments.arms)
-    languages = select_languages(targets, arguments.languages)
-    sizes = tuple(dict.fromkeys(parse_size(size, arms) for size in arguments.sizes))
-    for _, check in arguments.data_checks():
-        check()
-    _check_use(arguments, arms, sizes, targets)
-    _check_sizes(arms, sizes, parse_seeds(arguments.seeds))
-    hardware, encoder = detect(), resolve(arguments.model)
-    arm_models = {arm.name: resolve(arm.model) for arm in arms if arm.model}
-    facts = read_facts(encoder)
-    recipe = recipe_for(arguments.recipe, facts)
-    check_believed(recipe, [part.manifest for arm in arms for part in arm.all_parts])
-    for name, model in arm_models.items():
-        read_facts(model, f"arm {name}: model")
-    return Experiment(
-        arguments=arguments,
-        arms=arms,
-        sizes=sizes,
-        seeds=parse_seeds(arguments.seeds),
-        targets=targets,
-        languages=languages,
-        model=encoder,
-        arm_models=arm_models,
-        recipe=recipe,
-        data_root=default_root(arguments.data_root),
-        hardware=hardware,
-    )
-
-
-def check_model(arguments: Arguments) -> None:
-    """Raise UserError for a model that is no encoder; of one from the hub no weights are fetched."""
-    read_facts(resolve(arguments.model, weights=False))
-
-
-def check_encoders(experiment: Experiment) -> None:
-    """Raise UserError for the first encoder whose tokenizer does not fit what it would be trained for or score."""
-    targets: dict[str, list[str]] = {}
-    for target in experiment.targets:
-        targets.setdefault(target.head, []).append(target.name)
-    for arm in experiment.arms:
-        model = experiment.arm_models.get(arm.name, experiment.model)
-        option = f"arm {arm.name}: model" if arm.model else "--model"
-        heads = targets | arm_heads(arm.parts, has_corpora=bool(arm.corpora))
-        check_heads(model, read_facts(model, option), heads, option)
-
-
-def estimand(experiment: Experiment) -> dict[str, Any]:
-    """Return what the experiment will estimate, with its hash, known from targets, languages and metrics alone."""
-    return estimand_of(
-        Cell(target.name, language, metric)
-        for target in experiment.targets
-        for language in experiment.languages[target.name]
-        for metric in target.metrics
-    )
-
-
-def open_store(experiment: Experiment) -> Store:
-    """Return the store, made or checked."""
-    models = [experiment.model, *experiment.arm_models.values()]
-    return Store.open(experiment.arguments.store, {model.ref: model.revision for model in models})
-
-
 def select_targets(names: Sequence[str]) -> tuple[Target, ...]:
     """Return the targets by name; UserError for none."""
     if not names:
@@ -319,35 +221,6 @@ def parse_seeds(text: str | int) -> tuple[int, ...]:
     if not seeds or len(set(seeds)) < len(seeds) or max(seeds) >= MOST_SEEDS:
         raise UserError(f"--seeds {text}: allowed are different seeds, one at least, each below {MOST_SEEDS}")
     return tuple(sorted(seeds))
-
-
-def _check_use(arguments: Arguments, arms: Sequence[Arm], sizes: Sequence[int], targets: Sequence[Target]) -> None:
-    """Refuse options that would change nothing."""
-    if not any(arm.is_trained for arm in arms):
-        refuse("no arm has intermediate data", sizes=sizes != (FULL,), match=arguments.match != "epochs")
-    if not any(arm.parts for arm in arms):
-        refuse("no arm trains on a dataset", keep_heads=arguments.keep_heads)
-    if not any(target.train for target in targets):
-        names, is_selected = ", ".join(target.name for target in targets), arguments.select != LAST
-        refuse(f"no training for {names}", select=is_selected, max_train_examples=arguments.max_train_examples)
-
-
-def _check_sizes(arms: Sequence[Arm], sizes: Sequence[int], seeds: Sequence[int]) -> None:
-    """Check that every dataset has enough rows; a target whose training set is smaller gives `own` all it has.
-
-    UserError also for an arm that has no dataset for one of the seeds.
-    """
-    for arm in arms:
-        arm.of_seed(max(seeds))
-    for arm, size in ((arm, size) for arm in arms for size in sizes if arm.is_trained and size != FULL):
-        arm.draws(size), arm.lines(size)
-
-
-@cache
-def training_size(target: str, definition: str, root: DataRoot) -> int:
-    """Return how many English training items a target has; reading them takes seconds, so once per process."""
-    read = of_run(target, definition).train
-    return len(read(root)) if read else 0
 
 
 def _check_files(targets: Sequence[Target], root: DataRoot, by_target: dict[str, tuple[str, ...]], split: str) -> None:

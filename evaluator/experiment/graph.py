@@ -17,8 +17,8 @@ from typing import Any
 from evaluator.benchmark.splits import BY_RECIPE, EN_DEV, LAST, has_dev_file
 from evaluator.benchmark.target import DataRoot, Target, revision
 from evaluator.benchmark.target_file import reading_hash
-from evaluator.experiment.arguments import Experiment, training_size
 from evaluator.experiment.arms import FULL, Arm
+from evaluator.experiment.definition import Experiment, training_size
 from evaluator.experiment.jobs import OWN_SEED, DataDraw, Encoder, Graph, IntermediateJob, Job, PlannedScore, TargetJob
 from evaluator.experiment.recipe import Recipe, Stage
 from evaluator.store import Node

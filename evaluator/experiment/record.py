@@ -6,13 +6,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from evaluator.benchmark.registry import own_averages
-from evaluator.experiment.arguments import Experiment, estimand
 from evaluator.experiment.arms import FULL
+from evaluator.experiment.definition import Experiment, estimand
 from synthgen import __version__
 from synthgen.dataset.manifest import dataset_format
 from synthgen.runtime.provenance import public_name
 
-RECORD_NAME = "experiment.json"
 PACKAGES = ("torch", "transformers", "numpy", "scipy")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.benchmark.averages import AVERAGES
+from evaluator.store.tables import ARMS_NAME
 from synthgen.errors import UserError
 from synthgen.runtime.files import format_duration, format_size
 from synthgen.text.json_text import JsonFault, parse_json
@@ -48,7 +49,7 @@ def read_side_file(results: Path, name: str) -> dict[str, Any]:
 def read_arms(results: Path, page_folder: Path) -> dict[str, Any]:
     """Return arms.json beside a results file, with its links as they are followed from the folder of the page."""
     source, start = results.parent.resolve(), page_folder.resolve()
-    arms = read_side_file(results, "arms.json")
+    arms = read_side_file(results, ARMS_NAME)
     for entry in arms.values():
         if isinstance(entry, dict):
             entry["dataset_card"] = [
@@ -114,6 +115,13 @@ def _facts(entry: Mapping[str, Any]) -> dict[str, str]:
 def whole(value: object) -> int:
     """Return a count from a side file, 0 for anything that is not one."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def amount(value: object) -> float | None:
+    """Return a number from 0 of a side file, None for anything that is not one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value < math.inf else None
 
 
 def _fact(value: object) -> str:

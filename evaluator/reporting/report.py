@@ -32,7 +32,7 @@ from evaluator.stats.looks import Looks
 from evaluator.stats.pairwise import ComparisonKey, parse_primary
 from evaluator.stats.results import read_results
 from evaluator.stats.score_table import Problem
-from evaluator.store.tables import check_tables, seal_report
+from evaluator.store.tables import OVERLAP_NAME, PLAN_NAME, RECORD_NAME, check_tables, seal_report
 from synthgen.console import one_line
 from synthgen.dataset.folder import refuse_inside
 from synthgen.errors import UserError, plain_os_error
@@ -62,9 +62,9 @@ def report(
     out = check_page(out)
     check_tables(Path(source))
     results = read_results(Path(source))
-    arms, plan = read_arms(results.source, out.parent), read_side_file(results.source, "plan.json")
+    arms, plan = read_arms(results.source, out.parent), read_side_file(results.source, PLAN_NAME)
     real_first = [arm for arm, entry in arms.items() if isinstance(entry, dict) and entry.get("origin") == "real"]
-    record = read_side_file(results.source, "experiment.json")
+    record = read_side_file(results.source, RECORD_NAME)
     comparison = compare_results(
         results,
         margin=_planned_margin(record) or 0.5 if margin is None else margin,
@@ -75,7 +75,7 @@ def report(
         own_averages=own_averages(record),
         one_dataset=arms_of_one_dataset(arms),
     )
-    overlaps = read_overlaps(read_side_file(results.source, "overlap.json"))
+    overlaps = read_overlaps(read_side_file(results.source, OVERLAP_NAME))
     counts = read_counts(arms, dict.fromkeys((point.arm, point.size) for point in comparison.points if point.size))
     comparison = replace(
         _checked(comparison, plan, record), overlaps=tuple(overlaps), training=tuple(counts),
@@ -94,7 +94,7 @@ def report(
         out.parent.mkdir(parents=True, exist_ok=True)
         for path, text in files.items():
             write_atomically(path, text)
-        plan_file = out.with_name("plan.json")
+        plan_file = out.with_name(PLAN_NAME)
         seal_report([*files, *([plan_file] if plan_file.is_file() else [])], out.parent)
     return replace(comparison, page=out)
 

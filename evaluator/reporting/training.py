@@ -1,10 +1,9 @@
 """How the models of a comparison were trained, from experiment.json beside the results."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from evaluator.reporting.inputs import whole
+from evaluator.reporting.inputs import amount, whole
 from synthgen.runtime.files import json_sha256
 
 UNKNOWN = "Not recorded: there is no experiment.json beside the results."
@@ -87,7 +86,12 @@ def read_counts(arms: Mapping[str, Any], trained: Iterable[tuple[str, int]]) -> 
     Nothing where it says nothing of any.
     """
     counts = [
-        {"arm": arm, "size": size, "runs": whole(entry.get("runs")), **{name: _amount(entry, name) for name in _COUNTS}}
+        {
+            "arm": arm,
+            "size": size,
+            "runs": whole(entry.get("runs")),
+            **{name: amount(entry.get(name)) for name in _COUNTS},
+        }
         for arm, size in trained
         for entry in [_dict(_dict(_dict(arms.get(arm)).get("training")).get(str(size)))]
     ]
@@ -101,13 +105,6 @@ def count_rows(counts: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[lis
         for count in counts
     ]
     return ["arm", "size", "runs", *_COUNTS], rows
-
-
-def _amount(entry: Mapping[str, Any], name: str) -> float | None:
-    value = entry.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 <= value < math.inf else None
 
 
 def _shown(value: float | None) -> str:

@@ -27,6 +27,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evaluator.store.tables import RESULTS_NAME
 from synthgen.errors import UserError, unknown
 from synthgen.runtime.files import atomic_file, write_atomically
 from synthgen.text.json_text import JsonFault, parse_json
@@ -249,7 +250,7 @@ def _inline_items(cell: Cell, rows: Sequence[ResultRow]) -> ItemScores:
 
 def read_results(source: Path) -> Results:
     """Read a `results.jsonl`, or the one in a folder; the rows sorted, each checked, duplicates refused."""
-    path = source / "results.jsonl" if source.is_dir() else source
+    path = source / RESULTS_NAME if source.is_dir() else source
     if not path.is_file():
         raise UserError(f"no results at {source}; expected a results.jsonl or a store folder that holds one")
     rows: list[ResultRow] = []

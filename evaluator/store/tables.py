@@ -13,8 +13,9 @@ from synthgen.runtime.files import write_atomically
 from synthgen.runtime.integrity import file_fault, known_sha256
 from synthgen.text.json_text import parse_json
 
-TABLES_FILE = "tables.json"
-_TABLES = ("results.jsonl", "arms.json", "experiment.json", "overlap.json", "items/*.parquet")
+TABLES_FILE, PLAN_NAME = "tables.json", "plan.json"
+RESULTS_NAME, ARMS_NAME, RECORD_NAME, OVERLAP_NAME = "results.jsonl", "arms.json", "experiment.json", "overlap.json"
+_TABLES = (RESULTS_NAME, ARMS_NAME, RECORD_NAME, OVERLAP_NAME, "items/*.parquet")
 
 
 def seal_tables(root: Path) -> None:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from evaluator.experiment.arguments import CompareArguments, Experiment, define, open_store
+from evaluator.experiment.arguments import CompareArguments
 from evaluator.experiment.call import takes
+from evaluator.experiment.definition import Experiment, define, open_store
 from evaluator.experiment.graph import build
 from evaluator.experiment.jobs import Graph
 from evaluator.reporting.report import check_page, report

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evaluator.benchmark.registry import find, of_run
+from evaluator.benchmark.registry import find, of_run, target_names
 from evaluator.benchmark.target import DataRoot, Target, revision
 from evaluator.benchmark.target_file import reading_hash
-from evaluator.experiment.record import RECORD_NAME
 from evaluator.reporting.hub_results import hub_results, result_file, training_note
 from evaluator.store.kept_scores import KeptScore, kept_scores
-from evaluator.store.tables import check_tables
+from evaluator.store.tables import RECORD_NAME, check_tables
 from evaluator.training.model_card import CARD_NAME, target_card
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.dataset.samples import SAMPLES
@@ -48,25 +47,27 @@ def stage_target(folder: Path, node: Mapping[str, Any], staging: Path) -> list[s
 
 
 def _target(inputs: Mapping[str, Any], root: Path) -> Target:
-    """Return the target of a node: one that is known here, or as the store's record of its experiment defines it."""
-    name, reading = inputs["target"], inputs.get("definition", "")
-    known: list[Target] = []
-    try:
-        known.append(find(name))
-    except UserError as error:
-        unknown = str(error)
-    if (root / RECORD_NAME).is_file():
-        check_tables(root)
-        if text := read_json_object(root / RECORD_NAME).get("definitions", {}).get(name):
-            known.append(of_run(name, text))
-    for target in known:
-        if reading_hash(target.definition) == reading:
+    """Return the target of a node as it was for this model: as it is known here, or as the record of the store has it.
+
+    UserError where neither is.
+    """
+    name = inputs["target"]
+    known = [find(name)] if name in target_names() else []
+    for target in [*known, *_recorded_targets(name, root)]:
+        if reading_hash(target.definition) == inputs.get("definition", ""):
             return target
-    raise UserError(
-        f"not published: the target {name} is not defined here as it was for this model"
-        + ("" if known else f" ({unknown})")
-        + "; set SYNTHGEN_TARGETS to the folder of its file"
-    )
+    fault = "has another definition here than when this model was trained" if known else "is not known here"
+    raise UserError(f"not published: the target {name} {fault}; set SYNTHGEN_TARGETS to the folder of its file")
+
+
+def _recorded_targets(name: str, root: Path) -> list[Target]:
+    """Return the target of one's own that experiment.json of a store defines by this name, if it does."""
+    if not (root / RECORD_NAME).is_file():
+        return []
+    check_tables(root)
+    definitions = read_json_object(root / RECORD_NAME).get("definitions")
+    definition = definitions.get(name) if isinstance(definitions, dict) else None
+    return [of_run(name, definition)] if isinstance(definition, str) else []
 
 
 def _is_sample(target: Target, score: KeptScore) -> bool:

@@ -13,18 +13,18 @@ from typing import Any
 
 from evaluator.benchmark.target import Split, Target
 from evaluator.benchmark.target_file import reading_hash
-from evaluator.experiment.arguments import Experiment
 from evaluator.experiment.arms import Arm
+from evaluator.experiment.definition import Experiment
 from evaluator.experiment.graph import data_revision, training_revision
 from evaluator.experiment.overlap import VERSION, Shared, Texts
 from evaluator.store import Node, Store
+from evaluator.store.tables import OVERLAP_NAME
 from synthgen.console import note
 from synthgen.dataset.manifest import dataset_format, read_manifest
 from synthgen.dataset.shards import read_rows
 from synthgen.runtime.files import write_atomically
 from synthgen.text import words
 
-OVERLAP_NAME = "overlap.json"
 TEST, TRAINING, ARM = "test items", "training items", "arm"
 LARGEST_POOL = 20
 """Candidates for each query, up to which a pool counts as test items; a larger one is an encyclopaedia."""

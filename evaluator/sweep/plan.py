@@ -14,8 +14,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from evaluator.experiment.arguments import Experiment, PlanArguments, check_encoders, define, estimand, open_store
+from evaluator.experiment.arguments import PlanArguments
 from evaluator.experiment.call import takes
+from evaluator.experiment.definition import Experiment, check_encoders, define, estimand, open_store
 from evaluator.experiment.graph import build
 from evaluator.experiment.hardware import Hardware, sees_gpu
 from evaluator.experiment.jobs import Graph, IntermediateJob, Job

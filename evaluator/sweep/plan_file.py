@@ -12,16 +12,15 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from evaluator.experiment.arguments import Experiment, estimand
+from evaluator.experiment.definition import Experiment, estimand
 from evaluator.experiment.jobs import Graph, TargetJob
 from evaluator.experiment.record import experiment_record
 from evaluator.reporting.training import training_hash
 from evaluator.store import Json, Store
+from evaluator.store.tables import PLAN_NAME
 from evaluator.sweep.plan import CostEstimate
 from synthgen.runtime.files import write_atomically
 from synthgen.text.json_text import parse_json
-
-PLAN_NAME = "plan.json"
 
 
 def fix_plan(plan: CostEstimate, experiment: Experiment, folders: Sequence[Path]) -> Json:

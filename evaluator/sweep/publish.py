@@ -13,16 +13,23 @@ from typing import Any
 from evaluator import options
 from evaluator.stats.results import read_results
 from evaluator.store.manifest import read_node
-from evaluator.store.tables import TABLES_FILE, table_faults
+from evaluator.store.tables import (
+    ARMS_NAME,
+    OVERLAP_NAME,
+    PLAN_NAME,
+    RECORD_NAME,
+    RESULTS_NAME,
+    TABLES_FILE,
+    table_faults,
+)
 from evaluator.sweep.kept_target import KIND, stage_target
-from evaluator.sweep.overlap import OVERLAP_NAME
 from synthgen.dataset.layout import MANIFEST_NAME
 from synthgen.errors import UserError
 from synthgen.publishing.parcel import Parcel, Publication, check_place, send
 from synthgen.runtime.integrity import folder_faults
 
-RESULTS, CARD, README = "results.jsonl", "results_card.md", "README.md"
-_BESIDE = ("results.md", "comparison.json", "arms.json", "experiment.json", "plan.json", OVERLAP_NAME, TABLES_FILE)
+CARD, README = "results_card.md", "README.md"
+_BESIDE = ("results.md", "comparison.json", ARMS_NAME, RECORD_NAME, PLAN_NAME, OVERLAP_NAME, TABLES_FILE)
 
 
 def publish(
@@ -60,11 +67,11 @@ def parcel_of(folder: Path, staging: Path) -> Parcel:
     if folder.resolve().parent.name == KIND and (folder / MANIFEST_NAME).is_file():
         advice = "`evaluator compare --keep-weights` with another --store keeps those of target models"
         raise UserError(f"{folder} has no weights: {advice}")
-    if (folder / RESULTS).is_file():
+    if (folder / RESULTS_NAME).is_file():
         return _comparison(folder)
     raise UserError(
         f"{folder} is no checkpoint of evaluator train (config.json, {MANIFEST_NAME}) and no folder of a report "
-        f"({RESULTS}, {CARD})"
+        f"({RESULTS_NAME}, {CARD})"
     )
 
 
@@ -93,7 +100,7 @@ def _whole(folder: Path) -> dict[str, Any]:
 
 
 def _comparison(folder: Path) -> Parcel:
-    results = read_results(folder / RESULTS)
+    results = read_results(folder / RESULTS_NAME)
     pages = sorted(path.name for path in folder.glob("*.html"))
     if not pages or not (folder / CARD).is_file():
         raise UserError(f"{folder} has no report: evaluator report {folder} --out {folder / 'report.html'} writes it")
@@ -102,7 +109,7 @@ def _comparison(folder: Path) -> Parcel:
         raise UserError(f"not published: {folder / name} {fault}; {again}")
     beside = [name for name in _BESIDE if (folder / name).is_file()]
     beside += sorted(path.relative_to(folder).as_posix() for path in (folder / "items").rglob("*.parquet"))
-    files = {README: CARD} | {name: name for name in (*pages, *beside, RESULTS)}
+    files = {README: CARD} | {name: name for name in (*pages, *beside, RESULTS_NAME)}
     return _parcel(folder, files, "comparison", "dataset", f"results of {len(results.rows)} scores")
 
 

@@ -5,16 +5,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluator.experiment.arguments import Experiment
 from evaluator.experiment.arms import Arm
+from evaluator.experiment.definition import Experiment
 from evaluator.experiment.graph import data_revision
 from evaluator.experiment.jobs import Graph, IntermediateJob, PlannedScore
-from evaluator.experiment.record import RECORD_NAME, experiment_record
+from evaluator.experiment.record import experiment_record
 from evaluator.reporting.data_summary import card_link, data_facts
 from evaluator.stats.results import Cell as ResultCell
 from evaluator.stats.results import ResultRow, TrainedRun, write_item_ids, write_item_scores, write_results
 from evaluator.store import Store
-from evaluator.store.tables import seal_tables
+from evaluator.store.tables import ARMS_NAME, RECORD_NAME, RESULTS_NAME, seal_tables
 from evaluator.sweep.scoring import read_items
 from evaluator.sweep.training_counts import training_counts
 from synthgen.runtime.files import write_atomically
@@ -29,12 +29,12 @@ def write_tables(experiment: Experiment, graph: Graph, store: Store, folder: Pat
     folder.mkdir(parents=True, exist_ok=True)
     record = json.dumps(experiment_record(experiment), ensure_ascii=False, indent=2)
     for place in (folder, store.root):
-        write_results(place / "results.jsonl", rows)
+        write_results(place / RESULTS_NAME, rows)
         arms = {
             arm.name: _arm_facts(experiment, arm, place) | _inputs(graph, arm, store) | _training(graph, arm, store)
             for arm in experiment.arms
         }
-        write_atomically(place / "arms.json", json.dumps(arms, ensure_ascii=False, indent=2) + "\n")
+        write_atomically(place / ARMS_NAME, json.dumps(arms, ensure_ascii=False, indent=2) + "\n")
         write_atomically(place / RECORD_NAME, record + "\n")
     _write_items(scored, store, (folder, store.root))
     for place in (folder, store.root):

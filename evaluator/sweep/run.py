@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from evaluator import options
-from evaluator.experiment.arguments import CompareArguments, check_model
+from evaluator.experiment.arguments import CompareArguments
 from evaluator.experiment.call import file_arguments
+from evaluator.experiment.definition import check_model
 from evaluator.experiment.file import ExperimentFile, parse_experiment
 from evaluator.experiment.steps import Fault
 from evaluator.stats.comparison import Comparison

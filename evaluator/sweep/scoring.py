@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from evaluator.benchmark.splits import evaluation_splits
 from evaluator.benchmark.target import Split
-from evaluator.experiment.arguments import Experiment
+from evaluator.experiment.definition import Experiment
 from evaluator.experiment.graph import data_revision
 from evaluator.experiment.jobs import Graph, PlannedScore
 from evaluator.store import Json, Store

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
 
-from evaluator.experiment.arguments import CompareArguments, Experiment, define, open_store
+from evaluator.experiment.arguments import CompareArguments
+from evaluator.experiment.definition import Experiment, define, open_store
 from evaluator.experiment.graph import build
 from evaluator.reporting.sentences import size_text
 from evaluator.stats.comparison import Comparison

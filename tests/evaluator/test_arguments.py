@@ -16,8 +16,9 @@ import pytest
 import evaluator
 from evaluator.benchmark.registry import find
 from evaluator.benchmark.target import DataRoot
-from evaluator.experiment.arguments import Arguments, define, select_languages, select_targets
+from evaluator.experiment.arguments import Arguments, select_languages, select_targets
 from evaluator.experiment.call import arguments_of
+from evaluator.experiment.definition import define
 from evaluator.experiment.graph import build
 from evaluator.experiment.jobs import TargetJob
 from evaluator.experiment.recipe import PHANG2020

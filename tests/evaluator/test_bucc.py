@@ -10,7 +10,8 @@ import pytest
 from evaluator.benchmark.metrics.retrieval import Vectors, score_pairs
 from evaluator.benchmark.target import Split
 from evaluator.benchmark.targets.bucc2018 import TARGET
-from evaluator.experiment.arguments import Arguments, define
+from evaluator.experiment.arguments import Arguments
+from evaluator.experiment.definition import define
 from evaluator.experiment.graph import build
 
 # XTREME at 838c13b, third_party/utils_retrieve.py, on the texts, ids and vectors of `comparable_corpora` as files:

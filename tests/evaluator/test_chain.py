@@ -338,7 +338,8 @@ def test_a_size_beyond_a_targets_own_training_set_takes_all_of_it(arguments: dic
 
 
 def test_at_full_size_the_control_arm_is_one_run_for_all_targets(arguments: dict[str, Any]) -> None:
-    from evaluator.experiment.arguments import Arguments, define
+    from evaluator.experiment.arguments import Arguments
+    from evaluator.experiment.definition import define
     from evaluator.experiment.graph import build
 
     chosen = {name: value for name, value in arguments.items() if name != "out"}
@@ -422,7 +423,8 @@ def test_a_language_outside_the_targets_gets_the_nearest(arguments: dict[str, An
 
 
 def test_pending_skips_intermediates_that_nothing_needs(arguments: dict[str, Any], datasets: dict[str, Path]) -> None:
-    from evaluator.experiment.arguments import Arguments, define, open_store
+    from evaluator.experiment.arguments import Arguments
+    from evaluator.experiment.definition import define, open_store
     from evaluator.experiment.graph import build
 
     evaluator.compare(arms(datasets), **arguments)

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from evaluator.experiment.arguments import Arguments, define
+from evaluator.experiment.arguments import Arguments
 from evaluator.experiment.arms import parse_arm
+from evaluator.experiment.definition import define
 from evaluator.experiment.file import filled, parse_experiment
 from evaluator.experiment.graph import build
 from evaluator.experiment.jobs import IntermediateJob

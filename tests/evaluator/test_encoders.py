@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import evaluator
-from evaluator.experiment.arguments import Arguments, define
+from evaluator.experiment.arguments import Arguments
+from evaluator.experiment.definition import define
 from evaluator.experiment.encoders import check_heads, faults, read_facts
 from evaluator.experiment.jobs import identity
 from evaluator.experiment.recipe import RECIPES, load_recipe

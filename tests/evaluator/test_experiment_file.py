@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 import evaluator
-from evaluator.experiment.arguments import Arguments, define
+from evaluator.experiment.arguments import Arguments
 from evaluator.experiment.arms import FULL, parse_arm
 from evaluator.experiment.call import arguments_of
+from evaluator.experiment.definition import define
 from evaluator.experiment.graph import build
 from evaluator.experiment.jobs import IntermediateJob
 from evaluator.experiment.presets import FOLDER

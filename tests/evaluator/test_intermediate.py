@@ -10,7 +10,8 @@ import pytest
 
 import evaluator
 import synthgen
-from evaluator.experiment.arguments import Arguments, define
+from evaluator.experiment.arguments import Arguments
+from evaluator.experiment.definition import define
 from evaluator.experiment.graph import build
 from evaluator.experiment.jobs import IntermediateJob, TargetJob
 from tests.evaluator.conftest import LABELS

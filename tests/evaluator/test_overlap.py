@@ -11,7 +11,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from evaluator.experiment.arguments import Arguments, define, open_store
+from evaluator.experiment.arguments import Arguments
+from evaluator.experiment.definition import define, open_store
 from evaluator.experiment.overlap import RUN, Shared, Texts
 from evaluator.reporting.overlap import contaminated, overlap_rows, read_overlaps
 from evaluator.reporting.report import report

@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 
 import evaluator
+from evaluator.benchmark.own_target import new_target
 from evaluator.benchmark.registry import find
+from evaluator.benchmark.target_file import reading_hash
 from evaluator.reporting.hub_results import hub_task
 from evaluator.stats.results import read_results, write_results
+from evaluator.store.manifest import read_node
+from evaluator.sweep.kept_target import stage_target
 from synthgen.errors import UserError
 from tests.data import TINY_DATA_ROOT
 from tests.evaluator.conftest import LABELS, TINY_RECIPE, sentence, write_pairs
@@ -196,6 +200,24 @@ def test_a_target_model_without_weights_and_an_intermediate_one_are_refused_with
     (target_of(store) / "config.json").unlink()
     with pytest.raises(UserError, match="has no weights: `evaluator compare --keep-weights`"):
         evaluator.publish(target_of(store), to="ann/x")
+
+
+def test_the_record_of_a_store_defines_a_target_of_ones_own_that_is_not_known_here(store: Path, tmp_path: Path) -> None:
+    definition = Path(new_target("pair", tmp_path / "topics.toml")).read_text(encoding="utf-8")
+    node = read_node(target_of(store))
+    node["inputs"] |= {"target": "topics", "definition": reading_hash(definition)}
+    shutil.rmtree(store / "scores")
+    for definitions in (None, {"topics": 3}, {"topics": definition.replace('"topic"', '"theme"')}):
+        write_record(store, definitions)
+        with pytest.raises(UserError, match="the target topics is not known here; set SYNTHGEN_TARGETS"):
+            stage_target(target_of(store), node, tmp_path / "staging")
+    write_record(store, {"topics": definition})
+    assert "README.md" in stage_target(target_of(store), node, tmp_path / "staging")
+
+
+def write_record(store: Path, definitions: object) -> None:
+    (store / "tables.json").unlink(missing_ok=True)
+    (store / "experiment.json").write_text(json.dumps({"definitions": definitions}), encoding="utf-8")
 
 
 @pytest.mark.parametrize(

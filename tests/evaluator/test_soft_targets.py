@@ -10,7 +10,8 @@ import pytest
 
 import evaluator
 import synthgen
-from evaluator.experiment.arguments import Arguments, define
+from evaluator.experiment.arguments import Arguments
+from evaluator.experiment.definition import define
 from evaluator.experiment.graph import stage_inputs
 from evaluator.experiment.recipe import SMALL, Stage, load_recipe
 from synthgen.cards.card import check
