@@ -19,6 +19,8 @@ from aiohttp import web
 from tests.mock_endpoint import WORDS, answering
 
 LABEL = "neutral"
+TRANSLATES, JUDGES = "Translate the JSON object", '{"label": "…"}'
+"""What stands in the prompts of a translator and of a judge."""
 Refusal = tuple[int, Any]
 
 
@@ -30,11 +32,11 @@ def scripted_reply(body: dict[str, Any], number: int) -> str:
     """Return what a model would say to a chat: an object of the keys that the prompt asks for."""
     prompt = body["messages"][-1]["content"]
     draw = random.Random(number)
-    if "Translate the JSON object" in prompt:
+    if TRANSLATES in prompt:
         keys = re.findall(r'"(text\d+)":', prompt)
         german = "Der alte Mann und seine Tochter haben heute nach dem Essen noch {} Stunden am Fluss gewartet."
         return json.dumps({key: german.format(draw.randrange(10**6)) for key in dict.fromkeys(keys)})
-    if '{"label": "…"}' in prompt:
+    if JUDGES in prompt:
         return json.dumps({"label": LABEL})
     (shape,) = re.findall(r"Answer with JSON: (\{.*?\})", prompt)[-1:]
     return json.dumps({key: f"The {' '.join(draw.choices(WORDS, k=9))}." for key in json.loads(shape)})
@@ -49,6 +51,10 @@ class Provider:
 
     def refusal(self, path: str, body: dict[str, Any]) -> Refusal | None:
         """Return status and body of a refusal, None for a request that is served."""
+        return None
+
+    def no_reply(self, number: int) -> Refusal | None:
+        """Return status and body of what some requests of `make` come to instead of a reply; None where none do."""
         return None
 
     def message(self, text: str) -> dict[str, Any]:
@@ -70,6 +76,11 @@ class Provider:
             self.counters["refused"] += 1
             return web.json_response(refused[1], status=refused[0])
         self.counters["served"] += 1
+        number, prompt = self.counters["served"], body["messages"][-1]["content"]
+        writes = not any(other in prompt for other in (TRANSLATES, JUDGES))
+        if number % 20 == 0 and writes and (fault := self.no_reply(number)):
+            self.counters["no reply"] += 1
+            return web.json_response(fault[1], status=fault[0])
         self.bodies.append(body)
         text = scripted_reply(body, self.counters["served"])
         choice = {"index": 0, "message": self.message(text), "finish_reason": "stop"}
@@ -200,6 +211,10 @@ class OSeries(OpenAI):
                 return 400, openai_error(fault, name, "unsupported_parameter")
         return super().refusal(path, body)
 
+    def no_reply(self, number: int) -> Refusal:
+        fault = "Could not finish the message because max_tokens or model output limit was reached. "
+        return 400, openai_error(f"{fault}Please try again with higher max_tokens.")
+
     def usage(self) -> dict[str, Any]:
         return super().usage() | {"completion_tokens": 420, "completion_tokens_details": {"reasoning_tokens": 400}}
 
@@ -257,6 +272,38 @@ class Mistral(Provider):
         return {"role": "assistant", "content": [thought, {"type": "text", "text": text}]}
 
 
+class Gemini(Provider):
+    """https://ai.google.dev/gemini-api/docs/openai: errors in a list; a filtered prompt has no message at all."""
+
+    unknown: ClassVar[tuple[str, ...]] = ("top_k", "chat_template_kwargs")
+
+    def refusal(self, path: str, body: dict[str, Any]) -> Refusal | None:
+        if names := [name for name in self.unknown if name in body]:
+            faults = "\n".join(f'Unknown name "{name}": Cannot find field.' for name in names)
+            message = f"Invalid JSON payload received. {faults}"
+            return 400, [{"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}}]
+        return None
+
+    def no_reply(self, number: int) -> Refusal:
+        choice = {"index": 0, "finish_reason": "content_filter: PROHIBITED_CONTENT"}
+        return 200, {"choices": [choice], "usage": {"prompt_tokens": 50, "total_tokens": 50}}
+
+
+class Groq(Provider):
+    """https://console.groq.com/docs/structured-outputs: a reply that is no JSON, or was cut off, is an error."""
+
+    def refusal(self, path: str, body: dict[str, Any]) -> Refusal | None:
+        if "top_k" in body:
+            return 400, openai_error("property 'top_k' is unsupported")
+        return None
+
+    def no_reply(self, number: int) -> Refusal:
+        cut_off = "max completion tokens reached before generating a valid document"
+        error = openai_error("Failed to generate JSON.", None, "json_validate_failed")
+        error["error"]["failed_generation"] = cut_off if number % 40 else '{"premise": "The temperature'
+        return 400, error
+
+
 class OpenRouter(Provider):
     """https://openrouter.ai/docs/api-reference/errors-and-debugging: a provider's failure may come with status 200."""
 
@@ -271,6 +318,6 @@ class OpenRouter(Provider):
 
 
 PROVIDERS: tuple[type[Provider], ...] = (
-    *(OpenAI, OSeries, Azure, DeepSeek, Mistral, OpenRouter),
+    *(OpenAI, OSeries, Azure, DeepSeek, Mistral, Gemini, Groq, OpenRouter),
     *(Ollama, LlamaCpp, LMStudio, TGI, SGLang, VLLM),
 )

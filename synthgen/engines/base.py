@@ -24,6 +24,8 @@ TRUNCATED = "truncated"
 """The `error` of a reply that came but ended at its token limit."""
 EMPTY = "empty reply"
 """What is wrong with a reply that says nothing, or only what the model thought."""
+UNREADABLE = "unreadable JSON"
+"""What is wrong with a reply in which no object stands that was asked for."""
 THINKING_TOKENS = 4096
 """Room for what a model thinks before it replies."""
 OBJECT_TOKENS = 16

@@ -20,7 +20,7 @@ from synthgen.engines.base import (
     said,
 )
 from synthgen.engines.event_stream import read_completion
-from synthgen.engines.failures import error_message, failed_reply, is_too_long
+from synthgen.engines.failures import busy_or_code, end_fault, error_message, failed_reply, is_broken_end
 from synthgen.engines.reply_text import SCHEMA_NAME
 from synthgen.text.json_text import JsonFault, parse_json
 
@@ -41,7 +41,7 @@ class Dialect:
 
     def after(self, request: Request, status: int, text: str) -> tuple[Dialect, str] | None:
         """Return the dialect after a refusal and what changes, None when the refusal names nothing to change."""
-        if status not in (400, 404, 405, 422) or is_too_long(text):
+        if status not in (400, 404, 405, 422) or failed_reply(request.tag, status, text, "").outcome == "ok":
             return None
         if not (request.sampling.schema or self.chat) and (status in (404, 405) or "chat" in text):
             return replace(self, chat=True), "chat instead of completions"
@@ -123,7 +123,11 @@ def completion(request: Request, text: str) -> Reply:
         choice, usage = body["choices"][0], body.get("usage")
         if choice.get("error"):
             return failed(request, json.dumps(choice))
-        message = choice.get("message") or {"content": choice["text"]}
+        end = choice.get("finish_reason")
+        error = end_fault(end)
+        if not error and is_broken_end(end):
+            return Reply(request.tag, "http", error=f"the server ended the reply with '{end}'")
+        message = choice.get("message") or {"content": choice.get("text") if error else choice["text"]}
         reply, thought = _said(message.get("content"))
         reply = reply or _argument(message) if request.sampling.schema else reply
         thought = thought or _said(message.get("reasoning_content") or message.get("reasoning"))[0]
@@ -137,22 +141,18 @@ def completion(request: Request, text: str) -> Reply:
         return Reply(request.tag, "http", error=f"the reply is no completion: {_line(text)}")
     for stop in request.sampling.stop:  # of a server that does not take it
         reply = reply.lstrip("\n").partition(stop)[0]
-    error = "refusal" if refusal else _ENDS.get(str(choice.get("finish_reason")), "")
+    error = "refusal" if refusal else error
     tokens = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     counted = _count(details, "reasoning_tokens") or None
     text = reply or str(refusal or "")
     return said(request.tag, text, tokens=tokens, error=error, reasoning=thought, reasoning_tokens=counted)
 
 
-_ENDS = {"length": TRUNCATED, "content_filter": "content filter"}
-"""Why a reply ended → what is wrong with it."""
-
-
 def failed(request: Request, text: str) -> Reply:
     """Return the reply that an error is which came as a success, as gateways do when the provider behind them fails."""
     error = parse_json(text)["error"]
-    code = error.get("code") if isinstance(error, dict) else None
-    return failed_reply(request.tag, code, text, error_message(text))
+    code = (error.get("code") or error.get("type")) if isinstance(error, dict) else None
+    return failed_reply(request.tag, busy_or_code(code), text, error_message(text))
 
 
 def _said(content: Any) -> tuple[str, str]:  # noqa: ANN401 - what a server sends

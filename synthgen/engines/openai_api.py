@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from synthgen import console
-from synthgen.engines.failures import BUSY, error_message, pause_seconds
+from synthgen.engines.failures import BUSY, error_message, is_out_of_credit, pause_seconds
 from synthgen.engines.http_body import LARGE_REPLIES, READ_BUFFER, BodyFault, read_body, without_key
 from synthgen.errors import IncompleteError, UserError, first_line, listed, requires
 from synthgen.models.packs import ResolvedModel
@@ -201,12 +201,24 @@ def _id(item: Any) -> str:  # noqa: ANN401 - what a server sends
 
 
 def refuse_address(url: str, status: int, text: str, location: str = "") -> None:
-    """Raise UserError for a status after which no request to the address can succeed: a redirect, a refused key."""
+    """Raise UserError for a status after which no request to the address can succeed: a redirect, a refused key.
+
+    IncompleteError where the account has no credit.
+    """
+    if status >= 300:
+        refuse_account(url, status, text)
     message = f"HTTP {status}: {error_message(text)}"
     if 300 <= status < 400:
         raise UserError(f"{url} redirects (HTTP {status}) to {location or 'nowhere'}; give the address it redirects to")
     if status in (401, 403):
         raise UserError(f"{url} refuses the key, set {KEYS[0]}: {message}")
+
+
+def refuse_account(url: str, status: int, text: str) -> None:
+    """Raise IncompleteError for an error that says that the account has no credit."""
+    if is_out_of_credit(status, text):
+        message = f"HTTP {status}: {error_message(text)}"
+        raise IncompleteError(f"{url} serves no more, the account has no credit: {message}")
 
 
 def path_hint(url: str) -> str:

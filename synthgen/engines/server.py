@@ -14,7 +14,14 @@ from synthgen.engines.base import THINKING_TOKENS, Reply, Request
 from synthgen.engines.dialect import Dialect, body, completion
 from synthgen.engines.failures import error_message, failed_reply, pause_seconds
 from synthgen.engines.http_body import BodyFault, read_body, without_key
-from synthgen.engines.openai_api import load_aiohttp, open_session, path_hint, refuse_address, tls_fault
+from synthgen.engines.openai_api import (
+    load_aiohttp,
+    open_session,
+    path_hint,
+    refuse_account,
+    refuse_address,
+    tls_fault,
+)
 from synthgen.errors import IncompleteError, UserError
 from synthgen.runtime.limits import connections_at_once
 
@@ -28,8 +35,6 @@ TIMEOUTS_IN_A_ROW = 8
 """Fewer say nothing of the server: the last requests of a run may all be slow ones."""
 LONGEST_FAULT = 300
 """Characters of what the HTTP client says of a fault; it quotes what it could not read."""
-NO_CREDIT = "insufficient_quota"
-"""The code of a 429 that no pause mends."""
 
 
 @dataclass(slots=True)
@@ -208,10 +213,15 @@ class Server:
         console.note(f"{self.url} takes {what} ({why})")
 
     def read(self, request: Request, status: int, text: str, headers: Mapping[str, str]) -> Reply:
-        """Return the reply that an HTTP response is; UserError when no request can ever succeed."""
+        """Return the reply that an HTTP response is; UserError when no request can ever succeed.
+
+        IncompleteError where the account has no credit.
+        """
         if status in (200, 201):
             reply = self._masked(completion(request, text))
             self._served = self._served or reply.outcome == "ok"
+            if reply.outcome != "ok":
+                refuse_account(self.url, status, text)
             if reply.outcome == "http" and not self._served and (hint := path_hint(self.url)):
                 raise UserError(f"{self.url} answers something else than a reply: {reply.error}; {hint}check it")
             return self._pausing(reply, headers, text) if reply.outcome == "busy" else reply
@@ -225,8 +235,6 @@ class Server:
             raise UserError(
                 f"{self.url} does not serve {self._model}: {message}" + (f"; {hint}check the name" if hint else "")
             )
-        if status == 402 or NO_CREDIT in text:
-            raise IncompleteError(f"{self.url} serves no more, the account has no credit: {message}")
         return self._pausing(reply, headers, text) if reply.outcome == "busy" else reply
 
     def _masked(self, reply: Reply) -> Reply:

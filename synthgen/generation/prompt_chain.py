@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from synthgen.engines import Request, Sampling
-from synthgen.engines.base import TRUNCATED
+from synthgen.engines.base import TRUNCATED, UNREADABLE
 from synthgen.engines.reply_text import json_object
 from synthgen.formats.base import Format, ParseError, Row, clean_text
 from synthgen.formats.reply_schema import text_object
@@ -176,7 +176,7 @@ def parser_version(format_: Format) -> str:
 def _json_texts(reply: str, step: Step) -> dict[str, str]:
     values = json_object(reply) or {}
     if not all(isinstance(values.get(name), str) for name in step.fields):
-        raise ParseError("unreadable JSON")
+        raise ParseError(UNREADABLE)
     return {name: values[name] for name in step.fields}
 
 

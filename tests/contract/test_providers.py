@@ -35,6 +35,8 @@ def test_make_judge_and_translate_keep_what_they_should(
         (translated,) = translate(made, to="de", mt=f"llm:{url}", round_trip=0, out=tmp_path / "de")
         assert negotiated(provider) <= NEGOTIATION
     manifest = read_manifest(made)
+    assert sum(manifest.rejected.values()) >= provider.counters["no reply"]
+    assert manifest.failed == 0
     assert manifest.kept == ROWS
     assert (judged.kept, translated.kept) == (manifest.label_counts[LABEL], ROWS)
     assert not verify(made).faults

@@ -22,8 +22,9 @@ from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import read_manifest
 from synthgen.engines import Reply, Request, Sampling
 from synthgen.engines.base import TRIES, run_with_retries
+from synthgen.engines.dialect import Dialect, completion
 from synthgen.engines.endpoint import EndpointEngine
-from synthgen.engines.failures import failed_reply, pause_seconds
+from synthgen.engines.failures import error_message, failed_reply, pause_seconds
 from synthgen.engines.openai_api import resolve_endpoint
 from synthgen.engines.scripted import Line, ScriptedEngine
 from synthgen.errors import IncompleteError
@@ -181,8 +182,24 @@ TOO_LONG = [
     "Prompt contains 40000 tokens, too large for model with 32768 maximum context length",
     "The input (3000 tokens) is longer than the model's context length (2048 tokens).",
     "The decoder prompt (length 3000) is longer than the maximum model length of 2048.",
+    "input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000, decrease input length",
+    "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
+    "Invalid request: Your request exceeded model token limit: 8192",
+    "too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 4200.",
+    "Range of input length should be [1, 30720]",
+    "Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in 509178 tokens.",
+    "Prompt exceeds max length",
 ]
-FILTERED = "The response was filtered due to the prompt triggering Azure OpenAI's content management policy."
+FILTERED = [
+    "The response was filtered due to the prompt triggering Azure OpenAI's content management policy.",
+    "Invalid prompt: your prompt was flagged as potentially violating our usage policy.",
+    "Content Exists Risk",
+    "Input data may contain inappropriate content.",
+]
+CUT_OFF = [
+    "Could not finish the message because max_tokens or model output limit was reached. Please try again.",
+    "max completion tokens reached before generating a valid document",
+]
 
 
 @pytest.mark.parametrize(
@@ -191,11 +208,13 @@ FILTERED = "The response was filtered due to the prompt triggering Azure OpenAI'
         *((400, message, "ok", "prompt too long") for message in TOO_LONG),
         (413, "Request Entity Too Large", "ok", "prompt too long"),
         (422, TOO_LONG[0], "ok", "prompt too long"),
-        (400, FILTERED, "ok", "content filter"),
+        *((400, message, "ok", "content filter") for message in FILTERED),
+        *((400, message, "ok", "truncated") for message in CUT_OFF),
         (403, "Your input was flagged", "ok", "content filter"),
         (400, "I do not like it", "refused", "HTTP 400: I do not like it"),
         (422, "no", "refused", "HTTP 422: no"),
         (415, "no", "refused", "HTTP 415: no"),
+        (500, CUT_OFF[0], "http", f"HTTP 500: {CUT_OFF[0]}"),
         (408, "slow", "http", "HTTP 408: slow"),
         (500, "maximum context length", "http", "HTTP 500: maximum context length"),
         (529, "overloaded", "busy", "HTTP 529: overloaded"),
@@ -208,6 +227,33 @@ def test_what_a_server_says_against_a_request_tells_whether_to_send_it_again(
     with answering_with(body, status, **{"Retry-After": "0.01"}) as address:
         reply = one_reply(address, schema="{}")
     assert (reply.outcome, reply.error) == (outcome, error)
+
+
+def test_what_a_refusal_quotes_of_a_prompt_or_of_a_reply_names_no_parameter() -> None:
+    request = Request((0, 0), "Write.", Sampling(5, 0.8, 5, (), "{}"))
+    for message in (*TOO_LONG, *FILTERED, *CUT_OFF):
+        assert Dialect().after(request, 400, f"{message} 'Stop, the temperature of response_format, top_k'") is None
+    assert Dialect().after(request, 400, "Unsupported value: temperature") is not None
+
+
+def test_a_reply_that_the_server_could_not_read_is_what_the_model_wrote() -> None:
+    error = {"code": "json_validate_failed", "message": "Failed to generate JSON.", "failed_generation": TEXT}
+    with answering_with(json.dumps({"error": error}).encode(), 400) as address:
+        reply = one_reply(address, schema="{}")
+    assert (reply.outcome, reply.text, reply.error) == ("ok", TEXT, "unreadable JSON")
+
+
+def test_the_words_of_an_error_are_said_wherever_they_stand() -> None:
+    bodies = ({"error": {"message": "no"}}, [{"error": {"message": "no"}}], {"detail": "no"}, {"error": "no"}, "no")
+    assert {error_message(json.dumps(body)) for body in bodies} == {"no"}
+    assert error_message('{"detail": ["a", "b"]}') == "['a', 'b']"
+    assert error_message("[]") == "[]"
+
+
+def test_a_server_without_room_is_waited_for_when_its_error_came_as_a_success() -> None:
+    for code in (529, "429", "rate_limit_exceeded", "overloaded_error"):
+        error = json.dumps({"error": {"message": "no room", "type": "x", "code": code}})
+        assert completion(Request((0, 0), "", Sampling(5, 0.8, 5, ())), error).outcome == "busy"
 
 
 def test_an_error_code_that_came_as_a_success_is_taken_as_the_status() -> None:

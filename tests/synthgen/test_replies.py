@@ -111,7 +111,18 @@ def test_a_thought_has_the_tokens_that_the_server_counts_or_its_share_of_them() 
     assert choice({"content": TEXT}, completion_tokens="n/a").output_tokens == 0
 
 
-@pytest.mark.parametrize(("finish", "fault"), [("length", "truncated"), ("content_filter", "content filter")])
+@pytest.mark.parametrize(
+    ("finish", "fault"),
+    [
+        ("length", "truncated"),
+        ("model_length", "truncated"),
+        ("MAX_TOKENS", "truncated"),
+        ("content_filter", "content filter"),
+        ("content_filter: PROHIBITED_CONTENT", "content filter"),
+        ("SAFETY", "content filter"),
+        ("sensitive", "content filter"),
+    ],
+)
 def test_a_reply_that_did_not_end_by_itself_is_no_answer_anywhere(finish: str, fault: str, tmp_path: Path) -> None:
     reply = choice({"content": '{"text0": "Es regnet.", "label": "neutral"}'}, finish)
     assert reply.error == fault
@@ -127,6 +138,20 @@ def test_a_reply_that_did_not_end_by_itself_is_no_answer_anywhere(finish: str, f
     with closing(judge):
         (said,) = judge.read([{"premise": "A dog.", "hypothesis": "A cat.", "label": 0}])
     assert said.unread == f'{fault}: {{"label": "neutral"}}'
+
+
+def test_a_reply_that_the_server_gave_up_is_asked_again() -> None:
+    for finish in ("insufficient_system_resource", "error", "abort", "network_error"):
+        reply = choice({"content": '{"label": "neutral"}'}, finish)
+        assert (reply.outcome, reply.text, reply.error) == ("http", "", f"the server ended the reply with '{finish}'")
+
+
+def test_a_filtered_reply_may_have_no_message_at_all() -> None:
+    def ended(finish: str) -> Reply:
+        return completion(REQUEST, json.dumps({"choices": [{"index": 0, "finish_reason": finish}]}))
+
+    assert (ended("content_filter: SAFETY").outcome, ended("content_filter: SAFETY").error) == ("ok", "content filter")
+    assert ended("stop").outcome == "http"
 
 
 def test_a_json_object_has_room_beside_its_texts_and_a_thought_before_it() -> None:

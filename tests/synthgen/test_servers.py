@@ -384,10 +384,28 @@ def test_a_server_gets_no_more_at_a_time_than_are_read_here() -> None:
     assert server.peak < 100
 
 
-def test_an_account_without_credit_ends_the_run_at_once() -> None:
-    error = {"message": "You exceeded your current quota", "type": "insufficient_quota", "code": "insufficient_quota"}
-    for status in (429, 402):
-        with fixed(status, json.dumps({"error": error})) as address:
-            model = ResolvedModel(Path(), "tiny", "", "x", url=f"http://{address}/v1")
-            with pytest.raises(IncompleteError, match="serves no more, the account has no credit: .*current quota"):
-                replies_of(EndpointEngine(model, timeout=60), 1)
+NO_CREDIT = [
+    (429, {"message": "You exceeded your current quota", "code": "insufficient_quota"}),
+    (402, {"message": "Payment Required"}),
+    (402, {"message": "Insufficient Balance", "code": "invalid_request_error"}),
+    (403, {"message": "user quota is not enough", "code": "insufficient_user_quota"}),
+    (403, {"message": "Sorry, your account balance is insufficient", "code": 30001}),
+    (400, {"message": "Your credit balance is too low to access the API", "type": "invalid_request_error"}),
+    (400, {"message": "Access denied, please make sure your account is in good standing.", "code": "Arrearage"}),
+    (200, {"message": "This request requires more credits", "code": 402}),
+]
+
+
+@pytest.mark.parametrize(("status", "error"), NO_CREDIT)
+def test_an_account_without_credit_ends_the_run_at_once(status: int, error: dict[str, object]) -> None:
+    with fixed(status, json.dumps({"error": error})) as address:
+        model = ResolvedModel(Path(), "tiny", "", "x", url=f"http://{address}/v1")
+        with pytest.raises(IncompleteError, match="serves no more, the account has no credit: HTTP") as fault:
+            replies_of(EndpointEngine(model, timeout=60), 1)
+    assert str(error["message"]) in str(fault.value)
+
+
+def test_a_list_of_models_that_speaks_of_money_is_a_list() -> None:
+    models = {"data": [{"id": "tiny", "description": "A balance not too low, insufficient credits, Arrearage."}]}
+    with fixed(200, json.dumps(models)) as address:
+        assert resolve_endpoint(f"http://{address}/v1", timeout=5).ref == "tiny"
