@@ -76,7 +76,7 @@ def pipeline_rate(engine: VllmEngine, task: str, rows: int, seed: int, model: st
             task, n=rows, model=model, out=Path(folder), seed=seed, decoding=decoding, started_engine=recorder
         )
         seconds = time.perf_counter() - begin
-    finished = manifest.asked - manifest.rejected.get("quota", 0)
+    finished = manifest.asked - manifest.rejected.get("surplus", 0)
     return Measured(
         recorder.output_tokens / seconds, manifest.kept / seconds, manifest.kept / finished, recorder.requests
     )

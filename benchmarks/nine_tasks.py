@@ -50,7 +50,7 @@ def teacher(out: Path, data_root: Path) -> Path:
 def report(task: str, folder: Path, manifest: Manifest, seconds: float, sample: int) -> None:
     """Print what a set took and what it looks like."""
     asked, reasons = Counter(manifest.label_counts), Counter(manifest.rejected)
-    surplus = reasons.pop("quota", 0)
+    surplus = reasons.pop("surplus", 0)
     rows = list(read_rows(folder))
     texts = {repr(sorted((k, str(v)) for k, v in row.items() if k != "id")) for row in rows}
     judged = manifest.asked - surplus

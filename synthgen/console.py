@@ -75,9 +75,10 @@ def note(line: object, *, label: str = "") -> None:
     stderr.print(start + Text(one_line(_CREDENTIALS.sub("://***@", str(line)))))
 
 
-def note_next(command: str) -> None:
-    """Print what to do next on standard error, the last line of a command that leaves something."""
-    note(f"next: {command}")
+def note_next(*commands: str) -> None:
+    """Print what to do next on standard error, a line each, the last ones of a command."""
+    for command in commands:
+        note(f"next: {command}")
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value

@@ -13,10 +13,14 @@ from synthgen.console import new_app, note, note_next, one_line, print_lines, st
 from synthgen.errors import listed, refuse
 from synthgen.runtime.entry import run
 from synthgen.runtime.files import format_size
-from synthgen.runtime.own_files import OwnFileCheck, own_file_document, own_file_lines, required_file
+from synthgen.runtime.own_files import OwnFileCheck, own_file_document, print_own_file, required_file
 from synthgen.runtime.typer_command import Arguments, add_command
 
 Json = Mapping[str, Any]
+
+
+MOST_LANGUAGES = 20
+"""Codes of a target in the list of targets; --json has all."""
 
 
 def main() -> None:
@@ -47,14 +51,15 @@ def targets(
 def print_targets(targets: Sequence[Json] | OwnFileCheck | Path, _: Arguments) -> None:
     """Print a line for each target, or what became of a file of the user's own."""
     if isinstance(targets, OwnFileCheck | Path):
-        print_lines(own_file_lines(targets, "target", "evaluator compare … --targets"))
+        print_own_file(targets, "target", "evaluator targets", "evaluator data check --targets")
         return
     rows = (
-        (t["name"], f"{len(t['languages'])}: {' '.join(t['languages'])}", " ".join(t["metrics"]), t["train_source"],
-         t["licence"])
+        (t["name"], f"{len(t['languages'])}: {listed(t['languages'], MOST_LANGUAGES)}", " ".join(t["metrics"]),
+         t["train_source"], t["licence"])
         for t in targets
     )  # fmt: skip
     _print_table(("target", "languages", "metrics", "trained on", "licence"), rows)
+    note_next("evaluator data check", "evaluator data fetch --data-root data")
 
 
 def print_models(rows: Sequence[Json], arguments: Arguments) -> None:
@@ -62,15 +67,24 @@ def print_models(rows: Sequence[Json], arguments: Arguments) -> None:
     if arguments.get("check"):
         cells = ((row["target"], row["head"], row["fits"], row["reason"]) for row in rows)
         _print_table(("target", "head", "fits", "reason"), cells)
+        model, fitting = shlex.quote(arguments["check"]), [row["target"] for row in rows if row["fits"]]
+        if targets := [name for name in fitting if ":" not in name]:
+            note_next(f"evaluator plan none=none --model {model} --targets {','.join(targets)}")
         return
     for row in rows:
         stdout.print(f"{row['family']}: {', '.join(row['examples'])}", markup=False)
         stdout.print(f"  recipes {', '.join(row['recipes'])}. {row['note']}", markup=False)
+    note_next(f"evaluator models --check {rows[0]['examples'][0]}")
 
 
-def print_data_check(rows: Sequence[Json], _: Arguments) -> None:
+def print_data_check(rows: Sequence[Json], arguments: Arguments) -> None:
     """Print a line for each target, language and split that is there."""
     _print_table(("target", "language", "split", "rows", "hash", "labelled"), (row.values() for row in rows))
+    root = f" --data-root {shlex.quote(str(arguments['data_root']))}" if arguments["data_root"] else ""
+    if targets := dict.fromkeys(row["target"] for row in rows if row["split"] == "test" and row["labelled"]):
+        note_next(f"evaluator plan none=none --targets {','.join(targets)}{root}")
+    else:
+        note_next(f"evaluator data fetch{root or ' --data-root data'}")
 
 
 def print_fetched(files: Sequence[Json], arguments: Arguments) -> None:
@@ -81,30 +95,52 @@ def print_fetched(files: Sequence[Json], arguments: Arguments) -> None:
 
 def print_store_check(check: Any, _: Arguments) -> None:  # noqa: ANN401 - StoreCheck, not imported here
     """Print a line for each fault of a store, and how many nodes were read."""
-    way_out = f"evaluator store repair {check.store} removes it"
-    done = "removed, the next compare makes it again" if check.removed else way_out
-    print_lines(f"{name}: {fault}; {done}" for name, fault in check.faults.items())
+    store, is_left = shlex.quote(check.store), check.faults and not check.removed
+    way_out = f"evaluator store repair {store} removes it" if is_left else "removed, the next compare makes it again"
+    print_lines(f"{name}: {fault}; {way_out}" for name, fault in check.faults.items())
     print_lines([f"{check.store}: {check.nodes} nodes read, {len(check.faults) or 'no'} faults"])
+    if check.removed:
+        note_next("the same evaluator compare command again, which makes what was removed")
+    else:
+        note_next(f"evaluator store {'repair' if is_left else 'size'} {store}")
 
 
-def print_store_nodes(nodes: Sequence[Json], _: Arguments) -> None:
-    """Print a line for each node, or kind of nodes."""
+def print_store_nodes(nodes: Sequence[Json], arguments: Arguments) -> None:
+    """Print a line for each node, and which command says what they take."""
     _print_table(tuple(nodes[0]) if nodes else ("kind",), (node.values() for node in nodes))
+    note_next(f"evaluator store size {_store(arguments)}")
 
 
-def print_cleaned(removed: Sequence[Json], _: Arguments) -> None:
+def print_store_sizes(kinds: Sequence[Json], arguments: Arguments) -> None:
+    """Print a line for each kind of nodes, and which command makes room."""
+    _print_table(tuple(kinds[0]), (kind.values() for kind in kinds))
+    note_next(f"evaluator store clean {_store(arguments)}")
+
+
+def print_cleaned(removed: Sequence[Json], arguments: Arguments) -> None:
     """Print what was removed."""
     print_lines(f"{each['kind']}: {each['nodes']} nodes, {format_size(each['bytes'])} removed" for each in removed)
+    note_next(f"evaluator store size {_store(arguments)}")
 
 
-def print_packed(packed: Any, _: Arguments) -> None:  # noqa: ANN401 - PackedRuns, not imported here
+def print_packed(packed: Any, arguments: Arguments) -> None:  # noqa: ANN401 - PackedRuns, not imported here
     """Print how many nodes an archive and a store share now."""
     print_lines([f"{packed.nodes} nodes: {packed.store} and {packed.archive}"])
+    if "out" in arguments:
+        note_next(f"evaluator store unpack {shlex.quote(str(packed.archive))} --store STORE, on another machine")
+    else:
+        note_next(f"evaluator report {shlex.quote(str(packed.store))}")
 
 
-def print_published(published: Any, _: Arguments) -> None:  # noqa: ANN401 - Publication, not imported here
+def _store(arguments: Arguments) -> str:
+    return shlex.quote(str(arguments["store"]))
+
+
+def print_published(published: Any, arguments: Arguments) -> None:  # noqa: ANN401 - Publication, not imported here
     """Print what was sent where, or would be."""
     print_lines(published.lines())
+    if arguments["dry_run"]:
+        note_next(arguments.line(without="dry_run"))
 
 
 def print_training(manifest: Json, arguments: Arguments) -> None:
@@ -122,6 +158,7 @@ def print_plan(plan: Json, arguments: Arguments) -> None:
 
     if "assumed_device" in plan:
         _print_assumed(plan, arguments)
+        note_next("evaluator init experiment.toml, which makes the data too")
         return
     data = [" + ".join(arm["tasks"]) or arm["model"] or "target training only" for arm in plan["arms"]]
     arms = (
@@ -134,7 +171,10 @@ def print_plan(plan: Json, arguments: Arguments) -> None:
     _print_table(("run", "steps", "training tokens", "inference tokens"), jobs)
     facts = {name: value for name, value in plan.items() if not isinstance(value, list)}
     print_lines(f"{plan_name(name)}: {plan_fact(name, value)}" for name, value in facts.items())
-    note_next("evaluator compare with the same arguments")
+    from evaluator.experiment.file import is_experiment
+
+    is_file = is_experiment(arguments["arms"]) and len(arguments.words) == 3
+    note_next(arguments.line(command="run" if is_file else "compare"))
 
 
 def _print_assumed(plan: Json, arguments: Arguments) -> None:
@@ -192,12 +232,14 @@ def print_run(result: Any, arguments: Arguments) -> None:  # noqa: ANN401 - Expe
     if result.faults:
         print_lines([*result.faults, f"{result.file}: faults: {len(result.faults)}"])
     else:
-        print_lines([*([f"{result.file}: no fault"] if arguments["check"] else []), f"next: {result.next}"])
+        print_lines([f"{result.file}: no fault"] if arguments["check"] else [])
+        note_next(result.next)
 
 
 def print_init(path: Path, _: Arguments) -> None:
     """Print where the file is, and the next command."""
-    print_lines([f"{path}: written", f"next: evaluator run {path} --check"])
+    print_lines([f"{path}: written"])
+    note_next(f"evaluator run {shlex.quote(str(path))} --check")
 
 
 def _run_json(result: Any, _: Arguments) -> Any:  # noqa: ANN401 - ExperimentRun, not imported here
@@ -243,7 +285,7 @@ add_command(app, "models", "evaluator.experiment.encoders:models", print_models)
 add_command(data_app, "check", "evaluator.benchmark.data_root:data_check", print_data_check)
 add_command(data_app, "fetch", "evaluator.benchmark.fetch:data_fetch", print_fetched)
 add_command(store_app, "list", "evaluator.store.commands:store_list", print_store_nodes)
-add_command(store_app, "size", "evaluator.store.commands:store_size", print_store_nodes)
+add_command(store_app, "size", "evaluator.store.commands:store_size", print_store_sizes)
 add_command(store_app, "clean", "evaluator.store.commands:store_clean", print_cleaned)
 add_command(store_app, "check", "evaluator.store.commands:store_check", print_store_check)
 add_command(store_app, "repair", "evaluator.store.commands:store_repair", print_store_check)

@@ -33,11 +33,15 @@ def figures(manifest: Manifest) -> dict[str, str]:
 
 
 def funnel(manifest: Manifest) -> str:
-    """Return the way from asked to kept, one bar for each reason."""
-    reasons = sorted(manifest.rejected.items(), key=lambda item: -item[1])
-    rows = [("asked", manifest.asked, "s"), *((f"– {reason}", count, "r") for reason, count in reasons)]
-    rows += [("– failed", manifest.failed, "r")] if manifest.failed else []
-    return bars("From asked to kept", [*rows, ("kept", manifest.kept, "g")])
+    """Return the way from all rows to those kept, one bar for each reason."""
+    (begin, number), *left_out, (end, kept) = manifest.funnel()
+    faults = (*manifest.faults, "failed")
+    rows = [
+        (begin, number, "s"),
+        *((f"– {name}", count, "r" if name in faults else "s") for name, count in left_out),
+        (end, kept, "g"),
+    ]
+    return bars(f"From {begin} to {end}", rows)
 
 
 def artefact_bars(artefacts: Mapping[str, Any]) -> str:

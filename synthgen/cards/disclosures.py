@@ -162,14 +162,14 @@ def _labels(m: Manifest) -> Answer:
 
 
 def _funnel(m: Manifest) -> Answer:
-    rejected = {f"rejected: {reason}": count for reason, count in m.rejected.items()}
-    facts: dict[str, Any] = {"asked": m.asked, **rejected, "failed": m.failed, "kept": m.kept}
+    rows = m.funnel()
+    facts: dict[str, Any] = {f"rejected: {name}" if name in m.faults else name: count for name, count in rows}
     facts |= {f"filter {name}": value or "no settings" for name, value in m.checks.get("filters", {}).items()}
     for number, before in enumerate(m.checks.get("filtered_before", []), start=1):
         facts[f"filtering before this one, {number}"] = before.get("filters", "not recorded")
     if m.origin == "synthetic" and not m.made_elsewhere:
         facts |= {"requests by outcome": m.attempts, "acceptance by label": m.statistics.get("acceptance", "none")}
-    text = "asked = kept + rejected + failed. Rejected rows are not published; their reasons and counts are."
+    text = "Kept is what remains after all that was left out. Of rejected rows only the counts are published."
     return text, facts
 
 

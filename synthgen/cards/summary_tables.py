@@ -30,10 +30,9 @@ class SummaryTable:
 
 def counts(manifest: Manifest) -> Iterator[SummaryTable]:
     """Yield what the figures show: the funnel, the labels, the lengths."""
-    rejected = sorted(manifest.rejected.items(), key=lambda item: -item[1])
-    funnel = [("asked", manifest.asked), *((f"– {reason}", n) for reason, n in rejected)]
-    funnel += [("– failed", manifest.failed), ("kept", manifest.kept)]
-    yield SummaryTable("From asked to kept", ("", "rows"), tuple((name, f"{n:,}") for name, n in funnel))
+    (begin, number), *left_out, (end, kept) = manifest.funnel()
+    funnel = [(begin, number), *((f"– {name}", n) for name, n in left_out), (end, kept)]
+    yield SummaryTable(f"From {begin} to {end}", ("", "rows"), tuple((name, f"{n:,}") for name, n in funnel))
     if manifest.label_counts:
         rows = ((label, f"{n:,}") for label, n in manifest.label_counts.items())
         yield SummaryTable("Labels", ("label", "rows"), tuple(rows))

@@ -9,12 +9,13 @@ from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, cast
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from synthgen import console
+from synthgen.dataset.manifest import NO_FAULT
 from synthgen.errors import UserError, listed
-from synthgen.runtime.own_files import OwnFileCheck, own_file_lines
+from synthgen.runtime.own_files import OwnFileCheck, print_own_file
 from synthgen.runtime.typer_command import Arguments
 
 if TYPE_CHECKING:
@@ -42,13 +43,14 @@ class CardReport:
 def print_tasks(facts: Sequence[Mapping[str, Any]] | OwnFileCheck | Path, _: Arguments) -> None:
     """Print the intermediate tasks, or what became of a file of the user's own."""
     if isinstance(facts, OwnFileCheck | Path):
-        console.print_lines(own_file_lines(facts, "task", "synthgen make --task"))
+        print_own_file(facts, "task", "synthgen tasks", "synthgen make --preview 3 --task")
         return
     table = Table("task", "format", "real size", "labels", "source", box=None)
     for fact in facts:
-        labels = ", ".join(f"{name} {count:,}" for name, count in fact["label_counts"].items())
+        labels = ", ".join(f"{name}: {count:,}" for name, count in fact["label_counts"].items())
         table.add_row(fact["name"], fact["format"], f"{fact['real_size']:,}", labels, fact["source"])
     console.stdout.print(table)
+    console.note_next(f"synthgen make --task {facts[0]['name']} --preview 3")
 
 
 def print_manifest(manifest: Manifest, arguments: Arguments) -> None:
@@ -58,16 +60,10 @@ def print_manifest(manifest: Manifest, arguments: Arguments) -> None:
 
 
 def _print_set(manifest: Manifest, folder: Path) -> None:
-    rejected = listed(f"{reason} {count}" for reason, count in manifest.rejected.items()) or "none"
-    labels = listed(f"{label} {count}" for label, count in manifest.label_counts.items())
-    examples = console.one_line(f": {manifest.kept} {manifest.origin} {manifest.task} examples ({labels})")
+    labels = listed(f"{label}: {count:,}" for label, count in manifest.label_counts.items())
+    examples = console.one_line(f": {manifest.kept:,} {manifest.origin} {manifest.task} examples ({labels})")
     console.stdout.print(Text.assemble((console.one_line(folder), "bold"), examples))
-    console.print_lines(
-        [
-            f"asked {manifest.asked} = kept {manifest.kept} + rejected {sum(manifest.rejected.values())} "
-            f"+ failed {manifest.failed}; rejected: {rejected}"
-        ]
-    )
+    console.print_lines([manifest.balance()])
     if (said := manifest.checks.get("set_language")) and said["said_by"] != "the corpus":
         counts = f"{said['texts_that_agree']} of {said['texts_identified']} texts identified agree"
         console.print_lines([f"language {manifest.language}, by {said['said_by']}; {counts}"])
@@ -76,8 +72,8 @@ def _print_set(manifest: Manifest, folder: Path) -> None:
 def _print_next(manifest: Manifest, folder: Path) -> None:
     """Say which command shows the rows, and why others were rejected."""
     name = shlex.quote(str(folder))
-    why = [f"synthgen why {name}"] if manifest.rejected else []
-    console.note_next(", ".join([f"synthgen inspect {name}", *why]))
+    why = [f"synthgen why {name}"] if manifest.faults else []
+    console.note_next(f"synthgen inspect {name}", *why)
 
 
 def print_make(result: Manifest | Sequence[Manifest] | Sequence[Mapping[str, Any]], arguments: Arguments) -> None:
@@ -86,6 +82,7 @@ def print_make(result: Manifest | Sequence[Manifest] | Sequence[Mapping[str, Any
 
     if arguments["preview"]:
         _print_preview(cast(Sequence[Mapping[str, Any]], result))
+        console.note_next(arguments.line(without="preview"))
         return
     folder = arguments["out"] or default_folder(*(arguments[each] for each in ("task", "n", "seed", "language")))
     if not isinstance(result, Sequence):
@@ -96,14 +93,15 @@ def print_make(result: Manifest | Sequence[Manifest] | Sequence[Mapping[str, Any
         _print_set(manifest, folder / f"s{number}")
     last = arguments["seed"] + len(result) - 1
     arm = shlex.quote(f"synthetic={folder}/s{{{arguments['seed']}..{last}}}")
-    console.note_next(f"synthgen inspect {shlex.quote(str(folder / f's{last}'))}, evaluator compare none=none {arm}")
+    inspect = f"synthgen inspect {shlex.quote(str(folder / f's{last}'))}"
+    console.note_next(inspect, f"evaluator compare none=none {arm} --targets all")
 
 
 def _print_preview(items: Sequence[Mapping[str, Any]]) -> None:
     for item in items:
         console.stdout.rule(console.one_line(f"{item['id']} ({item['label']})", most=60))
         for request, reply in zip(item["prompts"], item["replies"], strict=True):
-            console.print_lines([*request.split("\n"), f"[→] {reply!r}", ""])
+            console.print_lines([*request.split("\n"), f"reply: {reply!r}", ""])
         console.print_lines([f"row: {item['row']}", f"verdict: {item['verdict']}"])
 
 
@@ -122,7 +120,8 @@ def print_inspection(manifest: Manifest, arguments: Arguments) -> None:
     folder, csv = arguments["folder"], arguments["csv"]
     if csv is not None:
         rows = arguments["sample"]
-        console.print_lines([f"{rows} rows without labels in {csv}; fill in 'judged', then --judged {csv}"])
+        console.print_lines([f"{rows} rows without labels in {csv}: fill in its column 'judged'"])
+        console.note_next(f"synthgen inspect {shlex.quote(str(folder))} --judged {shlex.quote(str(csv))}")
         return
     _print_set(manifest, folder)
     for table in summary_tables(folder, manifest):
@@ -161,20 +160,18 @@ def print_why(found: Mapping[str, Any] | Sequence[Mapping[str, Any]], arguments:
         _print_story(found)
         return
     for kind in found:
-        title = console.one_line(f": {kind['count']:,} rejected by {kind['stage'] or 'make'}")
+        by = "not needed" if kind["reason"] in NO_FAULT else f"rejected by {kind['stage'] or 'make'}"
+        title = console.one_line(f": {kind['count']:,} {by}")
         console.stdout.print(Text.assemble((console.one_line(kind["reason"]), "bold"), title))
         for each in kind["examples"]:
             console.print_lines([f"  {each['id']}", *(f"    {n}: {each[n]}" for n in ("evidence", "row") if each[n])])
-    console.note(_where_to_look(found, arguments))
-
-
-def _where_to_look(kinds: Sequence[Mapping[str, Any]], arguments: Arguments) -> str:
     command = f"synthgen why {shlex.quote(str(arguments['folder']))}"
-    if not kinds:
-        return f"{arguments['folder']}: no row was rejected"
-    if arguments["reason"] is None:
-        return f"more of one reason: {command} --reason {shlex.quote(kinds[0]['reason'])}"
-    return f"one row from its prompt to its verdict: {command} {kinds[0]['examples'][0]['id']}"
+    if not found:
+        console.print_lines([f"{arguments['folder']}: no row was rejected"])
+    elif arguments["reason"] is None:
+        console.note_next(f"{command} --reason {shlex.quote(found[0]['reason'])}")
+    else:
+        console.note_next(f"{command} {shlex.quote(found[0]['examples'][0]['id'])}")
 
 
 def _print_story(story: Mapping[str, Any]) -> None:
@@ -206,18 +203,25 @@ def print_card_report(result: CardReport, arguments: Arguments) -> None:
         console.note_next(f"synthgen publish {shlex.quote(str(arguments['folder']))} --to OWNER/NAME --dry-run")
 
 
-def print_published(published: Publication, _: Arguments) -> None:
+def print_published(published: Publication, arguments: Arguments) -> None:
     """Print what was sent where, or would be."""
     console.print_lines(published.lines())
+    if arguments["dry_run"]:
+        console.note_next(arguments.line(without="dry_run"))
+    elif Path(published.to).is_dir():
+        console.note_next(f"synthgen card {shlex.quote(published.to)} --verify")
 
 
 def print_packs(result: Sequence[Mapping[str, Any]] | Mapping[str, str], _: Arguments) -> None:
     """Print the packs, or where those that were pulled are."""
     if isinstance(result, Mapping):
         console.print_lines(f"{pack}: {folder}" for pack, folder in result.items())
+        console.note_next("synthgen packs")
         return
-    table = Table("pack", "kind", "licence", "what it is", "in the cache", box=None)
+    table = Table(Column("pack", no_wrap=True, min_width=22), "kind", "licence", "what it is", "in the cache", box=None)
     for fact in result:
         cells = (str(fact[key]) for key in ("name", "kind", "licence", "derived"))
         table.add_row(*cells, "yes" if fact["cached"] else "no")
     console.stdout.print(table)
+    if lacking := [fact["name"] for fact in result if not fact["cached"]]:
+        console.note_next(f"synthgen packs pull {lacking[0]}")

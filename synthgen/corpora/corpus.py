@@ -36,6 +36,7 @@ from synthgen.corpora.translations import (
     with_english,
 )
 from synthgen.dataset.licences import UNKNOWN, derive, parts_of
+from synthgen.dataset.manifest import REPEATED
 from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.base import Row
@@ -46,8 +47,6 @@ from synthgen.task.registry import task_name
 from synthgen.text.languages import ENGLISH, base_language
 from synthgen.text.parquet import count_rows
 from synthgen.text.set_language import SetLanguage, set_language, together
-
-REPEATED = "in an earlier file"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synthgen.corpora.corpus import REPEATED, Corpus, CorpusPart
+from synthgen.corpora.corpus import Corpus, CorpusPart
 from synthgen.corpora.readers.item import row_faults
 from synthgen.corpora.readers.record_rows import RowBatch, Unusable
 from synthgen.corpora.translation_pairs import EnglishRows, row_key
+from synthgen.dataset.manifest import REPEATED
 from synthgen.dataset.shards import ROWS_PER_GROUP, Rejection, arrow_schema, row_features
 
 STAGE = "import"

@@ -26,6 +26,10 @@ _NOT_EMPTY = ("cost", "definitions")
 MANIFEST_HASH = "manifest_hash"
 """The key of the hash of all other keys; a set of an earlier version has none."""
 
+SURPLUS, REPEATED = "surplus", "repeated in an earlier file"
+NO_FAULT = (SURPLUS, REPEATED)
+"""Why rows were left out that nothing is wrong with: their label has enough, or they were read before."""
+
 BELIEFS = "label_probabilities"
 """The check that says whose probabilities of labels the rows have."""
 _CHANGED = f"was changed after the set was finished: its {MANIFEST_HASH} is of other facts"
@@ -103,6 +107,33 @@ class Manifest:
         names = [str(parent["name"]) for parent in sources if "name" in parent]
         is_corpus = self.origin == "real" and (not names or any("corpus" in parent for parent in sources))
         return "" if made or is_corpus else (names or ["another place"])[0]
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """The rejections by reason, but for rows that nothing is wrong with."""
+        return {reason: count for reason, count in self.rejected.items() if reason not in NO_FAULT and count}
+
+    @property
+    def not_drawn(self) -> int:
+        """The rows of a corpus that could be used and were not drawn; 0 for a set that was no draw."""
+        usable = self.statistics.get("available")
+        return max(0, sum(map(int, usable.values())) - self.kept) if isinstance(usable, dict) else 0
+
+    def funnel(self) -> list[tuple[str, int]]:
+        """Return all rows asked for or read, then those left out by reason, the commonest first, and those kept."""
+        begin = "read" if "available" in self.statistics else "asked"
+        left_out = sorted([*self.rejected.items(), ("not drawn", self.not_drawn)], key=lambda each: -each[1])
+        rest = [each for each in (*left_out, ("failed", self.failed)) if each[1]]
+        return [(begin, self.asked + self.not_drawn), *rest, ("kept", self.kept)]
+
+    def balance(self) -> str:
+        """Return the funnel as one line: read 12 = kept 5 + not drawn 4 + rejected 3 (format 2, language 1)."""
+        (begin, number), *left_out, _ = self.funnel()
+        parts = [("kept", self.kept), *((name, count) for name, count in left_out if name not in self.faults)]
+        shown = " + ".join(f"{name} {count:,}" for name, count in parts)
+        reasons = listed(f"{name} {count:,}" for name, count in left_out if name in self.faults)
+        rejected = f" + rejected {sum(self.faults.values()):,} ({reasons})" if self.faults else ""
+        return f"{begin} {number:,} = {shown}{rejected}"
 
     def counts(self) -> list[dict[str, Any]]:
         """Return the counts of the set, each with what it counts: rows, rejections by reason, labels."""

@@ -8,6 +8,7 @@ engine runs.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from synthgen.dataset import manifest
 from synthgen.dataset.ledger import Ledger, StoredReply, StoredVerdict
 from synthgen.engines.base import TRIES, tries_spent
 from synthgen.engines.reply_faults import LEAST_SHARE, MIN_ENDED, MIN_REPLIES
@@ -27,7 +28,7 @@ MAX_FAILED_SHARE = 0.1
 REPLAY_BATCH = 512
 """Slots that the filters check together when a run is resumed."""
 KEPT = SlotOutcome("kept", "", "", "")
-SURPLUS = SlotOutcome("rejected", "quota", "quota", "the label has its quota")
+SURPLUS = SlotOutcome("rejected", manifest.SURPLUS, "", "its label has enough rows")
 
 
 class Controller:

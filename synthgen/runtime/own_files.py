@@ -5,6 +5,7 @@ A package gives its files by an entry point whose value is the package they lie 
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from synthgen.console import note_next, print_lines
 from synthgen.errors import UserError, plain_os_error, unknown
 from synthgen.text.toml_text import Fault
 
@@ -160,8 +162,12 @@ def own_file_document(result: Any, arguments: Mapping[str, Any]) -> Any:  # noqa
     return {"file": str(result)} if isinstance(result, Path) else result
 
 
-def own_file_lines(result: OwnFileCheck | Path, kind: str, command: str) -> list[str]:
-    """Return what is printed of a check or a new file: its faults, one a line, or the command that uses it."""
+def print_own_file(result: OwnFileCheck | Path, kind: str, command: str, use: str) -> None:
+    """Print what became of a new file, or the faults of one, one a line, and the next command: a check, or its use."""
+    file = shlex.quote(str(result if isinstance(result, Path) else result.file))
     if isinstance(result, Path):
-        return [f"{result}: a {kind} to change; --check {result} says what does not fit"]
-    return list(result.faults) or [f"{result.file}: the {kind} '{result.name}' is in order; {command} {result.file}"]
+        print_lines([f"{result}: a {kind} to change"])
+    else:
+        print_lines(result.faults or [f"{result.file}: the {kind} '{result.name}' is in order"])
+    is_checked = isinstance(result, OwnFileCheck) and not result.faults
+    note_next(f"{use} {file}" if is_checked else f"{command} --check {file}")

@@ -8,6 +8,7 @@ the type is marked `COMMAS`; any other sequence is an option that can be repeate
 import ast
 import inspect
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from importlib import import_module
@@ -26,8 +27,30 @@ from synthgen.errors import UserError
 COMMAS = "comma-separated"
 """The mark of a sequence of names that is one text on the command line."""
 
-Arguments: TypeAlias = Mapping[str, Any]
-"""The arguments a function was called with, by name."""
+
+class Arguments(dict[str, Any]):
+    """The arguments a function was called with, by name, and the `words` of the command line, its program first."""
+
+    def __init__(self, values: Mapping[str, Any], words: Sequence[str] = ()) -> None:
+        """Keep the values of all options, and the words where there are any."""
+        super().__init__(values)
+        self.words = tuple(words)
+
+    def line(self, *, command: str = "", without: str = "") -> str:
+        """Return the words as a shell takes them, with another command in place of this one, or without an option.
+
+        >>> Arguments({"preview": 3}, ["synthgen", "make", "--preview", "3", "--out", "a b"]).line(without="preview")
+        "synthgen make --out 'a b'"
+        """
+        kept, words, flag = list[str](), iter(self.words), f"--{without.replace('_', '-')}"
+        for word in words:
+            if not without or word.partition("=")[0] != flag:
+                kept.append(word)
+            elif "=" not in word and not isinstance(self[without], bool):
+                next(words, None)
+        return shlex.join([*kept[:1], command, *kept[2:]] if command else kept)
+
+
 Show: TypeAlias = Callable[[Any, Arguments], object]
 """Prints a result for a person."""
 Document: TypeAlias = Callable[[Any, Arguments], Any]
@@ -73,7 +96,11 @@ class _LazyCommand(TyperCommand):
             if not each or _EMPTY.fullmatch(each):
                 name = each.rstrip("=") or (before if before.startswith("--") else "an argument")
                 raise UserError(f"{name} is empty; give a value, or leave it out")
-        return cast(Callable[[], TyperCommand], self.callback)().make_context(info_name, args, parent, **extra)
+        words, above = [info_name, *args], parent
+        while above is not None:
+            words, above = [above.command.name, *words], above.parent
+        command = cast(Callable[[], TyperCommand], self.callback)()
+        return command.make_context(info_name, args, parent, obj=words, **extra)
 
 
 def _build(name: str, function: Callable[..., Any], show: Show, document: Document) -> TyperCommand:
@@ -85,7 +112,8 @@ def _build(name: str, function: Callable[..., Any], show: Show, document: Docume
         arguments = {key: names(value) if COMMAS in _metadata(hints[key]) else value for key, value in values.items()}
         given = {key: value for key, value in arguments.items() if not _is_default(context, parameters[key], hints)}
         result = function(**given)
-        console.print_json(document(result, arguments)) if as_json else show(result, arguments)
+        called = Arguments(arguments, context.obj)
+        console.print_json(document(result, called)) if as_json else show(result, called)
         raise typer.Exit(getattr(result, "exit_code", 0))
 
     _run.__signature__ = inspect.Signature([_CONTEXT, *filter(None, options), _AS_JSON])  # type: ignore[attr-defined]

@@ -11,6 +11,7 @@ from evaluator.benchmark.registry import load_all
 from evaluator.cli.commands import print_plan
 from evaluator.sweep.assumed import assumptions
 from synthgen.errors import UserError
+from synthgen.runtime.typer_command import Arguments
 from tests.evaluator.conftest import TINY_RECIPE
 
 NOTHING = {"data_root": "no-such-folder", "seeds": 2}
@@ -82,7 +83,7 @@ def test_every_target_of_the_package_has_assumed_sizes() -> None:
 def test_the_plan_is_printed_with_its_range(capsys: pytest.CaptureFixture[str]) -> None:
     plan = evaluator.plan(["none=none"], targets=["udpos"], assume="h100", price_per_hour=2.5, **NOTHING)
     json.dumps(plan)
-    print_plan(plan, {"price_per_hour": 2.5})
+    print_plan(plan, Arguments({"price_per_hour": 2.5}))
     shown = capsys.readouterr().out
     assert "hours of one h100" in shown
     assert "not measured" in shown

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 import evaluator
 from evaluator.cli.commands import app, print_plan, print_training
+from synthgen.runtime.typer_command import Arguments
 
 from . import experiments
 
@@ -66,11 +67,41 @@ def test_a_plan_is_printed_as_arms_runs_and_totals(capsys: pytest.CaptureFixture
     arm = {"name": "real", "rows": 1200, "origin": "real", "tasks": ["mnli"], "model": None}
     job = {"label": "xnli seed 0", "steps": 10, "training_tokens": 5000, "inference_tokens": 7}
     plan: dict[str, Any] = {"estimand_hash": "abc", "runs": 1, "arms": [arm], "jobs": [job]}
-    print_plan(plan, {})
+    words = ["evaluator", "plan", "none=none", "real=my sets/real", "--targets", "xnli"]
+    print_plan(plan, Arguments({"arms": words[2:4]}, words))
     shown, error = capsys.readouterr()
-    assert error == "next: evaluator compare with the same arguments\n"
+    assert error == "next: evaluator compare none=none 'real=my sets/real' --targets xnli\n"
     for line in (r"real +1,200 +real mnli", r"xnli seed 0 +10 +5,000 +7", "estimand hash: abc", "runs: 1"):
         assert re.search(line, shown), line
+
+
+def test_after_the_plan_of_an_experiment_file_comes_the_run_that_makes_its_data(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plan: dict[str, Any] = {"estimand_hash": "abc", "runs": 0, "arms": [], "jobs": []}
+    for more, following in ((), "run e.toml"), (("--seeds", "3"), "compare e.toml --seeds 3"):
+        print_plan(plan, Arguments({"arms": ["e.toml"]}, ["evaluator", "plan", "e.toml", *more]))
+        assert capsys.readouterr().err == f"next: evaluator {following}\n"
+
+
+def test_the_command_after_a_list_or_a_check_is_one_that_can_be_given(
+    samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "store.json").write_text('{"version": 1}')
+    following = {
+        "targets --new pair topics.toml": ["evaluator targets --check topics.toml"],
+        "targets --check topics.toml": ["evaluator data check --targets topics.toml"],
+        f"data check --data-root {samples} --targets xnli": [
+            f"evaluator plan none=none --targets xnli --data-root {samples}"
+        ],
+        "init experiment.toml": ["evaluator run experiment.toml --check"],
+    }
+    for command, commands in following.items():
+        app(command.split(), standalone_mode=False)
+        shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("next: ")]
+        assert shown == [f"next: {each}" for each in commands], command
 
 
 def test_a_training_is_printed_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:

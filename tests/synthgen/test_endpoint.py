@@ -25,6 +25,7 @@ from synthgen.engines.server import Limit
 from synthgen.errors import IncompleteError, UserError
 from synthgen.generation.make import make
 from synthgen.generation.why import why
+from synthgen.runtime.typer_command import Arguments
 from tests.mock_endpoint import Faults, MockEndpoint, answering, serving
 
 CHECKOUT = Path(__file__).parents[2]
@@ -236,8 +237,10 @@ def test_a_preview_at_a_server_that_fails_now_and_then_shows_each_reply_under_it
     assert server.counters["http"] > 0
     assert any(len(item["replies"]) > 2 for item in shown)
     assert all(len(item["prompts"]) == len(item["replies"]) and all(item["prompts"]) for item in shown)
-    print_make(shown, {"preview": 2})
-    assert capsys.readouterr().out.count("[→]") == sum(len(item["replies"]) for item in shown)
+    print_make(shown, Arguments({"preview": 5}, ["synthgen", "make", "--preview=5", "--n", "9"]))
+    printed = capsys.readouterr()
+    assert printed.err.endswith("next: synthgen make --n 9\n")
+    assert printed.out.count("\nreply: ") == sum(len(item["replies"]) for item in shown)
 
 
 FULL_DISK = """

@@ -132,7 +132,7 @@ def test_columns_that_are_named_hold_for_the_rows_of_earlier_files_too(tmp_path:
         (folder / name).write_text("".join(f"{json.dumps(row)}\n" for row in some))
     columns = ["premise=s1", "hypothesis=s2", "label=gold"]
     manifest = import_task("mnli", source=folder, columns=columns, out=tmp_path / "out")
-    assert (manifest.kept, manifest.rejected) == (6, {"in an earlier file": 2})
+    assert (manifest.kept, manifest.rejected) == (6, {"repeated in an earlier file": 2})
 
 
 def test_rows_of_an_earlier_extract_are_dropped_also_when_word_tokenised(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_rows_of_an_earlier_extract_are_dropped_also_when_word_tokenised(tmp_pat
     table = "sentence1\tsentence2\tlabel\nIt 's late .\tIt 's early .\tcontradiction\nNew .\tOld .\tneutral\n"
     (tmp_path / "train_words.tsv").write_text(table)
     manifest = import_task("mnli", source=tmp_path, out=tmp_path / "out")
-    assert (manifest.kept, manifest.rejected) == (2, {"in an earlier file": 1})
+    assert (manifest.kept, manifest.rejected) == (2, {"repeated in an earlier file": 1})
     assert [parent["file"] for parent in manifest.parents] == ["train_raw.json", "train_words.tsv"]
 
 
