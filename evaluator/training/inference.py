@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-import numpy as np
 import torch
 from transformers import PreTrainedModel
 
@@ -12,6 +11,7 @@ from evaluator.experiment.throughput import TOKENS_ON_GPU
 from evaluator.training.batching import inference_batches
 from evaluator.training.features import EncodedRecords, Features, IntArray, merge
 from evaluator.training.heads.base import Head, Output, Remap, collate
+from synthgen.models.device import read_in_parts
 from synthgen.models.encoder import padding_id
 
 
@@ -28,25 +28,16 @@ def run(
     """Return the head's outputs in the order of the features; `remap` is that of a compacted model."""
     model.eval()
     outputs: dict[int, Output] = {}
+
+    def read(indices: IntArray) -> list[Output]:
+        return head.outputs(model, collate(features, indices, padding_id(model), model.device, remap))
+
     if model.device.type == "cuda":
         tokens_per_batch = max(tokens_per_batch, TOKENS_ON_GPU)
     with torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
         for indices in inference_batches(features.lengths, tokens_per_batch, features.group):
-            outputs |= zip(indices.tolist(), _outputs(model, head, features, indices, remap), strict=True)
+            outputs |= zip(indices.tolist(), read_in_parts(read, indices), strict=True)
     return [outputs[index] for index in range(len(features))]
-
-
-def _outputs(
-    model: PreTrainedModel, head: Head, features: Features, indices: IntArray, remap: Remap | None
-) -> list[Output]:
-    """Return the outputs of a batch; where it does not fit in memory, of its halves."""
-    try:
-        return head.outputs(model, collate(features, indices, padding_id(model), model.device, remap))
-    except torch.OutOfMemoryError:
-        if len(indices) == 1:
-            raise
-    torch.cuda.empty_cache()
-    return [output for half in np.array_split(indices, 2) for output in _outputs(model, head, features, half, remap)]
 
 
 def predict(

@@ -13,19 +13,10 @@ from typing import Any
 
 from synthgen.errors import UserError
 from synthgen.formats.base import ParseError
+from synthgen.models.device import batch_size, placed, read_in_parts
 from synthgen.models.encoder import family_of, frame, max_length, padded_inputs, word_ids
-from synthgen.models.loading import (
-    check_checkpoint,
-    load_config,
-    load_model,
-    load_tokenizer,
-    placed,
-    require,
-    weights_sha256,
-)
+from synthgen.models.loading import check_checkpoint, load_config, load_model, load_tokenizer, require, weights_sha256
 from synthgen.text.words import treebank_tokens
-
-BATCH, BATCH_ON_GPU = 32, 256
 
 
 class Teacher:
@@ -72,10 +63,10 @@ class Teacher:
         tags: list[list[str]] = [[] for _ in texts]
         readable = [number for number, each in enumerate(ids) if room is None or len(each) <= room]
         readable.sort(key=lambda number: len(ids[number]))
-        size = BATCH if model.device.type == "cpu" else BATCH_ON_GPU
+        size = batch_size(model)
         for start in range(0, len(readable), size):
             chosen = readable[start : start + size]
-            best = self._best([ids[number] for number in chosen])
+            best = read_in_parts(self._best, [ids[number] for number in chosen])
             for number, labels in zip(chosen, best, strict=True):
                 firsts = accumulate(map(len, pieces[number][:-1]), initial=len(around.first))
                 tags[number] = [self.labels[labels[place]] for place in firsts]

@@ -8,7 +8,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from synthgen import console
 from synthgen.errors import UserError, first_line, listed, requires
 from synthgen.models.checkpoint_files import check_weights, trained_revision
 from synthgen.runtime.entry import refused_by_machine
@@ -97,20 +96,6 @@ def load_checked(
         if wrong := sorted(name for name in names if name.startswith(prefix) and "pooler." not in name):
             raise UserError(f"{folder} is not a whole checkpoint: weights {fault}: {listed(wrong, 3)}")
     return model, info
-
-
-def placed(model: Any) -> Any:  # noqa: ANN401 - a module of torch
-    """Return a model that reads, on the GPU where there is one with room for it, else on the CPU."""
-    import torch
-
-    if not torch.cuda.is_available():
-        return model.eval()
-    try:
-        return model.eval().to("cuda")
-    except torch.OutOfMemoryError:
-        torch.cuda.empty_cache()
-        console.note("the GPU has no room for a model that reads rows; it runs on the CPU")
-        return model.eval().to("cpu")
 
 
 @contextmanager

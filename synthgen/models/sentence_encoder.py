@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from synthgen.models.checkpoint_files import check_weights
-from synthgen.models.loading import load_model, load_tokenizer, placed, require
+from synthgen.models.device import batch_size, placed, read_in_parts
+from synthgen.models.loading import load_model, load_tokenizer, require
 from synthgen.models.packs import ResolvedModel, resolve
 from synthgen.runtime.provenance import public_name
 
@@ -19,7 +20,6 @@ VERSION = 1
 PACK = "pack:multilingual-e5-small"
 PREFIX = "query: "
 _MAX_LENGTH, _BLOCK = 256, 1024
-_BATCH, _BATCH_ON_GPU = 32, 256
 
 Vectors = npt.NDArray[np.float32]
 
@@ -42,8 +42,9 @@ class SentenceEncoder:
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return the vectors (texts, width); equal texts are read once, texts of like length together."""
         distinct = sorted(set(texts), key=lambda text: (len(text), text))
-        size = _BATCH if self._model.device.type == "cpu" else _BATCH_ON_GPU
-        vectors = np.concatenate([self._batch(distinct[at : at + size]) for at in range(0, len(distinct), size)])
+        size = batch_size(self._model)
+        batches = (distinct[at : at + size] for at in range(0, len(distinct), size))
+        vectors = np.stack([vector for batch in batches for vector in read_in_parts(self._batch, batch)])
         place = {text: number for number, text in enumerate(distinct)}
         return np.asarray(vectors[[place[text] for text in texts]])
 

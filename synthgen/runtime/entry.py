@@ -26,6 +26,7 @@ from synthgen.runtime.streams import LastWord, prepare_streams
 SECONDS_TO_STOP = 1.5
 """After a signal what is open is closed in this time, or the process ends as by `kill -9`, which loses nothing."""
 INTERRUPTED = 130
+_AGAIN = "then give the same command again"
 _STOPPED = "stopped; to go on, give the same command again"
 
 
@@ -85,23 +86,32 @@ def refused_by_machine(error: Exception) -> UserError | IncompleteError | None:
 
     >>> print(refused_by_machine(OSError(errno.EACCES, "Permission denied", "out/data")))
     [Errno 13] Permission denied: 'out/data'
+    >>> print(refused_by_machine(RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")))  # doctest: +ELLIPSIS
+    the GPU's memory ran out: end what else uses it, ...
     >>> refused_by_machine(RuntimeError("dictionary changed size during iteration"))
     """
-    again = "then give the same command again"
     if isinstance(error, OSError) and error.errno != errno.ENOMEM:
         if advice := disk_advice(error):
-            return IncompleteError(f"{error}: {advice}; {again}")
+            return IncompleteError(f"{error}: {advice}; {_AGAIN}")
         if error.errno in (errno.EMFILE, errno.ENFILE):
-            return IncompleteError(f"{error}: raise the limit of {open_file_limit()} (ulimit -n); {again}")
+            return IncompleteError(f"{error}: raise the limit of {open_file_limit()} (ulimit -n); {_AGAIN}")
         return None if error.errno is None else UserError(str(error))
     text = str(error)
     if isinstance(error, MemoryError | OSError) or "failed to map segment" in text or "allocate memory" in text:
-        return IncompleteError(f"memory ran out: take less at once, such as --processes 1, or more memory; {again}")
-    if isinstance(error, RuntimeError) and "can't start new thread" in text:
-        return IncompleteError(f"no thread can be started: allow more processes (ulimit -u) or memory; {again}")
-    if isinstance(error, RuntimeError) and "home directory" in text:
+        return IncompleteError(f"memory ran out: take less at once, such as --processes 1, or more memory; {_AGAIN}")
+    return _refused_at_runtime(text) if isinstance(error, RuntimeError) else None
+
+
+def _refused_at_runtime(text: str) -> UserError | IncompleteError | None:
+    """Return what a RuntimeError with this text is, that of CUDA, a thread or a path; None for a bug."""
+    if "out of memory" in text:
+        less = "give an engine less of it (--engine-args '{\"gpu_memory_utilization\": 0.8}')"
+        return IncompleteError(f"the GPU's memory ran out: end what else uses it, or {less}; {_AGAIN}")
+    if "can't start new thread" in text:
+        return IncompleteError(f"no thread can be started: allow more processes (ulimit -u) or memory; {_AGAIN}")
+    if "home directory" in text:
         return UserError(f"{text} Set HOME, and SYNTHGEN_CACHE to a folder for models and stored replies")
-    if isinstance(error, RuntimeError) and text.startswith("Symlink loop"):
+    if text.startswith("Symlink loop"):
         return UserError(f"{text}, a link that leads to itself; give another path, or remove it")
     return None
 

@@ -27,12 +27,12 @@ from synthgen.formats.base import Row
 from synthgen.formats.choice import ChoiceFormat
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import UNANSWERABLE, SpanFormat
+from synthgen.models.device import batch_size, placed, read_in_parts
 from synthgen.models.encoder import choice_scores, head_class, padded_inputs, pair_ids, span_logits, windows
-from synthgen.models.loading import check_checkpoint, load_model, load_tokenizer, placed, require, weights_sha256
+from synthgen.models.loading import check_checkpoint, load_model, load_tokenizer, require, weights_sha256
 from synthgen.text.json_text import read_json_object
 
 MAX_LENGTH = 256
-BATCH, BATCH_ON_GPU = 32, 256
 SPAN_MAX_LENGTH, SPAN_STRIDE = 384, 128
 """As in the reference's evaluation of question answering (XT run_squad.py)."""
 
@@ -70,7 +70,7 @@ class _Checkpoint(Annotator):
             trained_as = auto_class.removeprefix("AutoModelFor")
             raise UserError(f"{option} {checkpoint} was not trained for {trained_as}: it has no {', '.join(missing)}")
         self.model = placed(model)
-        self._batch = BATCH if self.model.device.type == "cpu" else BATCH_ON_GPU
+        self._batch = batch_size(self.model)
 
     def metadata(self) -> dict[str, Any]:
         """Return the checkpoint's name, the hash of its weights and its licence."""
@@ -95,17 +95,21 @@ class _Checkpoint(Annotator):
 
         `seconds` is where their second segments begin.
         """
-        import torch
-
         outputs: dict[int, Any] = {}
         order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
         for start in range(0, len(order), self._batch):
             chosen = order[start : start + self._batch]
-            batch = padded_inputs(self.model, [sequences[i] for i in chosen], [seconds[i] for i in chosen])
-            with torch.inference_mode():
-                output = self._forward(batch).float().cpu()
-            outputs |= zip(chosen, output.numpy(), strict=True)
+            batch = [(sequences[i], seconds[i]) for i in chosen]
+            outputs |= zip(chosen, read_in_parts(self._outputs, batch), strict=True)
         return [outputs[i] for i in range(len(sequences))]
+
+    def _outputs(self, batch: Sequence[tuple[Sequence[int], int]]) -> Sequence[Any]:
+        import torch
+
+        with torch.inference_mode():
+            inputs = padded_inputs(self.model, [ids for ids, _ in batch], [second for _, second in batch])
+            outputs: Sequence[Any] = self._forward(inputs).float().cpu().numpy()
+        return outputs
 
     def _forward(self, inputs: Any) -> Any:  # noqa: ANN401 - tensors
         return self.model(**inputs).logits

@@ -8,12 +8,12 @@ from typing import Any
 
 from synthgen import console
 from synthgen.errors import IncompleteError, UserError
-from synthgen.models.loading import load_model, load_tokenizer, placed, require
+from synthgen.models.device import batch_size, placed, read_in_parts
+from synthgen.models.loading import load_model, load_tokenizer, require
 from synthgen.models.packs import resolve
 
 LAYER = 8
 DEFAULT_ALIGNER, NO_ALIGNER = "pack:multilingual-e5-small", "none"
-PAIRS_AT_ONCE = 16
 Span = tuple[int, int]
 
 
@@ -32,10 +32,12 @@ class Aligner:
     def align(self, pairs: Sequence[tuple[str, Span, str]]) -> list[list[Span]]:
         """Return, for each (source, stretch, translation), the places in the translation that belong to the stretch."""
         places: list[list[Span]] = []
-        for first in range(0, len(pairs), PAIRS_AT_ONCE):
-            batch = pairs[first : first + PAIRS_AT_ONCE]
+        size = batch_size(self._encoder) // 2
+        for first in range(0, len(pairs), size):
+            batch = pairs[first : first + size]
             sources, stretches, targets = zip(*batch, strict=True)
-            places += map(mutual, self._embed(sources), stretches, self._embed(targets))
+            vectors, others = (read_in_parts(self._embed, texts) for texts in (sources, targets))
+            places += map(mutual, vectors, stretches, others)
         return places
 
     def _embed(self, texts: Sequence[str]) -> list[tuple[Any, list[Span]]]:

@@ -3,10 +3,12 @@
 CTranslate2 (see `ctranslate2`) runs the same models several times as fast.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 
 from synthgen.models.checkpoint_files import check_weights
+from synthgen.models.device import read_in_parts
 from synthgen.models.loading import load_model, require
 from synthgen.models.packs import ResolvedModel
 from synthgen.translation.backends.base import BackendSpec, ComputeConfig
@@ -39,22 +41,26 @@ class Seq2Seq(HubModel):
 
     def translate_texts(self, texts: Sequence[str], source: str, target: str) -> list[str]:
         """Return one translation for each text, in batches of about 4,096 padded tokens."""
-        import torch
-
         translations: list[str] = []
         start = self.languages.start(source, target)
         first = self._tokenizer.convert_tokens_to_ids(start.first) if start.first else None
         forced = {} if first is None else {"forced_bos_token_id": first}
         for batch in _batches([start.prefix + text for text in texts], self.length):
-            inputs = self._tokenizer(batch, return_tensors="pt", padding=True).to(self._model.device)
-            room = min(2 * inputs.input_ids.shape[1] + 16, self._positions - 1)
-            with torch.inference_mode():
-                output = self._model.generate(**inputs, **forced, max_new_tokens=room)
-            decoded = self._tokenizer.batch_decode(output, skip_special_tokens=True)
-            # What filled all the room was cut off, also where an end token was forced into the last place.
-            lengths = (output[:, 1:] != self._model.config.pad_token_id).sum(1).tolist()
-            translations += [text if length < room else "" for text, length in zip(decoded, lengths, strict=True)]
+            translations += read_in_parts(partial(self._generated, forced), batch)
         return translations
+
+    def _generated(self, forced: Mapping[str, int], batch: Sequence[str]) -> list[str]:
+        """Return a translation for each text, empty for one that was cut off; `forced` names the first token."""
+        import torch
+
+        inputs = self._tokenizer(batch, return_tensors="pt", padding=True).to(self._model.device)
+        room = min(2 * inputs.input_ids.shape[1] + 16, self._positions - 1)
+        with torch.inference_mode():
+            output = self._model.generate(**inputs, **forced, max_new_tokens=room)
+        decoded = self._tokenizer.batch_decode(output, skip_special_tokens=True)
+        # What filled all the room was cut off, also where an end token was forced into the last place.
+        lengths = (output[:, 1:] != self._model.config.pad_token_id).sum(1).tolist()
+        return [text if length < room else "" for text, length in zip(decoded, lengths, strict=True)]
 
 
 def _batches(texts: Sequence[str], length: Callable[[str], int]) -> Iterator[list[str]]:
