@@ -31,8 +31,9 @@ class Stage:
     """One fine-tuning run. Lengths are in sub-words, `warmup` is a share of the steps, `warmup_steps` a number.
 
     `stride` is the distance between the beginnings of a context's windows (the reference's doc_stride). `targets` are
-    hard, soft or weighted; `label_smoothing` is the share of the target that all labels have in equal parts. Both are
-    of rows with one of several labels, and no part of keys where they are not given.
+    hard, soft or weighted; of a soft one the row's own label has the share `own_label` and the probabilities the rest
+    (Hinton et al. 2015, section 2); `label_smoothing` is the share that all labels have in equal parts. They are of
+    rows with one of several labels, and no part of keys where they are not given.
     """
 
     learning_rate: float
@@ -47,11 +48,14 @@ class Stage:
     adam_epsilon: float = 1e-8
     max_gradient_norm: float = 1.0
     targets: str = HARD
+    own_label: float = 0.5
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         if self.targets not in (HARD, SOFT, WEIGHTED):
             raise unknown("targets", self.targets, (HARD, SOFT, WEIGHTED), where="a stage")
+        if not 0 <= self.own_label < 1:
+            raise UserError(f"own_label = {self.own_label} of a stage; allowed is from 0 to less than 1")
         if not 0 <= self.label_smoothing < 1:
             raise UserError(f"label_smoothing = {self.label_smoothing} of a stage; allowed is from 0 to less than 1")
         if not self.learning_rate > 0 or self.epochs < 1 or self.examples_per_step < 1 or self.max_length < 8:
@@ -65,7 +69,7 @@ class Stage:
 
     def values(self) -> dict[str, Any]:
         """Return its settings; those of soft targets only where they are not the defaults."""
-        absent = {"targets": HARD, "label_smoothing": 0.0}
+        absent = {"targets": HARD, "own_label": 0.5, "label_smoothing": 0.0}
         return {name: value for name, value in asdict(self).items() if absent.get(name) != value}
 
 

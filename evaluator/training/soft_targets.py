@@ -46,7 +46,8 @@ def _target(believed: Believed, stage: Stage, labels: int) -> IntArray:
     label, weight = believed.record.label, 1.0
     shares = np.eye(labels)[label]
     if stage.targets == SOFT and believed.probabilities is not None:
-        shares = np.asarray(believed.probabilities, dtype=np.float64)
+        probabilities = np.asarray(believed.probabilities, dtype=np.float64)
+        shares = stage.own_label * shares + (1 - stage.own_label) * probabilities
     if stage.targets == WEIGHTED and believed.weight is not None:
         weight = believed.weight
     shares = (1 - stage.label_smoothing) * shares + stage.label_smoothing / labels

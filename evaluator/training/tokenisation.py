@@ -56,7 +56,7 @@ def training_cached(
         features = head.encode([each.record for each in part], tokenizer, stage)
         return soften(features, part, stage, len(labels))
 
-    asked = {"targets": [stage.targets, stage.label_smoothing]}
+    asked = {"targets": [stage.targets, stage.own_label, stage.label_smoothing]}
     return cached(store, encoder, {**data, **asked}, believed, head, stage, encode)
 
 

@@ -120,7 +120,8 @@ def test_smoothing_weights_and_probabilities_are_what_the_targets_hold() -> None
     def target(**settings: object) -> list[int]:
         return soften(features, believed, Stage(1.0, 1, **settings), 2).target(0).tolist()  # type: ignore[arg-type]
 
-    assert target(targets="soft") == [1, 1_000_000, 250_000, 750_000]
+    assert target(targets="soft") == [1, 1_000_000, 125_000, 875_000]
+    assert target(targets="soft", own_label=0.0) == [1, 1_000_000, 250_000, 750_000]
     assert target(targets="weighted") == [1, 750_000, 0, 1_000_000]
     assert target(label_smoothing=0.1) == [1, 1_000_000, 50_000, 950_000]
     assert total_weight([np.array([1, 0, 0, 1])]) > 0
@@ -128,10 +129,11 @@ def test_smoothing_weights_and_probabilities_are_what_the_targets_hold() -> None
 
 def test_recipes_without_soft_targets_keep_their_keys_and_wrong_ones_are_named(tmp_path: Path) -> None:
     inputs = stage_inputs(SMALL.stage("intermediate"), SMALL)
-    assert not {"targets", "label_smoothing"} & set(inputs)
+    assert not {"targets", "own_label", "label_smoothing"} & set(inputs)
     for line, message in [
         ('targets = "sort"', "unknown targets 'sort' in a stage; did you mean 'soft'?"),
         ("label_smoothing = 1.0", "label_smoothing = 1.0 of a stage; allowed is from 0 to less than 1"),
+        ("own_label = 1.0", "own_label = 1.0 of a stage; allowed is from 0 to less than 1"),
         ("targets = 1", "targets = 1 in .*: expected text"),
     ]:
         (tmp_path / "wrong.toml").write_text(f"{RECIPE}{line}\n")
