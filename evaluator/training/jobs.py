@@ -3,7 +3,6 @@
 `experiment.graph` defines the jobs, `sweep.runner` runs them in this process or through Ray.
 """
 
-import ctypes
 import json
 import os
 import time
@@ -30,6 +29,7 @@ from evaluator.tracking.tracker import step_text
 from evaluator.training import inference, tokenisation
 from evaluator.training.checkpoint_selection import dev_items
 from evaluator.training.features import Features
+from evaluator.training.freed_memory import keep_freed_memory, return_freed_memory
 from evaluator.training.heads.base import Head, Remap, keep_head, share_encoder
 from evaluator.training.loop import DevEvaluator, OnStep, TrainingConfig, TrainingLog, TrainingTask, fit
 from evaluator.training.tokenisation import load_tokenizer, target_head
@@ -41,7 +41,6 @@ OnProgress = Callable[[str], None]
 
 THREADS_BESIDE_A_GPU = 8
 """Of a run: on a machine of many cores and GPUs, each run would start one for every core."""
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 def configure_torch(hardware: Hardware) -> torch.device:
@@ -60,7 +59,7 @@ def configure_torch(hardware: Hardware) -> torch.device:
         raise UserError(f"{torch.cuda.get_device_name()} has no units for bfloat16; set SYNTHGEN_BFLOAT16=0")
     _compute_deterministically(hardware.device)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # finds bugs, costs time
-    _keep_freed_memory()
+    keep_freed_memory()
     return torch.device(hardware.device)
 
 
@@ -73,24 +72,6 @@ def _compute_deterministically(device: str) -> None:
     torch.use_deterministic_algorithms(True, warn_only=device != "cuda")
 
 
-def _keep_freed_memory() -> None:
-    """Let glibc keep freed memory (mallopt(3)): returning it and faulting it in again took 7 % of a CPU step."""
-    if mallopt := _of_libc("mallopt"):
-        mallopt(M_MMAP_THRESHOLD, 1 << 30)
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-def _return_freed_memory() -> None:
-    """Return what a run has freed (malloc_trim(3)): the pieces between what is in use grow from run to run."""
-    if trim := _of_libc("malloc_trim"):
-        trim(0)
-
-
-def _of_libc(name: str) -> Callable[..., int] | None:
-    """Return a function of the C library; None where it has no such function, as others than glibc."""
-    return getattr(ctypes.CDLL(None), name, None) if os.name == "posix" else None
-
-
 def run_job(job: Job, store: Store, on_progress: OnProgress, *, keep_weights: bool = False) -> None:
     """Turn a job into finished nodes of the store; finished ones are left alone."""
     try:
@@ -99,7 +80,7 @@ def run_job(job: Job, store: Store, on_progress: OnProgress, *, keep_weights: bo
         else:
             run_target(job, store, on_progress, keep_weights=keep_weights)
     finally:
-        _return_freed_memory()
+        return_freed_memory()
 
 
 def train_intermediate(job: IntermediateJob, store: Store, on_progress: OnProgress) -> None:

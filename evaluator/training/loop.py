@@ -17,6 +17,7 @@ from evaluator.experiment.recipe import Stage
 from evaluator.training.batching import count_steps, split_step, training_steps
 from evaluator.training.cpu_speed import cheap_dropout
 from evaluator.training.features import Features, IntArray
+from evaluator.training.freed_memory import return_freed_memory
 from evaluator.training.heads.base import Head, Remap, collate
 from evaluator.training.vocabulary import can_compact, compact, restore
 from synthgen.console import note
@@ -29,6 +30,8 @@ _NOT_DECAYED = re.compile(r"bias$|LayerNorm|layernorm|(?:^|[._])norm\.weight$(?<
 OnStep = Callable[[int, int, float], None]
 """Callback after each step: its number from 1, the number of steps, the loss of one of the last sixteen."""
 STEPS_A_READING = 16
+STEPS_A_TRIM = 20
+"""Steps on a CPU after which freed memory goes back to the system: after 140 steps 2.5 GB instead of 3.8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,8 @@ def fit(
             rate = learning_rate(stage, number, len(steps))
             losses.add(loop.step(tasks[which], indices, rate, place=f"step {number + 1} of {len(steps)}"))
             decay *= 1.0 - rate * stage.weight_decay
+            if number % STEPS_A_TRIM == STEPS_A_TRIM - 1 and encoder.device.type == "cpu":
+                return_freed_memory()
             if on_step:
                 on_step(number + 1, len(steps), losses.last)
             if best and best.is_over(number + 1, len(steps), decay):
