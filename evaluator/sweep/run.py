@@ -1,11 +1,13 @@
 """`evaluator run`: a whole experiment from one file: its data, its runs, its report."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evaluator import options
+from evaluator.benchmark.data_root import default_root
 from evaluator.experiment.arguments import CompareArguments
 from evaluator.experiment.call import file_arguments
 from evaluator.experiment.definition import check_model
@@ -94,6 +96,14 @@ def run(
     return ExperimentRun(str(path), f"open {comparison.page}{more}", comparison=comparison)
 
 
+def _makes_items(file: ExperimentFile, arguments: CompareArguments) -> bool:
+    """Say whether steps that are not done write into the data root: its files are then checked when they are."""
+    with suppress(UserError):
+        root = default_root(arguments.data_root).path.resolve()
+        return any(not step.is_done and step.folder.resolve().is_relative_to(root) for step in file.steps.steps)
+    return False
+
+
 def _faults(file: ExperimentFile) -> Iterator[Fault]:
     """Yield what is wrong with a file, its steps and its options; where one cannot be read others go unchecked."""
     yield from file.faults
@@ -104,7 +114,8 @@ def _faults(file: ExperimentFile) -> Iterator[Fault]:
         yield Fault(("preset",), str(error))
         return
     said = set[str]()
-    for key, check in (*arguments.checks(), *arguments.data_checks()):
+    checks = arguments.checks() if _makes_items(file, arguments) else (*arguments.checks(), *arguments.data_checks())
+    for key, check in checks:
         try:
             check()
         except UserError as error:  # a later check may need what an earlier one has refused

@@ -350,3 +350,21 @@ def test_the_study_has_no_fault(data_root: Path, tmp_path: Path, monkeypatch: py
     Path("studies").symlink_to(Path(__file__).parents[2] / "studies")
     runpy.run_path("studies/nli-generators/run.py")["official"](data_root)
     assert faults(Path("studies/nli-generators/study.toml")) == []
+
+
+@pytest.mark.model
+def test_files_of_the_data_root_that_a_step_still_makes_are_not_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("examples", "synthgen"):
+        Path(name).symlink_to(Path(__file__).parents[2] / name)
+    rows = Path("runs/demo-long/rows")
+    runpy.run_path("examples/long/split.py")["main"](rows)
+    assert faults(Path("examples/long/experiment.toml")) == []
+    parts = {path.stem: path.read_text(encoding="utf-8").splitlines() for path in rows.glob("*.jsonl")}
+    assert {name: len(lines) for name, lines in parts.items()} == {"test": 1000, "target": 400, "intermediate": 7599}
+    premises = [{json.loads(line)["premise"] for line in lines} for lines in parts.values()]
+    assert len(set.union(*premises)) == sum(map(len, premises))
+    (rows / "test.jsonl").unlink()
+    assert any("test.jsonl" in fault for fault in faults(Path("examples/long/experiment.toml")))
