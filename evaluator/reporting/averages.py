@@ -41,7 +41,7 @@ def average_rows(comparison: Comparison) -> Table:
     rows = []
     for average in comparison.aggregates:
         english = "with" if average.english else "without"
-        mean = "refused" if average.missing else f"{average.mean:.2f}"
+        mean = "incomplete" if average.missing else f"{average.mean:.2f}"
         missing = some_of(average.missing) or "nothing"
         rows.append([average.benchmark, english, average.arm, f"{average.size}", mean, missing])
     return ["benchmark", "English", "arm", "size", "average", "missing"], rows

@@ -13,7 +13,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from evaluator.reporting import averages, charts, languages, methods, overlap, sentences, training, variance
-from evaluator.reporting.inputs import data_cards, plan_rows
+from evaluator.reporting.inputs import common_encoder, data_cards, plan_rows
 from evaluator.stats.comparison import Comparison, Point
 from evaluator.stats.pairwise import PairwiseResult
 from synthgen.runtime.files import format_count
@@ -48,6 +48,7 @@ def render_page(
         heats=[_heat(comparison, size) for size in sizes],
         figures=languages.language_figures(comparison),
         cards=data_cards(comparison.arms, arms),
+        encoder=common_encoder(comparison.arms, arms),
         plan=plan_rows(plan),
         setup=training.setup_line(record),
         quick_look=training.quick_look(record),
@@ -158,7 +159,8 @@ def _tables(comparison: Comparison) -> Iterator[NamedTable]:
     """Yield each table to read and to download."""
     scores = "Scores of every arm (mean over seeds and non-English languages ± half the 95 % interval)"
     yield "scores", scores, *averages.score_rows(comparison, _with_half_width), 1
-    yield "differences", "Every difference, in every scope", *_pair_rows(comparison), 3
+    differences = "Every difference: over all targets, of each target, language, family and script"
+    yield "differences", differences, *_pair_rows(comparison), 3
     cells = "Every cell: mean over seeds per target, language and metric"
     yield "cells", cells, *_cell_rows(comparison), 3
     yield "averages", averages.AVERAGES, *averages.average_rows(comparison), 3
@@ -182,14 +184,14 @@ def _with_half_width(point: Point) -> str:
 
 
 def _pair_rows(comparison: Comparison) -> averages.Table:
-    header = "a,b,scope,size,a - b,low,high,p,Holm p,permutation p,its floor,equivalence p,MDE,seeds,verdict"
+    header = "a,b,scope,size,a − b,low,high,p,Holm p,permutation p,its floor,equivalence p,MDE,seeds,verdict"
     names = ("p", "p_holm", "p_permutation", "p_floor", "p_equivalence", "mde80", "seeds")
     rows = []
     for pair in comparison.pairs:
         document = pair.document()
         numbers = [document["difference"], *(document["ci95"] or (None, None)), *(document[name] for name in names)]
         texts = ["" if value is None else f"{value:.4g}" for value in numbers]
-        rows.append([pair.a, pair.b, pair.scope, str(pair.size), *texts, pair.verdict])
+        rows.append([pair.a, pair.b, pair.scope, str(pair.size), *texts, sentences.verdict_words(pair)])
     return header.split(","), rows
 
 

@@ -6,7 +6,7 @@ paths or https, never another scheme.
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ from synthgen.runtime.files import format_duration, format_size
 from synthgen.text.json_text import JsonFault, parse_json
 
 SHOWN_APART = frozenset({"dataset_card", "kept", "rejected", "failed", "data", "training"})
-
+_ENCODER = ("encoder", "encoder_revision", "encoder_note")
 
 _PLAN_FACTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "seconds": ("time", format_duration),
+    "seconds_alone": ("time, alone on the cores", format_duration),
     "seconds_per_run": ("time of a run", format_duration),
     "disk_bytes": ("disk", format_size),
     "memory_bytes": ("memory", format_size),
@@ -85,13 +86,24 @@ class DataCard:
         return round(100 * part / self.requested, 2) if self.requested else 0.0
 
 
+def common_encoder(names: Sequence[str], arms: Mapping[str, Any]) -> dict[str, str]:
+    """Return what arms.json says of the encoder, where it says the same of every arm; empty where they differ."""
+    entries = [_encoder(arms.get(arm)) for arm in names]
+    return entries[0] if entries and all(entry == entries[0] for entry in entries) else {}
+
+
+def _encoder(entry: object) -> dict[str, str]:
+    return _facts({name: entry.get(name) for name in _ENCODER}) if isinstance(entry, Mapping) else {}
+
+
 def data_cards(names: Sequence[str], arms: Mapping[str, Any]) -> list[DataCard]:
     """Return what the page shows of each arm that arms.json describes, in the order of `names`."""
     described = [(index, arm, arms.get(arm)) for index, arm in enumerate(names)]
-    return [_data_card(index, arm, entry) for index, arm, entry in described if isinstance(entry, dict)]
+    apart = {*SHOWN_APART, *(_ENCODER if common_encoder(names, arms) else ())}
+    return [_data_card(index, arm, entry, apart) for index, arm, entry in described if isinstance(entry, dict)]
 
 
-def _data_card(index: int, arm: str, entry: Mapping[str, Any]) -> DataCard:
+def _data_card(index: int, arm: str, entry: Mapping[str, Any], apart: Container[str]) -> DataCard:
     rejected = entry.get("rejected")
     by_reason = rejected if isinstance(rejected, dict) else {"rejected": rejected}
     counts = {str(reason): whole(number) for reason, number in by_reason.items() if whole(number)}
@@ -103,7 +115,7 @@ def _data_card(index: int, arm: str, entry: Mapping[str, Any]) -> DataCard:
         kept=whole(entry.get("kept")),
         rejected=dict(sorted(counts.items(), key=lambda item: -item[1])),
         failed=whole(entry.get("failed")),
-        facts=_facts({name: value for name, value in entry.items() if name not in SHOWN_APART}),
+        facts=_facts({name: value for name, value in entry.items() if name not in apart}),
         parts={n: _facts(p) for n, p in data.items() if isinstance(p, dict)} if isinstance(data, dict) else {},
     )
 
@@ -126,7 +138,7 @@ def amount(value: object) -> float | None:
 
 def _fact(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {_fact(item)}" for key, item in value.items())
+        return ", ".join(f"{key.replace('_', ' ')}: {_fact(item)}" for key, item in value.items())
     if isinstance(value, list):
         return ", ".join(_fact(item) for item in value)
     if isinstance(value, float):

@@ -25,7 +25,7 @@ def language_rows(comparison: Comparison) -> Table:
             intervals = [sentences.interval_text(*new.interval(new=one)) for one in (False, True)]
             numbers = [str(new.languages), sentences.signed(new.mean.value), intervals[0], f"{new.between**0.5:.2f}"]
             rows.append([each.a, each.b, str(each.size), *numbers, intervals[1]])
-    header = "a,b,size,languages,mean a - b,95 % interval,sd between languages,95 % prediction interval"
+    header = "a,b,size,languages,mean a − b,95 % interval,sd between languages,95 % prediction interval"
     return header.split(","), rows
 
 

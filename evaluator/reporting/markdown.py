@@ -29,8 +29,9 @@ def results_section(comparison: Comparison, record: Mapping[str, Any], note: str
 
 
 def _averages(comparison: Comparison) -> list[str]:
+    is_average = any(not average.missing for average in comparison.aggregates)
     tables = {
-        averages.AVERAGES: averages.average_rows(comparison),
+        averages.AVERAGES: averages.average_rows(comparison) if is_average else ([], []),
         averages.BEST: averages.best_rows(comparison),
         overlap.OVERLAPS: overlap.overlap_rows(comparison.overlaps),
     }
@@ -48,7 +49,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], alignment: str) 
 
 
 def _differences(comparison: Comparison) -> list[str]:
-    header = ("a", "b", "size", "a − b", "95 % interval", "p", "equivalence p", "detectable at 80 % power", "verdict")
+    header = ("a", "b", "size", "a − b", "95 % interval", "p", "equivalence p", "minimum detectable effect", "verdict")
     pairs = sentences.lead_pairs(comparison)
-    rows = [[*averages.pair_cells(p), p.verdict if p.known else p.reason or "not resolved"] for p in pairs]
+    rows = [[*averages.pair_cells(p), sentences.verdict_words(p)] for p in pairs]
     return table(header, rows, "llrrlrrrl")

@@ -167,9 +167,7 @@ def _table(comparison: Comparison) -> Table:
     table.add_column("verdict", overflow="fold", min_width=10)
     for pair in sentences.lead_pairs(comparison):
         a, b, size, difference, interval, *_, mde = (one_line(text, MOST_OF_A_CELL) for text in pair_cells(pair))
-        verdict = one_line(
-            sentences.verdict_words(pair) if pair.known else pair.reason or "not resolved", MOST_OF_A_CELL
-        )
+        verdict = one_line(sentences.verdict_words(pair), MOST_OF_A_CELL)
         style = _STYLE[pair.verdict] if pair.known else ""
         table.add_row(f"{a} − {b}", size, difference, interval, mde, Text(verdict, style=style))
     return table

@@ -94,9 +94,11 @@ def headline(pair: PairwiseResult) -> str:
 
 def verdict_words(pair: PairwiseResult) -> str:
     """Return the verdict as a cell of a table."""
+    if not pair.known:
+        return f"no verdict: {pair.reason}" if pair.reason else "no verdict"
     better = {"a": pair.a, "b": pair.b}.get(pair.verdict[:1])
     within = ", within the margin" if pair.verdict.endswith("within margin") else ""
-    return f"{better} better{within}" if better else pair.verdict.replace("unresolved", "not resolved")
+    return f"{better} better{within}" if better else pair.verdict.replace("unresolved", "no difference detected")
 
 
 def _claim(pair: PairwiseResult) -> str:

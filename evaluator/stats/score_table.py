@@ -96,7 +96,7 @@ class ScoreTable:
             *_seed_problems({group: [runs[index].seed for index in indices] for group, indices in groups.items()}),
             *_short_arms(rows),
             *_nothing_to_compare(runs, cells),
-            *(Problem("mixed cells", f"{message}; its aggregates are refused") for message in faults.values()),
+            *(Problem("mixed cells", f"{message}; no average is taken over it") for message in faults.values()),
             *(Problem("degenerate run", _collapsed(run, sign)) for (run, _), sign in degenerate.items()),
         ]
         failed = frozenset(row.run for row in rows if row.value is None)
@@ -125,7 +125,7 @@ def _score_problems(rows: Sequence[ResultRow], runs: Sequence[TrainedRun], cells
         yield Problem("failed run", message)
     for run in runs:
         if missing := [cell for cell in cells if (run, cell) not in scored]:
-            message = f"{run} was not scored on {some_of(missing)}; the aggregates that need it are refused"
+            message = f"{run} was not scored on {some_of(missing)}; averages that need it are left out"
             yield Problem("missing cell", message)
 
 

@@ -187,7 +187,7 @@ def test_the_funnel_and_the_cost_are_shown_when_they_are_known(results_file: Mak
     experiments.write_side_files(source, dataset_card="../s/README.md")
     report(source, out=tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "60 kept of 100 asked (60.0 %); 10 failed" in page
+    assert "60 kept of 100 (60.0 %); 10 failed" in page
     assert 'href="../s/README.md"' in page
     assert re.search(r"runs</th><td>5</td><td>6</td>", page)
 

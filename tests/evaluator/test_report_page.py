@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +22,8 @@ from . import experiments
 
 experiment_rows, results_file = experiments.experiment_rows, experiments.results_file
 Maker = Callable[..., Path]
+
+STUDY = Path(__file__).parents[2] / "studies/nli-generators/report.html"
 
 pytestmark = pytest.mark.browser
 PATIENCE = 600  # seconds; axe takes a minute on a busy machine
@@ -189,6 +193,15 @@ def test_the_page_prints_in_the_light_colours_whatever_the_screen_has(browser: C
     assert len(pdf) > 10_000
     assert light[2] == paper[2] != dark[2]
     assert paper[:2] == ["#fff", "#000"]
+
+
+def test_a_report_of_four_arms_is_printed_on_at_most_five_pages(browser: Chrome) -> None:
+    open_page(browser, STUDY)
+    for paper in ({"paperWidth": 8.5, "paperHeight": 11}, {"paperWidth": 8.27, "paperHeight": 11.69}):
+        printed = browser.execute_cdp_cmd(
+            "Page.printToPDF", {"printBackground": True, "preferCSSPageSize": True} | paper
+        )
+        assert len(re.findall(rb"/Type\s*/Page\b", base64.b64decode(printed["data"]))) in range(3, 6)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
