@@ -4,9 +4,11 @@ import codecs
 import csv
 import io
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -22,6 +24,9 @@ from synthgen.text.csv import csv_rows, delimiter_of
 _LINES_TRIED = 20
 _BLOCK = 1 << 21
 """Bytes that pyarrow parses together, and of which it reads 32 ahead."""
+SECONDS_TO_END = 0.5
+_LEFT: list[pcsv.CSVStreamingReader | None] = []
+"""Readers of files that were not read to their end: freed, pyarrow's thread may wait for itself for ever."""
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _PREAMBLE = re.compile(r"sep=([,;\t|:^~])(?:\r\n|\n|\r)", re.IGNORECASE)
 _NAME = re.compile(r"[^\W\d][\w .()/#*-]{0,39}")
@@ -131,8 +136,10 @@ def read_table_batches(file: BinaryIO, dialect: Dialect, path: Path, columns: tu
         check_utf8=False,
     )
     first = 1 + dialect.has_header
+    stream, reader = _Utf8(file, path), None
     try:
-        for batch in _open(_Utf8(file, path), dialect, _skip, options):
+        reader = _open(stream, dialect, _skip, options)
+        for batch in reader:
             here = first + np.arange(batch.num_rows + len(bad))
             odd = [number for number, _ in bad]
             numbers = here[np.isin(here, odd, invert=True)][: batch.num_rows]
@@ -144,7 +151,15 @@ def read_table_batches(file: BinaryIO, dialect: Dialect, path: Path, columns: tu
         if bad:
             yield _odd_rows(bad, dialect)
     except pa.ArrowException as error:
-        raise UserError(f"cannot read {path} after row {first - 1}: {' '.join(str(error).split())[:300]}") from None
+        raise UserError(f"cannot read {path} after row {first - 1}: {_reason(error)}") from None
+    finally:
+        if not stream.end():
+            _LEFT.append(reader)
+
+
+def _reason(error: pa.ArrowException) -> str:
+    text = " ".join(str(error).split())[:300]
+    return f"a row is longer than {_BLOCK >> 20} MB" if "straddling object" in text else text
 
 
 class _Utf8(io.RawIOBase):
@@ -153,6 +168,7 @@ class _Utf8(io.RawIOBase):
     def __init__(self, file: BinaryIO, path: Path) -> None:
         self._file, self._path = file, path
         self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._is_over, self._has_ended = False, Event()
 
     def readable(self) -> bool:
         """Say that it is there to be read, as pyarrow asks."""
@@ -160,13 +176,30 @@ class _Utf8(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes; UserError where they are not UTF-8."""
-        data = self._file.read(size)
+        data = b"" if self._is_over else self._file.read(size)
+        if not data:
+            self._has_ended.set()
+        if self._is_over:
+            return b""
+        if len(data) == _BLOCK and b"\n" not in data and b"\r" not in data:
+            raise UserError(f"{self._path} has a row of more than {_BLOCK >> 20} MB; is it a table?")
         try:
             if not data.isascii() or not data or self._decoder.getstate()[0]:
                 self._decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
             raise not_utf8(self._path, error) from None
         return data
+
+    def end(self) -> bool:
+        """Let nothing more be read, wait for a thread of pyarrow's that reads ahead, and say whether all was read.
+
+        One that still reads when Python ends aborts the process. One that has read enough for now does not come back.
+        """
+        was_read, self._is_over = self._has_ended.is_set(), True
+        if not was_read:
+            self._has_ended.wait(SECONDS_TO_END)
+            time.sleep(SECONDS_TO_END / 5)  # for what pyarrow's threads do with the end
+        return was_read
 
 
 def _open(file: io.RawIOBase, dialect: Dialect, skip: Any, options: pcsv.ConvertOptions) -> pcsv.CSVStreamingReader:  # noqa: ANN401
