@@ -15,17 +15,20 @@ DEFAULT_MODEL = "FacebookAI/xlm-roberta-base"
 Arms = Annotated[
     Sequence[str],
     Argument(
-        help="name=DATASET[:N][+DATASET…][+mlm:CORPUS], name=none, name=own, name=model:REF; or one EXPERIMENT.toml."
+        help="name=DATASET[:N][+DATASET…][+mlm:CORPUS]; name=none (no intermediate data); name=own (the target's own "
+        "training rows); name=model:REF; or one EXPERIMENT.toml."
     ),
 ]
 TargetNames = Annotated[
     Sequence[str],
-    Option(help="Comma-separated names, or files of your own; `all` is XTREME-R's ten, `xtreme9` the older nine."),
+    Option(
+        help="Targets, comma-separated: names, or files of your own; `all` is XTREME-R's ten, `xtreme9` the older nine."
+    ),
     COMMAS,
 ]
 OwnFile = Annotated[Path | None, Argument(metavar="FILE", help="With --new: the file to write.")]
 NewTarget = Annotated[str | None, Option("--new", help="Write a commented target file: pair, choice, span or tags.")]
-CheckedTarget = Annotated[Path | None, Option("--check", help="Say all that is wrong with a target file.")]
+CheckedTarget = Annotated[Path | None, Option("--check", help="List everything that is wrong with a target file.")]
 Languages = Annotated[
     Sequence[str],
     Option(help="BCP-47 codes, of one target TARGET:CODE, comma-separated; default: all of each target."),
@@ -51,9 +54,13 @@ ExperimentFile = Annotated[Path | str, Argument(help="An experiment file, as `ev
 NewExperiment = Annotated[Path | str, Argument(help="The file to write.")]
 PresetFile = Annotated[str | None, Option("--preset", help="Begin with this preset instead.")]
 Changes = Annotated[Sequence[str], Option("--set", help="KEY=VALUE in place of what the file says. Repeatable.")]
-CheckFile = Annotated[bool, Option("--check", help="List all that is wrong with the file; make nothing.")]
+CheckFile = Annotated[bool, Option("--check", help="List everything that is wrong with the file, and stop.")]
 UntilResolved = Annotated[
-    bool, Option("--until-resolved", help="Add seeds where they settle most, in up to four looks; needs --budget.")
+    bool,
+    Option(
+        "--until-resolved",
+        help="Add seeds to the comparisons that they resolve best, in up to four looks; needs --budget.",
+    ),
 ]
 Budget = Annotated[float | None, Option(help="Hours that --until-resolved may take.")]
 OnlyData = Annotated[bool, Option("--only-data", help="Make the data and stop.")]
@@ -70,9 +77,9 @@ Select = Annotated[
     Option(help="last; en-dev: best on English dev items, never another language's; recipe: as its reference does"),
 ]
 KeepHeads = Annotated[
-    bool, Option(help="Go on with the intermediate head where a target has its format and labels; else dropped.")
+    bool, Option(help="Keep the intermediate head for targets of the same format and labels; by default it is dropped.")
 ]
-Cap = Annotated[int | None, Option(help="Fewer examples per target, drawn by seed, for quick looks.")]
+Cap = Annotated[int | None, Option(help="At most this many examples per target, drawn by seed, for a quick look.")]
 Ray = Annotated[str | None, Option(help="Run on Ray: auto (the cluster here, else this machine), local, or HOST:PORT.")]
 Workers = Annotated[
     int | None,
@@ -81,11 +88,13 @@ Workers = Annotated[
 PricePerHour = Annotated[float | None, Option(help="Price of an hour of one device, for the plan, in any currency.")]
 Assume = Annotated[
     str | None,
-    Option(help="Hours on a GPU that is not here, from numbers of rows alone: h100, a100, l4, …; arms as NAME=TASK:N."),
+    Option(
+        help="Estimate the hours on another GPU from numbers of rows alone: h100, a100, l4, …; arms are NAME=TASK:N."
+    ),
 ]
 KeepWeights = Annotated[bool, Option(help="Keep the weights of target models, not only predictions.")]
 Track = Annotated[
-    str | None, Option(help="Export losses, scores and verdicts as they come: trackio, wandb or tensorboard.")
+    str | None, Option(help="Export losses, scores and verdicts during the run to trackio, wandb or tensorboard.")
 ]
 Dataset = Annotated[Path | str, Argument(help="A finished dataset folder.")]
 Checkpoint = Annotated[Path | str, Option(help="Where the checkpoint folder goes; refused when it exists.")]

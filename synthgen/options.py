@@ -19,7 +19,7 @@ Seed = Annotated[int, Option(help="Seed of attributes, sampling and subsets.")]
 DatasetSeeds = Annotated[
     int | None,
     Option(
-        help="Make so many sets, one for each seed from --seed on, as OUT/s0, OUT/s1, …; --max-cost is that of all."
+        help="Number of sets, one for each seed from --seed on: OUT/s0, OUT/s1, …; --max-cost holds for all together."
     ),
 ]
 FilterFile = Annotated[Path | None, Option(help="TOML file: which filters, with which settings.")]
@@ -86,7 +86,7 @@ GpusPerEngine = Annotated[int | None, Option(help="With --ray: GPUs of one engin
 # tasks
 OwnFile = Annotated[Path | None, Argument(metavar="FILE", help="With --new: the file to write.")]
 NewTask = Annotated[str | None, Option("--new", help="Write a commented task file: pair, choice, span or tags.")]
-CheckedTask = Annotated[Path | None, Option("--check", help="Say all that is wrong with a task file.")]
+CheckedTask = Annotated[Path | None, Option("--check", help="List everything that is wrong with a task file.")]
 
 # import
 Corpus = Annotated[
@@ -105,10 +105,14 @@ SetLanguage = Annotated[
     Option(help="Language of the rows: de, zh-Hans, …; of a corpus with ready-made translations, the one to take."),
 ]
 Columns = Annotated[
-    Sequence[str], COMMAS, Option(help="Their columns: premise=text1,hypothesis=text2,label=gold [default: by name].")
+    Sequence[str],
+    COMMAS,
+    Option(help="Columns of the files: premise=text1,hypothesis=text2,label=gold [default: by name]."),
 ]
 LabelNames = Annotated[
-    Sequence[str], COMMAS, Option(help="What their labels mean: 0=entailment,e=entailment,x=- ('-' drops the rows).")
+    Sequence[str],
+    COMMAS,
+    Option(help="Meaning of the labels in the files: 0=entailment,e=entailment,x=- ('-' drops the rows)."),
 ]
 Hypotheses = Annotated[
     Sequence[str],
@@ -128,8 +132,8 @@ PairWith = Annotated[
 ]
 
 # inspect
-Sample = Annotated[int | None, Option(help="Write so many rows without labels to --csv.")]
-Csv = Annotated[Path | None, Option(help="Where the blind sample goes.")]
+Sample = Annotated[int | None, Option(help="Write this many rows without labels to --csv.")]
+Csv = Annotated[Path | None, Option(help="The CSV file of the blind sample.")]
 Judged = Annotated[Path | None, Option(help="A blind sample with its column 'judged' filled in.")]
 InspectionPage = Annotated[Path | None, Option(help="Write the page to this file, and nothing to the set's folder.")]
 
@@ -160,7 +164,7 @@ NumberType = Annotated[str, Option(help="Number type of a CTranslate2 model, suc
 # why, card, publish, packs
 RowId = Annotated[str | None, Argument(metavar="[ID]", help="A row [default: all rejections, by reason].")]
 Reason = Annotated[str | None, Option(help="Show more rejections of this reason, or of this filter.")]
-Check = Annotated[bool, Option("--check", help="Say what the card fails to disclose; write nothing.")]
+Check = Annotated[bool, Option("--check", help="List what the card does not disclose; write nothing.")]
 Verify = Annotated[bool, Option("--verify", help="Recompute every number from the shards; write nothing.")]
 Destination = Annotated[str, Option(help="owner/name on the hub, or a folder: ./path, /path, ~/path.")]
 Private = Annotated[bool, Option("--private", help="Make the repository private.")]

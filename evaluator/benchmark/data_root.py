@@ -29,7 +29,7 @@ def default_root(named: Path | str | None) -> DataRoot:
 
 
 def data_check(*, data_root: options.DataRoot = None, targets: options.TargetNames = ()) -> list[dict[str, Any]]:
-    """Print what the data root holds: rows, hash and labels per target, language and split.
+    """List the official files in the data root: rows, hash and labels per target, language and split.
 
     Example: `evaluator data check --data-root DIR --targets xnli,udpos`
 

@@ -1,5 +1,6 @@
 """The arguments of `compare` and `plan`, and the experiment they describe: all checked before anything runs."""
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
@@ -18,6 +19,7 @@ from evaluator.stats.pairwise import parse_primary
 from evaluator.stats.score_table import some_of
 from evaluator.store import check_store
 from evaluator.tracking.backend import check_tracker
+from synthgen.dataset.samples import SAMPLES
 from synthgen.errors import UserError, refuse, unknown
 from synthgen.runtime.ray_cluster import LOCAL, check_address
 
@@ -153,7 +155,16 @@ def _check_selection(arguments: Arguments) -> None:
 def check_files(arguments: Arguments) -> DataRoot:
     """Return the data root; UserError where it lacks official files, or would train on what is scored."""
     root, targets = default_root(arguments.data_root), select_targets(arguments.targets)
-    _check_files(targets, root, select_languages(targets, arguments.languages), arguments.split)
+    languages, split = select_languages(targets, arguments.languages), arguments.split
+    if lacking := [line for t in targets for line in missing_files(t, root, languages[t.name], split)]:
+        place = "data" if root.path == SAMPLES else str(root.path)
+        places = f"--data-root {shlex.quote(place)} --targets {shlex.quote(','.join(arguments.targets))}"
+        raise UserError(
+            f"the data root {root.path} is not complete: `evaluator data fetch {places}` gets what the hub has, or "
+            f"restrict --languages; {'; '.join(lacking)}"
+        )
+    if leaks := [line for t in targets for line in trained_on(t, root, languages[t.name], split)]:
+        raise UserError(f"{some_of(leaks)}; give another --split, or restrict --targets or --languages")
     return root
 
 
@@ -221,15 +232,3 @@ def parse_seeds(text: str | int) -> tuple[int, ...]:
     if not seeds or len(set(seeds)) < len(seeds) or max(seeds) >= MOST_SEEDS:
         raise UserError(f"--seeds {text}: allowed are different seeds, one at least, each below {MOST_SEEDS}")
     return tuple(sorted(seeds))
-
-
-def _check_files(targets: Sequence[Target], root: DataRoot, by_target: dict[str, tuple[str, ...]], split: str) -> None:
-    lacking = [line for t in targets for line in missing_files(t, root, by_target[t.name], split)]
-    if lacking:
-        raise UserError(
-            f"the data root {root.path} is not complete: {'; '.join(lacking)}; `evaluator data fetch` gets what the "
-            "hub has, or restrict --languages"
-        )
-    leaks = [line for t in targets for line in trained_on(t, root, by_target[t.name], split)]
-    if leaks:
-        raise UserError(f"{some_of(leaks)}; give another --split, or restrict --targets or --languages")

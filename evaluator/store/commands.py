@@ -64,7 +64,7 @@ def store_repair(store: options.StorePlace) -> StoreCheck:
 
 
 def store_list(store: options.StorePlace) -> list[Json]:
-    """List the nodes of a store: kind, key, what it is, bytes.
+    """List the nodes (finished runs) of a store: kind, key, description, bytes.
 
     Example: `evaluator store list runs/store`
     """
@@ -76,7 +76,7 @@ def store_list(store: options.StorePlace) -> list[Json]:
 
 
 def store_size(store: options.StorePlace) -> list[Json]:
-    """Say what each part of a store takes: nodes and bytes of each kind, and of all else.
+    """List the disk space of each part of a store: nodes and bytes of each kind, and of all else.
 
     Example: `evaluator store size runs/store`
     """
@@ -92,8 +92,8 @@ def store_size(store: options.StorePlace) -> list[Json]:
 def store_clean(store: options.StorePlace) -> list[Json]:
     """Remove intermediate models and tokenised data, which take most of a store; scores and predictions stay.
 
-    A finished `compare` needs none of them; what further targets, sizes or seeds need is made again. The epochs and
-    tokens of intermediate training are in a report already written, not in one written later.
+    A finished comparison does not need them; what further targets, sizes or seeds need is trained again. Reports that
+    are written later lack the epochs and tokens of intermediate training.
 
     Example: `evaluator store clean runs/store`
 

@@ -50,7 +50,7 @@ def inspect(
     judged: options.Judged = None,
     out: options.InspectionPage = None,
 ) -> Manifest:
-    """Show the funnel, lengths, labels, artefacts, diversity and nearest pairs of a set; write them to inspect.html.
+    """Measure a set: rejections, lengths, labels, artefacts, diversity, nearest pairs; write them to inspect.html.
 
     `--out FILE` writes the page there and nothing to the folder.
 

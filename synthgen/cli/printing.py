@@ -196,7 +196,11 @@ def print_card_report(result: CardReport, arguments: Arguments) -> None:
     if "card" in report:
         console.print_lines([report["card"]])
     elif not report["faults"]:
-        done = f"{len(report['recomputed'])} figures and files recomputed" if "recomputed" in report else "disclosed"
+        done = (
+            f"{len(report['recomputed'])} figures and files recomputed"
+            if "recomputed" in report
+            else "everything is disclosed"
+        )
         rest = [line.partition(":")[0] for line in report.get("not_recomputed", ())]
         console.print_lines([f"no fault: {done}", *([f"not recomputed: {'; '.join(rest)}"] if rest else [])])
     if not faults:

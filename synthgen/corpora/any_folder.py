@@ -20,7 +20,7 @@ from synthgen.corpora.catalogue import find_sources, known_tasks
 from synthgen.corpora.readers.columns import ABSENT, LABEL, TEXT_A, TEXT_B
 from synthgen.corpora.readers.splits import best_split
 from synthgen.dataset.licences import UNKNOWN
-from synthgen.dataset.manifest import Manifest, Origin, dataset_format, is_finished, read_intact_manifest
+from synthgen.dataset.manifest import Manifest, Origin, dataset_format, is_finished, no_folder, read_intact_manifest
 from synthgen.dataset.shards import ROWS_PER_GROUP, arrow_schema, row_features, shard_paths
 from synthgen.errors import UserError, refuse, refuse_twice, unknown
 from synthgen.formats import Format
@@ -157,7 +157,7 @@ def open_set(
     if task is not None:
         find_sources(task)
     if not folder.is_dir():
-        raise UserError(f"no dataset folder at {folder}")
+        raise no_folder(folder)
     if is_finished(folder):
         return _finished_set(folder, origin, task, language)
     paths = _training_files(folder)

@@ -62,13 +62,16 @@ def import_task(
     Translations: facebook/xnli (mnli), and XTREME's translate-train files (mnli,
     pawsx, squad_v1, tydiqa).
 
-    Where --language does not say it, the language is that of the file's name or the corpus where the texts agree, else
-    the one that the texts are identified to be in.
+    Without --language the language is that of the file's name or of the corpus if the texts are in it, else the one
+    that is identified in the texts.
 
-    Examples: synthgen import mnli --from data --n 200 --out runs/mnli-real;
-    synthgen import mnli --from hub --language de --pair-with runs/mnli-real --out runs/mnli-de;
-    synthgen import mnli --from wanli/ --origin synthetic --generator GPT-3 --licence CC-BY-4.0 --out runs/wanli;
-    synthgen import squad_v1 --from qa.csv.gz --columns context=text,answer=span --language tr --out runs/qa
+    Example: synthgen import mnli --from data --n 200 --out runs/mnli-real
+
+    Example: synthgen import mnli --from hub --language de --pair-with runs/mnli-real --out runs/mnli-de
+
+    Example: synthgen import mnli --from wanli/ --origin synthetic --generator GPT-3 --licence CC-BY-4.0 --out runs/w
+
+    Example: synthgen import squad_v1 --from qa.csv.gz --columns context=text,answer=span --language tr --out runs/qa
 
     Returns the folder's manifest; the same call again returns it too. The smaller of two draws with one seed is, but
     for rounding, part of the larger. Raises UserError for a task, path, file, language, column, label or n that cannot

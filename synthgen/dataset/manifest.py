@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, asdict, dataclass, field, fields
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from synthgen.console import note
-from synthgen.dataset.layout import MANIFEST_NAME
+from synthgen.dataset.layout import LEDGER_NAME, MANIFEST_NAME
 from synthgen.errors import UserError, listed
 from synthgen.formats import Format, format_from_manifest
 from synthgen.runtime.files import json_sha256, write_atomically
@@ -121,7 +122,7 @@ class Manifest:
 
     def funnel(self) -> list[tuple[str, int]]:
         """Return all rows asked for or read, then those left out by reason, the commonest first, and those kept."""
-        begin = "read" if "available" in self.statistics else "asked"
+        begin = "asked" if any(self.attempts.values()) else "read"
         left_out = sorted([*self.rejected.items(), ("not drawn", self.not_drawn)], key=lambda each: -each[1])
         rest = [each for each in (*left_out, ("failed", self.failed)) if each[1]]
         return [(begin, self.asked + self.not_drawn), *rest, ("kept", self.kept)]
@@ -218,6 +219,16 @@ def is_finished(folder: Path) -> bool:
     return False
 
 
+def no_folder(folder: Path) -> UserError:
+    """Return the error for what is no folder, with the command that makes one of a file."""
+    return UserError(f"no dataset folder at {folder}" + (f"; {make_one(folder)}" if folder.is_file() else ""))
+
+
+def make_one(source: Path) -> str:
+    """Return the command that makes a dataset folder of files, as advice."""
+    return f"synthgen import TASK --from {shlex.quote(str(source))} --out FOLDER makes one of files"
+
+
 def read_manifest(folder: Path | str, *, faults: list[str] | None = None) -> Manifest:
     """Return the manifest of a finished folder; UserError when there is none or it cannot be read.
 
@@ -225,9 +236,10 @@ def read_manifest(folder: Path | str, *, faults: list[str] | None = None) -> Man
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise UserError(f"no dataset folder at {folder}")
+        raise no_folder(folder)
     if not is_finished(folder):
-        raise UserError(f"{folder} is not a finished dataset folder: it has no {MANIFEST_NAME}")
+        again = "the command that writes it finishes it" if (folder / LEDGER_NAME).is_file() else make_one(folder)
+        raise UserError(f"{folder} is not a finished dataset folder: it has no {MANIFEST_NAME}; {again}")
     path = folder / MANIFEST_NAME
     try:
         return Manifest.from_json(path.read_text(encoding="utf-8"), where=str(path), faults=faults)

@@ -63,7 +63,7 @@ def filter(
     language: options.FolderLanguage = None,
     processes: Processes = 1,
 ) -> Manifest:
-    """Keep the rows of any set, ours or somebody's parquet files, that pass the filters; write them to a new folder.
+    """Filter a dataset folder or anybody's files, and write the rows that pass to a new folder.
 
     Example: synthgen filter runs/mnli --out runs/mnli-clean --against data
 

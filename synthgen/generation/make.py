@@ -79,7 +79,7 @@ def make(
     gpus_per_engine: options.GpusPerEngine = None,
     started_engine: Engine | None = None,
 ) -> Manifest | list[Manifest] | list[dict[str, Any]]:
-    """Generate exactly N kept examples of a task. The same command again resumes.
+    """Generate examples of a task until exactly N pass all filters. The same command again resumes.
 
     Example: synthgen make --task mnli --n 200 --model pack:smollm2-135m-instruct --out runs/mnli
 

@@ -24,11 +24,13 @@ EXAMPLES, EXAMPLES_OF_ONE = 2, 20
 def why(
     folder: options.Folder, row_id: options.RowId = None, *, reason: options.Reason = None
 ) -> dict[str, Any] | list[dict[str, Any]]:
-    """List why rows were rejected, with examples; or tell the story of one row.
+    """List why rows were rejected, with examples; or show one row's prompts, replies and verdict.
 
-    Examples: synthgen why runs/mnli;
-    synthgen why runs/mnli --reason "near duplicate";
-    synthgen why runs/mnli mnli-s0-0000042
+    Example: synthgen why runs/mnli
+
+    Example: synthgen why runs/mnli --reason "near duplicate"
+
+    Example: synthgen why runs/mnli mnli-s0-0000042
 
     Returns without an id, for each reason, the commonest first, {reason, stage, count, examples}, each example {id,
     evidence, row}; `reason` may be a reason or a stage (the filter's name). With an id {id, verdict, reason, stage,
@@ -39,7 +41,7 @@ def why(
     if row_id is None:
         return _reasons(folder, reason)
     if reason is not None:
-        raise UserError("--reason lists the rejections of a reason; leave out it or the id")
+        raise UserError("--reason lists the rejections of a reason; give either --reason or the id of a row")
     return _story(folder, row_id)
 
 

@@ -109,6 +109,8 @@ def resolve(ref: str, *, weights: bool = True) -> ResolvedModel:
     if path.is_dir():
         return _local_model(path, ref)
     if ref.count("/") != 1 or ref.startswith((".", "/", "~")):
+        if ref in PACKS:
+            raise UserError(f"no model at '{ref}'; the pack of this name is {PREFIX}{ref}")
         allowed = f"pack:NAME ({', '.join(PACKS)}), a model folder, or a hub id owner/name"
         raise UserError(f"no model at '{ref}': give {allowed}")
     return _hub_model(ref, [pattern for pattern in READ if weights or pattern not in WEIGHTS])

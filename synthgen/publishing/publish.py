@@ -23,7 +23,9 @@ def publish(
 ) -> Publication:
     """Publish a finished set: card, manifest, Croissant, shards; never the ledger or the rejected rows.
 
-    Examples: synthgen publish runs/mnli --to owner/mnli-synthetic --dry-run; synthgen publish runs/mnli --to ./public
+    Example: synthgen publish runs/mnli --to owner/mnli-synthetic --dry-run
+
+    Example: synthgen publish runs/mnli --to ./public
 
     A path starts with `/`, `.` or `~`, or exists. The same call again finishes an interrupted upload and does nothing
     for a finished one. Raises UserError when the folder is unfinished, a number is wrong, something private would be

