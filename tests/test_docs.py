@@ -20,6 +20,13 @@ def test_the_page_of_commands_is_what_the_script_writes() -> None:
     assert reference_pages.PAGE.read_text(encoding="utf-8") == written, "run python scripts/reference_pages.py"
 
 
+def test_every_line_of_an_example_on_the_page_of_commands_is_a_command() -> None:
+    blocks = re.findall(r"^```sh\n(.*?)^```$", reference_pages.page(), re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert len(lines) > 40
+    assert [line for line in lines if not re.fullmatch(r"(synthgen|evaluator) [^`]+", line)] == []
+
+
 def test_every_public_function_stands_on_the_page_of_python() -> None:
     page = (CHECKOUT / "docs/reference/python.md").read_text(encoding="utf-8")
     functions = (*synthgen.FUNCTIONS.items(), *evaluator._COMMANDS.items())

@@ -1,7 +1,7 @@
 """The arguments of `compare` and `plan`, and the experiment they describe: all checked before anything runs."""
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 
@@ -161,11 +161,25 @@ def check_files(arguments: Arguments) -> DataRoot:
         places = f"--data-root {shlex.quote(place)} --targets {shlex.quote(','.join(arguments.targets))}"
         raise UserError(
             f"the data root {root.path} is not complete: `evaluator data fetch {places}` gets what the hub has, or "
-            f"restrict --languages; {'; '.join(lacking)}"
+            f"{_what_is_there(targets, root, languages, split)}; {'; '.join(lacking)}"
         )
     if leaks := [line for t in targets for line in trained_on(t, root, languages[t.name], split)]:
         raise UserError(f"{some_of(leaks)}; give another --split, or restrict --targets or --languages")
     return root
+
+
+def _what_is_there(
+    targets: Sequence[Target], root: DataRoot, languages: Mapping[str, Sequence[str]], split: str
+) -> str:
+    """Return how to restrict a comparison to the languages and targets that a data root has all files of."""
+    there = {t.name: [code for code in languages[t.name] if not missing_files(t, root, [code], split)] for t in targets}
+    if absent := [name for name, found in there.items() if not found]:
+        others = len(absent) < len(there)
+        return f"leave {', '.join(absent)} out of --targets" if others else "name other --languages or --data-root"
+    codes = sorted({code for found in there.values() for code in found})
+    alike = all([code for code in languages[name] if code in codes] == found for name, found in there.items())
+    own = [f"{name}:{code}" for name, found in there.items() for code in found]
+    return f"take those that are there with --languages {','.join(codes if alike else own)}"
 
 
 def select_targets(names: Sequence[str]) -> tuple[Target, ...]:

@@ -227,11 +227,11 @@ def announce(plan: CostEstimate) -> None:
 def plan(arguments: PlanArguments) -> dict[str, Any]:
     """Print what `compare` with the same arguments would run, and its cost: exact counts, estimated time.
 
+    With --assume no data, model or GPU is needed: hours and money, as a range, from tasks and numbers of rows.
+
     Example: `evaluator plan none=none real=runs/real --targets all --seeds 5`
 
     Example: `evaluator plan experiment.toml`
-
-    With --assume no data, model or GPU is needed: hours and money, as a range, from tasks and numbers of rows.
 
     Example: `evaluator plan none=none real=mnli:392702 --targets all --assume h100 --price-per-hour 2.5`
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, cast
 
+from rich.cells import cell_len
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 MOST_FAULTS = 100
 MOST_OF_A_CELL = 400
+MOST_OF_A_WORD = 24
+"""Columns of a terminal that a word of a table keeps to itself; a longer one may be cut in two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +149,16 @@ def _print_table(content: SummaryTable) -> None:
             Text(console.one_line(column, MOST_OF_A_CELL)),
             justify="right" if is_number else "left",
             overflow="fold",
-            no_wrap=number == 0,
+            min_width=min(MOST_OF_A_WORD, _longest_word([column, *(row[number] for row in content.rows)])),
         )
     for row in content.rows:
         table.add_row(*(Text(console.one_line(cell, MOST_OF_A_CELL)) for cell in row))
     console.stdout.print()
     console.stdout.print(table if content.columns else Text("\n").join(filter(None, (title, caption))))
+
+
+def _longest_word(cells: Sequence[str]) -> int:
+    return max((cell_len(word) for cell in cells for word in cell.split()), default=0)
 
 
 def print_why(found: Mapping[str, Any] | Sequence[Mapping[str, Any]], arguments: Arguments) -> None:

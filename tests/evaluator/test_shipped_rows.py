@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import tarfile
 from collections import Counter
 from pathlib import Path
@@ -82,3 +83,26 @@ def test_the_shipped_rows_take_less_than_six_megabytes_packed() -> None:
 def test_a_target_without_shipped_rows_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"xnli lacks xnli/test-de\.tsv"):
         evaluator.plan(["none=none"], targets=["xnli"], languages=["de"], data_root="sample", seeds=1)
+
+
+@pytest.mark.parametrize(
+    ("targets", "advice"),
+    [
+        (["udpos", "tatoeba"], "take those that are there with --languages de,en,es,hi,sw,tr,zh; udpos lacks"),
+        (["udpos"], "take those that are there with --languages de,en,es,hi,tr,zh; udpos lacks"),
+        (["udpos", "xnli"], "leave xnli out of --targets; xnli lacks"),
+        (["xnli"], "name other --languages or --data-root; xnli lacks"),
+    ],
+)
+def test_a_data_root_without_all_languages_is_refused_with_those_that_it_has(targets: list[str], advice: str) -> None:
+    with pytest.raises(UserError, match=re.escape(advice)):
+        evaluator.plan(["none=none"], targets=targets, data_root="sample", seeds=1)
+
+
+def test_languages_that_only_some_targets_have_are_named_with_their_target(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLES, tmp_path / "root")
+    (tmp_path / "root/udpos/test-de.tsv").unlink()
+    with pytest.raises(UserError, match="--languages udpos:en,udpos:zh,tatoeba:de,tatoeba:zh; udpos lacks"):
+        evaluator.plan(
+            ["none=none"], targets=["udpos", "tatoeba"], languages=["en", "de", "zh"], data_root=tmp_path / "root"
+        )

@@ -173,6 +173,17 @@ def test_nothing_is_cut_off_in_eighty_columns(
     assert re.search(r"Shape beside the real set\nnot done: no real set", told)
 
 
+def test_no_word_of_a_table_is_cut_in_two_in_eighty_columns(
+    sample_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    command = ["inspect", str(sample_set), "--like", str(sample_set), "--out", str(tmp_path / "page.html")]
+    app(command, standalone_mode=False)
+    shape = capsys.readouterr().out.partition("Shape beside the real set")[2].partition("\n\n")[0]
+    assert len(shape.splitlines()) > 5
+    assert {"entailment", "neutral", "contradiction", "hypothesis", "premise", "between"} <= set(shape.split())
+
+
 def test_numbers_stand_on_the_right_and_what_was_not_measured_is_a_dash() -> None:
     sheet = SummaryTable("t", ("", "a", "b"), (("x", "1,000", "53.6 (49.1 to 58.0)"), ("y", "–", "+0.1")))
     assert [sheet.is_number(column) for column in range(3)] == [False, True, True]
