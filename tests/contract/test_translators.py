@@ -113,6 +113,7 @@ def test_a_reference_that_names_no_translator_is_one_line(ref: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_file_in_the_folder_is_all_that_a_new_backend_takes(tmp_path: Path) -> None:
     source = Path(translators.__file__).read_text(encoding="utf-8")
     (tmp_path / "mirrored.py").write_text(source.replace('"backwards"', '"mirrored"'), encoding="utf-8")

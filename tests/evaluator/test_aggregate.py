@@ -117,4 +117,4 @@ def test_one_seed_or_one_trained_arm_has_no_best_source() -> None:
 def test_the_report_prints_the_average_or_says_what_is_missing() -> None:
     whole = results_section(compare_results(Results(tuple(scored("XTREME-R")), None)), {})
     assert "| XTREME-R | with | real | 100 | 2" in whole
-    assert "| XTREME | with | real | 100 | refused | pawsx, bucc2018 |" in whole
+    assert "| XTREME | with | real | 100 | incomplete | pawsx, bucc2018 |" in whole

@@ -48,6 +48,7 @@ def test_a_slower_device_and_a_larger_encoder_take_longer() -> None:
     assert hours("a100")[0] < hours("a100", "FacebookAI/xlm-roberta-large")[0]
 
 
+@pytest.mark.slow
 def test_updates_and_rows_are_those_of_a_real_plan(
     tmp_path: Path, datasets: dict[str, Path], samples: Path, tiny_model: Path
 ) -> None:

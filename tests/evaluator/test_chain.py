@@ -102,6 +102,7 @@ def test_every_cell_is_scored_and_each_model_is_trained_once(
     assert sum("tatoeba" in label for label in started) == 5  # none once for both seeds
 
 
+@pytest.mark.slow
 def test_a_translated_folder_is_an_arm_like_any_other(
     arguments: dict[str, Any], datasets: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_second_run_changes_no_byte_and_does_nothing(
     assert _files(tmp_path / "out") == before
 
 
+@pytest.mark.slow
 def test_the_estimand_and_the_plan_are_on_disk_before_the_first_run_and_stay_when_it_is_interrupted(
     arguments: dict[str, Any], datasets: dict[str, Path], logs: RunLogs, tmp_path: Path
 ) -> None:
@@ -156,6 +158,7 @@ def test_the_estimand_and_the_plan_are_on_disk_before_the_first_run_and_stay_whe
     assert "licence" in json.loads((tmp_path / "out" / "arms.json").read_text())["real"]["data"]["real"]
 
 
+@pytest.mark.slow
 def test_another_store_gives_identical_scores(
     arguments: dict[str, Any], datasets: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -225,6 +228,7 @@ def test_real_and_synthetic_data_expand_to_all_sizes_and_ten_times_the_data(
         evaluator.plan([f"real={datasets['real']}", given[1]], **asked_for(arguments), preset="synthetic-vs-real")
 
 
+@pytest.mark.slow
 def test_the_preset_of_the_base_paper_runs_every_arm(
     arguments: dict[str, Any], datasets: dict[str, Path], logs: RunLogs, tmp_path: Path
 ) -> None:
@@ -247,6 +251,7 @@ def test_a_size_beyond_an_arm_is_named(arguments: dict[str, Any], datasets: dict
         evaluator.compare(arms(datasets), **{**arguments, "sizes": [99]})
 
 
+@pytest.mark.slow
 def test_several_parts_train_one_encoder(arguments: dict[str, Any], datasets: dict[str, Path], logs: RunLogs) -> None:
     both = f"both={datasets['real']}:12+{datasets['synthetic']}"
     evaluator.compare(["none=none", both], **{**arguments, "seeds": 1, "targets": ["xnli"]})
@@ -320,6 +325,7 @@ def test_targets_that_rank_a_pool_have_nothing_to_choose_by(arguments: dict[str,
         evaluator.compare(["none=none"], **{**arguments, "targets": ["lareqa"]}, select="en-dev")
 
 
+@pytest.mark.slow
 def test_a_targets_own_training_set_is_a_control_arm(
     arguments: dict[str, Any], datasets: dict[str, Path], logs: RunLogs, tmp_path: Path
 ) -> None:
@@ -360,6 +366,7 @@ def test_a_checkpoint_with_another_vocabulary_than_its_tokenizers_is_refused(
         evaluator.train(datasets["real"], out=tmp_path / "out", model=str(torn), recipe=arguments["recipe"])
 
 
+@pytest.mark.slow
 def test_a_ready_model_takes_the_place_of_the_base(
     arguments: dict[str, Any], datasets: dict[str, Path], logs: RunLogs, tmp_path: Path
 ) -> None:
@@ -371,6 +378,7 @@ def test_a_ready_model_takes_the_place_of_the_base(
     assert (arms["ready"]["encoder"], arms["ready"]["model"]) == ("checkpoint", "checkpoint"), "never a local path"
 
 
+@pytest.mark.slow
 def test_with_updates_matched_every_arm_takes_the_steps_of_the_largest_and_the_plan_is_exact(
     arguments: dict[str, Any], datasets: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -405,6 +413,7 @@ def test_the_report_says_how_often_each_arm_saw_its_rows(
     assert 'id="table-counts"' in page
 
 
+@pytest.mark.slow
 def test_a_finished_experiment_is_reported_without_torch(arguments: dict[str, Any], datasets: dict[str, Path]) -> None:
     evaluator.compare(arms(datasets), **arguments)
     call = f"evaluator.compare({arms(datasets)!r}, **arguments)"
@@ -422,6 +431,7 @@ def test_a_language_outside_the_targets_gets_the_nearest(arguments: dict[str, An
         evaluator.compare(arms(datasets), **{**arguments, "targets": ["xnli"], "languages": ["en", "xx"]})
 
 
+@pytest.mark.slow
 def test_pending_skips_intermediates_that_nothing_needs(arguments: dict[str, Any], datasets: dict[str, Path]) -> None:
     from evaluator.experiment.arguments import Arguments
     from evaluator.experiment.definition import define, open_store

@@ -80,6 +80,7 @@ def train(tiny_model: Path, tiny_recipe: str, tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("package", ["trackio", "wandb"])
+@pytest.mark.slow
 def test_a_training_is_told_step_by_step_and_nothing_of_the_machine(
     package: str, train: list[str], tmp_path: Path
 ) -> None:
@@ -103,6 +104,7 @@ def test_a_training_is_told_step_by_step_and_nothing_of_the_machine(
     assert (again.returncode, nothing) == (0, [])
 
 
+@pytest.mark.slow
 def test_a_tracker_that_fails_in_the_middle_is_said_once_and_the_run_is_the_same(
     train: list[str], tmp_path: Path
 ) -> None:

@@ -187,7 +187,7 @@ def test_the_command_says_where_the_sample_is_also_as_json(mnli: Path, tmp_path:
     words = ["inspect", str(mnli), "--sample", "2", "--csv", str(path)]
     done = CliRunner().invoke(app, [*words, "--json"])
     assert json.loads(done.stdout) == {"csv": str(path), "rows": 2}
-    assert f"2 rows without labels in {path};" in CliRunner().invoke(app, words).stdout
+    assert f"2 rows without labels in {path}: fill in its column 'judged'" in CliRunner().invoke(app, words).stdout
 
 
 def test_a_judged_file_that_is_not_there_is_one_plain_line(tmp_path: Path) -> None:

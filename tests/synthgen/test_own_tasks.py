@@ -253,6 +253,7 @@ def command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(python, capture_output=True, text=True, check=False, env=os.environ | environment)
 
 
+@pytest.mark.slow
 def test_new_and_check_are_options_of_tasks(tmp_path: Path) -> None:
     path = str(tmp_path / "mine.md")
     assert path in command("tasks", "--new", "pair", path).stdout

@@ -363,6 +363,7 @@ def test_servers_of_different_models_are_refused() -> None:
         resolve_endpoint(f"{one},{other}", timeout=5)
 
 
+@pytest.mark.slow
 def test_a_server_gets_hundreds_at_a_time_and_one_that_lets_them_wait_for_each_other_few() -> None:
     with serving(Faults(latency=2.0)) as (url, server):
         engine = EndpointEngine(resolve_endpoint(url, timeout=60), timeout=60)
