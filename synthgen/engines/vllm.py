@@ -36,6 +36,7 @@ from synthgen.engines.base import (
     messages,
     said,
 )
+from synthgen.engines.failures import failed_reply
 from synthgen.engines.vllm_arguments import (
     check_arguments,
     check_installed,
@@ -107,20 +108,21 @@ class VllmEngine(Engine):
 
         A second run may go on inside a first one, between two of its replies: each gets its own.
         """
-        tags: dict[str, tuple[int, int]] = {}
+        sent: dict[str, Request] = {}
         room, block = self.batch_size + self.batch_size // 2, min(BLOCK, max(1, self.batch_size // 2))
         while True:
-            while len(tags) <= room - block and (requests := list(islice(iter(next_request, None), block))):
-                yield from self._queue(requests, tags)
-            if not tags:
+            while len(sent) <= room - block and (requests := list(islice(iter(next_request, None), block))):
+                yield from self._queue(requests, sent)
+            if not sent:
                 return
-            if tags.keys().isdisjoint(self._finished):
+            if sent.keys().isdisjoint(self._finished):
                 with self._incomplete_when_dead():
                     outputs = self.llm.llm_engine.step()
                 self._finished |= {output.request_id: output for output in outputs if output.finished}
-            for name in [name for name in self._finished if name in tags]:
+            for name in [name for name in self._finished if name in sent]:
                 output = self._finished.pop(name)
-                yield _reply(tags.pop(name), output)
+                request = sent.pop(name)
+                yield _reply(request.tag, output, self._text(request, output.outputs[0]))
 
     def close(self) -> None:
         """Stop vLLM's engine process."""
@@ -128,16 +130,16 @@ class VllmEngine(Engine):
         if core is not None:
             core.llm_engine.engine_core.shutdown()
 
-    def _queue(self, requests: Sequence[Request], tags: dict[str, tuple[int, int]]) -> Iterator[Reply]:
-        """Queue requests under new names, which go into `tags`; yield the failed reply of each that vLLM refuses."""
+    def _queue(self, requests: Sequence[Request], sent: dict[str, Request]) -> Iterator[Reply]:
+        """Queue requests under new names, which go into `sent`; yield the failed reply of each that vLLM refuses."""
         for request, ids in zip(requests, self._tokens(requests), strict=True):
             self._serial += 1
             try:
                 self._add(str(self._serial), request, ids)
             except self._refusals as error:
-                yield Reply(request.tag, "http", error=refusal(error))
+                yield failed_reply(request.tag, 400, str(error), refusal(error))
             else:
-                tags[str(self._serial)] = request.tag
+                sent[str(self._serial)] = request
 
     def _add(self, name: str, request: Request, ids: list[int]) -> None:
         """Queue a request, whose prompt has these tokens, under a name; raises what vLLM refuses it with."""
@@ -190,6 +192,16 @@ class VllmEngine(Engine):
             return list(self._tokenizer(texts, add_special_tokens=not rendered)["input_ids"])
         return [each.ids for each in self._fast.encode_batch_fast(texts, add_special_tokens=not rendered)]
 
+    def _text(self, request: Request, completion: Any) -> str:  # noqa: ANN401 - vLLM's own type
+        """Return the text of a completion: vLLM's, or that of its tokens but the one that ended it."""
+        parameters, ids = self._sampling_params(request), list(completion.token_ids)
+        if parameters.detokenize:
+            return str(completion.text)
+        if ids and ids[-1] in parameters.all_stop_token_ids:
+            del ids[-1]
+        text = str(self._fast.decode(ids, skip_special_tokens=True))
+        return text.rstrip("\ufffd") if completion.finish_reason == "length" else text  # cut off within a character
+
     @cached_property
     def _tokenizer(self) -> Any:  # noqa: ANN401 - transformers ships no types
         return self.llm.get_tokenizer()
@@ -225,21 +237,23 @@ class VllmEngine(Engine):
             # A grammar would begin with the first token, and leave no room to think.
             constrained = sampling.schema and not sampling.thinking
             schema = StructuredOutputsParams(json=sampling.schema) if constrained else None
+            # Token by token, which takes longer, vLLM writes a text that may say itself that it ends.
             final = {"output_kind": RequestOutputKind.FINAL_ONLY, "skip_clone": True}
+            final["detokenize"] = bool(sampling.stop) or self._fast is None
             self._params[sampling] = _checked_once()(
                 **values, stop=list(sampling.stop), structured_outputs=schema, **final
             )
         return self._params[sampling]
 
 
-def _reply(tag: tuple[int, int], output: Any) -> Reply:  # noqa: ANN401 - vLLM's own type
-    """Return the reply that a finished output of vLLM's is."""
+def _reply(tag: tuple[int, int], output: Any, text: str) -> Reply:  # noqa: ANN401 - vLLM's own type
+    """Return the reply that a finished output of vLLM's with this text is."""
     completion = output.outputs[0]
     tokens = len(output.prompt_token_ids or ()), len(completion.token_ids)
-    reason = getattr(completion, "finish_reason", None)
+    reason = completion.finish_reason
     if reason in ("abort", "error"):
-        return Reply(tag, "http", completion.text, f"vLLM ended the reply with '{reason}'", *tokens)
-    return said(tag, completion.text, tokens=tokens, error=TRUNCATED if reason == "length" else "")
+        return Reply(tag, "http", text, f"vLLM ended the reply with '{reason}'", *tokens)
+    return said(tag, text, tokens=tokens, error=TRUNCATED if reason == "length" else "")
 
 
 @cache

@@ -17,6 +17,7 @@ from synthgen.dataset.schemas import faults
 from synthgen.engines import Engine, NextRequest, Reply, Request, Sampling, engine_specs, open_engine, resolve_model
 from synthgen.engines import scripted as scripted_module
 from synthgen.engines.base import EngineSpec
+from synthgen.engines.failures import TOO_LONG
 from synthgen.errors import UserError
 from synthgen.filters.base import JudgeConfig
 from synthgen.filters.labels.llm_judge import LLMJudge
@@ -84,12 +85,12 @@ def test_no_request_is_no_reply(engine: Engine) -> None:
 
 
 @pytest.mark.vllm
-def test_vllm_answers_an_over_long_prompt_as_a_failed_reply_and_goes_on(engine: Engine) -> None:
+def test_vllm_answers_an_over_long_prompt_as_what_is_never_sent_again_and_goes_on(engine: Engine) -> None:
     if engine.name != "vllm":
         pytest.skip("only vLLM has a context length here")
     waiting = [Request((1, 0), "A short one:", SAMPLING), Request((0, 0), "word " * 20_000, SAMPLING)]
-    replies = {reply.tag[0]: reply.outcome for reply in engine.run(lambda: waiting.pop() if waiting else None)}
-    assert replies == {0: "http", 1: "ok"}
+    replies = {reply.tag[0]: reply.error for reply in engine.run(lambda: waiting.pop() if waiting else None)}
+    assert replies[0] == TOO_LONG != replies[1]
 
 
 @pytest.mark.vllm
@@ -101,7 +102,22 @@ def test_vllm_keeps_to_a_json_schema(engine: Engine) -> None:
     sampling = Sampling(max_tokens=60, temperature=0.5, top_k=20, stop=(), schema=json.dumps(text_object("premise")))
     waiting = [Request((0, 0), 'A sentence as JSON, like {"premise": "It rains."}:\n', sampling)]
     (reply,) = engine.run(lambda: waiting.pop() if waiting else None)
-    assert reply.text.lstrip().startswith('{"premise"') or reply.text.lstrip().startswith("{")
+    assert reply.error or json.loads(reply.text).keys() == {"premise"}
+    assert reply.text.lstrip().startswith("{")
+
+
+@pytest.mark.vllm
+@pytest.mark.parametrize("limit", [3, 12, 200])
+def test_the_text_of_a_reply_is_vllms_own(engine: Engine, limit: int) -> None:
+    if engine.name != "vllm":
+        pytest.skip("only vLLM gives tokens")
+    texts = []
+    for stop in ((), ("a stop that never comes",)):  # with which vLLM writes the text itself
+        waiting = [Request((0, 0), "Emoji, ein Satz, एक वाक्य: 😀🎉", Sampling(limit, 0.0, -1, stop))]
+        (reply,) = engine.run(lambda waiting=waiting: waiting.pop() if waiting else None)  # type: ignore[misc]
+        texts.append((reply.text, reply.error))
+    assert texts[0] == texts[1]
+    assert texts[0][0]
 
 
 class ShortReplies:

@@ -31,7 +31,7 @@ VLLM = """
 import os
 from vllm.stand_in import LLM
 class SamplingParams:
-    def __init__(self, **values): pass
+    def __init__(self, **values): self.detokenize = values["detokenize"]
 """
 STAND_IN = """
 import json, os
