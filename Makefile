@@ -1,5 +1,5 @@
 # make demo [DATA=DIR]   the main job on a small scale, end to end, on rows that ship or on yours
-# make demo-long       the same at a size that resolves something: some 45 minutes on two cores, resumable
+# make demo-long       the same at a size from which the encoder learns: some 45 minutes on two cores, resumable
 # make study DATA=DIR  the study of studies/nli-generators: some two hours on two cores, resumable
 # make test [WORKERS=2]  make check, then all tests, the fast ones in this many processes
 # make check             lint, import rules and types
