@@ -242,7 +242,7 @@ class Core:
 
     def step(self) -> list[SimpleNamespace]:
         done, self.waiting = self.waiting[:2], self.waiting[2:]
-        text = [SimpleNamespace(text=f"re: {prompt}", token_ids=[0]) for _, prompt in done]
+        text = [SimpleNamespace(text=f"re: {prompt}", token_ids=[0], finish_reason="stop") for _, prompt in done]
         return [
             SimpleNamespace(request_id=name, finished=True, prompt_token_ids=[0], outputs=[each])
             for (name, _), each in zip(done, text, strict=True)
@@ -264,7 +264,7 @@ def test_vllm_serves_a_run_inside_a_run_and_each_gets_its_own_replies() -> None:
     engine.batch_size, engine._refusals, engine._adapter = 4, (), None
     engine._serial, engine._finished = 0, {}
     sampling = Sampling(1, 0.0, -1, ())
-    engine._params = {sampling: None}
+    engine._params = {sampling: SimpleNamespace(detokenize=True)}
 
     def asked(name: str, number: int):
         numbers = count()
