@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -118,11 +119,9 @@ def completion(request: Request, text: str) -> Reply:
     """Return the reply in a (chat) completion's JSON; a body of another shape is a server error."""
     try:
         body = read_completion(text)
-        if not body.get("choices") and body.get("error"):
-            return failed(request, json.dumps(body))
+        if fault := _error_of(body):
+            return _failed(request, fault)
         choice, usage = body["choices"][0], body.get("usage")
-        if choice.get("error"):
-            return failed(request, json.dumps(choice))
         end = choice.get("finish_reason")
         error = end_fault(end)
         if not error and is_broken_end(end):
@@ -148,10 +147,32 @@ def completion(request: Request, text: str) -> Reply:
     return said(request.tag, text, tokens=tokens, error=error, reasoning=thought, reasoning_tokens=counted)
 
 
-def failed(request: Request, text: str) -> Reply:
+def error_part(text: str) -> str:
+    """Return what a body that came as a success says of an error: of a completion not what the model wrote.
+
+    >>> error_part('{"choices": [{"message": {"content": "insufficient funds"}, "finish_reason": "error"}]}')
+    ''
+    >>> error_part('{"choices": [{"message": {"content": "It"}, "error": {"code": 402}}]}')
+    '{"error": {"code": 402}}'
+    """
+    if '"choices"' not in text:
+        return text
+    with suppress(JsonFault, KeyError, TypeError, IndexError, AttributeError):
+        body = read_completion(text)
+        error = body.get("error") or _error_of(body)
+        return json.dumps({"error": error}) if error else ""
+    return ""
+
+
+def _error_of(body: dict[str, Any]) -> Any:  # noqa: ANN401 - what a server sends
+    """Return the error in place of choices, or in the first of them."""
+    return body["choices"][0].get("error") if body.get("choices") else body.get("error")
+
+
+def _failed(request: Request, error: Any) -> Reply:  # noqa: ANN401 - the same
     """Return the reply that an error is which came as a success, as gateways do when the provider behind them fails."""
-    error = parse_json(text)["error"]
     code = (error.get("code") or error.get("type")) if isinstance(error, dict) else None
+    text = json.dumps({"error": error})
     return failed_reply(request.tag, busy_or_code(code), text, error_message(text))
 
 

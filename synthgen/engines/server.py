@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from synthgen import console
 from synthgen.engines.base import THINKING_TOKENS, Reply, Request
-from synthgen.engines.dialect import Dialect, body, completion
+from synthgen.engines.dialect import Dialect, body, completion, error_part
 from synthgen.engines.failures import error_message, failed_reply, pause_seconds
 from synthgen.engines.http_body import BodyFault, read_body, without_key
 from synthgen.engines.openai_api import (
@@ -221,7 +221,7 @@ class Server:
             reply = self._masked(completion(request, text))
             self._served = self._served or reply.outcome == "ok"
             if reply.outcome != "ok":
-                refuse_account(self.url, status, text)
+                refuse_account(self.url, status, error_part(text))
             if reply.outcome == "http" and not self._served and (hint := path_hint(self.url)):
                 raise UserError(f"{self.url} answers something else than a reply: {reply.error}; {hint}check it")
             return self._pausing(reply, headers, text) if reply.outcome == "busy" else reply

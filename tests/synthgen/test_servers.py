@@ -406,6 +406,14 @@ def test_an_account_without_credit_ends_the_run_at_once(status: int, error: dict
     assert str(error["message"]) in str(fault.value)
 
 
+def test_a_reply_that_speaks_of_money_and_was_given_up_is_asked_again() -> None:
+    choice = {"message": {"content": "The bank said: insufficient funds."}, "finish_reason": "error"}
+    with fixed(200, json.dumps({"choices": [choice]})) as address:
+        model = ResolvedModel(Path(), "tiny", "", "x", url=f"http://{address}/v1")
+        (reply,) = replies_of(EndpointEngine(model, timeout=60), 1)
+    assert (reply.outcome, reply.error) == ("http", "the server ended the reply with 'error'")
+
+
 def test_a_list_of_models_that_speaks_of_money_is_a_list() -> None:
     models = {"data": [{"id": "tiny", "description": "A balance not too low, insufficient credits, Arrearage."}]}
     with fixed(200, json.dumps(models)) as address:
