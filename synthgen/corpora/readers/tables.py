@@ -179,8 +179,8 @@ class _Utf8(io.RawIOBase):
         data = b"" if self._is_over else self._file.read(size)
         if not data:
             self._has_ended.set()
-        if self._is_over:
-            return b""
+            if self._is_over:
+                return b""
         if len(data) == _BLOCK and b"\n" not in data and b"\r" not in data:
             raise UserError(f"{self._path} has a row of more than {_BLOCK >> 20} MB; is it a table?")
         try:
