@@ -56,8 +56,7 @@ def small_encoder(folder: Path, layers: int) -> Path:
 def recipe(folder: Path, targets: str) -> str:
     """Write the recipe of one kind of targets and return its path."""
     path = folder / f"{targets}.toml"
-    stage = f'epochs = 2\nexamples_per_step = 32\ntargets = "{targets}"'
-    path.write_text(f'base = "small"\n[stages.intermediate]\n{stage}\n')
+    path.write_text(f'base = "small"\n[stages.intermediate]\ntargets = "{targets}"\n')
     return str(path)
 
 
