@@ -219,12 +219,14 @@ def _content(path: Path, ledgers: bool) -> object:
     if name.name == "tables.json":
         content = re.sub(rb'(\.html|\.md|"plan\.json)": "\w+"', rb"\1", content)  # these have times in them
     if name.suffix in (".json", ".md", ".html"):
-        return _TIME.sub(lambda line: re.sub(rb"[\d.,e+\\-]+", b"0", line[0]), content)
+        return _TIME.sub(lambda line: _AMOUNT.sub(b"0", line[0]), content)
     return content
 
 
-_TIME = re.compile(rb"^.*(?:seconds|device.hours|tokens.per.second|\btime(?: of a run)?(?:<| [|])).*$", re.MULTILINE)
-"""A line with times in it, whose numbers are not compared."""
+_TIME = re.compile(rb"^.*(?:seconds|device.hours|tokens.per.second|\btime(?:,? [\w ]+)?(?:<| [|])).*$", re.MULTILINE)
+"""A line with times in it, whose amounts are not compared."""
+_AMOUNT = re.compile(rb"(?:\d[\d.,e+\\-]*(?: (?:s|min|h)\b ?)?)+")
+"""A number, or a time in one or two units."""
 
 
 def _ledger(path: Path) -> object:
