@@ -4,8 +4,8 @@
 
 Of Quora's question pairs, two halves of so many rows get 20 % of their labels flipped. A checkpoint is trained on the
 first half, and `synthgen filter` gives the second its probabilities; no clean label is seen. Then a checkpoint each is
-trained on the second half with `targets` hard, weighted and soft, and scored on rows that were not flipped. `--layers`
-keeps so many of the encoder's layers, for small machines.
+trained on the second half with `targets` hard, weighted and soft for `--epochs`, and scored on rows that were not
+flipped. `--layers` keeps so many of the encoder's layers, for small machines.
 """
 
 import argparse
@@ -53,10 +53,10 @@ def small_encoder(folder: Path, layers: int) -> Path:
     return folder
 
 
-def recipe(folder: Path, targets: str) -> str:
+def recipe(folder: Path, targets: str, epochs: int = 2) -> str:
     """Write the recipe of one kind of targets and return its path."""
-    path = folder / f"{targets}.toml"
-    path.write_text(f'base = "small"\n[stages.intermediate]\ntargets = "{targets}"\n')
+    path = folder / f"{targets}-{epochs}.toml"
+    path.write_text(f'base = "small"\n[stages.intermediate]\ntargets = "{targets}"\nepochs = {epochs}\n')
     return str(path)
 
 
@@ -68,7 +68,7 @@ def accuracy(checkpoint: Path, rows: Sequence[Row], like: Path) -> float:
 
 
 def run(
-    seed: int, out: Path, real: Path, rows: Sequence[Row], size: int, model: str, kinds: Sequence[str]
+    seed: int, out: Path, real: Path, rows: Sequence[Row], size: int, model: str, kinds: Sequence[str], epochs: int
 ) -> dict[str, float]:
     """Return the accuracy of each kind of targets for one seed."""
     draw = random.Random(seed)
@@ -80,7 +80,9 @@ def run(
     synthgen.filter(noisy[1], out=out / "believed", verifier=out / "verifier", filters=out / "filters.toml")
     scores = {"verifier": accuracy(out / "verifier", test, real)}
     for targets in kinds:
-        evaluator.train(out / "believed", out=out / targets, model=model, recipe=recipe(out, targets), seed=seed)
+        evaluator.train(
+            out / "believed", out=out / targets, model=model, recipe=recipe(out, targets, epochs), seed=seed
+        )
         scores[targets] = accuracy(out / targets, test, real)
     return scores
 
@@ -95,6 +97,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--targets", default=",".join(TARGETS), help="hard and others")
+    parser.add_argument("--epochs", type=int, default=2, help="of the trainings that are compared")
     parser.add_argument("--layers", type=int, default=12)
     options = parser.parse_args()
     options.out.mkdir(parents=True)
@@ -105,7 +108,7 @@ def main() -> None:
     rows, scores = list(read_rows(real)), list[dict[str, float]]()
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         (folder := options.out / f"seed-{seed}").mkdir()
-        scores.append(run(seed, folder, real, rows, options.rows, model, kinds))
+        scores.append(run(seed, folder, real, rows, options.rows, model, kinds, options.epochs))
         print(f"seed {seed}: " + ", ".join(f"{name} {score:.3f}" for name, score in scores[-1].items()), flush=True)
     for targets in kinds[1:]:
         wins = sum(each[targets] >= each["hard"] for each in scores)
