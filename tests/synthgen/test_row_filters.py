@@ -165,6 +165,16 @@ def test_a_rows_own_language_is_what_is_expected() -> None:
         assert Language(NLI, "en").check("1", row | {"language": code}) is None
 
 
+@pytest.mark.parametrize("text", ["Shaker Efrunieh (1979)", "yawa, lele, hii.", "1943, hikiehii ngolamat, nyiibu"])
+def test_names_and_invented_words_are_not_in_the_language_that_was_asked_for(text: str) -> None:
+    row = {"premise": text, "hypothesis": text, "label": 0}
+    asked = Language(NLI, "sw", is_asked=True)
+    assert (drop := asked.check("a", row)) is not None
+    assert drop.evidence.startswith("premise + hypothesis: ")
+    assert asked.check("b", row | {"hypothesis": "Mtoto anacheza mpira nje ya nyumba na marafiki."}) is None
+    assert Language(NLI, "sw").check("c", row) is None
+
+
 def test_rows_that_could_not_be_judged_are_counted_by_why() -> None:
     judge = Language(TagsFormat(("tokens", "tags"), ("X",)), "wo")
     for count, language in ((9, None), (2, "en"), (9, "en")):

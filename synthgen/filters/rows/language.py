@@ -12,7 +12,8 @@ from synthgen.text import language_id
 
 SHORT_WORDS = 3
 """Words from which a short text is identified where a language was asked for. On XNLI's hypotheses of three and four
-words in de, sw and zh, 2 of 1,103 would go; of English ones in their place 417 of 426."""
+words in de, sw and zh, 2 of 1,103 would go; of English ones in their place 417 of 426. All texts of a row together
+have to be confirmed from the same number on: 98.6 % of XNLI's pairs in sw are, 98.8 % in zh, 99.9 % in de."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Language(RowFilter):
     """Drops a row one of whose texts is in another language than the set's.
 
     Texts of less than five words are identified together, as one. `is_asked` sets were written in a language that a
-    model was asked for and may not have kept to: their short texts too must not be surely in another language.
+    model was asked for and may not have kept to: their short texts too must not be surely in another language, and one
+    model must be sure of the language in all texts of a row together, or they may be names or invented words.
     `metadata` counts the rows that could be checked.
     """
 
@@ -53,29 +55,27 @@ class Language(RowFilter):
     def check(self, row_id: str, row: Row) -> Drop | None:
         """Return a drop with the text's language as the first model has it, and both models' probabilities."""
         language, limits = language_id.row_language(row, self._language), self._settings
-        every = row_texts(self._format, row)
-        texts = language_id.identifiable_texts(every, limits.min_words)
+        texts = row_texts(self._format, row)
+        long_enough = language_id.identifiable_texts(texts, limits.min_words)
         if not language_id.is_known(language):
             self.counts["unknown"] += 1
             return None
-        if (drop := self._check_short(every, language)) is not None:
-            return drop
-        if not texts:
-            self.counts["too short"] += 1
-            return None
-        self.counts["judged"] += 1
-        for path, text in texts.items():
+        self.counts["judged" if long_enough else "too short"] += 1
+        for path, text in long_enough.items():
             if guess := language_id.foreign(text, language, limits.doubt_below, limits.confirm_below):
                 return Drop("language", f"{path}: {guess}")
-        return None
+        return self._check_asked(texts, language) if self._is_asked else None
 
-    def _check_short(self, texts: Mapping[str, str], language: str) -> Drop | None:
-        """Return a drop for a short text that is surely in another language, where that is to be expected."""
-        for path, text in texts.items() if self._is_asked else ():
+    def _check_asked(self, texts: Mapping[str, str], language: str) -> Drop | None:
+        """Return a drop for a short text that is surely in another language, or for texts that may be in none."""
+        for path, text in texts.items():
             if SHORT_WORDS <= language_id.count_words(text) < self._settings.min_words and (
                 guess := language_id.surely_foreign(text, language)
             ):
                 return Drop("language", f"{path}: {guess}")
+        together = " ".join(texts.values())
+        if language_id.count_words(together) >= SHORT_WORDS and (guess := language_id.unconfirmed(together, language)):
+            return Drop("language", f"{' + '.join(texts)}: {guess}")
         return None
 
     def metadata(self) -> dict[str, Any]:
