@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,19 @@ _NOTHING_ELSE = {
     "x_save_requirements": False,
 }
 """Settings of wandb: it would send the machine, its console, paths and code."""
+_MACHINE = ("auto_log_cpu", "auto_log_gpu")
+"""Options of newer versions of trackio, which would log the load of the machine."""
 
 
 def opener(name: str, folder: Path) -> OpenRun:
     """Return what begins a run of one of the two."""
     package = import_module(name)
-    of_wandb = {"reinit": "create_new", "settings": package.Settings(**_NOTHING_ELSE)} if name == "wandb" else {}
+    options: dict[str, Any] = {each: False for each in _MACHINE if each in signature(package.init).parameters}
+    if name == "wandb":
+        options = {"reinit": "create_new", "settings": package.Settings(**_NOTHING_ELSE)}
 
     def begin(run: str, config: Mapping[str, Any]) -> TrackedRun:
-        begun: TrackedRun = package.init(project=PROJECT, name=run, config=dict(config), **of_wandb)
+        begun: TrackedRun = package.init(project=PROJECT, name=run, config=dict(config), **options)
         return begun
 
     return begin

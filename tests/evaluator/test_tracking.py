@@ -51,8 +51,8 @@ class Run:
     def finish(self):
         _told("finish", self.name)
 
-def init(*, project, name, config, settings=None, reinit=None):
-    _told("init", name, config, project, settings.values if settings else {}, reinit)
+def init(*, project, name, config, settings=None, reinit=None, auto_log_cpu=None):
+    _told("init", name, config, project, settings.values if settings else {}, reinit, auto_log_cpu)
     return Run(name)
 '''
 
@@ -89,13 +89,15 @@ def test_a_training_is_told_step_by_step_and_nothing_of_the_machine(
     manifest = json.loads(done.stdout)
     training = manifest["results"]["training"]
     assert [each[0] for each in told] == ["init", *["log"] * (training["steps"] + 1), "finish"]
-    (_, name, config, project, settings, reinit), *logs, _ = told
+    (_, name, config, project, settings, reinit, logs_load), *logs, _ = told
     assert (name, project) == ("intermediate 24 rows seed 0", "evaluator")
     assert config["seed"] == 0
     assert config["stage"] == manifest["inputs"]["stage"]
     if package == "wandb":
         assert reinit == "create_new"
         assert (settings["disable_git"], settings["x_disable_meta"], settings["console"]) == (True, True, "off")
+    else:
+        assert logs_load is False
     assert [each[3] for each in logs] == [*range(1, training["steps"] + 1), None]
     assert logs[0][2]["loss"] == pytest.approx(training["first_loss"], abs=6e-4)
     assert logs[-1][2]["tokens/s"] == training["tokens"] / training["seconds"]
