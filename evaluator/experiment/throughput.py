@@ -12,6 +12,9 @@ from synthgen.text.json_text import read_json_object
 ACTIVATION_BYTES = 80
 """Kept for the backward pass per token, layer and unit of width: some twenty float32 values."""
 
+PROCESS_BYTES = 600_000_000
+"""torch and transformers in a process, or a CUDA context: 575 MB after their import with torch 2.13 on a CPU."""
+
 _SIZES = ("num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size")
 _LARGEST = 2**31
 
@@ -67,12 +70,13 @@ class EncoderSize:
         return float(6 * self.weights + 12 * self.layers * self.width * SENTENCE_LENGTH)
 
     def memory_bytes(self, tokens_per_batch: int, *, trains_embeddings: bool) -> int:
-        """Return about the memory of a training run: weights, gradients and moments, activations.
+        """Return about the memory of a training run: its process, weights, gradients and moments, activations.
 
         With a compacted vocabulary the embeddings are weights alone.
         """
         embeddings = (16 if trains_embeddings else 4) * self.vocabulary * self.width
-        return 16 * self.weights + embeddings + tokens_per_batch * self.layers * self.width * ACTIVATION_BYTES
+        activations = tokens_per_batch * self.layers * self.width * ACTIVATION_BYTES
+        return PROCESS_BYTES + 16 * self.weights + embeddings + activations
 
 
 def core_seconds() -> tuple[float, float]:
