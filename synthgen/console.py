@@ -9,12 +9,14 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from datetime import timedelta
+from typing import IO, Any
 
 import typer
 from rich import progress as bars
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.table import Column
 from rich.text import Text
 
 from synthgen import __version__
@@ -25,11 +27,36 @@ from synthgen.text.escape import visible_json
 
 
 class PlainConsole(Console):
-    """A console that takes no text as markup, emoji names or something to colour, and shows what cannot be seen."""
+    """A console that takes no text as markup, emoji names or something to colour, and shows what cannot be seen.
+
+    `own_file` is what it writes to while its standard stream is a log of others, else None.
+    """
+
+    own_file: IO[str] | None = None
 
     def __init__(self, *, stderr: bool = False) -> None:
         """Write to standard output, or to standard error."""
         super().__init__(stderr=stderr, soft_wrap=True, markup=False, emoji=False, highlight=False)
+
+    @property
+    def file(self) -> IO[str]:
+        """Where this writes: `own_file`, else the standard stream as it is at the time."""
+        return self.own_file or super().file
+
+    @file.setter
+    def file(self, file: IO[str]) -> None:
+        self.own_file = file
+
+    @contextmanager
+    def writing_to(self, file: IO[str]) -> Iterator[None]:
+        """Write to a file in the meantime, which nothing is written to afterwards."""
+        with self._lock:
+            self.own_file = file
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.own_file = None
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Yield the parts of what is printed; those that move the cursor are Rich's own."""
@@ -87,21 +114,55 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
     sys.stdout.write(visible_json(value, ensure_ascii=not is_utf8, indent=2) + "\n")
 
 
+class _Count(bars.MofNCompleteColumn):
+    """How much is done of what; nothing where nobody knows how much there is."""
+
+    def render(self, task: bars.Task) -> Text:
+        """Return the count of a task."""
+        return Text() if task.total is None else super().render(task)
+
+
+class _Bars(bars.Progress):
+    """Bars whose counts and times are never cut: in a narrow terminal bars shrink, then long names are folded.
+
+    What is noted of a task stands below the bars.
+    """
+
+    def __init__(self, *columns: bars.ProgressColumn, is_live: bool, is_kept: bool) -> None:
+        """Show nothing but on a terminal, and leave nothing there but `is_kept`."""
+        quiet = not is_live
+        super().__init__(
+            *columns, console=stderr, disable=quiet, transient=not is_kept, redirect_stdout=False, redirect_stderr=False
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yield the bars, then the notes."""
+        yield self.make_tasks_table(self.tasks)
+        for task in self.tasks:
+            if text := task.fields["note"]:
+                name = f"{task.description}: " if len(self.tasks) > 1 else ""
+                yield Text(f"  {name}{text}", no_wrap=False, overflow="fold")
+
+
 @contextmanager
-def progress() -> Iterator[bars.Progress]:
-    """Yield a progress display on stderr: a live bar on a terminal, a line every 20 s in a log."""
+def progress(*, is_kept: bool = True) -> Iterator[bars.Progress]:
+    """Yield a progress display on stderr: a live bar on a terminal, a line every 20 s in a log.
+
+    It stays on the terminal at the end if `is_kept`.
+    """
+    folded, whole = Column(overflow="fold"), Column(no_wrap=True)
     columns = (
         bars.SpinnerColumn(),
-        bars.TextColumn("{task.description}", style="progress.description", markup=False),
-        bars.BarColumn(bar_width=24),
-        bars.MofNCompleteColumn(),
-        bars.TimeElapsedColumn(),
-        bars.TimeRemainingColumn(),
-        bars.TextColumn("{task.fields[note]}", markup=False),
+        bars.TextColumn("{task.description}", "progress.description", markup=False, table_column=folded),
+        bars.BarColumn(None, table_column=Column(max_width=24)),
+        _Count(table_column=whole),
+        bars.TimeElapsedColumn(whole),
+        bars.TimeRemainingColumn(table_column=whole),
     )
-    with bars.Progress(*columns, console=stderr, disable=not stderr.is_terminal) as bar:
+    is_live = stderr.is_terminal
+    with _Bars(*columns, is_live=is_live, is_kept=is_kept) as bar:
         done = threading.Event()
-        if not stderr.is_terminal:
+        if not is_live:
             threading.Thread(target=_print_lines, args=(bar, done), daemon=True).start()
         try:
             yield bar
@@ -114,5 +175,6 @@ def _print_lines(bar: bars.Progress, done: threading.Event) -> None:
     while not done.wait(SECONDS_BETWEEN_LINES):
         for task in bar.tasks:
             if not task.finished:
-                count = "" if task.total is None else f"{task.completed:.0f}/{task.total:.0f} "
-                note(f"{task.description}: {count}{task.fields.get('note', '')}")
+                count = "" if task.total is None else f"{task.completed:.0f}/{task.total:.0f}, "
+                text = f", {task.fields['note']}" if task.fields["note"] else ""
+                note(f"{task.description}: {count}{timedelta(seconds=int(task.elapsed or 0))}{text}")

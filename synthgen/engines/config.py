@@ -161,7 +161,10 @@ class EngineConfig:
                 return self.running
             line = f"model {self.model.ref} ({self.model.licence}), engine {self.name}: starting"
             console.note(line)
-            return stack.enter_context(closing(self.start(seed, ledger)))
+            with console.progress(is_kept=False) as bar:
+                bar.add_task(f"engine {self.name}: starting", total=None, note="")
+                bar.refresh()
+                return stack.enter_context(closing(self.start(seed, ledger)))
 
         with ExitStack() as stack:
             yield cache(start)

@@ -23,6 +23,7 @@ from synthgen.text.json_text import read_json_object
 
 ROWS_BEFORE_PROJECTION = 200
 SECONDS_BETWEEN_UPDATES = 0.2
+NO_REPLY = "no reply yet"
 PLACEHOLDER = "A sentence that stands for one that is not written yet."
 
 
@@ -120,7 +121,7 @@ def serve(controller: Controller, engine: Engine, *, budget: Budget, rows: int) 
     """
     kept_before, usage, updated_at = controller.kept, Usage(budget), 0.0
     with console.progress() as bar:
-        line = bar.add_task(f"make {controller.chain.task.name}", total=rows, completed=kept_before, note="")
+        line = bar.add_task(f"make {controller.chain.task.name}", total=rows, completed=kept_before, note=NO_REPLY)
         for reply in exchanges(controller, engine, budget=budget):
             controller.take(reply)
             if controller.requests_failing:
@@ -136,14 +137,17 @@ def serve(controller: Controller, engine: Engine, *, budget: Budget, rows: int) 
                 if last < ROWS_BEFORE_PROJECTION <= usage.kept and controller.kept < rows:
                     console.note(usage.projection(rows - kept_before))
         controller.check_complete()
-        bar.update(line, completed=controller.kept)
+        usage.kept = controller.kept - kept_before
+        bar.update(line, completed=controller.kept, note=_progress(controller, usage))
     if controller.is_full:
         controller.close_open_slots()
 
 
 def _progress(controller: Controller, usage: Usage) -> str:
     """Return the rates, the cost and the acceptance so far."""
-    accepted = " ".join(f"{cell} {each.acceptance:.0%}" for cell, each in controller.counters.items())
+    accepted = " ".join(
+        f"{cell} {each.acceptance:.0%}" if each.ended else f"{cell} –" for cell, each in controller.counters.items()
+    )
     rates = f"{usage.kept / usage.seconds:.1f} kept/s, {usage.tokens[1] / usage.seconds:.0f} tokens/s"
     cost = f", {note}" if (note := usage.budget.cost_note) else ""
     return f"{rates}{cost}, accepted: {accepted}"

@@ -246,11 +246,14 @@ def _preview(
         controller = open_controller(replace(run, n=count).with_judge(ledger, start, budget), ledger)
         with closing_all(controller.filters), closing(controller):
             check_requests(controller, engine := start())
-            for reply in exchanges(controller, engine, budget=budget):
-                controller.take(reply)
+            with console.progress(is_kept=False) as bar:
+                line = bar.add_task("preview: replies", total=count * len(run.task.steps), note="")
+                for reply in exchanges(controller, engine, budget=budget):
+                    controller.take(reply)
+                    bar.advance(line)
             controller.check_complete()
     usage.kept = controller.kept
-    console.note(f"{usage.projection(run.n)}, at {count} rows at a time")
+    console.note(f"{usage.projection(run.n)}, at {count} {'row' if count == 1 else 'rows'} at a time")
     return [_item(controller, verdict) for verdict in ledger.verdicts()]
 
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from synthgen import console
+
 _SHOW_CURSOR = b"\r\x1b[K\x1b[?25h"
 _last_word = threading.Lock()
 
@@ -28,8 +30,7 @@ def prepare_streams() -> None:
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr.fileno() == 2:
-        full = io.BufferedWriter(_Log(2, "w", closefd=False))
-        sys.stderr = io.TextIOWrapper(full, sys.stderr.encoding, "backslashreplace", line_buffering=True)
+        sys.stderr = _text(_Log(2, "w", closefd=False), sys.stderr.encoding)
 
 
 class _Log(io.FileIO):
@@ -44,16 +45,24 @@ class _Log(io.FileIO):
             return len(memoryview(data).cast("B"))
 
 
+def _text(raw: io.FileIO, encoding: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, "backslashreplace", line_buffering=True)
+
+
 @contextmanager
 def stderr_to(path: Path) -> Iterator[None]:
-    """Send file descriptor 2 to a file; processes started meanwhile keep it there, this one gets its own back."""
+    """Send file descriptor 2 to a file; processes started meanwhile keep it there, this one gets its own back.
+
+    The console goes on where it was.
+    """
     sys.stderr.flush()
     terminal = os.dup(2)
     log = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
     os.dup2(log, 2)
     os.close(log)
     try:
-        yield
+        with console.stderr.writing_to(_text(_Log(terminal, "w", closefd=False), sys.stderr.encoding)):
+            yield
     finally:
         sys.stderr.flush()
         if not _last_word.locked():
@@ -72,6 +81,7 @@ class LastWord:
         """Print a line to the standard error as it was at first; return whether it is the last word."""
         if not _last_word.acquire(blocking=False):
             return False
+        console.stderr.own_file = None
         quiet = os.open(os.devnull, os.O_WRONLY)
         for number in (1, 2):
             os.dup2(quiet, number)
