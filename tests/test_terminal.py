@@ -124,7 +124,7 @@ def test_a_terminal_shows_that_an_engine_starts_and_that_no_reply_has_come(tmp_p
         "out": "out",
     }
     words = [word for name, value in options.items() for word in (f"--{name}", value)]
-    command = [str(Path(sys.executable).with_name("synthgen")), "make", *words]
+    command = [str(Path(sys.executable).with_name("synthgen")), "make", *words, "--out", "out"]
     environment = os.environ | {"TTY_COMPATIBLE": "1", "TERM": "xterm", "COLUMNS": "80"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     order = [done.stderr.index(each) for each in ("engine scripted: starting ", "no reply yet", "1/1")]
