@@ -18,6 +18,7 @@ from synthgen.dataset.manifest import NO_FAULT
 from synthgen.errors import UserError, listed
 from synthgen.runtime.own_files import OwnFileCheck, print_own_file
 from synthgen.runtime.typer_command import Arguments
+from synthgen.text.json_text import parse_json
 
 if TYPE_CHECKING:
     from synthgen.cards.summary_tables import SummaryTable
@@ -85,6 +86,8 @@ def print_make(result: Manifest | Sequence[Manifest] | Sequence[Mapping[str, Any
 
     if arguments["preview"]:
         _print_preview(cast(Sequence[Mapping[str, Any]], result))
+        if not arguments["judge"] and not arguments["verifier"]:
+            console.note("nothing checked whether the labels are right: --judge or --verifier does")
         console.note_next(arguments.line(without="preview"))
         return
     folder = arguments["out"] or default_folder(*(arguments[each] for each in ("task", "n", "seed", "language")))
@@ -105,7 +108,7 @@ def _print_preview(items: Sequence[Mapping[str, Any]]) -> None:
         console.stdout.rule(console.one_line(f"{item['id']} ({item['label']})", most=60))
         for request, reply in zip(item["prompts"], item["replies"], strict=True):
             console.print_lines([*request.split("\n"), f"reply: {reply!r}", ""])
-        console.print_lines([f"row: {item['row']}", f"verdict: {item['verdict']}"])
+        console.print_lines([*_field_lines(item), f"verdict: {item['verdict']}"])
 
 
 def print_translations(manifests: Sequence[Manifest], arguments: Arguments) -> None:
@@ -171,7 +174,7 @@ def print_why(found: Mapping[str, Any] | Sequence[Mapping[str, Any]], arguments:
         title = console.one_line(f": {kind['count']:,} {by}")
         console.stdout.print(Text.assemble((console.one_line(kind["reason"]), "bold"), title))
         for each in kind["examples"]:
-            console.print_lines([f"  {each['id']}", *(f"    {n}: {each[n]}" for n in ("evidence", "row") if each[n])])
+            console.print_lines([f"  {each['id']}", *(f"    {line}" for line in _evidence_lines(each))])
     command = f"synthgen why {shlex.quote(str(arguments['folder']))}"
     if not found:
         console.print_lines([f"{arguments['folder']}: no row was rejected"])
@@ -181,10 +184,26 @@ def print_why(found: Mapping[str, Any] | Sequence[Mapping[str, Any]], arguments:
         console.note_next(f"{command} {shlex.quote(found[0]['examples'][0]['id'])}")
 
 
+def _field_lines(shown: Mapping[str, Any]) -> list[str]:
+    return [f"{name}: {value}" for name, value in shown["fields"].items()]
+
+
+def _evidence_lines(shown: Mapping[str, Any]) -> list[str]:
+    """Return why a row was rejected, where anything says so, and its fields; a line a fact."""
+    try:
+        facts = parse_json(shown["evidence"])
+    except ValueError:
+        facts = None
+    if not isinstance(facts, dict):
+        return [*([f"evidence: {shown['evidence']}"] if shown["evidence"] else []), *_field_lines(shown)]
+    return [*(f"evidence, {name}: {value}" for name, value in facts.items()), *_field_lines(shown)]
+
+
 def _print_story(story: Mapping[str, Any]) -> None:
     title = console.one_line(f": {story['verdict']} {story['reason']}".strip())
     console.stdout.print(Text.assemble((console.one_line(story["id"]), "bold"), title))
-    console.print_lines(f"  {name}: {story[name]}" for name in ("stage", "evidence", "row") if story[name])
+    by = [f"rejected by {story['stage']}"] if story["stage"] else []
+    console.print_lines(f"  {line}" for line in [*by, *_evidence_lines(story)])
     for reply in story["replies"]:
         if reply["prompt"]:
             asked = indent(reply["prompt"], "    | ", lambda _: True).split("\n")

@@ -23,6 +23,40 @@ def row_texts(format_: Format, row: Mapping[str, Any]) -> dict[str, str]:
     return {column: str(row[column]) for column in format_.text_columns}
 
 
+def shown_fields(row: Mapping[str, Any], format_: Format | None = None) -> dict[str, str]:
+    """Return what a person reads of a row, sound or not, by path: labels by name, tokens as a line, without its id.
+
+    >>> from synthgen.formats.pair import PairFormat
+    >>> nli = PairFormat(("premise", "hypothesis"), ("entailment", "neutral", "contradiction"))
+    >>> shown_fields({"premise": "It rains.", "hypothesis": "It is wet.", "label": 1, "id": "a-1"}, nli)
+    {'premise': 'It rains.', 'hypothesis': 'It is wet.', 'label': 'neutral'}
+    >>> shown_fields({"answers": {"text": ["tea", "hot tea"], "answer_start": [9, 5]}})
+    {'answers.text.0': 'tea', 'answers.text.1': 'hot tea', 'answers.answer_start': '9 | 5'}
+    """
+    features, between = format_.features() if format_ else {}, " " if isinstance(format_, TagsFormat) else " | "
+    named = {column: _named(value, features.get(column, {})) for column, value in row.items() if column != "id"}
+    return dict(field for column, value in named.items() for field in _fields(value, column, between))
+
+
+def _named(value: object, feature: Mapping[str, Any]) -> object:
+    """Return a value of a row with the names of its labels in place of their numbers."""
+    if isinstance(value, list):
+        return [_named(each, feature.get("feature", {})) for each in value]
+    names = feature.get("names", ())
+    return names[value] if type(value) is int and 0 <= value < len(names) else value
+
+
+def _fields(value: object, path: str, between: str) -> Iterator[tuple[str, str]]:
+    """Yield the texts and numbers of a value by path; a list of single words or numbers is one of them."""
+    if isinstance(value, list) and all(isinstance(each, str | int) and " " not in str(each) for each in value):
+        value = between.join(map(str, value)) or None
+    if isinstance(value, dict | list):
+        inner = value.items() if isinstance(value, dict) else enumerate(value)
+        yield from (field for key, each in inner for field in _fields(each, f"{path}.{key}", between))
+    else:
+        yield path, "none" if value is None else str(value)
+
+
 def texts_of_sound_rows(format_: Format, rows: Iterable[Row]) -> Iterator[dict[str, str]]:
     """Yield the `row_texts` of each row that lacks nothing but an id, which it may get later, and has no fault."""
     columns = [column for column in format_.columns if column != "id"]

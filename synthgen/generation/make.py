@@ -23,6 +23,7 @@ from synthgen.engines.config import EngineConfig, StartEngine, read_options
 from synthgen.errors import IncompleteError, UserError, refuse
 from synthgen.filters.base import FilterContext, JudgeConfig
 from synthgen.filters.config import closing_all, read_config
+from synthgen.formats.texts import shown_fields
 from synthgen.generation.controller import Controller
 from synthgen.generation.loop import Usage, check_context_length, check_requests, exchanges, serve
 from synthgen.generation.run import (
@@ -269,5 +270,6 @@ def _item(controller: Controller, verdict: StoredVerdict) -> dict[str, Any]:
         "prompts": prompts,
         "replies": [reply.text or reply.error for reply in replies],
         "row": verdict.row,
+        "fields": shown_fields(verdict.row, controller.chain.task.format),
         "verdict": f"{verdict.verdict} {verdict.reason} {verdict.evidence}".strip(),
     }

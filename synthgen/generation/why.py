@@ -7,10 +7,12 @@ from typing import Any
 
 from synthgen import options
 from synthgen.dataset.ledger import Ledger
-from synthgen.dataset.manifest import is_finished, read_intact_manifest, read_manifest
+from synthgen.dataset.manifest import Manifest, dataset_format, is_finished, read_intact_manifest, read_manifest
 from synthgen.dataset.rejections import reasons
 from synthgen.dataset.shards import Rejection, read_rejected, read_rows
 from synthgen.errors import UserError, unknown
+from synthgen.formats.base import Format
+from synthgen.formats.texts import shown_fields
 from synthgen.generation.slots import slot_id
 
 LONGEST_NUMBER = 18
@@ -33,8 +35,9 @@ def why(
     Example: synthgen why runs/mnli mnli-s0-0000042
 
     Returns without an id, for each reason, the commonest first, {reason, stage, count, examples}, each example {id,
-    evidence, row}; `reason` may be a reason or a stage (the filter's name). With an id {id, verdict, reason, stage,
-    evidence, row, replies}; each of `replies` has the step, the request's key and prompt (empty for a retry of the one
+    evidence, row, fields}; `reason` may be a reason or a stage (the filter's name). With an id {id, verdict, reason,
+    stage, evidence, row, fields, replies}. `row` is as it is stored, `fields` its texts, labels by name, by path. Each
+    of `replies` has the step, the request's key and prompt (empty for a retry of the one
     before), the outcome, the text or the error, and the tokens. Raises UserError for an unknown id or reason.
     """
     folder = Path(folder)
@@ -46,17 +49,22 @@ def why(
 
 
 def _reasons(folder: Path, wanted: str | None) -> list[dict[str, Any]]:
-    read_intact_manifest(folder, *(["rejected"] if (folder / "rejected").is_dir() else []))
+    format_ = dataset_format(_manifest(folder))
     found = reasons(folder, EXAMPLES if wanted is None else EXAMPLES_OF_ONE)
     shown = [kind for kind in found if wanted is None or wanted in (kind.reason, kind.stage)]
     if found and wanted is not None and not shown:
         names = sorted({name for kind in found for name in (kind.reason, kind.stage) if name})
         raise unknown("reason", wanted, names, where=str(folder))
-    return [{**asdict(kind), "examples": [_example(each) for each in kind.examples]} for kind in shown]
+    return [{**asdict(kind), "examples": [_example(each, format_) for each in kind.examples]} for kind in shown]
 
 
-def _example(rejection: Rejection) -> dict[str, Any]:
-    return {"id": rejection.id, "evidence": rejection.evidence, "row": rejection.row}
+def _manifest(folder: Path) -> Manifest:
+    return read_intact_manifest(folder, *(["rejected"] if (folder / "rejected").is_dir() else []))
+
+
+def _example(rejection: Rejection, format_: Format) -> dict[str, Any]:
+    fields = shown_fields(rejection.row, format_)
+    return {"id": rejection.id, "evidence": rejection.evidence, "row": rejection.row, "fields": fields}
 
 
 def _story(folder: Path, row_id: str) -> dict[str, Any]:
@@ -72,21 +80,28 @@ def _story(folder: Path, row_id: str) -> dict[str, Any]:
         verdict = ledger.verdict(slot) if row_id == own_id else None
         if verdict is None:
             raise UserError(f"no example '{row_id}' in {folder}")
+        facts = {name: value for name, value in asdict(verdict).items() if name != "slot"}
+        fields = shown_fields(verdict.row, dataset_format(read_manifest(folder)) if is_finished(folder) else None)
+        if "label" in fields:
+            fields["label"] = ledger.cell(slot)
         return {
             "id": row_id,
-            **{name: value for name, value in asdict(verdict).items() if name != "slot"},
+            **facts,
+            "fields": fields,
             "replies": [asdict(reply) for reply in ledger.replies(slot)],
         }
 
 
 def _without_ledger(folder: Path, row_id: str) -> dict[str, Any]:
     """Return the story of a row as the published files of its folder have it."""
-    read_intact_manifest(folder, *(["rejected"] if (folder / "rejected").is_dir() else []))
+    format_ = dataset_format(_manifest(folder))
     for rejection in read_rejected(folder):
         if rejection.id == row_id:
-            return {"verdict": "rejected", **asdict(rejection), "replies": []}
+            facts = asdict(rejection) | {"fields": shown_fields(rejection.row, format_)}
+            return {"verdict": "rejected", **facts, "replies": []}
     for row in read_rows(folder):
         if row["id"] == row_id:
             empty = dict.fromkeys(("reason", "stage", "evidence"), "")
-            return {"id": row_id, "verdict": "kept", **empty, "row": row, "replies": []}
+            fields = shown_fields(row, format_)
+            return {"id": row_id, "verdict": "kept", **empty, "row": row, "fields": fields, "replies": []}
     raise UserError(f"no example '{row_id}' in {folder}")

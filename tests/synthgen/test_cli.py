@@ -86,7 +86,7 @@ def test_import_then_card_then_why_on_the_shipped_sample(tmp_path: Path) -> None
     story = json.loads(synthgen("why", str(out), _first_id(out), "--json").stdout)
     first, second = synthgen("why", str(out), _first_id(out)).stdout.splitlines()[:2]
     assert first.endswith(": kept"), "a kept row has no reason, stage or evidence to print"
-    assert second.startswith("  row: ")
+    assert second.startswith("  premise: ")
     assert story["verdict"] == "kept"
 
 

@@ -174,7 +174,9 @@ class German(Backwards):
 
 @pytest.mark.parametrize(("to", "code"), [("zh-Hans", "zh-Hans"), ("pt_BR", "pt-BR"), ("iw", "he"), ("por_Latn", "pt")])
 def test_the_language_is_checked_however_it_is_written(english: Path, tmp_path: Path, to: str, code: str) -> None:
-    with pytest.raises(IncompleteError, match=rf"language .*, such as 'premise: de, {code} has 0.00"):
+    with pytest.raises(
+        IncompleteError, match=rf"language .*, such as 'premise: most like de; {code} has a probability of 0.00"
+    ):
         translate(english, to=to, out=tmp_path / "out", backend=German())
 
 
