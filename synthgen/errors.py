@@ -3,7 +3,7 @@
 import difflib
 import errno
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -26,17 +26,22 @@ class IncompleteError(RuntimeError):
         self.fault = fault
 
 
-def unknown(kind: str, value: str, known: Iterable[str], *, where: str = "") -> UserError:
-    """Return the error for a name that is not one of `known`, with the nearest match first.
+def unknown(kind: str, value: str | Sequence[str], known: Iterable[str], *, where: str = "") -> UserError:
+    """Return the error for a name, or several, that is not one of `known`, with the nearest match first.
 
     >>> print(unknown("task", "mnly", ["mnli", "qqp"]))
     unknown task 'mnly'; did you mean 'mnli'? known: mnli, qqp
+    >>> print(unknown("task", ["mnly", "x"], ["mnli", "qqp"], where="a.toml"))
+    unknown tasks 'mnly' ('mnli'?), 'x' in a.toml; known: mnli, qqp
     """
-    names = list(known)
-    near = difflib.get_close_matches(value, names, n=1, cutoff=0.5)
-    place = f" in {where}" if where else ""
-    hint = f"; did you mean '{near[0]}'?" if near else ";"
-    return UserError(f"unknown {kind} '{shorten(value)}'{place}{hint} known: {listed(names)}")
+    values, names = [value] if isinstance(value, str) else list(value), list(known)
+    near = [next(iter(difflib.get_close_matches(each, names, n=1, cutoff=0.5)), "") for each in values]
+    place, known_names = f" in {where}" if where else "", f"known: {listed(names)}"
+    if len(values) == 1:
+        hint = f"; did you mean '{near[0]}'?" if near[0] else ";"
+        return UserError(f"unknown {kind} '{shorten(values[0])}'{place}{hint} {known_names}")
+    shown = (f"'{shorten(each)}'" + (f" ('{name}'?)" if name else "") for each, name in zip(values, near, strict=True))
+    return UserError(f"unknown {kind}s {', '.join(shown)}{place}; {known_names}")
 
 
 def listed(names: Iterable[object], most: int = 40) -> str:

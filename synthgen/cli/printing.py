@@ -64,11 +64,13 @@ def print_manifest(manifest: Manifest, arguments: Arguments) -> None:
 
 
 def _print_set(manifest: Manifest, folder: Path) -> None:
+    from synthgen.text.set_language import CORPUS, TASK
+
     labels = listed(f"{label}: {count:,}" for label, count in manifest.label_counts.items())
     examples = console.one_line(f": {manifest.kept:,} {manifest.origin} {manifest.task} examples ({labels})")
     console.stdout.print(Text.assemble((console.one_line(folder), "bold"), examples))
     console.print_lines([manifest.balance()])
-    if (said := manifest.checks.get("set_language")) and said["said_by"] != "the corpus":
+    if (said := manifest.checks.get("set_language")) and said["said_by"] not in (CORPUS, TASK):
         counts = f"{said['texts_that_agree']} of {said['texts_identified']} texts identified agree"
         console.print_lines([f"language {manifest.language}, by {said['said_by']}; {counts}"])
 

@@ -46,7 +46,7 @@ from synthgen.runtime.provenance import public_name
 from synthgen.task.registry import task_name
 from synthgen.text.languages import ENGLISH, base_language
 from synthgen.text.parquet import count_rows
-from synthgen.text.set_language import SetLanguage, set_language, together
+from synthgen.text.set_language import CORPUS, SetLanguage, set_language, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +244,8 @@ def _local_part(file: CorpusFile, format_: Format, stated: StatedFacts, own: Pat
     if own and records and (columns := records.plan.other_names()):
         parent["columns"] = columns
     rows = records.rows() if records else (each.row for each in file.reader(file.path, format_) if not each.fault)
-    said = set_language(texts_of_sound_rows(format_, rows), option=stated.language, stated=file.stated_languages)
+    said_elsewhere = file.stated_languages(is_own=own is not None)
+    said = set_language(texts_of_sound_rows(format_, rows), option=stated.language, stated=said_elsewhere)
     prefix = f"{file.source.name}-{Path(file.name).with_suffix('').as_posix().replace('/', '-')}"
     terms = stated.licence or (UNKNOWN if own else "")
     return CorpusPart(file.source, file.path, reader, said, prefix, parent, records=records, terms=terms)
@@ -328,5 +329,5 @@ def _hub_part(source: CorpusEntry, split: HubSplit, fetched: Fetched) -> CorpusP
     parent |= {"sha256": file_sha256(fetched.path), "split": split.split, "corpus": source.name}
     shard = re.search(r"\d+", Path(fetched.name).stem.removeprefix(split.split))
     prefix = f"{source.name}-{split.split}-{shard.group() if shard else '0'}"
-    said = SetLanguage(ENGLISH, "the corpus")
+    said = SetLanguage(ENGLISH, CORPUS)
     return CorpusPart(source, fetched.path, partial(read_hub_parquet, ids=split.ids), said, prefix, parent)

@@ -30,7 +30,7 @@ from synthgen.errors import UserError
 from synthgen.formats import Format
 from synthgen.formats.tags import TagsFormat
 from synthgen.text.languages import base_language
-from synthgen.text.set_language import language_of_name
+from synthgen.text.set_language import CORPUS, TASK, language_of_name
 
 _SHIPPED = {
     "snli": (SNLI_ROWS, "CC BY-SA 4.0"),
@@ -50,12 +50,14 @@ class CorpusFile:
     reader: Reader
     split: str
 
-    @property
-    def stated_languages(self) -> Mapping[str, str]:
-        """The language by what states it; the corpora are English, other people's files of their form need not be."""
+    def stated_languages(self, *, is_own: bool = False) -> Mapping[str, str]:
+        """Return the language by what states it: the corpora are English, other people's files need not be.
+
+        `is_own` files have the columns of the corpus's task and come from elsewhere.
+        """
         folder = language_of_name(Path(self.name).parent.as_posix())
         of_names = {"the file's name": language_of_name(self.path.name), "its folder's name": folder}
-        return of_names | {"the corpus": self.source.language}
+        return of_names | {TASK if is_own else CORPUS: self.source.language}
 
 
 def find_files(sources: tuple[CorpusEntry, ...], path: Path, split: str | None = None) -> list[CorpusFile]:
@@ -139,7 +141,7 @@ def _snapshot(path: Path) -> Path:
 
 def of_language(files: list[CorpusFile], language: str | None, where: str) -> list[CorpusFile]:
     """Return those files of a language, where names of files or folders state it and others; say which are left out."""
-    stated = [next(filter(None, list(file.stated_languages.values())[:2]), "") for file in files]
+    stated = [next(filter(None, list(file.stated_languages().values())[:2]), "") for file in files]
     same = [bool(language) and base_language(code) == base_language(str(language)) for code in stated]
     if not any(same) or not any(stated[place] and not each for place, each in enumerate(same)):
         return files

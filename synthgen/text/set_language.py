@@ -14,7 +14,8 @@ from synthgen.text.languages import SEVERAL_LANGUAGES, UNKNOWN_LANGUAGE, languag
 TEXTS = 200
 """Texts that are identified of a set."""
 _ROWS = 1000
-OPTION, IDENTIFIED = "--language", "identification of its texts"
+OPTION, IDENTIFIED, CORPUS, TASK = "--language", "identification of its texts", "the corpus", "the task"
+"""What says the language of a set; a task says it of files that are no official release."""
 _IN_NAME = re.compile(
     r"(?<![A-Za-z0-9])([a-z]{2}(?:[-_](?:[A-Z][a-z]{3}|[A-Z]{2}))?|[a-z]{3}_[A-Z][a-z]{3})(?![A-Za-z0-9])"
 )

@@ -146,6 +146,13 @@ def test_the_language_of_rows_of_every_format_is_identified(task: str, row: dict
     assert said_by(manifest) == ("he", "identification of its texts")
 
 
+def test_of_a_file_of_ones_own_the_task_says_the_language_and_no_corpus(tmp_path: Path) -> None:
+    row = {"premise": "The train to the coast leaves at nine.", "hypothesis": "A train goes to the coast.", "label": 0}
+    (tmp_path / "colleague.json").write_text(json.dumps([row]))
+    assert said_by(import_task("mnli", source=tmp_path / "colleague.json", out=tmp_path / "own")) == ("en", "the task")
+    assert said_by(import_task("snli", source="sample", n=3, out=tmp_path / "snli")) == ("en", "the corpus")
+
+
 def test_a_stated_language_is_kept_and_what_the_texts_read_as_is_in_the_card(tmp_path: Path) -> None:
     path = pairs(tmp_path / "train.jsonl")
     manifest = import_task("mnli", source=path, out=tmp_path / "set", language="sr_Latn")

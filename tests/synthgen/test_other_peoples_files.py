@@ -239,6 +239,19 @@ def test_several_hypotheses_of_a_premise_become_rows_and_joined_columns_take_tur
         import_task("mnli", source=tmp_path / "wide.csv", out=tmp_path / "no", hypotheses=["sure:yes"])
 
 
+def test_every_column_and_label_that_cannot_be_is_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(table_text(ROWS, ","))
+    columns, labels = ["premise=premis", "hypothsis=hypothesis", "lable=labl"], ["a=entail", "b=entail", "c=x"]
+    with pytest.raises(UserError) as refused:
+        import_task("mnli", source=tmp_path / "rows.csv", out=tmp_path / "no", columns=columns, labels=labels)
+    assert str(refused.value) == (
+        "unknown columns 'hypothsis' ('hypothesis'?), 'lable' ('label'?) in --columns; known: premise, hypothesis, "
+        "label, id; unknown labels 'entail' ('entailment'?), 'x' in --labels; known: entailment, neutral, "
+        f"contradiction, -; unknown columns 'premis' ('premise'?), 'labl' ('label'?) in {tmp_path / 'rows.csv'}; "
+        "known: premise, hypothesis, label"
+    )
+
+
 def test_answers_without_places_are_found_and_those_with_any_shape_of_place_taken(tmp_path: Path) -> None:
     context = "Ann met Bo in May. Cy left in June, and Ann in July."
     question = {"context": context, "question": "When did Cy leave?"}

@@ -4,7 +4,7 @@ Both are stated by options, or known by their names; what is only likely by its 
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,13 +49,15 @@ _OFTEN = 10
 @dataclass(frozen=True, slots=True)
 class RecordOptions:
     """What the user says of the records: {our column: theirs}, {their label: ours}, the columns of hypotheses with
-    their label (of several joined by `/` a row gives one in turn), and the values that columns must have.
+    their label (of several joined by `/` a row gives one in turn), and the values that columns must have. `faults` says
+    what of it cannot be; it is told together with what the file lacks.
     """
 
     columns: Names = field(default_factory=dict)
     labels: Names = field(default_factory=dict)
     hypotheses: tuple[tuple[tuple[str, ...], str], ...] = ()
     where: Names = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """Return whether anything was said."""
@@ -71,19 +73,24 @@ class RecordOptions:
 def record_options(
     format_: Format, columns: Sequence[str], labels: Sequence[str], hypotheses: Sequence[str], where: Sequence[str]
 ) -> RecordOptions:
-    """Return the options, checked against the task's format; UserError names what it does not have."""
+    """Return the options; names that the task's format does not have are among their `faults`."""
     named, values = _pairs("--columns", columns, "="), _pairs("--labels", labels, "=")
-    for name in named:
-        if name not in (known := _roles(format_)):
-            raise unknown("column", name, known, where="--columns")
-    wide = _pairs("--hypotheses", hypotheses, ":")
-    for label in (*values.values(), *wide.values()):
-        if label not in (known := (*format_.labels, DROPPED)):
-            raise unknown("label", label, known, where="--labels" if label in values.values() else "--hypotheses")
+    wide, known_labels = _pairs("--hypotheses", hypotheses, ":"), (*format_.labels, DROPPED)
+    faults = (
+        *_strangers("column", named, _roles(format_), "--columns"),
+        *_strangers("label", values.values(), known_labels, "--labels"),
+        *_strangers("label", wide.values(), known_labels, "--hypotheses"),
+    )
     if wide and (format_.name != "pair" or format_.columns[1] in named or "label" in named):
         raise UserError("--hypotheses is for tasks of two texts, in place of the second text and the label")
     split = tuple((tuple(each.split("/")), label) for each, label in wide.items())
-    return RecordOptions(named, values, split, _pairs("--where", where, "="))
+    return RecordOptions(named, values, split, _pairs("--where", where, "="), faults)
+
+
+def _strangers(kind: str, names: Iterable[str], known: Collection[str], where: str) -> list[str]:
+    """Return what is said of the names that are not known, in one text; none where there are none."""
+    strangers = [name for name in dict.fromkeys(names) if name not in known]
+    return [str(unknown(kind, strangers, known, where=where))] if strangers else []
 
 
 def _pairs(flag: str, entries: Sequence[str], sign: str) -> dict[str, str]:
@@ -141,8 +148,9 @@ def plan_columns(
     objects = {name: value for row in rows for name, value in row.items() if isinstance(value, dict)}
     there = [*map(str, present), *(f"{name}.{key}" for name, value in objects.items() for key in value)]
     wide = [name for names, _ in options.hypotheses for name in names]
-    if missing := [name for name in (*options.columns.values(), *wide, *options.where) if name not in there]:
-        raise unknown("column", missing[0], there, where=where)
+    asked = (*options.columns.values(), *wide, *options.where)
+    if faults := [*options.faults, *_strangers("column", asked, there, where)]:
+        raise UserError("; ".join(faults))
     in_order = not has_names and not options and len(present) == len(format_.columns)
     columns = dict(zip(format_.columns, present, strict=True)) if in_order else dict(options.columns)
     known, needed = _known_names(format_), _needed(format_, rows, options)
