@@ -6,11 +6,12 @@ Special tokens, pair format, segments and offsets are the tokenizer's own; what 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from synthgen.runtime.files import read_toml
 Tokenizer = Any
 Model = Any
 """Of transformers, which ships no types."""
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,22 @@ class Frame:
         return len(self.first) + len(self.middle) + len(self.last)
 
 
-@lru_cache(maxsize=16)
+def _kept_with_tokenizer(read: Callable[P, T]) -> Callable[P, T]:
+    """Remember what a function of a tokenizer returns for as long as that lives: 250,000 pieces take 300 MB."""
+    results: WeakKeyDictionary[Tokenizer, dict[object, T]] = WeakKeyDictionary()
+
+    @wraps(read)
+    def kept(*args: P.args, **kwargs: P.kwargs) -> T:
+        tokenizer, *others = args
+        own, key = results.setdefault(tokenizer, {}), (*others, *kwargs.items())
+        if key not in own:
+            own[key] = read(*args, **kwargs)
+        return own[key]
+
+    return kept
+
+
+@_kept_with_tokenizer
 def frame(tokenizer: Tokenizer, texts: int) -> Frame:
     """Return what a tokenizer puts around one text or two; UserError for one that changes the texts themselves."""
     probes = [_plain(tokenizer, text) for text in ("a", "b")[:texts]]
@@ -150,7 +168,7 @@ def word_ids(words: Sequence[str], tokenizer: Tokenizer) -> list[list[int]]:
     return [ids or nothing for ids in encoded]
 
 
-@lru_cache(maxsize=16)
+@_kept_with_tokenizer
 def _marks_spaces(tokenizer: Tokenizer) -> bool:
     """Say whether a word after a space is another token than the same word at the beginning of a text."""
     after_space = _plain(tokenizer, " b")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from synthgen.formats.pair import Pair, PairFormat
 from synthgen.formats.span import Span, SpanFormat
 from synthgen.formats.tags import Tagged
 from synthgen.generation.teacher import Teacher
-from synthgen.models.encoder import FAMILIES, auto_class, frame, padding_id, windows, word_ids
+from synthgen.models.encoder import FAMILIES, auto_class, frame, padding_id, read_tokenizer, windows, word_ids
 from synthgen.text.words import treebank_tokens
 from tests import tiny_encoders
 
@@ -197,6 +199,16 @@ def test_words_are_read_as_in_running_text(encoder: Path) -> None:
     marked = tokenizer("." + " " + " ".join(words), add_special_tokens=False)["input_ids"]
     assert joined == marked[-len(joined) :]
     assert all(word_ids(["", "\u200b", "猫"], tokenizer))
+
+
+def test_what_is_remembered_of_a_tokenizer_does_not_keep_it_in_memory(encoder: Path) -> None:
+    tokenizer = read_tokenizer(encoder)
+    assert frame(tokenizer, 2) == frame(tokenizer, 2)
+    assert word_ids(["cat", "sat"], tokenizer)
+    alive = weakref.ref(tokenizer)
+    del tokenizer
+    gc.collect()
+    assert alive() is None
 
 
 def test_windows_are_pairs_of_the_tokenizer_and_their_places_are_the_words(encoder: Path) -> None:
