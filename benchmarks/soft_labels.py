@@ -2,10 +2,11 @@
 
     python benchmarks/soft_labels.py --data-root DATA --out /tmp/soft --seeds 5
 
-Of Quora's question pairs, two halves of so many rows get 20 % of their labels flipped. A checkpoint is trained on the
-first half, and `synthgen filter` gives the second its probabilities; no clean label is seen. Then a checkpoint each is
-trained on the second half with `targets` hard, weighted and soft for `--epochs`, and scored on rows that were not
-flipped. `--layers` keeps so many of the encoder's layers, for small machines.
+Of Quora's question pairs, a checkpoint is trained on as many rows with their own labels, as a verifier of generated rows
+would be. Other rows get 20 % of their labels flipped, and `synthgen filter` gives them the verifier's probabilities. A
+checkpoint each is trained on these with `targets` hard, weighted and soft for `--epochs`, and scored on rows that were
+not flipped. With `--flip-all` the verifier's rows are flipped too: no clean label is seen at all. `--layers` keeps so
+many of the encoder's layers, for small machines.
 """
 
 import argparse
@@ -68,21 +69,21 @@ def accuracy(checkpoint: Path, rows: Sequence[Row], like: Path) -> float:
 
 
 def run(
-    seed: int, out: Path, real: Path, rows: Sequence[Row], size: int, model: str, kinds: Sequence[str], epochs: int
+    seed: int, out: Path, real: Path, rows: Sequence[Row], model: str, options: argparse.Namespace
 ) -> dict[str, float]:
     """Return the accuracy of each kind of targets for one seed."""
     draw = random.Random(seed)
     mixed = draw.sample(list(rows), len(rows))
-    first, second, test = mixed[:size], mixed[size : 2 * size], mixed[2 * size :]
-    noisy = [write_set(out / name, flipped(part, draw), real) for name, part in (("first", first), ("second", second))]
-    evaluator.train(noisy[0], out=out / "verifier", model=model, recipe=recipe(out, "hard"), seed=seed)
+    first, second, test = mixed[: options.rows], mixed[options.rows : 2 * options.rows], mixed[2 * options.rows :]
+    verifiers = write_set(out / "first", flipped(first, draw) if options.flip_all else first, real)
+    others = write_set(out / "second", flipped(second, draw), real)
+    evaluator.train(verifiers, out=out / "verifier", model=model, recipe=recipe(out, "hard"), seed=seed)
     (out / "filters.toml").write_text(FILTERS)
-    synthgen.filter(noisy[1], out=out / "believed", verifier=out / "verifier", filters=out / "filters.toml")
+    synthgen.filter(others, out=out / "believed", verifier=out / "verifier", filters=out / "filters.toml")
     scores = {"verifier": accuracy(out / "verifier", test, real)}
-    for targets in kinds:
-        evaluator.train(
-            out / "believed", out=out / targets, model=model, recipe=recipe(out, targets, epochs), seed=seed
-        )
+    for targets in options.targets.split(","):
+        chosen = recipe(out, targets, options.epochs)
+        evaluator.train(out / "believed", out=out / targets, model=model, recipe=chosen, seed=seed)
         scores[targets] = accuracy(out / targets, test, real)
     return scores
 
@@ -98,19 +99,19 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--targets", default=",".join(TARGETS), help="hard and others")
     parser.add_argument("--epochs", type=int, default=2, help="of the trainings that are compared")
+    parser.add_argument("--flip-all", action="store_true", help="flip labels of the verifier's rows too")
     parser.add_argument("--layers", type=int, default=12)
     options = parser.parse_args()
     options.out.mkdir(parents=True)
-    kinds = options.targets.split(",")
     real, size = options.out / "real", 2 * options.rows + options.test
     synthgen.import_task("qqp", source=str(options.data_root / "qqp"), out=real, n=size)
     model = str(small_encoder(options.out / "encoder", options.layers))
     rows, scores = list(read_rows(real)), list[dict[str, float]]()
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         (folder := options.out / f"seed-{seed}").mkdir()
-        scores.append(run(seed, folder, real, rows, options.rows, model, kinds, options.epochs))
+        scores.append(run(seed, folder, real, rows, model, options))
         print(f"seed {seed}: " + ", ".join(f"{name} {score:.3f}" for name, score in scores[-1].items()), flush=True)
-    for targets in kinds[1:]:
+    for targets in options.targets.split(",")[1:]:
         wins = sum(each[targets] >= each["hard"] for each in scores)
         mean = sum(each[targets] - each["hard"] for each in scores) / len(scores)
         print(f"{targets}: not worse than hard in {wins} of {len(scores)} seeds, {100 * mean:+.1f} points on average")
