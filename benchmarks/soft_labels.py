@@ -2,11 +2,11 @@
 
     python benchmarks/soft_labels.py --data-root DATA --out /tmp/soft --seeds 5
 
-Of Quora's question pairs, a checkpoint is trained on as many rows with their own labels, as a verifier of generated rows
-would be. Other rows get 20 % of their labels flipped, and `synthgen filter` gives them the verifier's probabilities. A
-checkpoint each is trained on these with `targets` hard, weighted and soft for `--epochs`, and scored on rows that were
-not flipped. With `--flip-all` the verifier's rows are flipped too: no clean label is seen at all. `--layers` keeps so
-many of the encoder's layers, for small machines.
+Of Quora's question pairs, a checkpoint is trained on as many rows with their own labels, as a verifier of generated
+rows would be. Other rows get 20 % of their labels flipped, and `synthgen filter` gives them the verifier's
+probabilities. A checkpoint each is trained on these with `targets` hard, weighted and soft for `--epochs`, and scored
+on rows that were not flipped. With `--flip-all` the verifier's rows are flipped too: no clean label is seen at all.
+`--layers` keeps so many of the encoder's layers, for small machines.
 """
 
 import argparse
