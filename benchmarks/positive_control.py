@@ -3,7 +3,7 @@
 Intermediate training on 2,000 English UD sentences against none, on UD-POS with 200 English sentences for the target:
 the interval of the difference in English must lie above 0. The same sentences with their tags shuffled within each
 sentence must not do that. Beside it the mean of the other languages, which three seeds may not resolve. Real files, the
-encoder pack. The same command goes on where an earlier one was stopped.
+encoder pack. The same command continues where an earlier one was stopped.
 """
 
 from __future__ import annotations

@@ -28,38 +28,54 @@ TargetNames = Annotated[
 ]
 OwnFile = Annotated[Path | None, Argument(metavar="FILE", help="With --new: the file to write.")]
 NewTarget = Annotated[str | None, Option("--new", help="Write a commented target file: pair, choice, span or tags.")]
-CheckedTarget = Annotated[Path | None, Option("--check", help="List everything that is wrong with a target file.")]
+CheckedTarget = Annotated[Path | None, Option("--check", help="List all faults of a target file.")]
 Languages = Annotated[
     Sequence[str],
-    Option(help="BCP-47 codes, of one target TARGET:CODE, comma-separated; default: all of each target."),
+    Option(help="BCP-47 codes, comma-separated; TARGET:CODE is for one target [default: all languages]."),
     COMMAS,
 ]
-SplitName = Annotated[str, Option(help="test or dev")]
+SplitName = Annotated[str, Option(help="test or dev.")]
 Sizes = Annotated[
     Sequence[str | int],
-    Option(help="full, numbers of intermediate rows, parts of an arm (real/4); comma-separated"),
+    Option(
+        help="Sizes of the intermediate data, comma-separated: full, numbers of rows, fractions of an arm (real/4)."
+    ),
     COMMAS,
 ]
 Seeds = Annotated[
-    str | int, Option(help="Runs per arm and size, or which: 5, 0,2-4. A seed redraws rows, order, initialisation.")
+    str | int,
+    Option(
+        help="Number of seeds (5) or list of seeds (0,2-4), for each arm and size. A seed decides rows, order, "
+        "initialisation."
+    ),
 ]
-Match = Annotated[str, Option(help="epochs, or updates: every arm gets the updates of the largest")]
+Match = Annotated[
+    str, Option(help="What arms have in common: epochs, or updates (every arm gets as many as the largest).")
+]
 Preset = Annotated[
     str | None,
-    Option(help="mixture, multi-source, phang2020, synthetic-vs-real or two-stage: its arms, from the datasets named."),
+    Option(
+        help="Arms of a preset (mixture, multi-source, phang2020, synthetic-vs-real, two-stage), made of your "
+        "NAME=DATASET."
+    ),
 ]
 
 # One file for all of it.
 ExperimentFile = Annotated[Path | str, Argument(help="An experiment file, as `evaluator init` writes.")]
 NewExperiment = Annotated[Path | str, Argument(help="The file to write.")]
-PresetFile = Annotated[str | None, Option("--preset", help="Begin with this preset instead.")]
-Changes = Annotated[Sequence[str], Option("--set", help="KEY=VALUE in place of what the file says. Repeatable.")]
-CheckFile = Annotated[bool, Option("--check", help="List everything that is wrong with the file, and stop.")]
+PresetFile = Annotated[
+    str | None,
+    Option(
+        "--preset", help="Start from this preset: mixture, multi-source, phang2020, synthetic-vs-real or two-stage."
+    ),
+]
+Changes = Annotated[Sequence[str], Option("--set", help="KEY=VALUE replaces a value of the file. Repeatable.")]
+CheckFile = Annotated[bool, Option("--check", help="List all faults of the file, and stop.")]
 UntilResolved = Annotated[
     bool,
     Option(
         "--until-resolved",
-        help="Add seeds to the comparisons that they resolve best, in up to four looks; needs --budget.",
+        help="Add seeds where they resolve most comparisons, in at most four interim analyses; needs --budget.",
     ),
 ]
 Budget = Annotated[float | None, Option(help="Hours that --until-resolved may take.")]
@@ -70,11 +86,17 @@ Model = Annotated[str, Option(help="Encoder: hub id, local folder or pack:NAME."
 CheckedModel = Annotated[str | None, Option(help="A model to check instead: hub id, local folder or pack:NAME.")]
 Recipe = Annotated[
     str,
-    Option(help="xtreme (by the encoder), phang2020, small, or a TOML file; else the preset's, or xtreme."),
+    Option(
+        help="Hyperparameters: xtreme (of the encoder's size), phang2020, small, or a TOML file [default: the "
+        "preset's, or xtreme]."
+    ),
 ]
 Select = Annotated[
     str,
-    Option(help="last; en-dev: best on English dev items, never another language's; recipe: as its reference does"),
+    Option(
+        help="Checkpoint: last; en-dev (best on English dev items, never on another language's); recipe (as its "
+        "reference does)."
+    ),
 ]
 KeepHeads = Annotated[
     bool, Option(help="Keep the intermediate head for targets of the same format and labels; by default it is dropped.")
@@ -83,7 +105,9 @@ Cap = Annotated[int | None, Option(help="At most this many examples per target, 
 Ray = Annotated[str | None, Option(help="Run on Ray: auto (the cluster here, else this machine), local, or HOST:PORT.")]
 Workers = Annotated[
     int | None,
-    Option(help="Runs at once per GPU, or on the cores of each machine [default: 1; with --ray, as a GPU holds]."),
+    Option(
+        help="Runs at once per GPU, or on the cores of each machine [default: 1; with --ray, as many as a GPU holds]."
+    ),
 ]
 PricePerHour = Annotated[float | None, Option(help="Price of an hour of one device, for the plan, in any currency.")]
 Assume = Annotated[
@@ -97,7 +121,7 @@ Track = Annotated[
     str | None, Option(help="Export losses, scores and verdicts during the run to trackio, wandb or tensorboard.")
 ]
 Dataset = Annotated[Path | str, Argument(help="A finished dataset folder.")]
-Checkpoint = Annotated[Path | str, Option(help="Where the checkpoint folder goes; refused when it exists.")]
+Checkpoint = Annotated[Path | str, Option(help="New folder for the checkpoint.")]
 Seed = Annotated[int, Option(help="Seed of the order of rows and of the initialisation.")]
 
 # Where things are.
@@ -105,11 +129,11 @@ DataRoot = Annotated[
     Path | str | None,
     Option(help="Folder of the official files, or 'sample' (shipped) [default: $SYNTHGEN_DATA, else data/ here]."),
 ]
-FetchRoot = Annotated[Path | str, Option(help="Where the files go.")]
-StorePlace = Annotated[Path | str, Argument(help="A folder that was the --store of `evaluator compare`.")]
+FetchRoot = Annotated[Path | str, Option(help="Folder to which the files are written.")]
+StorePlace = Annotated[Path | str, Argument(help="The --store folder of an `evaluator compare`.")]
 Archive = Annotated[Path | str, Option("--out", help="The archive to write, such as runs.tar.gz.")]
 ArchiveRead = Annotated[Path | str, Argument(metavar="ARCHIVE", help="A file that `evaluator store pack` wrote.")]
-StoreFolder = Annotated[Path | str, Option(help="Where finished runs are kept and found again: a folder, or s3://…")]
+StoreFolder = Annotated[Path | str, Option(help="Folder, or s3://…, where finished runs are kept and reused.")]
 
 # Where things go.
 PublishedRun = Annotated[
@@ -124,7 +148,7 @@ DryRun = Annotated[bool, Option("--dry-run", help="Show exactly what would be se
 
 # What is scored and reported.
 TargetName = Annotated[str, Argument(help="A target of `evaluator targets`, or a target file of your own.")]
-Language = Annotated[str, Option(help="BCP-47 code")]
+Language = Annotated[str, Option(help="BCP-47 code of the language.")]
 ScoreSplit = Annotated[str, Option(help="A split of the target: test, or dev where it has one.")]
 Predictions = Annotated[
     Path | str,
@@ -135,11 +159,14 @@ Predictions = Annotated[
     ),
 ]
 Results = Annotated[Path | str, Argument(help="A results.jsonl or a store folder.")]
-Page = Annotated[Path | str, Option(help="The HTML page; its tables and comparison.json go beside it.")]
-Margin = Annotated[float, Option(help="Points within which arms count as equivalent.")]
+Page = Annotated[
+    Path | str, Option(help="The HTML page to write; tables and comparison.json are written to its folder.")
+]
+Margin = Annotated[float, Option(help="Margin of equivalence, in points.")]
 ReportMargin = Annotated[
-    float | None, Option("--margin", help="Another margin of equivalence than that of experiment.json [else 0.5].")
+    float | None,
+    Option("--margin", help="Margin of equivalence, in points [default: that of experiment.json, else 0.5]."),
 ]
 Primary = Annotated[
-    Sequence[str], Option(help="The comparison that the experiment is for: A:B or A:B@SIZE, two arms."), COMMAS
+    Sequence[str], Option(help="Primary comparison of two arms, planned before the runs: A:B or A:B@SIZE."), COMMAS
 ]

@@ -73,12 +73,12 @@ def refuse(reason: str, **options: object) -> None:
 
     >>> refuse("nothing is written with --preview 2", ray=None, max_requests=9)
     Traceback (most recent call last):
-    synthgen.errors.UserError: --max-requests 9 has no use: nothing is written with --preview 2
+    synthgen.errors.UserError: --max-requests 9 has no effect: nothing is written with --preview 2
     """
     for name, value in options.items():
         if value is not None and value is not False and value != ():
             flag = f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
-            raise UserError(f"{flag} has no use: {reason}")
+            raise UserError(f"{flag} has no effect: {reason}")
 
 
 def missing_package(package: str, extra: str, purpose: str) -> UserError:
@@ -122,7 +122,7 @@ def disk_advice(error: OSError) -> str:
     """Return what to do about a disk that is full or fails; an empty text for any other error."""
     if is_disk_full(error):
         return "make room on the disk, or for temporary files set TMPDIR"
-    return "the disk or the connection to it fails; see to it" if error.errno == errno.EIO else ""
+    return "the disk or the connection to it fails; check it" if error.errno == errno.EIO else ""
 
 
 @contextmanager

@@ -19,17 +19,24 @@ Seed = Annotated[int, Option(help="Seed of attributes, sampling and subsets.")]
 DatasetSeeds = Annotated[
     int | None,
     Option(
-        help="Number of sets, one for each seed from --seed on: OUT/s0, OUT/s1, …; --max-cost holds for all together."
+        help="Number of sets, with consecutive seeds from --seed on: OUT/s0, OUT/s1, …; --max-cost is for all together."
     ),
 ]
-FilterFile = Annotated[Path | None, Option(help="TOML file: which filters, with which settings.")]
+FilterFile = Annotated[Path | None, Option(help="TOML file with the filters to run and their settings.")]
 Against = Annotated[
-    Sequence[Path], Option(help="Evaluation set to keep out: a dataset folder or a data root. Repeatable.")
+    Sequence[Path],
+    Option(help="Evaluation set whose items no row may contain: a dataset folder or a data root. Repeatable."),
 ]
-Verifier = Annotated[Path | None, Option(help="Checkpoint of `evaluator train` that relabels the rows.")]
+Verifier = Annotated[
+    Path | None,
+    Option(help="Checkpoint of `evaluator train` that predicts the labels; rows with another label are rejected."),
+]
 Judge = Annotated[
     str | None,
-    Option(help="Model that labels the rows blindly: as --model, or an endpoint's http://HOST/v1[#NAME]."),
+    Option(
+        help="Model that labels the rows without seeing their labels: as --model, or an endpoint's "
+        "http://HOST/v1[#NAME]."
+    ),
 ]
 Like = Annotated[
     Path | None, Option(help="Dataset folder of real rows to compare artefacts, shape and diversity with.")
@@ -39,10 +46,11 @@ Origin = Annotated[
 ]
 FolderTask = Annotated[
     str | None,
-    Option("--task", help="Task, or its file, of a folder without synthgen.json."),
+    Option("--task", help="Task name or task file, for a folder without synthgen.json."),
 ]
 FolderLanguage = Annotated[
-    str | None, Option("--language", help="Language of a folder without synthgen.json, where its texts do not tell.")
+    str | None,
+    Option("--language", help="Language, for a folder without synthgen.json [default: identified from its texts]."),
 ]
 
 # make
@@ -56,37 +64,45 @@ Model = Annotated[
     str,
     Option(
         help="pack:NAME, a model folder, a hub id owner/name[@revision]; an endpoint's http://HOST/v1[#NAME], or "
-        "several of them with commas."
+        "several of them, comma-separated."
     ),
 ]
 Engine = Annotated[
     str, Option(help="vllm (here), endpoint (any OpenAI-compatible server), scripted (a file of replies).")
 ]
 RunFolder = Annotated[Path | None, Option(help="Dataset folder [default: runs/TASK-nN-sSEED].")]
-Decoding = Annotated[str | None, Option(help="plain completion or json schema [default: by model].")]
+Decoding = Annotated[
+    str | None, Option(help="plain (text completion) or json (chat with a JSON schema) [default: by model].")
+]
 Thinking = Annotated[str, Option(help="on or off: whether the model thinks before it replies.")]
-Shots = Annotated[Path | None, Option(help="Dataset folder to draw the few-shot examples from.")]
+Shots = Annotated[Path | None, Option(help="Dataset folder from which few-shot examples are drawn.")]
 Passages = Annotated[Path | None, Option(help="Premises or passages: a text file, one a line, or a dataset folder.")]
-Teacher = Annotated[Path | None, Option(help="Checkpoint that tags the sentences of ccg.")]
-Preview = Annotated[int, Option(help="Show this many items and write nothing.")]
-MaxRequests = Annotated[int | None, Option(help="Request budget [default: 25 a row and step].")]
-Batch = Annotated[bool, Option("--batch", help="Ask an endpoint by batches: half the price, within a day.")]
+Teacher = Annotated[
+    Path | None, Option(help="Token classifier that tags the generated sentences, for ccg and tasks with tags.")
+]
+Preview = Annotated[int, Option(help="Generate and show this many items; write nothing.")]
+MaxRequests = Annotated[int | None, Option(help="Maximum number of requests [default: 25 for each row and step].")]
+Batch = Annotated[
+    bool, Option("--batch", help="Use the batch API of an endpoint: half the price, replies within a day.")
+]
 PriceIn = Annotated[float | None, Option(help="Price of a million prompt tokens, in any currency.")]
 PriceOut = Annotated[float | None, Option(help="Price of a million output tokens.")]
 PriceTable = Annotated[Path | None, Option(help='TOML file of prices by model: ["NAME"], in = 0.15, out = 0.60.')]
-MaxCost = Annotated[float | None, Option(help="End the run, resumably, before its replies cost more.")]
-Timeout = Annotated[float, Option(help="Seconds an endpoint may take for a reply.")]
+MaxCost = Annotated[
+    float | None, Option(help="Stop the run before its replies cost more than this; it can be resumed.")
+]
+Timeout = Annotated[float, Option(help="Seconds to wait for a reply of an endpoint.")]
 Ray = Annotated[str | None, Option(help="One engine per GPU of a Ray cluster: auto (here, if none runs) or HOST:PORT.")]
 EngineArgs = Annotated[
     str | None,
-    Option(help="vLLM's own arguments: FILE.toml, FILE.json or '{\"gpu_memory_utilization\": 0.8}'."),
+    Option(help="Arguments of vLLM: FILE.toml, FILE.json or '{\"gpu_memory_utilization\": 0.8}'."),
 ]
 GpusPerEngine = Annotated[int | None, Option(help="With --ray: GPUs of one engine [default: 1, or by --engine-args].")]
 
 # tasks
 OwnFile = Annotated[Path | None, Argument(metavar="FILE", help="With --new: the file to write.")]
 NewTask = Annotated[str | None, Option("--new", help="Write a commented task file: pair, choice, span or tags.")]
-CheckedTask = Annotated[Path | None, Option("--check", help="List everything that is wrong with a task file.")]
+CheckedTask = Annotated[Path | None, Option("--check", help="List all faults of a task file.")]
 
 # import
 Corpus = Annotated[
@@ -102,7 +118,10 @@ Source = Annotated[
 Draw = Annotated[int | None, Option("--n", help="Keep this many rows, stratified by label.")]
 SetLanguage = Annotated[
     str | None,
-    Option(help="Language of the rows: de, zh-Hans, …; of a corpus with ready-made translations, the one to take."),
+    Option(
+        help="Language of the rows: de, zh-Hans, …; or, for a corpus with published translations, the translation to "
+        "import."
+    ),
 ]
 Columns = Annotated[
     Sequence[str],
@@ -117,25 +136,28 @@ LabelNames = Annotated[
 Hypotheses = Annotated[
     Sequence[str],
     COMMAS,
-    Option(help="Several hypotheses a row: COLUMN:LABEL,…; of COLUMN/COLUMN:LABEL each row gives one in turn."),
+    Option(
+        help="For files with several hypotheses a row: COLUMN:LABEL,…; with COLUMN/COLUMN:LABEL, rows use the two in "
+        "turn."
+    ),
 ]
-Where = Annotated[Sequence[str], COMMAS, Option(help="Only rows with these values: quality=Yes,checked=1.")]
+Where = Annotated[Sequence[str], COMMAS, Option(help="Import only rows with these values: quality=Yes,checked=1.")]
 ImportOrigin = Annotated[str | None, Option("--origin", help="real, synthetic or translated [default: real].")]
 Generator = Annotated[str | None, Option(help="Model that wrote or translated the rows.")]
 Licence = Annotated[str | None, Option(help="Licence of the rows: CC-BY-4.0, …")]
-Split = Annotated[str | None, Option(help="Split to take where there are several [default: train].")]
+Split = Annotated[str | None, Option(help="Split to import, if there are several [default: train].")]
 SourceText = Annotated[str | None, Option("--source", help="Where the rows come from, for the card.")]
 Citation = Annotated[str | None, Option(help="What to cite, for the card.")]
 PairWith = Annotated[
     Path | None,
-    Option(help="English dataset folder: keep the translations of its rows, under their ids, or of own files its ids."),
+    Option(help="English dataset folder: import only translations of its rows, with its ids."),
 ]
 
 # inspect
 Sample = Annotated[int | None, Option(help="Write this many rows without labels to --csv.")]
 Csv = Annotated[Path | None, Option(help="The CSV file of the blind sample.")]
-Judged = Annotated[Path | None, Option(help="A blind sample with its column 'judged' filled in.")]
-InspectionPage = Annotated[Path | None, Option(help="Write the page to this file, and nothing to the set's folder.")]
+Judged = Annotated[Path | None, Option(help="A blind sample with your labels in its column 'judged'.")]
+InspectionPage = Annotated[Path | None, Option(help="Write only the page, to this file.")]
 
 # translate
 Languages = Annotated[str | Sequence[str], Option(help="Languages as BCP-47 codes: de, or de,sw for a folder each.")]
@@ -145,24 +167,27 @@ Translator = Annotated[
 ]
 WordAligner = Annotated[
     str | None,
-    Option(help="Encoder for word alignment, which finds more answers, or none [default: pack:multilingual-e5-small]."),
+    Option(
+        help="Encoder for word alignment, to find more answers; 'none' for no alignment [default: "
+        "pack:multilingual-e5-small]."
+    ),
 ]
 QuestionAnswerer = Annotated[
     Path | None, Option(help="Checkpoint of `evaluator train` that answers translated questions, to find more answers.")
 ]
-RoundTrip = Annotated[int, Option(help="Rows to translate back, for chrF and BLEU.")]
+RoundTrip = Annotated[int, Option(help="Number of rows to translate back, for chrF and BLEU.")]
 QualityEstimator = Annotated[
     str | None, Option(help="Command that scores JSON lines {id, source, translation} as {id, score}.")
 ]
-LeastQuality = Annotated[float | None, Option(help="Reject rows with a text that scores less.")]
-MostQuality = Annotated[float | None, Option(help="Reject rows with a text that scores more.")]
+LeastQuality = Annotated[float | None, Option(help="Reject rows with a text whose score is below this.")]
+MostQuality = Annotated[float | None, Option(help="Reject rows with a text whose score is above this.")]
 EstimatorSilence = Annotated[float, Option(help="Seconds without a score before --qe counts as hung.")]
 Device = Annotated[str, Option(help="auto, cpu or cuda.")]
 Threads = Annotated[int, Option(help="CPU threads; 0 for every core.")]
-NumberType = Annotated[str, Option(help="Number type of a CTranslate2 model, such as int8.")]
+NumberType = Annotated[str, Option(help="Compute type of a CTranslate2 model, such as int8.")]
 
 # why, card, publish, packs
-RowId = Annotated[str | None, Argument(metavar="[ID]", help="A row [default: all rejections, by reason].")]
+RowId = Annotated[str | None, Argument(metavar="[ID]", help="Id of a row [default: all rejections, by reason].")]
 Reason = Annotated[str | None, Option(help="Show more rejections of this reason, or of this filter.")]
 Check = Annotated[bool, Option("--check", help="List what the card does not disclose; write nothing.")]
 Verify = Annotated[bool, Option("--verify", help="Recompute every number from the shards; write nothing.")]

@@ -30,7 +30,7 @@ ATTEMPTS, WAIT_S = 3, 2.0
 def data_fetch(
     *, data_root: options.FetchRoot, targets: options.TargetNames = (), languages: options.Languages = ()
 ) -> list[dict[str, Any]]:
-    """Fetch the official files from the hub into the layout of a data root; the same command goes on where it stopped.
+    """Fetch the official files from the hub into the layout of a data root. Run the command again to resume.
 
     Example: `evaluator data fetch --data-root data --targets xnli,udpos,tatoeba`
 
@@ -93,8 +93,8 @@ def _rows(file: HubFile, root: Path, lock: dict[str, Any]) -> list[Mapping[str, 
             reason = first_line(error)
             time.sleep(WAIT_S * attempt if attempt + 1 < attempts else 0)
     raise IncompleteError(
-        f"could not fetch {file.path} from {file.repository} ({reason}); what was fetched is kept in {root}, and "
-        "the same command goes on from there"
+        f"could not fetch {file.path} from {file.repository} ({reason}); what was fetched is kept in {root}; "
+        "run the same command again to continue"
     )
 
 

@@ -42,9 +42,9 @@ def targets(
     from evaluator.benchmark import own_target, registry
 
     if new is not None:
-        refuse("--new writes a file that is in order", check=check)
+        refuse("--new writes a file without faults", check=check)
         return own_target.new_target(new, required_file(file, "--new"))
-    refuse("a file to write goes with --new FORMAT", file=file)
+    refuse("the argument FILE is for --new FORMAT; give both", file=file)
     return registry.targets() if check is None else own_target.check_target(check)
 
 

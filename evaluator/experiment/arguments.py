@@ -116,7 +116,7 @@ def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
 
 def _check_number(name: str, number: int | None) -> None:
     if number is not None and number < 1:
-        raise UserError(f"--{name.replace('_', '-')} {number}: allowed are whole numbers from 1")
+        raise UserError(f"--{name.replace('_', '-')} {number}; allowed: whole numbers from 1")
 
 
 def _check_size(size: str | int, arms: Sequence[str]) -> None:
@@ -128,7 +128,7 @@ def _check_size(size: str | int, arms: Sequence[str]) -> None:
 
 def _check_price(price: float | None) -> None:
     if price is not None and not 0 <= price < 1e9:
-        raise UserError(f"--price-per-hour {price:g}: allowed are amounts of money from 0")
+        raise UserError(f"--price-per-hour {price:g}; allowed: amounts of money from 0")
 
 
 def _check_primary(text: str, arms: Sequence[str]) -> None:
@@ -221,7 +221,7 @@ def parse_size(text: str | int, arms: Sequence[Arm] | None = None) -> int:
     if text == "full":
         return FULL
     if not number.isdecimal() or int(number) < 1 or (slash and not arm):
-        raise UserError(f"--sizes {text}: allowed are 'full', whole numbers from 1, and parts of an arm: real/4")
+        raise UserError(f"--sizes {text}; allowed: 'full', whole numbers from 1, and parts of an arm: real/4")
     if not slash or arms is None:
         return int(number)
     rows = {each.name: each.rows for each in arms}
@@ -239,10 +239,10 @@ def parse_seeds(text: str | int) -> tuple[int, ...]:
     parts = [part.strip().partition("-") for part in str(text).split(",")]
     spans = [(low, high if dash else low) for low, dash, high in parts]
     if not all(number.isdecimal() for span in spans for number in span):
-        raise UserError(f"--seeds {text}: allowed are a count from 1, such as 5, and a list, such as 0,2-4")
+        raise UserError(f"--seeds {text}; allowed: a count from 1, such as 5, and a list, such as 0,2-4")
     if len(parts) == 1 and not parts[0][1]:
         spans = [("0", str(int(parts[0][0]) - 1))]
     seeds = [seed for low, high in spans for seed in range(int(low), min(int(high), MOST_SEEDS) + 1)]
     if not seeds or len(set(seeds)) < len(seeds) or max(seeds) >= MOST_SEEDS:
-        raise UserError(f"--seeds {text}: allowed are different seeds, one at least, each below {MOST_SEEDS}")
+        raise UserError(f"--seeds {text}; allowed: different seeds, one at least, each below {MOST_SEEDS}")
     return tuple(sorted(seeds))

@@ -56,7 +56,7 @@ def _config_fault(config: Mapping[str, Any], facts: Facts) -> str:
 
     if facts.model_type not in CONFIG_MAPPING_NAMES:
         return f"{kind}, which needs code that transformers does not have; code of a checkpoint is never run"
-    return "" if facts.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES else f"{kind}, which is no encoder"
+    return "" if facts.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES else f"{kind}, which is not an encoder"
 
 
 def faults(folder: Path, facts: Facts) -> dict[str, str]:

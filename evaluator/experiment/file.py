@@ -122,7 +122,7 @@ def _apply(values: dict[str, Any], change: str) -> str:
     for name in keys[:-1]:
         values = values.setdefault(name, {})
         if not isinstance(values, dict):
-            raise UserError(f"--set {change}: {name} is no table")
+            raise UserError(f"--set {change}: {name} is not a table")
     try:
         values[keys[-1]] = tomllib.loads(f"x = {text}")["x"]
     except ValueError:

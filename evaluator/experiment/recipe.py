@@ -55,9 +55,9 @@ class Stage:
         if self.targets not in (HARD, SOFT, WEIGHTED):
             raise unknown("targets", self.targets, (HARD, SOFT, WEIGHTED), where="a stage")
         if not 0 <= self.own_label < 1:
-            raise UserError(f"own_label = {self.own_label} of a stage; allowed is from 0 to less than 1")
+            raise UserError(f"own_label = {self.own_label} of a stage; allowed: from 0 to less than 1")
         if not 0 <= self.label_smoothing < 1:
-            raise UserError(f"label_smoothing = {self.label_smoothing} of a stage; allowed is from 0 to less than 1")
+            raise UserError(f"label_smoothing = {self.label_smoothing} of a stage; allowed: from 0 to less than 1")
         if not self.learning_rate > 0 or self.epochs < 1 or self.examples_per_step < 1 or self.max_length < 8:
             allowed = "learning_rate > 0, epochs >= 1, examples_per_step >= 1, max_length >= 8"
             raise UserError(f"a stage needs {allowed}; got {self}")

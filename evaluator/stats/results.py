@@ -151,7 +151,7 @@ def _value_faults(document: dict[str, Any]) -> Iterable[str]:
 def _cluster_faults(clusters: object, ids: object) -> Iterable[str]:
     names = clusters if isinstance(clusters, list) and isinstance(ids, list) and len(clusters) == len(ids) else [None]
     if clusters is not None and not all(isinstance(each, str) for each in names):
-        yield "item_clusters is no list of texts, one per item id; allowed: what each item shares with others"
+        yield "item_clusters is not a list of texts, one per item id; allowed: what each item shares with others"
 
 
 def _item_faults(ids: object, scores: object, n: object) -> Iterable[str]:

@@ -88,7 +88,7 @@ class Store:
         """Return where a finished node is, fetched from the mirror if need be; IncompleteError for a damaged one."""
         path = self.path(node)
         if not self.is_finished(node):
-            raise IncompleteError(f"{path} was changed while it was used; give the same command again")
+            raise IncompleteError(f"{path} was changed while it was used; run the same command again")
         if self.mirror and not (path / MANIFEST_NAME).exists():
             self.mirror.fetch(node.kind, node.key, path)
         return path
@@ -116,7 +116,7 @@ class Store:
                     return
         except OSError:  # another process was quicker
             return
-        note(f"{folder}: {fault}; it is made again")
+        note(f"{folder}: {fault}; it is computed again")
 
     def results(self, node: Node) -> Json:
         """Return what a finished node recorded."""

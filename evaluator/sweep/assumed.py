@@ -134,7 +134,9 @@ def _part(arm: str, text: str) -> tuple[tuple[int, float], str]:
         return (min(rows or manifest.kept, manifest.kept), pieces.get(manifest.task, pieces[format_])), format_
     if not rows:
         example = f"{arm}=mnli:100000"
-        raise UserError(f"arm '{arm}': '{text}' is no finished set; --assume needs a task and its rows: {example}")
+        raise UserError(
+            f"arm '{arm}': '{text}' is not a finished dataset folder;  --assume needs a task and its rows: {example}"
+        )
     return (rows, _known(pieces, what, f"arm '{arm}'")), ""
 
 

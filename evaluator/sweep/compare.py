@@ -23,7 +23,7 @@ from synthgen.runtime.lock import only_writer
 
 @takes(CompareArguments)
 def compare(arguments: CompareArguments) -> Comparison:
-    """Train and score every arm on every target, and say how sure the differences are. The same command again resumes.
+    """Train and score every arm on every target, with intervals for all differences. Run the command again to resume.
 
     Example: `evaluator compare none=none real=runs/real synthetic=runs/synthetic --targets xnli,udpos --seeds 3`
 

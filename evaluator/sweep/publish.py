@@ -60,7 +60,7 @@ def publish(
 def parcel_of(folder: Path, staging: Path) -> Parcel:
     """Return what is published of a folder, what is written for that in an empty one.
 
-    UserError for a folder that is no whole checkpoint and no comparison.
+    UserError for a folder that is not a complete checkpoint and no comparison.
     """
     if (folder / "config.json").is_file() and (folder / MANIFEST_NAME).is_file():
         return _checkpoint(folder, staging)
@@ -70,7 +70,8 @@ def parcel_of(folder: Path, staging: Path) -> Parcel:
     if (folder / RESULTS_NAME).is_file():
         return _comparison(folder)
     raise UserError(
-        f"{folder} is no checkpoint of evaluator train (config.json, {MANIFEST_NAME}) and no folder of a report "
+        f"{folder} is neither a checkpoint of evaluator train (config.json, {MANIFEST_NAME}) nor the folder of a "
+        "report "
         f"({RESULTS_NAME}, {CARD})"
     )
 
@@ -93,7 +94,7 @@ def _whole(folder: Path) -> dict[str, Any]:
     try:
         manifest = read_node(folder)
     except UserError as error:
-        raise UserError(f"{folder} is no whole checkpoint: {error}; train it again") from None
+        raise UserError(f"{folder} is not a complete checkpoint: {error}; train it again") from None
     if fault := next(folder_faults(folder, manifest["files"], MANIFEST_NAME), None):
         raise UserError(f"not published: {folder / fault}; train it again")
     return manifest

@@ -59,7 +59,7 @@ def run(
     budget: options.Budget = None,
     track: options.Track = None,
 ) -> ExperimentRun:
-    """Make the data of an experiment file, train and score its arms, and report. The same command again resumes.
+    """Make the data of an experiment file, train and score its arms, and report. Run the command again to resume.
 
     Example: `evaluator run experiment.toml --set seeds=3 --set data.real.n=500`
 

@@ -69,7 +69,9 @@ def with_second_try(
         except RuntimeError as error:
             if not is_gpu_fault(error):
                 raise
-            raise IncompleteError(f"the GPU failed twice: {first_line(error)}; the same command tries again") from None
+            raise IncompleteError(
+                f"the GPU failed twice: {first_line(error)}; run the same command to try again"
+            ) from None
 
 
 def is_gpu_fault(error: RuntimeError) -> bool:

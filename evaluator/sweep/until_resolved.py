@@ -48,7 +48,7 @@ def run_until_resolved(arguments: CompareArguments, hours: float) -> tuple[Compa
     IncompleteError where the experiment itself takes longer than the budget.
     """
     if not hours > 0:
-        raise UserError(f"--budget {hours:g}: allowed are hours above 0")
+        raise UserError(f"--budget {hours:g}; allowed: hours above 0")
     experiment, deadline = define(arguments), time.monotonic() + 3600 * hours
     if len(experiment.seeds) < 2:
         raise UserError("--until-resolved: two seeds at least tell how noisy a training is; give seeds = 2 or more")

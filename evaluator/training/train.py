@@ -94,7 +94,7 @@ def _train(job: IntermediateJob, store: Store, tracker: Tracker) -> tuple[dict[s
 def _check(folder: Path, out: Path, recipe: str, seed: int) -> Manifest:
     """Return the dataset's manifest; UserError for an argument that is wrong whatever the encoder."""
     if not 0 <= seed <= LARGEST_SEED:
-        raise UserError(f"--seed {seed}: allowed are whole numbers from 0 to {LARGEST_SEED}")
+        raise UserError(f"--seed {seed}; allowed: whole numbers from 0 to {LARGEST_SEED}")
     if not out.exists():
         refuse_inside(out)
         check_writable(out.parent, f"to --out {out}")

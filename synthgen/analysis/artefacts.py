@@ -91,13 +91,13 @@ def radar(format_: Format, rows: Sequence[Row], real: Sequence[Row] = (), *, mar
 
     At most 10,000 rows of each are drawn, equally many of both. The verdict is `suspicious` when a baseline exceeds
     the real set's by more than `margin` points beyond chance or a word gives a label away that does not in the real
-    set; else `like the real set`, or `no real set to compare with`.
+    set; else `like the real set`, or `no real set for comparison`.
     """
     size = min(len(rows), MAX_ROWS, len(real) or MAX_ROWS)
     counts, figures = _figures(format_, _draw(rows, size))
     facts: dict[str, Any] = {"rows": size, "margin": margin, **figures}
     if not real:
-        return facts | {"verdict": "no real set to compare with"}
+        return facts | {"verdict": "no real set for comparison"}
     real_counts, real_figures = _figures(format_, _draw(real, size))
     real_baselines = real_figures["baselines"]
     excess = {name: exceeds(each, real_baselines[name]) for name, each in figures["baselines"].items()}

@@ -27,7 +27,7 @@ def write_sample(format_: Format, rows: Sequence[Row], path: Path, *, count: int
     cannot be written, or that is there already and is anything but a sample without answers.
     """
     if not 1 <= count <= len(rows):
-        raise UserError(f"--sample {count}: the set has {len(rows)} rows; allowed is 1 to {len(rows)}")
+        raise UserError(f"--sample {count}: the set has {len(rows)} rows; allowed: 1 to {len(rows)}")
     if not format_.labels or format_.name == "tags":
         raise UserError(f"--sample: rows of a {format_.name} set have no label to judge")
     drawn = random.Random(f"judged-{seed}").sample(list(rows), count)
@@ -36,7 +36,7 @@ def write_sample(format_: Format, rows: Sequence[Row], path: Path, *, count: int
     for row in drawn:
         texts = row_texts(format_, row)
         lines.append([spreadsheet_cell(row["id"]), *(spreadsheet_cell(texts.get(name, "")) for name in columns), ""])
-    with plain_os_error(f"--csv {path} cannot be written", "name a file in a folder that exists and can be written"):
+    with plain_os_error(f"--csv {path} cannot be written", "give a file in a writable folder"):
         if path.is_file() and path.stat().st_size:
             _refuse_overwriting(path)
         csv.writer(text := io.StringIO(newline="")).writerows(lines)
@@ -47,9 +47,9 @@ def _refuse_overwriting(path: Path) -> None:
     try:
         answers = sum(bool(answer) for _, _, answer in _answers(path))
     except UserError:
-        raise UserError(f"--csv {path} exists and is not a blind sample; name a new file") from None
+        raise UserError(f"--csv {path} exists and is not a blind sample; give a new file") from None
     if answers:
-        raise UserError(f"--csv {path} exists and has answers filled in ({answers}); name a new file")
+        raise UserError(f"--csv {path} exists and has answers ({answers}); give a new file")
 
 
 def read_sample(format_: Format, rows: Sequence[Row], path: Path) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _labelled(format_: Format, rows: Sequence[Row], path: Path) -> Iterator[tupl
             raise UserError(f"{place}: no row {cell!r} in the set")
         row = by_cell[cell]
         if (first := lines.setdefault(row["id"], line)) != line:
-            raise UserError(f"{place}: row {row['id']!r} is on line {first} already; leave it there once")
+            raise UserError(f"{place}: row {row['id']!r} is on line {first} already; keep one of the two")
         if answer and answer not in format_.labels:
             raise unknown("label", answer, format_.labels, where=place)
         yield row, answer
@@ -100,7 +100,7 @@ def _answers(path: Path) -> list[tuple[int, str, str]]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"cannot read {path}: {error}") from None
     if not header:
-        raise UserError(f"{path} is empty: a judged sample begins with its columns, id … {ANSWER}")
+        raise UserError(f"{path} is empty: the first line of a judged sample has its columns, id … {ANSWER}")
     place = next((i for i, name in enumerate(header) if name.split(" ")[0] == ANSWER), None)
     if header[0] != "id" or place is None:
         raise UserError(f"{path} is not a judged sample: its columns are {', '.join(header)}, not id … {ANSWER}")

@@ -63,7 +63,9 @@ def inspect(
         raise UserError("a blind sample needs both --sample N and --csv FILE")
     if sample is not None:
         if judged is not None:
-            raise UserError(f"--judged {judged} cannot stand beside --sample {sample}: write a sample or read one back")
+            raise UserError(
+                f"--judged {judged} and --sample {sample} exclude each other: write a sample, or read one back"
+            )
         refuse(f"--sample {sample} writes texts and measures nothing", like=like, out=out)
     folder = Path(folder)
     manifest = read_intact_manifest(folder)
@@ -81,7 +83,7 @@ def inspect(
         with plain_os_error(f"cannot write --out {out}"):
             write_atomically(Path(out), page)
         return manifest
-    with plain_os_error(f"cannot write to {folder}", "give --out FILE, which gets the page alone"):
+    with plain_os_error(f"cannot write to {folder}", "give --out FILE to write only the page, there"):
         write_card(folder, manifest)
         write_atomically(folder / PAGE_NAME, page)
         return finish(folder, manifest)

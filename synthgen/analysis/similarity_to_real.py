@@ -45,7 +45,7 @@ def measure(folder: Path, format_: Format, like: Path | None = None) -> dict[str
     if like is None:
         rows = sample_rows(folder, MAX_ROWS)
         checks = {"artefacts": artefacts.radar(format_, rows), "diversity": diversity(format_, rows)}
-        return checks | {"shape": "not done: no real set was given to compare with (--like DATASET)"}
+        return checks | {"shape": "not done: no real set was given for comparison (--like DATASET)"}
     rows, real = (sample_rows(each, artefacts.MAX_ROWS) for each in (folder, like))
     manifest, drawn = read_manifest(like), equally_many(rows, real)
     compared = {name: getattr(manifest, name) for name in ("task", "origin", "content_hash")}
@@ -67,7 +67,7 @@ def warn_of_artefacts(facts: Mapping[str, Any]) -> None:
         share = f"{100 * word['share']:.0f} % of the {word['rows']} rows with '{word['text']}' are {word['label']}"
         warnings.append(f"{share}; in the real set {word['real_rows']} rows have both")
     for warning in warnings:
-        consequence = f"at {facts['rows']} rows each; models will learn this and not the task"
+        consequence = f"at {facts['rows']} rows each; models will learn this pattern instead of the task"
         console.note(f"{warning}, {consequence}", label="ARTEFACTS")
 
 

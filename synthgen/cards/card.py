@@ -66,7 +66,7 @@ def shown_values() -> Iterator[None]:
     try:
         yield
     except (AttributeError, KeyError, IndexError, TypeError, UndefinedError) as error:
-        raise UserError(f"{MANIFEST_NAME} holds what no card can show: {type(error).__name__}, {error}") from None
+        raise UserError(f"{MANIFEST_NAME} has a value that no card can show: {type(error).__name__}, {error}") from None
 
 
 def render_card(manifest: Manifest) -> str:
@@ -143,5 +143,5 @@ def card_faults(text: str, *, disclosed: list[str]) -> list[str]:
             lines.append(f"{CARD_NAME}: the section '{name}' is empty; say 'not done: reason'")
         rows = (line for line in body.split("\n") if line.startswith("| ") and not set(line) <= set("| -"))
         empty = [row for row in rows if re.search(r"\|\s*(None|nan|undefined)?\s*\|$", row)]
-        lines += [f"{CARD_NAME}: an empty field in '{name}': {row}" for row in empty]
+        lines += [f"{CARD_NAME}: a field in '{name}' is empty: {row}" for row in empty]
     return lines

@@ -200,7 +200,9 @@ def _of_translations(translation: Facts) -> Answer:
     """Return of how many translated rows the language was identified."""
     judged, rows = translation["before_filtering"]["items_judged_for_language"], translation["translated"]
     if not judged:
-        return _not_done(f"no translation is long enough to identify, or no model knows {translation['to']}")
+        return _not_done(
+            f"no translation is long enough to identify, or no language identifier knows {translation['to']}"
+        )
     few = "" if judged == rows else ", those long enough"
     return f"The language of {judged} of {rows} translations was identified{few}; the pass rate stands below.", {}
 

@@ -47,9 +47,9 @@ def tasks(
     from synthgen.task import own_task, registry
 
     if new is not None:
-        refuse("--new writes a file that is in order", check=check)
+        refuse("--new writes a file without faults", check=check)
         return own_task.new_task(new, required_file(file, "--new"))
-    refuse("a file to write goes with --new FORMAT", file=file)
+    refuse("the argument FILE is for --new FORMAT; give both", file=file)
     return registry.tasks() if check is None else own_task.check_task(check)
 
 

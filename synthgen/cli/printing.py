@@ -128,7 +128,7 @@ def print_inspection(manifest: Manifest, arguments: Arguments) -> None:
     folder, csv = arguments["folder"], arguments["csv"]
     if csv is not None:
         rows = arguments["sample"]
-        console.print_lines([f"{rows} rows without labels in {csv}: fill in its column 'judged'"])
+        console.print_lines([f"{rows} rows without labels in {csv}: write your labels into its column 'judged'"])
         console.note_next(f"synthgen inspect {shlex.quote(str(folder))} --judged {shlex.quote(str(csv))}")
         return
     _print_set(manifest, folder)

@@ -186,7 +186,7 @@ def _note_guess(folder: Path, name: str) -> None:
     formats = {task: find_sources(task)[0].format for task in known_tasks()}
     if others := [task for task, each in formats.items() if task != name and each.columns == formats[name].columns]:
         also = ", ".join(others)
-        console.note(f"{folder}: task {name}, by its columns, which {also} have too; --task says otherwise")
+        console.note(f"{folder}: read as task {name}, by its columns, which {also} have too; --task names another")
 
 
 def _language(dataset: InputDataset, option: str | None, *, is_stated: bool) -> SetLanguage:
@@ -202,7 +202,7 @@ def _training_files(folder: Path) -> list[Path]:
     """Return the parquet files of the best split that names of files and folders state; say which were left out."""
     paths = sorted(path for path in folder.rglob("*.parquet") if "rejected" not in path.relative_to(folder).parts)
     if not paths:
-        way_out = f"synthgen import TASK --from {folder} reads others"
+        way_out = f"synthgen import TASK --from {folder} reads other formats"
         raise UserError(f"{folder} has no synthgen.json and no parquet files; {way_out}")
     return [folder / name for name in best_split([path.relative_to(folder) for path in paths], str(folder))]
 
@@ -210,11 +210,11 @@ def _training_files(folder: Path) -> list[Path]:
 def _finished_set(folder: Path, origin: str | None, task: str | None, language: str | None) -> InputDataset:
     manifest = read_intact_manifest(folder)
     if origin not in (None, manifest.origin):
-        refuse(f"the rows of {folder} are {manifest.origin} by its synthgen.json", origin=origin)
+        refuse(f"by its synthgen.json, the rows of {folder} are {manifest.origin}", origin=origin)
     if task is not None and task_name(task) != manifest.task:
-        refuse(f"the rows of {folder} are of {manifest.task} by its synthgen.json", task=task)
+        refuse(f"by its synthgen.json, the rows of {folder} are of task {manifest.task}", task=task)
     if language and language_code(language) != manifest.language:
-        refuse(f"the rows of {folder} are in '{manifest.language}' by its synthgen.json", language=language)
+        refuse(f"by its synthgen.json, the rows of {folder} are in '{manifest.language}'", language=language)
     format_, paths = dataset_format(manifest), tuple(shard_paths(folder))
     if not paths:
         raise UserError(f"{folder} has a manifest and no data/train-*.parquet")
@@ -235,7 +235,7 @@ def _check_labels(dataset: InputDataset, *, is_guess: bool) -> None:
     fits = [value in labels or (str(value).isdecimal() and int(value) < len(labels)) for value, _ in values]
     if not all(fits) and (is_guess or not any(fits)):
         value, path = values[fits.index(False)]
-        guess = f"{dataset.task} is guessed by its columns; --task states it"
+        guess = f"task {dataset.task} is a guess from the columns; --task states it"
         hint = guess if is_guess else "expected by --task"
         raise UserError(f"unknown label '{value}' in {path}; known: {', '.join(labels)} ({hint})")
 
@@ -274,10 +274,10 @@ def _label_names(dataset: InputDataset) -> tuple[str, ...]:
     for path, name in product(dataset.paths, classes):
         names = _class_labels(path, dataset.aliases.get(name, name))
         if names and (sorted(names) != sorted(labels) or ("feature" in features[name] and names != labels)):
-            raise UserError(f"{path} numbers the labels {', '.join(names)}; expected are {', '.join(labels)}")
+            raise UserError(f"{path} has the label names {', '.join(names)}; expected: {', '.join(labels)}")
         orders.setdefault(names or labels, path)
     if len(orders) > 1:
-        raise UserError(" and ".join(str(path) for path in orders.values()) + " number the labels differently")
+        raise UserError(" and ".join(str(path) for path in orders.values()) + " have different orders of label names")
     return () if labels in orders else next(iter(orders), ())
 
 
@@ -313,5 +313,5 @@ def _format_of(columns: Sequence[str], folder: Path, task: str | None) -> tuple[
         if all(aliases.values()):
             return task, pair, aliases
     known = "; ".join(f"{name}: {', '.join(format_.columns)}" for name, format_ in formats.items())
-    way_out = f"synthgen import {task or 'TASK'} --from {folder} --columns … takes others"
+    way_out = f"synthgen import {task or 'TASK'} --from {folder} --columns … reads other columns"
     raise UserError(f"{folder} has the columns {', '.join(columns)}, which fit no task ({known}); {way_out}")

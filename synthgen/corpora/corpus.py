@@ -190,7 +190,9 @@ def open_corpus(
     sources, language, task = find_sources(task), stated.language, task_name(task)
     english = EnglishRows(pair_with, task) if pair_with else None
     if source in ("hub", "sample") and (stated.is_own or stated.split):
-        raise UserError(f"--from {source} says itself what its rows are: leave out what you state of them")
+        raise UserError(
+            f"--from {source} already states licence, origin, source and split of its rows; leave out these options"
+        )
     if source == "hub":
         code = base_language(language) if language else ""
         return _translated_hub_corpus(task, code, english) if code else _hub_corpus(task, sources)
@@ -201,8 +203,8 @@ def open_corpus(
     is_release = source == "sample" or (not stated.is_own and has_release(sources, path))
     if (english and is_release) or (source == "sample" and language):
         raise UserError(
-            f"--{'pair-with' if english else 'language'} is for ready-made translations; "
-            f"'{source}' is none: give a translation's file, or --language with its folder or the hub"
+            f"--{'pair-with' if english else 'language'} is for published translations; "
+            f"'{source}' is not one: give a translation's file, or --language with its folder or the hub"
         )
     return replace(_local_corpus(task, sources, path, stated), english=english)
 
@@ -226,7 +228,7 @@ def _local_corpus(task: str, sources: tuple[CorpusEntry, ...], path: Path, state
     if is_release and not is_own and shipped_licence(path) is None:
         names = ", ".join(dict.fromkeys(file.source.name for file in files))
         console.note(
-            f"{path}: taken for {names} by its files' names; of another set say --origin, --licence or --source"
+            f"{path}: read as {names}, by the names of its files; for another set give --origin, --licence or --source"
         )
     for line in dict.fromkeys(chain(*map(_column_lines, parts), _language_lines(parts))):
         console.note(line)
@@ -260,7 +262,7 @@ def _column_lines(part: CorpusPart) -> Iterator[str]:
     if taken:
         pairs = ", ".join(f"{ours} is '{theirs}'" for ours, theirs in taken.items())
         known_by = "names" if part.records.file.has_names else "order"
-        yield f"columns by their {known_by}: {pairs}; --columns says otherwise"
+        yield f"columns identified by their {known_by}: {pairs}; --columns names others"
 
 
 def _language_lines(parts: Sequence[CorpusPart]) -> Iterator[str]:
@@ -270,7 +272,7 @@ def _language_lines(parts: Sequence[CorpusPart]) -> Iterator[str]:
         files.setdefault(part.language, []).append(part.parent["file"])
     if len(files) > 1:
         named = "; ".join(f"{code}: {', '.join(names)}" for code, names in files.items())
-        yield f"several languages in one set ({named}): --language CODE takes the files of one, where names state it"
+        yield f"several languages in one set ({named}): --language CODE takes the files of one, if their names state it"
 
 
 def _with_prefixes(parts: Sequence[CorpusPart]) -> tuple[CorpusPart, ...]:
@@ -288,7 +290,7 @@ def _translated_part(file: TranslatedFile, *, needs_english: bool) -> CorpusPart
     release, path = file.translation, file.path
     beside = path.with_name(release.english) if release.english and needs_english else None
     if beside and not beside.is_file():
-        raise UserError(f"--pair-with needs the English rows of the same lines: there is no {beside}")
+        raise UserError(f"--pair-with needs the file with the English rows of the same lines; it is missing: {beside}")
     parent = {"file": path.name, "sha256": file_sha256(path), "split": "train", "corpus": release.source.name}
     prefix = f"{release.name}-train" if release.english else f"{release.name}-{file.language}-train"
     said = SetLanguage(file.language, "the translation")

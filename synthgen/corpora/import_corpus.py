@@ -99,7 +99,7 @@ def import_task(
 
 def _refuse_draw(n: int | None, seed: int) -> None:
     if n is not None and n < 1:
-        raise UserError(f"--n is {n}; allowed is 1 or more")
+        raise UserError(f"--n is {n}; allowed: 1 or more")
     if n is None:
         refuse("without --n every row is kept", seed=seed or None)
 
@@ -122,7 +122,7 @@ def label_lines(corpus: Corpus) -> Iterator[str]:
         numbers = sorted({number for part in corpus.parts if part.records for number in part.records.labels.numbers})
         if numbers:
             pairs = ", ".join(f"{number} is {labels[number]}" for number in numbers[:20])
-            yield f"labels by their numbers: {pairs}; --labels says otherwise"
+            yield f"labels identified by their numbers: {pairs}; --labels gives other meanings"
 
 
 def _nothing_usable(survey: Survey) -> UserError:
@@ -130,9 +130,9 @@ def _nothing_usable(survey: Survey) -> UserError:
     if english := survey.corpus.english:
         if survey.corpus.translation:
             return UserError(f"{names} has no translation of a row of {english.name}")
-        return UserError(f"{names} has no row with an id of {english.name}; --columns id=NAME says where ids are")
+        return UserError(f"{names} has no row with an id of {english.name}; --columns id=NAME names the column of ids")
     first = f"; first in {survey.first_evidence}" if survey.first_evidence else ""
-    return UserError(f"no usable row in {names}: {dict(survey.reasons) or 'nothing there'}{first}")
+    return UserError(f"no usable row in {names}: {dict(survey.reasons) or 'no rows'}{first}")
 
 
 def _write(
@@ -210,8 +210,8 @@ def _same_or_refused(out: Path, identity: dict[str, Any]) -> Manifest:
     """Return the finished folder's manifest when it is of this very import; UserError names what differs."""
     manifest = read_manifest(out)
     pairs = {key: (getattr(manifest, key), value) for key, value in identity.items()}
-    if differs := [f"{key} is {old}, asked for {new}" for key, (old, new) in pairs.items() if old != new]:
-        raise UserError(f"{out} holds another import: {'; '.join(differs)}. Give another --out")
+    if differs := [f"{key} is {old} there, {new} in this command" for key, (old, new) in pairs.items() if old != new]:
+        raise UserError(f"{out} contains another import: {'; '.join(differs)}. Give another --out")
     refuse_changed(out, manifest, f"remove {out} to import again")
     return manifest
 

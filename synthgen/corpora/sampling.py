@@ -132,7 +132,7 @@ def quotas(task: str, available: dict[str, int], n: int) -> dict[str, int]:
     if short:
         lacking = ", ".join(f"{cell} {available.get(cell, 0)} of {count}" for cell, count in short.items())
         most = _largest_draw(proportions, available)
-        raise UserError(f"--n {n} needs more rows than there are: {lacking}; allowed is at most {most}")
+        raise UserError(f"--n {n} needs more rows than there are: {lacking}; allowed: at most {most}")
     return counts
 
 

@@ -31,7 +31,7 @@ class EnglishRows:
         self.name, self.manifest = public_name(str(folder)), read_intact_manifest(folder)
         held, language = self.manifest.task, self.manifest.language
         if (held, language) != (task, "en"):
-            raise UserError(f"--pair-with {folder} holds {held} in '{language}'; expected {task} in 'en'")
+            raise UserError(f"--pair-with {folder} is a set of {held} in '{language}'; expected {task} in 'en'")
         self._format = dataset_format(self.manifest)
         self.ids: set[str] = set()
         self._by_text: defaultdict[tuple[bytes, str], list[str]] = defaultdict(list)

@@ -91,11 +91,13 @@ def translations_of(task: str, language: str | None) -> tuple[Translation, ...]:
     if language and not known:
         tasks = ", ".join(dict.fromkeys(each.source.name for each in TRANSLATIONS))
         raise UserError(
-            f"--language {language}: no ready-made translation of {task} is known (there are some of {tasks}); "
+            f"--language {language}: no published translation of {task} is known, only of {tasks}; "
             f"synthgen translate makes one"
         )
     if language == ENGLISH:
-        raise UserError(f"--language {ENGLISH}: translations are from English; leave it out for {task} itself")
+        raise UserError(
+            f"--language {ENGLISH}: translations are from English; leave the option out to import {task} itself"
+        )
     return known
 
 
@@ -109,7 +111,9 @@ def find_translation(task: str, path: Path, language: str | None) -> TranslatedF
     if path.is_file():
         named = [TranslatedFile(each, path, code) for each in known if (code := each.language_of(path.name))]
         if language and named and named[0].language != base_language(language):
-            raise UserError(f"--language {language}: {path.name} is a translation into {named[0].language} by its name")
+            raise UserError(
+                f"--language {language}: by its name, {path.name} is a translation into {named[0].language}"
+            )
         return named[0] if named else None
     if language in (None, ENGLISH):
         return None
@@ -117,7 +121,7 @@ def find_translation(task: str, path: Path, language: str | None) -> TranslatedF
     files = [TranslatedFile(each, place, language) for each in known if (place := each.find(path, code))]
     if len(files) > 1:
         both = " and ".join(str(file.path.relative_to(path)) for file in files)
-        raise UserError(f"{path} has {both}: give the one that is meant")
+        raise UserError(f"{path} has {both}: give the path of one of them")
     return files[0] if files else None
 
 
@@ -130,7 +134,7 @@ def refuse_without_translation(task: str, path: Path, language: str) -> None:
     """Raise UserError for a folder without any of the translations known, if there are such of the task."""
     code = base_language(language)
     if names := " or ".join(Path(each.files.format(language=code)).name for each in _translations(task)):
-        raise UserError(f"{path} has no {names}, and no files of {task} that read as {language}")
+        raise UserError(f"{path} has no {names}, and no files of {task} whose texts are identified as {language}")
 
 
 def with_english(items: Iterable[Item], english: Iterable[Item], where: str) -> Iterator[Item]:

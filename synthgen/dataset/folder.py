@@ -41,9 +41,9 @@ def refuse_foreign(out: Path) -> None:
     refuse_inside(out)
     if is_finished(out):
         manifest = read_manifest(out)
-        raise UserError(f"{out} holds a finished {manifest.origin} {manifest.task} set; give another --out")
+        raise UserError(f"{out} contains a finished {manifest.origin} {manifest.task} set; give another --out")
     if foreign := next((name for name in _REPLACED if (out / name).exists()), None):
-        raise UserError(f"{out} holds {foreign}, which no run of synthgen has written; give another --out")
+        raise UserError(f"{out} has files that synthgen did not write: {foreign}; give another --out")
 
 
 def refuse_inside(out: Path) -> None:

@@ -24,5 +24,5 @@ def misplaced(folder: Path, names: list[str]) -> list[str]:
     """Return why a set may not be read: its manifest lists what is no file of a set, or it holds links, a line each."""
     strange = [name for name in names if not is_public(name) and not _REJECTED.fullmatch(name)]
     links = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink())
-    faults = [f"synthgen.json lists '{name}', which is no file of a set" for name in strange]
-    return faults + [f"{name} is a link; a set holds its files itself" for name in links]
+    faults = [f"synthgen.json lists '{name}', which is not a file of a set" for name in strange]
+    return faults + [f"{name} is a link; a set must contain the file itself" for name in links]

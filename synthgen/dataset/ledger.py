@@ -126,8 +126,12 @@ class Ledger:
             return
         settings_then = [key for key in stored if key != _PROMPTS and ": " not in key]  # versions have one
         if differing := [key for key in dict.fromkeys([*new, *settings_then]) if stored.get(key) != new.get(key)]:
-            changes = ", ".join(f"{key} is {stored.get(key)} there, {new.get(key)} here" for key in differing)
-            raise UserError(f"{where} holds another run: {changes}; give another --out, or the same settings to resume")
+            changes = ", ".join(
+                f"{key} is {stored.get(key)} there, {new.get(key)} in this command" for key in differing
+            )
+            raise UserError(
+                f"{where} contains another run: {changes}; give another --out, or the same settings to resume"
+            )
 
     def settings(self) -> dict[str, Any]:
         """Return the settings that the run was claimed with."""

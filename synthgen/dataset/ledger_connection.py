@@ -51,7 +51,7 @@ class LedgerConnection(sqlite3.Connection):
     def plain(self, error: sqlite3.DatabaseError) -> Exception:
         """Return an error of SQLite as the command says it; one that only a fault of ours can give as it is."""
         if (fault := unwritable(error)) is not None:
-            return IncompleteError(f"{self.path}: {fault}", "then give the same command again")
+            return IncompleteError(f"{self.path}: {fault}", "then run the same command again")
         name = getattr(error, "sqlite_errorname", "")
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")):
             return UserError(f"{self.path} is not a ledger: {error}")
@@ -69,7 +69,7 @@ def connect(path: Path, *, read_only: bool) -> LedgerConnection:
         uri = _uri(path, read_only=read_only)
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0.0, factory=LedgerConnection)
     except sqlite3.OperationalError as error:
-        raise UserError(f"{path}: {unwritable(error) or error}; then give the same command again") from None
+        raise UserError(f"{path}: {unwritable(error) or error}; then run the same command again") from None
     connection.path = path
     return connection
 
@@ -97,9 +97,9 @@ def unwritable(error: Exception) -> str | None:
         return f"{first_line(error)}: {advice}" if (advice := disk_advice(error)) else None
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return "another process is writing this folder: wait until it has ended"
+        return "another process is writing to this folder: wait until it has ended"
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-        return f"the ledger cannot be written ({error}): make room on its disk, or see why the disk fails"
+        return f"the ledger cannot be written ({error}): make room on its disk, or check the disk"
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return f"the ledger cannot be written ({error}): allow it and make room, or give another --out"
     return None

@@ -79,10 +79,10 @@ def derive(parts: Iterable[LicensedSource]) -> str:
     """
     parts = list(parts)
     if not parts:
-        raise UserError("a set without parts has no licence to derive: name its generator or its sources")
+        raise UserError("the set names no generator and no sources, so its licence cannot be derived; name one of them")
     for part in parts:
         if terms(part.licence).no_derivatives:
-            raise UserError(f"{part} allows no derived work; nothing may be published from it")
+            raise UserError(f"{part} allows no derived work; no set made from it may be published")
     names = list(dict.fromkeys(normalise(part.licence) for part in parts))
     binding = [name for name in names if terms(name) != Terms()]
     if not binding:
@@ -107,12 +107,12 @@ def forbidden(licence: str, parts: Iterable[LicensedSource]) -> list[str]:
     """Return why a set made from the parts may not carry a licence, one line a part; empty when it may.
 
     >>> forbidden("cc-by-4.0", [LicensedSource("translator", "nllb", "cc-by-nc-4.0")])
-    ['translator nllb (cc-by-nc-4.0) forbids the licence cc-by-4.0: it allows no commercial use']
+    ['translator nllb (cc-by-nc-4.0) does not allow the licence cc-by-4.0: it allows no commercial use']
     """
     texts = [normalise(each) for each in licence.split(";")]
     claimed = [terms(each) for each in texts]
     return [
-        f"{part} forbids the licence {licence}: {reason}"
+        f"{part} does not allow the licence {licence}: {reason}"
         for part in parts
         for reason in _objections(terms(part.licence), normalise(part.licence), claimed, texts)
     ]
@@ -122,14 +122,14 @@ def unfounded(licence: str, parts: Iterable[LicensedSource]) -> list[str]:
     """Return a line where a claimed licence is neither a known one nor the terms of a part.
 
     >>> unfounded("banana", [LicensedSource("model", "m", "apache-2.0")])
-    ["no part gives the licence 'banana', and it is not a known one: model m (apache-2.0)"]
+    ["the licence 'banana' is neither known nor that of a part of the set: model m (apache-2.0)"]
     """
     parts = list(parts)
     texts = {normalise(text) for part in parts for text in (part.licence, *part.licence.split(";"))} | {UNKNOWN}
     unknown = [text for text in map(normalise, licence.split(";")) if terms(text).custom and text not in texts]
     if not parts or not unknown or normalise(licence) in texts:
         return []
-    return [f"no part gives the licence '{unknown[0]}', and it is not a known one: {', '.join(map(str, parts))}"]
+    return [f"the licence '{unknown[0]}' is neither known nor that of a part of the set: {', '.join(map(str, parts))}"]
 
 
 def licence_faults(licence: str, model: Mapping[str, Any] | None, parents: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -33,7 +33,7 @@ NO_FAULT = (SURPLUS, REPEATED)
 
 BELIEFS = "label_probabilities"
 """The check that says whose probabilities of labels the rows have."""
-_CHANGED = f"was changed after the set was finished: its {MANIFEST_HASH} is of other facts"
+_CHANGED = f"was changed after the set was finished: its {MANIFEST_HASH} does not fit its content"
 _AS_IT_WAS = "copy the set again, or remove this file and give the command that made the set again"
 Origin = Literal["real", "synthetic", "translated", "sample"]
 
@@ -183,7 +183,7 @@ class Manifest:
 def _check_keys(values: Any, where: str) -> None:  # noqa: ANN401 - any JSON value
     """Raise UserError for what has not the keys of a manifest, or lists and mappings that are none."""
     if not isinstance(values, dict):
-        raise UserError(f"{where} is not a dataset manifest: it is no JSON object")
+        raise UserError(f"{where} is not a dataset manifest: it is not a JSON object")
     known = {item.name for item in fields(Manifest)}
     needed = [item.name for item in fields(Manifest) if item.default is item.default_factory is MISSING]
     if missing := [name for name in needed if name not in values]:
@@ -192,7 +192,7 @@ def _check_keys(values: Any, where: str) -> None:  # noqa: ANN401 - any JSON val
         raise UserError(f"{where} has unknown keys {listed(extra)}; known: {', '.join(sorted(known))}")
     for key, kind in (*((name, list) for name in _LISTS), *((name, dict) for name in _MAPPINGS)):
         if key in values and not isinstance(values[key], kind):
-            allowed = f"{values[key]!r:.60}; allowed is {'a list' if kind is list else 'a mapping'}"
+            allowed = f"{values[key]!r:.60}; allowed: {'a list' if kind is list else 'a mapping'}"
             raise UserError(f"{where} is not a dataset manifest: {key} is {allowed}")
 
 
@@ -254,7 +254,7 @@ def read_intact_manifest(folder: Path | str, *parts: str) -> Manifest:
     """
     folder, manifest = Path(folder), read_manifest(folder)
     refuse_changed(
-        folder, manifest, f"copy or make the set again; synthgen card {folder} --verify says what changed", *parts
+        folder, manifest, f"copy or make the set again; synthgen card {folder} --verify lists what changed", *parts
     )
     return manifest
 
@@ -264,7 +264,7 @@ def refuse_changed(folder: Path, manifest: Manifest, advice: str, *parts: str) -
     if fault := next(changed_files(folder, manifest, "data", *parts), None):
         raise UserError(f"{folder / fault}; {advice}")
     if manifest.kept and not any(name.startswith("data/") for name in manifest.files):
-        raise UserError(f"{folder / MANIFEST_NAME} names no file of its {manifest.kept} rows; {advice}")
+        raise UserError(f"{folder / MANIFEST_NAME} lists no file of its {manifest.kept} rows; {advice}")
 
 
 def is_damaged(folder: Path, manifest: Manifest) -> bool:

@@ -46,7 +46,7 @@ def _json_object(text: str, *, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise UserError(f"{where} is not JSON: {error}") from None
     if not isinstance(values, dict):
-        raise UserError(f'{where} is no JSON object, such as {{"gpu_memory_utilization": 0.8}}')
+        raise UserError(f'{where} is not a JSON object, such as {{"gpu_memory_utilization": 0.8}}')
     return values
 
 
@@ -68,7 +68,7 @@ def gpus(arguments: Arguments) -> int:
     sizes = {name: arguments.get(name, 1) for name in (TENSOR, PIPELINE)}
     for name, size in sizes.items():
         if type(size) is not int or size < 1:
-            raise UserError(f"{name} in --engine-args is {size!r}; allowed is a whole number above 0")
+            raise UserError(f"{name} in --engine-args is {size!r}; allowed: a whole number above 0")
     return int(sizes[TENSOR] * sizes[PIPELINE])
 
 

@@ -21,7 +21,7 @@ Fault = Callable[[Reply, Request], str]
 """What is wrong with a reply to a request; empty for one that can be used."""
 UNUSED = ""
 """The key that has the tokens of all replies that could not be used."""
-KEPT = "what it said is kept, the same command goes on"
+KEPT = "all replies are kept; run the same command again to continue"
 
 
 class Asker:

@@ -123,7 +123,9 @@ class BatchEngine(Engine):
         job = self._run(self._api.submit(name, path, lines))
         self._ledger.name_job(name, job)
         self._ledger.commit()
-        console.note(f"batch {job}: {len(lines):,} requests are with the server; the same command waits for it again")
+        console.note(
+            f"batch {job}: {len(lines):,} requests are with the server; run the same command to wait for it again"
+        )
         self._wait(name, job)
 
     def _adopt(self, name: str, known: str) -> None:
@@ -145,7 +147,7 @@ class BatchEngine(Engine):
             self._ledger.commit()
             faults = mapping(state.get("errors")).get("data")
             reason = mapping(faults[0] if isinstance(faults, list) and faults else None).get("message")
-            raise IncompleteError(f"{self._model.url} refuses the batch {job}: {reason or 'no reason is given'}")
+            raise IncompleteError(f"{self._model.url} refused the batch {job}: {reason or 'it gives no reason'}")
         self._run(self._take(state))
 
     async def _take(self, state: dict[str, Any]) -> None:

@@ -124,7 +124,7 @@ class BatchApi:
     def _id(self, answer: dict[str, Any]) -> str:
         """Return the id of a file or a job."""
         if not isinstance(name := answer.get("id"), str) or not _ID.fullmatch(name):
-            raise IncompleteError(f"{self._url} gives a file or a batch no id: {str(answer)[:100]}")
+            raise IncompleteError(f"{self._url} returned no id for a file or a batch: {str(answer)[:100]}")
         return name
 
     async def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - as `_exchange`
@@ -141,7 +141,7 @@ class BatchApi:
         except JsonFault:
             value = None
         if not isinstance(value, dict):
-            raise IncompleteError(f"{self._url}: {what} is no JSON object: {text[:100]}")
+            raise IncompleteError(f"{self._url}: {what} is not a JSON object: {text[:100]}")
         return value
 
     async def _exchange(
@@ -185,7 +185,7 @@ class BatchApi:
         said = f"HTTP {response.status}: {error_message(text)}"
         refuse_address(self._url, response.status, text, response.headers.get("Location", ""))
         if response.status in (404, 405, 501):
-            raise UserError(f"{self._url} has no batches ({method} {path} says {said}); leave out --batch")
+            raise UserError(f"{self._url} has no batch API ({method} {path}: {said}); leave out --batch")
         if response.status < 500 and response.status not in BUSY:
             raise UserError(f"{self._url} refuses {method} {path}: {said}")
         return said

@@ -37,7 +37,9 @@ class Budget:
         """Count the tokens of a reply; UserError where there is a limit of money and the server counts none."""
         counted = reply.prompt_tokens or reply.output_tokens or reply.outcome != "ok" or reply.error
         if self.max_cost is not None and not counted:
-            raise UserError("the server counts no tokens, so what a reply costs is not known; leave out --max-cost")
+            raise UserError(
+                "the server reports no token counts, so the cost of a reply is unknown; leave out --max-cost"
+            )
         self.add_tokens(reply.prompt_tokens, reply.output_tokens, 1)
 
     def add_tokens(self, prompt: int, output: int, replies: int) -> None:

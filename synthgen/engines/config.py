@@ -74,7 +74,7 @@ def read_options(
     if thinking not in ("on", "off"):
         raise UserError(f"--thinking '{thinking}' is neither 'on' nor 'off'")
     if timeout <= 0:
-        raise UserError(f"--timeout {timeout:g} is no time to wait; give seconds above 0")
+        raise UserError(f"--timeout {timeout:g} is not a waiting time; give seconds above 0")
     money = PriceOptions(price_in, price_out, prices, max_cost)
     return RequestOptions(timeout, thinking == "on", money, batch, read_arguments(engine_args))
 
@@ -94,7 +94,7 @@ class EngineConfig:
             spec = check_engine(self.name, **self._given)
             if spec.serves != "address":
                 refuse(
-                    f"{self.ref} is served by the engine {self.name}; a server at an address has batches",
+                    f"{self.ref} is served by the engine {self.name}; only a server at an address has a batch API",
                     batch=self.options.batch,
                 )
 

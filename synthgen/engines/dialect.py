@@ -135,9 +135,9 @@ def completion(request: Request, text: str) -> Reply:
         refusal = message.get("refusal")
         details = usage.get("completion_tokens_details") if isinstance(usage, dict) else None
     except JsonFault as fault:
-        return Reply(request.tag, "http", error=f"the reply is no completion: {fault}: {_line(text)}")
+        return Reply(request.tag, "http", error=f"the reply is not a completion: {fault}: {_line(text)}")
     except (KeyError, TypeError, IndexError, AttributeError):
-        return Reply(request.tag, "http", error=f"the reply is no completion: {_line(text)}")
+        return Reply(request.tag, "http", error=f"the reply is not a completion: {_line(text)}")
     for stop in request.sampling.stop:  # of a server that does not take it
         reply = reply.lstrip("\n").partition(stop)[0]
     error = "refusal" if refusal else error

@@ -81,14 +81,16 @@ def parse_address(ref: str) -> tuple[str, str]:
     url, _, name = ref.partition("#")
     host = url.partition("://")[2].partition("/")[0]
     if not _is_address(url):
-        raise UserError(f"--model '{ref}' is no endpoint; give http://host:port/v1 or http://host:port/v1#NAME")
+        raise UserError(f"--model '{ref}' is not an endpoint; give http://host:port/v1 or http://host:port/v1#NAME")
     if "@" in host or "?" in url:
         azure = "; at Azure give https://NAME.openai.azure.com/openai/v1#DEPLOYMENT" if "api-version" in url else ""
-        raise UserError(f"the address of an endpoint holds no password or query; put the key into {KEYS[0]}{azure}")
+        raise UserError(f"the address of an endpoint must have no password or query; put the key into {KEYS[0]}{azure}")
     url = url.rstrip("/")
     for path in _OF_THE_PROTOCOL:
         if url.endswith(path):
-            raise UserError(f"--model {ref} names one path of a server; give its address, {url.removesuffix(path)}")
+            raise UserError(
+                f"--model {ref} is the path of one API call; give the server's address, {url.removesuffix(path)}"
+            )
     return url, name
 
 
@@ -117,9 +119,11 @@ def resolve_endpoint(ref: str, timeout: float) -> ResolvedModel:
             if ADDRESS_SEPARATOR in ref:
                 console.note(f"left out of the run: {error.fault}")
     if not models:
-        raise silent or UserError(f"--model '{ref}' is no endpoint")
+        raise silent or UserError(f"--model '{ref}' is not an endpoint")
     if len(names := {model.ref for model in models}) > 1:
-        raise UserError(f"--model {ref}: the servers have other models ({', '.join(sorted(names))}); name one, #NAME")
+        raise UserError(
+            f"--model {ref}: the servers do not have the same models ({', '.join(sorted(names))}); name one, #NAME"
+        )
     return replace(models[0], url=ADDRESS_SEPARATOR.join(model.url for model in models))
 
 
@@ -154,19 +158,19 @@ async def _list_models(url: str, name: str, timeout: float) -> list[str]:
     except (aiohttp.ClientError, TimeoutError) as error:
         raise IncompleteError(
             f"the endpoint {url} cannot be reached ({_reason(error)})",
-            "nothing was asked. Start the server, then give the same command again",
+            "no request was sent. Start the server, then run the same command again",
         ) from None
     place = without_key(place, key)
     if status in BUSY:
         said = f"HTTP {status}: {error_message(text)}"
-        raise IncompleteError(f"{url} is not ready after {timeout:g} s ({said}); give the same command later")
+        raise IncompleteError(f"{url} is not ready after {timeout:g} s ({said}); run the same command later")
     refuse_address(url, status, text, place)
     return _model_names(url, name, status, text)
 
 
 def _reason(error: Exception) -> str:
     """Return why a server cannot be reached, in words where there are some."""
-    return "no host of that name: check it" if "DNS" in type(error).__name__ else type(error).__name__
+    return "no host has that name: check it" if "DNS" in type(error).__name__ else type(error).__name__
 
 
 def _model_names(url: str, name: str, status: int, text: str) -> list[str]:
@@ -218,13 +222,13 @@ def refuse_account(url: str, status: int, text: str) -> None:
     """Raise IncompleteError for an error that says that the account has no credit."""
     if is_out_of_credit(status, text):
         message = f"HTTP {status}: {error_message(text)}"
-        raise IncompleteError(f"{url} serves no more, the account has no credit: {message}")
+        raise IncompleteError(f"{url} refuses further requests, the account has no credit: {message}")
 
 
 def path_hint(url: str) -> str:
     """Return the advice for an address without the `/v1` that nearly all servers have, or with two."""
     if url.endswith("/v1/v1"):
-        return f"/v1 stands twice in it: give {url.removesuffix('/v1')}, or "
+        return f"the address has /v1 twice: give {url.removesuffix('/v1')}, or "
     return "" if "/v1" in url else f"add /v1 to the address ({url}/v1), or "
 
 
@@ -234,4 +238,4 @@ def tls_fault(url: str, error: Exception) -> str:
     if cause is None:
         return f"{url} does not speak TLS ({first_line(error)}); give http:// where the server has no certificate"
     reason = getattr(cause, "verify_message", "") or first_line(cause)
-    return f"the certificate of {url} is refused ({reason}); set SSL_CERT_FILE to that of its authority"
+    return f"the certificate of {url} is refused ({reason}); set SSL_CERT_FILE to the certificate of its authority"

@@ -50,13 +50,13 @@ class PriceOptions:
         given = {"--price-in": self.price_in, "--price-out": self.price_out, "--max-cost": self.max_cost}
         for name, value in given.items():
             if value is not None and not 0 <= value < math.inf:
-                raise UserError(f"{name} {value:g} is no price; give a number from 0")
+                raise UserError(f"{name} {value:g} is not a price; give a number from 0")
         if (self.price_in is None) != (self.price_out is None):
-            raise UserError("--price-in and --price-out go together: the price of a million tokens of each kind")
+            raise UserError("give --price-in and --price-out together: the prices of a million input and output tokens")
         if self.price_in is not None:
             refuse("--price-in and --price-out are the prices", prices=self.table)
         if self.price_in is None and self.table is None:
-            refuse("tokens have no price without --price-in and --price-out, or --prices", max_cost=self.max_cost)
+            refuse("the cost is unknown without --price-in and --price-out, or --prices", max_cost=self.max_cost)
 
     def prices_beside(self, model: str, *, generator: str) -> Prices | None:
         """Return the prices of a model asked by address beside a run's generator.
@@ -64,7 +64,10 @@ class PriceOptions:
         UserError when only those of the generator are given.
         """
         if self.price_in is not None and model != generator:
-            raise UserError(f"--price-in and --price-out are those of {generator}; give --prices FILE with {model} too")
+            raise UserError(
+                f"--price-in and --price-out are the prices of {generator}; give --prices FILE with the prices of "
+                f"{model} too"
+            )
         return self.prices(model, batch=False)
 
     def prices(self, model: str, *, batch: bool) -> Prices | None:

@@ -26,7 +26,7 @@ StartEngine = Callable[[int], Engine]
 RESTARTS = 3
 """How many actors may be lost before the run ends."""
 
-AGAIN = "the same command goes on"
+AGAIN = "run the same command again to continue"
 DEFAULT_ROOM = 64
 SECONDS_TOGETHER = 0.1
 """Results that come within it go to the driver together; what it adds to the wait of one is little."""
@@ -242,11 +242,11 @@ def _resources(ray: Any, engines: int | None, gpus: int) -> tuple[dict[str, floa
     """Return what Ray sets aside for one engine, and how many there are; UserError when none fits."""
     if largest := largest_node(ray, "GPU"):
         if gpus > largest:
-            raise UserError(f"an engine over {gpus} GPUs fits no machine of the cluster: the largest has {largest:g}")
+            raise UserError(f"no machine of the cluster has the {gpus} GPUs of an engine: the largest has {largest:g}")
         fitting = sum(int(node["Resources"].get("GPU", 0) // gpus) for node in ray.nodes() if node["Alive"])
         return {"num_gpus": float(gpus), "num_cpus": 0.0}, engines or fitting  # Ray would set a core aside for each
     if gpus > 1:
-        raise UserError(f"an engine over {gpus} GPUs fits no machine of the cluster: it has no GPU")
+        raise UserError(f"no machine of the cluster has the {gpus} GPUs of an engine: it has none")
     cores, machines = largest_node(ray, "CPU"), sum(node["Alive"] for node in ray.nodes())
     per_machine = -(-(engines or machines) // machines)
     return {"num_cpus": cores / per_machine}, engines or machines

@@ -18,7 +18,7 @@ class ReplyFaults:
     >>> faults = ReplyFaults()
     >>> for _ in range(100): faults.add("not JSON", "Sure! I can.")
     >>> faults.waste
-    "none of 100 replies can be used; commonest fault: not JSON (100), the last: 'Sure! I can.'"
+    "none of 100 replies can be used; most frequent fault: not JSON (100), the last: 'Sure! I can.'"
     """
 
     usable: int = 0
@@ -42,7 +42,7 @@ class ReplyFaults:
             return ""
         few = f"only {self.usable}" if self.usable else "none"
         (fault, count), *_ = self.faults.most_common(1)
-        return f"{few} of {ended} replies can be used; commonest fault: {fault} ({count}), the last: {self.quoted}"
+        return f"{few} of {ended} replies can be used; most frequent fault: {fault} ({count}), the last: {self.quoted}"
 
     @property
     def quoted(self) -> str:

@@ -68,7 +68,7 @@ def read_replies(path: Path) -> Callable[[Request], Line]:
     try:
         texts = path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is no file of replies: {error}") from None
+        raise UserError(f"{path} is not a file of replies: {error}") from None
     lines = [_line(text, where=f"{path}:{number}") for number, text in enumerate(texts, 1) if text.strip()]
     if not lines:
         raise UserError(f'{path} has no replies; give one JSON object a line, such as {{"text": "It rains."}}')
@@ -80,9 +80,9 @@ def _line(text: str, *, where: str) -> Line:
     try:
         line = Line(**parse_json(text))
     except (ValueError, TypeError):
-        raise UserError(f"{where}: {text[:80]!r} is no reply; allowed keys: text, error, seconds") from None
+        raise UserError(f"{where}: {text[:80]!r} is not a reply; allowed keys: text, error, seconds") from None
     if not isinstance(line.text, str) or type(line.seconds) not in (int, float) or not 0 <= line.seconds < 1e6:
-        raise UserError(f"{where}: {text[:80]!r} is no reply; text is a text, seconds a number")
+        raise UserError(f"{where}: {text[:80]!r} is not a reply; text must be a text, seconds a number")
     if line.error and line.error not in get_args(Fault):
         raise UserError(f"{where}: error '{line.error}' is none of {', '.join(get_args(Fault))}")
     return line

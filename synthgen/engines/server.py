@@ -145,7 +145,7 @@ class Server:
             if self._now() - sent <= self._timeout:
                 raise
             task.uncancel()
-            return Reply(request.tag, "timeout", error=f"no reply in {self._timeout:g} s")
+            return Reply(request.tag, "timeout", error=f"no reply within {self._timeout:g} s")
         finally:
             del self.sent[task]
 
@@ -155,7 +155,7 @@ class Server:
         self._timeouts = self._timeouts + 1 if reply.outcome == "timeout" else 0
         if reply.outcome == "busy":
             self.limit.busy(sent=sent, now=now)
-            self.give_up_if_silent(f"only says that it is busy ({reply.error})")
+            self.give_up_if_silent(f"answers only that it is busy ({reply.error})")
         elif reply.outcome == "timeout":
             self.limit.late()
             if self._timeouts >= TIMEOUTS_IN_A_ROW:
@@ -223,7 +223,7 @@ class Server:
             if reply.outcome != "ok":
                 refuse_account(self.url, status, error_part(text))
             if reply.outcome == "http" and not self._served and (hint := path_hint(self.url)):
-                raise UserError(f"{self.url} answers something else than a reply: {reply.error}; {hint}check it")
+                raise UserError(f"{self.url} does not answer with a reply: {reply.error}; {hint}check the address")
             return self._pausing(reply, headers, text) if reply.outcome == "busy" else reply
         message = f"HTTP {status}: {error_message(text)}"
         reply = failed_reply(request.tag, status, text, message)

@@ -159,7 +159,7 @@ class VllmEngine(Engine):
             processes = getattr(resources.engine_manager, "processes", ())
             killed = any(process.exitcode == -signal.SIGKILL for process in processes)
             how = " (signal 9: out of memory?)" if killed else ""
-            kept = "what it replied is kept, the same command goes on"
+            kept = "all replies are kept; run the same command again to continue"
             raise IncompleteError(f"vLLM's process ended{how}; {_log_line(self._log)}", kept) from None
 
     def _tokens(self, requests: Sequence[Request]) -> list[list[int]]:
@@ -276,7 +276,7 @@ def _log_line(log: Path) -> str:
         file.seek(max(0, log.stat().st_size - LOG_BYTES))
         errors = _ERROR.findall(file.read().decode("utf-8", "replace"))
         if errors:
-            return f"its log is {log}, the last error there: {shorten(errors[-1].strip(), 200)}"
+            return f"its log is {log}, its last error: {shorten(errors[-1].strip(), 200)}"
     return f"its log is {log}"
 
 

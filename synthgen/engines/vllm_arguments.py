@@ -96,7 +96,7 @@ def check_arguments(given: Mapping[str, Any]) -> None:
     gpus(given)
     for name in given:
         if name in ELSEWHERE:
-            raise UserError(f"'{name}' is no argument for --engine-args; give {ELSEWHERE[name]}")
+            raise UserError(f"'{name}' is not an argument for --engine-args; give {ELSEWHERE[name]}")
     if LORA in given:
         _rank(given[LORA])
     if find_spec("torch") and find_spec("vllm"):
@@ -133,4 +133,4 @@ def _rank(adapter: object) -> int:
         return next(most for most in LORA_RANKS if type(rank) is int and 0 < rank <= most)
     except (ValueError, RuntimeError, StopIteration):  # UserError is a ValueError; RuntimeError: of a home nobody has
         allowed = "a folder with adapter_config.json, whose r is 512 at most, and adapter_model.safetensors"
-        raise UserError(f"{LORA} in --engine-args is {adapter!r}; allowed is {allowed}") from None
+        raise UserError(f"{LORA} in --engine-args is {adapter!r}; allowed: {allowed}") from None

@@ -37,7 +37,7 @@ from synthgen.runtime.lock import only_writer
 from synthgen.runtime.provenance import command_line, hardware
 from synthgen.runtime.workers import usable_cores
 
-_PROCESSES = "Compare rows in so many processes (every core); no result depends on it."
+_PROCESSES = "Number of processes that compare rows [default: every core]; results do not depend on it."
 Processes = Annotated[int, Option(help=_PROCESSES, default_factory=usable_cores, show_default=False)]
 
 
@@ -83,9 +83,9 @@ def filter(
     context = FilterContext(source.format, source.language, prompt, tuple(against), verifier, like, llm_judge)
     config = read_config(filters, context)
     if not config.has("judge"):
-        asked.refuse("no filter asks a model")
+        asked.refuse("no filter calls a model")
     if not source.manifest and out.resolve().is_relative_to(folder.resolve()):
-        raise UserError(f"{out} is inside {folder}, whose files are all rows to filter; give another --out")
+        raise UserError(f"{out} is inside {folder}, whose files are all read as rows; give another --out")
     if is_finished(out):
         sweep(out.absolute().parent)
         return _same_or_refused(out, config.record(context), source.parent("filtered"))
@@ -107,7 +107,7 @@ def _filter_rows(
             said = ", ".join(f"{reason} ({count})" for reason, count in list(reasons.items())[:3])
             example = next(drop.evidence for _, drop in dataset.dropped.values() if drop.reason in list(reasons)[:1])
             shown = f", such as {excerpt(example)}" if example else ""
-            raise UserError(f"no row of {source.name} would be kept: {said}{shown}; nothing is written")
+            raise UserError(f"no row of {source.name} passes the filters: {said}{shown}; nothing is written")
         checks = config.checks(context, built) | ({"edits": dict(dataset.edited)} if config.edits else {})
         manifest = _write_rows(draft, dataset, built, checks)
         seconds = round(time.monotonic() - started, 1)
@@ -124,7 +124,7 @@ def _same_or_refused(out: Path, record: dict[str, Any], parent: dict[str, Any]) 
     if manifest.checks.get("filters") == record and parent in manifest.parents:
         refuse_changed(out, manifest, f"remove {out} to filter again")
         return manifest
-    raise UserError(f"{out} holds another set: filtered from other rows, or with other settings; give another --out")
+    raise UserError(f"{out} contains another set, filtered from other rows or with other settings; give another --out")
 
 
 def _write_rows(draft: Path, dataset: FilteredDataset, filters: Sequence[Filter], checks: dict[str, Any]) -> Manifest:

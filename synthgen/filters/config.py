@@ -146,7 +146,7 @@ def _refuse_unknown(tables: Mapping[str, Any], edits: object, *, where: str) -> 
         if not isinstance(table, dict):
             raise UserError(f"'{name}' in {where} is {table!r}; a filter is a table: [{name}]")
     if not isinstance(edits, list) or not all(isinstance(edit, str) for edit in edits):
-        raise UserError(f"edits in {where} is {edits!r}; allowed is a list of names: {', '.join(EDITS)}")
+        raise UserError(f"edits in {where} is {edits!r}; allowed: a list of names: {', '.join(EDITS)}")
     for edit in edits:
         if edit not in EDITS:
             raise unknown("edit", edit, EDITS, where=where)
@@ -159,7 +159,7 @@ def _settings(spec: FilterSpec, table: Mapping[str, Any], *, where: str) -> Any:
     for key, value in table.items():
         if key not in defaults:
             hint = "; edits stand before the first table" if key == "edits" else ""
-            no_keys = UserError(f"'{key}' in {where}, which has no keys{hint}")
+            no_keys = UserError(f"'{key}' in {where}: this filter has no settings{hint}")
             raise unknown("key", key, defaults, where=where) if defaults else no_keys
         type_ = type(defaults[key])
         if type_ is float and type(value) is int:

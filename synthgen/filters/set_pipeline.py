@@ -143,7 +143,7 @@ def refuse_repeated_ids(source: InputDataset) -> None:
     """Raise UserError when two rows have one id: reasons and fingerprints name rows by it."""
     for row_id, first, second in repeated_ids(source):
         raise UserError(
-            f"rows {first} and {second} of {source.name} have the same id '{row_id}'; ids tell rows apart: "
+            f"rows {first} and {second} of {source.name} have the same id '{row_id}'; ids must be unique: "
             "make them unique, or leave the column out and rows are numbered"
         )
 

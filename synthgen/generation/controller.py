@@ -102,7 +102,7 @@ class Controller:
     def _commonest_fault(self) -> str:
         (reason, count), *_ = self.reasons.most_common(1)
         example = excerpt(self._rejection.evidence)
-        return f"; commonest rejection: {reason} ({count} rows), the last: {self._rejection.reason}, '{example}'"
+        return f"; most frequent rejection: {reason} ({count} rows), the last: {self._rejection.reason}, '{example}'"
 
     def _totals(self) -> tuple[int, int]:
         """Return how many slots have failed, and how many have ended in any way."""

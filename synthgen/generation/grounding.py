@@ -77,7 +77,7 @@ def _read_shots(task: Task, folder: Path, seed: int) -> tuple[Shots, list[dict[s
 def _read_passages(task: Task, source: Path, seed: int) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     """Return the distinct passages of a text file (one a line) or of a set's first texts, shuffled by the seed."""
     if not task.stem:
-        raise UserError(f"--passages is not for {task.name}: the engine writes all of its texts")
+        raise UserError(f"--passages has no effect: the model writes all texts of {task.name}")
     if source.is_dir():
         manifest = read_intact_manifest(source)
         lines: Iterator[str] = (_first_text(manifest, row) for row in _rows_of(task, source))

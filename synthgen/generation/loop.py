@@ -53,7 +53,7 @@ class Usage:
     def projection(self, rows: int) -> str:
         """Return the tokens and hours that this many rows take at the cost of those kept so far."""
         if not self.kept:
-            return "no row was kept, so what the run will take cannot be said"
+            return "no row was kept, so time and tokens of the whole run cannot be estimated"
         share = rows / self.kept
         counts = (format_count(round(each * share)) for each in self.tokens)
         tokens = "{} prompt and {} output tokens".format(*counts)

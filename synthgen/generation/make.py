@@ -80,7 +80,7 @@ def make(
     gpus_per_engine: options.GpusPerEngine = None,
     started_engine: Engine | None = None,
 ) -> Manifest | list[Manifest] | list[dict[str, Any]]:
-    """Generate examples of a task until exactly N pass all filters. The same command again resumes.
+    """Generate examples of a task until exactly N pass all filters. Run the command again to resume.
 
     Example: synthgen make --task mnli --n 200 --model pack:smollm2-135m-instruct --out runs/mnli
 
@@ -103,7 +103,7 @@ def make(
     ]
     written, judged = chains[0].task, JudgeConfig(judge or "", options=asked)
     if written.asked_language and not is_known(written.language):
-        console.note(f"no model here knows '{written.language}': the language of the rows is not checked")
+        console.note(f"no language identifier knows '{written.language}': the language of the rows is not checked")
     compared = (tuple(against), verifier, like, judged, bool(written.asked_language))
     context = FilterContext(written.format, written.language, written.prompt_text, *compared)
     serving = EngineConfig(engine, model, asked, ray, started_engine)
@@ -120,7 +120,7 @@ def make(
 def _share(max_cost: float | None, seeds: int | None) -> float | None:
     """Return what one of several sets may cost; UserError for a number of sets that is none."""
     if seeds is not None and not 1 <= seeds <= MOST_SETS:
-        raise UserError(f"--seeds {seeds}: allowed are 1 to {MOST_SETS} sets")
+        raise UserError(f"--seeds {seeds}; allowed: 1 to {MOST_SETS} sets")
     return max_cost / seeds if max_cost and seeds else max_cost
 
 
@@ -129,7 +129,9 @@ def _make_folder(run: GenerationRun, out: Path, max_requests: int | None) -> Man
     requests = _request_budget(run, max_requests)
     model, ray = run.context.judge.model, run.engine.ray
     if ray and model and not model.startswith(ADDRESSES):
-        raise UserError(f"--judge {model} would need engines beside those of --ray; give an endpoint, http://HOST/v1")
+        raise UserError(
+            f"--judge {model} would need engines beside those of --ray; give the address of a server, http://HOST/v1"
+        )
     if run.engine.running:
         refuse(
             "started_engine is used instead of a new engine", ray=ray, engine_args=run.engine.options.arguments or None
@@ -172,8 +174,10 @@ def _is_current(run: GenerationRun, out: Path, manifest: Manifest) -> bool:
     before, now = {"parser": manifest.parser_hash, "filters": manifest.filters_hash}, run.versions()
     changed = [name for name in now if manifest.parser_hash is not None and before[name] != now[name]]
     if changed:
-        line = f"the {' and the '.join(changed)} changed since this set was made: the stored replies are judged anew"
-        console.note(line)
+        versions = " and the ".join(changed)
+        console.note(
+            f"the {versions} changed since this set was made: the stored replies are parsed and filtered again"
+        )
     return not changed
 
 
@@ -203,13 +207,15 @@ def _generate(run: GenerationRun, ledger: Ledger, out: Path, budget: Budget, sta
     except (IncompleteError, OSError) as error:
         if (fault := unwritable(error)) is None:
             raise
-        kept = f"{controller.kept} of {run.n} rows are kept in {out}/ledger.sqlite; the same command goes on"
+        kept = (
+            f"{controller.kept} of {run.n} rows are kept in {out}/ledger.sqlite; run the same command again to continue"
+        )
         raise IncompleteError(f"{fault}. {kept}") from None
     raise IncompleteError(_shortfall(controller, out, budget))
 
 
 def _shortfall(controller: Controller, out: Path, budget: Budget) -> str:
-    """Return the message for a spent budget: the label furthest from its quota, the commonest rejections, failures."""
+    """Return the message for a spent budget: the label furthest from its quota, rejections, failures."""
     cell, counter = max(controller.counters.items(), key=lambda item: item[1].quota - item[1].kept)
     reasons = ", ".join(f"{reason} ({count})" for reason, count in controller.reasons.most_common(3)) or "none"
     failed = f"; {said}" if (said := controller.failed_requests) else ""
@@ -218,8 +224,8 @@ def _shortfall(controller: Controller, out: Path, budget: Budget) -> str:
         spent, option = budget.fault, "--max-cost"
     return (
         f"{spent} with {controller.kept} rows kept; '{cell}' has {counter.kept} of "
-        f"{counter.quota} at an acceptance of {counter.acceptance:.0%}; commonest rejections: {reasons}{failed}. "
-        f"Everything is kept in {out}/ledger.sqlite; the same command with a larger {option} goes on"
+        f"{counter.quota} at an acceptance of {counter.acceptance:.0%}; most frequent rejections: {reasons}{failed}. "
+        f"Everything is kept in {out}/ledger.sqlite; the same command with a larger {option} continues"
     )
 
 
@@ -231,12 +237,12 @@ def _preview(
     On stderr: what all rows of the run will take at the cost of these. UserError for options without a use.
     """
     if count < 1:
-        raise UserError(f"--preview {count} is less than one item")
+        raise UserError(f"--preview {count}; allowed: 1 or more")
     refuse(f"--preview {count} writes no folder", out=out)
-    refuse(f"--preview {count} asks at once", batch=run.engine.options.batch)
-    refuse(f"--preview {count} starts one engine, here", ray=ray)
+    refuse(f"--preview {count} sends its requests directly", batch=run.engine.options.batch)
+    refuse(f"--preview {count} starts one engine, in this process", ray=ray)
     money = run.engine.options.money
-    refuse(f"--preview {count} asks for {count} items and no more", max_requests=max_requests, max_cost=money.max_cost)
+    refuse(f"--preview {count} requests {count} items and no more", max_requests=max_requests, max_cost=money.max_cost)
     if "like" not in {spec.needs for spec, _ in run.config.stages}:
         refuse(f"--preview {count} measures nothing, and no filter needs a real set", like=run.context.like)
     if run.engine.name == "vllm":

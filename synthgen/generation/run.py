@@ -41,7 +41,7 @@ class GenerationRun:
     def __post_init__(self) -> None:
         timeout = self.engine.options.timeout
         if timeout != DEFAULT_TIMEOUT and self.engine.name != "endpoint" and not self.config.has("judge"):
-            refuse(f"--engine {self.engine.name} is no endpoint", timeout=f"{timeout:g}")
+            refuse(f"--engine {self.engine.name} is not an endpoint", timeout=f"{timeout:g}")
         if any(getattr(settings, "probabilities", False) for _, settings in self.config.stages):
             raise UserError("[verify] probabilities = true is for synthgen filter, which adds them to rows")
 
@@ -102,11 +102,11 @@ def open_chain(
     """
     definition = written_in(load_task(task), language)
     if (teacher is not None) != isinstance(definition.format, TagsFormat):
-        needs = "needs --teacher CKPT, a token classifier made by evaluator train" if teacher is None else "has no use"
-        name, unused = definition.name, f" for --teacher {teacher}: it is not tagged"
-        raise UserError(f"{name} {needs}" + ("" if teacher is None else unused))
+        if teacher is None:
+            raise UserError(f"{definition.name} needs --teacher CKPT, a token classifier made by evaluator train")
+        raise UserError(f"{definition.name} takes no --teacher {teacher}: its rows have no tags")
     if not definition.steps:
-        raise UserError(f"{definition.name} has no [steps] to write rows by; synthgen import takes rows for it")
+        raise UserError(f"{definition.name} has no [steps] to generate rows with; synthgen import reads rows for it")
     grounding = read_grounding(definition, shots=shots, passages=passages, seed=seed)
     tagger = None
     if teacher is not None:

@@ -90,7 +90,7 @@ def is_path(to: str) -> bool:
 def check_place(to: str, folder: Path, kind: str, *, private: bool) -> None:
     """Raise UserError for a destination that is none, before anything is read."""
     is_folder = is_path(to)
-    refuse(f"{to} is a folder, no repository", private=private and is_folder)
+    refuse(f"{to} is a folder, not a repository", private=private and is_folder)
     if not is_folder and not _REPO_ID.fullmatch(to):
         raise UserError(f"--to '{to}' is neither owner/name (letters, digits, '-', '_', '.') nor a path like ./{to}")
     if is_folder and Path(to).expanduser().resolve().is_relative_to(folder.resolve()):
@@ -119,7 +119,7 @@ def _to_folder(parcel: Parcel, target: Path, *, dry_run: bool) -> Publication:
                 (draft / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(parcel.folder / source, draft / name)
     except OSError as error:
-        advice = f"{disk_advice(error) or 'see to it'}, then give the same command again"
+        advice = f"{disk_advice(error) or 'check the disk'}, then run the same command again"
         raise IncompleteError(f"cannot write {target}: {error.strerror}: nothing was published; {advice}") from None
     return Publication(str(target), files, steps, "published")
 
@@ -171,7 +171,7 @@ def _plain_errors(repo: str) -> Iterator[None]:
     try:
         yield
     except HFValidationError as error:
-        raise UserError(f"--to '{repo}' is no valid repository name: {first_line(error)}") from None
+        raise UserError(f"--to '{repo}' is not a valid repository name: {first_line(error)}") from None
     except LocalTokenNotFoundError:
         raise UserError(_LOGIN) from None
     except network_errors() as error:

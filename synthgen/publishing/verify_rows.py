@@ -146,7 +146,7 @@ def _label_faults(table: pa.Table, features: Features, name: str) -> Iterator[st
         is_label = pc.and_(pc.greater_equal(flat, 0), pc.less(flat, labels)).fill_null(False)
         if (place := pc.index(is_label, False).as_py()) >= 0:
             row = pc.list_parent_indices(values)[place].as_py() if is_list else place
-            fault = f"{column} is {flat[place].as_py()}; allowed is 0 to {labels - 1}"
+            fault = f"{column} is {flat[place].as_py()}; allowed: 0 to {labels - 1}"
             yield f"{name}, row {table['id'][row]}: {fault}"
 
 

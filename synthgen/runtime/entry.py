@@ -26,8 +26,8 @@ from synthgen.runtime.streams import LastWord, prepare_streams
 SECONDS_TO_STOP = 1.5
 """After a signal what is open is closed in this time, or the process ends as by `kill -9`, which loses nothing."""
 INTERRUPTED = 130
-_AGAIN = "then give the same command again"
-_STOPPED = "stopped; to go on, give the same command again"
+_AGAIN = "then run the same command again"
+_STOPPED = "stopped; to continue, run the same command again"
 
 
 def run(app: typer.Typer) -> NoReturn:

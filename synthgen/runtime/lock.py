@@ -29,7 +29,7 @@ def only_writer(place: Path, *, wait: bool = False) -> Iterator[None]:
         place.parent.mkdir(parents=True, exist_ok=True)
         file = _locked(path, wait)
     if file is None:
-        raise IncompleteError(f"another process is writing {place}; give the same command again when it has ended")
+        raise IncompleteError(f"another process is writing {place}; run the same command again when it has ended")
     try:
         yield
     finally:

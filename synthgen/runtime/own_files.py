@@ -37,7 +37,9 @@ def own_files(variable: str, group: str, suffix: str) -> Iterator[Path]:
     """
     for name in filter(None, os.environ.get(variable, "").split(os.pathsep)):
         if not (folder := Path(name).expanduser()).is_dir():
-            raise UserError(f"{variable} names {name}, which is no folder; name folders, with '{os.pathsep}' between")
+            raise UserError(
+                f"{variable} names {name}, which is not a folder; name folders, with '{os.pathsep}' between"
+            )
         yield from _files(folder, suffix)
     for folder in _package_folders(group):
         yield from _files(folder, suffix)
@@ -85,7 +87,7 @@ def named_file(ref: str, names: Mapping[str, object], kind: str) -> Path:
 def check_name(path: Path, kind: str) -> None:
     """Raise UserError for a file whose name is no name of a task or target."""
     if not _NAME.fullmatch(path.stem):
-        raise UserError(f"{path}: the file's name is the {kind}'s; allowed are letters, digits, '_' and '-'")
+        raise UserError(f"{path}: the file's name is the {kind}'s; allowed: letters, digits, '_' and '-'")
 
 
 def read_own_text(path: Path, kind: str) -> str:
@@ -168,6 +170,6 @@ def print_own_file(result: OwnFileCheck | Path, kind: str, command: str, use: st
     if isinstance(result, Path):
         print_lines([f"{result}: a {kind} to change"])
     else:
-        print_lines(result.faults or [f"{result.file}: the {kind} '{result.name}' is in order"])
+        print_lines(result.faults or [f"{result.file}: the {kind} '{result.name}' has no faults"])
     is_checked = isinstance(result, OwnFileCheck) and not result.faults
     note_next(f"{use} {file}" if is_checked else f"{command} --check {file}")

@@ -63,7 +63,7 @@ def _checked(name: str, value: Any, hint: Any, *, has_commas: bool) -> Any:  # n
         given = f"{name} = {shorten(repr(value))}"
         if any("\0" in str(each) for each in (value if isinstance(value, (list, tuple)) else [value])):
             raise UserError(f"{given} holds a null character; no name or path has one") from None
-        raise UserError(f"{given} is of the type {type(value).__name__}; allowed is {_described(hint)}") from None
+        raise UserError(f"{given} is of the type {type(value).__name__}; allowed: {_described(hint)}") from None
 
 
 def _converted(value: Any, hint: Any) -> Any:  # noqa: ANN401 - any value and type

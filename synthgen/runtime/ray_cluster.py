@@ -92,7 +92,7 @@ def _alone(ray: Any) -> Iterator[None]:  # noqa: ANN401 - a module that may be m
         constants.ENABLE_RAY_CLUSTER = before
 
 
-_ALLOWED = "allowed are auto, local, HOST:PORT as `ray start --head` printed it, or ray://HOST:PORT"
+_ALLOWED = "allowed: auto, local, HOST:PORT as `ray start --head` printed it, or ray://HOST:PORT"
 
 
 def _named(address: str) -> str:

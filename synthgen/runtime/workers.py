@@ -78,7 +78,7 @@ class Workers:
                 yield waiting.popleft().result()
         except BrokenProcessPool:
             lost = f"one of {self.processes} worker processes was killed, as when memory runs out"
-            advice = "give the same command again with --processes 1, which needs less memory"
+            advice = "run the same command again with --processes 1, which needs less memory"
             raise IncompleteError(f"{lost}; what was finished before is kept: {advice}") from None
 
     def _started(self) -> ProcessPoolExecutor:

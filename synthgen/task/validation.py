@@ -84,7 +84,7 @@ def faults(
 ) -> list[Finding]:
     """Return all faults of a task file's header and of its sections, whose templates `jinja` parses.
 
-    `left_out` are keys of which something is no TOML: nothing is said of what refers to them.
+    `left_out` are keys of which something is not TOML: nothing is said of what refers to them.
     """
     keys = _REQUIRED | _OPTIONAL
     entries = {key: value for key, value in of_shape(header, keys).items() if key not in left_out}

@@ -82,7 +82,7 @@ def _float(digits: str) -> float:
 
 
 def _constant(name: str) -> NoReturn:
-    raise JsonFault(f"{name} is no JSON number")
+    raise JsonFault(f"{name} is not a JSON number")
 
 
 def _decoder(**options: Any) -> json.JSONDecoder:  # noqa: ANN401 - of json.JSONDecoder

@@ -70,15 +70,15 @@ def language_code(code: str, *, where: str = "--language") -> str:
 
     >>> [language_code(code) for code in ("iw", "deu", "eng_Latn", "zho_Hans", "pt_br", "arb", "fil")]
     ['he', 'de', 'en', 'zh-Hans', 'pt-BR', 'ar', 'tl']
-    >>> language_code("jp", where="--to")
+    >>> language_code("jp", where="--to")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    synthgen.errors.UserError: --to jp is no language; did you mean 'ja' (Japanese)? give a BCP-47 code: de, sw, zh-Hans
+    synthgen.errors.UserError: --to jp is not a language code; did you mean 'ja' (Japanese)? give a BCP-47 code: ...
     """
     if found := find_language_code(code):
         return found
     near = _nearest(code)
     hint = f"did you mean '{near}' ({language_name(near)})? give" if near else "give"
-    raise UserError(f"{where} {code} is no language; {hint} a BCP-47 code: de, sw, zh-Hans")
+    raise UserError(f"{where} {code} is not a language code; {hint} a BCP-47 code: de, sw, zh-Hans")
 
 
 @lru_cache(1024)

@@ -30,7 +30,7 @@ def open_parquet(path: Path, content: BinaryIO | None = None) -> Iterator[pq.Par
     `content` is what is read where the file itself is packed. A full disk stays what it is.
     """
     if content is None and path.is_fifo():
-        raise UserError(f"cannot read {path}: it is no file")
+        raise UserError(f"cannot read {path}: it is not a file")
     try:
         with pq.ParquetFile(content or path, buffer_size=_BUFFER) as file:
             # Only sizes of whole groups are asked for: pyarrow ends the process where those of a column are damaged.

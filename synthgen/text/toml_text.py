@@ -67,7 +67,7 @@ def read_toml_text(text: str, first: int = 1) -> TomlText:
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             start, end = _faulty_lines(str(error), lines)
             reason = _LINE.sub("", str(error)).strip()
-            faults.append(Fault(first + start, f"'{shorten(lines[start].strip(), 60)}' is no TOML: {reason}"))
+            faults.append(Fault(first + start, f"'{shorten(lines[start].strip(), 60)}' is not TOML: {reason}"))
             left_out.add(_leave_out(lines, start, end))
     else:
         values = {}

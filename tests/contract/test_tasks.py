@@ -149,7 +149,7 @@ def test_the_example_rows_of_a_prompt_pass_its_own_conditions(name: str) -> None
 def test_ccg_without_a_teacher_says_what_it_needs() -> None:
     with pytest.raises(ValueError, match="ccg needs --teacher CKPT"):
         open_chain("ccg", seed=0, structured=False)
-    with pytest.raises(ValueError, match="mnli has no use for --teacher"):
+    with pytest.raises(ValueError, match="mnli takes no --teacher"):
         open_chain("mnli", seed=0, structured=False, teacher=Path("x"))
 
 

@@ -66,16 +66,16 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"match": "steps"}, "unknown --match 'steps'"),
     ({"select": "dev"}, "unknown --select 'dev'; did you mean 'en-dev'?"),
     ({"preset": "phang"}, "unknown --preset 'phang'; did you mean 'phang2020'?"),
-    ({"seeds": 0}, "--seeds 0: allowed are different seeds, one at least"),
-    ({"seeds": "1,1"}, "--seeds 1,1: allowed are different seeds, one at least"),
-    ({"seeds": "3-"}, "--seeds 3-: allowed are a count from 1, such as 5, and a list, such as 0,2-4"),
-    ({"seeds": "0-99999999999"}, "--seeds 0-99999999999: allowed are different seeds, one at least, each below 1000"),
-    ({"workers": 0}, "--workers 0: allowed are whole numbers from 1"),
-    ({"price_per_hour": -1.0}, "--price-per-hour -1: allowed are amounts of money from 0"),
-    ({"max_train_examples": 0}, "--max-train-examples 0: allowed are whole numbers from 1"),
-    ({"max_eval_examples": -1}, "--max-eval-examples -1: allowed are whole numbers from 1"),
-    ({"sizes": ["some"]}, "--sizes some: allowed are 'full', whole numbers from 1"),
-    ({"sizes": [0]}, "--sizes 0: allowed are 'full', whole numbers from 1"),
+    ({"seeds": 0}, "--seeds 0; allowed: different seeds, one at least"),
+    ({"seeds": "1,1"}, "--seeds 1,1; allowed: different seeds, one at least"),
+    ({"seeds": "3-"}, "--seeds 3-; allowed: a count from 1, such as 5, and a list, such as 0,2-4"),
+    ({"seeds": "0-99999999999"}, "--seeds 0-99999999999; allowed: different seeds, one at least, each below 1000"),
+    ({"workers": 0}, "--workers 0; allowed: whole numbers from 1"),
+    ({"price_per_hour": -1.0}, "--price-per-hour -1; allowed: amounts of money from 0"),
+    ({"max_train_examples": 0}, "--max-train-examples 0; allowed: whole numbers from 1"),
+    ({"max_eval_examples": -1}, "--max-eval-examples -1; allowed: whole numbers from 1"),
+    ({"sizes": ["some"]}, "--sizes some; allowed: 'full', whole numbers from 1"),
+    ({"sizes": [0]}, "--sizes 0; allowed: 'full', whole numbers from 1"),
     ({"sizes": [8, 99]}, r"arm 'real' cannot give size 99: .*real \(24 rows\); allowed: up to 24"),
     ({"recipe": "extreme"}, "unknown recipe 'extreme'; did you mean 'xtreme'?"),
     ({"ray": "somewhere"}, "--ray somewhere: not an address"),
@@ -161,23 +161,23 @@ def test_the_preset_of_the_base_paper_sets_its_recipe_selection_and_targets(
 
 
 IDLE: list[tuple[list[str], dict[str, Any], str]] = [
-    (["none=none"], {"sizes": [8]}, "--sizes has no use: no arm has intermediate data"),
-    (["none=none"], {"match": "updates"}, "--match has no use: no arm has intermediate data"),
-    (["none=none"], {"keep_heads": True}, "--keep-heads has no use: no arm trains on a dataset"),
+    (["none=none"], {"sizes": [8]}, "--sizes has no effect: no arm has intermediate data"),
+    (["none=none"], {"match": "updates"}, "--match has no effect: no arm has intermediate data"),
+    (["none=none"], {"keep_heads": True}, "--keep-heads has no effect: no arm trains on a dataset"),
     (
         ["none=none"],
         {"targets": ["tatoeba"], "select": "en-dev"},
-        "--select has no use: no training for tatoeba",
+        "--select has no effect: no training for tatoeba",
     ),
     (
         ["none=none"],
         {"targets": ["tatoeba"], "max_train_examples": 5},
-        "--max-train-examples 5 has no use",
+        "--max-train-examples 5 has no effect",
     ),
     (
         ["none=none"],
         {"targets": ["tatoeba"], "keep_weights": True},
-        "--keep-weights has no use: no training",
+        "--keep-weights has no effect: no training",
     ),
 ]
 
@@ -271,7 +271,7 @@ def test_the_data_root_is_the_variables_or_the_folder_data_here(
 
 
 WRONG_TRAINING: list[tuple[dict[str, Any], str]] = [
-    ({"seed": -1}, "--seed -1: allowed are whole numbers from 0"),
+    ({"seed": -1}, "--seed -1; allowed: whole numbers from 0"),
     ({"recipe": "extreme"}, "unknown recipe 'extreme'"),
     ({"out": "/proc/checkpoint"}, "cannot write to --out /proc/checkpoint"),
     ({"dataset": "nowhere"}, "no dataset folder at nowhere"),

@@ -66,9 +66,13 @@ def test_updates_and_rows_are_those_of_a_real_plan(
     ("arm", "more", "message"),
     [
         ("real=mnli:100", {"assume": "h1000"}, "unknown device 'h1000'.*h100"),
-        ("real=mnli", {}, "'mnli' is no finished set; --assume needs a task and its rows: real=mnli:100000"),
+        (
+            "real=mnli",
+            {},
+            "'mnli' is not a finished dataset folder;  --assume needs a task and its rows: real=mnli:100000",
+        ),
         ("real=mnlu:100", {}, "unknown task or format 'mnlu'.*'mnli'"),
-        ("real=mnli:50%", {}, "no finished set"),
+        ("real=mnli:50%", {}, "not a finished dataset folder"),
         ("real=mnli:100", {"sizes": [200]}, "arm 'real' has 100 rows; size 200 takes 200"),
     ],
 )

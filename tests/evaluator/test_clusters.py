@@ -115,7 +115,7 @@ def test_items_of_one_source_alone_give_no_verdict() -> None:
 def test_clusters_that_do_not_fit_the_items_are_refused(clusters: object) -> None:
     row = make_rows(items=2)[0].document() | {"item_clusters": clusters}
     row |= {"item_ids": ["1", "2"], "item_scores": [0, 1]}
-    with pytest.raises(UserError, match="item_clusters is no list of texts, one per item id"):
+    with pytest.raises(UserError, match="item_clusters is not a list of texts, one per item id"):
         parse_row(row, where="results.jsonl line 1")
 
 

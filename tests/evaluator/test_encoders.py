@@ -81,9 +81,12 @@ def test_weights_of_the_hub_are_not_fetched_for_a_check(tiny: Callable[[str], Pa
 @pytest.mark.parametrize(
     ("config", "fault"),
     [
-        ({"model_type": "llama"}, "--model .*model is of type llama, which is no encoder; `evaluator models` lists"),
-        ({"model_type": "gpt2"}, "is of type gpt2, which is no encoder"),
-        ({"model_type": "modernbert-decoder"}, "is of type modernbert-decoder, which is no encoder"),
+        (
+            {"model_type": "llama"},
+            "--model .*model is of type llama, which is not an encoder; `evaluator models` lists",
+        ),
+        ({"model_type": "gpt2"}, "is of type gpt2, which is not an encoder"),
+        ({"model_type": "modernbert-decoder"}, "is of type modernbert-decoder, which is not an encoder"),
         ({"model_type": "t5", "is_encoder_decoder": True}, "is of type t5, an encoder with a decoder"),
         ({"model_type": "new", "auto_map": {"AutoModel": "m.M"}}, "is of type new, which needs code that transformers"),
         ({"is_decoder": True}, "is of type bert and says that it is a decoder"),
@@ -108,7 +111,7 @@ def test_an_arms_model_is_checked_too(
     model = copy("bert", model_type="llama")
     options: dict[str, Any] = {"targets": ["xnli"], "languages": ["en"], "data_root": samples, "seeds": 1}
     arms = ["none=none", f"other=model:{model.path}"]
-    with pytest.raises(UserError, match="arm other: model .* is of type llama, which is no encoder"):
+    with pytest.raises(UserError, match="arm other: model .* is of type llama, which is not an encoder"):
         define(Arguments(arms, model=str(tiny_model), store=tmp_path / "store", **options))
 
 

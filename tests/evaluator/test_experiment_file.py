@@ -86,7 +86,7 @@ real = "rael"
     for part in (
         "unknown key 'target'; did you mean 'targets'?",
         "seeds = ",
-        "workers = 'two' is of the type str; allowed is a whole number",
+        "workers = 'two' is of the type str; allowed: a whole number",
         "unknown option 'form' in data.real, a step of import; did you mean 'from'?",
         "data.real: import needs from = …",
         "unknown data or file 'raal' in data.clean.filter; did you mean 'real'?",
@@ -141,7 +141,7 @@ def test_values_may_be_set_in_a_call_and_their_faults_name_the_option(write: Wri
     path = write(HEAD + '[data.real]\nimport = "mnli"\nfrom = "sample"\n[arms]\nnone = "none"\n"a.b" = "real"\n')
     assert faults(path, ["seeds=3", "sizes=8,full", "data.real.n=30", "arms.c=real:even", 'arms."a.b"=real:5']) == []
     other, one = faults(path, ["margin=x", "data.real.form=3"])
-    assert one == "--set: margin = 'x' is of the type str; allowed is a number"
+    assert one == "--set: margin = 'x' is of the type str; allowed: a number"
     assert other.startswith("--set: unknown option 'form' in data.real, a step of import; did you mean 'from'?")
     for change in ("seeds", "=3", "a b=3", "data.real.from.x=3"):
         with pytest.raises(UserError, match="--set"):
@@ -188,7 +188,7 @@ def test_a_model_that_is_no_encoder_is_refused_before_data_are_made(write: Write
     path = write(
         'model = "decoder"\n' + HEAD + '[data.real]\nimport = "mnli"\nfrom = "sample"\n[arms]\nreal = "real"\n'
     )
-    with pytest.raises(UserError, match="--model decoder is of type llama, which is no encoder"):
+    with pytest.raises(UserError, match="--model decoder is of type llama, which is not an encoder"):
         evaluator.run(path)
     assert not Path("runs/study/real").exists()
 

@@ -85,7 +85,9 @@ def test_a_hub_that_fails_half_way_leaves_what_was_fetched_and_the_same_command_
 ) -> None:
     put_xnli(hub)
     missing = hub.repos[XNLI].pop("de/validation-00000-of-00001.parquet")
-    with pytest.raises(IncompleteError, match=r"could not fetch xnli/dev-de\.tsv .* the same command goes on"):
+    with pytest.raises(
+        IncompleteError, match=r"could not fetch xnli/dev-de\.tsv .* run the same command again to continue"
+    ):
         fetch(tmp_path)
     kept = json.loads((tmp_path / "fetched.json").read_text(encoding="utf-8"))["files"]
     assert 0 < len(kept) < len(FILES)

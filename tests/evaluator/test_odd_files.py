@@ -31,9 +31,9 @@ def without(values: dict[str, Any], name: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("question", "why"),
     [
-        (QUESTION | {"answers": None}, r"question q1: 'answers' is no list but None"),
+        (QUESTION | {"answers": None}, r"question q1: 'answers' is not a list but None"),
         (without(QUESTION, "answers"), r"question q1 has no answers"),
-        (QUESTION | {"answers": {"text": ["home"], "answer_start": [9]}}, r"question q1: 'answers' is no list but"),
+        (QUESTION | {"answers": {"text": ["home"], "answer_start": [9]}}, r"question q1: 'answers' is not a list but"),
         (without(QUESTION, "id"), r"a question has no id"),
         (QUESTION | {"question": None}, r"question q1: no question"),
         (QUESTION | {"answers": [{"text": 7, "answer_start": 9}]}, r"question q1: text is no text"),

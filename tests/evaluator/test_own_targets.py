@@ -61,7 +61,7 @@ BROKEN: list[tuple[list[tuple[str, str]], list[str]]] = [
         ["2: unknown format 'pairs'; did you mean 'pair'? known: pair, choice"],
     ),
     ([('format = "pair"', 'format = "dual"')], ["2: unknown format 'dual'"]),
-    ([("de en sw", "de en swahili")], ["3: language swahili is no language; did you mean 'sw'"]),
+    ([("de en sw", "de en swahili")], ["3: language swahili is not a language code; did you mean 'sw'"]),
     ([("de en sw", "deu en sw")], ["3: language deu: expected 'de'"]),
     ([("de en sw", "de en de")], ["3: languages name de twice"]),
     (
@@ -96,8 +96,8 @@ BROKEN: list[tuple[list[tuple[str, str]], list[str]]] = [
     ([("dev = [{ paths = [", "dev = [{ paths = [3, ")], ["16: sources.dev: paths is [3, 'topics/dev"]),
     ([('repository = "owner/topics"\n', "")], ["17: hub_files: no 'repository', and no 'hub' of the whole file"]),
     ([('split = "test"', 'spilt = "test"')], ["17: hub_files: no 'split'", "20: hub_files: unknown key 'spilt'"]),
-    ([('licence = "CC0-1.0"', "licence = CC0-1.0")], ["6: 'licence = CC0-1.0' is no TOML"]),
-    ([('title = "Topics"', 'title = "Topics')], ["1: 'title = \"Topics' is no TOML"]),
+    ([('licence = "CC0-1.0"', "licence = CC0-1.0")], ["6: 'licence = CC0-1.0' is not TOML"]),
+    ([('title = "Topics"', 'title = "Topics')], ["1: 'title = \"Topics' is not TOML"]),
     ([*CHOICE, (TEXT, '{ question = "q", options = ["a", "b"], label = "topic" }')], ["12: 2 options for 3 labels"]),
     ([*CHOICE, (TEXT, '{ options = "o", label = "topic" }')], ["12: columns have neither 'context' nor 'question'"]),
     (
@@ -120,9 +120,9 @@ BROKEN: list[tuple[list[tuple[str, str]], list[str]]] = [
         [
             "1: missing key 'citation'",
             "1: missing key 'sources'",
-            "3: language klingon-xx is no language",
+            "3: language klingon-xx is not a language code",
             "5: unknown metric of the format pair 'accuarcy'; did you mean 'accuracy'?",
-            "6: 'licence = = \"CC0-1.0\"' is no TOML",
+            "6: 'licence = = \"CC0-1.0\"' is not TOML",
             "7: unknown key 'citations'; did you mean 'citation'?",
             "12: unknown column 'text_c'",
             "12: columns lack 'text_a'",
@@ -480,7 +480,7 @@ def test_targets_of_a_folder_and_of_another_package_come_after_those_of_this_one
 def test_new_and_check_are_options_of_targets(tmp_path: Path) -> None:
     path = str(tmp_path / "mine.toml")
     assert path in command("targets", "--new", "choice", path).stdout
-    assert "is in order" in command("targets", "--check", path).stdout
+    assert "has no faults" in command("targets", "--check", path).stdout
     broken = write(tmp_path, ("title", "titel"))
     done = command("targets", "--check", str(broken), "--json")
     assert (done.returncode, len(json.loads(done.stdout)["faults"])) == (2, 2)

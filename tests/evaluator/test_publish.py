@@ -98,7 +98,7 @@ def test_what_is_damaged_private_or_neither_is_refused_in_one_line(
     checkpoint: Path, comparison: Path, tmp_path: Path
 ) -> None:
     to = str(tmp_path / "public")
-    with pytest.raises(UserError, match="is no checkpoint of evaluator train .* and no folder of a report"):
+    with pytest.raises(UserError, match="is neither a checkpoint of evaluator train .* nor the folder of a report"):
         evaluator.publish(tmp_path, to="ann/x")
     (comparison / "arms.json").write_text(json.dumps({"real": {"note": "/home/ann/data"}}))
     with pytest.raises(UserError, match=r"not published: arms\.json holds an absolute path"):

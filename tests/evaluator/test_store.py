@@ -128,7 +128,7 @@ def test_a_node_that_is_not_as_it_was_finished_is_said_once_and_made_again(
     assert [store.is_finished(NODE), store.is_finished(NODE)] == [False, False]
     said = capsys.readouterr().err
     assert said == "" if (name, damage) == ("synthgen.json", Path.unlink) else f"{NODE.key}: {name} " in said
-    assert said.count("it is made again") <= 1
+    assert said.count("it is computed again") <= 1
     write(store, "done")
     assert store.is_finished(NODE)
     assert (store.folder(NODE) / "predictions.txt").read_text() == "done"

@@ -134,7 +134,7 @@ def test_a_lost_machine_costs_nothing_but_time(sweep: Sweep, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("127.0.0.1:9", r"--ray 127.0.0.1:9: no Ray cluster answers there .*; allowed are auto"),
+        ("127.0.0.1:9", r"--ray 127.0.0.1:9: no Ray cluster answers there .*; allowed: auto"),
         ("somewhere", "--ray somewhere: not an address"),
     ],
 )

@@ -145,7 +145,7 @@ def test_a_killed_engine_ends_the_run_within_half_a_minute(tmp_path: Path) -> No
         _, printed = process.communicate(timeout=30)
     assert process.returncode == 3
     assert re.search(
-        r"signal 9.*\.log\b.*; what it replied is kept, the same command goes on", " ".join(printed.split())
+        r"signal 9.*\.log\b.*; all replies are kept; run the same command again to continue", " ".join(printed.split())
     )
 
 

@@ -81,7 +81,7 @@ def test_what_the_server_refuses_is_left_out_in_the_next_job(tmp_path: Path) -> 
 
 
 def test_a_server_without_batches_is_said(tmp_path: Path) -> None:
-    with serving() as (url, _), pytest.raises(UserError, match="has no batches .POST /files says HTTP 404.*leave out"):
+    with serving() as (url, _), pytest.raises(UserError, match="has no batch API .POST /files: HTTP 404.*leave out"):
         make("mnli", n=6, engine="endpoint", model=url, out=tmp_path / "out", batch=True)
 
 
@@ -97,7 +97,7 @@ def test_a_batch_that_fails_says_why_and_is_sent_anew(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with batches(server) as url:
         server.on = fail
-        with pytest.raises(IncompleteError, match="refuses the batch batch_0: Enqueued token limit. 0 of 9 rows"):
+        with pytest.raises(IncompleteError, match="refused the batch batch_0: Enqueued token limit. 0 of 9 rows"):
             make("mnli", n=9, engine="endpoint", model=url, out=out, batch=True)
         server.on, server.polls = (lambda _: None), 0
         make("mnli", n=9, engine="endpoint", model=url, out=out, batch=True)
@@ -106,7 +106,8 @@ def test_a_batch_that_fails_says_why_and_is_sent_anew(tmp_path: Path) -> None:
 
 def test_batches_are_for_one_server_and_no_other_engine(tmp_path: Path, tiny_model: str) -> None:
     with pytest.raises(
-        UserError, match="--batch has no use: .* is served by the engine scripted; a server at an address has batches"
+        UserError,
+        match="--batch has no effect: .* is served by the engine scripted; only a server at an address has a batch API",
     ):
         make("mnli", n=6, engine="scripted", model=tiny_model, out=tmp_path / "out", batch=True)
     with batches(MockBatch()) as one, batches(MockBatch()) as other, pytest.raises(UserError, match="one address"):

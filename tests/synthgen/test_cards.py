@@ -77,7 +77,7 @@ def test_a_real_set_may_not_carry_another_licence_than_its_source(tmp_path: Path
     import_task("mnli", source="sample", out=tmp_path / "real")
     parents = [{**parent, "licence": "CC BY-NC 4.0"} for parent in read_manifest(tmp_path / "real").parents]
     edit_manifest(tmp_path / "real", parents=parents)
-    assert any("forbids the licence CC0-1.0" in fault for fault in verify(tmp_path / "real").faults)
+    assert any("does not allow the licence CC0-1.0" in fault for fault in verify(tmp_path / "real").faults)
 
 
 def rename_the_licence(folder: Path) -> None:
@@ -189,12 +189,12 @@ MUTATIONS: list[tuple[Callable[[Path], None], str]] = [
     (edit_the_card, "README.md says '| kept | 61 |'; synthgen.json gives '| kept | 60 |'"),
     (edit_the_croissant, 'croissant.json says \'"description": "600 examples",\''),
     (swap_the_rejections, "rejected/rejected-00000.parquet is not the file that was written"),
-    (rename_the_licence, "forbids the licence mit"),
+    (rename_the_licence, "does not allow the licence mit"),
     (raise_a_count, "rejected is "),
     (change_a_statistic, "statistics, distinct_share is "),
     (swap_two_labels, "row mnli-s0-0000007 was changed after it was written"),
-    (number_a_label_seven, "data/train-00000-of-00001.parquet, row mnli-s0-0000007: label is 7; allowed is 0 to 2"),
-    (leave_a_label_out, "data/train-00000-of-00001.parquet, row mnli-s0-0000007: label is None; allowed is 0 to 2"),
+    (number_a_label_seven, "data/train-00000-of-00001.parquet, row mnli-s0-0000007: label is 7; allowed: 0 to 2"),
+    (leave_a_label_out, "data/train-00000-of-00001.parquet, row mnli-s0-0000007: label is None; allowed: 0 to 2"),
     (reverse_the_rows, "the rows are in another order"),
     (add_a_column, "the column 'secret' is string; a set of this format has no such column"),
     (rename_the_classes, "its columns are described otherwise"),
@@ -202,7 +202,7 @@ MUTATIONS: list[tuple[Callable[[Path], None], str]] = [
     (raise_the_attempts, "attempts is "),
     (raise_the_acceptance, "statistics, acceptance is "),
     (leave_a_statistic_out, "statistics, self_bleu is 'missing'"),
-    (call_the_licence_banana, "no part gives the licence 'banana"),
+    (call_the_licence_banana, "the licence 'banana"),
     (break_the_card, "README.md is not UTF-8: "),
     (break_the_croissant, "croissant.json says "),
     (call_it_real, "origin is real, but a model is named"),
@@ -265,7 +265,7 @@ def test_a_card_without_a_disclosure_is_refused(folder: Path, title: str) -> Non
 )
 def test_a_manifest_with_a_value_of_another_type_is_refused_in_one_line(folder: Path, key: str, value: object) -> None:
     put_manifest(folder, json.loads((folder / MANIFEST_NAME).read_text()) | {key: value})
-    with pytest.raises(UserError, match=f"is not a dataset manifest: {key} is .*; allowed is a ") as caught:
+    with pytest.raises(UserError, match=f"is not a dataset manifest: {key} is .*; allowed: a ") as caught:
         verify(folder)
     assert "\n" not in str(caught.value)
 
@@ -286,7 +286,7 @@ def test_a_manifest_that_no_card_can_show_is_refused_in_one_line(
     folder: Path, changed: dict[str, Any], reads: Callable[[Path], object]
 ) -> None:
     put_manifest(folder, json.loads((folder / MANIFEST_NAME).read_text()) | changed)
-    with pytest.raises(UserError, match="holds what no card can show"):
+    with pytest.raises(UserError, match="has a value that no card can show"):
         reads(folder)
 
 
@@ -305,7 +305,7 @@ def test_a_front_matter_that_says_something_else_than_the_manifest_is_an_error(f
 def test_an_empty_field_is_an_error(finished: Path) -> None:
     text = (finished / "README.md").read_text()
     assert card_faults(re.sub(r"\| kept \| \d+ \|", "| kept |  |", text), disclosed=["Funnel"]) == [
-        "README.md: an empty field in 'Funnel': | kept |  |"
+        "README.md: a field in 'Funnel' is empty: | kept |  |"
     ]
 
 
@@ -318,7 +318,9 @@ def test_a_card_refuses_a_licence_that_its_generator_forbids(folder: Path) -> No
     manifest = read_manifest(folder)
     model = {**(manifest.model or {}), "ref": "facebook/nllb", "licence": "cc-by-nc-4.0"}
     changed = replace(manifest, model=model, licence="apache-2.0")
-    with pytest.raises(UserError, match=r"model facebook/nllb \(cc-by-nc-4\.0\) forbids the licence apache-2\.0"):
+    with pytest.raises(
+        UserError, match=r"model facebook/nllb \(cc-by-nc-4\.0\) does not allow the licence apache-2\.0"
+    ):
         datacard.write_card(folder, changed)
 
 

@@ -66,7 +66,7 @@ def test_files_of_kinds_that_are_not_read_are_named_on_the_terminal_and_in_the_m
     assert manifest.checks["contamination"]["not_read"] == ["ud.tar.gz", "xnli/test.feather", "xquad/xquad.zip"]
     assert "--against: 5 items read of " in (said := capsys.readouterr().err)
     assert "xquad/xquad.en.json" in said
-    assert "not read, and so not looked for: ud.tar.gz, xnli/test.feather, xquad/xquad.zip" in said
+    assert "not read, so their items are not searched for: ud.tar.gz, xnli/test.feather, xquad/xquad.zip" in said
 
 
 @pytest.mark.parametrize("name", ["test-de.tsv", "test.csv", "test.json", "test.jsonl"])

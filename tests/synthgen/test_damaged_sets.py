@@ -139,7 +139,7 @@ def test_rows_that_the_manifest_does_not_name_are_refused(folder: Path) -> None:
     _shard(folder).unlink()
     files = read_manifest(folder).files
     edit_manifest(folder, files={name: digest for name, digest in files.items() if not name.startswith("data/")})
-    with pytest.raises(UserError, match=r"synthgen.json names no file of its 60 rows; copy or make the set again"):
+    with pytest.raises(UserError, match=r"synthgen.json lists no file of its 60 rows; copy or make the set again"):
         synthgen.inspect(folder)
 
 
@@ -183,7 +183,7 @@ def test_a_manifest_with_its_keys_in_another_order_is_the_same(folder: Path) -> 
     ("text", "fault"),
     [
         ("{}", r"it lacks task, format, columns, .*; copy or make the set again"),
-        ("[]", "it is no JSON object"),
+        ("[]", "it is not a JSON object"),
         ("", "is not JSON"),
         ('{"task": "mnli"}', "it lacks format, "),
     ],

@@ -129,7 +129,7 @@ def test_an_endpoint_that_dies_ends_the_run_within_the_timeout_and_it_can_be_res
     assert process.returncode == 3, said
     assert time.monotonic() - began < 30
     assert "of 2000 rows are kept" in said
-    with serving() as (url, _), pytest.raises(UserError, match="n is 2000 there, 20 here"):
+    with serving() as (url, _), pytest.raises(UserError, match="n is 2000 there, 20 in this command"):
         make("mnli", n=20, engine="endpoint", model=url, out=out)
     assert not (out / "synthgen.json").exists()
 
@@ -161,12 +161,12 @@ NO_HOST = ["http://", "http:///v1", "http://:80/v1", "http://[::1:80/v1", "http:
 @pytest.mark.parametrize(
     ("ref", "said"),
     [
-        *((ref, "is no endpoint") for ref in ("localhost:8000", *NO_HOST)),
-        *((f"http://host:{port}/v1", "is no endpoint") for port in ("99999", "abc", "-1", "8000\nX: y")),
-        ("http://user:pass@host/v1", "of an endpoint holds no password"),
-        ("http://host/v1?key=1", "of an endpoint holds no password or query"),
+        *((ref, "is not an endpoint") for ref in ("localhost:8000", *NO_HOST)),
+        *((f"http://host:{port}/v1", "is not an endpoint") for port in ("99999", "abc", "-1", "8000\nX: y")),
+        ("http://user:pass@host/v1", "of an endpoint must have no password"),
+        ("http://host/v1?key=1", "of an endpoint must have no password or query"),
         ("http://host/openai/x?api-version=2024", "at Azure give https://NAME.openai.azure.com/openai/v1#DEPLOYMENT"),
-        ("http://host/v1/chat/completions#m", "names one path of a server; give its address, http://host/v1"),
+        ("http://host/v1/chat/completions#m", "is the path of one API call; give the server's address, http://host/v1"),
     ],
 )
 def test_what_is_no_endpoint_is_refused(ref: str, said: str) -> None:

@@ -61,7 +61,7 @@ def test_a_command_works_with_little(line: str, variables: dict[str, str], folde
             2,
             "the address space is limited to 1.0 GB (ulimit -v)",
         ),
-        ("ulimit -n 14; synthgen filter $SET --out f", 3, "raise the limit of 14 (ulimit -n); then give the same"),
+        ("ulimit -n 14; synthgen filter $SET --out f", 3, "raise the limit of 14 (ulimit -n); then run the same"),
         (r"synthgen filter $SET --out $'f\xff'", 2, r"'f\udcff' is not text in utf-8: rename it, or where"),
         (r"mkdir $'d\xff'; cd $'d\xff'; synthgen filter $SET --out f", 2, r"d\udcff' is not text in utf-8: rename it"),
         ("synthgen tasks >/dev/full", 3, "No space left on device"),
@@ -120,5 +120,5 @@ def test_a_folder_that_may_only_be_read_can_be_read(tiny_model: str, tmp_path: P
         assert all(line.startswith("next: ") for line in done.stderr.decode().splitlines()), words
     done = shell(f"{reader} inspect $SET", made, tmp_path)
     assert done.returncode == 2
-    assert done.stderr.decode().endswith("give --out FILE, which gets the page alone\n")
+    assert done.stderr.decode().endswith("give --out FILE to write only the page, there\n")
     assert sorted((path, path.stat().st_mtime_ns) for path in made.rglob("*")) == before

@@ -117,7 +117,7 @@ def test_scores_that_came_before_a_failure_are_kept_and_only_the_rest_is_asked(t
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("", "is empty"), ("'open", "is no command"), ("/no/such/program", "cannot start '/no/such/program'")],
+    [("", "is empty"), ("'open", "is not a command"), ("/no/such/program", "cannot start '/no/such/program'")],
 )
 def test_a_command_that_cannot_be_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UserError, match=message):

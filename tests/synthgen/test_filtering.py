@@ -63,7 +63,7 @@ def test_the_same_call_again_returns_the_finished_folder_and_another_is_refused(
     first = run_filters(source, out=tmp_path / "out", origin="real")
     assert run_filters(source, out=tmp_path / "out", origin="real") == read_manifest(tmp_path / "out") == first
     (tmp_path / "f.toml").write_text("[exact]")
-    with pytest.raises(UserError, match="holds another set"):
+    with pytest.raises(UserError, match="contains another set"):
         run_filters(source, out=tmp_path / "out", origin="real", filters=tmp_path / "f.toml")
 
 
@@ -131,8 +131,8 @@ def test_edits_are_counted_apart_from_filters(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("[nere]", "unknown filter 'nere' in .*f.toml; did you mean 'near'"),
-        ("[exact]\nfast = true", r"'fast' in \[exact\] of .*f.toml, which has no keys"),
-        ('[exact]\nedits = ["clean"]', "which has no keys; edits stand before the first table"),
+        ("[exact]\nfast = true", r"'fast' in \[exact\] of .*f.toml: this filter has no settings"),
+        ('[exact]\nedits = ["clean"]', "this filter has no settings; edits stand before the first table"),
         ("[language]\ndoubt_below = nan", r"doubt_below = nan in \[language\] of .* is not a number"),
         ("[language]\ndoubt_below = 7", "doubt_below = 7.0 is not above 0 and at most 1"),
         ("[language]\nconfirm_below = 0", "confirm_below = 0.0 is not above 0"),
@@ -141,7 +141,7 @@ def test_edits_are_counted_apart_from_filters(tmp_path: Path) -> None:
         (f"edits = {'[' * 5_000}", "f.toml is not TOML"),
         ("near = 1", "'near' in .* is 1; a filter is a table"),
         ('edits = ["cleen"]', "unknown edit 'cleen' in .*; did you mean 'clean'"),
-        ("edits = 3", "edits in .* is 3; allowed is a list"),
+        ("edits = 3", "edits in .* is 3; allowed: a list"),
         ("[near", "f.toml is not TOML"),
     ],
 )
@@ -175,9 +175,9 @@ def test_bad_folders_are_one_clear_line_and_leave_nothing_behind(tmp_path: Path)
     pq.write_table(pq.read_table(tmp_path / "empty" / "part.parquet").slice(0, 0), tmp_path / "empty" / "part.parquet")
     refused("empty", "has no rows")
     parquet_folder(tmp_path / "hopeless", [{**row, "premise": None} for row in rows])
-    refused("hopeless", r"no row of .* would be kept: format \(5\)|column 'premise' is null")
+    refused("hopeless", r"no row of .* passes the filters: format \(5\)|column 'premise' is null")
     parquet_folder(tmp_path / "twice", [{**row, "id": f"row-{i % 3}"} for i, row in enumerate(rows)])
-    refused("twice", "rows 0 and 3 of twice have the same id 'row-0'; ids tell rows apart: make them unique, or leave")
+    refused("twice", "rows 0 and 3 of twice have the same id 'row-0'; ids must be unique: make them unique, or leave")
     broken = parquet_folder(tmp_path / "corrupt", random_rows(500)) / "part.parquet"
     data = bytearray(broken.read_bytes())
     data[40:400] = bytes(360)
@@ -201,7 +201,7 @@ def test_label_indices_mean_what_the_file_says_they_do(tmp_path: Path) -> None:
     ours = ["entailment", "neutral", "contradiction"]
     assert labels_of("same", ours, [0, 1, 2, 0, 1, -1]) == [0, 1, 2, 0, 1]
     assert labels_of("reversed", ours[::-1], [0, 1, 2, 0, -1, None]) == [2, 1, 0, 2]
-    with pytest.raises(UserError, match="numbers the labels no, yes, maybe; expected are entailment, neutral, contr"):
+    with pytest.raises(UserError, match="has the label names no, yes, maybe; expected: entailment, neutral, contr"):
         labels_of("others", ["no", "yes", "maybe"], [0] * 6)
 
 
@@ -228,7 +228,7 @@ def test_labels_that_do_not_fit_the_guessed_task_are_refused_by_name(tmp_path: P
     capitals = [{**row, "label": "ENTAILMENT"} for row in random_rows(6)]
     parquet_folder(tmp_path / "capitals", capitals)
     with pytest.raises(
-        UserError, match=r"'ENTAILMENT' in .*part.parquet; known: entailment, .*anli_plus is guessed by"
+        UserError, match=r"'ENTAILMENT' in .*part.parquet; known: entailment, .*anli_plus is a guess from the columns"
     ):
         run_filters(tmp_path / "capitals", out=tmp_path / "out", origin="real")
     with pytest.raises(UserError, match="unknown label 'ENTAILMENT'"):
@@ -255,7 +255,8 @@ def test_the_task_may_be_stated_where_columns_fit_several_or_another(tmp_path: P
     columns = {"premise": "sentence1", "hypothesis": "sentence2", "label": "label"}
     parquet_folder(tmp_path / "snli", [{columns[name]: value for name, value in row.items()} for row in rows])
     with pytest.raises(
-        UserError, match=r"unknown label '2' in .*; known: 0, 1 \(pawsx is guessed by its columns; --task states it"
+        UserError,
+        match=r"unknown label '2' in .*; known: 0, 1 \(task pawsx is a guess from the columns; --task states it",
     ):
         run_filters(tmp_path / "snli", out=tmp_path / "out", origin="real")
     for name in ("nli", "snli"):
@@ -267,7 +268,9 @@ def test_the_task_may_be_stated_where_columns_fit_several_or_another(tmp_path: P
         run_filters(tmp_path / "snli", out=tmp_path / "out", origin="real", task="snly")
     with pytest.raises(UserError, match="which fit no task .squad_v2: id, title"):
         run_filters(tmp_path / "snli", out=tmp_path / "out", origin="real", task="squad_v2")
-    with pytest.raises(UserError, match=r"--task mnli has no use: the rows of .* are of snli by its synthgen.json"):
+    with pytest.raises(
+        UserError, match=r"--task mnli has no effect: by its synthgen.json, the rows of .* are of task snli"
+    ):
         run_filters(tmp_path / "snli-out", out=tmp_path / "out", task="mnli")
 
 
@@ -314,10 +317,10 @@ def test_a_finished_folder_is_not_taken_for_one_that_was_compared_with_other_fil
         held_out.write_text(json.dumps(random_rows(20)[number]))
     first = run_filters(source, out=tmp_path / "out", origin="real", against=[tmp_path / "a" / "test"])
     assert first.rejected == {"contamination": 1}
-    with pytest.raises(UserError, match="holds another set"):
+    with pytest.raises(UserError, match="contains another set"):
         run_filters(source, out=tmp_path / "out", origin="real", against=[tmp_path / "b" / "test"])
     (tmp_path / "a" / "test" / "dev.jsonl").write_text(json.dumps(random_rows(20)[2]))
-    with pytest.raises(UserError, match="holds another set"):
+    with pytest.raises(UserError, match="contains another set"):
         run_filters(source, out=tmp_path / "out", origin="real", against=[tmp_path / "a" / "test"])
 
 
@@ -345,7 +348,7 @@ def test_what_an_earlier_filtering_found_is_not_said_of_the_rows_that_are_left(t
 
 def test_an_output_inside_a_folder_of_files_is_refused(tmp_path: Path) -> None:
     source = parquet_folder(tmp_path / "in", random_rows(20))
-    with pytest.raises(UserError, match=r"clean is inside .*in, whose files are all rows to filter"):
+    with pytest.raises(UserError, match=r"clean is inside .*in, whose files are all read as rows"):
         run_filters(source, out=source / "clean", origin="real")
 
 
@@ -416,7 +419,7 @@ def test_what_is_kept_is_compared_with_a_real_set_and_a_give_away_is_said_aloud(
     run_filters(parquet_folder(tmp_path / "in", random_rows(300, seed=1)), out=tmp_path / "real", origin="real")
     alone = run_filters(give_away(tmp_path / "set", "indeed"), out=tmp_path / "a", origin="synthetic").checks
     assert alone["shape"].startswith("not done: no real set was given")
-    assert alone["artefacts"]["verdict"] == "no real set to compare with"
+    assert alone["artefacts"]["verdict"] == "no real set for comparison"
     assert "ARTEFACTS" not in capsys.readouterr().err
     beside = run_filters(tmp_path / "set", out=tmp_path / "b", origin="synthetic", like=tmp_path / "real").checks
     assert beside["artefacts"]["verdict"].startswith("suspicious: hypothesis-only; the words 'indeed'")

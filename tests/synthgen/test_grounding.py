@@ -64,10 +64,10 @@ def test_premises_may_come_one_a_line_and_are_part_of_the_settings(tiny_model: s
     (tmp_path / "lines.txt").write_text("It rained all day in the north.\n\nThe shop is shut on Mondays.\n")
     run(tiny_model, tmp_path / "out", passages=tmp_path / "lines.txt")
     assert len({row["premise"] for row in read_rows(tmp_path / "out")}) == 2
-    with pytest.raises(UserError, match="holds another run: .* there, None here; give another --out"):
+    with pytest.raises(UserError, match="contains another run: .* there, None in this command; give another --out"):
         run(tiny_model, tmp_path / "out")
     (tmp_path / "lines.txt").write_text("Another line of text.\n")
-    with pytest.raises(UserError, match="holds another run"):
+    with pytest.raises(UserError, match="contains another run"):
         run(tiny_model, tmp_path / "out", passages=tmp_path / "lines.txt")
 
 
@@ -78,7 +78,11 @@ def test_what_cannot_serve_is_refused_with_the_reason(real: Path, tmp_path: Path
             {"shots": real, "passages": None},
             "is a mnli set with the columns premise, hypothesis, label; qqp needs",
         ),
-        ("hellaswag", {"shots": None, "passages": real}, "--passages is not for hellaswag"),
+        (
+            "hellaswag",
+            {"shots": None, "passages": real},
+            "--passages has no effect: the model writes all texts of hellaswag",
+        ),
         ("mnli", {"shots": None, "passages": tmp_path / "none"}, "neither a file nor a dataset folder"),
         ("squad_v1", {"shots": None, "passages": real}, "has no text of 25 words or more"),
     ]:
@@ -106,5 +110,5 @@ def test_a_folder_that_is_no_tagger_is_refused(tmp_path: Path) -> None:
         Teacher(tmp_path)
     model_folder(tmp_path, '{"model_type": "xlm-roberta", "architectures": ["XLMRobertaModel"]}')
     (tmp_path / "model.safetensors").write_bytes(len(b"{}").to_bytes(8, "little") + b"{}")
-    with pytest.raises(UserError, match="is no token classifier but XLMRobertaModel"):
+    with pytest.raises(UserError, match="is not a token classifier but XLMRobertaModel"):
         Teacher(tmp_path)

@@ -219,7 +219,7 @@ def test_a_held_out_dataset_may_lack_texts(
     (found,) = read_evaluation_sets(folder)
     assert found.apart == (apart,)
     assert len(found.items) == 1
-    with pytest.raises(UserError, match=r"empty has no evaluation items: no texts of test"):
+    with pytest.raises(UserError, match=r"empty has no evaluation items: its files contain no texts of test"):
         read_evaluation_sets(dataset_folder(tmp_path / "empty", [{"id": "b", **empty}], format_))
 
 

@@ -68,7 +68,7 @@ def test_a_parquet_file_that_is_damaged_is_one_line_that_names_it(
 
 def test_a_pipe_is_no_parquet_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.parquet")
-    with pytest.raises(UserError, match=r"pipe\.parquet: it is no file"):
+    with pytest.raises(UserError, match=r"pipe\.parquet: it is not a file"):
         count_rows(tmp_path / "pipe.parquet")
 
 

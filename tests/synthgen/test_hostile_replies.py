@@ -31,12 +31,12 @@ def engine(address: str, timeout: float = 20) -> EndpointEngine:
         ('{"a":' * 500 + "1" + "}" * 500, "more than 100 levels"),
         (_TEXT % ("8" * 31), "an integer of 31 digits"),
         (_TEXT % "3e700", "is too large"),
-        (_TEXT % "NaN", "NaN is no JSON number"),
+        (_TEXT % "NaN", "NaN is not a JSON number"),
         ('{"choices": [], "choices": [{"text": "x"}]}', "the key 'choices' stands twice"),
-        ('{"choices": {"0": {"text": "x"}}}', "no completion"),
-        ('"choices"', "no completion"),
-        ('{"choices": ["x"]}', "no completion"),
-        ("", "no completion"),
+        ('{"choices": {"0": {"text": "x"}}}', "not a completion"),
+        ('"choices"', "not a completion"),
+        ('{"choices": ["x"]}', "not a completion"),
+        ("", "not a completion"),
     ],
 )
 def test_a_reply_that_is_no_completion_fails_and_says_why(body: str, said: str) -> None:

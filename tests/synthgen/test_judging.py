@@ -77,7 +77,7 @@ def test_answers_are_never_written_over(sample: Path) -> None:
     header, first, second = table(sample)
     put(sample, [header, [*first[:-1], "yes"], second])
     held = sample.read_bytes()
-    with pytest.raises(UserError, match=r"--csv .*blind\.csv exists and has answers filled in \(1\)"):
+    with pytest.raises(UserError, match=r"--csv .*blind\.csv exists and has answers \(1\)"):
         write_sample(PAIRS, [row("a"), row("b")], sample, count=2)
     assert sample.read_bytes() == held
 
@@ -103,7 +103,9 @@ def test_a_sample_without_answers_and_an_empty_file_are_written_over(sample: Pat
     ("name", "why"), [("nodir/s.csv", "No such file"), (".", "Is a directory"), ("x" * 300, "too long")]
 )
 def test_a_place_where_no_sample_can_be_written_is_one_line(tmp_path: Path, name: str, why: str) -> None:
-    with pytest.raises(UserError, match=f"--csv .* cannot be written: .*{why}.*; name a file in a folder") as caught:
+    with pytest.raises(
+        UserError, match=f"--csv .* cannot be written: .*{why}.*; give a file in a writable folder"
+    ) as caught:
         write_sample(PAIRS, [row("a")], tmp_path / name, count=1)
     assert len(str(caught.value).splitlines()) == 1
 
@@ -163,7 +165,7 @@ def test_an_id_is_found_also_where_a_spreadsheet_took_the_apostrophe_away(tmp_pa
 def test_an_empty_judged_sample_is_said_to_be_empty(tmp_path: Path, content: str) -> None:
     path = tmp_path / "judged.csv"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(UserError, match=r"judged\.csv is empty: a judged sample begins with its columns"):
+    with pytest.raises(UserError, match=r"judged\.csv is empty: the first line of a judged sample has its columns"):
         read_sample(PAIRS, [row("a")], path)
 
 
@@ -176,7 +178,7 @@ def test_a_text_longer_than_pythons_limit_for_csv_cells_is_read_back(tmp_path: P
 
 
 def test_a_sample_cannot_be_written_and_read_back_at_once(mnli: Path, sample: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"--judged .*blind\.csv cannot stand beside --sample 2"):
+    with pytest.raises(UserError, match=r"--judged .*blind\.csv and --sample 2 exclude each other"):
         inspect(mnli, sample=2, csv=tmp_path / "new.csv", judged=sample)
     assert not (tmp_path / "new.csv").exists()
     assert not (mnli / PAGE_NAME).exists()
@@ -187,7 +189,10 @@ def test_the_command_says_where_the_sample_is_also_as_json(mnli: Path, tmp_path:
     words = ["inspect", str(mnli), "--sample", "2", "--csv", str(path)]
     done = CliRunner().invoke(app, [*words, "--json"])
     assert json.loads(done.stdout) == {"csv": str(path), "rows": 2}
-    assert f"2 rows without labels in {path}: fill in its column 'judged'" in CliRunner().invoke(app, words).stdout
+    assert (
+        f"2 rows without labels in {path}: write your labels into its column 'judged'"
+        in CliRunner().invoke(app, words).stdout
+    )
 
 
 def test_a_judged_file_that_is_not_there_is_one_plain_line(tmp_path: Path) -> None:

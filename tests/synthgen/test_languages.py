@@ -49,13 +49,13 @@ def test_the_codes_of_our_languages_and_of_flores_are_those_of_the_table() -> No
      ("Swahilli", "'sw' .Swahili."), ("qq", "'qu' .Quechua.")],
 )  # fmt: skip
 def test_a_code_that_is_no_language_is_refused_with_the_nearest(said: str, near: str) -> None:
-    with pytest.raises(UserError, match=f"^--to {said} is no language; did you mean {near}[?]"):
+    with pytest.raises(UserError, match=f"^--to {said} is not a language code; did you mean {near}[?]"):
         language_code(said, where="--to")
 
 
 @pytest.mark.parametrize("said", ["", "-", "zh-", "日本", "mul", "und", "zxx", "x-ours", "de,sw", "../de", "e" * 99])
 def test_what_is_no_code_at_all_is_refused(said: str) -> None:
-    with pytest.raises(UserError, match="is no language"):
+    with pytest.raises(UserError, match="is not a language code"):
         language_code(said)
 
 
@@ -167,7 +167,9 @@ def test_a_stated_language_is_kept_and_what_the_texts_read_as_is_in_the_card(tmp
 
 def test_a_folder_that_reads_as_another_language_is_no_translation(tmp_path: Path) -> None:
     pairs(tmp_path / "train.jsonl")
-    with pytest.raises(UserError, match=r"has no multinli.train.sw.tsv or .*, and no files of mnli that read as sw"):
+    with pytest.raises(
+        UserError, match=r"has no multinli.train.sw.tsv or .*, and no files of mnli whose texts are identified as sw"
+    ):
         import_task("mnli", source=tmp_path, out=tmp_path / "set", language="sw")
     assert import_task("mnli", source=tmp_path, out=tmp_path / "set", language="heb").language == "he"
 

@@ -68,7 +68,7 @@ def test_a_part_without_derivatives_stops_the_derivation() -> None:
 
 
 def test_no_parts_have_no_licence() -> None:
-    with pytest.raises(UserError, match="without parts"):
+    with pytest.raises(UserError, match="names no generator and no sources"):
         derive([])
 
 

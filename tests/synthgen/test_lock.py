@@ -43,7 +43,7 @@ def test_every_command_that_writes_a_folder_is_refused_at_once_while_another_doe
     out, process, _ = held
     folder = tmp_path / "set"
     synthgen.import_task("mnli", source="sample", out=folder)
-    line = f"another process is writing {out}; give the same command again when it has ended"
+    line = f"another process is writing {out}; run the same command again when it has ended"
     for command in (
         lambda: synthgen.filter(folder, out=out),
         lambda: synthgen.import_task("mnli", source="sample", out=out),

@@ -98,8 +98,8 @@ def test_a_server_that_never_answers_leaves_failed_slots_and_a_resumable_folder(
     tiny_model: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    failures = "rejections: none; 27 requests failed, the last with: no answer.*larger --max-requests goes on"
-    with pytest.raises(IncompleteError, match=f"0 of .* commonest {failures}"):
+    failures = "rejections: none; 27 requests failed, the last with: no answer.*larger --max-requests continues"
+    with pytest.raises(IncompleteError, match=f"0 of .* most frequent {failures}"):
         make_scripted(tiny_model, out, lambda request: TimeoutError("no answer"), n=9, max_requests=27)
     assert make_scripted(tiny_model, out, n=9).kept == 9
 
@@ -124,7 +124,9 @@ def test_the_same_call_on_a_finished_folder_asks_nothing(tiny_model: str, tmp_pa
 
 def test_another_run_in_the_same_folder_is_refused_with_the_difference(tiny_model: str, tmp_path: Path) -> None:
     make_scripted(tiny_model, tmp_path / "out", n=10)
-    with pytest.raises(UserError, match="holds another run: n is 10 there, 12 here, seed is 0 there, 1 here"):
+    with pytest.raises(
+        UserError, match="contains another run: n is 10 there, 12 in this command, seed is 0 there, 1 in this command"
+    ):
         make_scripted(tiny_model, tmp_path / "out", n=12, seed=1)
 
 
@@ -253,7 +255,7 @@ def test_stored_replies_are_parsed_and_filtered_anew_without_a_model_when_their_
     assert first.parser_hash == parser_version(load_task("mnli").format)
     set_versions(tmp_path / "out", before)
     unused = ScriptedEngine(lambda request: pytest.fail("the model was asked"))
-    for said in (f"{changed} since this set was made: the stored replies are judged anew\n", ""):
+    for said in (f"{changed} since this set was made: the stored replies are parsed and filtered again\n", ""):
         again = make_scripted(tiny_model, tmp_path / "out", n=20, engine=unused)
         assert capsys.readouterr().err == said
         assert (again.parser_hash, again.filters_hash) == (first.parser_hash, first.filters_hash)
@@ -300,7 +302,7 @@ def test_a_second_process_in_the_same_folder_is_told_that_another_is_writing_it(
 
     def answer(request: Request) -> str:
         if not told:
-            with pytest.raises(IncompleteError, match="another process is writing this folder") as refused:
+            with pytest.raises(IncompleteError, match="another process is writing to this folder") as refused:
                 make_scripted(tiny_model, out, n=20)
             told.append(refused.value)
             with pytest.raises(UserError, match="no example"):
@@ -460,7 +462,7 @@ def test_several_seeds_make_a_set_each_with_shared_settings(tiny_model: str, tmp
 
 @pytest.mark.parametrize("seeds", [0, -1, 1001])
 def test_a_number_of_sets_that_is_none_is_refused(seeds: int, tiny_model: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=f"--seeds {seeds}: allowed are 1 to 1000 sets"):
+    with pytest.raises(UserError, match=f"--seeds {seeds}; allowed: 1 to 1000 sets"):
         make("mnli", n=3, model=tiny_model, engine="scripted", out=tmp_path / "made", seeds=seeds)
     assert not (tmp_path / "made").exists()
 

@@ -22,7 +22,7 @@ def test_a_run_ends_before_it_costs_more_and_goes_on_with_more_money(tmp_path: P
     out, prices = tmp_path / "out", {"price_in": PROMPT, "price_out": OUTPUT}
     with serving() as (url, server):
         options = {"n": 120, "engine": "endpoint", "model": url, "out": out, **prices}
-        with pytest.raises(IncompleteError, match="would cost more than 6, 5.* with a larger --max-cost goes on"):
+        with pytest.raises(IncompleteError, match="would cost more than 6, 5.* with a larger --max-cost continues"):
             make("mnli", **options, max_cost=6.0)  # type: ignore[arg-type]
         asked = server.counters["ok"]
         assert 40 < asked < 60  # a hundred prompt tokens and some ten of output a reply
@@ -57,11 +57,11 @@ def test_a_batch_costs_half() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"price_in": 1.0}, "--price-in and --price-out go together"),
-        ({"price_in": -1.0, "price_out": 1.0}, "--price-in -1 is no price"),
-        ({"price_in": float("nan"), "price_out": 1.0}, "--price-in nan is no price"),
-        ({"max_cost": 5.0}, "--max-cost 5.0 has no use: tokens have no price"),
-        ({"price_in": 1.0, "price_out": 1.0, "table": Path("p.toml")}, "--prices p.toml has no use"),
+        ({"price_in": 1.0}, "give --price-in and --price-out together"),
+        ({"price_in": -1.0, "price_out": 1.0}, "--price-in -1 is not a price"),
+        ({"price_in": float("nan"), "price_out": 1.0}, "--price-in nan is not a price"),
+        ({"max_cost": 5.0}, "--max-cost 5.0 has no effect: the cost is unknown"),
+        ({"price_in": 1.0, "price_out": 1.0, "table": Path("p.toml")}, "--prices p.toml has no effect"),
     ],
 )
 def test_options_of_money_that_do_not_go_together_are_refused(options: dict[str, float], said: str) -> None:

@@ -162,7 +162,8 @@ def test_columns_known_by_name_are_said_and_others_proposed_not_taken(
     (tmp_path / "x.json").write_text(json.dumps(rows))
     assert pairs_of(imported(tmp_path / "x.json", tmp_path / "out")) == EXPECTED
     assert (
-        "columns by their names: premise is 'text1', hypothesis is 'Text_2', label is 'Gold'" in capfd.readouterr().err
+        "columns identified by their names: premise is 'text1', hypothesis is 'Text_2', label is 'Gold'"
+        in capfd.readouterr().err
     )
     rows = [{"left": row["premise"], "right": row["hypothesis"], "what": row["label"]} for row in ROWS]
     (tmp_path / "y.json").write_text(json.dumps(rows))
@@ -404,7 +405,7 @@ def test_what_is_said_of_the_rows_is_a_fact_of_manifest_and_card(tmp_path: Path)
     card = (tmp_path / "out" / "README.md").read_text()
     for fact in ("Parrot 2B", "cc-by-sa-4.0", "a zoo", "Ann et al. 2026"):
         assert fact in card
-    with pytest.raises(UserError, match="holds another import: .*Parrot 3B"):
+    with pytest.raises(UserError, match="contains another import: .*Parrot 3B"):
         import_task("mnli", source=tmp_path / "x.csv", out=tmp_path / "out", **(facts | {"generator": "Parrot 3B"}))
     with pytest.raises(UserError, match="unknown origin 'synthetc' in --origin; did you mean 'synthetic'"):
         import_task("mnli", source=tmp_path / "x.csv", out=tmp_path / "no", origin="synthetc")

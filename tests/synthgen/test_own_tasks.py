@@ -76,7 +76,7 @@ BROKEN: list[tuple[list[tuple[str, str]], list[str]]] = [
     ([("title =", "titel =")], ["1: missing key 'title'", "2: unknown key 'titel'; did you mean 'title'?"]),
     ([('title = "A task"', 'title = " "')], ["2: title is ' '; expected text that is not empty"]),
     ([('format = "pair"', 'format = "pairs"')], ["3: unknown format 'pairs'; did you mean 'pair'?"]),
-    ([('language = "en"', 'language = "english"')], ["5: language english is no language; did you mean 'en'"]),
+    ([('language = "en"', 'language = "english"')], ["5: language english is not a language code; did you mean 'en'"]),
     ([('language = "en"', 'language = "deu"')], ["5: language is 'deu'; expected 'de'"]),
     ([("real_size = 4", "real_size = 5")], ["10: label counts sum to 4, real_size is 5"]),
     ([("real_size = 4", 'real_size = "4"')], ["6: real_size is '4'; expected int from 1"]),
@@ -117,9 +117,9 @@ BROKEN: list[tuple[list[tuple[str, str]], list[str]]] = [
         [('reply = "It leaves at noon."', 'reply = "When does it leave?"')],
         ["28: example 1 of answers: both texts equal"],
     ),
-    ([("avoids = 2", "avoids = 2 3")], ["12: 'avoids = 2 3' is no TOML"]),
-    ([('title = "A task"', 'title = "A task')], ["2: 'title = \"A task' is no TOML"]),
-    ([("avoids = 2", "avoids = 2\navoids = 3")], ["13: 'avoids = 3' is no TOML"]),
+    ([("avoids = 2", "avoids = 2 3")], ["12: 'avoids = 2 3' is not TOML"]),
+    ([('title = "A task"', 'title = "A task')], ["2: 'title = \"A task' is not TOML"]),
+    ([("avoids = 2", "avoids = 2\navoids = 3")], ["13: 'avoids = 3' is not TOML"]),
     ([("+++\n## question", "+++\nHello\n## question")], ["35: text before the first section"]),
     (
         [("## reply", "## question")],
@@ -147,7 +147,7 @@ BROKEN: list[tuple[list[tuple[str, str]], list[str]]] = [
         [
             "1: missing key 'title'",
             "2: unknown key 'titel'",
-            "5: language jp is no language; did you mean 'ja'",
+            "5: language jp is not a language code; did you mean 'ja'",
             "21: unknown condition 'most_words'; did you mean 'm",
             "25: step 'question': max_tokens is 0",
             "31: example 1 of avoids: ",
@@ -163,8 +163,8 @@ BROKEN: list[tuple[list[tuple[str, str]], list[str]]] = [
             ("## question", "## query"),
         ],
         [
-            "3: 'format = pair' is no TOML",
-            "15: 'avoids = one' is no TOML",
+            "3: 'format = pair' is not TOML",
+            "15: 'avoids = one' is not TOML",
             "24: step 'question' has no section",
             "27: step 'reply': temperature is -1; expected float",
             "35: section 'query' has no [steps.query]",
@@ -220,7 +220,7 @@ def write(folder: Path, name: str = "mine.md", text: str = GOOD) -> Path:
         ("nowhere.md", "no task file at .*nowhere.md$"),
         ("folder.md", "no task file at .*folder.md, which is a folder"),
         ("mnli.md", "there is a task 'mnli' already; give the file another name"),
-        ("my task.md", "the file's name is the task's; allowed are letters"),
+        ("my task.md", "the file's name is the task's; allowed: letters"),
         ("latin.md", "latin.md is not UTF-8: .*; save it as UTF-8"),
     ],
 )
@@ -257,7 +257,7 @@ def command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]
 def test_new_and_check_are_options_of_tasks(tmp_path: Path) -> None:
     path = str(tmp_path / "mine.md")
     assert path in command("tasks", "--new", "pair", path).stdout
-    assert "is in order" in command("tasks", "--check", path).stdout
+    assert "has no faults" in command("tasks", "--check", path).stdout
     again = command("tasks", "--new", "pair", path)
     assert again.returncode == 2
     assert "File exists" in " ".join(again.stderr.split())
@@ -370,5 +370,5 @@ def test_an_own_task_without_steps_is_for_import_alone(tmp_path: Path) -> None:
     text = GOOD.partition("[steps.question]")[0].replace('stem = "question"\n', "").partition("[per_stem]")[0] + "+++\n"
     path = write(tmp_path, text=text)
     assert check_task(path).faults == ()
-    with pytest.raises(UserError, match=r"mine has no \[steps\] to write rows by"):
+    with pytest.raises(UserError, match=r"mine has no \[steps\] to generate rows with"):
         synthgen.make(str(path), n=2, out=tmp_path / "out", model=str(tmp_path))

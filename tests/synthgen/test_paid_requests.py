@@ -77,7 +77,9 @@ def test_what_a_judge_costs_counts_in_a_run_beside_its_generator(tmp_path: Path)
     label = Faults(say=lambda _: '{"label": "neutral"}', models=("judge",))
     options: dict[str, Any] = {"n": 9, "engine": "endpoint", "out": tmp_path / "out", "max_requests": 400}
     with serving() as (url, _), serving(label) as (judge_url, asked):
-        with pytest.raises(UserError, match=r"--price-out are those of mock-7b; give --prices FILE with judge too"):
+        with pytest.raises(
+            UserError, match=r"--price-out are the prices of mock-7b; give --prices FILE with the prices of judge too"
+        ):
             make("mnli", model=url, judge=judge_url, **PRICES, **options)
         with pytest.raises(IncompleteError, match=r"would cost more than 4"):
             make("mnli", model=url, judge=judge_url, prices=prices, max_cost=4.0, **options)
@@ -94,7 +96,10 @@ def test_without_counts_of_tokens_no_limit_of_money_is_kept_to(english: Path) ->
             return web.json_response({"data": [{"id": "m"}]})
         return web.json_response({"choices": [{"message": {"content": say(await request.json())}}]})
 
-    with answering(uncounted) as address, pytest.raises(UserError, match="counts no tokens.*leave out --max-cost"):
+    with (
+        answering(uncounted) as address,
+        pytest.raises(UserError, match="reports no token counts.*leave out --max-cost"),
+    ):
         judge(english, f"http://{address}/v1", **PRICES, max_cost=3.0)
 
 
@@ -117,13 +122,13 @@ def test_a_judge_and_a_translator_may_think(english: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ({"batch": True}, "--batch has no use"),
-        ({"thinking": "on"}, "--thinking has no use"),
-        ({"timeout": 9.0}, "--timeout 9.0 has no use"),
-        (PRICES, "--price-in 1000.0 has no use"),
-        ({"engine_args": '{"seed": 1}'}, "--engine-args .* has no use"),
+        ({"batch": True}, "--batch has no effect"),
+        ({"thinking": "on"}, "--thinking has no effect"),
+        ({"timeout": 9.0}, "--timeout 9.0 has no effect"),
+        (PRICES, "--price-in 1000.0 has no effect"),
+        ({"engine_args": '{"seed": 1}'}, "--engine-args .* has no effect"),
         ({"thinking": "maybe"}, "--thinking 'maybe' is neither 'on' nor 'off'"),
-        ({"timeout": 0.0}, "--timeout 0 is no time to wait"),
+        ({"timeout": 0.0}, "--timeout 0 is not a waiting time"),
     ],
 )
 def test_options_of_requests_where_no_model_is_asked_are_refused(

@@ -104,4 +104,4 @@ def test_a_signal_ends_a_command_in_two_seconds_and_stopped_is_the_last_word(
         sent = time.monotonic()
         assert command.wait(10) == 130
         assert time.monotonic() - sent < 5  # two on an idle machine
-        assert command.stderr.read() == "stopped; to go on, give the same command again\n"
+        assert command.stderr.read() == "stopped; to continue, run the same command again\n"

@@ -221,7 +221,7 @@ def test_a_file_that_is_no_part_of_a_set_is_not_published_though_the_manifest_li
     listed = read_manifest(folder).files | {name: file_sha256(folder / name)}
     edit_manifest(folder, files=listed)
     assert name not in published_files(read_manifest(folder))
-    with pytest.raises(UserError, match=f"not published: synthgen.json lists '{name}', which is no file of a set"):
+    with pytest.raises(UserError, match=f"not published: synthgen.json lists '{name}', which is not a file of a set"):
         publish(folder, to=str(tmp_path / "deep" / "public"))
     assert not (tmp_path / "deep").exists()
 

@@ -139,7 +139,7 @@ def test_engines_that_all_fail_end_the_run_in_one_line_with_the_reason(tiny_mode
     line = r"4 engines were lost, the last with: CUDA error: unspecified launch failure\. 0 of 60 rows are kept in .*"
     with (
         closing(RayEngine(hopeless, address="local", engines=1)) as engine,
-        pytest.raises(IncompleteError, match=f"^{line}; the same command goes on"),
+        pytest.raises(IncompleteError, match=f"^{line}; run the same command again to continue"),
     ):
         make_scripted(tiny_model, tmp_path / "out", n=60, engine=engine)
 
@@ -180,7 +180,7 @@ def test_as_many_engines_start_as_fit_with_so_many_gpus_each() -> None:
 
 
 def test_an_engine_over_more_gpus_than_a_machine_has_is_refused() -> None:
-    with pytest.raises(UserError, match="an engine over 2 GPUs fits no machine of the cluster: it has no GPU"):
+    with pytest.raises(UserError, match="no machine of the cluster has the 2 GPUs of an engine: it has none"):
         RayEngine(honest, address="local", gpus=2)
 
 

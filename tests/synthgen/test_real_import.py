@@ -76,7 +76,7 @@ def test_quotas_never_exceed_what_is_there(available: dict[str, int], n: int) ->
     if not sum(available.values()):
         return
     if n > sum(available.values()):
-        with pytest.raises(UserError, match=f"allowed is at most {sum(available.values())}$"):
+        with pytest.raises(UserError, match=f"allowed: at most {sum(available.values())}$"):
             quotas("no-such-task", available, n)
         return
     wanted = quotas("no-such-task", available, n)
@@ -85,11 +85,11 @@ def test_quotas_never_exceed_what_is_there(available: dict[str, int], n: int) ->
 
 
 def test_too_large_an_n_names_the_short_cells_and_the_limit(corpus: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="contradiction 100 of 101; allowed is at most 300"):
+    with pytest.raises(UserError, match="contradiction 100 of 101; allowed: at most 300"):
         import_task("mnli", source=corpus, out=tmp_path / "real", n=301)
     assert not (tmp_path / "real").exists()
     for n in (0, -3):
-        with pytest.raises(UserError, match=f"--n is {n}; allowed is 1 or more"):
+        with pytest.raises(UserError, match=f"--n is {n}; allowed: 1 or more"):
             import_task("mnli", source=corpus, out=tmp_path / "real", n=n)
 
 
@@ -98,7 +98,7 @@ def test_the_same_import_again_changes_nothing_and_another_is_refused(corpus: Pa
     written = (tmp_path / "real" / MANIFEST_NAME).stat().st_mtime_ns
     assert import_task("mnli", source=corpus, out=tmp_path / "real", n=30) == first
     assert (tmp_path / "real" / MANIFEST_NAME).stat().st_mtime_ns == written
-    with pytest.raises(UserError, match=r"holds another import: sampling is .*'n': 30.* asked for .*'n': 31"):
+    with pytest.raises(UserError, match=r"contains another import: sampling is .*'n': 30.* there, .*'n': 31"):
         import_task("mnli", source=corpus, out=tmp_path / "real", n=31)
 
 

@@ -136,9 +136,9 @@ def test_a_pairing_that_cannot_be_is_refused(tmp_path: Path) -> None:
     path = write_pairs(tmp_path / "x")
     with pytest.raises(UserError, match=r"en-de-translated.tsv has no translation of a row of mnli-en"):
         import_task("mnli", source=path, out=tmp_path / "out", pair_with=english)
-    with pytest.raises(UserError, match="holds mnli in 'en'; expected pawsx in 'en'"):
+    with pytest.raises(UserError, match="is a set of mnli in 'en'; expected pawsx in 'en'"):
         import_task("pawsx", source=path, out=tmp_path / "out", pair_with=english)
-    with pytest.raises(UserError, match="--pair-with is for ready-made translations"):
+    with pytest.raises(UserError, match="--pair-with is for published translations"):
         import_task("mnli", source="sample", out=tmp_path / "out", pair_with=english)
 
 
@@ -157,7 +157,7 @@ def test_rows_that_others_wrote_are_paired_by_their_own_ids(tmp_path: Path) -> N
     assert [row["id"] for row in read_rows(tmp_path / "sw")] == [second, first]
     assert (made.origin, made.language, made.asked) == ("synthetic", "sw", 2)
     assert made.parents[-1]["role"] == "paired"
-    with pytest.raises(UserError, match="no row with an id of mnli-en; --columns id=NAME says where ids are"):
+    with pytest.raises(UserError, match="no row with an id of mnli-en; --columns id=NAME names the column of ids"):
         import_task("mnli", source=path, out=tmp_path / "none", **told)
 
 
@@ -240,9 +240,9 @@ def test_the_hubs_translation_is_paired_through_its_english_rows(hub: Hub, tmp_p
     ("task", "language", "message"),
     [
         ("mnli", "fi", "unknown --language 'fi'.*known: ar, bg, de"),
-        ("mnli", "xx", "--language xx is no language"),
-        ("mnli", "en", "leave it out for mnli itself"),
-        ("qqp", "de", "no ready-made translation of qqp is known .*synthgen translate makes one"),
+        ("mnli", "xx", "--language xx is not a language code"),
+        ("mnli", "en", "leave the option out to import mnli itself"),
+        ("qqp", "de", "no published translation of qqp is known, only of .*synthgen translate makes one"),
         ("pawsx", "de", "the hub has no translation of pawsx; give --from PATH"),
     ],
 )
@@ -252,9 +252,9 @@ def test_a_language_that_is_not_there_is_refused(tmp_path: Path, task: str, lang
 
 
 def test_a_language_that_is_not_the_files_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"--language sw: en-de-translated.tsv is a translation into de by its name"):
+    with pytest.raises(UserError, match=r"--language sw: by its name, en-de-translated.tsv is a translation into de"):
         import_task("mnli", source=write_pairs(tmp_path), out=tmp_path / "out", language="sw")
-    with pytest.raises(UserError, match="--language is for ready-made translations; 'sample' is none"):
+    with pytest.raises(UserError, match="--language is for published translations; 'sample' is not one"):
         import_task("mnli", source="sample", out=tmp_path / "out", language="de")
 
 

@@ -153,7 +153,7 @@ def test_without_v1_the_answer_404_says_so() -> None:
 def test_without_v1_an_error_that_comes_as_a_success_says_so() -> None:
     with fixed(200, '{"error": "Unexpected endpoint or method. (POST /completions)"}') as address:
         model = ResolvedModel(Path(), "tiny", "", "x", url=f"http://{address}")
-        with pytest.raises(UserError, match="something else than a reply: Unexpected end.*; add /v1 to the address"):
+        with pytest.raises(UserError, match="does not answer with a reply: Unexpected end.*; add /v1 to the address"):
             replies_of(EndpointEngine(model, timeout=5), 1)
 
 
@@ -306,7 +306,7 @@ def test_a_label_that_keeps_next_to_nothing_ends_the_run(tmp_path: Path) -> None
 
     with (
         chatting(content, calls) as address,
-        pytest.raises(IncompleteError, match=r"only \d of \d+ rows for '\w+' are kept; commonest rejection: "),
+        pytest.raises(IncompleteError, match=r"only \d of \d+ rows for '\w+' are kept; most frequent rejection: "),
     ):
         make("mnli", n=900, engine="endpoint", model=f"http://{address}/v1", out=tmp_path / "out")
     assert len(calls) < 12_000  # of a budget of 67,500; more are in flight on a busy machine
@@ -321,7 +321,7 @@ def test_a_text_that_the_server_cut_off_is_a_rejection_that_says_so(tmp_path: Pa
     with (
         chatting(content, [], finish="length") as address,
         pytest.raises(
-            IncompleteError, match="none of 100 replies can be used; commonest rejection: truncated .300 rows."
+            IncompleteError, match="none of 100 replies can be used; most frequent rejection: truncated .300 rows."
         ),
     ):
         make("mnli", n=30, engine="endpoint", model=f"http://{address}/v1", out=tmp_path / "out", decoding=decoding)
@@ -350,7 +350,7 @@ def test_a_server_that_dies_is_left_out_and_said_and_no_reply_is_lost(capsys: py
         assert first.counters["ok"] == len(replies) == 100
         assert resolve_endpoint(f"{other},{one}", timeout=5).url == one
     said = " ".join(capsys.readouterr().err.split())
-    assert said.count(f"{other} cannot be reached: left out of the run; {one} goes on") == 1
+    assert said.count(f"{other} cannot be reached: left out of the run; the run continues with {one}") == 1
     assert f"left out of the run: the endpoint {other} cannot be reached" in said
 
 
@@ -401,7 +401,7 @@ NO_CREDIT = [
 def test_an_account_without_credit_ends_the_run_at_once(status: int, error: dict[str, object]) -> None:
     with fixed(status, json.dumps({"error": error})) as address:
         model = ResolvedModel(Path(), "tiny", "", "x", url=f"http://{address}/v1")
-        with pytest.raises(IncompleteError, match="serves no more, the account has no credit: HTTP") as fault:
+        with pytest.raises(IncompleteError, match="refuses further requests, the account has no credit: HTTP") as fault:
             replies_of(EndpointEngine(model, timeout=60), 1)
     assert str(error["message"]) in str(fault.value)
 

@@ -192,9 +192,11 @@ def test_a_card_says_that_no_language_was_identified_where_no_model_knows_it(
     english: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     translate(english, to="tlh", out=tmp_path / "out", backend=Backwards())
-    assert "no model here knows 'tlh': the language of the translations is not checked" in capsys.readouterr().err
+    assert (
+        "no language identifier knows 'tlh': the language of the translations is not checked" in capsys.readouterr().err
+    )
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
-    assert "not done: no translation is long enough to identify, or no model knows tlh" in card
+    assert "not done: no translation is long enough to identify, or no language identifier knows tlh" in card
 
 
 def test_without_an_encoder_answers_are_found_without_alignment_and_that_is_said(
@@ -211,7 +213,7 @@ def test_a_folder_of_other_files_is_never_touched(english: Path, tmp_path: Path)
     thesis = tmp_path / "mine" / "data" / "thesis.txt"
     thesis.parent.mkdir(parents=True)
     thesis.write_text("do not lose")
-    with pytest.raises(UserError, match="mine holds data, which no run of synthgen has written"):
+    with pytest.raises(UserError, match="mine has files that synthgen did not write: data"):
         translate(english, to="tlh", out=tmp_path / "mine", backend=Backwards())
     assert thesis.read_text() == "do not lose"
 
@@ -281,7 +283,7 @@ def test_a_translator_that_is_none_is_refused_with_what_to_give(english: Path, m
 
 def test_a_set_judged_anew_is_not_finished_until_all_of_it_is_written(english: Path, tmp_path: Path) -> None:
     translate(english, to="tlh", out=tmp_path / "tlh", backend=Backwards(), round_trip=0)
-    says = "make room on the disk.* What is translated is kept in .*goes on"
+    says = "make room on the disk.* What is translated is kept in .*again to continue"
     with full_disk(tmp_path / "tlh"), pytest.raises(IncompleteError, match=says):
         translate(english, to="tlh", out=tmp_path / "tlh", backend=Backwards(), round_trip=2)
     assert not (tmp_path / "tlh" / "synthgen.json").exists()
@@ -329,7 +331,7 @@ def test_rows_with_empty_or_missing_values_are_translated_as_far_as_they_can_be(
 
 def test_another_run_in_the_same_folder_is_refused(english: Path, tmp_path: Path) -> None:
     translate(english, to="tlh", out=tmp_path / "tlh", backend=Backwards())
-    with pytest.raises(UserError, match="holds another run: .*separator"):
+    with pytest.raises(UserError, match="contains another run: .*separator"):
         translate(english, to="tlh", out=tmp_path / "tlh", backend=Backwards(separator=""))
 
 
@@ -640,7 +642,7 @@ def test_bad_input_is_refused_before_a_model_is_started(english: Path, tmp_path:
     for to in ("../x", "Deutsch", "de,,fr", "de,de", ""):
         with pytest.raises(UserError, match="BCP-47 code"):
             translate(english, to=to, out=tmp_path / "out", backend=backend)
-    with pytest.raises(UserError, match="--round-trip is -1; allowed is 0 or more"):
+    with pytest.raises(UserError, match="--round-trip is -1; allowed: 0 or more"):
         translate(english, to="tlh", out=tmp_path / "tlh", backend=Backwards(), round_trip=-1)
 
 
@@ -696,7 +698,7 @@ def test_long_texts_are_cut_to_the_length_of_a_model_folder(marian: Path) -> Non
 def test_a_folder_without_a_translation_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     safetensors_numpy.save_file({"x": np.zeros(1, np.float32)}, tmp_path / "model.safetensors")
-    with pytest.raises(UserError, match="is no translation model"):
+    with pytest.raises(UserError, match="is not a translation model"):
         Seq2Seq(ResolvedModel(tmp_path, "local", "local", "unknown"))
 
 

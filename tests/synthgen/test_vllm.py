@@ -174,7 +174,7 @@ def test_what_broke_in_vllms_process_is_said_from_its_log(stand_ins: Path) -> No
     (stand_ins / "vllm" / "stand_in.py").write_text(BROKEN, encoding="utf-8")
     line = run(stand_ins, START).stderr.strip().splitlines()[-1]
     assert "Engine core initialization failed" in line
-    assert line.endswith(".log, the last error there: torch.AcceleratorError: CUDA error: no image")
+    assert line.endswith(".log, its last error: torch.AcceleratorError: CUDA error: no image")
 
 
 def test_what_the_user_set_for_vllm_stays(stand_ins: Path) -> None:
@@ -239,9 +239,7 @@ def test_an_adapter_is_an_argument_of_our_own_with_the_rank_it_needs(stand_ins: 
 def test_an_adapter_whose_rank_cannot_be_read_is_refused_in_one_line(config: str, tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_bytes(config.encode("latin-1"))
     for folder in (str(tmp_path), "~no-such-user/adapter", "no\0folder", 7):
-        with pytest.raises(
-            UserError, match="lora in --engine-args is .*; allowed is a folder with adapter_config.json"
-        ):
+        with pytest.raises(UserError, match="lora in --engine-args is .*; allowed: a folder with adapter_config.json"):
             check_arguments({"lora": folder})
 
 
@@ -257,13 +255,16 @@ def test_several_gpus_of_one_engine_are_served_without_tasks_of_ray(stand_ins: P
             '{"gpu_memory_utilisation": 0.5}',
             "unknown engine argument 'gpu_memory_utilisation' in --engine-args; did you mean 'gpu_memory_utilization'?",
         ),
-        ('{"model": "x"}', "'model' is no argument for --engine-args; give --model"),
-        ('{"hf_token": "x"}', "'hf_token' is no argument for --engine-args; give the environment variable HF_TOKEN"),
+        ('{"model": "x"}', "'model' is not an argument for --engine-args; give --model"),
+        (
+            '{"hf_token": "x"}',
+            "'hf_token' is not an argument for --engine-args; give the environment variable HF_TOKEN",
+        ),
         (
             '{"tensor_parallel_size": 0}',
-            "tensor_parallel_size in --engine-args is 0; allowed is a whole number above 0",
+            "tensor_parallel_size in --engine-args is 0; allowed: a whole number above 0",
         ),
-        ('{"lora": "/nowhere"}', "lora in --engine-args is '/nowhere'; allowed is a folder with adapter_config.json"),
+        ('{"lora": "/nowhere"}', "lora in --engine-args is '/nowhere'; allowed: a folder with adapter_config.json"),
         ('{"model": ', "--engine-args is not JSON: "),
         ("[1]", "--engine-args '[1]' is neither a file NAME.toml or NAME.json nor a JSON object {...}"),
         ("no.toml", "cannot read --engine-args no.toml: No such file or directory"),
@@ -322,7 +323,7 @@ def test_a_killed_process_of_vllm_ends_the_run_in_one_line(stand_ins: Path) -> N
     _, *replies, line = ended.stdout.splitlines()
     assert replies == ["ok ", "http vLLM ended the reply with 'abort'", "http vLLM ended the reply with 'error'"]
     assert line.startswith("IncompleteError vLLM's process ended (signal 9: out of memory?); its log is ")
-    assert line.endswith(".log; what it replied is kept, the same command goes on")
+    assert line.endswith(".log; all replies are kept; run the same command again to continue")
 
 
 HUB = """
@@ -378,7 +379,7 @@ def test_the_real_vllm_killed_within_a_run_ends_it_within_half_a_minute() -> Non
         os.kill(process.pid, signal.SIGKILL)
         killed_at = time.monotonic()
         with pytest.raises(
-            IncompleteError, match=r"signal 9.*\.log; what it replied is kept, the same command goes on"
+            IncompleteError, match=r"signal 9.*\.log; all replies are kept; run the same command again to continue"
         ):
             list(replies)
         assert time.monotonic() - killed_at < 30

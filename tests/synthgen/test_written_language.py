@@ -117,7 +117,7 @@ def test_the_language_is_identified_although_a_filter_file_does_not_name_it(mode
 def test_another_language_is_another_run_with_other_ids_and_folder(model: str, tmp_path: Path) -> None:
     make_scripted(model, tmp_path / "out", in_swahili, n=3, language="sw")
     assert all(row["id"].startswith("mnli-sw-s0-") for row in read_rows(tmp_path / "out"))
-    with pytest.raises(UserError, match="holds another run"):
+    with pytest.raises(UserError, match="contains another run"):
         make_scripted(model, tmp_path / "out", in_swahili, n=3, language="de")
     assert default_folder("mnli", 5, 0, "sw") == Path("runs/mnli-sw-n5-s0")
 
@@ -137,7 +137,7 @@ def test_a_run_in_the_language_of_the_file_is_the_run_without_the_option(model: 
 
 @pytest.mark.parametrize("language", ["klingon", "jp", "mul", ""])
 def test_what_is_no_language_is_refused(model: str, language: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"--language .* is no language"):
+    with pytest.raises(UserError, match=r"--language .* is not a language code"):
         make_scripted(model, tmp_path / "out", in_swahili, n=3, language=language)
     assert not (tmp_path / "out").exists()
 
@@ -308,4 +308,4 @@ def test_a_language_that_no_model_knows_is_written_with_a_word_about_it(
 ) -> None:
     manifest = make_scripted(model, tmp_path / "out", in_swahili, n=3, language="gez")
     assert manifest.checks["language"]["rows_judged"] == 0
-    assert "no model here knows 'gez'" in capsys.readouterr().err
+    assert "no language identifier knows 'gez'" in capsys.readouterr().err

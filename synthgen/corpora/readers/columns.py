@@ -100,7 +100,7 @@ def _pairs(flag: str, entries: Sequence[str], sign: str) -> dict[str, str]:
         left, found, right = entry.rpartition(sign) if flag in ("--labels", "--hypotheses") else entry.partition(sign)
         left, right = left.strip(), right.strip()
         if not found or not right or (not left and flag != "--labels"):
-            raise UserError(f"{flag}: '{entry}' is no NAME{sign}NAME")
+            raise UserError(f"{flag}: '{entry}' is not NAME{sign}NAME")
         if left in pairs:
             raise UserError(f"{flag} gives '{left}' twice")
         pairs[left] = right

@@ -53,7 +53,7 @@ def gold_answers(question: Any, where: str) -> list[dict[str, Any]]:  # noqa: AN
 
 def _list(values: dict[str, Any], name: str, where: str) -> list[Any]:
     if not isinstance(value := values[name], list):
-        raise UserError(f"{where}: '{name}' is no list but {shorten(repr(value), 40)}")
+        raise UserError(f"{where}: '{name}' is not a list but {shorten(repr(value), 40)}")
     return value
 
 

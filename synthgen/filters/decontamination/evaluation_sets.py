@@ -59,7 +59,9 @@ def read_evaluation_sets(path: Path) -> list[EvaluationSet]:
     places = sorted(_places(path, _may_hold_items)) if path.is_dir() else [path] if _may_hold_items(path, root) else []
     sets = [_dataset(place) if place.is_dir() else _file(place, root) for place in places]
     if not any(each.items for each in sets):
-        raise UserError(f"--against {path} has no evaluation items: no texts of test or development data are there")
+        raise UserError(
+            f"--against {path} has no evaluation items: its files contain no texts of test or development data"
+        )
     return [each for each in sets if each.items]
 
 

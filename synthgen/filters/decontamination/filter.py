@@ -100,7 +100,7 @@ class Contamination(Filter):
             items = sum(len(each.items) for each in self._sets)
             console.note(f"--against: {items} items read of {listed([each.name for each in self._sets])}")
         if self._not_read:
-            console.note(f"--against: not read, and so not looked for: {listed(self._not_read)}")
+            console.note(f"--against: not read, so their items are not searched for: {listed(self._not_read)}")
         self._items = [
             _Item(apart, tuple(map(words, texts)), number, item_hash(texts))
             for number, each in enumerate(self._sets)

@@ -53,7 +53,9 @@ def open_verifier(checkpoint: Path, format_: Format) -> _Checkpoint:
 def check_verifier(checkpoint: Path, format_: Format) -> None:
     """Raise UserError when a folder is no checkpoint, or none can verify rows of this format."""
     if not isinstance(format_, PairFormat | ChoiceFormat | SpanFormat):
-        raise UserError(f"--verifier {checkpoint}: a {format_.name} set cannot be verified; only pair, choice, span")
+        raise UserError(
+            f"--verifier {checkpoint}: a {format_.name} set cannot be verified; possible: pair, choice, span"
+        )
     check_checkpoint(checkpoint, "--verifier")
 
 

@@ -61,7 +61,7 @@ class LabelCheckSettings:
 def _refuse_no_share(**values: float) -> None:
     for name, value in values.items():
         if not 0 <= value <= 1:
-            raise ValueError(f"{name} is {value}; allowed is 0 to 1")
+            raise ValueError(f"{name} is {value}; allowed: 0 to 1")
 
 
 class Verify(Filter):
@@ -170,9 +170,9 @@ def judge_cost(checks: Mapping[str, Any]) -> dict[str, Any]:
 
 def _build_verify(context: FilterContext, settings: VerifySettings) -> Verify:
     if context.verifier is None:
-        raise ValueError("the filter verify needs a verifier")
+        raise ValueError("the filter verify needs a model: give --verifier CKPT")
     if settings.probabilities and isinstance(context.format, SpanFormat):
-        raise UserError("[verify] probabilities = true: span rows have answers, which have no probability here")
+        raise UserError("[verify] probabilities = true needs labels; span rows have answers instead")
     return Verify("verify", context, settings, open_verifier(context.verifier, context.format))
 
 

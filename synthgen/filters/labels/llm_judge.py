@@ -80,9 +80,9 @@ def check_judge(format_: Format, model: str, option: str = "") -> None:
     if not (ref := model or option):
         raise UserError("[judge] names no model: give it `model = REF`, or --judge REF")
     if option and option != ref:
-        raise UserError(f"--judge {option} has no use: [judge] names the model {model}; leave one of the two out")
+        raise UserError(f"--judge {option} has no effect: [judge] names the model {model}; leave one of the two out")
     if format_.name not in PROMPTS:
-        raise UserError(f"--judge {ref}: rows of a {format_.name} set cannot be judged; only {', '.join(PROMPTS)}")
+        raise UserError(f"--judge {ref}: rows of a {format_.name} set cannot be judged; possible: {', '.join(PROMPTS)}")
 
 
 class LLMJudge(Annotator):
@@ -123,9 +123,9 @@ class LLMJudge(Annotator):
         """Return the annotation of each row; IncompleteError when requests keep failing, or no reply can be read."""
         requests = [self._request(number, row) for number, row in enumerate(rows)]
         judge = f"the judge {self._model.ref}"
-        replies = self._asker.ask(requests, self._fault, f"{judge} cannot be read")
+        replies = self._asker.ask(requests, self._fault, f"the replies of {judge} cannot be read")
         if failed := [reply for reply in replies if reply.outcome != "ok"]:
-            left = f"{judge} leaves {len(failed)} requests without an answer"
+            left = f"{judge}: {len(failed)} requests without an answer"
             raise IncompleteError(f"{left}, the last with: {failed[-1].error}", KEPT)
         prompt, output = self._asker.spent()
         self._tokens = self._tokens[0] + prompt, self._tokens[1] + output

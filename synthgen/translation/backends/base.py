@@ -115,7 +115,7 @@ class ComputeConfig:
         if self.device not in DEVICES:
             raise unknown("--device", self.device, DEVICES)
         if self.threads < 0:
-            raise UserError(f"--threads is {self.threads}; allowed is 0 (every core) or more")
+            raise UserError(f"--threads is {self.threads}; allowed: 0 (every core) or more")
 
     def refuse(self, reason: str, *names: str) -> None:
         """Raise UserError for the first of these settings that is not its default."""

@@ -67,7 +67,7 @@ def configuration(model: ResolvedModel) -> dict[str, Any]:
 
 def no_model(model: ResolvedModel, error: Exception) -> UserError:
     """Return the error for a folder that holds no translation model."""
-    return UserError(f"--mt {model.ref} is no translation model that transformers can load: {first_line(error)}")
+    return UserError(f"--mt {model.ref} is not a translation model that transformers can load: {first_line(error)}")
 
 
 @dataclass(frozen=True, slots=True)

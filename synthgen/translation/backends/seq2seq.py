@@ -78,7 +78,7 @@ def _batches(texts: Sequence[str], length: Callable[[str], int]) -> Iterator[lis
 
 
 def _load(model: ResolvedModel, compute: ComputeConfig) -> Seq2Seq:
-    compute.refuse(f"--mt {model.ref} is no CTranslate2 model", "compute")
+    compute.refuse(f"--mt {model.ref} is not a CTranslate2 model", "compute")
     return Seq2Seq(model, compute)
 
 
