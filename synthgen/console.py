@@ -4,12 +4,14 @@ Every text is shown as it is: none is markup; what moves the cursor or turns the
 """
 
 import codecs
+import os
 import re
 import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import IO, Any
 
 import typer
@@ -106,6 +108,12 @@ def note_next(*commands: str) -> None:
     """Print what to do next on standard error, a line each, the last ones of a command."""
     for command in commands:
         note(f"next: {command}")
+
+
+def note_next_on_data(command: str) -> None:
+    """Print what to do next with official files; before it how to get them, where no data root is here."""
+    has_root = Path(os.environ.get("SYNTHGEN_DATA") or "data").is_dir()
+    note_next(*(() if has_root else ("evaluator data fetch --data-root data",)), command)
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value

@@ -1,7 +1,8 @@
 """The data root: where it is, what it holds, and what is missing."""
 
 import os
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ def default_root(named: Path | str | None) -> DataRoot:
     path = Path(named or variable or "data")
     if not path.is_dir():
         place = f"{path} (SYNTHGEN_DATA)" if variable and not named else path
-        fetch = f"`evaluator data fetch --data-root {path} --targets T,…`"
-        raise UserError(f"no data root at {place}: {fetch} fetches the files; or name their folder with --data-root")
+        fetch = f"`evaluator data fetch --data-root {shlex.quote(str(path))}` fetches all files, with --targets some"
+        raise UserError(f"no data root at {place}: {fetch}; or name their folder with --data-root")
     return DataRoot(path)
 
 
@@ -69,6 +70,28 @@ def missing_files(target: Target, root: DataRoot, languages: Sequence[str], spli
             if name not in names:
                 names.append(name)
     return [f"{target.name} lacks {_listed(names)}, which come from {origin}" for origin, names in lacking.items()]
+
+
+def lacking_files(data_root: Path | str | None, targets: Sequence[str]) -> list[str]:
+    """Return what a data root lacks of these targets in all languages, as `missing_files` says it."""
+    root = default_root(data_root)
+    return [line for each in select(targets) for line in missing_files(each, root, each.languages, "test")]
+
+
+def languages_there(wanted: Mapping[str, Sequence[str]], there: Mapping[str, Sequence[str]]) -> str:
+    """Return what `--languages` takes the languages that are there of those wanted with, by target; empty for all.
+
+    >>> wanted = {"xnli": ["de", "en", "sw"], "udpos": ["de", "en"]}
+    >>> languages_there(wanted, {"xnli": ["de", "en"], "udpos": ["de", "en"]})
+    'de,en'
+    >>> languages_there(wanted, {"xnli": ["de", "sw"], "udpos": ["en"]})
+    'xnli:de,xnli:sw,udpos:en'
+    """
+    if all(set(wanted[name]) == set(found) for name, found in there.items()):
+        return ""
+    codes = sorted({code for found in there.values() for code in found})
+    alike = all({code for code in wanted[name] if code in codes} == set(found) for name, found in there.items())
+    return ",".join(codes if alike else [f"{name}:{code}" for name, found in there.items() for code in found])
 
 
 def trains_on(target: Target, root: DataRoot, split: str, language: str) -> Path | None:

@@ -9,11 +9,11 @@ import typer
 from rich.table import Table
 
 from evaluator import options
-from synthgen.console import new_app, note, note_next, one_line, print_lines, stdout
+from synthgen.console import new_app, note, note_next, note_next_on_data, one_line, print_lines, stdout
 from synthgen.errors import listed, refuse
 from synthgen.runtime.entry import run
 from synthgen.runtime.files import format_size
-from synthgen.runtime.own_files import OwnFileCheck, own_file_document, print_own_file, required_file
+from synthgen.runtime.own_files import OwnFileCheck, is_file_name, own_file_document, print_own_file, required_file
 from synthgen.runtime.typer_command import Arguments, add_command
 
 Json = Mapping[str, Any]
@@ -69,7 +69,7 @@ def print_models(rows: Sequence[Json], arguments: Arguments) -> None:
         _print_table(("target", "head", "fits", "reason"), cells)
         model, fitting = shlex.quote(arguments["check"]), [row["target"] for row in rows if row["fits"]]
         if targets := [name for name in fitting if ":" not in name]:
-            note_next(f"evaluator plan none=none --model {model} --targets {','.join(targets)}")
+            note_next_on_data(f"evaluator plan none=none --model {model} --targets {','.join(targets)}")
         return
     for row in rows:
         stdout.print(f"{row['family']}: {', '.join(row['examples'])}", markup=False)
@@ -78,13 +78,42 @@ def print_models(rows: Sequence[Json], arguments: Arguments) -> None:
 
 
 def print_data_check(rows: Sequence[Json], arguments: Arguments) -> None:
-    """Print a line for each target, language and split that is there."""
+    """Print a line for each target, language and split that is there, and what the targets that were named lack."""
+    from evaluator.benchmark.data_root import lacking_files
+    from evaluator.benchmark.registry import select
+
     _print_table(("target", "language", "split", "rows", "hash", "labelled"), (row.values() for row in rows))
+    named = arguments["targets"]
+    for line in lacking_files(arguments["data_root"], named):
+        note(line)
     root = f" --data-root {shlex.quote(str(arguments['data_root']))}" if arguments["data_root"] else ""
-    if targets := dict.fromkeys(row["target"] for row in rows if row["split"] == "test" and row["labelled"]):
-        note_next(f"evaluator plan none=none --targets {','.join(targets)}{root}")
+    if plan := _plan_of_what_is_there(
+        rows, {select([ref])[0].name: ref for ref in named if is_file_name(ref, ".toml")}
+    ):
+        note_next(f"{plan}{root}")
+    elif not named or any(target.hub_files for target in select(named)):
+        targets = f" --targets {shlex.quote(','.join(named))}" if named else ""
+        note_next(f"evaluator data fetch{root or ' --data-root data'}{targets}")
     else:
-        note_next(f"evaluator data fetch{root or ' --data-root data'}")
+        note_next("the same command again, once these files are there")
+
+
+def _plan_of_what_is_there(rows: Sequence[Json], own: Mapping[str, str]) -> str:
+    """Return the plan over the targets and languages that can be trained and scored; `own` has files by name."""
+    from evaluator.benchmark.data_root import languages_there
+    from evaluator.benchmark.registry import select
+
+    trained, there = {row["target"] for row in rows if row["split"] == "train"}, dict[str, list[str]]()
+    for row in rows:
+        if row["split"] == "test" and row["labelled"]:
+            there.setdefault(row["target"], []).append(row["language"])
+    targets = {name: select([own.get(name, name)])[0] for name in there}
+    there = {name: codes for name, codes in there.items() if name in trained or not targets[name].train}
+    if not there:
+        return ""
+    codes = languages_there({name: target.languages for name, target in targets.items()}, there)
+    names = shlex.quote(",".join(own.get(name, name) for name in there))
+    return f"evaluator plan none=none --targets {names}" + (f" --languages {codes}" if codes else "")
 
 
 def print_fetched(files: Sequence[Json], arguments: Arguments) -> None:
@@ -107,13 +136,13 @@ def print_store_check(check: Any, _: Arguments) -> None:  # noqa: ANN401 - Store
 
 def print_store_nodes(nodes: Sequence[Json], arguments: Arguments) -> None:
     """Print a line for each node, and which command says what they take."""
-    _print_table(tuple(nodes[0]) if nodes else ("kind",), (node.values() for node in nodes))
+    _print_table(("kind", "key", "what", "size"), map(_sized, nodes))
     note_next(f"evaluator store size {_store(arguments)}")
 
 
 def print_store_sizes(kinds: Sequence[Json], arguments: Arguments) -> None:
     """Print a line for each kind of nodes, and which command makes room."""
-    _print_table(tuple(kinds[0]), (kind.values() for kind in kinds))
+    _print_table(("kind", "nodes", "size"), map(_sized, kinds))
     note_next(f"evaluator store clean {_store(arguments)}")
 
 
@@ -130,6 +159,10 @@ def print_packed(packed: Any, arguments: Arguments) -> None:  # noqa: ANN401 - P
         note_next(f"evaluator store unpack {shlex.quote(str(packed.archive))} --store STORE, on another machine")
     else:
         note_next(f"evaluator report {shlex.quote(str(packed.store))}")
+
+
+def _sized(node: Json) -> Iterable[Any]:
+    return {**node, "bytes": format_size(node["bytes"])}.values()
 
 
 def _store(arguments: Arguments) -> str:
@@ -149,7 +182,7 @@ def print_training(manifest: Json, arguments: Arguments) -> None:
     counts = f"{log['steps']} steps, {log['examples']} examples, loss {log['final_loss']:.3f}"
     print_lines([f"{arguments['out']}: {counts}"])
     arm = shlex.quote(f"trained=model:{arguments['out']}")
-    note_next(f"evaluator compare none=none {arm} --targets all")
+    note_next_on_data(f"evaluator compare none=none {arm} --targets all")
 
 
 def print_plan(plan: Json, arguments: Arguments) -> None:
@@ -257,7 +290,7 @@ def _print_table(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
             "rows",
             "runs",
             "nodes",
-            "bytes",
+            "size",
             "steps",
             "training tokens",
             "inference tokens",

@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import partial
 
 from evaluator import options
-from evaluator.benchmark.data_root import default_root, missing_files, trained_on
+from evaluator.benchmark.data_root import default_root, languages_there, missing_files, trained_on
 from evaluator.benchmark.registry import check_languages
 from evaluator.benchmark.registry import select as targets_by_name
 from evaluator.benchmark.splits import BY_RECIPE, EN_DEV, LAST
@@ -24,7 +24,7 @@ from synthgen.errors import UserError, refuse, unknown
 from synthgen.runtime.ray_cluster import LOCAL, check_address
 
 DEFAULTS = {"recipe": "xtreme", "select": "last"}
-MOST_SEEDS = 1_000
+MOST_SEEDS, MOST_LACKING = 1_000, 3
 CHOICES = {"match": ("epochs", "updates"), "select": (LAST, EN_DEV, BY_RECIPE), "split": ("test", "dev")}
 
 
@@ -161,7 +161,8 @@ def check_files(arguments: Arguments) -> DataRoot:
         places = f"--data-root {shlex.quote(place)} --targets {shlex.quote(','.join(arguments.targets))}"
         raise UserError(
             f"the data root {root.path} is not complete: `evaluator data fetch {places}` gets what the hub has, or "
-            f"{_what_is_there(targets, root, languages, split)}; {'; '.join(lacking)}"
+            f"{_what_is_there(targets, root, languages, split)}; {'; '.join(lacking[:MOST_LACKING])}"
+            + (f"; and more, which `evaluator data check {places}` lists" if len(lacking) > MOST_LACKING else "")
         )
     if leaks := [line for t in targets for line in trained_on(t, root, languages[t.name], split)]:
         raise UserError(f"{some_of(leaks)}; give another --split, or restrict --targets or --languages")
@@ -176,10 +177,7 @@ def _what_is_there(
     if absent := [name for name, found in there.items() if not found]:
         others = len(absent) < len(there)
         return f"leave {', '.join(absent)} out of --targets" if others else "name other --languages or --data-root"
-    codes = sorted({code for found in there.values() for code in found})
-    alike = all([code for code in languages[name] if code in codes] == found for name, found in there.items())
-    own = [f"{name}:{code}" for name, found in there.items() for code in found]
-    return f"take those that are there with --languages {','.join(codes if alike else own)}"
+    return f"take those that are there with --languages {languages_there(languages, there)}"
 
 
 def select_targets(names: Sequence[str]) -> tuple[Target, ...]:

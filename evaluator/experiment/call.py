@@ -64,7 +64,9 @@ def file_arguments(
     """
     lacking = [step.name for step in file.steps.steps if not step.is_done]
     if made and lacking:
-        raise UserError(f"{file.path}: data.{lacking[0]} is not made yet; evaluator run {file.path} makes it")
+        raise UserError(
+            f"{file.path}: data.{lacking[0]} is not made yet: evaluator run {file.path} --only-data makes it"
+        )
     arms, said = file.arm_texts(), {"data": file.steps, **file.options}
     if preset := {**said, **options}.get("preset"):
         of_preset, options_of_preset = expand(preset, file.places)

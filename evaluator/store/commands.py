@@ -147,14 +147,21 @@ def _faults(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _label(root: Path, folder: Path) -> str:
-    """Return what made a node, by its log, or of predictions what they are of."""
+    """Return what made a node, by its log, or of predictions and scores which run they are of."""
     try:
         inputs = read_own_node(folder)["inputs"]
     except UserError as error:
         return str(error)
+    if folder.parent.name == "scores":
+        return _label(root, root / "predictions" / inputs["predictions"])
     if folder.parent.name == "predictions":
-        return f"{inputs['target']} {inputs['language']} {inputs['split']}"
-    log = root / "logs" / f"{folder.parent.name}-{folder.name}.log"
+        run = _logged(root, "target", inputs["model"]) or inputs["target"]
+        return f"{run}: {inputs['language']} {inputs['split']}"
+    return _logged(root, folder.parent.name, folder.name)
+
+
+def _logged(root: Path, kind: str, key: str) -> str:
+    log = root / "logs" / f"{kind}-{key}.log"
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
     return next((line.partition("  start  ")[2] for line in lines if "  start  " in line), "")
 

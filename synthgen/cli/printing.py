@@ -102,7 +102,8 @@ def print_make(result: Manifest | Sequence[Manifest] | Sequence[Mapping[str, Any
     last = arguments["seed"] + len(result) - 1
     arm = shlex.quote(f"synthetic={folder}/s{{{arguments['seed']}..{last}}}")
     inspect = f"synthgen inspect {shlex.quote(str(folder / f's{last}'))}"
-    console.note_next(inspect, f"evaluator compare none=none {arm} --targets all")
+    console.note_next(inspect)
+    console.note_next_on_data(f"evaluator compare none=none {arm} --targets all")
 
 
 def _print_preview(items: Sequence[Mapping[str, Any]]) -> None:
@@ -135,7 +136,7 @@ def print_inspection(manifest: Manifest, arguments: Arguments) -> None:
     for table in summary_tables(folder, manifest):
         _print_table(table)
     console.print_lines([f"page: {arguments['out'] or folder / PAGE_NAME}"])
-    console.note_next(f"evaluator plan none=none {shlex.quote(f'{manifest.origin}={folder}')} --targets all")
+    console.note_next_on_data(f"evaluator plan none=none {shlex.quote(f'{manifest.origin}={folder}')} --targets all")
 
 
 def inspection_document(manifest: Manifest, arguments: Arguments) -> dict[str, Any]:

@@ -200,12 +200,13 @@ def json_sha256(value: Any) -> str:  # noqa: ANN401 - any JSON value
 
 
 def format_size(size: float) -> str:
-    """Return a number of bytes in gigabytes.
+    """Return a number of bytes in gigabytes, or in the largest smaller unit that it has one of.
 
-    >>> format_size(1_250_000_000)
-    '1.2 GB'
+    >>> format_size(1_250_000_000), format_size(48_000_000), format_size(675), format_size(0)
+    ('1.2 GB', '48.0 MB', '0.7 kB', '0.0 kB')
     """
-    return f"{size / 1e9:.1f} GB"
+    unit, name = next((each for each in ((1e9, "GB"), (1e6, "MB")) if size >= each[0]), (1e3, "kB"))
+    return f"{size / unit:.1f} {name}"
 
 
 def format_count(count: float) -> str:

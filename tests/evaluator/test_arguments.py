@@ -259,7 +259,7 @@ def test_the_data_root_is_the_variables_or_the_folder_data_here(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SYNTHGEN_DATA", raising=False)
-    with pytest.raises(UserError, match="no data root at data: `evaluator data fetch --data-root data --targets T,…`"):
+    with pytest.raises(UserError, match="no data root at data: `evaluator data fetch --data-root data` fetches"):
         evaluator.data_check()
     (tmp_path / "data").symlink_to(samples)
     here = evaluator.data_check(targets=["xnli"])

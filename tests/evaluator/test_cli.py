@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 import evaluator
 from evaluator.cli.commands import app, print_plan, print_training
+from synthgen.console import note_next_on_data
 from synthgen.runtime.typer_command import Arguments
 
 from . import experiments
@@ -94,7 +95,13 @@ def test_the_command_after_a_list_or_a_check_is_one_that_can_be_given(
         "targets --new pair topics.toml": ["evaluator targets --check topics.toml"],
         "targets --check topics.toml": ["evaluator data check --targets topics.toml"],
         f"data check --data-root {samples} --targets xnli": [
-            f"evaluator plan none=none --targets xnli --data-root {samples}"
+            f"evaluator plan none=none --targets xnli --languages de,en,es,hi,sw,tr,zh --data-root {samples}"
+        ],
+        f"data check --data-root {samples} --targets topics.toml": [
+            "the same command again, once these files are there"
+        ],
+        f"data check --data-root {tmp_path} --targets xnli": [
+            f"evaluator data fetch --data-root {tmp_path} --targets xnli"
         ],
         "init experiment.toml": ["evaluator run experiment.toml --check"],
     }
@@ -104,12 +111,68 @@ def test_the_command_after_a_list_or_a_check_is_one_that_can_be_given(
         assert shown == [f"next: {each}" for each in commands], command
 
 
+TOPICS = """
+title = "Topics"
+format = "pair"
+languages = "en de"
+labels = ["sport", "tea"]
+metrics = ["accuracy"]
+licence = "CC0-1.0"
+citation = "none"
+columns = { text_a = "text", label = "topic" }
+train_sources = [{ paths = ["topics/train.jsonl"], origin = "this test" }]
+
+[sources]
+test = [{ paths = ["topics/{language}.jsonl"], origin = "this test" }]
+"""
+
+
+def test_data_check_says_what_a_target_of_ones_own_lacks_and_names_its_file_in_the_next_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "topics").mkdir()
+    (tmp_path / "topics.toml").write_text(TOPICS, encoding="utf-8")
+    root, target = f"--data-root {tmp_path}", tmp_path / "topics.toml"
+    lacking, shown = ["topics/en.jsonl", "topics/de.jsonl", "topics/train.jsonl"], []
+    for name in ["", *lacking]:
+        if name:
+            (tmp_path / name).write_text('{"text": "A cup of it.", "topic": "tea"}\n', encoding="utf-8")
+        app(f"data check {root} --targets {target}".split(), standalone_mode=False)
+        shown.append(capsys.readouterr().err.splitlines())
+    again, plan = (
+        "next: the same command again, once these files are there",
+        f"next: evaluator plan none=none --targets {target}",
+    )
+    assert shown == [
+        [f"topics lacks {', '.join(lacking)}, which come from this test", again],
+        [f"topics lacks {', '.join(lacking[1:])}, which come from this test", again],
+        [f"topics lacks {lacking[2]}, which come from this test", again],
+        [f"{plan} {root}"],
+    ]
+    (tmp_path / lacking[1]).unlink()
+    app(f"data check {root} --targets {target}".split(), standalone_mode=False)
+    assert capsys.readouterr().err.splitlines()[1:] == [f"{plan} --languages en {root}"]
+
+
+def test_without_a_data_root_the_next_command_is_the_one_that_fetches_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SYNTHGEN_DATA", raising=False)
+    fetch, plan = "evaluator data fetch --data-root data", "evaluator plan none=none --targets all"
+    note_next_on_data(plan)
+    assert capsys.readouterr().err == f"next: {fetch}\nnext: {plan}\n"
+    (tmp_path / "data").mkdir()
+    note_next_on_data(plan)
+    assert capsys.readouterr().err == f"next: {plan}\n"
+
+
 def test_a_training_is_printed_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     training = {"steps": 3, "examples": 24, "final_loss": 1.23456}
     print_training({"results": {"training": training}}, {"out": "runs/model"})
     shown = capsys.readouterr()
     assert shown.out == "runs/model: 3 steps, 24 examples, loss 1.235\n"
-    assert shown.err == "next: evaluator compare none=none trained=model:runs/model --targets all\n"
+    assert shown.err.endswith("next: evaluator compare none=none trained=model:runs/model --targets all\n")
 
 
 def test_wrong_input_ends_with_one_line_and_exit_code_2() -> None:

@@ -145,7 +145,8 @@ def test_list_and_size_say_what_a_store_holds(finished: Finished) -> None:
     nodes = evaluator.store_list(finished.store)
     assert {(node["kind"], node["what"]) for node in nodes if node["kind"] != "features"} >= {
         ("intermediate", "intermediate real 24 rows seed 0"),
-        ("predictions", "xnli tr test"),
+        ("predictions", "none, xnli seed 1: tr test"),
+        ("scores", "real 24, xnli seed 0: tr test"),
     }
     sizes = {each["kind"]: each["bytes"] for each in evaluator.store_size(finished.store)}
     assert sizes["predictions"] == sum(node["bytes"] for node in nodes if node["kind"] == "predictions")
