@@ -8,6 +8,8 @@ from typing import Any
 from synthgen.cards.disclosures import cell_text, flatten
 from synthgen.dataset.manifest import Manifest
 
+LEAST_PMI = 0.005
+"""Bits of pointwise mutual information of a word and a label that are not shown as 0.00."""
 SHOWN_WORDS = 12
 _NUMBER = re.compile(r"[+−-]?\d[\d,.]*( %| \(\d[^)]*\))?$|–$")
 LAID_OUT = ("artefacts", "shape", "diversity", "verification", "judged")
@@ -58,7 +60,12 @@ def findings(manifest: Manifest) -> Iterator[SummaryTable]:
         yield from _agreement("Judged by a person", result)
     for name, result in checks.items():
         if name not in LAID_OUT and isinstance(result, Mapping):
-            yield SummaryTable(name.replace("_", " ").capitalize(), ("", ""), tuple(flatten(result)))
+            rows = flatten(_settings(result) if name == "filters" else result)
+            yield SummaryTable(name.replace("_", " ").capitalize(), ("", ""), tuple(rows))
+
+
+def _settings(filters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: "runs, without settings" if settings == {} else settings for name, settings in filters.items()}
 
 
 def nearest_pairs(pairs: Sequence[Mapping[str, Any]]) -> SummaryTable:
@@ -86,10 +93,11 @@ def _artefacts(result: Mapping[str, Any]) -> Iterator[SummaryTable]:
     words = tuple(
         (word["text"], word["label"], f"{word['rows']:,}", f"{100 * word['share']:.0f} %", f"{word['pmi']:.2f}", mark)
         for word in result["words"][:SHOWN_WORDS]
+        if word["pmi"] >= LEAST_PMI
         for mark in (["yes" if word["text"] in known else "no"] if real else ["–"])
     )
     columns = ("words", "label", "rows", "of them so labelled", "PMI, bits", "also in the real set")
-    yield SummaryTable("Words that point to a label", columns, words)
+    yield SummaryTable("Words that point to a label", columns, words, "" if words else "none")
 
 
 def _shape(result: Mapping[str, Any] | str) -> SummaryTable:
@@ -134,7 +142,7 @@ def _accuracy(scores: Mapping[str, Any] | None) -> tuple[str, str]:
     """Return a classifier's accuracy with its interval, and that of guessing."""
     if scores is None:
         return "–", "–"
-    low, high = scores["ci95"]
+    low, high = (max(end, 0.0) for end in scores["ci95"])  # the arithmetic of a lowest end of 0 gives -0.0
     return f"{scores['accuracy']:.1f} ({low:.1f} to {high:.1f})", f"{scores['majority']:.1f}"
 
 

@@ -58,7 +58,8 @@ class ScriptedEngine(Engine):
 def resolve_replies(ref: str, _timeout: float) -> ResolvedModel:
     """Return a file of replies as a model, with its hash as the revision; UserError when it cannot be read."""
     path = Path(ref)
-    with plain_os_error(f"--engine scripted reads its replies from the file --model {ref}"):
+    shape = 'give a file with one JSON object a line, such as {"text": "It rains."}'
+    with plain_os_error(f"--engine scripted reads its replies from the file --model {ref}", shape):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return ResolvedModel(path, path.name, digest, "that of the replies", "replies from a file, no model")
 

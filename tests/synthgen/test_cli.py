@@ -52,7 +52,7 @@ def test_the_version_is_the_installed_one() -> None:
             ("make", "--task", "mnli", "--engine", "endpoint", "--model", "pack:x"),
             "--model 'pack:x' is not an endpoint",
         ),
-        (("make", "--task", "mnli", "--engine", "scripted", "--model", "no.jsonl"), "from the file --model no.jsonl"),
+        (("make", "--task", "mnli", "--engine", "scripted", "--model", "no.jsonl"), 'such as {"text": "It rains."}'),
         (("make", "--task", "mnli", "--n", "5", "--timeout", "0"), "--timeout 0 is not a waiting time"),
         (("make", "--task", "mnli", "--n", "5", "--preview", "-1"), "--preview -1; allowed: 1 or more"),
         (("make", "--task", "mnli", "--n", "5", "--preview", "1", "--filters", "no.toml"), "cannot read no.toml"),

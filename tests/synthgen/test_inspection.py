@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from synthgen.analysis import inspect as inspection
 from synthgen.analysis.inspect import COMPARED_CHARACTERS, PAGE_NAME, inspect, nearest, summary_tables
 from synthgen.analysis.similarity_to_real import compression_ratio, distance, self_repetition
 from synthgen.analysis.text_statistics import self_bleu
-from synthgen.cards.summary_tables import SummaryTable
+from synthgen.cards.summary_tables import SummaryTable, findings
 from synthgen.cli.commands import app
 from synthgen.corpora.import_corpus import import_task
 from synthgen.dataset import read_manifest, read_rows
@@ -45,6 +46,20 @@ def test_the_page_shows_the_cards_figures_and_escapes_what_rows_say(sample_set: 
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
     assert {"artefacts", "shape", "diversity"} <= set(read_manifest(sample_set).checks)
     assert all(found["distance"] == 0 for found in manifest.checks["shape"]["features"].values())
+
+
+def test_no_table_calls_a_filter_off_that_ran_or_shows_less_than_nothing(sample_set: Path, tmp_path: Path) -> None:
+    filter_(sample_set, out=tmp_path / "clean")
+    manifest = inspect(tmp_path / "clean")
+    scores = {"accuracy": 0.0, "ci95": [-1e-15, 11.3], "majority": 33.3}
+    word = {"label": "neutral", "rows": 9, "share": 0.3}
+    words = [word | {"text": "old", "pmi": 0.0}, word | {"text": "some", "pmi": 1.2}]
+    artefacts = {"baselines": {"premise-only": scores}, "words": words, "verdict": "none", "rows": 9, "margin": 5.0}
+    found = findings(replace(manifest, checks=manifest.checks | {"artefacts": artefacts}))
+    rows = {table.title: {row[0]: row[1:] for row in table.rows} for table in found}
+    assert rows["Filters"]["format"] == ("runs, without settings",)
+    assert rows["Labels guessed from one part of the row, percent"]["premise-only"][0] == "0.0 (0.0 to 11.3)"
+    assert list(rows["Words that point to a label"]) == ["some"]
 
 
 def test_the_page_shows_rows_of_each_label_and_rejected_ones_with_their_reason(tmp_path: Path) -> None:
