@@ -1,6 +1,6 @@
 """Language: rows with a text that `synthgen.text.language_id` does not find to be in the set's language."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,17 +64,17 @@ class Language(RowFilter):
         for path, text in long_enough.items():
             if guess := language_id.foreign(text, language, limits.doubt_below, limits.confirm_below):
                 return Drop("language", f"{path}: {guess}")
-        return self._check_asked(texts, language) if self._is_asked else None
+        return self._check_asked(texts, long_enough, language) if self._is_asked else None
 
-    def _check_asked(self, texts: Mapping[str, str], language: str) -> Drop | None:
+    def _check_asked(self, texts: Mapping[str, str], long_enough: Collection[str], language: str) -> Drop | None:
         """Return a drop for a short text that is surely in another language, or for texts that may be in none."""
-        for path, text in texts.items():
-            if SHORT_WORDS <= language_id.count_words(text) < self._settings.min_words and (
-                guess := language_id.surely_foreign(text, language)
-            ):
+        words = {path: language_id.count_words(text) for path, text in texts.items() if path not in long_enough}
+        for path, count in words.items():
+            if count >= SHORT_WORDS and (guess := language_id.surely_foreign(texts[path], language)):
                 return Drop("language", f"{path}: {guess}")
         together = " ".join(texts.values())
-        if language_id.count_words(together) >= SHORT_WORDS and (guess := language_id.unconfirmed(together, language)):
+        is_enough = bool(long_enough) or sum(words.values()) >= SHORT_WORDS
+        if is_enough and (guess := language_id.unconfirmed(together, language)):
             return Drop("language", f"{' + '.join(texts)}: {guess}")
         return None
 
