@@ -9,7 +9,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from synthgen.runtime.typer_command import COMMAS
+from synthgen.runtime.typer_command import COMMAS, Checked
 
 # Several commands
 Folder = Annotated[Path, Argument(help="A dataset folder.")]
@@ -54,12 +54,22 @@ FolderLanguage = Annotated[
 ]
 
 # make
-Task = Annotated[str, Option(help="A task of `synthgen tasks`, or a task file of your own: my_task.md.")]
+_LANGUAGE = Checked("synthgen.text.languages:language_code")
+Task = Annotated[
+    str,
+    Checked("synthgen.task.registry:load_task"),
+    Option(help="A task of `synthgen tasks`, or a task file of your own: my_task.md."),
+]
 WrittenLanguage = Annotated[
     str | None,
+    _LANGUAGE,
     Option("--language", help="Language to write in: de, sw, zh-Hans, … [default: that of the task's file]."),
 ]
-Rows = Annotated[int | str, Option(help="Rows to keep: a number, 'real' (the real set's size) or '10x'.")]
+Rows = Annotated[
+    int | str,
+    Checked("synthgen.generation.run:check_n"),
+    Option(help="Rows to keep: a number, 'real' (the real set's size) or '10x'."),
+]
 Model = Annotated[
     str,
     Option(
@@ -107,6 +117,7 @@ CheckedTask = Annotated[Path | None, Option("--check", help="List all faults of 
 # import
 Corpus = Annotated[
     str,
+    Checked("synthgen.corpora.catalogue:find_sources"),
     Argument(
         help="A task of `synthgen tasks`, a task file of your own, or snli, anli, socialiqa, copa, pawsx, tydiqa, "
         "udpos, panx."
@@ -118,6 +129,7 @@ Source = Annotated[
 Draw = Annotated[int | None, Option("--n", help="Keep this many rows, stratified by label.")]
 SetLanguage = Annotated[
     str | None,
+    _LANGUAGE,
     Option(
         help="Language of the rows: de, zh-Hans, …; or, for a corpus with published translations, the translation to "
         "import."

@@ -128,15 +128,20 @@ def resolve_n(n: int | str, task: Task) -> int:
     >>> resolve_n("10x", load_task("mnli"))
     3927020
     """
+    check_n(n)
+    return task.real_size * (10 if n == "10x" else 1) if n in ("real", "10x") else int(n)
+
+
+def check_n(n: int | str) -> None:
+    """Raise UserError for what no task can have as `--n`."""
     if n in ("real", "10x"):
-        return task.real_size * (10 if n == "10x" else 1)
+        return
     try:
         number = int(n)
     except ValueError:
         raise UserError(f"--n '{n}' is not a number; give a whole number, 'real' or '10x'") from None
     if number < 1:
         raise UserError(f"--n {number} is less than 1; give a whole number, 'real' or '10x'")
-    return number
 
 
 def is_structured(decoding: str | None, model: str) -> bool:

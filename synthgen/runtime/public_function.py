@@ -10,7 +10,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from synthgen.errors import UserError, shorten
-from synthgen.runtime.typer_command import COMMAS, names
+from synthgen.runtime.typer_command import COMMAS, Checked, names
 
 _NAMES = {
     Path: "a path",
@@ -50,10 +50,19 @@ def public(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def converted(function: Callable[..., Any], name: str, value: Any, shown: str = "") -> Any:  # noqa: ANN401 - any value
-    """Return a value as the parameter `name` of a function has it; UserError, with the name `shown`, for another."""
-    marked = get_type_hints(function, include_extras=True)[name]
-    has_commas = COMMAS in getattr(marked, "__metadata__", ())
-    return _checked(shown or name, value, get_type_hints(function)[name], has_commas=has_commas)
+    """Return a value as the parameter `name` of a function has it; UserError, with the name `shown`, for another.
+
+    What can be checked of the value alone is: a task, a number, a language.
+    """
+    marks = getattr(get_type_hints(function, include_extras=True)[name], "__metadata__", ())
+    result = _checked(shown or name, value, get_type_hints(function)[name], has_commas=COMMAS in marks)
+    try:
+        for mark in marks:
+            if isinstance(mark, Checked) and result is not None:
+                mark.check(result)
+    except UserError as error:
+        raise UserError(f"{shown or name}: {error}") from None
+    return result
 
 
 def _checked(name: str, value: Any, hint: Any, *, has_commas: bool) -> Any:  # noqa: ANN401 - any value and type

@@ -10,7 +10,7 @@ import inspect
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +26,19 @@ from synthgen.errors import UserError
 
 COMMAS = "comma-separated"
 """The mark of a sequence of names that is one text on the command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The mark of an option whose value can be checked alone: MODULE:FUNCTION raises UserError for what cannot be."""
+
+    function: str
+
+    def check(self, value: Any) -> None:  # noqa: ANN401 - any option
+        """Raise UserError for a value, or one of several, that cannot be."""
+        module, _, name = self.function.partition(":")
+        for each in value if isinstance(value, list | tuple) else [value]:
+            getattr(import_module(module), name)(each)
 
 
 class Arguments(dict[str, Any]):

@@ -98,6 +98,32 @@ real = "rael"
         assert sum(part in line for line in found) == 1, (part, found)
 
 
+def test_tasks_numbers_and_languages_of_the_steps_are_checked_before_any_is_made(write: Write) -> None:
+    steps = """[data.real]
+import = "snly"
+from = "sample"
+language = "jp"
+[data.synthetic]
+make = "mnly"
+n = "reel"
+language = "sw"
+[arms]
+none = "none"
+"""
+    found = faults(write(HEAD + steps))
+    for line, part in zip(
+        found,
+        (
+            "data.real.import: unknown task 'snly'; did you mean 'snli'?",
+            "data.real.language: --language jp is not a language code",
+            "data.synthetic.make: unknown task 'mnly'; did you mean 'mnli'?",
+            "data.synthetic.n: --n 'reel' is not a number",
+        ),
+        strict=True,
+    ):
+        assert part in line
+
+
 def test_a_step_that_names_a_later_one_is_told_to_follow_it(write: Write) -> None:
     steps = '[data.clean]\nfilter = "real"\n[data.real]\nimport = "mnli"\nfrom = "sample"\n[arms]\nnone = "none"\n'
     assert faults(write(HEAD + steps)) == [
