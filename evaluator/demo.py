@@ -118,7 +118,7 @@ def main() -> int:
     try:
         steps = [command.run() for command in commands(arguments.folder, arguments.data_root)]
     except subprocess.CalledProcessError as error:
-        note(f"the demo stopped; what is finished is kept in {arguments.folder}, and `make demo` goes on from there")
+        note(f"the demo stopped; what is finished is kept in {arguments.folder}, and `make demo` continues from there")
         return int(error.returncode)
     seconds, timing = round(time.monotonic() - begin, 1), arguments.folder / "timing.json"
     installed = json.loads(arguments.install_facts.read_text()) if arguments.install_facts else {}
@@ -131,7 +131,10 @@ def main() -> int:
 
 def _end(folder: Path) -> list[str]:
     """Return what the terminal says last: the pages, and what to do next."""
-    lines = [f"{folder / 'report.html'}  a quick look: {ROWS} rows an arm decide little, the page says how little"]
+    lines = [
+        f"{folder / 'report.html'}  a quick look: {ROWS} rows an arm resolve little; the page has the detectable "
+        "effects"
+    ]
     if STUDY.is_file():
         shutil.copy(folder / "study" / "report.html", folder / "study.html")
         lines.append(f"{folder / 'study.html'}  the same commands with more rows, computed again from their results")

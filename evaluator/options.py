@@ -99,9 +99,18 @@ Select = Annotated[
     ),
 ]
 KeepHeads = Annotated[
-    bool, Option(help="Keep the intermediate head for targets of the same format and labels; by default it is dropped.")
+    bool,
+    Option(
+        "--keep-heads",
+        help="Keep the intermediate head for targets with the same format and labels [default: a new head].",
+    ),
 ]
-Cap = Annotated[int | None, Option(help="At most this many examples per target, drawn by seed, for a quick look.")]
+TrainCap = Annotated[
+    int | None, Option(help="Most training examples of a target, drawn by seed, for a quick look [default: all].")
+]
+EvalCap = Annotated[
+    int | None, Option(help="Most test examples of a language, drawn by seed, for a quick look [default: all].")
+]
 Ray = Annotated[str | None, Option(help="Run on Ray: auto (the cluster here, else this machine), local, or HOST:PORT.")]
 Workers = Annotated[
     int | None,
@@ -116,7 +125,7 @@ Assume = Annotated[
         help="Estimate the hours on another GPU from numbers of rows alone: h100, a100, l4, …; arms are NAME=TASK:N."
     ),
 ]
-KeepWeights = Annotated[bool, Option(help="Keep the weights of target models, not only predictions.")]
+KeepWeights = Annotated[bool, Option("--keep-weights", help="Keep the weights of target models, not only predictions.")]
 Track = Annotated[
     str | None, Option(help="Export losses, scores and verdicts during the run to trackio, wandb or tensorboard.")
 ]

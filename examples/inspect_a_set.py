@@ -20,7 +20,7 @@ print(rows.features["label"].names)
 print(rows.to_pandas().head())
 
 # %% [markdown]
-# What a classifier could cheat with: how often one part of the row alone gives the label away.
+# Artefacts: the accuracy of partial-input baselines, which see one part of the row alone.
 
 # %%
 checks = synthgen.inspect("runs/example-clean", like="runs/example").checks

@@ -117,7 +117,7 @@ def trained_on(target: Target, root: DataRoot, languages: Sequence[str], split: 
         if language in source.not_for:
             faults.append(f"{target.name} has no {split} items for {language}: {source.origin}")
         elif path := trains_on(target, root, split, language):
-            faults.append(f"{target.name} {language} {split} would be scored on what {path} trains")
+            faults.append(f"{target.name} {language} {split}: its items are also training items, in {path}")
     return faults
 
 

@@ -125,7 +125,7 @@ def print_fetched(files: Sequence[Json], arguments: Arguments) -> None:
 def print_store_check(check: Any, _: Arguments) -> None:  # noqa: ANN401 - StoreCheck, not imported here
     """Print a line for each fault of a store, and how many nodes were read."""
     store, is_left = shlex.quote(check.store), check.faults and not check.removed
-    way_out = f"evaluator store repair {store} removes it" if is_left else "removed, the next compare makes it again"
+    way_out = f"evaluator store repair {store} removes it" if is_left else "removed; the next compare computes it again"
     print_lines(f"{name}: {fault}; {way_out}" for name, fault in check.faults.items())
     print_lines([f"{check.store}: {check.nodes} nodes read, {len(check.faults) or 'no'} faults"])
     if check.removed:
@@ -225,7 +225,12 @@ def _print_assumed(plan: Json, arguments: Arguments) -> None:
         lines.append(f"money: {_between(money)}, at {arguments['price_per_hour']:g} an hour")
     else:
         lines.append("money: give --price-per-hour")
-    print_lines([*lines, "estimated from row counts and data sheets, not measured; `evaluator plan` there measures it"])
+    print_lines(
+        [
+            *lines,
+            "estimated from row counts and data sheets, not measured; `evaluator plan` on that machine measures it",
+        ]
+    )
 
 
 def _between(limits: Sequence[float]) -> str:
@@ -308,9 +313,9 @@ def _cell(value: Any) -> str:  # noqa: ANN401 - a JSON value
 
 
 app = new_app("evaluator", "What intermediate-task data does to zero-shot cross-lingual transfer on XTREME-R.")
-data_app = typer.Typer(help="The official files: what is there, and fetching them.", no_args_is_help=True)
+data_app = typer.Typer(help="The official files: check and fetch them.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
-store_app = typer.Typer(help="Finished runs: what is there, and whether it is as it was written.", no_args_is_help=True)
+store_app = typer.Typer(help="Finished runs: list, check, repair, clean, pack and unpack them.", no_args_is_help=True)
 app.add_typer(store_app, name="store")
 
 add_command(app, "targets", targets, print_targets, own_file_document)

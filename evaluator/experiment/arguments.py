@@ -47,8 +47,8 @@ class Arguments:
     preset: options.Preset = None
     data_root: options.DataRoot = None
     store: options.StoreFolder = "runs/store"
-    max_train_examples: options.Cap = None
-    max_eval_examples: options.Cap = None
+    max_train_examples: options.TrainCap = None
+    max_eval_examples: options.EvalCap = None
     ray: options.Ray = None
     workers: options.Workers = None
     price_per_hour: options.PricePerHour = None
@@ -138,18 +138,21 @@ def _check_primary(text: str, arms: Sequence[str]) -> None:
         if arm not in known:
             raise unknown("arm", arm, known, where=f"--primary {text}")
     if a == b:
-        raise UserError(f"--primary {text}: two different arms are compared")
+        raise UserError(f"--primary {text}; allowed: two different arms")
 
 
 def _check_weights(arguments: CompareArguments) -> None:
     if not any(target.train for target in select_targets(arguments.targets)):
-        refuse(f"no training for {', '.join(arguments.targets)}", keep_weights=arguments.keep_weights)
+        refuse(f"nothing is trained for {', '.join(arguments.targets)}", keep_weights=arguments.keep_weights)
 
 
 def _check_selection(arguments: Arguments) -> None:
     ranked = [target.name for target in select_targets(arguments.targets) if target.train and target.rank]
     if arguments.select == EN_DEV and ranked:
-        raise UserError(f"--select en-dev: {', '.join(ranked)} rank a pool and have no English items to choose by")
+        names = ", ".join(ranked)
+        raise UserError(
+            f"--select en-dev: {names} are retrieval targets without English development items to select by"
+        )
 
 
 def check_files(arguments: Arguments) -> DataRoot:
@@ -160,7 +163,7 @@ def check_files(arguments: Arguments) -> DataRoot:
         place = "data" if root.path == SAMPLES else str(root.path)
         places = f"--data-root {shlex.quote(place)} --targets {shlex.quote(','.join(arguments.targets))}"
         raise UserError(
-            f"the data root {root.path} is not complete: `evaluator data fetch {places}` gets what the hub has, or "
+            f"the data root {root.path} is not complete: `evaluator data fetch {places}` fetches what the hub has, or "
             f"{_what_is_there(targets, root, languages, split)}; {'; '.join(lacking[:MOST_LACKING])}"
             + (f"; and more, which `evaluator data check {places}` lists" if len(lacking) > MOST_LACKING else "")
         )
@@ -176,8 +179,8 @@ def _what_is_there(
     there = {t.name: [code for code in languages[t.name] if not missing_files(t, root, [code], split)] for t in targets}
     if absent := [name for name, found in there.items() if not found]:
         others = len(absent) < len(there)
-        return f"leave {', '.join(absent)} out of --targets" if others else "name other --languages or --data-root"
-    return f"take those that are there with --languages {languages_there(languages, there)}"
+        return f"leave {', '.join(absent)} out of --targets" if others else "give other --languages or --data-root"
+    return f"use the existing files with --languages {languages_there(languages, there)}"
 
 
 def select_targets(names: Sequence[str]) -> tuple[Target, ...]:

@@ -127,7 +127,9 @@ class Arm:
             places = " + ".join(f"{part.folder} ({part.rows} rows)" for part in self.parts) or "its corpora"
             times = f"{self.factor} times " if self.factor > 1 else ""
             allowed = self.rows // self.factor
-            raise UserError(f"arm '{self.name}' cannot give {times}size {size}: {places}; allowed: up to {allowed}")
+            raise UserError(
+                f"arm '{self.name}' has too few rows for {times}size {size}: {places}; allowed: up to {allowed}"
+            )
         if self._has_shares:
             return shared(self.name, self.parts, rows)
         counts = scale_counts({str(i): total for i, total in enumerate(totals)}, rows)
@@ -185,7 +187,10 @@ def parse_arm(text: str) -> Arm:
     formats = [[dataset_format(part.manifest) for part in arm.parts] for arm in arms]
     for number, (arm, own) in enumerate(zip(arms, formats, strict=True)):
         if not arm.parts or arm.corpora != arms[0].corpora:
-            raise UserError(f"arm '{name}': '{texts[number]}' names no dataset of its own; {{0..4}} counts datasets")
+            raise UserError(
+                f"arm '{name}': '{texts[number]}' has no dataset for each seed; {{0..4}} belongs into the name of a "
+                "dataset"
+            )
         if [(each.name, each.labels) for each in own] != [(each.name, each.labels) for each in formats[0]]:
             raise UserError(f"arm '{name}': {texts[number]} has another format or other labels than {texts[0]}")
     return replace(arms[0], by_seed=tuple(arm.parts for arm in arms), most=min(arm.rows for arm in arms))
@@ -201,7 +206,7 @@ def expanded(value: str, where: str) -> list[str]:
     counts = {last - first + 1 for first, last in ranges} or {1}
     if len(counts) > 1 or not 1 <= min(counts) <= MOST_DATASETS or (ranges and counts == {1}):
         allowed = f"2 to {MOST_DATASETS} datasets, as many in every part"
-        raise UserError(f"{where}: '{value}' counts no row of datasets; allowed: {allowed}, such as run-s{{0..4}}")
+        raise UserError(f"{where}: '{value}' is not a range of datasets; allowed: {allowed}, such as run-s{{0..4}}")
     pieces = _COUNTED.split(value)  # text, first, last, text, …
     firsts = [int(first) for first in pieces[1::3]]
     texts = [
@@ -225,7 +230,7 @@ def _parse_arm(name: str, value: str) -> Arm:
     corpora = tuple(_corpus(text, arm=name) for _, text in texts if text.startswith(MLM))
     if any(text.endswith(f":{EVEN}") for _, text in texts):
         if not all(text.endswith(f":{EVEN}") for _, text in texts):
-            raise UserError(f"arm '{name}': where one part is {EVEN}, all are")
+            raise UserError(f"arm '{name}': if one part is {EVEN}, all parts must be")
         parts = tuple(replace(part, share=Fraction(1, len(parts))) for part in parts)
     _check_parts(name, parts, corpora, len(stages))
     return Arm(name, parts, corpora=corpora, factor=factor)
@@ -246,18 +251,18 @@ def _part(text: str, *, arm: str, stage: int) -> ArmPart:
 def _check_parts(arm: str, parts: Sequence[ArmPart], corpora: Sequence[Corpus], stages: int) -> None:
     """Raise UserError for shares that do not make a whole, and for stages that cannot follow one another."""
     if stages > 1 and (corpora or {part.stage for part in parts} != set(range(stages))):
-        raise UserError(f"arm '{arm}': '{THEN.strip()}' joins datasets; mix a corpus in with + alone")
+        raise UserError(f"arm '{arm}': '{THEN.strip()}' joins datasets; a corpus can only be added with +")
     if corpora and any(part.is_shared for part in parts):
-        raise UserError(f"arm '{arm}': shares are of datasets; a corpus is mixed in with numbers of rows alone")
+        raise UserError(f"arm '{arm}': shares are for datasets; a corpus can only be added to numbers of rows")
     check_shares(arm, parts)
 
 
 def _corpus(text: str, *, arm: str) -> Corpus:
     if not (match := _PART.fullmatch(text.removeprefix(MLM))):
-        raise UserError(f"arm '{arm}': '{text}' names no corpus; {_GRAMMAR}")
+        raise UserError(f"arm '{arm}': '{text}' has no corpus; {_GRAMMAR}")
     path, amount = Path(match["folder"]), match["amount"]
     if amount and not amount.isdecimal():
-        raise UserError(f"arm '{arm}': a corpus gives a number of lines, not {amount}")
+        raise UserError(f"arm '{arm}': the size of a corpus is a number of lines, not {amount}")
     if is_finished(path):
         manifest = read_intact_manifest(path)
         content, total = manifest.content_hash, manifest.kept

@@ -121,7 +121,7 @@ def _check_use(arguments: Arguments, arms: Sequence[Arm], sizes: Sequence[int], 
         refuse("no arm trains on a dataset", keep_heads=arguments.keep_heads)
     if not any(target.train for target in targets):
         names, is_selected = ", ".join(target.name for target in targets), arguments.select != LAST
-        refuse(f"no training for {names}", select=is_selected, max_train_examples=arguments.max_train_examples)
+        refuse(f"nothing is trained for {names}", select=is_selected, max_train_examples=arguments.max_train_examples)
 
 
 def _check_sizes(arms: Sequence[Arm], sizes: Sequence[int], seeds: Sequence[int]) -> None:

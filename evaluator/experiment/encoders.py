@@ -66,17 +66,17 @@ def faults(folder: Path, facts: Facts) -> dict[str, str]:
     except UserError as error:
         return dict.fromkeys(ALL, first_line(error))
     if len(tokenizer) > facts.size.vocabulary:
-        sizes = f"its tokenizer knows {len(tokenizer)} pieces and the model {facts.size.vocabulary}"
+        sizes = f"its tokenizer has {len(tokenizer)} tokens and the model {facts.size.vocabulary}"
         return dict.fromkeys(ALL, f"{sizes}; they do not match")
     found = dict[str, str]()
     if not frame(tokenizer, 2).middle:
-        found |= dict.fromkeys(("pair", "choice", "span"), "its tokenizer puts nothing between two texts")
+        found |= dict.fromkeys(("pair", "choice", "span"), "its tokenizer has no separator between two texts")
     if not tokenizer.is_fast:
         found["span"] = "its tokenizer gives no offsets; transformers has no fast one of its class"
     if tokenizer.mask_token_id is None:
         found["mlm"] = "its tokenizer has no mask token"
     elif not facts.family.mlm:
-        found["mlm"] = f"masked language modelling is not made for models of type {facts.model_type}"
+        found["mlm"] = f"masked language modelling is not supported for models of type {facts.model_type}"
     return found
 
 

@@ -181,7 +181,9 @@ class _Data:
     def add(self, name: str, value: object, folder: Path, later: Collection[str]) -> None:
         """Read one entry: a place, or a step that makes one."""
         if not NAME.fullmatch(name):
-            self.faults.append(Fault(("data", name), f"data.{name}: a name has letters, digits and _ . - alone"))
+            self.faults.append(
+                Fault(("data", name), f"data.{name}: a name consists of letters, digits, '_', '.' and '-'")
+            )
         elif isinstance(value, str):
             self.places[name] = value
             self.made.add(name)

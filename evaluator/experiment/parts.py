@@ -48,7 +48,7 @@ def check_shares(arm: str, parts: Sequence[ArmPart]) -> None:
     rests = sum(part.is_rest for part in parts)
     is_whole = sum(shares) == 1 and len(shares) == len(parts)
     if (shares or rests) and not is_whole and not (rests == 1 and sum(shares) < 1):
-        raise UserError(f"arm '{arm}': shares must make 100 %, or leave a rest to one part: DATASET:rest")
+        raise UserError(f"arm '{arm}': shares must add up to 100 %, or one part must be DATASET:rest")
 
 
 def most_rows(arm: str, parts: Sequence[ArmPart]) -> int:
@@ -72,5 +72,5 @@ def shared(arm: str, parts: Sequence[ArmPart], rows: int) -> tuple[int, ...]:
         return tuple(counts[str(i)] for i in range(len(parts)))
     given = [0 if part.is_rest else part.rows if part.share is None else int(part.share * rows) for part in parts]
     if (least := sum(given)) > rows:
-        raise UserError(f"arm '{arm}' gives {least} rows beside the rest; a size of {rows} is less")
+        raise UserError(f"arm '{arm}' gives {least} rows besides its rest; the size {rows} is smaller")
     return tuple(rows - least if part.is_rest else count for part, count in zip(parts, given, strict=True))

@@ -55,9 +55,9 @@ class Stage:
         if self.targets not in (HARD, SOFT, WEIGHTED):
             raise unknown("targets", self.targets, (HARD, SOFT, WEIGHTED), where="a stage")
         if not 0 <= self.own_label < 1:
-            raise UserError(f"own_label = {self.own_label} of a stage; allowed: from 0 to less than 1")
+            raise UserError(f"own_label = {self.own_label} in a stage; allowed: from 0 to less than 1")
         if not 0 <= self.label_smoothing < 1:
-            raise UserError(f"label_smoothing = {self.label_smoothing} of a stage; allowed: from 0 to less than 1")
+            raise UserError(f"label_smoothing = {self.label_smoothing} in a stage; allowed: from 0 to less than 1")
         if not self.learning_rate > 0 or self.epochs < 1 or self.examples_per_step < 1 or self.max_length < 8:
             allowed = "learning_rate > 0, epochs >= 1, examples_per_step >= 1, max_length >= 8"
             raise UserError(f"a stage needs {allowed}; got {self}")
@@ -98,7 +98,7 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.tokens_per_batch < 1 or self.retrieval_max_length < 8 or not 0 <= self.retrieval_depth <= 1:
             allowed = "tokens_per_batch >= 1, retrieval_max_length >= 8, retrieval_depth from 0 to 1"
-            raise UserError(f"a recipe needs {allowed}; {self.name} has others")
+            raise UserError(f"a recipe needs {allowed}; {self.name} has other values")
 
     def stage(self, name: str) -> Stage:
         """Return the stage of that name; UserError when the recipe has neither it nor a default."""

@@ -42,7 +42,7 @@ def experiment_text(source: Path) -> str:
     text = source.read_text(encoding="utf-8")
     own, table, tables = text.partition("\n[")
     others = "\n".join(_comments(set(read_toml(source))))
-    return f"{own}\n# Further options, with what they are where they are left out.\n#\n{others}\n{table}{tables}"
+    return f"{own}\n# Further options, with their default values.\n#\n{others}\n{table}{tables}"
 
 
 def _comments(given: set[str]) -> Iterator[str]:

@@ -105,7 +105,7 @@ def store_clean(store: options.StorePlace) -> list[Json]:
         sweep(root / kind)
         if (root / kind).is_dir() and any(is_draft(path.name) for path in (root / kind).iterdir()):
             raise UserError(
-                f"a run writes to {root}/{kind} now; nothing was removed: give the command when it has ended"
+                f"a run writes to {root}/{kind} now; nothing was removed: run the command again when it has ended"
             )
     removed = []
     for kind in REMADE:

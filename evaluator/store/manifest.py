@@ -25,7 +25,7 @@ def read_node(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         raise UserError(f"{MANIFEST_NAME} cannot be read") from None
     if digest != json_sha256(manifest):
-        raise UserError(f"{MANIFEST_NAME} is not as it was written: its SHA-256 differs")
+        raise UserError(f"{MANIFEST_NAME} was changed after it was written: its SHA-256 differs")
     return dict(manifest)
 
 

@@ -73,7 +73,8 @@ class Store:
         for ref, revision in models.items():
             if (known := here["models"].get(ref, revision)) != revision:
                 raise UserError(
-                    f"{place} holds runs of {ref} at revision {known}; it is now {revision}: use another --store"
+                    f"{place} contains runs of {ref} at revision {known}; the model is now at {revision}: use another "
+                    "--store"
                 )
         root.mkdir(parents=True, exist_ok=True)
         for kind in root.iterdir():
@@ -88,7 +89,7 @@ class Store:
         """Return where a finished node is, fetched from the mirror if need be; IncompleteError for a damaged one."""
         path = self.path(node)
         if not self.is_finished(node):
-            raise IncompleteError(f"{path} was changed while it was used; run the same command again")
+            raise IncompleteError(f"{path} was changed during the command; run the same command again")
         if self.mirror and not (path / MANIFEST_NAME).exists():
             self.mirror.fetch(node.kind, node.key, path)
         return path

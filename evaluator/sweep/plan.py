@@ -84,7 +84,9 @@ class CostEstimate:
         most, least = (format_duration(each / self.devices) for each in (self.seconds, self.seconds_alone))
         if self.speed.waiting < NOTICED:
             return f"about {most}"
-        return f"{least} alone on the cores to {most} as beside others now ({self.speed.waiting:.0%} spent waiting)"
+        return (
+            f"{least} on idle cores to {most} at the present load ({self.speed.waiting:.0%} of the time spent waiting)"
+        )
 
     def document(self) -> Json:
         """Return the plan as JSON values."""

@@ -69,7 +69,7 @@ def run(
     """
     check_tracker(track)
     if until_resolved != (budget is not None):
-        raise UserError("--until-resolved and --budget HOURS come together")
+        raise UserError("give --until-resolved and --budget HOURS together")
     path = Path(experiment)
     file = parse_experiment(path, changes)
     faults = tuple(dict.fromkeys(map(file.describe, sorted(_faults(file), key=file.line))))

@@ -46,7 +46,9 @@ def read_predictions(path: Path, split: Split) -> list[Any]:
     """Return the stored predictions of a split's items in their order."""
     table = pq.read_table(path)
     if tuple(table["item_id"].to_pylist()) != split.ids:
-        raise UserError(f"{path} was predicted for other items than {split.files[0]} holds; delete it to predict again")
+        raise UserError(
+            f"{path} has predictions for other items than those of {split.files[0]}; delete it to predict again"
+        )
     return [json.loads(text) for text in table["prediction"].to_pylist()]
 
 

@@ -51,7 +51,7 @@ def run_until_resolved(arguments: CompareArguments, hours: float) -> tuple[Compa
         raise UserError(f"--budget {hours:g}; allowed: hours above 0")
     experiment, deadline = define(arguments), time.monotonic() + 3600 * hours
     if len(experiment.seeds) < 2:
-        raise UserError("--until-resolved: two seeds at least tell how noisy a training is; give seeds = 2 or more")
+        raise UserError("--until-resolved estimates the variance between seeds; give seeds = 2 or more")
     experiment = replace(experiment, looks=Looks(PLANNED_LOOKS, len(experiment.seeds)))
     store = open_store(experiment)
     _refuse_too_long(experiment, store, deadline)
@@ -60,7 +60,7 @@ def run_until_resolved(arguments: CompareArguments, hours: float) -> tuple[Compa
         wider = _with_seeds(experiment, step.seeds)
         seconds = _seconds(wider, store)
         if time.monotonic() + seconds > deadline:
-            return comparison, f"the budget ends; next: {_described(step, wider, seconds)}"
+            return comparison, f"the budget does not suffice for the next step: {_described(step, wider, seconds)}"
         note(f"adding {_described(step, wider, seconds)}")
         experiment = wider
         comparison = run_experiment(arguments, experiment)
@@ -132,6 +132,6 @@ def _end(comparison: Comparison, experiment: Experiment) -> str:
     if not still:
         return "resolved"
     planned = experiment.looks.planned if experiment.looks else 0
-    used = f"all {planned} planned looks are used, or more seeds would not settle it, or have no dataset of their own"
+    used = f"all {planned} planned looks are used, or more seeds would not resolve it, or have no dataset"
     many = f"{len(still)} comparisons are" if len(still) > 1 else "1 comparison is"
     return f"{many} not resolved: {used}; next: more test items, languages or targets"

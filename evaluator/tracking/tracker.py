@@ -91,7 +91,7 @@ class Tracker:
         self._queue.put(None)
         self._thread.join(longest)
         if self._thread.is_alive():
-            self._fail(f"it did not take all within {longest:.0f} s")
+            self._fail(f"it did not receive all values within {longest:.0f} s")
 
     def _work(self) -> None:
         while (task := self._queue.get()) is not None:
@@ -105,7 +105,7 @@ class Tracker:
     def _fail(self, reason: str) -> None:
         if not self._failed:
             self._failed = True
-            note(f"--track {self._name} ends here, the runs go on: {reason}")
+            note(f"--track {self._name} stops here, the runs continue: {reason}")
 
     def _begin(self, key: str, name: str, config: Mapping[str, Any]) -> None:
         if self._open is None and self._make:

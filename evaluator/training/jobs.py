@@ -214,7 +214,7 @@ def build(head: Head, folder: Path, tokenizer: PreTrainedTokenizerBase, seed: in
     """Return the head's model; UserError for a checkpoint with another vocabulary than its tokenizer's."""
     model = head.build(folder, seed)
     if len(tokenizer) > (rows := model.get_input_embeddings().num_embeddings):
-        sizes = f"the tokenizer knows {len(tokenizer)} pieces and the model {rows}"
+        sizes = f"the tokenizer has {len(tokenizer)} tokens and the model {rows}"
         raise UserError(f"{folder}: {sizes}; they do not match")
     return model
 

@@ -20,14 +20,14 @@ _PIPELINE |= {"tags": "token-classification", "dual": "sentence-similarity"}
 _INTERMEDIATE = (
     "An intermediate checkpoint: an encoder with the head of its intermediate task, for further training on a target "
     "task, or as a label verifier, teacher or reader of `synthgen`.",
-    "It was not evaluated by itself. What its data does to zero-shot transfer is the business of a comparison, whose "
-    "results card says so with intervals.",
+    "It was not evaluated by itself. The effect of its data on zero-shot transfer is measured by a comparison, whose "
+    "results card has intervals.",
 )
 _TARGET = (
     "A target model of a comparison: one run of one arm, trained on the English items of its task and scored in other "
     "languages.",
-    "It is one seed. Whether its data helps is the business of the comparison, whose results card says so with "
-    "intervals over seeds and test items.",
+    "It is one seed. The effect of its data is measured by the comparison, whose results card has intervals over seeds "
+    "and test items.",
 )
 
 

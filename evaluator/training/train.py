@@ -122,14 +122,14 @@ def _existing(folder: Path, inputs: Json) -> Json:
     """Return the manifest of a whole checkpoint of a training with these inputs; UserError for anything else."""
     advice = "give another folder or remove it"
     if not (folder / MANIFEST_NAME).is_file():
-        raise UserError(f"--out {folder} holds something else; {advice}")
+        raise UserError(f"--out {folder} contains other files; {advice}")
     try:
         manifest = read_node(folder)
     except UserError as error:
-        raise UserError(f"--out {folder} holds something else; {advice} ({error})") from None
+        raise UserError(f"--out {folder} contains other files; {advice} ({error})") from None
     there = manifest["inputs"]
     if differing := ", ".join(name for name in inputs if there.get(name) != inputs[name]):
-        raise UserError(f"--out {folder} holds another training (differs in {differing}); {advice}")
+        raise UserError(f"--out {folder} contains another training (differs in {differing}); {advice}")
     if fault := next(folder_faults(folder, manifest["files"], MANIFEST_NAME), None):
         raise UserError(f"{folder / fault}; remove {folder} to train it again")
     return manifest

@@ -62,7 +62,7 @@ def warn_of_artefacts(facts: Mapping[str, Any]) -> None:
     for name, points in facts.get("excess", {}).items():
         if points > facts["margin"]:
             share, real = (each["baselines"][name]["accuracy"] for each in (facts, facts["real"]))
-            warnings.append(f"{name} gives {share:.1f} % of the labels, {real:.1f} % in the real set")
+            warnings.append(f"{name} alone predicts {share:.1f} % of the labels ({real:.1f} % in the real set)")
     for word in facts.get("new_give_aways", ())[: artefacts.NAMED_WORDS]:
         share = f"{100 * word['share']:.0f} % of the {word['rows']} rows with '{word['text']}' are {word['label']}"
         warnings.append(f"{share}; in the real set {word['real_rows']} rows have both")

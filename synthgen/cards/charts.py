@@ -28,7 +28,7 @@ def figures(manifest: Manifest) -> dict[str, str]:
     if (artefacts := manifest.checks.get("artefacts", {})).get("baselines"):
         pictures["artefacts"] = artefact_bars(artefacts)
     if isinstance(lengths, Mapping):
-        pictures["lengths"] = spans("Length in XLM-R pieces: middle 90 %, middle half, median", lengths)
+        pictures["lengths"] = spans("Length in XLM-R tokens: 5th to 95th percentile, quartiles, median", lengths)
     return pictures
 
 
@@ -41,7 +41,7 @@ def funnel(manifest: Manifest) -> str:
         *((f"– {name}", count, "r" if name in faults else "s") for name, count in left_out),
         (end, kept, "g"),
     ]
-    return bars(f"From {begin} to {end}", rows)
+    return bars(f"Funnel: {begin} to {end}", rows)
 
 
 def artefact_bars(artefacts: Mapping[str, Any]) -> str:
@@ -51,8 +51,8 @@ def artefact_bars(artefacts: Mapping[str, Any]) -> str:
         rows.append((name, round(scores["accuracy"]), "k"))
         if name in real:
             rows.append(("– the real set", round(real[name]["accuracy"]), "g"))
-        rows.append(("– guessing", round(scores["majority"]), "s"))
-    return bars("Labels guessed from one part of the row, percent", rows)
+        rows.append(("– majority label", round(scores["majority"]), "s"))
+    return bars("Partial-input baselines: accuracy in percent", rows)
 
 
 def bars(title: str, rows: Sequence[tuple[str, int, str]]) -> str:

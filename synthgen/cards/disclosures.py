@@ -128,7 +128,9 @@ def _prompts(m: Manifest) -> Answer:
         return _not_done("no prompt was used")
     if m.made_elsewhere:
         return _elsewhere(m)
-    text = "The prompt file stands whole at the end of this card." if m.prompt_text else "The prompt file is not here."
+    text = (
+        "The complete prompt file is at the end of this card." if m.prompt_text else "The prompt file is not included."
+    )
     shots = [parent for parent in m.parents if parent.get("role") == "shots"]
     text += " Real examples were shown to the generator." if shots else " Its examples were written for this project."
     facts = {"SHA-256 of the prompt file": m.prompt_hash} | ({"examples shown": shots} if shots else {})
@@ -142,7 +144,7 @@ def _sampling(m: Manifest) -> Answer:
     if m.made_elsewhere:
         return _elsewhere(m, "whole" if m.sampling.get("n") is None else "drawn", {"draw": m.sampling}, seed=m.seed)
     if m.origin != "synthetic":
-        return f"Which rows were drawn is decided by seed {m.seed}.", {"draw": m.sampling, "seed": m.seed}
+        return f"The rows were drawn with seed {m.seed}.", {"draw": m.sampling, "seed": m.seed}
     return _TEXTS["sampling"].format(seed=m.seed), m.sampling
 
 
@@ -150,14 +152,17 @@ def _labels(m: Manifest) -> Answer:
     source = _elsewhere(m, "labels")[0] if m.made_elsewhere else _TEXTS["labels"][m.origin]
     verified = m.checks.get("verification")
     if verified is None:
-        return f"{source}; no verifier looked at them.", {"labels": m.label_counts or "none"}
+        return f"{source}; they were not checked with a model.", {"labels": m.label_counts or "none"}
     agreed = {"verify": "a checkpoint", "judge": "a language model"}
     said = [
-        f"{agreed[name]} read them again blindly and said the same of {100 * (result['agreement'] or 0):.1f} %"
+        f"{agreed[name]} labelled the rows without seeing their labels and agreed with "
+        f"{100 * (result['agreement'] or 0):.1f} %"
         for name, result in _facts(verified).items()
         if name in agreed
     ]
-    text = f"{source}. Rows that a second reader disputes are not kept: {', then '.join(said) or 'see below'}."
+    text = (
+        f"{source}. Rows with another label by a second annotator are not kept: {', then '.join(said) or 'see below'}."
+    )
     return text, {"labels": m.label_counts, **_facts(verified)}
 
 
@@ -169,14 +174,14 @@ def _funnel(m: Manifest) -> Answer:
         facts[f"filtering before this one, {number}"] = before.get("filters", "not recorded")
     if m.origin == "synthetic" and not m.made_elsewhere:
         facts |= {"requests by outcome": m.attempts, "acceptance by label": m.statistics.get("acceptance", "none")}
-    text = "Kept is what remains after all that was left out. Of rejected rows only the counts are published."
+    text = "Rows asked for, rows left out by reason, rows kept. Of rejected rows only the counts are published."
     return text, facts
 
 
 def _deduplication(m: Manifest) -> Answer:
     settings = {name: value for name, value in m.checks.get("filters", {}).items() if name in _DUPLICATES}
     if not settings:
-        return _not_done("the set is kept as its source has it")
+        return _not_done("no filter for duplicates was run")
     facts: dict[str, Any] = {f"settings of {name}": value or "none" for name, value in settings.items()}
     facts |= {**_facts(m.checks.get("deduplication", {})), "SHA-256 of the filters": m.filters_hash}
     text = f"Removed: {' and '.join(f'{name} duplicates' for name in settings)}."
@@ -204,7 +209,10 @@ def _of_translations(translation: Facts) -> Answer:
             f"no translation is long enough to identify, or no language identifier knows {translation['to']}"
         )
     few = "" if judged == rows else ", those long enough"
-    return f"The language of {judged} of {rows} translations was identified{few}; the pass rate stands below.", {}
+    return (
+        f"The language of {judged} of {rows} translations was identified{few}; section Translation has the pass rate.",
+        {},
+    )
 
 
 def _translation(m: Manifest) -> Answer:
@@ -220,9 +228,9 @@ def _statistics(m: Manifest) -> Answer:
     facts = {name: value for name, value in m.statistics.items() if name != "acceptance"}
     beside = {name: m.checks[name] for name in ("artefacts", "shape", "diversity") if name in m.checks}
     artefacts = m.checks.get("artefacts", {})
-    text = "Counted over the rows of this set; the real set's figures are not beside them: no real set was given."
+    text = "Counted over the rows of this set; no real set was given for comparison."
     if "real" in artefacts:
-        text = f"Counted over the rows of this set, beside the real set's. Artefacts: {artefacts['verdict']}."
+        text = f"Counted over the rows of this set and of the real set. Artefacts: {artefacts['verdict']}."
     return text, facts | beside
 
 
@@ -235,7 +243,9 @@ def _use(m: Manifest) -> Answer:
 
 def _cost(m: Manifest) -> Answer:
     if m.made_elsewhere:
-        return _elsewhere(m, "cost", {}, seconds=m.seconds, hardware=cell_text(m.hardware or "a machine not recorded"))
+        return _elsewhere(
+            m, "cost", {}, seconds=m.seconds, hardware=cell_text(m.hardware or "a machine that was not recorded")
+        )
     text = f"{m.seconds:g} seconds on {cell_text(m.hardware)}; energy was not measured."
     money = {"money": m.cost} if m.cost else {}
     return text, money | {"tokens": m.tokens or "none", "seconds": m.seconds, "hardware": m.hardware or "not recorded"}

@@ -34,7 +34,7 @@ def counts(manifest: Manifest) -> Iterator[SummaryTable]:
     """Yield what the figures show: the funnel, the labels, the lengths."""
     (begin, number), *left_out, (end, kept) = manifest.funnel()
     funnel = [(begin, number), *((f"– {name}", n) for name, n in left_out), (end, kept)]
-    yield SummaryTable(f"From {begin} to {end}", ("", "rows"), tuple((name, f"{n:,}") for name, n in funnel))
+    yield SummaryTable(f"Funnel: {begin} to {end}", ("", "rows"), tuple((name, f"{n:,}") for name, n in funnel))
     if manifest.label_counts:
         rows = ((label, f"{n:,}") for label, n in manifest.label_counts.items())
         yield SummaryTable("Labels", ("label", "rows"), tuple(rows))
@@ -42,7 +42,7 @@ def counts(manifest: Manifest) -> Iterator[SummaryTable]:
     if isinstance(lengths, Mapping) and lengths:
         keys = ("p05", "p25", "median", "p75", "p95", "max")
         rows = ((name, *(f"{values[key]:g}" for key in keys)) for name, values in lengths.items())
-        yield SummaryTable("Length in XLM-R pieces", ("text", *keys), tuple(rows))
+        yield SummaryTable("Length in XLM-R tokens", ("text", *keys), tuple(rows))
 
 
 def findings(manifest: Manifest) -> Iterator[SummaryTable]:
@@ -55,9 +55,9 @@ def findings(manifest: Manifest) -> Iterator[SummaryTable]:
     if isinstance(result := checks.get("diversity"), Mapping):
         yield _diversity(result)
     for name, result in _dict(checks.get("verification")).items():
-        yield from _agreement(f"Read again: {name} {result['name']}", result)
+        yield from _agreement(f"Label agreement: {name} {result['name']}", result)
     if isinstance(result := checks.get("judged"), Mapping):
-        yield from _agreement("Judged by a person", result)
+        yield from _agreement("Label agreement: a person", result)
     for name, result in checks.items():
         if name not in LAID_OUT and isinstance(result, Mapping):
             rows = flatten(_settings(result) if name == "filters" else result)
@@ -75,7 +75,7 @@ def nearest_pairs(pairs: Sequence[Mapping[str, Any]]) -> SummaryTable:
         for pair in pairs
         for name, text in zip(pair["ids"], pair["texts"], strict=True)
     )
-    note = "edit similarity of the texts as shown, 100 is equal; two rows a pair"
+    note = "edit similarity of the texts as shown (100: equal); two rows for each pair"
     return SummaryTable("Nearest pairs", ("similarity", "id", "text"), tuple(rows), note)
 
 
@@ -86,9 +86,9 @@ def _artefacts(result: Mapping[str, Any]) -> Iterator[SummaryTable]:
         excess = result.get("excess", {}).get(name)
         row = (name, *_accuracy(scores), *_accuracy(_dict(real.get("baselines")).get(name)))
         rows.append((*row, "–" if excess is None else f"{excess:+.1f}"))
-    columns = ("part", "this set", "guessing", "real set", "guessing", "certainly more")
+    columns = ("part", "this set", "majority", "real set", "majority", "excess, at least")
     note = f"{result['verdict']}; {result['rows']:,} rows of each, margin {result['margin']:g} points"
-    yield SummaryTable("Labels guessed from one part of the row, percent", columns, tuple(rows), note)
+    yield SummaryTable("Partial-input baselines: accuracy in percent", columns, tuple(rows), note)
     known = {word["text"] for word in real.get("words", ())}
     words = tuple(
         (word["text"], word["label"], f"{word['rows']:,}", f"{100 * word['share']:.0f} %", f"{word['pmi']:.2f}", mark)
@@ -96,12 +96,12 @@ def _artefacts(result: Mapping[str, Any]) -> Iterator[SummaryTable]:
         if word["pmi"] >= LEAST_PMI
         for mark in (["yes" if word["text"] in known else "no"] if real else ["–"])
     )
-    columns = ("words", "label", "rows", "of them so labelled", "PMI, bits", "also in the real set")
-    yield SummaryTable("Words that point to a label", columns, words, "" if words else "none")
+    columns = ("words", "label", "rows", "share with the label", "PMI, bits", "also in the real set")
+    yield SummaryTable("Words associated with a label", columns, words, "" if words else "none")
 
 
 def _shape(result: Mapping[str, Any] | str) -> SummaryTable:
-    title = "Shape beside the real set"
+    title = "Shape, compared with the real set"
     columns = ("feature", "this set", "real set", "distance", "between halves of the real set")
     if isinstance(result, str):
         return SummaryTable(title, (), (), result)
@@ -109,9 +109,7 @@ def _shape(result: Mapping[str, Any] | str) -> SummaryTable:
         (name, cell_text(each["set"]), cell_text(each["real"]), f"{each['distance']:.3f}", f"{each['floor']:.3f}")
         for name, each in result["features"].items()
     )
-    note = (
-        f"{result['rows']:,} rows of each; distances from 0, alike, to 1; medians, or the commonest with their shares"
-    )
+    note = f"{result['rows']:,} rows of each; distances from 0 (equal) to 1; medians, or the most frequent types"
     return SummaryTable(title, columns, tuple(rows), note)
 
 
@@ -132,9 +130,9 @@ def _agreement(title: str, result: Mapping[str, Any]) -> Iterator[SummaryTable]:
     note = f"{result['rows']:,} rows, agreement {100 * (result['agreement'] or 0):.1f} %"
     if isinstance(noise, Mapping):
         low, high = (100 * end for end in noise["ci95"])
-        note += f"; wrong labels {100 * noise['share']:.1f} % ({low:.1f} to {high:.1f})"
+        note += f"; label noise {100 * noise['share']:.1f} % ({low:.1f} to {high:.1f})"
     elif noise:
-        note += f"; wrong labels {noise}"
+        note += f"; label noise {noise}"
     yield SummaryTable(title, ("label of the set", *labels), tuple(rows), note)
 
 

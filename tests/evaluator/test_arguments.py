@@ -76,7 +76,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"max_eval_examples": -1}, "--max-eval-examples -1; allowed: whole numbers from 1"),
     ({"sizes": ["some"]}, "--sizes some; allowed: 'full', whole numbers from 1"),
     ({"sizes": [0]}, "--sizes 0; allowed: 'full', whole numbers from 1"),
-    ({"sizes": [8, 99]}, r"arm 'real' cannot give size 99: .*real \(24 rows\); allowed: up to 24"),
+    ({"sizes": [8, 99]}, r"arm 'real' has too few rows for size 99: .*real \(24 rows\); allowed: up to 24"),
     ({"recipe": "extreme"}, "unknown recipe 'extreme'; did you mean 'xtreme'?"),
     ({"ray": "somewhere"}, "--ray somewhere: not an address"),
     ({"ray": "127.0.0.1:9"}, "--ray 127.0.0.1:9: no Ray cluster answers there"),
@@ -94,7 +94,7 @@ WRONG_PLACES: list[tuple[str, str, str]] = [
     (
         "data_root",
         "page.html",
-        r"page.html is not complete: `evaluator data fetch .* --targets xnli.*` gets .* xnli lacks xnli/test-en\.tsv",
+        r"page.html is not complete: `evaluator data fetch .* --targets xnli.*` .* xnli lacks xnli/test-en\.tsv",
     ),
     ("recipe", "absent.toml", "cannot read the recipe .*absent.toml: No such file"),
     ("recipe", "words.toml", r"epochs = 'two' in \[stages.xnli\] of .*words.toml: expected a whole number"),
@@ -108,7 +108,7 @@ WRONG_OUTPUT: list[tuple[dict[str, Any], str]] = [
     ({"margin": float("nan")}, "--margin nan: the equivalence margin is in points"),
     ({"primary": "real"}, "--primary real: expected two arms, such as synthetic:real"),
     ({"primary": ["real:reel"]}, "unknown arm 'reel' in --primary real:reel; did you mean 'real'?"),
-    ({"primary": "real:real@500"}, "--primary real:real@500: two different arms are compared"),
+    ({"primary": "real:real@500"}, "--primary real:real@500; allowed: two different arms"),
     ({"out": "report"}, r"--out report: the report is a page; give a name that ends in \.html"),
     ({"out": "/proc/report.html"}, "cannot write the report to /proc/report.html: No such file"),
 ]
@@ -167,7 +167,7 @@ IDLE: list[tuple[list[str], dict[str, Any], str]] = [
     (
         ["none=none"],
         {"targets": ["tatoeba"], "select": "en-dev"},
-        "--select has no effect: no training for tatoeba",
+        "--select has no effect: nothing is trained for tatoeba",
     ),
     (
         ["none=none"],
@@ -177,7 +177,7 @@ IDLE: list[tuple[list[str], dict[str, Any], str]] = [
     (
         ["none=none"],
         {"targets": ["tatoeba"], "keep_weights": True},
-        "--keep-weights has no effect: no training",
+        "--keep-weights has no effect: nothing is trained",
     ),
 ]
 
@@ -289,7 +289,7 @@ def test_train_checks_its_arguments_before_the_model_is_resolved(
 
 def test_train_replaces_nothing_that_it_did_not_write(datasets: dict[str, Path], places: Path) -> None:
     for name in ("file", "newer"):
-        with pytest.raises(UserError, match=f"--out .*{name} holds something else; give another folder"):
+        with pytest.raises(UserError, match=f"--out .*{name} contains other files; give another folder"):
             evaluator.train(datasets["real"], out=places / name, model=str(places / "nowhere"))
 
 
@@ -327,7 +327,7 @@ def test_a_store_that_knows_the_model_by_another_revision_is_refused_before_anyt
     head = {"version": 2, "models": {str(tiny_model): "another"}}
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "store.json").write_text(json.dumps(head), encoding="utf-8")
-    with pytest.raises(UserError, match="holds runs of .* at revision another"):
+    with pytest.raises(UserError, match="contains runs of .* at revision another"):
         evaluator.plan([f"real={datasets['real']}"], **{**arguments, "model": str(tiny_model)})
 
 

@@ -224,7 +224,9 @@ def test_real_and_synthetic_data_expand_to_all_sizes_and_ten_times_the_data(
     assert [arm["name"] for arm in found["arms"]] == ["none", "real", "synthetic", "synthetic-10x"]
     sizes = {"real": (1, 4, 16), "synthetic": (1, 4, 16), "synthetic-10x": (10, 40, 160)}
     assert labels(found) == {f"intermediate {a} {n} rows seed 0" for a, found in sizes.items() for n in found}
-    with pytest.raises(UserError, match=r"arm 'synthetic-10x' cannot give 10 times size 24.*allowed: up to 20"):
+    with pytest.raises(
+        UserError, match=r"arm 'synthetic-10x' has too few rows for 10 times size 24.*allowed: up to 20"
+    ):
         evaluator.plan([f"real={datasets['real']}", given[1]], **asked_for(arguments), preset="synthetic-vs-real")
 
 
@@ -247,7 +249,9 @@ def test_the_preset_of_the_base_paper_runs_every_arm(
 
 
 def test_a_size_beyond_an_arm_is_named(arguments: dict[str, Any], datasets: dict[str, Path]) -> None:
-    with pytest.raises(UserError, match=r"arm 'real' cannot give size 99: .*real \(24 rows\); allowed: up to 24"):
+    with pytest.raises(
+        UserError, match=r"arm 'real' has too few rows for size 99: .*real \(24 rows\); allowed: up to 24"
+    ):
         evaluator.compare(arms(datasets), **{**arguments, "sizes": [99]})
 
 
@@ -321,7 +325,9 @@ def test_a_run_that_diverges_is_a_null_row_and_all_else_is_reported(
 
 
 def test_targets_that_rank_a_pool_have_nothing_to_choose_by(arguments: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match="--select en-dev: lareqa rank a pool and have no English items"):
+    with pytest.raises(
+        UserError, match="--select en-dev: lareqa are retrieval targets without English development items"
+    ):
         evaluator.compare(["none=none"], **{**arguments, "targets": ["lareqa"]}, select="en-dev")
 
 
@@ -362,7 +368,7 @@ def test_a_checkpoint_with_another_vocabulary_than_its_tokenizers_is_refused(
     values = json.loads((torn / "tokenizer.json").read_text(encoding="utf-8"))
     values["model"]["vocab"] |= {f"piece{i}": len(values["model"]["vocab"]) + i for i in range(50)}
     (torn / "tokenizer.json").write_text(json.dumps(values), encoding="utf-8")
-    with pytest.raises(UserError, match=r"torn does not fit .*: its tokenizer knows \d+ pieces and the model \d+"):
+    with pytest.raises(UserError, match=r"torn does not fit .*: its tokenizer has \d+ tokens and the model \d+"):
         evaluator.train(datasets["real"], out=tmp_path / "out", model=str(torn), recipe=arguments["recipe"])
 
 
@@ -462,5 +468,5 @@ def test_train_writes_a_plain_checkpoint_folder(tiny_model: Path, datasets: dict
     reader = open_verifier(out, dataset_format(read_manifest(datasets["real"])))
     assert reader.metadata()["licence"] == manifest["results"]["licence"]
     assert manifest["results"]["licence"] in card
-    with pytest.raises(UserError, match=r"holds another training \(differs in seed\)"):
+    with pytest.raises(UserError, match=r"contains another training \(differs in seed\)"):
         evaluator.train(datasets["real"], out=out, model=str(tiny_model), recipe="small", seed=1)

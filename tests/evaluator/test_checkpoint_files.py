@@ -191,12 +191,12 @@ def test_an_out_that_holds_something_else_is_refused_before_a_model_is_looked_fo
 ) -> None:
     out = tmp_path / "trained"
     evaluator.train(datasets["real"], out=out, model=str(tiny_model), recipe="small")
-    with pytest.raises(UserError, match=r"holds another training \(differs in parts\)"):
+    with pytest.raises(UserError, match=r"contains another training \(differs in parts\)"):
         evaluator.train(datasets["synthetic"], out=out, model="no/model", recipe="small")
-    with pytest.raises(UserError, match=r"holds another training \(differs in seed\)"):
+    with pytest.raises(UserError, match=r"contains another training \(differs in seed\)"):
         evaluator.train(datasets["real"], out=out, model="no/model", recipe="small", seed=1)
     for other in (datasets["real"], tiny_model):
-        with pytest.raises(UserError, match=r"--out .* holds something else"):
+        with pytest.raises(UserError, match=r"--out .* contains other files"):
             evaluator.train(datasets["real"], out=other, model="no/model", recipe="small")
 
 

@@ -40,7 +40,7 @@ def test_help_has_an_example_and_names_no_file_that_users_do_not_have(command: s
 
 def test_compare_and_plan_have_the_same_options_but_for_the_report() -> None:
     compared, planned = (set(re.findall(r"--[a-z-]+", run(name, "--help"))) for name in ("compare", "plan"))
-    assert compared - planned == {"--out", "--margin", "--primary", "--keep-weights", "--no-keep-weights", "--track"}
+    assert compared - planned == {"--out", "--margin", "--primary", "--keep-weights", "--track"}
     assert planned - compared == {"--assume"}
 
 

@@ -70,7 +70,7 @@ def test_other_arms_keep_their_keys_and_a_seed_has_that_of_its_dataset_alone(
         ("s={folder}/s{{0..0}}", "allowed: 2 to 1000 datasets"),
         ("s={folder}/s{{3..1}}", "allowed: 2 to 1000 datasets"),
         ("s={folder}/s{{0..5}}", "s3"),
-        ("s=mlm:{folder}/s{{0..2}}.txt", "names no dataset of its own"),
+        ("s=mlm:{folder}/s{{0..2}}.txt", "has no dataset for each seed"),
     ],
 )
 def test_datasets_that_cannot_be_counted_are_refused(text: str, said: str, made: str, tmp_path: Path) -> None:

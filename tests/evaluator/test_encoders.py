@@ -132,7 +132,7 @@ def test_plan_refuses_targets_that_do_not_fit_before_it_counts_anything(
 ) -> None:
     model = copy("mmbert", vocab_size=100)
     options: dict[str, Any] = {"targets": ["xnli", "udpos"], "languages": ["en"], "data_root": samples, "seeds": 1}
-    with pytest.raises(UserError, match=r"does not fit xnli, udpos: its tokenizer knows \d+ pieces and the model 100"):
+    with pytest.raises(UserError, match=r"does not fit xnli, udpos: its tokenizer has \d+ tokens and the model 100"):
         evaluator.plan(["none=none"], model=str(model.path), recipe="small", store=tmp_path / "store", **options)
     assert not list((tmp_path / "store").rglob("*.bin"))
 

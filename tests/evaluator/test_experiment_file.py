@@ -140,7 +140,7 @@ def test_a_step_that_names_a_later_one_is_told_to_follow_it(write: Write) -> Non
         (HEAD + 'arms = "none"\n', "line 5: arms: expected a table"),
         (HEAD + 'data = 3\n[arms]\nnone="none"\n', "line 5: data: expected a table"),
         (HEAD + '[data]\nx = 3\n[arms]\nnone="none"\n', "line 6: data.x = 3: expected the path of a dataset folder"),
-        (HEAD + '[data]\n"a b" = "x"\n[arms]\nnone="none"\n', "line 6: data.a b: a name has letters"),
+        (HEAD + '[data]\n"a b" = "x"\n[arms]\nnone="none"\n', "line 6: data.a b: a name consists of letters"),
         (HEAD + "[arms]\nnone = 3\n", "line 6: arms.none = 3: expected a text"),
         (HEAD + '[arms]\nnone = "nome"\n', "line 6: unknown data or dataset folder 'nome'"),
         (HEAD + "optional = 3\n[arms]\nnone='none'\n", "line 5: optional = 3: expected a list"),
@@ -221,7 +221,7 @@ def test_a_model_that_is_no_encoder_is_refused_before_data_are_made(write: Write
 
 def test_plan_and_compare_take_the_file_and_what_the_call_says_goes_before_it(write: Write, tiny_model: Path) -> None:
     path = write(HEAD + '[data.real]\nimport = "mnli"\nfrom = "sample"\n[arms]\nnone = "none"\nreal = "real"\n')
-    with pytest.raises(UserError, match=r"data.real is not made yet; evaluator run study.toml makes it"):
+    with pytest.raises(UserError, match=r"data.real is not made yet: evaluator run study.toml --only-data makes it"):
         evaluator.plan(str(path))
     evaluator.run(path, only_data=True)
     planned = evaluator.plan(str(path), seeds=1, model=str(tiny_model), price_per_hour=3600)
@@ -257,14 +257,14 @@ def test_a_part_gives_its_share_of_every_size(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{real}:20%+{synthetic}:70%", "shares must make 100 %"),
-        ("{real}:20%+{synthetic}", "shares must make 100 %"),
-        ("{real}:rest+{synthetic}:rest", "shares must make 100 %"),
-        ("{real}:100%+{synthetic}:rest", "shares must make 100 %"),
-        ("{real}:even+{synthetic}", "where one part is even, all are"),
+        ("{real}:20%+{synthetic}:70%", "shares must add up to 100 %"),
+        ("{real}:20%+{synthetic}", "shares must add up to 100 %"),
+        ("{real}:rest+{synthetic}:rest", "shares must add up to 100 %"),
+        ("{real}:100%+{synthetic}:rest", "shares must add up to 100 %"),
+        ("{real}:even+{synthetic}", "if one part is even, all parts must be"),
         ("{real} then mlm:{text}", "'then' joins datasets"),
-        ("{real}:50%+{synthetic}:50%+mlm:{text}", "shares are of datasets"),
-        ("{real}+mlm:{text}:50%", "a corpus gives a number of lines, not 50%"),
+        ("{real}:50%+{synthetic}:50%+mlm:{text}", "shares are for datasets"),
+        ("{real}+mlm:{text}:50%", "the size of a corpus is a number of lines, not 50%"),
     ],
 )
 def test_shares_that_make_no_whole_are_refused(
@@ -277,9 +277,9 @@ def test_shares_that_make_no_whole_are_refused(
 
 def test_a_size_that_an_arm_cannot_give_is_refused(datasets: dict[str, Path]) -> None:
     arm = parse_arm("a={real}:5+{synthetic}:rest".format_map(datasets))
-    with pytest.raises(UserError, match="gives 5 rows beside the rest; a size of 4 is less"):
+    with pytest.raises(UserError, match="gives 5 rows besides its rest; the size 4 is smaller"):
         arm.draws(4)
-    with pytest.raises(UserError, match="arm 'a' cannot give size 30: .*allowed: up to 29"):
+    with pytest.raises(UserError, match="arm 'a' has too few rows for size 30: .*allowed: up to 29"):
         arm.draws(30)
 
 

@@ -86,11 +86,12 @@ def test_seeds_are_added_within_the_budget_and_the_next_ones_are_named(example: 
     evaluator.run(FILE, changes=changes)
     found = evaluator.run(FILE, changes=changes, until_resolved=True, budget=1e-4)
     assert re.fullmatch(
-        r"the budget ends; next: 4 seeds an arm for \w+ against \w+ at full size .*, about .*", found.end
+        r"the budget does not suffice for the next step: 4 seeds an arm for \w+ against \w+ at full size .*, about .*",
+        found.end,
     )
     assert found.comparison is not None
     assert {pair.seeds for pair in (p.estimate for p in found.comparison.headline())} == {2}
     more = evaluator.run(FILE, changes=changes, until_resolved=True, budget=0.1)
     assert max(pair.estimate.seeds for pair in more.comparison.headline()) in (4, 6, 8)
-    with pytest.raises(UserError, match="--until-resolved and --budget HOURS come together"):
+    with pytest.raises(UserError, match="give --until-resolved and --budget HOURS together"):
         evaluator.run(FILE, until_resolved=True)

@@ -88,10 +88,10 @@ def test_a_target_without_shipped_rows_says_what_is_missing(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("targets", "advice"),
     [
-        (["udpos", "tatoeba"], "take those that are there with --languages de,en,es,hi,sw,tr,zh; udpos lacks"),
-        (["udpos"], "take those that are there with --languages de,en,es,hi,tr,zh; udpos lacks"),
+        (["udpos", "tatoeba"], "use the existing files with --languages de,en,es,hi,sw,tr,zh; udpos lacks"),
+        (["udpos"], "use the existing files with --languages de,en,es,hi,tr,zh; udpos lacks"),
         (["udpos", "xnli"], "leave xnli out of --targets; xnli lacks"),
-        (["xnli"], "name other --languages or --data-root; xnli lacks"),
+        (["xnli"], "give other --languages or --data-root; xnli lacks"),
     ],
 )
 def test_a_data_root_without_all_languages_is_refused_with_those_that_it_has(targets: list[str], advice: str) -> None:

@@ -132,8 +132,8 @@ def test_recipes_without_soft_targets_keep_their_keys_and_wrong_ones_are_named(t
     assert not {"targets", "own_label", "label_smoothing"} & set(inputs)
     for line, message in [
         ('targets = "sort"', "unknown targets 'sort' in a stage; did you mean 'soft'?"),
-        ("label_smoothing = 1.0", "label_smoothing = 1.0 of a stage; allowed: from 0 to less than 1"),
-        ("own_label = 1.0", "own_label = 1.0 of a stage; allowed: from 0 to less than 1"),
+        ("label_smoothing = 1.0", "label_smoothing = 1.0 in a stage; allowed: from 0 to less than 1"),
+        ("own_label = 1.0", "own_label = 1.0 in a stage; allowed: from 0 to less than 1"),
         ("targets = 1", "targets = 1 in .*: expected text"),
     ]:
         (tmp_path / "wrong.toml").write_text(f"{RECIPE}{line}\n")

@@ -43,7 +43,7 @@ def test_drafts_of_processes_that_are_gone_are_swept_and_those_of_others_left(tm
 
 def test_another_revision_of_a_model_is_refused_with_both(tmp_path: Path) -> None:
     Store.open(tmp_path, {"a/b": "one"})
-    with pytest.raises(UserError, match="holds runs of a/b at revision one; it is now two"):
+    with pytest.raises(UserError, match="contains runs of a/b at revision one; the model is now at two"):
         Store.open(tmp_path, {"a/b": "two"})
 
 
@@ -71,7 +71,7 @@ def test_an_address_keeps_version_and_models_too(tmp_path: Path, monkeypatch: py
     address = "memory://models"
     Store.open(address, {"a/b": "one"})
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "two"))
-    with pytest.raises(UserError, match="memory://models holds runs of a/b at revision one"):
+    with pytest.raises(UserError, match="memory://models contains runs of a/b at revision one"):
         Store.open(address, {"a/b": "two"})
 
 

@@ -114,7 +114,7 @@ def test_a_tracker_that_fails_in_the_middle_is_said_once_and_the_run_is_the_same
     failed, told = command("wandb", tmp_path, *train, str(tmp_path / "failed"), fails_at=3)
     assert (whole.returncode, failed.returncode) == (0, 0)
     lines = [line for line in failed.stderr.splitlines() if "--track" in line]
-    assert lines == ["--track wandb ends here, the runs go on: the server is gone"]
+    assert lines == ["--track wandb stops here, the runs continue: the server is gone"]
     assert "Traceback" not in failed.stderr
     assert len(told) == 2
     manifests = [json.loads(done.stdout) for done in (whole, failed)]
@@ -138,7 +138,10 @@ def test_a_tracker_that_never_answers_is_left_behind(capsys: pytest.CaptureFixtu
     tracker.end("key", dict)
     tracker.close(0.2)
     forever.set()
-    assert "--track wandb ends here, the runs go on: it did not take all within 0 s" in capsys.readouterr().err
+    assert (
+        "--track wandb stops here, the runs continue: it did not receive all values within 0 s"
+        in capsys.readouterr().err
+    )
 
 
 def test_an_unknown_tracker_and_one_that_is_not_installed_are_refused_before_anything_is_made(

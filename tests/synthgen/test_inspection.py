@@ -58,8 +58,8 @@ def test_no_table_calls_a_filter_off_that_ran_or_shows_less_than_nothing(sample_
     found = findings(replace(manifest, checks=manifest.checks | {"artefacts": artefacts}))
     rows = {table.title: {row[0]: row[1:] for row in table.rows} for table in found}
     assert rows["Filters"]["format"] == ("runs, without settings",)
-    assert rows["Labels guessed from one part of the row, percent"]["premise-only"][0] == "0.0 (0.0 to 11.3)"
-    assert list(rows["Words that point to a label"]) == ["some"]
+    assert rows["Partial-input baselines: accuracy in percent"]["premise-only"][0] == "0.0 (0.0 to 11.3)"
+    assert list(rows["Words associated with a label"]) == ["some"]
 
 
 def test_the_page_shows_rows_of_each_label_and_rejected_ones_with_their_reason(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_nothing_is_cut_off_in_eighty_columns(
     assert "…" not in told
     nearest = told.partition("Nearest pairs")[2].split()
     assert sum(row["id"] in nearest for row in read_rows(sample_set)) > 1
-    assert re.search(r"Shape beside the real set\nnot done: no real set", told)
+    assert re.search(r"Shape, compared with the real set\nnot done: no real set", told)
 
 
 def test_no_word_of_a_table_is_cut_in_two_in_eighty_columns(
@@ -194,7 +194,7 @@ def test_no_word_of_a_table_is_cut_in_two_in_eighty_columns(
     monkeypatch.setenv("COLUMNS", "80")
     command = ["inspect", str(sample_set), "--like", str(sample_set), "--out", str(tmp_path / "page.html")]
     app(command, standalone_mode=False)
-    shape = capsys.readouterr().out.partition("Shape beside the real set")[2].partition("\n\n")[0]
+    shape = capsys.readouterr().out.partition("Shape, compared with the real set")[2].partition("\n\n")[0]
     assert len(shape.splitlines()) > 5
     assert {"entailment", "neutral", "contradiction", "hypothesis", "premise", "between"} <= set(shape.split())
 

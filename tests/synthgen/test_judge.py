@@ -120,7 +120,7 @@ def test_a_judge_of_whose_first_replies_none_can_be_read_is_asked_no_more(tmp_pa
 def test_when_no_row_was_judged_one_reply_is_shown(tmp_path: Path) -> None:
     import_task("mnli", source="sample", out=tmp_path / "in")
     (tmp_path / "judge.jsonl").write_text('{"text": "It is neutral."}')
-    with pytest.raises(UserError, match="would be kept: not judged .60., such as .*not JSON: It is neutral"):
+    with pytest.raises(UserError, match="passes the filters: not judged .60., such as .*not JSON: It is neutral"):
         run_filters(tmp_path / "in", out=tmp_path / "out", judge=str(tmp_path / "judge.jsonl"))
 
 
@@ -174,7 +174,7 @@ def test_filter_keeps_what_the_judge_agrees_with_and_the_same_when_filtered_agai
     disputed = next(iter(read_rejected(tmp_path / "a")))
     assert (disputed.stage, json.loads(disputed.evidence)) == ("judge", {"label": "entailment", "said": "neutral"})
     card = (tmp_path / "a" / "README.md").read_text(encoding="utf-8")
-    assert "a language model read them again blindly and said the same of 33.3 %" in card
+    assert "a language model labelled the rows without seeing their labels and agreed with 33.3 %" in card
     assert verify(tmp_path / "a").faults == ()
     assert str(tmp_path) not in (tmp_path / "a" / "synthgen.json").read_text()
 

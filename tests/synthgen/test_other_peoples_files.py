@@ -177,7 +177,10 @@ def test_numbers_for_labels_are_said_and_those_that_count_from_one_refused(
     rows = [row | {"label": LABELS.index(row["label"])} for row in ROWS]
     (tmp_path / "x.jsonl").write_bytes(KINDS["json lines"](rows))
     assert pairs_of(imported(tmp_path / "x.jsonl", tmp_path / "out")) == EXPECTED
-    assert "labels by their numbers: 0 is entailment, 1 is neutral, 2 is contradiction" in capfd.readouterr().err
+    assert (
+        "labels identified by their numbers: 0 is entailment, 1 is neutral, 2 is contradiction"
+        in capfd.readouterr().err
+    )
     (tmp_path / "y.csv").write_bytes(table_text([row | {"label": row["label"] + 1} for row in rows], ","))
     with pytest.raises(
         UserError, match=r"unknown labels '3' \(10\), first in y\.csv row 4; .*--labels '1=entailment,2=neu"
@@ -510,10 +513,10 @@ def test_a_card_of_rows_from_elsewhere_says_only_what_is_known_and_check_finds_w
     import_task("mnli", source=tmp_path / "zoo.csv", out=tmp_path / "out", origin="synthetic", language="en")
     path = tmp_path / "out" / "README.md"
     card = path.read_text()
-    assert card.count("not known: rows came from zoo.csv") >= 4
-    for ours in ("decided before it was written", "the ledger of the run", "asked* to have", "prompt file"):
+    assert card.count("not known: the rows came from zoo.csv") >= 4
+    for ours in ("chosen before the text was written", "the ledger of the run", "the prompt asked for", "prompt file"):
         assert ours not in card
     assert card_faults_of(tmp_path / "out") == []
-    claim = "Labels are those the text was asked to have, decided before it was written"
+    claim = "Each label is the one that the prompt asked for, chosen before the text was written"
     path.write_text(card.replace("## Sources", f"{claim}.\n\n## Sources"))
     assert card_faults_of(tmp_path / "out") == [f"README.md claims '{claim}', and synthgen.json has no evidence for it"]
