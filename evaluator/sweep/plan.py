@@ -25,7 +25,7 @@ from evaluator.store import Json, Store
 from evaluator.sweep import cluster_speed
 from evaluator.sweep.assumed import plan_assumed
 from evaluator.sweep.pending import pending
-from synthgen.console import note
+from synthgen.console import note, progress
 from synthgen.errors import IncompleteError
 from synthgen.runtime.files import format_duration, format_size
 from synthgen.runtime.workers import Workers
@@ -116,6 +116,12 @@ class CostEstimate:
 
 def plan_graph(experiment: Experiment, graph: Graph, store: Store) -> CostEstimate:
     """Return the cost of a graph's missing jobs; IncompleteError when disk or memory cannot hold them."""
+    with progress(is_kept=False) as bar:
+        bar.add_task("plan", total=None, note="counts the tokens and measures the speed")
+        return _cost(experiment, graph, store)
+
+
+def _cost(experiment: Experiment, graph: Graph, store: Store) -> CostEstimate:
     ray, hardware = experiment.arguments.ray, experiment.hardware
     todo, size = pending(graph.jobs, store), EncoderSize.read(experiment.model.path)
     intermediate = [job for job in todo if isinstance(job, IntermediateJob)]
