@@ -122,7 +122,7 @@ def _beginnings(texts: Sequence[str], size: int) -> Sequence[str]:
     return texts
 
 
-class _Shown(NamedTuple):
+class _PageRows(NamedTuple):
     """The rows of a folder that are shown, and its nearest pairs."""
 
     rows: SummaryTable
@@ -130,11 +130,11 @@ class _Shown(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def _read_once(folder: Path, _content_hash: str) -> _Shown:
+def _read_once(folder: Path, _content_hash: str) -> _PageRows:
     """Return what the rows of a folder come to, which takes seconds; the page and the terminal show the same."""
     manifest, rows = read_manifest(folder), _rows(folder)
     format_ = dataset_format(manifest)
-    return _Shown(drawn_rows(format_, rows, seed=manifest.seed, title="Rows"), nearest(format_, rows))
+    return _PageRows(drawn_rows(format_, rows, seed=manifest.seed, title="Rows"), nearest(format_, rows))
 
 
 def _rows(folder: Path) -> list[Row]:

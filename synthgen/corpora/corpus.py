@@ -11,7 +11,7 @@ from typing import Any
 
 from synthgen import console
 from synthgen.corpora.catalogue import CorpusEntry, HubSplit, find_sources
-from synthgen.corpora.hub_files import Fetched, fetch_split, read_hub_parquet
+from synthgen.corpora.hub_files import FetchedFile, fetch_split, read_hub_parquet
 from synthgen.corpora.local_files import (
     CorpusFile,
     files_format,
@@ -326,7 +326,7 @@ def _hub_corpus(task: str, sources: tuple[CorpusEntry, ...]) -> Corpus:
     return Corpus(sources[0].format, tuple(parts))
 
 
-def _hub_part(source: CorpusEntry, split: HubSplit, fetched: Fetched) -> CorpusPart:
+def _hub_part(source: CorpusEntry, split: HubSplit, fetched: FetchedFile) -> CorpusPart:
     parent = {"hub": split.repo, "revision": fetched.revision, "file": fetched.name}
     parent |= {"sha256": file_sha256(fetched.path), "split": split.split, "corpus": source.name}
     shard = re.search(r"\d+", Path(fetched.name).stem.removeprefix(split.split))

@@ -26,7 +26,7 @@ LOCK_NAME = "hub.lock.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchedFile:
     """One Parquet file of a split: where it lies now, its name in the repository, and the commit it is of."""
 
     path: Path
@@ -34,7 +34,7 @@ class Fetched:
     revision: str
 
 
-def fetch_split(split: HubSplit, source: CorpusEntry) -> list[Fetched]:
+def fetch_split(split: HubSplit, source: CorpusEntry) -> list[FetchedFile]:
     """Return the split's files, downloaded where the hub's cache lacks them.
 
     Raises IncompleteError, with the ways out, when the hub does not answer or has no such split.
@@ -45,7 +45,7 @@ def fetch_split(split: HubSplit, source: CorpusEntry) -> list[Fetched]:
     try:
         lock = _read_locks().get(key) or _resolve(split)
         revision, names = lock["revision"], lock["files"]
-        fetched = [Fetched(download(split.repo, name, revision), name, revision) for name in names]
+        fetched = [FetchedFile(download(split.repo, name, revision), name, revision) for name in names]
     except network_errors() as error:
         raise IncompleteError(
             f"cannot fetch {split.repo} ({split.config}/{split.split}) from the hub: {first_line(error)}. Nothing was "

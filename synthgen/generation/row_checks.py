@@ -19,7 +19,7 @@ Outcome = tuple[Slot, Row, StageDrop | None]
 """A complete slot, its row (its texts where they make none), and why that must go."""
 
 
-class _Prepared(NamedTuple):
+class _PreparedRows(NamedTuple):
     slots: list[Slot]
     checked: list[CheckedRow]
     rows: list[tuple[str, Row]]
@@ -33,7 +33,7 @@ class RowChecks:
         self._pipeline, self._work, self._teacher = pipeline, work, teacher
         self._size = max([each.rows_at_once for each in pipeline.filters] + [teacher.rows_at_once if teacher else 1])
         self._waiting: list[tuple[Slot, CheckedRow | None]] = []
-        self._prepared: Future[_Prepared] | None = None
+        self._prepared: Future[_PreparedRows] | None = None
         self._thread: ThreadPoolExecutor | None = None
         if pipeline.is_slow or (teacher and not pipeline.needs_loop):
             self._thread = ThreadPoolExecutor(1, "readers")
@@ -67,13 +67,13 @@ class RowChecks:
         if self._thread is not None:
             self._thread.shutdown(cancel_futures=True)
 
-    def _begin(self) -> Future[_Prepared]:
+    def _begin(self) -> Future[_PreparedRows]:
         waiting, self._waiting = self._waiting, []
         start = self._thread.submit if self._thread else _at_once
         self._prepared = start(self._prepare, waiting)
         return self._prepared
 
-    def _outcomes(self, prepared: Future[_Prepared]) -> Iterator[Outcome]:
+    def _outcomes(self, prepared: Future[_PreparedRows]) -> Iterator[Outcome]:
         """Yield each slot's outcome; the next is compared with those kept until then."""
         slots, checked, rows, drops = prepared.result()
         self._prepared = None
@@ -82,11 +82,11 @@ class RowChecks:
             self._pipeline.count(of_row.counts)
             yield slot, row, drop
 
-    def _prepare(self, waiting: Sequence[tuple[Slot, CheckedRow | None]]) -> _Prepared:
+    def _prepare(self, waiting: Sequence[tuple[Slot, CheckedRow | None]]) -> _PreparedRows:
         slots, checked = [slot for slot, _ in waiting], self._labelled(waiting)
         rows = [(self._work.row_id(slot), each.row) for slot, each in zip(slots, checked, strict=True)]
         dropped = {place: each.drop for place, each in enumerate(checked) if each.drop is not None}
-        return _Prepared(slots, checked, rows, self._pipeline.prepare(rows, dropped))
+        return _PreparedRows(slots, checked, rows, self._pipeline.prepare(rows, dropped))
 
     def _labelled(self, waiting: Sequence[tuple[Slot, CheckedRow | None]]) -> list[CheckedRow]:
         """Return the checked row of each slot, made here of what the teacher says where there is none."""
@@ -100,8 +100,8 @@ class RowChecks:
         ]
 
 
-def _at_once(function: Callable[..., _Prepared], *arguments: Any) -> Future[_Prepared]:  # noqa: ANN401 - as `submit`
+def _at_once(function: Callable[..., _PreparedRows], *arguments: Any) -> Future[_PreparedRows]:  # noqa: ANN401 - as `submit`
     """Call a function here."""
-    done: Future[_Prepared] = Future()
+    done: Future[_PreparedRows] = Future()
     done.set_result(function(*arguments))
     return done

@@ -70,7 +70,7 @@ def _processes() -> _Table:
     return table
 
 
-class _Followed:
+class _ProcessTree:
     """The processes that were started, as far as they were seen, and those that stood there before."""
 
     def __init__(self, parent: int) -> None:
@@ -113,7 +113,7 @@ def _main(parent: int) -> None:
     """Follow the parent's processes until it has ended, then end them."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    followed = _Followed(parent)
+    followed = _ProcessTree(parent)
     while True:
         ready, _, _ = select.select([0], [], [], SECONDS_OF_A_START if followed.starts else SECONDS)
         word = os.read(0, 1) if ready else None

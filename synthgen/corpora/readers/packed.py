@@ -62,7 +62,7 @@ def open_unpacked(path: Path, split: str | None = None) -> Iterator[BinaryIO]:
             yield cast(BinaryIO, file)
             return
         limit = max(ALWAYS_ALLOWED, MOST_TIMES * path.stat().st_size)
-        yield cast(BinaryIO, stack.enter_context(io.BufferedReader(_Limited(raw, path, limit), 1 << 20)))
+        yield cast(BinaryIO, stack.enter_context(io.BufferedReader(_LimitedFile(raw, path, limit), 1 << 20)))
 
 
 @contextmanager
@@ -105,7 +105,7 @@ def _member(names: tuple[str, ...], path: Path, split: str | None) -> str:
     return chosen[0].as_posix()
 
 
-class _Limited(io.RawIOBase):
+class _LimitedFile(io.RawIOBase):
     """A packed stream that may give so many bytes; what goes wrong with it is a UserError."""
 
     def __init__(self, stream: Any, path: Path, limit: int) -> None:  # noqa: ANN401 - anything with `read`
