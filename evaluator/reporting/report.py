@@ -38,7 +38,7 @@ from synthgen.dataset.folder import refuse_inside
 from synthgen.errors import UserError, plain_os_error
 from synthgen.runtime.files import check_writable, write_atomically
 
-MOST_OF_A_CELL = 60
+MOST_OF_A_CELL, MOST_OF_A_VERDICT = 60, 200
 _STYLE = {
     "a": "green", "a within margin": "green", "b": "red", "b within margin": "red",
     "equivalent": "cyan", "unresolved": "yellow",
@@ -167,7 +167,7 @@ def _table(comparison: Comparison) -> Table:
     table.add_column("verdict", overflow="fold", min_width=10)
     for pair in sentences.lead_pairs(comparison):
         a, b, size, difference, interval, *_, mde = (one_line(text, MOST_OF_A_CELL) for text in pair_cells(pair))
-        verdict = one_line(sentences.verdict_words(pair), MOST_OF_A_CELL)
+        verdict = one_line(sentences.verdict_words(pair), MOST_OF_A_VERDICT)
         style = _STYLE[pair.verdict] if pair.known else ""
         table.add_row(f"{a} − {b}", size, difference, interval, mde, Text(verdict, style=style))
     return table

@@ -219,15 +219,18 @@ def _calibrated(experiment: Experiment, reading: float) -> Throughput:
 
 
 def announce(plan: CostEstimate) -> None:
-    """Print the plan in one line."""
-    totals = plan.document()
+    """Print what is to run, and from which speed its time is estimated."""
+    totals, speed = plan.document(), plan.speed
     tokens = totals["training_tokens"] + totals["inference_tokens"]
+    disk, memory = format_size(plan.disk_bytes), format_size(plan.memory_bytes)
     note(
         f"plan: {totals['runs']} runs, {plan.finished_runs} finished before, {totals['steps']:,} steps, "
-        f"{tokens:,} tokens, {plan.duration} at {totals['tokens_per_second']:.0f} tokens/s "
-        f"and {totals['seconds_per_run']:.0f} s a run on {plan.devices} x {plan.device}, "
-        f"{plan.workers} at once on each, from {plan.speed.source}; "
-        f"{format_size(plan.disk_bytes)} disk, {format_size(plan.memory_bytes)} memory"
+        f"{tokens:,} tokens; {plan.duration}; {disk} disk, {memory} memory"
+    )
+    devices, each = (plan.device, "") if plan.devices == 1 else (f"{plan.devices} devices ({plan.device})", " on each")
+    note(
+        f"speed: {speed.tokens_per_second:,.0f} tokens/s and {speed.seconds_per_run:.0f} s more a run on {devices}, "
+        f"{plan.workers} at a time{each}; from {speed.source}"
     )
 
 
