@@ -81,11 +81,11 @@ def lacking_files(data_root: Path | str | None, targets: Sequence[str]) -> list[
 def languages_there(wanted: Mapping[str, Sequence[str]], there: Mapping[str, Sequence[str]]) -> str:
     """Return what `--languages` takes the languages that are there of those wanted with, by target; empty for all.
 
-    >>> wanted = {"xnli": ["de", "en", "sw"], "udpos": ["de", "en"]}
-    >>> languages_there(wanted, {"xnli": ["de", "en"], "udpos": ["de", "en"]})
+    >>> wanted = {"a": ["de", "en", "sw"], "b": ["de", "en"]}
+    >>> languages_there(wanted, {"a": ["de", "en"], "b": ["de", "en"]})
     'de,en'
-    >>> languages_there(wanted, {"xnli": ["de", "sw"], "udpos": ["en"]})
-    'xnli:de,xnli:sw,udpos:en'
+    >>> languages_there(wanted, {"a": ["de", "sw"], "b": ["en"]})
+    'a:de,a:sw,b:en'
     """
     if all(set(wanted[name]) == set(found) for name, found in there.items()):
         return ""

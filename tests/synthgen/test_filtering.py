@@ -427,7 +427,7 @@ def test_what_is_kept_is_compared_with_a_real_set_and_a_give_away_is_said_aloud(
     assert set(beside["diversity"]["real"]) < set(beside["diversity"])
     assert beside["shape"]["features"]["label"]["distance"] == 0
     said = capsys.readouterr().err
-    assert "ARTEFACTS: hypothesis-only gives" in said
+    assert "ARTEFACTS: hypothesis-only alone predicts" in said
     assert "rows with 'indeed' are contradiction" in " ".join(said.split())
     assert "Artefacts: suspicious: hypothesis-only" in (tmp_path / "b" / "README.md").read_text(encoding="utf-8")
     assert verify(tmp_path / "b").faults == ()

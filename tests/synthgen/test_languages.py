@@ -161,7 +161,7 @@ def test_a_stated_language_is_kept_and_what_the_texts_read_as_is_in_the_card(tmp
     assert "The language of the set is sr-Latn, by --language (0 of 12 texts identified agree)." in card
     front = read_front_matter(card, where="README.md")
     assert (front["language"], front["language_bcp47"]) == (["sr"], ["sr-Latn"])
-    with pytest.raises(UserError, match="language is sr-Latn, asked for he"):
+    with pytest.raises(UserError, match="language is sr-Latn there, he in this command"):
         import_task("mnli", source=path, out=tmp_path / "set", language="iw")
 
 
