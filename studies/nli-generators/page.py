@@ -31,7 +31,7 @@ def tables() -> dict[str, str]:
         json.loads((HERE / name / "comparison.json").read_text(encoding="utf-8")) for name in ("", "second")
     )
     answer = {"answer": _answer(_by_names(first)), "second-answer": _second_answer(_by_names(second))}
-    return answer | _of_piece(first, "") | _of_piece(second, "second-")
+    return answer | _of_piece(first, "") | _of_piece(second, "second-") | {"sets": _sets()}
 
 
 def _of_piece(comparison: dict[str, Any], prefix: str) -> dict[str, str]:
@@ -109,6 +109,23 @@ def _scores(comparison: dict[str, Any]) -> str:
         for arm in dict.fromkeys(cell["arm"] for cell in cells)
     )
     return _table(("arm", *(f"{target} {language}" for target, language in columns)), rows)
+
+
+def _sets() -> str:
+    """Return the shares of each set's labels that checkpoints of people's sets and hypotheses alone give."""
+    figures = json.loads((HERE / "sets.json").read_text(encoding="utf-8"))
+    names = list(figures["artefacts"])
+    alone = (_number(figures["artefacts"][name]["hypothesis-only"]["accuracy"]) for name in names)
+    rows = [
+        (f"checkpoints of {name}", *(_mean_and_range(shares[other]) for other in names))
+        for name, shares in figures["accuracy"].items()
+    ]
+    head = ("labels given by", *names)
+    return _table(head, iter([*rows, ("words of the hypothesis alone", *alone)]))
+
+
+def _mean_and_range(values: list[float]) -> str:
+    return f"{_number(sum(values) / len(values))} ({_number(min(values))}–{_number(max(values))})"
 
 
 def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:

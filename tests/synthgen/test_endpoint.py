@@ -237,7 +237,8 @@ def test_a_preview_at_a_server_that_fails_now_and_then_shows_each_reply_under_it
     assert server.counters["http"] > 0
     assert any(len(item["replies"]) > 2 for item in shown)
     assert all(len(item["prompts"]) == len(item["replies"]) and all(item["prompts"]) for item in shown)
-    print_make(shown, Arguments({"preview": 5, "judge": None, "verifier": None}, ["synthgen", "make", "--preview=5", "--n", "9"]))
+    arguments = {"preview": 5, "judge": None, "verifier": None}
+    print_make(shown, Arguments(arguments, ["synthgen", "make", "--preview=5", "--n", "9"]))
     printed = capsys.readouterr()
     assert printed.err.endswith("next: synthgen make --n 9\n")
     assert printed.out.count("\nreply: ") == sum(len(item["replies"]) for item in shown)
