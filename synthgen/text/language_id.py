@@ -104,7 +104,8 @@ def foreign(text: str, language: str, doubt_below: float = DOUBT_BELOW, confirm_
         best_guess(text) or max(second, key=second.__getitem__) in _labels(likely, _second_languages())
     ):
         return ""
-    return _says(likely, language, _share(first, names), _share(second, second_names))
+    shares = f"{_share(first, names):.2f} and {_share(second, second_names):.2f}"
+    return f"most like {likely}; {language} has a probability of {shares} by the two models"
 
 
 def surely_foreign(text: str, language: str) -> str:
@@ -120,25 +121,17 @@ def surely_foreign(text: str, language: str) -> str:
 def unconfirmed(text: str, language: str) -> str:
     """Return what `foreign` would say of a text in which neither model is sure of `language`, else an empty string.
 
-    Names, numbers and invented words are in no language. Of a language that one model alone knows nothing is said, nor
-    of one in another script than its own.
+    Names, numbers and invented words are in no language. The string is also empty for a language that only one model
+    knows, and for Latin letters where the language has others.
 
     >>> unconfirmed("Shaker (1979) Theo Bala", "sw")[:12], unconfirmed("Mtoto anacheza nje.", "sw")
     ('most like en', '')
     """
-    plain, code = _plain(text), base_language(language)
-    names, second_names = _labels(code, _first_languages()), _labels(code, _second_languages())
-    if not names or not second_names or _is_romanised(plain, language):
+    code = base_language(language)
+    is_known_to_both = _labels(code, _first_languages()) and _labels(code, _second_languages())
+    if not is_known_to_both or _is_romanised(_plain(text), language):
         return ""
-    first, second = _first(plain), _second(plain)
-    if _share(first, names) >= DOUBT_BELOW or _share(second, second_names) >= SECOND_IS_SURE:
-        return ""
-    likely = max(first, key=first.__getitem__)
-    return _says(likely, language, _share(first, names), _share(second, second_names))
-
-
-def _says(likely: str, language: str, first: float, second: float) -> str:
-    return f"most like {likely}; {language} has a probability of {first:.2f} and {second:.2f} by the two models"
+    return foreign(text, language, confirm_below=SECOND_IS_SURE)
 
 
 def _is_romanised(text: str, language: str) -> bool:
