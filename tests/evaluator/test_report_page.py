@@ -29,6 +29,8 @@ pytestmark = pytest.mark.browser
 PATIENCE = 600  # seconds; axe takes a minute on a busy machine
 # Chromium runs as root in containers, and asks no server for updates or settings.
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+# A page that still scrolls when a button is pressed is pressed elsewhere.
+ARGUMENTS += ["--force-prefers-reduced-motion"]
 ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
@@ -107,6 +109,7 @@ def test_a_mark_reached_by_keyboard_shows_its_numbers_and_escape_hides_them(brow
 
 def test_an_arm_is_switched_off_and_on_everywhere(browser: Chrome, page: Path) -> None:
     open_page(browser, page)
+    assert browser.execute_script("return getComputedStyle(document.documentElement).scrollBehavior") == "auto"
     toggle = browser.find_element(By.CSS_SELECTOR, "[data-toggle=real]")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", toggle)
 
