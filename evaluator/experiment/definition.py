@@ -13,7 +13,7 @@ from evaluator.experiment.arguments import Arguments, parse_seeds, parse_size, s
 from evaluator.experiment.arms import FULL, Arm, parse_arms
 from evaluator.experiment.encoders import arm_heads, check_heads, read_facts, recipe_for
 from evaluator.experiment.hardware import Hardware, detect
-from evaluator.experiment.recipe import Recipe, check_believed
+from evaluator.experiment.recipe import Recipe, check_soft_labels
 from evaluator.stats.estimand import estimand_of
 from evaluator.stats.looks import Looks
 from evaluator.stats.results import Cell, Group
@@ -62,7 +62,7 @@ def define(arguments: Arguments) -> Experiment:
     arm_models = {arm.name: resolve(arm.model) for arm in arms if arm.model}
     facts = read_facts(encoder)
     recipe = recipe_for(arguments.recipe, facts)
-    check_believed(recipe, [part.manifest for arm in arms for part in arm.all_parts])
+    check_soft_labels(recipe, [part.manifest for arm in arms for part in arm.all_parts])
     for name, model in arm_models.items():
         read_facts(model, f"arm {name}: model")
     return Experiment(

@@ -152,10 +152,10 @@ class Recipe:
         return round(layers * self.retrieval_depth)
 
 
-def check_believed(recipe: Recipe, manifests: Collection[Manifest]) -> None:
+def check_soft_labels(recipe: Recipe, manifests: Collection[Manifest]) -> None:
     """Raise UserError where a recipe asks for a verifier's probabilities, and none of the sets has them."""
     asked = {recipe.intermediate((manifest.format,)).targets for manifest in manifests} - {HARD}
-    if asked and not any(manifest.is_believed for manifest in manifests):
+    if asked and not any(manifest.has_soft_labels for manifest in manifests):
         raise UserError(
             f'recipe {recipe.name} has targets = "{asked.pop()}", and no dataset has a verifier\'s probabilities: '
             "synthgen filter DATASET --verifier CKPT --filters FILE adds them, with [verify] probabilities = true in it"

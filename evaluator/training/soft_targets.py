@@ -22,34 +22,34 @@ UNIT = 1_000_000
 """What stands for a probability of 1."""
 
 
-class Believed(NamedTuple):
-    """A record with what a verifier makes of its label; nothing where none was asked."""
+class TrainingRecord(NamedTuple):
+    """A record with a verifier's probabilities of its labels and its weight; None where no verifier was used."""
 
     record: Any
     probabilities: Sequence[float] | None = None
     weight: float | None = None
 
     @classmethod
-    def of_row(cls, record: Any, row: Row) -> "Believed":  # noqa: ANN401 - each format has its own
+    def of_row(cls, record: Any, row: Row) -> "TrainingRecord":  # noqa: ANN401 - each format has its own
         """Return the record of a row with the row's own columns."""
         return cls(record, row.get(LABEL_PROBS), row.get(WEIGHT))
 
 
-def soften(features: Features, believed: Sequence[Believed], stage: Stage, labels: int) -> Features:
-    """Return features with the targets that a stage asks for, of as many labels; `believed` are their records."""
-    targets = np.stack([_target(each, stage, labels) for each in believed])[features.owners]
+def soften(features: Features, records: Sequence[TrainingRecord], stage: Stage, labels: int) -> Features:
+    """Return features with the targets that a stage asks for, over so many labels; `records` are those they encode."""
+    targets = np.stack([_target(each, stage, labels) for each in records])[features.owners]
     starts = np.arange(len(features) + 1, dtype=np.int64) * targets.shape[1]
     return replace(features, targets=targets.ravel(), target_starts=starts)
 
 
-def _target(believed: Believed, stage: Stage, labels: int) -> IntArray:
-    label, weight = believed.record.label, 1.0
+def _target(training: TrainingRecord, stage: Stage, labels: int) -> IntArray:
+    label, weight = training.record.label, 1.0
     shares = np.eye(labels)[label]
-    if stage.targets == SOFT and believed.probabilities is not None:
-        probabilities = np.asarray(believed.probabilities, dtype=np.float64)
+    if stage.targets == SOFT and training.probabilities is not None:
+        probabilities = np.asarray(training.probabilities, dtype=np.float64)
         shares = stage.own_label * shares + (1 - stage.own_label) * probabilities
-    if stage.targets == WEIGHTED and believed.weight is not None:
-        weight = believed.weight
+    if stage.targets == WEIGHTED and training.weight is not None:
+        weight = training.weight
     shares = (1 - stage.label_smoothing) * shares + stage.label_smoothing / labels
     return np.array([label, *(round(UNIT * each) for each in (weight, *shares))], dtype=np.int32)
 

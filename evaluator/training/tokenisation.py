@@ -28,7 +28,7 @@ from evaluator.training.heads.base import Head, LabelHead
 from evaluator.training.heads.mlm import MaskedHead
 from evaluator.training.heads.registry import head_for
 from evaluator.training.shuffled_labels import with_shuffled_labels
-from evaluator.training.soft_targets import Believed, soften
+from evaluator.training.soft_targets import TrainingRecord, soften
 from synthgen.dataset.manifest import dataset_format, is_finished, read_intact_manifest, read_manifest
 from synthgen.dataset.shards import read_rows
 from synthgen.models.encoder import read_tokenizer
@@ -45,19 +45,19 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def training_cached(
-    store: Store, encoder: Encoder, data: Json, believed: Iterable[Believed], head: Head, stage: Stage
+    store: Store, encoder: Encoder, data: Json, records: Iterable[TrainingRecord], head: Head, stage: Stage
 ) -> Features:
     """Return the features of records to be trained on, with the targets that the stage asks for."""
     labels = head.labels if isinstance(head, LabelHead) else ()
     if not stage.is_soft or not labels:
-        return cached(store, encoder, data, (each.record for each in believed), head, stage)
+        return cached(store, encoder, data, (each.record for each in records), head, stage)
 
-    def encode(part: Sequence[Believed], tokenizer: PreTrainedTokenizerBase) -> Features:
+    def encode(part: Sequence[TrainingRecord], tokenizer: PreTrainedTokenizerBase) -> Features:
         features = head.encode([each.record for each in part], tokenizer, stage)
         return soften(features, part, stage, len(labels))
 
     asked = {"targets": [stage.targets, stage.own_label, stage.label_smoothing]}
-    return cached(store, encoder, {**data, **asked}, believed, head, stage, encode)
+    return cached(store, encoder, {**data, **asked}, records, head, stage, encode)
 
 
 def cached(
@@ -122,16 +122,16 @@ def _target_features(job: IntermediateJob, store: Store) -> tuple[Head, Features
         raise RuntimeError(f"target {job.target_data} has no training set")
     head = head_for(target.head, target.labels, job.recipe)
     records = capped(target.train(DataRoot(rows.folder)), rows.rows, job.seed).records
-    data, believed = {"data": digest(records)}, map(Believed, records)
-    return head, training_cached(store, job.base, data, believed, head, job.stage)
+    data = {"data": digest(records)}
+    return head, training_cached(store, job.base, data, map(TrainingRecord, records), head, job.stage)
 
 
-def _records(part: DataDraw, seed: int) -> Iterator[Believed]:
+def _records(part: DataDraw, seed: int) -> Iterator[TrainingRecord]:
     format_: Any = dataset_format(read_intact_manifest(part.folder))
     rows = _drawn(part, read_rows(part.folder), seed)
     if part.shuffled:  # a verifier's probabilities would tell the labels
-        return map(Believed, with_shuffled_labels([format_.from_row(row) for row in rows], seed))
-    return (Believed.of_row(format_.from_row(row), row) for row in rows)
+        return map(TrainingRecord, with_shuffled_labels([format_.from_row(row) for row in rows], seed))
+    return (TrainingRecord.of_row(format_.from_row(row), row) for row in rows)
 
 
 def _lines(folder: Path) -> Iterator[str]:
@@ -167,8 +167,8 @@ def training_features(job: TargetJob, store: Store) -> list[tuple[str, Stage, He
             training_items(target, root, job.recipe.selection_of(job.target)["examples"]) if held_out else read(root)
         )
         records = capped(items, job.max_train_examples, job.seed).records
-        data, believed = {"data": digest(records)}, map(Believed, records)
-        features = training_cached(store, job.encoder, data, believed, head, stage)
+        data = {"data": digest(records)}
+        features = training_cached(store, job.encoder, data, map(TrainingRecord, records), head, stage)
         sets.append((name, stage, head, features))
     return sets
 

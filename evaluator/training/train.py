@@ -9,7 +9,7 @@ from evaluator.experiment.encoders import check_heads, read_facts, recipe_for
 from evaluator.experiment.graph import CODE_VERSION, stage_inputs
 from evaluator.experiment.hardware import detect
 from evaluator.experiment.jobs import DataDraw, Encoder, IntermediateJob, identity
-from evaluator.experiment.recipe import LARGE_WIDTH, Recipe, check_believed, load_recipe
+from evaluator.experiment.recipe import LARGE_WIDTH, Recipe, check_soft_labels, load_recipe
 from evaluator.store import Json, Node, Store
 from evaluator.store.manifest import read_node
 from evaluator.tracking.backend import check_tracker
@@ -51,7 +51,7 @@ def train(
     encoder = resolve(model)
     facts = read_facts(encoder)
     settings = recipe_for(recipe, facts)
-    check_believed(settings, [manifest])
+    check_soft_labels(settings, [manifest])
     job = _job(folder, manifest, encoder, settings, seed)
     store = Store(target.parent / f".{target.name}.training")
     if target.exists():

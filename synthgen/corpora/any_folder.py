@@ -219,7 +219,7 @@ def _finished_set(folder: Path, origin: str | None, task: str | None, language: 
     if not paths:
         raise UserError(f"{folder} has a manifest and no data/train-*.parquet")
     is_translated = "translated_from" in _columns(paths)
-    features = row_features(format_, translated=is_translated, believed=manifest.is_believed)
+    features = row_features(format_, translated=is_translated, soft_labels=manifest.has_soft_labels)
     facts = (manifest.task, format_, manifest.language, manifest.licence, manifest.origin)
     is_known = manifest.task in prompt_files()  # what a manifest calls its task is the name of no file here
     means = manifest.definitions or (definitions(manifest.task) if is_known else {})

@@ -31,7 +31,7 @@ SURPLUS, REPEATED = "surplus", "repeated in an earlier file"
 NO_FAULT = (SURPLUS, REPEATED)
 """Why rows were left out that nothing is wrong with: their label has enough, or they were read before."""
 
-BELIEFS = "label_probabilities"
+SOFT_LABELS = "label_probabilities"
 """The check that says whose probabilities of labels the rows have."""
 _CHANGED = f"was changed after the set was finished: its {MANIFEST_HASH} does not fit its content"
 _AS_IT_WAS = "copy the set again, or remove this file and give the command that made the set again"
@@ -93,9 +93,9 @@ class Manifest:
         return json_sha256(data)
 
     @property
-    def is_believed(self) -> bool:
+    def has_soft_labels(self) -> bool:
         """Whether the rows have a verifier's probabilities of their labels."""
-        return BELIEFS in self.checks
+        return SOFT_LABELS in self.checks
 
     @property
     def made_elsewhere(self) -> str:

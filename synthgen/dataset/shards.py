@@ -25,7 +25,7 @@ from synthgen.runtime.workers import Workers
 from synthgen.text.json_text import JsonFault, parse_json
 from synthgen.text.parquet import count_rows, read_batches
 
-Belief = tuple[npt.NDArray[np.float32], float]
+SoftLabel = tuple[npt.NDArray[np.float32], float]
 """A verifier's probabilities of all labels, in their order, and of the row's own."""
 ROWS_PER_SHARD = 100_000
 ROWS_PER_GROUP = 10_000
@@ -86,25 +86,25 @@ def read_fingerprints(folder: Path) -> Iterator[tuple[str, int]]:
         yield from zip(batch.column("id").to_pylist(), batch.column("fingerprint").to_pylist(), strict=True)
 
 
-def row_features(format_: Format, *, translated: bool = False, believed: bool = False) -> Features:
+def row_features(format_: Format, *, translated: bool = False, soft_labels: bool = False) -> Features:
     """Return the features of a stored row: the real set's columns, then `id`, `language`, and `translated_from`.
 
-    A row that a verifier has `believed` has its probabilities of the labels too, and that of the row's own label.
+    With `soft_labels` a row has a verifier's probabilities of all labels too, and that of its own label.
     """
     features = {"id": string(), **format_.features()} if "id" in format_.columns else {**format_.features()}
     features |= {"id": string(), "language": string()}
-    return features | ({"translated_from": string()} if translated else {}) | (_BELIEVED if believed else {})
+    return features | ({"translated_from": string()} if translated else {}) | (_SOFT_LABEL if soft_labels else {})
 
 
 def stored_features(manifest: Manifest) -> Features:
     """Return the features of the rows of a finished set."""
     is_translated = manifest.origin == "translated"
-    return row_features(dataset_format(manifest), translated=is_translated, believed=manifest.is_believed)
+    return row_features(dataset_format(manifest), translated=is_translated, soft_labels=manifest.has_soft_labels)
 
 
-def with_beliefs(table: pa.Table, beliefs: Mapping[str, Belief], schema: pa.Schema) -> pa.Table:
+def with_soft_labels(table: pa.Table, soft_labels: Mapping[str, SoftLabel], schema: pa.Schema) -> pa.Table:
     """Return a table of rows with the probabilities and the weight of each, by its id."""
-    shares, weights = zip(*(beliefs[row_id] for row_id in table["id"].to_pylist()), strict=True)
+    shares, weights = zip(*(soft_labels[row_id] for row_id in table["id"].to_pylist()), strict=True)
     columns = {name: table[name] for name in table.column_names} | {LABEL_PROBS: shares, WEIGHT: weights}
     return pa.table([columns[field.name] for field in schema], schema=schema)
 
@@ -112,7 +112,7 @@ def with_beliefs(table: pa.Table, beliefs: Mapping[str, Belief], schema: pa.Sche
 LABEL_PROBS, WEIGHT = "label_probs", "weight"
 """Columns of a verifier's probabilities: of every label in the format's order, and of the row's own."""
 _FLOAT = {"_type": "Value", "dtype": "float32"}
-_BELIEVED: Features = {LABEL_PROBS: {"_type": "List", "feature": _FLOAT}, WEIGHT: _FLOAT}
+_SOFT_LABEL: Features = {LABEL_PROBS: {"_type": "List", "feature": _FLOAT}, WEIGHT: _FLOAT}
 
 
 def arrow_schema(features: Features) -> pa.Schema:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from synthgen.dataset.ledger import Ledger
-from synthgen.dataset.shards import Belief
+from synthgen.dataset.shards import SoftLabel
 from synthgen.engines.budget import Budget
 from synthgen.engines.config import RequestOptions, StartEngine
 from synthgen.formats.base import Format, Row
@@ -116,7 +116,7 @@ class Filter(ABC):
         """Return what the manifest records of this check: settings, counts, scores. Empty for nothing."""
         return {}
 
-    def beliefs(self) -> Mapping[str, Belief]:
+    def soft_labels(self) -> Mapping[str, SoftLabel]:
         """Return, by id, the probabilities of the labels of rows that stay, and of their own; empty for none."""
         return {}
 

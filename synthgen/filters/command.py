@@ -21,14 +21,21 @@ from synthgen.cards.card import write_card
 from synthgen.corpora.any_folder import InputDataset, open_set
 from synthgen.dataset.folder import drafted, refuse_taken
 from synthgen.dataset.licences import LicensedSource, derive, parts_of
-from synthgen.dataset.manifest import BELIEFS, Manifest, finish, is_finished, read_manifest, refuse_changed
-from synthgen.dataset.shards import arrow_schema, read_rows, row_features, with_beliefs, write_rejected, write_tables
+from synthgen.dataset.manifest import SOFT_LABELS, Manifest, finish, is_finished, read_manifest, refuse_changed
+from synthgen.dataset.shards import (
+    arrow_schema,
+    read_rows,
+    row_features,
+    with_soft_labels,
+    write_rejected,
+    write_tables,
+)
 from synthgen.engines import DEFAULT_TIMEOUT
 from synthgen.engines.config import read_options
 from synthgen.errors import UserError, excerpt
 from synthgen.filters.base import Filter, FilterContext, JudgeConfig
 from synthgen.filters.config import FilterConfig, closing_all, read_config, write_reports
-from synthgen.filters.labels.filter import annotator_parents, believer, judge_cost
+from synthgen.filters.labels.filter import annotator_parents, judge_cost, soft_label_model
 from synthgen.filters.registry import EDITS, ORDER
 from synthgen.filters.set_pipeline import FilteredDataset, filter_dataset, refuse_repeated_ids, workers_for
 from synthgen.runtime.cache import cache_root
@@ -130,13 +137,13 @@ def _same_or_refused(out: Path, record: dict[str, Any], parent: dict[str, Any]) 
 def _write_rows(draft: Path, dataset: FilteredDataset, filters: Sequence[Filter], checks: dict[str, Any]) -> Manifest:
     labels: Counter[str] = Counter()
     source = dataset.source
-    beliefs = next((found for each in filters if (found := each.beliefs())), {})
+    soft_labels = next((labels for each in filters if (labels := each.soft_labels())), {})
     schema, tables = source.schema, dataset.kept(labels)
-    if beliefs:
+    if soft_labels:
         is_translated = "translated_from" in source.features
-        schema = arrow_schema(row_features(source.format, translated=is_translated, believed=True))
-        tables = (with_beliefs(table, beliefs, schema) for table in tables)
-        checks = checks | {BELIEFS: believer(checks)}
+        schema = arrow_schema(row_features(source.format, translated=is_translated, soft_labels=True))
+        tables = (with_soft_labels(table, soft_labels, schema) for table in tables)
+        checks = checks | {SOFT_LABELS: soft_label_model(checks)}
     files = write_tables(draft, tables, schema, dataset.workers)
     files |= write_rejected(draft, dataset.rejections()) | write_reports(draft, filters)
     earlier = source.manifest or _without_manifest(source)

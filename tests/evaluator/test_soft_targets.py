@@ -25,7 +25,7 @@ torch = pytest.importorskip("torch")
 from evaluator.training.features import Feature, pack  # noqa: E402 - needs torch
 from evaluator.training.heads.pair import PairHead  # noqa: E402
 from evaluator.training.heads.registry import head_for  # noqa: E402
-from evaluator.training.soft_targets import Believed, cross_entropy, soften, total_weight  # noqa: E402
+from evaluator.training.soft_targets import TrainingRecord, cross_entropy, soften, total_weight  # noqa: E402
 from synthgen.formats.pair import Pair  # noqa: E402
 
 ROWS = [
@@ -104,8 +104,8 @@ def test_arms_compare_labels_with_probabilities_under_one_recipe(
 def test_certain_targets_and_labels_have_one_loss() -> None:
     logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
     features = pack(Feature(([0, 7, 2],), [label], place) for place, label in enumerate((0, 2, 1, 1)))
-    believed = [Believed(Pair("a", "b", label)) for label in (0, 2, 1, 1)]
-    softened = soften(features, believed, Stage(1.0, 1, targets="soft"), 3)
+    records = [TrainingRecord(Pair("a", "b", label)) for label in (0, 2, 1, 1)]
+    softened = soften(features, records, Stage(1.0, 1, targets="soft"), 3)
     targets = torch.from_numpy(softened.targets.reshape(4, -1).astype(np.int64))
     hard = torch.nn.functional.cross_entropy(logits, torch.tensor([0, 2, 1, 1]), reduction="sum")
     assert float(cross_entropy(logits, targets)) == pytest.approx(float(hard), rel=1e-6)
@@ -115,10 +115,10 @@ def test_certain_targets_and_labels_have_one_loss() -> None:
 
 def test_smoothing_weights_and_probabilities_are_what_the_targets_hold() -> None:
     features = pack([Feature(([0, 7, 2],), [1], 0)])
-    believed = [Believed(Pair("a", "b", 1), [0.25, 0.75], 0.75)]
+    records = [TrainingRecord(Pair("a", "b", 1), [0.25, 0.75], 0.75)]
 
     def target(**settings: object) -> list[int]:
-        return soften(features, believed, Stage(1.0, 1, **settings), 2).target(0).tolist()  # type: ignore[arg-type]
+        return soften(features, records, Stage(1.0, 1, **settings), 2).target(0).tolist()  # type: ignore[arg-type]
 
     assert target(targets="soft") == [1, 1_000_000, 125_000, 875_000]
     assert target(targets="soft", own_label=0.0) == [1, 1_000_000, 250_000, 750_000]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from synthgen.dataset.manifest import is_finished, read_intact_manifest
-from synthgen.dataset.shards import Belief, read_rows
+from synthgen.dataset.shards import SoftLabel, read_rows
 from synthgen.errors import UserError
 from synthgen.filters.base import Drop, Filter, FilterContext, FilterSpec
 from synthgen.filters.labels.agreement import Agreement
@@ -79,8 +79,8 @@ class Verify(Filter):
         self._min_confidence = settings.min_confidence if isinstance(settings, VerifySettings) else 0.0
         self._agreement = Agreement(context.format, settings.min_f1)
         self._precomputed: dict[str, Annotation] = {}
-        self._keeps_beliefs = isinstance(settings, VerifySettings) and settings.probabilities
-        self._beliefs: dict[str, Belief] = {}
+        self._keeps_soft_labels = isinstance(settings, VerifySettings) and settings.probabilities
+        self._soft_labels: dict[str, SoftLabel] = {}
 
     def check(self, row_id: str, row: Row) -> Drop | None:
         """Return a drop with the annotator's label or answer where it differs."""
@@ -98,9 +98,9 @@ class Verify(Filter):
         annotations = self._annotator.read([row for _, row in rows])
         return [self._compare(*row, annotation) for row, annotation in zip(rows, annotations, strict=True)]
 
-    def beliefs(self) -> Mapping[str, Belief]:
+    def soft_labels(self) -> Mapping[str, SoftLabel]:
         """Return the checkpoint's probabilities, where they are asked for."""
-        return self._beliefs
+        return self._soft_labels
 
     def metadata(self) -> dict[str, Any]:
         """Return the annotator, agreement, confusion and the noise estimate, under the filter's own name."""
@@ -116,10 +116,10 @@ class Verify(Filter):
         self._annotator.close()
 
     def _compare(self, row_id: str, row: Row, annotation: Annotation) -> Drop | None:
-        if self._keeps_beliefs:
+        if self._keeps_soft_labels:
             format_, shares = self._context.format, annotation.shares
             every = np.array([shares[label] for label in format_.labels], dtype=np.float32)
-            self._beliefs[row_id] = every, shares[format_.cell(row)]
+            self._soft_labels[row_id] = every, shares[format_.cell(row)]
         if (difference := self._agreement.add(row, annotation)) is None:
             return None
         if annotation.unread:
@@ -158,7 +158,7 @@ def annotator_parents(checks: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     )
 
 
-def believer(checks: Mapping[str, Any]) -> dict[str, Any]:
+def soft_label_model(checks: Mapping[str, Any]) -> dict[str, Any]:
     """Return whose probabilities of labels a set's rows have, by its checks."""
     return {key: checks[CHECK]["verify"][key] for key in ("name", "revision")}
 
