@@ -19,8 +19,8 @@ from evaluator.stats.comparison import compare_results
 from evaluator.stats.contrasts import LevelScores
 from evaluator.stats.item_bootstrap import ItemNoise
 from evaluator.stats.looks import Looks
+from evaluator.stats.needed_seeds import MOST_SEEDS, needed_seeds
 from evaluator.stats.results import Cell, Floats, Group, ItemScores, ResultRow, Results, TrainedRun
-from evaluator.stats.settling import MOST_SEEDS, settling
 from evaluator.stats.significance import ALPHA, POWER, Estimate
 
 SEED_SD, ITEM_SD = 0.7, 0.3
@@ -148,7 +148,7 @@ def run_settling(job: tuple[float, int, bool, int]) -> str:
         if looks_decided(estimate, looks):
             continue
         unresolved += 1
-        if (seeds := settling(estimate, effect, looks).seeds) is not None:
+        if (seeds := needed_seeds(estimate, effect, looks).seeds) is not None:
             named.append((runs, seeds))
     found = np.mean([looks_decided(difference(runs[:, :seeds]), looks) for runs, seeds in named])
     counts, needed = [seeds for _, seeds in named], fewest_for_all([runs for runs, _ in named], n, looks)

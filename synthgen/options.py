@@ -9,7 +9,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from synthgen.runtime.typer_command import COMMAS, Checked
+from synthgen.runtime.typer_command import COMMAS, OptionCheck
 
 # Several commands
 Folder = Annotated[Path, Argument(help="A dataset folder.")]
@@ -54,10 +54,10 @@ FolderLanguage = Annotated[
 ]
 
 # make
-_LANGUAGE = Checked("synthgen.text.languages:language_code")
+_LANGUAGE = OptionCheck("synthgen.text.languages:language_code")
 Task = Annotated[
     str,
-    Checked("synthgen.task.registry:load_task"),
+    OptionCheck("synthgen.task.registry:load_task"),
     Option(help="A task of `synthgen tasks`, or a task file of your own: my_task.md."),
 ]
 WrittenLanguage = Annotated[
@@ -67,7 +67,7 @@ WrittenLanguage = Annotated[
 ]
 Rows = Annotated[
     int | str,
-    Checked("synthgen.generation.run:check_n"),
+    OptionCheck("synthgen.generation.run:check_n"),
     Option(help="Rows to keep: a number, 'real' (the real set's size) or '10x'."),
 ]
 Model = Annotated[
@@ -117,7 +117,7 @@ CheckedTask = Annotated[Path | None, Option("--check", help="List all faults of 
 # import
 Corpus = Annotated[
     str,
-    Checked("synthgen.corpora.catalogue:find_sources"),
+    OptionCheck("synthgen.corpora.catalogue:find_sources"),
     Argument(
         help="A task of `synthgen tasks`, a task file of your own, or snli, anli, socialiqa, copa, pawsx, tydiqa, "
         "udpos, panx."

@@ -8,7 +8,7 @@ from evaluator import options
 from evaluator.benchmark.data_root import default_root
 from evaluator.benchmark.registry import find
 from evaluator.benchmark.splits import evaluation_splits
-from evaluator.benchmark.target import Scored, Split, Target
+from evaluator.benchmark.target import Split, SplitScores, Target
 from synthgen.corpora.readers.text import read_text
 from synthgen.errors import UserError
 
@@ -65,7 +65,7 @@ def _text(path: Path) -> str:
 
 def _scored(
     target: Target, items: Split, values: dict[str, Any], missing: list[str], extra: list[str], path: Path
-) -> Scored:
+) -> SplitScores:
     if (missing or extra) and not target.scores_missing:
         counted = f"{len(values)} predictions for {len(items)} items"
         which = f"missing: {', '.join(missing[:3]) or 'none'}; extra: {', '.join(extra[:3]) or 'none'}"

@@ -140,7 +140,7 @@ def _cluster(source: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class SplitScores:
     """Percentages by metric, and what each item contributed: 0-1, or (tp, predicted, gold) for a corpus metric."""
 
     metrics: dict[str, float]
@@ -181,7 +181,7 @@ class Target:
     train_sources: tuple[DataSource, ...] = ()
     read: Callable[[DataRoot, str, str], Split]
     train: Callable[[DataRoot], Split] | None = None
-    score: Callable[[Split, Sequence[Any]], Scored]
+    score: Callable[[Split, Sequence[Any]], SplitScores]
     parse: Callable[[str, Split], dict[str, Any]]
     rank: Callable[[Split, Any, Any], list[Any]] | None = None
     cap: Callable[[Split, Sequence[int]], Split] = Split.take

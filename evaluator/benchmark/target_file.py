@@ -12,12 +12,12 @@ from evaluator.benchmark.files.writers import jsonl
 from evaluator.benchmark.metrics.answers import score_squad
 from evaluator.benchmark.metrics.classification import accuracy, macro_f1
 from evaluator.benchmark.metrics.tags import score_tags
-from evaluator.benchmark.target import DataRoot, HubFile, Scored, Split, Target, facts_of
+from evaluator.benchmark.target import DataRoot, HubFile, Split, SplitScores, Target, facts_of
 from evaluator.benchmark.target_check import faults
 from synthgen.errors import UserError
 from synthgen.text.toml_text import Fault, read_toml_text
 
-Score = Callable[[Split, Sequence[Any]], Scored]
+Score = Callable[[Split, Sequence[Any]], SplitScores]
 SCORES: dict[tuple[str, str], Score] = {
     ("pair", "accuracy"): accuracy,
     ("pair", "macro_f1"): macro_f1,
@@ -102,11 +102,11 @@ _OF_FILES = ("columns", "train_columns", "train_labels", "hub_files", "rows")
 def _scorer(format_: str, metrics: Sequence[str]) -> Score:
     """Return the function that computes the metrics in their order."""
 
-    def score(split: Split, predictions: Sequence[Any]) -> Scored:
+    def score(split: Split, predictions: Sequence[Any]) -> SplitScores:
         """Return the metrics of predictions."""
         scored = [SCORES[format_, metric](split, predictions) for metric in metrics]
         pairs = list(zip(metrics, scored, strict=True))
-        return Scored(
+        return SplitScores(
             {name: each.metrics[name] for name, each in pairs}, {name: each.items[name] for name, each in pairs}
         )
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from synthgen.formats.choice import Choice
 from synthgen.formats.pair import Pair
 from synthgen.formats.span import Span
-from synthgen.formats.tags import Tagged
+from synthgen.formats.tags import TaggedSentence
 from synthgen.text.words import LETTERS_PER_WORD, Hashes, Places, hashes_of_words, mixed, words, words_long
 
 VERSION = 2
@@ -31,8 +31,8 @@ RUN = 13
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
-    """Rows of a dataset that stand elsewhere: as a whole, with one whole text, or with a run of words; each once."""
+class OverlapCounts:
+    """Rows of a dataset that another set shares: the whole row, one whole text, or a run of words; each row once."""
 
     rows: int
     whole: int = 0
@@ -44,8 +44,10 @@ class Shared:
         """All of them in percent of the rows."""
         return 100 * (self.whole + self.text + self.run) / max(self.rows, 1)
 
-    def __add__(self, other: Shared) -> Shared:
-        return Shared(self.rows + other.rows, self.whole + other.whole, self.text + other.text, self.run + other.run)
+    def __add__(self, other: OverlapCounts) -> OverlapCounts:
+        return OverlapCounts(
+            self.rows + other.rows, self.whole + other.whole, self.text + other.text, self.run + other.run
+        )
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class Texts:
         """The hashes of all runs."""
         return np.unique(self.run_hashes)
 
-    def shared_with(self, other: Texts) -> Shared:
+    def shared_with(self, other: Texts) -> OverlapCounts:
         """Return how many rows stand in other rows, by kind."""
         row_words = np.bincount(self.row_of, self.lengths[self.text_of], minlength=self.rows)
         whole = np.isin(self.row_hashes, other.row_hashes) & (row_words >= LEAST_WORDS)
@@ -127,7 +129,7 @@ class Texts:
         of_runs = np.zeros(len(self.text_hashes), dtype=np.bool_)
         of_runs[self.text_of_run[np.isin(self.run_hashes, other.runs)]] = True
         run = self._rows_with(of_runs)
-        return Shared(self.rows, int(whole.sum()), int((text & ~whole).sum()), int((run & ~text & ~whole).sum()))
+        return OverlapCounts(self.rows, int(whole.sum()), int((text & ~whole).sum()), int((run & ~text & ~whole).sum()))
 
     def _rows_with(self, texts: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         found = np.zeros(self.rows, dtype=np.bool_)
@@ -169,7 +171,7 @@ def texts_of(record: Any) -> tuple[str, ...]:  # noqa: ANN401 - a record of any 
             texts = record.context, record.question, *record.options
         case Span():
             texts = record.context, record.question
-        case Tagged():
+        case TaggedSentence():
             texts = (" ".join(record.tokens),)
         case str():
             texts = (record,)

@@ -82,7 +82,9 @@ def sentence(pair: PairwiseResult) -> str:
     if pair.reason is not None:
         return f"{pair.a} against {pair.b} {size_text(pair)}: {numbers}; no verdict, {pair.reason}."
     primary = "Primary comparison: " if pair.primary else ""
-    return f"{primary}{_claim(pair)} ({numbers}; {_tests(pair)}){_collapsed(pair)}.{_settling(pair)}{_datasets(pair)}"
+    return (
+        f"{primary}{_claim(pair)} ({numbers}; {_tests(pair)}){_collapsed(pair)}.{_needed_seeds(pair)}{_datasets(pair)}"
+    )
 
 
 def headline(pair: PairwiseResult) -> str:
@@ -144,9 +146,9 @@ def _collapsed(pair: PairwiseResult) -> str:
     return f"; without the collapsed runs {numbers}" + ("" if pair.robust else ", which is another answer")
 
 
-def _settling(pair: PairwiseResult) -> str:
-    """Return how many seeds would settle an unresolved comparison, and what no number of them can show."""
-    if (need := pair.settling) is None:
+def _needed_seeds(pair: PairwiseResult) -> str:
+    """Return how many seeds would resolve an open comparison, and what no number of seeds can detect."""
+    if (need := pair.needed_seeds) is None:
         return ""
     floor = f"no number of seeds detects less than {need.floor:.2f} with these test items" if need.floor else ""
     if need.seeds is None:

@@ -14,8 +14,8 @@ import numpy as np
 
 from evaluator.stats.contrasts import LevelScores
 from evaluator.stats.looks import Looks
+from evaluator.stats.needed_seeds import NeededSeeds, needed_seeds
 from evaluator.stats.results import Group, TrainedRun
-from evaluator.stats.settling import Settling, settling
 from evaluator.stats.significance import ALPHA, Estimate, at_least, holm, rounded, sign_flip_floor, sign_flip_p
 from synthgen.errors import UserError
 from synthgen.text.languages import ENGLISH
@@ -123,10 +123,10 @@ class PairwiseResult:
         return "equivalent" if self.within_margin else "unresolved"
 
     @property
-    def settling(self) -> Settling | None:
-        """What would settle an unresolved comparison over all targets; None where there is a verdict or none can be."""
+    def needed_seeds(self) -> NeededSeeds | None:
+        """Seeds that would resolve an open comparison over all targets; None if there is or can be no verdict."""
         is_open = self.scope == "all" and self.known and self.reason is None and self.verdict == "unresolved"
-        return settling(self.estimate, self.margin, self.looks) if is_open else None
+        return needed_seeds(self.estimate, self.margin, self.looks) if is_open else None
 
     @property
     def not_inferior(self) -> tuple[str, ...]:
@@ -139,7 +139,7 @@ class PairwiseResult:
 
     def document(self) -> dict[str, Any]:
         """Return the object of comparison.json."""
-        e, known, need = self.estimate, self.known, self.settling
+        e, known, need = self.estimate, self.known, self.needed_seeds
         return {
             **{name: getattr(self, name) for name in ("a", "b", "size", "size_a", "size_b", "n_a", "n_b", "scope")},
             "difference": rounded(e.value),

@@ -16,7 +16,7 @@ from evaluator.benchmark.target_file import reading_hash
 from evaluator.experiment.arms import Arm
 from evaluator.experiment.definition import Experiment
 from evaluator.experiment.graph import data_revision, training_revision
-from evaluator.experiment.overlap import VERSION, Shared, Texts
+from evaluator.experiment.overlap import VERSION, OverlapCounts, Texts
 from evaluator.store import Node, Store
 from evaluator.store.tables import OVERLAP_NAME
 from synthgen.console import note
@@ -38,7 +38,7 @@ class Overlap:
     other: str
     kind: str
     same_task: bool
-    shared: Shared
+    shared: OverlapCounts
 
     def document(self) -> dict[str, Any]:
         """Return the object of overlap.json."""
@@ -98,8 +98,8 @@ def _overlaps(experiment: Experiment, arms: Sequence[Arm]) -> Iterator[Overlap]:
             yield Overlap(arm.name, other_arm.name, ARM, False, _sum(own, others))
 
 
-def _sum(own: Sequence[Texts], other: Texts) -> Shared:
-    return sum((each.shared_with(other) for each in own), Shared(0))
+def _sum(own: Sequence[Texts], other: Texts) -> OverlapCounts:
+    return sum((each.shared_with(other) for each in own), OverlapCounts(0))
 
 
 def _records(folder: Path) -> Iterator[Any]:

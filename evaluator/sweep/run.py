@@ -91,7 +91,7 @@ def run(
         comparison, end = run_until_resolved(arguments, budget)
         return ExperimentRun(str(path), f"open {comparison.page}", comparison=comparison, end=end)
     comparison = carry_out(arguments)
-    is_open = any(pair.settling for pair in comparison.headline())
+    is_open = any(pair.needed_seeds for pair in comparison.headline())
     more = f", or evaluator run {path} --until-resolved --budget HOURS" if is_open else ""
     return ExperimentRun(str(path), f"open {comparison.page}{more}", comparison=comparison)
 

@@ -91,12 +91,12 @@ def _open_pairs(comparison: Comparison) -> list[PairwiseResult]:
     """Return the unresolved comparisons over all targets: of primary ones where there are any."""
     pairs = comparison.headline()
     chosen = [pair for pair in pairs if pair.primary] or pairs
-    return [pair for pair in chosen if pair.settling]
+    return [pair for pair in chosen if pair.needed_seeds]
 
 
 def _step(pair: PairwiseResult, experiment: Experiment, store: Store) -> Step | None:
     """Return the seeds of a pair's next look; None where no number would settle it, or all looks are used."""
-    looks, need = experiment.looks, pair.settling
+    looks, need = experiment.looks, pair.needed_seeds
     groups: Sequence[Group] = ((pair.a, pair.size_a), (pair.b, pair.size_b))
     more = {group: experiment.more_seeds.get(group, ()) for group in groups}
     fewest = len(experiment.seeds) + min(map(len, more.values()))

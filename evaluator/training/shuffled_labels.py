@@ -9,7 +9,7 @@ import numpy as np
 from synthgen.formats.choice import Choice
 from synthgen.formats.pair import Pair
 from synthgen.formats.span import Span
-from synthgen.formats.tags import Tagged
+from synthgen.formats.tags import TaggedSentence
 
 
 def with_shuffled_labels(records: Sequence[Any], seed: int) -> list[Any]:
@@ -31,7 +31,7 @@ def _with_label(record: Any, other: Any, rng: np.random.Generator) -> Any:  # no
         case Span() if record.start is not None:
             start = int(rng.integers(0, len(record.context) - len(record.answer) + 1))
             return replace(record, start=start, answer=record.context[start : start + len(record.answer)])
-        case Tagged():
+        case TaggedSentence():
             return replace(record, tags=tuple(record.tags[i] for i in rng.permutation(len(record.tags)).tolist()))
         case _:
             return record

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from synthgen.corpora.corpus import Corpus, CorpusPart
 from synthgen.corpora.readers.item import row_faults
-from synthgen.corpora.readers.record_rows import RowBatch, Unusable
+from synthgen.corpora.readers.record_rows import RowBatch, UnusableRecord
 from synthgen.corpora.translation_pairs import EnglishRows, row_key
 from synthgen.dataset.manifest import REPEATED
 from synthgen.dataset.shards import ROWS_PER_GROUP, Rejection, arrow_schema, row_features
@@ -101,7 +101,7 @@ def _drop_repeated(batch: RowBatch, known: set[bytes], corpus: Corpus) -> None:
     rows = batch.table.to_pylist()
     is_new = np.array([row_key(row, corpus.format) not in known for row in rows], dtype=bool)
     repeated = np.flatnonzero(~is_new)
-    batch.unusable += [Unusable(int(batch.numbers[place]), REPEATED, "", rows[place]) for place in repeated]
+    batch.unusable += [UnusableRecord(int(batch.numbers[place]), REPEATED, "", rows[place]) for place in repeated]
     _keep(batch, is_new)
 
 
@@ -123,7 +123,7 @@ def _keep(batch: RowBatch, these: npt.NDArray[np.bool_]) -> None:
     batch.table, batch.numbers = batch.table.filter(pa.array(these)), batch.numbers[these]
 
 
-def _rejection(part: CorpusPart, unusable: Unusable) -> Rejection:
+def _rejection(part: CorpusPart, unusable: UnusableRecord) -> Rejection:
     assert part.records is not None
     place = part.records.file.place(unusable.number)
     evidence = f"{place}: {unusable.evidence}" if unusable.evidence else place

@@ -151,16 +151,16 @@ def said(
 NextRequest = Callable[[], Request | None]
 
 
-class Tagged(Protocol):
-    """Something about one request, with its tag."""
+class HasTag(Protocol):
+    """A request, its reply or its result: each has the tag of the request."""
 
     @property
     def tag(self) -> tuple[int, int]:
         """The tag of the request."""
 
 
-Order = TypeVar("Order", bound=Tagged)
-Result = TypeVar("Result", bound=Tagged)
+Order = TypeVar("Order", bound=HasTag)
+Result = TypeVar("Result", bound=HasTag)
 
 
 class Work(ABC, Generic[Order, Result]):
@@ -229,8 +229,8 @@ class Engine(Protocol):
         return
 
 
-class Purse(Protocol):
-    """The money that there is for replies."""
+class SpendingLimit(Protocol):
+    """A limit on the money spent on replies."""
 
     def is_spent(self, in_flight: int = 0) -> bool:
         """Say whether one more reply, beside those in flight, would cost more than there is."""
@@ -243,19 +243,22 @@ class Purse(Protocol):
 
 
 def run_with_retries(
-    engine: Engine, requests: Sequence[Request], first_delay: float = FIRST_DELAY, purse: Purse | None = None
+    engine: Engine,
+    requests: Sequence[Request],
+    first_delay: float = FIRST_DELAY,
+    spending_limit: SpendingLimit | None = None,
 ) -> Iterator[Reply]:
     """Yield a reply for every request, in any order; a failed one only after the last of `TRIES`. Tags must differ.
 
-    That a server has no room is no failure: an engine ends the work itself when there never is any. When the money in
-    the purse is spent, the requests that are left are not sent.
+    A busy server is no failure: an engine ends the work itself when the server stays busy. When `spending_limit` is
+    reached, the remaining requests are not sent.
     """
     open_requests = {request.tag: request for request in requests}
     failures: Counter[tuple[int, int]] = Counter()
     for turn in range(MOST_TURNS):
         delay = first_delay * 2 ** min(turn, TRIES) if turn else 0.0
         waiting = deque(replace(request, delay=delay) for request in open_requests.values())
-        for reply in _replies(engine, waiting, purse):
+        for reply in _replies(engine, waiting, spending_limit):
             waits = reply.outcome == "busy" and turn < MOST_TURNS - 1
             failures[reply.tag] += 0 if reply.outcome == "ok" or waits else tries_spent(reply.outcome)
             if reply.outcome == "ok" or (not waits and failures[reply.tag] >= TRIES) or turn == MOST_TURNS - 1:
@@ -265,25 +268,25 @@ def run_with_retries(
             return
 
 
-def _replies(engine: Engine, waiting: deque[Request], purse: Purse | None) -> Iterator[Reply]:
+def _replies(engine: Engine, waiting: deque[Request], spending_limit: SpendingLimit | None) -> Iterator[Reply]:
     """Yield the replies to the waiting requests, which are taken away as they are sent, while there is money."""
     in_flight = 0
 
     def next_request() -> Request | None:
         """Return the next request that there is money for."""
         nonlocal in_flight
-        if not waiting or (purse and purse.is_spent(in_flight)):
+        if not waiting or (spending_limit and spending_limit.is_spent(in_flight)):
             return None
         in_flight += 1
-        if purse:
-            purse.note(waiting[0])
+        if spending_limit:
+            spending_limit.note(waiting[0])
         return waiting.popleft()
 
-    while waiting and not (purse and purse.is_spent()):
+    while waiting and not (spending_limit and spending_limit.is_spent()):
         for reply in engine.run(next_request):
             in_flight -= 1
-            if purse:
-                purse.add(reply)
+            if spending_limit:
+                spending_limit.add(reply)
             yield reply
 
 

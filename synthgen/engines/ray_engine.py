@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from synthgen import console
-from synthgen.engines.base import Engine, NextRequest, NoWork, Order, Reply, Request, Result, Tagged, Work
+from synthgen.engines.base import Engine, HasTag, NextRequest, NoWork, Order, Reply, Request, Result, Work
 from synthgen.errors import IncompleteError, UserError, first_line
 from synthgen.runtime.provenance import hardware
 from synthgen.runtime.ray_cluster import joined, largest_node
@@ -111,7 +111,7 @@ class Server:
 class _Actor:
     handle: Any
     room: int
-    in_flight: dict[tuple[int, int], Tagged] = field(default_factory=dict)
+    in_flight: dict[tuple[int, int], HasTag] = field(default_factory=dict)
     ready: bool = False
     """Whether it has the work that its orders are for."""
 

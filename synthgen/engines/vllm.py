@@ -240,7 +240,7 @@ class VllmEngine(Engine):
             # Token by token, which takes longer, vLLM writes a text that may say itself that it ends.
             final = {"output_kind": RequestOutputKind.FINAL_ONLY, "skip_clone": True}
             final["detokenize"] = bool(sampling.stop) or self._fast is None
-            self._params[sampling] = _checked_once()(
+            self._params[sampling] = _once_checked_params()(
                 **values, stop=list(sampling.stop), structured_outputs=schema, **final
             )
         return self._params[sampling]
@@ -257,17 +257,17 @@ def _reply(tag: tuple[int, int], output: Any, text: str) -> Reply:  # noqa: ANN4
 
 
 @cache
-def _checked_once() -> Any:  # noqa: ANN401 - a class of vLLM's, imported when it is needed
+def _once_checked_params() -> Any:  # noqa: ANN401 - a class of vLLM's, imported when it is needed
     """Return sampling parameters that vLLM checks, with their grammar, before their first request only."""
     from vllm import SamplingParams
 
-    class CheckedOnce(SamplingParams):  # type: ignore[misc]
+    class OnceCheckedParams(SamplingParams):  # type: ignore[misc]
         def verify(self, *given: Any) -> None:  # noqa: ANN401 - vLLM's own types
             if "was_checked" not in vars(self):
                 super().verify(*given)
                 self.was_checked = True
 
-    return CheckedOnce
+    return OnceCheckedParams
 
 
 def _log_line(log: Path) -> str:

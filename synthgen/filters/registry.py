@@ -12,7 +12,7 @@ from types import ModuleType
 
 from synthgen import filters
 from synthgen.filters.base import FilterSpec
-from synthgen.filters.rows.edits import Clean
+from synthgen.filters.rows.edits import TextCleaning
 
 
 def find_specs(package: ModuleType) -> tuple[FilterSpec, ...]:
@@ -30,4 +30,4 @@ def find_specs(package: ModuleType) -> tuple[FilterSpec, ...]:
 
 
 ORDER = find_specs(filters)
-EDITS = {Clean.name: Clean}
+EDITS = {TextCleaning.name: TextCleaning}

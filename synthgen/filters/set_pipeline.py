@@ -24,7 +24,7 @@ from synthgen.errors import UserError
 from synthgen.filters.base import Drop, Filter, Result, SetFilter
 from synthgen.filters.dedup.candidate_pairs import sharing
 from synthgen.filters.pipeline import check_table, first_drops, first_row_filters
-from synthgen.filters.rows.edits import Clean
+from synthgen.filters.rows.edits import TextCleaning
 from synthgen.formats.base import Row
 from synthgen.runtime.workers import Workers
 from synthgen.text.hashes import value_hashes
@@ -40,7 +40,7 @@ class FilteredDataset:
     """A set's rows, the edits made to them, and which of them go; `edited` counts changed rows by edit."""
 
     source: InputDataset
-    edits: tuple[Clean, ...]
+    edits: tuple[TextCleaning, ...]
     stays: Mask
     edited: dict[str, int]
     dropped: dict[int, tuple[str, Drop]]
@@ -112,7 +112,7 @@ def workers_for(source: InputDataset, processes: int) -> Workers:
 
 
 def filter_dataset(
-    source: InputDataset, filters: Sequence[Filter], edits: tuple[Clean, ...], workers: Workers | None = None
+    source: InputDataset, filters: Sequence[Filter], edits: tuple[TextCleaning, ...], workers: Workers | None = None
 ) -> FilteredDataset:
     """Return the set with the rows that go: each dropped by the first filter that objects, later ones do not see it.
 

@@ -11,8 +11,8 @@ SENTENCE = "sentence"
 
 
 @dataclass(frozen=True, slots=True)
-class Tagged:
-    """One example, e.g. `Tagged(("Dogs", "bark"), (7, 15))`; tags index `TagsFormat.labels`."""
+class TaggedSentence:
+    """One example, e.g. `TaggedSentence(("Dogs", "bark"), (7, 15))`; tags index `TagsFormat.labels`."""
 
     tokens: tuple[str, ...]
     tags: tuple[int, ...]
@@ -38,13 +38,13 @@ class TagsFormat:
         """Return the Hugging Face features of a row, tags as a list of ClassLabel."""
         return {self.columns[0]: listed(string()), self.columns[1]: listed(class_label(self.labels))}
 
-    def to_row(self, record: Tagged) -> Row:
+    def to_row(self, record: TaggedSentence) -> Row:
         """Return the row that the real set would have for this record."""
         return {self.columns[0]: list(record.tokens), self.columns[1]: list(record.tags)}
 
-    def from_row(self, row: Mapping[str, Any]) -> Tagged:
+    def from_row(self, row: Mapping[str, Any]) -> TaggedSentence:
         """Return the record of a row; a missing column raises KeyError with its name."""
-        return Tagged(tuple(row[self.columns[0]]), tuple(row[self.columns[1]]))
+        return TaggedSentence(tuple(row[self.columns[0]]), tuple(row[self.columns[1]]))
 
     def sentence(self, row: Mapping[str, Any]) -> str:
         """Return the tokens of a row joined by spaces."""
@@ -59,7 +59,7 @@ class TagsFormat:
         tokens, names = texts.get("tokens", "").split(), texts.get("tags", "").split()
         if unknown := [name for name in names if name not in self.labels]:
             raise ParseError(f"unknown tag {unknown[0]}")
-        row = self.to_row(Tagged(tuple(tokens), tuple(self.labels.index(name) for name in names)))
+        row = self.to_row(TaggedSentence(tuple(tokens), tuple(self.labels.index(name) for name in names)))
         if reason := self.check(row):
             raise ParseError(reason)
         return row

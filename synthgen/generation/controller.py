@@ -18,7 +18,7 @@ from synthgen.filters.pipeline import OnlinePipeline
 from synthgen.formats.base import Row
 from synthgen.generation.prompt_chain import PromptChain
 from synthgen.generation.row_checks import Outcome, RowChecks
-from synthgen.generation.slot_work import PARSE, Reading, SlotReply, SlotWork
+from synthgen.generation.slot_work import PARSE, ParsedReply, SlotReply, SlotWork
 from synthgen.generation.slots import QuotaCounter, RequestQueue, SharedContexts, Slot, SlotOutcome
 from synthgen.models.packs import ResolvedModel
 
@@ -197,7 +197,7 @@ class Controller:
             return None
         return None if self._contexts.waits(slot) else slot
 
-    def _advance(self, slot: Slot, reply: StoredReply, reading: Reading | None) -> bool:
+    def _advance(self, slot: Slot, reply: StoredReply, reading: ParsedReply | None) -> bool:
         """Advance a slot by one reply; True when it has another request to make."""
         if reading is None:
             self._count(reply)

@@ -33,7 +33,7 @@ class CheckedRow(NamedTuple):
     counts: Mapping[str, Mapping[str, int]]
 
 
-class Reading(NamedTuple):
+class ParsedReply(NamedTuple):
     """What a reply says: the texts of its step, or its fault; after the last step the row too."""
 
     texts: dict[str, str]
@@ -47,7 +47,7 @@ class SlotReply(NamedTuple):
     tag: tuple[int, int]
     stored: StoredReply
     prompt: bytes
-    reading: Reading | None
+    reading: ParsedReply | None
 
 
 class SlotWork(Work[Slot, SlotReply]):
@@ -88,16 +88,16 @@ class SlotWork(Work[Slot, SlotReply]):
         prompt = b"" if order.tries else self._packer.pack(request.prompt)
         return SlotReply(reply.tag, stored, prompt, self.read(order, stored))
 
-    def read(self, slot: Slot, reply: StoredReply) -> Reading | None:
+    def read(self, slot: Slot, reply: StoredReply) -> ParsedReply | None:
         """Return what a reply to a slot's next step says."""
         if reply.outcome != "ok":
             return None
         try:
             texts = self._chain.read(slot.cell, slot.step, reply.text, reply.error)
         except ParseError as error:
-            return Reading({}, str(error), None)
+            return ParsedReply({}, str(error), None)
         is_last = self._makes_rows and self._chain.steps(slot.cell) == slot.step + 1
-        return Reading(texts, "", self.check(slot, slot.texts | texts) if is_last else None)
+        return ParsedReply(texts, "", self.check(slot, slot.texts | texts) if is_last else None)
 
     def check(self, slot: Slot, texts: dict[str, str]) -> CheckedRow:
         """Return the row of a slot's texts with what the filters of single rows say of it."""

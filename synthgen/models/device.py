@@ -6,8 +6,8 @@ from typing import Any, Protocol, TypeVar
 from synthgen import console
 
 
-class Sliced(Protocol):
-    """A sequence or an array: what has a length and parts of its kind."""
+class Sliceable(Protocol):
+    """A sequence or an array: it has a length and can be sliced."""
 
     def __len__(self) -> int:
         """Return the number of items."""
@@ -16,7 +16,7 @@ class Sliced(Protocol):
         """Return some of the items."""
 
 
-Items = TypeVar("Items", bound=Sliced)
+Items = TypeVar("Items", bound=Sliceable)
 Result = TypeVar("Result")
 BATCH, BATCH_ON_GPU = 32, 256
 """Texts that are read together."""

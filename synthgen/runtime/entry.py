@@ -21,7 +21,7 @@ from synthgen.runtime.limits import (
     open_file_limit,
     raise_open_file_limit,
 )
-from synthgen.runtime.streams import LastWord, prepare_streams
+from synthgen.runtime.streams import FinalLine, prepare_streams
 
 SECONDS_TO_STOP = 1.5
 """After a signal what is open is closed in this time, or the process ends as by `kill -9`, which loses nothing."""
@@ -121,10 +121,10 @@ def _stop_at_signals() -> None:
 
     What is open is closed on the way out; the state is resumable either way.
     """
-    last_word = LastWord()
+    final_line = FinalLine()
 
     def interrupted(_signal: int, _frame: FrameType | None) -> None:
-        if last_word.say(_STOPPED):
+        if final_line.say(_STOPPED):
             raise SystemExit(INTERRUPTED)
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -132,13 +132,13 @@ def _stop_at_signals() -> None:
     received, sender = socket.socketpair()
     sender.setblocking(False)
     signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=_end_in_time, args=(received, sender, last_word), daemon=True).start()
+    threading.Thread(target=_end_in_time, args=(received, sender, final_line), daemon=True).start()
 
 
-def _end_in_time(received: socket.socket, _sender: socket.socket, last_word: LastWord) -> None:
+def _end_in_time(received: socket.socket, _sender: socket.socket, final_line: FinalLine) -> None:
     """Wait for a signal, and end the process when it has not ended by itself after a while."""
     while received.recv(1)[0] not in (signal.SIGINT, signal.SIGTERM):
         pass
     time.sleep(SECONDS_TO_STOP)
-    last_word.say(_STOPPED)
+    final_line.say(_STOPPED)
     os._exit(INTERRUPTED)

@@ -10,7 +10,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from synthgen.errors import UserError, shorten
-from synthgen.runtime.typer_command import COMMAS, Checked, names
+from synthgen.runtime.typer_command import COMMAS, OptionCheck, names
 
 _NAMES = {
     Path: "a path",
@@ -58,7 +58,7 @@ def converted(function: Callable[..., Any], name: str, value: Any, shown: str = 
     result = _checked(shown or name, value, get_type_hints(function)[name], has_commas=COMMAS in marks)
     try:
         for mark in marks:
-            if isinstance(mark, Checked) and result is not None:
+            if isinstance(mark, OptionCheck) and result is not None:
                 mark.check(result)
     except UserError as error:
         raise UserError(f"{shown or name}: {error}") from None

@@ -13,7 +13,7 @@ from typing import Any
 from synthgen import console
 
 _SHOW_CURSOR = b"\r\x1b[K\x1b[?25h"
-_last_word = threading.Lock()
+_final_line = threading.Lock()
 
 
 def prepare_streams() -> None:
@@ -65,13 +65,13 @@ def stderr_to(path: Path) -> Iterator[None]:
             yield
     finally:
         sys.stderr.flush()
-        if not _last_word.locked():
+        if not _final_line.locked():
             os.dup2(terminal, 2)
         os.close(terminal)
 
 
-class LastWord:
-    """A line that is said at most once, after which this process prints nothing: libraries do, on the way out."""
+class FinalLine:
+    """A line printed at most once, after which this process prints nothing more: libraries may print at exit."""
 
     def __init__(self) -> None:
         with suppress(OSError):
@@ -79,7 +79,7 @@ class LastWord:
 
     def say(self, text: str) -> bool:
         """Print a line to the standard error as it was at first; return whether it is the last word."""
-        if not _last_word.acquire(blocking=False):
+        if not _final_line.acquire(blocking=False):
             return False
         console.stderr.own_file = None
         quiet = os.open(os.devnull, os.O_WRONLY)

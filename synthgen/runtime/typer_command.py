@@ -29,13 +29,13 @@ COMMAS = "comma-separated"
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """The mark of an option whose value can be checked alone: MODULE:FUNCTION raises UserError for what cannot be."""
+class OptionCheck:
+    """The check of one option's value by itself: MODULE:FUNCTION raises UserError for a value that is not allowed."""
 
     function: str
 
     def check(self, value: Any) -> None:  # noqa: ANN401 - any option
-        """Raise UserError for a value, or one of several, that cannot be."""
+        """Raise UserError for a value, or one of several, that is not allowed."""
         module, _, name = self.function.partition(":")
         for each in value if isinstance(value, list | tuple) else [value]:
             getattr(import_module(module), name)(each)

@@ -22,8 +22,8 @@ _TABLES: dict[str, Callable[[dict[str, Any]], bool]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class OfLanguage:
-    """A file as it is for one language; `own` are the entries of the language by table, and its sections."""
+class LanguageVariant:
+    """A task file as it is for one language; `own` are the entries of the language by table, and its sections."""
 
     code: str
     header: dict[str, Any]
@@ -50,7 +50,7 @@ class OfLanguage:
 
 def split_languages(
     header: Mapping[str, Any], sections: Mapping[str, str]
-) -> tuple[dict[str, Any], dict[str, str], list[OfLanguage]]:
+) -> tuple[dict[str, Any], dict[str, str], list[LanguageVariant]]:
     """Return the header and the sections of a file without what they hold for other languages, and the file in each."""
     base, own = dict(header), dict[str, dict[str, Any]]()
     for name, is_of_language in _TABLES.items():
@@ -65,11 +65,13 @@ def split_languages(
         if title not in steps and step in steps and find_language_code(code):
             own.setdefault(code, {}).setdefault(SECTIONS, {})[step] = template
             del rest[title]
-    return base, rest, [_of_language(code, base, rest, entries) for code, entries in own.items()]
+    return base, rest, [_language_variant(code, base, rest, entries) for code, entries in own.items()]
 
 
-def _of_language(code: str, header: dict[str, Any], sections: dict[str, str], own: dict[str, Any]) -> OfLanguage:
+def _language_variant(
+    code: str, header: dict[str, Any], sections: dict[str, str], own: dict[str, Any]
+) -> LanguageVariant:
     tables = {name: table for name, table in own.items() if name != SECTIONS}
     # Examples of two languages are never mixed.
     merged = {name: table if name == "shots" else header[name] | table for name, table in tables.items()}
-    return OfLanguage(code, header | merged | {"language": code}, sections | own.get(SECTIONS, {}), own)
+    return LanguageVariant(code, header | merged | {"language": code}, sections | own.get(SECTIONS, {}), own)

@@ -17,7 +17,7 @@ from synthgen.filters.labels.checkpoint import MAX_LENGTH, SPAN_MAX_LENGTH, SPAN
 from synthgen.formats.choice import Choice, ChoiceFormat
 from synthgen.formats.pair import Pair, PairFormat
 from synthgen.formats.span import Span, SpanFormat
-from synthgen.formats.tags import Tagged
+from synthgen.formats.tags import TaggedSentence
 from synthgen.generation.teacher import Teacher
 from synthgen.models.encoder import FAMILIES, auto_class, frame, padding_id, read_tokenizer, windows, word_ids
 from synthgen.text.words import treebank_tokens
@@ -41,7 +41,9 @@ RECORDS: dict[str, list[Any]] = {
     "pair": [Pair(SENTENCES[i], SENTENCES[i + 1], i % 3) for i in range(6)],
     "choice": [Choice(SENTENCES[i], "why ?", tuple(SENTENCES[i + 1 : i + 3]), i % 2) for i in range(6)],
     "span": [Span(CONTEXT, "who sat ?", "cat", 4), Span(CONTEXT, "wer ?", "Katze", CONTEXT.index("Katze"))] * 3,
-    "tags": [Tagged(tuple(text.split()), tuple(i % 2 for i in range(len(text.split())))) for text in SENTENCES[:6]],
+    "tags": [
+        TaggedSentence(tuple(text.split()), tuple(i % 2 for i in range(len(text.split())))) for text in SENTENCES[:6]
+    ],
     "dual": [(SENTENCES[i], SENTENCES[i + 1]) for i in range(6)],
     "mlm": SENTENCES[:6],
     "retrieval": SENTENCES[:6],
@@ -272,7 +274,7 @@ def test_a_verifier_reads_rows_as_the_head_of_its_checkpoint_does(encoder: Path,
 def test_a_teacher_reads_words_as_the_head_of_its_checkpoint_does(encoder: Path, tmp_path: Path) -> None:
     chosen, tokenizer = head("tags", encoder), load_tokenizer(encoder)
     save(chosen.build(encoder, 1), tokenizer, tmp_path)
-    records = [Tagged(tuple(treebank_tokens(text)), (0,) * len(treebank_tokens(text))) for text in SENTENCES]
+    records = [TaggedSentence(tuple(treebank_tokens(text)), (0,) * len(treebank_tokens(text))) for text in SENTENCES]
     features = chosen.encode(records, tokenizer, Stage(1.0, 1))
     (predicted,) = inference.predict(chosen.build(tmp_path, 1), chosen, [(records, features)], 4096)
     assert [tuple(tags) for tags in Teacher(tmp_path)._tags([record.tokens for record in records])] == predicted

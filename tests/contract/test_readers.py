@@ -23,7 +23,7 @@ from synthgen.filters.decontamination.evaluation_sets import TAGGED
 from synthgen.formats.choice import Choice
 from synthgen.formats.pair import PairFormat
 from synthgen.formats.span import Span
-from synthgen.formats.tags import Tagged, TagsFormat
+from synthgen.formats.tags import TaggedSentence, TagsFormat
 
 PREMISE, HYPOTHESIS = "The ferry sailed\u2028at noon.", 'It left "on time" today.'
 SQUAD = {
@@ -76,7 +76,7 @@ ENDS: dict[str, Callable[[str], bytes]] = {
 
 def texts_of(record: Any) -> tuple[str, ...]:
     """Return the running texts of a record, which decontamination compares."""
-    if isinstance(record, Tagged):
+    if isinstance(record, TaggedSentence):
         return (" ".join(record.tokens),)
     if isinstance(record, Choice):
         return (record.context, *record.options)

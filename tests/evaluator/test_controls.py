@@ -22,7 +22,7 @@ from synthgen.errors import UserError
 from synthgen.formats.choice import Choice
 from synthgen.formats.pair import Pair
 from synthgen.formats.span import Span
-from synthgen.formats.tags import Tagged
+from synthgen.formats.tags import TaggedSentence
 
 pytest.importorskip("torch")
 
@@ -52,7 +52,7 @@ def test_what_stands_for_a_label_in_other_formats_stays_valid() -> None:
     choices = with_shuffled_labels([Choice("c", "q", ("x", "y", "z")[: 2 + i % 2], i % 2) for i in range(50)], seed=0)
     answered = [Span(context, "Where?", "on the mat", 12) for _ in range(50)]
     spans = with_shuffled_labels([*answered, Span(context, "Who?")], seed=0)
-    tagged = with_shuffled_labels([Tagged(("a", "b", "c", "d"), (0, 1, 2, 3)) for _ in range(50)], seed=0)
+    tagged = with_shuffled_labels([TaggedSentence(("a", "b", "c", "d"), (0, 1, 2, 3)) for _ in range(50)], seed=0)
     assert all(row.label < len(row.options) for row in choices)
     assert all(row.start is None or context[row.start : row.end] == row.answer for row in spans)
     assert len({row.start for row in spans}) > 10

@@ -15,9 +15,9 @@ from evaluator.reporting.inputs import changed_plan
 from evaluator.reporting.report import report
 from evaluator.stats.comparison import Comparison, compare_results
 from evaluator.stats.looks import Looks, nominal_levels
+from evaluator.stats.needed_seeds import needed_seeds
 from evaluator.stats.pairwise import PairwiseResult, parse_primary
 from evaluator.stats.results import read_results
-from evaluator.stats.settling import settling
 from evaluator.stats.significance import Estimate
 from evaluator.sweep.plan_file import _added
 
@@ -126,7 +126,7 @@ def test_a_plan_is_only_added_to() -> None:
 
 def test_planned_looks_ask_for_more_seeds_than_one_test() -> None:
     seen = Estimate(1.0, 0.6, 2.0, 3, item_se=0.1)
-    once, looking = settling(seen, 0.5), settling(seen, 0.5, Looks(4, 3))
+    once, looking = needed_seeds(seen, 0.5), needed_seeds(seen, 0.5, Looks(4, 3))
     assert once.seeds is not None
     assert looking.seeds is not None
     assert once.seeds < looking.seeds < 2 * once.seeds

@@ -13,14 +13,14 @@ import pytest
 
 from evaluator.experiment.arguments import Arguments
 from evaluator.experiment.definition import define, open_store
-from evaluator.experiment.overlap import RUN, Shared, Texts
+from evaluator.experiment.overlap import RUN, OverlapCounts, Texts
 from evaluator.reporting.overlap import contaminated, overlap_rows, read_overlaps
 from evaluator.reporting.report import report
 from evaluator.sweep.overlap import OVERLAP_NAME, write_overlap
 from synthgen.formats.choice import Choice
 from synthgen.formats.pair import Pair
 from synthgen.formats.span import Span
-from synthgen.formats.tags import Tagged
+from synthgen.formats.tags import TaggedSentence
 
 from .conftest import LABELS, dataset_folder
 from .experiments import make_rows, write_results
@@ -58,7 +58,7 @@ def test_letters_of_a_script_without_spaces_are_half_a_word_each() -> None:
     [
         (Choice(RAIN, "Why?", ("a", "b"), 0), Pair(RAIN, "x", 0)),
         (Span(RAIN, "When?", "morning", 46), RAIN),
-        (Tagged(tuple(RAIN.split()), (0,) * 11), (RAIN, WET)),
+        (TaggedSentence(tuple(RAIN.split()), (0,) * 11), (RAIN, WET)),
         (Pair("今天早上七点钟港口开始下雨了", "路都湿了", 0), "今天早上七点钟港口开始下雨了。"),
     ],
 )
@@ -67,9 +67,9 @@ def test_records_of_any_format_and_script_are_compared(row: Any, other: Any) -> 
 
 
 def test_nothing_overlaps_with_nothing() -> None:
-    assert Texts.of([]).shared_with(Texts.of([RAIN])) == Shared(0)
-    assert Texts.of([RAIN]).shared_with(Texts.of([])) == Shared(1)
-    assert Texts.joined([Texts.of([]), Texts.of([RAIN])]).shared_with(Texts.of([RAIN])) == Shared(1, whole=1)
+    assert Texts.of([]).shared_with(Texts.of([RAIN])) == OverlapCounts(0)
+    assert Texts.of([RAIN]).shared_with(Texts.of([])) == OverlapCounts(1)
+    assert Texts.joined([Texts.of([]), Texts.of([RAIN])]).shared_with(Texts.of([RAIN])) == OverlapCounts(1, whole=1)
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from statsmodels.stats.weightstats import ttost_paired
 
 from evaluator.stats.contrasts import LevelScores, bartlett_p
 from evaluator.stats.item_bootstrap import ItemNoise, item_noise, metric_draws, resample_counts
+from evaluator.stats.needed_seeds import needed_seeds
 from evaluator.stats.results import Group
-from evaluator.stats.settling import settling
 from evaluator.stats.significance import Estimate, at_least, holm, sign_flip_floor, sign_flip_p
 
 from . import experiments
@@ -245,7 +245,7 @@ def test_the_p_value_is_below_five_percent_exactly_when_the_interval_excludes_ze
 def test_the_seeds_that_would_settle_a_comparison_detect_its_effect_in_eight_of_ten_worlds(
     sd: float, item_se: float, value: float, effect: float
 ) -> None:
-    need = settling(Estimate(value, np.sqrt(sd**2 / 3 + item_se**2), 2.0, 3, item_se=item_se, seed_df=2.0), effect)
+    need = needed_seeds(Estimate(value, np.sqrt(sd**2 / 3 + item_se**2), 2.0, 3, item_se=item_se, seed_df=2.0), effect)
     assert need.seeds is not None
     assert need.effect == effect
     found = [_found(sd, item_se, value, effect, n) for n in (need.seeds - 1, need.seeds)]
@@ -273,11 +273,11 @@ def _found(sd: float, item_se: float, value: float, effect: float, n: int) -> fl
 
 
 def test_a_difference_that_was_missed_by_bad_luck_needs_more_seeds_than_one_that_was_nearly_seen() -> None:
-    unlucky, near = (settling(Estimate(value, 0.6, 4.0, 5, item_se=0.2), 1.2).seeds for value in (0.2, 1.1))
+    unlucky, near = (needed_seeds(Estimate(value, 0.6, 4.0, 5, item_se=0.2), 1.2).seeds for value in (0.2, 1.1))
     assert unlucky is not None
     assert near is not None
     assert unlucky > near
 
 
 def test_an_effect_below_the_floor_of_the_items_needs_other_items_not_seeds() -> None:
-    assert settling(Estimate(0.4, 0.5, 4.0, 5, item_se=0.4), 0.5).seeds is None
+    assert needed_seeds(Estimate(0.4, 0.5, 4.0, 5, item_se=0.4), 0.5).seeds is None

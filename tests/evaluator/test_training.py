@@ -32,7 +32,7 @@ from evaluator.training.loop import DevEvaluator, TrainingConfig, TrainingLog, T
 from evaluator.training.tokenisation import load_tokenizer  # noqa: E402
 from synthgen.formats.answer_windows import best_span, central_tokens, window_spans  # noqa: E402
 from synthgen.formats.span import Span  # noqa: E402
-from synthgen.formats.tags import Tagged  # noqa: E402
+from synthgen.formats.tags import TaggedSentence  # noqa: E402
 
 LENGTHS = st.lists(st.integers(3, 120), min_size=1, max_size=300).map(np.array)
 
@@ -344,7 +344,7 @@ def test_masking_hides_an_exact_number_of_inner_tokens_and_differs_each_time() -
 
 def test_long_sentences_are_split_and_rejoined(tiny_model: Path) -> None:
     tokenizer, head = load_tokenizer(tiny_model), TagsHead(("A", "B"))
-    sentence = Tagged(tuple(["cat", "dog", "sat", "ran"] * 10), tuple([0, 1] * 20))
+    sentence = TaggedSentence(tuple(["cat", "dog", "sat", "ran"] * 10), tuple([0, 1] * 20))
     features = head.encode([sentence], tokenizer, Stage(1.0, 1, max_length=12))
     assert len(features) == 4
     assert features.lengths.max() <= 12

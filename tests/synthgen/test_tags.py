@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthgen.formats.base import ParseError, class_label, listed, string
-from synthgen.formats.tags import Tagged, TagsFormat
+from synthgen.formats.tags import TaggedSentence, TagsFormat
 
 UPOS = TagsFormat(("tokens", "tags"), ("NOUN", "VERB", "PUNCT"))
 
@@ -23,12 +23,12 @@ def test_features_are_token_strings_and_a_list_of_class_labels() -> None:
 
 def test_the_tag_column_is_named_as_in_the_real_set() -> None:
     panx = TagsFormat(("tokens", "ner_tags"), ("O", "B-PER"))
-    assert panx.to_row(Tagged(("Anna",), (1,))) == {"tokens": ["Anna"], "ner_tags": [1]}
+    assert panx.to_row(TaggedSentence(("Anna",), (1,))) == {"tokens": ["Anna"], "ner_tags": [1]}
 
 
 @given(st.lists(st.tuples(tokens, st.integers(0, 2)), min_size=1))
 def test_a_record_survives_its_row(pairs: list[tuple[str, int]]) -> None:
-    record = Tagged(tuple(token for token, _ in pairs), tuple(tag for _, tag in pairs))
+    record = TaggedSentence(tuple(token for token, _ in pairs), tuple(tag for _, tag in pairs))
     row = UPOS.to_row(record)
     assert UPOS.from_row(row) == record
     assert UPOS.check(row) is None

@@ -17,7 +17,7 @@ from synthgen.formats.base import text_fault
 from synthgen.formats.choice import Choice
 from synthgen.formats.pair import Pair
 from synthgen.formats.span import Span
-from synthgen.formats.tags import Tagged
+from synthgen.formats.tags import TaggedSentence
 
 Columns = Mapping[str, str | Sequence[str]]
 Item = tuple[Any, Any]
@@ -163,7 +163,7 @@ def _tags(layout: RecordLayout, row: Mapping[str, Any]) -> Item:
     if fault := next(filter(None, (text_fault(token, "token") for token in tokens)), None):
         raise UserError(fault)
     labels = tuple(map(layout.label, tags))
-    return Tagged(tuple(tokens), labels), tuple(layout.labels[label] for label in labels)
+    return TaggedSentence(tuple(tokens), labels), tuple(layout.labels[label] for label in labels)
 
 
 _MAKERS: dict[str, Callable[[RecordLayout, Mapping[str, Any]], Item]]

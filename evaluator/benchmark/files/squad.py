@@ -12,8 +12,8 @@ from evaluator.benchmark.target import (
     DataRoot,
     DataSource,
     HubFile,
-    Scored,
     Split,
+    SplitScores,
     Target,
     UnlabelledError,
     facts,
@@ -80,7 +80,7 @@ def train(root: DataRoot, source: DataSource = TRAIN) -> Split:
     return Split.of("en", ((str(number), span, (span.answer,)) for number, span in enumerate(spans)), path)
 
 
-def span_target(module: str, score: Callable[[Split, Sequence[Any]], Scored], *hub_files: HubFile) -> Target:
+def span_target(module: str, score: Callable[[Split, Sequence[Any]], SplitScores], *hub_files: HubFile) -> Target:
     """Return a target of questions about paragraphs, trained on SQuAD unless it says otherwise."""
     table: dict[str, Any] = {"train_sources": (TRAIN,), "clusters": "paragraph"} | facts(module)
     read, train_ = one_file(read_questions, table["sources"]), partial(train, source=table["train_sources"][0])

@@ -7,7 +7,7 @@ from evaluator.benchmark.files.predictions import tag_lines
 from evaluator.benchmark.metrics.tags import score_tags
 from evaluator.benchmark.target import HubFile, Split, Target, UnlabelledError, facts, one_file
 from synthgen.corpora.readers.item import UNLABELLED
-from synthgen.corpora.readers.tagged import read_sentences, tagged
+from synthgen.corpora.readers.tagged import read_sentences, tagged_sentence
 from synthgen.errors import UserError
 
 
@@ -23,7 +23,11 @@ def tagged_split(path: Path, language: str, labels: tuple[str, ...]) -> Split:
         line = faulty.number + faulty.tags.index("")
         raise UserError(f"{path} line {line} has no tag; expected token TAB tag")
     items = (
-        (f"{language}-{number}", tagged(each.tokens, each.tags, labels, f"{path} sentence {number + 1}"), each.tags)
+        (
+            f"{language}-{number}",
+            tagged_sentence(each.tokens, each.tags, labels, f"{path} sentence {number + 1}"),
+            each.tags,
+        )
         for number, each in enumerate(sentences)
     )
     return Split.of(language, items, path)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from evaluator.benchmark.metrics.classification import same_length
-from evaluator.benchmark.target import Scored, Split
+from evaluator.benchmark.target import Split, SplitScores
 from synthgen.errors import unknown
 from synthgen.formats.answer_match import squad_normalise, token_f1
 from synthgen.runtime.files import read_toml
@@ -21,7 +21,7 @@ MLQA_ARTICLES = {language: re.compile(pattern) if pattern else None for language
 _HAN = re.compile("[\u4e00-\u9fa5]")
 
 
-def score_squad(split: Split, predictions: Sequence[str | None]) -> Scored:
+def score_squad(split: Split, predictions: Sequence[str | None]) -> SplitScores:
     """Return `f1` and `em` with SQuAD v1.1's English normaliser, which XQuAD and TyDiQA use for every language.
 
     Source: XT third_party/evaluate_squad.py. An item without a prediction counts 0.
@@ -29,14 +29,14 @@ def score_squad(split: Split, predictions: Sequence[str | None]) -> Scored:
     return _score(split, predictions, squad_normalise)
 
 
-def score_mlqa(split: Split, predictions: Sequence[str | None]) -> Scored:
+def score_mlqa(split: Split, predictions: Sequence[str | None]) -> SplitScores:
     """Return `f1` and `em` with MLQA's normaliser of the answer's language (XT third_party/evaluate_mlqa.py)."""
     if split.language not in MLQA_ARTICLES:
         raise unknown("language", split.language, MLQA_ARTICLES, where="MLQA's normaliser")
     return _score(split, predictions, lambda text: mlqa_normalise(text, split.language))
 
 
-def _score(split: Split, predictions: Sequence[str | None], normalise: Callable[[str], str]) -> Scored:
+def _score(split: Split, predictions: Sequence[str | None], normalise: Callable[[str], str]) -> SplitScores:
     same_length(split, predictions)
     exact, overlap = [], []
     for prediction, answers in zip(predictions, split.gold, strict=True):
@@ -45,7 +45,7 @@ def _score(split: Split, predictions: Sequence[str | None], normalise: Callable[
         exact.append(0.0 if guess is None else float(guess in golds))
         overlap.append(0.0 if guess is None else max(token_f1(guess.split(), gold.split()) for gold in golds))
     n = len(split)
-    return Scored({"f1": 100 * sum(overlap) / n, "em": 100 * sum(exact) / n}, {"f1": overlap, "em": exact})
+    return SplitScores({"f1": 100 * sum(overlap) / n, "em": 100 * sum(exact) / n}, {"f1": overlap, "em": exact})
 
 
 def mlqa_normalise(text: str, language: str) -> str:

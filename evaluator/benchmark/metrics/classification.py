@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-from evaluator.benchmark.target import Scored, Split
+from evaluator.benchmark.target import Split, SplitScores
 from synthgen.errors import UserError
 
 
-def accuracy(split: Split, predictions: Sequence[Any]) -> Scored:
+def accuracy(split: Split, predictions: Sequence[Any]) -> SplitScores:
     """Return the share of items whose prediction equals the gold value, in percent (XT evaluate.py, accuracy)."""
     same_length(split, predictions)
     items = [float(prediction == gold) for prediction, gold in zip(predictions, split.gold, strict=True)]
-    return Scored({"accuracy": 100 * sum(items) / len(items)}, {"accuracy": items})
+    return SplitScores({"accuracy": 100 * sum(items) / len(items)}, {"accuracy": items})
 
 
-def macro_f1(split: Split, predictions: Sequence[Any]) -> Scored:
+def macro_f1(split: Split, predictions: Sequence[Any]) -> SplitScores:
     """Return the mean F1 of the labels that are gold or predicted for some item, in percent.
 
     As scikit-learn's f1_score(average="macro"), which mteb and IrokoBench report. Items are [predicted, gold] numbers
@@ -27,7 +27,7 @@ def macro_f1(split: Split, predictions: Sequence[Any]) -> Scored:
     for name in names:
         hits = sum(predicted == gold == name for predicted, gold in pairs)
         total += 2 * hits / sum((predicted == name) + (gold == name) for predicted, gold in pairs)
-    return Scored({"macro_f1": 100 * total / len(names)}, {"macro_f1": [[place[p], place[g]] for p, g in pairs]})
+    return SplitScores({"macro_f1": 100 * total / len(names)}, {"macro_f1": [[place[p], place[g]] for p, g in pairs]})
 
 
 def same_length(split: Split, predictions: Sequence[Any]) -> None:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from evaluator.benchmark.metrics.classification import same_length
 from evaluator.benchmark.metrics.tags import f1
-from evaluator.benchmark.target import Scored, Split
+from evaluator.benchmark.target import Split, SplitScores
 
 Vectors = npt.NDArray[np.float32]
 
@@ -32,14 +32,14 @@ def nearest_ids(split: Split, queries: Vectors, pool: Vectors) -> list[list[str]
     return [[split.pool_ids[index] for index in row] for row in nearest(queries, pool, 20)]
 
 
-def score_ranking(split: Split, predictions: Sequence[Sequence[str] | None]) -> Scored:
+def score_ranking(split: Split, predictions: Sequence[Sequence[str] | None]) -> SplitScores:
     """Return `map20`: the mean over queries of the average precision at 20. A query without a prediction counts 0.
 
     With a single gold candidate this is the mean reciprocal rank at 20 (Mewsli-X: XT utils_mewslix.py, evaluate).
     """
     same_length(split, predictions)
     items = [average_precision(gold, ranked or (), 20) for gold, ranked in zip(split.gold, predictions, strict=True)]
-    return Scored({"map20": 100 * sum(items) / len(items)}, {"map20": items})
+    return SplitScores({"map20": 100 * sum(items) / len(items)}, {"map20": items})
 
 
 def average_precision(gold: Collection[str], ranked: Sequence[str], k: int) -> float:
@@ -59,14 +59,14 @@ def average_precision(gold: Collection[str], ranked: Sequence[str], k: int) -> f
     return total / min(len(gold), k)
 
 
-def score_pairs(split: Split, predictions: Sequence[Sequence[str] | None]) -> Scored:
+def score_pairs(split: Split, predictions: Sequence[Sequence[str] | None]) -> SplitScores:
     """Return `f1` over mined pairs, given as the list of targets of each source (XT evaluate.py, bucc_f1)."""
     same_length(split, predictions)
     counts = [
         [len(set(gold) & set(mined or ())), len(set(mined or ())), len(set(gold))]
         for gold, mined in zip(split.gold, predictions, strict=True)
     ]
-    return Scored({"f1": 100 * f1(*(sum(column) for column in zip(*counts, strict=True)))}, {"f1": counts})
+    return SplitScores({"f1": 100 * f1(*(sum(column) for column in zip(*counts, strict=True)))}, {"f1": counts})
 
 
 @dataclass(frozen=True, slots=True)

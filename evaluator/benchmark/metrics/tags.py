@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from evaluator.benchmark.metrics.classification import same_length
-from evaluator.benchmark.target import Scored, Split
+from evaluator.benchmark.target import Split, SplitScores
 from synthgen.errors import UserError
 
 Tags = Sequence[str]
 
 
-def score_tags(split: Split, predictions: Sequence[Tags]) -> Scored:
+def score_tags(split: Split, predictions: Sequence[Tags]) -> SplitScores:
     """Return `f1` (XT evaluate.py, f1: seqeval over the tags as they are) and `token_accuracy`, in percent.
 
     XTREME scores UPOS tags without BIO prefixes, so a run of equal tags counts as one entity: published POS F1 is this,
@@ -27,7 +27,7 @@ def score_tags(split: Split, predictions: Sequence[Tags]) -> Scored:
     counts = chunk_counts(split.gold, predictions)
     totals = (sum(column) for column in zip(*counts, strict=True))
     metrics = {"f1": 100 * f1(*totals), "token_accuracy": 100 * sum(hits) / sum(map(len, split.gold))}
-    return Scored(metrics, {"f1": counts, "token_accuracy": shares})
+    return SplitScores(metrics, {"f1": counts, "token_accuracy": shares})
 
 
 def f1(true_positive: float, predicted: float, gold: float) -> float:

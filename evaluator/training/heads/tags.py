@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from evaluator.experiment.recipe import Stage
 from evaluator.training.features import IGNORED, Feature, Features, IntArray, pack
 from evaluator.training.heads.base import Batch, Head, Output, fresh_head, label_names, load
-from synthgen.formats.tags import Tagged
+from synthgen.formats.tags import TaggedSentence
 from synthgen.models.encoder import frame, word_ids
 
 
@@ -32,7 +32,7 @@ class TagsHead(Head):
         """Return the encoder with a fresh token classifier."""
         return fresh_head(load("tags", checkpoint, **label_names(self.labels)), seed)
 
-    def encode(self, records: Sequence[Tagged], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
+    def encode(self, records: Sequence[TaggedSentence], tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Features:
         """Return one feature per piece of a sentence."""
         tokens = list({token for record in records for token in record.tokens})
         subwords = dict(zip(tokens, word_ids(tokens, tokenizer), strict=True))
@@ -58,7 +58,9 @@ class TagsHead(Head):
         best = self.logits(model, batch).argmax(dim=-1).to(torch.int32).cpu().numpy()
         return [row[:length] for row, length in zip(best, batch.mask.sum(dim=1).tolist(), strict=True)]
 
-    def decode(self, records: Sequence[Tagged], features: Features, outputs: Sequence[Output]) -> list[tuple[str, ...]]:
+    def decode(
+        self, records: Sequence[TaggedSentence], features: Features, outputs: Sequence[Output]
+    ) -> list[tuple[str, ...]]:
         """Return the tags of each sentence, its pieces re-joined."""
         tags: list[list[str]] = [[] for _ in records]
         for i, output in enumerate(outputs):
@@ -70,7 +72,7 @@ class TagsHead(Head):
         return [tuple(predicted) for predicted in tags]
 
 
-def _split(record: Tagged, subwords: dict[str, list[int]], room: int) -> Iterator[tuple[list[int], list[int]]]:
+def _split(record: TaggedSentence, subwords: dict[str, list[int]], room: int) -> Iterator[tuple[list[int], list[int]]]:
     """Yield ids and target of pieces of at most `room` sub-words; a single token longer than that is shortened."""
     ids: list[int] = []
     target: list[int] = []

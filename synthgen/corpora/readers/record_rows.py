@@ -40,7 +40,7 @@ _NONE = np.array([], dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
-class Unusable:
+class UnusableRecord:
     """A record, or part of a file, that is no row: its number, the reason, what shows it, and what was read."""
 
     number: int
@@ -59,7 +59,7 @@ class RowBatch:
     table: pa.Table
     numbers: Numbers = field(default_factory=lambda: _NONE)
     ids: list[str | None] | None = None
-    unusable: list[Unusable] = field(default_factory=list)
+    unusable: list[UnusableRecord] = field(default_factory=list)
     notes: list[str | None] | None = None
     check: Counter[str] = field(default_factory=Counter)
 
@@ -79,7 +79,7 @@ class RecordReader:
     def batches(self) -> Iterator[RowBatch]:
         """Yield the rows in order."""
         for records in self.file.batches(self.plan.read()):
-            faults = [Unusable(each.number, each.reason, "", {"line": each.text}) for each in records.faults]
+            faults = [UnusableRecord(each.number, each.reason, "", {"line": each.text}) for each in records.faults]
             batch = None if records.table is None else self._columns(records.table, records.numbers)
             batch = batch or self._rows(records)
             batch.unusable = sorted([*faults, *batch.unusable], key=lambda each: each.number)
@@ -112,7 +112,7 @@ class RecordReader:
             return None
         kept = rows.filter(usable)
         batch = RowBatch(kept, np.delete(numbers, left), check=_equal_texts(kept))
-        batch.unusable = [each for each in unusable if isinstance(each, Unusable)]
+        batch.unusable = [each for each in unusable if isinstance(each, UnusableRecord)]
         return batch
 
     def _rows(self, records: Records) -> RowBatch:
@@ -120,7 +120,7 @@ class RecordReader:
         batch = RowBatch(self._schema.empty_table())
         for number, record in zip(records.numbers.tolist(), records.rows(), strict=True):
             for result in self._expanded(number, record):
-                if isinstance(result, Unusable):
+                if isinstance(result, UnusableRecord):
                     batch.unusable.append(result)
                     continue
                 rows.append(result.row)
@@ -134,7 +134,7 @@ class RecordReader:
         batch.notes = notes if any(notes) else None
         return batch
 
-    def _expanded(self, number: int, record: Row) -> Iterator[Item | Unusable]:
+    def _expanded(self, number: int, record: Row) -> Iterator[Item | UnusableRecord]:
         """Yield the rows of a record: one, or one for each hypothesis that it holds."""
         first, second, *_ = self._format.columns
         if not self.plan.options.hypotheses:
@@ -143,7 +143,7 @@ class RecordReader:
             name = columns[number % len(columns)]
             yield self._row(number, record, {first: self.plan.columns[first], second: name}, label)
 
-    def _row(self, number: int, record: Row, columns: Names | None = None, label: str = "") -> Item | Unusable:
+    def _row(self, number: int, record: Row, columns: Names | None = None, label: str = "") -> Item | UnusableRecord:
         """Return the row of a record, by other `columns` and with a `label` where it holds several."""
         values = {ours: value_of(record, theirs) for ours, theirs in (columns or self.plan.columns).items()}
         values |= {"label": label} if label else {}
@@ -154,10 +154,10 @@ class RecordReader:
                     raise UnusableError(f"not {name}={value}", excerpt(str(own_value), 100))
             item = make_row(self._format, values, record, self.labels)
         except UnusableError as error:
-            return Unusable(number, str(error), error.evidence, _storable(record), own)
+            return UnusableRecord(number, str(error), error.evidence, _storable(record), own)
         worse, odd = row_faults(self._format, {"id": "", **item.row}, self._tolerated)
         if worse:
-            return Unusable(number, worse, "", _storable(record), own)
+            return UnusableRecord(number, worse, "", _storable(record), own)
         return replace(item, id=own, odd=odd)
 
 

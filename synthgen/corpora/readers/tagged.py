@@ -10,7 +10,7 @@ from pathlib import Path
 from synthgen.corpora.readers.item import MALFORMED, UNLABELLED, Item
 from synthgen.corpora.readers.text import read_json, read_lines
 from synthgen.errors import unknown
-from synthgen.formats.tags import Tagged, TagsFormat
+from synthgen.formats.tags import TaggedSentence, TagsFormat
 
 UPOS = tuple("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split(" "))  # noqa: SIM905
 NER_TAGS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
@@ -74,7 +74,7 @@ def read_tag_file(path: Path, format_: TagsFormat) -> Iterator[Item]:
         elif sentence.fault:
             yield Item({"lines": "\n".join(sentence.lines)}, fault=MALFORMED)
         else:
-            yield Item(format_.to_row(tagged(sentence.tokens, sentence.tags, format_.labels, str(path))))
+            yield Item(format_.to_row(tagged_sentence(sentence.tokens, sentence.tags, format_.labels, str(path))))
 
 
 def read_ccg_tsv(path: Path, format_: TagsFormat) -> Iterator[Item]:
@@ -85,7 +85,7 @@ def read_ccg_tsv(path: Path, format_: TagsFormat) -> Iterator[Item]:
         if not tab or len(tokens) != len(tags):
             yield Item({"line": line}, fault=MALFORMED)
         else:
-            yield Item(format_.to_row(tagged(tokens, tags, format_.labels, str(path))))
+            yield Item(format_.to_row(tagged_sentence(tokens, tags, format_.labels, str(path))))
 
 
 def ccg_labels(paths: list[Path]) -> tuple[str, ...]:
@@ -101,12 +101,12 @@ def ccg_labels(paths: list[Path]) -> tuple[str, ...]:
     return tuple(sorted({tag for line in lines for tag in line.partition("\t")[2].split()}))
 
 
-def tagged(tokens: Sequence[str], tags: Sequence[str], labels: tuple[str, ...], where: str) -> Tagged:
+def tagged_sentence(tokens: Sequence[str], tags: Sequence[str], labels: tuple[str, ...], where: str) -> TaggedSentence:
     """Return a sentence with its tags as indices of `labels`; UserError for a tag outside the tag set."""
     positions = _positions(labels)
     if missing := next((tag for tag in tags if tag not in positions), ""):
         raise unknown("tag", missing, labels[:20], where=where)
-    return Tagged(tuple(tokens), tuple(positions[tag] for tag in tags))
+    return TaggedSentence(tuple(tokens), tuple(positions[tag] for tag in tags))
 
 
 @cache

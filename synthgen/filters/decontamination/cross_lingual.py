@@ -58,7 +58,7 @@ class Margins:
 
 
 @dataclass(frozen=True, slots=True)
-class Nearest:
+class NearestItem:
     """The item that stands out most, by what margin, and what margin is needed."""
 
     item: int
@@ -147,7 +147,9 @@ class Neighbours:
         self._spoken: dict[str, tuple[Vectors, list[bool]]] = {}
         self._take_means_away()
 
-    def nearest(self, rows: Sequence[Texts], language: str, margins: Margins, nearly: float) -> list[Nearest | None]:
+    def nearest(
+        self, rows: Sequence[Texts], language: str, margins: Margins, nearly: float
+    ) -> list[NearestItem | None]:
         """Return for each row the item that stands out most, None where none comes `nearly` as far as it must."""
         if not rows:
             return []
@@ -156,7 +158,7 @@ class Neighbours:
         whole = apart
         if self._width > 1 and any(group.places.shape[1] == 1 for group in self._groups):
             whole = [_unit(self._encoder.embed([" ".join(texts) for texts in rows]) - centre)]
-        nearest: list[Nearest | None] = [None] * len(rows)
+        nearest: list[NearestItem | None] = [None] * len(rows)
         for group, is_same_language in zip(self._groups, is_same, strict=True):
             needed = margins.same if is_same_language else margins.other
             parts = whole if group.places.shape[1] == 1 else apart
@@ -233,7 +235,7 @@ class Neighbours:
         texts = [row[column] for row in read_json_lines(MNLI_SAMPLE) for column in ("premise", "hypothesis")]
         return np.asarray(self._encoder.embed(texts).mean(axis=0))
 
-    def _stands_out(self, group: _Group, best: int, scores: Vectors, needed: float) -> Nearest:
+    def _stands_out(self, group: _Group, best: int, scores: Vectors, needed: float) -> NearestItem:
         """Return an item with its margin over the most similar others that share no text with it and are no copies."""
         count = min(_RELATIVES + _NEIGHBOURS, len(scores))
         order = np.argpartition(-scores, count - 1)[:count]
@@ -244,7 +246,7 @@ class Neighbours:
         others = [scores[each] for each in islice(apart, _NEIGHBOURS)]
         background = np.mean([*others, *[BACKGROUND] * (_NEIGHBOURS - len(others))])
         cosine = float(scores[best])
-        return Nearest(int(group.items[best]), cosine, cosine - max(BACKGROUND, float(background)), needed)
+        return NearestItem(int(group.items[best]), cosine, cosine - max(BACKGROUND, float(background)), needed)
 
 
 def grouped(values: Iterable[Value], key: Callable[[Value], Key]) -> dict[Key, list[Value]]:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from synthgen import console
 from synthgen.errors import listed
 from synthgen.filters.base import Drop, Filter, FilterSpec
-from synthgen.filters.decontamination.cross_lingual import BACKGROUND, Margins, Nearest, Neighbours, grouped
+from synthgen.filters.decontamination.cross_lingual import BACKGROUND, Margins, NearestItem, Neighbours, grouped
 from synthgen.filters.decontamination.evaluation_sets import item_hash, read_evaluation_sets, unread_files
 from synthgen.filters.dedup.similarity import VERSIONS, NearSettings, compared_texts, likeness, texts_apart
 from synthgen.formats import Format
@@ -173,13 +173,13 @@ class Contamination(Filter):
             self._neighbours = Neighbours(encoder, items, sets, width=len(texts[0]))
         margins = Margins(self._settings.margin, self._settings.own_margin)
         long_enough = [number for number, parts in enumerate(texts) if sum(map(count_words, parts)) >= _FEWEST_WORDS]
-        nearest: dict[int, Nearest | None] = {}
+        nearest: dict[int, NearestItem | None] = {}
         for language, numbers in grouped(long_enough, lambda at: row_language(rows[at], self._language)).items():
             best = self._neighbours.nearest([texts[number] for number in numbers], language, margins, _NEARLY)
             nearest |= zip(numbers, best, strict=True)
         return (self._drop_by_meaning(nearest.get(number)) for number in range(len(rows)))
 
-    def _drop_by_meaning(self, nearest: Nearest | None) -> Drop | None:
+    def _drop_by_meaning(self, nearest: NearestItem | None) -> Drop | None:
         if nearest is None:
             return None
         item = self._items[nearest.item]

@@ -5,11 +5,11 @@ from contextlib import suppress
 from synthgen.formats.base import Format, ParseError, Row, clean_text
 
 
-class Clean:
+class TextCleaning:
     """Texts in NFC, without control characters, runs of white space as one space. Texts with offsets stay as they are.
 
     >>> from synthgen.formats.pair import PairFormat
-    >>> clean = Clean(PairFormat(("question1", "question2"), ("no", "yes")))
+    >>> clean = TextCleaning(PairFormat(("question1", "question2"), ("no", "yes")))
     >>> clean.apply({"question1": "Is it  so?", "question2": "Why?", "label": 0})
     {'question1': 'Is it so?', 'question2': 'Why?', 'label': 0}
     """

@@ -1,7 +1,7 @@
-"""What would settle an unresolved comparison: how many seeds, and what no number of seeds can show.
+"""How many seeds would resolve an unresolved comparison, and which differences no number of seeds can detect.
 
-The variance of a difference is V_seed / n + V_item. More seeds shrink the first part alone, so the test items set a
-floor under the minimum detectable effect.
+The variance of a difference is V_seed / n + V_item. More seeds reduce only the first part, so the test items set a
+lower limit to the minimum detectable effect.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ VARIANCES = 32  # quantiles of the variance between seeds that power is averaged
 
 
 @dataclass(frozen=True, slots=True)
-class Settling:
+class NeededSeeds:
     """Seeds per arm, those so far among them, that detect `effect` points with 80 % power: None beyond `MOST_SEEDS`.
 
     `floor` is the minimum detectable effect that no number of seeds goes below, with these test items.
@@ -34,17 +34,17 @@ class Settling:
         return {"effect": rounded(self.effect), "seeds": self.seeds, "floor": rounded(self.floor)}
 
 
-def settling(estimate: Estimate, margin: float, looks: Looks | None = None) -> Settling:
-    """Return what would detect the difference that was seen, if it is the true one, or the margin where it is less.
+def needed_seeds(estimate: Estimate, margin: float, looks: Looks | None = None) -> NeededSeeds:
+    """Return the seeds that detect the observed difference, taken as true, or the margin if that is larger.
 
-    Where looks are planned, it has to be detected at the level of the look that has so many seeds.
+    With planned interim looks, the level is that of the look with this number of seeds.
     """
     effect = max(abs(estimate.value), margin)
     more = np.arange(estimate.seeds + 1, MOST_SEEDS + 1)
     enough = more[_power(estimate, effect, more, np.array([_level(looks, int(n)) for n in more])) >= POWER]
     normal, last = scipy_module("special").ndtri, _level(looks, MOST_SEEDS)
     floor = float(normal(1 - last / 2) + normal(POWER)) * estimate.item_se
-    return Settling(effect, int(enough[0]) if enough.size else None, floor)
+    return NeededSeeds(effect, int(enough[0]) if enough.size else None, floor)
 
 
 def _level(looks: Looks | None, seeds: int) -> float:
