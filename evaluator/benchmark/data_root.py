@@ -78,7 +78,7 @@ def lacking_files(data_root: Path | str | None, targets: Sequence[str]) -> list[
     return [line for each in select(targets) for line in missing_files(each, root, each.languages, "test")]
 
 
-def languages_there(wanted: Mapping[str, Sequence[str]], there: Mapping[str, Sequence[str]]) -> str:
+def languages_there(wanted: Mapping[str, Sequence[str]], available: Mapping[str, Sequence[str]]) -> str:
     """Return what `--languages` takes the languages that are there of those wanted with, by target; empty for all.
 
     >>> wanted = {"a": ["de", "en", "sw"], "b": ["de", "en"]}
@@ -87,11 +87,11 @@ def languages_there(wanted: Mapping[str, Sequence[str]], there: Mapping[str, Seq
     >>> languages_there(wanted, {"a": ["de", "sw"], "b": ["en"]})
     'a:de,a:sw,b:en'
     """
-    if all(set(wanted[name]) == set(found) for name, found in there.items()):
+    if all(set(wanted[name]) == set(present) for name, present in available.items()):
         return ""
-    codes = sorted({code for found in there.values() for code in found})
-    alike = all({code for code in wanted[name] if code in codes} == set(found) for name, found in there.items())
-    return ",".join(codes if alike else [f"{name}:{code}" for name, found in there.items() for code in found])
+    codes = sorted({code for present in available.values() for code in present})
+    alike = all({code for code in wanted[name] if code in codes} == set(present) for name, present in available.items())
+    return ",".join(codes if alike else [f"{name}:{code}" for name, present in available.items() for code in present])
 
 
 def trains_on(target: Target, root: DataRoot, split: str, language: str) -> Path | None:

@@ -37,8 +37,8 @@ def score(
     spec.check_language(language)
     source, text, root = spec.split_sources(split)[0], _text(path), default_root(data_root)
     shared = spec.languages if spec.join else ()  # the pool of such a target is that of all languages that are there
-    there = [code for code in shared if code == language or root.has(source, spec.file_code(code))] or [language]
-    items = evaluation_splits(spec, root, there, split, None)[there.index(language)]
+    codes = [code for code in shared if code == language or root.has(source, spec.file_code(code))] or [language]
+    items = evaluation_splits(spec, root, codes, split, None)[codes.index(language)]
     values = spec.parse(text, items)
     missing = [i for i, gold in zip(items.ids, items.gold, strict=True) if i not in values and gold != ()]
     extra = sorted(values.keys() - set(items.ids))

@@ -41,5 +41,5 @@ def capped(items: Split, cap: int | None, seed: int) -> Split:
 def has_dev_file(target: Target, root: DataRoot) -> bool:
     """Say whether the target has an English development file in this data root that it does not train on."""
     sources = target.sources.get("dev", ())
-    there = "en" in target.languages and bool(sources) and root.has(sources[0], target.file_code("en"))
-    return there and trains_on(target, root, "dev", "en") is None
+    has_english = "en" in target.languages and bool(sources) and root.has(sources[0], target.file_code("en"))
+    return has_english and trains_on(target, root, "dev", "en") is None

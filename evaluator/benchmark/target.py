@@ -73,8 +73,8 @@ class DataRoot:
 
     def has(self, source: DataSource, language: str = "en") -> bool:
         """Say whether one of the alternatives is there."""
-        there = (self.path / path.format(language=language) for path in source.paths)
-        return language not in source.not_for and any(path.is_file() for path in there)
+        paths = (self.path / path.format(language=language) for path in source.paths)
+        return language not in source.not_for and any(path.is_file() for path in paths)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,9 +87,7 @@ def print_data_check(rows: Sequence[Json], arguments: Arguments) -> None:
     for line in lacking_files(arguments["data_root"], named):
         note(line)
     root = f" --data-root {shlex.quote(str(arguments['data_root']))}" if arguments["data_root"] else ""
-    if plan := _plan_of_what_is_there(
-        rows, {select([ref])[0].name: ref for ref in named if is_file_name(ref, ".toml")}
-    ):
+    if plan := _plan_for_available(rows, {select([ref])[0].name: ref for ref in named if is_file_name(ref, ".toml")}):
         note_next(f"{plan}{root}")
     elif not named or any(target.hub_files for target in select(named)):
         targets = f" --targets {shlex.quote(','.join(named))}" if named else ""
@@ -98,21 +96,21 @@ def print_data_check(rows: Sequence[Json], arguments: Arguments) -> None:
         note_next("the same command again, once these files are there")
 
 
-def _plan_of_what_is_there(rows: Sequence[Json], own: Mapping[str, str]) -> str:
+def _plan_for_available(rows: Sequence[Json], own: Mapping[str, str]) -> str:
     """Return the plan over the targets and languages that can be trained and scored; `own` has files by name."""
     from evaluator.benchmark.data_root import languages_there
     from evaluator.benchmark.registry import select
 
-    trained, there = {row["target"] for row in rows if row["split"] == "train"}, dict[str, list[str]]()
+    trained, available = {row["target"] for row in rows if row["split"] == "train"}, dict[str, list[str]]()
     for row in rows:
         if row["split"] == "test" and row["labelled"]:
-            there.setdefault(row["target"], []).append(row["language"])
-    targets = {name: select([own.get(name, name)])[0] for name in there}
-    there = {name: codes for name, codes in there.items() if name in trained or not targets[name].train}
-    if not there:
+            available.setdefault(row["target"], []).append(row["language"])
+    targets = {name: select([own.get(name, name)])[0] for name in available}
+    available = {name: codes for name, codes in available.items() if name in trained or not targets[name].train}
+    if not available:
         return ""
-    codes = languages_there({name: target.languages for name, target in targets.items()}, there)
-    names = shlex.quote(",".join(own.get(name, name) for name in there))
+    codes = languages_there({name: target.languages for name, target in targets.items()}, available)
+    names = shlex.quote(",".join(own.get(name, name) for name in available))
     return f"evaluator plan none=none --targets {names}" + (f" --languages {codes}" if codes else "")
 
 

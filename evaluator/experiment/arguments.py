@@ -176,11 +176,13 @@ def _what_is_there(
     targets: Sequence[Target], root: DataRoot, languages: Mapping[str, Sequence[str]], split: str
 ) -> str:
     """Return how to restrict a comparison to the languages and targets that a data root has all files of."""
-    there = {t.name: [code for code in languages[t.name] if not missing_files(t, root, [code], split)] for t in targets}
-    if absent := [name for name, found in there.items() if not found]:
-        others = len(absent) < len(there)
+    available = {
+        t.name: [code for code in languages[t.name] if not missing_files(t, root, [code], split)] for t in targets
+    }
+    if absent := [name for name, codes in available.items() if not codes]:
+        others = len(absent) < len(available)
         return f"leave {', '.join(absent)} out of --targets" if others else "give other --languages or --data-root"
-    return f"use the existing files with --languages {languages_there(languages, there)}"
+    return f"use the existing files with --languages {languages_there(languages, available)}"
 
 
 def select_targets(names: Sequence[str]) -> tuple[Target, ...]:

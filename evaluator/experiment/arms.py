@@ -93,8 +93,8 @@ class Arm:
         if not self.by_seed:
             return self
         if seed >= len(self.by_seed):
-            there = f"it has {len(self.by_seed)} datasets, of seeds 0 to {len(self.by_seed) - 1}"
-            raise UserError(f"arm '{self.name}' has no dataset of seed {seed}: {there}; make more, or give --seeds")
+            datasets = f"it has {len(self.by_seed)} datasets, of seeds 0 to {len(self.by_seed) - 1}"
+            raise UserError(f"arm '{self.name}' has no dataset of seed {seed}: {datasets}; make more, or give --seeds")
         return replace(self, parts=self.by_seed[seed], by_seed=())
 
     @property

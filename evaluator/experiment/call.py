@@ -28,8 +28,8 @@ def takes(arguments: Callable[P, A]) -> Callable[[Callable[[A], R]], Callable[P,
     def decorate(function: Callable[[A], R]) -> Callable[P, R]:
         @wraps(function)
         def command(*args: P.args, **kwargs: P.kwargs) -> R:
-            given = dict(inspect.signature(arguments).bind(*args, **kwargs).arguments)
-            return function(arguments_of(arguments, **given))
+            bound = dict(inspect.signature(arguments).bind(*args, **kwargs).arguments)
+            return function(arguments_of(arguments, **bound))
 
         hints, signature = get_type_hints(arguments), inspect.signature(arguments)
         parameters = [each.replace(annotation=hints[name]) for name, each in signature.parameters.items()]
@@ -46,8 +46,8 @@ def arguments_of(kind: Callable[..., A], arms: Sequence[str], **options: Any) ->
     if is_experiment(arms):
         return file_arguments(kind, read_experiment(Path(arms[0])), **options)
     if options.get("preset"):
-        arms, said = expand(options["preset"], dict(map(split_arm, arms)))
-        options = {**_known(kind, said), **options}
+        arms, preset_options = expand(options["preset"], dict(map(split_arm, arms)))
+        options = {**_known(kind, preset_options), **options}
     return kind(arms, **options)
 
 
@@ -67,11 +67,11 @@ def file_arguments(
         raise UserError(
             f"{file.path}: data.{lacking[0]} is not made yet: evaluator run {file.path} --only-data makes it"
         )
-    arms, said = file.arm_texts(), {"data": file.steps, **file.options}
-    if preset := {**said, **options}.get("preset"):
+    arms, file_options = file.arm_texts(), {"data": file.steps, **file.options}
+    if preset := {**file_options, **options}.get("preset"):
         of_preset, options_of_preset = expand(preset, file.places)
-        arms, said = [*of_preset, *arms], {**options_of_preset, **said}
-    return kind(arms, **{**_known(kind, said), **options})
+        arms, file_options = [*of_preset, *arms], {**options_of_preset, **file_options}
+    return kind(arms, **{**_known(kind, file_options), **options})
 
 
 def _known(kind: Callable[..., A], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,16 +68,16 @@ def faults(folder: Path, facts: Facts) -> dict[str, str]:
     if len(tokenizer) > facts.size.vocabulary:
         sizes = f"its tokenizer has {len(tokenizer)} tokens and the model {facts.size.vocabulary}"
         return dict.fromkeys(ALL, f"{sizes}; they do not match")
-    found = dict[str, str]()
+    reasons = dict[str, str]()
     if not frame(tokenizer, 2).middle:
-        found |= dict.fromkeys(("pair", "choice", "span"), "its tokenizer has no separator between two texts")
+        reasons |= dict.fromkeys(("pair", "choice", "span"), "its tokenizer has no separator between two texts")
     if not tokenizer.is_fast:
-        found["span"] = "its tokenizer gives no offsets; transformers has no fast one of its class"
+        reasons["span"] = "its tokenizer gives no offsets; transformers has no fast one of its class"
     if tokenizer.mask_token_id is None:
-        found["mlm"] = "its tokenizer has no mask token"
+        reasons["mlm"] = "its tokenizer has no mask token"
     elif not facts.family.mlm:
-        found["mlm"] = f"masked language modelling is not supported for models of type {facts.model_type}"
-    return found
+        reasons["mlm"] = f"masked language modelling is not supported for models of type {facts.model_type}"
+    return reasons
 
 
 def check_heads(
@@ -121,8 +121,9 @@ def models(*, check: options.CheckedModel = None) -> list[dict[str, Any]]:
             for family in FAMILIES.values()
         ]
     model = resolve(check, weights=False)
-    found = faults(model.path, read_facts(model, "--check"))
+    reasons = faults(model.path, read_facts(model, "--check"))
     rows = [(target.name, target.head) for target in load_all()] + [("mlm:CORPUS", "mlm")]
     return [
-        {"target": name, "head": head, "fits": head not in found, "reason": found.get(head, "")} for name, head in rows
+        {"target": name, "head": head, "fits": head not in reasons, "reason": reasons.get(head, "")}
+        for name, head in rows
     ]

@@ -157,15 +157,16 @@ def _without(arms: Mapping[str, Any], absent: Collection[str], places: Mapping[s
     for name, value in arms.items():
         pieces = _pieces(value)[::2] if isinstance(value, str) else []
         named = {piece: match["name"] for piece in pieces if (match := _PIECE.fullmatch(piece))}
-        there = [piece for piece in pieces if named.get(piece) not in absent]
-        if there == pieces:
+        present = [piece for piece in pieces if named.get(piece) not in absent]
+        if present == pieces:
             kept[name] = value
             continue
         has_rows = any(
-            not f"{piece} {places.get(named.get(piece, ''), '')}".startswith((MLM, f"{piece} {MLM}")) for piece in there
+            not f"{piece} {places.get(named.get(piece, ''), '')}".startswith((MLM, f"{piece} {MLM}"))
+            for piece in present
         )
-        if has_rows and "+".join(there) not in kept.values():
-            kept[name] = "+".join(there)
+        if has_rows and "+".join(present) not in kept.values():
+            kept[name] = "+".join(present)
     return kept
 
 

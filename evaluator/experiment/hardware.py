@@ -57,8 +57,8 @@ def gpu_memory() -> int | None:
     """Return the bytes of the smallest GPU of this machine; None where nobody says, or a GPU is parted (MIG)."""
     if "MIG" in _nvidia_smi("-L"):
         return None
-    said = _nvidia_smi("--query-gpu=memory.total", "--format=csv,noheader,nounits").split()
-    sizes = [int(size) for size in said if size.isdecimal()]
+    fields = _nvidia_smi("--query-gpu=memory.total", "--format=csv,noheader,nounits").split()
+    sizes = [int(size) for size in fields if size.isdecimal()]
     return min(sizes) * 2**20 if sizes else None
 
 

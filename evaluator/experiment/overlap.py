@@ -132,9 +132,9 @@ class Texts:
         return OverlapCounts(self.rows, int(whole.sum()), int((text & ~whole).sum()), int((run & ~text & ~whole).sum()))
 
     def _rows_with(self, texts: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        found = np.zeros(self.rows, dtype=np.bool_)
-        found[self.row_of[texts[self.text_of]]] = True
-        return found
+        mask = np.zeros(self.rows, dtype=np.bool_)
+        mask[self.row_of[texts[self.text_of]]] = True
+        return mask
 
 
 def _hashed_texts(parts: Hashes, ends: Places, a_word: Places) -> tuple[Hashes, Places, Hashes, Places]:

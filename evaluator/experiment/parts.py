@@ -70,7 +70,7 @@ def shared(arm: str, parts: Sequence[ArmPart], rows: int) -> tuple[int, ...]:
         scale = lcm(*(share.denominator for share in shares))
         counts = scale_counts({str(i): int(share * scale) for i, share in enumerate(shares)}, rows)
         return tuple(counts[str(i)] for i in range(len(parts)))
-    given = [0 if part.is_rest else part.rows if part.share is None else int(part.share * rows) for part in parts]
-    if (least := sum(given)) > rows:
+    part_rows = [0 if part.is_rest else part.rows if part.share is None else int(part.share * rows) for part in parts]
+    if (least := sum(part_rows)) > rows:
         raise UserError(f"arm '{arm}' gives {least} rows besides its rest; the size {rows} is smaller")
-    return tuple(rows - least if part.is_rest else count for part, count in zip(parts, given, strict=True))
+    return tuple(rows - least if part.is_rest else count for part, count in zip(parts, part_rows, strict=True))

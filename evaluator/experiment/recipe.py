@@ -154,10 +154,10 @@ class Recipe:
 
 def check_soft_labels(recipe: Recipe, manifests: Collection[Manifest]) -> None:
     """Raise UserError where a recipe asks for a verifier's probabilities, and none of the sets has them."""
-    asked = {recipe.intermediate((manifest.format,)).targets for manifest in manifests} - {HARD}
-    if asked and not any(manifest.has_soft_labels for manifest in manifests):
+    kinds = {recipe.intermediate((manifest.format,)).targets for manifest in manifests} - {HARD}
+    if kinds and not any(manifest.has_soft_labels for manifest in manifests):
         raise UserError(
-            f'recipe {recipe.name} has targets = "{asked.pop()}", and no dataset has a verifier\'s probabilities: '
+            f'recipe {recipe.name} has targets = "{kinds.pop()}", and no dataset has a verifier\'s probabilities: '
             "synthgen filter DATASET --verifier CKPT --filters FILE adds them, with [verify] probabilities = true in it"
         )
 
@@ -177,10 +177,10 @@ def load_recipe(ref: str, width: int, family: str = "") -> Recipe:
     """
     recipes = {BY_ENCODER: by_encoder(width, family), **RECIPES}
     if ref in recipes:
-        found = recipes[ref]
-        if family and found.families and family not in found.families:
-            note(f"recipe {found.name} was made for {', '.join(found.families)}, the encoder is of {family}")
-        return found
+        recipe = recipes[ref]
+        if family and recipe.families and family not in recipe.families:
+            note(f"recipe {recipe.name} was made for {', '.join(recipe.families)}, the encoder is of {family}")
+        return recipe
     path = Path(ref)
     if path.suffix != ".toml":
         raise unknown("recipe", ref, [*recipes, "FILE.toml"])

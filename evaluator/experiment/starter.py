@@ -45,13 +45,13 @@ def experiment_text(source: Path) -> str:
     return f"{own}\n# Further options, with their default values.\n#\n{others}\n{table}{tables}"
 
 
-def _comments(given: set[str]) -> Iterator[str]:
+def _comments(used_keys: set[str]) -> Iterator[str]:
     """Yield each option that a file does not give: its help, and a line to take the # from."""
     hints = get_type_hints(CompareArguments, include_extras=True)
     defaults = {each.name: each.default for each in fields(CompareArguments) if each.default is not MISSING}
     yield '# Where data, store and report go.\n#folder = "runs/NAME"\n#'
     for key, parameter in known_keys().items():
-        if key not in (*given, "store", "out"):
+        if key not in (*used_keys, "store", "out"):
             yield from (f"# {line}" for line in textwrap.wrap(option_help(hints[parameter]), WIDTH))
             default = defaults[parameter]
             yield f"#{key} = {'…' if default in (None, ()) or default == '' else json.dumps(default)}\n#"

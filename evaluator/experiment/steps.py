@@ -134,9 +134,9 @@ def read_step(
             options[parameter] = taken if parameter == "out" else _placed(taken, hint, places, where, later)
         except UserError as error:
             faults.append(Fault(place, str(error)))
-    given = {known.get(key.replace("-", "_")) for key in table}
+    parameters = {known.get(key.replace("-", "_")) for key in table}
     required = [p.name for p in inspect.signature(function).parameters.values() if p.default is p.empty]
-    lacking = [key for key, p in known.items() if p in required and p not in given and p != "out"]
+    lacking = [key for key, p in known.items() if p in required and p not in parameters and p != "out"]
     faults += [Fault(("data", name, commands[0]), f"data.{name}: {commands[0]} needs {key} = …") for key in lacking]
     return faults or Step(name, commands[0], options, Path(options.pop("out", None) or folder / name), table)
 

@@ -224,12 +224,12 @@ MOST_CUT = 2.0
 
 def cut_inputs(arms: Mapping[str, Any]) -> list[str]:
     """Return a line for each arm of whose items more than 2 % may have been cut, or of whose windows hold no answer."""
-    said = {
+    descriptions = {
         "items_cut_%": "of its items fill the length of the intermediate stage, and may have been cut",
         "windows_without_answer_%": "of its windows hold no answer",
     }
     entries = {arm: entry for arm, entry in arms.items() if isinstance(entry, dict)}
-    shares = [(arm, entry.get(key), text) for arm, entry in entries.items() for key, text in said.items()]
+    shares = [(arm, entry.get(key), text) for arm, entry in entries.items() for key, text in descriptions.items()]
     return [
         f"{arm}: {share:.1f} % {text}; a recipe may have another max_length"
         for arm, share, text in shares

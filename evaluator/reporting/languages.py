@@ -29,9 +29,9 @@ def language_rows(comparison: Comparison) -> Table:
     return header.split(","), rows
 
 
-def language_sentence(found: Decomposition) -> str:
+def language_sentence(decomposition: Decomposition) -> str:
     """Return what the languages of a comparison say of another one; "" for too few of them."""
-    if (new := found.new_language) is None:
+    if (new := decomposition.new_language) is None:
         return ""
     mean, one = (sentences.interval_text(*new.interval(new=each)) for each in (False, True))
     return (
@@ -64,14 +64,14 @@ class LanguageFigure:
     """The differences of a comparison by language, with what they say of another one."""
 
     pair: PairwiseResult
-    found: Decomposition
+    decomposition: Decomposition
     panels: list[Panel]
 
 
 def language_figures(comparison: Comparison) -> list[LanguageFigure]:
     """Return the figures of the comparisons that a reader asks about first, where there are two languages or more."""
-    found = {(each.a, each.b, each.size): each for each in comparison.decompositions}
-    leads = [pair for pair in sentences.lead_pairs(comparison) if pair.key in found][:MOST_FIGURES]
+    decompositions = {(each.a, each.b, each.size): each for each in comparison.decompositions}
+    leads = [pair for pair in sentences.lead_pairs(comparison) if pair.key in decompositions][:MOST_FIGURES]
     figures = []
     for lead in leads:
         pairs = {
@@ -81,14 +81,16 @@ def language_figures(comparison: Comparison) -> list[LanguageFigure]:
         }
         pairs.pop(ENGLISH, None)
         if len(pairs) > 1:
-            panels = _panels(pairs, found[lead.key], language_gaps(comparison, lead.b, lead.size_b))
-            figures.append(LanguageFigure(lead, found[lead.key], list(panels)))
+            panels = _panels(pairs, decompositions[lead.key], language_gaps(comparison, lead.b, lead.size_b))
+            figures.append(LanguageFigure(lead, decompositions[lead.key], list(panels)))
     return figures
 
 
-def _panels(pairs: Mapping[str, PairwiseResult], found: Decomposition, gaps: Mapping[str, float]) -> Iterator[Panel]:
+def _panels(
+    pairs: Mapping[str, PairwiseResult], decomposition: Decomposition, gaps: Mapping[str, float]
+) -> Iterator[Panel]:
     """Yield a panel by script, one by family, and one by distance from English where English was scored."""
-    span = _span([pair.estimate.value for pair in pairs.values()], found)
+    span = _span([pair.estimate.value for pair in pairs.values()], decomposition)
     for title, groups in (
         ("By script", {code: any_language(code).script or "unknown" for code in pairs}),
         ("By family", {code: any_language(code).family or "unknown" for code in pairs}),
@@ -105,16 +107,16 @@ def _panels(pairs: Mapping[str, PairwiseResult], found: Decomposition, gaps: Map
         frame = charts.Frame(WIDTH, TOP + SCATTER + UNDER, span, (low - 1, high + 1), left=LEFT, top=TOP)
         labels = [(f"{tick:g}".replace("-", sentences.MINUS), frame.y(tick)) for tick in charts.ticks(low, high)]
         places = {code: frame.y(gap) for code, gap in known.items()}
-        title = f"By points that {found.b} lies below its English score"
+        title = f"By points that {decomposition.b} lies below its English score"
         yield Panel(title, frame, labels, _marks({code: pairs[code] for code in known}, frame, places))
 
 
-def _span(values: list[float], found: Decomposition) -> tuple[float, float]:
+def _span(values: list[float], decomposition: Decomposition) -> tuple[float, float]:
     """Return the range of differences to show: all of them, zero, and of the prediction interval as much again."""
     low, high = min(*values, 0.0), max(*values, 0.0)
     pad = max(high - low, 0.5)
-    if found.new_language is not None:
-        ends = found.new_language.interval(new=True)
+    if decomposition.new_language is not None:
+        ends = decomposition.new_language.interval(new=True)
         low, high = max(min(low, ends[0]), low - pad), min(max(high, ends[1]), high + pad)
     return low - 0.06 * pad, high + 0.06 * pad
 

@@ -13,9 +13,9 @@ SOURCES = "Where the variance of each comparison over all targets comes from"
 _DATA_DRAW = {True: "in the seeds: each draws its own rows", False: "none: every seed has the same rows"}
 
 
-def with_data_draws(found: Iterable[Decomposition], arms: Mapping[str, Any]) -> Iterator[Decomposition]:
+def with_data_draws(decompositions: Iterable[Decomposition], arms: Mapping[str, Any]) -> Iterator[Decomposition]:
     """Yield decompositions that say of each trained arm whether its seeds draw their rows, as arms.json has it."""
-    for each in found:
+    for each in decompositions:
         drawn = {}
         for arm, size in ((each.a, each.size_a), (each.b, each.size_b)):
             entry = arms.get(arm)

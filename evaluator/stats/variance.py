@@ -137,7 +137,7 @@ def _decompose(
     pair = scopes["all"]
     first, second = (pair.a, pair.size_a), (pair.b, pair.size_b)
     estimates = {
-        kind: [found.estimate for name, found in scopes.items() if name.startswith(kind) and name != _ENGLISH]
+        kind: [level.estimate for name, level in scopes.items() if name.startswith(kind) and name != _ENGLISH]
         for kind in ("target:", "language:")
     }
     mean = over_languages.contrast({first: 1.0, second: -1.0})

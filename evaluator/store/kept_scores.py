@@ -38,9 +38,11 @@ def kept_scores(root: Path, model: str) -> list[KeptScore]:
     UserError for a node that is not as it was finished.
     """
     store = Store(root)
-    made = {each["key"]: each["inputs"] for each in store.finished("predictions") if each["inputs"]["model"] == model}
+    predictions = {
+        each["key"]: each["inputs"] for each in store.finished("predictions") if each["inputs"]["model"] == model
+    }
     best: dict[str, tuple[Any, KeptScore]] = {}
-    for code, score in _scores(store, made):
+    for code, score in _scores(store, predictions):
         rank = score.split == "test", score.cap is None, score.n, code, len(score.metrics), score.date
         if score.language not in best or best[score.language][0] < rank:
             best[score.language] = rank, score

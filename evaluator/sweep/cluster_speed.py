@@ -32,8 +32,8 @@ def runs_a_gpu(address: str | None, memory: int) -> int:
         else:
             task = ray.remote(num_gpus=LEAST_SHARE, num_cpus=0)(gpu_memory)
             size = ray.get(task.remote()) if gpus else None
-    held = int((size or 0) * USABLE // (memory + RUN_OVERHEAD))
-    return max(1, min(MOST_RUNS, held, int(cores // max(1.0, gpus))))
+    runs_in_memory = int((size or 0) * USABLE // (memory + RUN_OVERHEAD))
+    return max(1, min(MOST_RUNS, runs_in_memory, int(cores // max(1.0, gpus))))
 
 
 def calibrate_on_cluster(address: str | None, model: Path, hardware: Hardware) -> Throughput:

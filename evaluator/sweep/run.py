@@ -85,8 +85,8 @@ def run(
     if only_data:
         refuse("--only-data trains nothing", until_resolved=until_resolved)
         return ExperimentRun(str(path), f"evaluator plan {path}")
-    given: dict[str, Any] = {"track": track} if track else {}
-    arguments = file_arguments(CompareArguments, parse_experiment(path, changes), **given)
+    overrides: dict[str, Any] = {"track": track} if track else {}
+    arguments = file_arguments(CompareArguments, parse_experiment(path, changes), **overrides)
     if budget is not None:
         comparison, end = run_until_resolved(arguments, budget)
         return ExperimentRun(str(path), f"open {comparison.page}", comparison=comparison, end=end)
@@ -113,12 +113,12 @@ def _faults(file: ExperimentFile) -> Iterator[Fault]:
     except UserError as error:  # of its preset
         yield Fault(("preset",), str(error))
         return
-    said = set[str]()
+    messages = set[str]()
     checks = arguments.checks() if _makes_items(file, arguments) else (*arguments.checks(), *arguments.data_checks())
     for key, check in checks:
         try:
             check()
         except UserError as error:  # a later check may need what an earlier one has refused
-            if str(error) not in said:
+            if str(error) not in messages:
                 yield Fault((key,), str(error))
-            said.add(str(error))
+            messages.add(str(error))

@@ -42,5 +42,5 @@ def check_tracker(name: str | None) -> None:
 
 def opener(name: str, folder: Path) -> OpenRun:
     """Return what begins runs of a tracker; one that writes files does so in `folder`."""
-    made: OpenRun = import_module(TRACKERS[name]).opener(name, folder)
-    return made
+    open_run: OpenRun = import_module(TRACKERS[name]).opener(name, folder)
+    return open_run

@@ -56,8 +56,8 @@ def training_cached(
         features = head.encode([each.record for each in part], tokenizer, stage)
         return soften(features, part, stage, len(labels))
 
-    asked = {"targets": [stage.targets, stage.own_label, stage.label_smoothing]}
-    return cached(store, encoder, {**data, **asked}, records, head, stage, encode)
+    targets = {"targets": [stage.targets, stage.own_label, stage.label_smoothing]}
+    return cached(store, encoder, {**data, **targets}, records, head, stage, encode)
 
 
 def cached(

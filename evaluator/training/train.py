@@ -76,13 +76,13 @@ def _train(job: IntermediateJob, store: Store, tracker: Tracker) -> tuple[dict[s
     with progress() as bar:
         line = bar.add_task("training", total=None, note="")
 
-        def said(text: str) -> None:
+        def report(text: str) -> None:
             bar.update(line, note=text)
             tracker.progress(job.node.key, text)
 
         tracker.begin(job.node.key, job.label, job.node.inputs)
         try:
-            train_intermediate(job, store, said)
+            train_intermediate(job, store, report)
         except UserError:
             shutil.rmtree(store.root, ignore_errors=True)
             raise
@@ -127,8 +127,8 @@ def _existing(folder: Path, inputs: Json) -> Json:
         manifest = read_node(folder)
     except UserError as error:
         raise UserError(f"--out {folder} contains other files; {advice} ({error})") from None
-    there = manifest["inputs"]
-    if differing := ", ".join(name for name in inputs if there.get(name) != inputs[name]):
+    stored = manifest["inputs"]
+    if differing := ", ".join(name for name in inputs if stored.get(name) != inputs[name]):
         raise UserError(f"--out {folder} contains another training (differs in {differing}); {advice}")
     if fault := next(folder_faults(folder, manifest["files"], MANIFEST_NAME), None):
         raise UserError(f"{folder / fault}; remove {folder} to train it again")

@@ -30,13 +30,15 @@ def drawn_rows(format_: Format, rows: Sequence[Row], *, seed: int, title: str) -
 
 def rejected_rows(format_: Format, folder: Path) -> SummaryTable:
     """Return three rejections of each reason, with their evidence."""
-    found = [(kind, each) for kind in reasons(folder, REJECTIONS_OF_A_REASON) for each in kind.examples]
+    rejections = [(kind, each) for kind in reasons(folder, REJECTIONS_OF_A_REASON) for each in kind.examples]
     cells = (
         (f"{kind.reason} ({kind.count:,})", each.id, each.evidence, _lines(shown_fields(each.row, format_)))
-        for kind, each in found
+        for kind, each in rejections
     )
     note = f"the first {REJECTIONS_OF_A_REASON} of each reason; synthgen why shows more"
-    return SummaryTable("Rejected rows", ("reason", "id", "evidence", "texts"), tuple(cells), note if found else "none")
+    return SummaryTable(
+        "Rejected rows", ("reason", "id", "evidence", "texts"), tuple(cells), note if rejections else "none"
+    )
 
 
 def _lines(texts: Mapping[str, str]) -> str:

@@ -102,8 +102,8 @@ def check(folder: Path) -> list[str]:
 
 def claim_faults(text: str, expected: str) -> list[str]:
     """Return which of the sentences that cards say a card has although its manifest does not give it."""
-    said, right = (" ".join(each.split()) for each in (text, expected))
-    unfounded = (claim for claim in claims() if claim in said and claim not in right)
+    claimed, right = (" ".join(each.split()) for each in (text, expected))
+    unfounded = (claim for claim in claims() if claim in claimed and claim not in right)
     return [f"{CARD_NAME} claims '{claim}', and {MANIFEST_NAME} has no evidence for it" for claim in unfounded]
 
 

@@ -134,9 +134,9 @@ def _prompts(m: Manifest) -> Answer:
     shots = [parent for parent in m.parents if parent.get("role") == "shots"]
     text += " Real examples were shown to the generator." if shots else " Its examples were written for this project."
     facts = {"SHA-256 of the prompt file": m.prompt_hash} | ({"examples shown": shots} if shots else {})
-    if said := m.checks.get("prompt_language"):
+    if languages := m.checks.get("prompt_language"):
         text += f" The rows are in {language_name(m.language)}, which is not the language of the prompt file."
-        facts |= said
+        facts |= languages
     return text, facts
 
 
@@ -154,15 +154,14 @@ def _labels(m: Manifest) -> Answer:
     if verified is None:
         return f"{source}; they were not checked with a model.", {"labels": m.label_counts or "none"}
     agreed = {"verify": "a checkpoint", "judge": "a language model"}
-    said = [
+    agreements = [
         f"{agreed[name]} labelled the rows without seeing their labels and agreed with "
         f"{100 * (result['agreement'] or 0):.1f} %"
         for name, result in _facts(verified).items()
         if name in agreed
     ]
-    text = (
-        f"{source}. Rows with another label by a second annotator are not kept: {', then '.join(said) or 'see below'}."
-    )
+    result = ", then ".join(agreements) or "see below"
+    text = f"{source}. Rows with another label by a second annotator are not kept: {result}."
     return text, {"labels": m.label_counts, **_facts(verified)}
 
 
@@ -193,10 +192,10 @@ def _language(m: Manifest) -> Answer:
     if "language" not in m.checks and "before_filtering" in translation:
         return _of_translations(translation)
     text, facts = _checked(m, check="language")
-    if not (said := m.checks.get("set_language")):
+    if not (set_language := m.checks.get("set_language")):
         return text, facts
-    known = "not known" if m.language == UNKNOWN_LANGUAGE else f"{m.language}, by {said['said_by']}"
-    read, agree = said["texts_identified"], said["texts_that_agree"]
+    known = "not known" if m.language == UNKNOWN_LANGUAGE else f"{m.language}, by {set_language['said_by']}"
+    read, agree = set_language["texts_identified"], set_language["texts_that_agree"]
     counted = f" ({agree} of {read} texts identified agree)" if read else ""
     return f"{text}{'' if text.endswith('.') else '.'} The language of the set is {known}{counted}.", facts
 

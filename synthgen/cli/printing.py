@@ -70,9 +70,9 @@ def _print_set(manifest: Manifest, folder: Path) -> None:
     examples = console.one_line(f": {manifest.kept:,} {manifest.origin} {manifest.task} examples ({labels})")
     console.stdout.print(Text.assemble((console.one_line(folder), "bold"), examples))
     console.print_lines([manifest.balance()])
-    if (said := manifest.checks.get("set_language")) and said["said_by"] not in (CORPUS, TASK):
-        counts = f"{said['texts_that_agree']} of {said['texts_identified']} texts identified agree"
-        console.print_lines([f"language {manifest.language}, by {said['said_by']}; {counts}"])
+    if (language := manifest.checks.get("set_language")) and language["said_by"] not in (CORPUS, TASK):
+        counts = f"{language['texts_that_agree']} of {language['texts_identified']} texts identified agree"
+        console.print_lines([f"language {manifest.language}, by {language['said_by']}; {counts}"])
 
 
 def _print_next(manifest: Manifest, folder: Path) -> None:
@@ -167,24 +167,24 @@ def _longest_word(cells: Sequence[str]) -> int:
     return max((cell_len(word) for cell in cells for word in cell.split()), default=0)
 
 
-def print_why(found: Mapping[str, Any] | Sequence[Mapping[str, Any]], arguments: Arguments) -> None:
+def print_why(answer: Mapping[str, Any] | Sequence[Mapping[str, Any]], arguments: Arguments) -> None:
     """Print the story of one row, or the rejections by reason."""
-    if isinstance(found, Mapping):
-        _print_story(found)
+    if isinstance(answer, Mapping):
+        _print_story(answer)
         return
-    for kind in found:
+    for kind in answer:
         by = "not needed" if kind["reason"] in NO_FAULT else f"rejected by {kind['stage'] or 'make'}"
         title = console.one_line(f": {kind['count']:,} {by}")
         console.stdout.print(Text.assemble((console.one_line(kind["reason"]), "bold"), title))
         for each in kind["examples"]:
             console.print_lines([f"  {each['id']}", *(f"    {line}" for line in _evidence_lines(each))])
     command = f"synthgen why {shlex.quote(str(arguments['folder']))}"
-    if not found:
+    if not answer:
         console.print_lines([f"{arguments['folder']}: no row was rejected"])
     elif arguments["reason"] is None:
-        console.note_next(f"{command} --reason {shlex.quote(found[0]['reason'])}")
+        console.note_next(f"{command} --reason {shlex.quote(answer[0]['reason'])}")
     else:
-        console.note_next(f"{command} {shlex.quote(found[0]['examples'][0]['id'])}")
+        console.note_next(f"{command} {shlex.quote(answer[0]['examples'][0]['id'])}")
 
 
 def _field_lines(shown: Mapping[str, Any]) -> list[str]:
@@ -209,10 +209,10 @@ def _print_story(story: Mapping[str, Any]) -> None:
     console.print_lines(f"  {line}" for line in [*by, *_evidence_lines(story)])
     for reply in story["replies"]:
         if reply["prompt"]:
-            asked = indent(reply["prompt"], "    | ", lambda _: True).split("\n")
-            console.print_lines([f"  step {reply['step']} asked:", *asked])
-        said = repr(reply["text"]) if reply["text"] else reply["error"]
-        console.print_lines([f"  step {reply['step']} ({reply['outcome']}): {said}"])
+            prompt = indent(reply["prompt"], "    | ", lambda _: True).split("\n")
+            console.print_lines([f"  step {reply['step']} asked:", *prompt])
+        answer = repr(reply["text"]) if reply["text"] else reply["error"]
+        console.print_lines([f"  step {reply['step']} ({reply['outcome']}): {answer}"])
 
 
 def print_card_report(result: CardReport, arguments: Arguments) -> None:

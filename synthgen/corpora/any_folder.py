@@ -177,8 +177,8 @@ def open_set(
     dataset = InputDataset(*facts, _count(paths, folder), aliases=aliases, files=files, definitions=means)
     _check_labels(dataset, is_guess=task is None)
     dataset = replace(dataset, names=_label_names(dataset))
-    said = _language(dataset, language, is_stated="language" in columns)
-    return replace(dataset, language=said.code, set_language=said)
+    identified = _language(dataset, language, is_stated="language" in columns)
+    return replace(dataset, language=identified.code, set_language=identified)
 
 
 def _note_guess(folder: Path, name: str) -> None:

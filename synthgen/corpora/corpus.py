@@ -246,11 +246,11 @@ def _local_part(file: CorpusFile, format_: Format, stated: StatedFacts, own: Pat
     if own and records and (columns := records.plan.other_names()):
         parent["columns"] = columns
     rows = records.rows() if records else (each.row for each in file.reader(file.path, format_) if not each.fault)
-    said_elsewhere = file.stated_languages(is_own=own is not None)
-    said = set_language(texts_of_sound_rows(format_, rows), option=stated.language, stated=said_elsewhere)
+    candidates = file.stated_languages(is_own=own is not None)
+    language = set_language(texts_of_sound_rows(format_, rows), option=stated.language, stated=candidates)
     prefix = f"{file.source.name}-{Path(file.name).with_suffix('').as_posix().replace('/', '-')}"
     terms = stated.licence or (UNKNOWN if own else "")
-    return CorpusPart(file.source, file.path, reader, said, prefix, parent, records=records, terms=terms)
+    return CorpusPart(file.source, file.path, reader, language, prefix, parent, records=records, terms=terms)
 
 
 def _column_lines(part: CorpusPart) -> Iterator[str]:
@@ -293,8 +293,8 @@ def _translated_part(file: TranslatedFile, *, needs_english: bool) -> CorpusPart
         raise UserError(f"--pair-with needs the file with the English rows of the same lines; it is missing: {beside}")
     parent = {"file": path.name, "sha256": file_sha256(path), "split": "train", "corpus": release.source.name}
     prefix = f"{release.name}-train" if release.english else f"{release.name}-{file.language}-train"
-    said = SetLanguage(file.language, "the translation")
-    return CorpusPart(release.source, path, release.reader, said, prefix, parent, release, beside)
+    language = SetLanguage(file.language, "the translation")
+    return CorpusPart(release.source, path, release.reader, language, prefix, parent, release, beside)
 
 
 def _translated_hub_corpus(task: str, language: str, english: EnglishRows | None) -> Corpus:
@@ -331,5 +331,5 @@ def _hub_part(source: CorpusEntry, split: HubSplit, fetched: FetchedFile) -> Cor
     parent |= {"sha256": file_sha256(fetched.path), "split": split.split, "corpus": source.name}
     shard = re.search(r"\d+", Path(fetched.name).stem.removeprefix(split.split))
     prefix = f"{source.name}-{split.split}-{shard.group() if shard else '0'}"
-    said = SetLanguage(ENGLISH, CORPUS)
-    return CorpusPart(source, fetched.path, partial(read_hub_parquet, ids=split.ids), said, prefix, parent)
+    language = SetLanguage(ENGLISH, CORPUS)
+    return CorpusPart(source, fetched.path, partial(read_hub_parquet, ids=split.ids), language, prefix, parent)

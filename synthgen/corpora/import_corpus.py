@@ -93,8 +93,8 @@ def import_task(
         survey = _survey(corpus, n, seed)
         chosen = None if n is None else draw(survey, quotas(task, dict(survey.cells), n))
         command = _command(task, source, n, seed, pair_with, {**of_records, **facts})
-        told = {"seed": seed, "command": command, "definitions": definitions(task)}
-        return _write(out, survey, chosen, identity | told, started)
+        provenance = {"seed": seed, "command": command, "definitions": definitions(task)}
+        return _write(out, survey, chosen, identity | provenance, started)
 
 
 def _refuse_draw(n: int | None, seed: int) -> None:
@@ -217,7 +217,7 @@ def _same_or_refused(out: Path, identity: dict[str, Any]) -> Manifest:
 
 
 def _command(
-    task: str, source: str | Path, n: int | None, seed: int, pair_with: Path | None, given: dict[str, Any]
+    task: str, source: str | Path, n: int | None, seed: int, pair_with: Path | None, values: dict[str, Any]
 ) -> str:
     """Return the command of an import as others may read it."""
     words = [
@@ -227,7 +227,7 @@ def _command(
         "--from",
         source if source in ("hub", "sample") else Path(source).resolve().name,
     ]
-    for name, value in given.items():
+    for name, value in values.items():
         if value:
             words += [f"--{name}", value if isinstance(value, str) else ",".join(value)]
     words += ["--pair-with", Path(pair_with).name] if pair_with else []

@@ -73,14 +73,14 @@ def find_files(sources: tuple[CorpusEntry, ...], path: Path, split: str | None =
         return [corpus_file(sources[0], path, path.parent)]
     if not path.is_dir():
         raise UserError(f"no file or folder at {path}")
-    found = {source.name: _best_split(source, path, split) for source in sources}
-    files = {name: chosen for name, (chosen, _) in found.items()}
+    splits = {source.name: _best_split(source, path, split) for source in sources}
+    files = {name: chosen for name, (chosen, _) in splits.items()}
     if missing := [source for source in sources if not files[source.name]]:
         names = "; ".join(f"{source.name}: {source.official}" for source in missing)
         places = ", ".join(f"{folder}/" for source in missing for folder in source.places)
         patterns = ", ".join(dict.fromkeys(pattern for source in missing for pattern in source.files))
         raise UserError(f"{path} has no files of {names} (looked in it and in {places} for {patterns})")
-    if others := [name for _, left_out in found.values() for name in left_out]:
+    if others := [name for _, left_out in splits.values() for name in left_out]:
         console.note(f"{path}: left out: {', '.join(others)}")
     refuse_missing_parts([Path(file.name) for chosen in files.values() for file in chosen], str(path))
     return list(chain.from_iterable(files.values()))

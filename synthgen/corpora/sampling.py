@@ -104,8 +104,8 @@ class Survey:
             labels = self.corpus.format.labels
             parts = (part.records for part in self.corpus.parts if part.records)
             names = sorted({*others, *(str(number) for part in parts for number in part.labels.numbers)})
-            meant = labels if len(names) == len(labels) and all(map(str.isdecimal, names)) else ["…"] * 3
-            example = ",".join(f"{name}={label}" for name, label in zip(names, meant, strict=False))
+            targets = labels if len(names) == len(labels) and all(map(str.isdecimal, names)) else ["…"] * 3
+            example = ",".join(f"{name}={label}" for name, label in zip(names, targets, strict=False))
             way_out = f"Say what they mean: --labels '{example}' ('{next(iter(others))}=-' drops the rows)"
             if any("," in name for name in others):
                 way_out = "Make them a column of names or numbers"

@@ -29,9 +29,9 @@ class EnglishRows:
     def __init__(self, folder: Path, task: str) -> None:
         """Read the set; UserError when it is no finished folder of the task's own English rows."""
         self.name, self.manifest = public_name(str(folder)), read_intact_manifest(folder)
-        held, language = self.manifest.task, self.manifest.language
-        if (held, language) != (task, "en"):
-            raise UserError(f"--pair-with {folder} is a set of {held} in '{language}'; expected {task} in 'en'")
+        set_task, language = self.manifest.task, self.manifest.language
+        if (set_task, language) != (task, "en"):
+            raise UserError(f"--pair-with {folder} is a set of {set_task} in '{language}'; expected {task} in 'en'")
         self._format = dataset_format(self.manifest)
         self.ids: set[str] = set()
         self._by_text: defaultdict[tuple[bytes, str], list[str]] = defaultdict(list)

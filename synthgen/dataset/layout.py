@@ -22,7 +22,7 @@ def is_public(name: str) -> bool:
 
 def misplaced(folder: Path, names: list[str]) -> list[str]:
     """Return why a set may not be read: its manifest lists what is no file of a set, or it holds links, a line each."""
-    strange = [name for name in names if not is_public(name) and not _REJECTED.fullmatch(name)]
+    foreign = [name for name in names if not is_public(name) and not _REJECTED.fullmatch(name)]
     links = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink())
-    faults = [f"synthgen.json lists '{name}', which is not a file of a set" for name in strange]
+    faults = [f"synthgen.json lists '{name}', which is not a file of a set" for name in foreign]
     return faults + [f"{name} is a link; a set must contain the file itself" for name in links]

@@ -243,10 +243,10 @@ class Ledger:
         where, values = ("", ()) if slot is None else ("WHERE slot = ?", (slot,))
         prompt = "prompt" if slot is not None else "x''"
         columns = f"slot, step, request_key, outcome, replies.text, error, prompt_tokens, output_tokens, {prompt}"
-        thought, joined = "'', 0", ""
+        reasoning, join = "'', 0", ""
         if self._has_reasoning:
-            thought, joined = "COALESCE(reasoning.text, ''), COALESCE(tokens, 0)", "LEFT JOIN reasoning USING (seq)"
-        query = f"SELECT {columns}, {thought} FROM replies {joined} {where} ORDER BY seq"
+            reasoning, join = "COALESCE(reasoning.text, ''), COALESCE(tokens, 0)", "LEFT JOIN reasoning USING (seq)"
+        query = f"SELECT {columns}, {reasoning} FROM replies {join} {where} ORDER BY seq"
         for stored in self._execute(query, values):
             yield StoredReply(*(*stored[:8], self._unpacked(stored[8]), *stored[9:]))
 
@@ -318,8 +318,8 @@ class Ledger:
         """Return the prompt and output tokens of all replies, and those of the output that were thought, if any."""
         prompt, output = self._execute("SELECT TOTAL(prompt_tokens), TOTAL(output_tokens) FROM replies").fetchone()
         query = "SELECT TOTAL(tokens) FROM reasoning"
-        thought = int(self._execute(query).fetchone()[0]) if self._has_reasoning else 0
-        return {"prompt": int(prompt), "output": int(output)} | ({"reasoning": thought} if thought else {})
+        reasoning = int(self._execute(query).fetchone()[0]) if self._has_reasoning else 0
+        return {"prompt": int(prompt), "output": int(output)} | ({"reasoning": reasoning} if reasoning else {})
 
     def content_hash(self) -> str:
         """Return the SHA-256 of every row that was recorded, whatever place in the file it has; jobs are not facts."""
@@ -332,8 +332,8 @@ class Ledger:
 
     def check(self) -> None:
         """Raise UserError when SQLite finds a page of the file damaged."""
-        if (found := str(self._execute("PRAGMA quick_check(1)").fetchone()[0])) != "ok":
-            raise damaged(self._db.path, found)
+        if (message := str(self._execute("PRAGMA quick_check(1)").fetchone()[0])) != "ok":
+            raise damaged(self._db.path, message)
 
     def _value(self, text: str) -> Any:  # noqa: ANN401 - any JSON value
         try:

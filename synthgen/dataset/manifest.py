@@ -101,13 +101,13 @@ class Manifest:
     def made_elsewhere(self) -> str:
         """Where the rows came from when they are no corpus's and were not made here; an empty string otherwise."""
         translation = self.checks.get("translation")
-        made = {"synthetic": self.prompt_hash, "translated": self.model or translation, "sample": "here"}.get(
+        producer = {"synthetic": self.prompt_hash, "translated": self.model or translation, "sample": "here"}.get(
             self.origin
         )
         sources = [parent for parent in self.parents if parent.get("role") in ("source", "filtered")]
         names = [str(parent["name"]) for parent in sources if "name" in parent]
         is_corpus = self.origin == "real" and (not names or any("corpus" in parent for parent in sources))
-        return "" if made or is_corpus else (names or ["another place"])[0]
+        return "" if producer or is_corpus else (names or ["another place"])[0]
 
     @property
     def faults(self) -> dict[str, int]:

@@ -25,18 +25,18 @@ OF_THE_MACHINE = frozenset({
 """Arguments that say where and how fast a model runs, not what it replies: a run may go on with others."""
 
 
-def read_arguments(given: str | None) -> dict[str, Any]:
+def read_arguments(value: str | None) -> dict[str, Any]:
     """Return the arguments in a JSON object, or in a TOML or JSON file; UserError when they cannot be read."""
-    if given is None:
+    if value is None:
         return {}
-    if given.lstrip().startswith("{"):
-        return _json_object(given, where="--engine-args")
-    path = Path(given).expanduser()
+    if value.lstrip().startswith("{"):
+        return _json_object(value, where="--engine-args")
+    path = Path(value).expanduser()
     if path.suffix == ".json":
-        with plain_os_error(f"cannot read --engine-args {given}"):
-            return _json_object(path.read_bytes().decode("utf-8-sig", "replace"), where=f"--engine-args {given}")
+        with plain_os_error(f"cannot read --engine-args {value}"):
+            return _json_object(path.read_bytes().decode("utf-8-sig", "replace"), where=f"--engine-args {value}")
     if path.suffix != ".toml":
-        raise UserError(f"--engine-args '{given}' is neither a file NAME.toml or NAME.json nor a JSON object {{...}}")
+        raise UserError(f"--engine-args '{value}' is neither a file NAME.toml or NAME.json nor a JSON object {{...}}")
     return read_toml(path, "--engine-args ")
 
 
@@ -74,13 +74,15 @@ def gpus(arguments: Arguments) -> int:
 
 def over_gpus(arguments: Arguments, number: int | None, *, ray: str | None) -> dict[str, Any]:
     """Return the arguments of an engine over so many GPUs; UserError where they say another number, or without Ray."""
-    said = gpus(arguments)
+    configured = gpus(arguments)
     if number is None:
         return dict(arguments)
     if ray is None:
         refuse(f"without --ray one engine runs here; {TENSOR} in --engine-args is its GPUs", gpus_per_engine=number)
     pipeline = arguments.get(PIPELINE, 1)
-    if number < 1 or number % pipeline or (TENSOR in arguments and said != number):
-        allowed = f"{TENSOR} × {PIPELINE} in --engine-args is {said}" if number > 0 else "an engine takes 1 or more"
+    if number < 1 or number % pipeline or (TENSOR in arguments and configured != number):
+        allowed = (
+            f"{TENSOR} × {PIPELINE} in --engine-args is {configured}" if number > 0 else "an engine takes 1 or more"
+        )
         raise UserError(f"--gpus-per-engine {number}: {allowed}")
     return {**arguments, TENSOR: number // pipeline}

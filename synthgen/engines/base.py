@@ -127,7 +127,7 @@ class Reply:
     reasoning_tokens: int = 0
 
 
-def said(
+def text_reply(
     tag: tuple[int, int],
     text: str,
     *,
@@ -140,8 +140,8 @@ def said(
 
     Without a count of its own, the thought has the share of the output tokens that it has of the characters.
     """
-    thought, text = split_reasoning(text)
-    reasoning = "\n".join(filter(None, (reasoning, thought)))
+    inline_reasoning, text = split_reasoning(text)
+    reasoning = "\n".join(filter(None, (reasoning, inline_reasoning)))
     if reasoning_tokens is None:
         reasoning_tokens = round(tokens[1] * len(reasoning) / max(1, len(reasoning) + len(text)))
     error = error or ("" if text.strip() else EMPTY)

@@ -71,8 +71,8 @@ class BatchApi:
                 return self._id(await self._json("POST", "/batches", body=job, tries=1))
             except IncompleteError:
                 # Whether the job was created is not known: it is looked for before another one is.
-                if found := await self.find(name):
-                    return found
+                if batch := await self.find(name):
+                    return batch
                 if time.monotonic() > give_up_at:
                     raise
                 await asyncio.sleep(FIRST_POLL)
@@ -182,13 +182,13 @@ class BatchApi:
     async def _refusal(self, response: aiohttp.ClientResponse, method: str, path: str) -> str:
         """Return what a response that is no success says; UserError where it stays none."""
         text = await read_body(response, self._key, self._room)
-        said = f"HTTP {response.status}: {error_message(text)}"
+        error = f"HTTP {response.status}: {error_message(text)}"
         refuse_address(self._url, response.status, text, response.headers.get("Location", ""))
         if response.status in (404, 405, 501):
-            raise UserError(f"{self._url} has no batch API ({method} {path}: {said}); leave out --batch")
+            raise UserError(f"{self._url} has no batch API ({method} {path}: {error}); leave out --batch")
         if response.status < 500 and response.status not in BUSY:
-            raise UserError(f"{self._url} refuses {method} {path}: {said}")
-        return said
+            raise UserError(f"{self._url} refuses {method} {path}: {error}")
+        return error
 
 
 def mapping(value: object) -> dict[str, Any]:

@@ -46,8 +46,8 @@ class RequestOptions:
 
     def refuse(self, reason: str) -> None:
         """Raise UserError for the first option that is given, where no model is asked."""
-        given = {each.name: getattr(self, each.name) for each in fields(self)}
-        changed = {name: value for name, value in given.items() if value != getattr(RequestOptions(), name)}
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        changed = {name: value for name, value in values.items() if value != getattr(RequestOptions(), name)}
         money = changed.pop("money", PriceOptions())
         prices = {"price_in": money.price_in, "prices": money.table}
         engine_args = changed.pop("arguments", None)
@@ -91,7 +91,7 @@ class EngineConfig:
 
     def __post_init__(self) -> None:
         if self.running is None:
-            spec = check_engine(self.name, **self._given)
+            spec = check_engine(self.name, **self._engine_options)
             if spec.serves != "address":
                 refuse(
                     f"{self.ref} is served by the engine {self.name}; only a server at an address has a batch API",
@@ -110,7 +110,7 @@ class EngineConfig:
         return cls.of(ref, replace(options, batch=False, arguments=arguments))
 
     @property
-    def _given(self) -> dict[str, Any]:
+    def _engine_options(self) -> dict[str, Any]:
         """What the registry of engines is asked with."""
         return {"timeout": self.options.timeout, "ray": self.ray, "arguments": self.options.arguments}
 
@@ -119,7 +119,7 @@ class EngineConfig:
         """The model, resolved, or fetched, at the first access."""
         if self.running:
             return resolve(self.ref)
-        return resolve_model(self.name, self.ref, **self._given)
+        return resolve_model(self.name, self.ref, **self._engine_options)
 
     @cached_property
     def recorded(self) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class EngineConfig:
         """Return a started engine; the jobs of batches are kept in `ledger`."""
         if self.options.batch:
             return BatchEngine(self.model, ledger, timeout=self.options.timeout)
-        return open_engine(self.name, self.model, seed=seed, **self._given)
+        return open_engine(self.name, self.model, seed=seed, **self._engine_options)
 
     @contextmanager
     def open(self, seed: int, ledger: Ledger) -> Iterator[StartEngine]:

@@ -18,7 +18,7 @@ from synthgen.engines.base import (
     Sampling,
     completion_prompt,
     messages,
-    said,
+    text_reply,
 )
 from synthgen.engines.event_stream import read_completion
 from synthgen.engines.failures import busy_or_code, end_fault, error_message, failed_reply, is_broken_end
@@ -68,9 +68,9 @@ class Dialect:
 
     def after_reply(self, request: Request, reply: Reply) -> Dialect | None:
         """Return the dialect after a reply that was cut off while the model thought, though it was not asked to."""
-        thought = reply.reasoning_tokens or not reply.text
+        has_reasoned = reply.reasoning_tokens or not reply.text
         has_room = request.sampling.thinking or self.thinks
-        return replace(self, thinks=True) if reply.error == TRUNCATED and thought and not has_room else None
+        return replace(self, thinks=True) if reply.error == TRUNCATED and has_reasoned and not has_room else None
 
 
 _REFUSED_TOGETHER = tuple(map(frozenset, (("top_k", "chat_template_kwargs"), ("temperature", "top_p"), ("stop",))))
@@ -98,8 +98,8 @@ def _shared(model: str, sampling: Sampling, dialect: Dialect) -> str:
     optional = {"temperature": sampling.temperature, "top_p": 1.0, "top_k": sampling.top_k, "stop": list(sampling.stop)}
     if sampling.schema or dialect.chat:
         optional["chat_template_kwargs"] = {"enable_thinking": sampling.thinking}
-    given = {name: value for name, value in optional.items() if name not in dialect.without and value != []}
-    shared: dict[str, Any] = {"model": model, dialect.limit: limit, **given}
+    settings = {name: value for name, value in optional.items() if name not in dialect.without and value != []}
+    shared: dict[str, Any] = {"model": model, dialect.limit: limit, **settings}
     if sampling.schema and dialect.response_format:
         shared["response_format"] = {"type": dialect.response_format}
         if dialect.response_format == "json_schema":
@@ -127,11 +127,11 @@ def completion(request: Request, text: str) -> Reply:
         if not error and is_broken_end(end):
             return Reply(request.tag, "http", error=f"the server ended the reply with '{end}'")
         message = choice.get("message") or {"content": choice.get("text") if error else choice["text"]}
-        reply, thought = _said(message.get("content"))
+        reply, reasoning = _text_and_reasoning(message.get("content"))
         reply = reply or _argument(message) if request.sampling.schema else reply
-        thought = thought or _said(message.get("reasoning_content") or message.get("reasoning"))[0]
-        if not reply and request.sampling.schema and _is_object(thought):
-            reply, thought = thought, ""  # some servers take a reply without a thought for the thought
+        reasoning = reasoning or _text_and_reasoning(message.get("reasoning_content") or message.get("reasoning"))[0]
+        if not reply and request.sampling.schema and _is_object(reasoning):
+            reply, reasoning = reasoning, ""  # some servers take a reply without a thought for the thought
         refusal = message.get("refusal")
         details = usage.get("completion_tokens_details") if isinstance(usage, dict) else None
     except JsonFault as fault:
@@ -144,7 +144,7 @@ def completion(request: Request, text: str) -> Reply:
     tokens = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     counted = _count(details, "reasoning_tokens") or None
     text = reply or str(refusal or "")
-    return said(request.tag, text, tokens=tokens, error=error, reasoning=thought, reasoning_tokens=counted)
+    return text_reply(request.tag, text, tokens=tokens, error=error, reasoning=reasoning, reasoning_tokens=counted)
 
 
 def error_part(text: str) -> str:
@@ -176,7 +176,7 @@ def _failed(request: Request, error: Any) -> Reply:  # noqa: ANN401 - the same
     return failed_reply(request.tag, busy_or_code(code), text, error_message(text))
 
 
-def _said(content: Any) -> tuple[str, str]:  # noqa: ANN401 - what a server sends
+def _text_and_reasoning(content: Any) -> tuple[str, str]:  # noqa: ANN401 - what a server sends
     """Return the text and the thought of a content: a text, nothing, an object instead of its text, a list of parts."""
     if isinstance(content, dict):
         return json.dumps(content, ensure_ascii=False), ""
@@ -185,14 +185,14 @@ def _said(content: Any) -> tuple[str, str]:  # noqa: ANN401 - what a server send
     parts = [part for part in content if isinstance(part, Mapping)]
     thoughts = (part.get("thinking") or part.get("reasoning") for part in parts)
     text = "".join(str(part["text"]) for part in parts if part.get("type", "text").endswith("text") and "text" in part)
-    return text, "\n".join(_said(thought)[0] for thought in thoughts if thought)
+    return text, "\n".join(_text_and_reasoning(thought)[0] for thought in thoughts if thought)
 
 
 def _argument(message: Mapping[str, Any]) -> str:
     """Return the arguments of the one tool that a reply calls: some models say an object that they are asked for so."""
     calls = message.get("tool_calls")
     function = calls[0].get("function") if isinstance(calls, list) and len(calls) == 1 else None
-    return _said(function.get("arguments"))[0] if isinstance(function, dict) else ""
+    return _text_and_reasoning(function.get("arguments"))[0] if isinstance(function, dict) else ""
 
 
 def _line(text: str) -> str:

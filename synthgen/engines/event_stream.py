@@ -25,12 +25,12 @@ def read_completion(text: str) -> Any:  # noqa: ANN401 - any JSON value
     if not text.startswith((_FIELD, *_BESIDE)):
         return parse_json(text)
     lines = _LINE_END.split(text)
-    said = [line.removeprefix(_FIELD).strip() for line in lines if line.startswith(_FIELD)]
-    events = [event for each in said if each not in ("", _END) and isinstance(event := parse_json(each), dict)]
+    data = [line.removeprefix(_FIELD).strip() for line in lines if line.startswith(_FIELD)]
+    events = [event for each in data if each not in ("", _END) and isinstance(event := parse_json(each), dict)]
     for event in events:
         if event.get("error"):
             return event
-    return _joined(events, ended=_END in said)
+    return _joined(events, ended=_END in data)
 
 
 def _joined(events: list[dict[str, Any]], *, ended: bool) -> dict[str, Any]:
@@ -39,12 +39,12 @@ def _joined(events: list[dict[str, Any]], *, ended: bool) -> dict[str, Any]:
     reason = next((reason for choice in choices if (reason := choice.get("finish_reason"))), None)
     if not (reason or ended):
         raise JsonFault("the stream of events breaks off")
-    said = defaultdict[str, list[str]](list)
+    pieces_by_field = defaultdict[str, list[str]](list)
     for choice in choices:
         piece = choice.get("delta") or choice.get("message") or {"content": choice.get("text")}
         for name, value in piece.items():
             if isinstance(value, str) and name != "role":
-                said[name].append(value)
+                pieces_by_field[name].append(value)
     usage = next((usage for event in reversed(events) if (usage := event.get("usage"))), None)
-    message = {name: "".join(pieces) for name, pieces in said.items()}
+    message = {name: "".join(pieces) for name, pieces in pieces_by_field.items()}
     return {"choices": [{"message": message, "finish_reason": reason}]} | ({"usage": usage} if usage else {})

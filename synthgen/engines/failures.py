@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from synthgen.engines.base import TRUNCATED, UNREADABLE, Reply, said
+from synthgen.engines.base import TRUNCATED, UNREADABLE, Reply, text_reply
 from synthgen.text.json_text import JsonFault, parse_json
 
 BUSY = (429, 503, 529)
 """HTTP statuses of a server without room, 529 as Anthropic says it: no fault of the request."""
 _OF_THE_PROMPT = (400, 403, 413, 422)
-"""Statuses that a prompt may be refused with which is too long, or says what must not be said."""
+"""Statuses that a prompt may be refused with which is too long, or which holds forbidden content."""
 _PASSING = (408, 409, 423, 425)
 """Statuses of a fault in the request that may be gone when it is sent again."""
 SHORTEST_PAUSE, DEFAULT_PAUSE, LONGEST_PAUSE = 0.05, 0.5, 30.0
@@ -52,7 +52,9 @@ _ENDS = {
 """What is wrong with a reply → the reasons that servers give for its end."""
 _NO_ROOM = re.compile("rate_?limit|overload|capacity|unavailable", re.IGNORECASE)
 _BROKEN = re.compile("error|abort|cancel|insufficient_system_resource|malformed", re.IGNORECASE)
-_SAID_PAUSE = re.compile(r'"retry_?(?:after|delay)(?P<ms>_ms)?(?:_seconds)?"\s*:\s*"?(?P<pause>[\d.]+(?:ms|s)?)', re.I)
+_PAUSE_IN_TEXT = re.compile(
+    r'"retry_?(?:after|delay)(?P<ms>_ms)?(?:_seconds)?"\s*:\s*"?(?P<pause>[\d.]+(?:ms|s)?)', re.I
+)
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SPANS = re.compile(rf"(?:{_SPAN.pattern})+")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -88,7 +90,7 @@ def failed_reply(tag: tuple[int, int], status: object, text: str, message: str) 
         if _CUT_OFF.search(text):
             return Reply(tag, "ok", error=TRUNCATED)  # without what the server says, which no model wrote
         if _WRITTEN in text and (written := _error(text).get(_WRITTEN)) is not None:
-            return said(tag, str(written), tokens=(0, 0), error=UNREADABLE if str(written).strip() else "")
+            return text_reply(tag, str(written), tokens=(0, 0), error=UNREADABLE if str(written).strip() else "")
         if status == 413 or _TOO_LONG.search(text):
             return Reply(tag, "ok", message, TOO_LONG)
         if _FILTERED.search(text):
@@ -138,15 +140,15 @@ def pause_seconds(headers: Mapping[str, str], text: str = "") -> float:
     >>> pause_seconds({"x-ratelimit-reset-tokens": "6ms"}), pause_seconds({}, '{"error": {"retry_after": 1.5}}')
     (0.05, 1.5)
     """
-    said = _SAID_PAUSE.search(text[:4000])
-    asked = (
+    match = _PAUSE_IN_TEXT.search(text[:4000])
+    pauses = (
         _number(headers.get("retry-after-ms", ""), 0.001),
         _number(headers.get("Retry-After", "")),
         _until(headers.get("Retry-After", "")),
-        _number(said["pause"], 0.001 if said["ms"] else 1.0) if said else None,
+        _number(match["pause"], 0.001 if match["ms"] else 1.0) if match else None,
         _longest(headers),
     )
-    seconds = next((each for each in asked if each is not None), DEFAULT_PAUSE)
+    seconds = next((each for each in pauses if each is not None), DEFAULT_PAUSE)
     return min(LONGEST_PAUSE, max(SHORTEST_PAUSE, seconds)) if seconds == seconds else DEFAULT_PAUSE
 
 

@@ -55,7 +55,8 @@ async def read_body(response: aiohttp.ClientResponse, key: str, room: asyncio.Se
 
 def _decoded(content: bytes, charset: str | None) -> str:
     """Return the text of a body: UTF-8, or UTF-16 and 32 by their zeros or byte order mark, or in its charset."""
-    unicode = "utf-8-sig" if (found := json.detect_encoding(content[:4])) == "utf-8" else found
+    unicode = json.detect_encoding(content[:4])
+    unicode = "utf-8-sig" if unicode == "utf-8" else unicode
     other = charset if charset and _CHARSETS.match(charset) else unicode
     for encoding in (unicode, other):
         with suppress(UnicodeError, LookupError):

@@ -162,8 +162,8 @@ async def _list_models(url: str, name: str, timeout: float) -> list[str]:
         ) from None
     place = without_key(place, key)
     if status in BUSY:
-        said = f"HTTP {status}: {error_message(text)}"
-        raise IncompleteError(f"{url} is not ready after {timeout:g} s ({said}); run the same command later")
+        error = f"HTTP {status}: {error_message(text)}"
+        raise IncompleteError(f"{url} is not ready after {timeout:g} s ({error}); run the same command later")
     refuse_address(url, status, text, place)
     return _model_names(url, name, status, text)
 
@@ -189,8 +189,8 @@ def _model_names(url: str, name: str, status: int, text: str) -> list[str]:
         return [name]
     if status == 200 and names is not None:
         raise UserError(f"{url} has no model loaded; load one on the server, or name it: {url}#NAME")
-    said = f"HTTP {status}: {error_message(text)[:100]}"
-    raise UserError(f"{url}/models lists no models ({said}); {path_hint(url)}name the model: {url}#NAME")
+    error = f"HTTP {status}: {error_message(text)[:100]}"
+    raise UserError(f"{url}/models lists no models ({error}); {path_hint(url)}name the model: {url}#NAME")
 
 
 def _listed(body: Mapping[str, Any]) -> list[Any]:

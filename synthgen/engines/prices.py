@@ -47,8 +47,8 @@ class PriceOptions:
     max_cost: float | None = None
 
     def __post_init__(self) -> None:
-        given = {"--price-in": self.price_in, "--price-out": self.price_out, "--max-cost": self.max_cost}
-        for name, value in given.items():
+        options = {"--price-in": self.price_in, "--price-out": self.price_out, "--max-cost": self.max_cost}
+        for name, value in options.items():
             if value is not None and not 0 <= value < math.inf:
                 raise UserError(f"{name} {value:g} is not a price; give a number from 0")
         if (self.price_in is None) != (self.price_out is None):

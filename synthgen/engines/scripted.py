@@ -18,7 +18,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Literal, get_args
 
-from synthgen.engines.base import Engine, EngineSpec, NextRequest, Reply, Request, said
+from synthgen.engines.base import Engine, EngineSpec, NextRequest, Reply, Request, text_reply
 from synthgen.errors import UserError, plain_os_error
 from synthgen.models.packs import ResolvedModel
 from synthgen.text.json_text import parse_json
@@ -100,7 +100,7 @@ def _reply(request: Request, answer: Answer | Line) -> Reply:
         elif answer.error:
             return Reply(request.tag, answer.error, error="planned")
         answer = answer.text
-    return said(request.tag, answer, tokens=(len(request.prompt.split()), len(answer.split())))
+    return text_reply(request.tag, answer, tokens=(len(request.prompt.split()), len(answer.split())))
 
 
 ENGINE = EngineSpec(

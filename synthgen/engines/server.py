@@ -181,8 +181,8 @@ class Server:
             except BodyFault as fault:
                 return Reply(request.tag, "http", error=str(fault))
             except (self._aiohttp.ClientError, OSError) as error:
-                said = " ".join(f"{type(error).__name__}: {error}".split())
-                return Reply(request.tag, "http", error=without_key(said, self._key)[:LONGEST_FAULT])
+                message = " ".join(f"{type(error).__name__}: {error}".split())
+                return Reply(request.tag, "http", error=without_key(message, self._key)[:LONGEST_FAULT])
             if status >= 300 and self._negotiate(dialect, request, status, text):
                 continue
             reply = self.read(request, status, text, headers)
@@ -241,7 +241,7 @@ class Server:
         """Return a reply without the key, which may stand in one only when the pieces of a stream are together."""
         if not self._key:
             return reply
-        text, reasoning, error = (without_key(said, self._key) for said in (reply.text, reply.reasoning, reply.error))
+        text, reasoning, error = (without_key(text, self._key) for text in (reply.text, reply.reasoning, reply.error))
         return replace(reply, text=text, reasoning=reasoning, error=error)
 
     def _pausing(self, reply: Reply, headers: Mapping[str, str], text: str) -> Reply:

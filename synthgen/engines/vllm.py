@@ -34,7 +34,7 @@ from synthgen.engines.base import (
     Sampling,
     completion_prompt,
     messages,
-    said,
+    text_reply,
 )
 from synthgen.engines.failures import failed_reply
 from synthgen.engines.vllm_arguments import (
@@ -253,7 +253,7 @@ def _reply(tag: tuple[int, int], output: Any, text: str) -> Reply:  # noqa: ANN4
     reason = completion.finish_reason
     if reason in ("abort", "error"):
         return Reply(tag, "http", text, f"vLLM ended the reply with '{reason}'", *tokens)
-    return said(tag, text, tokens=tokens, error=TRUNCATED if reason == "length" else "")
+    return text_reply(tag, text, tokens=tokens, error=TRUNCATED if reason == "length" else "")
 
 
 @cache
@@ -262,9 +262,9 @@ def _once_checked_params() -> Any:  # noqa: ANN401 - a class of vLLM's, imported
     from vllm import SamplingParams
 
     class OnceCheckedParams(SamplingParams):  # type: ignore[misc]
-        def verify(self, *given: Any) -> None:  # noqa: ANN401 - vLLM's own types
+        def verify(self, *arguments: Any) -> None:  # noqa: ANN401 - vLLM's own types
             if "was_checked" not in vars(self):
-                super().verify(*given)
+                super().verify(*arguments)
                 self.was_checked = True
 
     return OnceCheckedParams

@@ -43,11 +43,11 @@ def see_gpu() -> bool:
     return on_gpu
 
 
-def name_idle_gpus(given: Mapping[str, Any]) -> None:
+def name_idle_gpus(user_arguments: Mapping[str, Any]) -> None:
     """Say how many GPUs one engine with these arguments leaves idle, and what uses them."""
     import torch
 
-    if (idle := torch.cuda.device_count() - gpus(given)) > 0:
+    if (idle := torch.cuda.device_count() - gpus(user_arguments)) > 0:
         more = f"{idle} more GPU{'s are' if idle > 1 else ' is'} idle"
         console.note(f"{more}: --ray auto runs an engine on each, tensor_parallel_size in --engine-args one on all")
 
@@ -68,7 +68,9 @@ def prepare_environment(*, on_gpu: bool) -> None:
         os.environ.setdefault(name, value)
 
 
-def engine_arguments(model: ResolvedModel, given: Mapping[str, Any], *, seed: int, on_gpu: bool) -> dict[str, Any]:
+def engine_arguments(
+    model: ResolvedModel, user_arguments: Mapping[str, Any], *, seed: int, on_gpu: bool
+) -> dict[str, Any]:
     """Return the arguments of `vllm.LLM`, those given in place of ours."""
     # Without a C++ compiler vLLM cannot compile the model and runs it five times slower (docs/archive/log.md).
     on_cpu: dict[str, Any] = {
@@ -78,33 +80,35 @@ def engine_arguments(model: ResolvedModel, given: Mapping[str, Any], *, seed: in
     }
     arguments: dict[str, Any] = {"performance_mode": "throughput"} if on_gpu else on_cpu
     arguments |= {"max_model_len": WHAT_FITS, "disable_log_stats": True, "enable_prefix_caching": True}
-    if gpus(given) > 1:
+    if gpus(user_arguments) > 1:
         arguments["distributed_executor_backend"] = "mp"  # within a Ray actor vLLM would start Ray tasks of its own
-    arguments |= {name: value for name, value in given.items() if name != LORA}
-    if LORA in given:
-        arguments |= {"enable_lora": True} | ({} if "max_lora_rank" in given else {"max_lora_rank": _rank(given[LORA])})
+    arguments |= {name: value for name, value in user_arguments.items() if name != LORA}
+    if LORA in user_arguments:
+        arguments |= {"enable_lora": True} | (
+            {} if "max_lora_rank" in user_arguments else {"max_lora_rank": _rank(user_arguments[LORA])}
+        )
     return arguments | {"model": str(model.path), "seed": seed}
 
 
-def check_arguments(given: Mapping[str, Any]) -> None:
+def check_arguments(user_arguments: Mapping[str, Any]) -> None:
     """Raise UserError for an argument that vLLM does not have or that is said elsewhere.
 
     Names are checked where vLLM is installed; on a cluster, its engines check them otherwise.
     """
-    if not given:
+    if not user_arguments:
         return
-    gpus(given)
-    for name in given:
+    gpus(user_arguments)
+    for name in user_arguments:
         if name in ELSEWHERE:
             raise UserError(f"'{name}' is not an argument for --engine-args; give {ELSEWHERE[name]}")
-    if LORA in given:
-        _rank(given[LORA])
+    if LORA in user_arguments:
+        _rank(user_arguments[LORA])
     if find_spec("torch") and find_spec("vllm"):
         see_gpu()
         with requires("vllm", "vllm", "--engine-args"):
             from vllm.engine.arg_utils import EngineArgs
         known = {item.name for item in fields(EngineArgs) if not item.name.startswith("_")} - ELSEWHERE.keys() | {LORA}
-        for name in given:
+        for name in user_arguments:
             if name not in known:
                 near = unknown("engine argument", name, sorted(known), where="--engine-args")
                 raise UserError(str(near).partition(" known: ")[0].rstrip(";") + "; `vllm serve --help` lists them")

@@ -82,15 +82,15 @@ def filter(
     if processes < 1:
         raise UserError(f"processes = {processes} is less than 1")
     money: dict[str, Any] = {"price_in": price_in, "price_out": price_out, "prices": prices, "max_cost": max_cost}
-    asked = read_options(timeout=timeout, thinking=thinking, batch=batch, engine_args=engine_args, **money)
+    request_options = read_options(timeout=timeout, thinking=thinking, batch=batch, engine_args=engine_args, **money)
     source = open_set(folder, origin=origin, task=task, language=language)
     prompt = source.manifest.prompt_text if source.manifest else ""
     answers = cache_root() / "judged" / source.content_hash[:16]
-    llm_judge = JudgeConfig(judge or "", source.definitions, answers, options=asked)
+    llm_judge = JudgeConfig(judge or "", source.definitions, answers, options=request_options)
     context = FilterContext(source.format, source.language, prompt, tuple(against), verifier, like, llm_judge)
     config = read_config(filters, context)
     if not config.has("judge"):
-        asked.refuse("no filter calls a model")
+        request_options.refuse("no filter calls a model")
     if not source.manifest and out.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{out} is inside {folder}, whose files are all read as rows; give another --out")
     if is_finished(out):
@@ -111,10 +111,10 @@ def _filter_rows(
         dataset = filter_dataset(source, built, edits, workers)
         if not dataset.stays.any():
             reasons = dataset.reasons()
-            said = ", ".join(f"{reason} ({count})" for reason, count in list(reasons.items())[:3])
+            counts = ", ".join(f"{reason} ({count})" for reason, count in list(reasons.items())[:3])
             example = next(drop.evidence for _, drop in dataset.dropped.values() if drop.reason in list(reasons)[:1])
             shown = f", such as {excerpt(example)}" if example else ""
-            raise UserError(f"no row of {source.name} passes the filters: {said}{shown}; nothing is written")
+            raise UserError(f"no row of {source.name} passes the filters: {counts}{shown}; nothing is written")
         checks = config.checks(context, built) | ({"edits": dict(dataset.edited)} if config.edits else {})
         manifest = _write_rows(draft, dataset, built, checks)
         seconds = round(time.monotonic() - started, 1)

@@ -116,11 +116,11 @@ def _in_language(task: Task) -> str:
 
 def _refuse_foreign(passages: Sequence[str], language: str, source: Path) -> None:
     """Raise UserError for passages most of which are in another language than the rows are to be."""
-    said = set_language(({"text": text} for text in passages), option=language)
-    if said.is_doubtful:
+    identified = set_language(({"text": text} for text in passages), option=language)
+    if identified.is_doubtful:
         raise UserError(
-            f"--passages {source}: {said.agree} of {said.identified} texts identified are in '{language}', the "
-            "language asked for; give passages in it"
+            f"--passages {source}: {identified.agree} of {identified.identified} texts identified are in '{language}', "
+            "the language asked for; give passages in it"
         )
 
 

@@ -93,20 +93,20 @@ def make(
     """
     share = _share(max_cost, seeds)
     money: dict[str, Any] = {"price_in": price_in, "price_out": price_out, "prices": prices, "max_cost": share}
-    asked = read_options(timeout=timeout, thinking=thinking, batch=batch, engine_args=engine_args, **money)
-    asked = replace(asked, arguments=over_gpus(asked.arguments, gpus_per_engine, ray=ray))
+    request_options = read_options(timeout=timeout, thinking=thinking, batch=batch, engine_args=engine_args, **money)
+    request_options = replace(request_options, arguments=over_gpus(request_options.arguments, gpus_per_engine, ray=ray))
     if not (structured := is_structured(decoding, model)):
-        refuse("--decoding plain completes a text, without a chat", thinking=asked.thinking and thinking)
+        refuse("--decoding plain completes a text, without a chat", thinking=request_options.thinking and thinking)
     chains = [
-        open_chain(task, each, structured, shots, passages, teacher, asked.thinking, language)
+        open_chain(task, each, structured, shots, passages, teacher, request_options.thinking, language)
         for each in range(seed, seed + (seeds or 1))
     ]
-    written, judged = chains[0].task, JudgeConfig(judge or "", options=asked)
+    written, judged = chains[0].task, JudgeConfig(judge or "", options=request_options)
     if written.asked_language and not is_known(written.language):
         console.note(f"no language identifier knows '{written.language}': the language of the rows is not checked")
     compared = (tuple(against), verifier, like, judged, bool(written.asked_language))
     context = FilterContext(written.format, written.language, written.prompt_text, *compared)
-    serving = EngineConfig(engine, model, asked, ray, started_engine)
+    serving = EngineConfig(engine, model, request_options, ray, started_engine)
     run = GenerationRun(chains[0], resolve_n(n, written), serving, read_config(filters, context), context)
     if preview:
         refuse(f"--preview {preview} writes no folder", seeds=seeds)
@@ -218,7 +218,7 @@ def _shortfall(controller: Controller, out: Path, budget: Budget) -> str:
     """Return the message for a spent budget: the label furthest from its quota, rejections, failures."""
     cell, counter = max(controller.counters.items(), key=lambda item: item[1].quota - item[1].kept)
     reasons = ", ".join(f"{reason} ({count})" for reason, count in controller.reasons.most_common(3)) or "none"
-    failed = f"; {said}" if (said := controller.failed_requests) else ""
+    failed = f"; {failures}" if (failures := controller.failed_requests) else ""
     spent, option = f"the budget of {budget.requests} requests is spent", "--max-requests"
     if budget.is_spent():
         spent, option = budget.fault, "--max-cost"
@@ -266,10 +266,10 @@ def _preview(
 
 def _item(controller: Controller, verdict: StoredVerdict) -> dict[str, Any]:
     replies, prompts = list(controller.ledger.replies(verdict.slot)), list[str]()
-    asked: dict[int, str] = {}  # what is asked again is stored once
+    prompt_of_step: dict[int, str] = {}  # what is asked again is stored once
     for reply in replies:
-        asked[reply.step] = reply.prompt or asked.get(reply.step, "")
-        prompts.append(asked[reply.step])
+        prompt_of_step[reply.step] = reply.prompt or prompt_of_step.get(reply.step, "")
+        prompts.append(prompt_of_step[reply.step])
     return {
         "id": controller.row_id(verdict.slot),
         "label": controller.ledger.cell(verdict.slot),

@@ -55,7 +55,7 @@ class PromptChain:
     def __post_init__(self) -> None:
         self._attributes = lru_cache(CONTEXTS_CACHED)(self._draw_attributes)
         self._steps_of, self._variables_of = cache(self.task.steps_of), cache(self._label_variables)
-        self._asked = {step.name: self._asking(step) for step in self.task.steps}
+        self._prompt_parts = {step.name: self._parts(step) for step in self.task.steps}
 
     def __reduce__(self) -> tuple[type["PromptChain"], tuple[Any, ...]]:
         """Let other processes have what requests and rows of single slots need: neither passages nor the teacher."""
@@ -96,11 +96,11 @@ class PromptChain:
     def request(self, slot: Slot) -> Request:
         """Return the request for the slot's next step."""
         step = self._steps_of(slot.cell)[slot.step]
-        sampling, beginning, ending = self._asked[step.name]
+        sampling, beginning, ending = self._prompt_parts[step.name]
         prompt = beginning + step.render(self.variables(slot)) + ending
         return Request((slot.number, slot.step), prompt, sampling, nonce=slot.number, system=self.task.system)
 
-    def _asking(self, step: Step) -> tuple[Sampling, str, str]:
+    def _parts(self, step: Step) -> tuple[Sampling, str, str]:
         """Return the sampling of a step's requests, and how their prompts begin and end."""
         schema = json.dumps(text_object(*step.fields)) if self.structured else None
         stop = () if schema else step.stop
@@ -124,10 +124,10 @@ class PromptChain:
 
         `fault` is what the engine says of the reply: one that was cut off is no text, but may be a passage.
         """
-        asked = self._steps_of(cell)[step]
-        if fault and (self.structured or fault != TRUNCATED or PASSAGE not in asked.fields):
+        definition = self._steps_of(cell)[step]
+        if fault and (self.structured or fault != TRUNCATED or PASSAGE not in definition.fields):
             raise ParseError(fault)
-        texts = _json_texts(reply, asked) if self.structured else _plain_texts(reply, asked)
+        texts = _json_texts(reply, definition) if self.structured else _plain_texts(reply, definition)
         cleaned = {name: clean_text(text) for name, text in texts.items()}
         if any(_UNREADABLE.search(text) for text in cleaned.values()):
             raise ParseError("unreadable characters")

@@ -77,8 +77,8 @@ class RowChecks:
         """Yield each slot's outcome; the next is compared with those kept until then."""
         slots, checked, rows, drops = prepared.result()
         self._prepared = None
-        found = self._pipeline.check_prepared(rows, drops)
-        for slot, of_row, (_, row), drop in zip(slots, checked, rows, found, strict=True):
+        results = self._pipeline.check_prepared(rows, drops)
+        for slot, of_row, (_, row), drop in zip(slots, checked, rows, results, strict=True):
             self._pipeline.count(of_row.counts)
             yield slot, row, drop
 
@@ -93,10 +93,10 @@ class RowChecks:
         if self._teacher is None:
             return [checked for _, checked in waiting if checked is not None]
         slots = [slot for slot, _ in waiting]
-        found = self._teacher.read([slot.texts[SENTENCE] for slot in slots])
+        readings = self._teacher.read([slot.texts[SENTENCE] for slot in slots])
         return [
             no_row(slot.texts, texts) if isinstance(texts, ParseError) else self._work.check(slot, texts)
-            for slot, texts in zip(slots, found, strict=True)
+            for slot, texts in zip(slots, readings, strict=True)
         ]
 
 

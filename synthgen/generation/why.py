@@ -50,10 +50,10 @@ def why(
 
 def _reasons(folder: Path, wanted: str | None) -> list[dict[str, Any]]:
     format_ = dataset_format(_manifest(folder))
-    found = reasons(folder, EXAMPLES if wanted is None else EXAMPLES_OF_ONE)
-    shown = [kind for kind in found if wanted is None or wanted in (kind.reason, kind.stage)]
-    if found and wanted is not None and not shown:
-        names = sorted({name for kind in found for name in (kind.reason, kind.stage) if name})
+    kinds = reasons(folder, EXAMPLES if wanted is None else EXAMPLES_OF_ONE)
+    shown = [kind for kind in kinds if wanted is None or wanted in (kind.reason, kind.stage)]
+    if kinds and wanted is not None and not shown:
+        names = sorted({name for kind in kinds for name in (kind.reason, kind.stage) if name})
         raise unknown("reason", wanted, names, where=str(folder))
     return [{**asdict(kind), "examples": [_example(each, format_) for each in kind.examples]} for kind in shown]
 

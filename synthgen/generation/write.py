@@ -100,8 +100,8 @@ def _of_language(task: Task, out: Path) -> dict[str, Any]:
     """Return what the manifest says of rows in another language than that of the task's file."""
     if not task.asked_language:
         return {}
-    said = set_language(texts_of_sound_rows(task.format, read_rows(out)), option=task.language)
-    return {"set_language": said.facts(), "prompt_language": task.prompt_language}
+    language = set_language(texts_of_sound_rows(task.format, read_rows(out)), option=task.language)
+    return {"set_language": language.facts(), "prompt_language": task.prompt_language}
 
 
 def _counts(controller: Controller) -> dict[str, Any]:

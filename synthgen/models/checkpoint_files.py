@@ -48,8 +48,8 @@ def check_weights(folder: Path) -> None:
     """Raise UserError for a folder without safetensors, or with one that is cut, or holds NaN or infinity."""
     if not (shards := sorted(folder.glob("*.safetensors"))):
         others = sorted(path.name for path in folder.iterdir() if path.suffix in _OTHERS)
-        found = f"; {listed(others, 3)} may hold code and is not read" if others else ""
-        raise UserError(f"{folder} has no weights in safetensors{found}: save the model with save_pretrained")
+        note = f"; {listed(others, 3)} may hold code and is not read" if others else ""
+        raise UserError(f"{folder} has no weights in safetensors{note}: save the model with save_pretrained")
     weights = set[str]()
     for shard in shards:
         with plain_os_error(f"cannot read {shard}"):

@@ -123,11 +123,11 @@ def frame(tokenizer: Tokenizer, texts: int) -> Frame:
     encoded = tokenizer(*("a", "b")[:texts], return_token_type_ids=True)
     ids, at, edges = list(encoded["input_ids"]), 0, []
     for probe in probes:
-        found = next((i for i in range(at, len(ids)) if probe and ids[i : i + len(probe)] == probe), None)
-        if found is None:
+        start = next((i for i in range(at, len(ids)) if probe and ids[i : i + len(probe)] == probe), None)
+        if start is None:
             raise UserError(f"{tokenizer.name_or_path}: its tokenizer reads a text otherwise beside special tokens")
-        at = found + len(probe)
-        edges += [found, at]
+        at = start + len(probe)
+        edges += [start, at]
     middle, second = ids[edges[1] : edges[2]] if texts > 1 else [], second_start(encoded["token_type_ids"])
     split = None if second == len(ids) else min(max(second - edges[1], 0), len(middle))
     return Frame(tuple(ids[: edges[0]]), tuple(middle), tuple(ids[at:]), split)
@@ -258,8 +258,8 @@ def head_class(head: str, folder: Path) -> str:
 
 def padding_id(model: Model) -> int:
     """Return the id that fills up a batch: the config's, 0 where it has none (it is masked)."""
-    given = getattr(model.config, "pad_token_id", None)
-    return given if isinstance(given, int) and 0 <= given < model.config.vocab_size else 0
+    padding = getattr(model.config, "pad_token_id", None)
+    return padding if isinstance(padding, int) and 0 <= padding < model.config.vocab_size else 0
 
 
 def counts_from_padding(model: Model) -> bool:

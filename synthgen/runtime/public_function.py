@@ -69,10 +69,10 @@ def _checked(name: str, value: Any, hint: Any, *, has_commas: bool) -> Any:  # n
     try:
         return _converted(names(value) if has_commas and isinstance(value, str) else value, hint)
     except _WrongType:
-        given = f"{name} = {shorten(repr(value))}"
+        argument = f"{name} = {shorten(repr(value))}"
         if any("\0" in str(each) for each in (value if isinstance(value, (list, tuple)) else [value])):
-            raise UserError(f"{given} holds a null character; no name or path has one") from None
-        raise UserError(f"{given} is of the type {type(value).__name__}; allowed: {_described(hint)}") from None
+            raise UserError(f"{argument} holds a null character; no name or path has one") from None
+        raise UserError(f"{argument} is of the type {type(value).__name__}; allowed: {_described(hint)}") from None
 
 
 def _converted(value: Any, hint: Any) -> Any:  # noqa: ANN401 - any value and type

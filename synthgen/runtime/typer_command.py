@@ -123,8 +123,8 @@ def _build(name: str, function: Callable[..., Any], show: Show, document: Docume
 
     def _run(context: typer.Context, as_json: bool, **values: Any) -> None:  # noqa: ANN401 - what the function takes
         arguments = {key: names(value) if COMMAS in _metadata(hints[key]) else value for key, value in values.items()}
-        given = {key: value for key, value in arguments.items() if not _is_default(context, parameters[key], hints)}
-        result = function(**given)
+        changed = {key: value for key, value in arguments.items() if not _is_default(context, parameters[key], hints)}
+        result = function(**changed)
         called = Arguments(arguments, context.obj)
         console.print_json(document(result, called)) if as_json else show(result, called)
         raise typer.Exit(getattr(result, "exit_code", 0))

@@ -45,9 +45,9 @@ def _text_faults(task: Task) -> Iterator[Finding]:
         for name in needed_texts(task, label):
             if name not in own:
                 lacking.setdefault(name, []).append(label)
-    given = list(dict.fromkeys(name for step in task.steps for name in step.fields))
+    names = list(dict.fromkeys(name for step in task.steps for name in step.fields))
     for name, labels in lacking.items():
-        yield ("steps",), f"no step gives '{name}' to {listed(labels)}; steps give {listed(given) or 'nothing'}"
+        yield ("steps",), f"no step gives '{name}' to {listed(labels)}; steps give {listed(names) or 'nothing'}"
 
 
 def _condition_faults(task: Task) -> Iterator[Finding]:

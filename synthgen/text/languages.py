@@ -74,8 +74,8 @@ def language_code(code: str, *, where: str = "--language") -> str:
     Traceback (most recent call last):
     synthgen.errors.UserError: --to jp is not a language code; did you mean 'ja' (Japanese)? give a BCP-47 code: ...
     """
-    if found := find_language_code(code):
-        return found
+    if canonical := find_language_code(code):
+        return canonical
     near = _nearest(code)
     hint = f"did you mean '{near}' ({language_name(near)})? give" if near else "give"
     raise UserError(f"{where} {code} is not a language code; {hint} a BCP-47 code: de, sw, zh-Hans")

@@ -66,19 +66,19 @@ def read_batches(
     UserError names a file that cannot be read and why.
     """
     with open_parquet(path, content) as file:
-        held: list[pa.RecordBatch] = []
+        batches: list[pa.RecordBatch] = []
         number = size = unpacked = 0
         packed = _size(path, content)
         try:
             for part in _parts(file, content or path, columns, rows):
-                held.append(part)
+                batches.append(part)
                 number, size, unpacked = number + part.num_rows, size + part.nbytes, unpacked + part.nbytes
                 _refuse_bomb(path, unpacked, packed)
                 if number % rows == 0 or size > LARGEST_BATCH:
-                    yield _together(held)
-                    held, size = [], 0
-            if held:
-                yield _together(held)
+                    yield _together(batches)
+                    batches, size = [], 0
+            if batches:
+                yield _together(batches)
         except _FAULTS as error:
             raise UserError(f"cannot read {path} from row {number} on: {first_line(error)}") from None
 

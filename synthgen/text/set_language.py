@@ -57,10 +57,10 @@ def set_language(
     identifiable = (identifiable_texts(item, MIN_WORDS).values() for item in islice(items, _ROWS))
     texts = list(islice(chain.from_iterable(identifiable), TEXTS))
     if code:
-        return _said(code, OPTION, texts)
+        return _with_agreement(code, OPTION, texts)
     for said_by, name in stated.items():
-        if name and not (said := _said(language_code(name), said_by, texts)).is_doubtful:
-            return said
+        if name and not (language := _with_agreement(language_code(name), said_by, texts)).is_doubtful:
+            return language
     return _identified(texts)
 
 
@@ -87,7 +87,7 @@ def language_of_name(name: str) -> str:
     return codes.pop() if len(codes) == 1 else ""
 
 
-def _said(code: str, said_by: str, texts: list[str]) -> SetLanguage:
+def _with_agreement(code: str, said_by: str, texts: list[str]) -> SetLanguage:
     if not is_known(code):
         return SetLanguage(code, said_by)
     return SetLanguage(code, said_by, len(texts), sum(not foreign(text, code) for text in texts))
@@ -99,4 +99,4 @@ def _identified(texts: list[str]) -> SetLanguage:
     code, count = guesses.most_common(1)[0] if guesses else (UNKNOWN_LANGUAGE, 0)
     if 2 * count <= guesses.total():
         return SetLanguage(UNKNOWN_LANGUAGE, "nothing", len(texts))
-    return _said(code, IDENTIFIED, texts)
+    return _with_agreement(code, IDENTIFIED, texts)

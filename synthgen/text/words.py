@@ -149,10 +149,10 @@ def _words_and_different_letters(text: str) -> tuple[list[str], set[str]]:
         return text.split(), set()
     parts = _LETTER_OR_WORD.findall(text)
     different = set(parts)
-    spoken = {part for part in different if any(map(str.isalnum, part))}
-    if len(spoken) < len(different):
-        parts = list(filter(spoken.__contains__, parts))
-    return parts, set(filter(_is_letter, spoken))
+    with_letters = {part for part in different if any(map(str.isalnum, part))}
+    if len(with_letters) < len(different):
+        parts = list(filter(with_letters.__contains__, parts))
+    return parts, set(filter(_is_letter, with_letters))
 
 
 def words_and_letters(text: str) -> tuple[list[str], int]:
@@ -184,8 +184,11 @@ def count_of_parts(parts: Sequence[str]) -> int:
     counts = Counter(parts)
     if not any(map(_LETTER.search, counts)):
         return len(parts)
-    spoken = {part: count for part, count in counts.items() if any(map(str.isalnum, part))}
-    return sum(spoken.values()) - sum(map(spoken.__getitem__, filter(_is_letter, spoken))) // LETTERS_PER_WORD
+    with_letters = {part: count for part, count in counts.items() if any(map(str.isalnum, part))}
+    return (
+        sum(with_letters.values())
+        - sum(map(with_letters.__getitem__, filter(_is_letter, with_letters))) // LETTERS_PER_WORD
+    )
 
 
 def words_long(parts: Sequence[str], count: int) -> int:

@@ -81,10 +81,10 @@ def translate(
     together, IncompleteError when the model cannot be had or nothing came back.
     """
     money: dict[str, Any] = {"price_in": price_in, "price_out": price_out, "prices": prices, "max_cost": max_cost}
-    asked = read_options(timeout=timeout, thinking=thinking, batch=batch, engine_args=engine_args, **money)
+    request_options = read_options(timeout=timeout, thinking=thinking, batch=batch, engine_args=engine_args, **money)
     if not mt.startswith(LLM):
-        asked.refuse(f"--mt {mt} is not {LLM}REF, a model that an engine serves")
-    config = ComputeConfig(device, threads, compute, asked)
+        request_options.refuse(f"--mt {mt} is not {LLM}REF, a model that an engine serves")
+    config = ComputeConfig(device, threads, compute, request_options)
     estimator = open_estimator(qe, qe_least, qe_most, qe_silence)
     folders = _folders(to, Path(out))
     dataset = open_set(Path(folder), origin=origin, task=task, language=language)
@@ -101,8 +101,8 @@ def translate(
 
 def _folders(to: str | Sequence[str], out: Path) -> dict[str, Path]:
     """Return the folder of each language; UserError for what is no list of languages."""
-    asked = to.split(",") if isinstance(to, str) else to
-    languages = [language_code(each.strip(), where="--to") for each in asked]
+    codes = to.split(",") if isinstance(to, str) else to
+    languages = [language_code(each.strip(), where="--to") for each in codes]
     if not languages or len(set(languages)) != len(languages):
         raise UserError(f"--to '{','.join(languages)}': give languages as BCP-47 codes, each once, e.g. de,sw")
     return {language: out if len(languages) == 1 else out / language for language in languages}

@@ -73,9 +73,9 @@ def _refuse_none_kept(job: TranslationJob, ledger: Ledger) -> None:
         return
     reasons = Counter(item.reason for item in ledger.verdicts()).most_common(3)
     example = next((item.evidence for item in ledger.verdicts() if item.reason == reasons[0][0]), "")
-    said = ", ".join(f"{reason} ({count})" for reason, count in reasons)
+    counts = ", ".join(f"{reason} ({count})" for reason, count in reasons)
     shown = f", such as '{excerpt(example)}'" if example else ""
-    fault = f"none of {job.dataset.rows} rows that {job.backend.ref} translated can be kept: {said}{shown}"
+    fault = f"none of {job.dataset.rows} rows that {job.backend.ref} translated can be kept: {counts}{shown}"
     raise IncompleteError(fault, "no set is written")
 
 

@@ -77,9 +77,9 @@ def record_options(
     named, values = _pairs("--columns", columns, "="), _pairs("--labels", labels, "=")
     wide, known_labels = _pairs("--hypotheses", hypotheses, ":"), (*format_.labels, DROPPED)
     faults = (
-        *_strangers("column", named, _roles(format_), "--columns"),
-        *_strangers("label", values.values(), known_labels, "--labels"),
-        *_strangers("label", wide.values(), known_labels, "--hypotheses"),
+        *_unknown_names("column", named, _roles(format_), "--columns"),
+        *_unknown_names("label", values.values(), known_labels, "--labels"),
+        *_unknown_names("label", wide.values(), known_labels, "--hypotheses"),
     )
     if wide and (format_.name != "pair" or format_.columns[1] in named or "label" in named):
         raise UserError("--hypotheses is for tasks of two texts, in place of the second text and the label")
@@ -87,19 +87,21 @@ def record_options(
     return RecordOptions(named, values, split, _pairs("--where", where, "="), faults)
 
 
-def _strangers(kind: str, names: Iterable[str], known: Collection[str], where: str) -> list[str]:
+def _unknown_names(kind: str, names: Iterable[str], known: Collection[str], where: str) -> list[str]:
     """Return what is said of the names that are not known, in one text; none where there are none."""
-    strangers = [name for name in dict.fromkeys(names) if name not in known]
-    return [str(unknown(kind, strangers, known, where=where))] if strangers else []
+    unknown_names = [name for name in dict.fromkeys(names) if name not in known]
+    return [str(unknown(kind, unknown_names, known, where=where))] if unknown_names else []
 
 
 def _pairs(flag: str, entries: Sequence[str], sign: str) -> dict[str, str]:
     """Return {left: right} of `left=right` entries; UserError for an entry that is none, or one given twice."""
     pairs = dict[str, str]()
     for entry in entries:
-        left, found, right = entry.rpartition(sign) if flag in ("--labels", "--hypotheses") else entry.partition(sign)
+        left, separator, right = (
+            entry.rpartition(sign) if flag in ("--labels", "--hypotheses") else entry.partition(sign)
+        )
         left, right = left.strip(), right.strip()
-        if not found or not right or (not left and flag != "--labels"):
+        if not separator or not right or (not left and flag != "--labels"):
             raise UserError(f"{flag}: '{entry}' is not NAME{sign}NAME")
         if left in pairs:
             raise UserError(f"{flag} gives '{left}' twice")
@@ -146,10 +148,10 @@ def plan_columns(
     """
     present = list(dict.fromkeys(name for row in rows for name in row))
     objects = {name: value for row in rows for name, value in row.items() if isinstance(value, dict)}
-    there = [*map(str, present), *(f"{name}.{key}" for name, value in objects.items() for key in value)]
+    available = [*map(str, present), *(f"{name}.{key}" for name, value in objects.items() for key in value)]
     wide = [name for names, _ in options.hypotheses for name in names]
-    asked = (*options.columns.values(), *wide, *options.where)
-    if faults := [*options.faults, *_strangers("column", asked, there, where)]:
+    requested = (*options.columns.values(), *wide, *options.where)
+    if faults := [*options.faults, *_unknown_names("column", requested, available, where)]:
         raise UserError("; ".join(faults))
     in_order = not has_names and not options and len(present) == len(format_.columns)
     columns = dict(zip(format_.columns, present, strict=True)) if in_order else dict(options.columns)
@@ -219,8 +221,8 @@ def _missing_columns(
     missing: Sequence[str], columns: Names, present: Sequence[str], rows: Sequence[Row], format_: Format, where: str
 ) -> str:
     """Return what to say of columns that are not found: what there is, and which those may be by their values."""
-    there = [_described(name, next((row[name] for row in rows if row.get(name)), None)) for name in present[:20]]
-    line = f"{where} has no {', '.join(missing)}; it has {', '.join(there) or 'no columns'}"
+    descriptions = [_described(name, next((row[name] for row in rows if row.get(name)), None)) for name in present[:20]]
+    line = f"{where} has no {', '.join(missing)}; it has {', '.join(descriptions) or 'no columns'}"
     free = [name for name in present if name not in columns.values()]
     labels = [name for name in free if _may_be_labels([row.get(name) for row in rows], format_)]
     texts = [name for name in free if name not in labels and _may_be_texts([row.get(name) for row in rows])]
@@ -274,7 +276,7 @@ class LabelMap:
     """The labels of a file as positions of the task's: by `--labels`, by name, by the file's own order, by number."""
 
     def __init__(self, labels: Sequence[str], plan: ColumnPlan) -> None:
-        self._labels, self._given, self._names = tuple(labels), plan.options.labels, plan.class_names
+        self._labels, self._user_labels, self._names = tuple(labels), plan.options.labels, plan.class_names
         self._by_name = {_folded(name): index for index, name in enumerate(labels)}
         self.numbers: set[int] = set()
         """The numbers that were taken as positions, for want of a name."""
@@ -282,8 +284,8 @@ class LabelMap:
     def index(self, value: object) -> int | None:
         """Return the position of a label, None where there is none, -1 for one that is not known."""
         text = label_text(value)
-        names = (name for said, name in self._given.items() if is_value(value, said))
-        if name := self._given.get(text) or next(names, None):
+        names = (name for spelling, name in self._user_labels.items() if is_value(value, spelling))
+        if name := self._user_labels.get(text) or next(names, None):
             return None if name == DROPPED else self._labels.index(name)
         if value in ABSENT or text in ABSENT:
             return None
@@ -294,7 +296,7 @@ class LabelMap:
         for name in (text, OTHER_NAMES.get(text.casefold(), text)):
             if (index := self._by_name.get(_folded(name))) is not None:
                 return index
-        if self._given or not re.fullmatch(r"[0-9]{1,9}", text) or int(text) >= len(self._labels):
+        if self._user_labels or not re.fullmatch(r"[0-9]{1,9}", text) or int(text) >= len(self._labels):
             return -1
         self.numbers.add(int(text))
         return int(text)
@@ -313,14 +315,14 @@ def label_text(value: object) -> str:
     return match[1] if match else text
 
 
-def is_value(value: object, said: str) -> bool:
+def is_value(value: object, spelling: str) -> bool:
     """Say whether a value is what the user calls so: yes and no by their names or as 1 and 0.
 
     >>> is_value(True, "true"), is_value(1.0, "1"), is_value("Yes ", "yes"), is_value(None, "None")
     (True, True, True, False)
     """
     texts = [label_text(value), *([str(value)] if isinstance(value, bool) else [])]
-    return _folded(said) in map(_folded, texts)
+    return _folded(spelling) in map(_folded, texts)
 
 
 def _folded(name: str) -> str:

@@ -111,14 +111,14 @@ def _span(_format: Format, values: Mapping[str, Any], record: Row, _labels: Labe
 
 def _answers(values: Mapping[str, Any]) -> list[tuple[str, int | None]]:
     """Return the answers of a record, each with its place where the record gives one."""
-    given = values.get("answers") if "answers" in values else None
-    if given is None and ANSWER in values:
-        given = values[ANSWER]
-    given = _decoded(given)
-    if isinstance(given, dict):
-        if given.get("text") is None and any(given.values()):
-            raise UnusableError("answers hold no text", shorten(", ".join(map(str, given)) or "nothing"))
-        texts, starts = _listed(given.get("text")), given.get("answer_start")
+    answers = values.get("answers") if "answers" in values else None
+    if answers is None and ANSWER in values:
+        answers = values[ANSWER]
+    answers = _decoded(answers)
+    if isinstance(answers, dict):
+        if answers.get("text") is None and any(answers.values()):
+            raise UnusableError("answers hold no text", shorten(", ".join(map(str, answers)) or "nothing"))
+        texts, starts = _listed(answers.get("text")), answers.get("answer_start")
         if starts is None:
             pairs: list[tuple[Any, Any]] = [(text, None) for text in texts]
         elif len(starts := _listed(starts)) != len(texts):
@@ -127,7 +127,7 @@ def _answers(values: Mapping[str, Any]) -> list[tuple[str, int | None]]:
             pairs = list(zip(texts, starts, strict=True))
     else:
         starts = _listed(_decoded(values.get(ANSWER_START)))
-        texts = _listed(given)
+        texts = _listed(answers)
         pairs = [
             (each.get("text"), each.get("answer_start")) if isinstance(each, dict) else (each, None) for each in texts
         ]

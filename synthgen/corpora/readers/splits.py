@@ -64,8 +64,8 @@ def best_split(paths: Sequence[Path], where: str, split: str | None = None) -> l
     if split:
         chosen = of_split(paths, split)
         if not chosen:
-            there = ", ".join(dict.fromkeys(map(split_of_path, paths)))
-            raise UserError(f"{where} has no split '{split}'; it has {there}")
+            names = ", ".join(dict.fromkeys(map(split_of_path, paths)))
+            raise UserError(f"{where} has no split '{split}'; it has {names}")
         kind = f"the split {split}"
     else:
         splits = {path: split_of_path(path) for path in paths}
@@ -86,8 +86,8 @@ def refuse_missing_parts(paths: Iterable[Path], where: str) -> None:
         if match := _PART.fullmatch(path.as_posix()):
             before, number, count, after = match.groups()
             numbers.setdefault((before, count, after), set()).add(int(number))
-    for (before, count, after), there in numbers.items():
-        if missing := sorted(set(range(int(count))) - there):
+    for (before, count, after), present in numbers.items():
+        if missing := sorted(set(range(int(count))) - present):
             name = f"{before}{missing[0]:0{len(count)}d}-of-{count}{after}"
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             raise UserError(f"{where} has no {name}{more}: fetch what is missing, or give a file that is there alone")

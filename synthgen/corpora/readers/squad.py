@@ -77,8 +77,8 @@ def character_start(context: str, answer: str, start: int) -> int:
     """
     if context.isascii() or context.startswith(answer, start):
         return start
-    text, sought = context.encode(errors="surrogatepass"), answer.encode(errors="surrogatepass")
-    return len(text[:start].decode(errors="ignore")) if text.startswith(sought, start) else start
+    text, encoded_answer = context.encode(errors="surrogatepass"), answer.encode(errors="surrogatepass")
+    return len(text[:start].decode(errors="ignore")) if text.startswith(encoded_answer, start) else start
 
 
 def occurrences(context: str, answer: str) -> list[int]:

@@ -39,7 +39,7 @@ _COPY = 0.9
 _LEAST_OF_THE_REST = 0.25
 """How similar the texts but the one most alike are at least in a translation: unrelated ones are in 1 of 100."""
 _NEIGHBOURS, _RELATIVES = 12, 64
-_LEAST_TEXTS, _TEXTS_HEARD = 100, 50
+_LEAST_TEXTS, _SAMPLE_TEXTS = 100, 50
 _TEXTS_ADDED = 10
 """As many texts another language's mean counts for where a set has few: best of 0 to 1,000 (docs/archive/log.md)."""
 _LEAST_OF_A_LANGUAGE = 0.02
@@ -89,9 +89,9 @@ class _Group:
 
     def speaks(self, language: str) -> bool:
         """Say whether most of the texts are in that language."""
-        heard = [text for text in self.texts if count_words(text) >= MIN_WORDS][:_TEXTS_HEARD]
-        heard = heard or [" ".join(self.texts[:_TEXTS_HEARD])]
-        return 2 * sum(not foreign(text, language) for text in heard) > len(heard)
+        sample = [text for text in self.texts if count_words(text) >= MIN_WORDS][:_SAMPLE_TEXTS]
+        sample = sample or [" ".join(self.texts[:_SAMPLE_TEXTS])]
+        return 2 * sum(not foreign(text, language) for text in sample) > len(sample)
 
     def alike(self, item: int, others: npt.NDArray[np.int64]) -> Vectors:
         """Return how like an item others are in the text, of those in one place, that is least alike."""

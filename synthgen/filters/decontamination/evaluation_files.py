@@ -113,9 +113,9 @@ def _items(value: Any) -> Iterator[Texts]:  # noqa: ANN401 - any JSON value
     """Yield the texts of each row, after those of what it is in; a list of nothing but plain values is a row too."""
     if isinstance(value, dict) and (items := _squad_items(value)):
         yield from items
-    elif isinstance(value, dict) and (held := _held(value)):
-        beside = _texts(_strings([inner for name, inner in value.items() if name not in held]))
-        yield from ((*beside, *texts) for texts in _items(list(held.values())) if texts)
+    elif isinstance(value, dict) and (row_fields := _row_fields(value)):
+        beside = _texts(_strings([inner for name, inner in value.items() if name not in row_fields]))
+        yield from ((*beside, *texts) for texts in _items(list(row_fields.values())) if texts)
     elif isinstance(value, list):
         for inner in value:
             is_row = isinstance(inner, list) and not any(isinstance(each, dict | list) for each in inner)
@@ -124,7 +124,7 @@ def _items(value: Any) -> Iterator[Texts]:  # noqa: ANN401 - any JSON value
         yield _texts(_strings(value))
 
 
-def _held(value: dict[str, Any]) -> dict[str, Any]:
+def _row_fields(value: dict[str, Any]) -> dict[str, Any]:
     """Return what of an object holds rows: all its lists and objects when it has some and no text of its own."""
     inner = {name: each for name, each in value.items() if isinstance(each, dict | list)}
     is_bare = not any(isinstance(each, str) for each in value.values())

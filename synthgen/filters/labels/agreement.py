@@ -62,8 +62,8 @@ class Agreement:
         self.counts[cell, ANSWERABLE if answer else UNANSWERABLE] += 1
         guess = squad_normalise(answer)
         normalised = [squad_normalise(gold) for gold in golds] or [""]
-        exact, said = float(guess in normalised), words_and_letters(guess)[0]
-        overlap = max(token_f1(said, words_and_letters(gold)[0]) for gold in normalised) if golds else exact
+        exact, guess_words = float(guess in normalised), words_and_letters(guess)[0]
+        overlap = max(token_f1(guess_words, words_and_letters(gold)[0]) for gold in normalised) if golds else exact
         self.exact, self.f1 = self.exact + exact, self.f1 + overlap
         if (max(overlap, exact) >= self.min_f1) if golds else not answer:
             self.agreed += 1

@@ -49,14 +49,14 @@ def open_judge(format_: Format, config: JudgeConfig, model: str = "") -> LLMJudg
     check_judge(format_, ref)
     if shared is not None and shared[1] is not None and shared[0].ref == ref:
         return LLMJudge(format_, config, shared[0], shared[1], owned=False, budget=_budget(config, shared[0]))
-    asked = (EngineConfig.of if shared is None else EngineConfig.beside)(ref, config.options)
+    engine = (EngineConfig.of if shared is None else EngineConfig.beside)(ref, config.options)
 
     def start() -> Engine:
         """Return the engine; batches are kept where the judge's replies are."""
-        return asked.start(0, judge.replies)
+        return engine.start(0, judge.replies)
 
-    budget = _budget(config, asked.model, free=not asked.has_address)
-    judge = LLMJudge(format_, config, asked.model, start, owned=True, budget=budget)
+    budget = _budget(config, engine.model, free=not engine.has_address)
+    judge = LLMJudge(format_, config, engine.model, start, owned=True, budget=budget)
     return judge
 
 
@@ -161,8 +161,8 @@ class LLMJudge(Annotator):
             return Ledger(Path(":memory:"))
         replies.mkdir(parents=True, exist_ok=True)
         served = of_replies(recorded(self._config.options.arguments)) if not self._model.url else None
-        said = [self._model.url, json.dumps(served, sort_keys=True) if served else ""]
-        names = (self._model.ref, self._model.revision, *filter(None, said))
+        details = [self._model.url, json.dumps(served, sort_keys=True) if served else ""]
+        names = (self._model.ref, self._model.revision, *filter(None, details))
         model = blake2b("\n".join(names).encode(), digest_size=8)
         return Ledger(replies / f"{model.hexdigest()}.sqlite")
 

@@ -61,8 +61,10 @@ def default_aligner() -> Aligner | None:
     try:
         return Aligner(DEFAULT_ALIGNER)
     except (UserError, IncompleteError) as error:
-        found = "without word alignment fewer answers are found again"
-        console.note(f"{found}: {error}; --aligner REF names another encoder, --aligner {NO_ALIGNER} does without")
+        consequence = "without word alignment fewer answers are found again"
+        console.note(
+            f"{consequence}: {error}; --aligner REF names another encoder, --aligner {NO_ALIGNER} does without"
+        )
         return None
 
 

@@ -180,8 +180,8 @@ def _texts_fault(item: Item, texts: Sequence[Any]) -> str:
     broken = "\N{REPLACEMENT CHARACTER}"
     if any(broken in new and broken not in old for old, new in zip(item, texts, strict=True)):
         return "unreadable characters"
-    found = (residue(new) for old, new in zip(item, texts, strict=True) if not residue(old))
-    return next((match[0] for match in found if match), "")
+    matches = (residue(new) for old, new in zip(item, texts, strict=True) if not residue(old))
+    return next((match[0] for match in matches if match), "")
 
 
 def _fault(text: str) -> str:
