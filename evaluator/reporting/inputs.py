@@ -22,7 +22,7 @@ _ENCODER = ("encoder", "encoder_revision", "encoder_note")
 
 _PLAN_FACTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "seconds": ("time", format_duration),
-    "seconds_alone": ("time, alone on the cores", format_duration),
+    "seconds_alone": ("time if nothing else runs", format_duration),
     "seconds_per_run": ("time of a run", format_duration),
     "disk_bytes": ("disk", format_size),
     "memory_bytes": ("memory", format_size),
@@ -206,7 +206,7 @@ def changed_plan(plan: Mapping[str, Any], *, looks_planned: bool) -> list[str]:
         for key in ("history", "looks")
     )
     changes = [
-        f"{name} was {_fact(history[0].get(name)) or 'none'} when the first plan was fixed and is "
+        f"{name} was {_fact(history[0].get(name)) or 'none'} in the first plan and is "
         f"{_fact(history[-1].get(name)) or 'none'} now"
         for name in ("margin", "primary")
         if history and history[0].get(name) != history[-1].get(name)
@@ -214,24 +214,24 @@ def changed_plan(plan: Mapping[str, Any], *, looks_planned: bool) -> list[str]:
     seen = list(dict.fromkeys(whole(look.get("seeds")) for look in looks))
     if len(seen) > 1 and not looks_planned:
         counts = f"{', '.join(map(str, seen[:-1]))} and {seen[-1]} seeds"
-        changes.append(f"results were looked at with {counts}, and no plan had several looks: p-values are too small")
+        changes.append(f"results were computed with {counts} without planned interim looks, so p-values are too small")
     return changes
 
 
 MOST_CUT = 2.0
-"""Percent of an arm's items that fill their length, or of its windows without an answer, that need no word."""
+"""Percent of an arm's truncated items, or of its windows without an answer, above which the report warns."""
 
 
 def cut_inputs(arms: Mapping[str, Any]) -> list[str]:
     """Return a line for each arm of whose items more than 2 % may have been cut, or of whose windows hold no answer."""
     descriptions = {
-        "items_cut_%": "of its items fill the length of the intermediate stage, and may have been cut",
-        "windows_without_answer_%": "of its windows hold no answer",
+        "items_cut_%": "of its training items reach max_length and may be truncated",
+        "windows_without_answer_%": "of its context windows contain no answer",
     }
     entries = {arm: entry for arm, entry in arms.items() if isinstance(entry, dict)}
     shares = [(arm, entry.get(key), text) for arm, entry in entries.items() for key, text in descriptions.items()]
     return [
-        f"{arm}: {share:.1f} % {text}; a recipe may have another max_length"
+        f"{arm}: {share:.1f} % {text}; a recipe can set a larger max_length"
         for arm, share, text in shares
         if isinstance(share, int | float) and MOST_CUT < share <= 100
     ]

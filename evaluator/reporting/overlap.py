@@ -6,7 +6,7 @@ from typing import Any
 from evaluator.reporting.inputs import whole
 from evaluator.stats.score_table import Problem
 
-OVERLAPS = "Rows of arms that stand in test items, in training items of targets, or in other arms"
+OVERLAPS = "Overlap of the rows of each arm with test items, training items of targets and other arms"
 TEST = "test items"
 _TEXTS, _KINDS = ("arm", "with", "kind"), ("whole", "text", "run")
 
@@ -30,8 +30,8 @@ def contaminated(overlaps: Iterable[Mapping[str, Any]]) -> list[Problem]:
     return [
         Problem(
             "test items in an arm",
-            f"{_count(overlap):,} of {overlap['rows']:,} rows of {overlap['arm']} ({_share(overlap)}) hold a test item "
-            f"of {overlap['with']}, or a whole text or 13 words of one; synthgen filter --against removes such rows",
+            f"{_count(overlap):,} of {overlap['rows']:,} rows of {overlap['arm']} ({_share(overlap)}) contain a test "
+            f"item of {overlap['with']}, one of its texts, or a run of 13 words; synthgen filter --against drops them",
         )
         for overlap in overlaps
         if overlap["kind"] == TEST and (overlap["whole"] or 1000 * _count(overlap) > overlap["rows"])
@@ -40,7 +40,7 @@ def contaminated(overlaps: Iterable[Mapping[str, Any]]) -> list[Problem]:
 
 def overlap_rows(overlaps: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of the table."""
-    header = ["arm", "with", "of", "task", "rows", "whole rows", "whole texts", "runs of 13 words", "share"]
+    header = ["arm", "overlaps with", "part", "task", "rows", "whole rows", "whole texts", "runs of 13 words", "share"]
     rows = [
         [
             *(overlap[name] for name in _TEXTS), "the same" if overlap["same_task"] else "",

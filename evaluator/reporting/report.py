@@ -134,10 +134,10 @@ def _checked(comparison: Comparison, plan: Mapping[str, Any], record: Mapping[st
     problems = []
     planned, actual = plan.get("estimand_hash"), comparison.estimand["hash"]
     if planned not in (None, actual):
-        message = f"the plan fixed {planned}, these results give {actual}: targets, languages or metrics differ"
+        message = f"the plan has estimand {planned}, these results have {actual}: targets, languages or metrics differ"
         problems.append(Problem("other estimand", message))
     if (margin := _planned_margin(record)) not in (None, comparison.margin):
-        message = f"{margin:g} points were fixed before the runs; equivalences at {comparison.margin:g} are exploratory"
+        message = f"{margin:g} points were fixed before the runs; equivalence at {comparison.margin:g} is exploratory"
         problems.append(Problem("other margin", message))
     changes = changed_plan(plan, looks_planned=Looks.of(record.get("looks")) is not None)
     problems += [Problem("exploratory", f"{change}; verdicts are exploratory") for change in changes]
@@ -159,10 +159,10 @@ def terminal_summary(comparison: Comparison) -> RenderableType:
 
 def _table(comparison: Comparison) -> Table:
     """Return the differences over all targets; long names are folded in a narrow terminal, never cut."""
-    title = "All targets, non-English languages, points. MDE: minimum detectable effect."
+    title = "All targets, non-English languages, in points. MDE: minimum detectable effect."
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("difference", overflow="fold", min_width=10)
-    for name in ("size", "", "95 % interval", "MDE"):
+    for name in ("size", "", "95 % CI", "MDE"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold", min_width=10)
     for pair in sentences.lead_pairs(comparison):

@@ -51,9 +51,9 @@ def size_text(pair: PairwiseResult) -> str:
     """Return at which size two arms are compared."""
     sizes, counts = _sizes_and_counts(pair)
     if pair.size == "full":
-        return f"at full size ({' and '.join(counts)} examples)" if counts else "as they are"
+        return f"at full size ({' and '.join(counts)} examples)" if counts else "with no size recorded"
     if sizes == counts:
-        return f"at {pair.size:,} examples" if pair.size else "as they are"
+        return f"at {pair.size:,} examples" if pair.size else "with no size recorded"
     return f"at size {pair.size:,} (trained on {' and '.join(counts)} examples)"
 
 
@@ -72,23 +72,24 @@ def _sizes_and_counts(pair: PairwiseResult) -> tuple[list[str], list[str]]:
 
 
 def sentence(pair: PairwiseResult) -> str:
-    """Return what a pair of arms came to, in one sentence with its numbers."""
+    """Return the result of a pair of arms in one sentence with its numbers."""
     if not math.isfinite(pair.estimate.value):
         return f"{pair.a} and {pair.b} cannot be compared {size_text(pair)}: {pair.reason}."
     if not pair.known:
         value = f"{signed(pair.estimate.value)} points"
-        return f"{pair.a} against {pair.b} {size_text(pair)}: {value}, no interval and no verdict; {pair.reason}."
-    numbers = f"{signed(pair.estimate.value)} points, 95 % interval {interval_text(*pair.estimate.interval())}"
+        return f"{pair.a} − {pair.b} {size_text(pair)}: {value}, without an interval or a verdict; {pair.reason}."
+    numbers = f"{signed(pair.estimate.value)} points, 95 % CI {interval_text(*pair.estimate.interval())}"
     if pair.reason is not None:
-        return f"{pair.a} against {pair.b} {size_text(pair)}: {numbers}; no verdict, {pair.reason}."
+        return f"{pair.a} − {pair.b} {size_text(pair)}: {numbers}; no verdict: {pair.reason}."
     primary = "Primary comparison: " if pair.primary else ""
+    numbers = f"{pair.a} − {pair.b}: {numbers}"
     return (
         f"{primary}{_claim(pair)} ({numbers}; {_tests(pair)}){_collapsed(pair)}.{_needed_seeds(pair)}{_datasets(pair)}"
     )
 
 
 def headline(pair: PairwiseResult) -> str:
-    """Return the verdict on a pair in as few words as are true."""
+    """Return the verdict on a pair in a few words."""
     if not pair.known or pair.reason is not None:
         return f"No verdict on {pair.a} and {pair.b} {size_text(pair)}."
     return f"{_claim(pair)}."
@@ -125,45 +126,48 @@ def _claim(pair: PairwiseResult) -> str:
 def _tests(pair: PairwiseResult) -> str:
     """Return the p-value that the claim rests on, or the minimum detectable effect where there is no claim."""
     holm = f" after Holm's correction over {pair.family} comparisons" if pair.family > 1 else ""
-    holm += f", times {pair.spent:.2f} for the planned looks" if pair.spent > 1 else ""
+    holm += f", multiplied by {pair.spent:.2f} for the planned interim looks" if pair.spent > 1 else ""
     if pair.verdict == "equivalent":
         return f"equivalence {p_text(pair.p_equivalence_corrected)}{holm}"
     p = pair.p_corrected
     if pair.verdict != "unresolved":
         return f"{p_text(p)}{holm}{_languages(pair)}"
     power = f"minimum detectable effect {pair.estimate.mde80:.2f} points at 80 % power"
-    return f"{power}; {p_text(pair.estimate.p)}, {p_text(p)}{holm}" if pair.estimate.p <= ALPHA < p else power
+    return (
+        f"{power}; {p_text(pair.estimate.p)} uncorrected, {p_text(p)}{holm}" if pair.estimate.p <= ALPHA < p else power
+    )
 
 
 def _collapsed(pair: PairwiseResult) -> str:
-    """Return what is left without the runs that look collapsed, where there are any."""
+    """Return the difference without the runs that look collapsed, where there are any."""
     other = pair.without_collapsed
     if other is None:
         return ""
     if not other.known:
-        return "; without the collapsed runs too few seeds are left"
+        return "; without the collapsed runs too few seeds remain"
     numbers = f"{signed(other.value)} points, {interval_text(*other.interval())}"
-    return f"; without the collapsed runs {numbers}" + ("" if pair.robust else ", which is another answer")
+    return f"; without the collapsed runs {numbers}" + ("" if pair.robust else ", which leads to another verdict")
 
 
 def _needed_seeds(pair: PairwiseResult) -> str:
     """Return how many seeds would resolve an open comparison, and what no number of seeds can detect."""
     if (need := pair.needed_seeds) is None:
         return ""
-    floor = f"no number of seeds detects less than {need.floor:.2f} with these test items" if need.floor else ""
+    floor = f"with these test items no number of seeds can detect less than {need.floor:.2f} points"
     if need.seeds is None:
         if need.floor > need.effect:
-            return f" More seeds would not settle {need.effect:.2f} points: {floor}."
-        return f" More than 100 seeds an arm would be needed to detect {need.effect:.2f} points."
-    return f" {need.seeds} seeds an arm would detect {need.effect:.2f} points{'; ' + floor if floor else ''}."
+            return f" More seeds cannot detect a difference of {need.effect:.2f} points: {floor}."
+        return f" More than 100 seeds per arm are needed to detect a difference of {need.effect:.2f} points."
+    limit = f"; {floor}" if need.floor else ""
+    return f" {need.seeds} seeds per arm are needed to detect a difference of {need.effect:.2f} points{limit}."
 
 
 def _datasets(pair: PairwiseResult) -> str:
-    """Return which arms have one dataset for all seeds, of which alone the claim is true."""
+    """Return which arms have one dataset for all seeds, so that the claim holds for that dataset alone."""
     if not pair.one_dataset or pair.verdict == "unresolved":
         return ""
     these = "this dataset" if len(pair.one_dataset) == 1 else "these datasets"
-    return f" True of {these} of {' and '.join(pair.one_dataset)}: all seeds train on the same."
+    return f" Holds for {these} only: all seeds of {' and '.join(pair.one_dataset)} train on the same data."
 
 
 def _languages(pair: PairwiseResult) -> str:
@@ -179,18 +183,20 @@ def exchange_sentence(rate: ExchangeRate) -> str:
     goal = f"{rate.k:,} {rate.reference} examples"
     least, most = map(count, rate.limits)
     if rate.reason is not None:
-        return f"No number of {rate.arm} examples equals {goal}: {rate.reason}."
+        return f"No exchange rate of {rate.arm} for {goal}: {rate.reason}."
     if rate.low is None and rate.high is None:
-        fits = f"anything from {least} to {most}, and beyond, fits the data"
-        return f"How many {rate.arm} examples equal {goal} stays open: {fits}."
+        fits = f"every number from {least} to {most}, and beyond, is compatible with the data"
+        return f"It is not known how many {rate.arm} examples equal {goal}: {fits}."
     if rate.equals is None and rate.low == rate.limits[1]:
-        return f"{rate.arm} does not reach {goal} within {most} examples; at least {most} would be needed."
+        interval = f"95 % CI of the number needed: more than {most}"
+        return f"{rate.arm} does not reach the score of {goal} with up to {most} examples ({interval})."
     low = "fewer than " + least if rate.low is None else count(rate.low)
     high = "more than " + most if rate.high is None else count(rate.high)
     if rate.equals is None:
-        return f"The curve of {rate.arm} stays below {goal} up to {most} examples, but {low} to {high} fit the data."
+        interval = f"95 % CI of the number needed: {low} to {high}"
+        return f"The curve of {rate.arm} stays below the score of {goal} up to {most} examples ({interval})."
     number = f"{count(rate.equals)} {rate.arm} examples" + (" or fewer" if rate.equals <= rate.limits[0] else "")
-    return f"{number} equal {goal} (95 % interval {low} to {high})."
+    return f"{number} equal {goal} (95 % CI {low} to {high})."
 
 
 def lead_pairs(comparison: Comparison) -> list[PairwiseResult]:
@@ -216,5 +222,5 @@ def problem_lines(problems: Iterable[Problem], *, limit: int | None = None) -> l
     """Return one line per problem, and how many were left out beyond `limit`."""
     lines = [f"{problem.kind}: {problem.message}" for problem in problems]
     if limit is not None and len(lines) > limit:
-        return [*lines[:limit], f"and {len(lines) - limit} more, all in comparison.json"]
+        return [*lines[:limit], f"and {len(lines) - limit} more; comparison.json lists all"]
     return lines

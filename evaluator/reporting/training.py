@@ -10,7 +10,7 @@ UNKNOWN = "Not recorded: there is no experiment.json beside the results."
 _COLUMNS = {
     "learning_rate": "learning rate",
     "epochs": "epochs",
-    "examples_per_step": "examples a step",
+    "examples_per_step": "examples per step",
     "max_length": "sub-words",
     "stride": "stride",
     "warmup": "warm-up share",
@@ -20,7 +20,7 @@ _COLUMNS = {
 
 _CHECKPOINTS = {
     "last": "the last checkpoint",
-    "recipe": "the best checkpoint on English items where the recipe's reference does, else the last",
+    "recipe": "the best checkpoint on English development items if the target's reference does so, else the last",
 }
 
 
@@ -40,9 +40,11 @@ def setup_line(record: Mapping[str, Any]) -> str:
     encoder = _dict(_dict(record.get("encoders")).get(""))
     parts = [f"encoder {encoder.get('ref', '?')}", f"recipe {recipe.get('name', '?')}", f"{len(seeds)} seeds"]
     if (train := record.get("max_train_examples")) is not None:
-        parts.append(f"at most {train:,} training examples a target" if isinstance(train, int) else "capped training")
+        parts.append(
+            f"at most {train:,} training examples per target" if isinstance(train, int) else "limited training examples"
+        )
     if (items := record.get("max_eval_examples")) is not None:
-        parts.append(f"at most {items:,} test items a language" if isinstance(items, int) else "capped test items")
+        parts.append(f"at most {items:,} test items per language" if isinstance(items, int) else "limited test items")
     return ", ".join(parts)
 
 
@@ -56,14 +58,14 @@ def training_paragraph(record: Mapping[str, Any]) -> str:
     if not record:
         return UNKNOWN
     recipe, encoder = _dict(record.get("recipe")), _dict(_dict(record.get("encoders")).get(""))
-    checkpoint = _CHECKPOINTS.get(str(record.get("select")), "the best checkpoint on English items")
+    checkpoint = _CHECKPOINTS.get(str(record.get("select")), "the best checkpoint on English development items")
     stages = "; ".join(f"{name}: {_stage(_dict(stage))}" for name, stage in _dict(recipe.get("stages")).items())
     environment = _dict(record.get("environment"))
     versions = ", ".join(f"{name} {value}" for name, value in _dict(environment.get("versions")).items() if value)
     return (
         f"Every arm starts from {encoder.get('ref', '?')} (revision {encoder.get('revision', '?')}), trains on its "
         f"intermediate data, then on the English training set of each target, with AdamW, linear warm-up and decay, "
-        f"recipe {recipe.get('name', '?')} ({recipe.get('source', '?')}), and takes {checkpoint}. Intermediate models "
+        f"recipe {recipe.get('name', '?')} ({recipe.get('source', '?')}), and uses {checkpoint}. Intermediate models "
         f"are matched by {record.get('match', '?')}. Seeds {', '.join(map(str, _list(record.get('seeds'))))}. "
         f"Stages: {stages}. Software: {versions}."
     )
@@ -76,7 +78,7 @@ def stage_rows(record: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     return ["stage", *_COLUMNS.values()], rows
 
 
-COUNTS = "Intermediate training of each arm: means over its runs, blank where unknown"
+COUNTS = "Intermediate training of each arm (mean over its runs; blank if unknown)"
 _COUNTS = ("epochs", "updates", "tokens")
 
 
@@ -117,7 +119,7 @@ def _stage(stage: Mapping[str, Any]) -> str:
     warmup = f"{stage['warmup_steps']} steps" if stage.get("warmup_steps") else warmup
     return (
         f"learning rate {stage.get('learning_rate')}, {stage.get('epochs')} epochs, "
-        f"{stage.get('examples_per_step')} examples a step, {stage.get('max_length')} sub-words, warm-up {warmup}, "
+        f"{stage.get('examples_per_step')} examples per step, {stage.get('max_length')} sub-words, warm-up {warmup}, "
         f"weight decay {stage.get('weight_decay')}"
     )
 

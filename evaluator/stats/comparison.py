@@ -329,7 +329,7 @@ def _exchange_rates(curves: Sequence[FittedCurve], scores: Mapping[str, LevelSco
 def _item_problems(draws: LevelDraws) -> Iterator[Problem]:
     yield from (Problem("unequal items", text) for text in draws.faults.values())
     if missing := sorted(draws.without_items - set(draws.faults)):
-        coverage = "intervals that use them cover seeds alone, on these test items, and support no verdict"
+        coverage = "intervals that need them cover seeds only, and no verdict is given"
         yield Problem("seeds alone", f"no item scores for {some_of(missing)}: {coverage}")
 
 

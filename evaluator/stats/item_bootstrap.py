@@ -134,7 +134,9 @@ def level_draws(results: Results, table: ScoreTable, levels: Sequence[Aggregatio
         for cell, counts, new_items in _cells_with_counts(units):
             try:
                 if len(set(units[cell])) < 2 <= len(ids[cell]):
-                    raise UserError(f"{cell}: its {len(ids[cell])} items share one source; what others give is unknown")
+                    raise UserError(
+                        f"{cell}: its {len(ids[cell])} items share one source; the variance between sources is unknown"
+                    )
                 cell_draws = _cell_draws(results.items(cell), table.runs, table.values[cell], counts)
             except UserError as error:
                 faults[cell] = str(error)

@@ -236,10 +236,10 @@ def _unknown_reason(scores: LevelScores, estimate: Estimate, a: Group, b: Group)
         holes = [f"{arm}@{size}" for arm, size in (a, b) if not np.isfinite(scores.values[arm, size]).all()]
         return f"missing or failed scores of {' and '.join(holes)}"
     if not estimate.known:
-        return "one seed: the noise of training is unknown"
+        return "one seed: the variance between seeds is unknown"
     if estimate.se < LEAST_SE:
-        return "no seed differs from another: noise cannot be estimated"
-    return None if estimate.items_resampled else "without item scores the interval covers seeds alone"
+        return "all seeds give the same score: the variance between seeds cannot be estimated"
+    return None if estimate.items_resampled else "item scores are missing, so the interval covers seeds only"
 
 
 def _sign_flips(scores: LevelScores, a: Group, b: Group) -> tuple[float | None, float | None]:

@@ -258,8 +258,8 @@ def exchange_rate(scores: LevelScores, curve: Curve, reference: Curve, k: int) -
     low, high = curve.limits
     trend = scores.contrast(_trend(reference))
     if trend.known and (trend.value <= 0 or trend.p > ALPHA):
-        slope = f"{trend.value:+.2f} points a doubling".replace("-", "\N{MINUS SIGN}")
-        gain = f"{reference.arm} does not clearly gain from more examples ({slope})"
+        slope = f"{trend.value:+.2f} points per doubling".replace("-", "\N{MINUS SIGN}")
+        gain = f"the score of {reference.arm} does not clearly rise with more examples ({slope})"
         return ExchangeRate(curve.arm, reference.arm, k, None, None, None, (low, high), gain)
     grid = np.clip(np.geomspace(low, high, max(2, round(GRID_PER_DOUBLING * math.log2(high / low)))), low, high)
     both = list(itertools.product((curve, *curve.rivals), (reference, *reference.rivals)))

@@ -96,7 +96,7 @@ class ScoreTable:
             *_seed_problems({group: [runs[index].seed for index in indices] for group, indices in groups.items()}),
             *_short_arms(rows),
             *_nothing_to_compare(runs, cells),
-            *(Problem("mixed cells", f"{message}; no average is taken over it") for message in faults.values()),
+            *(Problem("mixed cells", f"{message}; averages that need it are left out") for message in faults.values()),
             *(Problem("degenerate run", _collapsed(run, sign)) for (run, _), sign in degenerate.items()),
         ]
         failed = frozenset(row.run for row in rows if row.value is None)
@@ -137,37 +137,39 @@ def some_of(items: Sequence[object]) -> str:
 
 def _seed_problems(seeds: Mapping[Group, list[int]]) -> Iterator[Problem]:
     if single := [f"{arm}@{size}" for (arm, size), numbers in seeds.items() if len(numbers) == 1]:
-        noise = "how much training noise moves its score is unknown; run 5 (3 at least)"
+        noise = "the variance between seeds is unknown; use 5 seeds (at least 3)"
         yield Problem("one seed", f"one seed for {some_of(single)}: {noise}")
     if any(len(numbers) == 2 for numbers in seeds.values()):
-        message = "two seeds leave intervals about five times as wide as the noise; run 5 (3 at least)"
+        message = "intervals from two seeds are very wide; use 5 seeds (at least 3)"
         yield Problem("few seeds", message)
     common = Counter(map(tuple, seeds.values())).most_common(1)[0][0]
     for (arm, size), numbers in seeds.items():
         if tuple(numbers) != common and len(numbers) > 1:
-            pairing = "paired by the seeds that both have where those are most of each, else compared as unpaired"
+            pairing = (
+                "two arms are paired by their common seeds if these are at least 3 and half of all, else independent"
+            )
             message = f"{arm}@{size} has seeds {numbers}, others {list(common)}; {pairing}"
             yield Problem("unequal seeds", message)
     if len({size for _, size in seeds if size > 0}) < 2:
-        yield Problem("one size", "one size of intermediate data: no scaling curve and no exchange rate; give --sizes")
+        yield Problem("one size", "there is no scaling curve and no exchange rate; give several --sizes")
 
 
 def _nothing_to_compare(runs: Iterable[TrainedRun], cells: Iterable[Cell]) -> Iterator[Problem]:
     arms = {run.arm for run in runs}
     if len(arms) == 1:
-        yield Problem("one arm", f"{arms.pop()} is the only arm: there is nothing to compare it with; give two or more")
+        yield Problem("one arm", f"{arms.pop()} is the only arm, so nothing is compared; give two arms or more")
     if all(cell.language == ENGLISH for cell in cells):
-        message = "no language but English was scored: there is no transfer to measure; see --languages"
+        message = "only English was scored, so transfer cannot be measured; see --languages"
         yield Problem("no transfer", message)
 
 
 def _short_arms(rows: Iterable[ResultRow]) -> Iterator[Problem]:
     for arm, size, n in sorted({(row.arm, row.size, row.arm_n) for row in rows if row.arm_n < row.size}):
-        yield Problem("short arm", f"{arm}@{size} was trained on {n} rows, fewer than asked for")
+        yield Problem("short arm", f"{arm}@{size} was trained on {n} rows, fewer than requested")
 
 
 def _collapsed(run: TrainedRun, sign: str) -> str:
-    return f"{run} scores {sign}: it may have collapsed; verdicts are given where they hold with and without it"
+    return f"{run} scores {sign}: it may have collapsed; a verdict is given only if it holds with and without this run"
 
 
 def _degenerate(

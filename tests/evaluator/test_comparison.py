@@ -304,14 +304,14 @@ def test_scores_that_disagree_with_their_items_are_not_trusted(results_file: Mak
 def test_one_seed_gives_a_difference_and_no_verdict(results_file: Maker) -> None:
     found = compare(results_file(seeds=1))
     pair = whole(found, "synthetic", "real", 1_000)
-    assert (pair.verdict, pair.reason) == ("unresolved", "one seed: the noise of training is unknown")
+    assert (pair.verdict, pair.reason) == ("unresolved", "one seed: the variance between seeds is unknown")
     assert pair.document()["difference"] is not None
     assert pair.document()["ci95"] is None
-    assert "run 5 (3 at least)" in problems(found)["one seed"]
+    assert "use 5 seeds (at least 3)" in problems(found)["one seed"]
 
 
 def test_two_seeds_are_called_few(results_file: Maker) -> None:
-    assert "run 5 (3 at least)" in problems(compare(results_file(seeds=2)))["few seeds"]
+    assert "use 5 seeds (at least 3)" in problems(compare(results_file(seeds=2)))["few seeds"]
 
 
 def test_one_size_has_no_curve_and_says_so(results_file: Maker) -> None:
@@ -325,10 +325,10 @@ def test_without_item_scores_the_interval_covers_seeds_alone_and_says_so(results
     pair = whole(found, "synthetic", "real", 1_000)
     assert not pair.estimate.items_resampled
     assert (pair.verdict, pair.not_inferior) == ("unresolved", ())
-    assert "no verdict, without item scores the interval covers seeds alone" in sentences.sentence(pair)
+    assert "no verdict: item scores are missing, so the interval covers seeds only" in sentences.sentence(pair)
     assert re.search(r"\|items:\d+ cells without\|", found.signature)
     assert "|items:all|" in compare(results_file()).signature
-    assert "intervals that use them cover seeds alone" in problems(found)["seeds alone"]
+    assert "intervals that need them cover seeds only" in problems(found)["seeds alone"]
 
 
 def test_all_comparisons_over_all_targets_are_corrected_together(comparison: Comparison) -> None:
@@ -370,7 +370,7 @@ def test_other_seeds_make_the_comparison_unpaired(results_file: Maker, experimen
     found = compare(results_file(rows))
     assert not whole(found, "synthetic", "real", 1_000).estimate.paired
     assert whole(found, "real", "none", 1_000).estimate.paired
-    assert "compared as unpaired" in problems(found)["unequal seeds"]
+    assert "else independent" in problems(found)["unequal seeds"]
 
 
 def test_a_collapsed_run_is_reported_and_kept(results_file: Maker, experiment_rows: Rows) -> None:
@@ -403,7 +403,10 @@ def test_failed_and_collapsed_runs_are_counted_with_an_exact_interval(
 def test_runs_that_never_differ_are_no_evidence_of_equivalence(results_file: Maker, experiment_rows: Rows) -> None:
     rows = [replace(r, value=50.0) for r in experiment_rows(with_items=False, seeds=3)]
     pair = whole(compare(results_file(rows)), "synthetic", "real", "full")
-    assert (pair.verdict, pair.reason) == ("unresolved", "no seed differs from another: noise cannot be estimated")
+    assert (pair.verdict, pair.reason) == (
+        "unresolved",
+        "all seeds give the same score: the variance between seeds cannot be estimated",
+    )
 
 
 def test_languages_whose_runs_never_differ_count_as_no_evidence(results_file: Maker, experiment_rows: Rows) -> None:
@@ -424,7 +427,7 @@ def test_languages_whose_runs_never_differ_count_as_no_evidence(results_file: Ma
 def test_one_arm_has_nothing_to_be_compared_with(results_file: Maker) -> None:
     found = compare(results_file(arms=("real",)))
     assert found.pairs == ()
-    assert problems(found)["one arm"] == "real is the only arm: there is nothing to compare it with; give two or more"
+    assert problems(found)["one arm"] == "real is the only arm, so nothing is compared; give two arms or more"
 
 
 def test_a_run_far_below_the_other_seeds_is_reported_and_kept(results_file: Maker, experiment_rows: Rows) -> None:
@@ -443,4 +446,4 @@ def test_a_run_far_below_the_other_seeds_is_reported_and_kept(results_file: Make
 def test_english_alone_has_no_aggregate(results_file: Maker) -> None:
     found = compare(results_file(languages=("en",)))
     assert found.headline() == []
-    assert "no language but English" in problems(found)["no transfer"]
+    assert "only English was scored" in problems(found)["no transfer"]

@@ -42,5 +42,5 @@ def test_a_report_says_which_arms_were_cut(tmp_path: Path) -> None:
     (tmp_path / "arms.json").write_text(json.dumps(arms), encoding="utf-8")
     said = [p.message for p in report(tmp_path, out=tmp_path / "report.html").problems if p.kind == "cut inputs"]
     assert len(said) == 1
-    assert said[0].startswith("real: 31.5 % of its items fill the length of the intermediate stage")
+    assert said[0].startswith("real: 31.5 % of its training items reach max_length and may be truncated")
     assert cut_inputs({"a": {"items_cut_%": "x"}, "b": {"items_cut_%": float("nan")}}) == []

@@ -117,5 +117,5 @@ def test_a_claim_about_one_generated_dataset_says_so_and_of_several_does_not() -
     results = Results(tuple(rows), Path("made up"))
     pair = next(p for p in compare_results(results, one_dataset=one).headline() if {p.a, p.b} == {"real", "synthetic"})
     decided = replace(pair, reason=None, p_holm=0.0)
-    assert sentence(decided).endswith(" True of this dataset of synthetic: all seeds train on the same.")
+    assert sentence(decided).endswith(" Holds for this dataset only: all seeds of synthetic train on the same data.")
     assert "this dataset" not in sentence(replace(decided, one_dataset=()))

@@ -85,7 +85,7 @@ def test_a_report_takes_margin_and_primary_of_the_record(results_file: Maker, tm
     assert (found.margin, pair_of(found, "full").primary) == (2, True)
     assert pair_of(found, "full").spent == pytest.approx(0.05 / nominal_levels(2)[0])
     other = report(source, out=tmp_path / "out" / "report.html", margin=3)
-    assert "other margin: 2 points were fixed before the runs; equivalences at 3 are exploratory" in (
+    assert "other margin: 2 points were fixed before the runs; equivalence at 3 is exploratory" in (
         sentences.problem_lines(other.problems)
     )
 
@@ -101,13 +101,13 @@ def test_seeds_added_after_a_look_that_was_not_planned_make_verdicts_exploratory
     path.with_name("plan.json").write_text(json.dumps(plan))
     said = [p.message for p in report(path, out=tmp_path / "report.html").problems if p.kind == "exploratory"]
     assert said == [
-        "margin was 0.5 when the first plan was fixed and is 1 now; verdicts are exploratory",
-        "primary was none when the first plan was fixed and is a:b now; verdicts are exploratory",
+        "margin was 0.5 in the first plan and is 1 now; verdicts are exploratory",
+        "primary was none in the first plan and is a:b now; verdicts are exploratory",
     ]
     looks = {"looks": [{"seeds": 3}, {"seeds": 3}, {"seeds": 5}, {"seeds": 8}]}
     path.with_name("plan.json").write_text(json.dumps(looks))
     [line] = [p.message for p in report(path, out=tmp_path / "report.html").problems if p.kind == "exploratory"]
-    assert line.startswith("results were looked at with 3, 5 and 8 seeds, and no plan had several looks")
+    assert line.startswith("results were computed with 3, 5 and 8 seeds without planned interim looks")
     path.with_name("experiment.json").write_text(json.dumps({"looks": {"planned": 4, "seeds": 3}}))
     assert not [p for p in report(path, out=tmp_path / "report.html").problems if p.kind == "exploratory"]
 

@@ -117,7 +117,7 @@ def test_a_report_shows_the_overlap_and_warns_of_test_items(tmp_path: Path) -> N
     comparison = report(tmp_path, out=tmp_path / "report.html")
     said = [problem.message for problem in comparison.problems if problem.kind == "test items in an arm"]
     assert len(said) == 1
-    assert said[0].startswith("3 of 1,000 rows of real (0.30 %) hold a test item of xnli")
+    assert said[0].startswith("3 of 1,000 rows of real (0.30 %) contain a test item of xnli")
     schema = files("synthgen.dataset.schemas").joinpath("comparison.schema.json").read_text(encoding="utf-8")
     written = json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(json.loads(schema)).validate(written)

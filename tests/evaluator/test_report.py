@@ -123,8 +123,8 @@ def test_one_seed_shows_its_difference_and_why_there_is_no_verdict(results_file:
     pair = sentences.lead_pairs(comparison)[0]
     value = sentences.signed(pair.estimate.value)
     assert sentences.sentence(pair) == (
-        f"synthetic against real at full size (16,000 examples): {value} points, no interval and no verdict; "
-        "one seed: the noise of training is unknown."
+        f"synthetic − real at full size (16,000 examples): {value} points, without an interval or a verdict; "
+        "one seed: the variance between seeds is unknown."
     )
     assert sentences.headline(pair) == "No verdict on synthetic and real at full size (16,000 examples)."
 
@@ -212,34 +212,35 @@ def rate(equals: float | None, low: float | None, high: float | None) -> Exchang
     [
         (
             rate(8_000, 6_000, 11_000),
-            "8,000 synthetic examples equal 4,000 real examples (95 % interval 6,000 to 11,000).",
+            "8,000 synthetic examples equal 4,000 real examples (95 % CI 6,000 to 11,000).",
         ),
         (
             rate(8_000, 6_000, None),
-            "8,000 synthetic examples equal 4,000 real examples (95 % interval 6,000 to more than 64,000).",
+            "8,000 synthetic examples equal 4,000 real examples (95 % CI 6,000 to more than 64,000).",
         ),
         (
             rate(250, None, 900),
-            "250 synthetic examples or fewer equal 4,000 real examples (95 % interval fewer than 250 to 900).",
+            "250 synthetic examples or fewer equal 4,000 real examples (95 % CI fewer than 250 to 900).",
         ),
         (
             rate(8_000, None, None),
-            "How many synthetic examples equal 4,000 real examples stays open: "
-            "anything from 250 to 64,000, and beyond, fits the data.",
+            "It is not known how many synthetic examples equal 4,000 real examples: "
+            "every number from 250 to 64,000, and beyond, is compatible with the data.",
         ),
         (
             rate(None, None, None),
-            "How many synthetic examples equal 4,000 real examples stays open: "
-            "anything from 250 to 64,000, and beyond, fits the data.",
+            "It is not known how many synthetic examples equal 4,000 real examples: "
+            "every number from 250 to 64,000, and beyond, is compatible with the data.",
         ),
         (
             rate(None, 9_000, None),
-            "The curve of synthetic stays below 4,000 real examples up to 64,000 examples, "
-            "but 9,000 to more than 64,000 fit the data.",
+            "The curve of synthetic stays below the score of 4,000 real examples up to 64,000 examples "
+            "(95 % CI of the number needed: 9,000 to more than 64,000).",
         ),
         (
             rate(None, 64_000, None),
-            "synthetic does not reach 4,000 real examples within 64,000 examples; at least 64,000 would be needed.",
+            "synthetic does not reach the score of 4,000 real examples with up to 64,000 examples "
+            "(95 % CI of the number needed: more than 64,000).",
         ),
     ],
 )
@@ -266,14 +267,14 @@ def test_results_of_another_estimand_than_planned_are_a_problem(results_file: Ma
     assert report(source, out=tmp_path / "report.html").problems == ()
     source.with_name("plan.json").write_text(json.dumps({"estimand_hash": "abc"}), encoding="utf-8")
     found = report(source, out=tmp_path / "report.html").problems[0]
-    assert found.message.startswith(f"the plan fixed abc, these results give {planned}")
+    assert found.message.startswith(f"the plan has estimand abc, these results have {planned}")
 
 
 def test_two_arms_without_sizes_still_make_a_report(results_file: Maker, experiment_rows: Rows, tmp_path: Path) -> None:
     rows = [row for row in experiment_rows(sizes=(1_000,)) if row.arm != "synthetic"]
     rows = [replace(row, size=0, arm_n=0) if row.arm == "real" else row for row in rows]
     comparison = report(results_file(rows), out=tmp_path / "report.html")
-    assert "as they are" in sentences.sentence(comparison.headline()[0])
+    assert "with no size recorded" in sentences.sentence(comparison.headline()[0])
     assert '<svg class="chart" viewBox' in (tmp_path / "report.html").read_text(encoding="utf-8")  # the transfer gap
 
 
@@ -307,7 +308,7 @@ def test_a_report_says_how_models_were_trained_and_signs_it(results_file: Maker,
     source.with_name("experiment.json").write_text(json.dumps(RECORD), encoding="utf-8")
     report(source, out=tmp_path / "report.html")
     page = html.unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
-    assert "encoder owner/encoder, recipe small, 3 seeds, at most 400 test items a language" in page
+    assert "encoder owner/encoder, recipe small, 3 seeds, at most 400 test items per language" in page
     assert "Quick look: " in page
     assert "xnli: learning rate 2e-05, 5 epochs" in page
     assert "xnli: learning rate 2e-05" in (tmp_path / "results_card.md").read_text(encoding="utf-8").replace("\\", "")

@@ -153,5 +153,7 @@ def test_a_reference_that_gains_nothing_from_more_examples_gives_no_rate() -> No
     curves = fit_curves(arms)
     rate = exchange_rate(scores_of(arms), curves["synthetic"], curves["real"], 4_000)
     assert rate.equals is rate.low is rate.high is None
-    assert "real does not clearly gain from more examples" in str(rate.reason)
-    assert "No number of synthetic examples equals 4,000 real examples: real does not" in exchange_sentence(rate)
+    assert "the score of real does not clearly rise with more examples" in str(rate.reason)
+    assert "No exchange rate of synthetic for 4,000 real examples: the score of real does not" in exchange_sentence(
+        rate
+    )
