@@ -12,9 +12,9 @@ from evaluator.stats.score_table import some_of
 
 Table = tuple[list[str], list[list[str]]]  # header and rows
 
-AVERAGES = "Published averages: XTREME-R's ten targets and XTREME's nine, each over the languages it lists"
-OUTCOMES = "Runs that failed or look collapsed: how often, with the exact interval"
-BEST = "Best source per target, chosen at the other seeds than the one reported"
+AVERAGES = "Averages as XTREME-R (ten targets) and XTREME (nine) publish them, over the languages that each lists"
+OUTCOMES = "Failed and collapsed runs, with the exact 95 % CI of their rate"
+BEST = "Best source per target, chosen on other seeds than the one reported"
 
 
 def score_rows(comparison: Comparison, score: Callable[[Point], str], size: str = "d") -> Table:
@@ -54,7 +54,7 @@ def outcome_rows(comparison: Comparison) -> Table:
         low, high = (f"{100 * end:.0f}" for end in outcome.rate)
         counts = [str(count) for count in (outcome.size, outcome.runs, outcome.failed, outcome.collapsed)]
         rows.append([outcome.arm, *counts, f"{low} to {high} %"])
-    return ["arm", "size", "runs", "failed", "collapsed", "95 % interval of the rate"], rows
+    return ["arm", "size", "runs", "failed", "collapsed", "95 % CI of the rate"], rows
 
 
 def best_rows(comparison: Comparison) -> Table:

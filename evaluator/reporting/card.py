@@ -14,7 +14,7 @@ _ORIGIN = {
     "real": "real data",
     "synthetic": "written by a language model",
     "translated": "translated by machine",
-    "sample": "samples of this software",
+    "sample": "sample rows shipped with this software",
 }
 _OF_ADDRESSES = "/:?=&%#@+,;~.-_"
 NO_PLAN = "Not recorded: there is no plan beside the results."
@@ -33,7 +33,7 @@ def results_card(
         signature=code(comparison.signature),
         arms="\n".join(f"- **{markdown(arm)}**: {_arm(arms.get(arm))}" for arm in comparison.arms),
         results=results_section(comparison, record, note),
-        cost="\n".join(table(("", "planned", "real"), plan_rows(plan), "lll")) if plan else NO_PLAN,
+        cost="\n".join(table(("", "planned", "actual"), plan_rows(plan), "lll")) if plan else NO_PLAN,
         methods="\n".join(f"{markdown(text)}\n" for text in paragraphs(comparison, record)),
     )
 
@@ -46,7 +46,7 @@ def _arm(entry: object) -> str:
     encoder = f"encoder {name} at {revision}"
     kept = whole(entry.get("kept"))
     if not kept:
-        return f"no intermediate data here; {encoder}"
+        return f"no intermediate data; {encoder}"
     origins = ", ".join(_ORIGIN.get(name, markdown(name)) for name in str(entry.get("origin")).split("+"))
     names = entry.get("tasks")
     tasks = " and ".join(map(markdown, names)) if isinstance(names, list) and names else "an unnamed task"

@@ -162,7 +162,7 @@ def describe(point: Point) -> str:
     interval = ""
     if point.estimate.known:
         low, high = point.estimate.interval()
-        interval = f", 95 % interval {low:.2f} to {high:.2f}"
+        interval = f", 95 % CI {low:.2f} to {high:.2f}"
     return f"{point.arm}, {count(point.n)} examples: {point.estimate.value:.2f}{interval}, {len(point.by_seed)} seeds"
 
 
@@ -170,7 +170,7 @@ GAP_STEP = 16  # between the lines of two arms in the chart of transfer gaps
 
 
 def gap_chart(comparison: Comparison, width: int) -> tuple[Frame, list[tuple[str, int, list[Point]]]] | None:
-    """Return the transfer gaps of every arm at its full size, English less the mean of the other languages.
+    """Return the transfer gaps of every arm at its full size, English minus the mean of the other languages.
 
     These are the frame, and name, top and points of every target; None where there is no gap.
     """

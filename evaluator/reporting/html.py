@@ -157,11 +157,11 @@ def _shade(score: float | None, low: float, high: float) -> int:
 
 def _tables(comparison: Comparison) -> Iterator[NamedTable]:
     """Yield each table to read and to download."""
-    scores = "Scores of every arm (mean over seeds and non-English languages ± half the 95 % interval)"
+    scores = "Scores of all arms (mean over seeds and non-English languages ± half the width of the 95 % CI)"
     yield "scores", scores, *averages.score_rows(comparison, _with_half_width), 1
-    differences = "Every difference: over all targets, of each target, language, family and script"
+    differences = "All differences: over all targets, and by target, language, family and script"
     yield "differences", differences, *_pair_rows(comparison), 3
-    cells = "Every cell: mean over seeds per target, language and metric"
+    cells = "All scores by target, language and metric (mean over seeds)"
     yield "cells", cells, *_cell_rows(comparison), 3
     yield "averages", averages.AVERAGES, *averages.average_rows(comparison), 3
     yield "best_sources", averages.BEST, *averages.best_rows(comparison), 1
@@ -172,7 +172,7 @@ def _tables(comparison: Comparison) -> Iterator[NamedTable]:
 
 
 def _training(comparison: Comparison, record: dict[str, Any]) -> Iterator[NamedTable]:
-    yield "training", "Training: every stage", *training.stage_rows(record), 1
+    yield "training", "Training stages", *training.stage_rows(record), 1
     yield "counts", training.COUNTS, *training.count_rows(comparison.training), 1
 
 
@@ -184,7 +184,9 @@ def _with_half_width(point: Point) -> str:
 
 
 def _pair_rows(comparison: Comparison) -> averages.Table:
-    header = "a,b,scope,size,a − b,low,high,p,Holm p,permutation p,its floor,equivalence p,MDE,seeds,verdict"
+    header = (
+        "a,b,scope,size,a − b,low,high,p,Holm p,permutation p,minimum permutation p,equivalence p,MDE,seeds,verdict"
+    )
     names = ("p", "p_holm", "p_permutation", "p_floor", "p_equivalence", "mde80", "seeds")
     rows = []
     for pair in comparison.pairs:

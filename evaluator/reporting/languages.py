@@ -11,7 +11,7 @@ from evaluator.stats.pairwise import PairwiseResult
 from evaluator.stats.variance import Decomposition
 from synthgen.text.languages import ENGLISH, any_language
 
-NEW_LANGUAGE = "Languages as a sample: their mean difference, and a language that was not tested"
+NEW_LANGUAGE = "Mean difference over languages, and prediction for a language that was not tested"
 MOST_FIGURES = 6
 WIDTH, LEFT, TOP, ROW, UNDER = 340, 116, 8, 20, 42  # of a panel, its labels, and a row of it
 SCATTER = 180  # height of the panel whose rows are a scale
@@ -25,7 +25,7 @@ def language_rows(comparison: Comparison) -> Table:
             intervals = [sentences.interval_text(*new.interval(new=one)) for one in (False, True)]
             numbers = [str(new.languages), sentences.signed(new.mean.value), intervals[0], f"{new.between**0.5:.2f}"]
             rows.append([each.a, each.b, str(each.size), *numbers, intervals[1]])
-    header = "a,b,size,languages,mean a − b,95 % interval,sd between languages,95 % prediction interval"
+    header = "a,b,size,languages,mean a − b,95 % CI,sd between languages,95 % prediction interval"
     return header.split(","), rows
 
 
@@ -35,8 +35,9 @@ def language_sentence(decomposition: Decomposition) -> str:
         return ""
     mean, one = (sentences.interval_text(*new.interval(new=each)) for each in (False, True))
     return (
-        f"Mean of {new.languages} languages {sentences.signed(new.mean.value)} points; over all languages of which "
-        f"these are a sample {mean} (95 % interval), for one that was not tested {one} (95 % prediction interval)."
+        f"Mean difference of {new.languages} languages: {sentences.signed(new.mean.value)} points. Taken as a random "
+        f"sample of languages, they give {mean} for the mean over all languages (95 % CI) and {one} for a single "
+        "language that was not tested (95 % prediction interval)."
     )
 
 
@@ -107,7 +108,7 @@ def _panels(
         frame = charts.Frame(WIDTH, TOP + SCATTER + UNDER, span, (low - 1, high + 1), left=LEFT, top=TOP)
         labels = [(f"{tick:g}".replace("-", sentences.MINUS), frame.y(tick)) for tick in charts.ticks(low, high)]
         places = {code: frame.y(gap) for code, gap in known.items()}
-        title = f"By points that {decomposition.b} lies below its English score"
+        title = f"By distance from English (points, arm {decomposition.b})"
         yield Panel(title, frame, labels, _marks({code: pairs[code] for code in known}, frame, places))
 
 
@@ -129,7 +130,7 @@ def _marks(pairs: Mapping[str, PairwiseResult], frame: charts.Frame, places: Map
 
 def _tip(code: str, pair: PairwiseResult) -> str:
     interval = sentences.interval_text(*pair.estimate.interval())
-    return f"{any_language(code).name}: {sentences.signed(pair.estimate.value)} points, 95 % interval {interval}"
+    return f"{any_language(code).name}: {sentences.signed(pair.estimate.value)} points, 95 % CI {interval}"
 
 
 def language_gaps(comparison: Comparison, arm: str, size: int) -> dict[str, float]:

@@ -23,7 +23,7 @@ def results_section(comparison: Comparison, record: Mapping[str, Any], note: str
     lines += _averages(comparison)
     if comparison.problems:
         problems = sentences.problem_lines(comparison.problems)
-        lines += ["### Problems", "", *(f"- {markdown(line)}" for line in problems), ""]
+        lines += ["### Warnings", "", *(f"- {markdown(line)}" for line in problems), ""]
     lines += [f"Estimand: {markdown(comparison.estimand['text'])}.", "", f"{code(comparison.signature)}", ""]
     return "\n".join(lines)
 
@@ -49,7 +49,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], alignment: str) 
 
 
 def _differences(comparison: Comparison) -> list[str]:
-    header = ("a", "b", "size", "a − b", "95 % interval", "p", "equivalence p", "minimum detectable effect", "verdict")
+    header = ("a", "b", "size", "a − b", "95 % CI", "p", "equivalence p", "minimum detectable effect", "verdict")
     pairs = sentences.lead_pairs(comparison)
     rows = [[*averages.pair_cells(p), sentences.verdict_words(p)] for p in pairs]
     return table(header, rows, "llrrlrrrl")

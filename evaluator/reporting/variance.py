@@ -9,8 +9,11 @@ from evaluator.reporting.inputs import whole
 from evaluator.stats.comparison import Comparison
 from evaluator.stats.variance import Component, Decomposition
 
-SOURCES = "Where the variance of each comparison over all targets comes from"
-_DATA_DRAW = {True: "in the seeds: each draws its own rows", False: "none: every seed has the same rows"}
+SOURCES = "Variance of each comparison over all targets, by source"
+_DATA_DRAW = {
+    True: "part of the seed: each seed draws its own rows",
+    False: "not included: all seeds use the same rows",
+}
 
 
 def with_data_draws(decompositions: Iterable[Decomposition], arms: Mapping[str, Any]) -> Iterator[Decomposition]:
@@ -36,13 +39,13 @@ def source_rows(comparison: Comparison) -> Table:
         for component in each.components:
             rows.append([*names, component.source.replace(" x ", " × "), *_shown(component, total)])
         rows += [[*names, f"data draw, {arm}", "", _DATA_DRAW[drawn]] for arm, drawn in each.data_draw.items()]
-    return ["a", "b", "size", "source", "sd of one, points", "share of the interval's variance"], rows
+    return ["a", "b", "size", "source", "standard deviation, points", "share of the variance of the CI"], rows
 
 
 def _shown(component: Component, total: float) -> list[str]:
     one = "" if component.one is None else f"{_positive(component.one) ** 0.5:.2f}"
     if component.in_difference is None:
-        return [one, "none: fixed" if component.source in ("target", "language") else ""]
+        return [one, "fixed: none" if component.source in ("target", "language") else ""]
     return [one, f"{100 * _positive(component.in_difference) / total:.0f} %" if total else ""]
 
 

@@ -90,7 +90,7 @@ def test_hovering_a_mark_and_a_curve_shows_their_numbers(browser: Chrome, page: 
     tip = browser.find_element(By.ID, "tip")
     mark = browser.find_element(By.CSS_SELECTOR, ".wide svg.chart .mark")
     ActionChains(browser).scroll_to_element(mark).move_to_element(mark).perform()
-    assert "95 % interval" in tip.text
+    assert "95 % CI" in tip.text
     chart = browser.find_element(By.CSS_SELECTOR, ".wide svg.chart")
     aside = round(chart.rect["width"] / 9)
     ActionChains(browser).scroll_to_element(chart).move_to_element_with_offset(chart, aside, 0).perform()

@@ -166,9 +166,9 @@ def test_the_page_shows_languages_by_script_family_and_distance_from_english(
     assert [len(panel.marks) for panel in figure.panels] == [5, 5, 5]
     assert [label for label, _ in figure.panels[0].labels] == ["Latn", "Cyrl", "Deva", "Hans"]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Mean of 5 languages" in page
-    assert "in the seeds: each draws its own rows" in page
-    assert "none: every seed has the same rows" in page
+    assert "Mean difference of 5 languages" in page
+    assert "part of the seed: each seed draws its own rows" in page
+    assert "not included: all seeds use the same rows" in page
 
 
 def test_without_english_or_enough_languages_the_figure_is_smaller_and_nothing_is_predicted(
