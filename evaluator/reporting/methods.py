@@ -26,7 +26,7 @@ def paragraphs(comparison: Comparison, record: Mapping[str, Any]) -> list[str]:
         "estimand": estimand["text"],
         "hash": estimand["hash"],
         "targets": targets,
-        "coverage": f"seeds {'and test items' if items else 'alone (item scores were not stored for every cell)'}",
+        "coverage": f"seeds {'and test items' if items else 'only (item scores were not stored for all results)'}",
         "draws": DRAWS,
         "clusters": _clusters(comparison),
         "margin": comparison.margin,
@@ -37,4 +37,4 @@ def paragraphs(comparison: Comparison, record: Mapping[str, Any]) -> list[str]:
 
 def _clusters(comparison: Comparison) -> str:
     counts = ", ".join(f"{each.items:,} of {name} in {each.clusters:,}" for name, each in comparison.clusters.items())
-    return f"; items that share a premise or a paragraph are resampled as one cluster ({counts})" if counts else ""
+    return f", and items that share a premise or a paragraph are resampled as one cluster ({counts})" if counts else ""
