@@ -70,7 +70,7 @@ def _answer(pairs: dict[tuple[str, str, str], dict[str, Any]]) -> str:
   would detect a difference of this size.
 - No difference was detected between either generated set and no intermediate data over both targets.
 
-Each: difference, 95 % interval over seeds and test items, p after Holm's correction."""
+Each: difference, 95 % CI over seeds and test items, p after Holm's correction."""
 
 
 def _second_answer(pairs: dict[tuple[str, str, str], dict[str, Any]]) -> str:
@@ -85,7 +85,7 @@ def _second_answer(pairs: dict[tuple[str, str, str], dict[str, Any]]) -> str:
 - **NLI data cost on Tatoeba, whoever wrote them**: SNLI against none {_words(pairs["snli", "none", other])}."""
 
 
-_HEAD = ("comparison", "difference (points)", "95 % interval", "minimum detectable effect", "p (Holm)", "verdict")
+_HEAD = ("comparison", "difference (points)", "95 % CI", "minimum detectable effect", "p (Holm)", "verdict")
 
 
 def _pair_row(pair: dict[str, Any]) -> tuple[str, ...]:
