@@ -46,11 +46,11 @@ class TrackedSweep:
             rows = f"{cell.arm.name} {cell.arm_n:,}" if cell.arm_n else cell.arm.name
             runs.setdefault(f"scores {rows} seed {cell.seed}", []).append(cell)
         for name, scored in runs.items():
-            self._tell(name, partial(_scores, scored, self.store))
+            self._export(name, partial(_scores, scored, self.store))
         if runs:
-            self._tell("verdicts", partial(_verdicts, comparison))
+            self._export("verdicts", partial(_verdicts, comparison))
 
-    def _tell(self, name: str, values: Callable[[], Values]) -> None:
+    def _export(self, name: str, values: Callable[[], Values]) -> None:
         self.tracker.begin(name, name, {})
         self.tracker.end(name, values)
 

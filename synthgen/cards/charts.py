@@ -14,7 +14,7 @@ from synthgen.text.escape import html_text
 
 WIDTH = 720
 _LEFT, _ROW, _RIGHT = 210, 26, 90
-_MOST_SHOWN, _MOST_SAID = 28, 200
+_MOST_SHOWN, _LONGEST_NAME = 28, 200
 """Characters of a name in a chart, and in what a screen reader says of it."""
 _STYLE = f"<style>\n{Path(__file__).with_name('charts.css').read_text(encoding='utf-8')}</style>"
 
@@ -96,7 +96,7 @@ def _y(number: int) -> int:
 def _picture(title: str, lines: Sequence[tuple[str, Sequence[str], float, str]]) -> str:
     """Return lines of (name, its marks, where they end, the number that stands there) under their title."""
     height = 40 + _ROW * len(lines)
-    summary = ", ".join(f"{shorten(name, _MOST_SAID, '…')} {number}" for name, _, _, number in lines)
+    summary = ", ".join(f"{shorten(name, _LONGEST_NAME, '…')} {number}" for name, _, _, number in lines)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" '
         f'aria-label="{html_text(f"{title}: {summary}")}">',

@@ -15,7 +15,7 @@ _SECRET_NAMES = re.compile(r"TOKEN|SECRET|PASS|CREDENTIAL|KEY|(?:^|_)PAT$", re.I
 _WORDS = (".parquet", "tokenizer.json", "vocab.txt")
 _SHORTEST_SECRET = 8
 _SHORTEST_NAME = 5
-_ANYBODY = {"root", "user", "admin", "ubuntu", "localhost"}
+_COMMON_USERS = {"root", "user", "admin", "ubuntu", "localhost"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def secret_patterns(environment: Mapping[str, str] | None = None) -> list[Secret
         pattern = re.compile(_PATH_START + re.escape(home.encode()) + rb"(?!\w)")
         patterns.append(SecretPattern("the home path", pattern, in_rows=True, holds=(home.encode(),)))
     for what, name in (("the host name", socket.gethostname()), ("the user name", _known(getpass.getuser))):
-        if len(name) >= _SHORTEST_NAME and name.casefold() not in _ANYBODY:
+        if len(name) >= _SHORTEST_NAME and name.casefold() not in _COMMON_USERS:
             pattern = re.compile(rb"(?<![\w/])" + re.escape(name.encode()) + rb"(?!\w)")
             patterns.append(
                 SecretPattern(what, pattern, in_rows=bool(re.search(r"[\d.-]", name)), holds=(name.encode(),))

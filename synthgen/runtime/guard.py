@@ -28,14 +28,14 @@ def ended_with_this_process() -> Iterator[None]:
 
     Processes that other threads start meanwhile count too.
     """
-    _tell(b"+")
+    _send(b"+")
     try:
         yield
     finally:
-        _tell(b"-")
+        _send(b"-")
 
 
-def _tell(word: bytes) -> None:
+def _send(word: bytes) -> None:
     """Send the guard a word and wait until it has looked; without a guard, such as a killed one, there is none."""
     global _guard
     with _lock, suppress(OSError):

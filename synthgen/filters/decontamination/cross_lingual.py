@@ -87,7 +87,7 @@ class _Group:
     vectors: Vectors
     mean: Vectors
 
-    def speaks(self, language: str) -> bool:
+    def is_in(self, language: str) -> bool:
         """Say whether most of the texts are in that language."""
         sample = [text for text in self.texts if count_words(text) >= MIN_WORDS][:_SAMPLE_TEXTS]
         sample = sample or [" ".join(self.texts[:_SAMPLE_TEXTS])]
@@ -144,7 +144,7 @@ class Neighbours:
                 for language, numbers in self._by_language(members).items():
                     self._groups += self._read((set_number, language), numbers, advance)
         self._mean = self._centre(self._groups)
-        self._spoken: dict[str, tuple[Vectors, list[bool]]] = {}
+        self._centred: dict[str, tuple[Vectors, list[bool]]] = {}
         self._take_means_away()
 
     def nearest(
@@ -216,11 +216,11 @@ class Neighbours:
 
         The centre is the mean of what is held out in the language; where that is little, of English or of everything.
         """
-        if language not in self._spoken:
-            is_same = [group.speaks(language) for group in self._groups]
-            groups = [group for group, speaks in zip(self._groups, is_same, strict=True) if speaks]
-            self._spoken[language] = (self._centre(groups, None if language == "en" else self._mean), is_same)
-        return self._spoken[language]
+        if language not in self._centred:
+            is_same = [group.is_in(language) for group in self._groups]
+            groups = [group for group, same in zip(self._groups, is_same, strict=True) if same]
+            self._centred[language] = (self._centre(groups, None if language == "en" else self._mean), is_same)
+        return self._centred[language]
 
     def _centre(self, groups: Sequence[_Group], otherwise: Vectors | None = None) -> Vectors:
         """Return the mean of all texts of the groups; where they are few, with some of another mean or of English."""
