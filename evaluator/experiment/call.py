@@ -55,15 +55,15 @@ def file_arguments(
     kind: Callable[..., A],
     file: ExperimentFile,
     *,
-    made: bool = True,
+    needs_data: bool = True,
     **options: Any,  # noqa: ANN401 - any option
 ) -> A:
     """Return what an experiment file says, and over it the options of a call, as arguments of a kind.
 
-    UserError for data that are not `made` yet.
+    With `needs_data`, UserError for data that do not exist yet.
     """
     lacking = [step.name for step in file.steps.steps if not step.is_done]
-    if made and lacking:
+    if needs_data and lacking:
         raise UserError(
             f"{file.path}: data.{lacking[0]} is not made yet: evaluator run {file.path} --only-data makes it"
         )

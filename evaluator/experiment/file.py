@@ -91,7 +91,7 @@ def parse_experiment(path: Path, changes: Sequence[str] = (), data: Mapping[str,
     options, of_options = _read_options(values, path)
     optional = tuple(map(str, named)) if isinstance(named := values.get("optional"), list) else ()
     arms = _without(_table(values, "arms"), {name for name in optional if name not in read.places}, read.places)
-    of_arms = _arm_faults(arms, read.places, read.made)
+    of_arms = _arm_faults(arms, read.places, read.finished)
     return ExperimentFile(
         path=path,
         text=read_toml_text(path.read_text(encoding="utf-8-sig")),
@@ -172,10 +172,10 @@ def _without(arms: Mapping[str, Any], absent: Collection[str], places: Mapping[s
 
 @dataclass
 class _Data:
-    """What the table [data] says; `made` are the names whose folders should be there already."""
+    """What the table [data] says; `finished` are the names of existing folders."""
 
     places: dict[str, str] = field(default_factory=dict)
-    made: set[str] = field(default_factory=set)
+    finished: set[str] = field(default_factory=set)
     steps: list[Step] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
@@ -187,7 +187,7 @@ class _Data:
             )
         elif isinstance(value, str):
             self.places[name] = value
-            self.made.add(name)
+            self.finished.add(name)
         elif not isinstance(value, dict):
             allowed = f'the path of a dataset folder, or a table [data.{name}] with a command, such as import = "mnli"'
             self.faults.append(Fault(("data", name), f"data.{name} = {value!r}: expected {allowed}"))
@@ -196,7 +196,7 @@ class _Data:
             self.places[name] = str(step.folder if isinstance(step, Step) else folder / name)
             if isinstance(step, Step):
                 self.steps.append(step)
-                self.made |= {name} if step.is_done else set()
+                self.finished |= {name} if step.is_done else set()
             else:
                 self.faults += step
 
@@ -223,13 +223,13 @@ def _read_options(values: Mapping[str, Any], path: Path) -> tuple[dict[str, Any]
     return options, faults
 
 
-def _arm_faults(table: Mapping[str, Any], places: Mapping[str, str], made: Collection[str]) -> Iterator[Fault]:
-    """Yield the faults of arms; one of data that are not `made` yet is parsed when they are."""
+def _arm_faults(table: Mapping[str, Any], places: Mapping[str, str], finished: Collection[str]) -> Iterator[Fault]:
+    """Yield the faults of arms; arms of data that are not `finished` are parsed later."""
     for name, value in table.items():
         try:
             if not isinstance(value, str):
                 raise UserError(f'arms.{name} = {value!r}: expected a text, such as "none" or "real:500+synthetic:500"')
-            if set(_names(value, places)) <= set(made):
+            if set(_names(value, places)) <= set(finished):
                 parse_arm(f"{name}={filled(value, places)}")
         except UserError as error:
             yield Fault(("arms", name), str(error))

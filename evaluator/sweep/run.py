@@ -80,7 +80,7 @@ def run(
         more = f" ({len(faults) - 1} more: evaluator run {path} --check)" if len(faults) > 1 else ""
         raise UserError(faults[0] + more)
     if not only_data:
-        check_model(file_arguments(CompareArguments, file, made=False))
+        check_model(file_arguments(CompareArguments, file, needs_data=False))
     file.steps.run()
     if only_data:
         refuse("--only-data trains nothing", until_resolved=until_resolved)
@@ -109,7 +109,7 @@ def _faults(file: ExperimentFile) -> Iterator[Fault]:
     yield from file.faults
     yield from file.steps.changes()
     try:
-        arguments = file_arguments(CompareArguments, file, made=False)
+        arguments = file_arguments(CompareArguments, file, needs_data=False)
     except UserError as error:  # of its preset
         yield Fault(("preset",), str(error))
         return
