@@ -29,7 +29,7 @@ from synthgen.text.languages import language_code
 from synthgen.translation.answers.alignment import NO_ALIGNER, Aligner, default_aligner
 from synthgen.translation.backends.base import Backend, ComputeConfig, model_codes
 from synthgen.translation.backends.llm import PREFIX as LLM
-from synthgen.translation.backends.registry import DEFAULT_MT, open_backend
+from synthgen.translation.backends.registry import DEFAULT_MT, check_direction, open_backend
 from synthgen.translation.quality import count_in_target
 from synthgen.translation.quality_estimation import SILENCE, open_estimator
 from synthgen.translation.records import TranslationJob
@@ -89,14 +89,29 @@ def translate(
     folders = _folders(to, Path(out))
     dataset = open_set(Path(folder), origin=origin, task=task, language=language)
     _check_set(dataset, folders, round_trip, aligner, qa)
+    if backend is None:
+        check_languages(to, mt, dataset.language)
     with nullcontext(backend) if backend else closing(open_backend(mt, config)) as translator:
-        codes = [model_codes(translator, dataset.language, target) for target in folders]
+        codes = [model_codes(translator.check, dataset.language, target) for target in folders]
         models = _models(aligner, qa, dataset.format, answerer)
         jobs = [
             TranslationJob(dataset, translator, pair, target, place, round_trip, estimator, *models)
             for pair, (target, place) in zip(codes, folders.items(), strict=True)
         ]
         return list(map(run_job, jobs))
+
+
+def check_languages(to: str | Sequence[str], mt: str = DEFAULT_MT, source: str = "") -> list[str]:
+    """Return the languages to translate into; UserError for one that is none, or that a translator has not.
+
+    Nothing is loaded or fetched for it. A `source` that is empty is not known yet.
+    """
+    languages = list(_folders(to, Path()))
+    for language in languages:
+        if language == source:
+            raise UserError(f"--to {language}: the rows are in '{language}' already")
+        check_direction(mt, source, language)
+    return languages
 
 
 def _folders(to: str | Sequence[str], out: Path) -> dict[str, Path]:

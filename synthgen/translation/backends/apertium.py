@@ -11,10 +11,17 @@ import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from synthgen.errors import IncompleteError, UserError, unknown
+from synthgen.errors import IncompleteError, UserError
 from synthgen.runtime.guard import ended_with_this_process
 from synthgen.runtime.workers import usable_cores
-from synthgen.translation.backends.base import BackendSpec, ComputeConfig, Item, Outcome, TranslationFailure
+from synthgen.translation.backends.base import (
+    BackendSpec,
+    ComputeConfig,
+    Item,
+    Outcome,
+    TranslationFailure,
+    check_pair,
+)
 from synthgen.translation.backends.documents import DocumentBackend
 
 CODES = {"en": "eng", "es": "spa", "ca": "cat", "pt": "por", "fr": "fra", "it": "ita", "gl": "glg"}
@@ -53,9 +60,7 @@ class Apertium(DocumentBackend):
 
     def check(self, source: str, target: str) -> None:
         """Raise UserError with the installed pairs when this is none of them."""
-        if (source, target) not in self.pairs:
-            pairs = [f"{a}-{b}" for a, b in self.pairs]
-            raise unknown("language pair", f"{source}-{target}", pairs, where="this machine's Apertium")
+        check_pair(self.pairs, source, target, where="this machine's Apertium")
 
     def translate(self, items: Sequence[Item], source: str, target: str) -> list[Outcome]:
         """Return one outcome for each item, failures where the program takes ten minutes."""
@@ -96,4 +101,4 @@ def _open(_: str, compute: ComputeConfig) -> Apertium:
     return Apertium()
 
 
-BACKEND = BackendSpec("apertium", _open, example="apertium", languages=("en", "es"))
+BACKEND = BackendSpec("apertium", _open, pairs=lambda: Apertium().pairs, example="apertium", languages=("en", "es"))

@@ -5,7 +5,7 @@ common can stay in common: a premise and a hypothesis translated apart lose part
 trained on them learn from the loss (Artetxe, Labaka and Agirre, EMNLP 2020).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -134,18 +134,25 @@ class ComputeConfig:
         return "cuda" if gpus and self.device != "cpu" else "cpu"
 
 
-def model_codes(backend: Backend, source: str, target: str) -> tuple[str, str]:
-    """Return the codes by which a backend takes two languages: as they are, or without a region or a script implied.
+def model_codes(check: Callable[[str, str], None], source: str, target: str) -> tuple[str, str]:
+    """Return the codes that the check of a backend takes: as they are, or without a region or a script implied.
 
     UserError with the languages there are when it takes neither: traditional Chinese is not translated as simplified.
     """
     try:
-        backend.check(source, target)
+        check(source, target)
     except UserError:
         plain = _without_implied(source), _without_implied(target)
-        backend.check(*plain)
+        check(*plain)
         return plain
     return source, target
+
+
+def check_pair(pairs: Collection[tuple[str, str]], source: str, target: str, *, where: str) -> None:
+    """Raise UserError for two languages that are none of the pairs; a source that is not known may be any."""
+    if not any(target == b and source in ("", a) for a, b in pairs):
+        pair = f"{source}-{target}" if source else f"any-{target}"
+        raise unknown("language pair", pair, [f"{a}-{b}" for a, b in pairs], where=where)
 
 
 def _without_implied(code: str) -> str:
@@ -158,14 +165,16 @@ class BackendSpec:
     """A backend's declaration, the value of `BACKEND` in its module: which `--mt REF` opens it, and how.
 
     `open` takes what follows `prefix` in a reference; a prefix without a colon is all of it. `load` takes the model
-    of a reference without a prefix and returns None for a folder of another kind; smaller `place` is asked first. The
-    contract tests open `example`, empty where they must make a model, and translate between `languages`.
+    of a reference without a prefix and returns None for a folder of another kind; smaller `place` is asked first.
+    `pairs` gives the pairs of languages where they are known without a model. The contract tests open `example`, empty
+    where they must make a model, and translate between `languages`.
     """
 
     prefix: str = ""
     open: Callable[[str, ComputeConfig], Backend] | None = None
     load: Callable[[ResolvedModel, ComputeConfig], Backend | None] | None = None
     place: int = 0
+    pairs: Callable[[], Collection[tuple[str, str]]] | None = None
     example: str = ""
     languages: tuple[str, str] = ("en", "de")
 

