@@ -22,22 +22,22 @@ LONGEST_END, LONGEST_INTERRUPTED = 30.0, 3.0
 """Seconds that a tracker has at the end for what it was told, and where the command is interrupted."""
 
 Values = Mapping[str, float | str]
-_STEP = re.compile(r"step (\d+)/\d+ loss (\S+)")
+_STEP = re.compile(r"(?:(\w+) )?step (\d+)/(\d+) loss (\S+)")
 
 
-def step_text(step: int, steps: int, loss: float) -> str:
-    """Return a training's line of progress."""
-    return f"step {step}/{steps} loss {loss:.3f}"
+def step_text(step: int, steps: int, loss: float, stage: str = "") -> str:
+    """Return a training's line of progress, with the name of a stage that another follows."""
+    return f"{stage} step {step}/{steps} loss {loss:.3f}".lstrip()
 
 
-def step_values(text: str) -> tuple[int, float] | None:
-    """Return step and loss of a line of progress; None for any other.
+def step_values(text: str) -> tuple[str, int, int, float] | None:
+    """Return stage, step, steps and loss of a line of progress; None for any other.
 
     >>> step_values(step_text(3, 10, 0.5)), step_values("predicting")
-    ((3, 0.5), None)
+    (('', 3, 10, 0.5), None)
     """
     match = _STEP.fullmatch(text)
-    return (int(match[1]), float(match[2])) if match else None
+    return (match[1] or "", int(match[2]), int(match[3]), float(match[4])) if match else None
 
 
 def training_values(training: Mapping[str, Any]) -> Values:
@@ -56,7 +56,7 @@ class Tracker:
         self._open: OpenRun | None = None
         self._runs: dict[str, TrackedRun] = {}
         self._begun: set[str] = set()
-        self._steps: dict[str, tuple[int, int]] = {}
+        self._stages: dict[str, dict[str, int]] = {}
         self._failed = False
         self._thread = Thread(target=self._work, daemon=True, name=f"tracker {name}")
         if make:
@@ -95,12 +95,17 @@ class Tracker:
 
     def _work(self) -> None:
         while (task := self._queue.get()) is not None:
-            if self._failed:
-                continue
-            try:
-                task()
-            except (Exception, SystemExit) as error:  # of whatever package
-                self._fail(first_line(error))
+            self._do(task)
+        for run in self._runs.values():  # which were interrupted: what they have said is kept
+            self._do(run.finish)
+
+    def _do(self, task: Callable[[], None]) -> None:
+        if self._failed:
+            return
+        try:
+            task()
+        except (Exception, SystemExit) as error:  # of whatever package
+            self._fail(first_line(error))
 
     def _fail(self, reason: str) -> None:
         if not self._failed:
@@ -113,12 +118,15 @@ class Tracker:
         if self._open:
             self._runs[key] = self._open(name, config)
 
-    def _step(self, key: str, step: int, loss: float) -> None:
-        """Tell the loss of a step; those of a second stage, which begin at 1 again, follow the first's."""
-        before, last = self._steps.get(key, (0, 0))
-        before += last if step <= last else 0
-        self._steps[key] = before, step
-        self._log(key, {"loss": loss}, before + step)
+    def _step(self, key: str, stage: str, step: int, steps: int, loss: float) -> None:
+        """Tell the loss of a step; those of a second stage follow all of the first's, told or not.
+
+        A run that began again, since its machine was lost, has the same steps again.
+        """
+        stages = self._stages.setdefault(key, {})
+        stages[stage] = steps
+        before = list(stages).index(stage)
+        self._log(key, {"loss": loss}, sum(list(stages.values())[:before]) + step)
 
     def _log(self, key: str, values: Values, step: int | None) -> None:
         if values and key in self._runs:

@@ -136,7 +136,8 @@ def run_target(job: TargetJob, store: Store, on_progress: OnProgress, *, keep_we
                 config = TrainingConfig(stage, job.seed, job.recipe.tokens_per_batch, bfloat16=job.hardware.bfloat16)
                 dev_evaluator = english_dev(job, store) if name == "training" else None
                 tasks = [TrainingTask(model, head, features)]
-                results[name] = summary(fit(tasks, config, _step_reporter(on_progress), dev_evaluator))
+                on_step = _step_reporter(on_progress, "" if name == "training" else name)
+                results[name] = summary(fit(tasks, config, on_step, dev_evaluator))
             if keep_weights:
                 save(model, tokenizer, draft)
             trained = sum(log["seconds"] for log in results.values())
@@ -235,5 +236,5 @@ def summary(log: TrainingLog) -> Json:
     return {**values, "first_loss": (losses or (None,))[0], "final_loss": sum(tail) / len(tail) if tail else 0.0}
 
 
-def _step_reporter(on_progress: OnProgress) -> OnStep:
-    return lambda step, steps, loss: on_progress(step_text(step, steps, loss))
+def _step_reporter(on_progress: OnProgress, stage: str = "") -> OnStep:
+    return lambda step, steps, loss: on_progress(step_text(step, steps, loss, stage))

@@ -16,7 +16,7 @@ import pytest
 import evaluator
 from evaluator.stats.results import read_results
 from evaluator.tracking.backend import TRACKERS
-from evaluator.tracking.tracker import Tracker
+from evaluator.tracking.tracker import Tracker, step_text
 from synthgen.errors import UserError
 from tests.evaluator.conftest import write_pairs
 
@@ -142,6 +142,40 @@ def test_a_tracker_that_never_answers_is_left_behind(capsys: pytest.CaptureFixtu
         "--track wandb stops here, the runs continue: it did not receive all values within 0 s"
         in capsys.readouterr().err
     )
+
+
+class Told:
+    """A run that remembers the steps it was told of, and whether it has ended."""
+
+    def __init__(self) -> None:
+        self.steps: list[int | None] = []
+        self.is_finished = False
+
+    def log(self, values: Any, step: int | None) -> None:
+        self.steps.append(step)
+
+    def finish(self) -> None:
+        self.is_finished = True
+
+
+def test_a_second_stage_follows_the_whole_first_also_where_ray_told_only_some_steps_and_began_it_again() -> None:
+    run = Told()
+    tracker = Tracker("wandb", lambda: lambda name, config: run)
+    tracker.begin("key", "name", {})
+    for stage, step, steps in (("pretraining", 3, 10), ("", 7, 20), ("", 9, 20), ("pretraining", 4, 10), ("", 2, 20)):
+        tracker.progress("key", step_text(step, steps, 0.5, stage))
+    tracker.end("key", dict)
+    tracker.close(5.0)
+    assert run.steps == [3, 17, 19, 4, 12]
+
+
+def test_what_a_run_has_said_until_it_was_interrupted_is_written() -> None:
+    run = Told()
+    tracker = Tracker("tensorboard", lambda: lambda name, config: run)
+    tracker.begin("key", "name", {})
+    tracker.progress("key", step_text(1, 10, 0.5))
+    tracker.close(5.0)
+    assert (run.steps, run.is_finished) == ([1], True)
 
 
 def test_an_unknown_tracker_and_one_that_is_not_installed_are_refused_before_anything_is_made(
