@@ -150,13 +150,15 @@ def _label(root: Path, folder: Path) -> str:
     """Return what made a node, by its log, or of predictions and scores which run they are of."""
     try:
         inputs = read_own_node(folder)["inputs"]
+        if folder.parent.name == "scores":
+            return _label(root, root / "predictions" / inputs["predictions"])
+        if folder.parent.name == "predictions":
+            run = _logged(root, "target", inputs["model"]) or inputs["target"]
+            return f"{run}: {inputs['language']} {inputs['split']}"
     except UserError as error:
         return str(error)
-    if folder.parent.name == "scores":
-        return _label(root, root / "predictions" / inputs["predictions"])
-    if folder.parent.name == "predictions":
-        run = _logged(root, "target", inputs["model"]) or inputs["target"]
-        return f"{run}: {inputs['language']} {inputs['split']}"
+    except (KeyError, TypeError):
+        return f"{MANIFEST_NAME} is not that of a node of {folder.parent.name}"
     return _logged(root, folder.parent.name, folder.name)
 
 

@@ -181,7 +181,8 @@ def _place(place: Path | str) -> tuple[Mirror | None, Path, Json]:
 
 def has_head(root: Path) -> bool:
     """Say whether a store's folder has a head that can be read; UserError for a store of another version."""
-    if (root / STORE_FILE).exists() and _parsed(_text(root / STORE_FILE)) is None:
+    path = root / STORE_FILE
+    if path.exists() and (not path.is_file() or _parsed(_text(path)) is None):
         return False
     _place(root)
     return True
