@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from synthgen.runtime.typer_command import COMMAS
+from synthgen.runtime.typer_command import COMMAS, OptionCheck
 
 DEFAULT_MODEL = "FacebookAI/xlm-roberta-base"
 
@@ -82,7 +82,9 @@ Budget = Annotated[float | None, Option(help="Hours that --until-resolved may ta
 OnlyData = Annotated[bool, Option("--only-data", help="Make the data and stop.")]
 
 # How models are trained.
-Model = Annotated[str, Option(help="Encoder: hub id, local folder or pack:NAME.")]
+Model = Annotated[
+    str, OptionCheck("synthgen.models.packs:check_ref"), Option(help="Encoder: hub id, local folder or pack:NAME.")
+]
 CheckedModel = Annotated[str | None, Option(help="A model to check instead: hub id, local folder or pack:NAME.")]
 Recipe = Annotated[
     str,
@@ -131,7 +133,11 @@ Track = Annotated[
 ]
 Dataset = Annotated[Path | str, Argument(help="A finished dataset folder.")]
 Checkpoint = Annotated[Path | str, Option(help="New folder for the checkpoint.")]
-Seed = Annotated[int, Option(help="Seed of the order of rows and of the initialisation.")]
+Seed = Annotated[
+    int,
+    OptionCheck("evaluator.training.train:check_seed"),
+    Option(help="Seed of the order of rows and of the initialisation."),
+]
 
 # Where things are.
 DataRoot = Annotated[

@@ -11,6 +11,12 @@ from typer import Argument, Option
 
 from synthgen.runtime.typer_command import COMMAS, OptionCheck
 
+_FROM_0 = OptionCheck("synthgen.runtime.numbers:from_0")
+_FROM_1 = OptionCheck("synthgen.runtime.numbers:from_1")
+_PRICE = OptionCheck("synthgen.engines.prices:check_price")
+_TASK = OptionCheck("synthgen.task.registry:load_task")
+_LANGUAGE = OptionCheck("synthgen.text.languages:language_code")
+
 # Several commands
 Folder = Annotated[Path, Argument(help="A dataset folder.")]
 Out = Annotated[Path, Option(help="Dataset folder to write.")]
@@ -18,6 +24,7 @@ NewFolder = Annotated[Path, Option(help="New dataset folder to write.")]
 Seed = Annotated[int, Option(help="Seed of attributes, sampling and subsets.")]
 DatasetSeeds = Annotated[
     int | None,
+    OptionCheck("synthgen.generation.make:check_sets"),
     Option(
         help="Number of sets, with consecutive seeds from --seed on: OUT/s0, OUT/s1, …; --max-cost is for all together."
     ),
@@ -46,18 +53,19 @@ Origin = Annotated[
 ]
 FolderTask = Annotated[
     str | None,
+    _TASK,
     Option("--task", help="Task name or task file, for a folder without synthgen.json."),
 ]
 FolderLanguage = Annotated[
     str | None,
+    _LANGUAGE,
     Option("--language", help="Language, for a folder without synthgen.json [default: identified from its texts]."),
 ]
 
 # make
-_LANGUAGE = OptionCheck("synthgen.text.languages:language_code")
 Task = Annotated[
     str,
-    OptionCheck("synthgen.task.registry:load_task"),
+    _TASK,
     Option(help="A task of `synthgen tasks`, or a task file of your own: my_task.md."),
 ]
 WrittenLanguage = Annotated[
@@ -78,36 +86,53 @@ Model = Annotated[
     ),
 ]
 Engine = Annotated[
-    str, Option(help="vllm (here), endpoint (any OpenAI-compatible server), scripted (a file of replies).")
+    str,
+    OptionCheck("synthgen.engines:check_engine"),
+    Option(help="vllm (here), endpoint (any OpenAI-compatible server), scripted (a file of replies)."),
 ]
 RunFolder = Annotated[Path | None, Option(help="Dataset folder [default: runs/TASK-nN-sSEED].")]
 Decoding = Annotated[
-    str | None, Option(help="plain (text completion) or json (chat with a JSON schema) [default: by model].")
+    str | None,
+    OptionCheck("synthgen.generation.run:is_structured"),
+    Option(help="plain (text completion) or json (chat with a JSON schema) [default: by model]."),
 ]
-Thinking = Annotated[str, Option(help="on or off: whether the model thinks before it replies.")]
+Thinking = Annotated[
+    str,
+    OptionCheck("synthgen.engines.config:read_options", "thinking"),
+    Option(help="on or off: whether the model thinks before it replies."),
+]
 Shots = Annotated[Path | None, Option(help="Dataset folder from which few-shot examples are drawn.")]
 Passages = Annotated[Path | None, Option(help="Premises or passages: a text file, one a line, or a dataset folder.")]
 Teacher = Annotated[
     Path | None, Option(help="Token classifier that tags the generated sentences, for ccg and tasks with tags.")
 ]
 Preview = Annotated[int, Option(help="Generate and show this many items; write nothing.")]
-MaxRequests = Annotated[int | None, Option(help="Maximum number of requests [default: 25 for each row and step].")]
+MaxRequests = Annotated[
+    int | None, _FROM_1, Option(help="Maximum number of requests [default: 25 for each row and step].")
+]
 Batch = Annotated[
     bool, Option("--batch", help="Use the batch API of an endpoint: half the price, replies within a day.")
 ]
-PriceIn = Annotated[float | None, Option(help="Price of a million prompt tokens, in any currency.")]
-PriceOut = Annotated[float | None, Option(help="Price of a million output tokens.")]
+PriceIn = Annotated[float | None, _PRICE, Option(help="Price of a million prompt tokens, in any currency.")]
+PriceOut = Annotated[float | None, _PRICE, Option(help="Price of a million output tokens.")]
 PriceTable = Annotated[Path | None, Option(help='TOML file of prices by model: ["NAME"], in = 0.15, out = 0.60.')]
 MaxCost = Annotated[
-    float | None, Option(help="Stop the run before its replies cost more than this; it can be resumed.")
+    float | None, _PRICE, Option(help="Stop the run before its replies cost more than this; it can be resumed.")
 ]
-Timeout = Annotated[float, Option(help="Seconds to wait for a reply of an endpoint.")]
+Timeout = Annotated[
+    float,
+    OptionCheck("synthgen.engines.config:read_options", "timeout"),
+    Option(help="Seconds to wait for a reply of an endpoint."),
+]
 Ray = Annotated[str | None, Option(help="One engine per GPU of a Ray cluster: auto (here, if none runs) or HOST:PORT.")]
 EngineArgs = Annotated[
     str | None,
+    OptionCheck("synthgen.engines.config:read_options", "engine_args"),
     Option(help="Arguments of vLLM: FILE.toml, FILE.json or '{\"gpu_memory_utilization\": 0.8}'."),
 ]
-GpusPerEngine = Annotated[int | None, Option(help="With --ray: GPUs of one engine [default: 1, or by --engine-args].")]
+GpusPerEngine = Annotated[
+    int | None, _FROM_1, Option(help="With --ray: GPUs of one engine [default: 1, or by --engine-args].")
+]
 
 # tasks
 OwnFile = Annotated[Path | None, Argument(metavar="FILE", help="With --new: the file to write.")]
@@ -126,7 +151,7 @@ Corpus = Annotated[
 Source = Annotated[
     str | Path, Option("--from", help="'hub', 'sample' (rows that ship), or a file or folder of the official files.")
 ]
-Draw = Annotated[int | None, Option("--n", help="Keep this many rows, stratified by label.")]
+Draw = Annotated[int | None, _FROM_1, Option("--n", help="Keep this many rows, stratified by label.")]
 SetLanguage = Annotated[
     str | None,
     _LANGUAGE,
@@ -187,15 +212,21 @@ WordAligner = Annotated[
 QuestionAnswerer = Annotated[
     Path | None, Option(help="Checkpoint of `evaluator train` that answers translated questions, to find more answers.")
 ]
-RoundTrip = Annotated[int, Option(help="Number of rows to translate back, for chrF and BLEU.")]
+RoundTrip = Annotated[int, _FROM_0, Option(help="Number of rows to translate back, for chrF and BLEU.")]
 QualityEstimator = Annotated[
     str | None, Option(help="Command that scores JSON lines {id, source, translation} as {id, score}.")
 ]
 LeastQuality = Annotated[float | None, Option(help="Reject rows with a text whose score is below this.")]
 MostQuality = Annotated[float | None, Option(help="Reject rows with a text whose score is above this.")]
-EstimatorSilence = Annotated[float, Option(help="Seconds without a score before --qe counts as hung.")]
-Device = Annotated[str, Option(help="auto, cpu or cuda.")]
-Threads = Annotated[int, Option(help="CPU threads; 0 for every core.")]
+EstimatorSilence = Annotated[
+    float,
+    OptionCheck("synthgen.runtime.numbers:above_0"),
+    Option(help="Seconds without a score before --qe counts as hung."),
+]
+Device = Annotated[
+    str, OptionCheck("synthgen.translation.backends.base:ComputeConfig", "device"), Option(help="auto, cpu or cuda.")
+]
+Threads = Annotated[int, _FROM_0, Option(help="CPU threads; 0 for every core.")]
 NumberType = Annotated[str, Option(help="Compute type of a CTranslate2 model, such as int8.")]
 
 # why, card, publish, packs

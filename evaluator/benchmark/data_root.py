@@ -13,20 +13,21 @@ from synthgen.dataset.samples import SAMPLES
 from synthgen.errors import UserError
 
 
-def default_root(named: Path | str | None) -> DataRoot:
+def default_root(named: Path | str | None, coming: Sequence[Path] = ()) -> DataRoot:
     """Return the named data root, else $SYNTHGEN_DATA, else `data` in the current folder; UserError for no folder.
 
-    `sample` names the files that ship with this package: udpos and tatoeba in a few languages.
+    `sample` names the files that ship with this package: udpos and tatoeba in a few languages. `coming` are folders
+    that are still to be written.
     """
     if named == "sample":
         return DataRoot(SAMPLES)
     variable = os.environ.get("SYNTHGEN_DATA")
     path = Path(named or variable or "data")
-    if not path.is_dir():
+    if not path.is_dir() and not any(each.resolve().is_relative_to(path.resolve()) for each in coming):
         place = f"{path} (SYNTHGEN_DATA)" if variable and not named else path
         fetch = f"`evaluator data fetch --data-root {shlex.quote(str(path))}` fetches all files, with --targets some"
         raise UserError(f"no data root at {place}: {fetch}; or name their folder with --data-root")
-    return DataRoot(path)
+    return DataRoot(path, tuple(coming))
 
 
 def data_check(*, data_root: options.DataRoot = None, targets: options.TargetNames = ()) -> list[dict[str, Any]]:
@@ -64,7 +65,7 @@ def missing_files(target: Target, root: DataRoot, languages: Sequence[str], spli
     files = [(source, target.file_code(language)) for language in languages for source in target.split_sources(split)]
     files += [(source, "en") for source in target.train_sources]
     for source, code in files:
-        if not root.has(source, code) and code not in source.not_for:
+        if root.lacks(source, code):
             name = " or ".join(path.format(language=code) for path in source.paths)
             names = lacking.setdefault(source.origin, [])
             if name not in names:

@@ -57,9 +57,10 @@ class HubFile:
 
 @dataclass(frozen=True, slots=True)
 class DataRoot:
-    """The folder of the official files, in the layout of XTREME's own download."""
+    """The folder of the official files, in the layout of XTREME's own download; `coming` are folders still to come."""
 
     path: Path
+    coming: tuple[Path, ...] = ()
 
     def find(self, source: DataSource, language: str = "en") -> Path:
         """Return the first of the alternatives that exists; UserError says which files, and where they come from."""
@@ -75,6 +76,13 @@ class DataRoot:
         """Say whether one of the alternatives is there."""
         paths = (self.path / path.format(language=language) for path in source.paths)
         return language not in source.not_for and any(path.is_file() for path in paths)
+
+    def lacks(self, source: DataSource, language: str) -> bool:
+        """Say whether none of the alternatives is there, nor lies in a folder that is yet to be written."""
+        if language in source.not_for or self.has(source, language):
+            return False
+        paths = [(self.path / path.format(language=language)).resolve() for path in source.paths]
+        return not any(path.is_relative_to(folder.resolve()) for path in paths for folder in self.coming)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
+from pathlib import Path
 
 from evaluator import options
 from evaluator.benchmark.data_root import default_root, languages_there, missing_files, trained_on
@@ -11,7 +12,7 @@ from evaluator.benchmark.registry import check_languages
 from evaluator.benchmark.registry import select as targets_by_name
 from evaluator.benchmark.splits import BY_RECIPE, EN_DEV, LAST
 from evaluator.benchmark.target import DataRoot, Target
-from evaluator.experiment.arms import FULL, Arm, split_arm
+from evaluator.experiment.arms import FULL, Arm, check_names, split_arm
 from evaluator.experiment.recipe import LARGE_WIDTH, load_recipe
 from evaluator.experiment.steps import DataSteps
 from evaluator.reporting.report import check_margin, check_page
@@ -64,6 +65,7 @@ class Arguments:
         """Yield a check of each value that needs no data, with the value's name; it raises UserError."""
         for name, allowed in CHOICES.items():
             yield name, partial(_check_choice, name, getattr(self, name), allowed)
+        yield "arms", partial(check_names, self.arms)
         yield "seeds", partial(parse_seeds, self.seeds)
         for name in ("max_train_examples", "max_eval_examples", "workers"):
             yield name, partial(_check_number, name, getattr(self, name))
@@ -77,9 +79,12 @@ class Arguments:
         if self.ray is not None or (self.workers or 1) > 1:
             yield "ray", partial(check_address, self.ray or LOCAL)
 
-    def data_checks(self) -> Iterator[tuple[str, Callable[[], object]]]:
-        """Yield a check of each value against the official files, once the others are right."""
-        yield "data_root", lambda: check_files(self)
+    def data_checks(self, coming: Sequence[Path] = ()) -> Iterator[tuple[str, Callable[[], object]]]:
+        """Yield a check of each value against the official files, once the others are right.
+
+        Files in folders that are `coming` need not be there.
+        """
+        yield "data_root", lambda: check_files(self, coming)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,9 +160,9 @@ def _check_selection(arguments: Arguments) -> None:
         )
 
 
-def check_files(arguments: Arguments) -> DataRoot:
+def check_files(arguments: Arguments, coming: Sequence[Path] = ()) -> DataRoot:
     """Return the data root; UserError where it lacks official files, or would train on what is scored."""
-    root, targets = default_root(arguments.data_root), select_targets(arguments.targets)
+    root, targets = default_root(arguments.data_root, coming), select_targets(arguments.targets)
     languages, split = select_languages(targets, arguments.languages), arguments.split
     if lacking := [line for t in targets for line in missing_files(t, root, languages[t.name], split)]:
         place = "data" if root.path == SAMPLES else str(root.path)

@@ -27,14 +27,14 @@ from typing import Any
 
 from evaluator.experiment.parts import ArmPart, Corpus, check_shares, most_rows, shared
 from synthgen.dataset.manifest import dataset_format, is_finished, read_intact_manifest, scale_counts
-from synthgen.errors import UserError
+from synthgen.errors import UserError, shorten
 from synthgen.runtime.files import file_sha256
 from synthgen.runtime.provenance import public_name
 
 FULL = 0
 """The size that stands for all rows of an arm."""
 
-_ARM = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.+-]*)=(?P<value>.+)")
+_ARM = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.+-]{0,99})=(?P<value>.+)")
 _PART = re.compile(r"(?P<folder>.+?)(?::(?P<amount>\d+|\d+(?:\.\d+)?%|rest|even))?")
 _FACTOR = re.compile(r"(?:(?P<factor>[1-9]\d{0,3})\*)?(?P<value>.+)")
 _COUNTED = re.compile(r"\{(\d{1,6})\.\.(\d{1,6})\}")
@@ -162,18 +162,22 @@ def parse_arms(texts: Sequence[str]) -> tuple[Arm, ...]:
     """Return the arms of the command line in order; UserError for a second arm of the same name."""
     if not texts:
         raise UserError(f"no arm to compare; {_GRAMMAR}")
-    arms = tuple(map(parse_arm, texts))
-    for name, count in Counter(arm.name for arm in arms).items():
+    check_names(texts)
+    return tuple(map(parse_arm, texts))
+
+
+def check_names(texts: Sequence[str]) -> None:
+    """Raise UserError for a second arm of the same name."""
+    for name, count in Counter(name for name, _ in map(split_arm, texts)).items():
         if count > 1:
             several = f"datasets of several seeds are one argument, in quotes: '{name}=DATASET{{0..4}}'"
             raise UserError(f"arm '{name}' is given {count} times; names must differ; {several}")
-    return arms
 
 
 def split_arm(text: str) -> tuple[str, str]:
     """Return the name and the value of an arm, name=value."""
     if not (match := _ARM.fullmatch(text)):
-        raise UserError(f"cannot read the arm '{text}'; {_GRAMMAR}")
+        raise UserError(f"cannot read the arm '{shorten(text)}'; {_GRAMMAR}")
     return match["name"], match["value"]
 
 

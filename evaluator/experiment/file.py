@@ -11,21 +11,23 @@ import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from evaluator.experiment.arguments import CompareArguments
 from evaluator.experiment.arms import MLM, expanded, parse_arm
-from evaluator.experiment.steps import DataSteps, Fault, Step, read_step
+from evaluator.experiment.steps import DataSteps, Fault, Step, error_text, faults_of, read_step
 from synthgen.dataset.manifest import is_finished
-from synthgen.errors import UserError, unknown
-from synthgen.runtime.files import read_toml
-from synthgen.runtime.public_function import converted
+from synthgen.errors import UserError, shorten, unknown
+from synthgen.runtime.files import check_writable, read_toml
+from synthgen.runtime.public_function import converted, refuse_endless
 from synthgen.runtime.typer_command import option_names
+from synthgen.text.escape import one_line
 from synthgen.text.toml_text import TomlText, read_toml_text
 
 OWN_KEYS = ("folder", "optional", "data", "arms")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _AMOUNT = r"(?:\d+%?|rest|even)$"
 _PIECE = re.compile(
     rf"(?P<before>(?:\d+\*)?(?:(?:mlm|shuffled):(?!{_AMOUNT}))?)(?P<name>[^:/+]+)(?P<after>[:/].*)?", re.DOTALL
@@ -57,9 +59,9 @@ class ExperimentFile:
     def describe(self, fault: Fault) -> str:
         """Return a fault in one line, with the line of the file or the --set that it is about."""
         if ".".join(fault.keys) in self.changed:
-            return f"--set: {fault.message}"
+            return one_line(f"--set: {fault.message}")
         line = self.line(fault)
-        return f"{self.path}{f' line {line}' if line else ''}: {fault.message}"
+        return one_line(f"{self.path}{f' line {line}' if line else ''}: {fault.message}")
 
     def arm_texts(self) -> list[str]:
         """Return the arms as `compare` takes them."""
@@ -86,11 +88,14 @@ def parse_experiment(path: Path, changes: Sequence[str] = (), data: Mapping[str,
     """
     values = read_toml(path, "the experiment ")
     changed = frozenset(_apply(values, change) for change in changes)
-    folder = Path(str(values.get("folder") or Path("runs") / path.stem))
+    folder, of_folder = Path("runs") / path.stem, list[Fault]()
+    if "folder" in values and not (of_folder := faults_of(("folder",), partial(_check_folder, values["folder"]))):
+        folder = Path(values["folder"])
     read = _read_data(_table(values, "data") if data is None else data, folder)
     options, of_options = _read_options(values, path)
     optional = tuple(map(str, named)) if isinstance(named := values.get("optional"), list) else ()
     arms = _without(_table(values, "arms"), {name for name in optional if name not in read.places}, read.places)
+    store = options.get("store", folder / "store")
     of_arms = _arm_faults(arms, read.places, read.finished)
     return ExperimentFile(
         path=path,
@@ -100,9 +105,16 @@ def parse_experiment(path: Path, changes: Sequence[str] = (), data: Mapping[str,
         places=read.places,
         steps=DataSteps(tuple(read.steps), folder),
         arms={name: value for name, value in arms.items() if isinstance(value, str)},
-        options={"out": folder / "report.html", "store": folder / "store", **options},
+        options={"out": folder / "report.html", "store": store, **options},
         optional=optional,
-        faults=(*_shape_faults(values), *read.faults, *of_options, *of_arms),
+        faults=(
+            *_shape_faults(values),
+            *of_folder,
+            *read.faults,
+            *_folder_faults(read.steps, store),
+            *of_options,
+            *of_arms,
+        ),
     )
 
 
@@ -143,12 +155,27 @@ def _shape_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
     for name in ("data", "arms"):
         if not isinstance(values.get(name, {}), dict):
             yield Fault((name,), f"{name}: expected a table [{name}]")
-    if not isinstance(values.get("optional", []), list):
-        yield Fault(("optional",), f"optional = {values['optional']!r}: expected a list of names of data")
-    if not isinstance(values.get("folder", ""), str):
-        yield Fault(("folder",), f"folder = {values['folder']!r}: expected a path")
+    names = values.get("optional", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        yield Fault(("optional",), f"optional = {shorten(repr(names))}: expected a list of names of data")
     if not _table(values, "arms") and not values.get("preset"):
         yield Fault(("arms",), 'there is no arm; expected a table [arms] with lines such as none = "none"')
+
+
+def _check_folder(folder: object) -> None:
+    refuse_endless("folder", folder)
+    if not isinstance(folder, str):
+        raise UserError(f"folder = {folder!r}: expected a path")
+    check_writable(Path(folder), f"to folder = {folder!r}")
+
+
+def _folder_faults(steps: Sequence[Step], store: Path | str) -> Iterator[Fault]:
+    """Yield a fault for each step that writes where another one does, or the store is."""
+    taken = {Path(store).resolve(): "the store"}
+    for step in steps:
+        if owner := taken.setdefault(step.folder.resolve(), f"data.{step.name}").removeprefix(f"data.{step.name}"):
+            message = f"writes to {step.folder}, the folder of {owner}; give it another name"
+            yield Fault(("data", step.name), f"data.{step.name} {message}")
 
 
 def _without(arms: Mapping[str, Any], absent: Collection[str], places: Mapping[str, str]) -> dict[str, Any]:
@@ -183,14 +210,16 @@ class _Data:
         """Read one entry: a place, or a step that makes one."""
         if not NAME.fullmatch(name):
             self.faults.append(
-                Fault(("data", name), f"data.{name}: a name consists of letters, digits, '_', '.' and '-'")
+                Fault(("data", name), f"data.{shorten(name)}: a name consists of letters, digits, '_', '.' and '-'")
             )
         elif isinstance(value, str):
             self.places[name] = value
-            self.finished.add(name)
+            faults = faults_of(("data", name), partial(_check_place, f"data.{name}", value))
+            self.finished |= set() if faults else {name}
+            self.faults += faults
         elif not isinstance(value, dict):
             allowed = f'the path of a dataset folder, or a table [data.{name}] with a command, such as import = "mnli"'
-            self.faults.append(Fault(("data", name), f"data.{name} = {value!r}: expected {allowed}"))
+            self.faults.append(Fault(("data", name), f"data.{name} = {shorten(repr(value))}: expected {allowed}"))
         else:
             step = read_step(name, value, {key: Path(place) for key, place in self.places.items()}, folder, later)
             self.places[name] = str(step.folder if isinstance(step, Step) else folder / name)
@@ -199,6 +228,14 @@ class _Data:
                 self.finished |= {name} if step.is_done else set()
             else:
                 self.faults += step
+
+
+def _check_place(where: str, place: str) -> None:
+    """Raise UserError for a place of data that is none: neither a corpus nor a path, or a path for each seed."""
+    refuse_endless(where, place)
+    for each in [] if place.startswith(MLM) else expanded(place, where):
+        if not Path(each).expanduser().exists():
+            raise UserError(f"{where} = {shorten(repr(each))}: nothing is there; expected the path of a dataset folder")
 
 
 def _read_data(table: Mapping[str, Any], folder: Path) -> _Data:
@@ -216,10 +253,10 @@ def _read_options(values: Mapping[str, Any], path: Path) -> tuple[dict[str, Any]
         try:
             if (parameter := known.get(key.replace("-", "_"))) is None:
                 raise unknown("key", key, [*OWN_KEYS, *known])
-            is_table = parameter == "recipe" and isinstance(value, dict)  # read from there by `load_recipe`
+            is_table = parameter == "recipe" and isinstance(value, dict) and value != {}  # read by `load_recipe`
             options[parameter] = str(path) if is_table else converted(CompareArguments, parameter, value, key)
-        except UserError as error:
-            faults.append(Fault((key,), str(error)))
+        except (UserError, OSError) as error:
+            faults.append(Fault((key,), error_text(key, error)))
     return options, faults
 
 
@@ -231,8 +268,8 @@ def _arm_faults(table: Mapping[str, Any], places: Mapping[str, str], finished: C
                 raise UserError(f'arms.{name} = {value!r}: expected a text, such as "none" or "real:500+synthetic:500"')
             if set(_names(value, places)) <= set(finished):
                 parse_arm(f"{name}={filled(value, places)}")
-        except UserError as error:
-            yield Fault(("arms", name), str(error))
+        except (UserError, OSError) as error:
+            yield Fault(("arms", name), error_text(f"arms.{name}", error))
 
 
 def _names(value: str, places: Mapping[str, str]) -> list[str]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import Field, asdict, dataclass, field, fields, replace
-from math import isnan
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from synthgen.console import note
 from synthgen.dataset.manifest import Manifest
-from synthgen.errors import UserError, unknown
+from synthgen.errors import UserError, shorten, unknown
 from synthgen.models.encoder import FAMILIES
 from synthgen.runtime.files import read_toml
 
@@ -210,7 +210,10 @@ def _recipe(values: dict[str, Any], base: Recipe, *, where: str) -> Recipe:
     for name, changes in changed.items():
         _check_values(changes, fields(Stage), f"[stages.{name}] of {where}")
         is_new = not {name, "default"} & base.stages.keys() and {"learning_rate", "epochs"} <= changes.keys()
-        stages[name] = Stage(**changes) if is_new else replace(base.stage(name), **changes)
+        try:
+            stages[name] = Stage(**changes) if is_new else replace(base.stage(name), **changes)
+        except UserError as error:
+            raise UserError(f"[stages.{name}] of {where}: {error}") from None
     families = _families(values.pop("families", []), where)
     settings = [item for item in fields(Recipe) if item.name not in ("stages", "families", "formats", "selection")]
     _check_values(values, settings, where, also=("base", "families", "stages", "formats"))
@@ -263,8 +266,12 @@ def _check_values(values: Mapping[str, Any], known: Sequence[Field[Any]], where:
         if key not in kinds:
             raise unknown("key", key, [*kinds, *also], where=where)
         types, expected = kinds[key]
-        if not isinstance(value, types) or isinstance(value, bool) or (isinstance(value, float) and isnan(value)):
-            raise UserError(f"{key} = {value!r} in {where}: expected {expected}")
+        if (
+            not isinstance(value, types)
+            or isinstance(value, bool)
+            or (isinstance(value, float) and not isfinite(value))
+        ):
+            raise UserError(f"{key} = {shorten(repr(value))} in {where}: expected {expected}")
 
 
 def _built_in(name: str, base: Recipe | None = None) -> Recipe:

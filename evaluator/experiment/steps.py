@@ -16,12 +16,13 @@ from typing import Any, get_args, get_type_hints
 
 import synthgen
 from synthgen.console import note
-from synthgen.dataset.layout import MANIFEST_NAME
+from synthgen.dataset.manifest import is_finished, read_manifest
 from synthgen.errors import IncompleteError, UserError, unknown
-from synthgen.runtime.files import format_duration, write_atomically
+from synthgen.runtime.files import check_writable, format_duration, write_atomically
 from synthgen.runtime.public_function import converted
 from synthgen.runtime.typer_command import names, option_names
 from synthgen.text.json_text import parse_json
+from synthgen.text.languages import ENGLISH, find_language_code
 
 COMMANDS = ("make", "import", "filter", "translate", "train")
 STEPS_NAME = "steps.json"
@@ -33,6 +34,20 @@ class Fault:
 
     keys: tuple[str, ...]
     message: str
+
+
+def faults_of(keys: tuple[str, ...], check: Callable[[], object]) -> list[Fault]:
+    """Return what a check says of a value, none for one that may be."""
+    try:
+        check()
+    except (UserError, OSError) as error:
+        return [Fault(keys, error_text(".".join(keys), error))]
+    return []
+
+
+def error_text(where: str, error: UserError | OSError) -> str:
+    """Return what is wrong with a value; what the file system says of it alone does not name its place."""
+    return str(error) if isinstance(error, UserError) else f"{where}: {error.strerror}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +66,30 @@ class Step:
     @property
     def is_done(self) -> bool:
         """Whether its folder is finished, or that of each language it is translated to, or of each seed."""
-        to = self.options.get("to")
-        languages = names(to) if isinstance(to, str) else list(to or ())
+        return all(map(is_finished, self.folders))
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders that it writes."""
         first, sets = int(self.options.get("seed", 0)), self.options.get("seeds")
-        folders = [self.folder / language for language in languages] if len(languages) > 1 else [self.folder]
-        folders = [self.folder / f"s{seed}" for seed in range(first, first + sets)] if sets else folders
-        return all((folder / MANIFEST_NAME).is_file() for folder in folders)
+        seeds = [self.folder / f"s{seed}" for seed in range(first, first + sets)] if sets else []
+        return seeds or list(self.translations) or [self.folder]
+
+    @property
+    def translations(self) -> dict[Path, str]:
+        """The folders of a translation, each with its language."""
+        to = self.options.get("to") or ()
+        codes = [find_language_code(each) or each for each in (names(to) if isinstance(to, str) else to)]
+        return {self.folder / code if len(codes) > 1 else self.folder: code for code in codes}
+
+    def languages(self, known: Mapping[Path, str]) -> dict[Path, str]:
+        """Return the languages of what it makes, by folder, empty where not told; `known` are those of other sets."""
+        if self.translations:
+            return self.translations
+        if self.command == "filter":
+            return {self.folder: language_of(self.options["folder"], known)}
+        default = ENGLISH if self.options.get("source") in ("hub", "sample") else ""
+        return {self.folder: find_language_code(self.options.get("language") or default)}
 
     def run(self) -> None:
         """Carry it out; what is finished returns at once, what was stopped goes on. UserError names the step."""
@@ -83,7 +116,7 @@ class DataSteps:
         """Yield a fault for each option that is another than when the folder of its step was begun."""
         before = _read(self.folder / STEPS_NAME)
         for step in self.steps:
-            if not step.folder.exists() or step.name not in before:
+            if step.name not in before or not step.folder.exists():
                 continue
             old, new = before[step.name], _plain(step.table)
             for key in [*new, *(key for key in old if key not in new)]:
@@ -91,6 +124,19 @@ class DataSteps:
                     change = f"was {_shown(old.get(key))} when {step.folder} was made, is {_shown(new.get(key))} now"
                     advice = f"give the step another name, or remove {step.folder}"
                     yield Fault(("data", step.name, key), f"data.{step.name}.{key} {change}; {advice}")
+
+    def directions(self) -> Iterator[Fault]:
+        """Yield a fault for each step that translates into what is no language, or that its translator has not."""
+        known: dict[Path, str] = {}
+        for step in self.steps:
+            if step.command == "translate":
+                given = {name: step.options[name] for name in ("to", "mt") if name in step.options}
+                check = import_module("synthgen.translation.command").check_languages
+                try:
+                    check(**given, source=language_of(step.options["folder"], known))
+                except UserError as error:
+                    yield Fault(("data", step.name, "to"), f"data.{step.name}.to: {error}")
+            known |= step.languages(known)
 
     def run(self) -> None:
         """Carry out every step; UserError for the first that was done with other options."""
@@ -118,10 +164,7 @@ def read_step(
     if len(commands) != 1:
         allowed = f'exactly one of {", ".join(COMMANDS)} with its main argument, such as import = "mnli"'
         return [Fault(("data", name, commands[1] if commands else ""), f"data.{name} needs {allowed}")]
-    function = inspect.unwrap(_function(commands[0]))
-    first, *_ = inspect.signature(function).parameters
-    named = option_names(function).items()
-    known = {commands[0]: first, **{key: parameter for key, parameter in named if parameter != first}}
+    function, known = inspect.unwrap(_function(commands[0])), step_keys(commands[0])
     options: dict[str, Any] = {}
     faults = []
     for key, value in table.items():
@@ -131,14 +174,34 @@ def read_step(
                 raise unknown("option", key, known, where=f"data.{name}, a step of {commands[0]}")
             taken = converted(function, parameter, value, ".".join(place))
             hint, where = get_type_hints(function)[parameter], ".".join(place)
+            if parameter == "out":
+                check_writable(Path(taken), f"to {where} = {taken}")
             options[parameter] = taken if parameter == "out" else _placed(taken, hint, places, where, later)
-        except UserError as error:
-            faults.append(Fault(place, str(error)))
+        except (UserError, OSError) as error:
+            faults.append(Fault(place, error_text(".".join(place), error)))
     parameters = {known.get(key.replace("-", "_")) for key in table}
     required = [p.name for p in inspect.signature(function).parameters.values() if p.default is p.empty]
     lacking = [key for key, p in known.items() if p in required and p not in parameters and p != "out"]
     faults += [Fault(("data", name, commands[0]), f"data.{name}: {commands[0]} needs {key} = …") for key in lacking]
     return faults or Step(name, commands[0], options, Path(options.pop("out", None) or folder / name), table)
+
+
+def language_of(folder: Path, known: Mapping[Path, str]) -> str:
+    """Return the language of a set that is there, or that a step makes; empty where it is not told yet."""
+    if not is_finished(folder):
+        return known.get(folder, "")
+    try:
+        return read_manifest(folder).language
+    except UserError:
+        return ""
+
+
+def step_keys(command: str) -> dict[str, str]:
+    """Return the keys of a step's table, each with the parameter of the command that takes it."""
+    function = inspect.unwrap(_function(command))
+    first, *_ = inspect.signature(function).parameters
+    named = option_names(function).items()
+    return {command: first, **{key: parameter for key, parameter in named if parameter not in (first, "preview")}}
 
 
 def _function(command: str) -> Callable[..., Any]:

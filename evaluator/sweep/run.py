@@ -1,18 +1,16 @@
 """`evaluator run`: a whole experiment from one file: its data, its runs, its report."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evaluator import options
-from evaluator.benchmark.data_root import default_root
 from evaluator.experiment.arguments import CompareArguments
 from evaluator.experiment.call import file_arguments
 from evaluator.experiment.definition import check_model
 from evaluator.experiment.file import ExperimentFile, parse_experiment
-from evaluator.experiment.steps import Fault
+from evaluator.experiment.steps import Fault, error_text
 from evaluator.stats.comparison import Comparison
 from evaluator.sweep.compare import carry_out
 from evaluator.sweep.until_resolved import run_until_resolved
@@ -96,29 +94,22 @@ def run(
     return ExperimentRun(str(path), f"open {comparison.page}{more}", comparison=comparison)
 
 
-def _makes_items(file: ExperimentFile, arguments: CompareArguments) -> bool:
-    """Say whether steps that are not done write into the data root: its files are then checked when they are."""
-    with suppress(UserError):
-        root = default_root(arguments.data_root).path.resolve()
-        return any(not step.is_done and step.folder.resolve().is_relative_to(root) for step in file.steps.steps)
-    return False
-
-
 def _faults(file: ExperimentFile) -> Iterator[Fault]:
     """Yield what is wrong with a file, its steps and its options; where one cannot be read others go unchecked."""
     yield from file.faults
     yield from file.steps.changes()
+    yield from file.steps.directions()
     try:
         arguments = file_arguments(CompareArguments, file, needs_data=False)
     except UserError as error:  # of its preset
         yield Fault(("preset",), str(error))
         return
-    messages = set[str]()
-    checks = arguments.checks() if _makes_items(file, arguments) else (*arguments.checks(), *arguments.data_checks())
-    for key, check in checks:
+    messages = {fault.message for fault in file.faults}
+    coming = [folder for step in file.steps.steps if not step.is_done for folder in step.folders]
+    for key, check in (*arguments.checks(), *arguments.data_checks(coming)):
         try:
             check()
-        except UserError as error:  # a later check may need what an earlier one has refused
+        except (UserError, OSError) as error:  # a later check may need what an earlier one has refused
             if str(error) not in messages:
-                yield Fault((key,), str(error))
+                yield Fault((key,), error_text(key, error))
             messages.add(str(error))

@@ -91,10 +91,15 @@ def _train(job: IntermediateJob, store: Store, tracker: Tracker) -> tuple[dict[s
     return training, store.folder(job.node)
 
 
-def _check(folder: Path, out: Path, recipe: str, seed: int) -> Manifest:
-    """Return the dataset's manifest; UserError for an argument that is wrong whatever the encoder."""
+def check_seed(seed: int) -> None:
+    """Raise UserError for a seed that is none."""
     if not 0 <= seed <= LARGEST_SEED:
         raise UserError(f"--seed {seed}; allowed: whole numbers from 0 to {LARGEST_SEED}")
+
+
+def _check(folder: Path, out: Path, recipe: str, seed: int) -> Manifest:
+    """Return the dataset's manifest; UserError for an argument that is wrong whatever the encoder."""
+    check_seed(seed)
     if not out.exists():
         refuse_inside(out)
         check_writable(out.parent, f"to --out {out}")

@@ -37,6 +37,12 @@ class Prices:
         return {"total": total, **prices}
 
 
+def check_price(value: float, name: str = "") -> None:
+    """Raise UserError for what is no price."""
+    if not 0 <= value < math.inf:
+        raise UserError(f"{name} {value:g} is not a price; give a number from 0".lstrip())
+
+
 @dataclass(frozen=True, slots=True)
 class PriceOptions:
     """What the command line says of money: prices of the model, or a table that has them, and the most to spend."""
@@ -49,8 +55,8 @@ class PriceOptions:
     def __post_init__(self) -> None:
         options = {"--price-in": self.price_in, "--price-out": self.price_out, "--max-cost": self.max_cost}
         for name, value in options.items():
-            if value is not None and not 0 <= value < math.inf:
-                raise UserError(f"{name} {value:g} is not a price; give a number from 0")
+            if value is not None:
+                check_price(value, name)
         if (self.price_in is None) != (self.price_out is None):
             raise UserError("give --price-in and --price-out together: the prices of a million input and output tokens")
         if self.price_in is not None:

@@ -42,10 +42,15 @@ from synthgen.runtime.cache import cache_root
 from synthgen.runtime.drafts import sweep
 from synthgen.runtime.lock import only_writer
 from synthgen.runtime.provenance import command_line, hardware
+from synthgen.runtime.typer_command import OptionCheck
 from synthgen.runtime.workers import usable_cores
 
 _PROCESSES = "Number of processes that compare rows [default: every core]; results do not depend on it."
-Processes = Annotated[int, Option(help=_PROCESSES, default_factory=usable_cores, show_default=False)]
+Processes = Annotated[
+    int,
+    OptionCheck("synthgen.runtime.numbers:from_1"),
+    Option(help=_PROCESSES, default_factory=usable_cores, show_default=False),
+]
 
 
 def filter(

@@ -117,10 +117,16 @@ def make(
     return _make_folder(run, folder, max_requests)
 
 
+def check_sets(number: int) -> None:
+    """Raise UserError for a number of sets that is none."""
+    if not 1 <= number <= MOST_SETS:
+        raise UserError(f"--seeds {number}; allowed: 1 to {MOST_SETS} sets")
+
+
 def _share(max_cost: float | None, seeds: int | None) -> float | None:
     """Return what one of several sets may cost; UserError for a number of sets that is none."""
-    if seeds is not None and not 1 <= seeds <= MOST_SETS:
-        raise UserError(f"--seeds {seeds}; allowed: 1 to {MOST_SETS} sets")
+    if seeds is not None:
+        check_sets(seeds)
     return max_cost / seeds if max_cost and seeds else max_cost
 
 

@@ -144,7 +144,7 @@ def check_n(n: int | str) -> None:
         raise UserError(f"--n {number} is less than 1; give a whole number, 'real' or '10x'")
 
 
-def is_structured(decoding: str | None, model: str) -> bool:
+def is_structured(decoding: str | None, model: str = "") -> bool:
     """Say whether replies are JSON objects, by `--decoding` or else by the model; UserError for another decoding."""
     if decoding not in (None, "plain", "json"):
         raise UserError(f"--decoding '{decoding}' is neither 'plain' nor 'json'")

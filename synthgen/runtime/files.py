@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from synthgen.errors import UserError, plain_os_error
+from synthgen.errors import UserError, not_utf8, plain_os_error
 from synthgen.runtime.drafts import draft_name, sweep
 
 
@@ -184,6 +184,8 @@ def read_toml(path: Path, what: str = "") -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UserError(f"cannot read {what}{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise not_utf8(path, error) from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not TOML: {error}") from None
 

