@@ -162,8 +162,8 @@ async def _list_models(url: str, name: str, timeout: float) -> list[str]:
         ) from None
     place = without_key(place, key)
     if status in BUSY:
-        error = f"HTTP {status}: {error_message(text)}"
-        raise IncompleteError(f"{url} is not ready after {timeout:g} s ({error}); run the same command later")
+        reason = f"HTTP {status}: {error_message(text)}"
+        raise IncompleteError(f"{url} is not ready after {timeout:g} s ({reason}); run the same command later")
     refuse_address(url, status, text, place)
     return _model_names(url, name, status, text)
 

@@ -142,7 +142,7 @@ def _same_or_refused(out: Path, record: dict[str, Any], parent: dict[str, Any]) 
 def _write_rows(draft: Path, dataset: FilteredDataset, filters: Sequence[Filter], checks: dict[str, Any]) -> Manifest:
     labels: Counter[str] = Counter()
     source = dataset.source
-    soft_labels = next((labels for each in filters if (labels := each.soft_labels())), {})
+    soft_labels = next((values for each in filters if (values := each.soft_labels())), {})
     schema, tables = source.schema, dataset.kept(labels)
     if soft_labels:
         is_translated = "translated_from" in source.features
