@@ -96,9 +96,14 @@ class Apertium(DocumentBackend):
         return answers
 
 
+def _installed_pairs() -> list[tuple[str, str]]:
+    """Return the pairs of this machine's Apertium; none where the program, which `translate` asks for, is missing."""
+    return Apertium().pairs if shutil.which("apertium") else []
+
+
 def _open(_: str, compute: ComputeConfig) -> Apertium:
     compute.refuse("--mt apertium computes without a model", "device", "threads", "compute")
     return Apertium()
 
 
-BACKEND = BackendSpec("apertium", _open, pairs=lambda: Apertium().pairs, example="apertium", languages=("en", "es"))
+BACKEND = BackendSpec("apertium", _open, pairs=_installed_pairs, example="apertium", languages=("en", "es"))
