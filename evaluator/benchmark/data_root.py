@@ -13,21 +13,21 @@ from synthgen.dataset.samples import SAMPLES
 from synthgen.errors import UserError
 
 
-def default_root(named: Path | str | None, coming: Sequence[Path] = ()) -> DataRoot:
+def default_root(named: Path | str | None, planned: Sequence[Path] = ()) -> DataRoot:
     """Return the named data root, else $SYNTHGEN_DATA, else `data` in the current folder; UserError for no folder.
 
-    `sample` names the files that ship with this package: udpos and tatoeba in a few languages. `coming` are folders
-    that are still to be written.
+    `sample` names the files that ship with this package: udpos and tatoeba in a few languages. `planned` are folders
+    that an experiment will write.
     """
     if named == "sample":
         return DataRoot(SAMPLES)
     variable = os.environ.get("SYNTHGEN_DATA")
     path = Path(named or variable or "data")
-    if not path.is_dir() and not any(each.resolve().is_relative_to(path.resolve()) for each in coming):
+    if not path.is_dir() and not any(each.resolve().is_relative_to(path.resolve()) for each in planned):
         place = f"{path} (SYNTHGEN_DATA)" if variable and not named else path
         fetch = f"`evaluator data fetch --data-root {shlex.quote(str(path))}` fetches all files, with --targets some"
         raise UserError(f"no data root at {place}: {fetch}; or name their folder with --data-root")
-    return DataRoot(path, tuple(coming))
+    return DataRoot(path, tuple(planned))
 
 
 def data_check(*, data_root: options.DataRoot = None, targets: options.TargetNames = ()) -> list[dict[str, Any]]:

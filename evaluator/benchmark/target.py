@@ -57,10 +57,13 @@ class HubFile:
 
 @dataclass(frozen=True, slots=True)
 class DataRoot:
-    """The folder of the official files, in the layout of XTREME's own download; `coming` are folders still to come."""
+    """The folder of the official files, in the layout of XTREME's own download.
+
+    `planned` are folders that an experiment will write: a file in them is not missing.
+    """
 
     path: Path
-    coming: tuple[Path, ...] = ()
+    planned: tuple[Path, ...] = ()
 
     def find(self, source: DataSource, language: str = "en") -> Path:
         """Return the first of the alternatives that exists; UserError says which files, and where they come from."""
@@ -74,15 +77,17 @@ class DataRoot:
 
     def has(self, source: DataSource, language: str = "en") -> bool:
         """Say whether one of the alternatives is there."""
-        paths = (self.path / path.format(language=language) for path in source.paths)
-        return language not in source.not_for and any(path.is_file() for path in paths)
+        return language not in source.not_for and any(path.is_file() for path in self._paths(source, language))
 
     def lacks(self, source: DataSource, language: str) -> bool:
-        """Say whether none of the alternatives is there, nor lies in a folder that is yet to be written."""
+        """Say whether none of the alternatives is there, and none lies in a planned folder."""
         if language in source.not_for or self.has(source, language):
             return False
-        paths = [(self.path / path.format(language=language)).resolve() for path in source.paths]
-        return not any(path.is_relative_to(folder.resolve()) for path in paths for folder in self.coming)
+        paths = [path.resolve() for path in self._paths(source, language)]
+        return not any(path.is_relative_to(folder.resolve()) for path in paths for folder in self.planned)
+
+    def _paths(self, source: DataSource, language: str) -> list[Path]:
+        return [self.path / path.format(language=language) for path in source.paths]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from evaluator.store import check_store
 from evaluator.tracking.backend import check_tracker
 from synthgen.dataset.samples import SAMPLES
 from synthgen.errors import UserError, refuse, unknown
+from synthgen.runtime.numbers import from_1
 from synthgen.runtime.ray_cluster import LOCAL, check_address
 
 DEFAULTS = {"recipe": "xtreme", "select": "last"}
@@ -79,12 +80,12 @@ class Arguments:
         if self.ray is not None or (self.workers or 1) > 1:
             yield "ray", partial(check_address, self.ray or LOCAL)
 
-    def data_checks(self, coming: Sequence[Path] = ()) -> Iterator[tuple[str, Callable[[], object]]]:
+    def data_checks(self, planned: Sequence[Path] = ()) -> Iterator[tuple[str, Callable[[], object]]]:
         """Yield a check of each value against the official files, once the others are right.
 
-        Files in folders that are `coming` need not be there.
+        Files in `planned` folders need not exist yet.
         """
-        yield "data_root", lambda: check_files(self, coming)
+        yield "data_root", lambda: check_files(self, planned)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +121,8 @@ def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
 
 
 def _check_number(name: str, number: int | None) -> None:
-    if number is not None and number < 1:
-        raise UserError(f"--{name.replace('_', '-')} {number}; allowed: whole numbers from 1")
+    if number is not None:
+        from_1(number, f"--{name.replace('_', '-')}")
 
 
 def _check_size(size: str | int, arms: Sequence[str]) -> None:
@@ -160,9 +161,9 @@ def _check_selection(arguments: Arguments) -> None:
         )
 
 
-def check_files(arguments: Arguments, coming: Sequence[Path] = ()) -> DataRoot:
+def check_files(arguments: Arguments, planned: Sequence[Path] = ()) -> DataRoot:
     """Return the data root; UserError where it lacks official files, or would train on what is scored."""
-    root, targets = default_root(arguments.data_root, coming), select_targets(arguments.targets)
+    root, targets = default_root(arguments.data_root, planned), select_targets(arguments.targets)
     languages, split = select_languages(targets, arguments.languages), arguments.split
     if lacking := [line for t in targets for line in missing_files(t, root, languages[t.name], split)]:
         place = "data" if root.path == SAMPLES else str(root.path)

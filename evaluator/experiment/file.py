@@ -21,7 +21,7 @@ from evaluator.experiment.steps import DataSteps, Fault, Step, error_text, fault
 from synthgen.dataset.manifest import is_finished
 from synthgen.errors import UserError, shorten, unknown
 from synthgen.runtime.files import check_writable, read_toml
-from synthgen.runtime.public_function import converted, refuse_endless
+from synthgen.runtime.public_function import check_bounds, converted
 from synthgen.runtime.typer_command import option_names
 from synthgen.text.escape import one_line
 from synthgen.text.toml_text import TomlText, read_toml_text
@@ -163,19 +163,21 @@ def _shape_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _check_folder(folder: object) -> None:
-    refuse_endless("folder", folder)
+    check_bounds("folder", folder)
     if not isinstance(folder, str):
         raise UserError(f"folder = {folder!r}: expected a path")
     check_writable(Path(folder), f"to folder = {folder!r}")
 
 
 def _folder_faults(steps: Sequence[Step], store: Path | str) -> Iterator[Fault]:
-    """Yield a fault for each step that writes where another one does, or the store is."""
+    """Yield a fault for each step that writes to the folder of another step or of the store."""
     taken = {Path(store).resolve(): "the store"}
     for step in steps:
-        if owner := taken.setdefault(step.folder.resolve(), f"data.{step.name}").removeprefix(f"data.{step.name}"):
-            message = f"writes to {step.folder}, the folder of {owner}; give it another name"
-            yield Fault(("data", step.name), f"data.{step.name} {message}")
+        name = f"data.{step.name}"
+        if (owner := taken.setdefault(step.folder.resolve(), name)) != name:
+            yield Fault(
+                ("data", step.name), f"{name} writes to {step.folder}, the folder of {owner}; give it another name"
+            )
 
 
 def _without(arms: Mapping[str, Any], absent: Collection[str], places: Mapping[str, str]) -> dict[str, Any]:
@@ -231,8 +233,8 @@ class _Data:
 
 
 def _check_place(where: str, place: str) -> None:
-    """Raise UserError for a place of data that is none: neither a corpus nor a path, or a path for each seed."""
-    refuse_endless(where, place)
+    """Raise UserError where `place` is neither a corpus nor an existing path, or an existing path for each seed."""
+    check_bounds(where, place)
     for each in [] if place.startswith(MLM) else expanded(place, where):
         if not Path(each).expanduser().exists():
             raise UserError(f"{where} = {shorten(repr(each))}: nothing is there; expected the path of a dataset folder")

@@ -37,7 +37,7 @@ class Fault:
 
 
 def faults_of(keys: tuple[str, ...], check: Callable[[], object]) -> list[Fault]:
-    """Return what a check says of a value, none for one that may be."""
+    """Return the fault that a check raises; none for an allowed value."""
     try:
         check()
     except (UserError, OSError) as error:
@@ -46,7 +46,7 @@ def faults_of(keys: tuple[str, ...], check: Callable[[], object]) -> list[Fault]
 
 
 def error_text(where: str, error: UserError | OSError) -> str:
-    """Return what is wrong with a value; what the file system says of it alone does not name its place."""
+    """Return what is wrong with a value, with its place, which a message of the file system does not name."""
     return str(error) if isinstance(error, UserError) else f"{where}: {error.strerror}"
 
 
@@ -83,7 +83,7 @@ class Step:
         return {self.folder / code if len(codes) > 1 else self.folder: code for code in codes}
 
     def languages(self, known: Mapping[Path, str]) -> dict[Path, str]:
-        """Return the languages of what it makes, by folder, empty where not told; `known` are those of other sets."""
+        """Return the languages of the sets it writes, by folder, "" where unknown; `known` are those of other sets."""
         if self.translations:
             return self.translations
         if self.command == "filter":
@@ -126,14 +126,14 @@ class DataSteps:
                     yield Fault(("data", step.name, key), f"data.{step.name}.{key} {change}; {advice}")
 
     def directions(self) -> Iterator[Fault]:
-        """Yield a fault for each step that translates into what is no language, or that its translator has not."""
+        """Yield a fault for each step that translates into an unknown language, or one that its translator lacks."""
         known: dict[Path, str] = {}
         for step in self.steps:
             if step.command == "translate":
-                given = {name: step.options[name] for name in ("to", "mt") if name in step.options}
+                options = {name: step.options[name] for name in ("to", "mt") if name in step.options}
                 check = import_module("synthgen.translation.command").check_languages
                 try:
-                    check(**given, source=language_of(step.options["folder"], known))
+                    check(**options, source=language_of(step.options["folder"], known))
                 except UserError as error:
                     yield Fault(("data", step.name, "to"), f"data.{step.name}.to: {error}")
             known |= step.languages(known)
@@ -187,7 +187,7 @@ def read_step(
 
 
 def language_of(folder: Path, known: Mapping[Path, str]) -> str:
-    """Return the language of a set that is there, or that a step makes; empty where it is not told yet."""
+    """Return the language of a finished set, or of one that a step will write; "" where it is not known yet."""
     if not is_finished(folder):
         return known.get(folder, "")
     try:

@@ -105,8 +105,8 @@ def _faults(file: ExperimentFile) -> Iterator[Fault]:
         yield Fault(("preset",), str(error))
         return
     messages = {fault.message for fault in file.faults}
-    coming = [folder for step in file.steps.steps if not step.is_done for folder in step.folders]
-    for key, check in (*arguments.checks(), *arguments.data_checks(coming)):
+    planned = [folder for step in file.steps.steps if not step.is_done for folder in step.folders]
+    for key, check in (*arguments.checks(), *arguments.data_checks(planned)):
         try:
             check()
         except (UserError, OSError) as error:  # a later check may need what an earlier one has refused

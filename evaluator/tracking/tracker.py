@@ -119,7 +119,7 @@ class Tracker:
             self._runs[key] = self._open(name, config)
 
     def _step(self, key: str, stage: str, step: int, steps: int, loss: float) -> None:
-        """Tell the loss of a step; those of a second stage follow all of the first's, told or not.
+        """Tell the loss of a step; those of a second stage follow all steps of the first, logged or not.
 
         A run that began again, since its machine was lost, has the same steps again.
         """

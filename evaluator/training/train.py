@@ -92,7 +92,7 @@ def _train(job: IntermediateJob, store: Store, tracker: Tracker) -> tuple[dict[s
 
 
 def check_seed(seed: int) -> None:
-    """Raise UserError for a seed that is none."""
+    """Raise UserError for a number that cannot be a seed."""
     if not 0 <= seed <= LARGEST_SEED:
         raise UserError(f"--seed {seed}; allowed: whole numbers from 0 to {LARGEST_SEED}")
 

@@ -38,7 +38,7 @@ class Prices:
 
 
 def check_price(value: float, name: str = "") -> None:
-    """Raise UserError for what is no price."""
+    """Raise UserError for a number that cannot be a price."""
     if not 0 <= value < math.inf:
         raise UserError(f"{name} {value:g} is not a price; give a number from 0".lstrip())
 

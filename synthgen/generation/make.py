@@ -118,7 +118,7 @@ def make(
 
 
 def check_sets(number: int) -> None:
-    """Raise UserError for a number of sets that is none."""
+    """Raise UserError for a number of sets that is not allowed."""
     if not 1 <= number <= MOST_SETS:
         raise UserError(f"--seeds {number}; allowed: 1 to {MOST_SETS} sets")
 

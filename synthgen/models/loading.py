@@ -102,8 +102,8 @@ def load_checked(
 def _align(model: Any) -> None:  # noqa: ANN401 - the same
     """Copy weights that lie where their file has them to where torch allocates, at a multiple of 64 bytes.
 
-    On some processors a matrix product of the same numbers rounds otherwise at another alignment (Intel oneMKL,
-    "Getting Reproducible Results"): a model that was just trained and its copy that is read again would differ.
+    On some processors the last bits of a matrix product depend on the alignment of its inputs (Intel oneMKL, "Getting
+    Reproducible Results"): a model just trained and the same model read from its file would give different outputs.
     """
     for weights in [*model.parameters(), *model.buffers()]:
         if weights.data_ptr() % 64:

@@ -112,7 +112,7 @@ def resolve(ref: str, *, weights: bool = True) -> ResolvedModel:
 
 
 def check_ref(ref: str) -> None:
-    """Raise UserError for a reference that can be no model; nothing is fetched for it."""
+    """Raise UserError for a reference that cannot be a model; nothing is fetched."""
     if ref.startswith(PREFIX):
         find_pack(ref.removeprefix(PREFIX))
     elif (path := Path(ref).expanduser()).is_dir():

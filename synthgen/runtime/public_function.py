@@ -57,9 +57,9 @@ def public(function: Callable[..., Any]) -> Callable[..., Any]:
 def converted(function: Callable[..., Any], name: str, value: Any, shown: str = "") -> Any:  # noqa: ANN401 - any value
     """Return a value as the parameter `name` of a function has it; UserError, with the name `shown`, for another.
 
-    What can be checked of the value alone is: a task, a number, a language; also that it is neither empty nor endless.
+    Checks that need only the value run here: of tasks, numbers and languages, and that it is not empty or endless.
     """
-    refuse_endless(shown or name, value)
+    check_bounds(shown or name, value)
     marks = getattr(get_type_hints(function, include_extras=True)[name], "__metadata__", ())
     result = _checked(shown or name, value, get_type_hints(function)[name], has_commas=COMMAS in marks)
     try:
@@ -71,12 +71,12 @@ def converted(function: Callable[..., Any], name: str, value: Any, shown: str = 
     return result
 
 
-def refuse_endless(name: str, value: Any) -> None:  # noqa: ANN401 - any value
-    """Raise UserError for a value that is empty, and for one that is or has a text or a number without an end.
+def check_bounds(name: str, value: Any) -> None:  # noqa: ANN401 - any value
+    """Raise UserError for an empty value, a text longer than `LONGEST` characters and a number that is not finite.
 
-    >>> refuse_endless("margin", float("inf"))
+    >>> check_bounds("margin", float("inf"))
     Traceback (most recent call last):
-    synthgen.errors.UserError: margin = inf is no finite number
+    synthgen.errors.UserError: margin = inf is not a finite number
     """
     if value in ("", [], {}):
         raise UserError(f"{name} is empty; give a value, or leave it out")
@@ -84,7 +84,7 @@ def refuse_endless(name: str, value: Any) -> None:  # noqa: ANN401 - any value
         if isinstance(each, str) and len(each) > LONGEST:
             raise UserError(f"{name} = {shorten(repr(each))} has {len(each):,} characters; allowed: up to {LONGEST:,}")
         if isinstance(each, float) and not isfinite(each):
-            raise UserError(f"{name} = {each} is no finite number")
+            raise UserError(f"{name} = {each} is not a finite number")
 
 
 def _checked(name: str, value: Any, hint: Any, *, has_commas: bool) -> Any:  # noqa: ANN401 - any value and type

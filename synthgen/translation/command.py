@@ -102,9 +102,9 @@ def translate(
 
 
 def check_languages(to: str | Sequence[str], mt: str = DEFAULT_MT, source: str = "") -> list[str]:
-    """Return the languages to translate into; UserError for one that is none, or that a translator has not.
+    """Return the languages to translate into; UserError for one that is unknown or that the translator lacks.
 
-    Nothing is loaded or fetched for it. A `source` that is empty is not known yet.
+    Nothing is loaded or fetched. An empty `source` is a language that is not known yet.
     """
     languages = list(_folders(to, Path()))
     for language in languages:

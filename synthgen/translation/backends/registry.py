@@ -31,7 +31,7 @@ def open_backend(ref: str, compute: ComputeConfig | None = None) -> Backend:
 
     UserError for a name that cannot be one, IncompleteError for a model that cannot be fetched.
     """
-    compute, spec = compute or ComputeConfig(), _named(ref)
+    compute, spec = compute or ComputeConfig(), _spec_for(ref)
     try:
         if spec and spec.open:
             return spec.open(ref.removeprefix(spec.prefix), compute)
@@ -45,13 +45,13 @@ def open_backend(ref: str, compute: ComputeConfig | None = None) -> Backend:
 
 def check_direction(ref: str, source: str, target: str) -> None:
     """Raise UserError where it is known without its model that a translator lacks a direction; the source may be ''."""
-    spec = _named(ref)
+    spec = _spec_for(ref)
     if pairs := spec.pairs() if spec and spec.pairs else [pair for pair in [opus_pair(ref)] if pair]:
         model_codes(partial(check_pair, pairs, where=ref), source, target)
 
 
-def _named(ref: str) -> BackendSpec | None:
-    """Return the backend that a reference names by its prefix; UserError for one that names none, and no model."""
+def _spec_for(ref: str) -> BackendSpec | None:
+    """Return the backend whose prefix a reference has; UserError for an address, and for a prefix without a model."""
     if ref.startswith(ADDRESSES):
         raise UserError(f"--mt {ref} is an endpoint: give llm:{ref}")
     spec = next((each for each in backend_specs().values() if each.open and each.takes(ref)), None)
