@@ -52,6 +52,12 @@ Seeds = Annotated[
 Match = Annotated[
     str, Option(help="What arms have in common: epochs, or updates (every arm gets as many as the largest).")
 ]
+Draw = Annotated[
+    str,
+    Option(
+        help="How a size draws rows of a dataset: by ids (a translation draws the rows of its source), or by positions."
+    ),
+]
 Preset = Annotated[
     str | None,
     Option(

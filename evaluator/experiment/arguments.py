@@ -10,7 +10,7 @@ from evaluator import options
 from evaluator.benchmark.data_root import default_root, languages_there, missing_files, trained_on
 from evaluator.benchmark.registry import check_languages
 from evaluator.benchmark.registry import select as targets_by_name
-from evaluator.benchmark.splits import BY_RECIPE, EN_DEV, LAST
+from evaluator.benchmark.splits import BY_IDS, BY_POSITIONS, BY_RECIPE, EN_DEV, LAST
 from evaluator.benchmark.target import DataRoot, Target
 from evaluator.experiment.arms import FULL, Arm, check_names, split_arm
 from evaluator.experiment.recipe import LARGE_WIDTH, load_recipe
@@ -27,7 +27,12 @@ from synthgen.runtime.ray_cluster import LOCAL, check_address
 
 DEFAULTS = {"recipe": "xtreme", "select": "last"}
 MOST_SEEDS, MOST_LACKING = 1_000, 3
-CHOICES = {"match": ("epochs", "updates"), "select": (LAST, EN_DEV, BY_RECIPE), "split": ("test", "dev")}
+CHOICES = {
+    "match": ("epochs", "updates"),
+    "draw": (BY_IDS, BY_POSITIONS),
+    "select": (LAST, EN_DEV, BY_RECIPE),
+    "split": ("test", "dev"),
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class Arguments:
     sizes: options.Sizes = ("full",)
     seeds: options.Seeds = 5
     match: options.Match = "epochs"
+    draw: options.Draw = BY_IDS
     model: options.Model = options.DEFAULT_MODEL
     recipe: options.Recipe = ""
     select: options.Select = ""
