@@ -103,7 +103,7 @@ def recipe_for(ref: str, facts: Facts) -> Recipe:
 
 
 def models(*, check: options.CheckedModel = None) -> list[dict[str, Any]]:
-    """List the families of encoders that are tested; with --check which targets a model fits, without its weights.
+    """List the tested encoder families; --check lists the targets that a model can be trained for, without its weights.
 
     Example: `evaluator models --check jhu-clsp/mmBERT-base`
 

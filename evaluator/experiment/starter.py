@@ -20,7 +20,7 @@ WIDTH = 100
 
 
 def init(file: options.NewExperiment = "experiment.toml", *, preset: options.PresetFile = None) -> Path:
-    """Write an experiment file that runs, with every option of a comparison beside it as a comment.
+    """Write an experiment file that can be run, with all further options of a comparison as comments.
 
     Example: `evaluator init --preset mixture mixture.toml`
 

@@ -236,9 +236,9 @@ def announce(plan: CostEstimate) -> None:
 
 @takes(PlanArguments)
 def plan(arguments: PlanArguments) -> dict[str, Any]:
-    """Print what `compare` with the same arguments would run, and its cost: exact counts, estimated time.
+    """Print the runs of `compare` with the same arguments and their cost: exact counts, estimated time.
 
-    With --assume no data, model or GPU is needed: hours and money, as a range, from tasks and numbers of rows.
+    --assume needs no data, model or GPU: it estimates a range of hours and money from tasks and numbers of rows.
 
     Example: `evaluator plan none=none real=runs/real --targets all --seeds 5`
 

@@ -39,7 +39,7 @@ def publish(
     private: options.Private = False,
     dry_run: options.DryRun = False,
 ) -> Publication:
-    """Publish a checkpoint of `evaluator train`, a target model kept by `compare --keep-weights`, or a report's folder.
+    """Publish a checkpoint of `evaluator train`, a target model of `compare --keep-weights`, or the folder of a report.
 
     Example: `evaluator publish runs/mnli-model --to owner/name --dry-run`
 

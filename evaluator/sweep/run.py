@@ -57,12 +57,12 @@ def run(
     budget: options.Budget = None,
     track: options.Track = None,
 ) -> ExperimentRun:
-    """Make the data of an experiment file, train and score its arms, and report. Run the command again to resume.
+    """Make the data of an experiment file, train and score its arms, write the report. Run the command again to resume.
 
     Example: `evaluator run experiment.toml --set seeds=3 --set data.real.n=500`
 
-    Returns the comparison, or with `check` every fault of the file. A data step that is finished is not done again; one
-    whose options have changed since is refused. UserError names the first fault with its line, before anything is made;
+    Returns the comparison, or with `check` every fault of the file. A finished data step is not repeated; a step whose
+    options have changed since is refused. UserError names the first fault with its line, before anything is made;
     IncompleteError as in `compare`.
     """
     check_tracker(track)
