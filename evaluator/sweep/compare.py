@@ -69,5 +69,6 @@ def _run(
     comparison = report(store.root, out=page)
     tracked.results(unscored, comparison)
     if failure is not None:
-        raise IncompleteError(f"{failure}; {page} reports the others, or leave a seed out with --seeds, such as 0,2-4")
+        again = "run the command again, or leave out a seed with --seeds, such as 0,2-4"
+        raise IncompleteError(f"{failure}; {page} reports the other runs; {again}")
     return comparison

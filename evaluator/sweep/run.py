@@ -72,7 +72,7 @@ def run(
     file = parse_experiment(path, changes)
     faults = tuple(dict.fromkeys(map(file.describe, sorted(_faults(file), key=file.line))))
     if check:
-        refuse("--check makes nothing", only_data=only_data, until_resolved=until_resolved)
+        refuse("--check only lists faults", only_data=only_data, until_resolved=until_resolved)
         return ExperimentRun(str(path), f"evaluator run {path}", faults)
     if faults:
         more = f" ({len(faults) - 1} more: evaluator run {path} --check)" if len(faults) > 1 else ""
