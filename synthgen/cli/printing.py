@@ -66,8 +66,8 @@ def print_manifest(manifest: Manifest, arguments: Arguments) -> None:
 def _print_set(manifest: Manifest, folder: Path) -> None:
     from synthgen.text.set_language import CORPUS, TASK
 
-    labels = listed(f"{label}: {count:,}" for label, count in manifest.label_counts.items())
-    examples = console.one_line(f": {manifest.kept:,} {manifest.origin} {manifest.task} examples ({labels})")
+    labels = listed(f"{label} {count:,}" for label, count in manifest.label_counts.items())
+    examples = console.one_line(f": {manifest.kept:,} {manifest.origin} {manifest.task} rows ({labels})")
     console.stdout.print(Text.assemble((console.one_line(folder), "bold"), examples))
     console.print_lines([manifest.balance()])
     if (language := manifest.checks.get("set_language")) and language["said_by"] not in (CORPUS, TASK):

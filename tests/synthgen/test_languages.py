@@ -130,7 +130,9 @@ def test_a_set_of_another_language_is_imported_and_filtered_as_one(tmp_path: Pat
     for folder in (tmp_path / "set", tmp_path / "kept"):
         assert check(folder) == []
         assert verify(folder).faults == ()
-        assert "The language of the set is he, from identification of its texts (1" in (folder / "README.md").read_text()
+        assert (
+            "The language of the set is he, from identification of its texts (1" in (folder / "README.md").read_text()
+        )
 
 
 @pytest.mark.parametrize(
