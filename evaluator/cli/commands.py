@@ -125,7 +125,7 @@ def print_store_check(check: Any, _: Arguments) -> None:  # noqa: ANN401 - Store
     store, is_left = shlex.quote(check.store), check.faults and not check.removed
     way_out = f"evaluator store repair {store} removes it" if is_left else "removed; `compare` computes it again"
     print_lines(f"{name}: {fault}; {way_out}" for name, fault in check.faults.items())
-    print_lines([f"{check.store}: {check.nodes} nodes read, {len(check.faults) or 'no'} faults"])
+    print_lines([f"{check.store}: {check.nodes} nodes read, {len(check.faults) or 'none'} with faults"])
     if check.removed:
         note_next("run the same `evaluator compare` command again; it computes the removed runs")
     else:
@@ -156,8 +156,8 @@ def print_packed(packed: Any, arguments: Arguments) -> None:  # noqa: ANN401 - P
         print_lines([f"{packed.archive}: {packed.nodes} nodes of {packed.store}"])
         note_next(f"evaluator store unpack {shlex.quote(str(packed.archive))} --store STORE, on another machine")
     else:
-        print_lines([f"{packed.store}: contains the {packed.nodes} nodes of {packed.archive}"])
-        note_next(f"evaluator report {shlex.quote(str(packed.store))}")
+        print_lines([f"{packed.store}: has the {packed.nodes} nodes of {packed.archive}"])
+        note_next(f"run the same `evaluator compare` command with --store {shlex.quote(str(packed.store))}")
 
 
 def _sized(node: Json) -> Iterable[Any]:
