@@ -132,7 +132,7 @@ def main() -> int:
 def _end(folder: Path) -> list[str]:
     """Return what the terminal says last: the pages, and what to do next."""
     lines = [
-        f"{folder / 'report.html'}  a small comparison: {ROWS} rows per arm detect large effects only; the page has the "
+        f"{folder / 'report.html'}  a small comparison: {ROWS} rows per arm show large effects only; the page has the "
         "minimum detectable effects"
     ]
     if STUDY.is_file():
