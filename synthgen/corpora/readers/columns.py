@@ -96,10 +96,9 @@ def _unknown_names(kind: str, names: Iterable[str], known: Collection[str], wher
 def _pairs(flag: str, entries: Sequence[str], sign: str) -> dict[str, str]:
     """Return {left: right} of `left=right` entries; UserError for an entry that is none, or one given twice."""
     pairs = dict[str, str]()
+    split = str.rpartition if flag in ("--labels", "--hypotheses") else str.partition
     for entry in entries:
-        left, separator, right = (
-            entry.rpartition(sign) if flag in ("--labels", "--hypotheses") else entry.partition(sign)
-        )
+        left, separator, right = split(entry, sign)
         left, right = left.strip(), right.strip()
         if not separator or not right or (not left and flag != "--labels"):
             raise UserError(f"{flag}: '{entry}' is not NAME{sign}NAME")
@@ -111,7 +110,9 @@ def _pairs(flag: str, entries: Sequence[str], sign: str) -> dict[str, str]:
 
 def _roles(format_: Format) -> tuple[str, ...]:
     """Return what of a format's rows a column can give."""
-    return tuple(_SPAN) if format_.name == "span" else (*format_.columns, *(() if "id" in format_.columns else ("id",)))
+    if format_.name == "span":
+        return tuple(_SPAN)
+    return tuple(dict.fromkeys((*format_.columns, "id")))
 
 
 @dataclass(frozen=True, slots=True)
