@@ -75,7 +75,8 @@ def check_like(like: Path | None, format_: Format) -> None:
     """Raise UserError when a set of this format cannot be compared with the real set."""
     if like is None:
         return
-    real = dataset_format(manifest := read_intact_manifest(like))
+    manifest = read_intact_manifest(like)
+    real = dataset_format(manifest)
     if (real.name, real.columns, real.labels) != (format_.name, format_.columns, format_.labels):
         shape, real_shape = (f"{each.name}: {', '.join(each.columns)}" for each in (format_, real))
         raise UserError(f"--like {like} is a {manifest.task} set ({real_shape}); the set has {shape}")
