@@ -163,13 +163,15 @@ def _check_rows(dataset: FilteredDataset, filters: Sequence[Filter]) -> Iterator
     """Give each table to one filter after the other; yield how far the set is."""
     row_filters = first_row_filters(filters)
     others = filters[len(row_filters) :]
-    for numbers, (drops, counts) in dataset.mapped(partial(check_table, row_filters)) if row_filters else ():
-        for filter_, counted in zip(row_filters, counts, strict=True):
-            filter_.counts.update(counted)
-        yield _drop_all(dataset, numbers, drops)
-    at_once = max((filter_.rows_at_once for filter_ in others), default=1)
-    for numbers, rows in _gathered(dataset.batches(), at_once) if others else ():
-        yield _drop_all(dataset, numbers, first_drops(others, [(row["id"], row) for row in rows]))
+    if row_filters:
+        for numbers, (drops, counts) in dataset.mapped(partial(check_table, row_filters)):
+            for filter_, counted in zip(row_filters, counts, strict=True):
+                filter_.counts.update(counted)
+            yield _drop_all(dataset, numbers, drops)
+    if others:
+        at_once = max(filter_.rows_at_once for filter_ in others)
+        for numbers, rows in _gathered(dataset.batches(), at_once):
+            yield _drop_all(dataset, numbers, first_drops(others, [(row["id"], row) for row in rows]))
 
 
 def _gathered(batches: Iterable[tuple[Numbers, list[Row]]], least: int) -> Iterator[tuple[Numbers, list[Row]]]:

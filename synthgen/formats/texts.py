@@ -73,5 +73,9 @@ def absent(value: object, name: str) -> str:
     """
     if value is None:
         return name
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inner: Iterable[tuple[object, object]] = ()
+    if isinstance(value, dict):
+        inner = value.items()
+    elif isinstance(value, list):
+        inner = enumerate(value)
     return next(filter(None, (absent(each, f"{name}.{key}") for key, each in inner)), "")

@@ -129,7 +129,9 @@ def _models(
     if not isinstance(format_, SpanFormat):
         return None, None
     answerer = SpanVerifier(qa, format_, "--qa") if qa else answerer
-    return (default_aligner() if aligner is None else Aligner(aligner) if aligner != NO_ALIGNER else None), answerer
+    if aligner is None:
+        return default_aligner(), answerer
+    return None if aligner == NO_ALIGNER else Aligner(aligner), answerer
 
 
 def _check_set(

@@ -44,8 +44,8 @@ def score(source: Mapping[str, str], target: Mapping[str, str], language: str) -
     guesses = [f"{path}: {guess}" for path, text in texts.items() if (guess := foreign(text, language))]
     strict = all(not foreign(text, language, confirm_below=FIRST_MODEL_ALONE) for text in texts.values())
     length = sum(map(len, target.values())) / max(1, sum(map(len, source.values())))
-    lost = (path for path, text in source.items() if any(map(str.isalpha, text)))
-    lost = (f"{path}: {target[path]!r}" for path in lost if not any(map(str.isalpha, target.get(path, "a"))))
+    worded = (path for path, text in source.items() if path in target and any(map(str.isalpha, text)))
+    lost = (f"{path}: {target[path]!r}" for path in worded if not any(map(str.isalpha, target[path])))
     return Scores("; ".join(guesses), strict, bool(texts), copied(source, target), round(length, 4), next(lost, ""))
 
 

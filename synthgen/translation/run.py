@@ -155,8 +155,14 @@ def _translate_back(job: TranslationJob, ledger: Ledger) -> None:
         job.backend.check(*job.codes[::-1])
     except UserError:
         return
-    slots = sorted({reply.slot for reply in ledger.replies() if reply.step == records.TEXTS and reply.text})
-    done = {reply.slot for reply in ledger.replies() if reply.step == records.RETURNED}
+    translated: set[int] = set()
+    done: set[int] = set()
+    for reply in ledger.replies():
+        if reply.step == records.TEXTS and reply.text:
+            translated.add(reply.slot)
+        elif reply.step == records.RETURNED:
+            done.add(reply.slot)
+    slots = sorted(translated)
     most = min(job.round_trip, len(slots))
     spread = (slots[i * len(slots) // most] for i in range(most))
     settings = job.settings()

@@ -109,7 +109,8 @@ def _check(job: TranslationJob, ledger: Ledger) -> dict[str, Any]:
     estimates = records.read_estimates(ledger, job.estimator_key)
     ledger.clear_verdicts({})
     for number, row in job.rows():
-        beyond = fault(each, median) if (each := scores[number]) else None
+        own = scores[number]
+        beyond = fault(own, median) if own else None
         ledger.add_verdict(_verdict(job, ledger, (number, row), beyond, estimates.get(number, {})))
     ledger.commit()
     kept = sum(1 for _ in ledger.verdicts("kept"))

@@ -286,7 +286,8 @@ def _share_run(left: list[str], right: list[str], length: int) -> bool:
     runs = {tuple(shorter[at : at + length]) for at in range(len(shorter) - length + 1)}
     trigrams = set(zip(shorter, shorter[1:], shorter[2:], strict=False))
     shared = bytes(map(trigrams.__contains__, zip(longer, longer[1:], longer[2:], strict=False)))
-    at = shared.find(begin := b"\1" * (length - 2))
+    begin = b"\1" * (length - 2)
+    at = shared.find(begin)
     while at >= 0 and tuple(longer[at : at + length]) not in runs:
         at = shared.find(begin, at + 1)
     return at >= 0
