@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evaluator.benchmark.splits import BY_RECIPE, EN_DEV, LAST, has_dev_file
+from evaluator.benchmark.splits import BY_IDS, BY_RECIPE, EN_DEV, LAST, has_dev_file
 from evaluator.benchmark.target import DataRoot, Target, revision
 from evaluator.benchmark.target_file import reading_hash
 from evaluator.experiment.arms import FULL, Arm
@@ -208,13 +208,14 @@ def _draws(experiment: Experiment, arm: Arm, size: int, target: Target) -> _Draw
     """Return what an arm trains on at a size; for an arm `own`, the training set of the target, if it has one."""
     if arm.uses_target_data:
         return _Draws(((_target_draw(experiment, target, size),),)) if target.train else _Draws()
+    by_ids = experiment.arguments.draw == BY_IDS
     stages: list[list[DataDraw]] = [[] for _ in range(arm.stages)]
     for part, rows in zip(arm.parts, arm.draws(size), strict=True):
         if rows:
             manifest = part.manifest
             about = {key: str(getattr(manifest, key)) for key in ("task", "origin", "language", "licence")}
             folder = part.folder.resolve()
-            draw = DataDraw(folder, manifest.content_hash, manifest.kept, rows, part.shuffled, about)
+            draw = DataDraw(folder, manifest.content_hash, manifest.kept, rows, part.shuffled, by_ids, about)
             stages[part.stage].append(draw)
     corpora = tuple(
         DataDraw(corpus.path.resolve(), corpus.content_hash, corpus.total, lines, about={"task": "mlm"})

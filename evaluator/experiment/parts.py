@@ -76,7 +76,7 @@ def shared(arm: str, parts: Sequence[ArmPart], rows: int) -> tuple[int, ...]:
     counts_besides = [_rows_besides_rest(part, rows) for part in parts]
     least = sum(counts_besides)
     if least > rows:
-        raise UserError(f"arm '{arm}' gives {least} rows besides its rest; the size {rows} is smaller")
+        raise UserError(f"arm '{arm}' has {least} rows besides its part ':rest'; the size {rows} is smaller")
     return tuple(rows - least if part.is_rest else count for part, count in zip(parts, counts_besides, strict=True))
 
 
