@@ -82,10 +82,10 @@ class TranslationJob:
         yield from enumerate(row for table in self.dataset.tables() for row in table.to_pylist())
 
 
-def stored(
+def translation_reply(
     settings: Mapping[str, Any], number: int, step: int, texts: dict[str, str], outcome: Outcome, spent: tuple[int, int]
 ) -> StoredReply:
-    """Return an outcome as the ledger keeps it: texts and pieces as JSON, or why there are none.
+    """Return what became of a row's texts as the ledger keeps it: translations with pieces, or why there are none.
 
     `spent` are the tokens that nothing else accounts for yet: what a batch took is with the first outcome of the batch.
     """
