@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from rich.progress import Progress
 
 from synthgen import console
 from synthgen.corpora.any_folder import InputDataset
@@ -121,22 +122,30 @@ def filter_dataset(
     dataset = FilteredDataset(source, edits, np.ones(source.rows, dtype=np.bool_), {}, {}, workers or Workers())
     with console.progress() as bar:
         for compares, group in groupby(filters, key=lambda each: isinstance(each, SetFilter)):
-            together = list(group)
             if compares:
-                for filter_ in together:
-                    line = bar.add_task(f"compare rows: {filter_.name}", total=None, note="")
-                    checked = cast(SetFilter, filter_).check_dataset(dataset) if dataset.stays.any() else ()
-                    for number, drop in list(checked):
-                        dataset.drop(number, filter_.name, drop)
-                    bar.update(line, total=1, completed=1, note=f"{len(dataset.dropped)} dropped")
+                for filter_ in cast(Iterator[SetFilter], group):
+                    _run_comparison(dataset, filter_, bar)
             else:
-                names = ", ".join(filter_.name for filter_ in together)
-                line = bar.add_task(f"filter: {names}", total=source.rows, note="")
-                for done in _check_rows(dataset, together):
-                    dropped = f"{len(dataset.dropped)} dropped"
-                    note = ", ".join(filter(None, (dropped, *(filter_.progress for filter_ in together))))
-                    bar.update(line, completed=done, note=note)
+                _run_row_checks(dataset, list(group), bar)
     return dataset
+
+
+def _run_comparison(dataset: FilteredDataset, filter_: SetFilter, bar: Progress) -> None:
+    """Drop what a filter finds when it compares the rows, with a line of progress."""
+    line = bar.add_task(f"compare rows: {filter_.name}", total=None, note="")
+    if dataset.stays.any():
+        for number, drop in list(filter_.check_dataset(dataset)):
+            dataset.drop(number, filter_.name, drop)
+    bar.update(line, total=1, completed=1, note=f"{len(dataset.dropped)} dropped")
+
+
+def _run_row_checks(dataset: FilteredDataset, filters: Sequence[Filter], bar: Progress) -> None:
+    """Drop what filters find that check rows alone, in one pass, with a line of progress."""
+    names = ", ".join(filter_.name for filter_ in filters)
+    line = bar.add_task(f"filter: {names}", total=dataset.source.rows, note="")
+    for done in _check_rows(dataset, filters):
+        notes = [f"{len(dataset.dropped)} dropped", *(filter_.progress for filter_ in filters)]
+        bar.update(line, completed=done, note=", ".join(filter(None, notes)))
 
 
 def refuse_repeated_ids(source: InputDataset) -> None:
