@@ -146,17 +146,17 @@ class EngineConfig:
         """Whether a server is asked, which may be somebody's who wants money for it."""
         return engine_specs()[self.name].serves == "address"
 
-    def start(self, seed: int, ledger: Ledger) -> Engine:
-        """Return a started engine; the jobs of batches are kept in `ledger`."""
+    def start(self, seed: int, ledger: Ledger, rows: int | None = None) -> Engine:
+        """Return a started engine, for `rows` rows where that is known; the jobs of batches are kept in `ledger`."""
         if self.options.batch:
             return BatchEngine(self.model, ledger, timeout=self.options.timeout)
-        return open_engine(self.name, self.model, seed=seed, **self._engine_options)
+        return open_engine(self.name, self.model, seed=seed, rows=rows, **self._engine_options)
 
     @contextmanager
-    def open(self, seed: int, ledger: Ledger) -> Iterator[StartEngine]:
-        """Yield a function that returns the engine: the running one, or one started by its first call and closed here.
+    def open(self, seed: int, ledger: Ledger, rows: int) -> Iterator[StartEngine]:
+        """Yield a function that returns the engine: the running one, or one that its first call starts for `rows` rows.
 
-        The model and its licence are printed before the start.
+        It is closed here. The model and its licence are printed before the start.
         """
 
         def start() -> Engine:
@@ -168,7 +168,7 @@ class EngineConfig:
             with console.progress(is_kept=False) as bar:
                 bar.add_task(f"engine {self.name}: starting", total=None, note="")
                 bar.refresh()
-                return stack.enter_context(closing(self.start(seed, ledger)))
+                return stack.enter_context(closing(self.start(seed, ledger, rows)))
 
         with ExitStack() as stack:
             yield cache(start)

@@ -171,7 +171,7 @@ def _make_folder(run: GenerationRun, out: Path, max_requests: int | None) -> Man
         tokens, replies = ledger.token_totals(), ledger.outcomes().total()
         spent = (tokens["prompt"], tokens["output"], replies)
         budget = Budget(requests, run.engine.prices, run.engine.options.money.max_cost, *spent)
-        with rare_collections(), run.engine.open(run.chain.seed, ledger) as start:
+        with rare_collections(), run.engine.open(run.chain.seed, ledger, run.n) as start:
             return _generate(run.with_judge(ledger, start, budget), ledger, out, budget, start)
 
 
@@ -271,7 +271,7 @@ def _preview(
     if run.engine.name == "vllm":
         check_context_length(run.chain, run.model.path, run.engine.context_length)
     ledger = Ledger(Path(":memory:"))
-    with run.engine.open(run.chain.seed, ledger) as start:
+    with run.engine.open(run.chain.seed, ledger, count) as start:
         usage = Usage(budget := Budget(count * len(run.task.steps), run.engine.prices))
         controller = open_controller(replace(run, n=count).with_judge(ledger, start, budget), ledger)
         with closing_all(controller.filters), closing(controller):
