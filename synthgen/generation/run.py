@@ -132,7 +132,9 @@ def resolve_n(n: int | str, task: Task) -> int:
     3927020
     """
     check_n(n)
-    return task.real_size * (10 if n == "10x" else 1) if n in ("real", "10x") else int(n)
+    if n == "10x":
+        return 10 * task.real_size
+    return task.real_size if n == "real" else int(n)
 
 
 def check_n(n: int | str) -> None:
