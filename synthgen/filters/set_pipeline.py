@@ -23,7 +23,7 @@ from synthgen.dataset.shards import ROWS_PER_GROUP, Rejection, cell_counts, regr
 from synthgen.dataset.table_cache import TableCache
 from synthgen.errors import UserError
 from synthgen.filters.base import Drop, Filter, Result, SetFilter
-from synthgen.filters.dedup.candidate_pairs import sharing
+from synthgen.filters.dedup.candidate_pairs import shared_places
 from synthgen.filters.pipeline import check_table, first_drops, first_row_filters
 from synthgen.filters.rows.edits import TextCleaning
 from synthgen.formats.base import Row
@@ -160,7 +160,7 @@ def refuse_repeated_ids(source: InputDataset) -> None:
 def repeated_ids(source: InputDataset) -> Iterator[tuple[str, int, int]]:
     """Yield each row whose id an earlier one has: the id, that row's number, its own. Only ids are read, by hashes."""
     hashes = np.concatenate([value_hashes(table["id"]) for table in source.tables(columns=("id",))])
-    _, places = sharing(hashes, np.arange(len(hashes)))
+    _, places = shared_places(hashes, np.arange(len(hashes)))
     seen: dict[str, int] = {}
     for numbers, table in _select(source.tables(columns=("id",)), _mask(places, len(hashes))):
         for number, row_id in zip(numbers.tolist(), table["id"].to_pylist(), strict=True):
