@@ -68,8 +68,9 @@ def takes_arguments(name: str) -> bool:
 
 def engine_of(ref: str) -> str:
     """Return the engine for a reference alone: endpoint for an address, scripted for `.jsonl`, else vllm."""
-    kind = "address" if ref.startswith(ADDRESSES) else "replies" if ref.endswith(".jsonl") else "model"
-    return DEFAULT_ENGINES[kind]
+    if ref.startswith(ADDRESSES):
+        return DEFAULT_ENGINES["address"]
+    return DEFAULT_ENGINES["replies" if ref.endswith(".jsonl") else "model"]
 
 
 def resolve_model(

@@ -21,7 +21,7 @@ from synthgen.engines import (
     resolve_model,
     takes_arguments,
 )
-from synthgen.engines.arguments import Arguments, of_replies, read_arguments, recorded
+from synthgen.engines.arguments import Arguments, manifest_arguments, read_arguments, reply_arguments
 from synthgen.engines.batch import BatchEngine
 from synthgen.engines.prices import PriceOptions, Prices
 from synthgen.errors import UserError, refuse
@@ -53,10 +53,14 @@ class RequestOptions:
         engine_args = changed.pop("arguments", None)
         refuse(reason, **{**changed, "engine_args": engine_args, **prices})
 
-    def recorded(self) -> dict[str, Any]:
+    def reply_settings(self) -> dict[str, Any]:
         """Return what replies follow from, as manifests and ledgers have it; nothing for what is the default."""
-        arguments = of_replies(recorded(self.arguments))
-        return ({"engine_args": arguments} if arguments else {}) | ({"thinking": True} if self.thinking else {})
+        settings: dict[str, Any] = {}
+        if arguments := reply_arguments(manifest_arguments(self.arguments)):
+            settings["engine_args"] = arguments
+        if self.thinking:
+            settings["thinking"] = True
+        return settings
 
 
 def read_options(
@@ -122,9 +126,9 @@ class EngineConfig:
         return resolve_model(self.name, self.ref, **self._engine_options)
 
     @cached_property
-    def recorded(self) -> dict[str, Any]:
+    def manifest_arguments(self) -> dict[str, Any]:
         """The engine's arguments as the manifest has them."""
-        return recorded(self.options.arguments)
+        return manifest_arguments(self.options.arguments)
 
     @property
     def context_length(self) -> int:
